@@ -1,0 +1,125 @@
+//! A task for each connection, on smol: an executor of its own, on as many threads as there are cores.
+//!
+//! Choose it for many clients that mostly wait, with the smallest of the asynchronous runtimes. A handler
+//! that may block runs on smol's pool of blocking threads.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::thread;
+
+use common::{
+    Accepting, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Report,
+    Server, Service, Stop, Wait, Workers,
+};
+use smol::channel::{Receiver, bounded};
+use smol::future::yield_now;
+use smol::{Async, Executor};
+
+/// A task for each connection, on smol.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Smol;
+
+impl Backend for Smol {
+    fn name(&self) -> &'static str {
+        "smol"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            model: "a task for each connection, on smol",
+            max_connections: None,
+            workers: Workers::Chosen,
+            blocking_handlers: BlockingHandlers::Offloaded,
+            legacy: None,
+        }
+    }
+
+    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+        let workers = service.worker_count();
+        let (server, acceptor) = Server::open(self, &listener, service, stop)?;
+        // When `_running` is dropped, the workers end.
+        let (_running, ended) = bounded(1);
+        let executor = Arc::new(Executor::new());
+        let served = start_workers(workers, &executor, &ended)
+            .and_then(|()| smol::block_on(accept(Async::new(listener)?, acceptor, &executor)));
+        server.close(served)
+    }
+}
+
+/// Starts the threads that run the tasks. They are not waited for at the end: a handler may hold one.
+fn start_workers(count: usize, executor: &Arc<Executor<'static>>, ended: &Receiver<()>) -> io::Result<()> {
+    for number in 1..=count {
+        let (executor, ended) = (Arc::clone(executor), ended.clone());
+        let worker = thread::Builder::new().name(format!("smol-{number}"));
+        worker.spawn(move || smol::block_on(executor.run(ended.recv())))?;
+    }
+    Ok(())
+}
+
+/// Gives each client a task, until the server stops.
+async fn accept(
+    listener: Async<TcpListener>,
+    mut acceptor: Acceptor,
+    executor: &Executor<'static>,
+) -> io::Result<()> {
+    poll_fn(|cx| {
+        acceptor.register(cx.waker());
+        loop {
+            match acceptor.what_now() {
+                Accepting::Accept => match acceptor.admit(listener.get_ref().accept()) {
+                    Admission::Client(socket, conversation) => {
+                        executor.spawn(serve(socket, conversation)).detach();
+                    }
+                    Admission::None => {}
+                    Admission::Nobody => ready!(listener.poll_readable(cx))?,
+                },
+                Accepting::Wait => return Poll::Pending,
+                Accepting::Stopped => return Poll::Ready(acceptor.close()),
+            }
+        }
+    })
+    .await
+}
+
+/// Serves a client, to its end.
+async fn serve(socket: TcpStream, mut conversation: Conversation) {
+    // Where the reactor can't take it, the conversation is dropped with it, and counted as lost.
+    let Ok(socket) = Async::new_nonblocking(socket) else { return };
+    loop {
+        match poll_fn(|cx| advance(&socket, &mut conversation, cx)).await {
+            Wait::Readable | Wait::Writable | Wait::Turn => yield_now().await,
+            Wait::Blocking => {
+                conversation = smol::unblock(|| {
+                    Buffers::of_this_thread(|buffers| conversation.run(buffers));
+                    conversation
+                })
+                .await;
+            }
+            Wait::Over => break,
+        }
+    }
+    match socket.into_inner() {
+        Ok(socket) => conversation.end(socket),
+        Err(_) => drop(conversation),
+    }
+}
+
+/// Goes on with a conversation until it needs something else than its socket.
+fn advance(socket: &Async<TcpStream>, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
+    conversation.register(cx.waker());
+    loop {
+        // The thread's buffers are lent for the advance alone, never across an await.
+        let wait = Buffers::of_this_thread(|buffers| conversation.advance(&mut socket.get_ref(), buffers));
+        let ready = match wait {
+            Wait::Readable => ready!(socket.poll_readable(cx)),
+            Wait::Writable => ready!(socket.poll_writable(cx)),
+            Wait::Turn | Wait::Blocking | Wait::Over => return Poll::Ready(wait),
+        };
+        if ready.is_err() {
+            conversation.lose();
+        }
+    }
+}

@@ -1,0 +1,469 @@
+//! The heart: what happens to a connection, decided without a socket and without a clock.
+
+mod kept;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use self::kept::{Kept, Unsent};
+use crate::core::{
+    Blocking, CloseReason, ErrorReply, Flow, Limits, MAX_READ, Outbox, Progress, Protocol, Service,
+    TURN_MESSAGES, TURN_REPLIES,
+};
+
+/// One client's connection as a state machine: bytes and the time go in, [`what_now`](Self::what_now) says what to
+/// do. Framing, limits, deadlines, backpressure, draining and panics are decided here.
+///
+/// **After every call that changes it, ask [`what_now`](Self::what_now) and do what it says.** A call that takes an
+/// [`Outbox`] adds replies to it; before the outbox is lent to another connection, [`keep`](Self::keep) must
+/// have taken out what was not sent.
+///
+/// 1. At [`Next::Write`], write [`output`](Self::output); report with [`wrote`](Self::wrote) or
+///    [`blocked`](Self::blocked).
+/// 2. At [`Next::Run`], let others have a turn, then call [`run`](Self::run), where blocking is allowed if
+///    [`may_block`](Self::may_block).
+/// 3. At [`Next::Read`], read, at most [`MAX_READ`] bytes; report with [`receive`](Self::receive),
+///    [`end_of_input`](Self::end_of_input) or [`would_block`](Self::would_block).
+/// 4. At [`Next::Done`], close.
+///
+/// Meanwhile, when [`deadline`](Self::deadline) has passed, call [`expire`](Self::expire); when the server
+/// stops, [`stop`](Self::stop), and later [`cut`](Self::cut); when the socket fails, [`lost`](Self::lost).
+pub struct Connection {
+    service: Arc<Service>,
+    client: SocketAddr,
+    may_block: bool,
+    protocol: Option<Box<dyn Protocol>>,
+    state: State,
+    kept: Kept,
+    unsent: Option<Box<Unsent>>,
+    /// Whether the kept input may hold a whole message.
+    work: bool,
+    /// Whether the client has ended its input.
+    input_ended: bool,
+    /// Once the server stops: how many bytes may still be read, those that had arrived by then.
+    stopping: Option<usize>,
+    /// When the unfinished message began.
+    begun: Option<Instant>,
+    /// When the client last had all it was owed.
+    quiet_since: Instant,
+    messages: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The application has not been asked yet.
+    Opening,
+    Open,
+    /// Nothing more is answered; what is owed is delivered, then the protocol is told.
+    Ending(CloseReason),
+    Done(CloseReason),
+}
+
+/// What a connection needs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Replies are to be written.
+    Write,
+    /// Kept messages wait for their turn, or for a place where blocking is allowed.
+    Run,
+    /// The client has the word.
+    Read,
+    /// It is over.
+    Done(CloseReason),
+}
+
+impl Connection {
+    /// A client has connected. The application is asked in the first [`run`](Self::run).
+    pub fn new(service: Arc<Service>, client: SocketAddr, now: Instant) -> Self {
+        Self {
+            may_block: service.application.blocking() == Blocking::MayBlock,
+            service,
+            client,
+            protocol: None,
+            state: State::Opening,
+            kept: Kept::default(),
+            unsent: None,
+            work: false,
+            input_ended: false,
+            stopping: None,
+            begun: None,
+            quiet_since: now,
+            messages: 0,
+        }
+    }
+
+    /// What to do. Nothing is read while a reply is unsent: that is the backpressure, and all of it.
+    pub fn what_now(&mut self, out: &mut Outbox) -> Next {
+        loop {
+            match self.state {
+                State::Done(reason) => return Next::Done(reason),
+                _ if self.unsent.is_some() || !out.is_empty() => return Next::Write,
+                State::Opening => return Next::Run,
+                State::Open if self.work => return Next::Run,
+                State::Open if self.stopping == Some(0) => self.drained(out),
+                State::Open => return Next::Read,
+                State::Ending(_) if self.may_block => return Next::Run,
+                State::Ending(reason) => self.close(reason),
+            }
+        }
+    }
+
+    /// Whether [`run`](Self::run) may take long.
+    pub fn may_block(&self) -> bool {
+        self.may_block
+    }
+
+    /// When to call [`expire`](Self::expire), unless something happens before.
+    pub fn deadline(&self) -> Option<Instant> {
+        if let Some(unsent) = &self.unsent {
+            return Some(unsent.deadline());
+        }
+        match (self.state, self.begun) {
+            (State::Open, _) if self.work => None,
+            (State::Open, Some(begun)) => begun.checked_add(self.limits().message_timeout),
+            (State::Open, None) => self.quiet_since.checked_add(self.limits().idle_timeout?),
+            _ => None,
+        }
+    }
+
+    /// How many messages were answered.
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// Whether the client has ended its input, so that nothing unread can come to stand in its way.
+    pub fn input_ended(&self) -> bool {
+        self.input_ended
+    }
+
+    /// What is to be written: what was kept from earlier, or else what is in `out`.
+    pub fn output<'a>(&'a self, out: &'a Outbox) -> &'a [u8] {
+        match &self.unsent {
+            Some(unsent) => unsent.bytes(),
+            None => out.bytes(),
+        }
+    }
+
+    /// The kernel took the first `count` bytes of the [`output`](Self::output).
+    pub fn wrote(&mut self, count: usize, out: &mut Outbox, now: Instant) {
+        let Some(unsent) = &mut self.unsent else { return out.sent(count) };
+        unsent.sent(count, now);
+        if unsent.bytes().is_empty() {
+            self.unsent = None;
+            self.quiet_since = now;
+        }
+    }
+
+    /// The kernel takes no more of the output: `queued` bytes stand in its queue.
+    pub fn blocked(&mut self, queued: u64, out: &mut Outbox, now: Instant) {
+        self.keep(out, now);
+        let timeout = self.limits().write_timeout;
+        if let Some(unsent) = &mut self.unsent {
+            unsent.blocked(queued, now, timeout);
+        }
+    }
+
+    /// Takes what was not sent out of `out`, which is then free to be lent to others.
+    pub fn keep(&mut self, out: &mut Outbox, now: Instant) {
+        if matches!(self.state, State::Done(_)) {
+            out.clear();
+        } else if !out.is_empty() {
+            debug_assert!(self.unsent.is_none(), "replies were made while others were unsent");
+            self.unsent = Some(Box::new(Unsent::new(out, now)));
+        }
+    }
+
+    /// Bytes came, with one read. They are answered, or kept until they can be.
+    pub fn receive(&mut self, input: &[u8], out: &mut Outbox, now: Instant) {
+        if let Some(allowed) = &mut self.stopping {
+            *allowed = allowed.saturating_sub(input.len());
+        }
+        self.arrived(input.len(), out);
+        let wait = self.may_block || self.work || self.unsent.is_some() || !out.is_empty();
+        match self.state {
+            State::Ending(_) | State::Done(_) => {}
+            State::Open if !wait && self.kept.is_empty() => {
+                let used = self.turn(input, out, now);
+                if used < input.len() && self.state == State::Open {
+                    self.kept.push(&input[used..], self.kept_bound());
+                }
+            }
+            State::Open if !wait => {
+                self.kept.push(input, self.kept_bound());
+                self.turn_of_kept(out, now);
+            }
+            State::Opening | State::Open => {
+                self.kept.push(input, self.kept_bound());
+                self.work = true;
+            }
+        }
+    }
+
+    /// The client will send no more.
+    pub fn end_of_input(&mut self, out: &mut Outbox, now: Instant) {
+        self.input_ended = true;
+        if self.state == State::Open && !self.work {
+            if self.may_block && self.unfinished() { self.work = true } else { self.finish(out, now) }
+        }
+    }
+
+    /// There is nothing to read.
+    pub fn would_block(&mut self) {
+        if let Some(allowed) = &mut self.stopping {
+            *allowed = 0;
+        }
+    }
+
+    /// Does what waits, for one turn.
+    pub fn run(&mut self, out: &mut Outbox, now: Instant) {
+        match self.state {
+            State::Opening => self.open(out, now),
+            State::Open => self.turn_of_kept(out, now),
+            State::Ending(reason) if self.unsent.is_none() && out.is_empty() => self.close(reason),
+            State::Ending(_) | State::Done(_) => {}
+        }
+    }
+
+    /// The [`deadline`](Self::deadline) may have passed; `queued` bytes stand in the kernel's queue.
+    pub fn expire(&mut self, queued: u64, out: &mut Outbox, now: Instant) {
+        if self.deadline().is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        let timeout = self.limits().write_timeout;
+        match &mut self.unsent {
+            Some(unsent) => {
+                if unsent.stalled(queued, now, timeout) {
+                    self.abandon(CloseReason::WriteTimeout, out);
+                }
+            }
+            None if self.begun.is_some() => {
+                self.fail(CloseReason::MessageTimeout, &ErrorReply::MessageTimeout, out);
+            }
+            None => self.fail(CloseReason::IdleTimeout, &ErrorReply::IdleTimeout, out),
+        }
+    }
+
+    /// The server stops, and `arrived` bytes are there to be read: they are the last.
+    pub fn stop(&mut self, arrived: usize) {
+        self.stopping.get_or_insert(arrived);
+    }
+
+    /// The drain deadline has passed: nothing is owed any more.
+    pub fn cut(&mut self, out: &mut Outbox) {
+        self.abandon(CloseReason::Cut, out);
+    }
+
+    /// The socket has failed.
+    pub fn lost(&mut self, out: &mut Outbox) {
+        self.abandon(CloseReason::Lost, out);
+    }
+}
+
+/// What happens inside.
+impl Connection {
+    fn limits(&self) -> &Limits {
+        &self.service.limits
+    }
+
+    fn kept_bound(&self) -> usize {
+        self.limits().max_message.saturating_add(MAX_READ)
+    }
+
+    fn open(&mut self, out: &mut Outbox, now: Instant) {
+        out.begin(self.limits().max_reply);
+        let Self { service, client, .. } = self;
+        let opened =
+            catch_unwind(AssertUnwindSafe(|| service.application.open(*client, &service.limits, out)));
+        self.quiet_since = now;
+        match opened {
+            Ok(protocol) => {
+                self.protocol = Some(protocol);
+                self.state = State::Open;
+                self.work = !self.kept.is_empty();
+                if self.work {
+                    self.arrived(self.kept.len(), out);
+                }
+                if out.overflowed() {
+                    self.internal(CloseReason::ReplyTooLong, out);
+                }
+            }
+            Err(_) => {
+                out.withdraw();
+                service.application.refuse(&ErrorReply::Internal, &service.limits, out);
+                self.state = State::Ending(CloseReason::Panicked);
+            }
+        }
+    }
+
+    /// Tells the protocol of a read.
+    fn arrived(&mut self, bytes: usize, out: &mut Outbox) {
+        let Some(protocol) = &mut self.protocol else { return };
+        if catch_unwind(AssertUnwindSafe(|| protocol.arrived(bytes))).is_err() {
+            self.fail(CloseReason::Panicked, &ErrorReply::Internal, out);
+        }
+    }
+
+    fn turn_of_kept(&mut self, out: &mut Outbox, now: Instant) {
+        let (bytes, used) = self.kept.take();
+        let used = used + self.turn(&bytes[used..], out, now);
+        self.kept.put_back(bytes, used);
+        if self.input_ended && self.state == State::Open && !self.work {
+            self.finish(out, now);
+        }
+    }
+
+    /// Has messages answered for one turn, and says how many bytes were used.
+    fn turn(&mut self, input: &[u8], out: &mut Outbox, now: Instant) -> usize {
+        let Some(protocol) = &mut self.protocol else { return 0 };
+        let max_reply = self.service.limits.max_reply;
+        let before = self.messages;
+        let messages = &mut self.messages;
+        let mut total = 0;
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            loop {
+                if *messages - before == TURN_MESSAGES as u64 || out.len() >= TURN_REPLIES {
+                    return Ended::Turn;
+                }
+                out.begin(max_reply);
+                let progress = protocol.receive(&input[total..], out);
+                if out.overflowed() {
+                    return Ended::Overflow;
+                }
+                match progress {
+                    Progress::More { used, begun } => {
+                        total += used;
+                        return Ended::More { begun };
+                    }
+                    Progress::Message { used, flow } => {
+                        total += used;
+                        *messages += 1;
+                        if flow == Flow::Close {
+                            return Ended::Close;
+                        }
+                    }
+                    Progress::Broken(error) => return Ended::Broken(error),
+                }
+            }
+        }));
+        if self.messages != before {
+            self.begun = None;
+            self.quiet_since = now;
+        }
+        self.work = false;
+        match ended {
+            Ok(Ended::Turn) => self.work = true,
+            Ok(Ended::More { .. }) if input.len() - total > self.kept_bound() => {
+                let max = self.limits().max_message;
+                self.fail(CloseReason::TooLong, &ErrorReply::TooLong { max }, out);
+            }
+            Ok(Ended::More { begun: true }) => {
+                self.begun.get_or_insert(now);
+            }
+            Ok(Ended::More { begun: false }) => {}
+            Ok(Ended::Close) => self.state = State::Ending(CloseReason::Exit),
+            Ok(Ended::Broken(error)) => self.broken(&error, out),
+            Ok(Ended::Overflow) => self.internal(CloseReason::ReplyTooLong, out),
+            Err(_) => self.internal(CloseReason::Panicked, out),
+        }
+        total
+    }
+
+    /// Whether a message was begun and not ended.
+    fn unfinished(&self) -> bool {
+        self.begun.is_some() || !self.kept.is_empty()
+    }
+
+    /// All input was looked at, and no more can come.
+    fn finish(&mut self, out: &mut Outbox, now: Instant) {
+        if self.unfinished() {
+            let (bytes, used) = self.kept.take();
+            let Some(protocol) = &mut self.protocol else { return };
+            out.begin(self.service.limits.max_reply);
+            let progress = catch_unwind(AssertUnwindSafe(|| protocol.finish(&bytes[used..], out)));
+            self.begun = None;
+            self.quiet_since = now;
+            match progress {
+                Err(_) => return self.internal(CloseReason::Panicked, out),
+                Ok(_) if out.overflowed() => return self.internal(CloseReason::ReplyTooLong, out),
+                Ok(Progress::Broken(error)) => return self.broken(&error, out),
+                Ok(Progress::Message { .. }) => self.messages += 1,
+                Ok(Progress::More { .. }) => {}
+            }
+        }
+        self.state = State::Ending(CloseReason::EndOfInput);
+    }
+
+    /// The server stops, and all that had arrived was looked at.
+    fn drained(&mut self, out: &mut Outbox) {
+        if self.unfinished() {
+            self.fail(CloseReason::Stopping, &ErrorReply::ShuttingDown, out);
+        } else {
+            self.state = State::Ending(CloseReason::Stopping);
+        }
+    }
+
+    /// The server's own fault: what was said for the message at hand is withdrawn.
+    fn internal(&mut self, reason: CloseReason, out: &mut Outbox) {
+        out.withdraw();
+        self.fail(reason, &ErrorReply::Internal, out);
+    }
+
+    fn broken(&mut self, error: &ErrorReply, out: &mut Outbox) {
+        let reason = match error {
+            ErrorReply::TooLong { .. } => CloseReason::TooLong,
+            ErrorReply::Incomplete => CloseReason::Incomplete,
+            _ => CloseReason::Malformed,
+        };
+        self.fail(reason, error, out);
+    }
+
+    /// Ends the conversation with an error reply.
+    fn fail(&mut self, reason: CloseReason, error: &ErrorReply, out: &mut Outbox) {
+        self.state = State::Ending(reason);
+        self.work = false;
+        let Some(protocol) = &self.protocol else { return };
+        out.begin(usize::MAX);
+        if catch_unwind(AssertUnwindSafe(|| protocol.error(error, out))).is_err() {
+            out.withdraw();
+        }
+    }
+
+    /// Ends the conversation with nothing owed any more.
+    fn abandon(&mut self, reason: CloseReason, out: &mut Outbox) {
+        out.clear();
+        if !matches!(self.state, State::Done(_)) {
+            self.state = State::Ending(reason);
+            self.unsent = None;
+            self.work = false;
+        }
+    }
+
+    /// Tells the protocol, and drops it. Its panics are its own affair by now.
+    fn close(&mut self, reason: CloseReason) {
+        self.state = State::Done(reason);
+        self.kept = Kept::default();
+        let protocol = self.protocol.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(mut protocol) = protocol {
+                protocol.closed(reason);
+            }
+        }));
+    }
+}
+
+/// Why a turn ended.
+enum Ended {
+    /// It was long enough; there may be more to do.
+    Turn,
+    /// The input holds no whole message any more; `begun` if it holds a part of one.
+    More {
+        begun: bool,
+    },
+    Close,
+    Broken(ErrorReply),
+    Overflow,
+}

@@ -1,0 +1,29 @@
+//! The contract, and the pure core: no I/O, no clock, no thread. `common/clippy.toml` holds that.
+//!
+//! ```text
+//!              bytes                         messages
+//!  socket ───────────► ┌────────────┐ ───────────► ┌─────────┐
+//!          a backend   │ Connection │   Protocol   │ Session │  one per client
+//!          moves bytes │            │   (framing)  └─────────┘
+//!  socket ◄─────────── └────────────┘ ◄───────────   replies     a Handler opens them
+//! ```
+
+mod close_reason;
+mod connection;
+mod error_reply;
+mod framing;
+mod handler;
+mod limits;
+mod outbox;
+mod protocol;
+mod service;
+
+pub use close_reason::{CloseReason, Outcome};
+pub use connection::{Connection, Next};
+pub use error_reply::ErrorReply;
+pub use framing::{Codec, Decoded, Framed, FramedHandler, Framing, Length, Line, Raw};
+pub use handler::{Blocking, Flow, Handler, Peer, Session};
+pub use limits::{Limits, MAX_READ, Overload, TURN_MESSAGES, TURN_REPLIES};
+pub use outbox::{Outbox, Replies};
+pub use protocol::{Application, Progress, Protocol};
+pub use service::Service;

@@ -1,0 +1,36 @@
+//! What a backend is given to serve.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use crate::core::{Application, Framing, Handler, Limits};
+
+/// What a backend is given to serve: an application, the limits on its clients, and the means.
+#[derive(Clone)]
+pub struct Service {
+    /// What is served.
+    pub application: Arc<dyn Application>,
+    /// What a client may cost.
+    pub limits: Limits,
+    /// How many threads are to work; `None` leaves it to the backend, which takes the number of cores.
+    pub workers: Option<NonZeroUsize>,
+    /// The stack, in bytes, of a thread that serves one client; `None` leaves it to the backend.
+    pub stack_size: Option<NonZeroUsize>,
+}
+
+impl Service {
+    /// A service with the default limits, on as many workers as there are cores.
+    pub fn new(application: Arc<dyn Application>) -> Self {
+        Self { application, limits: Limits::default(), workers: None, stack_size: None }
+    }
+
+    /// A service that serves `handler` in one of the built-in framings.
+    pub fn framed(handler: Arc<dyn Handler>, framing: Framing) -> Self {
+        Self::new(framing.application(handler))
+    }
+
+    /// The same with other limits.
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+}

@@ -1,0 +1,83 @@
+//! Sockets whose conversation is over and whose client may still be sending.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+
+use crate::serving::ledger::Ledger;
+
+/// Sockets whose conversation is over and whose client may still be sending. A socket that is closed with
+/// unread input resets its connection, and the reset may overtake the last replies: so the input is
+/// discarded until its end, but within bounds.
+#[derive(Default)]
+pub(super) struct Lingering(Vec<Socket>);
+
+struct Socket {
+    socket: OwnedFd,
+    until: Instant,
+    left: usize,
+}
+
+/// How many sockets may linger at a time. They are outside the connection limit.
+const MOST: usize = 256;
+const LONGEST: Duration = Duration::from_secs(2);
+const MOST_BYTES: usize = 64 * 1024;
+
+impl Lingering {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn sockets(&self) -> impl Iterator<Item = &OwnedFd> {
+        self.0.iter().map(|socket| &socket.socket)
+    }
+
+    /// Takes sockets in, as many as there is room for; the others are closed.
+    pub(super) fn admit(&mut self, sockets: Vec<OwnedFd>, ledger: &Ledger) {
+        if sockets.is_empty() {
+            return;
+        }
+        let until = Instant::now() + LONGEST;
+        for socket in sockets {
+            let mut socket = Socket { socket, until, left: MOST_BYTES };
+            if socket.is_over() {
+                continue;
+            }
+            if self.0.len() < MOST {
+                self.0.push(socket);
+            } else {
+                ledger.unlingered();
+            }
+        }
+    }
+
+    /// Discards the input of those that are ready, and closes those that have come to their end.
+    pub(super) fn discard(&mut self, ready: &[bool]) {
+        let mut ready = ready.iter();
+        self.0.retain_mut(|socket| !ready.next().is_some_and(|&ready| ready) || !socket.is_over());
+    }
+
+    /// Closes those whose time is up.
+    pub(super) fn expire(&mut self, now: Instant) {
+        self.0.retain(|socket| now < socket.until);
+    }
+}
+
+impl Socket {
+    /// Discards what is there, and tells whether it was the last.
+    fn is_over(&mut self) -> bool {
+        let mut bin = [0; 4096];
+        while self.left > 0 {
+            let room = self.left.min(bin.len());
+            match recv(&self.socket, &mut bin[..room], RecvFlags::DONTWAIT) {
+                Ok((0, _)) => return true,
+                Ok((count, _)) => self.left -= count,
+                Err(Errno::AGAIN | Errno::INTR) => return false,
+                Err(_) => return true,
+            }
+        }
+        true
+    }
+}

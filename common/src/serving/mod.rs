@@ -1,0 +1,35 @@
+//! What every backend shares beside the core: who is let in, deadlines, the stop, the last replies, the
+//! books.
+//!
+//! - [`Backend`]: the trait. [`Server`] is the frame of its `serve`, [`Acceptor`] its door.
+//! - [`Conversation`]: one client being served, as a backend drives it.
+//! - [`Stop`] and [`Report`]: how a server is ended, and what it says of itself then.
+//! - [`Bell`], [`Interrupt`]: wakers for threads that wait for descriptors, or block in a read.
+//! - [`blocking`]: one client served on a thread that blocks.
+
+mod accept_errors;
+mod acceptor;
+mod backend;
+mod bell;
+pub mod blocking;
+mod buffers;
+mod conversation;
+mod interrupt;
+mod ledger;
+mod lingering;
+mod server;
+mod socket;
+mod state;
+mod stop;
+mod watch;
+mod watchman;
+
+pub use acceptor::{ACCEPTS_IN_A_TURN, Accepting, Acceptor, Admission};
+pub use backend::{Backend, BlockingHandlers, Capabilities, Workers};
+pub use bell::Bell;
+pub use buffers::Buffers;
+pub use conversation::{Conversation, Wait};
+pub use interrupt::Interrupt;
+pub use ledger::Report;
+pub use server::Server;
+pub use stop::{Stop, Subscription, Urgency};

@@ -1,0 +1,72 @@
+//! What is asked of sockets beside reading and writing.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use rustix::net::Shutdown;
+use socket2::{SockRef, TcpKeepalive};
+
+use crate::core::Limits;
+
+/// Prepares a listener, and with it all that are accepted from it: they inherit the options, so that a
+/// connection costs no call for them.
+pub(super) fn prepare(listener: &TcpListener, limits: &Limits) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let socket = SockRef::from(listener);
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL);
+    socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_RETRIES))?;
+    socket.set_tcp_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED.max(limits.write_timeout)))?;
+    let _ = limits;
+    Ok(())
+}
+
+/// A silent client is asked for a sign of life after this time …
+const KEEPALIVE_TIME: Duration = Duration::from_secs(60);
+/// … again after this, and so on …
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// … and given up when this many have not been answered.
+const KEEPALIVE_RETRIES: u32 = 3;
+/// A client that acknowledges nothing is given up after this time, if the write timeout is no longer.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+
+/// How many bytes are there to be read.
+pub(super) fn arrived(socket: impl AsFd) -> usize {
+    rustix::io::ioctl_fionread(socket).map_or(0, |count| usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+/// How many bytes have not been acknowledged by the peer. Where the system can't tell, zero: then only
+/// our own writes count as progress.
+pub(super) fn queued(socket: impl AsFd) -> u64 {
+    #[cfg(target_os = "linux")]
+    {
+        let count = out_queue(socket.as_fd());
+        u64::try_from(count).unwrap_or(0)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = socket;
+        0
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "rustix has no call of its own for SIOCOUTQ")]
+fn out_queue(socket: BorrowedFd<'_>) -> i32 {
+    // SAFETY: SIOCOUTQ, which has the number of TIOCOUTQ, writes one `int`.
+    let count = unsafe {
+        let getter = rustix::ioctl::Getter::<{ libc::TIOCOUTQ as rustix::ioctl::Opcode }, libc::c_int>::new();
+        rustix::ioctl::ioctl(socket, getter)
+    };
+    count.unwrap_or(0)
+}
+
+/// Says that nothing more will be written.
+pub(super) fn end_writing(socket: BorrowedFd<'_>) {
+    // The peer may be gone already; there is nothing to be told to it then.
+    let _ = rustix::net::shutdown(socket, Shutdown::Write);
+}

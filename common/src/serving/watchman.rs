@@ -1,0 +1,103 @@
+//! The watchman: one thread that looks after deadlines, the stop, and sockets that linger.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::PollFlags;
+
+use crate::core::Limits;
+use crate::serving::lingering::Lingering;
+use crate::serving::state::{Phase, State};
+use crate::serving::{Stop, Urgency};
+
+/// The watchman sweeps over the open connections: whose deadline has passed, or who has not noticed a mark,
+/// is woken. So a deadline costs a connection a store to memory, and a message no timer; it is never early,
+/// and late by one sweep at most.
+pub(super) struct Watchman {
+    state: Arc<State>,
+    stop: Stop,
+    /// Set when the conversations have ended, so that only those who linger are waited for.
+    dismissed: Arc<AtomicBool>,
+    lingering: Lingering,
+    interval: Duration,
+    drain_until: Option<Instant>,
+}
+
+/// A sweep comes after an eighth of the shortest deadline, within these bounds.
+const SHORTEST: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_millis(250);
+
+impl Watchman {
+    pub(super) fn new(state: Arc<State>, stop: Stop, dismissed: Arc<AtomicBool>) -> Self {
+        let interval = interval(&state.service.limits);
+        Self { state, stop, dismissed, lingering: Lingering::default(), interval, drain_until: None }
+    }
+
+    /// Watches until the server has ended and nobody lingers.
+    pub(super) fn watch(mut self) {
+        let mut sweep_at = Instant::now() + self.interval;
+        loop {
+            self.heed_stop();
+            self.lingering.admit(self.state.fetch_lingering(), &self.state.ledger);
+            let cut = self.state.phase() == Phase::Cut;
+            if self.dismissed.load(Ordering::SeqCst) && (cut || self.lingering.is_empty()) {
+                return;
+            }
+            let now = Instant::now();
+            let door_at = self.state.door.deadline(self.state.epoch);
+            if now >= sweep_at || door_at.is_some_and(|door_at| now >= door_at) {
+                self.state.sweep();
+                self.lingering.expire(now);
+                sweep_at = now + self.interval;
+            }
+            let others = [door_at.filter(|&door_at| now < door_at), self.drain_until];
+            let until = others.into_iter().flatten().fold(sweep_at, Instant::min);
+            self.wait(until.saturating_duration_since(now));
+        }
+    }
+
+    /// Follows what the stop says.
+    fn heed_stop(&mut self) {
+        let mut phase = match self.stop.urgency() {
+            Urgency::None => self.state.phase(),
+            Urgency::Drain => Phase::Draining,
+            Urgency::Now => Phase::Cut,
+        };
+        if phase >= Phase::Draining {
+            let now = Instant::now();
+            let timeout = self.state.service.limits.drain_timeout;
+            let until =
+                *self.drain_until.get_or_insert_with(|| now.checked_add(timeout).unwrap_or(now + YEAR));
+            if now >= until {
+                phase = Phase::Cut;
+            }
+        }
+        if phase == Phase::Cut {
+            self.drain_until = None;
+            self.interval = SHORTEST;
+        }
+        self.state.enter(phase.max(Phase::Serving));
+    }
+
+    /// Waits for the bell, for input to be discarded, or for the time to pass.
+    fn wait(&mut self, timeout: Duration) {
+        let sockets: Vec<_> =
+            self.lingering.sockets().map(|socket| (socket.as_fd(), PollFlags::IN)).collect();
+        match self.state.bell.wait_any(&sockets, Some(timeout)) {
+            Ok(ready) => self.lingering.discard(&ready),
+            // For want of memory: the next sweep may find some.
+            Err(_) => std::thread::sleep(timeout.min(SHORTEST)),
+        }
+    }
+}
+
+/// A drain timeout that is beyond the clock's range is as good as this.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+fn interval(limits: &Limits) -> Duration {
+    let deadlines = [limits.idle_timeout, Some(limits.message_timeout), Some(limits.write_timeout)];
+    let shortest = deadlines.into_iter().flatten().min().unwrap_or(LONGEST);
+    (shortest / 8).clamp(SHORTEST, LONGEST)
+}

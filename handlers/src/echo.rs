@@ -1,0 +1,20 @@
+//! `echo`: says everything back.
+
+use common::{Flow, Handler, Peer, Replies, Session};
+
+/// Says every message back. It greets nobody and ends for nobody: what it costs is what the server costs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Echo;
+
+impl Handler for Echo {
+    fn open(&self, _peer: &Peer, _out: &mut Replies<'_>) -> Box<dyn Session> {
+        Box::new(Self)
+    }
+}
+
+impl Session for Echo {
+    fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+        out.send(message);
+        Flow::Continue
+    }
+}

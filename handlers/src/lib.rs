@@ -1,0 +1,47 @@
+//! The built-in handlers: [`Counter`] and [`Ack`], as the classic socket tutorial has them, [`Echo`] for
+//! benchmarks, and [`Work`], the loads by which concurrency models differ.
+
+mod ack;
+mod counter;
+mod echo;
+mod work;
+
+pub use ack::Ack;
+pub use counter::{Counter, Language};
+pub use echo::Echo;
+pub use work::{Load, Work};
+
+/// What a handler is, for listings: its name and what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// The name, as the flag `--handler` takes it.
+    pub name: &'static str,
+    /// What it does.
+    pub text: &'static str,
+}
+
+/// Every built-in handler, in the order in which they are listed.
+pub const HANDLERS: [Description; 4] = [
+    Description { name: "counter", text: "greets, and answers each message with its number; ends on `exit`" },
+    Description {
+        name: "ack",
+        text: "greets, and acknowledges each message with a random number; ends on `exit`",
+    },
+    Description { name: "echo", text: "says every message back" },
+    Description { name: "work", text: "computes or sleeps as --work says, then says the message back" },
+];
+
+/// Whether a message asks for the end. Where the framing leaves it uncertain where a message ends, a line
+/// end that somebody typed may stand behind it.
+fn is_exit(message: &[u8], framed: bool) -> bool {
+    let word = if framed {
+        message
+    } else {
+        let line = message.strip_suffix(b"\n").unwrap_or(message);
+        line.strip_suffix(b"\r").unwrap_or(line)
+    };
+    word == b"exit"
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::{Blocking, Connection, Framing, Handler, Next, Outbox, Service};
+
+use crate::{Ack, Counter, Echo, Language, Load, Work};
+
+/// What a handler says to these reads, and whether it ended the conversation.
+fn talk(handler: impl Handler + 'static, framing: Framing, reads: &[&[u8]]) -> (String, bool) {
+    let service = Arc::new(Service::framed(Arc::new(handler), framing));
+    let now = Instant::now();
+    let mut out = Outbox::new();
+    let mut connection = Connection::new(service, ([127, 0, 0, 1], 1).into(), now);
+    let mut said = Vec::new();
+    let mut reads = reads.iter();
+    loop {
+        match connection.what_now(&mut out) {
+            Next::Write => {
+                let output = connection.output(&out).to_vec();
+                connection.wrote(output.len(), &mut out, now);
+                said.extend(output);
+            }
+            Next::Run => connection.run(&mut out, now),
+            Next::Read => match reads.next() {
+                Some(read) => connection.receive(read, &mut out, now),
+                None => return (String::from_utf8_lossy(&said).into_owned(), false),
+            },
+            Next::Done(_) => return (String::from_utf8_lossy(&said).into_owned(), true),
+        }
+    }
+}
+
+#[test]
+fn counter_speaks_as_the_tutorial_does() {
+    let (said, ended) = talk(Counter::default(), Framing::Line, &[b"hello\n", b"\xff\n", b"you\nexit\nno\n"]);
+    assert_eq!(said, "連接成功!\n第1條信息:hello\nERR not-utf8\n第2條信息:you\n");
+    assert!(ended);
+}
+
+#[test]
+fn counter_speaks_english() {
+    let counter = Counter { language: Language::English };
+    let (said, ended) = talk(counter, Framing::Raw, &[b"hello", b"two", b"three\n"]);
+    assert_eq!(said, "Connected!Message 1: helloMessage 2: twoMessage 3: three\n");
+    assert!(!ended);
+}
+
+#[test]
+fn ack_draws_from_1_to_1000() {
+    let reads = vec![b"x\n".as_slice(); 5000];
+    let (said, _) = talk(Ack, Framing::Line, &reads);
+    let mut lines = said.lines();
+    assert_eq!(lines.next(), Some("Hello World!"));
+    let drawn: Vec<u16> = lines.map(|line| line.strip_suffix(":ACK!").unwrap().parse().unwrap()).collect();
+    assert_eq!(drawn.len(), 5000);
+    assert!(drawn.iter().all(|number| (1..=1000).contains(number)));
+    assert!(drawn.iter().any(|&number| number != drawn[0]));
+}
+
+#[test]
+fn exit_may_have_a_line_end_only_where_messages_have_no_bounds() {
+    for (framing, message, ends) in [
+        (Framing::Line, b"exit\n".as_slice(), true),
+        (Framing::Line, b"exit\r\n", true),
+        (Framing::Line, b"exit\r\r\n", false),
+        (Framing::Line, b" exit\n", false),
+        (Framing::Raw, b"exit", true),
+        (Framing::Raw, b"exit\n", true),
+        (Framing::Raw, b"exit\r\n", true),
+        (Framing::Raw, b"exit\n\n", false),
+        (Framing::Length, b"\0\0\0\x04exit", true),
+        (Framing::Length, b"\0\0\0\x05exit\n", false),
+    ] {
+        assert_eq!(talk(Counter::default(), framing, &[message]).1, ends, "{framing:?} {message:?}");
+        assert_eq!(talk(Ack, framing, &[message]).1, ends, "{framing:?} {message:?}");
+        assert!(!talk(Echo, framing, &[message]).1);
+    }
+}
+
+#[test]
+fn work_says_what_it_was_told_after_its_time() {
+    for load in [Load::Cpu(Duration::from_millis(2)), Load::Block(Duration::from_millis(2))] {
+        let start = Instant::now();
+        assert_eq!(talk(Work { load }, Framing::Line, &[b"a\nb\n"]).0, "a\nb\n");
+        assert!(start.elapsed() >= Duration::from_millis(4));
+    }
+}
+
+#[test]
+fn work_declares_what_may_hold_others_up() {
+    for (load, blocking) in [
+        (Load::Cpu(Duration::from_micros(99)), Blocking::Never),
+        (Load::Cpu(Duration::from_micros(100)), Blocking::MayBlock),
+        (Load::Block(Duration::from_micros(1)), Blocking::MayBlock),
+    ] {
+        assert_eq!(Work { load }.blocking(), blocking, "{load}");
+    }
+}

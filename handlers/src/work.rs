@@ -1,0 +1,65 @@
+//! `work`: the loads by which concurrency models differ.
+
+use std::fmt;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{Blocking, Flow, Handler, Peer, Replies, Session};
+
+/// Computes or waits for a while, and then says the message back.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    /// What it does for each message.
+    pub load: Load,
+}
+
+/// What [`Work`] does for each message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Keeps a core busy for this time.
+    Cpu(Duration),
+    /// Waits for this time, as a query to another server would.
+    Block(Duration),
+}
+
+/// A computation of this length or more is declared as one that may block: moving a connection to another
+/// thread and back costs some ten microseconds, and whoever waits behind the computation waits longer.
+const LONG: Duration = Duration::from_micros(100);
+
+impl Handler for Work {
+    fn open(&self, _peer: &Peer, _out: &mut Replies<'_>) -> Box<dyn Session> {
+        Box::new(*self)
+    }
+
+    fn blocking(&self) -> Blocking {
+        match self.load {
+            Load::Cpu(time) if time < LONG => Blocking::Never,
+            Load::Cpu(_) | Load::Block(_) => Blocking::MayBlock,
+        }
+    }
+}
+
+impl Session for Work {
+    fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+        match self.load {
+            Load::Cpu(time) => {
+                let start = Instant::now();
+                while start.elapsed() < time {
+                    std::hint::spin_loop();
+                }
+            }
+            Load::Block(time) => thread::sleep(time),
+        }
+        out.send(message);
+        Flow::Continue
+    }
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu(time) => write!(f, "cpu:{time:?}"),
+            Self::Block(time) => write!(f, "block:{time:?}"),
+        }
+    }
+}

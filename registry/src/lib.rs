@@ -1,0 +1,17 @@
+//! The one list of backends. To add one, add its line.
+
+use common::Backend;
+
+/// Every backend, in the order in which they are listed.
+pub static BACKENDS: &[&dyn Backend] = &[
+    &backend_sequential::Sequential,
+    &backend_threads::Threads,
+    &backend_pool::Pool,
+    &backend_async_std::AsyncStd,
+    &backend_smol::Smol,
+];
+
+/// The backend of this name.
+pub fn find(name: &str) -> Option<&'static dyn Backend> {
+    BACKENDS.iter().copied().find(|backend| backend.name() == name)
+}
