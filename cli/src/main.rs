@@ -1,0 +1,3 @@
+//! The command `anyloop`.
+
+fn main() {}
