@@ -1,16 +1,19 @@
 //! Sockets whose conversation is over and whose client may still be sending.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use crate::serving::ledger::Ledger;
+use crate::serving::socket;
 
 /// Sockets whose conversation is over and whose client may still be sending. A socket that is closed with
-/// unread input resets its connection, and the reset may overtake the last replies: so the input is
-/// discarded until its end, but within bounds.
+/// unread input resets its connection, and a reset drops what the client has not been sent yet: so the
+/// input is discarded until its end, within bounds. A client that goes on beyond them gets the reset when
+/// it has all it was owed, which it can read in spite of it, or when its time is up.
 #[derive(Default)]
 pub(super) struct Lingering(Vec<Socket>);
 
@@ -30,8 +33,10 @@ impl Lingering {
         self.0.is_empty()
     }
 
-    pub(super) fn sockets(&self) -> impl Iterator<Item = &OwnedFd> {
-        self.0.iter().map(|socket| &socket.socket)
+    /// Those whose input is waited for.
+    pub(super) fn sockets(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
+        let listening = self.0.iter().filter(|socket| socket.left > 0);
+        listening.map(|socket| (socket.socket.as_fd(), PollFlags::IN)).collect()
     }
 
     /// Takes sockets in, as many as there is room for; the others are closed.
@@ -53,15 +58,19 @@ impl Lingering {
         }
     }
 
-    /// Discards the input of those that are ready, and closes those that have come to their end.
+    /// Discards the input of those among [`sockets`](Self::sockets) that are ready, and closes those that
+    /// have come to their end.
     pub(super) fn discard(&mut self, ready: &[bool]) {
         let mut ready = ready.iter();
-        self.0.retain_mut(|socket| !ready.next().is_some_and(|&ready| ready) || !socket.is_over());
+        self.0.retain_mut(|socket| {
+            let ready = socket.left > 0 && ready.next().is_some_and(|&ready| ready);
+            !ready || !socket.is_over()
+        });
     }
 
-    /// Closes those whose time is up.
+    /// Closes those whose time is up, and those that have been sent everything and would not stop.
     pub(super) fn expire(&mut self, now: Instant) {
-        self.0.retain(|socket| now < socket.until);
+        self.0.retain_mut(|socket| now < socket.until && (socket.left > 0 || !socket.is_over()));
     }
 }
 
@@ -78,6 +87,6 @@ impl Socket {
                 Err(_) => return true,
             }
         }
-        true
+        socket::queued(&self.socket) == 0
     }
 }

@@ -1,11 +1,8 @@
 //! The watchman: one thread that looks after deadlines, the stop, and sockets that linger.
 
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-use rustix::event::PollFlags;
 
 use crate::core::Limits;
 use crate::serving::lingering::Lingering;
@@ -83,9 +80,7 @@ impl Watchman {
 
     /// Waits for the bell, for input to be discarded, or for the time to pass.
     fn wait(&mut self, timeout: Duration) {
-        let sockets: Vec<_> =
-            self.lingering.sockets().map(|socket| (socket.as_fd(), PollFlags::IN)).collect();
-        match self.state.bell.wait_any(&sockets, Some(timeout)) {
+        match self.state.bell.wait_any(&self.lingering.sockets(), Some(timeout)) {
             Ok(ready) => self.lingering.discard(&ready),
             // For want of memory: the next sweep may find some.
             Err(_) => std::thread::sleep(timeout.min(SHORTEST)),

@@ -20,6 +20,11 @@ impl Kept {
         self.bytes.len() - self.used
     }
 
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Adds input. The memory grows by doubling, so that a message which comes byte by byte is copied a
     /// constant number of times, but not beyond `bound` as long as that suffices.
     pub(super) fn push(&mut self, input: &[u8], bound: usize) {
@@ -61,8 +66,11 @@ pub(super) struct Unsent {
     look: Instant,
 }
 
-/// How often within a write timeout the kernel's queue is looked at: progress is noticed that late.
-const LOOKS: u32 = 8;
+/// When to look at the kernel's queue again: eight times within the timeout, and at least every hour. So
+/// much later than it is made, progress is noticed at the worst.
+fn next_look(now: Instant, timeout: Duration) -> Instant {
+    now + (timeout / 8).min(Duration::from_secs(3600))
+}
 
 impl Unsent {
     pub(super) fn new(out: &mut Outbox, now: Instant) -> Self {
@@ -81,23 +89,18 @@ impl Unsent {
         self.progress = now;
     }
 
-    /// The kernel takes no more; `queued` bytes stand in its queue.
-    pub(super) fn blocked(&mut self, queued: u64, now: Instant, timeout: Duration) {
-        self.queued = queued;
-        self.look = now + timeout / LOOKS;
-    }
-
     pub(super) fn deadline(&self) -> Instant {
         self.look
     }
 
-    /// Whether the peer has taken nothing for as long as `timeout`.
+    /// Looks at the kernel's queue, in which `queued` bytes stand. Tells whether the peer has taken nothing for
+    /// as long as `timeout`.
     pub(super) fn stalled(&mut self, queued: u64, now: Instant, timeout: Duration) -> bool {
         if queued < self.queued {
             self.progress = now;
         }
         self.queued = queued;
-        self.look = now + timeout / LOOKS;
+        self.look = next_look(now, timeout);
         let Some(end) = self.progress.checked_add(timeout) else { return false };
         self.look = self.look.min(end);
         now >= end

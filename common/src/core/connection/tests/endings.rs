@@ -1,0 +1,151 @@
+//! How a conversation ends: by its session, its client, its faults, and the server's stop.
+
+use super::*;
+
+#[test]
+fn exit_delivers_what_was_owed_and_nothing_after_it() {
+    let mut rig = Rig::line();
+    rig.settle();
+    assert_eq!(rig.send("a\nexit\nb\n"), Next::Done(CloseReason::Exit));
+    assert_eq!(rig.heard(), "hi\na\n");
+}
+
+#[test]
+fn the_end_waits_until_the_last_byte_is_written() {
+    let mut rig = Rig::line();
+    rig.settle();
+    rig.room = 0;
+    assert_eq!(rig.send("a\nexit\n"), Next::Write);
+    assert!(rig.script.closed.lock().unwrap().is_empty());
+    rig.room = usize::MAX;
+    assert_eq!(rig.settle(), Next::Done(CloseReason::Exit));
+    assert_eq!(rig.heard(), "hi\na\n");
+}
+
+#[test]
+fn the_end_of_input_waits_for_messages_that_wait() {
+    let mut rig = Rig::line();
+    rig.settle();
+    rig.connection.receive(&b"m\n".repeat(100), &mut rig.out, rig.now);
+    assert_eq!(rig.end_input(), Next::Done(CloseReason::EndOfInput));
+    assert_eq!(rig.heard().len(), 3 + 200);
+}
+
+#[test]
+fn a_handler_that_may_block_sees_all_input_before_its_end() {
+    for (input, reason, told) in [
+        ("a\nb\n", CloseReason::EndOfInput, "hi\na\nb\n"),
+        ("a\npart", CloseReason::Incomplete, "hi\na\nERR incomplete\n"),
+    ] {
+        let script = Script { blocking: true, ..Script::default() };
+        let mut rig = Rig::scripted(script, Framing::Line, Limits::default());
+        rig.settle();
+        rig.connection.receive(input.as_bytes(), &mut rig.out, rig.now);
+        assert_eq!(rig.end_input(), Next::Done(reason));
+        assert_eq!(rig.heard(), told);
+    }
+}
+
+#[test]
+fn a_panic_takes_back_what_its_message_was_told() {
+    let mut rig = Rig::line();
+    rig.settle();
+    assert_eq!(rig.send("a\npanic\nb\n"), Next::Done(CloseReason::Panicked));
+    assert_eq!(rig.heard(), "hi\na\nERR internal\n");
+}
+
+#[test]
+fn a_reply_may_have_max_reply_bytes_and_not_one_more() {
+    for (max_reply, reason, told) in
+        [(6, None, "hi\nhello\n"), (5, Some(CloseReason::ReplyTooLong), "hi\nERR internal\n")]
+    {
+        let mut rig = Rig::new(Framing::Line, Limits { max_reply, ..Limits::default() });
+        rig.settle();
+        assert_eq!(rig.send("hello\n"), reason.map_or(Next::Read, Next::Done));
+        assert_eq!(rig.heard(), told);
+    }
+    let mut rig = Rig::line();
+    rig.settle();
+    assert_eq!(rig.send("a\ntoo large\n"), Next::Done(CloseReason::ReplyTooLong));
+    assert_eq!(rig.heard(), "hi\na\nERR internal\n");
+}
+
+#[test]
+fn a_greeting_over_the_limit_ends_it() {
+    let mut rig = Rig::new(Framing::Length, Limits { max_reply: 3, ..Limits::default() });
+    assert_eq!(rig.settle(), Next::Done(CloseReason::ReplyTooLong));
+    assert_eq!(rig.heard(), "\0\0\0\x0cERR internal");
+}
+
+#[test]
+fn a_stop_ends_an_idle_client_at_once() {
+    let mut rig = Rig::line();
+    rig.settle();
+    rig.connection.stop(0);
+    assert_eq!(rig.settle(), Next::Done(CloseReason::Stopping));
+    assert_eq!(rig.heard(), "hi\n");
+}
+
+#[test]
+fn a_stop_answers_what_had_arrived_and_no_more() {
+    let mut rig = Rig::line();
+    rig.settle();
+    rig.connection.stop(8);
+    assert_eq!(rig.settle(), Next::Read);
+    assert_eq!(rig.send("abc\n"), Next::Read);
+    assert_eq!(rig.send("def\nghi"), Next::Done(CloseReason::Stopping));
+    assert_eq!(rig.heard(), "hi\nabc\ndef\nERR shutting-down\n");
+}
+
+#[test]
+fn a_stop_ends_at_the_first_would_block() {
+    let mut rig = Rig::line();
+    rig.settle();
+    rig.send("part");
+    rig.connection.stop(100);
+    assert_eq!(rig.settle(), Next::Read);
+    rig.connection.would_block();
+    assert_eq!(rig.settle(), Next::Done(CloseReason::Stopping));
+    assert_eq!(rig.heard(), "hi\nERR shutting-down\n");
+}
+
+#[test]
+fn a_stop_waits_for_unsent_replies_and_for_messages_that_wait() {
+    let mut rig = Rig::line();
+    rig.settle();
+    rig.room = 0;
+    rig.send("m\n".repeat(70));
+    rig.connection.stop(0);
+    assert_eq!(rig.settle(), Next::Write);
+    rig.room = usize::MAX;
+    assert_eq!(rig.settle(), Next::Done(CloseReason::Stopping));
+    assert_eq!(rig.heard().len(), 3 + 140);
+}
+
+#[test]
+fn a_stop_before_the_greeting_still_greets() {
+    let mut rig = Rig::line();
+    rig.connection.stop(0);
+    assert_eq!(rig.settle(), Next::Done(CloseReason::Stopping));
+    assert_eq!(rig.heard(), "hi\n");
+}
+
+#[test]
+fn a_cut_owes_nothing() {
+    let mut rig = Rig::line();
+    rig.settle();
+    rig.room = 0;
+    rig.send("hello\n");
+    rig.connection.cut(&mut rig.out);
+    assert_eq!(rig.settle(), Next::Done(CloseReason::Cut));
+}
+
+#[test]
+fn a_lost_socket_ends_it_with_replies_still_in_the_outbox() {
+    let mut rig = Rig::line();
+    rig.settle();
+    rig.connection.receive(b"hello\n", &mut rig.out, rig.now);
+    rig.connection.lost(&mut rig.out);
+    assert_eq!(rig.settle(), Next::Done(CloseReason::Lost));
+    assert!(rig.out.is_empty());
+}
