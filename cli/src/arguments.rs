@@ -1,0 +1,229 @@
+//! What can be said on the command line. Defaults that are somebody else's are asked of their owner.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use common::{Backend, Framing, Limits, Overload};
+use handlers::{HANDLERS, Language, Load};
+use registry::BACKENDS;
+use tracing::level_filters::LevelFilter;
+
+use crate::quantity::{Size, Time, size_above_zero, time_above_zero};
+use crate::service;
+
+/// Write the handler once; serve it on any loop
+#[derive(Debug, Parser)]
+#[command(name = "anyloop", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve a handler on a backend, until SIGINT or SIGTERM
+    #[command(after_help = SERVE_EXIT_CODES)]
+    Serve(Box<Serve>),
+    /// Talk to a server: from a terminal, or through a pipe
+    #[command(after_help = CLIENT_EXIT_CODES)]
+    Client(Client),
+    /// List the backends, and what they can do
+    Backends(List),
+    /// List the built-in handlers
+    Handlers(List),
+    /// Write the completions for a shell to standard output
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write a manual page to standard output
+    Man {
+        /// The command that the page is about [default: all of it]
+        command: Option<String>,
+    },
+}
+
+/// What `serve` is told.
+#[derive(Args)]
+pub(crate) struct Serve {
+    /// What serves: one of the concurrency models that `anyloop backends` lists
+    #[arg(long, env = "ANYLOOP_BACKEND", default_value = "smol", value_parser = backends(), hide_possible_values = true)]
+    pub(crate) backend: &'static dyn Backend,
+
+    /// What is served
+    #[arg(long, env = "ANYLOOP_HANDLER", default_value = "counter", value_parser = handler_names())]
+    pub(crate) handler: String,
+
+    /// Where a message ends
+    #[arg(long, env = "ANYLOOP_FRAMING", default_value = Framing::ALL[0].name(), value_parser = framings())]
+    pub(crate) framing: Framing,
+
+    /// The address to listen on; port 0 is any free one
+    #[arg(long, env = "ANYLOOP_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:8888")]
+    pub(crate) listen: String,
+
+    /// How many threads work [default: the cores]
+    #[arg(long, env = "ANYLOOP_WORKERS", value_name = "COUNT")]
+    pub(crate) workers: Option<NonZeroUsize>,
+
+    #[arg(long, env = "ANYLOOP_MAX_CONNECTIONS", value_name = "COUNT", help = service::max_connections_help())]
+    pub(crate) max_connections: Option<NonZeroUsize>,
+
+    /// What becomes of the clients beyond --max-connections [default: refuse]
+    #[arg(long, env = "ANYLOOP_OVERLOAD", value_parser = overloads())]
+    pub(crate) overload: Option<Overload>,
+
+    /// The longest message, without its line end or length
+    #[arg(long, env = "ANYLOOP_MAX_MESSAGE", value_name = "SIZE", value_parser = size_above_zero,
+          default_value_t = Size(Limits::default().max_message))]
+    pub(crate) max_message: Size,
+
+    /// How long a client may be silent between two messages; 0 is for ever
+    #[arg(long, env = "ANYLOOP_IDLE_TIMEOUT", value_name = "TIME",
+          default_value_t = Time(Limits::default().idle_timeout.unwrap_or_default()))]
+    pub(crate) idle_timeout: Time,
+
+    /// How long a message may take from its first byte to its last
+    #[arg(long, env = "ANYLOOP_MESSAGE_TIMEOUT", value_name = "TIME", value_parser = time_above_zero,
+          default_value_t = Time(Limits::default().message_timeout))]
+    pub(crate) message_timeout: Time,
+
+    /// How long a client may take no byte of its replies
+    #[arg(long, env = "ANYLOOP_WRITE_TIMEOUT", value_name = "TIME", value_parser = time_above_zero,
+          default_value_t = Time(Limits::default().write_timeout))]
+    pub(crate) write_timeout: Time,
+
+    /// How long conversations may go on once the server was told to stop
+    #[arg(long, env = "ANYLOOP_DRAIN_TIMEOUT", value_name = "TIME",
+          default_value_t = Time(Limits::default().drain_timeout))]
+    pub(crate) drain_timeout: Time,
+
+    /// The language of the handler `counter` [default: zh]
+    #[arg(long, env = "ANYLOOP_LANGUAGE", value_parser = languages())]
+    pub(crate) language: Option<Language>,
+
+    #[arg(long, env = "ANYLOOP_WORK", value_name = "LOAD", value_parser = service::load, help = service::work_help())]
+    pub(crate) work: Option<Load>,
+
+    /// The stack of each connection's thread, where a backend has such threads [default: the backend's]
+    #[arg(long, env = "ANYLOOP_STACK_SIZE", value_name = "SIZE", value_parser = service::stack_size)]
+    pub(crate) stack_size: Option<NonZeroUsize>,
+
+    /// How the log on standard error is written
+    #[arg(long, env = "ANYLOOP_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+
+    /// The least urgent events that are logged
+    #[arg(long, env = "ANYLOOP_LOG_LEVEL", default_value = "info", value_parser = log_levels())]
+    pub(crate) log_level: LevelFilter,
+
+    /// The file for the receipt, a JSON object that accounts for every client; `-` is standard output
+    #[arg(long, env = "ANYLOOP_RECEIPT", value_name = "FILE")]
+    pub(crate) receipt: Option<PathBuf>,
+}
+
+/// What `client` is told.
+#[derive(Args, Debug)]
+pub(crate) struct Client {
+    /// The server's address
+    #[arg(value_name = "HOST:PORT", env = "ANYLOOP_ADDRESS")]
+    pub(crate) address: String,
+
+    /// Where a message ends; `raw` takes turns: a reply, a message, a reply
+    #[arg(long, env = "ANYLOOP_FRAMING", default_value = Framing::ALL[0].name(), value_parser = framings())]
+    pub(crate) framing: Framing,
+
+    /// The longest reply that is taken
+    #[arg(long, env = "ANYLOOP_MAX_REPLY", value_name = "SIZE", value_parser = size_above_zero,
+          default_value_t = Size(crate::client::MAX_REPLY))]
+    pub(crate) max_reply: Size,
+}
+
+/// How a list is written.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// As JSON, for programs
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How a log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// A line for people
+    Text,
+    /// A line with a JSON object
+    Json,
+}
+
+impl std::fmt::Debug for Serve {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Serve").field("backend", &self.backend.name()).finish_non_exhaustive()
+    }
+}
+
+fn backends() -> impl TypedValueParser<Value = &'static dyn Backend> {
+    let value =
+        |backend: &&dyn Backend| PossibleValue::new(backend.name()).help(backend.capabilities().model);
+    PossibleValuesParser::new(BACKENDS.iter().map(value))
+        .try_map(|name| registry::find(&name).ok_or("there is no such backend"))
+}
+
+fn handler_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(HANDLERS.map(|handler| PossibleValue::new(handler.name).help(handler.text)))
+}
+
+fn framings() -> impl TypedValueParser<Value = Framing> {
+    PossibleValuesParser::new(Framing::ALL.map(Framing::name)).try_map(|name| name.parse::<Framing>())
+}
+
+fn overloads() -> impl TypedValueParser<Value = Overload> {
+    PossibleValuesParser::new([
+        PossibleValue::new("queue").help("they wait until somebody leaves"),
+        PossibleValue::new("refuse").help("they are told so, and let go"),
+    ])
+    .map(|name| if name == "queue" { Overload::Queue } else { Overload::Refuse })
+}
+
+fn languages() -> impl TypedValueParser<Value = Language> {
+    PossibleValuesParser::new(["zh", "en"])
+        .map(|name| if name == "en" { Language::English } else { Language::Chinese })
+}
+
+fn log_levels() -> impl TypedValueParser<Value = LevelFilter> {
+    PossibleValuesParser::new(["off", "error", "warn", "info", "debug", "trace"])
+        .try_map(|name| name.parse::<LevelFilter>())
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0, it went well; 1, it went wrong on the way; 2, it was asked for what can't be.
+`anyloop COMMAND --help` says more.";
+
+const SERVE_EXIT_CODES: &str = "\
+Once it listens it says `listening on ADDRESS:PORT` on standard output; its log goes to standard error.
+SIGINT or SIGTERM lets the clients drain; a second one ends at once.
+
+Exit codes: 0, every client came to an end of its own or was drained; 1, clients had to be cut off, or
+serving failed; 2, it was asked for what can't be, and served nobody.";
+
+const CLIENT_EXIT_CODES: &str = "\
+At a terminal, messages are typed at a prompt and replies shown as they come; `exit` ends. Otherwise every
+line of standard input is a message, and every reply a line of standard output. What could direct a
+terminal is shown escaped, such as `\\x1b`.
+
+Exit codes: 0, the conversation came to its end; 1, there is no server or it vanished, or a reply was too
+long; 2, wrong usage.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+}

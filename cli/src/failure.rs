@@ -1,0 +1,40 @@
+//! How the command fails: with one line on standard error, and a code.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::escape::escaped;
+
+/// Why the command ends with a code other than 0.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It was asked for what can't be, and has done nothing.
+    Usage(String),
+    /// It went wrong on the way.
+    Failed(String),
+}
+
+impl Failure {
+    /// Says it on standard error, and gives the code to end with.
+    pub(crate) fn report(&self) -> ExitCode {
+        let (code, text) = match self {
+            Self::Usage(text) => (2, text),
+            Self::Failed(text) => (1, text),
+        };
+        // Where nobody can be told any more, the code still says it.
+        let _ = writeln!(io::stderr(), "error: {}", escaped(text.as_bytes()));
+        ExitCode::from(code)
+    }
+}
+
+/// Writes a whole output to standard output. Whoever reads it may stop when they have seen enough: that is
+/// no failure.
+pub(crate) fn print(output: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(output).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("can't write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

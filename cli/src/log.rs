@@ -1,0 +1,126 @@
+//! The log on standard error. It never holds up and never harms who writes to it: lines wait in a bounded
+//! queue, and those that find no room are counted and left out.
+
+use std::any::Any;
+use std::io::{self, Write};
+use std::panic::{self, PanicHookInfo};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::arguments::LogFormat;
+use crate::escape::escaped;
+
+/// Logs the events of the whole process, and its panics, until the returned guard is dropped.
+pub(crate) fn start(format: LogFormat, level: LevelFilter) -> io::Result<Guard> {
+    let (queue, guard) = queue(io::stderr())?;
+    let log = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .log_internal_errors(false) // it would say them with a macro that panics
+        .with_writer(queue);
+    match format {
+        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    panic::set_hook(Box::new(log_panic));
+    Ok(guard)
+}
+
+/// A panic is an event like any other; std would write it where the log does not know of it.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let text = panic_text(panic.payload());
+    let text = &text.as_bytes()[..text.len().min(LONGEST_PANIC)];
+    let location = panic.location().map(ToString::to_string);
+    let thread = thread::current();
+    tracing::error!(thread = thread.name(), location, panic = %escaped(text), "a panic");
+}
+
+fn panic_text(payload: &dyn Any) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("")
+}
+
+/// A queue in front of `output`, and the guard that empties it at the end.
+fn queue(mut output: impl Write + Send + 'static) -> io::Result<(Queue, Guard)> {
+    let (sender, lines) = sync_channel(MOST_LINES);
+    let (ended, end) = sync_channel(1);
+    let dropped = Arc::new(AtomicU64::new(0));
+    let queue = Queue { lines: sender.clone(), dropped: Arc::clone(&dropped) };
+    thread::Builder::new().name("log".into()).spawn(move || {
+        write_lines(&lines, &dropped, &mut output);
+        let _ = ended.send(()); // nobody waits any more: the process ends
+    })?;
+    Ok((queue, Guard { lines: sender, end }))
+}
+
+fn write_lines(lines: &Receiver<Line>, dropped: &AtomicU64, output: &mut impl Write) {
+    while let Ok(Line::Text(line)) = lines.recv() {
+        // A log that can't be written has nobody to be told to.
+        let _ = output.write_all(&line);
+        let count = dropped.swap(0, Ordering::Relaxed);
+        if count > 0 {
+            tracing::warn!(count, "log lines were left out, since nobody took them");
+        }
+    }
+}
+
+/// Where events are written to: each as one line, in one piece.
+#[derive(Clone)]
+struct Queue {
+    lines: SyncSender<Line>,
+    dropped: Arc<AtomicU64>,
+}
+
+enum Line {
+    Text(Vec<u8>),
+    Last,
+}
+
+impl Write for Queue {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.lines.try_send(Line::Text(line.to_vec())).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Queue {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// Keeps the log going. When dropped, it waits a moment until what was logged is written.
+pub(crate) struct Guard {
+    lines: SyncSender<Line>,
+    end: Receiver<()>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // Where the queue is full, nobody reads; there is nothing to wait for.
+        if self.lines.try_send(Line::Last).is_ok() {
+            let _: Result<(), RecvTimeoutError> = self.end.recv_timeout(PATIENCE);
+        }
+    }
+}
+
+/// How many lines wait at most.
+const MOST_LINES: usize = 1024;
+/// How long the end of the process waits for its log to be written.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How much of a panic's text is logged, in bytes: it may hold what a client sent.
+const LONGEST_PANIC: usize = 512;

@@ -1,0 +1,111 @@
+//! The receipt: what became of every client, for people in the log and for programs in a file.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use common::{CloseReason, Outcome, Report};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::failure::{Failure, print};
+
+/// Where the receipt goes.
+#[derive(Debug)]
+pub(crate) enum Destination {
+    Nowhere,
+    StandardOutput,
+    File(PathBuf, File),
+}
+
+impl Destination {
+    /// Makes sure, before anybody is served, that the receipt can be written. What is in the file stays
+    /// there until then.
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, Failure> {
+        let Some(path) = path else { return Ok(Self::Nowhere) };
+        if path == Path::new("-") {
+            return Ok(Self::StandardOutput);
+        }
+        match OpenOptions::new().write(true).create(true).truncate(false).open(path) {
+            Ok(file) => Ok(Self::File(path.to_owned(), file)),
+            Err(error) => Err(Failure::Usage(format!(
+                "the receipt can't be written to {}: {error}; choose another --receipt",
+                path.display()
+            ))),
+        }
+    }
+
+    /// Writes the receipt there.
+    pub(crate) fn write(self, receipt: &Receipt) -> Result<(), Failure> {
+        let mut json = serde_json::to_vec(receipt).map_err(|error| Failure::Failed(error.to_string()))?;
+        json.push(b'\n');
+        match self {
+            Self::Nowhere => Ok(()),
+            Self::StandardOutput => print(&json),
+            Self::File(path, file) => replace(file, &json).map_err(|error| {
+                Failure::Failed(format!("can't write the receipt to {}: {error}", path.display()))
+            }),
+        }
+    }
+}
+
+/// Puts `content` in the place of what a file holds. A pipe or a device only takes it.
+fn replace(mut file: File, content: &[u8]) -> io::Result<()> {
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+        file.rewind()?;
+    }
+    file.write_all(content)
+}
+
+/// What became of every client. `accepted` is the sum of the six that follow.
+#[derive(Debug, Serialize)]
+pub(crate) struct Receipt {
+    pub(crate) accepted: u64,
+    pub(crate) finished: u64,
+    pub(crate) drained: u64,
+    pub(crate) cut: u64,
+    pub(crate) timed_out: u64,
+    pub(crate) refused: u64,
+    pub(crate) failed: u64,
+    pub(crate) messages: u64,
+    pub(crate) accept_errors: u64,
+    pub(crate) unlingered: u64,
+    /// How many ended for each reason, of those reasons that there were.
+    pub(crate) reasons: Map<String, Value>,
+}
+
+impl Receipt {
+    pub(crate) fn new(report: &Report) -> Self {
+        let counted = CloseReason::ALL.into_iter().filter(|&reason| report.reason(reason) > 0);
+        Self {
+            accepted: report.accepted,
+            finished: report.outcome(Outcome::Finished),
+            drained: report.outcome(Outcome::Drained),
+            cut: report.outcome(Outcome::Cut),
+            timed_out: report.outcome(Outcome::TimedOut),
+            refused: report.outcome(Outcome::Refused),
+            failed: report.outcome(Outcome::Failed),
+            messages: report.messages,
+            accept_errors: report.accept_errors,
+            unlingered: report.unlingered,
+            reasons: counted.map(|reason| (reason.name().into(), report.reason(reason).into())).collect(),
+        }
+    }
+
+    pub(crate) fn log(&self) {
+        tracing::info!(
+            accepted = self.accepted,
+            finished = self.finished,
+            drained = self.drained,
+            cut = self.cut,
+            timed_out = self.timed_out,
+            refused = self.refused,
+            failed = self.failed,
+            messages = self.messages,
+            accept_errors = self.accept_errors,
+            unlingered = self.unlingered,
+            "ended"
+        );
+    }
+}

@@ -1,0 +1,68 @@
+//! `anyloop serve`.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use common::{Service, Stop};
+
+use crate::arguments::Serve;
+use crate::failure::{Failure, print};
+use crate::receipt::{Destination, Receipt};
+use crate::{descriptors, listen, log, service, signals};
+
+/// Serves until a signal, and says what became of everybody. What can be wrong with the arguments is found
+/// out before the first client is let in.
+pub(crate) fn serve(arguments: &Serve) -> Result<ExitCode, Failure> {
+    let service = service::service(arguments, descriptors::raise_limit()).map_err(Failure::Usage)?;
+    let listener = listen::listen(&arguments.listen)?;
+    let address = listener.local_addr().map_err(|error| failed(&error))?;
+    let destination = Destination::open(arguments.receipt.as_deref())?;
+
+    let _log = log::start(arguments.log_format, arguments.log_level).map_err(|error| failed(&error))?;
+    let stop = Stop::new();
+    signals::obey(stop.clone()).map_err(|error| failed(&error))?;
+    announce(arguments, &service, address);
+
+    let report = arguments.backend.serve(listener, Arc::new(service), &stop).map_err(|error| {
+        tracing::error!(%error, "serving failed");
+        failed(&error)
+    })?;
+    let receipt = Receipt::new(&report);
+    receipt.log();
+    destination.write(&receipt)?;
+    Ok(if receipt.cut > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Says that clients may come: in the log with all that bounds them, on standard output for programs.
+fn announce(arguments: &Serve, service: &Service, address: SocketAddr) {
+    let limits = &service.limits;
+    tracing::info!(
+        %address,
+        backend = arguments.backend.name(),
+        handler = arguments.handler,
+        framing = arguments.framing.name(),
+        workers = service.workers,
+        max_connections = limits.max_connections,
+        backend_holds = arguments.backend.capabilities().max_connections,
+        overload = ?limits.overload,
+        max_message = limits.max_message,
+        idle_timeout = %arguments.idle_timeout,
+        message_timeout = %arguments.message_timeout,
+        write_timeout = %arguments.write_timeout,
+        drain_timeout = %arguments.drain_timeout,
+        "serving"
+    );
+    if let Some(why) = arguments.backend.capabilities().legacy {
+        tracing::warn!(backend = arguments.backend.name(), why, "this backend is kept for comparison");
+    }
+    if let Err(Failure::Usage(error) | Failure::Failed(error)) =
+        print(format!("listening on {address}\n").as_bytes())
+    {
+        tracing::warn!(error, "the address could not be announced");
+    }
+}
+
+fn failed(error: &std::io::Error) -> Failure {
+    Failure::Failed(error.to_string())
+}

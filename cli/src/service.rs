@@ -1,0 +1,219 @@
+//! What a backend is given to serve, out of what was asked for on the command line.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{Capabilities, Handler, Limits, Overload, Service};
+use handlers::{Ack, Counter, Echo, Load, Work};
+
+use crate::arguments::Serve;
+use crate::descriptors::RESERVED;
+use crate::quantity::{Size, Time};
+
+/// The service that was asked for; or what is wrong with it, and what to write instead.
+pub(crate) fn service(arguments: &Serve, descriptors: usize) -> Result<Service, String> {
+    let capabilities = arguments.backend.capabilities();
+    let name = arguments.backend.name();
+    if arguments.overload == Some(Overload::Refuse) && capabilities.max_connections == Some(1) {
+        return Err(format!(
+            "{name} looks at nobody else while it serves a client, so the others wait; leave out --overload"
+        ));
+    }
+    let service = Service {
+        workers: arguments.workers,
+        stack_size: arguments.stack_size,
+        ..Service::framed(handler(arguments)?, arguments.framing)
+    };
+    let service = service.with_limits(limits(arguments, &capabilities, descriptors)?);
+    capabilities.check(name, &service)?;
+    Ok(service)
+}
+
+/// The handler of the name that was given, which is one of the list's.
+fn handler(arguments: &Serve) -> Result<Arc<dyn Handler>, String> {
+    let name = arguments.handler.as_str();
+    if arguments.language.is_some() && name != "counter" {
+        return Err(format!("{name} has no languages; leave out --language, or choose --handler counter"));
+    }
+    if arguments.work.is_some() && name != "work" {
+        return Err(format!("{name} does no extra work; leave out --work, or choose --handler work"));
+    }
+    match name {
+        "counter" => Ok(Arc::new(Counter { language: arguments.language.unwrap_or_default() })),
+        "ack" => Ok(Arc::new(Ack)),
+        "echo" => Ok(Arc::new(Echo)),
+        "work" => Ok(Arc::new(Work { load: arguments.work.unwrap_or(WORK) })),
+        _ => Err(format!("there is no handler `{name}`; `anyloop handlers` lists them")),
+    }
+}
+
+fn limits(arguments: &Serve, capabilities: &Capabilities, descriptors: usize) -> Result<Limits, String> {
+    let default = Limits::default();
+    let Size(max_message) = arguments.max_message;
+    Ok(Limits {
+        max_connections: max_connections(arguments, capabilities, descriptors)?,
+        overload: arguments.overload.unwrap_or(default.overload),
+        max_message,
+        // The longest message can be said back, with a number in front of it.
+        max_reply: default.max_reply.max(max_message + REPLY_AROUND),
+        idle_timeout: Some(arguments.idle_timeout.0).filter(|timeout| !timeout.is_zero()),
+        message_timeout: arguments.message_timeout.0,
+        write_timeout: arguments.write_timeout.0,
+        drain_timeout: arguments.drain_timeout.0,
+    })
+}
+
+/// How many clients may be connected at once. What was not asked for is what can be had; what was asked for
+/// and can't be had is an error now rather than under load.
+fn max_connections(
+    arguments: &Serve,
+    capabilities: &Capabilities,
+    descriptors: usize,
+) -> Result<usize, String> {
+    let held = capabilities.max_connections.unwrap_or(usize::MAX);
+    let opened = descriptors.saturating_sub(RESERVED).max(1);
+    let Some(asked) = arguments.max_connections.map(NonZeroUsize::get) else {
+        return Ok(Limits::default().max_connections.min(held).min(opened));
+    };
+    if asked > held {
+        let name = arguments.backend.name();
+        return Err(format!(
+            "--max-connections {asked} is more than {name} can hold; write {held} or less, or choose another \
+             --backend"
+        ));
+    }
+    if asked > opened {
+        return Err(format!(
+            "--max-connections {asked} is more than the {opened} that {descriptors} open files leave room \
+             for; write {opened} or less, or raise the limit (ulimit -Hn) to {}",
+            asked.saturating_add(RESERVED)
+        ));
+    }
+    Ok(asked)
+}
+
+/// Reads what `--work` takes.
+pub(crate) fn load(text: &str) -> Result<Load, String> {
+    let invalid =
+        || format!("`{text}` is no load; write cpu:TIME or block:TIME, such as cpu:50us or block:2ms");
+    let (kind, time) = text.split_once(':').ok_or_else(invalid)?;
+    let load = match kind {
+        "cpu" => Load::Cpu,
+        "block" => Load::Block,
+        _ => return Err(invalid()),
+    };
+    time.parse().map(|Time(time)| load(time))
+}
+
+/// Reads what `--stack-size` takes.
+pub(crate) fn stack_size(text: &str) -> Result<NonZeroUsize, String> {
+    let Size(size) = text.parse()?;
+    match NonZeroUsize::new(size) {
+        Some(size) if size >= LEAST_STACK => Ok(size),
+        _ => Err(format!("`{text}` is too small to serve on; write {} or more", Size(LEAST_STACK.get()))),
+    }
+}
+
+/// The help of `--max-connections`.
+pub(crate) fn max_connections_help() -> String {
+    format!(
+        "How many clients may be connected at once [default: the least of {}, the limit on open files − \
+         {RESERVED}, and what the backend can hold]",
+        Limits::default().max_connections
+    )
+}
+
+/// The help of `--work`.
+pub(crate) fn work_help() -> String {
+    let default = match WORK {
+        Load::Cpu(time) => format!("cpu:{}", Time(time)),
+        Load::Block(time) => format!("block:{}", Time(time)),
+    };
+    format!(
+        "What the handler `work` does for each message: cpu:TIME computes, block:TIME sleeps [default: {default}]"
+    )
+}
+
+/// What `work` does unless it is told: a small computation, which every backend runs where it reads.
+const WORK: Load = Load::Cpu(Duration::from_micros(50));
+
+/// What a built-in handler and a framing put around a message that they say back, and room to spare.
+const REPLY_AROUND: usize = 1024;
+
+/// The built-in handlers need half of it.
+const LEAST_STACK: NonZeroUsize = NonZeroUsize::new(64 * 1024).unwrap();
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use handlers::HANDLERS;
+
+    use super::*;
+    use crate::arguments::{Arguments, Command};
+
+    fn asked(arguments: &str, descriptors: usize) -> Result<Service, String> {
+        let arguments = ["anyloop", "serve"].into_iter().chain(arguments.split_whitespace());
+        match Arguments::try_parse_from(arguments).unwrap().command {
+            Command::Serve(arguments) => service(&arguments, descriptors),
+            _ => unreachable!(),
+        }
+    }
+
+    #[test]
+    fn every_handler_that_is_listed_can_be_had() {
+        for handler in HANDLERS {
+            assert!(asked(&format!("--handler {}", handler.name), 1024).is_ok(), "{}", handler.name);
+        }
+    }
+
+    #[test]
+    fn without_flags_the_limits_are_the_defaults() {
+        assert_eq!(asked("", 1_000_000).unwrap().limits, Limits::default());
+    }
+
+    #[test]
+    fn as_many_connections_as_can_be_had() {
+        let connections =
+            |flags: &str, descriptors| Ok::<_, String>(asked(flags, descriptors)?.limits.max_connections);
+        assert_eq!(connections("", 1024), Ok(960));
+        assert_eq!(connections("", 20), Ok(1));
+        assert_eq!(connections("--backend sequential", 1024), Ok(1));
+        assert_eq!(connections("--max-connections 960", 1024), Ok(960));
+        assert_eq!(connections("--max-connections 20000", 1_000_000), Ok(20_000));
+        let error = connections("--max-connections 961", 1024).unwrap_err();
+        assert!(
+            error.contains("961") && error.contains("write 960 or less") && error.contains("1025"),
+            "{error}"
+        );
+        let error = connections("--backend sequential --max-connections 2", 1024).unwrap_err();
+        assert!(error.contains("sequential can hold; write 1 or less"), "{error}");
+    }
+
+    #[test]
+    fn a_message_of_any_allowed_length_can_be_said_back() {
+        let limits = asked("--max-message 4MiB", 1024).unwrap().limits;
+        assert!(limits.max_reply > limits.max_message);
+    }
+
+    #[test]
+    fn an_idle_timeout_of_0_is_none() {
+        assert_eq!(asked("--idle-timeout 0", 1024).unwrap().limits.idle_timeout, None);
+    }
+
+    #[test]
+    fn loads_are_read() {
+        assert_eq!(load("cpu:50us"), Ok(Load::Cpu(Duration::from_micros(50))));
+        assert_eq!(load("block:2ms"), Ok(Load::Block(Duration::from_millis(2))));
+        for text in ["", "cpu", "disk:2ms", ":2ms"] {
+            assert!(load(text).unwrap_err().contains("cpu:50us"), "{text}");
+        }
+        assert!(load("cpu:5").unwrap_err().contains("no unit"));
+    }
+
+    #[test]
+    fn a_stack_has_a_least_size() {
+        assert_eq!(stack_size("64KiB").unwrap().get(), 65_536);
+        assert!(stack_size("1").unwrap_err().contains("write 64KiB or more"));
+    }
+}

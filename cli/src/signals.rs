@@ -1,0 +1,26 @@
+//! The signals that stop a server.
+
+use std::io;
+use std::thread;
+
+use common::Stop;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// From now on SIGINT and SIGTERM press `stop`: the first lets the clients drain, a later one ends at once.
+pub(crate) fn obey(stop: Stop) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        for (count, signal) in signals.forever().enumerate() {
+            let signal = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
+            if count == 0 {
+                tracing::info!(signal, "draining; a second signal ends at once");
+                stop.drain();
+            } else {
+                tracing::warn!(signal, "ending at once");
+                stop.now();
+            }
+        }
+    })?;
+    Ok(())
+}
