@@ -87,7 +87,7 @@ async fn accept(
 /// Serves a client, to its end.
 async fn serve(socket: TcpStream, mut conversation: Conversation) {
     // Where the reactor can't take it, the conversation is dropped with it, and counted as lost.
-    let Ok(socket) = Async::new_nonblocking(socket) else { return };
+    let Ok(socket) = Async::new(socket) else { return };
     loop {
         match poll_fn(|cx| advance(&socket, &mut conversation, cx)).await {
             Wait::Readable | Wait::Writable | Wait::Turn => yield_now().await,

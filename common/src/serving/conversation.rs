@@ -1,7 +1,6 @@
 //! One client being served: the pure connection, what the watchman needs of it, and its place in the books.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::task::Waker;
@@ -23,7 +22,6 @@ pub struct Conversation {
     watch: Arc<Watch>,
     key: usize,
     state: Arc<State>,
-    client: SocketAddr,
     counted: bool,
 }
 
@@ -43,14 +41,8 @@ pub enum Wait {
 }
 
 impl Conversation {
-    pub(super) fn new(
-        connection: Connection,
-        key: usize,
-        watch: Arc<Watch>,
-        state: Arc<State>,
-        client: SocketAddr,
-    ) -> Self {
-        Self { connection, watch, key, state, client, counted: false }
+    pub(super) fn new(connection: Connection, key: usize, watch: Arc<Watch>, state: Arc<State>) -> Self {
+        Self { connection, watch, key, state, counted: false }
     }
 
     /// Who is to be woken when a deadline has passed or the server stops.
@@ -147,7 +139,7 @@ impl Conversation {
 
     /// Ends it before it has begun: the system has nothing left to serve it with.
     pub fn refuse<S: TryInto<OwnedFd>>(mut self, socket: S, error: &io::Error) {
-        tracing::warn!(client = %self.client, %error, "a client can't be served");
+        tracing::warn!(client = %self.connection.client(), %error, "a client can't be served");
         self.count(CloseReason::Unserved);
         self.state.say_refusal(socket, CloseReason::Unserved);
     }
@@ -179,7 +171,7 @@ impl Conversation {
 
     fn count(&mut self, reason: CloseReason) {
         if !std::mem::replace(&mut self.counted, true) {
-            tracing::debug!(client = %self.client, %reason, messages = self.connection.messages(), "ended");
+            tracing::debug!(client = %self.connection.client(), %reason, messages = self.connection.messages(), "ended");
             self.state.leave(self.key, reason, self.connection.messages());
         }
     }

@@ -105,7 +105,7 @@ impl State {
         let key = watches.insert(Arc::clone(&watch));
         drop(watches);
         let connection = Connection::new(Arc::clone(&self.service), client, Instant::now());
-        Ok(Conversation::new(connection, key, watch, Arc::clone(self), client))
+        Ok(Conversation::new(connection, key, watch, Arc::clone(self)))
     }
 
     /// A client has left: its place is free before it can see that it was let go.

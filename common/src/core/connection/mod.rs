@@ -109,6 +109,11 @@ impl Connection {
         }
     }
 
+    /// Where the client has connected from.
+    pub fn client(&self) -> SocketAddr {
+        self.client
+    }
+
     /// Whether [`run`](Self::run) may take long.
     pub fn may_block(&self) -> bool {
         self.may_block

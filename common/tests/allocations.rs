@@ -1,0 +1,96 @@
+//! The plain path takes no memory: once a connection is open, a message that comes whole is answered without
+//! an allocation.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Instant;
+
+use common::{Connection, Flow, Framing, Handler, Next, Outbox, Peer, Replies, Service, Session};
+
+/// Counts the allocations of each thread.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+#[expect(unsafe_code, reason = "an allocator is unsafe to write")]
+// SAFETY: everything is left to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+struct Echo;
+
+impl Handler for Echo {
+    fn open(&self, _peer: &Peer, _out: &mut Replies<'_>) -> Box<dyn Session> {
+        Box::new(Self)
+    }
+}
+
+impl Session for Echo {
+    fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+        out.send(message);
+        Flow::Continue
+    }
+}
+
+/// Has `input` answered once, and says how many messages were.
+fn round(connection: &mut Connection, input: &[u8], out: &mut Outbox, now: Instant) -> u64 {
+    let before = connection.messages();
+    connection.receive(input, out, now);
+    loop {
+        match connection.what_now(out) {
+            Next::Write => {
+                let count = connection.output(out).len();
+                connection.wrote(count, out, now);
+            }
+            Next::Run => connection.run(out, now),
+            Next::Read => return connection.messages() - before,
+            Next::Done(reason) => panic!("ended: {reason}"),
+        }
+    }
+}
+
+fn allocations_of_rounds(framing: Framing, input: &[u8], messages: u64) -> usize {
+    let service = Arc::new(Service::framed(Arc::new(Echo), framing));
+    let now = Instant::now();
+    let mut out = Outbox::new();
+    let mut connection = Connection::new(service, ([127, 0, 0, 1], 1).into(), now);
+    connection.run(&mut out, now);
+    // The first round gives the worker's outbox its memory.
+    assert_eq!(round(&mut connection, input, &mut out, now), messages);
+    let before = ALLOCATIONS.get();
+    for _ in 0..1000 {
+        assert_eq!(round(&mut connection, input, &mut out, now), messages);
+    }
+    ALLOCATIONS.get() - before
+}
+
+#[test]
+fn a_message_costs_no_allocation() {
+    let line = b"thirty-two bytes with a line end\n";
+    assert_eq!(allocations_of_rounds(Framing::Line, line, 1), 0);
+    assert_eq!(allocations_of_rounds(Framing::Line, &line.repeat(16), 16), 0);
+    assert_eq!(allocations_of_rounds(Framing::Length, b"\0\0\0\x05hello\0\0\0\0", 2), 0);
+    assert_eq!(allocations_of_rounds(Framing::Raw, b"hello", 1), 0);
+}
+
+#[test]
+fn the_count_would_show_one() {
+    // A read that holds more than a turn has its rest kept, which takes memory.
+    assert!(allocations_of_rounds(Framing::Line, &b"m\n".repeat(65), 65) >= 1000);
+}

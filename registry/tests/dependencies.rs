@@ -1,0 +1,95 @@
+//! Who may depend on whom, held against what cargo knows.
+
+use std::collections::BTreeSet;
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+
+/// The runtimes: each is the affair of one backend.
+const RUNTIMES: [(&str, &str); 4] = [
+    ("async-std", "anyloop-backend-async-std"),
+    ("polling", "anyloop-backend-pool"),
+    ("rayon", "anyloop-backend-pool"),
+    ("smol", "anyloop-backend-smol"),
+];
+
+/// What a package is, and which members it may depend on for other things than its tests.
+fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
+    let backends = || members.iter().filter(|name| name.starts_with("anyloop-backend-")).map(String::as_str);
+    let allowed: Vec<&str> = match package {
+        "anyloop-common" => vec![],
+        "anyloop-handlers" | "anyloop-conformance" | "anyloop-load" => vec!["anyloop-common"],
+        "anyloop-registry" => backends().chain(["anyloop-common"]).collect(),
+        "anyloop" | "anyloop-benches" => {
+            vec!["anyloop-common", "anyloop-handlers", "anyloop-load", "anyloop-registry"]
+        }
+        backend if backend.starts_with("anyloop-backend-") => vec!["anyloop-common"],
+        other => panic!("there is no rule for {other}: add one here, and to ARCHITECTURE.md"),
+    };
+    allowed.into_iter().map(String::from).collect()
+}
+
+fn metadata() -> Metadata {
+    MetadataCommand::new().no_deps().exec().expect("cargo tells what the workspace is made of")
+}
+
+/// The names of what a package depends on, for its tests alone or for the rest.
+fn dependencies(package: &Package, for_tests: bool) -> BTreeSet<String> {
+    let wanted = |kind| (kind == DependencyKind::Development) == for_tests;
+    let dependencies = package.dependencies.iter().filter(|dependency| wanted(dependency.kind));
+    dependencies.map(|dependency| dependency.name.clone()).collect()
+}
+
+#[test]
+fn members_depend_on_what_they_may() {
+    let metadata = metadata();
+    let packages = metadata.workspace_packages();
+    let members: BTreeSet<String> = packages.iter().map(|package| package.name.to_string()).collect();
+    for package in packages {
+        let used: BTreeSet<_> = dependencies(package, false).intersection(&members).cloned().collect();
+        let excess: Vec<_> = used.difference(&allowed(&package.name, &members)).cloned().collect();
+        assert!(excess.is_empty(), "{} may not depend on {excess:?}", package.name);
+    }
+}
+
+#[test]
+fn tests_of_backends_use_the_kit_and_no_other_backend() {
+    let metadata = metadata();
+    for package in metadata.workspace_packages() {
+        let used = dependencies(package, true);
+        let backends: Vec<_> = used.iter().filter(|name| name.starts_with("anyloop-backend-")).collect();
+        assert!(backends.is_empty(), "{} tests itself with {backends:?}", package.name);
+        if package.name.starts_with("anyloop-backend-") {
+            assert!(used.contains("anyloop-conformance"), "{} does not run the kit", package.name);
+        }
+    }
+}
+
+#[test]
+fn a_runtime_is_one_backends_affair() {
+    for package in metadata().workspace_packages() {
+        for (runtime, backend) in RUNTIMES {
+            let used = dependencies(package, false).contains(runtime)
+                || dependencies(package, true).contains(runtime);
+            assert!(!used || *package.name == backend, "{} may not use {runtime}", package.name);
+        }
+    }
+}
+
+#[test]
+fn no_member_has_features() {
+    for package in metadata().workspace_packages() {
+        assert!(package.features.is_empty(), "{} has features: {:?}", package.name, package.features);
+    }
+}
+
+#[test]
+fn every_backend_is_registered_under_its_name() {
+    let metadata = metadata();
+    let packages = metadata.workspace_packages();
+    let members = packages.iter().filter_map(|package| package.name.strip_prefix("anyloop-backend-"));
+    let registered: BTreeSet<_> = registry::BACKENDS.iter().map(|backend| backend.name()).collect();
+    assert_eq!(members.collect::<BTreeSet<_>>(), registered);
+    assert_eq!(registered.len(), registry::BACKENDS.len(), "two backends have one name");
+    assert!(registry::find("smol").is_some_and(|backend| backend.name() == "smol"));
+    assert!(registry::find("loop").is_none());
+}
