@@ -37,7 +37,6 @@ pub enum Accepting {
 }
 
 /// What became of an attempt to accept.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart as soon as it is made")]
 pub enum Admission<S> {
     /// A client to be served.
     Client(S, Conversation),
