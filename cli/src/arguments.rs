@@ -11,8 +11,9 @@ use handlers::{HANDLERS, Language, Load};
 use registry::BACKENDS;
 use tracing::level_filters::LevelFilter;
 
+use crate::address::host_and_port;
 use crate::quantity::{Size, Time, size_above_zero, time_above_zero};
-use crate::service;
+use crate::{client, service};
 
 /// Write the handler once; serve it on any loop
 #[derive(Debug, Parser)]
@@ -49,8 +50,8 @@ pub(crate) enum Command {
 /// What `serve` is told.
 #[derive(Args)]
 pub(crate) struct Serve {
-    /// What serves: one of the concurrency models that `anyloop backends` lists
-    #[arg(long, env = "ANYLOOP_BACKEND", default_value = "smol", value_parser = backends(), hide_possible_values = true)]
+    /// What serves: the concurrency model
+    #[arg(long, env = "ANYLOOP_BACKEND", default_value = "smol", value_parser = backends())]
     pub(crate) backend: &'static dyn Backend,
 
     /// What is served
@@ -62,7 +63,7 @@ pub(crate) struct Serve {
     pub(crate) framing: Framing,
 
     /// The address to listen on; port 0 is any free one
-    #[arg(long, env = "ANYLOOP_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:8888")]
+    #[arg(long, env = "ANYLOOP_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:8888", value_parser = host_and_port)]
     pub(crate) listen: String,
 
     /// How many threads work [default: the cores]
@@ -129,7 +130,7 @@ pub(crate) struct Serve {
 #[derive(Args, Debug)]
 pub(crate) struct Client {
     /// The server's address
-    #[arg(value_name = "HOST:PORT", env = "ANYLOOP_ADDRESS")]
+    #[arg(value_name = "HOST:PORT", value_parser = host_and_port)]
     pub(crate) address: String,
 
     /// Where a message ends; `raw` takes turns: a reply, a message, a reply
@@ -138,7 +139,7 @@ pub(crate) struct Client {
 
     /// The longest reply that is taken
     #[arg(long, env = "ANYLOOP_MAX_REPLY", value_name = "SIZE", value_parser = size_above_zero,
-          default_value_t = Size(crate::client::MAX_REPLY))]
+          default_value_t = Size(client::max_reply()))]
     pub(crate) max_reply: Size,
 }
 

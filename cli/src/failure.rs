@@ -1,5 +1,6 @@
 //! How the command fails: with one line on standard error, and a code.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -17,13 +18,19 @@ pub(crate) enum Failure {
 impl Failure {
     /// Says it on standard error, and gives the code to end with.
     pub(crate) fn report(&self) -> ExitCode {
-        let (code, text) = match self {
-            Self::Usage(text) => (2, text),
-            Self::Failed(text) => (1, text),
-        };
         // Where nobody can be told any more, the code still says it.
-        let _ = writeln!(io::stderr(), "error: {}", escaped(text.as_bytes()));
-        ExitCode::from(code)
+        let _ = writeln!(io::stderr(), "error: {self}");
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Failed(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Usage(text) | Self::Failed(text)) = self;
+        escaped(text.as_bytes()).fmt(f)
     }
 }
 

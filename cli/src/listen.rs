@@ -1,45 +1,23 @@
 //! The listener that a backend is lent.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::address;
 use crate::failure::Failure;
 
 /// Listens on the first address of `HOST:PORT` that can be listened on.
 pub(crate) fn listen(address: &str) -> Result<TcpListener, Failure> {
     let mut failure = format!("`{address}` has no address");
-    for address in resolve(address).map_err(Failure::Usage)? {
+    for address in address::resolve(address).map_err(Failure::Usage)? {
         match bind(address) {
             Ok(listener) => return Ok(listener),
             Err(error) => failure = explain(address, &error),
         }
     }
     Err(Failure::Usage(failure))
-}
-
-/// The addresses of `HOST:PORT`.
-pub(crate) fn resolve(address: &str) -> Result<Vec<SocketAddr>, String> {
-    let Some((_, port)) = address.rsplit_once(':') else {
-        return Err(format!(
-            "`{address}` has no port; write HOST:PORT, such as 127.0.0.1:8888 or [::1]:8888"
-        ));
-    };
-    if port.parse::<u16>().is_err() {
-        return Err(format!(
-            "`{address}` ends with no port; write a number from 0 to 65535 behind the colon"
-        ));
-    }
-    if address.starts_with(':') {
-        return Err(format!(
-            "`{address}` has no host; write 127.0.0.1{address}, or 0.0.0.0{address} for all"
-        ));
-    }
-    match address.to_socket_addrs() {
-        Ok(addresses) => Ok(addresses.collect()),
-        Err(error) => Err(format!("the host of `{address}` can't be found: {error}; write HOST:PORT")),
-    }
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

@@ -37,14 +37,13 @@ impl Destination {
 
     /// Writes the receipt there.
     pub(crate) fn write(self, receipt: &Receipt) -> Result<(), Failure> {
-        let mut json = serde_json::to_vec(receipt).map_err(|error| Failure::Failed(error.to_string()))?;
-        json.push(b'\n');
+        let json = serde_json::to_string(receipt).map_err(|error| Failure::Failed(error.to_string()))?;
+        let line = format!("{json}\n");
         match self {
             Self::Nowhere => Ok(()),
-            Self::StandardOutput => print(&json),
-            Self::File(path, file) => replace(file, &json).map_err(|error| {
-                Failure::Failed(format!("can't write the receipt to {}: {error}", path.display()))
-            }),
+            Self::StandardOutput => print(line.as_bytes()),
+            Self::File(path, file) => replace(file, line.as_bytes())
+                .map_err(|error| Failure::Failed(format!("{}: {error}", path.display()))),
         }
     }
 }

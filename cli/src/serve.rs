@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use common::{Service, Stop};
+use common::{Overload, Service, Stop};
 
 use crate::arguments::Serve;
 use crate::failure::{Failure, print};
@@ -24,13 +24,19 @@ pub(crate) fn serve(arguments: &Serve) -> Result<ExitCode, Failure> {
     signals::obey(stop.clone()).map_err(|error| failed(&error))?;
     announce(arguments, &service, address);
 
-    let report = arguments.backend.serve(listener, Arc::new(service), &stop).map_err(|error| {
-        tracing::error!(%error, "serving failed");
-        failed(&error)
-    })?;
-    let receipt = Receipt::new(&report);
+    // From here on the log tells what goes wrong.
+    let receipt = match arguments.backend.serve(listener, Arc::new(service), &stop) {
+        Ok(report) => Receipt::new(&report),
+        Err(error) => {
+            tracing::error!(%error, "serving failed");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
     receipt.log();
-    destination.write(&receipt)?;
+    if let Err(error) = destination.write(&receipt) {
+        tracing::error!(%error, "the receipt can't be written");
+        return Ok(ExitCode::FAILURE);
+    }
     Ok(if receipt.cut > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -45,7 +51,7 @@ fn announce(arguments: &Serve, service: &Service, address: SocketAddr) {
         workers = service.workers,
         max_connections = limits.max_connections,
         backend_holds = arguments.backend.capabilities().max_connections,
-        overload = ?limits.overload,
+        overload = overload(limits.overload),
         max_message = limits.max_message,
         idle_timeout = %arguments.idle_timeout,
         message_timeout = %arguments.message_timeout,
@@ -59,7 +65,14 @@ fn announce(arguments: &Serve, service: &Service, address: SocketAddr) {
     if let Err(Failure::Usage(error) | Failure::Failed(error)) =
         print(format!("listening on {address}\n").as_bytes())
     {
-        tracing::warn!(error, "the address could not be announced");
+        tracing::warn!(%error, "the address could not be announced");
+    }
+}
+
+fn overload(overload: Overload) -> &'static str {
+    match overload {
+        Overload::Queue => "queue",
+        Overload::Refuse => "refuse",
     }
 }
 

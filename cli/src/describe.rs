@@ -1,0 +1,28 @@
+//! `anyloop completions` and `anyloop man`: what the command says of itself, for shells and for `man`.
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use crate::arguments::Arguments;
+use crate::failure::Failure;
+
+/// The script that completes the command line in a shell.
+pub(crate) fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "anyloop", &mut script);
+    script
+}
+
+/// The manual page of one command, or of all.
+pub(crate) fn manual(command: Option<&str>) -> Result<Vec<u8>, Failure> {
+    let mut about = Arguments::command();
+    about.build();
+    if let Some(name) = command {
+        let unknown = || Failure::Usage(format!("there is no command `{name}`; `anyloop help` lists them"));
+        about = about.find_subcommand(name).cloned().ok_or_else(unknown)?;
+    }
+    let mut page = Vec::new();
+    let written = clap_mangen::Man::new(about).render(&mut page);
+    written.map_err(|error| Failure::Failed(format!("the page can't be written: {error}")))?;
+    Ok(page)
+}
