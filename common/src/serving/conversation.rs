@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use crate::core::{CloseReason, Connection, Next, Outbox};
+use crate::core::{CloseReason, Connection, Next, Outbox, Timer};
 use crate::serving::buffers::Buffers;
 use crate::serving::socket;
 use crate::serving::state::State;
@@ -22,6 +22,8 @@ pub struct Conversation {
     watch: Arc<Watch>,
     key: usize,
     state: Arc<State>,
+    /// Whose deadline the watchman looks at.
+    armed: Option<Timer>,
     counted: bool,
 }
 
@@ -42,7 +44,7 @@ pub enum Wait {
 
 impl Conversation {
     pub(super) fn new(connection: Connection, key: usize, watch: Arc<Watch>, state: Arc<State>) -> Self {
-        Self { connection, watch, key, state, counted: false }
+        Self { connection, watch, key, state, armed: None, counted: false }
     }
 
     /// Who is to be woken when a deadline has passed or the server stops.
@@ -154,6 +156,8 @@ impl Conversation {
             self.connection.stop(socket::arrived(&socket));
         }
         if marks & EXPIRED != 0 {
+            self.armed = None;
+            self.watch.set_deadline(None, self.state.epoch);
             self.connection.expire(socket::queued(&socket), output, Instant::now());
         }
         if marks & CUT != 0 {
@@ -166,7 +170,13 @@ impl Conversation {
         if !buffers.output.is_empty() {
             self.connection.keep(&mut buffers.output, Instant::now());
         }
-        self.watch.set_deadline(self.connection.deadline(), self.state.epoch);
+        // The deadline of one timer only moves to a later time, so an earlier one may stay: it wakes the
+        // connection once, to find that it isn't due. So a message costs next to nothing.
+        let timer = self.connection.timer();
+        if timer != self.armed {
+            self.armed = timer;
+            self.watch.set_deadline(self.connection.deadline(), self.state.epoch);
+        }
     }
 
     fn count(&mut self, reason: CloseReason) {

@@ -73,6 +73,18 @@ pub enum Next {
     Done(CloseReason),
 }
 
+/// What a connection waits for, and how long it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// The first byte of a message: as long as the idle timeout.
+    Idle,
+    /// The end of a message: as long as the message timeout.
+    Message,
+    /// That the peer takes its replies: as long as the write timeout. The deadline is when to look whether
+    /// it has taken any.
+    Write,
+}
+
 impl Connection {
     /// A client has connected. The application is asked in the first [`run`](Self::run).
     pub fn new(service: Arc<Service>, client: SocketAddr, now: Instant) -> Self {
@@ -121,14 +133,23 @@ impl Connection {
 
     /// When to call [`expire`](Self::expire), unless something happens before.
     pub fn deadline(&self) -> Option<Instant> {
-        if let Some(unsent) = &self.unsent {
-            return Some(unsent.deadline());
+        match self.timer()? {
+            Timer::Write => self.unsent.as_ref().map(|unsent| unsent.deadline()),
+            Timer::Message => self.begun?.checked_add(self.limits().message_timeout),
+            Timer::Idle => self.quiet_since.checked_add(self.limits().idle_timeout?),
         }
-        match (self.state, self.begun) {
-            (State::Open, _) if self.work => None,
-            (State::Open, Some(begun)) => begun.checked_add(self.limits().message_timeout),
-            (State::Open, None) => self.quiet_since.checked_add(self.limits().idle_timeout?),
-            _ => None,
+    }
+
+    /// Which timer the [`deadline`](Self::deadline) is of. As long as it is the same, the deadline only moves
+    /// to a later time.
+    #[inline]
+    pub fn timer(&self) -> Option<Timer> {
+        match self.state {
+            _ if self.unsent.is_some() => Some(Timer::Write),
+            State::Open if self.work => None,
+            State::Open if self.begun.is_some() => Some(Timer::Message),
+            State::Open => Some(Timer::Idle),
+            State::Opening | State::Ending(_) | State::Done(_) => None,
         }
     }
 
@@ -236,16 +257,18 @@ impl Connection {
             return;
         }
         let timeout = self.limits().write_timeout;
-        match &mut self.unsent {
-            Some(unsent) => {
-                if unsent.stalled(queued, now, timeout) {
+        match self.timer() {
+            Some(Timer::Idle) => self.fail(CloseReason::IdleTimeout, &ErrorReply::IdleTimeout, out),
+            Some(Timer::Message) => {
+                self.fail(CloseReason::MessageTimeout, &ErrorReply::MessageTimeout, out);
+            }
+            Some(Timer::Write) => {
+                let unsent = self.unsent.as_mut();
+                if unsent.is_some_and(|unsent| unsent.stalled(queued, now, timeout)) {
                     self.abandon(CloseReason::WriteTimeout, out);
                 }
             }
-            None if self.begun.is_some() => {
-                self.fail(CloseReason::MessageTimeout, &ErrorReply::MessageTimeout, out);
-            }
-            None => self.fail(CloseReason::IdleTimeout, &ErrorReply::IdleTimeout, out),
+            None => {}
         }
     }
 
