@@ -5,11 +5,12 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, recv, send};
 
 use crate::serving::buffers::Buffers;
 use crate::serving::conversation::{Conversation, Wait};
 use crate::serving::interrupt::Interrupt;
+use crate::serving::socket::SEND;
 
 /// Serves one client on this thread, to its end.
 pub fn converse(
@@ -50,7 +51,7 @@ impl Read for BlockingSocket {
 
 impl Write for BlockingSocket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(send(&self.0, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+        Ok(send(&self.0, bytes, SEND)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {

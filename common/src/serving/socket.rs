@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use rustix::net::Shutdown;
+use rustix::net::{SendFlags, Shutdown};
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::core::Limits;
@@ -33,6 +33,13 @@ const KEEPALIVE_RETRIES: u32 = 3;
 /// A client that acknowledges nothing is given up after this time, if the write timeout is no longer.
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+
+/// How to send without waiting, and without a signal where the peer is gone.
+#[cfg(not(target_vendor = "apple"))]
+pub(super) const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+/// How to send without waiting. There is no flag against the signal; Rust's programs ignore it anyway.
+#[cfg(target_vendor = "apple")]
+pub(super) const SEND: SendFlags = SendFlags::DONTWAIT;
 
 /// How many bytes are there to be read.
 pub(super) fn arrived(socket: impl AsFd) -> usize {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use rustix::net::{SendFlags, send};
+use rustix::net::send;
 use slab::Slab;
 
 use crate::core::{CloseReason, Connection, ErrorReply, Outbox, Service};
@@ -135,7 +135,7 @@ impl State {
         let mut out = Outbox::new();
         self.service.application.refuse(&error, &self.service.limits, &mut out);
         // A fresh socket takes a line at once; one that doesn't has no peer any more.
-        let _ = send(&socket, out.bytes(), SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+        let _ = send(&socket, out.bytes(), socket::SEND);
         self.linger(socket);
     }
 
