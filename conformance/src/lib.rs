@@ -1,1 +1,39 @@
-//! The behaviours that every backend shows.
+//! The behaviours that every backend shows, as named cases over real sockets of the loopback device.
+//!
+//! To try a backend, whoever has written it, put this into a file under its `tests/`:
+//!
+//! ```ignore
+//! conformance::suite!(MyBackend);
+//! ```
+//!
+//! Each case becomes a test. A backend to which some cases don't apply says which, and why:
+//!
+//! ```ignore
+//! conformance::suite!(MyBackend, except {
+//!     two_clients_at_once: "it serves one client at a time",
+//! });
+//! ```
+//!
+//! An exemption names a case, or a [`Need`] and with it every case that has it. **An exempted case must
+//! fail**: its test fails when it starts to pass, so that no exemption outlives its reason.
+//!
+//! No verdict depends on how fast something was. Every wait ends with an event, and is bounded so that what
+//! never comes is a failure; a deadline is checked to be not early, never to be on time.
+
+mod cases;
+mod child;
+mod client;
+mod gate;
+mod handlers;
+mod journal;
+mod kernel;
+#[macro_use]
+mod list;
+mod oracle;
+mod server;
+mod subject;
+mod suite;
+
+pub use common::Backend;
+pub use subject::Subject;
+pub use suite::{Behaviour, CASES, Case, Exemption, Need, case, check};

@@ -1,0 +1,105 @@
+//! As many clients as allowed, exactly.
+
+use std::thread;
+
+use common::{CloseReason, Framing, Overload};
+
+use crate::client::Client;
+use crate::handlers::Scripted;
+use crate::subject::Subject;
+
+pub(crate) fn refuses_beyond_the_limit(subject: &Subject) {
+    let server = subject.serve(Scripted::new().limited(|limits| {
+        limits.max_connections = 3;
+        limits.overload = Overload::Refuse;
+    }));
+    let mut clients: Vec<_> = (0..3).map(|_| server.connect_greeted()).collect();
+    for _ in 0..5 {
+        server.connect().hears_last("ERR busy");
+    }
+    for client in &mut clients {
+        client.say("still here");
+        client.hears("1:still here");
+    }
+    let mut leaving = clients.remove(1);
+    leaving.say("exit");
+    leaving.hears_end();
+    clients.push(server.connect_greeted());
+    server.connect().hears_last("ERR busy");
+    let report = server.stop();
+    assert_eq!((report.accepted, report.reason(CloseReason::Busy)), (10, 6));
+}
+
+pub(crate) fn queues_beyond_the_limit(subject: &Subject) {
+    let server = subject.serve(Scripted::new().limited(|limits| {
+        limits.max_connections = 1;
+        limits.overload = Overload::Queue;
+    }));
+    let mut served = server.connect_greeted();
+    for _ in 0..3 {
+        let mut waiting = server.connect();
+        waiting.say("at last");
+        waiting.hears_nothing();
+        served.say("exit");
+        served.hears_end();
+        waiting.hears("hello");
+        waiting.hears("1:at last");
+        served = waiting;
+    }
+    drop(served);
+    let report = server.stop();
+    assert_eq!((report.accepted, report.reason(CloseReason::Busy)), (4, 0));
+}
+
+pub(crate) fn exact_in_a_stampede(subject: &Subject) {
+    const PLACES: usize = 5;
+    let script = Scripted::new();
+    let journal = script.journal();
+    let server = subject.serve(script.limited(|limits| limits.max_connections = PLACES));
+    let (address, patience) = (server.address(), subject.patience());
+    let connect = || {
+        let clients = (0..10).map(|_| {
+            let mut client = Client::connect(address, Framing::Line, patience, None);
+            let greeting = client.hear();
+            (client, greeting)
+        });
+        clients.collect::<Vec<_>>()
+    };
+    let clients: Vec<_> = thread::scope(|scope| {
+        let groups: Vec<_> = (0..4).map(|_| scope.spawn(connect)).collect();
+        groups.into_iter().flat_map(|group| group.join().expect("every client hears something")).collect()
+    });
+    let count = |expected: &[u8]| clients.iter().filter(|(_, greeting)| greeting == expected).count();
+    assert_eq!((count(b"hello"), count(b"ERR busy")), (PLACES, clients.len() - PLACES));
+    assert_eq!(journal.read().most, PLACES);
+}
+
+pub(crate) fn a_place_is_free_before_the_end(subject: &Subject) {
+    let server = subject.serve(Scripted::new().limited(|limits| limits.max_connections = 1));
+    for _ in 0..200 {
+        let mut client = server.connect_greeted();
+        client.say("exit");
+        client.hears_end();
+    }
+    assert_eq!(server.stop().reason(CloseReason::Busy), 0);
+}
+
+pub(crate) fn holds_what_it_says(subject: &Subject) {
+    const CROWD: usize = 12;
+    let most = subject.backend().capabilities().max_connections.unwrap_or(usize::MAX);
+    let script = Scripted::new();
+    let journal = script.journal();
+    let server = subject.serve(script.limited(|limits| limits.overload = Overload::Queue));
+    let mut clients: Vec<_> = (0..CROWD).map(|_| server.connect()).collect();
+    journal.waits_until(subject.patience(), |entries| entries.present >= most.min(CROWD));
+    if let Some(waiting) = clients.get_mut(most) {
+        waiting.hears_nothing();
+    }
+    for client in &mut clients {
+        client.hears("hello");
+        client.say("exit");
+        client.hears_end();
+    }
+    assert!(journal.read().most <= most, "{} clients were served at once", journal.read().most);
+    assert_eq!(server.stop().reason(CloseReason::Exit), CROWD as u64);
+}

@@ -1,0 +1,90 @@
+//! Handlers that may block run where they hold up nobody else.
+
+use common::{BlockingHandlers, Service, Workers};
+
+use crate::cases::fairness::on_workers;
+use crate::cases::order::pipelined;
+use crate::client::Client;
+use crate::gate::Gate;
+use crate::handlers::{Act, Scripted};
+use crate::subject::Subject;
+
+pub(crate) fn blocking_handlers_keep_order(subject: &Subject) {
+    let server = subject.serve(Scripted::new().may_block().service());
+    let mut client = server.connect_greeted();
+    pipelined(&mut client, 2000);
+    client.say("exit");
+    client.hears_end();
+}
+
+const WORKERS: usize = 3;
+
+/// How many handlers may block so that one more client must still be answered.
+fn blocked(subject: &Subject) -> usize {
+    let capabilities = subject.backend().capabilities();
+    match capabilities.blocking_handlers {
+        BlockingHandlers::OwnThread | BlockingHandlers::Offloaded => WORKERS + 1,
+        BlockingHandlers::OnWorker if capabilities.workers == Workers::Chosen => WORKERS - 1,
+        BlockingHandlers::OnWorker => 1,
+    }
+}
+
+fn service(script: Scripted, subject: &Subject) -> Service {
+    on_workers(WORKERS, script.service(), subject)
+}
+
+fn is_answered(client: &mut Client) {
+    for number in 1..=10 {
+        client.say("meanwhile");
+        client.hears(format!("{number}:meanwhile"));
+    }
+}
+
+pub(crate) fn a_blocked_handler_holds_up_nobody(subject: &Subject) {
+    let gate = Gate::default();
+    let server = subject.serve(service(Scripted::new().waiting_at(&gate), subject));
+    let mut other = server.connect_greeted();
+    let mut clients: Vec<_> = (0..blocked(subject)).map(|_| server.connect_greeted()).collect();
+    for client in &mut clients {
+        client.send("wait\nafterwards\n");
+    }
+    gate.waits_for(clients.len(), subject.patience());
+    is_answered(&mut other);
+    is_answered(&mut server.connect_greeted());
+    gate.open();
+    for client in &mut clients {
+        client.hears("1:wait");
+        client.hears("2:afterwards");
+    }
+}
+
+pub(crate) fn open_may_block(subject: &Subject) {
+    let gate = Gate::default();
+    let script = Scripted::new().waiting_at(&gate).at_open(Act::WaitUnlessFirst);
+    let server = subject.serve(service(script, subject));
+    let mut other = server.connect_greeted();
+    let mut clients: Vec<_> = (0..blocked(subject)).map(|_| server.connect()).collect();
+    gate.waits_for(clients.len(), subject.patience());
+    is_answered(&mut other);
+    gate.open();
+    for client in &mut clients {
+        client.hears("hello");
+    }
+}
+
+pub(crate) fn closed_may_block(subject: &Subject) {
+    let gate = Gate::default();
+    let script = Scripted::new().waiting_at(&gate).at_close(Act::Wait);
+    let server = subject.serve(service(script, subject));
+    let mut other = server.connect_greeted();
+    let mut clients: Vec<_> = (0..blocked(subject)).map(|_| server.connect_greeted()).collect();
+    for client in &mut clients {
+        client.say("exit");
+    }
+    gate.waits_for(clients.len(), subject.patience());
+    is_answered(&mut other);
+    gate.open();
+    for client in &mut clients {
+        client.hears_end();
+    }
+}

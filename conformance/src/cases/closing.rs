@@ -1,0 +1,135 @@
+//! Whatever ends a conversation: what is owed is delivered first, and then comes a clean end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{CloseReason, Framing};
+
+use crate::client::{Client, encode};
+use crate::handlers::{Scripted, filling};
+use crate::journal::Journal;
+use crate::server::Server;
+use crate::subject::Subject;
+
+pub(crate) fn exit_ends_the_conversation(subject: &Subject) {
+    let script = Scripted::new();
+    let journal = script.journal();
+    let server = subject.serve(script.service());
+    let mut client = server.connect_greeted();
+    client.send("a\nb\nexit\nnever\npart");
+    client.hears("1:a");
+    client.hears_last("2:b");
+    let report = server.stop();
+    assert_eq!((report.messages, report.reason(CloseReason::Exit)), (3, 1));
+    assert_eq!(journal.read().answered, 3, "what was sent behind the exit was looked at");
+}
+
+pub(crate) fn half_close_is_answered(subject: &Subject) {
+    for script in [Scripted::new(), Scripted::new().may_block()] {
+        let server = subject.serve(script.service());
+        let mut client = server.connect_greeted();
+        client.send("message\n".repeat(1000));
+        client.ends_input();
+        (1..=1000).for_each(|number| client.hears(format!("{number}:message")));
+        client.hears_end();
+        assert_eq!(server.stop().reason(CloseReason::EndOfInput), 1);
+    }
+}
+
+pub(crate) fn half_close_without_a_word(subject: &Subject) {
+    let server = subject.serve(Scripted::new().service());
+    let mut client = server.connect();
+    client.ends_input();
+    client.hears_last("hello");
+    assert_eq!(server.stop().reason(CloseReason::EndOfInput), 1);
+}
+
+pub(crate) fn half_close_within_a_message(subject: &Subject) {
+    for framing in [Framing::Line, Framing::Length] {
+        for script in [Scripted::new(), Scripted::new().may_block()] {
+            let server = subject.serve(script.service_in(framing));
+            let mut client = server.connect_in(framing);
+            client.hears("hello");
+            client.send([encode(framing, b"whole"), encode(framing, b"part")[..4].to_vec()].concat());
+            client.ends_input();
+            client.hears("1:whole");
+            client.hears_last("ERR incomplete");
+            assert_eq!(server.stop().reason(CloseReason::Incomplete), 1);
+        }
+    }
+}
+
+pub(crate) fn no_reset_eats_the_last_reply(subject: &Subject) {
+    const LENGTH: usize = 700_000;
+    let server = subject.serve_with_buffers(Scripted::new().service(), 64 * 1024);
+    let mut client = server.connect_greeted();
+    // More than the server reads at once, so that it closes with input unread, and less than it discards.
+    let more = "more\n".repeat(32 * 1024 / 5);
+    client.send(format!("last {LENGTH}\n{more}"));
+    let heard = client.hear_all_in_pieces_of(16 * 1024, Duration::from_millis(1));
+    assert!(heard == [filling(LENGTH), b"\n".to_vec()].concat(), "{} bytes of {LENGTH}", heard.len());
+}
+
+pub(crate) fn no_reset_eats_an_error_reply(subject: &Subject) {
+    let server = subject.serve(Scripted::new().limited(|limits| limits.max_message = 100));
+    let mut client = server.connect_greeted();
+    client.send("x".repeat(32 * 1024));
+    client.hears_last("ERR too-long max=100");
+}
+
+/// What a client does to end its conversation.
+type Farewell = fn(Client);
+
+pub(crate) fn closed_is_told_once(subject: &Subject) {
+    let farewells: [(CloseReason, Farewell); 7] = [
+        (CloseReason::Exit, |mut client| client.say("exit")),
+        (CloseReason::EndOfInput, |client| client.ends_input()),
+        (CloseReason::Incomplete, |mut client| {
+            client.send("part");
+            client.ends_input();
+        }),
+        (CloseReason::TooLong, |mut client| client.send("x".repeat(101))),
+        (CloseReason::Panicked, |mut client| client.say("panic")),
+        (CloseReason::ReplyTooLong, |mut client| client.say("big 200")),
+        (CloseReason::Lost, Client::resets),
+    ];
+    let script = Scripted::new();
+    let journal = script.journal();
+    let server =
+        subject.serve(script.limited(|limits| (limits.max_message, limits.max_reply) = (100, 100)));
+    let mut told = Vec::new();
+    for (reason, farewell) in farewells {
+        farewell(server.connect_greeted());
+        told.push(reason);
+        let entries = journal.waits_until(subject.patience(), |entries| entries.closed.len() >= told.len());
+        assert_eq!(entries.closed, told);
+    }
+    let client = server.connect_greeted();
+    told.push(CloseReason::Stopping);
+    stopped(server, &journal, &told);
+    drop(client);
+
+    let timeout = Duration::from_millis(100);
+    let script = Scripted::new();
+    let journal = script.journal();
+    let server = subject.serve(script.limited(|limits| limits.idle_timeout = Some(timeout)));
+    server.connect().hear_all();
+    stopped(server, &journal, &[CloseReason::IdleTimeout]);
+
+    let script = Scripted::new();
+    let journal = script.journal();
+    let server = subject.serve(script.limited(|limits| limits.message_timeout = timeout));
+    let mut client = server.connect();
+    client.send("part");
+    client.hear_all();
+    stopped(server, &journal, &[CloseReason::MessageTimeout]);
+}
+
+/// Stops the server, and checks why its sessions were told they ended, and that each was told once.
+fn stopped(server: Server, journal: &Arc<Journal>, told: &[CloseReason]) {
+    let report = server.stop();
+    assert_eq!(journal.read().closed, told);
+    for reason in told {
+        assert_eq!(report.reason(*reason), 1, "{reason}");
+    }
+}

@@ -1,0 +1,135 @@
+//! What is too long, or is no message at all, gets one error reply; the server goes on.
+
+use std::sync::Arc;
+
+use common::{CloseReason, Codec, Decoded, ErrorReply, Framing, FramedHandler, Limits, Outbox, Service};
+
+use crate::handlers::{Scripted, limited};
+use crate::server::Server;
+use crate::subject::Subject;
+
+/// The limit in these cases.
+const MAX: usize = 10;
+
+pub(crate) fn line_limit(subject: &Subject) {
+    limit_in(Framing::Line, subject);
+
+    let server = subject.serve(Scripted::new().limited(|limits| limits.max_message = MAX));
+    let mut client = server.connect_greeted();
+    client.send("0123456789\r\n");
+    client.hears("1:0123456789");
+    client.send("0123456789a\r\n");
+    client.hears_last("ERR too-long max=10");
+}
+
+pub(crate) fn length_limit(subject: &Subject) {
+    limit_in(Framing::Length, subject);
+}
+
+pub(crate) fn raw_limit(subject: &Subject) {
+    limit_in(Framing::Raw, subject);
+}
+
+fn limit_in(framing: Framing, subject: &Subject) {
+    let server =
+        subject.serve(limited(Scripted::new().service_in(framing), |limits| limits.max_message = MAX));
+    for _ in 0..2 {
+        let mut client = server.connect_in(framing);
+        client.hears("hello");
+        for (number, length) in [(1, MAX - 1), (2, MAX), (3, 0), (4, MAX)] {
+            if framing == Framing::Raw && length == 0 {
+                continue; // a message of no bytes can't be sent
+            }
+            let number = if framing == Framing::Raw && number > 3 { number - 1 } else { number };
+            client.say("x".repeat(length));
+            client.hears(format!("{number}:{}", "x".repeat(length)));
+        }
+        client.say("x".repeat(MAX + 1));
+        client.hears_last(format!("ERR too-long max={MAX}"));
+    }
+    assert_eq!(server.stop().reason(CloseReason::TooLong), 2);
+}
+
+pub(crate) fn too_long_before_the_end(subject: &Subject) {
+    for (framing, beginning) in
+        [(Framing::Line, b"0123456789a".as_slice()), (Framing::Length, &[0, 0, 0, 11])]
+    {
+        let server =
+            subject.serve(limited(Scripted::new().service_in(framing), |limits| limits.max_message = MAX));
+        let mut client = server.connect_in(framing);
+        client.hears("hello");
+        client.send(beginning);
+        client.hears_last("ERR too-long max=10");
+    }
+}
+
+pub(crate) fn malformed_messages(subject: &Subject) {
+    let application = FramedHandler::<Polite>::new(Arc::new(Scripted::new()));
+    let server = subject.serve(Service::new(Arc::new(application)));
+    let mut client = server.connect_greeted();
+    client.send("please\nnow!\nplease\n");
+    client.hears("1:please");
+    client.hears_last("ERR malformed not-so-loud");
+    goes_on(&server);
+    assert_eq!(server.stop().reason(CloseReason::Malformed), 1);
+}
+
+/// Lines without exclamation marks.
+struct Polite;
+
+impl Codec for Polite {
+    fn new(_limits: &Limits) -> Self {
+        Self
+    }
+
+    fn decode(&mut self, input: &[u8]) -> Decoded {
+        match input.iter().position(|&byte| byte == b'\n') {
+            None => Decoded::More,
+            Some(end) if input[..end].contains(&b'!') => {
+                Decoded::Broken(ErrorReply::Malformed("not-so-loud"))
+            }
+            Some(end) => Decoded::Message { payload: 0..end, used: end + 1 },
+        }
+    }
+
+    fn end(&self, _start: usize, out: &mut Outbox) {
+        out.push(b"\n");
+    }
+}
+
+pub(crate) fn objections_continue(subject: &Subject) {
+    let server = subject.serve(Scripted::new().service());
+    let mut client = server.connect_greeted();
+    client.send(b"a\n\xff\xfe\nb\n");
+    client.hears("1:a");
+    client.hears("ERR not-utf8");
+    client.hears("2:b");
+    client.send(b"\xe6\n");
+    client.hears("ERR not-utf8");
+    client.say("c");
+    client.hears("3:c");
+}
+
+pub(crate) fn reply_limit(subject: &Subject) {
+    let server = subject.serve(Scripted::new().limited(|limits| limits.max_reply = 1000));
+    let mut client = server.connect_greeted();
+    // A line feed ends a reply, and counts.
+    for length in [998, 999] {
+        client.say(format!("big {length}"));
+        assert_eq!(client.hear().len(), length);
+    }
+    client.send("a\nbig 1000\nnever\n");
+    client.hears("3:a");
+    client.hears_last("ERR internal");
+    goes_on(&server);
+    assert_eq!(server.stop().reason(CloseReason::ReplyTooLong), 1);
+}
+
+/// The server serves the next client as if nothing had been.
+pub(crate) fn goes_on(server: &Server) {
+    let mut client = server.connect_greeted();
+    client.say("well");
+    client.hears("1:well");
+    client.say("exit");
+    client.hears_end();
+}

@@ -1,0 +1,17 @@
+//! The cases, one function each, under the name by which [`for_each_case`](crate::for_each_case) lists them.
+
+pub(crate) mod admission;
+pub(crate) mod backpressure;
+pub(crate) mod blocking;
+pub(crate) mod capabilities;
+pub(crate) mod closing;
+pub(crate) mod deadlines;
+pub(crate) mod fairness;
+pub(crate) mod framing;
+pub(crate) mod limits;
+pub(crate) mod order;
+pub(crate) mod panics;
+pub(crate) mod raw;
+pub(crate) mod starved;
+pub(crate) mod stop;
+pub(crate) mod vanishing;

@@ -1,0 +1,158 @@
+//! A server for which the system has nothing left. It serves in a process of its own, and the clients are in
+//! this one.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::process;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{Backend, Capabilities, Framing, Report, Service, Stop, Workers};
+use rustix::process::Resource;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::child::{self, Child, Parent};
+use crate::client::Client;
+use crate::handlers::Scripted;
+use crate::kernel;
+use crate::subject::Subject;
+
+/// How many descriptors the server has, and how many clients come.
+const DESCRIPTORS: u64 = 64;
+const CLIENTS: usize = 80;
+/// How long it is left without any.
+const STARVED: Duration = Duration::from_millis(700);
+/// Between two attempts the server waits for at least this time.
+const PAUSE: Duration = Duration::from_millis(100);
+
+pub(crate) fn out_of_descriptors(subject: &Subject) {
+    if let Some(parent) = child::parent() {
+        kernel::set_limit(Resource::Nofile, Some(DESCRIPTORS));
+        return serve_for(parent, subject, |_| {});
+    }
+    let start = Instant::now();
+    let mut child = Child::start(subject);
+    let connect = || connect(&mut child, subject);
+    let mut clients: Vec<_> = connect_many(connect, CLIENTS);
+    clients[0].hears("hello");
+    let before = processor_time(&mut child);
+    thread::sleep(STARVED);
+    let spent = processor_time(&mut child) - before;
+    clients[0].say("still here");
+    clients[0].hears("1:still here");
+    // The first came in first: so the last one says whether the server was starved.
+    clients[CLIENTS - 1].hears_nothing();
+    assert!(spent < STARVED / 4, "the server was busy for {spent:?} of {STARVED:?} without descriptors");
+
+    // As clients leave, those behind them are served.
+    for (index, mut client) in clients.into_iter().enumerate() {
+        if index > 0 {
+            client.hears("hello");
+        }
+        client.say("exit");
+    }
+    let report = child.ask("stop");
+    let errors: u64 = report.parse().unwrap_or_else(|_| panic!("the server did not end well: {report}"));
+    let most = start.elapsed().as_millis() / PAUSE.as_millis() + 1;
+    assert!(errors > 0, "no accept error was counted");
+    assert!(u128::from(errors) <= most, "{errors} errors in {:?}: it does not wait", start.elapsed());
+}
+
+fn connect(child: &mut Child, subject: &Subject) -> Client {
+    let address: SocketAddr = child.ask("address").parse().expect("an address");
+    Client::connect(address, Framing::Line, subject.patience(), None)
+}
+
+fn connect_many(mut connect: impl FnMut() -> Client, count: usize) -> Vec<Client> {
+    (0..count).map(|_| connect()).collect()
+}
+
+fn processor_time(child: &mut Child) -> Duration {
+    Duration::from_nanos(child.ask("processor time").parse().expect("nanoseconds"))
+}
+
+/// Serves, and answers the parent's questions; those that it doesn't know are for `other`.
+fn serve_for(parent: Parent, subject: &Subject, other: impl Fn(&str)) {
+    let server = subject.serve(Scripted::new().service());
+    let address = server.address();
+    let mut server = Some(server);
+    parent.answer(|question| match question {
+        "address" => address.to_string(),
+        "processor time" => {
+            let time = clock_gettime(ClockId::ProcessCPUTime);
+            format!("{}", time.tv_sec * 1_000_000_000 + time.tv_nsec)
+        }
+        "stop" => {
+            let server = server.take().expect("a server that is stopped once");
+            server.drain();
+            match server.result() {
+                Ok(report) if report.accepted == report.ended() => report.accept_errors.to_string(),
+                Ok(report) => format!("{report:?}"),
+                Err(error) => error.to_string(),
+            }
+        }
+        question => {
+            other(question);
+            "done".into()
+        }
+    });
+}
+
+pub(crate) fn out_of_threads(subject: &Subject) {
+    if let Some(parent) = child::parent() {
+        let subject = Subject::new(Arc::new(Unprivileged(Arc::clone(subject.backend()))));
+        return serve_for(parent, &subject, |question| {
+            kernel::set_limit(Resource::Nproc, (question == "starve").then_some(1));
+        });
+    }
+    let mut child = Child::start(subject);
+    goes_on(&mut child, subject);
+    for _ in 0..3 {
+        child.ask("starve");
+        let mut client = connect(&mut child, subject);
+        match client.hear().as_slice() {
+            b"ERR busy" => {}
+            b"hello" => {
+                let own = subject.backend().capabilities().workers == Workers::PerConnection;
+                assert!(!own, "a client got a thread where there are none");
+                client.say("exit");
+            }
+            other => panic!("a client heard {:?}", String::from_utf8_lossy(other)),
+        }
+        client.hears_end();
+        child.ask("feed");
+        goes_on(&mut child, subject);
+    }
+    assert_eq!(child.ask("stop"), "0", "a thread that can't be spawned is no accept error");
+}
+
+fn goes_on(child: &mut Child, subject: &Subject) {
+    let mut client = connect(child, subject);
+    client.hears("hello");
+    client.say("exit");
+    client.hears_end();
+}
+
+/// Serves for a user that exists for it alone, since the system's limit on threads is one on each user's,
+/// and none on root's.
+struct Unprivileged(Arc<dyn Backend + Send>);
+
+impl Backend for Unprivileged {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+        if rustix::process::geteuid().is_root() {
+            let user = rustix::process::Uid::from_raw(100_000 + process::id());
+            // Of this thread alone, and so of those that it starts.
+            rustix::thread::set_thread_res_uid(user, user, user)?;
+        }
+        self.0.serve(listener, service, stop)
+    }
+}

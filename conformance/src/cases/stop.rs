@@ -1,0 +1,211 @@
+//! The stop: nobody is let in, what had arrived is answered, and the receipt adds up.
+
+use std::io::ErrorKind;
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{CloseReason, Framing, Overload};
+
+use crate::client::{Client, encode};
+use crate::gate::Gate;
+use crate::handlers::{Scripted, limited};
+use crate::server::Server;
+use crate::subject::Subject;
+
+/// A drain timeout that no case waits for.
+const LONG: Duration = Duration::from_secs(3600);
+
+pub(crate) fn stop_lets_nobody_in(subject: &Subject) {
+    let script = Scripted::new();
+    let journal = script.journal();
+    let server = subject.serve(script.service());
+    let mut client = server.connect_greeted();
+    server.drain();
+    client.hears_end();
+    // It gets into the backlog at least, since the listener has a duplicate here.
+    let mut late = server.connect();
+    let duplicate = server.listener().try_clone().expect("a duplicate of the listener");
+    server.report();
+    let heard = late.overhear();
+    assert!(!heard.starts_with(b"hello"), "a client was let in after the stop");
+    assert_eq!(journal.read().most, 1);
+    drop(duplicate);
+}
+
+pub(crate) fn stop_ends_the_idle(subject: &Subject) {
+    let server = subject.serve(Scripted::new().limited(|limits| limits.drain_timeout = LONG));
+    let mut client = server.connect_greeted();
+    server.drain();
+    client.hears_end();
+    assert_eq!(server.report().reason(CloseReason::Stopping), 1);
+}
+
+pub(crate) fn stop_ends_every_idle_client(subject: &Subject) {
+    let server = subject.serve(Scripted::new().limited(|limits| limits.drain_timeout = LONG));
+    let mut clients: Vec<_> = (0..20).map(|_| server.connect_greeted()).collect();
+    server.drain();
+    for client in &mut clients {
+        client.hears_end();
+    }
+    assert_eq!(server.report().reason(CloseReason::Stopping), 20);
+}
+
+pub(crate) fn stop_answers_what_has_arrived(subject: &Subject) {
+    let gate = Gate::default();
+    let script = Scripted::new().waiting_at(&gate);
+    let server = subject.serve(script.limited(|limits| limits.drain_timeout = LONG));
+    let mut client = server.connect_greeted();
+    client.say("wait");
+    gate.waits_for(1, subject.patience());
+    client.send("message\n".repeat(200));
+    client.waits_for_arrival();
+    server.drain();
+    client.hears_nothing();
+    gate.open();
+    client.hears("1:wait");
+    (2..=201).for_each(|number| client.hears(format!("{number}:message")));
+    client.hears_end();
+    assert_eq!(server.report().reason(CloseReason::Stopping), 1);
+}
+
+pub(crate) fn stop_within_a_message(subject: &Subject) {
+    for framing in [Framing::Line, Framing::Length] {
+        let service = limited(Scripted::new().service_in(framing), |limits| limits.drain_timeout = LONG);
+        let server = subject.serve(service);
+        let mut client = server.connect_in(framing);
+        client.hears("hello");
+        client.send([encode(framing, b"whole"), encode(framing, b"parted")[..5].to_vec()].concat());
+        client.hears("1:whole");
+        server.drain();
+        client.hears_last("ERR shutting-down");
+        assert_eq!(server.report().reason(CloseReason::Stopping), 1);
+    }
+}
+
+pub(crate) fn stop_under_a_pipelining_client(subject: &Subject) {
+    let script = Scripted::new();
+    let journal = script.journal();
+    let server = subject.serve(script.limited(|limits| limits.drain_timeout = LONG));
+    let mut client = server.connect_greeted();
+    // So many messages are always under way, and not more, so that the server can discard what is left.
+    client.send("message\n".repeat(100));
+    for number in 1..=500 {
+        client.hears(format!("{number}:message"));
+        client.send("message\n");
+    }
+    server.drain();
+    let mut heard = 500;
+    while let Some(reply) = client.hear_unless_ended() {
+        heard += 1;
+        assert_eq!(reply, format!("{heard}:message").into_bytes());
+        // Once the server has closed, nobody takes it any more.
+        let _ = client.try_send("message\n");
+    }
+    let report = server.report();
+    assert_eq!(journal.read().answered, heard, "an answer was not delivered");
+    assert_eq!(report.reason(CloseReason::Stopping), 1);
+}
+
+/// A client that is owed more than the kernel takes, and does not read.
+fn owed(server: &Server, subject: &Subject, journal: &crate::journal::Journal) -> Client {
+    let mut client = server.connect_greeted();
+    client.say("big 1000000");
+    journal.waits_until(subject.patience(), |entries| entries.answered == 1);
+    client
+}
+
+pub(crate) fn the_drain_deadline_cuts_who_does_not_read(subject: &Subject) {
+    let timeout = Duration::from_millis(200);
+    let script = Scripted::new();
+    let journal = script.journal();
+    let service = script.limited(|limits| (limits.write_timeout, limits.drain_timeout) = (LONG, timeout));
+    let server = subject.serve_with_buffers(service, 64 * 1024);
+    let client = owed(&server, subject, &journal);
+    let start = Instant::now();
+    server.drain();
+    let report = server.report();
+    assert!(start.elapsed() >= timeout, "the server ended before the drain deadline");
+    assert_eq!(report.reason(CloseReason::Cut), 1);
+    assert_eq!(journal.read().closed, [CloseReason::Cut]);
+    drop(client);
+}
+
+pub(crate) fn the_drain_deadline_cuts_a_running_handler(subject: &Subject) {
+    let timeout = Duration::from_millis(200);
+    let gate = Gate::default();
+    let script = Scripted::new().waiting_at(&gate);
+    let server = subject.serve(script.limited(|limits| limits.drain_timeout = timeout));
+    let mut client = server.connect_greeted();
+    client.say("wait");
+    gate.waits_for(1, subject.patience());
+    let start = Instant::now();
+    server.drain();
+    let report = server.report();
+    assert!(start.elapsed() >= timeout, "the server ended before the drain deadline");
+    assert_eq!(report.reason(CloseReason::Cut), 1);
+    drop(gate);
+}
+
+pub(crate) fn a_second_press_ends_at_once(subject: &Subject) {
+    let script = Scripted::new();
+    let journal = script.journal();
+    let service = script.limited(|limits| (limits.write_timeout, limits.drain_timeout) = (LONG, LONG));
+    let server = subject.serve_with_buffers(service, 64 * 1024);
+    let client = owed(&server, subject, &journal);
+    server.drain();
+    server.stop_now();
+    assert_eq!(server.report().reason(CloseReason::Cut), 1);
+    drop(client);
+}
+
+pub(crate) fn the_receipt_adds_up(subject: &Subject) {
+    let server = subject.serve(Scripted::new().limited(|limits| {
+        (limits.max_message, limits.max_reply) = (100, 100);
+        limits.overload = Overload::Queue;
+    }));
+    let says = |messages: &str, times: usize| {
+        for _ in 0..times {
+            let mut client = server.connect_greeted();
+            client.send(messages);
+            client.ends_input();
+            client.hear_all();
+        }
+    };
+    says("a\nexit\n", 5);
+    says("a\nb\n", 4);
+    says("a\npart", 3);
+    says(&"x".repeat(101), 2);
+    says("panic\n", 2);
+    says("big 200\n", 1);
+    server.connect_greeted().resets();
+    let mut last = server.connect_greeted();
+    server.drain();
+    last.hears_end();
+    let report = server.report();
+    let count = |reason| report.reason(reason);
+    assert_eq!(report.accepted, 19);
+    assert_eq!((count(CloseReason::Exit), count(CloseReason::EndOfInput)), (5, 4));
+    assert_eq!((count(CloseReason::Incomplete), count(CloseReason::TooLong)), (3, 2));
+    assert_eq!((count(CloseReason::Panicked), count(CloseReason::ReplyTooLong)), (2, 1));
+    assert_eq!((count(CloseReason::Lost), count(CloseReason::Stopping)), (1, 1));
+}
+
+pub(crate) fn the_listener_is_closed_not_shut_down(subject: &Subject) {
+    let server = subject.serve(Scripted::new().service());
+    let (address, deadline) = (server.address(), server.connect_greeted().deadline());
+    let duplicate = server.listener().try_clone().expect("a duplicate of the listener");
+    server.stop();
+    let client = TcpStream::connect(address).expect("the duplicate listens on");
+    loop {
+        match duplicate.accept() {
+            Ok((_, peer)) if Some(peer) == client.local_addr().ok() => break,
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(Duration::from_millis(1)),
+            Err(error) => panic!("the duplicate does not accept: {error}"),
+        }
+        assert!(Instant::now() < deadline, "the duplicate accepts nobody");
+    }
+    drop(duplicate);
+    assert!(TcpStream::connect(address).is_err(), "the server has left its listener open");
+}

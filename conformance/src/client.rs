@@ -1,0 +1,248 @@
+//! A client that blocks, and never for ever.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use common::Framing;
+use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::kernel;
+
+/// A client that blocks, and never for longer than the patience it was given: then it panics, and the case
+/// has failed.
+pub(crate) struct Client {
+    socket: TcpStream,
+    framing: Framing,
+    /// What has come and was not asked for yet.
+    heard: Vec<u8>,
+    patience: Duration,
+}
+
+impl Client {
+    pub(crate) fn connect(
+        address: SocketAddr,
+        framing: Framing,
+        patience: Duration,
+        buffers: Option<usize>,
+    ) -> Self {
+        let socket = connect(address, patience, buffers).expect("a connection to the server");
+        Self { socket, framing, heard: Vec::new(), patience }
+    }
+
+    /// Sends a message in its framing.
+    pub(crate) fn say(&mut self, message: impl AsRef<[u8]>) {
+        self.send(encode(self.framing, message.as_ref()));
+    }
+
+    /// Sends bytes, all of them.
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.try_send(bytes).expect("the server takes what is sent");
+    }
+
+    /// Sends bytes, if the server takes them in time.
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.socket.write_all(bytes.as_ref())
+    }
+
+    /// Sends as much as is taken of `bytes` at once.
+    pub(crate) fn send_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.write(bytes)
+    }
+
+    /// Waits until all that was sent has reached the server's end.
+    pub(crate) fn waits_for_arrival(&self) {
+        kernel::wait_for_arrival(self.local(), self.peer(), self.patience);
+    }
+
+    /// The next reply. In `raw`, what has come.
+    pub(crate) fn hear(&mut self) -> Vec<u8> {
+        let heard = self.hear_unless_ended();
+        heard.unwrap_or_else(|| {
+            panic!("a reply was expected, and the end came instead, after {:?}", shown(&self.heard))
+        })
+    }
+
+    /// The next reply, unless a clean end comes before it is whole.
+    pub(crate) fn hear_unless_ended(&mut self) -> Option<Vec<u8>> {
+        loop {
+            if let Some((reply, used)) = decode(self.framing, &self.heard) {
+                self.heard.drain(..used);
+                return Some(reply);
+            }
+            if self.listen().expect("a reply, not an error") == 0 {
+                return None;
+            }
+        }
+    }
+
+    /// Hears this reply.
+    pub(crate) fn hears(&mut self, reply: impl AsRef<[u8]>) {
+        let reply = reply.as_ref();
+        let heard = self.hear();
+        assert!(heard == reply, "heard {:?}, not {:?}", shown(&heard), shown(reply));
+    }
+
+    /// Hears exactly these bytes.
+    pub(crate) fn hears_bytes(&mut self, bytes: impl AsRef<[u8]>) {
+        let bytes = bytes.as_ref();
+        while self.heard.len() < bytes.len() {
+            if self.listen().expect("bytes, not an error") == 0 {
+                break;
+            }
+        }
+        let heard: Vec<u8> = self.heard.drain(..bytes.len().min(self.heard.len())).collect();
+        assert!(heard == bytes, "heard {:?}, not {:?}", shown(&heard), shown(bytes));
+    }
+
+    /// Everything up to the end, which is a clean one.
+    pub(crate) fn hear_all(&mut self) -> Vec<u8> {
+        self.hear_all_in_pieces_of(64 * 1024, Duration::ZERO)
+    }
+
+    /// As [`hear_all`](Self::hear_all), no more than `piece` bytes at once, with pauses.
+    pub(crate) fn hear_all_in_pieces_of(&mut self, piece: usize, pause: Duration) -> Vec<u8> {
+        while self.listen_to(piece).expect("the end, not an error") > 0 {
+            std::thread::sleep(pause);
+        }
+        std::mem::take(&mut self.heard)
+    }
+
+    /// Hears the end, a clean one, and nothing before it.
+    pub(crate) fn hears_end(&mut self) {
+        let heard = self.hear_all();
+        assert!(heard.is_empty(), "the end was expected, and {:?} came before it", shown(&heard));
+    }
+
+    /// Hears this reply, and then the end.
+    pub(crate) fn hears_last(&mut self, reply: impl AsRef<[u8]>) {
+        self.hears(reply);
+        self.hears_end();
+    }
+
+    /// Has heard nothing, and hears nothing for a moment.
+    pub(crate) fn hears_nothing(&mut self) {
+        self.socket.set_read_timeout(Some(A_MOMENT)).expect("a timeout");
+        let heard = self.listen();
+        self.socket.set_read_timeout(Some(self.patience)).expect("a timeout");
+        match heard {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) => panic!("silence was expected, not {error}"),
+            Ok(_) => panic!("silence was expected, not {:?}", shown(&self.heard)),
+        }
+    }
+
+    /// Whatever comes within a moment, and however it ends.
+    pub(crate) fn overhear(&mut self) -> Vec<u8> {
+        self.socket.set_read_timeout(Some(A_MOMENT)).expect("a timeout");
+        while let Ok(1..) = self.listen() {}
+        self.socket.set_read_timeout(Some(self.patience)).expect("a timeout");
+        std::mem::take(&mut self.heard)
+    }
+
+    /// Forgets what it has heard, and tells how much that was.
+    pub(crate) fn forget(&mut self) -> usize {
+        std::mem::take(&mut self.heard).len()
+    }
+
+    /// Reads once; `Ok(0)` is the end.
+    pub(crate) fn listen(&mut self) -> io::Result<usize> {
+        self.listen_to(64 * 1024)
+    }
+
+    /// What was read once, at most `piece` bytes, goes behind what was heard.
+    pub(crate) fn listen_to(&mut self, piece: usize) -> io::Result<usize> {
+        let start = self.heard.len();
+        self.heard.resize(start + piece, 0);
+        let result = self.socket.read(&mut self.heard[start..]);
+        self.heard.truncate(start + *result.as_ref().unwrap_or(&0));
+        result
+    }
+
+    /// Ends its input, and goes on listening.
+    pub(crate) fn ends_input(&self) {
+        self.socket.shutdown(Shutdown::Write).expect("an end of input");
+    }
+
+    /// Ends its input, unless the connection is broken already.
+    pub(crate) fn ends_input_if_it_can(&self) {
+        let _ = self.socket.shutdown(Shutdown::Write);
+    }
+
+    /// Breaks the connection off with a reset.
+    pub(crate) fn resets(self) {
+        SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).expect("a linger time");
+    }
+
+    /// A second handle on the same connection.
+    pub(crate) fn another(&self) -> Self {
+        let socket = self.socket.try_clone().expect("a duplicate of a socket");
+        Self { socket, framing: self.framing, heard: Vec::new(), patience: self.patience }
+    }
+
+    /// Its own address.
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.socket.local_addr().expect("an address")
+    }
+
+    /// The server's address.
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.socket.peer_addr().expect("an address")
+    }
+
+    /// When it loses patience, if it begins to wait now.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.patience
+    }
+}
+
+/// How long silence is listened to.
+const A_MOMENT: Duration = Duration::from_millis(30);
+
+/// A message as it is sent.
+pub(crate) fn encode(framing: Framing, message: &[u8]) -> Vec<u8> {
+    match framing {
+        Framing::Line => [message, b"\n"].concat(),
+        Framing::Length => {
+            let length = u32::try_from(message.len()).expect("a short message");
+            [&length.to_be_bytes(), message].concat()
+        }
+        Framing::Raw => message.to_vec(),
+    }
+}
+
+/// The first reply in `heard`, and how long it is there.
+fn decode(framing: Framing, heard: &[u8]) -> Option<(Vec<u8>, usize)> {
+    match framing {
+        Framing::Line => {
+            let end = heard.iter().position(|&byte| byte == b'\n')?;
+            Some((heard[..end].to_vec(), end + 1))
+        }
+        Framing::Length => {
+            let (header, rest) = heard.split_first_chunk::<4>()?;
+            let reply = rest.get(..u32::from_be_bytes(*header) as usize)?;
+            Some((reply.to_vec(), 4 + reply.len()))
+        }
+        Framing::Raw => (!heard.is_empty()).then(|| (heard.to_vec(), heard.len())),
+    }
+}
+
+fn connect(address: SocketAddr, patience: Duration, buffers: Option<usize>) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    if let Some(bytes) = buffers {
+        socket.set_recv_buffer_size(bytes)?;
+        socket.set_send_buffer_size(bytes)?;
+    }
+    socket.connect_timeout(&address.into(), patience)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_read_timeout(Some(patience))?;
+    socket.set_write_timeout(Some(patience))?;
+    Ok(socket.into())
+}
+
+/// Bytes for a message about them, not too many.
+fn shown(bytes: &[u8]) -> String {
+    let end = bytes.len().min(200);
+    let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    if end < bytes.len() { format!("{text}… ({} bytes)", bytes.len()) } else { text }
+}

@@ -1,0 +1,77 @@
+//! A gate at which handlers wait until the case lets them go on.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A gate at which handlers wait. It opens when the case says so, or ends.
+#[derive(Default)]
+pub(crate) struct Gate(Arc<Way>);
+
+/// The handlers' side of a [`Gate`].
+#[derive(Default)]
+pub(crate) struct Way {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    open: bool,
+    waiting: usize,
+}
+
+impl Gate {
+    /// The handlers' side.
+    pub(crate) fn way(&self) -> Arc<Way> {
+        Arc::clone(&self.0)
+    }
+
+    /// Waits until `count` handlers wait.
+    pub(crate) fn waits_for(&self, count: usize, patience: Duration) {
+        let state = self.0.state();
+        let waited = self.0.changed.wait_timeout_while(state, patience, |state| state.waiting < count);
+        let waiting = waited.unwrap_or_else(PoisonError::into_inner).0.waiting;
+        assert!(waiting >= count, "{waiting} handlers wait at the gate, not {count}");
+    }
+
+    /// Waits until a handler waits, or `otherwise` holds; tells whether a handler waits.
+    pub(crate) fn is_reached(&self, otherwise: impl Fn() -> bool, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline && !otherwise() {
+            if self.0.state().waiting > 0 {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(otherwise(), "no handler comes to the gate");
+        false
+    }
+
+    /// Lets everybody go on, from now on.
+    pub(crate) fn open(&self) {
+        self.0.state().open = true;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.open();
+    }
+}
+
+impl Way {
+    /// Waits until the gate is open.
+    pub(crate) fn pass(&self) {
+        let mut state = self.state();
+        state.waiting += 1;
+        self.changed.notify_all();
+        let state = self.changed.wait_while(state, |state| !state.open);
+        state.unwrap_or_else(PoisonError::into_inner).waiting -= 1;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

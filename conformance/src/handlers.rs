@@ -1,0 +1,180 @@
+//! The handler of most cases: it does what the messages say.
+
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+use common::{Blocking, CloseReason, Flow, Framing, Handler, Limits, Peer, Replies, Service, Session};
+
+use crate::gate::{Gate, Way};
+use crate::journal::Journal;
+
+/// Greets with `hello`, and does what the messages say:
+///
+/// | message | what it does |
+/// | --- | --- |
+/// | `exit` | ends the conversation |
+/// | `panic` | panics |
+/// | `quiet` | says nothing |
+/// | `thrice` | answers three times |
+/// | `wait` | answers when the gate is open |
+/// | `big N` | answers with [`filling`] of N bytes |
+/// | `last N` | the same, and ends the conversation |
+/// | what is no text | objects with `not-utf8`, and does not count it |
+/// | anything else | answers with its number, a colon, and the message |
+#[derive(Clone, Default)]
+pub(crate) struct Scripted {
+    gate: Arc<Way>,
+    journal: Arc<Journal>,
+    may_block: bool,
+    at_open: Act,
+    at_close: Act,
+}
+
+/// What a session does beyond the messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Act {
+    #[default]
+    Nothing,
+    Panic,
+    Wait,
+    /// Waits, but not in the first session.
+    WaitUnlessFirst,
+}
+
+impl Scripted {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same, whose messages, `open` and `closed` may wait at this gate, and so block.
+    pub(crate) fn waiting_at(self, gate: &Gate) -> Self {
+        Self { gate: gate.way(), may_block: true, ..self }
+    }
+
+    /// The same, which says that it may block.
+    pub(crate) fn may_block(self) -> Self {
+        Self { may_block: true, ..self }
+    }
+
+    /// The same, which does this when a session is opened.
+    pub(crate) fn at_open(self, at_open: Act) -> Self {
+        Self { at_open, ..self }
+    }
+
+    /// The same, which does this when a session is closed.
+    pub(crate) fn at_close(self, at_close: Act) -> Self {
+        Self { at_close, ..self }
+    }
+
+    /// What its sessions go through.
+    pub(crate) fn journal(&self) -> Arc<Journal> {
+        Arc::clone(&self.journal)
+    }
+
+    /// A service of it in `line`.
+    pub(crate) fn service(self) -> Service {
+        self.service_in(Framing::Line)
+    }
+
+    /// A service of it in `framing`.
+    pub(crate) fn service_in(self, framing: Framing) -> Service {
+        Service::framed(Arc::new(self), framing)
+    }
+
+    /// A service of it in `line` with other limits than the defaults.
+    pub(crate) fn limited(self, limit: impl FnOnce(&mut Limits)) -> Service {
+        limited(self.service(), limit)
+    }
+
+    fn act(&self, act: Act, first: bool) {
+        match act {
+            Act::Nothing => {}
+            Act::WaitUnlessFirst if first => {}
+            Act::Panic => panic_quietly(),
+            Act::Wait | Act::WaitUnlessFirst => self.gate.pass(),
+        }
+    }
+}
+
+impl Handler for Scripted {
+    fn open(&self, _peer: &Peer, out: &mut Replies<'_>) -> Box<dyn Session> {
+        let mut first = false;
+        self.journal.enter(|entries| {
+            first = entries.most == 0;
+            entries.present += 1;
+            entries.most = entries.most.max(entries.present);
+        });
+        self.act(self.at_open, first);
+        out.send(b"hello");
+        Box::new(Scene { script: self.clone(), number: 0 })
+    }
+
+    fn blocking(&self) -> Blocking {
+        if self.may_block { Blocking::MayBlock } else { Blocking::Never }
+    }
+}
+
+struct Scene {
+    script: Scripted,
+    number: u64,
+}
+
+impl Session for Scene {
+    fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+        let Ok(text) = std::str::from_utf8(message) else {
+            out.reject("not-utf8");
+            return Flow::Continue;
+        };
+        self.number += 1;
+        let flow = match text.split_once(' ').unwrap_or((text, "")) {
+            ("exit", "") => Flow::Close,
+            ("panic", "") => panic_quietly(),
+            ("quiet", "") => Flow::Continue,
+            ("thrice", "") => {
+                (0..3).for_each(|_| out.write(format_args!("{}:{text}", self.number)));
+                Flow::Continue
+            }
+            ("big", length) => {
+                out.send(&filling(length.parse().unwrap_or(0)));
+                Flow::Continue
+            }
+            ("last", length) => {
+                out.send(&filling(length.parse().unwrap_or(0)));
+                Flow::Close
+            }
+            (word, _) => {
+                if word == "wait" {
+                    self.script.gate.pass();
+                }
+                out.write(format_args!("{}:{text}", self.number));
+                Flow::Continue
+            }
+        };
+        self.script.journal.enter(|entries| entries.answered += 1);
+        flow
+    }
+
+    fn closed(&mut self, why: CloseReason) {
+        self.script.journal.enter(|entries| {
+            entries.present = entries.present.saturating_sub(1);
+            entries.closed.push(why);
+        });
+        self.script.act(self.script.at_close, false);
+    }
+}
+
+/// The service with other limits.
+pub(crate) fn limited(mut service: Service, limit: impl FnOnce(&mut Limits)) -> Service {
+    limit(&mut service.limits);
+    service
+}
+
+/// Text in which every piece that is lost, doubled or moved shows.
+pub(crate) fn filling(length: usize) -> Vec<u8> {
+    (0..).flat_map(|number: u32| format!("{number:x},").into_bytes()).take(length).collect()
+}
+
+/// Panics without a message on stderr, of which there would be thousands.
+fn panic_quietly() -> ! {
+    resume_unwind(Box::new("as the case wants it"))
+}

@@ -1,0 +1,63 @@
+//! The backend that is being tried, and how long to wait for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{Backend, Service};
+
+use crate::server::Server;
+
+/// The backend that is being tried, and how long to wait for it.
+pub struct Subject {
+    backend: Arc<dyn Backend + Send>,
+    patience: Duration,
+    test: Option<String>,
+}
+
+/// How long is waited for what should come at once. It is only ever waited out by a backend that fails.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Subject {
+    /// This backend, waited for as long as a loaded machine may need.
+    pub fn new(backend: Arc<dyn Backend + Send>) -> Self {
+        Self { backend, patience: PATIENCE, test: None }
+    }
+
+    /// The same, waited for so long.
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// The same, tried by the test of this path (`module_path!()` and the name), which can be run once more
+    /// in a process of its own.
+    pub fn tested_as(self, path: &str) -> Self {
+        // The harness knows a test without the name of its crate.
+        let test = path.split_once("::").map(|(_, test)| test.to_owned());
+        Self { test, ..self }
+    }
+
+    /// The backend.
+    pub(crate) fn backend(&self) -> &Arc<dyn Backend + Send> {
+        &self.backend
+    }
+
+    /// How long is waited for what should come.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// The name of the test that tries it, for the harness.
+    pub(crate) fn test(&self) -> Option<&str> {
+        self.test.as_deref()
+    }
+
+    /// Has it serve.
+    pub(crate) fn serve(&self, service: Service) -> Server {
+        Server::start(self, service, None)
+    }
+
+    /// Has it serve on sockets whose buffers are about so many bytes, at both ends.
+    pub(crate) fn serve_with_buffers(&self, service: Service, bytes: usize) -> Server {
+        Server::start(self, service, Some(bytes))
+    }
+}

@@ -1,0 +1,181 @@
+//! What a case is, what may exempt a backend from it, and how it is tried.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::Backend;
+
+use crate::cases;
+use crate::subject::Subject;
+
+/// One behaviour, tried on one backend.
+#[derive(Clone, Copy)]
+pub struct Case {
+    /// Its name, which is also that of the test.
+    pub name: &'static str,
+    /// The behaviour of which it shows a part.
+    pub behaviour: Behaviour,
+    /// What it asks of a backend beyond serving one client after the other.
+    pub needs: &'static [Need],
+    /// What is expected.
+    pub description: &'static str,
+    /// Tries it, and panics if the backend does not behave so.
+    pub run: fn(&Subject),
+}
+
+/// The behaviours that every backend shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Behaviour {
+    /// 1: a greeting, then replies in order; nothing lost, doubled or reordered.
+    Conversation = 1,
+    /// 2: messages may be split and coalesced, and a long one costs linear time.
+    Framing,
+    /// 3: whatever ends a conversation, what is owed is delivered first, and then comes a clean end.
+    Closing,
+    /// 4: a message that is too long or malformed gets one error reply, and the server goes on.
+    Limits,
+    /// 5: a client that does not read is not read, and memory stays bounded.
+    Backpressure,
+    /// 6: deadlines hold, and are never early.
+    Deadlines,
+    /// 7: so many clients as allowed, exactly.
+    Admission,
+    /// 8: accept errors never end the server, and it does not spin.
+    AcceptErrors,
+    /// 9: a panic in a session ends that session alone.
+    Panics,
+    /// 10: the stop, the drain, and a receipt that adds up.
+    Stop,
+    /// 11: a client that vanishes frees what it held.
+    Vanishing,
+    /// 12: one client can't hold the loop.
+    Fairness,
+    /// 13: what a backend says of itself is so.
+    Capabilities,
+}
+
+/// What a case may ask of a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// That it serves two clients at once.
+    TwoClients,
+    /// That handlers don't run on the thread that `serve` was called on.
+    HandlersElsewhere,
+}
+
+impl Need {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::TwoClients, Self::HandlersElsewhere];
+
+    /// Its name in an exemption.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TwoClients => "two_clients_at_once",
+            Self::HandlersElsewhere => "handlers_elsewhere",
+        }
+    }
+}
+
+/// Cases that a backend need not pass, and indeed does not.
+#[derive(Clone, Copy, Debug)]
+pub struct Exemption {
+    /// The name of a case, or of a need and so of all cases that have it.
+    pub name: &'static str,
+    /// Why.
+    pub reason: &'static str,
+}
+
+impl Exemption {
+    fn covers(&self, case: &Case) -> bool {
+        self.name == case.name || case.needs.iter().any(|need| need.name() == self.name)
+    }
+}
+
+macro_rules! table {
+    ($($module:ident {
+        $($name:ident [$behaviour:ident] [$($need:ident),*] $description:literal;)*
+    })*) => {
+        &[$($(Case {
+            name: stringify!($name),
+            behaviour: Behaviour::$behaviour,
+            needs: &[$(Need::$need),*],
+            description: $description,
+            run: cases::$module::$name,
+        },)*)*]
+    };
+}
+
+/// Every case, in the order of the list.
+pub static CASES: &[Case] = for_each_case! { table };
+
+/// The case of this name.
+///
+/// # Panics
+/// If there is none.
+pub fn case(name: &str) -> &'static Case {
+    CASES.iter().find(|case| case.name == name).unwrap_or_else(|| panic!("there is no case `{name}`"))
+}
+
+/// Tries one case on a backend, as the test whose path is `test`.
+///
+/// # Panics
+/// If the backend does not pass, or if it passes though it is exempted.
+pub fn check(backend: Arc<dyn Backend + Send>, name: &str, test: &str, exemptions: &[Exemption]) {
+    let case = case(name);
+    for exemption in exemptions {
+        let known = CASES.iter().any(|case| exemption.covers(case));
+        assert!(known, "the exemption `{}` names no case and no need", exemption.name);
+    }
+    let subject = Subject::new(backend).tested_as(test);
+    let Some(exemption) = exemptions.iter().find(|exemption| exemption.covers(case)) else {
+        return (case.run)(&subject);
+    };
+    let subject = subject.with_patience(SHORT_PATIENCE);
+    let failed = catch_unwind(AssertUnwindSafe(|| (case.run)(&subject))).is_err();
+    assert!(
+        failed,
+        "`{name}` passes, so it needs no exemption any more; the reason given was: {}",
+        exemption.reason
+    );
+}
+
+/// How long is waited for what is not expected to come.
+const SHORT_PATIENCE: Duration = Duration::from_millis(300);
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Case").field("name", &self.name).field("behaviour", &self.behaviour).finish()
+    }
+}
+
+/// Has a backend tried on every case, each as a test: see the [crate's documentation](crate).
+#[macro_export]
+macro_rules! suite {
+    ($backend:expr $(, except { $($name:ident: $reason:literal),+ $(,)? })? $(,)?) => {
+        fn backend() -> ::std::sync::Arc<dyn $crate::Backend + Send> {
+            ::std::sync::Arc::new($backend)
+        }
+
+        const EXEMPTIONS: &[$crate::Exemption] =
+            &[$($($crate::Exemption { name: stringify!($name), reason: $reason }),+)?];
+
+        $crate::for_each_case! { $crate::test_each }
+    };
+}
+
+/// A test for each case.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! test_each {
+    ($($module:ident { $($name:ident $behaviour:tt $needs:tt $description:literal;)* })*) => {
+        $($(
+            #[test]
+            fn $name() {
+                let test = concat!(module_path!(), "::", stringify!($name));
+                $crate::check(backend(), stringify!($name), test, EXEMPTIONS);
+            }
+        )*)*
+    };
+}
