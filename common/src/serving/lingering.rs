@@ -39,22 +39,20 @@ impl Lingering {
         listening.map(|socket| (socket.socket.as_fd(), PollFlags::IN)).collect()
     }
 
-    /// Takes sockets in, as many as there is room for; the others are closed.
+    /// Takes sockets in. Where there are too many, those go first whose client has been sent everything; and
+    /// then, with a mark in the books, those that come.
     pub(super) fn admit(&mut self, sockets: Vec<OwnedFd>, ledger: &Ledger) {
         if sockets.is_empty() {
             return;
         }
         let until = Instant::now() + LONGEST;
-        for socket in sockets {
-            let mut socket = Socket { socket, until, left: MOST_BYTES };
-            if socket.is_over() {
-                continue;
-            }
-            if self.0.len() < MOST {
-                self.0.push(socket);
-            } else {
-                ledger.unlingered();
-            }
+        let sockets = sockets.into_iter().map(|socket| Socket { socket, until, left: MOST_BYTES });
+        self.0.extend(sockets.filter_map(|mut socket| (!socket.is_over()).then_some(socket)));
+        if self.0.len() > MOST {
+            self.0.retain(|socket| !socket.has_all());
+        }
+        for _ in self.0.drain(MOST.min(self.0.len())..) {
+            ledger.unlingered();
         }
     }
 
@@ -87,6 +85,11 @@ impl Socket {
                 Err(_) => return true,
             }
         }
+        self.has_all()
+    }
+
+    /// Whether the client's system has all that was owed, and the end of it.
+    fn has_all(&self) -> bool {
         socket::queued(&self.socket) == 0
     }
 }
