@@ -16,7 +16,7 @@ pub struct Report {
     pub messages: u64,
     /// How many times accepting failed, for want of descriptors or memory.
     pub accept_errors: u64,
-    /// How many sockets were closed before all replies had left, since too many lingered.
+    /// How many sockets were closed without lingering, since too many lingered.
     pub unlingered: u64,
     /// How many conversations ended for each reason, in the order of [`CloseReason::ALL`].
     reasons: [u64; CloseReason::ALL.len()],
