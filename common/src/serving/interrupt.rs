@@ -12,7 +12,7 @@
 
 use std::io;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Wake, Waker};
 
 /// While it lives, the thread that made it can be woken out of a blocking call, which then fails with
@@ -62,10 +62,10 @@ impl Wake for Thread {
 
 /// Has `SIGURG` do nothing but interrupt. A handler that the program has installed already serves as well.
 fn handle_signal() -> io::Result<()> {
-    static ONCE: Once = Once::new();
-    let mut result = Ok(());
-    ONCE.call_once(|| {
-        extern "C" fn nothing(_signal: libc::c_int) {}
+    /// The error of the one attempt.
+    static FAILURE: OnceLock<Option<i32>> = OnceLock::new();
+    extern "C" fn nothing(_signal: libc::c_int) {}
+    let failure = FAILURE.get_or_init(|| {
         // SAFETY: both structures are valid for the calls, all-zero bits are a valid `sigaction` (no flags,
         // so no SA_RESTART), and the handler does nothing.
         let status = unsafe {
@@ -79,9 +79,7 @@ fn handle_signal() -> io::Result<()> {
                 status
             }
         };
-        if status != 0 {
-            result = Err(io::Error::last_os_error());
-        }
+        if status == 0 { None } else { io::Error::last_os_error().raw_os_error() }
     });
-    result
+    failure.map_or(Ok(()), |errno| Err(io::Error::from_raw_os_error(errno)))
 }
