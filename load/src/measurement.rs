@@ -1,0 +1,127 @@
+//! What a run of load has shown, as plain data. Times are in microseconds, rates in messages per second.
+
+use serde::{Deserialize, Serialize};
+
+use crate::distribution::Distribution;
+
+/// What one run of load has shown.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Measurement {
+    /// The load that was asked for, as text: `64 connections, depth 16`, say.
+    pub load: String,
+    /// How long was measured, in seconds: the time asked for, or until the interruption.
+    pub seconds: f64,
+    /// Whether the run was interrupted, so that there is less than was asked for.
+    pub interrupted: bool,
+    /// How many connections were open at the end of the warm-up.
+    pub connections: usize,
+    /// The most messages that may be in flight, over all connections.
+    pub in_flight_limit: usize,
+    /// How many messages were scheduled for each second; `None` in a closed loop, where the server sets the
+    /// pace.
+    pub offered_rate: Option<f64>,
+    /// How many replies came in each second.
+    pub achieved_rate: f64,
+    /// Latency from the scheduled time of a message to its reply: what users feel.
+    pub latency: Distribution,
+    /// Latency from the sending of a message to its reply: the service alone.
+    pub service: Distribution,
+    /// How much later than scheduled messages were sent.
+    pub send_lag: Distribution,
+    /// How long connecting took, where connections were made while it was measured.
+    pub connect: Distribution,
+    /// Messages that were due and not sent by the end, or for which there was no room to wait.
+    pub dropped: u64,
+    /// How the replies were.
+    pub verification: Verification,
+    /// Connections that could not be made, or broke.
+    pub failures: Failures,
+    /// How busy the generator was: the share of one core that each of its threads used, the busiest's.
+    pub generator_busy: f64,
+    /// What the server used meanwhile, if it was watched.
+    pub server: Option<Usage>,
+    /// The share of time in which the host gave this machine's cores to others.
+    pub steal: f64,
+}
+
+/// How the replies were.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Verification {
+    /// Replies that were looked at, good and bad, warm-up included.
+    pub replies: u64,
+    /// Messages whose reply never came, though the connection stood.
+    pub lost: u64,
+    /// Replies that came a second time.
+    pub doubled: u64,
+    /// Replies that came after a later one.
+    pub reordered: u64,
+    /// Replies to another connection's messages.
+    pub foreign: u64,
+    /// Replies that are something else than they should be.
+    pub wrong: u64,
+    /// The first few, with connection and sequence number, for people.
+    pub examples: Vec<String>,
+}
+
+/// What went wrong with connections.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Failures {
+    /// Connections that could not be made.
+    pub connect: u64,
+    /// Connections that the server ended or reset before their time.
+    pub ended: u64,
+    /// Messages without a reply on those.
+    pub unanswered: u64,
+    /// The first few errors.
+    pub examples: Vec<String>,
+}
+
+/// What a process used while it was watched.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Usage {
+    /// CPU time in its own code, in seconds.
+    pub user_seconds: f64,
+    /// CPU time in the kernel, in seconds.
+    pub system_seconds: f64,
+    /// How often its threads were switched.
+    pub context_switches: u64,
+}
+
+impl Measurement {
+    /// The share of the offered rate that was achieved; 1 in a closed loop.
+    pub fn achieved_share(&self) -> f64 {
+        self.offered_rate.map_or(1.0, |offered| if offered > 0.0 { self.achieved_rate / offered } else { 1.0 })
+    }
+
+    /// Whether the server fell so far behind the offered rate that latencies say only how long it was measured.
+    pub fn is_overloaded(&self) -> bool {
+        self.achieved_share() < ENOUGH
+    }
+
+    /// Little's law: by how much the mean number of messages in flight, computed from rate and latency, differs
+    /// from the number that the closed loop kept in flight. `None` in an open loop.
+    pub fn littles_error(&self) -> Option<f64> {
+        if self.offered_rate.is_some() || self.in_flight_limit == 0 {
+            return None;
+        }
+        let in_flight = self.achieved_rate * self.latency.mean / 1e6;
+        Some((in_flight / self.in_flight_limit as f64 - 1.0).abs())
+    }
+
+    /// Server CPU time for each message, in microseconds: in its own code, and in the kernel.
+    pub fn cpu_per_message(&self) -> Option<(f64, f64)> {
+        let messages = self.achieved_rate * self.seconds;
+        let usage = self.server.filter(|_| messages > 0.0)?;
+        Some((usage.user_seconds * 1e6 / messages, usage.system_seconds * 1e6 / messages))
+    }
+}
+
+/// Below this share of the offered rate a server is overloaded.
+pub const ENOUGH: f64 = 0.98;
+
+impl Verification {
+    /// How many replies were not as they should be.
+    pub fn bad(&self) -> u64 {
+        self.lost + self.doubled + self.reordered + self.foreign + self.wrong
+    }
+}

@@ -1,0 +1,153 @@
+//! What load to make.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What load to make.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The server.
+    pub address: SocketAddr,
+    /// How many connections are measured.
+    pub connections: usize,
+    /// How many messages a connection may have in flight.
+    pub depth: usize,
+    /// Who sets the pace.
+    pub pace: Pace,
+    /// How long is measured.
+    pub duration: Duration,
+    /// How long load is made before that.
+    pub warmup: Duration,
+    /// How long the messages are.
+    pub sizes: Sizes,
+    /// What the replies should be.
+    pub expect: Expect,
+    /// How many connections are made in a second at the most; `None` is as fast as it goes.
+    pub connect_rate: Option<f64>,
+    /// After so many messages a connection is closed and made anew; `None` is never.
+    pub messages_per_connection: Option<u64>,
+    /// Clients beside the measured ones that make a server's life hard.
+    pub hostile: Hostile,
+    /// How many event loops make the load.
+    pub threads: usize,
+    /// Of everything that is drawn by chance.
+    pub seed: u64,
+    /// The server's process, to see what it uses.
+    pub server: Option<u32>,
+}
+
+/// Who sets the pace.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// The server: a message is sent when a reply has come. A closed loop.
+    Closed,
+    /// The schedule: so many messages in a second, whatever the server does. An open loop.
+    Open {
+        /// Messages per second, over all connections.
+        rate: f64,
+        /// How they are spread in time.
+        arrivals: Arrivals,
+    },
+}
+
+/// How the messages of an open loop are spread in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrivals {
+    /// At equal distances.
+    Constant,
+    /// At distances drawn by chance, as if by many users who know nothing of each other.
+    Poisson,
+}
+
+/// How long messages are, in bytes as sent, with their line end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sizes {
+    /// All the same.
+    Fixed(usize),
+    /// Each length from the first to the last as often as any other.
+    Uniform(usize, usize),
+    /// One of these, each as often as any other.
+    List(Vec<usize>),
+}
+
+/// What the replies should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// The message itself.
+    Echo,
+    /// A greeting, and then what the handler `counter` says, in Chinese.
+    Counter,
+    /// A greeting, and then what the handler `counter` says, in English.
+    CounterEnglish,
+    /// A greeting, and then what the handler `ack` says.
+    Ack,
+    /// Any line for each message, and no greeting.
+    Any,
+}
+
+/// Clients beside the measured ones that make a server's life hard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hostile {
+    /// Clients that say nothing.
+    pub idle: usize,
+    /// Clients that send without end and read next to nothing.
+    pub slow_readers: usize,
+    /// Clients that send a byte of a message now and then.
+    pub slow_writers: usize,
+}
+
+impl Plan {
+    /// One connection that has one message of 32 bytes in flight, to a server that echoes, for ten seconds.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            connections: 1,
+            depth: 1,
+            pace: Pace::Closed,
+            duration: Duration::from_secs(10),
+            warmup: Duration::from_secs(1),
+            sizes: Sizes::Fixed(32),
+            expect: Expect::Echo,
+            connect_rate: None,
+            messages_per_connection: None,
+            hostile: Hostile::default(),
+            threads: 1,
+            seed: 1,
+            server: None,
+        }
+    }
+
+    /// The shortest and the longest message, in bytes as sent.
+    pub fn size_bounds(&self) -> (usize, usize) {
+        match &self.sizes {
+            Sizes::Fixed(size) => (*size, *size),
+            Sizes::Uniform(least, most) => (*least, *most),
+            Sizes::List(sizes) => {
+                (sizes.iter().copied().min().unwrap_or(0), sizes.iter().copied().max().unwrap_or(0))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} connections, depth {}", self.connections, self.depth)?;
+        match self.pace {
+            Pace::Closed => f.write_str(", closed loop")?,
+            Pace::Open { rate, arrivals: Arrivals::Constant } => write!(f, ", {rate}/s")?,
+            Pace::Open { rate, arrivals: Arrivals::Poisson } => write!(f, ", {rate}/s by chance")?,
+        }
+        write!(f, ", {}", self.sizes)
+    }
+}
+
+impl fmt::Display for Sizes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(size) => write!(f, "{size} B"),
+            Self::Uniform(least, most) => write!(f, "{least} to {most} B"),
+            Self::List(sizes) => write!(f, "{sizes:?} B"),
+        }
+    }
+}
