@@ -156,9 +156,8 @@ impl Conversation {
             self.connection.stop(socket::arrived(&socket));
         }
         if marks & EXPIRED != 0 {
-            self.armed = None;
-            self.watch.set_deadline(None, self.state.epoch);
             self.connection.expire(socket::queued(&socket), output, Instant::now());
+            self.arm(); // at once: the read that follows may block
         }
         if marks & CUT != 0 {
             self.connection.cut(output);
@@ -172,11 +171,15 @@ impl Conversation {
         }
         // The deadline of one timer only moves to a later time, so an earlier one may stay: it wakes the
         // connection once, to find that it isn't due. So a message costs next to nothing.
-        let timer = self.connection.timer();
-        if timer != self.armed {
-            self.armed = timer;
-            self.watch.set_deadline(self.connection.deadline(), self.state.epoch);
+        if self.connection.timer() != self.armed {
+            self.arm();
         }
+    }
+
+    /// Shows the watchman the deadline.
+    fn arm(&mut self) {
+        self.armed = self.connection.timer();
+        self.watch.set_deadline(self.connection.deadline(), self.state.epoch);
     }
 
     fn count(&mut self, reason: CloseReason) {
