@@ -10,7 +10,8 @@ use socket2::{Domain, SockRef, Socket, Type};
 use crate::kernel;
 
 /// A client that blocks, and never for longer than the patience it was given: then it panics, and the case
-/// has failed.
+/// has failed. When it hears the end it ends its own input, as a client does that closes, so that the server
+/// need not linger over it.
 pub(crate) struct Client {
     socket: TcpStream,
     framing: Framing,
@@ -71,6 +72,7 @@ impl Client {
                 return Some(reply);
             }
             if self.listen().expect("a reply, not an error") == 0 {
+                self.ends_input_if_it_can();
                 return None;
             }
         }
@@ -105,6 +107,7 @@ impl Client {
         while self.listen_to(piece).expect("the end, not an error") > 0 {
             std::thread::sleep(pause);
         }
+        self.ends_input_if_it_can();
         std::mem::take(&mut self.heard)
     }
 

@@ -160,7 +160,9 @@ pub(crate) fn a_second_press_ends_at_once(subject: &Subject) {
 }
 
 pub(crate) fn the_receipt_adds_up(subject: &Subject) {
-    let server = subject.serve(Scripted::new().limited(|limits| {
+    let script = Scripted::new();
+    let journal = script.journal();
+    let server = subject.serve(script.limited(|limits| {
         (limits.max_message, limits.max_reply) = (100, 100);
         limits.overload = Overload::Queue;
     }));
@@ -179,6 +181,7 @@ pub(crate) fn the_receipt_adds_up(subject: &Subject) {
     says("panic\n", 2);
     says("big 200\n", 1);
     server.connect_greeted().resets();
+    journal.waits_until(subject.patience(), |entries| entries.closed.contains(&CloseReason::Lost));
     let mut last = server.connect_greeted();
     server.drain();
     last.hears_end();
