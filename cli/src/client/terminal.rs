@@ -26,7 +26,7 @@ impl Terminal {
     pub(super) fn prompt(&self) -> io::Result<()> {
         let columns = tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
         let columns = if columns == 0 { USUAL_COLUMNS } else { columns };
-        write_out(&self.editor.row("> ", columns))
+        write_out(&self.editor.row(PROMPT, columns))
     }
 
     /// Shows a reply above the row where a line is typed, which is drawn again by the next
@@ -54,9 +54,9 @@ impl Terminal {
     pub(super) fn typed(&mut self) -> io::Result<Option<Typed>> {
         while let Some(key) = self.keys.pop_front() {
             if let Some(typed) = self.editor.take(key) {
-                if let Typed::Line(_) = typed {
-                    self.prompt()?; // as it was when it was ended
-                    write_out("\n")?;
+                if let Typed::Line(line) = &typed {
+                    // What was said stays to be seen, whole even if the row showed a part of it.
+                    write_out(&format!("\r{PROMPT}{}\x1b[K\n", escaped(line.as_bytes())))?;
                 }
                 return Ok(Some(typed));
             }
@@ -111,6 +111,8 @@ fn write_out(text: &str) -> io::Result<()> {
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
 }
+
+const PROMPT: &str = "> ";
 
 /// The width of a terminal that does not tell.
 const USUAL_COLUMNS: usize = 80;

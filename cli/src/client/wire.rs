@@ -105,7 +105,7 @@ impl<R: Read> Lines<R> {
 
     /// Whether the next line may have to be waited for.
     pub(super) fn may_wait(&self) -> bool {
-        self.input.buffer().is_empty()
+        !self.input.buffer().contains(&b'\n')
     }
 }
 

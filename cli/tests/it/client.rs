@@ -1,0 +1,157 @@
+//! The client at a pipe.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread::{self, JoinHandle};
+
+use crate::process::{Process, anyloop, run};
+use crate::server::Server;
+
+/// A server for one client, which does as the test says. Tells its address.
+pub(crate) fn one_client(serve: impl FnOnce(TcpStream) + Send + 'static) -> (String, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    (address, thread::spawn(move || serve(listener.accept().unwrap().0)))
+}
+
+/// What an evil server says, and what a client shows of it.
+pub(crate) const EVIL: [(&[u8], &str); 6] = [
+    (b"\x1b]52;c;cm0gLXJmIH4=\x07", r"\x1b]52;c;cm0gLXJmIH4=\x07"),
+    (b"\x1b[2J\x1b[H", r"\x1b[2J\x1b[H"),
+    (b"\x1b]8;;http://evil.example\x1b\\ok", r"\x1b]8;;http://evil.example\x1b\ok"),
+    ("\u{202e}gnp.exe\u{2066}".as_bytes(), r"\u{202e}gnp.exe\u{2066}"),
+    ("\u{9b}31m\u{9d}0;x".as_bytes(), r"\u{9b}31m\u{9d}0;x"),
+    (b"\x9b2J\xff\x08\x00\x7f", r"\x9b2J\xff\x08\x00\x7f"),
+];
+
+#[test]
+fn lines_and_replies_are_many_and_large_and_nobody_waits_for_ever() {
+    let server = Server::start("--handler echo");
+    for framing in ["line", "length"] {
+        let server =
+            if framing == "line" { &server } else { &Server::start("--handler echo --framing length") };
+        let line = format!("{}\n", "你好 hello ".repeat(500));
+        let input = line.repeat(3000);
+        let ended =
+            run(&mut anyloop(&["client", &server.address.to_string(), "--framing", framing]), input.clone());
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+        assert!(ended.stdout == input, "{framing}: {} of {} bytes", ended.stdout.len(), input.len());
+    }
+}
+
+#[test]
+fn each_line_is_sent_when_it_is_there() {
+    let server = Server::start("");
+    let mut client = Process::start(&mut anyloop(&["client", &server.address.to_string()]));
+    assert_eq!(client.line(), "連接成功!\n");
+    client.say("one\n");
+    assert_eq!(client.line(), "第1條信息:one\n");
+    client.say("two\r\nlast, without an end");
+    assert_eq!(client.line(), "第2條信息:two\n");
+    let ended = client.end();
+    assert!(ended.stdout.ends_with("第3條信息:last, without an end\n"), "{}", ended.stdout);
+    assert_eq!(ended.code, Some(0));
+}
+
+#[test]
+fn it_ends_with_the_server_even_if_more_could_be_said() {
+    let server = Server::start("");
+    let mut client = Process::start(&mut anyloop(&["client", &server.address.to_string()]));
+    client.say("hello\nexit\n");
+    assert_eq!((client.line(), client.line()), ("連接成功!\n".into(), "第1條信息:hello\n".into()));
+    assert_eq!(client.end_with_open_input().code, Some(0));
+}
+
+#[test]
+fn what_could_direct_a_terminal_is_escaped() {
+    for framing in ["line", "raw"] {
+        for (evil, shown) in EVIL {
+            let (address, server) = one_client(move |mut socket| {
+                socket.write_all(evil).unwrap();
+                if framing == "line" {
+                    socket.write_all(b"\n").unwrap();
+                }
+            });
+            let ended = run(&mut anyloop(&["client", &address, "--framing", framing]), "");
+            assert_eq!(ended.stdout, format!("{shown}\n"), "{framing}");
+            assert_eq!(ended.code, Some(0));
+            server.join().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_reply_without_end_is_not_collected_for_ever() {
+    for (framing, start) in [("line", &b""[..]), ("length", b"\xff\xff\xff\xff")] {
+        let (address, server) = one_client(move |mut socket| {
+            let _ = socket.write_all(start);
+            while socket.write_all(&[b'x'; 65_536]).is_ok() {}
+        });
+        let ended = run(&mut anyloop(&["client", &address, "--framing", framing, "--max-reply", "1MiB"]), "");
+        assert_eq!(ended.code, Some(1));
+        assert_eq!(
+            ended.stderr,
+            "error: a reply is longer than 1MiB; raise --max-reply if the server may say so much\n"
+        );
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn a_server_that_ends_within_a_reply_has_failed() {
+    let (address, server) = one_client(|mut socket| socket.write_all(b"whole\npart").unwrap());
+    let ended = run(&mut anyloop(&["client", &address]), "");
+    assert_eq!(ended.stdout, "whole\npart\n");
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), "error: the server ended within a reply\n"));
+    server.join().unwrap();
+}
+
+#[test]
+fn a_server_that_is_not_there_is_one_line() {
+    // A port that was just free.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    for framing in ["line", "length", "raw"] {
+        let ended = run(&mut anyloop(&["client", &address, "--framing", framing]), "hello\n");
+        assert_eq!(ended.code, Some(1));
+        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+        assert!(ended.stderr.contains(&format!("no server answers at {address}")), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_server_that_vanishes_is_one_line() {
+    for framing in ["line", "raw"] {
+        let (address, server) = one_client(|mut socket| {
+            // What is unread when a socket is closed resets the connection.
+            socket.write_all(b"hello\n").unwrap();
+            let mut byte = [0];
+            socket.read_exact(&mut byte).unwrap();
+        });
+        let mut client = Process::start(&mut anyloop(&["client", &address, "--framing", framing]));
+        client.line();
+        client.say("two bytes at least\n");
+        let ended = client.end_with_open_input();
+        assert_eq!(ended.code, Some(1), "{framing}: {ended:?}");
+        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+        assert!(ended.stderr.contains("the server has vanished"), "{}", ended.stderr);
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn nobody_has_to_read_every_reply() {
+    let server = Server::start("--handler echo");
+    let mut client = Process::start(&mut anyloop(&["client", &server.address.to_string()]));
+    client.stop_listening();
+    client.say_last(b"hello\n".repeat(1_000_000));
+    let ended = client.end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn in_raw_nobody_has_to_greet() {
+    let server = Server::start("--handler echo --framing raw");
+    let ended =
+        run(&mut anyloop(&["client", &server.address.to_string(), "--framing", "raw"]), "one\n\ntwo\n");
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "one\ntwo\n"));
+}

@@ -1,0 +1,100 @@
+//! What a client is told at each limit, and as what it is counted.
+
+use std::io::Write;
+
+use crate::process::BOUND;
+use crate::server::{STUCK, Server, backends, concurrent_backends, stuck};
+
+/// Starts a server, has one client say something, and compares what it hears and the reason it is counted for.
+#[track_caller]
+fn check(flags: &str, sent: &str, expected: &str, reason: &str) {
+    for backend in backends() {
+        let server = Server::start(&format!("--backend {backend} {flags}"));
+        let mut client = server.connect();
+        client.say(sent);
+        assert_eq!(client.hear_all(), format!("連接成功!\n{expected}\n"), "{backend}");
+        let ended = server.stop();
+        assert_eq!(ended.receipt["reasons"][reason], 1, "{backend}: {}", ended.receipt);
+        assert_eq!(ended.code, Some(0), "{backend}");
+    }
+}
+
+#[test]
+fn a_message_may_be_as_long_as_the_limit_and_no_longer() {
+    let flags = "--max-message 8";
+    check(flags, "12345678\n123456789\n", "第1條信息:12345678\nERR too-long max=8", "too_long");
+}
+
+#[test]
+fn the_default_limit_is_64_kib() {
+    check("", &"x".repeat(65_537), "ERR too-long max=65536", "too_long");
+}
+
+#[test]
+fn a_message_has_to_be_ended_in_time() {
+    check("--message-timeout 100ms", "x", "ERR timeout message: no line end", "message_timeout");
+}
+
+#[test]
+fn a_silent_client_is_let_go() {
+    check("--idle-timeout 100ms", "", "ERR timeout idle", "idle_timeout");
+}
+
+#[test]
+fn a_client_that_takes_no_reply_is_let_go() {
+    for backend in backends() {
+        let flags = format!("--backend {backend} {STUCK} --write-timeout 100ms --log-level debug");
+        let mut server = Server::start(&flags);
+        let _client = stuck(&server);
+        server.process.wait_for_log("reason=write_timeout");
+        let ended = server.stop();
+        assert_eq!(ended.receipt["reasons"]["write_timeout"], 1, "{backend}: {}", ended.receipt);
+    }
+}
+
+#[test]
+fn one_client_too_many_is_told_so() {
+    for backend in concurrent_backends() {
+        let server = Server::start(&format!("--backend {backend} --max-connections 2"));
+        let mut clients = [server.connect(), server.connect()];
+        clients.iter_mut().for_each(|client| assert_eq!(client.hear(), "連接成功!"));
+        assert_eq!(server.connect().hear_all(), "ERR busy\n", "{backend}");
+        clients[0].say("exit\n");
+        assert_eq!(clients[0].hear_all(), "");
+        assert_eq!(server.connect().hear(), "連接成功!", "{backend}");
+        let ended = server.stop();
+        assert_eq!(ended.receipt["refused"], 1, "{backend}");
+        assert_eq!(ended.receipt["reasons"]["busy"], 1, "{backend}");
+    }
+}
+
+#[test]
+fn one_client_too_many_can_wait() {
+    for backend in backends() {
+        let one = if backend == "sequential" { "" } else { "--overload queue --max-connections 1" };
+        let server = Server::start(&format!("--backend {backend} {one}"));
+        let mut first = server.connect();
+        assert_eq!(first.hear(), "連接成功!");
+        let mut second = server.connect();
+        second.say("hello\n");
+        first.say("exit\n");
+        assert_eq!(first.hear_all(), "");
+        assert_eq!(second.hear(), "連接成功!", "{backend}");
+        assert_eq!(second.hear(), "第1條信息:hello", "{backend}");
+        assert_eq!(server.stop().receipt["refused"], 0, "{backend}");
+    }
+}
+
+#[test]
+fn a_message_of_any_allowed_length_is_answered() {
+    let server = Server::start("--max-message 4MiB");
+    let mut client = server.connect();
+    let mut socket = client.socket().try_clone().unwrap();
+    let writer = std::thread::spawn(move || {
+        socket.set_write_timeout(Some(BOUND)).unwrap();
+        socket.write_all(&[b"x".repeat(4 << 20), b"\n".to_vec()].concat()).unwrap();
+    });
+    assert_eq!(client.hear(), "連接成功!");
+    assert_eq!(client.hear().len(), (4 << 20) + "第1條信息:".len());
+    writer.join().unwrap();
+}

@@ -1,0 +1,68 @@
+//! The log: it never holds up the server, and never ends it.
+
+use std::fs::OpenOptions;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::server::{Server, command};
+
+/// Serves a few clients, which are all logged about, and ends well.
+fn check(command: &mut Command, clients: usize) {
+    let server = Server::start_as_is(command.stdin(Stdio::null()).stdout(Stdio::piped()));
+    for _ in 0..clients {
+        let mut client = server.connect();
+        client.say("exit\n");
+        assert_eq!(client.hear_all(), "連接成功!\n");
+    }
+    let ended = server.stop();
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(ended.receipt["finished"], clients);
+}
+
+#[test]
+fn a_full_disk_does_not_matter() {
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    check(command("--log-level debug").stderr(full), 10);
+}
+
+#[test]
+fn a_log_that_nobody_reads_any_more_does_not_matter() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    check(command("--log-level debug").stderr(writer), 10);
+}
+
+#[test]
+fn a_closed_standard_error_does_not_matter() {
+    let served = command("--log-level debug");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "exec \"$0\" \"$@\" 2>&-"]).arg(served.get_program()).args(served.get_args());
+    check(&mut shell, 10);
+}
+
+#[test]
+fn a_log_that_nobody_takes_holds_nobody_up() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    // More than the pipe and the queue hold together.
+    check(command("--log-level debug").stderr(writer), 3000);
+    drop(reader);
+}
+
+#[test]
+fn json_logs_are_json() {
+    let server = Server::start("--log-format json --log-level debug --backend async-std");
+    server.connect().hear();
+    let ended = server.stop();
+    let events: Vec<Value> = ended.log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let serving = events.iter().find(|event| event["message"] == "serving").unwrap();
+    assert_eq!(serving["backend"], "async-std");
+    assert_eq!(serving["max_message"], 65_536);
+    assert!(events.iter().any(|event| event["level"] == "WARN" && event["why"].is_string()), "legacy");
+    assert!(events.iter().any(|event| event["message"] == "ended" && event["accepted"] == 1));
+}
+
+#[test]
+fn the_log_can_be_turned_off() {
+    assert_eq!(Server::start("--log-level off").stop().log, "");
+}

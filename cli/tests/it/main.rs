@@ -1,0 +1,16 @@
+//! The command as its users meet it: the real binary, real sockets, signals, pipes and a terminal.
+//!
+//! Every wait ends with an event; the bounds are there for what would otherwise wait for ever.
+
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
+
+mod client;
+mod limits;
+mod log;
+mod process;
+mod serve;
+mod server;
+mod stop;
+mod terminal;
+mod tutorial;
+mod usage;

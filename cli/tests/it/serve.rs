@@ -1,0 +1,99 @@
+//! Serving: every backend, handler and framing, where it listens, and the receipt.
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::Stdio;
+
+use crate::process::{anyloop, run};
+use crate::server::{Server, backends, command};
+
+#[test]
+fn every_backend_serves_a_client_and_accounts_for_it() {
+    for backend in backends() {
+        let server = Server::start(&format!("--backend {backend}"));
+        let ended = run(&mut anyloop(&["client", &server.address.to_string()]), "hello\n你好\nexit\n");
+        assert_eq!(ended.stdout, "連接成功!\n第1條信息:hello\n第2條信息:你好\n", "{backend}");
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{backend}");
+        let ended = server.stop();
+        assert_eq!(ended.code, Some(0), "{backend}: {}", ended.log);
+        assert_eq!(ended.receipt["accepted"], 1, "{backend}");
+        assert_eq!(ended.receipt["finished"], 1, "{backend}");
+        assert_eq!(ended.receipt["messages"], 3, "{backend}");
+        assert_eq!(ended.receipt["reasons"]["exit"], 1, "{backend}");
+        assert!(ended.log.contains("serving") && ended.log.contains(&format!("backend=\"{backend}\"")));
+    }
+}
+
+#[test]
+fn every_handler_answers_in_every_framing() {
+    for (flags, sent, expected) in [
+        ("--handler counter --language en", "a\nb\n", "Connected!\nMessage 1: a\nMessage 2: b\n"),
+        ("--handler echo", "a\nb\n", "a\nb\n"),
+        ("--handler work --work block:1ms", "a\nb\n", "a\nb\n"),
+        ("--handler work", "a\nb\n", "a\nb\n"),
+        ("--handler counter --framing length", "\0\0\0\x01a", "\0\0\0\x0d連接成功!\0\0\0\x0f第1條信息:a"),
+        ("--handler counter --framing raw", "a", "連接成功!第1條信息:a"),
+    ] {
+        let server = Server::start(flags);
+        let mut client = server.connect();
+        client.say(sent);
+        client.half_close();
+        assert_eq!(client.hear_all(), expected, "{flags}");
+        assert_eq!(server.stop().code, Some(0));
+    }
+}
+
+#[test]
+fn it_listens_on_names_and_on_ipv6() {
+    let mut addresses = vec!["localhost:0"];
+    if TcpListener::bind("[::1]:0").is_ok() {
+        addresses.push("[::1]:0");
+    }
+    for address in addresses {
+        let server = Server::start(&format!("--listen {address}"));
+        assert_ne!(server.address.port(), 0);
+        assert_eq!(server.connect().hear(), "連接成功!");
+    }
+}
+
+#[test]
+fn a_port_can_be_taken_over_at_once() {
+    let first = Server::start("");
+    let address = first.address;
+    let mut client = first.connect();
+    client.say("exit\n");
+    client.hear_all();
+    assert_eq!(first.stop().code, Some(0));
+    let second = Server::start(&format!("--listen {address}"));
+    assert_eq!(second.connect().hear(), "連接成功!");
+}
+
+#[test]
+fn flags_can_be_set_by_the_environment() {
+    let mut command = command("");
+    command.env("ANYLOOP_HANDLER", "ack").env("ANYLOOP_BACKEND", "threads");
+    let server =
+        Server::start_as_is(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    assert_eq!(server.connect().hear(), "Hello World!");
+    assert!(server.stop().log.contains("backend=\"threads\""));
+}
+
+#[test]
+fn the_receipt_replaces_an_older_one() {
+    let path = std::env::temp_dir().join(format!("anyloop-receipt-{}", std::process::id()));
+    fs::write(&path, "x".repeat(10_000)).unwrap();
+    let mut command = anyloop(&["serve", "--listen", "127.0.0.1:0", "--receipt", path.to_str().unwrap()]);
+    let server =
+        Server::start_as_is(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    assert_eq!(server.connect().hear(), "連接成功!");
+    assert_eq!(fs::read(&path).unwrap().len(), 10_000, "it stays until the end");
+    server.process.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.process.end().code, Some(0));
+    let receipt: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    fs::remove_file(&path).unwrap();
+    assert_eq!(receipt["accepted"], 1);
+    for name in ["finished", "drained", "cut", "timed_out", "refused", "failed", "messages"] {
+        assert!(receipt[name].is_u64(), "{name}");
+    }
+    assert!(receipt["accept_errors"].is_u64() && receipt["unlingered"].is_u64());
+}

@@ -1,0 +1,129 @@
+//! What can't be is said before anything begins: in one line that says what to do, with code 2.
+
+use std::net::TcpListener;
+
+use crate::process::{anyloop, run};
+use crate::server::backends;
+
+#[test]
+fn wrong_usage_is_explained() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    for (arguments, expected) in [
+        ("", "Usage: anyloop"),
+        ("sevre", "'serve'"),
+        ("serve --backend tornado", "[possible values: sequential, threads, pool, async-std, smol]"),
+        ("serve --handler chat", "[possible values: counter, ack, echo, work]"),
+        ("serve --framing xml", "[possible values: line, length, raw]"),
+        ("serve --overload drop", "[possible values: queue, refuse]"),
+        ("serve --log-level loud", "[possible values: off, error, warn, info, debug, trace]"),
+        ("serve --idle-timeout 5", "`5` has no unit; write 5s, 5ms or 5m"),
+        ("serve --idle-timeout 366d", "`366d` is too long; write at most 365d"),
+        ("serve --message-timeout 0", "write a time above 0"),
+        ("serve --write-timeout 0s", "write a time above 0"),
+        ("serve --drain-timeout soon", "such as 500ms, 30s, 2m or 0"),
+        ("serve --max-message 0", "write 1 or more"),
+        ("serve --max-message 64KB", "such as 65536, 64KiB or 1MiB"),
+        ("serve --max-connections 0", "'0' for '--max-connections"),
+        ("serve --max-connections 999999999999", "open files leave room for; write"),
+        ("serve --backend sequential --max-connections 2", "write 1 or less"),
+        ("serve --backend sequential --overload refuse", "leave out --overload"),
+        ("serve --backend sequential --workers 2", "leave out --workers"),
+        ("serve --backend threads --workers 2", "leave out --workers"),
+        ("serve --backend async-std --workers 2", "ASYNC_STD_THREAD_COUNT"),
+        ("serve --backend smol --stack-size 1MiB", "leave out --stack-size"),
+        ("serve --backend threads --stack-size 1", "write 64KiB or more"),
+        ("serve --work cpu:50us", "choose --handler work"),
+        ("serve --handler work --work disk:2ms", "such as cpu:50us or block:2ms"),
+        ("serve --handler echo --language en", "choose --handler counter"),
+        ("serve --language fr", "[possible values: zh, en]"),
+        ("serve --listen 8888", "write HOST:PORT, such as 127.0.0.1:8888 or [::1]:8888"),
+        ("serve --listen :8888", "write 127.0.0.1:8888"),
+        ("serve --listen localhost:http", "write a number from 0 to 65535"),
+        ("serve --listen 203.0.113.1:0", "this machine has no such address"),
+        ("serve --listen nobody.invalid:0", "can't be found"),
+        (
+            &format!("serve --listen {taken}"),
+            "another program does; stop it, or choose another port with --listen",
+        ),
+        ("serve --listen 127.0.0.1:0 --receipt /nowhere/receipt", "choose another --receipt"),
+        ("client", "<HOST:PORT>"),
+        ("client 8888", "write HOST:PORT"),
+        ("client 127.0.0.1:1 --framing xml", "[possible values: line, length, raw]"),
+        ("man serf", "there is no command `serf`"),
+        ("completions cobol", "[possible values: bash, "),
+    ] {
+        let arguments: Vec<_> = arguments.split_whitespace().collect();
+        let ended = run(&mut anyloop(&arguments), "");
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {ended:?}");
+        assert!(ended.stderr.contains(expected), "{arguments:?}: {}", ended.stderr);
+        assert_eq!(ended.stdout, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_address_in_use_is_one_line() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let ended = run(&mut anyloop(&["serve", "--listen", &address]), "");
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains(&address), "{}", ended.stderr);
+}
+
+#[test]
+fn the_help_tells_the_defaults_and_the_codes() {
+    let ended = run(&mut anyloop(&["serve", "--help"]), "");
+    assert_eq!(ended.code, Some(0));
+    for text in [
+        "ANYLOOP_MAX_MESSAGE",
+        "[default: 64KiB]",
+        "[default: 300s]",
+        "[default: 10s]",
+        "[default: smol]",
+        "[default: 127.0.0.1:8888]",
+        "least of 10000",
+        "[default: cpu:50us]",
+        "Exit codes: 0",
+    ] {
+        assert!(ended.stdout.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn lists_name_everything_there_is() {
+    let ended = run(&mut anyloop(&["backends"]), "");
+    assert!(backends().all(|backend| ended.stdout.contains(backend)), "{}", ended.stdout);
+    assert!(ended.stdout.contains("async-std is legacy"));
+    let ended = run(&mut anyloop(&["backends", "--json"]), "");
+    let list: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let names: Vec<_> = list.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert!(names.iter().copied().eq(backends()), "{names:?}");
+    let ended = run(&mut anyloop(&["handlers", "--json"]), "");
+    let list: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), handlers::HANDLERS.len());
+    let ended = run(&mut anyloop(&["handlers"]), "");
+    assert!(handlers::HANDLERS.iter().all(|handler| ended.stdout.contains(handler.text)), "{}", ended.stdout);
+}
+
+#[test]
+fn completions_and_manual_pages_are_written() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ended = run(&mut anyloop(&["completions", shell]), "");
+        assert!(ended.code == Some(0) && ended.stdout.contains("max-connections"), "{shell}");
+    }
+    let ended = run(&mut anyloop(&["man"]), "");
+    assert!(ended.code == Some(0) && ended.stdout.contains(".TH anyloop 1"), "{}", ended.stdout);
+    let ended = run(&mut anyloop(&["man", "serve"]), "");
+    assert!(ended.code == Some(0) && ended.stdout.contains("ANYLOOP_DRAIN_TIMEOUT"), "{}", ended.stdout);
+}
+
+#[test]
+fn nobody_has_to_read_it_all() {
+    for arguments in [&["man", "serve"][..], &["backends"], &["completions", "bash"], &["serve", "--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = anyloop(arguments);
+        let status = command.stdout(writer).status().unwrap();
+        assert_eq!(status.code(), Some(0), "{arguments:?}");
+    }
+}
