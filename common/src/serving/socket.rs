@@ -19,7 +19,7 @@ pub(super) fn prepare(listener: &TcpListener, limits: &Limits) -> io::Result<()>
     socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_RETRIES))?;
     socket.set_tcp_nodelay(true)?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED.max(limits.write_timeout)))?;
+    socket.set_tcp_user_timeout(Some(limits.write_timeout.clamp(UNACKNOWLEDGED, LONGEST_UNACKNOWLEDGED)))?;
     let _ = limits;
     Ok(())
 }
@@ -40,6 +40,10 @@ pub(super) const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL
 /// How to send without waiting. There is no flag against the signal; Rust's programs ignore it anyway.
 #[cfg(target_vendor = "apple")]
 pub(super) const SEND: SendFlags = SendFlags::DONTWAIT;
+
+/// The kernel counts these milliseconds in an `int`, and takes no more.
+#[cfg(target_os = "linux")]
+const LONGEST_UNACKNOWLEDGED: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// How many bytes are there to be read.
 pub(super) fn arrived(socket: impl AsFd) -> usize {
