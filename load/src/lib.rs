@@ -1,5 +1,6 @@
 //! Load for servers, and what it shows: a generator, measurements, a comparison of backends, its report.
 
+pub mod account;
 pub mod comparison;
 pub mod distribution;
 pub mod measurement;
