@@ -3,5 +3,6 @@
 pub mod account;
 pub mod comparison;
 pub mod distribution;
+pub mod engine;
 pub mod measurement;
 pub mod plan;

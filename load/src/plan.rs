@@ -97,6 +97,12 @@ pub struct Hostile {
     pub slow_writers: usize,
 }
 
+/// The shortest message: a character and a line end.
+const SHORTEST: usize = 2;
+
+/// The longest message, which its reply may exceed by some bytes.
+const LONGEST: usize = 1024 * 1024;
+
 impl Plan {
     /// One connection that has one message of 32 bytes in flight, to a server that echoes, for ten seconds.
     pub fn new(address: SocketAddr) -> Self {
@@ -115,6 +121,53 @@ impl Plan {
             threads: 1,
             seed: 1,
             server: None,
+        }
+    }
+
+    /// Whether it can be carried out.
+    ///
+    /// # Errors
+    /// What can't be, with its value, and what to write instead.
+    pub fn check(&self) -> Result<(), String> {
+        let (shortest, longest) = self.size_bounds();
+        if shortest < SHORTEST || longest > LONGEST || shortest > longest {
+            return Err(format!(
+                "messages of {} can't be made; choose sizes from {SHORTEST} to {LONGEST} bytes, line end included",
+                self.sizes
+            ));
+        }
+        for (name, count, most) in [
+            ("connections", self.connections, 1_000_000),
+            ("depth", self.depth, 1_000_000),
+            ("threads", self.threads, 1024),
+        ] {
+            if count == 0 || count > most {
+                return Err(format!("{count} is no number of {name}; choose one from 1 to {most}"));
+            }
+        }
+        if self.threads > self.connections {
+            let (threads, connections) = (self.threads, self.connections);
+            return Err(format!(
+                "{threads} threads have nothing to do with {connections} connections; choose at most as many"
+            ));
+        }
+        let rates = [("--connect-rate", self.connect_rate), ("--rate", self.rate())];
+        for (name, rate) in rates.into_iter().filter_map(|(name, rate)| Some((name, rate?))) {
+            if !(rate.is_finite() && rate > 0.0 && rate <= 1e9) {
+                return Err(format!("{rate} is no {name}; choose one above 0 and at most 1,000,000,000 per second"));
+            }
+        }
+        if self.messages_per_connection == Some(0) {
+            return Err("a connection without messages makes no load; choose at least one for each".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The offered rate of an open loop.
+    pub fn rate(&self) -> Option<f64> {
+        match self.pace {
+            Pace::Closed => None,
+            Pace::Open { rate, .. } => Some(rate),
         }
     }
 

@@ -1,0 +1,258 @@
+//! One measured connection: what it has sent, and whether the replies are right.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+
+use memchr::memchr;
+
+use crate::engine::message::{Reply, Text, parse};
+use crate::engine::tally::Tally;
+use crate::plan::Expect;
+
+/// One measured connection.
+pub(super) struct Client {
+    pub(super) socket: TcpStream,
+    /// Its number, which no other connection of the run has.
+    pub(super) number: u32,
+    pub(super) connected: bool,
+    /// When connecting began.
+    pub(super) since: u64,
+    /// Whether it stands among those that are free, in an open loop.
+    pub(super) is_free: bool,
+    /// Whether the greeting is still to come.
+    greeting: bool,
+    /// The sequence number of the next message.
+    next: u32,
+    /// The messages that have no reply yet, oldest first.
+    in_flight: VecDeque<Sent>,
+    /// Messages whose reply did not come when a later one did.
+    missing: Vec<Sent>,
+    /// The beginning of a line that has not ended.
+    partial: Vec<u8>,
+    /// What the kernel did not take.
+    unsent: Vec<u8>,
+}
+
+/// A message that was sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    pub(super) sequence: u32,
+    pub(super) size: usize,
+    pub(super) scheduled: u64,
+    pub(super) sent: u64,
+}
+
+/// A reply may be longer than its message, but not by more than this.
+const LONGEST_LINE: usize = 1024 * 1024 + 4096;
+
+impl Client {
+    pub(super) fn new(socket: TcpStream, number: u32, connected: bool, since: u64, expect: Expect, depth: usize) -> Self {
+        Self {
+            socket,
+            number,
+            connected,
+            since,
+            is_free: false,
+            greeting: expect.greeting().is_some(),
+            next: 0,
+            in_flight: VecDeque::with_capacity(depth),
+            missing: Vec::new(),
+            partial: Vec::new(),
+            unsent: Vec::new(),
+        }
+    }
+
+    /// How many messages have no reply yet.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// How many messages have been sent.
+    pub(super) fn sent(&self) -> u64 {
+        u64::from(self.next)
+    }
+
+    /// How many replies never came, should nothing come any more.
+    pub(super) fn unanswered(&self) -> u64 {
+        (self.in_flight.len() + self.missing.len()) as u64
+    }
+
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Adds a message to what is sent next.
+    #[inline]
+    pub(super) fn push(&mut self, text: &Text, size: usize, scheduled: u64, now: u64, out: &mut Vec<u8>) {
+        text.write(self.number, self.next, size, out);
+        self.in_flight.push_back(Sent { sequence: self.next, size, scheduled, sent: now });
+        self.next = self.next.wrapping_add(1);
+    }
+
+    /// Sends `out`, and keeps what the kernel does not take.
+    ///
+    /// # Errors
+    /// If the connection is broken.
+    pub(super) fn send(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        if self.unsent.is_empty() {
+            let count = write(&self.socket, out)?;
+            self.unsent.extend_from_slice(&out[count..]);
+        } else {
+            self.unsent.extend_from_slice(out);
+            let count = write(&self.socket, &self.unsent)?;
+            self.unsent.drain(..count);
+        }
+        out.clear();
+        Ok(())
+    }
+
+    /// Reads once. Tells how many bytes came; `None` if there are none at the moment.
+    ///
+    /// # Errors
+    /// If the connection is broken or ended.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        match (&self.socket).read(buffer) {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => Ok(Some(count)),
+            Err(error) if is_passing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Looks at what was read. Each message that has its reply is handed to `answered`.
+    ///
+    /// # Errors
+    /// If the server refuses the client, or sends a line without end.
+    pub(super) fn receive(
+        &mut self,
+        mut bytes: &[u8],
+        text: &Text,
+        expect: Expect,
+        tally: &mut Tally,
+        mut answered: impl FnMut(&mut Tally, Sent),
+    ) -> io::Result<()> {
+        while let Some(end) = memchr(b'\n', bytes) {
+            let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
+            bytes = rest;
+            if self.partial.is_empty() {
+                self.line(line, text, expect, tally, &mut answered)?;
+            } else {
+                let mut whole = std::mem::take(&mut self.partial);
+                whole.extend_from_slice(line);
+                self.line(&whole, text, expect, tally, &mut answered)?;
+                whole.clear();
+                self.partial = whole;
+            }
+        }
+        self.partial.extend_from_slice(bytes);
+        if self.partial.len() > LONGEST_LINE {
+            return Err(io::Error::other("a reply of more than 1 MiB has no line end"));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn line(
+        &mut self,
+        line: &[u8],
+        text: &Text,
+        expect: Expect,
+        tally: &mut Tally,
+        answered: &mut impl FnMut(&mut Tally, Sent),
+    ) -> io::Result<()> {
+        if self.greeting {
+            self.greeting = false;
+            if Some(line) == expect.greeting() {
+                return Ok(());
+            }
+        }
+        tally.verification.replies += 1;
+        if let Some(&front) = self.in_flight.front() {
+            let right = match expect.read(line, front.sequence) {
+                Reply::Says(message) => text.is(message, self.number, front.sequence, front.size),
+                Reply::Right => true,
+                Reply::Wrong => false,
+            };
+            if right {
+                self.in_flight.pop_front();
+                answered(tally, front);
+                return Ok(());
+            }
+        }
+        self.odd_line(line, text, expect, tally, answered)
+    }
+
+    /// Finds out what is the matter with a reply that is not the next one.
+    #[cold]
+    fn odd_line(
+        &mut self,
+        line: &[u8],
+        text: &Text,
+        expect: Expect,
+        tally: &mut Tally,
+        answered: &mut impl FnMut(&mut Tally, Sent),
+    ) -> io::Result<()> {
+        if line.starts_with(b"ERR ") && self.in_flight.front().is_none_or(|front| front.sequence == 0) {
+            tally.verification.replies -= 1;
+            let line = line[..line.len().min(60)].escape_ascii();
+            return Err(io::Error::other(format!("the server refuses: {line}")));
+        }
+        let next = self.in_flight.front().map_or(self.next, |front| front.sequence);
+        match parse(expect.message_of(line)) {
+            Some((_, number)) if number != self.number => {
+                tally.verification.foreign += 1;
+                tally.bad("foreign", self.number, next, line);
+            }
+            Some((sequence, _)) if self.take_missing(sequence).is_some() => {
+                tally.verification.reordered += 1;
+                tally.bad("reordered", self.number, sequence, line);
+            }
+            Some((sequence, _)) if sequence < next => {
+                tally.verification.doubled += 1;
+                tally.bad("doubled", self.number, sequence, line);
+            }
+            Some((sequence, _)) if self.in_flight.iter().skip(1).any(|sent| sent.sequence == sequence) => {
+                // Those before it may come yet: then they are reordered, and otherwise lost.
+                while self.in_flight.front().is_some_and(|sent| sent.sequence != sequence) {
+                    self.missing.extend(self.in_flight.pop_front());
+                }
+                tally.verification.replies -= 1;
+                return self.line(line, text, expect, tally, answered);
+            }
+            _ => match self.in_flight.pop_front() {
+                Some(sent) => {
+                    tally.verification.wrong += 1;
+                    tally.bad("wrong", self.number, sent.sequence, line);
+                    answered(tally, sent);
+                }
+                None => {
+                    tally.verification.doubled += 1;
+                    tally.bad("one too many", self.number, next, line);
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn take_missing(&mut self, sequence: u32) -> Option<Sent> {
+        let at = self.missing.iter().position(|sent| sent.sequence == sequence)?;
+        Some(self.missing.swap_remove(at))
+    }
+}
+
+/// Writes what the kernel takes, and says how much that is.
+fn write(mut socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    if bytes.is_empty() {
+        return Ok(0);
+    }
+    match socket.write(bytes) {
+        Ok(count) => Ok(count),
+        Err(error) if is_passing(&error) => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}

@@ -1,0 +1,168 @@
+//! What is sent, and what should come back: every message tells its connection and its number.
+
+use crate::plan::Expect;
+
+/// The texts of the messages. A message's payload is the number of the message within its connection and the
+/// number of the connection, each as eight hexadecimal digits with the lowest first, so that a short message
+/// keeps the digits that change; then letters, up to its size.
+#[derive(Debug)]
+pub(super) struct Text {
+    letters: Vec<u8>,
+}
+
+/// The payload's bytes that tell message and connection.
+const IDENTITY: usize = 16;
+
+impl Text {
+    /// For messages of at most `longest` bytes, line end included.
+    pub(super) fn new(longest: usize) -> Self {
+        Self { letters: (b'a'..=b'z').cycle().take(longest).collect() }
+    }
+
+    /// Appends a message of `size` bytes, line end included.
+    #[inline]
+    pub(super) fn write(&self, connection: u32, sequence: u32, size: usize, out: &mut Vec<u8>) {
+        let payload = size - 1;
+        let identity = identity(connection, sequence);
+        out.extend_from_slice(&identity[..payload.min(IDENTITY)]);
+        out.extend_from_slice(&self.letters[..payload.saturating_sub(IDENTITY)]);
+        out.push(b'\n');
+    }
+
+    /// Whether a line, without its end, is this message.
+    #[inline]
+    pub(super) fn is(&self, line: &[u8], connection: u32, sequence: u32, size: usize) -> bool {
+        let payload = size - 1;
+        let identity = identity(connection, sequence);
+        line.len() == payload
+            && line[..payload.min(IDENTITY)] == identity[..payload.min(IDENTITY)]
+            && (payload <= IDENTITY || line[IDENTITY..] == self.letters[..payload - IDENTITY])
+    }
+}
+
+/// Which message, of which connection, a line says it is: sequence and connection. Too short a one can't say.
+pub(super) fn parse(line: &[u8]) -> Option<(u32, u32)> {
+    let number = |digits: &[u8]| {
+        digits.iter().rev().try_fold(0, |number, &digit| Some(number << 4 | char::from(digit).to_digit(16)?))
+    };
+    let (sequence, rest) = line.split_at_checked(8)?;
+    Some((number(sequence)?, number(rest.get(..8)?)?))
+}
+
+#[inline]
+fn identity(connection: u32, sequence: u32) -> [u8; IDENTITY] {
+    let mut identity = [0; IDENTITY];
+    let mut rest = u64::from(connection) << 32 | u64::from(sequence);
+    for digit in &mut identity {
+        *digit = b"0123456789abcdef"[(rest & 15) as usize];
+        rest >>= 4;
+    }
+    identity
+}
+
+/// What a reply says beside the message that it answers.
+pub(super) enum Reply<'a> {
+    /// It says this message back.
+    Says(&'a [u8]),
+    /// It is right whatever the message was.
+    Right,
+    /// It is none.
+    Wrong,
+}
+
+impl Expect {
+    /// The line that comes before any reply.
+    pub(super) fn greeting(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Echo | Self::Any => None,
+            Self::Counter => Some("連接成功!".as_bytes()),
+            Self::CounterEnglish => Some(b"Connected!"),
+            Self::Ack => Some(b"Hello World!"),
+        }
+    }
+
+    /// Takes the reply to the message of this sequence apart.
+    #[inline]
+    pub(super) fn read(self, line: &[u8], sequence: u32) -> Reply<'_> {
+        match self {
+            Self::Echo => Reply::Says(line),
+            Self::Any => Reply::Right,
+            Self::Counter => numbered(line, "第".as_bytes(), "條信息:".as_bytes(), sequence),
+            Self::CounterEnglish => numbered(line, b"Message ", b": ", sequence),
+            Self::Ack if is_acknowledgement(line) => Reply::Right,
+            Self::Ack => Reply::Wrong,
+        }
+    }
+
+    /// The message that a reply says it answers, whatever its number.
+    pub(super) fn message_of(self, line: &[u8]) -> &[u8] {
+        let behind = |separator: &[u8]| memchr::memmem::find(line, separator).map(|at| &line[at + separator.len()..]);
+        match self {
+            Self::Counter => behind("條信息:".as_bytes()),
+            Self::CounterEnglish => behind(b": "),
+            Self::Echo | Self::Ack | Self::Any => None,
+        }
+        .unwrap_or(line)
+    }
+}
+
+/// A reply of the handler `counter`, which begins at 1.
+fn numbered<'a>(line: &'a [u8], before: &[u8], behind: &[u8], sequence: u32) -> Reply<'a> {
+    let Some(rest) = line.strip_prefix(before) else { return Reply::Wrong };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, rest) = rest.split_at(digits);
+    let number = number.iter().fold(0_u64, |number, digit| number.wrapping_mul(10) + u64::from(digit - b'0'));
+    match rest.strip_prefix(behind) {
+        Some(message) if number == u64::from(sequence) + 1 => Reply::Says(message),
+        _ => Reply::Wrong,
+    }
+}
+
+/// Whether a line is a number from 1 to 1000 and `:ACK!`.
+fn is_acknowledgement(line: &[u8]) -> bool {
+    let number = line.strip_suffix(b":ACK!").and_then(|number| std::str::from_utf8(number).ok());
+    number.and_then(|number| number.parse().ok()).is_some_and(|number: u16| (1..=1000).contains(&number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_itself_and_no_other() {
+        let text = Text::new(100);
+        for size in [2, 3, 8, 9, 10, 17, 18, 32, 100] {
+            let mut line = Vec::new();
+            text.write(7, 11, size, &mut line);
+            assert_eq!((line.len(), line.pop()), (size, Some(b'\n')));
+            assert!(text.is(&line, 7, 11, size));
+            assert!(!text.is(&line, 7, 12, size), "{size}");
+            assert!(!text.is(&line, 7, 11, size + 1));
+            assert_eq!(parse(&line), (size > IDENTITY).then_some((11, 7)), "{size}");
+        }
+    }
+
+    #[test]
+    fn replies_are_told_from_others() {
+        let says = |expect: Expect, line: &str| match expect.read(line.as_bytes(), 2) {
+            Reply::Says(message) => String::from_utf8(message.to_vec()).ok(),
+            Reply::Right => Some("right".to_owned()),
+            Reply::Wrong => None,
+        };
+        for (expect, line, said) in [
+            (Expect::Echo, "abc", Some("abc")),
+            (Expect::Counter, "第3條信息:abc", Some("abc")),
+            (Expect::Counter, "第4條信息:abc", None),
+            (Expect::Counter, "第條信息:abc", None),
+            (Expect::CounterEnglish, "Message 3: abc", Some("abc")),
+            (Expect::CounterEnglish, "Message 3 abc", None),
+            (Expect::Ack, "1000:ACK!", Some("right")),
+            (Expect::Ack, "1001:ACK!", None),
+            (Expect::Ack, "0:ACK!", None),
+            (Expect::Ack, ":ACK!", None),
+            (Expect::Any, "whatever", Some("right")),
+        ] {
+            assert_eq!(says(expect, line).as_deref(), said, "{expect:?} {line}");
+        }
+    }
+}

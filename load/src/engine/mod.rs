@@ -1,0 +1,153 @@
+//! The generator: makes the load of a [`Plan`], and measures.
+
+mod client;
+mod hostile;
+mod live;
+mod message;
+mod schedule;
+mod sources;
+mod tally;
+mod worker;
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+pub use live::Progress;
+
+use crate::account::host::Host;
+use crate::account::process::Account;
+use crate::distribution::Distribution;
+use crate::engine::hostile::Crowd;
+use crate::engine::live::Live;
+use crate::engine::tally::Tally;
+use crate::engine::worker::Worker;
+use crate::measurement::{Measurement, Usage};
+use crate::plan::{Pace, Plan};
+
+/// How often it is told how the run goes.
+const TELL: Duration = Duration::from_millis(100);
+
+/// Makes the load of a plan, and measures. `stop` ends it early, with what there is by then; `tell` is called
+/// several times in a second, with how it goes.
+///
+/// # Errors
+/// If the plan can't be carried out (`InvalidInput`), if not one connection can be made, or if the system has
+/// no threads or descriptors left.
+pub fn run(plan: &Plan, stop: &AtomicBool, tell: &dyn Fn(Progress)) -> io::Result<Measurement> {
+    plan.check().map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
+    let live = Live::new(plan.threads);
+    let over = AtomicBool::new(false);
+    let crowd = Crowd::new(plan);
+    thread::scope(|scope| {
+        let crowd = (!crowd.is_empty()).then(|| scope.spawn(|| crowd.make_trouble(&over)));
+        let measured = measure(plan, stop, &live, tell);
+        over.store(true, Ordering::Relaxed);
+        crowd.map(join).transpose()?;
+        measured
+    })
+}
+
+fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress)) -> io::Result<Measurement> {
+    let (workers, connections) = connect(plan, stop, live)?;
+    let start = Instant::now();
+    let (tally, measured, observed) = thread::scope(|scope| {
+        let workers: Vec<_> =
+            workers.into_iter().map(|worker| scope.spawn(move || worker.load(start))).collect();
+        let at_work = || workers.iter().any(|worker| !worker.is_finished());
+        let observed = observe(plan, start, &at_work, live, tell);
+        let (mut tally, mut measured) = (Tally::new(), Duration::ZERO);
+        for worker in workers {
+            let (its, its_time) = join(worker)?;
+            tally.add(its);
+            measured = measured.max(its_time);
+        }
+        Ok::<_, io::Error>((tally, measured, observed))
+    })?;
+    let seconds = measured.as_secs_f64();
+    let rate = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
+    Ok(Measurement {
+        load: plan.to_string(),
+        seconds,
+        interrupted: stop.load(Ordering::Relaxed),
+        connections,
+        in_flight_limit: connections * plan.depth,
+        offered_rate: (plan.pace != Pace::Closed).then(|| rate(tally.offered)),
+        achieved_rate: rate(tally.achieved),
+        latency: Distribution::of(&tally.latency),
+        service: Distribution::of(&tally.service),
+        send_lag: Distribution::of(&tally.send_lag),
+        connect: Distribution::of(&tally.connect),
+        dropped: tally.dropped,
+        verification: tally.verification,
+        failures: tally.failures,
+        generator_busy: if seconds > 0.0 { tally.busy.as_secs_f64() / seconds } else { 0.0 },
+        server: observed.usage,
+        steal: observed.steal,
+    })
+}
+
+/// Makes the connections, and tells how many stand.
+fn connect<'a>(plan: &'a Plan, stop: &'a AtomicBool, live: &'a Live) -> io::Result<(Vec<Worker<'a>>, usize)> {
+    thread::scope(|scope| {
+        let connecting = (0..plan.threads).map(|index| {
+            scope.spawn(move || {
+                let mut worker = Worker::new(plan, stop, live, index)?;
+                let standing = worker.connect()?;
+                Ok::<_, io::Error>((worker, standing))
+            })
+        });
+        let connecting: Vec<_> = connecting.collect();
+        let (mut workers, mut connections) = (Vec::new(), 0);
+        for worker in connecting {
+            let (worker, standing) = join(worker)?;
+            workers.push(worker);
+            connections += standing;
+        }
+        if connections == 0 && !stop.load(Ordering::Relaxed) {
+            let why = workers.iter().find_map(Worker::first_failure).unwrap_or("the time was up");
+            return Err(io::Error::other(format!("can't connect to {}: {why}", plan.address)));
+        }
+        Ok((workers, connections))
+    })
+}
+
+fn join<T>(thread: ScopedJoinHandle<'_, io::Result<T>>) -> io::Result<T> {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// What was seen from outside within the measured time.
+#[derive(Default)]
+struct Observed {
+    usage: Option<Usage>,
+    steal: f64,
+}
+
+/// Tells how the run goes, and looks at the server and the machine at the begin and the end of what is
+/// measured.
+fn observe(
+    plan: &Plan,
+    start: Instant,
+    at_work: &dyn Fn() -> bool,
+    live: &Live,
+    tell: &dyn Fn(Progress),
+) -> Observed {
+    let total = plan.warmup + plan.duration;
+    let watch_until = |end: Duration| {
+        while at_work() && start.elapsed() < end {
+            thread::sleep(TELL.min(end.saturating_sub(start.elapsed())));
+            let passed = start.elapsed().min(total);
+            tell(Progress { passed, total, warming_up: passed < plan.warmup, ..live.progress() });
+        }
+    };
+    watch_until(plan.warmup);
+    let account = plan.server.and_then(|server| Account::open(server).ok());
+    let host = Host::now();
+    watch_until(total);
+    let shares = host.and_then(|host| Some(Host::now()?.since(&host)));
+    Observed {
+        usage: account.and_then(|account| account.usage()),
+        steal: shares.map_or(0.0, |shares| shares.steal),
+    }
+}

@@ -1,0 +1,102 @@
+//! What one thread counts. All of it is allocated before the load begins.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::distribution::histogram;
+use crate::measurement::{Failures, Verification};
+
+/// What one thread counts.
+pub(super) struct Tally {
+    pub(super) latency: Histogram<u64>,
+    pub(super) service: Histogram<u64>,
+    pub(super) send_lag: Histogram<u64>,
+    pub(super) connect: Histogram<u64>,
+    /// Messages that were scheduled within the measured time.
+    pub(super) offered: u64,
+    /// Replies that came within the measured time.
+    pub(super) achieved: u64,
+    pub(super) dropped: u64,
+    pub(super) verification: Verification,
+    pub(super) failures: Failures,
+    /// The thread's CPU time within the measured time.
+    pub(super) busy: Duration,
+}
+
+/// So many of a kind are told in words; more would only hide them.
+const EXAMPLES: usize = 5;
+
+impl Tally {
+    pub(super) fn new() -> Self {
+        Self {
+            latency: histogram(),
+            service: histogram(),
+            send_lag: histogram(),
+            connect: histogram(),
+            offered: 0,
+            achieved: 0,
+            dropped: 0,
+            verification: Verification::default(),
+            failures: Failures::default(),
+            busy: Duration::ZERO,
+        }
+    }
+
+    /// Tells of a reply that is not as it should be.
+    pub(super) fn bad(&mut self, what: &str, connection: u32, sequence: u32, line: &[u8]) {
+        if self.verification.examples.len() < EXAMPLES {
+            let line = line[..line.len().min(60)].escape_ascii();
+            let text = format!("{what}: connection {connection}, message {sequence}: `{line}`");
+            self.verification.examples.push(text);
+        }
+    }
+
+    /// Tells of a connection that failed.
+    pub(super) fn failure(&mut self, text: impl FnOnce() -> String) {
+        if self.failures.examples.len() < EXAMPLES {
+            self.failures.examples.push(text());
+        }
+    }
+
+    /// Takes in what another thread has counted.
+    pub(super) fn add(&mut self, other: Self) {
+        for (mine, its) in [
+            (&mut self.latency, other.latency),
+            (&mut self.service, other.service),
+            (&mut self.send_lag, other.send_lag),
+            (&mut self.connect, other.connect),
+        ] {
+            mine.add(its).expect("all histograms have the same bounds");
+        }
+        self.offered += other.offered;
+        self.achieved += other.achieved;
+        self.dropped += other.dropped;
+        self.busy = self.busy.max(other.busy);
+        self.verification.add(other.verification);
+        self.failures.add(other.failures);
+    }
+}
+
+impl Verification {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.replies += other.replies;
+        self.lost += other.lost;
+        self.doubled += other.doubled;
+        self.reordered += other.reordered;
+        self.foreign += other.foreign;
+        self.wrong += other.wrong;
+        self.examples.extend(other.examples);
+        self.examples.truncate(EXAMPLES);
+    }
+}
+
+impl Failures {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.connect += other.connect;
+        self.ended += other.ended;
+        self.unanswered += other.unanswered;
+        self.examples.extend(other.examples);
+        self.examples.truncate(EXAMPLES);
+    }
+}

@@ -1,0 +1,137 @@
+//! How a worker makes its connections, and what it does when they end.
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use polling::PollMode;
+
+use super::{Worker, interest};
+use crate::engine::client::Client;
+use crate::engine::sources::connect;
+
+/// How long making the connections may take, beside what the connect rate asks for.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// So many are begun before those under way are seen to.
+const BATCH: usize = 64;
+
+impl Worker<'_> {
+    /// Makes the connections. Tells how many stand.
+    pub(in crate::engine) fn connect(&mut self) -> io::Result<usize> {
+        let (start, count) = (Instant::now(), self.clients.len());
+        let rate = self.plan.connect_rate.map(|rate| rate / self.plan.threads as f64);
+        let allowed = rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(count as f64 / rate));
+        let mut next = 0;
+        while !self.stop.load(Ordering::Relaxed) && start.elapsed() < allowed + CONNECT_TIMEOUT {
+            let due = rate.map_or(count, |rate| count.min((start.elapsed().as_secs_f64() * rate) as usize + 1));
+            let batch = next..due.min(next + BATCH);
+            batch.clone().for_each(|place| self.begin(place));
+            next = batch.end.max(next);
+            if next == count && self.clients.iter().flatten().all(|client| client.connected) {
+                break;
+            }
+            self.turn(if next < due { Duration::ZERO } else { Duration::from_millis(1) })?;
+        }
+        for place in 0..count {
+            if self.clients[place].as_ref().is_some_and(|client| !client.connected) {
+                self.end(place, &io::ErrorKind::TimedOut.into());
+            }
+        }
+        Ok(self.clients.iter().flatten().count())
+    }
+
+    /// Begins a connection.
+    fn begin(&mut self, place: usize) {
+        let number = self.begun * self.plan.threads as u32 + self.index as u32;
+        self.begun += 1;
+        let since = self.now();
+        let begun = connect(self.plan.address, number).and_then(|(socket, connected)| {
+            self.watch(&socket, place, connected)?;
+            Ok((socket, connected))
+        });
+        match begun {
+            Ok((socket, connected)) => {
+                let (expect, depth) = (self.plan.expect, self.plan.depth);
+                self.clients[place] = Some(Client::new(socket, number, false, since, expect, depth));
+                if connected {
+                    self.connected(place);
+                }
+            }
+            Err(error) => {
+                self.tally.failures.connect += 1;
+                self.tally.failure(|| format!("connection {number} can't be made: {error}"));
+            }
+        }
+    }
+
+    #[expect(unsafe_code, reason = "polling can't tell that a socket outlives its registration")]
+    fn watch(&self, socket: &TcpStream, place: usize, connected: bool) -> io::Result<()> {
+        // SAFETY: `leave` deletes the socket before it closes it, and a socket that is dropped with the worker
+        // is dropped with the poller.
+        unsafe { self.poller.add_with_mode(socket, interest(place, !connected), PollMode::Level) }
+    }
+
+    /// A connection has been made.
+    fn connected(&mut self, place: usize) {
+        let now = self.now();
+        let Some(client) = &mut self.clients[place] else { return };
+        client.connected = true;
+        if (self.window.0..self.window.1).contains(&now) {
+            self.tally.connect.saturating_record(now.saturating_sub(client.since));
+        }
+        self.refill(place, now);
+    }
+
+    /// A connection can be written: it has been made, or the kernel takes more. Tells whether it stands.
+    pub(super) fn writable(&mut self, place: usize) -> bool {
+        let Some(client) = &mut self.clients[place] else { return false };
+        let was_connected = client.connected;
+        let result = match client.socket.take_error() {
+            Ok(None) => client.send(&mut Vec::new()),
+            Ok(Some(error)) | Err(error) => Err(error),
+        };
+        let result = result.and_then(|()| self.rearm(place));
+        match result {
+            Ok(()) if was_connected => {}
+            Ok(()) => self.connected(place),
+            Err(error) => self.end(place, &error),
+        }
+        self.clients[place].is_some()
+    }
+
+    /// Waits for room to write only where something is to be written.
+    pub(super) fn rearm(&self, place: usize) -> io::Result<()> {
+        let Some(client) = &self.clients[place] else { return Ok(()) };
+        self.poller.modify_with_mode(&client.socket, interest(place, client.has_unsent()), PollMode::Level)
+    }
+
+    /// Closes a connection that has had its messages, and begins another.
+    pub(super) fn renew(&mut self, place: usize) {
+        self.leave(place);
+        self.begin(place);
+    }
+
+    /// A connection has failed.
+    pub(super) fn end(&mut self, place: usize, error: &io::Error) {
+        let Some(client) = self.leave(place) else { return };
+        let number = client.number;
+        if client.connected {
+            self.tally.failures.ended += 1;
+            self.tally.failures.unanswered += client.unanswered();
+            let sent = client.sent();
+            self.tally.failure(|| format!("connection {number} ended after {sent} messages: {error}"));
+        } else {
+            self.tally.failures.connect += 1;
+            self.tally.failure(|| format!("connection {number} can't be made: {error}"));
+        }
+    }
+
+    fn leave(&mut self, place: usize) -> Option<Client> {
+        let client = self.clients[place].take()?;
+        // Before the socket is closed: its number may be another's at once.
+        let _ = self.poller.delete(&client.socket);
+        Some(client)
+    }
+}

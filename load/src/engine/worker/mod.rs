@@ -1,0 +1,211 @@
+//! One event loop of the generator, with its share of the connections.
+
+mod connecting;
+mod sending;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use polling::{Event, Events, Poller};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::engine::client::{Client, Sent};
+use crate::engine::live::Live;
+use crate::engine::message::Text;
+use crate::engine::schedule::Schedule;
+use crate::engine::tally::Tally;
+use crate::plan::{Pace, Plan};
+
+/// One event loop of the generator, with its share of the connections.
+pub(super) struct Worker<'a> {
+    plan: &'a Plan,
+    stop: &'a AtomicBool,
+    live: &'a Live,
+    /// Which of the threads it is, from 0.
+    index: usize,
+    poller: Poller,
+    /// At hand between two turns.
+    events: Option<Events>,
+    clients: Vec<Option<Client>>,
+    /// How many connections this worker has begun.
+    begun: u32,
+    text: Text,
+    random: fastrand::Rng,
+    /// What all times are counted from, in nanoseconds.
+    epoch: Instant,
+    /// Whether messages are sent: not while connecting, and not at the end, when replies may still come.
+    loading: bool,
+    /// What is measured: begin and end.
+    window: (u64, u64),
+    schedule: Option<Schedule>,
+    /// Connections that can take another message of an open loop, longest free first.
+    free: VecDeque<usize>,
+    /// When the messages were due that found no free connection.
+    waiting: VecDeque<u64>,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    tally: Tally,
+}
+
+/// Messages of an open loop that wait for a free connection, for each thread. What is due beyond that is
+/// dropped: the server is overloaded by then.
+const MOST_WAITING: usize = 1 << 18;
+
+/// How long replies are waited for once nothing more is sent.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How often the loop looks at the clock and at the stop, whatever else happens.
+const TICK: Duration = Duration::from_millis(50);
+
+/// How much is read at once, in bytes.
+const READ: usize = 64 * 1024;
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(plan: &'a Plan, stop: &'a AtomicBool, live: &'a Live, index: usize) -> io::Result<Self> {
+        let share = plan.connections / plan.threads + usize::from(index < plan.connections % plan.threads);
+        let longest = plan.size_bounds().1;
+        let waiting = if plan.pace == Pace::Closed { 0 } else { MOST_WAITING };
+        Ok(Self {
+            plan,
+            stop,
+            live,
+            index,
+            poller: Poller::new()?,
+            events: Some(Events::new()),
+            clients: (0..share).map(|_| None).collect(),
+            begun: 0,
+            text: Text::new(longest),
+            random: fastrand::Rng::with_seed(plan.seed.wrapping_add(index as u64)),
+            epoch: Instant::now(),
+            loading: false,
+            window: (u64::MAX, u64::MAX),
+            schedule: None,
+            free: VecDeque::with_capacity(share),
+            waiting: VecDeque::with_capacity(waiting),
+            input: vec![0; READ],
+            output: Vec::with_capacity(plan.depth.min(1024) * longest),
+            tally: Tally::new(),
+        })
+    }
+
+    /// Why a connection could not be made, if there is one.
+    pub(super) fn first_failure(&self) -> Option<&str> {
+        self.tally.failures.examples.first().map(String::as_str)
+    }
+
+    /// Makes load from `start` on, for the time of the plan, and tells what it has counted, and for how long
+    /// it has measured.
+    pub(super) fn load(mut self, start: Instant) -> io::Result<(Tally, Duration)> {
+        self.epoch = start;
+        let begin = nanoseconds(self.plan.warmup);
+        self.window = (begin, begin.saturating_add(nanoseconds(self.plan.duration)));
+        self.loading = true;
+        self.start_sending();
+        let mut busy_at_begin = None;
+        while self.loading {
+            self.send_what_is_due();
+            let due = self.schedule.as_ref().map_or(u64::MAX, Schedule::next);
+            self.turn(Duration::from_nanos(due.saturating_sub(self.now())).min(TICK))?;
+            let now = self.now();
+            if now >= begin {
+                busy_at_begin.get_or_insert_with(busy);
+            }
+            if self.stop.load(Ordering::Relaxed) || self.clients.iter().all(Option::is_none) {
+                self.window.1 = self.window.1.min(now);
+            }
+            self.loading = now < self.window.1;
+            self.live.publish(self.index, &self.tally);
+        }
+        self.tally.busy = busy_at_begin.map_or(Duration::ZERO, |at_begin| busy().saturating_sub(at_begin));
+        self.tally.dropped += self.waiting.len() as u64;
+        self.wait_for_replies()?;
+        let measured = self.window.1.saturating_sub(self.window.0);
+        Ok((self.tally, Duration::from_nanos(measured)))
+    }
+
+    /// Waits for the replies that are on their way. What does not come is lost.
+    fn wait_for_replies(&mut self) -> io::Result<()> {
+        let end = self.now().saturating_add(nanoseconds(GRACE));
+        while self.clients.iter().flatten().any(|client| client.in_flight() > 0) && self.now() < end {
+            self.turn(TICK)?;
+        }
+        let lost: u64 = self.clients.iter().flatten().map(Client::unanswered).sum();
+        self.tally.verification.lost += lost;
+        if lost > 0 {
+            self.tally.bad("lost", 0, 0, format!("{lost} replies never came").as_bytes());
+        }
+        Ok(())
+    }
+
+    /// Sees to what has happened; waits for it no longer than `wait`.
+    fn turn(&mut self, wait: Duration) -> io::Result<()> {
+        let mut events = self.events.take().unwrap_or_default();
+        events.clear();
+        self.poller.wait(&mut events, Some(wait))?;
+        for event in events.iter() {
+            if event.writable && !self.writable(event.key) {
+                continue;
+            }
+            if event.readable {
+                self.readable(event.key);
+            }
+        }
+        self.events = Some(events);
+        Ok(())
+    }
+
+    /// Takes in what has come on a connection.
+    fn readable(&mut self, place: usize) {
+        let Some(client) = &mut self.clients[place] else { return };
+        let read = client.read(&mut self.input);
+        let now = nanoseconds(self.epoch.elapsed());
+        let received = match read {
+            Ok(None) => return,
+            Ok(Some(count)) => {
+                let window = self.window;
+                let input = &self.input[..count];
+                client.receive(input, &self.text, self.plan.expect, &mut self.tally, |tally, sent| {
+                    record(tally, sent, now, window);
+                })
+            }
+            Err(error) => Err(error),
+        };
+        match received {
+            Ok(()) => self.refill(place, now),
+            Err(error) => self.end(place, &error),
+        }
+    }
+
+    /// Nanoseconds since the epoch.
+    fn now(&self) -> u64 {
+        nanoseconds(self.epoch.elapsed())
+    }
+}
+
+/// Counts a message that has got its reply.
+#[inline]
+fn record(tally: &mut Tally, sent: Sent, now: u64, window: (u64, u64)) {
+    if (window.0..window.1).contains(&now) {
+        tally.achieved += 1;
+    }
+    if (window.0..window.1).contains(&sent.scheduled) {
+        tally.latency.saturating_record(now.saturating_sub(sent.scheduled));
+        tally.service.saturating_record(now.saturating_sub(sent.sent));
+    }
+}
+
+/// The CPU time that this thread has used.
+fn busy() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// For those who only look at an event's direction.
+fn interest(place: usize, write: bool) -> Event {
+    if write { Event::all(place) } else { Event::readable(place) }
+}
