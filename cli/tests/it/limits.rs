@@ -13,6 +13,7 @@ fn check(flags: &str, sent: &str, expected: &str, reason: &str) {
         let mut client = server.connect();
         client.say(sent);
         assert_eq!(client.hear_all(), format!("連接成功!\n{expected}\n"), "{backend}");
+        drop(client);
         let ended = server.stop();
         assert_eq!(ended.receipt["reasons"][reason], 1, "{backend}: {}", ended.receipt);
         assert_eq!(ended.code, Some(0), "{backend}");
@@ -62,6 +63,7 @@ fn one_client_too_many_is_told_so() {
         clients[0].say("exit\n");
         assert_eq!(clients[0].hear_all(), "");
         assert_eq!(server.connect().hear(), "連接成功!", "{backend}");
+        drop(clients);
         let ended = server.stop();
         assert_eq!(ended.receipt["refused"], 1, "{backend}");
         assert_eq!(ended.receipt["reasons"]["busy"], 1, "{backend}");
@@ -81,6 +83,7 @@ fn one_client_too_many_can_wait() {
         assert_eq!(first.hear_all(), "");
         assert_eq!(second.hear(), "連接成功!", "{backend}");
         assert_eq!(second.hear(), "第1條信息:hello", "{backend}");
+        drop((first, second));
         assert_eq!(server.stop().receipt["refused"], 0, "{backend}");
     }
 }

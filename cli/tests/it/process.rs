@@ -73,14 +73,12 @@ impl Process {
 
     /// Waits until it logs a line that contains `text`.
     pub(crate) fn wait_for_log(&mut self, text: &str) {
-        while !self.stderr.next().is_some_and(|line| line.contains(text)) {
-            assert!(
-                self.stderr.is_open(),
-                "it never logged `{text}`: {:?} {}",
-                self.child.wait(),
-                self.stderr.earlier
-            );
+        while let Some(line) = self.stderr.next() {
+            if line.contains(text) {
+                return;
+            }
         }
+        panic!("it never logged `{text}`, and ended with {:?}: {}", self.child.wait(), self.stderr.earlier);
     }
 
     /// Stops reading what it prints.
@@ -141,10 +139,6 @@ impl Lines {
             thread::spawn(move || forward(output, &sender));
         }
         Self { lines, earlier: String::new() }
-    }
-
-    fn is_open(&self) -> bool {
-        !matches!(self.lines.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected))
     }
 
     fn next(&mut self) -> Option<String> {

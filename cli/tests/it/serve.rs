@@ -63,6 +63,7 @@ fn a_port_can_be_taken_over_at_once() {
     let mut client = first.connect();
     client.say("exit\n");
     client.hear_all();
+    drop(client);
     assert_eq!(first.stop().code, Some(0));
     let second = Server::start(&format!("--listen {address}"));
     assert_eq!(second.connect().hear(), "連接成功!");

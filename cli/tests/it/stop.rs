@@ -14,6 +14,7 @@ fn a_signal_lets_the_clients_drain() {
             assert_eq!((client.hear(), client.hear()), ("連接成功!".into(), "第1條信息:hello".into()));
             server.process.signal(signal);
             assert_eq!(client.hear_all(), "ERR shutting-down\n", "{backend}");
+            drop(client);
             let ended = server.ended();
             assert_eq!(ended.code, Some(0), "{backend}: {}", ended.log);
             assert_eq!(ended.receipt["drained"], 1, "{backend}: {}", ended.receipt);
