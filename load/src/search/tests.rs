@@ -1,0 +1,136 @@
+use std::time::Duration;
+
+use super::*;
+use crate::slo::Rank;
+use crate::testing::times;
+
+const RANGE: Range = Range { first: 1000.0, least: 1.0, most: 1e7 };
+
+fn slo() -> Slo {
+    Slo { rank: Rank::Percentile(99.0), limit: Duration::from_millis(5) }
+}
+
+/// A server with one queue: latency grows without bound towards its capacity, and beyond it the rate does
+/// not follow. `noise` multiplies its capacity. Its limit for 5 ms is capacity − 200.
+fn server(capacity: f64, rate: f64, noise: f64) -> Measurement {
+    let capacity = capacity * noise;
+    let seconds = if rate < capacity { 1.0 / (capacity - rate) } else { 1.0 };
+    Measurement {
+        latency: times(&[(seconds * 1e6, 1000)]),
+        offered_rate: Some(rate),
+        achieved_rate: rate.min(capacity),
+        ..crate::testing::measurement()
+    }
+}
+
+fn search(capacity: f64, noise: &mut dyn FnMut() -> f64) -> Found {
+    let mut measure = |rate: f64, _| Ok(server(capacity, rate, noise()));
+    find_max_rate(&mut measure, &slo(), RANGE).unwrap()
+}
+
+#[test]
+fn the_bracket_holds_the_limit_and_is_narrow() {
+    for capacity in [210.0, 700.0, 1200.0, 4_321.0, 38_400.0, 1e6] {
+        let found = search(capacity, &mut || 1.0);
+        let (pass, fail) = (found.highest_pass.unwrap(), found.lowest_fail.unwrap());
+        let limit = capacity - 200.0;
+        assert!(pass <= limit + 1.0 && limit - 1.0 <= fail, "{capacity}: {pass} to {fail}");
+        assert!(fail / pass < NARROW, "{capacity}: {pass} to {fail}");
+        assert_eq!(found.confirmation, Some((pass * 0.95, true)));
+        assert!(!found.interrupted && !found.generator_limited);
+        assert!(found.votes.len() < 40, "{} votes for {capacity}", found.votes.len());
+    }
+}
+
+#[test]
+fn noise_moves_the_result_only_as_far_as_it_goes() {
+    for seed in 0..50 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        // Mostly 2 % more or less, and one moment in ten in which half is gone.
+        let mut noise = || if random.u8(0..10) == 0 { 0.5 } else { 0.98 + 0.04 * random.f64() };
+        let found = search(40_000.0, &mut noise);
+        let pass = found.highest_pass.unwrap();
+        assert!((25_000.0..41_000.0).contains(&pass), "seed {seed}: {pass}");
+    }
+}
+
+#[test]
+fn one_bad_moment_does_not_end_the_ramp() {
+    let mut count = 0;
+    let found = search(40_000.0, &mut || {
+        count += 1;
+        if count == 3 { 0.01 } else { 1.0 }
+    });
+    assert!(found.highest_pass.unwrap() > 38_000.0, "{found:?}");
+}
+
+#[test]
+fn what_passed_by_luck_is_not_confirmed() {
+    // Fast while the ramp lasts, slow ever after.
+    let mut measure = |rate: f64, purpose| {
+        Ok(server(if purpose == Purpose::Ramp { 40_000.0 } else { 10_000.0 }, rate, 1.0))
+    };
+    let found = find_max_rate(&mut measure, &slo(), RANGE).unwrap();
+    assert!(matches!(found.confirmation, Some((_, false))), "{found:?}");
+}
+
+#[test]
+fn a_server_that_keeps_no_rate_has_none() {
+    let found = search(100.0, &mut || 1.0);
+    assert_eq!(found.highest_pass, None, "its latency is never under 5 ms");
+    assert_eq!(found.confirmation, None);
+    assert_eq!(found.lowest_fail, Some(RANGE.least));
+}
+
+#[test]
+fn a_server_that_keeps_every_rate_has_no_limit() {
+    let found = search(1e9, &mut || 1.0);
+    assert_eq!((found.highest_pass, found.lowest_fail), (Some(RANGE.most), None));
+}
+
+#[test]
+fn rates_that_are_not_achieved_fail_though_they_are_fast() {
+    let mut measure = |rate: f64, _| {
+        let achieved = rate.min(20_000.0);
+        Ok(Measurement { offered_rate: Some(rate), achieved_rate: achieved, ..crate::testing::measurement() })
+    };
+    let found = find_max_rate(&mut measure, &slo(), RANGE).unwrap();
+    let pass = found.highest_pass.unwrap();
+    assert!(pass <= 20_000.0 / ACHIEVED && pass > 19_500.0, "{pass}");
+}
+
+#[test]
+fn one_bad_reply_fails() {
+    let mut measure = |rate: f64, _| {
+        let mut measurement = server(1e9, rate, 1.0);
+        measurement.verification.wrong = u64::from(rate > 5_000.0);
+        Ok(measurement)
+    };
+    let found = find_max_rate(&mut measure, &slo(), RANGE).unwrap();
+    assert!((4_900.0..=5_000.0).contains(&found.highest_pass.unwrap()), "{found:?}");
+}
+
+#[test]
+fn a_busy_generator_is_told() {
+    let mut measure = |rate: f64, _| Ok(Measurement { generator_busy: 0.97, ..server(40_000.0, rate, 1.0) });
+    assert!(find_max_rate(&mut measure, &slo(), RANGE).unwrap().generator_limited);
+}
+
+#[test]
+fn an_interruption_leaves_what_there_is() {
+    let mut count = 0;
+    let mut measure = |rate: f64, _| {
+        count += 1;
+        Ok(Measurement { interrupted: count == 4, ..server(40_000.0, rate, 1.0) })
+    };
+    let found = find_max_rate(&mut measure, &slo(), RANGE).unwrap();
+    assert!(found.interrupted);
+    assert_eq!((found.highest_pass, found.lowest_fail, found.confirmation), (Some(2250.0), None, None));
+    assert_eq!(found.votes.len(), 3);
+}
+
+#[test]
+fn an_error_of_the_measurement_is_the_search_s() {
+    let mut measure = |_, _| Err(io::ErrorKind::ConnectionRefused.into());
+    assert!(find_max_rate(&mut measure, &slo(), RANGE).is_err());
+}

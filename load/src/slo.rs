@@ -1,0 +1,205 @@
+//! What a service promises: a limit on a percentile of its latency, such as `p99=5ms`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::distribution::Distribution;
+use crate::measurement::Measurement;
+
+/// A service-level objective: so many of the messages are answered within so much time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slo {
+    /// Which latency is limited.
+    pub rank: Rank,
+    /// The longest that it may be.
+    pub limit: Duration,
+}
+
+/// Which latency of many.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rank {
+    /// A percentile: of so many in a hundred messages.
+    Percentile(f64),
+    /// The longest.
+    Max,
+}
+
+/// Whether a measurement kept an objective.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// It did; with the latency, in microseconds.
+    Pass(f64),
+    /// It did not.
+    Fail(Reason),
+}
+
+/// Why an objective was missed. Of several reasons the first is given.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reason {
+    /// So many replies were not as they should be. Fast nonsense is no service.
+    BadReplies(u64),
+    /// No reply came at all.
+    NoReplies,
+    /// The server fell behind the offered rate: latencies say only how long it was measured.
+    Overloaded {
+        /// Messages per second that were scheduled.
+        offered: f64,
+        /// Replies per second that came.
+        achieved: f64,
+    },
+    /// So many messages were never sent or never answered, more than the objective leaves out of account.
+    Unanswered(u64),
+    /// The latency, in microseconds, is over the limit.
+    TooSlow(f64),
+}
+
+impl Slo {
+    /// Judges a measurement, by its latency from the scheduled times. A message that was never answered was
+    /// slower than any limit.
+    pub fn judge(&self, measurement: &Measurement) -> Verdict {
+        let bad = measurement.verification.bad();
+        if bad > 0 {
+            return Verdict::Fail(Reason::BadReplies(bad));
+        }
+        let latency = &measurement.latency;
+        if latency.count == 0 {
+            return Verdict::Fail(Reason::NoReplies);
+        }
+        if measurement.is_overloaded() {
+            let offered = measurement.offered_rate.unwrap_or_default();
+            return Verdict::Fail(Reason::Overloaded { offered, achieved: measurement.achieved_rate });
+        }
+        let unanswered = measurement.dropped.saturating_add(measurement.failures.unanswered);
+        let value = match self.rank {
+            Rank::Max if unanswered > 0 => None,
+            Rank::Max => Some(latency.max),
+            Rank::Percentile(percentile) => {
+                let all = latency.count.saturating_add(unanswered) as f64;
+                // A little less, so that 990.0000001 is the 990th.
+                at_place(latency, (percentile * all / 100.0 - 1e-6).ceil() as u64)
+            }
+        };
+        match value {
+            None => Verdict::Fail(Reason::Unanswered(unanswered)),
+            Some(value) if value > self.limit_in_microseconds() => Verdict::Fail(Reason::TooSlow(value)),
+            Some(value) => Verdict::Pass(value),
+        }
+    }
+
+    /// The limit in microseconds, as measurements have their times.
+    pub fn limit_in_microseconds(&self) -> f64 {
+        self.limit.as_secs_f64() * 1e6
+    }
+}
+
+impl Verdict {
+    /// Whether the objective was kept.
+    pub fn is_pass(&self) -> bool {
+        matches!(self, Self::Pass(_))
+    }
+}
+
+impl FromStr for Slo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |what: &str| format!("`{text}` {what}; write one such as p99=5ms");
+        let (rank, limit) = text.split_once('=').ok_or_else(|| wrong("is no objective"))?;
+        let rank = RANKS.iter().find(|(name, _)| *name == rank.trim()).map(|&(_, rank)| rank);
+        let names = || RANKS.map(|(name, _)| name).join(", ");
+        Ok(Self {
+            rank: rank.ok_or_else(|| wrong(&format!("limits none of {}", names())))?,
+            limit: time(limit.trim()).ok_or_else(|| wrong("has no limit above zero in ns, us, ms or s"))?,
+        })
+    }
+}
+
+/// The latency at this place, from 1, among all from the shortest to the longest, in microseconds.
+fn at_place(latency: &Distribution, place: u64) -> Option<f64> {
+    let mut seen = 0_u64;
+    let reaches = |&&(_, count): &&(u64, u64)| {
+        seen = seen.saturating_add(count);
+        seen >= place
+    };
+    latency.values.iter().find(reaches).map(|&(nanoseconds, _)| nanoseconds as f64 / 1e3)
+}
+
+/// A time with its unit.
+fn time(text: &str) -> Option<Duration> {
+    let digits = text.find(|character: char| !character.is_ascii_digit() && character != '.')?;
+    let (number, unit) = text.split_at(digits);
+    let seconds = match unit.trim() {
+        "ns" => 1e-9,
+        "us" | "µs" | "μs" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        _ => return None,
+    };
+    let time = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
+    (!time.is_zero()).then_some(time)
+}
+
+/// The names of what can be limited.
+const RANKS: [(&str, Rank); 6] = [
+    ("p50", Rank::Percentile(50.0)),
+    ("p90", Rank::Percentile(90.0)),
+    ("p99", Rank::Percentile(99.0)),
+    ("p99.9", Rank::Percentile(99.9)),
+    ("p99.99", Rank::Percentile(99.99)),
+    ("max", Rank::Max),
+];
+
+impl fmt::Display for Rank {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Percentile(percentile) => write!(f, "p{percentile}"),
+            Self::Max => f.write_str("max"),
+        }
+    }
+}
+
+impl fmt::Display for Slo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={:?}", self.rank, self.limit)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pass(value) => write!(f, "PASS {}", Microseconds(*value)),
+            Self::Fail(reason) => write!(f, "FAIL {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadReplies(count) => write!(f, "{count} bad replies"),
+            Self::NoReplies => f.write_str("no replies"),
+            Self::Overloaded { offered, achieved } => {
+                write!(f, "OVERLOADED: offered {offered:.0}/s, achieved {achieved:.0}/s")
+            }
+            Self::Unanswered(count) => write!(f, "{count} messages were never sent or never answered"),
+            Self::TooSlow(value) => write!(f, "{}", Microseconds(*value)),
+        }
+    }
+}
+
+/// A time in the unit in which it is read best.
+struct Microseconds(f64);
+
+impl fmt::Display for Microseconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            value if value >= 1e6 => write!(f, "{:.2} s", value / 1e6),
+            value if value >= 1e3 => write!(f, "{:.2} ms", value / 1e3),
+            value => write!(f, "{value:.0} µs"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

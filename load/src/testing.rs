@@ -1,0 +1,40 @@
+//! For the tests of several modules.
+
+use crate::distribution::Distribution;
+use crate::measurement::{Failures, Measurement, Usage, Verification};
+
+/// A measurement of an open loop in which all is well: 1,000 messages in one second, of 100 µs each.
+pub(crate) fn measurement() -> Measurement {
+    Measurement {
+        load: "64 connections, depth 16".into(),
+        seconds: 1.0,
+        interrupted: false,
+        connections: 64,
+        in_flight_limit: 1024,
+        offered_rate: Some(1000.0),
+        achieved_rate: 1000.0,
+        latency: times(&[(100.0, 1000)]),
+        service: times(&[(90.0, 1000)]),
+        send_lag: times(&[(5.0, 1000)]),
+        connect: Distribution::default(),
+        dropped: 0,
+        verification: Verification { replies: 1200, ..Verification::default() },
+        failures: Failures::default(),
+        generator_busy: 0.3,
+        server: Some(Usage { user_seconds: 0.002, system_seconds: 0.008, context_switches: 500 }),
+        steal: 0.0,
+    }
+}
+
+/// So many times of so many microseconds each, from the shortest to the longest.
+pub(crate) fn times(times: &[(f64, u64)]) -> Distribution {
+    let count = times.iter().map(|&(_, count)| count).sum();
+    let sum: f64 = times.iter().map(|&(time, count)| time * count as f64).sum();
+    Distribution {
+        count,
+        mean: sum / f64::max(count as f64, 1.0),
+        max: times.last().map_or(0.0, |&(time, _)| time),
+        percentiles: Vec::new(),
+        values: times.iter().map(|&(time, count)| ((time * 1e3) as u64, count)).collect(),
+    }
+}
