@@ -39,8 +39,7 @@ impl Journal {
 
     /// Waits until `condition` holds.
     pub(crate) fn waits_until(&self, patience: Duration, condition: impl Fn(&Entries) -> bool) -> Entries {
-        let waited =
-            self.changed.wait_timeout_while(self.entries(), patience, |entries| !condition(entries));
+        let waited = self.changed.wait_timeout_while(self.entries(), patience, |entries| !condition(entries));
         let entries = waited.unwrap_or_else(PoisonError::into_inner).0.clone();
         assert!(condition(&entries), "what was waited for does not happen: {entries:?}");
         entries

@@ -21,8 +21,7 @@ pub(crate) fn reading_stops_while_nobody_reads(subject: &Subject) {
     let timeout = Duration::from_millis(300);
     let script = Scripted::new();
     let journal = script.journal();
-    let server =
-        subject.serve_with_buffers(script.limited(|limits| limits.write_timeout = timeout), BUFFERS);
+    let server = subject.serve_with_buffers(script.limited(|limits| limits.write_timeout = timeout), BUFFERS);
     let mut client = server.connect();
     let messages = format!("{}\n", "x".repeat(99)).repeat(100);
     let mut taken = 0;
@@ -45,8 +44,7 @@ pub(crate) fn large_replies_are_bounded(subject: &Subject) {
     let timeout = Duration::from_millis(300);
     let script = Scripted::new();
     let journal = script.journal();
-    let server =
-        subject.serve_with_buffers(script.limited(|limits| limits.write_timeout = timeout), BUFFERS);
+    let server = subject.serve_with_buffers(script.limited(|limits| limits.write_timeout = timeout), BUFFERS);
     let mut client = server.connect_greeted();
     client.send(format!("big {REPLY}\n").repeat(1000));
     let entries = journal.waits_until(subject.patience(), |entries| !entries.closed.is_empty());

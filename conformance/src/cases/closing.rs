@@ -95,8 +95,7 @@ pub(crate) fn closed_is_told_once(subject: &Subject) {
     ];
     let script = Scripted::new();
     let journal = script.journal();
-    let server =
-        subject.serve(script.limited(|limits| (limits.max_message, limits.max_reply) = (100, 100)));
+    let server = subject.serve(script.limited(|limits| (limits.max_message, limits.max_reply) = (100, 100)));
     let mut told = Vec::new();
     for (reason, farewell) in farewells {
         farewell(server.connect_greeted());

@@ -55,7 +55,11 @@ fn beside_a_hog(mut hog: Client, something: impl FnOnce(&AtomicUsize)) {
     thread::scope(|scope| {
         scope.spawn(|| {
             let messages = "more\n".repeat(4096);
-            while !done.load(Ordering::Relaxed) && sender.try_send(&messages).is_ok() {}
+            while !done.load(Ordering::Relaxed) {
+                if sender.try_send(&messages).is_err() {
+                    break;
+                }
+            }
             sender.ends_input_if_it_can();
         });
         scope.spawn(|| {

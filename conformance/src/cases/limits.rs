@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use common::{CloseReason, Codec, Decoded, ErrorReply, Framing, FramedHandler, Limits, Outbox, Service};
+use common::{CloseReason, Codec, Decoded, ErrorReply, FramedHandler, Framing, Limits, Outbox, Service};
 
 use crate::handlers::{Scripted, limited};
 use crate::server::Server;

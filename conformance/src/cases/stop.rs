@@ -95,12 +95,14 @@ pub(crate) fn stop_under_a_pipelining_client(subject: &Subject) {
         client.send("message\n");
     }
     server.drain();
+    let deadline = client.deadline();
     let mut heard = 500;
     while let Some(reply) = client.hear_unless_ended() {
         heard += 1;
         assert_eq!(reply, format!("{heard}:message").into_bytes());
         // Once the server has closed, nobody takes it any more.
         let _ = client.try_send("message\n");
+        assert!(Instant::now() < deadline, "the server goes on and on");
     }
     let report = server.report();
     assert_eq!(journal.read().answered, heard, "an answer was not delivered");

@@ -1,0 +1,158 @@
+//! Applications whose conversations were tampered with.
+
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use common::{
+    Application, Blocking, CloseReason, ErrorReply, Flow, Limits, Outbox, Progress, Protocol, Stop,
+};
+
+use crate::defect::Defect;
+
+/// An application around the right one.
+pub(crate) struct Tampered {
+    right: Arc<dyn Application>,
+    defect: Defect,
+    stop: Stop,
+    shared: Mutex<Option<Shared>>,
+}
+
+/// A conversation that several clients have at once.
+type Shared = Arc<Mutex<Box<dyn Protocol>>>;
+
+impl Tampered {
+    pub(crate) fn new(right: Arc<dyn Application>, defect: Defect, stop: Stop) -> Self {
+        Self { right, defect, stop, shared: Mutex::new(None) }
+    }
+}
+
+impl Application for Tampered {
+    fn open(&self, client: SocketAddr, limits: &Limits, out: &mut Outbox) -> Box<dyn Protocol> {
+        let Self { right, defect, stop, shared } = self;
+        let mut unheard = Outbox::new();
+        let out = if *defect == Defect::NoGreeting { &mut unheard } else { out };
+        let right = ending_at_panics(*defect, stop, || right.open(client, limits, out));
+        let right = if *defect == Defect::SharesTheSession {
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            Box::new(Sharing(Arc::clone(shared.get_or_insert_with(|| Arc::new(Mutex::new(right))))))
+        } else {
+            right
+        };
+        let (owed, copy) = Default::default();
+        Box::new(Conversation { right, defect: *defect, stop: stop.clone(), owed, copy })
+    }
+
+    fn refuse(&self, error: &ErrorReply, limits: &Limits, out: &mut Outbox) {
+        self.right.refuse(error, limits, out);
+    }
+
+    fn blocking(&self) -> Blocking {
+        self.right.blocking()
+    }
+}
+
+/// Has a panic end the server, where that is the defect.
+fn ending_at_panics<T>(defect: Defect, stop: &Stop, call: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
+        if defect == Defect::EndsAtPanics {
+            stop.now();
+        }
+        resume_unwind(panic)
+    })
+}
+
+struct Conversation {
+    right: Box<dyn Protocol>,
+    defect: Defect,
+    stop: Stop,
+    /// Replies that are not said before the messages at hand are all answered.
+    owed: Vec<u8>,
+    copy: Vec<u8>,
+}
+
+impl Protocol for Conversation {
+    fn arrived(&mut self, bytes: usize) {
+        self.right.arrived(bytes);
+    }
+
+    fn receive(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
+        let Self { right, defect, stop, owed, copy } = self;
+        let mut said = Outbox::new();
+        let progress = match defect {
+            Defect::CopiesInput => {
+                // The last copy is dropped after the next was made, so that the two are in different places.
+                let last = std::mem::replace(copy, input.to_vec());
+                let progress = right.receive(copy, out);
+                drop(last);
+                return progress;
+            }
+            Defect::OneReplyAMessage | Defect::ForgetsAtExit => right.receive(input, &mut said),
+            _ => ending_at_panics(*defect, stop, || right.receive(input, out)),
+        };
+        match (*defect, progress) {
+            (Defect::OneReplyAMessage, progress) => {
+                out.push(said.bytes().split_inclusive(|&byte| byte == b'\n').next().unwrap_or_default());
+                progress
+            }
+            (Defect::ForgetsAtExit, progress) => {
+                owed.extend_from_slice(said.bytes());
+                if !matches!(progress, Progress::Message { .. }) {
+                    out.push(&std::mem::take(owed));
+                }
+                progress
+            }
+            (Defect::ForgetsPartialMessages, Progress::More { .. }) => {
+                Progress::More { used: input.len(), begun: false }
+            }
+            (Defect::OneMessageARead, Progress::Message { flow, .. }) => {
+                Progress::Message { used: input.len(), flow }
+            }
+            (Defect::IgnoresExit, Progress::Message { used, .. }) => {
+                Progress::Message { used, flow: Flow::Continue }
+            }
+            (Defect::IgnoresBrokenMessages, Progress::Broken(_)) => {
+                Progress::More { used: input.len(), begun: false }
+            }
+            (_, progress) => progress,
+        }
+    }
+
+    fn finish(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
+        self.right.finish(input, out)
+    }
+
+    fn error(&self, error: &ErrorReply, out: &mut Outbox) {
+        if self.defect != Defect::EndsWithoutAWord {
+            self.right.error(error, out);
+        }
+    }
+
+    fn closed(&mut self, why: CloseReason) {
+        let Self { right, defect, stop, .. } = self;
+        match defect {
+            Defect::NeverTellsOfTheEnd => {}
+            Defect::TellsOfTheEndTwice => {
+                right.closed(why);
+                right.closed(why);
+            }
+            _ => ending_at_panics(*defect, stop, || right.closed(why)),
+        }
+    }
+}
+
+struct Sharing(Shared);
+
+impl Protocol for Sharing {
+    fn arrived(&mut self, bytes: usize) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).arrived(bytes);
+    }
+
+    fn receive(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).receive(input, out)
+    }
+
+    fn error(&self, error: &ErrorReply, out: &mut Outbox) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).error(error, out);
+    }
+}

@@ -1,0 +1,17 @@
+//! The proof of the kit: a plain backend passes every case, and for every case there is at least one defect
+//! with which it does not.
+
+mod application;
+mod defect;
+mod means;
+mod plain;
+mod socket;
+mod stop;
+
+/// The plain backend, as it should be.
+mod sound {
+    conformance::suite!(crate::plain::Plain::sound());
+}
+
+/// For each case, defects that it must find.
+mod mutants;

@@ -1,0 +1,43 @@
+//! Services whose limits were tampered with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{Overload, Service, Stop};
+
+use crate::application::Tampered;
+use crate::defect::Defect;
+
+const LONG: Duration = Duration::from_secs(3600);
+const SHORT: Duration = Duration::from_millis(1);
+
+/// The service as a backend with this defect understands it. A session's panic presses `stop` where that is
+/// the defect.
+pub(crate) fn tamper(service: &Service, defect: Option<Defect>, stop: &Stop) -> Service {
+    let mut service = service.clone();
+    let limits = &mut service.limits;
+    match defect {
+        Some(Defect::LimitOffByOne) => limits.max_message += 1,
+        Some(Defect::UnboundedReplies) => limits.max_reply = usize::MAX,
+        Some(Defect::NoIdleDeadline) => limits.idle_timeout = None,
+        Some(Defect::NoMessageDeadline) => limits.message_timeout = LONG,
+        Some(Defect::NoWriteDeadline) => limits.write_timeout = LONG,
+        Some(Defect::Early) => {
+            limits.idle_timeout = limits.idle_timeout.map(|_| SHORT);
+            (limits.message_timeout, limits.write_timeout, limits.drain_timeout) = (SHORT, SHORT, SHORT);
+        }
+        Some(Defect::MessageDeadlineAlwaysRuns) => limits.idle_timeout = Some(limits.message_timeout),
+        Some(Defect::IdleDeadlineAlwaysRuns) => {
+            limits.message_timeout = limits.idle_timeout.unwrap_or(LONG);
+        }
+        Some(Defect::SoftLimit) => limits.max_connections += 1,
+        Some(Defect::RefusesWaiting) => limits.overload = Overload::Refuse,
+        Some(Defect::DrainsForEver) => limits.drain_timeout = LONG,
+        Some(Defect::IgnoresMeans) => (service.workers, service.stack_size) = (None, None),
+        _ => {}
+    }
+    if let Some(defect) = defect {
+        service.application = Arc::new(Tampered::new(service.application, defect, stop.clone()));
+    }
+    service
+}

@@ -1,0 +1,133 @@
+//! For each case, defects that it must find. A case that finds none of its defects would be empty.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use conformance::{CASES, Subject, case};
+
+use crate::defect::Defect;
+use crate::plain::Plain;
+
+/// How long is waited for what a defect keeps from coming.
+const PATIENCE: Duration = Duration::from_millis(600);
+
+/// A defect that only shows when threads run in a certain order may need more than one attempt.
+const ATTEMPTS: usize = 5;
+
+fn finds(name: &str, defect: Defect, test: &str) {
+    let case = case(name);
+    let subject = || Subject::new(Arc::new(Plain::with(defect))).with_patience(PATIENCE).tested_as(test);
+    let fails = || catch_unwind(AssertUnwindSafe(|| (case.run)(&subject()))).is_err();
+    assert!((0..ATTEMPTS).any(|_| fails()), "`{name}` passes although the backend {defect:?}");
+}
+
+macro_rules! mutants {
+    ($($case:ident: $($defect:ident)+;)*) => {
+        $(mod $case {
+            $(
+                #[test]
+                #[expect(non_snake_case, reason = "it bears the defect's name")]
+                fn $defect() {
+                    let test = concat!(module_path!(), "::", stringify!($defect));
+                    super::finds(stringify!($case), crate::defect::Defect::$defect, test);
+                }
+            )+
+        })*
+
+        #[test]
+        fn every_case_can_fail() {
+            let tried = [$(stringify!($case)),*];
+            let missing: Vec<_> = CASES.iter().filter(|case| !tried.contains(&case.name)).collect();
+            assert!(missing.is_empty(), "there is no defect for {missing:?}");
+        }
+    };
+}
+
+mutants! {
+    greets: NoGreeting IgnoresExit;
+    replies_in_order: DoublesWrites LosesWrites;
+    replies_in_order_when_pipelined: DoublesWrites LosesWrites ReordersWrites;
+    no_reply_one_reply_several_replies: OneReplyAMessage;
+    each_client_has_its_own_session: SharesTheSession HoldsTheLoop;
+    agrees_with_the_oracle: ReordersWrites LimitOffByOne OneReplyAMessage;
+
+    split_at_every_byte: ForgetsPartialMessages;
+    one_byte_at_a_time: ForgetsPartialMessages;
+    coalesced: OneMessageARead ReordersWrites ForgetsPartialMessages;
+    a_long_message_costs_linear_work: CopiesInput;
+    line_ends: StripsCarriageReturns;
+    length_prefixes: StripsCarriageReturns;
+    raw_takes_turns: ReadsByteByByte;
+    raw_cuts_at_1024: ReadsLittle;
+
+    exit_ends_the_conversation: IgnoresExit ForgetsAtExit ReordersWrites;
+    half_close_is_answered: IgnoresEndOfInput;
+    half_close_without_a_word: IgnoresEndOfInput;
+    half_close_within_a_message: IgnoresEndOfInput ForgetsPartialMessages EndsWithoutAWord;
+    no_reset_eats_the_last_reply: ClosesAtOnce;
+    no_reset_eats_an_error_reply: ClosesAtOnce EndsWithoutAWord;
+    closed_is_told_once: TellsOfTheEndTwice NeverTellsOfTheEnd;
+
+    line_limit: LimitOffByOne IgnoresBrokenMessages EndsWithoutAWord;
+    length_limit: LimitOffByOne IgnoresBrokenMessages EndsWithoutAWord;
+    raw_limit: LimitOffByOne IgnoresBrokenMessages EndsWithoutAWord;
+    too_long_before_the_end: LimitOffByOne IgnoresBrokenMessages;
+    malformed_messages: IgnoresBrokenMessages EndsWithoutAWord;
+    objections_continue: FailsOnOddBytes;
+    reply_limit: UnboundedReplies EndsWithoutAWord;
+
+    reading_stops_while_nobody_reads: ReadsRegardless NoWriteDeadline;
+    large_replies_are_bounded: ReadsRegardless NoWriteDeadline;
+    reading_resumes: TrustsShortWrites;
+    a_steady_reader_is_not_cut: IgnoresProgress;
+
+    idle_deadline: NoIdleDeadline Early;
+    idle_deadline_begins_anew: NoIdleDeadline Early;
+    message_deadline: NoMessageDeadline Early;
+    message_deadline_needs_a_message: MessageDeadlineAlwaysRuns;
+    idle_deadline_needs_silence: IdleDeadlineAlwaysRuns;
+    write_deadline: NoWriteDeadline Early;
+    a_running_handler_is_not_idle: LosesSlowHandlers;
+
+    refuses_beyond_the_limit: SoftLimit;
+    queues_beyond_the_limit: SoftLimit RefusesWaiting;
+    exact_in_a_stampede: SoftLimit;
+    a_place_is_free_before_the_end: FreesPlacesLate;
+    holds_what_it_says: BoastsOfALimit;
+
+    out_of_descriptors: EndsWithoutDescriptors SpinsWithoutDescriptors;
+    out_of_threads: DropsWithoutThread EndsWithoutThread;
+
+    panic_in_a_message: EndsAtPanics EndsWithoutAWord;
+    panic_in_open: EndsAtPanics;
+    panic_in_closed: EndsAtPanics;
+    panic_beside_others: EndsAtPanics;
+    a_thousand_panics: LeaksPlaces;
+
+    stop_lets_nobody_in: LetsInAfterTheStop;
+    stop_ends_the_idle: IgnoresStop Deaf;
+    stop_ends_every_idle_client: IgnoresStop Deaf;
+    stop_answers_what_has_arrived: StopsImpatiently;
+    stop_within_a_message: StopsImpatiently ForgetsPartialMessages EndsWithoutAWord;
+    stop_under_a_pipelining_client: StopsImpatiently IgnoresStop LosesWrites;
+    the_drain_deadline_cuts_who_does_not_read: DrainsForEver Early;
+    the_drain_deadline_cuts_a_running_handler: WaitsForHandlers DrainsForEver Early;
+    a_second_press_ends_at_once: IgnoresTheSecondPress;
+    the_receipt_adds_up: Miscounts;
+    the_listener_is_closed_not_shut_down: ShutsTheListenerDown LeavesTheListenerOpen;
+
+    a_reset_frees_the_place: IgnoresResets LeaksPlaces;
+    a_reset_under_unread_replies_frees_the_place: IgnoresResets LeaksPlaces;
+    vanished_clients_are_looked_for: NoKeepalive;
+
+    a_hog_takes_turns: HoldsTheLoop;
+    a_crowd_is_no_burden: HoldsTheLoop;
+    blocking_handlers_keep_order: ReordersWrites LosesWrites;
+    a_blocked_handler_holds_up_nobody: HoldsTheLoop;
+    open_may_block: HoldsTheLoop;
+    closed_may_block: HoldsTheLoop;
+
+    means_it_cannot_have_are_refused: IgnoresMeans;
+    works_with_the_workers_asked_for: RefusesTheChoice;
+}

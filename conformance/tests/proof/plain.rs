@@ -1,0 +1,242 @@
+//! The backend of the proof: a thread for each connection, with or without a defect.
+
+use std::io;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use common::{
+    Accepting, Acceptor, Admission, Backend, Bell, BlockingHandlers, Buffers, Capabilities, Conversation,
+    Interrupt, Report, Server, Service, Stop, Wait, Workers,
+};
+use socket2::SockRef;
+
+use crate::defect::Defect;
+use crate::socket::Socket;
+use crate::{means, stop};
+
+/// A thread for each connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plain {
+    defect: Option<Defect>,
+}
+
+impl Plain {
+    /// As it should be.
+    pub(crate) fn sound() -> Self {
+        Self { defect: None }
+    }
+
+    /// With this defect.
+    pub(crate) fn with(defect: Defect) -> Self {
+        Self { defect: Some(defect) }
+    }
+
+    fn has(self, defect: Defect) -> bool {
+        self.defect == Some(defect)
+    }
+}
+
+impl Backend for Plain {
+    fn name(&self) -> &'static str {
+        "plain"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            model: "a thread for each connection",
+            max_connections: self.has(Defect::BoastsOfALimit).then_some(2),
+            workers: if self.has(Defect::RefusesTheChoice) {
+                Workers::Chosen
+            } else {
+                Workers::PerConnection
+            },
+            blocking_handlers: BlockingHandlers::OwnThread,
+            legacy: None,
+        }
+    }
+
+    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+        let (stop, _subscription) = stop::tamper(stop, self.defect);
+        let service = Arc::new(means::tamper(&service, self.defect, &stop));
+        // What a sound one can do is what is done, whatever was said.
+        let write_timeout = service.limits.write_timeout;
+        let (server, acceptor) = Server::open(&Self::sound(), &listener, service, &stop)?;
+        let (threads, one) = Default::default();
+        let house = Arc::new(House { plain: *self, write_timeout, threads, one });
+        let accepted = house.accept(&listener, acceptor);
+        house.leave(listener);
+        let mut report = server.close(accepted)?;
+        if self.has(Defect::WaitsForHandlers) {
+            house.threads().drain(..).for_each(|thread| drop(thread.join()));
+        }
+        if self.has(Defect::Miscounts) {
+            report.accepted += 1;
+        }
+        Ok(report)
+    }
+}
+
+/// What one call of `serve` shares with its threads.
+struct House {
+    plain: Plain,
+    write_timeout: Duration,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Held by the one client that is served, where only one is.
+    one: Mutex<()>,
+}
+
+struct Client {
+    socket: TcpStream,
+    conversation: Conversation,
+}
+
+impl House {
+    fn has(&self, defect: Defect) -> bool {
+        self.plain.has(defect)
+    }
+
+    fn accept(self: &Arc<Self>, listener: &TcpListener, mut acceptor: Acceptor) -> io::Result<()> {
+        let bell = Bell::new()?;
+        acceptor.register(&bell.waker());
+        loop {
+            match acceptor.what_now() {
+                Accepting::Stopped => return acceptor.close(),
+                Accepting::Wait if !self.has(Defect::SpinsWithoutDescriptors) => bell.wait()?,
+                Accepting::Accept | Accepting::Wait => {
+                    let accepted = listener.accept();
+                    if self.has(Defect::EndsWithoutDescriptors)
+                        && let Err(error) = &accepted
+                        && error.kind() != io::ErrorKind::WouldBlock
+                    {
+                        return accepted.map(drop);
+                    }
+                    match acceptor.admit(accepted) {
+                        Admission::Client(socket, conversation) => {
+                            self.spawn(Client { socket, conversation })?;
+                        }
+                        Admission::None => {}
+                        Admission::Nobody => bell.wait_readable(listener)?,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Starts the thread of a client. Where the system has none left, that client is refused.
+    fn spawn(self: &Arc<Self>, client: Client) -> io::Result<()> {
+        let handover = Arc::new(Mutex::new(Some(client)));
+        let (house, fetched) = (Arc::clone(self), Arc::clone(&handover));
+        let spawned = thread::Builder::new().spawn(move || {
+            let client = fetched.lock().unwrap_or_else(PoisonError::into_inner).take();
+            drop(fetched);
+            if let Some(client) = client {
+                house.serve(client);
+            }
+        });
+        match spawned {
+            Ok(thread) => self.threads().push(thread),
+            Err(error) if self.has(Defect::EndsWithoutThread) => return Err(error),
+            Err(_) if self.has(Defect::DropsWithoutThread) => {}
+            Err(error) => {
+                let client = handover.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(Client { socket, conversation }) = client {
+                    conversation.refuse(socket, &error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn serve(&self, Client { socket, mut conversation }: Client) {
+        let _alone = self.has(Defect::HoldsTheLoop).then(|| self.one.lock());
+        if self.has(Defect::NoKeepalive) {
+            SockRef::from(&socket).set_keepalive(false).expect("a socket without keepalive");
+        }
+        let interrupt = match Interrupt::of_this_thread() {
+            Ok(interrupt) => interrupt,
+            Err(error) => return conversation.refuse(socket, &error),
+        };
+        if !self.has(Defect::Deaf) {
+            conversation.register(&interrupt.waker());
+        }
+        let mut socket = Socket::new(socket, self.plain.defect);
+        let mut blocked = None;
+        let mut buffers = Buffers::new();
+        loop {
+            match conversation.advance(&mut socket, &mut buffers) {
+                Wait::Readable | Wait::Turn => blocked = None,
+                Wait::Writable => {
+                    let since = *blocked.get_or_insert_with(Instant::now);
+                    if self.has(Defect::IgnoresProgress) && since.elapsed() > self.write_timeout {
+                        conversation.lose();
+                    }
+                    socket.wait_writable();
+                }
+                Wait::Blocking => {
+                    let start = Instant::now();
+                    conversation.run(&mut buffers);
+                    if self.has(Defect::LosesSlowHandlers) && start.elapsed() > Duration::from_millis(100) {
+                        conversation.lose();
+                    }
+                }
+                Wait::Over => return self.end(socket.stream, conversation),
+            }
+        }
+    }
+
+    fn end(&self, socket: TcpStream, conversation: Conversation) {
+        match self.plain.defect {
+            Some(Defect::ClosesAtOnce) => conversation.end(Withheld),
+            Some(Defect::LeaksPlaces) => std::mem::forget(conversation),
+            Some(Defect::FreesPlacesLate) => {
+                let _ = socket.shutdown(Shutdown::Write);
+                thread::sleep(Duration::from_millis(30));
+                conversation.end(socket);
+            }
+            _ => conversation.end(socket),
+        }
+    }
+
+    /// Closes the listener, or does to it what the defect is.
+    fn leave(&self, listener: TcpListener) {
+        match self.plain.defect {
+            Some(Defect::ShutsTheListenerDown) => {
+                let _ = SockRef::from(&listener).shutdown(Shutdown::Both);
+            }
+            Some(Defect::LeavesTheListenerOpen) => std::mem::forget(listener),
+            Some(Defect::LetsInAfterTheStop) => {
+                thread::spawn(move || greet(&listener));
+            }
+            _ => {}
+        }
+    }
+
+    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Greets whoever comes within a second.
+fn greet(listener: &TcpListener) {
+    let end = Instant::now() + Duration::from_secs(1);
+    while Instant::now() < end {
+        if let Ok((mut client, _)) = listener.accept() {
+            let _ = io::Write::write_all(&mut client, b"hello\n");
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// No socket for anybody to linger over.
+struct Withheld;
+
+impl TryFrom<Withheld> for OwnedFd {
+    type Error = ();
+
+    fn try_from(_: Withheld) -> Result<Self, ()> {
+        Err(())
+    }
+}

@@ -1,0 +1,120 @@
+//! Sockets that were tampered with.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::thread;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{SendFlags, send};
+
+use crate::defect::Defect;
+
+/// A socket whose reads block, and whose writes do not.
+pub(crate) struct Socket {
+    pub(crate) stream: TcpStream,
+    defect: Option<Defect>,
+    /// What was taken, and not sent yet.
+    taken: Vec<u8>,
+    writes: usize,
+    broken: bool,
+}
+
+impl Socket {
+    pub(crate) fn new(stream: TcpStream, defect: Option<Defect>) -> Self {
+        Self { stream, defect, taken: Vec::new(), writes: 0, broken: false }
+    }
+
+    /// Waits until more can be written, or until an interrupt. Errors show in the write that follows.
+    pub(crate) fn wait_writable(&self) {
+        let _ = poll(&mut [PollFd::new(&self.stream, PollFlags::OUT)], None);
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(send(&self.stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+    }
+
+    /// Nothing has happened, a little later.
+    fn nothing<T>() -> io::Result<T> {
+        thread::sleep(Duration::from_millis(1));
+        Err(ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = match self.defect {
+            Some(Defect::ReadsByteByByte) => 1,
+            Some(Defect::ReadsLittle) => 1000,
+            _ => buffer.len(),
+        };
+        let buffer = &mut buffer[..most];
+        match (self.defect, self.stream.read(buffer)) {
+            (Some(Defect::IgnoresEndOfInput), Ok(0)) => Self::nothing(),
+            (Some(Defect::IgnoresResets), Err(error)) if error.kind() == ErrorKind::ConnectionReset => {
+                self.broken = true;
+                Self::nothing()
+            }
+            (Some(Defect::IgnoresResets), Ok(0)) if self.broken => Self::nothing(),
+            (Some(Defect::StripsCarriageReturns), Ok(count)) if count > 0 => {
+                let kept: Vec<u8> = buffer[..count].iter().copied().filter(|&byte| byte != b'\r').collect();
+                buffer[..kept.len()].copy_from_slice(&kept);
+                if kept.is_empty() { Self::nothing() } else { Ok(kept.len()) }
+            }
+            (Some(Defect::FailsOnOddBytes), Ok(count)) if str::from_utf8(&buffer[..count]).is_err() => {
+                Err(ErrorKind::InvalidData.into())
+            }
+            (_, result) => result,
+        }
+    }
+}
+
+/// Which of the writes suffers, where one does.
+const UNLUCKY: usize = 10;
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writes += 1;
+        match self.defect {
+            Some(Defect::DoublesWrites) if self.writes == UNLUCKY => {
+                self.send(bytes)?;
+                self.send(bytes)
+            }
+            Some(Defect::LosesWrites) if self.writes == UNLUCKY => Ok(bytes.len()),
+            Some(Defect::ReordersWrites) => {
+                let mut replies: Vec<_> = bytes.split_inclusive(|&byte| byte == b'\n').collect();
+                if replies.len() >= 2 {
+                    replies.swap(0, 1);
+                }
+                self.send(&replies.concat())
+            }
+            Some(Defect::TrustsShortWrites) => self.send(bytes).map(|_| bytes.len()),
+            Some(Defect::ReadsRegardless) => {
+                self.taken.extend_from_slice(bytes);
+                if let Ok(count) = self.send(&self.taken) {
+                    self.taken.drain(..count);
+                }
+                Ok(bytes.len())
+            }
+            Some(Defect::IgnoresResets) => match self.send(bytes) {
+                Err(error) if error.kind() != ErrorKind::WouldBlock => {
+                    self.broken = true;
+                    Self::nothing()
+                }
+                result => result,
+            },
+            _ => self.send(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
