@@ -12,7 +12,8 @@ pub struct Distribution {
     pub mean: f64,
     /// The largest value, in microseconds.
     pub max: f64,
-    /// The percentiles of [`PERCENTILES`], in microseconds.
+    /// The percentiles of [`PERCENTILES`], in microseconds; in JSON `{"p50": 113.0, …}`.
+    #[serde(with = "named")]
     pub percentiles: Vec<(f64, f64)>,
     /// Every value that occurs, in nanoseconds to three digits, and how often: enough to make the histogram
     /// again.
@@ -28,6 +29,35 @@ const LONGEST: u64 = 60_000_000_000;
 /// A histogram of nanoseconds, to three digits. All that a run needs is allocated here.
 pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds are constants that hdrhistogram takes")
+}
+
+/// Percentiles by their names: `p50`, `p99.9`.
+mod named {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use serde_json::Map;
+
+    pub(super) fn serialize<S: Serializer>(
+        percentiles: &[(f64, f64)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer
+            .collect_map(percentiles.iter().map(|(percentile, value)| (format!("p{percentile}"), value)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<(f64, f64)>, D::Error> {
+        let mut percentiles = Vec::new();
+        for (name, value) in Map::deserialize(deserializer)? {
+            let percentile = name.strip_prefix('p').and_then(|number| number.parse().ok());
+            let pair = percentile.zip(value.as_f64());
+            percentiles
+                .push(pair.ok_or_else(|| Error::custom(format!("`{name}: {value}` is no percentile")))?);
+        }
+        percentiles.sort_by(|(one, _), (other, _): &(f64, f64)| one.total_cmp(other));
+        Ok(percentiles)
+    }
 }
 
 impl Distribution {

@@ -19,6 +19,8 @@ pub struct Plan {
     pub duration: Duration,
     /// How long load is made before that.
     pub warmup: Duration,
+    /// How long replies are waited for once nothing more is sent; those that have not come by then are lost.
+    pub patience: Duration,
     /// How long the messages are.
     pub sizes: Sizes,
     /// What the replies should be.
@@ -113,6 +115,7 @@ impl Plan {
             pace: Pace::Closed,
             duration: Duration::from_secs(10),
             warmup: Duration::from_secs(1),
+            patience: Duration::from_secs(10),
             sizes: Sizes::Fixed(32),
             expect: Expect::Echo,
             connect_rate: None,
@@ -154,11 +157,15 @@ impl Plan {
         let rates = [("--connect-rate", self.connect_rate), ("--rate", self.rate())];
         for (name, rate) in rates.into_iter().filter_map(|(name, rate)| Some((name, rate?))) {
             if !(rate.is_finite() && rate > 0.0 && rate <= 1e9) {
-                return Err(format!("{rate} is no {name}; choose one above 0 and at most 1,000,000,000 per second"));
+                return Err(format!(
+                    "{rate} is no {name}; choose one above 0 and at most 1,000,000,000 per second"
+                ));
             }
         }
         if self.messages_per_connection == Some(0) {
-            return Err("a connection without messages makes no load; choose at least one for each".to_owned());
+            return Err(
+                "a connection without messages makes no load; choose at least one for each".to_owned()
+            );
         }
         Ok(())
     }

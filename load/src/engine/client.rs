@@ -47,7 +47,14 @@ pub(super) struct Sent {
 const LONGEST_LINE: usize = 1024 * 1024 + 4096;
 
 impl Client {
-    pub(super) fn new(socket: TcpStream, number: u32, connected: bool, since: u64, expect: Expect, depth: usize) -> Self {
+    pub(super) fn new(
+        socket: TcpStream,
+        number: u32,
+        connected: bool,
+        since: u64,
+        expect: Expect,
+        depth: usize,
+    ) -> Self {
         Self {
             socket,
             number,

@@ -106,7 +106,9 @@ impl Client {
 fn would_block(result: io::Result<usize>) -> io::Result<()> {
     match result {
         Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-        Err(error) if error.kind() != io::ErrorKind::WouldBlock && error.kind() != io::ErrorKind::NotConnected => {
+        Err(error)
+            if error.kind() != io::ErrorKind::WouldBlock && error.kind() != io::ErrorKind::NotConnected =>
+        {
             Err(error)
         }
         _ => Ok(()),

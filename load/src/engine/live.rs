@@ -60,7 +60,9 @@ impl Live {
 
     /// What all of them have left; of the percentiles, the largest.
     pub(super) fn progress(&self) -> Progress {
-        let sum = |of: fn(&Counts) -> &AtomicU64| self.0.iter().map(|counts| of(counts).load(Ordering::Relaxed)).sum();
+        let sum = |of: fn(&Counts) -> &AtomicU64| {
+            self.0.iter().map(|counts| of(counts).load(Ordering::Relaxed)).sum()
+        };
         let most = |of: fn(&Counts) -> &AtomicU64| {
             let most = self.0.iter().map(|counts| of(counts).load(Ordering::Relaxed)).max();
             most.unwrap_or(0) as f64 / 1e3

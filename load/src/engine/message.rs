@@ -96,7 +96,8 @@ impl Expect {
 
     /// The message that a reply says it answers, whatever its number.
     pub(super) fn message_of(self, line: &[u8]) -> &[u8] {
-        let behind = |separator: &[u8]| memchr::memmem::find(line, separator).map(|at| &line[at + separator.len()..]);
+        let behind =
+            |separator: &[u8]| memchr::memmem::find(line, separator).map(|at| &line[at + separator.len()..]);
         match self {
             Self::Counter => behind("條信息:".as_bytes()),
             Self::CounterEnglish => behind(b": "),

@@ -4,6 +4,7 @@ mod client;
 mod hostile;
 mod live;
 mod message;
+mod probe;
 mod schedule;
 mod sources;
 mod tally;
@@ -15,6 +16,7 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 pub use live::Progress;
+pub use probe::expectation;
 
 use crate::account::host::Host;
 use crate::account::process::Account;
@@ -72,7 +74,8 @@ fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress))
         seconds,
         interrupted: stop.load(Ordering::Relaxed),
         connections,
-        in_flight_limit: connections * plan.depth,
+        // Where connections are made anew all the time, they don't keep so many in flight.
+        in_flight_limit: plan.messages_per_connection.map_or(connections * plan.depth, |_| 0),
         offered_rate: (plan.pace != Pace::Closed).then(|| rate(tally.offered)),
         achieved_rate: rate(tally.achieved),
         latency: Distribution::of(&tally.latency),

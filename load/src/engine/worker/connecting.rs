@@ -25,7 +25,8 @@ impl Worker<'_> {
         let allowed = rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(count as f64 / rate));
         let mut next = 0;
         while !self.stop.load(Ordering::Relaxed) && start.elapsed() < allowed + CONNECT_TIMEOUT {
-            let due = rate.map_or(count, |rate| count.min((start.elapsed().as_secs_f64() * rate) as usize + 1));
+            let due =
+                rate.map_or(count, |rate| count.min((start.elapsed().as_secs_f64() * rate) as usize + 1));
             let batch = next..due.min(next + BATCH);
             batch.clone().for_each(|place| self.begin(place));
             next = batch.end.max(next);

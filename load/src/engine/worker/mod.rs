@@ -53,9 +53,6 @@ pub(super) struct Worker<'a> {
 /// dropped: the server is overloaded by then.
 const MOST_WAITING: usize = 1 << 18;
 
-/// How long replies are waited for once nothing more is sent.
-const GRACE: Duration = Duration::from_secs(10);
-
 /// How often the loop looks at the clock and at the stop, whatever else happens.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -63,7 +60,12 @@ const TICK: Duration = Duration::from_millis(50);
 const READ: usize = 64 * 1024;
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(plan: &'a Plan, stop: &'a AtomicBool, live: &'a Live, index: usize) -> io::Result<Self> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        stop: &'a AtomicBool,
+        live: &'a Live,
+        index: usize,
+    ) -> io::Result<Self> {
         let share = plan.connections / plan.threads + usize::from(index < plan.connections % plan.threads);
         let longest = plan.size_bounds().1;
         let waiting = if plan.pace == Pace::Closed { 0 } else { MOST_WAITING };
@@ -127,7 +129,7 @@ impl<'a> Worker<'a> {
 
     /// Waits for the replies that are on their way. What does not come is lost.
     fn wait_for_replies(&mut self) -> io::Result<()> {
-        let end = self.now().saturating_add(nanoseconds(GRACE));
+        let end = self.now().saturating_add(nanoseconds(self.plan.patience));
         while self.clients.iter().flatten().any(|client| client.in_flight() > 0) && self.now() < end {
             self.turn(TICK)?;
         }

@@ -1,0 +1,49 @@
+//! A measurement in other people's formats, and several in one. JSON is the measurement itself.
+
+mod csv;
+mod hgrm;
+mod table;
+
+pub use csv::csv;
+pub use hgrm::hgrm;
+pub use table::table;
+
+use crate::distribution::Distribution;
+use crate::measurement::{Failures, Measurement, Verification};
+
+/// What several generators have shown together, without loss: `None` if there are none.
+pub fn merge(measurements: &[Measurement]) -> Option<Measurement> {
+    let first = measurements.first()?;
+    let sum = |of: fn(&Measurement) -> f64| measurements.iter().map(of).sum::<f64>();
+    let most = |of: fn(&Measurement) -> f64| measurements.iter().map(of).fold(0.0, f64::max);
+    let all = |of: fn(&Measurement) -> &Distribution| Distribution::merged(measurements.iter().map(of));
+    let (mut verification, mut failures) = (Verification::default(), Failures::default());
+    for measurement in measurements {
+        verification.add(measurement.verification.clone());
+        failures.add(measurement.failures.clone());
+    }
+    let open = measurements.iter().all(|measurement| measurement.offered_rate.is_some());
+    let loads: Vec<_> = measurements.iter().map(|measurement| measurement.load.as_str()).collect();
+    Some(Measurement {
+        load: loads.join(" + "),
+        seconds: most(|measurement| measurement.seconds),
+        interrupted: measurements.iter().any(|measurement| measurement.interrupted),
+        connections: measurements.iter().map(|measurement| measurement.connections).sum(),
+        in_flight_limit: measurements.iter().map(|measurement| measurement.in_flight_limit).sum(),
+        offered_rate: open.then(|| sum(|measurement| measurement.offered_rate.unwrap_or(0.0))),
+        achieved_rate: sum(|measurement| measurement.achieved_rate),
+        latency: all(|measurement| &measurement.latency),
+        service: all(|measurement| &measurement.service),
+        send_lag: all(|measurement| &measurement.send_lag),
+        connect: all(|measurement| &measurement.connect),
+        dropped: measurements.iter().map(|measurement| measurement.dropped).sum(),
+        verification,
+        failures,
+        generator_busy: most(|measurement| measurement.generator_busy),
+        server: if measurements.len() == 1 { first.server } else { None },
+        steal: most(|measurement| measurement.steal),
+    })
+}
+
+#[cfg(test)]
+mod tests;

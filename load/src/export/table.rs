@@ -1,0 +1,132 @@
+//! A measurement as a table for a terminal.
+
+use std::fmt::Write;
+
+use crate::distribution::{Distribution, PERCENTILES};
+use crate::measurement::Measurement;
+
+/// A measurement as a table for a terminal, at most 100 columns wide.
+pub fn table(measurement: &Measurement) -> String {
+    let mut text = String::new();
+    let m = measurement;
+    let interrupted = if m.interrupted { "  (interrupted)" } else { "" };
+    let _ = writeln!(text, "{}; {:.1} s measured{interrupted}\n", m.load, m.seconds);
+    let _ = match m.offered_rate {
+        Some(offered) => writeln!(
+            text,
+            "offered {} /s   achieved {} /s   dropped {}",
+            thousands(offered),
+            thousands(m.achieved_rate),
+            m.dropped
+        ),
+        None => writeln!(text, "achieved {} /s", thousands(m.achieved_rate)),
+    };
+    text.push('\n');
+    latencies(m, &mut text);
+    server(m, &mut text);
+    checks(m, &mut text);
+    verification(m, &mut text);
+    text
+}
+
+fn latencies(m: &Measurement, text: &mut String) {
+    if m.is_overloaded() {
+        let (offered, achieved) = (thousands(m.offered_rate.unwrap_or(0.0)), thousands(m.achieved_rate));
+        let _ = writeln!(
+            text,
+            "OVERLOADED: of {offered} /s offered, {achieved} /s were achieved. Latencies would only say how long \
+             it\nwas measured; offer less, or search with --find-max-rate.\n"
+        );
+        return;
+    }
+    let _ = write!(text, "{:<16}", "latency, µs");
+    for percentile in PERCENTILES {
+        let _ = write!(text, "{:>11}", format!("p{percentile}"));
+    }
+    let _ = writeln!(text, "{:>11}", "max");
+    row("from schedule", &m.latency, "what users feel", text);
+    row("from sending", &m.service, "the service alone", text);
+    row("send lag", &m.send_lag, "how late messages were sent", text);
+    row("connecting", &m.connect, "", text);
+    text.push('\n');
+}
+
+fn row(name: &str, distribution: &Distribution, remark: &str, text: &mut String) {
+    if distribution.count == 0 {
+        return;
+    }
+    let _ = write!(text, "{name:<16}");
+    for percentile in PERCENTILES {
+        let _ = write!(text, "{:>11.1}", distribution.percentile(percentile));
+    }
+    let _ = writeln!(text, "{:>11.1}  {remark}", distribution.max);
+}
+
+fn server(m: &Measurement, text: &mut String) {
+    if let (Some((user, system)), Some(usage)) = (m.cpu_per_message(), m.server) {
+        let messages = (m.achieved_rate * m.seconds).max(1.0);
+        let switches = usage.context_switches as f64 / messages;
+        let cpu = user + system;
+        let _ = writeln!(
+            text,
+            "server   {cpu:.2} µs of CPU time per message (own code {user:.2}, kernel {system:.2}), {switches:.2} \
+             context switches"
+        );
+    }
+}
+
+fn checks(m: &Measurement, text: &mut String) {
+    let verdict = |good: bool| if good { "ok" } else { "DOUBTFUL" };
+    let busy =
+        format!("generator busy {:.0} % {}", m.generator_busy * 100.0, verdict(m.generator_busy <= 0.8));
+    let steal = format!("steal {:.1} % {}", m.steal * 100.0, verdict(m.steal <= 0.02));
+    let little = match m.littles_error() {
+        Some(error) => format!("Little's law off by {:.1} % {}", error * 100.0, verdict(error <= 0.05)),
+        None => {
+            let lag = m.send_lag.percentile(99.0);
+            let good = m.is_overloaded() || lag <= 0.1 * m.latency.percentile(99.0);
+            format!("send lag p99 {lag:.0} µs {}", verdict(good))
+        }
+    };
+    let _ = writeln!(text, "checks   {busy}   {little}   {steal}");
+}
+
+fn verification(m: &Measurement, text: &mut String) {
+    let v = &m.verification;
+    if v.bad() == 0 {
+        let _ = writeln!(text, "replies  {} verified, all as they should be", v.replies);
+    } else {
+        let _ = writeln!(
+            text,
+            "replies  VERIFICATION FAILED: of {}, {} lost, {} doubled, {} reordered, {} foreign, {} wrong",
+            v.replies, v.lost, v.doubled, v.reordered, v.foreign, v.wrong
+        );
+    }
+    for example in &v.examples {
+        let _ = writeln!(text, "         {example}");
+    }
+    let f = &m.failures;
+    if f.connect + f.ended > 0 {
+        let _ = writeln!(
+            text,
+            "failed   {} connections could not be made, {} were ended by the server with {} messages unanswered",
+            f.connect, f.ended, f.unanswered
+        );
+    }
+    for example in &f.examples {
+        let _ = writeln!(text, "         {example}");
+    }
+}
+
+/// A number with its thousands apart: `38 200`.
+fn thousands(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}

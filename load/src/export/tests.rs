@@ -1,0 +1,96 @@
+use super::*;
+use crate::distribution::histogram;
+use crate::measurement::Usage;
+
+fn distribution(values: &[u64]) -> Distribution {
+    let mut histogram = histogram();
+    values.iter().for_each(|&value| histogram.saturating_record(value * 1000));
+    Distribution::of(&histogram)
+}
+
+fn measurement(latencies: &[u64]) -> Measurement {
+    Measurement {
+        load: "2 connections, depth 1, 100/s, 32 B".into(),
+        seconds: 2.0,
+        interrupted: false,
+        connections: 2,
+        in_flight_limit: 2,
+        offered_rate: Some(100.0),
+        achieved_rate: 100.0,
+        latency: distribution(latencies),
+        service: distribution(latencies),
+        send_lag: distribution(&[1]),
+        connect: distribution(&[]),
+        dropped: 0,
+        verification: Verification { replies: 200, ..Verification::default() },
+        failures: Failures::default(),
+        generator_busy: 0.1,
+        server: Some(Usage { user_seconds: 0.0002, system_seconds: 0.0008, context_switches: 400 }),
+        steal: 0.0,
+    }
+}
+
+#[test]
+fn merging_loses_nothing() {
+    let (one, other) = (measurement(&[100, 200, 300]), measurement(&[50, 60_000]));
+    let both = merge(&[one.clone(), other]).unwrap();
+    assert_eq!(both.latency, distribution(&[100, 200, 300, 50, 60_000]));
+    assert_eq!((both.offered_rate, both.achieved_rate, both.connections), (Some(200.0), 200.0, 4));
+    assert_eq!(both.verification.replies, 400);
+    assert_eq!(merge(std::slice::from_ref(&one)), Some(one));
+    assert_eq!(merge(&[]), None);
+}
+
+#[test]
+fn json_brings_back_what_was_written() {
+    let measurement = measurement(&[1, 10, 100, 1000, 1_000_000]);
+    let json = serde_json::to_value(&measurement).unwrap();
+    assert_eq!(json["achieved_rate"], 100.0);
+    assert_eq!(json["verification"]["lost"], 0);
+    assert!((json["latency"]["percentiles"]["p50"].as_f64().unwrap() / 100.0 - 1.0).abs() < 0.001);
+    assert_eq!(serde_json::from_value::<Measurement>(json).unwrap(), measurement);
+}
+
+#[test]
+fn csv_has_as_many_values_as_names() {
+    let text = csv(&[measurement(&[1, 2]), measurement(&[])]);
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 3);
+    let load = "\"2 connections, depth 1, 100/s, 32 B\"";
+    for line in &lines[1..] {
+        let values = line.strip_prefix(load).unwrap();
+        assert_eq!(values.split(',').count(), lines[0].split(',').count());
+    }
+}
+
+#[test]
+fn hgrm_ends_with_all_values() {
+    let text = hgrm(&distribution(&[1, 2, 3, 4]));
+    let rows: Vec<Vec<&str>> = text.lines().skip(2).map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["1.000", "0.250000000000", "1", "1.33"]);
+    assert_eq!(rows[3], ["4.001", "1.000000000000", "4"]);
+    assert!(text.contains("Total count    =            4"));
+}
+
+#[test]
+fn a_table_has_no_percentiles_of_an_overloaded_server() {
+    let good = table(&measurement(&[113, 391]));
+    assert!(good.contains("from schedule") && good.contains("what users feel"));
+    assert!(
+        good.contains("server   5.00 µs of CPU time per message (own code 1.00, kernel 4.00), 2.00 context")
+    );
+    assert!(good.contains("replies  200 verified"));
+    let bad = table(&Measurement { achieved_rate: 97.0, ..measurement(&[113]) });
+    assert!(bad.contains("OVERLOADED") && !bad.contains("from schedule"));
+    assert!(!table(&Measurement { achieved_rate: 98.0, ..measurement(&[113]) }).contains("OVERLOADED"));
+}
+
+#[test]
+fn a_table_tells_of_what_is_bad() {
+    let mut measurement = measurement(&[1]);
+    measurement.verification.lost = 3;
+    measurement.failures.ended = 1;
+    let text = table(&measurement);
+    assert!(text.contains("VERIFICATION FAILED: of 200, 3 lost"));
+    assert!(text.contains("1 were ended by the server"));
+}

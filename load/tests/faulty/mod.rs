@@ -1,0 +1,116 @@
+//! A server that echoes lines, but for what a test tells it to do wrong.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// A server that echoes lines, but for what a test tells it to do wrong. It has a thread for each connection,
+/// and ends when the test does.
+pub struct Faulty {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+}
+
+/// What is said on a connection.
+pub struct Replies {
+    socket: TcpStream,
+    count: u64,
+    skip: bool,
+    held: Option<Vec<u8>>,
+}
+
+impl Faulty {
+    /// One that does nothing wrong.
+    pub fn good() -> Self {
+        Self::each_connection(|_, _| ())
+    }
+
+    /// One that has each line looked at before it is echoed.
+    pub fn each_connection(fault: impl Fn(&mut Replies, &[u8]) + Send + Sync + 'static) -> Self {
+        Self::serve(None, Arc::new(fault))
+    }
+
+    /// One that greets.
+    pub fn greeting(
+        greeting: &'static str,
+        fault: impl Fn(&mut Replies, &[u8]) + Send + Sync + 'static,
+    ) -> Self {
+        Self::serve(Some(greeting), Arc::new(fault))
+    }
+
+    fn serve(greeting: Option<&'static str>, fault: Arc<dyn Fn(&mut Replies, &[u8]) + Send + Sync>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        thread::spawn(move || {
+            for socket in listener.incoming().map_while(Result::ok) {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let fault = Arc::clone(&fault);
+                thread::spawn(move || converse(socket, greeting, &*fault));
+            }
+        });
+        Self { address, connections }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many clients have come so far.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Replies {
+    /// Which line it is, from 1.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Says a line.
+    pub fn say(&mut self, line: &[u8]) {
+        let _ = self.socket.write_all(&[line, b"\n"].concat());
+    }
+
+    /// Does not echo this line.
+    pub fn skip(&mut self) {
+        self.skip = true;
+    }
+
+    /// Echoes this line after the next.
+    pub fn hold(&mut self, line: &[u8]) {
+        self.held = Some(line.to_vec());
+        self.skip = true;
+    }
+
+    /// Ends the connection.
+    pub fn end(&mut self) {
+        self.skip = true;
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+}
+
+fn converse(socket: TcpStream, greeting: Option<&str>, fault: &dyn Fn(&mut Replies, &[u8])) {
+    let _ = socket.set_nodelay(true);
+    let Ok(reading) = socket.try_clone() else { return };
+    let mut replies = Replies { socket, count: 0, skip: false, held: None };
+    if let Some(greeting) = greeting {
+        replies.say(greeting.as_bytes());
+    }
+    for line in BufReader::new(reading).split(b'\n').map_while(Result::ok) {
+        replies.count += 1;
+        replies.skip = false;
+        let held = replies.held.take();
+        fault(&mut replies, &line);
+        if !replies.skip {
+            replies.say(&line);
+        }
+        if let Some(held) = held {
+            replies.say(&held);
+        }
+    }
+}
