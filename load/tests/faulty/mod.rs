@@ -8,13 +8,16 @@ use std::thread;
 
 /// A server that echoes lines, but for what a test tells it to do wrong. It has a thread for each connection,
 /// and ends when the test does.
-pub struct Faulty {
+pub(crate) struct Faulty {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
 }
 
+/// What is done wrong: it is shown each line before that is echoed.
+type Fault = dyn Fn(&mut Replies, &[u8]) + Send + Sync;
+
 /// What is said on a connection.
-pub struct Replies {
+pub(crate) struct Replies {
     socket: TcpStream,
     count: u64,
     skip: bool,
@@ -23,24 +26,24 @@ pub struct Replies {
 
 impl Faulty {
     /// One that does nothing wrong.
-    pub fn good() -> Self {
+    pub(crate) fn good() -> Self {
         Self::each_connection(|_, _| ())
     }
 
     /// One that has each line looked at before it is echoed.
-    pub fn each_connection(fault: impl Fn(&mut Replies, &[u8]) + Send + Sync + 'static) -> Self {
+    pub(crate) fn each_connection(fault: impl Fn(&mut Replies, &[u8]) + Send + Sync + 'static) -> Self {
         Self::serve(None, Arc::new(fault))
     }
 
     /// One that greets.
-    pub fn greeting(
+    pub(crate) fn greeting(
         greeting: &'static str,
         fault: impl Fn(&mut Replies, &[u8]) + Send + Sync + 'static,
     ) -> Self {
         Self::serve(Some(greeting), Arc::new(fault))
     }
 
-    fn serve(greeting: Option<&'static str>, fault: Arc<dyn Fn(&mut Replies, &[u8]) + Send + Sync>) -> Self {
+    fn serve(greeting: Option<&'static str>, fault: Arc<Fault>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         let connections = Arc::new(AtomicUsize::new(0));
@@ -55,46 +58,46 @@ impl Faulty {
         Self { address, connections }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// How many clients have come so far.
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 }
 
 impl Replies {
     /// Which line it is, from 1.
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
     /// Says a line.
-    pub fn say(&mut self, line: &[u8]) {
+    pub(crate) fn say(&mut self, line: &[u8]) {
         let _ = self.socket.write_all(&[line, b"\n"].concat());
     }
 
     /// Does not echo this line.
-    pub fn skip(&mut self) {
+    pub(crate) fn skip(&mut self) {
         self.skip = true;
     }
 
     /// Echoes this line after the next.
-    pub fn hold(&mut self, line: &[u8]) {
+    pub(crate) fn hold(&mut self, line: &[u8]) {
         self.held = Some(line.to_vec());
         self.skip = true;
     }
 
     /// Ends the connection.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.skip = true;
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 }
 
-fn converse(socket: TcpStream, greeting: Option<&str>, fault: &dyn Fn(&mut Replies, &[u8])) {
+fn converse(socket: TcpStream, greeting: Option<&str>, fault: &Fault) {
     let _ = socket.set_nodelay(true);
     let Ok(reading) = socket.try_clone() else { return };
     let mut replies = Replies { socket, count: 0, skip: false, held: None };
