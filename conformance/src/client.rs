@@ -148,6 +148,11 @@ impl Client {
         std::mem::take(&mut self.heard).len()
     }
 
+    /// Waits until there is something to read.
+    pub(crate) fn waits_for_input(&mut self) {
+        self.socket.peek(&mut [0]).expect("something to read");
+    }
+
     /// Reads once; `Ok(0)` is the end.
     pub(crate) fn listen(&mut self) -> io::Result<usize> {
         self.listen_to(64 * 1024)

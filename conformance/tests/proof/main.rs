@@ -3,6 +3,7 @@
 
 mod application;
 mod defect;
+mod exemptions;
 mod means;
 mod plain;
 mod socket;

@@ -1,0 +1,44 @@
+//! Exemptions hold for as long as they are needed, and no longer.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use conformance::{Behaviour, CASES, Exemption, check};
+
+use crate::defect::Defect;
+use crate::plain::Plain;
+
+/// Whether the test of a case fails for this backend with this exemption.
+fn fails(backend: Plain, case: &str, exempted: &'static str) -> bool {
+    let exemptions = [Exemption { name: exempted, reason: "it is tried here" }];
+    catch_unwind(AssertUnwindSafe(|| check(Arc::new(backend), case, "proof", &exemptions))).is_err()
+}
+
+#[test]
+fn an_exempted_case_must_fail() {
+    assert!(!fails(Plain::with(Defect::NoGreeting), "greets", "greets"));
+    assert!(fails(Plain::sound(), "greets", "greets"));
+}
+
+#[test]
+fn an_exempted_need_covers_the_cases_that_have_it() {
+    let one_at_a_time = Plain::with(Defect::HoldsTheLoop);
+    assert!(!fails(one_at_a_time, "panic_beside_others", "two_clients_at_once"));
+    assert!(!fails(one_at_a_time, "greets", "two_clients_at_once"));
+    assert!(fails(one_at_a_time, "panic_beside_others", "handlers_elsewhere"));
+}
+
+#[test]
+fn an_exemption_names_something() {
+    assert!(fails(Plain::sound(), "greets", "greats"));
+}
+
+#[test]
+fn every_behaviour_has_cases_and_every_name_is_the_only_one() {
+    let behaviours = (1..=13).filter(|&number| CASES.iter().any(|case| case.behaviour as i32 == number));
+    assert_eq!(behaviours.count(), Behaviour::Capabilities as usize);
+    let mut names: Vec<_> = CASES.iter().map(|case| case.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), CASES.len());
+}
