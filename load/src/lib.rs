@@ -10,6 +10,7 @@ pub mod measurement;
 pub mod plan;
 pub mod search;
 pub mod slo;
+pub mod statistics;
 
 #[cfg(test)]
 mod testing;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What a comparison has shown.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Comparison {
     /// Where, when and how it was measured.
     pub conditions: Conditions,
