@@ -56,6 +56,12 @@ impl Client {
         kernel::wait_for_arrival(self.local(), self.peer(), self.patience);
     }
 
+    /// Waits until all that was sent was read by the server.
+    pub(crate) fn waits_for_reading(&self) {
+        self.waits_for_arrival();
+        kernel::wait_for_reading(self.local(), self.peer(), self.patience);
+    }
+
     /// The next reply. In `raw`, what has come.
     pub(crate) fn hear(&mut self) -> Vec<u8> {
         let heard = self.hear_unless_ended();

@@ -10,6 +10,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 pub(crate) struct End {
     /// How many bytes the other end has not acknowledged.
     pub(crate) unacknowledged: u64,
+    /// How many bytes have come and were not read.
+    pub(crate) unread: u64,
     /// Whether the keepalive timer runs.
     pub(crate) keepalive: bool,
 }
@@ -23,6 +25,14 @@ pub(crate) fn wait_for_arrival(from: SocketAddr, to: SocketAddr, patience: Durat
     }
 }
 
+/// Waits until what came from `from` was read at `to`.
+pub(crate) fn wait_for_reading(from: SocketAddr, to: SocketAddr, patience: Duration) {
+    let deadline = Instant::now() + patience;
+    while end(to, from).is_some_and(|end| end.unread > 0) {
+        assert!(Instant::now() < deadline, "what was sent is not read");
+    }
+}
+
 /// The end of a connection that is at `local`; `None` if there is no such connection, or no way to know.
 pub(crate) fn end(local: SocketAddr, remote: SocketAddr) -> Option<End> {
     let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
@@ -33,10 +43,15 @@ pub(crate) fn end(local: SocketAddr, remote: SocketAddr) -> Option<End> {
         if columns.next()? != local || columns.next()? != remote {
             return None;
         }
-        let (sending, _) = columns.nth(1)?.split_once(':')?;
+        let (sending, received) = columns.nth(1)?.split_once(':')?;
         let (timer, _) = columns.next()?.split_once(':')?;
-        Some(End { unacknowledged: u64::from_str_radix(sending, 16).ok()?, keepalive: timer == KEEPALIVE })
+        let (unacknowledged, unread) = (number(sending)?, number(received)?);
+        Some(End { unacknowledged, unread, keepalive: timer == KEEPALIVE })
     })
+}
+
+fn number(digits: &str) -> Option<u64> {
+    u64::from_str_radix(digits, 16).ok()
 }
 
 /// The timer of a connection that waits for nothing else.
