@@ -7,11 +7,12 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use common::{Backend, Framing, Limits, Overload};
-use handlers::{HANDLERS, Language, Load};
+use handlers::{HANDLERS, Language};
 use registry::BACKENDS;
 use tracing::level_filters::LevelFilter;
 
 use crate::address::host_and_port;
+use crate::load::arguments::Load;
 use crate::quantity::{Size, Time, size_above_zero, time_above_zero};
 use crate::{client, service};
 
@@ -31,6 +32,9 @@ pub(crate) enum Command {
     /// Talk to a server: from a terminal, or through a pipe
     #[command(after_help = CLIENT_EXIT_CODES)]
     Client(Client),
+    /// Make load for a server, and see what that shows
+    #[command(after_help = LOAD_EXIT_CODES)]
+    Load(Box<Load>),
     /// List the backends, and what they can do
     Backends(List),
     /// List the built-in handlers
@@ -107,7 +111,7 @@ pub(crate) struct Serve {
     pub(crate) language: Option<Language>,
 
     #[arg(long, env = "ANYLOOP_WORK", value_name = "LOAD", value_parser = service::load, help = service::work_help())]
-    pub(crate) work: Option<Load>,
+    pub(crate) work: Option<handlers::Load>,
 
     /// The stack of each connection's thread, where a backend has such threads [default: the backend's]
     #[arg(long, env = "ANYLOOP_STACK_SIZE", value_name = "SIZE", value_parser = service::stack_size)]
@@ -217,6 +221,13 @@ terminal is shown escaped, such as `\\x1b`.
 
 Exit codes: 0, the conversation came to its end; 1, there is no server or it vanished, or a reply was too
 long; 2, wrong usage.";
+
+const LOAD_EXIT_CODES: &str = "\
+Every reply is verified. A table goes to standard output; at a terminal, a line on standard error tells how
+it goes. Ctrl-C ends early, and shows what there is.
+
+Exit codes, the first that applies: 2, wrong usage; 4, replies were lost, doubled, reordered, foreign or
+wrong; 1, the --slo was missed, or connections failed; 0.";
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,7 @@ mod escape;
 mod failure;
 mod list;
 mod listen;
+mod load;
 mod log;
 mod quantity;
 mod receipt;
@@ -31,6 +32,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     let output = match command {
         Command::Serve(arguments) => return serve::serve(&arguments),
         Command::Client(arguments) => return client::client(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Load(arguments) => return load::load(&arguments),
         Command::Backends(list) => list::backends(list.json).into_bytes(),
         Command::Handlers(list) => list::handlers(list.json).into_bytes(),
         Command::Completions { shell } => describe::completions(shell),

@@ -195,11 +195,16 @@ impl fmt::Display for Plan {
         write!(f, "{} connections, depth {}", self.connections, self.depth)?;
         match self.pace {
             Pace::Closed => f.write_str(", closed loop")?,
-            Pace::Open { rate, arrivals: Arrivals::Constant } => write!(f, ", {rate}/s")?,
-            Pace::Open { rate, arrivals: Arrivals::Poisson } => write!(f, ", {rate}/s by chance")?,
+            Pace::Open { rate, arrivals: Arrivals::Constant } => write!(f, ", {}/s", rounded(rate))?,
+            Pace::Open { rate, arrivals: Arrivals::Poisson } => write!(f, ", {}/s by chance", rounded(rate))?,
         }
         write!(f, ", {}", self.sizes)
     }
+}
+
+/// A rate, with decimals only where it is small.
+fn rounded(rate: f64) -> f64 {
+    if rate >= 100.0 { rate.round() } else { rate }
 }
 
 impl fmt::Display for Sizes {

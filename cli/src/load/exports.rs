@@ -1,0 +1,61 @@
+//! Where what was measured is written.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use load::export;
+use load::measurement::Measurement;
+
+use super::arguments::Exports;
+use crate::failure::{Failure, print};
+
+impl Exports {
+    /// Finds out before the load begins whether the files can be written.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        for file in self.files().into_iter().flatten().filter(|file| !is_stdout(file)) {
+            let opened = OpenOptions::new().append(true).create(true).open(file);
+            opened.map_err(|error| Failure::Usage(format!("can't write {}: {error}", file.display())))?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was asked for, and the text for people: on standard output, unless that was asked for.
+    pub(super) fn write(&self, measurement: &Measurement, text: &str) -> Result<(), Failure> {
+        if self.files().into_iter().flatten().any(is_stdout) {
+            // Where nobody can be told any more, the files still say it.
+            let _ = io::stderr().write_all(text.as_bytes());
+        } else {
+            print(text.as_bytes())?;
+        }
+        if let Some(file) = &self.json {
+            let mut json = serde_json::to_vec_pretty(measurement)
+                .map_err(|error| Failure::Failed(format!("can't write the measurement as JSON: {error}")))?;
+            json.push(b'\n');
+            write(file, &json)?;
+        }
+        if let Some(file) = &self.csv {
+            write(file, export::csv(std::slice::from_ref(measurement)).as_bytes())?;
+        }
+        if let Some(file) = &self.hgrm {
+            write(file, export::hgrm(&measurement.latency).as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn files(&self) -> [Option<&Path>; 3] {
+        [self.json.as_deref(), self.csv.as_deref(), self.hgrm.as_deref()]
+    }
+}
+
+fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if is_stdout(file) {
+        return print(bytes);
+    }
+    fs::write(file, bytes)
+        .map_err(|error| Failure::Failed(format!("can't write {}: {error}", file.display())))
+}
+
+fn is_stdout(file: &Path) -> bool {
+    file == Path::new("-")
+}

@@ -1,0 +1,79 @@
+//! `anyloop load --find-max-rate`.
+
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use load::engine;
+use load::export;
+use load::measurement::Measurement;
+use load::plan::{Pace, Plan};
+use load::search::{Found, Purpose, Range, find_max_rate};
+
+use super::arguments::Run;
+use super::status::Status;
+use super::{code, failed};
+use crate::failure::Failure;
+
+/// How long a rate is tried; the confirmation takes the whole --duration.
+const TRIAL: Duration = Duration::from_secs(2);
+
+/// Searches the highest rate that keeps the objective.
+pub(super) fn search(arguments: &Run, plan: &Plan, stop: &AtomicBool) -> Result<ExitCode, Failure> {
+    let Some(slo) = arguments.slo else {
+        return Err(Failure::Usage("--find-max-rate needs an --slo".into()));
+    };
+    let status = Status::new();
+    let mut last: Option<Measurement> = None;
+    let trial = Plan { duration: TRIAL.min(plan.duration), ..plan.clone() };
+    let tell =
+        |plan: &Plan, what: &str, rate: f64| status.write(&format!("{what} {rate:.0}/s, {}", plan.sizes));
+    // What a closed loop reaches is more than any open one keeps: the search begins far below.
+    tell(&trial, "looking for a first rate below", 0.0);
+    let capacity = engine::run(&trial, stop, &|_| ()).map_err(failed)?.achieved_rate.max(1.0);
+    let range = Range { first: capacity / 4.0, least: capacity / 1000.0, most: capacity * 4.0 };
+    let mut measure = |rate: f64, purpose: Purpose| {
+        let pace = Pace::Open { rate, arrivals: arguments.arrivals };
+        let plan = match purpose {
+            Purpose::Ramp | Purpose::Bisection => Plan { pace, ..trial.clone() },
+            Purpose::Confirmation => Plan { pace, ..plan.clone() },
+        };
+        tell(&plan, if purpose == Purpose::Confirmation { "confirming" } else { "trying" }, rate);
+        let measurement = engine::run(&plan, stop, &|_| ())?;
+        last = Some(measurement.clone());
+        Ok(measurement)
+    };
+    let found = find_max_rate(&mut measure, &slo, range).map_err(failed)?;
+    status.clear();
+    let Some(last) = last else { return Err(Failure::Failed("the search was interrupted".into())) };
+    let mut text = describe(&found, &slo.to_string());
+    text.push_str("\nThe last measurement:\n\n");
+    text.push_str(&export::table(&last));
+    arguments.exports.write(&last, &text)?;
+    Ok(match found.confirmation {
+        Some((_, true)) => ExitCode::SUCCESS,
+        _ if last.verification.bad() > 0 => code(&last, None),
+        _ => ExitCode::FAILURE,
+    })
+}
+
+fn describe(found: &Found, slo: &str) -> String {
+    let mut text = match (found.highest_pass, found.lowest_fail) {
+        (Some(pass), Some(fail)) => format!("{slo} is kept at {pass:.0}/s, and fails at {fail:.0}/s\n"),
+        (Some(pass), None) => format!("{slo} is kept at {pass:.0}/s, and nothing higher was tried\n"),
+        (None, Some(fail)) => format!("{slo} fails at {fail:.0}/s, and at every rate that was tried\n"),
+        (None, None) => format!("nothing was measured that says whether {slo} is kept\n"),
+    };
+    match found.confirmation {
+        Some((rate, true)) => text.push_str(&format!("confirmed at {rate:.0}/s\n")),
+        Some((rate, false)) => text.push_str(&format!("NOT confirmed: at {rate:.0}/s it failed\n")),
+        None => {}
+    }
+    if found.generator_limited {
+        text.push_str("the generator was busy where it failed: the server may not have been the limit\n");
+    }
+    if found.interrupted {
+        text.push_str("interrupted: the bracket is wider than it should be\n");
+    }
+    text
+}
