@@ -17,6 +17,7 @@ pub(crate) struct Client {
     framing: Framing,
     /// What has come and was not asked for yet.
     heard: Vec<u8>,
+    buffer: Box<[u8]>,
     patience: Duration,
 }
 
@@ -28,7 +29,11 @@ impl Client {
         buffers: Option<usize>,
     ) -> Self {
         let socket = connect(address, patience, buffers).expect("a connection to the server");
-        Self { socket, framing, heard: Vec::new(), patience }
+        Self::over(socket, framing, patience)
+    }
+
+    fn over(socket: TcpStream, framing: Framing, patience: Duration) -> Self {
+        Self { socket, framing, heard: Vec::new(), buffer: vec![0; 64 * 1024].into(), patience }
     }
 
     /// Sends a message in its framing.
@@ -166,11 +171,10 @@ impl Client {
 
     /// What was read once, at most `piece` bytes, goes behind what was heard.
     pub(crate) fn listen_to(&mut self, piece: usize) -> io::Result<usize> {
-        let start = self.heard.len();
-        self.heard.resize(start + piece, 0);
-        let result = self.socket.read(&mut self.heard[start..]);
-        self.heard.truncate(start + *result.as_ref().unwrap_or(&0));
-        result
+        let piece = piece.min(self.buffer.len());
+        let count = self.socket.read(&mut self.buffer[..piece])?;
+        self.heard.extend_from_slice(&self.buffer[..count]);
+        Ok(count)
     }
 
     /// Ends its input, and goes on listening.
@@ -191,7 +195,7 @@ impl Client {
     /// A second handle on the same connection.
     pub(crate) fn another(&self) -> Self {
         let socket = self.socket.try_clone().expect("a duplicate of a socket");
-        Self { socket, framing: self.framing, heard: Vec::new(), patience: self.patience }
+        Self::over(socket, self.framing, self.patience)
     }
 
     /// Its own address.
