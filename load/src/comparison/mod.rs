@@ -1,7 +1,25 @@
 //! What a comparison has shown, as plain data: `report.json` is this, and the page and the tables are drawn
 //! from it alone. Times are in microseconds, rates in messages per second, memory in bytes.
 
+mod budget;
+mod calibration;
+mod idle;
+mod laboratory;
+mod lineup;
+mod medians;
+mod progress;
+mod runner;
+mod sample;
+mod schedule;
+mod server;
+mod settings;
+mod sweeps;
+
 use serde::{Deserialize, Serialize};
+
+pub use progress::{Event, Stage, Step};
+pub use runner::compare;
+pub use settings::{Candidate, Settings, Tier};
 
 /// What a comparison has shown.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]

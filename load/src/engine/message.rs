@@ -72,7 +72,7 @@ pub(super) enum Reply<'a> {
 
 impl Expect {
     /// The line that comes before any reply.
-    pub(super) fn greeting(self) -> Option<&'static [u8]> {
+    pub(crate) fn greeting(self) -> Option<&'static [u8]> {
         match self {
             Self::Echo | Self::Any => None,
             Self::Counter => Some("連接成功!".as_bytes()),
