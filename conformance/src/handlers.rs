@@ -1,7 +1,7 @@
 //! The handler of most cases: it does what the messages say.
 
 use std::panic::resume_unwind;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use common::{Blocking, CloseReason, Flow, Framing, Handler, Limits, Peer, Replies, Service, Session};
 
@@ -135,11 +135,11 @@ impl Session for Scene {
                 Flow::Continue
             }
             ("big", length) => {
-                out.send(&filling(length.parse().unwrap_or(0)));
+                out.send(filling(length.parse().unwrap_or(0)));
                 Flow::Continue
             }
             ("last", length) => {
-                out.send(&filling(length.parse().unwrap_or(0)));
+                out.send(filling(length.parse().unwrap_or(0)));
                 Flow::Close
             }
             (word, _) => {
@@ -170,9 +170,15 @@ pub(crate) fn limited(mut service: Service, limit: impl FnOnce(&mut Limits)) -> 
 }
 
 /// Text in which every piece that is lost, doubled or moved shows.
-pub(crate) fn filling(length: usize) -> Vec<u8> {
-    (0..).flat_map(|number: u32| format!("{number:x},").into_bytes()).take(length).collect()
+pub(crate) fn filling(length: usize) -> &'static [u8] {
+    static FILLING: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let numbers = (0..).flat_map(|number: u32| format!("{number:x},").into_bytes());
+        numbers.take(MOST_FILLING).collect()
+    });
+    &FILLING[..length.min(MOST_FILLING)]
 }
+
+const MOST_FILLING: usize = 1_000_000;
 
 /// Panics without a message on stderr, of which there would be thousands.
 fn panic_quietly() -> ! {

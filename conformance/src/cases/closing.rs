@@ -67,7 +67,7 @@ pub(crate) fn no_reset_eats_the_last_reply(subject: &Subject) {
     let more = "more\n".repeat(32 * 1024 / 5);
     client.send(format!("last {LENGTH}\n{more}"));
     let heard = client.hear_all_in_pieces_of(16 * 1024, Duration::from_millis(1));
-    assert!(heard == [filling(LENGTH), b"\n".to_vec()].concat(), "{} bytes of {LENGTH}", heard.len());
+    assert!(heard == [filling(LENGTH), b"\n"].concat(), "{} bytes of {LENGTH}", heard.len());
 }
 
 pub(crate) fn no_reset_eats_an_error_reply(subject: &Subject) {

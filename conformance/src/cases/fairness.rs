@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use common::{Service, Workers};
 
@@ -16,8 +17,8 @@ pub(crate) fn a_hog_takes_turns(subject: &Subject) {
     let server = subject.serve(on_workers(1, Scripted::new().service(), subject));
     let hog = server.connect_greeted();
     beside_a_hog(hog, |heard| {
+        is_served(heard, subject.patience());
         let mut clients: Vec<_> = (0..4).map(|_| server.connect_greeted()).collect();
-        let before = heard.load(Ordering::Relaxed);
         for number in 1..=50 {
             for client in &mut clients {
                 client.say("please");
@@ -26,9 +27,17 @@ pub(crate) fn a_hog_takes_turns(subject: &Subject) {
                 client.hears(format!("{number}:please"));
             }
         }
-        let after = heard.load(Ordering::Relaxed);
-        assert!(after > before, "the hog was not served meanwhile");
+        is_served(heard, subject.patience());
     });
+}
+
+/// Waits until the hog has heard more.
+fn is_served(heard: &AtomicUsize, patience: Duration) {
+    let (before, deadline) = (heard.load(Ordering::Relaxed), Instant::now() + patience);
+    while heard.load(Ordering::Relaxed) == before {
+        assert!(Instant::now() < deadline, "the hog is not served");
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// The service on so many workers, where they can be chosen.
