@@ -11,6 +11,12 @@ use async_std::net::TcpStream;
 /// A socket of async-std's.
 pub(crate) struct Socket(pub(crate) TcpStream);
 
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 impl TryFrom<Socket> for OwnedFd {
     type Error = io::Error;
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
@@ -10,6 +10,7 @@ use std::time::Instant;
 use crate::core::{CloseReason, Overload};
 use crate::serving::accept_errors::{Backoff, Fault, Seldom, fault};
 use crate::serving::conversation::Conversation;
+use crate::serving::socket;
 use crate::serving::state::{Phase, State};
 
 /// The door of a server. The accept loop of every backend asks it what to do:
@@ -23,6 +24,8 @@ pub struct Acceptor {
     failures: Seldom,
     refusals: Seldom,
     broken: Option<io::Error>,
+    /// Whether the next client may have connected before the listener was prepared.
+    early: bool,
 }
 
 /// What an accept loop is to do.
@@ -52,7 +55,7 @@ pub const ACCEPTS_IN_A_TURN: usize = 16;
 impl Acceptor {
     pub(super) fn new(state: Arc<State>) -> Self {
         let (backoff, failures, refusals) = Default::default();
-        Self { state, backoff, failures, refusals, broken: None }
+        Self { state, backoff, failures, refusals, broken: None, early: true }
     }
 
     /// Who is to be woken when the server stops, or when there is somebody to accept after a pause.
@@ -76,9 +79,14 @@ impl Acceptor {
     }
 
     /// Lets in who was accepted, or refuses them, or sees to what went wrong.
-    pub fn admit<S: TryInto<OwnedFd>>(&mut self, accepted: io::Result<(S, SocketAddr)>) -> Admission<S> {
+    pub fn admit<S: AsFd + TryInto<OwnedFd>>(
+        &mut self,
+        accepted: io::Result<(S, SocketAddr)>,
+    ) -> Admission<S> {
         match accepted {
             Ok((socket, client)) => {
+                // They come in the order in which they connected.
+                self.early = self.early && !socket::prepare_early(&socket, &self.state.service.limits);
                 self.backoff.succeeded();
                 self.state.ledger.accepted();
                 match self.state.enter_client(client) {

@@ -14,7 +14,22 @@ use crate::core::Limits;
 /// connection costs no call for them.
 pub(super) fn prepare(listener: &TcpListener, limits: &Limits) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    let socket = SockRef::from(listener);
+    set_options(listener, limits)
+}
+
+/// Prepares a socket that was accepted, if its client had connected before the listener was prepared. Tells
+/// whether it had not, and so has inherited the options.
+pub(super) fn prepare_early(socket: impl AsFd, limits: &Limits) -> bool {
+    let inherited = SockRef::from(&socket).keepalive().unwrap_or(true);
+    if !inherited {
+        // Its client may be gone already, which shows when it is read.
+        let _ = set_options(&socket, limits);
+    }
+    inherited
+}
+
+fn set_options(socket: &impl AsFd, limits: &Limits) -> io::Result<()> {
+    let socket = SockRef::from(socket);
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL);
     socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_RETRIES))?;
     socket.set_tcp_nodelay(true)?;
@@ -80,4 +95,31 @@ fn out_queue(socket: BorrowedFd<'_>) -> i32 {
 pub(super) fn end_writing(socket: BorrowedFd<'_>) {
     // The peer may be gone already; there is nothing to be told to it then.
     let _ = rustix::net::shutdown(socket, Shutdown::Write);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn whoever_connects_and_whenever_has_the_options() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let limits = Limits::default();
+        let early = TcpStream::connect(address).unwrap();
+        prepare(&listener, &limits).unwrap();
+        let late = TcpStream::connect(address).unwrap();
+        for (client, inherits) in [(early, false), (late, true)] {
+            let (socket, peer) = listener.accept().unwrap();
+            assert_eq!(peer, client.local_addr().unwrap());
+            assert_eq!(prepare_early(&socket, &limits), inherits);
+            let socket = SockRef::from(&socket);
+            assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_TIME);
+            #[cfg(target_os = "linux")]
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED));
+        }
+    }
 }
