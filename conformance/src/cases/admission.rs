@@ -26,6 +26,7 @@ pub(crate) fn refuses_beyond_the_limit(subject: &Subject) {
     leaving.hears_end();
     clients.push(server.connect_greeted());
     server.connect().hears_last("ERR busy");
+    drop(clients);
     let report = server.stop();
     assert_eq!((report.accepted, report.reason(CloseReason::Busy)), (10, 6));
 }

@@ -14,7 +14,9 @@ use crate::subject::Subject;
 
 pub(crate) fn a_hog_takes_turns(subject: &Subject) {
     // On one worker, where there is a choice: there everybody else depends on the hog's turns.
-    let server = subject.serve(on_workers(1, Scripted::new().service(), subject));
+    // Small buffers, so that little is left to be answered when the hog ends.
+    let service = on_workers(1, Scripted::new().service(), subject);
+    let server = subject.serve_with_buffers(service, 64 * 1024);
     let hog = server.connect_greeted();
     beside_a_hog(hog, |heard| {
         is_served(heard, subject.patience());

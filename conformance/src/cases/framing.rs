@@ -42,7 +42,7 @@ pub(crate) fn one_byte_at_a_time(subject: &Subject) {
         for (index, byte) in input.iter().enumerate() {
             client.send([*byte]);
             // For some it is made sure that they are read alone; more would take long.
-            if index < 8 {
+            if index < 4 {
                 client.waits_for_reading();
             }
         }
