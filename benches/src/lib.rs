@@ -1,0 +1,122 @@
+//! What the benches have in common: every backend as a server in this process, and the pure core fed from
+//! memory.
+
+use std::io::{self, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use common::{Backend, Connection, Framing, MAX_READ, Next, Outbox, Report, Service, Stop};
+use handlers::Echo;
+
+/// A backend that serves `echo` in this process, until it is dropped.
+pub struct Server {
+    address: SocketAddr,
+    stop: Stop,
+    thread: Option<JoinHandle<io::Result<Report>>>,
+}
+
+impl Server {
+    /// Starts it on a port of its own, with the default limits: deadlines and accounting are part of what is
+    /// measured.
+    ///
+    /// # Panics
+    /// If there is no port.
+    pub fn start(backend: &'static dyn Backend) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let service = Arc::new(Service::framed(Arc::new(Echo), Framing::Line));
+        let stop = Stop::new();
+        let its_stop = stop.clone();
+        let thread = thread::spawn(move || backend.serve(listener, service, &its_stop));
+        Self { address, stop, thread: Some(thread) }
+    }
+
+    /// A client of it.
+    ///
+    /// # Panics
+    /// If the server can't be reached.
+    pub fn connect(&self) -> TcpStream {
+        let socket = TcpStream::connect(self.address).expect("the server is there");
+        socket.set_nodelay(true).expect("the socket stands");
+        socket
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.now();
+        if let Some(thread) = self.thread.take() {
+            let served = thread.join().expect("a server doesn't panic");
+            served.expect("it serves to the end");
+        }
+    }
+}
+
+/// The backends that can hold so many connections at once.
+pub fn backends(connections: usize) -> impl Iterator<Item = &'static dyn Backend> {
+    let holds = move |backend: &&dyn Backend| {
+        backend.capabilities().max_connections.is_none_or(|most| most >= connections)
+    };
+    registry::BACKENDS.iter().copied().filter(holds)
+}
+
+/// Reads exactly `count` bytes of replies.
+///
+/// # Panics
+/// If the server ends the connection.
+pub fn read(mut socket: &TcpStream, count: usize, buffer: &mut [u8]) {
+    socket.read_exact(&mut buffer[..count]).expect("the server answers");
+}
+
+/// A connection in memory, for `echo` in a framing.
+pub struct Core {
+    connection: Connection,
+    out: Outbox,
+    now: Instant,
+}
+
+impl Core {
+    /// One that has been opened.
+    pub fn new(framing: Framing) -> Self {
+        let service = Arc::new(Service::framed(Arc::new(Echo), framing));
+        let (now, mut out) = (Instant::now(), Outbox::new());
+        let mut connection = Connection::new(service, SocketAddr::from(([127, 0, 0, 1], 1)), now);
+        connection.run(&mut out, now);
+        Self { connection, out, now }
+    }
+
+    /// Has all of `input` answered, as if it came with reads of the usual size. Tells how many bytes were said.
+    pub fn answer(&mut self, input: &[u8]) -> usize {
+        let mut said = 0;
+        for read in input.chunks(MAX_READ) {
+            self.connection.receive(read, &mut self.out, self.now);
+            loop {
+                match self.connection.what_now(&mut self.out) {
+                    Next::Write => {
+                        let count = self.connection.output(&self.out).len();
+                        self.connection.wrote(count, &mut self.out, self.now);
+                        said += count;
+                    }
+                    Next::Run => self.connection.run(&mut self.out, self.now),
+                    Next::Read | Next::Done(_) => break,
+                }
+            }
+        }
+        said
+    }
+}
+
+/// How many messages [`messages`] makes.
+pub const MESSAGES: usize = 16 * 1024 / 32;
+
+/// A read full of messages: 32 bytes each in `line`, line end included, and as many in the other framings.
+pub fn messages(framing: Framing) -> Vec<u8> {
+    let payload = [b'm'; 31];
+    match framing {
+        Framing::Line => [&payload[..], b"\n"].concat().repeat(MESSAGES),
+        Framing::Length => [&31_u32.to_be_bytes()[..], &payload[..]].concat().repeat(MESSAGES),
+        Framing::Raw => payload.repeat(MESSAGES),
+    }
+}
