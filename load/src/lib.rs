@@ -8,6 +8,7 @@ pub mod engine;
 pub mod export;
 pub mod measurement;
 pub mod plan;
+pub mod report;
 pub mod search;
 pub mod slo;
 pub mod statistics;

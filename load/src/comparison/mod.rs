@@ -26,7 +26,7 @@ pub use settings::{Candidate, Settings, Tier};
 pub struct Comparison {
     /// Where, when and how it was measured.
     pub conditions: Conditions,
-    /// Who was measured, in the order of the tables. The first that is not a control is the reference.
+    /// Who was measured, in the order of the tables. The one that has a control is the reference.
     pub subjects: Vec<Subject>,
     /// Under which loads, each in every round.
     pub shapes: Vec<Shape>,

@@ -9,7 +9,8 @@ use crate::comparison::Comparison;
 /// All that may be concluded from a comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Assessment {
-    /// Whom the others are compared with: the first that is no control and did not fail.
+    /// Whom the others are compared with: the one that has a control, because only against it the noise is
+    /// known; if that failed, the first who did not.
     pub reference: Option<usize>,
     /// The second run of the reference.
     pub control: Option<usize>,
@@ -171,9 +172,10 @@ impl Standing {
 }
 
 fn shape_assessment(comparison: &Comparison, shape: usize, ranked: &[usize]) -> ShapeAssessment {
-    let reference = ranked.iter().copied().find(|&subject| {
-        comparison.samples.iter().any(|sample| sample.shape == shape && sample.subject == subject)
-    });
+    let ran = |subject: usize| comparison.samples.iter().any(|of| of.shape == shape && of.subject == subject);
+    let here = || ranked.iter().copied().filter(|&subject| ran(subject));
+    let reference =
+        here().find(|&subject| control_of(comparison, subject).is_some_and(ran)).or_else(|| here().next());
     let floors: Vec<_> =
         Metric::ALL.into_iter().map(|metric| (metric, floor_of(comparison, shape, metric))).collect();
     let mut rows = Vec::new();

@@ -28,7 +28,7 @@ pub mod rounds;
 mod trials;
 pub mod verdict;
 
-pub use assessment::{Assessment, Row, ShapeAssessment, assess};
+pub use assessment::{Assessment, Row, ShapeAssessment, Standing, assess};
 pub use estimate::{Confidence, Estimate, Interval, Method};
 pub use metric::Metric;
 pub use regression::{Change, Drift, Refusal};

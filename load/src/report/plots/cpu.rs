@@ -1,0 +1,85 @@
+//! Server CPU time for each message: the headline metric, in lengths that can be compared.
+
+use super::super::summary::shape_title;
+use super::super::wording::time;
+use super::frame::Frame;
+use super::scale::Scale;
+use super::svg::{Anchor, Svg};
+use super::{Figure, RIGHT, WIDTH, name, series};
+use crate::comparison::Comparison;
+use crate::statistics::{Assessment, Metric, Row};
+
+const LINE: f64 = 26.0;
+const NAMES: f64 = 120.0;
+
+pub(super) fn figure(comparison: &Comparison, assessment: &Assessment) -> Figure {
+    let shapes: Vec<usize> =
+        (0..assessment.shapes.len()).filter(|&shape| !rows(assessment, shape).is_empty()).collect();
+    let longest = shapes
+        .iter()
+        .flat_map(|&shape| rows(assessment, shape))
+        .map(|row| row.level.interval.map_or(0.0, |interval| interval.high).max(row.level.median));
+    // An interval of two or three rounds may reach to the moon: the bars must stay readable.
+    let medians = shapes.iter().flat_map(|&shape| rows(assessment, shape)).map(|row| row.level.median);
+    let most = longest.fold(0.0, f64::max).min(2.0 * medians.fold(0.0, f64::max));
+    let x = Scale::from_zero([most]);
+    Figure {
+        key: "cpu",
+        question: "What does a message cost?",
+        caption: "Server CPU time for each message: full colour is the server's own code, pale is the kernel on \
+                  its behalf. The whisker is the 95 % interval of the median over the rounds. A server that is \
+                  kept busy answers several messages for one wake-up, so a message costs less than at a low rate."
+            .to_owned(),
+        pictures: shapes.iter().map(|&shape| picture(comparison, assessment, shape, x)).collect(),
+        missing: "CPU time was not measured. Every tier measures it where the server is a process of its own.",
+    }
+}
+
+fn rows(assessment: &Assessment, shape: usize) -> Vec<&Row> {
+    assessment.shapes[shape].rows.iter().filter(|row| row.metric == Metric::Cpu).collect()
+}
+
+fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize, x: Scale) -> String {
+    let rows = rows(assessment, shape);
+    let bottom = 30.0 + LINE * rows.len() as f64;
+    let frame =
+        Frame { left: NAMES, right: RIGHT, top: 28.0, bottom, x, y: Scale::over(0.0, rows.len() as f64) };
+    let mut svg = Svg::new(WIDTH, bottom + 42.0);
+    svg.text("name", (0.0, 16.0), Anchor::Start, &shape_title(comparison, shape));
+    for tick in x.ticks() {
+        svg.line("grid", (frame.x(tick), frame.top), (frame.x(tick), bottom));
+    }
+    frame.draw_x(&mut svg, &x.ticks(), |value| format!("{value}"), "µs of CPU time for each message");
+    for (index, row) in rows.iter().enumerate() {
+        let (top, class, who) =
+            (frame.top + 5.0 + LINE * index as f64, series(row.subject), name(comparison, row.subject));
+        let (low, high) = (top, top + LINE - 9.0);
+        let middle = f64::midpoint(low, high);
+        let total = row.level.median;
+        let own = total * own_share(comparison, shape, row.subject);
+        svg.text(&format!("label {class}"), (NAMES - 9.0, middle + 4.0), Anchor::End, who);
+        let says = format!("{who}: {} in its own code", time(own));
+        svg.area(&format!("bar {class}"), (frame.x(0.0), low), (frame.x(own), high), &says);
+        let says = format!("{who}: {} in the kernel", time(total - own));
+        svg.area(&format!("bar kernel {class}"), (frame.x(own), low), (frame.x(total), high), &says);
+        let mut end = frame.x(total);
+        if let Some(interval) = row.level.interval {
+            let (from, to) = (frame.x(interval.low), frame.x(interval.high));
+            svg.line("whisker", (from, middle), (to, middle));
+            svg.line("whisker", (from, middle - 4.0), (from, middle + 4.0));
+            svg.line("whisker", (to, middle - 4.0), (to, middle + 4.0));
+            end = end.max(to);
+        }
+        svg.text("value", (end + 9.0, middle + 4.0), Anchor::Start, &time(total));
+    }
+    svg.finish(&format!("CPU time for each message, {}", shape_title(comparison, shape)))
+}
+
+/// The part of a subject's CPU time that is spent in its own code.
+fn own_share(comparison: &Comparison, shape: usize, subject: usize) -> f64 {
+    let of_it = comparison.samples.iter().filter(|sample| sample.shape == shape && sample.subject == subject);
+    let (own, kernel) =
+        of_it.fold((0.0, 0.0), |(own, kernel), sample| (own + sample.cpu_user, kernel + sample.cpu_system));
+    let share = own / (own + kernel);
+    if share.is_finite() { share.clamp(0.0, 1.0) } else { 1.0 }
+}

@@ -1,0 +1,73 @@
+//! The plots, as SVG that stands within the page.
+//!
+//! They are drawn by hand rather than by a plotting library. What serves the reader here is what libraries don't
+//! do: colours that follow the page from light to dark to paper, because they are names in a style sheet; labels
+//! at the curves in place of a legend; an axis of percentiles; overloaded points that are shown and yet never
+//! joined. All of it together is shorter than the code that would bend a library to it.
+
+mod connections;
+mod cpu;
+mod frame;
+mod isolation;
+mod latency;
+mod memory;
+mod percentiles;
+mod rounds;
+mod scale;
+mod svg;
+
+use crate::comparison::Comparison;
+use crate::statistics::Assessment;
+
+/// A plot with what it is for.
+pub(super) struct Figure {
+    /// A short name, for links.
+    pub(super) key: &'static str,
+    /// The question that it answers.
+    pub(super) question: &'static str,
+    /// How to read it.
+    pub(super) caption: String,
+    /// The pictures; none if there is no data.
+    pub(super) pictures: Vec<String>,
+    /// What to do to get the data.
+    pub(super) missing: &'static str,
+}
+
+/// All plots in the order of the page.
+pub(super) fn figures(comparison: &Comparison, assessment: &Assessment) -> Vec<Figure> {
+    vec![
+        latency::figure(comparison, assessment),
+        percentiles::figure(comparison, assessment),
+        connections::figure(comparison, assessment),
+        cpu::figure(comparison, assessment),
+        memory::figure(comparison, assessment),
+        isolation::figure(comparison, assessment),
+        rounds::figure(comparison, assessment),
+    ]
+}
+
+/// The width of every picture.
+const WIDTH: f64 = 760.0;
+
+/// Where the room for labels at the right begins.
+const RIGHT: f64 = 600.0;
+
+/// Where the room for numbers at the left ends.
+const LEFT: f64 = 62.0;
+
+/// The class of a subject's series: its colour and dashes, everywhere the same.
+fn series(subject: usize) -> String {
+    format!("s{}", subject % SERIES)
+}
+
+/// How many subjects have a colour and dashes of their own.
+const SERIES: usize = 8;
+
+/// Subjects of which something can be shown: no controls, none that failed.
+fn shown(assessment: &Assessment) -> impl Iterator<Item = usize> + '_ {
+    assessment.ranked.iter().copied()
+}
+
+fn name(comparison: &Comparison, subject: usize) -> &str {
+    &comparison.subjects[subject].name
+}

@@ -1,0 +1,167 @@
+//! The comparison for a terminal: at most a hundred columns.
+
+use super::conclusion::sentences;
+use super::summary::{Line, Summary, heading, summaries};
+use crate::comparison::Comparison;
+use crate::statistics::assess;
+
+/// How a terminal is written to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    /// Whether colours may be used: it is a terminal, and `NO_COLOR` is not set.
+    pub colour: bool,
+    /// Whether letters beyond ASCII may be used.
+    pub unicode: bool,
+}
+
+/// So many columns at the most.
+const WIDTH: usize = 100;
+
+/// The verdict and a table for each load.
+pub fn to_table(comparison: &Comparison, style: Style) -> String {
+    let assessment = assess(comparison);
+    let mut text = String::new();
+    for summary in summaries(comparison, &assessment) {
+        for line in layout(&summary, style) {
+            text.push_str(&paint(&line, style));
+            text.push('\n');
+        }
+        text.push('\n');
+    }
+    let verdict = sentences(comparison, &assessment).join(" ").replace("**", "");
+    let verdict = if style.unicode { verdict } else { to_ascii(&verdict) };
+    for line in wrap(&verdict) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    if style.unicode { text } else { to_ascii(&text) }
+}
+
+/// What a line is, for its colour.
+enum Kind {
+    Title,
+    Plain,
+    Failed,
+}
+
+struct Row {
+    kind: Kind,
+    text: String,
+}
+
+/// The lines of one load's table. The headline metric comes with its ratio and verdict, the others as values
+/// only: their ratios are in the page.
+fn layout(summary: &Summary, style: Style) -> Vec<Row> {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut headings = vec!["backend".to_owned()];
+    for (index, metric) in summary.metrics.iter().enumerate() {
+        headings.push(heading(*metric).to_owned());
+        if index == 0 {
+            headings.extend(["ratio (interval)".to_owned(), "verdict".to_owned()]);
+        }
+    }
+    rows.push(headings);
+    rows.extend(summary.lines.iter().map(columns));
+    if !style.unicode {
+        // Before it is laid out, because some letters become two.
+        rows.iter_mut().flatten().for_each(|cell| *cell = to_ascii(cell));
+    }
+    let count = rows.iter().filter(|row| row.len() > 2).map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter(|row| row.len() == count).map(|row| row[column].chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..count).map(width).collect();
+    let mut laid = vec![Row { kind: Kind::Title, text: cut(&summary.title) }];
+    for row in rows {
+        let kind = if row.len() < count { Kind::Failed } else { Kind::Plain };
+        let mut text = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let width = widths.get(column).copied().unwrap_or(0);
+            let is_text = column == 0 || column == 2 || column == 3 || row.len() < count;
+            let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
+            let gap = if column == 0 { "" } else { "  " };
+            text += &if is_text { format!("{gap}{cell}{padding}") } else { format!("{gap}{padding}{cell}") };
+        }
+        laid.push(Row { kind, text: cut(text.trim_end()) });
+    }
+    laid
+}
+
+fn columns(line: &Line) -> Vec<String> {
+    let name =
+        if line.remark.contains("legacy") { format!("{} (legacy)", line.name) } else { line.name.clone() };
+    if let Some(why) = &line.failed {
+        return vec![name, format!("FAILED: {why}")];
+    }
+    let mut columns = vec![name];
+    for (index, cell) in line.cells.iter().enumerate() {
+        let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+        columns.push(or_dash(&cell.value));
+        if index == 0 {
+            columns.push(or_dash(&cell.ratio));
+            let reference = cell.verdict.is_empty() && line.remark.contains("reference");
+            columns.push(if reference { "reference".to_owned() } else { or_dash(&cell.verdict) });
+        }
+    }
+    columns
+}
+
+fn paint(row: &Row, style: Style) -> String {
+    match row.kind {
+        Kind::Title if style.colour => format!("\x1b[1m{}\x1b[0m", row.text),
+        Kind::Failed if style.colour => format!("\x1b[31m{}\x1b[0m", row.text),
+        _ => row.text.clone(),
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(WIDTH).collect()
+}
+
+fn wrap(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.len() - 1;
+        if !lines[last].is_empty() && lines[last].chars().count() + 1 + word.chars().count() > WIDTH {
+            lines.push(String::new());
+        }
+        let last = lines.len() - 1;
+        if !lines[last].is_empty() {
+            lines[last].push(' ');
+        }
+        lines[last] += &cut(word);
+    }
+    lines
+}
+
+/// The same with ASCII alone.
+fn to_ascii(text: &str) -> String {
+    let mut ascii = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            'µ' => ascii.push('u'),
+            '×' => ascii.push('x'),
+            '–' => ascii.push('-'),
+            '±' => ascii.push_str("+-"),
+            '≤' => ascii.push_str("<="),
+            '’' => ascii.push('\''),
+            other if other.is_ascii() => ascii.push(other),
+            _ => ascii.push('?'),
+        }
+    }
+    ascii
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_wrapped_and_cleaned() {
+        let lines = wrap(&"word ".repeat(50));
+        assert_eq!(lines.len(), 3);
+        assert!(lines.iter().all(|line| line.len() <= WIDTH));
+        assert_eq!(cut("a\x1b[31mb"), "a[31mb");
+        assert_eq!(to_ascii("±3 µs 2× 1–2 ≤ é"), "+-3 us 2x 1-2 <= ?");
+    }
+}
