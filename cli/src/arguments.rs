@@ -12,6 +12,7 @@ use registry::BACKENDS;
 use tracing::level_filters::LevelFilter;
 
 use crate::address::host_and_port;
+use crate::compare::arguments::Compare;
 use crate::load::arguments::Load;
 use crate::quantity::{Size, Time, size_above_zero, time_above_zero};
 use crate::{client, service};
@@ -35,6 +36,9 @@ pub(crate) enum Command {
     /// Make load for a server, and see what that shows
     #[command(after_help = LOAD_EXIT_CODES)]
     Load(Box<Load>),
+    /// Compare the backends under the same load: which of them suits it
+    #[command(after_help = COMPARE_EXIT_CODES)]
+    Compare(Box<Compare>),
     /// List the backends, and what they can do
     Backends(List),
     /// List the built-in handlers
@@ -71,62 +75,62 @@ pub(crate) struct Serve {
     pub(crate) listen: String,
 
     /// How many threads work [default: the cores]
-    #[arg(long, env = "ANYLOOP_WORKERS", value_name = "COUNT")]
+    #[arg(long, env = "ANYLOOP_WORKERS", value_name = "COUNT", value_parser = service::workers)]
     pub(crate) workers: Option<NonZeroUsize>,
-
-    #[arg(long, env = "ANYLOOP_MAX_CONNECTIONS", value_name = "COUNT", help = service::max_connections_help())]
-    pub(crate) max_connections: Option<NonZeroUsize>,
-
-    /// What becomes of the clients beyond --max-connections [default: refuse]
-    #[arg(long, env = "ANYLOOP_OVERLOAD", value_parser = overloads())]
-    pub(crate) overload: Option<Overload>,
-
-    /// The longest message, without its line end or length
-    #[arg(long, env = "ANYLOOP_MAX_MESSAGE", value_name = "SIZE", value_parser = size_above_zero,
-          default_value_t = Size(Limits::default().max_message))]
-    pub(crate) max_message: Size,
-
-    /// How long a client may be silent between two messages; 0 is for ever
-    #[arg(long, env = "ANYLOOP_IDLE_TIMEOUT", value_name = "TIME",
-          default_value_t = Time(Limits::default().idle_timeout.unwrap_or_default()))]
-    pub(crate) idle_timeout: Time,
-
-    /// How long a message may take from its first byte to its last
-    #[arg(long, env = "ANYLOOP_MESSAGE_TIMEOUT", value_name = "TIME", value_parser = time_above_zero,
-          default_value_t = Time(Limits::default().message_timeout))]
-    pub(crate) message_timeout: Time,
-
-    /// How long a client may take no byte of its replies
-    #[arg(long, env = "ANYLOOP_WRITE_TIMEOUT", value_name = "TIME", value_parser = time_above_zero,
-          default_value_t = Time(Limits::default().write_timeout))]
-    pub(crate) write_timeout: Time,
-
-    /// How long conversations may go on once the server was told to stop
-    #[arg(long, env = "ANYLOOP_DRAIN_TIMEOUT", value_name = "TIME",
-          default_value_t = Time(Limits::default().drain_timeout))]
-    pub(crate) drain_timeout: Time,
-
-    /// The language of the handler `counter` [default: zh]
-    #[arg(long, env = "ANYLOOP_LANGUAGE", value_parser = languages())]
-    pub(crate) language: Option<Language>,
-
-    #[arg(long, env = "ANYLOOP_WORK", value_name = "LOAD", value_parser = service::load, help = service::work_help())]
-    pub(crate) work: Option<handlers::Load>,
 
     /// The stack of each connection's thread, where a backend has such threads [default: the backend's]
     #[arg(long, env = "ANYLOOP_STACK_SIZE", value_name = "SIZE", value_parser = service::stack_size)]
     pub(crate) stack_size: Option<NonZeroUsize>,
 
+    #[arg(long, env = "ANYLOOP_MAX_CONNECTIONS", help_heading = LIMITS, value_name = "COUNT", help = service::max_connections_help())]
+    pub(crate) max_connections: Option<NonZeroUsize>,
+
+    /// What becomes of the clients beyond --max-connections [default: refuse]
+    #[arg(long, env = "ANYLOOP_OVERLOAD", help_heading = LIMITS, value_parser = overloads())]
+    pub(crate) overload: Option<Overload>,
+
+    /// The longest message, without its line end or length
+    #[arg(long, env = "ANYLOOP_MAX_MESSAGE", help_heading = LIMITS, value_name = "SIZE", value_parser = size_above_zero,
+          default_value_t = Size(Limits::default().max_message))]
+    pub(crate) max_message: Size,
+
+    /// How long a client may be silent between two messages; 0 is for ever
+    #[arg(long, env = "ANYLOOP_IDLE_TIMEOUT", help_heading = LIMITS, value_name = "TIME",
+          default_value_t = Time(Limits::default().idle_timeout.unwrap_or_default()))]
+    pub(crate) idle_timeout: Time,
+
+    /// How long a message may take from its first byte to its last
+    #[arg(long, env = "ANYLOOP_MESSAGE_TIMEOUT", help_heading = LIMITS, value_name = "TIME", value_parser = time_above_zero,
+          default_value_t = Time(Limits::default().message_timeout))]
+    pub(crate) message_timeout: Time,
+
+    /// How long a client may take no byte of its replies
+    #[arg(long, env = "ANYLOOP_WRITE_TIMEOUT", help_heading = LIMITS, value_name = "TIME", value_parser = time_above_zero,
+          default_value_t = Time(Limits::default().write_timeout))]
+    pub(crate) write_timeout: Time,
+
+    /// How long conversations may go on once the server was told to stop
+    #[arg(long, env = "ANYLOOP_DRAIN_TIMEOUT", help_heading = LIMITS, value_name = "TIME",
+          default_value_t = Time(Limits::default().drain_timeout))]
+    pub(crate) drain_timeout: Time,
+
+    /// The language of the handler `counter` [default: zh]
+    #[arg(long, env = "ANYLOOP_LANGUAGE", help_heading = HANDLERS_OWN, value_parser = languages())]
+    pub(crate) language: Option<Language>,
+
+    #[arg(long, env = "ANYLOOP_WORK", help_heading = HANDLERS_OWN, value_name = "LOAD", value_parser = service::load, help = service::work_help())]
+    pub(crate) work: Option<handlers::Load>,
+
     /// How the log on standard error is written
-    #[arg(long, env = "ANYLOOP_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, env = "ANYLOOP_LOG_FORMAT", help_heading = BOOKS, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
 
     /// The least urgent events that are logged
-    #[arg(long, env = "ANYLOOP_LOG_LEVEL", default_value = "info", value_parser = log_levels())]
+    #[arg(long, env = "ANYLOOP_LOG_LEVEL", help_heading = BOOKS, default_value = "info", value_parser = log_levels())]
     pub(crate) log_level: LevelFilter,
 
     /// The file for the receipt, a JSON object that accounts for every client; `-` is standard output
-    #[arg(long, env = "ANYLOOP_RECEIPT", value_name = "FILE")]
+    #[arg(long, env = "ANYLOOP_RECEIPT", help_heading = BOOKS, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
 }
 
@@ -204,30 +208,28 @@ fn log_levels() -> impl TypedValueParser<Value = LevelFilter> {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0, it went well; 1, it went wrong on the way; 2, it was asked for what can't be.
+Exit codes: 0, it went well; 1, it went wrong on the way; 2, it was asked for what can't be. \
 `anyloop COMMAND --help` says more.";
 
 const SERVE_EXIT_CODES: &str = "\
-Once it listens it says `listening on ADDRESS:PORT` on standard output; its log goes to standard error.
+Once it listens it says `listening on ADDRESS:PORT` on standard output; its log goes to standard error. \
 SIGINT or SIGTERM lets the clients drain; a second one ends at once.
 
-Exit codes: 0, every client came to an end of its own or was drained; 1, clients had to be cut off, or
+Exit codes: 0, every client came to an end of its own or was drained; 1, clients had to be cut off, or \
 serving failed; 2, it was asked for what can't be, and served nobody.";
 
 const CLIENT_EXIT_CODES: &str = "\
-At a terminal, messages are typed at a prompt and replies shown as they come; `exit` ends. Otherwise every
-line of standard input is a message, and every reply a line of standard output. What could direct a
-terminal is shown escaped, such as `\\x1b`.
+At a terminal, messages are typed at a prompt and replies shown as they come; `exit` or Ctrl-D ends. \
+Otherwise every line of standard input is a message, and every reply a line of standard output. What could \
+direct a terminal is shown escaped, such as `\\x1b`.
 
-Exit codes: 0, the conversation came to its end; 1, there is no server or it vanished, or a reply was too
+Exit codes: 0, the conversation came to its end; 1, there is no server, or it vanished, or a reply was too \
 long; 2, wrong usage.";
 
-const LOAD_EXIT_CODES: &str = "\
-Every reply is verified. A table goes to standard output; at a terminal, a line on standard error tells how
-it goes. Ctrl-C ends early, and shows what there is.
-
-Exit codes, the first that applies: 2, wrong usage; 4, replies were lost, doubled, reordered, foreign or
-wrong; 1, the --slo was missed, or connections failed; 0.";
+/// The headings of the help.
+const LIMITS: &str = "Limits";
+const HANDLERS_OWN: &str = "Of one handler";
+const BOOKS: &str = "Log and receipt";
 
 #[cfg(test)]
 mod tests {

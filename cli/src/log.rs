@@ -10,8 +10,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::arguments::LogFormat;
 use crate::escape::escaped;
@@ -19,17 +21,24 @@ use crate::escape::escaped;
 /// Logs the events of the whole process, and its panics, until the returned guard is dropped.
 pub(crate) fn start(format: LogFormat, level: LevelFilter) -> io::Result<Guard> {
     let (queue, guard) = queue(io::stderr())?;
-    let log = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_target(false)
-        .log_internal_errors(false) // it would say them with a macro that panics
-        .with_writer(queue);
     match format {
-        LogFormat::Text => log.with_ansi(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Text => text_log(queue, level).init(),
+        LogFormat::Json => json_log(queue, level).init(),
     }
     panic::set_hook(Box::new(log_panic));
     Ok(guard)
+}
+
+/// A line for people. Errors of its own are left out: they would be said with a macro that panics.
+fn text_log(queue: Queue, level: LevelFilter) -> impl Subscriber + Send + Sync {
+    let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_ansi(false);
+    log.log_internal_errors(false).with_writer(queue).finish()
+}
+
+/// A line with a JSON object.
+fn json_log(queue: Queue, level: LevelFilter) -> impl Subscriber + Send + Sync {
+    let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).json().flatten_event(true);
+    log.log_internal_errors(false).with_writer(queue).finish()
 }
 
 /// A panic is an event like any other; std would write it where the log does not know of it.
@@ -124,3 +133,94 @@ const MOST_LINES: usize = 1024;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How much of a panic's text is logged, in bytes: it may hold what a client sent.
 const LONGEST_PANIC: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+
+    /// What was written to it, by all clones.
+    #[derive(Clone, Default)]
+    struct Output(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Output {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged while this runs.
+    fn logged(run: impl FnOnce()) -> String {
+        let output = Output::default();
+        let (queue, guard) = queue(output.clone()).unwrap();
+        tracing::subscriber::with_default(text_log(queue, LevelFilter::INFO), run);
+        drop(guard);
+        let bytes = output.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn what_was_logged_is_written_before_the_end() {
+        let log = logged(|| (0..500).for_each(|number| tracing::info!(number, "an event")));
+        assert_eq!(log.lines().count(), 500);
+        assert!(log.ends_with("an event number=499\n"), "{log}");
+    }
+
+    #[test]
+    fn one_event_is_one_line_of_plain_text() {
+        let log = logged(|| {
+            let text = "a client's\nway \x1b[2J of \u{9b} writing";
+            tracing::info!(text, shown = %text, "an event\nis one line \x1b[31m");
+        });
+        assert_eq!(log.lines().count(), 1, "{log}");
+        assert!(log.trim_end().chars().all(|character| !character.is_control()), "{log:?}");
+    }
+
+    #[test]
+    fn an_output_that_blocks_holds_nobody_up() {
+        /// Blocks until the other end is dropped, and counts.
+        struct Blocked(Receiver<()>, Arc<AtomicU64>);
+
+        impl Write for Blocked {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let _ = self.0.recv();
+                self.1.fetch_add(1, Ordering::SeqCst);
+                Ok(bytes.len())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let (block, blocked) = sync_channel(0);
+        let count = Arc::new(AtomicU64::new(0));
+        let (mut queue, guard) = queue(Blocked(blocked, Arc::clone(&count))).unwrap();
+        for _ in 0..10 * MOST_LINES {
+            queue.write_all(b"a line\n").unwrap();
+        }
+        assert_eq!(count.load(Ordering::SeqCst), 0);
+        let dropped = queue.dropped.load(Ordering::Relaxed) as usize;
+        assert!((9 * MOST_LINES - 1..=9 * MOST_LINES).contains(&dropped), "{dropped}");
+        drop(guard); // the queue is full: nothing is waited for
+        drop(block);
+    }
+
+    #[test]
+    fn a_panic_is_an_event() {
+        let log = logged(|| {
+            let before = panic::take_hook();
+            panic::set_hook(Box::new(log_panic));
+            let caught = panic::catch_unwind(|| panic!("at \x1b[2J message {}", 7));
+            panic::set_hook(before);
+            assert!(caught.is_err());
+        });
+        assert!(log.contains("ERROR a panic"), "{log}");
+        assert!(log.contains(r"panic=at \x1b[2J message 7") && log.contains("src/log.rs"), "{log}");
+    }
+}

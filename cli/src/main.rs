@@ -3,6 +3,7 @@
 mod address;
 mod arguments;
 mod client;
+mod compare;
 mod describe;
 mod descriptors;
 mod escape;
@@ -32,6 +33,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     let output = match command {
         Command::Serve(arguments) => return serve::serve(&arguments),
         Command::Client(arguments) => return client::client(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Compare(arguments) => return compare::compare(&arguments),
         Command::Load(arguments) => return load::load(&arguments),
         Command::Backends(list) => list::backends(list.json).into_bytes(),
         Command::Handlers(list) => list::handlers(list.json).into_bytes(),

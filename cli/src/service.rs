@@ -106,6 +106,15 @@ pub(crate) fn load(text: &str) -> Result<Load, String> {
     time.parse().map(|Time(time)| load(time))
 }
 
+/// Reads what `--workers` takes.
+pub(crate) fn workers(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse() {
+        Ok(count) if count <= MOST_WORKERS => Ok(count),
+        Ok(_) => Err(format!("`{text}` are more than any machine needs; write {MOST_WORKERS} or less")),
+        Err(_) => Err(format!("`{text}` is no number of threads; write 1 or more")),
+    }
+}
+
 /// Reads what `--stack-size` takes.
 pub(crate) fn stack_size(text: &str) -> Result<NonZeroUsize, String> {
     let Size(size) = text.parse()?;
@@ -140,6 +149,10 @@ const WORK: Load = Load::Cpu(Duration::from_micros(50));
 
 /// What a built-in handler and a framing put around a message that they say back, and room to spare.
 const REPLY_AROUND: usize = 1024;
+
+/// Workers never wait for a client, so that more than cores are of no use; and a process that starts a
+/// hundred thousand threads is aborted.
+const MOST_WORKERS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
 /// The built-in handlers need half of it.
 const LEAST_STACK: NonZeroUsize = NonZeroUsize::new(64 * 1024).unwrap();
@@ -209,6 +222,16 @@ mod tests {
             assert!(load(text).unwrap_err().contains("cpu:50us"), "{text}");
         }
         assert!(load("cpu:5").unwrap_err().contains("no unit"));
+    }
+
+    #[test]
+    fn workers_are_counted() {
+        assert_eq!(workers("1024").unwrap().get(), 1024);
+        for (text, expected) in
+            [("0", "write 1 or more"), ("two", "1 or more"), ("1025", "write 1024 or less")]
+        {
+            assert!(workers(text).unwrap_err().contains(expected), "{text}");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ fn wrong_usage_is_explained() {
         ("serve --drain-timeout soon", "such as 500ms, 30s, 2m or 0"),
         ("serve --max-message 0", "write 1 or more"),
         ("serve --max-message 64KB", "such as 65536, 64KiB or 1MiB"),
+        ("serve --workers 1000000", "write 1024 or less"),
         ("serve --max-connections 0", "'0' for '--max-connections"),
         ("serve --max-connections 999999999999", "open files leave room for; write"),
         ("serve --backend sequential --max-connections 2", "write 1 or less"),

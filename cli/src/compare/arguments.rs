@@ -1,0 +1,103 @@
+//! What `compare` is told.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use common::Backend;
+use load::plan::Sizes;
+use load::slo::Slo;
+use registry::BACKENDS;
+
+use crate::load::arguments::sizes;
+use crate::service;
+
+/// What is compared, and how thoroughly.
+#[derive(Args)]
+pub(crate) struct Compare {
+    /// Who is compared; the first that can hold the connections is the reference [default: all]
+    #[arg(long, env = "ANYLOOP_BACKENDS", value_name = "BACKEND,…", value_delimiter = ',', value_parser = backends())]
+    pub(crate) backends: Vec<&'static dyn Backend>,
+
+    /// What they serve
+    #[arg(long, env = "ANYLOOP_COMPARE_HANDLER", default_value = "echo",
+          value_parser = PossibleValuesParser::new(["echo", "work", "counter", "ack"]))]
+    pub(crate) handler: String,
+
+    #[arg(long, env = "ANYLOOP_WORK", value_name = "LOAD", value_parser = service::load, help = service::work_help())]
+    pub(crate) work: Option<handlers::Load>,
+
+    /// For which numbers of connections the throughput is measured, for the curve
+    #[arg(long, env = "ANYLOOP_COMPARE_CONNECTIONS", value_name = "COUNT,…", value_delimiter = ',',
+          default_values_t = [1, 64, 1000])]
+    pub(crate) connections: Vec<usize>,
+
+    /// How many connections the rounds have
+    #[arg(long, env = "ANYLOOP_CLIENTS", value_name = "COUNT", default_value_t = 64)]
+    pub(crate) clients: usize,
+
+    /// How many messages each of these has in flight
+    #[arg(long, env = "ANYLOOP_DEPTH", value_name = "COUNT", default_value_t = 16)]
+    pub(crate) depth: usize,
+
+    /// How long the messages are, in bytes with their line end: fixed:SIZE, uniform:LEAST-MOST, or
+    /// list:SIZE,SIZE…
+    #[arg(long, env = "ANYLOOP_MESSAGE_SIZE", value_name = "SIZES", default_value = "fixed:32", value_parser = sizes)]
+    pub(crate) message_size: Sizes,
+
+    /// How many rounds [default: 7; 5 with --quick, 15 with --full]
+    #[arg(long, env = "ANYLOOP_ROUNDS", value_name = "COUNT")]
+    pub(crate) rounds: Option<usize>,
+
+    /// Under a minute: few short rounds, and no curves
+    #[arg(long, conflicts_with = "full")]
+    pub(crate) quick: bool,
+
+    /// About a quarter of an hour: more and longer rounds, and several passes for each curve
+    #[arg(long)]
+    pub(crate) full: bool,
+
+    /// What is promised, such as p99=5ms: it is drawn in the plots, and missed if no backend keeps it at the
+    /// common rate
+    #[arg(long, env = "ANYLOOP_SLO", value_name = "SLO")]
+    pub(crate) slo: Option<Slo>,
+
+    /// A report.json to compare with: a regression beyond the noise of both is a failure
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+
+    /// Compare with the baseline even if that is another machine's
+    #[arg(long, requires = "baseline")]
+    pub(crate) force: bool,
+
+    /// The folder for report.html, report.json and report.md
+    #[arg(long, env = "ANYLOOP_OUTPUT", value_name = "DIR", default_value = ".")]
+    pub(crate) output: PathBuf,
+
+    /// How many event loops make the load
+    #[arg(long, env = "ANYLOOP_THREADS", value_name = "COUNT", default_value_t = 1)]
+    pub(crate) threads: usize,
+
+    /// What everything that is drawn by chance begins with
+    #[arg(long, env = "ANYLOOP_SEED", value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+impl Compare {
+    /// Who is compared.
+    pub(crate) fn chosen(&self) -> &[&'static dyn Backend] {
+        if self.backends.is_empty() { BACKENDS } else { &self.backends }
+    }
+}
+
+impl std::fmt::Debug for Compare {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = self.chosen().iter().map(|backend| backend.name()).collect();
+        f.debug_struct("Compare").field("backends", &names).finish_non_exhaustive()
+    }
+}
+
+fn backends() -> impl TypedValueParser<Value = &'static dyn Backend> {
+    PossibleValuesParser::new(BACKENDS.iter().map(|backend| backend.name()))
+        .try_map(|name| registry::find(&name).ok_or("there is no such backend"))
+}

@@ -1,0 +1,57 @@
+//! The backends as servers that can be compared: this program, once for each.
+
+use std::env;
+use std::ffi::OsString;
+
+use load::comparison::Candidate;
+
+use super::arguments::Compare;
+use crate::descriptors;
+use crate::failure::Failure;
+
+/// Room beside the connections that are counted: for hostile clients, and for those that leave while others
+/// come.
+const SLACK: usize = 200;
+
+/// A candidate for each backend that was chosen, each to be let in `connections` at once.
+pub(super) fn candidates(arguments: &Compare, connections: usize) -> Result<Vec<Candidate>, Failure> {
+    let program = env::current_exe()
+        .map_err(|error| Failure::Failed(format!("this program can't be found to be started: {error}")))?;
+    let limit = descriptors::raise_limit();
+    let room = limit.saturating_sub(descriptors::RESERVED);
+    if connections + SLACK > room {
+        return Err(Failure::Usage(format!(
+            "{connections} connections, and {SLACK} beside them, are more than the {room} that {limit} open files \
+             leave room for; ask for fewer with --connections"
+        )));
+    }
+    let candidate = |backend: &&'static dyn common::Backend| {
+        let capabilities = backend.capabilities();
+        let most = capabilities.max_connections.unwrap_or(usize::MAX).min(connections + SLACK);
+        let mut command = vec!["serve", "--backend", backend.name(), "--handler", &arguments.handler];
+        let (most, work) = (most.to_string(), arguments.work.map(|work| work_flag(&work)));
+        command.extend(["--framing", "line", "--listen", "127.0.0.1:0", "--max-connections", &most]);
+        command.extend(["--log-level", "error", "--idle-timeout", "300s"]);
+        if let Some(work) = &work {
+            command.extend(["--work", work]);
+        }
+        Candidate {
+            name: backend.name().to_owned(),
+            model: capabilities.model.to_owned(),
+            legacy: capabilities.legacy.map(str::to_owned),
+            max_connections: capabilities.max_connections,
+            program: program.clone(),
+            arguments: command.into_iter().map(OsString::from).collect(),
+        }
+    };
+    Ok(arguments.chosen().iter().map(candidate).collect())
+}
+
+/// A load as `--work` takes it.
+fn work_flag(load: &handlers::Load) -> String {
+    let (kind, time) = match load {
+        handlers::Load::Cpu(time) => ("cpu", time),
+        handlers::Load::Block(time) => ("block", time),
+    };
+    format!("{kind}:{}us", time.as_micros())
+}
