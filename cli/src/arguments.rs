@@ -226,6 +226,20 @@ direct a terminal is shown escaped, such as `\\x1b`.
 Exit codes: 0, the conversation came to its end; 1, there is no server, or it vanished, or a reply was too \
 long; 2, wrong usage.";
 
+const LOAD_EXIT_CODES: &str = "\
+Every reply is verified. A table goes to standard output; at a terminal, a line on standard error tells how \
+it goes. Ctrl-C ends early, and shows what there is.
+
+Exit codes, the first that applies: 2, wrong usage; 4, replies were lost, doubled, reordered, foreign or \
+wrong; 1, the --slo was missed, or connections failed; 0.";
+
+const COMPARE_EXIT_CODES: &str = "\
+Every reply is verified. A table goes to standard output, and the reports to the folder of --output. Ctrl-C \
+ends early, and shows what there is.
+
+Exit codes, the first that applies: 2, wrong usage; 4, replies were lost, doubled, reordered, foreign or \
+wrong; 1, the objective was missed, or something has regressed; 3, the rounds differ too much to tell; 0.";
+
 /// The headings of the help.
 const LIMITS: &str = "Limits";
 const HANDLERS_OWN: &str = "Of one handler";
