@@ -4,7 +4,7 @@ use super::summary::{bytes_per_connection, shape_title, sustained};
 use super::wording::{bytes, interval, list, percent, rate, ratio, time, value};
 use crate::comparison::Comparison;
 use crate::statistics::estimate::{ENOUGH_TO_RESAMPLE, Method};
-use crate::statistics::{Assessment, Metric, Standing, Verdict, assess};
+use crate::statistics::{Assessment, Estimate, Metric, Standing, Verdict, assess};
 
 /// The verdict in a few plain sentences, the first of which stands alone.
 pub fn conclude(comparison: &Comparison) -> Vec<String> {
@@ -36,65 +36,66 @@ fn headline(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
     let (Some(shape), Some(standing)) = (assessment.headline_shape, standing) else {
         return vec!["Nothing was measured from which something could be concluded.".to_owned()];
     };
-    let place =
-        format!("With the handler {} at {}", comparison.conditions.handler, shape_title(comparison, shape));
+    let place = format!("Serving {} to {}", comparison.conditions.handler, shape_title(comparison, shape));
     let leader = name(comparison, standing.leader);
     let level = assessment.row(shape, standing.leader, Metric::HEADLINE).map(|row| row.level);
-    let mut cost = level.map(|level| time(level.median)).unwrap_or_default();
-    if let Some(range) = level.and_then(|level| level.interval) {
-        cost = format!("{cost} (95 % interval {} to {})", time(range.low), time(range.high));
-    }
+    let cost = level.map(|level| time(level.median)).unwrap_or_default();
     if standing.others.is_empty() {
         return vec![format!(
-            "{place}, {leader} uses {cost} of server CPU for each message; nobody else was measured."
+            "{place}, {leader} uses {cost} of server CPU per message; nobody else was measured."
         )];
     }
+    let beside = beside_another(comparison, assessment, shape, &standing);
     let equals: Vec<usize> = standing.equals().map(|&(subject, ..)| subject).collect();
     let mut said = Vec::new();
     if equals.len() == standing.others.len() {
-        said.push(format!("{place}, no backend can be told from {leader}, whose median is the lowest, by server CPU per message: {cost}."));
-    } else if equals.is_empty() {
-        said.push(format!("{place}, {leader} uses the least server CPU per message: {cost}."));
-    } else {
-        let others = names(comparison, &equals);
         said.push(format!(
-            "{place}, {leader} uses the least server CPU per message: {cost}; {others} can't be told from it."
+            "{place}, no backend can be told from the others by server CPU per message. The lowest median is \
+             {leader}'s: {cost}{beside}."
         ));
+    } else {
+        said.push(format!("{place}, {leader} uses the least server CPU per message: {cost}{beside}."));
+        if !equals.is_empty() {
+            said.push(format!("{} can't be told from it.", names(comparison, &equals)));
+        }
     }
-    said.extend(against_reference(comparison, assessment, shape, &standing));
     said.extend(uncertainty(comparison, &standing));
     said
 }
 
-/// The leader's ratio to the reference; if it is the reference itself, that of the next.
-fn against_reference(
+/// The leader's ratio to the reference, with interval and noise; if it is the reference itself, that of the next
+/// to it.
+fn beside_another(
     comparison: &Comparison,
     assessment: &Assessment,
     shape: usize,
     standing: &Standing,
-) -> Option<String> {
-    let noise = match assessment.shapes[shape].floor(Metric::HEADLINE).control {
-        Some(control) => {
-            let half = control.interval.map_or(0.0, |interval| interval.half_width());
-            format!("two runs of the same backend differ by ±{}", percent(half))
-        }
-        None => "how much two runs of the same backend differ is not known".to_owned(),
+) -> String {
+    let noise = match assessment.shapes[shape].floor(Metric::HEADLINE).control.and_then(|of| of.interval) {
+        Some(control) => format!("two runs of the same differ by ±{}", percent(control.half_width())),
+        None => "how much two runs of the same differ is not known".to_owned(),
     };
-    let reference = assessment.shapes[shape].reference?;
+    let range = |estimate: &Estimate| match estimate.interval {
+        Some(range) => format!("95 % interval {}", interval(range)),
+        None => "from one round".to_owned(),
+    };
+    let Some(reference) = assessment.shapes[shape].reference else { return String::new() };
     if reference == standing.leader {
         let told = standing.others.iter().filter(|(.., verdict)| verdict.is_difference());
-        let (subject, estimate, _) = told.min_by(|one, other| one.1.median.total_cmp(&other.1.median))?;
-        let range = estimate.interval.map(interval).unwrap_or_default();
-        let next = name(comparison, *subject);
-        return Some(format!(
-            "The next, {next}, uses {} as much ({range}; {noise}).",
-            ratio(estimate.median)
-        ));
+        let next = told.min_by(|one, other| one.1.median.total_cmp(&other.1.median));
+        return next.map_or(String::new(), |(subject, estimate, _)| {
+            let (next, times) = (name(comparison, *subject), ratio(estimate.median));
+            format!("; {next}, the next, uses {times} that ({}; {noise})", range(estimate))
+        });
     }
-    let row = assessment.row(shape, standing.leader, Metric::HEADLINE)?;
-    let (estimate, reference) = (row.ratio?, name(comparison, reference));
-    let range = estimate.interval.map(interval).unwrap_or_default();
-    Some(format!("That is {} of what {reference} uses ({range}; {noise}).", ratio(estimate.median)))
+    let against = standing.others.iter().find(|(subject, ..)| *subject == reference);
+    let row = assessment.row(shape, standing.leader, Metric::HEADLINE);
+    let (Some((.., verdict)), Some(estimate)) = (against, row.and_then(|row| row.ratio)) else {
+        return String::new();
+    };
+    let (times, reference) = (ratio(estimate.median), name(comparison, reference));
+    let within = if verdict.is_difference() { "" } else { ", which may be chance" };
+    format!(", {times} what {reference} uses{within} ({}; {noise})", range(&estimate))
 }
 
 /// How large the differences may be that were not seen, and what would show them.
@@ -160,7 +161,7 @@ fn curves(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
             comparison.conditions.slo.map_or(String::new(), |slo| format!(" with p99 within {}", time(slo)));
         let who = names(comparison, &first);
         said.push(format!(
-            "In one screening pass {who} kept up with the highest rate{limit}: {}.",
+            "When rates were swept {who} kept up with the highest rate{limit}: {}.",
             rate(most)
         ));
     }
@@ -211,11 +212,8 @@ fn doubts(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
     let (flagged, rounds) = (assessment.flagged_rounds.len(), assessment.rounds);
     if flagged > 0 {
         let verb = if flagged == 1 { "is" } else { "are" };
-        said.push(match assessment.flags_change_verdicts() {
-            Some(true) => format!("{flagged} of {rounds} rounds {verb} flagged as doubtful, and without them a verdict would be another."),
-            _ if flagged == rounds => "All rounds are flagged as doubtful.".to_owned(),
-            _ => format!("{flagged} of {rounds} rounds {verb} flagged as doubtful; without them the verdicts are the same."),
-        });
+        let consequence = consequence_of_flags(comparison, assessment);
+        said.push(format!("{flagged} of {rounds} rounds {verb} flagged as doubtful; {consequence}."));
     }
     if comparison.interrupted {
         let asked = comparison.conditions.rounds;
@@ -236,7 +234,28 @@ fn doubts(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
     said
 }
 
-pub(super) fn is_by_student(assessment: &Assessment) -> bool {
+/// What would be otherwise without the flagged rounds, as a clause.
+pub(super) fn consequence_of_flags(comparison: &Comparison, assessment: &Assessment) -> String {
+    let changed = assessment.changed_by_flags().unwrap_or_default();
+    if assessment.flagged_rounds.len() == assessment.rounds {
+        return "nothing is left without them".to_owned();
+    }
+    if changed.is_empty() {
+        return "without them the verdicts are the same".to_owned();
+    }
+    let verdicts: Vec<String> = changed
+        .iter()
+        .map(|&(shape, subject)| {
+            format!("{} ({})", name(comparison, subject), shape_title(comparison, shape))
+        })
+        .collect();
+    match verdicts.as_slice() {
+        [one] => format!("without them the verdict on {one} would be another"),
+        several => format!("without them the verdicts on {} would be others", list(several)),
+    }
+}
+
+fn is_by_student(assessment: &Assessment) -> bool {
     let mut rows = assessment.shapes.iter().flat_map(|shape| &shape.rows);
     rows.any(|row| row.level.method == Method::Student && row.level.interval.is_some())
 }

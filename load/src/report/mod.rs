@@ -1,5 +1,5 @@
-//! What people see of a comparison: a table for the terminal, a page, Markdown, JSON. Each is a pure function of
-//! the data.
+//! What people see of a comparison: a table for the terminal, a page, Markdown, JSON. Each is a pure function
+//! of the data.
 
 mod conclusion;
 mod escape;

@@ -131,8 +131,8 @@ pub(super) fn bytes_per_connection(comparison: &Comparison, subject: usize) -> O
     (square > 0.0).then(|| (product / square, mean_y - product / square * mean_x))
 }
 
-/// The highest offered rate of the sweep up to which a subject kept up, and kept its p99 within a limit if there
-/// is one.
+/// The highest offered rate of the sweep up to which a subject kept up, and kept its p99 within a limit if
+/// there is one.
 pub(super) fn sustained(comparison: &Comparison, subject: usize) -> Option<f64> {
     let limit = comparison.conditions.slo.unwrap_or(f64::INFINITY);
     let mut points: Vec<_> = comparison.rate_sweep.iter().filter(|point| point.subject == subject).collect();

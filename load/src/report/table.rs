@@ -37,6 +37,9 @@ pub fn to_table(comparison: &Comparison, style: Style) -> String {
     if style.unicode { text } else { to_ascii(&text) }
 }
 
+/// The name, the headline metric with its ratio, and the verdict are always there.
+const KEPT: usize = 4;
+
 /// What a line is, for its colour.
 enum Kind {
     Title,
@@ -70,14 +73,19 @@ fn layout(summary: &Summary, style: Style) -> Vec<Row> {
     let width = |column: usize| {
         rows.iter().filter(|row| row.len() == count).map(|row| row[column].chars().count()).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..count).map(width).collect();
+    let mut widths: Vec<usize> = (0..count).map(width).collect();
+    // The last columns matter least, and the page has them all.
+    while widths.len() > KEPT && widths.iter().sum::<usize>() + 2 * (widths.len() - 1) > WIDTH {
+        widths.pop();
+    }
     let mut laid = vec![Row { kind: Kind::Title, text: cut(&summary.title) }];
     for row in rows {
-        let kind = if row.len() < count { Kind::Failed } else { Kind::Plain };
+        let failed = row.len() < count;
+        let kind = if failed { Kind::Failed } else { Kind::Plain };
         let mut text = String::new();
-        for (column, cell) in row.iter().enumerate() {
+        for (column, cell) in row.iter().enumerate().take(widths.len().max(KEPT)) {
             let width = widths.get(column).copied().unwrap_or(0);
-            let is_text = column == 0 || column == 2 || column == 3 || row.len() < count;
+            let is_text = column == 0 || column == 2 || column == 3 || failed;
             let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
             let gap = if column == 0 { "" } else { "  " };
             text += &if is_text { format!("{gap}{cell}{padding}") } else { format!("{gap}{padding}{cell}") };
@@ -145,6 +153,7 @@ fn to_ascii(text: &str) -> String {
             '±' => ascii.push_str("+-"),
             '≤' => ascii.push_str("<="),
             '’' => ascii.push('\''),
+            '\u{a0}' => ascii.push(' '),
             other if other.is_ascii() => ascii.push(other),
             _ => ascii.push('?'),
         }

@@ -1,4 +1,4 @@
-//! Numbers as people read them: three digits that count, and a unit.
+//! Numbers as people read them: three digits that count, and a unit, with a space that no line breaks at.
 
 use crate::statistics::{Interval, Metric, Verdict};
 
@@ -6,9 +6,9 @@ use crate::statistics::{Interval, Metric, Verdict};
 pub(super) fn time(microseconds: f64) -> String {
     match microseconds {
         value if !value.is_finite() => "unknown".to_owned(),
-        value if value < 999.5 => format!("{} µs", digits(value)),
-        value if value < 999_500.0 => format!("{} ms", digits(value / 1e3)),
-        value => format!("{} s", digits(value / 1e6)),
+        value if value < 999.5 => format!("{}\u{a0}µs", digits(value)),
+        value if value < 999_500.0 => format!("{}\u{a0}ms", digits(value / 1e3)),
+        value => format!("{}\u{a0}s", digits(value / 1e6)),
     }
 }
 
@@ -31,9 +31,9 @@ pub(super) fn amount(value: f64) -> String {
 pub(super) fn bytes(value: f64) -> String {
     match value {
         value if !value.is_finite() => "unknown".to_owned(),
-        value if value.abs() < 1023.5 => format!("{value:.0} B"),
-        value if value.abs() < 1023.5 * 1024.0 => format!("{} KiB", digits(value / 1024.0)),
-        value => format!("{} MiB", digits(value / 1024.0 / 1024.0)),
+        value if value.abs() < 1023.5 => format!("{value:.0}\u{a0}B"),
+        value if value.abs() < 1023.5 * 1024.0 => format!("{}\u{a0}KiB", digits(value / 1024.0)),
+        value => format!("{}\u{a0}MiB", digits(value / 1024.0 / 1024.0)),
     }
 }
 
@@ -42,20 +42,28 @@ pub(super) fn percent(share: f64) -> String {
     match share * 100.0 {
         value if !value.is_finite() => "unknown".to_owned(),
         value if value.abs() < 9.95 && value.abs() >= 0.05 => {
-            format!("{} %", format!("{value:.1}").trim_end_matches(".0"))
+            format!("{}\u{a0}%", format!("{value:.1}").trim_end_matches(".0"))
         }
-        value => format!("{value:.0} %"),
+        value => format!("{value:.0}\u{a0}%"),
     }
 }
 
 /// A ratio.
 pub(super) fn ratio(value: f64) -> String {
-    if value < 9.995 { format!("{value:.2}×") } else { format!("{}×", digits(value)) }
+    format!("{}×", factor(value))
 }
 
 /// An interval of ratios.
 pub(super) fn interval(interval: Interval) -> String {
-    format!("{:.2}–{:.2}", interval.low, interval.high)
+    format!("{}–{}", factor(interval.low), factor(interval.high))
+}
+
+fn factor(value: f64) -> String {
+    match value {
+        value if value >= 9.995 => digits(value),
+        value if value >= 0.0995 => format!("{value:.2}"),
+        value => format!("{value:.3}"),
+    }
 }
 
 /// A value of a metric, with its unit.
@@ -122,6 +130,10 @@ mod tests {
 
     #[test]
     fn numbers_have_three_digits_and_a_unit() {
+        let plain = |text: String| text.replace('\u{a0}', " ");
+        let time = |value| plain(time(value));
+        let bytes = |value| plain(bytes(value));
+        let percent = |value| plain(percent(value));
         assert_eq!([9.8, 141.3, 3421.0, 2.5e6].map(time), ["9.8 µs", "141 µs", "3.42 ms", "2.5 s"]);
         assert_eq!([120.0, 38_200.0, 1.5e6].map(rate), ["120/s", "38.2k/s", "1.5M/s"]);
         assert_eq!([512.0, 1946.0, 5e6].map(bytes), ["512 B", "1.9 KiB", "4.77 MiB"]);

@@ -110,13 +110,25 @@ impl Assessment {
         let of_metric = |row: &&Row| row.metric == metric;
         let rows: Vec<&Row> = self.shapes.get(shape)?.rows.iter().filter(of_metric).collect();
         let worth = |row: &Row| if metric.more_is_better() { -row.level.median } else { row.level.median };
-        let leader = rows.iter().min_by(|one, other| worth(one).total_cmp(&worth(other)))?.subject;
+        let mut leader = rows.iter().min_by(|one, other| worth(one).total_cmp(&worth(other)))?.subject;
         let floor = self.shapes[shape].floor(metric);
-        let contest = |row: &&Row| {
-            let (estimate, verdict) = contest(comparison, shape, metric, row.subject, leader, floor)?;
-            Some((row.subject, estimate, verdict))
+        let against = |leader: usize| -> Vec<(usize, Estimate, Verdict)> {
+            let rivals = rows.iter().map(|row| row.subject).filter(|&subject| subject != leader);
+            let contest = |subject| {
+                let (estimate, verdict) = contest(comparison, shape, metric, subject, leader, floor)?;
+                Some((subject, estimate, verdict))
+            };
+            rivals.filter_map(contest).collect()
         };
-        let others = rows.iter().filter(|row| row.subject != leader).filter_map(contest).collect();
+        let mut others = against(leader);
+        // Medians over all rounds may rank two otherwise than the rounds that both have.
+        for _ in 0..rows.len() {
+            let better =
+                |(.., verdict): &&(usize, Estimate, Verdict)| matches!(verdict, Verdict::Better { .. });
+            let Some(&(subject, ..)) = others.iter().find(better) else { break };
+            leader = subject;
+            others = against(leader);
+        }
         Some(Standing { leader, others })
     }
 
@@ -140,19 +152,23 @@ impl Assessment {
         })
     }
 
-    /// Whether a verdict by the headline metric would be another without the flagged rounds; `None` if no
-    /// round is flagged.
-    pub fn flags_change_verdicts(&self) -> Option<bool> {
-        let rows =
-            self.shapes.iter().flat_map(|shape| &shape.rows).filter(|row| row.metric == Metric::HEADLINE);
-        let changes = rows.filter_map(|row| {
-            let without = row.without_flagged?;
-            Some(match (row.verdict, without) {
-                (Some(verdict), Some(without)) => !verdict.agrees(&without),
-                (verdict, without) => verdict.is_some() != without.is_some(),
-            })
-        });
-        changes.reduce(|one, other| one || other)
+    /// Loads and subjects whose verdict by the headline metric would be another without the flagged rounds;
+    /// `None` if no round is flagged.
+    pub fn changed_by_flags(&self) -> Option<Vec<(usize, usize)>> {
+        let mut changed = Vec::new();
+        for (index, shape) in self.shapes.iter().enumerate() {
+            for row in shape.rows.iter().filter(|row| row.metric == Metric::HEADLINE) {
+                let Some(without) = row.without_flagged else { continue };
+                let same = match (row.verdict, without) {
+                    (Some(verdict), Some(without)) => verdict.agrees(&without),
+                    (verdict, without) => verdict.is_some() == without.is_some(),
+                };
+                if !same {
+                    changed.push((index, row.subject));
+                }
+            }
+        }
+        (!self.flagged_rounds.is_empty()).then_some(changed)
     }
 }
 

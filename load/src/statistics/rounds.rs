@@ -21,8 +21,8 @@ pub fn levels(comparison: &Comparison, shape: usize, metric: Metric, subject: us
     levels_of(comparison, shape, metric, &[subject])
 }
 
-/// The logarithm of a subject's value over another's, in each round that has both. Where one of them also ran as
-/// its own control it is the mean of both runs, except where it is compared with that control.
+/// The logarithm of a subject's value over another's, in each round that has both. Where one of them also ran
+/// as its own control it is the mean of both runs, except where it is compared with that control.
 pub fn ratios(
     comparison: &Comparison,
     shape: usize,

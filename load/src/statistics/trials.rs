@@ -143,7 +143,7 @@ fn the_failed_are_never_ranked() {
 #[test]
 fn flagged_rounds_are_left_out_only_to_see_what_they_change() {
     let (mut comparison, assessment) = equals(2);
-    assert_eq!(assessment.flags_change_verdicts(), None);
+    assert_eq!(assessment.changed_by_flags(), None);
     for sample in comparison.samples.iter_mut().filter(|sample| sample.round == 6) {
         sample.flags.push("steal".to_owned());
         sample.cpu_user *= if sample.subject == 1 { 3.0 } else { 1.0 };
@@ -153,5 +153,5 @@ fn flagged_rounds_are_left_out_only_to_see_what_they_change() {
     let row = assessment.row(0, 1, Metric::Cpu).unwrap();
     assert_eq!(row.ratio.unwrap().rounds, 7);
     assert!(row.without_flagged.is_some());
-    assert!(assessment.flags_change_verdicts().is_some());
+    assert!(assessment.changed_by_flags().is_some());
 }

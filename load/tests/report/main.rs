@@ -53,9 +53,14 @@ fn the_page_keeps_its_order_and_its_data() {
 #[test]
 fn the_verdict_names_winner_ratio_and_noise() {
     let verdict = conclude(&specimen()).join(" ");
-    for fact in
-        ["**smol** uses the least", "15k/s", "of what **threads** uses", "±", "**threads**", "flagged"]
-    {
+    for fact in [
+        "**smol** uses the least",
+        "15k/s",
+        "what **threads** uses (95 % interval",
+        "±",
+        "**threads**",
+        "flagged",
+    ] {
         assert!(verdict.contains(fact), "{fact}: {verdict}");
     }
 }
@@ -105,7 +110,10 @@ fn a_plot_without_data_names_the_flag() {
     comparison.rate_sweep.clear();
     comparison.isolation.clear();
     let page = to_html(&comparison);
-    assert!(page.contains("No rates were swept") && page.contains("--full tries them"));
+    assert!(
+        page.contains("No rates were swept")
+            && page.contains("Hostile clients were not tried. The default tier")
+    );
 }
 
 #[test]

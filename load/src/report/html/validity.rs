@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::super::conclusion::consequence_of_flags;
 use super::super::escape::escape;
 use super::super::summary::shape_title;
 use super::super::wording::{interval, percent, ratio, time};
@@ -62,6 +63,9 @@ fn control(page: &mut String, comparison: &Comparison, assessment: &Assessment) 
     page.push_str("</tbody></table></div>\n");
 }
 
+/// What is checked, its value in a sample, how that is written, and from where on it is flagged.
+type Check = (&'static str, fn(&Sample) -> Option<f64>, fn(f64) -> String, &'static str);
+
 /// The generator's checks of itself: the worst and the median over all samples, beside what is flagged.
 fn checks(page: &mut String, comparison: &Comparison) {
     if comparison.samples.is_empty() {
@@ -77,20 +81,14 @@ fn checks(page: &mut String, comparison: &Comparison) {
         "<h3>Checks of the measuring itself</h3>\n<div class=\"scroll\"><table><thead><tr><th>check</th>\
          <th>median</th><th>worst</th><th class=\"text\">flagged when</th></tr></thead><tbody>\n",
     );
-    let share = percent as fn(f64) -> String;
-    let rows: [(&str, Option<(f64, f64)>, fn(f64) -> String, &str); 4] = [
-        (
-            "the generator's busiest thread",
-            of(|sample| Some(sample.generator_busy)),
-            share,
-            "above 80 % of a core",
-        ),
-        ("send lag, p99", of(|sample| Some(sample.send_lag)), time, "above a tenth of the latency's p99"),
-        ("error of Little's law", of(|sample| sample.littles_error), share, "above 5 %"),
-        ("time stolen by the host", of(|sample| Some(sample.steal)), share, "above 2 %"),
+    let checks: [Check; 4] = [
+        ("the generator's busiest thread", |of| Some(of.generator_busy), percent, "above 80 % of a core"),
+        ("send lag, p99", |of| Some(of.send_lag), time, "above a tenth of the latency's p99"),
+        ("error of Little's law", |of| of.littles_error, percent, "above 5 %"),
+        ("time stolen by the host", |of| Some(of.steal), percent, "above 2 %"),
     ];
-    for (name, values, word, limit) in rows {
-        let (median, worst) = values
+    for (name, value, word, limit) in checks {
+        let (median, worst) = of(value)
             .map_or(("–".to_owned(), "–".to_owned()), |(median, worst)| (word(median), word(worst)));
         let _ = writeln!(
             page,
@@ -109,13 +107,10 @@ fn flags(page: &mut String, comparison: &Comparison, assessment: &Assessment) {
         page.push_str("<p>No measurement is flagged as doubtful.</p>\n");
         return;
     }
-    let consequence = match assessment.flags_change_verdicts() {
-        Some(true) => "Without them a verdict would be another.",
-        _ => "Without them the verdicts are the same.",
-    };
+    let consequence = super::strong(&consequence_of_flags(comparison, assessment));
     let _ = writeln!(
         page,
-        "<h3>Flagged measurements</h3>\n<p>{} of {} are flagged, none is dropped. {consequence}</p>\n<ul>",
+        "<h3>Flagged measurements</h3>\n<p>{} of {} are flagged, none is dropped; {consequence}.</p>\n<ul>",
         flagged.len(),
         comparison.samples.len()
     );

@@ -4,7 +4,7 @@ use super::super::wording::{amount, rate};
 use super::frame::Frame;
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
-use super::{Figure, LEFT, RIGHT, WIDTH, name, series, shown};
+use super::{Figure, LEFT, RIGHT, WIDTH, name, passes, series, shown};
 use crate::comparison::{Comparison, ConnectionPoint};
 use crate::statistics::Assessment;
 
@@ -15,12 +15,14 @@ pub(super) fn figure(comparison: &Comparison, assessment: &Assessment) -> Figure
     Figure {
         key: "connections",
         question: "Does throughput hold as connections grow?",
-        caption: "A closed loop: each connection sends when its reply has come. A cross marks where connections \
-                  could not be made or broke. Closed loops flatter servers that stall, and on shared cores they \
-                  measure also who gets the cores: read the cost per message beside it. From one pass: screening."
-            .to_owned(),
+        caption: format!(
+            "A closed loop: each connection sends when its reply has come. A cross marks where connections could \
+             not be made or broke. Closed loops flatter servers that stall, and on shared cores they measure also \
+             who gets the cores: read the cost per message beside it. {}",
+            passes(comparison)
+        ),
         pictures: has_data.then(|| picture(comparison, assessment)).into_iter().collect(),
-        missing: "Connections were not swept. The default tier sweeps them, --quick does not, --full goes further.",
+        missing: "Connections were not swept. The default tier sweeps them once, --full several times, --quick does not.",
     }
 }
 

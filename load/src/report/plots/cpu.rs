@@ -46,6 +46,12 @@ fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize, x: Sc
         Frame { left: NAMES, right: RIGHT, top: 28.0, bottom, x, y: Scale::over(0.0, rows.len() as f64) };
     let mut svg = Svg::new(WIDTH, bottom + 42.0);
     svg.text("name", (0.0, 16.0), Anchor::Start, &shape_title(comparison, shape));
+    for (class, from, what) in
+        [("bar control", RIGHT - 150.0, "own code"), ("bar kernel control", RIGHT - 62.0, "kernel")]
+    {
+        svg.area(class, (from, 7.0), (from + 12.0, 17.0), "");
+        svg.text("tick", (from + 17.0, 16.0), Anchor::Start, what);
+    }
     for tick in x.ticks() {
         svg.line("grid", (frame.x(tick), frame.top), (frame.x(tick), bottom));
     }

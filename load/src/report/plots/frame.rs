@@ -62,11 +62,6 @@ impl Frame {
         }
     }
 
-    /// What the vertical axis shows, above it.
-    pub(super) fn name_y(&self, svg: &mut Svg, name: &str) {
-        svg.text("name", (0.0, self.top - 12.0), Anchor::Start, name);
-    }
-
     /// A label for each curve, to the right of its end: the class of the series, the end, the text. Labels that
     /// would touch are moved apart, and a thin line leads back.
     pub(super) fn label(&self, svg: &mut Svg, mut labels: Vec<(String, (f64, f64), String)>) {
@@ -83,8 +78,8 @@ impl Frame {
     }
 }
 
-/// Places in ascending order at least a distance apart, as near to the wanted ones, which ascend, as a pass down
-/// and one back up bring them.
+/// Places in ascending order at least a distance apart, as near to the wanted ones, which ascend, as a pass
+/// down and one back up bring them.
 pub(super) fn spread(wanted: &[f64], apart: f64, low: f64, high: f64) -> Vec<f64> {
     let mut places = wanted.to_vec();
     for index in 0..places.len() {

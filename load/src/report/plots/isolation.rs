@@ -4,7 +4,7 @@ use super::super::wording::time;
 use super::frame::Frame;
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
-use super::{Figure, LEFT, RIGHT, WIDTH, name, series, shown};
+use super::{Figure, LEFT, RIGHT, WIDTH, name, passes, series, shown};
 use crate::comparison::{Comparison, IsolationPoint};
 use crate::statistics::Assessment;
 
@@ -13,12 +13,14 @@ pub(super) fn figure(comparison: &Comparison, assessment: &Assessment) -> Figure
     Figure {
         key: "isolation",
         question: "Do hostile clients slow down the good ones?",
-        caption: "p99 of the well-behaved clients, while a share of all clients is hostile: silent, or reading or \
-                  writing next to nothing. A flat line is good. A cross in the hatched strip means that the good \
-                  clients' rate could not be achieved. From one pass: screening."
-            .to_owned(),
+        caption: format!(
+            "p99 of the well-behaved clients, while a share of all clients is hostile: silent, or reading or writing \
+             next to nothing. A flat line is good. A cross in the hatched strip means that the good clients' rate \
+             could not be achieved. {}",
+            passes(comparison)
+        ),
         pictures: has_data.then(|| picture(comparison, assessment)).into_iter().collect(),
-        missing: "Hostile clients were not tried. --full tries them.",
+        missing: "Hostile clients were not tried. The default tier tries them once, --full several times, --quick does not.",
     }
 }
 

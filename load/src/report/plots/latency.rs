@@ -4,7 +4,7 @@ use super::super::wording::{amount, rate, time};
 use super::frame::Frame;
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
-use super::{Figure, LEFT, RIGHT, WIDTH, name, series, shown};
+use super::{Figure, LEFT, RIGHT, WIDTH, name, passes, series, shown};
 use crate::comparison::{Comparison, RatePoint};
 use crate::statistics::Assessment;
 
@@ -13,14 +13,15 @@ pub(super) fn figure(comparison: &Comparison, assessment: &Assessment) -> Figure
     let slo = comparison.conditions.slo;
     let pictures = if has_data {
         vec![
-            picture(comparison, assessment, "p99 from schedule", 330.0, slo, |point| point.p99),
-            picture(comparison, assessment, "p50 from schedule", 230.0, None, |point| point.p50),
+            picture(comparison, assessment, "p99 from schedule", (330.0, true), slo, |point| point.p99),
+            picture(comparison, assessment, "p50 from schedule", (230.0, false), None, |point| point.p50),
         ]
     } else {
         Vec::new()
     };
     let limit =
         slo.map_or(String::new(), |slo| format!(" The dashed line is the limit asked for, {}.", time(slo)));
+    let passes = passes(comparison);
     Figure {
         key: "latency",
         question: "At what rate does each backend break?",
@@ -28,10 +29,10 @@ pub(super) fn figure(comparison: &Comparison, assessment: &Assessment) -> Figure
             "Latency counts from the time at which a message was due, so it includes the wait for a server that \
              has fallen behind. A cross in the hatched strip is a rate at which less than 98 % of the messages \
              were answered: latencies there only say how long it was measured, so they are not drawn.{limit} \
-             From one pass over the rates: screening."
+             {passes}"
         ),
         pictures,
-        missing: "No rates were swept. The default tier sweeps them, --quick does not, --full sweeps more of them.",
+        missing: "No rates were swept. The default tier sweeps them once, --full several times, --quick does not.",
     }
 }
 
@@ -46,20 +47,23 @@ fn picture(
     comparison: &Comparison,
     assessment: &Assessment,
     what: &str,
-    height: f64,
+    (height, with_strip): (f64, bool),
     limit: Option<f64>,
     value: impl Fn(&RatePoint) -> f64,
 ) -> String {
-    let subjects: Vec<usize> = shown(assessment).collect();
+    let subjects: Vec<usize> =
+        shown(assessment).filter(|&subject| !points(comparison, subject).is_empty()).collect();
     let all = || subjects.iter().flat_map(|&subject| points(comparison, subject));
-    let strip = 10.0 * subjects.len() as f64 + 6.0;
+    let strip = if with_strip { 10.0 * subjects.len() as f64 + 6.0 } else { 0.0 };
     let top = 34.0 + strip;
     let y = Scale::logarithmic(all().filter(|point| !point.overloaded).map(&value).chain(limit));
     let x = Scale::from_zero(all().map(|point| point.offered));
     let frame = Frame { left: LEFT, right: RIGHT, top: top + 6.0, bottom: height - 44.0, x, y };
     let mut svg = Svg::new(WIDTH, height);
-    svg.area("hatched", (LEFT, top - strip), (RIGHT, top), "");
-    svg.text("tick", (RIGHT + 14.0, top - strip / 2.0 + 4.0), Anchor::Start, "overloaded");
+    if with_strip {
+        svg.area("hatched", (LEFT, top - strip), (RIGHT, top), "");
+        svg.text("tick", (RIGHT + 14.0, top - strip / 2.0 + 4.0), Anchor::Start, "overloaded");
+    }
     svg.text("name", (0.0, 16.0), Anchor::Start, &format!("{what} (logarithmic)"));
     frame.draw_y(&mut svg, time);
     frame.draw_x(&mut svg, &x.ticks(), amount, "offered rate, messages per second");
@@ -82,12 +86,12 @@ fn picture(
         for point in &points {
             let who = name(comparison, subject);
             let offered = rate(point.offered);
-            if point.overloaded {
+            if point.overloaded && with_strip {
                 let y = top - strip + 8.0 + 10.0 * row as f64;
                 let says =
                     format!("{who}: overloaded at {offered} offered, {} achieved", rate(point.achieved));
                 svg.cross(&class, (frame.x(point.offered), y), &says);
-            } else {
+            } else if !point.overloaded {
                 let says = format!("{who}: {what} {} at {offered}", time(value(point)));
                 svg.point(&class, subject, frame.at(point.offered, value(point)), &says);
             }

@@ -21,7 +21,7 @@ pub(super) fn figure(comparison: &Comparison, assessment: &Assessment) -> Figure
                   kernel's socket buffers are not in it."
             .to_owned(),
         pictures: has_data.then(|| picture(comparison, assessment)).into_iter().collect(),
-        missing: "Memory was not measured. The default tier measures it, --quick does not, --full takes more points.",
+        missing: "Memory was not measured. The default tier and --full measure it, --quick does not.",
     }
 }
 
@@ -34,7 +34,7 @@ fn picture(comparison: &Comparison, assessment: &Assessment) -> String {
     let x = Scale::from_zero(all().map(|point| point.connections as f64));
     let mebibytes = |bytes: f64| bytes / 1024.0 / 1024.0;
     let y = Scale::from_zero(all().map(|point| mebibytes(point.bytes as f64)));
-    let frame = Frame { left: LEFT, right: RIGHT - 30.0, top: 34.0, bottom: HEIGHT - 44.0, x, y };
+    let frame = Frame { left: LEFT, right: RIGHT - 70.0, top: 34.0, bottom: HEIGHT - 44.0, x, y };
     let mut svg = Svg::new(WIDTH, HEIGHT);
     svg.text("name", (0.0, 16.0), Anchor::Start, "memory");
     frame.draw_y(&mut svg, |value| format!("{} MiB", amount(value)));

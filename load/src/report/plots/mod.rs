@@ -1,9 +1,9 @@
 //! The plots, as SVG that stands within the page.
 //!
-//! They are drawn by hand rather than by a plotting library. What serves the reader here is what libraries don't
-//! do: colours that follow the page from light to dark to paper, because they are names in a style sheet; labels
-//! at the curves in place of a legend; an axis of percentiles; overloaded points that are shown and yet never
-//! joined. All of it together is shorter than the code that would bend a library to it.
+//! They are drawn by hand rather than by a plotting library. What serves the reader here is what libraries
+//! don't do: colours that follow the page from light to dark to paper, because they are names in a style
+//! sheet; labels at the curves in place of a legend; an axis of percentiles; overloaded points that are shown
+//! and yet never joined. All of it together is shorter than the code that would bend a library to it.
 
 mod connections;
 mod cpu;
@@ -66,6 +66,14 @@ const SERIES: usize = 8;
 /// Subjects of which something can be shown: no controls, none that failed.
 fn shown(assessment: &Assessment) -> impl Iterator<Item = usize> + '_ {
     assessment.ranked.iter().copied()
+}
+
+/// How much the curves rest on.
+fn passes(comparison: &Comparison) -> &'static str {
+    match comparison.conditions.tier.as_str() {
+        "full" => "The points are medians of several passes: screening, without intervals.",
+        _ => "From one pass: screening, to see the shape of the curves.",
+    }
 }
 
 fn name(comparison: &Comparison, subject: usize) -> &str {

@@ -9,9 +9,8 @@ use super::{Figure, WIDTH, name, series, shown};
 use crate::comparison::{Comparison, Sample};
 use crate::statistics::{Assessment, Confidence, Estimate};
 
-/// A panel for each backend, so that two curves of one never cross those of another.
-const COLUMNS: usize = 3;
-const PANEL: f64 = 190.0;
+/// The height of a panel. Each backend has one, so that its two curves never cross those of another.
+const PANEL: f64 = 200.0;
 
 pub(super) fn figure(comparison: &Comparison, assessment: &Assessment) -> Figure {
     let shape = (0..comparison.shapes.len()).find(|&shape| {
@@ -75,16 +74,17 @@ fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize) -> St
     let y = Scale::logarithmic(all().map(|point| point.1));
     let rarest = all().map(|point| point.0).fold(2.0, f64::max);
     let x = Scale::logarithmic_over(2.0, rarest);
-    let rows = subjects.len().div_ceil(COLUMNS);
+    let columns = if subjects.len() > 4 { 3 } else { 2 };
+    let rows = subjects.len().div_ceil(columns);
     let mut svg = Svg::new(WIDTH, rows as f64 * PANEL + 30.0);
-    let width = (WIDTH - 50.0) / COLUMNS as f64;
+    let width = (WIDTH - 24.0) / columns as f64;
     for (index, &subject) in subjects.iter().enumerate() {
-        let (column, row) = (index % COLUMNS, index / COLUMNS);
+        let (column, row) = (index % columns, index / columns);
         let left = 52.0 + column as f64 * width;
         let top = 26.0 + row as f64 * PANEL;
-        let frame = Frame { left, right: left + width - 24.0, top, bottom: top + PANEL - 56.0, x, y };
+        let frame = Frame { left, right: left + width - 44.0, top, bottom: top + PANEL - 56.0, x, y };
         frame.draw_y(&mut svg, |value| if column == 0 { time(value) } else { String::new() });
-        let last_row = index + COLUMNS >= subjects.len();
+        let last_row = index + columns >= subjects.len();
         let name_x = if last_row { "percentile" } else { "" };
         frame.draw_x(
             &mut svg,
@@ -92,8 +92,7 @@ fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize) -> St
             percentile,
             name_x,
         );
-        for (other, points) in felt.iter().enumerate().filter(|(other, _)| *other != index) {
-            let _ = other;
+        for (_, points) in felt.iter().enumerate().filter(|(other, _)| *other != index) {
             svg.curve("context", &places(&frame, points));
         }
         let class = series(subject);
@@ -104,6 +103,16 @@ fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize) -> St
                 let says =
                     format!("{}: p{} {what} {}", name(comparison, subject), percentile(rare), time(value));
                 svg.point(&format!("small {class}"), subject, frame.at(rare, value), &says);
+            }
+        }
+        if index == 0 {
+            // Said once, where the curves are farthest apart.
+            for (points, what, aside) in
+                [(&felt[index], "from schedule", -9.0), (&served[index], "from sending", 34.0)]
+            {
+                if let Some(&(rare, value)) = points.last() {
+                    svg.text("tick", (frame.x(rare) - 4.0, frame.y(value) + aside), Anchor::End, what);
+                }
             }
         }
         svg.text(&format!("label {class}"), (left, top - 9.0), Anchor::Start, name(comparison, subject));
