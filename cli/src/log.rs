@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::arguments::LogFormat;
@@ -32,13 +31,13 @@ pub(crate) fn start(format: LogFormat, level: LevelFilter) -> io::Result<Guard> 
 /// A line for people. Errors of its own are left out: they would be said with a macro that panics.
 fn text_log(queue: Queue, level: LevelFilter) -> impl Subscriber + Send + Sync {
     let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_ansi(false);
-    log.log_internal_errors(false).with_writer(queue).finish()
+    log.log_internal_errors(false).with_writer(move || Plain(queue.clone())).finish()
 }
 
 /// A line with a JSON object.
 fn json_log(queue: Queue, level: LevelFilter) -> impl Subscriber + Send + Sync {
     let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).json().flatten_event(true);
-    log.log_internal_errors(false).with_writer(queue).finish()
+    log.log_internal_errors(false).with_writer(move || queue.clone()).finish()
 }
 
 /// A panic is an event like any other; std would write it where the log does not know of it.
@@ -104,11 +103,18 @@ impl Write for Queue {
     }
 }
 
-impl<'a> MakeWriter<'a> for Queue {
-    type Writer = Self;
+/// Keeps an event to one line that directs no terminal, whatever its texts hold. (In JSON they are strings.)
+struct Plain(Queue);
 
-    fn make_writer(&'a self) -> Self {
-        self.clone()
+impl Write for Plain {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        self.0.write_all(format!("{}\n", escaped(text)).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -12,7 +12,10 @@ fn wrong_usage_is_explained() {
     for (arguments, expected) in [
         ("", "Usage: anyloop"),
         ("sevre", "'serve'"),
-        ("serve --backend tornado", "[possible values: sequential, threads, pool, async-std, smol]"),
+        (
+            "serve --backend tornado",
+            &format!("[possible values: {}]", backends().collect::<Vec<_>>().join(", ")),
+        ),
         ("serve --handler chat", "[possible values: counter, ack, echo, work]"),
         ("serve --framing xml", "[possible values: line, length, raw]"),
         ("serve --overload drop", "[possible values: queue, refuse]"),
