@@ -61,8 +61,10 @@ fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress))
         let observed = observe(plan, start, &at_work, live, tell);
         let (mut tally, mut measured) = (Tally::new(), Duration::ZERO);
         for worker in workers {
-            let (its, its_time) = join(worker)?;
-            tally.add(its);
+            // Until here the connections were open: what the server's threads did is lost when they end with
+            // their client.
+            let (worker, its_time) = join(worker)?;
+            tally.add(worker.into_tally());
             measured = measured.max(its_time);
         }
         Ok::<_, io::Error>((tally, measured, observed))

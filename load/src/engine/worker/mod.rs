@@ -56,6 +56,9 @@ const MOST_WAITING: usize = 1 << 18;
 /// How often the loop looks at the clock and at the stop, whatever else happens.
 const TICK: Duration = Duration::from_millis(50);
 
+/// How long it waits for replies once it is told to stop.
+const HURRY: Duration = Duration::from_millis(500);
+
 /// How much is read at once, in bytes.
 const READ: usize = 64 * 1024;
 
@@ -97,9 +100,9 @@ impl<'a> Worker<'a> {
         self.tally.failures.examples.first().map(String::as_str)
     }
 
-    /// Makes load from `start` on, for the time of the plan, and tells what it has counted, and for how long
-    /// it has measured.
-    pub(super) fn load(mut self, start: Instant) -> io::Result<(Tally, Duration)> {
+    /// Makes load from `start` on, for the time of the plan, and tells for how long it has measured. The
+    /// connections stay open as long as the worker lives.
+    pub(super) fn load(mut self, start: Instant) -> io::Result<(Self, Duration)> {
         self.epoch = start;
         let begin = nanoseconds(self.plan.warmup);
         self.window = (begin, begin.saturating_add(nanoseconds(self.plan.duration)));
@@ -124,13 +127,26 @@ impl<'a> Worker<'a> {
         self.tally.dropped += self.waiting.len() as u64;
         self.wait_for_replies()?;
         let measured = self.window.1.saturating_sub(self.window.0);
-        Ok((self.tally, Duration::from_nanos(measured)))
+        Ok((self, Duration::from_nanos(measured)))
     }
 
-    /// Waits for the replies that are on their way. What does not come is lost.
+    /// What it has counted. Its connections are closed.
+    pub(super) fn into_tally(self) -> Tally {
+        self.tally
+    }
+
+    /// Waits for the replies that are on their way. What does not come is lost, unless the wait was cut short:
+    /// then nobody knows.
     fn wait_for_replies(&mut self) -> io::Result<()> {
-        let end = self.now().saturating_add(nanoseconds(self.plan.patience));
-        while self.clients.iter().flatten().any(|client| client.in_flight() > 0) && self.now() < end {
+        let begin = self.now();
+        while self.clients.iter().flatten().any(|client| client.in_flight() > 0) {
+            let waited = Duration::from_nanos(self.now().saturating_sub(begin));
+            if waited >= self.plan.patience {
+                break;
+            }
+            if waited >= HURRY && self.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             self.turn(TICK)?;
         }
         let lost: u64 = self.clients.iter().flatten().map(Client::unanswered).sum();
