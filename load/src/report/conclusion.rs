@@ -53,11 +53,15 @@ fn headline(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
             "{place}, no backend can be told from the others by server CPU per message. The lowest median is \
              {leader}'s: {cost}{beside}."
         ));
-    } else {
+    } else if equals.is_empty() {
         said.push(format!("{place}, {leader} uses the least server CPU per message: {cost}{beside}."));
-        if !equals.is_empty() {
-            said.push(format!("{} can't be told from it.", names(comparison, &equals)));
-        }
+    } else {
+        let together: Vec<usize> = std::iter::once(standing.leader).chain(equals).collect();
+        said.push(format!(
+            "{place}, {} use the least server CPU per message. The lowest median is {leader}'s: {cost}{beside}; the \
+             rounds don't tell it from the others named.",
+            names(comparison, &together)
+        ));
     }
     said.extend(uncertainty(comparison, &standing));
     said

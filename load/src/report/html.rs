@@ -7,7 +7,7 @@ use std::fmt::Write;
 use super::conclusion::sentences;
 use super::escape::{escape, escape_json};
 use super::json::to_json;
-use super::plots::{Figure, figures};
+use super::plots::{Figure, figures, series};
 use super::summary::{Line, Summary, heading, summaries};
 use super::wording;
 use crate::comparison::Comparison;
@@ -139,7 +139,7 @@ fn table(page: &mut String, comparison: &Comparison, summary: &Summary) {
             page,
             "<tr><td title=\"{}\">{}{}<small class=\"remark\">{}</small></td>",
             escape(model),
-            swatch(line.subject),
+            swatch(comparison, line.subject),
             escape(&line.name),
             escape(&line.remark)
         );
@@ -182,10 +182,10 @@ fn cells(page: &mut String, summary: &Summary, line: &Line) {
 }
 
 /// A piece of a subject's curve, as the plots draw it.
-fn swatch(subject: usize) -> String {
-    let class = subject % 8;
+fn swatch(comparison: &Comparison, subject: usize) -> String {
+    let class = series(comparison, subject);
     format!(
-        "<svg class=\"swatch\" viewBox=\"0 0 26 12\" aria-hidden=\"true\"><path class=\"curve s{class}\" d=\"M0 6L26 6\"/></svg>"
+        "<svg class=\"swatch\" viewBox=\"0 0 26 12\" aria-hidden=\"true\"><path class=\"curve {class}\" d=\"M0 6L26 6\"/></svg>"
     )
 }
 

@@ -80,7 +80,7 @@ pub(super) fn verdict(metric: Metric, verdict: &Verdict) -> String {
     match verdict {
         Verdict::Better { .. } => metric.better_word().to_uppercase(),
         Verdict::Worse { .. } => metric.worse_word().to_uppercase(),
-        Verdict::NoDifferenceSeen { up_to } => format!("no difference (≤ {})", percent(*up_to)),
+        Verdict::NoDifferenceSeen { up_to } => format!("no difference (≤\u{a0}{})", percent(*up_to)),
         Verdict::TooNoisy { more_rounds } => format!("too noisy, ~{more_rounds} more"),
     }
 }

@@ -4,7 +4,7 @@ use super::super::wording::{amount, rate};
 use super::frame::Frame;
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
-use super::{Figure, LEFT, RIGHT, WIDTH, name, passes, series, shown};
+use super::{Figure, LEFT, WIDTH, name, passes, right, series, shown};
 use crate::comparison::{Comparison, ConnectionPoint};
 use crate::statistics::Assessment;
 
@@ -37,14 +37,15 @@ fn picture(comparison: &Comparison, assessment: &Assessment) -> String {
     let all = || shown(assessment).flat_map(|subject| points(comparison, subject));
     let x = Scale::logarithmic(all().map(|point| point.connections as f64));
     let y = Scale::from_zero(all().map(|point| point.rate));
-    let frame = Frame { left: LEFT, right: RIGHT, top: 34.0, bottom: HEIGHT - 44.0, x, y };
+    let right = right(comparison, assessment, 0);
+    let frame = Frame { left: LEFT, right, top: 34.0, bottom: HEIGHT - 44.0, x, y };
     let mut svg = Svg::new(WIDTH, HEIGHT);
     svg.text("name", (0.0, 16.0), Anchor::Start, "replies per second");
     frame.draw_y(&mut svg, amount);
     frame.draw_x(&mut svg, &x.ticks(), amount, "connections (logarithmic)");
     let mut labels = Vec::new();
     for subject in shown(assessment) {
-        let (class, points) = (series(subject), points(comparison, subject));
+        let (class, points) = (series(comparison, subject), points(comparison, subject));
         let places: Vec<_> =
             points.iter().map(|point| frame.at(point.connections as f64, point.rate)).collect();
         svg.curve(&class, &places);

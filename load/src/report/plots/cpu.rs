@@ -5,11 +5,12 @@ use super::super::wording::time;
 use super::frame::Frame;
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
-use super::{Figure, RIGHT, WIDTH, name, series};
+use super::{Figure, LETTER, RIGHT, WIDTH, name, series};
 use crate::comparison::Comparison;
 use crate::statistics::{Assessment, Metric, Row};
 
 const LINE: f64 = 26.0;
+/// The least room for names at the left.
 const NAMES: f64 = 120.0;
 
 pub(super) fn figure(comparison: &Comparison, assessment: &Assessment) -> Figure {
@@ -42,8 +43,10 @@ fn rows(assessment: &Assessment, shape: usize) -> Vec<&Row> {
 fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize, x: Scale) -> String {
     let rows = rows(assessment, shape);
     let bottom = 30.0 + LINE * rows.len() as f64;
+    let longest = rows.iter().map(|row| name(comparison, row.subject).chars().count()).max().unwrap_or(0);
+    let names = (LETTER * longest as f64 + 14.0).clamp(NAMES, WIDTH / 3.0);
     let frame =
-        Frame { left: NAMES, right: RIGHT, top: 28.0, bottom, x, y: Scale::over(0.0, rows.len() as f64) };
+        Frame { left: names, right: RIGHT, top: 28.0, bottom, x, y: Scale::over(0.0, rows.len() as f64) };
     let mut svg = Svg::new(WIDTH, bottom + 42.0);
     svg.text("name", (0.0, 16.0), Anchor::Start, &shape_title(comparison, shape));
     for (class, from, what) in
@@ -57,13 +60,16 @@ fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize, x: Sc
     }
     frame.draw_x(&mut svg, &x.ticks(), |value| format!("{value}"), "µs of CPU time for each message");
     for (index, row) in rows.iter().enumerate() {
-        let (top, class, who) =
-            (frame.top + 5.0 + LINE * index as f64, series(row.subject), name(comparison, row.subject));
+        let (top, class, who) = (
+            frame.top + 5.0 + LINE * index as f64,
+            series(comparison, row.subject),
+            name(comparison, row.subject),
+        );
         let (low, high) = (top, top + LINE - 9.0);
         let middle = f64::midpoint(low, high);
         let total = row.level.median;
         let own = total * own_share(comparison, shape, row.subject);
-        svg.text(&format!("label {class}"), (NAMES - 9.0, middle + 4.0), Anchor::End, who);
+        svg.text(&format!("label {class}"), (names - 9.0, middle + 4.0), Anchor::End, who);
         let says = format!("{who}: {} in its own code", time(own));
         svg.area(&format!("bar {class}"), (frame.x(0.0), low), (frame.x(own), high), &says);
         let says = format!("{who}: {} in the kernel", time(total - own));

@@ -4,7 +4,7 @@ use super::super::wording::time;
 use super::frame::Frame;
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
-use super::{Figure, LEFT, RIGHT, WIDTH, name, passes, series, shown};
+use super::{Figure, LEFT, WIDTH, name, passes, right, series, shown};
 use crate::comparison::{Comparison, IsolationPoint};
 use crate::statistics::Assessment;
 
@@ -42,18 +42,20 @@ fn picture(comparison: &Comparison, assessment: &Assessment) -> String {
     let y = Scale::logarithmic(all().filter(|point| !point.overloaded).map(|point| point.p99));
     let strip = 26.0;
     let (top, height) = (34.0 + strip, 310.0);
-    let frame = Frame { left: LEFT, right: RIGHT, top: top + 6.0, bottom: height - 44.0, x, y };
+    let right = right(comparison, assessment, 0);
+    let frame = Frame { left: LEFT, right, top: top + 6.0, bottom: height - 44.0, x, y };
     let mut svg = Svg::new(WIDTH, height);
     svg.text("name", (0.0, 16.0), Anchor::Start, "p99 of good clients (logarithmic)");
-    svg.area("hatched", (LEFT, top - strip), (RIGHT, top), "");
-    svg.text("tick", (RIGHT + 14.0, top - strip / 2.0 + 4.0), Anchor::Start, "overloaded");
+    svg.area("hatched", (LEFT, top - strip), (right, top), "");
+    svg.text("tick", (right + 14.0, top - strip / 2.0 + 4.0), Anchor::Start, "overloaded");
     frame.draw_y(&mut svg, time);
     let ticks: Vec<f64> = (0..shares.len()).map(|place| place as f64).collect();
     let share = |place: f64| format!("{} %", shares.get(place as usize).copied().unwrap_or(0));
     frame.draw_x(&mut svg, &ticks, share, "share of the clients that are hostile");
     let mut labels = Vec::new();
     for (index, &subject) in subjects.iter().enumerate() {
-        let (class, who, points) = (series(subject), name(comparison, subject), points(comparison, subject));
+        let (class, who, points) =
+            (series(comparison, subject), name(comparison, subject), points(comparison, subject));
         // Beside each other, so that equal ones don't hide each other.
         let aside = (index as f64 - (subjects.len() as f64 - 1.0) / 2.0) * 0.05;
         let mut kept = Vec::new();

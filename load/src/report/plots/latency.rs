@@ -4,7 +4,7 @@ use super::super::wording::{amount, rate, time};
 use super::frame::Frame;
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
-use super::{Figure, LEFT, RIGHT, WIDTH, name, passes, series, shown};
+use super::{Figure, LEFT, WIDTH, name, passes, right, series, shown};
 use crate::comparison::{Comparison, RatePoint};
 use crate::statistics::Assessment;
 
@@ -58,17 +58,18 @@ fn picture(
     let top = 34.0 + strip;
     let y = Scale::logarithmic(all().filter(|point| !point.overloaded).map(&value).chain(limit));
     let x = Scale::from_zero(all().map(|point| point.offered));
-    let frame = Frame { left: LEFT, right: RIGHT, top: top + 6.0, bottom: height - 44.0, x, y };
+    let right = right(comparison, assessment, 0);
+    let frame = Frame { left: LEFT, right, top: top + 6.0, bottom: height - 44.0, x, y };
     let mut svg = Svg::new(WIDTH, height);
     if with_strip {
-        svg.area("hatched", (LEFT, top - strip), (RIGHT, top), "");
-        svg.text("tick", (RIGHT + 14.0, top - strip / 2.0 + 4.0), Anchor::Start, "overloaded");
+        svg.area("hatched", (LEFT, top - strip), (right, top), "");
+        svg.text("tick", (right + 14.0, top - strip / 2.0 + 4.0), Anchor::Start, "overloaded");
     }
     svg.text("name", (0.0, 16.0), Anchor::Start, &format!("{what} (logarithmic)"));
     frame.draw_y(&mut svg, time);
     frame.draw_x(&mut svg, &x.ticks(), amount, "offered rate, messages per second");
     if let Some(limit) = limit {
-        svg.line("limit", (LEFT, frame.y(limit)), (RIGHT, frame.y(limit)));
+        svg.line("limit", (LEFT, frame.y(limit)), (right, frame.y(limit)));
         svg.text(
             "limit-label",
             (LEFT + 6.0, frame.y(limit) - 5.0),
@@ -78,7 +79,7 @@ fn picture(
     }
     let mut labels = Vec::new();
     for (row, &subject) in subjects.iter().enumerate() {
-        let (class, points) = (series(subject), points(comparison, subject));
+        let (class, points) = (series(comparison, subject), points(comparison, subject));
         // Only up to the first overload: what is joined must have been sustained.
         let kept: Vec<_> = points.iter().take_while(|point| !point.overloaded).collect();
         let places: Vec<_> = kept.iter().map(|point| frame.at(point.offered, value(point))).collect();

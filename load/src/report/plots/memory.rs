@@ -5,7 +5,7 @@ use super::super::wording::{amount, bytes};
 use super::frame::Frame;
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
-use super::{Figure, LEFT, RIGHT, WIDTH, name, series, shown};
+use super::{Figure, LEFT, WIDTH, name, right, series, shown};
 use crate::comparison::{Comparison, MemorySample};
 use crate::statistics::Assessment;
 
@@ -34,14 +34,22 @@ fn picture(comparison: &Comparison, assessment: &Assessment) -> String {
     let x = Scale::from_zero(all().map(|point| point.connections as f64));
     let mebibytes = |bytes: f64| bytes / 1024.0 / 1024.0;
     let y = Scale::from_zero(all().map(|point| mebibytes(point.bytes as f64)));
-    let frame = Frame { left: LEFT, right: RIGHT - 70.0, top: 34.0, bottom: HEIGHT - 44.0, x, y };
+    let frame = Frame {
+        left: LEFT,
+        right: right(comparison, assessment, 15),
+        top: 34.0,
+        bottom: HEIGHT - 44.0,
+        x,
+        y,
+    };
     let mut svg = Svg::new(WIDTH, HEIGHT);
     svg.text("name", (0.0, 16.0), Anchor::Start, "memory");
     frame.draw_y(&mut svg, |value| format!("{} MiB", amount(value)));
     frame.draw_x(&mut svg, &x.ticks(), amount, "idle connections");
     let mut labels = Vec::new();
     for subject in shown(assessment) {
-        let (class, who, points) = (series(subject), name(comparison, subject), points(comparison, subject));
+        let (class, who, points) =
+            (series(comparison, subject), name(comparison, subject), points(comparison, subject));
         for point in &points {
             let says =
                 format!("{who}: {} with {} idle connections", bytes(point.bytes as f64), point.connections);

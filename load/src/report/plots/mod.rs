@@ -49,15 +49,19 @@ pub(super) fn figures(comparison: &Comparison, assessment: &Assessment) -> Vec<F
 /// The width of every picture.
 const WIDTH: f64 = 760.0;
 
-/// Where the room for labels at the right begins.
+/// Where the room for labels at the right begins, if they are short.
 const RIGHT: f64 = 600.0;
+
+/// About the width of a letter in a label.
+const LETTER: f64 = 7.9;
 
 /// Where the room for numbers at the left ends.
 const LEFT: f64 = 62.0;
 
 /// The class of a subject's series: its colour and dashes, everywhere the same.
-fn series(subject: usize) -> String {
-    format!("s{}", subject % SERIES)
+pub(super) fn series(comparison: &Comparison, subject: usize) -> String {
+    let before = comparison.subjects.iter().take(subject).filter(|subject| subject.control_of.is_none());
+    format!("s{}", before.count() % SERIES)
 }
 
 /// How many subjects have a colour and dashes of their own.
@@ -66,6 +70,14 @@ const SERIES: usize = 8;
 /// Subjects of which something can be shown: no controls, none that failed.
 fn shown(assessment: &Assessment) -> impl Iterator<Item = usize> + '_ {
     assessment.ranked.iter().copied()
+}
+
+/// Where the room for labels at the right begins: names, and so many letters behind them.
+fn right(comparison: &Comparison, assessment: &Assessment, behind: usize) -> f64 {
+    let longest =
+        shown(assessment).map(|subject| name(comparison, subject).chars().count()).max().unwrap_or(0);
+    // Names have no bounds, the page has.
+    (WIDTH - 18.0 - LETTER * (longest + behind) as f64).clamp(WIDTH / 2.0, RIGHT)
 }
 
 /// How much the curves rest on.

@@ -95,7 +95,7 @@ fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize) -> St
         for (_, points) in felt.iter().enumerate().filter(|(other, _)| *other != index) {
             svg.curve("context", &places(&frame, points));
         }
-        let class = series(subject);
+        let class = series(comparison, subject);
         svg.curve(&format!("plain dashed {class}"), &places(&frame, &served[index]));
         svg.curve(&format!("plain {class}"), &places(&frame, &felt[index]));
         for (points, what) in [(&felt[index], "from schedule"), (&served[index], "from sending")] {
@@ -107,9 +107,10 @@ fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize) -> St
         }
         if index == 0 {
             // Said once, where the curves are farthest apart.
-            for (points, what, aside) in
-                [(&felt[index], "from schedule", -9.0), (&served[index], "from sending", 34.0)]
-            {
+            for (points, what, aside) in [
+                (&felt[index], "from schedule", -9.0),
+                (&served[index], "from sending", if columns == 2 { 34.0 } else { 48.0 }),
+            ] {
                 if let Some(&(rare, value)) = points.last() {
                     svg.text("tick", (frame.x(rare) - 4.0, frame.y(value) + aside), Anchor::End, what);
                 }

@@ -50,7 +50,7 @@ fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Op
     let others = assessment.ranked.iter().filter(|&&subject| subject != reference);
     columns.extend(others.map(|&subject| Column {
         subject,
-        class: series(subject),
+        class: series(comparison, subject),
         label: name(comparison, subject).to_owned(),
     }));
     columns.retain(|column| !ratios(comparison, shape, METRIC, column.subject, reference).is_empty());
