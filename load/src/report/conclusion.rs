@@ -50,16 +50,16 @@ fn headline(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
     let mut said = Vec::new();
     if equals.len() == standing.others.len() {
         said.push(format!(
-            "{place}, no backend can be told from the others by server CPU per message. The lowest median is \
-             {leader}'s: {cost}{beside}."
+            "{place}, no backend can be told from the others by server CPU per message. {leader} has the lowest \
+             median, {cost}{beside}."
         ));
     } else if equals.is_empty() {
         said.push(format!("{place}, {leader} uses the least server CPU per message: {cost}{beside}."));
     } else {
         let together: Vec<usize> = std::iter::once(standing.leader).chain(equals).collect();
         said.push(format!(
-            "{place}, {} use the least server CPU per message. The lowest median is {leader}'s: {cost}{beside}; the \
-             rounds don't tell it from the others named.",
+            "{place}, {} use the least server CPU per message, and the rounds don't tell which of them. {leader} \
+             has the lowest median, {cost}{beside}.",
             names(comparison, &together)
         ));
     }
@@ -89,7 +89,10 @@ fn beside_another(
         let next = told.min_by(|one, other| one.1.median.total_cmp(&other.1.median));
         return next.map_or(String::new(), |(subject, estimate, _)| {
             let (next, times) = (name(comparison, *subject), ratio(estimate.median));
-            format!("; {next}, the next, uses {times} that ({}; {noise})", range(estimate))
+            format!(
+                "; {next}, the next that is told from it, uses {times} as much ({}; {noise})",
+                range(estimate)
+            )
         });
     }
     let against = standing.others.iter().find(|(subject, ..)| *subject == reference);
@@ -128,6 +131,7 @@ fn uncertainty(comparison: &Comparison, standing: &Standing) -> Option<String> {
 /// Who is best by what users notice: the tail of the latency at an offered rate, throughput in a closed loop.
 fn elsewhere(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
     let mut said = Vec::new();
+    let mut untold = Vec::new();
     for (shape, load) in comparison.shapes.iter().enumerate() {
         let metric = if load.rate.is_some() { Metric::TailLatency } else { Metric::Throughput };
         let Some(standing) = assessment.standing(comparison, shape, metric) else { continue };
@@ -139,14 +143,17 @@ fn elsewhere(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
         let (place, what) = (shape_title(comparison, shape), value(metric, row.level.median));
         let best = if load.rate.is_some() { "has the lowest p99" } else { "answers most" };
         let leader = name(comparison, standing.leader);
-        said.push(if equals.len() == standing.others.len() {
-            format!("With {place} no backend can be told from the others by {}.", metric.name())
+        if equals.len() == standing.others.len() {
+            untold.push(format!("{} with {place}", metric.name()));
         } else if equals.is_empty() {
-            format!("With {place} {leader} {best}: {what}.")
+            said.push(format!("With {place} {leader} {best}: {what}."));
         } else {
             let others = names(comparison, &equals);
-            format!("With {place} {leader} {best}, {what}, but {others} can't be told from it.")
-        });
+            said.push(format!("With {place} {leader} {best}, {what}, but {others} can't be told from it."));
+        }
+    }
+    if !untold.is_empty() {
+        said.push(format!("No difference can be told in {}.", list(&untold)));
     }
     said
 }

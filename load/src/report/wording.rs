@@ -81,7 +81,7 @@ pub(super) fn verdict(metric: Metric, verdict: &Verdict) -> String {
         Verdict::Better { .. } => metric.better_word().to_uppercase(),
         Verdict::Worse { .. } => metric.worse_word().to_uppercase(),
         Verdict::NoDifferenceSeen { up_to } => format!("no difference (≤\u{a0}{})", percent(*up_to)),
-        Verdict::TooNoisy { more_rounds } => format!("too noisy, ~{more_rounds} more"),
+        Verdict::TooNoisy { more_rounds } => format!("noisy: ~{more_rounds} more rounds"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Server CPU time for each message: the headline metric, in lengths that can be compared.
 
 use super::super::summary::shape_title;
-use super::super::wording::time;
+use super::super::wording::{amount, time};
 use super::frame::Frame;
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
@@ -16,22 +16,15 @@ const NAMES: f64 = 120.0;
 pub(super) fn figure(comparison: &Comparison, assessment: &Assessment) -> Figure {
     let shapes: Vec<usize> =
         (0..assessment.shapes.len()).filter(|&shape| !rows(assessment, shape).is_empty()).collect();
-    let longest = shapes
-        .iter()
-        .flat_map(|&shape| rows(assessment, shape))
-        .map(|row| row.level.interval.map_or(0.0, |interval| interval.high).max(row.level.median));
-    // An interval of two or three rounds may reach to the moon: the bars must stay readable.
-    let medians = shapes.iter().flat_map(|&shape| rows(assessment, shape)).map(|row| row.level.median);
-    let most = longest.fold(0.0, f64::max).min(2.0 * medians.fold(0.0, f64::max));
-    let x = Scale::from_zero([most]);
     Figure {
         key: "cpu",
         question: "What does a message cost?",
         caption: "Server CPU time for each message: full colour is the server's own code, pale is the kernel on \
                   its behalf. The whisker is the 95 % interval of the median over the rounds. A server that is \
-                  kept busy answers several messages for one wake-up, so a message costs less than at a low rate."
+                  kept busy answers several messages for one wake-up, so a message costs less than at a low rate: \
+                  each load has a scale of its own."
             .to_owned(),
-        pictures: shapes.iter().map(|&shape| picture(comparison, assessment, shape, x)).collect(),
+        pictures: shapes.iter().map(|&shape| picture(comparison, assessment, shape)).collect(),
         missing: "CPU time was not measured. Every tier measures it where the server is a process of its own.",
     }
 }
@@ -40,8 +33,17 @@ fn rows(assessment: &Assessment, shape: usize) -> Vec<&Row> {
     assessment.shapes[shape].rows.iter().filter(|row| row.metric == Metric::Cpu).collect()
 }
 
-fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize, x: Scale) -> String {
+/// An axis that holds the bars and, up to twice the longest bar, the intervals: one of two or three rounds may
+/// reach to the moon, and the bars must stay readable.
+fn scale(rows: &[&Row]) -> Scale {
+    let longest = rows.iter().map(|row| row.level.median).fold(0.0, f64::max);
+    let ends = rows.iter().filter_map(|row| row.level.interval).map(|interval| interval.high);
+    Scale::from_zero([ends.fold(longest, f64::max).min(2.0 * longest)])
+}
+
+fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize) -> String {
     let rows = rows(assessment, shape);
+    let x = scale(&rows);
     let bottom = 30.0 + LINE * rows.len() as f64;
     let longest = rows.iter().map(|row| name(comparison, row.subject).chars().count()).max().unwrap_or(0);
     let names = (LETTER * longest as f64 + 14.0).clamp(NAMES, WIDTH / 3.0);
@@ -58,7 +60,7 @@ fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize, x: Sc
     for tick in x.ticks() {
         svg.line("grid", (frame.x(tick), frame.top), (frame.x(tick), bottom));
     }
-    frame.draw_x(&mut svg, &x.ticks(), |value| format!("{value}"), "µs of CPU time for each message");
+    frame.draw_x(&mut svg, &x.ticks(), amount, "µs of CPU time for each message");
     for (index, row) in rows.iter().enumerate() {
         let (top, class, who) = (
             frame.top + 5.0 + LINE * index as f64,
