@@ -21,7 +21,7 @@ pub(super) fn write(page: &mut String, comparison: &Comparison, assessment: &Ass
          Lehmann's), the reference's two runs taken together. Its interval comes from resampling whole rounds \
          {DRAWS} times, or from Student's t with fewer than {ENOUGH_TO_RESAMPLE} rounds. A difference is told \
          only if the interval excludes 1 and the ratio leaves the noise. Each backend is compared for itself: \
-         with four that equal the reference, one false difference in about fifteen reports is to be expected.</p>"
+         with four that equal the reference, one false difference in ten to fifteen reports is to be expected.</p>"
     );
 }
 
