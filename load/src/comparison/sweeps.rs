@@ -14,6 +14,7 @@ use super::progress::Stage;
 use super::runner::{Places, Runner};
 use super::settings::{GOOD, HOSTILE};
 use super::{ConnectionPoint, IsolationPoint, MemorySample, RatePoint, Shape, schedule};
+use crate::checks::GENERATOR_BUSY;
 use crate::plan::{Hostile, Plan};
 
 /// The least and the most of the curve's rates, as parts of what the slowest and the fastest did at
@@ -91,7 +92,16 @@ impl Runner<'_> {
             self.announce(Stage::Rates, subject, &shape.name, places);
             let plan = self.under(&shape, server, self.slot, self.settings.seed);
             let Some(Ok(measurement)) = self.measure(subject, server, &plan) else { return };
-            let overloaded = measurement.is_overloaded();
+            let (overloaded, busy) = (measurement.is_overloaded(), measurement.generator_busy);
+            if overloaded && busy > GENERATOR_BUSY {
+                let name = &self.comparison.subjects[subject].name;
+                self.note(format!(
+                    "{name}: at {rate}/s the generator was busy {:.0} % of the time, so it is not known who fell \
+                     behind; --threads makes it stronger",
+                    busy * 100.0
+                ));
+                return;
+            }
             self.comparison.rate_sweep.push(RatePoint {
                 subject,
                 offered: rate,

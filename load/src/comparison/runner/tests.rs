@@ -15,6 +15,8 @@ struct Fake {
     stop: Option<Duration>,
     /// What starting a server and a measurement take beside the load.
     overhead: Duration,
+    /// How busy the generator is.
+    busy: f64,
     /// The name of the server that runs, and how often each was started.
     started: Vec<String>,
     running: Rc<Cell<usize>>,
@@ -48,7 +50,8 @@ impl Drop for FakeServer {
 impl Fake {
     fn new() -> Self {
         let overhead = Duration::from_millis(100);
-        Self { now: Duration::ZERO, stop: None, overhead, started: Vec::new(), running: Rc::default() }
+        let (started, running) = (Vec::new(), Rc::default());
+        Self { now: Duration::ZERO, stop: None, overhead, busy: 0.3, started, running }
     }
 
     /// How often the current server's program was started, this time included.
@@ -86,6 +89,7 @@ impl Laboratory for Fake {
             load: plan.to_string(),
             offered_rate: offered,
             achieved_rate: offered.unwrap_or(capacity).min(capacity),
+            generator_busy: self.busy,
             ..measurement()
         };
         match self.started.last().map(String::as_str) {
@@ -253,14 +257,27 @@ fn if_all_fail_there_is_nothing_to_measure() {
 
 #[test]
 fn an_interruption_leaves_what_there_is() {
-    for seconds in [0, 1, 5, 60, 130, 160] {
+    for seconds in [0, 1, 8, 60, 130, 160] {
         let stop = Some(Duration::from_secs(seconds));
         let (comparison, _, took) = run(&settings(&FIVE), Fake { stop, ..Fake::new() });
         assert!(comparison.interrupted);
         assert!(comparison.subjects.iter().all(|subject| subject.failed.is_none()), "after {seconds} s");
         assert!(took < Duration::from_secs(seconds + 2), "{took:?} for {seconds} s");
-        assert_eq!(comparison.samples.is_empty(), seconds < 5, "after {seconds} s");
+        assert_eq!(comparison.samples.is_empty(), seconds < 8, "after {seconds} s");
     }
+}
+
+#[test]
+fn a_generator_that_is_too_busy_has_the_rate_lowered() {
+    let busy = 0.9;
+    let (comparison, events, _) = run(&settings(&FIVE), Fake { busy, ..Fake::new() });
+    // Five ninths of 6,100.
+    assert_eq!(comparison.shapes[1].rate, Some(3300.0));
+    // Whether a server was overloaded is not known then.
+    assert!(comparison.rate_sweep.iter().all(|point| !point.overloaded));
+    let notes =
+        events.iter().filter(|event| matches!(event, Event::Note(note) if note.contains("generator")));
+    assert_eq!(notes.count(), 4);
 }
 
 #[test]
