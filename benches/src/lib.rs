@@ -33,6 +33,11 @@ impl Server {
         Self { address, stop, thread: Some(thread) }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// A client of it.
     ///
     /// # Panics

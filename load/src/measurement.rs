@@ -90,7 +90,8 @@ pub struct Usage {
 impl Measurement {
     /// The share of the offered rate that was achieved; 1 in a closed loop.
     pub fn achieved_share(&self) -> f64 {
-        self.offered_rate.map_or(1.0, |offered| if offered > 0.0 { self.achieved_rate / offered } else { 1.0 })
+        self.offered_rate
+            .map_or(1.0, |offered| if offered > 0.0 { self.achieved_rate / offered } else { 1.0 })
     }
 
     /// Whether the server fell so far behind the offered rate that latencies say only how long it was measured.

@@ -46,12 +46,12 @@ impl Live {
         Self((0..threads).map(|_| Counts::default()).collect())
     }
 
-    pub(super) fn publish(&self, index: usize, tally: &Tally) {
+    pub(super) fn publish(&self, index: usize, tally: &mut Tally) {
         let counts = &self.0[index];
         // Percentiles take a walk over the histogram, so only every so often.
         if tally.verification.replies >= counts.replies.load(Ordering::Relaxed) + MANY {
-            counts.p50.store(tally.latency.value_at_quantile(0.5), Ordering::Relaxed);
-            counts.p99.store(tally.latency.value_at_quantile(0.99), Ordering::Relaxed);
+            counts.p50.store(tally.latency().value_at_quantile(0.5), Ordering::Relaxed);
+            counts.p99.store(tally.latency().value_at_quantile(0.99), Ordering::Relaxed);
         }
         counts.replies.store(tally.verification.replies, Ordering::Relaxed);
         counts.bad.store(tally.verification.bad(), Ordering::Relaxed);

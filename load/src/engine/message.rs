@@ -52,12 +52,22 @@ pub(super) fn parse(line: &[u8]) -> Option<(u32, u32)> {
 #[inline]
 fn identity(connection: u32, sequence: u32) -> [u8; IDENTITY] {
     let mut identity = [0; IDENTITY];
-    let mut rest = u64::from(connection) << 32 | u64::from(sequence);
-    for digit in &mut identity {
-        *digit = b"0123456789abcdef"[(rest & 15) as usize];
-        rest >>= 4;
-    }
+    identity[..8].copy_from_slice(&digits(sequence));
+    identity[8..].copy_from_slice(&digits(connection));
     identity
+}
+
+/// The hexadecimal digits of a number, the lowest first. All eight at once, since every message is written and
+/// read with them: each half byte is moved into a byte of its own, and made a digit or a letter there.
+#[inline]
+fn digits(number: u32) -> [u8; 8] {
+    let mut halves = u64::from(number);
+    halves = (halves | halves << 16) & 0x0000_ffff_0000_ffff;
+    halves = (halves | halves << 8) & 0x00ff_00ff_00ff_00ff;
+    halves = (halves | halves << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    let letters = (halves + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    let step = u64::from(b'a' - b'9' - 1);
+    (halves + 0x3030_3030_3030_3030 + letters * step).to_le_bytes()
 }
 
 /// What a reply says beside the message that it answers.
@@ -140,6 +150,14 @@ mod tests {
             assert!(!text.is(&line, 7, 12, size), "{size}");
             assert!(!text.is(&line, 7, 11, size + 1));
             assert_eq!(parse(&line), (size > IDENTITY).then_some((11, 7)), "{size}");
+        }
+    }
+
+    #[test]
+    fn digits_are_hexadecimal() {
+        for number in (0..100_000).step_by(7).chain([0x89ab_cdef, 0x0123_4567, u32::MAX]) {
+            let expected: String = format!("{number:08x}").chars().rev().collect();
+            assert_eq!(digits(number), expected.as_bytes());
         }
     }
 

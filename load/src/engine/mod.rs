@@ -4,6 +4,7 @@ mod client;
 mod hostile;
 mod live;
 mod message;
+mod poller;
 mod probe;
 mod schedule;
 mod sources;
@@ -54,7 +55,7 @@ pub fn run(plan: &Plan, stop: &AtomicBool, tell: &dyn Fn(Progress)) -> io::Resul
 fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress)) -> io::Result<Measurement> {
     let (workers, connections) = connect(plan, stop, live)?;
     let start = Instant::now();
-    let (tally, measured, observed) = thread::scope(|scope| {
+    let (mut tally, measured, observed) = thread::scope(|scope| {
         let workers: Vec<_> =
             workers.into_iter().map(|worker| scope.spawn(move || worker.load(start))).collect();
         let at_work = || workers.iter().any(|worker| !worker.is_finished());
@@ -80,8 +81,8 @@ fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress))
         in_flight_limit: plan.messages_per_connection.map_or(connections * plan.depth, |_| 0),
         offered_rate: (plan.pace != Pace::Closed).then(|| rate(tally.offered)),
         achieved_rate: rate(tally.achieved),
-        latency: Distribution::of(&tally.latency),
-        service: Distribution::of(&tally.service),
+        latency: Distribution::of(tally.latency()),
+        service: Distribution::of(tally.service()),
         send_lag: Distribution::of(&tally.send_lag),
         connect: Distribution::of(&tally.connect),
         dropped: tally.dropped,

@@ -9,8 +9,10 @@ use crate::measurement::{Failures, Verification};
 
 /// What one thread counts.
 pub(super) struct Tally {
-    pub(super) latency: Histogram<u64>,
-    pub(super) service: Histogram<u64>,
+    latency: Histogram<u64>,
+    service: Histogram<u64>,
+    /// The last latency and service time, and how many in a row were the same: a batch is counted at once.
+    same: (u64, u64, u64),
     pub(super) send_lag: Histogram<u64>,
     pub(super) connect: Histogram<u64>,
     /// Messages that were scheduled within the measured time.
@@ -32,6 +34,7 @@ impl Tally {
         Self {
             latency: histogram(),
             service: histogram(),
+            same: (0, 0, 0),
             send_lag: histogram(),
             connect: histogram(),
             offered: 0,
@@ -41,6 +44,35 @@ impl Tally {
             failures: Failures::default(),
             busy: Duration::ZERO,
         }
+    }
+
+    /// Counts a reply that took so long from its message's scheduled time, and from its sending.
+    #[inline]
+    pub(super) fn record(&mut self, latency: u64, service: u64) {
+        if (self.same.0, self.same.1) != (latency, service) {
+            self.settle();
+            self.same = (latency, service, 0);
+        }
+        self.same.2 += 1;
+    }
+
+    /// From the scheduled time to the reply.
+    pub(super) fn latency(&mut self) -> &Histogram<u64> {
+        self.settle();
+        &self.latency
+    }
+
+    /// From the sending to the reply.
+    pub(super) fn service(&mut self) -> &Histogram<u64> {
+        self.settle();
+        &self.service
+    }
+
+    fn settle(&mut self) {
+        let (latency, service, count) = self.same;
+        self.latency.saturating_record_n(latency, count);
+        self.service.saturating_record_n(service, count);
+        self.same.2 = 0;
     }
 
     /// Tells of a reply that is not as it should be.
@@ -60,7 +92,8 @@ impl Tally {
     }
 
     /// Takes in what another thread has counted.
-    pub(super) fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, mut other: Self) {
+        other.settle();
         for (mine, its) in [
             (&mut self.latency, other.latency),
             (&mut self.service, other.service),

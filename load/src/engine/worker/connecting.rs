@@ -1,13 +1,10 @@
 //! How a worker makes its connections, and what it does when they end.
 
 use std::io;
-use std::net::TcpStream;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use polling::PollMode;
-
-use super::{Worker, interest};
+use super::Worker;
 use crate::engine::client::Client;
 use crate::engine::sources::connect;
 
@@ -49,7 +46,7 @@ impl Worker<'_> {
         self.begun += 1;
         let since = self.now();
         let begun = connect(self.plan.address, number).and_then(|(socket, connected)| {
-            self.watch(&socket, place, connected)?;
+            self.poller.add(&socket, place, !connected)?;
             Ok((socket, connected))
         });
         match begun {
@@ -65,13 +62,6 @@ impl Worker<'_> {
                 self.tally.failure(|| format!("connection {number} can't be made: {error}"));
             }
         }
-    }
-
-    #[expect(unsafe_code, reason = "polling can't tell that a socket outlives its registration")]
-    fn watch(&self, socket: &TcpStream, place: usize, connected: bool) -> io::Result<()> {
-        // SAFETY: `leave` deletes the socket before it closes it, and a socket that is dropped with the worker
-        // is dropped with the poller.
-        unsafe { self.poller.add_with_mode(socket, interest(place, !connected), PollMode::Level) }
     }
 
     /// A connection has been made.
@@ -105,7 +95,7 @@ impl Worker<'_> {
     /// Waits for room to write only where something is to be written.
     pub(super) fn rearm(&self, place: usize) -> io::Result<()> {
         let Some(client) = &self.clients[place] else { return Ok(()) };
-        self.poller.modify_with_mode(&client.socket, interest(place, client.has_unsent()), PollMode::Level)
+        self.poller.modify(&client.socket, place, client.has_unsent())
     }
 
     /// Closes a connection that has had its messages, and begins another.
@@ -132,7 +122,7 @@ impl Worker<'_> {
     fn leave(&mut self, place: usize) -> Option<Client> {
         let client = self.clients[place].take()?;
         // Before the socket is closed: its number may be another's at once.
-        let _ = self.poller.delete(&client.socket);
+        self.poller.delete(&client.socket);
         Some(client)
     }
 }

@@ -8,12 +8,12 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use polling::{Event, Events, Poller};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::engine::client::{Client, Sent};
 use crate::engine::live::Live;
 use crate::engine::message::Text;
+use crate::engine::poller::{Poller, Ready};
 use crate::engine::schedule::Schedule;
 use crate::engine::tally::Tally;
 use crate::plan::{Pace, Plan};
@@ -26,8 +26,8 @@ pub(super) struct Worker<'a> {
     /// Which of the threads it is, from 0.
     index: usize,
     poller: Poller,
-    /// At hand between two turns.
-    events: Option<Events>,
+    /// Who is ready; at hand between two turns.
+    ready: Vec<Ready>,
     clients: Vec<Option<Client>>,
     /// How many connections this worker has begun.
     begun: u32,
@@ -78,7 +78,7 @@ impl<'a> Worker<'a> {
             live,
             index,
             poller: Poller::new()?,
-            events: Some(Events::new()),
+            ready: Vec::new(),
             clients: (0..share).map(|_| None).collect(),
             begun: 0,
             text: Text::new(longest),
@@ -121,7 +121,7 @@ impl<'a> Worker<'a> {
                 self.window.1 = self.window.1.min(now);
             }
             self.loading = now < self.window.1;
-            self.live.publish(self.index, &self.tally);
+            self.live.publish(self.index, &mut self.tally);
         }
         self.tally.busy = busy_at_begin.map_or(Duration::ZERO, |at_begin| busy().saturating_sub(at_begin));
         self.tally.dropped += self.waiting.len() as u64;
@@ -159,18 +159,17 @@ impl<'a> Worker<'a> {
 
     /// Sees to what has happened; waits for it no longer than `wait`.
     fn turn(&mut self, wait: Duration) -> io::Result<()> {
-        let mut events = self.events.take().unwrap_or_default();
-        events.clear();
-        self.poller.wait(&mut events, Some(wait))?;
-        for event in events.iter() {
-            if event.writable && !self.writable(event.key) {
+        let mut ready = std::mem::take(&mut self.ready);
+        self.poller.wait(&mut ready, wait)?;
+        for &Ready { place, readable, writable } in &ready {
+            if writable && !self.writable(place) {
                 continue;
             }
-            if event.readable {
-                self.readable(event.key);
+            if readable {
+                self.readable(place);
             }
         }
-        self.events = Some(events);
+        self.ready = ready;
         Ok(())
     }
 
@@ -209,8 +208,7 @@ fn record(tally: &mut Tally, sent: Sent, now: u64, window: (u64, u64)) {
         tally.achieved += 1;
     }
     if (window.0..window.1).contains(&sent.scheduled) {
-        tally.latency.saturating_record(now.saturating_sub(sent.scheduled));
-        tally.service.saturating_record(now.saturating_sub(sent.sent));
+        tally.record(now.saturating_sub(sent.scheduled), now.saturating_sub(sent.sent));
     }
 }
 
@@ -221,9 +219,4 @@ fn busy() -> Duration {
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// For those who only look at an event's direction.
-fn interest(place: usize, write: bool) -> Event {
-    if write { Event::all(place) } else { Event::readable(place) }
 }

@@ -1,0 +1,73 @@
+//! Whether the load generator is the bottleneck: its rate against that of the least generator there can be, a C
+//! program that neither schedules nor measures, at 64 connections and depth 16, in interleaved rounds.
+#![expect(clippy::print_stdout, reason = "a bench tells what it has found")]
+
+use std::env;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use benches::{Server, backends};
+use load::engine;
+use load::plan::Plan;
+
+const CONNECTIONS: usize = 64;
+const DEPTH: usize = 16;
+
+fn main() -> ExitCode {
+    let Some(least) = compile() else {
+        println!("generator: skipped, since there is no C compiler on this machine");
+        return ExitCode::SUCCESS;
+    };
+    let (rounds, time) = match env::args().any(|argument| argument == "--test") {
+        true => (1, Duration::from_millis(50)),
+        false => (7, Duration::from_secs(1)),
+    };
+    for backend in backends(CONNECTIONS) {
+        let server = Server::start(backend);
+        let mut ratios = Vec::new();
+        for _ in 0..rounds {
+            let Some(its) = rate_of(&least, server.address(), time) else {
+                println!("generator: the C program failed");
+                return ExitCode::FAILURE;
+            };
+            match our_rate(server.address(), time) {
+                Ok(ours) => ratios.push(ours / its),
+                Err(error) => {
+                    println!("generator: {error}");
+                    return ExitCode::FAILURE;
+                }
+            }
+        }
+        ratios.sort_by(f64::total_cmp);
+        let (name, ratio) = (backend.name(), ratios[ratios.len() / 2]);
+        println!("generator: against {name}, {ratio:.2} of the C program's rate (median of {rounds} rounds)");
+    }
+    ExitCode::SUCCESS
+}
+
+/// Compiles the C program beside this one.
+fn compile() -> Option<PathBuf> {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/generator.c");
+    let program = env::current_exe().ok()?.with_extension("c-generator");
+    let compiled = Command::new("cc").args(["-O2", "-o"]).arg(&program).arg(source).status().ok()?;
+    compiled.success().then_some(program)
+}
+
+fn rate_of(program: &PathBuf, server: SocketAddr, time: Duration) -> Option<f64> {
+    let numbers = [usize::from(server.port()), CONNECTIONS, DEPTH, time.as_millis() as usize];
+    let output = Command::new(program).args(numbers.map(|number| number.to_string())).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}
+
+fn our_rate(server: SocketAddr, time: Duration) -> std::io::Result<f64> {
+    let warmup = Duration::from_millis(300);
+    let plan = Plan { connections: CONNECTIONS, depth: DEPTH, duration: time, warmup, ..Plan::new(server) };
+    let measurement = engine::run(&plan, &AtomicBool::new(false), &|_| ())?;
+    match measurement.verification.bad() {
+        0 => Ok(measurement.achieved_rate),
+        bad => Err(std::io::Error::other(format!("{bad} replies were bad"))),
+    }
+}
