@@ -219,8 +219,8 @@ Exit codes: 0, every client came to an end of its own or was drained; 1, clients
 serving failed; 2, it was asked for what can't be, and served nobody.";
 
 const CLIENT_EXIT_CODES: &str = "\
-At a terminal, messages are typed at a prompt and replies shown as they come; `exit` or Ctrl-D ends. \
-Otherwise every line of standard input is a message, and every reply a line of standard output. What could \
+At a terminal, messages are typed at a prompt and replies shown as they come; `exit` or Ctrl-D ends, \
+Ctrl-C at once. Otherwise every line of standard input is a message, and every reply a line of standard output. What could \
 direct a terminal is shown escaped, such as `\\x1b`.
 
 Exit codes: 0, the conversation came to its end; 1, there is no server, or it vanished, or a reply was too \

@@ -2,15 +2,17 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use common::Framing;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::event::{PollFd, PollFlags, poll};
 
-use super::editor::Typed;
-use super::pipe::explain;
-use super::terminal::{RawMode, Terminal};
+use super::pipe::{Screen, explain};
+use super::terminal::{Terminal, Typed};
 use super::wire::{Replies, Trouble, push_message};
 use super::{LEAVE_TIMEOUT, vanished};
 use crate::failure::Failure;
@@ -18,20 +20,21 @@ use crate::failure::Failure;
 /// Sends what is typed and shows what is replied, until one of the two ends it.
 pub(super) fn converse(socket: &TcpStream, framing: Framing, max_reply: usize) -> Result<(), Failure> {
     socket.set_nonblocking(true).map_err(|error| vanished(&error))?;
-    let raw = RawMode::enter().map_err(|error| unusable(&error))?;
+    let terminal = Terminal::open().map_err(|error| unusable(&error))?;
     let mut dialogue = Dialogue {
         socket,
         framing,
         max_reply,
-        terminal: Terminal::default(),
+        watch: Watch::start(socket, terminal.waker())?,
+        terminal,
         replies: Replies::new(framing, max_reply),
         unsent: Vec::new(),
         leaving: None,
     };
-    let ended = dialogue.run();
-    drop(raw);
-    let by_server = ended?;
-    if by_server && dialogue.leaving.is_none() {
+    dialogue.run()?;
+    let by_server = dialogue.leaving.is_none();
+    drop(dialogue);
+    if by_server {
         // A notice, and no reply: where it can't be seen, nothing is missing.
         let _ = writeln!(io::stderr(), "the server has ended the conversation");
     }
@@ -42,6 +45,7 @@ struct Dialogue<'a> {
     socket: &'a TcpStream,
     framing: Framing,
     max_reply: usize,
+    watch: Watch,
     terminal: Terminal,
     replies: Replies,
     /// Messages that the server has not taken yet.
@@ -51,74 +55,47 @@ struct Dialogue<'a> {
 }
 
 impl Dialogue<'_> {
-    /// Goes on to the end; tells whether it was the server's.
-    fn run(&mut self) -> Result<bool, Failure> {
+    /// Goes on to the server's end.
+    fn run(&mut self) -> Result<(), Failure> {
         loop {
             self.send()?;
-            if self.leaving.is_none() {
-                self.terminal.prompt().map_err(|error| unusable(&error))?;
+            while self.leaving.is_some() || !self.unsent.is_empty() {
+                if !self.wait()? {
+                    let seconds = LEAVE_TIMEOUT.as_secs();
+                    return Err(Failure::Failed(format!("the server did not end within {seconds} s")));
+                }
+                if self.receive()? {
+                    return Ok(());
+                }
+                self.send()?;
             }
-            let (keys, replies) = self.wait()?;
-            if replies && self.receive()? {
-                return Ok(true);
-            }
-            if keys && !self.terminal.read_keys().map_err(|error| unusable(&error))? {
-                return Ok(false);
-            }
-            while self.unsent.len() < MOST_UNSENT
-                && let Some(typed) = self.terminal.typed().map_err(|error| unusable(&error))?
-            {
-                if self.obey(typed)? {
-                    return Ok(false);
+            self.watch.begin();
+            match self.terminal.read_line().map_err(|error| unusable(&error))? {
+                Typed::Line(line) => {
+                    push_message(self.framing, line.as_bytes(), &mut self.unsent).map_err(Failure::Failed)?;
+                    if line == "exit" {
+                        self.leave();
+                    }
+                }
+                Typed::End => self.leave(),
+                Typed::Woken => {
+                    self.watch.ended();
+                    if self.receive()? {
+                        return Ok(());
+                    }
                 }
             }
         }
-    }
-
-    /// Waits until there are keys or replies, or room for what is unsent. Tells which of the first two.
-    fn wait(&self) -> Result<(bool, bool), Failure> {
-        let timeout = match self.leaving.map(|until| until.saturating_duration_since(Instant::now())) {
-            Some(rest) if rest.is_zero() => {
-                let seconds = LEAVE_TIMEOUT.as_secs();
-                return Err(Failure::Failed(format!("the server did not end within {seconds} s of `exit`")));
-            }
-            rest => rest.and_then(|rest| Timespec::try_from(rest).ok()),
-        };
-        let room = if self.unsent.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
-        // A terminal from which more comes than the server takes has to wait, too.
-        let keys = if self.unsent.len() < MOST_UNSENT { PollFlags::IN } else { PollFlags::empty() };
-        let keyboard = io::stdin();
-        let mut ready = [PollFd::new(&keyboard, keys), PollFd::new(self.socket, PollFlags::IN | room)];
-        match poll(&mut ready, timeout.as_ref()) {
-            Ok(_) => {}
-            Err(Errno::INTR) => return Ok((false, false)),
-            Err(error) => return Err(unusable(&error.into())),
-        }
-        let ended = PollFlags::HUP | PollFlags::ERR;
-        Ok((
-            ready[0].revents().intersects(PollFlags::IN | ended),
-            ready[1].revents().intersects(PollFlags::IN | ended),
-        ))
-    }
-
-    /// Does what was typed; tells whether it is all over.
-    fn obey(&mut self, typed: Typed) -> Result<bool, Failure> {
-        match typed {
-            Typed::Line(_) if self.leaving.is_some() => {}
-            Typed::Line(line) => {
-                push_message(self.framing, line.as_bytes(), &mut self.unsent).map_err(Failure::Failed)?;
-                if line == "exit" {
-                    self.leave();
-                }
-            }
-            Typed::Leave if self.leaving.is_some() => return Ok(true),
-            Typed::Leave => self.leave(),
-        }
-        Ok(false)
     }
 
     fn leave(&mut self) {
         self.leaving = Some(Instant::now() + LEAVE_TIMEOUT);
+    }
+
+    /// Waits until there are replies, or room for what is unsent. Tells whether there were in time.
+    fn wait(&self) -> Result<bool, Failure> {
+        let room = if self.unsent.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
+        self.terminal.wait(self.socket, PollFlags::IN | room, self.leaving).map_err(|error| unusable(&error))
     }
 
     /// Sends as much as the server takes; and once all is sent, that no more will come.
@@ -138,33 +115,77 @@ impl Dialogue<'_> {
         Ok(())
     }
 
-    /// Shows the replies that have come; tells whether they were the last.
+    /// Shows the replies that have come, but not for ever; tells whether they were the last.
     fn receive(&mut self) -> Result<bool, Failure> {
+        let until = Instant::now() + LONGEST_TURN;
         let mut input = [0; 16 * 1024];
-        match (&mut &*self.socket).read(&mut input) {
-            Ok(0) => {}
-            Ok(count) => {
-                let terminal = &self.terminal;
-                let shown = self.replies.receive(&input[..count], |reply| terminal.show(reply));
-                return match shown {
-                    Ok(()) => Ok(false),
-                    Err(Trouble::Unheard(error)) => Err(unusable(&error)),
-                    Err(trouble) => explain(trouble, self.max_reply).map(|()| true),
-                };
-            }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                return Ok(false);
-            }
-            Err(_) if self.leaving.is_some() => {}
-            Err(error) => return Err(vanished(&error)),
-        }
-        match self.replies.unfinished() {
-            [] => Ok(true),
-            unfinished => {
-                self.terminal.show(unfinished).map_err(|error| unusable(&error))?;
-                Err(Failure::Failed("the server ended within a reply".into()))
+        while Instant::now() < until {
+            match (&mut &*self.socket).read(&mut input) {
+                Ok(0) => return self.finish().map(|()| true),
+                Ok(count) => {
+                    let mut screen = Screen::new();
+                    let shown = self
+                        .replies
+                        .receive(&input[..count], |reply| screen.show(reply))
+                        .and_then(|()| screen.flush().map_err(Trouble::Unheard));
+                    match shown {
+                        Ok(()) => {}
+                        Err(Trouble::Unheard(error)) => return Err(unusable(&error)),
+                        Err(trouble) => return explain(trouble, self.max_reply).map(|()| true),
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) if self.leaving.is_some() => return self.finish().map(|()| true),
+                Err(error) => return Err(vanished(&error)),
             }
         }
+        Ok(false)
+    }
+
+    /// The server has ended: what it has not said to the end is shown nevertheless.
+    fn finish(&self) -> Result<(), Failure> {
+        let unfinished = self.replies.unfinished();
+        if unfinished.is_empty() {
+            return Ok(());
+        }
+        let mut screen = Screen::new();
+        screen.show(unfinished).and_then(|()| screen.flush()).map_err(|error| unusable(&error))?;
+        Err(Failure::Failed("the server ended within a reply".into()))
+    }
+}
+
+/// Wakes the terminal once the server has said something.
+struct Watch {
+    orders: Sender<()>,
+    begun: bool,
+}
+
+impl Watch {
+    fn start(socket: &TcpStream, waker: Arc<AtomicBool>) -> Result<Self, Failure> {
+        let socket = socket.try_clone().map_err(|error| vanished(&error))?;
+        let (orders, received) = channel();
+        thread::spawn(move || {
+            for () in received {
+                // Keys get their turn, too, however much the server says.
+                thread::sleep(TURN_OF_KEYS);
+                // Where it fails, whoever is woken sees why.
+                let _ = poll(&mut [PollFd::new(&socket, PollFlags::IN)], None);
+                waker.store(true, Ordering::Relaxed);
+            }
+        });
+        Ok(Self { orders, begun: false })
+    }
+
+    fn begin(&mut self) {
+        if !self.begun {
+            let _ = self.orders.send(()); // the thread lives as long as this
+            self.begun = true;
+        }
+    }
+
+    fn ended(&mut self) {
+        self.begun = false;
     }
 }
 
@@ -173,5 +194,8 @@ pub(super) fn unusable(error: &io::Error) -> Failure {
     Failure::Failed(format!("the terminal can't be used: {error}"))
 }
 
-/// Keys wait while the server has so many bytes of messages still to take.
-const MOST_UNSENT: usize = 64 * 1024;
+/// How long keys may have to wait for replies.
+const LONGEST_TURN: Duration = Duration::from_millis(100);
+
+/// How long replies may have to wait for keys.
+const TURN_OF_KEYS: Duration = Duration::from_millis(40);

@@ -2,12 +2,12 @@
 //! a reply ends, [`turns`].
 
 mod dialogue;
-mod editor;
 mod pipe;
 mod terminal;
 mod turns;
 mod wire;
 
+use std::env;
 use std::io::{self, IsTerminal};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -21,7 +21,10 @@ use crate::failure::Failure;
 /// Talks to a server until one of the two ends the conversation.
 pub(crate) fn client(arguments: &Client) -> Result<(), Failure> {
     let socket = connect(&arguments.address)?;
-    let at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let at_terminal = io::stdin().is_terminal()
+        && io::stdout().is_terminal()
+        && io::stderr().is_terminal() // where the editor shows what is typed
+        && env::var_os("TERM").is_none_or(|kind| kind != "dumb"); // which has no cursor to direct
     let max_reply = arguments.max_reply.0;
     match arguments.framing {
         Framing::Raw if at_terminal => turns::at_terminal(&socket),

@@ -8,6 +8,7 @@ mod client;
 mod limits;
 mod log;
 mod process;
+mod pseudoterminal;
 mod serve;
 mod server;
 mod stop;

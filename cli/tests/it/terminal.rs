@@ -1,100 +1,27 @@
 //! The client at a terminal.
 
-use std::fs::File;
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
-use std::process::Stdio;
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::sync::mpsc::channel;
 
-use rustix::fs::{Mode, OFlags};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use rustix::process::Signal;
 
 use crate::client::{EVIL, one_client};
-use crate::process::{BOUND, Process, anyloop};
+use crate::pseudoterminal::Terminal;
 use crate::server::Server;
-
-/// A client at a terminal of its own.
-struct Terminal {
-    client: Process,
-    keyboard: File,
-    screen: Receiver<Vec<u8>>,
-    /// All that was written to the terminal so far.
-    seen: String,
-    /// The client's end, which also keeps the terminal open behind it.
-    tty: OwnedFd,
-}
-
-impl Terminal {
-    fn start(arguments: &[&str]) -> Self {
-        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&keyboard).unwrap();
-        unlockpt(&keyboard).unwrap();
-        let name = ptsname(&keyboard, Vec::new()).unwrap();
-        let tty = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-        tcsetwinsize(&tty, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
-        let end = || Stdio::from(tty.try_clone().unwrap());
-        let mut command = anyloop(arguments);
-        let client = Process::start_as_is(command.stdin(end()).stdout(end()).stderr(end()));
-        drop(command);
-        let keyboard = File::from(keyboard);
-        let mut output = keyboard.try_clone().unwrap();
-        let (sender, screen) = channel();
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(count) = output.read(&mut buffer) {
-                if count == 0 || sender.send(buffer[..count].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { client, keyboard, screen, seen: String::new(), tty }
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).unwrap();
-    }
-
-    /// Waits until `text` was written to the terminal, behind what was waited for before.
-    #[track_caller]
-    fn see(&mut self, text: &str) {
-        loop {
-            if let Some(at) = self.seen.find(text) {
-                self.seen.drain(..at + text.len());
-                return;
-            }
-            match self.screen.recv_timeout(BOUND) {
-                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(error) => panic!("`{text}` was not shown ({error}): {:?}", self.seen),
-            }
-        }
-    }
-
-    /// Waits until the client has ended by itself, and checks that it left the terminal as it was.
-    #[track_caller]
-    fn end(self) -> Option<i32> {
-        let code = self.client.end().code;
-        let modes = tcgetattr(&self.tty).unwrap().local_modes;
-        assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG));
-        code
-    }
-}
 
 #[test]
 fn lines_are_edited_and_replies_shown() {
     let server = Server::start("");
     let mut terminal = Terminal::start(&["client", &server.address.to_string()]);
-    terminal.see("連接成功!");
+    terminal.see("連接成功!\n");
     terminal.see("> ");
     terminal.press("hellp\x7fo\r");
-    terminal.see("第1條信息:hello\r\n");
+    terminal.see("第1條信息:hello\n");
     terminal.press("你好abc\x1b[D\x1b[D\x7fX\r");
-    terminal.see("> 你好Xbc");
-    terminal.see("第2條信息:你好Xbc\r\n");
+    terminal.see("第2條信息:你好Xbc\n");
     terminal.press("\x1b[A\x1b[A!\r");
-    terminal.see("第3條信息:hello!\r\n");
+    terminal.see("第3條信息:hello!\n");
     terminal.press("exit\r");
     assert_eq!(terminal.end(), Some(0));
     assert_eq!(server.stop().receipt["reasons"]["exit"], 1);
@@ -108,18 +35,63 @@ fn replies_appear_above_the_line_that_is_being_typed() {
         socket.shutdown(Shutdown::Both).unwrap();
     });
     let mut terminal = Terminal::start(&["client", &address]);
-    terminal.press("half a li");
-    terminal.see("half a li");
-    speak.send(b"news\n").unwrap();
-    terminal.see("\r\x1b[Knews\r\n");
-    terminal.see("> half a li");
+    terminal.see("> ");
+    terminal.press("半行 half");
+    terminal.see("半行 half");
+    for news in ["news", "more news"] {
+        speak.send(format!("{news}\n").leak().as_bytes()).unwrap();
+        terminal.see(&format!("{news}\n"));
+        terminal.see("> 半行 half");
+    }
     // The end of the conversation ends the client, though nobody has pressed a key; the last reply is seen.
     speak.send(b"ERR timeout idle\n").unwrap();
     drop(speak);
-    terminal.see("ERR timeout idle\r\n");
+    terminal.see("ERR timeout idle\n");
     terminal.see("the server has ended the conversation");
     assert_eq!(terminal.end(), Some(0));
     server.join().unwrap();
+}
+
+#[test]
+fn the_last_replies_are_shown_however_many_they_are() {
+    let (address, server) = one_client(|mut socket| {
+        socket.read_exact(&mut [0; 3]).unwrap();
+        (0..5000).for_each(|number| writeln!(socket, "reply {number}").unwrap());
+    });
+    let mut terminal = Terminal::start(&["client", &address]);
+    terminal.see("> ");
+    terminal.press("go\r");
+    (0..5000).for_each(|number| terminal.see(&format!("reply {number}\n")));
+    terminal.see("the server has ended the conversation");
+    assert_eq!(terminal.end(), Some(0));
+    server.join().unwrap();
+}
+
+#[test]
+fn what_is_typed_before_the_prompt_is_there_is_kept() {
+    for framing in ["line", "raw"] {
+        let server = Server::start(&format!("--framing {framing}"));
+        let mut terminal = Terminal::start(&["client", &server.address.to_string(), "--framing", framing]);
+        terminal.press("one\r你好\rthr");
+        terminal.see("第1條信息:one\n");
+        terminal.see("第2條信息:你好\n");
+        terminal.press("ee\r");
+        terminal.see("第3條信息:three\n");
+        terminal.press("exit\r");
+        assert_eq!(terminal.end(), Some(0));
+    }
+}
+
+#[test]
+fn many_lines_can_be_pasted() {
+    let server = Server::start("");
+    let mut terminal = Terminal::start(&["client", &server.address.to_string()]);
+    terminal.see("> ");
+    let lines: Vec<_> = (1..=150).map(|number| format!("pasted line {number}\r")).collect();
+    terminal.press(&lines.concat());
+    (1..=150).for_each(|number| terminal.see(&format!("第{number}條信息:pasted line {number}\n")));
+    terminal.press("exit\r");
+    assert_eq!(terminal.end(), Some(0));
 }
 
 #[test]
@@ -135,38 +107,69 @@ fn ctrl_d_leaves() {
 }
 
 #[test]
+fn ctrl_c_and_signals_end_the_client_and_leave_the_terminal_usable() {
+    for framing in ["line", "raw"] {
+        let server = Server::start(&format!("--framing {framing}"));
+        for typed in ["", "half"] {
+            for signal in [None, Some(Signal::INT), Some(Signal::TERM)] {
+                let address = server.address.to_string();
+                let mut terminal = Terminal::start(&["client", &address, "--framing", framing]);
+                terminal.see("> ");
+                terminal.press(typed);
+                terminal.see(typed);
+                match signal {
+                    Some(signal) => terminal.signal(signal),
+                    None => terminal.press("\x03"),
+                }
+                assert_eq!(terminal.end(), None, "{framing} `{typed}` {signal:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn exit_is_waited_for_even_where_it_means_nothing() {
     let server = Server::start("--handler echo");
     let mut terminal = Terminal::start(&["client", &server.address.to_string()]);
     terminal.see("> ");
     terminal.press("exit\r");
-    terminal.see("> exit");
-    terminal.see("\r\x1b[Kexit\r\n");
+    terminal.see("> exit\n");
+    terminal.see("exit\n");
     assert_eq!(terminal.end(), Some(0));
 }
 
 #[test]
-fn in_raw_one_takes_turns() {
-    let server = Server::start("--framing raw");
-    let mut terminal = Terminal::start(&["client", &server.address.to_string(), "--framing", "raw"]);
-    // Typed ahead, both lines wait for their turn.
-    terminal.press("one\rtwo\r");
-    terminal.see("連接成功!");
-    terminal.see("第1條信息:one\r\n");
-    terminal.see("第2條信息:two\r\n");
+fn a_server_that_does_not_end_can_be_left_at_once() {
+    let (leave, left) = channel::<()>();
+    let (address, server) = one_client(move |mut socket| {
+        socket.read_exact(&mut [0; 5]).unwrap();
+        socket.write_all(b"I stay\n").unwrap();
+        let _ = left.recv();
+    });
+    let mut terminal = Terminal::start(&["client", &address]);
+    terminal.see("> ");
     terminal.press("exit\r");
-    assert_eq!(terminal.end(), Some(0));
+    terminal.see("I stay\n");
+    terminal.signal(Signal::INT); // between two lines, Ctrl-C is one
+    assert_eq!(terminal.end(), None);
+    drop(leave);
+    server.join().unwrap();
 }
 
 #[test]
 fn a_server_that_vanishes_leaves_the_terminal_usable() {
-    let (address, server) = one_client(|mut socket| socket.read_exact(&mut [0]).unwrap());
-    let mut terminal = Terminal::start(&["client", &address]);
-    terminal.see("> ");
-    terminal.press("more than a byte\r");
-    terminal.see("error: the server has vanished");
-    assert_eq!(terminal.end(), Some(1));
-    server.join().unwrap();
+    for framing in ["line", "raw"] {
+        let (address, server) = one_client(|mut socket| {
+            socket.write_all(b"hello\n").unwrap();
+            socket.read_exact(&mut [0]).unwrap();
+        });
+        let mut terminal = Terminal::start(&["client", &address, "--framing", framing]);
+        terminal.see("> ");
+        terminal.press("more than a byte\r");
+        terminal.see("error: the server has vanished");
+        assert_eq!(terminal.end(), Some(1), "{framing}");
+        server.join().unwrap();
+    }
 }
 
 #[test]
@@ -177,9 +180,20 @@ fn an_evil_server_directs_nothing() {
             socket.write_all(b"\n").unwrap();
         });
         let mut terminal = Terminal::start(&["client", &address]);
-        terminal.see(&format!("\r\x1b[K{shown}\r\n"));
+        terminal.see(&format!("{shown}\n"));
         terminal.see("the server has ended the conversation");
         assert_eq!(terminal.end(), Some(0));
         server.join().unwrap();
     }
+}
+
+#[test]
+fn a_terminal_without_a_cursor_to_direct_edits_by_itself() {
+    let server = Server::start("");
+    let mut terminal = Terminal::start_on("dumb", &["client", &server.address.to_string()]);
+    terminal.see("連接成功!\n");
+    terminal.press("hellp\x7fo\r");
+    terminal.see("第1條信息:hello\n");
+    terminal.press("exit\r");
+    assert_eq!(terminal.end(), Some(0));
 }
