@@ -57,7 +57,8 @@ fn a_good_server_is_found_good_in_every_way_of_loading_it() {
 #[test]
 fn connections_are_made_anew_after_their_messages() {
     let server = Faulty::good();
-    let m = run(&Plan { messages_per_connection: Some(3), duration: Duration::from_secs(1), ..plan(&server) });
+    let m =
+        run(&Plan { messages_per_connection: Some(3), duration: Duration::from_secs(1), ..plan(&server) });
     assert!(m.connect.count > 0 && server.connections() as u64 >= m.verification.replies / 3, "{m:?}");
     assert_eq!((m.verification.bad(), m.failures.connect + m.failures.ended), (0, 0), "{m:?}");
 }

@@ -18,6 +18,9 @@ use crate::failure::Failure;
 /// How long a rate is tried; the confirmation takes the whole --duration.
 const TRIAL: Duration = Duration::from_secs(2);
 
+/// So few messages a trial must have.
+const FEWEST: f64 = 20.0;
+
 /// Searches the highest rate that keeps the objective.
 pub(super) fn search(arguments: &Run, plan: &Plan, stop: &AtomicBool) -> Result<ExitCode, Failure> {
     let Some(slo) = arguments.slo else {
@@ -31,7 +34,9 @@ pub(super) fn search(arguments: &Run, plan: &Plan, stop: &AtomicBool) -> Result<
     // What a closed loop reaches is more than any open one keeps: the search begins far below.
     tell(&trial, "looking for a first rate below", 0.0);
     let capacity = engine::run(&trial, stop, &|_| ()).map_err(failed)?.achieved_rate.max(1.0);
-    let range = Range { first: capacity / 4.0, least: capacity / 1000.0, most: capacity * 4.0 };
+    // A rate of which a trial sees only a few messages can't be judged.
+    let least = (capacity / 1000.0).max(FEWEST / trial.duration.as_secs_f64());
+    let range = Range { first: (capacity / 4.0).max(least), least, most: (capacity * 4.0).max(least) };
     let mut measure = |rate: f64, purpose: Purpose| {
         let pace = Pace::Open { rate, arrivals: arguments.arrivals };
         let plan = match purpose {

@@ -5,7 +5,9 @@
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
 
 mod client;
+mod compare;
 mod limits;
+mod load;
 mod log;
 mod process;
 mod pseudoterminal;

@@ -1,0 +1,76 @@
+//! `anyloop compare` with real servers, as short as it can be.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::process::{Ended, anyloop, run};
+
+/// A folder for this test alone.
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()))
+}
+
+fn compare(folder: &Path, flags: &str) -> Ended {
+    let mut arguments = vec!["compare", "--quick", "--rounds", "1", "--output", folder.to_str().unwrap()];
+    arguments.extend(flags.split_whitespace());
+    run(&mut anyloop(&arguments), "")
+}
+
+fn report(folder: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(folder.join("report.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn it_writes_reports_that_name_everybody_and_reads_them_back() {
+    let first = folder("first");
+    let ended = compare(&first, "--backends threads,sequential --clients 4 --depth 2");
+    // What the verdict is, and whether it is too noisy for one, is the machine's affair.
+    assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
+    assert!(ended.stderr.contains("rounds; 0:"), "{ended:?}");
+    let report = report(&first);
+    let names: Vec<_> = report["subjects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|subject| subject["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names.iter().filter(|name| **name == "threads").count(), 1, "{names:?}");
+    assert!(names.contains(&"sequential") && names.len() == 3, "two, and a control: {names:?}");
+    assert!(!report["samples"].as_array().unwrap().is_empty());
+    for file in ["report.html", "report.md"] {
+        let text = fs::read_to_string(first.join(file)).unwrap();
+        assert!(text.contains("threads") && text.contains("sequential"), "{file}");
+        assert!(!text.contains("http://") || file == "report.html", "{file} needs no network");
+    }
+    // Against itself nothing has changed.
+    let baseline = first.join("report.json");
+    let flags =
+        format!("--backends threads,sequential --clients 4 --depth 2 --baseline {}", baseline.display());
+    let ended = compare(&folder("second"), &flags);
+    assert!(ended.stdout.contains("since the baseline"), "{ended:?}");
+}
+
+#[test]
+fn wrong_usage_is_explained() {
+    for (flags, expected) in [
+        ("--backends tornado", "[possible values: sequential, threads, pool, async-std, smol]"),
+        ("--backends smol,smol", "one of them is named twice"),
+        ("--handler chat", "[possible values: echo, work, counter, ack]"),
+        ("--work cpu:50us", "--work is for --handler work"),
+        ("--full", "cannot be used with"),
+        ("--clients 0", "the number of connections must be above zero"),
+        ("--clients 900000", "open files leave room for"),
+        ("--slo soon", "write one such as p99=5ms"),
+        ("--baseline /nowhere.json", "/nowhere.json is no baseline"),
+        ("--baseline /dev/null", "it is no report.json of `compare`"),
+        ("--force", "--baseline"),
+    ] {
+        let ended = compare(&folder("none"), flags);
+        assert!(ended.code == Some(2) && ended.stderr.contains(expected), "{flags}: {ended:?}");
+    }
+    // The last --rounds would be a second one.
+    let ended = run(&mut anyloop(&["compare", "--rounds", "0"]), "");
+    assert!(ended.code == Some(2) && ended.stderr.contains("the number of rounds must be above zero"));
+}
