@@ -23,7 +23,7 @@ use crate::core::{Blocking, CloseReason, ErrorReply, Outbox, Protocol, Service};
 ///    [`blocked`](Self::blocked).
 /// 2. At [`Next::Run`], let others have a turn, then call [`run`](Self::run), where blocking is allowed if
 ///    [`may_block`](Self::may_block).
-/// 3. At [`Next::Read`], read, at most [`MAX_READ`] bytes; report with [`receive`](Self::receive),
+/// 3. At [`Next::Read`], read, at most [`MAX_READ`](crate::MAX_READ) bytes; report with [`receive`](Self::receive),
 ///    [`end_of_input`](Self::end_of_input) or [`would_block`](Self::would_block).
 /// 4. At [`Next::Done`], close.
 ///
