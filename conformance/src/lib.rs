@@ -2,13 +2,13 @@
 //!
 //! To try a backend, whoever has written it, put this into a file under its `tests/`:
 //!
-//! ```ignore
+//! ```text
 //! conformance::suite!(MyBackend);
 //! ```
 //!
 //! Each case becomes a test. A backend to which some cases don't apply says which, and why:
 //!
-//! ```ignore
+//! ```text
 //! conformance::suite!(MyBackend, except {
 //!     two_clients_at_once: "it serves one client at a time",
 //! });
