@@ -15,6 +15,9 @@ pub const LITTLE: f64 = 0.05;
 /// Above this part of the latency, it is the generator's lateness rather than the server's that is seen.
 pub const SEND_LAG: f64 = 0.1;
 
+/// How the flags begin that are about the generator's own load, about Little's law, and about lateness.
+pub(crate) const ABOUT: [&str; 3] = ["generator busy", "Little's law", "send lag"];
+
 /// What makes a measurement doubtful, each in a few words; empty if nothing does.
 pub fn flags(measurement: &Measurement) -> Vec<String> {
     let mut flags = Vec::new();

@@ -224,7 +224,10 @@ fn doubts(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
     if flagged > 0 {
         let verb = if flagged == 1 { "is" } else { "are" };
         let consequence = consequence_of_flags(comparison, assessment);
-        said.push(format!("{flagged} of {rounds} rounds {verb} flagged as doubtful; {consequence}."));
+        let metric = Metric::HEADLINE.name();
+        said.push(format!(
+            "By {metric}, {flagged} of {rounds} rounds {verb} flagged as doubtful; {consequence}."
+        ));
     }
     if comparison.interrupted {
         let asked = comparison.conditions.rounds;

@@ -20,7 +20,7 @@ pub struct Assessment {
     pub failed: Vec<(usize, String)>,
     /// How many rounds were measured.
     pub rounds: usize,
-    /// Rounds in which a measurement is doubtful.
+    /// Rounds in which a measurement is doubtful by the headline metric.
     pub flagged_rounds: Vec<usize>,
     /// The load that the verdict rests on: the first with an offered rate, because CPU per message is only
     /// comparable at equal work; without any, the first that at least two subjects ran.
@@ -87,7 +87,7 @@ pub fn assess(comparison: &Comparison) -> Assessment {
     let mut flagged_rounds: Vec<usize> = comparison
         .samples
         .iter()
-        .filter(|sample| !sample.flags.is_empty())
+        .filter(|sample| sample.flags.iter().any(|flag| Metric::HEADLINE.is_doubted_by(flag)))
         .map(|sample| sample.round)
         .collect();
     flagged_rounds.sort_unstable();

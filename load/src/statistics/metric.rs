@@ -1,6 +1,7 @@
 //! What is compared.
 
 use super::estimate::Confidence;
+use crate::checks::ABOUT;
 use crate::comparison::{Sample, Shape};
 
 /// What is compared.
@@ -42,6 +43,18 @@ impl Metric {
     /// Whether a larger value is the better one.
     pub fn more_is_better(self) -> bool {
         self == Self::Throughput
+    }
+
+    /// Whether a sample's flag makes its value by this metric doubtful. Lateness of the generator is seen in
+    /// latencies alone, and a busy generator in throughput, too; neither changes what a message costs the
+    /// server. Whatever else there is, such as steal, is taken to concern everything.
+    pub fn is_doubted_by(self, flag: &str) -> bool {
+        let [busy, little, lag] = ABOUT.map(|beginning| flag.starts_with(beginning));
+        match self {
+            Self::Cpu | Self::Switches => !(busy || little || lag),
+            Self::Throughput => !lag,
+            Self::MedianLatency | Self::TailLatency => true,
+        }
     }
 
     /// How one says that a subject is better by this metric.
@@ -106,5 +119,24 @@ mod tests {
         assert_eq!(Metric::TailLatency.value(&sample, &open), None);
         let overloaded = Sample { overloaded: true, ..sample };
         assert_eq!(Metric::MedianLatency.value(&overloaded, &open), None);
+    }
+
+    #[test]
+    fn a_flag_concerns_the_metrics_in_which_it_is_seen() {
+        let sound = crate::testing::measurement();
+        let (steal, generator_busy, send_lag) = (0.1, 0.9, sound.latency.clone());
+        let flags = crate::checks::flags(&crate::measurement::Measurement {
+            steal,
+            generator_busy,
+            send_lag,
+            ..sound
+        });
+        let [steal, busy, lag] = &flags[..] else { panic!("{flags:?}") };
+        for metric in Metric::ALL {
+            let of_latency = matches!(metric, Metric::MedianLatency | Metric::TailLatency);
+            assert!(metric.is_doubted_by(steal));
+            assert_eq!(metric.is_doubted_by(busy), of_latency || metric == Metric::Throughput);
+            assert_eq!(metric.is_doubted_by(lag), of_latency);
+        }
     }
 }

@@ -81,7 +81,7 @@ fn levels_of(comparison: &Comparison, shape: usize, metric: Metric, runs: &[usiz
             let (sum, count, flagged) = rounds.entry(sample.round).or_default();
             *sum += value.ln();
             *count += 1.0;
-            *flagged |= !sample.flags.is_empty();
+            *flagged |= sample.flags.iter().any(|flag| metric.is_doubted_by(flag));
         }
     }
     let level = |(round, (sum, count, flagged))| Round { round, logarithm: sum / count, flagged };
