@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     };
     let (rounds, time) = match env::args().any(|argument| argument == "--test") {
         true => (1, Duration::from_millis(50)),
-        false => (7, Duration::from_secs(1)),
+        false => (7, Duration::from_millis(500)),
     };
     for backend in backends(CONNECTIONS) {
         let server = Server::start(backend);
