@@ -11,6 +11,7 @@ mod load;
 mod log;
 mod process;
 mod pseudoterminal;
+mod readme;
 mod serve;
 mod server;
 mod stop;

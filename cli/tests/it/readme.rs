@@ -1,0 +1,42 @@
+//! The README's table of flags says what the command says.
+
+use crate::process::{anyloop, run};
+
+const README: &str = include_str!("../../../README.md");
+
+/// The flags of `serve --help` that have a default, with it.
+fn defaults() -> Vec<(String, String)> {
+    let help = run(&mut anyloop(&["serve", "--help"]), "").stdout;
+    let mut defaults = Vec::new();
+    let mut flag = String::new();
+    for line in help.lines().map(str::trim) {
+        if line.starts_with("--") {
+            flag = line.split_whitespace().next().unwrap_or_default().to_owned();
+        } else if let Some(default) = line.strip_prefix("[default: ").and_then(|line| line.strip_suffix(']'))
+        {
+            defaults.push((flag.clone(), default.to_owned()));
+        }
+    }
+    defaults
+}
+
+#[test]
+fn its_defaults_are_the_commands() {
+    let defaults = defaults();
+    assert!(defaults.len() >= 8, "{defaults:?}");
+    for (flag, default) in defaults.iter().filter(|(flag, _)| !flag.starts_with("--log-")) {
+        let says = |row: &&str| row.contains(&format!("`{flag}`")) && row.contains(&format!("`{default}`"));
+        let row = README.lines().filter(|line| line.starts_with('|')).find(says);
+        assert!(row.is_some(), "{flag} defaults to {default}, and no row of the README says so");
+    }
+}
+
+#[test]
+fn its_limits_on_a_clients_memory_are_the_codes() {
+    for (name, bytes, said) in [
+        ("a read", common::MAX_READ, "16 KiB (one read)"),
+        ("a turn", common::TURN_REPLIES, "64 KiB (a turn's replies)"),
+    ] {
+        assert!(README.contains(said) && said.starts_with(&format!("{} KiB", bytes / 1024)), "{name}");
+    }
+}
