@@ -9,7 +9,7 @@ use load::plan::Sizes;
 use load::slo::Slo;
 use registry::BACKENDS;
 
-use crate::load::arguments::sizes;
+use crate::load::arguments::{rate, sizes};
 use crate::service;
 
 /// What is compared, and how thoroughly.
@@ -39,6 +39,11 @@ pub(crate) struct Compare {
     /// How many messages each of these has in flight
     #[arg(long, env = "ANYLOOP_DEPTH", value_name = "COUNT", default_value_t = 16)]
     pub(crate) depth: usize,
+
+    /// Messages per second that are offered to all in the open loop [default: the baseline's, or about half of
+    /// what the slowest can do]
+    #[arg(long, env = "ANYLOOP_RATE", value_name = "NUMBER", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
 
     /// How long the messages are, in bytes with their line end: fixed:SIZE, uniform:LEAST-MOST, or
     /// list:SIZE,SIZE…

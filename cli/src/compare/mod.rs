@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use load::comparison::{Comparison, Settings, Tier, compare as carry_out};
+use load::comparison::{Comparison, Settings, Shape, Tier, compare as carry_out};
 use load::plan::Expect;
 use load::report::{self, Style};
 use load::statistics::regression::{against, has_regressed};
@@ -25,8 +25,8 @@ use progress::Bar;
 
 /// Compares backends, and writes what that has shown.
 pub(crate) fn compare(arguments: &Compare) -> Result<ExitCode, Failure> {
-    let settings = settings(arguments)?;
     let baseline = arguments.baseline.as_deref().map(read).transpose()?;
+    let settings = settings(arguments, baseline.as_ref())?;
     fs::create_dir_all(&arguments.output)
         .map_err(|error| Failure::Usage(format!("can't make {}: {error}", arguments.output.display())))?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -59,7 +59,7 @@ pub(crate) fn compare(arguments: &Compare) -> Result<ExitCode, Failure> {
     Ok(code(&comparison, regressed))
 }
 
-fn settings(arguments: &Compare) -> Result<Settings, Failure> {
+fn settings(arguments: &Compare, baseline: Option<&Comparison>) -> Result<Settings, Failure> {
     if arguments.work.is_some() && arguments.handler != "work" {
         return Err(Failure::Usage(format!(
             "--work is for --handler work, and the handler is {}; leave one of them out",
@@ -76,6 +76,7 @@ fn settings(arguments: &Compare) -> Result<Settings, Failure> {
         rounds: arguments.rounds,
         clients: arguments.clients,
         depth: arguments.depth,
+        rate: arguments.rate.or_else(|| rate_of(baseline?, arguments)),
         connections: arguments.connections.clone(),
         sizes: arguments.message_size.clone(),
         expect: match arguments.handler.as_str() {
@@ -97,6 +98,12 @@ fn settings(arguments: &Compare) -> Result<Settings, Failure> {
     let settings = Settings { candidates, ..settings };
     settings.check().map_err(Failure::Usage)?;
     Ok(settings)
+}
+
+/// The rate at which a baseline compared as many connections, so that both can be held against each other.
+fn rate_of(baseline: &Comparison, arguments: &Compare) -> Option<f64> {
+    let of_it = |shape: &&Shape| shape.connections == arguments.clients && shape.depth == arguments.depth;
+    baseline.shapes.iter().filter(of_it).find_map(|shape| shape.rate)
 }
 
 /// The command line, but for where the program lies.

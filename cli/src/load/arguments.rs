@@ -141,7 +141,7 @@ pub(crate) struct Exports {
 }
 
 /// `15000`, `15k`, `1.5M`.
-fn rate(text: &str) -> Result<f64, String> {
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
     let (number, factor) = match text.strip_suffix('k').map(|number| (number, 1e3)) {
         Some(thousands) => thousands,
         None => text.strip_suffix('M').map_or((text, 1.0), |number| (number, 1e6)),

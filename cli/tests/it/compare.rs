@@ -50,6 +50,9 @@ fn it_writes_reports_that_name_everybody_and_reads_them_back() {
         format!("--backends threads,sequential --clients 4 --depth 2 --baseline {}", baseline.display());
     let ended = compare(&folder("second"), &flags);
     assert!(ended.stdout.contains("since the baseline"), "{ended:?}");
+    // The offered rate is the baseline's, so that the loads are the same.
+    let second = self::report(&folder("second"));
+    assert_eq!(second["shapes"], report["shapes"]);
 }
 
 #[test]
@@ -62,6 +65,7 @@ fn wrong_usage_is_explained() {
         ("--full", "cannot be used with"),
         ("--clients 0", "the number of connections must be above zero"),
         ("--clients 900000", "open files leave room for"),
+        ("--rate fast", "`fast` is no rate"),
         ("--slo soon", "write one such as p99=5ms"),
         ("--baseline /nowhere.json", "/nowhere.json is no baseline"),
         ("--baseline /dev/null", "it is no report.json of `compare`"),

@@ -61,8 +61,8 @@ impl Runner<'_> {
         let rates = able.iter().map(|&(_, rate)| rate);
         let most = rates.clone().fold(1.0, f64::max);
         self.capacities = (rates.fold(most, f64::min).max(1.0), most);
-        self.common_rate = two_digits(self.capacities.0 * COMMON);
-        if let Some(&(index, _)) = able.first() {
+        self.common_rate = self.settings.rate.unwrap_or_else(|| two_digits(self.capacities.0 * COMMON));
+        if let Some(&(index, _)) = able.first().filter(|_| self.settings.rate.is_none()) {
             self.ease(index, &mut costs);
         }
         if let Ok(count @ 1..) = u32::try_from(costs.len()) {

@@ -20,6 +20,9 @@ pub struct Settings {
     pub clients: usize,
     /// How many messages each of those has in flight.
     pub depth: usize,
+    /// The rate that is offered to all, in messages per second; `None` is one that the slowest bears, found out
+    /// by a calibration. To be held against an earlier comparison, it must be that one's.
+    pub rate: Option<f64>,
     /// For which counts of connections the throughput is measured once, for the curve.
     pub connections: Vec<usize>,
     /// How long the messages are.
@@ -108,6 +111,9 @@ impl Tier {
     }
 }
 
+/// More messages per second than anything makes.
+const MOST_MESSAGES: f64 = 1e9;
+
 /// More rounds than anybody has the time for.
 const MOST_ROUNDS: usize = 10_000;
 
@@ -130,6 +136,7 @@ impl Settings {
             rounds: None,
             clients: 64,
             depth: 16,
+            rate: None,
             connections: vec![1, 64, 1000],
             sizes: Sizes::Fixed(32),
             expect: Expect::Echo,
@@ -169,6 +176,9 @@ impl Settings {
             () if self.clients == 0 || self.connections.contains(&0) => too_small("connections"),
             () if self.depth == 0 => too_small("messages in flight"),
             () if self.threads == 0 => too_small("threads"),
+            () if self.rate.is_some_and(|rate| !(rate > 0.0 && rate <= MOST_MESSAGES)) => {
+                Err(format!("the offered rate must be above zero, and at most {MOST_MESSAGES} per second"))
+            }
             () => Ok(()),
         }
     }
@@ -196,6 +206,10 @@ mod tests {
         assert!(Settings { connections: vec![0], ..named(&["a"]) }.check().is_err());
         assert!(Settings { depth: 0, ..named(&["a"]) }.check().is_err());
         assert!(Settings { threads: 0, ..named(&["a"]) }.check().is_err());
+        for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(Settings { rate: Some(rate), ..named(&["a"]) }.check().unwrap_err().contains("rate"));
+        }
+        assert_eq!(Settings { rate: Some(0.5), ..named(&["a"]) }.check(), Ok(()));
     }
 
     #[test]
