@@ -22,8 +22,8 @@ pub enum Load {
     Block(Duration),
 }
 
-/// A computation of this length or more is declared as one that may block: moving a connection to another
-/// thread and back costs some ten microseconds, and whoever waits behind the computation waits longer.
+/// A computation of this length or more is declared as one that may block, since whoever waits behind it
+/// waits longer than moving its connection to another thread takes.
 const LONG: Duration = Duration::from_micros(100);
 
 impl Handler for Work {
