@@ -4,24 +4,32 @@ use std::collections::BTreeSet;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
-/// The runtimes: each is the affair of one backend. A poller is the load generator's as well.
-const RUNTIMES: [(&str, &[&str]); 4] = [
-    ("async-std", &["anyloop-backend-async-std"]),
+/// The runtimes: each is the affair of one backend, and of the servers that are written by hand on it. A
+/// poller is the load generator's as well.
+const RUNTIMES: [(&str, &[&str]); 8] = [
+    ("async-std", &["anyloop-backend-async-std", "anyloop-baselines"]),
+    ("blocking", &["anyloop-backend-epoll", "anyloop-backend-uring"]),
+    ("io-uring", &["anyloop-backend-uring", "anyloop-baselines"]),
     ("polling", &["anyloop-backend-pool", "anyloop-load"]),
-    ("rayon", &["anyloop-backend-pool"]),
-    ("smol", &["anyloop-backend-smol"]),
+    ("rayon", &["anyloop-backend-pool", "anyloop-baselines"]),
+    ("smol", &["anyloop-backend-smol", "anyloop-baselines"]),
+    ("tokio", &["anyloop-backend-tokio", "anyloop-baselines"]),
+    ("tokio-util", &["anyloop-baselines"]),
 ];
 
 /// What a package is, and which members it may depend on for other things than its tests.
 fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
     let backends = || members.iter().filter(|name| name.starts_with("anyloop-backend-")).map(String::as_str);
     let allowed: Vec<&str> = match package {
-        "anyloop-common" => vec![],
+        "anyloop-common" | "anyloop-baselines" => vec![],
         "anyloop-handlers" | "anyloop-conformance" | "anyloop-load" => vec!["anyloop-common"],
         "anyloop-registry" => backends().chain(["anyloop-common"]).collect(),
-        "anyloop" | "anyloop-benches" => {
-            vec!["anyloop-common", "anyloop-handlers", "anyloop-load", "anyloop-registry"]
+        "anyloop-benches" => vec!["anyloop-common", "anyloop-handlers", "anyloop-load", "anyloop-registry"],
+        "anyloop" => {
+            let core = ["anyloop-common", "anyloop-handlers", "anyloop-load", "anyloop-registry"];
+            core.into_iter().chain(["anyloop-baselines"]).collect()
         }
+        example if example.starts_with("anyloop-example-") => vec!["anyloop", "anyloop-common"],
         backend if backend.starts_with("anyloop-backend-") => vec!["anyloop-common"],
         other => panic!("there is no rule for {other}: add one here, and to ARCHITECTURE.md"),
     };

@@ -1,0 +1,1 @@
+//! anyloop's backend `epoll`: a bare poller for each worker.

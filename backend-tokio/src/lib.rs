@@ -1,0 +1,1 @@
+//! anyloop's backend `tokio`: tasks on tokio.

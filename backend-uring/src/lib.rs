@@ -1,0 +1,1 @@
+//! anyloop's backend `uring`: an io_uring for each worker.

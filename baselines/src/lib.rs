@@ -1,0 +1,1 @@
+//! The servers that one writes by hand, to measure anyloop's backends against.

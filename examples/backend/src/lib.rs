@@ -1,0 +1,1 @@
+//! A backend written from scratch.

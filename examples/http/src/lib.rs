@@ -1,0 +1,1 @@
+//! A minimal HTTP/1.1 responder.

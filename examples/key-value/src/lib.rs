@@ -1,0 +1,1 @@
+//! A key-value store that speaks a subset of the Redis protocol.
