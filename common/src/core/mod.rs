@@ -19,7 +19,7 @@ mod protocol;
 mod service;
 
 pub use close_reason::{CloseReason, Outcome};
-pub use connection::{Connection, Next, Timer};
+pub use connection::{Connection, Next, Output, Timer};
 pub use error_reply::ErrorReply;
 pub use framing::{Codec, Decoded, Framed, FramedHandler, Framing, Length, Line, Raw};
 pub use handler::{Blocking, Flow, Handler, Peer, Session};

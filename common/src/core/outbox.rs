@@ -96,6 +96,13 @@ impl Outbox {
         }
     }
 
+    /// Moves what it holds out, with its memory, and goes on with that of `spare`, which is empty.
+    pub(in crate::core) fn replace(&mut self, spare: Vec<u8>) -> Vec<u8> {
+        let bytes = std::mem::replace(&mut self.bytes, spare);
+        self.clear();
+        bytes
+    }
+
     /// Empties it, and gives memory back if a burst has made it large.
     pub(in crate::core) fn clear(&mut self) {
         self.bytes.clear();

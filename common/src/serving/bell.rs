@@ -39,6 +39,15 @@ impl Bell {
         }
     }
 
+    /// Silences it, so that it can ring again, where its [descriptor](AsFd) is waited for: it can be read when
+    /// the bell rings. What the bell has been rung for is to be looked at afterwards.
+    pub fn silence(&self) {
+        // Emptied before it is marked as silent: a ring in between finds the mark, and what it stands for is
+        // looked at by the caller, who comes after both.
+        while matches!((&self.clapper).read(&mut [0; 16]), Ok(1..)) {}
+        self.rung.store(false, Ordering::SeqCst);
+    }
+
     /// Waits until it rings.
     ///
     /// # Errors
@@ -72,12 +81,15 @@ impl Bell {
             Err(error) => return Err(error.into()),
         }
         if !descriptors[0].revents().is_empty() {
-            // Emptied before it is marked as silent: a ring in between finds the mark and what it stands for
-            // is looked at by the caller, who comes after both.
-            while matches!((&self.clapper).read(&mut [0; 16]), Ok(1..)) {}
-            self.rung.store(false, Ordering::SeqCst);
+            self.silence();
         }
         Ok(descriptors[1..].iter().map(|descriptor| !descriptor.revents().is_empty()).collect())
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.clapper.as_fd()
     }
 }
 

@@ -4,12 +4,19 @@ use std::cell::Cell;
 
 use crate::core::{MAX_READ, Outbox};
 
+/// How many outputs' memory a worker keeps, and of which size: as many as may well be under way at once, and
+/// 1 MiB in all.
+const MOST_SPARES: usize = 256;
+const LARGEST_SPARE: usize = 4096;
+
 /// What a worker lends to the connection that it serves, one after the other, so that a connection which
 /// waits owns no buffer.
 #[derive(Debug)]
 pub struct Buffers {
     pub(super) input: Vec<u8>,
     pub(super) output: Outbox,
+    /// The memory of outputs that were lent and have come back.
+    pub(super) spare: Vec<Vec<u8>>,
     capacity: usize,
 }
 
@@ -22,7 +29,7 @@ impl Buffers {
     /// Buffers that read up to `capacity` bytes at once, at most [`MAX_READ`].
     pub const fn with_capacity(capacity: usize) -> Self {
         let capacity = if capacity < MAX_READ { capacity } else { MAX_READ };
-        Self { input: Vec::new(), output: Outbox::new(), capacity }
+        Self { input: Vec::new(), output: Outbox::new(), spare: Vec::new(), capacity }
     }
 
     /// Lends this thread's buffers.
@@ -37,6 +44,13 @@ impl Buffers {
         let result = f(&mut lent);
         let _ = BUFFERS.try_with(|buffers| buffers.set(Some(lent)));
         result
+    }
+
+    /// Keeps memory to be lent again, within bounds.
+    pub(super) fn reclaim(&mut self, memory: Vec<u8>) {
+        if memory.capacity() <= LARGEST_SPARE && self.spare.len() < MOST_SPARES {
+            self.spare.push(memory);
+        }
     }
 
     pub(super) fn ready(&mut self) {

@@ -18,9 +18,9 @@ use crate::serving::watch::{CUT, EXPIRED, STOPPING, Watch};
 /// 2. [`advance`](Self::advance): it reads, answers and writes what can be done without waiting.
 /// 3. Do what the returned [`Wait`] says, and begin again.
 pub struct Conversation {
-    connection: Connection,
+    pub(super) connection: Connection,
     watch: Arc<Watch>,
-    key: usize,
+    key: u32,
     state: Arc<State>,
     /// Whose deadline the watchman looks at.
     armed: Option<Timer>,
@@ -30,7 +30,8 @@ pub struct Conversation {
 /// What a conversation needs before it can advance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// That the socket can be read.
+    /// That the socket can be read. All that was there has been read: an edge is enough to be told of more.
+    /// (Only where the end of the input came along with its last bytes, it stands there, and makes no edge.)
     Readable,
     /// That the socket can be written.
     Writable,
@@ -43,7 +44,7 @@ pub enum Wait {
 }
 
 impl Conversation {
-    pub(super) fn new(connection: Connection, key: usize, watch: Arc<Watch>, state: Arc<State>) -> Self {
+    pub(super) fn new(connection: Connection, key: u32, watch: Arc<Watch>, state: Arc<State>) -> Self {
         Self { connection, watch, key, state, armed: None, counted: false }
     }
 
@@ -67,7 +68,7 @@ impl Conversation {
         self.heed(&*socket, output);
         let connection = &mut self.connection;
         let mut had_turn = false;
-        let mut filled = false;
+        let mut drained = false;
         let mut now = None; // the clock is read once, but again after a read, which may have waited
         let wait = loop {
             match connection.what_now(output) {
@@ -87,8 +88,8 @@ impl Conversation {
                     had_turn = true;
                     connection.run(output, *now.get_or_insert_with(Instant::now));
                 }
-                Next::Read if filled => break Wait::Turn,
-                Next::Read if had_turn => break Wait::Readable,
+                Next::Read if drained => break Wait::Readable,
+                Next::Read if had_turn => break Wait::Turn,
                 Next::Read => {
                     had_turn = true;
                     let read = socket.read(input);
@@ -96,10 +97,13 @@ impl Conversation {
                     match read {
                         Ok(0) => connection.end_of_input(output, now),
                         Ok(count) => {
-                            filled = count == input.len();
+                            drained = count < input.len();
                             connection.receive(&input[..count], output, now);
                         }
-                        Err(error) if error.kind() == ErrorKind::WouldBlock => connection.would_block(),
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                            drained = true;
+                            connection.would_block();
+                        }
                         Err(error) if error.kind() == ErrorKind::Interrupted => break Wait::Turn,
                         Err(_) => connection.lost(output),
                     }
@@ -147,7 +151,7 @@ impl Conversation {
     }
 
     /// Takes up what the watchman has marked.
-    fn heed(&mut self, socket: impl AsFd, output: &mut Outbox) {
+    pub(super) fn heed(&mut self, socket: impl AsFd, output: &mut Outbox) {
         let marks = self.watch.take_marks();
         if marks == 0 {
             return;
@@ -165,7 +169,7 @@ impl Conversation {
     }
 
     /// Leaves the worker's buffers free for others.
-    fn pause(&mut self, buffers: &mut Buffers) {
+    pub(super) fn pause(&mut self, buffers: &mut Buffers) {
         if !buffers.output.is_empty() {
             self.connection.keep(&mut buffers.output, Instant::now());
         }

@@ -2,7 +2,8 @@
 //! books.
 //!
 //! - [`Backend`]: the trait. [`Server`] is the frame of its `serve`, [`Acceptor`] its door.
-//! - [`Conversation`]: one client being served, as a backend drives it.
+//! - [`Conversation`]: one client being served, as a backend drives it: by [`Wait`] where it reads and writes,
+//!   by [`Step`] where reads and writes are submitted and complete later.
 //! - [`Stop`] and [`Report`]: how a server is ended, and what it says of itself then.
 //! - [`Bell`], [`Interrupt`]: wakers for threads that wait for descriptors, or block in a read.
 //! - [`blocking`]: one client served on a thread that blocks.
@@ -13,7 +14,9 @@ mod backend;
 mod bell;
 pub mod blocking;
 mod buffers;
+mod completion;
 mod conversation;
+mod ending;
 mod interrupt;
 mod ledger;
 mod lingering;
@@ -28,7 +31,9 @@ pub use acceptor::{ACCEPTS_IN_A_TURN, Accepting, Acceptor, Admission};
 pub use backend::{Backend, BlockingHandlers, Capabilities, Workers};
 pub use bell::Bell;
 pub use buffers::Buffers;
+pub use completion::Step;
 pub use conversation::{Conversation, Wait};
+pub use ending::Ending;
 pub use interrupt::Interrupt;
 pub use ledger::Report;
 pub use server::Server;

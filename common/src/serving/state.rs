@@ -102,15 +102,17 @@ impl State {
             return Err(CloseReason::Busy);
         }
         let watch = Arc::new(Watch::new());
-        let key = watches.insert(Arc::clone(&watch));
+        let Ok(key) = u32::try_from(watches.insert(Arc::clone(&watch))) else {
+            return Err(CloseReason::Busy);
+        };
         drop(watches);
         let connection = Connection::new(Arc::clone(&self.service), client, Instant::now());
         Ok(Conversation::new(connection, key, watch, Arc::clone(self)))
     }
 
     /// A client has left: its place is free before it can see that it was let go.
-    pub(super) fn leave(&self, key: usize, reason: CloseReason, messages: u64) {
-        locked(&self.watches).remove(key);
+    pub(super) fn leave(&self, key: u32, reason: CloseReason, messages: u64) {
+        locked(&self.watches).remove(key as usize);
         self.ledger.ended(reason, messages);
         if self.door_waits.load(Ordering::SeqCst) {
             self.door.wake();

@@ -1,6 +1,7 @@
 //! The heart: what happens to a connection, decided without a socket and without a clock.
 
 mod kept;
+mod lent;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -9,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use self::kept::Output;
 use self::kept::{Kept, Unsent};
 use crate::core::{Blocking, CloseReason, ErrorReply, Outbox, Protocol, Service};
 
@@ -42,11 +44,13 @@ pub struct Connection {
     /// Whether the client has ended its input.
     input_ended: bool,
     /// Once the server stops: how many bytes may still be read, those that had arrived by then.
-    stopping: Option<usize>,
-    /// When the unfinished message began.
-    begun: Option<Instant>,
-    /// When the client last had all it was owed.
-    quiet_since: Instant,
+    stopping: Option<u32>,
+    /// Whether a message has begun and not ended.
+    begun: bool,
+    /// When that began, or else when the client last had all it was owed.
+    since: Instant,
+    /// Whether output was lent.
+    lent: bool,
     messages: u64,
 }
 
@@ -99,8 +103,9 @@ impl Connection {
             work: false,
             input_ended: false,
             stopping: None,
-            begun: None,
-            quiet_since: now,
+            begun: false,
+            since: now,
+            lent: false,
             messages: 0,
         }
     }
@@ -110,7 +115,7 @@ impl Connection {
         loop {
             match self.state {
                 State::Done(reason) => return Next::Done(reason),
-                _ if self.unsent.is_some() || !out.is_empty() => return Next::Write,
+                _ if self.is_unsent(out) => return Next::Write,
                 State::Opening => return Next::Run,
                 State::Open if self.work => return Next::Run,
                 State::Open if self.stopping == Some(0) => self.drained(out),
@@ -135,8 +140,8 @@ impl Connection {
     pub fn deadline(&self) -> Option<Instant> {
         match self.timer()? {
             Timer::Write => self.unsent.as_ref().map(|unsent| unsent.deadline()),
-            Timer::Message => self.begun?.checked_add(self.limits().message_timeout),
-            Timer::Idle => self.quiet_since.checked_add(self.limits().idle_timeout?),
+            Timer::Message => self.since.checked_add(self.limits().message_timeout),
+            Timer::Idle => self.since.checked_add(self.limits().idle_timeout?),
         }
     }
 
@@ -146,8 +151,8 @@ impl Connection {
     pub fn timer(&self) -> Option<Timer> {
         match self.state {
             _ if self.unsent.is_some() => Some(Timer::Write),
-            State::Open if self.work => None,
-            State::Open if self.begun.is_some() => Some(Timer::Message),
+            State::Open if self.work || self.lent => None,
+            State::Open if self.begun => Some(Timer::Message),
             State::Open => Some(Timer::Idle),
             State::Opening | State::Ending(_) | State::Done(_) => None,
         }
@@ -177,7 +182,7 @@ impl Connection {
         unsent.sent(count, now);
         if unsent.bytes().is_empty() {
             self.unsent = None;
-            self.quiet_since = now;
+            self.all_sent(now);
         }
     }
 
@@ -185,6 +190,9 @@ impl Connection {
     pub fn blocked(&mut self, queued: u64, out: &mut Outbox, now: Instant) {
         self.keep(out, now);
         let timeout = self.limits().write_timeout;
+        if self.lent && self.unsent.is_none() {
+            self.unsent = Some(Box::new(Unsent::new(Output::default(), now)));
+        }
         if let Some(unsent) = &mut self.unsent {
             unsent.stalled(queued, now, timeout);
         }
@@ -195,18 +203,18 @@ impl Connection {
         if matches!(self.state, State::Done(_)) {
             out.clear();
         } else if !out.is_empty() {
-            debug_assert!(self.unsent.is_none(), "replies were made while others were unsent");
-            self.unsent = Some(Box::new(Unsent::new(out, now)));
+            let unsent = self.unsent.get_or_insert_with(|| Box::new(Unsent::new(Output::default(), now)));
+            unsent.push(out);
         }
     }
 
     /// Bytes came, with one read. They are answered, or kept until they can be.
     pub fn receive(&mut self, input: &[u8], out: &mut Outbox, now: Instant) {
         if let Some(allowed) = &mut self.stopping {
-            *allowed = allowed.saturating_sub(input.len());
+            *allowed = allowed.saturating_sub(clamped(input.len()));
         }
         self.arrived(input.len(), out);
-        let wait = self.may_block || self.work || self.unsent.is_some() || !out.is_empty();
+        let wait = self.may_block || self.work || self.is_unsent(out);
         match self.state {
             State::Ending(_) | State::Done(_) => {}
             State::Open if !wait && self.kept.is_empty() => {
@@ -230,7 +238,9 @@ impl Connection {
     pub fn end_of_input(&mut self, out: &mut Outbox, now: Instant) {
         self.input_ended = true;
         if self.state == State::Open && !self.work {
-            if self.may_block && self.unfinished() { self.work = true } else { self.finish(out, now) }
+            // What has to be said waits for its place, and for its turn.
+            let wait = self.unfinished() && (self.may_block || self.is_unsent(out));
+            if wait { self.work = true } else { self.finish(out, now) }
         }
     }
 
@@ -274,7 +284,7 @@ impl Connection {
 
     /// The server stops, and `arrived` bytes are there to be read: they are the last.
     pub fn stop(&mut self, arrived: usize) {
-        self.stopping.get_or_insert(arrived);
+        self.stopping.get_or_insert(clamped(arrived));
     }
 
     /// The drain deadline has passed: nothing is owed any more.
@@ -286,4 +296,19 @@ impl Connection {
     pub fn lost(&mut self, out: &mut Outbox) {
         self.abandon(CloseReason::Lost, out);
     }
+
+    fn is_unsent(&self, out: &Outbox) -> bool {
+        self.lent || self.unsent.is_some() || !out.is_empty()
+    }
+
+    fn all_sent(&mut self, now: Instant) {
+        if !self.begun {
+            self.since = now;
+        }
+    }
+}
+
+/// More than 4 GiB can't have arrived.
+fn clamped(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }

@@ -23,7 +23,7 @@ impl Connection {
         let Self { service, client, .. } = self;
         let opened =
             catch_unwind(AssertUnwindSafe(|| service.application.open(*client, &service.limits, out)));
-        self.quiet_since = now;
+        self.since = now;
         match opened {
             Ok(protocol) => {
                 self.protocol = Some(protocol);
@@ -95,8 +95,8 @@ impl Connection {
             }
         }));
         if self.messages != before {
-            self.begun = None;
-            self.quiet_since = now;
+            self.begun = false;
+            self.since = now;
         }
         self.work = false;
         match ended {
@@ -105,10 +105,11 @@ impl Connection {
                 let max = self.limits().max_message;
                 self.fail(CloseReason::TooLong, &ErrorReply::TooLong { max }, out);
             }
-            Ok(Ended::More { begun: true }) => {
-                self.begun.get_or_insert(now);
+            Ok(Ended::More { begun: true }) if !self.begun => {
+                self.begun = true;
+                self.since = now;
             }
-            Ok(Ended::More { begun: false }) => {}
+            Ok(Ended::More { .. }) => {}
             Ok(Ended::Close) => self.state = State::Ending(CloseReason::Exit),
             Ok(Ended::Broken(error)) => self.broken(&error, out),
             Ok(Ended::Overflow) => self.internal(CloseReason::ReplyTooLong, out),
@@ -119,7 +120,7 @@ impl Connection {
 
     /// Whether a message was begun and not ended.
     pub(super) fn unfinished(&self) -> bool {
-        self.begun.is_some() || !self.kept.is_empty()
+        self.begun || !self.kept.is_empty()
     }
 
     /// All input was looked at, and no more can come.
@@ -129,8 +130,8 @@ impl Connection {
             let Some(protocol) = &mut self.protocol else { return };
             out.begin(self.service.limits.max_reply);
             let progress = catch_unwind(AssertUnwindSafe(|| protocol.finish(&bytes[used..], out)));
-            self.begun = None;
-            self.quiet_since = now;
+            self.begun = false;
+            self.since = now;
             match progress {
                 Err(_) => return self.internal(CloseReason::Panicked, out),
                 Ok(_) if out.overflowed() => return self.internal(CloseReason::ReplyTooLong, out),
@@ -183,6 +184,7 @@ impl Connection {
         if !matches!(self.state, State::Done(_)) {
             self.state = State::Ending(reason);
             self.unsent = None;
+            self.lent = false;
             self.work = false;
         }
     }

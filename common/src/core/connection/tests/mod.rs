@@ -4,6 +4,7 @@
 mod deadlines;
 mod endings;
 mod flow;
+mod lent;
 mod table;
 
 use std::net::SocketAddr;
