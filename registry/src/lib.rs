@@ -9,6 +9,7 @@ pub static BACKENDS: &[&dyn Backend] = &[
     &backend_pool::Pool,
     &backend_async_std::AsyncStd,
     &backend_smol::Smol,
+    &backend_epoll::Epoll,
 ];
 
 /// The backend of this name.

@@ -1,0 +1,80 @@
+//! The door: the listener, with the worker that accepts.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+
+use common::{ACCEPTS_IN_A_TURN, Accepting, Acceptor, Admission, Bell, Conversation, Ending};
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::net::{SocketFlags, acceptfrom_with};
+use std::sync::Arc;
+
+/// The listener, with the worker that accepts.
+pub(crate) struct Door {
+    listener: TcpListener,
+    acceptor: Acceptor,
+    ending: Ending,
+    /// Whether the poller tells of clients before it.
+    watched: bool,
+    open: bool,
+}
+
+impl Door {
+    pub(crate) fn new(listener: TcpListener, acceptor: Acceptor, ending: Ending) -> Self {
+        Self { listener, acceptor, ending, watched: false, open: true }
+    }
+
+    /// Has `poller` tell of clients before the door, with `key`; and `bell` rung when there is other news.
+    pub(crate) fn add(&self, poller: impl AsFd, key: u64, bell: &Arc<Bell>) -> io::Result<()> {
+        self.acceptor.register(&bell.waker());
+        Ok(epoll::add(poller, &self.listener, EventData::new_u64(key), EventFlags::empty())?)
+    }
+
+    /// Lets in who is before the door, up to so many that others have their turn as well, and has the poller
+    /// tell of more as long as there may be more.
+    pub(crate) fn accept(
+        &mut self,
+        poller: impl AsFd,
+        key: u64,
+        mut admit: impl FnMut(TcpStream, Conversation),
+    ) {
+        let mut watch = true;
+        for _ in 0..ACCEPTS_IN_A_TURN {
+            if !self.open {
+                return;
+            }
+            match self.acceptor.what_now() {
+                Accepting::Accept => match self.acceptor.admit(accept(&self.listener)) {
+                    Admission::Client(socket, conversation) => admit(socket, conversation),
+                    Admission::None => {}
+                    Admission::Nobody => break,
+                },
+                Accepting::Wait => {
+                    watch = false;
+                    break;
+                }
+                Accepting::Stopped => {
+                    self.open = false;
+                    watch = false;
+                    self.ending.tell(self.acceptor.close());
+                    break;
+                }
+            }
+        }
+        if std::mem::replace(&mut self.watched, watch) != watch {
+            let interest = if watch { EventFlags::IN } else { EventFlags::empty() };
+            if let Err(error) = epoll::modify(poller, &self.listener, EventData::new_u64(key), interest) {
+                self.ending.tell(Err(error.into()));
+            }
+        }
+    }
+}
+
+/// Accepts a client, whose socket does not block.
+fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let (socket, client) = acceptfrom_with(listener, flags)?;
+    let client = client.and_then(|client| client.try_into().ok());
+    let client = client.ok_or_else(|| io::Error::from(rustix::io::Errno::CONNABORTED))?;
+    Ok((socket.into(), client))
+}

@@ -1,0 +1,188 @@
+//! A worker: one thread, one poller, its own clients.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use common::{Buffers, Conversation, Wait};
+use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
+
+use crate::clients::Clients;
+use crate::door::Door;
+use crate::team::{Member, Post, Team};
+
+/// A worker: one thread, one poller, its own clients.
+pub(crate) struct Worker {
+    team: Arc<Team>,
+    number: usize,
+    poller: OwnedFd,
+    clients: Clients,
+    /// Those who have had a turn and want another.
+    turns: VecDeque<usize>,
+    buffers: Buffers,
+    door: Option<Door>,
+}
+
+/// The keys of the bell and of the door, which are no client's place.
+const BELL: u64 = u64::MAX;
+const DOOR: u64 = u64::MAX - 1;
+
+/// How many events are fetched at once.
+const EVENTS: usize = 256;
+
+impl Worker {
+    pub(crate) fn new(team: Arc<Team>, number: usize, door: Option<Door>) -> io::Result<Self> {
+        let poller = epoll::create(CreateFlags::CLOEXEC)?;
+        let bell = &team.member(number).bell;
+        epoll::add(&poller, bell, EventData::new_u64(BELL), EventFlags::IN)?;
+        if let Some(door) = &door {
+            door.add(&poller, DOOR, bell)?;
+        }
+        let (clients, turns, buffers) = Default::default();
+        Ok(Self { team, number, poller, clients, turns, buffers, door })
+    }
+
+    /// Works until the team is dismissed.
+    pub(crate) fn work(mut self) {
+        let mut events = Vec::with_capacity(EVENTS);
+        self.open_door();
+        while !self.team.is_dismissed() {
+            let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+            let timeout = (!self.turns.is_empty()).then_some(&at_once);
+            events.clear();
+            match epoll::wait(&self.poller, spare_capacity(&mut events), timeout) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => {
+                    tracing::error!(%error, "the poller fails; it tries again");
+                    thread::sleep(Duration::from_millis(100));
+                }
+            }
+            self.take_turns(&events);
+        }
+    }
+
+    /// Gives everybody a turn: those with events, those who wait for one, and who stands before the door.
+    fn take_turns(&mut self, events: &[Event]) {
+        let waiting = self.turns.len();
+        let (mut rung, mut knocked) = (false, false);
+        for event in events {
+            match event.data.u64() {
+                BELL => rung = true,
+                DOOR => knocked = true,
+                key => {
+                    let key = key as usize;
+                    let Some(place) = self.clients.get(key) else { continue };
+                    place.note(event.flags);
+                    if !place.waits {
+                        self.serve(key);
+                    }
+                }
+            }
+        }
+        for _ in 0..waiting {
+            if let Some(key) = self.turns.pop_front() {
+                if let Some(place) = self.clients.get(key) {
+                    place.waits = false;
+                }
+                self.serve(key);
+            }
+        }
+        if rung {
+            self.answer_bell();
+        }
+        if rung || knocked {
+            self.open_door();
+        }
+    }
+
+    /// Takes in what has come, and looks for those that the watchman has marked.
+    ///
+    /// He rings one bell for all, so that a client needs no waker of its own. To look through all of them takes
+    /// no longer than his sweep has taken, and happens at most as often.
+    fn answer_bell(&mut self) {
+        for post in self.member().fetch() {
+            match post {
+                Post::Client(socket, conversation) => self.take_in(socket, conversation),
+                Post::Back(key, conversation) => {
+                    if let Some(place) = self.clients.get(key) {
+                        place.conversation = Some(conversation);
+                    }
+                    self.serve(key);
+                }
+            }
+        }
+        for key in self.clients.marked() {
+            self.serve(key);
+        }
+    }
+
+    /// Lets in who stands before the door, and hands out those who are for others.
+    fn open_door(&mut self) {
+        let Some(mut door) = self.door.take() else { return };
+        let mut own = Vec::new();
+        let (team, number) = (&self.team, self.number);
+        door.accept(&self.poller, DOOR, |socket, conversation| match team.next_for(number) {
+            next if next == number => own.push((socket, conversation)),
+            other => team.member(other).send(Post::Client(socket, conversation)),
+        });
+        for (socket, conversation) in own {
+            self.take_in(socket, conversation);
+        }
+        self.door = Some(door);
+    }
+
+    fn take_in(&mut self, socket: TcpStream, conversation: Conversation) {
+        conversation.register(&self.member().bell.waker());
+        if !self.clients.add(&self.poller, socket, conversation) {
+            self.member().left();
+        }
+    }
+
+    /// Serves a client until it has to wait.
+    fn serve(&mut self, key: usize) {
+        let Some(place) = self.clients.get(key) else { return };
+        let Some(conversation) = &mut place.conversation else { return };
+        match conversation.advance(&mut place.socket, &mut self.buffers) {
+            Wait::Readable if !place.hung_up => {}
+            Wait::Writable => {}
+            Wait::Readable | Wait::Turn => {
+                if !std::mem::replace(&mut place.waits, true) {
+                    self.turns.push_back(key);
+                }
+            }
+            Wait::Blocking => {
+                if let Some(conversation) = place.conversation.take() {
+                    self.run_elsewhere(key, conversation);
+                }
+            }
+            Wait::Over => {
+                let place = self.clients.remove(key);
+                self.member().left();
+                if let Some(conversation) = place.conversation {
+                    conversation.end(place.socket);
+                }
+            }
+        }
+    }
+
+    /// Has the handler called where it may block, and the conversation sent back.
+    fn run_elsewhere(&self, key: usize, mut conversation: Conversation) {
+        let (team, number) = (Arc::clone(&self.team), self.number);
+        let run = move || {
+            Buffers::of_this_thread(|buffers| conversation.run(buffers));
+            team.member(number).send(Post::Back(key, conversation));
+        };
+        blocking::unblock(run).detach();
+    }
+
+    fn member(&self) -> &Member {
+        self.team.member(self.number)
+    }
+}
