@@ -3,25 +3,23 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
-
-use common::{ACCEPTS_IN_A_TURN, Accepting, Acceptor, Admission, Bell, Conversation, Ending};
-use rustix::event::epoll::{self, EventData, EventFlags};
-use rustix::net::{SocketFlags, acceptfrom_with};
 use std::sync::Arc;
 
-/// The listener, with the worker that accepts.
+use common::{ACCEPTS_IN_A_TURN, Accepting, Acceptor, Admission, Bell, Conversation};
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::net::{SocketFlags, acceptfrom_with};
+
+/// The listener, with the worker that accepts. When it is dropped the listener is closed, and then the server told.
 pub(crate) struct Door {
     listener: TcpListener,
     acceptor: Acceptor,
-    ending: Ending,
     /// Whether the poller tells of clients before it.
     watched: bool,
-    open: bool,
 }
 
 impl Door {
-    pub(crate) fn new(listener: TcpListener, acceptor: Acceptor, ending: Ending) -> Self {
-        Self { listener, acceptor, ending, watched: false, open: true }
+    pub(crate) fn new(listener: TcpListener, acceptor: Acceptor) -> Self {
+        Self { listener, acceptor, watched: false }
     }
 
     /// Has `poller` tell of clients before the door, with `key`; and `bell` rung when there is other news.
@@ -30,19 +28,16 @@ impl Door {
         Ok(epoll::add(poller, &self.listener, EventData::new_u64(key), EventFlags::empty())?)
     }
 
-    /// Lets in who is before the door, up to so many that others have their turn as well, and has the poller
-    /// tell of more as long as there may be more.
+    /// Lets in who stands before it, up to so many that others have their turn as well, and has the poller tell of
+    /// more as long as there may be more. Tells whether the server goes on.
     pub(crate) fn accept(
         &mut self,
         poller: impl AsFd,
         key: u64,
         mut admit: impl FnMut(TcpStream, Conversation),
-    ) {
+    ) -> bool {
         let mut watch = true;
         for _ in 0..ACCEPTS_IN_A_TURN {
-            if !self.open {
-                return;
-            }
             match self.acceptor.what_now() {
                 Accepting::Accept => match self.acceptor.admit(accept(&self.listener)) {
                     Admission::Client(socket, conversation) => admit(socket, conversation),
@@ -53,20 +48,18 @@ impl Door {
                     watch = false;
                     break;
                 }
-                Accepting::Stopped => {
-                    self.open = false;
-                    watch = false;
-                    self.ending.tell(self.acceptor.close());
-                    break;
-                }
+                Accepting::Stopped => return false,
             }
         }
-        if std::mem::replace(&mut self.watched, watch) != watch {
+        if self.watched != watch {
             let interest = if watch { EventFlags::IN } else { EventFlags::empty() };
             if let Err(error) = epoll::modify(poller, &self.listener, EventData::new_u64(key), interest) {
-                self.ending.tell(Err(error.into()));
+                tracing::error!(%error, "the listener can't be watched; the server stops");
+                return false;
             }
+            self.watched = watch;
         }
+        true
     }
 }
 

@@ -6,7 +6,6 @@
 
 mod clients;
 mod door;
-mod team;
 mod worker;
 
 use std::io;
@@ -14,10 +13,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 
-use common::{Backend, BlockingHandlers, Capabilities, Ending, Report, Server, Service, Stop, Workers};
+use common::{Backend, BlockingHandlers, Capabilities, Report, Server, Service, Stop, Team, Workers};
 
 use crate::door::Door;
-use crate::team::Team;
 use crate::worker::Worker;
 
 /// A bare poller for each worker.
@@ -42,20 +40,14 @@ impl Backend for Epoll {
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let workers = service.worker_count();
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        let ending = Ending::default();
-        let door = Door::new(listener, acceptor, ending.clone());
-        let team = match start(workers, door) {
-            Ok(team) => Some(team),
-            Err(error) => {
-                ending.tell(Err(error));
-                None
+        match start(workers, Door::new(listener, acceptor)) {
+            Ok(team) => {
+                let report = server.close_after_workers();
+                team.dismiss();
+                report
             }
-        };
-        let report = server.close_after(&ending);
-        if let Some(team) = team {
-            team.dismiss();
+            Err(error) => server.close(Err(error)),
         }
-        report
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use common::{Buffers, Conversation, Wait};
+use common::{Buffers, Conversation, Member, Post, Team, Wait};
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -16,7 +16,6 @@ use rustix::io::Errno;
 
 use crate::clients::Clients;
 use crate::door::Door;
-use crate::team::{Member, Post, Team};
 
 /// A worker: one thread, one poller, its own clients.
 pub(crate) struct Worker {
@@ -40,7 +39,7 @@ const EVENTS: usize = 256;
 impl Worker {
     pub(crate) fn new(team: Arc<Team>, number: usize, door: Option<Door>) -> io::Result<Self> {
         let poller = epoll::create(CreateFlags::CLOEXEC)?;
-        let bell = &team.member(number).bell;
+        let bell = team.member(number).bell();
         epoll::add(&poller, bell, EventData::new_u64(BELL), EventFlags::IN)?;
         if let Some(door) = &door {
             door.add(&poller, DOOR, bell)?;
@@ -102,10 +101,7 @@ impl Worker {
         }
     }
 
-    /// Takes in what has come, and looks for those that the watchman has marked.
-    ///
-    /// He rings one bell for all, so that a client needs no waker of its own. To look through all of them takes
-    /// no longer than his sweep has taken, and happens at most as often.
+    /// Takes in what has come, and serves those whom the watchman has marked.
     fn answer_bell(&mut self) {
         for post in self.member().fetch() {
             match post {
@@ -125,21 +121,22 @@ impl Worker {
 
     /// Lets in who stands before the door, and hands out those who are for others.
     fn open_door(&mut self) {
-        let Some(mut door) = self.door.take() else { return };
+        let Some(door) = &mut self.door else { return };
         let mut own = Vec::new();
         let (team, number) = (&self.team, self.number);
-        door.accept(&self.poller, DOOR, |socket, conversation| match team.next_for(number) {
-            next if next == number => own.push((socket, conversation)),
-            other => team.member(other).send(Post::Client(socket, conversation)),
+        let goes_on = door.accept(&self.poller, DOOR, |socket, conversation| {
+            own.extend(team.hand_out(number, socket, conversation));
         });
+        if !goes_on {
+            self.door = None;
+        }
         for (socket, conversation) in own {
             self.take_in(socket, conversation);
         }
-        self.door = Some(door);
     }
 
     fn take_in(&mut self, socket: TcpStream, conversation: Conversation) {
-        conversation.register(&self.member().bell.waker());
+        conversation.register(&self.member().bell().waker());
         if !self.clients.add(&self.poller, socket, conversation) {
             self.member().left();
         }

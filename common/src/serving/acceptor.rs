@@ -78,6 +78,12 @@ impl Acceptor {
         Accepting::Accept
     }
 
+    /// Whether nobody may be accepted before it is certain that there is room: with `queue` a client that is too
+    /// many is to wait in the kernel's backlog, so an I/O that accepts on its own must be asked for one at a time.
+    pub fn accepts_singly(&self) -> bool {
+        self.state.service.limits.overload == Overload::Queue
+    }
+
     /// Lets in who was accepted, or refuses them, or sees to what went wrong.
     pub fn admit<S: AsFd + TryInto<OwnedFd>>(
         &mut self,
@@ -140,5 +146,17 @@ impl Acceptor {
                 tracing::error!(count, %error, "clients can't be accepted; trying again within a second");
             }
         }
+    }
+}
+
+impl Drop for Acceptor {
+    /// Nobody accepts any more: the server stops, if it does not yet, and whoever
+    /// [waits](crate::Server::close_after_workers) for that is told.
+    fn drop(&mut self) {
+        if self.state.phase() == Phase::Serving {
+            self.state.fail();
+        }
+        let ended = self.close();
+        self.state.ending.tell(ended);
     }
 }

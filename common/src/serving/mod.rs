@@ -6,6 +6,7 @@
 //!   by [`Step`] where reads and writes are submitted and complete later.
 //! - [`Stop`] and [`Report`]: how a server is ended, and what it says of itself then.
 //! - [`Bell`], [`Interrupt`]: wakers for threads that wait for descriptors, or block in a read.
+//! - [`Team`]: workers that each have clients of their own.
 //! - [`blocking`]: one client served on a thread that blocks.
 
 mod accept_errors;
@@ -24,6 +25,7 @@ mod server;
 mod socket;
 mod state;
 mod stop;
+mod team;
 mod watch;
 mod watchman;
 
@@ -33,8 +35,8 @@ pub use bell::Bell;
 pub use buffers::Buffers;
 pub use completion::Step;
 pub use conversation::{Conversation, Wait};
-pub use ending::Ending;
 pub use interrupt::Interrupt;
 pub use ledger::Report;
 pub use server::Server;
 pub use stop::{Stop, Subscription, Urgency};
+pub use team::{Member, Post, Team};

@@ -10,9 +10,9 @@ use std::time::Duration;
 use crate::core::Service;
 use crate::serving::acceptor::Acceptor;
 use crate::serving::state::{Phase, State};
-use crate::serving::stop::{Subscription, Urgency};
+use crate::serving::stop::Subscription;
 use crate::serving::watchman::Watchman;
-use crate::serving::{Backend, Ending, Report, Stop, socket};
+use crate::serving::{Backend, Report, Stop, socket};
 
 /// The frame of every `serve`: [`open`](Self::open) it before the first accept, [`close`](Self::close) it
 /// after the last. In between, a watchman looks after deadlines and the stop.
@@ -20,7 +20,6 @@ pub struct Server {
     state: Arc<State>,
     watchman: JoinHandle<()>,
     dismissed: Arc<AtomicBool>,
-    stop: Stop,
     _subscription: Subscription,
 }
 
@@ -48,21 +47,16 @@ impl Server {
         let watchman = Watchman::new(Arc::clone(&state), stop.clone(), Arc::clone(&dismissed));
         let watchman = thread::Builder::new().name("watchman".into()).spawn(|| watchman.watch())?;
         let acceptor = Acceptor::new(Arc::clone(&state));
-        let stop = stop.clone();
-        Ok((Self { state, watchman, dismissed, stop, _subscription: subscription }, acceptor))
+        Ok((Self { state, watchman, dismissed, _subscription: subscription }, acceptor))
     }
 
-    /// As [`close`](Self::close), where a worker accepts and tells how that has ended.
+    /// As [`close`](Self::close), where a worker accepts: waits until it has dropped the [`Acceptor`]. A worker
+    /// that is within a handler is waited for until the drain deadline.
     ///
     /// # Errors
-    /// As [`close`](Self::close).
-    pub fn close_after(self, accepting: &Ending) -> io::Result<Report> {
-        let subscription = self.stop.subscribe(accepting.waker());
-        if self.stop.urgency() != Urgency::None {
-            accepting.tell(Ok(()));
-        }
-        let accepted = accepting.wait();
-        drop(subscription);
+    /// What has broken the listener.
+    pub fn close_after_workers(self) -> io::Result<Report> {
+        let accepted = self.state.ending.wait();
         self.close(accepted)
     }
 

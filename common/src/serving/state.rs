@@ -13,6 +13,7 @@ use slab::Slab;
 use crate::core::{CloseReason, Connection, ErrorReply, Outbox, Service};
 use crate::serving::bell::Bell;
 use crate::serving::conversation::Conversation;
+use crate::serving::ending::Ending;
 use crate::serving::ledger::Ledger;
 use crate::serving::socket;
 use crate::serving::watch::{CUT, STOPPING, Watch};
@@ -32,6 +33,7 @@ pub(super) struct State {
     lingering: Mutex<Vec<OwnedFd>>,
     /// The acceptor's, with the end of its pause for a deadline.
     pub(super) door: Watch,
+    pub(super) ending: Ending,
     /// Whether the acceptor waits for somebody to leave.
     door_waits: AtomicBool,
 }
@@ -56,6 +58,7 @@ impl State {
             phase: AtomicU8::new(Phase::Serving as u8),
             lingering: Mutex::default(),
             door: Watch::new(),
+            ending: Ending::default(),
             door_waits: AtomicBool::new(false),
         }))
     }
@@ -78,6 +81,9 @@ impl State {
         watches.iter().for_each(|(_, watch)| watch.mark(mark));
         drop(watches);
         self.door.wake();
+        if phase == Phase::Cut {
+            self.ending.tell(Ok(()));
+        }
     }
 
     /// Stops by itself, for want of something that it can't do without.
