@@ -1,1 +1,76 @@
-//! anyloop's backend `uring`: an io_uring for each worker.
+//! An io_uring for each worker: reads and writes are submitted to the kernel, which says when they are done, so
+//! that one system call carries many of them.
+//!
+//! Choose it for very many busy clients on Linux 6.0 or later, where sandboxes allow it. A handler that may block
+//! runs on threads made for it; one that computes for long holds up its worker's clients.
+//!
+//! What the kernel has received before it is told to stop, at most [`ring::BUFFERS`] buffers, comes on top of a
+//! connection's memory bound.
+
+mod door;
+mod pool;
+mod ring;
+mod worker;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread;
+
+use common::{Backend, BlockingHandlers, Capabilities, Report, Server, Service, Stop, Team, Workers};
+
+use crate::door::Door;
+use crate::worker::Worker;
+
+/// An io_uring for each worker.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Uring;
+
+impl Backend for Uring {
+    fn name(&self) -> &'static str {
+        "uring"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            model: "an io_uring for each worker",
+            max_connections: None,
+            workers: Workers::Chosen,
+            blocking_handlers: BlockingHandlers::Offloaded,
+            legacy: None,
+        }
+    }
+
+    /// Serves, as every backend does.
+    ///
+    /// # Errors
+    /// `Unsupported`, which says what is missing, where the kernel or a sandbox doesn't offer what it needs.
+    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+        let workers = service.worker_count();
+        let (server, acceptor) = Server::open(self, &listener, service, stop)?;
+        match Door::new(listener, acceptor).and_then(|door| start(workers, door)) {
+            Ok(team) => {
+                let report = server.close_after_workers();
+                team.dismiss();
+                report
+            }
+            Err(error) => server.close(Err(error)),
+        }
+    }
+}
+
+/// Starts the workers, of whom the first has the door. They are not waited for at the end: a handler may hold
+/// one.
+fn start(count: usize, door: Door) -> io::Result<Arc<Team>> {
+    let team = Team::new(count)?;
+    let mut door = Some(door);
+    let workers = (0..count).map(|number| Worker::new(Arc::clone(&team), number, door.take()));
+    for (number, worker) in workers.collect::<io::Result<Vec<_>>>()?.into_iter().enumerate() {
+        let thread = thread::Builder::new().name(format!("uring-{}", number + 1));
+        if let Err(error) = thread.spawn(move || worker.work()) {
+            team.dismiss();
+            return Err(error);
+        }
+    }
+    Ok(team)
+}

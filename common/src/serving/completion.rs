@@ -12,10 +12,10 @@ use crate::serving::socket;
 /// What a conversation needs next, where reads and writes are submitted and completed later.
 #[derive(Debug)]
 pub enum Step {
-    /// That this is sent, and then [returned](Conversation::sent).
+    /// That this is sent, and then [returned](Conversation::sent). If it [is behind](Conversation::is_behind), nothing
+    /// should be received meanwhile.
     Send(Output),
-    /// That what is being sent returns. Nothing should be received meanwhile; if this lasts, it is to be told
-    /// of it ([`stalled`](Conversation::stalled)).
+    /// That what is being sent returns. If this lasts, nothing more should be received, and it is to be told of it ([`stalled`](Conversation::stalled)).
     Sending,
     /// That something is received.
     Receive,
@@ -57,7 +57,7 @@ impl Conversation {
                 self.connection.lost(&mut buffers.output);
             }
         }
-        self.next(buffers, true)
+        self.next(buffers, false)
     }
 
     /// Takes up what the watchman has marked, and goes on. A mark is to be looked at when all that is complete
@@ -65,6 +65,11 @@ impl Conversation {
     pub fn step(&mut self, socket: impl AsFd, buffers: &mut Buffers) -> Step {
         self.heed(socket, &mut buffers.output);
         self.next(buffers, false)
+    }
+
+    /// Whether messages wait that were received, so that nothing more should be.
+    pub fn is_behind(&self) -> bool {
+        self.connection.is_behind()
     }
 
     /// What is being sent has not returned for some time.

@@ -19,6 +19,11 @@ impl Connection {
         }
     }
 
+    /// Whether kept messages wait.
+    pub fn is_behind(&self) -> bool {
+        self.work
+    }
+
     /// Whether output is lent.
     pub fn is_lent(&self) -> bool {
         self.lent

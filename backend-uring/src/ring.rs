@@ -1,0 +1,275 @@
+//! The ring: operations go to the kernel, completions come back. What the kernel holds while it works stays
+//! with the ring until then.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use common::Output;
+use io_uring::types::Fd;
+use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
+use rustix::io::Errno;
+use slab::Slab;
+
+use crate::pool::{GROUP, Pool};
+
+/// A ring.
+pub(crate) struct Ring {
+    ring: IoUring,
+    pool: Option<Pool>,
+    /// What is being sent.
+    outputs: Slab<Output>,
+    completed: VecDeque<cqueue::Entry>,
+}
+
+/// What the kernel says is done. `more` is whether the same operation will complete again.
+pub(crate) enum Completion {
+    Accepted { client: io::Result<OwnedFd>, more: bool },
+    Received { place: usize, received: io::Result<Received>, more: bool },
+    Sent { place: usize, output: Output, sent: io::Result<usize> },
+    Rung { more: bool },
+}
+
+/// What was received: so many bytes in this buffer; none is the end of the input.
+pub(crate) struct Received {
+    pub(crate) buffer: Option<u16>,
+    pub(crate) count: usize,
+}
+
+/// What an operation's completion is told apart by: its kind, what it sends, and the place of its client.
+#[derive(Clone, Copy)]
+struct Token(u64);
+
+const ACCEPT: u64 = 0;
+const RECEIVE: u64 = 1;
+const SEND: u64 = 2;
+const BELL: u64 = 3;
+const CANCEL: u64 = 4;
+
+impl Token {
+    fn new(kind: u64, output: usize, place: usize) -> Self {
+        Self(kind << 60 | (output as u64) << 32 | place as u64)
+    }
+}
+
+/// How many operations fit into one submission, and how many completions wait.
+const ENTRIES: u32 = 256;
+const COMPLETIONS: u32 = 4096;
+
+impl Ring {
+    /// A ring that is not [enabled](Self::enable) yet.
+    ///
+    /// # Errors
+    /// `Unsupported`, which says what is missing.
+    pub(crate) fn new() -> io::Result<Self> {
+        let ring = build().map_err(|error| missing(&error))?;
+        let mut probe = Probe::new();
+        ring.submitter().register_probe(&mut probe).map_err(|error| missing(&error))?;
+        // What it is used for came with Linux 6.0, as did this operation; that it can be received many times
+        // over by one operation can't be asked for.
+        if !probe.is_supported(opcode::SendZc::CODE) {
+            return Err(unsupported("the kernel is older than Linux 6.0, and can't receive without end"));
+        }
+        let pool = Pool::new(&ring).map_err(|error| missing(&error))?;
+        Ok(Self { ring, pool: Some(pool), outputs: Slab::new(), completed: VecDeque::new() })
+    }
+
+    /// Makes this thread the one that uses it.
+    pub(crate) fn enable(&self) -> io::Result<()> {
+        self.ring.submitter().register_enable_rings()
+    }
+
+    /// Accepts one client, or all that come.
+    pub(crate) fn accept(&mut self, listener: impl AsFd, all: bool) {
+        let fd = descriptor(listener.as_fd());
+        let entry = if all {
+            opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC).build()
+        } else {
+            opcode::Accept::new(fd, std::ptr::null_mut(), std::ptr::null_mut())
+                .flags(libc::SOCK_CLOEXEC)
+                .build()
+        };
+        self.push(entry, Token::new(ACCEPT, 0, 0));
+    }
+
+    /// Receives all that comes for the client in this place.
+    pub(crate) fn receive(&mut self, socket: impl AsFd, place: usize) {
+        let entry = opcode::RecvMulti::new(descriptor(socket.as_fd()), GROUP).build();
+        self.push(entry, Token::new(RECEIVE, 0, place));
+    }
+
+    /// Sends an output to the client in this place. Returns what to [cancel](Self::cancel_send) it by.
+    pub(crate) fn send(&mut self, socket: impl AsFd, place: usize, output: Output) -> usize {
+        let key = self.outputs.insert(output);
+        let bytes = self.outputs[key].bytes();
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let send = opcode::Send::new(descriptor(socket.as_fd()), bytes.as_ptr(), length);
+        self.push(send.flags(libc::MSG_NOSIGNAL).build(), Token::new(SEND, key, place));
+        key
+    }
+
+    /// Waits for the bell.
+    pub(crate) fn watch(&mut self, bell: impl AsFd) {
+        let poll = opcode::PollAdd::new(descriptor(bell.as_fd()), libc::POLLIN as u32);
+        self.push(poll.multi(true).build(), Token::new(BELL, 0, 0));
+    }
+
+    /// Ends the accepting.
+    pub(crate) fn cancel_accept(&mut self) {
+        self.cancel(Token::new(ACCEPT, 0, 0));
+    }
+
+    /// Ends the receiving for the client in this place.
+    pub(crate) fn cancel_receive(&mut self, place: usize) {
+        self.cancel(Token::new(RECEIVE, 0, place));
+    }
+
+    /// Ends a sending.
+    pub(crate) fn cancel_send(&mut self, key: usize, place: usize) {
+        self.cancel(Token::new(SEND, key, place));
+    }
+
+    /// Submits what was asked for, and fetches what is done; waits until something is, if it is to.
+    pub(crate) fn submit(&mut self, wait: bool) -> io::Result<()> {
+        if let Some(pool) = &mut self.pool {
+            pool.publish();
+        }
+        match self.ring.submit_and_wait(usize::from(wait)) {
+            Ok(_) => {}
+            // Interrupted; or there are so many completions that they have to be fetched first.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)) => {}
+            Err(error) => return Err(error),
+        }
+        self.completed.extend(self.ring.completion());
+        Ok(())
+    }
+
+    /// The next that is done, of what was fetched.
+    pub(crate) fn next(&mut self) -> Option<Completion> {
+        loop {
+            let entry = self.completed.pop_front()?;
+            let (kind, place) = (entry.user_data() >> 60, entry.user_data() as u32 as usize);
+            let result =
+                usize::try_from(entry.result()).map_err(|_| io::Error::from_raw_os_error(-entry.result()));
+            let more = cqueue::more(entry.flags());
+            return Some(match kind {
+                ACCEPT => Completion::Accepted { client: result.map(|_| own(entry.result())), more },
+                RECEIVE => {
+                    let buffer = cqueue::buffer_select(entry.flags());
+                    let received = result.map(|count| Received { buffer, count });
+                    Completion::Received { place, received, more }
+                }
+                SEND => {
+                    let output = self.outputs.remove((entry.user_data() << 4 >> 36) as usize);
+                    Completion::Sent { place, output, sent: result }
+                }
+                BELL => Completion::Rung { more },
+                _ => continue, // a cancellation, which shows in what was cancelled
+            });
+        }
+    }
+
+    /// What was received.
+    pub(crate) fn bytes(&self, received: &Received) -> &[u8] {
+        match (&self.pool, received.buffer) {
+            (Some(pool), Some(buffer)) => pool.bytes(buffer, received.count),
+            _ => &[],
+        }
+    }
+
+    /// What was received has been looked at.
+    pub(crate) fn give_back(&mut self, received: Received) {
+        if let (Some(pool), Some(buffer)) = (&mut self.pool, received.buffer) {
+            pool.give(buffer);
+        }
+    }
+
+    fn cancel(&mut self, token: Token) {
+        self.push(opcode::AsyncCancel::new(token.0).build(), Token::new(CANCEL, 0, 0));
+    }
+
+    #[expect(unsafe_code, reason = "the kernel reads what an operation points at")]
+    fn push(&mut self, entry: squeue::Entry, token: Token) {
+        let entry = entry.user_data(token.0);
+        // SAFETY: what it points at is an output, which stays here until its completion, or a buffer of the
+        // pool; its descriptor is open now, and the kernel holds what it stands for from the submission on.
+        while unsafe { self.ring.submission().push(&entry) }.is_err() {
+            // There is no room: what is there goes to the kernel first, and what is done may stand in its way.
+            if let Err(error) = self.ring.submit() {
+                tracing::debug!(%error, "the ring takes nothing; it tries again");
+                self.completed.extend(self.ring.completion());
+            }
+        }
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.take() {
+            pool.free(&self.ring);
+        }
+        // The kernel may still be reading them.
+        std::mem::forget(std::mem::take(&mut self.outputs));
+    }
+}
+
+/// A ring for one thread, whose work is done when that thread asks for it, where the kernel has that (Linux 6.1).
+fn build() -> io::Result<IoUring> {
+    let mut builder = IoUring::builder();
+    builder.setup_cqsize(COMPLETIONS).setup_r_disabled();
+    let mut best = builder.clone();
+    best.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
+    match best.build(ENTRIES) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => builder.build(ENTRIES),
+        built => built,
+    }
+}
+
+/// What an error of the setup means, and what to do.
+fn missing(error: &io::Error) -> io::Error {
+    unsupported(&match Errno::from_io_error(error) {
+        Some(Errno::NOSYS) => "the kernel has no io_uring".to_owned(),
+        Some(Errno::PERM | Errno::ACCESS) => {
+            "io_uring is forbidden here, by the sysctl kernel.io_uring_disabled \
+             or by a sandbox's filter of system calls"
+                .to_owned()
+        }
+        Some(Errno::INVAL) => {
+            "the kernel is older than Linux 6.0, and has no ring of provided buffers".to_owned()
+        }
+        _ => return io::Error::new(error.kind(), format!("an io_uring can't be set up: {error}")),
+    })
+}
+
+fn unsupported(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, format!("{why}; choose another backend, such as epoll"))
+}
+
+fn descriptor(descriptor: BorrowedFd<'_>) -> Fd {
+    Fd(descriptor.as_raw_fd())
+}
+
+#[expect(unsafe_code, reason = "the kernel hands over a bare number")]
+fn own(descriptor: i32) -> OwnedFd {
+    // SAFETY: the kernel has just opened it for this process, and nobody else knows it.
+    unsafe { OwnedFd::from_raw_fd(descriptor) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_said() {
+        for (errno, said) in [
+            (Errno::NOSYS, "the kernel has no io_uring; choose another backend, such as epoll"),
+            (Errno::PERM, "kernel.io_uring_disabled"),
+            (Errno::INVAL, "older than Linux 6.0"),
+        ] {
+            let error = missing(&errno.into());
+            assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+            assert!(error.to_string().contains(said), "{error}");
+        }
+        assert!(missing(&Errno::NOMEM.into()).to_string().contains("can't be set up"));
+    }
+}
