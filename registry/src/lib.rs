@@ -9,7 +9,9 @@ pub static BACKENDS: &[&dyn Backend] = &[
     &backend_pool::Pool,
     &backend_async_std::AsyncStd,
     &backend_smol::Smol,
+    &backend_tokio::Tokio,
     &backend_epoll::Epoll,
+    &backend_uring::Uring,
 ];
 
 /// The backend of this name.
