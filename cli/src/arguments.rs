@@ -1,4 +1,5 @@
-//! What can be said on the command line. Defaults that are somebody else's are asked of their owner.
+//! What can be said on the command line. Defaults that are somebody else's are asked of their owner, and what
+//! there is to choose from is the [`Catalogue`](crate::catalogue::Catalogue)'s affair.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -6,12 +7,12 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use common::{Backend, Framing, Limits, Overload};
-use handlers::{HANDLERS, Language};
-use registry::BACKENDS;
+use common::{Backend, Limits, Overload};
+use handlers::Language;
 use tracing::level_filters::LevelFilter;
 
 use crate::address::host_and_port;
+use crate::catalogue::{Framing, Served};
 use crate::compare::arguments::Compare;
 use crate::load::arguments::Load;
 use crate::quantity::{Size, Time, size_above_zero, time_above_zero};
@@ -22,11 +23,11 @@ use crate::{client, service};
 #[command(name = "anyloop", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) task: Task,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum Task {
     /// Serve a handler on a backend, until SIGINT or SIGTERM
     #[command(after_help = SERVE_EXIT_CODES)]
     Serve(Box<Serve>),
@@ -41,7 +42,7 @@ pub(crate) enum Command {
     Compare(Box<Compare>),
     /// List the backends, and what they can do
     Backends(List),
-    /// List the built-in handlers
+    /// List the handlers
     Handlers(List),
     /// Write the completions for a shell to standard output
     Completions {
@@ -59,16 +60,16 @@ pub(crate) enum Command {
 #[derive(Args)]
 pub(crate) struct Serve {
     /// What serves: the concurrency model
-    #[arg(long, env = "ANYLOOP_BACKEND", default_value = "smol", value_parser = backends())]
+    #[arg(long, env = "ANYLOOP_BACKEND", default_value = "smol", value_parser = chosen::<&dyn Backend>)]
     pub(crate) backend: &'static dyn Backend,
 
     /// What is served
-    #[arg(long, env = "ANYLOOP_HANDLER", default_value = "counter", value_parser = handler_names())]
-    pub(crate) handler: String,
+    #[arg(long, env = "ANYLOOP_HANDLER", default_value = "counter", value_parser = chosen::<Served>)]
+    pub(crate) handler: Served,
 
-    /// Where a message ends
-    #[arg(long, env = "ANYLOOP_FRAMING", default_value = Framing::ALL[0].name(), value_parser = framings())]
-    pub(crate) framing: Framing,
+    /// Where a message ends, for a handler that leaves it open [default: line]
+    #[arg(long, env = "ANYLOOP_FRAMING", value_parser = chosen::<Framing>)]
+    pub(crate) framing: Option<Framing>,
 
     /// The address to listen on; port 0 is any free one
     #[arg(long, env = "ANYLOOP_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:8888", value_parser = host_and_port)]
@@ -142,7 +143,7 @@ pub(crate) struct Client {
     pub(crate) address: String,
 
     /// Where a message ends; `raw` takes turns: a reply, a message, a reply
-    #[arg(long, env = "ANYLOOP_FRAMING", default_value = Framing::ALL[0].name(), value_parser = framings())]
+    #[arg(long, env = "ANYLOOP_FRAMING", default_value = common::Framing::ALL[0].name(), value_parser = chosen::<Framing>)]
     pub(crate) framing: Framing,
 
     /// The longest reply that is taken
@@ -168,25 +169,22 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+impl Serve {
+    /// The framing, which a handler needs.
+    pub(crate) fn framing(&self) -> Framing {
+        self.framing.unwrap_or_else(|| Framing::built_in()[0])
+    }
+}
+
 impl std::fmt::Debug for Serve {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Serve").field("backend", &self.backend.name()).finish_non_exhaustive()
     }
 }
 
-fn backends() -> impl TypedValueParser<Value = &'static dyn Backend> {
-    let value =
-        |backend: &&dyn Backend| PossibleValue::new(backend.name()).help(backend.capabilities().model);
-    PossibleValuesParser::new(BACKENDS.iter().map(value))
-        .try_map(|name| registry::find(&name).ok_or("there is no such backend"))
-}
-
-fn handler_names() -> PossibleValuesParser {
-    PossibleValuesParser::new(HANDLERS.map(|handler| PossibleValue::new(handler.name).help(handler.text)))
-}
-
-fn framings() -> impl TypedValueParser<Value = Framing> {
-    PossibleValuesParser::new(Framing::ALL.map(Framing::name)).try_map(|name| name.parse::<Framing>())
+/// Stands where the catalogue puts its values.
+pub(crate) fn chosen<T>(name: &str) -> Result<T, String> {
+    Err(format!("there is nothing to choose `{name}` from"))
 }
 
 fn overloads() -> impl TypedValueParser<Value = Overload> {
@@ -209,7 +207,7 @@ fn log_levels() -> impl TypedValueParser<Value = LevelFilter> {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0, it went well; 1, it went wrong on the way; 2, it was asked for what can't be. \
-`anyloop COMMAND --help` says more.";
+The help of a command says more.";
 
 const SERVE_EXIT_CODES: &str = "\
 Once it listens it says `listening on ADDRESS:PORT` on standard output; its log goes to standard error. \
@@ -247,11 +245,10 @@ const BOOKS: &str = "Log and receipt";
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::catalogue::Catalogue;
 
     #[test]
     fn the_command_line_is_sound() {
-        use clap::CommandFactory;
-        Arguments::command().debug_assert();
+        Catalogue::built_in().command("anyloop").debug_assert();
     }
 }

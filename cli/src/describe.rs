@@ -1,24 +1,23 @@
 //! `anyloop completions` and `anyloop man`: what the command says of itself, for shells and for `man`.
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 
-use crate::arguments::Arguments;
 use crate::failure::Failure;
 
 /// The script that completes the command line in a shell.
-pub(crate) fn completions(shell: Shell) -> Vec<u8> {
+pub(crate) fn completions(mut about: Command, shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "anyloop", &mut script);
+    let name = about.get_name().to_owned();
+    clap_complete::generate(shell, &mut about, name, &mut script);
     script
 }
 
 /// The manual page of one command, or of all.
-pub(crate) fn manual(command: Option<&str>) -> Result<Vec<u8>, Failure> {
-    let mut about = Arguments::command();
+pub(crate) fn manual(mut about: Command, command: Option<&str>) -> Result<Vec<u8>, Failure> {
     about.build();
     if let Some(name) = command {
-        let unknown = || Failure::Usage(format!("there is no command `{name}`; `anyloop help` lists them"));
+        let unknown = || Failure::Usage(format!("there is no command `{name}`; `help` lists them"));
         about = about.find_subcommand(name).cloned().ok_or_else(unknown)?;
     }
     let mut page = Vec::new();

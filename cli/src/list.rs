@@ -1,12 +1,12 @@
 //! `anyloop backends` and `anyloop handlers`.
 
-use common::{BlockingHandlers, Capabilities, Workers};
-use handlers::HANDLERS;
-use registry::BACKENDS;
+use common::{Backend, BlockingHandlers, Capabilities, Workers};
 use serde_json::{Value, json};
 
+use crate::catalogue::Served;
+
 /// The backends, as a table or as JSON.
-pub(crate) fn backends(as_json: bool) -> String {
+pub(crate) fn backends(backends: &[&'static dyn Backend], as_json: bool) -> String {
     if as_json {
         let one = |(name, can): (&str, Capabilities)| {
             json!({
@@ -18,16 +18,16 @@ pub(crate) fn backends(as_json: bool) -> String {
                 "legacy": can.legacy,
             })
         };
-        return lines_of_json(capabilities().map(one).collect());
+        return lines_of_json(capabilities(backends).map(one).collect());
     }
     let heading = ["BACKEND", "MODEL", "THREADS", "HANDLERS THAT BLOCK RUN", "CONNECTIONS"].map(String::from);
-    let rows = capabilities().map(|(name, can)| {
+    let rows = capabilities(backends).map(|(name, can)| {
         let most = can.max_connections.map_or("any number".into(), |most| format!("at most {most}"));
         let model = can.model.to_owned();
         [name.to_owned(), model, workers(can.workers), blocking_handlers(can.blocking_handlers).into(), most]
     });
     let mut text = table(std::iter::once(heading).chain(rows).collect());
-    for (name, can) in capabilities() {
+    for (name, can) in capabilities(backends) {
         if let Some(why) = can.legacy {
             text.push_str(&format!("\n{name} is legacy: {why}\n"));
         }
@@ -36,18 +36,18 @@ pub(crate) fn backends(as_json: bool) -> String {
 }
 
 /// The handlers, as a table or as JSON.
-pub(crate) fn handlers(as_json: bool) -> String {
+pub(crate) fn handlers(handlers: &[Served], as_json: bool) -> String {
     if as_json {
-        let one = |handler: handlers::Description| json!({ "name": handler.name, "text": handler.text });
-        return lines_of_json(HANDLERS.map(one).into());
+        let one = |handler: &Served| json!({ "name": handler.name, "text": handler.text });
+        return lines_of_json(handlers.iter().map(one).collect());
     }
     let heading = ["HANDLER", "WHAT IT DOES"].map(String::from);
-    let rows = HANDLERS.map(|handler| [handler.name, handler.text].map(String::from));
+    let rows = handlers.iter().map(|handler| [handler.name, handler.text].map(String::from));
     table(std::iter::once(heading).chain(rows).collect())
 }
 
-fn capabilities() -> impl Iterator<Item = (&'static str, Capabilities)> {
-    BACKENDS.iter().map(|backend| (backend.name(), backend.capabilities()))
+fn capabilities(backends: &[&'static dyn Backend]) -> impl Iterator<Item = (&'static str, Capabilities)> {
+    backends.iter().map(|backend| (backend.name(), backend.capabilities()))
 }
 
 fn workers(workers: Workers) -> String {

@@ -46,8 +46,8 @@ fn announce(arguments: &Serve, service: &Service, address: SocketAddr) {
     tracing::info!(
         %address,
         backend = arguments.backend.name(),
-        handler = arguments.handler,
-        framing = arguments.framing.name(),
+        handler = arguments.handler.name,
+        framing = arguments.handler.is_framed().then(|| arguments.framing().name),
         workers = service.workers,
         max_connections = limits.max_connections,
         backend_holds = arguments.backend.capabilities().max_connections,

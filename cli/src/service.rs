@@ -4,10 +4,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Capabilities, Handler, Limits, Overload, Service};
+use common::{Application, Capabilities, Handler, Limits, Overload, Service};
 use handlers::{Ack, Counter, Echo, Load, Work};
 
 use crate::arguments::Serve;
+use crate::catalogue::What;
 use crate::descriptors::RESERVED;
 use crate::quantity::{Size, Time};
 
@@ -23,28 +24,40 @@ pub(crate) fn service(arguments: &Serve, descriptors: usize) -> Result<Service, 
     let service = Service {
         workers: arguments.workers,
         stack_size: arguments.stack_size,
-        ..Service::framed(handler(arguments)?, arguments.framing)
+        ..Service::new(application(arguments)?)
     };
     let service = service.with_limits(limits(arguments, &capabilities, descriptors)?);
     capabilities.check(name, &service)?;
     Ok(service)
 }
 
-/// The handler of the name that was given, which is one of the list's.
-fn handler(arguments: &Serve) -> Result<Arc<dyn Handler>, String> {
-    let name = arguments.handler.as_str();
+/// What is served.
+fn application(arguments: &Serve) -> Result<Arc<dyn Application>, String> {
+    let name = arguments.handler.name;
     if arguments.language.is_some() && name != "counter" {
         return Err(format!("{name} has no languages; leave out --language, or choose --handler counter"));
     }
     if arguments.work.is_some() && name != "work" {
         return Err(format!("{name} does no extra work; leave out --work, or choose --handler work"));
     }
-    match name {
+    let in_framing = arguments.framing().application;
+    match &arguments.handler.what {
+        What::BuiltIn => Ok(in_framing(built_in(arguments)?)),
+        What::Handler(make) => Ok(in_framing(make())),
+        What::Application(_) if arguments.framing.is_some() => {
+            Err(format!("{name} has a protocol of its own, and so no framing; leave out --framing"))
+        }
+        What::Application(make) => Ok(make()),
+    }
+}
+
+fn built_in(arguments: &Serve) -> Result<Arc<dyn Handler>, String> {
+    match arguments.handler.name {
         "counter" => Ok(Arc::new(Counter { language: arguments.language.unwrap_or_default() })),
         "ack" => Ok(Arc::new(Ack)),
         "echo" => Ok(Arc::new(Echo)),
         "work" => Ok(Arc::new(Work { load: arguments.work.unwrap_or(WORK) })),
-        _ => Err(format!("there is no handler `{name}`; `anyloop handlers` lists them")),
+        name => Err(format!("there is no built-in handler `{name}`")),
     }
 }
 
@@ -159,16 +172,18 @@ const LEAST_STACK: NonZeroUsize = NonZeroUsize::new(64 * 1024).unwrap();
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use clap::FromArgMatches;
     use handlers::HANDLERS;
 
     use super::*;
-    use crate::arguments::{Arguments, Command};
+    use crate::arguments::{Arguments, Task};
+    use crate::catalogue::Catalogue;
 
     fn asked(arguments: &str, descriptors: usize) -> Result<Service, String> {
         let arguments = ["anyloop", "serve"].into_iter().chain(arguments.split_whitespace());
-        match Arguments::try_parse_from(arguments).unwrap().command {
-            Command::Serve(arguments) => service(&arguments, descriptors),
+        let matches = Catalogue::built_in().command("anyloop").try_get_matches_from(arguments).unwrap();
+        match Arguments::from_arg_matches(&matches).unwrap().task {
+            Task::Serve(arguments) => service(&arguments, descriptors),
             _ => unreachable!(),
         }
     }

@@ -6,6 +6,7 @@ pub mod comparison;
 pub mod distribution;
 pub mod engine;
 pub mod export;
+pub mod framing;
 pub mod measurement;
 pub mod plan;
 pub mod report;

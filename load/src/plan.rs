@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::framing::Framing;
+
 /// What load to make.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -23,6 +25,8 @@ pub struct Plan {
     pub patience: Duration,
     /// How long the messages are.
     pub sizes: Sizes,
+    /// How messages are told from each other.
+    pub framing: Framing,
     /// What the replies should be.
     pub expect: Expect,
     /// How many connections are made in a second at the most; `None` is as fast as it goes.
@@ -62,7 +66,7 @@ pub enum Arrivals {
     Poisson,
 }
 
-/// How long messages are, in bytes as sent, with their line end.
+/// How long messages are, in bytes: lines as they are sent, with their end; in other framings the payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sizes {
     /// All the same.
@@ -84,8 +88,10 @@ pub enum Expect {
     CounterEnglish,
     /// A greeting, and then what the handler `ack` says.
     Ack,
-    /// Any line for each message, and no greeting.
+    /// Any reply for each message, and no greeting.
     Any,
+    /// Any greeting, and then any reply for each message.
+    Greeted,
 }
 
 /// Clients beside the measured ones that make a server's life hard.
@@ -117,6 +123,7 @@ impl Plan {
             warmup: Duration::from_secs(1),
             patience: Duration::from_secs(10),
             sizes: Sizes::Fixed(32),
+            framing: Framing::Line,
             expect: Expect::Echo,
             connect_rate: None,
             messages_per_connection: None,
@@ -178,7 +185,7 @@ impl Plan {
         }
     }
 
-    /// The shortest and the longest message, in bytes as sent.
+    /// The shortest and the longest message, as [`Sizes`] counts.
     pub fn size_bounds(&self) -> (usize, usize) {
         match &self.sizes {
             Sizes::Fixed(size) => (*size, *size),

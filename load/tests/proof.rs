@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use faulty::Faulty;
 use load::engine::{self, Progress};
+use load::framing::Framing;
 use load::measurement::Measurement;
 use load::plan::{Arrivals, Expect, Hostile, Pace, Plan, Sizes};
 
@@ -217,7 +218,7 @@ fn replies_of_the_built_in_handlers_are_known() {
         ),
         (Expect::Echo, Faulty::good()),
     ] {
-        assert_eq!(engine::expectation(server.address()).expect("it is known"), expect);
+        assert_eq!(engine::expectation(server.address(), Framing::Line).expect("it is known"), expect);
         let m = run(&Plan { expect, ..plan(&server) });
         assert_eq!(m.verification.bad(), 0, "{expect:?}: {m:?}");
         assert!(m.achieved_rate > 0.0);
@@ -230,7 +231,7 @@ fn any_line_will_do_where_that_was_said() {
         replies.say(b"+PONG");
         replies.skip();
     });
-    let error = engine::expectation(server.address()).expect_err("nobody knows this");
+    let error = engine::expectation(server.address(), Framing::Line).expect_err("nobody knows this");
     assert!(error.to_string().contains("`+PONG`") && error.to_string().contains("--expect any"), "{error}");
     assert_eq!(run(&Plan { expect: Expect::Any, ..plan(&server) }).verification.bad(), 0);
     assert!(run(&plan(&server)).verification.wrong > 0);
@@ -239,7 +240,7 @@ fn any_line_will_do_where_that_was_said() {
 #[test]
 fn a_refusal_is_a_failed_connection() {
     let server = Faulty::greeting("ERR busy", |replies, _| replies.skip());
-    let error = engine::expectation(server.address()).expect_err("it refuses");
+    let error = engine::expectation(server.address(), Framing::Line).expect_err("it refuses");
     assert!(error.to_string().contains("the server refuses: ERR busy"), "{error}");
 }
 

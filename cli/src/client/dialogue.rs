@@ -8,13 +8,14 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::Framing;
+use common::Outbox;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::pipe::{Screen, explain};
 use super::terminal::{Terminal, Typed};
-use super::wire::{Replies, Trouble, push_message};
+use super::wire::{Messages, Replies, Trouble};
 use super::{LEAVE_TIMEOUT, vanished};
+use crate::catalogue::Framing;
 use crate::failure::Failure;
 
 /// Sends what is typed and shows what is replied, until one of the two ends it.
@@ -23,7 +24,7 @@ pub(super) fn converse(socket: &TcpStream, framing: Framing, max_reply: usize) -
     let terminal = Terminal::open().map_err(|error| unusable(&error))?;
     let mut dialogue = Dialogue {
         socket,
-        framing,
+        messages: Messages::new(framing),
         max_reply,
         watch: Watch::start(socket, terminal.waker())?,
         terminal,
@@ -43,7 +44,7 @@ pub(super) fn converse(socket: &TcpStream, framing: Framing, max_reply: usize) -
 
 struct Dialogue<'a> {
     socket: &'a TcpStream,
-    framing: Framing,
+    messages: Messages,
     max_reply: usize,
     watch: Watch,
     terminal: Terminal,
@@ -72,7 +73,9 @@ impl Dialogue<'_> {
             self.watch.begin();
             match self.terminal.read_line().map_err(|error| unusable(&error))? {
                 Typed::Line(line) => {
-                    push_message(self.framing, line.as_bytes(), &mut self.unsent).map_err(Failure::Failed)?;
+                    let mut message = Outbox::new();
+                    self.messages.push(line.as_bytes(), &mut message);
+                    self.unsent.extend_from_slice(message.bytes());
                     if line == "exit" {
                         self.leave();
                     }

@@ -1,5 +1,5 @@
-//! `anyloop client`: at a terminal a [`dialogue`], otherwise a [`pipe`]; and in `raw`, which can't tell where
-//! a reply ends, [`turns`].
+//! `anyloop client`: at a terminal a [`dialogue`], otherwise a [`pipe`]; and in a framing such as `raw`,
+//! which can't tell where a reply ends, [`turns`].
 
 mod dialogue;
 mod pipe;
@@ -12,7 +12,7 @@ use std::io::{self, IsTerminal};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use common::{Framing, Limits};
+use common::Limits;
 
 use crate::address;
 use crate::arguments::Client;
@@ -27,10 +27,10 @@ pub(crate) fn client(arguments: &Client) -> Result<(), Failure> {
         && env::var_os("TERM").is_none_or(|kind| kind != "dumb"); // which has no cursor to direct
     let max_reply = arguments.max_reply.0;
     match arguments.framing {
-        Framing::Raw if at_terminal => turns::at_terminal(&socket),
-        Framing::Raw => turns::through_pipe(&socket),
-        framing if at_terminal => dialogue::converse(&socket, framing, max_reply),
-        framing => pipe::converse(&socket, framing, max_reply),
+        framing if framing.is_certain() && at_terminal => dialogue::converse(&socket, framing, max_reply),
+        framing if framing.is_certain() => pipe::converse(&socket, framing, max_reply),
+        _ if at_terminal => turns::at_terminal(&socket),
+        _ => turns::through_pipe(&socket),
     }
 }
 

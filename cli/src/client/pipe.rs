@@ -5,10 +5,11 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use common::Framing;
+use common::Outbox;
 
 use super::vanished;
-use super::wire::{Lines, Replies, Trouble, push_message};
+use super::wire::{Lines, Messages, Replies, Trouble};
+use crate::catalogue::Framing;
 use crate::escape::escaped;
 use crate::failure::Failure;
 use crate::quantity::Size;
@@ -34,19 +35,20 @@ pub(super) fn converse(socket: &TcpStream, framing: Framing, max_reply: usize) -
 /// Sends standard input to its end, or until the server hears no more: that the reader will see.
 fn send_lines(socket: &mut TcpStream, framing: Framing) -> Result<(), String> {
     let mut lines = Lines::new(io::stdin().lock());
-    let mut out = Vec::new();
+    let messages = Messages::new(framing);
+    let mut out = Outbox::new();
     loop {
         let line = lines.next().map_err(|error| format!("can't read standard input: {error}"))?;
         let Some(line) = line else { break };
-        push_message(framing, line, &mut out)?;
+        messages.push(line, &mut out);
         if out.len() >= BATCH || lines.may_wait() {
-            if socket.write_all(&out).is_err() {
+            if socket.write_all(out.bytes()).is_err() {
                 return Ok(());
             }
-            out.clear();
+            out = Outbox::new();
         }
     }
-    let _ = socket.write_all(&out);
+    let _ = socket.write_all(out.bytes());
     Ok(())
 }
 

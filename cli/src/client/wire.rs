@@ -2,24 +2,22 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use common::{Codec, Decoded, Framing, Length, Limits, Line, Raw};
+use common::{Codec, Decoded, Limits, Outbox};
 
-/// Adds a message to what is to be sent.
-pub(super) fn push_message(framing: Framing, message: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
-    match framing {
-        Framing::Line => {
-            out.extend_from_slice(message);
-            out.push(b'\n');
-        }
-        Framing::Length => {
-            let too_long = |_| format!("a message of {} bytes is too long for this framing", message.len());
-            let length = u32::try_from(message.len()).map_err(too_long)?;
-            out.extend_from_slice(&length.to_be_bytes());
-            out.extend_from_slice(message);
-        }
-        Framing::Raw => out.extend_from_slice(message),
+use crate::catalogue::Framing;
+
+/// Writes messages, as the server's own codec writes replies.
+pub(super) struct Messages(Box<dyn Codec>);
+
+impl Messages {
+    pub(super) fn new(framing: Framing) -> Self {
+        Self((framing.codec)(&Limits::default()))
     }
-    Ok(())
+
+    /// Adds a message to what is to be sent.
+    pub(super) fn push(&self, message: &[u8], out: &mut Outbox) {
+        common::Replies::new(out, &*self.0).send(message);
+    }
 }
 
 /// Finds the replies in what a server sends, with the server's own codecs. It never holds more than one
@@ -33,12 +31,7 @@ impl Replies {
     /// Replies in this framing, of at most `max` bytes each.
     pub(super) fn new(framing: Framing, max: usize) -> Self {
         let limits = Limits { max_message: max, ..Limits::default() };
-        let codec: Box<dyn Codec> = match framing {
-            Framing::Line => Box::new(Line::new(&limits)),
-            Framing::Length => Box::new(Length::new(&limits)),
-            Framing::Raw => Box::new(Raw::new(&limits)),
-        };
-        Self { codec, kept: Vec::new() }
+        Self { codec: (framing.codec)(&limits), kept: Vec::new() }
     }
 
     /// Takes what one read brought, and gives every reply that is now whole to `show`.
@@ -116,6 +109,10 @@ const LONGEST_LINE: u64 = 1 << 30;
 mod tests {
     use super::*;
 
+    fn framing(name: &str) -> Framing {
+        Framing::built_in().into_iter().find(|framing| framing.name == name).unwrap()
+    }
+
     fn replies(framing: Framing, reads: &[&[u8]]) -> (Vec<Vec<u8>>, Vec<u8>) {
         let mut replies = Replies::new(framing, 8);
         let mut shown = Vec::new();
@@ -132,8 +129,8 @@ mod tests {
     #[test]
     fn replies_are_found_however_they_are_split() {
         for (framing, bytes) in [
-            (Framing::Line, &b"one\n\ntwo\r\nx"[..]),
-            (Framing::Length, b"\0\0\0\x03one\0\0\0\0\0\0\0\x03twox"),
+            (framing("line"), &b"one\n\ntwo\r\nx"[..]),
+            (framing("length"), b"\0\0\0\x03one\0\0\0\0\0\0\0\x03twox"),
         ] {
             for split in 0..=bytes.len() {
                 let (shown, unfinished) = replies(framing, &[&bytes[..split], &bytes[split..]]);
@@ -145,7 +142,9 @@ mod tests {
 
     #[test]
     fn a_reply_over_the_limit_is_trouble() {
-        for (framing, bytes) in [(Framing::Line, &b"123456789"[..]), (Framing::Length, b"\xff\xff\xff\xff")] {
+        for (framing, bytes) in
+            [(framing("line"), &b"123456789"[..]), (framing("length"), b"\xff\xff\xff\xff")]
+        {
             let mut replies = Replies::new(framing, 8);
             assert!(matches!(replies.receive(bytes, |_| Ok(())), Err(Trouble::TooLong)), "{framing:?}");
         }
@@ -154,14 +153,14 @@ mod tests {
     #[test]
     fn messages_are_written_so_that_a_server_finds_them() {
         for (framing, expected) in [
-            (Framing::Line, &b"hi\n\n"[..]),
-            (Framing::Length, b"\0\0\0\x02hi\0\0\0\0"),
-            (Framing::Raw, b"hi"),
+            (framing("line"), &b"hi\n\n"[..]),
+            (framing("length"), b"\0\0\0\x02hi\0\0\0\0"),
+            (framing("raw"), b"hi"),
         ] {
-            let mut out = Vec::new();
-            push_message(framing, b"hi", &mut out).unwrap();
-            push_message(framing, b"", &mut out).unwrap();
-            assert_eq!(out, expected, "{framing:?}");
+            let mut out = Outbox::new();
+            Messages::new(framing).push(b"hi", &mut out);
+            Messages::new(framing).push(b"", &mut out);
+            assert_eq!(out.bytes(), expected, "{framing:?}");
         }
     }
 

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use common::Backend;
 use load::plan::Sizes;
 use load::slo::Slo;
-use registry::BACKENDS;
 
+use crate::arguments::chosen;
+use crate::catalogue::{Framing, Served};
 use crate::load::arguments::{rate, sizes};
 use crate::service;
 
@@ -16,13 +16,16 @@ use crate::service;
 #[derive(Args)]
 pub(crate) struct Compare {
     /// Who is compared; the first that can hold the connections is the reference [default: all]
-    #[arg(long, env = "ANYLOOP_BACKENDS", value_name = "BACKEND,…", value_delimiter = ',', value_parser = backends())]
+    #[arg(long, env = "ANYLOOP_BACKENDS", value_name = "BACKEND,…", value_delimiter = ',', value_parser = chosen::<&dyn Backend>)]
     pub(crate) backends: Vec<&'static dyn Backend>,
 
     /// What they serve
-    #[arg(long, env = "ANYLOOP_COMPARE_HANDLER", default_value = "echo",
-          value_parser = PossibleValuesParser::new(["echo", "work", "counter", "ack"]))]
-    pub(crate) handler: String,
+    #[arg(long, env = "ANYLOOP_COMPARE_HANDLER", default_value = "echo", value_parser = chosen::<Served>)]
+    pub(crate) handler: Served,
+
+    /// Where a message ends
+    #[arg(long, env = "ANYLOOP_COMPARE_FRAMING", default_value = common::Framing::ALL[0].name(), value_parser = chosen::<Framing>)]
+    pub(crate) framing: Framing,
 
     #[arg(long, env = "ANYLOOP_WORK", value_name = "LOAD", value_parser = service::load, help = service::work_help())]
     pub(crate) work: Option<handlers::Load>,
@@ -45,7 +48,7 @@ pub(crate) struct Compare {
     #[arg(long, env = "ANYLOOP_RATE", value_name = "NUMBER", value_parser = rate)]
     pub(crate) rate: Option<f64>,
 
-    /// How long the messages are, in bytes with their line end: fixed:SIZE, uniform:LEAST-MOST, or
+    /// How long the messages are, in bytes, a line with its end: fixed:SIZE, uniform:LEAST-MOST, or
     /// list:SIZE,SIZE…
     #[arg(long, env = "ANYLOOP_MESSAGE_SIZE", value_name = "SIZES", default_value = "fixed:32", value_parser = sizes)]
     pub(crate) message_size: Sizes,
@@ -88,21 +91,9 @@ pub(crate) struct Compare {
     pub(crate) seed: u64,
 }
 
-impl Compare {
-    /// Who is compared.
-    pub(crate) fn chosen(&self) -> &[&'static dyn Backend] {
-        if self.backends.is_empty() { BACKENDS } else { &self.backends }
-    }
-}
-
 impl std::fmt::Debug for Compare {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<_> = self.chosen().iter().map(|backend| backend.name()).collect();
+        let names: Vec<_> = self.backends.iter().map(|backend| backend.name()).collect();
         f.debug_struct("Compare").field("backends", &names).finish_non_exhaustive()
     }
-}
-
-fn backends() -> impl TypedValueParser<Value = &'static dyn Backend> {
-    PossibleValuesParser::new(BACKENDS.iter().map(|backend| backend.name()))
-        .try_map(|name| registry::find(&name).ok_or("there is no such backend"))
 }

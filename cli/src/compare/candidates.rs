@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 
+use common::Backend;
 use load::comparison::Candidate;
 
 use super::arguments::Compare;
@@ -14,7 +15,11 @@ use crate::failure::Failure;
 const SLACK: usize = 200;
 
 /// A candidate for each backend that was chosen, each to be let in `connections` at once.
-pub(super) fn candidates(arguments: &Compare, connections: usize) -> Result<Vec<Candidate>, Failure> {
+pub(super) fn candidates(
+    arguments: &Compare,
+    backends: &[&'static dyn Backend],
+    connections: usize,
+) -> Result<Vec<Candidate>, Failure> {
     let program = env::current_exe()
         .map_err(|error| Failure::Failed(format!("this program can't be found to be started: {error}")))?;
     let limit = descriptors::raise_limit();
@@ -25,12 +30,19 @@ pub(super) fn candidates(arguments: &Compare, connections: usize) -> Result<Vec<
              leave room for; ask for fewer with --connections"
         )));
     }
-    let candidate = |backend: &&'static dyn common::Backend| {
+    let candidate = |backend: &&'static dyn Backend| {
         let capabilities = backend.capabilities();
         let most = capabilities.max_connections.unwrap_or(usize::MAX).min(connections + SLACK);
-        let mut command = vec!["serve", "--backend", backend.name(), "--handler", &arguments.handler];
+        let mut command = vec!["serve", "--backend", backend.name(), "--handler", arguments.handler.name];
         let (most, work) = (most.to_string(), arguments.work.map(|work| work_flag(&work)));
-        command.extend(["--framing", "line", "--listen", "127.0.0.1:0", "--max-connections", &most]);
+        command.extend([
+            "--framing",
+            arguments.framing.name,
+            "--listen",
+            "127.0.0.1:0",
+            "--max-connections",
+            &most,
+        ]);
         command.extend(["--log-level", "error", "--idle-timeout", "300s"]);
         if let Some(work) = &work {
             command.extend(["--work", work]);
@@ -44,7 +56,7 @@ pub(super) fn candidates(arguments: &Compare, connections: usize) -> Result<Vec<
             arguments: command.into_iter().map(OsString::from).collect(),
         }
     };
-    Ok(arguments.chosen().iter().map(candidate).collect())
+    Ok(backends.iter().map(candidate).collect())
 }
 
 /// A load as `--work` takes it.

@@ -12,21 +12,26 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use common::Backend;
 use load::comparison::{Comparison, Settings, Shape, Tier, compare as carry_out};
-use load::plan::Expect;
 use load::report::{self, Style};
 use load::statistics::regression::{against, has_regressed};
 use load::statistics::{Drift, assess};
 
+use crate::catalogue::Served;
 use crate::failure::{Failure, print};
 use crate::signals;
 use arguments::Compare;
 use progress::Bar;
 
 /// Compares backends, and writes what that has shown.
-pub(crate) fn compare(arguments: &Compare) -> Result<ExitCode, Failure> {
+pub(crate) fn compare(
+    arguments: &Compare,
+    all: &[&'static dyn Backend],
+    program: &str,
+) -> Result<ExitCode, Failure> {
     let baseline = arguments.baseline.as_deref().map(read).transpose()?;
-    let settings = settings(arguments, baseline.as_ref())?;
+    let settings = Settings { command: command(program), ..settings(arguments, all, baseline.as_ref())? };
     fs::create_dir_all(&arguments.output)
         .map_err(|error| Failure::Usage(format!("can't make {}: {error}", arguments.output.display())))?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -59,11 +64,21 @@ pub(crate) fn compare(arguments: &Compare) -> Result<ExitCode, Failure> {
     Ok(code(&comparison, regressed))
 }
 
-fn settings(arguments: &Compare, baseline: Option<&Comparison>) -> Result<Settings, Failure> {
-    if arguments.work.is_some() && arguments.handler != "work" {
+fn settings(
+    arguments: &Compare,
+    all: &[&'static dyn Backend],
+    baseline: Option<&Comparison>,
+) -> Result<Settings, Failure> {
+    let Served { name: handler, expect, .. } = arguments.handler;
+    if arguments.work.is_some() && handler != "work" {
         return Err(Failure::Usage(format!(
-            "--work is for --handler work, and the handler is {}; leave one of them out",
-            arguments.handler
+            "--work is for --handler work, and the handler is {handler}; leave one of them out"
+        )));
+    }
+    if !arguments.handler.is_framed() {
+        return Err(Failure::Usage(format!(
+            "{handler} has a protocol of its own, in which no load can be made here; serve it on one backend after \
+             the other, and take a generator that speaks it, as wrk speaks HTTP and redis-benchmark the Redis protocol"
         )));
     }
     let tier = match (arguments.quick, arguments.full) {
@@ -79,22 +94,16 @@ fn settings(arguments: &Compare, baseline: Option<&Comparison>) -> Result<Settin
         rate: arguments.rate.or_else(|| rate_of(baseline?, arguments)),
         connections: arguments.connections.clone(),
         sizes: arguments.message_size.clone(),
-        expect: match arguments.handler.as_str() {
-            "counter" => Expect::Counter,
-            "ack" => Expect::Ack,
-            _ => Expect::Echo,
-        },
+        framing: arguments.framing.for_load(),
+        expect,
         threads: arguments.threads,
         seed: arguments.seed,
         slo: arguments.slo,
-        handler: match arguments.work {
-            Some(work) => format!("work {work}"),
-            None => arguments.handler.clone(),
-        },
-        command: command(),
+        handler: described(arguments),
         ..Settings::new(Vec::new())
     };
-    let candidates = candidates::candidates(arguments, settings.most_connections())?;
+    let backends = if arguments.backends.is_empty() { all } else { &arguments.backends };
+    let candidates = candidates::candidates(arguments, backends, settings.most_connections())?;
     let settings = Settings { candidates, ..settings };
     settings.check().map_err(Failure::Usage)?;
     Ok(settings)
@@ -106,8 +115,20 @@ fn rate_of(baseline: &Comparison, arguments: &Compare) -> Option<f64> {
     baseline.shapes.iter().filter(of_it).find_map(|shape| shape.rate)
 }
 
+/// What is served, for the report.
+fn described(arguments: &Compare) -> String {
+    let mut text = arguments.handler.name.to_owned();
+    if let Some(work) = arguments.work {
+        text.push_str(&format!(" {work}"));
+    }
+    if arguments.framing.name != common::Framing::ALL[0].name() {
+        text.push_str(&format!(" in {}", arguments.framing.name));
+    }
+    text
+}
+
 /// The command line, but for where the program lies.
-fn command() -> String {
+fn command(program: &str) -> String {
     let quoted = |argument: String| {
         if argument.contains(|character: char| character.is_whitespace()) {
             format!("'{argument}'")
@@ -116,7 +137,7 @@ fn command() -> String {
         }
     };
     let arguments = env::args_os().skip(1).map(|argument| quoted(argument.to_string_lossy().into_owned()));
-    ["anyloop".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
+    [program.to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 fn read(file: &Path) -> Result<Comparison, Failure> {

@@ -9,6 +9,8 @@ use load::plan::{Arrivals, Expect, Sizes};
 use load::slo::Slo;
 
 use crate::address::host_and_port;
+use crate::arguments::chosen;
+use crate::catalogue::Framing;
 use crate::quantity::{Time, time_above_zero};
 
 /// What `load` is told: a load to make, or measurements to merge.
@@ -45,6 +47,10 @@ pub(crate) struct Run {
     #[arg(required = true, value_name = "HOST:PORT", value_parser = host_and_port)]
     pub(crate) address: Option<String>,
 
+    /// Where a message ends, and a reply
+    #[arg(long, env = "ANYLOOP_FRAMING", default_value = common::Framing::ALL[0].name(), value_parser = chosen::<Framing>)]
+    pub(crate) framing: Framing,
+
     /// How many connections
     #[arg(long, env = "ANYLOOP_CONNECTIONS", value_name = "COUNT", default_value_t = 64)]
     pub(crate) connections: usize,
@@ -71,7 +77,7 @@ pub(crate) struct Run {
     #[arg(long, env = "ANYLOOP_WARMUP", value_name = "TIME", default_value_t = Time(Duration::from_secs(1)))]
     pub(crate) warmup: Time,
 
-    /// How long the messages are, in bytes with their line end: fixed:SIZE, uniform:LEAST-MOST, or
+    /// How long the messages are, in bytes, a line with its end: fixed:SIZE, uniform:LEAST-MOST, or
     /// list:SIZE,SIZE…
     #[arg(long, env = "ANYLOOP_MESSAGE_SIZE", value_name = "SIZES", default_value = "fixed:32", value_parser = sizes)]
     pub(crate) message_size: Sizes,
@@ -166,13 +172,15 @@ fn expects() -> impl TypedValueParser<Value = Expect> {
         PossibleValue::new("counter").help("what the handler `counter` says, in Chinese"),
         PossibleValue::new("counter-en").help("what the handler `counter` says, in English"),
         PossibleValue::new("ack").help("what the handler `ack` says"),
-        PossibleValue::new("any").help("any line for each message, and no greeting"),
+        PossibleValue::new("any").help("any reply for each message, and no greeting"),
+        PossibleValue::new("greeted").help("any greeting, and then any reply for each message"),
     ])
     .map(|name| match name.as_str() {
         "echo" => Expect::Echo,
         "counter" => Expect::Counter,
         "counter-en" => Expect::CounterEnglish,
         "ack" => Expect::Ack,
+        "greeted" => Expect::Greeted,
         _ => Expect::Any,
     })
 }

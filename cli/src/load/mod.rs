@@ -37,7 +37,7 @@ fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     arguments.exports.check()?;
     plan.expect = match arguments.expect {
         Some(expect) => expect,
-        None => engine::expectation(plan.address).map_err(failed)?,
+        None => engine::expectation(plan.address, plan.framing).map_err(failed)?,
     };
     if arguments.find_max_rate {
         return search::search(arguments, &plan, &stop);
@@ -94,6 +94,7 @@ fn plan(arguments: &Run) -> Result<Plan, Failure> {
         duration: arguments.duration.0,
         warmup: arguments.warmup.0,
         sizes: arguments.message_size.clone(),
+        framing: arguments.framing.for_load(),
         connect_rate: arguments.connect_rate,
         messages_per_connection: arguments.messages_per_connection,
         hostile: Hostile {

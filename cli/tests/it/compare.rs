@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::process::{Ended, anyloop, run};
+use crate::server::backends;
 
 /// A folder for this test alone.
 fn folder(name: &str) -> PathBuf {
@@ -56,11 +57,21 @@ fn it_writes_reports_that_name_everybody_and_reads_them_back() {
 }
 
 #[test]
+fn another_framing_is_compared_and_told() {
+    let folder = folder("framing");
+    let ended =
+        compare(&folder, "--backends threads,smol --clients 2 --depth 2 --handler counter --framing length");
+    assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
+    assert_eq!(report(&folder)["conditions"]["handler"], "counter in length");
+}
+
+#[test]
 fn wrong_usage_is_explained() {
     for (flags, expected) in [
-        ("--backends tornado", "[possible values: sequential, threads, pool, async-std, smol]"),
         ("--backends smol,smol", "one of them is named twice"),
-        ("--handler chat", "[possible values: echo, work, counter, ack]"),
+        ("--backends tornado", &format!("[possible values: {}]", backends().collect::<Vec<_>>().join(", "))),
+        ("--handler chat", "[possible values: counter, ack, echo, work]"),
+        ("--framing raw", "[possible values: line, length]"),
         ("--work cpu:50us", "--work is for --handler work"),
         ("--full", "cannot be used with"),
         ("--clients 0", "the number of connections must be above zero"),

@@ -47,6 +47,22 @@ fn it_finds_out_what_each_handler_says_on_every_backend() {
 }
 
 #[test]
+fn it_speaks_other_framings() {
+    for handler in ["echo", "counter", "ack"] {
+        let server = Server::start(&format!("--handler {handler} --framing length"));
+        let ended =
+            load(&server.address.to_string(), "--depth 4 --framing length --message-size uniform:2-9000");
+        assert_eq!(ended.code, Some(0), "{handler}: {ended:?}");
+        assert!(ended.stdout.contains("verified, all as they should be"), "{ended:?}");
+        assert_eq!(server.stop().receipt["failed"], 0, "{handler}");
+    }
+    let server = Server::start("--handler echo --framing length");
+    let ended = load(&server.address.to_string(), "");
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("in the framing `line`"), "{ended:?}");
+}
+
+#[test]
 fn json_has_rates_percentiles_and_counts() {
     let server = Server::start("--handler echo");
     let address = server.address.to_string();
@@ -183,7 +199,8 @@ fn wrong_usage_is_explained() {
         ("127.0.0.1:1 --find-max-rate", "--slo"),
         ("127.0.0.1:1 --duration 0", "write a time above 0"),
         ("127.0.0.1:1 --messages-per-connection 0", "choose at least one"),
-        ("127.0.0.1:1 --expect all", "[possible values: echo, counter, counter-en, ack, any]"),
+        ("127.0.0.1:1 --framing raw", "[possible values: line, length]"),
+        ("127.0.0.1:1 --expect all", "[possible values: echo, counter, counter-en, ack, any, greeted]"),
         ("merge", "<FILE>"),
         ("merge /nowhere.json", "/nowhere.json can't be merged"),
         ("merge /dev/null", "it is no measurement of `load`"),

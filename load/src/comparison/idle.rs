@@ -1,6 +1,6 @@
 //! How much memory a server needs for connections that say nothing.
 
-use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::account::process::anonymous_memory;
+use crate::framing::Framing;
 use crate::plan::Expect;
 
 /// Connections that have exchanged one message each, and say nothing any more. They are closed when this is
@@ -15,6 +16,7 @@ use crate::plan::Expect;
 #[derive(Debug)]
 pub(super) struct Idle {
     address: SocketAddr,
+    framing: Framing,
     expect: Expect,
     size: usize,
     connections: Vec<TcpStream>,
@@ -57,9 +59,9 @@ const PATIENCE: Duration = Duration::from_millis(900);
 const PER_SOURCE: usize = 1000;
 
 impl Idle {
-    /// None yet. The message of each will have so many bytes, line end included.
-    pub(super) fn new(address: SocketAddr, expect: Expect, size: usize) -> Self {
-        Self { address, expect, size, connections: Vec::new() }
+    /// None yet. The message of each will have so many bytes, as the plans count them.
+    pub(super) fn new(address: SocketAddr, framing: Framing, expect: Expect, size: usize) -> Self {
+        Self { address, framing, expect, size, connections: Vec::new() }
     }
 
     /// Makes one more, and exchanges a message on it.
@@ -68,19 +70,17 @@ impl Idle {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let mut message = vec![b'i'; self.size.max(1)];
-        if let Some(last) = message.last_mut() {
-            *last = b'\n';
-        }
-        stream.write_all(&message)?;
+        stream.write_all(&self.framing.message(&vec![b'i'; self.framing.payload(self.size)]))?;
 
-        let lines = 1 + usize::from(self.expect.greeting().is_some());
-        // A buffer for this one exchange: the server says nothing after it.
-        let mut replies = BufReader::new(&stream);
-        for _ in 0..lines {
-            if replies.skip_until(b'\n')? == 0 {
-                return Err(io::Error::new(ErrorKind::UnexpectedEof, "the server ended an idle connection"));
-            }
+        // They end with this one exchange: the server says nothing after it.
+        let mut replies = self.framing.replies(&stream);
+        for _ in 0..1 + usize::from(self.expect.greets()) {
+            replies.next().map_err(|error| match error.kind() {
+                ErrorKind::UnexpectedEof => {
+                    io::Error::new(error.kind(), "the server ended an idle connection")
+                }
+                _ => error,
+            })?;
         }
         self.connections.push(stream);
         Ok(())
@@ -101,6 +101,7 @@ fn connect(address: SocketAddr, number: usize) -> io::Result<TcpStream> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
     use std::net::TcpListener;
 
     use super::*;
@@ -127,7 +128,7 @@ mod tests {
     fn each_exchanges_a_message() {
         for (greeting, expect) in [("", Expect::Any), ("Hello World!\n", Expect::Ack)] {
             let (address, server) = serve(greeting, 3);
-            let mut idle = Idle::new(address, expect, 32);
+            let mut idle = Idle::new(address, Framing::Line, expect, 32);
             for _ in 0..3 {
                 idle.add().unwrap();
             }
@@ -140,7 +141,7 @@ mod tests {
     #[test]
     fn memory_is_measured_at_each_count() {
         let (address, server) = serve("", 1002);
-        let mut idle = Idle::new(address, Expect::Any, 1);
+        let mut idle = Idle::new(address, Framing::Line, Expect::Any, 1);
         let mut measured = Vec::new();
         memory(&mut idle, std::process::id(), &[0, 2, 1002], &|| false, &mut measured).unwrap();
         let counts: Vec<_> = measured.iter().map(|&(count, _)| count).collect();
@@ -157,13 +158,13 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = thread::spawn(move || drop(listener.accept()));
-        assert!(Idle::new(address, Expect::Echo, 8).add().is_err());
+        assert!(Idle::new(address, Framing::Line, Expect::Echo, 8).add().is_err());
         server.join().unwrap();
     }
 
     #[test]
     fn it_stops_when_told() {
-        let mut idle = Idle::new("127.0.0.1:9".parse().unwrap(), Expect::Echo, 8);
+        let mut idle = Idle::new("127.0.0.1:9".parse().unwrap(), Framing::Line, Expect::Echo, 8);
         let mut measured = Vec::new();
         let error = memory(&mut idle, std::process::id(), &[5], &|| true, &mut measured).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Interrupted);

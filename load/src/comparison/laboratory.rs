@@ -9,6 +9,7 @@ use super::idle::{self, Idle};
 use super::server::Server;
 use super::settings::Candidate;
 use crate::engine;
+use crate::framing::Framing;
 use crate::measurement::Measurement;
 use crate::plan::{Expect, Plan};
 
@@ -41,8 +42,9 @@ pub(super) trait Running {
 /// The idle connections with which memory is measured.
 pub(super) struct Ladder<'a> {
     pub(super) counts: &'a [usize],
+    pub(super) framing: Framing,
     pub(super) expect: Expect,
-    /// Of the message that each exchanges, in bytes with its line end.
+    /// Of the message that each exchanges, as plans count it.
     pub(super) size: usize,
 }
 
@@ -68,7 +70,7 @@ impl Laboratory for Machine<'_> {
     }
 
     fn memory(&mut self, server: &dyn Running, ladder: &Ladder<'_>) -> (Vec<(usize, u64)>, io::Result<()>) {
-        let mut idle = Idle::new(server.address(), ladder.expect, ladder.size);
+        let mut idle = Idle::new(server.address(), ladder.framing, ladder.expect, ladder.size);
         let mut measured = Vec::new();
         let is_stopped = || self.is_stopped();
         let result = idle::memory(&mut idle, server.process(), ladder.counts, &is_stopped, &mut measured);

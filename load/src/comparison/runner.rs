@@ -209,6 +209,7 @@ impl<'a> Runner<'a> {
             duration: slot.duration,
             warmup: slot.warmup,
             sizes: self.settings.sizes.clone(),
+            framing: self.settings.framing,
             expect: self.settings.expect,
             threads: self.settings.threads.min(shape.connections),
             seed,

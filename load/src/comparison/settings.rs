@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::framing::Framing;
 use crate::plan::{Expect, Sizes};
 use crate::slo::Slo;
 
@@ -27,6 +28,8 @@ pub struct Settings {
     pub connections: Vec<usize>,
     /// How long the messages are.
     pub sizes: Sizes,
+    /// How messages are told from each other.
+    pub framing: Framing,
     /// What the servers' handler replies.
     pub expect: Expect,
     /// How many event loops make the load.
@@ -139,6 +142,7 @@ impl Settings {
             rate: None,
             connections: vec![1, 64, 1000],
             sizes: Sizes::Fixed(32),
+            framing: Framing::Line,
             expect: Expect::Echo,
             threads: 1,
             seed: 1,

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
-use memchr::memchr;
+use common::{Codec, Outbox};
 
-use crate::engine::message::{Reply, Text, parse};
+use crate::engine::message::{IDENTITY, Reply, Text, parse};
 use crate::engine::tally::Tally;
-use crate::plan::Expect;
+use crate::framing::{self, Framing};
+use crate::plan::{Expect, Plan};
 
 /// One measured connection.
 pub(super) struct Client {
@@ -28,8 +29,10 @@ pub(super) struct Client {
     in_flight: VecDeque<Sent>,
     /// Messages whose reply did not come when a later one did.
     missing: Vec<Sent>,
-    /// The beginning of a line that has not ended.
-    partial: Vec<u8>,
+    /// What tells messages from each other; lines need none.
+    pub(super) codec: Option<Box<dyn Codec>>,
+    /// The beginning of a reply that has not come whole.
+    pub(super) partial: Vec<u8>,
     /// What the kernel did not take.
     unsent: Vec<u8>,
 }
@@ -38,33 +41,25 @@ pub(super) struct Client {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     pub(super) sequence: u32,
-    pub(super) size: usize,
+    /// How long its payload is.
+    pub(super) payload: usize,
     pub(super) scheduled: u64,
     pub(super) sent: u64,
 }
 
-/// A reply may be longer than its message, but not by more than this.
-const LONGEST_LINE: usize = 1024 * 1024 + 4096;
-
 impl Client {
-    pub(super) fn new(
-        socket: TcpStream,
-        number: u32,
-        connected: bool,
-        since: u64,
-        expect: Expect,
-        depth: usize,
-    ) -> Self {
+    pub(super) fn new(socket: TcpStream, number: u32, connected: bool, since: u64, plan: &Plan) -> Self {
         Self {
             socket,
             number,
             connected,
             since,
             is_free: false,
-            greeting: expect.greeting().is_some(),
+            greeting: plan.expect.greets(),
             next: 0,
-            in_flight: VecDeque::with_capacity(depth),
+            in_flight: VecDeque::with_capacity(plan.depth),
             missing: Vec::new(),
+            codec: (plan.framing != Framing::Line).then(|| plan.framing.codec()),
             partial: Vec::new(),
             unsent: Vec::new(),
         }
@@ -89,11 +84,27 @@ impl Client {
         !self.unsent.is_empty()
     }
 
-    /// Adds a message to what is sent next.
+    /// Adds a message to what is sent next: to `framed` where a codec makes it, and otherwise to `out`.
     #[inline]
-    pub(super) fn push(&mut self, text: &Text, size: usize, scheduled: u64, now: u64, out: &mut Vec<u8>) {
-        text.write(self.number, self.next, size, out);
-        self.in_flight.push_back(Sent { sequence: self.next, size, scheduled, sent: now });
+    pub(super) fn push(
+        &mut self,
+        text: &Text,
+        payload: usize,
+        times: (u64, u64),
+        out: &mut Vec<u8>,
+        framed: &mut Outbox,
+    ) {
+        let (identity, letters) = text.parts(self.number, self.next, payload);
+        match &self.codec {
+            None => {
+                out.extend_from_slice(&identity[..payload.min(IDENTITY)]);
+                out.extend_from_slice(letters);
+                out.push(b'\n');
+            }
+            Some(codec) => framing::push(&**codec, &[&identity[..payload.min(IDENTITY)], letters], framed),
+        }
+        let (scheduled, sent) = times;
+        self.in_flight.push_back(Sent { sequence: self.next, payload, scheduled, sent });
         self.next = self.next.wrapping_add(1);
     }
 
@@ -127,40 +138,9 @@ impl Client {
         }
     }
 
-    /// Looks at what was read. Each message that has its reply is handed to `answered`.
-    ///
-    /// # Errors
-    /// If the server refuses the client, or sends a line without end.
-    pub(super) fn receive(
-        &mut self,
-        mut bytes: &[u8],
-        text: &Text,
-        expect: Expect,
-        tally: &mut Tally,
-        mut answered: impl FnMut(&mut Tally, Sent),
-    ) -> io::Result<()> {
-        while let Some(end) = memchr(b'\n', bytes) {
-            let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
-            bytes = rest;
-            if self.partial.is_empty() {
-                self.line(line, text, expect, tally, &mut answered)?;
-            } else {
-                let mut whole = std::mem::take(&mut self.partial);
-                whole.extend_from_slice(line);
-                self.line(&whole, text, expect, tally, &mut answered)?;
-                whole.clear();
-                self.partial = whole;
-            }
-        }
-        self.partial.extend_from_slice(bytes);
-        if self.partial.len() > LONGEST_LINE {
-            return Err(io::Error::other("a reply of more than 1 MiB has no line end"));
-        }
-        Ok(())
-    }
-
+    /// Looks at a reply.
     #[inline]
-    fn line(
+    pub(super) fn reply(
         &mut self,
         line: &[u8],
         text: &Text,
@@ -170,14 +150,14 @@ impl Client {
     ) -> io::Result<()> {
         if self.greeting {
             self.greeting = false;
-            if Some(line) == expect.greeting() {
+            if expect.is_greeting(line) {
                 return Ok(());
             }
         }
         tally.verification.replies += 1;
         if let Some(&front) = self.in_flight.front() {
             let right = match expect.read(line, front.sequence) {
-                Reply::Says(message) => text.is(message, self.number, front.sequence, front.size),
+                Reply::Says(message) => text.is(message, self.number, front.sequence, front.payload),
                 Reply::Right => true,
                 Reply::Wrong => false,
             };
@@ -187,12 +167,12 @@ impl Client {
                 return Ok(());
             }
         }
-        self.odd_line(line, text, expect, tally, answered)
+        self.odd_reply(line, text, expect, tally, answered)
     }
 
     /// Finds out what is the matter with a reply that is not the next one.
     #[cold]
-    fn odd_line(
+    fn odd_reply(
         &mut self,
         line: &[u8],
         text: &Text,
@@ -225,7 +205,7 @@ impl Client {
                     self.missing.extend(self.in_flight.pop_front());
                 }
                 tally.verification.replies -= 1;
-                return self.line(line, text, expect, tally, answered);
+                return self.reply(line, text, expect, tally, answered);
             }
             _ => match self.in_flight.pop_front() {
                 Some(sent) => {

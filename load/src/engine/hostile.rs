@@ -17,11 +17,11 @@ pub(super) struct Crowd<'a> {
 /// How often a slow reader reads a byte, and a slow writer writes one.
 const PACE: Duration = Duration::from_millis(100);
 
-/// What a slow reader sends: lines of this length, as many as the kernel takes.
-const LINE: usize = 1024;
+/// What a slow reader sends: messages of this size, as many as the kernel takes.
+const MESSAGE: usize = 1024;
 
-/// So many lines are sent to one client before the next has its turn.
-const LINES_AT_ONCE: usize = 64;
+/// So many messages are sent to one client before the next has its turn.
+const MESSAGES_AT_ONCE: usize = 64;
 
 /// Numbers that the measured connections don't have, so that the source addresses are others, too.
 const NUMBERS: u32 = 1 << 24;
@@ -37,8 +37,8 @@ struct Client {
     kind: Kind,
     number: u32,
     socket: Option<TcpStream>,
-    /// What of a slow reader's line was not taken.
-    rest: usize,
+    /// How much of the message at hand was taken.
+    taken: usize,
 }
 
 impl<'a> Crowd<'a> {
@@ -59,16 +59,16 @@ impl<'a> Crowd<'a> {
             .chain(std::iter::repeat_n(Kind::SlowWriter, hostile.slow_writers));
         let clients = kinds.zip(NUMBERS..);
         let mut clients: Vec<_> =
-            clients.map(|(kind, number)| Client { kind, number, socket: None, rest: 0 }).collect();
-        let mut line = vec![b'h'; LINE];
-        line[LINE - 1] = b'\n';
+            clients.map(|(kind, number)| Client { kind, number, socket: None, taken: 0 }).collect();
+        let framing = self.plan.framing;
+        let message = framing.message(&vec![b'h'; framing.payload(MESSAGE)]);
         while !over.load(Ordering::Relaxed) {
             for client in &mut clients {
                 if client.socket.is_none() {
                     // Where there is no room for it, it tries again at the next round.
                     client.socket = connect(self.plan.address, client.number).ok().map(|(socket, _)| socket);
-                    client.rest = 0;
-                } else if client.act(&line).is_err() {
+                    client.taken = 0;
+                } else if client.act(&message).is_err() {
                     client.socket = None;
                 }
             }
@@ -80,19 +80,23 @@ impl<'a> Crowd<'a> {
 
 impl Client {
     /// Does what its kind does.
-    fn act(&mut self, line: &[u8]) -> io::Result<()> {
+    fn act(&mut self, message: &[u8]) -> io::Result<()> {
         let Some(socket) = &mut self.socket else { return Ok(()) };
         match self.kind {
             Kind::Idle => would_block(socket.read(&mut [0; 256])),
             Kind::SlowWriter => {
                 would_block(socket.read(&mut [0; 256]))?;
-                would_block(socket.write(b"s"))
+                match socket.write(&message[self.taken..][..1]) {
+                    Ok(count) => self.taken = (self.taken + count) % message.len(),
+                    error => return would_block(error),
+                }
+                Ok(())
             }
             Kind::SlowReader => {
                 would_block(socket.read(&mut [0; 1]))?;
-                for _ in 0..LINES_AT_ONCE {
-                    match socket.write(&line[self.rest..]) {
-                        Ok(count) => self.rest = (self.rest + count) % line.len(),
+                for _ in 0..MESSAGES_AT_ONCE {
+                    match socket.write(&message[self.taken..]) {
+                        Ok(count) => self.taken = (self.taken + count) % message.len(),
                         error => return would_block(error),
                     }
                 }

@@ -11,32 +11,33 @@ pub(super) struct Text {
 }
 
 /// The payload's bytes that tell message and connection.
-const IDENTITY: usize = 16;
+pub(super) const IDENTITY: usize = 16;
 
 impl Text {
-    /// For messages of at most `longest` bytes, line end included.
+    /// For payloads of at most `longest` bytes.
     pub(super) fn new(longest: usize) -> Self {
         Self { letters: (b'a'..=b'z').cycle().take(longest).collect() }
     }
 
-    /// Appends a message of `size` bytes, line end included.
+    /// The two parts of a message: who it is, of which a payload has as much as it has room for, and letters.
     #[inline]
-    pub(super) fn write(&self, connection: u32, sequence: u32, size: usize, out: &mut Vec<u8>) {
-        let payload = size - 1;
-        let identity = identity(connection, sequence);
-        out.extend_from_slice(&identity[..payload.min(IDENTITY)]);
-        out.extend_from_slice(&self.letters[..payload.saturating_sub(IDENTITY)]);
-        out.push(b'\n');
+    pub(super) fn parts(&self, connection: u32, sequence: u32, payload: usize) -> ([u8; IDENTITY], &[u8]) {
+        (identity(connection, sequence), &self.letters[..payload.saturating_sub(IDENTITY)])
     }
 
-    /// Whether a line, without its end, is this message.
+    /// A message's payload, of this length.
+    pub(super) fn payload(&self, connection: u32, sequence: u32, payload: usize) -> Vec<u8> {
+        let (identity, letters) = self.parts(connection, sequence, payload);
+        [&identity[..payload.min(IDENTITY)], letters].concat()
+    }
+
+    /// Whether a reply is this message.
     #[inline]
-    pub(super) fn is(&self, line: &[u8], connection: u32, sequence: u32, size: usize) -> bool {
-        let payload = size - 1;
+    pub(super) fn is(&self, reply: &[u8], connection: u32, sequence: u32, payload: usize) -> bool {
         let identity = identity(connection, sequence);
-        line.len() == payload
-            && line[..payload.min(IDENTITY)] == identity[..payload.min(IDENTITY)]
-            && (payload <= IDENTITY || line[IDENTITY..] == self.letters[..payload - IDENTITY])
+        reply.len() == payload
+            && reply[..payload.min(IDENTITY)] == identity[..payload.min(IDENTITY)]
+            && (payload <= IDENTITY || reply[IDENTITY..] == self.letters[..payload - IDENTITY])
     }
 }
 
@@ -81,10 +82,20 @@ pub(super) enum Reply<'a> {
 }
 
 impl Expect {
-    /// The line that comes before any reply.
-    pub(crate) fn greeting(self) -> Option<&'static [u8]> {
+    /// Whether a greeting comes before any reply.
+    pub(crate) fn greets(self) -> bool {
+        !matches!(self, Self::Echo | Self::Any)
+    }
+
+    /// Whether the first thing that is said is a greeting as it should be.
+    pub(super) fn is_greeting(self, said: &[u8]) -> bool {
+        self == Self::Greeted || self.greeting() == Some(said)
+    }
+
+    /// What the greeting says, if that is known.
+    pub(super) fn greeting(self) -> Option<&'static [u8]> {
         match self {
-            Self::Echo | Self::Any => None,
+            Self::Echo | Self::Any | Self::Greeted => None,
             Self::Counter => Some("連接成功!".as_bytes()),
             Self::CounterEnglish => Some(b"Connected!"),
             Self::Ack => Some(b"Hello World!"),
@@ -96,7 +107,7 @@ impl Expect {
     pub(super) fn read(self, line: &[u8], sequence: u32) -> Reply<'_> {
         match self {
             Self::Echo => Reply::Says(line),
-            Self::Any => Reply::Right,
+            Self::Any | Self::Greeted => Reply::Right,
             Self::Counter => numbered(line, "第".as_bytes(), "條信息:".as_bytes(), sequence),
             Self::CounterEnglish => numbered(line, b"Message ", b": ", sequence),
             Self::Ack if is_acknowledgement(line) => Reply::Right,
@@ -111,7 +122,7 @@ impl Expect {
         match self {
             Self::Counter => behind("條信息:".as_bytes()),
             Self::CounterEnglish => behind(b": "),
-            Self::Echo | Self::Ack | Self::Any => None,
+            Self::Echo | Self::Ack | Self::Any | Self::Greeted => None,
         }
         .unwrap_or(line)
     }
@@ -142,14 +153,13 @@ mod tests {
     #[test]
     fn a_message_is_itself_and_no_other() {
         let text = Text::new(100);
-        for size in [2, 3, 8, 9, 10, 17, 18, 32, 100] {
-            let mut line = Vec::new();
-            text.write(7, 11, size, &mut line);
-            assert_eq!((line.len(), line.pop()), (size, Some(b'\n')));
-            assert!(text.is(&line, 7, 11, size));
-            assert!(!text.is(&line, 7, 12, size), "{size}");
-            assert!(!text.is(&line, 7, 11, size + 1));
-            assert_eq!(parse(&line), (size > IDENTITY).then_some((11, 7)), "{size}");
+        for payload in [1, 2, 7, 8, 9, 16, 17, 31, 99] {
+            let message = text.payload(7, 11, payload);
+            assert_eq!(message.len(), payload);
+            assert!(text.is(&message, 7, 11, payload));
+            assert!(!text.is(&message, 7, 12, payload), "{payload}");
+            assert!(!text.is(&message, 7, 11, payload + 1));
+            assert_eq!(parse(&message), (payload >= IDENTITY).then_some((11, 7)), "{payload}");
         }
     }
 
@@ -158,6 +168,23 @@ mod tests {
         for number in (0..100_000).step_by(7).chain([0x89ab_cdef, 0x0123_4567, u32::MAX]) {
             let expected: String = format!("{number:08x}").chars().rev().collect();
             assert_eq!(digits(number), expected.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_greeting_is_told_from_a_reply() {
+        for (expect, greets, first, is_greeting) in [
+            (Expect::Echo, false, "abc", false),
+            (Expect::Any, false, "abc", false),
+            (Expect::Greeted, true, "abc", true),
+            (Expect::Ack, true, "Hello World!", true),
+            (Expect::Ack, true, "Hello", false),
+        ] {
+            assert_eq!(
+                (expect.greets(), expect.is_greeting(first.as_bytes())),
+                (greets, is_greeting),
+                "{expect:?}"
+            );
         }
     }
 
@@ -180,6 +207,7 @@ mod tests {
             (Expect::Ack, "0:ACK!", None),
             (Expect::Ack, ":ACK!", None),
             (Expect::Any, "whatever", Some("right")),
+            (Expect::Greeted, "whatever", Some("right")),
         ] {
             assert_eq!(says(expect, line).as_deref(), said, "{expect:?} {line}");
         }

@@ -6,6 +6,7 @@ mod live;
 mod message;
 mod poller;
 mod probe;
+mod receiving;
 mod schedule;
 mod sources;
 mod tally;

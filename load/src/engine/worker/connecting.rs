@@ -51,8 +51,7 @@ impl Worker<'_> {
         });
         match begun {
             Ok((socket, connected)) => {
-                let (expect, depth) = (self.plan.expect, self.plan.depth);
-                self.clients[place] = Some(Client::new(socket, number, false, since, expect, depth));
+                self.clients[place] = Some(Client::new(socket, number, false, since, self.plan));
                 if connected {
                     self.connected(place);
                 }

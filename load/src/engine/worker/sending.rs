@@ -1,5 +1,7 @@
 //! When a worker sends: in a closed loop as replies come, in an open one as the schedule says.
 
+use common::Outbox;
+
 use super::{MOST_WAITING, Worker};
 use crate::engine::schedule::Schedule;
 use crate::plan::{Pace, Sizes};
@@ -63,14 +65,16 @@ impl Worker<'_> {
         let mut room = self.plan.depth.saturating_sub(client.in_flight());
         room = room.min(usize::try_from(left).unwrap_or(usize::MAX));
         let open = self.schedule.is_some();
+        // It owns memory only where a codec puts messages into it.
+        let mut framed = Outbox::new();
         for _ in 0..room.min(most) {
             let scheduled = match open {
                 false => Some(now),
                 true => self.waiting.pop_front(),
             };
             let Some(scheduled) = scheduled else { break };
-            let size = draw(&self.plan.sizes, &mut self.random);
-            client.push(&self.text, size, scheduled, now, &mut self.output);
+            let payload = self.plan.framing.payload(draw(&self.plan.sizes, &mut self.random));
+            client.push(&self.text, payload, (scheduled, now), &mut self.output, &mut framed);
             room -= 1;
             if open && (self.window.0..self.window.1).contains(&scheduled) {
                 self.tally.send_lag.saturating_record(now.saturating_sub(scheduled));
@@ -80,6 +84,7 @@ impl Worker<'_> {
             client.is_free = true;
             self.free.push_back(place);
         }
+        self.output.extend_from_slice(framed.bytes());
         if !self.output.is_empty() {
             let had_unsent = client.has_unsent();
             let sent = client.send(&mut self.output);

@@ -1,0 +1,158 @@
+//! What there is to choose from: backends, handlers and framings, the built-in ones and one's own.
+
+mod values;
+
+use std::fmt;
+use std::sync::Arc;
+
+use common::{Application, Backend, Codec, FramedHandler, Handler, Length, Limits, Line, Raw};
+use handlers::HANDLERS;
+use load::framing as generator;
+use load::plan::Expect;
+use registry::BACKENDS;
+
+/// What there is to choose from, in the order in which it is listed.
+pub(crate) struct Catalogue {
+    pub(crate) backends: Vec<&'static dyn Backend>,
+    pub(crate) served: Vec<Served>,
+    pub(crate) framings: Vec<Framing>,
+}
+
+/// Something that can be served: what `--handler` names.
+#[derive(Clone)]
+pub(crate) struct Served {
+    pub(crate) name: &'static str,
+    pub(crate) text: &'static str,
+    pub(crate) what: What,
+    /// What its replies should be.
+    pub(crate) expect: Expect,
+}
+
+/// What is served.
+#[derive(Clone)]
+pub(crate) enum What {
+    /// A built-in handler, which has flags of its own.
+    BuiltIn,
+    /// Somebody's handler, in any framing.
+    Handler(Arc<dyn Fn() -> Arc<dyn Handler> + Send + Sync>),
+    /// A protocol of its own, without a framing.
+    Application(Arc<dyn Fn() -> Arc<dyn Application> + Send + Sync>),
+}
+
+/// Where a message ends: what `--framing` names.
+#[derive(Clone, Copy)]
+pub(crate) struct Framing {
+    pub(crate) name: &'static str,
+    pub(crate) text: &'static str,
+    /// Makes a codec.
+    pub(crate) codec: fn(&Limits) -> Box<dyn Codec>,
+    /// Makes the application that serves a handler.
+    pub(crate) application: fn(Arc<dyn Handler>) -> Arc<dyn Application>,
+}
+
+impl Catalogue {
+    /// What is built in.
+    pub(crate) fn built_in() -> Self {
+        let served = HANDLERS.map(|handlers::Description { name, text }| {
+            let expect = match name {
+                "counter" => Expect::Counter,
+                "ack" => Expect::Ack,
+                _ => Expect::Echo,
+            };
+            Served { name, text, what: What::BuiltIn, expect }
+        });
+        Self { backends: BACKENDS.to_vec(), served: served.into(), framings: Framing::built_in().into() }
+    }
+
+    /// Adds a backend.
+    #[track_caller]
+    pub(crate) fn add_backend(&mut self, backend: &'static dyn Backend) {
+        check("backend", backend.name(), self.backends.iter().map(|backend| backend.name()));
+        self.backends.push(backend);
+    }
+
+    /// Adds something that can be served.
+    #[track_caller]
+    pub(crate) fn add_served(&mut self, served: Served) {
+        check("handler", served.name, self.served.iter().map(|served| served.name));
+        self.served.push(served);
+    }
+
+    /// Adds a framing.
+    #[track_caller]
+    pub(crate) fn add_framing(&mut self, framing: Framing) {
+        check("framing", framing.name, self.framings.iter().map(|framing| framing.name));
+        self.framings.push(framing);
+    }
+
+    /// The one that is not built in, if there is exactly one: then it is the default.
+    fn only_own(&self) -> Option<&Served> {
+        let mut own = self.served.iter().filter(|served| !matches!(served.what, What::BuiltIn));
+        own.next().filter(|_| own.next().is_none())
+    }
+}
+
+/// A mistake of whoever writes the program, which its first start shows.
+#[track_caller]
+fn check(what: &str, name: &str, mut taken: impl Iterator<Item = &'static str>) {
+    let letter = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    let is_word = name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.chars().all(letter);
+    assert!(is_word, "`{name}` is no name for a {what}; take letters, digits and hyphens");
+    assert!(!taken.any(|one| one == name), "there is a {what} `{name}` already; give this one another name");
+}
+
+impl Served {
+    /// Whether a framing tells where its messages end.
+    pub(crate) fn is_framed(&self) -> bool {
+        !matches!(self.what, What::Application(_))
+    }
+}
+
+impl Framing {
+    /// The framing of a codec.
+    pub(crate) fn of<C: Codec>(name: &'static str, text: &'static str) -> Self {
+        Self {
+            name,
+            text,
+            codec: |limits| Box::new(C::new(limits)),
+            application: |handler| Arc::new(FramedHandler::<C>::new(handler)),
+        }
+    }
+
+    /// Those that are built in, the default first.
+    pub(crate) fn built_in() -> [Self; 3] {
+        common::Framing::ALL.map(|framing| match framing {
+            common::Framing::Line => Self::of::<Line>(framing.name(), "any bytes up to a line end"),
+            common::Framing::Length => Self::of::<Length>(
+                framing.name(),
+                "a length (32 bits, most significant byte first), and so many bytes",
+            ),
+            common::Framing::Raw => {
+                Self::of::<Raw>(framing.name(), "what one read returns: no framing at all")
+            }
+        })
+    }
+
+    /// Whether it tells for certain where a message ends.
+    pub(crate) fn is_certain(self) -> bool {
+        (self.codec)(&Limits::default()).framed()
+    }
+
+    /// The same for the load generator, which knows lines by itself.
+    pub(crate) fn for_load(self) -> generator::Framing {
+        if self.name == generator::Framing::Line.name() {
+            generator::Framing::Line
+        } else {
+            generator::Framing::Codec { name: self.name, new: self.codec }
+        }
+    }
+}
+
+impl fmt::Debug for Framing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

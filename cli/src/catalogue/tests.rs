@@ -1,0 +1,167 @@
+use std::net::{SocketAddr, TcpListener};
+use std::panic::catch_unwind;
+
+use common::{
+    Blocking, BlockingHandlers, Capabilities, ErrorReply, Outbox, Protocol, Report, Service, Stop, Workers,
+};
+
+use super::*;
+use crate::arguments::{Arguments, Task};
+use crate::service;
+
+struct Own(&'static str);
+
+impl Backend for Own {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            model: "one of its own",
+            max_connections: None,
+            workers: Workers::Chosen,
+            blocking_handlers: BlockingHandlers::OnWorker,
+            legacy: None,
+        }
+    }
+
+    fn serve(&self, _: TcpListener, _: Arc<Service>, _: &Stop) -> std::io::Result<Report> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+}
+
+struct OwnProtocol;
+
+impl Application for OwnProtocol {
+    fn open(&self, _: SocketAddr, _: &Limits, _: &mut Outbox) -> Box<dyn Protocol> {
+        unreachable!("nobody connects")
+    }
+
+    fn refuse(&self, _: &ErrorReply, _: &Limits, _: &mut Outbox) {}
+
+    fn blocking(&self) -> Blocking {
+        Blocking::Never
+    }
+}
+
+fn handler(name: &'static str) -> Served {
+    let what = What::Handler(Arc::new(|| Arc::new(handlers::Echo)));
+    Served { name, text: "a handler of its own", what, expect: Expect::Any }
+}
+
+fn application(name: &'static str) -> Served {
+    let what = What::Application(Arc::new(|| Arc::new(OwnProtocol)));
+    Served { name, text: "a protocol of its own", what, expect: Expect::Any }
+}
+
+/// With a backend, a handler, a protocol and a framing beside the built-in ones.
+fn catalogue() -> Catalogue {
+    let mut catalogue = Catalogue::built_in();
+    catalogue.add_backend(&Own("own-backend"));
+    catalogue.add_served(handler("own-handler"));
+    catalogue.add_served(application("own-protocol"));
+    catalogue.add_framing(Framing::of::<Length>("own-framing", "a framing of its own"));
+    catalogue
+}
+
+fn task(catalogue: &Catalogue, arguments: &str) -> Result<Task, String> {
+    use clap::FromArgMatches;
+    let arguments = ["anyloop"].into_iter().chain(arguments.split_whitespace());
+    let matches = catalogue.command("anyloop").try_get_matches_from(arguments);
+    let parsed = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
+    parsed.map(|arguments| arguments.task).map_err(|error| error.to_string())
+}
+
+fn served(catalogue: &Catalogue, flags: &str) -> Result<&'static str, String> {
+    match task(catalogue, &format!("serve {flags}"))? {
+        Task::Serve(arguments) => service::service(&arguments, 1024).map(|_| arguments.handler.name),
+        _ => unreachable!(),
+    }
+}
+
+#[test]
+fn what_is_added_stands_beside_what_is_built_in() {
+    let catalogue = catalogue();
+    for flags in [
+        "--backend own-backend",
+        "--handler own-handler",
+        "--handler own-handler --framing own-framing",
+        "--framing own-framing",
+        "--handler own-protocol",
+        "--backend smol --handler echo --framing line",
+    ] {
+        served(&catalogue, flags).unwrap_or_else(|error| panic!("{flags}: {error}"));
+    }
+    for (command, name) in [
+        ("serve --backend x", "own-backend"),
+        ("serve --handler x", "own-handler, own-protocol]"),
+        ("serve --framing x", "length, raw, own-framing]"),
+        ("client --framing x 127.0.0.1:1", "raw, own-framing]"),
+        ("load --framing raw 127.0.0.1:1", "[possible values: line, length, own-framing]"),
+        ("compare --framing raw", "[possible values: line, length, own-framing]"),
+        ("compare --backends x", "own-backend"),
+        ("compare --handler x", "own-handler, own-protocol]"),
+        ("serve --help", "one of its own"),
+        ("serve --help", "a protocol of its own"),
+        ("serve --help", "a framing of its own"),
+    ] {
+        let error = task(&catalogue, command).expect_err(command);
+        assert!(error.contains(name), "{command}: {error}");
+    }
+}
+
+#[test]
+fn a_protocol_of_its_own_has_no_framing() {
+    let error = served(&catalogue(), "--handler own-protocol --framing line").unwrap_err();
+    assert_eq!(error, "own-protocol has a protocol of its own, and so no framing; leave out --framing");
+}
+
+#[test]
+fn the_only_handler_that_is_added_is_the_default() {
+    let default = |added: Vec<Served>, task_name: &str| {
+        let mut catalogue = Catalogue::built_in();
+        added.into_iter().for_each(|one| catalogue.add_served(one));
+        match task(&catalogue, task_name).unwrap() {
+            Task::Serve(arguments) => arguments.handler.name,
+            Task::Compare(arguments) => arguments.handler.name,
+            _ => unreachable!(),
+        }
+    };
+    for (added, serves, compares) in [
+        (vec![], "counter", "echo"),
+        (vec![handler("a")], "a", "a"),
+        (vec![application("a")], "a", "echo"),
+        (vec![handler("a"), application("b")], "counter", "echo"),
+    ] {
+        assert_eq!(default(added.clone(), "serve"), serves);
+        assert_eq!(default(added, "compare"), compares);
+    }
+}
+
+#[test]
+fn a_name_is_a_word_that_nobody_has() {
+    static TAKEN: [Own; 2] = [Own("smol"), Own("a name")];
+    type Add = fn(&mut Catalogue);
+    for (add, expected) in [
+        ((|all| all.add_backend(&TAKEN[0])) as Add, "there is a backend `smol` already"),
+        (|all| all.add_backend(&TAKEN[1]), "`a name` is no name for a backend"),
+        (|all| all.add_served(handler("echo")), "there is a handler `echo` already"),
+        (|all| all.add_served(application("")), "`` is no name for a handler"),
+        (|all| all.add_served(application("--work")), "`--work` is no name"),
+        (|all| all.add_framing(Framing::of::<Line>("line", "")), "there is a framing `line` already"),
+        (|all| all.add_framing(Framing::of::<Line>("a,b", "")), "`a,b` is no name for a framing"),
+    ] {
+        let panic = catch_unwind(|| add(&mut Catalogue::built_in())).unwrap_err();
+        let said = panic.downcast_ref::<String>().unwrap();
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn the_load_generator_finds_lines_by_itself() {
+    let names = Framing::built_in().map(|framing| framing.for_load());
+    assert!(
+        matches!(names[0], generator::Framing::Line) && matches!(names[1], generator::Framing::Codec { .. })
+    );
+}

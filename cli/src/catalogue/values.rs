@@ -1,0 +1,71 @@
+//! The command line, with what there is to choose from.
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Arg, Command, CommandFactory};
+use common::Backend;
+
+use super::{Catalogue, Framing, Served};
+use crate::arguments::Arguments;
+
+impl Catalogue {
+    /// The command line of a program of this name.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let command = Arguments::command().name(program.to_owned());
+        let command = if program == OWN_NAME { command } else { command.version(FOREIGN_VERSION) };
+        command
+            .mut_subcommand("serve", |serve| {
+                serve
+                    .mut_arg("backend", |arg| arg.value_parser(self.backend_values()))
+                    .mut_arg("handler", |arg| self.handler(arg, |_| true))
+                    .mut_arg("framing", |arg| self.framing(arg, |_| true))
+            })
+            .mut_subcommand("client", |client| client.mut_arg("framing", |arg| self.framing(arg, |_| true)))
+            .mut_subcommand("load", |load| {
+                load.mut_arg("framing", |arg| self.framing(arg, Framing::is_certain))
+            })
+            .mut_subcommand("compare", |compare| {
+                compare
+                    .mut_arg("backends", |arg| arg.value_parser(self.backend_values()))
+                    .mut_arg("handler", |arg| self.handler(arg, Served::is_framed))
+                    .mut_arg("framing", |arg| self.framing(arg, Framing::is_certain))
+            })
+    }
+
+    fn backend_values(&self) -> impl TypedValueParser<Value = &'static dyn Backend> + use<> {
+        let value = |backend: &&'static dyn Backend| {
+            (PossibleValue::new(backend.name()).help(backend.capabilities().model), *backend)
+        };
+        one_of(self.backends.iter().map(value).collect())
+    }
+
+    /// An argument that takes a handler: the only one that was added, by default, if it is fit.
+    fn handler(&self, arg: Arg, fit: impl Fn(&Served) -> bool) -> Arg {
+        let value = |served: &Served| (PossibleValue::new(served.name).help(served.text), served.clone());
+        let arg = arg.value_parser(one_of(self.served.iter().map(value).collect()));
+        match self.only_own().filter(|served| fit(served)) {
+            Some(served) => arg.default_value(served.name),
+            None => arg,
+        }
+    }
+
+    /// An argument that takes the framings that are fit.
+    fn framing(&self, arg: Arg, fit: impl Fn(Framing) -> bool) -> Arg {
+        let value = |framing: Framing| (PossibleValue::new(framing.name).help(framing.text), framing);
+        arg.value_parser(one_of(self.framings.iter().copied().filter(|&one| fit(one)).map(value).collect()))
+    }
+}
+
+/// A value that is chosen by its name.
+fn one_of<T: Clone + Send + Sync + 'static>(
+    list: Vec<(PossibleValue, T)>,
+) -> impl TypedValueParser<Value = T> + use<T> {
+    let names: Vec<_> = list.iter().map(|(value, _)| value.clone()).collect();
+    PossibleValuesParser::new(names).try_map(move |name| {
+        let chosen = list.iter().find(|(value, _)| value.get_name() == name);
+        chosen.map(|(_, chosen)| chosen.clone()).ok_or("there is none of this name")
+    })
+}
+
+/// The program that this is in its own workspace. Another one says what it is made with.
+const OWN_NAME: &str = env!("CARGO_PKG_NAME");
+const FOREIGN_VERSION: &str = concat!("(", env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), ")");

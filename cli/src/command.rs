@@ -1,0 +1,127 @@
+//! The command, and what is added to it.
+
+use std::env;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::FromArgMatches;
+use common::{Application, Backend, Codec, Handler};
+use load::plan::Expect;
+
+use crate::arguments::{Arguments, Task};
+use crate::catalogue::{Catalogue, Framing, Served, What};
+use crate::failure::{Failure, print};
+use crate::{client, compare, describe, list, serve};
+
+/// The command `anyloop`, to which backends, handlers, framings and protocols of one's own can be added.
+///
+/// Each has a name, by which the command line chooses it. A handler that is the only one added is the default of
+/// `--handler`.
+///
+/// # Panics
+/// The methods that add something panic if its name is taken, or is no word of letters, digits and hyphens: that
+/// is a mistake in the program, and its first start shows it.
+#[must_use = "it does nothing until it is run"]
+pub struct Command {
+    catalogue: Catalogue,
+}
+
+impl Command {
+    /// The command with what is built in.
+    pub fn new() -> Self {
+        Self { catalogue: Catalogue::built_in() }
+    }
+
+    /// Adds a backend, under its own name.
+    #[track_caller]
+    pub fn backend(mut self, backend: &'static dyn Backend) -> Self {
+        self.catalogue.add_backend(backend);
+        self
+    }
+
+    /// Adds a handler, which can be served in any framing: its name, what it does in a few words, and how it is
+    /// made. `load` and `compare` take any reply of it for a good one, one for each message, and no greeting.
+    #[track_caller]
+    pub fn handler<M>(self, name: &'static str, text: &'static str, make: M) -> Self
+    where
+        M: Fn() -> Arc<dyn Handler> + Send + Sync + 'static,
+    {
+        self.handler_expecting(Expect::Any, name, text, make)
+    }
+
+    /// As [`handler`](Self::handler), for one that greets, or whose replies can be verified.
+    #[track_caller]
+    pub fn handler_expecting<M>(
+        mut self,
+        expect: Expect,
+        name: &'static str,
+        text: &'static str,
+        make: M,
+    ) -> Self
+    where
+        M: Fn() -> Arc<dyn Handler> + Send + Sync + 'static,
+    {
+        self.catalogue.add_served(Served { name, text, what: What::Handler(Arc::new(make)), expect });
+        self
+    }
+
+    /// Adds a framing: its codec, its name, and where a message ends in a few words.
+    #[track_caller]
+    pub fn framing<C: Codec>(mut self, name: &'static str, text: &'static str) -> Self {
+        self.catalogue.add_framing(Framing::of::<C>(name, text));
+        self
+    }
+
+    /// Adds a protocol of its own, which `--handler` names as well. It has no framing, and no load can be made for
+    /// it here.
+    #[track_caller]
+    pub fn application<M>(mut self, name: &'static str, text: &'static str, make: M) -> Self
+    where
+        M: Fn() -> Arc<dyn Application> + Send + Sync + 'static,
+    {
+        let what = What::Application(Arc::new(make));
+        self.catalogue.add_served(Served { name, text, what, expect: Expect::Any });
+        self
+    }
+
+    /// Does what the command line says, and gives the code to end with.
+    pub fn run(self) -> ExitCode {
+        let program = program();
+        let matches = self.catalogue.command(&program).get_matches();
+        match Arguments::from_arg_matches(&matches) {
+            Ok(Arguments { task }) => {
+                self.carry_out(task, &program).unwrap_or_else(|failure| failure.report())
+            }
+            Err(error) => error.exit(),
+        }
+    }
+
+    fn carry_out(&self, task: Task, program: &str) -> Result<ExitCode, Failure> {
+        let Catalogue { backends, served, .. } = &self.catalogue;
+        let output = match task {
+            Task::Serve(arguments) => return serve::serve(&arguments),
+            Task::Client(arguments) => return client::client(&arguments).map(|()| ExitCode::SUCCESS),
+            Task::Compare(arguments) => return compare::compare(&arguments, backends, program),
+            Task::Load(arguments) => return crate::load::load(&arguments),
+            Task::Backends(list) => list::backends(backends, list.json).into_bytes(),
+            Task::Handlers(list) => list::handlers(served, list.json).into_bytes(),
+            Task::Completions { shell } => describe::completions(self.catalogue.command(program), shell),
+            Task::Man { command } => describe::manual(self.catalogue.command(program), command.as_deref())?,
+        };
+        print(&output).map(|()| ExitCode::SUCCESS)
+    }
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What the program is called.
+fn program() -> String {
+    let path = env::args_os().next().unwrap_or_default();
+    let name = Path::new(&path).file_stem().and_then(|name| name.to_str());
+    name.unwrap_or(env!("CARGO_PKG_NAME")).to_owned()
+}

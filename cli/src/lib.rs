@@ -1,0 +1,55 @@
+//! The command `anyloop` as a library: with a `main` of five lines, handlers, framings, protocols and backends of
+//! one's own stand beside the built-in ones, in `serve`, `client`, `load`, `compare`, their help and their lists.
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//! use std::sync::Arc;
+//!
+//! use anyloop::common::{Flow, Handler, Peer, Replies, Session};
+//!
+//! struct Shout;
+//!
+//! impl Handler for Shout {
+//!     fn open(&self, _peer: &Peer, _out: &mut Replies<'_>) -> Box<dyn Session> {
+//!         Box::new(Self)
+//!     }
+//! }
+//!
+//! impl Session for Shout {
+//!     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+//!         out.send(&message.to_ascii_uppercase());
+//!         Flow::Continue
+//!     }
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     anyloop::Command::new().handler("shout", "says it louder", || Arc::new(Shout)).run()
+//! }
+//! ```
+//!
+//! `docs/write-a-handler.md` goes from there to a framing and a protocol of one's own.
+
+mod address;
+mod arguments;
+mod catalogue;
+mod client;
+mod command;
+mod compare;
+mod describe;
+mod descriptors;
+mod escape;
+mod failure;
+mod list;
+mod listen;
+mod load;
+mod log;
+mod quantity;
+mod receipt;
+mod serve;
+mod service;
+mod signals;
+
+pub use ::load::plan::Expect;
+pub use command::Command;
+pub use common;
+pub use registry::BACKENDS;

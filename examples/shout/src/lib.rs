@@ -1,0 +1,33 @@
+//! A handler and a framing of its own: [`Shout`], and [`Mllp`].
+//!
+//! ```sh
+//! cargo run --release -p anyloop-example-shout -- serve --framing mllp
+//! cargo run --release -p anyloop-example-shout -- client --framing mllp 127.0.0.1:8888
+//! cargo run --release -p anyloop-example-shout -- compare --quick --framing mllp
+//! ```
+
+mod mllp;
+
+use common::{Flow, Handler, Peer, Replies, Session};
+
+pub use mllp::Mllp;
+
+/// Greets, and says every message louder. It ends on `bye`.
+pub struct Shout;
+
+impl Handler for Shout {
+    fn open(&self, peer: &Peer, out: &mut Replies<'_>) -> Box<dyn Session> {
+        out.write(format_args!("Hello, {}!", peer.address.ip()));
+        Box::new(Self)
+    }
+}
+
+impl Session for Shout {
+    fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+        if message == b"bye" {
+            return Flow::Close;
+        }
+        out.send(&message.to_ascii_uppercase());
+        Flow::Continue
+    }
+}

@@ -1,0 +1,14 @@
+//! The command `anyloop`, with a handler and a framing more.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyloop::Expect;
+use shout::{Mllp, Shout};
+
+fn main() -> ExitCode {
+    anyloop::Command::new()
+        .handler_expecting(Expect::Greeted, "shout", "says it louder; ends on `bye`", || Arc::new(Shout))
+        .framing::<Mllp>("mllp", "between a vertical tab and a file separator with a carriage return")
+        .run()
+}
