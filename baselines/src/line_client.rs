@@ -1,0 +1,93 @@
+//! A client of the servers that poll: its socket, and its two buffers.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+
+use crate::answer;
+
+/// A client of a server that polls.
+pub(crate) struct LineClient {
+    socket: TcpStream,
+    /// The begin of a line whose end has not come.
+    partial: Vec<u8>,
+    /// What the kernel has not taken yet.
+    replies: Vec<u8>,
+}
+
+/// What a client waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    Readable,
+    Writable,
+    Over,
+}
+
+/// How much is read at once.
+pub(crate) const READ: usize = 16 * 1024;
+
+impl LineClient {
+    pub(crate) fn new(socket: TcpStream) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        socket.set_nodelay(true)?;
+        Ok(Self { socket, partial: Vec::new(), replies: Vec::new() })
+    }
+
+    pub(crate) fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// Reads once, through the worker's buffer, and answers all lines by one write. Nothing is read while a
+    /// reply is unsent.
+    pub(crate) fn advance(&mut self, buffer: &mut [u8]) -> Wait {
+        if !self.replies.is_empty() {
+            match self.flush() {
+                Ok(true) => {}
+                Ok(false) => return Wait::Writable,
+                Err(_) => return Wait::Over,
+            }
+        }
+        match self.socket.read(buffer) {
+            Ok(0) => Wait::Over,
+            Ok(length) => {
+                self.receive(&buffer[..length]);
+                match self.flush() {
+                    Ok(true) => Wait::Readable,
+                    Ok(false) => Wait::Writable,
+                    Err(_) => Wait::Over,
+                }
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                Wait::Readable
+            }
+            Err(_) => Wait::Over,
+        }
+    }
+
+    fn receive(&mut self, mut input: &[u8]) {
+        while let Some(end) = memchr::memchr(b'\n', input) {
+            let (line, rest) = input.split_at(end + 1);
+            if self.partial.is_empty() {
+                answer(line, &mut self.replies);
+            } else {
+                self.partial.extend_from_slice(line);
+                answer(&self.partial, &mut self.replies);
+                self.partial.clear();
+            }
+            input = rest;
+        }
+        self.partial.extend_from_slice(input);
+    }
+
+    /// Whether all is sent.
+    fn flush(&mut self) -> io::Result<bool> {
+        while !self.replies.is_empty() {
+            match self.socket.write(&self.replies) {
+                Ok(sent) => drop(self.replies.drain(..sent)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+}

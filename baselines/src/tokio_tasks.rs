@@ -1,0 +1,63 @@
+//! A task for each connection, on tokio.
+
+use std::future::Future;
+use std::{io, net};
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+use tokio_util::codec::{Framed, LinesCodec};
+
+use crate::{answer, has_line};
+
+/// Lines as a stream and a sink, each answered by a write of its own.
+pub(crate) fn framed(listener: net::TcpListener, workers: usize) -> io::Result<()> {
+    serve(listener, workers, |socket| async move {
+        let mut lines = Framed::new(socket, LinesCodec::new());
+        while let Some(Ok(line)) = lines.next().await {
+            if lines.send(line).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// All lines that have arrived are answered by one write.
+pub(crate) fn careful(listener: net::TcpListener, workers: usize) -> io::Result<()> {
+    serve(listener, workers, |mut socket| async move {
+        let (reading, mut writing) = socket.split();
+        let mut reader = BufReader::new(reading);
+        let (mut line, mut replies) = (Vec::new(), Vec::new());
+        while reader.read_until(b'\n', &mut line).await? > 0 {
+            answer(&line, &mut replies);
+            line.clear();
+            if !has_line(reader.buffer()) {
+                writing.write_all(&replies).await?;
+                replies.clear();
+            }
+        }
+        Ok(())
+    })
+}
+
+fn serve<Conversation>(
+    listener: net::TcpListener,
+    workers: usize,
+    converse: fn(TcpStream) -> Conversation,
+) -> io::Result<()>
+where
+    Conversation: Future<Output = io::Result<()>> + Send + 'static,
+{
+    listener.set_nonblocking(true)?;
+    let runtime = Builder::new_multi_thread().worker_threads(workers.max(1)).enable_io().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(listener)?;
+        loop {
+            let Ok((socket, _)) = listener.accept().await else { continue };
+            let _ = socket.set_nodelay(true);
+            tokio::spawn(converse(socket));
+        }
+    })
+}
