@@ -48,12 +48,12 @@ impl Conversation {
     pub fn sent(&mut self, output: Output, sent: io::Result<usize>, buffers: &mut Buffers) -> Step {
         match sent {
             Ok(count @ 1..) => {
-                if let Some(memory) = self.connection.returned(output, count, Instant::now()) {
+                if let Some(memory) = self.connection.returned(output, count, Instant::now) {
                     buffers.reclaim(memory);
                 }
             }
             Ok(0) | Err(_) => {
-                self.connection.returned(output, 0, Instant::now());
+                self.connection.returned(output, 0, Instant::now);
                 self.connection.lost(&mut buffers.output);
             }
         }

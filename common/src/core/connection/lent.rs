@@ -30,7 +30,13 @@ impl Connection {
     }
 
     /// Takes back what was lent, of which the kernel took `count` bytes. Returns its memory, empty, if it is free.
-    pub fn returned(&mut self, mut output: Output, count: usize, now: Instant) -> Option<Vec<u8>> {
+    /// The clock is only asked where the output has been waited for.
+    pub fn returned(
+        &mut self,
+        mut output: Output,
+        count: usize,
+        now: impl FnOnce() -> Instant,
+    ) -> Option<Vec<u8>> {
         if !std::mem::take(&mut self.lent) {
             return None; // it was given up meanwhile
         }
@@ -38,12 +44,13 @@ impl Connection {
         if output.bytes().is_empty() {
             if self.unsent.as_ref().is_some_and(|unsent| unsent.bytes().is_empty()) {
                 self.unsent = None;
-                self.all_sent(now);
+                self.all_sent(now());
             }
             let mut memory = output.into_memory();
             memory.clear();
             return Some(memory);
         }
+        let now = now();
         let unsent = self.unsent.get_or_insert_with(|| Box::new(Unsent::new(Output::default(), now)));
         unsent.take_back(output);
         unsent.sent(0, now);

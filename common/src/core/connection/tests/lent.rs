@@ -14,7 +14,10 @@ impl Rig {
 
     fn give_back(&mut self, output: Output, count: usize) -> Option<Vec<u8>> {
         self.received.extend_from_slice(&output.bytes()[..count]);
-        self.connection.returned(output, count, self.now)
+        {
+            let now = self.now;
+            self.connection.returned(output, count, || now)
+        }
     }
 
     /// A conversation in which `message` was received, and whose reply is lent.
