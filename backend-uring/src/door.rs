@@ -41,10 +41,13 @@ impl Door {
         more: bool,
     ) -> Option<(TcpStream, Conversation)> {
         self.accepting = more;
-        if matches!(&client, Err(error) if Errno::from_io_error(error) == Some(Errno::CANCELED)) {
-            return None;
-        }
-        match self.acceptor.admit(client.and_then(with_address)) {
+        let client = match client {
+            // Who has gone already has no address any more. That is no failure to accept.
+            Ok(socket) => Ok(with_address(socket)?),
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::CANCELED) => return None,
+            Err(error) => Err(error),
+        };
+        match self.acceptor.admit(client) {
             Admission::Client(socket, conversation) => Some((socket, conversation)),
             Admission::None | Admission::Nobody => None,
         }
@@ -68,9 +71,8 @@ impl Door {
     }
 }
 
-/// The client's address, which the kernel doesn't tell where it accepts many.
-fn with_address(socket: OwnedFd) -> io::Result<(TcpStream, SocketAddr)> {
-    let address = getpeername(&socket)?.and_then(|address| address.try_into().ok());
-    let address = address.ok_or_else(|| io::Error::from(Errno::CONNABORTED))?;
-    Ok((socket.into(), address))
+/// The client with its address, which the kernel doesn't tell where it accepts many.
+fn with_address(socket: OwnedFd) -> Option<(TcpStream, SocketAddr)> {
+    let address = getpeername(&socket).ok().flatten()?.try_into().ok()?;
+    Some((socket.into(), address))
 }
