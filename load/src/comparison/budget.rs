@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::settings::Tier;
+
 /// What there is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Work {
@@ -54,6 +56,17 @@ const LONGEST: Duration = Duration::from_secs(5);
 const WARMUP: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 
 impl Slot {
+    /// The slot of the closed loops that were asked for: in many short rounds there is more to be learnt than in
+    /// few long ones.
+    pub(super) fn short(tier: Tier) -> Self {
+        let (warmup, duration) = match tier {
+            Tier::Quick => (WARMUP.0, SHORTEST),
+            Tier::Default => (Duration::from_millis(200), Duration::from_millis(800)),
+            Tier::Full => (Duration::from_millis(300), Duration::from_secs(1)),
+        };
+        Self { warmup, duration }
+    }
+
     /// The longest slot with which the work fits into a time; the shortest sensible one if none does.
     pub(super) fn within(time: Duration, work: Work, costs: Costs) -> Self {
         let fixed = work.time(Self { warmup: Duration::ZERO, duration: Duration::ZERO }, costs);

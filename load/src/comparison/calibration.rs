@@ -6,6 +6,8 @@
 //! each system call; half of *that* could be more than it bears of single messages.) The generator must bear
 //! it as well: where it would be too busy to be on time, the rate is lowered until it isn't.
 //!
+//! Closed loops that were asked for have no rate, and need no calibration.
+//!
 //! On the way it is seen what starting a server and making connections costs on this machine, and with that
 //! the slots are made to fit into the time.
 
@@ -44,7 +46,8 @@ impl Runner<'_> {
         let mut failed = vec![None; candidates.len()];
         let mut able = Vec::new();
         let mut costs = Vec::new();
-        for (index, candidate) in candidates.iter().enumerate() {
+        let is_needed = self.settings.closed_loops.is_empty();
+        for (index, candidate) in candidates.iter().enumerate().filter(|_| is_needed) {
             let connections = candidate.max_connections.unwrap_or(usize::MAX).min(self.settings.clients);
             let shape =
                 Shape { name: format!("{connections} × 1"), connections, depth: 1, ..Shape::default() };

@@ -159,13 +159,14 @@ fn subject(candidate: &Candidate) -> Subject {
         model: candidate.model.clone(),
         legacy: candidate.legacy.clone(),
         control_of: None,
+        by_hand: candidate.by_hand.clone(),
         failed: None,
     }
 }
 
 /// The main loads, if anybody can hold them: a closed loop, which shows what a server can do, and an open
 /// loop at the same rate for all, which shows what the same work costs, and what users feel. For those that
-/// can't, one connection, without and with several messages in flight.
+/// can't, one connection, without and with several messages in flight. Where closed loops were asked for, these.
 fn shapes(settings: &Settings, standing: &[usize], rate: f64) -> Vec<Shape> {
     let can_hold = |index: &usize| holds(settings.candidates[*index].max_connections, settings.clients);
     let (clients, depth) = (settings.clients, settings.depth);
@@ -175,6 +176,13 @@ fn shapes(settings: &Settings, standing: &[usize], rate: f64) -> Vec<Shape> {
         depth,
         rate: None,
     };
+    if !settings.closed_loops.is_empty() {
+        return settings
+            .closed_loops
+            .iter()
+            .map(|&(connections, depth)| closed(connections, depth))
+            .collect();
+    }
     let mut shapes = Vec::new();
     if standing.iter().any(can_hold) {
         shapes.push(closed(clients, depth));

@@ -80,8 +80,31 @@ pub struct Subject {
     pub legacy: Option<String>,
     /// The name of the subject that this is a second run of, to see how much two runs of the same differ.
     pub control_of: Option<String>,
+    /// What it is, if it is no backend but a server that was written by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_hand: Option<ByHand>,
     /// Why it was not measured, or not to the end.
     pub failed: Option<String>,
+}
+
+/// A server that was written by hand, to measure backends against. It is not ranked among them.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct ByHand {
+    /// The name of the backend whose counterpart it is; none if it is everybody's.
+    pub of: Option<String>,
+    /// How much care was taken.
+    pub care: Care,
+}
+
+/// How much care was taken with a server that was written by hand.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub enum Care {
+    /// As the examples have it.
+    Plain,
+    /// The replies to all that has arrived in one write.
+    Careful,
+    /// It sends bytes back, and looks at none.
+    Floor,
 }
 
 /// A load.

@@ -105,10 +105,13 @@ impl<'a> Runner<'a> {
     /// Makes the slots as long as the time allows in which nothing has been spent but `first`.
     pub(super) fn plan(&mut self, first: Duration) {
         let settings = self.settings;
-        let curves = self.lineup.pass(settings).times(settings.tier.passes());
+        let curves = self.lineup.pass(settings).times(settings.passes());
         let spent = self.laboratory.now() + first;
         let usual = self.lineup.round().times(settings.tier.rounds()).and(curves);
-        self.slot = Slot::within(settings.tier.time().saturating_sub(spent), usual, self.costs);
+        self.slot = match settings.closed_loops.as_slice() {
+            [] => Slot::within(settings.tier.time().saturating_sub(spent), usual, self.costs),
+            _ => Slot::short(settings.tier),
+        };
         let work = self.lineup.round().times(settings.rounds()).and(curves);
         self.clock = Clock::new(work.time(self.slot, self.costs) + first, self.laboratory.now());
     }
@@ -116,6 +119,11 @@ impl<'a> Runner<'a> {
     fn rounds(&mut self) {
         let active = self.lineup.active();
         let rounds = self.settings.rounds();
+        if !self.settings.closed_loops.is_empty() {
+            let left = self.clock.left(self.laboratory.now()).as_secs_f64() / 60.0;
+            let loads = self.lineup.shapes.len();
+            self.note(format!("{} servers, {loads} loads, {rounds} rounds: {left:.1} minutes", active.len()));
+        }
         let order = schedule::balanced(active.len(), rounds, self.settings.seed);
         for (round, order) in order.into_iter().enumerate() {
             for (slot, subject) in order.iter().map(|&index| active[index]).enumerate() {

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::ByHand;
 use crate::framing::Framing;
 use crate::plan::{Expect, Sizes};
 use crate::slo::Slo;
@@ -24,6 +25,9 @@ pub struct Settings {
     /// The rate that is offered to all, in messages per second; `None` is one that the slowest bears, found out
     /// by a calibration. To be held against an earlier comparison, it must be that one's.
     pub rate: Option<f64>,
+    /// If there are any, these closed loops alone are measured, and no curves: connections, and messages in flight
+    /// on each. The slots are short then, because there are many to compare.
+    pub closed_loops: Vec<(usize, usize)>,
     /// For which counts of connections the throughput is measured once, for the curve.
     pub connections: Vec<usize>,
     /// How long the messages are.
@@ -53,6 +57,8 @@ pub struct Candidate {
     pub model: String,
     /// Why it should not be chosen for something new.
     pub legacy: Option<String>,
+    /// What it is, if it is no backend but a server that was written by hand.
+    pub by_hand: Option<ByHand>,
     /// How many connections it can hold; `None` is any number.
     pub max_connections: Option<usize>,
     /// The program that serves. It must listen on a free port of a loopback address, let in as many
@@ -140,6 +146,7 @@ impl Settings {
             clients: 64,
             depth: 16,
             rate: None,
+            closed_loops: Vec::new(),
             connections: vec![1, 64, 1000],
             sizes: Sizes::Fixed(32),
             framing: Framing::Line,
@@ -157,10 +164,16 @@ impl Settings {
         self.rounds.unwrap_or_else(|| self.tier.rounds())
     }
 
+    /// How often the points of the curves are measured.
+    pub(super) fn passes(&self) -> usize {
+        if self.closed_loops.is_empty() { self.tier.passes() } else { 0 }
+    }
+
     /// The most connections that a server must hold at a time.
     pub fn most_connections(&self) -> usize {
-        let sweeps = self.connections.iter().copied().chain(IDLE).max().filter(|_| self.tier.passes() > 0);
-        sweeps.unwrap_or(0).max(self.clients)
+        let sweeps = self.connections.iter().copied().chain(IDLE).max().filter(|_| self.passes() > 0);
+        let loops = self.closed_loops.iter().map(|&(connections, _)| connections).max();
+        sweeps.unwrap_or(0).max(loops.unwrap_or(0)).max(self.clients)
     }
 
     /// Whether they make sense.
@@ -178,7 +191,12 @@ impl Settings {
             () if self.rounds() == 0 => too_small("rounds"),
             () if self.rounds() > MOST_ROUNDS => Err(format!("there can be at most {MOST_ROUNDS} rounds")),
             () if self.clients == 0 || self.connections.contains(&0) => too_small("connections"),
-            () if self.depth == 0 => too_small("messages in flight"),
+            () if self.closed_loops.iter().any(|&(connections, _)| connections == 0) => {
+                too_small("connections")
+            }
+            () if self.depth == 0 || self.closed_loops.iter().any(|&(_, depth)| depth == 0) => {
+                too_small("messages in flight")
+            }
             () if self.threads == 0 => too_small("threads"),
             () if self.rate.is_some_and(|rate| !(rate > 0.0 && rate <= MOST_MESSAGES)) => {
                 Err(format!("the offered rate must be above zero, and at most {MOST_MESSAGES} per second"))
@@ -208,6 +226,7 @@ mod tests {
         );
         assert!(Settings { clients: 0, ..named(&["a"]) }.check().unwrap_err().contains("connections"));
         assert!(Settings { connections: vec![0], ..named(&["a"]) }.check().is_err());
+        assert!(Settings { closed_loops: vec![(1, 0)], ..named(&["a"]) }.check().is_err());
         assert!(Settings { depth: 0, ..named(&["a"]) }.check().is_err());
         assert!(Settings { threads: 0, ..named(&["a"]) }.check().is_err());
         for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
@@ -221,6 +240,8 @@ mod tests {
         assert_eq!(named(&["a"]).most_connections(), 2000);
         assert_eq!(Settings { connections: vec![5000], ..named(&["a"]) }.most_connections(), 5000);
         assert_eq!(Settings { tier: Tier::Quick, ..named(&["a"]) }.most_connections(), 64);
+        let loops = Settings { closed_loops: vec![(64, 1), (500, 1)], ..named(&["a"]) };
+        assert_eq!(loops.most_connections(), 500);
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl Runner<'_> {
     /// Draws all curves, as often as the tier says.
     pub(super) fn sweeps(&mut self) {
         let drawn = self.lineup.drawn();
-        let passes = self.settings.tier.passes();
+        let passes = self.settings.passes();
         // Not the order of the rounds again.
         let order = schedule::balanced(drawn.len(), passes, self.settings.seed.wrapping_add(1));
         for (pass, order) in order.into_iter().enumerate() {

@@ -4,13 +4,14 @@ mod validity;
 
 use std::fmt::Write;
 
+use super::by_hand::{self, Figures};
 use super::conclusion::sentences;
 use super::escape::{escape, escape_json};
 use super::json::to_json;
 use super::plots::{Figure, figures, series};
 use super::summary::{Line, Summary, heading, summaries};
 use super::wording;
-use crate::comparison::Comparison;
+use crate::comparison::{Comparison, Subject};
 use crate::statistics::{Assessment, Metric, assess};
 
 /// How the page looks, on a light and a dark screen and on paper.
@@ -38,6 +39,10 @@ pub fn to_html(comparison: &Comparison) -> String {
          message, on which the verdict rests, 99 % for the others, because there are more of them. It is bold \
          where the difference is larger than the noise.</p>\n",
     );
+    if let Some(figures) = by_hand::figures(comparison) {
+        section(&mut page, by_hand::TITLE);
+        costs(&mut page, &figures);
+    }
     section(&mut page, "Plots");
     for plot in figures(comparison, &assessment) {
         figure(&mut page, &plot);
@@ -70,7 +75,8 @@ pub(super) fn conditions(comparison: &Comparison) -> Vec<(String, String)> {
 }
 
 fn header(page: &mut String, comparison: &Comparison) {
-    let measured = comparison.subjects.iter().filter(|subject| subject.control_of.is_none()).count();
+    let is_backend = |subject: &&Subject| subject.control_of.is_none() && subject.by_hand.is_none();
+    let measured = comparison.subjects.iter().filter(is_backend).count();
     let loads = comparison.shapes.len();
     let _ = writeln!(
         page,
@@ -147,6 +153,26 @@ fn table(page: &mut String, comparison: &Comparison, summary: &Summary) {
         page.push_str("</tr>\n");
     }
     page.push_str("</tbody></table></div>\n");
+}
+
+/// The costs against what one writes by hand.
+fn costs(page: &mut String, figures: &Figures) {
+    let cells = |row: &[String]| {
+        let cell = |(index, text): (usize, &String)| match index {
+            1 => format!("<td class=\"text\">{}</td>", escape(text)),
+            _ => format!("<td>{}</td>", escape(text)),
+        };
+        row.iter().enumerate().map(cell).collect::<String>()
+    };
+    page.push_str("<div class=\"scroll\"><table>\n<thead><tr>");
+    for heading in by_hand::HEADINGS {
+        let _ = write!(page, "<th>{}</th>", escape(heading));
+    }
+    page.push_str("</tr></thead>\n<tbody>\n");
+    for row in &figures.rows {
+        let _ = writeln!(page, "<tr>{}</tr>", cells(row));
+    }
+    let _ = writeln!(page, "</tbody></table></div>\n<p class=\"note\">{}</p>", escape(&figures.note));
 }
 
 fn cells(page: &mut String, summary: &Summary, line: &Line) {

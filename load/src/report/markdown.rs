@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::by_hand;
 use super::conclusion::sentences;
 use super::html::conditions;
 use super::summary::{bytes_per_connection, heading, summaries};
@@ -41,6 +42,7 @@ pub fn to_markdown(comparison: &Comparison) -> String {
         }
         text.push('\n');
     }
+    costs(&mut text, comparison);
     memory(&mut text, comparison);
     text.push_str("## Conditions\n\n");
     for (name, value) in conditions(comparison) {
@@ -50,6 +52,18 @@ pub fn to_markdown(comparison: &Comparison) -> String {
     let command = comparison.conditions.command.replace(fence, "");
     let _ = writeln!(text, "\nThis makes it again:\n\n{fence}sh\n{command}\n{fence}");
     text
+}
+
+/// The costs against what one writes by hand.
+fn costs(text: &mut String, comparison: &Comparison) {
+    let Some(figures) = by_hand::figures(comparison) else { return };
+    let _ = writeln!(text, "## {}\n\n| {} |", by_hand::TITLE, by_hand::HEADINGS.join(" | "));
+    text.push_str("| --- | --- | ---: | ---: | ---: | ---: |\n");
+    for row in &figures.rows {
+        let cells: Vec<String> = row.iter().map(|cell| guard(cell)).collect();
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    let _ = writeln!(text, "\n{}\n", guard(&figures.note));
 }
 
 fn memory(text: &mut String, comparison: &Comparison) {

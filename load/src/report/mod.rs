@@ -1,6 +1,7 @@
 //! What people see of a comparison: a table for the terminal, a page, Markdown, JSON. Each is a pure function
 //! of the data.
 
+mod by_hand;
 mod conclusion;
 mod escape;
 mod html;

@@ -1,5 +1,6 @@
 //! The comparison for a terminal: at most a hundred columns.
 
+use super::by_hand::{self, Figures};
 use super::conclusion::sentences;
 use super::summary::{Line, Summary, heading, summaries};
 use crate::comparison::Comparison;
@@ -23,6 +24,13 @@ pub fn to_table(comparison: &Comparison, style: Style) -> String {
     let mut text = String::new();
     for summary in summaries(comparison, &assessment) {
         for line in layout(&summary, style) {
+            text.push_str(&paint(&line, style));
+            text.push('\n');
+        }
+        text.push('\n');
+    }
+    if let Some(figures) = by_hand::figures(comparison) {
+        for line in costs(&figures, style) {
             text.push_str(&paint(&line, style));
             text.push('\n');
         }
@@ -92,6 +100,27 @@ fn layout(summary: &Summary, style: Style) -> Vec<Row> {
         }
         laid.push(Row { kind, text: cut(text.trim_end()) });
     }
+    laid
+}
+
+/// The costs against what one writes by hand: names at the left, figures at the right.
+fn costs(figures: &Figures, style: Style) -> Vec<Row> {
+    let mut rows = vec![by_hand::HEADINGS.map(str::to_owned)];
+    rows.extend(figures.rows.iter().cloned());
+    if !style.unicode {
+        rows.iter_mut().flatten().for_each(|cell| *cell = to_ascii(cell));
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; by_hand::HEADINGS.len()] = std::array::from_fn(width);
+    let mut laid = vec![Row { kind: Kind::Title, text: by_hand::TITLE.to_owned() }];
+    for row in &rows {
+        let mut text = String::new();
+        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+            text += &if column < 2 { format!("{cell:<width$}  ") } else { format!("{cell:>width$}  ") };
+        }
+        laid.push(Row { kind: Kind::Plain, text: cut(text.trim_end()) });
+    }
+    laid.extend(wrap(&figures.note).into_iter().map(|text| Row { kind: Kind::Plain, text }));
     laid
 }
 

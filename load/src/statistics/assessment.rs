@@ -14,7 +14,7 @@ pub struct Assessment {
     pub reference: Option<usize>,
     /// The second run of the reference.
     pub control: Option<usize>,
-    /// Who is ranked: all but controls and those that failed.
+    /// Who is ranked: all but controls, servers that were written by hand, and those that failed.
     pub ranked: Vec<usize>,
     /// Who failed, and why.
     pub failed: Vec<(usize, String)>,
@@ -72,7 +72,9 @@ pub fn assess(comparison: &Comparison) -> Assessment {
     let failed: Vec<_> =
         subjects.clone().filter_map(|index| Some((index, rounds::why_failed(comparison, index)?))).collect();
     let is_ranked = |&index: &usize| {
-        comparison.subjects[index].control_of.is_none() && failed.iter().all(|(other, _)| *other != index)
+        let subject = &comparison.subjects[index];
+        let is_backend = subject.control_of.is_none() && subject.by_hand.is_none();
+        is_backend && failed.iter().all(|(other, _)| *other != index)
     };
     let ranked: Vec<usize> = subjects.filter(is_ranked).collect();
     let shapes: Vec<_> =

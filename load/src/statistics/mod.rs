@@ -14,12 +14,15 @@
 //!    than what the reference shows against itself.
 //! 4. [`assessment`] does that for all subjects, loads and metrics; [`regression`] compares two comparisons.
 //!
+//! [`by_hand`] holds backends against the servers that were written by hand: figures, and no verdicts.
+//!
 //! How often that errs was tried on synthetic rounds (`trials.rs` repeats the essence): with a spread of 8 to
 //! 30 % between rounds two equal backends are told apart in about 2 data sets of 100, four equal ones from a
 //! reference in 6 to 10 of 100; a difference of 10 % at a spread of 8, 9, 10 % is found with 8, 9, 10 rounds in
 //! more than 80 of 100.
 
 pub mod assessment;
+pub mod by_hand;
 pub mod estimate;
 pub mod metric;
 pub mod regression;
@@ -29,6 +32,7 @@ mod trials;
 pub mod verdict;
 
 pub use assessment::{Assessment, Row, ShapeAssessment, Standing, assess};
+pub use by_hand::{Bands, Costs, against_hand_written};
 pub use estimate::{Confidence, Estimate, Interval, Method};
 pub use metric::Metric;
 pub use regression::{Change, Drift, Refusal};

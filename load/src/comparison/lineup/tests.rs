@@ -35,6 +35,16 @@ fn the_reference_is_the_first_that_holds_the_clients_and_runs_twice() {
 }
 
 #[test]
+fn closed_loops_that_were_asked_for_are_all_there_is() {
+    let candidates = settings(&[("a", None), ("one", Some(1)), ("few", Some(100))]);
+    let settings = Settings { closed_loops: vec![(64, 1), (64, 16), (500, 1)], ..candidates };
+    let lineup = Lineup::new(&settings, &[], 1.0);
+    let all = vec!["64 × 1", "64 × 16", "500 × 1"];
+    assert_eq!(loads(&lineup), [all.clone(), all, vec![], vec!["64 × 1", "64 × 16"]]);
+    assert!(lineup.shapes.iter().all(|shape| shape.rate.is_none()));
+}
+
+#[test]
 fn without_limited_ones_nobody_runs_one_connection() {
     let lineup = Lineup::new(&settings(&[("a", None), ("b", None)]), &[], 1.0);
     assert_eq!(loads(&lineup), vec![vec!["64 × 16", "64 at 1/s"]; 3]);

@@ -293,3 +293,15 @@ fn settings_without_sense_are_refused() {
     let error = compare(&settings(&[]), &AtomicBool::new(false), &mut |_| ()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
 }
+
+#[test]
+fn closed_loops_take_no_calibration_and_no_curves() {
+    let settings = Settings { closed_loops: vec![(64, 1), (500, 1)], ..settings(&["a", "b"]) };
+    let (comparison, events, _) = run(&settings, Fake::new());
+    assert!(steps(&events).all(|step| step.stage == Stage::Rounds));
+    assert_eq!(comparison.samples.len(), 7 * 3 * 2);
+    let curves = (comparison.memory.len(), comparison.rate_sweep.len(), comparison.isolation.len());
+    assert_eq!(curves, (0, 0, 0));
+    let told = |event: &Event| matches!(event, Event::Note(note) if note.starts_with("3 servers, 2 loads, 7 rounds"));
+    assert!(events.iter().any(told), "{events:?}");
+}
