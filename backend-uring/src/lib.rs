@@ -4,8 +4,8 @@
 //! Choose it for very many busy clients on Linux 6.0 or later, where sandboxes allow it. A handler that may block
 //! runs on threads made for it; one that computes for long holds up its worker's clients.
 //!
-//! What the kernel has received before it is told to stop, at most [`ring::BUFFERS`] buffers, comes on top of a
-//! connection's memory bound.
+//! Of a client that sends without end the kernel receives more than one read before it is told to stop. That is
+//! kept, on top of a connection's memory bound: at most as much as a worker has buffers to receive into, 512 KiB.
 
 mod door;
 mod pool;

@@ -206,14 +206,12 @@ impl Worker {
     /// Does what a conversation needs next.
     fn follow(&mut self, place: usize, step: Step) {
         let Some(client) = self.clients.get_mut(place) else { return };
+        let is_behind = client.conversation.as_ref().is_some_and(Conversation::is_behind);
         match step {
             Step::Send(output) => {
                 let key = self.ring.send(&client.socket, place, output);
                 client.sending = Some((key as u32, self.round));
                 self.sends.push(place);
-                if client.conversation.as_ref().is_some_and(Conversation::is_behind) {
-                    self.stop_receiving(place);
-                }
             }
             Step::Receive if client.receiving == Receiving::No => {
                 client.receiving = Receiving::Yes;
@@ -225,7 +223,6 @@ impl Worker {
                 if !std::mem::replace(&mut client.waits, true) {
                     self.turns.push_back(place);
                 }
-                self.stop_receiving(place);
             }
             Step::Blocking if client.receiving == Receiving::No => {
                 if let Some(conversation) = client.conversation.take() {
@@ -233,7 +230,10 @@ impl Worker {
                 }
             }
             Step::Blocking => self.stop_receiving(place),
-            Step::Over => self.end(place),
+            Step::Over => return self.end(place),
+        }
+        if is_behind {
+            self.stop_receiving(place);
         }
     }
 

@@ -12,15 +12,14 @@ use crate::serving::socket;
 /// What a conversation needs next, where reads and writes are submitted and completed later.
 #[derive(Debug)]
 pub enum Step {
-    /// That this is sent, and then [returned](Conversation::sent). If it [is behind](Conversation::is_behind), nothing
-    /// should be received meanwhile.
+    /// That this is sent, and then [returned](Conversation::sent).
     Send(Output),
-    /// That what is being sent returns. If this lasts, nothing more should be received, and it is to be told of it ([`stalled`](Conversation::stalled)).
+    /// That what is being sent returns. If this lasts, nothing more should be received, and it is to be told of it
+    /// ([`stalled`](Conversation::stalled)).
     Sending,
     /// That something is received.
     Receive,
-    /// That others have had their turn, and then another [`step`](Conversation::step). Nothing should be received
-    /// meanwhile.
+    /// That others have had their turn, and then another [`step`](Conversation::step).
     Turn,
     /// A [`run`](Conversation::run) where blocking is allowed, and then another [`step`](Conversation::step).
     /// Nothing should be received meanwhile.
@@ -67,7 +66,7 @@ impl Conversation {
         self.next(buffers, false)
     }
 
-    /// Whether messages wait that were received, so that nothing more should be.
+    /// Whether more was received than is answered: nothing more should be until it [is wanted](Step::Receive).
     pub fn is_behind(&self) -> bool {
         self.connection.is_behind()
     }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Connection, Output, Unsent};
-use crate::core::Outbox;
+use crate::core::{MAX_READ, Outbox};
 
 impl Connection {
     /// Lends the output, at [`Next::Write`](crate::Next::Write); `out` goes on with the memory of `spare`. Until
@@ -19,9 +19,9 @@ impl Connection {
         }
     }
 
-    /// Whether kept messages wait.
+    /// Whether more messages wait than one read brings.
     pub fn is_behind(&self) -> bool {
-        self.work
+        self.work && self.kept.len() > MAX_READ
     }
 
     /// Whether output is lent.
