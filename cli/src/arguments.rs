@@ -4,6 +4,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use baselines::BASELINES;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -40,6 +41,9 @@ pub(crate) enum Task {
     /// Compare the backends under the same load: which of them suits it
     #[command(after_help = COMPARE_EXIT_CODES)]
     Compare(Box<Compare>),
+    /// Serve lines by a server that was written by hand, for `compare --baselines`
+    #[command(hide = true)]
+    Baseline(ByHand),
     /// List the backends, and what they can do
     Backends(List),
     /// List the handlers
@@ -133,6 +137,22 @@ pub(crate) struct Serve {
     /// The file for the receipt, a JSON object that accounts for every client; `-` is standard output
     #[arg(long, env = "ANYLOOP_RECEIPT", help_heading = BOOKS, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
+}
+
+/// What `baseline` is told.
+#[derive(Debug, Args)]
+pub(crate) struct ByHand {
+    /// Which
+    #[arg(value_parser = PossibleValuesParser::new(BASELINES.iter().map(|baseline| baseline.name)))]
+    pub(crate) name: String,
+
+    /// The address to listen on; port 0 is any free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0", value_parser = host_and_port)]
+    pub(crate) listen: String,
+
+    /// How many threads work [default: the cores]
+    #[arg(long, value_name = "COUNT", value_parser = service::workers)]
+    pub(crate) workers: Option<NonZeroUsize>,
 }
 
 /// What `client` is told.

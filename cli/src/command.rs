@@ -12,7 +12,7 @@ use load::plan::Expect;
 use crate::arguments::{Arguments, Task};
 use crate::catalogue::{Catalogue, Framing, Served, What};
 use crate::failure::{Failure, print};
-use crate::{client, compare, describe, list, serve};
+use crate::{baseline, client, compare, describe, list, serve};
 
 /// The command `anyloop`, to which backends, handlers, framings and protocols of one's own can be added.
 ///
@@ -102,6 +102,7 @@ impl Command {
         let output = match task {
             Task::Serve(arguments) => return serve::serve(&arguments),
             Task::Client(arguments) => return client::client(&arguments).map(|()| ExitCode::SUCCESS),
+            Task::Baseline(arguments) => return baseline::serve(&arguments).map(|()| ExitCode::SUCCESS),
             Task::Compare(arguments) => return compare::compare(&arguments, backends, program),
             Task::Load(arguments) => return crate::load::load(&arguments),
             Task::Backends(list) => list::backends(backends, list.json).into_bytes(),

@@ -31,6 +31,7 @@
 
 mod address;
 mod arguments;
+mod baseline;
 mod catalogue;
 mod client;
 mod command;

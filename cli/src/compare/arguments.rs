@@ -70,6 +70,11 @@ pub(crate) struct Compare {
     #[arg(long, env = "ANYLOOP_SLO", value_name = "SLO")]
     pub(crate) slo: Option<Slo>,
 
+    /// Measure them beside the servers that one writes by hand, in closed loops with 64 connections and 1 or 16
+    /// messages in flight and with 500 and 1, and without curves
+    #[arg(long, conflicts_with_all = ["clients", "depth", "connections", "rate", "slo"])]
+    pub(crate) baselines: bool,
+
     /// A report.json to compare with: a regression beyond the noise of both is a failure
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,

@@ -2,9 +2,11 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::path::Path;
 
+use baselines::{BASELINES, Baseline, Kind};
 use common::Backend;
-use load::comparison::Candidate;
+use load::comparison::{ByHand, Candidate, Care};
 
 use super::arguments::Compare;
 use crate::descriptors;
@@ -51,12 +53,51 @@ pub(super) fn candidates(
             name: backend.name().to_owned(),
             model: capabilities.model.to_owned(),
             legacy: capabilities.legacy.map(str::to_owned),
+            by_hand: None,
             max_connections: capabilities.max_connections,
             program: program.clone(),
             arguments: command.into_iter().map(OsString::from).collect(),
         }
     };
-    Ok(backends.iter().map(candidate).collect())
+    let candidates = backends.iter().map(candidate);
+    if !arguments.baselines {
+        return Ok(candidates.collect());
+    }
+    let holds = |candidate: &Candidate| candidate.max_connections.is_none_or(|most| most >= connections);
+    let mut candidates: Vec<Candidate> = candidates.filter(holds).collect();
+    if candidates.is_empty() {
+        return Err(Failure::Usage(format!(
+            "--baselines takes {connections} connections, which none of the chosen backends can hold; choose another \
+             with --backends"
+        )));
+    }
+    candidates.extend(by_hand(&candidates, &program));
+    Ok(candidates)
+}
+
+/// The servers that were written by hand and have their counterparts among these backends, and the floor.
+fn by_hand(backends: &[Candidate], program: &Path) -> Vec<Candidate> {
+    let is_wanted = |baseline: &&Baseline| {
+        let is_chosen = |name: &str| backends.iter().any(|backend| backend.name == name);
+        baseline.is_supported() && baseline.backend.is_none_or(is_chosen)
+    };
+    let candidate = |baseline: &Baseline| Candidate {
+        name: baseline.name.to_owned(),
+        model: baseline.model.to_owned(),
+        legacy: None,
+        by_hand: Some(ByHand {
+            of: baseline.backend.map(str::to_owned),
+            care: match baseline.kind {
+                Kind::Plain => Care::Plain,
+                Kind::Careful => Care::Careful,
+                Kind::Floor => Care::Floor,
+            },
+        }),
+        max_connections: baseline.max_connections,
+        program: program.to_owned(),
+        arguments: ["baseline", baseline.name, "--listen", "127.0.0.1:0"].map(OsString::from).into(),
+    };
+    BASELINES.iter().filter(is_wanted).map(candidate).collect()
 }
 
 /// A load as `--work` takes it.

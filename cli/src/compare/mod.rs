@@ -64,6 +64,10 @@ pub(crate) fn compare(
     Ok(code(&comparison, regressed))
 }
 
+/// The loads with `--baselines`: connections, and messages in flight on each. One message shows what the system
+/// calls cost, several what is done for a message, and many connections what finding the ready ones costs.
+const BESIDE_BASELINES: [(usize, usize); 3] = [(64, 1), (64, 16), (500, 1)];
+
 fn settings(
     arguments: &Compare,
     all: &[&'static dyn Backend],
@@ -81,6 +85,13 @@ fn settings(
              the other, and take a generator that speaks it, as wrk speaks HTTP and redis-benchmark the Redis protocol"
         )));
     }
+    let framing = arguments.framing.name;
+    if arguments.baselines && (handler, framing) != ("echo", common::Framing::Line.name()) {
+        return Err(Failure::Usage(format!(
+            "what is written by hand for --baselines echoes lines, and this is {handler} in {framing}; leave out \
+             --baselines, or --handler and --framing"
+        )));
+    }
     let tier = match (arguments.quick, arguments.full) {
         (true, _) => Tier::Quick,
         (_, true) => Tier::Full,
@@ -92,6 +103,7 @@ fn settings(
         clients: arguments.clients,
         depth: arguments.depth,
         rate: arguments.rate.or_else(|| rate_of(baseline?, arguments)),
+        closed_loops: if arguments.baselines { BESIDE_BASELINES.to_vec() } else { Vec::new() },
         connections: arguments.connections.clone(),
         sizes: arguments.message_size.clone(),
         framing: arguments.framing.for_load(),

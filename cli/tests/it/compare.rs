@@ -66,6 +66,32 @@ fn another_framing_is_compared_and_told() {
 }
 
 #[test]
+fn backends_are_held_against_what_is_written_by_hand() {
+    let folder = folder("by-hand");
+    let ended = compare(&folder, "--backends smol --baselines");
+    assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
+    assert!(ended.stderr.contains("5 servers, 3 loads, 1 rounds"), "{ended:?}");
+    let report = report(&folder);
+    let list = |of: &str, name: &str| -> Vec<String> {
+        let list = report[of].as_array().unwrap().iter();
+        list.map(|one| one[name].as_str().unwrap().to_owned()).collect()
+    };
+    let subjects = ["smol", "smol (again)", "floor", "smol-plain", "smol-careful"];
+    assert_eq!(list("subjects", "name"), subjects);
+    assert_eq!(list("shapes", "name"), ["64 × 1", "64 × 16", "500 × 1"]);
+    assert_eq!(report["samples"].as_array().unwrap().len(), 15);
+    let title = "Server CPU, against what one writes by hand";
+    for text in [
+        &ended.stdout,
+        &fs::read_to_string(folder.join("report.html")).unwrap(),
+        &fs::read_to_string(folder.join("report.md")).unwrap(),
+    ] {
+        assert!(text.contains(title) && text.contains("mean of all"), "{text}");
+        assert!(text.contains("smol-careful by hand"), "{text}");
+    }
+}
+
+#[test]
 fn wrong_usage_is_explained() {
     for (flags, expected) in [
         ("--backends smol,smol", "one of them is named twice"),
@@ -81,6 +107,10 @@ fn wrong_usage_is_explained() {
         ("--baseline /nowhere.json", "/nowhere.json is no baseline"),
         ("--baseline /dev/null", "it is no report.json of `compare`"),
         ("--force", "--baseline"),
+        ("--baselines --handler counter", "this is counter in line"),
+        ("--baselines --framing length", "this is echo in length"),
+        ("--baselines --clients 5", "cannot be used with"),
+        ("--baselines --backends sequential", "none of the chosen backends can hold"),
     ] {
         let ended = compare(&folder("none"), flags);
         assert!(ended.code == Some(2) && ended.stderr.contains(expected), "{flags}: {ended:?}");

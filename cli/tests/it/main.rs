@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
 
+mod baseline;
 mod client;
 mod compare;
 mod limits;

@@ -51,6 +51,7 @@ fn wrong_usage_is_explained() {
             "another program does; stop it, or choose another port with --listen",
         ),
         ("serve --listen 127.0.0.1:0 --receipt /nowhere/receipt", "choose another --receipt"),
+        ("baseline nobody", "[possible values: floor, "),
         ("client", "<HOST:PORT>"),
         ("client 8888", "write HOST:PORT"),
         ("client 127.0.0.1:1 --framing xml", "[possible values: line, length, raw]"),
