@@ -31,3 +31,8 @@ impl Session for Shout {
         Flow::Continue
     }
 }
+
+/// The guide's programs are compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/write-a-handler.md")]
+mod guide {}

@@ -105,3 +105,10 @@ fn the_lists_and_the_help_name_it() {
         assert!(output.status.success() && text.contains(expected), "{flags}: {text}");
     }
 }
+
+#[test]
+fn the_readme_shows_its_main() {
+    let main = include_str!("../src/main.rs");
+    let (_, program) = main.split_once("\n\n").expect("it begins with a comment");
+    assert!(include_str!("../../../README.md").contains(program));
+}
