@@ -64,7 +64,8 @@ pub(crate) fn carry_out(command: &Arguments<'_>, store: &Store, out: &mut Outbox
             let name = name.to_ascii_lowercase();
             error(out, format_args!("ERR wrong number of arguments for '{}' command", name.escape_ascii()));
         }
-        (name, _) => {
+        _ => {
+            let name = command.get(0);
             let name = &name[..name.len().min(LONGEST_ECHO)];
             error(out, format_args!("ERR unknown command '{}'", name.escape_ascii()));
         }

@@ -56,7 +56,7 @@ fn every_command_is_answered() {
         ("SELECT 0\r\nSELECT 1\r\n", "+OK\r\n-ERR DB index is out of range\r\n"),
         ("COMMAND DOCS\r\nCONFIG GET save\r\n", "*0\r\n*2\r\n$4\r\nsave\r\n$0\r\n\r\n"),
         ("HELLO 3\r\n", "-NOPROTO only version 2 of the protocol is spoken\r\n"),
-        ("FLY to\x1bme\r\n", "-ERR unknown command 'FLY'\r\n"),
+        ("Fly to\x1bme\r\n", "-ERR unknown command 'Fly'\r\n"),
         ("\x1b[2J\r\n", "-ERR unknown command '\\x1b[2J'\r\n"),
     ] {
         assert_eq!(say(lines), expected, "{lines}");
