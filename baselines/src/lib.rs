@@ -48,9 +48,10 @@ pub struct Baseline {
 /// How much care was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// As the examples have it: a write for each line.
+    /// As the examples have it: a write for each line, on a socket as it comes. So the kernel gathers small
+    /// writes while earlier ones are unacknowledged (`TCP_NODELAY` is for those who know of it).
     Plain,
-    /// The replies to all that has arrived in one write.
+    /// The replies to all that has arrived in one write, which goes out at once.
     Careful,
     /// Bytes are sent back, and nothing is looked at.
     Floor,

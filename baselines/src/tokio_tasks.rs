@@ -27,6 +27,7 @@ pub(crate) fn framed(listener: net::TcpListener, workers: usize) -> io::Result<(
 /// All lines that have arrived are answered by one write.
 pub(crate) fn careful(listener: net::TcpListener, workers: usize) -> io::Result<()> {
     serve(listener, workers, |mut socket| async move {
+        socket.set_nodelay(true)?;
         let (reading, mut writing) = socket.split();
         let mut reader = BufReader::new(reading);
         let (mut line, mut replies) = (Vec::new(), Vec::new());
@@ -56,7 +57,6 @@ where
         let listener = TcpListener::from_std(listener)?;
         loop {
             let Ok((socket, _)) = listener.accept().await else { continue };
-            let _ = socket.set_nodelay(true);
             tokio::spawn(converse(socket));
         }
     })
