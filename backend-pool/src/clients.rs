@@ -1,89 +1,110 @@
-//! The connections of a pool: at rest with the poller, ready in the queue, or at work with a job.
+//! Serving the clients of a pool.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Wake, Waker};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use common::{Buffers, Conversation, Wait};
-use polling::{Event, Events, Poller};
+use common::{Bell, Buffers, Conversation, Wait};
 use rayon::ThreadPool;
-use slab::Slab;
 
-/// The connections of a pool. One that rests is in its place, with its interest at the poller. One that is
-/// ready stands in the queue, one that is at work is a job's; their places are empty, and an event or a
-/// call that comes for them meanwhile is looked at when they go to rest.
+use crate::floor::{Client, Floor};
+use crate::poller::{Event, Events, Interest, Poller, Until};
+
+/// The clients of a pool. As long as a worker is free, a thread waits for those who become ready, and starts
+/// jobs that serve them. While all workers are at work it sleeps: a job that has served everybody looks for
+/// itself who is ready by now, so that a busy server hands nobody from thread to thread.
 pub(crate) struct Clients {
     pool: ThreadPool,
     poller: Poller,
+    /// Rings when the watchman has marked somebody: one for all, so that a client needs no waker of its own.
+    bell: Arc<Bell>,
     floor: Mutex<Floor>,
+    /// Told when a worker has become free.
+    freed: Condvar,
     dismissed: AtomicBool,
-}
-
-#[derive(Default)]
-struct Floor {
-    places: Slab<Option<Box<Client>>>,
-    ready: VecDeque<Box<Client>>,
-    /// How many jobs serve the queue, at most one on each worker.
-    jobs: usize,
-}
-
-struct Client {
-    place: usize,
-    socket: TcpStream,
-    conversation: Conversation,
 }
 
 impl Clients {
     pub(crate) fn new(pool: ThreadPool) -> io::Result<Self> {
-        let (floor, dismissed) = Default::default();
-        Ok(Self { pool, poller: Poller::new()?, floor, dismissed })
+        let bell = Bell::new()?;
+        let poller = Poller::new(&bell)?;
+        let (floor, freed, dismissed) = Default::default();
+        Ok(Self { pool, poller, bell, floor, freed, dismissed })
     }
 
-    /// Takes a new client in.
-    pub(crate) fn add(self: &Arc<Self>, socket: TcpStream, conversation: Conversation) {
-        let place = self.floor().places.insert(None);
-        conversation.register(&Waker::from(Arc::new(Caller { clients: Arc::clone(self), place })));
-        if let Err(error) = socket.set_nonblocking(true).and_then(|()| self.watch(&socket, place)) {
-            self.floor().places.remove(place);
+    /// Takes a new client in, of whom the poller tells at once.
+    pub(crate) fn add(&self, socket: TcpStream, conversation: Conversation) {
+        conversation.register(&self.bell.waker());
+        if let Err(error) = socket.set_nonblocking(true) {
             return conversation.refuse(socket, &error);
         }
         let mut floor = self.floor();
-        floor.ready.push_back(Box::new(Client { place, socket, conversation }));
-        self.start_jobs(floor);
+        let Client { place, socket, .. } = floor.add(socket, conversation);
+        let place = *place;
+        if let Err(error) = self.poller.add(socket, place) {
+            let client = floor.remove(place);
+            drop(floor);
+            if let Some(client) = client {
+                client.conversation.refuse(client.socket, &error);
+            }
+        }
     }
 
-    /// Watches over those who rest, and has those served who become ready.
-    pub(crate) fn poll(self: &Arc<Self>) {
+    /// Watches over those who rest as long as a worker is free, and has those served who become ready.
+    pub(crate) fn watch(self: &Arc<Self>) {
         let mut events = Events::new();
-        while !self.dismissed.load(Ordering::SeqCst) {
-            events.clear();
-            if let Err(error) = self.poller.wait(&mut events, None) {
+        while !self.is_dismissed() {
+            let all_at_work = |floor: &mut Floor| floor.jobs == self.workers() && !self.is_dismissed();
+            drop(self.freed.wait_while(self.floor(), all_at_work));
+            if let Err(error) = self.poller.wait(&mut events, Until::Event) {
                 tracing::error!(%error, "the poller fails; it tries again");
                 thread::sleep(Duration::from_millis(100));
             }
             let mut floor = self.floor();
-            for event in events.iter() {
-                floor.rouse(event.key);
-            }
+            self.rouse(&events, &mut floor);
             self.start_jobs(floor);
         }
     }
 
-    /// Ends the poller.
+    /// Ends the watching.
     pub(crate) fn dismiss(&self) {
         self.dismissed.store(true, Ordering::SeqCst);
-        // Should it fail, the thread waits until the process ends, which hurts nobody.
-        let _ = self.poller.notify();
+        self.bell.ring();
+        drop(self.floor()); // a thread that is about to sleep does so before it is told
+        self.freed.notify_one();
+    }
+
+    fn is_dismissed(&self) -> bool {
+        self.dismissed.load(Ordering::SeqCst)
+    }
+
+    fn workers(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// Puts those into the queue to whom something has happened, and begins a round.
+    fn rouse(&self, events: &Events, floor: &mut Floor) {
+        for event in events.iter() {
+            match event {
+                Event::Client { place, ended } => floor.rouse(place, ended),
+                Event::Bell => {
+                    self.bell.silence();
+                    floor.rouse_marked();
+                    if self.is_dismissed() {
+                        self.bell.ring(); // it rang for the thread that watches
+                    }
+                }
+            }
+        }
+        floor.begin_round();
     }
 
     /// Has as many jobs as can help serve the queue.
     fn start_jobs(self: &Arc<Self>, mut floor: MutexGuard<'_, Floor>) {
-        let wanted = floor.ready.len().min(self.pool.current_num_threads() - floor.jobs);
+        let wanted = floor.ready().min(self.workers() - floor.jobs);
         floor.jobs += wanted;
         drop(floor);
         for _ in 0..wanted {
@@ -92,18 +113,30 @@ impl Clients {
         }
     }
 
-    /// A job: serves those who are ready, one after the other, until nobody is.
+    /// A job: serves those who are ready, one after the other, until nobody is. It looks for others after each
+    /// round, so that those who always want another turn keep nobody out.
     ///
     /// The queue is one for all workers, so that whoever is ready first is served first, by whoever is free.
     /// (rayon's own `par_iter` over each batch was tried: while it waits for a stolen half, a worker begins
     /// other batches on top of its stack, without a bound.)
-    fn serve_queue(&self) {
-        let job = Job(self);
+    fn serve_queue(self: Arc<Self>) {
+        let _job = Job(&self);
+        let mut events = Events::new();
         let mut next = self.floor().next();
-        while let Some(client) = next {
+        while let Some(client) = next.or_else(|| self.look(&mut events)) {
             next = self.serve(client);
         }
-        std::mem::forget(job); // `next` has counted it off
+    }
+
+    /// Looks who is ready by now, and has others help if there are many.
+    fn look(self: &Arc<Self>, events: &mut Events) -> Option<Box<Client>> {
+        // Should it fail, there are no events, and the thread that watches says so.
+        let _ = self.poller.wait(events, Until::Now);
+        let mut floor = self.floor();
+        self.rouse(events, &mut floor);
+        let next = floor.next();
+        self.start_jobs(floor);
+        next
     }
 
     /// Serves a client until it would have to wait, and fetches the next.
@@ -112,21 +145,21 @@ impl Clients {
         loop {
             let Client { conversation, socket, place } = &mut *client;
             match Buffers::of_this_thread(|buffers| conversation.advance(socket, buffers)) {
-                Wait::Readable => return self.rest(client, Event::readable),
-                Wait::Writable => return self.rest(client, Event::writable),
+                Wait::Readable => return self.rest(client, Interest::Input),
+                Wait::Writable => return self.rest(client, Interest::Output),
                 Wait::Blocking if !ran => {
                     ran = true;
                     Buffers::of_this_thread(|buffers| conversation.run(buffers));
                 }
                 Wait::Turn | Wait::Blocking => {
                     let mut floor = self.floor();
-                    floor.ready.push_back(client);
+                    floor.queue(client);
                     return floor.next();
                 }
                 Wait::Over => {
                     // Before the socket is closed: its number may be another's at once.
-                    let _ = self.poller.delete(&*socket);
-                    self.floor().places.remove(*place);
+                    self.poller.remove(socket);
+                    self.floor().remove(*place);
                     let Client { conversation, socket, .. } = *client;
                     conversation.end(socket);
                     return self.floor().next();
@@ -135,27 +168,17 @@ impl Clients {
         }
     }
 
-    /// Lays a client to rest until its socket is ready, and fetches the next.
-    fn rest(&self, mut client: Box<Client>, interest: fn(usize) -> Event) -> Option<Box<Client>> {
-        // Under the lock, so that the client is found in its place when the event or a call comes.
+    /// Lays a client to rest, and fetches the next.
+    fn rest(&self, mut client: Box<Client>, interest: Interest) -> Option<Box<Client>> {
+        let renewed = self.poller.renew(&client.socket, client.place, interest);
         let mut floor = self.floor();
-        if client.conversation.is_marked() {
-            floor.ready.push_back(client);
-        } else if self.poller.modify(&client.socket, interest(client.place)).is_err() {
-            client.conversation.lose();
-            floor.ready.push_back(client);
+        if renewed.is_ok() {
+            floor.rest(client, interest);
         } else {
-            let place = client.place;
-            floor.places[place] = Some(client);
+            client.conversation.lose();
+            floor.queue(client);
         }
         floor.next()
-    }
-
-    #[expect(unsafe_code, reason = "polling can't tell that a socket outlives its registration")]
-    fn watch(&self, socket: &TcpStream, place: usize) -> io::Result<()> {
-        // SAFETY: `serve` deletes the socket before it is closed, and a client that is dropped with
-        // `Clients` is dropped with the poller.
-        unsafe { self.poller.add(socket, Event::none(place)) }
     }
 
     fn floor(&self) -> MutexGuard<'_, Floor> {
@@ -163,43 +186,19 @@ impl Clients {
     }
 }
 
-impl Floor {
-    /// Puts the client in this place into the queue, if it rests there.
-    fn rouse(&mut self, place: usize) {
-        if let Some(client) = self.places.get_mut(place).and_then(Option::take) {
-            self.ready.push_back(client);
-        }
-    }
-
-    /// The next to be served by a job, which ends if there is none.
-    fn next(&mut self) -> Option<Box<Client>> {
-        let next = self.ready.pop_front();
-        if next.is_none() {
-            self.jobs -= 1;
-        }
-        next
-    }
-}
-
-/// Counts a job off that has panicked, so that another can take its place.
-struct Job<'a>(&'a Clients);
+/// Counts a job off, even if it has panicked, so that another can take its place.
+struct Job<'a>(&'a Arc<Clients>);
 
 impl Drop for Job<'_> {
     fn drop(&mut self) {
-        self.0.floor().jobs -= 1;
-    }
-}
-
-/// The waker of a client.
-struct Caller {
-    clients: Arc<Clients>,
-    place: usize,
-}
-
-impl Wake for Caller {
-    fn wake(self: Arc<Self>) {
-        let mut floor = self.clients.floor();
-        floor.rouse(self.place);
-        self.clients.start_jobs(floor);
+        let Self(clients) = self;
+        let mut floor = clients.floor();
+        let all_at_work = floor.jobs == clients.workers();
+        floor.jobs -= 1;
+        // Somebody may have become ready since the job has looked.
+        clients.start_jobs(floor);
+        if all_at_work {
+            clients.freed.notify_one();
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! A rayon pool, fed with ready connections by one poller.
 //!
-//! The poller owns the connections that wait, so that they cost no thread. Those that become ready are
-//! handed to the pool, all at once; a job serves a connection until it would have to wait, and gives it
-//! back. A job never waits for a client: from a rayon worker that blocks nothing can be stolen.
+//! The connections that wait rest with the poller, so that they cost no thread. Those that become ready stand
+//! in one queue, which jobs of the pool serve; a job serves a connection until it would have to wait, and
+//! gives it back. A job never waits for a client: from a rayon worker that blocks nothing can be stolen.
 //!
 //! Choose it for handlers that compute, since as many run at once as there are cores. A handler that blocks
 //! holds its worker: that is what a pool of a fixed size means.
 
 mod clients;
+mod floor;
+mod poller;
 
 use std::io;
 use std::net::TcpListener;
@@ -59,7 +61,7 @@ impl Backend for Pool {
 fn start(workers: usize) -> io::Result<Arc<Clients>> {
     let clients = Arc::new(Clients::new(pool(workers)?)?);
     let polled = Arc::clone(&clients);
-    thread::Builder::new().name("poller".into()).spawn(move || polled.poll())?;
+    thread::Builder::new().name("poller".into()).spawn(move || polled.watch())?;
     Ok(clients)
 }
 

@@ -1,0 +1,105 @@
+//! Where the clients of a pool are.
+
+use std::collections::VecDeque;
+use std::net::TcpStream;
+
+use common::Conversation;
+use slab::Slab;
+
+use crate::poller::Interest;
+
+/// Where the clients of a pool are. One that rests is in its place. One that is ready stands in the queue, and
+/// one that is at work is a job's; their places are empty, and what happens to them meanwhile is noted there,
+/// and looked at when they go to rest.
+#[derive(Default)]
+pub(crate) struct Floor {
+    places: Slab<Place>,
+    ready: VecDeque<Box<Client>>,
+    /// How many are to be served before somebody looks who else is ready.
+    round: usize,
+    /// How many jobs serve the queue, at most one on each worker.
+    pub(crate) jobs: usize,
+}
+
+/// One client.
+pub(crate) struct Client {
+    pub(crate) place: usize,
+    pub(crate) socket: TcpStream,
+    pub(crate) conversation: Conversation,
+}
+
+struct Place {
+    client: Option<Box<Client>>,
+    /// Whether something has happened since the client was taken from the queue.
+    news: bool,
+    /// Whether its input has come to an end, which stands behind the last bytes and makes no further event.
+    ended: bool,
+}
+
+impl Floor {
+    /// Takes a new client in, to rest.
+    pub(crate) fn add(&mut self, socket: TcpStream, conversation: Conversation) -> &Client {
+        let entry = self.places.vacant_entry();
+        let client = Box::new(Client { place: entry.key(), socket, conversation });
+        entry.insert(Place { client: None, news: false, ended: false }).client.insert(client)
+    }
+
+    /// Lets a client go, who may be in its place.
+    pub(crate) fn remove(&mut self, place: usize) -> Option<Box<Client>> {
+        self.places.try_remove(place).and_then(|place| place.client)
+    }
+
+    /// Something has happened to the client in this place. That one may have left in the meantime, and another
+    /// may have come, whom it does no harm.
+    pub(crate) fn rouse(&mut self, place: usize, ended: bool) {
+        let Some(place) = self.places.get_mut(place) else { return };
+        place.ended |= ended;
+        match place.client.take() {
+            Some(client) => self.ready.push_back(client),
+            None => place.news = true,
+        }
+    }
+
+    /// Rouses those of whom the watchman has marked something. Who is at work looks when it goes to rest.
+    pub(crate) fn rouse_marked(&mut self) {
+        for (_, place) in &mut self.places {
+            self.ready.extend(place.client.take_if(|client| client.conversation.is_marked()));
+        }
+    }
+
+    /// Lays a client to rest until what it waits for has happened, if that has not happened already.
+    pub(crate) fn rest(&mut self, client: Box<Client>, interest: Interest) {
+        let Some(place) = self.places.get_mut(client.place) else { return };
+        let ended = interest == Interest::Input && std::mem::take(&mut place.ended);
+        if ended || place.news || client.conversation.is_marked() {
+            self.ready.push_back(client);
+        } else {
+            place.client = Some(client);
+        }
+    }
+
+    /// Puts a client into the queue, for another turn.
+    pub(crate) fn queue(&mut self, client: Box<Client>) {
+        self.ready.push_back(client);
+    }
+
+    /// Begins a round: all who are ready by now have a turn.
+    pub(crate) fn begin_round(&mut self) {
+        self.round = self.ready.len();
+    }
+
+    /// The next to be served, as long as the round lasts.
+    pub(crate) fn next(&mut self) -> Option<Box<Client>> {
+        self.round = self.round.checked_sub(1)?;
+        let next = self.ready.pop_front()?;
+        if let Some(place) = self.places.get_mut(next.place) {
+            place.news = false;
+        }
+        Some(next)
+    }
+
+    /// How many are ready.
+    pub(crate) fn ready(&self) -> usize {
+        self.ready.len()
+    }
+}
