@@ -1,13 +1,12 @@
 //! The door: the listener, with the worker that accepts.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use common::{ACCEPTS_IN_A_TURN, Accepting, Acceptor, Admission, Bell, Conversation};
+use common::{ACCEPTS_IN_A_TURN, Accepting, Acceptor, Admission, Bell, Conversation, accept_nonblocking};
 use rustix::event::epoll::{self, EventData, EventFlags};
-use rustix::net::{SocketFlags, acceptfrom_with};
 
 /// The listener, with the worker that accepts. When it is dropped the listener is closed, and then the server told.
 pub(crate) struct Door {
@@ -39,7 +38,7 @@ impl Door {
         let mut watch = true;
         for _ in 0..ACCEPTS_IN_A_TURN {
             match self.acceptor.what_now() {
-                Accepting::Accept => match self.acceptor.admit(accept(&self.listener)) {
+                Accepting::Accept => match self.acceptor.admit(accept_nonblocking(&self.listener)) {
                     Admission::Client(socket, conversation) => admit(socket, conversation),
                     Admission::None => {}
                     Admission::Nobody => break,
@@ -61,13 +60,4 @@ impl Door {
         }
         true
     }
-}
-
-/// Accepts a client, whose socket does not block.
-fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let (socket, client) = acceptfrom_with(listener, flags)?;
-    let client = client.and_then(|client| client.try_into().ok());
-    let client = client.ok_or_else(|| io::Error::from(rustix::io::Errno::CONNABORTED))?;
-    Ok((socket.into(), client))
 }

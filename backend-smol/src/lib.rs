@@ -12,7 +12,7 @@ use std::thread;
 
 use common::{
     Accepting, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Report,
-    Server, Service, Stop, Wait, Workers,
+    Server, Service, Stop, Wait, Workers, accept_nonblocking,
 };
 use smol::channel::{Receiver, bounded};
 use smol::future::yield_now;
@@ -69,7 +69,7 @@ async fn accept(
         acceptor.register(cx.waker());
         loop {
             match acceptor.what_now() {
-                Accepting::Accept => match acceptor.admit(listener.get_ref().accept()) {
+                Accepting::Accept => match acceptor.admit(accept_nonblocking(listener.get_ref())) {
                     Admission::Client(socket, conversation) => {
                         executor.spawn(serve(socket, conversation)).detach();
                     }
@@ -87,7 +87,7 @@ async fn accept(
 /// Serves a client, to its end.
 async fn serve(socket: TcpStream, mut conversation: Conversation) {
     // Where the reactor can't take it, the conversation is dropped with it, and counted as lost.
-    let Ok(socket) = Async::new(socket) else { return };
+    let Ok(socket) = Async::new_nonblocking(socket) else { return };
     loop {
         match poll_fn(|cx| advance(&socket, &mut conversation, cx)).await {
             Wait::Readable | Wait::Writable | Wait::Turn => yield_now().await,

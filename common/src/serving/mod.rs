@@ -38,5 +38,6 @@ pub use conversation::{Conversation, Wait};
 pub use interrupt::Interrupt;
 pub use ledger::Report;
 pub use server::Server;
+pub use socket::accept_nonblocking;
 pub use stop::{Stop, Subscription, Urgency};
 pub use team::{Member, Post, Team};

@@ -1,14 +1,38 @@
 //! What is asked of sockets beside reading and writing.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use rustix::net::SocketFlags;
 use rustix::net::{SendFlags, Shutdown};
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::core::Limits;
+
+/// Accepts a client, whose socket will not block: with one call, where the system can.
+///
+/// # Errors
+/// As `accept`.
+pub fn accept_nonblocking(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    #[cfg(target_os = "linux")]
+    {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let (socket, client) = rustix::net::acceptfrom_with(listener, flags)?;
+        let client = client.and_then(|client| client.try_into().ok());
+        // A TCP socket always tells it; should it not, the client is as good as gone.
+        let client = client.ok_or_else(|| io::Error::from(rustix::io::Errno::CONNABORTED))?;
+        Ok((socket.into(), client))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let (socket, client) = listener.accept()?;
+        socket.set_nonblocking(true)?;
+        Ok((socket, client))
+    }
+}
 
 /// Prepares a listener, and with it all that are accepted from it: they inherit the options, so that a
 /// connection costs no call for them.
@@ -99,8 +123,6 @@ pub(super) fn end_writing(socket: BorrowedFd<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpStream;
-
     use super::*;
 
     #[test]
