@@ -1,5 +1,6 @@
 //! `anyloop serve`.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,7 +30,8 @@ pub(crate) fn serve(arguments: &Serve) -> Result<ExitCode, Failure> {
         Ok(report) => Receipt::new(&report),
         Err(error) => {
             tracing::error!(%error, "serving failed");
-            return Ok(ExitCode::FAILURE);
+            let unsupported = error.kind() == ErrorKind::Unsupported;
+            return Ok(if unsupported { ExitCode::from(2) } else { ExitCode::FAILURE });
         }
     };
     receipt.log();

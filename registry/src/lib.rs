@@ -10,7 +10,9 @@ pub static BACKENDS: &[&dyn Backend] = &[
     &backend_async_std::AsyncStd,
     &backend_smol::Smol,
     &backend_tokio::Tokio,
+    #[cfg(target_os = "linux")]
     &backend_epoll::Epoll,
+    #[cfg(target_os = "linux")]
     &backend_uring::Uring,
 ];
 
