@@ -51,7 +51,7 @@ pub struct Capabilities {
 /// What a backend's threads are, and so what `--workers` and `--stack-size` mean to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workers {
-    /// The caller's thread is all there is.
+    /// One thread is all there is.
     Caller,
     /// Each connection has its own.
     PerConnection,
@@ -92,7 +92,7 @@ impl Capabilities {
             Workers::Chosen => {}
             _ if service.workers.is_none() => {}
             Workers::Caller => {
-                return Err(format!("{name} serves one client at a time on one thread; leave out --workers"));
+                return Err(format!("{name} works on one thread alone; leave out --workers"));
             }
             Workers::PerConnection => {
                 return Err(format!(

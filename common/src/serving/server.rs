@@ -71,8 +71,9 @@ impl Server {
         }
         let mut open = self.state.ledger.open();
         loop {
-            let still_open = self.state.ledger.wait(PATIENCE);
+            // Looked at first, so that those who are cut while it waits have all of the next wait.
             let cut = self.state.phase() == Phase::Cut;
+            let still_open = self.state.ledger.wait(PATIENCE);
             if still_open == 0 || (cut && still_open == open) {
                 break;
             }
