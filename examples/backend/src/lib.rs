@@ -1,1 +1,63 @@
-//! A backend written from scratch.
+//! A backend of its own, written from scratch: [`Poll`], one thread that waits for all its clients with `poll(2)`.
+//!
+//! ```sh
+//! cargo run --release -p anyloop-example-backend -- backends
+//! cargo run --release -p anyloop-example-backend -- serve --backend poll
+//! cargo run --release -p anyloop-example-backend -- compare --quick --backends poll,threads,smol
+//! ```
+//!
+
+mod crew;
+mod worker;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread;
+
+use common::{
+    Acceptor, Backend, Bell, BlockingHandlers, Capabilities, Report, Server, Service, Stop, Workers,
+};
+
+use crate::worker::Worker;
+
+/// One thread that waits for all its clients with `poll(2)`, as servers did before there was epoll. Handlers that
+/// may block are called on threads beside it.
+///
+/// Choose it for some hundred clients on a system that has nothing newer: the kernel looks at every client at each
+/// wait, so a message costs the more, the more clients are silent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Poll;
+
+impl Backend for Poll {
+    fn name(&self) -> &'static str {
+        "poll"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            model: "one thread that polls all clients",
+            max_connections: None,
+            workers: Workers::Caller,
+            blocking_handlers: BlockingHandlers::Offloaded,
+            legacy: None,
+        }
+    }
+
+    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+        let (server, acceptor) = Server::open(self, &listener, service, stop)?;
+        match start(listener, acceptor) {
+            Ok(()) => server.close_after_workers(),
+            Err(error) => server.close(Err(error)),
+        }
+    }
+}
+
+/// Starts the thread that serves. It is not waited for at the end: a handler may hold it.
+fn start(listener: TcpListener, acceptor: Acceptor) -> io::Result<()> {
+    let bell = Bell::new()?;
+    acceptor.register(&bell.waker());
+    let worker = Worker::new(listener, acceptor, bell);
+    thread::Builder::new().name("poll".into()).spawn(|| worker.work())?;
+    Ok(())
+}

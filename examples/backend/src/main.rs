@@ -1,0 +1,7 @@
+//! The command `anyloop`, with a backend more.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    anyloop::Command::new().backend(&own_backend::Poll).run()
+}

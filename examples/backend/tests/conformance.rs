@@ -1,0 +1,3 @@
+//! The behaviours that every backend shows.
+
+conformance::suite!(own_backend::Poll);
