@@ -6,6 +6,7 @@
 //! cargo run --release -p anyloop-example-backend -- compare --quick --backends poll,threads,smol
 //! ```
 //!
+//! `docs/write-a-backend.md` goes there step by step, from a server of one client at a time.
 
 mod crew;
 mod worker;
@@ -61,3 +62,8 @@ fn start(listener: TcpListener, acceptor: Acceptor) -> io::Result<()> {
     thread::Builder::new().name("poll".into()).spawn(|| worker.work())?;
     Ok(())
 }
+
+/// The guide's programs are compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/write-a-backend.md")]
+mod guide {}

@@ -1,0 +1,43 @@
+//! What the guide shows of the example is what the example says.
+
+const GUIDE: &str = include_str!("../../../docs/write-a-backend.md");
+const SOURCES: [&str; 4] = [
+    include_str!("../src/lib.rs"),
+    include_str!("../src/worker.rs"),
+    include_str!("../src/crew.rs"),
+    include_str!("conformance.rs"),
+];
+
+#[test]
+fn it_shows_the_example() {
+    let blocks: Vec<&str> =
+        GUIDE.split("```rust,ignore\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(blocks.len() >= 4, "{} blocks", blocks.len());
+    for block in blocks {
+        assert!(SOURCES.iter().any(|source| source.contains(block)), "the example does not say:\n{block}");
+    }
+}
+
+#[test]
+fn it_shows_the_main() {
+    let (_, program) = include_str!("../src/main.rs").split_once("\n\n").expect("it begins with a comment");
+    assert!(GUIDE.contains(program));
+}
+
+#[test]
+fn every_case_that_it_names_is_one() {
+    let words = GUIDE
+        .split(['`', '"'])
+        .filter(|word| word.contains('_') && word.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+    let is_case = |word: &str| conformance::CASES.iter().any(|case| case.name == word);
+    let others = [
+        "blocking_handlers",
+        "close_after_workers",
+        "is_marked",
+        "max_connections",
+        "two_clients_at_once",
+        "what_now",
+    ];
+    let unknown: Vec<_> = words.filter(|word| !is_case(word) && !others.contains(word)).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
