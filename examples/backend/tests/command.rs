@@ -54,5 +54,6 @@ fn it_serves_until_it_is_told_to_stop() {
     let id = i32::try_from(server.0.id()).ok().and_then(Pid::from_raw).expect("it is one");
     kill_process(id, Signal::TERM).expect("it runs");
     assert_eq!(socket.read(&mut heard).expect("it ends cleanly"), 0);
+    drop(socket); // for which it would linger
     assert!(server.0.wait().expect("it ends").success());
 }
