@@ -135,7 +135,8 @@ pub(crate) fn the_drain_deadline_cuts_who_does_not_read(subject: &Subject) {
 }
 
 pub(crate) fn the_drain_deadline_cuts_a_running_handler(subject: &Subject) {
-    let timeout = Duration::from_millis(200);
+    // Longer than a server that has cut everybody waits for them to notice.
+    let timeout = Duration::from_millis(500);
     let gate = Gate::default();
     let script = Scripted::new().waiting_at(&gate);
     let server = subject.serve(script.limited(|limits| limits.drain_timeout = timeout));

@@ -10,7 +10,7 @@ use crate::worker::Client;
 
 /// The clients that are away while their handlers may block, each on a thread that is made for that.
 ///
-/// A pool would spare the making, some 20 µs for up to 64 messages.
+/// A pool would spare the making.
 pub(crate) struct Crew {
     bell: Arc<Bell>,
     doing: Sender<Client>,

@@ -30,6 +30,9 @@ use crate::worker::Worker;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Poll;
 
+/// How many clients it holds: the handler of each may have a thread at a time.
+const MOST: usize = 4000;
+
 impl Backend for Poll {
     fn name(&self) -> &'static str {
         "poll"
@@ -38,7 +41,7 @@ impl Backend for Poll {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             model: "one thread that polls all clients",
-            max_connections: None,
+            max_connections: Some(MOST),
             workers: Workers::Caller,
             blocking_handlers: BlockingHandlers::Offloaded,
             legacy: None,
