@@ -11,7 +11,6 @@ mod worker;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::thread;
 
 use common::{Backend, BlockingHandlers, Capabilities, Report, Server, Service, Stop, Team, Workers};
 
@@ -40,29 +39,7 @@ impl Backend for Epoll {
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let workers = service.worker_count();
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        match start(workers, Door::new(listener, acceptor)) {
-            Ok(team) => {
-                let report = server.close_after_workers();
-                team.dismiss();
-                report
-            }
-            Err(error) => server.close(Err(error)),
-        }
+        let door = Door::new(listener, acceptor);
+        Team::serve(server, self.name(), workers, door, Worker::new, Worker::work)
     }
-}
-
-/// Starts the workers, of whom the first has the door. They are not waited for at the end: a handler may hold
-/// one.
-fn start(count: usize, door: Door) -> io::Result<Arc<Team>> {
-    let team = Team::new(count)?;
-    let mut door = Some(door);
-    let workers = (0..count).map(|number| Worker::new(Arc::clone(&team), number, door.take()));
-    for (number, worker) in workers.collect::<io::Result<Vec<_>>>()?.into_iter().enumerate() {
-        let thread = thread::Builder::new().name(format!("epoll-{}", number + 1));
-        if let Err(error) = thread.spawn(move || worker.work()) {
-            team.dismiss();
-            return Err(error);
-        }
-    }
-    Ok(team)
 }

@@ -38,9 +38,6 @@ impl Clients {
     /// Takes a new client in, of whom the poller tells at once.
     pub(crate) fn add(&self, socket: TcpStream, conversation: Conversation) {
         conversation.register(&self.bell.waker());
-        if let Err(error) = socket.set_nonblocking(true) {
-            return conversation.refuse(socket, &error);
-        }
         let mut floor = self.floor();
         let Client { place, socket, .. } = floor.add(socket, conversation);
         let place = *place;

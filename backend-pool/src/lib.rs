@@ -18,7 +18,7 @@ use std::thread;
 
 use common::{
     Accepting, Acceptor, Admission, Backend, Bell, BlockingHandlers, Capabilities, Report, Server, Service,
-    Stop, Workers,
+    Stop, Workers, accept_nonblocking,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -81,7 +81,7 @@ fn accept(listener: &TcpListener, mut acceptor: Acceptor, clients: &Arc<Clients>
     acceptor.register(&bell.waker());
     loop {
         match acceptor.what_now() {
-            Accepting::Accept => match acceptor.admit(listener.accept()) {
+            Accepting::Accept => match acceptor.admit(accept_nonblocking(listener)) {
                 Admission::Client(socket, conversation) => clients.add(socket, conversation),
                 Admission::None => {}
                 Admission::Nobody => bell.wait_readable(listener)?,

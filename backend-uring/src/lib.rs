@@ -15,7 +15,6 @@ mod worker;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::thread;
 
 use common::{Backend, BlockingHandlers, Capabilities, Report, Server, Service, Stop, Team, Workers};
 
@@ -48,29 +47,9 @@ impl Backend for Uring {
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let workers = service.worker_count();
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        match Door::new(listener, acceptor).and_then(|door| start(workers, door)) {
-            Ok(team) => {
-                let report = server.close_after_workers();
-                team.dismiss();
-                report
-            }
+        match Door::new(listener, acceptor) {
+            Ok(door) => Team::serve(server, self.name(), workers, door, Worker::new, Worker::work),
             Err(error) => server.close(Err(error)),
         }
     }
-}
-
-/// Starts the workers, of whom the first has the door. They are not waited for at the end: a handler may hold
-/// one.
-fn start(count: usize, door: Door) -> io::Result<Arc<Team>> {
-    let team = Team::new(count)?;
-    let mut door = Some(door);
-    let workers = (0..count).map(|number| Worker::new(Arc::clone(&team), number, door.take()));
-    for (number, worker) in workers.collect::<io::Result<Vec<_>>>()?.into_iter().enumerate() {
-        let thread = thread::Builder::new().name(format!("uring-{}", number + 1));
-        if let Err(error) = thread.spawn(move || worker.work()) {
-            team.dismiss();
-            return Err(error);
-        }
-    }
-    Ok(team)
 }

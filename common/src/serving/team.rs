@@ -4,8 +4,9 @@ use std::io;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
-use crate::serving::{Bell, Conversation};
+use crate::serving::{Bell, Conversation, Report, Server};
 
 /// The workers of a server, where each has clients of its own, as they know each other.
 pub struct Team {
@@ -30,15 +31,41 @@ pub enum Post {
 }
 
 impl Team {
-    /// A team of so many workers.
-    ///
-    /// # Errors
-    /// If the system has no descriptors left: each takes two.
-    pub fn new(count: usize) -> io::Result<Arc<Self>> {
+    fn new(count: usize) -> io::Result<Arc<Self>> {
         let member =
             |_| Ok(Member { bell: Bell::new()?, post: Mutex::default(), clients: AtomicUsize::new(0) });
         let members = (0..count).map(member).collect::<io::Result<_>>()?;
         Ok(Arc::new(Self { members, dismissed: AtomicBool::new(false) }))
+    }
+
+    /// Serves with so many workers, each on a thread that is named after the backend. They are made by `make` out of
+    /// the team and their number, and the first of them with the `door`; they work until the team is dismissed, when
+    /// the server has ended. Nobody waits for them: a handler may hold one.
+    ///
+    /// # Errors
+    /// If a worker can't be made or started; or what has broken the listener.
+    pub fn serve<D, W: Send + 'static>(
+        server: Server,
+        backend: &str,
+        count: usize,
+        door: D,
+        make: fn(Arc<Self>, usize, Option<D>) -> io::Result<W>,
+        work: fn(W),
+    ) -> io::Result<Report> {
+        let started = Self::new(count).and_then(|team| {
+            let mut door = Some(door);
+            let workers = (0..count).map(|number| make(Arc::clone(&team), number, door.take()));
+            let workers = workers.collect::<io::Result<Vec<_>>>()?;
+            let dismissal = Dismissal(team);
+            for (number, worker) in (1..).zip(workers) {
+                thread::Builder::new().name(format!("{backend}-{number}")).spawn(move || work(worker))?;
+            }
+            Ok(dismissal)
+        });
+        match started {
+            Ok(_dismissal) => server.close_after_workers(),
+            Err(error) => server.close(Err(error)),
+        }
     }
 
     /// One of them.
@@ -71,8 +98,7 @@ impl Team {
         None
     }
 
-    /// Ends it, when the server has ended.
-    pub fn dismiss(&self) {
+    fn dismiss(&self) {
         self.dismissed.store(true, Ordering::SeqCst);
         self.members.iter().for_each(|member| member.bell.ring());
     }
@@ -80,6 +106,15 @@ impl Team {
     /// Whether it has ended, so that its workers end as well.
     pub fn is_dismissed(&self) -> bool {
         self.dismissed.load(Ordering::SeqCst)
+    }
+}
+
+/// Ends a team when it is dropped.
+struct Dismissal(Arc<Team>);
+
+impl Drop for Dismissal {
+    fn drop(&mut self) {
+        self.0.dismiss();
     }
 }
 
