@@ -2,22 +2,18 @@
 //! (RUSTSEC-2025-0052), and its authors advise smol; so does this backend, which is kept for those who have
 //! async-std in production and want to see what a change would bring.
 
-mod socket;
-
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
-use std::net::TcpListener;
-use std::pin::pin;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use async_io::Async;
 use async_std::task;
 use common::{
     Accepting, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Report,
-    Server, Service, Stop, Wait, Workers,
+    Server, Service, Stop, Wait, Workers, accept_nonblocking,
 };
-
-use crate::socket::{Polled, Socket};
 
 /// A task for each connection, on async-std.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,62 +36,63 @@ impl Backend for AsyncStd {
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        let served = task::block_on(accept(listener.into(), acceptor));
+        let served = task::block_on(async { accept(Async::new(listener)?, acceptor).await });
         server.close(served)
     }
 }
 
 /// Gives each client a task, until the server stops.
-async fn accept(listener: async_std::net::TcpListener, mut acceptor: Acceptor) -> io::Result<()> {
-    loop {
-        let mut accept = pin!(listener.accept());
-        let accepted = poll_fn(|cx| {
-            acceptor.register(cx.waker());
+async fn accept(listener: Async<TcpListener>, mut acceptor: Acceptor) -> io::Result<()> {
+    poll_fn(|cx| {
+        acceptor.register(cx.waker());
+        loop {
             match acceptor.what_now() {
-                Accepting::Accept => accept.as_mut().poll(cx).map(Some),
-                Accepting::Wait => Poll::Pending,
-                Accepting::Stopped => Poll::Ready(None),
+                Accepting::Accept => match acceptor.admit(accept_nonblocking(listener.get_ref())) {
+                    Admission::Client(socket, conversation) => {
+                        task::spawn(serve(socket, conversation));
+                    }
+                    Admission::None => {}
+                    Admission::Nobody => ready!(listener.poll_readable(cx))?,
+                },
+                Accepting::Wait => return Poll::Pending,
+                Accepting::Stopped => return Poll::Ready(Ok(())),
             }
-        });
-        let Some(accepted) = accepted.await else { return acceptor.close() };
-        let accepted = accepted.map(|(socket, client)| (Socket(socket), client));
-        if let Admission::Client(socket, conversation) = acceptor.admit(accepted) {
-            task::spawn(serve(socket, conversation));
         }
-    }
+    })
+    .await
 }
 
 /// Serves a client, to its end.
-async fn serve(socket: Socket, mut conversation: Conversation) {
+async fn serve(socket: TcpStream, mut conversation: Conversation) {
+    // Where the reactor can't take it, the conversation is dropped with it, and counted as lost.
+    let Ok(socket) = Async::new_nonblocking(socket) else { return };
     loop {
         match poll_fn(|cx| advance(&socket, &mut conversation, cx)).await {
-            Wait::Readable | Wait::Writable | Wait::Turn => task::yield_now().await,
-            Wait::Blocking => {
-                conversation = task::spawn_blocking(|| {
-                    Buffers::of_this_thread(|buffers| conversation.run(buffers));
-                    conversation
-                })
-                .await;
-            }
-            Wait::Over => return conversation.end(socket),
+            Wait::Readable | Wait::Writable | Wait::Wakeup | Wait::Turn => task::yield_now().await,
+            Wait::Blocking => conversation = conversation.offloaded().await,
+            Wait::Over => break,
         }
+    }
+    match socket.into_inner() {
+        Ok(socket) => conversation.end(socket),
+        Err(_) => drop(conversation),
     }
 }
 
 /// Goes on with a conversation until it needs something else than its socket.
-fn advance(socket: &Socket, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
+fn advance(socket: &Async<TcpStream>, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
     conversation.register(cx.waker());
-    // Twice, since only a socket that has blocked wakes the task: the first advance does what there is to
-    // do, and the second finds that there is no more; or there is, and others come first.
-    for _ in 0..2 {
-        let mut polled = Polled::new(socket, cx);
+    loop {
         // The thread's buffers are lent for the advance alone, never across an await.
-        let wait = Buffers::of_this_thread(|buffers| conversation.advance(&mut polled, buffers));
-        match wait {
-            Wait::Readable | Wait::Writable if polled.is_pending() => return Poll::Pending,
-            Wait::Readable | Wait::Writable => {}
+        let wait = Buffers::of_this_thread(|buffers| conversation.advance(&mut socket.get_ref(), buffers));
+        let ready = match wait {
+            Wait::Readable => ready!(socket.poll_readable(cx)),
+            Wait::Writable => ready!(socket.poll_writable(cx)),
+            Wait::Wakeup => return Poll::Pending,
             Wait::Turn | Wait::Blocking | Wait::Over => return Poll::Ready(wait),
+        };
+        if ready.is_err() {
+            conversation.lose();
         }
     }
-    Poll::Ready(Wait::Turn)
 }

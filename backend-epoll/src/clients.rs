@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 
-use common::Conversation;
+use common::{Buffers, Conversation, Wait};
 use rustix::event::epoll::{self, EventData, EventFlags};
 use slab::Slab;
 
@@ -15,18 +15,23 @@ pub(crate) struct Clients(Slab<Place>);
 pub(crate) struct Place {
     pub(crate) conversation: Option<Conversation>,
     pub(crate) socket: TcpStream,
-    /// Whether its end of input has come, which makes no further event.
-    pub(crate) hung_up: bool,
+    /// Whether the end of its input or urgent data have come, which make no further event, and the conversation has not
+    /// been told.
+    more_behind: bool,
     /// Whether it waits for its turn.
     pub(crate) waits: bool,
 }
 
 /// Events are told once, when they happen: so the poller need not be called for each message.
-const INTEREST: EventFlags =
-    EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
+const INTEREST: EventFlags = EventFlags::IN
+    .union(EventFlags::OUT)
+    .union(EventFlags::PRI)
+    .union(EventFlags::RDHUP)
+    .union(EventFlags::ET);
 
-/// After one of these, a read finds the end.
-const HUNG_UP: EventFlags = EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR);
+/// After one of these, a short read is not the last.
+const MORE_BEHIND: EventFlags =
+    EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR).union(EventFlags::PRI);
 
 impl Clients {
     /// Takes a client in, of whom `poller` tells at once, since it can be written to. Where the system has no
@@ -36,7 +41,7 @@ impl Clients {
         match epoll::add(poller, &socket, EventData::new_u64(entry.key() as u64), INTEREST) {
             Ok(()) => {
                 let conversation = Some(conversation);
-                entry.insert(Place { conversation, socket, hung_up: false, waits: false });
+                entry.insert(Place { conversation, socket, more_behind: false, waits: false });
                 true
             }
             Err(error) => {
@@ -51,9 +56,12 @@ impl Clients {
         self.0.get_mut(key)
     }
 
-    /// Lets a client go. Its socket leaves the poller when it is closed.
-    pub(crate) fn remove(&mut self, key: usize) -> Place {
-        self.0.remove(key)
+    /// Lets a client go. Its socket leaves the poller before it is closed, which may be long after: an event of its own
+    /// would be taken for one of the next client in its place.
+    pub(crate) fn remove(&mut self, poller: impl AsFd, key: usize) -> Place {
+        let place = self.0.remove(key);
+        let _ = epoll::delete(poller, &place.socket); // it is there
+        place
     }
 
     /// Those of whom the watchman has marked something.
@@ -67,6 +75,15 @@ impl Clients {
 impl Place {
     /// Takes note of an event.
     pub(crate) fn note(&mut self, event: EventFlags) {
-        self.hung_up |= event.intersects(HUNG_UP);
+        self.more_behind |= event.intersects(MORE_BEHIND);
+    }
+
+    /// Advances, unless the conversation is away.
+    pub(crate) fn advance(&mut self, buffers: &mut Buffers) -> Option<Wait> {
+        let conversation = self.conversation.as_mut()?;
+        if std::mem::take(&mut self.more_behind) {
+            conversation.more_behind();
+        }
+        Some(conversation.advance(&mut self.socket, buffers))
     }
 }

@@ -3,9 +3,8 @@
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
-use std::sync::Arc;
 
-use common::{ACCEPTS_IN_A_TURN, Accepting, Acceptor, Admission, Bell, Conversation, accept_nonblocking};
+use common::{Accepting, Acceptor, Conversation, Member, accept_nonblocking};
 use rustix::event::epoll::{self, EventData, EventFlags};
 
 /// The listener, with the worker that accepts. When it is dropped the listener is closed, and then the server told.
@@ -21,9 +20,9 @@ impl Door {
         Self { listener, acceptor, watched: false }
     }
 
-    /// Has `poller` tell of clients before the door, with `key`; and `bell` rung when there is other news.
-    pub(crate) fn add(&self, poller: impl AsFd, key: u64, bell: &Arc<Bell>) -> io::Result<()> {
-        self.acceptor.register(&bell.waker());
+    /// Has `poller` tell of clients before the door, with `key`; and the worker woken when there is other news.
+    pub(crate) fn add(&self, poller: impl AsFd, key: u64, worker: &Member) -> io::Result<()> {
+        self.acceptor.register(&worker.bell().waker());
         Ok(epoll::add(poller, &self.listener, EventData::new_u64(key), EventFlags::empty())?)
     }
 
@@ -35,25 +34,16 @@ impl Door {
         key: u64,
         mut admit: impl FnMut(TcpStream, Conversation),
     ) -> bool {
-        let mut watch = true;
-        for _ in 0..ACCEPTS_IN_A_TURN {
-            match self.acceptor.what_now() {
-                Accepting::Accept => match self.acceptor.admit(accept_nonblocking(&self.listener)) {
-                    Admission::Client(socket, conversation) => admit(socket, conversation),
-                    Admission::None => {}
-                    Admission::Nobody => break,
-                },
-                Accepting::Wait => {
-                    watch = false;
-                    break;
-                }
-                Accepting::Stopped => return false,
-            }
-        }
+        let wanted = self.acceptor.accept_turn(|| accept_nonblocking(&self.listener), &mut admit);
+        let watch = match wanted {
+            Accepting::Accept => true,
+            Accepting::Wait => false,
+            Accepting::Stopped => return false,
+        };
         if self.watched != watch {
             let interest = if watch { EventFlags::IN } else { EventFlags::empty() };
             if let Err(error) = epoll::modify(poller, &self.listener, EventData::new_u64(key), interest) {
-                tracing::error!(%error, "the listener can't be watched; the server stops");
+                self.acceptor.fail(error.into());
                 return false;
             }
             self.watched = watch;

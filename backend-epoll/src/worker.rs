@@ -42,14 +42,14 @@ impl Worker {
         let bell = team.member(number).bell();
         epoll::add(&poller, bell, EventData::new_u64(BELL), EventFlags::IN)?;
         if let Some(door) = &door {
-            door.add(&poller, DOOR, bell)?;
+            door.add(&poller, DOOR, team.member(number))?;
         }
         let (clients, turns, buffers) = Default::default();
         Ok(Self { team, number, poller, clients, turns, buffers, door })
     }
 
     /// Works until the team is dismissed.
-    pub(crate) fn work(mut self) {
+    pub(crate) fn work(mut self) -> io::Result<()> {
         let mut events = Vec::with_capacity(EVENTS);
         self.open_door();
         while !self.team.is_dismissed() {
@@ -65,6 +65,7 @@ impl Worker {
             }
             self.take_turns(&events);
         }
+        Ok(())
     }
 
     /// Gives everybody a turn: those with events, those who wait for one, and who stands before the door.
@@ -114,8 +115,10 @@ impl Worker {
                 }
             }
         }
-        for key in self.clients.marked() {
-            self.serve(key);
+        if self.member().has_marked() {
+            for key in self.clients.marked() {
+                self.serve(key);
+            }
         }
     }
 
@@ -136,7 +139,7 @@ impl Worker {
     }
 
     fn take_in(&mut self, socket: TcpStream, conversation: Conversation) {
-        conversation.register(&self.member().bell().waker());
+        conversation.register(&self.member().waker());
         if !self.clients.add(&self.poller, socket, conversation) {
             self.member().left();
         }
@@ -145,11 +148,10 @@ impl Worker {
     /// Serves a client until it has to wait.
     fn serve(&mut self, key: usize) {
         let Some(place) = self.clients.get(key) else { return };
-        let Some(conversation) = &mut place.conversation else { return };
-        match conversation.advance(&mut place.socket, &mut self.buffers) {
-            Wait::Readable if !place.hung_up => {}
-            Wait::Writable => {}
-            Wait::Readable | Wait::Turn => {
+        let Some(wait) = place.advance(&mut self.buffers) else { return };
+        match wait {
+            Wait::Readable | Wait::Writable | Wait::Wakeup => {}
+            Wait::Turn => {
                 if !std::mem::replace(&mut place.waits, true) {
                     self.turns.push_back(key);
                 }
@@ -160,7 +162,7 @@ impl Worker {
                 }
             }
             Wait::Over => {
-                let place = self.clients.remove(key);
+                let place = self.clients.remove(&self.poller, key);
                 self.member().left();
                 if let Some(conversation) = place.conversation {
                     conversation.end(place.socket);
@@ -170,16 +172,12 @@ impl Worker {
     }
 
     /// Has the handler called where it may block, and the conversation sent back.
-    fn run_elsewhere(&self, key: usize, mut conversation: Conversation) {
-        let (team, number) = (Arc::clone(&self.team), self.number);
-        let run = move || {
-            Buffers::of_this_thread(|buffers| conversation.run(buffers));
-            team.member(number).send(Post::Back(key, conversation));
-        };
-        blocking::unblock(run).detach();
+    fn run_elsewhere(&self, key: usize, conversation: Conversation) {
+        let member = Arc::clone(self.member());
+        conversation.offload(move |conversation| member.send(Post::Back(key, conversation)));
     }
 
-    fn member(&self) -> &Member {
+    fn member(&self) -> &Arc<Member> {
         self.team.member(self.number)
     }
 }

@@ -86,7 +86,7 @@ impl Clients {
     fn rouse(&self, events: &Events, floor: &mut Floor) {
         for event in events.iter() {
             match event {
-                Event::Client { place, ended } => floor.rouse(place, ended),
+                Event::Client { place, more_behind } => floor.rouse(place, more_behind),
                 Event::Bell => {
                     self.bell.silence();
                     floor.rouse_marked();
@@ -144,6 +144,7 @@ impl Clients {
             match Buffers::of_this_thread(|buffers| conversation.advance(socket, buffers)) {
                 Wait::Readable => return self.rest(client, Interest::Input),
                 Wait::Writable => return self.rest(client, Interest::Output),
+                Wait::Wakeup => return self.rest(client, Interest::None),
                 Wait::Blocking if !ran => {
                     ran = true;
                     Buffers::of_this_thread(|buffers| conversation.run(buffers));
@@ -170,7 +171,7 @@ impl Clients {
         let renewed = self.poller.renew(&client.socket, client.place, interest);
         let mut floor = self.floor();
         if renewed.is_ok() {
-            floor.rest(client, interest);
+            floor.rest(client);
         } else {
             client.conversation.lose();
             floor.queue(client);

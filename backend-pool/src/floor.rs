@@ -6,8 +6,6 @@ use std::net::TcpStream;
 use common::Conversation;
 use slab::Slab;
 
-use crate::poller::Interest;
-
 /// Where the clients of a pool are. One that rests is in its place. One that is ready stands in the queue, and
 /// one that is at work is a job's; their places are empty, and what happens to them meanwhile is noted there,
 /// and looked at when they go to rest.
@@ -32,8 +30,9 @@ struct Place {
     client: Option<Box<Client>>,
     /// Whether something has happened since the client was taken from the queue.
     news: bool,
-    /// Whether its input has come to an end, which stands behind the last bytes and makes no further event.
-    ended: bool,
+    /// Whether the end of its input or urgent data have come, which make no further event, and the conversation has not
+    /// been told.
+    more_behind: bool,
 }
 
 impl Floor {
@@ -41,7 +40,7 @@ impl Floor {
     pub(crate) fn add(&mut self, socket: TcpStream, conversation: Conversation) -> &Client {
         let entry = self.places.vacant_entry();
         let client = Box::new(Client { place: entry.key(), socket, conversation });
-        entry.insert(Place { client: None, news: false, ended: false }).client.insert(client)
+        entry.insert(Place { client: None, news: false, more_behind: false }).client.insert(client)
     }
 
     /// Lets a client go, who may be in its place.
@@ -51,9 +50,9 @@ impl Floor {
 
     /// Something has happened to the client in this place. That one may have left in the meantime, and another
     /// may have come, whom it does no harm.
-    pub(crate) fn rouse(&mut self, place: usize, ended: bool) {
+    pub(crate) fn rouse(&mut self, place: usize, more_behind: bool) {
         let Some(place) = self.places.get_mut(place) else { return };
-        place.ended |= ended;
+        place.more_behind |= more_behind;
         match place.client.take() {
             Some(client) => self.ready.push_back(client),
             None => place.news = true,
@@ -68,10 +67,9 @@ impl Floor {
     }
 
     /// Lays a client to rest until what it waits for has happened, if that has not happened already.
-    pub(crate) fn rest(&mut self, client: Box<Client>, interest: Interest) {
+    pub(crate) fn rest(&mut self, client: Box<Client>) {
         let Some(place) = self.places.get_mut(client.place) else { return };
-        let ended = interest == Interest::Input && std::mem::take(&mut place.ended);
-        if ended || place.news || client.conversation.is_marked() {
+        if place.news || client.conversation.is_marked() {
             self.ready.push_back(client);
         } else {
             place.client = Some(client);
@@ -91,9 +89,12 @@ impl Floor {
     /// The next to be served, as long as the round lasts.
     pub(crate) fn next(&mut self) -> Option<Box<Client>> {
         self.round = self.round.checked_sub(1)?;
-        let next = self.ready.pop_front()?;
+        let mut next = self.ready.pop_front()?;
         if let Some(place) = self.places.get_mut(next.place) {
             place.news = false;
+            if std::mem::take(&mut place.more_behind) {
+                next.conversation.more_behind();
+            }
         }
         Some(next)
     }

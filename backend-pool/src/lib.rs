@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::thread;
 
 use common::{
-    Accepting, Acceptor, Admission, Backend, Bell, BlockingHandlers, Capabilities, Report, Server, Service,
-    Stop, Workers, accept_nonblocking,
+    Backend, BlockingHandlers, Capabilities, Report, STACK_SIZE, Server, Service, Stop, Workers,
+    accept_nonblocking,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -48,7 +48,10 @@ impl Backend for Pool {
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
         match start(workers) {
             Ok(clients) => {
-                let report = server.close(accept(&listener, acceptor, &clients));
+                let accepted = acceptor.accept_all(&listener, accept_nonblocking, |socket, conversation| {
+                    clients.add(socket, conversation);
+                });
+                let report = server.close(accepted);
                 clients.dismiss();
                 report
             }
@@ -69,25 +72,9 @@ fn start(workers: usize) -> io::Result<Arc<Clients>> {
 fn pool(workers: usize) -> io::Result<ThreadPool> {
     let pool = ThreadPoolBuilder::new()
         .num_threads(workers)
+        .stack_size(STACK_SIZE)
         .thread_name(|number| format!("pool-{}", number + 1))
         // Without a handler, rayon ends the process when a job panics. A session's panic never gets here.
         .panic_handler(|_| tracing::error!("a job of the pool has panicked; its connections are lost"));
     pool.build().map_err(io::Error::other)
-}
-
-/// Hands each client to the pool, until the server stops.
-fn accept(listener: &TcpListener, mut acceptor: Acceptor, clients: &Arc<Clients>) -> io::Result<()> {
-    let bell = Bell::new()?;
-    acceptor.register(&bell.waker());
-    loop {
-        match acceptor.what_now() {
-            Accepting::Accept => match acceptor.admit(accept_nonblocking(listener)) {
-                Admission::Client(socket, conversation) => clients.add(socket, conversation),
-                Admission::None => {}
-                Admission::Nobody => bell.wait_readable(listener)?,
-            },
-            Accepting::Wait => bell.wait()?,
-            Accepting::Stopped => return acceptor.close(),
-        }
-    }
 }

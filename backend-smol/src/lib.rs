@@ -1,7 +1,7 @@
 //! A task for each connection, on smol: an executor of its own, on as many threads as there are cores.
 //!
 //! Choose it for many clients that mostly wait, with the smallest of the asynchronous runtimes. A handler
-//! that may block runs on smol's pool of blocking threads.
+//! that may block runs on threads made for it.
 
 use std::future::poll_fn;
 use std::io;
@@ -11,8 +11,8 @@ use std::task::{Context, Poll, ready};
 use std::thread;
 
 use common::{
-    Accepting, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Report,
-    Server, Service, Stop, Wait, Workers, accept_nonblocking,
+    Accepting, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Failure,
+    Report, STACK_SIZE, Server, Service, Stop, Wait, Workers, accept_nonblocking,
 };
 use smol::channel::{Receiver, bounded};
 use smol::future::yield_now;
@@ -43,18 +43,29 @@ impl Backend for Smol {
         // When `_running` is dropped, the workers end.
         let (_running, ended) = bounded(1);
         let executor = Arc::new(Executor::new());
-        let served = start_workers(workers, &executor, &ended)
+        let served = start_workers(workers, &executor, &ended, &server.failure())
             .and_then(|()| smol::block_on(accept(Async::new(listener)?, acceptor, &executor)));
         server.close(served)
     }
 }
 
-/// Starts the threads that run the tasks. They are not waited for at the end: a handler may hold one.
-fn start_workers(count: usize, executor: &Arc<Executor<'static>>, ended: &Receiver<()>) -> io::Result<()> {
+/// Starts the threads that run the tasks. They are not waited for at the end: a handler may hold one. A task that panics
+/// ends its thread, and so the server; a session's panic never gets there.
+fn start_workers(
+    count: usize,
+    executor: &Arc<Executor<'static>>,
+    ended: &Receiver<()>,
+    failure: &Failure,
+) -> io::Result<()> {
     for number in 1..=count {
-        let (executor, ended) = (Arc::clone(executor), ended.clone());
-        let worker = thread::Builder::new().name(format!("smol-{number}"));
-        worker.spawn(move || smol::block_on(executor.run(ended.recv())))?;
+        let (executor, ended, failure) = (Arc::clone(executor), ended.clone(), failure.clone());
+        let worker = thread::Builder::new().name(format!("smol-{number}")).stack_size(STACK_SIZE);
+        worker.spawn(move || {
+            failure.watch(|| {
+                let _ = smol::block_on(executor.run(ended.recv())); // an error is what ends it
+                Ok(())
+            });
+        })?;
     }
     Ok(())
 }
@@ -77,7 +88,7 @@ async fn accept(
                     Admission::Nobody => ready!(listener.poll_readable(cx))?,
                 },
                 Accepting::Wait => return Poll::Pending,
-                Accepting::Stopped => return Poll::Ready(acceptor.close()),
+                Accepting::Stopped => return Poll::Ready(Ok(())),
             }
         }
     })
@@ -90,14 +101,8 @@ async fn serve(socket: TcpStream, mut conversation: Conversation) {
     let Ok(socket) = Async::new_nonblocking(socket) else { return };
     loop {
         match poll_fn(|cx| advance(&socket, &mut conversation, cx)).await {
-            Wait::Readable | Wait::Writable | Wait::Turn => yield_now().await,
-            Wait::Blocking => {
-                conversation = smol::unblock(|| {
-                    Buffers::of_this_thread(|buffers| conversation.run(buffers));
-                    conversation
-                })
-                .await;
-            }
+            Wait::Readable | Wait::Writable | Wait::Wakeup | Wait::Turn => yield_now().await,
+            Wait::Blocking => conversation = conversation.offloaded().await,
             Wait::Over => break,
         }
     }
@@ -116,6 +121,7 @@ fn advance(socket: &Async<TcpStream>, conversation: &mut Conversation, cx: &mut 
         let ready = match wait {
             Wait::Readable => ready!(socket.poll_readable(cx)),
             Wait::Writable => ready!(socket.poll_writable(cx)),
+            Wait::Wakeup => return Poll::Pending,
             Wait::Turn | Wait::Blocking | Wait::Over => return Poll::Ready(wait),
         };
         if ready.is_err() {

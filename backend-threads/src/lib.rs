@@ -3,6 +3,9 @@
 //!
 //! Choose it for handlers that block, and for up to a few thousand clients. Each costs a stack, of which
 //! some 12 KiB are touched, and each message a switch of threads.
+//!
+//! The threads are woken by `SIGURG` when a deadline passes or the server stops, as [`Interrupt`] explains; a program
+//! that embeds the server leaves that signal alone.
 
 mod limit;
 
@@ -12,17 +15,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use common::{
-    Accepting, Acceptor, Admission, Backend, Bell, BlockingHandlers, Buffers, Capabilities, Conversation,
-    Interrupt, Report, Server, Service, Stop, Workers, blocking,
+    Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Interrupt, Limits, Report, STACK_SIZE,
+    Server, Service, Stop, Workers, accept_blocking, blocking,
 };
 
 /// A thread for each connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Threads;
-
-/// The stack of a connection's thread, in bytes, unless the service asks for another. The built-in handlers
-/// were seen to run on half of it in a release build, and pages that are not touched cost nothing.
-const STACK_SIZE: usize = 128 * 1024;
 
 /// What a thread reads at once, in bytes: a page. It stays with the thread while that waits.
 const READ: usize = 4096;
@@ -35,7 +34,7 @@ impl Backend for Threads {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             model: "a thread for each connection",
-            max_connections: Some(limit::max_threads()),
+            max_connections: Some(limit::max_threads(STACK_SIZE)),
             workers: Workers::PerConnection,
             blocking_handlers: BlockingHandlers::OwnThread,
             legacy: None,
@@ -44,26 +43,21 @@ impl Backend for Threads {
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let stack_size = service.stack_size.map_or(STACK_SIZE, Into::into);
-        let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        server.close(accept(listener, acceptor, stack_size))
+        let (server, acceptor) = Server::open(self, &listener, limited(service, stack_size), stop)?;
+        server.close(acceptor.accept_all(&listener, accept_blocking, |socket, conversation| {
+            spawn(Client { socket, conversation }, stack_size);
+        }))
     }
 }
 
-/// Gives each client a thread, until the server stops.
-fn accept(listener: TcpListener, mut acceptor: Acceptor, stack_size: usize) -> io::Result<()> {
-    let bell = Bell::new()?;
-    acceptor.register(&bell.waker());
-    loop {
-        match acceptor.what_now() {
-            Accepting::Accept => match acceptor.admit(listener.accept()) {
-                Admission::Client(socket, conversation) => spawn(Client { socket, conversation }, stack_size),
-                Admission::None => {}
-                Admission::Nobody => bell.wait_readable(&listener)?,
-            },
-            Accepting::Wait => bell.wait()?,
-            Accepting::Stopped => return acceptor.close(),
-        }
+/// The service with no more connections than there may be threads with such stacks.
+fn limited(service: Arc<Service>, stack_size: usize) -> Arc<Service> {
+    let most = limit::max_threads(stack_size);
+    if service.limits.max_connections <= most {
+        return service;
     }
+    let limits = Limits { max_connections: most, ..service.limits };
+    Arc::new(Service::clone(&service).with_limits(limits))
 }
 
 struct Client {

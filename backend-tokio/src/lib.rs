@@ -2,25 +2,26 @@
 //! cores.
 //!
 //! Choose it for many clients that mostly wait, above all where tokio is there already. A handler that may
-//! block runs on tokio's pool of blocking threads. From within a task, `serve` is to be called by
+//! block runs on threads made for it. From within a task, `serve` is to be called by
 //! `spawn_blocking`, as everything that blocks.
 
 mod socket;
 
 use std::future::poll_fn;
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use common::{
     Accepting, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Report,
-    Server, Service, Stop, Wait, Workers,
+    STACK_SIZE, Server, Service, Stop, Wait, Workers, accept_nonblocking,
 };
+use tokio::io::Interest;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task;
 
-use crate::socket::{Polled, Socket};
+use crate::socket::Socket;
 
 /// A task for each connection, on tokio.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,25 +59,28 @@ impl Backend for Tokio {
 
 /// A runtime of this server's own: the number of workers is its own affair, and so is its end.
 fn runtime(workers: usize) -> io::Result<Runtime> {
-    Builder::new_multi_thread().worker_threads(workers).thread_name("tokio").enable_io().build()
+    Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name("tokio")
+        .thread_stack_size(STACK_SIZE)
+        .enable_io()
+        .build()
 }
 
 /// Gives each client a task, until the server stops.
 async fn accept(listener: TcpListener, mut acceptor: Acceptor) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let listener = socket::register(listener, Interest::READABLE)?;
     poll_fn(|cx| {
         acceptor.register(cx.waker());
         loop {
             match acceptor.what_now() {
-                Accepting::Accept => {
-                    let accepted = ready!(listener.poll_accept(cx));
-                    let accepted = accepted.map(|(socket, client)| (Socket(socket), client));
-                    if let Admission::Client(socket, conversation) = acceptor.admit(accepted) {
-                        task::spawn(serve(socket, conversation));
-                    }
-                }
+                Accepting::Accept => match acceptor.admit(accept_nonblocking(listener.get_ref())) {
+                    Admission::Client(socket, conversation) => drop(task::spawn(serve(socket, conversation))),
+                    Admission::None => {}
+                    Admission::Nobody => ready!(listener.poll_read_ready(cx))?.clear_ready(),
+                },
                 Accepting::Wait => return Poll::Pending,
-                Accepting::Stopped => return Poll::Ready(acceptor.close()),
+                Accepting::Stopped => return Poll::Ready(Ok(())),
             }
         }
     })
@@ -84,34 +88,31 @@ async fn accept(listener: TcpListener, mut acceptor: Acceptor) -> io::Result<()>
 }
 
 /// Serves a client, to its end.
-async fn serve(mut socket: Socket, mut conversation: Conversation) {
+async fn serve(socket: TcpStream, mut conversation: Conversation) {
+    // Where the reactor can't take it, the conversation is dropped with it, and counted as lost.
+    let Ok(socket) = Socket::new(socket) else { return };
     loop {
-        match poll_fn(|cx| advance(&mut socket, &mut conversation, cx)).await {
-            Wait::Readable | Wait::Writable | Wait::Turn => task::yield_now().await,
-            Wait::Blocking => {
-                let run = task::spawn_blocking(|| {
-                    Buffers::of_this_thread(|buffers| conversation.run(buffers));
-                    conversation
-                });
-                // Where it can't be run, the conversation is dropped, and counted as lost.
-                let Ok(back) = run.await else { return };
-                conversation = back;
-            }
+        match poll_fn(|cx| advance(&socket, &mut conversation, cx)).await {
+            Wait::Readable | Wait::Writable | Wait::Wakeup | Wait::Turn => task::yield_now().await,
+            Wait::Blocking => conversation = conversation.offloaded().await,
             Wait::Over => return conversation.end(socket),
         }
     }
 }
 
 /// Goes on with a conversation until it needs something else than its socket.
-fn advance(socket: &mut Socket, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
+fn advance(socket: &Socket, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
     conversation.register(cx.waker());
     loop {
-        let mut polled = Polled::new(socket, cx);
+        if socket.has_more_behind() {
+            conversation.more_behind();
+        }
         // The thread's buffers are lent for the advance alone, never across an await.
-        let wait = Buffers::of_this_thread(|buffers| conversation.advance(&mut polled, buffers));
+        let wait = Buffers::of_this_thread(|buffers| conversation.advance(&mut &*socket, buffers));
         let ready = match wait {
-            Wait::Readable => ready!(socket.0.poll_read_ready(cx)),
-            Wait::Writable => ready!(socket.0.poll_write_ready(cx)),
+            Wait::Readable => ready!(socket.poll_read_ready(cx)),
+            Wait::Writable => ready!(socket.poll_write_ready(cx)),
+            Wait::Wakeup => return Poll::Pending,
             Wait::Turn | Wait::Blocking | Wait::Over => return Poll::Ready(wait),
         };
         if ready.is_err() {

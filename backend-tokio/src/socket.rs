@@ -1,56 +1,86 @@
-//! tokio's sockets, as common wants them.
+//! A socket at tokio's reactor.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
-/// A socket of tokio's.
-pub(crate) struct Socket(pub(crate) TcpStream);
-
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl TryFrom<Socket> for OwnedFd {
-    type Error = io::Error;
-
-    fn try_from(socket: Socket) -> io::Result<Self> {
-        socket.0.into_std().map(Self::from)
-    }
-}
-
-/// A socket within a poll: what would block there wakes the task when it can go on.
+/// A socket at tokio's reactor. What would block is to be waited for.
 ///
-/// It reads by `poll_read`, which knows from a short read that there is no more, so that the task can wait
-/// for more at once; after a `try_read` it would have to try once more, with a system call for each message.
-pub(crate) struct Polled<'a, 'b> {
-    socket: &'a mut TcpStream,
-    cx: &'a mut Context<'b>,
-}
+/// tokio's own `TcpStream` takes a short read for proof that there is no more, and so forgets what stands behind
+/// urgent data. This one asks the reactor whether there are any.
+pub(crate) struct Socket(AsyncFd<TcpStream>);
 
-impl<'a, 'b> Polled<'a, 'b> {
-    pub(crate) fn new(socket: &'a mut Socket, cx: &'a mut Context<'b>) -> Self {
-        Self { socket: &mut socket.0, cx }
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const URGENT: Interest = Interest::PRIORITY;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const URGENT: Interest = Interest::READABLE;
+
+impl Socket {
+    /// # Errors
+    /// If the reactor can't take it.
+    pub(crate) fn new(socket: TcpStream) -> io::Result<Self> {
+        let interest = Interest::READABLE.add(Interest::WRITABLE).add(URGENT);
+        register(socket, interest).map(Self)
+    }
+
+    /// Whether the reactor was told of urgent data, or of the end of the input.
+    pub(crate) fn has_more_behind(&self) -> bool {
+        self.0.try_io(URGENT, |_| Ok(())).is_ok()
+    }
+
+    /// Waits until it can be read.
+    pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(ready!(self.0.poll_read_ready(cx)).map(drop))
+    }
+
+    /// Waits until it can be written.
+    pub(crate) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(ready!(self.0.poll_write_ready(cx)).map(drop))
+    }
+
+    /// The reactor is to tell of new urgent data only.
+    fn forget_urgent_data(&self) {
+        let _ = self.0.try_io(URGENT, |_| would_block::<()>());
     }
 }
 
-impl Read for Polled<'_, '_> {
+/// Has the reactor tell of a socket.
+#[expect(unsafe_code, reason = "tokio can't tell that a socket stays open as long as it is registered")]
+pub(crate) fn register<T: AsRawFd + Into<OwnedFd>>(socket: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+    // SAFETY: a socket owns its descriptor, which stays the same until the socket is dropped or taken out.
+    Ok(unsafe { AsyncFd::register_with_interest(socket, interest)? })
+}
+
+impl Read for &Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut buffer = ReadBuf::new(buffer);
-        let poll = Pin::new(&mut *self.socket).poll_read(self.cx, &mut buffer);
-        unblocked(poll).map(|()| buffer.filled().len())
+        let length = buffer.len();
+        let mut last = None;
+        let read = self.0.try_io(Interest::READABLE, |mut socket| {
+            let count = socket.read(buffer)?;
+            if (1..length).contains(&count) && !self.has_more_behind() {
+                // As if it would block already: so the reactor is asked for more without another call.
+                last = Some(count);
+                return would_block();
+            }
+            Ok(count)
+        });
+        if let Some(count) = last {
+            return Ok(count);
+        }
+        if read.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+            self.forget_urgent_data();
+        }
+        read
     }
 }
 
-impl Write for Polled<'_, '_> {
+impl Write for &Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        unblocked(Pin::new(&mut *self.socket).poll_write(self.cx, bytes))
+        self.0.try_io(Interest::WRITABLE, |mut socket| socket.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -58,15 +88,18 @@ impl Write for Polled<'_, '_> {
     }
 }
 
-impl AsFd for Polled<'_, '_> {
+impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.0.as_fd()
     }
 }
 
-fn unblocked<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
-    match poll {
-        Poll::Ready(result) => result,
-        Poll::Pending => Err(ErrorKind::WouldBlock.into()),
+impl From<Socket> for OwnedFd {
+    fn from(socket: Socket) -> Self {
+        socket.0.into_inner().into()
     }
+}
+
+fn would_block<T>() -> io::Result<T> {
+    Err(ErrorKind::WouldBlock.into())
 }

@@ -1,78 +1,65 @@
 //! The door: the listener, with the worker that accepts.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::net::{TcpListener, TcpStream};
 
-use common::{Accepting, Acceptor, Admission, Bell, Conversation};
-use rustix::io::Errno;
-use rustix::net::getpeername;
+use common::{Accepting, Acceptor, Conversation, Member, accept_blocking};
 
 use crate::ring::Ring;
 
 /// The listener, with the worker that accepts. When it is dropped the listener is closed, and then the server
 /// told.
+///
+/// The ring only waits for clients. They are accepted by calls that don't block, as by the other backends: what the
+/// kernel would accept by itself depends on whether the listener blocks, which somebody who shares it may change, and
+/// it would not tell their addresses.
 pub(crate) struct Door {
     listener: TcpListener,
     acceptor: Acceptor,
-    /// Whether the kernel accepts, and whether it has been told not to.
-    accepting: bool,
+    /// Whether the ring tells of clients before it, and whether it was told not to.
+    watched: bool,
     cancelled: bool,
 }
 
 impl Door {
-    /// # Errors
-    /// If the listener is none.
-    pub(crate) fn new(listener: TcpListener, acceptor: Acceptor) -> io::Result<Self> {
-        listener.set_nonblocking(false)?; // else the kernel fails rather than waits
-        Ok(Self { listener, acceptor, accepting: false, cancelled: false })
+    pub(crate) fn new(listener: TcpListener, acceptor: Acceptor) -> Self {
+        Self { listener, acceptor, watched: false, cancelled: false }
     }
 
-    /// Has `bell` rung when there is news of the door.
-    pub(crate) fn register(&self, bell: &Arc<Bell>) {
-        self.acceptor.register(&bell.waker());
+    /// Has `worker` woken when there is news of the door.
+    pub(crate) fn register(&self, worker: &Member) {
+        self.acceptor.register(&worker.bell().waker());
     }
 
-    /// The kernel has accepted somebody, or failed to; `more` if it goes on.
-    pub(crate) fn accepted(
-        &mut self,
-        client: io::Result<OwnedFd>,
-        more: bool,
-    ) -> Option<(TcpStream, Conversation)> {
-        self.accepting = more;
-        let client = match client {
-            // Who has gone already has no address any more. That is no failure to accept.
-            Ok(socket) => Ok(with_address(socket)?),
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::CANCELED) => return None,
-            Err(error) => Err(error),
-        };
-        match self.acceptor.admit(client) {
-            Admission::Client(socket, conversation) => Some((socket, conversation)),
-            Admission::None | Admission::Nobody => None,
+    /// The ring has told of clients, or failed to wait for them.
+    pub(crate) fn told(&mut self, result: io::Result<()>) {
+        self.watched = false;
+        if let Err(error) = result
+            && !self.cancelled
+        {
+            self.acceptor.fail(error);
         }
     }
 
-    /// Has the kernel accept or not, as it should be. Tells whether the server goes on.
-    pub(crate) fn see_to(&mut self, ring: &mut Ring) -> bool {
-        let wanted = self.acceptor.what_now();
-        match wanted {
-            Accepting::Accept if !self.accepting => {
-                (self.accepting, self.cancelled) = (true, false);
-                ring.accept(&self.listener, !self.acceptor.accepts_singly());
+    /// Lets in who stands before it, up to so many that others have their turn as well, and has the ring tell of more
+    /// as long as there may be more. Tells whether the server goes on.
+    pub(crate) fn accept(&mut self, ring: &mut Ring, admit: impl FnMut(TcpStream, Conversation)) -> bool {
+        match self.acceptor.accept_turn(|| accept_blocking(&self.listener), admit) {
+            Accepting::Accept if !self.watched => {
+                self.watched = true;
+                ring.watch_listener(&self.listener);
+                true
             }
-            Accepting::Wait | Accepting::Stopped if self.accepting && !self.cancelled => {
-                self.cancelled = true;
-                ring.cancel_accept();
+            // A watch that is left while nobody may be accepted tells once, and is not renewed.
+            Accepting::Accept | Accepting::Wait => true,
+            // As long as the ring waits for the listener, that is not closed.
+            Accepting::Stopped if self.watched => {
+                if !std::mem::replace(&mut self.cancelled, true) {
+                    ring.cancel_listener();
+                }
+                true
             }
-            Accepting::Accept | Accepting::Wait | Accepting::Stopped => {}
+            Accepting::Stopped => false,
         }
-        wanted != Accepting::Stopped || self.accepting
     }
-}
-
-/// The client with its address, which the kernel doesn't tell where it accepts many.
-fn with_address(socket: OwnedFd) -> Option<(TcpStream, SocketAddr)> {
-    let address = getpeername(&socket).ok().flatten()?.try_into().ok()?;
-    Some((socket.into(), address))
 }

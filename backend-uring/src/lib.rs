@@ -47,9 +47,7 @@ impl Backend for Uring {
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let workers = service.worker_count();
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        match Door::new(listener, acceptor) {
-            Ok(door) => Team::serve(server, self.name(), workers, door, Worker::new, Worker::work),
-            Err(error) => server.close(Err(error)),
-        }
+        let door = Door::new(listener, acceptor);
+        Team::serve(server, self.name(), workers, door, Worker::new, Worker::work)
     }
 }

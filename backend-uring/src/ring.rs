@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use common::Output;
 use io_uring::types::Fd;
@@ -24,7 +24,7 @@ pub(crate) struct Ring {
 
 /// What the kernel says is done. `more` is whether the same operation will complete again.
 pub(crate) enum Completion {
-    Accepted { client: io::Result<OwnedFd>, more: bool },
+    Listener { result: io::Result<()> },
     Received { place: usize, received: io::Result<Received>, more: bool },
     Sent { place: usize, output: Output, sent: io::Result<usize> },
     Rung { more: bool },
@@ -40,7 +40,7 @@ pub(crate) struct Received {
 #[derive(Clone, Copy)]
 struct Token(u64);
 
-const ACCEPT: u64 = 0;
+const LISTENER: u64 = 0;
 const RECEIVE: u64 = 1;
 const SEND: u64 = 2;
 const BELL: u64 = 3;
@@ -79,17 +79,15 @@ impl Ring {
         self.ring.submitter().register_enable_rings()
     }
 
-    /// Accepts one client, or all that come.
-    pub(crate) fn accept(&mut self, listener: impl AsFd, all: bool) {
-        let fd = descriptor(listener.as_fd());
-        let entry = if all {
-            opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC).build()
-        } else {
-            opcode::Accept::new(fd, std::ptr::null_mut(), std::ptr::null_mut())
-                .flags(libc::SOCK_CLOEXEC)
-                .build()
-        };
-        self.push(entry, Token::new(ACCEPT, 0, 0));
+    /// Waits once for clients.
+    pub(crate) fn watch_listener(&mut self, listener: impl AsFd) {
+        let poll = opcode::PollAdd::new(descriptor(listener.as_fd()), libc::POLLIN as u32);
+        self.push(poll.build(), Token::new(LISTENER, 0, 0));
+    }
+
+    /// Ends the waiting for clients.
+    pub(crate) fn cancel_listener(&mut self) {
+        self.cancel(Token::new(LISTENER, 0, 0));
     }
 
     /// Receives all that comes for the client in this place.
@@ -112,11 +110,6 @@ impl Ring {
     pub(crate) fn watch(&mut self, bell: impl AsFd) {
         let poll = opcode::PollAdd::new(descriptor(bell.as_fd()), libc::POLLIN as u32);
         self.push(poll.multi(true).build(), Token::new(BELL, 0, 0));
-    }
-
-    /// Ends the accepting.
-    pub(crate) fn cancel_accept(&mut self) {
-        self.cancel(Token::new(ACCEPT, 0, 0));
     }
 
     /// Ends the receiving for the client in this place.
@@ -153,7 +146,7 @@ impl Ring {
                 usize::try_from(entry.result()).map_err(|_| io::Error::from_raw_os_error(-entry.result()));
             let more = cqueue::more(entry.flags());
             return Some(match kind {
-                ACCEPT => Completion::Accepted { client: result.map(|_| own(entry.result())), more },
+                LISTENER => Completion::Listener { result: result.map(drop) },
                 RECEIVE => {
                     let buffer = cqueue::buffer_select(entry.flags());
                     let received = result.map(|count| Received { buffer, count });
@@ -247,12 +240,6 @@ fn unsupported(why: &str) -> io::Error {
 
 fn descriptor(descriptor: BorrowedFd<'_>) -> Fd {
     Fd(descriptor.as_raw_fd())
-}
-
-#[expect(unsafe_code, reason = "the kernel hands over a bare number")]
-fn own(descriptor: i32) -> OwnedFd {
-    // SAFETY: the kernel has just opened it for this process, and nobody else knows it.
-    unsafe { OwnedFd::from_raw_fd(descriptor) }
 }
 
 #[cfg(test)]

@@ -52,20 +52,17 @@ impl Worker {
     pub(crate) fn new(team: Arc<Team>, number: usize, door: Option<Door>) -> io::Result<Self> {
         let ring = Ring::new()?;
         if let Some(door) = &door {
-            door.register(team.member(number).bell());
+            door.register(team.member(number));
         }
         let (clients, turns, sends, round, buffers) = Default::default();
         Ok(Self { team, number, ring, clients, turns, sends, round, buffers, door })
     }
 
     /// Works until the team is dismissed.
-    pub(crate) fn work(mut self) {
-        if let Err(error) = self.ring.enable() {
-            tracing::error!(%error, "a ring can't be used; its worker ends");
-            return;
-        }
+    pub(crate) fn work(mut self) -> io::Result<()> {
+        self.ring.enable()?;
         self.ring.watch(self.team.member(self.number).bell());
-        self.see_to_door();
+        self.open_door();
         while !self.team.is_dismissed() {
             let waiting = self.turns.len();
             if let Err(error) = self.ring.submit(waiting == 0) {
@@ -87,6 +84,7 @@ impl Worker {
                 self.answer_bell();
             }
         }
+        Ok(())
     }
 
     /// Sees to all that is done. Tells whether the bell has rung.
@@ -102,15 +100,11 @@ impl Worker {
                     let step = conversation.sent(output, sent, &mut self.buffers);
                     self.follow(place, step);
                 }
-                Completion::Accepted { client, more } => {
-                    let client = self.door.as_mut().and_then(|door| door.accepted(client, more));
-                    if let Some((socket, conversation)) = client
-                        && let Some((socket, conversation)) =
-                            self.team.hand_out(self.number, socket, conversation)
-                    {
-                        self.take_in(socket, conversation);
+                Completion::Listener { result } => {
+                    if let Some(door) = &mut self.door {
+                        door.told(result);
                     }
-                    self.see_to_door();
+                    self.open_door();
                 }
                 Completion::Rung { more } => {
                     rung = true;
@@ -162,26 +156,36 @@ impl Worker {
                 }
             }
         }
-        let is_marked = |client: &Place| {
-            client.conversation.as_ref().is_some_and(|conversation| conversation.is_marked())
-        };
-        let marked = self.clients.iter().filter(|(_, client)| is_marked(client)).map(|(place, _)| place);
-        for place in marked.collect::<Vec<_>>() {
-            self.go_on(place);
+        if self.member().has_marked() {
+            let is_marked = |client: &Place| {
+                client.conversation.as_ref().is_some_and(|conversation| conversation.is_marked())
+            };
+            let marked = self.clients.iter().filter(|(_, client)| is_marked(client)).map(|(place, _)| place);
+            for place in marked.collect::<Vec<_>>() {
+                self.go_on(place);
+            }
         }
-        self.see_to_door();
+        self.open_door();
     }
 
-    fn see_to_door(&mut self) {
-        if let Some(door) = &mut self.door
-            && !door.see_to(&mut self.ring)
-        {
+    /// Lets in who stands before the door, and hands out those who are for others.
+    fn open_door(&mut self) {
+        let Some(door) = &mut self.door else { return };
+        let mut own = Vec::new();
+        let (team, number) = (&self.team, self.number);
+        let goes_on = door.accept(&mut self.ring, |socket, conversation| {
+            own.extend(team.hand_out(number, socket, conversation));
+        });
+        if !goes_on {
             self.door = None;
+        }
+        for (socket, conversation) in own {
+            self.take_in(socket, conversation);
         }
     }
 
     fn take_in(&mut self, socket: TcpStream, conversation: Conversation) {
-        conversation.register(&self.member().bell().waker());
+        conversation.register(&self.member().waker());
         let conversation = Some(conversation);
         let client = Place { conversation, socket, sending: None, receiving: Receiving::No, waits: false };
         let place = self.clients.insert(client);
@@ -274,16 +278,12 @@ impl Worker {
     }
 
     /// Has the handler called where it may block, and the conversation sent back.
-    fn run_elsewhere(&self, place: usize, mut conversation: Conversation) {
-        let (team, number) = (Arc::clone(&self.team), self.number);
-        let run = move || {
-            Buffers::of_this_thread(|buffers| conversation.run(buffers));
-            team.member(number).send(Post::Back(place, conversation));
-        };
-        blocking::unblock(run).detach();
+    fn run_elsewhere(&self, place: usize, conversation: Conversation) {
+        let member = Arc::clone(self.member());
+        conversation.offload(move |conversation| member.send(Post::Back(place, conversation)));
     }
 
-    fn member(&self) -> &Member {
+    fn member(&self) -> &Arc<Member> {
         self.team.member(self.number)
     }
 }

@@ -88,7 +88,7 @@ impl Core {
         let service = Arc::new(Service::framed(Arc::new(Echo), framing));
         let (now, mut out) = (Instant::now(), Outbox::new());
         let mut connection = Connection::new(service, SocketAddr::from(([127, 0, 0, 1], 1)), now);
-        connection.run(&mut out, now);
+        connection.run(&mut out, || now);
         Self { connection, out, now }
     }
 
@@ -96,7 +96,7 @@ impl Core {
     pub fn answer(&mut self, input: &[u8]) -> usize {
         let mut said = 0;
         for read in input.chunks(MAX_READ) {
-            self.connection.receive(read, &mut self.out, self.now);
+            self.connection.receive(read, &mut self.out, || self.now);
             loop {
                 match self.connection.what_now(&mut self.out) {
                     Next::Write => {
@@ -104,7 +104,7 @@ impl Core {
                         self.connection.wrote(count, &mut self.out, self.now);
                         said += count;
                     }
-                    Next::Run => self.connection.run(&mut self.out, self.now),
+                    Next::Run => self.connection.run(&mut self.out, || self.now),
                     Next::Read | Next::Done(_) => break,
                 }
             }

@@ -52,14 +52,14 @@ impl Session for Echo {
 /// Has `input` answered once, and says how many messages were.
 fn round(connection: &mut Connection, input: &[u8], out: &mut Outbox, now: Instant) -> u64 {
     let before = connection.messages();
-    connection.receive(input, out, now);
+    connection.receive(input, out, || now);
     loop {
         match connection.what_now(out) {
             Next::Write => {
                 let count = connection.output(out).len();
                 connection.wrote(count, out, now);
             }
-            Next::Run => connection.run(out, now),
+            Next::Run => connection.run(out, || now),
             Next::Read => return connection.messages() - before,
             Next::Done(reason) => panic!("ended: {reason}"),
         }
@@ -71,7 +71,7 @@ fn allocations_of_rounds(framing: Framing, input: &[u8], messages: u64) -> usize
     let now = Instant::now();
     let mut out = Outbox::new();
     let mut connection = Connection::new(service, ([127, 0, 0, 1], 1).into(), now);
-    connection.run(&mut out, now);
+    connection.run(&mut out, || now);
     // The first round gives the worker's outbox its memory.
     assert_eq!(round(&mut connection, input, &mut out, now), messages);
     let before = ALLOCATIONS.get();

@@ -20,10 +20,10 @@ pub(crate) fn foretell(service: Service, input: &[u8]) -> (Vec<u8>, CloseReason)
                 connection.wrote(output.len(), &mut out, now);
                 said.extend(output);
             }
-            Next::Run => connection.run(&mut out, now),
+            Next::Run => connection.run(&mut out, || now),
             Next::Read => match pieces.next() {
-                Some(piece) => connection.receive(piece, &mut out, now),
-                None => connection.end_of_input(&mut out, now),
+                Some(piece) => connection.receive(piece, &mut out, || now),
+                None => connection.end_of_input(&mut out, || now),
             },
             Next::Done(reason) => return (said, reason),
         }

@@ -20,9 +20,9 @@ fn talk(handler: impl Handler + 'static, framing: Framing, reads: &[&[u8]]) -> (
                 connection.wrote(output.len(), &mut out, now);
                 said.extend(output);
             }
-            Next::Run => connection.run(&mut out, now),
+            Next::Run => connection.run(&mut out, || now),
             Next::Read => match reads.next() {
-                Some(read) => connection.receive(read, &mut out, now),
+                Some(read) => connection.receive(read, &mut out, || now),
                 None => return (String::from_utf8_lossy(&said).into_owned(), false),
             },
             Next::Done(_) => return (String::from_utf8_lossy(&said).into_owned(), true),

@@ -111,7 +111,11 @@ impl<R: Read> Replies<R> {
                 Decoded::Broken(error) => {
                     return Err(io::Error::new(ErrorKind::InvalidData, error.to_string()));
                 }
-                Decoded::More => {}
+                Decoded::Skipped { used: used @ 1.. } => {
+                    self.kept.drain(..used);
+                    continue;
+                }
+                Decoded::Skipped { used: 0 } | Decoded::More => {}
             }
             let mut piece = [0; 4096];
             match self.input.read(&mut piece) {

@@ -7,8 +7,8 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 /// The runtimes: each is the affair of one backend, and of the servers that are written by hand on it. A
 /// poller is the load generator's as well.
 const RUNTIMES: [(&str, &[&str]); 8] = [
+    ("async-io", &["anyloop-backend-async-std"]),
     ("async-std", &["anyloop-backend-async-std", "anyloop-baselines"]),
-    ("blocking", &["anyloop-backend-epoll", "anyloop-backend-uring"]),
     ("io-uring", &["anyloop-backend-uring", "anyloop-baselines"]),
     ("polling", &["anyloop-backend-pool", "anyloop-load"]),
     ("rayon", &["anyloop-backend-pool", "anyloop-baselines"]),

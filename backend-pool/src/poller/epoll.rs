@@ -21,11 +21,15 @@ pub(crate) struct Events(Vec<epoll::Event>);
 /// The bell's data, which are no client's place.
 const BELL: u64 = u64::MAX;
 
-const INTEREST: EventFlags =
-    EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
+const INTEREST: EventFlags = EventFlags::IN
+    .union(EventFlags::OUT)
+    .union(EventFlags::PRI)
+    .union(EventFlags::RDHUP)
+    .union(EventFlags::ET);
 
-/// After one of these, a read finds the end.
-const ENDED: EventFlags = EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR);
+/// After one of these, a short read is not the last.
+const MORE_BEHIND: EventFlags =
+    EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR).union(EventFlags::PRI);
 
 impl Poller {
     /// A poller that tells of `bell` as long as it rings.
@@ -45,8 +49,11 @@ impl Poller {
         Ok(())
     }
 
-    /// Forgets a client that is going to be closed, by which epoll forgets it.
-    pub(crate) fn remove(&self, _: &TcpStream) {}
+    /// Forgets a client. Its socket may be closed much later: an event of its own would be taken for one of the next
+    /// client in its place.
+    pub(crate) fn remove(&self, socket: &TcpStream) {
+        let _ = epoll::delete(&self.0, socket); // it is there
+    }
 
     /// Looks what has happened.
     pub(crate) fn wait(&self, events: &mut Events, until: Until) -> io::Result<()> {
@@ -68,7 +75,7 @@ impl Events {
     pub(crate) fn iter(&self) -> impl Iterator<Item = Event> {
         self.0.iter().map(|&epoll::Event { flags, data }| match data.u64() {
             BELL => Event::Bell,
-            place => Event::Client { place: place as usize, ended: flags.intersects(ENDED) },
+            place => Event::Client { place: place as usize, more_behind: flags.intersects(MORE_BEHIND) },
         })
     }
 }

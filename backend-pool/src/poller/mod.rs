@@ -17,9 +17,9 @@ pub(crate) use portable::{Events, Poller};
 /// What a poller tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// The client in this place is ready. With `ended`, its input has come to an end, which may not be told
-    /// of again.
-    Client { place: usize, ended: bool },
+    /// The client in this place is ready. With `more_behind`, the end of its input or urgent data have come, which may
+    /// not be told of again.
+    Client { place: usize, more_behind: bool },
     /// The bell rings.
     Bell,
 }
@@ -38,6 +38,8 @@ pub(crate) enum Until {
 pub(crate) enum Interest {
     Input,
     Output,
+    /// Nothing that the poller could tell of.
+    None,
 }
 
 /// So many are told of at once: the more, the fewer looks; and the fewer, the sooner the others hear of them.
@@ -67,12 +69,12 @@ mod tests {
         let poller = Poller::new(&bell).unwrap();
         assert_eq!(look(&poller, Until::Now), []);
         poller.add(&socket, 7).unwrap();
-        assert_eq!(look(&poller, Until::Event), [Event::Client { place: 7, ended: false }]);
+        assert_eq!(look(&poller, Until::Event), [Event::Client { place: 7, more_behind: false }]);
         assert_eq!(look(&poller, Until::Now), []);
         poller.renew(&socket, 7, Interest::Input).unwrap();
         assert_eq!(look(&poller, Until::Now), []);
         client.write_all(b"x").unwrap();
-        assert_eq!(look(&poller, Until::Event), [Event::Client { place: 7, ended: false }]);
+        assert_eq!(look(&poller, Until::Event), [Event::Client { place: 7, more_behind: false }]);
         assert_eq!(look(&poller, Until::Now), []);
         poller.renew(&socket, 7, Interest::Input).unwrap();
         drop(client);

@@ -44,6 +44,7 @@ impl Poller {
         let event = match interest {
             Interest::Input => polling::Event::readable(place),
             Interest::Output => polling::Event::writable(place),
+            Interest::None => polling::Event::none(place),
         };
         self.0.modify(socket, event)
     }
@@ -69,7 +70,7 @@ impl Events {
         self.0.iter().map(|event| match event.key {
             BELL => Event::Bell,
             // The end of its input is told of whenever the interest is renewed.
-            place => Event::Client { place, ended: false },
+            place => Event::Client { place, more_behind: false },
         })
     }
 }

@@ -45,7 +45,8 @@ impl Replies {
         let mut done = 0;
         loop {
             match self.codec.decode(&self.kept[done..]) {
-                Decoded::More => break,
+                Decoded::More | Decoded::Skipped { used: 0 } => break,
+                Decoded::Skipped { used } => done += used,
                 Decoded::Message { payload, used } => {
                     show(&self.kept[done..][payload]).map_err(Trouble::Unheard)?;
                     done += used;

@@ -66,7 +66,10 @@ pub enum Flow {
 pub enum Blocking {
     /// Every call returns within some tens of microseconds. It runs right where the bytes were read.
     Never,
-    /// A call may take long. It runs where a backend allows that, so that other clients are not held up.
+    /// A call may take long. It runs where a backend allows that, so that other clients are not held up: on the
+    /// thread of its connection, or on one of up to [so many](crate::Service::blocking_threads) threads that are
+    /// there for it, 512 unless the service says otherwise. When all of them are within calls, the next call waits,
+    /// and with it its client. `pool` has no such threads: there each call holds one of the workers.
     MayBlock,
 }
 

@@ -19,8 +19,8 @@ pub trait Protocol: Send {
     /// Uses up to one message at the beginning of `input`. It is called again until it asks for more.
     fn receive(&mut self, input: &[u8], out: &mut Outbox) -> Progress;
 
-    /// As [`receive`](Self::receive), when no more input can come: `input`, which is not empty, is what the
-    /// last call left. By default it is a message that was not ended.
+    /// As [`receive`](Self::receive), when no more input can come and a message [has begun](Progress::More::begun):
+    /// `input` is what the last call left of it. By default it is a message that was not ended.
     fn finish(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
         let _ = (input, out);
         Progress::Broken(ErrorReply::Incomplete)
@@ -42,7 +42,8 @@ pub enum Progress {
     More {
         /// How many bytes need not be handed over again.
         used: usize,
-        /// Whether a part of one is there, so that the message timeout runs.
+        /// Whether a part of one has come, so that the message timeout runs, and an end of the input is within a
+        /// message. It may have been used: a body that is skipped belongs to a message until its last byte.
         begun: bool,
     },
     /// A message was answered.

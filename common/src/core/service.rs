@@ -16,12 +16,25 @@ pub struct Service {
     pub workers: Option<NonZeroUsize>,
     /// The stack, in bytes, of a thread that serves one client; `None` leaves it to the backend.
     pub stack_size: Option<NonZeroUsize>,
+    /// How many calls of handlers that [may block](crate::Blocking::MayBlock) run at once, on a backend that has
+    /// threads for them; `None` is 512.
+    pub blocking_threads: Option<NonZeroUsize>,
+    /// Whether somebody else goes on to accept from the same listener when this server stops: the clients in its
+    /// backlog are then left to them. Otherwise they are accepted, and told that the server stops.
+    pub shared_listener: bool,
 }
 
 impl Service {
     /// A service with the default limits, on as many workers as there are cores.
     pub fn new(application: Arc<dyn Application>) -> Self {
-        Self { application, limits: Limits::default(), workers: None, stack_size: None }
+        Self {
+            application,
+            limits: Limits::default(),
+            workers: None,
+            stack_size: None,
+            blocking_threads: None,
+            shared_listener: false,
+        }
     }
 
     /// A service that serves `handler` in one of the built-in framings.

@@ -1,13 +1,14 @@
 //! The door: who is let in, and when to look for the next.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
 use crate::core::{CloseReason, Overload};
+use crate::serving::Bell;
 use crate::serving::accept_errors::{Backoff, Fault, Seldom, fault};
 use crate::serving::conversation::Conversation;
 use crate::serving::socket;
@@ -18,6 +19,8 @@ use crate::serving::state::{Phase, State};
 /// 1. Register the waker of whoever will wait ([`register`](Self::register)).
 /// 2. [`what_now`](Self::what_now): accept, wait until woken, or end.
 /// 3. Hand the result of the accepting to [`admit`](Self::admit).
+///
+/// When the server stops it goes on to accept those who are in the listener's backlog, to tell them.
 pub struct Acceptor {
     state: Arc<State>,
     backoff: Backoff,
@@ -26,6 +29,8 @@ pub struct Acceptor {
     broken: Option<io::Error>,
     /// Whether the next client may have connected before the listener was prepared.
     early: bool,
+    /// Once the server stops: how many clients may still be accepted, to be told so.
+    left_to_tell: usize,
 }
 
 /// What an accept loop is to do.
@@ -50,12 +55,17 @@ pub enum Admission<S> {
 }
 
 /// A loop that does other work as well accepts so many clients, and then sees to the others.
-pub const ACCEPTS_IN_A_TURN: usize = 16;
+const ACCEPTS_IN_A_TURN: usize = 16;
+
+/// When the server stops, so many clients that had connected before are told, which is the usual bound of a backlog.
+/// Those who have not been accepted by then are reset when the listener is closed.
+const MOST_TOLD: usize = 4096;
 
 impl Acceptor {
     pub(super) fn new(state: Arc<State>) -> Self {
         let (backoff, failures, refusals) = Default::default();
-        Self { state, backoff, failures, refusals, broken: None, early: true }
+        let left_to_tell = if state.service.shared_listener { 0 } else { MOST_TOLD };
+        Self { state, backoff, failures, refusals, broken: None, early: true, left_to_tell }
     }
 
     /// Who is to be woken when the server stops, or when there is somebody to accept after a pause.
@@ -65,30 +75,28 @@ impl Acceptor {
 
     /// What to do.
     pub fn what_now(&mut self) -> Accepting {
-        if self.broken.is_some() || self.state.phase() != Phase::Serving {
+        let phase = self.state.phase();
+        if self.broken.is_some() || (phase != Phase::Serving && self.left_to_tell == 0) {
             return Accepting::Stopped;
         }
         self.state.door.take_marks();
         let pause = self.backoff.until(Instant::now());
         self.state.door.set_deadline(pause, self.state.epoch);
         let queue = self.state.service.limits.overload == Overload::Queue;
-        if pause.is_some() || (queue && self.state.is_full()) {
-            return Accepting::Wait;
+        match phase {
+            Phase::Serving if queue && self.state.is_full() => Accepting::Wait,
+            Phase::Serving | Phase::Draining if pause.is_some() => Accepting::Wait,
+            Phase::Cut if pause.is_some() => Accepting::Stopped,
+            _ => Accepting::Accept,
         }
-        Accepting::Accept
-    }
-
-    /// Whether nobody may be accepted before it is certain that there is room: with `queue` a client that is too
-    /// many is to wait in the kernel's backlog, so an I/O that accepts on its own must be asked for one at a time.
-    pub fn accepts_singly(&self) -> bool {
-        self.state.service.limits.overload == Overload::Queue
     }
 
     /// Lets in who was accepted, or refuses them, or sees to what went wrong.
-    pub fn admit<S: AsFd + TryInto<OwnedFd>>(
-        &mut self,
-        accepted: io::Result<(S, SocketAddr)>,
-    ) -> Admission<S> {
+    pub fn admit<S: AsFd + Into<OwnedFd>>(&mut self, accepted: io::Result<(S, SocketAddr)>) -> Admission<S> {
+        let stops = self.state.phase() != Phase::Serving;
+        if stops {
+            self.left_to_tell = self.left_to_tell.saturating_sub(1);
+        }
         match accepted {
             Ok((socket, client)) => {
                 // They come in the order in which they connected.
@@ -104,10 +112,13 @@ impl Acceptor {
                 }
             }
             Err(error) => match fault(&error) {
+                Fault::Nobody if stops => {
+                    self.left_to_tell = 0; // all have been told
+                    Admission::None
+                }
                 Fault::Nobody => Admission::Nobody,
                 Fault::Broken => {
-                    tracing::error!(%error, "the listener is broken; the server stops");
-                    self.broken = Some(error);
+                    self.fail(error);
                     Admission::None
                 }
                 fault => {
@@ -118,15 +129,59 @@ impl Acceptor {
         }
     }
 
-    /// How the accepting ended, once it has [stopped](Accepting::Stopped).
-    ///
-    /// # Errors
-    /// What has broken the listener.
-    pub fn close(&mut self) -> io::Result<()> {
-        self.broken.take().map_or(Ok(()), Err)
+    /// For a loop that does other work as well: accepts who is there, not too many at once, and hands those who are
+    /// let in to `admit`. Tells whether the listener is to be waited for ([`Accept`](Accepting::Accept)), or the waker
+    /// alone, or whether the accepting has ended. `accept` doesn't wait.
+    pub fn accept_turn<S: AsFd + Into<OwnedFd>>(
+        &mut self,
+        mut accept: impl FnMut() -> io::Result<(S, SocketAddr)>,
+        mut admit: impl FnMut(S, Conversation),
+    ) -> Accepting {
+        for _ in 0..ACCEPTS_IN_A_TURN {
+            match self.what_now() {
+                Accepting::Accept => match self.admit(accept()) {
+                    Admission::Client(socket, conversation) => admit(socket, conversation),
+                    Admission::None => {}
+                    Admission::Nobody => return Accepting::Accept,
+                },
+                other => return other,
+            }
+        }
+        Accepting::Accept
     }
 
-    fn refuse<S: TryInto<OwnedFd>>(&mut self, socket: S, reason: CloseReason) {
+    /// For a thread that does nothing else: accepts until the server stops, and hands those who are let in to `admit`.
+    ///
+    /// # Errors
+    /// If the listener can't be waited for.
+    pub fn accept_all<S: AsFd + Into<OwnedFd>>(
+        mut self,
+        listener: &TcpListener,
+        accept: fn(&TcpListener) -> io::Result<(S, SocketAddr)>,
+        mut admit: impl FnMut(S, Conversation),
+    ) -> io::Result<()> {
+        let bell = Bell::new()?;
+        self.register(&bell.waker());
+        loop {
+            match self.what_now() {
+                Accepting::Accept => match self.admit(accept(listener)) {
+                    Admission::Client(socket, conversation) => admit(socket, conversation),
+                    Admission::None => {}
+                    Admission::Nobody => bell.wait_readable(listener)?,
+                },
+                Accepting::Wait => bell.wait()?,
+                Accepting::Stopped => return Ok(()),
+            }
+        }
+    }
+
+    /// The listener can't be accepted from, or not be waited for: the server stops, and its end is this error.
+    pub fn fail(&mut self, error: io::Error) {
+        tracing::error!(%error, "the listener is broken; the server stops");
+        self.broken.get_or_insert(error);
+    }
+
+    fn refuse(&mut self, socket: impl Into<OwnedFd>, reason: CloseReason) {
         self.state.ledger.ended(reason, 0);
         self.state.say_refusal(socket, reason);
         if let Some(count) = self.refusals.often(Instant::now()) {
@@ -141,7 +196,7 @@ impl Acceptor {
         self.state.door.set_deadline(self.backoff.until(now), self.state.epoch);
         if fault == Fault::Exhausted {
             self.state.ledger.accept_error();
-            self.state.bell.ring(); // the watchman learns when the pause ends
+            self.state.spare_descriptors(); // and the watchman learns when the pause ends
             if let Some(count) = self.failures.often(now) {
                 tracing::error!(count, %error, "clients can't be accepted; trying again within a second");
             }
@@ -150,13 +205,15 @@ impl Acceptor {
 }
 
 impl Drop for Acceptor {
-    /// Nobody accepts any more: the server stops, if it does not yet, and whoever
-    /// [waits](crate::Server::close_after_workers) for that is told.
+    /// Nobody accepts any more: the server stops, if it does not yet, and whoever [waits](crate::Server::close) for
+    /// that is told.
     fn drop(&mut self) {
-        if self.state.phase() == Phase::Serving {
+        let early = self.state.phase() == Phase::Serving;
+        if early {
             self.state.fail();
         }
-        let ended = self.close();
-        self.state.ending.tell(ended);
+        let unasked =
+            || early.then(|| io::Error::other("the accepting has ended though the server was not to stop"));
+        self.state.ending.tell(self.broken.take().or_else(unasked).map_or(Ok(()), Err));
     }
 }

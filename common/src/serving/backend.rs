@@ -69,7 +69,16 @@ impl Service {
             None => thread::available_parallelism().map_or(1, NonZeroUsize::get),
         }
     }
+
+    /// How many calls of handlers that may block run at once, where a backend has threads for them: as many as were
+    /// asked for, or else [512](BLOCKING_THREADS).
+    pub fn blocking_thread_count(&self) -> usize {
+        self.blocking_threads.map_or(BLOCKING_THREADS, NonZeroUsize::get)
+    }
 }
+
+/// How many threads a server has for handlers that block, unless the service asks for another number.
+pub const BLOCKING_THREADS: usize = 512;
 
 /// Where a handler runs that may block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +87,8 @@ pub enum BlockingHandlers {
     OwnThread,
     /// On a worker, which serves nobody else meanwhile: as many at once as there are workers.
     OnWorker,
-    /// On a pool of threads made for it, so that the workers go on.
+    /// On threads made for it, so that the workers go on: as many at once as the service
+    /// [says](Service::blocking_threads). Beyond that a call waits, and holds up nobody but its own client.
     Offloaded,
 }
 
@@ -106,6 +116,13 @@ impl Capabilities {
                      set {variable} instead"
                 ));
             }
+        }
+        if service.blocking_threads.is_some() && self.blocking_handlers != BlockingHandlers::Offloaded {
+            let place = match self.blocking_handlers {
+                BlockingHandlers::OwnThread => "the thread of their connection",
+                BlockingHandlers::OnWorker | BlockingHandlers::Offloaded => "its workers",
+            };
+            return Err(format!("{name} calls handlers that block on {place}; leave out --blocking-threads"));
         }
         if service.stack_size.is_some() && self.workers != Workers::PerConnection {
             return Err(format!("{name} has no thread for each connection; leave out --stack-size"));

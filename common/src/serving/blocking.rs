@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{RecvFlags, recv, send};
@@ -11,6 +12,7 @@ use crate::serving::buffers::Buffers;
 use crate::serving::conversation::{Conversation, Wait};
 use crate::serving::interrupt::Interrupt;
 use crate::serving::socket::SEND;
+use crate::serving::watch::Watch;
 
 /// Serves one client on this thread, to its end.
 pub fn converse(
@@ -20,38 +22,45 @@ pub fn converse(
     buffers: &mut Buffers,
 ) {
     conversation.register(&interrupt.waker());
-    let mut blocking = BlockingSocket(socket);
+    let watch = Arc::clone(conversation.watch());
+    let mut blocking = BlockingSocket { socket, interrupt, watch };
     loop {
         match conversation.advance(&mut blocking, buffers) {
             // The next advance waits in its read.
             Wait::Readable | Wait::Turn => {}
-            Wait::Writable => blocking.wait_writable(),
+            Wait::Writable => blocking.wait(&mut [PollFd::new(&blocking.socket, PollFlags::OUT)]),
+            Wait::Wakeup => blocking.wait(&mut []),
             Wait::Blocking => conversation.run(buffers),
-            Wait::Over => return conversation.end(blocking.0),
+            Wait::Over => return conversation.end(blocking.socket),
         }
     }
 }
 
 /// A socket whose reads block, until there is input or an [`Interrupt`]. Its writes do not, since a blocked
 /// write would tell nothing of the progress that it makes.
-struct BlockingSocket(TcpStream);
+struct BlockingSocket<'a> {
+    socket: TcpStream,
+    interrupt: &'a Interrupt,
+    watch: Arc<Watch>,
+}
 
-impl BlockingSocket {
-    /// Waits until more can be written, or until an interrupt. Errors show in the write that follows.
-    fn wait_writable(&self) {
-        let _ = poll(&mut [PollFd::new(&self.0, PollFlags::OUT)], None);
+impl BlockingSocket<'_> {
+    /// Waits for events, or until an interrupt. Errors show in what follows.
+    fn wait(&self, events: &mut [PollFd<'_>]) {
+        let _ = self.interrupt.call(|| self.watch.is_marked(), || Ok(poll(events, None)?));
     }
 }
 
-impl Read for BlockingSocket {
+impl Read for BlockingSocket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(recv(&self.0, buffer, RecvFlags::empty())?.0)
+        let receive = || Ok(recv(&self.socket, buffer, RecvFlags::empty())?.0);
+        self.interrupt.call(|| self.watch.is_marked(), receive)
     }
 }
 
-impl Write for BlockingSocket {
+impl Write for BlockingSocket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(send(&self.0, bytes, SEND)?)
+        Ok(send(&self.socket, bytes, SEND)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -59,8 +68,8 @@ impl Write for BlockingSocket {
     }
 }
 
-impl AsFd for BlockingSocket {
+impl AsFd for BlockingSocket<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.socket.as_fd()
     }
 }

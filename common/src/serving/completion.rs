@@ -34,11 +34,10 @@ pub enum Step {
 impl Conversation {
     /// Bytes were received; none are the end of the input.
     pub fn received(&mut self, bytes: &[u8], buffers: &mut Buffers) -> Step {
-        let now = Instant::now();
         if bytes.is_empty() {
-            self.connection.end_of_input(&mut buffers.output, now);
+            self.connection.end_of_input(&mut buffers.output, Instant::now);
         } else {
-            self.connection.receive(bytes, &mut buffers.output, now);
+            self.connection.receive(bytes, &mut buffers.output, Instant::now);
         }
         self.next(buffers, true)
     }
@@ -90,7 +89,7 @@ impl Conversation {
                 Next::Run if had_turn => break Step::Turn,
                 Next::Run => {
                     had_turn = true;
-                    connection.run(&mut buffers.output, Instant::now());
+                    connection.run(&mut buffers.output, Instant::now);
                 }
                 Next::Read => break Step::Receive,
                 Next::Done(_) => break Step::Over,

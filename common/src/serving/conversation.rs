@@ -4,12 +4,13 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::core::{CloseReason, Connection, Next, Outbox, Timer};
+use crate::serving::blocking_threads::BlockingThreads;
 use crate::serving::buffers::Buffers;
 use crate::serving::socket;
-use crate::serving::state::State;
+use crate::serving::state::{Phase, State};
 use crate::serving::watch::{CUT, EXPIRED, STOPPING, Watch};
 
 /// One client being served. A backend drives it so:
@@ -25,16 +26,22 @@ pub struct Conversation {
     /// Whose deadline the watchman looks at.
     armed: Option<Timer>,
     counted: bool,
+    /// Whether there may be more to read after a short read.
+    more_behind: bool,
+    /// How many times in a row the kernel has taken nothing though the socket was said to be writable.
+    refused_writes: u8,
 }
 
 /// What a conversation needs before it can advance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// That the socket can be read. All that was there has been read: an edge is enough to be told of more.
-    /// (Only where the end of the input came along with its last bytes, it stands there, and makes no edge.)
+    /// That the socket can be read. All that was there has been read: an edge is enough to be told of more, if
+    /// [`more_behind`](Conversation::more_behind) is called where the end of the input or urgent data are told of.
     Readable,
     /// That the socket can be written.
     Writable,
+    /// That its waker is woken: whatever the socket says, there is nothing to be done.
+    Wakeup,
     /// That others have had their turn.
     Turn,
     /// A [`run`](Conversation::run) where blocking is allowed.
@@ -43,9 +50,23 @@ pub enum Wait {
     Over,
 }
 
+/// So many times a write may fail in a row although the socket is writable, as it does while the kernel has no
+/// memory for its queues; the next attempt comes after a pause.
+const MOST_REFUSED_WRITES: u8 = 3;
+const REFUSED_WRITE_PAUSE: Duration = Duration::from_millis(20);
+
 impl Conversation {
     pub(super) fn new(connection: Connection, key: u32, watch: Arc<Watch>, state: Arc<State>) -> Self {
-        Self { connection, watch, key, state, armed: None, counted: false }
+        Self {
+            connection,
+            watch,
+            key,
+            state,
+            armed: None,
+            counted: false,
+            more_behind: false,
+            refused_writes: 0,
+        }
     }
 
     /// Who is to be woken when a deadline has passed or the server stops.
@@ -58,6 +79,22 @@ impl Conversation {
         self.watch.is_marked()
     }
 
+    pub(super) fn watch(&self) -> &Arc<Watch> {
+        &self.watch
+    }
+
+    pub(super) fn blocking_threads(&self) -> &Arc<BlockingThreads> {
+        &self.state.blocking_threads
+    }
+
+    /// The socket was reported to have come to the end of its input, or to have urgent data: a read then stops in
+    /// front of them, and is short although there is more. So it reads until a read says that nothing is there.
+    ///
+    /// Only where the poller tells of edges does it have to be said.
+    pub fn more_behind(&mut self) {
+        self.more_behind = true;
+    }
+
     /// Reads, answers and writes, for one turn at most, without blocking as long as `socket` does not. It
     /// reads once at the most.
     ///
@@ -66,18 +103,20 @@ impl Conversation {
         buffers.ready();
         let Buffers { input, output, .. } = buffers;
         self.heed(&*socket, output);
-        let connection = &mut self.connection;
         let mut had_turn = false;
         let mut drained = false;
-        let mut now = None; // the clock is read once, but again after a read, which may have waited
+        let mut time = None; // the clock is asked once, but again after a session was called or a read has waited
         let wait = loop {
+            let connection = &mut self.connection;
             match connection.what_now(output) {
                 Next::Write => match socket.write(connection.output(output)) {
                     Ok(0) => connection.lost(output),
-                    Ok(count) => connection.wrote(count, output, *now.get_or_insert_with(Instant::now)),
+                    Ok(count) => {
+                        self.refused_writes = 0;
+                        connection.wrote(count, output, *time.get_or_insert_with(Instant::now));
+                    }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                        connection.blocked(socket::queued(&*socket), output, Instant::now());
-                        break Wait::Writable;
+                        break self.wait_to_write(&*socket, output);
                     }
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     Err(_) => connection.lost(output),
@@ -86,25 +125,28 @@ impl Conversation {
                 Next::Run if had_turn => break Wait::Turn,
                 Next::Run => {
                     had_turn = true;
-                    connection.run(output, *now.get_or_insert_with(Instant::now));
+                    connection.run(output, || *time.insert(Instant::now()));
                 }
                 Next::Read if drained => break Wait::Readable,
                 Next::Read if had_turn => break Wait::Turn,
                 Next::Read => {
                     had_turn = true;
-                    let read = socket.read(input);
-                    let now = *now.insert(Instant::now());
-                    match read {
-                        Ok(0) => connection.end_of_input(output, now),
+                    time = None;
+                    match socket.read(input) {
+                        Ok(0) => connection.end_of_input(output, || *time.insert(Instant::now())),
                         Ok(count) => {
-                            drained = count < input.len();
-                            connection.receive(&input[..count], output, now);
+                            drained = count < input.len() && !self.more_behind;
+                            connection.receive(&input[..count], output, || *time.insert(Instant::now()));
                         }
                         Err(error) if error.kind() == ErrorKind::WouldBlock => {
                             drained = true;
-                            connection.would_block();
+                            self.more_behind = false;
+                            connection.would_block(|| socket::arrived(&*socket));
                         }
-                        Err(error) if error.kind() == ErrorKind::Interrupted => break Wait::Turn,
+                        Err(error) if error.kind() == ErrorKind::Interrupted => {
+                            connection.would_block(|| socket::arrived(&*socket));
+                            break Wait::Turn;
+                        }
                         Err(_) => connection.lost(output),
                     }
                 }
@@ -112,29 +154,45 @@ impl Conversation {
             }
         };
         self.pause(buffers);
+        if wait == Wait::Wakeup {
+            let pause_ends = Instant::now() + REFUSED_WRITE_PAUSE;
+            self.watch.set_deadline(Some(pause_ends), self.state.epoch);
+            self.armed = None;
+        }
         wait
+    }
+
+    /// The kernel takes nothing more. It may say that it would, and still not do it.
+    fn wait_to_write(&mut self, socket: impl AsFd, output: &mut Outbox) -> Wait {
+        self.connection.blocked(socket::queued(socket), output, Instant::now());
+        self.refused_writes += 1;
+        if self.refused_writes < MOST_REFUSED_WRITES {
+            return Wait::Writable;
+        }
+        self.refused_writes = 0;
+        Wait::Wakeup
     }
 
     /// Has the handler do what waits, for one turn, where that may block.
     pub fn run(&mut self, buffers: &mut Buffers) {
-        self.connection.run(&mut buffers.output, Instant::now());
+        if self.state.phase() == Phase::Cut {
+            self.connection.cut(&mut buffers.output); // nothing is handled for a client that is gone
+        }
+        self.connection.run(&mut buffers.output, Instant::now);
         self.pause(buffers);
     }
 
     /// Ends it: everything was said, or nothing can be. What the client still sends is discarded for a
     /// while, so that it doesn't lose the last replies to a reset.
-    pub fn end<S: TryInto<OwnedFd>>(mut self, socket: S) {
-        let reason = match self.connection.what_now(&mut Outbox::new()) {
-            Next::Done(reason) => reason,
-            Next::Write | Next::Run | Next::Read => CloseReason::Lost,
-        };
+    pub fn end(mut self, socket: impl Into<OwnedFd>) {
+        let reason = self.connection.end();
         self.count(reason);
         let finished = match reason {
             CloseReason::Cut | CloseReason::Lost | CloseReason::WriteTimeout => true,
             _ => self.connection.input_ended(),
         };
-        if !finished && let Ok(socket) = socket.try_into() {
-            self.state.linger(socket);
+        if !finished {
+            self.state.linger(socket.into());
         }
     }
 
@@ -144,7 +202,7 @@ impl Conversation {
     }
 
     /// Ends it before it has begun: the system has nothing left to serve it with.
-    pub fn refuse<S: TryInto<OwnedFd>>(mut self, socket: S, error: &io::Error) {
+    pub fn refuse(mut self, socket: impl Into<OwnedFd>, error: &io::Error) {
         tracing::warn!(client = %self.connection.client(), %error, "a client can't be served");
         self.count(CloseReason::Unserved);
         self.state.say_refusal(socket, CloseReason::Unserved);
@@ -160,12 +218,14 @@ impl Conversation {
             self.connection.stop(socket::arrived(&socket));
         }
         if marks & EXPIRED != 0 {
-            self.connection.expire(socket::queued(&socket), output, Instant::now());
+            let (queued, arrived) = (socket::queued(&socket), socket::arrived(&socket));
+            self.connection.expire(queued, arrived, output, Instant::now());
             self.arm(); // at once: the read that follows may block
         }
         if marks & CUT != 0 {
             self.connection.cut(output);
         }
+        self.more_behind = true; // what had arrived is read to its end
     }
 
     /// Leaves the worker's buffers free for others.
@@ -195,8 +255,14 @@ impl Conversation {
 }
 
 impl Drop for Conversation {
-    /// A conversation that was dropped rather than ended was lost with what served it.
+    /// A conversation that was dropped rather than ended was lost with what served it, or came too late for the cut.
     fn drop(&mut self) {
-        self.count(CloseReason::Lost);
+        if !self.counted {
+            if self.state.phase() == Phase::Cut {
+                self.connection.cut(&mut Outbox::new());
+            }
+            let reason = self.connection.end();
+            self.count(reason);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -12,16 +13,26 @@ use crate::serving::acceptor::Acceptor;
 use crate::serving::state::{Phase, State};
 use crate::serving::stop::Subscription;
 use crate::serving::watchman::Watchman;
-use crate::serving::{Backend, Report, Stop, socket};
+use crate::serving::{Backend, Report, Stop, descriptors, socket};
 
 /// The frame of every `serve`: [`open`](Self::open) it before the first accept, [`close`](Self::close) it
 /// after the last. In between, a watchman looks after deadlines and the stop.
+///
+/// A server that is dropped instead cuts everybody off, and ends its watchman.
 pub struct Server {
     state: Arc<State>,
-    watchman: JoinHandle<()>,
+    watchman: Option<JoinHandle<()>>,
     dismissed: Arc<AtomicBool>,
     _subscription: Subscription,
 }
+
+/// The stack of a thread on which sessions are called, in bytes. A session may use half of it. Pages that are not
+/// touched cost nothing.
+pub const STACK_SIZE: usize = 2 * 1024 * 1024;
+
+/// How many descriptors a server needs to begin with, beyond those of its clients: those of its watchman, its bells
+/// and its workers' pollers, or of a runtime.
+const DESCRIPTORS: usize = 16;
 
 impl Server {
     /// Prepares the listener and starts the watchman.
@@ -39,6 +50,8 @@ impl Server {
         let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
         capabilities.check(backend.name(), &service).map_err(invalid)?;
         socket::prepare(listener, &service.limits)?;
+        // Some runtimes panic where they find none.
+        descriptors::ensure(listener, DESCRIPTORS)?;
         let most = capabilities.max_connections.unwrap_or(usize::MAX);
         let max_connections = service.limits.max_connections.min(most);
         let state = State::new(service, max_connections)?;
@@ -47,28 +60,20 @@ impl Server {
         let watchman = Watchman::new(Arc::clone(&state), stop.clone(), Arc::clone(&dismissed));
         let watchman = thread::Builder::new().name("watchman".into()).spawn(|| watchman.watch())?;
         let acceptor = Acceptor::new(Arc::clone(&state));
-        Ok((Self { state, watchman, dismissed, _subscription: subscription }, acceptor))
+        Ok((Self { state, watchman: Some(watchman), dismissed, _subscription: subscription }, acceptor))
     }
 
-    /// As [`close`](Self::close), where a worker accepts: waits until it has dropped the [`Acceptor`]. A worker
-    /// that is within a handler is waited for until the drain deadline.
+    /// Waits until the [`Acceptor`] was dropped and everybody has left, or has been cut off, and closes the books.
+    /// `served` is how the backend's own part ended: with an error, the server stops by itself. A worker that is
+    /// within a handler is waited for until the drain deadline.
     ///
     /// # Errors
-    /// What has broken the listener.
-    pub fn close_after_workers(self) -> io::Result<Report> {
-        let accepted = self.state.ending.wait();
-        self.close(accepted)
-    }
-
-    /// Waits until everybody has left, or has been cut off, and closes the books. `accepted` is how the
-    /// accept loop ended: with an error, the server stops by itself.
-    ///
-    /// # Errors
-    /// That of the accept loop.
-    pub fn close(self, accepted: io::Result<()>) -> io::Result<Report> {
-        if accepted.is_err() {
+    /// That of the backend's own part, or what has broken the listener or ended a worker.
+    pub fn close(mut self, served: io::Result<()>) -> io::Result<Report> {
+        if served.is_err() {
             self.state.fail();
         }
+        self.state.ending.wait();
         let mut open = self.state.ledger.open();
         loop {
             // Looked at first, so that those who are cut while it waits have all of the next wait.
@@ -79,12 +84,56 @@ impl Server {
             }
             open = still_open;
         }
+        self.dismiss();
+        let report = self.state.ledger.close();
+        served.and(self.state.ending.cause()).map(|()| report)
+    }
+
+    /// What a thread of the backend's tells if it fails, which ends the server.
+    pub fn failure(&self) -> Failure {
+        Failure(Arc::clone(&self.state))
+    }
+
+    /// Ends the watchman, which ends when nobody lingers, or at the drain deadline.
+    fn dismiss(&mut self) {
+        self.state.blocking_threads.close();
         self.dismissed.store(true, Ordering::SeqCst);
         self.state.bell.ring();
-        // It ends when nobody lingers, or at the drain deadline. A panic of its own would have been said.
-        let _ = self.watchman.join();
-        let report = self.state.ledger.close();
-        accepted.map(|()| report)
+        if let Some(watchman) = self.watchman.take() {
+            let _ = watchman.join(); // a panic of its own would have been said
+        }
+    }
+}
+
+/// Ends a server with an error.
+#[derive(Clone)]
+pub struct Failure(Arc<State>);
+
+impl Failure {
+    /// Stops the server, whose [end](Server::close) is this error unless there was one before.
+    pub fn tell(&self, error: io::Error) {
+        tracing::error!(%error, "the server stops");
+        self.0.ending.fail(error);
+        self.0.fail();
+    }
+
+    /// Does the work of this thread. If that fails or panics, the server stops with an error that names the thread.
+    pub fn watch(&self, work: impl FnOnce() -> io::Result<()>) {
+        let worked = catch_unwind(AssertUnwindSafe(work));
+        if let Err(error) = worked.unwrap_or_else(|_| Err(io::Error::other("it has panicked"))) {
+            let thread = thread::current();
+            let name = thread.name().unwrap_or("of a worker");
+            self.tell(io::Error::new(error.kind(), format!("the thread {name} has ended: {error}")));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.watchman.is_some() {
+            self.state.enter(Phase::Cut);
+            self.dismiss();
+        }
     }
 }
 

@@ -12,6 +12,17 @@ use socket2::{SockRef, TcpKeepalive};
 
 use crate::core::Limits;
 
+/// Accepts a client, whose socket will block: on some systems it inherits from the listener that it doesn't.
+///
+/// # Errors
+/// As `accept`.
+pub fn accept_blocking(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (socket, client) = listener.accept()?;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    socket.set_nonblocking(false)?;
+    Ok((socket, client))
+}
+
 /// Accepts a client, whose socket will not block: with one call, where the system can.
 ///
 /// # Errors
@@ -84,8 +95,20 @@ pub(super) const SEND: SendFlags = SendFlags::DONTWAIT;
 #[cfg(target_os = "linux")]
 const LONGEST_UNACKNOWLEDGED: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// How many bytes are there to be read.
+/// How many bytes are there to be read, behind urgent data as well.
 pub(super) fn arrived(socket: impl AsFd) -> usize {
+    let before_urgent_data = readable(&socket);
+    // The kernel counts what stands in front of urgent data, unless these are to be read with the rest.
+    let options = SockRef::from(&socket);
+    if options.set_out_of_band_inline(true).is_err() {
+        return before_urgent_data;
+    }
+    let all = readable(&socket);
+    let _ = options.set_out_of_band_inline(false);
+    if all > before_urgent_data { all - 1 } else { before_urgent_data }
+}
+
+fn readable(socket: impl AsFd) -> usize {
     rustix::io::ioctl_fionread(socket).map_or(0, |count| usize::try_from(count).unwrap_or(usize::MAX))
 }
 
@@ -124,6 +147,26 @@ pub(super) fn end_writing(socket: BorrowedFd<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_behind_urgent_data_has_arrived() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut socket = listener.accept().unwrap().0;
+        assert_eq!(arrived(&socket), 0);
+        SockRef::from(&client).send(b"ab").unwrap();
+        SockRef::from(&client).send_out_of_band(b"!").unwrap();
+        SockRef::from(&client).send(b"cde").unwrap();
+        while queued(&client) > 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(arrived(&socket), 5);
+        let mut read = [0; 10];
+        assert_eq!(io::Read::read(&mut socket, &mut read).unwrap(), 2, "it stops in front of them");
+        assert_eq!(arrived(&socket), 3);
+        assert_eq!(io::Read::read(&mut socket, &mut read).unwrap(), 3);
+        assert_eq!((arrived(&socket), &read[..3]), (0, &b"cde"[..]));
+    }
 
     #[test]
     fn whoever_connects_and_whenever_has_the_options() {

@@ -10,8 +10,9 @@ use std::time::Instant;
 use rustix::net::send;
 use slab::Slab;
 
-use crate::core::{CloseReason, Connection, ErrorReply, Outbox, Service};
+use crate::core::{CloseReason, Connection, ErrorReply, Outbox, Service, guarded};
 use crate::serving::bell::Bell;
+use crate::serving::blocking_threads::BlockingThreads;
 use crate::serving::conversation::Conversation;
 use crate::serving::ending::Ending;
 use crate::serving::ledger::Ledger;
@@ -27,10 +28,13 @@ pub(super) struct State {
     pub(super) ledger: Ledger,
     /// Wakes the watchman.
     pub(super) bell: Arc<Bell>,
+    pub(super) blocking_threads: Arc<BlockingThreads>,
     watches: Mutex<Slab<Arc<Watch>>>,
     phase: AtomicU8,
     /// Sockets on their way to the watchman, who lingers over them.
     lingering: Mutex<Vec<OwnedFd>>,
+    /// Whether a client could not be accepted for want of descriptors.
+    short_of_descriptors: AtomicBool,
     /// The acceptor's, with the end of its pause for a deadline.
     pub(super) door: Watch,
     pub(super) ending: Ending,
@@ -48,15 +52,18 @@ pub(super) enum Phase {
 
 impl State {
     pub(super) fn new(service: Arc<Service>, max_connections: usize) -> io::Result<Arc<Self>> {
+        let blocking_threads = BlockingThreads::new(service.blocking_thread_count());
         Ok(Arc::new(Self {
             service,
             max_connections,
+            blocking_threads,
             epoch: Instant::now(),
             ledger: Ledger::default(),
             bell: Bell::new()?,
             watches: Mutex::default(),
             phase: AtomicU8::new(Phase::Serving as u8),
             lingering: Mutex::default(),
+            short_of_descriptors: AtomicBool::new(false),
             door: Watch::new(),
             ending: Ending::default(),
             door_waits: AtomicBool::new(false),
@@ -134,16 +141,18 @@ impl State {
     }
 
     /// Tells a client why it is not served, and lets it go.
-    pub(super) fn say_refusal<S: TryInto<OwnedFd>>(&self, socket: S, reason: CloseReason) {
-        let Ok(socket) = socket.try_into() else { return };
+    pub(super) fn say_refusal(&self, socket: impl Into<OwnedFd>, reason: CloseReason) {
+        let socket = socket.into();
         let error = match reason {
             CloseReason::TooLate => ErrorReply::ShuttingDown,
             _ => ErrorReply::Busy,
         };
         let mut out = Outbox::new();
-        self.service.application.refuse(&error, &self.service.limits, &mut out);
-        // A fresh socket takes a line at once; one that doesn't has no peer any more.
-        let _ = send(&socket, out.bytes(), socket::SEND);
+        let service = &self.service;
+        if guarded(|| service.application.refuse(&error, &service.limits, &mut out)).is_some() {
+            // A fresh socket takes a line at once; one that doesn't has no peer any more.
+            let _ = send(&socket, out.bytes(), socket::SEND);
+        }
         self.linger(socket);
     }
 
@@ -152,6 +161,17 @@ impl State {
         socket::end_writing(socket.as_fd());
         locked(&self.lingering).push(socket);
         self.bell.ring();
+    }
+
+    /// Asks the watchman for the descriptors of sockets that linger.
+    pub(super) fn spare_descriptors(&self) {
+        self.short_of_descriptors.store(true, Ordering::SeqCst);
+        self.bell.ring();
+    }
+
+    /// Whether they were asked for since the last time.
+    pub(super) fn wants_descriptors(&self) -> bool {
+        self.short_of_descriptors.swap(false, Ordering::SeqCst)
     }
 
     /// What the watchman has not fetched yet.

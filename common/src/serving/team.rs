@@ -4,20 +4,24 @@ use std::io;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Wake, Waker};
 use std::thread;
 
-use crate::serving::{Bell, Conversation, Report, Server};
+use crate::serving::{Bell, Conversation, Report, STACK_SIZE, Server};
 
 /// The workers of a server, where each has clients of its own, as they know each other.
 pub struct Team {
-    members: Vec<Member>,
+    members: Vec<Arc<Member>>,
     dismissed: AtomicBool,
 }
 
 /// A worker, as the others know it.
 pub struct Member {
     bell: Arc<Bell>,
-    post: Mutex<Vec<Post>>,
+    /// What has come for it; `None` once it has ended.
+    post: Mutex<Option<Vec<Post>>>,
+    /// Whether the watchman has marked one of its clients since it last looked.
+    marked: AtomicBool,
     /// How many clients it has.
     clients: AtomicUsize,
 }
@@ -32,9 +36,7 @@ pub enum Post {
 
 impl Team {
     fn new(count: usize) -> io::Result<Arc<Self>> {
-        let member =
-            |_| Ok(Member { bell: Bell::new()?, post: Mutex::default(), clients: AtomicUsize::new(0) });
-        let members = (0..count).map(member).collect::<io::Result<_>>()?;
+        let members = (0..count).map(|_| Member::new()).collect::<io::Result<_>>()?;
         Ok(Arc::new(Self { members, dismissed: AtomicBool::new(false) }))
     }
 
@@ -43,27 +45,34 @@ impl Team {
     /// the server has ended. Nobody waits for them: a handler may hold one.
     ///
     /// # Errors
-    /// If a worker can't be made or started; or what has broken the listener.
+    /// If a worker can't be made or started; what has broken the listener; or how a worker has failed, which ends the
+    /// server.
     pub fn serve<D, W: Send + 'static>(
         server: Server,
         backend: &str,
         count: usize,
         door: D,
         make: fn(Arc<Self>, usize, Option<D>) -> io::Result<W>,
-        work: fn(W),
+        work: fn(W) -> io::Result<()>,
     ) -> io::Result<Report> {
+        let failure = server.failure();
         let started = Self::new(count).and_then(|team| {
             let mut door = Some(door);
             let workers = (0..count).map(|number| make(Arc::clone(&team), number, door.take()));
             let workers = workers.collect::<io::Result<Vec<_>>>()?;
-            let dismissal = Dismissal(team);
-            for (number, worker) in (1..).zip(workers) {
-                thread::Builder::new().name(format!("{backend}-{number}")).spawn(move || work(worker))?;
+            let dismissal = Dismissal(Arc::clone(&team));
+            for (number, worker) in workers.into_iter().enumerate() {
+                let (member, failure) = (Arc::clone(&team.members[number]), failure.clone());
+                let thread = thread::Builder::new().name(format!("{backend}-{}", number + 1));
+                thread.stack_size(STACK_SIZE).spawn(move || {
+                    failure.watch(|| work(worker));
+                    member.leave();
+                })?;
             }
             Ok(dismissal)
         });
         match started {
-            Ok(_dismissal) => server.close_after_workers(),
+            Ok(_dismissal) => server.close(Ok(())),
             Err(error) => server.close(Err(error)),
         }
     }
@@ -72,7 +81,7 @@ impl Team {
     ///
     /// # Panics
     /// If it has fewer.
-    pub fn member(&self, number: usize) -> &Member {
+    pub fn member(&self, number: usize) -> &Arc<Member> {
         &self.members[number]
     }
 
@@ -119,28 +128,67 @@ impl Drop for Dismissal {
 }
 
 impl Member {
-    /// Ends its wait: something has come for it, or the watchman has marked a client of its own. One bell serves
-    /// all of them, so that a client needs no waker of its own; the worker then looks who
-    /// [is marked](Conversation::is_marked), which takes no longer than the watchman's own sweep, and comes no
-    /// more often.
+    fn new() -> io::Result<Arc<Self>> {
+        let (marked, clients) = Default::default();
+        Ok(Arc::new(Self { bell: Bell::new()?, post: Mutex::new(Some(Vec::new())), marked, clients }))
+    }
+
+    /// Ends its wait, when it is rung: something has come for it, or the watchman has marked a client of its own.
     pub fn bell(&self) -> &Arc<Bell> {
         &self.bell
     }
 
-    /// Sends it something.
+    /// The waker of all its clients, so that none needs one of its own.
+    pub fn waker(self: &Arc<Self>) -> Waker {
+        Waker::from(Arc::clone(self))
+    }
+
+    /// Whether the watchman has marked one of its clients since this was last asked. The worker then looks who
+    /// [is marked](Conversation::is_marked), which takes no longer than the watchman's own sweep, and comes no more
+    /// often.
+    pub fn has_marked(&self) -> bool {
+        self.marked.load(Ordering::SeqCst) && self.marked.swap(false, Ordering::SeqCst)
+    }
+
+    /// Sends it something. What comes for one that has ended is dropped.
     pub fn send(&self, post: Post) {
-        self.post.lock().unwrap_or_else(PoisonError::into_inner).push(post);
+        let mut inbox = self.post.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(posts) = &mut *inbox else {
+            drop(inbox);
+            return drop(post);
+        };
+        posts.push(post);
+        drop(inbox);
         self.bell.ring();
     }
 
     /// Silences the bell, and fetches what has come.
     pub fn fetch(&self) -> Vec<Post> {
         self.bell.silence();
-        std::mem::take(&mut *self.post.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut inbox = self.post.lock().unwrap_or_else(PoisonError::into_inner);
+        inbox.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// It has ended: nobody gives it a client any more.
+    fn leave(&self) {
+        self.clients.fetch_add(usize::MAX / 2, Ordering::Relaxed);
+        let posts = self.post.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(posts);
     }
 
     /// A client has left it.
     pub fn left(&self) {
         self.clients.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Wake for Member {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.marked.store(true, Ordering::SeqCst);
+        self.bell.ring();
     }
 }

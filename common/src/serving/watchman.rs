@@ -29,7 +29,8 @@ const LONGEST: Duration = Duration::from_millis(250);
 impl Watchman {
     pub(super) fn new(state: Arc<State>, stop: Stop, dismissed: Arc<AtomicBool>) -> Self {
         let interval = interval(&state.service.limits);
-        Self { state, stop, dismissed, lingering: Lingering::default(), interval, drain_until: None }
+        let lingering = Lingering::new(state.max_connections);
+        Self { state, stop, dismissed, lingering, interval, drain_until: None }
     }
 
     /// Watches until the server has ended and nobody lingers.
@@ -38,6 +39,9 @@ impl Watchman {
         loop {
             self.heed_stop();
             self.lingering.admit(self.state.fetch_lingering(), &self.state.ledger);
+            if self.state.wants_descriptors() {
+                self.lingering.spare();
+            }
             let cut = self.state.phase() == Phase::Cut;
             if self.dismissed.load(Ordering::SeqCst) && (cut || self.lingering.is_empty()) {
                 return;

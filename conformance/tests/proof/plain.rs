@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use common::{
     Accepting, Acceptor, Admission, Backend, Bell, BlockingHandlers, Buffers, Capabilities, Conversation,
     Interrupt, Report, Server, Service, Stop, Wait, Workers,
 };
+use rustix::event::PollFlags;
 use socket2::SockRef;
 
 use crate::defect::Defect;
@@ -103,7 +104,7 @@ impl House {
         acceptor.register(&bell.waker());
         loop {
             match acceptor.what_now() {
-                Accepting::Stopped => return acceptor.close(),
+                Accepting::Stopped => return Ok(()),
                 Accepting::Wait if !self.has(Defect::SpinsWithoutDescriptors) => bell.wait()?,
                 Accepting::Accept | Accepting::Wait => {
                     let accepted = listener.accept();
@@ -162,7 +163,7 @@ impl House {
         if !self.has(Defect::Deaf) {
             conversation.register(&interrupt.waker());
         }
-        let mut socket = Socket::new(socket, self.plain.defect);
+        let mut socket = Socket::new(socket, self.plain.defect, &interrupt);
         let mut blocked = None;
         let mut buffers = Buffers::new();
         loop {
@@ -173,8 +174,9 @@ impl House {
                     if self.has(Defect::IgnoresProgress) && since.elapsed() > self.write_timeout {
                         conversation.lose();
                     }
-                    socket.wait_writable();
+                    socket.wait(PollFlags::OUT);
                 }
+                Wait::Wakeup => socket.wait(PollFlags::empty()),
                 Wait::Blocking => {
                     let start = Instant::now();
                     conversation.run(&mut buffers);
@@ -189,7 +191,10 @@ impl House {
 
     fn end(&self, socket: TcpStream, conversation: Conversation) {
         match self.plain.defect {
-            Some(Defect::ClosesAtOnce) => conversation.end(Withheld),
+            Some(Defect::ClosesAtOnce) => {
+                drop(socket);
+                conversation.end(UnixStream::pair().expect("sockets").0);
+            }
             Some(Defect::LeaksPlaces) => std::mem::forget(conversation),
             Some(Defect::FreesPlacesLate) => {
                 let _ = socket.shutdown(Shutdown::Write);
@@ -227,16 +232,5 @@ fn greet(listener: &TcpListener) {
             let _ = io::Write::write_all(&mut client, b"hello\n");
         }
         thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// No socket for anybody to linger over.
-struct Withheld;
-
-impl TryFrom<Withheld> for OwnedFd {
-    type Error = ();
-
-    fn try_from(_: Withheld) -> Result<Self, ()> {
-        Err(())
     }
 }

@@ -6,29 +6,32 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::thread;
 use std::time::Duration;
 
+use common::Interrupt;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{SendFlags, send};
 
 use crate::defect::Defect;
 
 /// A socket whose reads block, and whose writes do not.
-pub(crate) struct Socket {
+pub(crate) struct Socket<'a> {
     pub(crate) stream: TcpStream,
     defect: Option<Defect>,
+    interrupt: &'a Interrupt,
     /// What was taken, and not sent yet.
     taken: Vec<u8>,
     writes: usize,
     broken: bool,
 }
 
-impl Socket {
-    pub(crate) fn new(stream: TcpStream, defect: Option<Defect>) -> Self {
-        Self { stream, defect, taken: Vec::new(), writes: 0, broken: false }
+impl<'a> Socket<'a> {
+    pub(crate) fn new(stream: TcpStream, defect: Option<Defect>, interrupt: &'a Interrupt) -> Self {
+        Self { stream, defect, interrupt, taken: Vec::new(), writes: 0, broken: false }
     }
 
-    /// Waits until more can be written, or until an interrupt. Errors show in the write that follows.
-    pub(crate) fn wait_writable(&self) {
-        let _ = poll(&mut [PollFd::new(&self.stream, PollFlags::OUT)], None);
+    /// Waits for an event, or until an interrupt. Errors show in what follows.
+    pub(crate) fn wait(&self, events: PollFlags) {
+        let wait = || Ok(poll(&mut [PollFd::new(&self.stream, events)], None)?);
+        let _ = self.interrupt.call(|| false, wait);
     }
 
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
@@ -42,7 +45,7 @@ impl Socket {
     }
 }
 
-impl Read for Socket {
+impl Read for Socket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = match self.defect {
             Some(Defect::ReadsByteByByte) => 1,
@@ -50,7 +53,8 @@ impl Read for Socket {
             _ => buffer.len(),
         };
         let buffer = &mut buffer[..most];
-        match (self.defect, self.stream.read(buffer)) {
+        let (interrupt, stream) = (self.interrupt, &mut self.stream);
+        match (self.defect, interrupt.call(|| false, || stream.read(buffer))) {
             (Some(Defect::IgnoresEndOfInput), Ok(0)) => Self::nothing(),
             (Some(Defect::IgnoresResets), Err(error)) if error.kind() == ErrorKind::ConnectionReset => {
                 self.broken = true;
@@ -73,7 +77,7 @@ impl Read for Socket {
 /// Which of the writes suffers, where one does.
 const UNLUCKY: usize = 10;
 
-impl Write for Socket {
+impl Write for Socket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.writes += 1;
         match self.defect {
@@ -113,7 +117,7 @@ impl Write for Socket {
     }
 }
 
-impl AsFd for Socket {
+impl AsFd for Socket<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }

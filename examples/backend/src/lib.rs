@@ -8,7 +8,6 @@
 //!
 //! `docs/write-a-backend.md` goes there step by step, from a server of one client at a time.
 
-mod crew;
 mod worker;
 
 use std::io;
@@ -17,7 +16,8 @@ use std::sync::Arc;
 use std::thread;
 
 use common::{
-    Acceptor, Backend, Bell, BlockingHandlers, Capabilities, Report, Server, Service, Stop, Workers,
+    Acceptor, Backend, Bell, BlockingHandlers, Capabilities, Failure, Report, STACK_SIZE, Server, Service,
+    Stop, Workers,
 };
 
 use crate::worker::Worker;
@@ -30,9 +30,6 @@ use crate::worker::Worker;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Poll;
 
-/// How many clients it holds: the handler of each may have a thread at a time.
-const MOST: usize = 4000;
-
 impl Backend for Poll {
     fn name(&self) -> &'static str {
         "poll"
@@ -41,7 +38,7 @@ impl Backend for Poll {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             model: "one thread that polls all clients",
-            max_connections: Some(MOST),
+            max_connections: None,
             workers: Workers::Caller,
             blocking_handlers: BlockingHandlers::Offloaded,
             legacy: None,
@@ -50,19 +47,18 @@ impl Backend for Poll {
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        match start(listener, acceptor) {
-            Ok(()) => server.close_after_workers(),
-            Err(error) => server.close(Err(error)),
-        }
+        let started = start(listener, acceptor, server.failure());
+        server.close(started)
     }
 }
 
 /// Starts the thread that serves. It is not waited for at the end: a handler may hold it.
-fn start(listener: TcpListener, acceptor: Acceptor) -> io::Result<()> {
+fn start(listener: TcpListener, acceptor: Acceptor, failure: Failure) -> io::Result<()> {
     let bell = Bell::new()?;
     acceptor.register(&bell.waker());
     let worker = Worker::new(listener, acceptor, bell);
-    thread::Builder::new().name("poll".into()).spawn(|| worker.work())?;
+    let thread = thread::Builder::new().name("poll".into()).stack_size(STACK_SIZE);
+    thread.spawn(move || failure.watch(|| worker.work()))?;
     Ok(())
 }
 

@@ -4,21 +4,17 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::thread;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use common::{
-    ACCEPTS_IN_A_TURN, Accepting, Acceptor, Admission, Bell, Buffers, Conversation, Wait, accept_nonblocking,
-};
+use common::{Accepting, Acceptor, Bell, Buffers, Conversation, Wait, accept_nonblocking};
 use rustix::event::PollFlags;
 
-use crate::crew::Crew;
-
 /// A client, with what its conversation waits for.
-pub(crate) struct Client {
-    pub(crate) socket: TcpStream,
-    pub(crate) conversation: Conversation,
-    pub(crate) wait: Wait,
+struct Client {
+    socket: TcpStream,
+    conversation: Conversation,
+    wait: Wait,
 }
 
 impl Client {
@@ -27,7 +23,7 @@ impl Client {
         match self.wait {
             Wait::Readable => PollFlags::IN,
             Wait::Writable => PollFlags::OUT,
-            Wait::Turn | Wait::Blocking | Wait::Over => PollFlags::empty(),
+            Wait::Wakeup | Wait::Turn | Wait::Blocking | Wait::Over => PollFlags::empty(),
         }
     }
 
@@ -39,9 +35,11 @@ impl Client {
 /// The thread that serves.
 pub(crate) struct Worker {
     door: Option<Door>,
-    /// Those who are here: a client whose handler may block is with the crew meanwhile.
+    /// Those who are here: a client whose handler may block is away meanwhile.
     clients: Vec<Client>,
-    crew: Crew,
+    away: usize,
+    /// By which those who were away come back.
+    back: (Sender<Client>, Receiver<Client>),
     bell: Arc<Bell>,
     buffers: Buffers,
 }
@@ -52,58 +50,41 @@ struct Door {
     acceptor: Acceptor,
 }
 
-/// How long it is waited where waiting itself fails, for want of memory.
-const PAUSE: Duration = Duration::from_millis(100);
-
 impl Worker {
     /// One that waits with `bell`, with which `acceptor` is registered.
     pub(crate) fn new(listener: TcpListener, acceptor: Acceptor, bell: Arc<Bell>) -> Self {
         let door = Some(Door { listener, acceptor });
-        let crew = Crew::new(Arc::clone(&bell));
-        Self { door, clients: Vec::new(), crew, bell, buffers: Buffers::new() }
+        Self { door, clients: Vec::new(), away: 0, back: channel(), bell, buffers: Buffers::new() }
     }
 
     /// Serves until the server stops and everybody has left.
-    pub(crate) fn work(mut self) {
-        let mut knocked = true;
-        while self.door.is_some() || !self.clients.is_empty() || !self.crew.is_idle() {
-            let watches_door = self.open_door(knocked);
-            let ready = self.wait(watches_door).unwrap_or_else(|_| {
-                thread::sleep(PAUSE);
-                Vec::new()
-            });
-            knocked = ready.get(self.clients.len()) == Some(&true);
+    pub(crate) fn work(mut self) -> io::Result<()> {
+        while self.door.is_some() || !self.clients.is_empty() || self.away > 0 {
+            let watches_door = self.open_door();
+            let ready = self.wait(watches_door)?;
             self.take_turns(&ready);
         }
+        Ok(())
     }
 
-    /// Lets in who has knocked, not too many at once. Tells whether the door is to be watched.
-    fn open_door(&mut self, knocked: bool) -> bool {
-        let Some(door) = &mut self.door else { return false };
-        let mut left = if knocked { ACCEPTS_IN_A_TURN } else { 0 };
-        loop {
-            match door.acceptor.what_now() {
-                Accepting::Accept if left == 0 => return true,
-                Accepting::Accept => match door.acceptor.admit(accept_nonblocking(&door.listener)) {
-                    Admission::Client(socket, conversation) => {
-                        left -= 1;
-                        conversation.register(&self.bell.waker());
-                        self.clients.push(Client { socket, conversation, wait: Wait::Turn });
-                    }
-                    Admission::None => left -= 1,
-                    Admission::Nobody => left = 0,
-                },
-                Accepting::Wait => return false,
-                Accepting::Stopped => {
-                    self.door = None;
-                    return false;
-                }
-            }
+    /// Lets in who is there, not too many at once. Tells whether the door is to be watched.
+    fn open_door(&mut self) -> bool {
+        let Some(Door { listener, acceptor }) = &mut self.door else { return false };
+        let accepting = acceptor.accept_turn(
+            || accept_nonblocking(listener),
+            |socket, conversation| {
+                conversation.register(&self.bell.waker());
+                self.clients.push(Client { socket, conversation, wait: Wait::Turn });
+            },
+        );
+        if accepting == Accepting::Stopped {
+            self.door = None;
         }
+        accepting == Accepting::Accept
     }
 
     /// Waits until somebody is ready or the bell rings, unless somebody waits for a turn. Tells which of the clients
-    /// are ready, and behind them, if the door is watched, whether somebody stands before it.
+    /// are ready.
     fn wait(&self, watches_door: bool) -> io::Result<Vec<bool>> {
         let clients = self.clients.iter().map(|client| (client.socket.as_fd(), client.interest()));
         let door = self.door.iter().filter(|_| watches_door);
@@ -122,12 +103,22 @@ impl Worker {
             }
             matches!(client.wait, Wait::Blocking | Wait::Over)
         });
-        for client in leaving {
-            match client.wait {
-                Wait::Blocking => self.crew.run(client),
-                _ => client.conversation.end(client.socket),
+        for Client { socket, conversation, wait } in leaving {
+            if wait == Wait::Over {
+                conversation.end(socket);
+                continue;
             }
+            // Its handler is called on another thread.
+            self.away += 1;
+            let (back, bell) = (self.back.0.clone(), Arc::clone(&self.bell));
+            conversation.offload(move |conversation| {
+                let _ = back.send(Client { socket, conversation, wait: Wait::Turn });
+                bell.ring();
+            });
         }
-        self.clients.extend(self.crew.come_back());
+        let back = self.back.1.try_iter();
+        let here = self.clients.len();
+        self.clients.extend(back);
+        self.away -= self.clients.len() - here;
     }
 }

@@ -14,14 +14,14 @@ fn converse(max: usize, pieces: &[&[u8]]) -> (String, CloseReason) {
     let mut pieces = pieces.iter();
     loop {
         match connection.what_now(&mut out) {
-            Next::Run => connection.run(&mut out, now),
+            Next::Run => connection.run(&mut out, || now),
             Next::Read => match pieces.next() {
                 Some(&LATE) => {
                     now += Duration::from_secs(11);
-                    connection.expire(0, &mut out, now);
+                    connection.expire(0, 0, &mut out, now);
                 }
-                Some(piece) => connection.receive(piece, &mut out, now),
-                None => connection.end_of_input(&mut out, now),
+                Some(piece) => connection.receive(piece, &mut out, || now),
+                None => connection.end_of_input(&mut out, || now),
             },
             Next::Write => {
                 let bytes = connection.output(&out).to_vec();

@@ -13,10 +13,10 @@ fn converse(application: Arc<KeyValue>, max: usize, pieces: &[&[u8]]) -> (String
     let mut pieces = pieces.iter();
     loop {
         match connection.what_now(&mut out) {
-            Next::Run => connection.run(&mut out, now),
+            Next::Run => connection.run(&mut out, || now),
             Next::Read => match pieces.next() {
-                Some(piece) => connection.receive(piece, &mut out, now),
-                None => connection.end_of_input(&mut out, now),
+                Some(piece) => connection.receive(piece, &mut out, || now),
+                None => connection.end_of_input(&mut out, || now),
             },
             Next::Write => {
                 let bytes = connection.output(&out).to_vec();

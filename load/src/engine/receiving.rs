@@ -82,7 +82,8 @@ impl Client {
         let mut done = 0;
         loop {
             match codec.decode(&input[done..]) {
-                Decoded::More => break,
+                Decoded::More | Decoded::Skipped { used: 0 } => break,
+                Decoded::Skipped { used } => done += used,
                 Decoded::Message { payload, used } => {
                     self.reply(&input[done..][payload], text, expect, tally, &mut answered)?;
                     done += used;

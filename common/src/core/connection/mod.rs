@@ -12,7 +12,7 @@ use std::time::Instant;
 
 pub use self::kept::Output;
 use self::kept::{Kept, Unsent};
-use crate::core::{Blocking, CloseReason, ErrorReply, Outbox, Protocol, Service};
+use crate::core::{Blocking, CloseReason, Outbox, Protocol, Service, guarded};
 
 /// One client's connection as a state machine: bytes and the time go in, [`what_now`](Self::what_now) says what to
 /// do. Framing, limits, deadlines, backpressure, draining and panics are decided here.
@@ -31,6 +31,9 @@ use crate::core::{Blocking, CloseReason, ErrorReply, Outbox, Protocol, Service};
 ///
 /// Meanwhile, when [`deadline`](Self::deadline) has passed, call [`expire`](Self::expire); when the server
 /// stops, [`stop`](Self::stop), and later [`cut`](Self::cut); when the socket fails, [`lost`](Self::lost).
+///
+/// Where a call takes the time as a function, it asks after the session has answered: what a session spends is not
+/// its client's time.
 pub struct Connection {
     service: Arc<Service>,
     client: SocketAddr,
@@ -45,7 +48,10 @@ pub struct Connection {
     input_ended: bool,
     /// Once the server stops: how many bytes may still be read, those that had arrived by then.
     stopping: Option<u32>,
-    /// Whether a message has begun and not ended.
+    /// Once a deadline has passed while input had arrived that nobody has read: how many bytes of it are left to be
+    /// read before the client is given up.
+    overdue: Option<u32>,
+    /// Whether the protocol says that a message has begun and not ended.
     begun: bool,
     /// When that began, or else when the client last had all it was owed.
     since: Instant,
@@ -93,7 +99,8 @@ impl Connection {
     /// A client has connected. The application is asked in the first [`run`](Self::run).
     pub fn new(service: Arc<Service>, client: SocketAddr, now: Instant) -> Self {
         Self {
-            may_block: service.application.blocking() == Blocking::MayBlock,
+            // Where it panics, it is called where whatever it does holds nobody up.
+            may_block: guarded(|| service.application.blocking()) != Some(Blocking::Never),
             service,
             client,
             protocol: None,
@@ -103,6 +110,7 @@ impl Connection {
             work: false,
             input_ended: false,
             stopping: None,
+            overdue: None,
             begun: false,
             since: now,
             lent: false,
@@ -118,6 +126,7 @@ impl Connection {
                 _ if self.is_unsent(out) => return Next::Write,
                 State::Opening => return Next::Run,
                 State::Open if self.work => return Next::Run,
+                State::Open if self.overdue == Some(0) => self.time_out(out),
                 State::Open if self.stopping == Some(0) => self.drained(out),
                 State::Open => return Next::Read,
                 State::Ending(_) if self.may_block => return Next::Run,
@@ -209,8 +218,8 @@ impl Connection {
     }
 
     /// Bytes came, with one read. They are answered, or kept until they can be.
-    pub fn receive(&mut self, input: &[u8], out: &mut Outbox, now: Instant) {
-        if let Some(allowed) = &mut self.stopping {
+    pub fn receive(&mut self, input: &[u8], out: &mut Outbox, now: impl FnMut() -> Instant) {
+        for allowed in [&mut self.stopping, &mut self.overdue].into_iter().flatten() {
             *allowed = allowed.saturating_sub(clamped(input.len()));
         }
         self.arrived(input.len(), out);
@@ -235,24 +244,26 @@ impl Connection {
     }
 
     /// The client will send no more.
-    pub fn end_of_input(&mut self, out: &mut Outbox, now: Instant) {
+    pub fn end_of_input(&mut self, out: &mut Outbox, now: impl FnMut() -> Instant) {
         self.input_ended = true;
         if self.state == State::Open && !self.work {
             // What has to be said waits for its place, and for its turn.
-            let wait = self.unfinished() && (self.may_block || self.is_unsent(out));
+            let wait = self.begun && (self.may_block || self.is_unsent(out));
             if wait { self.work = true } else { self.finish(out, now) }
         }
     }
 
-    /// There is nothing to read.
-    pub fn would_block(&mut self) {
-        if let Some(allowed) = &mut self.stopping {
-            *allowed = 0;
+    /// A read has found nothing. `arrived` counts what is there all the same, of which a runtime may not have heard yet.
+    pub fn would_block(&mut self, arrived: impl FnOnce() -> usize) {
+        if (self.stopping.is_some() || self.overdue.is_some()) && arrived() == 0 {
+            for allowed in [&mut self.stopping, &mut self.overdue].into_iter().flatten() {
+                *allowed = 0;
+            }
         }
     }
 
     /// Does what waits, for one turn.
-    pub fn run(&mut self, out: &mut Outbox, now: Instant) {
+    pub fn run(&mut self, out: &mut Outbox, now: impl FnMut() -> Instant) {
         match self.state {
             State::Opening => self.open(out, now),
             State::Open => self.turn_of_kept(out, now),
@@ -261,16 +272,17 @@ impl Connection {
         }
     }
 
-    /// The [`deadline`](Self::deadline) may have passed; `queued` bytes stand in the kernel's queue.
-    pub fn expire(&mut self, queued: u64, out: &mut Outbox, now: Instant) {
+    /// The [`deadline`](Self::deadline) may have passed; `queued` bytes stand in the kernel's queue, and `arrived`
+    /// bytes are there to be read. They came while the server was busy with others, so they are read first, and the
+    /// client is given up if they complete no message.
+    pub fn expire(&mut self, queued: u64, arrived: usize, out: &mut Outbox, now: Instant) {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return;
         }
         let timeout = self.limits().write_timeout;
         match self.timer() {
-            Some(Timer::Idle) => self.fail(CloseReason::IdleTimeout, &ErrorReply::IdleTimeout, out),
-            Some(Timer::Message) => {
-                self.fail(CloseReason::MessageTimeout, &ErrorReply::MessageTimeout, out);
+            Some(Timer::Idle | Timer::Message) => {
+                self.overdue.get_or_insert(clamped(arrived));
             }
             Some(Timer::Write) => {
                 let unsent = self.unsent.as_mut();
@@ -297,14 +309,38 @@ impl Connection {
         self.abandon(CloseReason::Lost, out);
     }
 
+    /// It is over, wherever it is: tells why, which the protocol has been told.
+    pub fn end(&mut self) -> CloseReason {
+        let reason = match self.state {
+            State::Done(reason) => return reason,
+            State::Ending(reason) => reason,
+            State::Opening | State::Open => CloseReason::Lost,
+        };
+        self.close(reason);
+        reason
+    }
+
     fn is_unsent(&self, out: &Outbox) -> bool {
         self.lent || self.unsent.is_some() || !out.is_empty()
     }
 
+    /// The client has all that it is owed, and is read again. Nothing more is owed before a message that has begun
+    /// ends, so this starts its time anew once at the most.
     fn all_sent(&mut self, now: Instant) {
-        if !self.begun {
-            self.since = now;
-        }
+        self.start_timer(now);
+    }
+
+    /// From here on the client is waited for.
+    fn start_timer(&mut self, now: Instant) {
+        self.since = now;
+        self.overdue = None;
+    }
+}
+
+impl Drop for Connection {
+    /// A protocol that was opened is told of the end, whatever has become of its connection.
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -1,12 +1,11 @@
 //! What happens inside a connection: the protocol is opened, has its turns, and is told of the end.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use super::kept::Kept;
 use super::{Connection, State};
 use crate::core::{
-    CloseReason, ErrorReply, Flow, Limits, MAX_READ, Outbox, Progress, TURN_MESSAGES, TURN_REPLIES,
+    CloseReason, ErrorReply, Flow, Limits, MAX_READ, Outbox, Progress, TURN_MESSAGES, TURN_REPLIES, guarded,
 };
 
 impl Connection {
@@ -18,14 +17,12 @@ impl Connection {
         self.limits().max_message.saturating_add(MAX_READ)
     }
 
-    pub(super) fn open(&mut self, out: &mut Outbox, now: Instant) {
+    pub(super) fn open(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
         out.begin(self.limits().max_reply);
         let Self { service, client, .. } = self;
-        let opened =
-            catch_unwind(AssertUnwindSafe(|| service.application.open(*client, &service.limits, out)));
-        self.since = now;
+        let opened = guarded(|| service.application.open(*client, &service.limits, out));
         match opened {
-            Ok(protocol) => {
+            Some(protocol) => {
                 self.protocol = Some(protocol);
                 self.state = State::Open;
                 self.work = !self.kept.is_empty();
@@ -36,25 +33,29 @@ impl Connection {
                     self.internal(CloseReason::ReplyTooLong, out);
                 }
             }
-            Err(_) => {
+            None => {
                 out.withdraw();
-                service.application.refuse(&ErrorReply::Internal, &service.limits, out);
                 self.state = State::Ending(CloseReason::Panicked);
+                let refused = || service.application.refuse(&ErrorReply::Internal, &service.limits, out);
+                if guarded(refused).is_none() {
+                    out.withdraw();
+                }
             }
         }
+        self.start_timer(now());
     }
 
     /// Tells the protocol of a read.
     pub(super) fn arrived(&mut self, bytes: usize, out: &mut Outbox) {
         let Some(protocol) = &mut self.protocol else { return };
-        if catch_unwind(AssertUnwindSafe(|| protocol.arrived(bytes))).is_err() {
+        if guarded(|| protocol.arrived(bytes)).is_none() {
             self.fail(CloseReason::Panicked, &ErrorReply::Internal, out);
         }
     }
 
-    pub(super) fn turn_of_kept(&mut self, out: &mut Outbox, now: Instant) {
+    pub(super) fn turn_of_kept(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
         let (bytes, used) = self.kept.take();
-        let used = used + self.turn(&bytes[used..], out, now);
+        let used = used + self.turn(&bytes[used..], out, &mut now);
         self.kept.put_back(bytes, used);
         if self.input_ended && self.state == State::Open && !self.work {
             self.finish(out, now);
@@ -62,13 +63,13 @@ impl Connection {
     }
 
     /// Has messages answered for one turn, and says how many bytes were used.
-    pub(super) fn turn(&mut self, input: &[u8], out: &mut Outbox, now: Instant) -> usize {
+    pub(super) fn turn(&mut self, input: &[u8], out: &mut Outbox, mut now: impl FnMut() -> Instant) -> usize {
         let Some(protocol) = &mut self.protocol else { return 0 };
         let max_reply = self.service.limits.max_reply;
         let before = self.messages;
         let messages = &mut self.messages;
         let mut total = 0;
-        let ended = catch_unwind(AssertUnwindSafe(|| {
+        let ended = guarded(|| {
             loop {
                 if *messages - before == TURN_MESSAGES as u64 || out.len() >= TURN_REPLIES {
                     return Ended::Turn;
@@ -93,59 +94,67 @@ impl Connection {
                     Progress::Broken(error) => return Ended::Broken(error),
                 }
             }
-        }));
-        if self.messages != before {
-            self.begun = false;
-            self.since = now;
+        });
+        // A protocol may say that it has used more than there is.
+        let ended = ended.filter(|_| total <= input.len());
+        let total = total.min(input.len());
+        let answered = self.messages != before;
+        let begun = match &ended {
+            Some(Ended::More { begun }) => *begun,
+            _ => self.begun && !answered,
+        };
+        if answered || begun != self.begun {
+            self.begun = begun;
+            self.start_timer(now());
         }
         self.work = false;
         match ended {
-            Ok(Ended::Turn) => self.work = true,
-            Ok(Ended::More { .. }) if input.len() - total > self.kept_bound() => {
+            Some(Ended::Turn) => self.work = true,
+            Some(Ended::More { .. }) if input.len() - total > self.kept_bound() => {
                 let max = self.limits().max_message;
                 self.fail(CloseReason::TooLong, &ErrorReply::TooLong { max }, out);
             }
-            Ok(Ended::More { begun: true }) if !self.begun => {
-                self.begun = true;
-                self.since = now;
-            }
-            Ok(Ended::More { .. }) => {}
-            Ok(Ended::Close) => self.state = State::Ending(CloseReason::Exit),
-            Ok(Ended::Broken(error)) => self.broken(&error, out),
-            Ok(Ended::Overflow) => self.internal(CloseReason::ReplyTooLong, out),
-            Err(_) => self.internal(CloseReason::Panicked, out),
+            Some(Ended::More { .. }) => {}
+            Some(Ended::Close) => self.state = State::Ending(CloseReason::Exit),
+            Some(Ended::Broken(error)) => self.broken(&error, out),
+            Some(Ended::Overflow) => self.internal(CloseReason::ReplyTooLong, out),
+            None => self.internal(CloseReason::Panicked, out),
         }
         total
     }
 
-    /// Whether a message was begun and not ended.
-    pub(super) fn unfinished(&self) -> bool {
-        self.begun || !self.kept.is_empty()
-    }
-
     /// All input was looked at, and no more can come.
-    pub(super) fn finish(&mut self, out: &mut Outbox, now: Instant) {
-        if self.unfinished() {
+    pub(super) fn finish(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
+        if self.begun {
             let (bytes, used) = self.kept.take();
             let Some(protocol) = &mut self.protocol else { return };
             out.begin(self.service.limits.max_reply);
-            let progress = catch_unwind(AssertUnwindSafe(|| protocol.finish(&bytes[used..], out)));
+            let progress = guarded(|| protocol.finish(&bytes[used..], out));
             self.begun = false;
-            self.since = now;
+            self.start_timer(now());
             match progress {
-                Err(_) => return self.internal(CloseReason::Panicked, out),
-                Ok(_) if out.overflowed() => return self.internal(CloseReason::ReplyTooLong, out),
-                Ok(Progress::Broken(error)) => return self.broken(&error, out),
-                Ok(Progress::Message { .. }) => self.messages += 1,
-                Ok(Progress::More { .. }) => {}
+                None => return self.internal(CloseReason::Panicked, out),
+                Some(_) if out.overflowed() => return self.internal(CloseReason::ReplyTooLong, out),
+                Some(Progress::Broken(error)) => return self.broken(&error, out),
+                Some(Progress::Message { .. }) => self.messages += 1,
+                Some(Progress::More { .. }) => {}
             }
         }
         self.state = State::Ending(CloseReason::EndOfInput);
     }
 
+    /// A deadline has passed, and what had arrived by then completed no message.
+    pub(super) fn time_out(&mut self, out: &mut Outbox) {
+        if self.begun {
+            self.fail(CloseReason::MessageTimeout, &ErrorReply::MessageTimeout, out);
+        } else {
+            self.fail(CloseReason::IdleTimeout, &ErrorReply::IdleTimeout, out);
+        }
+    }
+
     /// The server stops, and all that had arrived was looked at.
     pub(super) fn drained(&mut self, out: &mut Outbox) {
-        if self.unfinished() {
+        if self.begun {
             self.fail(CloseReason::Stopping, &ErrorReply::ShuttingDown, out);
         } else {
             self.state = State::Ending(CloseReason::Stopping);
@@ -173,7 +182,7 @@ impl Connection {
         self.work = false;
         let Some(protocol) = &self.protocol else { return };
         out.begin(usize::MAX);
-        if catch_unwind(AssertUnwindSafe(|| protocol.error(error, out))).is_err() {
+        if guarded(|| protocol.error(error, out)).is_none() {
             out.withdraw();
         }
     }
@@ -193,12 +202,10 @@ impl Connection {
     pub(super) fn close(&mut self, reason: CloseReason) {
         self.state = State::Done(reason);
         self.kept = Kept::default();
-        let protocol = self.protocol.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            if let Some(mut protocol) = protocol {
-                protocol.closed(reason);
-            }
-        }));
+        if let Some(mut protocol) = self.protocol.take() {
+            let _ = guarded(|| protocol.closed(reason));
+            let _ = guarded(|| drop(protocol));
+        }
     }
 }
 

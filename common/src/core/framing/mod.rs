@@ -16,7 +16,7 @@ pub use line::Line;
 pub use raw::Raw;
 
 use crate::core::{
-    Application, Blocking, CloseReason, ErrorReply, Flow, Handler, Limits, Outbox, Peer, Progress, Protocol,
+    Application, Blocking, CloseReason, ErrorReply, Handler, Limits, Outbox, Peer, Progress, Protocol,
     Replies, Session,
 };
 
@@ -76,6 +76,11 @@ pub trait Codec: Send + 'static {
 pub enum Decoded {
     /// No whole message yet.
     More,
+    /// These bytes belong to no message, and are passed over.
+    Skipped {
+        /// How many they are: at least one.
+        used: usize,
+    },
     /// A message.
     Message {
         /// Where in the input it stands.
@@ -100,13 +105,23 @@ impl<C: Codec> Framed<C> {
         Self { codec, session }
     }
 
+    /// Answers the message at the beginning of `input`, behind what is passed over.
     #[inline]
-    fn answer(&mut self, decoded: Decoded, input: &[u8], out: &mut Outbox) -> Progress {
+    fn answer(&mut self, decode: fn(&mut C, &[u8]) -> Decoded, input: &[u8], out: &mut Outbox) -> Progress {
+        let mut decoded = decode(&mut self.codec, input);
+        let mut skipped = 0;
+        while let Decoded::Skipped { used: used @ 1.. } = decoded {
+            skipped += used;
+            decoded = decode(&mut self.codec, &input[skipped..]);
+        }
+        let rest = &input[skipped..];
         match decoded {
-            Decoded::More => Progress::More { used: 0, begun: !input.is_empty() },
             Decoded::Message { payload, used } => {
-                let flow: Flow = self.session.message(&input[payload], &mut Replies::new(out, &self.codec));
-                Progress::Message { used, flow }
+                let flow = self.session.message(&rest[payload], &mut Replies::new(out, &self.codec));
+                Progress::Message { used: skipped + used, flow }
+            }
+            Decoded::More | Decoded::Skipped { .. } => {
+                Progress::More { used: skipped, begun: !rest.is_empty() }
             }
             Decoded::Broken(error) => Progress::Broken(error),
         }
@@ -119,13 +134,11 @@ impl<C: Codec> Protocol for Framed<C> {
     }
 
     fn receive(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
-        let decoded = self.codec.decode(input);
-        self.answer(decoded, input, out)
+        self.answer(C::decode, input, out)
     }
 
     fn finish(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
-        let decoded = self.codec.finish(input);
-        self.answer(decoded, input, out)
+        self.answer(C::finish, input, out)
     }
 
     fn error(&self, error: &ErrorReply, out: &mut Outbox) {

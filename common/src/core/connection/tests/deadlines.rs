@@ -94,11 +94,11 @@ fn bytes_that_leave_the_kernels_queue_are_progress() {
     for _ in 0..100 {
         queued -= 1;
         rig.now += 9 * SECOND;
-        rig.connection.expire(queued, &mut rig.out, rig.now);
+        rig.connection.expire(queued, 0, &mut rig.out, rig.now);
         assert!(rig.connection.unsent.is_some());
     }
     rig.now += 10 * SECOND;
-    rig.connection.expire(queued, &mut rig.out, rig.now);
+    rig.connection.expire(queued, 0, &mut rig.out, rig.now);
     assert_eq!(rig.settle(), Next::Done(CloseReason::WriteTimeout));
 }
 
@@ -125,4 +125,96 @@ fn timeouts_beyond_the_clocks_range_are_as_good_as_none() {
     rig.room = 0;
     rig.send("ial\n");
     assert_eq!(rig.pass(1_000_000 * SECOND), Next::Write);
+}
+
+#[test]
+fn the_time_that_a_session_takes_is_not_its_clients() {
+    let mut rig = Rig::line();
+    rig.connection.run(&mut rig.out, || rig.start + 400 * SECOND); // to greet
+    rig.now = rig.start + 400 * SECOND;
+    assert_eq!(rig.settle(), Next::Read);
+    assert_eq!(rig.connection.deadline(), Some(rig.now + 300 * SECOND));
+    // The next message has begun, and waited for its turn meanwhile.
+    rig.connection.receive(b"slow\npart", &mut rig.out, || rig.now + 400 * SECOND);
+    rig.now += 400 * SECOND;
+    assert_eq!(rig.pass(10 * SECOND - NANOSECOND), Next::Read);
+    assert_eq!(rig.send("ial\n"), Next::Read);
+    assert_eq!(rig.heard(), "hi\nslow\npartial\n");
+}
+
+#[test]
+fn a_blocking_session_that_says_nothing_is_not_idle() {
+    let script = Script { blocking: true, ..Script::default() };
+    let mut rig = Rig::scripted(script, Framing::Line, Limits::default());
+    rig.settle();
+    rig.connection.receive(b"none\n", &mut rig.out, || rig.now);
+    assert_eq!(rig.connection.what_now(&mut rig.out), Next::Run);
+    rig.connection.run(&mut rig.out, || rig.now + 400 * SECOND);
+    rig.now += 400 * SECOND;
+    assert_eq!(rig.pass(300 * SECOND - NANOSECOND), Next::Read);
+    assert_eq!(rig.pass(NANOSECOND), Next::Done(CloseReason::IdleTimeout));
+}
+
+#[test]
+fn what_has_arrived_goes_before_a_deadline() {
+    for (before, unread, rest, told) in [
+        ("", "late\n", "", "hi\nlate\n"),
+        ("be", "gun\n", "", "hi\nbegun\n"),
+        ("be", "gun\n", "!", "hi\nbegun\n"),
+        ("", "par", "tial\n", "hi\npartial\n"), // it is silent no more
+        ("be", "gun", "\n", "hi\nERR timeout message: no line end\n"),
+        ("be", "", "gun\n", "hi\nERR timeout message: no line end\n"),
+        ("", "", "late\n", "hi\nERR timeout idle\n"),
+    ] {
+        let mut rig = Rig::line();
+        rig.settle();
+        if !before.is_empty() {
+            rig.send(before);
+        }
+        rig.now += 300 * SECOND;
+        rig.connection.expire(0, unread.len(), &mut rig.out, rig.now);
+        if !unread.is_empty() {
+            assert_eq!(rig.settle(), Next::Read, "{before}{unread}");
+            // It is not read at once, and by another count than it came.
+            let (first, second) = unread.split_at(1);
+            rig.send(first);
+            rig.connection.expire(0, 1, &mut rig.out, rig.now);
+            rig.send(second);
+        }
+        if rig.settle() == Next::Read && !rest.is_empty() {
+            rig.send(rest);
+        }
+        rig.settle();
+        assert_eq!(rig.heard(), told, "{before}{unread}{rest}");
+    }
+}
+
+#[test]
+fn a_deadline_that_has_passed_ends_it_when_nothing_is_there_after_all() {
+    let mut rig = Rig::line();
+    rig.settle();
+    rig.now += 300 * SECOND;
+    rig.connection.expire(0, 10, &mut rig.out, rig.now);
+    assert_eq!(rig.settle(), Next::Read);
+    rig.connection.would_block(|| 10); // the runtime has not heard of it yet
+    assert_eq!(rig.settle(), Next::Read);
+    rig.connection.would_block(|| 0);
+    assert_eq!(rig.settle(), Next::Done(CloseReason::IdleTimeout));
+}
+
+#[test]
+fn a_message_has_its_time_anew_when_it_is_read_again() {
+    let mut rig = Rig::line();
+    rig.settle();
+    rig.room = 0;
+    assert_eq!(rig.send("first\npar"), Next::Write);
+    for _ in 0..3 {
+        rig.now += 9 * SECOND;
+        rig.room = 1;
+        assert_eq!(rig.settle(), Next::Write);
+    }
+    rig.room = usize::MAX;
+    assert_eq!(rig.settle(), Next::Read);
+    assert_eq!(rig.pass(10 * SECOND - NANOSECOND), Next::Read);
+    assert_eq!(rig.pass(NANOSECOND), Next::Done(CloseReason::MessageTimeout));
 }

@@ -26,7 +26,7 @@ fn the_end_waits_until_the_last_byte_is_written() {
 fn the_end_of_input_waits_for_messages_that_wait() {
     let mut rig = Rig::line();
     rig.settle();
-    rig.connection.receive(&b"m\n".repeat(100), &mut rig.out, rig.now);
+    rig.connection.receive(&b"m\n".repeat(100), &mut rig.out, || rig.now);
     assert_eq!(rig.end_input(), Next::Done(CloseReason::EndOfInput));
     assert_eq!(rig.heard().len(), 3 + 200);
 }
@@ -40,7 +40,7 @@ fn a_handler_that_may_block_sees_all_input_before_its_end() {
         let script = Script { blocking: true, ..Script::default() };
         let mut rig = Rig::scripted(script, Framing::Line, Limits::default());
         rig.settle();
-        rig.connection.receive(input.as_bytes(), &mut rig.out, rig.now);
+        rig.connection.receive(input.as_bytes(), &mut rig.out, || rig.now);
         assert_eq!(rig.end_input(), Next::Done(reason));
         assert_eq!(rig.heard(), told);
     }
@@ -104,7 +104,7 @@ fn a_stop_ends_at_the_first_would_block() {
     rig.send("part");
     rig.connection.stop(100);
     assert_eq!(rig.settle(), Next::Read);
-    rig.connection.would_block();
+    rig.connection.would_block(|| 0);
     assert_eq!(rig.settle(), Next::Done(CloseReason::Stopping));
     assert_eq!(rig.heard(), "hi\nERR shutting-down\n");
 }
@@ -144,7 +144,7 @@ fn a_cut_owes_nothing() {
 fn a_lost_socket_ends_it_with_replies_still_in_the_outbox() {
     let mut rig = Rig::line();
     rig.settle();
-    rig.connection.receive(b"hello\n", &mut rig.out, rig.now);
+    rig.connection.receive(b"hello\n", &mut rig.out, || rig.now);
     rig.connection.lost(&mut rig.out);
     assert_eq!(rig.settle(), Next::Done(CloseReason::Lost));
     assert!(rig.out.is_empty());

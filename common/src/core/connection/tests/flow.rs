@@ -31,14 +31,14 @@ fn replies_come_in_order_however_the_messages_are_split() {
 fn a_turn_is_64_messages() {
     let mut rig = Rig::line();
     rig.settle();
-    rig.connection.receive(&b"m\n".repeat(129), &mut rig.out, rig.now);
+    rig.connection.receive(&b"m\n".repeat(129), &mut rig.out, || rig.now);
     for (messages, next) in [(64, Next::Run), (128, Next::Run), (129, Next::Read)] {
         assert_eq!(rig.connection.messages(), messages);
         let count = rig.connection.output(&rig.out).len();
         assert_eq!(rig.connection.what_now(&mut rig.out), Next::Write);
         rig.connection.wrote(count, &mut rig.out, rig.now);
         assert_eq!(rig.connection.what_now(&mut rig.out), next);
-        rig.connection.run(&mut rig.out, rig.now);
+        rig.connection.run(&mut rig.out, || rig.now);
     }
 }
 
@@ -46,7 +46,7 @@ fn a_turn_is_64_messages() {
 fn a_turn_is_64_kib_of_replies() {
     let mut rig = Rig::line();
     rig.settle();
-    rig.connection.receive(b"large\nlarge\nlarge\n", &mut rig.out, rig.now);
+    rig.connection.receive(b"large\nlarge\nlarge\n", &mut rig.out, || rig.now);
     assert_eq!(rig.connection.messages(), 2);
     assert!(rig.out.len() >= TURN_REPLIES);
     assert_eq!(rig.settle(), Next::Read);
@@ -114,11 +114,11 @@ fn a_handler_that_may_block_is_only_called_in_a_run() {
     let mut rig = Rig::scripted(script, Framing::Line, Limits::default());
     assert_eq!(rig.connection.what_now(&mut rig.out), Next::Run);
     assert_eq!(rig.settle(), Next::Read);
-    rig.connection.receive(b"a\nexit\n", &mut rig.out, rig.now);
+    rig.connection.receive(b"a\nexit\n", &mut rig.out, || rig.now);
     assert!(rig.out.is_empty());
     assert_eq!(rig.connection.deadline(), None);
     assert_eq!(rig.connection.what_now(&mut rig.out), Next::Run);
-    rig.connection.run(&mut rig.out, rig.now);
+    rig.connection.run(&mut rig.out, || rig.now);
     // What was said is kept, so that the run's buffers are free.
     rig.connection.keep(&mut rig.out, rig.now);
     assert!(rig.out.is_empty());
@@ -139,7 +139,7 @@ fn a_long_message_that_comes_byte_by_byte_is_copied_a_constant_number_of_times()
     let mut growths = 0;
     let mut capacity = 0;
     for _ in 0..60_000 {
-        rig.connection.receive(b"x", &mut rig.out, rig.now);
+        rig.connection.receive(b"x", &mut rig.out, || rig.now);
         if rig.connection.kept.capacity() != capacity {
             capacity = rig.connection.kept.capacity();
             growths += 1;

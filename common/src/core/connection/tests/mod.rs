@@ -5,6 +5,7 @@ mod deadlines;
 mod endings;
 mod flow;
 mod lent;
+mod protocols;
 mod table;
 
 use std::net::SocketAddr;
@@ -48,9 +49,13 @@ impl Rig {
     fn scripted(script: Script, framing: Framing, limits: Limits) -> Self {
         let script = Arc::new(script);
         let service = Service::framed(Arc::new(Scripted(Arc::clone(&script))), framing).with_limits(limits);
+        Self { script, ..Self::serving(service) }
+    }
+
+    fn serving(service: Service) -> Self {
         let (start, client) = (any_instant(), SocketAddr::from(([127, 0, 0, 1], 1)));
         let connection = Connection::new(Arc::new(service), client, start);
-        let (out, received) = Default::default();
+        let (out, received, script) = Default::default();
         Self { connection, out, start, now: start, received, room: usize::MAX, script }
     }
 
@@ -70,19 +75,19 @@ impl Rig {
                     self.room -= count;
                     self.connection.wrote(count, &mut self.out, self.now);
                 }
-                Next::Run => self.connection.run(&mut self.out, self.now),
+                Next::Run => self.connection.run(&mut self.out, || self.now),
                 next => return next,
             }
         }
     }
 
     fn send(&mut self, bytes: impl AsRef<[u8]>) -> Next {
-        self.connection.receive(bytes.as_ref(), &mut self.out, self.now);
+        self.connection.receive(bytes.as_ref(), &mut self.out, || self.now);
         self.settle()
     }
 
     fn end_input(&mut self) -> Next {
-        self.connection.end_of_input(&mut self.out, self.now);
+        self.connection.end_of_input(&mut self.out, || self.now);
         self.settle()
     }
 
@@ -93,7 +98,7 @@ impl Rig {
 
     fn pass_with_queue(&mut self, time: Duration, queued: u64) -> Next {
         self.now += time;
-        self.connection.expire(queued, &mut self.out, self.now);
+        self.connection.expire(queued, 0, &mut self.out, self.now);
         self.settle()
     }
 

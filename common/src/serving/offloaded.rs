@@ -1,0 +1,50 @@
+//! A conversation whose handler is called where it may block.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+
+use crate::serving::{Buffers, Conversation};
+
+impl Conversation {
+    /// Has the handler do what waits on one of the server's threads for handlers that block, of which there are
+    /// [so many](crate::Service::blocking_threads), and then calls `back` there with the conversation.
+    pub fn offload(mut self, back: impl FnOnce(Self) + Send + 'static) {
+        let threads = Arc::clone(self.blocking_threads());
+        threads.run(move || {
+            Buffers::of_this_thread(|buffers| self.run(buffers));
+            back(self);
+        });
+    }
+
+    /// As [`offload`](Self::offload), for a task, which waits until the conversation is back.
+    pub async fn offloaded(self) -> Self {
+        #[derive(Default)]
+        struct Way {
+            back: Option<Conversation>,
+            waker: Option<Waker>,
+        }
+        let way = Arc::new(Mutex::new(Way::default()));
+        let arrival = Arc::clone(&way);
+        self.offload(move |conversation| {
+            let mut way = arrival.lock().unwrap_or_else(PoisonError::into_inner);
+            way.back = Some(conversation);
+            let waker = way.waker.take();
+            drop(way);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        });
+        poll_fn(|cx| {
+            let mut way = way.lock().unwrap_or_else(PoisonError::into_inner);
+            match way.back.take() {
+                Some(conversation) => Poll::Ready(conversation),
+                None => {
+                    way.waker = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+}
