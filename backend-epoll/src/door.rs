@@ -51,3 +51,34 @@ impl Door {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use common::{Handler, Peer, Replies, Server, Service, Session, Stop};
+
+    use super::*;
+
+    struct Nothing;
+
+    impl Handler for Nothing {
+        fn open(&self, _: &Peer, _: &mut Replies<'_>) -> Box<dyn Session> {
+            unreachable!("nobody comes")
+        }
+    }
+
+    #[test]
+    fn a_listener_that_can_not_be_watched_is_an_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let service = Arc::new(Service::framed(Arc::new(Nothing), common::Framing::Line));
+        let (server, acceptor) =
+            Server::open(&crate::Epoll, &listener, service, &Stop::new()).expect("a server");
+        let poller = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+        // It was never added to the poller, so that its interest can't be changed.
+        let mut door = Door::new(listener, acceptor);
+        assert!(!door.accept(&poller, 1, |_, _| unreachable!("nobody comes")));
+        drop(door);
+        assert!(server.close(Ok(())).is_err());
+    }
+}

@@ -56,6 +56,13 @@ impl Client {
         self.socket.write(bytes)
     }
 
+    /// Sends a byte as urgent data.
+    pub(crate) fn sends_urgently(&self, byte: u8) {
+        let sent =
+            SockRef::from(&self.socket).send_out_of_band(&[byte]).expect("the server takes urgent data");
+        assert_eq!(sent, 1);
+    }
+
     /// Waits until all that was sent has reached the server's end.
     pub(crate) fn waits_for_arrival(&self) {
         kernel::wait_for_arrival(self.local(), self.peer(), self.patience);

@@ -35,6 +35,11 @@ impl Gate {
         assert!(waiting >= count, "{waiting} handlers wait at the gate, not {count}");
     }
 
+    /// How many handlers wait by now.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.state().waiting
+    }
+
     /// Waits until a handler waits, or `otherwise` holds; tells whether a handler waits.
     pub(crate) fn is_reached(&self, otherwise: impl Fn() -> bool, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
@@ -46,6 +51,17 @@ impl Gate {
         }
         assert!(otherwise(), "no handler comes to the gate");
         false
+    }
+
+    /// Lets those go on who wait, and closes behind them.
+    pub(crate) fn open_once(&self) {
+        let mut state = self.0.state();
+        state.open = true;
+        self.0.changed.notify_all();
+        while state.waiting > 0 {
+            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.open = false;
     }
 
     /// Lets everybody go on, from now on.
@@ -69,6 +85,7 @@ impl Way {
         self.changed.notify_all();
         let state = self.changed.wait_while(state, |state| !state.open);
         state.unwrap_or_else(PoisonError::into_inner).waiting -= 1;
+        self.changed.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

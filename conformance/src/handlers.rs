@@ -1,9 +1,12 @@
 //! The handler of most cases: it does what the messages say.
 
+use std::hint::black_box;
 use std::panic::resume_unwind;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use common::{Blocking, CloseReason, Flow, Framing, Handler, Limits, Peer, Replies, Service, Session};
+use rustix::event::{Timespec, poll};
 
 use crate::gate::{Gate, Way};
 use crate::journal::Journal;
@@ -17,6 +20,9 @@ use crate::journal::Journal;
 /// | `quiet` | says nothing |
 /// | `thrice` | answers three times |
 /// | `wait` | answers when the gate is open |
+/// | `hush` | goes on when the gate is open, and says nothing |
+/// | `deep` | answers from below [`DEEP`] bytes of stack |
+/// | `nap` | sleeps in a system call for [`NAP`], and says whether a signal has ended it |
 /// | `big N` | answers with [`filling`] of N bytes |
 /// | `last N` | the same, and ends the conversation |
 /// | what is no text | objects with `not-utf8`, and does not count it |
@@ -28,6 +34,7 @@ pub(crate) struct Scripted {
     may_block: bool,
     at_open: Act,
     at_close: Act,
+    at_drop: Act,
 }
 
 /// What a session does beyond the messages.
@@ -37,6 +44,8 @@ pub(crate) enum Act {
     Nothing,
     Panic,
     Wait,
+    /// Waits, and does not greet.
+    WaitAndSayNothing,
     /// Waits, but not in the first session.
     WaitUnlessFirst,
 }
@@ -49,6 +58,11 @@ impl Scripted {
     /// The same, whose messages, `open` and `closed` may wait at this gate, and so block.
     pub(crate) fn waiting_at(self, gate: &Gate) -> Self {
         Self { gate: gate.way(), may_block: true, ..self }
+    }
+
+    /// The same, which doesn't say so.
+    pub(crate) fn holding_at(self, gate: &Gate) -> Self {
+        Self { gate: gate.way(), ..self }
     }
 
     /// The same, which says that it may block.
@@ -64,6 +78,11 @@ impl Scripted {
     /// The same, which does this when a session is closed.
     pub(crate) fn at_close(self, at_close: Act) -> Self {
         Self { at_close, ..self }
+    }
+
+    /// The same, which does this when a session is dropped.
+    pub(crate) fn at_drop(self, at_drop: Act) -> Self {
+        Self { at_drop, ..self }
     }
 
     /// What its sessions go through.
@@ -91,7 +110,7 @@ impl Scripted {
             Act::Nothing => {}
             Act::WaitUnlessFirst if first => {}
             Act::Panic => panic_quietly(),
-            Act::Wait | Act::WaitUnlessFirst => self.gate.pass(),
+            Act::Wait | Act::WaitAndSayNothing | Act::WaitUnlessFirst => self.gate.pass(),
         }
     }
 }
@@ -105,7 +124,9 @@ impl Handler for Scripted {
             entries.most = entries.most.max(entries.present);
         });
         self.act(self.at_open, first);
-        out.send(b"hello");
+        if self.at_open != Act::WaitAndSayNothing {
+            out.send(b"hello");
+        }
         Box::new(Scene { script: self.clone(), number: 0 })
     }
 
@@ -142,6 +163,18 @@ impl Session for Scene {
                 out.send(filling(length.parse().unwrap_or(0)));
                 Flow::Close
             }
+            ("hush", "") => {
+                self.script.gate.pass();
+                Flow::Continue
+            }
+            ("deep", "") => {
+                out.write(format_args!("{}:{}", self.number, deep(DEEP)));
+                Flow::Continue
+            }
+            ("nap", "") => {
+                out.write(format_args!("{}:{}", self.number, nap()));
+                Flow::Continue
+            }
             (word, _) => {
                 if word == "wait" {
                     self.script.gate.pass();
@@ -163,6 +196,12 @@ impl Session for Scene {
     }
 }
 
+impl Drop for Scene {
+    fn drop(&mut self) {
+        self.script.act(self.script.at_drop, false);
+    }
+}
+
 /// The service with other limits.
 pub(crate) fn limited(mut service: Service, limit: impl FnOnce(&mut Limits)) -> Service {
     limit(&mut service.limits);
@@ -180,7 +219,30 @@ pub(crate) fn filling(length: usize) -> &'static [u8] {
 
 const MOST_FILLING: usize = 1_000_000;
 
+/// How many bytes of stack a session may use on every backend.
+pub(crate) const DEEP: usize = 1024 * 1024;
+
+/// Uses so many bytes of stack, and tells how many calls that took.
+fn deep(left: usize) -> usize {
+    const FRAME: usize = 16 * 1024;
+    let mut frame = [0_u8; FRAME];
+    black_box(&mut frame);
+    let calls = if left > FRAME { 1 + deep(left - FRAME) } else { 0 };
+    calls + usize::from(frame[calls])
+}
+
+/// How long a nap is.
+pub(crate) const NAP: Duration = Duration::from_millis(300);
+
+fn nap() -> &'static str {
+    let time = Timespec { tv_sec: 0, tv_nsec: NAP.subsec_nanos().into() };
+    match poll(&mut [], Some(&time)) {
+        Ok(_) => "slept",
+        Err(_) => "was woken by a signal",
+    }
+}
+
 /// Panics without a message on stderr, of which there would be thousands.
-fn panic_quietly() -> ! {
+pub(crate) fn panic_quietly() -> ! {
     resume_unwind(Box::new("as the case wants it"))
 }

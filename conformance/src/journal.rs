@@ -45,7 +45,17 @@ impl Journal {
         entries
     }
 
+    /// Checks that nothing more is entered for a moment.
+    pub(crate) fn stays_so(&self) {
+        let closed = self.entries().closed.len();
+        let waited =
+            self.changed.wait_timeout(self.entries(), A_MOMENT).unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(waited.0.closed.len(), closed, "a session was told of its end twice");
+    }
+
     fn entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+const A_MOMENT: Duration = Duration::from_millis(50);

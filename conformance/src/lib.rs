@@ -30,6 +30,7 @@ mod kernel;
 #[macro_use]
 mod list;
 mod oracle;
+mod protocols;
 mod server;
 mod subject;
 mod suite;

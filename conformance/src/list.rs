@@ -35,6 +35,7 @@ macro_rules! for_each_case {
                 no_reset_eats_the_last_reply [Closing] [] "a client that keeps sending and reads late gets its last replies, and a clean end";
                 no_reset_eats_an_error_reply [Closing] [] "an error reply reaches a client that has more to send, and a clean end";
                 closed_is_told_once [Closing] [] "a session is told of its end once, and why";
+                closed_is_told_at_the_cut [Closing] [TwoClients, HandlersElsewhere] "so is each one at the cut, even if its handler or its worker was held up then";
             }
             limits {
                 line_limit [Limits] [] "in `line` a message of the limit passes; one byte more is too long, and the server goes on";
@@ -59,6 +60,16 @@ macro_rules! for_each_case {
                 idle_deadline_needs_silence [Deadlines] [] "within a message only the message deadline runs";
                 write_deadline [Deadlines] [] "a client that takes none of its replies is given up, and not early";
                 a_running_handler_is_not_idle [Deadlines] [] "no deadline of the client's runs while its message is being answered";
+                a_running_open_is_not_idle [Deadlines] [] "nor while its session is being opened";
+                idle_deadline_runs_from_the_reply [Deadlines] [] "a client is idle from the end of its handler, and not from the last read";
+                time_that_others_take_is_not_a_clients [Deadlines] [TwoClients] "what has arrived is read before a deadline fires, however long the worker was held up by others";
+                a_begun_message_waits_while_nothing_is_read [Deadlines] [] "a message has its time anew when reading goes on after replies that were not taken";
+            }
+            protocols {
+                a_message_that_ends_without_an_answer [Protocols] [] "a message that was begun and ends without an answer leaves no deadline behind";
+                a_word_without_a_message [Protocols] [] "a protocol may say something that answers no message";
+                only_what_has_begun_is_finished [Protocols] [] "a protocol finishes what has begun, and is asked for nothing else";
+                an_application_around_another [Protocols] [] "an application may transform the bytes of another";
             }
             admission {
                 refuses_beyond_the_limit [Admission] [TwoClients] "with `refuse` as many as allowed are served, and the others get `ERR busy` and the end";
@@ -76,6 +87,13 @@ macro_rules! for_each_case {
                 panic_in_open [Panics] [] "a panic in `open` ends that conversation alone, with `ERR internal`";
                 panic_in_closed [Panics] [] "a panic in `closed` harms nobody";
                 panic_beside_others [Panics] [TwoClients] "a panic does not end the conversations of others";
+                panic_in_refuse [Panics] [TwoClients] "a panic in `refuse` ends that client alone";
+                panic_in_open_and_refuse [Panics] [] "so do panics in `open` and in `refuse`, one after the other";
+                panic_in_error [Panics] [] "a panic in a protocol's `error` harms nobody";
+                panic_in_blocking [Panics] [] "a panic in `blocking` harms nobody";
+                panic_in_a_destructor [Panics] [] "a panic in a session's destructor harms nobody, at the cut as well";
+                panic_in_a_destructor_at_the_cut [Panics] [TwoClients, HandlersElsewhere] "nor does one that panics when its client was cut off within a handler";
+                more_used_than_there_is [Panics] [] "a protocol that claims to have used more than there is ends that conversation alone";
                 a_thousand_panics [Panics] [] "a thousand panics leave the server well";
             }
             stop {
@@ -89,6 +107,9 @@ macro_rules! for_each_case {
                 the_drain_deadline_cuts_a_running_handler [Stop] [HandlersElsewhere] "at the drain deadline the server ends, though a handler still runs";
                 a_second_press_ends_at_once [Stop] [] "pressed a second time, the stop waits for nobody";
                 the_receipt_adds_up [Stop] [] "everybody who was accepted is accounted for, once, and rightly";
+                stop_tells_who_waits [Stop] [] "clients that had connected and were not accepted are told `ERR shutting-down`";
+                stop_leaves_a_shared_backlog [Stop] [] "unless somebody else goes on to accept them";
+                a_clean_drain_handles_only_what_it_answers [Stop] [] "after a clean drain, what was not answered was not handled";
                 the_listener_is_closed_not_shut_down [Stop] [] "the listener is closed, and its duplicates go on listening";
             }
             vanishing {
@@ -104,7 +125,24 @@ macro_rules! for_each_case {
                 blocking_handlers_keep_order [Conversation] [] "where a handler may block, pipelined messages are answered in order";
                 a_blocked_handler_holds_up_nobody [Fairness] [TwoClients] "while handlers block, another client is answered";
                 open_may_block [Fairness] [TwoClients] "while handlers block in `open`, another client is answered";
+                as_many_blocking_handlers_as_allowed [Fairness] [] "as many handlers block at once as the service allows, and the next one waits";
+                a_handler_is_not_interrupted [Stop] [] "no signal of the server's interrupts a handler's system call";
                 closed_may_block [Fairness] [TwoClients] "while handlers block in `closed`, another client is answered";
+            }
+            urgent {
+                urgent_data_delays_nothing [Urgent] [] "what stands behind urgent data is answered";
+                the_end_behind_urgent_data_is_seen [Urgent] [] "the end of the input behind urgent data is seen";
+                stop_answers_behind_urgent_data [Urgent] [] "at a stop, what had arrived behind urgent data is answered";
+            }
+            quiet {
+                nothing_runs_while_nothing_happens [Quiet] [] "a server takes no processor time while nothing happens";
+            }
+            start {
+                a_handler_may_use_a_mebibyte_of_stack [Start] [] "a handler may use 1 MiB of stack";
+                a_broken_listener_is_an_error [Start] [] "a listener that can't be accepted from ends the server with an error";
+                a_failed_server_leaves_nothing [Start] [] "a server that could not serve leaves no thread and no descriptor behind";
+                too_few_descriptors_to_begin_with [Start] [] "without the descriptors that it needs a server does not begin, and says how many it needs";
+                few_descriptors_refuse_with_a_word [Start] [TwoClients] "where descriptors are few, those who are refused are told so";
             }
             capabilities {
                 means_it_cannot_have_are_refused [Capabilities] [] "threads or stacks that the backend can't have are a usage error that says so";

@@ -30,6 +30,15 @@ const BACKLOG: i32 = 4096;
 impl Server {
     pub(crate) fn start(subject: &Subject, service: Service, buffers: Option<usize>) -> Self {
         let listener = listen(buffers).expect("a port on the loopback device");
+        Self::start_on(subject, listener, service, buffers)
+    }
+
+    pub(crate) fn start_on(
+        subject: &Subject,
+        listener: TcpListener,
+        service: Service,
+        buffers: Option<usize>,
+    ) -> Self {
         let address = listener.local_addr().expect("the address of a listener");
         let duplicate = listener.try_clone().expect("a duplicate of the listener");
         let stop = Stop::new();

@@ -1,5 +1,6 @@
 //! The backend that is being tried, and how long to wait for it.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,11 @@ impl Subject {
     /// Has it serve.
     pub(crate) fn serve(&self, service: Service) -> Server {
         Server::start(self, service, None)
+    }
+
+    /// Has it serve on this listener.
+    pub(crate) fn serve_on(&self, listener: TcpListener, service: Service) -> Server {
+        Server::start_on(self, listener, service, None)
     }
 
     /// Has it serve on sockets whose buffers are about so many bytes, at both ends.

@@ -1,12 +1,15 @@
 //! Handlers that may block run where they hold up nobody else.
 
+use std::num::NonZeroUsize;
+
 use common::{BlockingHandlers, Service, Workers};
 
+use crate::cases::capabilities::refused;
 use crate::cases::fairness::on_workers;
 use crate::cases::order::pipelined;
 use crate::client::Client;
 use crate::gate::Gate;
-use crate::handlers::{Act, Scripted};
+use crate::handlers::{Act, NAP, Scripted};
 use crate::subject::Subject;
 
 pub(crate) fn blocking_handlers_keep_order(subject: &Subject) {
@@ -86,5 +89,40 @@ pub(crate) fn closed_may_block(subject: &Subject) {
     gate.open();
     for client in &mut clients {
         client.hears_end();
+    }
+}
+
+pub(crate) fn as_many_blocking_handlers_as_allowed(subject: &Subject) {
+    const MOST: usize = 3;
+    let gate = Gate::default();
+    let service = Scripted::new().waiting_at(&gate).service();
+    let service = Service { blocking_threads: NonZeroUsize::new(MOST), ..service };
+    if subject.backend().capabilities().blocking_handlers != BlockingHandlers::Offloaded {
+        return refused(subject, service);
+    }
+    let server = subject.serve(service);
+    let mut clients: Vec<_> = (0..=MOST).map(|_| server.connect_greeted()).collect();
+    for (running, client) in (1..).zip(&mut clients) {
+        client.send("wait\nafterwards\n");
+        gate.waits_for(running.min(MOST), subject.patience());
+    }
+    clients[MOST].waits_for_arrival();
+    clients[MOST].hears_nothing();
+    assert_eq!(gate.waiting(), MOST, "more handlers run at once than may");
+    gate.open();
+    for client in &mut clients {
+        client.hears("1:wait");
+        client.hears("2:afterwards");
+    }
+}
+
+pub(crate) fn a_handler_is_not_interrupted(subject: &Subject) {
+    for script in [Scripted::new(), Scripted::new().may_block()] {
+        let server = subject.serve(script.limited(|limits| limits.drain_timeout = 10 * NAP));
+        let mut client = server.connect_greeted();
+        client.say("nap");
+        client.waits_for_reading();
+        server.drain();
+        client.hears_last("1:slept");
     }
 }

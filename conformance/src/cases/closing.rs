@@ -6,7 +6,8 @@ use std::time::Duration;
 use common::{CloseReason, Framing};
 
 use crate::client::{Client, encode};
-use crate::handlers::{Scripted, filling};
+use crate::gate::Gate;
+use crate::handlers::{Act, Scripted, filling};
 use crate::journal::Journal;
 use crate::server::Server;
 use crate::subject::Subject;
@@ -131,4 +132,34 @@ fn stopped(server: Server, journal: &Arc<Journal>, told: &[CloseReason]) {
     for reason in told {
         assert_eq!(report.reason(*reason), 1, "{reason}");
     }
+}
+
+pub(crate) fn closed_is_told_at_the_cut(subject: &Subject) {
+    // Handlers that say that they may block, and handlers that hold a worker nevertheless.
+    for hold in [Scripted::waiting_at, Scripted::holding_at] {
+        cut_within_handlers(subject, hold, Act::Nothing);
+    }
+}
+
+/// Cuts clients off whose handlers run, or wait for a worker, and checks that each session is told once.
+pub(crate) fn cut_within_handlers(subject: &Subject, hold: fn(Scripted, &Gate) -> Scripted, at_drop: Act) {
+    const CLIENTS: usize = 20;
+    let gate = Gate::default();
+    let script = hold(Scripted::new(), &gate).at_drop(at_drop);
+    let journal = script.journal();
+    let server = subject.serve(script.limited(|limits| limits.drain_timeout = Duration::ZERO));
+    let mut connected: Vec<_> = (0..CLIENTS).map(|_| server.connect_greeted()).collect();
+    for client in &mut connected {
+        client.say("wait");
+    }
+    gate.waits_for(1, subject.patience());
+    server.drain();
+    let report = server.report();
+    gate.open();
+    let entries = journal.waits_until(subject.patience(), |entries| entries.closed.len() >= CLIENTS);
+    assert_eq!(report.ended(), CLIENTS as u64);
+    let cut = |why: &CloseReason| matches!(why, CloseReason::Cut | CloseReason::Stopping);
+    assert!(entries.closed.iter().all(cut), "{:?}", entries.closed);
+    journal.stays_so();
+    drop(connected);
 }

@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 
 use common::{CloseReason, Framing};
 
+use crate::cases::fairness::on_workers;
 use crate::client::Client;
 use crate::gate::Gate;
-use crate::handlers::{Scripted, limited};
+use crate::handlers::{Act, Scripted, filling, limited};
 use crate::subject::Subject;
 
 /// How long the deadlines are that are to pass.
-const SHORT: Duration = Duration::from_millis(200);
+pub(crate) const SHORT: Duration = Duration::from_millis(200);
 
 /// Tries until it was in time.
-fn in_time(mut attempt: impl FnMut() -> bool) {
+pub(crate) fn in_time(mut attempt: impl FnMut() -> bool) {
     assert!((0..10).any(|_| attempt()), "a deadline passed before the client could act, ten times");
 }
 
@@ -153,6 +154,116 @@ pub(crate) fn a_running_handler_is_not_idle(subject: &Subject) {
         thread::sleep(2 * SHORT);
         gate.open();
         client.hears("1:wait");
+        true
+    });
+}
+
+pub(crate) fn time_that_others_take_is_not_a_clients(subject: &Subject) {
+    let gate = Gate::default();
+    let service = limited(Scripted::new().holding_at(&gate).service(), |limits| {
+        limits.idle_timeout = Some(SHORT);
+        limits.message_timeout = SHORT;
+    });
+    let server = subject.serve(on_workers(1, service, subject));
+    in_time(|| {
+        // The others have said something, or have begun to.
+        let mut holding = server.connect_greeted();
+        let mut silent = server.connect_greeted();
+        let mut partial = server.connect_greeted();
+        let start = Instant::now();
+        if partial.try_send("par").is_err() {
+            return false;
+        }
+        partial.waits_for_reading();
+        if holding.try_send("wait\n").is_err() {
+            return false;
+        }
+        if !gate.is_reached(|| start.elapsed() > SHORT, subject.patience()) {
+            return false;
+        }
+        // More than is read at once.
+        let rest = format!("{}\n", "x".repeat(40_000));
+        if partial.try_send(&rest).is_err() || silent.try_send("here\n").is_err() {
+            return false;
+        }
+        partial.waits_for_arrival();
+        silent.waits_for_arrival();
+        if start.elapsed() > SHORT {
+            gate.open_once();
+            return false;
+        }
+        thread::sleep(2 * SHORT);
+        gate.open_once();
+        holding.hears("1:wait");
+        silent.hears("1:here");
+        partial.hears(format!("1:par{}", rest.trim_end()));
+        true
+    });
+}
+
+pub(crate) fn idle_deadline_runs_from_the_reply(subject: &Subject) {
+    for hold in [Scripted::holding_at, Scripted::waiting_at] {
+        // Whether or not a reply is said.
+        for (message, reply) in [("wait\n", "1:wait\n"), ("hush\n", "")] {
+            let gate = Gate::default();
+            let script = hold(Scripted::new(), &gate);
+            let server = subject.serve(script.limited(|limits| limits.idle_timeout = Some(SHORT)));
+            let mut client = server.connect();
+            client.send(message);
+            client.hears("hello");
+            gate.waits_for(1, subject.patience());
+            thread::sleep(2 * SHORT);
+            let start = Instant::now();
+            gate.open();
+            client.hears_bytes(reply);
+            client.hears_last("ERR timeout idle");
+            not_early(start, SHORT);
+        }
+    }
+}
+
+pub(crate) fn a_running_open_is_not_idle(subject: &Subject) {
+    for (sent, error) in [("", "ERR timeout idle"), ("par", "ERR timeout message: no line end")] {
+        let gate = Gate::default();
+        let script = Scripted::new().waiting_at(&gate).at_open(Act::WaitAndSayNothing);
+        let server = subject.serve(script.limited(|limits| {
+            limits.idle_timeout = Some(SHORT);
+            limits.message_timeout = SHORT;
+        }));
+        let mut client = server.connect();
+        client.send(sent);
+        gate.waits_for(1, subject.patience());
+        thread::sleep(2 * SHORT);
+        let start = Instant::now();
+        gate.open();
+        client.hears_last(error);
+        not_early(start, SHORT);
+    }
+}
+
+pub(crate) fn a_begun_message_waits_while_nothing_is_read(subject: &Subject) {
+    let script = Scripted::new();
+    let journal = script.journal();
+    let service = script.limited(|limits| limits.message_timeout = SHORT);
+    // A reply that the kernel doesn't take, and that is short enough for the next message to be looked at.
+    const REPLY: usize = 60_000;
+    let server = subject.serve_with_buffers(service, 4 * 1024);
+    in_time(|| {
+        let answered = journal.read().answered;
+        let mut client = server.connect_greeted();
+        client.send(format!("big {REPLY}\npar"));
+        journal.waits_until(subject.patience(), |entries| entries.answered > answered);
+        thread::sleep(2 * SHORT);
+        // Its time begins when the last of the reply is taken, which is later than this.
+        let start = Instant::now();
+        client.hears_bytes([filling(REPLY), b"\n"].concat());
+        thread::sleep(SHORT / 2);
+        let sent = client.try_send("tial\n");
+        if start.elapsed() >= SHORT {
+            return false;
+        }
+        sent.expect("the server takes what is sent in time");
+        client.hears("2:partial");
         true
     });
 }

@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) fn out_of_descriptors(subject: &Subject) {
     if let Some(parent) = child::parent() {
         kernel::set_limit(Resource::Nofile, Some(DESCRIPTORS));
-        return serve_for(parent, subject, |_| {});
+        return serve_for(parent, subject, Scripted::new().service(), |_| {});
     }
     let start = Instant::now();
     let mut child = Child::start(subject);
@@ -59,7 +59,7 @@ pub(crate) fn out_of_descriptors(subject: &Subject) {
     assert!(u128::from(errors) <= most, "{errors} errors in {:?}: it does not wait", start.elapsed());
 }
 
-fn connect(child: &mut Child, subject: &Subject) -> Client {
+pub(crate) fn connect(child: &mut Child, subject: &Subject) -> Client {
     let address: SocketAddr = child.ask("address").parse().expect("an address");
     Client::connect(address, Framing::Line, subject.patience(), None)
 }
@@ -68,13 +68,13 @@ fn connect_many(mut connect: impl FnMut() -> Client, count: usize) -> Vec<Client
     (0..count).map(|_| connect()).collect()
 }
 
-fn processor_time(child: &mut Child) -> Duration {
+pub(crate) fn processor_time(child: &mut Child) -> Duration {
     Duration::from_nanos(child.ask("processor time").parse().expect("nanoseconds"))
 }
 
-/// Serves, and answers the parent's questions; those that it doesn't know are for `other`.
-fn serve_for(parent: Parent, subject: &Subject, other: impl Fn(&str)) {
-    let server = subject.serve(Scripted::new().service());
+/// Serves, and answers the parent's questions; those that it doesn't know are for `other` as well.
+pub(crate) fn serve_for(parent: Parent, subject: &Subject, service: Service, other: impl Fn(&str)) {
+    let server = subject.serve(service);
     let address = server.address();
     let mut server = Some(server);
     parent.answer(|question| match question {
@@ -102,7 +102,7 @@ fn serve_for(parent: Parent, subject: &Subject, other: impl Fn(&str)) {
 pub(crate) fn out_of_threads(subject: &Subject) {
     if let Some(parent) = child::parent() {
         let subject = Subject::new(Arc::new(Unprivileged(Arc::clone(subject.backend()))));
-        return serve_for(parent, &subject, |question| {
+        return serve_for(parent, &subject, Scripted::new().service(), |question| {
             kernel::set_limit(Resource::Nproc, (question == "starve").then_some(1));
         });
     }
@@ -127,7 +127,7 @@ pub(crate) fn out_of_threads(subject: &Subject) {
     assert_eq!(child.ask("stop"), "0", "a thread that can't be spawned is no accept error");
 }
 
-fn goes_on(child: &mut Child, subject: &Subject) {
+pub(crate) fn goes_on(child: &mut Child, subject: &Subject) {
     let mut client = connect(child, subject);
     client.hears("hello");
     client.say("exit");

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{CloseReason, Framing, Overload};
+use common::{CloseReason, Framing, Overload, Service};
 
 use crate::client::{Client, encode};
 use crate::gate::Gate;
@@ -23,14 +23,93 @@ pub(crate) fn stop_lets_nobody_in(subject: &Subject) {
     let mut client = server.connect_greeted();
     server.drain();
     client.hears_end();
-    // It gets into the backlog at least, since the listener has a duplicate here.
+    // It gets into the backlog at least, since the listener has a duplicate here. It is told, if it comes before the
+    // server has seen the last of those who had come before.
     let mut late = server.connect();
     let duplicate = server.listener().try_clone().expect("a duplicate of the listener");
     server.report();
     let heard = late.overhear();
-    assert!(!heard.starts_with(b"hello"), "a client was let in after the stop");
+    assert!(heard.is_empty() || heard == b"ERR shutting-down\n", "a client was let in after the stop");
     assert_eq!(journal.read().most, 1);
     drop(duplicate);
+}
+
+/// As many clients as may be served at once, which is one, and others that have connected and said something.
+fn backlog(server: &Server) -> (Client, Vec<Client>) {
+    let served = server.connect_greeted();
+    let mut waiting: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    for client in &mut waiting {
+        client.say("hello?");
+        client.waits_for_arrival();
+    }
+    (served, waiting)
+}
+
+pub(crate) fn stop_tells_who_waits(subject: &Subject) {
+    let service = Scripted::new().limited(|limits| {
+        (limits.max_connections, limits.overload) = (1, Overload::Queue);
+        limits.drain_timeout = LONG;
+    });
+    let server = subject.serve(service);
+    let (mut served, mut waiting) = backlog(&server);
+    server.drain();
+    served.hears_end();
+    for client in &mut waiting {
+        client.hears_last("ERR shutting-down");
+    }
+    let report = server.report();
+    assert_eq!((report.accepted, report.messages, report.reason(CloseReason::TooLate)), (21, 0, 20));
+}
+
+pub(crate) fn stop_leaves_a_shared_backlog(subject: &Subject) {
+    let service = Scripted::new().limited(|limits| {
+        (limits.max_connections, limits.overload) = (1, Overload::Queue);
+    });
+    let server = subject.serve(Service { shared_listener: true, ..service.clone() });
+    let (mut served, mut waiting) = backlog(&server);
+    let successor = server.listener().try_clone().expect("a duplicate of the listener");
+    server.drain();
+    served.hears_end();
+    assert_eq!(server.report().accepted, 1);
+    let successor = subject.serve_on(successor, limited(service, |limits| limits.max_connections = 30));
+    for client in &mut waiting {
+        client.hears("hello");
+        client.hears("1:hello?");
+        client.say("exit");
+        client.hears_end();
+    }
+    assert_eq!(successor.stop().accepted, 20);
+}
+
+pub(crate) fn a_clean_drain_handles_only_what_it_answers(subject: &Subject) {
+    let clients = if subject.backend().capabilities().max_connections == Some(1) { 1 } else { 8 };
+    let script = Scripted::new();
+    let journal = script.journal();
+    let server = subject.serve(script.limited(|limits| limits.drain_timeout = LONG));
+    let connected: Vec<_> = (0..clients).map(|_| server.connect_greeted()).collect();
+    let heard: usize = thread::scope(|scope| {
+        let talking: Vec<_> = connected
+            .into_iter()
+            .map(|mut client| {
+                scope.spawn(move || {
+                    let mut heard = 0;
+                    client.send("message\n".repeat(50));
+                    while let Some(reply) = client.hear_unless_ended() {
+                        heard += 1;
+                        assert_eq!(reply, format!("{heard}:message").into_bytes());
+                        let _ = client.try_send("message\n"); // nobody takes it once the server has closed
+                    }
+                    heard
+                })
+            })
+            .collect();
+        journal.waits_until(subject.patience(), |entries| entries.answered > 500);
+        server.drain();
+        talking.into_iter().map(|client| client.join().expect("a clean end")).sum()
+    });
+    let report = server.report();
+    assert_eq!(report.reason(CloseReason::Stopping), clients as u64);
+    assert_eq!(journal.read().answered, heard, "a message was handled, and its answer not delivered");
 }
 
 pub(crate) fn stop_ends_the_idle(subject: &Subject) {

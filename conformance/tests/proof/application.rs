@@ -40,15 +40,17 @@ impl Application for Tampered {
             right
         };
         let (owed, copy) = Default::default();
-        Box::new(Conversation { right, defect: *defect, stop: stop.clone(), owed, copy })
+        Box::new(Conversation { right: Some(right), defect: *defect, stop: stop.clone(), owed, copy })
     }
 
     fn refuse(&self, error: &ErrorReply, limits: &Limits, out: &mut Outbox) {
-        self.right.refuse(error, limits, out);
+        if self.defect != Defect::EndsWithoutAWord {
+            ending_at_panics(self.defect, &self.stop, || self.right.refuse(error, limits, out));
+        }
     }
 
     fn blocking(&self) -> Blocking {
-        self.right.blocking()
+        ending_at_panics(self.defect, &self.stop, || self.right.blocking())
     }
 }
 
@@ -63,7 +65,8 @@ fn ending_at_panics<T>(defect: Defect, stop: &Stop, call: impl FnOnce() -> T) ->
 }
 
 struct Conversation {
-    right: Box<dyn Protocol>,
+    /// Until it is dropped.
+    right: Option<Box<dyn Protocol>>,
     defect: Defect,
     stop: Stop,
     /// Replies that are not said before the messages at hand are all answered.
@@ -71,13 +74,22 @@ struct Conversation {
     copy: Vec<u8>,
 }
 
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        let right = self.right.take();
+        ending_at_panics(self.defect, &self.stop, || drop(right));
+    }
+}
+
 impl Protocol for Conversation {
     fn arrived(&mut self, bytes: usize) {
-        self.right.arrived(bytes);
+        if let Some(right) = &mut self.right {
+            right.arrived(bytes);
+        }
     }
 
     fn receive(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
-        let Self { right, defect, stop, owed, copy } = self;
+        let Self { right: Some(right), defect, stop, owed, copy } = self else { unreachable!("it is here") };
         let mut said = Outbox::new();
         let progress = match defect {
             Defect::CopiesInput => {
@@ -87,7 +99,9 @@ impl Protocol for Conversation {
                 drop(last);
                 return progress;
             }
-            Defect::OneReplyAMessage | Defect::ForgetsAtExit => right.receive(input, &mut said),
+            Defect::OneReplyAMessage | Defect::ForgetsAtExit | Defect::DropsWords => {
+                right.receive(input, &mut said)
+            }
             _ => ending_at_panics(*defect, stop, || right.receive(input, out)),
         };
         match (*defect, progress) {
@@ -102,6 +116,13 @@ impl Protocol for Conversation {
                 }
                 progress
             }
+            (Defect::DropsWords, progress) => {
+                if !matches!(progress, Progress::More { .. }) {
+                    out.push(said.bytes());
+                }
+                progress
+            }
+            (Defect::NeverEndsMessages, Progress::More { used, .. }) => Progress::More { used, begun: true },
             (Defect::ForgetsPartialMessages, Progress::More { .. }) => {
                 Progress::More { used: input.len(), begun: false }
             }
@@ -119,17 +140,20 @@ impl Protocol for Conversation {
     }
 
     fn finish(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
-        self.right.finish(input, out)
+        let Some(right) = &mut self.right else { unreachable!("it is here") };
+        right.finish(input, out)
     }
 
     fn error(&self, error: &ErrorReply, out: &mut Outbox) {
-        if self.defect != Defect::EndsWithoutAWord {
-            self.right.error(error, out);
+        if self.defect != Defect::EndsWithoutAWord
+            && let Some(right) = &self.right
+        {
+            ending_at_panics(self.defect, &self.stop, || right.error(error, out));
         }
     }
 
     fn closed(&mut self, why: CloseReason) {
-        let Self { right, defect, stop, .. } = self;
+        let Self { right: Some(right), defect, stop, .. } = self else { return };
         match defect {
             Defect::NeverTellsOfTheEnd => {}
             Defect::TellsOfTheEndTwice => {

@@ -79,6 +79,14 @@ pub(crate) enum Defect {
     /// Loses clients whose handler took long.
     LosesSlowHandlers,
 
+    // Protocols that are no codecs.
+    /// Takes every message for one that has begun, whatever the protocol says.
+    NeverEndsMessages,
+    /// Drops what is said without a message.
+    DropsWords,
+    /// Waits for ever in front of urgent data.
+    StallsAtUrgentData,
+
     // Who is let in.
     /// Serves one client more than allowed.
     SoftLimit,
@@ -99,6 +107,16 @@ pub(crate) enum Defect {
     /// Ends when it has no thread.
     EndsWithoutThread,
 
+    // What it needs, and what it leaves.
+    /// Tries again and again to read.
+    Spins,
+    /// Has small stacks.
+    SmallStacks,
+    /// Leaves descriptors open when it fails.
+    LeaksWhenItFails,
+    /// Ends as if nothing had happened when it fails.
+    HidesFailures,
+
     // Faults of one that hurt others.
     /// Ends when a session panics.
     EndsAtPanics,
@@ -114,6 +132,10 @@ pub(crate) enum Defect {
     IgnoresTheSecondPress,
     /// Wakes nobody who waits.
     Deaf,
+    /// Leaves those in the backlog to a reset.
+    ForgetsTheBacklog,
+    /// Takes those in the backlog from its successor.
+    IgnoresTheSuccessor,
     /// Lets clients in after the stop.
     LetsInAfterTheStop,
     /// Drains for ever.
@@ -132,4 +154,6 @@ pub(crate) enum Defect {
     IgnoresMeans,
     /// Says that its workers can be chosen, and refuses the choice.
     RefusesTheChoice,
+    /// Says that its workers can be chosen, and has as many as it likes.
+    IgnoresTheChoice,
 }

@@ -33,7 +33,11 @@ pub(crate) fn tamper(service: &Service, defect: Option<Defect>, stop: &Stop) -> 
         Some(Defect::SoftLimit) => limits.max_connections += 1,
         Some(Defect::RefusesWaiting) => limits.overload = Overload::Refuse,
         Some(Defect::DrainsForEver) => limits.drain_timeout = LONG,
-        Some(Defect::IgnoresMeans) => (service.workers, service.stack_size) = (None, None),
+        Some(Defect::IgnoresMeans) => {
+            (service.workers, service.stack_size, service.blocking_threads) = (None, None, None);
+        }
+        Some(Defect::IgnoresTheChoice) => service.workers = None,
+        Some(Defect::IgnoresTheSuccessor) => service.shared_listener = false,
         _ => {}
     }
     if let Some(defect) = defect {

@@ -68,6 +68,7 @@ mutants! {
     no_reset_eats_the_last_reply: ClosesAtOnce;
     no_reset_eats_an_error_reply: ClosesAtOnce EndsWithoutAWord;
     closed_is_told_once: TellsOfTheEndTwice NeverTellsOfTheEnd;
+    closed_is_told_at_the_cut: TellsOfTheEndTwice NeverTellsOfTheEnd;
 
     line_limit: LimitOffByOne IgnoresBrokenMessages EndsWithoutAWord;
     length_limit: LimitOffByOne IgnoresBrokenMessages EndsWithoutAWord;
@@ -89,6 +90,15 @@ mutants! {
     idle_deadline_needs_silence: IdleDeadlineAlwaysRuns;
     write_deadline: NoWriteDeadline Early;
     a_running_handler_is_not_idle: LosesSlowHandlers;
+    a_running_open_is_not_idle: Early;
+    idle_deadline_runs_from_the_reply: Early NoIdleDeadline;
+    time_that_others_take_is_not_a_clients: Early HoldsTheLoop;
+    a_begun_message_waits_while_nothing_is_read: Early;
+
+    a_message_that_ends_without_an_answer: NeverEndsMessages;
+    a_word_without_a_message: DropsWords;
+    only_what_has_begun_is_finished: NeverEndsMessages ForgetsPartialMessages;
+    an_application_around_another: LimitOffByOne;
 
     refuses_beyond_the_limit: SoftLimit;
     queues_beyond_the_limit: SoftLimit RefusesWaiting;
@@ -103,6 +113,13 @@ mutants! {
     panic_in_open: EndsAtPanics;
     panic_in_closed: EndsAtPanics;
     panic_beside_others: EndsAtPanics;
+    panic_in_refuse: EndsAtPanics SoftLimit;
+    panic_in_open_and_refuse: EndsAtPanics;
+    panic_in_error: EndsAtPanics;
+    panic_in_blocking: EndsAtPanics;
+    panic_in_a_destructor: EndsAtPanics;
+    panic_in_a_destructor_at_the_cut: NeverTellsOfTheEnd;
+    more_used_than_there_is: EndsWithoutAWord;
     a_thousand_panics: LeaksPlaces;
 
     stop_lets_nobody_in: LetsInAfterTheStop;
@@ -115,6 +132,10 @@ mutants! {
     the_drain_deadline_cuts_a_running_handler: WaitsForHandlers DrainsForEver Early;
     a_second_press_ends_at_once: IgnoresTheSecondPress;
     the_receipt_adds_up: Miscounts;
+    stop_tells_who_waits: ForgetsTheBacklog;
+    stop_leaves_a_shared_backlog: IgnoresTheSuccessor;
+    a_clean_drain_handles_only_what_it_answers: LosesWrites StopsImpatiently;
+    a_handler_is_not_interrupted: LosesSlowHandlers;
     the_listener_is_closed_not_shut_down: ShutsTheListenerDown LeavesTheListenerOpen;
 
     a_reset_frees_the_place: IgnoresResets LeaksPlaces;
@@ -127,7 +148,20 @@ mutants! {
     a_blocked_handler_holds_up_nobody: HoldsTheLoop;
     open_may_block: HoldsTheLoop;
     closed_may_block: HoldsTheLoop;
+    as_many_blocking_handlers_as_allowed: IgnoresMeans;
+
+    urgent_data_delays_nothing: StallsAtUrgentData;
+    the_end_behind_urgent_data_is_seen: StallsAtUrgentData;
+    stop_answers_behind_urgent_data: StallsAtUrgentData;
+
+    nothing_runs_while_nothing_happens: Spins;
+
+    a_handler_may_use_a_mebibyte_of_stack: SmallStacks;
+    a_broken_listener_is_an_error: HidesFailures;
+    a_failed_server_leaves_nothing: LeaksWhenItFails;
+    too_few_descriptors_to_begin_with: HidesFailures;
+    few_descriptors_refuse_with_a_word: EndsWithoutAWord;
 
     means_it_cannot_have_are_refused: IgnoresMeans;
-    works_with_the_workers_asked_for: RefusesTheChoice;
+    works_with_the_workers_asked_for: RefusesTheChoice IgnoresTheChoice;
 }

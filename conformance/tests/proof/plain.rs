@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::{
     Accepting, Acceptor, Admission, Backend, Bell, BlockingHandlers, Buffers, Capabilities, Conversation,
-    Interrupt, Report, Server, Service, Stop, Wait, Workers,
+    Interrupt, Report, STACK_SIZE, Server, Service, Stop, Urgency, Wait, Workers,
 };
 use rustix::event::PollFlags;
 use socket2::SockRef;
@@ -49,7 +49,7 @@ impl Backend for Plain {
         Capabilities {
             model: "a thread for each connection",
             max_connections: self.has(Defect::BoastsOfALimit).then_some(2),
-            workers: if self.has(Defect::RefusesTheChoice) {
+            workers: if self.has(Defect::RefusesTheChoice) || self.has(Defect::IgnoresTheChoice) {
                 Workers::Chosen
             } else {
                 Workers::PerConnection
@@ -62,11 +62,25 @@ impl Backend for Plain {
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let (stop, _subscription) = stop::tamper(stop, self.defect);
         let service = Arc::new(means::tamper(&service, self.defect, &stop));
+        let leaked = self.has(Defect::LeaksWhenItFails).then(|| listener.try_clone());
+        let result = self.serve_soundly(listener, &service, &stop);
+        match (&result, self.defect) {
+            (Err(_), Some(Defect::LeaksWhenItFails)) => std::mem::forget(leaked),
+            (Err(_), Some(Defect::HidesFailures)) => return Ok(Report::default()),
+            _ => {}
+        }
+        result
+    }
+}
+
+impl Plain {
+    /// Serves, with a service and a stop that were tampered with.
+    fn serve_soundly(self, listener: TcpListener, service: &Arc<Service>, stop: &Stop) -> io::Result<Report> {
         // What a sound one can do is what is done, whatever was said.
         let write_timeout = service.limits.write_timeout;
-        let (server, acceptor) = Server::open(&Self::sound(), &listener, service, &stop)?;
+        let (server, acceptor) = Server::open(&Self::sound(), &listener, Arc::clone(service), stop)?;
         let (threads, one) = Default::default();
-        let house = Arc::new(House { plain: *self, write_timeout, threads, one });
+        let house = Arc::new(House { plain: self, write_timeout, stop: stop.clone(), threads, one });
         let accepted = house.accept(&listener, acceptor);
         house.leave(listener);
         let mut report = server.close(accepted)?;
@@ -84,6 +98,7 @@ impl Backend for Plain {
 struct House {
     plain: Plain,
     write_timeout: Duration,
+    stop: Stop,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held by the one client that is served, where only one is.
     one: Mutex<()>,
@@ -103,6 +118,9 @@ impl House {
         let bell = Bell::new()?;
         acceptor.register(&bell.waker());
         loop {
+            if self.has(Defect::ForgetsTheBacklog) && self.stop.urgency() > Urgency::None {
+                return Ok(());
+            }
             match acceptor.what_now() {
                 Accepting::Stopped => return Ok(()),
                 Accepting::Wait if !self.has(Defect::SpinsWithoutDescriptors) => bell.wait()?,
@@ -130,7 +148,8 @@ impl House {
     fn spawn(self: &Arc<Self>, client: Client) -> io::Result<()> {
         let handover = Arc::new(Mutex::new(Some(client)));
         let (house, fetched) = (Arc::clone(self), Arc::clone(&handover));
-        let spawned = thread::Builder::new().spawn(move || {
+        let stack_size = if self.has(Defect::SmallStacks) { 128 * 1024 } else { STACK_SIZE };
+        let spawned = thread::Builder::new().stack_size(stack_size).spawn(move || {
             let client = fetched.lock().unwrap_or_else(PoisonError::into_inner).take();
             drop(fetched);
             if let Some(client) = client {

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::Interrupt;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendFlags, send};
 
 use crate::defect::Defect;
@@ -53,6 +53,15 @@ impl Read for Socket<'_> {
             _ => buffer.len(),
         };
         let buffer = &mut buffer[..most];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let is = |event| {
+            poll(&mut [PollFd::new(&self.stream, event)], Some(&at_once)).is_ok_and(|count| count > 0)
+        };
+        match self.defect {
+            Some(Defect::StallsAtUrgentData) if is(PollFlags::PRI) => return Self::nothing(),
+            Some(Defect::Spins) if !is(PollFlags::IN) => return Err(ErrorKind::Interrupted.into()),
+            _ => {}
+        }
         let (interrupt, stream) = (self.interrupt, &mut self.stream);
         match (self.defect, interrupt.call(|| false, || stream.read(buffer))) {
             (Some(Defect::IgnoresEndOfInput), Ok(0)) => Self::nothing(),
