@@ -38,6 +38,7 @@ mod command;
 mod compare;
 mod describe;
 mod descriptors;
+mod environment;
 mod escape;
 mod failure;
 mod list;
@@ -49,6 +50,7 @@ mod receipt;
 mod serve;
 mod service;
 mod signals;
+mod usage;
 
 pub use ::load::plan::Expect;
 pub use command::Command;

@@ -13,14 +13,15 @@ use crate::receipt::{Destination, Receipt};
 use crate::{descriptors, listen, log, service, signals};
 
 /// Serves until a signal, and says what became of everybody. What can be wrong with the arguments is found
-/// out before the first client is let in.
-pub(crate) fn serve(arguments: &Serve) -> Result<ExitCode, Failure> {
+/// out before the first client is let in. The warnings go to the log.
+pub(crate) fn serve(arguments: &Serve, warnings: &[String]) -> Result<ExitCode, Failure> {
+    let _log = log::start(arguments.log_format, arguments.log_level).map_err(|error| failed(&error))?;
+    warnings.iter().for_each(|text| tracing::warn!("{text}"));
     let service = service::service(arguments, descriptors::raise_limit()).map_err(Failure::Usage)?;
     let listener = listen::listen(&arguments.listen)?;
     let address = listener.local_addr().map_err(|error| failed(&error))?;
     let destination = Destination::open(arguments.receipt.as_deref())?;
 
-    let _log = log::start(arguments.log_format, arguments.log_level).map_err(|error| failed(&error))?;
     let stop = Stop::new();
     signals::obey(stop.clone()).map_err(|error| failed(&error))?;
     announce(arguments, &service, address);

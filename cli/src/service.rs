@@ -1,6 +1,6 @@
 //! What a backend is given to serve, out of what was asked for on the command line.
 
-use std::num::NonZeroUsize;
+use std::num::{IntErrorKind, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,10 +121,12 @@ pub(crate) fn load(text: &str) -> Result<Load, String> {
 
 /// Reads what `--workers` takes.
 pub(crate) fn workers(text: &str) -> Result<NonZeroUsize, String> {
-    match text.parse() {
+    match text.parse::<NonZeroUsize>() {
         Ok(count) if count <= MOST_WORKERS => Ok(count),
-        Ok(_) => Err(format!("`{text}` are more than any machine needs; write {MOST_WORKERS} or less")),
-        Err(_) => Err(format!("`{text}` is no number of threads; write 1 or more")),
+        Err(error) if *error.kind() != IntErrorKind::PosOverflow => {
+            Err(format!("`{text}` is no number of threads; write one from 1 to {MOST_WORKERS}"))
+        }
+        _ => Err(format!("`{text}` are more threads than any machine needs; write {MOST_WORKERS} or less")),
     }
 }
 
@@ -242,9 +244,12 @@ mod tests {
     #[test]
     fn workers_are_counted() {
         assert_eq!(workers("1024").unwrap().get(), 1024);
-        for (text, expected) in
-            [("0", "write 1 or more"), ("two", "1 or more"), ("1025", "write 1024 or less")]
-        {
+        for (text, expected) in [
+            ("0", "from 1 to 1024"),
+            ("two", "from 1 to"),
+            ("1025", "write 1024 or less"),
+            ("18446744073709551616", "write 1024 or less"),
+        ] {
             assert!(workers(text).unwrap_err().contains(expected), "{text}");
         }
     }

@@ -19,3 +19,4 @@ mod stop;
 mod terminal;
 mod tutorial;
 mod usage;
+mod values;

@@ -28,7 +28,7 @@ fn wrong_usage_is_explained() {
         ("serve --max-message 0", "write 1 or more"),
         ("serve --max-message 64KB", "such as 65536, 64KiB or 1MiB"),
         ("serve --workers 1000000", "write 1024 or less"),
-        ("serve --max-connections 0", "'0' for '--max-connections"),
+        ("serve --max-connections 0", "--max-connections: `0` is too small; write 1 or more"),
         ("serve --max-connections 999999999999", "open files leave room for; write"),
         ("serve --backend sequential --max-connections 2", "write 1 or less"),
         ("serve --backend sequential --overload refuse", "leave out --overload"),
