@@ -226,7 +226,7 @@ fn log_levels() -> impl TypedValueParser<Value = LevelFilter> {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0, it went well; 1, it went wrong on the way; 2, it was asked for what can't be. \
+Exit codes: 0, it went well; 1, it went wrong; 2, wrong usage. \
 The help of a command says more.";
 
 const SERVE_EXIT_CODES: &str = "\
@@ -234,7 +234,7 @@ Once it listens it says `listening on ADDRESS:PORT` on standard output; its log 
 SIGINT or SIGTERM lets the clients drain; a second one ends at once.
 
 Exit codes: 0, every client came to an end of its own or was drained; 1, clients had to be cut off, or \
-serving failed; 2, it was asked for what can't be, and served nobody.";
+serving failed or could not begin, such as on an address that is in use; 2, wrong usage.";
 
 const CLIENT_EXIT_CODES: &str = "\
 At a terminal, messages are typed at a prompt and replies shown as they come; `exit` or Ctrl-D ends, \

@@ -9,9 +9,9 @@ use crate::escape::escaped;
 /// Why the command ends with a code other than 0.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// It was asked for what can't be, and has done nothing.
+    /// The command line is wrong, wherever and whenever it is run; nothing was done.
     Usage(String),
-    /// It went wrong on the way.
+    /// It went wrong.
     Failed(String),
 }
 

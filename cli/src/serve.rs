@@ -1,6 +1,5 @@
 //! `anyloop serve`.
 
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -31,8 +30,7 @@ pub(crate) fn serve(arguments: &Serve, warnings: &[String]) -> Result<ExitCode, 
         Ok(report) => Receipt::new(&report),
         Err(error) => {
             tracing::error!(%error, "serving failed");
-            let unsupported = error.kind() == ErrorKind::Unsupported;
-            return Ok(if unsupported { ExitCode::from(2) } else { ExitCode::FAILURE });
+            return Ok(ExitCode::FAILURE);
         }
     };
     receipt.log();
