@@ -8,7 +8,7 @@ use common::{Overload, Service, Stop};
 
 use crate::arguments::Serve;
 use crate::failure::{Failure, print};
-use crate::receipt::{Destination, Receipt};
+use crate::receipt::{Destination, Receipt, Run};
 use crate::{descriptors, listen, log, service, signals};
 
 /// Serves until a signal, and says what became of everybody. What can be wrong with the arguments is found
@@ -25,9 +25,10 @@ pub(crate) fn serve(arguments: &Serve, warnings: &[String]) -> Result<ExitCode, 
     signals::obey(stop.clone()).map_err(|error| failed(&error))?;
     announce(arguments, &service, address);
 
+    let run = Run::start(arguments.backend.name(), address);
     // From here on the log tells what goes wrong.
     let receipt = match arguments.backend.serve(listener, Arc::new(service), &stop) {
-        Ok(report) => Receipt::new(&report),
+        Ok(report) => Receipt::new(run, &report),
         Err(error) => {
             tracing::error!(%error, "serving failed");
             return Ok(ExitCode::FAILURE);
