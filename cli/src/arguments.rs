@@ -119,7 +119,8 @@ pub(crate) struct Serve {
           default_value_t = Time(Limits::default().drain_timeout))]
     pub(crate) drain_timeout: Time,
 
-    /// The language of the handler `counter` [default: zh]
+    /// The language of the handler `counter` [default: zh if the locale (LC_ALL, LC_MESSAGES, LANG) is Chinese,
+    /// else en]
     #[arg(long, env = "ANYLOOP_LANGUAGE", help_heading = HANDLERS_OWN, value_parser = languages())]
     pub(crate) language: Option<Language>,
 

@@ -44,6 +44,7 @@ mod failure;
 mod list;
 mod listen;
 mod load;
+mod locale;
 mod log;
 mod quantity;
 mod receipt;

@@ -10,6 +10,7 @@ use handlers::{Ack, Counter, Echo, Load, Work};
 use crate::arguments::Serve;
 use crate::catalogue::What;
 use crate::descriptors::RESERVED;
+use crate::locale;
 use crate::quantity::{Size, Time};
 
 /// The service that was asked for; or what is wrong with it, and what to write instead.
@@ -53,7 +54,7 @@ fn application(arguments: &Serve) -> Result<Arc<dyn Application>, String> {
 
 fn built_in(arguments: &Serve) -> Result<Arc<dyn Handler>, String> {
     match arguments.handler.name {
-        "counter" => Ok(Arc::new(Counter { language: arguments.language.unwrap_or_default() })),
+        "counter" => Ok(Arc::new(Counter { language: arguments.language.unwrap_or_else(locale::language) })),
         "ack" => Ok(Arc::new(Ack)),
         "echo" => Ok(Arc::new(Echo)),
         "work" => Ok(Arc::new(Work { load: arguments.work.unwrap_or(WORK) })),

@@ -11,13 +11,13 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Nothing in these tests takes so long, however busy the machine is.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
-/// The command, with no flag set by the environment.
+/// The command, with no flag set by the environment, and in Chinese, whatever the locale is.
 pub(crate) fn anyloop(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_anyloop"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANYLOOP_")) {
         command.env_remove(name);
     }
-    command.args(arguments);
+    command.env("LC_ALL", "zh_TW.UTF-8").args(arguments);
     command
 }
 

@@ -82,6 +82,25 @@ fn flags_can_be_set_by_the_environment() {
 }
 
 #[test]
+fn counter_speaks_the_language_of_the_locale_unless_it_is_told_another() {
+    for (variables, flags, expected) in [
+        (&[("LC_ALL", "en_GB.UTF-8")][..], "", "Connected!"),
+        (&[("LC_ALL", ""), ("LC_MESSAGES", "zh_CN.UTF-8"), ("LANG", "C")], "", "連接成功!"),
+        (&[("LC_ALL", ""), ("LC_MESSAGES", ""), ("LANG", "zh_TW")], "", "連接成功!"),
+        (&[("LC_ALL", ""), ("LC_MESSAGES", ""), ("LANG", "")], "", "Connected!"),
+        (&[("LC_ALL", "C")], "--language zh", "連接成功!"),
+        (&[("ANYLOOP_LANGUAGE", "en")], "", "Connected!"),
+        (&[("ANYLOOP_LANGUAGE", "en")], "--language zh", "連接成功!"),
+    ] {
+        let mut command = command(flags);
+        command.envs(variables.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let server = Server::start_as_is(&mut command);
+        assert_eq!(server.connect().hear(), expected, "{variables:?} {flags}");
+    }
+}
+
+#[test]
 fn the_receipt_and_the_log_say_which_server_it_was() {
     let before = rfc3339("now");
     let server = Server::start("--backend threads --log-format json");
