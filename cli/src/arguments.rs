@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
-    /// Serve a handler on a backend, until SIGINT or SIGTERM
+    /// Serve a handler on a backend, until SIGINT, SIGTERM or SIGHUP
     #[command(after_help = SERVE_EXIT_CODES)]
     Serve(Box<Serve>),
     /// Talk to a server: from a terminal, or through a pipe
@@ -232,7 +232,8 @@ The help of a command says more.";
 
 const SERVE_EXIT_CODES: &str = "\
 Once it listens it says `listening on ADDRESS:PORT` on standard output; its log goes to standard error. \
-SIGINT or SIGTERM lets the clients drain; a second one ends at once.
+SIGINT, SIGTERM or SIGHUP lets the clients drain; another one, a second later or more, ends at once. Under \
+`nohup` SIGHUP does nothing.
 
 Exit codes: 0, every client came to an end of its own or was drained; 1, clients had to be cut off, or \
 serving failed or could not begin, such as on an address that is in use; 2, wrong usage.";

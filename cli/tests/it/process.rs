@@ -21,6 +21,19 @@ pub(crate) fn anyloop(arguments: &[&str]) -> Command {
     command
 }
 
+/// The same command, started by another one that stands in front of it.
+pub(crate) fn through(wrapper: &[&str], command: &Command) -> Command {
+    let mut wrapped = Command::new(wrapper[0]);
+    wrapped.args(&wrapper[1..]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapped.env(name, value),
+            None => wrapped.env_remove(name),
+        };
+    }
+    wrapped
+}
+
 /// A running process, which is killed when this is dropped.
 pub(crate) struct Process {
     child: Child,
@@ -84,6 +97,10 @@ impl Process {
     /// Stops reading what it prints.
     pub(crate) fn stop_listening(&mut self) {
         self.stdout = Lines::new(None::<&[u8]>);
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     pub(crate) fn id(&self) -> u32 {
