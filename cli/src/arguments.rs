@@ -171,6 +171,11 @@ pub(crate) struct Client {
     #[arg(long, env = "ANYLOOP_MAX_REPLY", value_name = "SIZE", value_parser = size_above_zero,
           default_value_t = Size(client::max_reply()))]
     pub(crate) max_reply: Size,
+
+    /// How long the server may be silent once no more will be said to it, and in `raw` after each line of a pipe; 0 is
+    /// for ever
+    #[arg(long, env = "ANYLOOP_REPLY_TIMEOUT", value_name = "TIME", default_value_t = Time(client::REPLY_TIMEOUT))]
+    pub(crate) reply_timeout: Time,
 }
 
 /// How a list is written.
@@ -240,11 +245,12 @@ serving failed or could not begin, such as on an address that is in use; 2, wron
 
 const CLIENT_EXIT_CODES: &str = "\
 At a terminal, messages are typed at a prompt and replies shown as they come; `exit` or Ctrl-D ends, \
-Ctrl-C at once. Otherwise every line of standard input is a message, and every reply a line of standard output. What could \
-direct a terminal is shown escaped, such as `\\x1b`.
+Ctrl-C at once. Otherwise every line of standard input is a message, and every reply a line of standard output. At a \
+terminal, what could direct it is shown escaped, such as `\\x1b`; a pipe or a file gets the bytes as they came.
 
-Exit codes: 0, the conversation came to its end; 1, there is no server, or it vanished, or a reply was too \
-long; 2, wrong usage.";
+Exit codes: 0, the conversation came to its end; 1, there is no server, or it vanished, ended with an error (`ERR …`) for \
+its last reply, without any reply, or before it took or answered the messages, was silent for too long, or said what is no \
+reply; 2, wrong usage.";
 
 const LOAD_EXIT_CODES: &str = "\
 Every reply is verified. A table goes to standard output; at a terminal, a line on standard error tells how \

@@ -18,5 +18,6 @@ mod server;
 mod stop;
 mod terminal;
 mod tutorial;
+mod unanswered;
 mod usage;
 mod values;

@@ -8,7 +8,7 @@ const WRONG: [&str; 9] = ["0", "-1", "-1s", "ten", "10k", "", "18446744073709551
 /// The commands with an argument that ends them before they have begun, and the flags that take `0` for a value.
 const COMMANDS: [(&str, &[&str], &[&str]); 2] = [
     ("serve", &["--listen", "203.0.113.1:0"], &["--idle-timeout", "--drain-timeout"]),
-    ("client", &["127.0.0.1:1"], &[]),
+    ("client", &["127.0.0.1:1"], &["--reply-timeout"]),
 ];
 
 /// The flags of a command that take a quantity, each with its variable.
