@@ -1,10 +1,12 @@
 //! `anyloop serve`.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 
-use common::{Overload, Service, Stop};
+use common::{Overload, Service, Stop, Workers};
 
 use crate::arguments::Serve;
 use crate::failure::{Failure, print};
@@ -16,7 +18,10 @@ use crate::{descriptors, listen, log, service, signals};
 pub(crate) fn serve(arguments: &Serve, warnings: &[String]) -> Result<ExitCode, Failure> {
     let _log = log::start(arguments.log_format, arguments.log_level).map_err(|error| failed(&error))?;
     warnings.iter().for_each(|text| tracing::warn!("{text}"));
-    let service = service::service(arguments, descriptors::raise_limit()).map_err(Failure::Usage)?;
+    let limit = descriptors::raise_limit();
+    let service = service::service(arguments, limit).map_err(Failure::Usage)?;
+    descriptors::check(limit, pollers(arguments))?;
+    descriptors::warn_of_limit(limit, service::wanted_connections(arguments), service.limits.max_connections);
     let listener = listen::listen(&arguments.listen)?;
     let address = listener.local_addr().map_err(|error| failed(&error))?;
     let destination = Destination::open(arguments.receipt.as_deref())?;
@@ -68,6 +73,15 @@ fn announce(arguments: &Serve, service: &Service, address: SocketAddr) {
         print(format!("listening on {address}\n").as_bytes())
     {
         tracing::warn!(%error, "the address could not be announced");
+    }
+}
+
+/// How many workers may have pollers of their own.
+fn pollers(arguments: &Serve) -> usize {
+    let cores = || thread::available_parallelism().ok();
+    match arguments.backend.capabilities().workers {
+        Workers::Chosen => arguments.workers.or_else(cores).map_or(1, NonZeroUsize::get),
+        Workers::Caller | Workers::PerConnection | Workers::Environment(_) => 0,
     }
 }
 

@@ -88,7 +88,7 @@ fn max_connections(
     let held = capabilities.max_connections.unwrap_or(usize::MAX);
     let opened = descriptors.saturating_sub(RESERVED).max(1);
     let Some(asked) = arguments.max_connections.map(NonZeroUsize::get) else {
-        return Ok(Limits::default().max_connections.min(held).min(opened));
+        return Ok(wanted_connections(arguments).min(opened));
     };
     if asked > held {
         let name = arguments.backend.name();
@@ -105,6 +105,12 @@ fn max_connections(
         ));
     }
     Ok(asked)
+}
+
+/// How many clients may be connected at once if nothing but the backend bounds them.
+pub(crate) fn wanted_connections(arguments: &Serve) -> usize {
+    let held = arguments.backend.capabilities().max_connections.unwrap_or(usize::MAX);
+    arguments.max_connections.map_or(Limits::default().max_connections.min(held), NonZeroUsize::get)
 }
 
 /// Reads what `--work` takes.

@@ -7,6 +7,7 @@
 mod baseline;
 mod client;
 mod compare;
+mod descriptors;
 mod limits;
 mod load;
 mod log;
