@@ -22,7 +22,8 @@ fn warnings(known: &BTreeSet<String>, names: impl Iterator<Item = String>) -> Ve
 
 fn warning(known: &BTreeSet<String>, name: &str) -> String {
     let distance = |other: &&String| damerau_levenshtein(name, other);
-    let nearest = known.iter().min_by_key(distance).filter(|other| distance(other) <= MOST_SLIPS);
+    let slips = (name.len() - PREFIX.len()) / LETTERS_FOR_A_SLIP;
+    let nearest = known.iter().min_by_key(distance).filter(|other| distance(other) <= slips);
     let advice = match nearest {
         Some(other) => format!("did you mean {other}?"),
         None => "the help of each command names those that do".to_owned(),
@@ -41,8 +42,9 @@ const PREFIX: &str = "ANYLOOP_";
 /// The beginnings of the names that the build, the benches and the test kit of this workspace use.
 const INTERNAL: [&str; 3] = ["ANYLOOP_BENCH_", "ANYLOOP_COMPILER", "ANYLOOP_CONFORMANCE_"];
 
-/// How many letters may be missing, doubled, wrong or swapped in a name that is still known for what was meant.
-const MOST_SLIPS: usize = 3;
+/// For so many letters behind the prefix, one may be missing, doubled, wrong or swapped, and a name is still known for
+/// what was meant.
+const LETTERS_FOR_A_SLIP: usize = 3;
 
 #[cfg(test)]
 mod tests {
@@ -56,6 +58,8 @@ mod tests {
             ("ANYLOOP_BAKEND", Some("did you mean ANYLOOP_BACKEND?")),
             ("ANYLOOP_MAX_MESAGE", Some("did you mean ANYLOOP_MAX_MESSAGE?")),
             ("ANYLOOP_SOMETHING_ELSE", Some("the help of each command names those that do")),
+            ("ANYLOOP_FOO", Some("the help of each command names those that do")),
+            ("ANYLOOP_", Some("the help of each command names those that do")),
             ("ANYLOOP_BACKEND", None),
             ("ANYLOOP_COMPARE_HANDLER", None),
             ("ANYLOOP_CONFORMANCE_SEED", None),

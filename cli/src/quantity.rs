@@ -42,13 +42,15 @@ impl FromStr for Time {
         if unit.is_empty() && number == 0 {
             return Ok(Self(Duration::ZERO));
         }
+        let too_long = || format!("`{text}` is too long; write at most {}", Self(LONGEST));
         if unit.is_empty() {
-            return Err(format!("`{text}` has no unit; write {text}s, {text}ms or {text}m"));
+            let is_sound = Duration::from_millis(number) <= LONGEST;
+            let unitless = || format!("`{text}` has no unit; write {text}s, {text}ms or {text}m");
+            return Err(if is_sound { unitless() } else { too_long() });
         }
         let unit = if unit == "µs" { "us" } else { unit };
         let &(_, microseconds) = TIME_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(invalid)?;
         let time = number.checked_mul(microseconds).map(Duration::from_micros);
-        let too_long = || format!("`{text}` is too long; write at most {}", Self(LONGEST));
         time.filter(|&time| time <= LONGEST).map(Self).ok_or_else(too_long)
     }
 }
@@ -149,6 +151,7 @@ mod tests {
             ("5 s", "is no time"),
             ("5sec", "such as 500ms, 30s, 2m or 0"),
             ("366d", "write at most 365d"),
+            ("18446744073709551616", "write at most 365d"),
             ("99999999999999999999999s", "write at most 365d"),
         ] {
             let error = text.parse::<Time>().unwrap_err();

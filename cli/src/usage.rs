@@ -1,10 +1,11 @@
 //! What is wrong with the value of a flag: in one sentence that names the flag, or the variable that has set it.
 
+use std::env;
 use std::error::Error as _;
 use std::ffi::{OsStr, OsString};
 use std::num::{IntErrorKind, ParseIntError};
 
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Error};
 
@@ -24,6 +25,10 @@ pub(crate) fn take_any_quantity(command: Command) -> Command {
 
 /// The sentence for a value that an argument doesn't take. The other errors are explained by clap itself.
 pub(crate) fn explain(command: &Command, arguments: &[OsString], error: &Error) -> Option<String> {
+    let command = chosen(command, arguments);
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        return no_text(command, arguments);
+    }
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
@@ -63,13 +68,33 @@ fn no_number(value: &str, why: &IntErrorKind) -> String {
     }
 }
 
+/// The sentence for a value that is no text. Which one that is, clap doesn't say.
+fn no_text(command: &Command, arguments: &[OsString]) -> Option<String> {
+    let is_text = |value: &OsStr| value.to_str().is_some();
+    // It stands behind its flag, or behind an equals sign.
+    let flag = (1..arguments.len()).find(|&at| !is_text(&arguments[at])).map(|at| {
+        let argument = arguments[at].display().to_string();
+        let flag = argument.split_once('=').map(|(flag, _)| flag.to_owned());
+        flag.unwrap_or_else(|| arguments[at - 1].display().to_string())
+    });
+    let is_wrong = |name: &&OsStr| env::var_os(name).is_some_and(|value| !is_text(&value));
+    let variable = command.get_arguments().filter_map(Arg::get_env).find(is_wrong);
+    let what = flag.or_else(|| variable.map(|name| name.display().to_string()))?;
+    Some(format!("{what}: the value is no UTF-8; write it in UTF-8"))
+}
+
+/// The command that the arguments name.
+fn chosen<'a>(command: &'a Command, arguments: &[OsString]) -> &'a Command {
+    let mut chosen = command;
+    for name in arguments.iter().skip(1) {
+        let Some(subcommand) = chosen.find_subcommand(name) else { break };
+        chosen = subcommand;
+    }
+    chosen
+}
+
 /// What has set a flag: itself, or its variable.
 fn origin(command: &Command, arguments: &[OsString], flag: &str) -> String {
-    let mut command = command;
-    for name in arguments.iter().skip(1) {
-        let Some(subcommand) = command.find_subcommand(name) else { break };
-        command = subcommand;
-    }
     let is_flag = |argument: &OsString| {
         let rest = argument.to_str().and_then(|argument| argument.strip_prefix(flag));
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))

@@ -1,5 +1,8 @@
 //! Values that a flag doesn't take: each is one sentence that names the flag, or the variable that has set it.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use crate::process::{Ended, anyloop, run};
 
 /// What nobody should write, and what this is about.
@@ -85,6 +88,16 @@ fn choices_and_addresses_name_where_they_came_from_as_well() {
     }
     let ended = run(anyloop(&["serve"]).env("ANYLOOP_BACKEND", "tokyo"), "");
     assert!(ended.stderr.contains("did you mean `tokio`?"), "{ended:?}");
+    let no_text = OsStr::from_bytes(b"\xff");
+    for (command, name) in [
+        (anyloop(&["serve"]).env("ANYLOOP_BACKEND", no_text), "ANYLOOP_BACKEND"),
+        (anyloop(&["serve", "--backend"]).arg(no_text), "--backend"),
+        (anyloop(&["serve"]).arg(OsStr::from_bytes(b"--workers=\xff")), "--workers"),
+    ] {
+        let ended = run(command, "");
+        let expected = format!("error: {name}: the value is no UTF-8; write it in UTF-8\n");
+        assert_eq!((ended.code, ended.stderr), (Some(2), expected));
+    }
     let ended = run(anyloop(&["serve"]).env("ANYLOOP_RECEIPT", ""), "");
     assert_eq!(ended.stderr, "error: ANYLOOP_RECEIPT: no value was given; write FILE\n");
     let ended = run(&mut anyloop(&["serve", "--workers"]), "");
