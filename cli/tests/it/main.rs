@@ -7,6 +7,7 @@
 mod baseline;
 mod client;
 mod compare;
+mod descriptors;
 mod limits;
 mod load;
 mod log;
@@ -18,4 +19,6 @@ mod server;
 mod stop;
 mod terminal;
 mod tutorial;
+mod unanswered;
 mod usage;
+mod values;
