@@ -248,8 +248,8 @@ const LOAD_EXIT_CODES: &str = "\
 Every reply is verified. A table goes to standard output; at a terminal, a line on standard error tells how \
 it goes. Ctrl-C ends early, and shows what there is.
 
-Exit codes, the first that applies: 2, wrong usage; 4, replies were lost, doubled, reordered, foreign or \
-wrong; 1, the --slo was missed, or connections failed; 0.";
+Exit codes, the first that applies: 2, wrong usage; 4, replies were lost, doubled, reordered, foreign, wrong, or \
+more than were asked for; 1, the --slo was missed, connections failed, or no reply came; 0.";
 
 const COMPARE_EXIT_CODES: &str = "\
 Every reply is verified. A table goes to standard output, and the reports to the folder of --output. Ctrl-C \

@@ -86,6 +86,11 @@ impl Process {
         self.stdout = Lines::new(None::<&[u8]>);
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
