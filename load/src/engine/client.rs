@@ -194,6 +194,10 @@ impl Client {
             tally.verification.replies -= 1;
             return Err(io::Error::other(format!("the server refuses: {}", beginning(line))));
         }
+        if LAST_WORDS.iter().any(|words| line.starts_with(words)) {
+            tally.verification.replies -= 1;
+            return Err(io::Error::other(format!("the server says `{}`", beginning(line))));
+        }
         let next = self.in_flight.front().map_or(self.next, |front| front.sequence);
         let told = if expect.tells_message() { parse(expect.message_of(line)) } else { None };
         match told {
@@ -243,6 +247,9 @@ impl Client {
         Some(self.missing.swap_remove(at))
     }
 }
+
+/// What a server says that ends a connection for a reason of its own, whatever was sent.
+const LAST_WORDS: [&[u8]; 3] = [b"ERR busy", b"ERR shutting-down", b"ERR timeout "];
 
 /// Writes what the kernel takes, and says how much that is.
 fn write(mut socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {

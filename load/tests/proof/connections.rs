@@ -64,6 +64,18 @@ fn a_connection_that_is_ended_is_a_failure_and_no_loss() {
 }
 
 #[test]
+fn what_a_server_says_before_it_ends_a_connection_is_no_wrong_reply() {
+    let m = run(&plan(&Faulty::each_connection(|replies, _| {
+        if replies.count() == LAST {
+            replies.say(b"ERR shutting-down");
+            replies.end();
+        }
+    })));
+    assert_eq!((m.failures.ended, m.verification.bad()), (2, 0), "{m:?}");
+    assert!(m.failures.examples[0].ends_with("the server says `ERR shutting-down`"), "{m:?}");
+}
+
+#[test]
 fn a_run_that_some_connections_leave_goes_on() {
     let server = Faulty::each_connection({
         let ended = AtomicBool::new(false);
