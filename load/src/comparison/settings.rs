@@ -61,6 +61,8 @@ pub struct Candidate {
     pub by_hand: Option<ByHand>,
     /// How many connections it can hold; `None` is any number.
     pub max_connections: Option<usize>,
+    /// Why it can't run on this machine, if it can't: then it is listed, and not started.
+    pub unavailable: Option<String>,
     /// The program that serves. It must listen on a free port of a loopback address, let in as many
     /// connections as [`Settings::most_connections`] says, and print the line `listening on ADDRESS:PORT`.
     pub program: PathBuf,
