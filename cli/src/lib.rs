@@ -40,6 +40,7 @@ mod describe;
 mod descriptors;
 mod escape;
 mod failure;
+mod file;
 mod list;
 mod listen;
 mod load;

@@ -75,7 +75,8 @@ pub(crate) struct Compare {
     #[arg(long, conflicts_with_all = ["clients", "depth", "connections", "rate", "slo"])]
     pub(crate) baselines: bool,
 
-    /// A report.json to compare with: a regression beyond the noise of both is a failure
+    /// A report.json to compare with: a regression beyond the noise of both is a failure. It is left as it is, so
+    /// --output must be another folder
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
 

@@ -35,9 +35,9 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
 
 fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     let name = arguments.address.as_deref().unwrap_or_default();
-    let addresses = resolve(name).map_err(Failure::Usage)?;
+    let addresses = resolve(name).map_err(Failure::Failed)?;
     let &[first, ref others @ ..] = addresses.as_slice() else {
-        return Err(Failure::Usage(format!("{name} has no address")));
+        return Err(Failure::Failed(format!("{name} has no address")));
     };
     let mut plan = plan(arguments, first)?;
     arguments.server_pid.map_or(Ok(()), can_be_watched)?;

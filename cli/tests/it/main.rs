@@ -7,6 +7,7 @@
 mod baseline;
 mod client;
 mod compare;
+mod compare_ends;
 mod limits;
 mod load;
 mod log;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::assessment::{Assessment, Row, assess};
 use super::metric::Metric;
-use crate::comparison::Comparison;
+use crate::comparison::{Comparison, Sample, Subject};
 
 /// By how much a subject has changed since a stored comparison.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,8 +41,28 @@ pub enum Refusal {
     Machine(Vec<(String, String, String)>),
     /// They did different work: this differs, with its values then and now.
     Work(String, String, String),
-    /// They have no subject and load in common that ran in both.
-    NothingInCommon,
+    /// No subject of the one was measured under the same load in the other: what each has.
+    NothingInCommon(Measured, Measured),
+}
+
+/// What was, or will be, measured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// The names of the subjects.
+    pub subjects: Vec<String>,
+    /// The names of the loads.
+    pub loads: Vec<String>,
+}
+
+/// What one of two comparisons lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The name of a subject or a load.
+    pub name: String,
+    /// Whether it is a load.
+    pub is_load: bool,
+    /// Whether the baseline has it, and the other lacks it.
+    pub is_in_baseline: bool,
 }
 
 /// A fact with one of these words in its name may differ: what changes from day to day, and what a regression is
@@ -50,14 +70,68 @@ pub enum Refusal {
 const MAY_DIFFER: [&str; 9] =
     ["anyloop", "commit", "compiler", "date", "load", "pressure", "rustc", "steal", "version"];
 
+/// Whether a comparison that is yet to be made, [as it is planned](crate::comparison::planned), can be held against a
+/// stored one. Different machines are refused unless `even_so`.
+///
+/// # Errors
+/// Why it can't be.
+pub fn check(baseline: &Comparison, planned: &Comparison, even_so: bool) -> Result<(), Refusal> {
+    same_work(baseline, planned)?;
+    same_machine(baseline, planned, even_so)?;
+    let is_planned = |of: &Subject| planned.subjects.iter().any(|one| one.name == of.name);
+    let stands =
+        |index: usize| assess(baseline).ranked.contains(&index) && is_planned(&baseline.subjects[index]);
+    let in_common =
+        |sample: &Sample| planned.shapes.contains(&baseline.shapes[sample.shape]) && stands(sample.subject);
+    if baseline.samples.iter().any(in_common) {
+        return Ok(());
+    }
+    let names = planned.subjects.iter().filter(|one| one.control_of.is_none() && one.by_hand.is_none());
+    let planned = Measured {
+        subjects: names.map(|one| one.name.clone()).collect(),
+        loads: planned.shapes.iter().map(|shape| shape.name.clone()).collect(),
+    };
+    Err(Refusal::NothingInCommon(measured(baseline), planned))
+}
+
+/// Subjects and loads that were measured in one of two comparisons alone.
+pub fn gaps(baseline: &Comparison, now: &Comparison) -> Vec<Gap> {
+    let (then, now) = (measured(baseline), measured(now));
+    let mut gaps = Vec::new();
+    for (is_load, then, now) in [(false, then.subjects, now.subjects), (true, then.loads, now.loads)] {
+        for (is_in_baseline, these, those) in [(true, &then, &now), (false, &now, &then)] {
+            let lacking = these.iter().filter(|name| !those.contains(name));
+            gaps.extend(lacking.map(|name| Gap { name: name.clone(), is_load, is_in_baseline }));
+        }
+    }
+    gaps
+}
+
+/// Who of the ranked was measured, and under which loads.
+fn measured(comparison: &Comparison) -> Measured {
+    let ranked = assess(comparison).ranked;
+    let of_ranked = |sample: &&Sample| ranked.contains(&sample.subject);
+    let samples: Vec<&Sample> = comparison.samples.iter().filter(of_ranked).collect();
+    let ran = |index: usize| samples.iter().any(|sample| sample.subject == index);
+    let used = |index: usize| samples.iter().any(|sample| sample.shape == index);
+    let subjects = comparison.subjects.iter().enumerate().filter(|(index, _)| ran(*index));
+    let loads = comparison.shapes.iter().enumerate().filter(|(index, _)| used(*index));
+    Measured {
+        subjects: subjects.map(|(_, subject)| subject.name.clone()).collect(),
+        loads: loads.map(|(_, load)| load.name.clone()).collect(),
+    }
+}
+
+fn same_machine(baseline: &Comparison, now: &Comparison, even_so: bool) -> Result<(), Refusal> {
+    let different = different_facts(baseline, now);
+    if different.is_empty() || even_so { Ok(()) } else { Err(Refusal::Machine(different)) }
+}
+
 /// How each subject has changed since a stored comparison, headline metric first. Different machines are
 /// refused unless `even_so`; different work always is.
 pub fn against(baseline: &Comparison, now: &Comparison, even_so: bool) -> Result<Vec<Change>, Refusal> {
     same_work(baseline, now)?;
-    let different = different_facts(baseline, now);
-    if !different.is_empty() && !even_so {
-        return Err(Refusal::Machine(different));
-    }
+    same_machine(baseline, now, even_so)?;
     let (then_assessed, now_assessed) = (assess(baseline), assess(now));
     let mut changes = Vec::new();
     for metric in Metric::ALL {
@@ -77,7 +151,10 @@ pub fn against(baseline: &Comparison, now: &Comparison, even_so: bool) -> Result
             }
         }
     }
-    if changes.is_empty() { Err(Refusal::NothingInCommon) } else { Ok(changes) }
+    if changes.is_empty() {
+        return Err(Refusal::NothingInCommon(measured(baseline), measured(now)));
+    }
+    Ok(changes)
 }
 
 /// Whether a subject has become worse by the headline metric: what an automatic check should stop at.
@@ -162,19 +239,38 @@ impl fmt::Display for Refusal {
             Self::Work(name, then, now) => {
                 write!(f, "the baseline did other work: its {name} was {then:?}, this one's is {now:?}")
             }
-            Self::NothingInCommon => {
-                f.write_str("the baseline has no subject that was measured under the same load as here")
-            }
+            Self::NothingInCommon(then, now) => write!(
+                f,
+                "the baseline has no backend that was measured under the same load as here: it has {then}, and \
+                 here it is {now}"
+            ),
         }
     }
 }
 
 impl std::error::Error for Refusal {}
 
+impl fmt::Display for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.subjects.is_empty() {
+            return f.write_str("nothing");
+        }
+        write!(f, "{} under {}", self.subjects.join(", "), self.loads.join(", "))
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.is_load { "the load " } else { "" };
+        let lacks = if self.is_in_baseline { "was not measured this time" } else { "is not in the baseline" };
+        write!(f, "{what}{} {lacks}", self.name)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison::{Conditions, Sample, Shape, Subject};
+    use crate::comparison::{Conditions, Shape};
 
     fn run(cpu: f64, cores: &str) -> Comparison {
         let control =
@@ -192,7 +288,7 @@ mod tests {
                 ..Conditions::default()
             },
             subjects: vec![Subject { name: "a".to_owned(), ..Subject::default() }, control],
-            shapes: vec![Shape::default()],
+            shapes: vec![Shape { name: "1 x 1".to_owned(), ..Shape::default() }],
             samples: (0..7).flat_map(|round| [sample(round, 0), sample(round, 1)]).collect(),
             ..Comparison::default()
         }
@@ -227,6 +323,45 @@ mod tests {
         assert!(matches!(against(&other, &run(10.0, "2"), true), Err(Refusal::Work(..))));
         other = run(10.0, "2");
         other.shapes[0].connections = 9;
-        assert_eq!(against(&other, &run(10.0, "2"), true), Err(Refusal::NothingInCommon));
+        let refusal = against(&other, &run(10.0, "2"), true).unwrap_err();
+        assert!(matches!(refusal, Refusal::NothingInCommon(..)), "{refusal}");
+    }
+
+    #[test]
+    fn what_can_not_be_held_against_a_baseline_is_known_before_it_is_measured() {
+        let baseline = run(10.0, "2");
+        let planned = Comparison { samples: Vec::new(), ..run(10.0, "2") };
+        assert_eq!(check(&baseline, &planned, false), Ok(()));
+        let other = Comparison { samples: Vec::new(), ..run(10.0, "64") };
+        assert!(matches!(check(&baseline, &other, false), Err(Refusal::Machine(_))));
+        assert_eq!(check(&baseline, &other, true), Ok(()));
+        let nobody = Comparison { subjects: vec![named("b")], ..planned.clone() };
+        let text = check(&baseline, &nobody, false).unwrap_err().to_string();
+        assert!(text.contains("it has a under 1 x 1, and here it is b under 1 x 1"), "{text}");
+        let empty = Comparison { samples: Vec::new(), ..run(10.0, "2") };
+        let text = check(&empty, &planned, false).unwrap_err().to_string();
+        assert!(text.contains("it has nothing"), "{text}");
+    }
+
+    #[test]
+    fn what_only_one_of_them_has_is_named() {
+        let (then, mut now) = (run(10.0, "2"), run(10.0, "2"));
+        assert_eq!(gaps(&then, &now), []);
+        now.subjects[0].name = "b".to_owned();
+        now.shapes[0].name = "2 x 2".to_owned();
+        let told: Vec<_> = gaps(&then, &now).iter().map(Gap::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "a was not measured this time",
+                "b is not in the baseline",
+                "the load 1 x 1 was not measured this time",
+                "the load 2 x 2 is not in the baseline",
+            ]
+        );
+    }
+
+    fn named(name: &str) -> Subject {
+        Subject { name: name.to_owned(), ..Subject::default() }
     }
 }
