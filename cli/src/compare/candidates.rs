@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use baselines::{BASELINES, Baseline, Kind};
-use common::{Backend, Service, Stop};
+use common::{Backend, Limits, Service, Stop};
 use handlers::Echo;
 use load::comparison::{ByHand, Candidate, Care};
 
@@ -36,6 +36,7 @@ pub(super) fn candidates(
              leave room for; ask for fewer with --connections"
         )));
     }
+    let longest = arguments.message_size.bounds().1.max(Limits::default().max_message).to_string();
     let candidate = |backend: &&'static dyn Backend| {
         let capabilities = backend.capabilities();
         let most = capabilities.max_connections.unwrap_or(usize::MAX).min(connections + SLACK);
@@ -50,6 +51,7 @@ pub(super) fn candidates(
             &most,
         ]);
         command.extend(["--log-level", "error", "--idle-timeout", "300s"]);
+        command.extend(["--max-message", &longest]);
         if arguments.handler.name == "counter" {
             // What it says must not depend on who runs it: the replies are verified.
             command.extend(["--language", "zh"]);

@@ -100,7 +100,8 @@ fn wrong_usage_is_explained() {
         ("--framing raw", "[possible values: line, length]"),
         ("--work cpu:50us", "--work is for --handler work"),
         ("--full", "cannot be used with"),
-        ("--clients 0", "the number of connections must be above zero"),
+        ("--clients 0", "`0` is no count from 1 to 1000000"),
+        ("--message-size fixed:1", "choose sizes from 2 to 1048576"),
         ("--clients 900000", "open files leave room for"),
         ("--rate fast", "`fast` is no rate"),
         ("--slo soon", "write one such as p99=5ms"),
@@ -117,5 +118,5 @@ fn wrong_usage_is_explained() {
     }
     // The last --rounds would be a second one.
     let ended = run(&mut anyloop(&["compare", "--rounds", "0"]), "");
-    assert!(ended.code == Some(2) && ended.stderr.contains("the number of rounds must be above zero"));
+    assert!(ended.code == Some(2) && ended.stderr.contains("`0` is no count from 1 to 10000"));
 }

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use progress::{Event, Stage, Step};
 pub use runner::{compare, planned};
-pub use settings::{Candidate, Settings, Tier};
+pub use settings::{Candidate, MOST_ROUNDS, Settings, Tier};
 
 /// What a comparison has shown.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]

@@ -60,7 +60,7 @@ impl Client {
             is_served: false,
             greeting: plan.expect.greets(),
             next: 0,
-            in_flight: VecDeque::with_capacity(plan.depth),
+            in_flight: VecDeque::with_capacity(plan.depth.min(ROOM)),
             missing: Vec::new(),
             codec: (plan.framing != Framing::Line).then(|| plan.framing.codec()),
             partial: Vec::new(),
@@ -247,6 +247,9 @@ impl Client {
         Some(self.missing.swap_remove(at))
     }
 }
+
+/// For so many messages in flight there is room from the start; for more, room is made when they are there.
+const ROOM: usize = 1024;
 
 /// What a server says that ends a connection for a reason of its own, whatever was sent.
 const LAST_WORDS: [&[u8]; 3] = [b"ERR busy", b"ERR shutting-down", b"ERR timeout "];

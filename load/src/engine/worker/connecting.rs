@@ -19,9 +19,12 @@ impl Worker<'_> {
     pub(in crate::engine) fn connect(&mut self) -> io::Result<usize> {
         let (start, count) = (Instant::now(), self.clients.len());
         let rate = self.plan.connect_rate.map(|rate| rate / self.plan.threads as f64);
-        let allowed = rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(count as f64 / rate));
+        let allowed = rate.map_or(Duration::ZERO, |rate| {
+            Duration::try_from_secs_f64(count as f64 / rate).unwrap_or(Duration::MAX)
+        });
         let mut next = 0;
-        while !self.stop.load(Ordering::Relaxed) && start.elapsed() < allowed + CONNECT_TIMEOUT {
+        while !self.stop.load(Ordering::Relaxed) && start.elapsed() < allowed.saturating_add(CONNECT_TIMEOUT)
+        {
             let due =
                 rate.map_or(count, |rate| count.min((start.elapsed().as_secs_f64() * rate) as usize + 1));
             let batch = next..due.min(next + BATCH);

@@ -61,6 +61,9 @@ const MOST_WAITING: usize = 1 << 18;
 /// How often the loop looks at the clock and at the stop, whatever else happens.
 const TICK: Duration = Duration::from_millis(50);
 
+/// For so many bytes of messages there is room from the start.
+const OUTPUT: usize = 1024 * 1024;
+
 /// How much is read at once, in bytes.
 const READ: usize = 64 * 1024;
 
@@ -93,7 +96,7 @@ impl<'a> Worker<'a> {
             free: VecDeque::with_capacity(share),
             waiting: VecDeque::with_capacity(waiting),
             input: vec![0; READ],
-            output: Vec::with_capacity(plan.depth.min(1024) * longest),
+            output: Vec::with_capacity((plan.depth.min(1024) * longest).min(OUTPUT)),
             tally: Tally::new(),
         })
     }
