@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
-    /// Serve a handler on a backend, until SIGINT or SIGTERM
+    /// Serve a handler on a backend, until SIGINT, SIGTERM or SIGHUP
     #[command(after_help = SERVE_EXIT_CODES)]
     Serve(Box<Serve>),
     /// Talk to a server: from a terminal, or through a pipe
@@ -119,7 +119,8 @@ pub(crate) struct Serve {
           default_value_t = Time(Limits::default().drain_timeout))]
     pub(crate) drain_timeout: Time,
 
-    /// The language of the handler `counter` [default: zh]
+    /// The language of the handler `counter` [default: zh if the locale (LC_ALL, LC_MESSAGES, LANG) is Chinese,
+    /// else en]
     #[arg(long, env = "ANYLOOP_LANGUAGE", help_heading = HANDLERS_OWN, value_parser = languages())]
     pub(crate) language: Option<Language>,
 
@@ -170,6 +171,11 @@ pub(crate) struct Client {
     #[arg(long, env = "ANYLOOP_MAX_REPLY", value_name = "SIZE", value_parser = size_above_zero,
           default_value_t = Size(client::max_reply()))]
     pub(crate) max_reply: Size,
+
+    /// How long the server may be silent once no more will be said to it, and in `raw` after each line of a pipe; 0 is
+    /// for ever
+    #[arg(long, env = "ANYLOOP_REPLY_TIMEOUT", value_name = "TIME", default_value_t = Time(client::REPLY_TIMEOUT))]
+    pub(crate) reply_timeout: Time,
 }
 
 /// How a list is written.
@@ -226,23 +232,25 @@ fn log_levels() -> impl TypedValueParser<Value = LevelFilter> {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0, it went well; 1, it went wrong on the way; 2, it was asked for what can't be. \
+Exit codes: 0, it went well; 1, it went wrong; 2, wrong usage. \
 The help of a command says more.";
 
 const SERVE_EXIT_CODES: &str = "\
 Once it listens it says `listening on ADDRESS:PORT` on standard output; its log goes to standard error. \
-SIGINT or SIGTERM lets the clients drain; a second one ends at once.
+SIGINT, SIGTERM or SIGHUP lets the clients drain; another one, a second later or more, ends at once. Under \
+`nohup` SIGHUP does nothing.
 
 Exit codes: 0, every client came to an end of its own or was drained; 1, clients had to be cut off, or \
-serving failed; 2, it was asked for what can't be, and served nobody.";
+serving failed or could not begin, such as on an address that is in use; 2, wrong usage.";
 
 const CLIENT_EXIT_CODES: &str = "\
 At a terminal, messages are typed at a prompt and replies shown as they come; `exit` or Ctrl-D ends, \
-Ctrl-C at once. Otherwise every line of standard input is a message, and every reply a line of standard output. What could \
-direct a terminal is shown escaped, such as `\\x1b`.
+Ctrl-C at once. Otherwise every line of standard input is a message, and every reply a line of standard output. At a \
+terminal, what could direct it is shown escaped, such as `\\x1b`; a pipe or a file gets the bytes as they came.
 
-Exit codes: 0, the conversation came to its end; 1, there is no server, or it vanished, or a reply was too \
-long; 2, wrong usage.";
+Exit codes: 0, the conversation came to its end; 1, there is no server, or it vanished, ended with an error (`ERR …`) for \
+its last reply, without any reply, or before it took or answered the messages, was silent for too long, or said what is no \
+reply; 2, wrong usage.";
 
 const LOAD_EXIT_CODES: &str = "\
 Every reply is verified. A table goes to standard output; at a terminal, a line on standard error tells how \

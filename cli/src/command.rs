@@ -11,8 +11,8 @@ use load::plan::Expect;
 
 use crate::arguments::{Arguments, Task};
 use crate::catalogue::{Catalogue, Framing, Served, What};
-use crate::failure::{Failure, print};
-use crate::{baseline, client, compare, describe, list, serve};
+use crate::failure::{Failure, print, warn};
+use crate::{baseline, client, compare, describe, environment, list, serve, usage};
 
 /// The command `anyloop`, to which backends, handlers, framings and protocols of one's own can be added.
 ///
@@ -88,19 +88,35 @@ impl Command {
     /// Does what the command line says, and gives the code to end with.
     pub fn run(self) -> ExitCode {
         let program = program();
-        let matches = self.catalogue.command(&program).get_matches();
-        match Arguments::from_arg_matches(&matches) {
-            Ok(Arguments { task }) => {
-                self.carry_out(task, &program).unwrap_or_else(|failure| failure.report())
+        let mut command = self.catalogue.command(&program);
+        let arguments: Vec<_> = env::args_os().collect();
+        let warnings = environment::unknown(&command);
+        let matches = command.try_get_matches_from_mut(&arguments);
+        let parsed = matches.and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, matches)));
+        match parsed {
+            Ok((Arguments { task }, matches)) => {
+                self.carry_out(task, &program, &warnings).unwrap_or_else(|failure| {
+                    let set = usage::set_by_variables(&command, &matches);
+                    failure.reworded(|text| usage::name_variables(text, &set)).report()
+                })
             }
-            Err(error) => error.exit(),
+            Err(error) => {
+                warnings.iter().for_each(|text| warn(text));
+                match usage::explain(&command, &arguments, &error) {
+                    Some(text) => Failure::Usage(text).report(),
+                    None => error.exit(),
+                }
+            }
         }
     }
 
-    fn carry_out(&self, task: Task, program: &str) -> Result<ExitCode, Failure> {
+    fn carry_out(&self, task: Task, program: &str, warnings: &[String]) -> Result<ExitCode, Failure> {
+        if !matches!(task, Task::Serve(_)) {
+            warnings.iter().for_each(|text| warn(text));
+        }
         let Catalogue { backends, served, .. } = &self.catalogue;
         let output = match task {
-            Task::Serve(arguments) => return serve::serve(&arguments),
+            Task::Serve(arguments) => return serve::serve(&arguments, warnings),
             Task::Client(arguments) => return client::client(&arguments).map(|()| ExitCode::SUCCESS),
             Task::Baseline(arguments) => return baseline::serve(&arguments).map(|()| ExitCode::SUCCESS),
             Task::Compare(arguments) => return compare::compare(&arguments, backends, program),

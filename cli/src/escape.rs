@@ -8,18 +8,31 @@ use std::fmt;
 ///
 /// It is made to be looked at and not to be undone: a backslash is shown as it is.
 pub(crate) fn escaped(bytes: &[u8]) -> Escaped<'_> {
-    Escaped(bytes)
+    Escaped { bytes, tabs: false }
 }
 
 /// Bytes that are to be shown as text.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Escaped<'a>(&'a [u8]);
+pub(crate) struct Escaped<'a> {
+    bytes: &'a [u8],
+    /// Whether tabs are shown as they are.
+    tabs: bool,
+}
+
+impl Escaped<'_> {
+    /// With the tabs as they are: a terminal makes a gap of them.
+    pub(crate) fn with_tabs(self) -> Self {
+        Self { tabs: true, ..self }
+    }
+}
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
+        for chunk in self.bytes.utf8_chunks() {
             let mut text = chunk.valid();
-            while let Some(at) = text.find(|character| !is_harmless(character)) {
+            while let Some(at) =
+                text.find(|character| !(is_harmless(character) || self.tabs && character == '\t'))
+            {
                 f.write_str(&text[..at])?;
                 let mut rest = text[at..].chars();
                 rest.next().map_or(Ok(()), |character| write_escaped(f, character))?;
@@ -98,6 +111,11 @@ mod tests {
         ] {
             assert_eq!(escaped(bytes).to_string(), expected);
         }
+    }
+
+    #[test]
+    fn tabs_can_be_kept() {
+        assert_eq!(escaped(b"\ta\tb\n\x1b").with_tabs().to_string(), "\ta\tb\\n\\x1b");
     }
 
     #[test]

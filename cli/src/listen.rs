@@ -8,16 +8,17 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::address;
 use crate::failure::Failure;
 
-/// Listens on the first address of `HOST:PORT` that can be listened on.
+/// Listens on the first address of `HOST:PORT` that can be listened on. Where none can, that is no wrong usage: at
+/// another time, or on another machine, the same command line may be right.
 pub(crate) fn listen(address: &str) -> Result<TcpListener, Failure> {
     let mut failure = format!("`{address}` has no address");
-    for address in address::resolve(address).map_err(Failure::Usage)? {
+    for address in address::resolve(address).map_err(Failure::Failed)? {
         match bind(address) {
             Ok(listener) => return Ok(listener),
             Err(error) => failure = explain(address, &error),
         }
     }
-    Err(Failure::Usage(failure))
+    Err(Failure::Failed(failure))
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

@@ -20,6 +20,11 @@ pub(crate) fn time_above_zero(text: &str) -> Result<Time, String> {
     }
 }
 
+impl Size {
+    /// The most that can be asked for. Nobody's message: sums of such sizes are still far from overflowing.
+    pub(crate) const MOST: Self = Self(1 << 30);
+}
+
 /// A number of bytes that is more than nothing.
 pub(crate) fn size_above_zero(text: &str) -> Result<Size, String> {
     match text.parse()? {
@@ -56,8 +61,8 @@ impl FromStr for Size {
         let (number, unit) = number_and_unit(text).ok_or_else(invalid)?;
         let &(_, bytes) = SIZE_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(invalid)?;
         let size = number.checked_mul(bytes).and_then(|size| usize::try_from(size).ok());
-        let too_large = || format!("`{text}` is too large; write at most {}", Self(LARGEST));
-        size.filter(|&size| size <= LARGEST).map(Self).ok_or_else(too_large)
+        let too_large = || format!("`{text}` is too large; write at most {}", Self::MOST);
+        size.filter(|&size| size <= Self::MOST.0).map(Self).ok_or_else(too_large)
     }
 }
 
@@ -97,8 +102,6 @@ fn number_and_unit(text: &str) -> Option<(u64, &str)> {
 
 /// What a year has: longer is a slip of the finger, or a way of writing "never".
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-/// Nobody's message: sums of such sizes are still far from overflowing.
-const LARGEST: usize = 1 << 30;
 const TIME_EXAMPLES: &str = "500ms, 30s, 2m or 0";
 const SIZE_EXAMPLES: &str = "65536, 64KiB or 1MiB";
 const TIME_UNITS: [(&str, u64); 6] = [

@@ -2,11 +2,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process;
 
 use common::{CloseReason, Outcome, Report};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 use crate::failure::{Failure, print};
 
@@ -57,9 +61,36 @@ fn replace(mut file: File, content: &[u8]) -> io::Result<()> {
     file.write_all(content)
 }
 
-/// What became of every client. `accepted` is the sum of the six that follow.
+/// Which server a receipt is of.
+#[derive(Debug, Serialize)]
+pub(crate) struct Run {
+    version: &'static str,
+    backend: &'static str,
+    address: SocketAddr,
+    pid: u32,
+    start: String,
+}
+
+impl Run {
+    /// A server of this process, which starts now.
+    pub(crate) fn start(backend: &'static str, address: SocketAddr) -> Self {
+        Self { version: env!("CARGO_PKG_VERSION"), backend, address, pid: process::id(), start: now() }
+    }
+}
+
+/// The time, as the log has it: in UTC, as RFC 3339 writes it.
+fn now() -> String {
+    let mut text = String::new();
+    let written = SystemTime.format_time(&mut Writer::new(&mut text));
+    written.map_or_else(|_| String::new(), |()| text)
+}
+
+/// Which server this was, and what became of every client. `accepted` is the sum of the six that follow.
 #[derive(Debug, Serialize)]
 pub(crate) struct Receipt {
+    #[serde(flatten)]
+    run: Run,
+    end: String,
     pub(crate) accepted: u64,
     pub(crate) finished: u64,
     pub(crate) drained: u64,
@@ -75,9 +106,11 @@ pub(crate) struct Receipt {
 }
 
 impl Receipt {
-    pub(crate) fn new(report: &Report) -> Self {
+    pub(crate) fn new(run: Run, report: &Report) -> Self {
         let counted = CloseReason::ALL.into_iter().filter(|&reason| report.reason(reason) > 0);
         Self {
+            run,
+            end: now(),
             accepted: report.accepted,
             finished: report.outcome(Outcome::Finished),
             drained: report.outcome(Outcome::Drained),
@@ -104,6 +137,12 @@ impl Receipt {
             messages = self.messages,
             accept_errors = self.accept_errors,
             unlingered = self.unlingered,
+            version = self.run.version,
+            backend = self.run.backend,
+            address = %self.run.address,
+            pid = self.run.pid,
+            start = self.run.start,
+            end = self.end,
             "ended"
         );
     }

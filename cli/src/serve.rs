@@ -1,37 +1,42 @@
 //! `anyloop serve`.
 
-use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 
-use common::{Overload, Service, Stop};
+use common::{Overload, Service, Stop, Workers};
 
 use crate::arguments::Serve;
 use crate::failure::{Failure, print};
-use crate::receipt::{Destination, Receipt};
+use crate::receipt::{Destination, Receipt, Run};
 use crate::{descriptors, listen, log, service, signals};
 
 /// Serves until a signal, and says what became of everybody. What can be wrong with the arguments is found
-/// out before the first client is let in.
-pub(crate) fn serve(arguments: &Serve) -> Result<ExitCode, Failure> {
-    let service = service::service(arguments, descriptors::raise_limit()).map_err(Failure::Usage)?;
+/// out before the first client is let in. The warnings go to the log.
+pub(crate) fn serve(arguments: &Serve, warnings: &[String]) -> Result<ExitCode, Failure> {
+    let _log = log::start(arguments.log_format, arguments.log_level).map_err(|error| failed(&error))?;
+    warnings.iter().for_each(|text| tracing::warn!("{text}"));
+    let limit = descriptors::raise_limit();
+    let service = service::service(arguments, limit).map_err(Failure::Usage)?;
+    descriptors::check(limit, pollers(arguments))?;
+    descriptors::warn_of_limit(limit, service::wanted_connections(arguments), service.limits.max_connections);
     let listener = listen::listen(&arguments.listen)?;
     let address = listener.local_addr().map_err(|error| failed(&error))?;
     let destination = Destination::open(arguments.receipt.as_deref())?;
 
-    let _log = log::start(arguments.log_format, arguments.log_level).map_err(|error| failed(&error))?;
     let stop = Stop::new();
     signals::obey(stop.clone()).map_err(|error| failed(&error))?;
     announce(arguments, &service, address);
 
+    let run = Run::start(arguments.backend.name(), address);
     // From here on the log tells what goes wrong.
     let receipt = match arguments.backend.serve(listener, Arc::new(service), &stop) {
-        Ok(report) => Receipt::new(&report),
+        Ok(report) => Receipt::new(run, &report),
         Err(error) => {
             tracing::error!(%error, "serving failed");
-            let unsupported = error.kind() == ErrorKind::Unsupported;
-            return Ok(if unsupported { ExitCode::from(2) } else { ExitCode::FAILURE });
+            return Ok(ExitCode::FAILURE);
         }
     };
     receipt.log();
@@ -68,6 +73,15 @@ fn announce(arguments: &Serve, service: &Service, address: SocketAddr) {
         print(format!("listening on {address}\n").as_bytes())
     {
         tracing::warn!(%error, "the address could not be announced");
+    }
+}
+
+/// How many workers may have pollers of their own.
+fn pollers(arguments: &Serve) -> usize {
+    let cores = || thread::available_parallelism().ok();
+    match arguments.backend.capabilities().workers {
+        Workers::Chosen => arguments.workers.or_else(cores).map_or(1, NonZeroUsize::get),
+        Workers::Caller | Workers::PerConnection | Workers::Environment(_) => 0,
     }
 }
 

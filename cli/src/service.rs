@@ -1,6 +1,6 @@
 //! What a backend is given to serve, out of what was asked for on the command line.
 
-use std::num::NonZeroUsize;
+use std::num::{IntErrorKind, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use handlers::{Ack, Counter, Echo, Load, Work};
 use crate::arguments::Serve;
 use crate::catalogue::What;
 use crate::descriptors::RESERVED;
+use crate::locale;
 use crate::quantity::{Size, Time};
 
 /// The service that was asked for; or what is wrong with it, and what to write instead.
@@ -53,7 +54,7 @@ fn application(arguments: &Serve) -> Result<Arc<dyn Application>, String> {
 
 fn built_in(arguments: &Serve) -> Result<Arc<dyn Handler>, String> {
     match arguments.handler.name {
-        "counter" => Ok(Arc::new(Counter { language: arguments.language.unwrap_or_default() })),
+        "counter" => Ok(Arc::new(Counter { language: arguments.language.unwrap_or_else(locale::language) })),
         "ack" => Ok(Arc::new(Ack)),
         "echo" => Ok(Arc::new(Echo)),
         "work" => Ok(Arc::new(Work { load: arguments.work.unwrap_or(WORK) })),
@@ -87,7 +88,7 @@ fn max_connections(
     let held = capabilities.max_connections.unwrap_or(usize::MAX);
     let opened = descriptors.saturating_sub(RESERVED).max(1);
     let Some(asked) = arguments.max_connections.map(NonZeroUsize::get) else {
-        return Ok(Limits::default().max_connections.min(held).min(opened));
+        return Ok(wanted_connections(arguments).min(opened));
     };
     if asked > held {
         let name = arguments.backend.name();
@@ -106,6 +107,12 @@ fn max_connections(
     Ok(asked)
 }
 
+/// How many clients may be connected at once if nothing but the backend bounds them.
+pub(crate) fn wanted_connections(arguments: &Serve) -> usize {
+    let held = arguments.backend.capabilities().max_connections.unwrap_or(usize::MAX);
+    arguments.max_connections.map_or(Limits::default().max_connections.min(held), NonZeroUsize::get)
+}
+
 /// Reads what `--work` takes.
 pub(crate) fn load(text: &str) -> Result<Load, String> {
     let invalid =
@@ -121,10 +128,12 @@ pub(crate) fn load(text: &str) -> Result<Load, String> {
 
 /// Reads what `--workers` takes.
 pub(crate) fn workers(text: &str) -> Result<NonZeroUsize, String> {
-    match text.parse() {
+    match text.parse::<NonZeroUsize>() {
         Ok(count) if count <= MOST_WORKERS => Ok(count),
-        Ok(_) => Err(format!("`{text}` are more than any machine needs; write {MOST_WORKERS} or less")),
-        Err(_) => Err(format!("`{text}` is no number of threads; write 1 or more")),
+        Err(error) if *error.kind() != IntErrorKind::PosOverflow => {
+            Err(format!("`{text}` is no number of threads; write one from 1 to {MOST_WORKERS}"))
+        }
+        _ => Err(format!("`{text}` are more threads than any machine needs; write {MOST_WORKERS} or less")),
     }
 }
 
@@ -242,9 +251,12 @@ mod tests {
     #[test]
     fn workers_are_counted() {
         assert_eq!(workers("1024").unwrap().get(), 1024);
-        for (text, expected) in
-            [("0", "write 1 or more"), ("two", "1 or more"), ("1025", "write 1024 or less")]
-        {
+        for (text, expected) in [
+            ("0", "from 1 to 1024"),
+            ("two", "from 1 to"),
+            ("1025", "write 1024 or less"),
+            ("18446744073709551616", "write 1024 or less"),
+        ] {
             assert!(workers(text).unwrap_err().contains(expected), "{text}");
         }
     }

@@ -1,49 +1,128 @@
-//! The signals that stop a server.
+//! The signals that stop a program.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
-use std::{fs, io};
+use std::time::{Duration, Instant};
 
 use common::Stop;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag;
 use signal_hook::iterator::Signals;
+use signal_hook::{flag, low_level};
 
-/// From now on SIGINT and SIGTERM press `stop`: the first lets the clients drain, a later one ends at once.
+/// From now on SIGINT, SIGTERM and SIGHUP press `stop`: the first lets the clients drain, a second one ends at once.
 pub(crate) fn obey(stop: Stop) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    thread::Builder::new().name("signals".into()).spawn(move || {
-        for (count, signal) in signals.forever().enumerate() {
-            let signal = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
-            if count == 0 {
-                tracing::info!(signal, "draining; a second signal ends at once");
+    watch(signals()?, move |signal, meaning| {
+        let signal = low_level::signal_name(signal);
+        match meaning {
+            Meaning::First => {
+                tracing::info!(signal, "draining; a signal that comes a second later or more ends at once");
                 stop.drain();
-            } else {
+            }
+            Meaning::Same => {
+                tracing::info!(signal, "draining goes on: this came within a second of the first")
+            }
+            Meaning::Second => {
                 tracing::warn!(signal, "ending at once");
                 stop.now();
             }
+        }
+    })
+}
+
+/// From now on SIGINT, SIGTERM and SIGHUP set `stop`; a second one ends the program.
+pub(crate) fn interrupt(stop: &Arc<AtomicBool>) -> io::Result<()> {
+    let signals = signals()?;
+    for &signal in &signals {
+        // By the signal itself, so that whoever is interrupted by it finds the flag set.
+        flag::register(signal, Arc::clone(stop))?;
+    }
+    watch(signals, |signal, meaning| {
+        if meaning == Meaning::Second {
+            let _ = low_level::emulate_default_handler(signal); // ends the process
+        }
+    })
+}
+
+/// The signals that stop a program. SIGHUP is none of them where it was ignored when the program started: that is what
+/// `nohup` asks for.
+fn signals() -> io::Result<Vec<i32>> {
+    let hangup = (!is_ignored(SIGHUP)?).then_some(SIGHUP);
+    Ok([SIGINT, SIGTERM].into_iter().chain(hangup).collect())
+}
+
+/// What a signal means to a program that is told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// To stop in good order.
+    First,
+    /// The same: a shell and `timeout` signal a process, and then its group, which it is in.
+    Same,
+    /// Somebody has seen that it goes on, and won't wait.
+    Second,
+}
+
+/// How long after the first a signal is the same.
+const SAME: Duration = Duration::from_secs(1);
+
+/// What a signal means that comes now, and when the first one came.
+fn meaning(first: &mut Option<Instant>, now: Instant) -> Meaning {
+    match *first {
+        None => {
+            *first = Some(now);
+            Meaning::First
+        }
+        Some(first) if now.duration_since(first) < SAME => Meaning::Same,
+        Some(_) => Meaning::Second,
+    }
+}
+
+/// Tells `heed` of each of these signals, on a thread of its own.
+fn watch(
+    signals: impl IntoIterator<Item = i32>,
+    heed: impl Fn(i32, Meaning) + Send + 'static,
+) -> io::Result<()> {
+    let mut signals = Signals::new(signals)?;
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        let mut first = None;
+        for signal in signals.forever() {
+            heed(signal, meaning(&mut first, Instant::now()));
         }
     })?;
     Ok(())
 }
 
-/// From now on SIGINT, SIGTERM and SIGHUP set `stop`; a second one ends the program. A SIGHUP that was ignored
-/// before stays so: that is what `nohup` asks for.
-pub(crate) fn interrupt(stop: &Arc<AtomicBool>) -> io::Result<()> {
-    let signals = [SIGINT, SIGTERM, SIGHUP];
-    for signal in signals.into_iter().filter(|&signal| signal != SIGHUP || !is_ignored(signal)) {
-        // In this order, so that the first signal finds the flag still unset.
-        flag::register_conditional_default(signal, Arc::clone(stop))?;
-        flag::register(signal, Arc::clone(stop))?;
+/// Whether a signal is ignored.
+#[expect(unsafe_code, reason = "neither std, nor rustix, nor signal-hook tells what becomes of a signal")]
+fn is_ignored(signal: i32) -> io::Result<bool> {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: without a new action nothing is changed, and the old one is written to where there is room for it.
+    if unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
     }
-    Ok(())
+    // SAFETY: the call has succeeded, and so has written it; and all zeros are one, too.
+    let action = unsafe { action.assume_init() };
+    Ok(action.sa_sigaction == libc::SIG_IGN)
 }
 
-/// Whether the process ignores a signal, where the system tells.
-fn is_ignored(signal: i32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    ignored >> (signal - 1) & 1 == 1
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_signal_is_one_that_comes_a_second_after_the_first() {
+        let mut first = None;
+        let start = Instant::now();
+        for (milliseconds, expected) in [
+            (0, Meaning::First),
+            (0, Meaning::Same),
+            (999, Meaning::Same),
+            (1000, Meaning::Second),
+            (1001, Meaning::Second),
+        ] {
+            let now = start + Duration::from_millis(milliseconds);
+            assert_eq!(meaning(&mut first, now), expected, "{milliseconds} ms");
+        }
+    }
 }

@@ -6,10 +6,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use common::{Application, Backend, Codec, FramedHandler, Handler, Length, Limits, Line, Raw};
-use handlers::HANDLERS;
+use handlers::{HANDLERS, Language};
 use load::framing as generator;
 use load::plan::Expect;
 use registry::BACKENDS;
+
+use crate::locale;
 
 /// What there is to choose from, in the order in which it is listed.
 pub(crate) struct Catalogue {
@@ -55,7 +57,11 @@ impl Catalogue {
     pub(crate) fn built_in() -> Self {
         let served = HANDLERS.map(|handlers::Description { name, text }| {
             let expect = match name {
-                "counter" => Expect::Counter,
+                // A server of `compare` has this program's locale.
+                "counter" => match locale::language() {
+                    Language::Chinese => Expect::Counter,
+                    Language::English => Expect::CounterEnglish,
+                },
                 "ack" => Expect::Ack,
                 _ => Expect::Echo,
             };

@@ -6,13 +6,14 @@ use common::Backend;
 
 use super::{Catalogue, Framing, Served};
 use crate::arguments::Arguments;
+use crate::usage::take_any_quantity;
 
 impl Catalogue {
     /// The command line of a program of this name.
     pub(crate) fn command(&self, program: &str) -> Command {
         let command = Arguments::command().name(program.to_owned());
         let command = if program == OWN_NAME { command } else { command.version(FOREIGN_VERSION) };
-        command
+        take_any_quantity(command)
             .mut_subcommand("serve", |serve| {
                 serve
                     .mut_arg("backend", |arg| arg.value_parser(self.backend_values()))

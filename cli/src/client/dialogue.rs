@@ -11,29 +11,33 @@ use std::time::{Duration, Instant};
 use common::Outbox;
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::pipe::{Screen, explain};
+use super::outcome::{Heard, Tally};
+use super::screen::Screen;
 use super::terminal::{Terminal, Typed};
 use super::wire::{Messages, Replies, Trouble};
-use super::{LEAVE_TIMEOUT, vanished};
-use crate::catalogue::Framing;
+use super::{Manner, silent};
 use crate::failure::Failure;
 
 /// Sends what is typed and shows what is replied, until one of the two ends it.
-pub(super) fn converse(socket: &TcpStream, framing: Framing, max_reply: usize) -> Result<(), Failure> {
-    socket.set_nonblocking(true).map_err(|error| vanished(&error))?;
+pub(super) fn converse(socket: &TcpStream, manner: Manner) -> Result<(), Failure> {
+    socket.set_nonblocking(true).map_err(super::unusable)?;
     let terminal = Terminal::open().map_err(|error| unusable(&error))?;
+    let tally = Arc::new(Tally::default());
     let mut dialogue = Dialogue {
         socket,
-        messages: Messages::new(framing),
-        max_reply,
+        manner,
+        messages: Messages::new(manner.framing),
+        heard: Heard::new(&tally),
+        tally,
         watch: Watch::start(socket, terminal.waker())?,
         terminal,
-        replies: Replies::new(framing, max_reply),
+        replies: Replies::new(manner.framing, manner.max_reply),
         unsent: Vec::new(),
-        leaving: None,
+        leaving: false,
+        until: None,
     };
     dialogue.run()?;
-    let by_server = dialogue.leaving.is_none();
+    let by_server = !dialogue.leaving;
     drop(dialogue);
     if by_server {
         // A notice, and no reply: where it can't be seen, nothing is missing.
@@ -44,15 +48,19 @@ pub(super) fn converse(socket: &TcpStream, framing: Framing, max_reply: usize) -
 
 struct Dialogue<'a> {
     socket: &'a TcpStream,
+    manner: Manner,
     messages: Messages,
-    max_reply: usize,
+    tally: Arc<Tally>,
+    heard: Heard,
     watch: Watch,
     terminal: Terminal,
     replies: Replies,
     /// Messages that the server has not taken yet.
     unsent: Vec<u8>,
-    /// Until when to wait for the server's end, once the user leaves.
-    leaving: Option<Instant>,
+    /// Whether no more will be said to the server.
+    leaving: bool,
+    /// Until when the server may be silent then.
+    until: Option<Instant>,
 }
 
 impl Dialogue<'_> {
@@ -60,10 +68,9 @@ impl Dialogue<'_> {
     fn run(&mut self) -> Result<(), Failure> {
         loop {
             self.send()?;
-            while self.leaving.is_some() || !self.unsent.is_empty() {
+            while self.leaving || !self.unsent.is_empty() {
                 if !self.wait()? {
-                    let seconds = LEAVE_TIMEOUT.as_secs();
-                    return Err(Failure::Failed(format!("the server did not end within {seconds} s")));
+                    return Err(silent(self.manner.reply_timeout));
                 }
                 if self.receive()? {
                     return Ok(());
@@ -74,6 +81,7 @@ impl Dialogue<'_> {
             match self.terminal.read_line().map_err(|error| unusable(&error))? {
                 Typed::Line(line) => {
                     let mut message = Outbox::new();
+                    self.tally.message(line.as_bytes());
                     self.messages.push(line.as_bytes(), &mut message);
                     self.unsent.extend_from_slice(message.bytes());
                     if line == "exit" {
@@ -92,13 +100,19 @@ impl Dialogue<'_> {
     }
 
     fn leave(&mut self) {
-        self.leaving = Some(Instant::now() + LEAVE_TIMEOUT);
+        self.leaving = true;
+        self.bound_silence();
+    }
+
+    fn bound_silence(&mut self) {
+        self.until =
+            self.manner.reply_timeout.filter(|_| self.leaving).map(|timeout| Instant::now() + timeout);
     }
 
     /// Waits until there are replies, or room for what is unsent. Tells whether there were in time.
     fn wait(&self) -> Result<bool, Failure> {
         let room = if self.unsent.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
-        self.terminal.wait(self.socket, PollFlags::IN | room, self.leaving).map_err(|error| unusable(&error))
+        self.terminal.wait(self.socket, PollFlags::IN | room, self.until).map_err(|error| unusable(&error))
     }
 
     /// Sends as much as the server takes; and once all is sent, that no more will come.
@@ -109,10 +123,13 @@ impl Dialogue<'_> {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // The server hears no more. What it has said before is still there to be read.
-                Err(_) => self.unsent.clear(),
+                Err(_) => {
+                    self.unsent.clear();
+                    self.tally.lost();
+                }
             }
         }
-        if self.leaving.is_some() {
+        if self.leaving {
             let _ = self.socket.shutdown(Shutdown::Write); // again does no harm
         }
         Ok(())
@@ -126,21 +143,22 @@ impl Dialogue<'_> {
             match (&mut &*self.socket).read(&mut input) {
                 Ok(0) => return self.finish().map(|()| true),
                 Ok(count) => {
-                    let mut screen = Screen::new();
-                    let shown = self
-                        .replies
-                        .receive(&input[..count], |reply| screen.show(reply))
-                        .and_then(|()| screen.flush().map_err(Trouble::Unheard));
-                    match shown {
+                    self.bound_silence();
+                    let (mut screen, heard) = (Screen::new(), &mut self.heard);
+                    let shown = self.replies.receive(&input[..count], |reply, behind| {
+                        heard.reply(reply);
+                        screen.show(reply, behind)
+                    });
+                    match shown.and_then(|()| screen.flush().map_err(Trouble::Unheard)) {
                         Ok(()) => {}
                         Err(Trouble::Unheard(error)) => return Err(unusable(&error)),
-                        Err(trouble) => return explain(trouble, self.max_reply).map(|()| true),
+                        Err(Trouble::NoReply(text)) => return Err(Failure::Failed(text)),
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) if self.leaving.is_some() => return self.finish().map(|()| true),
-                Err(error) => return Err(vanished(&error)),
+                Err(_) if self.leaving => return self.finish().map(|()| true),
+                Err(error) => return Err(self.heard.broken(&error)),
             }
         }
         Ok(false)
@@ -150,10 +168,10 @@ impl Dialogue<'_> {
     fn finish(&self) -> Result<(), Failure> {
         let unfinished = self.replies.unfinished();
         if unfinished.is_empty() {
-            return Ok(());
+            return if self.leaving { self.heard.end_of_person() } else { self.heard.end() };
         }
         let mut screen = Screen::new();
-        screen.show(unfinished).and_then(|()| screen.flush()).map_err(|error| unusable(&error))?;
+        screen.show(unfinished, b"").and_then(|()| screen.flush()).map_err(|error| unusable(&error))?;
         Err(Failure::Failed("the server ended within a reply".into()))
     }
 }
@@ -166,7 +184,7 @@ struct Watch {
 
 impl Watch {
     fn start(socket: &TcpStream, waker: Arc<AtomicBool>) -> Result<Self, Failure> {
-        let socket = socket.try_clone().map_err(|error| vanished(&error))?;
+        let socket = socket.try_clone().map_err(super::unusable)?;
         let (orders, received) = channel();
         thread::spawn(move || {
             for () in received {

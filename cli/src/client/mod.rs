@@ -2,7 +2,9 @@
 //! which can't tell where a reply ends, [`turns`].
 
 mod dialogue;
+mod outcome;
 mod pipe;
+mod screen;
 mod terminal;
 mod turns;
 mod wire;
@@ -16,7 +18,9 @@ use common::Limits;
 
 use crate::address;
 use crate::arguments::Client;
+use crate::catalogue::Framing;
 use crate::failure::Failure;
+use crate::quantity::Time;
 
 /// Talks to a server until one of the two ends the conversation.
 pub(crate) fn client(arguments: &Client) -> Result<(), Failure> {
@@ -25,13 +29,26 @@ pub(crate) fn client(arguments: &Client) -> Result<(), Failure> {
         && io::stdout().is_terminal()
         && io::stderr().is_terminal() // where the editor shows what is typed
         && env::var_os("TERM").is_none_or(|kind| kind != "dumb"); // which has no cursor to direct
-    let max_reply = arguments.max_reply.0;
-    match arguments.framing {
-        framing if framing.is_certain() && at_terminal => dialogue::converse(&socket, framing, max_reply),
-        framing if framing.is_certain() => pipe::converse(&socket, framing, max_reply),
-        _ if at_terminal => turns::at_terminal(&socket),
-        _ => turns::through_pipe(&socket),
+    let manner = Manner {
+        framing: arguments.framing,
+        max_reply: arguments.max_reply.0,
+        reply_timeout: Some(arguments.reply_timeout.0).filter(|timeout| !timeout.is_zero()),
+    };
+    match manner.framing.is_certain() {
+        true if at_terminal => dialogue::converse(&socket, manner),
+        true => pipe::converse(&socket, manner),
+        false if at_terminal => turns::at_terminal(&socket, manner),
+        false => turns::through_pipe(&socket, manner),
     }
+}
+
+/// How the conversation is held.
+#[derive(Clone, Copy)]
+struct Manner {
+    framing: Framing,
+    max_reply: usize,
+    /// How long the server may be silent where it is its turn; `None` is for ever.
+    reply_timeout: Option<Duration>,
 }
 
 fn connect(address: &str) -> Result<TcpStream, Failure> {
@@ -49,9 +66,17 @@ fn connect(address: &str) -> Result<TcpStream, Failure> {
     Err(Failure::Failed(failure))
 }
 
-/// The server's end of the connection broke.
-fn vanished(error: &io::Error) -> Failure {
-    Failure::Failed(format!("the server has vanished: {error}"))
+/// The server is silent for too long.
+fn silent(reply_timeout: Option<Duration>) -> Failure {
+    Failure::Failed(format!(
+        "the server has said nothing for {}, and has not ended; raise --reply-timeout, or write 0 to wait for ever",
+        Time(reply_timeout.unwrap_or_default())
+    ))
+}
+
+/// The connection can't be used.
+fn unusable(error: io::Error) -> Failure {
+    Failure::Failed(format!("can't talk to the server: {error}"))
 }
 
 /// The longest reply that is taken by default: what a server says at most by default, and room for the end
@@ -63,5 +88,5 @@ pub(crate) fn max_reply() -> usize {
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the server may take to end the conversation once we have said that we leave.
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the server may be silent where it is its turn, by default.
+pub(crate) const REPLY_TIMEOUT: Duration = Duration::from_secs(10);

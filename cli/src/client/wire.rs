@@ -2,9 +2,10 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use common::{Codec, Decoded, Limits, Outbox};
+use common::{Codec, Decoded, ErrorReply, Limits, Outbox};
 
 use crate::catalogue::Framing;
+use crate::quantity::Size;
 
 /// Writes messages, as the server's own codec writes replies.
 pub(super) struct Messages(Box<dyn Codec>);
@@ -23,34 +24,45 @@ impl Messages {
 /// Finds the replies in what a server sends, with the server's own codecs. It never holds more than one
 /// reply that is not whole, and one read.
 pub(super) struct Replies {
+    framing: Framing,
     codec: Box<dyn Codec>,
+    max: usize,
     kept: Vec<u8>,
 }
 
 impl Replies {
     /// Replies in this framing, of at most `max` bytes each.
     pub(super) fn new(framing: Framing, max: usize) -> Self {
-        let limits = Limits { max_message: max, ..Limits::default() };
-        Self { codec: (framing.codec)(&limits), kept: Vec::new() }
+        Self { framing, codec: codec(framing, max), max, kept: Vec::new() }
     }
 
-    /// Takes what one read brought, and gives every reply that is now whole to `show`.
+    /// Takes what one read brought, and gives every reply that is now whole to `show`, with what stands behind it.
     pub(super) fn receive(
         &mut self,
         bytes: &[u8],
-        mut show: impl FnMut(&[u8]) -> io::Result<()>,
+        mut show: impl FnMut(&[u8], &[u8]) -> io::Result<()>,
     ) -> Result<(), Trouble> {
         self.codec.arrived(bytes.len());
         self.kept.extend_from_slice(bytes);
         let mut done = 0;
         loop {
-            match self.codec.decode(&self.kept[done..]) {
+            let rest = &self.kept[done..];
+            match self.codec.decode(rest) {
                 Decoded::More => break,
                 Decoded::Message { payload, used } => {
-                    show(&self.kept[done..][payload]).map_err(Trouble::Unheard)?;
+                    show(&rest[payload.clone()], &rest[payload.end..used]).map_err(Trouble::Unheard)?;
                     done += used;
                 }
-                Decoded::Broken(_) => return Err(Trouble::TooLong),
+                Decoded::Broken(ErrorReply::TooLong { .. }) => {
+                    return Err(Trouble::NoReply(too_long(self.framing, self.max, rest)));
+                }
+                Decoded::Broken(why) => {
+                    let name = self.framing.name;
+                    let text = format!(
+                        "what the server says is no reply in `{name}` ({why}); choose another --framing"
+                    );
+                    return Err(Trouble::NoReply(text));
+                }
             }
         }
         self.kept.drain(..done);
@@ -66,10 +78,47 @@ impl Replies {
 /// Why replies can't be shown.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// One of them is over the limit.
-    TooLong,
+    /// What came is no reply that is taken; this says why, and what to do.
+    NoReply(String),
     /// They can't be written.
     Unheard(io::Error),
+}
+
+fn codec(framing: Framing, max: usize) -> Box<dyn Codec> {
+    (framing.codec)(&Limits { max_message: max, ..Limits::default() })
+}
+
+/// What to do about a reply over the limit that begins with these bytes.
+fn too_long(framing: Framing, max: usize, bytes: &[u8]) -> String {
+    let most = Size::MOST.0;
+    let decoded = |max| codec(framing, max).decode(bytes);
+    let is_taken = |max| !matches!(decoded(max), Decoded::Broken(_));
+    let (name, limit) = (framing.name, Size(max));
+    if !is_taken(most) {
+        return format!("a reply has more than the {} that --max-reply can be: {}", Size::MOST, other(name));
+    }
+    // The least limit under which it would be taken.
+    let (mut below, mut least) = (max, most);
+    while least - below > 1 {
+        let middle = below + (least - below) / 2;
+        if is_taken(middle) { least = middle } else { below = middle }
+    }
+    // A framing with a length says how much is to come; one with an end only shows what has come.
+    if matches!(decoded(least), Decoded::Message { .. }) || least > bytes.len() {
+        return format!(
+            "a reply has {least} bytes, over the limit of {limit}; write --max-reply {least} or more"
+        );
+    }
+    format!(
+        "a reply has not ended after {limit}; write a larger --max-reply, of {} at the most, if the server may say so \
+         much, and if not: {}",
+        Size::MOST,
+        other(name)
+    )
+}
+
+fn other(name: &str) -> String {
+    format!("the server may not speak `{name}`, so choose another --framing")
 }
 
 /// The lines of an input, each a message.
@@ -113,12 +162,13 @@ mod tests {
         Framing::built_in().into_iter().find(|framing| framing.name == name).unwrap()
     }
 
-    fn replies(framing: Framing, reads: &[&[u8]]) -> (Vec<Vec<u8>>, Vec<u8>) {
+    /// The replies, each with what stood behind it, and what is left.
+    fn replies(framing: Framing, reads: &[&[u8]]) -> (Vec<[Vec<u8>; 2]>, Vec<u8>) {
         let mut replies = Replies::new(framing, 8);
         let mut shown = Vec::new();
         for read in reads {
-            let show = |reply: &[u8]| {
-                shown.push(reply.to_vec());
+            let show = |reply: &[u8], behind: &[u8]| {
+                shown.push([reply.to_vec(), behind.to_vec()]);
                 Ok(())
             };
             replies.receive(read, show).unwrap();
@@ -128,25 +178,51 @@ mod tests {
 
     #[test]
     fn replies_are_found_however_they_are_split() {
-        for (framing, bytes) in [
-            (framing("line"), &b"one\n\ntwo\r\nx"[..]),
-            (framing("length"), b"\0\0\0\x03one\0\0\0\0\0\0\0\x03twox"),
+        for (framing, bytes, ends) in [
+            (framing("line"), &b"one\n\ntwo\r\nx"[..], ["\n", "\n", "\r\n"]),
+            (framing("length"), b"\0\0\0\x03one\0\0\0\0\0\0\0\x03twox", [""; 3]),
         ] {
+            let expected = ["one", "", "two"].into_iter().zip(ends);
+            let expected: Vec<_> = expected.map(|(reply, end)| [reply, end].map(Vec::from)).collect();
             for split in 0..=bytes.len() {
                 let (shown, unfinished) = replies(framing, &[&bytes[..split], &bytes[split..]]);
-                assert_eq!(shown, [b"one".to_vec(), b"".to_vec(), b"two".to_vec()], "{framing:?} {split}");
+                assert_eq!(shown, expected, "{framing:?} {split}");
                 assert_eq!(unfinished, b"x");
             }
         }
     }
 
     #[test]
-    fn a_reply_over_the_limit_is_trouble() {
-        for (framing, bytes) in
-            [(framing("line"), &b"123456789"[..]), (framing("length"), b"\xff\xff\xff\xff")]
-        {
-            let mut replies = Replies::new(framing, 8);
-            assert!(matches!(replies.receive(bytes, |_| Ok(())), Err(Trouble::TooLong)), "{framing:?}");
+    fn a_reply_over_the_limit_says_which_limit_would_do() {
+        let known = "a reply has 9 bytes, over the limit of 8; write --max-reply 9 or more";
+        for (framing, bytes, expected) in [
+            (framing("line"), &b"12345678"[..], None),
+            (framing("line"), b"12345678\r\n", None),
+            (framing("line"), b"123456789\n", Some(known)),
+            (
+                framing("line"),
+                b"123456789",
+                Some("a reply has not ended after 8; write a larger --max-reply"),
+            ),
+            (framing("line"), b"1234567890", Some("so choose another --framing")),
+            (framing("length"), b"\0\0\0\x08", None),
+            (framing("length"), b"\0\0\0\x09", Some(known)),
+            (framing("length"), b"\0\0\0\x09123456789and more", Some(known)),
+            (framing("length"), b"\0\x01\x11\x70", Some("write --max-reply 70000 or more")),
+            (framing("length"), b"\x40\0\0\0", Some("write --max-reply 1073741824 or more")),
+            (
+                framing("length"),
+                b"\x40\0\0\x01",
+                Some("more than the 1GiB that --max-reply can be: the server may not"),
+            ),
+            (framing("length"), b"Connected!\n", Some("may not speak `length`, so choose another --framing")),
+        ] {
+            let trouble = Replies::new(framing, 8).receive(bytes, |_, _| Ok(()));
+            match (trouble, expected) {
+                (Ok(()), None) => {}
+                (Err(Trouble::NoReply(text)), Some(expected)) => assert!(text.contains(expected), "{text}"),
+                (trouble, _) => panic!("{framing:?} {bytes:?}: {trouble:?}"),
+            }
         }
     }
 

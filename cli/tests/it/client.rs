@@ -2,9 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
 use std::thread::{self, JoinHandle};
 
-use crate::process::{Process, anyloop, run};
+use crate::process::{Process, anyloop, run, through};
 use crate::server::Server;
 
 /// A server for one client, which does as the test says. Tells its address.
@@ -63,37 +64,78 @@ fn it_ends_with_the_server_even_if_more_could_be_said() {
 }
 
 #[test]
-fn what_could_direct_a_terminal_is_escaped() {
-    for framing in ["line", "raw"] {
-        for (evil, shown) in EVIL {
-            let (address, server) = one_client(move |mut socket| {
-                socket.write_all(evil).unwrap();
-                if framing == "line" {
-                    socket.write_all(b"\n").unwrap();
-                }
-            });
-            let ended = run(&mut anyloop(&["client", &address, "--framing", framing]), "");
-            assert_eq!(ended.stdout, format!("{shown}\n"), "{framing}");
-            assert_eq!(ended.code, Some(0));
-            server.join().unwrap();
-        }
+fn a_pipe_gets_the_bytes_as_they_came() {
+    let said = [EVIL.map(|(evil, _)| evil).concat(), b"a\tb\r\\c\xff".to_vec()].concat();
+    let in_length = |bytes: &[u8]| [&(bytes.len() as u32).to_be_bytes(), bytes].concat();
+    let with_line_ends = [b"one\ntwo\r\n\n", &said[..]].concat();
+    for (framing, sent, expected) in [
+        ("line", [&said[..], b"\r\n\n"].concat(), [&said[..], b"\r\n\n"].concat()),
+        (
+            "length",
+            [in_length(&with_line_ends), in_length(b"")].concat(),
+            [&with_line_ends[..], b"\n\n"].concat(),
+        ),
+        ("raw", said.clone(), [&said[..], b"\n"].concat()),
+    ] {
+        let (address, server) = one_client(move |mut socket| socket.write_all(&sent).unwrap());
+        let mut command = anyloop(&["client", &address, "--framing", framing]);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.stdout, expected, "{framing}: {output:?}");
+        assert_eq!(output.status.code(), Some(0), "{framing}: {output:?}");
+        server.join().unwrap();
     }
 }
 
 #[test]
 fn a_reply_without_end_is_not_collected_for_ever() {
-    for (framing, start) in [("line", &b""[..]), ("length", b"\xff\xff\xff\xff")] {
+    for (framing, start, expected) in [
+        ("line", &b""[..], "a reply has not ended after 1MiB; write a larger --max-reply"),
+        ("length", b"\x00\x20\x00\x00", "over the limit of 1MiB; write --max-reply 2097152 or more"),
+        ("length", b"\xff\xff\xff\xff", "the server may not speak `length`, so choose another --framing"),
+    ] {
         let (address, server) = one_client(move |mut socket| {
             let _ = socket.write_all(start);
             while socket.write_all(&[b'x'; 65_536]).is_ok() {}
         });
         let ended = run(&mut anyloop(&["client", &address, "--framing", framing, "--max-reply", "1MiB"]), "");
         assert_eq!(ended.code, Some(1));
-        assert_eq!(
-            ended.stderr,
-            "error: a reply is longer than 1MiB; raise --max-reply if the server may say so much\n"
-        );
+        assert!(ended.stderr.contains(expected) && ended.stderr.lines().count() == 1, "{ended:?}");
         server.join().unwrap();
+    }
+}
+
+#[test]
+fn the_limit_that_a_reply_needs_is_enough() {
+    let server = Server::start("--handler echo --framing length");
+    let line = format!("{}\n", "x".repeat(1000));
+    let client = |limit: &str| {
+        let flags = ["client", &server.address.to_string(), "--framing", "length", "--max-reply", limit];
+        run(&mut anyloop(&flags), line.clone())
+    };
+    let ended = client("999");
+    assert!(ended.code == Some(1) && ended.stderr.contains("write --max-reply 1000 or more"), "{ended:?}");
+    for limit in ["1000", "1001"] {
+        let ended = client(limit);
+        assert_eq!((ended.code, &ended.stdout), (Some(0), &line), "{limit}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn replies_that_cannot_be_written_are_a_failure_and_a_closed_output_is_none() {
+    for (redirection, code, said) in [
+        (">/dev/full", 1, "error: can't write to standard output: No space left on device"),
+        (">/dev/full 2>&-", 1, ""),
+        (">&-", 0, ""),
+        (">/dev/null 2>&-", 0, ""),
+    ] {
+        for framing in ["line", "raw"] {
+            let server = Server::start(&format!("--framing {framing}"));
+            let command = anyloop(&["client", &server.address.to_string(), "--framing", framing]);
+            let shell = ["sh", "-c", &format!("exec \"$0\" \"$@\" {redirection}")];
+            let ended = run(&mut through(&shell, &command), "hello\nexit\n");
+            assert_eq!(ended.code, Some(code), "{redirection} {framing}: {ended:?}");
+            assert!(ended.stderr.starts_with(said), "{redirection} {framing}: {ended:?}");
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::process::through;
 use crate::server::{Server, command};
 
 /// Serves a few clients, which are all logged about, and ends well.
@@ -35,10 +36,8 @@ fn a_log_that_nobody_reads_any_more_does_not_matter() {
 
 #[test]
 fn a_closed_standard_error_does_not_matter() {
-    let served = command("--log-level debug");
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "exec \"$0\" \"$@\" 2>&-"]).arg(served.get_program()).args(served.get_args());
-    check(&mut shell, 10);
+    let shell = ["sh", "-c", "exec \"$0\" \"$@\" 2>&-"];
+    check(&mut through(&shell, &command("--log-level debug")), 10);
 }
 
 #[test]

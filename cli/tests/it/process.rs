@@ -11,14 +11,27 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Nothing in these tests takes so long, however busy the machine is.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
-/// The command, with no flag set by the environment.
+/// The command, with no flag set by the environment, and in Chinese, whatever the locale is.
 pub(crate) fn anyloop(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_anyloop"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANYLOOP_")) {
         command.env_remove(name);
     }
-    command.args(arguments);
+    command.env("LC_ALL", "zh_TW.UTF-8").args(arguments);
     command
+}
+
+/// The same command, started by another one that stands in front of it.
+pub(crate) fn through(wrapper: &[&str], command: &Command) -> Command {
+    let mut wrapped = Command::new(wrapper[0]);
+    wrapped.args(&wrapper[1..]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapped.env(name, value),
+            None => wrapped.env_remove(name),
+        };
+    }
+    wrapped
 }
 
 /// A running process, which is killed when this is dropped.
@@ -86,7 +99,10 @@ impl Process {
         self.stdout = Lines::new(None::<&[u8]>);
     }
 
-    /// Its number.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

@@ -32,6 +32,12 @@ fn its_defaults_are_the_commands() {
 }
 
 #[test]
+fn what_it_says_of_the_client_is_the_commands() {
+    let help = run(&mut anyloop(&["client", "--help"]), "").stdout;
+    assert!(help.contains("[default: 10s]") && README.contains("`--reply-timeout` (10s)"), "{help}");
+}
+
+#[test]
 fn its_limits_on_a_clients_memory_are_the_codes() {
     for (name, bytes, said) in [
         ("a read", common::MAX_READ, "16 KiB (one read)"),

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
 
 use crate::process::{anyloop, run};
 use crate::server::{Server, backends, command};
@@ -80,6 +82,53 @@ fn flags_can_be_set_by_the_environment() {
 }
 
 #[test]
+fn counter_speaks_the_language_of_the_locale_unless_it_is_told_another() {
+    for (variables, flags, expected) in [
+        (&[("LC_ALL", "en_GB.UTF-8")][..], "", "Connected!"),
+        (&[("LC_ALL", ""), ("LC_MESSAGES", "zh_CN.UTF-8"), ("LANG", "C")], "", "連接成功!"),
+        (&[("LC_ALL", ""), ("LC_MESSAGES", ""), ("LANG", "zh_TW")], "", "連接成功!"),
+        (&[("LC_ALL", ""), ("LC_MESSAGES", ""), ("LANG", "")], "", "Connected!"),
+        (&[("LC_ALL", "C")], "--language zh", "連接成功!"),
+        (&[("ANYLOOP_LANGUAGE", "en")], "", "Connected!"),
+        (&[("ANYLOOP_LANGUAGE", "en")], "--language zh", "連接成功!"),
+    ] {
+        let mut command = command(flags);
+        command.envs(variables.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let server = Server::start_as_is(&mut command);
+        assert_eq!(server.connect().hear(), expected, "{variables:?} {flags}");
+    }
+}
+
+#[test]
+fn the_receipt_and_the_log_say_which_server_it_was() {
+    let before = rfc3339("now");
+    let server = Server::start("--backend threads --log-format json");
+    let (address, pid) = (server.address.to_string(), server.process.id());
+    server.connect().hear();
+    let ended = server.stop();
+    let after = rfc3339("now");
+    let event: Value = serde_json::from_str(ended.log.lines().last().unwrap()).unwrap();
+    assert_eq!(event["message"], "ended");
+    for said in [&ended.receipt, &event] {
+        assert_eq!(said["version"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(said["backend"], "threads");
+        assert_eq!(said["address"], address);
+        assert_eq!(said["pid"], pid);
+        // Another program reads the times, and they are in order.
+        let [start, end] = ["start", "end"].map(|name| rfc3339(said[name].as_str().unwrap()));
+        assert!(before <= start && start <= end && end <= after, "{before} {start} {end} {after}");
+        assert!(said["start"].as_str().unwrap().ends_with('Z'), "in UTC: {said}");
+    }
+}
+
+/// The seconds since the epoch of a time, as `date` understands it.
+fn rfc3339(time: &str) -> i64 {
+    let ended = run(Command::new("date").args(["--date", time, "+%s"]), "");
+    ended.stdout.trim_end().parse().unwrap_or_else(|_| panic!("`{time}`: {ended:?}"))
+}
+
+#[test]
 fn the_receipt_replaces_an_older_one() {
     let path = std::env::temp_dir().join(format!("anyloop-receipt-{}", std::process::id()));
     fs::write(&path, "x".repeat(10_000)).unwrap();
@@ -90,7 +139,7 @@ fn the_receipt_replaces_an_older_one() {
     assert_eq!(fs::read(&path).unwrap().len(), 10_000, "it stays until the end");
     server.process.signal(rustix::process::Signal::TERM);
     assert_eq!(server.process.end().code, Some(0));
-    let receipt: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let receipt: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     fs::remove_file(&path).unwrap();
     assert_eq!(receipt["accepted"], 1);
     for name in ["finished", "drained", "cut", "timed_out", "refused", "failed", "messages"] {

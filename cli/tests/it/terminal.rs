@@ -47,8 +47,8 @@ fn replies_appear_above_the_line_that_is_being_typed() {
     speak.send(b"ERR timeout idle\n").unwrap();
     drop(speak);
     terminal.see("ERR timeout idle\n");
-    terminal.see("the server has ended the conversation");
-    assert_eq!(terminal.end(), Some(0));
+    terminal.see("error: the server has ended the conversation: ERR timeout idle\n");
+    assert_eq!(terminal.end(), Some(1));
     server.join().unwrap();
 }
 
@@ -170,6 +170,41 @@ fn a_server_that_vanishes_leaves_the_terminal_usable() {
         assert_eq!(terminal.end(), Some(1), "{framing}");
         server.join().unwrap();
     }
+}
+
+#[test]
+fn a_server_that_leaves_messages_unanswered_is_blamed() {
+    for framing in ["line", "raw"] {
+        let (address, server) = one_client(|mut socket| {
+            socket.read_exact(&mut [0; 5]).unwrap();
+        });
+        let mut terminal = Terminal::start(&["client", &address, "--framing", framing]);
+        terminal.see("> ");
+        terminal.press("hello\r");
+        terminal.see("error: the server has ");
+        assert_eq!(terminal.end(), Some(1), "{framing}");
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn who_leaves_without_a_word_misses_no_reply() {
+    for framing in ["line", "raw"] {
+        let server = Server::start(&format!("--handler echo --framing {framing}"));
+        let mut terminal = Terminal::start(&["client", &server.address.to_string(), "--framing", framing]);
+        terminal.see("> ");
+        terminal.press("\x04");
+        assert_eq!(terminal.end(), Some(0), "{framing}");
+    }
+}
+
+#[test]
+fn tabs_are_gaps() {
+    let (address, server) = one_client(|mut socket| socket.write_all(b"a\tb\x1b\n").unwrap());
+    let mut terminal = Terminal::start(&["client", &address]);
+    terminal.see("ab\\x1b\n"); // without what directs it, and a tab does, a little
+    assert_eq!(terminal.end(), Some(0));
+    server.join().unwrap();
 }
 
 #[test]

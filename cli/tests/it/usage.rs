@@ -1,4 +1,4 @@
-//! What can't be is said before anything begins: in one line that says what to do, with code 2.
+//! What can't be is said before anything begins, in one line that says what to do; wrong usage has the code 2.
 
 use std::net::TcpListener;
 
@@ -7,8 +7,6 @@ use crate::server::backends;
 
 #[test]
 fn wrong_usage_is_explained() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let taken = listener.local_addr().unwrap().to_string();
     for (arguments, expected) in [
         ("", "Usage: anyloop"),
         ("sevre", "'serve'"),
@@ -28,7 +26,7 @@ fn wrong_usage_is_explained() {
         ("serve --max-message 0", "write 1 or more"),
         ("serve --max-message 64KB", "such as 65536, 64KiB or 1MiB"),
         ("serve --workers 1000000", "write 1024 or less"),
-        ("serve --max-connections 0", "'0' for '--max-connections"),
+        ("serve --max-connections 0", "--max-connections: `0` is too small; write 1 or more"),
         ("serve --max-connections 999999999999", "open files leave room for; write"),
         ("serve --backend sequential --max-connections 2", "write 1 or less"),
         ("serve --backend sequential --overload refuse", "leave out --overload"),
@@ -44,12 +42,6 @@ fn wrong_usage_is_explained() {
         ("serve --listen 8888", "write HOST:PORT, such as 127.0.0.1:8888 or [::1]:8888"),
         ("serve --listen :8888", "write 127.0.0.1:8888"),
         ("serve --listen localhost:http", "write a number from 0 to 65535"),
-        ("serve --listen 203.0.113.1:0", "this machine has no such address"),
-        ("serve --listen nobody.invalid:0", "can't be found"),
-        (
-            &format!("serve --listen {taken}"),
-            "another program does; stop it, or choose another port with --listen",
-        ),
         ("serve --listen 127.0.0.1:0 --receipt /nowhere/receipt", "choose another --receipt"),
         ("baseline nobody", "[possible values: floor, "),
         ("client", "<HOST:PORT>"),
@@ -67,12 +59,19 @@ fn wrong_usage_is_explained() {
 }
 
 #[test]
-fn an_address_in_use_is_one_line() {
+fn an_address_that_cannot_be_had_is_one_line_and_no_wrong_usage() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let ended = run(&mut anyloop(&["serve", "--listen", &address]), "");
-    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
-    assert!(ended.stderr.contains(&address), "{}", ended.stderr);
+    let taken = listener.local_addr().unwrap().to_string();
+    for (address, expected) in [
+        ("203.0.113.1:0", "this machine has no such address; choose another with --listen"),
+        ("nobody.invalid:0", "the host of nobody.invalid:0 can't be found"),
+        (&taken, "another program does; stop it, or choose another port with --listen"),
+    ] {
+        let ended = run(&mut anyloop(&["serve", "--listen", address]), "");
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{address}: {ended:?}");
+        assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+        assert!(ended.stderr.contains(expected) && ended.stderr.contains(address), "{ended:?}");
+    }
 }
 
 #[test]

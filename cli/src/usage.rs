@@ -1,0 +1,131 @@
+//! What is wrong with the value of a flag: in one sentence that names the flag, or the variable that has set it.
+
+use std::error::Error as _;
+use std::ffi::{OsStr, OsString};
+use std::num::{IntErrorKind, ParseIntError};
+
+use clap::error::{ContextKind, ContextValue};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command, Error};
+
+/// The values of these arguments are quantities. One that begins with a hyphen is a wrong quantity, and no flag.
+const QUANTITIES: [&str; 7] = ["COUNT", "LOAD", "NUMBER", "PID", "SIZE", "SIZES", "TIME"];
+
+/// Has the quantities take whatever stands behind their flags, so that what is wrong with it is said.
+pub(crate) fn take_any_quantity(command: Command) -> Command {
+    let is_quantity = |arg: &Arg| {
+        let name = arg.get_value_names().and_then(<[_]>::first);
+        name.is_some_and(|name| QUANTITIES.contains(&name.trim_end_matches(",…")))
+    };
+    command
+        .mut_args(|arg| if is_quantity(&arg) { arg.allow_hyphen_values(true) } else { arg })
+        .mut_subcommands(take_any_quantity)
+}
+
+/// The sentence for a value that an argument doesn't take. The other errors are explained by clap itself.
+pub(crate) fn explain(command: &Command, arguments: &[OsString], error: &Error) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let (argument, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
+    let flag = argument.split_whitespace().next()?;
+    let what = match (error.get(ContextKind::ValidValue), error.source()) {
+        (Some(ContextValue::Strings(choices)), _) if !choices.is_empty() => {
+            let choices = choices.join(", ");
+            let nearest = text(ContextKind::SuggestedValue).map(|name| format!("; did you mean `{name}`?"));
+            format!("`{value}` is none of the [possible values: {choices}]{}", nearest.unwrap_or_default())
+        }
+        (_, Some(source)) => match source.downcast_ref::<ParseIntError>() {
+            Some(error) => no_number(value, error.kind()),
+            None => quoting(value, source.to_string()),
+        },
+        (_, None) if value.is_empty() => {
+            let name = argument.split_once(' ').map_or(argument, |(_, name)| name);
+            format!("no value was given; write {}", name.trim_matches(['<', '>', '[', ']', '.']))
+        }
+        (_, None) => return None,
+    };
+    Some(format!("{}: {what}", origin(command, arguments, flag)))
+}
+
+/// A parser's sentence, with the value in front if it doesn't quote that itself.
+fn quoting(value: &str, text: String) -> String {
+    let quoted = format!("`{value}`");
+    if text.contains(&quoted) { text } else { format!("{quoted}: {text}") }
+}
+
+fn no_number(value: &str, why: &IntErrorKind) -> String {
+    match why {
+        IntErrorKind::Zero => format!("`{value}` is too small; write 1 or more"),
+        IntErrorKind::PosOverflow => format!("`{value}` is too large; write a smaller number"),
+        _ => format!("`{value}` is no number; write one in digits, such as 1000"),
+    }
+}
+
+/// What has set a flag: itself, or its variable.
+fn origin(command: &Command, arguments: &[OsString], flag: &str) -> String {
+    let mut command = command;
+    for name in arguments.iter().skip(1) {
+        let Some(subcommand) = command.find_subcommand(name) else { break };
+        command = subcommand;
+    }
+    let is_flag = |argument: &OsString| {
+        let rest = argument.to_str().and_then(|argument| argument.strip_prefix(flag));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    };
+    let arg = command.get_arguments().find(|arg| long(arg).is_some_and(|name| name == flag));
+    let variable = arg.and_then(Arg::get_env).filter(|_| !arguments.iter().any(is_flag));
+    variable.map_or(flag.to_owned(), |name| name.display().to_string())
+}
+
+/// The flags that variables have set, each with its variable.
+pub(crate) fn set_by_variables(command: &Command, matches: &ArgMatches) -> Vec<(String, String)> {
+    let Some((name, matches)) = matches.subcommand() else { return Vec::new() };
+    let Some(command) = command.find_subcommand(name) else { return Vec::new() };
+    let is_set = |arg: &&Arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::EnvVariable);
+    let pair = |arg: &Arg| Some((long(arg)?, arg.get_env().map(OsStr::display)?.to_string()));
+    command.get_arguments().filter(is_set).filter_map(pair).collect()
+}
+
+/// The same text, with variables in the place of the flags that they have set.
+pub(crate) fn name_variables(text: &str, set: &[(String, String)]) -> String {
+    let mut named = text.to_owned();
+    for (flag, variable) in set {
+        let mut from = 0;
+        while let Some(at) = named[from..].find(flag.as_str()).map(|at| from + at) {
+            let behind = &named[at + flag.len()..];
+            let goes_on = behind.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-');
+            if !goes_on {
+                named.replace_range(at..at + flag.len(), variable);
+            }
+            from = at + if goes_on { flag.len() } else { variable.len() };
+        }
+    }
+    named
+}
+
+fn long(arg: &Arg) -> Option<String> {
+    arg.get_long().map(|name| format!("--{name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_stands_in_the_place_of_its_flag_alone() {
+        let set = [("--work".to_owned(), "ANYLOOP_WORK".to_owned())];
+        for (text, expected) in [
+            ("--work is for work", "ANYLOOP_WORK is for work"),
+            ("leave out --work", "leave out ANYLOOP_WORK"),
+            (
+                "--workers or --work-er or --work, and --work",
+                "--workers or --work-er or ANYLOOP_WORK, and ANYLOOP_WORK",
+            ),
+            ("nothing", "nothing"),
+        ] {
+            assert_eq!(name_variables(text, &set), expected);
+        }
+    }
+}
