@@ -11,6 +11,7 @@ mod compare_ends;
 mod descriptors;
 mod limits;
 mod load;
+mod load_values;
 mod log;
 mod process;
 mod pseudoterminal;
