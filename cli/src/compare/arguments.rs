@@ -10,7 +10,7 @@ use load::slo::Slo;
 
 use crate::arguments::chosen;
 use crate::catalogue::{Framing, Served};
-use crate::load::arguments::{count, rate, sizes};
+use crate::load::values::{count, rate, sizes};
 use crate::service;
 
 /// What is compared, and how thoroughly.

@@ -6,7 +6,8 @@ use std::path::Path;
 use load::comparison::{Comparison, Settings, planned};
 use load::report;
 use load::statistics::Drift;
-use load::statistics::regression::{Refusal, against, check, gaps, has_regressed};
+use load::statistics::gaps::gaps;
+use load::statistics::regression::{Refusal, against, check, has_regressed};
 
 use crate::failure::Failure;
 

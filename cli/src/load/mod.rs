@@ -4,6 +4,7 @@ pub(crate) mod arguments;
 mod exports;
 mod search;
 mod status;
+pub(crate) mod values;
 
 use std::fs;
 use std::io::{self, ErrorKind};
