@@ -92,13 +92,19 @@ fn a_run_that_some_connections_leave_goes_on() {
 #[test]
 fn a_process_that_ends_while_it_is_watched_is_told() {
     let server = Faulty::good();
-    let mut watched = Command::new("sleep").arg("600").spawn().expect("it is started");
+    let watched = Command::new("sleep").arg("600").spawn().expect("it is started");
     let plan = Plan { server: Some(watched.id()), ..plan(&server) };
     let m = run(&plan);
     assert_eq!((m.server.is_some(), m.server_ended), (true, false), "{m:?}");
-    watched.kill().expect("it runs");
-    watched.wait().expect("it was started");
-    let m = run(&plan);
+    let watched = Mutex::new(watched);
+    let end = |progress: Progress| {
+        if !progress.warming_up {
+            let mut watched = watched.lock().expect("nobody panics");
+            watched.kill().expect("it has been started");
+            watched.wait().expect("it has been started");
+        }
+    };
+    let m = engine::run(&plan, &AtomicBool::new(false), &end).expect("the load is made");
     assert_eq!((m.server, m.server_ended), (None, true), "{m:?}");
     assert!(load::export::table(&m).contains("its process ended before the end of the run"), "{m:?}");
 }
