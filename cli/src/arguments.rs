@@ -256,15 +256,17 @@ const LOAD_EXIT_CODES: &str = "\
 Every reply is verified. A table goes to standard output; at a terminal, a line on standard error tells how \
 it goes. Ctrl-C ends early, and shows what there is.
 
-Exit codes, the first that applies: 2, wrong usage; 4, replies were lost, doubled, reordered, foreign or \
-wrong; 1, the --slo was missed, or connections failed; 0.";
+Exit codes, the first that applies: 2, wrong usage; 4, replies were lost, doubled, reordered, foreign, wrong, or \
+more than were asked for; 1, the --slo was missed, connections failed, or no reply came; 0.";
 
 const COMPARE_EXIT_CODES: &str = "\
-Every reply is verified. A table goes to standard output, and the reports to the folder of --output. Ctrl-C \
-ends early, and shows what there is.
+Every reply is verified. A table goes to standard output, and the reports to the folder of --output: report.html, \
+report.md and report.json. Ctrl-C ends early, and shows what there is; its reports are called report-interrupted, so \
+that complete ones stay. A backend that this machine can't run is listed as not available, and fails nothing.
 
-Exit codes, the first that applies: 2, wrong usage; 4, replies were lost, doubled, reordered, foreign or \
-wrong; 1, the objective was missed, or something has regressed; 3, the rounds differ too much to tell; 0.";
+Exit codes, the first that applies: 2, wrong usage, or a --baseline that nothing here can be held against; 4, \
+replies were lost, doubled, reordered, foreign, wrong, or more than were asked for, or a server failed; 1, the \
+objective was missed, something has regressed, or nothing was measured; 3, the rounds differ too much to tell; 0.";
 
 /// The headings of the help.
 const LIMITS: &str = "Limits";

@@ -41,6 +41,7 @@ mod descriptors;
 mod environment;
 mod escape;
 mod failure;
+mod file;
 mod list;
 mod listen;
 mod load;

@@ -12,10 +12,8 @@ use signal_hook::iterator::Signals;
 use signal_hook::{flag, low_level};
 
 /// From now on SIGINT, SIGTERM and SIGHUP press `stop`: the first lets the clients drain, a second one ends at once.
-/// SIGHUP stays ignored where it was when the program started: that is what `nohup` asks for.
 pub(crate) fn obey(stop: Stop) -> io::Result<()> {
-    let hangup = (!is_ignored(SIGHUP)?).then_some(SIGHUP);
-    watch([SIGINT, SIGTERM].into_iter().chain(hangup), move |signal, meaning| {
+    watch(signals()?, move |signal, meaning| {
         let signal = low_level::signal_name(signal);
         match meaning {
             Meaning::First => {
@@ -33,10 +31,10 @@ pub(crate) fn obey(stop: Stop) -> io::Result<()> {
     })
 }
 
-/// From now on SIGINT and SIGTERM set `stop`; a second one ends the program.
+/// From now on SIGINT, SIGTERM and SIGHUP set `stop`; a second one ends the program.
 pub(crate) fn interrupt(stop: &Arc<AtomicBool>) -> io::Result<()> {
-    let signals = [SIGINT, SIGTERM];
-    for signal in signals {
+    let signals = signals()?;
+    for &signal in &signals {
         // By the signal itself, so that whoever is interrupted by it finds the flag set.
         flag::register(signal, Arc::clone(stop))?;
     }
@@ -45,6 +43,13 @@ pub(crate) fn interrupt(stop: &Arc<AtomicBool>) -> io::Result<()> {
             let _ = low_level::emulate_default_handler(signal); // ends the process
         }
     })
+}
+
+/// The signals that stop a program. SIGHUP is none of them where it was ignored when the program started: that is what
+/// `nohup` asks for.
+fn signals() -> io::Result<Vec<i32>> {
+    let hangup = (!is_ignored(SIGHUP)?).then_some(SIGHUP);
+    Ok([SIGINT, SIGTERM].into_iter().chain(hangup).collect())
 }
 
 /// What a signal means to a program that is told to stop.

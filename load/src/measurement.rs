@@ -13,6 +13,9 @@ pub struct Measurement {
     pub seconds: f64,
     /// Whether the run was interrupted, so that there is less than was asked for.
     pub interrupted: bool,
+    /// Whether all connections ended before the time was up, so that there is less than was asked for.
+    #[serde(default)]
+    pub cut_short: bool,
     /// How many connections were open at the end of the warm-up.
     pub connections: usize,
     /// The most messages that may be in flight, over all connections.
@@ -40,6 +43,9 @@ pub struct Measurement {
     pub generator_busy: f64,
     /// What the server used meanwhile, if it was watched.
     pub server: Option<Usage>,
+    /// Whether the server was to be watched, and its process ended before the end of what is measured.
+    #[serde(default)]
+    pub server_ended: bool,
     /// The share of time in which the host gave this machine's cores to others.
     pub steal: f64,
 }
@@ -51,7 +57,7 @@ pub struct Verification {
     pub replies: u64,
     /// Messages whose reply never came, though the connection stood.
     pub lost: u64,
-    /// Replies that came a second time.
+    /// Replies that came a second time, as far as they tell which message they answer.
     pub doubled: u64,
     /// Replies that came after a later one.
     pub reordered: u64,
@@ -59,6 +65,9 @@ pub struct Verification {
     pub foreign: u64,
     /// Replies that are something else than they should be.
     pub wrong: u64,
+    /// Replies that came when none was due: before the first message, or when every message had its reply.
+    #[serde(default)]
+    pub extra: u64,
     /// The first few, with connection and sequence number, for people.
     pub examples: Vec<String>,
 }
@@ -70,7 +79,11 @@ pub struct Failures {
     pub connect: u64,
     /// Connections that the server ended or reset before their time.
     pub ended: u64,
-    /// Messages without a reply on those.
+    /// Connections that stood and on which nothing ever came, though messages were sent: they were not accepted,
+    /// say, and waited in the server's backlog.
+    #[serde(default)]
+    pub unserved: u64,
+    /// Messages without a reply on those that were ended or not served.
     pub unanswered: u64,
     /// The first few errors.
     pub examples: Vec<String>,
@@ -123,6 +136,13 @@ pub const ENOUGH: f64 = 0.98;
 impl Verification {
     /// How many replies were not as they should be.
     pub fn bad(&self) -> u64 {
-        self.lost + self.doubled + self.reordered + self.foreign + self.wrong
+        self.lost + self.doubled + self.reordered + self.foreign + self.wrong + self.extra
+    }
+}
+
+impl Failures {
+    /// How many connections failed.
+    pub fn connections(&self) -> u64 {
+        self.connect + self.ended + self.unserved
     }
 }

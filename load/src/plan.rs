@@ -105,6 +105,18 @@ pub struct Hostile {
     pub slow_writers: usize,
 }
 
+/// No plan has more connections, be they measured or not.
+pub const MOST_CONNECTIONS: usize = 1_000_000;
+
+/// No connection has more messages in flight.
+pub const MOST_IN_FLIGHT: usize = 1_000_000;
+
+/// No load is made by more event loops.
+pub const MOST_THREADS: usize = 1024;
+
+/// No rate is higher: more messages per second than anything makes.
+pub const HIGHEST_RATE: f64 = 1e9;
+
 /// The shortest message: a character and a line end.
 const SHORTEST: usize = 2;
 
@@ -139,17 +151,11 @@ impl Plan {
     /// # Errors
     /// What can't be, with its value, and what to write instead.
     pub fn check(&self) -> Result<(), String> {
-        let (shortest, longest) = self.size_bounds();
-        if shortest < SHORTEST || longest > LONGEST || shortest > longest {
-            return Err(format!(
-                "messages of {} can't be made; choose sizes from {SHORTEST} to {LONGEST} bytes, line end included",
-                self.sizes
-            ));
-        }
+        self.sizes.check()?;
         for (name, count, most) in [
-            ("connections", self.connections, 1_000_000),
-            ("depth", self.depth, 1_000_000),
-            ("threads", self.threads, 1024),
+            ("connections", self.connections, MOST_CONNECTIONS),
+            ("messages in flight", self.depth, MOST_IN_FLIGHT),
+            ("threads", self.threads, MOST_THREADS),
         ] {
             if count == 0 || count > most {
                 return Err(format!("{count} is no number of {name}; choose one from 1 to {most}"));
@@ -158,12 +164,12 @@ impl Plan {
         if self.threads > self.connections {
             let (threads, connections) = (self.threads, self.connections);
             return Err(format!(
-                "{threads} threads have nothing to do with {connections} connections; choose at most as many"
+                "{threads} --threads have nothing to do with {connections} --connections; choose at most as many"
             ));
         }
         let rates = [("--connect-rate", self.connect_rate), ("--rate", self.rate())];
         for (name, rate) in rates.into_iter().filter_map(|(name, rate)| Some((name, rate?))) {
-            if !(rate.is_finite() && rate > 0.0 && rate <= 1e9) {
+            if !(rate.is_finite() && rate > 0.0 && rate <= HIGHEST_RATE) {
                 return Err(format!(
                     "{rate} is no {name}; choose one above 0 and at most 1,000,000,000 per second"
                 ));
@@ -187,10 +193,31 @@ impl Plan {
 
     /// The shortest and the longest message, as [`Sizes`] counts.
     pub fn size_bounds(&self) -> (usize, usize) {
-        match &self.sizes {
-            Sizes::Fixed(size) => (*size, *size),
-            Sizes::Uniform(least, most) => (*least, *most),
-            Sizes::List(sizes) => {
+        self.sizes.bounds()
+    }
+}
+
+impl Sizes {
+    /// Whether messages of these sizes can be made.
+    ///
+    /// # Errors
+    /// If they can't: which can.
+    pub fn check(&self) -> Result<(), String> {
+        let (shortest, longest) = self.bounds();
+        if shortest < SHORTEST || longest > LONGEST || shortest > longest {
+            return Err(format!(
+                "messages of {self} can't be made; choose sizes from {SHORTEST} to {LONGEST} bytes, line end included"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The shortest and the longest.
+    pub fn bounds(&self) -> (usize, usize) {
+        match self {
+            Self::Fixed(size) => (*size, *size),
+            Self::Uniform(least, most) => (*least, *most),
+            Self::List(sizes) => {
                 (sizes.iter().copied().min().unwrap_or(0), sizes.iter().copied().max().unwrap_or(0))
             }
         }

@@ -70,7 +70,7 @@ pub struct Vote {
 /// given; if what it returns is interrupted, so is the search.
 ///
 /// # Errors
-/// Those of `measure`.
+/// Those of `measure`, `Interrupted` excepted.
 pub fn find_max_rate(
     measure: &mut dyn FnMut(f64, Purpose) -> io::Result<Measurement>,
     slo: &Slo,
@@ -169,11 +169,14 @@ impl Search<'_> {
 
     /// One measurement; `None` if it was interrupted.
     fn vote(&mut self, rate: f64, purpose: Purpose) -> io::Result<Option<bool>> {
-        let measurement = (self.measure)(rate, purpose)?;
-        if measurement.interrupted {
-            self.found.interrupted = true;
-            return Ok(None);
-        }
+        let measurement = match (self.measure)(rate, purpose) {
+            Ok(measurement) if !measurement.interrupted => measurement,
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {
+                self.found.interrupted = true;
+                return Ok(None);
+            }
+        };
         // What `judge` says includes bad replies and overload; here a little more must be achieved.
         let pass = self.slo.judge(&measurement).is_pass() && measurement.achieved_rate >= ACHIEVED * rate;
         if !pass {

@@ -9,6 +9,7 @@ pub(crate) fn measurement() -> Measurement {
         load: "64 connections, depth 16".into(),
         seconds: 1.0,
         interrupted: false,
+        cut_short: false,
         connections: 64,
         in_flight_limit: 1024,
         offered_rate: Some(1000.0),
@@ -22,6 +23,7 @@ pub(crate) fn measurement() -> Measurement {
         failures: Failures::default(),
         generator_busy: 0.3,
         server: Some(Usage { user_seconds: 0.002, system_seconds: 0.008, context_switches: 500 }),
+        server_ended: false,
         steal: 0.0,
     }
 }

@@ -78,10 +78,11 @@ fn a_good_server_is_found_good() {
 #[test]
 fn what_a_server_says_is_found_out() {
     let framing = Framing::of::<Length>("length");
-    assert_eq!(engine::expectation(server(None, echo), framing).expect("it is known"), Expect::Echo);
+    let ask = |address| engine::expectation(address, framing, &AtomicBool::new(false));
+    assert_eq!(ask(server(None, echo)).expect("it is known"), Expect::Echo);
     let acknowledge: Answer = |_, _| b"17:ACK!".to_vec();
     let address = server(Some(b"Hello World!"), acknowledge);
-    assert_eq!(engine::expectation(address, framing).expect("it is known"), Expect::Ack);
+    assert_eq!(ask(address).expect("it is known"), Expect::Ack);
 }
 
 #[test]

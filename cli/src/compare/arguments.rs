@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use common::Backend;
-use load::plan::Sizes;
+use load::comparison::MOST_ROUNDS;
+use load::plan::{MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
 use load::slo::Slo;
 
 use crate::arguments::chosen;
 use crate::catalogue::{Framing, Served};
-use crate::load::arguments::{rate, sizes};
+use crate::load::values::{count, rate, sizes};
 use crate::service;
 
 /// What is compared, and how thoroughly.
@@ -32,15 +33,15 @@ pub(crate) struct Compare {
 
     /// For which numbers of connections the throughput is measured, for the curve
     #[arg(long, env = "ANYLOOP_COMPARE_CONNECTIONS", value_name = "COUNT,…", value_delimiter = ',',
-          default_values_t = [1, 64, 1000])]
+          value_parser = count(1, MOST_CONNECTIONS), default_values_t = [1, 64, 1000])]
     pub(crate) connections: Vec<usize>,
 
     /// How many connections the rounds have
-    #[arg(long, env = "ANYLOOP_CLIENTS", value_name = "COUNT", default_value_t = 64)]
+    #[arg(long, env = "ANYLOOP_CLIENTS", value_name = "COUNT", value_parser = count(1, MOST_CONNECTIONS), default_value_t = 64)]
     pub(crate) clients: usize,
 
     /// How many messages each of these has in flight
-    #[arg(long, env = "ANYLOOP_DEPTH", value_name = "COUNT", default_value_t = 16)]
+    #[arg(long, env = "ANYLOOP_DEPTH", value_name = "COUNT", value_parser = count(1, MOST_IN_FLIGHT), default_value_t = 16)]
     pub(crate) depth: usize,
 
     /// Messages per second that are offered to all in the open loop [default: the baseline's, or about half of
@@ -54,7 +55,7 @@ pub(crate) struct Compare {
     pub(crate) message_size: Sizes,
 
     /// How many rounds [default: 7; 5 with --quick, 15 with --full]
-    #[arg(long, env = "ANYLOOP_ROUNDS", value_name = "COUNT")]
+    #[arg(long, env = "ANYLOOP_ROUNDS", value_name = "COUNT", value_parser = count(1, MOST_ROUNDS))]
     pub(crate) rounds: Option<usize>,
 
     /// Under a minute: few short rounds, and no curves
@@ -67,7 +68,7 @@ pub(crate) struct Compare {
 
     /// What is promised, such as p99=5ms: it is drawn in the plots, and missed if no backend keeps it at the
     /// common rate
-    #[arg(long, env = "ANYLOOP_SLO", value_name = "SLO")]
+    #[arg(long, env = "ANYLOOP_SLO", value_name = "SLO", allow_hyphen_values = true)]
     pub(crate) slo: Option<Slo>,
 
     /// Measure them beside the servers that one writes by hand, in closed loops with 64 connections and 1 or 16
@@ -75,7 +76,8 @@ pub(crate) struct Compare {
     #[arg(long, conflicts_with_all = ["clients", "depth", "connections", "rate", "slo"])]
     pub(crate) baselines: bool,
 
-    /// A report.json to compare with: a regression beyond the noise of both is a failure
+    /// A report.json to compare with: a regression beyond the noise of both is a failure. It is left as it is, so
+    /// --output must be another folder
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
 
@@ -88,11 +90,11 @@ pub(crate) struct Compare {
     pub(crate) output: PathBuf,
 
     /// How many event loops make the load
-    #[arg(long, env = "ANYLOOP_THREADS", value_name = "COUNT", default_value_t = 1)]
+    #[arg(long, env = "ANYLOOP_THREADS", value_name = "COUNT", value_parser = count(1, MOST_THREADS), default_value_t = 1)]
     pub(crate) threads: usize,
 
     /// What everything that is drawn by chance begins with
-    #[arg(long, env = "ANYLOOP_SEED", value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, env = "ANYLOOP_SEED", value_name = "NUMBER", value_parser = count(0, u64::MAX), default_value_t = 1)]
     pub(crate) seed: u64,
 }
 

@@ -2,10 +2,14 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
 
 use baselines::{BASELINES, Baseline, Kind};
-use common::Backend;
+use common::{Backend, Limits, Service, Stop};
+use handlers::Echo;
 use load::comparison::{ByHand, Candidate, Care};
 
 use super::arguments::Compare;
@@ -32,6 +36,7 @@ pub(super) fn candidates(
              leave room for; ask for fewer with --connections"
         )));
     }
+    let longest = arguments.message_size.bounds().1.max(Limits::default().max_message).to_string();
     let candidate = |backend: &&'static dyn Backend| {
         let capabilities = backend.capabilities();
         let most = capabilities.max_connections.unwrap_or(usize::MAX).min(connections + SLACK);
@@ -46,6 +51,7 @@ pub(super) fn candidates(
             &most,
         ]);
         command.extend(["--log-level", "error", "--idle-timeout", "300s"]);
+        command.extend(["--max-message", &longest]);
         if let Some(work) = &work {
             command.extend(["--work", work]);
         }
@@ -55,6 +61,7 @@ pub(super) fn candidates(
             legacy: capabilities.legacy.map(str::to_owned),
             by_hand: None,
             max_connections: capabilities.max_connections,
+            unavailable: unavailable(*backend),
             program: program.clone(),
             arguments: command.into_iter().map(OsString::from).collect(),
         }
@@ -73,6 +80,17 @@ pub(super) fn candidates(
     }
     candidates.extend(by_hand(&candidates, &program));
     Ok(candidates)
+}
+
+/// Why a backend can't serve on this machine, if it can't: found out by having it serve nobody. The listener is there
+/// for no other purpose, and the server is told to stop before it begins.
+fn unavailable(backend: &'static dyn Backend) -> Option<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").ok()?;
+    let service = Service::framed(Arc::new(Echo), common::Framing::Line);
+    let stop = Stop::new();
+    stop.now();
+    let error = backend.serve(listener, Arc::new(service), &stop).err()?;
+    (error.kind() == ErrorKind::Unsupported).then(|| error.to_string())
 }
 
 /// The servers that were written by hand and have their counterparts among these backends, and the floor.
@@ -94,6 +112,7 @@ fn by_hand(backends: &[Candidate], program: &Path) -> Vec<Candidate> {
             },
         }),
         max_connections: baseline.max_connections,
+        unavailable: None,
         program: program.to_owned(),
         arguments: ["baseline", baseline.name, "--listen", "127.0.0.1:0"].map(OsString::from).into(),
     };
@@ -107,4 +126,49 @@ fn work_flag(load: &handlers::Load) -> String {
         handlers::Load::Block(time) => ("block", time),
     };
     format!("{kind}:{}us", time.as_micros())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use common::{BlockingHandlers, Capabilities, Report, Workers};
+
+    use super::*;
+
+    /// A backend that can't serve, for this reason.
+    struct Broken(ErrorKind);
+
+    impl Backend for Broken {
+        fn name(&self) -> &'static str {
+            "broken"
+        }
+
+        fn capabilities(&self) -> Capabilities {
+            Capabilities {
+                model: "none",
+                max_connections: None,
+                workers: Workers::Caller,
+                blocking_handlers: BlockingHandlers::OnWorker,
+                legacy: None,
+            }
+        }
+
+        fn serve(&self, _: TcpListener, _: Arc<Service>, _: &Stop) -> io::Result<Report> {
+            Err(io::Error::new(self.0, "it can't"))
+        }
+    }
+
+    #[test]
+    fn what_this_machine_does_not_support_is_not_available() {
+        assert_eq!(unavailable(&Broken(ErrorKind::Unsupported)).as_deref(), Some("it can't"));
+        assert_eq!(unavailable(&Broken(ErrorKind::OutOfMemory)), None, "that is a failure");
+    }
+
+    #[test]
+    fn backends_that_ask_for_nothing_special_are_available() {
+        for backend in registry::BACKENDS.iter().filter(|backend| backend.name() != "uring") {
+            assert_eq!(unavailable(*backend), None, "{}", backend.name());
+        }
+    }
 }

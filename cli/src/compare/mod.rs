@@ -1,13 +1,13 @@
 //! `anyloop compare`.
 
 pub(crate) mod arguments;
+mod baseline;
 mod candidates;
+mod output;
 mod progress;
 
 use std::env;
-use std::fs;
 use std::io::{self, IsTerminal};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -15,13 +15,14 @@ use std::sync::atomic::AtomicBool;
 use common::Backend;
 use load::comparison::{Comparison, Settings, Shape, Tier, compare as carry_out};
 use load::report::{self, Style};
-use load::statistics::regression::{against, has_regressed};
-use load::statistics::{Drift, assess};
+use load::statistics::assess;
 
 use crate::catalogue::Served;
 use crate::failure::{Failure, print};
 use crate::signals;
 use arguments::Compare;
+use baseline::Baseline;
+use output::Output;
 use progress::Bar;
 
 /// Compares backends, and writes what that has shown.
@@ -30,10 +31,12 @@ pub(crate) fn compare(
     all: &[&'static dyn Backend],
     program: &str,
 ) -> Result<ExitCode, Failure> {
-    let baseline = arguments.baseline.as_deref().map(read).transpose()?;
-    let settings = Settings { command: command(program), ..settings(arguments, all, baseline.as_ref())? };
-    fs::create_dir_all(&arguments.output)
-        .map_err(|error| Failure::Usage(format!("can't make {}: {error}", arguments.output.display())))?;
+    let baseline =
+        arguments.baseline.as_deref().map(|file| Baseline::read(file, arguments.force)).transpose()?;
+    let stored = baseline.as_ref().map(|baseline| &baseline.comparison);
+    let settings = Settings { command: command(program), ..settings(arguments, all, stored)? };
+    baseline.as_ref().map_or(Ok(()), |baseline| baseline.check(&settings))?;
+    let output = Output::prepare(&arguments.output, arguments.baseline.as_deref())?;
     let stop = Arc::new(AtomicBool::new(false));
     signals::interrupt(&stop).map_err(|error| Failure::Failed(error.to_string()))?;
 
@@ -44,24 +47,17 @@ pub(crate) fn compare(
         io::ErrorKind::InvalidInput => Failure::Usage(error.to_string()),
         _ => Failure::Failed(error.to_string()),
     })?;
+    if comparison.interrupted && comparison.samples.is_empty() {
+        return Err(Failure::Failed("interrupted before anything was measured".into()));
+    }
 
     let mut text = report::to_table(&comparison, style());
-    let regressed = match &baseline {
-        Some(baseline) => regression(baseline, &comparison, arguments.force, &mut text)?,
-        None => false,
-    };
-    for (name, content) in [
-        ("report.html", report::to_html(&comparison)),
-        ("report.md", report::to_markdown(&comparison)),
-        ("report.json", report::to_json(&comparison).map_err(|error| Failure::Failed(error.to_string()))?),
-    ] {
-        let file = arguments.output.join(name);
-        fs::write(&file, content)
-            .map_err(|error| Failure::Failed(format!("can't write {}: {error}", file.display())))?;
-        text.push_str(&format!("wrote {}\n", file.display()));
-    }
+    let regressed = baseline.is_some_and(|baseline| baseline.judge(&comparison, &mut text));
+    // What was measured is shown even where it can't be written.
+    let written = output.write(&comparison);
+    text.push_str(written.as_deref().unwrap_or_default());
     print(text.as_bytes())?;
-    Ok(code(&comparison, regressed))
+    written.map(|_| code(&comparison, regressed))
 }
 
 /// The loads with `--baselines`: connections, and messages in flight on each. One message shows what the system
@@ -118,6 +114,10 @@ fn settings(
     let candidates = candidates::candidates(arguments, backends, settings.most_connections())?;
     let settings = Settings { candidates, ..settings };
     settings.check().map_err(Failure::Usage)?;
+    let absent = settings.candidates.iter().map(|candidate| candidate.unavailable.as_deref());
+    if let Some(why) = absent.collect::<Option<Vec<_>>>() {
+        return Err(Failure::Failed(format!("none of them is available here: {}", why.join("; "))));
+    }
     Ok(settings)
 }
 
@@ -152,50 +152,13 @@ fn command(program: &str) -> String {
     [program.to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
-fn read(file: &Path) -> Result<Comparison, Failure> {
-    let wrong = |why: String| Failure::Usage(format!("{} is no baseline: {why}", file.display()));
-    let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-    report::from_json(&text).map_err(|error| wrong(format!("it is no report.json of `compare`: {error}")))
-}
-
-/// Adds what has changed since the baseline, and tells whether that is a regression.
-fn regression(
-    baseline: &Comparison,
-    comparison: &Comparison,
-    force: bool,
-    text: &mut String,
-) -> Result<bool, Failure> {
-    let changes = against(baseline, comparison, force)
-        .map_err(|refusal| Failure::Usage(format!("can't be held against the baseline: {refusal}")))?;
-    text.push_str("since the baseline\n");
-    for change in &changes {
-        let word = match change.drift {
-            Drift::Regressed => "WORSE",
-            Drift::Improved => "better",
-            Drift::Unchanged => continue,
-        };
-        text.push_str(&format!(
-            "  {} {}, {}: {:.2}x, where ±{:.0} % may be chance: {word}\n",
-            change.subject,
-            change.shape,
-            change.metric.name(),
-            change.ratio,
-            change.band * 100.0
-        ));
-    }
-    if changes.iter().all(|change| change.drift == Drift::Unchanged) {
-        text.push_str("  nothing that could not be chance\n");
-    }
-    Ok(has_regressed(&changes))
-}
-
 fn style() -> Style {
     let terminal = io::stdout().is_terminal();
     let colour = terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     Style { colour, unicode: terminal }
 }
 
-/// The first that applies: 4, replies were bad; 1, the objective was missed or something has regressed; 3, the
+/// The first that applies: 4, replies were bad or a server failed; 1, the objective was missed or something has regressed; 3, the
 /// rounds differ too much to tell; 0.
 fn code(comparison: &Comparison, regressed: bool) -> ExitCode {
     let assessment = assess(comparison);

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
-use load::plan::{Arrivals, Expect, Sizes};
+use load::plan::{Arrivals, Expect, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
 use load::slo::Slo;
 
+use super::values::{count, rate, sizes};
 use crate::address::host_and_port;
 use crate::arguments::chosen;
 use crate::catalogue::Framing;
@@ -52,11 +53,11 @@ pub(crate) struct Run {
     pub(crate) framing: Framing,
 
     /// How many connections
-    #[arg(long, env = "ANYLOOP_CONNECTIONS", value_name = "COUNT", default_value_t = 64)]
+    #[arg(long, env = "ANYLOOP_CONNECTIONS", value_name = "COUNT", value_parser = count(1, MOST_CONNECTIONS), default_value_t = 64)]
     pub(crate) connections: usize,
 
     /// How many messages each connection may have in flight
-    #[arg(long, env = "ANYLOOP_DEPTH", value_name = "COUNT", default_value_t = 1)]
+    #[arg(long, env = "ANYLOOP_DEPTH", value_name = "COUNT", value_parser = count(1, MOST_IN_FLIGHT), default_value_t = 1)]
     pub(crate) depth: usize,
 
     /// Messages per second, whatever the server does: an open loop [default: a closed loop, in which a
@@ -87,19 +88,19 @@ pub(crate) struct Run {
     pub(crate) connect_rate: Option<f64>,
 
     /// After so many messages a connection is closed and made anew [default: never]
-    #[arg(long, env = "ANYLOOP_MESSAGES_PER_CONNECTION", value_name = "COUNT")]
+    #[arg(long, env = "ANYLOOP_MESSAGES_PER_CONNECTION", value_name = "COUNT", value_parser = count(1, u64::MAX))]
     pub(crate) messages_per_connection: Option<u64>,
 
     /// So many clients that say nothing, beside the measured ones
-    #[arg(long, env = "ANYLOOP_IDLE", value_name = "COUNT", default_value_t = 0)]
+    #[arg(long, env = "ANYLOOP_IDLE", value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
     pub(crate) idle: usize,
 
     /// So many clients that send without end and read next to nothing
-    #[arg(long, env = "ANYLOOP_SLOW_READERS", value_name = "COUNT", default_value_t = 0)]
+    #[arg(long, env = "ANYLOOP_SLOW_READERS", value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
     pub(crate) slow_readers: usize,
 
     /// So many clients that send a byte now and then
-    #[arg(long, env = "ANYLOOP_SLOW_WRITERS", value_name = "COUNT", default_value_t = 0)]
+    #[arg(long, env = "ANYLOOP_SLOW_WRITERS", value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
     pub(crate) slow_writers: usize,
 
     /// What the replies should be [default: found out by asking]
@@ -107,7 +108,7 @@ pub(crate) struct Run {
     pub(crate) expect: Option<Expect>,
 
     /// What the server promises, such as p99=5ms: of p50, p90, p99, p99.9, p99.99 and max
-    #[arg(long, env = "ANYLOOP_SLO", value_name = "SLO")]
+    #[arg(long, env = "ANYLOOP_SLO", value_name = "SLO", allow_hyphen_values = true)]
     pub(crate) slo: Option<Slo>,
 
     /// Search the highest rate that keeps the --slo
@@ -115,15 +116,15 @@ pub(crate) struct Run {
     pub(crate) find_max_rate: bool,
 
     /// How many event loops make the load; one is enough for most servers
-    #[arg(long, env = "ANYLOOP_THREADS", value_name = "COUNT", default_value_t = 1)]
+    #[arg(long, env = "ANYLOOP_THREADS", value_name = "COUNT", value_parser = count(1, MOST_THREADS), default_value_t = 1)]
     pub(crate) threads: usize,
 
     /// What everything that is drawn by chance begins with
-    #[arg(long, env = "ANYLOOP_SEED", value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, env = "ANYLOOP_SEED", value_name = "NUMBER", value_parser = count(0, u64::MAX), default_value_t = 1)]
     pub(crate) seed: u64,
 
     /// The server's process, on this machine, to see what it uses
-    #[arg(long, value_name = "PID")]
+    #[arg(long, value_name = "PID", value_parser = count(1, MOST_PROCESSES))]
     pub(crate) server_pid: Option<u32>,
 
     #[command(flatten)]
@@ -146,17 +147,8 @@ pub(crate) struct Exports {
     pub(crate) hgrm: Option<PathBuf>,
 }
 
-/// `15000`, `15k`, `1.5M`.
-pub(crate) fn rate(text: &str) -> Result<f64, String> {
-    let (number, factor) = match text.strip_suffix('k').map(|number| (number, 1e3)) {
-        Some(thousands) => thousands,
-        None => text.strip_suffix('M').map_or((text, 1.0), |number| (number, 1e6)),
-    };
-    let rate = number.parse::<f64>().ok().map(|number| number * factor);
-    rate.filter(|rate| rate.is_finite() && *rate > 0.0).ok_or_else(|| {
-        format!("`{text}` is no rate; write a number above 0 per second, such as 15000, 15k or 0.5")
-    })
-}
+/// The highest number of a process.
+const MOST_PROCESSES: u32 = i32::MAX as u32;
 
 fn arrivals() -> impl TypedValueParser<Value = Arrivals> {
     PossibleValuesParser::new([
@@ -183,51 +175,4 @@ fn expects() -> impl TypedValueParser<Value = Expect> {
         "greeted" => Expect::Greeted,
         _ => Expect::Any,
     })
-}
-
-/// `fixed:32`, `uniform:16-512`, `list:32,64,512`.
-pub(crate) fn sizes(text: &str) -> Result<Sizes, String> {
-    let sizes = text.split_once(':').and_then(|(kind, sizes)| {
-        let size = |text: &str| text.trim().parse::<usize>().ok();
-        match kind {
-            "fixed" => size(sizes).map(Sizes::Fixed),
-            "uniform" => {
-                let (least, most) = sizes.split_once('-')?;
-                Some(Sizes::Uniform(size(least)?, size(most)?))
-            }
-            "list" => sizes.split(',').map(size).collect::<Option<_>>().map(Sizes::List),
-            _ => None,
-        }
-    });
-    sizes.ok_or_else(|| {
-        format!(
-            "`{text}` is no choice of sizes; write one such as fixed:32, uniform:16-512 or list:32,64,512"
-        )
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rates_are_read() {
-        for (text, expected) in [("15000", 15_000.0), ("15k", 15_000.0), ("1.5M", 1_500_000.0), ("0.5", 0.5)]
-        {
-            assert_eq!(rate(text), Ok(expected));
-        }
-        for text in ["", "k", "0", "-1", "NaN", "inf", "1K", "15 000"] {
-            assert!(rate(text).unwrap_err().contains(&format!("`{text}` is no rate")), "{text}");
-        }
-    }
-
-    #[test]
-    fn sizes_are_read() {
-        assert_eq!(sizes("fixed:32"), Ok(Sizes::Fixed(32)));
-        assert_eq!(sizes("uniform:16-512"), Ok(Sizes::Uniform(16, 512)));
-        assert_eq!(sizes("list:32, 64,512"), Ok(Sizes::List(vec![32, 64, 512])));
-        for text in ["32", "fixed:", "fixed:x", "uniform:16", "list:", "list:1,,2", "some:1"] {
-            assert!(sizes(text).unwrap_err().contains(&format!("`{text}` is no choice")), "{text}");
-        }
-    }
 }

@@ -4,12 +4,16 @@ pub(crate) mod arguments;
 mod exports;
 mod search;
 mod status;
+pub(crate) mod values;
 
 use std::fs;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use load::account::process::Account;
 use load::engine;
 use load::export;
 use load::measurement::Measurement;
@@ -31,13 +35,22 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
 }
 
 fn run(arguments: &Run) -> Result<ExitCode, Failure> {
-    let mut plan = plan(arguments)?;
+    let name = arguments.address.as_deref().unwrap_or_default();
+    let addresses = resolve(name).map_err(Failure::Failed)?;
+    let &[first, ref others @ ..] = addresses.as_slice() else {
+        return Err(Failure::Failed(format!("{name} has no address")));
+    };
+    let mut plan = plan(arguments, first)?;
+    arguments.server_pid.map_or(Ok(()), can_be_watched)?;
     let stop = Arc::new(AtomicBool::new(false));
     signals::interrupt(&stop).map_err(failed)?;
     arguments.exports.check()?;
+    if !others.is_empty() {
+        plan.address = engine::reachable(&addresses, &stop).map_err(failed)?;
+    }
     plan.expect = match arguments.expect {
         Some(expect) => expect,
-        None => engine::expectation(plan.address, plan.framing).map_err(failed)?,
+        None => engine::expectation(plan.address, plan.framing, &stop).map_err(failed)?,
     };
     if arguments.find_max_rate {
         return search::search(arguments, &plan, &stop);
@@ -70,22 +83,33 @@ fn merge(arguments: &Merge) -> Result<ExitCode, Failure> {
     Ok(code(&merged, None))
 }
 
-/// The first that applies: 4, replies were bad; 1, the objective was missed or connections failed; 0.
+/// The first that applies: 4, replies were bad; 1, the objective was missed, connections failed or no reply came; 0.
 fn code(measurement: &Measurement, verdict: Option<&Verdict>) -> ExitCode {
     let failures = &measurement.failures;
     if measurement.verification.bad() > 0 {
         ExitCode::from(4)
-    } else if verdict.is_some_and(|verdict| !verdict.is_pass()) || failures.connect + failures.ended > 0 {
+    } else if verdict.is_some_and(|verdict| !verdict.is_pass())
+        || failures.connections() > 0
+        || measurement.verification.replies == 0
+    {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     }
 }
 
-fn plan(arguments: &Run) -> Result<Plan, Failure> {
-    let name = arguments.address.as_deref().unwrap_or_default();
-    let address = resolve(name).map_err(Failure::Usage)?.into_iter().next();
-    let address = address.ok_or_else(|| Failure::Usage(format!("{name} has no address")))?;
+/// Whether it can be told what a process uses.
+fn can_be_watched(process: u32) -> Result<(), Failure> {
+    Account::open(process).map(drop).map_err(|error| {
+        let why = match error.kind() {
+            ErrorKind::NotFound => "there is no such process".to_owned(),
+            _ => format!("what it uses can't be told: {error}"),
+        };
+        Failure::Usage(format!("--server-pid {process}: {why}; write the number of the server's process"))
+    })
+}
+
+fn plan(arguments: &Run, address: SocketAddr) -> Result<Plan, Failure> {
     let pace = arguments.rate.map_or(Pace::Closed, |rate| Pace::Open { rate, arrivals: arguments.arrivals });
     let plan = Plan {
         connections: arguments.connections,
@@ -122,9 +146,9 @@ fn plan(arguments: &Run) -> Result<Plan, Failure> {
 }
 
 /// Nothing that was wrong with what was asked for, unless the plan says so.
-fn failed(error: std::io::Error) -> Failure {
+fn failed(error: io::Error) -> Failure {
     match error.kind() {
-        std::io::ErrorKind::InvalidInput => Failure::Usage(error.to_string()),
+        ErrorKind::InvalidInput => Failure::Usage(error.to_string()),
         _ => Failure::Failed(error.to_string()),
     }
 }

@@ -4,12 +4,14 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::process::Command;
 use std::thread;
+use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::process::{Ended, Process, anyloop, run};
+use crate::process::{BOUND, Ended, Process, anyloop, run};
 use crate::server::{Server, backends};
 
 /// Runs `load` for a moment, with these flags, parted by spaces.
@@ -30,6 +32,25 @@ fn file(name: &str) -> PathBuf {
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// A server that says this to each line of a connection, which are counted from 0. It ends with the test.
+fn lines(answer: fn(usize, String) -> String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for socket in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || {
+                let mut replies = socket.try_clone().unwrap();
+                for (count, line) in BufReader::new(socket).lines().map_while(Result::ok).enumerate() {
+                    if replies.write_all(answer(count, line).as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
 }
 
 #[test]
@@ -116,20 +137,9 @@ fn the_highest_rate_is_searched() {
 
 #[test]
 fn bad_replies_are_code_4() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    thread::spawn(move || {
-        for socket in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || {
-                let mut replies = socket.try_clone().unwrap();
-                for (count, line) in BufReader::new(socket).lines().map_while(Result::ok).enumerate() {
-                    let line = if count == 50 { line.to_uppercase() + "!" } else { line };
-                    if replies.write_all(format!("{line}\n").as_bytes()).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
+    let address = lines(|count, line| match count {
+        50 => format!("{}!\n", line.to_uppercase()),
+        _ => format!("{line}\n"),
     });
     let ended = load(&address, "--expect echo --duration 500ms");
     assert_eq!(ended.code, Some(4), "{ended:?}");
@@ -163,23 +173,125 @@ fn an_interruption_shows_what_there_is() {
         "--json",
         "-",
     ]));
-    // It has begun when the server has clients; the signal may come at any time after that.
-    while json(&process_count(&server)) == 0 {
-        thread::yield_now();
-    }
+    // It has begun when the server has all its clients; the signal may come at any time after that.
+    wait_for_clients(&server, 64);
     process.signal(Signal::INT);
     assert!(process.line().starts_with('{'));
     let ended = process.end();
     assert!(ended.stdout.contains("\"interrupted\": true"), "{ended:?}");
+    assert_eq!(ended.code, Some(0));
 }
 
-/// How many sockets the server has beside its own, as a JSON number.
-fn process_count(server: &Server) -> String {
+#[test]
+fn an_interruption_while_connecting_ends_it_at_once() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        // It lets clients in, and says nothing.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap().to_string();
+        let process = Process::start(&mut anyloop(&["load", &address]));
+        let _client = silent.accept().unwrap();
+        process.signal(signal);
+        let ended = process.end();
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
+        assert_eq!(ended.stderr, "error: interrupted before anything was measured\n");
+    }
+}
+
+#[test]
+fn a_hangup_that_is_ignored_stays_so() {
+    let server = Server::start("--handler echo");
+    let script = format!(
+        "trap '' HUP; exec {} load {} --duration 2s --warmup 0",
+        env!("CARGO_BIN_EXE_anyloop"),
+        server.address
+    );
+    let process = Process::start(Command::new("sh").args(["-c", &script]));
+    wait_for_clients(&server, 64);
+    process.signal(Signal::HUP);
+    let ended = process.end();
+    assert!(ended.code == Some(0) && !ended.stdout.contains("interrupted"), "{ended:?}");
+}
+
+#[test]
+fn all_addresses_of_a_name_are_tried() {
+    let server = Server::start("--handler echo");
+    let ended = load(&format!("localhost:{}", server.address.port()), "");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[test]
+fn lines_may_end_with_a_carriage_return() {
+    let address = lines(|_, line| format!("{line}\r\n"));
+    for flags in ["", "--expect echo"] {
+        let ended = load(&address, flags);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.stdout.contains("verified, all as they should be"), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_greeting_that_shifts_all_replies_is_code_4() {
+    let address = lines(|count, line| match count {
+        0 => format!("hello\nhow are you?\n{line}\n"),
+        _ => format!("{line}\n"),
+    });
+    let ended = load(&address, "--expect greeted");
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert!(ended.stdout.contains("1 not asked for"), "{ended:?}");
+    assert!(ended.stdout.contains("greet in several lines"), "{ended:?}");
+}
+
+#[test]
+fn connections_that_end_early_are_told() {
+    let mut server = Server::start("--handler echo");
+    let flags = ["--duration", "1h", "--connections", "8", "--expect", "echo"];
+    let address = server.address.to_string();
+    let process = Process::start(&mut anyloop(&[&["load", &address][..], &flags].concat()));
+    wait_for_clients(&server, 8);
+    server.process.signal(Signal::KILL);
+    let ended = process.end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains("cut short: no connection was left"), "{ended:?}");
+    assert!(ended.stdout.contains("8 connections ended early"), "{ended:?}");
+    assert!(!ended.stdout.contains("as they should be"), "{ended:?}");
+    server.process.stop_listening();
+}
+
+#[test]
+fn a_process_that_is_watched_must_be_there() {
+    let server = Server::start("--handler echo");
+    let address = server.address.to_string();
+    let mut gone = Command::new("true").spawn().unwrap();
+    gone.wait().unwrap();
+    let ended = load(&address, &format!("--server-pid {}", gone.id()));
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
+    assert!(
+        ended.stderr.contains(&format!("--server-pid {}: there is no such process", gone.id())),
+        "{ended:?}"
+    );
+    let watched = server.process.id();
+    let ended = load(&address, &format!("--server-pid {watched} --duration 300ms"));
+    assert!(ended.code == Some(0) && ended.stdout.contains("of CPU time per message"), "{ended:?}");
+}
+
+/// Waits until a server has so many clients.
+fn wait_for_clients(server: &Server, count: usize) {
+    let until = Instant::now() + BOUND;
+    while clients(server) != count {
+        assert!(Instant::now() < until, "there are {} clients, and never {count}", clients(server));
+        thread::yield_now();
+    }
+}
+
+/// How many established connections there are whose local end is the server.
+fn clients(server: &Server) -> usize {
     let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
-    let port = format!(":{:04X} ", server.address.port());
-    // Established connections, state 01, whose local end is the server.
-    let held = |line: &&str| line.contains(&port) && line.split_whitespace().nth(3) == Some("01");
-    sockets.lines().filter(held).count().to_string()
+    let port = format!(":{:04X}", server.address.port());
+    let held = |line: &&str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        fields.get(1).is_some_and(|local| local.ends_with(&port)) && fields.get(3) == Some(&"01")
+    };
+    sockets.lines().filter(held).count()
 }
 
 #[test]
@@ -191,14 +303,14 @@ fn wrong_usage_is_explained() {
         ("127.0.0.1:1 --message-size 32", "`32` is no choice of sizes"),
         ("127.0.0.1:1 --message-size fixed:1", "choose sizes from 2"),
         ("127.0.0.1:1 --message-size uniform:9-3", "messages of 9 to 3 B can't be made"),
-        ("127.0.0.1:1 --connections 0", "0 is no number of connections"),
-        ("127.0.0.1:1 --depth 0", "0 is no number of depth"),
-        ("127.0.0.1:1 --threads 9 --connections 8", "9 threads have nothing to do"),
+        ("127.0.0.1:1 --connections 0", "`0` is no count from 1 to 1000000"),
+        ("127.0.0.1:1 --depth 0", "`0` is no count from 1 to 1000000"),
+        ("127.0.0.1:1 --threads 9 --connections 8", "9 --threads have nothing to do with 8 --connections"),
         ("127.0.0.1:1 --connections 900000", "open files leave room for"),
         ("127.0.0.1:1 --slo 5ms", "write one such as p99=5ms"),
         ("127.0.0.1:1 --find-max-rate", "--slo"),
         ("127.0.0.1:1 --duration 0", "write a time above 0"),
-        ("127.0.0.1:1 --messages-per-connection 0", "choose at least one"),
+        ("127.0.0.1:1 --messages-per-connection 0", "`0` is no count from 1 to"),
         ("127.0.0.1:1 --framing raw", "[possible values: line, length]"),
         ("127.0.0.1:1 --expect all", "[possible values: echo, counter, counter-en, ack, any, greeted]"),
         ("merge", "<FILE>"),

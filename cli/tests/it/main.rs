@@ -7,9 +7,11 @@
 mod baseline;
 mod client;
 mod compare;
+mod compare_ends;
 mod descriptors;
 mod limits;
 mod load;
+mod load_values;
 mod log;
 mod process;
 mod pseudoterminal;

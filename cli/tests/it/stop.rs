@@ -1,6 +1,7 @@
 //! How a server ends: by a signal, by a second one, and with which code.
 
 use std::fs;
+use std::io::Read;
 use std::net::TcpListener;
 use std::process::Stdio;
 use std::thread;
@@ -87,7 +88,8 @@ fn two_signals_at_once_do_not_cost_a_load_what_it_has_measured() {
     let flags =
         ["load", &address, "--expect", "any", "--connections", "1", "--duration", "1h", "--json", "-"];
     let mut load = Process::start(&mut anyloop(&flags));
-    let client = listener.accept().unwrap();
+    let (mut client, _) = listener.accept().unwrap();
+    client.read_exact(&mut [0]).unwrap(); // it has begun
     signal_twice_at_once(&load);
     assert_eq!(load.line(), "{\n");
     drop(client);

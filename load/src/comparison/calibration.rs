@@ -20,7 +20,7 @@ use super::lineup::Lineup;
 use super::progress::Stage;
 use super::runner::Runner;
 use super::sample::{bad_replies, broken_connections};
-use super::settings::Settings;
+use super::settings::{Candidate, Settings};
 
 /// How long each candidate is loaded to see what it can do.
 pub(super) const SLOT: Slot =
@@ -35,7 +35,7 @@ const EASY: f64 = 0.5;
 
 /// The work of the calibration.
 pub(super) fn work(settings: &Settings) -> Work {
-    let all = settings.candidates.len() + 1;
+    let all = settings.candidates.iter().filter(|one| one.unavailable.is_none()).count() + 1;
     Work { starts: all, measurements: all, memories: 0 }
 }
 
@@ -47,7 +47,13 @@ impl Runner<'_> {
         let mut able = Vec::new();
         let mut costs = Vec::new();
         let is_needed = self.settings.closed_loops.is_empty();
-        for (index, candidate) in candidates.iter().enumerate().filter(|_| is_needed) {
+        for candidate in candidates {
+            if let Some(why) = &candidate.unavailable {
+                self.note(format!("{} is not available here: {why}", candidate.name));
+            }
+        }
+        let is_measured = |candidate: &Candidate| is_needed && candidate.unavailable.is_none();
+        for (index, candidate) in candidates.iter().enumerate().filter(|(_, one)| is_measured(one)) {
             let connections = candidate.max_connections.unwrap_or(usize::MAX).min(self.settings.clients);
             let shape =
                 Shape { name: format!("{connections} × 1"), connections, depth: 1, ..Shape::default() };

@@ -29,7 +29,8 @@ pub(super) const RATES: usize = 5;
 const AGAIN: &str = " (again)";
 
 impl Lineup {
-    /// Who is measured, if these candidates have failed already, and `rate` is offered to all.
+    /// Who is measured, if these candidates have failed already, and `rate` is offered to all. Who can't run on
+    /// this machine is listed, and nothing else.
     ///
     /// The reference is the first that can hold the connections of the main loads, and runs a second time as
     /// its own control. Who can hold fewer is measured with one connection, and beside it the reference and
@@ -37,7 +38,7 @@ impl Lineup {
     pub(super) fn new(settings: &Settings, failed: &[Option<String>], rate: f64) -> Self {
         let candidates = &settings.candidates;
         let has_failed = |index: usize| failed.get(index).is_some_and(Option::is_some);
-        let stands = |index: &usize| !has_failed(*index);
+        let stands = |index: &usize| !has_failed(*index) && candidates[*index].unavailable.is_none();
         let can_hold = |index: &usize| holds(candidates[*index].max_connections, settings.clients);
         let standing: Vec<usize> = (0..candidates.len()).filter(stands).collect();
         let reference = standing.iter().copied().find(can_hold).or(standing.first().copied());
@@ -64,7 +65,8 @@ impl Lineup {
         let runs = |shape: &Shape| {
             let is_single = shape.connections == 1 && settings.clients != 1;
             let wanted = is_single == is_limited || (is_single && is_reference);
-            wanted && subject.failed.is_none() && holds(max_connections, shape.connections)
+            let stands = subject.failed.is_none() && subject.unavailable.is_none();
+            wanted && stands && holds(max_connections, shape.connections)
         };
         let shapes = (0..self.shapes.len()).filter(|&index| runs(&self.shapes[index])).collect();
         self.subjects.push(subject);
@@ -161,6 +163,7 @@ fn subject(candidate: &Candidate) -> Subject {
         control_of: None,
         by_hand: candidate.by_hand.clone(),
         failed: None,
+        unavailable: candidate.unavailable.clone(),
     }
 }
 

@@ -18,8 +18,8 @@ mod sweeps;
 use serde::{Deserialize, Serialize};
 
 pub use progress::{Event, Stage, Step};
-pub use runner::compare;
-pub use settings::{Candidate, Settings, Tier};
+pub use runner::{compare, planned};
+pub use settings::{Candidate, MOST_ROUNDS, Settings, Tier};
 
 /// What a comparison has shown.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -85,6 +85,9 @@ pub struct Subject {
     pub by_hand: Option<ByHand>,
     /// Why it was not measured, or not to the end.
     pub failed: Option<String>,
+    /// Why it can't run on this machine. That is no failure of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unavailable: Option<String>,
 }
 
 /// A server that was written by hand, to measure backends against. It is not ranked among them.

@@ -38,6 +38,14 @@ pub fn compare(
     Ok(Runner::new(settings, &mut Machine::new(stop), tell).run())
 }
 
+/// What can be told of a comparison before anything is measured: where and how it will be made, of whom, and under
+/// which loads. A rate that is yet to be found out is none of them.
+pub fn planned(settings: &Settings) -> Comparison {
+    let Lineup { subjects, mut shapes, .. } = Lineup::new(settings, &[], settings.rate.unwrap_or(1.0));
+    shapes.retain(|shape| shape.rate == settings.rate || shape.rate.is_none());
+    Comparison { conditions: conditions(settings), subjects, shapes, ..Comparison::default() }
+}
+
 pub(super) struct Runner<'a> {
     pub(super) settings: &'a Settings,
     pub(super) laboratory: &'a mut dyn Laboratory,
@@ -76,30 +84,13 @@ impl<'a> Runner<'a> {
 
     pub(super) fn run(mut self) -> Comparison {
         let begin = self.laboratory.now();
-        let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        self.comparison.conditions = self.conditions(started.unwrap_or_default().as_secs());
+        self.comparison.conditions = conditions(self.settings);
         self.calibrate();
         self.rounds();
         self.sweeps();
         self.comparison.interrupted = self.laboratory.is_stopped();
         self.comparison.conditions.seconds = self.laboratory.now().saturating_sub(begin).as_secs_f64();
         self.comparison
-    }
-
-    fn conditions(&self, started: u64) -> Conditions {
-        let settings = self.settings;
-        Conditions {
-            command: settings.command.clone(),
-            started,
-            seconds: 0.0,
-            seed: settings.seed,
-            rounds: settings.rounds(),
-            tier: settings.tier.name().to_owned(),
-            handler: settings.handler.clone(),
-            message_size: settings.sizes.to_string(),
-            slo: settings.slo.map(|slo| slo.limit_in_microseconds()),
-            machine: machine::facts(),
-        }
     }
 
     /// Makes the slots as long as the time allows in which nothing has been spent but `first`.
@@ -253,6 +244,22 @@ impl<'a> Runner<'a> {
         let now = self.laboratory.now();
         let (load, left) = (load.to_owned(), self.clock.left(now));
         (self.tell)(&Event::Step(Step { stage, subject, load, round, slot, passed: now, left }));
+    }
+}
+
+fn conditions(settings: &Settings) -> Conditions {
+    let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Conditions {
+        command: settings.command.clone(),
+        started: started.unwrap_or_default().as_secs(),
+        seconds: 0.0,
+        seed: settings.seed,
+        rounds: settings.rounds(),
+        tier: settings.tier.name().to_owned(),
+        handler: settings.handler.clone(),
+        message_size: settings.sizes.to_string(),
+        slo: settings.slo.map(|slo| slo.limit_in_microseconds()),
+        machine: machine::facts(),
     }
 }
 

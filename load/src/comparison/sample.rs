@@ -59,11 +59,12 @@ pub(super) fn bad_replies(measurement: &Measurement) -> Option<String> {
 /// replies at all.
 pub(super) fn broken_connections(measurement: &Measurement) -> Option<String> {
     let failures = &measurement.failures;
-    let what = match (failures.connect, failures.ended) {
-        (0, 0) if measurement.latency.count == 0 => "no replies came".to_owned(),
-        (0, 0) => return None,
-        (0, ended) => format!("the server ended {ended} connections"),
-        (refused, _) => format!("{refused} connections could not be made"),
+    let what = match (failures.connect, failures.ended, failures.unserved) {
+        (0, 0, 0) if measurement.latency.count == 0 => "no replies came".to_owned(),
+        (0, 0, 0) => return None,
+        (0, 0, unserved) => format!("{unserved} connections were never served"),
+        (0, ended, _) => format!("the server ended {ended} connections"),
+        (refused, ..) => format!("{refused} connections could not be made"),
     };
     Some(with_example(what, &failures.examples))
 }

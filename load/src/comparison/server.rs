@@ -1,5 +1,7 @@
 //! A server as a process of its own.
 
+mod lifetime;
+
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use super::settings::Candidate;
 
-/// A running server, which is ended when this is dropped, and waited for: that process, and no other.
+/// A running server, which is ended when this is dropped, and waited for: that process, and no other. On Linux it
+/// also ends with the thread that has started it, and so with this process, however that ends.
 #[derive(Debug)]
 pub(super) struct Server {
     child: Child,
@@ -53,6 +56,7 @@ impl Server {
                 command.env_remove(name);
             }
         }
+        lifetime::tie(&mut command);
         let mut child = command.spawn().map_err(|error| {
             io::Error::new(error.kind(), format!("its program can't be started: {error}"))
         })?;

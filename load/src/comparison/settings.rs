@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::ByHand;
 use crate::framing::Framing;
-use crate::plan::{Expect, Sizes};
+use crate::plan::{Expect, HIGHEST_RATE, Sizes};
 use crate::slo::Slo;
 
 /// What is to be compared, and how thoroughly.
@@ -61,6 +61,8 @@ pub struct Candidate {
     pub by_hand: Option<ByHand>,
     /// How many connections it can hold; `None` is any number.
     pub max_connections: Option<usize>,
+    /// Why it can't run on this machine, if it can't: then it is listed, and not started.
+    pub unavailable: Option<String>,
     /// The program that serves. It must listen on a free port of a loopback address, let in as many
     /// connections as [`Settings::most_connections`] says, and print the line `listening on ADDRESS:PORT`.
     pub program: PathBuf,
@@ -120,11 +122,8 @@ impl Tier {
     }
 }
 
-/// More messages per second than anything makes.
-const MOST_MESSAGES: f64 = 1e9;
-
 /// More rounds than anybody has the time for.
-const MOST_ROUNDS: usize = 10_000;
+pub const MOST_ROUNDS: usize = 10_000;
 
 /// The counts of idle connections with which memory is measured.
 pub(super) const IDLE: [usize; 4] = [0, 500, 1000, 2000];
@@ -191,6 +190,7 @@ impl Settings {
             () if self.rounds() == 0 => too_small("rounds"),
             () if self.rounds() > MOST_ROUNDS => Err(format!("there can be at most {MOST_ROUNDS} rounds")),
             () if self.clients == 0 || self.connections.contains(&0) => too_small("connections"),
+            () if self.sizes.check().is_err() => self.sizes.check(),
             () if self.closed_loops.iter().any(|&(connections, _)| connections == 0) => {
                 too_small("connections")
             }
@@ -198,8 +198,8 @@ impl Settings {
                 too_small("messages in flight")
             }
             () if self.threads == 0 => too_small("threads"),
-            () if self.rate.is_some_and(|rate| !(rate > 0.0 && rate <= MOST_MESSAGES)) => {
-                Err(format!("the offered rate must be above zero, and at most {MOST_MESSAGES} per second"))
+            () if self.rate.is_some_and(|rate| !(rate > 0.0 && rate <= HIGHEST_RATE)) => {
+                Err(format!("the offered rate must be above zero, and at most {HIGHEST_RATE} per second"))
             }
             () => Ok(()),
         }

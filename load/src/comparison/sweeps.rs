@@ -128,7 +128,7 @@ impl Runner<'_> {
                 None => return,
                 Some(Ok(measurement)) => {
                     let failures = &measurement.failures;
-                    (failures.connect.saturating_add(failures.ended), measurement.achieved_rate)
+                    (failures.connections(), measurement.achieved_rate)
                 }
                 Some(Err(_)) => (connections as u64, 0.0),
             };

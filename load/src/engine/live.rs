@@ -55,7 +55,7 @@ impl Live {
         }
         counts.replies.store(tally.verification.replies, Ordering::Relaxed);
         counts.bad.store(tally.verification.bad(), Ordering::Relaxed);
-        counts.failed.store(tally.failures.connect + tally.failures.ended, Ordering::Relaxed);
+        counts.failed.store(tally.failures.connections(), Ordering::Relaxed);
     }
 
     /// What all of them have left; of the percentiles, the largest.

@@ -102,6 +102,11 @@ impl Expect {
         }
     }
 
+    /// Whether a reply tells which message it answers.
+    pub(super) fn tells_message(self) -> bool {
+        matches!(self, Self::Echo | Self::Counter | Self::CounterEnglish)
+    }
+
     /// Takes the reply to the message of this sequence apart.
     #[inline]
     pub(super) fn read(self, line: &[u8], sequence: u32) -> Reply<'_> {

@@ -18,7 +18,7 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 pub use live::Progress;
-pub use probe::expectation;
+pub use probe::{expectation, reachable};
 
 use crate::account::host::Host;
 use crate::account::process::Account;
@@ -33,12 +33,17 @@ use crate::plan::{Pace, Plan};
 /// How often it is told how the run goes.
 const TELL: Duration = Duration::from_millis(100);
 
+/// How long a server may take to close the connections when no more messages come: one that waits for its client to
+/// close first takes all of it. And how long if the run was interrupted.
+const LEAVING: Duration = Duration::from_secs(1);
+const HASTE: Duration = Duration::from_millis(200);
+
 /// Makes the load of a plan, and measures. `stop` ends it early, with what there is by then; `tell` is called
 /// several times in a second, with how it goes.
 ///
 /// # Errors
-/// If the plan can't be carried out (`InvalidInput`), if not one connection can be made, or if the system has
-/// no threads or descriptors left.
+/// If the plan can't be carried out (`InvalidInput`), if not one connection can be made, if `stop` was set before
+/// all were made (`Interrupted`), or if the system has no threads or descriptors left.
 pub fn run(plan: &Plan, stop: &AtomicBool, tell: &dyn Fn(Progress)) -> io::Result<Measurement> {
     plan.check().map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
     let live = Live::new(plan.threads);
@@ -56,27 +61,24 @@ pub fn run(plan: &Plan, stop: &AtomicBool, tell: &dyn Fn(Progress)) -> io::Resul
 fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress)) -> io::Result<Measurement> {
     let (workers, connections) = connect(plan, stop, live)?;
     let start = Instant::now();
-    let (mut tally, measured, observed) = thread::scope(|scope| {
+    let ((mut tally, measured), observed) = thread::scope(|scope| {
         let workers: Vec<_> =
             workers.into_iter().map(|worker| scope.spawn(move || worker.load(start))).collect();
         let at_work = || workers.iter().any(|worker| !worker.is_finished());
         let observed = observe(plan, start, &at_work, live, tell);
-        let (mut tally, mut measured) = (Tally::new(), Duration::ZERO);
-        for worker in workers {
-            // Until here the connections were open: what the server's threads did is lost when they end with
-            // their client.
-            let (worker, its_time) = join(worker)?;
-            tally.add(worker.into_tally());
-            measured = measured.max(its_time);
-        }
-        Ok::<_, io::Error>((tally, measured, observed))
+        // Until here the connections were open: what the server's threads did is lost when they end with their
+        // client.
+        let workers = workers.into_iter().map(join).collect::<io::Result<Vec<_>>>()?;
+        Ok::<_, io::Error>((leave(workers, stop)?, observed))
     })?;
+    let interrupted = stop.load(Ordering::Relaxed);
     let seconds = measured.as_secs_f64();
     let rate = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
     Ok(Measurement {
         load: plan.to_string(),
         seconds,
-        interrupted: stop.load(Ordering::Relaxed),
+        interrupted,
+        cut_short: !interrupted && measured < plan.duration,
         connections,
         // Where connections are made anew all the time, they don't keep so many in flight.
         in_flight_limit: plan.messages_per_connection.map_or(connections * plan.depth, |_| 0),
@@ -90,6 +92,7 @@ fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress))
         verification: tally.verification,
         failures: tally.failures,
         generator_busy: if seconds > 0.0 { tally.busy.as_secs_f64() / seconds } else { 0.0 },
+        server_ended: plan.server.is_some() && observed.usage.is_none(),
         server: observed.usage,
         steal: observed.steal,
     })
@@ -112,12 +115,34 @@ fn connect<'a>(plan: &'a Plan, stop: &'a AtomicBool, live: &'a Live) -> io::Resu
             workers.push(worker);
             connections += standing;
         }
-        if connections == 0 && !stop.load(Ordering::Relaxed) {
+        if stop.load(Ordering::Relaxed) {
+            return Err(interrupted());
+        }
+        if connections == 0 {
             let why = workers.iter().find_map(Worker::first_failure).unwrap_or("the time was up");
             return Err(io::Error::other(format!("can't connect to {}: {why}", plan.address)));
         }
         Ok((workers, connections))
     })
+}
+
+/// Ends the connections of all workers. Tells what they have counted, and for how long they have measured.
+fn leave(mut workers: Vec<(Worker<'_>, Duration)>, stop: &AtomicBool) -> io::Result<(Tally, Duration)> {
+    workers.iter_mut().for_each(|(worker, _)| worker.begin_to_leave());
+    let patience = if stop.load(Ordering::Relaxed) { HASTE } else { LEAVING };
+    let end = Instant::now() + patience;
+    let (mut tally, mut measured) = (Tally::new(), Duration::ZERO);
+    for (mut worker, its_time) in workers {
+        worker.leave_until(end)?;
+        tally.add(worker.into_tally());
+        measured = measured.max(its_time);
+    }
+    Ok((tally, measured))
+}
+
+/// What is said where nothing was measured yet.
+fn interrupted() -> io::Error {
+    io::Error::new(io::ErrorKind::Interrupted, "interrupted before anything was measured")
 }
 
 fn join<T>(thread: ScopedJoinHandle<'_, io::Result<T>>) -> io::Result<T> {

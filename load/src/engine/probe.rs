@@ -1,39 +1,66 @@
-//! What a server says, found out by asking it.
+//! What a server says, found out by asking it, and where it is.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::engine::interrupted;
 use crate::engine::message::{Reply, Text};
+use crate::engine::sources;
+use crate::engine::tally::beginning;
+use crate::engine::worker::CONNECT_TIMEOUT;
 use crate::framing::{Framing, Replies};
 use crate::plan::Expect;
 
 /// How long the server may take for its greeting and one reply.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether to stop.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// The length of the message that asks, in bytes.
 const LENGTH: usize = 31;
 
-/// Finds out what the replies of a server should be: sends it one message, and looks at what it says.
+/// The first of a server's addresses at which it lets a client in. `stop` ends the search.
+///
+/// # Errors
+/// If there is none: what each of them said. `Interrupted` if `stop` was set.
+pub fn reachable(addresses: &[SocketAddr], stop: &AtomicBool) -> io::Result<SocketAddr> {
+    let mut failures = Vec::new();
+    for &address in addresses {
+        match connect(address, stop) {
+            Ok(_) => return Ok(address),
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
+    Err(io::Error::other(failures.join("; ")))
+}
+
+/// Finds out what the replies of a server should be: sends it one message, and looks at what it says. `stop` ends
+/// the wait for that.
 ///
 /// # Errors
 /// If it can't be reached, refuses, says nothing, or says what none of the handlers would: what it said, and
-/// what to do then.
-pub fn expectation(address: SocketAddr, framing: Framing) -> io::Result<Expect> {
-    let mut socket = TcpStream::connect(address)
-        .map_err(|error| io::Error::new(error.kind(), format!("can't connect to {address}: {error}")))?;
-    socket.set_read_timeout(Some(TIMEOUT))?;
+/// what to do then. `Interrupted` if `stop` was set.
+pub fn expectation(address: SocketAddr, framing: Framing, stop: &AtomicBool) -> io::Result<Expect> {
+    let mut socket = connect(address, stop)?;
     let text = Text::new(LENGTH);
     socket.write_all(&framing.message(&text.payload(0, 0, LENGTH)))?;
-    let mut replies = framing.replies(socket);
-    let first = next(&mut replies, framing, "nothing")?;
+    let mut replies = framing.replies(Patient { socket, stop, end: Instant::now() + TIMEOUT });
+    let mut next = |so_far: &str| next(&mut replies, framing, so_far, stop);
+    let first = next("nothing")?;
     if text.is(&first, 0, 0, LENGTH) {
         return Ok(Expect::Echo);
     }
     let greets = |expect: &Expect| expect.greeting() == Some(&*first);
     let expect = [Expect::Counter, Expect::CounterEnglish, Expect::Ack].into_iter().find(greets);
     let Some(expect) = expect else { return Err(unknown(&first)) };
-    let second = next(&mut replies, framing, "only a greeting")?;
+    let second = next("only a greeting")?;
     match expect.read(&second, 0) {
         Reply::Says(message) if text.is(message, 0, 0, LENGTH) => Ok(expect),
         Reply::Right => Ok(expect),
@@ -42,8 +69,16 @@ pub fn expectation(address: SocketAddr, framing: Framing) -> io::Result<Expect> 
 }
 
 /// Waits for a reply.
-fn next(replies: &mut Replies<impl Read>, framing: Framing, so_far: &str) -> io::Result<Vec<u8>> {
+fn next(
+    replies: &mut Replies<impl Read>,
+    framing: Framing,
+    so_far: &str,
+    stop: &AtomicBool,
+) -> io::Result<Vec<u8>> {
     replies.next().map_err(|_| {
+        if stop.load(Ordering::Relaxed) {
+            return interrupted();
+        }
         io::Error::other(format!(
             "the server says {so_far} to a message within {TIMEOUT:?}; is it one that answers in the framing \
              `{}`? If it does so in its own way, say --expect any",
@@ -53,12 +88,68 @@ fn next(replies: &mut Replies<impl Read>, framing: Framing, so_far: &str) -> io:
 }
 
 fn unknown(said: &[u8]) -> io::Error {
-    let said = said[..said.len().min(60)].escape_ascii();
-    if said.to_string().starts_with("ERR ") {
+    let said = beginning(said);
+    if said.starts_with("ERR ") {
         return io::Error::other(format!("the server refuses: {said}"));
     }
     io::Error::other(format!(
         "the server says `{said}`, which is neither the message nor what a built-in handler says; if any reply \
          is a good one, say --expect any, and --expect greeted if that was a greeting"
     ))
+}
+
+/// Connects, and goes on waiting for that only as long as nobody says stop.
+fn connect(address: SocketAddr, stop: &AtomicBool) -> io::Result<TcpStream> {
+    let failed =
+        |error: io::Error| io::Error::new(error.kind(), format!("can't connect to {address}: {error}"));
+    let (socket, mut connected) = sources::connect(address, 0).map_err(failed)?;
+    let end = Instant::now() + CONNECT_TIMEOUT;
+    while !connected {
+        if stop.load(Ordering::Relaxed) {
+            return Err(interrupted());
+        }
+        if Instant::now() >= end {
+            let seconds = CONNECT_TIMEOUT.as_secs();
+            return Err(failed(io::Error::new(ErrorKind::TimedOut, format!("no answer within {seconds} s"))));
+        }
+        connected = is_writable(&socket).map_err(failed)?;
+    }
+    if let Some(error) = socket.take_error()? {
+        return Err(failed(error));
+    }
+    socket.set_nonblocking(false)?;
+    socket.set_read_timeout(Some(LOOK))?;
+    Ok(socket)
+}
+
+/// Whether connecting has come to an end, well or not; waits a moment for it.
+fn is_writable(socket: &TcpStream) -> io::Result<bool> {
+    let mut polled = [PollFd::new(socket, PollFlags::OUT)];
+    let moment = Timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
+    match poll(&mut polled, Some(&moment)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What a server says, waited for until the end of the time, or until somebody says stop.
+struct Patient<'a> {
+    socket: TcpStream,
+    stop: &'a AtomicBool,
+    end: Instant,
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.socket.read(buffer) {
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                read => return read,
+            }
+            if self.stop.load(Ordering::Relaxed) || Instant::now() >= self.end {
+                return Err(ErrorKind::TimedOut.into());
+            }
+        }
+    }
 }

@@ -7,7 +7,7 @@ use memchr::memchr;
 
 use super::client::{Client, Sent};
 use crate::engine::message::Text;
-use crate::engine::tally::Tally;
+use crate::engine::tally::{Tally, beginning};
 use crate::framing::LONGEST_REPLY;
 use crate::plan::Expect;
 
@@ -24,6 +24,7 @@ impl Client {
         tally: &mut Tally,
         answered: impl FnMut(&mut Tally, Sent),
     ) -> io::Result<()> {
+        self.is_served = true;
         match self.codec.take() {
             None => self.lines(bytes, text, expect, tally, answered),
             Some(mut codec) => {
@@ -47,11 +48,11 @@ impl Client {
             let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
             bytes = rest;
             if self.partial.is_empty() {
-                self.reply(line, text, expect, tally, &mut answered)?;
+                self.reply(without_return(line), text, expect, tally, &mut answered)?;
             } else {
                 let mut whole = std::mem::take(&mut self.partial);
                 whole.extend_from_slice(line);
-                self.reply(&whole, text, expect, tally, &mut answered)?;
+                self.reply(without_return(&whole), text, expect, tally, &mut answered)?;
                 whole.clear();
                 self.partial = whole;
             }
@@ -89,8 +90,7 @@ impl Client {
                     done += used;
                 }
                 Decoded::Broken(error) => {
-                    let rest = &input[done..];
-                    let rest = rest[..rest.len().min(60)].escape_ascii();
+                    let rest = beginning(&input[done..]);
                     return Err(io::Error::other(format!("the server says `{rest}`: {error}")));
                 }
             }
@@ -103,4 +103,10 @@ impl Client {
         self.partial = partial;
         Ok(())
     }
+}
+
+/// A line without the carriage return that some servers put before the line end.
+#[inline]
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }

@@ -77,10 +77,15 @@ impl Tally {
 
     /// Tells of a reply that is not as it should be.
     pub(super) fn bad(&mut self, what: &str, connection: u32, sequence: u32, line: &[u8]) {
+        self.example(|| {
+            format!("{what}: connection {connection}, message {sequence}: `{}`", beginning(line))
+        });
+    }
+
+    /// Tells of something that is not as it should be.
+    pub(super) fn example(&mut self, text: impl FnOnce() -> String) {
         if self.verification.examples.len() < EXAMPLES {
-            let line = line[..line.len().min(60)].escape_ascii();
-            let text = format!("{what}: connection {connection}, message {sequence}: `{line}`");
-            self.verification.examples.push(text);
+            self.verification.examples.push(text());
         }
     }
 
@@ -111,6 +116,11 @@ impl Tally {
     }
 }
 
+/// The beginning of what was said, fit to be shown.
+pub(super) fn beginning(said: &[u8]) -> String {
+    said[..said.len().min(60)].escape_ascii().to_string()
+}
+
 impl Verification {
     pub(crate) fn add(&mut self, other: Self) {
         self.replies += other.replies;
@@ -119,6 +129,7 @@ impl Verification {
         self.reordered += other.reordered;
         self.foreign += other.foreign;
         self.wrong += other.wrong;
+        self.extra += other.extra;
         self.examples.extend(other.examples);
         self.examples.truncate(EXAMPLES);
     }
@@ -128,6 +139,7 @@ impl Failures {
     pub(crate) fn add(&mut self, other: Self) {
         self.connect += other.connect;
         self.ended += other.ended;
+        self.unserved += other.unserved;
         self.unanswered += other.unanswered;
         self.examples.extend(other.examples);
         self.examples.truncate(EXAMPLES);

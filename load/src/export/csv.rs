@@ -15,7 +15,7 @@ pub fn csv(measurements: &[Measurement]) -> String {
         let _ = write!(text, ",{kind}_max");
     }
     text.push_str(
-        ",dropped,replies,lost,doubled,reordered,foreign,wrong,connect_failures,ended,unanswered\n",
+        ",dropped,replies,lost,doubled,reordered,foreign,wrong,extra,connect_failures,ended,unserved,unanswered\n",
     );
     for measurement in measurements {
         let offered = measurement.offered_rate.map_or_else(String::new, |rate| rate.to_string());
@@ -38,8 +38,10 @@ pub fn csv(measurements: &[Measurement]) -> String {
             verification.reordered,
             verification.foreign,
             verification.wrong,
+            verification.extra,
             failures.connect,
             failures.ended,
+            failures.unserved,
             failures.unanswered,
         ] {
             let _ = write!(text, ",{count}");

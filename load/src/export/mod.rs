@@ -28,6 +28,7 @@ pub fn merge(measurements: &[Measurement]) -> Option<Measurement> {
         load: loads.join(" + "),
         seconds: most(|measurement| measurement.seconds),
         interrupted: measurements.iter().any(|measurement| measurement.interrupted),
+        cut_short: measurements.iter().any(|measurement| measurement.cut_short),
         connections: measurements.iter().map(|measurement| measurement.connections).sum(),
         in_flight_limit: measurements.iter().map(|measurement| measurement.in_flight_limit).sum(),
         offered_rate: open.then(|| sum(|measurement| measurement.offered_rate.unwrap_or(0.0))),
@@ -41,6 +42,7 @@ pub fn merge(measurements: &[Measurement]) -> Option<Measurement> {
         failures,
         generator_busy: most(|measurement| measurement.generator_busy),
         server: if measurements.len() == 1 { first.server } else { None },
+        server_ended: measurements.iter().any(|measurement| measurement.server_ended),
         steal: most(|measurement| measurement.steal),
     })
 }

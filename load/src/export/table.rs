@@ -3,14 +3,18 @@
 use std::fmt::Write;
 
 use crate::distribution::{Distribution, PERCENTILES};
-use crate::measurement::Measurement;
+use crate::measurement::{Failures, Measurement};
 
 /// A measurement as a table for a terminal, at most 100 columns wide.
 pub fn table(measurement: &Measurement) -> String {
     let mut text = String::new();
     let m = measurement;
-    let interrupted = if m.interrupted { "  (interrupted)" } else { "" };
-    let _ = writeln!(text, "{}; {:.1} s measured{interrupted}\n", m.load, m.seconds);
+    let end = match (m.interrupted, m.cut_short) {
+        (true, _) => "  (interrupted)",
+        (_, true) => "  (cut short: no connection was left)",
+        _ => "",
+    };
+    let _ = writeln!(text, "{}; {:.1} s measured{end}\n", m.load, m.seconds);
     let _ = match m.offered_rate {
         Some(offered) => writeln!(
             text,
@@ -73,6 +77,9 @@ fn server(m: &Measurement, text: &mut String) {
              context switches"
         );
     }
+    if m.server_ended {
+        text.push_str("server   its process ended before the end of the run: what it used is not known\n");
+    }
 }
 
 fn checks(m: &Measurement, text: &mut String) {
@@ -92,26 +99,41 @@ fn checks(m: &Measurement, text: &mut String) {
 }
 
 fn verification(m: &Measurement, text: &mut String) {
-    let v = &m.verification;
-    if v.bad() == 0 {
-        let _ = writeln!(text, "replies  {} verified, all as they should be", v.replies);
-    } else {
-        let _ = writeln!(
+    let (v, f) = (&m.verification, &m.failures);
+    let _ = match (v.bad(), f.connections()) {
+        (0, 0) if v.replies > 0 => writeln!(text, "replies  {} verified, all as they should be", v.replies),
+        (0, _) => {
+            let Failures { unanswered, .. } = f;
+            writeln!(
+                text,
+                "replies  {} verified, none of them bad; {unanswered} messages unanswered",
+                v.replies
+            )
+        }
+        _ => writeln!(
             text,
-            "replies  VERIFICATION FAILED: of {}, {} lost, {} doubled, {} reordered, {} foreign, {} wrong",
-            v.replies, v.lost, v.doubled, v.reordered, v.foreign, v.wrong
-        );
-    }
+            "replies  VERIFICATION FAILED: of {}, {} lost, {} doubled, {} reordered, {} foreign, {} wrong, {} not \
+             asked for",
+            v.replies, v.lost, v.doubled, v.reordered, v.foreign, v.wrong, v.extra
+        ),
+    };
     for example in &v.examples {
         let _ = writeln!(text, "         {example}");
     }
-    let f = &m.failures;
-    if f.connect + f.ended > 0 {
-        let _ = writeln!(
-            text,
-            "failed   {} connections could not be made, {} were ended by the server with {} messages unanswered",
-            f.connect, f.ended, f.unanswered
+    if v.extra > 0 {
+        text.push_str(
+            "         Does the server greet, greet in several lines, or say several lines for a message? Then \
+             each\n         reply may have been taken for another's; --expect says what it should say.\n",
         );
+    }
+    for (count, what) in [
+        (f.connect, "could not be made"),
+        (f.ended, "ended early"),
+        (f.unserved, "were made and never served; they may have waited in the server's backlog"),
+    ] {
+        if count > 0 {
+            let _ = writeln!(text, "failed   {count} connections {what}");
+        }
     }
     for example in &f.examples {
         let _ = writeln!(text, "         {example}");

@@ -13,6 +13,7 @@ fn measurement(latencies: &[u64]) -> Measurement {
         load: "2 connections, depth 1, 100/s, 32 B".into(),
         seconds: 2.0,
         interrupted: false,
+        cut_short: false,
         connections: 2,
         in_flight_limit: 2,
         offered_rate: Some(100.0),
@@ -26,6 +27,7 @@ fn measurement(latencies: &[u64]) -> Measurement {
         failures: Failures::default(),
         generator_busy: 0.1,
         server: Some(Usage { user_seconds: 0.0002, system_seconds: 0.0008, context_switches: 400 }),
+        server_ended: false,
         steal: 0.0,
     }
 }
@@ -92,5 +94,24 @@ fn a_table_tells_of_what_is_bad() {
     measurement.failures.ended = 1;
     let text = table(&measurement);
     assert!(text.contains("VERIFICATION FAILED: of 200, 3 lost"));
-    assert!(text.contains("1 were ended by the server"));
+    assert!(text.contains("failed   1 connections ended early"));
+}
+
+#[test]
+fn a_table_never_says_that_all_is_well_where_something_failed() {
+    let well = |text: &str| text.contains("all as they should be");
+    assert!(well(&table(&measurement(&[1]))));
+    let failures = [
+        Failures { connect: 1, ..Failures::default() },
+        Failures { ended: 1, unanswered: 512, ..Failures::default() },
+        Failures { unserved: 2, unanswered: 2, ..Failures::default() },
+    ];
+    for failures in failures {
+        let unanswered = failures.unanswered;
+        let text = table(&Measurement { failures, ..measurement(&[1]) });
+        assert!(!well(&text) && text.contains(&format!("{unanswered} messages unanswered")), "{text}");
+        assert_eq!(text.lines().filter(|line| line.starts_with("failed ")).count(), 1, "{text}");
+    }
+    let none = Verification::default();
+    assert!(!well(&table(&Measurement { verification: none, ..measurement(&[]) })));
 }

@@ -18,6 +18,9 @@ pub(super) fn sentences(comparison: &Comparison, assessment: &Assessment) -> Vec
     for (subject, why) in &assessment.failed {
         sentences.push(format!("{} FAILED and is not ranked: {why}.", name(comparison, *subject)));
     }
+    for (subject, why) in &assessment.unavailable {
+        sentences.push(format!("{} is not available here: {why}.", name(comparison, *subject)));
+    }
     sentences.extend(doubts(comparison, assessment));
     sentences
 }

@@ -75,7 +75,9 @@ pub(super) fn conditions(comparison: &Comparison) -> Vec<(String, String)> {
 }
 
 fn header(page: &mut String, comparison: &Comparison) {
-    let is_backend = |subject: &&Subject| subject.control_of.is_none() && subject.by_hand.is_none();
+    let is_backend = |subject: &&Subject| {
+        subject.control_of.is_none() && subject.by_hand.is_none() && subject.unavailable.is_none()
+    };
     let measured = comparison.subjects.iter().filter(is_backend).count();
     let loads = comparison.shapes.len();
     let _ = writeln!(
@@ -176,12 +178,14 @@ fn costs(page: &mut String, figures: &Figures) {
 }
 
 fn cells(page: &mut String, summary: &Summary, line: &Line) {
-    if let Some(why) = &line.failed {
+    if let Some(absent) = &line.absent {
         let columns = summary.metrics.len() + 1;
+        let class = if absent.is_failure { "text failed" } else { "text" };
         let _ = write!(
             page,
-            "<td class=\"text failed\" colspan=\"{columns}\"><strong>FAILED</strong>: {}</td>",
-            escape(why)
+            "<td class=\"{class}\" colspan=\"{columns}\"><strong>{}</strong>: {}</td>",
+            absent.what(),
+            escape(&absent.why)
         );
         return;
     }

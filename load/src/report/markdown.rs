@@ -28,8 +28,9 @@ pub fn to_markdown(comparison: &Comparison) -> String {
                 format!("{} ({})", line.name, line.remark)
             };
             let _ = write!(text, "| {} |", guard(&name));
-            if let Some(why) = &line.failed {
-                let _ = writeln!(text, "{} **FAILED**: {} |", " |".repeat(headings.len()), guard(why));
+            if let Some(absent) = &line.absent {
+                let (empty, what, why) = (" |".repeat(headings.len()), absent.what(), guard(&absent.why));
+                let _ = writeln!(text, "{empty} **{what}**: {why} |");
                 continue;
             }
             for cell in &line.cells {

@@ -22,10 +22,25 @@ pub(super) struct Line {
     pub(super) name: String,
     /// What else is to be known of it: that it is legacy, or the reference.
     pub(super) remark: String,
-    /// Why it failed; then it has no cells.
-    pub(super) failed: Option<String>,
+    /// Why it has no cells, if it was not measured.
+    pub(super) absent: Option<Absent>,
     /// One for each of the metrics.
     pub(super) cells: Vec<Cell>,
+}
+
+/// Why a subject has no results.
+pub(super) struct Absent {
+    /// Whether that is its own fault.
+    pub(super) is_failure: bool,
+    /// Why, in words.
+    pub(super) why: String,
+}
+
+impl Absent {
+    /// What became of the subject.
+    pub(super) fn what(&self) -> &'static str {
+        if self.is_failure { "FAILED" } else { "not available here" }
+    }
 }
 
 /// A result.
@@ -52,10 +67,13 @@ fn summary(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Su
     let metrics: Vec<Metric> = Metric::ALL.into_iter().filter(has).collect();
     let mut lines = Vec::new();
     for (index, subject) in comparison.subjects.iter().enumerate() {
-        let failed =
-            assessment.failed.iter().find(|(failed, _)| *failed == index).map(|(_, why)| why.clone());
+        let within = |list: &[(usize, String)], is_failure| {
+            let (_, why) = list.iter().find(|(of, _)| *of == index)?;
+            Some(Absent { is_failure, why: why.clone() })
+        };
+        let absent = within(&assessment.failed, true).or_else(|| within(&assessment.unavailable, false));
         let ran = assessed.rows.iter().any(|row| row.subject == index);
-        if subject.control_of.is_some() || (failed.is_none() && !ran) {
+        if subject.control_of.is_some() || (absent.is_none() && !ran) {
             continue;
         }
         let mut remarks = Vec::new();
@@ -65,13 +83,13 @@ fn summary(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Su
         if subject.legacy.is_some() {
             remarks.push("legacy");
         }
-        let cells = if failed.is_some() {
+        let cells = if absent.is_some() {
             Vec::new()
         } else {
             metrics.iter().map(|&metric| cell(assessment, shape, index, metric)).collect()
         };
         let (name, remark) = (subject.name.clone(), remarks.join(", "));
-        lines.push(Line { subject: index, name, remark, failed, cells });
+        lines.push(Line { subject: index, name, remark, absent, cells });
     }
     Summary { title: shape_title(comparison, shape), metrics, lines }
 }

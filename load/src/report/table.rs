@@ -88,12 +88,13 @@ fn layout(summary: &Summary, style: Style) -> Vec<Row> {
     }
     let mut laid = vec![Row { kind: Kind::Title, text: cut(&summary.title) }];
     for row in rows {
-        let failed = row.len() < count;
+        let absent = row.len() < count;
+        let failed = absent && row.last().is_some_and(|what| what.starts_with("FAILED"));
         let kind = if failed { Kind::Failed } else { Kind::Plain };
         let mut text = String::new();
         for (column, cell) in row.iter().enumerate().take(widths.len().max(KEPT)) {
             let width = widths.get(column).copied().unwrap_or(0);
-            let is_text = column == 0 || column == 2 || column == 3 || failed;
+            let is_text = column == 0 || column == 2 || column == 3 || absent;
             let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
             let gap = if column == 0 { "" } else { "  " };
             text += &if is_text { format!("{gap}{cell}{padding}") } else { format!("{gap}{padding}{cell}") };
@@ -127,8 +128,8 @@ fn costs(figures: &Figures, style: Style) -> Vec<Row> {
 fn columns(line: &Line) -> Vec<String> {
     let name =
         if line.remark.contains("legacy") { format!("{} (legacy)", line.name) } else { line.name.clone() };
-    if let Some(why) = &line.failed {
-        return vec![name, format!("FAILED: {why}")];
+    if let Some(absent) = &line.absent {
+        return vec![name, format!("{}: {}", absent.what(), absent.why)];
     }
     let mut columns = vec![name];
     for (index, cell) in line.cells.iter().enumerate() {
@@ -193,6 +194,35 @@ fn to_ascii(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::comparison::{Sample, Shape, Subject};
+    use crate::report::{to_html, to_markdown};
+
+    #[test]
+    fn who_can_not_run_here_is_told_and_has_not_failed() {
+        let subject = |name: &str, unavailable: Option<&str>| Subject {
+            name: name.to_owned(),
+            unavailable: unavailable.map(str::to_owned),
+            ..Subject::default()
+        };
+        let comparison = Comparison {
+            subjects: vec![subject("a", None), subject("ring", Some("no such kernel"))],
+            shapes: vec![Shape { name: "1 × 1".to_owned(), connections: 1, depth: 1, rate: None }],
+            samples: vec![Sample { cpu_user: 3.0, ..Sample::default() }],
+            ..Comparison::default()
+        };
+        let assessment = assess(&comparison);
+        assert_eq!((assessment.ranked, assessment.failed), (vec![0], Vec::new()));
+        let colour = Style { colour: true, unicode: true };
+        for text in [
+            to_table(&comparison, Style::default()),
+            to_table(&comparison, colour),
+            to_markdown(&comparison),
+            to_html(&comparison),
+        ] {
+            assert!(text.contains("not available here") && text.contains("no such kernel"), "{text}");
+            assert!(!text.contains("FAILED") && !text.contains("\x1b[31m"), "{text}");
+        }
+    }
 
     #[test]
     fn text_is_wrapped_and_cleaned() {

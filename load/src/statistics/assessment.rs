@@ -14,10 +14,12 @@ pub struct Assessment {
     pub reference: Option<usize>,
     /// The second run of the reference.
     pub control: Option<usize>,
-    /// Who is ranked: all but controls, servers that were written by hand, and those that failed.
+    /// Who is ranked: all but controls, servers that were written by hand, and those that failed or can't run here.
     pub ranked: Vec<usize>,
     /// Who failed, and why.
     pub failed: Vec<(usize, String)>,
+    /// Who can't run on this machine, and why.
+    pub unavailable: Vec<(usize, String)>,
     /// How many rounds were measured.
     pub rounds: usize,
     /// Rounds in which a measurement is doubtful by the headline metric.
@@ -74,9 +76,10 @@ pub fn assess(comparison: &Comparison) -> Assessment {
     let is_ranked = |&index: &usize| {
         let subject = &comparison.subjects[index];
         let is_backend = subject.control_of.is_none() && subject.by_hand.is_none();
-        is_backend && failed.iter().all(|(other, _)| *other != index)
+        is_backend && subject.unavailable.is_none() && failed.iter().all(|(other, _)| *other != index)
     };
-    let ranked: Vec<usize> = subjects.filter(is_ranked).collect();
+    let ranked: Vec<usize> = subjects.clone().filter(is_ranked).collect();
+    let unavailable = |index: usize| Some((index, comparison.subjects[index].unavailable.clone()?));
     let shapes: Vec<_> =
         (0..comparison.shapes.len()).map(|shape| shape_assessment(comparison, shape, &ranked)).collect();
     let ran =
@@ -97,6 +100,7 @@ pub fn assess(comparison: &Comparison) -> Assessment {
     Assessment {
         reference,
         control: reference.and_then(|reference| control_of(comparison, reference)),
+        unavailable: subjects.filter_map(unavailable).collect(),
         failed,
         rounds: comparison.samples.iter().map(|sample| sample.round + 1).max().unwrap_or(0),
         flagged_rounds,

@@ -12,7 +12,8 @@
 //!    bootstrap over rounds, or from Student's t where there are fewer than ten.
 //! 3. [`verdict`] decides: a difference counts only if the interval excludes 1 and the difference is larger
 //!    than what the reference shows against itself.
-//! 4. [`assessment`] does that for all subjects, loads and metrics; [`regression`] compares two comparisons.
+//! 4. [`assessment`] does that for all subjects, loads and metrics; [`regression`] compares two comparisons,
+//!    and [`gaps`] names what only one of them has.
 //!
 //! [`by_hand`] holds backends against the servers that were written by hand: figures, and no verdicts.
 //!
@@ -24,6 +25,7 @@
 pub mod assessment;
 pub mod by_hand;
 pub mod estimate;
+pub mod gaps;
 pub mod metric;
 pub mod regression;
 pub mod rounds;

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::assessment::{Assessment, Row, assess};
+use super::gaps::{Measured, measured};
 use super::metric::Metric;
-use crate::comparison::Comparison;
+use crate::comparison::{Comparison, Sample, Subject};
 
 /// By how much a subject has changed since a stored comparison.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,8 +42,8 @@ pub enum Refusal {
     Machine(Vec<(String, String, String)>),
     /// They did different work: this differs, with its values then and now.
     Work(String, String, String),
-    /// They have no subject and load in common that ran in both.
-    NothingInCommon,
+    /// No subject of the one was measured under the same load in the other: what each has.
+    NothingInCommon(Measured, Measured),
 }
 
 /// A fact with one of these words in its name may differ: what changes from day to day, and what a regression is
@@ -50,14 +51,40 @@ pub enum Refusal {
 const MAY_DIFFER: [&str; 9] =
     ["anyloop", "commit", "compiler", "date", "load", "pressure", "rustc", "steal", "version"];
 
+/// Whether a comparison that is yet to be made, [as it is planned](crate::comparison::planned), can be held against a
+/// stored one. Different machines are refused unless `even_so`.
+///
+/// # Errors
+/// Why it can't be.
+pub fn check(baseline: &Comparison, planned: &Comparison, even_so: bool) -> Result<(), Refusal> {
+    same_work(baseline, planned)?;
+    same_machine(baseline, planned, even_so)?;
+    let is_planned = |of: &Subject| planned.subjects.iter().any(|one| one.name == of.name);
+    let stands =
+        |index: usize| assess(baseline).ranked.contains(&index) && is_planned(&baseline.subjects[index]);
+    let in_common =
+        |sample: &Sample| planned.shapes.contains(&baseline.shapes[sample.shape]) && stands(sample.subject);
+    if baseline.samples.iter().any(in_common) {
+        return Ok(());
+    }
+    let names = planned.subjects.iter().filter(|one| one.control_of.is_none() && one.by_hand.is_none());
+    let planned = Measured {
+        subjects: names.map(|one| one.name.clone()).collect(),
+        loads: planned.shapes.iter().map(|shape| shape.name.clone()).collect(),
+    };
+    Err(Refusal::NothingInCommon(measured(baseline), planned))
+}
+
+fn same_machine(baseline: &Comparison, now: &Comparison, even_so: bool) -> Result<(), Refusal> {
+    let different = different_facts(baseline, now);
+    if different.is_empty() || even_so { Ok(()) } else { Err(Refusal::Machine(different)) }
+}
+
 /// How each subject has changed since a stored comparison, headline metric first. Different machines are
 /// refused unless `even_so`; different work always is.
 pub fn against(baseline: &Comparison, now: &Comparison, even_so: bool) -> Result<Vec<Change>, Refusal> {
     same_work(baseline, now)?;
-    let different = different_facts(baseline, now);
-    if !different.is_empty() && !even_so {
-        return Err(Refusal::Machine(different));
-    }
+    same_machine(baseline, now, even_so)?;
     let (then_assessed, now_assessed) = (assess(baseline), assess(now));
     let mut changes = Vec::new();
     for metric in Metric::ALL {
@@ -77,7 +104,10 @@ pub fn against(baseline: &Comparison, now: &Comparison, even_so: bool) -> Result
             }
         }
     }
-    if changes.is_empty() { Err(Refusal::NothingInCommon) } else { Ok(changes) }
+    if changes.is_empty() {
+        return Err(Refusal::NothingInCommon(measured(baseline), measured(now)));
+    }
+    Ok(changes)
 }
 
 /// Whether a subject has become worse by the headline metric: what an automatic check should stop at.
@@ -162,9 +192,11 @@ impl fmt::Display for Refusal {
             Self::Work(name, then, now) => {
                 write!(f, "the baseline did other work: its {name} was {then:?}, this one's is {now:?}")
             }
-            Self::NothingInCommon => {
-                f.write_str("the baseline has no subject that was measured under the same load as here")
-            }
+            Self::NothingInCommon(then, now) => write!(
+                f,
+                "the baseline has no backend that was measured under the same load as here: it has {then}, and \
+                 here it is {now}"
+            ),
         }
     }
 }
@@ -174,7 +206,7 @@ impl std::error::Error for Refusal {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison::{Conditions, Sample, Shape, Subject};
+    use crate::comparison::{Conditions, Shape};
 
     fn run(cpu: f64, cores: &str) -> Comparison {
         let control =
@@ -192,7 +224,7 @@ mod tests {
                 ..Conditions::default()
             },
             subjects: vec![Subject { name: "a".to_owned(), ..Subject::default() }, control],
-            shapes: vec![Shape::default()],
+            shapes: vec![Shape { name: "1 x 1".to_owned(), ..Shape::default() }],
             samples: (0..7).flat_map(|round| [sample(round, 0), sample(round, 1)]).collect(),
             ..Comparison::default()
         }
@@ -227,6 +259,27 @@ mod tests {
         assert!(matches!(against(&other, &run(10.0, "2"), true), Err(Refusal::Work(..))));
         other = run(10.0, "2");
         other.shapes[0].connections = 9;
-        assert_eq!(against(&other, &run(10.0, "2"), true), Err(Refusal::NothingInCommon));
+        let refusal = against(&other, &run(10.0, "2"), true).unwrap_err();
+        assert!(matches!(refusal, Refusal::NothingInCommon(..)), "{refusal}");
+    }
+
+    #[test]
+    fn what_can_not_be_held_against_a_baseline_is_known_before_it_is_measured() {
+        let baseline = run(10.0, "2");
+        let planned = Comparison { samples: Vec::new(), ..run(10.0, "2") };
+        assert_eq!(check(&baseline, &planned, false), Ok(()));
+        let other = Comparison { samples: Vec::new(), ..run(10.0, "64") };
+        assert!(matches!(check(&baseline, &other, false), Err(Refusal::Machine(_))));
+        assert_eq!(check(&baseline, &other, true), Ok(()));
+        let nobody = Comparison { subjects: vec![named("b")], ..planned.clone() };
+        let text = check(&baseline, &nobody, false).unwrap_err().to_string();
+        assert!(text.contains("it has a under 1 x 1, and here it is b under 1 x 1"), "{text}");
+        let empty = Comparison { samples: Vec::new(), ..run(10.0, "2") };
+        let text = check(&empty, &planned, false).unwrap_err().to_string();
+        assert!(text.contains("it has nothing"), "{text}");
+    }
+
+    fn named(name: &str) -> Subject {
+        Subject { name: name.to_owned(), ..Subject::default() }
     }
 }

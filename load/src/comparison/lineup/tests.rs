@@ -100,3 +100,13 @@ fn the_work_is_counted() {
     // Each of a and b: five rates, three counts of connections, three hostile shares, memory; one: a count.
     assert_eq!(lineup.pass(&settings), Work { starts: 4 + 4 + 1, measurements: 11 + 11 + 1, memories: 2 });
 }
+
+#[test]
+fn who_can_not_run_here_is_listed_and_runs_nothing() {
+    let mut settings = settings(&[("a", None), ("b", None)]);
+    settings.candidates[0].unavailable = Some("no such kernel".to_owned());
+    let lineup = Lineup::new(&settings, &[], 1.0);
+    assert_eq!(names(&lineup), ["b", "b (again)", "a"]);
+    assert_eq!(lineup.subjects[2].unavailable.as_deref(), Some("no such kernel"));
+    assert_eq!((lineup.subjects[2].failed.as_deref(), lineup.active()), (None, vec![0, 1]));
+}

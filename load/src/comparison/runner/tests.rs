@@ -305,3 +305,27 @@ fn closed_loops_take_no_calibration_and_no_curves() {
     let told = |event: &Event| matches!(event, Event::Note(note) if note.starts_with("3 servers, 2 loads, 7 rounds"));
     assert!(events.iter().any(told), "{events:?}");
 }
+
+#[test]
+fn who_can_not_run_here_is_told_and_never_started() {
+    for closed_loops in [Vec::new(), vec![(64, 1)]] {
+        let mut settings = Settings { closed_loops, ..settings(&["absent", "a"]) };
+        settings.candidates[0].unavailable = Some("no such kernel".to_owned());
+        let (comparison, events, _) = run(&settings, Fake::new());
+        let note = Event::Note("absent is not available here: no such kernel".to_owned());
+        assert_eq!(events.iter().filter(|event| **event == note).count(), 1);
+        assert!(comparison.subjects.iter().all(|subject| subject.failed.is_none()), "{comparison:?}");
+        assert!(comparison.samples.iter().all(|sample| sample.subject < 2) && !comparison.samples.is_empty());
+    }
+}
+
+#[test]
+fn what_is_planned_is_what_is_made() {
+    let settings = Settings { rate: Some(900.0), ..settings(&FIVE) };
+    let (planned, (made, ..)) = (planned(&settings), run(&settings, Fake::new()));
+    assert_eq!((&planned.subjects, &planned.shapes), (&made.subjects, &made.shapes));
+    let conditions = Conditions { seconds: 0.0, ..made.conditions };
+    assert_eq!(Conditions { started: conditions.started, ..planned.conditions }, conditions);
+    let unknown = Settings { rate: None, ..settings };
+    assert!(super::planned(&unknown).shapes.iter().all(|shape| shape.rate.is_none()));
+}

@@ -9,7 +9,7 @@ use crate::engine::client::Client;
 use crate::engine::sources::connect;
 
 /// How long making the connections may take, beside what the connect rate asks for.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(in crate::engine) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// So many are begun before those under way are seen to.
 const BATCH: usize = 64;
@@ -19,9 +19,12 @@ impl Worker<'_> {
     pub(in crate::engine) fn connect(&mut self) -> io::Result<usize> {
         let (start, count) = (Instant::now(), self.clients.len());
         let rate = self.plan.connect_rate.map(|rate| rate / self.plan.threads as f64);
-        let allowed = rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(count as f64 / rate));
+        let allowed = rate.map_or(Duration::ZERO, |rate| {
+            Duration::try_from_secs_f64(count as f64 / rate).unwrap_or(Duration::MAX)
+        });
         let mut next = 0;
-        while !self.stop.load(Ordering::Relaxed) && start.elapsed() < allowed + CONNECT_TIMEOUT {
+        while !self.stop.load(Ordering::Relaxed) && start.elapsed() < allowed.saturating_add(CONNECT_TIMEOUT)
+        {
             let due =
                 rate.map_or(count, |rate| count.min((start.elapsed().as_secs_f64() * rate) as usize + 1));
             let batch = next..due.min(next + BATCH);
@@ -34,7 +37,8 @@ impl Worker<'_> {
         }
         for place in 0..count {
             if self.clients[place].as_ref().is_some_and(|client| !client.connected) {
-                self.end(place, &io::ErrorKind::TimedOut.into());
+                let seconds = CONNECT_TIMEOUT.as_secs();
+                self.end(place, &io::Error::other(format!("nobody accepted it within {seconds} s")));
             }
         }
         Ok(self.clients.iter().flatten().count())
@@ -103,25 +107,47 @@ impl Worker<'_> {
         self.begin(place);
     }
 
-    /// A connection has failed.
+    /// A connection has failed, or has come to its end.
     pub(super) fn end(&mut self, place: usize, error: &io::Error) {
+        let now = self.now();
         let Some(client) = self.leave(place) else { return };
+        if self.leaving {
+            return;
+        }
         let number = client.number;
         if client.connected {
+            let (sent, unanswered) = (client.sent(), client.unanswered());
             self.tally.failures.ended += 1;
-            self.tally.failures.unanswered += client.unanswered();
-            let sent = client.sent();
-            self.tally.failure(|| format!("connection {number} ended after {sent} messages: {error}"));
+            self.tally.failures.unanswered += unanswered;
+            let began = self.window.0 != u64::MAX;
+            self.tally.failure(|| {
+                let when = match began {
+                    true => format!("{:.1} s after the start", now as f64 / 1e9),
+                    false => "before the start".to_owned(),
+                };
+                format!(
+                    "connection {number} ended {when}, after {sent} messages, {unanswered} of them unanswered: {}",
+                    reason(error)
+                )
+            });
         } else {
             self.tally.failures.connect += 1;
             self.tally.failure(|| format!("connection {number} can't be made: {error}"));
         }
     }
 
-    fn leave(&mut self, place: usize) -> Option<Client> {
+    pub(super) fn leave(&mut self, place: usize) -> Option<Client> {
         let client = self.clients[place].take()?;
         // Before the socket is closed: its number may be another's at once.
         self.poller.delete(&client.socket);
         Some(client)
+    }
+}
+
+/// Why a connection ended, in words.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "the server closed it".to_owned(),
+        _ => error.to_string(),
     }
 }

@@ -1,7 +1,10 @@
 //! One event loop of the generator, with its share of the connections.
 
 mod connecting;
+mod ending;
 mod sending;
+
+pub(super) use connecting::CONNECT_TIMEOUT;
 
 use std::collections::VecDeque;
 use std::io;
@@ -37,6 +40,8 @@ pub(super) struct Worker<'a> {
     epoch: Instant,
     /// Whether messages are sent: not while connecting, and not at the end, when replies may still come.
     loading: bool,
+    /// Whether the connections are being closed, so that nobody is missed who goes.
+    leaving: bool,
     /// What is measured: begin and end.
     window: (u64, u64),
     schedule: Option<Schedule>,
@@ -56,8 +61,8 @@ const MOST_WAITING: usize = 1 << 18;
 /// How often the loop looks at the clock and at the stop, whatever else happens.
 const TICK: Duration = Duration::from_millis(50);
 
-/// How long it waits for replies once it is told to stop.
-const HURRY: Duration = Duration::from_millis(500);
+/// For so many bytes of messages there is room from the start.
+const OUTPUT: usize = 1024 * 1024;
 
 /// How much is read at once, in bytes.
 const READ: usize = 64 * 1024;
@@ -85,12 +90,13 @@ impl<'a> Worker<'a> {
             random: fastrand::Rng::with_seed(plan.seed.wrapping_add(index as u64)),
             epoch: Instant::now(),
             loading: false,
+            leaving: false,
             window: (u64::MAX, u64::MAX),
             schedule: None,
             free: VecDeque::with_capacity(share),
             waiting: VecDeque::with_capacity(waiting),
             input: vec![0; READ],
-            output: Vec::with_capacity(plan.depth.min(1024) * longest),
+            output: Vec::with_capacity((plan.depth.min(1024) * longest).min(OUTPUT)),
             tally: Tally::new(),
         })
     }
@@ -133,28 +139,6 @@ impl<'a> Worker<'a> {
     /// What it has counted. Its connections are closed.
     pub(super) fn into_tally(self) -> Tally {
         self.tally
-    }
-
-    /// Waits for the replies that are on their way. What does not come is lost, unless the wait was cut short:
-    /// then nobody knows.
-    fn wait_for_replies(&mut self) -> io::Result<()> {
-        let begin = self.now();
-        while self.clients.iter().flatten().any(|client| client.in_flight() > 0) {
-            let waited = Duration::from_nanos(self.now().saturating_sub(begin));
-            if waited >= self.plan.patience {
-                break;
-            }
-            if waited >= HURRY && self.stop.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            self.turn(TICK)?;
-        }
-        let lost: u64 = self.clients.iter().flatten().map(Client::unanswered).sum();
-        self.tally.verification.lost += lost;
-        if lost > 0 {
-            self.tally.bad("lost", 0, 0, format!("{lost} replies never came").as_bytes());
-        }
-        Ok(())
     }
 
     /// Sees to what has happened; waits for it no longer than `wait`.

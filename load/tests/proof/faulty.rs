@@ -79,6 +79,11 @@ impl Replies {
         let _ = self.socket.write_all(&[line, b"\n"].concat());
     }
 
+    /// Says a part of a line.
+    pub(crate) fn say_part(&mut self, part: &[u8]) {
+        let _ = self.socket.write_all(part);
+    }
+
     /// Does not echo this line.
     pub(crate) fn skip(&mut self) {
         self.skip = true;

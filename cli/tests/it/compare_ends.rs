@@ -1,0 +1,240 @@
+//! How `anyloop compare` ends: with which code, with which files, and without its servers.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
+
+use load::comparison::{Comparison, Conditions, Sample, Shape, Subject};
+use load::report::to_json;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::process::{BOUND, Ended, Process, anyloop, run};
+
+/// A folder for one test, empty.
+fn folder(name: &str) -> PathBuf {
+    let folder =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-ends-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder); // it is there only if a test before had the same number
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The arguments of a comparison that is as short as it can be, with these flags, parted by spaces.
+fn arguments<'a>(output: &'a Path, flags: &'a str) -> Vec<&'a str> {
+    let mut arguments = vec!["compare", "--quick", "--output", output.to_str().unwrap()];
+    arguments.extend(flags.split_whitespace());
+    arguments
+}
+
+fn compare(output: &Path, flags: &str) -> Ended {
+    run(&mut anyloop(&arguments(output, flags)), "")
+}
+
+/// A baseline in which a server did a load, in two rounds, at next to no cost.
+fn baseline(subject: &str, (connections, depth): (usize, usize)) -> Comparison {
+    let name = format!("{connections} × {depth}");
+    let sample = |round| Sample { round, cpu_user: 1e-6, ..Sample::default() };
+    Comparison {
+        conditions: Conditions {
+            handler: "echo".to_owned(),
+            message_size: "32 B".to_owned(),
+            ..Conditions::default()
+        },
+        subjects: vec![Subject { name: subject.to_owned(), ..Subject::default() }],
+        shapes: vec![Shape { name, connections, depth, rate: None }],
+        samples: vec![sample(0), sample(1)],
+        ..Comparison::default()
+    }
+}
+
+fn store(comparison: &Comparison, file: &Path) {
+    fs::write(file, to_json(comparison).unwrap()).unwrap();
+}
+
+#[test]
+fn an_objective_that_is_kept_is_code_0_and_one_that_is_missed_code_1() {
+    for (slo, code) in [("p99=60s", 0), ("p99=1ns", 1)] {
+        let ended = compare(&folder("slo"), &format!("--rounds 1 --backends threads --slo {slo}"));
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+    }
+}
+
+#[test]
+fn too_few_rounds_to_tell_are_code_3() {
+    let ended = compare(&folder("noisy"), "--rounds 1 --backends threads,smol");
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+}
+
+#[test]
+fn a_server_that_fails_is_code_4() {
+    let output = folder("failed");
+    let mut process = Process::start(&mut anyloop(&arguments(&output, "--rounds 1 --backends threads")));
+    process.wait_for_log("calibration");
+    let server = server_of(&process);
+    kill_process(Pid::from_raw(server).unwrap(), Signal::KILL).unwrap();
+    let ended = process.end();
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert!(ended.stdout.contains("threads FAILED and is not ranked"), "{ended:?}");
+}
+
+#[test]
+fn a_regression_is_code_1_and_what_one_of_them_lacks_is_named() {
+    let output = folder("regression");
+    let file = output.join("before.json");
+    let mut before = baseline("threads", (64, 1));
+    before.subjects.push(Subject { name: "gone".to_owned(), ..Subject::default() });
+    before.shapes.push(Shape { name: "7 × 7".to_owned(), connections: 7, depth: 7, rate: None });
+    before.samples.push(Sample { subject: 1, shape: 1, cpu_user: 1.0, ..Sample::default() });
+    store(&before, &file);
+    let flags = format!("--rounds 2 --backends threads --baselines --force --baseline {}", file.display());
+    let ended = compare(&output, &flags);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for told in [
+        "threads 64 × 1, ",
+        ": WORSE",
+        "gone was not measured this time",
+        "the load 7 × 7 was not measured this time",
+        "the load 500 × 1 is not in the baseline",
+    ] {
+        assert!(ended.stdout.contains(told), "{told}: {}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_baseline_that_cannot_serve_is_refused_before_anything_is_measured() {
+    let output = folder("refused");
+    let file = output.join("before.json");
+    let good = baseline("threads", (2, 2));
+    let conditions = |conditions| Comparison { conditions, ..good.clone() };
+    let handler = "ack".to_owned();
+    let message_size = "64 B".to_owned();
+    for (comparison, force, told) in [
+        (conditions(Conditions { handler, ..good.conditions.clone() }), "--force", "its handler was \"ack\""),
+        (
+            conditions(Conditions { message_size, ..good.conditions.clone() }),
+            "--force",
+            "its message size was \"64 B\", this one's is \"32 B\"",
+        ),
+        (good.clone(), "", "is from another machine: CPU was \"unknown\""),
+        (good.clone(), "", "add --force"),
+        (baseline("smol", (2, 2)), "--force", "it has smol under 2 × 2, and here it is threads under 2 × 2"),
+        (baseline("threads", (3, 2)), "--force", "it has threads under 3 × 2"),
+        (Comparison { samples: Vec::new(), ..good.clone() }, "--force", "it has nothing"),
+    ] {
+        store(&comparison, &file);
+        let ended = compare(&output, &format!("{} {force}", flags(&file)));
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{told}: {ended:?}");
+        assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+        assert!(ended.stderr.contains(told), "{told}: {ended:?}");
+    }
+    for (content, told) in
+        [("", "EOF while parsing"), ("{}", "of another version"), ("\u{0}", "of another version")]
+    {
+        fs::write(&file, content).unwrap();
+        let ended = compare(&output, &flags(&file));
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains(told) && ended.stderr.lines().count() == 1, "{ended:?}");
+    }
+}
+
+#[test]
+fn a_baseline_is_never_overwritten() {
+    let (output, elsewhere) = (folder("kept"), folder("elsewhere"));
+    let names = ["report.json", "report-interrupted.json", "report.md"];
+    let files = names.map(|name| output.join(name)).into_iter().chain([elsewhere.join("linked.json")]);
+    for file in files {
+        store(&baseline("threads", (2, 2)), &file);
+        let written = fs::read(&file).unwrap();
+        let target = output.join("report.html");
+        let _ = fs::remove_file(&target);
+        symlink(elsewhere.join("linked.json"), &target).unwrap();
+        let ended = compare(&output, &format!("{} --force", flags(&file)));
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
+        let told = format!("would take the place of the baseline {}", file.display());
+        assert!(ended.stderr.contains(&told), "{ended:?}");
+        assert_eq!(fs::read(&file).unwrap(), written);
+    }
+}
+
+#[test]
+fn an_interruption_leaves_complete_reports_as_they_were() {
+    let output = folder("interrupted");
+    for form in ["html", "md", "json"] {
+        fs::write(output.join(format!("report.{form}")), "complete").unwrap();
+    }
+    let mut process = Process::start(&mut anyloop(&arguments(&output, "--rounds 2 --backends threads")));
+    process.wait_for_log("round 2 of 2");
+    let server = server_of(&process);
+    process.signal(Signal::INT);
+    let ended = process.end();
+    assert_eq!(ended.code, Some(0), "one backend can't be told from another: {ended:?}");
+    assert!(ended.stdout.contains("interrupted after"), "{ended:?}");
+    for form in ["html", "md", "json"] {
+        assert_eq!(fs::read_to_string(output.join(format!("report.{form}"))).unwrap(), "complete");
+        let written = output.join(format!("report-interrupted.{form}"));
+        assert!(fs::metadata(&written).unwrap().len() > 100);
+        assert!(ended.stdout.contains(&format!("wrote {}", written.display())), "{ended:?}");
+    }
+    assert_eq!(fs::read_dir(&output).unwrap().count(), 6, "no part of a file is left");
+    wait_for_end(server);
+}
+
+#[test]
+fn servers_end_with_the_comparison_however_that_ends() {
+    for signal in [Signal::KILL, Signal::HUP, Signal::TERM, Signal::INT] {
+        let output = folder("ended");
+        let mut process = Process::start(&mut anyloop(&arguments(&output, "--backends threads,smol")));
+        process.wait_for_log("calibration");
+        let server = server_of(&process);
+        process.signal(signal);
+        let ended = process.end();
+        if signal != Signal::KILL {
+            assert_eq!(ended.code, Some(1), "{ended:?}");
+            assert!(ended.stderr.contains("error: interrupted before anything was measured"), "{ended:?}");
+            assert_eq!(fs::read_dir(&output).unwrap().count(), 0, "nothing is written");
+        } else {
+            assert_eq!(ended.code, None, "{ended:?}");
+        }
+        wait_for_end(server);
+    }
+}
+
+/// The process of the server that a comparison has started, once it has one.
+fn server_of(comparison: &Process) -> i32 {
+    let until = Instant::now() + BOUND;
+    loop {
+        let mut processes = fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+        let is_its = |process: &i32| state(*process).is_some_and(|(_, parent)| parent == comparison.id());
+        if let Some(server) = processes.find(is_its) {
+            return server;
+        }
+        assert!(Instant::now() < until, "it never starts a server");
+        thread::yield_now();
+    }
+}
+
+/// Waits until a process has ended.
+fn wait_for_end(process: i32) {
+    let until = Instant::now() + BOUND;
+    // Who should wait for it may be gone, and then nobody is in a hurry to.
+    while state(process).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X')) {
+        assert!(Instant::now() < until, "the server {process} goes on");
+        thread::yield_now();
+    }
+}
+
+/// The state and the parent of a process, if there is one.
+fn state(process: i32) -> Option<(char, u32)> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
+}
+
+/// The flags of a comparison that could be held against such a baseline.
+fn flags(baseline: &Path) -> String {
+    format!("--backends threads --clients 2 --depth 2 --baseline {}", baseline.display())
+}

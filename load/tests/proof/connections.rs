@@ -1,0 +1,185 @@
+//! What may happen to connections, and to the whole run.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use load::engine::{self, Progress};
+use load::framing::Framing;
+use load::plan::{Hostile, Plan};
+
+use crate::faulty::Faulty;
+use crate::{LAST, ask, plan, run};
+
+#[test]
+fn connections_are_made_anew_after_their_messages() {
+    let server = Faulty::good();
+    let m =
+        run(&Plan { messages_per_connection: Some(3), duration: Duration::from_secs(1), ..plan(&server) });
+    assert!(m.connect.count > 0 && server.connections() as u64 >= m.verification.replies / 3, "{m:?}");
+    assert_eq!((m.verification.bad(), m.failures.connect + m.failures.ended), (0, 0), "{m:?}");
+}
+
+#[test]
+fn connections_that_nobody_serves_are_told_from_lost_replies() {
+    // The kernel lets them in; nobody accepts them.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let patience = Duration::from_millis(100);
+    let m = run(&Plan {
+        connections: 3,
+        depth: 4,
+        patience,
+        duration: Duration::from_millis(50),
+        ..Plan::new(address)
+    });
+    assert_eq!((m.failures.unserved, m.failures.unanswered, m.verification.bad()), (3, 12, 0), "{m:?}");
+    for (number, example) in m.failures.examples.iter().enumerate() {
+        assert!(example.starts_with(&format!("connection {number} was made and never served")), "{m:?}");
+    }
+    assert_eq!(m.failures.examples.len(), 3);
+}
+
+#[test]
+fn a_connection_that_is_ended_is_a_failure_and_no_loss() {
+    let m = run(&plan(&Faulty::each_connection(|replies, _| {
+        if replies.count() == LAST {
+            replies.end();
+        }
+    })));
+    assert_eq!((m.failures.ended, m.verification.bad()), (2, 0), "{m:?}");
+    assert!(m.failures.unanswered >= 2, "{m:?}");
+    assert!(m.cut_short && !m.interrupted, "no connection was left: {m:?}");
+    let example = &m.failures.examples[0];
+    assert!(
+        example.contains(" s after the start, after ") && example.contains(" of them unanswered"),
+        "{m:?}"
+    );
+    let table = load::export::table(&m);
+    assert!(table.contains("2 connections ended early") && table.contains("cut short"), "{table}");
+    assert!(!table.contains("as they should be"), "{table}");
+}
+
+#[test]
+fn what_a_server_says_before_it_ends_a_connection_is_no_wrong_reply() {
+    let m = run(&plan(&Faulty::each_connection(|replies, _| {
+        if replies.count() == LAST {
+            replies.say(b"ERR shutting-down");
+            replies.end();
+        }
+    })));
+    assert_eq!((m.failures.ended, m.verification.bad()), (2, 0), "{m:?}");
+    assert!(m.failures.examples[0].ends_with("the server says `ERR shutting-down`"), "{m:?}");
+}
+
+#[test]
+fn a_run_that_some_connections_leave_goes_on() {
+    let server = Faulty::each_connection({
+        let ended = AtomicBool::new(false);
+        move |replies, _| {
+            if replies.count() == LAST && !ended.swap(true, Ordering::SeqCst) {
+                replies.end();
+            }
+        }
+    });
+    let m = run(&plan(&server));
+    assert_eq!((m.failures.ended, m.cut_short, m.verification.bad()), (1, false, 0), "{m:?}");
+}
+
+#[test]
+fn a_process_that_ends_while_it_is_watched_is_told() {
+    let server = Faulty::good();
+    let watched = Command::new("sleep").arg("600").spawn().expect("it is started");
+    let plan = Plan { server: Some(watched.id()), ..plan(&server) };
+    let m = run(&plan);
+    assert_eq!((m.server.is_some(), m.server_ended), (true, false), "{m:?}");
+    let watched = Mutex::new(watched);
+    let end = |progress: Progress| {
+        if !progress.warming_up {
+            let mut watched = watched.lock().expect("nobody panics");
+            watched.kill().expect("it has been started");
+            watched.wait().expect("it has been started");
+        }
+    };
+    let m = engine::run(&plan, &AtomicBool::new(false), &end).expect("the load is made");
+    assert_eq!((m.server, m.server_ended), (None, true), "{m:?}");
+    assert!(load::export::table(&m).contains("its process ended before the end of the run"), "{m:?}");
+}
+
+#[test]
+fn a_refusal_is_a_failed_connection() {
+    let server = Faulty::greeting("ERR busy", |replies, _| replies.skip());
+    let error = ask(&server).expect_err("it refuses");
+    assert!(error.to_string().contains("the server refuses: ERR busy"), "{error}");
+}
+
+#[test]
+fn nobody_there_is_an_error_that_says_so() {
+    let go_on = AtomicBool::new(false);
+    let address = nobody();
+    let error = engine::run(&Plan::new(address), &go_on, &|_| ()).expect_err("nobody is there");
+    assert!(error.to_string().contains(&format!("can't connect to {address}")), "{error}");
+    let other = nobody();
+    let error = engine::reachable(&[address, other], &go_on).expect_err("nobody is at either");
+    for address in [address, other] {
+        assert!(
+            error.to_string().contains(&format!("can't connect to {address}: Connection refused")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn of_several_addresses_the_first_that_answers_is_taken() {
+    let server = Faulty::good();
+    let addresses = [nobody(), server.address(), nobody()];
+    let found = engine::reachable(&addresses, &AtomicBool::new(false)).expect("one is there");
+    assert_eq!(found, server.address());
+}
+
+/// An address at which nobody listens.
+fn nobody() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it is bound")
+}
+
+#[test]
+fn nothing_is_waited_for_once_it_is_told_to_stop() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let stop = AtomicBool::new(true);
+    let kinds = [
+        engine::expectation(address, Framing::Line, &stop).map(drop).map_err(|error| error.kind()),
+        engine::run(&Plan::new(address), &stop, &|_| ()).map(drop).map_err(|error| error.kind()),
+    ];
+    assert_eq!(kinds, [Err(ErrorKind::Interrupted); 2]);
+}
+
+#[test]
+fn hostile_clients_are_there_beside_the_measured_ones() {
+    let server = Faulty::good();
+    let hostile = Hostile { idle: 3, slow_readers: 2, slow_writers: 2 };
+    let m = run(&Plan { hostile, ..plan(&server) });
+    assert_eq!((m.connections, m.verification.bad()), (2, 0));
+    assert_eq!(server.connections(), 9);
+}
+
+#[test]
+fn an_interruption_leaves_what_there_is() {
+    let server = Faulty::good();
+    let stop = AtomicBool::new(false);
+    let seen = Mutex::new(Progress::default());
+    let plan = Plan { duration: Duration::from_secs(600), ..plan(&server) };
+    let m = engine::run(&plan, &stop, &|progress| {
+        if !progress.warming_up && progress.replies > 100 {
+            stop.store(true, Ordering::Relaxed);
+        }
+        *seen.lock().expect("nobody panics") = progress;
+    })
+    .expect("the load is made");
+    assert!(m.interrupted && m.seconds < 500.0 && m.verification.replies > 100, "{m:?}");
+    assert_eq!(seen.into_inner().expect("nobody panics").total, plan.warmup + plan.duration);
+}
