@@ -59,8 +59,8 @@ const SHORTEST: usize = 6;
 /// The longest line that announces a number, with its end.
 const LONGEST_NUMBER: usize = 24;
 
-/// Memory for so many places and bytes is kept for the next command.
-const RETAINED: usize = 16;
+/// Memory for so many places, and for so many bytes of words, is kept for the next command.
+const RETAINED: (usize, usize) = (16, 128);
 
 impl Request {
     pub(crate) fn new(max: usize) -> Self {
@@ -94,9 +94,9 @@ impl Request {
     /// Forgets the arguments, and gives their memory back: to be called before the next command is parsed.
     pub(crate) fn clear(&mut self) {
         self.words.clear();
-        self.words.shrink_to(RETAINED);
+        self.words.shrink_to(RETAINED.1);
         self.places.clear();
-        self.places.shrink_to(RETAINED);
+        self.places.shrink_to(RETAINED.0);
     }
 
     fn begin(&mut self, input: &[u8]) -> Step {
