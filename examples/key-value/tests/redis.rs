@@ -202,7 +202,7 @@ fn commands_are_described_as_redis_describes_them() {
     let described = parts(&say(server.connect(), b"COMMAND"));
     let names: Vec<&str> = described.iter().filter_map(|part| part.strip_prefix('$')).collect();
     let (_, names) = names.split_last().expect("there are commands"); // and the last reply
-    assert_eq!(described[0], format!("*{}", names.len()));
+    assert!(names.contains(&"get") && described[0] == format!("*{}", names.len()), "{described:?}");
     for name in names {
         // Behind the head of the entry, which says how many facts there are: here six.
         let request = format!("COMMAND INFO {name}");
