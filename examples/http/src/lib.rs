@@ -7,15 +7,20 @@
 //! ```
 //!
 //! It serves a page at `/` and `ok` at `/health`, to GET and HEAD, with keep-alive and pipelining. A request with its
-//! body is at most as long as `--max-message`. A body is passed over; what says its length in a way that two servers
-//! could read differently is refused, and the connection closed.
+//! body is at most as long as `--max-message`, its first line 8 KiB, and it has at most 64 fields. A body is passed
+//! over, in chunks or in one, and then the request is answered. A client that waits for `100 Continue` before it sends
+//! a body is told so, or has its answer at once, and the connection is closed. What says the length of a body in a way
+//! that two servers could read differently is refused, and the connection closed.
 //!
 //! | to see how | read |
 //! | --- | --- |
 //! | a protocol is written on [`common::Protocol`] | this file |
 //! | requests are found as they come, no byte twice | `request.rs` |
-//! | a request is answered | `response.rs` |
+//! | a head is parsed | `request/head.rs`, `request/target.rs`, `request/authority.rs` |
+//! | a body is passed over | `request/body.rs` |
+//! | a request is answered | `response.rs`, `date.rs` |
 
+mod date;
 mod request;
 mod response;
 
@@ -23,19 +28,19 @@ use std::net::SocketAddr;
 
 use common::{Application, Blocking, ErrorReply, Flow, Limits, Outbox, Progress, Protocol};
 
-use crate::request::{Found, Requests};
-use crate::response::{Status, answer, refuse};
+use crate::request::{Body, Found, Passed, Requests, has_begun};
+use crate::response::{CONTINUE, Response, Status};
 
 /// The responder.
 pub struct Http;
 
 impl Application for Http {
     fn open(&self, _client: SocketAddr, limits: &Limits, _out: &mut Outbox) -> Box<dyn Protocol> {
-        Box::new(Conversation { requests: Requests::new(limits.max_message) })
+        Box::new(Conversation { requests: Requests::new(limits.max_message), pending: None })
     }
 
     fn refuse(&self, error: &ErrorReply, _limits: &Limits, out: &mut Outbox) {
-        tell(error, out);
+        tell(error, false, out);
     }
 
     fn blocking(&self) -> Blocking {
@@ -46,53 +51,81 @@ impl Application for Http {
 /// One client's conversation.
 struct Conversation {
     requests: Requests,
+    /// While a body is passed over: the response to its request, and what is to come.
+    pending: Option<(Response, Body)>,
 }
 
 impl Protocol for Conversation {
     fn receive(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
-        match self.requests.next(input) {
-            Found::More { used } => {
-                Progress::More { used, begun: input.len() > used || self.requests.is_in_body() }
+        let mut used = 0;
+        if self.pending.is_none() {
+            match self.requests.next(input) {
+                Found::More { used } => return Progress::More { used, begun: has_begun(&input[used..]) },
+                Found::Refused(status) => return self.refuse(status, input, out),
+                Found::Request { request, body, used: head } => {
+                    let response = Response::to(&request);
+                    let Some(body) = body else { return answer(response, head, out) };
+                    if request.expects_continue {
+                        if !response.is_success() {
+                            // Whether the body still comes can't be known, so nothing may follow it.
+                            return answer(response.last(), head, out);
+                        }
+                        out.push(CONTINUE);
+                    }
+                    self.pending = Some((response, body));
+                    used = head;
+                }
             }
-            Found::Request { request, used } => {
-                answer(&request, out);
-                let flow = if request.keeps_alive { Flow::Continue } else { Flow::Close };
-                Progress::Message { used, flow }
-            }
-            Found::Refused { status, used } => {
-                refuse(status, out);
-                Progress::Message { used, flow: Flow::Close }
+        }
+        let Some((response, body)) = &mut self.pending else { return Progress::More { used, begun: false } };
+        match body.pass(&input[used..]) {
+            Passed::More { used: body } => Progress::More { used: used + body, begun: true },
+            Passed::Refused(status) => self.refuse(status, input, out),
+            Passed::Whole { used: body } => {
+                let response = *response;
+                self.pending = None;
+                answer(response, used + body, out)
             }
         }
     }
 
     fn finish(&mut self, input: &[u8], _out: &mut Outbox) -> Progress {
-        if self.requests.is_in_body() {
-            return Progress::More { used: input.len(), begun: false };
+        if self.pending.is_some() || has_begun(input) {
+            Progress::Broken(ErrorReply::Incomplete)
+        } else {
+            Progress::More { used: input.len(), begun: false }
         }
-        Progress::Broken(ErrorReply::Incomplete)
     }
 
     fn error(&self, error: &ErrorReply, out: &mut Outbox) {
-        if !self.requests.is_in_body() {
-            tell(error, out);
-        }
+        tell(error, self.requests.is_head(), out);
     }
 }
 
-/// What the connection's end is to a client. Whoever has asked for nothing, or has had the response, is told
-/// nothing: it would be taken for the response to the next request.
-fn tell(error: &ErrorReply, out: &mut Outbox) {
-    match error {
-        ErrorReply::Busy | ErrorReply::ShuttingDown => refuse(Status::Unavailable, out),
-        ErrorReply::TooLong { .. } => refuse(Status::ContentTooLarge, out),
-        ErrorReply::MessageTimeout => refuse(Status::RequestTimeout, out),
-        ErrorReply::Malformed(_) | ErrorReply::Incomplete | ErrorReply::Rejected(_) => {
-            refuse(Status::BadRequest, out)
-        }
-        ErrorReply::Internal => refuse(Status::InternalError, out),
-        ErrorReply::IdleTimeout => {}
+impl Conversation {
+    /// Answers what can't be answered otherwise, and ends the conversation.
+    fn refuse(&self, status: Status, input: &[u8], out: &mut Outbox) -> Progress {
+        answer(Response::refusal(status, self.requests.is_head()), input.len(), out)
     }
+}
+
+fn answer(response: Response, used: usize, out: &mut Outbox) -> Progress {
+    response.write(out);
+    Progress::Message { used, flow: if response.keeps_alive { Flow::Continue } else { Flow::Close } }
+}
+
+/// What the connection's end is to a client. Whoever has asked for nothing is told nothing: it would be taken for the
+/// response to the next request.
+fn tell(error: &ErrorReply, to_head: bool, out: &mut Outbox) {
+    let status = match error {
+        ErrorReply::Busy | ErrorReply::ShuttingDown => Status::Unavailable,
+        ErrorReply::TooLong { .. } => Status::ContentTooLarge,
+        ErrorReply::MessageTimeout => Status::RequestTimeout,
+        ErrorReply::Malformed(_) | ErrorReply::Incomplete | ErrorReply::Rejected(_) => Status::BadRequest,
+        ErrorReply::Internal => Status::InternalError,
+        ErrorReply::IdleTimeout => return,
+    };
+    Response::refusal(status, to_head).write(out);
 }
 
 #[cfg(test)]

@@ -1,8 +1,14 @@
-//! What a client asks for, found as it comes.
+//! Finds requests as they come.
 
-use httparse::{EMPTY_HEADER, Error, Header};
+mod authority;
+mod body;
+mod head;
+mod target;
+
 use memchr::memchr;
 
+pub(crate) use self::body::{Body, Passed};
+pub(crate) use self::head::{Method, Request};
 use crate::response::Status;
 
 /// Finds requests. It remembers how far it has looked for the end of a head, which is then parsed once.
@@ -11,29 +17,10 @@ pub(crate) struct Requests {
     max: usize,
     /// How much of the unfinished head has no empty line in it.
     scanned: usize,
-    /// How much of a body is still to be passed over.
-    body: usize,
-}
-
-/// A request, without its body.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Request<'a> {
-    pub(crate) method: Method,
-    pub(crate) target: &'a str,
-    /// Whether another request may follow.
-    pub(crate) keeps_alive: bool,
-    /// Whether it is one of HTTP/1.0.
-    pub(crate) is_old: bool,
-}
-
-/// What is to be done with what the target names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Method {
-    Get,
-    Head,
-    /// One that others have a use for.
-    Other,
-    Unknown,
+    /// How many empty lines have come in front of it.
+    empty_lines: usize,
+    /// Whether the request at hand is a HEAD, so that no body follows the response.
+    is_head: bool,
 }
 
 /// What was found.
@@ -41,60 +28,74 @@ pub(crate) enum Method {
 pub(crate) enum Found<'a> {
     /// No whole head yet.
     More { used: usize },
-    /// A request.
-    Request { request: Request<'a>, used: usize },
+    /// A request, and the body that is still to come, if there is one.
+    Request { request: Request<'a>, body: Option<Body>, used: usize },
     /// What can't be answered. What follows can't be understood for certain.
-    Refused { status: Status, used: usize },
+    Refused(Status),
 }
 
-/// A head may have so many fields.
-const FIELDS: usize = 64;
+/// So many empty lines in front of a request are passed over. Some clients send one behind a body.
+const EMPTY_LINES: usize = 8;
+
+/// The longest first line, in bytes without its line feed. Shorter ones have to be taken by any server.
+const FIRST_LINE: usize = 8 * 1024;
 
 impl Requests {
     pub(crate) fn new(max: usize) -> Self {
-        Self { max, scanned: 0, body: 0 }
+        Self { max, scanned: 0, empty_lines: 0, is_head: false }
     }
 
-    /// Finds the request at the beginning of the input, behind the body of the one before and empty lines.
+    /// Whether the request at hand is a HEAD, as far as it has come.
+    pub(crate) fn is_head(&self) -> bool {
+        self.is_head
+    }
+
+    /// Finds the head of a request at the beginning of the input, behind empty lines.
     pub(crate) fn next<'a>(&mut self, input: &'a [u8]) -> Found<'a> {
-        let mut used = self.body.min(input.len());
-        self.body -= used;
-        // Some clients send a line end behind a body. Where a head has begun, there is none in front of it.
-        while self.scanned == 0
-            && let [b'\r', b'\n', ..] | [b'\n', ..] = input[used..]
-        {
-            used += if input[used] == b'\n' { 1 } else { 2 };
+        let mut used = 0;
+        self.is_head = false;
+        while let Some(length) = empty_line(&input[used..]) {
+            used += length;
+            self.empty_lines += 1;
+            if self.empty_lines > EMPTY_LINES {
+                return Found::Refused(Status::BadRequest);
+            }
         }
         let head = &input[used..];
+        if !has_begun(head) {
+            return Found::More { used };
+        }
+        self.is_head = head.starts_with(b"HEAD ");
+        if let Some(status) = self.first_line_too_long(head) {
+            return Found::Refused(status);
+        }
         let Some(end) = self.end_of_head(head) else {
             let is_too_long = head.len() >= self.max;
-            let status = Status::HeadersTooLarge;
-            return if is_too_long {
-                Found::Refused { status, used: input.len() }
-            } else {
-                Found::More { used }
-            };
+            return if is_too_long { Found::Refused(Status::HeadersTooLarge) } else { Found::More { used } };
         };
-        self.scanned = 0;
-        used += end;
+        (self.scanned, self.empty_lines) = (0, 0);
         if end > self.max {
-            return Found::Refused { status: Status::HeadersTooLarge, used };
+            return Found::Refused(Status::HeadersTooLarge);
         }
-        match parse(&head[..end]) {
-            Ok((_, length)) if length > self.max - end => {
-                Found::Refused { status: Status::ContentTooLarge, used }
-            }
-            Ok((request, length)) => {
-                self.body = length;
-                Found::Request { request, used }
-            }
-            Err(status) => Found::Refused { status, used },
+        match head::parse(&head[..end]) {
+            Ok((request, length)) => match Body::new(length, self.max - end) {
+                Ok(body) => Found::Request { request, body, used: used + end },
+                Err(status) => Found::Refused(status),
+            },
+            Err(status) => Found::Refused(status),
         }
     }
 
-    /// Whether the rest of a body is still to come. Its request was answered.
-    pub(crate) fn is_in_body(&self) -> bool {
-        self.body > 0
+    /// The status for a first line that is too long, even if its end has not come yet.
+    fn first_line_too_long(&self, head: &[u8]) -> Option<Status> {
+        // Of the longest head, the last byte is the line feed of its empty line.
+        let most = self.max.min(FIRST_LINE + 1);
+        if self.scanned >= most || head.len() < most || memchr(b'\n', &head[..most]).is_some() {
+            return None;
+        }
+        // Without a space, it is the method that is too long: no known one is.
+        let status = if head[..most].contains(&b' ') { Status::UriTooLong } else { Status::NotImplemented };
+        Some(status)
     }
 
     /// Where the head ends: behind the first empty line.
@@ -102,15 +103,14 @@ impl Requests {
         let mut from = self.scanned;
         while let Some(at) = memchr(b'\n', &head[from..]) {
             let behind = from + at + 1;
-            match head[behind..] {
-                [b'\n', ..] => return Some(behind + 1),
-                [b'\r', b'\n', ..] => return Some(behind + 2),
+            match empty_line(&head[behind..]) {
+                Some(length) => return Some(behind + length),
                 // Whether the next line is empty is not known yet: the line end is looked at again.
-                [] | [b'\r'] => {
+                None if !has_begun(&head[behind..]) => {
                     self.scanned = behind - 1;
                     return None;
                 }
-                _ => from = behind,
+                None => from = behind,
             }
         }
         self.scanned = head.len();
@@ -118,57 +118,16 @@ impl Requests {
     }
 }
 
-/// Parses a whole head: the request, and how long its body is.
-fn parse(head: &[u8]) -> Result<(Request<'_>, usize), Status> {
-    let mut fields = [EMPTY_HEADER; FIELDS];
-    let mut parsed = httparse::Request::new(&mut fields);
-    match parsed.parse(head) {
-        Ok(httparse::Status::Complete(length)) if length == head.len() => {}
-        Err(Error::TooManyHeaders) => return Err(Status::HeadersTooLarge),
-        Err(Error::Version) => return Err(Status::VersionNotSupported),
-        _ => return Err(Status::BadRequest),
-    }
-    let (Some(method), Some(target), Some(version)) = (parsed.method, parsed.path, parsed.version) else {
-        return Err(Status::BadRequest);
-    };
-    let is_old = version == 0;
-    let length = body(parsed.headers)?;
-    if !is_old && values(parsed.headers, "host").count() != 1 {
-        return Err(Status::BadRequest);
-    }
-    let says = |option: &str| {
-        let mut options =
-            values(parsed.headers, "connection").flat_map(|value| value.split(|&byte| byte == b','));
-        options.any(|one| one.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
-    };
-    let method = match method {
-        "GET" => Method::Get,
-        "HEAD" => Method::Head,
-        "POST" | "PUT" | "DELETE" | "PATCH" | "OPTIONS" | "TRACE" | "CONNECT" => Method::Other,
-        _ => Method::Unknown,
-    };
-    let keeps_alive = if is_old { says("keep-alive") && !says("close") } else { !says("close") };
-    Ok((Request { method, target, keeps_alive, is_old }, length))
-}
-
-/// How long the body is. Where two servers could read that differently, one of them could be made to take a body for
-/// a request: so it has to be one number, said once, and nothing else.
-fn body(fields: &[Header<'_>]) -> Result<usize, Status> {
-    let encoded = values(fields, "transfer-encoding").next().is_some();
-    let mut lengths = values(fields, "content-length");
-    match (encoded, lengths.next(), lengths.next()) {
-        (false, None, _) => Ok(0),
-        (false, Some(length), None) => {
-            let is_number = !length.is_empty() && length.iter().all(u8::is_ascii_digit);
-            let number = std::str::from_utf8(length).ok().filter(|_| is_number).ok_or(Status::BadRequest)?;
-            // What has more digits than any number is too long.
-            Ok(number.parse().unwrap_or(usize::MAX))
-        }
-        (true, None, _) => Err(Status::NotImplemented),
-        _ => Err(Status::BadRequest),
+/// How long the empty line is that stands here, if one does. A line feed is enough.
+fn empty_line(input: &[u8]) -> Option<usize> {
+    match input {
+        [b'\n', ..] => Some(1),
+        [b'\r', b'\n', ..] => Some(2),
+        _ => None,
     }
 }
 
-fn values<'a>(fields: &'a [Header<'a>], name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
-    fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+/// Whether this holds a part of a request, and not just the first half of an empty line.
+pub(crate) fn has_begun(input: &[u8]) -> bool {
+    !matches!(input, b"" | b"\r")
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use common::Outbox;
 
+use crate::date::Date;
 use crate::request::{Method, Request};
 
 /// How a request went.
@@ -15,12 +16,34 @@ pub(crate) enum Status {
     MethodNotAllowed,
     RequestTimeout,
     ContentTooLarge,
+    UriTooLong,
+    ExpectationFailed,
+    Misdirected,
     HeadersTooLarge,
     InternalError,
     NotImplemented,
     Unavailable,
     VersionNotSupported,
 }
+
+/// A response that is still to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Response {
+    status: Status,
+    kind: &'static str,
+    content: &'static str,
+    /// Whether the content is left out, as it is for a HEAD.
+    without_content: bool,
+    /// Whether the methods are named that there are.
+    names_methods: bool,
+    /// Whether another response may follow.
+    pub(crate) keeps_alive: bool,
+    /// Whether it is for a client that speaks HTTP/1.0.
+    is_old: bool,
+}
+
+/// Said to a client that waits for a word before it sends a body.
+pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 const PAGE: &str = "\
 <!doctype html>
@@ -32,6 +55,9 @@ const PAGE: &str = "\
 </html>
 ";
 
+const HTML: &str = "text/html; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+
 impl Status {
     fn line(self) -> &'static str {
         match self {
@@ -41,6 +67,9 @@ impl Status {
             Self::MethodNotAllowed => "405 Method Not Allowed",
             Self::RequestTimeout => "408 Request Timeout",
             Self::ContentTooLarge => "413 Content Too Large",
+            Self::UriTooLong => "414 URI Too Long",
+            Self::ExpectationFailed => "417 Expectation Failed",
+            Self::Misdirected => "421 Misdirected Request",
             Self::HeadersTooLarge => "431 Request Header Fields Too Large",
             Self::InternalError => "500 Internal Server Error",
             Self::NotImplemented => "501 Not Implemented",
@@ -50,53 +79,63 @@ impl Status {
     }
 }
 
-/// Answers a request.
-pub(crate) fn answer(request: &Request<'_>, out: &mut Outbox) {
-    let (status, kind, body) = match (path(request.target), request.method) {
-        (_, Method::Unknown) => return error(Status::NotImplemented, request, out),
-        ("/" | "/health", Method::Other) => return error(Status::MethodNotAllowed, request, out),
-        ("/", _) => (Status::Ok, "text/html; charset=utf-8", PAGE),
-        ("/health", _) => (Status::Ok, "text/plain; charset=utf-8", "ok\n"),
-        _ => return error(Status::NotFound, request, out),
-    };
-    write(status, kind, body, request, out);
-}
-
-/// The path of a target, which may come with the server's name in front, and with a query behind.
-fn path(target: &str) -> &str {
-    let path = match target.strip_prefix("http://") {
-        Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]),
-        None => target,
-    };
-    path.split_once('?').map_or(path, |(path, _)| path)
-}
-
-/// Answers what can't be answered otherwise, for the last time on this connection.
-pub(crate) fn refuse(status: Status, out: &mut Outbox) {
-    let request = Request { method: Method::Get, target: "", keeps_alive: false, is_old: false };
-    error(status, &request, out);
-}
-
-fn error(status: Status, request: &Request<'_>, out: &mut Outbox) {
-    write(status, "text/plain; charset=utf-8", status.line(), request, out);
-}
-
-fn write(status: Status, kind: &str, body: &str, request: &Request<'_>, out: &mut Outbox) {
-    // HTTP/1.1 keeps the connection unless told otherwise, HTTP/1.0 closes it.
-    let connection = match (request.keeps_alive, request.is_old) {
-        (true, true) => "Connection: keep-alive\r\n",
-        (true, false) => "",
-        (false, _) => "Connection: close\r\n",
-    };
-    let allow = if status == Status::MethodNotAllowed { "Allow: GET, HEAD\r\n" } else { "" };
-    // An outbox takes or counts everything.
-    let _ = write!(
-        out,
-        "HTTP/1.1 {}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n{allow}{connection}\r\n",
-        status.line(),
-        body.len()
-    );
-    if request.method != Method::Head {
-        out.push(body.as_bytes());
+impl Response {
+    /// The response to a request.
+    pub(crate) fn to(request: &Request<'_>) -> Self {
+        let (status, kind, content) = match (request.path, request.method) {
+            (_, Method::Unknown) => error(Status::NotImplemented),
+            ("/" | "/health" | "*", Method::Options) => (Status::Ok, TEXT, ""),
+            ("/" | "/health", Method::Other) => error(Status::MethodNotAllowed),
+            ("/", _) => (Status::Ok, HTML, PAGE),
+            ("/health", _) => (Status::Ok, TEXT, "ok\n"),
+            _ => error(Status::NotFound),
+        };
+        let without_content = request.method == Method::Head;
+        let names_methods = status == Status::MethodNotAllowed || content.is_empty();
+        let Request { keeps_alive, is_old, .. } = *request;
+        Self { status, kind, content, without_content, names_methods, keeps_alive, is_old }
     }
+
+    /// The last response on a connection, to what can't be answered otherwise.
+    pub(crate) fn refusal(status: Status, to_head: bool) -> Self {
+        let (status, kind, content) = error(status);
+        let (without_content, names_methods) = (to_head, false);
+        Self { status, kind, content, without_content, names_methods, keeps_alive: false, is_old: false }
+    }
+
+    /// The same, with nothing to follow.
+    pub(crate) fn last(self) -> Self {
+        Self { keeps_alive: false, ..self }
+    }
+
+    /// Whether the request did what it was for.
+    pub(crate) fn is_success(&self) -> bool {
+        self.status == Status::Ok
+    }
+
+    pub(crate) fn write(&self, out: &mut Outbox) {
+        // HTTP/1.1 keeps the connection unless told otherwise, HTTP/1.0 closes it.
+        let connection = match (self.keeps_alive, self.is_old) {
+            (true, true) => "Connection: keep-alive\r\n",
+            (true, false) => "",
+            (false, _) => "Connection: close\r\n",
+        };
+        let allow = if self.names_methods { "Allow: GET, HEAD, OPTIONS\r\n" } else { "" };
+        // An outbox takes or counts everything.
+        let _ = write!(
+            out,
+            "HTTP/1.1 {}\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{allow}{connection}\r\n",
+            self.status.line(),
+            Date::now(),
+            self.kind,
+            self.content.len()
+        );
+        if !self.without_content {
+            out.push(self.content.as_bytes());
+        }
+    }
+}
+
+fn error(status: Status) -> (Status, &'static str, &'static str) {
+    (status, TEXT, status.line())
 }

@@ -1,3 +1,5 @@
+mod forms;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -5,7 +7,8 @@ use common::{CloseReason, Connection, Next, Service};
 
 use super::*;
 
-/// What a client is told who sends these pieces and then no more, and how the conversation ended.
+/// What a client is told who sends these pieces and then no more, and how the conversation ended. The date that each
+/// response has is left out.
 fn converse(max: usize, pieces: &[&[u8]]) -> (String, CloseReason) {
     let limits = Limits { max_message: max, ..Limits::default() };
     let service = Arc::new(Service::new(Arc::new(Http)).with_limits(limits));
@@ -28,9 +31,23 @@ fn converse(max: usize, pieces: &[&[u8]]) -> (String, CloseReason) {
                 said.extend_from_slice(&bytes);
                 connection.wrote(bytes.len(), &mut out, now);
             }
-            Next::Done(reason) => return (String::from_utf8(said).unwrap(), reason),
+            Next::Done(reason) => return (without_dates(&String::from_utf8(said).unwrap()), reason),
         }
     }
+}
+
+/// Every response but `100 Continue` has a date: `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn without_dates(said: &str) -> String {
+    let mut parts = said.split("Date: ");
+    let mut rest = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (date, behind) = part.split_once("\r\n").unwrap();
+        assert!(date.len() == 29 && date.ends_with(" GMT"), "{date}");
+        rest.push_str(behind);
+    }
+    let responses = said.matches("HTTP/1.1 ").count() - said.matches("HTTP/1.1 100 ").count();
+    assert_eq!(said.matches("\r\nDate: ").count(), responses, "{said}");
+    rest
 }
 
 /// A piece that never comes.
@@ -51,70 +68,105 @@ fn a_request_is_answered_and_the_connection_kept() {
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\n\r\nok\n";
     let (said, reason) = converse(1000, &[GET, &[GET, GET].concat()]);
     assert_eq!((said, reason), (response.repeat(3), CloseReason::EndOfInput));
-    let (said, _) = converse(1000, &[b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"]);
-    assert!(said.starts_with("HTTP/1.1 200 OK\r\n") && said.ends_with("\r\n\r\n"), "{said}");
-    assert!(!said.contains("Content-Length: 0"), "it is as long as it would be: {said}");
+    let (said, _) = converse(1000, &[b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"]);
+    assert!(said.contains("Content-Length: 0\r\nAllow: GET, HEAD, OPTIONS\r\n"), "{said}");
 }
 
 #[test]
-fn what_is_said_does_not_depend_on_how_it_comes() {
-    let requests = [b"\r\nGET / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n\r\n\r\n\r\n", GET].concat();
-    let expected = converse(1000, &[&requests]);
-    assert_eq!(expected.0.matches("200 OK").count(), 2);
-    for split in 0..=requests.len() {
-        assert_eq!(converse(1000, &[&requests[..split], &requests[split..]]), expected, "{split}");
-    }
-    let bytes: Vec<&[u8]> = requests.chunks(1).collect();
-    assert_eq!(converse(1000, &bytes), expected);
-}
-
-#[test]
-fn every_request_gets_the_status_that_fits() {
-    for (request, expected, goes_on) in [
-        ("GET / HTTP/1.1\r\nHost: a\r\n", "200 OK", true),
-        ("GET /?query HTTP/1.1\r\nHost: a\r\n", "200 OK", true),
-        ("GET http://a/health HTTP/1.1\r\nHost: a\r\n", "200 OK", true),
-        ("GET http://a HTTP/1.1\r\nHost: a\r\n", "200 OK", true),
-        ("GET /health HTTP/1.1\nHost: a\n", "200 OK", true),
-        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: x, Close\r\n", "200 OK", false),
-        ("GET / HTTP/1.0\r\n", "200 OK", false),
-        ("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n", "200 OK", true),
-        ("GET /none HTTP/1.1\r\nHost: a\r\n", "404 Not Found", true),
-        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n", "405 Method Not Allowed", true),
-        ("BREW / HTTP/1.1\r\nHost: a\r\n", "501 Not Implemented", true),
-        ("GET / HTTP/2.0\r\nHost: a\r\n", "505 HTTP Version Not Supported", false),
-        ("GET /\r\n", "400 Bad Request", false),
-        ("GET / HTTP/1.1\r\n", "400 Bad Request", false),
-        ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n", "400 Bad Request", false),
-        ("GET / HTTP/1.1\r\nHost: a\r\n folded: x\r\n", "400 Bad Request", false),
-        ("GET / HTTP/1.1\r\nHost : a\r\n", "400 Bad Request", false),
-        ("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n", "501 Not Implemented", false),
-        (
-            "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n",
-            "400 Bad Request",
-            false,
-        ),
-        ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n", "400 Bad Request", false),
-        ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\n", "400 Bad Request", false),
-        ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n", "400 Bad Request", false),
-        ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n", "413 Content Too Large", false),
-        (
-            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n",
-            "413 Content Too Large",
-            false,
-        ),
-        (
-            &format!("GET / HTTP/1.1\r\nHost: a\r\n{}", "a: b\r\n".repeat(64)),
-            "431 Request Header Fields Too Large",
-            false,
-        ),
+fn a_head_has_no_body_however_it_goes() {
+    let long = format!("/{}", "x".repeat(2000));
+    for (line, fields, content) in [
+        ("HEAD /health HTTP/1.1", "Host: a\r\n", "ok\n"),
+        ("HEAD /none HTTP/1.1", "Host: a\r\n", "404 Not Found"),
+        ("HEAD / HTTP/1.1", "", "400 Bad Request"),
+        ("HEAD / HTTP/1.1", "Host: a\r\nContent-Length: 9999\r\n", "413 Content Too Large"),
+        ("HEAD / HTTP/1.1", "Host: a\r\nExpect: x\r\n", "417 Expectation Failed"),
+        ("HEAD / HTTP/1.1", "Host: a\r\nTransfer-Encoding: x\r\n", "501 Not Implemented"),
+        ("HEAD / HTTP/3.0", "Host: a\r\n", "505 HTTP Version Not Supported"),
+        (&format!("HEAD {long} HTTP/1.1"), "Host: a\r\n", "414 URI Too Long"),
     ] {
-        let end = if request.contains("\r\n") { "\r\n" } else { "\n" };
-        let (all, _) = statuses(1000, &[format!("{request}{end}").as_bytes(), GET]);
-        assert_eq!(all[0], expected, "{request}");
-        assert_eq!(all.len() == 2, goes_on, "{request}: {all:?}");
+        let (said, _) = converse(1000, &[format!("{line}\r\n{fields}\r\n").as_bytes()]);
+        let length = format!("Content-Length: {}\r\n", content.len());
+        assert!(said.contains(&length) && said.ends_with("\r\n\r\n"), "{line}: {said}");
+        assert_eq!(said.matches("\r\n\r\n").count(), 1, "{line}: {said}");
     }
-    assert!(converse(1000, &[b"PUT / HTTP/1.1\r\nHost: a\r\n\r\n"]).0.contains("Allow: GET, HEAD\r\n"));
+    for pieces in [&[&b"HEAD / HTTP/1.1\r\nHo"[..], LATE][..], &[&b"HEAD /"[..]]] {
+        assert!(converse(1000, pieces).0.ends_with("\r\n\r\n"));
+    }
+    let invalid = b"HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n";
+    let (said, _) = converse(1000, &[invalid]);
+    assert!(said.starts_with("HTTP/1.1 400 ") && said.ends_with("\r\n\r\n"), "{said}");
+}
+
+#[test]
+fn a_client_that_waits_is_told_to_go_on_or_has_its_answer() {
+    let request = |line: &str, fields: &str| {
+        format!("{line}\r\nHost: a\r\nExpect: 100-Continue\r\n{fields}\r\n").into_bytes()
+    };
+    let known = "Content-Length: 4\r\n";
+    let chunked = "Transfer-Encoding: chunked\r\n";
+    // The body comes only after a word.
+    let (all, reason) = statuses(1000, &[&request("GET / HTTP/1.1", known), b"body", GET]);
+    assert_eq!(
+        (all, reason),
+        (["100 Continue", "200 OK", "200 OK"].map(String::from).into(), CloseReason::EndOfInput)
+    );
+    let (all, _) = statuses(1000, &[&request("GET / HTTP/1.1", chunked), b"1\r\nx\r\n0\r\n\r\n", GET]);
+    assert_eq!(all, ["100 Continue", "200 OK", "200 OK"]);
+    // It is withheld, since the answer is there: what follows must not be taken for it.
+    for (line, fields, expected) in [
+        ("POST / HTTP/1.1", known, "405 Method Not Allowed"),
+        ("PUT /none HTTP/1.1", chunked, "404 Not Found"),
+        ("BREW / HTTP/1.1", known, "501 Not Implemented"),
+        ("GET / HTTP/1.1", "Content-Length: 1000\r\n", "413 Content Too Large"),
+    ] {
+        let (all, reason) = statuses(1000, &[&request(line, fields), GET]);
+        assert_eq!((all, reason), (vec![expected.to_owned()], CloseReason::Exit), "{line}");
+    }
+    // There is nothing to wait for.
+    let (all, _) = statuses(1000, &[&request("POST / HTTP/1.1", "Content-Length: 0\r\n"), GET]);
+    assert_eq!(all, ["405 Method Not Allowed", "200 OK"]);
+    let (all, _) = statuses(1000, &[&request("GET / HTTP/1.1", ""), GET]);
+    assert_eq!(all, ["200 OK", "200 OK"]);
+    // HTTP/1.0 doesn't know of it.
+    let old = request("GET / HTTP/1.0", "Connection: keep-alive\r\nContent-Length: 4\r\n");
+    assert_eq!(statuses(1000, &[&old, b"body", GET]).0, ["200 OK", "200 OK"]);
+}
+
+#[test]
+fn empty_lines_are_passed_over_in_any_pieces() {
+    for (count, passes) in [(7, true), (8, true), (9, false)] {
+        for line in ["\r\n", "\n"] {
+            let lines = line.repeat(count);
+            let all = [lines.as_bytes(), GET].concat();
+            let bytes: Vec<&[u8]> = all.chunks(1).collect();
+            for pieces in [vec![&*all], bytes] {
+                let expected = if passes { "200 OK" } else { "400 Bad Request" };
+                assert_eq!(statuses(1000, &pieces).0, [expected], "{count}");
+            }
+        }
+    }
+    // They are counted anew for each request.
+    let all = [b"\r\n\r\n\r\n\r\n\r\n\r\n", GET].concat();
+    assert_eq!(statuses(1000, &[&all, &all]).0, ["200 OK", "200 OK"]);
+}
+
+#[test]
+fn what_has_not_begun_is_not_waited_for() {
+    let mut out = Outbox::new();
+    let mut client = Http.open(([127, 0, 0, 1], 1).into(), &Limits::default(), &mut out);
+    assert_eq!(client.receive(b"\r", &mut out), Progress::More { used: 0, begun: false });
+    assert_eq!(client.receive(b"\r\n", &mut out), Progress::More { used: 2, begun: false });
+    assert_eq!(client.receive(b"\r\n\r\n\r", &mut out), Progress::More { used: 4, begun: false });
+    assert_eq!(client.receive(b"\r\nG", &mut out), Progress::More { used: 2, begun: true });
+    // A body is the rest of its request.
+    let head = b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n";
+    let used = head.len();
+    assert_eq!(client.receive(head, &mut out), Progress::More { used, begun: true });
+    assert_eq!(client.receive(b"", &mut out), Progress::More { used: 0, begun: true });
+    assert_eq!(client.receive(b"x", &mut out), Progress::Message { used: 1, flow: Flow::Continue });
+    // At the end of the input, half an empty line is nothing.
+    assert_eq!(converse(1000, &[b"\r"]), (String::new(), CloseReason::EndOfInput));
 }
 
 #[test]
@@ -125,23 +177,56 @@ fn a_request_has_a_limit_with_its_body() {
             assert_eq!(statuses(max, &pieces).0, [expected], "{max}");
         }
     }
-    let request = b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n123456789";
-    for (max, expected) in [(request.len(), "200 OK"), (request.len() - 1, "413 Content Too Large")] {
-        assert_eq!(statuses(max, &[request]).0, [expected], "{max}");
+    let known = &b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n123456789"[..];
+    let chunked = b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n02 ;x\r\nbc\r\n0\r\na: b\r\n\r\n";
+    for request in [known, chunked] {
+        for (max, passes) in [(request.len() + 1, true), (request.len(), true), (request.len() - 1, false)] {
+            for pieces in [vec![request], request.chunks(1).collect()] {
+                let expected = if passes { "200 OK" } else { "413 Content Too Large" };
+                assert_eq!(statuses(max, &pieces).0, [expected], "{max}");
+            }
+        }
     }
 }
 
 #[test]
-fn an_end_within_a_request_is_told_unless_it_was_answered() {
-    let (all, reason) = statuses(1000, &[b"GET / HTT"]);
-    assert_eq!((all, reason), (vec!["400 Bad Request".to_owned()], CloseReason::Incomplete));
-    let (all, reason) = statuses(1000, &[b"GET / HTT", LATE]);
-    assert_eq!((all, reason), (vec!["408 Request Timeout".to_owned()], CloseReason::MessageTimeout));
-    let begun = b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n123";
-    let (all, reason) = statuses(1000, &[begun]);
-    assert_eq!((all, reason), (vec!["200 OK".to_owned()], CloseReason::EndOfInput));
-    let (all, reason) = statuses(1000, &[begun, LATE]);
-    assert_eq!((all, reason), (vec!["200 OK".to_owned()], CloseReason::MessageTimeout));
+fn a_first_line_has_a_limit() {
+    let around = "GET / HTTP/1.1\r".len();
+    for (length, passes) in [(8 * 1024 - 1, true), (8 * 1024, true), (8 * 1024 + 1, false)] {
+        let line = format!("GET /?{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(length - around - 1));
+        for pieces in [vec![line.as_bytes()], line.as_bytes().chunks(1).collect()] {
+            let expected = if passes { "200 OK" } else { "414 URI Too Long" };
+            assert_eq!(statuses(64 * 1024, &pieces).0, [expected], "{length}");
+        }
+    }
+    // It is said as soon as it is certain. Without a space, the method is too long.
+    assert_eq!(statuses(100, &[&[b'x'; 99]]).0, ["400 Bad Request"]);
+    assert_eq!(statuses(100, &[&[b'x'; 100]]).0, ["501 Not Implemented"]);
+    assert_eq!(statuses(100, &[&[b"GET ", &[b'x'; 96][..]].concat()]).0, ["414 URI Too Long"]);
+}
+
+#[test]
+fn the_lines_of_a_body_in_chunks_have_a_limit() {
+    for (length, passes) in [(1023, true), (1024, true), (1025, false)] {
+        let head = "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let line = format!("1;{}\r\n", "x".repeat(length - 4));
+        let request = format!("{head}{line}a\r\n0\r\na:{}\r\n\r\n", "x".repeat(length - 4));
+        for pieces in [vec![request.as_bytes()], request.as_bytes().chunks(1).collect()] {
+            let expected = if passes { "200 OK" } else { "400 Bad Request" };
+            assert_eq!(statuses(64 * 1024, &pieces).0, [expected], "{length}");
+        }
+    }
+}
+
+#[test]
+fn an_end_within_a_request_is_told() {
+    let body = b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n123";
+    for begun in [&b"GET / HTT"[..], body] {
+        let (all, reason) = statuses(1000, &[begun]);
+        assert_eq!((all, reason), (vec!["400 Bad Request".to_owned()], CloseReason::Incomplete));
+        let (all, reason) = statuses(1000, &[begun, LATE]);
+        assert_eq!((all, reason), (vec!["408 Request Timeout".to_owned()], CloseReason::MessageTimeout));
+    }
 }
 
 #[test]

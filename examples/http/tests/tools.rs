@@ -1,54 +1,26 @@
-//! The responder as its users meet it: on every backend, and with curl and wrk where they are installed.
+//! The responder as its users meet it: on every backend, and with curl and wrk.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+#[path = "../../testing/server.rs"]
+mod server;
+#[path = "../../testing/tool.rs"]
+mod tool;
+
+use std::io::{Read, Write};
 
 use anyloop::BACKENDS;
 
-/// A server, which is ended when this is dropped.
-struct Server {
-    child: Child,
-    address: String,
-}
+use self::server::Server;
+use self::tool::Tool;
 
-impl Server {
-    fn start(backend: &str) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_http"));
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANYLOOP_")) {
-            command.env_remove(name);
-        }
-        let flags = ["serve", "--backend", backend, "--listen", "127.0.0.1:0", "--log-level", "error"];
-        let mut child = command.args(flags).stdout(Stdio::piped()).spawn().expect("it starts");
-        let mut line = String::new();
-        let stdout = child.stdout.as_mut().expect("it is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
-        let address = line.strip_prefix("listening on ").map(str::trim_end).map(String::from);
-        Self { child, address: address.unwrap_or_else(|| panic!("it said: {line}")) }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// What a tool prints; `None` if it isn't installed.
-fn tool(name: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(name).args(arguments).stdin(Stdio::null()).output().ok()?;
-    assert!(output.status.success(), "{name} {arguments:?}: {output:?}");
-    Some(String::from_utf8_lossy(&output.stdout).into_owned())
-}
+const PROGRAM: &str = env!("CARGO_BIN_EXE_http");
+const CURL: Tool = Tool { name: "curl", package: "curl" };
+const WRK: Tool = Tool { name: "wrk", package: "wrk" };
 
 #[test]
 fn every_backend_serves_it() {
     for backend in BACKENDS {
-        let server = Server::start(backend.name());
-        let mut socket = TcpStream::connect(&server.address).expect("it listens");
-        socket.set_read_timeout(Some(Duration::from_secs(20))).expect("it is a time");
+        let server = Server::start(PROGRAM, &format!("--backend {}", backend.name()));
+        let mut socket = server.connect();
         let many = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n".repeat(999);
         let last = "GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         socket.write_all((many + last).as_bytes()).expect("it reads");
@@ -59,27 +31,71 @@ fn every_backend_serves_it() {
 }
 
 #[test]
-fn curl_and_wrk_talk_to_it() {
-    let server = Server::start("smol");
+fn every_backend_tells_a_client_that_waits_to_go_on() {
+    for backend in BACKENDS {
+        let server = Server::start(PROGRAM, &format!("--backend {}", backend.name()));
+        let mut socket = server.connect();
+        let head = "GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 4\r\n";
+        socket.write_all(format!("{head}Expect: 100-continue\r\n\r\n").as_bytes()).expect("it reads");
+        let mut word = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+        socket.read_exact(&mut word).expect("it says a word");
+        assert_eq!(String::from_utf8_lossy(&word), "HTTP/1.1 100 Continue\r\n\r\n", "{}", backend.name());
+        socket.write_all(b"body").expect("it reads");
+        let mut said = String::new();
+        socket.read_to_string(&mut said).expect("it ends");
+        assert!(said.starts_with("HTTP/1.1 200 OK\r\n") && said.ends_with("ok\n"), "{said}");
+    }
+}
+
+#[test]
+fn curl_talks_to_it() {
+    let server = Server::start(PROGRAM, "--backend smol");
+    let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let body = |length: usize| {
+        let path = folder.join(format!("body-{length}"));
+        std::fs::write(&path, vec![b'x'; length]).expect("it is written");
+        format!("@{}", path.display())
+    };
+    let (small, large) = (body(60_000), body(3_000_000));
     let url = |path: &str| format!("http://{}{path}", server.address);
-    let code = ["-s", "-o", "/dev/null", "-w", "%{http_code} %{num_connects}"];
+    let (page, health, none) = (url("/"), url("/health"), url("/none"));
+    let expect = ["-H", "Expect: 100-continue", "--data-binary"];
     for (arguments, expected) in [
-        (vec!["-s", &url("/health"), &url("/health")], "ok\nok\n"),
-        (code.into_iter().chain(["--head", &url("/")]).collect(), "200 1"),
-        (code.into_iter().chain([&*url("/none")]).collect(), "404 1"),
-        (code.into_iter().chain(["-d", "body", &url("/")]).collect(), "405 1"),
-        (code.into_iter().chain(["--http1.0", &url("/")]).collect(), "200 1"),
+        (&["--head", &page][..], "200 1"),
+        (&["--head", &none], "404 1"),
+        (&[&none], "404 1"),
+        (&[&page, "-o", "/dev/null", &health], "200 1200 0"),
+        (&["-d", "body", &page, "-o", "/dev/null", &page], "405 1405 0"),
+        (&["--http1.0", &page], "200 1"),
+        (&["-H", "Transfer-Encoding: chunked", "-d", "body", &page, "-o", "/dev/null", &page], "405 1405 0"),
+        (&["-H", "Transfer-Encoding: gzip", &page], "501 1"),
+        (&["-H", "Expect: something", &page], "417 1"),
+        (&["-H", "Host:", &page], "400 1"),
+        (&["-X", "OPTIONS", "--request-target", "*", &page], "200 1"),
+        // The body is asked for, and the connection kept.
         (
-            code.into_iter().chain(["-H", "Transfer-Encoding: chunked", "-d", "body", &url("/")]).collect(),
-            "501 1",
+            &["-X", "GET", expect[0], expect[1], expect[2], &small, &page, "-o", "/dev/null", &page],
+            "200 1200 0",
         ),
+        // It is not asked for.
+        (&[expect[0], expect[1], expect[2], &small, &page, "-o", "/dev/null", &page], "405 1405 1"),
+        (&[expect[0], expect[1], expect[2], &large, &page], "413 1"),
+        (&["-H", "Expect:", "--data-binary", &small, &page], "405 1"),
     ] {
-        let Some(said) = tool("curl", &arguments) else { break };
+        let common = ["-s", "-m", "60", "-o", "/dev/null", "-w", "%{http_code} %{num_connects}"];
+        let arguments: Vec<&str> = common.into_iter().chain(arguments.iter().copied()).collect();
+        let Some(said) = CURL.run(&arguments) else { return };
         assert_eq!(said, expected, "{arguments:?}");
     }
-    let Some(said) = tool("wrk", &["-c", "8", "-t", "1", "-d", "1s", &url("/health")]) else { return };
-    assert!(
-        said.contains("Requests/sec") && !said.contains("Non-2xx") && !said.contains("Socket errors"),
-        "{said}"
-    );
+    let Some(said) = CURL.run(&["-s", &health, &health]) else { return };
+    assert_eq!(said, "ok\nok\n");
+}
+
+#[test]
+fn wrk_talks_to_it() {
+    let server = Server::start(PROGRAM, "--backend smol");
+    let url = format!("http://{}/health", server.address);
+    let Some(said) = WRK.run(&["-c", "8", "-t", "1", "-d", "1s", &url]) else { return };
+    let is_well = !said.contains("Non-2xx") && !said.contains("Socket errors");
+    assert!(said.contains("Requests/sec") && is_well, "{said}");
 }

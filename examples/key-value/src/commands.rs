@@ -1,10 +1,14 @@
 //! What each command does.
 
-use common::{Flow, Outbox};
+use common::{ErrorReply, Flow};
 
-use crate::reply::{array, bulk, error, integer, optional_bulk, status};
+use crate::about;
+use crate::client::Client;
+use crate::number::number;
+use crate::reply::Reply;
 use crate::request::Arguments;
 use crate::store::{Full, Store, When};
+use crate::table::find;
 
 /// The longest name of a command.
 const LONGEST_NAME: usize = 8;
@@ -12,8 +16,17 @@ const LONGEST_NAME: usize = 8;
 /// So much of a name that nobody knows is said back.
 const LONGEST_ECHO: usize = 32;
 
+/// What a web browser sends, and so a web page that has it sent to a server on its reader's machine. Redis doesn't
+/// go on after such a line either: behind it may stand what somebody else wants to have carried out.
+pub(crate) const HTTP: ErrorReply = ErrorReply::Malformed("a request of HTTP");
+
 /// Carries a command out, and answers it.
-pub(crate) fn carry_out(command: &Arguments<'_>, store: &Store, out: &mut Outbox) -> Flow {
+pub(crate) fn carry_out(
+    command: Arguments<'_>,
+    store: &Store,
+    client: &mut Client,
+    reply: &mut Reply<'_>,
+) -> Result<Flow, ErrorReply> {
     let mut capitals = [0; LONGEST_NAME];
     let name = command.get(0);
     let name = match capitals.get_mut(..name.len()) {
@@ -26,89 +39,112 @@ pub(crate) fn carry_out(command: &Arguments<'_>, store: &Store, out: &mut Outbox
     };
     let first = command.get(1);
     match (name, command.len()) {
-        (b"GET", 2) => optional_bulk(out, store.read().get(first)),
-        (b"SET", 3..) => set(command, store, out),
-        (b"INCR", 2) => increment(first, store, out),
-        (b"MGET", 2..) => {
-            array(out, command.len() - 1);
+        (b"GET", 2) => {
             let entries = store.read();
-            command.from(1).for_each(|key| optional_bulk(out, entries.get(key)));
+            reply.bounded(|reply| reply.optional_bulk(entries.get(first)));
+        }
+        (b"SET", 3..) => set(command, store, reply),
+        (b"INCR", 2) => increment(first, 1, store, reply),
+        (b"INCRBY", 3) => match number(command.get(2)) {
+            Some(by) => increment(first, by, store, reply),
+            None => no_number(reply),
+        },
+        (b"MGET", 2..) => {
+            let entries = store.read();
+            reply.bounded(|reply| {
+                reply.array(command.len() - 1);
+                command.from(1).for_each(|key| reply.optional_bulk(entries.get(key)));
+            });
         }
         (b"MSET", 3..) if command.len() % 2 == 1 => {
             let pairs = command.from(1).step_by(2).zip(command.from(2).step_by(2));
-            done(store.set_all(pairs), out);
+            done(store.set_all(pairs), reply);
         }
-        (b"DEL", 2..) => integer(out, store.remove(command.from(1)) as i64),
+        (b"DEL", 2..) => reply.integer(store.remove(command.from(1)) as i64),
         (b"EXISTS", 2..) => {
             let entries = store.read();
-            integer(out, command.from(1).filter(|key| entries.get(key).is_some()).count() as i64);
+            reply.integer(command.from(1).filter(|key| entries.get(key).is_some()).count() as i64);
         }
-        (b"DBSIZE", 1) => integer(out, store.read().len() as i64),
-        (b"PING", 1) => status(out, "PONG"),
-        (b"PING" | b"ECHO", 2) => bulk(out, first),
-        (b"SELECT", 2) if first == b"0" => status(out, "OK"),
-        (b"SELECT", 2) => error(out, format_args!("ERR DB index is out of range")),
+        (b"DBSIZE", 1) => reply.integer(store.read().len() as i64),
+        (b"PING", 1) => reply.status("PONG"),
+        (b"PING" | b"ECHO", 2) => reply.bounded(|reply| reply.bulk(first)),
+        (b"SELECT", 2) => match number(first) {
+            Some(0) => reply.status("OK"),
+            Some(_) => reply.error(format_args!("ERR DB index is out of range; 0 is the only one")),
+            None => no_number(reply),
+        },
+        (b"HELLO", _) => client.hello(command, reply),
+        (b"CLIENT", 2..) => client.client(command, reply),
+        (b"INFO", _) => about::info(command, store, reply),
+        (b"CONFIG", 2..) => about::config(command, reply),
+        (b"COMMAND", _) => about::command(command, reply),
         (b"QUIT", _) => {
-            status(out, "OK");
-            return Flow::Close;
+            reply.status("OK");
+            return Ok(Flow::Close);
         }
-        // The tools ask these before they begin; that there is nothing to know satisfies them.
-        (b"COMMAND", _) => array(out, 0),
-        (b"CONFIG", 3) if first.eq_ignore_ascii_case(b"GET") => {
-            array(out, 2);
-            bulk(out, command.get(2));
-            bulk(out, b"");
-        }
-        (b"HELLO", _) => error(out, format_args!("NOPROTO only version 2 of the protocol is spoken")),
-        (name, _) if NAMES.contains(&name) => {
-            let name = name.to_ascii_lowercase();
-            error(out, format_args!("ERR wrong number of arguments for '{}' command", name.escape_ascii()));
-        }
-        _ => {
-            let name = command.get(0);
-            let name = &name[..name.len().min(LONGEST_ECHO)];
-            error(out, format_args!("ERR unknown command '{}'", name.escape_ascii()));
-        }
+        (b"POST" | b"HOST:", _) => return Err(HTTP),
+        (name, _) if find(name).is_some() => wrong_number(command, 1, reply),
+        _ => reply.error(format_args!("ERR unknown command '{}'", start(command.get(0)))),
     }
-    Flow::Continue
+    Ok(Flow::Continue)
 }
 
-/// The commands that need so many arguments and no others.
-const NAMES: [&[u8]; 12] = [
-    b"GET", b"SET", b"INCR", b"MGET", b"MSET", b"DEL", b"EXISTS", b"DBSIZE", b"PING", b"ECHO", b"SELECT",
-    b"CONFIG",
-];
+/// Says that a command, or the subcommand of so many words, takes another number of arguments.
+pub(crate) fn wrong_number(command: Arguments<'_>, words: usize, reply: &mut Reply<'_>) {
+    let name = command.get(0).to_ascii_lowercase();
+    let subcommand = if words == 2 { command.get(1).to_ascii_lowercase() } else { Vec::new() };
+    let bar = if words == 2 { "|" } else { "" };
+    reply.error(format_args!(
+        "ERR wrong number of arguments for '{}{bar}{}' command",
+        name.escape_ascii(),
+        subcommand.escape_ascii()
+    ));
+}
 
-fn set(command: &Arguments<'_>, store: &Store, out: &mut Outbox) {
+/// Says that a command has no such subcommand, and which it has.
+pub(crate) fn unknown_subcommand(command: Arguments<'_>, known: &str, reply: &mut Reply<'_>) {
+    reply.error(format_args!("ERR unknown subcommand '{}'. Try {known}.", start(command.get(1))));
+}
+
+/// The beginning of what a client has sent, to be said back.
+fn start(name: &[u8]) -> std::slice::EscapeAscii<'_> {
+    name[..name.len().min(LONGEST_ECHO)].escape_ascii()
+}
+
+fn set(command: Arguments<'_>, store: &Store, reply: &mut Reply<'_>) {
     let when = match command.get(3) {
         _ if command.len() == 3 => Some(When::Always),
         option if command.len() == 4 && option.eq_ignore_ascii_case(b"NX") => Some(When::Absent),
         option if command.len() == 4 && option.eq_ignore_ascii_case(b"XX") => Some(When::Present),
         _ => None,
     };
-    let Some(when) = when else { return error(out, format_args!("ERR syntax error")) };
+    let Some(when) = when else { return reply.error(format_args!("ERR syntax error")) };
     match store.set(command.get(1), command.get(2), when) {
-        Ok(false) => optional_bulk(out, None),
-        result => done(result.map(drop), out),
+        Ok(false) => reply.null(),
+        result => done(result.map(drop), reply),
     }
 }
 
-fn increment(key: &[u8], store: &Store, out: &mut Outbox) {
-    let updated = store.update(key, |value| {
-        let number: i64 = std::str::from_utf8(value.unwrap_or(b"0")).ok()?.parse().ok()?;
-        let number = number.checked_add(1)?;
-        Some((number, itoa::Buffer::new().format(number).into()))
+fn increment(key: &[u8], by: i64, store: &Store, reply: &mut Reply<'_>) {
+    let updated = store.update(key, |value| -> Result<_, &str> {
+        let before = number(value.unwrap_or(b"0")).ok_or("value is not an integer or out of range")?;
+        let after = before.checked_add(by).ok_or("increment or decrement would overflow")?;
+        Ok((after, itoa::Buffer::new().format(after).into()))
     });
     match updated {
-        Ok(Some(number)) => integer(out, number),
-        Ok(None) => error(out, format_args!("ERR value is not an integer or out of range")),
-        Err(full) => done(Err(full), out),
+        Ok(Ok(number)) => reply.integer(number),
+        Ok(Err(why)) => reply.error(format_args!("ERR {why}")),
+        Err(full) => done(Err(full), reply),
     }
 }
 
-fn done(result: Result<(), Full>, out: &mut Outbox) {
+fn no_number(reply: &mut Reply<'_>) {
+    reply.error(format_args!("ERR value is not an integer or out of range"));
+}
+
+fn done(result: Result<(), Full>, reply: &mut Reply<'_>) {
     match result {
-        Ok(()) => status(out, "OK"),
-        Err(Full) => error(out, format_args!("OOM the store is full")),
+        Ok(()) => reply.status("OK"),
+        Err(Full) => reply.error(format_args!("OOM the store is full; remove keys")),
     }
 }

@@ -6,47 +6,70 @@
 //! redis-benchmark -t ping,set,get,incr,mset -P 16 -n 100000 -q
 //! ```
 //!
-//! It knows PING, ECHO, SET (with NX or XX), GET, DEL, EXISTS, INCR, MGET, MSET, DBSIZE, SELECT 0 and QUIT, and what
-//! the tools ask before they begin: COMMAND, CONFIG GET and HELLO. A command may be an array of bulk strings or a
-//! line of words. Nothing is stored on a disk, and no key expires.
+//! It knows PING, ECHO, SET (with NX or XX), GET, DEL, EXISTS, INCR, INCRBY, MGET, MSET, DBSIZE, SELECT 0 and QUIT,
+//! and what clients ask before they begin: HELLO (versions 2 and 3 of the protocol), CLIENT, INFO, COMMAND and CONFIG
+//! GET. A command may be an array of bulk strings or a line of words. Nothing is stored on a disk, no key expires, and
+//! there is no password: it is for those whom the address lets in.
 //!
 //! | to see how | read |
 //! | --- | --- |
 //! | a protocol is written on [`common::Protocol`] | this file |
 //! | requests are parsed as they come, no byte twice | `request.rs` |
-//! | replies are written, without an allocation | `reply.rs` |
+//! | replies are written without an allocation, and within the limit | `reply.rs` |
 //! | all clients share state | `store.rs` |
+//! | clients are told what they are connected to | `client.rs`, `about.rs`, `table.rs` |
 
+mod about;
+mod client;
 mod commands;
+mod number;
 mod reply;
 mod request;
 mod store;
+mod table;
+mod warning;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use common::{Application, Blocking, ErrorReply, Flow, Limits, Outbox, Progress, Protocol};
+use common::{Application, Blocking, ErrorReply, Limits, Outbox, Progress, Protocol};
 
-use crate::commands::carry_out;
+use crate::client::Client;
+use crate::commands::{HTTP, carry_out};
+use crate::reply::Reply;
 use crate::request::{Parsed, Request};
 use crate::store::Store;
+use crate::warning::Warning;
 
 /// The store, which all of its clients share.
 #[derive(Default)]
 pub struct KeyValue {
-    store: Arc<Store>,
+    shared: Arc<Shared>,
+}
+
+/// What all clients share.
+#[derive(Default)]
+struct Shared {
+    store: Store,
+    /// How many clients have come.
+    clients: AtomicI64,
+    warning: Warning,
 }
 
 impl Application for KeyValue {
-    fn open(&self, _client: SocketAddr, limits: &Limits, _out: &mut Outbox) -> Box<dyn Protocol> {
-        Box::new(Conversation { store: Arc::clone(&self.store), request: Request::new(limits.max_message) })
+    fn open(&self, address: SocketAddr, limits: &Limits, _out: &mut Outbox) -> Box<dyn Protocol> {
+        let shared = Arc::clone(&self.shared);
+        let client = Client::new(shared.clients.fetch_add(1, Ordering::Relaxed) + 1);
+        let request = Request::new(limits.max_message);
+        Box::new(Conversation { shared, address, client, request, max_reply: limits.max_reply })
     }
 
     fn refuse(&self, error: &ErrorReply, _limits: &Limits, out: &mut Outbox) {
         reply::error(out, format_args!("{error}"));
     }
 
-    /// The store's lock is held for as long as it takes to copy a value, so nobody waits long.
+    /// The store's lock is held for as long as it takes to copy one reply, so nobody waits long.
     fn blocking(&self) -> Blocking {
         Blocking::Never
     }
@@ -54,8 +77,11 @@ impl Application for KeyValue {
 
 /// One client's conversation.
 struct Conversation {
-    store: Arc<Store>,
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    client: Client,
     request: Request,
+    max_reply: usize,
 }
 
 impl Protocol for Conversation {
@@ -64,20 +90,49 @@ impl Protocol for Conversation {
         loop {
             let rest = &input[used..];
             match self.request.parse(rest) {
-                Parsed::More => return Progress::More { used, begun: !rest.is_empty() },
+                Parsed::More => return Progress::More { used, begun: has_begun(rest) },
                 Parsed::Empty { used: empty } => used += empty,
                 Parsed::Broken(error) => return Progress::Broken(error),
                 Parsed::Command { used: command } => {
-                    let flow: Flow = carry_out(&self.request.arguments(rest), &self.store, out);
-                    return Progress::Message { used: used + command, flow };
+                    let mut reply = Reply::new(out, self.client.version, self.max_reply);
+                    let arguments = self.request.arguments(rest);
+                    let flow = carry_out(arguments, &self.shared.store, &mut self.client, &mut reply);
+                    self.request.clear();
+                    return match flow {
+                        Ok(flow) => Progress::Message { used: used + command, flow },
+                        Err(error) => {
+                            if error == HTTP {
+                                self.shared.warning.warn(self.address);
+                            }
+                            Progress::Broken(error)
+                        }
+                    };
                 }
             }
         }
     }
 
-    fn error(&self, error: &ErrorReply, out: &mut Outbox) {
-        reply::error(out, format_args!("{error}"));
+    fn finish(&mut self, input: &[u8], _out: &mut Outbox) -> Progress {
+        if has_begun(input) {
+            Progress::Broken(ErrorReply::Incomplete)
+        } else {
+            Progress::More { used: input.len(), begun: false }
+        }
     }
+
+    fn error(&self, error: &ErrorReply, out: &mut Outbox) {
+        match error {
+            // Redis says nothing to it either.
+            error if *error == HTTP => {}
+            ErrorReply::Malformed(why) => reply::error(out, format_args!("ERR Protocol error: {why}")),
+            error => reply::error(out, format_args!("{error}")),
+        }
+    }
+}
+
+/// Whether this holds a part of a command, and not just the first half of an empty line.
+fn has_begun(input: &[u8]) -> bool {
+    !matches!(input, b"" | b"\r")
 }
 
 #[cfg(test)]

@@ -1,7 +1,12 @@
 //! What a client asks for, parsed as it comes.
 
+mod words;
+
 use common::ErrorReply;
 use memchr::memchr;
+
+use self::words::split;
+use crate::number::number;
 
 /// The command at hand. It remembers how far it has looked, so that a long one which comes in pieces is looked at
 /// once.
@@ -11,8 +16,10 @@ pub(crate) struct Request {
     /// How much of the input was looked at.
     at: usize,
     stage: Stage,
-    /// Where in the input the arguments stand: begin and end.
-    arguments: Vec<(u32, u32)>,
+    /// The words of a line, without their quotes. An array's arguments stay in the input.
+    words: Vec<u8>,
+    /// Where the arguments stand: begin and end.
+    places: Vec<(u32, u32)>,
 }
 
 /// What is looked for next.
@@ -42,7 +49,7 @@ pub(crate) enum Parsed {
 /// The words of a command, of which there is at least one.
 #[derive(Clone, Copy)]
 pub(crate) struct Arguments<'a> {
-    input: &'a [u8],
+    bytes: &'a [u8],
     places: &'a [(u32, u32)],
 }
 
@@ -52,13 +59,13 @@ const SHORTEST: usize = 6;
 /// The longest line that announces a number, with its end.
 const LONGEST_NUMBER: usize = 24;
 
-/// As many places are kept for the next command.
-const RETAINED: usize = 16;
+/// Memory for so many places, and for so many bytes of words, is kept for the next command.
+const RETAINED: (usize, usize) = (16, 128);
 
 impl Request {
     pub(crate) fn new(max: usize) -> Self {
         let max = max.min(u32::MAX as usize); // places are stored in 32 bits
-        Self { max, at: 0, stage: Stage::Begin, arguments: Vec::new() }
+        Self { max, at: 0, stage: Stage::Begin, words: Vec::new(), places: Vec::new() }
     }
 
     /// Looks at the input from where it has stopped the last time.
@@ -81,20 +88,24 @@ impl Request {
 
     /// The arguments of the command that was found in this input.
     pub(crate) fn arguments<'a>(&'a self, input: &'a [u8]) -> Arguments<'a> {
-        Arguments { input, places: &self.arguments }
+        Arguments { bytes: if self.words.is_empty() { input } else { &self.words }, places: &self.places }
+    }
+
+    /// Forgets the arguments, and gives their memory back: to be called before the next command is parsed.
+    pub(crate) fn clear(&mut self) {
+        self.words.clear();
+        self.words.shrink_to(RETAINED.1);
+        self.places.clear();
+        self.places.shrink_to(RETAINED.0);
     }
 
     fn begin(&mut self, input: &[u8]) -> Step {
-        self.arguments.clear();
-        self.arguments.shrink_to(RETAINED);
         match input.first() {
             None => Step::Over(Parsed::More),
-            Some(b'*') => match self.number(input) {
-                Ok(left @ 1..) if left.saturating_mul(SHORTEST).saturating_add(self.at) > self.max => {
-                    self.too_long()
-                }
-                Ok(left @ 1..) => Step::On(Stage::Length { left }),
-                Ok(0) => Step::Over(Parsed::Empty { used: self.at }),
+            Some(b'*') => match self.announced(input, "invalid multibulk length") {
+                Ok(left) if left > self.most_arguments() => self.too_long(),
+                Ok(left @ 1..) => Step::On(Stage::Length { left: left as usize }),
+                Ok(..=0) => Step::Over(Parsed::Empty { used: self.at }),
                 Err(parsed) => Step::Over(parsed),
             },
             Some(_) => self.line(input),
@@ -112,33 +123,24 @@ impl Request {
         if used > self.max {
             return self.too_long();
         }
-        let mut word = None;
-        for (at, byte) in input[..used].iter().enumerate() {
-            match (byte.is_ascii_whitespace(), word) {
-                (false, None) => word = Some(at),
-                (true, Some(begin)) => {
-                    self.arguments.push((begin as u32, at as u32));
-                    word = None;
-                }
-                _ => {}
-            }
+        // One carriage return may stand in front of the line feed.
+        let line = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
+        if split(line, &mut self.words, &mut self.places).is_err() {
+            return broken("unbalanced quotes in request");
         }
-        let is_empty = self.arguments.is_empty();
-        Step::Over(if is_empty { Parsed::Empty { used } } else { Parsed::Command { used } })
+        Step::Over(if self.places.is_empty() { Parsed::Empty { used } } else { Parsed::Command { used } })
     }
 
     fn length(&mut self, input: &[u8], left: usize) -> Step {
         match input.get(self.at) {
             None => Step::Over(Parsed::More),
-            Some(b'$') => match self.number(input) {
-                // What is still to come, at the least.
-                Ok(length) if (self.at + (left - 1) * SHORTEST + 2).saturating_add(length) > self.max => {
-                    self.too_long()
-                }
-                Ok(length) => Step::On(Stage::Bytes { left, length }),
+            Some(b'$') => match self.announced(input, INVALID_LENGTH) {
+                Ok(..0) => broken(INVALID_LENGTH),
+                Ok(length) if length > self.room(left) => self.too_long(),
+                Ok(length) => Step::On(Stage::Bytes { left, length: length as usize }),
                 Err(parsed) => Step::Over(parsed),
             },
-            Some(_) => broken("no length of an argument"),
+            Some(_) => broken("expected '$' and the length of an argument"),
         }
     }
 
@@ -146,9 +148,9 @@ impl Request {
         let end = self.at + length;
         let Some(line_end) = input.get(end..end + 2) else { return Step::Over(Parsed::More) };
         if line_end != b"\r\n" {
-            return broken("no line end behind an argument");
+            return broken("expected a line end behind an argument");
         }
-        self.arguments.push((self.at as u32, end as u32));
+        self.places.push((self.at as u32, end as u32));
         self.at = end + 2;
         match left {
             1 => Step::Over(Parsed::Command { used: self.at }),
@@ -156,17 +158,26 @@ impl Request {
         }
     }
 
-    /// The number of a line such as `*3`, behind which it then stands. An array may have fewer than no elements.
-    fn number(&mut self, input: &[u8]) -> Result<usize, Parsed> {
+    /// The number of a line such as `*3`, behind which it then stands.
+    fn announced(&mut self, input: &[u8], otherwise: &'static str) -> Result<i64, Parsed> {
         let line = &input[self.at + 1..];
+        let invalid = Parsed::Broken(ErrorReply::Malformed(otherwise));
         let Some(end) = line.iter().take(LONGEST_NUMBER).position(|&byte| byte == b'\n') else {
-            return Err(if line.len() < LONGEST_NUMBER { Parsed::More } else { NO_NUMBER });
+            return Err(if line.len() < LONGEST_NUMBER { Parsed::More } else { invalid });
         };
-        let digits = line[..end].strip_suffix(b"\r").and_then(|digits| std::str::from_utf8(digits).ok());
-        let number = digits.and_then(|digits| digits.parse::<i64>().ok());
-        let number = number.filter(|&number| number >= if input[self.at] == b'*' { -1 } else { 0 });
         self.at += 1 + end + 1;
-        number.map_or(Err(NO_NUMBER), |number| Ok(usize::try_from(number).unwrap_or(0)))
+        line[..end].strip_suffix(b"\r").and_then(number).ok_or(invalid)
+    }
+
+    /// How many arguments there is room for, if they are empty.
+    fn most_arguments(&self) -> i64 {
+        (self.max.saturating_sub(self.at) / SHORTEST) as i64
+    }
+
+    /// How long the argument at hand may be, with so many still to come, which take as little as they can.
+    fn room(&self, left: usize) -> i64 {
+        let taken = self.at + 2 + (left - 1) * SHORTEST;
+        self.max as i64 - taken as i64
     }
 
     fn too_long(&self) -> Step {
@@ -180,7 +191,7 @@ enum Step {
     Over(Parsed),
 }
 
-const NO_NUMBER: Parsed = Parsed::Broken(ErrorReply::Malformed("no number"));
+const INVALID_LENGTH: &str = "invalid bulk length";
 
 fn broken(why: &'static str) -> Step {
     Step::Over(Parsed::Broken(ErrorReply::Malformed(why)))
@@ -194,10 +205,10 @@ impl<'a> Arguments<'a> {
 
     /// All of them, from this one on.
     pub(crate) fn from(self, first: usize) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone {
-        let input = self.input;
+        let bytes = self.bytes;
         self.places[first.min(self.len())..]
             .iter()
-            .map(move |&(begin, end)| &input[begin as usize..end as usize])
+            .map(move |&(begin, end)| &bytes[begin as usize..end as usize])
     }
 
     /// The first is the command's name. Where there is none, it is empty.

@@ -63,13 +63,20 @@ impl Store {
         entries.set(key, value, self.most).map(|()| true)
     }
 
-    /// Sets values: as many as there is room for.
+    /// Sets values: all of them, or none if there is no room for all. Of a key that comes twice, the last value
+    /// counts.
     pub(crate) fn set_all<'a>(
         &self,
-        mut pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+        pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
     ) -> Result<(), Full> {
         let mut entries = self.write();
-        pairs.try_for_each(|(key, value)| entries.set(key, value, self.most))
+        let more: usize = pairs.clone().map(|(key, value)| size(key, value)).sum();
+        if entries.bytes + more > self.most && entries.bytes_with(pairs.clone()) > self.most {
+            return Err(Full);
+        }
+        // On the way there may be more than at the end, so the limit was looked at before.
+        pairs.for_each(|(key, value)| entries.put(key, value));
+        Ok(())
     }
 
     /// Removes values. Tells how many there were.
@@ -78,18 +85,25 @@ impl Store {
         keys.filter(|key| entries.remove(key)).count()
     }
 
-    /// Changes a value, which may not be there yet.
-    pub(crate) fn update<T>(
+    /// Changes a value, which may not be there yet, unless `change` objects.
+    pub(crate) fn update<T, E>(
         &self,
         key: &[u8],
-        change: impl FnOnce(Option<&[u8]>) -> Option<(T, Vec<u8>)>,
-    ) -> Result<Option<T>, Full> {
+        change: impl FnOnce(Option<&[u8]>) -> Result<(T, Vec<u8>), E>,
+    ) -> Result<Result<T, E>, Full> {
         let mut entries = self.write();
-        let Some((result, value)) = change(entries.get(key)) else { return Ok(None) };
-        entries.set(key, &value, self.most).map(|()| Some(result))
+        match change(entries.get(key)) {
+            Ok((result, value)) => entries.set(key, &value, self.most).map(|()| Ok(result)),
+            Err(objection) => Ok(Err(objection)),
+        }
     }
 
-    /// An entry is changed in one step, so that a panic elsewhere leaves nothing half done.
+    /// The most that the entries may come to, in bytes.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// An entry is changed in one step, so that a panic elsewhere leaves none half done.
     fn write(&self) -> RwLockWriteGuard<'_, Entries> {
         self.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,19 +118,37 @@ impl Entries {
         self.values.len()
     }
 
+    /// What they come to, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     fn set(&mut self, key: &[u8], value: &[u8], most: usize) -> Result<(), Full> {
-        let before = self.get(key).map_or(0, |value| size(key, value));
-        let bytes = self.bytes - before + size(key, value);
-        if bytes > most {
+        if self.bytes - self.size_of(key) + size(key, value) > most {
             return Err(Full);
         }
+        self.put(key, value);
+        Ok(())
+    }
+
+    fn put(&mut self, key: &[u8], value: &[u8]) {
+        self.bytes = self.bytes - self.size_of(key) + size(key, value);
         match self.values.get_mut(key) {
             Some(old) if old.len() == value.len() => old.copy_from_slice(value),
             Some(old) => *old = value.into(),
             None => drop(self.values.insert(key.into(), value.into())),
         }
-        self.bytes = bytes;
-        Ok(())
+    }
+
+    /// What they would come to with these as well.
+    fn bytes_with<'a>(&self, pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> usize {
+        let last: HashMap<&[u8], &[u8]> = pairs.collect();
+        last.iter().fold(self.bytes, |bytes, (key, value)| bytes - self.size_of(key) + size(key, value))
+    }
+
+    /// What the entry of this key comes to, if there is one.
+    fn size_of(&self, key: &[u8]) -> usize {
+        self.get(key).map_or(0, |value| size(key, value))
     }
 
     fn remove(&mut self, key: &[u8]) -> bool {
@@ -145,5 +177,32 @@ mod tests {
         assert_eq!(store.remove([&b"b"[..], b"b", b"c"].into_iter()), 1);
         assert_eq!(store.set(b"a", b"1234", When::Always), Ok(true));
         assert_eq!((store.read().len(), store.read().get(b"a")), (1, Some(&b"1234"[..])));
+    }
+
+    #[test]
+    fn several_are_set_together_or_not_at_all() {
+        let entry = AROUND + 2;
+        for (pairs, most, passes) in [
+            (&["a1", "b2"][..], 3 * entry - 1, false), // beside what is there
+            (&["a1", "b2"], 3 * entry, true),
+            (&["a1", "b2"], 3 * entry + 1, true),
+            (&["a1", "a2", "a3"], 2 * entry, true), // one key
+            (&["o1", "a2"], 2 * entry, true),       // in place of what is there
+            (&["o1", "a2"], 2 * entry - 1, false),
+        ] {
+            let store = Store::with_room(most);
+            assert_eq!(store.set(b"o", b"0", When::Always), Ok(true));
+            let set = store.set_all(pairs.iter().map(|pair| pair.as_bytes().split_at(1)));
+            assert_eq!(set.is_ok(), passes, "{pairs:?} in {most}");
+            let value = |key: &str| store.read().get(key.as_bytes()).map(<[u8]>::to_vec);
+            for key in ["o", "a", "b"] {
+                let last = pairs.iter().rev().find(|pair| pair.starts_with(key)).filter(|_| passes);
+                let before = (key == "o").then_some("o0");
+                let expected = last.copied().or(before).map(|pair| pair.as_bytes()[1..].to_vec());
+                assert_eq!(value(key), expected, "{key} of {pairs:?} in {most}");
+            }
+            let bytes = store.read().bytes();
+            assert_eq!(bytes, store.read().len() * entry);
+        }
     }
 }

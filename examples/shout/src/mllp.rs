@@ -4,10 +4,17 @@ use common::{Codec, Decoded, ErrorReply, Limits, Outbox};
 
 /// A message stands between a vertical tab, and a file separator with a carriage return behind it: HL7's minimal
 /// lower layer protocol.
+///
+/// What stands between two messages is passed over, such as the line feed that many programs send behind the carriage
+/// return. It may be as long as a message.
 pub struct Mllp {
     max: usize,
-    /// How much of the unfinished message has no end in it, so that none of it is looked at twice.
+    /// Where in the input the message at hand begins, if it has.
+    start: Option<usize>,
+    /// How much of the input was looked at, so that none of it is looked at twice.
     scanned: usize,
+    /// How many bytes behind the last message were passed over together with it.
+    outside: usize,
 }
 
 const START: u8 = 0x0b;
@@ -15,28 +22,40 @@ const END: [u8; 2] = [0x1c, b'\r'];
 
 impl Codec for Mllp {
     fn new(limits: &Limits) -> Self {
-        Self { max: limits.max_message, scanned: 0 }
+        Self { max: limits.max_message, start: None, scanned: 0, outside: 0 }
     }
 
     fn decode(&mut self, input: &[u8]) -> Decoded {
-        match input.first() {
-            None => return Decoded::More,
-            Some(&START) => {}
-            Some(_) => return Decoded::Broken(ErrorReply::Malformed("no start of a message")),
+        if self.start.is_none() {
+            let outside = self.scanned + outside(&input[self.scanned..]);
+            if self.outside + outside > self.max {
+                return Decoded::Broken(ErrorReply::Malformed("too much outside of a message"));
+            }
+            self.scanned = outside;
+            self.start = (outside < input.len()).then_some(outside);
         }
-        let from = self.scanned.max(1);
+        let Some(start) = self.start else { return Decoded::More };
+        let begin = start + 1;
+        let from = self.scanned.max(begin);
         let end = input[from..].windows(END.len()).position(|two| two == END).map(|at| from + at);
         // The last byte may yet turn out to be the first of the end.
         let begun = if input.last() == Some(&END[0]) { input.len() - 1 } else { input.len() };
-        let payload = 1..end.unwrap_or(begun);
+        let payload = begin..end.unwrap_or(begun);
         if payload.len() > self.max {
             return Decoded::Broken(ErrorReply::TooLong { max: self.max });
         }
-        self.scanned = if end.is_some() { 0 } else { begun };
-        match end {
-            Some(end) => Decoded::Message { payload, used: end + END.len() },
-            None => Decoded::More,
-        }
+        let Some(end) = end else {
+            self.scanned = begun;
+            return Decoded::More;
+        };
+        // What has come behind the message is passed over with it: it begins no other.
+        let behind = end + END.len();
+        *self = Self { max: self.max, start: None, scanned: 0, outside: outside(&input[behind..]) };
+        Decoded::Message { payload, used: behind + self.outside }
+    }
+
+    fn finish(&mut self, input: &[u8]) -> Decoded {
+        if outside(input) == input.len() { Decoded::More } else { Decoded::Broken(ErrorReply::Incomplete) }
     }
 
     fn begin(&self, out: &mut Outbox) {
@@ -48,9 +67,19 @@ impl Codec for Mllp {
     }
 }
 
+/// How many bytes stand in front of the next message.
+fn outside(input: &[u8]) -> usize {
+    input.iter().position(|&byte| byte == START).unwrap_or(input.len())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use common::{Application, Flow, FramedHandler, Progress};
+
     use super::*;
+    use crate::Shout;
 
     fn mllp(max: usize) -> Mllp {
         Mllp::new(&Limits { max_message: max, ..Limits::default() })
@@ -73,9 +102,12 @@ mod tests {
     #[test]
     fn the_limit_counts_the_payload_alone() {
         for (input, passes) in [
-            (&b"\x0b123"[..], true),
+            (&b"\x0b12"[..], true),
+            (b"\x0b12\x1c\r", true),
+            (b"\x0b123", true),
             (b"\x0b123\x1c", true),
             (b"\x0b123\x1c\r", true),
+            (b"\n\n\n\x0b123\x1c\r", true),
             (b"\x0b1234", false),
             (b"\x0b1234\x1c\r", false),
             (b"\x0b123\x1c4", false),
@@ -85,8 +117,74 @@ mod tests {
         }
     }
 
+    /// What is said to these pieces, and how it went.
+    fn say(max: usize, pieces: &[&[u8]]) -> (String, Progress) {
+        let limits = Limits { max_message: max, ..Limits::default() };
+        let (mut out, mut input) = (Outbox::new(), Vec::new());
+        let application = FramedHandler::<Mllp>::new(Arc::new(Shout));
+        let mut client = application.open(([127, 0, 0, 1], 1).into(), &limits, &mut out);
+        let greeting = out.len();
+        let mut last = Progress::More { used: 0, begun: false };
+        for piece in pieces {
+            input.extend_from_slice(piece);
+            loop {
+                last = client.receive(&input, &mut out);
+                match last {
+                    Progress::Message { used, flow: Flow::Continue } => drop(input.drain(..used)),
+                    Progress::Message { .. } | Progress::Broken(_) => {
+                        return (String::from_utf8_lossy(&out.bytes()[greeting..]).into_owned(), last);
+                    }
+                    Progress::More { .. } => break,
+                }
+            }
+        }
+        if !input.is_empty() {
+            last = client.finish(&input, &mut out);
+        }
+        (String::from_utf8_lossy(&out.bytes()[greeting..]).into_owned(), last)
+    }
+
     #[test]
-    fn what_does_not_begin_is_no_message() {
-        assert!(matches!(mllp(9).decode(b"hello"), Decoded::Broken(ErrorReply::Malformed(_))));
+    fn what_stands_outside_is_passed_over_however_it_comes() {
+        let all = b"\r\n\x0bhi\x1c\r\n\r\x1c\r\x0bho\x1c\r\n";
+        for split in 0..=all.len() {
+            for pieces in [vec![&all[..split], &all[split..]], all.chunks(1).collect()] {
+                let (said, last) = say(99, &pieces);
+                assert_eq!(said, "\x0bHI\x1c\r\x0bHO\x1c\r", "{split}");
+                assert!(matches!(last, Progress::More { .. }), "{split}: {last:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_outside_has_a_limit() {
+        let broken = Progress::Broken(ErrorReply::Malformed("too much outside of a message"));
+        for (count, passes) in [(2, true), (3, true), (4, false)] {
+            let outside = b"\n".repeat(count);
+            let message = &b"\x0bhi\x1c\r"[..];
+            for all in [
+                [&outside, message].concat(),
+                [message, &outside].concat(),
+                [message, &outside, message].concat(),
+                [message, b"\n", message, &outside, message].concat(),
+            ] {
+                for split in 0..=all.len() {
+                    for pieces in [vec![&all[..split], &all[split..]], all.chunks(1).collect()] {
+                        let (_, last) = say(3, &pieces);
+                        assert_eq!(last == broken, !passes, "{count} in {all:?} at {split}: {last:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_end_within_a_message_is_told_and_no_other() {
+        for (input, incomplete) in
+            [(&b"\x0bhi"[..], true), (b"\n\x0b", true), (b"\x0bhi\x1c", true), (b"\n", false), (b"hi", false)]
+        {
+            let (_, last) = say(99, &[input]);
+            assert_eq!(last == Progress::Broken(ErrorReply::Incomplete), incomplete, "{input:?}: {last:?}");
+        }
     }
 }

@@ -1,60 +1,30 @@
 //! The command with a handler and a framing more: they are served, loaded, compared and listed as the built-in
 //! ones are.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+#[path = "../../testing/server.rs"]
+mod server;
+
+use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::process::{Output, Stdio};
 
 use anyloop::BACKENDS;
 
-/// The command, with no flag set by the environment.
-fn command(flags: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shout"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANYLOOP_")) {
-        command.env_remove(name);
-    }
-    command.args(flags.split_whitespace());
-    command
-}
+use self::server::{Server, command};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_shout");
 
 fn run(flags: &str) -> Output {
-    command(flags).stdin(Stdio::null()).output().expect("it runs")
-}
-
-/// A server, which is ended when this is dropped.
-struct Server {
-    child: Child,
-    address: String,
-}
-
-impl Server {
-    fn start(flags: &str) -> Self {
-        let mut command = command(&format!("serve --listen 127.0.0.1:0 --log-level error {flags}"));
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts");
-        let mut line = String::new();
-        let stdout = child.stdout.as_mut().expect("it is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
-        let address = line.strip_prefix("listening on ").map(str::trim_end).map(String::from);
-        Self { child, address: address.unwrap_or_else(|| panic!("it said: {line}")) }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    command(PROGRAM, flags).output().expect("it runs")
 }
 
 #[test]
 fn it_is_served_in_its_framing_on_every_backend() {
     for backend in BACKENDS {
-        let server = Server::start(&format!("--backend {} --framing mllp --max-message 5", backend.name()));
-        let mut socket = TcpStream::connect(&server.address).expect("it listens");
-        socket.set_read_timeout(Some(Duration::from_secs(20))).expect("it is a time");
-        socket.write_all(b"\x0bhello\x1c\r\x0bh\x1ci\x1c\r\x0btoo long\x1c\r").expect("it reads");
+        let server =
+            Server::start(PROGRAM, &format!("--backend {} --framing mllp --max-message 5", backend.name()));
+        let mut socket = server.connect();
+        socket.write_all(b"\x0bhello\x1c\r\n\x0bh\x1ci\x1c\r\x0btoo long\x1c\r").expect("it reads");
         let mut said = String::new();
         socket.read_to_string(&mut said).expect("it ends");
         let expected =
@@ -65,8 +35,8 @@ fn it_is_served_in_its_framing_on_every_backend() {
 
 #[test]
 fn the_client_and_the_load_generator_speak_its_framing() {
-    let server = Server::start("--framing mllp");
-    let mut client = command(&format!("client --framing mllp {}", server.address));
+    let server = Server::start(PROGRAM, "--framing mllp");
+    let mut client = command(PROGRAM, &format!("client --framing mllp {}", server.address));
     let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
     client.stdin.take().expect("it is piped").write_all(b"hi\nbye\n").expect("it reads");
     let said = client.wait_with_output().expect("it ends").stdout;

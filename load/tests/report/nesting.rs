@@ -1,47 +1,109 @@
-//! Whether a page's elements are closed in the order in which they were opened.
+//! Whether every element of a page ends, in the order in which they were begun.
 
 /// Elements without content, which HTML writes without an end.
-const VOID: [&str; 4] = ["meta", "br", "hr", "link"];
+const VOID: [&str; 13] =
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"];
 
-/// The first thing that is wrong with the nesting of a page's elements.
+/// Elements whose content is no markup.
+const RAW: [&str; 2] = ["script", "style"];
+
+/// The first thing that is wrong with the elements of a page.
 pub(crate) fn fault(page: &str) -> Option<String> {
+    check(page).err()
+}
+
+fn check(page: &str) -> Result<(), String> {
     let mut open: Vec<String> = Vec::new();
     let mut rest = page;
-    while let Some(start) = rest.find('<') {
-        rest = &rest[start + 1..];
-        let end = rest.find('>')?;
-        let tag = &rest[..end];
-        rest = &rest[end + 1..];
+    while let Some((_, behind)) = rest.split_once('<') {
+        if let Some(comment) = behind.strip_prefix("!--") {
+            rest = comment.split_once("-->").ok_or("a comment does not end")?.1;
+            continue;
+        }
+        let tag;
+        (tag, rest) = split_tag(behind)?;
+        let name = tag.trim_start_matches('/').split(|c: char| c.is_whitespace() || c == '/').next();
+        let name = name.unwrap_or_default().to_lowercase();
         if tag.starts_with('!') {
             continue;
         }
-        if tag.matches('"').count() % 2 == 1 {
-            return Some(format!("an attribute of <{tag}> does not end"));
+        if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            return Err(format!("<{tag}> is no tag"));
         }
-        if let Some(name) = tag.strip_prefix('/') {
+        if tag.starts_with('/') {
             match open.pop() {
-                Some(expected) if expected == name => {}
-                expected => return Some(format!("</{name}> where {expected:?} is open")),
+                Some(expected) if expected == name => continue,
+                expected => return Err(format!("<{tag}> where {expected:?} is open")),
             }
+        }
+        // What ends in the tag that begins it ends only in pictures; in HTML the slash means nothing.
+        let in_picture = name == "svg" || open.iter().any(|name| name == "svg");
+        if VOID.contains(&&*name) || (in_picture && tag.ends_with('/')) {
             continue;
         }
-        let name = tag.split([' ', '/', '\n']).next().unwrap_or_default().to_owned();
-        if tag.ends_with('/') || VOID.contains(&name.as_str()) {
-            continue;
-        }
-        if name == "script" || name == "style" {
-            // Their content is not markup.
-            rest = &rest[rest.find(&format!("</{name}>"))?..];
+        if RAW.contains(&&*name) {
+            let end = rest.find(&format!("</{name}>")).ok_or_else(|| format!("<{name}> is never closed"))?;
+            rest = &rest[end..];
         }
         open.push(name);
     }
-    open.last().map(|name| format!("<{name}> is never closed"))
+    open.last().map_or(Ok(()), |name| Err(format!("<{name}> is never closed")))
+}
+
+/// The tag that begins here, and what stands behind it. Between quotes a tag doesn't end.
+fn split_tag(text: &str) -> Result<(&str, &str), String> {
+    let mut quote = None;
+    for (at, character) in text.char_indices() {
+        match (quote, character) {
+            (None, '>') => return Ok((&text[..at], &text[at + 1..])),
+            (None, '<') => return Err(format!("<{} does not end", &text[..at])),
+            (None, '"' | '\'') => quote = Some(character),
+            (Some(begun), end) if begun == end => quote = None,
+            _ => {}
+        }
+    }
+    Err(format!("<{} does not end", text.lines().next().unwrap_or_default()))
 }
 
 #[test]
 fn faults_are_found() {
-    assert_eq!(fault("<!DOCTYPE html><p a=\"b\">x<br/><i>y</i></p>"), None);
-    assert!(fault("<p><i></p></i>").is_some());
-    assert!(fault("<p>").is_some());
-    assert!(fault("<p a=\"></p>").is_some());
+    for whole in [
+        "",
+        "text alone",
+        "<!DOCTYPE html><p a=\"b\">x<br/><i>y</i></p>",
+        "<P Class='a'>x<br><hr\n><img alt=\"a > b\"></p>",
+        "<!-- <p> -- > --><p><!----></p>",
+        "<script>if (1 < 2) { \"<p>\" }</script><style>a > b {}</style>",
+        "<svg><path d=\"M0 0\"/><g><rect/></g></svg>",
+    ] {
+        assert_eq!(fault(whole), None, "{whole}");
+    }
+    for faulty in [
+        // An element that does not end, or in the wrong place.
+        "<p>",
+        "<p><i></p></i>",
+        "<p><i></p>",
+        "<i>a</i></i>",
+        "<div/>",
+        "<svg><rect></svg>",
+        "<svg/><rect/>",
+        "<br></br>",
+        "<p><script>x</p>",
+        "<style>x",
+        "<script>x</style>",
+        // A tag that does not end.
+        "<p",
+        "<p>x</p",
+        "<p>x<",
+        "<p>x</p><p a=\"b\"",
+        "<p>x</p><!-- y",
+        "<p a=\"></p>",
+        "<p a='></p>",
+        "<p <i>x</i></p>",
+        // What is no tag.
+        "<p>1 < 2</p>",
+        "<>x</>",
+    ] {
+        assert!(fault(faulty).is_some(), "{faulty}");
+    }
 }

@@ -12,6 +12,7 @@ fn parse(max: usize, pieces: &[&[u8]]) -> (Vec<Vec<String>>, Parsed) {
                 Parsed::Command { used } => {
                     let words = request.arguments(&input).from(0);
                     commands.push(words.map(|word| word.escape_ascii().to_string()).collect());
+                    request.clear();
                     input.drain(..used);
                 }
                 Parsed::Empty { used } => drop(input.drain(..used)),
@@ -23,7 +24,7 @@ fn parse(max: usize, pieces: &[&[u8]]) -> (Vec<Vec<String>>, Parsed) {
 }
 
 const ALL: &[u8] =
-    b"*2\r\n$4\r\nECHO\r\n$4\r\na\r\nb\r\nPING\n\r\n*0\r\n*-1\r\n  set k\tv \r\n*1\r\n$0\r\n\r\n";
+    b"*2\r\n$4\r\nECHO\r\n$4\r\na\r\nb\r\nPING\n\r\n*0\r\n*-5\r\n  set k\tv \r\n*1\r\n$0\r\n\r\n";
 
 #[test]
 fn commands_are_found_however_they_are_split() {
@@ -60,7 +61,12 @@ fn what_is_no_command_is_refused() {
     for input in [
         "*x\r\n",
         "*1\n",
-        "*-2\r\n",
+        "*02\r\n",
+        "*+1\r\n",
+        "*-0\r\n",
+        "*1\r\n$04\r\n",
+        "*1\r\n$-0\r\n",
+        "ECHO \"\n",
         "*1\r\n:1\r\n",
         "*1\r\n$-1\r\n",
         "*1\r\n$1\r\nabc",

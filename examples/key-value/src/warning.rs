@@ -1,0 +1,44 @@
+//! The warning that somebody sends requests of HTTP.
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Warns the log, but no more often than once in [`PAUSE`], however many clients give reason to.
+#[derive(Default)]
+pub(crate) struct Warning {
+    last: Mutex<Option<Instant>>,
+}
+
+/// How long it is silent after a warning.
+const PAUSE: Duration = Duration::from_secs(60);
+
+impl Warning {
+    /// This client has sent a request of HTTP.
+    pub(crate) fn warn(&self, client: SocketAddr) {
+        if self.is_due(Instant::now()) {
+            tracing::warn!(%client, "a client sent a request of HTTP, and was sent away: a web page may try to reach the store");
+        }
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|last| now.duration_since(last) >= PAUSE);
+        if is_due {
+            *last = Some(now);
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_given_once_in_a_while() {
+        let (warning, start) = (Warning::default(), Instant::now());
+        let due = [0, 59, 60, 119, 120].map(|seconds| warning.is_due(start + Duration::from_secs(seconds)));
+        assert_eq!(due, [true, false, true, false, true]);
+    }
+}
