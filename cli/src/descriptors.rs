@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
+use common::SERVER_DESCRIPTORS;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::failure::Failure;
@@ -52,8 +53,8 @@ pub(crate) fn warn_of_limit(limit: usize, wanted: usize, max_connections: usize)
 /// Descriptors left for what isn't a client: the listener, pollers, the log, sockets that linger for a moment.
 pub(crate) const RESERVED: usize = 64;
 
-/// What a server opens beside what its workers open: its listener, what signals and wakers need, and a client.
-const WITHOUT_WORKERS: usize = 12;
+/// What a server wants to find, and beside it the listener, what the log and signals need, and a client.
+const WITHOUT_WORKERS: usize = SERVER_DESCRIPTORS + 8;
 
 /// What a worker with a poller of its own opens, at the most.
 const PER_WORKER: usize = 3;

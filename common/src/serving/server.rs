@@ -32,7 +32,7 @@ pub const STACK_SIZE: usize = 2 * 1024 * 1024;
 
 /// How many descriptors a server needs to begin with, beyond those of its clients: those of its watchman, its bells
 /// and its workers' pollers, or of a runtime.
-const DESCRIPTORS: usize = 16;
+pub const SERVER_DESCRIPTORS: usize = 16;
 
 impl Server {
     /// Prepares the listener and starts the watchman.
@@ -51,7 +51,7 @@ impl Server {
         capabilities.check(backend.name(), &service).map_err(invalid)?;
         socket::prepare(listener, &service.limits)?;
         // Some runtimes panic where they find none.
-        descriptors::ensure(listener, DESCRIPTORS)?;
+        descriptors::ensure(listener, SERVER_DESCRIPTORS)?;
         let most = capabilities.max_connections.unwrap_or(usize::MAX);
         let max_connections = service.limits.max_connections.min(most);
         let state = State::new(service, max_connections)?;

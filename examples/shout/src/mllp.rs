@@ -9,11 +9,9 @@ use common::{Codec, Decoded, ErrorReply, Limits, Outbox};
 /// return. It may be as long as a message.
 pub struct Mllp {
     max: usize,
-    /// Where in the input the message at hand begins, if it has.
-    start: Option<usize>,
-    /// How much of the input was looked at, so that none of it is looked at twice.
+    /// How much of the message at hand was looked at, so that none of it is looked at twice.
     scanned: usize,
-    /// How many bytes behind the last message were passed over together with it.
+    /// How many bytes were passed over since the last message.
     outside: usize,
 }
 
@@ -22,25 +20,20 @@ const END: [u8; 2] = [0x1c, b'\r'];
 
 impl Codec for Mllp {
     fn new(limits: &Limits) -> Self {
-        Self { max: limits.max_message, start: None, scanned: 0, outside: 0 }
+        Self { max: limits.max_message, scanned: 0, outside: 0 }
     }
 
     fn decode(&mut self, input: &[u8]) -> Decoded {
-        if self.start.is_none() {
-            let outside = self.scanned + outside(&input[self.scanned..]);
-            if self.outside + outside > self.max {
-                return Decoded::Broken(ErrorReply::Malformed("too much outside of a message"));
-            }
-            self.scanned = outside;
-            self.start = (outside < input.len()).then_some(outside);
+        match input.iter().position(|&byte| byte == START) {
+            Some(0) => {}
+            None if input.is_empty() => return Decoded::More,
+            start => return self.skip(start.unwrap_or(input.len())),
         }
-        let Some(start) = self.start else { return Decoded::More };
-        let begin = start + 1;
-        let from = self.scanned.max(begin);
+        let from = self.scanned.max(1);
         let end = input[from..].windows(END.len()).position(|two| two == END).map(|at| from + at);
         // The last byte may yet turn out to be the first of the end.
         let begun = if input.last() == Some(&END[0]) { input.len() - 1 } else { input.len() };
-        let payload = begin..end.unwrap_or(begun);
+        let payload = 1..end.unwrap_or(begun);
         if payload.len() > self.max {
             return Decoded::Broken(ErrorReply::TooLong { max: self.max });
         }
@@ -48,14 +41,8 @@ impl Codec for Mllp {
             self.scanned = begun;
             return Decoded::More;
         };
-        // What has come behind the message is passed over with it: it begins no other.
-        let behind = end + END.len();
-        *self = Self { max: self.max, start: None, scanned: 0, outside: outside(&input[behind..]) };
-        Decoded::Message { payload, used: behind + self.outside }
-    }
-
-    fn finish(&mut self, input: &[u8]) -> Decoded {
-        if outside(input) == input.len() { Decoded::More } else { Decoded::Broken(ErrorReply::Incomplete) }
+        (self.scanned, self.outside) = (0, 0);
+        Decoded::Message { payload, used: end + END.len() }
     }
 
     fn begin(&self, out: &mut Outbox) {
@@ -67,9 +54,15 @@ impl Codec for Mllp {
     }
 }
 
-/// How many bytes stand in front of the next message.
-fn outside(input: &[u8]) -> usize {
-    input.iter().position(|&byte| byte == START).unwrap_or(input.len())
+impl Mllp {
+    /// Passes over what stands outside of a message.
+    fn skip(&mut self, used: usize) -> Decoded {
+        self.outside += used;
+        if self.outside > self.max {
+            return Decoded::Broken(ErrorReply::Malformed("too much outside of a message"));
+        }
+        Decoded::Skipped { used }
+    }
 }
 
 #[cfg(test)]
@@ -107,7 +100,6 @@ mod tests {
             (b"\x0b123", true),
             (b"\x0b123\x1c", true),
             (b"\x0b123\x1c\r", true),
-            (b"\n\n\n\x0b123\x1c\r", true),
             (b"\x0b1234", false),
             (b"\x0b1234\x1c\r", false),
             (b"\x0b123\x1c4", false),
@@ -129,12 +121,16 @@ mod tests {
             input.extend_from_slice(piece);
             loop {
                 last = client.receive(&input, &mut out);
+                assert!(!matches!(last, Progress::More { used, begun } if begun != (used < input.len())));
                 match last {
                     Progress::Message { used, flow: Flow::Continue } => drop(input.drain(..used)),
                     Progress::Message { .. } | Progress::Broken(_) => {
                         return (String::from_utf8_lossy(&out.bytes()[greeting..]).into_owned(), last);
                     }
-                    Progress::More { .. } => break,
+                    Progress::More { used, .. } => {
+                        input.drain(..used);
+                        break;
+                    }
                 }
             }
         }
