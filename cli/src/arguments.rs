@@ -87,6 +87,9 @@ pub(crate) struct Serve {
     #[arg(long, env = "ANYLOOP_STACK_SIZE", value_name = "SIZE", value_parser = service::stack_size)]
     pub(crate) stack_size: Option<NonZeroUsize>,
 
+    #[arg(long, env = "ANYLOOP_BLOCKING_THREADS", value_name = "COUNT", value_parser = service::blocking_threads, help = service::blocking_threads_help())]
+    pub(crate) blocking_threads: Option<NonZeroUsize>,
+
     #[arg(long, env = "ANYLOOP_MAX_CONNECTIONS", help_heading = LIMITS, value_name = "COUNT", help = service::max_connections_help())]
     pub(crate) max_connections: Option<NonZeroUsize>,
 

@@ -63,7 +63,7 @@ fn blocking_handlers(handlers: BlockingHandlers) -> &'static str {
     match handlers {
         BlockingHandlers::OwnThread => "on the client's thread",
         BlockingHandlers::OnWorker => "on the workers",
-        BlockingHandlers::Offloaded => "on threads of their own",
+        BlockingHandlers::Offloaded => "on threads of their own: --blocking-threads",
     }
 }
 

@@ -4,7 +4,7 @@ use std::num::{IntErrorKind, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Application, Capabilities, Handler, Limits, Overload, Service};
+use common::{Application, BLOCKING_THREADS, Capabilities, Handler, Limits, Overload, Service};
 use handlers::{Ack, Counter, Echo, Load, Work};
 
 use crate::arguments::Serve;
@@ -24,6 +24,7 @@ pub(crate) fn service(arguments: &Serve, descriptors: usize) -> Result<Service, 
     }
     let service = Service {
         workers: arguments.workers,
+        blocking_threads: arguments.blocking_threads,
         stack_size: arguments.stack_size,
         ..Service::new(application(arguments)?)
     };
@@ -128,12 +129,21 @@ pub(crate) fn load(text: &str) -> Result<Load, String> {
 
 /// Reads what `--workers` takes.
 pub(crate) fn workers(text: &str) -> Result<NonZeroUsize, String> {
+    threads(text, MOST_WORKERS)
+}
+
+/// Reads what `--blocking-threads` takes.
+pub(crate) fn blocking_threads(text: &str) -> Result<NonZeroUsize, String> {
+    threads(text, MOST_BLOCKING_THREADS)
+}
+
+fn threads(text: &str, most: NonZeroUsize) -> Result<NonZeroUsize, String> {
     match text.parse::<NonZeroUsize>() {
-        Ok(count) if count <= MOST_WORKERS => Ok(count),
+        Ok(count) if count <= most => Ok(count),
         Err(error) if *error.kind() != IntErrorKind::PosOverflow => {
-            Err(format!("`{text}` is no number of threads; write one from 1 to {MOST_WORKERS}"))
+            Err(format!("`{text}` is no number of threads; write one from 1 to {most}"))
         }
-        _ => Err(format!("`{text}` are more threads than any machine needs; write {MOST_WORKERS} or less")),
+        _ => Err(format!("`{text}` are more threads than any machine needs; write {most} or less")),
     }
 }
 
@@ -152,6 +162,14 @@ pub(crate) fn max_connections_help() -> String {
         "How many clients may be connected at once [default: the least of {}, the limit on open files − \
          {RESERVED}, and what the backend can hold]",
         Limits::default().max_connections
+    )
+}
+
+/// The help of `--blocking-threads`.
+pub(crate) fn blocking_threads_help() -> String {
+    format!(
+        "How many handlers that block run at once, where a backend has threads for them; beyond that they wait \
+         [default: {BLOCKING_THREADS}]"
     )
 }
 
@@ -175,6 +193,9 @@ const REPLY_AROUND: usize = 1024;
 /// Workers never wait for a client, so that more than cores are of no use; and a process that starts a
 /// hundred thousand threads is aborted.
 const MOST_WORKERS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+
+/// Each may hold a stack and a handler's memory, so that more would rather do harm.
+const MOST_BLOCKING_THREADS: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
 
 /// The built-in handlers need half of it.
 const LEAST_STACK: NonZeroUsize = NonZeroUsize::new(64 * 1024).unwrap();

@@ -33,6 +33,11 @@ fn wrong_usage_is_explained() {
         ("serve --backend sequential --workers 2", "leave out --workers"),
         ("serve --backend threads --workers 2", "leave out --workers"),
         ("serve --backend async-std --workers 2", "ASYNC_STD_THREAD_COUNT"),
+        (
+            "serve --backend pool --blocking-threads 9",
+            "pool calls handlers that block on its workers; leave out --b",
+        ),
+        ("serve --backend threads --blocking-threads 9", "leave out --blocking-threads"),
         ("serve --backend smol --stack-size 1MiB", "leave out --stack-size"),
         ("serve --backend threads --stack-size 1", "write 64KiB or more"),
         ("serve --work cpu:50us", "choose --handler work"),
