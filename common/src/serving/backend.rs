@@ -24,8 +24,12 @@ pub trait Backend: Sync {
     /// Serves until `stop` is pressed and everybody has been drained, and says what became of them. The
     /// caller's thread is kept until then, but not beyond the drain deadline, even if a handler still runs.
     ///
+    /// **After a clean drain, in which nobody was [cut](crate::Outcome::Cut), what was not answered was not handled**: a
+    /// client that was told `ERR shutting-down`, or saw the end, may send what got no reply again elsewhere.
+    ///
     /// The listener, which was bound by somebody else, is closed and never shut down: it may have
-    /// duplicates that others listen on.
+    /// duplicates that others listen on. Clients that are in its backlog are accepted and told that the server stops,
+    /// unless [somebody else](Service::shared_listener) goes on to accept them.
     ///
     /// # Errors
     /// If the service asks for what this backend can't do (`InvalidInput`), if the system has no thread or

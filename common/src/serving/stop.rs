@@ -32,7 +32,7 @@ impl Stop {
         Self::default()
     }
 
-    /// Lets the servers drain and end.
+    /// Lets the servers drain and end, as [`Backend::serve`](crate::Backend::serve) promises.
     pub fn drain(&self) {
         self.press(Urgency::Drain);
     }
