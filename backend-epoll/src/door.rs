@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use common::{Accepting, Acceptor, Conversation, Member, accept_nonblocking};
 use rustix::event::epoll::{self, EventData, EventFlags};
@@ -21,8 +22,8 @@ impl Door {
     }
 
     /// Has `poller` tell of clients before the door, with `key`; and the worker woken when there is other news.
-    pub(crate) fn add(&self, poller: impl AsFd, key: u64, worker: &Member) -> io::Result<()> {
-        self.acceptor.register(&worker.bell().waker());
+    pub(crate) fn add(&self, poller: impl AsFd, key: u64, worker: &Arc<Member>) -> io::Result<()> {
+        self.acceptor.register(&worker.waker());
         Ok(epoll::add(poller, &self.listener, EventData::new_u64(key), EventFlags::empty())?)
     }
 
@@ -54,8 +55,6 @@ impl Door {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use common::{Handler, Peer, Replies, Server, Service, Session, Stop};
 
     use super::*;

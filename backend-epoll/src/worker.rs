@@ -94,16 +94,15 @@ impl Worker {
                 self.serve(key);
             }
         }
-        if rung {
-            self.answer_bell();
-        }
-        if rung || knocked {
+        let marked = rung && self.answer_bell();
+        if marked || knocked {
             self.open_door();
         }
     }
 
-    /// Takes in what has come, and serves those whom the watchman has marked.
-    fn answer_bell(&mut self) {
+    /// Takes in what has come, and serves those whom the watchman has marked. Tells whether there was a mark, of a client
+    /// or of the door.
+    fn answer_bell(&mut self) -> bool {
         for post in self.member().fetch() {
             match post {
                 Post::Client(socket, conversation) => self.take_in(socket, conversation),
@@ -115,11 +114,13 @@ impl Worker {
                 }
             }
         }
-        if self.member().has_marked() {
+        let marked = self.member().has_marked();
+        if marked {
             for key in self.clients.marked() {
                 self.serve(key);
             }
         }
+        marked
     }
 
     /// Lets in who stands before the door, and hands out those who are for others.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 
 use common::{Accepting, Acceptor, Conversation, Member, accept_blocking};
 
@@ -27,8 +28,8 @@ impl Door {
     }
 
     /// Has `worker` woken when there is news of the door.
-    pub(crate) fn register(&self, worker: &Member) {
-        self.acceptor.register(&worker.bell().waker());
+    pub(crate) fn register(&self, worker: &Arc<Member>) {
+        self.acceptor.register(&worker.waker());
     }
 
     /// The ring has told of clients, or failed to wait for them.

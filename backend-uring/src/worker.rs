@@ -164,8 +164,8 @@ impl Worker {
             for place in marked.collect::<Vec<_>>() {
                 self.go_on(place);
             }
+            self.open_door();
         }
-        self.open_door();
     }
 
     /// Lets in who stands before the door, and hands out those who are for others.

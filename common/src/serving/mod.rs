@@ -40,6 +40,7 @@ pub use completion::Step;
 pub use conversation::{Conversation, Wait};
 pub use interrupt::Interrupt;
 pub use ledger::Report;
+pub use offloaded::Offloaded;
 pub use server::{Failure, SERVER_DESCRIPTORS, STACK_SIZE, Server};
 pub use socket::{accept_blocking, accept_nonblocking};
 pub use stop::{Stop, Subscription, Urgency};

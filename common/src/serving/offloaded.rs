@@ -1,8 +1,8 @@
 //! A conversation whose handler is called where it may block.
 
-use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use crate::serving::{Buffers, Conversation};
 
@@ -18,12 +18,7 @@ impl Conversation {
     }
 
     /// As [`offload`](Self::offload), for a task, which waits until the conversation is back.
-    pub async fn offloaded(self) -> Self {
-        #[derive(Default)]
-        struct Way {
-            back: Option<Conversation>,
-            waker: Option<Waker>,
-        }
+    pub fn offloaded(self) -> Offloaded {
         let way = Arc::new(Mutex::new(Way::default()));
         let arrival = Arc::clone(&way);
         self.offload(move |conversation| {
@@ -35,16 +30,32 @@ impl Conversation {
                 waker.wake();
             }
         });
-        poll_fn(|cx| {
-            let mut way = way.lock().unwrap_or_else(PoisonError::into_inner);
-            match way.back.take() {
-                Some(conversation) => Poll::Ready(conversation),
-                None => {
-                    way.waker = Some(cx.waker().clone());
-                    Poll::Pending
-                }
+        Offloaded(way)
+    }
+}
+
+/// A conversation whose handler is being called elsewhere. It is a future that returns the conversation.
+#[must_use = "the conversation comes back by it"]
+pub struct Offloaded(Arc<Mutex<Way>>);
+
+/// By which it comes back.
+#[derive(Default)]
+struct Way {
+    back: Option<Conversation>,
+    waker: Option<Waker>,
+}
+
+impl Future for Offloaded {
+    type Output = Conversation;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Conversation> {
+        let mut way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match way.back.take() {
+            Some(conversation) => Poll::Ready(conversation),
+            None => {
+                way.waker = Some(cx.waker().clone());
+                Poll::Pending
             }
-        })
-        .await
+        }
     }
 }

@@ -20,7 +20,7 @@ pub struct Member {
     bell: Arc<Bell>,
     /// What has come for it; `None` once it has ended.
     post: Mutex<Option<Vec<Post>>>,
-    /// Whether the watchman has marked one of its clients since it last looked.
+    /// Whether the watchman has marked one of its clients, or the acceptor, since it last looked.
     marked: AtomicBool,
     /// How many clients it has.
     clients: AtomicUsize,
@@ -138,12 +138,12 @@ impl Member {
         &self.bell
     }
 
-    /// The waker of all its clients, so that none needs one of its own.
+    /// The waker of all its clients and of an acceptor, so that none needs one of its own.
     pub fn waker(self: &Arc<Self>) -> Waker {
         Waker::from(Arc::clone(self))
     }
 
-    /// Whether the watchman has marked one of its clients since this was last asked. The worker then looks who
+    /// Whether the watchman has marked one of its clients or the acceptor since this was last asked. The worker then looks who
     /// [is marked](Conversation::is_marked), which takes no longer than the watchman's own sweep, and comes no more
     /// often.
     pub fn has_marked(&self) -> bool {

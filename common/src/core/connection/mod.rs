@@ -47,10 +47,10 @@ pub struct Connection {
     /// Whether the client has ended its input.
     input_ended: bool,
     /// Once the server stops: how many bytes may still be read, those that had arrived by then.
-    stopping: Option<u32>,
+    stopping: Allowance,
     /// Once a deadline has passed while input had arrived that nobody has read: how many bytes of it are left to be
     /// read before the client is given up.
-    overdue: Option<u32>,
+    overdue: Allowance,
     /// Whether the protocol says that a message has begun and not ended.
     begun: bool,
     /// When that began, or else when the client last had all it was owed.
@@ -109,8 +109,8 @@ impl Connection {
             unsent: None,
             work: false,
             input_ended: false,
-            stopping: None,
-            overdue: None,
+            stopping: Allowance::UNLIMITED,
+            overdue: Allowance::UNLIMITED,
             begun: false,
             since: now,
             lent: false,
@@ -126,8 +126,8 @@ impl Connection {
                 _ if self.is_unsent(out) => return Next::Write,
                 State::Opening => return Next::Run,
                 State::Open if self.work => return Next::Run,
-                State::Open if self.overdue == Some(0) => self.time_out(out),
-                State::Open if self.stopping == Some(0) => self.drained(out),
+                State::Open if self.overdue.is_used_up() => self.time_out(out),
+                State::Open if self.stopping.is_used_up() => self.drained(out),
                 State::Open => return Next::Read,
                 State::Ending(_) if self.may_block => return Next::Run,
                 State::Ending(reason) => self.close(reason),
@@ -219,9 +219,8 @@ impl Connection {
 
     /// Bytes came, with one read. They are answered, or kept until they can be.
     pub fn receive(&mut self, input: &[u8], out: &mut Outbox, now: impl FnMut() -> Instant) {
-        for allowed in [&mut self.stopping, &mut self.overdue].into_iter().flatten() {
-            *allowed = allowed.saturating_sub(clamped(input.len()));
-        }
+        self.stopping.spend(input.len());
+        self.overdue.spend(input.len());
         self.arrived(input.len(), out);
         let wait = self.may_block || self.work || self.is_unsent(out);
         match self.state {
@@ -255,10 +254,10 @@ impl Connection {
 
     /// A read has found nothing. `arrived` counts what is there all the same, of which a runtime may not have heard yet.
     pub fn would_block(&mut self, arrived: impl FnOnce() -> usize) {
-        if (self.stopping.is_some() || self.overdue.is_some()) && arrived() == 0 {
-            for allowed in [&mut self.stopping, &mut self.overdue].into_iter().flatten() {
-                *allowed = 0;
-            }
+        let limited = self.stopping != Allowance::UNLIMITED || self.overdue != Allowance::UNLIMITED;
+        if limited && arrived() == 0 {
+            self.stopping.spend(usize::MAX);
+            self.overdue.spend(usize::MAX);
         }
     }
 
@@ -282,7 +281,7 @@ impl Connection {
         let timeout = self.limits().write_timeout;
         match self.timer() {
             Some(Timer::Idle | Timer::Message) => {
-                self.overdue.get_or_insert(clamped(arrived));
+                self.overdue.limit(arrived);
             }
             Some(Timer::Write) => {
                 let unsent = self.unsent.as_mut();
@@ -296,7 +295,7 @@ impl Connection {
 
     /// The server stops, and `arrived` bytes are there to be read: they are the last.
     pub fn stop(&mut self, arrived: usize) {
-        self.stopping.get_or_insert(clamped(arrived));
+        self.stopping.limit(arrived);
     }
 
     /// The drain deadline has passed: nothing is owed any more.
@@ -333,7 +332,7 @@ impl Connection {
     /// From here on the client is waited for.
     fn start_timer(&mut self, now: Instant) {
         self.since = now;
-        self.overdue = None;
+        self.overdue = Allowance::UNLIMITED;
     }
 }
 
@@ -344,7 +343,27 @@ impl Drop for Connection {
     }
 }
 
-/// More than 4 GiB can't have arrived.
-fn clamped(bytes: usize) -> u32 {
-    u32::try_from(bytes).unwrap_or(u32::MAX)
+/// How many bytes may still be read, if that is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Allowance(u32);
+
+impl Allowance {
+    const UNLIMITED: Self = Self(u32::MAX);
+
+    /// Limits it, unless it is limited already. More than 4 GiB can't have arrived.
+    fn limit(&mut self, bytes: usize) {
+        if *self == Self::UNLIMITED {
+            self.0 = u32::try_from(bytes).unwrap_or(u32::MAX).min(u32::MAX - 1);
+        }
+    }
+
+    fn spend(&mut self, bytes: usize) {
+        if *self != Self::UNLIMITED {
+            self.0 = self.0.saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
+        }
+    }
+
+    fn is_used_up(self) -> bool {
+        self.0 == 0
+    }
 }
