@@ -4,6 +4,8 @@
 //! Choose it for very many clients and short handlers: it costs the least CPU time and the least memory. A
 //! handler that may block runs on threads made for it; one that computes for long holds up its worker's clients.
 
+#![cfg(target_os = "linux")]
+
 mod clients;
 mod door;
 mod worker;

@@ -7,6 +7,8 @@
 //! Of a client that sends without end the kernel receives more than one read before it is told to stop. That is
 //! kept, on top of a connection's memory bound: at most as much as a worker has buffers to receive into, 512 KiB.
 
+#![cfg(target_os = "linux")]
+
 mod door;
 mod pool;
 mod ring;

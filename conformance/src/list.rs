@@ -109,6 +109,7 @@ macro_rules! for_each_case {
                 the_receipt_adds_up [Stop] [] "everybody who was accepted is accounted for, once, and rightly";
                 stop_tells_who_waits [Stop] [] "clients that had connected and were not accepted are told `ERR shutting-down`";
                 stop_leaves_a_shared_backlog [Stop] [] "unless somebody else goes on to accept them";
+                a_listener_may_be_shared [Stop] [] "servers that share a listener each greet whom they accept, and one goes on when the other stops";
                 a_clean_drain_handles_only_what_it_answers [Stop] [] "after a clean drain, what was not answered was not handled";
                 the_listener_is_closed_not_shut_down [Stop] [] "the listener is closed, and its duplicates go on listening";
             }

@@ -105,3 +105,13 @@ fn every_backend_is_registered_under_its_name() {
     assert!(registry::find("smol").is_some_and(|backend| backend.name() == "smol"));
     assert!(registry::find("loop").is_none());
 }
+
+#[test]
+fn what_only_linux_has_is_only_asked_for_there() {
+    for package in metadata().packages {
+        for dependency in package.dependencies.iter().filter(|dependency| dependency.name == "io-uring") {
+            let target = dependency.target.as_ref().map(ToString::to_string);
+            assert!(target.is_some_and(|target| target.contains("linux")), "{}", package.name);
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Serving one client on a thread that blocks: what the sequential and the threaded backend have in common.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -23,10 +23,13 @@ pub fn converse(
 ) {
     conversation.register(&interrupt.waker());
     let watch = Arc::clone(conversation.watch());
-    let mut blocking = BlockingSocket { socket, interrupt, watch };
+    let mut blocking = BlockingSocket { socket, interrupt, watch, was_empty: false };
     loop {
         match conversation.advance(&mut blocking, buffers) {
-            // The next advance waits in its read.
+            // The next advance waits in its read, unless the socket doesn't block, as one that has inherited that.
+            Wait::Readable if blocking.was_empty => {
+                blocking.wait(&mut [PollFd::new(&blocking.socket, PollFlags::IN)]);
+            }
             Wait::Readable | Wait::Turn => {}
             Wait::Writable => blocking.wait(&mut [PollFd::new(&blocking.socket, PollFlags::OUT)]),
             Wait::Wakeup => blocking.wait(&mut []),
@@ -42,6 +45,8 @@ struct BlockingSocket<'a> {
     socket: TcpStream,
     interrupt: &'a Interrupt,
     watch: Arc<Watch>,
+    /// Whether the last read has found nothing, and not waited.
+    was_empty: bool,
 }
 
 impl BlockingSocket<'_> {
@@ -54,7 +59,9 @@ impl BlockingSocket<'_> {
 impl Read for BlockingSocket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let receive = || Ok(recv(&self.socket, buffer, RecvFlags::empty())?.0);
-        self.interrupt.call(|| self.watch.is_marked(), receive)
+        let read = self.interrupt.call(|| self.watch.is_marked(), receive);
+        self.was_empty = read.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        read
     }
 }
 

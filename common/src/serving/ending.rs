@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// How the accepting has ended, and what has failed.
 #[derive(Default)]
@@ -35,9 +36,12 @@ impl Ending {
         drop(self.changed.wait_while(self.told(), goes_on));
     }
 
-    /// How it came to this: the failure, which is the cause of what came with it, or else how the accepting has ended.
+    /// How it came to this: the failure, which is the cause of what came with it, or else how the accepting has ended. A
+    /// thread that fails drops what it has before it can say why, so that is waited for a little.
     pub(super) fn cause(&self) -> io::Result<()> {
-        let mut told = self.told();
+        let unexplained = |told: &mut Told| told.failure.is_none() && matches!(told.ended, Some(Err(_)));
+        let waited = self.changed.wait_timeout_while(self.told(), A_LITTLE, unexplained);
+        let mut told = waited.unwrap_or_else(PoisonError::into_inner).0;
         match told.failure.take() {
             Some(error) => Err(error),
             None => told.ended.take().unwrap_or(Ok(())),
@@ -48,3 +52,5 @@ impl Ending {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+const A_LITTLE: Duration = Duration::from_millis(200);

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+#[cfg(target_os = "linux")]
 use std::process;
 use std::sync::Arc;
 use std::thread;
@@ -148,6 +149,7 @@ impl Backend for Unprivileged {
     }
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+        #[cfg(target_os = "linux")]
         if rustix::process::geteuid().is_root() {
             let user = rustix::process::Uid::from_raw(100_000 + process::id());
             // Of this thread alone, and so of those that it starts.

@@ -81,6 +81,30 @@ pub(crate) fn stop_leaves_a_shared_backlog(subject: &Subject) {
     assert_eq!(successor.stop().accepted, 20);
 }
 
+pub(crate) fn a_listener_may_be_shared(subject: &Subject) {
+    let first = subject.serve(Scripted::new().service());
+    let duplicate = || first.listener().try_clone().expect("a duplicate of the listener");
+    let successor = duplicate();
+    let second = subject.serve_on(duplicate(), Scripted::new().service());
+    let greets = |server: &Server| {
+        let mut client = server.connect_greeted();
+        client.say("exit");
+        client.hears_end();
+    };
+    for _ in 0..20 {
+        greets(&first);
+        // Whoever shares it has it not block, as every server does.
+        duplicate().set_nonblocking(true).expect("a listener");
+    }
+    first.drain();
+    let accepted = first.report().accepted;
+    for _ in 0..20 {
+        greets(&second);
+    }
+    assert_eq!(accepted + second.stop().accepted, 40);
+    drop(successor);
+}
+
 pub(crate) fn a_clean_drain_handles_only_what_it_answers(subject: &Subject) {
     let clients = if subject.backend().capabilities().max_connections == Some(1) { 1 } else { 8 };
     let script = Scripted::new();

@@ -136,6 +136,7 @@ mutants! {
     stop_leaves_a_shared_backlog: IgnoresTheSuccessor;
     a_clean_drain_handles_only_what_it_answers: LosesWrites StopsImpatiently;
     a_handler_is_not_interrupted: LosesSlowHandlers;
+    a_listener_may_be_shared: ShutsTheListenerDown;
     the_listener_is_closed_not_shut_down: ShutsTheListenerDown LeavesTheListenerOpen;
 
     a_reset_frees_the_place: IgnoresResets LeaksPlaces;
