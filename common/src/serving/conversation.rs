@@ -203,7 +203,7 @@ impl Conversation {
 
     /// Ends it before it has begun: the system has nothing left to serve it with.
     pub fn refuse(mut self, socket: impl Into<OwnedFd>, error: &io::Error) {
-        tracing::warn!(client = %self.connection.client(), %error, "a client can't be served");
+        self.state.log_unserved(error);
         self.count(CloseReason::Unserved);
         self.state.say_refusal(socket, CloseReason::Unserved);
     }

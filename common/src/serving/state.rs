@@ -11,6 +11,7 @@ use rustix::net::send;
 use slab::Slab;
 
 use crate::core::{CloseReason, Connection, ErrorReply, Outbox, Service, guarded};
+use crate::serving::accept_errors::Seldom;
 use crate::serving::bell::Bell;
 use crate::serving::blocking_threads::BlockingThreads;
 use crate::serving::conversation::Conversation;
@@ -33,6 +34,8 @@ pub(super) struct State {
     phase: AtomicU8,
     /// Sockets on their way to the watchman, who lingers over them.
     lingering: Mutex<Vec<OwnedFd>>,
+    /// When it was last said that clients can't be served.
+    unserved: Mutex<Seldom>,
     /// Whether a client could not be accepted for want of descriptors.
     short_of_descriptors: AtomicBool,
     /// The acceptor's, with the end of its pause for a deadline.
@@ -63,6 +66,7 @@ impl State {
             watches: Mutex::default(),
             phase: AtomicU8::new(Phase::Serving as u8),
             lingering: Mutex::default(),
+            unserved: Mutex::default(),
             short_of_descriptors: AtomicBool::new(false),
             door: Watch::new(),
             ending: Ending::default(),
@@ -138,6 +142,13 @@ impl State {
         let full = locked(&self.watches).len() >= self.max_connections;
         self.door_waits.store(full, Ordering::SeqCst);
         full
+    }
+
+    /// Says now and then that clients can't be served.
+    pub(super) fn log_unserved(&self, error: &io::Error) {
+        if let Some(count) = locked(&self.unserved).often(Instant::now()) {
+            tracing::warn!(count, %error, "clients can't be served");
+        }
     }
 
     /// Tells a client why it is not served, and lets it go.
