@@ -6,13 +6,13 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use async_io::Async;
 use async_std::task;
 use common::{
-    Accepting, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Report,
-    Server, Service, Stop, Wait, Workers, accept_nonblocking,
+    Acceptor, Backend, BlockingHandlers, Capabilities, Conversation, Report, Server, Service, Stop, Wait,
+    Workers, accept_nonblocking,
 };
 
 /// A task for each connection, on async-std.
@@ -44,20 +44,12 @@ impl Backend for AsyncStd {
 /// Gives each client a task, until the server stops.
 async fn accept(listener: Async<TcpListener>, mut acceptor: Acceptor) -> io::Result<()> {
     poll_fn(|cx| {
-        acceptor.register(cx.waker());
-        loop {
-            match acceptor.what_now() {
-                Accepting::Accept => match acceptor.admit(accept_nonblocking(listener.get_ref())) {
-                    Admission::Client(socket, conversation) => {
-                        task::spawn(serve(socket, conversation));
-                    }
-                    Admission::None => {}
-                    Admission::Nobody => ready!(listener.poll_readable(cx))?,
-                },
-                Accepting::Wait => return Poll::Pending,
-                Accepting::Stopped => return Poll::Ready(Ok(())),
-            }
-        }
+        acceptor.poll_accept_all(
+            cx,
+            || accept_nonblocking(listener.get_ref()),
+            |cx| listener.poll_readable(cx),
+            |socket, conversation| drop(task::spawn(serve(socket, conversation))),
+        )
     })
     .await
 }
@@ -68,9 +60,9 @@ async fn serve(socket: TcpStream, mut conversation: Conversation) {
     let Ok(socket) = Async::new_nonblocking(socket) else { return };
     loop {
         match poll_fn(|cx| advance(&socket, &mut conversation, cx)).await {
-            Wait::Readable | Wait::Writable | Wait::Wakeup | Wait::Turn => task::yield_now().await,
             Wait::Blocking => conversation = conversation.offloaded().await,
             Wait::Over => break,
+            Wait::Turn | Wait::Readable | Wait::Writable | Wait::Wakeup => task::yield_now().await,
         }
     }
     match socket.into_inner() {
@@ -81,18 +73,8 @@ async fn serve(socket: TcpStream, mut conversation: Conversation) {
 
 /// Goes on with a conversation until it needs something else than its socket.
 fn advance(socket: &Async<TcpStream>, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
-    conversation.register(cx.waker());
-    loop {
-        // The thread's buffers are lent for the advance alone, never across an await.
-        let wait = Buffers::of_this_thread(|buffers| conversation.advance(&mut socket.get_ref(), buffers));
-        let ready = match wait {
-            Wait::Readable => ready!(socket.poll_readable(cx)),
-            Wait::Writable => ready!(socket.poll_writable(cx)),
-            Wait::Wakeup => return Poll::Pending,
-            Wait::Turn | Wait::Blocking | Wait::Over => return Poll::Ready(wait),
-        };
-        if ready.is_err() {
-            conversation.lose();
-        }
-    }
+    conversation.poll_advance(&mut socket.get_ref(), cx, |cx, wait| match wait {
+        Wait::Writable => socket.poll_writable(cx),
+        _ => socket.poll_readable(cx),
+    })
 }

@@ -7,12 +7,12 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::thread;
 
 use common::{
-    Accepting, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Failure,
-    Report, STACK_SIZE, Server, Service, Stop, Wait, Workers, accept_nonblocking,
+    Acceptor, Backend, BlockingHandlers, Capabilities, Conversation, Failure, Report, STACK_SIZE, Server,
+    Service, Stop, Wait, Workers, accept_nonblocking,
 };
 use smol::channel::{Receiver, bounded};
 use smol::future::yield_now;
@@ -77,20 +77,12 @@ async fn accept(
     executor: &Executor<'static>,
 ) -> io::Result<()> {
     poll_fn(|cx| {
-        acceptor.register(cx.waker());
-        loop {
-            match acceptor.what_now() {
-                Accepting::Accept => match acceptor.admit(accept_nonblocking(listener.get_ref())) {
-                    Admission::Client(socket, conversation) => {
-                        executor.spawn(serve(socket, conversation)).detach();
-                    }
-                    Admission::None => {}
-                    Admission::Nobody => ready!(listener.poll_readable(cx))?,
-                },
-                Accepting::Wait => return Poll::Pending,
-                Accepting::Stopped => return Poll::Ready(Ok(())),
-            }
-        }
+        acceptor.poll_accept_all(
+            cx,
+            || accept_nonblocking(listener.get_ref()),
+            |cx| listener.poll_readable(cx),
+            |socket, conversation| executor.spawn(serve(socket, conversation)).detach(),
+        )
     })
     .await
 }
@@ -101,9 +93,9 @@ async fn serve(socket: TcpStream, mut conversation: Conversation) {
     let Ok(socket) = Async::new_nonblocking(socket) else { return };
     loop {
         match poll_fn(|cx| advance(&socket, &mut conversation, cx)).await {
-            Wait::Readable | Wait::Writable | Wait::Wakeup | Wait::Turn => yield_now().await,
             Wait::Blocking => conversation = conversation.offloaded().await,
             Wait::Over => break,
+            Wait::Turn | Wait::Readable | Wait::Writable | Wait::Wakeup => yield_now().await,
         }
     }
     match socket.into_inner() {
@@ -114,18 +106,8 @@ async fn serve(socket: TcpStream, mut conversation: Conversation) {
 
 /// Goes on with a conversation until it needs something else than its socket.
 fn advance(socket: &Async<TcpStream>, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
-    conversation.register(cx.waker());
-    loop {
-        // The thread's buffers are lent for the advance alone, never across an await.
-        let wait = Buffers::of_this_thread(|buffers| conversation.advance(&mut socket.get_ref(), buffers));
-        let ready = match wait {
-            Wait::Readable => ready!(socket.poll_readable(cx)),
-            Wait::Writable => ready!(socket.poll_writable(cx)),
-            Wait::Wakeup => return Poll::Pending,
-            Wait::Turn | Wait::Blocking | Wait::Over => return Poll::Ready(wait),
-        };
-        if ready.is_err() {
-            conversation.lose();
-        }
-    }
+    conversation.poll_advance(&mut socket.get_ref(), cx, |cx, wait| match wait {
+        Wait::Writable => socket.poll_writable(cx),
+        _ => socket.poll_readable(cx),
+    })
 }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use common::{
-    Accepting, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Report,
-    STACK_SIZE, Server, Service, Stop, Wait, Workers, accept_nonblocking,
+    Acceptor, Backend, BlockingHandlers, Capabilities, Conversation, Report, STACK_SIZE, Server, Service,
+    Stop, Wait, Workers, accept_nonblocking,
 };
 use tokio::io::Interest;
 use tokio::runtime::{Builder, Runtime};
@@ -71,18 +71,13 @@ fn runtime(workers: usize) -> io::Result<Runtime> {
 async fn accept(listener: TcpListener, mut acceptor: Acceptor) -> io::Result<()> {
     let listener = socket::register(listener, Interest::READABLE)?;
     poll_fn(|cx| {
-        acceptor.register(cx.waker());
-        loop {
-            match acceptor.what_now() {
-                Accepting::Accept => match acceptor.admit(accept_nonblocking(listener.get_ref())) {
-                    Admission::Client(socket, conversation) => drop(task::spawn(serve(socket, conversation))),
-                    Admission::None => {}
-                    Admission::Nobody => ready!(listener.poll_read_ready(cx))?.clear_ready(),
-                },
-                Accepting::Wait => return Poll::Pending,
-                Accepting::Stopped => return Poll::Ready(Ok(())),
-            }
-        }
+        acceptor.poll_accept_all(
+            cx,
+            || accept_nonblocking(listener.get_ref()),
+            // Nobody was there, so the reactor is to tell of the next.
+            |cx| Poll::Ready(ready!(listener.poll_read_ready(cx)).map(|mut ready| ready.clear_ready())),
+            |socket, conversation| drop(task::spawn(serve(socket, conversation))),
+        )
     })
     .await
 }
@@ -93,30 +88,17 @@ async fn serve(socket: TcpStream, mut conversation: Conversation) {
     let Ok(socket) = Socket::new(socket) else { return };
     loop {
         match poll_fn(|cx| advance(&socket, &mut conversation, cx)).await {
-            Wait::Readable | Wait::Writable | Wait::Wakeup | Wait::Turn => task::yield_now().await,
             Wait::Blocking => conversation = conversation.offloaded().await,
             Wait::Over => return conversation.end(socket),
+            Wait::Turn | Wait::Readable | Wait::Writable | Wait::Wakeup => task::yield_now().await,
         }
     }
 }
 
 /// Goes on with a conversation until it needs something else than its socket.
 fn advance(socket: &Socket, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
-    conversation.register(cx.waker());
-    loop {
-        if socket.has_more_behind() {
-            conversation.more_behind();
-        }
-        // The thread's buffers are lent for the advance alone, never across an await.
-        let wait = Buffers::of_this_thread(|buffers| conversation.advance(&mut &*socket, buffers));
-        let ready = match wait {
-            Wait::Readable => ready!(socket.poll_read_ready(cx)),
-            Wait::Writable => ready!(socket.poll_write_ready(cx)),
-            Wait::Wakeup => return Poll::Pending,
-            Wait::Turn | Wait::Blocking | Wait::Over => return Poll::Ready(wait),
-        };
-        if ready.is_err() {
-            conversation.lose();
-        }
-    }
+    conversation.poll_advance(&mut &*socket, cx, |cx, wait| match wait {
+        Wait::Writable => socket.poll_write_ready(cx),
+        _ => socket.poll_read_ready(cx),
+    })
 }

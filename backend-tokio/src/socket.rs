@@ -27,8 +27,9 @@ impl Socket {
         register(socket, interest).map(Self)
     }
 
-    /// Whether the reactor was told of urgent data, or of the end of the input.
-    pub(crate) fn has_more_behind(&self) -> bool {
+    /// Whether the reactor was told of urgent data, or of the end of the input: then a short read is not the last, and the
+    /// socket stays readable until a read finds nothing.
+    fn has_more_behind(&self) -> bool {
         self.0.try_io(URGENT, |_| Ok(())).is_ok()
     }
 

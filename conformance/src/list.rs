@@ -107,11 +107,13 @@ macro_rules! for_each_case {
                 the_drain_deadline_cuts_a_running_handler [Stop] [HandlersElsewhere] "at the drain deadline the server ends, though a handler still runs";
                 a_second_press_ends_at_once [Stop] [] "pressed a second time, the stop waits for nobody";
                 the_receipt_adds_up [Stop] [] "everybody who was accepted is accounted for, once, and rightly";
+                a_clean_drain_handles_only_what_it_answers [Stop] [] "after a clean drain, what was not answered was not handled";
+                the_listener_is_closed_not_shut_down [Stop] [] "the listener is closed, and its duplicates go on listening";
+            }
+            backlog {
                 stop_tells_who_waits [Stop] [] "clients that had connected and were not accepted are told `ERR shutting-down`";
                 stop_leaves_a_shared_backlog [Stop] [] "unless somebody else goes on to accept them";
                 a_listener_may_be_shared [Stop] [] "servers that share a listener each greet whom they accept, and one goes on when the other stops";
-                a_clean_drain_handles_only_what_it_answers [Stop] [] "after a clean drain, what was not answered was not handled";
-                the_listener_is_closed_not_shut_down [Stop] [] "the listener is closed, and its duplicates go on listening";
             }
             vanishing {
                 a_reset_frees_the_place [Vanishing] [] "the place of a client that was reset is free again";

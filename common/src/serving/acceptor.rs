@@ -1,20 +1,21 @@
 //! The door: who is let in, and when to look for the next.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
 use crate::core::{CloseReason, Overload};
-use crate::serving::Bell;
 use crate::serving::accept_errors::{Backoff, Fault, Seldom, fault};
 use crate::serving::conversation::Conversation;
 use crate::serving::socket;
 use crate::serving::state::{Phase, State};
 
-/// The door of a server. The accept loop of every backend asks it what to do:
+/// The door of a server. The accept loop of every backend, which is one of its own
+/// ([`accept_all`](Self::accept_all), [`poll_accept_all`](Self::poll_accept_all), [`accept_turn`](Self::accept_turn))
+/// or goes the same way, asks it what to do:
 ///
 /// 1. Register the waker of whoever will wait ([`register`](Self::register)).
 /// 2. [`what_now`](Self::what_now): accept, wait until woken, or end.
@@ -53,9 +54,6 @@ pub enum Admission<S> {
     /// Nobody is there: wait until the listener can be read, or the registered waker is woken.
     Nobody,
 }
-
-/// A loop that does other work as well accepts so many clients, and then sees to the others.
-const ACCEPTS_IN_A_TURN: usize = 16;
 
 /// When the server stops, so many clients that had connected before are told, which is the usual bound of a backlog.
 /// Those who have not been accepted by then are reset when the listener is closed.
@@ -126,52 +124,6 @@ impl Acceptor {
                     Admission::None
                 }
             },
-        }
-    }
-
-    /// For a loop that does other work as well: accepts who is there, not too many at once, and hands those who are
-    /// let in to `admit`. Tells whether the listener is to be waited for ([`Accept`](Accepting::Accept)), or the waker
-    /// alone, or whether the accepting has ended. `accept` doesn't wait.
-    pub fn accept_turn<S: AsFd + Into<OwnedFd>>(
-        &mut self,
-        mut accept: impl FnMut() -> io::Result<(S, SocketAddr)>,
-        mut admit: impl FnMut(S, Conversation),
-    ) -> Accepting {
-        for _ in 0..ACCEPTS_IN_A_TURN {
-            match self.what_now() {
-                Accepting::Accept => match self.admit(accept()) {
-                    Admission::Client(socket, conversation) => admit(socket, conversation),
-                    Admission::None => {}
-                    Admission::Nobody => return Accepting::Accept,
-                },
-                other => return other,
-            }
-        }
-        Accepting::Accept
-    }
-
-    /// For a thread that does nothing else: accepts until the server stops, and hands those who are let in to `admit`.
-    ///
-    /// # Errors
-    /// If the listener can't be waited for.
-    pub fn accept_all<S: AsFd + Into<OwnedFd>>(
-        mut self,
-        listener: &TcpListener,
-        accept: fn(&TcpListener) -> io::Result<(S, SocketAddr)>,
-        mut admit: impl FnMut(S, Conversation),
-    ) -> io::Result<()> {
-        let bell = Bell::new()?;
-        self.register(&bell.waker());
-        loop {
-            match self.what_now() {
-                Accepting::Accept => match self.admit(accept(listener)) {
-                    Admission::Client(socket, conversation) => admit(socket, conversation),
-                    Admission::None => {}
-                    Admission::Nobody => bell.wait_readable(listener)?,
-                },
-                Accepting::Wait => bell.wait()?,
-                Accepting::Stopped => return Ok(()),
-            }
         }
     }
 

@@ -10,6 +10,7 @@
 //! - [`blocking`]: one client served on a thread that blocks.
 
 mod accept_errors;
+mod accept_loops;
 mod acceptor;
 mod backend;
 mod bell;
@@ -23,11 +24,11 @@ mod ending;
 mod interrupt;
 mod ledger;
 mod lingering;
-mod offloaded;
 mod server;
 mod socket;
 mod state;
 mod stop;
+mod task;
 mod team;
 mod watch;
 mod watchman;
@@ -40,8 +41,8 @@ pub use completion::Step;
 pub use conversation::{Conversation, Wait};
 pub use interrupt::Interrupt;
 pub use ledger::Report;
-pub use offloaded::Offloaded;
 pub use server::{Failure, SERVER_DESCRIPTORS, STACK_SIZE, Server};
 pub use socket::{accept_blocking, accept_nonblocking};
 pub use stop::{Stop, Subscription, Urgency};
+pub use task::Offloaded;
 pub use team::{Member, Post, Team};

@@ -1,6 +1,7 @@
 //! The cases, one function each, under the name by which [`for_each_case`](crate::for_each_case) lists them.
 
 pub(crate) mod admission;
+pub(crate) mod backlog;
 pub(crate) mod backpressure;
 pub(crate) mod blocking;
 pub(crate) mod capabilities;

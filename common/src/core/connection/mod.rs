@@ -4,6 +4,7 @@ mod kept;
 mod lent;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod turn;
 
 use std::net::SocketAddr;
@@ -12,6 +13,8 @@ use std::time::Instant;
 
 pub use self::kept::Output;
 use self::kept::{Kept, Unsent};
+use self::timers::Allowance;
+pub use self::timers::Timer;
 use crate::core::{Blocking, CloseReason, Outbox, Protocol, Service, guarded};
 
 /// One client's connection as a state machine: bytes and the time go in, [`what_now`](Self::what_now) says what to
@@ -83,18 +86,6 @@ pub enum Next {
     Done(CloseReason),
 }
 
-/// What a connection waits for, and how long it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Timer {
-    /// The first byte of a message: as long as the idle timeout.
-    Idle,
-    /// The end of a message: as long as the message timeout.
-    Message,
-    /// That the peer takes its replies: as long as the write timeout. The deadline is when to look whether
-    /// it has taken any.
-    Write,
-}
-
 impl Connection {
     /// A client has connected. The application is asked in the first [`run`](Self::run).
     pub fn new(service: Arc<Service>, client: SocketAddr, now: Instant) -> Self {
@@ -143,28 +134,6 @@ impl Connection {
     /// Whether [`run`](Self::run) may take long.
     pub fn may_block(&self) -> bool {
         self.may_block
-    }
-
-    /// When to call [`expire`](Self::expire), unless something happens before.
-    pub fn deadline(&self) -> Option<Instant> {
-        match self.timer()? {
-            Timer::Write => self.unsent.as_ref().map(|unsent| unsent.deadline()),
-            Timer::Message => self.since.checked_add(self.limits().message_timeout),
-            Timer::Idle => self.since.checked_add(self.limits().idle_timeout?),
-        }
-    }
-
-    /// Which timer the [`deadline`](Self::deadline) is of. As long as it is the same, the deadline only moves
-    /// to a later time.
-    #[inline]
-    pub fn timer(&self) -> Option<Timer> {
-        match self.state {
-            _ if self.unsent.is_some() => Some(Timer::Write),
-            State::Open if self.work || self.lent => None,
-            State::Open if self.begun => Some(Timer::Message),
-            State::Open => Some(Timer::Idle),
-            State::Opening | State::Ending(_) | State::Done(_) => None,
-        }
     }
 
     /// How many messages were answered.
@@ -271,28 +240,6 @@ impl Connection {
         }
     }
 
-    /// The [`deadline`](Self::deadline) may have passed; `queued` bytes stand in the kernel's queue, and `arrived`
-    /// bytes are there to be read. They came while the server was busy with others, so they are read first, and the
-    /// client is given up if they complete no message.
-    pub fn expire(&mut self, queued: u64, arrived: usize, out: &mut Outbox, now: Instant) {
-        if self.deadline().is_none_or(|deadline| now < deadline) {
-            return;
-        }
-        let timeout = self.limits().write_timeout;
-        match self.timer() {
-            Some(Timer::Idle | Timer::Message) => {
-                self.overdue.limit(arrived);
-            }
-            Some(Timer::Write) => {
-                let unsent = self.unsent.as_mut();
-                if unsent.is_some_and(|unsent| unsent.stalled(queued, now, timeout)) {
-                    self.abandon(CloseReason::WriteTimeout, out);
-                }
-            }
-            None => {}
-        }
-    }
-
     /// The server stops, and `arrived` bytes are there to be read: they are the last.
     pub fn stop(&mut self, arrived: usize) {
         self.stopping.limit(arrived);
@@ -322,48 +269,11 @@ impl Connection {
     fn is_unsent(&self, out: &Outbox) -> bool {
         self.lent || self.unsent.is_some() || !out.is_empty()
     }
-
-    /// The client has all that it is owed, and is read again. Nothing more is owed before a message that has begun
-    /// ends, so this starts its time anew once at the most.
-    fn all_sent(&mut self, now: Instant) {
-        self.start_timer(now);
-    }
-
-    /// From here on the client is waited for.
-    fn start_timer(&mut self, now: Instant) {
-        self.since = now;
-        self.overdue = Allowance::UNLIMITED;
-    }
 }
 
 impl Drop for Connection {
     /// A protocol that was opened is told of the end, whatever has become of its connection.
     fn drop(&mut self) {
         self.end();
-    }
-}
-
-/// How many bytes may still be read, if that is limited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Allowance(u32);
-
-impl Allowance {
-    const UNLIMITED: Self = Self(u32::MAX);
-
-    /// Limits it, unless it is limited already. More than 4 GiB can't have arrived.
-    fn limit(&mut self, bytes: usize) {
-        if *self == Self::UNLIMITED {
-            self.0 = u32::try_from(bytes).unwrap_or(u32::MAX).min(u32::MAX - 1);
-        }
-    }
-
-    fn spend(&mut self, bytes: usize) {
-        if *self != Self::UNLIMITED {
-            self.0 = self.0.saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
-        }
-    }
-
-    fn is_used_up(self) -> bool {
-        self.0 == 0
     }
 }

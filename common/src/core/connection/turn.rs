@@ -143,15 +143,6 @@ impl Connection {
         self.state = State::Ending(CloseReason::EndOfInput);
     }
 
-    /// A deadline has passed, and what had arrived by then completed no message.
-    pub(super) fn time_out(&mut self, out: &mut Outbox) {
-        if self.begun {
-            self.fail(CloseReason::MessageTimeout, &ErrorReply::MessageTimeout, out);
-        } else {
-            self.fail(CloseReason::IdleTimeout, &ErrorReply::IdleTimeout, out);
-        }
-    }
-
     /// The server stops, and all that had arrived was looked at.
     pub(super) fn drained(&mut self, out: &mut Outbox) {
         if self.begun {

@@ -1,12 +1,37 @@
-//! A conversation whose handler is called where it may block.
+//! A conversation within a task, and one whose handler is called elsewhere meanwhile.
 
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
-use crate::serving::{Buffers, Conversation};
+use crate::serving::{Buffers, Conversation, Wait};
 
 impl Conversation {
+    /// [Advances](Self::advance) within a task until it needs something else than its socket, which doesn't block.
+    /// `poll_ready` waits until that is [`Readable`](Wait::Readable) or [`Writable`](Wait::Writable), as it is told.
+    pub fn poll_advance<S: Read + Write + AsFd>(
+        &mut self,
+        socket: &mut S,
+        cx: &mut Context<'_>,
+        mut poll_ready: impl FnMut(&mut Context<'_>, Wait) -> Poll<io::Result<()>>,
+    ) -> Poll<Wait> {
+        self.register(cx.waker());
+        loop {
+            // The thread's buffers are lent for the advance alone, never across an await.
+            match Buffers::of_this_thread(|buffers| self.advance(socket, buffers)) {
+                wait @ (Wait::Readable | Wait::Writable) => {
+                    if ready!(poll_ready(cx, wait)).is_err() {
+                        self.lose();
+                    }
+                }
+                Wait::Wakeup => return Poll::Pending,
+                wait @ (Wait::Turn | Wait::Blocking | Wait::Over) => return Poll::Ready(wait),
+            }
+        }
+    }
+
     /// Has the handler do what waits on one of the server's threads for handlers that block, of which there are
     /// [so many](crate::Service::blocking_threads), and then calls `back` there with the conversation.
     pub fn offload(mut self, back: impl FnOnce(Self) + Send + 'static) {

@@ -1,0 +1,81 @@
+//! Clients that have connected and were not accepted when the server stops, and listeners that are shared.
+
+use std::time::Duration;
+
+use common::{CloseReason, Overload, Service};
+
+use crate::client::Client;
+use crate::handlers::{Scripted, limited};
+use crate::server::Server;
+use crate::subject::Subject;
+
+/// As many clients as may be served at once, which is one, and others that have connected and said something.
+fn backlog(server: &Server) -> (Client, Vec<Client>) {
+    let served = server.connect_greeted();
+    let mut waiting: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    for client in &mut waiting {
+        client.say("hello?");
+        client.waits_for_arrival();
+    }
+    (served, waiting)
+}
+
+pub(crate) fn stop_tells_who_waits(subject: &Subject) {
+    let service = Scripted::new().limited(|limits| {
+        (limits.max_connections, limits.overload) = (1, Overload::Queue);
+        limits.drain_timeout = Duration::from_secs(3600);
+    });
+    let server = subject.serve(service);
+    let (mut served, mut waiting) = backlog(&server);
+    server.drain();
+    served.hears_end();
+    for client in &mut waiting {
+        client.hears_last("ERR shutting-down");
+    }
+    let report = server.report();
+    assert_eq!((report.accepted, report.messages, report.reason(CloseReason::TooLate)), (21, 0, 20));
+}
+
+pub(crate) fn stop_leaves_a_shared_backlog(subject: &Subject) {
+    let service = Scripted::new().limited(|limits| {
+        (limits.max_connections, limits.overload) = (1, Overload::Queue);
+    });
+    let server = subject.serve(Service { shared_listener: true, ..service.clone() });
+    let (mut served, mut waiting) = backlog(&server);
+    let successor = server.listener().try_clone().expect("a duplicate of the listener");
+    server.drain();
+    served.hears_end();
+    assert_eq!(server.report().accepted, 1);
+    let successor = subject.serve_on(successor, limited(service, |limits| limits.max_connections = 30));
+    for client in &mut waiting {
+        client.hears("hello");
+        client.hears("1:hello?");
+        client.say("exit");
+        client.hears_end();
+    }
+    assert_eq!(successor.stop().accepted, 20);
+}
+
+pub(crate) fn a_listener_may_be_shared(subject: &Subject) {
+    let first = subject.serve(Scripted::new().service());
+    let duplicate = || first.listener().try_clone().expect("a duplicate of the listener");
+    let successor = duplicate();
+    let second = subject.serve_on(duplicate(), Scripted::new().service());
+    let greets = |server: &Server| {
+        let mut client = server.connect_greeted();
+        client.say("exit");
+        client.hears_end();
+    };
+    for _ in 0..20 {
+        greets(&first);
+        // Whoever shares it has it not block, as every server does.
+        duplicate().set_nonblocking(true).expect("a listener");
+    }
+    first.drain();
+    let accepted = first.report().accepted;
+    for _ in 0..20 {
+        greets(&second);
+    }
+    assert_eq!(accepted + second.stop().accepted, 40);
+    drop(successor);
+}
