@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::thread;
 
 use common::{
-    Backend, BlockingHandlers, Capabilities, Report, STACK_SIZE, Server, Service, Stop, Workers,
+    Backend, BlockingHandlers, Capabilities, Failure, Report, STACK_SIZE, Server, Service, Stop, Workers,
     accept_nonblocking,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -46,7 +46,7 @@ impl Backend for Pool {
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let workers = service.worker_count();
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        match start(workers) {
+        match start(workers, server.failure()) {
             Ok(clients) => {
                 let accepted = acceptor.accept_all(&listener, accept_nonblocking, |socket, conversation| {
                     clients.add(socket, conversation);
@@ -61,10 +61,14 @@ impl Backend for Pool {
 }
 
 /// Starts the pool, and the poller that feeds it. Neither is waited for at the end: a handler may hold one.
-fn start(workers: usize) -> io::Result<Arc<Clients>> {
+fn start(workers: usize, failure: Failure) -> io::Result<Arc<Clients>> {
     let clients = Arc::new(Clients::new(pool(workers)?)?);
     let polled = Arc::clone(&clients);
-    thread::Builder::new().name("poller".into()).spawn(move || polled.watch())?;
+    let watch = move || {
+        polled.watch();
+        Ok(())
+    };
+    thread::Builder::new().name("poller".into()).spawn(move || failure.watch(watch))?;
     Ok(clients)
 }
 

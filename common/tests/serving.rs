@@ -191,6 +191,17 @@ fn a_worker_that_fails_or_panics_ends_the_server_with_an_error() {
 }
 
 #[test]
+fn a_server_that_could_not_serve_does_not_wait_for_its_acceptor() {
+    let (_listener, server, acceptor, _stop) = open();
+    let (sender, closed) = std::sync::mpsc::channel();
+    thread::spawn(move || drop(sender.send(server.close(Err(io::Error::other("no runtime"))))));
+    // Less than the drain timeout, when it would be cut.
+    let error = closed.recv_timeout(Duration::from_secs(8)).expect("it ends").expect_err("an error");
+    assert_eq!(error.to_string(), "no runtime");
+    drop(acceptor);
+}
+
+#[test]
 fn a_server_that_is_dropped_cuts_its_clients_off() {
     let (listener, server, mut acceptor, _stop) = open();
     let (mut client, mut socket, mut conversation) = admit(&listener, &mut acceptor);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::core::guarded;
 use crate::serving::STACK_SIZE;
 
 /// The threads on which a server calls handlers that may block: as many as are needed at once, up to a limit. What
@@ -71,7 +72,7 @@ impl BlockingThreads {
             && let Some(job) = state.queue.pop_front()
         {
             drop(state);
-            job();
+            let _ = guarded(job);
             state = self.state();
         }
     }
@@ -83,7 +84,7 @@ impl BlockingThreads {
         loop {
             if let Some(job) = state.queue.pop_front() {
                 drop(state);
-                job();
+                let _ = guarded(job); // what it had is dropped, and others wait
                 state = self.state();
                 continue;
             }
@@ -162,6 +163,15 @@ mod tests {
                 assert_eq!(jobs.next_begun(), most + number);
             }
         }
+    }
+
+    #[test]
+    fn a_job_that_panics_harms_no_other() {
+        let threads = BlockingThreads::new(1);
+        let (sender, done) = channel();
+        threads.run(|| std::panic::panic_any("on purpose"));
+        threads.run(move || sender.send(()).unwrap());
+        assert_eq!(done.recv_timeout(Duration::from_secs(10)), Ok(()));
     }
 
     #[test]

@@ -4,11 +4,6 @@
 //! message: 5 to 16 % of the CPU time (measured on Linux 6.18, 64 and 500 connections). A signal costs
 //! nothing until it is sent. `SIGURG` is ignored by default, so nobody is hurt by one too many; it is what
 //! Go's runtime uses too.
-//!
-//! A program that embeds a server may have a handler of its own for `SIGURG`, but the signal must not be ignored:
-//! before a thread is signalled, the default action is replaced by a handler that does nothing, and of any other
-//! handler the flag `SA_RESTART` is cleared, since with it the call would go on. A thread that serves unblocks the
-//! signal for itself. It is signalled only within a call that it makes to wait, never within a session.
 #![expect(
     unsafe_code,
     reason = "no library sends a signal to a thread, or installs a handler without SA_RESTART"
@@ -23,6 +18,12 @@ use std::{hint, mem, ptr, thread};
 
 /// While it lives, the thread that made it can be woken out of a blocking [`call`](Self::call), which then fails with
 /// `EINTR`.
+///
+/// It is woken by `SIGURG`. A program that embeds a server may have a handler of its own for this signal. Before a
+/// thread is signalled, the default action, or that the signal is ignored, is replaced by a handler that does nothing;
+/// and of any other handler the flag `SA_RESTART` is cleared, since with it the call would go on. The thread unblocks
+/// the signal for itself, and has it as before when the interrupt is dropped; a session must not block it. The thread
+/// is signalled only within a call that it makes to wait, so that no system call of a session's is interrupted.
 pub struct Interrupt {
     thread: Arc<Thread>,
     /// The signals that were blocked on this thread before.

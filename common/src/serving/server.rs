@@ -64,16 +64,17 @@ impl Server {
     }
 
     /// Waits until the [`Acceptor`] was dropped and everybody has left, or has been cut off, and closes the books.
-    /// `served` is how the backend's own part ended: with an error, the server stops by itself. A worker that is
+    /// `served` is how the backend's own part ended: with an error, the server stops by itself, and doesn't wait for the
+    /// acceptor. A worker that is
     /// within a handler is waited for until the drain deadline.
     ///
     /// # Errors
     /// That of the backend's own part, or what has broken the listener or ended a worker.
     pub fn close(mut self, served: io::Result<()>) -> io::Result<Report> {
-        if served.is_err() {
-            self.state.fail();
+        match served {
+            Ok(()) => self.state.ending.wait(),
+            Err(_) => self.state.fail(), // nobody accepts, though the acceptor may still be there
         }
-        self.state.ending.wait();
         let mut open = self.state.ledger.open();
         loop {
             // Looked at first, so that those who are cut while it waits have all of the next wait.
