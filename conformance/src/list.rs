@@ -149,7 +149,7 @@ macro_rules! for_each_case {
             }
             capabilities {
                 means_it_cannot_have_are_refused [Capabilities] [] "threads or stacks that the backend can't have are a usage error that says so";
-                works_with_the_workers_asked_for [Capabilities] [] "where the number of workers is chosen, one is enough, and so are three";
+                works_with_the_workers_asked_for [Capabilities] [] "where the number of workers is chosen, there are as many threads more as there are workers more";
             }
         }
     };

@@ -1,13 +1,13 @@
 //! What a backend says of itself is so.
 
+use std::fs;
 use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 
 use common::{Service, Workers};
 
 use crate::cases::limits::goes_on;
-use crate::client::Client;
-use crate::gate::Gate;
+use crate::child::{self, Child};
 use crate::handlers::Scripted;
 use crate::subject::Subject;
 
@@ -30,26 +30,31 @@ pub(crate) fn refused(subject: &Subject, service: Service) {
 }
 
 pub(crate) fn works_with_the_workers_asked_for(subject: &Subject) {
+    if let Some(parent) = child::parent() {
+        return parent.answer(|count| threads_with(count.parse().expect("a number of workers"), subject));
+    }
     if subject.backend().capabilities().workers != Workers::Chosen {
         let server = subject.serve(Scripted::new().service());
         return (0..5).for_each(|_| goes_on(&server));
     }
-    for count in [1, 3, 5] {
-        // Each handler holds its worker, since it doesn't say that it may block.
-        let gate = Gate::default();
-        let service = Scripted::new().holding_at(&gate).service();
-        let server = subject.serve(Service { workers: NonZeroUsize::new(count), ..service });
-        let mut clients: Vec<_> = (0..4 * count).map(|_| server.connect_greeted()).collect();
-        for client in &mut clients {
-            client.say("wait");
-        }
-        gate.waits_for(count, subject.patience());
-        clients.iter().for_each(Client::waits_for_arrival);
-        clients[0].hears_nothing();
-        assert_eq!(gate.waiting(), count, "handlers run at once on {count} workers");
-        gate.open();
-        for client in &mut clients {
-            client.hears("1:wait");
-        }
-    }
+    // Each in a process of its own, where nobody else has threads.
+    let threads = [1_usize, 3, 5].map(|count| {
+        let threads = Child::start(subject).ask(&count.to_string());
+        threads.parse::<usize>().unwrap_or_else(|_| panic!("with {count} workers: {threads}"))
+    });
+    assert_eq!(
+        [threads[1] - threads[0], threads[2] - threads[1]],
+        [2, 2],
+        "{threads:?} with 1, 3 and 5 workers"
+    );
+}
+
+/// How many threads this process has while it serves with so many workers.
+fn threads_with(count: usize, subject: &Subject) -> String {
+    let service = Scripted::new().service();
+    let server = subject.serve(Service { workers: NonZeroUsize::new(count), ..service });
+    (0..5).for_each(|_| goes_on(&server));
+    let threads = fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+    server.stop();
+    threads.to_string()
 }
