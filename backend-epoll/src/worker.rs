@@ -87,10 +87,10 @@ impl Worker {
             }
         }
         for _ in 0..waiting {
-            if let Some(key) = self.turns.pop_front() {
-                if let Some(place) = self.clients.get(key) {
-                    place.waits = false;
-                }
+            // One who has left meanwhile has no turn, and who has come in its place has none yet.
+            if let Some(key) = self.turns.pop_front()
+                && self.clients.get(key).is_some_and(|place| std::mem::take(&mut place.waits))
+            {
                 self.serve(key);
             }
         }

@@ -48,7 +48,7 @@ impl Backend for Pool {
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
         match start(workers, server.failure()) {
             Ok(clients) => {
-                let accepted = acceptor.accept_all(&listener, accept_nonblocking, |socket, conversation| {
+                let accepted = acceptor.accept_all(listener, accept_nonblocking, |socket, conversation| {
                     clients.add(socket, conversation);
                 });
                 let report = server.close(accepted);

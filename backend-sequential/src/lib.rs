@@ -37,12 +37,12 @@ impl Backend for Sequential {
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        server.close(accept(&listener, acceptor))
+        server.close(accept(listener, acceptor))
     }
 }
 
 /// Serves one client after the other, until the server stops.
-fn accept(listener: &TcpListener, acceptor: Acceptor) -> io::Result<()> {
+fn accept(listener: TcpListener, acceptor: Acceptor) -> io::Result<()> {
     let interrupt = Interrupt::of_this_thread()?;
     let mut buffers = Buffers::new();
     acceptor.accept_all(listener, accept_blocking, |socket, conversation| {

@@ -44,7 +44,7 @@ impl Backend for Threads {
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let stack_size = service.stack_size.map_or(STACK_SIZE, Into::into);
         let (server, acceptor) = Server::open(self, &listener, limited(service, stack_size), stop)?;
-        server.close(acceptor.accept_all(&listener, accept_blocking, |socket, conversation| {
+        server.close(acceptor.accept_all(listener, accept_blocking, |socket, conversation| {
             spawn(Client { socket, conversation }, stack_size);
         }))
     }

@@ -42,11 +42,6 @@ impl Socket {
     pub(crate) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(ready!(self.0.poll_write_ready(cx)).map(drop))
     }
-
-    /// The reactor is to tell of new urgent data only.
-    fn forget_urgent_data(&self) {
-        let _ = self.0.try_io(URGENT, |_| would_block::<()>());
-    }
 }
 
 /// Has the reactor tell of a socket.
@@ -58,6 +53,13 @@ pub(crate) fn register<T: AsRawFd + Into<OwnedFd>>(socket: T, interest: Interest
 
 impl Read for &Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.has_more_behind() {
+            match self.0.try_io(URGENT, |mut socket| socket.read(buffer)) {
+                // Nothing is behind any more, and the reactor is to tell of new urgent data.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+        }
         let length = buffer.len();
         let mut last = None;
         let read = self.0.try_io(Interest::READABLE, |mut socket| {
@@ -65,17 +67,11 @@ impl Read for &Socket {
             if (1..length).contains(&count) && !self.has_more_behind() {
                 // As if it would block already: so the reactor is asked for more without another call.
                 last = Some(count);
-                return would_block();
+                return Err(ErrorKind::WouldBlock.into());
             }
             Ok(count)
         });
-        if let Some(count) = last {
-            return Ok(count);
-        }
-        if read.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
-            self.forget_urgent_data();
-        }
-        read
+        last.map_or(read, Ok)
     }
 }
 
@@ -99,8 +95,4 @@ impl From<Socket> for OwnedFd {
     fn from(socket: Socket) -> Self {
         socket.0.into_inner().into()
     }
-}
-
-fn would_block<T>() -> io::Result<T> {
-    Err(ErrorKind::WouldBlock.into())
 }

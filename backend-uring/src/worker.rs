@@ -193,8 +193,8 @@ impl Worker {
     }
 
     fn take_turn(&mut self, place: usize) {
-        if let Some(client) = self.clients.get_mut(place) {
-            client.waits = false;
+        // One who has left meanwhile has no turn, and who has come in its place has none yet.
+        if self.clients.get_mut(place).is_some_and(|client| std::mem::take(&mut client.waits)) {
             self.go_on(place);
         }
     }

@@ -131,7 +131,7 @@ fn writes_that_are_refused_again_and_again_pause() {
     }
     drop(conversation);
     stop.now();
-    acceptor.accept_all(&listener, accept_nonblocking, |_, _| unreachable!("nobody comes")).expect("an end");
+    acceptor.accept_all(listener, accept_nonblocking, |_, _| unreachable!("nobody comes")).expect("an end");
     assert_eq!(server.close(Ok(())).expect("a report").ended(), 1);
 }
 
@@ -153,7 +153,7 @@ fn a_socket_that_does_not_block_is_waited_for() {
     let spent = served.join().expect("no panic");
     assert!(spent.tv_sec == 0 && spent.tv_nsec < 60_000_000, "it was at work for {spent:?}");
     stop.now();
-    acceptor.accept_all(&listener, accept_nonblocking, |_, _| unreachable!("nobody comes")).expect("an end");
+    acceptor.accept_all(listener, accept_nonblocking, |_, _| unreachable!("nobody comes")).expect("an end");
     assert_eq!(server.close(Ok(())).expect("a report").messages, 1);
 }
 

@@ -113,6 +113,7 @@ macro_rules! for_each_case {
             backlog {
                 stop_tells_who_waits [Stop] [] "clients that had connected and were not accepted are told `ERR shutting-down`";
                 stop_leaves_a_shared_backlog [Stop] [] "unless somebody else goes on to accept them";
+                the_listener_is_closed_while_clients_drain [Stop] [HandlersElsewhere] "nobody can connect any more while the clients drain";
                 a_listener_may_be_shared [Stop] [] "servers that share a listener each greet whom they accept, and one goes on when the other stops";
             }
             vanishing {

@@ -17,7 +17,7 @@ use crate::subject::Subject;
 /// failed already, it is left to itself.
 pub(crate) struct Server {
     address: SocketAddr,
-    duplicate: TcpListener,
+    duplicate: Option<TcpListener>,
     stop: Stop,
     report: Option<Receiver<io::Result<Report>>>,
     patience: Duration,
@@ -33,6 +33,13 @@ impl Server {
         Self::start_on(subject, listener, service, buffers)
     }
 
+    pub(crate) fn start_alone(subject: &Subject, service: Service) -> Self {
+        let listener = listen(None).expect("a port on the loopback device");
+        let mut server = Self::start_on(subject, listener, service, None);
+        server.duplicate = None;
+        server
+    }
+
     pub(crate) fn start_on(
         subject: &Subject,
         listener: TcpListener,
@@ -40,7 +47,7 @@ impl Server {
         buffers: Option<usize>,
     ) -> Self {
         let address = listener.local_addr().expect("the address of a listener");
-        let duplicate = listener.try_clone().expect("a duplicate of the listener");
+        let duplicate = Some(listener.try_clone().expect("a duplicate of the listener"));
         let stop = Stop::new();
         let (backend, stopped) = (Arc::clone(subject.backend()), stop.clone());
         let (sender, report) = channel();
@@ -59,7 +66,7 @@ impl Server {
 
     /// Another descriptor of its listener.
     pub(crate) fn listener(&self) -> &TcpListener {
-        &self.duplicate
+        self.duplicate.as_ref().expect("a server that is not alone on its listener")
     }
 
     /// A client that speaks `line`.

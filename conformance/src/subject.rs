@@ -57,6 +57,11 @@ impl Subject {
         Server::start(self, service, None)
     }
 
+    /// Has it serve on a listener of which there is no duplicate.
+    pub(crate) fn serve_alone(&self, service: Service) -> Server {
+        Server::start_alone(self, service)
+    }
+
     /// Has it serve on this listener.
     pub(crate) fn serve_on(&self, listener: TcpListener, service: Service) -> Server {
         Server::start_on(self, listener, service, None)

@@ -33,12 +33,13 @@ impl Acceptor {
     }
 
     /// For a thread that does nothing else: accepts until the server stops, and hands those who are let in to `admit`.
+    /// Then the listener is closed.
     ///
     /// # Errors
     /// If the listener can't be waited for.
     pub fn accept_all<S: AsFd + Into<OwnedFd>>(
         mut self,
-        listener: &TcpListener,
+        listener: TcpListener,
         accept: fn(&TcpListener) -> io::Result<(S, SocketAddr)>,
         mut admit: impl FnMut(S, Conversation),
     ) -> io::Result<()> {
@@ -46,13 +47,16 @@ impl Acceptor {
         self.register(&bell.waker());
         loop {
             match self.what_now() {
-                Accepting::Accept => match self.admit(accept(listener)) {
+                Accepting::Accept => match self.admit(accept(&listener)) {
                     Admission::Client(socket, conversation) => admit(socket, conversation),
                     Admission::None => {}
-                    Admission::Nobody => bell.wait_readable(listener)?,
+                    Admission::Nobody => bell.wait_readable(&listener)?,
                 },
                 Accepting::Wait => bell.wait()?,
-                Accepting::Stopped => return Ok(()),
+                Accepting::Stopped => {
+                    drop(listener); // before the acceptor, which tells the server
+                    return Ok(());
+                }
             }
         }
     }

@@ -114,6 +114,10 @@ impl Acceptor {
                     self.left_to_tell = 0; // all have been told
                     Admission::None
                 }
+                Fault::Exhausted if stops && self.state.ledger.open() == 0 => {
+                    self.left_to_tell = 0; // nobody is left whose descriptor could become free
+                    Admission::None
+                }
                 Fault::Nobody => Admission::Nobody,
                 Fault::Broken => {
                     self.fail(error);
@@ -134,8 +138,8 @@ impl Acceptor {
     }
 
     fn refuse(&mut self, socket: impl Into<OwnedFd>, reason: CloseReason) {
-        self.state.ledger.ended(reason, 0);
         self.state.say_refusal(socket, reason);
+        self.state.ledger.ended(reason, 0);
         if let Some(count) = self.refusals.often(Instant::now()) {
             let max = self.state.max_connections;
             tracing::warn!(count, %reason, max_connections = max, "clients were refused");

@@ -77,9 +77,8 @@ impl BlockingThreads {
         }
     }
 
-    /// A thread's work.
+    /// A thread's work. It is counted off under the lock under which it has seen that nothing is left.
     fn work(&self) {
-        let _leaving = Leaving(self);
         let mut state = self.state();
         loop {
             if let Some(job) = state.queue.pop_front() {
@@ -89,29 +88,21 @@ impl BlockingThreads {
                 continue;
             }
             if state.closed {
-                return;
+                break;
             }
             state.idle += 1;
             let waited = self.changed.wait_timeout(state, KEPT_IDLE).unwrap_or_else(PoisonError::into_inner);
             state = waited.0;
             state.idle -= 1;
             if waited.1.timed_out() && state.queue.is_empty() {
-                return;
+                break;
             }
         }
+        state.threads -= 1;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Counts a thread off, even if a job has panicked.
-struct Leaving<'a>(&'a BlockingThreads);
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        self.0.state().threads -= 1;
     }
 }
 

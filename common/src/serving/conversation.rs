@@ -186,14 +186,11 @@ impl Conversation {
     /// while, so that it doesn't lose the last replies to a reset.
     pub fn end(mut self, socket: impl Into<OwnedFd>) {
         let reason = self.connection.end();
-        self.count(reason);
         let finished = match reason {
             CloseReason::Cut | CloseReason::Lost | CloseReason::WriteTimeout => true,
             _ => self.connection.input_ended(),
         };
-        if !finished {
-            self.state.linger(socket.into());
-        }
+        self.leave(reason, |state| if finished { drop(socket) } else { state.linger(socket.into()) });
     }
 
     /// The socket has failed in some other way than by an error of its `read` or `write`.
@@ -204,8 +201,7 @@ impl Conversation {
     /// Ends it before it has begun: the system has nothing left to serve it with.
     pub fn refuse(mut self, socket: impl Into<OwnedFd>, error: &io::Error) {
         self.state.log_unserved(error);
-        self.count(CloseReason::Unserved);
-        self.state.say_refusal(socket, CloseReason::Unserved);
+        self.leave(CloseReason::Unserved, |state| state.say_refusal(socket, CloseReason::Unserved));
     }
 
     /// Takes up what the watchman has marked.
@@ -246,10 +242,14 @@ impl Conversation {
         self.watch.set_deadline(self.connection.deadline(), self.state.epoch);
     }
 
-    fn count(&mut self, reason: CloseReason) {
+    /// Frees its place, has its socket let go, and counts it: in this order, since the client may come back as soon as it
+    /// sees the end, and the server may end as soon as the last was counted.
+    fn leave(&mut self, reason: CloseReason, let_go: impl FnOnce(&State)) {
         if !std::mem::replace(&mut self.counted, true) {
             tracing::debug!(client = %self.connection.client(), %reason, messages = self.connection.messages(), "ended");
-            self.state.leave(self.key, reason, self.connection.messages());
+            self.state.free(self.key);
+            let_go(&self.state);
+            self.state.ledger.ended(reason, self.connection.messages());
         }
     }
 }
@@ -262,7 +262,7 @@ impl Drop for Conversation {
                 self.connection.cut(&mut Outbox::new());
             }
             let reason = self.connection.end();
-            self.count(reason);
+            self.leave(reason, |_| {});
         }
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Ending {
 struct Told {
     ended: Option<io::Result<()>>,
     failure: Option<io::Error>,
+    /// Whether everybody was cut off, so that nobody is waited for.
+    cut: bool,
 }
 
 impl Ending {
@@ -30,10 +32,18 @@ impl Ending {
         self.changed.notify_all();
     }
 
-    /// Waits until the accepting has ended, or something has failed.
+    /// Everybody was cut off.
+    pub(super) fn cut(&self) {
+        self.told().cut = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the accepting has ended, or something has failed; at a cut, only a little.
     pub(super) fn wait(&self) {
-        let goes_on = |told: &mut Told| told.ended.is_none() && told.failure.is_none();
-        drop(self.changed.wait_while(self.told(), goes_on));
+        let accepts = |told: &mut Told| told.ended.is_none() && told.failure.is_none();
+        let told = self.changed.wait_while(self.told(), |told| accepts(told) && !told.cut);
+        let told = told.unwrap_or_else(PoisonError::into_inner);
+        drop(self.changed.wait_timeout_while(told, A_LITTLE, accepts));
     }
 
     /// How it came to this: the failure, which is the cause of what came with it, or else how the accepting has ended. A

@@ -93,7 +93,7 @@ impl State {
         drop(watches);
         self.door.wake();
         if phase == Phase::Cut {
-            self.ending.tell(Ok(()));
+            self.ending.cut();
         }
     }
 
@@ -127,10 +127,9 @@ impl State {
         Ok(Conversation::new(connection, key, watch, Arc::clone(self)))
     }
 
-    /// A client has left: its place is free before it can see that it was let go.
-    pub(super) fn leave(&self, key: u32, reason: CloseReason, messages: u64) {
+    /// Frees the place of a client that leaves.
+    pub(super) fn free(&self, key: u32) {
         locked(&self.watches).remove(key as usize);
-        self.ledger.ended(reason, messages);
         if self.door_waits.load(Ordering::SeqCst) {
             self.door.wake();
         }

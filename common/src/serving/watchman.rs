@@ -38,12 +38,14 @@ impl Watchman {
         let mut sweep_at = Instant::now() + self.interval;
         loop {
             self.heed_stop();
+            // Looked at first: the last socket came to linger before the server had ended.
+            let dismissed = self.dismissed.load(Ordering::SeqCst);
             self.lingering.admit(self.state.fetch_lingering(), &self.state.ledger);
             if self.state.wants_descriptors() {
                 self.lingering.spare();
             }
             let cut = self.state.phase() == Phase::Cut;
-            if self.dismissed.load(Ordering::SeqCst) && (cut || self.lingering.is_empty()) {
+            if dismissed && (cut || self.lingering.is_empty()) {
                 return;
             }
             let now = Instant::now();

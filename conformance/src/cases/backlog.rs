@@ -1,10 +1,13 @@
 //! Clients that have connected and were not accepted when the server stops, and listeners that are shared.
 
-use std::time::Duration;
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use common::{CloseReason, Overload, Service};
 
 use crate::client::Client;
+use crate::gate::Gate;
 use crate::handlers::{Scripted, limited};
 use crate::server::Server;
 use crate::subject::Subject;
@@ -78,4 +81,23 @@ pub(crate) fn a_listener_may_be_shared(subject: &Subject) {
     }
     assert_eq!(accepted + second.stop().accepted, 40);
     drop(successor);
+}
+
+pub(crate) fn the_listener_is_closed_while_clients_drain(subject: &Subject) {
+    let gate = Gate::default();
+    let service = Scripted::new().waiting_at(&gate).service();
+    let server =
+        subject.serve_alone(limited(service, |limits| limits.drain_timeout = Duration::from_secs(3600)));
+    let mut client = server.connect_greeted();
+    client.say("wait");
+    gate.waits_for(1, subject.patience());
+    server.drain();
+    let deadline = client.deadline();
+    while TcpStream::connect(server.address()).is_ok() {
+        assert!(Instant::now() < deadline, "the listener is open while a client drains");
+        thread::sleep(Duration::from_millis(1));
+    }
+    gate.open();
+    client.hears_last("1:wait");
+    server.report();
 }

@@ -136,6 +136,7 @@ mutants! {
     stop_leaves_a_shared_backlog: IgnoresTheSuccessor;
     a_clean_drain_handles_only_what_it_answers: LosesWrites StopsImpatiently;
     a_handler_is_not_interrupted: LosesSlowHandlers;
+    the_listener_is_closed_while_clients_drain: LeavesTheListenerOpen;
     a_listener_may_be_shared: ShutsTheListenerDown;
     the_listener_is_closed_not_shut_down: ShutsTheListenerDown LeavesTheListenerOpen;
 

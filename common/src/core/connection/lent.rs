@@ -42,9 +42,13 @@ impl Connection {
         }
         output.sent(count);
         if output.bytes().is_empty() {
-            if self.unsent.as_ref().is_some_and(|unsent| unsent.bytes().is_empty()) {
-                self.unsent = None;
-                self.all_sent(now());
+            match &mut self.unsent {
+                Some(unsent) if unsent.bytes().is_empty() => {
+                    self.unsent = None;
+                    self.all_sent(now());
+                }
+                Some(unsent) => unsent.sent(0, now()),
+                None => {}
             }
             let mut memory = output.into_memory();
             memory.clear();

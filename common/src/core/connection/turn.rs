@@ -181,7 +181,11 @@ impl Connection {
     /// Ends the conversation with nothing owed any more.
     pub(super) fn abandon(&mut self, reason: CloseReason, out: &mut Outbox) {
         out.clear();
-        if !matches!(self.state, State::Done(_)) {
+        let abandoned = matches!(
+            self.state,
+            State::Ending(CloseReason::WriteTimeout | CloseReason::Cut | CloseReason::Lost) | State::Done(_)
+        );
+        if !abandoned {
             self.state = State::Ending(reason);
             self.unsent = None;
             self.lent = false;
