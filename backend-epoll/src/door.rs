@@ -1,6 +1,5 @@
 //! The door: the listener, with the worker that accepts.
 
-use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -21,14 +20,13 @@ impl Door {
         Self { listener, acceptor, watched: false }
     }
 
-    /// Has `poller` tell of clients before the door, with `key`; and the worker woken when there is other news.
-    pub(crate) fn add(&self, poller: impl AsFd, key: u64, worker: &Arc<Member>) -> io::Result<()> {
+    /// Has `worker` woken when there is news of the door.
+    pub(crate) fn register(&self, worker: &Arc<Member>) {
         self.acceptor.register(&worker.waker());
-        Ok(epoll::add(poller, &self.listener, EventData::new_u64(key), EventFlags::empty())?)
     }
 
     /// Lets in who stands before it, up to so many that others have their turn as well, and has the poller tell of
-    /// more as long as there may be more. Tells whether the server goes on.
+    /// more as long as there may be more, with `key`. Tells whether the server goes on.
     pub(crate) fn accept(
         &mut self,
         poller: impl AsFd,
@@ -42,8 +40,13 @@ impl Door {
             Accepting::Stopped => return false,
         };
         if self.watched != watch {
-            let interest = if watch { EventFlags::IN } else { EventFlags::empty() };
-            if let Err(error) = epoll::modify(poller, &self.listener, EventData::new_u64(key), interest) {
+            // While nobody may be accepted it is not in the poller at all, which would tell of a hang-up all the same.
+            let watched = if watch {
+                epoll::add(poller, &self.listener, EventData::new_u64(key), EventFlags::IN)
+            } else {
+                epoll::delete(poller, &self.listener)
+            };
+            if let Err(error) = watched {
                 self.acceptor.fail(error.into());
                 return false;
             }
@@ -73,10 +76,9 @@ mod tests {
         let service = Arc::new(Service::framed(Arc::new(Nothing), common::Framing::Line));
         let (server, acceptor) =
             Server::open(&crate::Epoll, &listener, service, &Stop::new()).expect("a server");
-        let poller = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
-        // It was never added to the poller, so that its interest can't be changed.
+        let no_poller = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut door = Door::new(listener, acceptor);
-        assert!(!door.accept(&poller, 1, |_, _| unreachable!("nobody comes")));
+        assert!(!door.accept(&no_poller, 1, |_, _| unreachable!("nobody comes")));
         drop(door);
         assert!(server.close(Ok(())).is_err());
     }

@@ -42,7 +42,7 @@ impl Worker {
         let bell = team.member(number).bell();
         epoll::add(&poller, bell, EventData::new_u64(BELL), EventFlags::IN)?;
         if let Some(door) = &door {
-            door.add(&poller, DOOR, team.member(number))?;
+            door.register(team.member(number));
         }
         let (clients, turns, buffers) = Default::default();
         Ok(Self { team, number, poller, clients, turns, buffers, door })
