@@ -4,12 +4,12 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use baselines::BASELINES;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use common::{Backend, Limits, Overload};
 use handlers::Language;
+use handwritten::SERVERS;
 use tracing::level_filters::LevelFilter;
 
 use crate::address::host_and_port;
@@ -147,7 +147,7 @@ pub(crate) struct Serve {
 #[derive(Debug, Args)]
 pub(crate) struct ByHand {
     /// Which
-    #[arg(value_parser = PossibleValuesParser::new(BASELINES.iter().map(|baseline| baseline.name)))]
+    #[arg(value_parser = PossibleValuesParser::new(SERVERS.iter().map(|baseline| baseline.name)))]
     pub(crate) name: String,
 
     /// The address to listen on; port 0 is any free one

@@ -10,7 +10,7 @@ use crate::{descriptors, listen};
 /// Serves until a signal ends the process: it has nothing to drain and no books to close.
 pub(crate) fn serve(arguments: &ByHand) -> Result<(), Failure> {
     let name = &arguments.name;
-    let baseline = baselines::find(name).ok_or_else(|| Failure::Usage(format!("there is no {name}")))?;
+    let baseline = handwritten::find(name).ok_or_else(|| Failure::Usage(format!("there is no {name}")))?;
     descriptors::raise_limit();
     let listener = listen::listen(&arguments.listen)?;
     let failed = |error: std::io::Error| Failure::Failed(format!("{name} can't serve: {error}"));

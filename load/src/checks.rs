@@ -16,7 +16,7 @@ pub const LITTLE: f64 = 0.05;
 pub const SEND_LAG: f64 = 0.1;
 
 /// How the flags begin that are about the generator's own load, about Little's law, and about lateness.
-pub(crate) const ABOUT: [&str; 3] = ["generator busy", "Little's law", "send lag"];
+pub const ABOUT: [&str; 3] = ["generator busy", "Little's law", "send lag"];
 
 /// What makes a measurement doubtful, each in a few words; empty if nothing does.
 pub fn flags(measurement: &Measurement) -> Vec<String> {
@@ -40,7 +40,7 @@ pub fn flags(measurement: &Measurement) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::distribution::Distribution;
+    use crate::histogram::Distribution;
     use crate::testing::measurement;
 
     #[test]

@@ -20,7 +20,7 @@ pub enum Framing {
 }
 
 /// A reply may be longer than its message, but not longer than this.
-pub(crate) const LONGEST_REPLY: usize = 1024 * 1024 + 4096;
+pub const LONGEST_REPLY: usize = 1024 * 1024 + 4096;
 
 impl Framing {
     /// The framing of a codec, under a name.
@@ -39,7 +39,7 @@ impl Framing {
     /// How long the payload of a message of this size is. A line is as long as it is sent, with its end; what
     /// a codec puts around a message comes on top.
     #[inline]
-    pub(crate) fn payload(self, size: usize) -> usize {
+    pub fn payload(self, size: usize) -> usize {
         match self {
             Self::Line => size.saturating_sub(1),
             Self::Codec { .. } => size,
@@ -47,7 +47,7 @@ impl Framing {
     }
 
     /// A codec for a connection of the generator's.
-    pub(crate) fn codec(self) -> Box<dyn Codec> {
+    pub fn codec(self) -> Box<dyn Codec> {
         let limits = Limits { max_message: LONGEST_REPLY, ..Limits::default() };
         match self {
             Self::Line => Box::new(Line::new(&limits)),
@@ -56,14 +56,14 @@ impl Framing {
     }
 
     /// A message as it is sent.
-    pub(crate) fn message(self, payload: &[u8]) -> Vec<u8> {
+    pub fn message(self, payload: &[u8]) -> Vec<u8> {
         let mut out = Outbox::new();
         push(&*self.codec(), &[payload], &mut out);
         out.bytes().to_vec()
     }
 
     /// The replies that come from `input`, which waits for them.
-    pub(crate) fn replies<R: Read>(self, input: R) -> Replies<R> {
+    pub fn replies<R: Read>(self, input: R) -> Replies<R> {
         Replies { input, codec: self.codec(), kept: Vec::new() }
     }
 }
@@ -81,7 +81,7 @@ impl fmt::Debug for Framing {
 }
 
 /// Adds a message that consists of several parts to what is sent.
-pub(crate) fn push(codec: &dyn Codec, parts: &[&[u8]], out: &mut Outbox) {
+pub fn push(codec: &dyn Codec, parts: &[&[u8]], out: &mut Outbox) {
     let start = out.len();
     codec.begin(out);
     parts.iter().for_each(|part| out.push(part));
@@ -89,7 +89,7 @@ pub(crate) fn push(codec: &dyn Codec, parts: &[&[u8]], out: &mut Outbox) {
 }
 
 /// Replies that are waited for, one after the other.
-pub(crate) struct Replies<R> {
+pub struct Replies<R> {
     input: R,
     codec: Box<dyn Codec>,
     kept: Vec<u8>,
@@ -100,7 +100,7 @@ impl<R: Read> Replies<R> {
     ///
     /// # Errors
     /// If the input ends or fails before, or if what comes is no reply (`InvalidData`).
-    pub(crate) fn next(&mut self) -> io::Result<Vec<u8>> {
+    pub fn next(&mut self) -> io::Result<Vec<u8>> {
         loop {
             match self.codec.decode(&self.kept) {
                 Decoded::Message { payload, used } => {

@@ -1,18 +1,17 @@
-//! Load for servers, and what it shows: a generator, measurements, a comparison of backends, its report.
+//! Makes load for servers, and measures what it shows.
 
-pub mod account;
 pub mod checks;
-pub mod comparison;
-pub mod distribution;
 pub mod engine;
 pub mod export;
 pub mod framing;
+pub mod histogram;
+pub mod host;
 pub mod measurement;
 pub mod plan;
-pub mod report;
+pub mod process;
+pub mod procfs;
 pub mod search;
 pub mod slo;
-pub mod statistics;
 
-#[cfg(test)]
-mod testing;
+#[doc(hidden)]
+pub mod testing; // measurements for tests, those of `compare` among them

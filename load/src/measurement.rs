@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::distribution::Distribution;
+use crate::histogram::Distribution;
 
 /// What one run of load has shown.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

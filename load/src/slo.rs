@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::distribution::Distribution;
+use crate::histogram::Distribution;
 use crate::measurement::Measurement;
 
 /// A service-level objective: so many of the messages are answered within so much time.

@@ -1,10 +1,10 @@
 //! For the tests of several modules.
 
-use crate::distribution::Distribution;
+use crate::histogram::Distribution;
 use crate::measurement::{Failures, Measurement, Usage, Verification};
 
 /// A measurement of an open loop in which all is well: 1,000 messages in one second, of 100 µs each.
-pub(crate) fn measurement() -> Measurement {
+pub fn measurement() -> Measurement {
     Measurement {
         load: "64 connections, depth 16".into(),
         seconds: 1.0,
@@ -29,7 +29,7 @@ pub(crate) fn measurement() -> Measurement {
 }
 
 /// So many times of so many microseconds each, from the shortest to the longest.
-pub(crate) fn times(times: &[(f64, u64)]) -> Distribution {
+pub fn times(times: &[(f64, u64)]) -> Distribution {
     let count = times.iter().map(|&(_, count)| count).sum();
     let sum: f64 = times.iter().map(|&(time, count)| time * count as f64).sum();
     Distribution {

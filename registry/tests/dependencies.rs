@@ -8,26 +8,27 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 /// poller is the load generator's as well.
 const RUNTIMES: [(&str, &[&str]); 8] = [
     ("async-io", &["anyloop-backend-async-std"]),
-    ("async-std", &["anyloop-backend-async-std", "anyloop-baselines"]),
-    ("io-uring", &["anyloop-backend-uring", "anyloop-baselines"]),
+    ("async-std", &["anyloop-backend-async-std", "anyloop-handwritten"]),
+    ("io-uring", &["anyloop-backend-uring", "anyloop-handwritten"]),
     ("polling", &["anyloop-backend-pool", "anyloop-load"]),
-    ("rayon", &["anyloop-backend-pool", "anyloop-baselines"]),
-    ("smol", &["anyloop-backend-smol", "anyloop-baselines"]),
-    ("tokio", &["anyloop-backend-tokio", "anyloop-baselines"]),
-    ("tokio-util", &["anyloop-baselines"]),
+    ("rayon", &["anyloop-backend-pool", "anyloop-handwritten"]),
+    ("smol", &["anyloop-backend-smol", "anyloop-handwritten"]),
+    ("tokio", &["anyloop-backend-tokio", "anyloop-handwritten"]),
+    ("tokio-util", &["anyloop-handwritten"]),
 ];
 
 /// What a package is, and which members it may depend on for other things than its tests.
 fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
     let backends = || members.iter().filter(|name| name.starts_with("anyloop-backend-")).map(String::as_str);
     let allowed: Vec<&str> = match package {
-        "anyloop-common" | "anyloop-baselines" => vec![],
+        "anyloop-common" | "anyloop-handwritten" => vec![],
         "anyloop-handlers" | "anyloop-conformance" | "anyloop-load" => vec!["anyloop-common"],
+        "anyloop-compare" => vec!["anyloop-load"],
         "anyloop-registry" => backends().chain(["anyloop-common"]).collect(),
         "anyloop-benches" => vec!["anyloop-common", "anyloop-handlers", "anyloop-load", "anyloop-registry"],
         "anyloop" => {
-            let core = ["anyloop-common", "anyloop-handlers", "anyloop-load", "anyloop-registry"];
-            core.into_iter().chain(["anyloop-baselines"]).collect()
+            let own = ["anyloop-common", "anyloop-handlers", "anyloop-registry"];
+            own.into_iter().chain(["anyloop-compare", "anyloop-handwritten", "anyloop-load"]).collect()
         }
         example if example.starts_with("anyloop-example-") => vec!["anyloop", "anyloop-common"],
         backend if backend.starts_with("anyloop-backend-") => vec!["anyloop-common"],

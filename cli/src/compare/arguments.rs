@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use common::Backend;
-use load::comparison::MOST_ROUNDS;
+use compare::MOST_ROUNDS;
 use load::plan::{MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
 use load::slo::Slo;
 

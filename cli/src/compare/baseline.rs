@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use load::comparison::{Comparison, Settings, planned};
-use load::report;
-use load::statistics::Drift;
-use load::statistics::gaps::gaps;
-use load::statistics::regression::{Refusal, against, check, has_regressed};
+use compare::report;
+use compare::statistics::Drift;
+use compare::statistics::gaps::gaps;
+use compare::statistics::regression::{Refusal, against, check, has_regressed};
+use compare::{Comparison, Settings, planned};
 
 use crate::failure::Failure;
 

@@ -7,10 +7,10 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
-use baselines::{BASELINES, Baseline, Kind};
 use common::{Backend, Limits, Service, Stop};
+use compare::{ByHand, Candidate, Care};
 use handlers::Echo;
-use load::comparison::{ByHand, Candidate, Care};
+use handwritten::{Kind, SERVERS, Server};
 
 use super::arguments::Compare;
 use crate::descriptors;
@@ -95,11 +95,11 @@ fn unavailable(backend: &'static dyn Backend) -> Option<String> {
 
 /// The servers that were written by hand and have their counterparts among these backends, and the floor.
 fn by_hand(backends: &[Candidate], program: &Path) -> Vec<Candidate> {
-    let is_wanted = |baseline: &&Baseline| {
+    let is_wanted = |baseline: &&Server| {
         let is_chosen = |name: &str| backends.iter().any(|backend| backend.name == name);
         baseline.is_supported() && baseline.backend.is_none_or(is_chosen)
     };
-    let candidate = |baseline: &Baseline| Candidate {
+    let candidate = |baseline: &Server| Candidate {
         name: baseline.name.to_owned(),
         model: baseline.model.to_owned(),
         legacy: None,
@@ -116,7 +116,7 @@ fn by_hand(backends: &[Candidate], program: &Path) -> Vec<Candidate> {
         program: program.to_owned(),
         arguments: ["baseline", baseline.name, "--listen", "127.0.0.1:0"].map(OsString::from).into(),
     };
-    BASELINES.iter().filter(is_wanted).map(candidate).collect()
+    SERVERS.iter().filter(is_wanted).map(candidate).collect()
 }
 
 /// A load as `--work` takes it.

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use common::Backend;
-use load::comparison::{Comparison, Settings, Shape, Tier, compare as carry_out};
-use load::report::{self, Style};
-use load::statistics::assess;
+use compare::report::{self, Style};
+use compare::statistics::assess;
+use compare::{Comparison, Settings, Shape, Tier, compare as carry_out};
 
 use crate::catalogue::Served;
 use crate::failure::{Failure, print};

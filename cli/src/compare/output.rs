@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use load::comparison::Comparison;
-use load::report;
+use compare::Comparison;
+use compare::report;
 
 use crate::failure::Failure;
 use crate::file;

@@ -3,8 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
+use compare::{Event, Step};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use load::comparison::{Event, Step};
 
 /// A bar on standard error; where that is no terminal, a line for each round.
 pub(super) struct Bar {

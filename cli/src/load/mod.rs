@@ -13,11 +13,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use load::account::process::Account;
 use load::engine;
 use load::export;
 use load::measurement::Measurement;
 use load::plan::{Hostile, Pace, Plan};
+use load::process::Account;
 use load::slo::Verdict;
 
 use crate::address::resolve;

@@ -9,7 +9,7 @@ use crate::server::Client;
 
 #[test]
 fn what_is_written_by_hand_serves_until_a_signal_ends_it() {
-    for baseline in baselines::BASELINES.iter().filter(|baseline| baseline.is_supported()) {
+    for baseline in handwritten::SERVERS.iter().filter(|baseline| baseline.is_supported()) {
         let mut process = Process::start(&mut anyloop(&["baseline", baseline.name, "--workers", "2"]));
         let line = process.line();
         let address = line.trim_end().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}"));

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
-use load::comparison::{Comparison, Conditions, Sample, Shape, Subject};
-use load::report::to_json;
+use compare::report::to_json;
+use compare::{Comparison, Conditions, Sample, Shape, Subject};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::process::{BOUND, Ended, Process, anyloop, run};

@@ -83,7 +83,7 @@ pub(super) enum Reply<'a> {
 
 impl Expect {
     /// Whether a greeting comes before any reply.
-    pub(crate) fn greets(self) -> bool {
+    pub fn greets(self) -> bool {
         !matches!(self, Self::Echo | Self::Any)
     }
 

@@ -20,15 +20,15 @@ use std::time::{Duration, Instant};
 pub use live::Progress;
 pub use probe::{expectation, reachable};
 
-use crate::account::host::Host;
-use crate::account::process::Account;
-use crate::distribution::Distribution;
 use crate::engine::hostile::Crowd;
 use crate::engine::live::Live;
 use crate::engine::tally::Tally;
 use crate::engine::worker::Worker;
+use crate::histogram::Distribution;
+use crate::host::Host;
 use crate::measurement::{Measurement, Usage};
 use crate::plan::{Pace, Plan};
+use crate::process::Account;
 
 /// How often it is told how the run goes.
 const TELL: Duration = Duration::from_millis(100);

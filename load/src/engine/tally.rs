@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::distribution::histogram;
+use crate::histogram::histogram;
 use crate::measurement::{Failures, Verification};
 
 /// What one thread counts.

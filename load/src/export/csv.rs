@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::distribution::PERCENTILES;
+use crate::histogram::PERCENTILES;
 use crate::measurement::Measurement;
 
 /// Measurements as CSV. Rates are in messages per second, times in microseconds.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::distribution::Distribution;
+use crate::histogram::Distribution;
 
 /// A distribution in HdrHistogram's format of percentiles, in microseconds.
 pub fn hgrm(distribution: &Distribution) -> String {

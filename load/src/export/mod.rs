@@ -8,7 +8,7 @@ pub use csv::csv;
 pub use hgrm::hgrm;
 pub use table::table;
 
-use crate::distribution::Distribution;
+use crate::histogram::Distribution;
 use crate::measurement::{Failures, Measurement, Verification};
 
 /// What several generators have shown together, without loss: `None` if there are none.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::distribution::{Distribution, PERCENTILES};
+use crate::histogram::{Distribution, PERCENTILES};
 use crate::measurement::{Failures, Measurement};
 
 /// A measurement as a table for a terminal, at most 100 columns wide.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::distribution::histogram;
+use crate::histogram::histogram;
 use crate::measurement::Usage;
 
 fn distribution(values: &[u64]) -> Distribution {

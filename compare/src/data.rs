@@ -1,0 +1,201 @@
+//! What a comparison has shown, as plain data: `report.json` is this, and the page and the tables are drawn
+//! from it alone. Times are in microseconds, rates in messages per second, memory in bytes.
+
+use serde::{Deserialize, Serialize};
+
+/// What a comparison has shown.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Where, when and how it was measured.
+    pub conditions: Conditions,
+    /// Who was measured, in the order of the tables. The one that has a control is the reference.
+    pub subjects: Vec<Subject>,
+    /// Under which loads, each in every round.
+    pub shapes: Vec<Shape>,
+    /// One measurement of a subject under a shape, in the order in which they were made.
+    pub samples: Vec<Sample>,
+    /// Memory against idle connections.
+    pub memory: Vec<MemorySample>,
+    /// From one pass, for the curves: latency against the offered rate. Screening, not for verdicts.
+    pub rate_sweep: Vec<RatePoint>,
+    /// From one pass: throughput against connections, closed loop.
+    pub connection_sweep: Vec<ConnectionPoint>,
+    /// From one pass: the latency of good clients beside hostile ones.
+    pub isolation: Vec<IsolationPoint>,
+    /// Whether it was interrupted, so that there are fewer rounds than were asked for.
+    pub interrupted: bool,
+}
+
+/// Where, when and how it was measured.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Conditions {
+    /// The command that does it again.
+    pub command: String,
+    /// When it began, in seconds since 1970.
+    pub started: u64,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// The seed of the order of the slots and of the bootstrap.
+    pub seed: u64,
+    /// How many rounds were asked for.
+    pub rounds: usize,
+    /// `quick`, `default` or `full`.
+    pub tier: String,
+    /// The handler, with its work: `work cpu:50us`.
+    pub handler: String,
+    /// The sizes of the messages, as they were asked for.
+    pub message_size: String,
+    /// The p99 that a rate must keep to count as sustained.
+    pub slo: Option<f64>,
+    /// The machine, a line for each fact: name and value.
+    pub machine: Vec<(String, String)>,
+}
+
+/// Who is measured.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Subject {
+    /// Its name; a control has one of its own.
+    pub name: String,
+    /// Its concurrency model, in a few words.
+    pub model: String,
+    /// Why it should not be chosen for something new.
+    pub legacy: Option<String>,
+    /// The name of the subject that this is a second run of, to see how much two runs of the same differ.
+    pub control_of: Option<String>,
+    /// What it is, if it is no backend but a server that was written by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_hand: Option<ByHand>,
+    /// Why it was not measured, or not to the end.
+    pub failed: Option<String>,
+    /// Why it can't run on this machine. That is no failure of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unavailable: Option<String>,
+}
+
+/// A server that was written by hand, to measure backends against. It is not ranked among them.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct ByHand {
+    /// The name of the backend whose counterpart it is; none if it is everybody's.
+    pub of: Option<String>,
+    /// How much care was taken.
+    pub care: Care,
+}
+
+/// How much care was taken with a server that was written by hand.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub enum Care {
+    /// As the examples have it.
+    Plain,
+    /// The replies to all that has arrived in one write.
+    Careful,
+    /// It sends bytes back, and looks at none.
+    Floor,
+}
+
+/// A load.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Shape {
+    /// Its name in the tables: `64 × 16`, say.
+    pub name: String,
+    /// How many connections.
+    pub connections: usize,
+    /// How many messages each has in flight.
+    pub depth: usize,
+    /// The offered rate of an open loop; `None` is a closed loop.
+    pub rate: Option<f64>,
+}
+
+/// One measurement of a subject under a shape.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Sample {
+    /// The round, from 0.
+    pub round: usize,
+    /// Its slot within the round, from 0.
+    pub slot: usize,
+    /// Index into [`Comparison::subjects`].
+    pub subject: usize,
+    /// Index into [`Comparison::shapes`].
+    pub shape: usize,
+    /// Replies per second.
+    pub rate: f64,
+    /// Server CPU time in its own code, for each message.
+    pub cpu_user: f64,
+    /// Server CPU time in the kernel, for each message.
+    pub cpu_system: f64,
+    /// Context switches of the server, for each message.
+    pub switches: f64,
+    /// Latency from the scheduled time: percentile and value.
+    pub latency: Vec<(f64, f64)>,
+    /// Latency from the sending: percentile and value.
+    pub service: Vec<(f64, f64)>,
+    /// Whether less than 98 % of the offered rate was achieved.
+    pub overloaded: bool,
+    /// How many replies were bad.
+    pub bad: u64,
+    /// Share of a core that the busiest thread of the generator used.
+    pub generator_busy: f64,
+    /// The 99th percentile of the send lag.
+    pub send_lag: f64,
+    /// The error of Little's law, in a closed loop.
+    pub littles_error: Option<f64>,
+    /// Share of time in which the host gave this machine's cores to others.
+    pub steal: f64,
+    /// What makes this measurement doubtful. It is flagged, never dropped.
+    pub flags: Vec<String>,
+}
+
+/// The memory of a subject with so many idle connections, each having exchanged a message.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct MemorySample {
+    /// Index into [`Comparison::subjects`].
+    pub subject: usize,
+    /// How many idle connections.
+    pub connections: usize,
+    /// Its anonymous memory, in bytes.
+    pub bytes: u64,
+}
+
+/// Latency at an offered rate.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct RatePoint {
+    /// Index into [`Comparison::subjects`].
+    pub subject: usize,
+    /// The offered rate.
+    pub offered: f64,
+    /// The rate that was achieved.
+    pub achieved: f64,
+    /// The median latency from the schedule.
+    pub p50: f64,
+    /// Its 99th percentile.
+    pub p99: f64,
+    /// Server CPU time for each message: own code, and kernel.
+    pub cpu: (f64, f64),
+    /// Whether less than 98 % of the offered rate was achieved: then the latencies say nothing.
+    pub overloaded: bool,
+}
+
+/// Throughput with so many connections.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct ConnectionPoint {
+    /// Index into [`Comparison::subjects`].
+    pub subject: usize,
+    /// How many connections were asked for.
+    pub connections: usize,
+    /// How many of them could not be made, or broke.
+    pub failed: u64,
+    /// Replies per second.
+    pub rate: f64,
+}
+
+/// The latency of good clients beside hostile ones.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct IsolationPoint {
+    /// Index into [`Comparison::subjects`].
+    pub subject: usize,
+    /// How many of a hundred clients are hostile.
+    pub hostile_percent: usize,
+    /// The 99th percentile of the good clients' latency.
+    pub p99: f64,
+    /// Whether the good clients' rate could not be achieved.
+    pub overloaded: bool,
+}

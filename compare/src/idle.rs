@@ -1,0 +1,173 @@
+//! How much memory a server needs for connections that say nothing.
+
+use std::io::{self, ErrorKind, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use load::framing::Framing;
+use load::plan::Expect;
+use load::process::anonymous_memory;
+
+/// Connections that have exchanged one message each, and say nothing any more. They are closed when this is
+/// dropped.
+#[derive(Debug)]
+pub(super) struct Idle {
+    address: SocketAddr,
+    framing: Framing,
+    expect: Expect,
+    size: usize,
+    connections: Vec<TcpStream>,
+}
+
+/// The anonymous memory of a server with each of these counts of idle connections, from the fewest to the
+/// most, in bytes. The same process holds them all: what the next ones cost is seen on top of those before.
+///
+/// # Errors
+/// If the server doesn't take or answer one of them, or the system doesn't tell its memory. What was measured
+/// before is in `measured`. `Interrupted` if `is_stopped` said so.
+pub(super) fn memory(
+    idle: &mut Idle,
+    process: u32,
+    counts: &[usize],
+    is_stopped: &dyn Fn() -> bool,
+    measured: &mut Vec<(usize, u64)>,
+) -> io::Result<()> {
+    for &count in counts {
+        while idle.connections.len() < count {
+            if is_stopped() {
+                return Err(ErrorKind::Interrupted.into());
+            }
+            idle.add()?;
+        }
+        thread::sleep(SETTLE);
+        let unknown = || io::Error::new(ErrorKind::Unsupported, "the system doesn't tell its memory");
+        measured.push((count, anonymous_memory(process).ok_or_else(unknown)?));
+    }
+    Ok(())
+}
+
+/// In this time a server puts away what it needed for the last message.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// How long a server may take to answer one message. More than a second would be felt at an interruption.
+const PATIENCE: Duration = Duration::from_millis(900);
+
+/// How many connections come from one address: the system looks long for a free port where many are taken.
+const PER_SOURCE: usize = 1000;
+
+impl Idle {
+    /// None yet. The message of each will have so many bytes, as the plans count them.
+    pub(super) fn new(address: SocketAddr, framing: Framing, expect: Expect, size: usize) -> Self {
+        Self { address, framing, expect, size, connections: Vec::new() }
+    }
+
+    /// Makes one more, and exchanges a message on it.
+    fn add(&mut self) -> io::Result<()> {
+        let mut stream = connect(self.address, self.connections.len())?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.write_all(&self.framing.message(&vec![b'i'; self.framing.payload(self.size)]))?;
+
+        // They end with this one exchange: the server says nothing after it.
+        let mut replies = self.framing.replies(&stream);
+        for _ in 0..1 + usize::from(self.expect.greets()) {
+            replies.next().map_err(|error| match error.kind() {
+                ErrorKind::UnexpectedEof => {
+                    io::Error::new(error.kind(), "the server ended an idle connection")
+                }
+                _ => error,
+            })?;
+        }
+        self.connections.push(stream);
+        Ok(())
+    }
+}
+
+/// Connects, on Linux from one of several source addresses: it has the whole of 127.0.0.0/8 as its own.
+fn connect(address: SocketAddr, number: usize) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if cfg!(target_os = "linux") && address.is_ipv4() && address.ip().is_loopback() {
+        let source = number / PER_SOURCE;
+        let source = [127, 0, (source / 250 % 250) as u8 + 1, (source % 250) as u8 + 1];
+        socket.bind(&SockAddr::from(SocketAddr::from((source, 0))))?;
+    }
+    socket.connect_timeout(&SockAddr::from(address), PATIENCE)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A server that greets, answers one line on each connection, and keeps it open. Tells from where they came.
+    fn serve(greeting: &'static str, count: usize) -> (SocketAddr, thread::JoinHandle<Vec<SocketAddr>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let mut held = Vec::new();
+            for _ in 0..count {
+                let (mut stream, from) = listener.accept().unwrap();
+                stream.write_all(greeting.as_bytes()).unwrap();
+                BufReader::new(&stream).skip_until(b'\n').unwrap();
+                stream.write_all(b"reply\n").unwrap();
+                held.push((stream, from));
+            }
+            held.into_iter().map(|(_, from)| from).collect()
+        });
+        (address, server)
+    }
+
+    #[test]
+    fn each_exchanges_a_message() {
+        for (greeting, expect) in [("", Expect::Any), ("Hello World!\n", Expect::Ack)] {
+            let (address, server) = serve(greeting, 3);
+            let mut idle = Idle::new(address, Framing::Line, expect, 32);
+            for _ in 0..3 {
+                idle.add().unwrap();
+            }
+            assert_eq!(idle.connections.len(), 3);
+            assert_eq!(server.join().unwrap().len(), 3);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn memory_is_measured_at_each_count() {
+        let (address, server) = serve("", 1002);
+        let mut idle = Idle::new(address, Framing::Line, Expect::Any, 1);
+        let mut measured = Vec::new();
+        memory(&mut idle, std::process::id(), &[0, 2, 1002], &|| false, &mut measured).unwrap();
+        let counts: Vec<_> = measured.iter().map(|&(count, _)| count).collect();
+        assert_eq!(counts, [0, 2, 1002]);
+        assert!(measured.iter().all(|&(_, bytes)| bytes > 0));
+
+        let mut sources: Vec<_> = server.join().unwrap().iter().map(SocketAddr::ip).collect();
+        sources.dedup();
+        assert_eq!(sources.len(), 2, "{sources:?}");
+    }
+
+    #[test]
+    fn a_server_that_hangs_up_is_an_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || drop(listener.accept()));
+        assert!(Idle::new(address, Framing::Line, Expect::Echo, 8).add().is_err());
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn it_stops_when_told() {
+        let mut idle = Idle::new("127.0.0.1:9".parse().unwrap(), Framing::Line, Expect::Echo, 8);
+        let mut measured = Vec::new();
+        let error = memory(&mut idle, std::process::id(), &[5], &|| true, &mut measured).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Interrupted);
+        assert_eq!(measured, []);
+    }
+}

@@ -1,0 +1,101 @@
+//! Where a comparison is made: on this machine, or, in tests, nowhere.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::idle::{self, Idle};
+use super::server::Server;
+use super::settings::Candidate;
+use load::engine;
+use load::framing::Framing;
+use load::measurement::Measurement;
+use load::plan::{Expect, Plan};
+
+/// What a comparison needs of the world.
+pub(super) trait Laboratory {
+    /// Starts a server.
+    fn start(&mut self, candidate: &Candidate) -> io::Result<Box<dyn Running>>;
+
+    /// Makes the load of a plan, and measures.
+    fn measure(&mut self, plan: &Plan) -> io::Result<Measurement>;
+
+    /// Measures the memory of a server with these counts of idle connections, as far as it goes.
+    fn memory(&mut self, server: &dyn Running, ladder: &Ladder<'_>) -> (Vec<(usize, u64)>, io::Result<()>);
+
+    /// The time since the comparison began.
+    fn now(&self) -> Duration;
+
+    /// Whether it was interrupted.
+    fn is_stopped(&self) -> bool;
+}
+
+/// A server, which runs until this is dropped.
+pub(super) trait Running {
+    fn address(&self) -> SocketAddr;
+    fn process(&self) -> u32;
+    /// How it ended; `None` as long as it runs.
+    fn failure(&mut self) -> Option<String>;
+}
+
+/// The idle connections with which memory is measured.
+pub(super) struct Ladder<'a> {
+    pub(super) counts: &'a [usize],
+    pub(super) framing: Framing,
+    pub(super) expect: Expect,
+    /// Of the message that each exchanges, as plans count it.
+    pub(super) size: usize,
+}
+
+/// This machine.
+pub(super) struct Machine<'a> {
+    stop: &'a AtomicBool,
+    begin: Instant,
+}
+
+impl<'a> Machine<'a> {
+    pub(super) fn new(stop: &'a AtomicBool) -> Self {
+        Self { stop, begin: Instant::now() }
+    }
+}
+
+impl Laboratory for Machine<'_> {
+    fn start(&mut self, candidate: &Candidate) -> io::Result<Box<dyn Running>> {
+        Ok(Box::new(Server::start(candidate, self.stop)?))
+    }
+
+    fn measure(&mut self, plan: &Plan) -> io::Result<Measurement> {
+        engine::run(plan, self.stop, &|_| ())
+    }
+
+    fn memory(&mut self, server: &dyn Running, ladder: &Ladder<'_>) -> (Vec<(usize, u64)>, io::Result<()>) {
+        let mut idle = Idle::new(server.address(), ladder.framing, ladder.expect, ladder.size);
+        let mut measured = Vec::new();
+        let is_stopped = || self.is_stopped();
+        let result = idle::memory(&mut idle, server.process(), ladder.counts, &is_stopped, &mut measured);
+        (measured, result)
+    }
+
+    fn now(&self) -> Duration {
+        self.begin.elapsed()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+impl Running for Server {
+    fn address(&self) -> SocketAddr {
+        Self::address(self)
+    }
+
+    fn process(&self) -> u32 {
+        Self::process(self)
+    }
+
+    fn failure(&mut self) -> Option<String> {
+        Self::failure(self)
+    }
+}

@@ -1,0 +1,106 @@
+//! Latency against the offered rate: how much headroom each backend has.
+
+use super::super::wording::{amount, rate, time};
+use super::frame::Frame;
+use super::scale::Scale;
+use super::svg::{Anchor, Svg};
+use super::{Figure, LEFT, WIDTH, name, passes, right, series, shown};
+use crate::statistics::Assessment;
+use crate::{Comparison, RatePoint};
+
+pub(super) fn figure(comparison: &Comparison, assessment: &Assessment) -> Figure {
+    let has_data = shown(assessment).any(|subject| !points(comparison, subject).is_empty());
+    let slo = comparison.conditions.slo;
+    let pictures = if has_data {
+        vec![
+            picture(comparison, assessment, "p99 from schedule", (330.0, true), slo, |point| point.p99),
+            picture(comparison, assessment, "p50 from schedule", (230.0, false), None, |point| point.p50),
+        ]
+    } else {
+        Vec::new()
+    };
+    let limit =
+        slo.map_or(String::new(), |slo| format!(" The dashed line is the limit asked for, {}.", time(slo)));
+    let passes = passes(comparison);
+    Figure {
+        key: "latency",
+        question: "At what rate does each backend break?",
+        caption: format!(
+            "Latency counts from the time at which a message was due, so it includes the wait for a server that \
+             has fallen behind. A cross in the hatched strip is a rate at which less than 98 % of the messages \
+             were answered: latencies there only say how long it was measured, so they are not drawn.{limit} \
+             {passes}"
+        ),
+        pictures,
+        missing: "No rates were swept. The default tier sweeps them once, --full several times, --quick does not.",
+    }
+}
+
+/// A subject's points by rate.
+fn points(comparison: &Comparison, subject: usize) -> Vec<&RatePoint> {
+    let mut points: Vec<_> = comparison.rate_sweep.iter().filter(|point| point.subject == subject).collect();
+    points.sort_by(|one, other| one.offered.total_cmp(&other.offered));
+    points
+}
+
+fn picture(
+    comparison: &Comparison,
+    assessment: &Assessment,
+    what: &str,
+    (height, with_strip): (f64, bool),
+    limit: Option<f64>,
+    value: impl Fn(&RatePoint) -> f64,
+) -> String {
+    let subjects: Vec<usize> =
+        shown(assessment).filter(|&subject| !points(comparison, subject).is_empty()).collect();
+    let all = || subjects.iter().flat_map(|&subject| points(comparison, subject));
+    let strip = if with_strip { 10.0 * subjects.len() as f64 + 6.0 } else { 0.0 };
+    let top = 34.0 + strip;
+    let y = Scale::logarithmic(all().filter(|point| !point.overloaded).map(&value).chain(limit));
+    let x = Scale::from_zero(all().map(|point| point.offered));
+    let right = right(comparison, assessment, 0);
+    let frame = Frame { left: LEFT, right, top: top + 6.0, bottom: height - 44.0, x, y };
+    let mut svg = Svg::new(WIDTH, height);
+    if with_strip {
+        svg.area("hatched", (LEFT, top - strip), (right, top), "");
+        svg.text("tick", (right + 14.0, top - strip / 2.0 + 4.0), Anchor::Start, "overloaded");
+    }
+    svg.text("name", (0.0, 16.0), Anchor::Start, &format!("{what} (logarithmic)"));
+    frame.draw_y(&mut svg, time);
+    frame.draw_x(&mut svg, &x.ticks(), amount, "offered rate, messages per second");
+    if let Some(limit) = limit {
+        svg.line("limit", (LEFT, frame.y(limit)), (right, frame.y(limit)));
+        svg.text(
+            "limit-label",
+            (LEFT + 6.0, frame.y(limit) - 5.0),
+            Anchor::Start,
+            &format!("limit {}", time(limit)),
+        );
+    }
+    let mut labels = Vec::new();
+    for (row, &subject) in subjects.iter().enumerate() {
+        let (class, points) = (series(comparison, subject), points(comparison, subject));
+        // Only up to the first overload: what is joined must have been sustained.
+        let kept: Vec<_> = points.iter().take_while(|point| !point.overloaded).collect();
+        let places: Vec<_> = kept.iter().map(|point| frame.at(point.offered, value(point))).collect();
+        svg.curve(&class, &places);
+        for point in &points {
+            let who = name(comparison, subject);
+            let offered = rate(point.offered);
+            if point.overloaded && with_strip {
+                let y = top - strip + 8.0 + 10.0 * row as f64;
+                let says =
+                    format!("{who}: overloaded at {offered} offered, {} achieved", rate(point.achieved));
+                svg.cross(&class, (frame.x(point.offered), y), &says);
+            } else if !point.overloaded {
+                let says = format!("{who}: {what} {} at {offered}", time(value(point)));
+                svg.point(&class, subject, frame.at(point.offered, value(point)), &says);
+            }
+        }
+        if let Some(&end) = places.last() {
+            labels.push((class, end, name(comparison, subject).to_owned()));
+        }
+    }
+    frame.label(&mut svg, labels);
+    svg.finish(&format!("{what} against the offered rate, a curve for each backend"))
+}

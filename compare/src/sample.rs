@@ -1,0 +1,124 @@
+//! A measurement as a sample of a comparison, and what in it counts as a failure.
+
+use super::Sample;
+use load::checks;
+use load::measurement::Measurement;
+
+/// Where a sample belongs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    pub(super) round: usize,
+    pub(super) slot: usize,
+    pub(super) subject: usize,
+    pub(super) shape: usize,
+}
+
+impl Sample {
+    pub(super) fn of(measurement: &Measurement, place: Place) -> Self {
+        let messages = measurement.achieved_rate * measurement.seconds;
+        let cpu = measurement.cpu_per_message();
+        let switches = measurement.server.filter(|_| messages > 0.0);
+        let mut flags = checks::flags(measurement);
+        if cpu.is_none() {
+            flags.push("the server's CPU time is unknown".to_owned());
+        }
+        let (cpu_user, cpu_system) = cpu.unwrap_or_default();
+        Self {
+            round: place.round,
+            slot: place.slot,
+            subject: place.subject,
+            shape: place.shape,
+            rate: measurement.achieved_rate,
+            cpu_user,
+            cpu_system,
+            switches: switches.map_or(0.0, |usage| usage.context_switches as f64 / messages),
+            latency: measurement.latency.percentiles.clone(),
+            service: measurement.service.percentiles.clone(),
+            overloaded: measurement.is_overloaded(),
+            bad: measurement.verification.bad(),
+            generator_busy: measurement.generator_busy,
+            send_lag: measurement.send_lag.percentile(99.0),
+            littles_error: measurement.littles_error(),
+            steal: measurement.steal,
+            flags,
+        }
+    }
+}
+
+/// Why a measurement shows that a server doesn't do its duty: replies that are not as they should be.
+pub(super) fn bad_replies(measurement: &Measurement) -> Option<String> {
+    let verification = &measurement.verification;
+    let bad = verification.bad();
+    (bad > 0).then(|| {
+        let what = format!("{bad} bad replies, of {} in all", verification.replies);
+        with_example(what, &verification.examples)
+    })
+}
+
+/// Why a measurement with nothing but good clients shows it: connections that were refused or ended, or no
+/// replies at all.
+pub(super) fn broken_connections(measurement: &Measurement) -> Option<String> {
+    let failures = &measurement.failures;
+    let what = match (failures.connect, failures.ended, failures.unserved) {
+        (0, 0, 0) if measurement.latency.count == 0 => "no replies came".to_owned(),
+        (0, 0, 0) => return None,
+        (0, 0, unserved) => format!("{unserved} connections were never served"),
+        (0, ended, _) => format!("the server ended {ended} connections"),
+        (refused, ..) => format!("{refused} connections could not be made"),
+    };
+    Some(with_example(what, &failures.examples))
+}
+
+fn with_example(what: String, examples: &[String]) -> String {
+    match examples.first() {
+        Some(example) => format!("{what}: {example}"),
+        None => what,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use load::testing::measurement;
+
+    #[test]
+    fn costs_are_for_each_message() {
+        let sample = Sample::of(&measurement(), Place { round: 1, slot: 2, subject: 3, shape: 4 });
+        assert_eq!((sample.round, sample.slot, sample.subject, sample.shape), (1, 2, 3, 4));
+        assert_eq!((sample.cpu_user, sample.cpu_system, sample.switches), (2.0, 8.0, 0.5));
+        assert_eq!((sample.rate, sample.send_lag), (1000.0, 5.0));
+        assert_eq!(sample.flags, Vec::<String>::new());
+    }
+
+    #[test]
+    fn unknown_costs_are_flagged() {
+        let sample = Sample::of(&Measurement { server: None, ..measurement() }, Place::default());
+        assert_eq!(sample.flags, ["the server's CPU time is unknown"]);
+    }
+
+    #[test]
+    fn nothing_is_divided_by_no_messages() {
+        let sample = Sample::of(&Measurement { achieved_rate: 0.0, ..measurement() }, Place::default());
+        assert_eq!((sample.cpu_user, sample.switches), (0.0, 0.0));
+    }
+
+    #[test]
+    fn failures_are_told_with_an_example() {
+        assert_eq!((bad_replies(&measurement()), broken_connections(&measurement())), (None, None));
+
+        let mut bad = measurement();
+        bad.verification.lost = 2;
+        bad.verification.examples = vec!["connection 3, message 7".into()];
+        let text = bad_replies(&bad).unwrap();
+        assert_eq!(text, "2 bad replies, of 1200 in all: connection 3, message 7");
+
+        let mut broken = measurement();
+        broken.failures.ended = 1;
+        assert_eq!(broken_connections(&broken).as_deref(), Some("the server ended 1 connections"));
+        broken.failures.connect = 5;
+        assert_eq!(broken_connections(&broken).as_deref(), Some("5 connections could not be made"));
+
+        let silent = Measurement { latency: Default::default(), ..measurement() };
+        assert_eq!(broken_connections(&silent).as_deref(), Some("no replies came"));
+    }
+}

@@ -1,0 +1,138 @@
+//! What is compared.
+
+use super::estimate::Confidence;
+use crate::{Sample, Shape};
+use load::checks::ABOUT;
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// Server CPU time for each message, own code and kernel together.
+    Cpu,
+    /// Replies per second of a closed loop.
+    Throughput,
+    /// The median latency from the schedule.
+    MedianLatency,
+    /// The 99th percentile of the latency from the schedule.
+    TailLatency,
+    /// Context switches of the server for each message.
+    Switches,
+}
+
+impl Metric {
+    /// All of them, the headline first.
+    pub const ALL: [Self; 5] =
+        [Self::Cpu, Self::Throughput, Self::MedianLatency, Self::TailLatency, Self::Switches];
+
+    /// The one that verdicts rest on. It is chosen before anything is measured, because whoever looks at five
+    /// metrics and then picks finds a difference that isn't there. CPU time is the quietest of those that cost
+    /// money: on a busy machine throughput measures mostly who gets the cores.
+    pub const HEADLINE: Self = Self::Cpu;
+
+    /// Its name in running text.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "server CPU per message",
+            Self::Throughput => "throughput",
+            Self::MedianLatency => "p50 latency",
+            Self::TailLatency => "p99 latency",
+            Self::Switches => "context switches per message",
+        }
+    }
+
+    /// Whether a larger value is the better one.
+    pub fn more_is_better(self) -> bool {
+        self == Self::Throughput
+    }
+
+    /// Whether a sample's flag makes its value by this metric doubtful. Lateness of the generator is seen in
+    /// latencies alone, and a busy generator in throughput, too; neither changes what a message costs the
+    /// server. Whatever else there is, such as steal, is taken to concern everything.
+    pub fn is_doubted_by(self, flag: &str) -> bool {
+        let [busy, little, lag] = ABOUT.map(|beginning| flag.starts_with(beginning));
+        match self {
+            Self::Cpu | Self::Switches => !(busy || little || lag),
+            Self::Throughput => !lag,
+            Self::MedianLatency | Self::TailLatency => true,
+        }
+    }
+
+    /// How one says that a subject is better by this metric.
+    pub fn better_word(self) -> &'static str {
+        match self {
+            Self::Cpu => "cheaper",
+            Self::Throughput => "faster",
+            Self::MedianLatency | Self::TailLatency => "quicker",
+            Self::Switches => "fewer",
+        }
+    }
+
+    /// How one says that a subject is worse by this metric.
+    pub fn worse_word(self) -> &'static str {
+        match self {
+            Self::Cpu => "dearer",
+            Self::Throughput | Self::MedianLatency | Self::TailLatency => "slower",
+            Self::Switches => "more",
+        }
+    }
+
+    /// How sure an interval is: the headline stands alone, the others are many, so each must be surer.
+    pub fn confidence(self) -> Confidence {
+        if self == Self::HEADLINE { Confidence::P95 } else { Confidence::P99 }
+    }
+
+    /// The value in a sample, if there is one that can be compared: positive and finite. Latencies of an
+    /// overloaded run say only how long it lasted, and the throughput of an open loop is what was offered.
+    pub fn value(self, sample: &Sample, shape: &Shape) -> Option<f64> {
+        let value = match self {
+            Self::Cpu => sample.cpu_user + sample.cpu_system,
+            Self::Throughput if shape.rate.is_none() => sample.rate,
+            Self::MedianLatency if !sample.overloaded => percentile(&sample.latency, 50.0)?,
+            Self::TailLatency if !sample.overloaded => percentile(&sample.latency, 99.0)?,
+            Self::Switches => sample.switches,
+            Self::Throughput | Self::MedianLatency | Self::TailLatency => return None,
+        };
+        (value.is_finite() && value > 0.0).then_some(value)
+    }
+}
+
+/// The value at a percentile, if it was measured.
+pub fn percentile(percentiles: &[(f64, f64)], wanted: f64) -> Option<f64> {
+    percentiles.iter().find(|(percentile, _)| (percentile - wanted).abs() < 1e-9).map(|&(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_compared_has_no_value() {
+        let closed = Shape::default();
+        let open = Shape { rate: Some(1e4), ..Shape::default() };
+        let sample =
+            Sample { rate: 9.0, cpu_user: f64::NAN, latency: vec![(50.0, 7.0)], ..Sample::default() };
+        assert_eq!(Metric::Cpu.value(&sample, &closed), None);
+        assert_eq!(Metric::Switches.value(&sample, &closed), None, "zero has no logarithm");
+        assert_eq!(Metric::Throughput.value(&sample, &closed), Some(9.0));
+        assert_eq!(Metric::Throughput.value(&sample, &open), None);
+        assert_eq!(Metric::MedianLatency.value(&sample, &open), Some(7.0));
+        assert_eq!(Metric::TailLatency.value(&sample, &open), None);
+        let overloaded = Sample { overloaded: true, ..sample };
+        assert_eq!(Metric::MedianLatency.value(&overloaded, &open), None);
+    }
+
+    #[test]
+    fn a_flag_concerns_the_metrics_in_which_it_is_seen() {
+        let sound = load::testing::measurement();
+        let (steal, generator_busy, send_lag) = (0.1, 0.9, sound.latency.clone());
+        let flags =
+            load::checks::flags(&load::measurement::Measurement { steal, generator_busy, send_lag, ..sound });
+        let [steal, busy, lag] = &flags[..] else { panic!("{flags:?}") };
+        for metric in Metric::ALL {
+            let of_latency = matches!(metric, Metric::MedianLatency | Metric::TailLatency);
+            assert!(metric.is_doubted_by(steal));
+            assert_eq!(metric.is_doubted_by(busy), of_latency || metric == Metric::Throughput);
+            assert_eq!(metric.is_doubted_by(lag), of_latency);
+        }
+    }
+}

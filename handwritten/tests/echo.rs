@@ -1,0 +1,113 @@
+//! Each of the servers answers: lines that come in pieces, lines that come at once, many clients.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use handwritten::{Kind, SERVERS, Server, find};
+
+/// Nothing here takes so long, however busy the machine is.
+const BOUND: Duration = Duration::from_secs(60);
+
+/// What this system can run, each serving on two workers until the test process ends.
+fn servers() -> impl Iterator<Item = (&'static Server, SocketAddr)> {
+    SERVERS.iter().filter(|server| server.is_supported()).map(|server| {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+        let address = listener.local_addr().expect("it has an address");
+        thread::spawn(move || panic!("{} ended: {:?}", server.name, (server.serve)(listener, 2)));
+        (server, address)
+    })
+}
+
+fn connect(address: SocketAddr) -> BufReader<TcpStream> {
+    let socket = TcpStream::connect(address).expect("it listens");
+    socket.set_read_timeout(Some(BOUND)).expect("it is open");
+    socket.set_nodelay(true).expect("it is open");
+    BufReader::new(socket)
+}
+
+fn hear(client: &mut BufReader<TcpStream>, expected: &str, name: &str) {
+    let mut line = String::new();
+    client.read_line(&mut line).unwrap_or_else(|error| panic!("{name}: {error} after {line:?}"));
+    assert_eq!(line, expected, "{name}");
+}
+
+#[test]
+fn lines_that_come_in_pieces_are_answered_whole() {
+    for (server, address) in servers() {
+        let mut client = connect(address);
+        for (piece, reply) in [("a\nhel", "a\n"), ("lo\nx", "hello\n"), ("\n", "x\n")] {
+            client.get_mut().write_all(piece.as_bytes()).unwrap();
+            match server.is_raw() {
+                true => {
+                    let mut bytes = vec![0; piece.len()];
+                    std::io::Read::read_exact(&mut client, &mut bytes).unwrap();
+                    assert_eq!(bytes, piece.as_bytes(), "{}", server.name);
+                }
+                false => hear(&mut client, reply, server.name),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_thousand_lines_at_once_are_answered_in_order() {
+    for (server, address) in servers() {
+        let mut client = connect(address);
+        let line = |number: u32| format!("{number:031}\n");
+        client.get_mut().write_all((0..1000).map(line).collect::<String>().as_bytes()).unwrap();
+        (0..1000).for_each(|number| hear(&mut client, &line(number), server.name));
+    }
+}
+
+#[test]
+fn fifty_clients_are_served_at_once() {
+    for (server, address) in servers() {
+        let count = server.max_connections.unwrap_or(50).min(50);
+        let mut clients: Vec<_> = (0..count).map(|_| connect(address)).collect();
+        for turn in 0..3 {
+            let line = |number: usize| format!("client {number}, turn {turn}\n");
+            for (number, client) in clients.iter_mut().enumerate() {
+                client.get_mut().write_all(line(number).as_bytes()).unwrap();
+            }
+            for (number, client) in clients.iter_mut().enumerate() {
+                hear(client, &line(number), server.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn who_is_gone_at_once_harms_nobody() {
+    for (server, address) in servers() {
+        for _ in 0..20 {
+            let mut client = connect(address);
+            client.get_mut().write_all("x\n".repeat(50).as_bytes()).unwrap();
+            // Closed with replies unread, it resets the connection.
+        }
+        let mut client = connect(address);
+        client.get_mut().write_all(b"still there?\n").unwrap();
+        hear(&mut client, "still there?\n", server.name);
+    }
+}
+
+#[test]
+fn they_are_found_by_their_names() {
+    for server in SERVERS {
+        assert_eq!(find(server.name).map(|found| found.name), Some(server.name));
+        assert_eq!(server.backend.is_none(), server.kind == Kind::Floor, "{}", server.name);
+    }
+    assert!(find("nobody").is_none());
+}
+
+trait Raw {
+    /// Whether it sends back bytes, and not lines.
+    fn is_raw(&self) -> bool;
+}
+
+impl Raw for Server {
+    fn is_raw(&self) -> bool {
+        matches!(self.name, "floor" | "uring-raw")
+    }
+}
