@@ -20,8 +20,8 @@ pub mod statistics;
 mod sweep;
 
 pub use data::{
-    ByHand, Care, Comparison, Conditions, ConnectionPoint, IsolationPoint, MemorySample, RatePoint, Sample,
-    Shape, Subject,
+    Care, Comparison, Conditions, ConnectionPoint, IsolationPoint, Kind, MemorySample, Probe, RatePoint,
+    Sample, Shape, Subject,
 };
 pub use progress::{Event, Stage, Step};
 pub use runner::{compare, planned};
