@@ -51,7 +51,7 @@ pub(crate) fn compare(
         return Err(Failure::Failed("interrupted before anything was measured".into()));
     }
 
-    let mut text = report::to_table(&comparison, style());
+    let mut text = report::to_text(&comparison, style());
     let regressed = baseline.is_some_and(|baseline| baseline.judge(&comparison, &mut text));
     // What was measured is shown even where it can't be written.
     let written = output.write(&comparison);
@@ -154,8 +154,8 @@ fn command(program: &str) -> String {
 
 fn style() -> Style {
     let terminal = io::stdout().is_terminal();
-    let colour = terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    Style { colour, unicode: terminal }
+    let color = terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    Style { color, unicode: terminal, ..Style::default() }
 }
 
 /// The first that applies: 4, replies were bad or a server failed; 1, the objective was missed or something has regressed; 3, the
