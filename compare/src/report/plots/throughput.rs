@@ -1,6 +1,7 @@
 //! Throughput against connections: does a model scale with them?
 
 use super::axes::Axes;
+use super::labels::{self, Label};
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
 use super::{LEFT, Plot, WIDTH, name, passes, right, series, shown};
@@ -60,9 +61,9 @@ fn picture(comparison: &Comparison, assessment: &Assessment) -> String {
             }
         }
         if let Some(&end) = places.last() {
-            labels.push((class, end, name(comparison, subject).to_owned()));
+            labels.push(Label { class, end, text: name(comparison, subject).to_owned() });
         }
     }
-    axes.label(&mut svg, labels);
+    labels::in_a_column(&axes, &mut svg, labels);
     svg.finish("replies per second against connections, a curve for each server")
 }
