@@ -106,9 +106,12 @@ fn td(cell: &Cell) -> Markup {
     }
 }
 
-/// A piece of a subject's curve, as the plots draw it.
+/// A piece of a subject's curve, as the plots draw it; an empty place if they don't.
 fn swatch(comparison: &Comparison, subject: usize) -> Markup {
     let class = escape(&series(comparison, subject));
+    if class == "control" {
+        return html! { span.swatch {} };
+    }
     PreEscaped(format!(
         "<svg class=\"swatch\" viewBox=\"0 0 26 12\" aria-hidden=\"true\"><path class=\"curve {class}\" d=\"M0 6L26 6\"/></svg>"
     ))

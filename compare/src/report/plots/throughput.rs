@@ -5,7 +5,7 @@ use super::labels::{self, Label};
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
 use super::{LEFT, Plot, WIDTH, name, passes, right, series, shown};
-use crate::report::wording::{amount, rate};
+use crate::report::wording::{amount, count, rate};
 use crate::statistics::Assessment;
 use crate::{Comparison, ConnectionPoint};
 
@@ -53,7 +53,11 @@ fn picture(comparison: &Comparison, assessment: &Assessment) -> String {
         svg.curve(&class, &places);
         for (point, &place) in points.iter().zip(&places) {
             let who = name(comparison, subject);
-            let says = format!("{who}: {} with {} connections", rate(point.rate), point.connections);
+            let says = format!(
+                "{who}: {} with {}",
+                rate(point.rate),
+                count(point.connections, "connection", "connections")
+            );
             if point.failed > 0 {
                 svg.cross(&class, place, &format!("{says}, {} of which failed", point.failed));
             } else {
