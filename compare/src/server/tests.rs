@@ -83,3 +83,39 @@ fn only_the_end_of_the_log_is_kept() {
     assert_eq!(log.0.lock().unwrap().len(), LOG);
     assert_eq!(Log::default().last(), None);
 }
+
+/// What a helper of [`nothing_outlives_a_killed_comparison`] is told by: the script that it serves by.
+const SCRIPT: &str = "ANYLOOP_TEST_SCRIPT";
+
+/// No test by itself: the process that the test below kills.
+#[test]
+fn helper_that_is_killed() {
+    if let Ok(text) = std::env::var(SCRIPT) {
+        let server = Server::start(&script(&text), &GO_ON).unwrap();
+        println!("started");
+        thread::sleep(Duration::from_secs(60));
+        drop(server);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_outlives_a_killed_comparison() {
+    let folder = std::env::temp_dir().join(format!("compare-killed-{}", std::process::id()));
+    let text = format!("sleep 1000 & echo $! >{}; echo 'listening on 127.0.0.1:1'; wait", folder.display());
+    let mut helper = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "server::tests::helper_that_is_killed", "--nocapture"])
+        .env(SCRIPT, text)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(helper.stdout.take().unwrap()).lines();
+    assert!(lines.map(Result::unwrap).any(|line| line.contains("started")));
+    let grandchild = std::fs::read_to_string(&folder).unwrap();
+    helper.kill().unwrap();
+    helper.wait().unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    let alive = std::fs::exists(format!("/proc/{}", grandchild.trim())).unwrap();
+    std::fs::remove_file(folder).unwrap();
+    assert!(!alive, "{grandchild}");
+}
