@@ -16,6 +16,7 @@ mod sample;
 mod schedule;
 mod server;
 mod settings;
+pub mod staircase;
 pub mod statistics;
 mod sweep;
 
