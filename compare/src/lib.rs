@@ -16,12 +16,13 @@ mod sample;
 mod schedule;
 mod server;
 mod settings;
+pub mod staircase;
 pub mod statistics;
 mod sweep;
 
 pub use data::{
-    ByHand, Care, Comparison, Conditions, ConnectionPoint, IsolationPoint, MemorySample, RatePoint, Sample,
-    Shape, Subject,
+    Care, Comparison, Conditions, ConnectionPoint, IsolationPoint, Kind, MemorySample, Probe, RatePoint,
+    Sample, Shape, Subject,
 };
 pub use progress::{Event, Stage, Step};
 pub use runner::{compare, planned};

@@ -161,7 +161,8 @@ fn subject(candidate: &Candidate) -> Subject {
         model: candidate.model.clone(),
         legacy: candidate.legacy.clone(),
         control_of: None,
-        by_hand: candidate.by_hand.clone(),
+        kind: candidate.kind.clone(),
+        handler_runs: None,
         failed: None,
         unavailable: candidate.unavailable.clone(),
     }
@@ -178,6 +179,7 @@ fn shapes(settings: &Settings, standing: &[usize], rate: f64) -> Vec<Shape> {
         connections,
         depth,
         rate: None,
+        hostile: 0,
     };
     if !settings.closed_loops.is_empty() {
         return settings

@@ -88,8 +88,13 @@ impl Runner<'_> {
     /// out in the rounds.
     fn ease(&mut self, candidate: usize, costs: &mut Vec<Cost>) {
         let (connections, depth, rate) = (self.settings.clients, self.settings.depth, self.common_rate);
-        let shape =
-            Shape { name: format!("{connections} at {rate}/s"), connections, depth, rate: Some(rate) };
+        let shape = Shape {
+            name: format!("{connections} at {rate}/s"),
+            connections,
+            depth,
+            rate: Some(rate),
+            hostile: 0,
+        };
         if let Some(Ok((_, busy))) = self.try_out(candidate, &shape, costs)
             && busy > EASY
         {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::ByHand;
+use super::Kind;
 use load::framing::Framing;
 use load::plan::{Expect, HIGHEST_RATE, Sizes};
 use load::slo::Slo;
@@ -57,8 +57,8 @@ pub struct Candidate {
     pub model: String,
     /// Why it should not be chosen for something new.
     pub legacy: Option<String>,
-    /// What it is, if it is no backend but a server that was written by hand.
-    pub by_hand: Option<ByHand>,
+    /// What kind of server it is.
+    pub kind: Kind,
     /// How many connections it can hold; `None` is any number.
     pub max_connections: Option<usize>,
     /// Why it can't run on this machine, if it can't: then it is listed, and not started.
