@@ -2,6 +2,7 @@
 //! be said.
 
 mod budget;
+mod candidate;
 pub mod data;
 mod idle;
 mod laboratory;
@@ -20,10 +21,11 @@ pub mod staircase;
 pub mod statistics;
 mod sweep;
 
+pub use candidate::{Candidate, Launch};
 pub use data::{
     Care, Comparison, Conditions, ConnectionPoint, IsolationPoint, Kind, MemorySample, Probe, RatePoint,
     Sample, Shape, Subject,
 };
 pub use progress::{Event, Stage, Step};
 pub use runner::{compare, planned};
-pub use settings::{Candidate, MOST_ROUNDS, Settings, Tier};
+pub use settings::{MOST_ROUNDS, Settings, Tier};

@@ -1,7 +1,8 @@
 //! Who is measured under which loads.
 
 use super::budget::Work;
-use super::settings::{Candidate, GOOD, HOSTILE, IDLE, Settings};
+use super::candidate::Candidate;
+use super::settings::{GOOD, HOSTILE, IDLE, Settings};
 use super::{Shape, Subject};
 
 /// Who is measured under which loads.

@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use super::Shape;
 use super::budget::{Slot, Work};
+use super::candidate::Candidate;
 use super::lineup::Lineup;
 use super::progress::Stage;
 use super::runner::Runner;
 use super::sample::{bad_replies, broken_connections};
-use super::settings::{Candidate, Settings};
+use super::settings::Settings;
 
 /// How long each candidate is loaded to see what it can do.
 pub(super) const SLOT: Slot =

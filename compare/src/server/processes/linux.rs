@@ -64,13 +64,20 @@ impl Processes {
         self.first
     }
 
+    /// The process that ends the others.
+    #[cfg(test)]
+    pub(in crate::server) fn supervisor(&self) -> u32 {
+        self.supervisor.id()
+    }
+
     /// How the first process ended; `None` if it runs still after `patience`.
     pub(in crate::server) fn ended(&mut self, patience: Duration) -> Option<Ended> {
         if self.ended.is_none() && is_readable(&self.status, patience) {
             let mut message = [0; MESSAGE];
             // Nothing is said by a supervisor that was killed.
             let said = self.status.read_exact(&mut message).is_ok();
-            let (status, left) = if said { (word(&message, 0), word(&message, 4)) } else { Default::default() };
+            let (status, left) =
+                if said { (word(&message, 0), word(&message, 4)) } else { Default::default() };
             let status = if said { i32::from_ne_bytes(status) } else { Signal::KILL.as_raw() };
             let status = ExitStatus::from_raw(status);
             self.ended = Some(Ended { status, left_others: left != [0; 4] });
