@@ -9,10 +9,10 @@ use crate::measurement::{Failures, Measurement};
 pub fn table(measurement: &Measurement) -> String {
     let mut text = String::new();
     let m = measurement;
-    let end = match (m.interrupted, m.cut_short) {
-        (true, _) => "  (interrupted)",
-        (_, true) => "  (cut short: no connection was left)",
-        _ => "",
+    let end = match (m.interrupted, &m.stopped_early) {
+        (true, _) => "  (interrupted)".to_owned(),
+        (_, Some(why)) => format!("  (stopped early: {why})"),
+        _ => String::new(),
     };
     let _ = writeln!(text, "{}; {:.1} s measured{end}\n", m.load, m.seconds);
     let _ = match m.offered_rate {
@@ -68,8 +68,7 @@ fn row(name: &str, distribution: &Distribution, remark: &str, text: &mut String)
 
 fn server(m: &Measurement, text: &mut String) {
     if let (Some((user, system)), Some(usage)) = (m.cpu_per_message(), m.server) {
-        let messages = (m.achieved_rate * m.seconds).max(1.0);
-        let switches = usage.context_switches as f64 / messages;
+        let switches = usage.context_switches as f64 / usage.messages.max(1) as f64;
         let cpu = user + system;
         let _ = writeln!(
             text,
