@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 use load::engine;
 use load::export;
 use load::measurement::Measurement;
-use load::plan::{Hostile, Pace, Plan};
+use load::plan::{Dispatch, Hostile, Messages, Pace, Plan};
 use load::process::Account;
 use load::slo::Verdict;
 
@@ -48,8 +48,8 @@ fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     if !others.is_empty() {
         plan.address = engine::reachable(&addresses, &stop).map_err(failed)?;
     }
-    plan.expect = match arguments.expect {
-        Some(expect) => expect,
+    plan.expect = match &arguments.expect {
+        Some(expect) => expect.clone(),
         None => engine::expectation(plan.address, plan.framing, &stop).map_err(failed)?,
     };
     if arguments.find_max_rate {
@@ -110,14 +110,18 @@ fn can_be_watched(process: u32) -> Result<(), Failure> {
 }
 
 fn plan(arguments: &Run, address: SocketAddr) -> Result<Plan, Failure> {
-    let pace = arguments.rate.map_or(Pace::Closed, |rate| Pace::Open { rate, arrivals: arguments.arrivals });
+    let pace = arguments.rate.map_or(Pace::Closed, |rate| Pace::Open {
+        rate,
+        arrivals: arguments.arrivals,
+        dispatch: Dispatch::Each,
+    });
     let plan = Plan {
         connections: arguments.connections,
         depth: arguments.depth,
         pace,
         duration: arguments.duration.0,
         warmup: arguments.warmup.0,
-        sizes: arguments.message_size.clone(),
+        messages: Messages::Made(arguments.message_size.clone()),
         framing: arguments.framing.for_load(),
         connect_rate: arguments.connect_rate,
         messages_per_connection: arguments.messages_per_connection,

@@ -79,7 +79,7 @@ fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress))
         seconds,
         interrupted,
         stopped_early: (!interrupted && measured < plan.duration)
-            .then(|| "no connection was left".to_owned()),
+            .then(|| format!("no connection was left {seconds:.1} s after the warm-up")),
         connections,
         // Where connections are made anew all the time, they don't keep so many in flight.
         in_flight_limit: plan.messages_per_connection.map_or(connections * plan.depth, |_| 0),
@@ -91,10 +91,10 @@ fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress))
         connect: Distribution::of(&tally.connect),
         dropped: tally.dropped,
         unfinished: 0,
-        reconnected: 0,
-        resent: 0,
         verification: tally.verification,
         failures: tally.failures,
+        reconnected: 0,
+        resent: 0,
         generator_busy: if seconds > 0.0 { tally.busy.as_secs_f64() / seconds } else { 0.0 },
         generator_limited: false,
         timeline: Vec::new(),

@@ -11,8 +11,8 @@ pub fn table(measurement: &Measurement) -> String {
     let m = measurement;
     let end = match (m.interrupted, &m.stopped_early) {
         (true, _) => "  (interrupted)".to_owned(),
-        (_, Some(why)) => format!("  (stopped early: {why})"),
-        _ => String::new(),
+        (false, Some(why)) => format!("  (stopped early: {why})"),
+        (false, None) => String::new(),
     };
     let _ = writeln!(text, "{}; {:.1} s measured{end}\n", m.load, m.seconds);
     let _ = match m.offered_rate {
