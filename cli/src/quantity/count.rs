@@ -1,0 +1,70 @@
+//! Counts: `64`, `10k`, `1.5M`.
+
+use std::fmt::Display;
+use std::num::NonZeroUsize;
+
+use super::{Decimal, factor};
+
+/// A count within these bounds.
+pub(crate) fn count<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
+where
+    T: TryFrom<u128> + PartialOrd + Display + Copy + Send + Sync,
+{
+    move |text| {
+        let number = number(text).and_then(|number| T::try_from(number).ok());
+        number.filter(|number| (least..=most).contains(number)).ok_or_else(|| {
+            format!("`{text}` is no count from {least} to {most}; write a whole number, such as {least}")
+        })
+    }
+}
+
+/// A count above 0.
+pub(crate) fn nonzero(text: &str) -> Result<NonZeroUsize, String> {
+    let least = || format!("`{text}` is too small; write 1 or more");
+    let number = number(text)
+        .ok_or_else(|| format!("`{text}` is no count; write a whole number, such as 1000 or 10k"))?;
+    let number =
+        usize::try_from(number).map_err(|_| format!("`{text}` is too large; write a smaller number"))?;
+    NonZeroUsize::new(number).ok_or_else(least)
+}
+
+/// The whole number that this is, if it is one.
+fn number(text: &str) -> Option<u128> {
+    let (number, unit) = Decimal::begin(text)?;
+    number.times(factor(&UNITS, unit)?)
+}
+
+/// Those of counts and rates.
+pub(super) const UNITS: [(&str, u128); 3] = [("", 1), ("k", 1_000), ("M", 1_000_000)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_bounds() {
+        let count = count(2_usize, 9_000);
+        for (text, expected) in [("2", 2), ("9000", 9_000), ("9k", 9_000), ("1.5k", 1_500), ("0.002k", 2)] {
+            assert_eq!(count(text), Ok(expected), "{text}");
+        }
+        for text in ["1", "9001", "10k", "-1", "+3", "ten", "2.5", "2K", "", "18446744073709551616", "1TiB"] {
+            let error = count(text).unwrap_err();
+            let expected = "is no count from 2 to 9000; write a whole number, such as 2";
+            assert_eq!(error, format!("`{text}` {expected}"));
+        }
+        assert_eq!(super::count(0, u64::MAX)("18446744073709551615"), Ok(u64::MAX));
+    }
+
+    #[test]
+    fn a_count_above_zero_may_be_any() {
+        assert_eq!(nonzero("10k").unwrap().get(), 10_000);
+        for (text, expected) in [
+            ("0", "write 1 or more"),
+            ("2.5", "is no count; write a whole number"),
+            ("", "is no count"),
+            ("18446744073709551616", "write a smaller number"),
+        ] {
+            assert!(nonzero(text).unwrap_err().contains(expected), "{text}");
+        }
+    }
+}
