@@ -10,7 +10,7 @@ use load::slo::Slo;
 
 use crate::arguments::{Format, chosen};
 use crate::catalogue::{Framing, Served};
-use crate::quantity::{count, rate, sizes};
+use crate::quantity::{count, number, rate, sizes};
 use crate::service;
 
 /// What is compared, and how thoroughly.
@@ -101,7 +101,7 @@ pub(crate) struct Compare {
     pub(crate) threads: usize,
 
     /// Seed of everything random
-    #[arg(long, env = "ANYLOOP_COMPARE_SEED", value_name = "NUMBER", value_parser = count(0, u64::MAX), default_value_t = 1)]
+    #[arg(long, env = "ANYLOOP_COMPARE_SEED", value_name = "NUMBER", value_parser = number(0, u64::MAX), default_value_t = 1)]
     pub(crate) seed: u64,
 }
 

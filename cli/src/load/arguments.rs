@@ -11,7 +11,7 @@ use load::slo::Slo;
 use crate::address::host_and_port;
 use crate::arguments::{Format, chosen};
 use crate::catalogue::Framing;
-use crate::quantity::{Time, count, rate, sizes, time_above_zero};
+use crate::quantity::{Time, count, number, rate, sizes, time_above_zero};
 
 /// What `merge` is told.
 #[derive(Args, Debug)]
@@ -102,11 +102,11 @@ pub(crate) struct Load {
     pub(crate) threads: usize,
 
     /// Seed of everything random
-    #[arg(long, env = "ANYLOOP_LOAD_SEED", value_name = "NUMBER", value_parser = count(0, u64::MAX), default_value_t = 1)]
+    #[arg(long, env = "ANYLOOP_LOAD_SEED", value_name = "NUMBER", value_parser = number(0, u64::MAX), default_value_t = 1)]
     pub(crate) seed: u64,
 
     /// Process of the server, on this machine, to measure its CPU time and memory
-    #[arg(long, value_name = "PID", value_parser = count(1, MOST_PROCESSES))]
+    #[arg(long, value_name = "PID", value_parser = number(1, MOST_PROCESSES))]
     pub(crate) server_pid: Option<u32>,
 
     #[command(flatten)]

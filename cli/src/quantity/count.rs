@@ -11,9 +11,23 @@ where
     T: TryFrom<u128> + PartialOrd + Display + Copy + Send + Sync,
 {
     move |text| {
-        let number = number(text).and_then(|number| T::try_from(number).ok());
+        let number = whole(text).and_then(|number| T::try_from(number).ok());
         number.filter(|number| (least..=most).contains(number)).ok_or_else(|| {
             format!("`{text}` is no count from {least} to {most}; write a whole number, such as {least}")
+        })
+    }
+}
+
+/// A number within these bounds that counts nothing, such as that of a process: it is written in digits alone.
+pub(crate) fn number<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
+where
+    T: TryFrom<u128> + PartialOrd + Display + Copy + Send + Sync,
+{
+    move |text| {
+        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = whole(text).filter(|_| is_digits).and_then(|number| T::try_from(number).ok());
+        number.filter(|number| (least..=most).contains(number)).ok_or_else(|| {
+            format!("`{text}` is no number from {least} to {most}; write one in digits, such as {least}")
         })
     }
 }
@@ -21,7 +35,7 @@ where
 /// A count above 0.
 pub(crate) fn nonzero(text: &str) -> Result<NonZeroUsize, String> {
     let least = || format!("`{text}` is too small; write 1 or more");
-    let number = number(text)
+    let number = whole(text)
         .ok_or_else(|| format!("`{text}` is no count; write a whole number, such as 1000 or 10k"))?;
     let number =
         usize::try_from(number).map_err(|_| format!("`{text}` is too large; write a smaller number"))?;
@@ -29,7 +43,7 @@ pub(crate) fn nonzero(text: &str) -> Result<NonZeroUsize, String> {
 }
 
 /// The whole number that this is, if it is one.
-fn number(text: &str) -> Option<u128> {
+fn whole(text: &str) -> Option<u128> {
     let (number, unit) = Decimal::begin(text)?;
     number.times(factor(&UNITS, unit)?)
 }
@@ -52,7 +66,14 @@ mod tests {
             let expected = "is no count from 2 to 9000; write a whole number, such as 2";
             assert_eq!(error, format!("`{text}` {expected}"));
         }
-        assert_eq!(super::count(0, u64::MAX)("18446744073709551615"), Ok(u64::MAX));
+    }
+
+    #[test]
+    fn a_number_is_digits() {
+        assert_eq!(number(0, u64::MAX)("18446744073709551615"), Ok(u64::MAX));
+        for text in ["10k", "1.0", "-1", "", "18446744073709551616"] {
+            assert!(number(0, u64::MAX)(text).unwrap_err().contains("write one in digits"), "{text}");
+        }
     }
 
     #[test]
