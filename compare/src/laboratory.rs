@@ -70,7 +70,7 @@ impl Laboratory for Machine<'_> {
     }
 
     fn memory(&mut self, server: &dyn Running, ladder: &Ladder<'_>) -> (Vec<(usize, u64)>, io::Result<()>) {
-        let mut idle = Idle::new(server.address(), ladder.framing, ladder.expect, ladder.size);
+        let mut idle = Idle::new(server.address(), ladder.framing, ladder.expect.clone(), ladder.size);
         let mut measured = Vec::new();
         let is_stopped = || self.is_stopped();
         let result = idle::memory(&mut idle, server.process(), ladder.counts, &is_stopped, &mut measured);

@@ -22,7 +22,7 @@ use super::settings::Settings;
 use super::{Comparison, Conditions, Sample, Shape, rate, schedule};
 use crate::machine;
 use load::measurement::Measurement;
-use load::plan::{Arrivals, Pace, Plan};
+use load::plan::{Arrivals, Dispatch, Messages, Pace, Plan};
 
 /// Compares. `stop` ends it within a second, with what there is by then, marked as interrupted; `tell` is
 /// called when a step begins, and when there is something that people should know.
@@ -200,16 +200,16 @@ impl<'a> Runner<'a> {
     /// The plan of a load, for a server.
     pub(super) fn under(&self, shape: &Shape, server: &dyn Running, slot: Slot, seed: u64) -> Plan {
         // Equal distances: the chance of arrivals would come on top of the machine's.
-        let open = |rate| Pace::Open { rate, arrivals: Arrivals::Constant };
+        let open = |rate| Pace::Open { rate, arrivals: Arrivals::Constant, dispatch: Dispatch::Each };
         Plan {
             connections: shape.connections,
             depth: shape.depth,
             pace: shape.rate.map_or(Pace::Closed, open),
             duration: slot.duration,
             warmup: slot.warmup,
-            sizes: self.settings.sizes.clone(),
+            messages: Messages::Made(self.settings.sizes.clone()),
             framing: self.settings.framing,
-            expect: self.settings.expect,
+            expect: self.settings.expect.clone(),
             threads: self.settings.threads.min(shape.connections),
             seed,
             server: Some(server.process()),

@@ -71,9 +71,8 @@ impl Runner<'_> {
     }
 
     fn memory(&mut self, subject: usize, server: &mut dyn Running, counts: &[usize]) {
-        let plan = self.under(&Shape { connections: 1, ..Shape::default() }, server, self.slot, 0);
-        let size = plan.size_bounds().0;
-        let (framing, expect) = (self.settings.framing, self.settings.expect);
+        let size = self.settings.sizes.bounds().0;
+        let (framing, expect) = (self.settings.framing, self.settings.expect.clone());
         let ladder = Ladder { counts, framing, expect, size };
         let (measured, result) = self.laboratory.memory(server, &ladder);
         let sample = |(connections, bytes)| MemorySample { subject, connections, bytes };

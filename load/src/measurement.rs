@@ -13,9 +13,10 @@ pub struct Measurement {
     pub seconds: f64,
     /// Whether the run was interrupted, so that there is less than was asked for.
     pub interrupted: bool,
-    /// Whether all connections ended before the time was up, so that there is less than was asked for.
+    /// When and why the run ended before its time, so that less was measured than was asked for; `None` if it did
+    /// not, or was interrupted.
     #[serde(default)]
-    pub cut_short: bool,
+    pub stopped_early: Option<String>,
     /// How many connections were open at the end of the warm-up.
     pub connections: usize,
     /// The most messages that may be in flight, over all connections.
@@ -39,6 +40,12 @@ pub struct Measurement {
     pub verification: Verification,
     /// Connections that could not be made, or broke.
     pub failures: Failures,
+    /// Connections that the server ended and that were made anew, which a plan with `reconnect` does.
+    #[serde(default)]
+    pub reconnected: u64,
+    /// Messages that were sent again on these connections, since their reply had not come.
+    #[serde(default)]
+    pub resent: u64,
     /// How busy the generator was: the share of one core that each of its threads used, the busiest's.
     pub generator_busy: f64,
     /// What the server used meanwhile, if it was watched.
@@ -51,10 +58,19 @@ pub struct Measurement {
 }
 
 /// How the replies were.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Verification {
-    /// Replies that were looked at, good and bad, warm-up included.
+    /// Replies that were looked at: good, bad and refused, warm-up included.
     pub replies: u64,
+    /// Replies that are errors: the server refused the message. They are not judged any further.
+    #[serde(default)]
+    pub refused: u64,
+    /// What one of these said.
+    #[serde(default)]
+    pub refusal: Option<String>,
+    /// Whether it was known what the replies should be. If not, they were counted, and not verified.
+    #[serde(default = "yes")]
+    pub verified: bool,
     /// Messages whose reply never came, though the connection stood.
     pub lost: u64,
     /// Replies that came a second time, as far as they tell which message they answer.
@@ -107,6 +123,12 @@ impl Measurement {
             .map_or(1.0, |offered| if offered > 0.0 { self.achieved_rate / offered } else { 1.0 })
     }
 
+    /// The share of all replies that were refusals, from 0 to 1; 0 without replies.
+    pub fn refused_share(&self) -> f64 {
+        let Verification { replies, refused, .. } = self.verification;
+        if replies > 0 { refused as f64 / replies as f64 } else { 0.0 }
+    }
+
     /// Whether the server fell so far behind the offered rate that latencies say only how long it was measured.
     pub fn is_overloaded(&self) -> bool {
         self.achieved_share() < ENOUGH
@@ -132,6 +154,30 @@ impl Measurement {
 
 /// Below this share of the offered rate a server is overloaded.
 pub const ENOUGH: f64 = 0.98;
+
+/// Measurements from before a field existed were all verified.
+fn yes() -> bool {
+    true
+}
+
+impl Default for Verification {
+    /// No replies, which would be verified.
+    fn default() -> Self {
+        Self {
+            replies: 0,
+            refused: 0,
+            refusal: None,
+            verified: true,
+            lost: 0,
+            doubled: 0,
+            reordered: 0,
+            foreign: 0,
+            wrong: 0,
+            extra: 0,
+            examples: Vec::new(),
+        }
+    }
+}
 
 impl Verification {
     /// How many replies were not as they should be.

@@ -74,7 +74,7 @@ fn settings(
     all: &[&'static dyn Backend],
     baseline: Option<&Comparison>,
 ) -> Result<Settings, Failure> {
-    let Served { name: handler, expect, .. } = arguments.handler;
+    let Served { name: handler, ref expect, .. } = arguments.handler;
     if arguments.work.is_some() && handler != "work" {
         return Err(Failure::Usage(format!(
             "--work is for --handler work, and the handler is {handler}; leave one of them out"
@@ -108,7 +108,7 @@ fn settings(
         connections: arguments.sweep_connections.clone(),
         sizes: arguments.message_size.clone(),
         framing: arguments.framing.for_load(),
-        expect,
+        expect: expect.clone(),
         threads: arguments.threads,
         seed: arguments.seed,
         slo: arguments.slo.first().copied(),

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use load::plan::{Arrivals, Expect, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
+use load::plan::{Arrivals, Dispatch, Expect, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
 use load::slo::Slo;
 
 use crate::address::host_and_port;
 use crate::arguments::{Format, chosen};
 use crate::catalogue::Framing;
-use crate::quantity::{Time, count, number, rate, sizes, time_above_zero};
+use crate::quantity::{Time, count, cpu, number, rate, sizes, time_above_zero};
 
 /// What `merge` is told.
 #[derive(Args, Debug)]
@@ -52,6 +52,10 @@ pub(crate) struct Load {
     #[arg(long, env = "ANYLOOP_LOAD_ARRIVALS", default_value = "constant", value_parser = arrivals())]
     pub(crate) arrivals: Arrivals,
 
+    /// Which connection takes a message of an open loop
+    #[arg(long, env = "ANYLOOP_LOAD_DISPATCH", default_value = "each", value_parser = dispatches())]
+    pub(crate) dispatch: Dispatch,
+
     /// How long to measure
     #[arg(short, long, env = "ANYLOOP_LOAD_DURATION", value_name = "TIME", value_parser = time_above_zero,
           default_value_t = Time(Duration::from_secs(10)))]
@@ -72,6 +76,10 @@ pub(crate) struct Load {
     /// Number of messages after which a connection is closed and a new one opened [default: never]
     #[arg(long, env = "ANYLOOP_LOAD_MESSAGES_PER_CONNECTION", value_name = "COUNT", value_parser = count(1, u64::MAX))]
     pub(crate) messages_per_connection: Option<u64>,
+
+    /// Open a new connection for each that the server ends, and send again what was not answered on it
+    #[arg(long)]
+    pub(crate) reconnect: bool,
 
     /// Idle connections to add, which send nothing
     #[arg(long, env = "ANYLOOP_LOAD_IDLE", value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
@@ -100,6 +108,10 @@ pub(crate) struct Load {
     /// Threads that make the load; one is enough for most servers
     #[arg(short, long, env = "ANYLOOP_LOAD_THREADS", value_name = "COUNT", value_parser = count(1, MOST_THREADS), default_value_t = 1)]
     pub(crate) threads: usize,
+
+    /// Cores to pin these threads to, one after the other [default: they are not pinned]
+    #[arg(long, env = "ANYLOOP_LOAD_CPUS", value_name = "CPU,…", value_delimiter = ',', value_parser = cpu)]
+    pub(crate) cpus: Vec<usize>,
 
     /// Seed of everything random
     #[arg(long, env = "ANYLOOP_LOAD_SEED", value_name = "NUMBER", value_parser = number(0, u64::MAX), default_value_t = 1)]
@@ -144,14 +156,22 @@ fn arrivals() -> impl TypedValueParser<Value = Arrivals> {
     .map(|name| if name == "poisson" { Arrivals::Poisson } else { Arrivals::Constant })
 }
 
+fn dispatches() -> impl TypedValueParser<Value = Dispatch> {
+    PossibleValuesParser::new([
+        PossibleValue::new("each").help("each connection has a schedule of its own, and waits for a server that stalls"),
+        PossibleValue::new("any").help("one queue for all connections: a message goes to whichever is free"),
+    ])
+    .map(|name| if name == "any" { Dispatch::Any } else { Dispatch::Each })
+}
+
 fn expects() -> impl TypedValueParser<Value = Expect> {
     PossibleValuesParser::new([
         PossibleValue::new("echo").help("the message itself"),
         PossibleValue::new("counter").help("what the handler `counter` says, in Chinese"),
         PossibleValue::new("counter-en").help("what the handler `counter` says, in English"),
         PossibleValue::new("ack").help("what the handler `ack` says"),
-        PossibleValue::new("any").help("any reply for each message, and no greeting"),
-        PossibleValue::new("greeted").help("any greeting, and then any reply for each message"),
+        PossibleValue::new("any").help("any reply for each message, and no greeting: counted, not verified"),
+        PossibleValue::new("greeted").help("any greeting, and then any reply for each message: counted, not verified"),
     ])
     .map(|name| match name.as_str() {
         "echo" => Expect::Echo,

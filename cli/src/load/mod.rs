@@ -41,11 +41,9 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     if !others.is_empty() {
         plan.address = engine::reachable(&addresses, &stop).map_err(|error| Failure::of(&error))?;
     }
-    plan.expect = match arguments.expect {
-        Some(expect) => expect,
-        None => {
-            engine::expectation(plan.address, plan.framing, &stop).map_err(|error| Failure::of(&error))?
-        }
+    plan.expect = match &arguments.expect {
+        Some(expect) => expect.clone(),
+        None => engine::expectation(plan.address, plan.framing, &stop).map_err(|error| Failure::of(&error))?,
     };
     if arguments.find_max_rate {
         return search::search(arguments, &plan, &stop);

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use load::plan::{Hostile, Pace, Plan};
+use load::plan::{Hostile, Messages, Pace, Plan};
 
 use super::arguments::Load;
 use crate::descriptors;
@@ -10,23 +10,26 @@ use crate::failure::Failure;
 
 /// The plan for a server at this address, but for what its replies should be.
 pub(super) fn plan(arguments: &Load, address: SocketAddr) -> Result<Plan, Failure> {
-    let pace = arguments.rate.map_or(Pace::Closed, |rate| Pace::Open { rate, arrivals: arguments.arrivals });
+    let (arrivals, dispatch) = (arguments.arrivals, arguments.dispatch);
+    let pace = arguments.rate.map_or(Pace::Closed, |rate| Pace::Open { rate, arrivals, dispatch });
     let plan = Plan {
         connections: arguments.connections,
         depth: arguments.depth,
         pace,
         duration: arguments.duration.0,
         warmup: arguments.warmup.0,
-        sizes: arguments.message_size.clone(),
+        messages: Messages::Made(arguments.message_size.clone()),
         framing: arguments.framing.for_load(),
         connect_rate: arguments.connect_rate,
         messages_per_connection: arguments.messages_per_connection,
+        reconnect: arguments.reconnect,
         hostile: Hostile {
             idle: arguments.idle,
             slow_readers: arguments.slow_readers,
             slow_writers: arguments.slow_writers,
         },
         threads: arguments.threads,
+        cpus: arguments.cpus.clone(),
         seed: arguments.seed,
         server: arguments.server_pid,
         ..Plan::new(address)

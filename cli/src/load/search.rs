@@ -31,7 +31,7 @@ pub(super) fn search(arguments: &Load, plan: &Plan, stop: &AtomicBool) -> Result
     let mut last: Option<Measurement> = None;
     let trial = Plan { duration: TRIAL.min(plan.duration), ..plan.clone() };
     let tell =
-        |plan: &Plan, what: &str, rate: f64| status.write(&format!("{what} {rate:.0}/s, {}", plan.sizes));
+        |plan: &Plan, what: &str, rate: f64| status.write(&format!("{what} {rate:.0}/s, {}", plan.messages));
     // What a closed loop reaches is more than any open one keeps: the search begins far below.
     tell(&trial, "looking for a first rate below", 0.0);
     let capacity =
@@ -40,7 +40,7 @@ pub(super) fn search(arguments: &Load, plan: &Plan, stop: &AtomicBool) -> Result
     let least = (capacity / 1000.0).max(FEWEST / trial.duration.as_secs_f64());
     let range = Range { first: (capacity / 4.0).max(least), least, most: (capacity * 4.0).max(least) };
     let mut measure = |rate: f64, purpose: Purpose| {
-        let pace = Pace::Open { rate, arrivals: arguments.arrivals };
+        let pace = Pace::Open { rate, arrivals: arguments.arrivals, dispatch: arguments.dispatch };
         let plan = match purpose {
             Purpose::Ramp | Purpose::Bisection => Plan { pace, ..trial.clone() },
             Purpose::Confirmation => Plan { pace, ..plan.clone() },

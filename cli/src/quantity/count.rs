@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::num::NonZeroUsize;
+use std::thread;
 
 use super::{Decimal, factor};
 
@@ -31,6 +32,17 @@ where
         })
     }
 }
+
+/// The number of a core of this machine.
+pub(crate) fn cpu(text: &str) -> Result<usize, String> {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    number(0, MOST_CORES)(text).map_err(|_| {
+        format!("`{text}` is no core; write the numbers of cores from 0, such as 0 or 0,1 (this process may use {cores})")
+    })
+}
+
+/// No machine has more cores.
+const MOST_CORES: usize = 4095;
 
 /// A count above 0.
 pub(crate) fn nonzero(text: &str) -> Result<NonZeroUsize, String> {

@@ -78,7 +78,8 @@ fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress))
         load: plan.to_string(),
         seconds,
         interrupted,
-        cut_short: !interrupted && measured < plan.duration,
+        stopped_early: (!interrupted && measured < plan.duration)
+            .then(|| format!("no connection was left {seconds:.1} s after the warm-up")),
         connections,
         // Where connections are made anew all the time, they don't keep so many in flight.
         in_flight_limit: plan.messages_per_connection.map_or(connections * plan.depth, |_| 0),
@@ -91,6 +92,8 @@ fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress))
         dropped: tally.dropped,
         verification: tally.verification,
         failures: tally.failures,
+        reconnected: 0,
+        resent: 0,
         generator_busy: if seconds > 0.0 { tally.busy.as_secs_f64() / seconds } else { 0.0 },
         server_ended: plan.server.is_some() && observed.usage.is_none(),
         server: observed.usage,

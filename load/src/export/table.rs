@@ -9,10 +9,10 @@ use crate::measurement::{Failures, Measurement};
 pub fn table(measurement: &Measurement) -> String {
     let mut text = String::new();
     let m = measurement;
-    let end = match (m.interrupted, m.cut_short) {
-        (true, _) => "  (interrupted)",
-        (_, true) => "  (cut short: no connection was left)",
-        _ => "",
+    let end = match (m.interrupted, &m.stopped_early) {
+        (true, _) => "  (interrupted)".to_owned(),
+        (false, Some(why)) => format!("  (stopped early: {why})"),
+        (false, None) => String::new(),
     };
     let _ = writeln!(text, "{}; {:.1} s measured{end}\n", m.load, m.seconds);
     let _ = match m.offered_rate {
