@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use compare::statistics::Drift;
-use compare::statistics::gaps::gaps;
-use compare::statistics::regression::{Refusal, against, check, has_regressed};
+use compare::statistics::former::Drift;
+use compare::statistics::former::gaps::gaps;
+use compare::statistics::former::regression::{Refusal, against, check, has_regressed};
 use compare::{Comparison, Settings, planned};
 
 use super::stored;

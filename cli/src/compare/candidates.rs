@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::{Backend, Limits, Service, Stop};
-use compare::{ByHand, Candidate, Care};
+use compare::{Candidate, Care};
 use handlers::Echo;
 use handwritten::{Kind, SERVERS, Server};
 
@@ -59,7 +59,7 @@ pub(super) fn candidates(
             name: backend.name().to_owned(),
             model: capabilities.model.to_owned(),
             legacy: capabilities.legacy.map(str::to_owned),
-            by_hand: None,
+            kind: compare::Kind::Backend,
             max_connections: capabilities.max_connections,
             unavailable: unavailable(*backend),
             program: program.clone(),
@@ -103,14 +103,14 @@ fn by_hand(backends: &[Candidate], program: &Path) -> Vec<Candidate> {
         name: baseline.name.to_owned(),
         model: baseline.model.to_owned(),
         legacy: None,
-        by_hand: Some(ByHand {
+        kind: compare::Kind::Handwritten {
             of: baseline.backend.map(str::to_owned),
             care: match baseline.kind {
                 Kind::Plain => Care::Plain,
                 Kind::Careful => Care::Careful,
-                Kind::Floor => Care::Floor,
+                Kind::Floor => Care::Raw,
             },
-        }),
+        },
         max_connections: baseline.max_connections,
         unavailable: None,
         program: program.to_owned(),

@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicBool;
 
 use common::Backend;
 use compare::report::{self, Style};
-use compare::statistics::assess;
+use compare::statistics::former::assess;
 use compare::{Comparison, Settings, Shape, Tier, compare as carry_out};
 
 use crate::arguments::Format;

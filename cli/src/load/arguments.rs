@@ -158,7 +158,8 @@ fn arrivals() -> impl TypedValueParser<Value = Arrivals> {
 
 fn dispatches() -> impl TypedValueParser<Value = Dispatch> {
     PossibleValuesParser::new([
-        PossibleValue::new("each").help("each connection has a schedule of its own, and waits for a server that stalls"),
+        PossibleValue::new("each")
+            .help("each connection has a schedule of its own, and waits for a server that stalls"),
         PossibleValue::new("any").help("one queue for all connections: a message goes to whichever is free"),
     ])
     .map(|name| if name == "any" { Dispatch::Any } else { Dispatch::Each })
@@ -171,7 +172,8 @@ fn expects() -> impl TypedValueParser<Value = Expect> {
         PossibleValue::new("counter-en").help("what the handler `counter` says, in English"),
         PossibleValue::new("ack").help("what the handler `ack` says"),
         PossibleValue::new("any").help("any reply for each message, and no greeting: counted, not verified"),
-        PossibleValue::new("greeted").help("any greeting, and then any reply for each message: counted, not verified"),
+        PossibleValue::new("greeted")
+            .help("any greeting, and then any reply for each message: counted, not verified"),
     ])
     .map(|name| match name.as_str() {
         "echo" => Expect::Echo,

@@ -43,7 +43,9 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     }
     plan.expect = match &arguments.expect {
         Some(expect) => expect.clone(),
-        None => engine::expectation(plan.address, plan.framing, &stop).map_err(|error| Failure::of(&error))?,
+        None => {
+            engine::expectation(plan.address, plan.framing, &stop).map_err(|error| Failure::of(&error))?
+        }
     };
     if arguments.find_max_rate {
         return search::search(arguments, &plan, &stop);

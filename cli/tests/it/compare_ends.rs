@@ -43,7 +43,7 @@ fn baseline(subject: &str, (connections, depth): (usize, usize)) -> Comparison {
             ..Conditions::default()
         },
         subjects: vec![Subject { name: subject.to_owned(), ..Subject::default() }],
-        shapes: vec![Shape { name, connections, depth, rate: None }],
+        shapes: vec![Shape { name, connections, depth, rate: None, hostile: 0 }],
         samples: vec![sample(0), sample(1)],
         ..Comparison::default()
     }
@@ -85,7 +85,7 @@ fn a_regression_is_code_6_and_what_one_of_them_lacks_is_named() {
     let file = output.join("before.json");
     let mut before = baseline("threads", (64, 1));
     before.subjects.push(Subject { name: "gone".to_owned(), ..Subject::default() });
-    before.shapes.push(Shape { name: "7 × 7".to_owned(), connections: 7, depth: 7, rate: None });
+    before.shapes.push(Shape { name: "7 × 7".to_owned(), connections: 7, depth: 7, rate: None, hostile: 0 });
     before.samples.push(Sample { subject: 1, shape: 1, cpu_user: 1.0, ..Sample::default() });
     store(&before, &file);
     let flags =

@@ -1,8 +1,8 @@
 //! The costs against what one writes by hand, as plain data: the terminal, the page and the Markdown lay it out.
 
 use super::wording;
-use crate::Comparison;
-use crate::statistics::against_hand_written;
+use crate::statistics::former::against_hand_written;
+use crate::{Comparison, Kind};
 
 /// What it is called.
 pub(super) const TITLE: &str = "Server CPU, against what one writes by hand";
@@ -26,9 +26,9 @@ pub(super) fn figures(comparison: &Comparison) -> Option<Figures> {
     let mut rows = Vec::new();
     for server in &costs {
         let subject = &comparison.subjects[server.subject];
-        let name = match subject.by_hand {
-            Some(_) => format!("{} by hand", subject.name),
-            None => subject.name.clone(),
+        let name = match subject.kind {
+            Kind::Handwritten { .. } => format!("{} by hand", subject.name),
+            _ => subject.name.clone(),
         };
         for cost in &server.loads {
             let [floor, careful, plain] = [cost.floor, cost.careful, cost.plain].map(ratio);

@@ -3,8 +3,8 @@
 use super::summary::{bytes_per_connection, shape_title, sustained};
 use super::wording::{bytes, interval, list, percent, rate, ratio, time, value};
 use crate::Comparison;
-use crate::statistics::estimate::{ENOUGH_TO_RESAMPLE, Method};
-use crate::statistics::{Assessment, Estimate, Metric, Standing, Verdict, assess};
+use crate::statistics::former::estimate::{ENOUGH_TO_RESAMPLE, Method};
+use crate::statistics::former::{Assessment, Estimate, Metric, Standing, Verdict, assess};
 
 /// The verdict in a few plain sentences, the first of which stands alone.
 pub fn conclude(comparison: &Comparison) -> Vec<String> {

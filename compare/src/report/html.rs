@@ -11,7 +11,7 @@ use super::json::to_json;
 use super::plots::{Figure, figures, series};
 use super::summary::{Line, Summary, heading, summaries};
 use super::wording;
-use crate::statistics::{Assessment, Metric, assess};
+use crate::statistics::former::{Assessment, Metric, assess};
 use crate::{Comparison, Subject};
 
 /// How the page looks, on a light and a dark screen and on paper.
@@ -76,7 +76,7 @@ pub(super) fn conditions(comparison: &Comparison) -> Vec<(String, String)> {
 
 fn header(page: &mut String, comparison: &Comparison) {
     let is_backend = |subject: &&Subject| {
-        subject.control_of.is_none() && subject.by_hand.is_none() && subject.unavailable.is_none()
+        subject.control_of.is_none() && subject.kind.is_ranked() && subject.unavailable.is_none()
     };
     let measured = comparison.subjects.iter().filter(is_backend).count();
     let loads = comparison.shapes.len();

@@ -8,7 +8,7 @@ use super::html::conditions;
 use super::summary::{bytes_per_connection, heading, summaries};
 use super::wording::bytes;
 use crate::Comparison;
-use crate::statistics::assess;
+use crate::statistics::former::assess;
 
 /// The verdict, the conditions and the tables.
 pub fn to_markdown(comparison: &Comparison) -> String {

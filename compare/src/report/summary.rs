@@ -2,7 +2,7 @@
 
 use super::wording;
 use crate::Comparison;
-use crate::statistics::{Assessment, Metric};
+use crate::statistics::former::{Assessment, Metric};
 
 /// The results under one load.
 pub(super) struct Summary {

@@ -4,7 +4,7 @@ use super::by_hand::{self, Figures};
 use super::conclusion::sentences;
 use super::summary::{Line, Summary, heading, summaries};
 use crate::Comparison;
-use crate::statistics::assess;
+use crate::statistics::former::assess;
 
 /// How a terminal is written to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -206,7 +206,13 @@ mod tests {
         };
         let comparison = Comparison {
             subjects: vec![subject("a", None), subject("ring", Some("no such kernel"))],
-            shapes: vec![Shape { name: "1 × 1".to_owned(), connections: 1, depth: 1, rate: None }],
+            shapes: vec![Shape {
+                name: "1 × 1".to_owned(),
+                connections: 1,
+                depth: 1,
+                rate: None,
+                hostile: 0,
+            }],
             samples: vec![Sample { cpu_user: 3.0, ..Sample::default() }],
             ..Comparison::default()
         };

@@ -1,6 +1,6 @@
 //! Numbers as people read them: three digits that count, and a unit, with a space that no line breaks at.
 
-use crate::statistics::{Interval, Metric, Verdict};
+use crate::statistics::former::{Interval, Metric, Verdict};
 
 /// A time that is given in microseconds.
 pub(super) fn time(microseconds: f64) -> String {

@@ -73,9 +73,15 @@ pub(crate) fn specimen() -> Comparison {
         conditions: conditions(),
         subjects: subjects(),
         shapes: vec![
-            Shape { name: "64 at 15k/s".to_owned(), connections: 64, depth: 1, rate: Some(15_000.0) },
-            Shape { name: "64 × 16".to_owned(), connections: 64, depth: 16, rate: None },
-            Shape { name: "1 × 1".to_owned(), connections: 1, depth: 1, rate: None },
+            Shape {
+                name: "64 at 15k/s".to_owned(),
+                connections: 64,
+                depth: 1,
+                rate: Some(15_000.0),
+                hostile: 0,
+            },
+            Shape { name: "64 × 16".to_owned(), connections: 64, depth: 16, rate: None, hostile: 0 },
+            Shape { name: "1 × 1".to_owned(), connections: 1, depth: 1, rate: None, hostile: 0 },
         ],
         ..Comparison::default()
     };
@@ -162,11 +168,13 @@ fn sample(
         service: percentiles(0.45),
         overloaded: false,
         bad: 0,
+        replies: 10_000,
         generator_busy: if shape == 1 { 0.71 } else { 0.38 } * about(random, 0.05),
         send_lag: 31.0 * about(random, 0.2),
         littles_error: closed.then(|| (0.012 * about(random, 0.4)).min(0.049)),
         steal: if flagged { 0.034 } else { 0.004 * about(random, 0.5) },
         flags: if flagged { vec!["steal 3.4 %".to_owned()] } else { Vec::new() },
+        ..Sample::default()
     })
 }
 
@@ -201,7 +209,7 @@ fn curves(comparison: &mut Comparison, subject: usize, character: &Character, ra
     }
     for connections in [0, 500, 1000, 2000] {
         let bytes = 2.2e6 + character.memory * connections as f64 * about(random, 0.02);
-        comparison.memory.push(MemorySample { subject, connections, bytes: bytes as u64 });
+        comparison.memory.push(MemorySample { subject, pass: 0, connections, bytes: bytes as u64 });
     }
     for (hostile_percent, share) in [(0, 0.0), (10, 0.4), (50, 1.0)] {
         comparison.isolation.push(IsolationPoint {
@@ -233,6 +241,8 @@ fn conditions() -> Conditions {
         handler: "echo".to_owned(),
         message_size: "32 B".to_owned(),
         slo: Some(5_000.0),
+        slos: vec!["p99=5ms".to_owned()],
         machine: machine.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        ..Conditions::default()
     }
 }

@@ -6,8 +6,8 @@ use super::super::conclusion::consequence_of_flags;
 use super::super::escape::escape;
 use super::super::summary::shape_title;
 use super::super::wording::{interval, percent, ratio, time};
-use crate::statistics::estimate::{DRAWS, ENOUGH_TO_RESAMPLE};
-use crate::statistics::{Assessment, Metric};
+use crate::statistics::former::estimate::{DRAWS, ENOUGH_TO_RESAMPLE};
+use crate::statistics::former::{Assessment, Metric};
 use crate::{Comparison, Sample};
 
 /// Noise, checks, flags, and how the intervals were made.

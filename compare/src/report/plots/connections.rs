@@ -5,7 +5,7 @@ use super::frame::Frame;
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
 use super::{Figure, LEFT, WIDTH, name, passes, right, series, shown};
-use crate::statistics::Assessment;
+use crate::statistics::former::Assessment;
 use crate::{Comparison, ConnectionPoint};
 
 const HEIGHT: f64 = 300.0;

@@ -7,7 +7,7 @@ use super::scale::Scale;
 use super::svg::{Anchor, Svg};
 use super::{Figure, LETTER, RIGHT, WIDTH, name, series};
 use crate::Comparison;
-use crate::statistics::{Assessment, Metric, Row};
+use crate::statistics::former::{Assessment, Metric, Row};
 
 const LINE: f64 = 26.0;
 /// The least room for names at the left.

@@ -6,7 +6,7 @@ use super::frame::Frame;
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
 use super::{Figure, LEFT, WIDTH, name, right, series, shown};
-use crate::statistics::Assessment;
+use crate::statistics::former::Assessment;
 use crate::{Comparison, MemorySample};
 
 const HEIGHT: f64 = 290.0;

@@ -17,7 +17,7 @@ mod scale;
 mod svg;
 
 use crate::Comparison;
-use crate::statistics::Assessment;
+use crate::statistics::former::Assessment;
 
 /// A plot with what it is for.
 pub(super) struct Figure {

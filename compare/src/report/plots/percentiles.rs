@@ -6,7 +6,7 @@ use super::frame::Frame;
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
 use super::{Figure, WIDTH, name, series, shown};
-use crate::statistics::{Assessment, Confidence, Estimate};
+use crate::statistics::former::{Assessment, Confidence, Estimate};
 use crate::{Comparison, Sample};
 
 /// The height of a panel. Each backend has one, so that its two curves never cross those of another.

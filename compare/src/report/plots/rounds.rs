@@ -7,8 +7,8 @@ use super::scale::Scale;
 use super::svg::{Anchor, Svg};
 use super::{Figure, WIDTH, name, series};
 use crate::Comparison;
+use crate::statistics::former::{Assessment, Estimate, Metric};
 use crate::statistics::rounds::ratios;
-use crate::statistics::{Assessment, Estimate, Metric};
 
 const HEIGHT: f64 = 330.0;
 const METRIC: Metric = Metric::HEADLINE;

@@ -1,8 +1,8 @@
 //! All that may be concluded from a comparison, for each load and metric.
 
+use super::super::metric::Metric;
+use super::super::rounds::{self, Round, control_of, levels, ratios, runs_of};
 use super::estimate::Estimate;
-use super::metric::Metric;
-use super::rounds::{self, Round, control_of, levels, ratios, runs_of};
 use super::verdict::{Floor, Verdict};
 use crate::Comparison;
 
@@ -75,7 +75,7 @@ pub fn assess(comparison: &Comparison) -> Assessment {
         subjects.clone().filter_map(|index| Some((index, rounds::why_failed(comparison, index)?))).collect();
     let is_ranked = |&index: &usize| {
         let subject = &comparison.subjects[index];
-        let is_backend = subject.control_of.is_none() && subject.by_hand.is_none();
+        let is_backend = subject.control_of.is_none() && subject.kind.is_ranked();
         is_backend && subject.unavailable.is_none() && failed.iter().all(|(other, _)| *other != index)
     };
     let ranked: Vec<usize> = subjects.clone().filter(is_ranked).collect();

@@ -2,8 +2,8 @@
 //! seen on a busy machine with two cores: 8 to 10 % between rounds for CPU per message, 14 to 31 % for
 //! throughput.
 
+use super::super::metric::Metric;
 use super::estimate::{Confidence, Estimate};
-use super::metric::Metric;
 use super::verdict::{Floor, Verdict, rounds_needed};
 use super::{Assessment, assess};
 use crate::{Comparison, Sample, Shape, Subject};

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use super::super::metric::Metric;
 use super::assessment::{Assessment, Row, assess};
 use super::gaps::{Measured, measured};
-use super::metric::Metric;
 use crate::{Comparison, Sample, Subject};
 
 /// By how much a subject has changed since a stored comparison.
@@ -67,7 +67,7 @@ pub fn check(baseline: &Comparison, planned: &Comparison, even_so: bool) -> Resu
     if baseline.samples.iter().any(in_common) {
         return Ok(());
     }
-    let names = planned.subjects.iter().filter(|one| one.control_of.is_none() && one.by_hand.is_none());
+    let names = planned.subjects.iter().filter(|one| one.control_of.is_none() && one.kind.is_ranked());
     let planned = Measured {
         subjects: names.map(|one| one.name.clone()).collect(),
         loads: planned.shapes.iter().map(|shape| shape.name.clone()).collect(),

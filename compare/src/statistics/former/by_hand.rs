@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use super::super::metric::Metric;
+use super::super::rounds::{control_of, levels, ratios, why_failed};
 use super::estimate::{Confidence, Estimate, Interval};
-use super::metric::Metric;
-use super::rounds::{control_of, levels, ratios, why_failed};
-use crate::{Care, Comparison, Subject};
+use crate::{Care, Comparison, Kind, Subject};
 
 /// What a server costs, backend or written by hand.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +49,7 @@ pub struct Bands {
 /// The costs of backends, in the order of the subjects, and then those of what was written by hand; none if
 /// nothing was.
 pub fn against_hand_written(comparison: &Comparison) -> Option<(Vec<Costs>, Bands)> {
-    let by_hand = |subject: &Subject| subject.by_hand.is_some();
+    let by_hand = |subject: &Subject| matches!(subject.kind, Kind::Handwritten { .. });
     if !comparison.subjects.iter().any(by_hand) {
         return None;
     }
@@ -65,13 +65,14 @@ pub fn against_hand_written(comparison: &Comparison) -> Option<(Vec<Costs>, Band
 
 fn costs(comparison: &Comparison, subject: usize) -> Costs {
     let counterpart = |care: Care| {
-        let of = Some(&comparison.subjects[subject].name).filter(|_| care != Care::Floor);
-        let is_it = |other: &Subject| {
-            other.by_hand.as_ref().is_some_and(|by_hand| by_hand.care == care && by_hand.of.as_ref() == of)
+        let of = Some(&comparison.subjects[subject].name).filter(|_| care != Care::Raw);
+        let is_it = |other: &Subject| match &other.kind {
+            Kind::Handwritten { of: whose, care: its } => *its == care && whose.as_ref() == of,
+            _ => false,
         };
         comparison.subjects.iter().position(is_it).filter(|&found| why_failed(comparison, found).is_none())
     };
-    let [floor, careful, plain] = [Care::Floor, Care::Careful, Care::Plain].map(counterpart);
+    let [floor, careful, plain] = [Care::Raw, Care::Careful, Care::Plain].map(counterpart);
     let cost = |shape: usize| {
         let logarithms =
             levels(comparison, shape, Metric::Cpu, subject).into_iter().map(|round| round.logarithm);
@@ -129,13 +130,13 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ByHand, Sample, Shape};
+    use crate::{Sample, Shape};
 
     /// A backend and its control, its two counterparts, the floor; two loads; the costs of each by round.
     fn comparison(costs: &[(usize, usize, &[f64])]) -> Comparison {
         let named = |name: &str| Subject { name: name.to_owned(), ..Subject::default() };
         let written = |name: &str, of: Option<&str>, care| Subject {
-            by_hand: Some(ByHand { of: of.map(str::to_owned), care }),
+            kind: Kind::Handwritten { of: of.map(str::to_owned), care },
             ..named(name)
         };
         let mut samples = Vec::new();
@@ -151,7 +152,7 @@ mod tests {
         }
         Comparison {
             subjects: vec![
-                written("floor", None, Care::Floor),
+                written("floor", None, Care::Raw),
                 named("loop"),
                 Subject { control_of: Some("loop".to_owned()), ..named("loop (again)") },
                 written("careful", Some("loop"), Care::Careful),
@@ -223,7 +224,7 @@ mod tests {
         let (costs, bands) = against_hand_written(&comparison).unwrap();
         assert_eq!((costs[0].subject, costs[0].loads[0].floor), (1, None));
         assert_eq!(bands.loads, [None, None], "one round has no width");
-        comparison.subjects.iter_mut().for_each(|subject| subject.by_hand = None);
+        comparison.subjects.iter_mut().for_each(|subject| subject.kind = Kind::Backend);
         assert_eq!(against_hand_written(&comparison), None);
     }
 }
