@@ -144,17 +144,6 @@ pub struct Usage {
     pub memory: Option<u64>,
 }
 
-/// What happened in a tenth of a second.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct Tick {
-    /// When it began, in seconds since the start of what is measured.
-    pub at: f64,
-    /// How many replies came.
-    pub replies: u64,
-    /// The longest latency, in microseconds, of the replies that came and of what waited through it.
-    pub max: f64,
-}
-
 impl Measurement {
     /// The share of the offered rate that was achieved; 1 in a closed loop.
     pub fn achieved_share(&self) -> f64 {
