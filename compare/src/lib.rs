@@ -3,15 +3,18 @@
 
 mod budget;
 mod candidate;
+mod conditions;
 pub mod data;
+mod design;
 mod idle;
+mod isolation;
 mod laboratory;
-mod lineup;
-mod machine;
 mod medians;
+mod pinning;
 mod progress;
 mod rate;
 pub mod report;
+mod rounds;
 mod runner;
 mod sample;
 mod schedule;
