@@ -5,6 +5,8 @@ use std::io::{self, ErrorKind, Read};
 
 use common::{Codec, Decoded, Limits, Line, Outbox};
 
+use crate::messages::LONGEST;
+
 /// How messages, and the replies to them, are told from each other.
 #[derive(Clone, Copy)]
 pub enum Framing {
@@ -44,6 +46,23 @@ impl Framing {
             Self::Line => size.saturating_sub(1),
             Self::Codec { .. } => size,
         }
+    }
+
+    /// The payload of a message that people have written as text.
+    ///
+    /// # Errors
+    /// If the text is no message in this framing, or one that is too long: why, and what to write.
+    pub fn encode(&self, text: &str) -> Result<Vec<u8>, String> {
+        if text.len() > LONGEST {
+            return Err(format!(
+                "a message of {} bytes is too long; write one of at most {LONGEST} bytes",
+                text.len()
+            ));
+        }
+        if matches!(self, Self::Line) && text.contains('\n') {
+            return Err(format!("`{}` is several lines; write each as a message", text.escape_debug()));
+        }
+        Ok(text.as_bytes().to_vec())
     }
 
     /// A codec for a connection of the generator's.

@@ -6,6 +6,7 @@ use common::Backend;
 
 use super::{Catalogue, Framing, Served};
 use crate::arguments::Arguments;
+use crate::help::BELOW;
 use crate::usage::take_any_quantity;
 
 impl Catalogue {
@@ -13,7 +14,14 @@ impl Catalogue {
     pub(crate) fn command(&self, program: &str) -> Command {
         let command = Arguments::command().name(program.to_owned());
         let command = if program == OWN_NAME { command } else { command.version(FOREIGN_VERSION) };
-        take_any_quantity(command)
+        let command = BELOW.iter().fold(take_any_quantity(command), |command, below| {
+            let text = below.text(program);
+            match below.command {
+                "" => command.after_help(text),
+                name => command.mut_subcommand(name, |command| command.after_help(text)),
+            }
+        });
+        command
             .mut_subcommand("serve", |serve| {
                 serve
                     .mut_arg("backend", |arg| arg.value_parser(self.backend_values()))

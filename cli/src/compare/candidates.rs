@@ -33,7 +33,7 @@ pub(super) fn candidates(
     if connections + SLACK > room {
         return Err(Failure::Usage(format!(
             "{connections} connections, and {SLACK} beside them, are more than the {room} that {limit} open files \
-             leave room for; ask for fewer with --connections"
+             leave room for; ask for fewer with --connections or --sweep-connections"
         )));
     }
     let longest = arguments.message_size.bounds().1.max(Limits::default().max_message).to_string();
@@ -67,14 +67,14 @@ pub(super) fn candidates(
         }
     };
     let candidates = backends.iter().map(candidate);
-    if !arguments.baselines {
+    if !arguments.with_handwritten {
         return Ok(candidates.collect());
     }
     let holds = |candidate: &Candidate| candidate.max_connections.is_none_or(|most| most >= connections);
     let mut candidates: Vec<Candidate> = candidates.filter(holds).collect();
     if candidates.is_empty() {
         return Err(Failure::Usage(format!(
-            "--baselines takes {connections} connections, which none of the chosen backends can hold; choose another \
+            "--with-handwritten takes {connections} connections, which none of the chosen backends can hold; choose another \
              with --backends"
         )));
     }
@@ -114,7 +114,7 @@ fn by_hand(backends: &[Candidate], program: &Path) -> Vec<Candidate> {
         max_connections: baseline.max_connections,
         unavailable: None,
         program: program.to_owned(),
-        arguments: ["baseline", baseline.name, "--listen", "127.0.0.1:0"].map(OsString::from).into(),
+        arguments: ["handwritten", baseline.name, "--listen", "127.0.0.1:0"].map(OsString::from).into(),
     };
     SERVERS.iter().filter(is_wanted).map(candidate).collect()
 }

@@ -5,6 +5,7 @@ mod baseline;
 mod candidates;
 mod output;
 mod progress;
+mod stored;
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -17,13 +18,17 @@ use compare::report::{self, Style};
 use compare::statistics::former::assess;
 use compare::{Comparison, Settings, Shape, Tier, compare as carry_out};
 
+use crate::arguments::Format;
 use crate::catalogue::Served;
+use crate::exit::Outcome;
 use crate::failure::{Failure, print};
-use crate::signals;
+use crate::{color, signals};
 use arguments::Compare;
 use baseline::Baseline;
 use output::Output;
-use progress::Bar;
+use progress::Steps;
+
+pub(crate) use stored::{diff, render};
 
 /// Compares backends, and writes what that has shown.
 pub(crate) fn compare(
@@ -40,15 +45,12 @@ pub(crate) fn compare(
     let stop = Arc::new(AtomicBool::new(false));
     signals::interrupt(&stop).map_err(|error| Failure::Failed(error.to_string()))?;
 
-    let mut bar = Bar::new();
-    let compared = carry_out(&settings, &stop, &mut |event| bar.show(event));
-    bar.clear();
-    let comparison = compared.map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidInput => Failure::Usage(error.to_string()),
-        _ => Failure::Failed(error.to_string()),
-    })?;
+    let mut steps = Steps::new();
+    let compared = carry_out(&settings, &stop, &mut |event| steps.show(event));
+    steps.clear();
+    let comparison = compared.map_err(|error| Failure::of(&error))?;
     if comparison.interrupted && comparison.samples.is_empty() {
-        return Err(Failure::Failed("interrupted before anything was measured".into()));
+        return Err(Failure::Interrupted("interrupted before anything was measured".into()));
     }
 
     let mut text = report::to_text(&comparison, style());
@@ -56,20 +58,23 @@ pub(crate) fn compare(
     // What was measured is shown even where it can't be written.
     let written = output.write(&comparison);
     text.push_str(written.as_deref().unwrap_or_default());
-    print(text.as_bytes())?;
-    written.map(|_| code(&comparison, regressed))
+    match arguments.format {
+        Format::Text => print(text.as_bytes())?,
+        Format::Json => print(output::to_json(&comparison)?.as_bytes())?,
+    }
+    written.map(|_| outcome(&comparison, regressed).into())
 }
 
-/// The loads with `--baselines`: connections, and messages in flight on each. One message shows what the system
+/// The loads with `--with-handwritten`: connections, and messages in flight on each. One message shows what the system
 /// calls cost, several what is done for a message, and many connections what finding the ready ones costs.
-const BESIDE_BASELINES: [(usize, usize); 3] = [(64, 1), (64, 16), (500, 1)];
+const BESIDE_HANDWRITTEN: [(usize, usize); 3] = [(64, 1), (64, 16), (500, 1)];
 
 fn settings(
     arguments: &Compare,
     all: &[&'static dyn Backend],
     baseline: Option<&Comparison>,
 ) -> Result<Settings, Failure> {
-    let Served { name: handler, expect, .. } = arguments.handler;
+    let Served { name: handler, ref expect, .. } = arguments.handler;
     if arguments.work.is_some() && handler != "work" {
         return Err(Failure::Usage(format!(
             "--work is for --handler work, and the handler is {handler}; leave one of them out"
@@ -82,10 +87,10 @@ fn settings(
         )));
     }
     let framing = arguments.framing.name;
-    if arguments.baselines && (handler, framing) != ("echo", common::Framing::Line.name()) {
+    if arguments.with_handwritten && (handler, framing) != ("echo", common::Framing::Line.name()) {
         return Err(Failure::Usage(format!(
-            "what is written by hand for --baselines echoes lines, and this is {handler} in {framing}; leave out \
-             --baselines, or --handler and --framing"
+            "what is written by hand for --with-handwritten echoes lines, and this is {handler} in {framing}; leave out \
+             --with-handwritten, or --handler and --framing"
         )));
     }
     let tier = match (arguments.quick, arguments.full) {
@@ -96,17 +101,17 @@ fn settings(
     let settings = Settings {
         tier,
         rounds: arguments.rounds,
-        clients: arguments.clients,
+        clients: arguments.connections,
         depth: arguments.depth,
         rate: arguments.rate.or_else(|| rate_of(baseline?, arguments)),
-        closed_loops: if arguments.baselines { BESIDE_BASELINES.to_vec() } else { Vec::new() },
-        connections: arguments.connections.clone(),
+        closed_loops: if arguments.with_handwritten { BESIDE_HANDWRITTEN.to_vec() } else { Vec::new() },
+        connections: arguments.sweep_connections.clone(),
         sizes: arguments.message_size.clone(),
         framing: arguments.framing.for_load(),
-        expect,
+        expect: expect.clone(),
         threads: arguments.threads,
         seed: arguments.seed,
-        slo: arguments.slo,
+        slo: arguments.slo.first().copied(),
         handler: described(arguments),
         ..Settings::new(Vec::new())
     };
@@ -123,7 +128,7 @@ fn settings(
 
 /// The rate at which a baseline compared as many connections, so that both can be held against each other.
 fn rate_of(baseline: &Comparison, arguments: &Compare) -> Option<f64> {
-    let of_it = |shape: &&Shape| shape.connections == arguments.clients && shape.depth == arguments.depth;
+    let of_it = |shape: &&Shape| shape.connections == arguments.connections && shape.depth == arguments.depth;
     baseline.shapes.iter().filter(of_it).find_map(|shape| shape.rate)
 }
 
@@ -154,23 +159,21 @@ fn command(program: &str) -> String {
 
 fn style() -> Style {
     let terminal = io::stdout().is_terminal();
-    let color = terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    Style { color, unicode: terminal, ..Style::default() }
+    Style { color: color::on_stdout(), unicode: terminal, ..Style::default() }
 }
 
-/// The first that applies: 4, replies were bad or a server failed; 1, the objective was missed or something has regressed; 3, the
-/// rounds differ too much to tell; 0.
-fn code(comparison: &Comparison, regressed: bool) -> ExitCode {
+/// How a comparison ends.
+fn outcome(comparison: &Comparison, regressed: bool) -> Outcome {
     let assessment = assess(comparison);
-    if !assessment.failed.is_empty() {
-        ExitCode::from(4)
-    } else if regressed || is_missed(comparison) {
-        ExitCode::FAILURE
-    } else if assessment.is_too_noisy(comparison) {
-        ExitCode::from(3)
-    } else {
-        ExitCode::SUCCESS
-    }
+    let bad = comparison.samples.iter().any(|sample| sample.bad > 0);
+    Outcome::of(&[
+        (assessment.is_too_noisy(comparison), Outcome::Undecided),
+        (is_missed(comparison), Outcome::Missed),
+        (regressed, Outcome::Regressed),
+        (!assessment.failed.is_empty(), Outcome::Failed),
+        (bad, Outcome::WrongReplies),
+        (comparison.interrupted, Outcome::Interrupted),
+    ])
 }
 
 /// Whether no backend has kept the objective at an offered rate, in the median of its rounds.

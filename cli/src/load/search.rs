@@ -10,9 +10,10 @@ use load::measurement::Measurement;
 use load::plan::{Pace, Plan};
 use load::search::{Found, Purpose, Range, find_max_rate};
 
-use super::arguments::Run;
+use super::arguments::Load;
+use super::outcome;
 use super::status::Status;
-use super::{code, failed};
+use crate::exit::Outcome;
 use crate::failure::Failure;
 
 /// How long a rate is tried; the confirmation takes the whole --duration.
@@ -22,23 +23,24 @@ const TRIAL: Duration = Duration::from_secs(2);
 const FEWEST: f64 = 20.0;
 
 /// Searches the highest rate that keeps the objective.
-pub(super) fn search(arguments: &Run, plan: &Plan, stop: &AtomicBool) -> Result<ExitCode, Failure> {
-    let Some(slo) = arguments.slo else {
+pub(super) fn search(arguments: &Load, plan: &Plan, stop: &AtomicBool) -> Result<ExitCode, Failure> {
+    let Some(slo) = arguments.slo.first() else {
         return Err(Failure::Usage("--find-max-rate needs an --slo".into()));
     };
     let status = Status::new();
     let mut last: Option<Measurement> = None;
     let trial = Plan { duration: TRIAL.min(plan.duration), ..plan.clone() };
     let tell =
-        |plan: &Plan, what: &str, rate: f64| status.write(&format!("{what} {rate:.0}/s, {}", plan.sizes));
+        |plan: &Plan, what: &str, rate: f64| status.write(&format!("{what} {rate:.0}/s, {}", plan.messages));
     // What a closed loop reaches is more than any open one keeps: the search begins far below.
     tell(&trial, "looking for a first rate below", 0.0);
-    let capacity = engine::run(&trial, stop, &|_| ()).map_err(failed)?.achieved_rate.max(1.0);
+    let capacity =
+        engine::run(&trial, stop, &|_| ()).map_err(|error| Failure::of(&error))?.achieved_rate.max(1.0);
     // A rate of which a trial sees only a few messages can't be judged.
     let least = (capacity / 1000.0).max(FEWEST / trial.duration.as_secs_f64());
     let range = Range { first: (capacity / 4.0).max(least), least, most: (capacity * 4.0).max(least) };
     let mut measure = |rate: f64, purpose: Purpose| {
-        let pace = Pace::Open { rate, arrivals: arguments.arrivals };
+        let pace = Pace::Open { rate, arrivals: arguments.arrivals, dispatch: arguments.dispatch };
         let plan = match purpose {
             Purpose::Ramp | Purpose::Bisection => Plan { pace, ..trial.clone() },
             Purpose::Confirmation => Plan { pace, ..plan.clone() },
@@ -48,18 +50,21 @@ pub(super) fn search(arguments: &Run, plan: &Plan, stop: &AtomicBool) -> Result<
         last = Some(measurement.clone());
         Ok(measurement)
     };
-    let found = find_max_rate(&mut measure, &slo, range).map_err(failed)?;
+    let found = find_max_rate(&mut measure, slo, range).map_err(|error| Failure::of(&error))?;
     status.clear();
-    let Some(last) = last else { return Err(Failure::Failed("the search was interrupted".into())) };
+    let Some(last) = last else { return Err(Failure::Interrupted("the search was interrupted".into())) };
     let mut text = describe(&found, &slo.to_string());
     text.push_str("\nThe last measurement:\n\n");
     text.push_str(&export::table(&last));
     arguments.exports.write(&last, &text)?;
-    Ok(match found.confirmation {
-        Some((_, true)) => ExitCode::SUCCESS,
-        _ if last.verification.bad() > 0 => code(&last, None),
-        _ => ExitCode::FAILURE,
-    })
+    let end = outcome(&last, &[]);
+    let kept = matches!(found.confirmation, Some((_, true)));
+    Ok(Outcome::of(&[
+        (!kept, Outcome::Missed),
+        (!kept && end == Outcome::WrongReplies, Outcome::WrongReplies),
+        (found.interrupted || end == Outcome::Interrupted, Outcome::Interrupted),
+    ])
+    .into())
 }
 
 fn describe(found: &Found, slo: &str) -> String {

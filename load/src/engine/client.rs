@@ -6,10 +6,11 @@ use std::net::TcpStream;
 
 use common::{Codec, Outbox};
 
-use crate::engine::message::{IDENTITY, Reply, Text, parse};
+use crate::engine::message::{IDENTITY, Text, parse};
 use crate::engine::tally::{Tally, beginning};
+use crate::expect::{Expect, Reply};
 use crate::framing::{self, Framing};
-use crate::plan::{Expect, Plan};
+use crate::plan::Plan;
 
 /// One measured connection.
 pub(super) struct Client {
@@ -153,7 +154,7 @@ impl Client {
         &mut self,
         line: &[u8],
         text: &Text,
-        expect: Expect,
+        expect: &Expect,
         tally: &mut Tally,
         answered: &mut impl FnMut(&mut Tally, Sent),
     ) -> io::Result<()> {
@@ -165,9 +166,12 @@ impl Client {
         }
         tally.verification.replies += 1;
         if let Some(&front) = self.in_flight.front() {
-            let right = match expect.read(line, front.sequence) {
+            let right = match expect.read(line, u64::from(front.sequence)) {
                 Reply::Says(message) => text.is(message, self.number, front.sequence, front.payload),
                 Reply::Right => true,
+                Reply::Judged(hook) => {
+                    hook.is_right(&text.payload(self.number, front.sequence, front.payload), line)
+                }
                 Reply::Wrong => false,
             };
             if right {
@@ -186,7 +190,7 @@ impl Client {
         &mut self,
         line: &[u8],
         text: &Text,
-        expect: Expect,
+        expect: &Expect,
         tally: &mut Tally,
         answered: &mut impl FnMut(&mut Tally, Sent),
     ) -> io::Result<()> {

@@ -1,7 +1,5 @@
 //! What is sent, and what should come back: every message tells its connection and its number.
 
-use crate::plan::Expect;
-
 /// The texts of the messages. A message's payload is the number of the message within its connection and the
 /// number of the connection, each as eight hexadecimal digits with the lowest first, so that a short message
 /// keeps the digits that change; then letters, up to its size.
@@ -71,86 +69,6 @@ fn digits(number: u32) -> [u8; 8] {
     (halves + 0x3030_3030_3030_3030 + letters * step).to_le_bytes()
 }
 
-/// What a reply says beside the message that it answers.
-pub(super) enum Reply<'a> {
-    /// It says this message back.
-    Says(&'a [u8]),
-    /// It is right whatever the message was.
-    Right,
-    /// It is none.
-    Wrong,
-}
-
-impl Expect {
-    /// Whether a greeting comes before any reply.
-    pub fn greets(self) -> bool {
-        !matches!(self, Self::Echo | Self::Any)
-    }
-
-    /// Whether the first thing that is said is a greeting as it should be.
-    pub(super) fn is_greeting(self, said: &[u8]) -> bool {
-        self == Self::Greeted || self.greeting() == Some(said)
-    }
-
-    /// What the greeting says, if that is known.
-    pub(super) fn greeting(self) -> Option<&'static [u8]> {
-        match self {
-            Self::Echo | Self::Any | Self::Greeted => None,
-            Self::Counter => Some("連接成功!".as_bytes()),
-            Self::CounterEnglish => Some(b"Connected!"),
-            Self::Ack => Some(b"Hello World!"),
-        }
-    }
-
-    /// Whether a reply tells which message it answers.
-    pub(super) fn tells_message(self) -> bool {
-        matches!(self, Self::Echo | Self::Counter | Self::CounterEnglish)
-    }
-
-    /// Takes the reply to the message of this sequence apart.
-    #[inline]
-    pub(super) fn read(self, line: &[u8], sequence: u32) -> Reply<'_> {
-        match self {
-            Self::Echo => Reply::Says(line),
-            Self::Any | Self::Greeted => Reply::Right,
-            Self::Counter => numbered(line, "第".as_bytes(), "條信息:".as_bytes(), sequence),
-            Self::CounterEnglish => numbered(line, b"Message ", b": ", sequence),
-            Self::Ack if is_acknowledgement(line) => Reply::Right,
-            Self::Ack => Reply::Wrong,
-        }
-    }
-
-    /// The message that a reply says it answers, whatever its number.
-    pub(super) fn message_of(self, line: &[u8]) -> &[u8] {
-        let behind =
-            |separator: &[u8]| memchr::memmem::find(line, separator).map(|at| &line[at + separator.len()..]);
-        match self {
-            Self::Counter => behind("條信息:".as_bytes()),
-            Self::CounterEnglish => behind(b": "),
-            Self::Echo | Self::Ack | Self::Any | Self::Greeted => None,
-        }
-        .unwrap_or(line)
-    }
-}
-
-/// A reply of the handler `counter`, which begins at 1.
-fn numbered<'a>(line: &'a [u8], before: &[u8], behind: &[u8], sequence: u32) -> Reply<'a> {
-    let Some(rest) = line.strip_prefix(before) else { return Reply::Wrong };
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (number, rest) = rest.split_at(digits);
-    let number = number.iter().fold(0_u64, |number, digit| number.wrapping_mul(10) + u64::from(digit - b'0'));
-    match rest.strip_prefix(behind) {
-        Some(message) if number == u64::from(sequence) + 1 => Reply::Says(message),
-        _ => Reply::Wrong,
-    }
-}
-
-/// Whether a line is a number from 1 to 1000 and `:ACK!`.
-fn is_acknowledgement(line: &[u8]) -> bool {
-    let number = line.strip_suffix(b":ACK!").and_then(|number| std::str::from_utf8(number).ok());
-    number.and_then(|number| number.parse().ok()).is_some_and(|number: u16| (1..=1000).contains(&number))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,48 +91,6 @@ mod tests {
         for number in (0..100_000).step_by(7).chain([0x89ab_cdef, 0x0123_4567, u32::MAX]) {
             let expected: String = format!("{number:08x}").chars().rev().collect();
             assert_eq!(digits(number), expected.as_bytes());
-        }
-    }
-
-    #[test]
-    fn a_greeting_is_told_from_a_reply() {
-        for (expect, greets, first, is_greeting) in [
-            (Expect::Echo, false, "abc", false),
-            (Expect::Any, false, "abc", false),
-            (Expect::Greeted, true, "abc", true),
-            (Expect::Ack, true, "Hello World!", true),
-            (Expect::Ack, true, "Hello", false),
-        ] {
-            assert_eq!(
-                (expect.greets(), expect.is_greeting(first.as_bytes())),
-                (greets, is_greeting),
-                "{expect:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn replies_are_told_from_others() {
-        let says = |expect: Expect, line: &str| match expect.read(line.as_bytes(), 2) {
-            Reply::Says(message) => String::from_utf8(message.to_vec()).ok(),
-            Reply::Right => Some("right".to_owned()),
-            Reply::Wrong => None,
-        };
-        for (expect, line, said) in [
-            (Expect::Echo, "abc", Some("abc")),
-            (Expect::Counter, "第3條信息:abc", Some("abc")),
-            (Expect::Counter, "第4條信息:abc", None),
-            (Expect::Counter, "第條信息:abc", None),
-            (Expect::CounterEnglish, "Message 3: abc", Some("abc")),
-            (Expect::CounterEnglish, "Message 3 abc", None),
-            (Expect::Ack, "1000:ACK!", Some("right")),
-            (Expect::Ack, "1001:ACK!", None),
-            (Expect::Ack, "0:ACK!", None),
-            (Expect::Ack, ":ACK!", None),
-            (Expect::Any, "whatever", Some("right")),
-            (Expect::Greeted, "whatever", Some("right")),
-        ] {
-            assert_eq!(says(expect, line).as_deref(), said, "{expect:?} {line}");
         }
     }
 }

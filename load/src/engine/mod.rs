@@ -78,7 +78,8 @@ fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress))
         load: plan.to_string(),
         seconds,
         interrupted,
-        cut_short: !interrupted && measured < plan.duration,
+        stopped_early: (!interrupted && measured < plan.duration)
+            .then(|| format!("no connection was left {seconds:.1} s after the warm-up")),
         connections,
         // Where connections are made anew all the time, they don't keep so many in flight.
         in_flight_limit: plan.messages_per_connection.map_or(connections * plan.depth, |_| 0),
@@ -89,9 +90,14 @@ fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress))
         send_lag: Distribution::of(&tally.send_lag),
         connect: Distribution::of(&tally.connect),
         dropped: tally.dropped,
+        unfinished: 0,
         verification: tally.verification,
         failures: tally.failures,
+        reconnected: 0,
+        resent: 0,
         generator_busy: if seconds > 0.0 { tally.busy.as_secs_f64() / seconds } else { 0.0 },
+        generator_limited: false,
+        timeline: Vec::new(),
         server_ended: plan.server.is_some() && observed.usage.is_none(),
         server: observed.usage,
         steal: observed.steal,
@@ -175,11 +181,12 @@ fn observe(
     };
     watch_until(plan.warmup);
     let account = plan.server.and_then(|server| Account::open(server).ok());
+    let before = live.progress().replies;
     let host = Host::now();
     watch_until(total);
-    let shares = host.and_then(|host| Some(Host::now()?.since(&host)));
+    let steal = host.and_then(|host| Some(Host::now()?.steal_since(&host)));
     Observed {
-        usage: account.and_then(|account| account.usage()),
-        steal: shares.map_or(0.0, |shares| shares.steal),
+        usage: account.and_then(|account| account.usage(|| live.progress().replies.saturating_sub(before))),
+        steal: steal.unwrap_or(0.0),
     }
 }

@@ -9,12 +9,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::engine::interrupted;
-use crate::engine::message::{Reply, Text};
+use crate::engine::message::Text;
 use crate::engine::sources;
 use crate::engine::tally::beginning;
 use crate::engine::worker::CONNECT_TIMEOUT;
+use crate::expect::{Expect, Reply};
 use crate::framing::{Framing, Replies};
-use crate::plan::Expect;
 
 /// How long the server may take for its greeting and one reply.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -64,7 +64,7 @@ pub fn expectation(address: SocketAddr, framing: Framing, stop: &AtomicBool) -> 
     match expect.read(&second, 0) {
         Reply::Says(message) if text.is(message, 0, 0, LENGTH) => Ok(expect),
         Reply::Right => Ok(expect),
-        Reply::Says(_) | Reply::Wrong => Err(unknown(&second)),
+        Reply::Says(_) | Reply::Judged(_) | Reply::Wrong => Err(unknown(&second)),
     }
 }
 

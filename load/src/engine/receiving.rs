@@ -20,7 +20,7 @@ impl Client {
         &mut self,
         bytes: &[u8],
         text: &Text,
-        expect: Expect,
+        expect: &Expect,
         tally: &mut Tally,
         answered: impl FnMut(&mut Tally, Sent),
     ) -> io::Result<()> {
@@ -40,7 +40,7 @@ impl Client {
         &mut self,
         mut bytes: &[u8],
         text: &Text,
-        expect: Expect,
+        expect: &Expect,
         tally: &mut Tally,
         mut answered: impl FnMut(&mut Tally, Sent),
     ) -> io::Result<()> {
@@ -69,7 +69,7 @@ impl Client {
         codec: &mut dyn Codec,
         bytes: &[u8],
         text: &Text,
-        expect: Expect,
+        expect: &Expect,
         tally: &mut Tally,
         mut answered: impl FnMut(&mut Tally, Sent),
     ) -> io::Result<()> {

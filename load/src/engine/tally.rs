@@ -124,6 +124,9 @@ pub(super) fn beginning(said: &[u8]) -> String {
 impl Verification {
     pub(crate) fn add(&mut self, other: Self) {
         self.replies += other.replies;
+        self.refused += other.refused;
+        self.refusal = self.refusal.take().or(other.refusal);
+        self.verified &= other.verified;
         self.lost += other.lost;
         self.doubled += other.doubled;
         self.reordered += other.reordered;

@@ -52,14 +52,14 @@ fn a_connection_that_is_ended_is_a_failure_and_no_loss() {
     })));
     assert_eq!((m.failures.ended, m.verification.bad()), (2, 0), "{m:?}");
     assert!(m.failures.unanswered >= 2, "{m:?}");
-    assert!(m.cut_short && !m.interrupted, "no connection was left: {m:?}");
+    assert!(m.stopped_early.is_some() && !m.interrupted, "no connection was left: {m:?}");
     let example = &m.failures.examples[0];
     assert!(
         example.contains(" s after the start, after ") && example.contains(" of them unanswered"),
         "{m:?}"
     );
     let table = load::export::table(&m);
-    assert!(table.contains("2 connections ended early") && table.contains("cut short"), "{table}");
+    assert!(table.contains("2 connections ended early") && table.contains("stopped early"), "{table}");
     assert!(!table.contains("as they should be"), "{table}");
 }
 
@@ -86,7 +86,7 @@ fn a_run_that_some_connections_leave_goes_on() {
         }
     });
     let m = run(&plan(&server));
-    assert_eq!((m.failures.ended, m.cut_short, m.verification.bad()), (1, false, 0), "{m:?}");
+    assert_eq!((m.failures.ended, m.stopped_early.is_some(), m.verification.bad()), (1, false, 0), "{m:?}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use faulty::Faulty;
 use load::engine;
 use load::framing::Framing;
 use load::measurement::Measurement;
-use load::plan::{Arrivals, Expect, Pace, Plan, Sizes};
+use load::plan::{Arrivals, Dispatch, Expect, Messages, Pace, Plan, Sizes};
 
 /// Which message of a connection something is done wrong with.
 const LAST: u64 = 200;
@@ -40,20 +40,24 @@ fn ask(server: &Faulty) -> io::Result<Expect> {
 }
 
 fn open(rate: f64) -> Pace {
-    Pace::Open { rate, arrivals: Arrivals::Constant }
+    Pace::Open { rate, arrivals: Arrivals::Constant, dispatch: Dispatch::Each }
 }
 
 #[test]
 fn a_good_server_is_found_good_in_every_way_of_loading_it() {
     let server = Faulty::good();
-    for pace in [Pace::Closed, open(1000.0), Pace::Open { rate: 1000.0, arrivals: Arrivals::Poisson }] {
+    for pace in [
+        Pace::Closed,
+        open(1000.0),
+        Pace::Open { rate: 1000.0, arrivals: Arrivals::Poisson, dispatch: Dispatch::Each },
+    ] {
         for sizes in [Sizes::Fixed(2), Sizes::Uniform(2, 5000), Sizes::List(vec![16, 17, 18, 70_000])] {
             for messages_per_connection in [None, Some(3)] {
                 for threads in [1, 2] {
-                    let sizes = sizes.clone();
+                    let messages = Messages::Made(sizes.clone());
                     let duration = Duration::from_millis(150);
                     let plan =
-                        Plan { pace, sizes, messages_per_connection, threads, duration, ..plan(&server) };
+                        Plan { pace, messages, messages_per_connection, threads, duration, ..plan(&server) };
                     let m = run(&plan);
                     assert_eq!((m.verification.bad(), m.failures.ended), (0, 0), "{plan}: {m:?}");
                     assert!(m.verification.replies > 0, "{plan}");
@@ -80,9 +84,9 @@ fn a_stall_of_a_second_shows_in_the_latency_from_the_schedule() {
     };
     let m = run(&plan);
     // 500 messages come due within the second, a third of all; from the sending, only one took long.
-    assert!(m.latency.percentile(99.0) > 900_000.0, "{:?}", m.latency.percentiles);
-    assert!(m.latency.percentile(80.0) > 300_000.0, "{:?}", m.latency.percentiles);
-    assert!(m.service.percentile(99.0) < m.latency.percentile(99.0) / 3.0, "{:?}", m.service.percentiles);
+    assert!(m.latency.value_at(99.0) > 900_000.0, "{:?}", m.latency.percentiles);
+    assert!(m.latency.value_at(80.0) > 300_000.0, "{:?}", m.latency.percentiles);
+    assert!(m.service.value_at(99.0) < m.latency.value_at(99.0) / 3.0, "{:?}", m.service.percentiles);
     assert!(m.send_lag.max > 900_000.0, "{:?}", m.send_lag.percentiles);
     assert_eq!(m.verification.bad(), 0);
 }

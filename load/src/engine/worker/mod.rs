@@ -75,7 +75,7 @@ impl<'a> Worker<'a> {
         index: usize,
     ) -> io::Result<Self> {
         let share = plan.connections / plan.threads + usize::from(index < plan.connections % plan.threads);
-        let longest = plan.size_bounds().1;
+        let longest = plan.messages.longest();
         let waiting = if plan.pace == Pace::Closed { 0 } else { MOST_WAITING };
         Ok(Self {
             plan,
@@ -167,7 +167,7 @@ impl<'a> Worker<'a> {
             Ok(Some(count)) => {
                 let window = self.window;
                 let input = &self.input[..count];
-                client.receive(input, &self.text, self.plan.expect, &mut self.tally, |tally, sent| {
+                client.receive(input, &self.text, &self.plan.expect, &mut self.tally, |tally, sent| {
                     record(tally, sent, now, window);
                 })
             }

@@ -4,13 +4,13 @@ use common::Outbox;
 
 use super::{MOST_WAITING, Worker};
 use crate::engine::schedule::Schedule;
-use crate::plan::{Pace, Sizes};
+use crate::plan::{Messages, Pace, Sizes};
 
 impl Worker<'_> {
     /// Begins to send on all connections.
     pub(super) fn start_sending(&mut self) {
         let now = self.now();
-        if let Pace::Open { rate, arrivals } = self.plan.pace {
+        if let Pace::Open { rate, arrivals, .. } = self.plan.pace {
             let rate = rate / self.plan.threads as f64;
             self.schedule = Some(Schedule::new(rate, arrivals, now, self.random.fork()));
         }
@@ -73,7 +73,7 @@ impl Worker<'_> {
                 true => self.waiting.pop_front(),
             };
             let Some(scheduled) = scheduled else { break };
-            let payload = self.plan.framing.payload(draw(&self.plan.sizes, &mut self.random));
+            let payload = self.plan.framing.payload(draw(&self.plan.messages, &mut self.random));
             client.push(&self.text, payload, (scheduled, now), &mut self.output, &mut framed);
             room -= 1;
             if open && (self.window.0..self.window.1).contains(&scheduled) {
@@ -98,10 +98,11 @@ impl Worker<'_> {
     }
 }
 
-fn draw(sizes: &Sizes, random: &mut fastrand::Rng) -> usize {
-    match sizes {
-        Sizes::Fixed(size) => *size,
-        Sizes::Uniform(least, most) => random.usize(*least..=*most),
-        Sizes::List(sizes) => sizes[random.usize(..sizes.len())],
+fn draw(messages: &Messages, random: &mut fastrand::Rng) -> usize {
+    match messages {
+        Messages::Made(Sizes::Fixed(size)) => *size,
+        Messages::Made(Sizes::Uniform(least, most)) => random.usize(*least..=*most),
+        Messages::Made(Sizes::List(sizes)) => sizes[random.usize(..sizes.len())],
+        Messages::Own(_) | Messages::By(_) => 32,
     }
 }
