@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use common::Backend;
-use compare::MOST_ROUNDS;
+use compare::{Candidate, MOST_ROUNDS};
+use load::framing::Framing;
 use load::plan::{MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
 use load::slo::Slo;
 
 use crate::arguments::{Format, chosen};
-use crate::catalogue::{Framing, Served};
+use crate::catalogue::Served;
 use crate::quantity::{count, number, rate, sizes};
 use crate::service;
 
@@ -19,6 +20,15 @@ pub(crate) struct Compare {
     /// Backends to compare, the first of which is the reference [default: all]
     #[arg(short, long, env = "ANYLOOP_COMPARE_BACKENDS", value_name = "BACKEND,…", value_delimiter = ',', value_parser = chosen::<&dyn Backend>)]
     pub(crate) backends: Vec<&'static dyn Backend>,
+
+    /// Any program that listens, to compare beside the --backends, or without them alone: NAME='COMMAND with {port}',
+    /// started without a shell; may be given several times
+    #[arg(long, value_name = "NAME=COMMAND")]
+    pub(crate) server: Vec<Candidate>,
+
+    /// Another build of this program, whose backends are compared with this one's in the same rounds
+    #[arg(long, value_name = "PATH")]
+    pub(crate) against: Option<PathBuf>,
 
     /// Handler that the backends serve
     #[arg(long, env = "ANYLOOP_COMPARE_HANDLER", default_value = "echo", value_parser = chosen::<Served>)]

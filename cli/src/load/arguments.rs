@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use load::framing::Framing;
 use load::plan::{Arrivals, Dispatch, Expect, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
 use load::slo::Slo;
 
 use crate::address::host_and_port;
 use crate::arguments::{Format, chosen};
-use crate::catalogue::Framing;
 use crate::quantity::{Time, count, cpu, number, rate, sizes, time_above_zero};
 
 /// What `merge` is told.

@@ -19,7 +19,7 @@ pub(super) fn plan(arguments: &Load, address: SocketAddr) -> Result<Plan, Failur
         duration: arguments.duration.0,
         warmup: arguments.warmup.0,
         messages: Messages::Made(arguments.message_size.clone()),
-        framing: arguments.framing.for_load(),
+        framing: arguments.framing,
         connect_rate: arguments.connect_rate,
         messages_per_connection: arguments.messages_per_connection,
         reconnect: arguments.reconnect,
