@@ -37,7 +37,7 @@ impl Sample {
             overloaded: measurement.is_overloaded(),
             bad: measurement.verification.bad(),
             generator_busy: measurement.generator_busy,
-            send_lag: measurement.send_lag.percentile(99.0),
+            send_lag: measurement.send_lag.value_at(99.0),
             littles_error: measurement.littles_error(),
             steal: measurement.steal,
             flags,

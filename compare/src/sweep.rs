@@ -106,8 +106,8 @@ impl Runner<'_> {
                 subject,
                 offered: rate,
                 achieved: measurement.achieved_rate,
-                p50: measurement.latency.percentile(50.0),
-                p99: measurement.latency.percentile(99.0),
+                p50: measurement.latency.value_at(50.0),
+                p99: measurement.latency.value_at(99.0),
                 cpu: measurement.cpu_per_message().unwrap_or_default(),
                 overloaded,
             });
@@ -150,7 +150,7 @@ impl Runner<'_> {
             self.comparison.isolation.push(IsolationPoint {
                 subject,
                 hostile_percent: percent,
-                p99: measurement.latency.percentile(99.0),
+                p99: measurement.latency.value_at(99.0),
                 overloaded: measurement.is_overloaded() || measurement.latency.count == 0,
             });
             if self.has_failed(subject) {

@@ -30,7 +30,7 @@ pub fn flags(measurement: &Measurement) -> Vec<String> {
     if let Some(error) = measurement.littles_error().filter(|error| *error > LITTLE) {
         flags.push(format!("Little's law off by {:.0} %", error * 100.0));
     }
-    let (lag, latency) = (measurement.send_lag.percentile(99.0), measurement.latency.percentile(99.0));
+    let (lag, latency) = (measurement.send_lag.value_at(99.0), measurement.latency.value_at(99.0));
     if measurement.offered_rate.is_some() && lag > SEND_LAG * latency {
         flags.push(format!("send lag {lag:.0} µs of a p99 of {latency:.0} µs"));
     }

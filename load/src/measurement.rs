@@ -34,8 +34,12 @@ pub struct Measurement {
     pub send_lag: Distribution,
     /// How long connecting took, where connections were made while it was measured.
     pub connect: Distribution,
-    /// Messages that were due and not sent by the end, or for which there was no room to wait.
+    /// Messages that were due and never sent: there was no room for them to wait, or their connection had ended.
     pub dropped: u64,
+    /// Messages that had no reply when the run ended, though they were waited for. Their latency counts as the
+    /// time that they had waited by then, which is the least that it can be.
+    #[serde(default)]
+    pub unfinished: u64,
     /// How the replies were.
     pub verification: Verification,
     /// Connections that could not be made, or broke.
@@ -46,8 +50,14 @@ pub struct Measurement {
     /// Messages that were sent again on these connections, since their reply had not come.
     #[serde(default)]
     pub resent: u64,
-    /// How busy the generator was: the share of one core that each of its threads used, the busiest's.
+    /// How busy the generator was: the share of one core that its busiest thread used.
     pub generator_busy: f64,
+    /// Whether the generator was the limit, so that rate and latency say nothing about the server.
+    #[serde(default)]
+    pub generator_limited: bool,
+    /// What happened when: ticks of 100 ms, from the beginning of what is measured to its end.
+    #[serde(default)]
+    pub timeline: Vec<Tick>,
     /// What the server used meanwhile, if it was watched.
     pub server: Option<Usage>,
     /// Whether the server was to be watched, and its process ended before the end of what is measured.
@@ -105,7 +115,19 @@ pub struct Failures {
     pub examples: Vec<String>,
 }
 
-/// What a process used while it was watched.
+/// A tenth of a second of a run.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Tick {
+    /// When it begins, in seconds since the beginning of what is measured.
+    pub at: f64,
+    /// Replies that came in it.
+    pub replies: u64,
+    /// The longest latency of a reply that came in it, or of a message that still waited when it ended, in
+    /// microseconds.
+    pub max: f64,
+}
+
+/// What a server used while it was watched: its process and all processes that descend from it.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Usage {
     /// CPU time in its own code, in seconds.
@@ -114,6 +136,12 @@ pub struct Usage {
     pub system_seconds: f64,
     /// How often its threads were switched.
     pub context_switches: u64,
+    /// Replies that came between the instants at which its CPU clocks were read.
+    #[serde(default)]
+    pub messages: u64,
+    /// The anonymous memory that it had at the end, in bytes; `None` if the system doesn't tell.
+    #[serde(default)]
+    pub memory: Option<u64>,
 }
 
 impl Measurement {
@@ -144,11 +172,12 @@ impl Measurement {
         Some((in_flight / self.in_flight_limit as f64 - 1.0).abs())
     }
 
-    /// Server CPU time for each message, in microseconds: in its own code, and in the kernel.
+    /// Server CPU time for each message, in microseconds: in its own code, and in the kernel. Time and messages
+    /// are those between the same two instants.
     pub fn cpu_per_message(&self) -> Option<(f64, f64)> {
-        let messages = self.achieved_rate * self.seconds;
-        let usage = self.server.filter(|_| messages > 0.0)?;
-        Some((usage.user_seconds * 1e6 / messages, usage.system_seconds * 1e6 / messages))
+        let usage = self.server.filter(|usage| usage.messages > 0)?;
+        let each = |seconds: f64| seconds * 1e6 / usage.messages as f64;
+        Some((each(usage.user_seconds), each(usage.system_seconds)))
     }
 }
 

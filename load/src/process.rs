@@ -54,6 +54,8 @@ impl Account {
             user_seconds: user,
             system_seconds: seconds - user,
             context_switches: switched.fold(0, u64::saturating_add),
+            messages: 0,
+            memory: None,
         })
     }
 }

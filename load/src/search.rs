@@ -12,7 +12,6 @@
 
 use std::io;
 
-use crate::checks::GENERATOR_BUSY;
 use crate::measurement::Measurement;
 use crate::slo::Slo;
 
@@ -47,7 +46,7 @@ pub struct Found {
     pub lowest_fail: Option<f64>,
     /// The rate of the confirmation, and whether it kept the objective.
     pub confirmation: Option<(f64, bool)>,
-    /// Whether the generator had so much to do where it failed that the server may not have been the limit.
+    /// Whether the generator was the limit where it failed, so that the server may do more.
     pub generator_limited: bool,
     /// Whether the search was interrupted, so that the bracket is wider than it should be.
     pub interrupted: bool,
@@ -180,7 +179,7 @@ impl Search<'_> {
         // What `judge` says includes bad replies and overload; here a little more must be achieved.
         let pass = self.slo.judge(&measurement).is_pass() && measurement.achieved_rate >= ACHIEVED * rate;
         if !pass {
-            self.found.generator_limited = measurement.generator_busy > GENERATOR_BUSY;
+            self.found.generator_limited = measurement.generator_limited;
         }
         self.found.votes.push(Vote { rate, purpose, pass });
         Ok(Some(pass))

@@ -251,7 +251,7 @@ fn connections_that_end_early_are_told() {
     server.process.signal(Signal::KILL);
     let ended = process.end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stdout.contains("cut short: no connection was left"), "{ended:?}");
+    assert!(ended.stdout.contains("stopped early: no connection was left"), "{ended:?}");
     assert!(ended.stdout.contains("8 connections ended early"), "{ended:?}");
     assert!(!ended.stdout.contains("as they should be"), "{ended:?}");
     server.process.stop_listening();

@@ -90,11 +90,14 @@ fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress))
         send_lag: Distribution::of(&tally.send_lag),
         connect: Distribution::of(&tally.connect),
         dropped: tally.dropped,
+        unfinished: 0,
         verification: tally.verification,
         failures: tally.failures,
         reconnected: 0,
         resent: 0,
         generator_busy: if seconds > 0.0 { tally.busy.as_secs_f64() / seconds } else { 0.0 },
+        generator_limited: false,
+        timeline: Vec::new(),
         server_ended: plan.server.is_some() && observed.usage.is_none(),
         server: observed.usage,
         steal: observed.steal,
@@ -178,11 +181,14 @@ fn observe(
     };
     watch_until(plan.warmup);
     let account = plan.server.and_then(|server| Account::open(server).ok());
+    let before = live.progress().replies;
     let host = Host::now();
     watch_until(total);
     let shares = host.and_then(|host| Some(Host::now()?.since(&host)));
     Observed {
-        usage: account.and_then(|account| account.usage()),
+        usage: account
+            .and_then(|account| account.usage())
+            .map(|usage| Usage { messages: live.progress().replies.saturating_sub(before), ..usage }),
         steal: shares.map_or(0.0, |shares| shares.steal),
     }
 }

@@ -111,9 +111,11 @@ fn one_bad_reply_fails() {
 }
 
 #[test]
-fn a_busy_generator_is_told() {
-    let mut measure = |rate: f64, _| Ok(Measurement { generator_busy: 0.97, ..server(40_000.0, rate, 1.0) });
-    assert!(find_max_rate(&mut measure, &slo(), RANGE).unwrap().generator_limited);
+fn a_generator_that_is_the_limit_is_told() {
+    let mut measure =
+        |rate: f64, _| Ok(Measurement { generator_limited: rate > 10_000.0, ..server(40_000.0, rate, 1.0) });
+    let found = find_max_rate(&mut measure, &slo(), RANGE).unwrap();
+    assert!(found.generator_limited && found.highest_pass.unwrap() <= 10_000.0, "{found:?}");
 }
 
 #[test]
