@@ -65,7 +65,8 @@ impl Catalogue {
     /// An argument that takes a framing in which the load generator can make messages: those that tell for certain
     /// where a message ends, and protocols that it knows by itself.
     fn generator_framing(&self, arg: Arg) -> Arg {
-        let value = |framing: Framing| (PossibleValue::new(framing.name).help(framing.text), framing.for_load());
+        let value =
+            |framing: Framing| (PossibleValue::new(framing.name).help(framing.text), framing.for_load());
         let own = self.framings.iter().copied().filter(|framing| framing.is_certain()).map(value);
         let known = [
             (generator::Framing::Resp, "the Redis protocol: a message is a command"),

@@ -6,11 +6,12 @@ use clap::Args;
 use common::Backend;
 use compare::{Candidate, MOST_ROUNDS};
 use load::framing::Framing;
-use load::plan::{MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
+use load::plan::{Expect, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
 use load::slo::Slo;
 
 use crate::arguments::{Format, chosen};
 use crate::catalogue::Served;
+use crate::messages::{Own, expects};
 use crate::quantity::{count, number, rate, sizes};
 use crate::service;
 
@@ -62,6 +63,13 @@ pub(crate) struct Compare {
     /// Size of a message in bytes, a line with its end: SIZE, uniform:LEAST-MOST or list:SIZE,SIZE…
     #[arg(long, env = "ANYLOOP_COMPARE_MESSAGE_SIZE", value_name = "SIZES", default_value = "32", value_parser = sizes)]
     pub(crate) message_size: Sizes,
+
+    #[command(flatten)]
+    pub(crate) own_messages: Own,
+
+    /// What the replies must be [default: any with messages of your own, or else what the handler says]
+    #[arg(long, env = "ANYLOOP_COMPARE_EXPECT", value_parser = expects())]
+    pub(crate) expect: Option<Expect>,
 
     /// Number of rounds [default: 7; 5 with --quick, 15 with --full]
     #[arg(long, env = "ANYLOOP_COMPARE_ROUNDS", value_name = "COUNT", value_parser = count(1, MOST_ROUNDS))]

@@ -15,6 +15,7 @@ use std::sync::atomic::AtomicBool;
 use load::engine;
 use load::export;
 use load::measurement::Measurement;
+use load::plan::Expect;
 use load::process::Account;
 use load::slo::Verdict;
 
@@ -43,6 +44,7 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     }
     plan.expect = match &arguments.expect {
         Some(expect) => expect.clone(),
+        None if !plan.messages.are_made() => Expect::Any,
         None => {
             engine::expectation(plan.address, plan.framing, &stop).map_err(|error| Failure::of(&error))?
         }

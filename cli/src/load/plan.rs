@@ -12,13 +12,15 @@ use crate::failure::Failure;
 pub(super) fn plan(arguments: &Load, address: SocketAddr) -> Result<Plan, Failure> {
     let (arrivals, dispatch) = (arguments.arrivals, arguments.dispatch);
     let pace = arguments.rate.map_or(Pace::Closed, |rate| Pace::Open { rate, arrivals, dispatch });
+    let own = arguments.own_messages.encoded(arguments.framing)?;
+    let messages = own.unwrap_or_else(|| Messages::Made(arguments.message_size.clone()));
     let plan = Plan {
         connections: arguments.connections,
         depth: arguments.depth,
         pace,
         duration: arguments.duration.0,
         warmup: arguments.warmup.0,
-        messages: Messages::Made(arguments.message_size.clone()),
+        messages,
         framing: arguments.framing,
         connect_rate: arguments.connect_rate,
         messages_per_connection: arguments.messages_per_connection,
