@@ -53,6 +53,15 @@ fn written_in(file: &std::path::Path) -> Vec<u32> {
     text.split_whitespace().map(|number| number.parse().unwrap()).collect()
 }
 
+/// A server that has started two further processes, one of which has left its session. Their numbers are in the file.
+fn tree(processes: &std::path::Path) -> String {
+    let file = processes.display();
+    format!(
+        "sleep 1000 & echo $! >{file}; setsid sleep 1000 & echo $! >>{file}; \
+         echo 'listening on 127.0.0.1:1'; wait"
+    )
+}
+
 fn runs(process: u32) -> bool {
     std::fs::exists(format!("/proc/{process}")).unwrap()
 }
@@ -158,12 +167,10 @@ mod ends {
     #[test]
     fn a_server_ends_with_its_guard_and_all_that_it_has_started() {
         let processes = file("tree");
-        let left = "setsid sleep 1000 & (sleep 1000 & echo $!; echo $$) ; echo $!";
-        let text = format!("({left}) >{}; echo 'listening on 127.0.0.1:1'; wait", processes.display());
-        let server = start(&script(&text));
+        let server = start(&script(&tree(&processes)));
         let first = server.process();
         let processes = written_in(&processes);
-        assert_eq!(processes.len(), 3);
+        assert_eq!(processes.len(), 2);
         assert!(processes.iter().all(|process| runs(*process)));
         drop(server);
         assert!(!runs(first) && !processes.iter().any(|process| runs(*process)), "{processes:?}");
@@ -247,11 +254,7 @@ if not os.path.exists('{first}'):
     #[test]
     fn nothing_outlives_a_comparison_that_is_killed() {
         let processes = file("killed");
-        let text = format!(
-            "(setsid sleep 1000 & sleep 1000 & echo $!; echo $$) >{}; echo 'listening on 127.0.0.1:1'; wait",
-            processes.display()
-        );
-        let (mut helper, supervisor) = helper(&text);
+        let (mut helper, supervisor) = helper(&tree(&processes));
         let processes = written_in(&processes);
         helper.kill().unwrap();
         helper.wait().unwrap();
@@ -296,7 +299,9 @@ fn helper(text: &str) -> (Child, u32) {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(helper.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let lines = BufReader::new(helper.stdout.take().unwrap()).lines().map(Result::unwrap);
+    // What it says is shown where the test fails.
+    let mut lines = lines.inspect(|line| eprintln!("helper: {line}"));
     let supervisor = lines.find_map(|line| line.strip_prefix("supervisor ")?.parse().ok()).unwrap();
     (helper, supervisor)
 }

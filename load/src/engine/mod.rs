@@ -184,11 +184,9 @@ fn observe(
     let before = live.progress().replies;
     let host = Host::now();
     watch_until(total);
-    let shares = host.and_then(|host| Some(Host::now()?.since(&host)));
+    let steal = host.and_then(|host| Some(Host::now()?.steal_since(&host)));
     Observed {
-        usage: account
-            .and_then(|account| account.usage())
-            .map(|usage| Usage { messages: live.progress().replies.saturating_sub(before), ..usage }),
-        steal: shares.map_or(0.0, |shares| shares.steal),
+        usage: account.and_then(|account| account.usage(|| live.progress().replies.saturating_sub(before))),
+        steal: steal.unwrap_or(0.0),
     }
 }
