@@ -71,6 +71,10 @@ pub(crate) struct Compare {
     #[arg(long, env = "ANYLOOP_COMPARE_EXPECT", value_parser = expects())]
     pub(crate) expect: Option<Expect>,
 
+    /// Let replies that are errors, such as `ERR rate-limited`, be a success however many they are [default: up to 1 % are]
+    #[arg(long)]
+    pub(crate) allow_refusals: bool,
+
     /// Number of rounds [default: 7; 5 with --quick, 15 with --full]
     #[arg(long, env = "ANYLOOP_COMPARE_ROUNDS", value_name = "COUNT", value_parser = count(1, MOST_ROUNDS))]
     pub(crate) rounds: Option<usize>,

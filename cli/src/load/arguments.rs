@@ -21,6 +21,10 @@ pub(crate) struct Merge {
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
+    /// Let replies that are errors be a success however many they are [default: up to 1 % are]
+    #[arg(long)]
+    pub(crate) allow_refusals: bool,
+
     #[command(flatten)]
     pub(crate) exports: Exports,
 }
@@ -104,6 +108,10 @@ pub(crate) struct Load {
     /// Objective to judge, such as p99=5ms; may be given several times
     #[arg(long, env = "ANYLOOP_LOAD_SLO", value_name = "SLO", allow_hyphen_values = true)]
     pub(crate) slo: Vec<Slo>,
+
+    /// Let replies that are errors, such as `ERR rate-limited`, be a success however many they are [default: up to 1 % are]
+    #[arg(long)]
+    pub(crate) allow_refusals: bool,
 
     /// Search for the highest rate at which the server keeps every --slo
     #[arg(long, requires = "slo", conflicts_with_all = ["rate", "messages_per_connection"])]

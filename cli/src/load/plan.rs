@@ -37,6 +37,9 @@ pub(super) fn plan(arguments: &Load, address: SocketAddr) -> Result<Plan, Failur
         ..Plan::new(address)
     };
     plan.check().map_err(Failure::Usage)?;
+    if !arguments.find_max_rate {
+        arguments.slo.iter().try_for_each(|slo| slo.check(&plan)).map_err(Failure::Usage)?;
+    }
     check_room(&plan)?;
     Ok(plan)
 }
