@@ -101,7 +101,7 @@ fn a_refusal_now_and_then_is_no_failure() {
         150 => "ERR busy\n".to_owned(),
         _ => format!("{line}\n"),
     });
-    let ended = load(&address, &["--expect", "echo", "-d", "1s"]);
+    let ended = load(&address, &["--expect", "echo", "--message-size", "9"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
