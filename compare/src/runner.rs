@@ -23,7 +23,7 @@ use super::settings::Settings;
 use super::{Comparison, Conditions, Sample, Shape, rate, schedule};
 use crate::machine;
 use load::measurement::Measurement;
-use load::plan::{Arrivals, Dispatch, Messages, Pace, Plan};
+use load::plan::{Arrivals, Dispatch, Expect, Messages, Pace, Plan};
 
 /// Compares. `stop` ends it within a second, with what there is by then, marked as interrupted; `tell` is
 /// called when a step begins, and when there is something that people should know.
@@ -269,6 +269,7 @@ fn conditions(settings: &Settings) -> Conditions {
         slos: settings.slo.iter().map(ToString::to_string).collect(),
         pinned: None,
         message: String::new(),
+        unverified: matches!(settings.expect, Expect::Any | Expect::Greeted),
         machine: machine::facts(),
         facts: Vec::new(),
     }

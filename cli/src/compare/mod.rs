@@ -3,6 +3,7 @@
 pub(crate) mod arguments;
 mod baseline;
 mod candidates;
+mod outcome;
 mod output;
 mod progress;
 mod settings;
@@ -15,13 +16,11 @@ use std::sync::atomic::AtomicBool;
 
 use common::Backend;
 use compare::report::{self, Style};
-use compare::statistics::former::assess;
-use compare::{Comparison, compare as carry_out};
+use compare::compare as carry_out;
 
 use crate::arguments::Format;
-use crate::exit::Outcome;
 use crate::failure::{Failure, print};
-use crate::{color, signals};
+use crate::{color, signals, terminal};
 use arguments::Compare;
 use baseline::Baseline;
 use output::Output;
@@ -52,7 +51,7 @@ pub(crate) fn compare(
         return Err(Failure::Interrupted("interrupted before anything was measured".into()));
     }
 
-    let mut text = report::to_table(&comparison, style());
+    let mut text = report::to_text(&comparison, style());
     let regressed = baseline.is_some_and(|baseline| baseline.judge(&comparison, &mut text));
     // What was measured is shown even where it can't be written.
     let written = output.write(&comparison);
@@ -61,42 +60,15 @@ pub(crate) fn compare(
         Format::Text => print(text.as_bytes())?,
         Format::Json => print(output::to_json(&comparison)?.as_bytes())?,
     }
-    written.map(|_| outcome(&comparison, regressed).into())
+    written.map(|_| outcome::outcome(&comparison, regressed, arguments.allow_refusals).into())
 }
 
+/// How the text for people is written.
 fn style() -> Style {
-    let terminal = io::stdout().is_terminal();
-    Style { colour: color::on_stdout(), unicode: terminal }
-}
-
-/// How a comparison ends.
-fn outcome(comparison: &Comparison, regressed: bool) -> Outcome {
-    let assessment = assess(comparison);
-    let bad = comparison.samples.iter().any(|sample| sample.bad > 0);
-    Outcome::of(&[
-        (assessment.is_too_noisy(comparison), Outcome::Undecided),
-        (is_missed(comparison), Outcome::Missed),
-        (regressed, Outcome::Regressed),
-        (!assessment.failed.is_empty(), Outcome::Failed),
-        (bad, Outcome::WrongReplies),
-        (comparison.interrupted, Outcome::Interrupted),
-    ])
-}
-
-/// Whether no backend has kept the objective at an offered rate, in the median of its rounds.
-fn is_missed(comparison: &Comparison) -> bool {
-    let Some(slo) = comparison.conditions.slo else { return false };
-    let open = |shape: usize| comparison.shapes[shape].rate.is_some();
-    let mut latencies: Vec<Vec<f64>> = vec![Vec::new(); comparison.subjects.len()];
-    for sample in comparison.samples.iter().filter(|sample| open(sample.shape)) {
-        let p99 = sample.latency.iter().find(|(percentile, _)| *percentile == 99.0);
-        let latency = p99.filter(|_| !sample.overloaded).map_or(f64::INFINITY, |&(_, latency)| latency);
-        latencies[sample.subject].push(latency);
+    let default = Style::default();
+    Style {
+        color: color::on_stdout(),
+        unicode: io::stdout().is_terminal(),
+        width: terminal::width().unwrap_or(default.width),
     }
-    let median = |values: &mut Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied()
-    };
-    let medians: Vec<f64> = latencies.iter_mut().filter_map(median).collect();
-    !medians.is_empty() && medians.iter().all(|median| *median > slo)
 }
