@@ -34,6 +34,7 @@ impl Worker<'_> {
                 break;
             }
             self.turn(if next < due { Duration::ZERO } else { Duration::from_millis(1) })?;
+            self.reconnect(self.now());
         }
         for place in 0..count {
             if self.clients[place].as_ref().is_some_and(|client| !client.connected) {

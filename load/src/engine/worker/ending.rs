@@ -18,7 +18,7 @@ impl Worker<'_> {
         let begin = self.now();
         while self.is_waiting() {
             let waited = Duration::from_nanos(self.now().saturating_sub(begin));
-            if waited >= self.plan.patience {
+            if waited >= self.plan.patience || self.is_left_alone(self.now()) {
                 break;
             }
             if waited >= HURRY && self.stop.load(Ordering::Relaxed) {
@@ -27,8 +27,8 @@ impl Worker<'_> {
             self.turn(TICK)?;
             self.reconnect(self.now());
         }
-        self.count_unanswered();
         self.give_up();
+        self.count_unanswered();
         Ok(())
     }
 
