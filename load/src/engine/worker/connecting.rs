@@ -75,7 +75,7 @@ impl Worker<'_> {
         if (self.window.0..self.window.1).contains(&now) {
             self.tally.connect.saturating_record(now.saturating_sub(client.since));
         }
-        self.refill(place, now);
+        self.refill(place, now, usize::MAX);
     }
 
     /// A connection can be written: it has been made, or the kernel takes more. Tells whether it stands.
