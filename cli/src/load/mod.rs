@@ -56,7 +56,8 @@ fn run(arguments: &Run) -> Result<ExitCode, Failure> {
         return search::search(arguments, &plan, &stop);
     }
     let status = Status::new();
-    let measured = engine::run(&plan, &stop, &|progress| status.show(&plan, progress));
+    let tell = |progress| status.show(&plan, progress);
+    let measured = engine::run(&plan, &stop, if status.is_shown() { Some(&tell) } else { None });
     status.clear();
     let measurement = measured.map_err(failed)?;
     let verdict = arguments.slo.map(|slo| (slo, slo.judge(&measurement)));

@@ -33,7 +33,7 @@ pub(super) fn search(arguments: &Run, plan: &Plan, stop: &AtomicBool) -> Result<
         |plan: &Plan, what: &str, rate: f64| status.write(&format!("{what} {rate:.0}/s, {}", plan.messages));
     // What a closed loop reaches is more than any open one keeps: the search begins far below.
     tell(&trial, "looking for a first rate below", 0.0);
-    let capacity = engine::run(&trial, stop, &|_| ()).map_err(failed)?.achieved_rate.max(1.0);
+    let capacity = engine::run(&trial, stop, None).map_err(failed)?.achieved_rate.max(1.0);
     // A rate of which a trial sees only a few messages can't be judged.
     let least = (capacity / 1000.0).max(FEWEST / trial.duration.as_secs_f64());
     let range = Range { first: (capacity / 4.0).max(least), least, most: (capacity * 4.0).max(least) };
@@ -44,7 +44,7 @@ pub(super) fn search(arguments: &Run, plan: &Plan, stop: &AtomicBool) -> Result<
             Purpose::Confirmation => Plan { pace, ..plan.clone() },
         };
         tell(&plan, if purpose == Purpose::Confirmation { "confirming" } else { "trying" }, rate);
-        let measurement = engine::run(&plan, stop, &|_| ())?;
+        let measurement = engine::run(&plan, stop, None)?;
         last = Some(measurement.clone());
         Ok(measurement)
     };

@@ -21,6 +21,11 @@ impl Status {
         Self { terminal: io::stderr().is_terminal(), shown: Cell::new(None) }
     }
 
+    /// Whether anybody sees it.
+    pub(super) fn is_shown(&self) -> bool {
+        self.terminal
+    }
+
     /// Shows how it goes.
     pub(super) fn show(&self, plan: &Plan, progress: Progress) {
         if self.shown.get().is_none_or(|shown| shown.elapsed() >= EVERY) {

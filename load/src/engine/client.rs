@@ -123,6 +123,11 @@ impl Client {
         (self.in_flight.len() + self.missing.len()) as u64
     }
 
+    /// The messages that have no reply yet.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Sent> {
+        self.missing.iter().chain(&self.in_flight)
+    }
+
     /// The first message that has no reply, should nothing come any more.
     pub(super) fn first_unanswered(&self) -> Option<u64> {
         let missing = self.missing.iter().map(|sent| sent.number).min();

@@ -63,7 +63,7 @@ fn a_connection_that_is_refused_is_no_refused_message() {
         (Expect::Ack, Faulty::greeting("ERR busy", |replies, _| replies.end())),
     ] {
         let plan = Plan { expect: expect.clone(), ..plan(&server) };
-        let why = match engine::run(&plan, &AtomicBool::new(false), &|_| ()) {
+        let why = match engine::run(&plan, &AtomicBool::new(false), None) {
             // All were refused before the load began.
             Err(error) => error.to_string(),
             Ok(m) => {

@@ -77,7 +77,7 @@ impl Worker<'_> {
             self.tally.connect.saturating_record(now.saturating_sub(client.since));
         }
         self.send_again(place, now);
-        self.refill(place, now);
+        self.refill(place, now, usize::MAX);
     }
 
     /// A connection can be written: it has been made, or the kernel takes more. Tells whether it stands.

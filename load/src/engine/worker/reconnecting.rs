@@ -92,7 +92,7 @@ impl Worker<'_> {
     }
 
     /// Counts those that could not be made anew as failed.
-    pub(super) fn give_up(&mut self) {
+    pub(super) fn abandon(&mut self) {
         let now = self.now();
         for place in 0..self.clients.len() {
             if self.clients[place].as_ref().is_some_and(|client| client.is_again && !client.connected)
