@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use common::Backend;
-use compare::report::{self, Style};
 use compare::compare as carry_out;
+use compare::report::{self, Style};
 
 use crate::arguments::Format;
 use crate::failure::{Failure, print};
