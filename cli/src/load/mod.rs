@@ -15,11 +15,12 @@ use std::sync::atomic::AtomicBool;
 use load::engine;
 use load::export;
 use load::measurement::Measurement;
+use load::plan::Expect;
 use load::process::Account;
 use load::slo::Verdict;
 
 use crate::address::resolve;
-use crate::exit::Outcome;
+use crate::exit::{Outcome, too_many_refused};
 use crate::failure::Failure;
 use crate::signals;
 use arguments::Load;
@@ -43,6 +44,7 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     }
     plan.expect = match &arguments.expect {
         Some(expect) => expect.clone(),
+        None if !plan.messages.are_made() => Expect::Any,
         None => {
             engine::expectation(plan.address, plan.framing, &stop).map_err(|error| Failure::of(&error))?
         }
@@ -51,7 +53,8 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
         return search::search(arguments, &plan, &stop);
     }
     let status = Status::new();
-    let measured = engine::run(&plan, &stop, &|progress| status.show(&plan, progress));
+    let tell = |progress| status.show(&plan, progress);
+    let measured = engine::run(&plan, &stop, if status.is_shown() { Some(&tell) } else { None });
     status.clear();
     let measurement = measured.map_err(|error| Failure::of(&error))?;
     let verdicts: Vec<_> = arguments.slo.iter().map(|slo| (slo, slo.judge(&measurement))).collect();
@@ -60,16 +63,18 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     text.push_str(&export::table(&measurement));
     arguments.exports.write(&measurement, &text)?;
     let verdicts: Vec<_> = verdicts.into_iter().map(|(_, verdict)| verdict).collect();
-    Ok(outcome(&measurement, &verdicts).into())
+    Ok(outcome(&measurement, &verdicts, arguments.allow_refusals).into())
 }
 
 /// How a run ends that has measured this.
-fn outcome(measurement: &Measurement, verdicts: &[Verdict]) -> Outcome {
+fn outcome(measurement: &Measurement, verdicts: &[Verdict], allow_refusals: bool) -> Outcome {
     let verification = &measurement.verification;
+    let refused = !allow_refusals && too_many_refused(verification.refused, verification.replies);
     Outcome::of(&[
-        (verdicts.iter().any(|verdict| !verdict.is_pass()), Outcome::Missed),
+        (verdicts.iter().any(|verdict| matches!(verdict, Verdict::Unknown(_))), Outcome::Undecided),
+        (verdicts.iter().any(Verdict::is_fail), Outcome::Missed),
         (measurement.failures.connections() > 0 || verification.replies == 0, Outcome::Failed),
-        (verification.bad() > 0, Outcome::WrongReplies),
+        (verification.bad() > 0 || refused, Outcome::WrongReplies),
         (measurement.interrupted, Outcome::Interrupted),
     ])
 }
