@@ -25,7 +25,7 @@ pub(super) fn refusals(comparison: &Comparison) -> Option<String> {
     let example = of_all
         .iter()
         .find_map(|of| of.2.clone())
-        .map_or(String::new(), |example| format!(", such as `{example}`"));
+        .map_or(String::new(), |example| format!(", such as `{}`", example.replace('`', "'")));
     let subjects: Vec<usize> = of_all.iter().map(|of| of.0).collect();
     let up_to = if of_all.len() > 1 { "up to " } else { "" };
     Some(format!(
