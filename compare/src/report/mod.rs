@@ -12,6 +12,8 @@ mod names;
 mod plots;
 mod sentences;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 mod trust;
 mod verdicts;

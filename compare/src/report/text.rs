@@ -59,4 +59,3 @@ pub fn to_text(comparison: &Comparison, style: Style) -> String {
     }
     text
 }
-
