@@ -10,6 +10,7 @@ mod markdown;
 mod matrix;
 mod names;
 mod plots;
+mod reasons;
 mod sentences;
 mod table;
 #[cfg(test)]

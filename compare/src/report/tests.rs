@@ -96,7 +96,7 @@ fn a_figure_from_one_pass_is_no_fact() {
     assert_eq!(cell.figure, "about\u{a0}6\u{a0}µs");
     assert_eq!((cell.word.as_str(), cell.evidence.as_str()), ("not told", "one pass"));
     assert!(
-        notes.iter().any(|said| said.contains("a figure from one pass, of which nothing is told")),
+        notes.iter().any(|said| said.contains("not told, because it was measured in one pass")),
         "{notes:?}"
     );
     let once = Told::NotTold(Why::OnePass);
@@ -115,7 +115,7 @@ fn a_figure_from_one_pass_is_no_fact() {
 fn the_note_says_how_many_rounds_would_tell() {
     let (_, notes) = cell_of(Told::NotTold(Why::TooNoisy { more_rounds: 9 }));
     assert!(
-        notes.contains(&"CPU per message, tokio: too noisy to tell; about 9 more rounds would.".to_owned()),
+        notes.contains(&"CPU per message, tokio: not told, because the rounds differ too much, and about 9 more rounds would tell.".to_owned()),
         "{notes:?}"
     );
 }
@@ -194,7 +194,9 @@ fn flags_reach_the_verdict() {
     let flagged = Told::NotTold(Why::Flagged { of: 7 });
     let said = verdict(vec![column(Figure::TailLatency, [flagged; 2], None, &[])]);
     assert!(
-        said.contains("nothing is told of p99 latency: too many rounds are flagged as doubtful"),
+        said.contains(
+            "nothing is told of p99 latency: more than a third of the rounds are flagged as doubtful"
+        ),
         "{said}"
     );
     assert!(!said.contains("has the lowest"), "{said}");
