@@ -69,6 +69,9 @@ pub struct Conditions {
     /// What is sent, in words.
     #[serde(default)]
     pub message: String,
+    /// Whether the replies were counted, and not verified: `--expect any`.
+    #[serde(default)]
+    pub unverified: bool,
     /// What else is to be known, a line for each fact: name and value.
     #[serde(default)]
     pub facts: Vec<(String, String)>,

@@ -2,15 +2,19 @@
 //! be said.
 
 mod budget;
+mod candidate;
+mod conditions;
 pub mod data;
+mod design;
 mod idle;
+mod isolation;
 mod laboratory;
-mod lineup;
-mod machine;
 mod medians;
+mod pinning;
 mod progress;
 mod rate;
 pub mod report;
+mod rounds;
 mod runner;
 mod sample;
 mod schedule;
@@ -20,10 +24,11 @@ pub mod staircase;
 pub mod statistics;
 mod sweep;
 
+pub use candidate::{Candidate, Launch};
 pub use data::{
     Care, Comparison, Conditions, ConnectionPoint, IsolationPoint, Kind, MemorySample, Probe, RatePoint,
     Sample, Shape, Subject,
 };
 pub use progress::{Event, Stage, Step};
 pub use runner::{compare, planned};
-pub use settings::{Candidate, MOST_ROUNDS, Settings, Tier};
+pub use settings::{MOST_ROUNDS, Settings, Tier};

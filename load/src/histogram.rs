@@ -12,7 +12,7 @@ pub struct Distribution {
     pub mean: f64,
     /// The largest value, in microseconds.
     pub max: f64,
-    /// The percentiles of [`PERCENTILES`], in microseconds; in JSON `{"p50": 113.0, …}`.
+    /// Those of [`PERCENTILES`] that [`Self::percentile`] tells, in microseconds; in JSON `{"p50": 113.0, …}`.
     #[serde(with = "named")]
     pub percentiles: Vec<(f64, f64)>,
     /// Every value that occurs, in nanoseconds to three digits, and how often: enough to make the histogram
@@ -21,7 +21,10 @@ pub struct Distribution {
 }
 
 /// The percentiles that are shown.
-pub const PERCENTILES: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 99.99];
+pub const PERCENTILES: [f64; 6] = [50.0, 90.0, 95.0, 99.0, 99.9, 99.99];
+
+/// A percentile with fewer values beyond it is chance, and not told.
+pub const FEWEST_BEYOND: u64 = 10;
 
 /// The longest time that is told from longer ones, in nanoseconds: a minute.
 const LONGEST: u64 = 60_000_000_000;
@@ -63,16 +66,18 @@ mod named {
 impl Distribution {
     /// What a histogram of nanoseconds holds.
     pub fn of(histogram: &Histogram<u64>) -> Self {
-        let microseconds = |nanoseconds: u64| nanoseconds as f64 / 1e3;
-        let percentile = |percentile| (percentile, microseconds(histogram.value_at_percentile(percentile)));
-        let recorded = histogram.iter_recorded();
-        Self {
+        let values =
+            histogram.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value())).collect();
+        let mut distribution = Self {
             count: histogram.len(),
             mean: histogram.mean() / 1e3,
             max: microseconds(histogram.max()),
-            percentiles: PERCENTILES.into_iter().map(percentile).collect(),
-            values: recorded.map(|step| (step.value_iterated_to(), step.count_at_value())).collect(),
-        }
+            percentiles: Vec::new(),
+            values,
+        };
+        let told = |percentile| Some((percentile, distribution.percentile(percentile)?));
+        distribution.percentiles = PERCENTILES.into_iter().filter_map(told).collect();
+        distribution
     }
 
     /// The histogram again.
@@ -84,17 +89,32 @@ impl Distribution {
         histogram
     }
 
-    /// The value at a percentile, in microseconds; zero if there are no values.
-    pub fn percentile(&self, percentile: f64) -> f64 {
-        let wanted = (percentile / 100.0 * self.count as f64).ceil().max(1.0) as u64;
-        let mut seen = 0;
-        for &(value, count) in &self.values {
-            seen += count;
-            if seen >= wanted {
-                return value as f64 / 1e3;
-            }
-        }
-        0.0
+    /// The value at a percentile, in microseconds; `None` if fewer than [`FEWEST_BEYOND`] values are beyond it, so
+    /// that the next run would show another.
+    pub fn percentile(&self, percentile: f64) -> Option<f64> {
+        let beyond = self.count.saturating_sub(place(percentile, self.count));
+        (beyond >= FEWEST_BEYOND).then(|| self.value_at(percentile))
+    }
+
+    /// The value at a percentile, in microseconds, however few values there are; zero if there are none.
+    pub fn value_at(&self, percentile: f64) -> f64 {
+        self.at_place(place(percentile, self.count)).unwrap_or(0.0)
+    }
+
+    /// The value at this place, from 1, among all from the least to the largest, in microseconds.
+    pub(crate) fn at_place(&self, place: u64) -> Option<f64> {
+        let mut seen = 0_u64;
+        let reaches = |&&(_, count): &&(u64, u64)| {
+            seen = seen.saturating_add(count);
+            seen >= place
+        };
+        self.values.iter().find(reaches).map(|&(value, _)| microseconds(value))
+    }
+
+    /// How many values are above a limit in microseconds.
+    pub(crate) fn above(&self, limit: f64) -> u64 {
+        let above = self.values.iter().filter(|&&(value, _)| microseconds(value) > limit);
+        above.map(|&(_, count)| count).sum()
     }
 
     /// All of several.
@@ -104,5 +124,51 @@ impl Distribution {
             all.add(distribution.histogram()).expect("all histograms have the same bounds");
         }
         Self::of(&all)
+    }
+}
+
+/// At which place, from 1, among so many values a percentile stands.
+pub(crate) fn place(percentile: f64, count: u64) -> u64 {
+    // A little less, so that 990.0000001 is the 990th.
+    ((percentile * count as f64 / 100.0 - 1e-6).ceil() as u64).max(1)
+}
+
+fn microseconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::times;
+
+    #[test]
+    fn a_percentile_is_told_with_at_least_ten_values_beyond_it() {
+        for (count, percentile, told) in [
+            (19, 50.0, false),
+            (20, 50.0, true),
+            (999, 99.0, false),
+            (1000, 99.0, true),
+            (99_999, 99.99, false),
+            (100_000, 99.99, true),
+            (0, 50.0, false),
+        ] {
+            let distribution = times(&[(100.0, count)]);
+            assert_eq!(
+                distribution.percentile(percentile),
+                told.then_some(100.0),
+                "p{percentile} of {count}"
+            );
+        }
+        assert_eq!(times(&[(100.0, 3)]).value_at(99.0), 100.0, "however few there are");
+    }
+
+    #[test]
+    fn only_percentiles_that_can_be_told_are_kept() {
+        let mut histogram = histogram();
+        histogram.saturating_record_n(100_000, 200);
+        let kept = Distribution::of(&histogram).percentiles;
+        let ranks: Vec<_> = kept.into_iter().map(|(percentile, _)| percentile).collect();
+        assert_eq!(ranks, [50.0, 90.0, 95.0]);
     }
 }

@@ -2,11 +2,13 @@
 
 pub mod checks;
 pub mod engine;
+mod expect;
 pub mod export;
 pub mod framing;
 pub mod histogram;
 pub mod host;
 pub mod measurement;
+mod messages;
 pub mod plan;
 pub mod process;
 pub mod procfs;

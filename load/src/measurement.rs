@@ -13,9 +13,10 @@ pub struct Measurement {
     pub seconds: f64,
     /// Whether the run was interrupted, so that there is less than was asked for.
     pub interrupted: bool,
-    /// Whether all connections ended before the time was up, so that there is less than was asked for.
+    /// When and why the run ended before its time, so that less was measured than was asked for; `None` if it did
+    /// not, or was interrupted.
     #[serde(default)]
-    pub cut_short: bool,
+    pub stopped_early: Option<String>,
     /// How many connections were open at the end of the warm-up.
     pub connections: usize,
     /// The most messages that may be in flight, over all connections.
@@ -33,14 +34,30 @@ pub struct Measurement {
     pub send_lag: Distribution,
     /// How long connecting took, where connections were made while it was measured.
     pub connect: Distribution,
-    /// Messages that were due and not sent by the end, or for which there was no room to wait.
+    /// Messages that were due and never sent: there was no room for them to wait, or their connection had ended.
     pub dropped: u64,
+    /// Messages that had no reply when the run ended, though they were waited for. Their latency counts as the
+    /// time that they had waited by then, which is the least that it can be.
+    #[serde(default)]
+    pub unfinished: u64,
     /// How the replies were.
     pub verification: Verification,
     /// Connections that could not be made, or broke.
     pub failures: Failures,
-    /// How busy the generator was: the share of one core that each of its threads used, the busiest's.
+    /// Connections that the server ended and that were made anew, which a plan with `reconnect` does.
+    #[serde(default)]
+    pub reconnected: u64,
+    /// Messages that were sent again on these connections, since their reply had not come.
+    #[serde(default)]
+    pub resent: u64,
+    /// How busy the generator was: the share of one core that its busiest thread used.
     pub generator_busy: f64,
+    /// Whether the generator was the limit, so that rate and latency say nothing about the server.
+    #[serde(default)]
+    pub generator_limited: bool,
+    /// What happened when: ticks of 100 ms, from the beginning of what is measured to its end.
+    #[serde(default)]
+    pub timeline: Vec<Tick>,
     /// What the server used meanwhile, if it was watched.
     pub server: Option<Usage>,
     /// Whether the server was to be watched, and its process ended before the end of what is measured.
@@ -51,10 +68,19 @@ pub struct Measurement {
 }
 
 /// How the replies were.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Verification {
-    /// Replies that were looked at, good and bad, warm-up included.
+    /// Replies that were looked at: good, bad and refused, warm-up included.
     pub replies: u64,
+    /// Replies that are errors: the server refused the message. They are not judged any further.
+    #[serde(default)]
+    pub refused: u64,
+    /// What one of these said.
+    #[serde(default)]
+    pub refusal: Option<String>,
+    /// Whether it was known what the replies should be. If not, they were counted, and not verified.
+    #[serde(default = "yes")]
+    pub verified: bool,
     /// Messages whose reply never came, though the connection stood.
     pub lost: u64,
     /// Replies that came a second time, as far as they tell which message they answer.
@@ -89,7 +115,19 @@ pub struct Failures {
     pub examples: Vec<String>,
 }
 
-/// What a process used while it was watched.
+/// A tenth of a second of a run.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Tick {
+    /// When it begins, in seconds since the beginning of what is measured.
+    pub at: f64,
+    /// Replies that came in it.
+    pub replies: u64,
+    /// The longest latency of a reply that came in it, or of a message that still waited when it ended, in
+    /// microseconds.
+    pub max: f64,
+}
+
+/// What a server used while it was watched: its process and all processes that descend from it.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Usage {
     /// CPU time in its own code, in seconds.
@@ -98,17 +136,12 @@ pub struct Usage {
     pub system_seconds: f64,
     /// How often its threads were switched.
     pub context_switches: u64,
-}
-
-/// What happened in a tenth of a second.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct Tick {
-    /// When it began, in seconds since the start of what is measured.
-    pub at: f64,
-    /// How many replies came.
-    pub replies: u64,
-    /// The longest latency, in microseconds, of the replies that came and of what waited through it.
-    pub max: f64,
+    /// Replies that came between the instants at which its CPU clocks were read.
+    #[serde(default)]
+    pub messages: u64,
+    /// The anonymous memory that it had at the end, in bytes; `None` if the system doesn't tell.
+    #[serde(default)]
+    pub memory: Option<u64>,
 }
 
 impl Measurement {
@@ -116,6 +149,12 @@ impl Measurement {
     pub fn achieved_share(&self) -> f64 {
         self.offered_rate
             .map_or(1.0, |offered| if offered > 0.0 { self.achieved_rate / offered } else { 1.0 })
+    }
+
+    /// The share of all replies that were refusals, from 0 to 1; 0 without replies.
+    pub fn refused_share(&self) -> f64 {
+        let Verification { replies, refused, .. } = self.verification;
+        if replies > 0 { refused as f64 / replies as f64 } else { 0.0 }
     }
 
     /// Whether the server fell so far behind the offered rate that latencies say only how long it was measured.
@@ -133,16 +172,41 @@ impl Measurement {
         Some((in_flight / self.in_flight_limit as f64 - 1.0).abs())
     }
 
-    /// Server CPU time for each message, in microseconds: in its own code, and in the kernel.
+    /// Server CPU time for each message, in microseconds: in its own code, and in the kernel. Time and messages
+    /// are those between the same two instants.
     pub fn cpu_per_message(&self) -> Option<(f64, f64)> {
-        let messages = self.achieved_rate * self.seconds;
-        let usage = self.server.filter(|_| messages > 0.0)?;
-        Some((usage.user_seconds * 1e6 / messages, usage.system_seconds * 1e6 / messages))
+        let usage = self.server.filter(|usage| usage.messages > 0)?;
+        let each = |seconds: f64| seconds * 1e6 / usage.messages as f64;
+        Some((each(usage.user_seconds), each(usage.system_seconds)))
     }
 }
 
 /// Below this share of the offered rate a server is overloaded.
 pub const ENOUGH: f64 = 0.98;
+
+/// Measurements from before a field existed were all verified.
+fn yes() -> bool {
+    true
+}
+
+impl Default for Verification {
+    /// No replies, which would be verified.
+    fn default() -> Self {
+        Self {
+            replies: 0,
+            refused: 0,
+            refusal: None,
+            verified: true,
+            lost: 0,
+            doubled: 0,
+            reordered: 0,
+            foreign: 0,
+            wrong: 0,
+            extra: 0,
+            examples: Vec::new(),
+        }
+    }
+}
 
 impl Verification {
     /// How many replies were not as they should be.

@@ -4,7 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use crate::expect::{Expect, ReplyHook};
 use crate::framing::Framing;
+pub use crate::messages::{LONGEST, MessageHook, Messages, Sizes};
 
 /// What load to make.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +25,8 @@ pub struct Plan {
     pub warmup: Duration,
     /// How long replies are waited for once nothing more is sent; those that have not come by then are lost.
     pub patience: Duration,
-    /// How long the messages are.
-    pub sizes: Sizes,
+    /// What is sent.
+    pub messages: Messages,
     /// How messages are told from each other.
     pub framing: Framing,
     /// What the replies should be.
@@ -33,10 +35,14 @@ pub struct Plan {
     pub connect_rate: Option<f64>,
     /// After so many messages a connection is closed and made anew; `None` is never.
     pub messages_per_connection: Option<u64>,
+    /// Whether a connection that the server has ended is made anew, and what was not answered is sent again.
+    pub reconnect: bool,
     /// Clients beside the measured ones that make a server's life hard.
     pub hostile: Hostile,
-    /// How many event loops make the load.
+    /// How many event loops make the load; 0 is as many as the rate needs of the cores that are left.
     pub threads: usize,
+    /// The cores to which the event loops are pinned, one after the other; with none, they are not pinned.
+    pub cpus: Vec<usize>,
     /// Of everything that is drawn by chance.
     pub seed: u64,
     /// The server's process, to see what it uses.
@@ -54,7 +60,19 @@ pub enum Pace {
         rate: f64,
         /// How they are spread in time.
         arrivals: Arrivals,
+        /// Which connection takes a message.
+        dispatch: Dispatch,
     },
+}
+
+/// Which connection takes a message of an open loop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dispatch {
+    /// Each connection has a schedule of its own, so that the messages of one that stalls wait for it.
+    #[default]
+    Each,
+    /// All connections share one queue: a message goes to whichever is free.
+    Any,
 }
 
 /// How the messages of an open loop are spread in time.
@@ -64,34 +82,6 @@ pub enum Arrivals {
     Constant,
     /// At distances drawn by chance, as if by many users who know nothing of each other.
     Poisson,
-}
-
-/// How long messages are, in bytes: lines as they are sent, with their end; in other framings the payload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sizes {
-    /// All the same.
-    Fixed(usize),
-    /// Each length from the first to the last as often as any other.
-    Uniform(usize, usize),
-    /// One of these, each as often as any other.
-    List(Vec<usize>),
-}
-
-/// What the replies should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expect {
-    /// The message itself.
-    Echo,
-    /// A greeting, and then what the handler `counter` says, in Chinese.
-    Counter,
-    /// A greeting, and then what the handler `counter` says, in English.
-    CounterEnglish,
-    /// A greeting, and then what the handler `ack` says.
-    Ack,
-    /// Any reply for each message, and no greeting.
-    Any,
-    /// Any greeting, and then any reply for each message.
-    Greeted,
 }
 
 /// Clients beside the measured ones that make a server's life hard.
@@ -117,12 +107,6 @@ pub const MOST_THREADS: usize = 1024;
 /// No rate is higher: more messages per second than anything makes.
 pub const HIGHEST_RATE: f64 = 1e9;
 
-/// The shortest message: a character and a line end.
-const SHORTEST: usize = 2;
-
-/// The longest message, which its reply may exceed by some bytes.
-const LONGEST: usize = 1024 * 1024;
-
 impl Plan {
     /// One connection that has one message of 32 bytes in flight, to a server that echoes, for ten seconds.
     pub fn new(address: SocketAddr) -> Self {
@@ -134,13 +118,15 @@ impl Plan {
             duration: Duration::from_secs(10),
             warmup: Duration::from_secs(1),
             patience: Duration::from_secs(10),
-            sizes: Sizes::Fixed(32),
+            messages: Messages::default(),
             framing: Framing::Line,
             expect: Expect::Echo,
             connect_rate: None,
             messages_per_connection: None,
+            reconnect: false,
             hostile: Hostile::default(),
             threads: 1,
+            cpus: Vec::new(),
             seed: 1,
             server: None,
         }
@@ -151,11 +137,11 @@ impl Plan {
     /// # Errors
     /// What can't be, with its value, and what to write instead.
     pub fn check(&self) -> Result<(), String> {
-        self.sizes.check()?;
+        self.messages.check()?;
         for (name, count, most) in [
             ("connections", self.connections, MOST_CONNECTIONS),
             ("messages in flight", self.depth, MOST_IN_FLIGHT),
-            ("threads", self.threads, MOST_THREADS),
+            ("threads", self.threads.max(1), MOST_THREADS),
         ] {
             if count == 0 || count > most {
                 return Err(format!("{count} is no number of {name}; choose one from 1 to {most}"));
@@ -190,38 +176,6 @@ impl Plan {
             Pace::Open { rate, .. } => Some(rate),
         }
     }
-
-    /// The shortest and the longest message, as [`Sizes`] counts.
-    pub fn size_bounds(&self) -> (usize, usize) {
-        self.sizes.bounds()
-    }
-}
-
-impl Sizes {
-    /// Whether messages of these sizes can be made.
-    ///
-    /// # Errors
-    /// If they can't: which can.
-    pub fn check(&self) -> Result<(), String> {
-        let (shortest, longest) = self.bounds();
-        if shortest < SHORTEST || longest > LONGEST || shortest > longest {
-            return Err(format!(
-                "messages of {self} can't be made; choose sizes from {SHORTEST} to {LONGEST} bytes, line end included"
-            ));
-        }
-        Ok(())
-    }
-
-    /// The shortest and the longest.
-    pub fn bounds(&self) -> (usize, usize) {
-        match self {
-            Self::Fixed(size) => (*size, *size),
-            Self::Uniform(least, most) => (*least, *most),
-            Self::List(sizes) => {
-                (sizes.iter().copied().min().unwrap_or(0), sizes.iter().copied().max().unwrap_or(0))
-            }
-        }
-    }
 }
 
 impl fmt::Display for Plan {
@@ -229,24 +183,16 @@ impl fmt::Display for Plan {
         write!(f, "{} connections, depth {}", self.connections, self.depth)?;
         match self.pace {
             Pace::Closed => f.write_str(", closed loop")?,
-            Pace::Open { rate, arrivals: Arrivals::Constant } => write!(f, ", {}/s", rounded(rate))?,
-            Pace::Open { rate, arrivals: Arrivals::Poisson } => write!(f, ", {}/s by chance", rounded(rate))?,
+            Pace::Open { rate, arrivals: Arrivals::Constant, .. } => write!(f, ", {}/s", rounded(rate))?,
+            Pace::Open { rate, arrivals: Arrivals::Poisson, .. } => {
+                write!(f, ", {}/s by chance", rounded(rate))?
+            }
         }
-        write!(f, ", {}", self.sizes)
+        write!(f, ", {}", self.messages)
     }
 }
 
 /// A rate, with decimals only where it is small.
 fn rounded(rate: f64) -> f64 {
     if rate >= 100.0 { rate.round() } else { rate }
-}
-
-impl fmt::Display for Sizes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fixed(size) => write!(f, "{size} B"),
-            Self::Uniform(least, most) => write!(f, "{least} to {most} B"),
-            Self::List(sizes) => write!(f, "{sizes:?} B"),
-        }
-    }
 }

@@ -1,154 +1,174 @@
-//! What another process uses: processor time, context switches, memory, threads.
+//! What a server uses: processor time, context switches, memory, of its process and of all that descend from it.
 //!
-//! - **Processor time** is read from the process's own clock, which counts nanoseconds and goes on counting
-//!   what threads used that have ended. (`/proc/PID/schedstat` is as fine, but knows the main thread alone,
-//!   and those of `task` lose the threads that end: of 0.85 s used by four threads before they ended, the
-//!   clock showed 0.853 s and `schedstat` 0.051 s.)
-//! - **Own code and kernel** are told apart by the ticks of `/proc/PID/stat`, of 10 ms on most systems: too
-//!   coarse for the total of a short run, so they give only the ratio by which the clock's total is split.
-//!   Where ticks are sampled, a second of one busy core is a hundred samples, so the shares are good to some
-//!   five hundredths.
-//! - **Context switches** are the sum over the threads that live when it is read. What a thread did that
-//!   began and ended in between is lost.
+//! - **Processor time** is read from each process's own clock, which counts nanoseconds and goes on counting what
+//!   threads used that have ended. A process that has ended by the second reading has left its time with the one
+//!   that waited for it, in ticks of 10 ms; it is lost where nobody waits (`SIGCHLD` is ignored, say), or where
+//!   who waits has left the tree.
+//! - **Own code and kernel** are told apart by ticks, too: too coarse for the total of a short run, so they give
+//!   only the ratio by which the clocks' total is split.
+//! - **Context switches** are the sum over the threads that live when it is read. What a thread did that began and
+//!   ended in between is lost.
 //!
-//! Reading costs about 20 µs for each thread of the process, because there is a file for each.
+//! Reading costs some 10 µs for each process of the system, and 20 µs for each thread of the tree.
+
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
+mod linux;
 
 use std::collections::HashMap;
-use std::{fs, io};
+use std::io;
 
+#[cfg(not(target_os = "linux"))]
+use self::elsewhere as tree;
+#[cfg(target_os = "linux")]
+use self::linux as tree;
 use crate::measurement::Usage;
-use crate::procfs::{field, kibibytes};
 
-/// What a process uses from now on.
+/// What a process and its descendants use from now on.
 #[derive(Debug)]
 pub struct Account {
-    process: u32,
-    switches: HashMap<u32, u64>,
-    ticks: Ticks,
-    nanoseconds: u64,
+    root: u32,
+    begin: Tree,
+    switches: HashMap<i32, u64>,
 }
 
-impl Account {
-    /// Begins to watch a process.
-    ///
-    /// # Errors
-    /// If there is no such process, or the system doesn't tell what it uses.
-    pub fn open(process: u32) -> io::Result<Self> {
-        let switches = switches(process)?;
-        let ticks = ticks(process)?;
-        // The clock comes last, and first when the account is read: nothing of the reading is between.
-        Ok(Self { process, switches, ticks, nanoseconds: clock(process)? })
-    }
+/// The processes of a tree at one instant, by their number.
+type Tree = HashMap<i32, Reading>;
 
-    /// What it has used since; `None` once it can't be told, because the process has ended.
-    pub fn usage(&self) -> Option<Usage> {
-        let nanoseconds = clock(self.process).ok()?.saturating_sub(self.nanoseconds);
-        let ticks = ticks(self.process).ok()?;
-        let switches = switches(self.process).ok()?;
-
-        let before = |thread: &u32| self.switches.get(thread).copied().unwrap_or(0);
-        let switched = switches.iter().map(|(thread, count)| count.saturating_sub(before(thread)));
-        let seconds = nanoseconds as f64 / 1e9;
-        let user = seconds * ticks.user_share_since(self.ticks);
-        Some(Usage {
-            user_seconds: user,
-            system_seconds: seconds - user,
-            context_switches: switched.fold(0, u64::saturating_add),
-        })
-    }
+/// A process at one instant.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Reading {
+    parent: i32,
+    /// When it was started, in ticks since the system was: tells it from another of the same number.
+    started: u64,
+    /// What its clock shows, in nanoseconds.
+    clock: u64,
+    /// Its time, and that of the processes which it has waited for.
+    own: Ticks,
+    ended: Ticks,
 }
 
-/// The anonymous memory of a process that is in RAM, in bytes: what it has of its own, without the programs
-/// and libraries that it shares with others. Thread stacks count as far as they have been touched.
-pub fn anonymous_memory(process: u32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).ok()?;
-    kibibytes(field(&text, "Anonymous")?)
-}
-
-/// How many threads a process has.
-pub fn threads(process: u32) -> Option<usize> {
-    let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    field(&text, "Threads")?.parse().ok()
-}
-
-/// Processor time in ticks, of all threads, ended ones too.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Processor time in nanoseconds, to the ticks of the system.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Ticks {
     user: u64,
     system: u64,
 }
 
-impl Ticks {
-    /// The 14th and 15th field of a process's `stat`. The second is the program's name in parentheses, which
-    /// may hold anything, so the fields are counted from the last parenthesis.
-    fn parse(stat: &str) -> Option<Self> {
-        let (_, fields) = stat.rsplit_once(')')?;
-        let mut fields = fields.split_ascii_whitespace().skip(11);
-        Some(Self { user: fields.next()?.parse().ok()?, system: fields.next()?.parse().ok()? })
+impl Account {
+    /// Begins to watch a process and its descendants.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such process, and others if the system doesn't tell what it uses.
+    pub fn open(root: u32) -> io::Result<Self> {
+        let switches = tree::switches(tree::read(root)?.keys());
+        // The clocks come last, and first when the account is read: nothing of the reading is between.
+        Ok(Self { root, switches, begin: tree::read(root)? })
     }
 
-    /// Which part of the time since `earlier` was spent in the process's own code. If there was no tick
-    /// since, it is that of its whole life.
-    fn user_share_since(self, earlier: Self) -> f64 {
-        let user = self.user.saturating_sub(earlier.user);
-        let system = self.system.saturating_sub(earlier.system);
-        match (user.saturating_add(system), self.user.saturating_add(self.system)) {
-            (0, 0) => 0.5,
-            (0, all) => self.user as f64 / all as f64,
-            (since, _) => user as f64 / since as f64,
+    /// What they have used since; `None` once it can't be told, because the first process has ended. `replies` is
+    /// called when the clocks have been read, and tells how many messages were answered by then.
+    pub fn usage(&self, replies: impl FnOnce() -> u64) -> Option<Usage> {
+        let end = tree::read(self.root).ok()?;
+        let messages = replies();
+        let root = i32::try_from(self.root).ok()?;
+        if end.get(&root)?.started != self.begin.get(&root)?.started {
+            return None;
+        }
+        let used = used(&self.begin, &end);
+        let seconds = clock(&self.begin, &end) as f64 / 1e9;
+        let user = seconds * used.user_share();
+        let before = |thread: &i32| self.switches.get(thread).copied().unwrap_or(0);
+        let switches = tree::switches(end.keys());
+        let switched = switches.iter().map(|(thread, count)| count.saturating_sub(before(thread)));
+        Some(Usage {
+            user_seconds: user,
+            system_seconds: seconds - user,
+            context_switches: switched.fold(0, u64::saturating_add),
+            messages,
+            memory: tree::memory(end.keys()),
+        })
+    }
+}
+
+/// The anonymous memory of a process and its descendants that is in RAM, in bytes: what they have of their own,
+/// without the programs and libraries that they share with others. Thread stacks count as far as they have been
+/// touched. `None` if there is no such process, or the system doesn't tell.
+pub fn anonymous_memory(root: u32) -> Option<u64> {
+    tree::memory(tree::read(root).ok()?.keys())
+}
+
+/// The processor time, in nanoseconds, that the processes of a tree used between two instants.
+fn clock(begin: &Tree, end: &Tree) -> u64 {
+    let since = |(number, now): (&i32, &Reading)| now.clock.saturating_sub(same(begin, *number, now).clock);
+    end.iter().map(since).sum::<u64>().saturating_add(inherited(begin, end).sum())
+}
+
+/// The same time as the ticks count it, which is less exact and tells own code and kernel apart.
+fn used(begin: &Tree, end: &Tree) -> Ticks {
+    let since = |(number, now): (&i32, &Reading)| now.own.since(same(begin, *number, now).own);
+    end.iter().map(since).fold(inherited(begin, end), Ticks::plus)
+}
+
+/// What processes used between two instants that had ended by the second: it stands with who waited for them.
+fn inherited(begin: &Tree, end: &Tree) -> Ticks {
+    let mut inherited: HashMap<i32, Ticks> = HashMap::new();
+    for (number, now) in end {
+        inherited.insert(*number, now.ended.since(same(begin, *number, now).ended));
+    }
+    // What they had used before is part of that.
+    let ended = begin.iter().filter(|(number, then)| !is_in(end, **number, then));
+    for (_, then) in ended {
+        let mut heir = then.parent;
+        while let Some(parent) = begin.get(&heir).filter(|parent| !is_in(end, heir, parent)) {
+            heir = parent.parent;
+        }
+        if let Some(time) = inherited.get_mut(&heir) {
+            *time = time.since(then.own.scaled_to(then.clock).plus(then.ended));
         }
     }
+    inherited.into_values().fold(Ticks::default(), Ticks::plus)
 }
 
-fn ticks(process: u32) -> io::Result<Ticks> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    Ticks::parse(&stat)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "`stat` can't be understood"))
+/// This process at another instant; a new one had used nothing.
+fn same(tree: &Tree, number: i32, reading: &Reading) -> Reading {
+    tree.get(&number).filter(|other| other.started == reading.started).copied().unwrap_or_default()
 }
 
-/// How often each thread was switched. A thread that ends while this is read is left out.
-fn switches(process: u32) -> io::Result<HashMap<u32, u64>> {
-    let mut switches = HashMap::new();
-    for entry in fs::read_dir(format!("/proc/{process}/task"))? {
-        let name = entry?.file_name();
-        let Some(thread) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-        let Ok(status) = fs::read_to_string(format!("/proc/{process}/task/{thread}/status")) else {
-            continue;
-        };
-        switches.insert(thread, switches_in(&status));
+fn is_in(tree: &Tree, number: i32, reading: &Reading) -> bool {
+    tree.get(&number).is_some_and(|other| other.started == reading.started)
+}
+
+impl Ticks {
+    fn plus(self, other: Self) -> Self {
+        Self { user: self.user.saturating_add(other.user), system: self.system.saturating_add(other.system) }
     }
-    Ok(switches)
-}
 
-fn switches_in(status: &str) -> u64 {
-    let count = |name| field(status, name).and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
-    count("voluntary_ctxt_switches").saturating_add(count("nonvoluntary_ctxt_switches"))
-}
-
-/// The processor time that a process has used, in nanoseconds.
-#[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "rustix has no call for the clock of another process")]
-fn clock(process: u32) -> io::Result<u64> {
-    let process = libc::pid_t::try_from(process).map_err(io::Error::other)?;
-    let mut clock = 0;
-    // SAFETY: the clock's place is valid for the call.
-    let errno = unsafe { libc::clock_getcpuclockid(process, &raw mut clock) };
-    if errno != 0 {
-        return Err(io::Error::from_raw_os_error(errno));
+    fn since(self, earlier: Self) -> Self {
+        Self {
+            user: self.user.saturating_sub(earlier.user),
+            system: self.system.saturating_sub(earlier.system),
+        }
     }
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the time's place is valid for the call; a clock of a process that has ended is an error.
-    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    Ok(seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0)))
-}
 
-/// Other systems don't tell a process's time to others in the same way.
-#[cfg(not(target_os = "linux"))]
-fn clock(_process: u32) -> io::Result<u64> {
-    Err(io::ErrorKind::Unsupported.into())
+    fn sum(self) -> u64 {
+        self.user.saturating_add(self.system)
+    }
+
+    /// As much time as a clock shows, divided in the same way.
+    fn scaled_to(self, clock: u64) -> Self {
+        let user = (clock as f64 * self.user_share()) as u64;
+        Self { user, system: clock.saturating_sub(user) }
+    }
+
+    /// Which part of the time was spent in own code; half of it if there was no tick.
+    fn user_share(self) -> f64 {
+        match self.sum() {
+            0 => 0.5,
+            all => self.user as f64 / all as f64,
+        }
+    }
 }
 
 #[cfg(test)]

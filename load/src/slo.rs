@@ -1,11 +1,12 @@
-//! What a service promises: a limit on a percentile of its latency, such as `p99=5ms`.
+//! What a service promises: limits on percentiles of its latency, such as `p99=5ms`.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::histogram::Distribution;
+use crate::histogram::{FEWEST_BEYOND, place};
 use crate::measurement::Measurement;
+use crate::plan::Plan;
 
 /// A service-level objective: so many of the messages are answered within so much time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,6 +33,8 @@ pub enum Verdict {
     Pass(f64),
     /// It did not.
     Fail(Reason),
+    /// The measurement does not tell.
+    Unknown(Doubt),
 }
 
 /// Why an objective was missed. Of several reasons the first is given.
@@ -54,36 +57,76 @@ pub enum Reason {
     TooSlow(f64),
 }
 
+/// Why a measurement does not tell whether an objective was kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Doubt {
+    /// The loop was closed: messages waited with a server that stalled, and their latencies don't show it.
+    ClosedLoop,
+    /// The generator was the limit, so the latencies are its own.
+    GeneratorLimited,
+    /// There were so few messages that fewer than ten are beyond the percentile.
+    FewMessages {
+        /// How many there were.
+        count: u64,
+        /// How many it takes.
+        needed: u64,
+    },
+}
+
 impl Slo {
+    /// Whether the load of a plan can tell if the objective is kept.
+    ///
+    /// # Errors
+    /// If the loop is closed: why that tells nothing, and what to write instead.
+    pub fn check(&self, plan: &Plan) -> Result<(), String> {
+        match plan.rate() {
+            Some(_) => Ok(()),
+            None => Err(format!(
+                "--slo {self} needs --rate: without it the loop is closed, where nothing is sent to a server that \
+                 stalls, so that stalls are under-counted; add a rate such as --rate 1000"
+            )),
+        }
+    }
+
     /// Judges a measurement, by its latency from the scheduled times. A message that was never answered was
     /// slower than any limit.
     pub fn judge(&self, measurement: &Measurement) -> Verdict {
+        let latency = &measurement.latency;
         let bad = measurement.verification.bad();
         if bad > 0 {
             return Verdict::Fail(Reason::BadReplies(bad));
         }
-        let latency = &measurement.latency;
+        let Some(offered) = measurement.offered_rate else { return Verdict::Unknown(Doubt::ClosedLoop) };
+        if measurement.generator_limited {
+            return Verdict::Unknown(Doubt::GeneratorLimited);
+        }
         if latency.count == 0 {
             return Verdict::Fail(Reason::NoReplies);
         }
         if measurement.is_overloaded() {
-            let offered = measurement.offered_rate.unwrap_or_default();
             return Verdict::Fail(Reason::Overloaded { offered, achieved: measurement.achieved_rate });
         }
+        // What never came has no latency, or, where it was waited for, one that is too short.
         let unanswered = measurement.dropped.saturating_add(measurement.failures.unanswered);
-        let value = match self.rank {
-            Rank::Max if unanswered > 0 => None,
-            Rank::Max => Some(latency.max),
-            Rank::Percentile(percentile) => {
-                let all = latency.count.saturating_add(unanswered) as f64;
-                // A little less, so that 990.0000001 is the 990th.
-                at_place(latency, (percentile * all / 100.0 - 1e-6).ceil() as u64)
-            }
+        let never = unanswered.saturating_add(measurement.unfinished);
+        let all = latency.count.saturating_add(unanswered);
+        let place = match self.rank {
+            Rank::Max => all,
+            Rank::Percentile(percentile) => place(percentile, all),
         };
-        match value {
-            None => Verdict::Fail(Reason::Unanswered(unanswered)),
-            Some(value) if value > self.limit_in_microseconds() => Verdict::Fail(Reason::TooSlow(value)),
-            Some(value) => Verdict::Pass(value),
+        let limit = self.limit_in_microseconds();
+        let slow = latency.above(limit).max(measurement.unfinished).saturating_add(unanswered);
+        let allowed = all.saturating_sub(place);
+        if let Rank::Percentile(percentile) = self.rank
+            && slow.max(allowed) < FEWEST_BEYOND
+        {
+            let needed = (FEWEST_BEYOND as f64 / (1.0 - percentile / 100.0)).round() as u64;
+            return Verdict::Unknown(Doubt::FewMessages { count: all, needed });
+        }
+        match latency.at_place(place) {
+            Some(value) if slow <= allowed => Verdict::Pass(value),
+            Some(value) if never <= allowed => Verdict::Fail(Reason::TooSlow(value)),
+            _ => Verdict::Fail(Reason::Unanswered(never)),
         }
     }
 
@@ -97,6 +140,11 @@ impl Verdict {
     /// Whether the objective was kept.
     pub fn is_pass(&self) -> bool {
         matches!(self, Self::Pass(_))
+    }
+
+    /// Whether the objective was missed.
+    pub fn is_fail(&self) -> bool {
+        matches!(self, Self::Fail(_))
     }
 }
 
@@ -115,16 +163,6 @@ impl FromStr for Slo {
     }
 }
 
-/// The latency at this place, from 1, among all from the shortest to the longest, in microseconds.
-fn at_place(latency: &Distribution, place: u64) -> Option<f64> {
-    let mut seen = 0_u64;
-    let reaches = |&&(_, count): &&(u64, u64)| {
-        seen = seen.saturating_add(count);
-        seen >= place
-    };
-    latency.values.iter().find(reaches).map(|&(nanoseconds, _)| nanoseconds as f64 / 1e3)
-}
-
 /// A time with its unit.
 fn time(text: &str) -> Option<Duration> {
     let digits = text.find(|character: char| !character.is_ascii_digit() && character != '.')?;
@@ -141,9 +179,10 @@ fn time(text: &str) -> Option<Duration> {
 }
 
 /// The names of what can be limited.
-const RANKS: [(&str, Rank); 6] = [
+const RANKS: [(&str, Rank); 7] = [
     ("p50", Rank::Percentile(50.0)),
     ("p90", Rank::Percentile(90.0)),
+    ("p95", Rank::Percentile(95.0)),
     ("p99", Rank::Percentile(99.0)),
     ("p99.9", Rank::Percentile(99.9)),
     ("p99.99", Rank::Percentile(99.99)),
@@ -170,6 +209,7 @@ impl fmt::Display for Verdict {
         match self {
             Self::Pass(value) => write!(f, "PASS {}", Microseconds(*value)),
             Self::Fail(reason) => write!(f, "FAIL {reason}"),
+            Self::Unknown(doubt) => write!(f, "UNKNOWN {doubt}"),
         }
     }
 }
@@ -184,6 +224,18 @@ impl fmt::Display for Reason {
             }
             Self::Unanswered(count) => write!(f, "{count} messages were never sent or never answered"),
             Self::TooSlow(value) => write!(f, "{}", Microseconds(*value)),
+        }
+    }
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClosedLoop => f.write_str("the loop was closed, where stalls are under-counted"),
+            Self::GeneratorLimited => f.write_str("the generator was the limit"),
+            Self::FewMessages { count, needed } => {
+                write!(f, "{count} messages are too few, it takes {needed}")
+            }
         }
     }
 }

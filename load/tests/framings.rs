@@ -10,7 +10,7 @@ use common::Length;
 use load::engine;
 use load::framing::Framing;
 use load::measurement::Measurement;
-use load::plan::{Expect, Hostile, Plan, Sizes};
+use load::plan::{Expect, Hostile, Messages, Plan, Sizes};
 
 /// What a server says to the message of this number.
 type Answer = fn(u64, Vec<u8>) -> Vec<u8>;
@@ -58,7 +58,7 @@ fn plan(address: SocketAddr) -> Plan {
 }
 
 fn run(plan: &Plan) -> Measurement {
-    engine::run(plan, &AtomicBool::new(false), &|_| ()).expect("the load is made")
+    engine::run(plan, &AtomicBool::new(false), None).expect("the load is made")
 }
 
 fn echo(_: u64, message: Vec<u8>) -> Vec<u8> {
@@ -69,7 +69,7 @@ fn echo(_: u64, message: Vec<u8>) -> Vec<u8> {
 fn a_good_server_is_found_good() {
     let address = server(None, echo);
     for sizes in [Sizes::Fixed(2), Sizes::Uniform(2, 5000), Sizes::List(vec![10, 16, 17, 200_000])] {
-        let m = run(&Plan { sizes, ..plan(address) });
+        let m = run(&Plan { messages: Messages::Made(sizes), ..plan(address) });
         assert_eq!((m.verification.bad(), m.failures.ended), (0, 0), "{m:?}");
         assert!(m.verification.replies > 0);
     }

@@ -9,19 +9,20 @@ use crate::measurement::{Failures, Measurement};
 pub fn table(measurement: &Measurement) -> String {
     let mut text = String::new();
     let m = measurement;
-    let end = match (m.interrupted, m.cut_short) {
-        (true, _) => "  (interrupted)",
-        (_, true) => "  (cut short: no connection was left)",
-        _ => "",
+    let end = match (m.interrupted, &m.stopped_early) {
+        (true, _) => "  (interrupted)".to_owned(),
+        (false, Some(why)) => format!("  (stopped early: {why})"),
+        (false, None) => String::new(),
     };
     let _ = writeln!(text, "{}; {:.1} s measured{end}\n", m.load, m.seconds);
     let _ = match m.offered_rate {
         Some(offered) => writeln!(
             text,
-            "offered {} /s   achieved {} /s   dropped {}",
+            "offered {} /s   achieved {} /s   dropped {}   unfinished {}",
             thousands(offered),
             thousands(m.achieved_rate),
-            m.dropped
+            m.dropped,
+            m.unfinished
         ),
         None => writeln!(text, "achieved {} /s", thousands(m.achieved_rate)),
     };
@@ -34,6 +35,15 @@ pub fn table(measurement: &Measurement) -> String {
 }
 
 fn latencies(m: &Measurement, text: &mut String) {
+    if m.generator_limited {
+        let busy = m.generator_busy * 100.0;
+        let _ = writeln!(
+            text,
+            "not measured: the generator was the limit. Its busiest thread used {busy:.0} % of a core, so rate and \
+             latency\nsay nothing about the server; give it more --threads and cores, or offer less.\n"
+        );
+        return;
+    }
     if m.is_overloaded() {
         let (offered, achieved) = (thousands(m.offered_rate.unwrap_or(0.0)), thousands(m.achieved_rate));
         let _ = writeln!(
@@ -43,14 +53,19 @@ fn latencies(m: &Measurement, text: &mut String) {
         );
         return;
     }
-    let _ = write!(text, "{:<16}", "latency, µs");
+    let _ = write!(text, "{:<15}", "latency, µs");
     for percentile in PERCENTILES {
-        let _ = write!(text, "{:>11}", format!("p{percentile}"));
+        let _ = write!(text, "{:>9}", format!("p{percentile}"));
     }
-    let _ = writeln!(text, "{:>11}", "max");
-    row("from schedule", &m.latency, "what users feel", text);
-    row("from sending", &m.service, "the service alone", text);
-    row("send lag", &m.send_lag, "how late messages were sent", text);
+    let _ = writeln!(text, "{:>9}", "max");
+    if m.offered_rate.is_some() {
+        row("from schedule", &m.latency, "what users feel", text);
+        row("from sending", &m.service, "the service alone", text);
+        row("send lag", &m.send_lag, "how late it was sent", text);
+    } else {
+        row("from sending", &m.latency, "", text);
+        text.push_str("               closed loop: stalls are under-counted; use --rate\n");
+    }
     row("connecting", &m.connect, "", text);
     text.push('\n');
 }
@@ -59,17 +74,22 @@ fn row(name: &str, distribution: &Distribution, remark: &str, text: &mut String)
     if distribution.count == 0 {
         return;
     }
-    let _ = write!(text, "{name:<16}");
+    let _ = write!(text, "{name:<15}");
     for percentile in PERCENTILES {
-        let _ = write!(text, "{:>11.1}", distribution.percentile(percentile));
+        let _ = write!(text, "{:>9}", distribution.percentile(percentile).map_or("-".into(), time));
     }
-    let _ = writeln!(text, "{:>11.1}  {remark}", distribution.max);
+    let _ =
+        writeln!(text, "{:>9}{}{remark}", time(distribution.max), if remark.is_empty() { "" } else { "  " });
+}
+
+/// Microseconds, with a decimal where they are few.
+fn time(microseconds: f64) -> String {
+    if microseconds < 10_000.0 { format!("{microseconds:.1}") } else { format!("{microseconds:.0}") }
 }
 
 fn server(m: &Measurement, text: &mut String) {
     if let (Some((user, system)), Some(usage)) = (m.cpu_per_message(), m.server) {
-        let messages = (m.achieved_rate * m.seconds).max(1.0);
-        let switches = usage.context_switches as f64 / messages;
+        let switches = usage.context_switches as f64 / usage.messages.max(1) as f64;
         let cpu = user + system;
         let _ = writeln!(
             text,
@@ -90,8 +110,8 @@ fn checks(m: &Measurement, text: &mut String) {
     let little = match m.littles_error() {
         Some(error) => format!("Little's law off by {:.1} % {}", error * 100.0, verdict(error <= 0.05)),
         None => {
-            let lag = m.send_lag.percentile(99.0);
-            let good = m.is_overloaded() || lag <= 0.1 * m.latency.percentile(99.0);
+            let lag = m.send_lag.value_at(99.0);
+            let good = m.is_overloaded() || lag <= 0.1 * m.latency.value_at(99.0);
             format!("send lag p99 {lag:.0} µs {}", verdict(good))
         }
     };
@@ -100,15 +120,22 @@ fn checks(m: &Measurement, text: &mut String) {
 
 fn verification(m: &Measurement, text: &mut String) {
     let (v, f) = (&m.verification, &m.failures);
+    if let Some(refusal) = v.refusal.as_deref().filter(|_| v.refused > 0) {
+        let share = percent(m.refused_share());
+        let _ = writeln!(text, "REFUSED  {share} % of the replies were refusals, such as `{refusal}`");
+    }
+    let answers = v.replies.saturating_sub(v.refused);
+    let how = if v.verified { "verified" } else { "counted, not verified" };
     let _ = match (v.bad(), f.connections()) {
-        (0, 0) if v.replies > 0 => writeln!(text, "replies  {} verified, all as they should be", v.replies),
+        (0, 0) if answers > 0 => {
+            let right = if v.verified { ", all as they should be" } else { "" };
+            let but = if v.refused > 0 { " beside the refusals" } else { right };
+            writeln!(text, "replies  {answers} {how}{but}")
+        }
         (0, _) => {
             let Failures { unanswered, .. } = f;
-            writeln!(
-                text,
-                "replies  {} verified, none of them bad; {unanswered} messages unanswered",
-                v.replies
-            )
+            let good = if v.verified { ", none of them bad" } else { "" };
+            writeln!(text, "replies  {answers} {how}{good}; {unanswered} messages unanswered")
         }
         _ => writeln!(
             text,
@@ -126,6 +153,13 @@ fn verification(m: &Measurement, text: &mut String) {
              each\n         reply may have been taken for another's; --expect says what it should say.\n",
         );
     }
+    if m.reconnected > 0 {
+        let _ = writeln!(
+            text,
+            "server   {} connections were made anew after it had ended them, and {} messages sent again",
+            m.reconnected, m.resent
+        );
+    }
     for (count, what) in [
         (f.connect, "could not be made"),
         (f.ended, "ended early"),
@@ -137,6 +171,16 @@ fn verification(m: &Measurement, text: &mut String) {
     }
     for example in &f.examples {
         let _ = writeln!(text, "         {example}");
+    }
+}
+
+/// A share in percent, with a decimal. One that is not quite all is never shown as all, nor one above nothing as nothing.
+fn percent(share: f64) -> String {
+    match share {
+        share if share >= 1.0 => "100".to_owned(),
+        share if share > 0.999 => "more than 99.9".to_owned(),
+        share if share < 0.001 => "less than 0.1".to_owned(),
+        share => format!("{:.1}", share * 100.0),
     }
 }
 

@@ -13,7 +13,7 @@ fn measurement(latencies: &[u64]) -> Measurement {
         load: "2 connections, depth 1, 100/s, 32 B".into(),
         seconds: 2.0,
         interrupted: false,
-        cut_short: false,
+        stopped_early: None,
         connections: 2,
         in_flight_limit: 2,
         offered_rate: Some(100.0),
@@ -23,10 +23,21 @@ fn measurement(latencies: &[u64]) -> Measurement {
         send_lag: distribution(&[1]),
         connect: distribution(&[]),
         dropped: 0,
+        unfinished: 0,
         verification: Verification { replies: 200, ..Verification::default() },
         failures: Failures::default(),
+        reconnected: 0,
+        resent: 0,
         generator_busy: 0.1,
-        server: Some(Usage { user_seconds: 0.0002, system_seconds: 0.0008, context_switches: 400 }),
+        generator_limited: false,
+        timeline: Vec::new(),
+        server: Some(Usage {
+            user_seconds: 0.0002,
+            system_seconds: 0.0008,
+            context_switches: 400,
+            messages: 200,
+            memory: None,
+        }),
         server_ended: false,
         steal: 0.0,
     }
@@ -45,7 +56,7 @@ fn merging_loses_nothing() {
 
 #[test]
 fn json_brings_back_what_was_written() {
-    let measurement = measurement(&[1, 10, 100, 1000, 1_000_000]);
+    let measurement = measurement(&[1, 10, 100, 1000, 1_000_000].repeat(5));
     let json = serde_json::to_value(&measurement).unwrap();
     assert_eq!(json["achieved_rate"], 100.0);
     assert_eq!(json["verification"]["lost"], 0);
@@ -63,6 +74,44 @@ fn csv_has_as_many_values_as_names() {
         let values = line.strip_prefix(load).unwrap();
         assert_eq!(values.split(',').count(), lines[0].split(',').count());
     }
+}
+
+#[test]
+fn percentiles_with_few_values_beyond_are_left_empty() {
+    let text = csv(&[measurement(&[7].repeat(200))]);
+    let (names, values) = text.split_once('\n').unwrap();
+    let load = "\"2 connections, depth 1, 100/s, 32 B\"";
+    let values: Vec<_> = values.trim_end().strip_prefix(load).unwrap().split(',').collect();
+    let value_of = |name| values[names.split(',').position(|other| other == name).unwrap()];
+    assert!(value_of("latency_p95").starts_with("7.0"), "{text}");
+    assert_eq!((value_of("latency_p99"), value_of("latency_p99.99")), ("", ""));
+    let table = table(&measurement(&[7].repeat(200)));
+    let row: Vec<_> =
+        table.lines().find(|line| line.starts_with("from schedule")).unwrap().split(' ').collect();
+    assert_eq!(row.iter().filter(|&&word| word == "-").count(), 3, "{table}");
+}
+
+#[test]
+fn a_closed_loop_has_one_row_that_says_what_it_is_worth() {
+    let text = table(&Measurement { offered_rate: None, ..measurement(&[113].repeat(20)) });
+    assert!(text.contains("closed loop: stalls are under-counted; use --rate"), "{text}");
+    assert!(!text.contains("from schedule") && !text.contains("send lag"), "{text}");
+    assert!(!table(&measurement(&[113])).contains("closed loop"));
+}
+
+#[test]
+fn nothing_is_told_of_the_server_where_the_generator_was_the_limit() {
+    let text = table(&Measurement { generator_limited: true, ..measurement(&[113].repeat(20)) });
+    assert!(text.contains("not measured: the generator was the limit"), "{text}");
+    assert!(!text.contains("from schedule") && !text.contains("OVERLOADED"), "{text}");
+}
+
+#[test]
+fn timelines_of_generators_that_began_together_are_added() {
+    let tick = |at, replies, max| Tick { at, replies, max };
+    let one = Measurement { timeline: vec![tick(0.0, 3, 10.0), tick(0.1, 4, 90.0)], ..measurement(&[1]) };
+    let other = Measurement { timeline: vec![tick(0.0, 1, 20.0)], ..measurement(&[1]) };
+    assert_eq!(merge(&[other, one]).unwrap().timeline, [tick(0.0, 4, 20.0), tick(0.1, 4, 90.0)]);
 }
 
 #[test]

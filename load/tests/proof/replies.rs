@@ -74,7 +74,7 @@ fn a_reply_that_nobody_asked_for_is_found_where_replies_do_not_tell_their_messag
             Expect::Greeted => Faulty::greeting("hello", fault),
             _ => Faulty::each_connection(fault),
         };
-        let m = run(&Plan { expect, ..plan(&server) });
+        let m = run(&Plan { expect: expect.clone(), ..plan(&server) });
         assert_eq!((m.verification.extra, m.verification.bad()), (2, 2), "{expect:?}: {m:?}");
         assert!(m.verification.examples[0].starts_with("not asked for: connection "), "{m:?}");
     }
@@ -87,12 +87,12 @@ fn a_greeting_that_shifts_all_replies_is_found() {
     {
         let server = Faulty::greeting(greeting, |_, _| ());
         for messages_per_connection in [None, Some(3)] {
-            let m = run(&Plan { expect, messages_per_connection, ..plan(&server) });
+            let m = run(&Plan { expect: expect.clone(), messages_per_connection, ..plan(&server) });
             assert!(m.verification.extra >= 2, "{expect:?}, {messages_per_connection:?}: {m:?}");
             assert_eq!(m.verification.bad(), m.verification.extra, "{expect:?}: {m:?}");
         }
         // Next to nothing is sent: what comes is seen even so.
-        let m = run(&Plan { expect, pace: open(0.1), ..plan(&server) });
+        let m = run(&Plan { expect: expect.clone(), pace: open(0.1), ..plan(&server) });
         assert!(m.verification.extra >= 2, "{expect:?}: {m:?}");
         let early = |example: &String| example.contains("before its first message");
         assert!(m.verification.examples.iter().any(early), "one message is due at the start: {m:?}");
@@ -170,7 +170,7 @@ fn replies_of_the_built_in_handlers_are_known() {
         (Expect::Echo, Faulty::good()),
     ] {
         assert_eq!(ask(&server).expect("it is known"), expect);
-        let m = run(&Plan { expect, ..plan(&server) });
+        let m = run(&Plan { expect: expect.clone(), ..plan(&server) });
         assert_eq!(m.verification.bad(), 0, "{expect:?}: {m:?}");
         assert!(m.achieved_rate > 0.0);
     }

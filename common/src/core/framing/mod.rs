@@ -65,6 +65,12 @@ pub trait Codec: Send + 'static {
         self.end(start, out);
     }
 
+    /// Whether a reply is an error, which refuses the message that it answers, so that a client can tell a refusal from
+    /// an answer. By default it is one that begins as an [`ErrorReply`] does.
+    fn is_error(&self, reply: &[u8]) -> bool {
+        reply.starts_with(b"ERR ")
+    }
+
     /// Whether a message's end is certain, as [`Peer::framed`] says.
     fn framed(&self) -> bool {
         true

@@ -1,0 +1,168 @@
+//! What is sent: messages that the generator makes, and messages of one's own.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::framing::Framing;
+
+/// What is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Messages {
+    /// Messages that the generator makes. Each tells its connection and its number, so that its reply can be
+    /// verified.
+    Made(Sizes),
+    /// These payloads, taken in turn by each connection, which begins with the first. They are what
+    /// [`Framing::encode`](crate::framing::Framing::encode) gives.
+    Own(Arc<[Vec<u8>]>),
+    /// The payloads that a function writes.
+    By(MessageHook),
+}
+
+/// Writes the message of this number of this connection into a buffer that is empty.
+type WriteMessage = dyn Fn(u32, u64, &mut Vec<u8>) + Send + Sync;
+
+/// A function that writes messages.
+#[derive(Clone)]
+pub struct MessageHook(Arc<WriteMessage>);
+
+/// How long messages are, in bytes: lines as they are sent, with their end; in other framings the payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sizes {
+    /// All the same.
+    Fixed(usize),
+    /// Each length from the first to the last as often as any other.
+    Uniform(usize, usize),
+    /// One of these, each as often as any other.
+    List(Vec<usize>),
+}
+
+/// The shortest message that is made: a character and a line end.
+const SHORTEST: usize = 2;
+
+/// The longest message, which its reply may exceed by some bytes.
+pub const LONGEST: usize = 1024 * 1024;
+
+impl MessageHook {
+    /// Messages as `write` writes them. It is given the number of the connection, the number of the message within
+    /// that connection, each from 0, and an empty buffer for the payload. In the framings `resp` and `http` the
+    /// buffer takes the whole request as it is sent.
+    pub fn new(write: impl Fn(u32, u64, &mut Vec<u8>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(write))
+    }
+
+    /// Writes a payload behind what the buffer holds.
+    pub fn write(&self, connection: u32, number: u64, buffer: &mut Vec<u8>) {
+        (self.0)(connection, number, buffer);
+    }
+}
+
+impl PartialEq for MessageHook {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for MessageHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MessageHook")
+    }
+}
+
+impl Messages {
+    /// Whether the generator makes them.
+    pub fn are_made(&self) -> bool {
+        matches!(self, Self::Made(_))
+    }
+
+    /// The first of them, as it is sent; of those that the generator makes, one of this size, as [`Sizes`] counts.
+    pub fn example(&self, framing: Framing, size: usize) -> Vec<u8> {
+        match self {
+            Self::Made(_) => framing.message(&vec![b'h'; framing.payload(size)]),
+            Self::Own(messages) => framing.frame(messages.first().map_or(&[], Vec::as_slice)),
+            Self::By(hook) => {
+                let mut payload = Vec::new();
+                hook.write(0, 0, &mut payload);
+                framing.frame(&payload)
+            }
+        }
+    }
+
+    /// The longest of them, as far as that is known: an upper bound of what is made, the longest of one's own, and
+    /// 0 for what a function writes.
+    pub(crate) fn longest(&self) -> usize {
+        match self {
+            Self::Made(sizes) => sizes.bounds().1,
+            Self::Own(messages) => messages.iter().map(Vec::len).max().unwrap_or(0),
+            Self::By(_) => 0,
+        }
+    }
+
+    /// Whether they can be sent.
+    ///
+    /// # Errors
+    /// If they can't: why, and what to do.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Made(sizes) => sizes.check(),
+            Self::Own(messages) if messages.is_empty() => {
+                Err("there is no message to send; give at least one".to_owned())
+            }
+            Self::Own(_) | Self::By(_) => Ok(()),
+        }
+    }
+}
+
+impl Default for Messages {
+    /// Lines of 32 bytes.
+    fn default() -> Self {
+        Self::Made(Sizes::Fixed(32))
+    }
+}
+
+impl Sizes {
+    /// Whether messages of these sizes can be made.
+    ///
+    /// # Errors
+    /// If they can't: which can.
+    pub fn check(&self) -> Result<(), String> {
+        let (shortest, longest) = self.bounds();
+        if shortest < SHORTEST || longest > LONGEST || shortest > longest {
+            return Err(format!(
+                "messages of {self} can't be made; choose sizes from {SHORTEST} to {LONGEST} bytes, line end included"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The shortest and the longest.
+    pub fn bounds(&self) -> (usize, usize) {
+        match self {
+            Self::Fixed(size) => (*size, *size),
+            Self::Uniform(least, most) => (*least, *most),
+            Self::List(sizes) => {
+                (sizes.iter().copied().min().unwrap_or(0), sizes.iter().copied().max().unwrap_or(0))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Messages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Made(sizes) => sizes.fmt(f),
+            Self::Own(messages) if messages.len() == 1 => f.write_str("1 own message"),
+            Self::Own(messages) => write!(f, "{} own messages in turn", messages.len()),
+            Self::By(_) => f.write_str("messages of the command's own"),
+        }
+    }
+}
+
+impl fmt::Display for Sizes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(size) => write!(f, "{size} B"),
+            Self::Uniform(least, most) => write!(f, "{least} to {most} B"),
+            Self::List(sizes) => write!(f, "{sizes:?} B"),
+        }
+    }
+}
