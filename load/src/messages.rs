@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::framing::Framing;
+
 /// What is sent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Messages {
@@ -70,6 +72,19 @@ impl Messages {
     /// Whether the generator makes them.
     pub fn are_made(&self) -> bool {
         matches!(self, Self::Made(_))
+    }
+
+    /// The first of them, as it is sent; of those that the generator makes, one of this size, as [`Sizes`] counts.
+    pub fn example(&self, framing: Framing, size: usize) -> Vec<u8> {
+        match self {
+            Self::Made(_) => framing.message(&vec![b'h'; framing.payload(size)]),
+            Self::Own(messages) => framing.frame(messages.first().map_or(&[], Vec::as_slice)),
+            Self::By(hook) => {
+                let mut payload = Vec::new();
+                hook.write(0, 0, &mut payload);
+                framing.frame(&payload)
+            }
+        }
     }
 
     /// The longest of them, as far as that is known: an upper bound of what is made, the longest of one's own, and

@@ -23,6 +23,8 @@ impl Worker<'_> {
         let begin = self.now();
         let mut interrupted = false;
         self.loading = self.queue.is_some() && !self.stop.load(Ordering::Relaxed);
+        // What came due while it last waited.
+        self.send_what_is_due();
         while self.is_waiting() {
             let waited = Duration::from_nanos(self.now().saturating_sub(begin));
             interrupted = waited >= HURRY && self.stop.load(Ordering::Relaxed);
@@ -31,10 +33,12 @@ impl Worker<'_> {
             }
             self.loading &= waited < LATE;
             self.turn(TICK)?;
+            self.reconnect(self.now());
         }
         self.loading = false;
         if !interrupted {
             self.count_unanswered();
+            self.give_up();
         }
         self.count_unfinished();
         Ok(())
@@ -42,12 +46,13 @@ impl Worker<'_> {
 
     /// Whether a reply is to come, or a message to be sent.
     fn is_waiting(&self) -> bool {
-        let waits = |queue: &Queue, place| self.loading && !queue.is_empty(place);
-        self.clients.iter().enumerate().any(|(place, client)| {
-            client.as_ref().is_some_and(|client| {
-                client.in_flight() > 0 || self.queue.as_ref().is_some_and(|queue| waits(queue, place))
-            })
-        })
+        let is_queued =
+            |place| self.loading && self.queue.as_ref().is_some_and(|queue: &Queue| !queue.is_empty(place));
+        let mut clients = self.clients.iter().enumerate();
+        let waits = |(place, client): (usize, &Option<Client>)| {
+            client.as_ref().is_some_and(|client| client.in_flight() > 0 || is_queued(place))
+        };
+        !self.returning.is_empty() || clients.any(waits)
     }
 
     /// Counts what has no reply with the time that it has waited: a message took that long at the least.

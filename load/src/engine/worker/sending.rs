@@ -1,11 +1,9 @@
 //! When a worker sends: in a closed loop as replies come, in an open one as the schedule says.
 
-use common::Outbox;
-
 use super::{Worker, nanoseconds};
 use crate::engine::queue::Queue;
 use crate::engine::schedule::Schedule;
-use crate::plan::{Messages, Pace, Sizes};
+use crate::plan::Pace;
 
 impl Worker<'_> {
     /// Begins to send on all connections that stand. `standing` is how many those of all workers are.
@@ -31,7 +29,7 @@ impl Worker<'_> {
         while schedule.next() <= now {
             let due = schedule.next();
             let place = schedule.advance();
-            let ended = !queue.is_shared() && self.clients[place].is_none();
+            let ended = !queue.is_shared() && !self.plan.reconnect && self.clients[place].is_none();
             let has_room = !ended && queue.push(place, due);
             if due >= self.window.0 {
                 self.tally.offered += 1;
@@ -64,22 +62,18 @@ impl Worker<'_> {
         room = room.min(usize::try_from(left).unwrap_or(usize::MAX));
         if room > 0 && self.queue.as_ref().is_none_or(|queue| !queue.is_empty(place)) {
             let now = nanoseconds(self.epoch.elapsed());
-            // It owns memory only where a codec puts messages into it.
-            let mut framed = Outbox::new();
             for _ in 0..room.min(most) {
                 let scheduled = match &mut self.queue {
                     None => Some(now),
                     Some(queue) => queue.pop(place),
                 };
                 let Some(scheduled) = scheduled else { break };
-                let payload = self.plan.framing.payload(draw(&self.plan.messages, &mut self.random));
-                client.push(&self.text, payload, (scheduled, now), &mut self.output, &mut framed);
+                client.push(&mut self.composer, (scheduled, now), &mut self.output);
                 room -= 1;
                 if self.queue.is_some() && (self.window.0..self.window.1).contains(&scheduled) {
                     self.tally.send_lag.saturating_record(now.saturating_sub(scheduled.max(earliest)));
                 }
             }
-            self.output.extend_from_slice(framed.bytes());
         }
         if let Some(queue) = self.queue.as_mut().filter(|queue| queue.is_shared())
             && room > 0
@@ -88,24 +82,22 @@ impl Worker<'_> {
             client.is_free = true;
             queue.free(place);
         }
-        if !self.output.is_empty() {
-            let had_unsent = client.has_unsent();
-            let sent = client.send(&mut self.output);
-            self.output.clear();
-            let has_unsent = client.has_unsent();
-            let sent = if had_unsent == has_unsent { sent } else { sent.and_then(|()| self.rearm(place)) };
-            if let Err(error) = sent {
-                self.end(place, &error);
-            }
-        }
+        self.flush(place);
     }
-}
 
-fn draw(messages: &Messages, random: &mut fastrand::Rng) -> usize {
-    match messages {
-        Messages::Made(Sizes::Fixed(size)) => *size,
-        Messages::Made(Sizes::Uniform(least, most)) => random.usize(*least..=*most),
-        Messages::Made(Sizes::List(sizes)) => sizes[random.usize(..sizes.len())],
-        Messages::Own(_) | Messages::By(_) => 32,
+    /// Sends what was put into the output for this connection.
+    pub(super) fn flush(&mut self, place: usize) {
+        let Some(client) = &mut self.clients[place] else { return };
+        if self.output.is_empty() {
+            return;
+        }
+        let had_unsent = client.has_unsent();
+        let sent = client.send(&mut self.output);
+        self.output.clear();
+        let has_unsent = client.has_unsent();
+        let sent = if had_unsent == has_unsent { sent } else { sent.and_then(|()| self.rearm(place)) };
+        if let Err(error) = sent {
+            self.end(place, &error);
+        }
     }
 }
