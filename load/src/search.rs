@@ -1,4 +1,4 @@
-//! The search for the highest rate that keeps an objective.
+//! The search for the highest rate that keeps the objectives.
 //!
 //! The rate is raised by half until it fails; then the bracket between the highest that passed and the lowest
 //! that failed is halved, in logarithms, until it is narrow. A machine's bad moment must not end the search,
@@ -65,17 +65,17 @@ pub struct Vote {
     pub pass: bool,
 }
 
-/// Searches the highest rate that keeps an objective. `measure` makes an open loop of the rate that it is
-/// given; if what it returns is interrupted, so is the search.
+/// Searches the highest rate that keeps all of these objectives. `measure` makes an open loop of the rate that it is
+/// given, for long enough to judge them; if what it returns is interrupted, so is the search.
 ///
 /// # Errors
 /// Those of `measure`, `Interrupted` excepted.
 pub fn find_max_rate(
     measure: &mut dyn FnMut(f64, Purpose) -> io::Result<Measurement>,
-    slo: &Slo,
+    slos: &[Slo],
     range: Range,
 ) -> io::Result<Found> {
-    let mut search = Search { measure, slo, found: Found::default() };
+    let mut search = Search { measure, slos, found: Found::default() };
     search.bracket(range)?;
     search.narrow()?;
     search.confirm()?;
@@ -99,7 +99,7 @@ const ACHIEVED: f64 = 0.99;
 
 struct Search<'a> {
     measure: &'a mut dyn FnMut(f64, Purpose) -> io::Result<Measurement>,
-    slo: &'a Slo,
+    slos: &'a [Slo],
     found: Found,
 }
 
@@ -177,7 +177,8 @@ impl Search<'_> {
             }
         };
         // What `judge` says includes bad replies and overload; here a little more must be achieved.
-        let pass = self.slo.judge(&measurement).is_pass() && measurement.achieved_rate >= ACHIEVED * rate;
+        let kept = self.slos.iter().all(|slo| slo.judge(&measurement).is_pass());
+        let pass = kept && measurement.achieved_rate >= ACHIEVED * rate;
         if !pass {
             self.found.generator_limited = measurement.generator_limited;
         }

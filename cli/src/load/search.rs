@@ -18,9 +18,6 @@ use crate::failure::Failure;
 /// How long a rate is tried; the confirmation takes the whole --duration.
 const TRIAL: Duration = Duration::from_secs(2);
 
-/// So few messages a trial must have.
-const FEWEST: f64 = 20.0;
-
 /// Searches the highest rate that keeps the objective.
 pub(super) fn search(arguments: &Run, plan: &Plan, stop: &AtomicBool) -> Result<ExitCode, Failure> {
     let Some(slo) = arguments.slo else {
@@ -34,13 +31,15 @@ pub(super) fn search(arguments: &Run, plan: &Plan, stop: &AtomicBool) -> Result<
     // What a closed loop reaches is more than any open one keeps: the search begins far below.
     tell(&trial, "looking for a first rate below", 0.0);
     let capacity = engine::run(&trial, stop, None).map_err(failed)?.achieved_rate.max(1.0);
-    // A rate of which a trial sees only a few messages can't be judged.
-    let least = (capacity / 1000.0).max(FEWEST / trial.duration.as_secs_f64());
+    // A rate is tried for as long as it takes to judge it.
+    let needed = slo.messages_needed() as f64 * 1.05;
+    let long = |rate: f64| trial.duration.max(plan.duration.min(Duration::from_secs_f64(needed / rate)));
+    let least = (capacity / 1000.0).max(needed / plan.duration.as_secs_f64());
     let range = Range { first: (capacity / 4.0).max(least), least, most: (capacity * 4.0).max(least) };
     let mut measure = |rate: f64, purpose: Purpose| {
         let pace = Pace::Open { rate, arrivals: arguments.arrivals, dispatch: Dispatch::Each };
         let plan = match purpose {
-            Purpose::Ramp | Purpose::Bisection => Plan { pace, ..trial.clone() },
+            Purpose::Ramp | Purpose::Bisection => Plan { pace, duration: long(rate), ..trial.clone() },
             Purpose::Confirmation => Plan { pace, ..plan.clone() },
         };
         tell(&plan, if purpose == Purpose::Confirmation { "confirming" } else { "trying" }, rate);
@@ -48,7 +47,7 @@ pub(super) fn search(arguments: &Run, plan: &Plan, stop: &AtomicBool) -> Result<
         last = Some(measurement.clone());
         Ok(measurement)
     };
-    let found = find_max_rate(&mut measure, &slo, range).map_err(failed)?;
+    let found = find_max_rate(&mut measure, &[slo], range).map_err(failed)?;
     status.clear();
     let Some(last) = last else { return Err(Failure::Failed("the search was interrupted".into())) };
     let mut text = describe(&found, &slo.to_string());
