@@ -4,6 +4,7 @@ mod connections;
 mod faulty;
 mod replies;
 mod stalls;
+mod threads;
 
 use std::io;
 use std::sync::atomic::AtomicBool;
