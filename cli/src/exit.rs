@@ -49,7 +49,7 @@ impl From<Outcome> for ExitCode {
 }
 
 /// The share of refusals among the replies above which they are no success.
-pub(crate) const MOST_REFUSED: f64 = 0.01;
+const MOST_REFUSED: f64 = 0.01;
 
 /// Whether so many of the replies are refusals that it is no success.
 pub(crate) fn too_many_refused(refused: u64, replies: u64) -> bool {

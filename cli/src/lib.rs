@@ -50,6 +50,7 @@ mod listen;
 mod load;
 mod locale;
 mod log;
+mod messages;
 mod progress;
 mod quantity;
 mod receipt;

@@ -4,11 +4,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Application, BLOCKING_THREADS, Capabilities, Handler, Limits, Overload, Service};
-use handlers::{Ack, Counter, Echo, Load, Work};
+use common::{Application, BLOCKING_THREADS, Blocking, Capabilities, Handler, Limits, Overload, Service};
+use handlers::{Ack, Counter, Echo, Language, Load, Work};
 
 use crate::arguments::Serve;
-use crate::catalogue::What;
+use crate::catalogue::{Served, What};
 use crate::descriptors::RESERVED;
 use crate::locale;
 use crate::quantity::{self, Size, Time};
@@ -44,7 +44,7 @@ fn application(arguments: &Serve) -> Result<Arc<dyn Application>, String> {
     }
     let in_framing = arguments.framing().application;
     match &arguments.handler.what {
-        What::BuiltIn => Ok(in_framing(built_in(arguments)?)),
+        What::BuiltIn => Ok(in_framing(built_in(name, arguments.language, arguments.work)?)),
         What::Handler(make) => Ok(in_framing(make())),
         What::Application(_) if arguments.framing.is_some() => {
             Err(format!("{name} has a protocol of its own, and so no framing; leave out --framing"))
@@ -53,12 +53,21 @@ fn application(arguments: &Serve) -> Result<Arc<dyn Application>, String> {
     }
 }
 
-fn built_in(arguments: &Serve) -> Result<Arc<dyn Handler>, String> {
-    match arguments.handler.name {
-        "counter" => Ok(Arc::new(Counter { language: arguments.language.unwrap_or_else(locale::language) })),
+/// Whether a call of what is served may take long, with this work if it is `work`.
+pub(crate) fn blocking(served: &Served, work: Option<Load>) -> Result<Blocking, String> {
+    Ok(match &served.what {
+        What::BuiltIn => built_in(served.name, None, work)?.blocking(),
+        What::Handler(make) => make().blocking(),
+        What::Application(make) => make().blocking(),
+    })
+}
+
+fn built_in(name: &str, language: Option<Language>, work: Option<Load>) -> Result<Arc<dyn Handler>, String> {
+    match name {
+        "counter" => Ok(Arc::new(Counter { language: language.unwrap_or_else(locale::language) })),
         "ack" => Ok(Arc::new(Ack)),
         "echo" => Ok(Arc::new(Echo)),
-        "work" => Ok(Arc::new(Work { load: arguments.work.unwrap_or(WORK) })),
+        "work" => Ok(Arc::new(Work { load: work.unwrap_or(WORK) })),
         name => Err(format!("there is no built-in handler `{name}`")),
     }
 }

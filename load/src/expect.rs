@@ -114,15 +114,15 @@ impl Expect {
         matches!(self, Self::Echo | Self::Counter | Self::CounterEnglish)
     }
 
-    /// Takes the reply to the message of this sequence apart.
+    /// Takes a reply apart, before which so many messages were answered on its connection.
     #[inline]
-    pub(crate) fn read<'a>(&'a self, line: &'a [u8], sequence: u64) -> Reply<'a> {
+    pub(crate) fn read<'a>(&'a self, line: &'a [u8], answered: u64) -> Reply<'a> {
         match self {
             Self::Echo => Reply::Says(line),
             Self::Any | Self::Greeted => Reply::Right,
             Self::By(hook) => Reply::Judged(hook),
-            Self::Counter => numbered(line, "第".as_bytes(), "條信息:".as_bytes(), sequence),
-            Self::CounterEnglish => numbered(line, b"Message ", b": ", sequence),
+            Self::Counter => numbered(line, "第".as_bytes(), "條信息:".as_bytes(), answered),
+            Self::CounterEnglish => numbered(line, b"Message ", b": ", answered),
             Self::Ack if is_acknowledgement(line) => Reply::Right,
             Self::Ack => Reply::Wrong,
         }
@@ -142,13 +142,13 @@ impl Expect {
 }
 
 /// A reply of the handler `counter`, which begins at 1.
-fn numbered<'a>(line: &'a [u8], before: &[u8], behind: &[u8], sequence: u64) -> Reply<'a> {
+fn numbered<'a>(line: &'a [u8], before: &[u8], behind: &[u8], answered: u64) -> Reply<'a> {
     let Some(rest) = line.strip_prefix(before) else { return Reply::Wrong };
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (number, rest) = rest.split_at(digits);
     let number = number.iter().fold(0_u64, |number, digit| number.wrapping_mul(10) + u64::from(digit - b'0'));
     match rest.strip_prefix(behind) {
-        Some(message) if number == sequence + 1 => Reply::Says(message),
+        Some(message) if number == answered + 1 => Reply::Says(message),
         _ => Reply::Wrong,
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::framing::Framing;
+
 /// What is sent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Messages {
@@ -72,9 +74,22 @@ impl Messages {
         matches!(self, Self::Made(_))
     }
 
+    /// The first of them, as it is sent; of those that the generator makes, one of this size, as [`Sizes`] counts.
+    pub fn example(&self, framing: Framing, size: usize) -> Vec<u8> {
+        match self {
+            Self::Made(_) => framing.message(&vec![b'h'; framing.payload(size)]),
+            Self::Own(messages) => framing.frame(messages.first().map_or(&[], Vec::as_slice)),
+            Self::By(hook) => {
+                let mut payload = Vec::new();
+                hook.write(0, 0, &mut payload);
+                framing.frame(&payload)
+            }
+        }
+    }
+
     /// The longest of them, as far as that is known: an upper bound of what is made, the longest of one's own, and
     /// 0 for what a function writes.
-    pub(crate) fn longest(&self) -> usize {
+    pub fn longest(&self) -> usize {
         match self {
             Self::Made(sizes) => sizes.bounds().1,
             Self::Own(messages) => messages.iter().map(Vec::len).max().unwrap_or(0),

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use common::Backend;
-use compare::MOST_ROUNDS;
-use load::plan::{MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
+use compare::{Candidate, MOST_ROUNDS};
+use load::framing::Framing;
+use load::plan::{Expect, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
 use load::slo::Slo;
 
 use crate::arguments::{Format, chosen};
-use crate::catalogue::{Framing, Served};
+use crate::catalogue::Served;
+use crate::messages::{Own, expects};
 use crate::quantity::{count, number, rate, sizes};
 use crate::service;
 
@@ -19,6 +21,15 @@ pub(crate) struct Compare {
     /// Backends to compare, the first of which is the reference [default: all]
     #[arg(short, long, env = "ANYLOOP_COMPARE_BACKENDS", value_name = "BACKEND,…", value_delimiter = ',', value_parser = chosen::<&dyn Backend>)]
     pub(crate) backends: Vec<&'static dyn Backend>,
+
+    /// Any program that listens, to compare beside the --backends, or without them alone: NAME='COMMAND with {port}',
+    /// started without a shell; may be given several times
+    #[arg(long, value_name = "NAME=COMMAND")]
+    pub(crate) server: Vec<Candidate>,
+
+    /// Another build of this program, whose backends are compared with this one's in the same rounds
+    #[arg(long, value_name = "PATH")]
+    pub(crate) against: Option<PathBuf>,
 
     /// Handler that the backends serve
     #[arg(long, env = "ANYLOOP_COMPARE_HANDLER", default_value = "echo", value_parser = chosen::<Served>)]
@@ -52,6 +63,17 @@ pub(crate) struct Compare {
     /// Size of a message in bytes, a line with its end: SIZE, uniform:LEAST-MOST or list:SIZE,SIZE…
     #[arg(long, env = "ANYLOOP_COMPARE_MESSAGE_SIZE", value_name = "SIZES", default_value = "32", value_parser = sizes)]
     pub(crate) message_size: Sizes,
+
+    #[command(flatten)]
+    pub(crate) own_messages: Own,
+
+    /// What the replies must be [default: any with messages of your own, or else what the handler says]
+    #[arg(long, env = "ANYLOOP_COMPARE_EXPECT", value_parser = expects())]
+    pub(crate) expect: Option<Expect>,
+
+    /// Let replies that are errors, such as `ERR rate-limited`, be a success however many they are [default: up to 1 % are]
+    #[arg(long)]
+    pub(crate) allow_refusals: bool,
 
     /// Number of rounds [default: 7; 5 with --quick, 15 with --full]
     #[arg(long, env = "ANYLOOP_COMPARE_ROUNDS", value_name = "COUNT", value_parser = count(1, MOST_ROUNDS))]

@@ -16,9 +16,7 @@ use crate::failure::{Failure, print};
 pub(super) fn read(file: &Path) -> Result<Comparison, Failure> {
     let wrong = |why: String| Failure::Usage(format!("{} can't be read: {why}", file.display()));
     let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-    report::from_json(&text).map_err(|error| {
-        wrong(format!("it is no report.json of `compare`, or one of another version: {error}"))
-    })
+    report::from_json(&text).map_err(|error| wrong(error.to_string()))
 }
 
 /// Renders a report.json again.
@@ -30,7 +28,7 @@ pub(crate) fn render(arguments: &Report) -> Result<ExitCode, Failure> {
     };
     let name = arguments.file.file_stem().unwrap_or_default();
     let text = match arguments.format {
-        Format::Text => report::to_table(&comparison, style()),
+        Format::Text => report::to_text(&comparison, style()),
         Format::Json => output::to_json(&comparison)?,
     };
     let written = output::render(&comparison, folder, Path::new(name));

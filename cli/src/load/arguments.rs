@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use load::framing::Framing;
 use load::plan::{Arrivals, Dispatch, Expect, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
 use load::slo::Slo;
 
 use crate::address::host_and_port;
 use crate::arguments::{Format, chosen};
-use crate::catalogue::Framing;
+use crate::messages::{Own, expects};
 use crate::quantity::{Time, count, cpu, number, rate, sizes, time_above_zero};
 
 /// What `merge` is told.
@@ -19,6 +20,10 @@ pub(crate) struct Merge {
     /// The files that `load --json` wrote
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+
+    /// Let replies that are errors be a success however many they are [default: up to 1 % are]
+    #[arg(long)]
+    pub(crate) allow_refusals: bool,
 
     #[command(flatten)]
     pub(crate) exports: Exports,
@@ -69,6 +74,9 @@ pub(crate) struct Load {
     #[arg(long, env = "ANYLOOP_LOAD_MESSAGE_SIZE", value_name = "SIZES", default_value = "32", value_parser = sizes)]
     pub(crate) message_size: Sizes,
 
+    #[command(flatten)]
+    pub(crate) own_messages: Own,
+
     /// Connections to open per second at most [default: as many as possible]
     #[arg(long, env = "ANYLOOP_LOAD_CONNECT_RATE", value_name = "RATE", value_parser = rate)]
     pub(crate) connect_rate: Option<f64>,
@@ -93,13 +101,17 @@ pub(crate) struct Load {
     #[arg(long, env = "ANYLOOP_LOAD_SLOW_WRITERS", value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
     pub(crate) slow_writers: usize,
 
-    /// What the replies must be [default: found out with one message]
+    /// What the replies must be [default: any with messages of your own, or else found out with one message]
     #[arg(long, env = "ANYLOOP_LOAD_EXPECT", value_parser = expects())]
     pub(crate) expect: Option<Expect>,
 
     /// Objective to judge, such as p99=5ms; may be given several times
     #[arg(long, env = "ANYLOOP_LOAD_SLO", value_name = "SLO", allow_hyphen_values = true)]
     pub(crate) slo: Vec<Slo>,
+
+    /// Let replies that are errors, such as `ERR rate-limited`, be a success however many they are [default: up to 1 % are]
+    #[arg(long)]
+    pub(crate) allow_refusals: bool,
 
     /// Search for the highest rate at which the server keeps every --slo
     #[arg(long, requires = "slo", conflicts_with_all = ["rate", "messages_per_connection"])]
@@ -163,24 +175,4 @@ fn dispatches() -> impl TypedValueParser<Value = Dispatch> {
         PossibleValue::new("any").help("one queue for all connections: a message goes to whichever is free"),
     ])
     .map(|name| if name == "any" { Dispatch::Any } else { Dispatch::Each })
-}
-
-fn expects() -> impl TypedValueParser<Value = Expect> {
-    PossibleValuesParser::new([
-        PossibleValue::new("echo").help("the message itself"),
-        PossibleValue::new("counter").help("what the handler `counter` says, in Chinese"),
-        PossibleValue::new("counter-en").help("what the handler `counter` says, in English"),
-        PossibleValue::new("ack").help("what the handler `ack` says"),
-        PossibleValue::new("any").help("any reply for each message, and no greeting: counted, not verified"),
-        PossibleValue::new("greeted")
-            .help("any greeting, and then any reply for each message: counted, not verified"),
-    ])
-    .map(|name| match name.as_str() {
-        "echo" => Expect::Echo,
-        "counter" => Expect::Counter,
-        "counter-en" => Expect::CounterEnglish,
-        "ack" => Expect::Ack,
-        "greeted" => Expect::Greeted,
-        _ => Expect::Any,
-    })
 }

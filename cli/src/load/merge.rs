@@ -25,7 +25,7 @@ pub(crate) fn merge(arguments: &Merge) -> Result<ExitCode, Failure> {
     let merged =
         export::merge(&measurements).ok_or_else(|| Failure::Usage("there is nothing to merge".into()))?;
     arguments.exports.write(&merged, &export::table(&merged))?;
-    Ok(outcome(&merged, &[]).into())
+    Ok(outcome(&merged, &[], arguments.allow_refusals).into())
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {

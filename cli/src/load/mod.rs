@@ -15,11 +15,12 @@ use std::sync::atomic::AtomicBool;
 use load::engine;
 use load::export;
 use load::measurement::Measurement;
+use load::plan::Expect;
 use load::process::Account;
 use load::slo::Verdict;
 
 use crate::address::resolve;
-use crate::exit::Outcome;
+use crate::exit::{Outcome, too_many_refused};
 use crate::failure::Failure;
 use crate::signals;
 use arguments::Load;
@@ -43,6 +44,7 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     }
     plan.expect = match &arguments.expect {
         Some(expect) => expect.clone(),
+        None if !plan.messages.are_made() => Expect::Any,
         None => {
             engine::expectation(plan.address, plan.framing, &stop).map_err(|error| Failure::of(&error))?
         }
@@ -60,16 +62,18 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     text.push_str(&export::table(&measurement));
     arguments.exports.write(&measurement, &text)?;
     let verdicts: Vec<_> = verdicts.into_iter().map(|(_, verdict)| verdict).collect();
-    Ok(outcome(&measurement, &verdicts).into())
+    Ok(outcome(&measurement, &verdicts, arguments.allow_refusals).into())
 }
 
 /// How a run ends that has measured this.
-fn outcome(measurement: &Measurement, verdicts: &[Verdict]) -> Outcome {
+fn outcome(measurement: &Measurement, verdicts: &[Verdict], allow_refusals: bool) -> Outcome {
     let verification = &measurement.verification;
+    let refused = !allow_refusals && too_many_refused(verification.refused, verification.replies);
     Outcome::of(&[
-        (verdicts.iter().any(|verdict| !verdict.is_pass()), Outcome::Missed),
+        (verdicts.iter().any(|verdict| matches!(verdict, Verdict::Unknown(_))), Outcome::Undecided),
+        (verdicts.iter().any(Verdict::is_fail), Outcome::Missed),
         (measurement.failures.connections() > 0 || verification.replies == 0, Outcome::Failed),
-        (verification.bad() > 0, Outcome::WrongReplies),
+        (verification.bad() > 0 || refused, Outcome::WrongReplies),
         (measurement.interrupted, Outcome::Interrupted),
     ])
 }

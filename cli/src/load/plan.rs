@@ -12,14 +12,16 @@ use crate::failure::Failure;
 pub(super) fn plan(arguments: &Load, address: SocketAddr) -> Result<Plan, Failure> {
     let (arrivals, dispatch) = (arguments.arrivals, arguments.dispatch);
     let pace = arguments.rate.map_or(Pace::Closed, |rate| Pace::Open { rate, arrivals, dispatch });
+    let own = arguments.own_messages.encoded(arguments.framing)?;
+    let messages = own.unwrap_or_else(|| Messages::Made(arguments.message_size.clone()));
     let plan = Plan {
         connections: arguments.connections,
         depth: arguments.depth,
         pace,
         duration: arguments.duration.0,
         warmup: arguments.warmup.0,
-        messages: Messages::Made(arguments.message_size.clone()),
-        framing: arguments.framing.for_load(),
+        messages,
+        framing: arguments.framing,
         connect_rate: arguments.connect_rate,
         messages_per_connection: arguments.messages_per_connection,
         reconnect: arguments.reconnect,
@@ -35,6 +37,9 @@ pub(super) fn plan(arguments: &Load, address: SocketAddr) -> Result<Plan, Failur
         ..Plan::new(address)
     };
     plan.check().map_err(Failure::Usage)?;
+    if !arguments.find_max_rate {
+        arguments.slo.iter().try_for_each(|slo| slo.check(&plan)).map_err(Failure::Usage)?;
+    }
     check_room(&plan)?;
     Ok(plan)
 }

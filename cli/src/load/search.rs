@@ -57,7 +57,7 @@ pub(super) fn search(arguments: &Load, plan: &Plan, stop: &AtomicBool) -> Result
     text.push_str("\nThe last measurement:\n\n");
     text.push_str(&export::table(&last));
     arguments.exports.write(&last, &text)?;
-    let end = outcome(&last, &[]);
+    let end = outcome(&last, &[], arguments.allow_refusals);
     let kept = matches!(found.confirmation, Some((_, true)));
     Ok(Outcome::of(&[
         (!kept, Outcome::Missed),

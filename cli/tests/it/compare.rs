@@ -103,7 +103,7 @@ fn wrong_usage_is_explained() {
         ("--backends smol,smol", "one of them is named twice"),
         ("--backends tornado", &format!("[possible values: {}]", backends().collect::<Vec<_>>().join(", "))),
         ("--handler chat", "[possible values: counter, ack, echo, work]"),
-        ("--framing raw", "[possible values: line, length]"),
+        ("--framing raw", "[possible values: line, length, resp, http]"),
         ("--work cpu:50us", "--work is for --handler work"),
         ("--full", "cannot be used with"),
         ("--connections 0", "`0` is no count from 1 to 1000000"),

@@ -104,7 +104,7 @@ impl Outbox {
     }
 
     /// Empties it, and gives memory back if a burst has made it large.
-    pub(in crate::core) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.bytes.clear();
         self.bytes.shrink_to(RETAINED);
         self.start = 0;

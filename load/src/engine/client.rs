@@ -1,16 +1,12 @@
-//! One measured connection: what it has sent, and whether the replies are right.
+//! One measured connection: what it has sent, and what it waits for.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 
-use common::{Codec, Outbox};
-
-use crate::engine::message::{IDENTITY, Text, parse};
-use crate::engine::tally::{Tally, beginning};
-use crate::expect::{Expect, Reply};
-use crate::framing::{self, Framing};
-use crate::plan::Plan;
+use crate::engine::composer::Composer;
+use crate::framing::{Framing, Parser};
+use crate::plan::{Messages, Plan};
 
 /// One measured connection.
 pub(super) struct Client {
@@ -24,16 +20,29 @@ pub(super) struct Client {
     pub(super) is_free: bool,
     /// Whether anything has come.
     pub(super) is_served: bool,
+    /// Whether it was connected before, and is made anew.
+    pub(super) is_again: bool,
+    /// Since when the server has not served it, if it was ended.
+    pub(super) gone_since: Option<u64>,
     /// Whether the greeting is still to come.
-    greeting: bool,
-    /// The sequence number of the next message.
-    next: u32,
+    pub(super) greeting: bool,
+    /// Whether the last reply was a refusal.
+    pub(super) is_refused: bool,
+    /// The number of the next message.
+    pub(super) next: u64,
+    /// How many messages were sent since it was connected.
+    sent_here: u64,
+    /// How many of these have their reply, or were passed over by a later one that has.
+    pub(super) done_here: u64,
     /// The messages that have no reply yet, oldest first.
     in_flight: VecDeque<Sent>,
     /// Messages whose reply did not come when a later one did.
     missing: Vec<Sent>,
-    /// What tells messages from each other; lines need none.
-    pub(super) codec: Option<Box<dyn Codec>>,
+    /// The payloads of the messages in flight, where a function has written them and they are needed again.
+    kept: Option<Kept>,
+    framing: Framing,
+    /// What finds replies; lines need none.
+    pub(super) parser: Option<Parser>,
     /// The beginning of a reply that has not come whole.
     pub(super) partial: Vec<u8>,
     /// What the kernel did not take.
@@ -43,30 +52,60 @@ pub(super) struct Client {
 /// A message that was sent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
-    pub(super) sequence: u32,
-    /// How long its payload is.
-    pub(super) payload: usize,
+    /// Its number within its connection.
+    pub(super) number: u64,
     pub(super) scheduled: u64,
     pub(super) sent: u64,
+    /// How long its payload is.
+    length: u32,
+    /// Whether its reply has a head alone.
+    pub(super) asks_for_head: bool,
+}
+
+impl Sent {
+    /// Its number and the length of its payload.
+    #[inline]
+    pub(super) fn id(&self) -> (u64, usize) {
+        (self.number, self.length as usize)
+    }
 }
 
 impl Client {
-    pub(super) fn new(socket: TcpStream, number: u32, connected: bool, since: u64, plan: &Plan) -> Self {
+    pub(super) fn new(socket: TcpStream, number: u32, since: u64, plan: &Plan) -> Self {
+        let is_written_by_function = matches!(plan.messages, Messages::By(_));
         Self {
             socket,
             number,
-            connected,
+            connected: false,
             since,
             is_free: false,
             is_served: false,
+            is_again: false,
+            gone_since: None,
             greeting: plan.expect.greets(),
+            is_refused: false,
             next: 0,
+            sent_here: 0,
+            done_here: 0,
             in_flight: VecDeque::with_capacity(plan.depth.min(ROOM)),
             missing: Vec::new(),
-            codec: (plan.framing != Framing::Line).then(|| plan.framing.codec()),
+            kept: (is_written_by_function && (plan.expect.verifies() || plan.reconnect)).then(Kept::default),
+            framing: plan.framing,
+            parser: (plan.framing != Framing::Line).then(|| plan.framing.parser()),
             partial: Vec::new(),
             unsent: Vec::new(),
         }
+    }
+
+    /// The same connection, made anew by another socket: with its number, and with the messages that have no reply.
+    pub(super) fn again(self, socket: TcpStream, since: u64, plan: &Plan) -> Self {
+        let mut in_flight = self.in_flight;
+        for missing in self.missing.into_iter().rev() {
+            in_flight.push_front(missing);
+        }
+        in_flight.make_contiguous().sort_unstable_by_key(|sent| sent.number);
+        let Self { number, next, kept, gone_since, .. } = self;
+        Self { next, in_flight, kept, gone_since, is_again: true, ..Self::new(socket, number, since, plan) }
     }
 
     /// How many messages have no reply yet.
@@ -74,9 +113,9 @@ impl Client {
         self.in_flight.len()
     }
 
-    /// How many messages have been sent.
+    /// How many messages have been sent since it was connected.
     pub(super) fn sent(&self) -> u64 {
-        u64::from(self.next)
+        self.sent_here
     }
 
     /// How many replies never came, should nothing come any more.
@@ -85,37 +124,42 @@ impl Client {
     }
 
     /// The first message that has no reply, should nothing come any more.
-    pub(super) fn first_unanswered(&self) -> Option<u32> {
-        let missing = self.missing.iter().map(|sent| sent.sequence).min();
-        missing.into_iter().chain(self.in_flight.front().map(|sent| sent.sequence)).min()
+    pub(super) fn first_unanswered(&self) -> Option<u64> {
+        let missing = self.missing.iter().map(|sent| sent.number).min();
+        missing.into_iter().chain(self.in_flight.front().map(|sent| sent.number)).min()
     }
 
     pub(super) fn has_unsent(&self) -> bool {
         !self.unsent.is_empty()
     }
 
-    /// Adds a message to what is sent next: to `framed` where a codec makes it, and otherwise to `out`.
+    /// Adds the next message to `out`.
     #[inline]
-    pub(super) fn push(
-        &mut self,
-        text: &Text,
-        payload: usize,
-        times: (u64, u64),
-        out: &mut Vec<u8>,
-        framed: &mut Outbox,
-    ) {
-        let (identity, letters) = text.parts(self.number, self.next, payload);
-        match &self.codec {
-            None => {
-                out.extend_from_slice(&identity[..payload.min(IDENTITY)]);
-                out.extend_from_slice(letters);
-                out.push(b'\n');
-            }
-            Some(codec) => framing::push(&**codec, &[&identity[..payload.min(IDENTITY)], letters], framed),
+    pub(super) fn push(&mut self, composer: &mut Composer<'_>, times: (u64, u64), out: &mut Vec<u8>) {
+        let begin = out.len();
+        let (number, (scheduled, sent)) = (self.next, times);
+        let length = composer.write(self.number, number, self.parser.as_ref(), out);
+        if let Some(kept) = &mut self.kept {
+            kept.push(composer.last_written());
         }
-        let (scheduled, sent) = times;
-        self.in_flight.push_back(Sent { sequence: self.next, payload, scheduled, sent });
-        self.next = self.next.wrapping_add(1);
+        let asks_for_head = self.framing.asks_for_head(&out[begin..]);
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        self.in_flight.push_back(Sent { number, scheduled, sent, length, asks_for_head });
+        self.next += 1;
+        self.sent_here += 1;
+    }
+
+    /// Adds all messages that have no reply to `out` once more. Tells how many they are.
+    pub(super) fn push_again(&mut self, composer: &mut Composer<'_>, now: u64, out: &mut Vec<u8>) -> u64 {
+        let mut begin = 0;
+        for sent in &mut self.in_flight {
+            sent.sent = now;
+            let kept = self.kept.as_ref().map_or(&[][..], |kept| kept.at(begin, sent.id().1));
+            composer.write_again(self.number, sent.id(), kept, self.parser.as_ref(), out);
+            begin += sent.id().1;
+        }
+        self.sent_here += self.in_flight.len() as u64;
+        self.in_flight.len() as u64
     }
 
     /// Sends `out`, and keeps what the kernel does not take.
@@ -148,115 +192,87 @@ impl Client {
         }
     }
 
-    /// Looks at a reply.
+    /// Closes the socket's connection, though the socket is still there.
+    pub(super) fn close(&self) {
+        // Where it is broken already there is nothing to be closed.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
+    /// The oldest message that has no reply.
     #[inline]
-    pub(super) fn reply(
-        &mut self,
-        line: &[u8],
-        text: &Text,
-        expect: &Expect,
-        tally: &mut Tally,
-        answered: &mut impl FnMut(&mut Tally, Sent),
-    ) -> io::Result<()> {
-        if self.greeting {
-            self.greeting = false;
-            if expect.is_greeting(line) {
-                return Ok(());
-            }
-        }
-        tally.verification.replies += 1;
-        if let Some(&front) = self.in_flight.front() {
-            let right = match expect.read(line, u64::from(front.sequence)) {
-                Reply::Says(message) => text.is(message, self.number, front.sequence, front.payload),
-                Reply::Right => true,
-                Reply::Judged(hook) => {
-                    hook.is_right(&text.payload(self.number, front.sequence, front.payload), line)
-                }
-                Reply::Wrong => false,
-            };
-            if right {
-                self.in_flight.pop_front();
-                answered(tally, front);
-                return Ok(());
-            }
-        }
-        self.odd_reply(line, text, expect, tally, answered)
+    pub(super) fn front(&self) -> Option<Sent> {
+        self.in_flight.front().copied()
     }
 
-    /// Finds out what is the matter with a reply that is not the next one. One that doesn't tell which message it
-    /// answers is either the next, or one too many.
-    #[cold]
-    fn odd_reply(
-        &mut self,
-        line: &[u8],
-        text: &Text,
-        expect: &Expect,
-        tally: &mut Tally,
-        answered: &mut impl FnMut(&mut Tally, Sent),
-    ) -> io::Result<()> {
-        if line.starts_with(b"ERR ") && self.in_flight.front().is_none_or(|front| front.sequence == 0) {
-            tally.verification.replies -= 1;
-            return Err(io::Error::other(format!("the server refuses: {}", beginning(line))));
-        }
-        if LAST_WORDS.iter().any(|words| line.starts_with(words)) {
-            tally.verification.replies -= 1;
-            return Err(io::Error::other(format!("the server says `{}`", beginning(line))));
-        }
-        let next = self.in_flight.front().map_or(self.next, |front| front.sequence);
-        let told = if expect.tells_message() { parse(expect.message_of(line)) } else { None };
-        match told {
-            Some((_, number)) if number != self.number => {
-                tally.verification.foreign += 1;
-                tally.bad("foreign", self.number, next, line);
-            }
-            Some((sequence, _)) if self.take_missing(sequence).is_some() => {
-                tally.verification.reordered += 1;
-                tally.bad("reordered", self.number, sequence, line);
-            }
-            Some((sequence, _)) if sequence < next => {
-                tally.verification.doubled += 1;
-                tally.bad("doubled", self.number, sequence, line);
-            }
-            Some((sequence, _)) if self.in_flight.iter().skip(1).any(|sent| sent.sequence == sequence) => {
-                // Those before it may come yet: then they are reordered, and otherwise lost.
-                while self.in_flight.front().is_some_and(|sent| sent.sequence != sequence) {
-                    self.missing.extend(self.in_flight.pop_front());
-                }
-                tally.verification.replies -= 1;
-                return self.reply(line, text, expect, tally, answered);
-            }
-            _ => match self.in_flight.pop_front() {
-                Some(sent) => {
-                    tally.verification.wrong += 1;
-                    tally.bad("wrong", self.number, sent.sequence, line);
-                    answered(tally, sent);
-                }
-                None => {
-                    let when = match self.next {
-                        0 => "before its first message",
-                        _ => "when no message waited for one",
-                    };
-                    tally.verification.extra += 1;
-                    tally.example(|| {
-                        format!("not asked for: connection {}, {when}: `{}`", self.number, beginning(line))
-                    });
-                }
-            },
-        }
-        Ok(())
+    /// The payload of that message, if it is kept.
+    #[inline]
+    pub(super) fn kept(&self) -> &[u8] {
+        let length = self.in_flight.front().map_or(0, |front| front.id().1);
+        self.kept.as_ref().map_or(&[], |kept| kept.at(0, length))
     }
 
-    fn take_missing(&mut self, sequence: u32) -> Option<Sent> {
-        let at = self.missing.iter().position(|sent| sent.sequence == sequence)?;
+    /// Takes the oldest message that has no reply.
+    #[inline]
+    pub(super) fn take_front(&mut self) -> Option<Sent> {
+        let front = self.in_flight.pop_front()?;
+        self.done_here += 1;
+        if let Some(kept) = &mut self.kept {
+            kept.release(front.id().1);
+        }
+        Some(front)
+    }
+
+    /// Passes over the messages before this one: they may have their replies later.
+    pub(super) fn pass_over(&mut self, number: u64) {
+        while self.in_flight.front().is_some_and(|sent| sent.number != number) {
+            let missing = self.take_front();
+            self.missing.extend(missing);
+        }
+    }
+
+    /// The messages that have no reply, but for the oldest.
+    pub(super) fn behind_front(&self) -> impl Iterator<Item = u64> {
+        self.in_flight.iter().skip(1).map(|sent| sent.number)
+    }
+
+    /// Takes a message that was passed over, if it was.
+    pub(super) fn take_missing(&mut self, number: u64) -> Option<Sent> {
+        let at = self.missing.iter().position(|sent| sent.number == number)?;
         Some(self.missing.swap_remove(at))
+    }
+}
+
+/// The payloads of the messages in flight, one behind the other.
+#[derive(Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    /// How many of these are released.
+    released: usize,
+}
+
+impl Kept {
+    fn push(&mut self, payload: &[u8]) {
+        // The bytes that are released are moved over when they are half of all, so that each is moved about once.
+        if self.released > self.bytes.len() / 2 {
+            self.bytes.drain(..self.released);
+            self.released = 0;
+        }
+        self.bytes.extend_from_slice(payload);
+    }
+
+    #[inline]
+    fn at(&self, begin: usize, length: usize) -> &[u8] {
+        &self.bytes[self.released + begin..][..length]
+    }
+
+    #[inline]
+    fn release(&mut self, length: usize) {
+        self.released += length;
     }
 }
 
 /// For so many messages in flight there is room from the start; for more, room is made when they are there.
 const ROOM: usize = 1024;
-
-/// What a server says that ends a connection for a reason of its own, whatever was sent.
-const LAST_WORDS: [&[u8]; 3] = [b"ERR busy", b"ERR shutting-down", b"ERR timeout "];
 
 /// Writes what the kernel takes, and says how much that is.
 fn write(mut socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {

@@ -17,7 +17,7 @@ pub(super) struct Crowd<'a> {
 /// How often a slow reader reads a byte, and a slow writer writes one.
 const PACE: Duration = Duration::from_millis(100);
 
-/// What a slow reader sends: messages of this size, as many as the kernel takes.
+/// What hostile clients send: messages of this size, where the generator makes them.
 const MESSAGE: usize = 1024;
 
 /// So many messages are sent to one client before the next has its turn.
@@ -60,8 +60,7 @@ impl<'a> Crowd<'a> {
         let clients = kinds.zip(NUMBERS..);
         let mut clients: Vec<_> =
             clients.map(|(kind, number)| Client { kind, number, socket: None, taken: 0 }).collect();
-        let framing = self.plan.framing;
-        let message = framing.message(&vec![b'h'; framing.payload(MESSAGE)]);
+        let message = self.plan.messages.example(self.plan.framing, MESSAGE);
         while !over.load(Ordering::Relaxed) {
             for client in &mut clients {
                 if client.socket.is_none() {

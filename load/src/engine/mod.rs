@@ -1,15 +1,16 @@
 //! The generator: makes the load of a [`Plan`], and measures.
 
 mod client;
+mod composer;
 mod hostile;
 mod live;
-mod message;
 mod poller;
 mod probe;
 mod receiving;
 mod schedule;
 mod sources;
 mod tally;
+mod verify;
 mod worker;
 
 use std::io;
@@ -26,7 +27,7 @@ use crate::engine::tally::Tally;
 use crate::engine::worker::Worker;
 use crate::histogram::Distribution;
 use crate::host::Host;
-use crate::measurement::{Measurement, Usage};
+use crate::measurement::{Measurement, Usage, Verification};
 use crate::plan::{Pace, Plan};
 use crate::process::Account;
 
@@ -79,7 +80,7 @@ fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress))
         seconds,
         interrupted,
         stopped_early: (!interrupted && measured < plan.duration)
-            .then(|| format!("no connection was left {seconds:.1} s after the warm-up")),
+            .then(|| tally.stopped.take().unwrap_or_else(|| "no connection was left".to_owned())),
         connections,
         // Where connections are made anew all the time, they don't keep so many in flight.
         in_flight_limit: plan.messages_per_connection.map_or(connections * plan.depth, |_| 0),
@@ -91,10 +92,10 @@ fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress))
         connect: Distribution::of(&tally.connect),
         dropped: tally.dropped,
         unfinished: 0,
-        verification: tally.verification,
+        verification: Verification { verified: plan.expect.verifies(), ..tally.verification },
         failures: tally.failures,
-        reconnected: 0,
-        resent: 0,
+        reconnected: tally.reconnected,
+        resent: tally.resent,
         generator_busy: if seconds > 0.0 { tally.busy.as_secs_f64() / seconds } else { 0.0 },
         generator_limited: false,
         timeline: Vec::new(),

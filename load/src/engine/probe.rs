@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use crate::engine::composer::Composer;
 use crate::engine::interrupted;
-use crate::engine::message::Text;
 use crate::engine::sources;
 use crate::engine::tally::beginning;
+use crate::engine::verify::first_line;
 use crate::engine::worker::CONNECT_TIMEOUT;
 use crate::expect::{Expect, Reply};
 use crate::framing::{Framing, Replies};
+use crate::messages::{Messages, Sizes};
 
 /// How long the server may take for its greeting and one reply.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,22 +51,24 @@ pub fn reachable(addresses: &[SocketAddr], stop: &AtomicBool) -> io::Result<Sock
 /// what to do then. `Interrupted` if `stop` was set.
 pub fn expectation(address: SocketAddr, framing: Framing, stop: &AtomicBool) -> io::Result<Expect> {
     let mut socket = connect(address, stop)?;
-    let text = Text::new(LENGTH);
-    socket.write_all(&framing.message(&text.payload(0, 0, LENGTH)))?;
+    let messages = Messages::Made(Sizes::Fixed(LENGTH));
+    let mut composer = Composer::new(&messages, framing, fastrand::Rng::with_seed(0));
+    let asked = composer.payload(0, (0, LENGTH), &[]).to_vec();
+    socket.write_all(&framing.message(&asked))?;
     let mut replies = framing.replies(Patient { socket, stop, end: Instant::now() + TIMEOUT });
     let mut next = |so_far: &str| next(&mut replies, framing, so_far, stop);
     let first = next("nothing")?;
-    if text.is(&first, 0, 0, LENGTH) {
+    if first.1 == asked {
         return Ok(Expect::Echo);
     }
-    let greets = |expect: &Expect| expect.greeting() == Some(&*first);
+    let greets = |expect: &Expect| expect.greeting() == Some(&*first.1);
     let expect = [Expect::Counter, Expect::CounterEnglish, Expect::Ack].into_iter().find(greets);
-    let Some(expect) = expect else { return Err(unknown(&first)) };
+    let Some(expect) = expect else { return Err(unknown(framing, &first.0)) };
     let second = next("only a greeting")?;
-    match expect.read(&second, 0) {
-        Reply::Says(message) if text.is(message, 0, 0, LENGTH) => Ok(expect),
+    match expect.read(&second.1, 0) {
+        Reply::Says(message) if *message == asked => Ok(expect),
         Reply::Right => Ok(expect),
-        Reply::Says(_) | Reply::Judged(_) | Reply::Wrong => Err(unknown(&second)),
+        Reply::Says(_) | Reply::Judged(_) | Reply::Wrong => Err(unknown(framing, &second.0)),
     }
 }
 
@@ -74,8 +78,8 @@ fn next(
     framing: Framing,
     so_far: &str,
     stop: &AtomicBool,
-) -> io::Result<Vec<u8>> {
-    replies.next().map_err(|_| {
+) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    replies.next_parts().map_err(|_| {
         if stop.load(Ordering::Relaxed) {
             return interrupted();
         }
@@ -87,11 +91,11 @@ fn next(
     })
 }
 
-fn unknown(said: &[u8]) -> io::Error {
-    let said = beginning(said);
-    if said.starts_with("ERR ") {
-        return io::Error::other(format!("the server refuses: {said}"));
+fn unknown(framing: Framing, said: &[u8]) -> io::Error {
+    if framing.is_error(said) {
+        return io::Error::other(format!("the server refuses: {}", first_line(said)));
     }
+    let said = beginning(said);
     io::Error::other(format!(
         "the server says `{said}`, which is neither the message nor what a built-in handler says; if any reply \
          is a good one, say --expect any, and --expect greeted if that was a greeting"

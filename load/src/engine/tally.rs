@@ -22,6 +22,11 @@ pub(super) struct Tally {
     pub(super) dropped: u64,
     pub(super) verification: Verification,
     pub(super) failures: Failures,
+    /// Connections that were made anew, and messages that were sent again on them.
+    pub(super) reconnected: u64,
+    pub(super) resent: u64,
+    /// When and why the thread stopped before its time.
+    pub(super) stopped: Option<String>,
     /// The thread's CPU time within the measured time.
     pub(super) busy: Duration,
 }
@@ -42,6 +47,9 @@ impl Tally {
             dropped: 0,
             verification: Verification::default(),
             failures: Failures::default(),
+            reconnected: 0,
+            resent: 0,
+            stopped: None,
             busy: Duration::ZERO,
         }
     }
@@ -76,10 +84,8 @@ impl Tally {
     }
 
     /// Tells of a reply that is not as it should be.
-    pub(super) fn bad(&mut self, what: &str, connection: u32, sequence: u32, line: &[u8]) {
-        self.example(|| {
-            format!("{what}: connection {connection}, message {sequence}: `{}`", beginning(line))
-        });
+    pub(super) fn bad(&mut self, what: &str, connection: u32, number: u64, line: &[u8]) {
+        self.example(|| format!("{what}: connection {connection}, message {number}: `{}`", beginning(line)));
     }
 
     /// Tells of something that is not as it should be.
@@ -113,6 +119,9 @@ impl Tally {
         self.busy = self.busy.max(other.busy);
         self.verification.add(other.verification);
         self.failures.add(other.failures);
+        self.reconnected += other.reconnected;
+        self.resent += other.resent;
+        self.stopped = self.stopped.take().or(other.stopped);
     }
 }
 

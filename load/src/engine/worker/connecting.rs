@@ -55,7 +55,7 @@ impl Worker<'_> {
         });
         match begun {
             Ok((socket, connected)) => {
-                self.clients[place] = Some(Client::new(socket, number, false, since, self.plan));
+                self.clients[place] = Some(Client::new(socket, number, since, self.plan));
                 if connected {
                     self.connected(place);
                 }
@@ -68,13 +68,14 @@ impl Worker<'_> {
     }
 
     /// A connection has been made.
-    fn connected(&mut self, place: usize) {
+    pub(super) fn connected(&mut self, place: usize) {
         let now = self.now();
         let Some(client) = &mut self.clients[place] else { return };
         client.connected = true;
         if (self.window.0..self.window.1).contains(&now) {
             self.tally.connect.saturating_record(now.saturating_sub(client.since));
         }
+        self.send_again(place, now);
         self.refill(place, now);
     }
 
@@ -114,25 +115,39 @@ impl Worker<'_> {
         if self.leaving {
             return;
         }
+        let most = self.plan.messages_per_connection;
+        if self.loading && client.unanswered() == 0 && most.is_some_and(|most| client.sent() >= most) {
+            // It has had its messages: the server was only faster to close it.
+            self.begin(place);
+            return;
+        }
+        if self.plan.reconnect && (client.connected || client.is_again) {
+            self.park(place, client, error, now);
+            return;
+        }
         let number = client.number;
         if client.connected {
             let (sent, unanswered) = (client.sent(), client.unanswered());
             self.tally.failures.ended += 1;
             self.tally.failures.unanswered += unanswered;
-            let began = self.window.0 != u64::MAX;
+            let (when, why) = (self.when(now), reason(error, client.is_refused));
             self.tally.failure(|| {
-                let when = match began {
-                    true => format!("{:.1} s after the start", now as f64 / 1e9),
-                    false => "before the start".to_owned(),
-                };
                 format!(
-                    "connection {number} ended {when}, after {sent} messages, {unanswered} of them unanswered: {}",
-                    reason(error)
+                    "connection {number} ended {when}, after {sent} messages, {unanswered} of them unanswered: {why}"
                 )
             });
+            self.tally.stopped = Some(format!("{when}, no connection was left; of the last one, {why}"));
         } else {
             self.tally.failures.connect += 1;
             self.tally.failure(|| format!("connection {number} can't be made: {error}"));
+        }
+    }
+
+    /// A time in words.
+    pub(super) fn when(&self, now: u64) -> String {
+        match self.window.0 {
+            u64::MAX => "before the start".to_owned(),
+            _ => format!("{:.1} s after the start", now as f64 / 1e9),
         }
     }
 
@@ -145,8 +160,9 @@ impl Worker<'_> {
 }
 
 /// Why a connection ended, in words.
-fn reason(error: &io::Error) -> String {
+pub(super) fn reason(error: &io::Error, is_refused: bool) -> String {
     match error.kind() {
+        io::ErrorKind::UnexpectedEof if is_refused => "the server closed it behind a refusal".to_owned(),
         io::ErrorKind::UnexpectedEof => "the server closed it".to_owned(),
         _ => error.to_string(),
     }

@@ -16,7 +16,7 @@ impl Worker<'_> {
     /// at all; unless the wait was cut short: then nobody knows.
     pub(super) fn wait_for_replies(&mut self) -> io::Result<()> {
         let begin = self.now();
-        while self.clients.iter().flatten().any(|client| client.in_flight() > 0) {
+        while self.is_waiting() {
             let waited = Duration::from_nanos(self.now().saturating_sub(begin));
             if waited >= self.plan.patience {
                 break;
@@ -25,9 +25,16 @@ impl Worker<'_> {
                 return Ok(());
             }
             self.turn(TICK)?;
+            self.reconnect(self.now());
         }
         self.count_unanswered();
+        self.give_up();
         Ok(())
+    }
+
+    /// Whether replies are still to come.
+    fn is_waiting(&self) -> bool {
+        !self.returning.is_empty() || self.clients.iter().flatten().any(|client| client.in_flight() > 0)
     }
 
     fn count_unanswered(&mut self) {

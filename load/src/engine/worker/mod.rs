@@ -2,6 +2,7 @@
 
 mod connecting;
 mod ending;
+mod reconnecting;
 mod sending;
 
 pub(super) use connecting::CONNECT_TIMEOUT;
@@ -14,11 +15,12 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::engine::client::{Client, Sent};
+use crate::engine::composer::Composer;
 use crate::engine::live::Live;
-use crate::engine::message::Text;
 use crate::engine::poller::{Poller, Ready};
 use crate::engine::schedule::Schedule;
 use crate::engine::tally::Tally;
+use crate::engine::worker::reconnecting::Returning;
 use crate::plan::{Pace, Plan};
 
 /// One event loop of the generator, with its share of the connections.
@@ -34,7 +36,9 @@ pub(super) struct Worker<'a> {
     clients: Vec<Option<Client>>,
     /// How many connections this worker has begun.
     begun: u32,
-    text: Text,
+    composer: Composer<'a>,
+    /// Connections that the server has ended and that are to be made anew.
+    returning: Vec<Returning>,
     random: fastrand::Rng,
     /// What all times are counted from, in nanoseconds.
     epoch: Instant,
@@ -77,6 +81,7 @@ impl<'a> Worker<'a> {
         let share = plan.connections / plan.threads + usize::from(index < plan.connections % plan.threads);
         let longest = plan.messages.longest();
         let waiting = if plan.pace == Pace::Closed { 0 } else { MOST_WAITING };
+        let mut random = fastrand::Rng::with_seed(plan.seed.wrapping_add(index as u64));
         Ok(Self {
             plan,
             stop,
@@ -86,8 +91,9 @@ impl<'a> Worker<'a> {
             ready: Vec::new(),
             clients: (0..share).map(|_| None).collect(),
             begun: 0,
-            text: Text::new(longest),
-            random: fastrand::Rng::with_seed(plan.seed.wrapping_add(index as u64)),
+            composer: Composer::new(&plan.messages, plan.framing, random.fork()),
+            returning: Vec::new(),
+            random,
             epoch: Instant::now(),
             loading: false,
             leaving: false,
@@ -123,7 +129,8 @@ impl<'a> Worker<'a> {
             if now >= begin {
                 busy_at_begin.get_or_insert_with(busy);
             }
-            if self.stop.load(Ordering::Relaxed) || self.clients.iter().all(Option::is_none) {
+            self.reconnect(now);
+            if self.stop.load(Ordering::Relaxed) || self.is_left_alone(now) {
                 self.window.1 = self.window.1.min(now);
             }
             self.loading = now < self.window.1;
@@ -167,11 +174,24 @@ impl<'a> Worker<'a> {
             Ok(Some(count)) => {
                 let window = self.window;
                 let input = &self.input[..count];
-                client.receive(input, &self.text, &self.plan.expect, &mut self.tally, |tally, sent| {
-                    record(tally, sent, now, window);
-                })
+                client.receive(
+                    input,
+                    &mut self.composer,
+                    &self.plan.expect,
+                    &mut self.tally,
+                    |tally, sent| {
+                        record(tally, sent, now, window);
+                    },
+                )
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                let window = self.window;
+                let finished =
+                    client.finish(&mut self.composer, &self.plan.expect, &mut self.tally, |tally, sent| {
+                        record(tally, sent, now, window);
+                    });
+                finished.and(Err(error))
+            }
         };
         match received {
             Ok(()) => self.refill(place, now),

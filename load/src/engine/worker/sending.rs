@@ -1,10 +1,8 @@
 //! When a worker sends: in a closed loop as replies come, in an open one as the schedule says.
 
-use common::Outbox;
-
 use super::{MOST_WAITING, Worker};
 use crate::engine::schedule::Schedule;
-use crate::plan::{Messages, Pace, Sizes};
+use crate::plan::Pace;
 
 impl Worker<'_> {
     /// Begins to send on all connections.
@@ -65,16 +63,13 @@ impl Worker<'_> {
         let mut room = self.plan.depth.saturating_sub(client.in_flight());
         room = room.min(usize::try_from(left).unwrap_or(usize::MAX));
         let open = self.schedule.is_some();
-        // It owns memory only where a codec puts messages into it.
-        let mut framed = Outbox::new();
         for _ in 0..room.min(most) {
             let scheduled = match open {
                 false => Some(now),
                 true => self.waiting.pop_front(),
             };
             let Some(scheduled) = scheduled else { break };
-            let payload = self.plan.framing.payload(draw(&self.plan.messages, &mut self.random));
-            client.push(&self.text, payload, (scheduled, now), &mut self.output, &mut framed);
+            client.push(&mut self.composer, (scheduled, now), &mut self.output);
             room -= 1;
             if open && (self.window.0..self.window.1).contains(&scheduled) {
                 self.tally.send_lag.saturating_record(now.saturating_sub(scheduled));
@@ -84,25 +79,22 @@ impl Worker<'_> {
             client.is_free = true;
             self.free.push_back(place);
         }
-        self.output.extend_from_slice(framed.bytes());
-        if !self.output.is_empty() {
-            let had_unsent = client.has_unsent();
-            let sent = client.send(&mut self.output);
-            self.output.clear();
-            let has_unsent = client.has_unsent();
-            let sent = if had_unsent == has_unsent { sent } else { sent.and_then(|()| self.rearm(place)) };
-            if let Err(error) = sent {
-                self.end(place, &error);
-            }
-        }
+        self.flush(place);
     }
-}
 
-fn draw(messages: &Messages, random: &mut fastrand::Rng) -> usize {
-    match messages {
-        Messages::Made(Sizes::Fixed(size)) => *size,
-        Messages::Made(Sizes::Uniform(least, most)) => random.usize(*least..=*most),
-        Messages::Made(Sizes::List(sizes)) => sizes[random.usize(..sizes.len())],
-        Messages::Own(_) | Messages::By(_) => 32,
+    /// Sends what was put into the output for this connection.
+    pub(super) fn flush(&mut self, place: usize) {
+        let Some(client) = &mut self.clients[place] else { return };
+        if self.output.is_empty() {
+            return;
+        }
+        let had_unsent = client.has_unsent();
+        let sent = client.send(&mut self.output);
+        self.output.clear();
+        let has_unsent = client.has_unsent();
+        let sent = if had_unsent == has_unsent { sent } else { sent.and_then(|()| self.rearm(place)) };
+        if let Err(error) = sent {
+            self.end(place, &error);
+        }
     }
 }

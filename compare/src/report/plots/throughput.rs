@@ -1,19 +1,19 @@
 //! Throughput against connections: does a model scale with them?
 
-use super::super::wording::{amount, rate};
-use super::frame::Frame;
+use super::axes::Axes;
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
-use super::{Figure, LEFT, WIDTH, name, passes, right, series, shown};
-use crate::statistics::former::Assessment;
+use super::{LEFT, Plot, WIDTH, name, passes, right, series, shown};
+use crate::report::wording::{amount, rate};
+use crate::statistics::Assessment;
 use crate::{Comparison, ConnectionPoint};
 
 const HEIGHT: f64 = 300.0;
 
-pub(super) fn figure(comparison: &Comparison, assessment: &Assessment) -> Figure {
-    let has_data = shown(assessment).any(|subject| !points(comparison, subject).is_empty());
-    Figure {
-        key: "connections",
+pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
+    let has_data = shown(comparison, assessment).any(|subject| !points(comparison, subject).is_empty());
+    Plot {
+        key: "throughput",
         question: "Does throughput hold as connections grow?",
         caption: format!(
             "A closed loop: each connection sends when its reply has come. A cross marks where connections could \
@@ -22,7 +22,8 @@ pub(super) fn figure(comparison: &Comparison, assessment: &Assessment) -> Figure
             passes(comparison)
         ),
         pictures: has_data.then(|| picture(comparison, assessment)).into_iter().collect(),
-        missing: "Connections were not swept. The default tier sweeps them once, --full several times, --quick does not.",
+        missing: "Connections were not swept: leave out --quick.",
+        ..Plot::default()
     }
 }
 
@@ -34,20 +35,20 @@ fn points(comparison: &Comparison, subject: usize) -> Vec<&ConnectionPoint> {
 }
 
 fn picture(comparison: &Comparison, assessment: &Assessment) -> String {
-    let all = || shown(assessment).flat_map(|subject| points(comparison, subject));
+    let all = || shown(comparison, assessment).flat_map(|subject| points(comparison, subject));
     let x = Scale::logarithmic(all().map(|point| point.connections as f64));
     let y = Scale::from_zero(all().map(|point| point.rate));
     let right = right(comparison, assessment, 0);
-    let frame = Frame { left: LEFT, right, top: 34.0, bottom: HEIGHT - 44.0, x, y };
+    let axes = Axes { left: LEFT, right, top: 34.0, bottom: HEIGHT - 44.0, x, y };
     let mut svg = Svg::new(WIDTH, HEIGHT);
     svg.text("name", (0.0, 16.0), Anchor::Start, "replies per second");
-    frame.draw_y(&mut svg, amount);
-    frame.draw_x(&mut svg, &x.ticks(), amount, "connections (logarithmic)");
+    axes.draw_y(&mut svg, amount);
+    axes.draw_x(&mut svg, &x.ticks(), amount, "connections (logarithmic)");
     let mut labels = Vec::new();
-    for subject in shown(assessment) {
+    for subject in shown(comparison, assessment) {
         let (class, points) = (series(comparison, subject), points(comparison, subject));
         let places: Vec<_> =
-            points.iter().map(|point| frame.at(point.connections as f64, point.rate)).collect();
+            points.iter().map(|point| axes.at(point.connections as f64, point.rate)).collect();
         svg.curve(&class, &places);
         for (point, &place) in points.iter().zip(&places) {
             let who = name(comparison, subject);
@@ -62,6 +63,6 @@ fn picture(comparison: &Comparison, assessment: &Assessment) -> String {
             labels.push((class, end, name(comparison, subject).to_owned()));
         }
     }
-    frame.label(&mut svg, labels);
-    svg.finish("replies per second against connections, a curve for each backend")
+    axes.label(&mut svg, labels);
+    svg.finish("replies per second against connections, a curve for each server")
 }

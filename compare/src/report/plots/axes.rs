@@ -5,7 +5,7 @@ use super::svg::{Anchor, Svg};
 
 /// The part of a picture in which values stand.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Frame {
+pub(super) struct Axes {
     pub(super) left: f64,
     pub(super) right: f64,
     pub(super) top: f64,
@@ -17,7 +17,7 @@ pub(super) struct Frame {
 /// The height of a line of labels.
 const LABEL: f64 = 15.0;
 
-impl Frame {
+impl Axes {
     pub(super) fn x(&self, value: f64) -> f64 {
         self.left + self.x.place(value) * (self.right - self.left)
     }

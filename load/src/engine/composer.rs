@@ -1,0 +1,324 @@
+//! Makes messages, and knows them again. A message that the generator makes tells its connection and its number.
+
+use std::io::Write;
+
+use common::Outbox;
+
+use crate::framing::{self, Framing, Parser};
+use crate::messages::{Messages, Sizes};
+
+/// Makes the messages of a worker's connections. A payload that it makes is the number of the message within its
+/// connection and the number of the connection, each as eight hexadecimal digits with the lowest first, so that a
+/// short message keeps the digits that change; then padding, up to its size.
+pub(super) struct Composer<'a> {
+    messages: &'a Messages,
+    framing: Framing,
+    /// All padding is a part of it. Which part, follows from connection and number, so that a reply that ends with
+    /// the bytes of another message is seen, and no message needs memory of its own.
+    table: Box<[u8]>,
+    random: fastrand::Rng,
+    /// The payload at hand, where it has to stand somewhere.
+    payload: Vec<u8>,
+    framed: Outbox,
+}
+
+/// The payload's bytes that tell message and connection.
+pub(super) const IDENTITY: usize = 16;
+
+/// The table is so much longer than the longest padding: padding begins at any of so many places. With as many, the
+/// table stays within the caches that are nearest.
+const PLACES: usize = 1 << 14;
+
+/// What padding consists of, each as often as any other.
+const ALPHABET: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/";
+
+impl<'a> Composer<'a> {
+    /// One for these messages. `random` draws their sizes.
+    pub(super) fn new(messages: &'a Messages, framing: Framing, random: fastrand::Rng) -> Self {
+        let longest = if messages.are_made() { messages.longest() } else { 0 };
+        // The same for every run, so that two of them send the same bytes.
+        let mut letters = fastrand::Rng::with_seed(0);
+        let table = (0..longest + PLACES).map(|_| ALPHABET[letters.usize(..ALPHABET.len())]).collect();
+        Self { messages, framing, table, random, payload: Vec::new(), framed: Outbox::new() }
+    }
+
+    /// Whether it makes the messages, so that they tell who they are.
+    pub(super) fn are_made(&self) -> bool {
+        self.messages.are_made()
+    }
+
+    /// Adds the message of this number to `out`, as it is sent. Tells the length of its payload.
+    #[inline]
+    pub(super) fn write(
+        &mut self,
+        connection: u32,
+        number: u64,
+        parser: Option<&Parser>,
+        out: &mut Vec<u8>,
+    ) -> usize {
+        match self.messages {
+            Messages::Made(sizes) => {
+                let length = self.framing.payload(draw(sizes, &mut self.random));
+                self.write_made(connection, number, length, parser, out);
+                length
+            }
+            Messages::Own(messages) => {
+                let payload = own(messages, number);
+                wrap(&[payload], parser, &mut self.framed, out);
+                payload.len()
+            }
+            Messages::By(hook) => {
+                self.payload.clear();
+                hook.write(connection, number, &mut self.payload);
+                wrap(&[&self.payload], parser, &mut self.framed, out);
+                self.payload.len()
+            }
+        }
+    }
+
+    /// Adds a message to `out` that was written before, as [`payload`](Self::payload) has it.
+    pub(super) fn write_again(
+        &mut self,
+        connection: u32,
+        (number, length): (u64, usize),
+        kept: &[u8],
+        parser: Option<&Parser>,
+        out: &mut Vec<u8>,
+    ) {
+        match self.messages {
+            Messages::Made(_) => self.write_made(connection, number, length, parser, out),
+            Messages::Own(messages) => wrap(&[own(messages, number)], parser, &mut self.framed, out),
+            Messages::By(_) => wrap(&[kept], parser, &mut self.framed, out),
+        }
+    }
+
+    /// The payload of a message that was written before. One that a function has written is `kept`.
+    pub(super) fn payload<'b>(
+        &'b mut self,
+        connection: u32,
+        (number, length): (u64, usize),
+        kept: &'b [u8],
+    ) -> &'b [u8] {
+        match self.messages {
+            Messages::Made(_) => {
+                let (identity, padding) = parts(&self.table, connection, number, length);
+                self.payload.clear();
+                self.payload.extend_from_slice(&identity[..length.min(IDENTITY)]);
+                self.payload.extend_from_slice(padding);
+                &self.payload
+            }
+            Messages::Own(messages) => own(messages, number),
+            Messages::By(_) => kept,
+        }
+    }
+
+    /// Whether a text is the payload of this message, which was written before.
+    #[inline]
+    pub(super) fn is(
+        &self,
+        text: &[u8],
+        connection: u32,
+        (number, length): (u64, usize),
+        kept: &[u8],
+    ) -> bool {
+        match self.messages {
+            Messages::Made(_) => {
+                let (identity, padding) = parts(&self.table, connection, number, length);
+                text.len() == length
+                    && text[..length.min(IDENTITY)] == identity[..length.min(IDENTITY)]
+                    && (length <= IDENTITY || text[IDENTITY..] == *padding)
+            }
+            Messages::Own(messages) => text == own(messages, number),
+            Messages::By(_) => text == kept,
+        }
+    }
+
+    /// What a function has written last.
+    pub(super) fn last_written(&self) -> &[u8] {
+        &self.payload
+    }
+
+    #[inline]
+    fn write_made(
+        &mut self,
+        connection: u32,
+        number: u64,
+        length: usize,
+        parser: Option<&Parser>,
+        out: &mut Vec<u8>,
+    ) {
+        let (identity, padding) = parts(&self.table, connection, number, length);
+        let identity = &identity[..length.min(IDENTITY)];
+        if self.framing == Framing::Resp {
+            // Memory takes whatever is written to it.
+            let _ = write!(out, "*2\r\n$4\r\nECHO\r\n${length}\r\n");
+            out.extend_from_slice(identity);
+            out.extend_from_slice(padding);
+            out.extend_from_slice(b"\r\n");
+        } else {
+            wrap(&[identity, padding], parser, &mut self.framed, out);
+        }
+    }
+}
+
+/// Which message, of which connection, a payload says it is. Too short a one can't say.
+pub(super) fn parse(payload: &[u8]) -> Option<(u32, u32)> {
+    let number = |digits: &[u8]| {
+        digits.iter().rev().try_fold(0, |number, &digit| Some(number << 4 | char::from(digit).to_digit(16)?))
+    };
+    let (sequence, rest) = payload.split_at_checked(8)?;
+    Some((number(sequence)?, number(rest.get(..8)?)?))
+}
+
+/// Of one's own messages, the one whose turn it is.
+#[inline]
+fn own(messages: &[Vec<u8>], number: u64) -> &[u8] {
+    // Few enough to be counted by either type.
+    &messages[(number % messages.len() as u64) as usize]
+}
+
+/// The two parts of a payload: who it is, of which a payload has as much as it has room for, and padding.
+#[inline]
+fn parts(table: &[u8], connection: u32, number: u64, length: usize) -> ([u8; IDENTITY], &[u8]) {
+    let mut identity = [0; IDENTITY];
+    // A number that has grown too large for its digits begins again.
+    identity[..8].copy_from_slice(&digits(number as u32));
+    identity[8..].copy_from_slice(&digits(connection));
+    let place = place(connection, number);
+    (identity, &table[place..place + length.saturating_sub(IDENTITY)])
+}
+
+/// Where in the table the padding of a message begins: at a place that looks as if it was drawn by chance.
+#[inline]
+fn place(connection: u32, number: u64) -> usize {
+    // The fractional bits of the golden ratio spread what differs in the lowest bits over the highest.
+    const RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mixed = (u64::from(connection) << 32 ^ number).wrapping_mul(RATIO);
+    ((mixed ^ mixed >> 32).wrapping_mul(RATIO) >> (u64::BITS - PLACES.ilog2())) as usize
+}
+
+/// Puts around a payload what the framing asks for.
+#[inline]
+fn wrap(parts: &[&[u8]], parser: Option<&Parser>, framed: &mut Outbox, out: &mut Vec<u8>) {
+    match parser {
+        Some(Parser::Codec(codec)) => {
+            framing::push(&**codec, parts, framed);
+            out.extend_from_slice(framed.bytes());
+            framed.clear();
+        }
+        Some(Parser::Resp(_) | Parser::Http(_)) => parts.iter().for_each(|part| out.extend_from_slice(part)),
+        None => {
+            parts.iter().for_each(|part| out.extend_from_slice(part));
+            out.push(b'\n');
+        }
+    }
+}
+
+#[inline]
+fn draw(sizes: &Sizes, random: &mut fastrand::Rng) -> usize {
+    match sizes {
+        Sizes::Fixed(size) => *size,
+        Sizes::Uniform(least, most) => random.usize(*least..=*most),
+        Sizes::List(sizes) => sizes[random.usize(..sizes.len())],
+    }
+}
+
+/// The hexadecimal digits of a number, the lowest first. All eight at once, since every message is written and
+/// read with them: each half byte is moved into a byte of its own, and made a digit or a letter there.
+#[inline]
+fn digits(number: u32) -> [u8; 8] {
+    let mut halves = u64::from(number);
+    halves = (halves | halves << 16) & 0x0000_ffff_0000_ffff;
+    halves = (halves | halves << 8) & 0x00ff_00ff_00ff_00ff;
+    halves = (halves | halves << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    let letters = (halves + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    let step = u64::from(b'a' - b'9' - 1);
+    (halves + 0x3030_3030_3030_3030 + letters * step).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::messages::MessageHook;
+
+    fn composer(messages: &Messages, framing: Framing) -> Composer<'_> {
+        Composer::new(messages, framing, fastrand::Rng::with_seed(1))
+    }
+
+    #[test]
+    fn a_message_is_itself_and_no_other() {
+        let messages = Messages::Made(Sizes::Fixed(100));
+        let mut composer = composer(&messages, Framing::Line);
+        for length in [1, 2, 7, 8, 9, 16, 17, 31, 99] {
+            let payload = composer.payload(7, (11, length), b"").to_vec();
+            assert_eq!(payload.len(), length);
+            assert!(composer.is(&payload, 7, (11, length), b""));
+            assert!(!composer.is(&payload, 7, (12, length), b""), "{length}");
+            assert!(!composer.is(&payload, 7, (11, length + 1), b""));
+            assert_eq!(parse(&payload), (length >= IDENTITY).then_some((11, 7)), "{length}");
+        }
+    }
+
+    #[test]
+    fn the_padding_of_a_message_is_that_of_no_other() {
+        let messages = Messages::Made(Sizes::Fixed(48));
+        let mut composer = composer(&messages, Framing::Line);
+        let messages = (0..64).flat_map(|connection| (0..100).map(move |number| (connection, number)));
+        let paddings: Vec<_> = messages
+            .map(|(connection, number)| composer.payload(connection, (number, 47), b"")[16..].to_vec())
+            .collect();
+        // 6,400 of 16,384 places: if they were drawn by chance, 5,300 of them were different ones.
+        let different = paddings.iter().collect::<HashSet<_>>().len();
+        assert!(different > 5000, "{different} of {}", paddings.len());
+        let neighbours = paddings.windows(2).filter(|pair| pair[0] == pair[1]).count();
+        assert!(neighbours <= 2, "{neighbours} messages end as the one before");
+    }
+
+    #[test]
+    fn own_messages_are_taken_in_turn() {
+        let messages = Messages::Own([b"a".to_vec(), b"bc".to_vec()].into());
+        let mut composer = composer(&messages, Framing::Line);
+        let mut out = Vec::new();
+        let lengths: Vec<_> = (0..3).map(|number| composer.write(5, number, None, &mut out)).collect();
+        assert_eq!((lengths, &*out), (vec![1, 2, 1], &b"a\nbc\na\n"[..]));
+        assert!(composer.is(b"bc", 5, (1, 2), b"") && !composer.is(b"bc", 5, (2, 1), b""));
+        composer.write_again(5, (1, 2), b"", None, &mut out);
+        assert!(out.ends_with(b"a\nbc\n"));
+    }
+
+    #[test]
+    fn a_function_writes_messages() {
+        let hook =
+            MessageHook::new(|connection, number, buffer| write!(buffer, "{connection}.{number}").unwrap());
+        let messages = Messages::By(hook);
+        for (framing, expected) in
+            [(Framing::Line, &b"3.14\n"[..]), (Framing::Resp, b"3.14"), (Framing::Http, b"3.14")]
+        {
+            let parser = (framing != Framing::Line).then(|| framing.parser());
+            let (mut composer, mut out) = (composer(&messages, framing), Vec::new());
+            assert_eq!(composer.write(3, 14, parser.as_ref(), &mut out), 4);
+            assert_eq!((&*out, composer.last_written()), (expected, &b"3.14"[..]), "{framing:?}");
+            assert_eq!(composer.payload(3, (14, 4), b"kept"), b"kept");
+        }
+    }
+
+    #[test]
+    fn what_is_made_for_a_redis_is_said_back_by_it() {
+        let messages = Messages::Made(Sizes::Fixed(20));
+        let (mut composer, mut out) = (composer(&messages, Framing::Resp), Vec::new());
+        let parser = Framing::Resp.parser();
+        assert_eq!(composer.write(3, 14, Some(&parser), &mut out), 20);
+        let payload = composer.payload(3, (14, 20), b"").to_vec();
+        assert_eq!(out, Framing::Resp.message(&payload));
+    }
+
+    #[test]
+    fn digits_are_hexadecimal() {
+        for number in (0..100_000).step_by(7).chain([0x89ab_cdef, 0x0123_4567, u32::MAX]) {
+            let expected: String = format!("{number:08x}").chars().rev().collect();
+            assert_eq!(digits(number), expected.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! How connections that the server has ended are made anew, in a plan that says so.
+
+use std::io;
+use std::time::Duration;
+
+use super::connecting::reason;
+use super::{Worker, nanoseconds};
+use crate::engine::client::Client;
+use crate::engine::sources::connect;
+
+/// A connection that has ended, and that is to be made anew.
+pub(super) struct Returning {
+    client: Client,
+    place: usize,
+    /// When that is tried.
+    due: u64,
+    /// What went wrong last.
+    why: String,
+}
+
+/// How long it is waited where the last attempt has come to nothing.
+const PAUSE: Duration = Duration::from_millis(20);
+
+impl Worker<'_> {
+    /// Keeps a connection that has ended, to make it anew: at once if the server has served it, and otherwise after
+    /// a pause.
+    pub(super) fn park(&mut self, place: usize, mut client: Client, error: &io::Error, now: u64) {
+        client.close();
+        let why = reason(error, client.is_refused);
+        let due = match client.is_served {
+            true => now,
+            false => now.saturating_add(nanoseconds(PAUSE)),
+        };
+        if client.is_served || client.gone_since.is_none() {
+            client.gone_since = Some(now);
+        }
+        client.is_served = false;
+        self.returning.push(Returning { client, place, due, why });
+    }
+
+    /// Makes those connections anew for which it is time.
+    pub(super) fn reconnect(&mut self, now: u64) {
+        let mut at = 0;
+        while let Some(returning) = self.returning.get(at) {
+            if returning.due > now {
+                at += 1;
+                continue;
+            }
+            let Returning { client, place, .. } = self.returning.swap_remove(at);
+            let begun = connect(self.plan.address, client.number).and_then(|(socket, connected)| {
+                self.poller.add(&socket, place, !connected)?;
+                Ok((socket, connected))
+            });
+            match begun {
+                Ok((socket, connected)) => {
+                    self.clients[place] = Some(client.again(socket, now, self.plan));
+                    if connected {
+                        self.connected(place);
+                    }
+                }
+                Err(error) => self.park(place, client, &error, now),
+            }
+        }
+    }
+
+    /// Sends what had no reply when the connection ended, now that it stands again.
+    pub(super) fn send_again(&mut self, place: usize, now: u64) {
+        let Some(client) = self.clients[place].as_mut().filter(|client| client.is_again) else { return };
+        self.tally.reconnected += 1;
+        self.tally.resent += client.push_again(&mut self.composer, now, &mut self.output);
+        self.flush(place);
+    }
+
+    /// Whether load can't be made any more: no connection is left, and none could be made anew for as long as replies
+    /// are waited for.
+    pub(super) fn is_left_alone(&mut self, now: u64) -> bool {
+        let patience = nanoseconds(self.plan.patience);
+        let is_gone = |client: &Client| {
+            !client.is_served && client.gone_since.is_some_and(|since| now.saturating_sub(since) >= patience)
+        };
+        let is_left_alone = self.clients.iter().flatten().all(is_gone)
+            && self.returning.iter().all(|returning| is_gone(&returning.client));
+        if is_left_alone && let Some(Returning { why, .. }) = self.returning.first() {
+            let (when, seconds) = (self.when(now), self.plan.patience.as_secs_f64());
+            self.tally.stopped =
+                Some(format!("{when}, no connection could be made anew within {seconds:.0} s: {why}"));
+        }
+        is_left_alone
+    }
+
+    /// Counts those that could not be made anew as failed.
+    pub(super) fn give_up(&mut self) {
+        for Returning { client, why, .. } in std::mem::take(&mut self.returning) {
+            let (number, unanswered) = (client.number, client.unanswered());
+            self.tally.failures.ended += 1;
+            self.tally.failures.unanswered += unanswered;
+            self.tally.failure(|| {
+                format!(
+                    "connection {number} ended, with {unanswered} messages unanswered, and could not be made anew: {why}"
+                )
+            });
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! How messages are told from each other on the wire.
+
+mod http;
+mod parser;
+mod replies;
+mod request;
+mod resp;
+mod words;
+
+use std::fmt;
+
+use common::{Codec, Limits, Line, Outbox};
+
+pub(crate) use parser::{Found, Kind, Parser, kind_of};
+pub use replies::Replies;
+
+use crate::messages::LONGEST;
+
+/// How messages, and the replies to them, are told from each other.
+#[derive(Clone, Copy)]
+pub enum Framing {
+    /// By line ends, as [`Line`] has it. The generator finds them by itself, as fast as that goes.
+    Line,
+    /// By a [`Codec`], the same that the server has.
+    Codec {
+        /// Its name.
+        name: &'static str,
+        /// Makes one for a connection.
+        new: fn(&Limits) -> Box<dyn Codec>,
+    },
+    /// As the Redis protocol does it, in its versions 2 and 3.
+    Resp,
+    /// As HTTP/1.1 does it, on connections that are kept alive.
+    Http,
+}
+
+/// A reply in lines, or of a codec, may be longer than its message, but not longer than this, in bytes.
+pub const LONGEST_REPLY: usize = 1024 * 1024 + 4096;
+
+/// A reply in `resp` or `http` is at most as long as this, in bytes, with its head.
+pub const LONGEST_DOCUMENT: usize = 16 * 1024 * 1024;
+
+impl Framing {
+    /// The framing of a codec, under a name.
+    pub fn of<C: Codec>(name: &'static str) -> Self {
+        Self::Codec { name, new: |limits| Box::new(C::new(limits)) }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Line => "line",
+            Self::Codec { name, .. } => name,
+            Self::Resp => "resp",
+            Self::Http => "http",
+        }
+    }
+
+    /// How long the payload of a message of this size is. A line is as long as it is sent, with its end; what
+    /// other framings put around a message comes on top.
+    #[inline]
+    pub fn payload(self, size: usize) -> usize {
+        match self {
+            Self::Line => size.saturating_sub(1),
+            Self::Codec { .. } | Self::Resp | Self::Http => size,
+        }
+    }
+
+    /// The payload of a message that is written as text: in `resp` the words as redis-cli splits them, made a
+    /// command; in `http` a method, a path and perhaps a body, such as `GET /` or `POST /items {"count": 1}`, made a
+    /// request; in `line` and in the framing of a codec the text itself.
+    ///
+    /// # Errors
+    /// If the text is no message in this framing, or makes one of more than [`LONGEST`] bytes: why, and what to write.
+    pub fn encode(self, text: &str) -> Result<Vec<u8>, String> {
+        let payload = match self {
+            Self::Line if text.contains('\n') => {
+                return Err(format!("`{}` is several lines; write each as a message", shown(text)));
+            }
+            Self::Line | Self::Codec { .. } => text.as_bytes().to_vec(),
+            Self::Resp => resp::command(&words::split(text)?),
+            Self::Http => request::encode(text)?,
+        };
+        let length = payload.len() + usize::from(self == Self::Line);
+        if length > LONGEST {
+            return Err(format!(
+                "`{}` makes a message of {length} bytes; write one of at most {LONGEST} bytes",
+                shown(text)
+            ));
+        }
+        Ok(payload)
+    }
+
+    /// A message with this payload, as it is sent. In `resp` and `http` that is the payload.
+    pub fn frame(self, payload: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Line => [payload, b"\n"].concat(),
+            Self::Codec { .. } => {
+                let mut out = Outbox::new();
+                push(&*self.codec(), &[payload], &mut out);
+                out.bytes().to_vec()
+            }
+            Self::Resp | Self::Http => payload.to_vec(),
+        }
+    }
+
+    /// A message that has the server say this payload back, as it is sent: in `resp` that is `ECHO`.
+    pub fn message(self, payload: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Resp => resp::command(&[&b"ECHO"[..], payload]),
+            _ => self.frame(payload),
+        }
+    }
+
+    /// Whether a reply is an error, which refuses its message: the payload of a reply, or in `resp` and `http` the
+    /// reply as it came.
+    pub fn is_error(self, reply: &[u8]) -> bool {
+        self.parser().kind(reply) != Kind::Answer
+    }
+
+    /// The replies that come from `input`, which waits for them.
+    pub fn replies<R: std::io::Read>(self, input: R) -> Replies<R> {
+        Replies::new(self.parser(), input)
+    }
+
+    /// What finds the replies of a connection.
+    pub(crate) fn parser(self) -> Parser {
+        match self {
+            Self::Line | Self::Codec { .. } => Parser::Codec(self.codec()),
+            Self::Resp => Parser::Resp(resp::Resp::new(LONGEST_DOCUMENT)),
+            Self::Http => Parser::Http(http::Http::new(LONGEST_DOCUMENT)),
+        }
+    }
+
+    /// Whether a message, as it is sent, gets a reply whose head tells of a body that does not come.
+    pub(crate) fn asks_for_head(self, message: &[u8]) -> bool {
+        self == Self::Http && message.starts_with(b"HEAD ")
+    }
+
+    /// What puts something around the messages of a connection, if that is a codec.
+    pub(crate) fn codec(self) -> Box<dyn Codec> {
+        let limits = Limits { max_message: LONGEST_REPLY, ..Limits::default() };
+        match self {
+            Self::Codec { new, .. } => new(&limits),
+            Self::Line | Self::Resp | Self::Http => Box::new(Line::new(&limits)),
+        }
+    }
+}
+
+impl PartialEq for Framing {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl fmt::Debug for Framing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Adds a message that consists of several parts to what is sent.
+pub(crate) fn push(codec: &dyn Codec, parts: &[&[u8]], out: &mut Outbox) {
+    let start = out.len();
+    codec.begin(out);
+    parts.iter().for_each(|part| out.push(part));
+    codec.end(start, out);
+}
+
+/// The beginning of a text that is wrong, fit to be shown.
+fn shown(text: &str) -> String {
+    let mut characters = text.chars();
+    let mut shown: String = characters.by_ref().take(40).flat_map(char::escape_debug).collect();
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests;
