@@ -84,7 +84,7 @@ fn rate_of(program: &PathBuf, server: SocketAddr, time: Duration) -> Option<f64>
 fn our_rate(server: SocketAddr, time: Duration) -> std::io::Result<f64> {
     let warmup = Duration::from_millis(300);
     let plan = Plan { connections: CONNECTIONS, depth: DEPTH, duration: time, warmup, ..Plan::new(server) };
-    let measurement = engine::run(&plan, &AtomicBool::new(false), &|_| ())?;
+    let measurement = engine::run(&plan, &AtomicBool::new(false), None)?;
     match measurement.verification.bad() {
         0 => Ok(measurement.achieved_rate),
         bad => Err(std::io::Error::other(format!("{bad} replies were bad"))),

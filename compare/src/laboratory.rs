@@ -83,7 +83,7 @@ impl Laboratory for Machine<'_> {
     }
 
     fn measure(&mut self, plan: &Plan) -> io::Result<Measurement> {
-        engine::run(plan, self.stop, &|_| ())
+        engine::run(plan, self.stop, None)
     }
 
     fn memory(&mut self, server: &dyn Running, ladder: &Ladder<'_>) -> (Vec<(usize, u64)>, io::Result<()>) {

@@ -9,6 +9,10 @@ pub const STEAL: f64 = 0.02;
 /// Above this share of its core, the generator may be what limits the rate, and delays what it measures.
 pub const GENERATOR_BUSY: f64 = 0.8;
 
+/// Above this share of its core, the generator is the limit of a closed loop: its thread hardly ever waited for the
+/// server.
+pub const GENERATOR_LIMITED: f64 = 0.95;
+
 /// By more than this, rate and latency contradict the number of messages in flight.
 pub const LITTLE: f64 = 0.05;
 
@@ -17,6 +21,15 @@ pub const SEND_LAG: f64 = 0.1;
 
 /// How the flags begin that are about the generator's own load, about Little's law, and about lateness.
 pub const ABOUT: [&str; 3] = ["generator busy", "Little's law", "send lag"];
+
+/// Whether the generator was the limit, so that rate and latency are its own and say nothing about the server: in an
+/// open loop if it was busy and the rate was not achieved, in a closed one if it hardly ever waited.
+pub fn generator_limited(measurement: &Measurement) -> bool {
+    match measurement.offered_rate {
+        Some(_) => measurement.generator_busy > GENERATOR_BUSY && measurement.is_overloaded(),
+        None => measurement.generator_busy > GENERATOR_LIMITED,
+    }
+}
 
 /// What makes a measurement doubtful, each in a few words; empty if nothing does.
 pub fn flags(measurement: &Measurement) -> Vec<String> {
@@ -56,6 +69,18 @@ mod tests {
             flags(&doubtful),
             ["steal 3.1 %", "generator busy 95 %", "send lag 100 µs of a p99 of 100 µs"]
         );
+    }
+
+    #[test]
+    fn a_busy_generator_is_the_limit_where_the_rate_is_not_achieved() {
+        let busy = |generator_busy, achieved_rate, offered_rate| {
+            generator_limited(&Measurement { generator_busy, achieved_rate, offered_rate, ..measurement() })
+        };
+        assert!(!busy(0.97, 1000.0, Some(1000.0)), "it did what it had to");
+        assert!(busy(0.85, 900.0, Some(1000.0)));
+        assert!(!busy(0.5, 900.0, Some(1000.0)), "the server was overloaded");
+        assert!(busy(0.97, 1000.0, None));
+        assert!(!busy(0.9, 1000.0, None), "it waited for the server a tenth of the time");
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub struct Plan {
     pub reconnect: bool,
     /// Clients beside the measured ones that make a server's life hard.
     pub hostile: Hostile,
-    /// How many event loops make the load.
+    /// How many event loops make the load; 0 is as many as the rate needs of the cores that are left.
     pub threads: usize,
     /// The cores to which the event loops are pinned, one after the other; with none, they are not pinned.
     pub cpus: Vec<usize>,
@@ -141,7 +141,7 @@ impl Plan {
         for (name, count, most) in [
             ("connections", self.connections, MOST_CONNECTIONS),
             ("messages in flight", self.depth, MOST_IN_FLIGHT),
-            ("threads", self.threads, MOST_THREADS),
+            ("threads", self.threads.max(1), MOST_THREADS),
         ] {
             if count == 0 || count > most {
                 return Err(format!("{count} is no number of {name}; choose one from 1 to {most}"));

@@ -58,7 +58,7 @@ fn plan(address: SocketAddr) -> Plan {
 }
 
 fn run(plan: &Plan) -> Measurement {
-    engine::run(plan, &AtomicBool::new(false), &|_| ()).expect("the load is made")
+    engine::run(plan, &AtomicBool::new(false), None).expect("the load is made")
 }
 
 fn echo(_: u64, message: Vec<u8>) -> Vec<u8> {

@@ -53,7 +53,8 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
         return search::search(arguments, &plan, &stop);
     }
     let status = Status::new();
-    let measured = engine::run(&plan, &stop, &|progress| status.show(&plan, progress));
+    let tell = |progress| status.show(&plan, progress);
+    let measured = engine::run(&plan, &stop, if status.is_shown() { Some(&tell) } else { None });
     status.clear();
     let measurement = measured.map_err(|error| Failure::of(&error))?;
     let verdicts: Vec<_> = arguments.slo.iter().map(|slo| (slo, slo.judge(&measurement))).collect();

@@ -15,11 +15,13 @@ impl Status {
         Self { bar: Bar::new() }
     }
 
+    /// Whether anybody sees it.
+    pub(super) fn is_shown(&self) -> bool {
+        self.bar.is_seen()
+    }
+
     /// Shows how it goes.
     pub(super) fn show(&self, plan: &Plan, progress: Progress) {
-        if !self.bar.is_seen() {
-            return;
-        }
         let (passed, total) = (progress.passed.as_secs_f64(), progress.total.as_secs_f64());
         let done = if total > 0.0 { passed / total } else { 0.0 };
         self.bar.show(done, format!("{passed:.1}/{total:.0} s"), line(plan, progress));

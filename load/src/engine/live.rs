@@ -27,53 +27,93 @@ pub struct Progress {
 }
 
 /// Where the workers leave what they have counted, for the others to see.
-pub(super) struct Live(Vec<Counts>);
+pub(super) struct Live {
+    /// Whether anybody looks at more than the number of replies.
+    is_watched: bool,
+    workers: Vec<Counts>,
+}
 
+/// What one worker has counted, on a cache line of its own.
 #[derive(Default)]
+#[repr(align(128))]
 struct Counts {
     replies: AtomicU64,
     bad: AtomicU64,
     failed: AtomicU64,
     p50: AtomicU64,
     p99: AtomicU64,
+    /// When the percentiles are computed again.
+    next: AtomicU64,
 }
 
-/// Percentiles take a walk over the histogram: so many replies are waited for before the next.
-const MANY: u64 = 1000;
+/// How often percentiles are computed, in nanoseconds: that takes a walk over the histogram.
+const EVERY: u64 = 250_000_000;
 
 impl Live {
-    pub(super) fn new(threads: usize) -> Self {
-        Self((0..threads).map(|_| Counts::default()).collect())
+    pub(super) fn new(threads: usize, is_watched: bool) -> Self {
+        Self { is_watched, workers: (0..threads).map(|_| Counts::default()).collect() }
     }
 
-    pub(super) fn publish(&self, index: usize, tally: &mut Tally) {
-        let counts = &self.0[index];
-        // Percentiles take a walk over the histogram, so only every so often.
-        if tally.verification.replies >= counts.replies.load(Ordering::Relaxed) + MANY {
+    pub(super) fn publish(&self, index: usize, tally: &mut Tally, now: u64) {
+        let counts = &self.workers[index];
+        counts.replies.store(tally.verification.replies, Ordering::Relaxed);
+        if !self.is_watched {
+            return;
+        }
+        counts.bad.store(tally.verification.bad(), Ordering::Relaxed);
+        counts.failed.store(tally.failures.connections(), Ordering::Relaxed);
+        if now >= counts.next.load(Ordering::Relaxed) {
+            counts.next.store(now + EVERY, Ordering::Relaxed);
             counts.p50.store(tally.latency().value_at_quantile(0.5), Ordering::Relaxed);
             counts.p99.store(tally.latency().value_at_quantile(0.99), Ordering::Relaxed);
         }
-        counts.replies.store(tally.verification.replies, Ordering::Relaxed);
-        counts.bad.store(tally.verification.bad(), Ordering::Relaxed);
-        counts.failed.store(tally.failures.connections(), Ordering::Relaxed);
+    }
+
+    /// How many replies have come so far.
+    pub(super) fn replies(&self) -> u64 {
+        self.workers.iter().map(|counts| counts.replies.load(Ordering::Relaxed)).sum()
     }
 
     /// What all of them have left; of the percentiles, the largest.
     pub(super) fn progress(&self) -> Progress {
         let sum = |of: fn(&Counts) -> &AtomicU64| {
-            self.0.iter().map(|counts| of(counts).load(Ordering::Relaxed)).sum()
+            self.workers.iter().map(|counts| of(counts).load(Ordering::Relaxed)).sum()
         };
         let most = |of: fn(&Counts) -> &AtomicU64| {
-            let most = self.0.iter().map(|counts| of(counts).load(Ordering::Relaxed)).max();
+            let most = self.workers.iter().map(|counts| of(counts).load(Ordering::Relaxed)).max();
             most.unwrap_or(0) as f64 / 1e3
         };
         Progress {
-            replies: sum(|counts| &counts.replies),
+            replies: self.replies(),
             bad: sum(|counts| &counts.bad),
             failed: sum(|counts| &counts.failed),
             p50: most(|counts| &counts.p50),
             p99: most(|counts| &counts.p99),
             ..Progress::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_computed_for_who_watches_and_only_now_and_then() {
+        for is_watched in [false, true] {
+            let live = Live::new(2, is_watched);
+            let mut tally = Tally::new(true);
+            tally.start((0, 1_000_000_000));
+            tally.verification.replies = 7;
+            tally.record(0, 0, 100_000);
+            live.publish(1, &mut tally, 100_000);
+            let seen = live.progress();
+            assert_eq!((seen.replies, seen.p50 > 0.0), (7, is_watched));
+            tally.record(0, 0, 900_000);
+            live.publish(1, &mut tally, 900_000);
+            assert_eq!(live.progress().p99, seen.p99, "it was computed just now");
+            live.publish(1, &mut tally, 100_000 + EVERY);
+            assert_eq!(live.progress().p99 > seen.p99, is_watched);
         }
     }
 }

@@ -4,12 +4,15 @@ mod client;
 mod composer;
 mod hostile;
 mod live;
+mod placement;
 mod poller;
 mod probe;
+mod queue;
 mod receiving;
 mod schedule;
 mod sources;
 mod tally;
+mod timeline;
 mod verify;
 mod worker;
 
@@ -21,8 +24,10 @@ use std::time::{Duration, Instant};
 pub use live::Progress;
 pub use probe::{expectation, reachable};
 
+use crate::checks;
 use crate::engine::hostile::Crowd;
 use crate::engine::live::Live;
+use crate::engine::placement::{Pinned, pin};
 use crate::engine::tally::Tally;
 use crate::engine::worker::Worker;
 use crate::histogram::Distribution;
@@ -39,15 +44,18 @@ const TELL: Duration = Duration::from_millis(100);
 const LEAVING: Duration = Duration::from_secs(1);
 const HASTE: Duration = Duration::from_millis(200);
 
-/// Makes the load of a plan, and measures. `stop` ends it early, with what there is by then; `tell` is called
-/// several times in a second, with how it goes.
+/// Makes the load of a plan, and measures. `stop` ends it early, with what there is by then; `tell`, if there is one, is
+/// called several times in a second, with how it goes. Percentiles are computed meanwhile for that alone.
 ///
 /// # Errors
 /// If the plan can't be carried out (`InvalidInput`), if not one connection can be made, if `stop` was set before
 /// all were made (`Interrupted`), or if the system has no threads or descriptors left.
-pub fn run(plan: &Plan, stop: &AtomicBool, tell: &dyn Fn(Progress)) -> io::Result<Measurement> {
+pub fn run(plan: &Plan, stop: &AtomicBool, tell: Option<&dyn Fn(Progress)>) -> io::Result<Measurement> {
     plan.check().map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
-    let live = Live::new(plan.threads);
+    let plan = &Plan { threads: placement::threads(plan), ..plan.clone() };
+    // This thread looks on, and those that it starts make the load.
+    let _pinned = Pinned::to(&plan.cpus)?;
+    let live = Live::new(plan.threads, tell.is_some());
     let over = AtomicBool::new(false);
     let crowd = Crowd::new(plan);
     thread::scope(|scope| {
@@ -59,12 +67,22 @@ pub fn run(plan: &Plan, stop: &AtomicBool, tell: &dyn Fn(Progress)) -> io::Resul
     })
 }
 
-fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress)) -> io::Result<Measurement> {
+fn measure(
+    plan: &Plan,
+    stop: &AtomicBool,
+    live: &Live,
+    tell: Option<&dyn Fn(Progress)>,
+) -> io::Result<Measurement> {
     let (workers, connections) = connect(plan, stop, live)?;
     let start = Instant::now();
     let ((mut tally, measured), observed) = thread::scope(|scope| {
-        let workers: Vec<_> =
-            workers.into_iter().map(|worker| scope.spawn(move || worker.load(start))).collect();
+        let workers = workers.into_iter().map(|worker| {
+            scope.spawn(move || {
+                pin(worker.cpu())?;
+                worker.load(start, connections)
+            })
+        });
+        let workers: Vec<_> = workers.collect();
         let at_work = || workers.iter().any(|worker| !worker.is_finished());
         let observed = observe(plan, start, &at_work, live, tell);
         // Until here the connections were open: what the server's threads did is lost when they end with their
@@ -75,7 +93,7 @@ fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress))
     let interrupted = stop.load(Ordering::Relaxed);
     let seconds = measured.as_secs_f64();
     let rate = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
-    Ok(Measurement {
+    let mut measurement = Measurement {
         load: plan.to_string(),
         seconds,
         interrupted,
@@ -90,19 +108,21 @@ fn measure(plan: &Plan, stop: &AtomicBool, live: &Live, tell: &dyn Fn(Progress))
         service: Distribution::of(tally.service()),
         send_lag: Distribution::of(&tally.send_lag),
         connect: Distribution::of(&tally.connect),
+        timeline: tally.timeline(measured),
         dropped: tally.dropped,
-        unfinished: 0,
+        unfinished: tally.unfinished,
         verification: Verification { verified: plan.expect.verifies(), ..tally.verification },
         failures: tally.failures,
         reconnected: tally.reconnected,
         resent: tally.resent,
         generator_busy: if seconds > 0.0 { tally.busy.as_secs_f64() / seconds } else { 0.0 },
         generator_limited: false,
-        timeline: Vec::new(),
         server_ended: plan.server.is_some() && observed.usage.is_none(),
         server: observed.usage,
         steal: observed.steal,
-    })
+    };
+    measurement.generator_limited = checks::generator_limited(&measurement);
+    Ok(measurement)
 }
 
 /// Makes the connections, and tells how many stand.
@@ -111,6 +131,7 @@ fn connect<'a>(plan: &'a Plan, stop: &'a AtomicBool, live: &'a Live) -> io::Resu
         let connecting = (0..plan.threads).map(|index| {
             scope.spawn(move || {
                 let mut worker = Worker::new(plan, stop, live, index)?;
+                pin(worker.cpu())?;
                 let standing = worker.connect()?;
                 Ok::<_, io::Error>((worker, standing))
             })
@@ -138,13 +159,17 @@ fn leave(mut workers: Vec<(Worker<'_>, Duration)>, stop: &AtomicBool) -> io::Res
     workers.iter_mut().for_each(|(worker, _)| worker.begin_to_leave());
     let patience = if stop.load(Ordering::Relaxed) { HASTE } else { LEAVING };
     let end = Instant::now() + patience;
-    let (mut tally, mut measured) = (Tally::new(), Duration::ZERO);
+    let (mut all, mut measured): (Option<Tally>, _) = (None, Duration::ZERO);
     for (mut worker, its_time) in workers {
         worker.leave_until(end)?;
-        tally.add(worker.into_tally());
+        let tally = worker.into_tally();
+        match &mut all {
+            Some(all) => all.add(tally),
+            None => all = Some(tally),
+        }
         measured = measured.max(its_time);
     }
-    Ok((tally, measured))
+    Ok((all.ok_or_else(|| io::Error::other("there is no thread to make the load"))?, measured))
 }
 
 /// What is said where nothing was measured yet.
@@ -170,24 +195,26 @@ fn observe(
     start: Instant,
     at_work: &dyn Fn() -> bool,
     live: &Live,
-    tell: &dyn Fn(Progress),
+    tell: Option<&dyn Fn(Progress)>,
 ) -> Observed {
     let total = plan.warmup + plan.duration;
     let watch_until = |end: Duration| {
         while at_work() && start.elapsed() < end {
             thread::sleep(TELL.min(end.saturating_sub(start.elapsed())));
-            let passed = start.elapsed().min(total);
-            tell(Progress { passed, total, warming_up: passed < plan.warmup, ..live.progress() });
+            if let Some(tell) = tell {
+                let passed = start.elapsed().min(total);
+                tell(Progress { passed, total, warming_up: passed < plan.warmup, ..live.progress() });
+            }
         }
     };
     watch_until(plan.warmup);
     let account = plan.server.and_then(|server| Account::open(server).ok());
-    let before = live.progress().replies;
+    let before = live.replies();
     let host = Host::now();
     watch_until(total);
     let steal = host.and_then(|host| Some(Host::now()?.steal_since(&host)));
     Observed {
-        usage: account.and_then(|account| account.usage(|| live.progress().replies.saturating_sub(before))),
+        usage: account.and_then(|account| account.usage(|| live.replies().saturating_sub(before))),
         steal: steal.unwrap_or(0.0),
     }
 }

@@ -20,6 +20,8 @@ pub(super) fn connect(address: SocketAddr, number: u32) -> io::Result<(TcpStream
         socket.set_reuse_address(true)?;
         // Only Linux has the whole of 127.0.0.0/8 as its own without being told.
         #[cfg(target_os = "linux")]
+        bind_without_port(&socket)?;
+        #[cfg(target_os = "linux")]
         socket.bind(&SockAddr::from(SocketAddr::from((source(number), 0))))?;
     }
     let connected = match socket.connect(&SockAddr::from(address)) {
@@ -30,6 +32,30 @@ pub(super) fn connect(address: SocketAddr, number: u32) -> io::Result<(TcpStream
     Ok((socket.into(), connected))
 }
 
+/// Leaves the choice of the port to connecting: a port that is taken while binding is taken for all destinations, so
+/// that other programs run out of them.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "neither socket2 nor rustix has the option")]
+fn bind_without_port(socket: &Socket) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let on: libc::c_int = 1;
+    // SAFETY: the value and its size are those of an int that lives through the call.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_BIND_ADDRESS_NO_PORT,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        )
+    };
+    // Where a kernel does not know it, binding takes a port.
+    if set == 0 || Errno::from_io_error(&io::Error::last_os_error()) == Some(Errno::NOPROTOOPT) {
+        return Ok(());
+    }
+    Err(io::Error::last_os_error())
+}
+
 /// How many connections come from one source address. Also with connections that are made anew all the time:
 /// the numbers go round through all addresses before one is used again.
 const PER_SOURCE: u32 = 1000;
@@ -37,4 +63,41 @@ const PER_SOURCE: u32 = 1000;
 fn source(number: u32) -> Ipv4Addr {
     let source = number / PER_SOURCE % 60_000;
     Ipv4Addr::new(127, (source / 250) as u8, (source % 250) as u8 + 1, 2)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn binding_takes_no_port() {
+        let listeners: [_; 2] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
+        let sockets = addresses.map(|address| connect(address, 7).unwrap().0);
+        for socket in &sockets {
+            assert_eq!(no_port(socket), 1, "binding takes no port");
+            assert_eq!(socket.local_addr().unwrap().ip(), source(7));
+        }
+    }
+
+    #[expect(unsafe_code, reason = "neither socket2 nor rustix has the option")]
+    fn no_port(socket: &TcpStream) -> libc::c_int {
+        use std::os::fd::AsRawFd;
+        let mut value: libc::c_int = -1;
+        let mut size = size_of_val(&value) as libc::socklen_t;
+        // SAFETY: the places of value and size are valid for the call, and the size is that of the value.
+        let got = unsafe {
+            libc::getsockopt(
+                socket.as_raw_fd(),
+                libc::IPPROTO_IP,
+                libc::IP_BIND_ADDRESS_NO_PORT,
+                (&raw mut value).cast(),
+                &raw mut size,
+            )
+        };
+        assert_eq!(got, 0);
+        value
+    }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::engine::timeline::Timeline;
 use crate::histogram::histogram;
-use crate::measurement::{Failures, Verification};
+use crate::measurement::{Failures, Tick, Verification};
 
 /// What one thread counts.
 pub(super) struct Tally {
@@ -13,13 +14,22 @@ pub(super) struct Tally {
     service: Histogram<u64>,
     /// The last latency and service time, and how many in a row were the same: a batch is counted at once.
     same: (u64, u64, u64),
+    /// Whether latency and service time are the same thing.
+    closed: bool,
+    timeline: Timeline,
+    /// When its tick ends.
+    tick_end: u64,
+    /// Until when replies count for the rate.
+    until: u64,
     pub(super) send_lag: Histogram<u64>,
     pub(super) connect: Histogram<u64>,
     /// Messages that were scheduled within the measured time.
     pub(super) offered: u64,
-    /// Replies that came within the measured time.
+    /// Replies to messages that were scheduled within the measured time, for as long as that is from the first on.
+    /// So neither what was sent in the warm-up counts, nor is the rate short by what is in flight at the end.
     pub(super) achieved: u64,
     pub(super) dropped: u64,
+    pub(super) unfinished: u64,
     pub(super) verification: Verification,
     pub(super) failures: Failures,
     /// Connections that were made anew, and messages that were sent again on them.
@@ -35,16 +45,22 @@ pub(super) struct Tally {
 const EXAMPLES: usize = 5;
 
 impl Tally {
-    pub(super) fn new() -> Self {
+    /// For a closed loop or an open one. What is to be measured is told with [`Self::start`].
+    pub(super) fn new(closed: bool) -> Self {
         Self {
             latency: histogram(),
             service: histogram(),
             same: (0, 0, 0),
+            closed,
+            timeline: Timeline::new((0, 0)),
+            tick_end: 0,
+            until: u64::MAX,
             send_lag: histogram(),
             connect: histogram(),
             offered: 0,
             achieved: 0,
             dropped: 0,
+            unfinished: 0,
             verification: Verification::default(),
             failures: Failures::default(),
             reconnected: 0,
@@ -54,14 +70,56 @@ impl Tally {
         }
     }
 
-    /// Counts a reply that took so long from its message's scheduled time, and from its sending.
+    /// What is measured is from the first to the second instant, in nanoseconds.
+    pub(super) fn start(&mut self, window: (u64, u64)) {
+        self.timeline = Timeline::new(window);
+    }
+
+    /// It ends now, which is earlier than it was said.
+    pub(super) fn stop(&mut self, now: u64) {
+        let length = self.timeline.length();
+        self.timeline.stop(now);
+        if self.until != u64::MAX {
+            self.until -= length - self.timeline.length();
+        }
+    }
+
+    /// The replies that are counted next have come now.
     #[inline]
-    pub(super) fn record(&mut self, latency: u64, service: u64) {
+    pub(super) fn turn_to(&mut self, now: u64) {
+        if now >= self.tick_end {
+            self.settle();
+            self.tick_end = self.timeline.turn_to(now);
+        }
+    }
+
+    /// Counts a reply that has come now to a message of what is measured.
+    #[inline]
+    pub(super) fn record(&mut self, scheduled: u64, sent: u64, now: u64) {
+        let (latency, service) = (now.saturating_sub(scheduled), now.saturating_sub(sent));
         if (self.same.0, self.same.1) != (latency, service) {
             self.settle();
             self.same = (latency, service, 0);
+            if scheduled < self.timeline.begin {
+                self.timeline.waited(scheduled, now);
+            }
         }
         self.same.2 += 1;
+        if self.until == u64::MAX {
+            self.until = now.saturating_add(self.timeline.length());
+        }
+        self.achieved += u64::from(now < self.until);
+    }
+
+    /// Counts a message of what is measured for which the wait ends now, without a reply. `sent` is when it was
+    /// sent, if it was.
+    pub(super) fn give_up(&mut self, scheduled: u64, sent: Option<u64>, now: u64) {
+        self.unfinished += 1;
+        self.timeline.waited(scheduled, now);
+        self.latency.saturating_record(now.saturating_sub(scheduled));
+        if let Some(sent) = sent.filter(|_| !self.closed) {
+            self.service.saturating_record(now.saturating_sub(sent));
+        }
     }
 
     /// From the scheduled time to the reply.
@@ -73,13 +131,25 @@ impl Tally {
     /// From the sending to the reply.
     pub(super) fn service(&mut self) -> &Histogram<u64> {
         self.settle();
-        &self.service
+        if self.closed { &self.latency } else { &self.service }
+    }
+
+    /// What happened when, of so much time as was measured.
+    pub(super) fn timeline(&mut self, measured: Duration) -> Vec<Tick> {
+        self.settle();
+        self.timeline.ticks(measured)
     }
 
     fn settle(&mut self) {
         let (latency, service, count) = self.same;
+        if count == 0 {
+            return;
+        }
         self.latency.saturating_record_n(latency, count);
-        self.service.saturating_record_n(service, count);
+        if !self.closed {
+            self.service.saturating_record_n(service, count);
+        }
+        self.timeline.add(count, latency);
         self.same.2 = 0;
     }
 
@@ -113,9 +183,11 @@ impl Tally {
         ] {
             mine.add(its).expect("all histograms have the same bounds");
         }
+        self.timeline.merge(&other.timeline);
         self.offered += other.offered;
         self.achieved += other.achieved;
         self.dropped += other.dropped;
+        self.unfinished += other.unfinished;
         self.busy = self.busy.max(other.busy);
         self.verification.add(other.verification);
         self.failures.add(other.failures);

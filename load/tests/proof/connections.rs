@@ -104,7 +104,7 @@ fn a_process_that_ends_while_it_is_watched_is_told() {
             watched.wait().expect("it has been started");
         }
     };
-    let m = engine::run(&plan, &AtomicBool::new(false), &end).expect("the load is made");
+    let m = engine::run(&plan, &AtomicBool::new(false), Some(&end)).expect("the load is made");
     assert_eq!((m.server, m.server_ended), (None, true), "{m:?}");
     assert!(load::export::table(&m).contains("its process ended before the end of the run"), "{m:?}");
 }
@@ -120,7 +120,7 @@ fn a_refusal_is_a_failed_connection() {
 fn nobody_there_is_an_error_that_says_so() {
     let go_on = AtomicBool::new(false);
     let address = nobody();
-    let error = engine::run(&Plan::new(address), &go_on, &|_| ()).expect_err("nobody is there");
+    let error = engine::run(&Plan::new(address), &go_on, None).expect_err("nobody is there");
     assert!(error.to_string().contains(&format!("can't connect to {address}")), "{error}");
     let other = nobody();
     let error = engine::reachable(&[address, other], &go_on).expect_err("nobody is at either");
@@ -153,7 +153,7 @@ fn nothing_is_waited_for_once_it_is_told_to_stop() {
     let stop = AtomicBool::new(true);
     let kinds = [
         engine::expectation(address, Framing::Line, &stop).map(drop).map_err(|error| error.kind()),
-        engine::run(&Plan::new(address), &stop, &|_| ()).map(drop).map_err(|error| error.kind()),
+        engine::run(&Plan::new(address), &stop, None).map(drop).map_err(|error| error.kind()),
     ];
     assert_eq!(kinds, [Err(ErrorKind::Interrupted); 2]);
 }
@@ -173,13 +173,13 @@ fn an_interruption_leaves_what_there_is() {
     let stop = AtomicBool::new(false);
     let seen = Mutex::new(Progress::default());
     let plan = Plan { duration: Duration::from_secs(600), ..plan(&server) };
-    let m = engine::run(&plan, &stop, &|progress| {
+    let tell = |progress: Progress| {
         if !progress.warming_up && progress.replies > 100 {
             stop.store(true, Ordering::Relaxed);
         }
         *seen.lock().expect("nobody panics") = progress;
-    })
-    .expect("the load is made");
+    };
+    let m = engine::run(&plan, &stop, Some(&tell)).expect("the load is made");
     assert!(m.interrupted && m.seconds < 500.0 && m.verification.replies > 100, "{m:?}");
     assert_eq!(seen.into_inner().expect("nobody panics").total, plan.warmup + plan.duration);
 }

@@ -2,7 +2,11 @@
 
 mod connections;
 mod faulty;
+mod reconnecting;
+mod refusals;
 mod replies;
+mod stale;
+mod stalls;
 
 use std::io;
 use std::sync::atomic::AtomicBool;
@@ -31,7 +35,7 @@ fn plan(server: &Faulty) -> Plan {
 }
 
 fn run(plan: &Plan) -> Measurement {
-    engine::run(plan, &AtomicBool::new(false), &|_| ()).expect("the load is made")
+    engine::run(plan, &AtomicBool::new(false), None).expect("the load is made")
 }
 
 /// Asks a server what it says.
@@ -66,39 +70,6 @@ fn a_good_server_is_found_good_in_every_way_of_loading_it() {
             }
         }
     }
-}
-
-#[test]
-fn a_stall_of_a_second_shows_in_the_latency_from_the_schedule() {
-    let server = Faulty::each_connection(|replies, _| {
-        if replies.count() == LAST {
-            thread::sleep(Duration::from_secs(1));
-        }
-    });
-    let plan = Plan {
-        connections: 1,
-        depth: 1,
-        pace: open(500.0),
-        duration: Duration::from_secs(3),
-        ..plan(&server)
-    };
-    let m = run(&plan);
-    // 500 messages come due within the second, a third of all; from the sending, only one took long.
-    assert!(m.latency.value_at(99.0) > 900_000.0, "{:?}", m.latency.percentiles);
-    assert!(m.latency.value_at(80.0) > 300_000.0, "{:?}", m.latency.percentiles);
-    assert!(m.service.value_at(99.0) < m.latency.value_at(99.0) / 3.0, "{:?}", m.service.percentiles);
-    assert!(m.send_lag.max > 900_000.0, "{:?}", m.send_lag.percentiles);
-    assert_eq!(m.verification.bad(), 0);
-}
-
-#[test]
-fn a_server_that_is_slower_than_the_offered_rate_is_overloaded() {
-    let server = Faulty::each_connection(|_, _| thread::sleep(Duration::from_millis(5)));
-    let m = run(&Plan { pace: open(2000.0), ..plan(&server) });
-    assert!(m.is_overloaded(), "{} of {:?}", m.achieved_rate, m.offered_rate);
-    assert!(load::export::table(&m).contains("OVERLOADED"));
-    assert!(m.dropped > 0);
-    assert_eq!(m.verification.bad(), 0);
 }
 
 #[test]

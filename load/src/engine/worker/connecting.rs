@@ -34,6 +34,7 @@ impl Worker<'_> {
                 break;
             }
             self.turn(if next < due { Duration::ZERO } else { Duration::from_millis(1) })?;
+            self.reconnect(self.now());
         }
         for place in 0..count {
             if self.clients[place].as_ref().is_some_and(|client| !client.connected) {
@@ -76,7 +77,7 @@ impl Worker<'_> {
             self.tally.connect.saturating_record(now.saturating_sub(client.since));
         }
         self.send_again(place, now);
-        self.refill(place, now);
+        self.refill(place, now, usize::MAX);
     }
 
     /// A connection can be written: it has been made, or the kernel takes more. Tells whether it stands.

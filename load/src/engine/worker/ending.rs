@@ -7,34 +7,69 @@ use std::time::{Duration, Instant};
 
 use super::{TICK, Worker};
 use crate::engine::client::Client;
+use crate::engine::queue::Queue;
 
 /// How long it waits for replies once it is told to stop.
 const HURRY: Duration = Duration::from_millis(500);
 
+/// How long messages that were due before the end are sent after it. Where that does not do, the server is overloaded
+/// or stalls, and they count with the time that they have waited.
+const LATE: Duration = Duration::from_secs(1);
+
 impl Worker<'_> {
-    /// Waits for the replies that are on their way. What does not come is lost, or its connection was not served
-    /// at all; unless the wait was cut short: then nobody knows.
+    /// Waits for the replies that are on their way, and sends what still waits to be sent. What does not come is lost,
+    /// or its connection was not served at all; unless the run was interrupted: then nobody knows.
     pub(super) fn wait_for_replies(&mut self) -> io::Result<()> {
         let begin = self.now();
+        let mut interrupted = false;
+        self.loading = self.queue.is_some() && !self.stop.load(Ordering::Relaxed);
         while self.is_waiting() {
             let waited = Duration::from_nanos(self.now().saturating_sub(begin));
-            if waited >= self.plan.patience {
+            interrupted = waited >= HURRY && self.stop.load(Ordering::Relaxed);
+            if waited >= self.plan.patience || interrupted || self.is_left_alone(self.now()) {
                 break;
             }
-            if waited >= HURRY && self.stop.load(Ordering::Relaxed) {
-                return Ok(());
-            }
+            self.loading &= waited < LATE;
             self.turn(TICK)?;
             self.reconnect(self.now());
         }
-        self.count_unanswered();
-        self.give_up();
+        self.loading = false;
+        if !interrupted {
+            self.abandon();
+            self.count_unanswered();
+        }
+        self.count_unfinished();
         Ok(())
     }
 
-    /// Whether replies are still to come.
+    /// Whether a reply is to come, or a message to be sent.
     fn is_waiting(&self) -> bool {
-        !self.returning.is_empty() || self.clients.iter().flatten().any(|client| client.in_flight() > 0)
+        let waits = |queue: &Queue, place| self.loading && !queue.is_empty(place);
+        !self.returning.is_empty()
+            || self.clients.iter().enumerate().any(|(place, client)| {
+                client.as_ref().is_some_and(|client| {
+                    client.in_flight() > 0 || self.queue.as_ref().is_some_and(|queue| waits(queue, place))
+                })
+            })
+    }
+
+    /// Counts what has no reply with the time that it has waited: a message took that long at the least.
+    fn count_unfinished(&mut self) {
+        let now = self.now();
+        let window = self.window;
+        let is_measured = |scheduled: u64| (window.0..window.1).contains(&scheduled);
+        for client in self.clients.iter().flatten().filter(|client| client.is_served) {
+            for sent in client.waiting().filter(|sent| is_measured(sent.scheduled)) {
+                self.tally.give_up(sent.scheduled, Some(sent.sent), now);
+            }
+        }
+        let Some(queue) = &self.queue else { return };
+        for (place, due) in queue.iter().filter(|&(_, due)| is_measured(due)) {
+            match queue.is_shared() || self.clients[place].is_some() {
+                true => self.tally.give_up(due, None, now),
+                false => self.tally.dropped += 1,
+            }
+        }
     }
 
     fn count_unanswered(&mut self) {

@@ -7,7 +7,6 @@ mod sending;
 
 pub(super) use connecting::CONNECT_TIMEOUT;
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use crate::engine::client::{Client, Sent};
 use crate::engine::composer::Composer;
 use crate::engine::live::Live;
 use crate::engine::poller::{Poller, Ready};
+use crate::engine::queue::Queue;
 use crate::engine::schedule::Schedule;
 use crate::engine::tally::Tally;
 use crate::engine::worker::reconnecting::Returning;
@@ -48,19 +48,13 @@ pub(super) struct Worker<'a> {
     leaving: bool,
     /// What is measured: begin and end.
     window: (u64, u64),
+    /// Of an open loop: what is due when, and what waits for its connection.
     schedule: Option<Schedule>,
-    /// Connections that can take another message of an open loop, longest free first.
-    free: VecDeque<usize>,
-    /// When the messages were due that found no free connection.
-    waiting: VecDeque<u64>,
+    queue: Option<Queue>,
     input: Vec<u8>,
     output: Vec<u8>,
     tally: Tally,
 }
-
-/// Messages of an open loop that wait for a free connection, for each thread. What is due beyond that is
-/// dropped: the server is overloaded by then.
-const MOST_WAITING: usize = 1 << 18;
 
 /// How often the loop looks at the clock and at the stop, whatever else happens.
 const TICK: Duration = Duration::from_millis(50);
@@ -80,7 +74,6 @@ impl<'a> Worker<'a> {
     ) -> io::Result<Self> {
         let share = plan.connections / plan.threads + usize::from(index < plan.connections % plan.threads);
         let longest = plan.messages.longest();
-        let waiting = if plan.pace == Pace::Closed { 0 } else { MOST_WAITING };
         let mut random = fastrand::Rng::with_seed(plan.seed.wrapping_add(index as u64));
         Ok(Self {
             plan,
@@ -99,12 +92,16 @@ impl<'a> Worker<'a> {
             leaving: false,
             window: (u64::MAX, u64::MAX),
             schedule: None,
-            free: VecDeque::with_capacity(share),
-            waiting: VecDeque::with_capacity(waiting),
+            queue: None,
             input: vec![0; READ],
             output: Vec::with_capacity((plan.depth.min(1024) * longest).min(OUTPUT)),
-            tally: Tally::new(),
+            tally: Tally::new(plan.pace == Pace::Closed),
         })
+    }
+
+    /// The core on which it is to run.
+    pub(super) fn cpu(&self) -> Option<usize> {
+        self.plan.cpus.get(self.index % self.plan.cpus.len().max(1)).copied()
     }
 
     /// Why a connection could not be made, if there is one.
@@ -112,14 +109,15 @@ impl<'a> Worker<'a> {
         self.tally.failures.examples.first().map(String::as_str)
     }
 
-    /// Makes load from `start` on, for the time of the plan, and tells for how long it has measured. The
-    /// connections stay open as long as the worker lives.
-    pub(super) fn load(mut self, start: Instant) -> io::Result<(Self, Duration)> {
+    /// Makes load from `start` on, for the time of the plan, with its share of all connections that stand. Tells for
+    /// how long it has measured. The connections stay open as long as the worker lives.
+    pub(super) fn load(mut self, start: Instant, standing: usize) -> io::Result<(Self, Duration)> {
         self.epoch = start;
         let begin = nanoseconds(self.plan.warmup);
         self.window = (begin, begin.saturating_add(nanoseconds(self.plan.duration)));
+        self.tally.start(self.window);
         self.loading = true;
-        self.start_sending();
+        self.start_sending(standing);
         let mut busy_at_begin = None;
         while self.loading {
             self.send_what_is_due();
@@ -131,13 +129,15 @@ impl<'a> Worker<'a> {
             }
             self.reconnect(now);
             if self.stop.load(Ordering::Relaxed) || self.is_left_alone(now) {
-                self.window.1 = self.window.1.min(now);
+                self.window.1 = now.clamp(self.window.0, self.window.1);
+                self.tally.stop(now);
+                break;
             }
             self.loading = now < self.window.1;
-            self.live.publish(self.index, &mut self.tally);
         }
+        // What came due while it last waited.
+        self.send_what_is_due();
         self.tally.busy = busy_at_begin.map_or(Duration::ZERO, |at_begin| busy().saturating_sub(at_begin));
-        self.tally.dropped += self.waiting.len() as u64;
         self.wait_for_replies()?;
         let measured = self.window.1.saturating_sub(self.window.0);
         Ok((self, Duration::from_nanos(measured)))
@@ -161,6 +161,8 @@ impl<'a> Worker<'a> {
             }
         }
         self.ready = ready;
+        let now = self.now();
+        self.live.publish(self.index, &mut self.tally, now);
         Ok(())
     }
 
@@ -173,6 +175,7 @@ impl<'a> Worker<'a> {
             Ok(None) => return,
             Ok(Some(count)) => {
                 let window = self.window;
+                self.tally.turn_to(now);
                 let input = &self.input[..count];
                 client.receive(
                     input,
@@ -194,7 +197,7 @@ impl<'a> Worker<'a> {
             }
         };
         match received {
-            Ok(()) => self.refill(place, now),
+            Ok(()) => self.refill(place, now, usize::MAX),
             Err(error) => self.end(place, &error),
         }
     }
@@ -205,14 +208,11 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Counts a message that has got its reply.
+/// Counts a message that has got its reply, unless it is one of the warm-up.
 #[inline]
 fn record(tally: &mut Tally, sent: Sent, now: u64, window: (u64, u64)) {
-    if (window.0..window.1).contains(&now) {
-        tally.achieved += 1;
-    }
     if (window.0..window.1).contains(&sent.scheduled) {
-        tally.record(now.saturating_sub(sent.scheduled), now.saturating_sub(sent.sent));
+        tally.record(sent.scheduled, sent.sent, now);
     }
 }
 

@@ -1,54 +1,52 @@
 //! When a worker sends: in a closed loop as replies come, in an open one as the schedule says.
 
-use super::{MOST_WAITING, Worker};
+use super::{Worker, nanoseconds};
+use crate::engine::queue::Queue;
 use crate::engine::schedule::Schedule;
 use crate::plan::Pace;
 
 impl Worker<'_> {
-    /// Begins to send on all connections.
-    pub(super) fn start_sending(&mut self) {
-        let now = self.now();
-        if let Pace::Open { rate, arrivals, .. } = self.plan.pace {
-            let rate = rate / self.plan.threads as f64;
-            self.schedule = Some(Schedule::new(rate, arrivals, now, self.random.fork()));
+    /// Begins to send on all connections that stand. `standing` is how many those of all workers are.
+    pub(super) fn start_sending(&mut self, standing: usize) {
+        if let Pace::Open { rate, arrivals, dispatch } = self.plan.pace {
+            let stands = |&place: &usize| self.clients[place].is_some();
+            let places: Vec<usize> = (0..self.clients.len()).filter(stands).collect();
+            let rate = rate * places.len() as f64 / standing.max(1) as f64;
+            let worker = (self.index, self.plan.threads);
+            self.schedule = Some(Schedule::new(rate, arrivals, worker, places, self.random.fork()));
+            self.queue = Some(Queue::new(dispatch, self.clients.len()));
         }
         for place in 0..self.clients.len() {
-            self.refill(place, now);
+            self.refill(place, 0, usize::MAX);
         }
     }
 
-    /// Sends the messages of an open loop whose time has come, each on the connection that has been free for
-    /// the longest time. Where none is free they wait, and their latency runs.
+    /// Sends the messages of an open loop whose time has come. What finds no room on its connection waits there, or
+    /// for the next that is free, and its latency runs.
     pub(super) fn send_what_is_due(&mut self) {
-        let now = self.now();
-        while let Some(schedule) = self.schedule.as_mut().filter(|schedule| schedule.next() <= now) {
+        let now = self.now().min(self.window.1.saturating_sub(1));
+        let (Some(schedule), Some(queue)) = (&mut self.schedule, &mut self.queue) else { return };
+        while schedule.next() <= now {
             let due = schedule.next();
-            schedule.advance();
-            if (self.window.0..self.window.1).contains(&due) {
+            let place = schedule.advance();
+            let ended = !queue.is_shared() && !self.plan.reconnect && self.clients[place].is_none();
+            let has_room = !ended && queue.push(place, due);
+            if due >= self.window.0 {
                 self.tally.offered += 1;
-            }
-            if self.waiting.len() < MOST_WAITING {
-                self.waiting.push_back(due);
-            } else {
-                self.tally.dropped += 1;
+                self.tally.dropped += u64::from(!has_room);
             }
         }
-        while !self.waiting.is_empty()
-            && let Some(place) = self.free.pop_front()
-        {
+        while let Some((place, most)) = self.queue.as_mut().and_then(Queue::next_ready) {
             if let Some(client) = &mut self.clients[place] {
                 client.is_free = false;
             }
-            self.refill_with(place, now, 1);
+            self.refill(place, 0, most);
         }
     }
 
-    /// Sends on this connection what it may have in flight and the pace allows.
-    pub(super) fn refill(&mut self, place: usize, now: u64) {
-        self.refill_with(place, now, usize::MAX);
-    }
-
-    fn refill_with(&mut self, place: usize, now: u64, most: usize) {
+    /// Sends on this connection what it may have in flight and the pace allows, at most so many messages. Where there
+    /// was no room before, `earliest` is since when there is.
+    pub(super) fn refill(&mut self, place: usize, earliest: u64, most: usize) {
         let Some(client) = &mut self.clients[place] else { return };
         if !self.loading || !client.connected {
             return;
@@ -62,22 +60,27 @@ impl Worker<'_> {
         }
         let mut room = self.plan.depth.saturating_sub(client.in_flight());
         room = room.min(usize::try_from(left).unwrap_or(usize::MAX));
-        let open = self.schedule.is_some();
-        for _ in 0..room.min(most) {
-            let scheduled = match open {
-                false => Some(now),
-                true => self.waiting.pop_front(),
-            };
-            let Some(scheduled) = scheduled else { break };
-            client.push(&mut self.composer, (scheduled, now), &mut self.output);
-            room -= 1;
-            if open && (self.window.0..self.window.1).contains(&scheduled) {
-                self.tally.send_lag.saturating_record(now.saturating_sub(scheduled));
+        if room > 0 && self.queue.as_ref().is_none_or(|queue| !queue.is_empty(place)) {
+            let now = nanoseconds(self.epoch.elapsed());
+            for _ in 0..room.min(most) {
+                let scheduled = match &mut self.queue {
+                    None => Some(now),
+                    Some(queue) => queue.pop(place),
+                };
+                let Some(scheduled) = scheduled else { break };
+                client.push(&mut self.composer, (scheduled, now), &mut self.output);
+                room -= 1;
+                if self.queue.is_some() && (self.window.0..self.window.1).contains(&scheduled) {
+                    self.tally.send_lag.saturating_record(now.saturating_sub(scheduled.max(earliest)));
+                }
             }
         }
-        if open && room > 0 && !client.is_free {
+        if let Some(queue) = self.queue.as_mut().filter(|queue| queue.is_shared())
+            && room > 0
+            && !client.is_free
+        {
             client.is_free = true;
-            self.free.push_back(place);
+            queue.free(place);
         }
         self.flush(place);
     }

@@ -1,0 +1,126 @@
+//! Messages of an open loop that are due and wait for their connection.
+
+use std::collections::VecDeque;
+
+use crate::plan::Dispatch;
+
+/// The instants at which the messages that wait were due, in nanoseconds.
+pub(super) struct Queue {
+    dispatch: Dispatch,
+    /// A queue for each place, or one for all.
+    waiting: Vec<VecDeque<u64>>,
+    count: usize,
+    /// Places at which something may be sent: those whose queue is no longer empty, or, with one queue for all,
+    /// those that are free, longest free first.
+    ready: VecDeque<usize>,
+}
+
+/// So many wait for each thread at the most. What is due beyond that is dropped: the server is overloaded by then.
+const MOST: usize = 1 << 18;
+
+impl Queue {
+    /// For so many places.
+    pub(super) fn new(dispatch: Dispatch, places: usize) -> Self {
+        let queues = if dispatch == Dispatch::Each { places } else { 1 };
+        let ready = VecDeque::with_capacity(places);
+        Self { dispatch, waiting: vec![VecDeque::new(); queues], count: 0, ready }
+    }
+
+    /// Adds a message, of the connection at this place or of any. Tells whether there is room for it.
+    pub(super) fn push(&mut self, place: usize, due: u64) -> bool {
+        if self.count >= MOST {
+            return false;
+        }
+        let queue = &mut self.waiting[index(self.dispatch, place)];
+        if self.dispatch == Dispatch::Each && queue.is_empty() {
+            // Where others wait already, their connection has no room, and goes on by itself.
+            self.ready.push_back(place);
+        }
+        queue.push_back(due);
+        self.count += 1;
+        true
+    }
+
+    /// Takes the message that has waited for the longest time for the connection at this place.
+    pub(super) fn pop(&mut self, place: usize) -> Option<u64> {
+        let due = self.waiting[index(self.dispatch, place)].pop_front()?;
+        self.count -= 1;
+        Some(due)
+    }
+
+    /// Whether nothing waits for the connection at this place.
+    pub(super) fn is_empty(&self, place: usize) -> bool {
+        self.waiting[index(self.dispatch, place)].is_empty()
+    }
+
+    /// A place at which something is to be sent, and how many messages it may have of those that wait.
+    pub(super) fn next_ready(&mut self) -> Option<(usize, usize)> {
+        match self.dispatch {
+            Dispatch::Each => Some((self.ready.pop_front()?, usize::MAX)),
+            Dispatch::Any if self.count > 0 => Some((self.ready.pop_front()?, 1)),
+            Dispatch::Any => None,
+        }
+    }
+
+    /// Whether the connections that are free are to be told with [`Self::free`].
+    pub(super) fn is_shared(&self) -> bool {
+        self.dispatch == Dispatch::Any
+    }
+
+    /// The connection at this place is free.
+    pub(super) fn free(&mut self, place: usize) {
+        self.ready.push_back(place);
+    }
+
+    /// What waits: the place, 0 if it is any, and when it was due.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> {
+        let each = |(place, queue)| std::iter::repeat(place).zip(queue);
+        self.waiting.iter().enumerate().flat_map(each).map(|(place, due)| (place, *due))
+    }
+}
+
+fn index(dispatch: Dispatch, place: usize) -> usize {
+    if dispatch == Dispatch::Each { place } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_wait_for_their_own_connection() {
+        let mut queue = Queue::new(Dispatch::Each, 3);
+        assert!(queue.push(2, 10) && queue.push(0, 20) && queue.push(2, 30));
+        assert_eq!(queue.next_ready(), Some((2, usize::MAX)));
+        assert_eq!((queue.pop(2), queue.pop(1), queue.pop(0)), (Some(10), None, Some(20)));
+        assert_eq!(queue.next_ready(), Some((0, usize::MAX)));
+        assert_eq!(queue.next_ready(), None, "2 was told of when its first message came");
+        assert_eq!(queue.iter().collect::<Vec<_>>(), [(2, 30)]);
+        assert!(queue.is_empty(0) && !queue.is_empty(2));
+    }
+
+    #[test]
+    fn messages_of_any_go_to_who_has_been_free_for_the_longest_time() {
+        let mut queue = Queue::new(Dispatch::Any, 3);
+        queue.free(1);
+        queue.free(0);
+        assert_eq!(queue.next_ready(), None, "nothing waits");
+        assert!(queue.push(2, 10) && queue.push(2, 20));
+        assert_eq!(queue.next_ready(), Some((1, 1)));
+        assert_eq!(queue.pop(1), Some(10));
+        assert_eq!(queue.next_ready(), Some((0, 1)));
+        assert_eq!(queue.pop(0), Some(20));
+        assert_eq!(queue.next_ready(), None);
+    }
+
+    #[test]
+    fn what_has_no_room_is_not_taken() {
+        for dispatch in [Dispatch::Each, Dispatch::Any] {
+            let mut queue = Queue::new(dispatch, 2);
+            assert!((0..MOST).all(|number| queue.push(number % 2, 1)));
+            assert!(!queue.push(1, 1));
+            queue.pop(1);
+            assert!(queue.push(1, 1));
+        }
+    }
+}
