@@ -15,6 +15,9 @@ use crate::statistics::{Assessment, assess};
 /// How the page looks, on a light and a dark screen and on paper.
 const STYLE: &str = include_str!("page.css");
 
+/// With so many rows the matrix fills the first screen, and the verdict stands above it.
+const MANY: usize = 12;
+
 /// The page.
 pub fn to_html(comparison: &Comparison) -> String {
     let assessment = assess(comparison);
@@ -77,7 +80,7 @@ fn first_screen(comparison: &Comparison, assessment: &Assessment, contents: &Con
                 }
             }
         }
-        div.first-screen {
+        div.first-screen.many[contents.matrix.rows.len() >= MANY] {
             (tables::matrix(comparison, &contents.matrix))
             section.verdict aria-label="verdict" {
                 @for said in &contents.sentences { p { (strong(said)) } }

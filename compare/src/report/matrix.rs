@@ -66,10 +66,12 @@ fn column(comparison: &Comparison, column: &statistics::Column) -> Column {
         shape.and_then(|shape| shape.rate).map_or(String::new(), |offered| format!("at {}", rate(offered)));
     let connections = |shape: &Shape| count(shape.connections, "connection", "connections");
     let under = match column.figure {
-        Figure::CpuAtRate => shape.map_or(String::new(), |shape| format!("{at}, {}", connections(shape))),
-        Figure::CpuAtSaturation => {
-            shape.map_or(String::new(), |shape| format!("{} × {}", connections(shape), shape.depth))
+        Figure::CpuAtRate => {
+            shape.map_or(String::new(), |shape| format!("{at}, {}", unbroken(&connections(shape))))
         }
+        Figure::CpuAtSaturation => shape.map_or(String::new(), |shape| {
+            unbroken(&format!("{} × {} in flight", shape.connections, shape.depth))
+        }),
         Figure::HighestRate => comparison
             .conditions
             .slos
@@ -88,6 +90,11 @@ fn column(comparison: &Comparison, column: &statistics::Column) -> Column {
         why.to_owned()
     });
     Column { heading: title(column.figure).to_owned(), under, absent }
+}
+
+/// With spaces at which no line breaks.
+fn unbroken(text: &str) -> String {
+    text.replace(' ', "\u{a0}")
 }
 
 /// What a column is called.

@@ -42,7 +42,7 @@ pub fn to_text(comparison: &Comparison, style: Style) -> String {
     }
     put(vec![String::new()]);
     put(lay_out(&contents.matrix, style));
-    for note in &contents.matrix.notes {
+    for note in contents.matrix.notes.iter().chain(&contents.matrix.absent()) {
         put(wrap(note, "2", style));
     }
     put(vec![String::new()]);

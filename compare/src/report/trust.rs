@@ -1,6 +1,6 @@
 //! What must be known before any of it is believed: refusals, noise, flags, and how much was measured.
 
-use super::names::{list, load_in_words, name, names};
+use super::names::{list, load_in_words, name, names, sentence};
 use super::wording::{count, figure, interval, percent, ratio};
 use crate::statistics::{Assessment, Column, Figure, Told, Why};
 use crate::{Comparison, Sample};
@@ -84,10 +84,7 @@ pub(super) fn in_a_sentence(comparison: &Comparison, assessment: &Assessment) ->
     if clauses.is_empty() {
         clauses.extend(noise(comparison, assessment));
     }
-    let mut sentence = clauses.join("; ");
-    let first = sentence.chars().next()?;
-    sentence.replace_range(..first.len_utf8(), &first.to_uppercase().to_string());
-    Some(format!("{sentence}."))
+    sentence(&clauses)
 }
 
 /// Columns of which nothing is told because of flags.

@@ -44,3 +44,12 @@ pub(crate) fn oddities() -> Vec<Comparison> {
     let empty = Comparison::default();
     vec![empty, single(1, 2.0), single(2, 2.0), single(3, 0.0), single(9, 1.0), odd, all_failed, interrupted]
 }
+
+#[test]
+fn print_all() {
+    for comparison in [specimen::specimen(), specimen::with_hand_written(), specimen::quick()] {
+        println!("{}", to_text(&comparison, Style { unicode: true, color: false, width: 120 }));
+    }
+    println!("{}", to_text(&specimen::specimen(), Style { width: 80, ..PLAIN }));
+    println!("{}", to_markdown(&specimen::specimen()));
+}

@@ -192,7 +192,8 @@ fn clean(text: &str, style: Style) -> String {
             other if style.unicode || other.is_ascii() => cleaned.push(other),
             'µ' => cleaned.push('u'),
             '×' => cleaned.push('x'),
-            '–' => cleaned.push('-'),
+            '–' | '·' => cleaned.push('-'),
+            '∗' => cleaned.push('*'),
             '±' => cleaned.push_str("+-"),
             '≤' => cleaned.push_str("<="),
             '’' => cleaned.push('\''),
@@ -231,8 +232,33 @@ mod tests {
 
     #[test]
     fn columns_stand_below_each_other() {
+        let lines = lay_out(&table(), Style { width: 60, unicode: true, ..PLAIN });
+        assert_eq!(
+            lines,
+            [
+                "      CPU                   p99",
+                "a     9.8\u{a0}µs  better 0.72×  1.2\u{a0}ms  same 0.72×",
+                "日本  9.8\u{a0}µs  better 0.72×  1.2\u{a0}ms  same 0.72×",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_goes_without_the_evidence_and_then_into_a_block_of_its_own() {
         let lines = lay_out(&table(), PLAIN);
-        assert_eq!(lines[1], "a   9.8 us  better 0.72x  1.2 ms  same 0.72x");
-        assert_eq!(lines.len(), 3, "no column without figures: {lines:?}");
+        assert_eq!(lines[1], "a   9.8 us  better  1.2 ms  same");
+        let lines = lay_out(&table(), Style { width: 24, ..PLAIN });
+        assert_eq!(
+            lines,
+            [
+                "    CPU",
+                "a   9.8 us  better",
+                "??  9.8 us  better",
+                "",
+                "    p99",
+                "a   1.2 ms  same",
+                "??  1.2 ms  same",
+            ]
+        );
     }
 }
