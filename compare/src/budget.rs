@@ -49,7 +49,7 @@ impl Default for Costs {
 const SHORTEST: Duration = Duration::from_millis(250);
 
 /// More time is better spent on more rounds.
-const LONGEST: Duration = Duration::from_secs(5);
+pub(super) const LONGEST: Duration = Duration::from_secs(5);
 
 /// The bounds of the warm-up, in which caches and buffers fill; between them it is a quarter of what is
 /// measured.
@@ -61,7 +61,7 @@ impl Slot {
     pub(super) fn short(tier: Tier) -> Self {
         let (warmup, duration) = match tier {
             Tier::Quick => (WARMUP.0, SHORTEST),
-            Tier::Default => (Duration::from_millis(200), Duration::from_millis(800)),
+            Tier::Default => (Duration::from_millis(150), Duration::from_millis(400)),
             Tier::Full => (Duration::from_millis(300), Duration::from_secs(1)),
         };
         Self { warmup, duration }

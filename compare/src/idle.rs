@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use super::laboratory::Ladder;
 use load::framing::Framing;
-use load::plan::Expect;
 use load::process::anonymous_memory;
 
 /// Connections that have exchanged one message each, and say nothing any more. They are closed when this is
@@ -17,8 +17,9 @@ use load::process::anonymous_memory;
 pub(super) struct Idle {
     address: SocketAddr,
     framing: Framing,
-    expect: Expect,
-    size: usize,
+    greets: bool,
+    /// What each sends.
+    message: Vec<u8>,
     connections: Vec<TcpStream>,
 }
 
@@ -59,9 +60,10 @@ const PATIENCE: Duration = Duration::from_millis(900);
 const PER_SOURCE: usize = 1000;
 
 impl Idle {
-    /// None yet. The message of each will have so many bytes, as the plans count them.
-    pub(super) fn new(address: SocketAddr, framing: Framing, expect: Expect, size: usize) -> Self {
-        Self { address, framing, expect, size, connections: Vec::new() }
+    /// None yet.
+    pub(super) fn new(address: SocketAddr, ladder: &Ladder<'_>) -> Self {
+        let Ladder { framing, greets, .. } = *ladder;
+        Self { address, framing, greets, message: framing.message(&ladder.payload), connections: Vec::new() }
     }
 
     /// Makes one more, and exchanges a message on it.
@@ -70,11 +72,11 @@ impl Idle {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        stream.write_all(&self.framing.message(&vec![b'i'; self.framing.payload(self.size)]))?;
+        stream.write_all(&self.message)?;
 
         // They end with this one exchange: the server says nothing after it.
         let mut replies = self.framing.replies(&stream);
-        for _ in 0..1 + usize::from(self.expect.greets()) {
+        for _ in 0..1 + usize::from(self.greets) {
             replies.next().map_err(|error| match error.kind() {
                 ErrorKind::UnexpectedEof => {
                     io::Error::new(error.kind(), "the server ended an idle connection")
@@ -106,6 +108,11 @@ mod tests {
 
     use super::*;
 
+    fn idle(address: SocketAddr, greets: bool) -> Idle {
+        let payload = b"hello".to_vec();
+        Idle::new(address, &Ladder { counts: &[], framing: Framing::Line, greets, payload })
+    }
+
     /// A server that greets, answers one line on each connection, and keeps it open. Tells from where they came.
     fn serve(greeting: &'static str, count: usize) -> (SocketAddr, thread::JoinHandle<Vec<SocketAddr>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -126,9 +133,9 @@ mod tests {
 
     #[test]
     fn each_exchanges_a_message() {
-        for (greeting, expect) in [("", Expect::Any), ("Hello World!\n", Expect::Ack)] {
+        for (greeting, greets) in [("", false), ("Hello World!\n", true)] {
             let (address, server) = serve(greeting, 3);
-            let mut idle = Idle::new(address, Framing::Line, expect, 32);
+            let mut idle = idle(address, greets);
             for _ in 0..3 {
                 idle.add().unwrap();
             }
@@ -141,7 +148,7 @@ mod tests {
     #[test]
     fn memory_is_measured_at_each_count() {
         let (address, server) = serve("", 1002);
-        let mut idle = Idle::new(address, Framing::Line, Expect::Any, 1);
+        let mut idle = idle(address, false);
         let mut measured = Vec::new();
         memory(&mut idle, std::process::id(), &[0, 2, 1002], &|| false, &mut measured).unwrap();
         let counts: Vec<_> = measured.iter().map(|&(count, _)| count).collect();
@@ -158,13 +165,13 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = thread::spawn(move || drop(listener.accept()));
-        assert!(Idle::new(address, Framing::Line, Expect::Echo, 8).add().is_err());
+        assert!(idle(address, false).add().is_err());
         server.join().unwrap();
     }
 
     #[test]
     fn it_stops_when_told() {
-        let mut idle = Idle::new("127.0.0.1:9".parse().unwrap(), Framing::Line, Expect::Echo, 8);
+        let mut idle = idle("127.0.0.1:9".parse().unwrap(), false);
         let mut measured = Vec::new();
         let error = memory(&mut idle, std::process::id(), &[5], &|| true, &mut measured).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Interrupted);

@@ -6,17 +6,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::candidate::Candidate;
+use super::conditions;
 use super::idle::{self, Idle};
 use super::server::Server;
 use load::engine;
 use load::framing::Framing;
+use load::host;
 use load::measurement::Measurement;
-use load::plan::{Expect, Plan};
+use load::plan::Plan;
 
 /// What a comparison needs of the world.
 pub(super) trait Laboratory {
-    /// Starts a server.
-    fn start(&mut self, candidate: &Candidate) -> io::Result<Box<dyn Running>>;
+    /// The cores that may be used.
+    fn cores(&self) -> Vec<usize>;
+
+    /// How many threads ran or wanted to run within the last minute, on average.
+    fn load_average(&self) -> Option<f64>;
+
+    /// Starts a server on these cores; none are all.
+    fn start(&mut self, candidate: &Candidate, cpus: &[usize]) -> io::Result<Box<dyn Running>>;
 
     /// Makes the load of a plan, and measures.
     fn measure(&mut self, plan: &Plan) -> io::Result<Measurement>;
@@ -43,9 +51,10 @@ pub(super) trait Running {
 pub(super) struct Ladder<'a> {
     pub(super) counts: &'a [usize],
     pub(super) framing: Framing,
-    pub(super) expect: Expect,
-    /// Of the message that each exchanges, as plans count it.
-    pub(super) size: usize,
+    /// Whether the server says something first.
+    pub(super) greets: bool,
+    /// The payload of the message that each exchanges.
+    pub(super) payload: Vec<u8>,
 }
 
 /// This machine.
@@ -61,8 +70,16 @@ impl<'a> Machine<'a> {
 }
 
 impl Laboratory for Machine<'_> {
-    fn start(&mut self, candidate: &Candidate) -> io::Result<Box<dyn Running>> {
-        Ok(Box::new(Server::start(&candidate.launch, &[], self.stop)?))
+    fn cores(&self) -> Vec<usize> {
+        conditions::cores()
+    }
+
+    fn load_average(&self) -> Option<f64> {
+        host::load_average()
+    }
+
+    fn start(&mut self, candidate: &Candidate, cpus: &[usize]) -> io::Result<Box<dyn Running>> {
+        Ok(Box::new(Server::start(&candidate.launch, cpus, self.stop)?))
     }
 
     fn measure(&mut self, plan: &Plan) -> io::Result<Measurement> {
@@ -70,7 +87,7 @@ impl Laboratory for Machine<'_> {
     }
 
     fn memory(&mut self, server: &dyn Running, ladder: &Ladder<'_>) -> (Vec<(usize, u64)>, io::Result<()>) {
-        let mut idle = Idle::new(server.address(), ladder.framing, ladder.expect.clone(), ladder.size);
+        let mut idle = Idle::new(server.address(), ladder);
         let mut measured = Vec::new();
         let is_stopped = || self.is_stopped();
         let result = idle::memory(&mut idle, server.process(), ladder.counts, &is_stopped, &mut measured);

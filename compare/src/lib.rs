@@ -3,15 +3,18 @@
 
 mod budget;
 mod candidate;
+mod conditions;
 pub mod data;
+mod design;
 mod idle;
+mod isolation;
 mod laboratory;
-mod lineup;
-mod machine;
 mod medians;
+mod pinning;
 mod progress;
 mod rate;
 pub mod report;
+mod rounds;
 mod runner;
 mod sample;
 mod schedule;
@@ -23,8 +26,8 @@ mod sweep;
 
 pub use candidate::{Candidate, Launch};
 pub use data::{
-    Care, Comparison, Conditions, ConnectionPoint, IsolationPoint, Kind, MemorySample, Probe, RatePoint,
-    Sample, Shape, Subject,
+    Care, Comparison, Conditions, ConnectionPoint, Kind, MemorySample, Probe, RatePoint, Sample, Shape,
+    Subject,
 };
 pub use progress::{Event, Stage, Step};
 pub use runner::{compare, planned};

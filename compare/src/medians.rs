@@ -1,15 +1,10 @@
 //! Of points that were measured several times, the median.
 
-use super::{Comparison, ConnectionPoint, IsolationPoint, MemorySample, RatePoint};
+use super::{Comparison, ConnectionPoint, RatePoint};
 
 /// Puts the median in the place of each point of the curves that was measured several times. A point is
-/// overloaded if it was so in most passes.
+/// overloaded if it was so in most passes. The samples of memory stay, since conclusions are drawn from them.
 pub(super) fn keep(comparison: &mut Comparison) {
-    let memory = grouped(&comparison.memory, |point| (point.subject, point.connections));
-    comparison.memory = map(&memory, |points, one: &MemorySample| MemorySample {
-        bytes: median(points, |point| point.bytes as f64) as u64,
-        ..one.clone()
-    });
     let rates = grouped(&comparison.rate_sweep, |point| (point.subject, point.offered));
     comparison.rate_sweep = map(&rates, |points, one: &RatePoint| RatePoint {
         achieved: median(points, |point| point.achieved),
@@ -23,12 +18,6 @@ pub(super) fn keep(comparison: &mut Comparison) {
     comparison.connection_sweep = map(&connections, |points, one: &ConnectionPoint| ConnectionPoint {
         failed: median(points, |point| point.failed as f64) as u64,
         rate: median(points, |point| point.rate),
-        ..one.clone()
-    });
-    let isolation = grouped(&comparison.isolation, |point| (point.subject, point.hostile_percent));
-    comparison.isolation = map(&isolation, |points, one: &IsolationPoint| IsolationPoint {
-        p99: median(points, |point| point.p99),
-        overloaded: most(points, |point| point.overloaded),
         ..one.clone()
     });
 }
@@ -85,16 +74,11 @@ mod tests {
                 point(1, 10.0, 6.0, false),
                 point(1, 20.0, 10.0, true),
             ],
-            memory: vec![
-                MemorySample { subject: 0, pass: 0, connections: 500, bytes: 10 },
-                MemorySample { subject: 0, pass: 1, connections: 500, bytes: 30 },
-            ],
             ..Comparison::default()
         };
         keep(&mut comparison);
         let expected = [point(1, 10.0, 6.0, false), point(1, 20.0, 9.0, true), point(0, 10.0, 1.0, false)];
         assert_eq!(comparison.rate_sweep, expected);
-        assert_eq!(comparison.memory, [MemorySample { subject: 0, pass: 0, connections: 500, bytes: 20 }]);
     }
 
     #[test]

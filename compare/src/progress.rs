@@ -44,8 +44,6 @@ pub enum Stage {
     Rates,
     /// Throughput against connections.
     Connections,
-    /// Good clients beside hostile ones.
-    Isolation,
 }
 
 impl fmt::Display for Stage {
@@ -56,7 +54,6 @@ impl fmt::Display for Stage {
             Self::Memory => "memory",
             Self::Rates => "latency against rate",
             Self::Connections => "throughput against connections",
-            Self::Isolation => "isolation from hostile clients",
         })
     }
 }

@@ -1,10 +1,13 @@
-//! Which rate is offered to all.
+//! The calibration: which rate is offered to all, and where the search for the highest rate begins.
 //!
-//! Each candidate is started once and loaded with a closed loop, one message in flight on each connection.
-//! Half of what the slowest achieves is the *common rate*: a load that all of them bear, at which what the
-//! same work costs and what users feel can be compared. (Pipelined, a server does several times as much for
-//! each system call; half of *that* could be more than it bears of single messages.) The generator must bear
-//! it as well: where it would be too busy to be on time, the rate is lowered until it isn't.
+//! Each candidate is started once and loaded with a closed loop, one message in flight on each connection. Half of
+//! what the slowest achieves is the *common rate*, at which what the same work costs and what users feel can be
+//! compared. (Pipelined, a server does several times as much for each system call; half of *that* could be more than
+//! it bears of single messages.) Who achieves less than a quarter of the median doesn't count: such a server is
+//! overloaded at the common rate, and that is said, instead of having all others do next to nothing. The generator must
+//! bear the rate as well: where it would be too busy to be on time, the rate is lowered until it isn't.
+//!
+//! Where there are objectives, the highest rate that keeps them is then searched in large steps.
 //!
 //! Closed loops that were asked for have no rate, and need no calibration.
 //!
@@ -17,11 +20,14 @@ use std::time::Duration;
 use super::Shape;
 use super::budget::{Slot, Work};
 use super::candidate::Candidate;
-use super::lineup::Lineup;
+use super::design::{Calibrated, Design};
+use super::laboratory::Running;
 use super::progress::Stage;
+use super::rounds::{Judged, judged, slot_for};
 use super::runner::Runner;
 use super::sample::{bad_replies, broken_connections};
 use super::settings::Settings;
+use load::measurement::Measurement;
 
 /// How long each candidate is loaded to see what it can do.
 pub(super) const SLOT: Slot =
@@ -30,29 +36,36 @@ pub(super) const SLOT: Slot =
 /// Which part of what the slowest can do is offered to all.
 const COMMON: f64 = 0.5;
 
+/// Who can do less than this part of the median is not asked.
+const ABLE: f64 = 0.25;
+
 /// Which share of its core the generator may use for that. A margin below what makes a measurement doubtful:
 /// at a lower rate it has less to do at once, and more for each message.
 const EASY: f64 = 0.5;
 
+/// The steps of the search for the highest rate that keeps the objectives, and how many there are at the most.
+const STEP: f64 = 1.6;
+const STEPS: usize = 8;
+
 /// The work of the calibration.
 pub(super) fn work(settings: &Settings) -> Work {
-    let all = settings.candidates.iter().filter(|one| one.unavailable.is_none()).count() + 1;
-    Work { starts: all, measurements: all, memories: 0 }
+    if !settings.closed_loops.is_empty() {
+        return Work::default();
+    }
+    let available = settings.candidates.iter().filter(|one| one.unavailable.is_none()).count();
+    let once = Work { starts: available + 1, measurements: available + 1, memories: 0 };
+    let searches = if settings.slos.is_empty() { 0 } else { available };
+    once.and(Work { starts: searches, measurements: searches * STEPS / 2, memories: 0 })
 }
 
 impl Runner<'_> {
     /// Finds out what each can do, and what starting and connecting costs here.
     pub(super) fn calibrate(&mut self) {
         let candidates = &self.settings.candidates;
-        let mut failed = vec![None; candidates.len()];
+        let mut calibrated = vec![Calibrated::default(); candidates.len()];
         let mut able = Vec::new();
         let mut costs = Vec::new();
         let is_needed = self.settings.closed_loops.is_empty();
-        for candidate in candidates {
-            if let Some(why) = &candidate.unavailable {
-                self.note(format!("{} is not available here: {why}", candidate.name));
-            }
-        }
         let is_measured = |candidate: &Candidate| is_needed && candidate.unavailable.is_none();
         for (index, candidate) in candidates.iter().enumerate().filter(|(_, one)| is_measured(one)) {
             let connections = candidate.max_connections.unwrap_or(usize::MAX).min(self.settings.clients);
@@ -64,39 +77,46 @@ impl Runner<'_> {
                 Some(Ok(_)) => {}
                 Some(Err(why)) => {
                     self.note(format!("{} failed: {why}", candidate.name));
-                    failed[index] = Some(why);
+                    calibrated[index].failed = Some(why);
                 }
             }
         }
-        let rates = able.iter().map(|&(_, rate)| rate);
-        let most = rates.clone().fold(1.0, f64::max);
-        self.capacities = (rates.fold(most, f64::min).max(1.0), most);
-        self.common_rate = self.settings.rate.unwrap_or_else(|| two_digits(self.capacities.0 * COMMON));
-        if let Some(&(index, _)) = able.first().filter(|_| self.settings.rate.is_none()) {
+        let enough = median(able.iter().map(|&(_, rate)| rate)) * ABLE;
+        let asked = || able.iter().filter(|(_, rate)| *rate >= enough);
+        let least = asked().map(|&(_, rate)| rate).fold(f64::INFINITY, f64::min);
+        self.least_capacity = if least.is_finite() { least.max(1.0) } else { 1.0 };
+        self.common_rate = self.settings.rate.unwrap_or_else(|| two_digits(self.least_capacity * COMMON));
+        if let Some(&(index, _)) = asked().next().filter(|_| self.settings.rate.is_none()) {
             self.ease(index, &mut costs);
+        }
+        let common = self.common_rate;
+        for &(index, rate) in able.iter().filter(|(_, rate)| *rate < common.min(enough)) {
+            calibrated[index].is_overloaded = true;
+            let name = &candidates[index].name;
+            self.note(format!(
+                "{name} does {rate:.0}/s, less than a quarter of the median: the common rate of {common}/s overloads it"
+            ));
+        }
+        if !self.settings.slos.is_empty() {
+            for &(index, rate) in &able {
+                calibrated[index].begin = self.search(index, rate * COMMON);
+            }
         }
         if let Ok(count @ 1..) = u32::try_from(costs.len()) {
             self.costs.start = costs.iter().map(|cost| cost.0).sum::<Duration>() / count;
             self.costs.measurement = costs.iter().map(|cost| cost.1).sum::<Duration>() / count;
         }
-        self.lineup = Lineup::new(self.settings, &failed, self.common_rate);
-        self.comparison.subjects.clone_from(&self.lineup.subjects);
-        self.comparison.shapes.clone_from(&self.lineup.shapes);
+        self.design = Design::new(self.settings, self.pinning.clone(), &calibrated, self.common_rate);
+        self.comparison.subjects.clone_from(&self.design.subjects);
+        self.comparison.shapes.clone_from(&self.design.shapes);
         self.plan(Duration::ZERO);
     }
 
     /// Lowers the common rate to one that the generator makes with ease. A candidate that fails here is found
     /// out in the rounds.
     fn ease(&mut self, candidate: usize, costs: &mut Vec<Cost>) {
-        let (connections, depth, rate) = (self.settings.clients, self.settings.depth, self.common_rate);
-        let shape = Shape {
-            name: format!("{connections} at {rate}/s"),
-            connections,
-            depth,
-            rate: Some(rate),
-            hostile: 0,
-        };
-        if let Some(Ok((_, busy))) = self.try_out(candidate, &shape, costs)
+        let rate = self.common_rate;
+        if let Some(Ok((_, busy))) = self.try_out(candidate, &self.probed(rate), costs)
             && busy > EASY
         {
             self.common_rate = two_digits(rate * EASY / busy);
@@ -114,31 +134,89 @@ impl Runner<'_> {
         if self.laboratory.is_stopped() {
             return None;
         }
-        let places = ((1, 1), (candidate + 1, self.settings.candidates.len()));
-        let candidate = &self.settings.candidates[candidate];
-        self.step(Stage::Calibration, candidate.name.clone(), &shape.name, places);
         let begin = self.laboratory.now();
+        self.announce_calibration(candidate, &shape.name);
+        let cpus = self.design.usual().server.to_vec();
         let mut started = begin;
-        let measured = self.laboratory.start(candidate).and_then(|mut server| {
-            started = self.laboratory.now();
-            let plan = self.under(shape, &*server, SLOT, self.settings.seed);
-            let measured = self.laboratory.measure(&plan);
-            measured.map_err(|error| server.failure().map_or(error, io::Error::other))
-        });
+        let mut loaded = Duration::ZERO;
+        let measured =
+            self.laboratory.start(&self.settings.candidates[candidate], &cpus).and_then(|mut server| {
+                started = self.laboratory.now();
+                let measured = self.load_once(self.design.usual().load.to_vec(), shape, &mut *server, SLOT);
+                loaded = self.laboratory.now().saturating_sub(started);
+                measured
+            });
         if self.laboratory.is_stopped() {
             return None;
         }
-        let loaded = self.laboratory.now().saturating_sub(started);
+        let start = self.laboratory.now().saturating_sub(begin).saturating_sub(loaded);
         Some(measured.map_err(|error| error.to_string()).and_then(|measurement| {
-            costs.push((started.saturating_sub(begin), loaded.saturating_sub(SLOT.warmup + SLOT.duration)));
+            costs.push((start, loaded.saturating_sub(SLOT.warmup + SLOT.duration)));
             let why = bad_replies(&measurement).or_else(|| broken_connections(&measurement));
             why.map_or(Ok((measurement.achieved_rate, measurement.generator_busy)), Err)
         }))
     }
+
+    /// Searches the highest rate at which a candidate keeps the objectives, in large steps from a first one. `None` if
+    /// it is not known; a candidate that fails here is found out in the rounds.
+    fn search(&mut self, candidate: usize, first: f64) -> Option<f64> {
+        if self.laboratory.is_stopped() {
+            return None;
+        }
+        let placement = self.design.saturated();
+        let (server_cpus, load_cpus) = (placement.server.to_vec(), placement.load.to_vec());
+        let mut server = self.laboratory.start(&self.settings.candidates[candidate], &server_cpus).ok()?;
+        let (mut rate, mut kept, mut missed) = (two_digits(first), None, None);
+        for _ in 0..STEPS {
+            let shape = self.probed(rate);
+            self.announce_calibration(candidate, &shape.name);
+            let slot = slot_for(&self.settings.slos, rate, SLOT);
+            let measurement = self.load_once(load_cpus.clone(), &shape, &mut *server, slot).ok()?;
+            match judged(&self.settings.slos, &measurement) {
+                Judged::Kept => kept = Some(rate),
+                _ => missed = Some(rate),
+            }
+            rate = match (kept, missed) {
+                (Some(_), None) => rate * STEP,
+                (None, Some(_)) if rate > 1.0 => (rate / STEP).max(1.0),
+                _ => break,
+            };
+        }
+        match (kept, missed) {
+            (Some(kept), Some(missed)) => Some((kept * missed).sqrt()),
+            (kept, missed) => kept.or(missed),
+        }
+    }
+
+    /// Loads a server once, with the generator on these cores.
+    fn load_once(
+        &mut self,
+        cpus: Vec<usize>,
+        shape: &Shape,
+        server: &mut dyn Running,
+        slot: Slot,
+    ) -> io::Result<Measurement> {
+        let plan = load::plan::Plan { cpus, ..self.under(shape, server, slot, self.settings.seed) };
+        let measured = self.laboratory.measure(&plan);
+        measured.map_err(|error| server.failure().map_or(error, io::Error::other))
+    }
+
+    fn announce_calibration(&mut self, candidate: usize, load: &str) {
+        let candidates = &self.settings.candidates;
+        let places = ((1, 1), (candidate + 1, candidates.len()));
+        self.step(Stage::Calibration, candidates[candidate].name.clone(), load, places);
+    }
 }
 
-/// What starting a server cost, and what measuring did beside the load.
+/// What starting and ending a server cost, and what measuring did beside the load.
 type Cost = (Duration, Duration);
+
+/// The middle of some rates, the higher one of two in the middle; 0 of none.
+fn median(rates: impl Iterator<Item = f64>) -> f64 {
+    let mut rates: Vec<f64> = rates.collect();
+    rates.sort_by(f64::total_cmp);
+    rates.get(rates.len() / 2).copied().unwrap_or_default()
+}
 
 /// The next lower number with two significant digits, which people can remember; at least one.
 pub(super) fn two_digits(rate: f64) -> f64 {
@@ -157,5 +235,12 @@ mod tests {
             assert_eq!(two_digits(rate), rounded, "{rate}");
         }
         assert_eq!((two_digits(0.3), two_digits(0.0), two_digits(1e9)), (1.0, 1.0, 1e9));
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
+        assert_eq!(median([1.0, 2.0].into_iter()), 2.0);
+        assert_eq!(median([].into_iter()), 0.0);
     }
 }

@@ -15,9 +15,10 @@ pub(super) struct Place {
 
 impl Sample {
     pub(super) fn of(measurement: &Measurement, place: Place) -> Self {
-        let messages = measurement.achieved_rate * measurement.seconds;
         let cpu = measurement.cpu_per_message();
-        let switches = measurement.server.filter(|_| messages > 0.0);
+        let usage = measurement.server.filter(|usage| usage.messages > 0);
+        let switches = usage.map(|usage| usage.context_switches as f64 / usage.messages as f64);
+        let is_open = measurement.offered_rate.is_some();
         let mut flags = checks::flags(measurement);
         if cpu.is_none() {
             flags.push("the server's CPU time is unknown".to_owned());
@@ -31,16 +32,17 @@ impl Sample {
             rate: measurement.achieved_rate,
             cpu_user,
             cpu_system,
-            switches: switches.map_or(0.0, |usage| usage.context_switches as f64 / messages),
+            switches: switches.unwrap_or_default(),
             latency: measurement.latency.percentiles.clone(),
             service: measurement.service.percentiles.clone(),
             overloaded: measurement.is_overloaded(),
             bad: measurement.verification.bad(),
-            refused: 0,
-            refusal: None,
-            replies: measurement.latency.count,
-            generator_limited: false,
-            timeline: Vec::new(),
+            refused: measurement.verification.refused,
+            refusal: measurement.verification.refusal.clone(),
+            replies: measurement.verification.replies,
+            generator_limited: measurement.generator_limited,
+            // In a closed loop nothing is sent to a server that stalls, so that it shows no stalls.
+            timeline: if is_open { measurement.timeline.clone() } else { Vec::new() },
             generator_busy: measurement.generator_busy,
             send_lag: measurement.send_lag.value_at(99.0),
             littles_error: measurement.littles_error(),
@@ -61,17 +63,34 @@ pub(super) fn bad_replies(measurement: &Measurement) -> Option<String> {
 }
 
 /// Why a measurement with nothing but good clients shows it: connections that were refused or ended, or no
-/// replies at all.
+/// replies at all. Refusals are replies.
 pub(super) fn broken_connections(measurement: &Measurement) -> Option<String> {
     let failures = &measurement.failures;
     let what = match (failures.connect, failures.ended, failures.unserved) {
-        (0, 0, 0) if measurement.latency.count == 0 => "no replies came".to_owned(),
+        (0, 0, 0) if measurement.latency.count == 0 && measurement.verification.refused == 0 => {
+            "no replies came".to_owned()
+        }
         (0, 0, 0) => return None,
         (0, 0, unserved) => format!("{unserved} connections were never served"),
         (0, ended, _) => format!("the server ended {ended} connections"),
         (refused, ..) => format!("{refused} connections could not be made"),
     };
     Some(with_example(what, &failures.examples))
+}
+
+/// More than this share of refusals is told.
+const FEW: f64 = 0.01;
+
+/// What is to be told of refusals, if there are more than a few.
+pub(super) fn refusals(measurement: &Measurement) -> Option<String> {
+    let share = measurement.refused_share();
+    (share > FEW).then(|| {
+        let what = format!("{:.1} % of the replies were refusals", share * 100.0);
+        match &measurement.verification.refusal {
+            Some(refusal) => format!("{what}, such as `{refusal}`"),
+            None => what,
+        }
+    })
 }
 
 fn with_example(what: String, examples: &[String]) -> String {
@@ -84,6 +103,7 @@ fn with_example(what: String, examples: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use load::measurement::{Tick, Usage, Verification};
     use load::testing::measurement;
 
     #[test]
@@ -91,7 +111,7 @@ mod tests {
         let sample = Sample::of(&measurement(), Place { round: 1, slot: 2, subject: 3, shape: 4 });
         assert_eq!((sample.round, sample.slot, sample.subject, sample.shape), (1, 2, 3, 4));
         assert_eq!((sample.cpu_user, sample.cpu_system, sample.switches), (2.0, 8.0, 0.5));
-        assert_eq!((sample.rate, sample.send_lag), (1000.0, 5.0));
+        assert_eq!((sample.rate, sample.send_lag, sample.replies), (1000.0, 5.0, 1200));
         assert_eq!(sample.flags, Vec::<String>::new());
     }
 
@@ -103,7 +123,8 @@ mod tests {
 
     #[test]
     fn nothing_is_divided_by_no_messages() {
-        let sample = Sample::of(&Measurement { achieved_rate: 0.0, ..measurement() }, Place::default());
+        let server = Some(Usage { messages: 0, ..measurement().server.unwrap() });
+        let sample = Sample::of(&Measurement { server, ..measurement() }, Place::default());
         assert_eq!((sample.cpu_user, sample.switches), (0.0, 0.0));
     }
 
@@ -125,5 +146,32 @@ mod tests {
 
         let silent = Measurement { latency: Default::default(), ..measurement() };
         assert_eq!(broken_connections(&silent).as_deref(), Some("no replies came"));
+    }
+
+    #[test]
+    fn refusals_are_counted_apart_and_told() {
+        let refused = |refused| {
+            let refusal = Some("ERR rate-limited".to_owned());
+            let verification = Verification { replies: 1000, refused, refusal, ..Verification::default() };
+            Measurement { verification, ..measurement() }
+        };
+        assert_eq!(refusals(&refused(10)), None);
+        let told = "99.9 % of the replies were refusals, such as `ERR rate-limited`";
+        assert_eq!(refusals(&refused(999)).as_deref(), Some(told));
+        let sample = Sample::of(&refused(999), Place::default());
+        assert_eq!((sample.refused, sample.refusal.as_deref()), (999, Some("ERR rate-limited")));
+        // Who answers all with refusals has answered.
+        let silent = Measurement { latency: Default::default(), ..refused(1000) };
+        assert_eq!(broken_connections(&silent), None);
+    }
+
+    #[test]
+    fn an_open_loop_keeps_its_timeline() {
+        let timeline = vec![Tick { at: 0.1, replies: 3, max: 4.0 }];
+        let open = Measurement { timeline: timeline.clone(), generator_limited: true, ..measurement() };
+        let sample = Sample::of(&open, Place::default());
+        assert_eq!((sample.timeline, sample.generator_limited), (timeline, true));
+        let closed = Measurement { offered_rate: None, ..open };
+        assert_eq!(Sample::of(&closed, Place::default()).timeline, []);
     }
 }

@@ -3,11 +3,27 @@
 use std::time::Duration;
 
 use super::Candidate;
+use super::isolation;
 use load::framing::Framing;
-use load::plan::{Expect, HIGHEST_RATE, Sizes};
+use load::plan::{Expect, HIGHEST_RATE, Messages};
 use load::slo::Slo;
 
 /// What is to be compared, and how thoroughly.
+///
+/// # Cores
+/// Which cores server and generator get decides what a closed loop shows. On a machine with two or three cores
+/// they compete for them, and its throughput says mostly who gets the cores. So there, unless
+/// [`cpus_server`](Self::cpus_server) or [`cpus_load`](Self::cpus_load) say otherwise,
+///
+/// - **closed loops and the highest rate** are measured pinned: the server on the last core that this process may use,
+///   the generator on the others. The server is started on that core: it sees one core, and a backend without
+///   `--workers` has one worker. A server that is told to have several has them take turns on that core. So these
+///   figures are what one core does, and no measure of how a server uses several;
+/// - **the common rate**, the curves and isolation are measured on all cores, so that a server with several workers shows
+///   what their hand-overs cost.
+///
+/// Where both are measured, a server is started twice in each round. With four cores or more, and with one, nothing is
+/// pinned. Where cores were chosen, everything is pinned to them.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Who is compared. The first that can hold [`clients`](Self::clients) is the reference.
@@ -20,28 +36,37 @@ pub struct Settings {
     pub clients: usize,
     /// How many messages each of those has in flight.
     pub depth: usize,
-    /// The rate that is offered to all, in messages per second; `None` is one that the slowest bears, found out
-    /// by a calibration. To be held against an earlier comparison, it must be that one's.
+    /// The rate that is offered to all, in messages per second; `None` is one that all bear who can do at least a
+    /// quarter of what the median does, found out by a calibration. To be held against an earlier comparison, it must
+    /// be that one's.
     pub rate: Option<f64>,
     /// If there are any, these closed loops alone are measured, and no curves: connections, and messages in flight
     /// on each. The slots are short then, because there are many to compare.
     pub closed_loops: Vec<(usize, usize)>,
-    /// For which counts of connections the throughput is measured once, for the curve.
+    /// For which counts of connections the throughput is measured, for the curve of the tier `full`.
     pub connections: Vec<usize>,
-    /// How long the messages are.
-    pub sizes: Sizes,
+    /// What is sent.
+    pub messages: Messages,
     /// How messages are told from each other.
     pub framing: Framing,
-    /// What the servers' handler replies.
+    /// What the replies should be.
     pub expect: Expect,
-    /// How many event loops make the load.
+    /// Whether replies may be refusals. If not, it is told as soon as more than one in a hundred is.
+    pub allow_refusals: bool,
+    /// How many event loops make the load; 0 is as many as it takes of the cores that are left.
     pub threads: usize,
+    /// The cores on which the servers run; with none, the section above says which.
+    pub cpus_server: Vec<usize>,
+    /// The cores on which the load is made; with none, the section above says which.
+    pub cpus_load: Vec<usize>,
     /// Of the order, and of all else that is drawn by chance.
     pub seed: u64,
-    /// The objective to which the curves are held.
-    pub slo: Option<Slo>,
+    /// The objectives. If there are any, the highest rate that keeps all of them is measured.
+    pub slos: Vec<Slo>,
     /// The handler that the servers serve, for the report.
     pub handler: String,
+    /// What is sent, in words, for the report; if empty, [`messages`](Self::messages) as text.
+    pub message: String,
     /// The command that does it again, for the report.
     pub command: String,
 }
@@ -51,10 +76,10 @@ pub struct Settings {
 pub enum Tier {
     /// Under a minute: few short rounds, no curves. To see where to look.
     Quick,
-    /// About three minutes: rounds for the verdicts, one pass for the curves.
+    /// About three minutes: rounds for the verdicts, and one pass for memory and for latency against the rate.
     #[default]
     Default,
-    /// About a quarter of an hour: more and longer rounds, several passes for the curves.
+    /// About a quarter of an hour: more and longer rounds, isolation, and several passes for all curves.
     Full,
 }
 
@@ -68,13 +93,13 @@ impl Tier {
         }
     }
 
-    /// How many rounds it has. Seven are enough to see, with a probability of 80 %, a difference of a tenth in
-    /// CPU time for each message, at the spread of 8 % from round to round that shared machines show:
-    /// (2.8 × 0.08 ÷ ln 1.1)², rounded up to an odd number.
+    /// How many rounds it has. At a spread of 8 % from round to round, as shared machines show it, and with seven rivals,
+    /// a difference of a tenth is found with a probability of 55 % in 9 rounds, 81 % in 11, and 91 % in 13. So
+    /// many short rounds tell more than few long ones.
     pub fn rounds(self) -> usize {
         match self {
             Self::Quick => 5,
-            Self::Default => 7,
+            Self::Default => 13,
             Self::Full => 15,
         }
     }
@@ -104,15 +129,8 @@ pub const MOST_ROUNDS: usize = 10_000;
 /// The counts of idle connections with which memory is measured.
 pub(super) const IDLE: [usize; 4] = [0, 500, 1000, 2000];
 
-/// How many good clients there are beside the hostile ones: a count of which the hostile shares of
-/// [`HOSTILE`] are whole clients.
-pub(super) const GOOD: usize = 45;
-
-/// How many of a hundred clients are hostile.
-pub(super) const HOSTILE: [usize; 3] = [0, 10, 50];
-
 impl Settings {
-    /// The usual comparison: 64 connections with 16 messages of 32 bytes in flight, to servers that echo.
+    /// The usual comparison: 64 connections with 16 messages of 32 bytes in flight, to servers that echo lines.
     pub fn new(candidates: Vec<Candidate>) -> Self {
         Self {
             candidates,
@@ -123,13 +141,17 @@ impl Settings {
             rate: None,
             closed_loops: Vec::new(),
             connections: vec![1, 64, 1000],
-            sizes: Sizes::Fixed(32),
+            messages: Messages::default(),
             framing: Framing::Line,
             expect: Expect::Echo,
+            allow_refusals: false,
             threads: 1,
+            cpus_server: Vec::new(),
+            cpus_load: Vec::new(),
             seed: 1,
-            slo: None,
+            slos: Vec::new(),
             handler: "echo".to_owned(),
+            message: String::new(),
             command: String::new(),
         }
     }
@@ -144,11 +166,28 @@ impl Settings {
         if self.closed_loops.is_empty() { self.tier.passes() } else { 0 }
     }
 
+    /// The counts of connections with which throughput is measured for the curve.
+    pub(super) fn swept_connections(&self) -> &[usize] {
+        if self.tier == Tier::Full && self.passes() > 0 { &self.connections } else { &[] }
+    }
+
+    /// How many hostile clients there are beside those of one of the loads; 0 if isolation is not measured.
+    pub(super) fn hostile(&self) -> usize {
+        let is_measured = self.tier == Tier::Full && self.closed_loops.is_empty();
+        if is_measured { isolation::hostile(self.clients) } else { 0 }
+    }
+
+    /// What is sent, in words.
+    pub(super) fn message(&self) -> String {
+        if self.message.is_empty() { self.messages.to_string() } else { self.message.clone() }
+    }
+
     /// The most connections that a server must hold at a time.
     pub fn most_connections(&self) -> usize {
-        let sweeps = self.connections.iter().copied().chain(IDLE).max().filter(|_| self.passes() > 0);
-        let loops = self.closed_loops.iter().map(|&(connections, _)| connections).max();
-        sweeps.unwrap_or(0).max(loops.unwrap_or(0)).max(self.clients)
+        let idle = if self.passes() > 0 { &IDLE[..] } else { &[] };
+        let sweeps = self.swept_connections().iter().chain(idle).copied();
+        let loops = self.closed_loops.iter().map(|&(connections, _)| connections);
+        sweeps.chain(loops).max().unwrap_or(0).max(self.clients + self.hostile())
     }
 
     /// Whether they make sense.
@@ -160,31 +199,39 @@ impl Settings {
         let twice =
             names.clone().enumerate().find(|(at, name)| names.clone().take(*at).any(|one| one == *name));
         let too_small = |what: &str| Err(format!("the number of {what} must be above zero"));
-        match () {
-            () if self.candidates.is_empty() => Err("there is nobody to compare".to_owned()),
-            () if twice.is_some() => Err("one of them is named twice".to_owned()),
-            () if self.rounds() == 0 => too_small("rounds"),
-            () if self.rounds() > MOST_ROUNDS => Err(format!("there can be at most {MOST_ROUNDS} rounds")),
-            () if self.clients == 0 || self.connections.contains(&0) => too_small("connections"),
-            () if self.sizes.check().is_err() => self.sizes.check(),
-            () if self.closed_loops.iter().any(|&(connections, _)| connections == 0) => {
-                too_small("connections")
-            }
-            () if self.depth == 0 || self.closed_loops.iter().any(|&(_, depth)| depth == 0) => {
-                too_small("messages in flight")
-            }
-            () if self.threads == 0 => too_small("threads"),
-            () if self.rate.is_some_and(|rate| !(rate > 0.0 && rate <= HIGHEST_RATE)) => {
-                Err(format!("the offered rate must be above zero, and at most {HIGHEST_RATE} per second"))
-            }
-            () => Ok(()),
+        let loops = &self.closed_loops;
+        if self.candidates.is_empty() {
+            return Err("there is nothing to compare; choose at least one server".to_owned());
         }
+        if let Some((_, name)) = twice {
+            return Err(format!("two servers are named {name}; give each a name of its own"));
+        }
+        if self.rounds() == 0 {
+            return too_small("rounds");
+        }
+        if self.rounds() > MOST_ROUNDS {
+            return Err(format!("{} rounds are too many; choose at most {MOST_ROUNDS}", self.rounds()));
+        }
+        let clients = self.connections.iter().copied().chain([self.clients]);
+        if clients.chain(loops.iter().map(|one| one.0)).any(|count| count == 0) {
+            return too_small("connections");
+        }
+        if loops.iter().map(|one| one.1).chain([self.depth]).any(|count| count == 0) {
+            return too_small("messages in flight");
+        }
+        if let Some(rate) = self.rate.filter(|rate| !(*rate > 0.0 && *rate <= HIGHEST_RATE)) {
+            return Err(format!(
+                "{rate} is no rate; choose one above 0 and at most 1,000,000,000 per second"
+            ));
+        }
+        self.messages.check()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use load::plan::Sizes;
 
     fn named(names: &[&str]) -> Settings {
         let candidate = |name: &&str| Candidate { name: (*name).to_owned(), ..Candidate::default() };
@@ -194,36 +241,42 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_told() {
         assert_eq!(named(&["a", "b"]).check(), Ok(()));
-        assert!(named(&[]).check().unwrap_err().contains("nobody"));
-        assert!(named(&["a", "b", "a"]).check().unwrap_err().contains("twice"));
-        assert!(Settings { rounds: Some(0), ..named(&["a"]) }.check().unwrap_err().contains("rounds"));
+        let told = |settings: Settings| settings.check().unwrap_err();
+        assert!(told(named(&[])).contains("nothing to compare"));
+        assert!(told(named(&["a", "b", "a"])).contains("two servers are named a"));
+        for rounds in [0, usize::MAX] {
+            assert!(told(Settings { rounds: Some(rounds), ..named(&["a"]) }).contains("rounds"));
+        }
+        assert!(told(Settings { clients: 0, ..named(&["a"]) }).contains("connections"));
+        assert!(told(Settings { connections: vec![0], ..named(&["a"]) }).contains("connections"));
+        assert!(told(Settings { closed_loops: vec![(0, 1)], ..named(&["a"]) }).contains("connections"));
+        assert!(told(Settings { closed_loops: vec![(1, 0)], ..named(&["a"]) }).contains("in flight"));
+        assert!(told(Settings { depth: 0, ..named(&["a"]) }).contains("in flight"));
         assert!(
-            Settings { rounds: Some(usize::MAX), ..named(&["a"]) }.check().unwrap_err().contains("rounds")
+            told(Settings { messages: Messages::Made(Sizes::Fixed(1)), ..named(&["a"]) }).contains("1 B")
         );
-        assert!(Settings { clients: 0, ..named(&["a"]) }.check().unwrap_err().contains("connections"));
-        assert!(Settings { connections: vec![0], ..named(&["a"]) }.check().is_err());
-        assert!(Settings { closed_loops: vec![(1, 0)], ..named(&["a"]) }.check().is_err());
-        assert!(Settings { depth: 0, ..named(&["a"]) }.check().is_err());
-        assert!(Settings { threads: 0, ..named(&["a"]) }.check().is_err());
         for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert!(Settings { rate: Some(rate), ..named(&["a"]) }.check().unwrap_err().contains("rate"));
+            assert!(told(Settings { rate: Some(rate), ..named(&["a"]) }).contains("rate"));
         }
         assert_eq!(Settings { rate: Some(0.5), ..named(&["a"]) }.check(), Ok(()));
     }
 
     #[test]
-    fn servers_must_hold_what_the_curves_need() {
+    fn servers_must_hold_what_is_measured() {
         assert_eq!(named(&["a"]).most_connections(), 2000);
-        assert_eq!(Settings { connections: vec![5000], ..named(&["a"]) }.most_connections(), 5000);
+        let many = Settings { connections: vec![5000], ..named(&["a"]) };
+        assert_eq!(many.most_connections(), 2000, "that curve is for the tier full");
+        assert_eq!(Settings { tier: Tier::Full, ..many }.most_connections(), 5000);
         assert_eq!(Settings { tier: Tier::Quick, ..named(&["a"]) }.most_connections(), 64);
+        let hostile = Settings { tier: Tier::Full, clients: 3000, ..named(&["a"]) };
+        assert_eq!(hostile.most_connections(), 6000);
         let loops = Settings { closed_loops: vec![(64, 1), (500, 1)], ..named(&["a"]) };
         assert_eq!(loops.most_connections(), 500);
     }
 
     #[test]
-    fn hostile_shares_are_whole_clients() {
-        for percent in HOSTILE {
-            assert_eq!(GOOD * percent % (100 - percent), 0, "{percent}");
-        }
+    fn what_is_sent_is_told_in_words() {
+        assert_eq!(named(&["a"]).message(), "32 B");
+        assert_eq!(Settings { message: "GET /".into(), ..named(&["a"]) }.message(), "GET /");
     }
 }

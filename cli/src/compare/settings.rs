@@ -4,6 +4,7 @@ use std::env;
 
 use common::Backend;
 use compare::{Comparison, Settings, Shape, Tier};
+use load::plan::Messages;
 
 use super::arguments::Compare;
 use super::candidates::candidates;
@@ -31,18 +32,18 @@ pub(super) fn settings(
         rate: arguments.rate.or_else(|| rate_of(baseline?, arguments)),
         closed_loops: if arguments.with_handwritten { BESIDE_HANDWRITTEN.to_vec() } else { Vec::new() },
         connections: arguments.sweep_connections.clone(),
-        sizes: arguments.message_size.clone(),
+        messages: own.unwrap_or_else(|| Messages::Made(arguments.message_size.clone())),
         framing: arguments.framing,
         expect: arguments.expect.clone().unwrap_or_else(|| arguments.handler.expect.clone()),
         threads: arguments.threads,
         seed: arguments.seed,
-        slo: arguments.slo.first().copied(),
+        allow_refusals: arguments.allow_refusals,
+        slos: arguments.slo.clone(),
         handler: described(arguments),
         command: command(program),
         ..Settings::new(Vec::new())
     };
-    let _ = own;
-    let longest = settings.sizes.bounds().1;
+    let longest = settings.messages.longest();
     let candidates = candidates(arguments, all, settings.most_connections(), longest)?;
     let settings = Settings { candidates, ..settings };
     settings.check().map_err(Failure::Usage)?;

@@ -1,0 +1,282 @@
+//! The design of a comparison: who is measured under which loads, and on which cores.
+
+use super::budget::Work;
+use super::candidate::Candidate;
+use super::pinning::{Pinning, Placement};
+use super::settings::{IDLE, Settings};
+use super::{Shape, Subject};
+
+/// Who is measured under which loads, and on which cores.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Design {
+    /// The reference, its control, and then the others, as they were listed.
+    pub(super) subjects: Vec<Subject>,
+    /// The loads.
+    pub(super) shapes: Vec<Shape>,
+    pinning: Pinning,
+    parts: Vec<Part>,
+}
+
+/// What was found out about a candidate before the rounds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Calibrated {
+    /// Why it has failed, if it has.
+    pub(super) failed: Option<String>,
+    /// Whether it can do so much less than the others that the common rate overloads it.
+    pub(super) is_overloaded: bool,
+    /// The rate at which its staircase begins; `None` if that was not searched.
+    pub(super) begin: Option<f64>,
+}
+
+/// What a subject does.
+#[derive(Clone, Debug)]
+struct Part {
+    candidate: usize,
+    max_connections: Option<usize>,
+    shapes: Vec<usize>,
+    is_overloaded: bool,
+    begin: Option<f64>,
+}
+
+/// A process of a subject in a round, and what it goes through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Life {
+    /// The cores on which it runs; with none, all.
+    pub(super) cpus: Vec<usize>,
+    /// The loads, one after the other.
+    pub(super) shapes: Vec<usize>,
+    /// Whether a rate is probed after them.
+    pub(super) has_probe: bool,
+}
+
+/// How many rates a curve of latency against the rate is expected to have.
+const RATES: usize = 8;
+
+/// What the name of a control has behind the name of its subject.
+const AGAIN: &str = " (again)";
+
+impl Design {
+    /// Who is measured, if that was found out about the candidates (nothing of those that are missing), and `rate` is
+    /// offered to all. Who can't run on this machine is listed, and nothing else.
+    ///
+    /// The reference is the first backend or other program that can hold the connections of the main loads, and runs a
+    /// second time as its own control. Who can hold fewer is measured with one connection, and beside it the reference
+    /// and its control, so that there is something to compare it with.
+    pub(super) fn new(settings: &Settings, pinning: Pinning, calibrated: &[Calibrated], rate: f64) -> Self {
+        let candidates = &settings.candidates;
+        let found = |index: usize| calibrated.get(index).cloned().unwrap_or_default();
+        let stands =
+            |index: &usize| found(*index).failed.is_none() && candidates[*index].unavailable.is_none();
+        let can_hold = |index: &usize| holds(candidates[*index].max_connections, settings.clients);
+        let is_ranked = |index: &usize| candidates[*index].kind.is_ranked();
+        let standing: Vec<usize> = (0..candidates.len()).filter(stands).collect();
+        let able = || standing.iter().copied().filter(can_hold);
+        let reference = able().find(is_ranked).or_else(|| able().next()).or(standing.first().copied());
+
+        let shapes = shapes(settings, &standing, rate);
+        let mut design = Self { shapes, pinning, ..Self::default() };
+        if let Some(reference) = reference {
+            let candidate = &candidates[reference];
+            let name = format!("{}{AGAIN}", candidate.name);
+            let control = Subject { name, control_of: Some(candidate.name.clone()), ..subject(candidate) };
+            design.add(settings, reference, subject(candidate), &found(reference), true);
+            design.add(settings, reference, control, &found(reference), true);
+        }
+        for index in (0..candidates.len()).filter(|&index| Some(index) != reference) {
+            let found = found(index);
+            let subject = Subject { failed: found.failed.clone(), ..subject(&candidates[index]) };
+            design.add(settings, index, subject, &found, false);
+        }
+        design
+    }
+
+    /// Adds a subject. With one connection run those that can't hold more, and the reference and its control.
+    fn add(
+        &mut self,
+        settings: &Settings,
+        candidate: usize,
+        subject: Subject,
+        found: &Calibrated,
+        is_reference: bool,
+    ) {
+        let max_connections = settings.candidates[candidate].max_connections;
+        let is_limited = !holds(max_connections, settings.clients);
+        let runs = |shape: &Shape| {
+            let is_single = shape.connections == 1 && settings.clients != 1;
+            let wanted = is_single == is_limited || (is_single && is_reference);
+            let stands = subject.failed.is_none() && subject.unavailable.is_none();
+            wanted && stands && holds(max_connections, shape.connections + shape.hostile)
+        };
+        let shapes = (0..self.shapes.len()).filter(|&index| runs(&self.shapes[index])).collect();
+        let begin = found.begin.filter(|_| subject.failed.is_none());
+        self.subjects.push(subject);
+        let is_overloaded = found.is_overloaded;
+        self.parts.push(Part { candidate, max_connections, shapes, is_overloaded, begin });
+    }
+
+    /// The candidate of a subject.
+    pub(super) fn candidate(&self, subject: usize) -> usize {
+        self.parts[subject].candidate
+    }
+
+    /// Where the staircase of a subject begins; `None` if it has none.
+    pub(super) fn begin(&self, subject: usize) -> Option<f64> {
+        self.parts[subject].begin
+    }
+
+    /// The cores of server and generator under a load.
+    pub(super) fn placement(&self, shape: &Shape) -> Placement<'_> {
+        self.pinning.under(shape)
+    }
+
+    /// The cores where it is measured how much a server can do.
+    pub(super) fn saturated(&self) -> Placement<'_> {
+        self.pinning.saturated()
+    }
+
+    /// The cores where a server is not at its limit.
+    pub(super) fn usual(&self) -> Placement<'_> {
+        self.pinning.usual()
+    }
+
+    /// The processes of a subject in a round: one, or one on its cores and one on all.
+    ///
+    /// Who can do so much less than the others that the common rate overloads it, and has shown that, takes no time for
+    /// it any more.
+    pub(super) fn lives(&self, subject: usize, has_shown_overload: bool) -> Vec<Life> {
+        let part = &self.parts[subject];
+        let is_left_out =
+            |shape: usize| part.is_overloaded && has_shown_overload && self.shapes[shape].rate.is_some();
+        let mut lives: Vec<Life> = Vec::new();
+        for &shape in part.shapes.iter().filter(|shape| !is_left_out(**shape)) {
+            life_on(&mut lives, self.placement(&self.shapes[shape]).server).shapes.push(shape);
+        }
+        if part.begin.is_some() {
+            life_on(&mut lives, self.saturated().server).has_probe = true;
+        }
+        lives
+    }
+
+    /// Who runs any load.
+    pub(super) fn active(&self) -> Vec<usize> {
+        (0..self.subjects.len()).filter(|&subject| !self.parts[subject].shapes.is_empty()).collect()
+    }
+
+    /// Who is drawn as a curve: all that run any load, without the control.
+    pub(super) fn drawn(&self) -> Vec<usize> {
+        let is_drawn = |subject: &usize| self.subjects[*subject].control_of.is_none();
+        self.active().into_iter().filter(is_drawn).collect()
+    }
+
+    /// Whether a subject can hold so many connections.
+    pub(super) fn holds(&self, subject: usize, connections: usize) -> bool {
+        holds(self.parts[subject].max_connections, connections)
+    }
+
+    /// The counts of idle connections with which a subject's memory is measured: none if there would be one
+    /// count only, which shows no slope.
+    pub(super) fn idle(&self, subject: usize) -> Vec<usize> {
+        let counts: Vec<_> = IDLE.into_iter().filter(|&count| self.holds(subject, count)).collect();
+        if counts.len() > 1 { counts } else { Vec::new() }
+    }
+
+    /// The counts of connections with which a subject's throughput is measured.
+    pub(super) fn connections(&self, subject: usize, settings: &Settings) -> Vec<usize> {
+        settings.swept_connections().iter().copied().filter(|&count| self.holds(subject, count)).collect()
+    }
+
+    /// How many rates a subject's curve of latency against the rate is expected to have.
+    pub(super) fn rates(&self, subject: usize, settings: &Settings) -> usize {
+        if self.holds(subject, settings.clients) { RATES } else { 0 }
+    }
+
+    /// The work of one round.
+    pub(super) fn round(&self) -> Work {
+        let lives = self.active().into_iter().flat_map(|subject| self.lives(subject, true));
+        lives.map(|life| life.work()).fold(Work::default(), Work::and)
+    }
+
+    /// The work of one pass over all curves.
+    pub(super) fn pass(&self, settings: &Settings) -> Work {
+        let work = |subject: usize| {
+            let memories = usize::from(!self.idle(subject).is_empty());
+            let rates = self.rates(subject, settings);
+            let connections = self.connections(subject, settings).len();
+            let sweeps = [rates, connections];
+            Work {
+                starts: memories + sweeps.iter().filter(|points| **points > 0).count(),
+                measurements: sweeps.iter().sum(),
+                memories,
+            }
+        };
+        self.drawn().into_iter().map(work).fold(Work::default(), Work::and)
+    }
+}
+
+impl Life {
+    pub(super) fn work(&self) -> Work {
+        Work { starts: 1, measurements: self.shapes.len() + usize::from(self.has_probe), memories: 0 }
+    }
+}
+
+/// The process of a round that runs on these cores.
+fn life_on<'a>(lives: &'a mut Vec<Life>, cpus: &[usize]) -> &'a mut Life {
+    let index = lives.iter().position(|life| life.cpus == cpus).unwrap_or_else(|| {
+        lives.push(Life { cpus: cpus.to_vec(), shapes: Vec::new(), has_probe: false });
+        lives.len() - 1
+    });
+    &mut lives[index]
+}
+
+fn holds(max_connections: Option<usize>, connections: usize) -> bool {
+    max_connections.is_none_or(|most| connections <= most)
+}
+
+fn subject(candidate: &Candidate) -> Subject {
+    Subject {
+        name: candidate.name.clone(),
+        model: candidate.model.clone(),
+        legacy: candidate.legacy.clone(),
+        control_of: None,
+        kind: candidate.kind.clone(),
+        failed: None,
+        unavailable: candidate.unavailable.clone(),
+        handler_runs: candidate.handler_runs.clone(),
+    }
+}
+
+/// The main loads, if anybody can hold them: a closed loop, which shows what a server can do, and an open
+/// loop at the same rate for all, which shows what the same work costs, and what users feel; in the tier `full` also
+/// beside hostile clients. For those that can't hold them, a closed loop with one connection. Where closed loops were
+/// asked for, these.
+fn shapes(settings: &Settings, standing: &[usize], rate: f64) -> Vec<Shape> {
+    let can_hold = |index: &usize| holds(settings.candidates[*index].max_connections, settings.clients);
+    let (clients, depth) = (settings.clients, settings.depth);
+    let closed = |connections: usize, depth: usize| Shape {
+        name: format!("{connections} × {depth}"),
+        connections,
+        depth,
+        ..Shape::default()
+    };
+    if !settings.closed_loops.is_empty() {
+        let loops = settings.closed_loops.iter();
+        return loops.map(|&(connections, depth)| closed(connections, depth)).collect();
+    }
+    let mut shapes = Vec::new();
+    if standing.iter().any(can_hold) {
+        let name = format!("{clients} at {rate}/s");
+        let open = Shape { name, rate: Some(rate), ..closed(clients, depth) };
+        shapes.extend([closed(clients, depth), open.clone()]);
+        if let hostile @ 1.. = settings.hostile() {
+            let name = format!("{} beside {hostile} hostile", open.name);
+            shapes.push(Shape { name, hostile, ..open });
+        }
+    }
+    if !standing.iter().all(can_hold) {
+        shapes.push(closed(1, 1));
+    }
+    shapes
+}
+
+#[cfg(test)]
+mod tests;

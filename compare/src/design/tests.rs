@@ -1,0 +1,177 @@
+use super::*;
+use crate::settings::Tier;
+use crate::{Care, Kind};
+
+/// Candidates by name and how many connections they can hold.
+fn settings(candidates: &[(&str, Option<usize>)]) -> Settings {
+    let candidate = |&(name, max_connections): &(&str, Option<usize>)| Candidate {
+        name: name.to_owned(),
+        max_connections,
+        ..Candidate::default()
+    };
+    Settings::new(candidates.iter().map(candidate).collect())
+}
+
+fn design(settings: &Settings, rate: f64) -> Design {
+    Design::new(settings, Pinning::default(), &[], rate)
+}
+
+fn failed(why: &str) -> Calibrated {
+    Calibrated { failed: Some(why.to_owned()), ..Calibrated::default() }
+}
+
+fn pinned(settings: &Settings, calibrated: &[Calibrated]) -> Design {
+    Design::new(settings, Pinning::new(settings, &[0, 1]).unwrap(), calibrated, 100.0)
+}
+
+fn names(design: &Design) -> Vec<&str> {
+    design.subjects.iter().map(|subject| subject.name.as_str()).collect()
+}
+
+/// The names of the loads that each subject runs.
+fn loads(design: &Design) -> Vec<Vec<&str>> {
+    let name = |&shape: &usize| design.shapes[shape].name.as_str();
+    (0..design.subjects.len())
+        .map(|subject| design.lives(subject, true).iter().flat_map(|life| &life.shapes).map(name).collect())
+        .collect()
+}
+
+#[test]
+fn the_reference_is_the_first_that_holds_the_clients_and_runs_twice() {
+    let settings = settings(&[("one", Some(1)), ("a", None), ("b", Some(500))]);
+    let design = design(&settings, 9000.0);
+    assert_eq!(names(&design), ["a", "a (again)", "one", "b"]);
+    assert_eq!(design.subjects[1].control_of.as_deref(), Some("a"));
+    assert_eq!((design.candidate(0), design.candidate(1), design.candidate(2)), (1, 1, 0));
+    let (main, single) = (["64 × 16", "64 at 9000/s"], ["1 × 1"]);
+    let all = [&main[..], &single].concat();
+    assert_eq!(loads(&design), [all.clone(), all, single.to_vec(), main.to_vec()]);
+    assert_eq!(design.shapes[1].rate, Some(9000.0));
+    assert_eq!(design.drawn(), [0, 2, 3]);
+}
+
+#[test]
+fn closed_loops_that_were_asked_for_are_all_there_is() {
+    let candidates = settings(&[("a", None), ("one", Some(1)), ("few", Some(100))]);
+    let settings = Settings { closed_loops: vec![(64, 1), (64, 16), (500, 1)], ..candidates };
+    let design = design(&settings, 1.0);
+    let all = vec!["64 × 1", "64 × 16", "500 × 1"];
+    assert_eq!(loads(&design), [all.clone(), all, vec![], vec!["64 × 1", "64 × 16"]]);
+    assert!(design.shapes.iter().all(|shape| shape.rate.is_none()));
+}
+
+#[test]
+fn without_limited_ones_nobody_runs_one_connection() {
+    let design = design(&settings(&[("a", None), ("b", None)]), 1.0);
+    assert_eq!(loads(&design), vec![vec!["64 × 16", "64 at 1/s"]; 3]);
+}
+
+#[test]
+fn limited_ones_alone_have_a_reference_too() {
+    let design = design(&settings(&[("one", Some(1)), ("two", Some(2))]), 1.0);
+    assert_eq!(names(&design), ["one", "one (again)", "two"]);
+    assert_eq!(loads(&design), vec![vec!["1 × 1"]; 3]);
+    assert!(design.idle(0).is_empty());
+}
+
+#[test]
+fn one_client_is_held_by_everybody() {
+    let settings = Settings { clients: 1, depth: 1, ..settings(&[("one", Some(1)), ("a", None)]) };
+    assert_eq!(loads(&design(&settings, 5.0)), vec![vec!["1 × 1", "1 at 5/s"]; 3]);
+}
+
+#[test]
+fn who_has_failed_is_listed_and_runs_nothing() {
+    let settings = settings(&[("a", None), ("b", None), ("one", Some(1))]);
+    let design = Design::new(&settings, Pinning::default(), &[failed("it ended")], 1.0);
+    assert_eq!(names(&design), ["b", "b (again)", "a", "one"]);
+    assert_eq!(design.subjects[2].failed.as_deref(), Some("it ended"));
+    assert!(design.lives(2, false).is_empty());
+    assert_eq!(design.active(), [0, 1, 3]);
+
+    let design = Design::new(&settings, Pinning::default(), &vec![failed("it ended"); 3], 1.0);
+    assert_eq!(names(&design), ["a", "b", "one"]);
+    assert!(design.active().is_empty());
+}
+
+#[test]
+fn the_curves_keep_to_what_a_subject_holds() {
+    let settings =
+        Settings { tier: Tier::Full, ..settings(&[("a", None), ("b", Some(600)), ("one", Some(1))]) };
+    let design = design(&settings, 1.0);
+    assert_eq!(design.idle(0), IDLE);
+    assert_eq!(design.idle(2), [0, 500], "b");
+    assert_eq!(design.connections(0, &settings), [1, 64, 1000]);
+    assert_eq!(design.connections(2, &settings), [1, 64]);
+    assert_eq!(design.connections(3, &settings), [1]);
+    assert_eq!((design.rates(2, &settings), design.rates(3, &settings)), (RATES, 0));
+}
+
+#[test]
+fn the_work_is_counted() {
+    let settings = settings(&[("a", None), ("b", None), ("one", Some(1))]);
+    let design = design(&settings, 1.0);
+    assert_eq!(design.round(), Work { starts: 4, measurements: 3 + 3 + 2 + 1, memories: 0 });
+    // Each of a and b: rates and memory.
+    assert_eq!(design.pass(&settings), Work { starts: 4, measurements: 2 * RATES, memories: 2 });
+    // Three counts of connections beside these, and one of the one; and a load beside hostile clients.
+    let full = Settings { tier: Tier::Full, ..settings };
+    let design = self::design(&full, 1.0);
+    assert_eq!(design.pass(&full), Work { starts: 7, measurements: 2 * RATES + 7, memories: 2 });
+    assert_eq!(design.round(), Work { starts: 4, measurements: 4 + 4 + 3 + 1, memories: 0 });
+}
+
+#[test]
+fn the_full_tier_has_a_load_beside_hostile_clients() {
+    let settings = Settings { tier: Tier::Full, ..settings(&[("a", None), ("b", Some(100))]) };
+    let design = design(&settings, 5.0);
+    let main = ["64 × 16", "64 at 5/s"];
+    let all = [&main[..], &["64 at 5/s beside 64 hostile"]].concat();
+    assert_eq!(loads(&design), [all.clone(), all, main.to_vec()], "b has no room for them");
+    assert_eq!(design.shapes[2].hostile, 64);
+}
+
+#[test]
+fn where_cores_are_few_a_server_lives_twice_in_a_round() {
+    let candidates = settings(&[("a", None), ("one", Some(1))]);
+    let begin = Calibrated { begin: Some(50.0), ..Calibrated::default() };
+    let design = pinned(&candidates, &[begin.clone(), Calibrated::default()]);
+    let pinned_life = Life { cpus: vec![1], shapes: vec![0, 2], has_probe: true };
+    let usual = Life { cpus: vec![], shapes: vec![1], has_probe: false };
+    assert_eq!(design.lives(0, false), [pinned_life.clone(), usual]);
+    assert_eq!(design.lives(2, false), [Life { shapes: vec![2], has_probe: false, ..pinned_life }]);
+    assert_eq!(design.round(), Work { starts: 5, measurements: 4 + 4 + 1, memories: 0 });
+
+    let chosen = Settings { cpus_server: vec![0], ..candidates };
+    let everything = Life { cpus: vec![0], shapes: vec![0, 1, 2], has_probe: true };
+    assert_eq!(pinned(&chosen, &[begin]).lives(0, false), [everything]);
+}
+
+#[test]
+fn who_is_overloaded_at_the_common_rate_shows_it_once() {
+    let settings = settings(&[("a", None), ("slow", None)]);
+    let slow = Calibrated { is_overloaded: true, ..Calibrated::default() };
+    let design = Design::new(&settings, Pinning::default(), &[Calibrated::default(), slow], 1.0);
+    assert_eq!(design.lives(2, false)[0].shapes, [0, 1]);
+    assert_eq!(design.lives(2, true)[0].shapes, [0]);
+    assert_eq!(design.lives(0, true)[0].shapes, [0, 1]);
+}
+
+#[test]
+fn what_is_not_ranked_is_no_reference() {
+    let mut settings = settings(&[("raw", None), ("a", None)]);
+    settings.candidates[0].kind = Kind::Handwritten { of: None, care: Care::Raw };
+    assert_eq!(names(&design(&settings, 1.0)), ["a", "a (again)", "raw"]);
+    settings.candidates.truncate(1);
+    assert_eq!(names(&design(&settings, 1.0)), ["raw", "raw (again)"], "there is none other");
+}
+
+#[test]
+fn who_can_not_run_here_is_listed_and_runs_nothing() {
+    let mut settings = settings(&[("a", None), ("b", None)]);
+    settings.candidates[0].unavailable = Some("no such kernel".to_owned());
+    let design = design(&settings, 1.0);
+    assert_eq!(names(&design), ["b", "b (again)", "a"]);
+    assert_eq!(design.subjects[2].unavailable.as_deref(), Some("no such kernel"));
+    assert_eq!((design.subjects[2].failed.as_deref(), design.active()), (None, vec![0, 1]));
+}
