@@ -20,7 +20,6 @@ pub(super) fn conditions(settings: &Settings, pinning: &Pinning) -> Conditions {
         tier: settings.tier.name().to_owned(),
         handler: settings.handler.clone(),
         message_size: settings.messages.to_string(),
-        slo: settings.slos.first().map(|slo| slo.limit_in_microseconds()),
         slos: settings.slos.iter().map(ToString::to_string).collect(),
         pinned: pinning.in_words(),
         message: settings.message(),

@@ -30,10 +30,6 @@ pub struct Comparison {
     /// One probe of each subject in each round, for the highest rate within the objective.
     #[serde(default)]
     pub probes: Vec<Probe>,
-    /// From one pass: the latency of good clients beside hostile ones. To be removed: isolation is measured in the
-    /// rounds, as a [`Shape`] with hostile clients.
-    #[serde(default)]
-    pub isolation: Vec<IsolationPoint>,
     /// Whether it was interrupted, so that there are fewer rounds than were asked for.
     pub interrupted: bool,
 }
@@ -57,9 +53,6 @@ pub struct Conditions {
     pub handler: String,
     /// The sizes of the messages, as they were asked for.
     pub message_size: String,
-    /// The p99 that a rate must keep to count as sustained. To be removed: [`slos`](Self::slos) has them all.
-    #[serde(default)]
-    pub slo: Option<f64>,
     /// The objectives, as they were written: `p99=5ms`. The first is the one that the highest rate keeps to.
     #[serde(default)]
     pub slos: Vec<String>,
@@ -273,17 +266,4 @@ pub struct ConnectionPoint {
     pub failed: u64,
     /// Replies per second.
     pub rate: f64,
-}
-
-/// The latency of good clients beside hostile ones.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct IsolationPoint {
-    /// Index into [`Comparison::subjects`].
-    pub subject: usize,
-    /// How many of a hundred clients are hostile.
-    pub hostile_percent: usize,
-    /// The 99th percentile of the good clients' latency.
-    pub p99: f64,
-    /// Whether the good clients' rate could not be achieved.
-    pub overloaded: bool,
 }

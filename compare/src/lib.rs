@@ -26,8 +26,8 @@ mod sweep;
 
 pub use candidate::{Candidate, Launch};
 pub use data::{
-    Care, Comparison, Conditions, ConnectionPoint, IsolationPoint, Kind, MemorySample, Probe, RatePoint,
-    Sample, Shape, Subject,
+    Care, Comparison, Conditions, ConnectionPoint, Kind, MemorySample, Probe, RatePoint, Sample, Shape,
+    Subject,
 };
 pub use progress::{Event, Stage, Step};
 pub use runner::{compare, planned};

@@ -210,6 +210,7 @@ impl<'a> Runner<'a> {
             pace: shape.rate.map_or(Pace::Closed, open),
             duration: slot.duration,
             warmup: slot.warmup,
+            patience: PATIENCE,
             messages: self.settings.messages.clone(),
             framing: self.settings.framing,
             expect: self.settings.expect.clone(),
@@ -259,6 +260,10 @@ impl<'a> Runner<'a> {
         (self.tell)(&Event::Step(Step { stage, subject, load, round, slot, passed: now, left }));
     }
 }
+
+/// How long replies are waited for that are due when a load ends. A server that is slow and has a thousand messages in
+/// flight must not look like one that loses them.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The round and the slot, each from 1, and how many there are.
 pub(super) type Places = ((usize, usize), (usize, usize));

@@ -89,7 +89,7 @@ impl Messages {
 
     /// The longest of them, as far as that is known: an upper bound of what is made, the longest of one's own, and
     /// 0 for what a function writes.
-    pub(crate) fn longest(&self) -> usize {
+    pub fn longest(&self) -> usize {
         match self {
             Self::Made(sizes) => sizes.bounds().1,
             Self::Own(messages) => messages.iter().map(Vec::len).max().unwrap_or(0),

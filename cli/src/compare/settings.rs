@@ -4,6 +4,8 @@ use std::env;
 
 use common::Backend;
 use compare::{Comparison, Settings, Shape, Tier};
+use load::framing::Framing;
+use load::plan::{Expect, Messages};
 
 use super::arguments::Compare;
 use super::candidates::candidates;
@@ -23,6 +25,11 @@ pub(super) fn settings(
 ) -> Result<Settings, Failure> {
     check(arguments)?;
     let own = arguments.own_messages.encoded(arguments.framing)?;
+    let expect = match &arguments.expect {
+        Some(expect) => expect.clone(),
+        None if own.is_some() => Expect::Any,
+        None => arguments.handler.expect.clone(),
+    };
     let settings = Settings {
         tier: tier(arguments),
         rounds: arguments.rounds,
@@ -31,18 +38,20 @@ pub(super) fn settings(
         rate: arguments.rate.or_else(|| rate_of(baseline?, arguments)),
         closed_loops: if arguments.with_handwritten { BESIDE_HANDWRITTEN.to_vec() } else { Vec::new() },
         connections: arguments.sweep_connections.clone(),
-        sizes: arguments.message_size.clone(),
+        messages: own.unwrap_or_else(|| Messages::Made(arguments.message_size.clone())),
         framing: arguments.framing,
-        expect: arguments.expect.clone().unwrap_or_else(|| arguments.handler.expect.clone()),
+        expect,
         threads: arguments.threads,
+        cpus_server: arguments.cpus_server.clone(),
+        cpus_load: arguments.cpus_load.clone(),
         seed: arguments.seed,
-        slo: arguments.slo.first().copied(),
+        allow_refusals: arguments.allow_refusals,
+        slos: arguments.slo.clone(),
         handler: described(arguments),
         command: command(program),
         ..Settings::new(Vec::new())
     };
-    let _ = own;
-    let longest = settings.sizes.bounds().1;
+    let longest = settings.messages.longest();
     let candidates = candidates(arguments, all, settings.most_connections(), longest)?;
     let settings = Settings { candidates, ..settings };
     settings.check().map_err(Failure::Usage)?;
@@ -62,10 +71,21 @@ fn check(arguments: &Compare) -> Result<(), Failure> {
             "--work is for --handler work, and the handler is {handler}; leave one of them out"
         )));
     }
-    if !arguments.handler.is_framed() {
+    let is_served =
+        arguments.server.is_empty() || !arguments.backends.is_empty() || arguments.against.is_some();
+    if is_served && !arguments.handler.is_framed() && arguments.own_messages.are_none() {
         return Err(Failure::Usage(format!(
-            "{handler} has a protocol of its own, in which no load can be made here; serve it on one backend after \
-             the other, and take a generator that speaks it, as wrk speaks HTTP and redis-benchmark the Redis protocol"
+            "{handler} has a protocol of its own, in which the generator makes no messages; say what to send with \
+             --message or --messages, and in which --framing"
+        )));
+    }
+    if is_served
+        && arguments.handler.is_framed()
+        && matches!(arguments.framing, Framing::Resp | Framing::Http)
+    {
+        return Err(Failure::Usage(format!(
+            "{handler} can't be served in {framing}; choose another --framing, a --handler with a protocol of its own, \
+             or compare other programs with --server alone"
         )));
     }
     if arguments.with_handwritten && (handler, framing) != ("echo", common::Framing::Line.name()) {

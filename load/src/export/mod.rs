@@ -2,10 +2,12 @@
 
 mod csv;
 mod hgrm;
+mod hlog;
 mod table;
 
 pub use csv::csv;
 pub use hgrm::hgrm;
+pub use hlog::hlog;
 pub use table::table;
 
 use crate::histogram::Distribution;

@@ -117,9 +117,11 @@ impl Worker<'_> {
             return;
         }
         let most = self.plan.messages_per_connection;
-        if self.loading && client.unanswered() == 0 && most.is_some_and(|most| client.sent() >= most) {
+        if client.unanswered() == 0 && most.is_some_and(|most| client.sent() >= most) {
             // It has had its messages: the server was only faster to close it.
-            self.begin(place);
+            if self.loading {
+                self.begin(place);
+            }
             return;
         }
         if self.plan.reconnect && (client.connected || client.is_again) {

@@ -23,6 +23,8 @@ impl Worker<'_> {
         let begin = self.now();
         let mut interrupted = false;
         self.loading = self.queue.is_some() && !self.stop.load(Ordering::Relaxed);
+        // What came due while it last waited.
+        self.send_what_is_due();
         while self.is_waiting() {
             let waited = Duration::from_nanos(self.now().saturating_sub(begin));
             interrupted = waited >= HURRY && self.stop.load(Ordering::Relaxed);
@@ -42,13 +44,16 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Whether a reply is to come, or a message to be sent.
+    /// Whether a reply is to come, a message to be sent, or a connection to be made anew.
     fn is_waiting(&self) -> bool {
         let waits = |queue: &Queue, place| self.loading && !queue.is_empty(place);
         !self.returning.is_empty()
             || self.clients.iter().enumerate().any(|(place, client)| {
                 client.as_ref().is_some_and(|client| {
-                    client.in_flight() > 0 || self.queue.as_ref().is_some_and(|queue| waits(queue, place))
+                    let is_coming = client.is_again && !client.connected;
+                    is_coming
+                        || client.in_flight() > 0
+                        || self.queue.as_ref().is_some_and(|queue| waits(queue, place))
                 })
             })
     }

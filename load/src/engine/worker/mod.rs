@@ -135,8 +135,6 @@ impl<'a> Worker<'a> {
             }
             self.loading = now < self.window.1;
         }
-        // What came due while it last waited.
-        self.send_what_is_due();
         self.tally.busy = busy_at_begin.map_or(Duration::ZERO, |at_begin| busy().saturating_sub(at_begin));
         self.wait_for_replies()?;
         let measured = self.window.1.saturating_sub(self.window.0);

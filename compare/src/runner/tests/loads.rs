@@ -1,0 +1,136 @@
+//! Which loads are made, and on which cores.
+
+use super::*;
+
+#[test]
+fn every_subject_is_measured_in_every_round_and_every_plot_has_its_points() {
+    let settings = settings(&FIVE);
+    let (comparison, ..) = run(&settings, Fake::new());
+    let names: Vec<_> = comparison.subjects.iter().map(|subject| subject.name.as_str()).collect();
+    assert_eq!(names, ["a", "a (again)", "one", "slow", "b", "c"]);
+    assert!(comparison.subjects.iter().all(|subject| subject.failed.is_none()));
+    assert_eq!(comparison.samples.len(), 13 * (5 * 2 + 3));
+    for subject in 0..6 {
+        for round in 0..13 {
+            let its = comparison.samples.iter().filter(|one| (one.subject, one.round) == (subject, round));
+            assert_eq!(
+                its.count(),
+                if subject < 2 {
+                    3
+                } else if subject == 2 {
+                    1
+                } else {
+                    2
+                }
+            );
+        }
+    }
+    // Thirteen thousand and some in a closed loop: half of that for all.
+    assert_eq!(comparison.shapes[1].rate, Some(6600.0));
+    let common = comparison.samples.iter().filter(|sample| sample.shape == 1);
+    assert!(common.clone().all(|sample| sample.rate == 6600.0) && common.count() == 5 * 13);
+
+    assert_eq!(comparison.memory.len(), 4 * IDLE.len());
+    assert!(
+        comparison.connection_sweep.is_empty() && comparison.probes.is_empty(),
+        "for that there is --full"
+    );
+    let last = |subject| comparison.rate_sweep.iter().rfind(|point| point.subject == subject).unwrap();
+    assert!(comparison.rate_sweep.iter().all(|point| point.subject != 1), "the control is no curve");
+    assert!(last(3).overloaded && last(3).offered < 20_000.0, "what is too much ends the curve");
+    assert!(last(0).overloaded && last(0).offered > 50_000.0, "{:?}", last(0));
+    assert!(!comparison.interrupted);
+    assert_eq!((comparison.conditions.tier.as_str(), comparison.conditions.rounds), ("default", 13));
+}
+
+#[test]
+fn a_generator_that_is_too_busy_has_the_rate_lowered() {
+    let busy = 0.9;
+    let (comparison, events, _) = run(&settings(&FIVE), Fake { busy, ..Fake::new() });
+    // Five ninths of 6,600.
+    assert_eq!(comparison.shapes[1].rate, Some(3600.0));
+    // Whether a server was overloaded is not known then.
+    assert!(comparison.rate_sweep.iter().all(|point| !point.overloaded));
+    let notes =
+        events.iter().filter(|event| matches!(event, Event::Note(note) if note.contains("generator")));
+    assert_eq!(notes.count(), 4);
+}
+
+#[test]
+fn the_full_tier_has_every_curve_and_isolation_in_the_rounds() {
+    let settings = Settings { tier: Tier::Full, ..settings(&FIVE) };
+    let (comparison, ..) = run(&settings, Fake::new());
+    let hostile = comparison.shapes.iter().position(|shape| shape.hostile == 64).unwrap();
+    assert_eq!(comparison.samples.iter().filter(|sample| sample.shape == hostile).count(), 15 * 5);
+    assert_eq!(comparison.connection_sweep.len(), 4 * 3 + 1);
+    assert_eq!(comparison.memory.len(), 5 * 4 * IDLE.len(), "each pass is kept");
+    assert_eq!(comparison.memory.iter().map(|sample| sample.pass).max(), Some(4));
+}
+
+#[test]
+fn where_the_generator_is_the_limit_it_is_said() {
+    let (comparison, events, _) =
+        run(&Settings { rate: Some(30_000.0), ..settings(&["limits", "b"]) }, Fake::new());
+    let limited = comparison.samples.iter().filter(|sample| sample.generator_limited);
+    assert!(limited.clone().all(|sample| sample.subject < 2 && sample.shape == 1));
+    assert_eq!(limited.count(), 26);
+    assert!(comparison.rate_sweep.iter().all(|point| point.subject != 0 || point.offered <= 20_000.0));
+    let told =
+        |event: &Event| matches!(event, Event::Note(note) if note.contains("the generator was the limit"));
+    assert!(events.iter().any(told), "{events:?}");
+}
+
+#[test]
+fn where_cores_are_few_closed_loops_and_probes_are_pinned() {
+    let slos = vec!["p99=1ms".parse().unwrap()];
+    let settings = Settings { slos, rate: Some(777.0), ..settings(&["a", "b"]) };
+    let mut fake = Fake { cores: vec![0, 1], ..Fake::new() };
+    let comparison = carry_out(&settings, &mut fake, &mut |_| ()).unwrap();
+    let pinned = (vec![1], vec![0]);
+    // The calibration's closed loops are on all cores, since its rate is for all cores.
+    let calibration = fake.measured_on.iter().take(2);
+    assert!(calibration.clone().all(|(rate, server, _)| rate.is_none() && server.is_empty()));
+    for (rate, server, load) in fake.measured_on.iter().skip(2) {
+        let is_common = *rate == Some(777.0);
+        let is_probe = rate.is_some_and(|rate| comparison.probes.iter().any(|probe| probe.rate == rate));
+        let expected = if is_common { Default::default() } else { pinned.clone() };
+        if is_common || is_probe || rate.is_none() {
+            assert_eq!((server, load), (&expected.0, &expected.1), "{rate:?}");
+        }
+    }
+    let words = "closed loops and the highest rate: server on core 1, generator on core 0";
+    assert_eq!(comparison.conditions.pinned.as_deref(), Some(words));
+}
+
+#[test]
+fn cores_that_were_chosen_are_used_for_all() {
+    let settings = Settings { cpus_server: vec![2, 3], cpus_load: vec![0], ..settings(&["a", "b"]) };
+    let mut fake = Fake::new();
+    carry_out(&settings, &mut fake, &mut |_| ()).unwrap();
+    assert!(fake.started_on.iter().all(|cpus| *cpus == [2, 3]));
+    assert!(fake.measured_on.iter().all(|(_, _, load)| *load == [0]));
+    let error = carry_out(&Settings { cpus_load: vec![4], ..settings }, &mut fake, &mut |_| ()).unwrap_err();
+    assert!(error.contains("core 4"), "{error}");
+}
+
+#[test]
+fn each_subject_climbs_to_the_highest_rate_that_keeps_the_objective() {
+    let slos = vec!["p99=1ms".parse().unwrap()];
+    let settings = Settings { slos, ..settings(&["a", "slow", "one", "limits"]) };
+    let (comparison, ..) = run(&settings, Fake::new());
+    let probes = |name: &str| {
+        let subject = comparison.subjects.iter().position(|subject| subject.name == name).unwrap();
+        comparison.probes.iter().filter(move |probe| probe.subject == subject).collect::<Vec<_>>()
+    };
+    for (name, capacity) in [("a", 50_000.0), ("a (again)", 50_000.0), ("slow", 13_345.0)] {
+        let probes = probes(name);
+        assert_eq!(probes.iter().map(|probe| probe.round).collect::<Vec<_>>(), (0..13).collect::<Vec<_>>());
+        assert!(probes.iter().all(|probe| probe.pass == (probe.rate <= capacity)), "{name}: {probes:?}");
+        let last = probes.last().unwrap().rate / capacity;
+        assert!((0.93..1.07).contains(&last), "{name}: {last}");
+    }
+    assert!(probes("one").is_empty(), "it holds one connection");
+    let limited = probes("limits");
+    assert!(limited.iter().all(|probe| probe.generator_limited == (probe.rate > 20_000.0)), "{limited:?}");
+    assert_eq!(comparison.conditions.slos, ["p99=1ms"]);
+}

@@ -1,0 +1,185 @@
+mod loads;
+mod subjects;
+mod time;
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use super::*;
+use crate::candidate::Candidate;
+use crate::laboratory::Ladder;
+use crate::settings::{IDLE, Tier};
+use crate::{Conditions, Kind};
+use load::measurement::Failures;
+use load::testing::{measurement, times};
+
+/// No machine at all: time passes when it is said to, and servers do what their names say.
+struct Fake {
+    now: Duration,
+    /// When it is interrupted.
+    stop: Option<Duration>,
+    /// What starting a server and a measurement take beside the load.
+    overhead: Duration,
+    /// How busy the generator is.
+    busy: f64,
+    /// The cores that there are, and what the load average is.
+    cores: Vec<usize>,
+    load_average: f64,
+    /// Of each server that was started, the cores, and of each measurement, the server's and the generator's.
+    started_on: Vec<Vec<usize>>,
+    measured_on: Vec<(Option<f64>, Vec<usize>, Vec<usize>)>,
+    /// The name of the server that runs, and how often each was started.
+    started: Vec<String>,
+    running: Rc<Cell<usize>>,
+}
+
+struct FakeServer {
+    running: Rc<Cell<usize>>,
+    ended: bool,
+}
+
+impl Running for FakeServer {
+    fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], 1).into()
+    }
+
+    fn process(&self) -> u32 {
+        1
+    }
+
+    fn failure(&mut self) -> Option<String> {
+        self.ended.then(|| "the server ended".to_owned())
+    }
+}
+
+impl Drop for FakeServer {
+    fn drop(&mut self) {
+        self.running.set(self.running.get() - 1);
+    }
+}
+
+impl Fake {
+    fn new() -> Self {
+        let overhead = Duration::from_millis(100);
+        let (started, running) = (Vec::new(), Rc::default());
+        Self {
+            now: Duration::ZERO,
+            stop: None,
+            overhead,
+            busy: 0.3,
+            cores: vec![0, 1, 2, 3],
+            load_average: 0.0,
+            started_on: Vec::new(),
+            measured_on: Vec::new(),
+            started,
+            running,
+        }
+    }
+
+    /// How often the current server's program was started, this time included.
+    fn lives(&self) -> usize {
+        self.started.iter().filter(|name| Some(*name) == self.started.last()).count()
+    }
+}
+
+impl Laboratory for Fake {
+    fn cores(&self) -> Vec<usize> {
+        self.cores.clone()
+    }
+
+    fn load_average(&self) -> Option<f64> {
+        Some(self.load_average)
+    }
+
+    fn start(&mut self, candidate: &Candidate, cpus: &[usize]) -> io::Result<Box<dyn Running>> {
+        self.started_on.push(cpus.to_vec());
+        assert_eq!(self.running.get(), 0, "one server at a time");
+        if candidate.name == "absent" {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        self.now += self.overhead;
+        self.started.push(candidate.name.clone());
+        self.running.set(1);
+        let ended = candidate.name == "crashes" && self.lives() == 3;
+        Ok(Box::new(FakeServer { running: Rc::clone(&self.running), ended }))
+    }
+
+    fn measure(&mut self, plan: &Plan) -> io::Result<Measurement> {
+        assert_eq!(self.running.get(), 1);
+        let server = self.started_on.last().unwrap().clone();
+        self.measured_on.push((plan.rate(), server, plan.cpus.clone()));
+        self.now += self.overhead + plan.warmup + plan.duration;
+        let capacity = match self.started.last().map(String::as_str) {
+            Some("slow") => 13_345.0,
+            Some("snail") => 100.0,
+            Some("crashes") if self.lives() == 3 => return Err(io::ErrorKind::ConnectionReset.into()),
+            _ => 50_000.0,
+        };
+        let offered = match plan.pace {
+            Pace::Open { rate, .. } => Some(rate),
+            Pace::Closed => None,
+        };
+        let mut made = Measurement {
+            load: plan.to_string(),
+            offered_rate: offered,
+            achieved_rate: offered.unwrap_or(capacity).min(capacity),
+            generator_busy: self.busy,
+            // As slow as anything, where it falls behind.
+            latency: times(&[(if offered.is_some_and(|rate| rate > capacity) { 1e6 } else { 100.0 }, 5000)]),
+            ..measurement()
+        };
+        match self.started.last().map(String::as_str) {
+            Some("liar") if self.lives() == 3 => made.verification.wrong = 7,
+            Some("refuses") => {
+                made.verification.refused = 1000;
+                made.verification.refusal = Some("ERR busy".to_owned());
+            }
+            Some("limits") if offered.is_some_and(|rate| rate > 20_000.0) => made.generator_limited = true,
+            Some("breaks") if self.lives() == 2 => {
+                made.failures = Failures { ended: 1, ..Failures::default() }
+            }
+            _ => {}
+        }
+        Ok(made)
+    }
+
+    fn memory(&mut self, _server: &dyn Running, ladder: &Ladder<'_>) -> (Vec<(usize, u64)>, io::Result<()>) {
+        self.now += Duration::from_secs(1);
+        (ladder.counts.iter().map(|&count| (count, 1_000_000 + 2000 * count as u64)).collect(), Ok(()))
+    }
+
+    fn now(&self) -> Duration {
+        self.now
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.is_some_and(|stop| self.now >= stop)
+    }
+}
+
+fn settings(names: &[&str]) -> Settings {
+    let candidate = |name: &&str| Candidate {
+        name: (*name).to_owned(),
+        max_connections: (*name == "one").then_some(1),
+        ..Candidate::default()
+    };
+    Settings::new(names.iter().map(candidate).collect())
+}
+
+fn run(settings: &Settings, mut fake: Fake) -> (Comparison, Vec<Event>, Duration) {
+    let mut events = Vec::new();
+    let mut tell = |event: &Event| events.push(event.clone());
+    let comparison = carry_out(settings, &mut fake, &mut tell).unwrap();
+    assert_eq!(fake.running.get(), 0, "no server is left");
+    (comparison, events, fake.now)
+}
+
+fn steps(events: &[Event]) -> impl Iterator<Item = &Step> {
+    events.iter().filter_map(|event| match event {
+        Event::Step(step) => Some(step),
+        Event::Note(_) => None,
+    })
+}
+
+const FIVE: [&str; 5] = ["one", "a", "slow", "b", "c"];

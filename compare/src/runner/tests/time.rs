@@ -1,0 +1,117 @@
+//! How long it takes, and what is told beforehand.
+
+use super::*;
+
+#[test]
+fn the_time_that_was_promised_is_kept() {
+    let names: Vec<String> = (0..12).map(|number| format!("server {number}")).collect();
+    for tier in [Tier::Quick, Tier::Default, Tier::Full] {
+        for count in [1, 2, 5, 12] {
+            for overhead in [20, 100, 200] {
+                let some: Vec<&str> = names.iter().take(count).map(String::as_str).collect();
+                let settings = Settings { tier, ..settings(&some) };
+                let overhead = Duration::from_millis(overhead);
+                let (comparison, events, took) = run(&settings, Fake { overhead, ..Fake::new() });
+                // Once it is known what starting costs here, it is known how long all takes.
+                let told = steps(&events).find(|step| step.stage == Stage::Rounds).unwrap();
+                let promised = (told.passed + told.left).as_secs_f64();
+                let share = took.as_secs_f64() / promised;
+                // Each curve goes on until its server is overloaded, which these are sooner than expected.
+                assert!((0.8..1.05).contains(&share), "{tier:?}, {count}, {overhead:?}: {share}");
+                // A dozen servers that are slow to start don't fit into the time, and that is told at once.
+                let fits = count <= 5 || overhead < Duration::from_millis(50);
+                let most = if fits { 1.2 } else { 2.0 };
+                assert!(
+                    promised <= tier.time().as_secs_f64() * most,
+                    "{tier:?}, {count}, {overhead:?}: {promised}"
+                );
+                assert_eq!(comparison.conditions.seconds, took.as_secs_f64());
+            }
+        }
+    }
+}
+
+#[test]
+fn more_rounds_take_more_time_and_not_shorter_slots() {
+    let usual = run(&settings(&FIVE), Fake::new());
+    let more = run(&Settings { rounds: Some(26), ..settings(&FIVE) }, Fake::new());
+    assert_eq!(more.0.samples.len(), 2 * usual.0.samples.len());
+    assert!(more.2 > usual.2.mul_f64(1.5));
+}
+
+#[test]
+fn what_is_left_is_told_and_reaches_nothing() {
+    let (_, events, took) = run(&settings(&FIVE), Fake::new());
+    let steps: Vec<_> = steps(&events).collect();
+    let first = steps[0];
+    assert_eq!(
+        (first.stage, first.subject.as_str(), first.load.as_str()),
+        (Stage::Calibration, "one", "1 × 1")
+    );
+    for step in &steps {
+        let total = (step.passed + step.left).as_secs_f64() / took.as_secs_f64();
+        assert!((0.75..1.35).contains(&total), "{step:?}");
+        assert!(step.round.0 <= step.round.1 && step.slot.0 <= step.slot.1, "{step:?}");
+    }
+    assert!(steps.last().unwrap().left < Duration::from_secs(10));
+}
+
+#[test]
+fn an_interruption_leaves_what_there_is() {
+    for seconds in [0, 1, 8, 60, 130, 160] {
+        let stop = Some(Duration::from_secs(seconds));
+        let (comparison, _, took) = run(&settings(&FIVE), Fake { stop, ..Fake::new() });
+        assert!(comparison.interrupted);
+        assert!(comparison.subjects.iter().all(|subject| subject.failed.is_none()), "after {seconds} s");
+        assert!(took < Duration::from_secs(seconds + 2), "{took:?} for {seconds} s");
+        assert_eq!(comparison.samples.is_empty(), seconds < 8, "after {seconds} s");
+    }
+}
+
+#[test]
+fn the_quick_tier_has_no_curves() {
+    let (comparison, ..) = run(&Settings { tier: Tier::Quick, ..settings(&FIVE) }, Fake::new());
+    assert_eq!(comparison.samples.len(), 5 * 13);
+    assert!(comparison.memory.is_empty() && comparison.rate_sweep.is_empty());
+    assert!(comparison.connection_sweep.is_empty());
+}
+
+#[test]
+fn settings_without_sense_are_refused() {
+    let error = compare(&settings(&[]), &AtomicBool::new(false), &mut |_| ()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+}
+
+#[test]
+fn closed_loops_take_no_calibration_and_no_curves() {
+    let settings = Settings { closed_loops: vec![(64, 1), (500, 1)], ..settings(&["a", "b"]) };
+    let (comparison, events, _) = run(&settings, Fake::new());
+    assert!(steps(&events).all(|step| step.stage == Stage::Rounds));
+    assert_eq!(comparison.samples.len(), 13 * 3 * 2);
+    let curves = (comparison.memory.len(), comparison.rate_sweep.len(), comparison.connection_sweep.len());
+    assert_eq!(curves, (0, 0, 0));
+    let told = |event: &Event| matches!(event, Event::Note(note) if note.starts_with("3 servers, 2 loads, 13 rounds"));
+    assert!(events.iter().any(told), "{events:?}");
+}
+
+#[test]
+fn what_is_planned_is_what_is_made() {
+    let settings = Settings { rate: Some(900.0), ..settings(&FIVE) };
+    let fake = Fake { cores: conditions::cores(), ..Fake::new() };
+    let (planned, (made, ..)) = (planned(&settings), run(&settings, fake));
+    assert_eq!((&planned.subjects, &planned.shapes), (&made.subjects, &made.shapes));
+    let conditions = Conditions { seconds: 0.0, ..made.conditions };
+    assert_eq!(Conditions { started: conditions.started, ..planned.conditions }, conditions);
+    let unknown = Settings { rate: None, ..settings };
+    assert!(super::planned(&unknown).shapes.iter().all(|shape| shape.rate.is_none()));
+}
+
+#[test]
+fn a_busy_machine_is_told_of_before_anything_is_measured() {
+    let told = |load_average| {
+        let (_, events, _) = run(&settings(&["a"]), Fake { load_average, ..Fake::new() });
+        matches!(&events[0], Event::Note(note) if note.contains("the load average is") && note.contains("4 cores"))
+    };
+    assert!(told(4.5));
+    assert!(!told(3.9));
+}
