@@ -2,6 +2,7 @@
 
 use super::names::{name, remark};
 use super::reasons::{in_short, notes};
+use super::standing::{Standing, standing};
 use super::table::{Cell, Column, Row, Table, Tone};
 use super::wording::{self, count, interval, percent, rate, ratio};
 use crate::statistics::rounds::levels;
@@ -115,10 +116,11 @@ fn ranked(comparison: &Comparison, assessment: &Assessment, subject: usize) -> R
         let Some(of) = column.cells.iter().find(|cell| cell.subject == subject) else {
             return Cell::default();
         };
-        let is_best = column.leader == Some(subject) || column.equals.contains(&subject);
         let against = assessment.reference.map(|reference| name(comparison, reference));
         let cell = cell(column.figure, of.level.as_ref(), of.ratio.as_ref(), &of.told, against);
-        Cell { is_best, ..cell }
+        let once = matches!(of.told, Told::Reference) && column.cells.iter().any(is_from_one_pass);
+        let figure = if once { about(&cell.figure) } else { cell.figure };
+        Cell { is_best: best(column).contains(&subject), figure, ..cell }
     });
     Row::Figures {
         subject,
@@ -126,6 +128,23 @@ fn ranked(comparison: &Comparison, assessment: &Assessment, subject: usize) -> R
         remark: remark(comparison, assessment, subject),
         cells: cells.collect(),
     }
+}
+
+/// Who is best in a column, as far as that is told: nobody where all are alike.
+fn best(column: &statistics::Column) -> Vec<usize> {
+    match standing(column) {
+        Standing::Best(best) => best,
+        Standing::Equal | Standing::Open(_) => Vec::new(),
+    }
+}
+
+fn is_from_one_pass(cell: &statistics::Cell) -> bool {
+    matches!(cell.told, Told::NotTold(Why::OnePass))
+}
+
+/// A figure of which nobody knows how much chance is in it.
+fn about(figure: &str) -> String {
+    format!("about\u{a0}{figure}")
 }
 
 /// The row of a server that is not ranked, but held against another one.
@@ -160,7 +179,7 @@ fn cell(
     against: Option<String>,
 ) -> Cell {
     if matches!(told, Told::NotTold(Why::GeneratorLimited)) {
-        let (word, evidence) = ("not measured".to_owned(), in_short(Why::GeneratorLimited).to_owned());
+        let (word, evidence) = ("not measured".to_owned(), format!("({})", in_short(Why::GeneratorLimited)));
         let detail = "the generator was the limit: this says nothing about the server".to_owned();
         return Cell { word, evidence, detail, tone: Tone::Faint, ..Cell::default() };
     }
@@ -175,13 +194,10 @@ fn cell(
         Told::Better => ("better", times_in_short, Tone::Good),
         Told::Worse => ("worse", times_in_short, Tone::Bad),
         Told::Same { up_to } => ("same", format!("within\u{a0}{}", percent(*up_to)), Tone::Plain),
-        Told::NotTold(why) => ("not told", in_short(*why).to_owned(), Tone::Faint),
+        Told::NotTold(why) => ("not told", format!("({})", in_short(*why)), Tone::Faint),
     };
-    let one_pass = matches!(told, Told::NotTold(Why::OnePass));
-    let mut value = wording::figure(figure, level.median);
-    if one_pass {
-        value.insert_str(0, "about\u{a0}");
-    }
+    let value = wording::figure(figure, level.median);
+    let value = if matches!(told, Told::NotTold(Why::OnePass)) { about(&value) } else { value };
     let mut detail = value.clone();
     let range = |of: &Estimate, write: &dyn Fn(f64) -> String| {
         of.interval.map(|of| format!(" ({} to {})", write(of.low), write(of.high))).unwrap_or_default()

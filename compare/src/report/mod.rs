@@ -12,6 +12,7 @@ mod names;
 mod plots;
 mod reasons;
 mod sentences;
+mod standing;
 mod table;
 #[cfg(test)]
 mod tests;

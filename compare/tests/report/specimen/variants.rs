@@ -10,6 +10,7 @@ pub(crate) fn two() -> Comparison {
     comparison.shapes.truncate(2);
     comparison.samples.retain(|sample| sample.shape < 2);
     comparison.probes.clear();
+    comparison.conditions.tier = "default".to_owned();
     comparison.conditions.slos.clear();
     comparison
 }
