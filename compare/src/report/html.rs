@@ -91,6 +91,9 @@ fn first_screen(comparison: &Comparison, assessment: &Assessment, contents: &Con
                 @for said in &contents.sentences { p { (strong(said)) } }
                 @for said in &contents.objectives { p { (strong(said)) } }
             }
+            @if let [_, reasons @ ..] = contents.matrix.notes.as_slice() && !reasons.is_empty() {
+                p.note { (reasons.join(" ")) }
+            }
         }
         (figure(&plots::first(comparison, assessment)))
     }

@@ -69,16 +69,16 @@ fn grouped(column: &Column) -> Vec<(Why, Vec<usize>)> {
     reasons
 }
 
-/// What must be known to read the matrix, and why some of it is not told.
+/// How to read the matrix, and then why some of it is not told.
 pub(super) fn notes(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
-    let mut notes = Vec::new();
-    if let Some(reference) = assessment.reference.filter(|_| assessment.ranked.len() > 1) {
-        notes.push(format!(
+    let mut notes = vec![match assessment.reference.filter(|_| assessment.ranked.len() > 1) {
+        Some(reference) => format!(
             "Better, same and worse are meant against {}, the reference. Marked figures are the best of their column, \
              or can't be told from the best.",
             name(comparison, reference)
-        ));
-    }
+        ),
+        None => "Nobody is there to be compared with, so nothing is judged.".to_owned(),
+    }];
     // Columns of which the same is said are named together.
     let mut reasons: Vec<(Vec<String>, String)> = Vec::new();
     for column in assessment.columns.iter().filter(|column| column.absent.is_none()) {
