@@ -27,6 +27,7 @@ pub(super) fn settings(
     let own = arguments.own_messages.encoded(arguments.framing)?;
     let expect = match &arguments.expect {
         Some(expect) => expect.clone(),
+        None if own.is_some() && arguments.handler.expect.greets() => Expect::Greeted,
         None if own.is_some() => Expect::Any,
         None => arguments.handler.expect.clone(),
     };
