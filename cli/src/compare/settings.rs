@@ -23,7 +23,10 @@ pub(super) fn settings(
     program: &str,
 ) -> Result<Settings, Failure> {
     check(arguments)?;
-    let own = arguments.own_messages.encoded(arguments.framing)?;
+    let load = &arguments.handler.load;
+    let framing = load.framing.unwrap_or(arguments.framing);
+    let own = arguments.own_messages.encoded(framing)?;
+    let (messages, expect) = load.messages(own, Messages::Made(arguments.message_size.clone()));
     let settings = Settings {
         tier: tier(arguments),
         rounds: arguments.rounds,
@@ -32,9 +35,9 @@ pub(super) fn settings(
         rate: arguments.rate.or_else(|| rate_of(baseline?, arguments)),
         closed_loops: if arguments.with_handwritten { BESIDE_HANDWRITTEN.to_vec() } else { Vec::new() },
         connections: arguments.sweep_connections.clone(),
-        messages: own.unwrap_or_else(|| Messages::Made(arguments.message_size.clone())),
-        framing: arguments.framing,
-        expect: arguments.expect.clone().unwrap_or_else(|| arguments.handler.expect.clone()),
+        messages,
+        framing,
+        expect: arguments.expect.clone().unwrap_or(expect),
         threads: arguments.threads,
         seed: arguments.seed,
         allow_refusals: arguments.allow_refusals,
@@ -63,10 +66,15 @@ fn check(arguments: &Compare) -> Result<(), Failure> {
             "--work is for --handler work, and the handler is {handler}; leave one of them out"
         )));
     }
-    if !arguments.handler.is_framed() {
+    if !arguments.handler.can_be_loaded() {
         return Err(Failure::Usage(format!(
-            "{handler} has a protocol of its own, in which no load can be made here; serve it on one backend after \
-             the other, and take a generator that speaks it, as wrk speaks HTTP and redis-benchmark the Redis protocol"
+            "{handler} has a protocol of its own, and its program does not say how the load generator finds its replies \
+             (`load_framing`); serve it on one backend after the other, and take a generator that speaks it"
+        )));
+    }
+    if !arguments.handler.is_framed() && arguments.framing.name() != common::Framing::ALL[0].name() {
+        return Err(Failure::Usage(format!(
+            "{handler} has a protocol of its own, and so no framing; leave out --framing"
         )));
     }
     if arguments.with_handwritten && (handler, framing) != ("echo", common::Framing::Line.name()) {
