@@ -5,14 +5,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use ::load::plan::Expect;
 use clap::FromArgMatches;
 use common::{Application, Backend, Codec, Handler};
-use load::plan::Expect;
 
 use crate::arguments::{Arguments, Task};
 use crate::catalogue::{Catalogue, Framing, Served, What};
 use crate::failure::{Failure, print, warn};
-use crate::{baseline, client, compare, describe, environment, list, serve, usage};
+use crate::{client, color, compare, describe, environment, handwritten, list, load, serve, usage};
 
 /// The command `anyloop`, to which backends, handlers, framings and protocols of one's own can be added.
 ///
@@ -88,13 +88,16 @@ impl Command {
     /// Does what the command line says, and gives the code to end with.
     pub fn run(self) -> ExitCode {
         let program = program();
-        let mut command = self.catalogue.command(&program);
         let arguments: Vec<_> = env::args_os().collect();
+        let asked = color::asked(&arguments);
+        asked.write_global();
+        let mut command = self.catalogue.command(&program).color(color::for_clap(asked));
         let warnings = environment::unknown(&command);
         let matches = command.try_get_matches_from_mut(&arguments);
         let parsed = matches.and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, matches)));
         match parsed {
-            Ok((Arguments { task }, matches)) => {
+            Ok((Arguments { task, color }, matches)) => {
+                color.write_global();
                 self.carry_out(task, &program, &warnings).unwrap_or_else(|failure| {
                     let set = usage::set_by_variables(&command, &matches);
                     failure.reworded(|text| usage::name_variables(text, &set)).report()
@@ -118,11 +121,16 @@ impl Command {
         let output = match task {
             Task::Serve(arguments) => return serve::serve(&arguments, warnings),
             Task::Client(arguments) => return client::client(&arguments).map(|()| ExitCode::SUCCESS),
-            Task::Baseline(arguments) => return baseline::serve(&arguments).map(|()| ExitCode::SUCCESS),
+            Task::Handwritten(arguments) => {
+                return handwritten::handwritten(&arguments).map(|()| ExitCode::SUCCESS);
+            }
             Task::Compare(arguments) => return compare::compare(&arguments, backends, program),
-            Task::Load(arguments) => return crate::load::load(&arguments),
-            Task::Backends(list) => list::backends(backends, list.json).into_bytes(),
-            Task::Handlers(list) => list::handlers(served, list.json).into_bytes(),
+            Task::Report(arguments) => return compare::render(&arguments),
+            Task::Diff(arguments) => return compare::diff(&arguments),
+            Task::Load(arguments) => return load::load(&arguments),
+            Task::Merge(arguments) => return load::merge(&arguments),
+            Task::Backends(list) => list::backends(backends, list.format).into_bytes(),
+            Task::Handlers(list) => list::handlers(served, list.format).into_bytes(),
             Task::Completions { shell } => describe::completions(self.catalogue.command(program), shell),
             Task::Man { command } => describe::manual(self.catalogue.command(program), command.as_deref())?,
         };

@@ -1,6 +1,5 @@
 //! The variables that set flags, and those that only look as if they did.
 
-use std::collections::BTreeSet;
 use std::env;
 
 use clap::{Arg, Command};
@@ -12,32 +11,73 @@ pub(crate) fn unknown(command: &Command) -> Vec<String> {
     warnings(&known(command), names)
 }
 
-fn warnings(known: &BTreeSet<String>, names: impl Iterator<Item = String>) -> Vec<String> {
+/// A variable that sets a flag.
+struct Variable {
+    name: String,
+    /// What follows the command's name in it: the flag.
+    flag: String,
+}
+
+fn warnings(known: &[Variable], names: impl Iterator<Item = String>) -> Vec<String> {
     let is_ours = |name: &String| {
         name.starts_with(PREFIX) && !INTERNAL.iter().any(|internal| name.starts_with(internal))
     };
-    let unknown = names.filter(|name| is_ours(name) && !known.contains(name));
+    let is_known = |name: &String| known.iter().any(|variable| variable.name == *name);
+    let unknown = names.filter(|name| is_ours(name) && !is_known(name));
     unknown.map(|name| warning(known, &name)).collect()
 }
 
-fn warning(known: &BTreeSet<String>, name: &str) -> String {
-    let distance = |other: &&String| damerau_levenshtein(name, other);
-    let slips = (name.len() - PREFIX.len()) / LETTERS_FOR_A_SLIP;
-    let nearest = known.iter().min_by_key(distance).filter(|other| distance(other) <= slips);
-    let advice = match nearest {
-        Some(other) => format!("did you mean {other}?"),
-        None => "the help of each command names those that do".to_owned(),
+fn warning(known: &[Variable], name: &str) -> String {
+    let meant = meant(known, name);
+    let advice = match meant.as_slice() {
+        [] => "the help of each command names those that do".to_owned(),
+        names => format!("did you mean {}?", names.join(" or ")),
     };
     format!("the variable {name} sets no flag; {advice}")
 }
 
-/// The variables that set a flag of a command, or of one below it.
-fn known(command: &Command) -> BTreeSet<String> {
-    let own = command.get_arguments().filter_map(Arg::get_env).map(|name| name.display().to_string());
-    own.chain(command.get_subcommands().flat_map(known)).collect()
+/// The variables that a name may stand for: those of the same flag, which earlier versions had without a command or under
+/// another name; or else the one that is spelled most alike.
+fn meant<'a>(known: &'a [Variable], name: &str) -> Vec<&'a str> {
+    let flag = &name[PREFIX.len()..];
+    if let Some((_, now)) = RENAMED.iter().find(|(earlier, _)| *earlier == flag) {
+        return vec![now];
+    }
+    let of_flag = |flag: &str| {
+        let same = known.iter().filter(|variable| variable.flag == flag);
+        same.map(|variable| variable.name.as_str()).collect::<Vec<_>>()
+    };
+    let same = of_flag(flag);
+    if !same.is_empty() {
+        return same;
+    }
+    let slips = flag.len() / LETTERS_FOR_A_SLIP;
+    let whole = known.iter().map(|variable| (damerau_levenshtein(name, &variable.name), variable, true));
+    let short = known.iter().map(|variable| (damerau_levenshtein(flag, &variable.flag), variable, false));
+    let nearest = whole.chain(short).filter(|(distance, ..)| *distance <= slips);
+    match nearest.min_by_key(|(distance, ..)| *distance) {
+        Some((_, variable, true)) => vec![&variable.name],
+        Some((_, variable, false)) => of_flag(&variable.flag),
+        None => Vec::new(),
+    }
+}
+
+/// The variables that set a flag of a command.
+fn known(command: &Command) -> Vec<Variable> {
+    let of_command = |command: &Command| {
+        let prefix = format!("{PREFIX}{}_", command.get_name().to_uppercase());
+        let names = command.get_arguments().filter_map(Arg::get_env).map(|name| name.display().to_string());
+        let variable =
+            |name: String| Variable { flag: name.strip_prefix(&prefix).unwrap_or(&name).to_owned(), name };
+        names.map(variable).collect::<Vec<_>>()
+    };
+    command.get_subcommands().flat_map(of_command).collect()
 }
 
 const PREFIX: &str = "ANYLOOP_";
+
+/// What flags of another name were called in earlier versions, without the prefix.
+const RENAMED: [(&str, &str); 1] = [("CLIENTS", "ANYLOOP_COMPARE_CONNECTIONS")];
 
 /// The beginnings of the names that the build, the benches and the test kit of this workspace use.
 const INTERNAL: [&str; 3] = ["ANYLOOP_BENCH_", "ANYLOOP_COMPILER", "ANYLOOP_CONFORMANCE_"];
@@ -54,13 +94,19 @@ mod tests {
     #[test]
     fn a_variable_that_sets_nothing_is_named_with_the_nearest_that_does() {
         let known = known(&Catalogue::built_in().command("anyloop"));
+        let none = "the help of each command names those that do";
         for (name, expected) in [
-            ("ANYLOOP_BAKEND", Some("did you mean ANYLOOP_BACKEND?")),
-            ("ANYLOOP_MAX_MESAGE", Some("did you mean ANYLOOP_MAX_MESSAGE?")),
-            ("ANYLOOP_SOMETHING_ELSE", Some("the help of each command names those that do")),
-            ("ANYLOOP_FOO", Some("the help of each command names those that do")),
-            ("ANYLOOP_", Some("the help of each command names those that do")),
-            ("ANYLOOP_BACKEND", None),
+            ("ANYLOOP_SERVE_BAKEND", Some("did you mean ANYLOOP_SERVE_BACKEND?")),
+            ("ANYLOOP_BACKEND", Some("did you mean ANYLOOP_SERVE_BACKEND?")),
+            ("ANYLOOP_BAKEND", Some("did you mean ANYLOOP_SERVE_BACKEND?")),
+            ("ANYLOOP_MAX_MESAGE", Some("did you mean ANYLOOP_SERVE_MAX_MESSAGE?")),
+            ("ANYLOOP_RATE", Some("did you mean ANYLOOP_LOAD_RATE or ANYLOOP_COMPARE_RATE?")),
+            ("ANYLOOP_REPLY_TIMEOUT", Some("did you mean ANYLOOP_CLIENT_REPLY_TIMEOUT?")),
+            ("ANYLOOP_CLIENTS", Some("did you mean ANYLOOP_COMPARE_CONNECTIONS?")),
+            ("ANYLOOP_SOMETHING_ELSE", Some(none)),
+            ("ANYLOOP_FOO", Some(none)),
+            ("ANYLOOP_", Some(none)),
+            ("ANYLOOP_SERVE_BACKEND", None),
             ("ANYLOOP_COMPARE_HANDLER", None),
             ("ANYLOOP_CONFORMANCE_SEED", None),
             ("ANYLOOP_CONFORMANCE_PARENT", None),
@@ -74,6 +120,17 @@ mod tests {
                     assert_eq!(warnings, [format!("the variable {name} sets no flag; {expected}")]);
                 }
                 None => assert!(warnings.is_empty(), "{warnings:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_variable_is_named_after_its_command_and_its_flag() {
+        for command in Catalogue::built_in().command("anyloop").get_subcommands() {
+            for arg in command.get_arguments() {
+                let (Some(variable), Some(flag)) = (arg.get_env(), arg.get_long()) else { continue };
+                let expected = format!("ANYLOOP_{}_{flag}", command.get_name()).replace('-', "_");
+                assert_eq!(variable.to_str(), Some(expected.to_uppercase().as_str()));
             }
         }
     }

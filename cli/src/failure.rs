@@ -4,48 +4,67 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::color;
 use crate::escape::escaped;
+use crate::exit::Outcome;
 
-/// Why the command ends with a code other than 0.
+/// Why the command ends with a code other than 0, and has measured nothing.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The command line is wrong, wherever and whenever it is run; nothing was done.
     Usage(String),
     /// It went wrong.
     Failed(String),
+    /// A signal ended it before there was anything to show.
+    Interrupted(String),
 }
 
 impl Failure {
+    /// The failure of something that checks what it is asked for, and that a signal can end.
+    pub(crate) fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::InvalidInput => Self::Usage(error.to_string()),
+            io::ErrorKind::Interrupted => Self::Interrupted(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+
     /// The same, in other words.
     pub(crate) fn reworded(self, reword: impl FnOnce(&str) -> String) -> Self {
         match self {
             Self::Usage(text) => Self::Usage(reword(&text)),
             Self::Failed(text) => Self::Failed(reword(&text)),
+            Self::Interrupted(text) => Self::Interrupted(reword(&text)),
         }
     }
 
     /// Says it on standard error, and gives the code to end with.
     pub(crate) fn report(&self) -> ExitCode {
-        // Where nobody can be told any more, the code still says it.
-        let _ = writeln!(io::stderr(), "error: {self}");
+        say("error", RED, &self.to_string());
         match self {
             Self::Usage(_) => ExitCode::from(2),
-            Self::Failed(_) => ExitCode::FAILURE,
+            Self::Failed(_) => Outcome::Failed.into(),
+            Self::Interrupted(_) => Outcome::Interrupted.into(),
         }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Usage(text) | Self::Failed(text)) = self;
+        let (Self::Usage(text) | Self::Failed(text) | Self::Interrupted(text)) = self;
         escaped(text.as_bytes()).fmt(f)
     }
 }
 
 /// Says on standard error what is no failure, and yet not as it should be.
 pub(crate) fn warn(text: &str) {
-    // Nobody can be told any more that nobody can be told.
-    let _ = writeln!(io::stderr(), "warning: {}", escaped(text.as_bytes()));
+    say("warning", YELLOW, &escaped(text.as_bytes()).to_string());
+}
+
+fn say(label: &str, color: &str, text: &str) {
+    let label = if color::on_stderr() { format!("{color}{label}:{RESET}") } else { format!("{label}:") };
+    // Where nobody can be told any more, the code still says it.
+    let _ = writeln!(io::stderr(), "{label} {text}");
 }
 
 /// Writes a whole output to standard output. Whoever reads it may stop when they have seen enough: that is
@@ -59,3 +78,8 @@ pub(crate) fn print(output: &[u8]) -> Result<(), Failure> {
         _ => Ok(()),
     }
 }
+
+/// As clap has them.
+const RED: &str = "\x1b[1m\x1b[31m";
+const YELLOW: &str = "\x1b[1m\x1b[33m";
+const RESET: &str = "\x1b[0m";

@@ -31,27 +31,33 @@
 
 mod address;
 mod arguments;
-mod baseline;
 mod catalogue;
 mod client;
+mod color;
 mod command;
 mod compare;
 mod describe;
 mod descriptors;
 mod environment;
 mod escape;
+mod exit;
 mod failure;
 mod file;
+mod handwritten;
+mod help;
 mod list;
 mod listen;
 mod load;
 mod locale;
 mod log;
+mod messages;
+mod progress;
 mod quantity;
 mod receipt;
 mod serve;
 mod service;
 mod signals;
+mod terminal;
 mod usage;
 
 pub use ::load::plan::Expect;

@@ -3,11 +3,13 @@
 use common::{Backend, BlockingHandlers, Capabilities, Workers};
 use serde_json::{Value, json};
 
+use crate::arguments::Format;
 use crate::catalogue::Served;
+use crate::terminal;
 
 /// The backends, as a table or as JSON.
-pub(crate) fn backends(backends: &[&'static dyn Backend], as_json: bool) -> String {
-    if as_json {
+pub(crate) fn backends(backends: &[&'static dyn Backend], format: Format) -> String {
+    if format == Format::Json {
         let one = |(name, can): (&str, Capabilities)| {
             json!({
                 "name": name,
@@ -36,8 +38,8 @@ pub(crate) fn backends(backends: &[&'static dyn Backend], as_json: bool) -> Stri
 }
 
 /// The handlers, as a table or as JSON.
-pub(crate) fn handlers(handlers: &[Served], as_json: bool) -> String {
-    if as_json {
+pub(crate) fn handlers(handlers: &[Served], format: Format) -> String {
+    if format == Format::Json {
         let one = |handler: &Served| json!({ "name": handler.name, "text": handler.text });
         return lines_of_json(handlers.iter().map(one).collect());
     }
@@ -67,19 +69,88 @@ fn blocking_handlers(handlers: BlockingHandlers) -> &'static str {
     }
 }
 
-/// Columns as wide as their widest cell.
-fn table<const COLUMNS: usize>(rows: Vec<[String; COLUMNS]>) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<_> = (0..COLUMNS).map(width).collect();
+/// Columns as wide as their widest cell, or, where the terminal is narrower, with the widest column wrapped.
+pub(crate) fn table<const COLUMNS: usize>(rows: Vec<[String; COLUMNS]>) -> String {
+    lay_out(rows, terminal::width())
+}
+
+fn lay_out<const COLUMNS: usize>(rows: Vec<[String; COLUMNS]>, width: Option<usize>) -> String {
+    let needed = |column: usize| rows.iter().map(|row| length(&row[column])).max().unwrap_or(0);
+    let mut widths: Vec<_> = (0..COLUMNS).map(needed).collect();
+    if let Some(width) = width {
+        narrow(&mut widths, width.saturating_sub(2 * (COLUMNS - 1)));
+    }
     let mut text = String::new();
     for row in &rows {
-        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
+        let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, &width)| wrapped(cell, width)).collect();
+        let height = cells.iter().map(Vec::len).max().unwrap_or(0);
+        for line in 0..height {
+            let part = |cell: &Vec<String>| cell.get(line).cloned().unwrap_or_default();
+            let parts = cells.iter().zip(&widths).map(|(cell, &width)| format!("{:width$}", part(cell)));
+            text.push_str(parts.collect::<Vec<_>>().join("  ").trim_end());
+            text.push('\n');
+        }
     }
     text
 }
 
-fn lines_of_json(list: Vec<Value>) -> String {
+/// Makes the widest columns narrower, until they fit into so much or have become too narrow for words.
+fn narrow(widths: &mut [usize], room: usize) {
+    while widths.iter().sum::<usize>() > room {
+        match widths.iter_mut().max() {
+            Some(widest) if *widest > NARROWEST => *widest -= 1,
+            _ => return,
+        }
+    }
+}
+
+/// The words of a cell, in lines of this width.
+fn wrapped(cell: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in cell.split(' ') {
+        let line =
+            lines.last_mut().filter(|line| line.is_empty() || length(line) + 1 + length(word) <= width);
+        match line {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+pub(crate) fn lines_of_json(list: Vec<Value>) -> String {
     format!("{:#}\n", Value::Array(list))
+}
+
+/// A column is not made narrower than this.
+const NARROWEST: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_as_wide_as_the_terminal() {
+        let rows = || {
+            vec![
+                ["NAME", "WHAT IT DOES"].map(String::from),
+                ["a", "it says many words that need room"].map(String::from),
+            ]
+        };
+        let wide = lay_out(rows(), None);
+        assert_eq!(wide, "NAME  WHAT IT DOES\na     it says many words that need room\n");
+        assert_eq!(lay_out(rows(), Some(80)), wide);
+        let narrow = lay_out(rows(), Some(26));
+        assert_eq!(narrow, "NAME  WHAT IT DOES\na     it says many words\n      that need room\n");
+        let narrowest = lay_out(rows(), Some(1));
+        assert!(narrowest.lines().all(|line| length(line) <= 4 + 2 + NARROWEST), "{narrowest}");
+    }
 }

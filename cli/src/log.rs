@@ -1,5 +1,8 @@
 //! The log on standard error. It never holds up and never harms who writes to it: lines wait in a bounded
 //! queue, and those that find no room are counted and left out.
+//!
+//! `tracing-appender` has such a queue as well, but where nobody reads the log it writes to standard output as it ends,
+//! where the receipt may go, and panics if that is closed; and it says nowhere how many lines were left out.
 
 use std::any::Any;
 use std::io::{self, Write};

@@ -16,7 +16,7 @@ use crate::{descriptors, listen, log, service, signals};
 /// Serves until a signal, and says what became of everybody. What can be wrong with the arguments is found
 /// out before the first client is let in. The warnings go to the log.
 pub(crate) fn serve(arguments: &Serve, warnings: &[String]) -> Result<ExitCode, Failure> {
-    let _log = log::start(arguments.log_format, arguments.log_level).map_err(|error| failed(&error))?;
+    let _log = log::start(arguments.log_format, arguments.log_level()).map_err(|error| failed(&error))?;
     warnings.iter().for_each(|text| tracing::warn!("{text}"));
     let limit = descriptors::raise_limit();
     let service = service::service(arguments, limit).map_err(Failure::Usage)?;
@@ -69,9 +69,7 @@ fn announce(arguments: &Serve, service: &Service, address: SocketAddr) {
     if let Some(why) = arguments.backend.capabilities().legacy {
         tracing::warn!(backend = arguments.backend.name(), why, "this backend is kept for comparison");
     }
-    if let Err(Failure::Usage(error) | Failure::Failed(error)) =
-        print(format!("listening on {address}\n").as_bytes())
-    {
+    if let Err(error) = print(format!("listening on {address}\n").as_bytes()) {
         tracing::warn!(%error, "the address could not be announced");
     }
 }

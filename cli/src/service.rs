@@ -1,17 +1,17 @@
 //! What a backend is given to serve, out of what was asked for on the command line.
 
-use std::num::{IntErrorKind, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Application, BLOCKING_THREADS, Capabilities, Handler, Limits, Overload, Service};
-use handlers::{Ack, Counter, Echo, Load, Work};
+use common::{Application, BLOCKING_THREADS, Blocking, Capabilities, Handler, Limits, Overload, Service};
+use handlers::{Ack, Counter, Echo, Language, Load, Work};
 
 use crate::arguments::Serve;
-use crate::catalogue::What;
+use crate::catalogue::{Served, What};
 use crate::descriptors::RESERVED;
 use crate::locale;
-use crate::quantity::{Size, Time};
+use crate::quantity::{self, Size, Time};
 
 /// The service that was asked for; or what is wrong with it, and what to write instead.
 pub(crate) fn service(arguments: &Serve, descriptors: usize) -> Result<Service, String> {
@@ -44,7 +44,7 @@ fn application(arguments: &Serve) -> Result<Arc<dyn Application>, String> {
     }
     let in_framing = arguments.framing().application;
     match &arguments.handler.what {
-        What::BuiltIn => Ok(in_framing(built_in(arguments)?)),
+        What::BuiltIn => Ok(in_framing(built_in(name, arguments.language, arguments.work)?)),
         What::Handler(make) => Ok(in_framing(make())),
         What::Application(_) if arguments.framing.is_some() => {
             Err(format!("{name} has a protocol of its own, and so no framing; leave out --framing"))
@@ -53,12 +53,21 @@ fn application(arguments: &Serve) -> Result<Arc<dyn Application>, String> {
     }
 }
 
-fn built_in(arguments: &Serve) -> Result<Arc<dyn Handler>, String> {
-    match arguments.handler.name {
-        "counter" => Ok(Arc::new(Counter { language: arguments.language.unwrap_or_else(locale::language) })),
+/// Whether a call of what is served may take long, with this work if it is `work`.
+pub(crate) fn blocking(served: &Served, work: Option<Load>) -> Result<Blocking, String> {
+    Ok(match &served.what {
+        What::BuiltIn => built_in(served.name, None, work)?.blocking(),
+        What::Handler(make) => make().blocking(),
+        What::Application(make) => make().blocking(),
+    })
+}
+
+fn built_in(name: &str, language: Option<Language>, work: Option<Load>) -> Result<Arc<dyn Handler>, String> {
+    match name {
+        "counter" => Ok(Arc::new(Counter { language: language.unwrap_or_else(locale::language) })),
         "ack" => Ok(Arc::new(Ack)),
         "echo" => Ok(Arc::new(Echo)),
-        "work" => Ok(Arc::new(Work { load: arguments.work.unwrap_or(WORK) })),
+        "work" => Ok(Arc::new(Work { load: work.unwrap_or(WORK) })),
         name => Err(format!("there is no built-in handler `{name}`")),
     }
 }
@@ -138,13 +147,9 @@ pub(crate) fn blocking_threads(text: &str) -> Result<NonZeroUsize, String> {
 }
 
 fn threads(text: &str, most: NonZeroUsize) -> Result<NonZeroUsize, String> {
-    match text.parse::<NonZeroUsize>() {
-        Ok(count) if count <= most => Ok(count),
-        Err(error) if *error.kind() != IntErrorKind::PosOverflow => {
-            Err(format!("`{text}` is no number of threads; write one from 1 to {most}"))
-        }
-        _ => Err(format!("`{text}` are more threads than any machine needs; write {most} or less")),
-    }
+    let count = quantity::count(1, most.get())(text);
+    let invalid = |_| format!("`{text}` is no number of threads; write one from 1 to {most}");
+    count.map_err(invalid).map(|count| NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN))
 }
 
 /// Reads what `--stack-size` takes.
@@ -159,7 +164,7 @@ pub(crate) fn stack_size(text: &str) -> Result<NonZeroUsize, String> {
 /// The help of `--max-connections`.
 pub(crate) fn max_connections_help() -> String {
     format!(
-        "How many clients may be connected at once [default: the least of {}, the limit on open files − \
+        "Most clients that may be connected at once [default: the least of {}, the limit on open files − \
          {RESERVED}, and what the backend can hold]",
         Limits::default().max_connections
     )
@@ -168,8 +173,7 @@ pub(crate) fn max_connections_help() -> String {
 /// The help of `--blocking-threads`.
 pub(crate) fn blocking_threads_help() -> String {
     format!(
-        "How many handlers that block run at once, where a backend has threads for them; beyond that they wait \
-         [default: {BLOCKING_THREADS}]"
+        "Most handlers that block at once, where a backend has threads for them; more of them wait [default: {BLOCKING_THREADS}]"
     )
 }
 
@@ -180,7 +184,7 @@ pub(crate) fn work_help() -> String {
         Load::Block(time) => format!("block:{}", Time(time)),
     };
     format!(
-        "What the handler `work` does for each message: cpu:TIME computes, block:TIME sleeps [default: {default}]"
+        "Work of the handler `work` for each message: cpu:TIME computes, block:TIME sleeps [default: {default}]"
     )
 }
 
@@ -275,8 +279,8 @@ mod tests {
         for (text, expected) in [
             ("0", "from 1 to 1024"),
             ("two", "from 1 to"),
-            ("1025", "write 1024 or less"),
-            ("18446744073709551616", "write 1024 or less"),
+            ("1025", "from 1 to 1024"),
+            ("18446744073709551616", "from 1 to 1024"),
         ] {
             assert!(workers(text).unwrap_err().contains(expected), "{text}");
         }

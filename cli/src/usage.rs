@@ -3,14 +3,13 @@
 use std::env;
 use std::error::Error as _;
 use std::ffi::{OsStr, OsString};
-use std::num::{IntErrorKind, ParseIntError};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Error};
 
 /// The values of these arguments are quantities. One that begins with a hyphen is a wrong quantity, and no flag.
-const QUANTITIES: [&str; 7] = ["COUNT", "LOAD", "NUMBER", "PID", "SIZE", "SIZES", "TIME"];
+const QUANTITIES: [&str; 8] = ["COUNT", "LOAD", "NUMBER", "PID", "RATE", "SIZE", "SIZES", "TIME"];
 
 /// Has the quantities take whatever stands behind their flags, so that what is wrong with it is said.
 pub(crate) fn take_any_quantity(command: Command) -> Command {
@@ -41,10 +40,7 @@ pub(crate) fn explain(command: &Command, arguments: &[OsString], error: &Error) 
             let nearest = text(ContextKind::SuggestedValue).map(|name| format!("; did you mean `{name}`?"));
             format!("`{value}` is none of the [possible values: {choices}]{}", nearest.unwrap_or_default())
         }
-        (_, Some(source)) => match source.downcast_ref::<ParseIntError>() {
-            Some(error) => no_number(value, error.kind()),
-            None => quoting(value, source.to_string()),
-        },
+        (_, Some(source)) => quoting(value, source.to_string()),
         (_, None) if value.is_empty() => {
             let name = argument.split_once(' ').map_or(argument, |(_, name)| name);
             format!("no value was given; write {}", name.trim_matches(['<', '>', '[', ']', '.']))
@@ -58,14 +54,6 @@ pub(crate) fn explain(command: &Command, arguments: &[OsString], error: &Error) 
 fn quoting(value: &str, text: String) -> String {
     let quoted = format!("`{value}`");
     if text.contains(&quoted) { text } else { format!("{quoted}: {text}") }
-}
-
-fn no_number(value: &str, why: &IntErrorKind) -> String {
-    match why {
-        IntErrorKind::Zero => format!("`{value}` is too small; write 1 or more"),
-        IntErrorKind::PosOverflow => format!("`{value}` is too large; write a smaller number"),
-        _ => format!("`{value}` is no number; write one in digits, such as 1000"),
-    }
 }
 
 /// The sentence for a value that is no text. Which one that is, clap doesn't say.

@@ -1,11 +1,18 @@
 //! What a comparison has shown, as plain data: `report.json` is this, and the page and the tables are drawn
 //! from it alone. Times are in microseconds, rates in messages per second, memory in bytes.
 
+use load::measurement::Tick;
 use serde::{Deserialize, Serialize};
+
+/// The version of this data. It changes when what an older program has stored would be misread.
+pub const VERSION: u32 = 2;
 
 /// What a comparison has shown.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Comparison {
+    /// The [`VERSION`] of the data; 0 where none was stored.
+    #[serde(default)]
+    pub version: u32,
     /// Where, when and how it was measured.
     pub conditions: Conditions,
     /// Who was measured, in the order of the tables. The one that has a control is the reference.
@@ -20,7 +27,12 @@ pub struct Comparison {
     pub rate_sweep: Vec<RatePoint>,
     /// From one pass: throughput against connections, closed loop.
     pub connection_sweep: Vec<ConnectionPoint>,
-    /// From one pass: the latency of good clients beside hostile ones.
+    /// One probe of each subject in each round, for the highest rate within the objective.
+    #[serde(default)]
+    pub probes: Vec<Probe>,
+    /// From one pass: the latency of good clients beside hostile ones. To be removed: isolation is measured in the
+    /// rounds, as a [`Shape`] with hostile clients.
+    #[serde(default)]
     pub isolation: Vec<IsolationPoint>,
     /// Whether it was interrupted, so that there are fewer rounds than were asked for.
     pub interrupted: bool,
@@ -45,8 +57,24 @@ pub struct Conditions {
     pub handler: String,
     /// The sizes of the messages, as they were asked for.
     pub message_size: String,
-    /// The p99 that a rate must keep to count as sustained.
+    /// The p99 that a rate must keep to count as sustained. To be removed: [`slos`](Self::slos) has them all.
+    #[serde(default)]
     pub slo: Option<f64>,
+    /// The objectives, as they were written: `p99=5ms`. The first is the one that the highest rate keeps to.
+    #[serde(default)]
+    pub slos: Vec<String>,
+    /// How server and generator were pinned to cores, in words; `None` if they were not.
+    #[serde(default)]
+    pub pinned: Option<String>,
+    /// What is sent, in words.
+    #[serde(default)]
+    pub message: String,
+    /// Whether the replies were counted, and not verified: `--expect any`.
+    #[serde(default)]
+    pub unverified: bool,
+    /// What else is to be known, a line for each fact: name and value.
+    #[serde(default)]
+    pub facts: Vec<(String, String)>,
     /// The machine, a line for each fact: name and value.
     pub machine: Vec<(String, String)>,
 }
@@ -62,23 +90,46 @@ pub struct Subject {
     pub legacy: Option<String>,
     /// The name of the subject that this is a second run of, to see how much two runs of the same differ.
     pub control_of: Option<String>,
-    /// What it is, if it is no backend but a server that was written by hand.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by_hand: Option<ByHand>,
+    /// What kind of server it is.
+    #[serde(default)]
+    pub kind: Kind,
     /// Why it was not measured, or not to the end.
     pub failed: Option<String>,
     /// Why it can't run on this machine. That is no failure of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
+    /// Where it runs this handler: `worker`, `own thread`, `blocking pool of 512`; `None` if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handler_runs: Option<String>,
 }
 
-/// A server that was written by hand, to measure backends against. It is not ranked among them.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub struct ByHand {
-    /// The name of the backend whose counterpart it is; none if it is everybody's.
-    pub of: Option<String>,
-    /// How much care was taken.
-    pub care: Care,
+/// What kind of server a subject is.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub enum Kind {
+    /// A backend of this command.
+    #[default]
+    Backend,
+    /// A server written by hand, to measure backends against. It is not ranked among them.
+    Handwritten {
+        /// The name of the backend whose counterpart it is; `None` if it is everybody's.
+        of: Option<String>,
+        /// How much care was taken.
+        care: Care,
+    },
+    /// Any other program that listens. It is ranked.
+    Server,
+    /// A backend of another build of this command. It is held against the backend of this build, and not ranked.
+    Build {
+        /// The name of the subject that is the same backend of this build.
+        of: String,
+    },
+}
+
+impl Kind {
+    /// Whether it is ranked among the others, and not only held against its counterpart.
+    pub fn is_ranked(&self) -> bool {
+        matches!(self, Self::Backend | Self::Server)
+    }
 }
 
 /// How much care was taken with a server that was written by hand.
@@ -88,8 +139,8 @@ pub enum Care {
     Plain,
     /// The replies to all that has arrived in one write.
     Careful,
-    /// It sends bytes back, and looks at none.
-    Floor,
+    /// It sends the bytes back without looking at them, so that nothing can be cheaper.
+    Raw,
 }
 
 /// A load.
@@ -103,6 +154,9 @@ pub struct Shape {
     pub depth: usize,
     /// The offered rate of an open loop; `None` is a closed loop.
     pub rate: Option<f64>,
+    /// How many hostile clients there are beside these.
+    #[serde(default)]
+    pub hostile: usize,
 }
 
 /// One measurement of a subject under a shape.
@@ -132,6 +186,21 @@ pub struct Sample {
     pub overloaded: bool,
     /// How many replies were bad.
     pub bad: u64,
+    /// How many replies were refusals, such as `ERR rate-limited`.
+    #[serde(default)]
+    pub refused: u64,
+    /// One of the refusals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    /// How many replies were counted.
+    #[serde(default)]
+    pub replies: u64,
+    /// Whether the generator was the limit: then rate and latency say nothing about the server.
+    #[serde(default)]
+    pub generator_limited: bool,
+    /// When what happened, in an open loop.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<Tick>,
     /// Share of a core that the busiest thread of the generator used.
     pub generator_busy: f64,
     /// The 99th percentile of the send lag.
@@ -144,11 +213,30 @@ pub struct Sample {
     pub flags: Vec<String>,
 }
 
+/// Whether a subject kept the objective at a rate: one step of its staircase.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Probe {
+    /// The round, from 0.
+    pub round: usize,
+    /// Index into [`Comparison::subjects`].
+    pub subject: usize,
+    /// The offered rate.
+    pub rate: f64,
+    /// Whether the objective was kept.
+    pub pass: bool,
+    /// Whether the generator was the limit: then it is not known who failed.
+    #[serde(default)]
+    pub generator_limited: bool,
+}
+
 /// The memory of a subject with so many idle connections, each having exchanged a message.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct MemorySample {
     /// Index into [`Comparison::subjects`].
     pub subject: usize,
+    /// In which pass it was measured, from 0. Of one pass nothing is concluded.
+    #[serde(default)]
+    pub pass: usize,
     /// How many idle connections.
     pub connections: usize,
     /// Its anonymous memory, in bytes.

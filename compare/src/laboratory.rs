@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::candidate::Candidate;
 use super::idle::{self, Idle};
 use super::server::Server;
-use super::settings::Candidate;
 use load::engine;
 use load::framing::Framing;
 use load::measurement::Measurement;
@@ -62,7 +62,7 @@ impl<'a> Machine<'a> {
 
 impl Laboratory for Machine<'_> {
     fn start(&mut self, candidate: &Candidate) -> io::Result<Box<dyn Running>> {
-        Ok(Box::new(Server::start(candidate, self.stop)?))
+        Ok(Box::new(Server::start(&candidate.launch, &[], self.stop)?))
     }
 
     fn measure(&mut self, plan: &Plan) -> io::Result<Measurement> {

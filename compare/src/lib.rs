@@ -2,6 +2,7 @@
 //! be said.
 
 mod budget;
+mod candidate;
 pub mod data;
 mod idle;
 mod laboratory;
@@ -16,13 +17,15 @@ mod sample;
 mod schedule;
 mod server;
 mod settings;
+pub mod staircase;
 pub mod statistics;
 mod sweep;
 
+pub use candidate::{Candidate, Launch};
 pub use data::{
-    ByHand, Care, Comparison, Conditions, ConnectionPoint, IsolationPoint, MemorySample, RatePoint, Sample,
-    Shape, Subject,
+    Care, Comparison, Conditions, ConnectionPoint, IsolationPoint, Kind, MemorySample, Probe, RatePoint,
+    Sample, Shape, Subject,
 };
 pub use progress::{Event, Stage, Step};
 pub use runner::{compare, planned};
-pub use settings::{Candidate, MOST_ROUNDS, Settings, Tier};
+pub use settings::{MOST_ROUNDS, Settings, Tier};

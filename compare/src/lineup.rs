@@ -1,7 +1,8 @@
 //! Who is measured under which loads.
 
 use super::budget::Work;
-use super::settings::{Candidate, GOOD, HOSTILE, IDLE, Settings};
+use super::candidate::Candidate;
+use super::settings::{GOOD, HOSTILE, IDLE, Settings};
 use super::{Shape, Subject};
 
 /// Who is measured under which loads.
@@ -161,7 +162,8 @@ fn subject(candidate: &Candidate) -> Subject {
         model: candidate.model.clone(),
         legacy: candidate.legacy.clone(),
         control_of: None,
-        by_hand: candidate.by_hand.clone(),
+        kind: candidate.kind.clone(),
+        handler_runs: None,
         failed: None,
         unavailable: candidate.unavailable.clone(),
     }
@@ -178,6 +180,7 @@ fn shapes(settings: &Settings, standing: &[usize], rate: f64) -> Vec<Shape> {
         connections,
         depth,
         rate: None,
+        hostile: 0,
     };
     if !settings.closed_loops.is_empty() {
         return settings

@@ -86,15 +86,15 @@ mod tests {
                 point(1, 20.0, 10.0, true),
             ],
             memory: vec![
-                MemorySample { subject: 0, connections: 500, bytes: 10 },
-                MemorySample { subject: 0, connections: 500, bytes: 30 },
+                MemorySample { subject: 0, pass: 0, connections: 500, bytes: 10 },
+                MemorySample { subject: 0, pass: 1, connections: 500, bytes: 30 },
             ],
             ..Comparison::default()
         };
         keep(&mut comparison);
         let expected = [point(1, 10.0, 6.0, false), point(1, 20.0, 9.0, true), point(0, 10.0, 1.0, false)];
         assert_eq!(comparison.rate_sweep, expected);
-        assert_eq!(comparison.memory, [MemorySample { subject: 0, connections: 500, bytes: 20 }]);
+        assert_eq!(comparison.memory, [MemorySample { subject: 0, pass: 0, connections: 500, bytes: 20 }]);
     }
 
     #[test]

@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use super::Shape;
 use super::budget::{Slot, Work};
+use super::candidate::Candidate;
 use super::lineup::Lineup;
 use super::progress::Stage;
 use super::runner::Runner;
 use super::sample::{bad_replies, broken_connections};
-use super::settings::{Candidate, Settings};
+use super::settings::Settings;
 
 /// How long each candidate is loaded to see what it can do.
 pub(super) const SLOT: Slot =
@@ -88,8 +89,13 @@ impl Runner<'_> {
     /// out in the rounds.
     fn ease(&mut self, candidate: usize, costs: &mut Vec<Cost>) {
         let (connections, depth, rate) = (self.settings.clients, self.settings.depth, self.common_rate);
-        let shape =
-            Shape { name: format!("{connections} at {rate}/s"), connections, depth, rate: Some(rate) };
+        let shape = Shape {
+            name: format!("{connections} at {rate}/s"),
+            connections,
+            depth,
+            rate: Some(rate),
+            hostile: 0,
+        };
         if let Some(Ok((_, busy))) = self.try_out(candidate, &shape, costs)
             && busy > EASY
         {

@@ -14,6 +14,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use super::budget::{Costs, Slot, Work};
+use super::data::VERSION;
 use super::laboratory::{Laboratory, Machine, Running};
 use super::lineup::Lineup;
 use super::progress::{Clock, Event, Stage, Step};
@@ -22,7 +23,7 @@ use super::settings::Settings;
 use super::{Comparison, Conditions, Sample, Shape, rate, schedule};
 use crate::machine;
 use load::measurement::Measurement;
-use load::plan::{Arrivals, Dispatch, Messages, Pace, Plan};
+use load::plan::{Arrivals, Dispatch, Expect, Messages, Pace, Plan};
 
 /// Compares. `stop` ends it within a second, with what there is by then, marked as interrupted; `tell` is
 /// called when a step begins, and when there is something that people should know.
@@ -43,7 +44,13 @@ pub fn compare(
 pub fn planned(settings: &Settings) -> Comparison {
     let Lineup { subjects, mut shapes, .. } = Lineup::new(settings, &[], settings.rate.unwrap_or(1.0));
     shapes.retain(|shape| shape.rate == settings.rate || shape.rate.is_none());
-    Comparison { conditions: conditions(settings), subjects, shapes, ..Comparison::default() }
+    Comparison {
+        conditions: conditions(settings),
+        subjects,
+        shapes,
+        version: VERSION,
+        ..Comparison::default()
+    }
 }
 
 pub(super) struct Runner<'a> {
@@ -70,7 +77,7 @@ impl<'a> Runner<'a> {
             settings,
             laboratory,
             tell,
-            comparison: Comparison::default(),
+            comparison: Comparison { version: VERSION, ..Comparison::default() },
             lineup: Lineup::new(settings, &[], 1.0),
             slot: rate::SLOT,
             costs: Costs::default(),
@@ -259,7 +266,12 @@ fn conditions(settings: &Settings) -> Conditions {
         handler: settings.handler.clone(),
         message_size: settings.sizes.to_string(),
         slo: settings.slo.map(|slo| slo.limit_in_microseconds()),
+        slos: settings.slo.iter().map(ToString::to_string).collect(),
+        pinned: None,
+        message: String::new(),
+        unverified: matches!(settings.expect, Expect::Any | Expect::Greeted),
         machine: machine::facts(),
+        facts: Vec::new(),
     }
 }
 

@@ -1,10 +1,8 @@
 //! What is to be compared, and how thoroughly.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::ByHand;
+use super::Candidate;
 use load::framing::Framing;
 use load::plan::{Expect, HIGHEST_RATE, Sizes};
 use load::slo::Slo;
@@ -46,28 +44,6 @@ pub struct Settings {
     pub handler: String,
     /// The command that does it again, for the report.
     pub command: String,
-}
-
-/// A server that is compared: plain data, so that what compares knows no backend.
-#[derive(Clone, Debug, Default)]
-pub struct Candidate {
-    /// Its name.
-    pub name: String,
-    /// Its concurrency model, in a few words.
-    pub model: String,
-    /// Why it should not be chosen for something new.
-    pub legacy: Option<String>,
-    /// What it is, if it is no backend but a server that was written by hand.
-    pub by_hand: Option<ByHand>,
-    /// How many connections it can hold; `None` is any number.
-    pub max_connections: Option<usize>,
-    /// Why it can't run on this machine, if it can't: then it is listed, and not started.
-    pub unavailable: Option<String>,
-    /// The program that serves. It must listen on a free port of a loopback address, let in as many
-    /// connections as [`Settings::most_connections`] says, and print the line `listening on ADDRESS:PORT`.
-    pub program: PathBuf,
-    /// Its arguments.
-    pub arguments: Vec<OsString>,
 }
 
 /// How thoroughly is compared.

@@ -75,7 +75,7 @@ impl Runner<'_> {
         let (framing, expect) = (self.settings.framing, self.settings.expect.clone());
         let ladder = Ladder { counts, framing, expect, size };
         let (measured, result) = self.laboratory.memory(server, &ladder);
-        let sample = |(connections, bytes)| MemorySample { subject, connections, bytes };
+        let sample = |(connections, bytes)| MemorySample { subject, pass: 0, connections, bytes };
         self.comparison.memory.extend(measured.into_iter().map(sample));
         // Not a failure: how many it can hold here is no promise of the server's.
         if let (Err(error), false) = (result, self.laboratory.is_stopped()) {
@@ -88,7 +88,7 @@ impl Runner<'_> {
     fn rates(&mut self, subject: usize, server: &mut dyn Running, places: Places) {
         let (connections, depth) = (self.settings.clients, self.settings.depth);
         for rate in rates(self.capacities) {
-            let shape = Shape { name: format!("{rate}/s"), connections, depth, rate: Some(rate) };
+            let shape = Shape { name: format!("{rate}/s"), connections, depth, rate: Some(rate), hostile: 0 };
             self.announce(Stage::Rates, subject, &shape.name, places);
             let plan = self.under(&shape, server, self.slot, self.settings.seed);
             let Some(Ok(measurement)) = self.measure(subject, server, &plan) else { return };
@@ -120,7 +120,8 @@ impl Runner<'_> {
 
     fn connections(&mut self, subject: usize, server: &mut dyn Running, counts: &[usize], places: Places) {
         for &connections in counts {
-            let shape = Shape { name: format!("{connections} × 1"), connections, depth: 1, rate: None };
+            let shape =
+                Shape { name: format!("{connections} × 1"), connections, depth: 1, ..Shape::default() };
             self.announce(Stage::Connections, subject, &shape.name, places);
             let plan = self.under(&shape, server, self.slot, self.settings.seed);
             let (failed, rate) = match self.measure(subject, server, &plan) {
@@ -142,7 +143,7 @@ impl Runner<'_> {
         for percent in HOSTILE {
             let rate = Some(self.common_rate);
             let name = format!("{percent} % hostile");
-            let shape = Shape { name, connections: GOOD, depth: self.settings.depth, rate };
+            let shape = Shape { name, connections: GOOD, depth: self.settings.depth, rate, hostile: 0 };
             self.announce(Stage::Isolation, subject, &shape.name, places);
             let hostile = crowd(hostile(percent));
             let plan = Plan { hostile, ..self.under(&shape, server, self.slot, self.settings.seed) };

@@ -138,6 +138,11 @@ impl Plan {
     /// What can't be, with its value, and what to write instead.
     pub fn check(&self) -> Result<(), String> {
         self.messages.check()?;
+        if self.messages.are_made() && self.framing == Framing::Http {
+            return Err(
+                "in http it must be said what to ask for; say it by --message 'GET /', say".to_owned()
+            );
+        }
         for (name, count, most) in [
             ("connections", self.connections, MOST_CONNECTIONS),
             ("messages in flight", self.depth, MOST_IN_FLIGHT),
@@ -167,6 +172,27 @@ impl Plan {
             );
         }
         Ok(())
+    }
+
+    /// Whether replies can be what they should be, which need not be known yet when the rest is checked.
+    ///
+    /// # Errors
+    /// If they can't: why, and what to expect instead.
+    pub fn check_expect(&self) -> Result<(), String> {
+        let fits = match (&self.expect, self.framing) {
+            (Expect::Any | Expect::Greeted | Expect::By(_), _) => true,
+            (_, Framing::Line | Framing::Codec { .. }) => true,
+            (expect, Framing::Resp) => self.messages.are_made() && *expect == Expect::Echo,
+            (_, Framing::Http) => false,
+        };
+        if fits {
+            return Ok(());
+        }
+        Err(format!(
+            "what a server says to such messages in {} can't be verified by that; say --expect any, and replies are \
+             counted",
+            self.framing.name()
+        ))
     }
 
     /// The offered rate of an open loop.

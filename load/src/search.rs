@@ -1,4 +1,4 @@
-//! The search for the highest rate that keeps the objectives.
+//! The search for the highest rate that keeps an objective.
 //!
 //! The rate is raised by half until it fails; then the bracket between the highest that passed and the lowest
 //! that failed is halved, in logarithms, until it is narrow. A machine's bad moment must not end the search,
@@ -13,7 +13,7 @@
 use std::io;
 
 use crate::measurement::Measurement;
-use crate::slo::Slo;
+use crate::slo::{Slo, Verdict};
 
 /// What a rate is measured for. A confirmation is worth a longer measurement than a vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct Found {
     pub confirmation: Option<(f64, bool)>,
     /// Whether the generator was the limit where it failed, so that the server may do more.
     pub generator_limited: bool,
+    /// Whether it can't be told that it failed where it did not pass: there were too few messages, say.
+    pub undecided: bool,
     /// Whether the search was interrupted, so that the bracket is wider than it should be.
     pub interrupted: bool,
     /// Everything that was measured.
@@ -65,8 +67,8 @@ pub struct Vote {
     pub pass: bool,
 }
 
-/// Searches the highest rate that keeps all of these objectives. `measure` makes an open loop of the rate that it is
-/// given, for long enough to judge them; if what it returns is interrupted, so is the search.
+/// Searches the highest rate that keeps every one of these objectives. `measure` makes an open loop of the rate that it is
+/// given; if what it returns is interrupted, so is the search.
 ///
 /// # Errors
 /// Those of `measure`, `Interrupted` excepted.
@@ -177,9 +179,11 @@ impl Search<'_> {
             }
         };
         // What `judge` says includes bad replies and overload; here a little more must be achieved.
-        let kept = self.slos.iter().all(|slo| slo.judge(&measurement).is_pass());
-        let pass = kept && measurement.achieved_rate >= ACHIEVED * rate;
+        let verdicts: Vec<_> = self.slos.iter().map(|slo| slo.judge(&measurement)).collect();
+        let achieved = measurement.achieved_rate >= ACHIEVED * rate;
+        let pass = achieved && verdicts.iter().all(Verdict::is_pass);
         if !pass {
+            self.found.undecided = achieved && !verdicts.iter().any(Verdict::is_fail);
             self.found.generator_limited = measurement.generator_limited;
         }
         self.found.votes.push(Vote { rate, purpose, pass });

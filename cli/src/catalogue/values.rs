@@ -3,9 +3,11 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Command, CommandFactory};
 use common::Backend;
+use load::framing as generator;
 
 use super::{Catalogue, Framing, Served};
 use crate::arguments::Arguments;
+use crate::help::BELOW;
 use crate::usage::take_any_quantity;
 
 impl Catalogue {
@@ -13,22 +15,27 @@ impl Catalogue {
     pub(crate) fn command(&self, program: &str) -> Command {
         let command = Arguments::command().name(program.to_owned());
         let command = if program == OWN_NAME { command } else { command.version(FOREIGN_VERSION) };
-        take_any_quantity(command)
+        let command = BELOW.iter().fold(take_any_quantity(command), |command, below| {
+            let text = below.text(program);
+            match below.command {
+                "" => command.after_help(text),
+                name => command.mut_subcommand(name, |command| command.after_help(text)),
+            }
+        });
+        command
             .mut_subcommand("serve", |serve| {
                 serve
                     .mut_arg("backend", |arg| arg.value_parser(self.backend_values()))
                     .mut_arg("handler", |arg| self.handler(arg, |_| true))
-                    .mut_arg("framing", |arg| self.framing(arg, |_| true))
+                    .mut_arg("framing", |arg| self.framing(arg))
             })
-            .mut_subcommand("client", |client| client.mut_arg("framing", |arg| self.framing(arg, |_| true)))
-            .mut_subcommand("load", |load| {
-                load.mut_arg("framing", |arg| self.framing(arg, Framing::is_certain))
-            })
+            .mut_subcommand("client", |client| client.mut_arg("framing", |arg| self.framing(arg)))
+            .mut_subcommand("load", |load| load.mut_arg("framing", |arg| self.generator_framing(arg)))
             .mut_subcommand("compare", |compare| {
                 compare
                     .mut_arg("backends", |arg| arg.value_parser(self.backend_values()))
                     .mut_arg("handler", |arg| self.handler(arg, Served::is_framed))
-                    .mut_arg("framing", |arg| self.framing(arg, Framing::is_certain))
+                    .mut_arg("framing", |arg| self.generator_framing(arg))
             })
     }
 
@@ -49,10 +56,26 @@ impl Catalogue {
         }
     }
 
-    /// An argument that takes the framings that are fit.
-    fn framing(&self, arg: Arg, fit: impl Fn(Framing) -> bool) -> Arg {
+    /// An argument that takes a framing.
+    fn framing(&self, arg: Arg) -> Arg {
         let value = |framing: Framing| (PossibleValue::new(framing.name).help(framing.text), framing);
-        arg.value_parser(one_of(self.framings.iter().copied().filter(|&one| fit(one)).map(value).collect()))
+        arg.value_parser(one_of(self.framings.iter().copied().map(value).collect()))
+    }
+
+    /// An argument that takes a framing in which the load generator can make messages: those that tell for certain
+    /// where a message ends, and protocols that it knows by itself.
+    fn generator_framing(&self, arg: Arg) -> Arg {
+        let value =
+            |framing: Framing| (PossibleValue::new(framing.name).help(framing.text), framing.for_load());
+        let own = self.framings.iter().copied().filter(|framing| framing.is_certain()).map(value);
+        let known = [
+            (generator::Framing::Resp, "the Redis protocol: a message is a command"),
+            (generator::Framing::Http, "HTTP/1.1 on connections that are kept: a message is a request"),
+        ];
+        let is_new = |name: &str| self.framings.iter().all(|framing| framing.name != name);
+        let known = known.into_iter().filter(|(framing, _)| is_new(framing.name()));
+        let known = known.map(|(framing, text)| (PossibleValue::new(framing.name()).help(text), framing));
+        arg.value_parser(one_of(own.chain(known).collect()))
     }
 }
 

@@ -4,97 +4,126 @@ use std::path::PathBuf;
 
 use clap::Args;
 use common::Backend;
-use compare::MOST_ROUNDS;
-use load::plan::{MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
+use compare::{Candidate, MOST_ROUNDS};
+use load::framing::Framing;
+use load::plan::{Expect, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
 use load::slo::Slo;
 
-use crate::arguments::chosen;
-use crate::catalogue::{Framing, Served};
-use crate::load::values::{count, rate, sizes};
+use crate::arguments::{Format, chosen};
+use crate::catalogue::Served;
+use crate::messages::{Own, expects};
+use crate::quantity::{count, number, rate, sizes};
 use crate::service;
 
 /// What is compared, and how thoroughly.
 #[derive(Args)]
 pub(crate) struct Compare {
-    /// Who is compared; the first that can hold the connections is the reference [default: all]
-    #[arg(long, env = "ANYLOOP_BACKENDS", value_name = "BACKEND,…", value_delimiter = ',', value_parser = chosen::<&dyn Backend>)]
+    /// Backends to compare, the first of which is the reference [default: all]
+    #[arg(short, long, env = "ANYLOOP_COMPARE_BACKENDS", value_name = "BACKEND,…", value_delimiter = ',', value_parser = chosen::<&dyn Backend>)]
     pub(crate) backends: Vec<&'static dyn Backend>,
 
-    /// What they serve
+    /// Any program that listens, to compare beside the --backends, or without them alone: NAME='COMMAND with {port}',
+    /// started without a shell; may be given several times
+    #[arg(long, value_name = "NAME=COMMAND")]
+    pub(crate) server: Vec<Candidate>,
+
+    /// Another build of this program, whose backends are compared with this one's in the same rounds
+    #[arg(long, value_name = "PATH")]
+    pub(crate) against: Option<PathBuf>,
+
+    /// Handler that the backends serve
     #[arg(long, env = "ANYLOOP_COMPARE_HANDLER", default_value = "echo", value_parser = chosen::<Served>)]
     pub(crate) handler: Served,
 
-    /// Where a message ends
+    /// How the end of a message and of a reply is marked
     #[arg(long, env = "ANYLOOP_COMPARE_FRAMING", default_value = common::Framing::ALL[0].name(), value_parser = chosen::<Framing>)]
     pub(crate) framing: Framing,
 
-    #[arg(long, env = "ANYLOOP_WORK", value_name = "LOAD", value_parser = service::load, help = service::work_help())]
+    #[arg(long, env = "ANYLOOP_COMPARE_WORK", value_name = "LOAD", value_parser = service::load, help = service::work_help())]
     pub(crate) work: Option<handlers::Load>,
 
-    /// For which numbers of connections the throughput is measured, for the curve
-    #[arg(long, env = "ANYLOOP_COMPARE_CONNECTIONS", value_name = "COUNT,…", value_delimiter = ',',
+    /// Numbers of connections for the curve of throughput against connections
+    #[arg(long, env = "ANYLOOP_COMPARE_SWEEP_CONNECTIONS", value_name = "COUNT,…", value_delimiter = ',',
           value_parser = count(1, MOST_CONNECTIONS), default_values_t = [1, 64, 1000])]
-    pub(crate) connections: Vec<usize>,
+    pub(crate) sweep_connections: Vec<usize>,
 
-    /// How many connections the rounds have
-    #[arg(long, env = "ANYLOOP_CLIENTS", value_name = "COUNT", value_parser = count(1, MOST_CONNECTIONS), default_value_t = 64)]
-    pub(crate) clients: usize,
+    /// Number of connections in the rounds
+    #[arg(short, long, env = "ANYLOOP_COMPARE_CONNECTIONS", value_name = "COUNT", value_parser = count(1, MOST_CONNECTIONS), default_value_t = 64)]
+    pub(crate) connections: usize,
 
-    /// How many messages each of these has in flight
-    #[arg(long, env = "ANYLOOP_DEPTH", value_name = "COUNT", value_parser = count(1, MOST_IN_FLIGHT), default_value_t = 16)]
+    /// Messages that each of these connections has in flight
+    #[arg(long, env = "ANYLOOP_COMPARE_DEPTH", value_name = "COUNT", value_parser = count(1, MOST_IN_FLIGHT), default_value_t = 16)]
     pub(crate) depth: usize,
 
-    /// Messages per second that are offered to all in the open loop [default: the baseline's, or about half of
-    /// what the slowest can do]
-    #[arg(long, env = "ANYLOOP_RATE", value_name = "NUMBER", value_parser = rate)]
+    /// Messages per second that are offered to every server in the open loop [default: the rate of the --baseline,
+    /// or about half of what the slowest can do]
+    #[arg(short, long, env = "ANYLOOP_COMPARE_RATE", value_name = "RATE", value_parser = rate)]
     pub(crate) rate: Option<f64>,
 
-    /// How long the messages are, in bytes, a line with its end: fixed:SIZE, uniform:LEAST-MOST, or
-    /// list:SIZE,SIZE…
-    #[arg(long, env = "ANYLOOP_MESSAGE_SIZE", value_name = "SIZES", default_value = "fixed:32", value_parser = sizes)]
+    /// Size of a message in bytes, a line with its end: SIZE, uniform:LEAST-MOST or list:SIZE,SIZE…
+    #[arg(long, env = "ANYLOOP_COMPARE_MESSAGE_SIZE", value_name = "SIZES", default_value = "32", value_parser = sizes)]
     pub(crate) message_size: Sizes,
 
-    /// How many rounds [default: 7; 5 with --quick, 15 with --full]
-    #[arg(long, env = "ANYLOOP_ROUNDS", value_name = "COUNT", value_parser = count(1, MOST_ROUNDS))]
+    #[command(flatten)]
+    pub(crate) own_messages: Own,
+
+    /// What the replies must be [default: any with messages of your own, or else what the handler says]
+    #[arg(long, env = "ANYLOOP_COMPARE_EXPECT", value_parser = expects())]
+    pub(crate) expect: Option<Expect>,
+
+    /// Let replies that are errors, such as `ERR rate-limited`, be a success however many they are [default: up to 1 % are]
+    #[arg(long)]
+    pub(crate) allow_refusals: bool,
+
+    /// Number of rounds [default: 7; 5 with --quick, 15 with --full]
+    #[arg(long, env = "ANYLOOP_COMPARE_ROUNDS", value_name = "COUNT", value_parser = count(1, MOST_ROUNDS))]
     pub(crate) rounds: Option<usize>,
 
-    /// Under a minute: few short rounds, and no curves
-    #[arg(long, conflicts_with = "full")]
+    /// Take less than a minute: few short rounds and no curves, for screening only
+    #[arg(short, long, conflicts_with = "full")]
     pub(crate) quick: bool,
 
-    /// About a quarter of an hour: more and longer rounds, and several passes for each curve
+    /// Take about a quarter of an hour: more and longer rounds, and every figure
     #[arg(long)]
     pub(crate) full: bool,
 
-    /// What is promised, such as p99=5ms: it is drawn in the plots, and missed if no backend keeps it at the
-    /// common rate
-    #[arg(long, env = "ANYLOOP_SLO", value_name = "SLO", allow_hyphen_values = true)]
-    pub(crate) slo: Option<Slo>,
+    /// Objective to judge, such as p99=5ms; may be given several times. It is missed if no server keeps it at the common
+    /// rate
+    #[arg(long, env = "ANYLOOP_COMPARE_SLO", value_name = "SLO", allow_hyphen_values = true)]
+    pub(crate) slo: Vec<Slo>,
 
-    /// Measure them beside the servers that one writes by hand, in closed loops with 64 connections and 1 or 16
-    /// messages in flight and with 500 and 1, and without curves
-    #[arg(long, conflicts_with_all = ["clients", "depth", "connections", "rate", "slo"])]
-    pub(crate) baselines: bool,
+    /// Compare the backends with servers written by hand, in closed loops of 64 connections with 1 and with 16 messages
+    /// in flight and of 500 connections with 1, and without curves
+    #[arg(long, conflicts_with_all = ["connections", "depth", "sweep_connections", "rate", "slo"])]
+    pub(crate) with_handwritten: bool,
 
-    /// A report.json to compare with: a regression beyond the noise of both is a failure. It is left as it is, so
-    /// --output must be another folder
+    /// Earlier report.json to compare with; a regression beyond the noise of both is exit code 6. The file is left as
+    /// it is, so --output must be another folder
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
 
-    /// Compare with the baseline even if that is another machine's
+    /// Compare with the --baseline even if it was measured on another machine
     #[arg(long, requires = "baseline")]
     pub(crate) force: bool,
 
-    /// The folder for report.html, report.json and report.md
-    #[arg(long, env = "ANYLOOP_OUTPUT", value_name = "DIR", default_value = ".")]
+    /// Folder for report.html, report.md and report.json
+    #[arg(short, long, env = "ANYLOOP_COMPARE_OUTPUT", value_name = "DIR", default_value = "anyloop-report")]
     pub(crate) output: PathBuf,
 
-    /// How many event loops make the load
-    #[arg(long, env = "ANYLOOP_THREADS", value_name = "COUNT", value_parser = count(1, MOST_THREADS), default_value_t = 1)]
+    /// Form of standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+
+    /// Show details: every metric under every load, and what the servers wrote to standard error
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+
+    /// Threads that make the load
+    #[arg(short, long, env = "ANYLOOP_COMPARE_THREADS", value_name = "COUNT", value_parser = count(1, MOST_THREADS), default_value_t = 1)]
     pub(crate) threads: usize,
 
-    /// What everything that is drawn by chance begins with
-    #[arg(long, env = "ANYLOOP_SEED", value_name = "NUMBER", value_parser = count(0, u64::MAX), default_value_t = 1)]
+    /// Seed of everything random
+    #[arg(long, env = "ANYLOOP_COMPARE_SEED", value_name = "NUMBER", value_parser = number(0, u64::MAX), default_value_t = 1)]
     pub(crate) seed: u64,
 }
 

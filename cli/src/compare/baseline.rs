@@ -1,14 +1,13 @@
 //! A stored comparison, and what has changed since.
 
-use std::fs;
 use std::path::Path;
 
-use compare::report;
-use compare::statistics::Drift;
-use compare::statistics::gaps::gaps;
-use compare::statistics::regression::{Refusal, against, check, has_regressed};
+use compare::statistics::former::Drift;
+use compare::statistics::former::gaps::gaps;
+use compare::statistics::former::regression::{Refusal, against, check, has_regressed};
 use compare::{Comparison, Settings, planned};
 
+use super::stored;
 use crate::failure::Failure;
 
 /// A stored comparison, with which another one is compared.
@@ -21,12 +20,7 @@ pub(super) struct Baseline<'a> {
 
 impl<'a> Baseline<'a> {
     pub(super) fn read(file: &'a Path, force: bool) -> Result<Self, Failure> {
-        let wrong = |why: String| Failure::Usage(format!("{} is no baseline: {why}", file.display()));
-        let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-        let comparison = report::from_json(&text).map_err(|error| {
-            wrong(format!("it is no report.json of `compare`, or one of another version: {error}"))
-        })?;
-        Ok(Self { file, force, comparison })
+        Ok(Self { file, force, comparison: stored::read(file)? })
     }
 
     /// Finds out, before anything is measured, whether that can be held against it.

@@ -25,11 +25,8 @@ const FORMS: [&str; 3] = ["html", "md", "json"];
 impl<'a> Output<'a> {
     /// Finds out, before anything is measured, whether the reports can be written and leave the baseline alone.
     pub(super) fn prepare(folder: &'a Path, baseline: Option<&Path>) -> Result<Self, Failure> {
-        let shown = folder.display();
-        fs::create_dir_all(folder)
-            .map_err(|error| Failure::Usage(format!("--output: can't make {shown}: {error}")))?;
-        let output = Self { folder };
-        for path in [COMPLETE, INTERRUPTED].into_iter().flat_map(|name| output.files(name)) {
+        make(folder)?;
+        for path in [COMPLETE, INTERRUPTED].into_iter().flat_map(|name| files(folder, Path::new(name))) {
             if let Some(baseline) = baseline.filter(|baseline| is_same(baseline, &path)) {
                 return Err(Failure::Usage(format!(
                     "the report would take the place of the baseline {}; choose another folder with --output",
@@ -40,20 +37,16 @@ impl<'a> Output<'a> {
                 Failure::Usage(format!("--output: can't write {}: {error}", path.display()))
             })?;
         }
-        Ok(output)
+        Ok(Self { folder })
     }
 
     /// Writes the reports. Says which files that are.
     pub(super) fn write(&self, comparison: &Comparison) -> Result<String, Failure> {
-        let json = report::to_json(comparison).map_err(|error| Failure::Failed(error.to_string()))?;
-        let contents = [report::to_html(comparison), report::to_markdown(comparison), json];
         let name = if comparison.interrupted { INTERRUPTED } else { COMPLETE };
-        let mut text = String::new();
-        for (path, content) in self.files(name).iter().zip(contents) {
-            file::replace(path, content.as_bytes())
-                .map_err(|error| Failure::Failed(format!("can't write {}: {error}", path.display())))?;
-            text.push_str(&format!("wrote {}\n", path.display()));
-        }
+        let [html, markdown, json] = files(self.folder, Path::new(name));
+        let mut text = write(&html, &report::to_html(comparison))?;
+        text.push_str(&write(&markdown, &report::to_markdown(comparison))?);
+        text.push_str(&write(&json, &to_json(comparison)?)?);
         if comparison.interrupted {
             text.push_str(&format!(
                 "because of the interruption, {COMPLETE}.json and its like were left as they were\n"
@@ -61,10 +54,38 @@ impl<'a> Output<'a> {
         }
         Ok(text)
     }
+}
 
-    fn files(&self, name: &str) -> [PathBuf; 3] {
-        FORMS.map(|form| self.folder.join(format!("{name}.{form}")))
+/// Writes the page and the Markdown of a comparison that is stored already. Says which files that are.
+pub(super) fn render(comparison: &Comparison, folder: &Path, name: &Path) -> Result<String, Failure> {
+    make(folder)?;
+    let [html, markdown, _] = files(folder, name);
+    Ok(write(&html, &report::to_html(comparison))? + &write(&markdown, &report::to_markdown(comparison))?)
+}
+
+/// A report.json.
+pub(super) fn to_json(comparison: &Comparison) -> Result<String, Failure> {
+    report::to_json(comparison).map_err(|error| Failure::Failed(error.to_string()))
+}
+
+/// Makes the folder, if it isn't there.
+fn make(folder: &Path) -> Result<(), Failure> {
+    let shown = folder.display();
+    if folder.as_os_str().is_empty() {
+        return Ok(());
     }
+    fs::create_dir_all(folder)
+        .map_err(|error| Failure::Usage(format!("--output: can't make {shown}: {error}")))
+}
+
+fn files(folder: &Path, name: &Path) -> [PathBuf; 3] {
+    FORMS.map(|form| folder.join(format!("{}.{form}", name.display())))
+}
+
+fn write(path: &Path, content: &str) -> Result<String, Failure> {
+    file::replace(path, content.as_bytes())
+        .map_err(|error| Failure::Failed(format!("can't write {}: {error}", path.display())))?;
+    Ok(format!("wrote {}\n", path.display()))
 }
 
 /// Whether two paths name the same file, be it by links.

@@ -1,148 +1,158 @@
-//! What `load` is told.
+//! What `load` and `merge` are told.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Args, Subcommand};
-use load::plan::{Arrivals, Expect, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
+use load::framing::Framing;
+use load::plan::{Arrivals, Dispatch, Expect, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
 use load::slo::Slo;
 
-use super::values::{count, rate, sizes};
 use crate::address::host_and_port;
-use crate::arguments::chosen;
-use crate::catalogue::Framing;
-use crate::quantity::{Time, time_above_zero};
+use crate::arguments::{Format, chosen};
+use crate::messages::{Own, expects};
+use crate::quantity::{Time, count, cpu, number, rate, sizes, time_above_zero};
 
-/// What `load` is told: a load to make, or measurements to merge.
-#[derive(Args, Debug)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(crate) struct Load {
-    #[command(subcommand)]
-    pub(crate) merge: Option<Merging>,
-
-    #[command(flatten)]
-    pub(crate) run: Run,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Merging {
-    /// Merge measurements of several machines, from their JSON files, without loss
-    Merge(Merge),
-}
-
+/// What `merge` is told.
 #[derive(Args, Debug)]
 pub(crate) struct Merge {
-    /// The files that `load --json` has written
+    /// The files that `load --json` wrote
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+
+    /// Let replies that are errors be a success however many they are [default: up to 1 % are]
+    #[arg(long)]
+    pub(crate) allow_refusals: bool,
 
     #[command(flatten)]
     pub(crate) exports: Exports,
 }
 
-/// What load to make, and how to judge what it shows.
+/// What `load` is told: what load to make, and how to judge what it shows.
 #[derive(Args, Debug)]
-pub(crate) struct Run {
-    /// The server's address
-    #[arg(required = true, value_name = "HOST:PORT", value_parser = host_and_port)]
-    pub(crate) address: Option<String>,
+pub(crate) struct Load {
+    /// Address of the server
+    #[arg(value_name = "HOST:PORT", value_parser = host_and_port)]
+    pub(crate) address: String,
 
-    /// Where a message ends, and a reply
-    #[arg(long, env = "ANYLOOP_FRAMING", default_value = common::Framing::ALL[0].name(), value_parser = chosen::<Framing>)]
+    /// How the end of a message and of a reply is marked
+    #[arg(long, env = "ANYLOOP_LOAD_FRAMING", default_value = common::Framing::ALL[0].name(), value_parser = chosen::<Framing>)]
     pub(crate) framing: Framing,
 
-    /// How many connections
-    #[arg(long, env = "ANYLOOP_CONNECTIONS", value_name = "COUNT", value_parser = count(1, MOST_CONNECTIONS), default_value_t = 64)]
+    /// Number of connections
+    #[arg(short, long, env = "ANYLOOP_LOAD_CONNECTIONS", value_name = "COUNT", value_parser = count(1, MOST_CONNECTIONS), default_value_t = 64)]
     pub(crate) connections: usize,
 
-    /// How many messages each connection may have in flight
-    #[arg(long, env = "ANYLOOP_DEPTH", value_name = "COUNT", value_parser = count(1, MOST_IN_FLIGHT), default_value_t = 1)]
+    /// Messages that each connection may have in flight
+    #[arg(long, env = "ANYLOOP_LOAD_DEPTH", value_name = "COUNT", value_parser = count(1, MOST_IN_FLIGHT), default_value_t = 1)]
     pub(crate) depth: usize,
 
-    /// Messages per second, whatever the server does: an open loop [default: a closed loop, in which a
-    /// message is sent when a reply has come]
-    #[arg(long, env = "ANYLOOP_RATE", value_name = "NUMBER", value_parser = rate)]
+    /// Messages to send per second, whatever the server does: an open loop [default: a closed loop, which sends the
+    /// next message when a reply has come]
+    #[arg(short, long, env = "ANYLOOP_LOAD_RATE", value_name = "RATE", value_parser = rate)]
     pub(crate) rate: Option<f64>,
 
-    /// How the messages of an open loop are spread in time
-    #[arg(long, env = "ANYLOOP_ARRIVALS", default_value = "constant", value_parser = arrivals())]
+    /// How an open loop spreads its messages in time
+    #[arg(long, env = "ANYLOOP_LOAD_ARRIVALS", default_value = "constant", value_parser = arrivals())]
     pub(crate) arrivals: Arrivals,
 
-    /// How long is measured
-    #[arg(long, env = "ANYLOOP_DURATION", value_name = "TIME", value_parser = time_above_zero,
+    /// Which connection takes a message of an open loop
+    #[arg(long, env = "ANYLOOP_LOAD_DISPATCH", default_value = "each", value_parser = dispatches())]
+    pub(crate) dispatch: Dispatch,
+
+    /// How long to measure
+    #[arg(short, long, env = "ANYLOOP_LOAD_DURATION", value_name = "TIME", value_parser = time_above_zero,
           default_value_t = Time(Duration::from_secs(10)))]
     pub(crate) duration: Time,
 
-    /// How long load is made before that
-    #[arg(long, env = "ANYLOOP_WARMUP", value_name = "TIME", default_value_t = Time(Duration::from_secs(1)))]
+    /// How long to make load before measuring
+    #[arg(long, env = "ANYLOOP_LOAD_WARMUP", value_name = "TIME", default_value_t = Time(Duration::from_secs(1)))]
     pub(crate) warmup: Time,
 
-    /// How long the messages are, in bytes, a line with its end: fixed:SIZE, uniform:LEAST-MOST, or
-    /// list:SIZE,SIZE…
-    #[arg(long, env = "ANYLOOP_MESSAGE_SIZE", value_name = "SIZES", default_value = "fixed:32", value_parser = sizes)]
+    /// Size of a message in bytes, a line with its end: SIZE, uniform:LEAST-MOST or list:SIZE,SIZE…
+    #[arg(long, env = "ANYLOOP_LOAD_MESSAGE_SIZE", value_name = "SIZES", default_value = "32", value_parser = sizes)]
     pub(crate) message_size: Sizes,
 
-    /// How many connections are made in a second at the most [default: as fast as it goes]
-    #[arg(long, env = "ANYLOOP_CONNECT_RATE", value_name = "NUMBER", value_parser = rate)]
+    #[command(flatten)]
+    pub(crate) own_messages: Own,
+
+    /// Connections to open per second at most [default: as many as possible]
+    #[arg(long, env = "ANYLOOP_LOAD_CONNECT_RATE", value_name = "RATE", value_parser = rate)]
     pub(crate) connect_rate: Option<f64>,
 
-    /// After so many messages a connection is closed and made anew [default: never]
-    #[arg(long, env = "ANYLOOP_MESSAGES_PER_CONNECTION", value_name = "COUNT", value_parser = count(1, u64::MAX))]
+    /// Number of messages after which a connection is closed and a new one opened [default: never]
+    #[arg(long, env = "ANYLOOP_LOAD_MESSAGES_PER_CONNECTION", value_name = "COUNT", value_parser = count(1, u64::MAX))]
     pub(crate) messages_per_connection: Option<u64>,
 
-    /// So many clients that say nothing, beside the measured ones
-    #[arg(long, env = "ANYLOOP_IDLE", value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
+    /// Open a new connection for each that the server ends, and send again what was not answered on it
+    #[arg(long)]
+    pub(crate) reconnect: bool,
+
+    /// Idle connections to add, which send nothing
+    #[arg(long, env = "ANYLOOP_LOAD_IDLE", value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
     pub(crate) idle: usize,
 
-    /// So many clients that send without end and read next to nothing
-    #[arg(long, env = "ANYLOOP_SLOW_READERS", value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
+    /// Hostile connections to add that send all the time and read almost nothing
+    #[arg(long, env = "ANYLOOP_LOAD_SLOW_READERS", value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
     pub(crate) slow_readers: usize,
 
-    /// So many clients that send a byte now and then
-    #[arg(long, env = "ANYLOOP_SLOW_WRITERS", value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
+    /// Hostile connections to add that send a message byte by byte
+    #[arg(long, env = "ANYLOOP_LOAD_SLOW_WRITERS", value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
     pub(crate) slow_writers: usize,
 
-    /// What the replies should be [default: found out by asking]
-    #[arg(long, env = "ANYLOOP_EXPECT", value_parser = expects())]
+    /// What the replies must be [default: any with messages of your own, or else found out with one message]
+    #[arg(long, env = "ANYLOOP_LOAD_EXPECT", value_parser = expects())]
     pub(crate) expect: Option<Expect>,
 
-    /// What the server promises, such as p99=5ms: of p50, p90, p99, p99.9, p99.99 and max
-    #[arg(long, env = "ANYLOOP_SLO", value_name = "SLO", allow_hyphen_values = true)]
-    pub(crate) slo: Option<Slo>,
+    /// Objective to judge, such as p99=5ms; may be given several times
+    #[arg(long, env = "ANYLOOP_LOAD_SLO", value_name = "SLO", allow_hyphen_values = true)]
+    pub(crate) slo: Vec<Slo>,
 
-    /// Search the highest rate that keeps the --slo
+    /// Let replies that are errors, such as `ERR rate-limited`, be a success however many they are [default: up to 1 % are]
+    #[arg(long)]
+    pub(crate) allow_refusals: bool,
+
+    /// Search for the highest rate at which the server keeps every --slo
     #[arg(long, requires = "slo", conflicts_with_all = ["rate", "messages_per_connection"])]
     pub(crate) find_max_rate: bool,
 
-    /// How many event loops make the load; one is enough for most servers
-    #[arg(long, env = "ANYLOOP_THREADS", value_name = "COUNT", value_parser = count(1, MOST_THREADS), default_value_t = 1)]
+    /// Threads that make the load; one is enough for most servers
+    #[arg(short, long, env = "ANYLOOP_LOAD_THREADS", value_name = "COUNT", value_parser = count(1, MOST_THREADS), default_value_t = 1)]
     pub(crate) threads: usize,
 
-    /// What everything that is drawn by chance begins with
-    #[arg(long, env = "ANYLOOP_SEED", value_name = "NUMBER", value_parser = count(0, u64::MAX), default_value_t = 1)]
+    /// Cores to pin these threads to, one after the other [default: they are not pinned]
+    #[arg(long, env = "ANYLOOP_LOAD_CPUS", value_name = "CPU,…", value_delimiter = ',', value_parser = cpu)]
+    pub(crate) cpus: Vec<usize>,
+
+    /// Seed of everything random
+    #[arg(long, env = "ANYLOOP_LOAD_SEED", value_name = "NUMBER", value_parser = number(0, u64::MAX), default_value_t = 1)]
     pub(crate) seed: u64,
 
-    /// The server's process, on this machine, to see what it uses
-    #[arg(long, value_name = "PID", value_parser = count(1, MOST_PROCESSES))]
+    /// Process of the server, on this machine, to measure its CPU time and memory
+    #[arg(long, value_name = "PID", value_parser = number(1, MOST_PROCESSES))]
     pub(crate) server_pid: Option<u32>,
 
     #[command(flatten)]
     pub(crate) exports: Exports,
 }
 
-/// Where to write what was measured, beside the table on standard output.
+/// Where to write what was measured, and in which form.
 #[derive(Args, Debug)]
 pub(crate) struct Exports {
-    /// A file for the measurement as JSON; `-` is standard output
+    /// Form of standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+
+    /// File for the measurement as JSON; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
-    /// A file for the measurement as CSV; `-` is standard output
+    /// File for the measurement as CSV; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,
 
-    /// A file for the latency's percentiles as HdrHistogram's plotters read them; `-` is standard output
+    /// File for the latency's percentiles in the format of HdrHistogram's plotters; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) hgrm: Option<PathBuf>,
 }
@@ -152,27 +162,17 @@ const MOST_PROCESSES: u32 = i32::MAX as u32;
 
 fn arrivals() -> impl TypedValueParser<Value = Arrivals> {
     PossibleValuesParser::new([
-        PossibleValue::new("constant").help("at equal distances"),
-        PossibleValue::new("poisson").help("by chance, as if by many users who know nothing of each other"),
+        PossibleValue::new("constant").help("at equal intervals"),
+        PossibleValue::new("poisson").help("at random, as by many users who know nothing of each other"),
     ])
     .map(|name| if name == "poisson" { Arrivals::Poisson } else { Arrivals::Constant })
 }
 
-fn expects() -> impl TypedValueParser<Value = Expect> {
+fn dispatches() -> impl TypedValueParser<Value = Dispatch> {
     PossibleValuesParser::new([
-        PossibleValue::new("echo").help("the message itself"),
-        PossibleValue::new("counter").help("what the handler `counter` says, in Chinese"),
-        PossibleValue::new("counter-en").help("what the handler `counter` says, in English"),
-        PossibleValue::new("ack").help("what the handler `ack` says"),
-        PossibleValue::new("any").help("any reply for each message, and no greeting"),
-        PossibleValue::new("greeted").help("any greeting, and then any reply for each message"),
+        PossibleValue::new("each")
+            .help("each connection has a schedule of its own, and waits for a server that stalls"),
+        PossibleValue::new("any").help("one queue for all connections: a message goes to whichever is free"),
     ])
-    .map(|name| match name.as_str() {
-        "echo" => Expect::Echo,
-        "counter" => Expect::Counter,
-        "counter-en" => Expect::CounterEnglish,
-        "ack" => Expect::Ack,
-        "greeted" => Expect::Greeted,
-        _ => Expect::Any,
-    })
+    .map(|name| if name == "any" { Dispatch::Any } else { Dispatch::Each })
 }

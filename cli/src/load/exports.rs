@@ -8,11 +8,17 @@ use load::export;
 use load::measurement::Measurement;
 
 use super::arguments::Exports;
+use crate::arguments::Format;
 use crate::failure::{Failure, print};
 
 impl Exports {
     /// Finds out before the load begins whether the files can be written.
     pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.format == Format::Json && self.files().into_iter().flatten().any(is_stdout) {
+            return Err(Failure::Usage(
+                "--format json has standard output to itself; write a file's name in place of `-`".into(),
+            ));
+        }
         for file in self.files().into_iter().flatten().filter(|file| !is_stdout(file)) {
             let opened = OpenOptions::new().append(true).create(true).open(file);
             opened.map_err(|error| Failure::Usage(format!("can't write {}: {error}", file.display())))?;
@@ -20,19 +26,18 @@ impl Exports {
         Ok(())
     }
 
-    /// Writes what was asked for, and the text for people: on standard output, unless that was asked for.
+    /// Writes what was asked for, and the text for people: on standard output, unless something else is to go there.
     pub(super) fn write(&self, measurement: &Measurement, text: &str) -> Result<(), Failure> {
-        if self.files().into_iter().flatten().any(is_stdout) {
+        if self.format == Format::Json {
+            print(&to_json(measurement)?)?;
+        } else if self.files().into_iter().flatten().any(is_stdout) {
             // Where nobody can be told any more, the files still say it.
             let _ = io::stderr().write_all(text.as_bytes());
         } else {
             print(text.as_bytes())?;
         }
         if let Some(file) = &self.json {
-            let mut json = serde_json::to_vec_pretty(measurement)
-                .map_err(|error| Failure::Failed(format!("can't write the measurement as JSON: {error}")))?;
-            json.push(b'\n');
-            write(file, &json)?;
+            write(file, &to_json(measurement)?)?;
         }
         if let Some(file) = &self.csv {
             write(file, export::csv(std::slice::from_ref(measurement)).as_bytes())?;
@@ -46,6 +51,13 @@ impl Exports {
     fn files(&self) -> [Option<&Path>; 3] {
         [self.json.as_deref(), self.csv.as_deref(), self.hgrm.as_deref()]
     }
+}
+
+fn to_json(measurement: &Measurement) -> Result<Vec<u8>, Failure> {
+    let mut json = serde_json::to_vec_pretty(measurement)
+        .map_err(|error| Failure::Failed(format!("can't write the measurement as JSON: {error}")))?;
+    json.push(b'\n');
+    Ok(json)
 }
 
 fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {

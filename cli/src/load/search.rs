@@ -6,23 +6,25 @@ use std::time::Duration;
 
 use load::engine;
 use load::export;
+use load::histogram::FEWEST_BEYOND;
 use load::measurement::Measurement;
-use load::plan::{Dispatch, Pace, Plan};
+use load::plan::{Pace, Plan};
 use load::search::{Found, Purpose, Range, find_max_rate};
+use load::slo::{Rank, Slo};
 
-use super::arguments::Run;
+use super::arguments::Load;
+use super::outcome;
 use super::status::Status;
-use super::{code, failed};
+use crate::exit::Outcome;
 use crate::failure::Failure;
 
 /// How long a rate is tried; the confirmation takes the whole --duration.
 const TRIAL: Duration = Duration::from_secs(2);
 
-/// Searches the highest rate that keeps the objective.
-pub(super) fn search(arguments: &Run, plan: &Plan, stop: &AtomicBool) -> Result<ExitCode, Failure> {
-    let Some(slo) = arguments.slo else {
-        return Err(Failure::Usage("--find-max-rate needs an --slo".into()));
-    };
+/// Searches the highest rate that keeps every objective.
+pub(super) fn search(arguments: &Load, plan: &Plan, stop: &AtomicBool) -> Result<ExitCode, Failure> {
+    let slos = &arguments.slo;
+    let needed = slos.iter().map(needed).fold(0.0, f64::max);
     let status = Status::new();
     let mut last: Option<Measurement> = None;
     let trial = Plan { duration: TRIAL.min(plan.duration), ..plan.clone() };
@@ -30,16 +32,18 @@ pub(super) fn search(arguments: &Run, plan: &Plan, stop: &AtomicBool) -> Result<
         |plan: &Plan, what: &str, rate: f64| status.write(&format!("{what} {rate:.0}/s, {}", plan.messages));
     // What a closed loop reaches is more than any open one keeps: the search begins far below.
     tell(&trial, "looking for a first rate below", 0.0);
-    let capacity = engine::run(&trial, stop, None).map_err(failed)?.achieved_rate.max(1.0);
-    // A rate is tried for as long as it takes to judge it.
-    let needed = slo.messages_needed() as f64 * 1.05;
-    let long = |rate: f64| trial.duration.max(plan.duration.min(Duration::from_secs_f64(needed / rate)));
+    let capacity =
+        engine::run(&trial, stop, None).map_err(|error| Failure::of(&error))?.achieved_rate.max(1.0);
+    // A rate of which the longest trial sees too few messages can't be judged.
     let least = (capacity / 1000.0).max(needed / plan.duration.as_secs_f64());
     let range = Range { first: (capacity / 4.0).max(least), least, most: (capacity * 4.0).max(least) };
     let mut measure = |rate: f64, purpose: Purpose| {
-        let pace = Pace::Open { rate, arrivals: arguments.arrivals, dispatch: Dispatch::Each };
+        let pace = Pace::Open { rate, arrivals: arguments.arrivals, dispatch: arguments.dispatch };
         let plan = match purpose {
-            Purpose::Ramp | Purpose::Bisection => Plan { pace, duration: long(rate), ..trial.clone() },
+            Purpose::Ramp | Purpose::Bisection => {
+                let duration = trial.duration.max(Duration::from_secs_f64(needed / rate)).min(plan.duration);
+                Plan { pace, duration, ..trial.clone() }
+            }
             Purpose::Confirmation => Plan { pace, ..plan.clone() },
         };
         tell(&plan, if purpose == Purpose::Confirmation { "confirming" } else { "trying" }, rate);
@@ -47,18 +51,32 @@ pub(super) fn search(arguments: &Run, plan: &Plan, stop: &AtomicBool) -> Result<
         last = Some(measurement.clone());
         Ok(measurement)
     };
-    let found = find_max_rate(&mut measure, &[slo], range).map_err(failed)?;
+    let found = find_max_rate(&mut measure, slos, range).map_err(|error| Failure::of(&error))?;
     status.clear();
-    let Some(last) = last else { return Err(Failure::Failed("the search was interrupted".into())) };
-    let mut text = describe(&found, &slo.to_string());
+    let Some(last) = last else { return Err(Failure::Interrupted("the search was interrupted".into())) };
+    let promised: Vec<_> = slos.iter().map(ToString::to_string).collect();
+    let mut text = describe(&found, &promised.join(" and "));
     text.push_str("\nThe last measurement:\n\n");
     text.push_str(&export::table(&last));
     arguments.exports.write(&last, &text)?;
-    Ok(match found.confirmation {
-        Some((_, true)) => ExitCode::SUCCESS,
-        _ if last.verification.bad() > 0 => code(&last, None),
-        _ => ExitCode::FAILURE,
-    })
+    let end = outcome(&last, &[], arguments.allow_refusals);
+    let kept = matches!(found.confirmation, Some((_, true)));
+    Ok(Outcome::of(&[
+        (!kept && !found.undecided, Outcome::Missed),
+        (!kept && found.undecided, Outcome::Undecided),
+        (end == Outcome::WrongReplies, Outcome::WrongReplies),
+        (found.interrupted || end == Outcome::Interrupted, Outcome::Interrupted),
+    ])
+    .into())
+}
+
+/// How many messages a trial must have, and some more, so that an objective can be judged by it.
+fn needed(slo: &Slo) -> f64 {
+    let beyond = match slo.rank {
+        Rank::Percentile(percentile) => 1.0 - percentile / 100.0,
+        Rank::Max => 1.0,
+    };
+    1.2 * FEWEST_BEYOND as f64 / beyond
 }
 
 fn describe(found: &Found, slo: &str) -> String {
@@ -75,6 +93,9 @@ fn describe(found: &Found, slo: &str) -> String {
     }
     if found.generator_limited {
         text.push_str("the generator was busy where it failed: the server may not have been the limit\n");
+    }
+    if found.undecided {
+        text.push_str("where it was not kept, there were too few messages to tell; measure for longer\n");
     }
     if found.interrupted {
         text.push_str("interrupted: the bracket is wider than it should be\n");

@@ -31,7 +31,7 @@ fn report(folder: &Path) -> Value {
 #[test]
 fn it_writes_reports_that_name_everybody_and_reads_them_back() {
     let first = folder("first");
-    let ended = compare(&first, "--backends threads,sequential --clients 4 --depth 2");
+    let ended = compare(&first, "--backends threads,sequential --connections 4 --depth 2");
     // What the verdict is, and whether it is too noisy for one, is the machine's affair.
     assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
     assert!(ended.stderr.contains("rounds; 0:"), "{ended:?}");
@@ -53,7 +53,7 @@ fn it_writes_reports_that_name_everybody_and_reads_them_back() {
     // Against itself nothing has changed.
     let baseline = first.join("report.json");
     let flags =
-        format!("--backends threads,sequential --clients 4 --depth 2 --baseline {}", baseline.display());
+        format!("--backends threads,sequential --connections 4 --depth 2 --baseline {}", baseline.display());
     let ended = compare(&folder("second"), &flags);
     assert!(ended.stdout.contains("since the baseline"), "{ended:?}");
     // The offered rate is the baseline's, so that the loads are the same.
@@ -64,7 +64,7 @@ fn it_writes_reports_that_name_everybody_and_reads_them_back() {
 #[test]
 fn another_framing_is_compared_and_told() {
     let folder = folder("framing");
-    let flags = "--backends threads,smol --clients 2 --depth 2 --handler counter --framing length";
+    let flags = "--backends threads,smol --connections 2 --depth 2 --handler counter --framing length";
     // Its servers say what the locale has them say, and that is what is expected of them.
     let ended = run(command(&folder, flags).env("LC_ALL", "C"), "");
     assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
@@ -74,7 +74,7 @@ fn another_framing_is_compared_and_told() {
 #[test]
 fn backends_are_held_against_what_is_written_by_hand() {
     let folder = folder("by-hand");
-    let ended = compare(&folder, "--backends smol --baselines");
+    let ended = compare(&folder, "--backends smol --with-handwritten");
     assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
     assert!(ended.stderr.contains("5 servers, 3 loads, 1 rounds"), "{ended:?}");
     let report = report(&folder);
@@ -103,21 +103,21 @@ fn wrong_usage_is_explained() {
         ("--backends smol,smol", "one of them is named twice"),
         ("--backends tornado", &format!("[possible values: {}]", backends().collect::<Vec<_>>().join(", "))),
         ("--handler chat", "[possible values: counter, ack, echo, work]"),
-        ("--framing raw", "[possible values: line, length]"),
+        ("--framing raw", "[possible values: line, length, resp, http]"),
         ("--work cpu:50us", "--work is for --handler work"),
         ("--full", "cannot be used with"),
-        ("--clients 0", "`0` is no count from 1 to 1000000"),
+        ("--connections 0", "`0` is no count from 1 to 1000000"),
         ("--message-size fixed:1", "choose sizes from 2 to 1048576"),
-        ("--clients 900000", "open files leave room for"),
+        ("--connections 900000", "open files leave room for"),
         ("--rate fast", "`fast` is no rate"),
         ("--slo soon", "write one such as p99=5ms"),
-        ("--baseline /nowhere.json", "/nowhere.json is no baseline"),
+        ("--baseline /nowhere.json", "/nowhere.json can't be read"),
         ("--baseline /dev/null", "it is no report.json of `compare`"),
         ("--force", "--baseline"),
-        ("--baselines --handler counter", "this is counter in line"),
-        ("--baselines --framing length", "this is echo in length"),
-        ("--baselines --clients 5", "cannot be used with"),
-        ("--baselines --backends sequential", "none of the chosen backends can hold"),
+        ("--with-handwritten --handler counter", "this is counter in line"),
+        ("--with-handwritten --framing length", "this is echo in length"),
+        ("--with-handwritten --connections 5", "cannot be used with"),
+        ("--with-handwritten --backends sequential", "none of the chosen backends can hold"),
     ] {
         let ended = compare(&folder("none"), flags);
         assert!(ended.code == Some(2) && ended.stderr.contains(expected), "{flags}: {ended:?}");

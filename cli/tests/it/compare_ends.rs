@@ -43,7 +43,7 @@ fn baseline(subject: &str, (connections, depth): (usize, usize)) -> Comparison {
             ..Conditions::default()
         },
         subjects: vec![Subject { name: subject.to_owned(), ..Subject::default() }],
-        shapes: vec![Shape { name, connections, depth, rate: None }],
+        shapes: vec![Shape { name, connections, depth, rate: None, hostile: 0 }],
         samples: vec![sample(0), sample(1)],
         ..Comparison::default()
     }
@@ -54,8 +54,8 @@ fn store(comparison: &Comparison, file: &Path) {
 }
 
 #[test]
-fn an_objective_that_is_kept_is_code_0_and_one_that_is_missed_code_1() {
-    for (slo, code) in [("p99=60s", 0), ("p99=1ns", 1)] {
+fn an_objective_that_is_kept_is_code_0_and_one_that_is_missed_code_5() {
+    for (slo, code) in [("p99=60s", 0), ("p99=1ns", 5)] {
         let ended = compare(&folder("slo"), &format!("--rounds 1 --backends threads --slo {slo}"));
         assert_eq!(ended.code, Some(code), "{ended:?}");
     }
@@ -68,29 +68,30 @@ fn too_few_rounds_to_tell_are_code_3() {
 }
 
 #[test]
-fn a_server_that_fails_is_code_4() {
+fn a_server_that_fails_is_code_1() {
     let output = folder("failed");
     let mut process = Process::start(&mut anyloop(&arguments(&output, "--rounds 1 --backends threads")));
     process.wait_for_log("calibration");
     let server = server_of(&process);
     kill_process(Pid::from_raw(server).unwrap(), Signal::KILL).unwrap();
     let ended = process.end();
-    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stdout.contains("threads FAILED and is not ranked"), "{ended:?}");
 }
 
 #[test]
-fn a_regression_is_code_1_and_what_one_of_them_lacks_is_named() {
+fn a_regression_is_code_6_and_what_one_of_them_lacks_is_named() {
     let output = folder("regression");
     let file = output.join("before.json");
     let mut before = baseline("threads", (64, 1));
     before.subjects.push(Subject { name: "gone".to_owned(), ..Subject::default() });
-    before.shapes.push(Shape { name: "7 × 7".to_owned(), connections: 7, depth: 7, rate: None });
+    before.shapes.push(Shape { name: "7 × 7".to_owned(), connections: 7, depth: 7, rate: None, hostile: 0 });
     before.samples.push(Sample { subject: 1, shape: 1, cpu_user: 1.0, ..Sample::default() });
     store(&before, &file);
-    let flags = format!("--rounds 2 --backends threads --baselines --force --baseline {}", file.display());
+    let flags =
+        format!("--rounds 2 --backends threads --with-handwritten --force --baseline {}", file.display());
     let ended = compare(&output, &flags);
-    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.code, Some(6), "{ended:?}");
     for told in [
         "threads 64 × 1, ",
         ": WORSE",
@@ -169,7 +170,7 @@ fn an_interruption_leaves_complete_reports_as_they_were() {
     let server = server_of(&process);
     process.signal(Signal::INT);
     let ended = process.end();
-    assert_eq!(ended.code, Some(0), "one backend can't be told from another: {ended:?}");
+    assert_eq!(ended.code, Some(130), "{ended:?}");
     assert!(ended.stdout.contains("interrupted after"), "{ended:?}");
     for form in ["html", "md", "json"] {
         assert_eq!(fs::read_to_string(output.join(format!("report.{form}"))).unwrap(), "complete");
@@ -191,7 +192,7 @@ fn servers_end_with_the_comparison_however_that_ends() {
         process.signal(signal);
         let ended = process.end();
         if signal != Signal::KILL {
-            assert_eq!(ended.code, Some(1), "{ended:?}");
+            assert_eq!(ended.code, Some(130), "{ended:?}");
             assert!(ended.stderr.contains("error: interrupted before anything was measured"), "{ended:?}");
             assert_eq!(fs::read_dir(&output).unwrap().count(), 0, "nothing is written");
         } else {
@@ -236,5 +237,5 @@ fn state(process: i32) -> Option<(char, u32)> {
 
 /// The flags of a comparison that could be held against such a baseline.
 fn flags(baseline: &Path) -> String {
-    format!("--backends threads --clients 2 --depth 2 --baseline {}", baseline.display())
+    format!("--backends threads --connections 2 --depth 2 --baseline {}", baseline.display())
 }

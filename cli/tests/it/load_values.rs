@@ -1,25 +1,26 @@
 //! Values that a flag of `load` or `compare` doesn't take: each is one sentence that names the flag, or its variable.
 
 use crate::process::{Ended, anyloop, run};
+use crate::values::flag_and_value;
 
 /// What nobody should write, and what this is about.
-const WRONG: [&str; 8] = ["0", "-1", "ten", "10k", "", "18446744073709551616", "1TiB", "64k"];
+const WRONG: [&str; 8] = ["0", "-1", "ten", "10k", "", "18446744073709551616", "1TiB", "64K"];
 
 /// A flag that takes a quantity, and those of the values above that it takes.
 type Flag = (&'static str, &'static [&'static str]);
 
 const LOAD: [Flag; 15] = [
-    ("--connections", &[]),
-    ("--depth", &[]),
-    ("--rate", &["10k", "64k"]),
+    ("--connections", &["10k"]),
+    ("--depth", &["10k"]),
+    ("--rate", &["10k"]),
     ("--duration", &[]),
     ("--warmup", &["0"]),
     ("--message-size", &[]),
-    ("--connect-rate", &["10k", "64k"]),
-    ("--messages-per-connection", &[]),
-    ("--idle", &["0"]),
-    ("--slow-readers", &["0"]),
-    ("--slow-writers", &["0"]),
+    ("--connect-rate", &["10k"]),
+    ("--messages-per-connection", &["10k"]),
+    ("--idle", &["0", "10k"]),
+    ("--slow-readers", &["0", "10k"]),
+    ("--slow-writers", &["0", "10k"]),
     ("--slo", &[]),
     ("--threads", &[]),
     ("--seed", &["0"]),
@@ -28,12 +29,12 @@ const LOAD: [Flag; 15] = [
 
 const COMPARE: [Flag; 10] = [
     ("--work", &[]),
-    ("--connections", &[]),
-    ("--clients", &[]),
-    ("--depth", &[]),
-    ("--rate", &["10k", "64k"]),
+    ("--sweep-connections", &["10k"]),
+    ("--connections", &["10k"]),
+    ("--depth", &["10k"]),
+    ("--rate", &["10k"]),
     ("--message-size", &[]),
-    ("--rounds", &[]),
+    ("--rounds", &["10k"]),
     ("--slo", &[]),
     ("--threads", &[]),
     ("--seed", &["0"]),
@@ -44,8 +45,7 @@ fn variable(command: &str, flag: &str) -> Option<String> {
     let name = flag.trim_start_matches('-').replace('-', "_").to_uppercase();
     match (command, name.as_str()) {
         ("load", "SERVER_PID") => None,
-        ("compare", "CONNECTIONS") => Some("ANYLOOP_COMPARE_CONNECTIONS".to_owned()),
-        _ => Some(format!("ANYLOOP_{name}")),
+        _ => Some(format!("ANYLOOP_{}_{name}", command.to_uppercase())),
     }
 }
 
@@ -63,7 +63,7 @@ fn each_quantity_says_what_is_wrong_with_a_value_and_where_it_came_from() {
     // What ends each command before it has begun, and how that is said.
     let load = ("load", &["127.0.0.1:1"][..], &LOAD[..], "can't connect to 127.0.0.1:1");
     let compare =
-        ("compare", &["--baseline", "/nowhere.json"][..], &COMPARE[..], "/nowhere.json is no baseline");
+        ("compare", &["--baseline", "/nowhere.json"][..], &COMPARE[..], "/nowhere.json can't be read");
     for (command, arguments, flags, ends) in [load, compare] {
         for (flag, taken) in flags {
             for value in WRONG {
@@ -90,10 +90,10 @@ fn each_quantity_says_what_is_wrong_with_a_value_and_where_it_came_from() {
 fn the_tables_have_every_quantity_that_the_help_names() {
     for (command, flags) in [("load", &LOAD[..]), ("compare", &COMPARE[..])] {
         let help = run(&mut anyloop(&[command, "--help"]), "").stdout;
-        let named = help.lines().map(str::trim).filter_map(|line| line.strip_prefix("--")?.split_once(' '));
+        let named = help.lines().map(str::trim).filter_map(flag_and_value);
         let is_quantity = |value: &str| {
             let value = value.trim_matches(['<', '>']).trim_end_matches(",…");
-            ["COUNT", "LOAD", "NUMBER", "PID", "SIZE", "SIZES", "SLO", "TIME"].contains(&value)
+            ["COUNT", "LOAD", "NUMBER", "PID", "RATE", "SIZE", "SIZES", "SLO", "TIME"].contains(&value)
         };
         let quantities: Vec<_> =
             named.filter(|(_, value)| is_quantity(value)).map(|(name, _)| name).collect();
@@ -116,8 +116,8 @@ fn the_bounds_of_a_quantity_are_within_it() {
         ("load", "--messages-per-connection", "18446744073709551615", "18446744073709551616"),
         ("load", "--seed", "18446744073709551615", "18446744073709551616"),
         ("compare", "--rounds", "10000", "10001"),
-        ("compare", "--connections", "1,64,1000000", "1,64,1000001"),
-        ("compare", "--clients", "1", "1000001"),
+        ("compare", "--sweep-connections", "1,64,1M", "1,64,1000001"),
+        ("compare", "--connections", "1", "1000001"),
         ("compare", "--threads", "1024", "1025"),
     ] {
         let first = if command == "load" {

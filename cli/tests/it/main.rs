@@ -4,15 +4,18 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
 
-mod baseline;
 mod client;
 mod compare;
 mod compare_ends;
 mod descriptors;
+mod exit_codes;
+mod handwritten;
 mod limits;
 mod load;
+mod load_messages;
 mod load_values;
 mod log;
+mod merge;
 mod process;
 mod pseudoterminal;
 mod readme;

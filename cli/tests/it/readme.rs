@@ -1,6 +1,7 @@
 //! The README's table of flags says what the command says.
 
 use crate::process::{anyloop, run};
+use crate::values::flag_and_value;
 
 const README: &str = include_str!("../../../README.md");
 
@@ -10,8 +11,8 @@ fn defaults() -> Vec<(String, String)> {
     let mut defaults = Vec::new();
     let mut flag = String::new();
     for line in help.lines().map(str::trim) {
-        if line.starts_with("--") {
-            flag = line.split_whitespace().next().unwrap_or_default().to_owned();
+        if let Some((name, _)) = flag_and_value(line) {
+            flag = format!("--{name}");
         } else if let Some(default) = line.strip_prefix("[default: ").and_then(|line| line.strip_suffix(']'))
         {
             defaults.push((flag.clone(), default.to_owned()));

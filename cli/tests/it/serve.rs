@@ -74,7 +74,7 @@ fn a_port_can_be_taken_over_at_once() {
 #[test]
 fn flags_can_be_set_by_the_environment() {
     let mut command = command("");
-    command.env("ANYLOOP_HANDLER", "ack").env("ANYLOOP_BACKEND", "threads");
+    command.env("ANYLOOP_SERVE_HANDLER", "ack").env("ANYLOOP_SERVE_BACKEND", "threads");
     let server =
         Server::start_as_is(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
     assert_eq!(server.connect().hear(), "Hello World!");
@@ -89,8 +89,8 @@ fn counter_speaks_the_language_of_the_locale_unless_it_is_told_another() {
         (&[("LC_ALL", ""), ("LC_MESSAGES", ""), ("LANG", "zh_TW")], "", "連接成功!"),
         (&[("LC_ALL", ""), ("LC_MESSAGES", ""), ("LANG", "")], "", "Connected!"),
         (&[("LC_ALL", "C")], "--language zh", "連接成功!"),
-        (&[("ANYLOOP_LANGUAGE", "en")], "", "Connected!"),
-        (&[("ANYLOOP_LANGUAGE", "en")], "--language zh", "連接成功!"),
+        (&[("ANYLOOP_SERVE_LANGUAGE", "en")], "", "Connected!"),
+        (&[("ANYLOOP_SERVE_LANGUAGE", "en")], "--language zh", "連接成功!"),
     ] {
         let mut command = command(flags);
         command.envs(variables.iter().copied());

@@ -1,8 +1,9 @@
 //! `anyloop serve`, started for a test.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use registry::BACKENDS;
 use rustix::process::Signal;
@@ -63,6 +64,25 @@ impl Server {
         assert_eq!(reasons.values().map(|count| count.as_u64().unwrap()).sum::<u64>(), sum, "{receipt}");
         Ended { code: ended.code, receipt, log: ended.stderr }
     }
+}
+
+/// A server that says this to each line of a connection, which are counted from 0. It ends with the test.
+pub(crate) fn lines(answer: fn(usize, String) -> String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for socket in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || {
+                let mut replies = socket.try_clone().unwrap();
+                for (count, line) in BufReader::new(socket).lines().map_while(Result::ok).enumerate() {
+                    if replies.write_all(answer(count, line).as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
 }
 
 /// `anyloop serve` with these flags, parted by spaces; its receipt goes to standard output.

@@ -22,10 +22,10 @@ fn wrong_usage_is_explained() {
         ("serve --idle-timeout 366d", "`366d` is too long; write at most 365d"),
         ("serve --message-timeout 0", "write a time above 0"),
         ("serve --write-timeout 0s", "write a time above 0"),
-        ("serve --drain-timeout soon", "such as 500ms, 30s, 2m or 0"),
+        ("serve --drain-timeout soon", "such as 500ms, 1.5s, 2m or 0"),
         ("serve --max-message 0", "write 1 or more"),
-        ("serve --max-message 64KB", "such as 65536, 64KiB or 1MiB"),
-        ("serve --workers 1000000", "write 1024 or less"),
+        ("serve --max-message 64KB", "such as 65536, 64KiB or 1.5MiB"),
+        ("serve --workers 1000000", "write one from 1 to 1024"),
         ("serve --max-connections 0", "--max-connections: `0` is too small; write 1 or more"),
         ("serve --max-connections 999999999999", "open files leave room for; write"),
         ("serve --backend sequential --max-connections 2", "write 1 or less"),
@@ -48,7 +48,7 @@ fn wrong_usage_is_explained() {
         ("serve --listen :8888", "write 127.0.0.1:8888"),
         ("serve --listen localhost:http", "write a number from 0 to 65535"),
         ("serve --listen 127.0.0.1:0 --receipt /nowhere/receipt", "choose another --receipt"),
-        ("baseline nobody", "[possible values: floor, "),
+        ("handwritten nobody", "[possible values: floor, "),
         ("client", "<HOST:PORT>"),
         ("client 8888", "write HOST:PORT"),
         ("client 127.0.0.1:1 --framing xml", "[possible values: line, length, raw]"),
@@ -84,7 +84,7 @@ fn the_help_tells_the_defaults_and_the_codes() {
     let ended = run(&mut anyloop(&["serve", "--help"]), "");
     assert_eq!(ended.code, Some(0));
     for text in [
-        "ANYLOOP_MAX_MESSAGE",
+        "ANYLOOP_SERVE_MAX_MESSAGE",
         "[default: 64KiB]",
         "[default: 300s]",
         "[default: 10s]",
@@ -92,7 +92,7 @@ fn the_help_tells_the_defaults_and_the_codes() {
         "[default: 127.0.0.1:8888]",
         "least of 10000",
         "[default: cpu:50us]",
-        "Exit codes: 0",
+        "Exit codes:\n  0 ",
     ] {
         assert!(ended.stdout.contains(text), "{text}");
     }
@@ -103,11 +103,11 @@ fn lists_name_everything_there_is() {
     let ended = run(&mut anyloop(&["backends"]), "");
     assert!(backends().all(|backend| ended.stdout.contains(backend)), "{}", ended.stdout);
     assert!(ended.stdout.contains("async-std is legacy"));
-    let ended = run(&mut anyloop(&["backends", "--json"]), "");
+    let ended = run(&mut anyloop(&["backends", "--format", "json"]), "");
     let list: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     let names: Vec<_> = list.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert!(names.iter().copied().eq(backends()), "{names:?}");
-    let ended = run(&mut anyloop(&["handlers", "--json"]), "");
+    let ended = run(&mut anyloop(&["handlers", "--format", "json"]), "");
     let list: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(list.as_array().unwrap().len(), handlers::HANDLERS.len());
     let ended = run(&mut anyloop(&["handlers"]), "");
@@ -123,7 +123,11 @@ fn completions_and_manual_pages_are_written() {
     let ended = run(&mut anyloop(&["man"]), "");
     assert!(ended.code == Some(0) && ended.stdout.contains(".TH anyloop 1"), "{}", ended.stdout);
     let ended = run(&mut anyloop(&["man", "serve"]), "");
-    assert!(ended.code == Some(0) && ended.stdout.contains("ANYLOOP_DRAIN_TIMEOUT"), "{}", ended.stdout);
+    assert!(
+        ended.code == Some(0) && ended.stdout.contains("ANYLOOP_SERVE_DRAIN_TIMEOUT"),
+        "{}",
+        ended.stdout
+    );
 }
 
 #[test]

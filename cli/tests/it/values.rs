@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::process::{Ended, anyloop, run};
 
 /// What nobody should write, and what this is about.
-const WRONG: [&str; 9] = ["0", "-1", "-1s", "ten", "10k", "", "18446744073709551616", "1TiB", "64k"];
+const WRONG: [&str; 9] = ["0", "-1", "-1s", "ten", "2.5", "", "18446744073709551616", "1TiB", "64K"];
 
 /// The commands with an argument that ends them before they have begun, and the flags that take `0` for a value.
 const COMMANDS: [(&str, &[&str], &[&str]); 2] = [
@@ -20,7 +20,7 @@ fn quantities(command: &str) -> Vec<(String, String)> {
     let mut quantities = Vec::new();
     let mut flag = None;
     for line in help.lines().map(str::trim) {
-        if let Some((name, value)) = line.strip_prefix("--").and_then(|line| line.split_once(' ')) {
+        if let Some((name, value)) = flag_and_value(line) {
             let is_quantity = ["<COUNT>", "<SIZE>", "<TIME>", "<LOAD>"].contains(&value);
             flag = is_quantity.then(|| format!("--{name}"));
         } else if let Some(variable) = line.strip_prefix("[env: ").and_then(|line| line.strip_suffix("=]")) {
@@ -28,6 +28,12 @@ fn quantities(command: &str) -> Vec<(String, String)> {
         }
     }
     quantities
+}
+
+/// The flag that a line of the help is about, without hyphens, and its value.
+pub(crate) fn flag_and_value(line: &str) -> Option<(&str, &str)> {
+    let short = line.strip_prefix('-').and_then(|rest| rest.split_once(", ")).map(|(_, long)| long);
+    short.unwrap_or(line).strip_prefix("--")?.split_once(' ')
 }
 
 /// Checks that it was wrong usage, in one line that begins like this.
@@ -70,27 +76,27 @@ fn each_quantity_says_what_is_wrong_with_a_value_and_where_it_came_from() {
 fn a_flag_that_counts_more_than_its_variable_is_blamed() {
     for flag in [&["--workers", "ten"][..], &["--workers=ten"]] {
         let mut command = anyloop(&["serve"]);
-        check(&run(command.args(flag).env("ANYLOOP_WORKERS", "two"), ""), "--workers");
+        check(&run(command.args(flag).env("ANYLOOP_SERVE_WORKERS", "two"), ""), "--workers");
     }
 }
 
 #[test]
 fn choices_and_addresses_name_where_they_came_from_as_well() {
     for (flag, variable, value) in [
-        ("--backend", "ANYLOOP_BACKEND", "tornado"),
-        ("--overload", "ANYLOOP_OVERLOAD", ""),
-        ("--log-level", "ANYLOOP_LOG_LEVEL", "loud"),
-        ("--listen", "ANYLOOP_LISTEN", "8888"),
-        ("--listen", "ANYLOOP_LISTEN", ""),
+        ("--backend", "ANYLOOP_SERVE_BACKEND", "tornado"),
+        ("--overload", "ANYLOOP_SERVE_OVERLOAD", ""),
+        ("--log-level", "ANYLOOP_SERVE_LOG_LEVEL", "loud"),
+        ("--listen", "ANYLOOP_SERVE_LISTEN", "8888"),
+        ("--listen", "ANYLOOP_SERVE_LISTEN", ""),
     ] {
         check(&run(&mut anyloop(&["serve", flag, value]), ""), flag);
         check(&run(anyloop(&["serve"]).env(variable, value), ""), variable);
     }
-    let ended = run(anyloop(&["serve"]).env("ANYLOOP_BACKEND", "tokyo"), "");
+    let ended = run(anyloop(&["serve"]).env("ANYLOOP_SERVE_BACKEND", "tokyo"), "");
     assert!(ended.stderr.contains("did you mean `tokio`?"), "{ended:?}");
     let no_text = OsStr::from_bytes(b"\xff");
     for (command, name) in [
-        (anyloop(&["serve"]).env("ANYLOOP_BACKEND", no_text), "ANYLOOP_BACKEND"),
+        (anyloop(&["serve"]).env("ANYLOOP_SERVE_BACKEND", no_text), "ANYLOOP_SERVE_BACKEND"),
         (anyloop(&["serve", "--backend"]).arg(no_text), "--backend"),
         (anyloop(&["serve"]).arg(OsStr::from_bytes(b"--workers=\xff")), "--workers"),
     ] {
@@ -98,8 +104,8 @@ fn choices_and_addresses_name_where_they_came_from_as_well() {
         let expected = format!("error: {name}: the value is no UTF-8; write it in UTF-8\n");
         assert_eq!((ended.code, ended.stderr), (Some(2), expected));
     }
-    let ended = run(anyloop(&["serve"]).env("ANYLOOP_RECEIPT", ""), "");
-    assert_eq!(ended.stderr, "error: ANYLOOP_RECEIPT: no value was given; write FILE\n");
+    let ended = run(anyloop(&["serve"]).env("ANYLOOP_SERVE_RECEIPT", ""), "");
+    assert_eq!(ended.stderr, "error: ANYLOOP_SERVE_RECEIPT: no value was given; write FILE\n");
     let ended = run(&mut anyloop(&["serve", "--workers"]), "");
     assert_eq!(ended.stderr, "error: --workers: no value was given; write COUNT\n");
 }
@@ -107,10 +113,18 @@ fn choices_and_addresses_name_where_they_came_from_as_well() {
 #[test]
 fn what_does_not_go_together_names_where_it_came_from() {
     for (arguments, variables, expected) in [
-        (&["--backend", "threads"][..], &[("ANYLOOP_WORKERS", "2")][..], "; leave out ANYLOOP_WORKERS, and"),
-        (&[], &[("ANYLOOP_MAX_CONNECTIONS", "18446744073709551615")], "error: ANYLOOP_MAX_CONNECTIONS 1844"),
-        (&[], &[("ANYLOOP_LISTEN", "203.0.113.1:0")], "choose another with ANYLOOP_LISTEN\n"),
-        (&["--listen", "203.0.113.1:0"], &[("ANYLOOP_LISTEN", "127.0.0.1:0")], "with --listen\n"),
+        (
+            &["--backend", "threads"][..],
+            &[("ANYLOOP_SERVE_WORKERS", "2")][..],
+            "; leave out ANYLOOP_SERVE_WORKERS, and",
+        ),
+        (
+            &[],
+            &[("ANYLOOP_SERVE_MAX_CONNECTIONS", "18446744073709551615")],
+            "error: ANYLOOP_SERVE_MAX_CONNECTIONS 1844",
+        ),
+        (&[], &[("ANYLOOP_SERVE_LISTEN", "203.0.113.1:0")], "choose another with ANYLOOP_SERVE_LISTEN\n"),
+        (&["--listen", "203.0.113.1:0"], &[("ANYLOOP_SERVE_LISTEN", "127.0.0.1:0")], "with --listen\n"),
     ] {
         let mut command = anyloop(&["serve"]);
         let ended = run(command.args(arguments).envs(variables.iter().copied()), "");
@@ -120,14 +134,14 @@ fn what_does_not_go_together_names_where_it_came_from() {
 
 #[test]
 fn a_variable_that_sets_nothing_is_warned_of() {
-    let warning = "the variable ANYLOOP_BAKEND sets no flag; did you mean ANYLOOP_BACKEND?";
+    let warning = "the variable ANYLOOP_SERVE_BAKEND sets no flag; did you mean ANYLOOP_SERVE_BACKEND?";
     for arguments in [&["client", "127.0.0.1:1"][..], &["serve", "--workers", "x"], &["handlers"]] {
-        let ended = run(anyloop(arguments).env("ANYLOOP_BAKEND", "tokio"), "");
+        let ended = run(anyloop(arguments).env("ANYLOOP_SERVE_BAKEND", "tokio"), "");
         assert!(ended.stderr.starts_with(&format!("warning: {warning}\n")), "{arguments:?}: {ended:?}");
     }
     // The log has it in its own form.
     let serve = ["serve", "--listen", "203.0.113.1:0", "--log-format", "json"];
-    let ended = run(anyloop(&serve).env("ANYLOOP_BAKEND", "tokio"), "");
+    let ended = run(anyloop(&serve).env("ANYLOOP_SERVE_BAKEND", "tokio"), "");
     let event: serde_json::Value = serde_json::from_str(ended.stderr.lines().next().unwrap()).unwrap();
     assert_eq!((event["level"].as_str(), event["message"].as_str()), (Some("WARN"), Some(warning)));
     let internal = ["ANYLOOP_BENCH_COUNTED", "ANYLOOP_CONFORMANCE_SEED", "ANYLOOP_COMPILER"];

@@ -2,82 +2,112 @@
 
 use std::fmt::Write;
 
-use super::by_hand;
-use super::conclusion::sentences;
-use super::html::conditions;
-use super::summary::{bytes_per_connection, heading, summaries};
-use super::wording::bytes;
+use super::contents::Contents;
+use super::table::{Cell, Row, Table};
+use super::trust;
 use crate::Comparison;
 use crate::statistics::assess;
 
-/// The verdict, the conditions and the tables.
+/// The matrix, the verdict, the details, the noise and the conditions.
 pub fn to_markdown(comparison: &Comparison) -> String {
     let assessment = assess(comparison);
-    let mut text = String::from("# Which backend suits\n\n");
-    let verdict = sentences(comparison, &assessment);
-    let _ = writeln!(text, "{}\n", verdict.iter().map(|said| guard(said)).collect::<Vec<_>>().join(" "));
-    for summary in summaries(comparison, &assessment) {
-        let _ = writeln!(text, "## {}\n", guard(&summary.title));
-        let headings: Vec<&str> = summary.metrics.iter().map(|&metric| heading(metric)).collect();
-        let _ = writeln!(text, "| backend | {} | verdict |", headings.join(" | "));
-        let _ = writeln!(text, "| --- |{} --- |", " ---: |".repeat(headings.len()));
-        for line in &summary.lines {
-            let name = if line.remark.is_empty() {
-                line.name.clone()
-            } else {
-                format!("{} ({})", line.name, line.remark)
-            };
-            let _ = write!(text, "| {} |", guard(&name));
-            if let Some(absent) = &line.absent {
-                let (empty, what, why) = (" |".repeat(headings.len()), absent.what(), guard(&absent.why));
-                let _ = writeln!(text, "{empty} **{what}**: {why} |");
-                continue;
-            }
-            for cell in &line.cells {
-                let _ = match cell.ratio.as_str() {
-                    "" => write!(text, " {} |", cell.value),
-                    ratio => write!(text, " {}, {ratio} |", cell.value),
-                };
-            }
-            let _ = writeln!(text, " {} |", line.cells.first().map_or("", |cell| cell.verdict.as_str()));
-        }
-        text.push('\n');
+    let contents = Contents::of(comparison, &assessment);
+    let mut text = String::new();
+    let _ = writeln!(text, "# {}\n\n{}\n", guard(&contents.title), guard(&contents.subtitle));
+    for warning in &contents.warnings {
+        let _ = writeln!(text, "**{}**\n", guard(warning));
     }
-    costs(&mut text, comparison);
-    memory(&mut text, comparison);
+    table(&mut text, &contents.matrix);
+    let said: Vec<String> = contents.sentences.iter().map(|said| guard(said)).collect();
+    let _ = writeln!(text, "{}\n", said.join(" "));
+    for said in &contents.objectives {
+        let _ = writeln!(text, "{}\n", guard(said));
+    }
+    if let Some(of) = &contents.by_hand {
+        let _ = writeln!(text, "## {}\n", guard(&of.title));
+        table(&mut text, of);
+    }
+    for of in &contents.details {
+        let _ = writeln!(text, "## {}\n", guard(&of.title));
+        table(&mut text, of);
+    }
+    noise(&mut text, comparison, &assessment);
     text.push_str("## Conditions\n\n");
-    for (name, value) in conditions(comparison) {
-        let _ = writeln!(text, "- {}: {}", guard(&name), guard(&value));
+    for (name, value) in &contents.conditions {
+        let _ = writeln!(text, "- {}: {}", guard(name), guard(value));
+    }
+    for (name, place) in trust::handlers(comparison) {
+        let _ = writeln!(text, "- `{}` runs the handler: {}", guard(&name).replace('`', "'"), guard(&place));
     }
     let fence = "```";
     let command = comparison.conditions.command.replace(fence, "");
-    let _ = writeln!(text, "\nThis makes it again:\n\n{fence}sh\n{command}\n{fence}");
+    let _ = writeln!(text, "\nTo repeat it:\n\n{fence}sh\n{command}\n{fence}");
     text
 }
 
-/// The costs against what one writes by hand.
-fn costs(text: &mut String, comparison: &Comparison) {
-    let Some(figures) = by_hand::figures(comparison) else { return };
-    let _ = writeln!(text, "## {}\n\n| {} |", by_hand::TITLE, by_hand::HEADINGS.join(" | "));
-    text.push_str("| --- | --- | ---: | ---: | ---: | ---: |\n");
-    for row in &figures.rows {
-        let cells: Vec<String> = row.iter().map(|cell| guard(cell)).collect();
-        let _ = writeln!(text, "| {} |", cells.join(" | "));
+fn table(text: &mut String, table: &Table) {
+    let shown: Vec<usize> = (0..table.columns.len()).filter(|&column| table.is_filled(column)).collect();
+    let heading = |&column: &usize| {
+        let of = &table.columns[column];
+        if of.under.is_empty() { guard(&of.heading) } else { guard(&format!("{}, {}", of.heading, of.under)) }
+    };
+    let _ = writeln!(text, "| | {} |", shown.iter().map(heading).collect::<Vec<_>>().join(" | "));
+    let _ = writeln!(text, "| --- |{}", " ---: |".repeat(shown.len()));
+    let empty = " |".repeat(shown.len().saturating_sub(1));
+    for row in &table.rows {
+        let _ = match row {
+            Row::Group(title) => writeln!(text, "| *{}* | {empty}", guard(title)),
+            Row::Without { name, what, why, .. } => {
+                writeln!(text, "| {} | **{what}**: {} |{empty}", guard(name), guard(why))
+            }
+            Row::Figures { name, remark, cells, .. } => {
+                let name = if remark.is_empty() { guard(name) } else { guard(&format!("{name} ({remark})")) };
+                let figures: Vec<String> = shown.iter().map(|&column| cell(cells.get(column))).collect();
+                writeln!(text, "| {name} | {} |", figures.join(" | "))
+            }
+        };
     }
-    let _ = writeln!(text, "\n{}\n", guard(&figures.note));
+    text.push('\n');
+    for note in &table.notes {
+        let _ = writeln!(text, "{}  ", guard(note));
+    }
+    let absent: Vec<String> =
+        table.absent().map(|(column, why)| format!("{}: {why}", column.heading)).collect();
+    if !absent.is_empty() {
+        let _ = writeln!(text, "{}.  ", guard(&absent.join("; ")));
+    }
+    text.push('\n');
 }
 
-fn memory(text: &mut String, comparison: &Comparison) {
-    let slopes = comparison.subjects.iter().enumerate().filter_map(|(index, subject)| {
-        let (slope, _) = bytes_per_connection(comparison, index)?;
-        Some(format!("| {} | {} |", guard(&subject.name), bytes(slope)))
-    });
-    let slopes: Vec<String> = slopes.collect();
-    if !slopes.is_empty() {
+/// A figure and what is told of it; the best of a column is strong.
+fn cell(cell: Option<&Cell>) -> String {
+    let Some(cell) = cell else { return String::new() };
+    let figure = match (cell.figure.as_str(), cell.is_best) {
+        ("", _) => "–".to_owned(),
+        (figure, true) => format!("**{}**", guard(figure)),
+        (figure, false) => guard(figure),
+    };
+    let told = format!("{} {}", cell.word, cell.evidence);
+    if told.trim().is_empty() { figure } else { format!("{figure} {}", guard(told.trim())) }
+}
+
+/// How much two runs of the same differ, and how much is flagged.
+fn noise(text: &mut String, comparison: &Comparison, assessment: &crate::statistics::Assessment) {
+    let rows = trust::noise_rows(comparison, assessment);
+    if !rows.is_empty() {
+        let _ = writeln!(text, "## Noise\n\n| {} |", trust::NOISE_HEADINGS.join(" | "));
+        text.push_str("| --- | ---: | ---: | --- | ---: |\n");
+        for row in rows {
+            let _ = writeln!(text, "| {} |", row.map(|cell| guard(&cell)).join(" | "));
+        }
+        text.push('\n');
+    }
+    let flagged = trust::flags(comparison).len();
+    if flagged > 0 {
         let _ = writeln!(
             text,
-            "## Memory\n\n| backend | per idle connection |\n| --- | ---: |\n{}\n",
-            slopes.join("\n")
+            "{flagged} of {} measurements are flagged as doubtful.\n",
+            comparison.samples.len()
         );
     }
 }

@@ -1,19 +1,24 @@
-//! What people see of a comparison: a table for the terminal, a page, Markdown, JSON. Each is a pure function
-//! of the data.
+//! What people see of a comparison: text for the terminal, a page, Markdown, JSON. Each is a pure function of the data,
+//! and all of them lay out the same contents.
 
-mod by_hand;
-mod conclusion;
+mod contents;
+mod details;
 mod escape;
 mod html;
 mod json;
 mod markdown;
+mod matrix;
+mod names;
 mod plots;
-mod summary;
+mod sentences;
 mod table;
+mod text;
+mod trust;
+mod verdicts;
 mod wording;
 
-pub use conclusion::conclude;
 pub use html::to_html;
-pub use json::{from_json, to_json};
+pub use json::{Unreadable, from_json, to_json};
 pub use markdown::to_markdown;
-pub use table::{Style, to_table};
+pub use sentences::conclude;
+pub use text::{Style, to_text};

@@ -1,6 +1,6 @@
 //! Numbers as people read them: three digits that count, and a unit, with a space that no line breaks at.
 
-use crate::statistics::{Interval, Metric, Verdict};
+use crate::statistics::{Figure, Interval, Metric};
 
 /// A time that is given in microseconds.
 pub(super) fn time(microseconds: f64) -> String {
@@ -66,6 +66,30 @@ fn factor(value: f64) -> String {
     }
 }
 
+/// A number of cores.
+pub(super) fn cores(value: f64) -> String {
+    digits(value)
+}
+
+/// An objective: `p99=5ms` is written `p99 ≤ 5 ms`.
+pub(super) fn slo(written: &str) -> String {
+    match written.parse::<load::slo::Slo>() {
+        Ok(slo) => {
+            let rank = match slo.rank {
+                load::slo::Rank::Max => "longest latency".to_owned(),
+                load::slo::Rank::Percentile(percentile) => format!("p{percentile}"),
+            };
+            format!("{rank} ≤\u{a0}{}", time(slo.limit.as_secs_f64() * 1e6))
+        }
+        Err(_) => written.to_owned(),
+    }
+}
+
+/// A number and what is counted, of which there is one or more.
+pub(super) fn count(number: usize, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
+}
+
 /// A value of a metric, with its unit.
 pub(super) fn value(metric: Metric, value: f64) -> String {
     match metric {
@@ -75,38 +99,28 @@ pub(super) fn value(metric: Metric, value: f64) -> String {
     }
 }
 
-/// What may be said, in a few words.
-pub(super) fn verdict(metric: Metric, verdict: &Verdict) -> String {
-    match verdict {
-        Verdict::Better { .. } => metric.better_word().to_uppercase(),
-        Verdict::Worse { .. } => metric.worse_word().to_uppercase(),
-        Verdict::NoDifferenceSeen { up_to } => format!("no difference (≤\u{a0}{})", percent(*up_to)),
-        Verdict::TooNoisy { more_rounds } => format!("noisy: ~{more_rounds} more rounds"),
+/// A figure of the matrix, with its unit.
+pub(super) fn figure(figure: Figure, value: f64) -> String {
+    match figure {
+        Figure::CpuAtRate | Figure::CpuAtSaturation | Figure::TailLatency | Figure::Isolation => time(value),
+        Figure::HighestRate => rate(value),
+        Figure::Memory => bytes(value),
     }
 }
 
-/// Names in a sentence.
-pub(super) fn list(names: &[String]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+/// The unit of a figure in `report.json`.
+pub(super) fn unit(figure: Figure) -> &'static str {
+    match figure {
+        Figure::CpuAtRate | Figure::CpuAtSaturation | Figure::TailLatency | Figure::Isolation => "µs",
+        Figure::HighestRate => "messages/s",
+        Figure::Memory => "bytes",
     }
 }
 
 /// A second since 1970 as a date and time of day.
 pub(super) fn date(seconds: u64) -> String {
-    // The civil calendar, counted from 1 March of the year 0, so that a leap day is a year's last.
-    let days = seconds / 86_400 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute) = (seconds % 86_400 / 3600, seconds % 3600 / 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+    let second = i64::try_from(seconds).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
+    second.map_or("unknown".to_owned(), |second| second.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 /// Three digits that count.
@@ -146,5 +160,6 @@ mod tests {
     fn dates_are_those_of_the_calendar() {
         assert_eq!(date(0), "1970-01-01 00:00 UTC");
         assert_eq!(date(1_709_210_096), "2024-02-29 12:34 UTC");
+        assert_eq!(date(u64::MAX), "unknown");
     }
 }

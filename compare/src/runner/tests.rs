@@ -3,8 +3,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::*;
+use crate::candidate::Candidate;
 use crate::laboratory::Ladder;
-use crate::settings::{Candidate, HOSTILE, IDLE, Tier};
+use crate::settings::{HOSTILE, IDLE, Tier};
 use load::measurement::Failures;
 use load::testing::measurement;
 

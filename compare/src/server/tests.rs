@@ -1,85 +1,307 @@
 use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Child;
 
 use super::*;
+use crate::Candidate;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
-/// A program that does what a shell script says.
-fn script(text: &str) -> Candidate {
+/// A program that does what a shell script says, and announces its address.
+fn script(text: &str) -> Launch {
     let arguments = ["-c", text].map(OsString::from).into();
-    Candidate { name: "script".into(), program: "/bin/sh".into(), arguments, ..Candidate::default() }
+    Launch::Announces { program: "/bin/sh".into(), arguments }
+}
+
+/// A command that does what a shell script says, and listens on `{port}`.
+fn command(text: &str) -> Launch {
+    Launch::Command { words: ["sh", "-c", text].map(String::from).into() }
+}
+
+fn start(launch: &Launch) -> Server {
+    Server::start(launch, &[], &GO_ON).unwrap()
+}
+
+fn start_error(launch: &Launch) -> String {
+    Server::start(launch, &[], &GO_ON).unwrap_err().to_string()
+}
+
+/// An echo server in Python, after `prelude`.
+fn python(prelude: &str) -> String {
+    format!(
+        "import os, signal, socket, sys, time
+{prelude}
+listener = socket.create_server(('127.0.0.1', {{port}}))
+while True:
+    client, _ = listener.accept()
+    while data := client.recv(4096):
+        client.sendall(data)
+"
+    )
+}
+
+/// A file that only this test writes.
+fn file(name: &str) -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("anyloop-compare-{}-{name}", std::process::id()))
+}
+
+/// The processes whose numbers stand in a file, which is removed.
+fn written_in(file: &std::path::Path) -> Vec<u32> {
+    let text = std::fs::read_to_string(file).unwrap();
+    std::fs::remove_file(file).unwrap();
+    text.split_whitespace().map(|number| number.parse().unwrap()).collect()
+}
+
+/// A server that has started two further processes, one of which has left its session. Their numbers are in the file.
+fn tree(processes: &std::path::Path) -> String {
+    let file = processes.display();
+    format!(
+        "sleep 1000 & echo $! >{file}; setsid sleep 1000 & echo $! >>{file}; \
+         echo 'listening on 127.0.0.1:1'; wait"
+    )
+}
+
+fn runs(process: u32) -> bool {
+    std::fs::exists(format!("/proc/{process}")).unwrap()
+}
+
+fn kill(process: u32) {
+    let process = rustix::process::Pid::from_raw(process.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+}
+
+fn failure(server: &mut Server) -> String {
+    let begin = Instant::now();
+    loop {
+        match server.failure() {
+            Some(failure) => return failure,
+            None if begin.elapsed() > START => panic!("it runs still"),
+            None => std::thread::sleep(LOOK),
+        }
+    }
 }
 
 #[test]
 fn the_address_is_found_behind_other_lines() {
-    let candidate = script("echo hello; echo 'listening on 127.0.0.1:4711'; exec sleep 60");
-    let mut server = Server::start(&candidate, &GO_ON).unwrap();
+    let mut server = start(&script("echo hello; echo 'listening on 127.0.0.1:4711'; exec sleep 60"));
     assert_eq!(server.address(), "127.0.0.1:4711".parse().unwrap());
     assert_eq!(server.failure(), None);
 }
 
-#[cfg(target_os = "linux")]
 #[test]
-fn it_ends_with_its_guard() {
-    let server = Server::start(&script("echo 'listening on 127.0.0.1:1'; exec sleep 60"), &GO_ON).unwrap();
-    let process = format!("/proc/{}", server.process());
-    assert!(std::fs::exists(&process).unwrap());
-    drop(server);
-    assert!(!std::fs::exists(&process).unwrap(), "it was waited for");
+fn a_command_is_ready_when_it_accepts() {
+    let candidate = Candidate::server("python", &format!("python3 -c \"{}\"", python("time.sleep(0.1)")));
+    let mut server = start(&candidate.unwrap().launch);
+    let mut client = TcpStream::connect(server.address()).unwrap();
+    client.write_all(b"hello").unwrap();
+    let mut reply = [0; 5];
+    client.read_exact(&mut reply).unwrap();
+    assert_eq!(&reply, b"hello");
+    assert_eq!(server.failure(), None);
 }
 
 #[test]
 fn a_server_that_ends_tells_why() {
-    let error = Server::start(&script("echo 'no such flag' >&2; exit 2"), &GO_ON).unwrap_err();
-    let text = error.to_string();
-    assert!(text.contains("exit status: 2") && text.ends_with("no such flag"), "{text}");
+    let error = start_error(&script("echo 'no such flag' >&2; exit 2"));
+    assert_eq!(error, "the server ended (exit status: 2): no such flag");
+    let begin = Instant::now();
+    let error = start_error(&command("echo 'can not: {port}'; exit 3"));
+    assert!(error.starts_with("the server ended (exit status: 3): can not: "), "{error}");
+    assert!(begin.elapsed() < START / 2, "its end was noticed at once");
 }
 
 #[test]
 fn a_server_that_ends_later_is_found_out() {
-    let candidate = script("echo 'listening on 127.0.0.1:1'; printf 'bad\\033[0m\\n\\n' >&2; exit 3");
-    let mut server = Server::start(&candidate, &GO_ON).unwrap();
-    let begin = Instant::now();
-    let failure = loop {
-        match server.failure() {
-            None if begin.elapsed() < START => thread::sleep(LOOK),
-            failure => break failure,
-        }
-    };
-    assert_eq!(failure.as_deref(), Some("the server ended (exit status: 3): bad\u{fffd}[0m"));
+    let mut server = start(&script("echo bad >&2; echo 'listening on 127.0.0.1:1'; exec sleep 60"));
+    kill(server.process());
+    assert_eq!(failure(&mut server), "the server ended (signal: 9 (SIGKILL)): bad");
+}
+
+#[test]
+fn a_panic_is_quoted_and_not_what_comes_after_it() {
+    let panic = "thread main panicked at src/main.rs:2:5:\\nno luck\\nnote: run with a backtrace\\n";
+    let error = start_error(&command(&format!("printf '{panic}' >&2; echo bye >&2; exit 101 # {{port}}")));
+    assert_eq!(
+        error,
+        "the server ended (exit status: 101): thread main panicked at src/main.rs:2:5: no luck"
+    );
 }
 
 #[test]
 fn waiting_ends_with_the_stop() {
     let stop = AtomicBool::new(true);
-    let begin = Instant::now();
-    let error = Server::start(&script("exec sleep 60"), &stop).unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::Interrupted);
-    assert!(begin.elapsed() < Duration::from_secs(5));
-}
-
-#[test]
-fn a_program_that_does_not_exist_is_an_error() {
-    let candidate = Candidate { program: "/nonexistent/program".into(), ..Candidate::default() };
-    assert_eq!(Server::start(&candidate, &GO_ON).unwrap_err().kind(), io::ErrorKind::NotFound);
-}
-
-#[test]
-fn only_an_address_is_an_announcement() {
-    assert!(announcement(b"listening on [::1]:80\r\n").is_some());
-    for line in
-        [&b"listening on nowhere\n"[..], b"listening on", b"\xff", b"", b"we are listening on 1.2.3.4:5\n"]
-    {
-        assert_eq!(announcement(line), None);
+    for launch in [script("exec sleep 60"), command("exec sleep 60 # {port}")] {
+        let error = Server::start(&launch, &[], &stop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Interrupted);
     }
 }
 
 #[test]
-fn only_the_end_of_the_log_is_kept() {
-    let log = Log::default();
-    let text = "x".repeat(3 * LOG) + "\nthe end\n";
-    log.keep(text.as_bytes());
-    assert_eq!(log.last().as_deref(), Some("the end"));
-    assert_eq!(log.0.lock().unwrap().len(), LOG);
-    assert_eq!(Log::default().last(), None);
+fn a_program_that_does_not_exist_is_an_error() {
+    for launch in [
+        Launch::Announces { program: "/nonexistent/program".into(), arguments: Vec::new() },
+        Launch::Command { words: vec!["/nonexistent/program".into(), "{port}".into()] },
+    ] {
+        let error = Server::start(&launch, &[], &GO_ON).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.to_string().contains("/nonexistent/program"), "{error}");
+    }
+}
+
+#[test]
+fn variables_of_this_command_are_not_passed_on() {
+    // Set by cargo for this process: any variable will do, as long as its name is another.
+    let text = "env | grep -c '^ANYLOOP_' >&2; env | grep -c '^PATH=' >&2; exit 1";
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "server::tests::helper_that_starts_a_server", "--nocapture"]);
+    let output = command.env(SCRIPT, text).env("ANYLOOP_BACKEND", "smol").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("the server ended (exit status: 1): 1"), "{text}");
+}
+
+#[cfg(target_os = "linux")]
+mod ends {
+    use super::*;
+
+    #[test]
+    fn a_server_ends_with_its_guard_and_all_that_it_has_started() {
+        let processes = file("tree");
+        let server = start(&script(&tree(&processes)));
+        let first = server.process();
+        let processes = written_in(&processes);
+        assert_eq!(processes.len(), 2);
+        assert!(processes.iter().all(|process| runs(*process)));
+        drop(server);
+        assert!(!runs(first) && !processes.iter().any(|process| runs(*process)), "{processes:?}");
+    }
+
+    #[test]
+    fn a_server_is_asked_to_end_before_it_is_killed() {
+        let farewell = file("farewell");
+        let text = format!(
+            "trap 'echo bye >{}; exit' TERM; echo 'listening on 127.0.0.1:1'; while :; do sleep 0.01; done",
+            farewell.display()
+        );
+        drop(start(&script(&text)));
+        assert_eq!(std::fs::read_to_string(&farewell).unwrap(), "bye\n");
+        std::fs::remove_file(farewell).unwrap();
+    }
+
+    #[test]
+    fn a_server_that_ignores_that_is_killed() {
+        let prelude = "signal.signal(signal.SIGTERM, signal.SIG_IGN)";
+        let launch = Launch::Command { words: ["python3", "-c", &python(prelude)].map(String::from).into() };
+        let server = start(&launch);
+        let process = server.process();
+        let begin = Instant::now();
+        drop(server);
+        assert!(!runs(process));
+        assert!(begin.elapsed() < START, "{:?}", begin.elapsed());
+    }
+
+    #[test]
+    fn a_server_that_goes_into_the_background_is_told_to_stay() {
+        let daemon = "
+if os.fork(): sys.exit(0)
+os.setsid()
+if os.fork(): sys.exit(0)
+time.sleep(1)";
+        let launch = Launch::Command { words: ["python3", "-c", &python(daemon)].map(String::from).into() };
+        let error = start_error(&launch);
+        assert!(error.contains("went into the background") && error.contains("foreground"), "{error}");
+    }
+
+    #[test]
+    fn a_port_that_was_taken_meanwhile_is_exchanged_for_another() {
+        let (first, go_on) = (file("first-port"), file("go-on"));
+        // The first attempt tells its port, and goes on when somebody else has taken it.
+        let prelude = format!(
+            "
+if not os.path.exists('{first}'):
+    open('{first}.new', 'w').write('{{port}}')
+    os.rename('{first}.new', '{first}')
+    while not os.path.exists('{go_on}'): time.sleep(0.001)",
+            first = first.display(),
+            go_on = go_on.display()
+        );
+        let launch = Launch::Command { words: ["python3", "-c", &python(&prelude)].map(String::from).into() };
+        let starting = std::thread::spawn(move || start(&launch));
+        while !first.exists() {
+            std::thread::sleep(RETRY);
+        }
+        let port = std::fs::read_to_string(&first).unwrap().parse().unwrap();
+        let somebody = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        std::fs::write(&go_on, "").unwrap();
+        // Who accepts there now is not the server.
+        let mut server = starting.join().unwrap();
+        assert_ne!(server.address().port(), port);
+        assert_eq!(server.failure(), None);
+        drop(somebody);
+        [first, go_on].iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    }
+
+    #[test]
+    fn a_server_is_pinned_before_it_begins() {
+        let allowed = rustix::thread::sched_getaffinity(None).unwrap();
+        let cpu = (0..rustix::thread::CpuSet::MAX_CPU).rfind(|cpu| allowed.is_set(*cpu)).unwrap();
+        let launch = script("grep Cpus_allowed_list /proc/self/status >&2; exit 1");
+        let error = Server::start(&launch, &[cpu], &GO_ON).unwrap_err().to_string();
+        let list = error.rsplit(|character: char| !character.is_ascii_digit() && character != '-').next();
+        assert_eq!(list, Some(cpu.to_string().as_str()), "{error}");
+    }
+
+    #[test]
+    fn nothing_outlives_a_comparison_that_is_killed() {
+        let processes = file("killed");
+        let (mut helper, supervisor) = helper(&tree(&processes));
+        let processes = written_in(&processes);
+        helper.kill().unwrap();
+        helper.wait().unwrap();
+        // It ends when nothing is left of its server, and it is nobody's child any more.
+        let begin = Instant::now();
+        while runs(supervisor) && begin.elapsed() < START {
+            std::thread::sleep(LOOK);
+        }
+        assert!(!processes.iter().any(|process| runs(*process)), "{processes:?}");
+    }
+
+    #[test]
+    fn a_server_ends_with_its_supervisor() {
+        let mut server = start(&script("echo 'listening on 127.0.0.1:1'; exec sleep 60"));
+        kill(server.processes.supervisor());
+        assert_eq!(failure(&mut server), "the server ended (signal: 9 (SIGKILL))");
+    }
+}
+
+/// What the helper below is told by: the script that it serves by.
+const SCRIPT: &str = "TEST_SCRIPT";
+
+/// No test by itself: a process that other tests start, and kill.
+#[test]
+fn helper_that_starts_a_server() {
+    if let Ok(text) = std::env::var(SCRIPT) {
+        match Server::start(&script(&text), &[], &GO_ON) {
+            Ok(server) => {
+                println!("\nsupervisor {}", server.processes.supervisor());
+                std::thread::sleep(Duration::from_secs(60));
+            }
+            Err(error) => println!("{error}"),
+        }
+    }
+}
+
+/// A process that serves by a script, and its server's supervisor.
+fn helper(text: &str) -> (Child, u32) {
+    let mut helper = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "server::tests::helper_that_starts_a_server", "--nocapture"])
+        .env(SCRIPT, text)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(helper.stdout.take().unwrap()).lines().map(Result::unwrap);
+    // What it says is shown where the test fails.
+    let mut lines = lines.inspect(|line| eprintln!("helper: {line}"));
+    let supervisor = lines.find_map(|line| line.strip_prefix("supervisor ")?.parse().ok()).unwrap();
+    (helper, supervisor)
 }

@@ -1,11 +1,13 @@
 //! What is compared.
 
-use super::estimate::Confidence;
+use serde::Serialize;
+
+use super::former::Confidence;
 use crate::{Sample, Shape};
 use load::checks::ABOUT;
 
 /// What is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Metric {
     /// Server CPU time for each message, own code and kernel together.
     Cpu,

@@ -1,11 +1,14 @@
-//! A made-up comparison: five backends and a control, seven rounds, all curves. The numbers have the size of
-//! real ones, but say nothing about the backends.
+//! A made-up comparison: seven backends, two other servers and a control, thirteen rounds, all curves. The numbers
+//! have the size of real ones, but say nothing about the backends.
 
 use compare::{
-    Comparison, Conditions, ConnectionPoint, IsolationPoint, MemorySample, RatePoint, Sample, Shape, Subject,
+    Care, Comparison, Conditions, ConnectionPoint, Kind, MemorySample, Probe, RatePoint, Sample, Shape,
+    Subject,
 };
+use load::measurement::Tick;
 
-/// What a made-up backend is like.
+/// What a made-up server is like.
+#[derive(Clone, Copy)]
 struct Character {
     name: &'static str,
     model: &'static str,
@@ -23,95 +26,154 @@ struct Character {
     suffers: f64,
 }
 
-const CHARACTERS: [Character; 4] = [
-    Character {
-        name: "threads",
-        model: "a thread for each connection",
-        cpu: (1.9, 11.8),
-        capacity: 61_000.0,
-        p50: 92.0,
-        switches: 1.02,
-        memory: 14_200.0,
-        suffers: 1.2,
-    },
-    Character {
-        name: "pool",
-        model: "a rayon pool, fed by one poller",
-        cpu: (3.4, 12.6),
-        capacity: 72_000.0,
-        p50: 118.0,
-        switches: 1.4,
-        memory: 2_100.0,
-        suffers: 9.0,
-    },
-    Character {
-        name: "async-std",
-        model: "a task for each connection",
-        cpu: (2.9, 9.4),
-        capacity: 84_000.0,
-        p50: 101.0,
-        switches: 0.44,
-        memory: 2_500.0,
-        suffers: 1.5,
-    },
-    Character {
-        name: "smol",
-        model: "a task for each connection",
-        cpu: (2.2, 7.6),
-        capacity: 98_000.0,
-        p50: 84.0,
-        switches: 0.31,
-        memory: 1_900.0,
-        suffers: 1.3,
-    },
+const fn character(
+    name: &'static str,
+    model: &'static str,
+    cpu: (f64, f64),
+    capacity: f64,
+    p50: f64,
+    memory: f64,
+    suffers: f64,
+) -> Character {
+    Character { name, model, cpu, capacity, p50, switches: 0.1 + cpu.1 / 12.0, memory, suffers }
+}
+
+const CHARACTERS: [Character; 9] = [
+    character("threads", "a thread for each connection", (1.9, 11.8), 61_000.0, 92.0, 14_200.0, 1.2),
+    character("pool", "a rayon pool, fed by one poller", (3.4, 12.6), 72_000.0, 118.0, 336.0, 9.0),
+    character("async-std", "a task for each connection", (2.9, 9.4), 84_000.0, 101.0, 849.0, 1.5),
+    character("smol", "a task for each connection", (2.6, 9.3), 86_000.0, 96.0, 801.0, 1.3),
+    character("tokio", "a task for each connection", (2.2, 8.2), 95_000.0, 90.0, 1_161.0, 1.3),
+    character("epoll", "a bare poller for each worker", (1.2, 7.4), 112_000.0, 84.0, 304.0, 1.1),
+    character("uring", "an io_uring for each worker", (1.4, 7.1), 114_000.0, 83.0, 365.0, 1.1),
+    character("ntex", "", (3.0, 9.0), 83_000.0, 99.0, 2_300.0, 1.6),
+    character("go-net", "", (4.1, 11.3), 64_000.0, 108.0, 9_400.0, 1.4),
 ];
 
-/// A made-up comparison.
+const ROUNDS: usize = 13;
+const RATE: f64 = 15_000.0;
+
+/// A made-up comparison of nine servers.
 pub(crate) fn specimen() -> Comparison {
-    let mut random = fastrand::Rng::with_seed(8);
-    let mut comparison = Comparison {
-        conditions: conditions(),
-        subjects: subjects(),
-        shapes: vec![
-            Shape { name: "64 at 15k/s".to_owned(), connections: 64, depth: 1, rate: Some(15_000.0) },
-            Shape { name: "64 × 16".to_owned(), connections: 64, depth: 16, rate: None },
-            Shape { name: "1 × 1".to_owned(), connections: 1, depth: 1, rate: None },
-        ],
-        ..Comparison::default()
-    };
-    for round in 0..7 {
-        for slot in 0..comparison.subjects.len() {
-            let subject = (slot + round) % comparison.subjects.len();
-            for shape in 0..3 {
-                comparison.samples.extend(sample(
+    of(&CHARACTERS)
+}
+
+/// A made-up comparison of the first two.
+pub(crate) fn two() -> Comparison {
+    let mut comparison = of(&CHARACTERS[..2]);
+    comparison.shapes.truncate(2);
+    comparison.samples.retain(|sample| sample.shape < 2);
+    comparison.probes.clear();
+    comparison.conditions.slos.clear();
+    comparison
+}
+
+/// The specimen with servers that were written by hand.
+pub(crate) fn with_hand_written() -> Comparison {
+    let mut comparison = specimen();
+    let mut random = fastrand::Rng::with_seed(9);
+    let raw = Character { cpu: (0.7, 7.2), ..CHARACTERS[5] };
+    let written = [
+        ("threads-careful", Some("threads"), Care::Careful, CHARACTERS[0]),
+        ("tokio-plain", Some("tokio"), Care::Plain, Character { cpu: (3.2, 14.0), ..CHARACTERS[4] }),
+        ("tokio-careful", Some("tokio"), Care::Careful, CHARACTERS[4]),
+        ("epoll-careful", Some("epoll"), Care::Careful, CHARACTERS[5]),
+        ("raw-echo", None, Care::Raw, raw),
+    ];
+    for (name, of, care, like) in written {
+        let kind = Kind::Handwritten { of: of.map(str::to_owned), care };
+        comparison.subjects.push(Subject { name: name.to_owned(), kind, ..Subject::default() });
+        let subject = comparison.subjects.len() - 1;
+        for round in 0..ROUNDS {
+            for shape in 0..comparison.shapes.len() {
+                comparison.samples.push(sample(
                     &mut random,
-                    &comparison.subjects,
-                    round,
-                    slot,
-                    subject,
-                    shape,
+                    &like,
+                    &comparison.shapes[shape],
+                    (round, subject, shape),
                 ));
             }
         }
     }
-    for (index, character) in CHARACTERS.iter().enumerate() {
-        curves(&mut comparison, index + 1, character, &mut random);
+    comparison
+}
+
+/// A quick run, which says less.
+pub(crate) fn quick() -> Comparison {
+    let mut comparison = specimen();
+    comparison.conditions.tier = "quick".to_owned();
+    comparison.conditions.rounds = 5;
+    comparison.conditions.slos.clear();
+    comparison.shapes.truncate(2);
+    comparison.samples.retain(|sample| sample.round < 5 && sample.shape < 2);
+    comparison.rate_sweep.clear();
+    comparison.connection_sweep.clear();
+    comparison.probes.clear();
+    comparison.memory.clear();
+    comparison
+}
+
+fn of(characters: &[Character]) -> Comparison {
+    let mut random = fastrand::Rng::with_seed(8);
+    let mut comparison = Comparison {
+        version: compare::data::VERSION,
+        conditions: conditions(),
+        subjects: characters.iter().map(subject).collect(),
+        shapes: vec![
+            Shape { rate: Some(RATE), ..shape("64 at 15k/s", 1) },
+            shape("64 × 16", 16),
+            Shape { rate: Some(RATE), hostile: 32, ..shape("64 at 15k/s, 32 hostile", 1) },
+        ],
+        ..Comparison::default()
+    };
+    let name = comparison.subjects[0].name.clone();
+    let control = Subject { name: format!("{name} again"), control_of: Some(name), ..Subject::default() };
+    comparison.subjects.push(control);
+    for round in 0..ROUNDS {
+        for subject in 0..comparison.subjects.len() {
+            let like = characters.get(subject).unwrap_or(&characters[0]);
+            for shape in 0..comparison.shapes.len() {
+                comparison.samples.push(sample(
+                    &mut random,
+                    like,
+                    &comparison.shapes[shape],
+                    (round, subject, shape),
+                ));
+            }
+        }
+        for (subject, of) in characters.iter().enumerate() {
+            let rate = of.capacity * 0.8 * about(&mut random, 0.02);
+            comparison.probes.push(Probe {
+                round,
+                subject,
+                rate,
+                pass: random.bool(),
+                generator_limited: false,
+            });
+        }
+    }
+    for (index, character) in characters.iter().enumerate() {
+        curves(&mut comparison, index, character, &mut random);
     }
     comparison
 }
 
-fn subjects() -> Vec<Subject> {
-    let subject = |name: &str, model: &str| Subject {
-        name: name.to_owned(),
-        model: model.to_owned(),
+fn subject(of: &Character) -> Subject {
+    let is_backend = !of.model.is_empty();
+    let legacy = (of.name == "async-std").then(|| "discontinued in 2025, smol is the advice".to_owned());
+    let own = if of.name == "threads" { "own thread" } else { "worker" };
+    Subject {
+        name: of.name.to_owned(),
+        model: of.model.to_owned(),
+        kind: if is_backend { Kind::Backend } else { Kind::Server },
+        handler_runs: is_backend.then(|| own.to_owned()),
+        legacy,
         ..Subject::default()
-    };
-    let mut subjects = vec![subject("sequential", "one client at a time")];
-    subjects.extend(CHARACTERS.iter().map(|character| subject(character.name, character.model)));
-    subjects[3].legacy = Some("discontinued in 2025, smol is the advice".to_owned());
-    subjects
-        .push(Subject { control_of: Some("threads".to_owned()), ..subject("threads again", "the control") });
-    subjects
+    }
+}
+
+fn shape(name: &str, depth: usize) -> Shape {
+    Shape { name: name.to_owned(), connections: 64, depth, ..Shape::default() }
 }
 
 /// A factor around 1, with about this deviation.
@@ -122,56 +184,62 @@ fn about(random: &mut fastrand::Rng, deviation: f64) -> f64 {
 
 fn sample(
     random: &mut fastrand::Rng,
-    subjects: &[Subject],
-    round: usize,
-    slot: usize,
-    subject: usize,
-    shape: usize,
-) -> Option<Sample> {
-    let character = match subject {
-        0 if shape == 2 => &Character { cpu: (1.4, 8.9), switches: 1.0, ..CHARACTERS[0] },
-        0 => return None,
-        _ if subjects[subject].control_of.is_some() => &CHARACTERS[0],
-        _ => &CHARACTERS[subject - 1],
-    };
-    let busy = if shape == 1 { 0.55 } else { 1.0 };
-    let (closed, noise) = (shape != 0, about(random, 0.045));
-    let rate = match shape {
-        0 => 14_998.0,
-        1 => character.capacity * about(random, 0.09),
-        _ => 11_000.0 * about(random, 0.05) * 84.0 / character.p50,
-    };
-    let p50 = if shape == 1 { 64.0 * 16.0 / rate * 1e6 } else { character.p50 * about(random, 0.06) };
-    let tail = about(random, 0.2);
+    like: &Character,
+    load: &Shape,
+    (round, subject, shape): (usize, usize, usize),
+) -> Sample {
+    let closed = load.rate.is_none();
+    let busy = if closed { 0.04 } else { 1.0 };
+    let noise = about(random, 0.045);
+    let rate = if closed { like.capacity * 9.0 * about(random, 0.06) } else { RATE };
+    let hostile = if load.hostile > 0 { like.suffers } else { 1.0 };
+    let p50 = if closed { 64.0 * 16.0 / rate * 1e6 } else { like.p50 * about(random, 0.06) };
+    let tail = about(random, 0.2) * hostile;
     let percentiles = |stretch: f64| -> Vec<(f64, f64)> {
-        [(50.0, 1.0), (90.0, 2.4), (99.0, 9.0), (99.9, 24.0), (99.99, 48.0)]
-            .map(|(percentile, factor)| (percentile, p50 * (1.0 + (factor - 1.0) * stretch * tail)))
-            .to_vec()
+        [
+            (50.0, 1.0),
+            (75.0, 1.4),
+            (90.0, 2.4),
+            (95.0, 4.0),
+            (99.0, 9.0),
+            (99.9, 24.0),
+            (99.99, 48.0),
+            (100.0, 80.0),
+        ]
+        .map(|(percentile, factor)| (percentile, p50 * (1.0 + (factor - 1.0) * stretch * tail)))
+        .to_vec()
     };
-    let flagged = (round == 4 && slot < 2) || (round == 5 && subject == 2 && shape == 1);
-    Some(Sample {
+    let flagged = round == 4 && subject < 2;
+    let stalls = subject == 1 && round == 7;
+    let tick = |nth: usize| {
+        let stall = if stalls && (6..9).contains(&nth) { 40.0 } else { 1.0 };
+        let max = p50 * 20.0 * stall * (1.0 + ((nth * 7 + round * 3 + subject) % 11) as f64 / 9.0);
+        Tick { at: nth as f64 / 10.0, replies: (rate / 10.0) as u64, max }
+    };
+    Sample {
         round,
-        slot,
+        slot: subject,
         subject,
         shape,
         rate,
-        cpu_user: character.cpu.0 * busy * noise,
-        cpu_system: character.cpu.1 * busy * noise,
-        switches: character.switches * busy * busy * about(random, 0.02),
+        cpu_user: like.cpu.0 * busy * noise,
+        cpu_system: like.cpu.1 * busy * noise,
+        switches: like.switches * busy * about(random, 0.02),
         latency: percentiles(1.0),
         service: percentiles(0.45),
-        overloaded: false,
-        bad: 0,
-        generator_busy: if shape == 1 { 0.71 } else { 0.38 } * about(random, 0.05),
+        replies: rate as u64,
+        timeline: if closed { Vec::new() } else { (0..12).map(tick).collect() },
+        generator_busy: if closed { 0.71 } else { 0.38 } * about(random, 0.05),
         send_lag: 31.0 * about(random, 0.2),
         littles_error: closed.then(|| (0.012 * about(random, 0.4)).min(0.049)),
         steal: if flagged { 0.034 } else { 0.004 * about(random, 0.5) },
         flags: if flagged { vec!["steal 3.4 %".to_owned()] } else { Vec::new() },
-    })
+        ..Sample::default()
+    }
 }
 
 fn curves(comparison: &mut Comparison, subject: usize, character: &Character, random: &mut fastrand::Rng) {
-    for step in 1..=9 {
+    for step in 1..=13 {
         let offered = f64::from(step) * 10_000.0;
         let load = offered / character.capacity;
         let overloaded = load > 0.97;
@@ -184,11 +252,15 @@ fn curves(comparison: &mut Comparison, subject: usize, character: &Character, ra
             p50,
             p99: p50 * (3.0 + queue * 1.3) * about(random, 0.08),
             cpu: (
-                character.cpu.0 * (1.0 - 0.4 * load.min(1.0)),
-                character.cpu.1 * (1.0 - 0.4 * load.min(1.0)),
+                character.cpu.0 * (1.0 - 0.3 * load.min(1.0)) * about(random, 0.02),
+                character.cpu.1 * (1.0 - 0.3 * load.min(1.0)),
             ),
             overloaded,
+            ..RatePoint::default()
         });
+        if overloaded && step > 2 && load > 1.15 {
+            break;
+        }
     }
     for connections in [1_usize, 4, 16, 64, 256, 1000] {
         let share = (connections as f64 / (connections as f64 + 6.0)) * (1.0 - connections as f64 / 9000.0);
@@ -197,42 +269,42 @@ fn curves(comparison: &mut Comparison, subject: usize, character: &Character, ra
             connections,
             failed: if subject == 1 && connections == 1000 { 37 } else { 0 },
             rate: character.capacity * share * about(random, 0.04),
+            ..ConnectionPoint::default()
         });
     }
     for connections in [0, 500, 1000, 2000] {
         let bytes = 2.2e6 + character.memory * connections as f64 * about(random, 0.02);
-        comparison.memory.push(MemorySample { subject, connections, bytes: bytes as u64 });
-    }
-    for (hostile_percent, share) in [(0, 0.0), (10, 0.4), (50, 1.0)] {
-        comparison.isolation.push(IsolationPoint {
+        comparison.memory.push(MemorySample {
             subject,
-            hostile_percent,
-            p99: character.p50 * 9.0 * character.suffers.powf(share) * about(random, 0.05),
-            overloaded: subject == 2 && hostile_percent == 50,
+            connections,
+            bytes: bytes as u64,
+            ..MemorySample::default()
         });
     }
 }
 
 fn conditions() -> Conditions {
     let machine = [
-        ("processor", "Example 3000, 2 cores shared with others"),
+        ("CPU", "Example 3000, 2 cores shared with others"),
+        ("cores", "2"),
         ("memory", "3.8 GiB"),
-        ("kernel", "Linux 6.18"),
-        ("placement", "shared: nothing is pinned"),
-        ("load average", "0.41"),
-        ("compiler", "rustc 1.95.0, release"),
-        ("version", "anyloop 0.1.0"),
+        ("system", "Linux 6.18, x86_64"),
+        ("load average at the start", "0.41"),
+        ("compiler", "rustc 1.95.0"),
+        ("anyloop", "0.1.0"),
     ];
     Conditions {
-        command: "anyloop compare --handler echo --rounds 7 --seed 8".to_owned(),
+        command: "anyloop compare --handler echo --slo p99=5ms --full --seed 8".to_owned(),
         started: 1_795_339_200,
         seconds: 187.0,
         seed: 8,
-        rounds: 7,
-        tier: "default".to_owned(),
+        rounds: ROUNDS,
+        tier: "full".to_owned(),
         handler: "echo".to_owned(),
         message_size: "32 B".to_owned(),
-        slo: Some(5_000.0),
+        message: "lines of 32 B".to_owned(),
+        slos: vec!["p99=5ms".to_owned()],
         machine: machine.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        ..Conditions::default()
     }
 }

@@ -22,8 +22,8 @@ pub(super) struct Client {
     pub(super) is_served: bool,
     /// Whether it was connected before, and is made anew.
     pub(super) is_again: bool,
-    /// Since when the server has not served it, if it was ended.
-    pub(super) gone_since: Option<u64>,
+    /// Since when the server has not served it, and what went wrong last, if it was ended.
+    pub(super) gone: Option<(u64, String)>,
     /// Whether the greeting is still to come.
     pub(super) greeting: bool,
     /// Whether the last reply was a refusal.
@@ -81,7 +81,7 @@ impl Client {
             is_free: false,
             is_served: false,
             is_again: false,
-            gone_since: None,
+            gone: None,
             greeting: plan.expect.greets(),
             is_refused: false,
             next: 0,
@@ -104,8 +104,8 @@ impl Client {
             in_flight.push_front(missing);
         }
         in_flight.make_contiguous().sort_unstable_by_key(|sent| sent.number);
-        let Self { number, next, kept, gone_since, .. } = self;
-        Self { next, in_flight, kept, gone_since, is_again: true, ..Self::new(socket, number, since, plan) }
+        let Self { number, next, kept, gone, .. } = self;
+        Self { next, in_flight, kept, gone, is_again: true, ..Self::new(socket, number, since, plan) }
     }
 
     /// How many messages have no reply yet.

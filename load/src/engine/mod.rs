@@ -51,7 +51,9 @@ const HASTE: Duration = Duration::from_millis(200);
 /// If the plan can't be carried out (`InvalidInput`), if not one connection can be made, if `stop` was set before
 /// all were made (`Interrupted`), or if the system has no threads or descriptors left.
 pub fn run(plan: &Plan, stop: &AtomicBool, tell: Option<&dyn Fn(Progress)>) -> io::Result<Measurement> {
-    plan.check().map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
+    plan.check()
+        .and_then(|()| plan.check_expect())
+        .map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
     let plan = &Plan { threads: placement::threads(plan), ..plan.clone() };
     // This thread looks on, and those that it starts make the load.
     let _pinned = Pinned::to(&plan.cpus)?;

@@ -16,7 +16,7 @@ pub fn csv(measurements: &[Measurement]) -> String {
         let _ = write!(text, ",{kind}_max");
     }
     text.push_str(
-        ",dropped,unfinished,replies,lost,doubled,reordered,foreign,wrong,extra,connect_failures,ended,unserved,unanswered\n",
+        ",dropped,unfinished,replies,refused,lost,doubled,reordered,foreign,wrong,extra,connect_failures,ended,unserved,unanswered,reconnected,resent\n",
     );
     for measurement in measurements {
         let offered = measurement.offered_rate.map_or_else(String::new, |rate| rate.to_string());
@@ -36,6 +36,7 @@ pub fn csv(measurements: &[Measurement]) -> String {
             measurement.dropped,
             measurement.unfinished,
             verification.replies,
+            verification.refused,
             verification.lost,
             verification.doubled,
             verification.reordered,
@@ -46,6 +47,8 @@ pub fn csv(measurements: &[Measurement]) -> String {
             failures.ended,
             failures.unserved,
             failures.unanswered,
+            measurement.reconnected,
+            measurement.resent,
         ] {
             let _ = write!(text, ",{count}");
         }

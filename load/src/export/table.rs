@@ -120,15 +120,22 @@ fn checks(m: &Measurement, text: &mut String) {
 
 fn verification(m: &Measurement, text: &mut String) {
     let (v, f) = (&m.verification, &m.failures);
+    if let Some(refusal) = v.refusal.as_deref().filter(|_| v.refused > 0) {
+        let share = percent(m.refused_share());
+        let _ = writeln!(text, "REFUSED  {share} % of the replies were refusals, such as `{refusal}`");
+    }
+    let answers = v.replies.saturating_sub(v.refused);
+    let how = if v.verified { "verified" } else { "counted, not verified" };
     let _ = match (v.bad(), f.connections()) {
-        (0, 0) if v.replies > 0 => writeln!(text, "replies  {} verified, all as they should be", v.replies),
+        (0, 0) if answers > 0 => {
+            let right = if v.verified { ", all as they should be" } else { "" };
+            let but = if v.refused > 0 { " beside the refusals" } else { right };
+            writeln!(text, "replies  {answers} {how}{but}")
+        }
         (0, _) => {
             let Failures { unanswered, .. } = f;
-            writeln!(
-                text,
-                "replies  {} verified, none of them bad; {unanswered} messages unanswered",
-                v.replies
-            )
+            let good = if v.verified { ", none of them bad" } else { "" };
+            writeln!(text, "replies  {answers} {how}{good}; {unanswered} messages unanswered")
         }
         _ => writeln!(
             text,
@@ -146,6 +153,13 @@ fn verification(m: &Measurement, text: &mut String) {
              each\n         reply may have been taken for another's; --expect says what it should say.\n",
         );
     }
+    if m.reconnected > 0 {
+        let _ = writeln!(
+            text,
+            "server   {} connections were made anew after it had ended them, and {} messages sent again",
+            m.reconnected, m.resent
+        );
+    }
     for (count, what) in [
         (f.connect, "could not be made"),
         (f.ended, "ended early"),
@@ -157,6 +171,16 @@ fn verification(m: &Measurement, text: &mut String) {
     }
     for example in &f.examples {
         let _ = writeln!(text, "         {example}");
+    }
+}
+
+/// A share in percent, with a decimal. One that is not quite all is never shown as all, nor one above nothing as nothing.
+fn percent(share: f64) -> String {
+    match share {
+        share if share >= 1.0 => "100".to_owned(),
+        share if share > 0.999 => "more than 99.9".to_owned(),
+        share if share < 0.001 => "less than 0.1".to_owned(),
+        share => format!("{:.1}", share * 100.0),
     }
 }
 

@@ -128,6 +128,24 @@ fn a_generator_that_is_the_limit_is_told() {
 }
 
 #[test]
+fn every_objective_must_be_kept() {
+    let strict = Slo { limit: Duration::from_millis(1), ..slo() };
+    let mut measure = |rate: f64, _| Ok(server(10_000.0, rate, 1.0));
+    let found = find_max_rate(&mut measure, &[slo(), strict], RANGE).unwrap();
+    let pass = found.highest_pass.unwrap();
+    assert!((8_800.0..=9_001.0).contains(&pass), "the stricter one ends at 9,000: {pass}");
+}
+
+#[test]
+fn too_few_messages_are_no_failure() {
+    let mut measure =
+        |rate: f64, _| Ok(Measurement { latency: times(&[(100.0, 20)]), ..server(40_000.0, rate, 1.0) });
+    let found = find_max_rate(&mut measure, &[slo()], RANGE).unwrap();
+    assert!(found.undecided && found.highest_pass.is_none(), "{found:?}");
+    assert!(!search(100.0, &mut || 1.0).undecided);
+}
+
+#[test]
 fn an_interruption_leaves_what_there_is() {
     let mut count = 0;
     let mut measure = |rate: f64, _| {

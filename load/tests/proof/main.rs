@@ -2,7 +2,10 @@
 
 mod connections;
 mod faulty;
+mod reconnecting;
+mod refusals;
 mod replies;
+mod stale;
 mod stalls;
 mod threads;
 

@@ -1,19 +1,18 @@
 //! Memory against idle connections, and what one of them costs.
 
-use super::super::summary::bytes_per_connection;
-use super::super::wording::{amount, bytes};
-use super::frame::Frame;
+use super::axes::Axes;
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
-use super::{Figure, LEFT, WIDTH, name, right, series, shown};
+use super::{LEFT, Plot, WIDTH, name, right, series, shown};
+use crate::report::wording::{amount, bytes};
 use crate::statistics::Assessment;
 use crate::{Comparison, MemorySample};
 
 const HEIGHT: f64 = 290.0;
 
-pub(super) fn figure(comparison: &Comparison, assessment: &Assessment) -> Figure {
-    let has_data = shown(assessment).any(|subject| !points(comparison, subject).is_empty());
-    Figure {
+pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
+    let has_data = shown(comparison, assessment).any(|subject| !points(comparison, subject).is_empty());
+    Plot {
         key: "memory",
         question: "What does an idle client cost?",
         caption: "The server's own (anonymous) memory, with clients that have exchanged a message and now say \
@@ -21,7 +20,8 @@ pub(super) fn figure(comparison: &Comparison, assessment: &Assessment) -> Figure
                   kernel's socket buffers are not in it."
             .to_owned(),
         pictures: has_data.then(|| picture(comparison, assessment)).into_iter().collect(),
-        missing: "Memory was not measured. The default tier and --full measure it, --quick does not.",
+        missing: "Memory was not measured: leave out --quick.",
+        ..Plot::default()
     }
 }
 
@@ -30,42 +30,63 @@ fn points(comparison: &Comparison, subject: usize) -> Vec<&MemorySample> {
 }
 
 fn picture(comparison: &Comparison, assessment: &Assessment) -> String {
-    let all = || shown(assessment).flat_map(|subject| points(comparison, subject));
+    let all = || shown(comparison, assessment).flat_map(|subject| points(comparison, subject));
     let x = Scale::from_zero(all().map(|point| point.connections as f64));
     let mebibytes = |bytes: f64| bytes / 1024.0 / 1024.0;
     let y = Scale::from_zero(all().map(|point| mebibytes(point.bytes as f64)));
-    let frame = Frame {
-        left: LEFT,
-        right: right(comparison, assessment, 15),
-        top: 34.0,
-        bottom: HEIGHT - 44.0,
-        x,
-        y,
-    };
+    let axes =
+        Axes { left: LEFT, right: right(comparison, assessment, 15), top: 34.0, bottom: HEIGHT - 44.0, x, y };
     let mut svg = Svg::new(WIDTH, HEIGHT);
     svg.text("name", (0.0, 16.0), Anchor::Start, "memory");
-    frame.draw_y(&mut svg, |value| format!("{} MiB", amount(value)));
-    frame.draw_x(&mut svg, &x.ticks(), amount, "idle connections");
+    axes.draw_y(&mut svg, |value| format!("{} MiB", amount(value)));
+    axes.draw_x(&mut svg, &x.ticks(), amount, "idle connections");
     let mut labels = Vec::new();
-    for subject in shown(assessment) {
+    for subject in shown(comparison, assessment) {
         let (class, who, points) =
             (series(comparison, subject), name(comparison, subject), points(comparison, subject));
         for point in &points {
             let says =
                 format!("{who}: {} with {} idle connections", bytes(point.bytes as f64), point.connections);
-            let place = frame.at(point.connections as f64, mebibytes(point.bytes as f64));
+            let place = axes.at(point.connections as f64, mebibytes(point.bytes as f64));
             svg.point(&class, subject, place, &says);
         }
         let most = points.iter().map(|point| point.connections).max().unwrap_or(0) as f64;
-        if let Some((slope, base)) = bytes_per_connection(comparison, subject) {
-            let end = frame.at(most, mebibytes(base + slope * most));
-            svg.curve(&class, &[frame.at(0.0, mebibytes(base)), end]);
+        if let Some((slope, base)) = line(&points) {
+            let end = axes.at(most, mebibytes(base + slope * most));
+            svg.curve(&class, &[axes.at(0.0, mebibytes(base)), end]);
             labels.push((class, end, format!("{who}: {} each", bytes(slope))));
         } else if let Some(point) = points.last() {
-            let end = frame.at(point.connections as f64, mebibytes(point.bytes as f64));
+            let end = axes.at(point.connections as f64, mebibytes(point.bytes as f64));
             labels.push((class, end, who.to_owned()));
         }
     }
-    frame.label(&mut svg, labels);
-    svg.finish("memory against idle connections, a line for each backend")
+    axes.label(&mut svg, labels);
+    svg.finish("memory against idle connections, a line for each server")
+}
+
+/// The bytes of memory that an idle connection of a subject adds, and those without any: the line of the least squares.
+fn line(points: &[&MemorySample]) -> Option<(f64, f64)> {
+    let points: Vec<(f64, f64)> =
+        points.iter().map(|sample| (sample.connections as f64, sample.bytes as f64)).collect();
+    let count = points.len() as f64;
+    let (mean_x, mean_y) = (
+        points.iter().map(|point| point.0).sum::<f64>() / count,
+        points.iter().map(|point| point.1).sum::<f64>() / count,
+    );
+    let square: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
+    let product: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
+    (square > 0.0).then(|| (product / square, mean_y - product / square * mean_x))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slope_is_that_of_the_line() {
+        let sample = |connections, bytes| MemorySample { connections, bytes, ..MemorySample::default() };
+        assert_eq!(line(&[&sample(0, 1000), &sample(10, 3000)]), Some((200.0, 1000.0)));
+        assert_eq!(line(&[&sample(0, 1000)]), None, "one point has no slope");
+        assert_eq!(line(&[]), None);
+    }
 }

@@ -1,26 +1,28 @@
 //! The plots, as SVG that stands within the page.
 //!
 //! They are drawn by hand rather than by a plotting library. What serves the reader here is what libraries
-//! don't do: colours that follow the page from light to dark to paper, because they are names in a style
+//! don't do: colors that follow the page from light to dark to paper, because they are names in a style
 //! sheet; labels at the curves in place of a legend; an axis of percentiles; overloaded points that are shown
 //! and yet never joined. All of it together is shorter than the code that would bend a library to it.
 
-mod connections;
-mod cpu;
-mod frame;
-mod isolation;
+mod axes;
+mod cores;
+mod cost;
 mod latency;
 mod memory;
 mod percentiles;
 mod rounds;
 mod scale;
 mod svg;
+mod throughput;
+mod timeline;
 
-use crate::Comparison;
 use crate::statistics::Assessment;
+use crate::{Comparison, Kind};
 
 /// A plot with what it is for.
-pub(super) struct Figure {
+#[derive(Default)]
+pub(super) struct Plot {
     /// A short name, for links.
     pub(super) key: &'static str,
     /// The question that it answers.
@@ -29,28 +31,39 @@ pub(super) struct Figure {
     pub(super) caption: String,
     /// The pictures; none if there is no data.
     pub(super) pictures: Vec<String>,
+    /// The first of them once more, for a small screen, if it is worth that.
+    pub(super) small: Option<String>,
     /// What to do to get the data.
     pub(super) missing: &'static str,
 }
 
-/// All plots in the order of the page.
-pub(super) fn figures(comparison: &Comparison, assessment: &Assessment) -> Vec<Figure> {
+/// The plot that belongs to the first screen.
+pub(super) fn first(comparison: &Comparison, assessment: &Assessment) -> Plot {
+    cores::plot(comparison, assessment)
+}
+
+/// All others, in the order of the page.
+pub(super) fn others(comparison: &Comparison, assessment: &Assessment) -> Vec<Plot> {
     vec![
-        latency::figure(comparison, assessment),
-        percentiles::figure(comparison, assessment),
-        connections::figure(comparison, assessment),
-        cpu::figure(comparison, assessment),
-        memory::figure(comparison, assessment),
-        isolation::figure(comparison, assessment),
-        rounds::figure(comparison, assessment),
+        cost::plot(comparison, assessment),
+        latency::plot(comparison, assessment),
+        percentiles::plot(comparison, assessment),
+        timeline::plot(comparison, assessment),
+        throughput::plot(comparison, assessment),
+        memory::plot(comparison, assessment),
     ]
+}
+
+/// The rounds, which belong to the noise.
+pub(super) fn noise(comparison: &Comparison, assessment: &Assessment) -> Plot {
+    rounds::plot(comparison, assessment)
 }
 
 /// The width of every picture.
 const WIDTH: f64 = 760.0;
 
 /// Where the room for labels at the right begins, if they are short.
-const RIGHT: f64 = 600.0;
+const RIGHT: f64 = 640.0;
 
 /// About the width of a letter in a label.
 const LETTER: f64 = 7.9;
@@ -58,24 +71,33 @@ const LETTER: f64 = 7.9;
 /// Where the room for numbers at the left ends.
 const LEFT: f64 = 62.0;
 
-/// The class of a subject's series: its colour and dashes, everywhere the same.
+/// The class of a subject's series: its color and dashes, everywhere the same.
 pub(super) fn series(comparison: &Comparison, subject: usize) -> String {
-    let before = comparison.subjects.iter().take(subject).filter(|subject| subject.control_of.is_none());
-    format!("s{}", before.count() % SERIES)
+    let has_series =
+        |index: usize| comparison.subjects[index].control_of.is_none() && !is_by_hand(comparison, index);
+    if comparison.subjects.len() <= subject || !has_series(subject) {
+        return "control".to_owned();
+    }
+    format!("s{}", (0..subject).filter(|&index| has_series(index)).count() % SERIES)
 }
 
-/// How many subjects have a colour and dashes of their own.
-const SERIES: usize = 8;
+/// How many subjects have a color and dashes of their own.
+const SERIES: usize = 10;
 
-/// Subjects of which something can be shown: no controls, none that failed.
-fn shown(assessment: &Assessment) -> impl Iterator<Item = usize> + '_ {
-    assessment.ranked.iter().copied()
+/// Subjects of which curves are drawn: no controls, none that failed, none that was written by hand, which would
+/// be too many to tell apart.
+fn shown<'a>(comparison: &'a Comparison, assessment: &'a Assessment) -> impl Iterator<Item = usize> + 'a {
+    assessment.ranked.iter().copied().filter(|&subject| !is_by_hand(comparison, subject))
+}
+
+fn is_by_hand(comparison: &Comparison, subject: usize) -> bool {
+    matches!(comparison.subjects[subject].kind, Kind::Handwritten { .. })
 }
 
 /// Where the room for labels at the right begins: names, and so many letters behind them.
 fn right(comparison: &Comparison, assessment: &Assessment, behind: usize) -> f64 {
-    let longest =
-        shown(assessment).map(|subject| name(comparison, subject).chars().count()).max().unwrap_or(0);
+    let letters = |subject| name(comparison, subject).chars().count();
+    let longest = shown(comparison, assessment).map(letters).max().unwrap_or(0);
     // Names have no bounds, the page has.
     (WIDTH - 18.0 - LETTER * (longest + behind) as f64).clamp(WIDTH / 2.0, RIGHT)
 }
@@ -83,8 +105,8 @@ fn right(comparison: &Comparison, assessment: &Assessment, behind: usize) -> f64
 /// How much the curves rest on.
 fn passes(comparison: &Comparison) -> &'static str {
     match comparison.conditions.tier.as_str() {
-        "full" => "The points are medians of several passes: screening, without intervals.",
-        _ => "From one pass: screening, to see the shape of the curves.",
+        "full" => "The points are medians of several passes, without intervals: no verdict rests on them.",
+        _ => "From one pass, without intervals: no verdict rests on it.",
     }
 }
 

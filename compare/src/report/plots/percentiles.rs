@@ -1,34 +1,37 @@
 //! The percentile curve at one rate: is the tail made by queueing, or by the service itself?
 
-use super::super::summary::shape_title;
-use super::super::wording::time;
-use super::frame::Frame;
+use super::axes::Axes;
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
-use super::{Figure, WIDTH, name, series, shown};
-use crate::statistics::{Assessment, Confidence, Estimate};
+use super::{Plot, WIDTH, name, series, shown};
+use crate::report::names::load_in_words;
+use crate::report::wording::time;
+use crate::statistics::{Assessment, Estimate};
 use crate::{Comparison, Sample};
 
 /// The height of a panel. Each backend has one, so that its two curves never cross those of another.
 const PANEL: f64 = 200.0;
 
-pub(super) fn figure(comparison: &Comparison, assessment: &Assessment) -> Figure {
+pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
     let shape = (0..comparison.shapes.len()).find(|&shape| {
         let rate = comparison.shapes[shape].rate;
         rate.is_some()
-            && shown(assessment).any(|subject| !curve(comparison, shape, subject, latency).is_empty())
+            && comparison.shapes[shape].hostile == 0
+            && shown(comparison, assessment)
+                .any(|subject| !curve(comparison, shape, subject, latency).is_empty())
     });
-    let place = shape.map_or(String::new(), |shape| format!(" ({})", shape_title(comparison, shape)));
-    Figure {
+    let place = shape.map_or(String::new(), |shape| format!(" ({})", load_in_words(comparison, shape)));
+    Plot {
         key: "percentiles",
         question: "Is a slow reply slow, or has it waited in a queue?",
         caption: format!(
             "At one rate for all{place}. Solid: from the time at which a message was due, what users feel. Dashed: \
              from its sending, the service alone. Where they part, messages wait; where they stay together, the \
-             service is slow. The curves are medians over the rounds; the other backends are in grey."
+             service is slow. The curves are medians over the rounds; the other servers are in grey."
         ),
         pictures: shape.map(|shape| picture(comparison, assessment, shape)).into_iter().collect(),
-        missing: "No load with an offered rate was sustained. The default tier and --full include one.",
+        missing: "No load with an offered rate was sustained by anybody.",
+        ..Plot::default()
     }
 }
 
@@ -57,15 +60,16 @@ fn curve(
         let values =
             samples.iter().filter_map(|sample| crate::statistics::metric::percentile(of(sample), percentile));
         let logarithms: Vec<f64> = values.filter(|value| *value > 0.0).map(f64::ln).collect();
-        let estimate = Estimate::with_draws(&logarithms, Confidence::P95, 0, 1)?;
+        let estimate = Estimate::of(&logarithms)?;
         (percentile < 100.0).then_some((100.0 / (100.0 - percentile), estimate.median))
     };
     of(first).iter().filter_map(at).collect()
 }
 
 fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize) -> String {
-    let subjects: Vec<usize> =
-        shown(assessment).filter(|&subject| !curve(comparison, shape, subject, latency).is_empty()).collect();
+    let subjects: Vec<usize> = shown(comparison, assessment)
+        .filter(|&subject| !curve(comparison, shape, subject, latency).is_empty())
+        .collect();
     let curves = |of| -> Vec<Vec<(f64, f64)>> {
         subjects.iter().map(|&subject| curve(comparison, shape, subject, of)).collect()
     };
@@ -82,27 +86,27 @@ fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize) -> St
         let (column, row) = (index % columns, index / columns);
         let left = 52.0 + column as f64 * width;
         let top = 26.0 + row as f64 * PANEL;
-        let frame = Frame { left, right: left + width - 44.0, top, bottom: top + PANEL - 56.0, x, y };
-        frame.draw_y(&mut svg, |value| if column == 0 { time(value) } else { String::new() });
+        let axes = Axes { left, right: left + width - 44.0, top, bottom: top + PANEL - 56.0, x, y };
+        axes.draw_y(&mut svg, |value| if column == 0 { time(value) } else { String::new() });
         let last_row = index + columns >= subjects.len();
         let name_x = if last_row { "percentile" } else { "" };
-        frame.draw_x(
+        axes.draw_x(
             &mut svg,
             &[2.0, 10.0, 100.0, 1e3, 1e4].map(|rare: f64| rare.min(rarest)),
             percentile,
             name_x,
         );
         for (_, points) in felt.iter().enumerate().filter(|(other, _)| *other != index) {
-            svg.curve("context", &places(&frame, points));
+            svg.curve("context", &places(&axes, points));
         }
         let class = series(comparison, subject);
-        svg.curve(&format!("plain dashed {class}"), &places(&frame, &served[index]));
-        svg.curve(&format!("plain {class}"), &places(&frame, &felt[index]));
+        svg.curve(&format!("plain dashed {class}"), &places(&axes, &served[index]));
+        svg.curve(&format!("plain {class}"), &places(&axes, &felt[index]));
         for (points, what) in [(&felt[index], "from schedule"), (&served[index], "from sending")] {
             for &(rare, value) in points {
                 let says =
                     format!("{}: p{} {what} {}", name(comparison, subject), percentile(rare), time(value));
-                svg.point(&format!("small {class}"), subject, frame.at(rare, value), &says);
+                svg.point(&format!("small {class}"), subject, axes.at(rare, value), &says);
             }
         }
         if index == 0 {
@@ -112,17 +116,17 @@ fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize) -> St
                 (&served[index], "from sending", if columns == 2 { 34.0 } else { 48.0 }),
             ] {
                 if let Some(&(rare, value)) = points.last() {
-                    svg.text("tick", (frame.x(rare) - 4.0, frame.y(value) + aside), Anchor::End, what);
+                    svg.text("tick", (axes.x(rare) - 4.0, axes.y(value) + aside), Anchor::End, what);
                 }
             }
         }
         svg.text(&format!("label {class}"), (left, top - 9.0), Anchor::Start, name(comparison, subject));
     }
-    svg.finish("latency by percentile at one rate, a panel for each backend")
+    svg.finish("latency by percentile at one rate, a panel for each server")
 }
 
-fn places(frame: &Frame, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    points.iter().map(|&(rare, value)| frame.at(rare, value)).collect()
+fn places(axes: &Axes, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    points.iter().map(|&(rare, value)| axes.at(rare, value)).collect()
 }
 
 /// One in so many, as a percentile.

@@ -1,113 +1,124 @@
 //! The ratio of each round, and what the control shows: may any of this be believed?
 
-use super::super::summary::shape_title;
-use super::super::wording::{percent, ratio};
-use super::frame::Frame;
+use super::axes::Axes;
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
-use super::{Figure, WIDTH, name, series};
+use super::{LETTER, Plot, WIDTH, name, series};
 use crate::Comparison;
-use crate::statistics::rounds::ratios;
-use crate::statistics::{Assessment, Estimate, Metric};
+use crate::report::names::load_in_words;
+use crate::report::wording::{percent, ratio};
+use crate::statistics::rounds::{Round, control_of, ratios};
+use crate::statistics::{Assessment, Column, Estimate, Metric};
 
-const HEIGHT: f64 = 330.0;
-const METRIC: Metric = Metric::HEADLINE;
+/// The height of a server's row.
+const ROW: f64 = 30.0;
 
-/// One subject's part of the strip.
-struct Column {
+/// One server's row.
+struct Strip {
     subject: usize,
     class: String,
     label: String,
+    rounds: Vec<Round>,
+    estimate: Option<Estimate>,
 }
 
-pub(super) fn figure(comparison: &Comparison, assessment: &Assessment) -> Figure {
-    let shape = assessment.headline_shape;
-    let picture = shape.and_then(|shape| picture(comparison, assessment, shape));
-    let place = shape.map_or(String::new(), |shape| format!(" ({})", shape_title(comparison, shape)));
-    let band = shape.map_or(0.0, |shape| assessment.shapes[shape].floor(METRIC).band);
-    Figure {
+pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
+    // The first column is the one that the verdict begins with.
+    let column = assessment.columns.iter().find(|column| column.absent.is_none() && column.shape.is_some());
+    let band = column.map_or(0.0, |column| column.noise.band);
+    let place = column
+        .and_then(|column| column.shape)
+        .map_or(String::new(), |shape| load_in_words(comparison, shape));
+    Plot {
         key: "rounds",
         question: "Should I believe any of this?",
         caption: format!(
-            "A dot is one round: server CPU per message over that of the reference{place}. The bar is the interval, \
-             the line across it the median. The first column is the reference against its own second run, where \
-             every difference is noise; the band is that noise, ±{}. A subject whose bar leaves 1 and whose median \
-             leaves the band is told from the reference. Hollow dots are flagged rounds.",
+            "A dot is one round: server CPU per message over that of the reference ({place}). The bar is the interval, \
+             the line across it the estimate. The first row is the reference against its own second run, where every \
+             difference is noise; the band is what that leaves open, ±{}. A server is told from the reference if its \
+             bar leaves 1 and its line the band. Hollow dots are flagged rounds.",
             percent(band)
         ),
-        pictures: picture.into_iter().collect(),
-        missing: "There are no rounds with a reference and another subject. Every tier has them with two backends.",
+        pictures: column.and_then(|column| picture(comparison, assessment, column)).into_iter().collect(),
+        missing: "There are no rounds with a reference and another server; compare two at least.",
+        ..Plot::default()
     }
 }
 
-fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Option<String> {
-    let reference = assessment.shapes[shape].reference?;
-    let mut columns = Vec::new();
-    if let Some(control) = crate::statistics::rounds::control_of(comparison, reference) {
-        let label = format!("{} again", name(comparison, reference));
-        columns.push(Column { subject: control, class: "control".to_owned(), label });
-    }
-    let others = assessment.ranked.iter().filter(|&&subject| subject != reference);
-    columns.extend(others.map(|&subject| Column {
+fn strips(comparison: &Comparison, assessment: &Assessment, column: &Column) -> Option<Vec<Strip>> {
+    let (reference, shape) = (assessment.reference?, column.shape?);
+    let strip = |subject: usize, class: String, label: String, estimate: Option<Estimate>| Strip {
         subject,
-        class: series(comparison, subject),
-        label: name(comparison, subject).to_owned(),
-    }));
-    columns.retain(|column| !ratios(comparison, shape, METRIC, column.subject, reference).is_empty());
-    if columns.is_empty() {
-        return None;
+        class,
+        label,
+        rounds: ratios(comparison, shape, Metric::Cpu, subject, reference),
+        estimate,
+    };
+    let mut strips = Vec::new();
+    if let Some(control) = control_of(comparison, reference) {
+        let label = format!("{} again", name(comparison, reference));
+        strips.push(strip(control, "control".to_owned(), label, column.noise.estimate));
     }
-    let floor = assessment.shapes[shape].floor(METRIC);
-    let rounds = |column: &Column| ratios(comparison, shape, METRIC, column.subject, reference);
-    let values = columns.iter().flat_map(&rounds).map(|round| round.logarithm.exp());
-    let (mut low, mut high) = (1.0 / (1.0 + floor.band), 1.0 + floor.band);
-    for value in values {
+    for cell in column.cells.iter().filter(|cell| cell.subject != reference) {
+        let label = name(comparison, cell.subject).to_owned();
+        strips.push(strip(cell.subject, series(comparison, cell.subject), label, cell.ratio));
+    }
+    strips.retain(|strip| !strip.rounds.is_empty());
+    (!strips.is_empty()).then_some(strips)
+}
+
+fn picture(comparison: &Comparison, assessment: &Assessment, column: &Column) -> Option<String> {
+    let strips = strips(comparison, assessment, column)?;
+    let band = column.noise.band;
+    let (mut low, mut high) = (1.0 / (1.0 + band), 1.0 + band);
+    for value in strips.iter().flat_map(|strip| &strip.rounds).map(|round| round.logarithm.exp()) {
         (low, high) = (low.min(value), high.max(value));
     }
-    let y = Scale::logarithmic_over(low / 1.05, high * 1.05);
-    let (left, right) = (62.0, WIDTH - 8.0);
-    let frame =
-        Frame { left, right, top: 34.0, bottom: HEIGHT - 46.0, x: Scale::over(0.0, columns.len() as f64), y };
-    let mut svg = Svg::new(WIDTH, HEIGHT);
-    let against =
-        format!("CPU per message, {} = 1 (logarithmic); below 1 is cheaper", name(comparison, reference));
-    svg.text("name", (0.0, 16.0), Anchor::Start, &against);
-    let (above, below) = (frame.y(1.0 + floor.band), frame.y(1.0 / (1.0 + floor.band)));
-    svg.area("band", (left, above), (right, below), &format!("noise: ±{}", percent(floor.band)));
-    for tick in ticks(low / 1.05, high * 1.05) {
-        svg.line(if tick == 1.0 { "axis" } else { "grid" }, (left, frame.y(tick)), (right, frame.y(tick)));
-        svg.text("tick", (left - 7.0, frame.y(tick) + 4.0), Anchor::End, &ratio(tick));
+    let x = Scale::logarithmic_over(low / 1.03, high * 1.03);
+    let longest = strips.iter().map(|strip| strip.label.chars().count()).max().unwrap_or(0);
+    let left = (LETTER * longest as f64 + 14.0).clamp(80.0, WIDTH / 3.0);
+    let (top, bottom) = (30.0, 34.0 + ROW * strips.len() as f64);
+    let axes = Axes { left, right: WIDTH - 70.0, top, bottom, x, y: Scale::over(0.0, strips.len() as f64) };
+    let mut svg = Svg::new(WIDTH, bottom + 26.0);
+    let reference = name(comparison, assessment.reference?);
+    let what = format!("CPU per message, {reference} = 1 (logarithmic); less is better");
+    svg.text("name", (0.0, 14.0), Anchor::Start, &what);
+    let (from, to) = (axes.x(1.0 / (1.0 + band)), axes.x(1.0 + band));
+    svg.area("band", (from, top), (to, bottom), &format!("noise: ±{}", percent(band)));
+    for tick in ticks(low / 1.03, high * 1.03) {
+        let class = if tick == 1.0 { "axis" } else { "grid" };
+        svg.line(class, (axes.x(tick), top), (axes.x(tick), bottom));
+        svg.text("tick", (axes.x(tick), bottom + 16.0), Anchor::Middle, &ratio(tick));
     }
-    for (index, column) in columns.iter().enumerate() {
-        let rounds = rounds(column);
-        let (from, to) = (frame.x(index as f64) + 12.0, frame.x(index as f64 + 1.0) - 12.0);
-        let logarithms: Vec<f64> = rounds.iter().map(|round| round.logarithm).collect();
-        if let Some(estimate) = Estimate::of(&logarithms, METRIC.confidence(), comparison.conditions.seed) {
-            interval(&mut svg, &frame, column, &estimate, (from, to));
-        }
-        for (nth, round) in rounds.iter().enumerate() {
-            let x = from + (to - from) * (nth as f64 + 0.5) / rounds.len() as f64;
-            let class = format!("{}{}", if round.flagged { "hollow " } else { "" }, column.class);
-            let flagged = if round.flagged { ", flagged" } else { "" };
-            let value = round.logarithm.exp();
-            let says = format!("{}, round {}: {}{flagged}", column.label, round.round + 1, ratio(value));
-            svg.point(&class, column.subject, (x, frame.y(value)), &says);
-        }
-        let middle = f64::midpoint(from, to);
-        svg.text(&format!("label {}", column.class), (middle, HEIGHT - 24.0), Anchor::Middle, &column.label);
+    for (index, strip) in strips.iter().enumerate() {
+        row(&mut svg, &axes, strip, top + 4.0 + ROW * index as f64);
     }
-    Some(svg.finish("the ratio to the reference in each round, a column for each backend"))
+    Some(svg.finish("the ratio to the reference in each round, a row for each server"))
 }
 
-fn interval(svg: &mut Svg, frame: &Frame, column: &Column, estimate: &Estimate, (from, to): (f64, f64)) {
-    if let Some(interval) = estimate.interval {
-        let says = format!("{}: {} to {}", column.label, ratio(interval.low), ratio(interval.high));
-        let (low, high) = (frame.y(interval.low), frame.y(interval.high));
-        svg.area(&format!("interval {}", column.class), (from, low), (to, high), &says);
+fn row(svg: &mut Svg, axes: &Axes, strip: &Strip, top: f64) {
+    let (from, to) = (top + 3.0, top + ROW - 5.0);
+    if let Some(estimate) = strip.estimate {
+        if let Some(interval) = estimate.interval {
+            let says = format!("{}: {} to {}", strip.label, ratio(interval.low), ratio(interval.high));
+            let class = format!("interval {}", strip.class);
+            svg.area(&class, (axes.x(interval.low), from), (axes.x(interval.high), to), &says);
+        }
+        let x = axes.x(estimate.median);
+        svg.line(&format!("median {}", strip.class), (x, from), (x, to));
+        svg.text("value", (WIDTH, top + ROW / 2.0 + 3.0), Anchor::End, &ratio(estimate.median));
     }
-    let y = frame.y(estimate.median);
-    svg.line(&format!("median {}", column.class), (from, y), (to, y));
-    svg.text("value", (f64::midpoint(from, to), HEIGHT - 8.0), Anchor::Middle, &ratio(estimate.median));
+    for (nth, round) in strip.rounds.iter().enumerate() {
+        // Downwards in the order of the rounds, so that they don't lie on each other.
+        let y = from + (to - from) * (nth as f64 + 0.5) / strip.rounds.len() as f64;
+        let class = format!("{}{}", if round.flagged { "hollow " } else { "" }, strip.class);
+        let flagged = if round.flagged { ", flagged" } else { "" };
+        let value = round.logarithm.exp();
+        let says = format!("{}, round {}: {}{flagged}", strip.label, round.round + 1, ratio(value));
+        svg.point(&class, strip.subject, (axes.x(value), y), &says);
+    }
+    let class = format!("label {}", strip.class);
+    svg.text(&class, (axes.left - 10.0, top + ROW / 2.0 + 3.0), Anchor::End, &strip.label);
 }
 
 /// Ratios on the axis: 1 and steps that fit the range, at most about eight.
@@ -117,10 +128,8 @@ fn ticks(low: f64, high: f64) -> Vec<f64> {
     let Some(step) = step else { return Scale::logarithmic([low, high]).ticks() };
     let first = ((low - 1.0) / step).ceil() as i64;
     let last = ((high - 1.0) / step).floor() as i64;
-    (first..=last)
-        .map(|n| if n == 0 { 1.0 } else { 1.0 + n as f64 * step })
-        .filter(|tick| *tick > 0.0)
-        .collect()
+    let at = |n| if n == 0 { 1.0 } else { 1.0 + n as f64 * step };
+    (first..=last).map(at).filter(|tick| *tick > 0.0).collect()
 }
 
 #[cfg(test)]

@@ -40,6 +40,11 @@ impl Scale {
         Self { low, high: if high > low { high } else { low * 10.0 }, logarithmic: true }
     }
 
+    /// The lowest and the highest value.
+    pub(super) fn ends(&self) -> [f64; 2] {
+        [self.low, self.high]
+    }
+
     /// Where a value stands: 0 is the low end, 1 the high one. Beyond the ends it stands at the end.
     pub(super) fn place(&self, value: f64) -> f64 {
         let place = if self.logarithmic {

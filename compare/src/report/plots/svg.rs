@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::super::escape::escape;
+use crate::report::escape::escape;
 
 /// A picture that grows.
 pub(super) struct Svg {
@@ -41,6 +41,11 @@ impl Svg {
             let _ = write!(path, "{}{x:.1} {y:.1}", if index == 0 { "M" } else { "L" });
         }
         self.put(&format!("<path class=\"curve {}\" d=\"{path}\"/>", escape(class)));
+    }
+
+    /// A path that is given in SVG's own words, of numbers alone.
+    pub(super) fn path(&mut self, class: &str, path: &str) {
+        self.put(&format!("<path class=\"{}\" d=\"{}\"/>", escape(class), escape(path)));
     }
 
     /// A rectangle between two corners, which says something when it is pointed at.

@@ -34,6 +34,7 @@ impl Worker<'_> {
                 break;
             }
             self.turn(if next < due { Duration::ZERO } else { Duration::from_millis(1) })?;
+            self.reconnect(self.now());
         }
         for place in 0..count {
             if self.clients[place].as_ref().is_some_and(|client| !client.connected) {
@@ -116,9 +117,11 @@ impl Worker<'_> {
             return;
         }
         let most = self.plan.messages_per_connection;
-        if self.loading && client.unanswered() == 0 && most.is_some_and(|most| client.sent() >= most) {
+        if client.unanswered() == 0 && most.is_some_and(|most| client.sent() >= most) {
             // It has had its messages: the server was only faster to close it.
-            self.begin(place);
+            if self.loading {
+                self.begin(place);
+            }
             return;
         }
         if self.plan.reconnect && (client.connected || client.is_again) {

@@ -28,7 +28,7 @@ impl Worker<'_> {
         while self.is_waiting() {
             let waited = Duration::from_nanos(self.now().saturating_sub(begin));
             interrupted = waited >= HURRY && self.stop.load(Ordering::Relaxed);
-            if waited >= self.plan.patience || interrupted {
+            if waited >= self.plan.patience || interrupted || self.is_left_alone(self.now()) {
                 break;
             }
             self.loading &= waited < LATE;
@@ -37,22 +37,25 @@ impl Worker<'_> {
         }
         self.loading = false;
         if !interrupted {
+            self.abandon();
             self.count_unanswered();
-            self.give_up();
         }
         self.count_unfinished();
         Ok(())
     }
 
-    /// Whether a reply is to come, or a message to be sent.
+    /// Whether a reply is to come, a message to be sent, or a connection to be made anew.
     fn is_waiting(&self) -> bool {
-        let is_queued =
-            |place| self.loading && self.queue.as_ref().is_some_and(|queue: &Queue| !queue.is_empty(place));
-        let mut clients = self.clients.iter().enumerate();
-        let waits = |(place, client): (usize, &Option<Client>)| {
-            client.as_ref().is_some_and(|client| client.in_flight() > 0 || is_queued(place))
-        };
-        !self.returning.is_empty() || clients.any(waits)
+        let waits = |queue: &Queue, place| self.loading && !queue.is_empty(place);
+        !self.returning.is_empty()
+            || self.clients.iter().enumerate().any(|(place, client)| {
+                client.as_ref().is_some_and(|client| {
+                    let is_coming = client.is_again && !client.connected;
+                    is_coming
+                        || client.in_flight() > 0
+                        || self.queue.as_ref().is_some_and(|queue| waits(queue, place))
+                })
+            })
     }
 
     /// Counts what has no reply with the time that it has waited: a message took that long at the least.

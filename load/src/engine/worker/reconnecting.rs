@@ -14,8 +14,6 @@ pub(super) struct Returning {
     place: usize,
     /// When that is tried.
     due: u64,
-    /// What went wrong last.
-    why: String,
 }
 
 /// How long it is waited where the last attempt has come to nothing.
@@ -31,11 +29,10 @@ impl Worker<'_> {
             true => now,
             false => now.saturating_add(nanoseconds(PAUSE)),
         };
-        if client.is_served || client.gone_since.is_none() {
-            client.gone_since = Some(now);
-        }
+        let since = client.gone.take().filter(|_| !client.is_served).map_or(now, |(since, _)| since);
+        client.gone = Some((since, why));
         client.is_served = false;
-        self.returning.push(Returning { client, place, due, why });
+        self.returning.push(Returning { client, place, due });
     }
 
     /// Makes those connections anew for which it is time.
@@ -75,23 +72,38 @@ impl Worker<'_> {
     /// are waited for.
     pub(super) fn is_left_alone(&mut self, now: u64) -> bool {
         let patience = nanoseconds(self.plan.patience);
-        let is_gone = |client: &Client| {
-            !client.is_served && client.gone_since.is_some_and(|since| now.saturating_sub(since) >= patience)
+        let gone = |client: &Client| match &client.gone {
+            Some((since, why)) if !client.is_served && now.saturating_sub(*since) >= patience => {
+                Some(why.clone())
+            }
+            _ => None,
         };
-        let is_left_alone = self.clients.iter().flatten().all(is_gone)
-            && self.returning.iter().all(|returning| is_gone(&returning.client));
-        if is_left_alone && let Some(Returning { why, .. }) = self.returning.first() {
-            let (when, seconds) = (self.when(now), self.plan.patience.as_secs_f64());
+        let returning = self.returning.iter().map(|returning| &returning.client);
+        let Some(whys) = self.clients.iter().flatten().chain(returning).map(gone).collect::<Option<Vec<_>>>()
+        else {
+            return false;
+        };
+        if let Some(why) = whys.last() {
+            let (when, patience) = (self.when(now), self.plan.patience);
             self.tally.stopped =
-                Some(format!("{when}, no connection could be made anew within {seconds:.0} s: {why}"));
+                Some(format!("{when}, no connection could be made anew within {patience:?}: {why}"));
         }
-        is_left_alone
+        true
     }
 
     /// Counts those that could not be made anew as failed.
-    pub(super) fn give_up(&mut self) {
-        for Returning { client, why, .. } in std::mem::take(&mut self.returning) {
+    pub(super) fn abandon(&mut self) {
+        let now = self.now();
+        for place in 0..self.clients.len() {
+            if self.clients[place].as_ref().is_some_and(|client| client.is_again && !client.connected)
+                && let Some(client) = self.leave(place)
+            {
+                self.park(place, client, &io::Error::other("nobody accepted it"), now);
+            }
+        }
+        for Returning { client, .. } in std::mem::take(&mut self.returning) {
             let (number, unanswered) = (client.number, client.unanswered());
+            let why = client.gone.map_or_else(String::new, |(_, why)| why);
             self.tally.failures.ended += 1;
             self.tally.failures.unanswered += unanswered;
             self.tally.failure(|| {

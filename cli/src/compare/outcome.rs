@@ -1,0 +1,50 @@
+//! How a comparison ends: the outcome that its exit code tells.
+
+use compare::Comparison;
+use compare::statistics::{Assessment, Kept, Told, assess, objectives};
+
+use crate::exit::{Outcome, too_many_refused};
+
+/// How a comparison ends.
+pub(super) fn outcome(comparison: &Comparison, regressed: bool, allow_refusals: bool) -> Outcome {
+    let assessment = assess(comparison);
+    let subjects = 0..comparison.subjects.len();
+    Outcome::of(&[
+        (!tells_something(&assessment), Outcome::Undecided),
+        (objectives_are(comparison, Kept::Unknown), Outcome::Undecided),
+        (objectives_are(comparison, Kept::Missed), Outcome::Missed),
+        (regressed, Outcome::Regressed),
+        (!assessment.failed.is_empty(), Outcome::Failed),
+        (
+            subjects.into_iter().any(|subject| is_wrong(comparison, subject, allow_refusals)),
+            Outcome::WrongReplies,
+        ),
+        (comparison.interrupted, Outcome::Interrupted),
+    ])
+}
+
+/// Whether anything can be told of anybody who can be compared with the reference.
+fn tells_something(assessment: &Assessment) -> bool {
+    let is_told = |told: &Told| matches!(told, Told::Better | Told::Worse | Told::Same { .. });
+    let mut cells = assessment.columns.iter().flat_map(|column| &column.cells);
+    assessment.ranked.len() < 2 || cells.any(|cell| is_told(&cell.told))
+}
+
+/// Whether there is an objective that nobody kept, with this answer for somebody: the best that there is.
+fn objectives_are(comparison: &Comparison, answer: Kept) -> bool {
+    let objectives = objectives(comparison);
+    let best = |slo: &str| {
+        let answers = || objectives.iter().filter(|one| one.slo == slo).map(|one| one.kept);
+        let found = |kept: Kept| answers().any(|one| one == kept);
+        [Kept::Kept, Kept::Unknown, Kept::Missed].into_iter().find(|&kept| found(kept))
+    };
+    comparison.conditions.slos.iter().any(|slo| best(slo) == Some(answer))
+}
+
+/// Whether a server's replies were wrong, or too many of them refusals.
+fn is_wrong(comparison: &Comparison, subject: usize, allow_refusals: bool) -> bool {
+    let samples = || comparison.samples.iter().filter(|sample| sample.subject == subject);
+    let refused = samples().map(|sample| sample.refused).sum();
+    let replies = samples().map(|sample| sample.replies).sum();
+    samples().any(|sample| sample.bad > 0) || !allow_refusals && too_many_refused(refused, replies)
+}

@@ -1,0 +1,112 @@
+//! The settings that the flags of `compare` make.
+
+use std::env;
+
+use common::Backend;
+use compare::{Comparison, Settings, Shape, Tier};
+
+use super::arguments::Compare;
+use super::candidates::candidates;
+use crate::catalogue::Served;
+use crate::failure::Failure;
+
+/// The loads with `--with-handwritten`: connections, and messages in flight on each. One message shows what the system
+/// calls cost, several what is done for a message, and many connections what finding the ready ones costs.
+const BESIDE_HANDWRITTEN: [(usize, usize); 3] = [(64, 1), (64, 16), (500, 1)];
+
+/// The settings for a program of this name that knows these backends, to be held against a baseline.
+pub(super) fn settings(
+    arguments: &Compare,
+    all: &[&'static dyn Backend],
+    baseline: Option<&Comparison>,
+    program: &str,
+) -> Result<Settings, Failure> {
+    check(arguments)?;
+    let own = arguments.own_messages.encoded(arguments.framing)?;
+    let settings = Settings {
+        tier: tier(arguments),
+        rounds: arguments.rounds,
+        clients: arguments.connections,
+        depth: arguments.depth,
+        rate: arguments.rate.or_else(|| rate_of(baseline?, arguments)),
+        closed_loops: if arguments.with_handwritten { BESIDE_HANDWRITTEN.to_vec() } else { Vec::new() },
+        connections: arguments.sweep_connections.clone(),
+        sizes: arguments.message_size.clone(),
+        framing: arguments.framing,
+        expect: arguments.expect.clone().unwrap_or_else(|| arguments.handler.expect.clone()),
+        threads: arguments.threads,
+        seed: arguments.seed,
+        slo: arguments.slo.first().copied(),
+        handler: described(arguments),
+        command: command(program),
+        ..Settings::new(Vec::new())
+    };
+    let _ = own;
+    let longest = settings.sizes.bounds().1;
+    let candidates = candidates(arguments, all, settings.most_connections(), longest)?;
+    let settings = Settings { candidates, ..settings };
+    settings.check().map_err(Failure::Usage)?;
+    let absent = settings.candidates.iter().map(|candidate| candidate.unavailable.as_deref());
+    if let Some(why) = absent.collect::<Option<Vec<_>>>() {
+        return Err(Failure::Failed(format!("none of them is available here: {}", why.join("; "))));
+    }
+    Ok(settings)
+}
+
+/// Whether the flags go together.
+fn check(arguments: &Compare) -> Result<(), Failure> {
+    let Served { name: handler, .. } = arguments.handler;
+    let framing = arguments.framing.name();
+    if arguments.work.is_some() && handler != "work" {
+        return Err(Failure::Usage(format!(
+            "--work is for --handler work, and the handler is {handler}; leave one of them out"
+        )));
+    }
+    if !arguments.handler.is_framed() {
+        return Err(Failure::Usage(format!(
+            "{handler} has a protocol of its own, in which no load can be made here; serve it on one backend after \
+             the other, and take a generator that speaks it, as wrk speaks HTTP and redis-benchmark the Redis protocol"
+        )));
+    }
+    if arguments.with_handwritten && (handler, framing) != ("echo", common::Framing::Line.name()) {
+        return Err(Failure::Usage(format!(
+            "the servers of --with-handwritten echo lines, and this is {handler} in {framing}; leave out \
+             --with-handwritten, or --handler and --framing"
+        )));
+    }
+    Ok(())
+}
+
+fn tier(arguments: &Compare) -> Tier {
+    match (arguments.quick, arguments.full) {
+        (true, _) => Tier::Quick,
+        (_, true) => Tier::Full,
+        _ => Tier::Default,
+    }
+}
+
+/// The rate at which a baseline compared as many connections, so that both can be held against each other.
+fn rate_of(baseline: &Comparison, arguments: &Compare) -> Option<f64> {
+    let of_it = |shape: &&Shape| shape.connections == arguments.connections && shape.depth == arguments.depth;
+    baseline.shapes.iter().filter(of_it).find_map(|shape| shape.rate)
+}
+
+/// What is served, for the report.
+fn described(arguments: &Compare) -> String {
+    let mut text = arguments.handler.name.to_owned();
+    if let Some(work) = arguments.work {
+        text.push_str(&format!(" {work}"));
+    }
+    if arguments.framing.name() != common::Framing::ALL[0].name() {
+        text.push_str(&format!(" in {}", arguments.framing.name()));
+    }
+    text
+}
+
+/// The command line that does it again, but for where the program lies.
+fn command(program: &str) -> String {
+    let arguments = env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    let words: Vec<String> = [program.to_owned()].into_iter().chain(arguments).collect();
+    // Only a word with a NUL can't be quoted, and no argument has one.
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
+}

@@ -1,0 +1,88 @@
+//! How `load`, `merge`, `compare` and `diff` end: each outcome has an exit code.
+
+use std::process::ExitCode;
+
+/// How a command that has measured something ends. Of several outcomes the greatest counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Outcome {
+    /// Everything was as it should be.
+    Passed,
+    /// What --slo or --baseline asked can't be told from what was measured, or nothing can be told at all.
+    Undecided,
+    /// An objective was missed.
+    Missed,
+    /// Something has become worse than it was in the baseline.
+    Regressed,
+    /// A server or a connection failed, or there was no reply.
+    Failed,
+    /// Replies were not what they should be, or too many were refusals.
+    WrongReplies,
+    /// A signal ended it, so that there is less than was asked for.
+    Interrupted,
+}
+
+impl Outcome {
+    /// The greatest of those whose condition holds.
+    pub(crate) fn of(conditions: &[(bool, Self)]) -> Self {
+        let held = conditions.iter().filter(|(holds, _)| *holds).map(|&(_, outcome)| outcome);
+        held.max().unwrap_or(Self::Passed)
+    }
+
+    /// The exit code.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Failed => 1,
+            Self::Undecided => 3,
+            Self::WrongReplies => 4,
+            Self::Missed => 5,
+            Self::Regressed => 6,
+            Self::Interrupted => 130, // 128 and the number of SIGINT, as shells have it
+        }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(outcome.code())
+    }
+}
+
+/// The share of refusals among the replies above which they are no success.
+const MOST_REFUSED: f64 = 0.01;
+
+/// Whether so many of the replies are refusals that it is no success.
+pub(crate) fn too_many_refused(refused: u64, replies: u64) -> bool {
+    refused as f64 > replies as f64 * MOST_REFUSED
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greatest_outcome_counts() {
+        use Outcome::*;
+        assert_eq!(Outcome::of(&[]), Passed);
+        assert_eq!(Outcome::of(&[(false, Failed), (true, Missed), (true, Undecided)]), Missed);
+        assert_eq!(Outcome::of(&[(true, WrongReplies), (true, Failed), (true, Regressed)]), WrongReplies);
+        assert_eq!(Outcome::of(&[(true, Interrupted), (true, WrongReplies)]), Interrupted);
+    }
+
+    #[test]
+    fn each_outcome_has_a_code_of_its_own() {
+        use Outcome::*;
+        let codes =
+            [Passed, Failed, Undecided, WrongReplies, Missed, Regressed, Interrupted].map(Outcome::code);
+        assert_eq!(codes, [0, 1, 3, 4, 5, 6, 130]);
+    }
+
+    #[test]
+    fn one_refusal_in_a_hundred_is_no_failure() {
+        for (refused, replies, expected) in
+            [(0, 0, false), (0, 100, false), (1, 100, false), (2, 100, true), (1, 99, true), (1, 1, true)]
+        {
+            assert_eq!(too_many_refused(refused, replies), expected, "{refused} of {replies}");
+        }
+    }
+}

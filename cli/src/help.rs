@@ -1,0 +1,261 @@
+//! What stands below the flags in the help of each command: examples, and exit codes.
+
+/// What stands below the flags of a command.
+pub(crate) struct Below {
+    /// The command; empty for the program itself.
+    pub(crate) command: &'static str,
+    /// What is said first.
+    text: &'static str,
+    /// What each example does, and its arguments.
+    examples: &'static [(&'static str, &'static str)],
+    /// The exit codes.
+    codes: &'static str,
+}
+
+impl Below {
+    /// The text, for a program of this name.
+    pub(crate) fn text(&self, program: &str) -> String {
+        let examples: String = self
+            .examples
+            .iter()
+            .map(|(what, arguments)| format!("  # {what}\n  {program} {arguments}\n"))
+            .collect();
+        let paragraphs = [self.text, &format!("Examples:\n{}", examples.trim_end()), self.codes];
+        let said: Vec<_> = paragraphs.into_iter().filter(|text| !text.is_empty()).collect();
+        said.join("\n\n")
+    }
+}
+
+/// Of each command.
+pub(crate) const BELOW: [Below; 13] = [
+    Below {
+        command: "",
+        text: "",
+        examples: &[
+            ("serve the handler `counter` on smol", "serve"),
+            ("measure a server for ten seconds", "load 127.0.0.1:8888"),
+            ("find out which backend suits this machine", "compare"),
+        ],
+        codes: "Exit codes: 0, it went well; 1, it failed; 2, wrong usage. The help of a command says more.",
+    },
+    Below {
+        command: "serve",
+        text: "Once it listens it says `listening on ADDRESS:PORT` on standard output; its log goes to standard error. \
+               SIGINT, SIGTERM or SIGHUP lets the clients drain; another one, a second later or more, ends at once. \
+               Under `nohup` SIGHUP does nothing.",
+        examples: &[
+            ("serve the handler `counter` on smol, at 127.0.0.1:8888", "serve"),
+            ("echo lines on tokio, on any free port", "serve -b tokio --handler echo --listen 127.0.0.1:0"),
+            (
+                "limit what a client may do, and account for all of them in the end",
+                "serve --max-message 4KiB --idle-timeout 30s --receipt receipt.json",
+            ),
+        ],
+        codes: "Exit codes:\n  \
+                0    every client ended by itself or was drained\n  \
+                1    clients had to be cut off, or serving failed or could not begin, as on an address in use\n  \
+                2    wrong usage",
+    },
+    Below {
+        command: "client",
+        text: "At a terminal, messages are typed at a prompt and replies shown as they come; `exit` or Ctrl-D ends, \
+               Ctrl-C at once. Otherwise every line of standard input is a message, and every reply a line of standard \
+               output. At a terminal, what could direct it is shown escaped, such as `\\x1b`; a pipe or a file gets the \
+               bytes as they came.",
+        examples: &[
+            ("talk to a server", "client 127.0.0.1:8888"),
+            ("send the lines of a file", "client 127.0.0.1:8888 < messages.txt"),
+            ("talk to the socket tutorial's server", "client --framing raw 127.0.0.1:8888"),
+        ],
+        codes: "Exit codes:\n  \
+                0    the conversation came to its end\n  \
+                1    there is no server, or it vanished, ended with an error (`ERR …`) for its last reply, without any \
+                reply, or before it took or answered the messages, was silent for too long, or sent what is no reply\n  \
+                2    wrong usage",
+    },
+    Below {
+        command: "load",
+        text: "Every reply is verified. A table goes to standard output; at a terminal, progress goes to standard error. \
+               Ctrl-C ends the run early, and shows what there is.",
+        examples: &[
+            ("a closed loop: each of 64 connections sends when a reply has come", "load 127.0.0.1:8888"),
+            (
+                "an open loop of 15,000 messages per second, judged by an objective",
+                "load 127.0.0.1:8888 -c 200 -r 15k -d 30s --slo p99=5ms",
+            ),
+            (
+                "the highest rate that keeps the objective",
+                "load 127.0.0.1:8888 --find-max-rate --slo p99=5ms",
+            ),
+            ("the measurement as JSON, to be merged with others", "load 127.0.0.1:8888 --json here.json"),
+        ],
+        codes: LOAD_CODES,
+    },
+    Below {
+        command: "merge",
+        text: "Histograms are added, so that percentiles are those of all messages. No measurement may be given twice.",
+        examples: &[
+            ("the measurements of two machines", "merge here.json there.json"),
+            ("the same, as JSON", "merge here.json there.json --format json"),
+        ],
+        codes: LOAD_CODES,
+    },
+    Below {
+        command: "compare",
+        text: "Every reply is verified. A table goes to standard output, and the reports to the folder of --output: \
+               report.html, report.md and report.json. Ctrl-C ends early, and shows what there is; its reports are \
+               called report-interrupted, so that complete ones stay. A backend that this machine can't run is listed \
+               as not available, and fails nothing.",
+        examples: &[
+            ("which backend suits this machine, in about three minutes", "compare"),
+            (
+                "two backends with a handler that blocks, and an objective",
+                "compare -b threads,smol --handler work --work block:2ms --slo p99=20ms",
+            ),
+            (
+                "what has changed since an earlier comparison",
+                "compare --baseline before/report.json -o after",
+            ),
+        ],
+        codes: "Exit codes; where several apply, the lowest of this list counts:\n  \
+                0    everything was as it should be\n  \
+                3    what --slo or --baseline asked can't be told, or nothing can be told at all\n  \
+                5    no server keeps an --slo\n  \
+                6    something has become worse than in the --baseline\n  \
+                1    a server failed, or nothing was measured\n  \
+                4    replies were wrong, or more than 1 % were refusals without --allow-refusals\n  \
+                130  interrupted\n  \
+                2    wrong usage: nothing was measured",
+    },
+    Below {
+        command: "report",
+        text: "report.html and report.md are written anew, and the table goes to standard output. The file itself stays \
+               as it is.",
+        examples: &[
+            ("the last comparison", "report anyloop-report/report.json"),
+            ("the page and the Markdown in another folder", "report before.json -o before"),
+        ],
+        codes: "Exit codes: 0, rendered; 1, it can't be written; 2, wrong usage, or the file is no report.json.",
+    },
+    Below {
+        command: "diff",
+        text: "Both must have been measured under the same loads.",
+        examples: &[
+            ("from one commit to another", "diff before/report.json after/report.json"),
+            ("measured on different machines", "diff --force here.json there.json"),
+        ],
+        codes: "Exit codes:\n  \
+                0    nothing became worse\n  \
+                2    wrong usage, or the two can't be compared\n  \
+                3    it can't be told whether something became worse\n  \
+                6    something became worse",
+    },
+    Below {
+        command: "handwritten",
+        text: "Each answers a line with the same line, and is what one writes by hand on one runtime: plain, as the \
+               runtime's examples have it, or careful, with its replies in one write. None has a limit or a deadline. Once \
+               it listens it says `listening on ADDRESS:PORT`; a signal ends it.",
+        examples: &[
+            ("list them", "handwritten"),
+            ("run the careful one on tokio", "handwritten tokio-careful --listen 127.0.0.1:8888"),
+        ],
+        codes: "Exit codes: 0, the list was written; 1, it can't serve; 2, wrong usage.",
+    },
+    Below {
+        command: "backends",
+        text: "",
+        examples: &[("as a table", "backends"), ("for programs", "backends --format json")],
+        codes: "",
+    },
+    Below {
+        command: "handlers",
+        text: "",
+        examples: &[("as a table", "handlers"), ("for programs", "handlers --format json")],
+        codes: "",
+    },
+    Below {
+        command: "completions",
+        text: "",
+        examples: &[
+            ("for bash, in this shell", "completions bash | source /dev/stdin"),
+            ("for fish", "completions fish > ~/.config/fish/completions/anyloop.fish"),
+        ],
+        codes: "",
+    },
+    Below {
+        command: "man",
+        text: "",
+        examples: &[
+            ("read a page", "man load | man -l -"),
+            ("keep the page of all commands", "man > anyloop.1"),
+        ],
+        codes: "",
+    },
+];
+
+const LOAD_CODES: &str = "Exit codes; where several apply, the lowest of this list counts:\n  \
+    0    everything was as it should be\n  \
+    3    what --slo asked can't be told\n  \
+    5    an --slo was missed\n  \
+    1    connections failed, or no reply came\n  \
+    4    replies were lost, doubled, reordered, foreign, wrong, or more than were asked for, or more than 1 % were \
+    refusals without --allow-refusals\n  \
+    130  interrupted\n  \
+    2    wrong usage: nothing was measured";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::Catalogue;
+
+    /// The arguments of a command in a shell, without what is for the shell.
+    fn arguments(line: &str) -> Vec<String> {
+        let words = shlex::split(line).unwrap_or_else(|| panic!("{line}"));
+        words.into_iter().take_while(|word| !["|", ">", "<", ";"].contains(&word.as_str())).collect()
+    }
+
+    #[track_caller]
+    fn check(line: &str) {
+        let command = Catalogue::built_in().command("anyloop");
+        let all = ["anyloop".to_owned()].into_iter().chain(arguments(line));
+        if let Err(error) = command.try_get_matches_from(all) {
+            panic!("{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_command_has_two_to_four_examples_that_are_right() {
+        let command = Catalogue::built_in().command("anyloop");
+        for below in &BELOW {
+            assert!((2..=4).contains(&below.examples.len()), "{}", below.command);
+            below.examples.iter().for_each(|(_, example)| check(example));
+        }
+        for name in command.get_subcommands().map(clap::Command::get_name) {
+            assert!(BELOW.iter().any(|below| below.command == name), "{name} has no examples");
+        }
+    }
+
+    #[test]
+    fn the_commands_of_the_documentation_are_right() {
+        let mut checked = 0;
+        let readme = include_str!("../../README.md");
+        let guides =
+            [include_str!("../../docs/write-a-handler.md"), include_str!("../../docs/write-a-backend.md")];
+        // What `cargo run` runs in a guide is the reader's own command.
+        let from_source = shell_lines(readme).into_iter().map(|line| (line, "cargo run --release -- "));
+        let texts = [readme].into_iter().chain(guides);
+        let installed = texts.flat_map(shell_lines).map(|line| (line, "anyloop "));
+        for (line, program) in from_source.chain(installed) {
+            checked += line.strip_prefix(program).map(check).iter().len();
+        }
+        assert!(checked >= 15, "{checked}");
+    }
+
+    /// The lines of the shell's blocks of a Markdown text.
+    fn shell_lines(text: &str) -> Vec<String> {
+        let blocks = text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap_or_default());
+        blocks
+            .flat_map(|block| block.replace("\\\n", " ").lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect()
+    }
+}

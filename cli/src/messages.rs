@@ -1,0 +1,88 @@
+//! Messages of one's own, as `load` and `compare` take them.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use load::framing::Framing;
+use load::plan::{Expect, Messages};
+
+use crate::failure::Failure;
+
+/// Messages of one's own.
+#[derive(Args, Debug)]
+pub(crate) struct Own {
+    /// Message to send; may be given several times, and each connection sends them in turn: a line in `line`, words as
+    /// redis-cli takes them in `resp`, `GET /path` in `http`
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with_all = ["messages", "message_size"])]
+    message: Vec<String>,
+
+    /// File with a message on each line, to send in turn; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "message_size")]
+    messages: Option<PathBuf>,
+}
+
+impl Own {
+    /// The messages in a framing, if there are any.
+    pub(crate) fn encoded(&self, framing: Framing) -> Result<Option<Messages>, Failure> {
+        let encoded = match &self.messages {
+            Some(file) => from_file(file, framing)?,
+            None => self
+                .message
+                .iter()
+                .map(|text| framing.encode(text))
+                .collect::<Result<_, _>>()
+                .map_err(|error| Failure::Usage(format!("--message: {error}")))?,
+        };
+        Ok((!encoded.is_empty()).then(|| Messages::Own(encoded.into())))
+    }
+}
+
+/// The messages of a file, one on each line.
+fn from_file(file: &Path, framing: Framing) -> Result<Vec<Vec<u8>>, Failure> {
+    let wrong = |why: &dyn std::fmt::Display| Failure::Usage(format!("--messages {}: {why}", file.display()));
+    let text = read(file).map_err(|error| wrong(&error))?;
+    let line = |(number, text): (usize, &str)| {
+        framing.encode(text).map_err(|error| wrong(&format!("line {}: {error}", number + 1)))
+    };
+    let messages: Vec<_> = text.lines().enumerate().map(line).collect::<Result<_, _>>()?;
+    if messages.is_empty() {
+        return Err(wrong(&"it is empty; write a message on each line"));
+    }
+    Ok(messages)
+}
+
+/// The text of a file.
+///
+/// # Errors
+/// If it can't be read, or is no UTF-8.
+fn read(file: &Path) -> io::Result<String> {
+    if file != Path::new("-") {
+        return fs::read_to_string(file);
+    }
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text).map(|_| text)
+}
+
+/// What `--expect` takes.
+pub(crate) fn expects() -> impl TypedValueParser<Value = Expect> {
+    PossibleValuesParser::new([
+        PossibleValue::new("echo").help("the message itself"),
+        PossibleValue::new("counter").help("what the handler `counter` says, in Chinese"),
+        PossibleValue::new("counter-en").help("what the handler `counter` says, in English"),
+        PossibleValue::new("ack").help("what the handler `ack` says"),
+        PossibleValue::new("any").help("any reply for each message, and no greeting: counted, not verified"),
+        PossibleValue::new("greeted")
+            .help("any greeting, and then any reply for each message: counted, not verified"),
+    ])
+    .map(|name| match name.as_str() {
+        "echo" => Expect::Echo,
+        "counter" => Expect::Counter,
+        "counter-en" => Expect::CounterEnglish,
+        "ack" => Expect::Ack,
+        "greeted" => Expect::Greeted,
+        _ => Expect::Any,
+    })
+}

@@ -1,0 +1,52 @@
+//! The line on standard error that tells how something goes on, while it goes on.
+
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar on standard error. Where that is no terminal, there is none.
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    terminal: bool,
+}
+
+/// The bar's length: parts of a thousand.
+const LENGTH: f64 = 1000.0;
+
+impl Bar {
+    pub(crate) fn new() -> Self {
+        let terminal = io::stderr().is_terminal();
+        // Twice in a second: drawing costs time on the cores that are measured.
+        let target =
+            if terminal { ProgressDrawTarget::stderr_with_hz(2) } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(LENGTH as u64), target);
+        let style = ProgressStyle::with_template("{bar:24} {prefix} {wide_msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bar, terminal }
+    }
+
+    /// Whether somebody can see it.
+    pub(crate) fn is_seen(&self) -> bool {
+        self.terminal
+    }
+
+    /// Shows how much is done, from 0 to 1, a short text that has room, and one that is cut where the line ends.
+    pub(crate) fn show(&self, done: f64, short: String, text: String) {
+        self.bar.set_position((done * LENGTH) as u64);
+        self.bar.set_prefix(short);
+        self.bar.set_message(text);
+    }
+
+    /// Writes a line that stays.
+    pub(crate) fn say(&self, line: &str) {
+        // Where nobody can be told any more, the report still says it.
+        self.bar.suspend(|| {
+            let _ = writeln!(io::stderr(), "{line}");
+        });
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,103 @@
+//! Counts: `64`, `10k`, `1.5M`.
+
+use std::fmt::Display;
+use std::num::NonZeroUsize;
+use std::thread;
+
+use super::{Decimal, factor};
+
+/// A count within these bounds.
+pub(crate) fn count<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
+where
+    T: TryFrom<u128> + PartialOrd + Display + Copy + Send + Sync,
+{
+    move |text| {
+        let number = whole(text).and_then(|number| T::try_from(number).ok());
+        number.filter(|number| (least..=most).contains(number)).ok_or_else(|| {
+            format!("`{text}` is no count from {least} to {most}; write a whole number, such as {least}")
+        })
+    }
+}
+
+/// A number within these bounds that counts nothing, such as that of a process: it is written in digits alone.
+pub(crate) fn number<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
+where
+    T: TryFrom<u128> + PartialOrd + Display + Copy + Send + Sync,
+{
+    move |text| {
+        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = whole(text).filter(|_| is_digits).and_then(|number| T::try_from(number).ok());
+        number.filter(|number| (least..=most).contains(number)).ok_or_else(|| {
+            format!("`{text}` is no number from {least} to {most}; write one in digits, such as {least}")
+        })
+    }
+}
+
+/// The number of a core of this machine.
+pub(crate) fn cpu(text: &str) -> Result<usize, String> {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    number(0, MOST_CORES)(text).map_err(|_| {
+        format!("`{text}` is no core; write the numbers of cores from 0, such as 0 or 0,1 (this process may use {cores})")
+    })
+}
+
+/// No machine has more cores.
+const MOST_CORES: usize = 4095;
+
+/// A count above 0.
+pub(crate) fn nonzero(text: &str) -> Result<NonZeroUsize, String> {
+    let least = || format!("`{text}` is too small; write 1 or more");
+    let number = whole(text)
+        .ok_or_else(|| format!("`{text}` is no count; write a whole number, such as 1000 or 10k"))?;
+    let number =
+        usize::try_from(number).map_err(|_| format!("`{text}` is too large; write a smaller number"))?;
+    NonZeroUsize::new(number).ok_or_else(least)
+}
+
+/// The whole number that this is, if it is one.
+fn whole(text: &str) -> Option<u128> {
+    let (number, unit) = Decimal::begin(text)?;
+    number.times(factor(&UNITS, unit)?)
+}
+
+/// Those of counts and rates.
+pub(super) const UNITS: [(&str, u128); 3] = [("", 1), ("k", 1_000), ("M", 1_000_000)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_bounds() {
+        let count = count(2_usize, 9_000);
+        for (text, expected) in [("2", 2), ("9000", 9_000), ("9k", 9_000), ("1.5k", 1_500), ("0.002k", 2)] {
+            assert_eq!(count(text), Ok(expected), "{text}");
+        }
+        for text in ["1", "9001", "10k", "-1", "+3", "ten", "2.5", "2K", "", "18446744073709551616", "1TiB"] {
+            let error = count(text).unwrap_err();
+            let expected = "is no count from 2 to 9000; write a whole number, such as 2";
+            assert_eq!(error, format!("`{text}` {expected}"));
+        }
+    }
+
+    #[test]
+    fn a_number_is_digits() {
+        assert_eq!(number(0, u64::MAX)("18446744073709551615"), Ok(u64::MAX));
+        for text in ["10k", "1.0", "-1", "", "18446744073709551616"] {
+            assert!(number(0, u64::MAX)(text).unwrap_err().contains("write one in digits"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_count_above_zero_may_be_any() {
+        assert_eq!(nonzero("10k").unwrap().get(), 10_000);
+        for (text, expected) in [
+            ("0", "write 1 or more"),
+            ("2.5", "is no count; write a whole number"),
+            ("", "is no count"),
+            ("18446744073709551616", "write a smaller number"),
+        ] {
+            assert!(nonzero(text).unwrap_err().contains(expected), "{text}");
+        }
+    }
+}

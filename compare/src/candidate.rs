@@ -1,0 +1,175 @@
+//! Servers that can be compared, and how each is started.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::Kind;
+
+/// A server that is compared: plain data, so that this crate knows no backend.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Candidate {
+    /// Its name, which no other candidate has.
+    pub name: String,
+    /// Its concurrency model in a few words, or for a program of somebody else the command line.
+    pub model: String,
+    /// Why it should not be chosen for something new.
+    pub legacy: Option<String>,
+    /// What kind of server it is.
+    pub kind: Kind,
+    /// How many connections it can hold; `None` is any number.
+    pub max_connections: Option<usize>,
+    /// Why it can't run on this machine, if it can't: then it is listed, and not started.
+    pub unavailable: Option<String>,
+    /// Where it runs the handler: `worker`, `own thread`, `blocking pool of 512`; `None` if that is not known.
+    pub handler_runs: Option<String>,
+    /// How it is started.
+    pub launch: Launch,
+}
+
+/// How a server is started. It must listen on a loopback address, let in as many connections at once as
+/// [`Settings::most_connections`](crate::Settings::most_connections) says, and stay in the foreground.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Launch {
+    /// It listens on a port of its own choice, and prints the line `listening on ADDRESS:PORT` on standard output.
+    Announces {
+        /// The program.
+        program: PathBuf,
+        /// Its arguments.
+        arguments: Vec<OsString>,
+    },
+    /// It listens on the port that it is told: in each word, `{port}` is replaced by a free port, and `{address}` by
+    /// that port of 127.0.0.1, `127.0.0.1:8080` say. It is ready when it accepts a connection.
+    Command {
+        /// The program and its arguments. No shell reads them.
+        words: Vec<String>,
+    },
+}
+
+/// What stands for the port, and for the address with the port.
+const PORT: &str = "{port}";
+const ADDRESS: &str = "{address}";
+
+impl Candidate {
+    /// Any program that listens, by the command line that starts it. The line is split into words as a shell splits
+    /// it, but nothing else that a shell does is done: for that, the command is `sh -c '…'`.
+    ///
+    /// # Errors
+    /// If there is no name or no command, a quote is not closed, or neither `{port}` nor `{address}` says where the
+    /// port belongs.
+    pub fn server(name: &str, command: &str) -> Result<Self, String> {
+        if name.is_empty() {
+            return Err(format!("the server `{command}` has no name; write NAME='COMMAND'"));
+        }
+        let words = shlex::split(command).ok_or_else(|| {
+            format!("the command of {name} has a quote that is not closed, or ends in a backslash: {command}")
+        })?;
+        if words.is_empty() {
+            return Err(format!("the command of {name} is empty; write NAME='COMMAND'"));
+        }
+        if !words.iter().any(|word| word.contains(PORT) || word.contains(ADDRESS)) {
+            return Err(format!(
+                "the command of {name} doesn't say where the port belongs; write {PORT} in its place, as in `{command} \
+                 --port {PORT}`, or {ADDRESS} for 127.0.0.1 and the port"
+            ));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            model: command.to_owned(),
+            kind: Kind::Server,
+            launch: Launch::Command { words },
+            ..Self::default()
+        })
+    }
+
+    /// The same backend of another build of this command. Its name is that of this candidate, followed by
+    /// `(FILE NAME)`.
+    ///
+    /// # Errors
+    /// If this candidate is started in another way than by this command.
+    pub fn of_build(&self, program: &Path) -> Result<Self, String> {
+        let Launch::Announces { arguments, .. } = &self.launch else {
+            return Err(format!("{} is no server of this command, so no other build has it", self.name));
+        };
+        let file = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy();
+        Ok(Self {
+            name: format!("{} ({file})", self.name),
+            kind: Kind::Build { of: self.name.clone() },
+            launch: Launch::Announces { program: program.to_owned(), arguments: arguments.clone() },
+            ..self.clone()
+        })
+    }
+}
+
+impl FromStr for Candidate {
+    type Err = String;
+
+    /// A program as `--server` takes it: `NAME=COMMAND`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, command)) => Self::server(name.trim(), command),
+            None => Err(format!("`{text}` has no `=`; write NAME='COMMAND', with {PORT} in the command")),
+        }
+    }
+}
+
+impl Launch {
+    /// The words of a command that is to listen on this port.
+    pub(super) fn words(words: &[String], port: u16) -> impl Iterator<Item = String> {
+        let address = format!("127.0.0.1:{port}");
+        words.iter().map(move |word| word.replace(PORT, &port.to_string()).replace(ADDRESS, &address))
+    }
+}
+
+impl Default for Launch {
+    fn default() -> Self {
+        Self::Announces { program: PathBuf::new(), arguments: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(candidate: &Candidate) -> Vec<String> {
+        let Launch::Command { words } = &candidate.launch else { panic!("{candidate:?}") };
+        Launch::words(words, 7000).collect()
+    }
+
+    #[test]
+    fn a_command_line_is_split_as_a_shell_splits_it() {
+        let candidate = Candidate::server("redis", "redis-server --port {port} --save ''").unwrap();
+        assert_eq!(words(&candidate), ["redis-server", "--port", "7000", "--save", ""]);
+        assert_eq!((candidate.name.as_str(), candidate.kind), ("redis", Kind::Server));
+        let candidate: Candidate = "a=sh -c 'serve --at={address} {port}'".parse().unwrap();
+        assert_eq!(words(&candidate), ["sh", "-c", "serve --at=127.0.0.1:7000 7000"]);
+    }
+
+    #[test]
+    fn what_can_not_be_started_is_told() {
+        for (text, what) in [
+            ("a=serve", "write {port}"),
+            ("a=serve --port 80", "write {port}"),
+            ("a=", "empty"),
+            ("a='serve {port}", "quote"),
+            ("=serve {port}", "no name"),
+            ("serve {port}", "no `=`"),
+        ] {
+            let error = text.parse::<Candidate>().unwrap_err();
+            assert!(error.contains(what), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn another_build_serves_the_same() {
+        let arguments = vec![OsString::from("serve")];
+        let launch = Launch::Announces { program: "/new/anyloop".into(), arguments: arguments.clone() };
+        let smol = Candidate { name: "smol".into(), launch, ..Candidate::default() };
+        let build = smol.of_build(Path::new("/old/anyloop-1.0")).unwrap();
+        assert_eq!(build.name, "smol (anyloop-1.0)");
+        assert_eq!(build.kind, Kind::Build { of: "smol".into() });
+        let program = "/old/anyloop-1.0".into();
+        assert_eq!(build.launch, Launch::Announces { program, arguments });
+        assert!(Candidate::server("x", "x {port}").unwrap().of_build(Path::new("/old")).is_err());
+    }
+}

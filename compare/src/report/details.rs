@@ -1,0 +1,148 @@
+//! What stands below the first screen: a table for each load with one figure in a cell, and the costs against what one
+//! writes by hand.
+
+use super::matrix::without;
+use super::names::{load_in_words, remark};
+use super::table::{Cell, Column, Row, Table, Tone};
+use super::wording::{interval, percent, ratio, value};
+use crate::statistics::{Assessment, Estimate, Metric, Told, contest, mean_contest};
+use crate::{Care, Comparison, Kind};
+
+/// A table for each load that was measured.
+pub(super) fn details(comparison: &Comparison, assessment: &Assessment) -> Vec<Table> {
+    (0..comparison.shapes.len()).filter_map(|shape| detail(comparison, assessment, shape)).collect()
+}
+
+fn detail(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Option<Table> {
+    let of_shape: Vec<_> = assessment.details.iter().filter(|detail| detail.shape == shape).collect();
+    let has = |metric: &Metric| of_shape.iter().any(|detail| detail.metric == *metric);
+    let metrics: Vec<Metric> = Metric::ALL.into_iter().filter(has).collect();
+    if metrics.is_empty() {
+        return None;
+    }
+    let cell = |subject: usize, metric: Metric| {
+        let detail = of_shape.iter().find(|detail| detail.subject == subject && detail.metric == metric)?;
+        let range = |of: &Estimate| {
+            of.interval.map_or(String::new(), |of| {
+                format!("{} to {}", value(metric, of.low), value(metric, of.high))
+            })
+        };
+        Some(Cell {
+            figure: value(metric, detail.level.median),
+            evidence: range(&detail.level),
+            ..Cell::default()
+        })
+    };
+    let ran = |subject: &&usize| of_shape.iter().any(|detail| detail.subject == **subject);
+    let row = |&subject: &usize| Row::Figures {
+        subject,
+        name: comparison.subjects[subject].name.clone(),
+        remark: remark(comparison, assessment, subject),
+        cells: metrics.iter().map(|&metric| cell(subject, metric).unwrap_or_default()).collect(),
+    };
+    let mut rows: Vec<Row> = assessment.ranked.iter().filter(ran).map(row).collect();
+    rows.extend(without(comparison, assessment));
+    let column = |&metric: &Metric| Column { heading: heading(metric).to_owned(), ..Column::default() };
+    Some(Table {
+        title: load_in_words(comparison, shape),
+        columns: metrics.iter().map(column).collect(),
+        rows,
+        notes: Vec::new(),
+    })
+}
+
+/// What a metric's column is called.
+fn heading(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Cpu => "CPU per message",
+        Metric::Throughput => "replies",
+        Metric::MedianLatency => "p50 latency",
+        Metric::TailLatency => "p99 latency",
+        Metric::Switches => "context switches per message",
+    }
+}
+
+/// What the backends cost against what one writes by hand; `None` if nothing of that kind was measured.
+pub(super) fn by_hand(comparison: &Comparison, assessment: &Assessment) -> Option<Table> {
+    let has_cpu = |shape: &usize| {
+        let mut details = assessment.details.iter();
+        details.any(|detail| detail.shape == *shape && detail.metric == Metric::Cpu)
+            && comparison.shapes[*shape].hostile == 0
+    };
+    let shapes: Vec<usize> = (0..comparison.shapes.len()).filter(has_cpu).collect();
+    let closed: Vec<usize> =
+        shapes.iter().copied().filter(|&shape| comparison.shapes[shape].rate.is_none()).collect();
+    let mut rows = Vec::new();
+    for (care, title) in [
+        (Care::Careful, "to the careful server on the same runtime"),
+        (Care::Plain, "to the plain server on the same runtime, as tutorials have it"),
+        (Care::Raw, "to the loop that sends bytes back without looking at them"),
+    ] {
+        let of_it: Vec<Row> = assessment
+            .ranked
+            .iter()
+            .filter_map(|&subject| {
+                let against = counterpart(comparison, assessment, subject, care)?;
+                let mut cells: Vec<Cell> = shapes
+                    .iter()
+                    .map(|&shape| cell(contest(comparison, shape, Metric::Cpu, subject, against)))
+                    .collect();
+                if closed.len() > 1 {
+                    cells.push(cell(mean_contest(comparison, &closed, Metric::Cpu, subject, against)));
+                }
+                let name = comparison.subjects[subject].name.clone();
+                let has_any = cells.iter().any(|cell| !cell.figure.is_empty());
+                has_any.then(|| Row::Figures { subject, name, remark: String::new(), cells })
+            })
+            .collect();
+        if !of_it.is_empty() {
+            rows.push(Row::Group(title.to_owned()));
+            rows.extend(of_it);
+        }
+    }
+    if rows.is_empty() {
+        return None;
+    }
+    let column = |&shape: &usize| Column { heading: load_in_words(comparison, shape), ..Column::default() };
+    let mut columns: Vec<Column> = shapes.iter().map(column).collect();
+    if closed.len() > 1 {
+        columns.push(Column { heading: "mean of the closed loops".to_owned(), ..Column::default() });
+    }
+    let notes = vec![
+        "Ratios of server CPU per message, each of these two alone, by the same statistics as the matrix; the mean \
+         is the geometric one."
+            .to_owned(),
+    ];
+    Some(Table { title: "Server CPU, against what one writes by hand".to_owned(), columns, rows, notes })
+}
+
+/// The server that was written by hand with such care in place of a backend: its own, or everybody's.
+fn counterpart(
+    comparison: &Comparison,
+    assessment: &Assessment,
+    subject: usize,
+    care: Care,
+) -> Option<usize> {
+    let name = &comparison.subjects[subject].name;
+    let is_it = |index: &usize| match &comparison.subjects[*index].kind {
+        Kind::Handwritten { of, care: taken } => *taken == care && of.as_ref().is_none_or(|of| of == name),
+        _ => false,
+    };
+    let is_measured = |index: &usize| {
+        let mut absent = assessment.failed.iter().chain(&assessment.unavailable);
+        absent.all(|(other, _)| other != index) && comparison.subjects[*index].control_of.is_none()
+    };
+    (0..comparison.subjects.len()).filter(is_it).find(is_measured)
+}
+
+fn cell(contest: Option<(Estimate, Told)>) -> Cell {
+    let Some((times, told)) = contest else { return Cell::default() };
+    let (word, tone) = match told {
+        Told::Better => ("less".to_owned(), Tone::Good),
+        Told::Worse => ("more".to_owned(), Tone::Bad),
+        Told::Same { up_to } => (format!("same, within {}", percent(up_to)), Tone::Plain),
+        Told::Reference | Told::NotTold(_) => ("not told".to_owned(), Tone::Faint),
+    };
+    let evidence = times.interval.map(interval).unwrap_or_default();
+    Cell { figure: ratio(times.median), word, evidence, tone, ..Cell::default() }
+}

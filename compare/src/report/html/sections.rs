@@ -1,0 +1,203 @@
+//! What stands below the first screen: details, noise and validity, conditions, and how to read it.
+
+use maud::{Markup, html};
+
+use super::{figure, tables};
+use crate::report::contents::Contents;
+use crate::report::wording::{count, percent, time};
+use crate::report::{matrix, plots, trust};
+use crate::statistics::{Assessment, Figure};
+use crate::{Comparison, Sample};
+
+/// So many flagged samples are named.
+const SHOWN: usize = 12;
+
+pub(super) fn details(comparison: &Comparison, contents: &Contents) -> Markup {
+    html! {
+        @if !contents.details.is_empty() {
+            h2 { "Details by load" }
+            p.note { "Medians over the rounds, each with the interval in which it lies. No verdict is made of these." }
+            @for table in &contents.details {
+                h3 { (table.title) }
+                (tables::table(comparison, table, "details"))
+            }
+        }
+    }
+}
+
+/// Noise, checks, flags, and how it was judged.
+pub(super) fn validity(comparison: &Comparison, assessment: &Assessment) -> Markup {
+    html! {
+        h2 { "Noise and validity" }
+        (noise(comparison, assessment))
+        (figure(&plots::noise(comparison, assessment)))
+        (isolation(comparison, assessment))
+        (checks(comparison))
+        (flags(comparison, assessment))
+    }
+}
+
+/// How much the reference differs from itself.
+fn noise(comparison: &Comparison, assessment: &Assessment) -> Markup {
+    let twin = assessment.control.and_then(|control| comparison.subjects[control].control_of.clone());
+    let rows = trust::noise_rows(comparison, assessment);
+    html! {
+        @match twin {
+            None => p {
+                strong { "No control ran" }
+                ", so it is not known how much two runs of the same server differ. Differences below 3 % are taken \
+                 for noise; be careful with the rest."
+            },
+            Some(twin) => p {
+                "In each round " strong { (twin) } " ran twice. What its two runs differ by is noise: "
+                "single runs by the spread, and all rounds together by what the interval leaves open."
+            }
+        }
+        @if !rows.is_empty() {
+            div.scroll tabindex="0" {
+                table {
+                    thead { tr { @for heading in trust::NOISE_HEADINGS { th scope="col" { (heading) } } } }
+                    tbody {
+                        @for [name, rest @ ..] in &rows {
+                            tr { th scope="row" { (name) } @for cell in rest { td { (cell) } } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What hostile clients did to the good ones' latency.
+fn isolation(comparison: &Comparison, assessment: &Assessment) -> Markup {
+    let column = assessment.columns.iter().find(|column| column.figure == Figure::Isolation);
+    let rows = column.map(trust::over_alone).unwrap_or_default();
+    html! {
+        @if !rows.is_empty() {
+            h3 { "Beside hostile clients" }
+            dl { @for (subject, said) in &rows { dt { (comparison.subjects[*subject].name) } dd { (said) } } }
+        }
+    }
+}
+
+/// What is checked, its value in a sample, how that is written, and from where on it is flagged.
+type Check = (&'static str, fn(&Sample) -> Option<f64>, fn(f64) -> String, &'static str);
+
+/// The generator's checks of itself: the median and the worst over all samples, beside what is flagged.
+fn checks(comparison: &Comparison) -> Markup {
+    let of = |value: fn(&Sample) -> Option<f64>| -> Option<(f64, f64)> {
+        let values = comparison.samples.iter().filter_map(value).filter(|value| value.is_finite());
+        let mut values: Vec<f64> = values.collect();
+        values.sort_by(f64::total_cmp);
+        Some((*values.get(values.len() / 2)?, *values.last()?))
+    };
+    let checks: [Check; 4] = [
+        ("generator's busiest thread", |of| Some(of.generator_busy), percent, "above 80 % of a core"),
+        ("send lag, p99", |of| Some(of.send_lag), time, "above a tenth of the latency's p99"),
+        ("error of Little's law", |of| of.littles_error, percent, "above 5 %"),
+        ("time stolen by the host", |of| Some(of.steal), percent, "above 2 %"),
+    ];
+    html! {
+        @if !comparison.samples.is_empty() {
+            h3 { "Checks of the measuring itself" }
+            div.scroll tabindex="0" {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "check" } th scope="col" { "median" } th scope="col" { "worst" }
+                            th.text scope="col" { "flagged when" }
+                        }
+                    }
+                    tbody {
+                        @for (name, value, word, limit) in checks {
+                            @let (median, worst) = of(value).map_or(("–".to_owned(), "–".to_owned()), |(median, worst)| (word(median), word(worst)));
+                            tr { th scope="row" { (name) } td { (median) } td { (worst) } td.text { (limit) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The flagged measurements.
+fn flags(comparison: &Comparison, assessment: &Assessment) -> Markup {
+    let flagged = trust::flags(comparison);
+    let columns = trust::flagged_rounds(assessment);
+    html! {
+        h3 { "Flagged measurements" }
+        @if flagged.is_empty() {
+            p { "No measurement is flagged as doubtful." }
+        } @else {
+            p {
+                (flagged.len()) " of " (comparison.samples.len()) " are flagged as doubtful, and none is dropped. Every figure is \
+                 judged without its flagged rounds as well; it is told only if both say the same, and if at most a \
+                 third of its rounds are flagged."
+                @if !columns.is_empty() {
+                    " Flagged rounds, at most over the servers: "
+                    @for (index, (figure, rounds)) in columns.iter().enumerate() {
+                        @if index > 0 { ", " }
+                        (matrix::title(*figure)) " " (rounds) " of " (assessment.rounds)
+                    }
+                    "."
+                }
+            }
+            ul {
+                @for said in flagged.iter().take(SHOWN) { li { (said) } }
+                @if flagged.len() > SHOWN { li { "and " (flagged.len() - SHOWN) " more, in the data below" } }
+            }
+        }
+    }
+}
+
+pub(super) fn conditions(comparison: &Comparison, contents: &Contents) -> Markup {
+    let handlers = trust::handlers(comparison);
+    html! {
+        h2 { "Conditions" }
+        dl { @for (name, value) in &contents.conditions { dt { (name) } dd { (value) } } }
+        @if !handlers.is_empty() {
+            h3 { "Where each of " (count(handlers.len(), "server", "servers")) " runs the handler" }
+            dl { @for (name, place) in &handlers { dt { (name) } dd { (place) } } }
+        }
+    }
+}
+
+/// The words of the page.
+const GLOSSARY: [(&str, &str); 10] = [
+    (
+        "CPU per message",
+        "CPU time of the server's processes, kernel included, for each reply: what a message costs.",
+    ),
+    (
+        "better, worse",
+        "the interval of the ratio to the reference excludes 1, and the ratio leaves the noise.",
+    ),
+    ("same", "no difference is seen; if there is one, it is at most as large as is said."),
+    ("not told", "the rounds allow no statement; the note below the matrix says why."),
+    ("interval", "holds the truth in 95 of 100 comparisons; from signed ranks over the rounds (Wilcoxon)."),
+    ("round", "every server once, started afresh, in an order that is balanced over the rounds."),
+    ("noise, A/A", "how much two runs of the same server differ, measured in the same rounds."),
+    (
+        "open loop, rate",
+        "messages are sent on schedule whether or not replies come; latency counts from the schedule.",
+    ),
+    (
+        "closed loop, busy",
+        "each connection sends when its reply has come; it shows cost at saturation, not latency.",
+    ),
+    ("p99", "99 of 100 messages were answered within this time."),
+];
+
+/// How to read it.
+pub(super) fn glossary() -> Markup {
+    html! {
+        h2 { "How to read it" }
+        p.note {
+            "Start with the column that is your bill: CPU per message at your rate, memory with many idle connections, p99 \
+             where users wait. Servers with a marked figure in that column are equally good by it. Several servers are \
+             judged at once, so the intervals of a column are made stricter together (Holm): at most 5 of 100 \
+             comparisons of equals name anybody better or worse in a column."
+        }
+        dl.glossary { @for (word, meaning) in GLOSSARY { dt { (word) } dd { (meaning) } } }
+    }
+}

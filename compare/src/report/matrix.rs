@@ -1,0 +1,263 @@
+//! The matrix that decides: a row for each server, a column for each figure that it is judged by.
+
+use super::names::{name, names, remark};
+use super::table::{Cell, Column, Row, Table, Tone};
+use super::wording::{self, count, interval, percent, rate, ratio};
+use crate::statistics::rounds::levels;
+use crate::statistics::{self, Absent, Assessment, Estimate, Figure, Metric, Told, Why, contest};
+use crate::{Comparison, Kind, Shape};
+
+/// The matrix. Other builds and servers that were written by hand stand below the others, set apart; then who failed,
+/// or can't run here.
+pub(super) fn matrix(comparison: &Comparison, assessment: &Assessment) -> Table {
+    let columns = assessment.columns.iter().map(|of| column(comparison, of)).collect();
+    let mut rows: Vec<Row> = assessment.ranked.iter().map(|&of| ranked(comparison, assessment, of)).collect();
+    let is_of = |subject: usize, is: fn(&Kind) -> bool| {
+        let of = &comparison.subjects[subject];
+        let absent =
+            assessment.failed.iter().chain(&assessment.unavailable).any(|(other, _)| *other == subject);
+        is(&of.kind) && of.control_of.is_none() && !absent
+    };
+    let mut apart = |title: &str, is: fn(&Kind) -> bool, against: &dyn Fn(usize) -> Option<usize>| {
+        let mut of_it: Vec<usize> =
+            (0..comparison.subjects.len()).filter(|&subject| is_of(subject, is)).collect();
+        of_it.sort_by_key(|&subject| against(subject));
+        if !of_it.is_empty() {
+            rows.push(Row::Group(title.to_owned()));
+            rows.extend(
+                of_it.iter().map(|&subject| beside(comparison, assessment, subject, against(subject))),
+            );
+        }
+    };
+    apart(
+        "the other build, each against the same backend of this build",
+        |kind| matches!(kind, Kind::Build { .. }),
+        &|subject| match &comparison.subjects[subject].kind {
+            Kind::Build { of } => comparison.subjects.iter().position(|subject| subject.name == *of),
+            _ => None,
+        },
+    );
+    apart(
+        "written by hand, without limits and deadlines; not ranked",
+        |kind| matches!(kind, Kind::Handwritten { .. }),
+        &|_| assessment.reference,
+    );
+    rows.extend(without(comparison, assessment));
+    let title = "The figures that decide".to_owned();
+    Table { title, columns, rows, notes: notes(comparison, assessment) }
+}
+
+/// Rows of those that failed, or can't run here.
+pub(super) fn without(comparison: &Comparison, assessment: &Assessment) -> Vec<Row> {
+    let row = |of: &(usize, String), is_failure: bool| Row::Without {
+        subject: of.0,
+        name: comparison.subjects[of.0].name.clone(),
+        what: if is_failure { "FAILED" } else { "not available here" },
+        is_failure,
+        why: of.1.clone(),
+    };
+    let failed = assessment.failed.iter().map(|of| row(of, true));
+    failed.chain(assessment.unavailable.iter().map(|of| row(of, false))).collect()
+}
+
+fn column(comparison: &Comparison, column: &statistics::Column) -> Column {
+    let shape = column.shape.and_then(|shape| comparison.shapes.get(shape));
+    let at =
+        shape.and_then(|shape| shape.rate).map_or(String::new(), |offered| format!("at {}", rate(offered)));
+    let connections = |shape: &Shape| count(shape.connections, "connection", "connections");
+    let under = match column.figure {
+        Figure::CpuAtRate => shape.map_or(String::new(), |shape| format!("{at}, {}", connections(shape))),
+        Figure::CpuAtSaturation => {
+            shape.map_or(String::new(), |shape| format!("{} × {}", connections(shape), shape.depth))
+        }
+        Figure::HighestRate => comparison
+            .conditions
+            .slos
+            .first()
+            .map_or(String::new(), |slo| format!("with {}", wording::slo(slo))),
+        Figure::TailLatency => at,
+        Figure::Memory => "per idle connection".to_owned(),
+        Figure::Isolation => shape.map_or(String::new(), |shape| format!("{at}, {} hostile", shape.hostile)),
+    };
+    let absent = column.absent.map(|why| {
+        let why = match why {
+            Absent::NeedsSlo => "not measured: --slo",
+            Absent::NeedsFull => "not measured: --full",
+            Absent::NotMeasured => "not measured",
+        };
+        why.to_owned()
+    });
+    Column { heading: title(column.figure).to_owned(), under, absent }
+}
+
+/// What a column is called.
+pub(super) fn title(figure: Figure) -> &'static str {
+    match figure {
+        Figure::CpuAtRate => "CPU per message",
+        Figure::CpuAtSaturation => "CPU when busy",
+        Figure::HighestRate => "highest rate",
+        Figure::TailLatency => "p99 latency",
+        Figure::Memory => "memory",
+        Figure::Isolation => "p99 beside hostile clients",
+    }
+}
+
+fn ranked(comparison: &Comparison, assessment: &Assessment, subject: usize) -> Row {
+    let cells = assessment.columns.iter().map(|column| {
+        let Some(of) = column.cells.iter().find(|cell| cell.subject == subject) else {
+            return Cell::default();
+        };
+        let is_best = column.leader == Some(subject) || column.equals.contains(&subject);
+        let against = assessment.reference.map(|reference| name(comparison, reference));
+        let cell = cell(column.figure, of.level.as_ref(), of.ratio.as_ref(), &of.told, against);
+        Cell { is_best, ..cell }
+    });
+    Row::Figures {
+        subject,
+        name: comparison.subjects[subject].name.clone(),
+        remark: remark(comparison, assessment, subject),
+        cells: cells.collect(),
+    }
+}
+
+/// The row of a server that is not ranked, but held against another one.
+fn beside(comparison: &Comparison, assessment: &Assessment, subject: usize, against: Option<usize>) -> Row {
+    let cells = assessment.columns.iter().map(|column| {
+        let metric = match column.figure {
+            Figure::CpuAtRate | Figure::CpuAtSaturation => Metric::Cpu,
+            Figure::TailLatency | Figure::Isolation => Metric::TailLatency,
+            Figure::HighestRate | Figure::Memory => return Cell::default(),
+        };
+        let Some(shape) = column.shape else { return Cell::default() };
+        let rounds = levels(comparison, shape, metric, subject);
+        let level = Estimate::of(&rounds.iter().map(|round| round.logarithm).collect::<Vec<_>>());
+        let contest = against.and_then(|against| contest(comparison, shape, metric, subject, against));
+        let told = contest.map_or(Told::NotTold(Why::NotMeasured), |(_, told)| told);
+        let against = against.map(|against| name(comparison, against));
+        cell(column.figure, level.as_ref(), contest.as_ref().map(|(ratio, _)| ratio), &told, against)
+    });
+    Row::Figures {
+        subject,
+        name: comparison.subjects[subject].name.clone(),
+        remark: String::new(),
+        cells: cells.collect(),
+    }
+}
+
+fn cell(
+    figure: Figure,
+    level: Option<&Estimate>,
+    times: Option<&Estimate>,
+    told: &Told,
+    against: Option<String>,
+) -> Cell {
+    if matches!(told, Told::NotTold(Why::GeneratorLimited)) {
+        let (word, evidence) = ("not measured".to_owned(), "generator was the limit".to_owned());
+        let detail = "the generator was the limit: this says nothing about the server".to_owned();
+        return Cell { word, evidence, detail, tone: Tone::Faint, ..Cell::default() };
+    }
+    let Some(level) = level else {
+        let overloaded = matches!(told, Told::NotTold(Why::Overloaded));
+        let word = if overloaded { "overloaded" } else { "not measured" }.to_owned();
+        return Cell { word, tone: Tone::Faint, ..Cell::default() };
+    };
+    let times_in_short = times.map_or(String::new(), |times| ratio(times.median));
+    let (word, evidence, tone) = match told {
+        Told::Reference => ("reference", String::new(), Tone::Plain),
+        Told::Better => ("better", times_in_short, Tone::Good),
+        Told::Worse => ("worse", times_in_short, Tone::Bad),
+        Told::Same { up_to } => ("same", format!("within\u{a0}{}", percent(*up_to)), Tone::Plain),
+        Told::NotTold(why) => ("not told", in_short(*why), Tone::Faint),
+    };
+    let one_pass = matches!(told, Told::NotTold(Why::OnePass));
+    let mut value = wording::figure(figure, level.median);
+    if one_pass {
+        value.insert_str(0, "about\u{a0}");
+    }
+    let mut detail = value.clone();
+    let range = |of: &Estimate, write: &dyn Fn(f64) -> String| {
+        of.interval.map(|of| format!(" ({} to {})", write(of.low), write(of.high))).unwrap_or_default()
+    };
+    detail += &range(level, &|value| wording::figure(figure, value));
+    if let (Some(times), Some(against)) = (times, against) {
+        let within = times.interval.map(|of| format!(" ({})", interval(of))).unwrap_or_default();
+        detail += &format!("; {} of {}'s{within}", ratio(times.median), against.replace("**", ""));
+    }
+    Cell { figure: value, word: word.to_owned(), evidence, detail, tone, is_best: false }
+}
+
+/// Why nothing is told, in a few letters.
+fn in_short(why: Why) -> String {
+    match why {
+        Why::TooNoisy { .. } => "too noisy",
+        Why::Flagged { .. } | Why::DependsOnFlagged { .. } => "flagged",
+        Why::FewRounds { .. } => "few rounds",
+        Why::GeneratorLimited => "generator was the limit",
+        Why::Overloaded => "overloaded",
+        Why::OnePass => "one pass",
+        Why::Failed => "failed",
+        Why::NotMeasured => "",
+    }
+    .to_owned()
+}
+
+/// What must be known to read the matrix, and why some of it is not told.
+fn notes(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
+    let mut notes = Vec::new();
+    let plain = |text: String| text.replace("**", "");
+    if let Some(reference) = assessment.reference.filter(|_| assessment.ranked.len() > 1) {
+        notes.push(plain(format!(
+            "Better, same and worse are meant against {}, the reference. Marked figures are the best of their column, \
+             or can't be told from it.",
+            name(comparison, reference)
+        )));
+    }
+    for column in assessment.columns.iter().filter(|column| column.absent.is_none()) {
+        let mut whys: Vec<(Why, Vec<usize>)> = Vec::new();
+        for cell in &column.cells {
+            let Told::NotTold(why) = cell.told else { continue };
+            match whys.iter_mut().find(|(other, _)| reason(*other) == reason(why)) {
+                Some((_, subjects)) => subjects.push(cell.subject),
+                None => whys.push((why, vec![cell.subject])),
+            }
+        }
+        for (why, subjects) in whys {
+            let worst = column.cells.iter().filter_map(|cell| match cell.told {
+                Told::NotTold(Why::TooNoisy { more_rounds }) => Some(more_rounds),
+                _ => None,
+            });
+            if let Some(said) = said(why, worst.max()) {
+                let all = subjects.len() + 1 >= column.cells.len() && column.cells.len() > 2;
+                let who = if all { "all".to_owned() } else { names(comparison, &subjects) };
+                notes.push(plain(format!("{}, {who}: {said}.", title(column.figure))));
+            }
+        }
+    }
+    notes
+}
+
+/// The kind of a reason, whatever its numbers.
+fn reason(why: Why) -> std::mem::Discriminant<Why> {
+    std::mem::discriminant(&why)
+}
+
+/// Why nothing is told, as a clause.
+fn said(why: Why, more_rounds: Option<usize>) -> Option<String> {
+    Some(match why {
+        Why::TooNoisy { .. } => {
+            let more = count(more_rounds.unwrap_or(1), "more round", "more rounds");
+            format!("too noisy to tell; about {more} would")
+        }
+        Why::Flagged { .. } => {
+            "not told, because more than a third of the rounds are flagged as doubtful".to_owned()
+        }
+        Why::DependsOnFlagged { .. } => {
+            "not told, because without the flagged rounds something else would be said".to_owned()
+        }
+        Why::FewRounds { needed } => format!("not told, because it takes at least {needed} rounds"),
+        Why::GeneratorLimited => "not measured, because the generator was the limit".to_owned(),
+        Why::Overloaded => "could not keep up with the rate".to_owned(),
+        Why::OnePass => "a figure from one pass, of which nothing is told".to_owned(),
+        Why::Failed | Why::NotMeasured => return None,
+    })
+}

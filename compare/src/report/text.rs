@@ -1,0 +1,66 @@
+//! The comparison for a terminal.
+
+mod layout;
+
+use super::contents::Contents;
+use crate::Comparison;
+use crate::statistics::assess;
+use layout::{lay_out, wrap};
+
+/// How a terminal is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether colors may be used.
+    pub color: bool,
+    /// Whether letters beyond ASCII may be used.
+    pub unicode: bool,
+    /// How many columns a line has.
+    pub width: usize,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self { color: false, unicode: false, width: 100 }
+    }
+}
+
+/// The matrix, the verdict, and what must be known to believe it. Tables are cut into blocks as wide as
+/// [`Style::width`]; in a narrow terminal the columns that don't fit follow in a block of their own.
+pub fn to_text(comparison: &Comparison, style: Style) -> String {
+    let contents = Contents::of(comparison, &assess(comparison));
+    let mut text = String::new();
+    let mut put = |lines: Vec<String>| {
+        for line in lines {
+            text.push_str(&line);
+            text.push('\n');
+        }
+    };
+    put(wrap(&contents.title, "1", style));
+    put(wrap(&contents.subtitle, "", style));
+    for warning in &contents.warnings {
+        put(wrap(&format!("! {warning}"), "33", style));
+    }
+    put(vec![String::new()]);
+    put(lay_out(&contents.matrix, style));
+    for note in &contents.matrix.notes {
+        put(wrap(note, "2", style));
+    }
+    put(vec![String::new()]);
+    put(wrap(&contents.sentences.join(" ").replace("**", ""), "", style));
+    if let Some(table) = &contents.by_hand {
+        put(vec![String::new()]);
+        put(wrap(&table.title, "1", style));
+        put(lay_out(table, style));
+        table.notes.iter().for_each(|note| put(wrap(note, "2", style)));
+    }
+    if !contents.objectives.is_empty() {
+        put(vec![String::new()]);
+        contents.objectives.iter().for_each(|said| put(wrap(&said.replace("**", ""), "", style)));
+    }
+    text
+}
+
+/// Prose for a terminal, wrapped: for what is said beside the report.
+pub(super) fn prose(text: &str, style: Style) -> String {
+    wrap(&text.replace("**", ""), "", style).join("\n") + "\n"
+}

@@ -1,0 +1,238 @@
+//! Tables and prose as lines of a terminal.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::Style;
+use crate::report::table::{Cell, Row, Table, Tone};
+
+/// Between two columns.
+const GAP: &str = "  ";
+
+/// The fewest columns that a line is laid out for.
+const NARROWEST: usize = 24;
+
+/// The lines of a table, in as many blocks as the width makes necessary.
+pub(super) fn lay_out(table: &Table, style: Style) -> Vec<String> {
+    let names = Names::of(table, style);
+    let filled: Vec<usize> = (0..table.columns.len()).filter(|&column| table.is_filled(column)).collect();
+    // With the evidence if everything fits, without it if not.
+    let full: Vec<Block> = filled.iter().map(|&column| Block::of(table, column, true, style)).collect();
+    let width =
+        |blocks: &[Block]| names.width + blocks.iter().map(|block| GAP.len() + block.width).sum::<usize>();
+    let columns = if width(&full) <= style.width {
+        full
+    } else {
+        filled.iter().map(|&column| Block::of(table, column, false, style)).collect()
+    };
+    let mut lines = Vec::new();
+    let mut rest = &columns[..];
+    loop {
+        let mut count = rest.len();
+        while count > 1 && width(&rest[..count]) > style.width {
+            count -= 1;
+        }
+        let (now, later) = rest.split_at(count);
+        names.write(&mut lines, table, now, style);
+        rest = later;
+        if rest.is_empty() {
+            return lines;
+        }
+        lines.push(String::new());
+    }
+}
+
+/// The first column.
+struct Names {
+    texts: Vec<String>,
+    width: usize,
+}
+
+impl Names {
+    fn of(table: &Table, style: Style) -> Self {
+        let name = |row: &Row| match row {
+            Row::Group(_) => String::new(),
+            Row::Without { name, .. } => clean(name, style),
+            Row::Figures { name, remark, .. } if remark.is_empty() => clean(name, style),
+            Row::Figures { name, remark, .. } => clean(&format!("{name} ({remark})"), style),
+        };
+        let texts: Vec<String> = table.rows.iter().map(name).collect();
+        let widest = texts.iter().map(|text| text.width()).max().unwrap_or(0);
+        let width = widest.min(style.width.max(NARROWEST) / 2);
+        Self { texts, width }
+    }
+
+    /// The lines of a block of columns.
+    fn write(&self, lines: &mut Vec<String>, table: &Table, columns: &[Block], style: Style) {
+        for line in 0..2 {
+            let mut text = " ".repeat(self.width);
+            for column in columns {
+                text += GAP;
+                text += &pad(&column.heading[line], column.width);
+            }
+            if !text.trim().is_empty() {
+                lines.push(paint(text.trim_end(), if line == 0 { "1" } else { "2" }, style));
+            }
+        }
+        for (index, row) in table.rows.iter().enumerate() {
+            let name = pad(&cut(&self.texts[index], self.width), self.width);
+            match row {
+                Row::Group(title) => lines.push(paint(&cut(&clean(title, style), style.width), "2", style)),
+                Row::Without { what, why, is_failure, .. } => {
+                    let said = format!("{name}{GAP}{what}: {why}");
+                    lines.extend(wrap(&said, if *is_failure { "31" } else { "2" }, style));
+                }
+                Row::Figures { .. } => {
+                    let mut text = name;
+                    for column in columns {
+                        text += GAP;
+                        text += &column.cells[index];
+                    }
+                    lines.push(text.trim_end().to_owned());
+                }
+            }
+        }
+    }
+}
+
+/// A column as text.
+struct Block {
+    heading: [String; 2],
+    /// One for each row of the table, padded and coloured.
+    cells: Vec<String>,
+    width: usize,
+}
+
+impl Block {
+    fn of(table: &Table, column: usize, with_evidence: bool, style: Style) -> Self {
+        let heading = &table.columns[column];
+        let heading = [&heading.heading, &heading.under].map(|text| clean(text, style));
+        let cell = |row: &Row| match row {
+            Row::Figures { cells, .. } => cells.get(column).cloned().unwrap_or_default(),
+            Row::Group(_) | Row::Without { .. } => Cell::default(),
+        };
+        let cells: Vec<Cell> = table.rows.iter().map(cell).collect();
+        let figure = |cell: &Cell| {
+            let mark = if cell.is_best { "*" } else { " " };
+            clean(&format!("{}{mark}", if cell.figure.is_empty() { "-" } else { &cell.figure }), style)
+        };
+        let said = |cell: &Cell| {
+            let evidence = if with_evidence { cell.evidence.as_str() } else { "" };
+            clean(format!("{} {evidence}", cell.word).trim(), style)
+        };
+        let widest =
+            |text: &dyn Fn(&Cell) -> String| cells.iter().map(|of| text(of).width()).max().unwrap_or(0);
+        let (left, right) = (widest(&figure), widest(&said));
+        let own = left + if right > 0 { 1 + right } else { 0 };
+        let width = own.max(heading[0].width()).max(heading[1].width());
+        let write = |cell: &Cell| {
+            let (figure, said) = (figure(cell), said(cell));
+            let lead = " ".repeat(left.saturating_sub(figure.width()));
+            let figure = if cell.is_best { paint(&figure, "1", style) } else { figure };
+            let color = match cell.tone {
+                Tone::Good => "32",
+                Tone::Bad => "31",
+                Tone::Faint => "2",
+                Tone::Plain => "",
+            };
+            let trail = " ".repeat(width.saturating_sub(left + 1 + said.width()));
+            format!("{lead}{figure} {}{trail}", paint(&said, color, style))
+        };
+        Self { heading, cells: cells.iter().map(write).collect(), width }
+    }
+}
+
+/// Lines no longer than the style allows, of a text whose words stay whole where they fit.
+pub(super) fn wrap(text: &str, color: &str, style: Style) -> Vec<String> {
+    let width = style.width.max(NARROWEST);
+    let mut lines = vec![String::new()];
+    // What is held together by a space that no line breaks at is one word.
+    for word in text.split([' ', '\n', '\t']).filter(|word| !word.is_empty()) {
+        let word = cut(&clean(word, style), width);
+        let last = lines.len() - 1;
+        if lines[last].is_empty() {
+            lines[last] = word;
+        } else if lines[last].width() + 1 + word.width() > width {
+            lines.push(word);
+        } else {
+            lines[last].push(' ');
+            lines[last] += &word;
+        }
+    }
+    lines.iter().map(|line| paint(line, color, style)).collect()
+}
+
+fn paint(text: &str, color: &str, style: Style) -> String {
+    if style.color && !color.is_empty() && !text.is_empty() {
+        format!("\x1b[{color}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
+fn pad(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+fn cut(text: &str, width: usize) -> String {
+    let mut kept = String::new();
+    for character in text.chars() {
+        if kept.width() + character.to_string().width() > width {
+            break;
+        }
+        kept.push(character);
+    }
+    kept
+}
+
+/// Text that does nothing to a terminal, in ASCII if the style asks for it.
+fn clean(text: &str, style: Style) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    for character in text.chars().filter(|character| !character.is_control()) {
+        match character {
+            other if style.unicode || other.is_ascii() => cleaned.push(other),
+            'µ' => cleaned.push('u'),
+            '×' => cleaned.push('x'),
+            '–' => cleaned.push('-'),
+            '±' => cleaned.push_str("+-"),
+            '≤' => cleaned.push_str("<="),
+            '’' => cleaned.push('\''),
+            '\u{a0}' => cleaned.push(' '),
+            _ => cleaned.push('?'),
+        }
+    }
+    cleaned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::table::Column;
+
+    const PLAIN: Style = Style { color: false, unicode: false, width: 40 };
+
+    fn table() -> Table {
+        let cell = |figure: &str, word: &str| Cell {
+            figure: figure.to_owned(),
+            word: word.to_owned(),
+            evidence: "0.72×".to_owned(),
+            ..Cell::default()
+        };
+        let row = |name: &str| Row::Figures {
+            subject: 0,
+            name: name.to_owned(),
+            remark: String::new(),
+            cells: vec![cell("9.8\u{a0}µs", "better"), Cell::default(), cell("1.2\u{a0}ms", "same")],
+        };
+        let column = |heading: &str| Column { heading: heading.to_owned(), ..Column::default() };
+        let mut columns = vec![column("CPU"), column("rate"), column("p99")];
+        columns[1].absent = Some("not measured: --slo".to_owned());
+        Table { columns, rows: vec![row("a"), row("日本")], ..Table::default() }
+    }
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let lines = lay_out(&table(), PLAIN);
+        assert_eq!(lines[1], "a   9.8 us  better 0.72x  1.2 ms  same 0.72x");
+        assert_eq!(lines.len(), 3, "no column without figures: {lines:?}");
+    }
+}

@@ -1,0 +1,219 @@
+//! What must be known before any of it is believed: refusals, noise, flags, and how much was measured.
+
+use super::names::{list, load_in_words, name, names};
+use super::wording::{count, figure, interval, percent, ratio};
+use crate::statistics::{Assessment, Column, Figure, Told, Why};
+use crate::{Comparison, Sample};
+
+/// Above this share of refusals, what was measured is how fast a server says no.
+const REFUSED: f64 = 0.01;
+
+/// Whose replies were refusals: a sentence for the verdict, which then is about something else.
+pub(super) fn refusals(comparison: &Comparison) -> Option<String> {
+    let mut of_all = Vec::new();
+    for (index, subject) in comparison.subjects.iter().enumerate() {
+        let of_it = || comparison.samples.iter().filter(|sample| sample.subject == index);
+        let (refused, replies) = of_it().fold((0, 0), |(refused, replies), sample| {
+            (refused + sample.refused, replies + sample.replies.max(sample.refused))
+        });
+        if subject.control_of.is_none() && refused > 0 && refused as f64 > REFUSED * replies as f64 {
+            let example = of_it().find_map(|sample| sample.refusal.clone());
+            of_all.push((index, refused as f64 / replies as f64, example));
+        }
+    }
+    let most = of_all.iter().map(|of| of.1).reduce(f64::max)?;
+    let example = of_all
+        .iter()
+        .find_map(|of| of.2.clone())
+        .map_or(String::new(), |example| format!(", such as `{example}`"));
+    let subjects: Vec<usize> = of_all.iter().map(|of| of.0).collect();
+    let up_to = if of_all.len() > 1 { "up to " } else { "" };
+    Some(format!(
+        "{up_to}{} of the replies of {} were refusals{example}: what was measured is how fast they are given.",
+        percent(most),
+        names(comparison, &subjects)
+    ))
+    .map(|said| if up_to.is_empty() { said } else { said.replacen("up to", "Up to", 1) })
+}
+
+/// What stands in a line of its own above the matrix, in a few words each.
+pub(super) fn warnings(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if comparison.interrupted {
+        let asked = comparison.conditions.rounds;
+        warnings.push(format!("interrupted after {} of {asked} rounds", assessment.rounds));
+    }
+    if assessment.screening {
+        warnings.push(format!("screening only: {}", count(assessment.rounds, "round", "rounds")));
+    }
+    if comparison.conditions.unverified {
+        warnings.push("replies counted, not verified".to_owned());
+    }
+    if refusals(comparison).is_some() {
+        warnings.push("many replies were refusals".to_owned());
+    }
+    if !assessment.failed.is_empty() {
+        warnings.push(format!("{} failed", count(assessment.failed.len(), "server", "servers")));
+    }
+    if assessment.control.is_none() && assessment.ranked.len() > 1 {
+        warnings.push("no control ran, so the noise is not known".to_owned());
+    }
+    if let Some(pinned) = &comparison.conditions.pinned {
+        warnings.push(format!("pinned: {pinned}"));
+    }
+    warnings
+}
+
+/// How far the verdict may be believed, in one sentence: what is doubtful, and if nothing is, the noise.
+pub(super) fn in_a_sentence(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
+    let mut clauses: Vec<String> = Vec::new();
+    if assessment.screening && assessment.rounds > 0 {
+        clauses.push(format!("this is screening only, from {}", count(assessment.rounds, "round", "rounds")));
+    }
+    if comparison.conditions.unverified {
+        clauses.push("the replies were counted, not verified".to_owned());
+    }
+    clauses.extend(flagged(assessment));
+    clauses.extend(unlike_itself(comparison, assessment));
+    let leader =
+        assessment.columns.iter().find(|column| column.absent.is_none()).and_then(|column| column.leader);
+    if let Some(leader) = leader.filter(|leader| comparison.subjects[*leader].legacy.is_some()) {
+        let why = comparison.subjects[leader].legacy.clone().unwrap_or_default();
+        clauses.push(format!("{} is legacy: {why}", name(comparison, leader)));
+    }
+    if clauses.is_empty() {
+        clauses.extend(noise(comparison, assessment));
+    }
+    let mut sentence = clauses.join("; ");
+    let first = sentence.chars().next()?;
+    sentence.replace_range(..first.len_utf8(), &first.to_uppercase().to_string());
+    Some(format!("{sentence}."))
+}
+
+/// Columns of which nothing is told because of flags.
+fn flagged(assessment: &Assessment) -> Option<String> {
+    let doubted = |column: &&Column| {
+        let by_flags =
+            |told: &Told| matches!(told, Told::NotTold(Why::Flagged { .. } | Why::DependsOnFlagged { .. }));
+        column.absent.is_none() && column.cells.iter().any(|cell| by_flags(&cell.told))
+    };
+    let columns: Vec<String> = assessment
+        .columns
+        .iter()
+        .filter(doubted)
+        .map(|column| super::matrix::title(column.figure).to_owned())
+        .collect();
+    (!columns.is_empty()).then(|| {
+        format!("too many measurements are flagged as doubtful to tell everything of {}", list(&columns))
+    })
+}
+
+/// Where two runs of the same were told from each other.
+fn unlike_itself(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
+    let reference = name(comparison, assessment.reference?);
+    let of_it: Vec<&Column> = assessment.columns.iter().filter(|column| column.noise.excludes_one).collect();
+    let all: Vec<String> =
+        of_it.iter().map(|column| super::matrix::title(column.figure).to_owned()).collect();
+    let band = of_it.iter().map(|column| column.noise.band).reduce(f64::max)?;
+    Some(format!(
+        "two runs of {reference} differed from each other by more than chance in {}, so nothing below {} counts there",
+        list(&all),
+        percent(band)
+    ))
+}
+
+/// How much two runs of the same differ where the verdict begins.
+fn noise(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
+    let reference = name(comparison, assessment.reference?);
+    let column = assessment.columns.iter().find(|column| column.noise.spread.is_some())?;
+    Some(format!(
+        "single runs of {reference} itself differ by {} in {}, and what {} of them show is sure to ±{}: nothing \
+         below that counts",
+        percent(column.noise.spread?),
+        super::matrix::title(column.figure),
+        count(column.noise.ratios.len(), "pair", "pairs"),
+        percent(column.noise.band)
+    ))
+}
+
+/// How much the reference differs from itself, for each column that has noise: what it is called, the spread of single
+/// runs, the ratio with its interval, the band below which nothing counts, and whether the interval excludes 1.
+pub(super) fn noise_rows(comparison: &Comparison, assessment: &Assessment) -> Vec<[String; 5]> {
+    let of_it =
+        assessment.columns.iter().filter(|column| column.absent.is_none() && column.noise.estimate.is_some());
+    of_it
+        .map(|column| {
+            let load =
+                column.shape.map_or(String::new(), |shape| format!(", {}", load_in_words(comparison, shape)));
+            let noise = &column.noise;
+            let own = noise.estimate.map_or(String::new(), |estimate| {
+                let range = estimate.interval.map_or(String::new(), |of| format!(" ({})", interval(of)));
+                format!("{}{range}", ratio(estimate.median))
+            });
+            let excludes = if noise.excludes_one { "no: told from itself" } else { "yes" };
+            [
+                format!("{}{load}", super::matrix::title(column.figure)),
+                noise.spread.map_or("–".to_owned(), percent),
+                own,
+                excludes.to_owned(),
+                format!("±\u{a0}{}", percent(noise.band)),
+            ]
+        })
+        .collect()
+}
+
+/// The headings of [`noise_rows`].
+pub(super) const NOISE_HEADINGS: [&str; 5] = [
+    "reference against itself",
+    "single runs differ by",
+    "ratio (interval)",
+    "holds 1",
+    "nothing counts below",
+];
+
+/// The flagged measurements, named.
+pub(super) fn flags(comparison: &Comparison) -> Vec<String> {
+    let flagged = comparison.samples.iter().filter(|sample| !sample.flags.is_empty());
+    let said = |sample: &Sample| {
+        let subject = comparison.subjects.get(sample.subject).map_or("unknown", |subject| &subject.name);
+        let load = load_in_words(comparison, sample.shape);
+        format!("round {}, {subject}, {load}: {}", sample.round + 1, sample.flags.join("; "))
+    };
+    flagged.map(said).collect()
+}
+
+/// In how many rounds a column's figure is doubtful, at most over its cells.
+pub(super) fn flagged_rounds(assessment: &Assessment) -> Vec<(Figure, usize)> {
+    let most =
+        |column: &Column| (column.figure, column.cells.iter().map(|cell| cell.flagged).max().unwrap_or(0));
+    assessment
+        .columns
+        .iter()
+        .filter(|column| column.absent.is_none())
+        .map(most)
+        .filter(|of| of.1 > 0)
+        .collect()
+}
+
+/// Where each backend runs the handler, if that is known.
+pub(super) fn handlers(comparison: &Comparison) -> Vec<(String, String)> {
+    let of_it = comparison.subjects.iter().filter(|subject| subject.control_of.is_none());
+    of_it.filter_map(|subject| Some((subject.name.clone(), subject.handler_runs.clone()?))).collect()
+}
+
+/// A figure of an isolation column beside what it is without hostile clients.
+pub(super) fn over_alone(column: &Column) -> Vec<(usize, String)> {
+    let said = |cell: &crate::statistics::Cell| {
+        let (level, over) = (cell.level?, cell.over_alone?);
+        let range = over.interval.map_or(String::new(), |of| format!(", {}", interval(of)));
+        Some((
+            cell.subject,
+            format!(
+                "{}, {}{range} of its own without them",
+                figure(column.figure, level.median),
+                ratio(over.median)
+            ),
+        ))
+    };
+    column.cells.iter().filter_map(said).collect()
+}

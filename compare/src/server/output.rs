@@ -1,0 +1,165 @@
+//! What a server writes: read to its end, so that the server never waits for a reader, and kept in part.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// What a server has written to one stream, as far as it tells why the server ended.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Output(Arc<Mutex<Kept>>);
+
+/// The lines that are kept, each fit to be shown.
+#[derive(Debug, Default)]
+struct Kept {
+    /// The first one that tells of a panic, and what follows it.
+    panic: Vec<String>,
+    /// The last one that says something.
+    last: Option<String>,
+}
+
+/// How many bytes of a line are kept.
+const LINE: usize = 512;
+
+/// What Rust writes where a thread panics. Its message begins on the next line.
+const PANIC: &str = "panicked at";
+
+/// What Rust writes below the message.
+const HINT: &str = "note: ";
+
+/// What a server writes before its address.
+const ANNOUNCEMENT: &str = "listening on ";
+
+/// What is told while a stream is read: the address, if the server writes it. At the end of the stream the sender is
+/// dropped.
+pub(super) type Announced = Receiver<SocketAddr>;
+
+impl Output {
+    /// Reads a stream in a thread of its own.
+    ///
+    /// # Errors
+    /// If the system has no thread left.
+    pub(super) fn read(stream: impl Read + Send + 'static) -> io::Result<(Self, Announced)> {
+        let (address, announced) = mpsc::channel();
+        let output = Self::default();
+        let reading = output.clone();
+        thread::Builder::new()
+            .name("server-output".into())
+            .spawn(move || reading.keep(BufReader::new(stream), &address))?;
+        Ok((output, announced))
+    }
+
+    fn keep(&self, mut stream: impl BufRead, address: &Sender<SocketAddr>) {
+        let mut line = VecDeque::new();
+        let line_end = |line: &mut VecDeque<u8>| {
+            let text = String::from_utf8_lossy(line.make_contiguous()).into_owned();
+            line.clear();
+            if let Some(found) = announcement(&text) {
+                // Nobody listens any more if the server took too long.
+                let _ = address.send(found);
+            } else {
+                self.0.lock().unwrap_or_else(PoisonError::into_inner).keep(&text);
+            }
+        };
+        // The length of a line is bounded: of a longer one the beginning is kept.
+        while let Ok(piece @ [_, ..]) = stream.fill_buf() {
+            let length = piece.len();
+            for part in piece.split_inclusive(|byte| *byte == b'\n') {
+                line.extend(part.iter().take(LINE - line.len().min(LINE)));
+                if part.ends_with(b"\n") {
+                    line_end(&mut line);
+                }
+            }
+            stream.consume(length);
+        }
+        line_end(&mut line);
+    }
+
+    /// The line that tells why the server ended, as far as the server has told: of a panic if there was one, and else
+    /// the last one.
+    pub(super) fn reason(&self) -> Option<String> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match kept.panic.as_slice() {
+            [] => kept.last.clone(),
+            lines => Some(lines.join(" ")),
+        }
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, line: &str) {
+        let shown: String = line.trim().chars().map(shown).collect();
+        if shown.is_empty() {
+            return;
+        }
+        match self.panic.len() {
+            0 if shown.contains(PANIC) => self.panic.push(shown.clone()),
+            1 if !shown.starts_with(HINT) => self.panic.push(shown.clone()),
+            _ => {}
+        }
+        self.last = Some(shown);
+    }
+}
+
+/// A character that does nothing to a terminal.
+fn shown(character: char) -> char {
+    if character.is_control() { '\u{fffd}' } else { character }
+}
+
+fn announcement(line: &str) -> Option<SocketAddr> {
+    line.trim().strip_prefix(ANNOUNCEMENT)?.parse().ok()
+}
+
+/// Waits for the end of a stream.
+pub(super) fn wait_for_end(announced: &Announced, patience: Duration) {
+    while announced.recv_timeout(patience).is_ok() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(text: &str) -> Option<String> {
+        let (address, _announced) = mpsc::channel();
+        let output = Output::default();
+        output.keep(text.as_bytes(), &address);
+        output.reason()
+    }
+
+    #[test]
+    fn the_last_line_that_says_something_is_the_reason() {
+        assert_eq!(reason("one\ntwo\n\n \r\n").as_deref(), Some("two"));
+        assert_eq!(reason("no line end").as_deref(), Some("no line end"));
+        assert_eq!(reason("bad\u{1b}[0m\n").as_deref(), Some("bad\u{fffd}[0m"));
+        assert_eq!(reason(""), None);
+    }
+
+    #[test]
+    fn a_panic_is_the_reason_whatever_comes_after_it() {
+        let panic = "thread 'main' panicked at src/main.rs:2:5:\nindex out of bounds\n";
+        let trace = "   0: std::panicking\n".repeat(1000) + "note: Some details are omitted\n";
+        let expected = "thread 'main' panicked at src/main.rs:2:5: index out of bounds";
+        assert_eq!(reason(&format!("hello\n{panic}{trace}")).as_deref(), Some(expected));
+        let former = "thread 'main' panicked at 'boom', src/main.rs:2\nnote: run with `RUST_BACKTRACE=1`\n";
+        let expected = "thread 'main' panicked at 'boom', src/main.rs:2";
+        assert_eq!(reason(former).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn a_line_is_bounded() {
+        let long = "x".repeat(100_000);
+        assert_eq!(reason(&long).unwrap().len(), LINE);
+        assert_eq!(reason(&format!("{long}\nthe end\n")).as_deref(), Some("the end"));
+    }
+
+    #[test]
+    fn only_an_address_is_an_announcement() {
+        assert!(announcement("listening on [::1]:80\r\n").is_some());
+        for line in ["listening on nowhere\n", "listening on", "", "we are listening on 1.2.3.4:5\n"] {
+            assert_eq!(announcement(line), None);
+        }
+    }
+}

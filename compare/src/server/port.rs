@@ -1,0 +1,105 @@
+//! The port on which a server is to listen.
+
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// A port on which nobody listens now.
+pub(super) fn free() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// Whether somebody listens on a port.
+pub(super) fn is_taken(port: u16) -> bool {
+    let is_in_use = |error: io::Error| error.kind() == ErrorKind::AddrInUse;
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).err().is_some_and(is_in_use)
+}
+
+/// Whether somebody accepts connections there. Where nobody listens, an attempt may connect to itself.
+pub(super) fn accepts(address: SocketAddr) -> bool {
+    let connection = TcpStream::connect_timeout(&address, CONNECT);
+    connection.is_ok_and(|connection| connection.local_addr().is_ok_and(|local| local != address))
+}
+
+/// Whether those who listen on a port are none of the processes that descend from `root`. As long as it can't be
+/// told, they are.
+#[cfg(target_os = "linux")]
+pub(super) fn is_of_others(port: u16, root: u32) -> bool {
+    use procfs::net::{TcpNetEntry, TcpState, tcp, tcp6};
+
+    let listens = |entry: &TcpNetEntry| entry.local_address.port() == port && entry.state == TcpState::Listen;
+    let entries = [tcp(), tcp6()].into_iter().flatten().flatten();
+    let sockets: Vec<u64> = entries.filter(listens).map(|entry| entry.inode).collect();
+    // Descriptors of another user's processes can't be read: they may be the server's.
+    let has_any =
+        |process: u32| open_sockets(process).is_none_or(|open| open.iter().any(|one| sockets.contains(one)));
+    // Looking for all that descend from it takes longer.
+    !sockets.is_empty() && !has_any(root) && !descendants(root).into_iter().any(has_any)
+}
+
+/// Elsewhere it can't be told.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_of_others(_port: u16, _root: u32) -> bool {
+    false
+}
+
+/// The sockets that a process has open; `None` if it can't be told.
+#[cfg(target_os = "linux")]
+fn open_sockets(process: u32) -> Option<Vec<u64>> {
+    use procfs::process::{FDTarget, Process};
+
+    let descriptors = Process::new(i32::try_from(process).ok()?).and_then(|process| process.fd()).ok()?;
+    let sockets = descriptors.flatten().filter_map(|descriptor| match descriptor.target {
+        FDTarget::Socket(inode) => Some(inode),
+        _ => None,
+    });
+    Some(sockets.collect())
+}
+
+/// A process, and all that descend from it.
+#[cfg(target_os = "linux")]
+fn descendants(root: u32) -> Vec<u32> {
+    let processes = procfs::process::all_processes().into_iter().flatten().flatten();
+    let stats = processes.filter_map(|process| process.stat().ok());
+    let children: Vec<(u32, u32)> = stats.map(|stat| (stat.ppid as u32, stat.pid as u32)).collect();
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        found.extend(children.iter().filter(|(of, _)| *of == parent).map(|(_, child)| *child));
+        next += 1;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_taken_while_somebody_listens() {
+        let port = free().unwrap();
+        assert!(!is_taken(port) && !accepts((Ipv4Addr::LOCALHOST, port).into()));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        assert!(is_taken(port) && accepts((Ipv4Addr::LOCALHOST, port).into()));
+        drop(listener);
+        assert!(!is_taken(port));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn who_listens_is_known() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert!(!is_of_others(port, std::process::id()), "this process");
+        assert!(!is_of_others(port, std::os::unix::process::parent_id()), "a child of that process");
+        let mut sleep = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(is_of_others(port, sleep.id()), "none of those");
+        sleep.kill().unwrap();
+        sleep.wait().unwrap();
+        drop(listener);
+        assert!(!is_of_others(port, std::process::id()), "nobody");
+    }
+}

@@ -1,0 +1,59 @@
+//! The generator in other framings than lines: against good servers, and against those with a known fault.
+
+mod http;
+mod length;
+mod resp;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::Duration;
+
+use load::engine;
+use load::framing::Framing;
+use load::measurement::Measurement;
+use load::plan::{Messages, Plan};
+
+/// A server that has a conversation with each client, in a thread of its own.
+fn serve(converse: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let converse = Arc::new(converse);
+    thread::spawn(move || {
+        for socket in listener.incoming().map_while(Result::ok) {
+            let converse = Arc::clone(&converse);
+            thread::spawn(move || socket.set_nodelay(true).and_then(|()| converse(socket)));
+        }
+    });
+    address
+}
+
+fn plan(address: SocketAddr, framing: Framing) -> Plan {
+    Plan {
+        connections: 2,
+        depth: 4,
+        duration: Duration::from_millis(200),
+        warmup: Duration::from_millis(50),
+        patience: Duration::from_secs(2),
+        framing,
+        ..Plan::new(address)
+    }
+}
+
+/// These texts as messages.
+fn own(framing: Framing, texts: &[&str]) -> Messages {
+    Messages::Own(texts.iter().map(|text| framing.encode(text).expect("it is a message")).collect())
+}
+
+fn run(plan: &Plan) -> Measurement {
+    engine::run(plan, &AtomicBool::new(false), None).expect("the load is made")
+}
+
+/// Sees that nothing was the matter.
+fn assert_good(m: &Measurement) {
+    let seen = (m.verification.bad(), m.failures.connections(), m.verification.refused);
+    assert_eq!(seen, (0, 0, 0), "{}: {:?}, {:?}", m.load, m.verification, m.failures);
+    assert!(m.verification.replies > 0, "{}", m.load);
+}

@@ -1,0 +1,188 @@
+//! Connections that the server ends, and that are made anew.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use load::export::table;
+use load::plan::{Dispatch, Expect, MessageHook, Messages, Pace, Plan};
+
+use crate::faulty::Faulty;
+use crate::{LAST, open, plan, run};
+
+/// A server of lines that ends in the midst of what it does, and comes again on the same port.
+struct Restarting {
+    address: SocketAddr,
+    /// How many lives are left.
+    lives: Arc<Mutex<u64>>,
+}
+
+/// After so many lines a life ends.
+const LINES: u64 = 300;
+
+impl Restarting {
+    /// One with so many lives before the last, in each of which it greets, and numbers what a client says.
+    fn start(lives: u64) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let lives = Arc::new(Mutex::new(lives));
+        let left = Arc::clone(&lives);
+        thread::spawn(move || {
+            let mut listener = Some(listener);
+            loop {
+                let listener = listener.take().unwrap_or_else(|| bind(address));
+                let is_last = *left.lock().expect("nobody panics") == 0;
+                serve_life(&listener, is_last);
+                *left.lock().expect("nobody panics") -= 1;
+            }
+        });
+        Self { address, lives }
+    }
+
+    fn lives_left(&self) -> u64 {
+        *self.lives.lock().expect("nobody panics")
+    }
+}
+
+/// The port is free as soon as the life before has let it go.
+fn bind(address: SocketAddr) -> TcpListener {
+    loop {
+        match TcpListener::bind(address) {
+            Ok(listener) => return listener,
+            Err(_) => thread::yield_now(),
+        }
+    }
+}
+
+/// Serves until so many lines were answered, unless this life is the last.
+fn serve_life(listener: &TcpListener, is_last: bool) {
+    let (lines, over) = (Arc::new(Mutex::new(0)), Arc::new(AtomicBool::new(false)));
+    let mut conversations = Vec::new();
+    while let Ok((socket, _)) = listener.accept() {
+        if over.load(Ordering::SeqCst) {
+            break;
+        }
+        let (lines, over) = (Arc::clone(&lines), Arc::clone(&over));
+        let address = listener.local_addr().expect("it is bound");
+        let other = socket.try_clone().expect("it is open");
+        let conversation = thread::spawn(move || {
+            let _ = converse(socket, || {
+                let mut lines = lines.lock().expect("nobody panics");
+                *lines += 1;
+                let ends = !is_last && *lines >= LINES;
+                if ends && !over.swap(true, Ordering::SeqCst) {
+                    // So that the listener is looked at.
+                    let _ = TcpStream::connect(address);
+                }
+                !ends
+            });
+        });
+        conversations.push((conversation, other));
+    }
+    for (conversation, socket) in conversations {
+        let _ = socket.shutdown(Shutdown::Both);
+        let _ = conversation.join();
+    }
+}
+
+/// Greets, and numbers the lines, as long as it may.
+fn converse(mut socket: TcpStream, may_go_on: impl Fn() -> bool) -> std::io::Result<()> {
+    socket.write_all("Connected!\n".as_bytes())?;
+    let reading = socket.try_clone()?;
+    for (number, line) in (1..).zip(BufReader::new(reading).split(b'\n')) {
+        let line = String::from_utf8(line?).expect("messages are text");
+        // The line at which a life ends has no reply.
+        if !may_go_on() {
+            break;
+        }
+        socket.write_all(format!("Message {number}: {line}\n").as_bytes())?;
+    }
+    socket.shutdown(Shutdown::Both)
+}
+
+#[test]
+fn a_server_that_restarts_loses_nothing() {
+    let numbered = MessageHook::new(|client, number, buffer| {
+        write!(buffer, "{client}-{number}").expect("memory takes everything");
+    });
+    let own = [b"one".to_vec(), b"two".to_vec(), b"three".to_vec()];
+    for pace in [Pace::Closed, open(2000.0)] {
+        for messages in
+            [Messages::default(), Messages::Own(own.clone().into()), Messages::By(numbered.clone())]
+        {
+            let server = Restarting::start(2);
+            let m = run(&Plan {
+                address: server.address,
+                reconnect: true,
+                expect: Expect::CounterEnglish,
+                duration: Duration::from_secs(1),
+                pace,
+                messages: messages.clone(),
+                connections: 3,
+                ..plan(&Faulty::good())
+            });
+            let what = format!(
+                "{}: {:?}, {:?}, {}, {}",
+                m.load, m.verification, m.failures, m.reconnected, m.resent
+            );
+            assert_eq!(server.lives_left(), 0, "{what}");
+            assert_eq!(
+                (m.verification.bad(), m.failures.connections(), m.failures.unanswered),
+                (0, 0, 0),
+                "{what}"
+            );
+            assert!(m.reconnected >= 2 && m.resent > 0 && m.stopped_early.is_none(), "{what}");
+            let table = table(&m);
+            assert!(table.contains(&format!("{} connections were made anew", m.reconnected)), "{table}");
+            assert!(table.contains(&format!("{} messages sent again", m.resent)), "{table}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_does_not_come_again_ends_the_run() {
+    for pace in [Pace::Closed, open(2000.0)] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        thread::spawn(move || {
+            let mut sockets: Vec<_> = (0..2).map(|_| listener.accept().expect("they come").0).collect();
+            drop(listener);
+            for socket in &mut sockets {
+                // Once a message has come, the load is being made.
+                let _ = socket.read(&mut [0]);
+            }
+        });
+        let patience = Duration::from_millis(300);
+        let duration = Duration::from_secs(100);
+        let m = run(&Plan { address, reconnect: true, patience, duration, pace, ..plan(&Faulty::good()) });
+        assert_eq!((m.failures.ended, m.reconnected, m.verification.bad()), (2, 0, 0), "{:?}", m.failures);
+        let why = m.stopped_early.expect("it stopped early");
+        assert!(why.contains(" s after the start, no connection could be made anew within 300ms: "), "{why}");
+        assert!(why.contains("Connection refused"), "{why}");
+        assert!(m.failures.examples[0].contains("could not be made anew"), "{:?}", m.failures);
+    }
+}
+
+#[test]
+fn without_reconnect_it_is_told_when_and_why_a_run_stopped_early() {
+    let server = Faulty::each_connection(|replies, _| {
+        if replies.count() == LAST {
+            replies.end();
+        }
+    });
+    let dispatch = Dispatch::Any;
+    for pace in
+        [Pace::Closed, Pace::Open { rate: 20_000.0, arrivals: load::plan::Arrivals::Constant, dispatch }]
+    {
+        let m = run(&Plan { duration: Duration::from_secs(100), pace, ..plan(&server) });
+        let why = m.stopped_early.clone().expect("it stopped early");
+        assert!(
+            why.contains(" s after the start, no connection was left; of the last one, the server"),
+            "{why}"
+        );
+        assert!(table(&m).contains(&format!("(stopped early: {why})")));
+    }
+}

@@ -1,0 +1,112 @@
+//! Replies that are errors: counted apart, and told from connections that are refused or ended.
+
+use std::sync::atomic::AtomicBool;
+
+use load::engine;
+use load::export::table;
+use load::plan::{Expect, Plan, ReplyHook};
+
+use crate::faulty::{Faulty, Replies};
+use crate::{LAST, plan, run};
+
+/// Says an error in place of a reply.
+fn refuse(replies: &mut Replies, error: &[u8]) {
+    replies.say(error);
+    replies.skip();
+}
+
+#[test]
+fn refusals_are_counted_apart_whatever_is_expected() {
+    let right = ReplyHook::new(|message, reply| message == reply);
+    for expect in [Expect::Echo, Expect::Any, Expect::By(right)] {
+        let server = Faulty::each_connection(|replies, _| {
+            if replies.count() > 1 && replies.count() % 2 == 0 {
+                refuse(replies, b"ERR rate-limited");
+            }
+        });
+        let m = run(&Plan { expect: expect.clone(), ..plan(&server) });
+        let v = &m.verification;
+        assert_eq!((v.bad(), m.failures.connections()), (0, 0), "{expect:?}: {m:?}");
+        assert!((m.refused_share() - 0.5).abs() < 0.01, "{expect:?}: {} of {}", v.refused, v.replies);
+        assert_eq!(v.refusal.as_deref(), Some("ERR rate-limited"));
+        let table = table(&m);
+        assert!(table.contains(" % of the replies were refusals, such as `ERR rate-limited`"), "{table}");
+        assert!(!table.contains("as they should be"), "{table}");
+        assert_eq!(table.contains("counted, not verified"), expect == Expect::Any, "{table}");
+    }
+}
+
+#[test]
+fn the_first_message_may_be_refused_as_any_other() {
+    let server = Faulty::each_connection(|replies, _| {
+        if replies.count() == 1 {
+            refuse(replies, b"ERR rate-limited");
+        }
+    });
+    let m = run(&plan(&server));
+    assert_eq!((m.verification.refused, m.verification.bad(), m.failures.connections()), (2, 0, 0), "{m:?}");
+}
+
+#[test]
+fn a_connection_that_is_refused_is_no_refused_message() {
+    // As ours does it: without being asked, and then it closes.
+    let unasked = Faulty::greeting("ERR busy", |replies, _| replies.end());
+    // In answer to the first message, and in place of a greeting.
+    let first: fn(&mut Replies, &[u8]) = |replies, _| {
+        refuse(replies, b"ERR busy");
+        replies.end();
+    };
+    for (expect, server) in [
+        (Expect::Echo, unasked),
+        (Expect::Any, Faulty::each_connection(first)),
+        (Expect::Greeted, Faulty::greeting("ERR too-many-clients", |replies, _| replies.end())),
+        (Expect::Ack, Faulty::greeting("ERR busy", |replies, _| replies.end())),
+    ] {
+        let plan = Plan { expect: expect.clone(), ..plan(&server) };
+        let why = match engine::run(&plan, &AtomicBool::new(false), None) {
+            // All were refused before the load began.
+            Err(error) => error.to_string(),
+            Ok(m) => {
+                let v = &m.verification;
+                assert_eq!((m.failures.ended, v.refused, v.bad()), (2, 0, 0), "{expect:?}: {v:?}");
+                m.failures.examples[0].clone()
+            }
+        };
+        assert!(why.contains("the server refuses: ERR "), "{expect:?}: {why}");
+    }
+}
+
+#[test]
+fn a_server_that_says_busy_later_refuses_the_message() {
+    let server = Faulty::each_connection(|replies, _| {
+        if replies.count() == LAST {
+            refuse(replies, b"ERR busy");
+        }
+    });
+    let m = run(&plan(&server));
+    assert_eq!((m.verification.refused, m.failures.connections()), (2, 0), "{m:?}");
+}
+
+#[test]
+fn a_refusal_behind_which_the_connection_ends_is_both() {
+    let server = Faulty::each_connection(|replies, _| {
+        if replies.count() == LAST {
+            refuse(replies, b"ERR too-long max=3");
+            replies.end();
+        }
+    });
+    let m = run(&Plan { depth: 1, ..plan(&server) });
+    assert_eq!((m.verification.refused, m.failures.ended, m.verification.bad()), (2, 2, 0), "{m:?}");
+    assert!(m.failures.examples[0].ends_with("the server closed it behind a refusal"), "{m:?}");
+}
+
+#[test]
+fn an_error_that_nobody_asked_for_is_one_reply_too_many() {
+    let m = run(&plan(&Faulty::each_connection(|replies, _| {
+        if replies.count() == LAST {
+            replies.say(b"ERR what");
+        }
+    })));
+    // It was taken for the answer to the next message, whose own answer is then too much.
+    assert!(m.verification.refused == 2 && m.verification.bad() >= 2, "{m:?}");
+}
