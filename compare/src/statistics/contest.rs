@@ -122,8 +122,8 @@ fn mean_of(all: &[Series]) -> Series {
 }
 
 impl Court {
-    /// For two who were chosen before anything was measured.
-    fn alone(noise: Noise, metric: Metric) -> Self {
+    /// For contests that were chosen before anything was measured.
+    pub(super) fn alone(noise: Noise, metric: Metric) -> Self {
         Self { noise, more_is_better: metric.more_is_better(), all_equal: None, reference: None }
     }
 

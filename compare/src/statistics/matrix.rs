@@ -99,6 +99,11 @@ fn source(comparison: &Comparison, figure: Figure, ranked: &[usize]) -> (Option<
     }
 }
 
+/// Under which load a figure is measured.
+pub(super) fn shape_of(comparison: &Comparison, figure: Figure, ranked: &[usize]) -> Option<usize> {
+    source(comparison, figure, ranked).0
+}
+
 /// Of the loads of a kind the one that most of the ranked ran; of several the one with the most in flight, and of these
 /// the first.
 fn main_shape(comparison: &Comparison, ranked: &[usize], is: impl Fn(&Shape) -> bool) -> Option<usize> {
@@ -130,7 +135,7 @@ fn over_alone(
     beside: Option<usize>,
     subject: usize,
 ) -> Option<Estimate> {
-    let (alone, _) = source(comparison, Figure::TailLatency, ranked);
+    let alone = shape_of(comparison, Figure::TailLatency, ranked);
     let tail = |shape| level(comparison, Source::Samples(shape, Metric::TailLatency), subject).rounds;
     let (beside, alone) = (tail(beside?), tail(alone?));
     let pair = |of: &Round| {

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::former::Confidence;
 use super::rounds::Value;
 use crate::{Sample, Shape};
 use load::checks::ABOUT;
@@ -23,14 +22,9 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// All of them, the headline first.
+    /// All of them.
     pub const ALL: [Self; 5] =
         [Self::Cpu, Self::Throughput, Self::MedianLatency, Self::TailLatency, Self::Switches];
-
-    /// The one that verdicts rest on. It is chosen before anything is measured, because whoever looks at five
-    /// metrics and then picks finds a difference that isn't there. CPU time is the quietest of those that cost
-    /// money: on a busy machine throughput measures mostly who gets the cores.
-    pub const HEADLINE: Self = Self::Cpu;
 
     /// Its name in running text.
     pub fn name(self) -> &'static str {
@@ -58,30 +52,6 @@ impl Metric {
             Self::Throughput => !lag,
             Self::MedianLatency | Self::TailLatency => true,
         }
-    }
-
-    /// How one says that a subject is better by this metric.
-    pub fn better_word(self) -> &'static str {
-        match self {
-            Self::Cpu => "cheaper",
-            Self::Throughput => "faster",
-            Self::MedianLatency | Self::TailLatency => "quicker",
-            Self::Switches => "fewer",
-        }
-    }
-
-    /// How one says that a subject is worse by this metric.
-    pub fn worse_word(self) -> &'static str {
-        match self {
-            Self::Cpu => "dearer",
-            Self::Throughput | Self::MedianLatency | Self::TailLatency => "slower",
-            Self::Switches => "more",
-        }
-    }
-
-    /// How sure an interval is: the headline stands alone, the others are many, so each must be surer.
-    pub fn confidence(self) -> Confidence {
-        if self == Self::HEADLINE { Confidence::P95 } else { Confidence::P99 }
     }
 
     /// The value in a sample, or why it has none; `None` where there is nothing that can be compared, positive and
