@@ -11,8 +11,9 @@ use load::slo::Slo;
 
 use crate::address::host_and_port;
 use crate::arguments::{Format, chosen};
+use crate::catalogue::Served;
 use crate::messages::{Own, expects};
-use crate::quantity::{Time, count, cpu, number, rate, sizes, time_above_zero};
+use crate::quantity::{Time, count, cpu, number, rate, sizes, threads, time_above_zero};
 
 /// What `merge` is told.
 #[derive(Args, Debug)]
@@ -36,9 +37,13 @@ pub(crate) struct Load {
     #[arg(value_name = "HOST:PORT", value_parser = host_and_port)]
     pub(crate) address: String,
 
-    /// How the end of a message and of a reply is marked
-    #[arg(long, env = "ANYLOOP_LOAD_FRAMING", default_value = common::Framing::ALL[0].name(), value_parser = chosen::<Framing>)]
-    pub(crate) framing: Framing,
+    /// Handler that the server serves, which says what to send and what the replies must be, where the flags don't
+    #[arg(long, env = "ANYLOOP_LOAD_HANDLER", value_parser = chosen::<Served>)]
+    pub(crate) handler: Option<Served>,
+
+    /// How the end of a message and of a reply is marked [default: as the handler has it, or line]
+    #[arg(long, env = "ANYLOOP_LOAD_FRAMING", value_parser = chosen::<Framing>)]
+    pub(crate) framing: Option<Framing>,
 
     /// Number of connections
     #[arg(short, long, env = "ANYLOOP_LOAD_CONNECTIONS", value_name = "COUNT", value_parser = count(1, MOST_CONNECTIONS), default_value_t = 64)]
@@ -117,8 +122,8 @@ pub(crate) struct Load {
     #[arg(long, requires = "slo", conflicts_with_all = ["rate", "messages_per_connection"])]
     pub(crate) find_max_rate: bool,
 
-    /// Threads that make the load; one is enough for most servers
-    #[arg(short, long, env = "ANYLOOP_LOAD_THREADS", value_name = "COUNT", value_parser = count(1, MOST_THREADS), default_value_t = 1)]
+    /// Threads that make the load: a number, or as many as it takes of the cores that are left
+    #[arg(short, long, env = "ANYLOOP_LOAD_THREADS", value_name = "COUNT|auto", value_parser = threads(MOST_THREADS), default_value = "auto")]
     pub(crate) threads: usize,
 
     /// Cores to pin these threads to, one after the other [default: they are not pinned]

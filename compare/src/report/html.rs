@@ -59,7 +59,12 @@ pub fn to_html(comparison: &Comparison) -> String {
             }
         }
     };
+    // Control characters are not allowed in a page in any form.
+    let is_allowed = |character: char| !character.is_control() || matches!(character, '\n' | '\t');
     page.into_string()
+        .chars()
+        .map(|of| if is_allowed(of) { of } else { char::REPLACEMENT_CHARACTER })
+        .collect()
 }
 
 fn first_screen(comparison: &Comparison, assessment: &Assessment, contents: &Contents) -> Markup {

@@ -56,7 +56,7 @@ fn table(text: &mut String, table: &Table) {
     let empty = " |".repeat(shown.len().saturating_sub(1));
     for row in &table.rows {
         let _ = match row {
-            Row::Group(title) => writeln!(text, "| *{}* | {empty}", guard(title)),
+            Row::Group(title) => writeln!(text, "| *{}* | |{empty}", guard(title)),
             Row::Without { name, what, why, .. } => {
                 writeln!(text, "| {} | **{what}**: {} |{empty}", guard(name), guard(why))
             }

@@ -5,6 +5,7 @@ mod standing;
 
 use super::matrix::title;
 use super::names::{kind_of_all, list, load_in_a_sentence, name, names, sentence};
+use super::reasons::clause;
 use super::trust;
 use super::wording::{self, count, interval, percent, ratio, slo};
 use crate::Comparison;
@@ -85,37 +86,11 @@ fn headline(comparison: &Comparison, assessment: &Assessment, column: &Column) -
             )
         }
         Standing::Open(why) => {
-            let why = why.map_or(String::new(), |why| format!(": {}", reason(why, assessment)));
+            let why = why.map_or(String::new(), |why| format!(": {}", clause(why)));
             format!(
                 "{place}, nothing is told of {what}{why}. The best median, {level}, is that of {leader}, which may be chance."
             )
         }
-    }
-}
-
-/// Why nothing is told, as a clause.
-fn reason(why: Why, assessment: &Assessment) -> String {
-    match why {
-        Why::FewRounds { needed } => {
-            format!(
-                "there are {}, and it takes at least {needed}",
-                count(assessment.rounds, "round", "rounds")
-            )
-        }
-        Why::TooNoisy { more_rounds } => {
-            format!(
-                "the rounds differ too much, and about {} would tell",
-                count(more_rounds, "more round", "more rounds")
-            )
-        }
-        Why::Flagged { .. } | Why::DependsOnFlagged { .. } => {
-            "too many rounds are flagged as doubtful".to_owned()
-        }
-        Why::GeneratorLimited => "the generator was the limit".to_owned(),
-        Why::Overloaded => "the rate was too high".to_owned(),
-        Why::OnePass => "it was measured in one pass".to_owned(),
-        Why::Failed => "the reference failed".to_owned(),
-        Why::NotMeasured => "the reference was not measured".to_owned(),
     }
 }
 

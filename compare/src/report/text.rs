@@ -59,8 +59,3 @@ pub fn to_text(comparison: &Comparison, style: Style) -> String {
     }
     text
 }
-
-/// Prose for a terminal, wrapped: for what is said beside the report.
-pub(super) fn prose(text: &str, style: Style) -> String {
-    wrap(&text.replace("**", ""), "", style).join("\n") + "\n"
-}
