@@ -34,7 +34,7 @@ pub fn to_html(comparison: &Comparison) -> String {
             body {
                 main {
                     (first_screen(comparison, &assessment, &contents))
-                    @if let Some(table) = &contents.by_hand {
+                    @for table in [&contents.builds, &contents.by_hand].into_iter().flatten() {
                         h2 { (table.title) }
                         (tables::table(comparison, table, ""))
                     }

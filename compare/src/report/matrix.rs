@@ -6,7 +6,9 @@ use super::standing::{Standing, standing};
 use super::table::{Cell, Column, Row, Table, Tone};
 use super::wording::{self, count, interval, percent, rate, ratio};
 use crate::statistics::rounds::levels;
-use crate::statistics::{self, Absent, Assessment, Estimate, Figure, Metric, Told, Why, contest};
+use crate::statistics::{
+    self, Absent, Assessment, Estimate, Figure, Interval, Metric, Told, Why, builds, contest,
+};
 use crate::{Comparison, Kind, Shape};
 
 /// The matrix. Other builds and servers that were written by hand stand below the others, set apart; then who failed,
@@ -158,7 +160,8 @@ fn beside(comparison: &Comparison, assessment: &Assessment, subject: usize, agai
         let Some(shape) = column.shape else { return Cell::default() };
         let rounds = levels(comparison, shape, metric, subject);
         let level = Estimate::of(&rounds.iter().map(|round| round.logarithm).collect::<Vec<_>>());
-        let contest = against.and_then(|against| contest(comparison, shape, metric, subject, against));
+        let contest = other_build(comparison, shape, metric, subject)
+            .or_else(|| contest(comparison, shape, metric, subject, against?));
         let told = contest.map_or(Told::NotTold(Why::NotMeasured), |(_, told)| told);
         let against = against.map(|against| name(comparison, against));
         cell(column.figure, level.as_ref(), contest.as_ref().map(|(ratio, _)| ratio), &told, against)
@@ -169,6 +172,29 @@ fn beside(comparison: &Comparison, assessment: &Assessment, subject: usize, agai
         remark: String::new(),
         cells: cells.collect(),
     }
+}
+
+/// What is told of another build against this one: the opposite of what is told of this one against it, so that both
+/// are judged alike.
+fn other_build(
+    comparison: &Comparison,
+    shape: usize,
+    metric: Metric,
+    subject: usize,
+) -> Option<(Estimate, Told)> {
+    if metric != Metric::Cpu {
+        return None;
+    }
+    let build =
+        builds(comparison).into_iter().find(|build| build.other == subject && build.shape == shape)?;
+    let of = build.ratio?;
+    let interval = of.interval.map(|range| Interval { low: 1.0 / range.high, high: 1.0 / range.low });
+    let told = match build.told {
+        Told::Better => Told::Worse,
+        Told::Worse => Told::Better,
+        other => other,
+    };
+    Some((Estimate { median: 1.0 / of.median, interval, ..of }, told))
 }
 
 fn cell(
@@ -189,12 +215,12 @@ fn cell(
         return Cell { word, tone: Tone::Faint, ..Cell::default() };
     };
     let times_in_short = times.map_or(String::new(), |times| ratio(times.median));
-    let (word, evidence, tone) = match told {
-        Told::Reference => ("reference", String::new(), Tone::Plain),
-        Told::Better => ("better", times_in_short, Tone::Good),
-        Told::Worse => ("worse", times_in_short, Tone::Bad),
-        Told::Same { up_to } => ("same", format!("within\u{a0}{}", percent(*up_to)), Tone::Plain),
-        Told::NotTold(why) => ("not told", format!("({})", in_short(*why)), Tone::Faint),
+    let (word, tone) = judged(told);
+    let evidence = match told {
+        Told::Reference => String::new(),
+        Told::Better | Told::Worse => times_in_short,
+        Told::Same { up_to } => format!("within\u{a0}{}", percent(*up_to)),
+        Told::NotTold(why) => format!("({})", in_short(*why)),
     };
     let value = wording::figure(figure, level.median);
     let value = if matches!(told, Told::NotTold(Why::OnePass)) { about(&value) } else { value };
@@ -208,4 +234,15 @@ fn cell(
         detail += &format!("; {} of {}'s{within}", ratio(times.median), against.replace("**", ""));
     }
     Cell { figure: value, word: word.to_owned(), evidence, detail, tone, is_best: false }
+}
+
+/// What is told, in a word and a color.
+pub(super) fn judged(told: &Told) -> (&'static str, Tone) {
+    match told {
+        Told::Reference => ("reference", Tone::Plain),
+        Told::Better => ("better", Tone::Good),
+        Told::Worse => ("worse", Tone::Bad),
+        Told::Same { .. } => ("same", Tone::Plain),
+        Told::NotTold(_) => ("not told", Tone::Faint),
+    }
 }

@@ -45,6 +45,29 @@ pub(crate) fn with_hand_written() -> Comparison {
     comparison
 }
 
+/// The specimen beside another build of two of its backends, which costs a quarter more on `epoll`.
+pub(crate) fn with_another_build() -> Comparison {
+    let mut comparison = specimen();
+    let mut random = fastrand::Rng::with_seed(10);
+    let slower = Character { cpu: (1.5, 9.3), ..CHARACTERS[5] };
+    for (name, like) in [("tokio", CHARACTERS[4]), ("epoll", slower)] {
+        let kind = Kind::Build { of: name.to_owned() };
+        comparison.subjects.push(Subject { name: format!("{name} (other)"), kind, ..Subject::default() });
+        let subject = comparison.subjects.len() - 1;
+        for round in 0..ROUNDS {
+            for shape in 0..comparison.shapes.len() {
+                comparison.samples.push(sample(
+                    &mut random,
+                    &like,
+                    &comparison.shapes[shape],
+                    (round, subject, shape),
+                ));
+            }
+        }
+    }
+    comparison
+}
+
 /// A quick run, which says less.
 pub(crate) fn quick() -> Comparison {
     let mut comparison = specimen();
