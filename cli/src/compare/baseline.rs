@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use compare::statistics::{Refusal, against, check};
-use compare::{Comparison, Settings, planned};
+use compare::{Comparison, Settings, planned, report};
 
 use super::{changes, stored};
 use crate::exit::Outcome;
@@ -33,7 +33,8 @@ impl<'a> Baseline<'a> {
     /// If the two can't be held against each other.
     pub(super) fn judge(&self, comparison: &Comparison) -> Result<(String, Outcome), Failure> {
         let changes = against(&self.comparison, comparison, self.force);
-        changes.map(|changes| changes::since(&changes)).map_err(|refusal| self.refused(&refusal))
+        let changes = changes.map_err(|refusal| self.refused(&refusal))?;
+        Ok((report::changes_to_text(&changes, super::style()), changes::since(&changes)))
     }
 
     fn refused(&self, refusal: &Refusal) -> Failure {
