@@ -1,11 +1,9 @@
 //! A measurement in other people's formats, and several in one. JSON is the measurement itself.
 
-mod csv;
-mod hgrm;
+mod formats;
 mod table;
 
-pub use csv::csv;
-pub use hgrm::hgrm;
+pub use formats::{csv, hgrm};
 pub use table::table;
 
 use crate::histogram::Distribution;
