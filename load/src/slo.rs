@@ -117,16 +117,23 @@ impl Slo {
         let limit = self.limit_in_microseconds();
         let slow = latency.above(limit).max(measurement.unfinished).saturating_add(unanswered);
         let allowed = all.saturating_sub(place);
-        if let Rank::Percentile(percentile) = self.rank
-            && slow.max(allowed) < FEWEST_BEYOND
-        {
-            let needed = (FEWEST_BEYOND as f64 / (1.0 - percentile / 100.0)).round() as u64;
-            return Verdict::Unknown(Doubt::FewMessages { count: all, needed });
+        if self.rank != Rank::Max && slow.max(allowed) < FEWEST_BEYOND {
+            return Verdict::Unknown(Doubt::FewMessages { count: all, needed: self.messages_needed() });
         }
         match latency.at_place(place) {
             Some(value) if slow <= allowed => Verdict::Pass(value),
             Some(value) if never <= allowed => Verdict::Fail(Reason::TooSlow(value)),
             _ => Verdict::Fail(Reason::Unanswered(never)),
+        }
+    }
+
+    /// How many messages it takes to judge it.
+    pub fn messages_needed(&self) -> u64 {
+        match self.rank {
+            Rank::Max => FEWEST_BEYOND,
+            Rank::Percentile(percentile) => {
+                (FEWEST_BEYOND as f64 / (1.0 - percentile / 100.0)).round() as u64
+            }
         }
     }
 

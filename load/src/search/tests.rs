@@ -111,6 +111,15 @@ fn one_bad_reply_fails() {
 }
 
 #[test]
+fn all_objectives_must_be_kept() {
+    let tight = Slo { limit: Duration::from_millis(1), ..slo() };
+    let mut measure = |rate: f64, _| Ok(server(40_000.0, rate, 1.0));
+    let found = find_max_rate(&mut measure, &[slo(), tight], RANGE).unwrap();
+    // 1 ms is kept up to 1000/s below the capacity.
+    assert!((38_000.0..39_001.0).contains(&found.highest_pass.unwrap()), "{found:?}");
+}
+
+#[test]
 fn a_generator_that_is_the_limit_is_told() {
     let mut measure =
         |rate: f64, _| Ok(Measurement { generator_limited: rate > 10_000.0, ..server(40_000.0, rate, 1.0) });

@@ -7,6 +7,7 @@ mod refusals;
 mod replies;
 mod stale;
 mod stalls;
+mod threads;
 
 use std::io;
 use std::sync::atomic::AtomicBool;

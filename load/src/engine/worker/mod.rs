@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::engine::client::{Client, Sent};
+use crate::engine::client::Client;
 use crate::engine::composer::Composer;
+use crate::engine::in_flight::Sent;
 use crate::engine::live::Live;
 use crate::engine::poller::{Poller, Ready};
 use crate::engine::queue::Queue;
@@ -119,11 +120,11 @@ impl<'a> Worker<'a> {
         self.loading = true;
         self.start_sending(standing);
         let mut busy_at_begin = None;
+        let mut now = self.now();
         while self.loading {
-            self.send_what_is_due();
-            let due = self.schedule.as_ref().map_or(u64::MAX, Schedule::next);
-            self.turn(Duration::from_nanos(due.saturating_sub(self.now())).min(TICK))?;
-            let now = self.now();
+            let due = self.send_what_is_due(now);
+            self.turn(Duration::from_nanos(due).min(TICK))?;
+            now = self.now();
             if now >= begin {
                 busy_at_begin.get_or_insert_with(busy);
             }
@@ -135,8 +136,6 @@ impl<'a> Worker<'a> {
             }
             self.loading = now < self.window.1;
         }
-        // What came due while it last waited.
-        self.send_what_is_due();
         self.tally.busy = busy_at_begin.map_or(Duration::ZERO, |at_begin| busy().saturating_sub(at_begin));
         self.wait_for_replies()?;
         let measured = self.window.1.saturating_sub(self.window.0);
@@ -161,8 +160,7 @@ impl<'a> Worker<'a> {
             }
         }
         self.ready = ready;
-        let now = self.now();
-        self.live.publish(self.index, &mut self.tally, now);
+        self.live.publish(self.index, &mut self.tally, || nanoseconds(self.epoch.elapsed()));
         Ok(())
     }
 

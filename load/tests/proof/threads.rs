@@ -1,0 +1,89 @@
+//! The generator's own threads and clocks, as messages that a function writes see them.
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use load::plan::{Expect, MessageHook, Messages, Plan};
+
+use crate::faulty::Faulty;
+use crate::{open, plan, run};
+
+/// Messages of which each is written only when this was done.
+fn messages(first: impl Fn() + Send + Sync + 'static) -> Messages {
+    Messages::By(MessageHook::new(move |connection, number, buffer| {
+        first();
+        buffer.extend_from_slice(format!("{connection}:{number}").as_bytes());
+    }))
+}
+
+#[test]
+fn the_clock_is_read_for_each_write() {
+    let server = Faulty::good();
+    let m = run(&Plan {
+        connections: 100,
+        pace: open(1000.0),
+        messages: messages(|| thread::sleep(Duration::from_millis(5))),
+        warmup: Duration::ZERO,
+        duration: Duration::from_millis(60),
+        expect: Expect::Any,
+        ..plan(&server)
+    });
+    // While one message is written, five more come due on other connections: they are sent together, one after the
+    // other. The last of them was not on its way while the others were written.
+    assert_eq!((m.verification.bad(), m.unfinished), (0, 0), "{m:?}");
+    assert!(m.service.value_at(30.0) < m.service.max / 2.0, "{:?}", m.service.values);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_run_on_the_cores_of_the_plan_and_on_no_others() {
+    use rustix::thread::sched_getaffinity;
+    let server = Faulty::good();
+    let before = sched_getaffinity(None).expect("it is known");
+    let last = (0..1024).rfind(|&cpu| before.is_set(cpu)).expect("there is a core");
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let its_seen = Arc::clone(&seen);
+    let look = move || {
+        let cores = sched_getaffinity(None).expect("it is known");
+        its_seen.lock().expect("nobody panics").push((
+            thread::current().id(),
+            cores.count(),
+            cores.is_set(last),
+        ));
+    };
+    let m = run(&Plan {
+        threads: 2,
+        cpus: vec![last],
+        messages: messages(look),
+        expect: Expect::Any,
+        ..plan(&server)
+    });
+    assert_eq!(m.verification.bad(), 0, "{m:?}");
+    let seen = seen.lock().expect("nobody panics");
+    assert!(seen.iter().all(|&(_, count, has_it)| count == 1 && has_it));
+    assert!(seen.iter().any(|(thread, ..)| *thread != seen[0].0), "there are two");
+    assert_eq!(sched_getaffinity(None).expect("it is known"), before);
+}
+
+#[test]
+fn as_many_threads_as_it_takes_make_the_load() {
+    let server = Faulty::good();
+    let m = run(&Plan { threads: 0, ..plan(&server) });
+    assert_eq!((m.connections, m.verification.bad()), (2, 0), "{m:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn messages_are_counted_between_the_readings_of_the_clocks() {
+    let server = Faulty::good();
+    let process = std::process::id();
+    let m = run(&Plan { pace: open(2000.0), server: Some(process), ..plan(&server) });
+    let usage = m.server.expect("it lives");
+    // Those of the warm-up are verified too.
+    assert!(usage.messages > 0 && usage.messages < m.verification.replies, "{m:?}");
+    assert!(usage.memory.is_some_and(|memory| memory > 0), "{usage:?}");
+    let (user, system) = m.cpu_per_message().expect("it is known");
+    let all = (user + system) * usage.messages as f64 / 1e6;
+    assert!((all - usage.user_seconds - usage.system_seconds).abs() < 1e-9, "{usage:?}");
+}
