@@ -14,7 +14,7 @@ pub(super) fn outcome(comparison: &Comparison, regressed: bool, allow_refusals: 
         (objectives_are(comparison, Kept::Unknown), Outcome::Undecided),
         (objectives_are(comparison, Kept::Missed), Outcome::Missed),
         (regressed, Outcome::Regressed),
-        (!assessment.failed.is_empty(), Outcome::Failed),
+        (!assessment.failed.is_empty() || comparison.samples.is_empty(), Outcome::Failed),
         (
             subjects.into_iter().any(|subject| is_wrong(comparison, subject, allow_refusals)),
             Outcome::WrongReplies,
@@ -46,5 +46,6 @@ fn is_wrong(comparison: &Comparison, subject: usize, allow_refusals: bool) -> bo
     let samples = || comparison.samples.iter().filter(|sample| sample.subject == subject);
     let refused = samples().map(|sample| sample.refused).sum();
     let replies = samples().map(|sample| sample.replies).sum();
-    samples().any(|sample| sample.bad > 0) || !allow_refusals && too_many_refused(refused, replies)
+    let bad = comparison.subjects[subject].bad > 0 || samples().any(|sample| sample.bad > 0);
+    bad || !allow_refusals && too_many_refused(refused, replies)
 }
