@@ -93,7 +93,7 @@ impl Idle {
 /// does in its protected mode.
 fn source(number: usize) -> Option<[u8; 4]> {
     let source = number / PER_SOURCE;
-    (source > 0).then(|| [127, (source / 250 % 250) as u8, (source % 250) as u8, 1])
+    (source > 0).then_some([127, (source / 250 % 250) as u8, (source % 250) as u8, 1])
 }
 
 /// Connects, on Linux from one of several source addresses: it has the whole of 127.0.0.0/8 as its own.
