@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use compare::statistics::{Refusal, against, check};
+use compare::statistics::{Refusal, against, check, gaps};
 use compare::{Comparison, Settings, planned};
 
 use super::{changes, stored};
@@ -27,13 +27,25 @@ impl<'a> Baseline<'a> {
         check(&self.comparison, &planned(settings), self.force).map_err(|refusal| self.refused(&refusal))
     }
 
-    /// Says what has changed since, and how that ends.
-    ///
-    /// # Errors
-    /// If the two can't be held against each other.
-    pub(super) fn judge(&self, comparison: &Comparison) -> Result<(String, Outcome), Failure> {
-        let changes = against(&self.comparison, comparison, self.force);
-        changes.map(|changes| changes::since(&changes)).map_err(|refusal| self.refused(&refusal))
+    /// Finds out whether another stored comparison can be held against it.
+    pub(super) fn can_be_compared(&self, other: &Comparison) -> Result<(), Failure> {
+        let changes = against(&self.comparison, other, self.force);
+        changes.map(drop).map_err(|refusal| self.refused(&refusal))
+    }
+
+    /// Says what has changed since, and how that ends: what can't be told is no success either.
+    pub(super) fn judge(&self, comparison: &Comparison) -> (String, Outcome) {
+        let (lines, outcome) = match against(&self.comparison, comparison, self.force) {
+            Ok(changes) => changes::since(&changes),
+            Err(refusal) => {
+                let gaps = gaps(&self.comparison, comparison).into_iter().map(|gap| format!("  {gap}\n"));
+                (
+                    gaps.collect::<String>() + &format!("  nothing can be told: {refusal}\n"),
+                    Outcome::Undecided,
+                )
+            }
+        };
+        (format!("since the baseline\n{lines}"), outcome)
     }
 
     fn refused(&self, refusal: &Refusal) -> Failure {

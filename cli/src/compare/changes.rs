@@ -8,45 +8,51 @@ use crate::exit::Outcome;
 
 /// What has changed since a stored comparison, and how that ends.
 pub(super) fn since(changes: &Changes) -> (String, Outcome) {
-    let mut text = String::from("since the baseline\n");
-    for (name, then, now) in &changes.machine {
-        text.push_str(&format!("  compared even so: {name} was {then}, and is {now}\n"));
-    }
-    for gap in &changes.gaps {
-        text.push_str(&format!("  {gap}\n"));
-    }
-    let mut said = changes.changes.iter().filter_map(line).peekable();
-    if said.peek().is_none() {
-        text.push_str("  nothing became better or worse that could not be chance\n");
-    }
-    said.for_each(|line| text.push_str(&line));
-    text.push_str(&match changes.smallest() {
-        Some(part) => {
-            format!("  a change of {:.0} % in server CPU per message would have been seen\n", part * 100.0)
-        }
-        None => "  there are too few rounds to see any change in server CPU per message\n".to_owned(),
-    });
     let outcome = match changes.outcome() {
         Verdict::Passed => Outcome::Passed,
         Verdict::Regressed => Outcome::Regressed,
         Verdict::CouldNotTell => Outcome::Undecided,
     };
-    (text, outcome)
+    let lines: String = describe(changes).iter().map(|line| format!("  {line}\n")).collect();
+    (lines, outcome)
 }
 
-/// What is said of a change, if it is more than that there is none.
-fn line(change: &Change) -> Option<String> {
-    let what = match (change.drift, change.smallest) {
-        (Drift::Regressed, _) => "WORSE".to_owned(),
-        (Drift::Improved, _) => "better".to_owned(),
-        (Drift::Unchanged, _) => return None,
-        (Drift::NotTold, Some(part)) => {
-            format!("not told; the smallest change that could have been seen is {:.0} %", part * 100.0)
-        }
-        (Drift::NotTold, None) => "not told; there are too few rounds".to_owned(),
+/// What has changed, a line for each fact.
+fn describe(changes: &Changes) -> Vec<String> {
+    let differs = |(name, then, now): &(String, String, String)| {
+        format!("another machine: {name} was {then:?}, is {now:?}, so a change may be the machine's")
     };
+    let mut lines: Vec<String> = changes.machine.iter().map(differs).collect();
+    lines.extend(changes.gaps.iter().map(ToString::to_string));
+    lines.extend(changes.changes.iter().filter_map(line));
+    if changes.changes.iter().all(|change| matches!(change.drift, Drift::Unchanged | Drift::NotTold)) {
+        lines.push("no change was seen".to_owned());
+    }
+    lines.push(match changes.smallest() {
+        Some(smallest) => {
+            format!("the smallest change in server CPU per message that could be seen: {}", percent(smallest))
+        }
+        None => "no change could be seen, however large: there are too few rounds in one of them".to_owned(),
+    });
+    lines
+}
+
+/// A change, or why it is not known whether there is one; `None` if nothing has changed.
+fn line(change: &Change) -> Option<String> {
     let Change { subject, shape, metric, ratio, interval, .. } = change;
-    Some(format!("  {subject} {shape}, {}: {}: {what}\n", metric.name(), ratio_in_words(*ratio, *interval)))
+    let of_what = format!("{subject} {shape}, {}", metric.name());
+    let known = |word| Some(format!("{of_what}: {}: {word}", ratio_in_words(*ratio, *interval)));
+    match change.drift {
+        Drift::Regressed => known("WORSE"),
+        Drift::Improved => known("better"),
+        Drift::Unchanged => None,
+        Drift::NotTold => Some(match change.smallest.filter(|smallest| *smallest > WORTHWHILE) {
+            Some(smallest) => {
+                format!("{of_what}: could not tell; a change below {} could not be seen", percent(smallest))
+            }
+            None => format!("{of_what}: could not tell; too few rounds, or too many that are flagged"),
+        }),
+    }
 }
 
 /// What this build does better or worse than the other one, and how that ends; nothing if there is no other build.
@@ -80,7 +86,7 @@ fn told(told: Told) -> String {
         Told::Reference => "the reference".to_owned(),
         Told::Better => "better".to_owned(),
         Told::Worse => "WORSE".to_owned(),
-        Told::Same { up_to } => format!("same, within {:.0} %", up_to * 100.0),
+        Told::Same { up_to } => format!("same, within {}", percent(up_to)),
         Told::NotTold(why) => format!("not told; {}", reason(why)),
     }
 }
@@ -110,4 +116,8 @@ fn ratio_in_words(ratio: f64, interval: Option<Interval>) -> String {
         Some(Interval { low, high, .. }) => format!("{ratio:.2}x ({low:.2} to {high:.2})"),
         None => format!("{ratio:.2}x"),
     }
+}
+
+fn percent(part: f64) -> String {
+    format!("{:.0} %", part * 100.0)
 }

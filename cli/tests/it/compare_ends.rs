@@ -85,6 +85,16 @@ fn a_server_that_fails_is_code_1() {
 }
 
 #[test]
+fn too_few_rounds_to_see_a_change_are_code_3() {
+    let output = folder("unseen");
+    let file = output.join("before.json");
+    store(&baseline("threads", (2, 2)), &file);
+    let ended = compare(&output, &format!("--rounds 2 --force {}", flags(&file)));
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.stdout.contains("no change could be seen, however large"), "{ended:?}");
+}
+
+#[test]
 fn a_regression_is_code_6_and_what_one_of_them_lacks_is_named() {
     let output = folder("regression");
     let file = output.join("before.json");
@@ -102,6 +112,37 @@ fn a_regression_is_code_6_and_what_one_of_them_lacks_is_named() {
         "the load 7 × 7 was not measured this time",
         "is not in the baseline",
     ] {
+        assert!(ended.stdout.contains(told), "{told}: {}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_diff_tells_by_its_code_what_has_changed_and_what_is_not_known() {
+    let output = folder("diff");
+    let [before, after] = ["before.json", "after.json"].map(|name| output.join(name));
+    let mut stored = baseline("threads", (64, 1));
+    store(&stored, &before);
+    let diff = || run(&mut anyloop(&["diff", before.to_str().unwrap(), after.to_str().unwrap()]), "");
+    store(&stored, &after);
+    assert_eq!(diff().code, Some(0), "{:?}", diff());
+
+    stored.samples.iter_mut().for_each(|sample| sample.cpu_user *= 2.0);
+    store(&stored, &after);
+    let ended = diff();
+    assert_eq!(ended.code, Some(6), "{ended:?}");
+    assert!(ended.stdout.contains("threads 64 × 1, server CPU per message: 2.00x"), "{ended:?}");
+    assert!(ended.stdout.contains(": WORSE"), "{ended:?}");
+    assert!(ended.stdout.contains("the smallest change in server CPU per message that could be seen: 3 %"));
+
+    let mut more = baseline("threads", (64, 1));
+    more.subjects.push(Subject { name: "gone".to_owned(), ..Subject::default() });
+    more.shapes.push(Shape { name: "7 × 7".to_owned(), connections: 7, depth: 7, rate: None, hostile: 0 });
+    more.samples.push(Sample { subject: 1, shape: 1, cpu_user: 1.0, ..Sample::default() });
+    store(&more, &before);
+    store(&baseline("threads", (64, 1)), &after);
+    let ended = diff();
+    assert_eq!(ended.code, Some(3), "what could not be compared is not known: {ended:?}");
+    for told in ["gone was not measured this time", "the load 7 × 7 was not measured this time"] {
         assert!(ended.stdout.contains(told), "{told}: {}", ended.stdout);
     }
 }
