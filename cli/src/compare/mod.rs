@@ -19,6 +19,7 @@ use compare::compare as carry_out;
 use compare::report::{self, Style};
 
 use crate::arguments::Format;
+use crate::exit::Outcome;
 use crate::failure::{Failure, print};
 use crate::{color, signals, terminal};
 use arguments::Compare;
@@ -52,7 +53,7 @@ pub(crate) fn compare(
     }
 
     let mut text = report::to_text(&comparison, style());
-    let regressed = baseline.is_some_and(|baseline| baseline.judge(&comparison, &mut text));
+    let since = baseline.map_or(Outcome::Passed, |baseline| baseline.judge(&comparison, &mut text));
     // What was measured is shown even where it can't be written.
     let written = output.write(&comparison);
     text.push_str(written.as_deref().unwrap_or_default());
@@ -60,7 +61,7 @@ pub(crate) fn compare(
         Format::Text => print(text.as_bytes())?,
         Format::Json => print(output::to_json(&comparison)?.as_bytes())?,
     }
-    written.map(|_| outcome::outcome(&comparison, regressed, arguments.allow_refusals).into())
+    written.map(|_| outcome::outcome(&comparison, since, arguments.allow_refusals).into())
 }
 
 /// How the text for people is written.

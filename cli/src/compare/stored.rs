@@ -9,7 +9,6 @@ use compare::{Comparison, report};
 use super::output;
 use super::style;
 use crate::arguments::{Diff, Format, Report};
-use crate::exit::Outcome;
 use crate::failure::{Failure, print};
 
 /// Reads a report.json.
@@ -45,7 +44,7 @@ pub(crate) fn diff(arguments: &Diff) -> Result<ExitCode, Failure> {
     let baseline = super::baseline::Baseline::read(&arguments.before, arguments.force)?;
     let after = read(&arguments.after)?;
     let mut text = String::new();
-    let regressed = baseline.judge(&after, &mut text);
+    let outcome = baseline.judge(&after, &mut text);
     print(text.as_bytes())?;
-    Ok(Outcome::of(&[(regressed, Outcome::Regressed)]).into())
+    Ok(outcome.into())
 }

@@ -32,7 +32,7 @@ fn compare(output: &Path, flags: &str) -> Ended {
     run(&mut anyloop(&arguments(output, flags)), "")
 }
 
-/// A baseline in which a server did a load, in two rounds, at next to no cost.
+/// A baseline in which a server did a load, in six rounds, at next to no cost.
 fn baseline(subject: &str, (connections, depth): (usize, usize)) -> Comparison {
     let name = format!("{connections} × {depth}");
     let sample = |round| Sample { round, cpu_user: 1e-6, ..Sample::default() };
@@ -44,7 +44,7 @@ fn baseline(subject: &str, (connections, depth): (usize, usize)) -> Comparison {
         },
         subjects: vec![Subject { name: subject.to_owned(), ..Subject::default() }],
         shapes: vec![Shape { name, connections, depth, rate: None, hostile: 0 }],
-        samples: vec![sample(0), sample(1)],
+        samples: (0..6).map(sample).collect(),
         ..Comparison::default()
     }
 }
@@ -80,6 +80,16 @@ fn a_server_that_fails_is_code_1() {
 }
 
 #[test]
+fn too_few_rounds_to_see_a_change_are_code_3() {
+    let output = folder("unseen");
+    let file = output.join("before.json");
+    store(&baseline("threads", (2, 2)), &file);
+    let ended = compare(&output, &format!("--rounds 2 --force {}", flags(&file)));
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.stdout.contains("no change could be seen, however large"), "{ended:?}");
+}
+
+#[test]
 fn a_regression_is_code_6_and_what_one_of_them_lacks_is_named() {
     let output = folder("regression");
     let file = output.join("before.json");
@@ -89,7 +99,7 @@ fn a_regression_is_code_6_and_what_one_of_them_lacks_is_named() {
     before.samples.push(Sample { subject: 1, shape: 1, cpu_user: 1.0, ..Sample::default() });
     store(&before, &file);
     let flags =
-        format!("--rounds 2 --backends threads --with-handwritten --force --baseline {}", file.display());
+        format!("--rounds 6 --backends threads --with-handwritten --force --baseline {}", file.display());
     let ended = compare(&output, &flags);
     assert_eq!(ended.code, Some(6), "{ended:?}");
     for told in [
@@ -98,6 +108,7 @@ fn a_regression_is_code_6_and_what_one_of_them_lacks_is_named() {
         "gone was not measured this time",
         "the load 7 × 7 was not measured this time",
         "the load 500 × 1 is not in the baseline",
+        "the smallest change in server CPU per message that could be seen",
     ] {
         assert!(ended.stdout.contains(told), "{told}: {}", ended.stdout);
     }
