@@ -3,6 +3,7 @@
 mod client;
 mod composer;
 mod hostile;
+mod in_flight;
 mod live;
 mod placement;
 mod poller;
