@@ -32,7 +32,7 @@ fn compare(output: &Path, flags: &str) -> Ended {
     run(&mut anyloop(&arguments(output, flags)), "")
 }
 
-/// A baseline in which a server did a load, in many rounds, at next to no cost.
+/// A baseline in which a server did a load, in six rounds, at next to no cost.
 fn baseline(subject: &str, (connections, depth): (usize, usize)) -> Comparison {
     let name = format!("{connections} × {depth}");
     let sample = |round| Sample { round, cpu_user: 1e-6, ..Sample::default() };
@@ -46,7 +46,7 @@ fn baseline(subject: &str, (connections, depth): (usize, usize)) -> Comparison {
         },
         subjects: vec![Subject { name: subject.to_owned(), ..Subject::default() }],
         shapes: vec![Shape { name, connections, depth, rate: None, hostile: 0 }],
-        samples: (0..13).map(sample).collect(),
+        samples: (0..6).map(sample).collect(),
         ..Comparison::default()
     }
 }
@@ -103,8 +103,11 @@ fn a_regression_is_code_6_and_what_one_of_them_lacks_is_named() {
     before.shapes.push(Shape { name: "7 × 7".to_owned(), connections: 7, depth: 7, ..Shape::default() });
     before.samples.push(Sample { subject: 1, shape: 1, cpu_user: 1.0, ..Sample::default() });
     store(&before, &file);
-    let ended = compare(&output, &format!("--rounds 8 --force {}", flags(&file)));
-    assert_eq!(ended.code, Some(6), "{ended:?}");
+    // Fewer rounds tell nothing, and so many take more than a minute.
+    let flags = format!("--rounds 6 --force {}", flags(&file));
+    let mut command = assert_cmd::Command::from_std(anyloop(&arguments(&output, &flags)));
+    let ended = command.timeout(5 * BOUND).assert().code(6);
+    let stdout = String::from_utf8_lossy(&ended.get_output().stdout).into_owned();
     for told in [
         "threads 2 × 2, server CPU per message: ",
         ": WORSE",
@@ -112,7 +115,7 @@ fn a_regression_is_code_6_and_what_one_of_them_lacks_is_named() {
         "the load 7 × 7 was not measured this time",
         "is not in the baseline",
     ] {
-        assert!(ended.stdout.contains(told), "{told}: {}", ended.stdout);
+        assert!(stdout.contains(told), "{told}: {stdout}");
     }
 }
 
@@ -132,7 +135,7 @@ fn a_diff_tells_by_its_code_what_has_changed_and_what_is_not_known() {
     assert_eq!(ended.code, Some(6), "{ended:?}");
     assert!(ended.stdout.contains("threads 64 × 1, server CPU per message: 2.00x"), "{ended:?}");
     assert!(ended.stdout.contains(": WORSE"), "{ended:?}");
-    assert!(ended.stdout.contains("the smallest change in server CPU per message that could be seen: 3 %"));
+    assert!(ended.stdout.contains("the smallest change in server CPU per message that could be seen: "));
 
     let mut more = baseline("threads", (64, 1));
     more.subjects.push(Subject { name: "gone".to_owned(), ..Subject::default() });
@@ -174,9 +177,11 @@ fn a_baseline_that_cannot_serve_is_refused_before_anything_is_measured() {
         assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
         assert!(ended.stderr.contains(told), "{told}: {ended:?}");
     }
-    for (content, told) in
-        [("", "EOF while parsing"), ("{}", "version"), ("\u{0}", "it is no report.json of `compare`")]
-    {
+    for (content, told) in [
+        ("", "EOF while parsing"),
+        ("{}", "it is no report.json of `compare`"),
+        ("\u{0}", "it is no report.json of `compare`"),
+    ] {
         fs::write(&file, content).unwrap();
         let ended = compare(&output, &flags(&file));
         assert_eq!(ended.code, Some(2), "{ended:?}");
