@@ -77,7 +77,7 @@ impl Idle {
         // They end with this one exchange: the server says nothing after it.
         let mut replies = self.framing.replies(&stream);
         for _ in 0..1 + usize::from(self.greets) {
-            replies.next().map_err(|error| match error.kind() {
+            replies.receive().map_err(|error| match error.kind() {
                 ErrorKind::UnexpectedEof => {
                     io::Error::new(error.kind(), "the server ended an idle connection")
                 }
