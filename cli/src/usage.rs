@@ -9,7 +9,8 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Error};
 
 /// The values of these arguments are quantities. One that begins with a hyphen is a wrong quantity, and no flag.
-const QUANTITIES: [&str; 8] = ["COUNT", "LOAD", "NUMBER", "PID", "RATE", "SIZE", "SIZES", "TIME"];
+const QUANTITIES: [&str; 10] =
+    ["COUNT", "COUNT|auto", "CPU", "LOAD", "NUMBER", "PID", "RATE", "SIZE", "SIZES", "TIME"];
 
 /// Has the quantities take whatever stands behind their flags, so that what is wrong with it is said.
 pub(crate) fn take_any_quantity(command: Command) -> Command {

@@ -55,9 +55,11 @@ pub struct Settings {
     pub allow_refusals: bool,
     /// How many event loops make the load; 0 is as many as it takes of the cores that are left.
     pub threads: usize,
-    /// The cores on which the servers run; with none, the section above says which.
+    /// The cores on which the servers run; with none, those that [`cpus_load`](Self::cpus_load) leaves, and without
+    /// these, the section above says which.
     pub cpus_server: Vec<usize>,
-    /// The cores on which the load is made; with none, the section above says which.
+    /// The cores on which the load is made; with none, those that [`cpus_server`](Self::cpus_server) leaves, and
+    /// without these, the section above says which.
     pub cpus_load: Vec<usize>,
     /// Of the order, and of all else that is drawn by chance.
     pub seed: u64,
@@ -123,8 +125,9 @@ impl Tier {
     }
 }
 
-/// More rounds than anybody has the time for.
-pub const MOST_ROUNDS: usize = 10_000;
+/// More rounds than anybody has the time for. The statistics take the means of all pairs of them, so time and memory
+/// grow with their square.
+pub const MOST_ROUNDS: usize = 500;
 
 /// The counts of idle connections with which memory is measured.
 pub(super) const IDLE: [usize; 4] = [0, 500, 1000, 2000];
@@ -145,7 +148,7 @@ impl Settings {
             framing: Framing::Line,
             expect: Expect::Echo,
             allow_refusals: false,
-            threads: 1,
+            threads: 0,
             cpus_server: Vec::new(),
             cpus_load: Vec::new(),
             seed: 1,

@@ -1,4 +1,4 @@
-//! The search for the highest rate that keeps an objective.
+//! The search for the highest rate that keeps the objectives.
 //!
 //! The rate is raised by half until it fails; then the bracket between the highest that passed and the lowest
 //! that failed is halved, in logarithms, until it is narrow. A machine's bad moment must not end the search,
@@ -67,8 +67,8 @@ pub struct Vote {
     pub pass: bool,
 }
 
-/// Searches the highest rate that keeps every one of these objectives. `measure` makes an open loop of the rate that it is
-/// given; if what it returns is interrupted, so is the search.
+/// Searches the highest rate that keeps all of these objectives. `measure` makes an open loop of the rate that it is
+/// given, for long enough to judge them; if what it returns is interrupted, so is the search.
 ///
 /// # Errors
 /// Those of `measure`, `Interrupted` excepted.

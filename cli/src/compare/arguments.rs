@@ -12,7 +12,7 @@ use load::slo::Slo;
 use crate::arguments::{Format, chosen};
 use crate::catalogue::Served;
 use crate::messages::{Own, expects};
-use crate::quantity::{count, number, rate, sizes};
+use crate::quantity::{count, cpu, number, rate, sizes, threads};
 use crate::service;
 
 /// What is compared, and how thoroughly.
@@ -75,7 +75,7 @@ pub(crate) struct Compare {
     #[arg(long)]
     pub(crate) allow_refusals: bool,
 
-    /// Number of rounds [default: 7; 5 with --quick, 15 with --full]
+    /// Number of rounds [default: 13; 5 with --quick, 15 with --full]
     #[arg(long, env = "ANYLOOP_COMPARE_ROUNDS", value_name = "COUNT", value_parser = count(1, MOST_ROUNDS))]
     pub(crate) rounds: Option<usize>,
 
@@ -118,9 +118,17 @@ pub(crate) struct Compare {
     #[arg(short, long)]
     pub(crate) verbose: bool,
 
-    /// Threads that make the load
-    #[arg(short, long, env = "ANYLOOP_COMPARE_THREADS", value_name = "COUNT", value_parser = count(1, MOST_THREADS), default_value_t = 1)]
+    /// Threads that make the load: a number, or as many as it takes of the cores that are left
+    #[arg(short, long, env = "ANYLOOP_COMPARE_THREADS", value_name = "COUNT|auto", value_parser = threads(MOST_THREADS), default_value = "auto")]
     pub(crate) threads: usize,
+
+    /// Cores to pin the servers to [default: one core with the closed loops where there are fewer than four, else none]
+    #[arg(long, env = "ANYLOOP_COMPARE_CPUS_SERVER", value_name = "CPU,…", value_delimiter = ',', value_parser = cpu)]
+    pub(crate) cpus_server: Vec<usize>,
+
+    /// Cores to pin the threads that make the load to [default: those that the servers are not pinned to]
+    #[arg(long, env = "ANYLOOP_COMPARE_CPUS_LOAD", value_name = "CPU,…", value_delimiter = ',', value_parser = cpu)]
+    pub(crate) cpus_load: Vec<usize>,
 
     /// Seed of everything random
     #[arg(long, env = "ANYLOOP_COMPARE_SEED", value_name = "NUMBER", value_parser = number(0, u64::MAX), default_value_t = 1)]

@@ -4,6 +4,7 @@ use std::env;
 
 use common::Backend;
 use compare::{Comparison, Settings, Shape, Tier};
+use load::framing::Framing;
 use load::plan::Messages;
 
 use super::arguments::Compare;
@@ -24,7 +25,7 @@ pub(super) fn settings(
 ) -> Result<Settings, Failure> {
     check(arguments)?;
     let load = &arguments.handler.load;
-    let framing = load.framing.unwrap_or(arguments.framing);
+    let framing = load.framing.filter(|_| serves_backends(arguments)).unwrap_or(arguments.framing);
     let own = arguments.own_messages.encoded(framing)?;
     let (messages, expect) = load.messages(own, Messages::Made(arguments.message_size.clone()));
     let settings = Settings {
@@ -39,6 +40,8 @@ pub(super) fn settings(
         framing,
         expect: arguments.expect.clone().unwrap_or(expect),
         threads: arguments.threads,
+        cpus_server: arguments.cpus_server.clone(),
+        cpus_load: arguments.cpus_load.clone(),
         seed: arguments.seed,
         allow_refusals: arguments.allow_refusals,
         slos: arguments.slo.clone(),
@@ -66,22 +69,42 @@ fn check(arguments: &Compare) -> Result<(), Failure> {
             "--work is for --handler work, and the handler is {handler}; leave one of them out"
         )));
     }
-    if !arguments.handler.can_be_loaded() {
-        return Err(Failure::Usage(format!(
-            "{handler} has a protocol of its own, and its program does not say how the load generator finds its replies \
-             (`load_framing`); serve it on one backend after the other, and take a generator that speaks it"
-        )));
-    }
-    if !arguments.handler.is_framed() && arguments.framing.name() != common::Framing::ALL[0].name() {
-        return Err(Failure::Usage(format!(
-            "{handler} has a protocol of its own, and so no framing; leave out --framing"
-        )));
+    if serves_backends(arguments) {
+        check_framing(arguments)?;
     }
     if arguments.with_handwritten && (handler, framing) != ("echo", common::Framing::Line.name()) {
         return Err(Failure::Usage(format!(
             "the servers of --with-handwritten echo lines, and this is {handler} in {framing}; leave out \
              --with-handwritten, or --handler and --framing"
         )));
+    }
+    Ok(())
+}
+
+/// Whether backends are among what is compared.
+fn serves_backends(arguments: &Compare) -> bool {
+    arguments.server.is_empty() || !arguments.backends.is_empty() || arguments.against.is_some()
+}
+
+/// Whether the backends can serve the handler in the framing, and the generator speaks with it.
+fn check_framing(arguments: &Compare) -> Result<(), Failure> {
+    let Served { name: handler, .. } = arguments.handler;
+    let framing = arguments.framing.name();
+    let wrong = |what: String| Err(Failure::Usage(what));
+    if !arguments.handler.can_be_loaded() {
+        return wrong(format!(
+            "{handler} has a protocol of its own, and its program does not say how the load generator finds its replies \
+             (`load_framing`); serve it on one backend after the other, and take a generator that speaks it"
+        ));
+    }
+    if !arguments.handler.is_framed() && framing != common::Framing::ALL[0].name() {
+        return wrong(format!("{handler} has a protocol of its own, and so no framing; leave out --framing"));
+    }
+    if arguments.handler.is_framed() && matches!(arguments.framing, Framing::Resp | Framing::Http) {
+        return wrong(format!(
+            "{handler} can't be served in {framing}; choose another --framing, a --handler with a protocol of its own, \
+             or compare other programs with --server alone"
+        ));
     }
     Ok(())
 }

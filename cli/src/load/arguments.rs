@@ -13,7 +13,7 @@ use crate::address::host_and_port;
 use crate::arguments::{Format, chosen};
 use crate::catalogue::Served;
 use crate::messages::{Own, expects};
-use crate::quantity::{Time, count, cpu, number, rate, sizes, time_above_zero};
+use crate::quantity::{Time, count, cpu, number, rate, sizes, threads, time_above_zero};
 
 /// What `merge` is told.
 #[derive(Args, Debug)]
@@ -122,8 +122,8 @@ pub(crate) struct Load {
     #[arg(long, requires = "slo", conflicts_with_all = ["rate", "messages_per_connection"])]
     pub(crate) find_max_rate: bool,
 
-    /// Threads that make the load; one is enough for most servers
-    #[arg(short, long, env = "ANYLOOP_LOAD_THREADS", value_name = "COUNT", value_parser = count(1, MOST_THREADS), default_value_t = 1)]
+    /// Threads that make the load: a number, or as many as it takes of the cores that are left
+    #[arg(short, long, env = "ANYLOOP_LOAD_THREADS", value_name = "COUNT|auto", value_parser = threads(MOST_THREADS), default_value = "auto")]
     pub(crate) threads: usize,
 
     /// Cores to pin these threads to, one after the other [default: they are not pinned]

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use load::engine;
 use load::export;
-use load::histogram::FEWEST_BEYOND;
 use load::measurement::Measurement;
 use load::plan::{Pace, Plan};
 use load::search::{Found, Purpose, Range, find_max_rate};
-use load::slo::{Rank, Slo};
+use load::slo::Slo;
 
 use super::arguments::Load;
 use super::outcome;
@@ -24,7 +23,6 @@ const TRIAL: Duration = Duration::from_secs(2);
 /// Searches the highest rate that keeps every objective.
 pub(super) fn search(arguments: &Load, plan: &Plan, stop: &AtomicBool) -> Result<ExitCode, Failure> {
     let slos = &arguments.slo;
-    let needed = slos.iter().map(needed).fold(0.0, f64::max);
     let status = Status::new();
     let mut last: Option<Measurement> = None;
     let trial = Plan { duration: TRIAL.min(plan.duration), ..plan.clone() };
@@ -34,16 +32,15 @@ pub(super) fn search(arguments: &Load, plan: &Plan, stop: &AtomicBool) -> Result
     tell(&trial, "looking for a first rate below", 0.0);
     let capacity =
         engine::run(&trial, stop, None).map_err(|error| Failure::of(&error))?.achieved_rate.max(1.0);
-    // A rate of which the longest trial sees too few messages can't be judged.
+    // A rate is tried for as long as it takes to judge it.
+    let needed = slos.iter().map(Slo::messages_needed).max().unwrap_or(0) as f64 * 1.05;
+    let long = |rate: f64| trial.duration.max(plan.duration.min(Duration::from_secs_f64(needed / rate)));
     let least = (capacity / 1000.0).max(needed / plan.duration.as_secs_f64());
     let range = Range { first: (capacity / 4.0).max(least), least, most: (capacity * 4.0).max(least) };
     let mut measure = |rate: f64, purpose: Purpose| {
         let pace = Pace::Open { rate, arrivals: arguments.arrivals, dispatch: arguments.dispatch };
         let plan = match purpose {
-            Purpose::Ramp | Purpose::Bisection => {
-                let duration = trial.duration.max(Duration::from_secs_f64(needed / rate)).min(plan.duration);
-                Plan { pace, duration, ..trial.clone() }
-            }
+            Purpose::Ramp | Purpose::Bisection => Plan { pace, duration: long(rate), ..trial.clone() },
             Purpose::Confirmation => Plan { pace, ..plan.clone() },
         };
         tell(&plan, if purpose == Purpose::Confirmation { "confirming" } else { "trying" }, rate);
@@ -68,15 +65,6 @@ pub(super) fn search(arguments: &Load, plan: &Plan, stop: &AtomicBool) -> Result
         (found.interrupted || end == Outcome::Interrupted, Outcome::Interrupted),
     ])
     .into())
-}
-
-/// How many messages a trial must have, and some more, so that an objective can be judged by it.
-fn needed(slo: &Slo) -> f64 {
-    let beyond = match slo.rank {
-        Rank::Percentile(percentile) => 1.0 - percentile / 100.0,
-        Rank::Max => 1.0,
-    };
-    1.2 * FEWEST_BEYOND as f64 / beyond
 }
 
 fn describe(found: &Found, slo: &str) -> String {

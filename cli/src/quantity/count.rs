@@ -33,6 +33,14 @@ where
     }
 }
 
+/// A number of threads, or `auto`, which is 0: as many as it takes.
+pub(crate) fn threads(most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
+    move |text| match text {
+        "auto" => Ok(0),
+        _ => count(1, most)(text).map_err(|error| format!("{error}, or auto")),
+    }
+}
+
 /// The number of a core of this machine.
 pub(crate) fn cpu(text: &str) -> Result<usize, String> {
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -85,6 +93,23 @@ mod tests {
         assert_eq!(number(0, u64::MAX)("18446744073709551615"), Ok(u64::MAX));
         for text in ["10k", "1.0", "-1", "", "18446744073709551616"] {
             assert!(number(0, u64::MAX)(text).unwrap_err().contains("write one in digits"), "{text}");
+        }
+    }
+
+    #[test]
+    fn threads_are_counted_or_left_to_the_program() {
+        assert_eq!((threads(9)("auto"), threads(9)("9")), (Ok(0), Ok(9)));
+        for text in ["0", "10", "automatic", ""] {
+            let error = threads(9)(text).unwrap_err();
+            assert!(error.ends_with("write a whole number, such as 1, or auto"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_core_is_a_number_from_0() {
+        assert_eq!((cpu("0"), cpu("3")), (Ok(0), Ok(3)));
+        for text in ["", "a", "-1", "1-3", "99999"] {
+            assert!(cpu(text).unwrap_err().contains(&format!("`{text}` is no core")), "{text}");
         }
     }
 

@@ -7,7 +7,7 @@ mod rate;
 mod size;
 mod time;
 
-pub(crate) use count::{count, cpu, nonzero, number};
+pub(crate) use count::{count, cpu, nonzero, number, threads};
 pub(crate) use messages::sizes;
 pub(crate) use rate::rate;
 pub(crate) use size::{Size, size_above_zero};

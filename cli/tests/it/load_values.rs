@@ -92,7 +92,7 @@ fn the_tables_have_every_quantity_that_the_help_names() {
         let help = run(&mut anyloop(&[command, "--help"]), "").stdout;
         let named = help.lines().map(str::trim).filter_map(flag_and_value);
         let is_quantity = |value: &str| {
-            let value = value.trim_matches(['<', '>']).trim_end_matches(",…");
+            let value = value.trim_matches(['<', '>']).trim_end_matches(",…").trim_end_matches("|auto");
             ["COUNT", "LOAD", "NUMBER", "PID", "RATE", "SIZE", "SIZES", "SLO", "TIME"].contains(&value)
         };
         let quantities: Vec<_> =

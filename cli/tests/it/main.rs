@@ -7,6 +7,7 @@
 mod client;
 mod compare;
 mod compare_ends;
+mod compare_servers;
 mod descriptors;
 mod exit_codes;
 mod handwritten;
@@ -22,6 +23,7 @@ mod readme;
 mod serve;
 mod server;
 mod stop;
+mod stored;
 mod terminal;
 mod tutorial;
 mod unanswered;

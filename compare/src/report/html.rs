@@ -15,6 +15,9 @@ use crate::statistics::{Assessment, assess};
 /// How the page looks, on a light and a dark screen and on paper.
 const STYLE: &str = include_str!("page.css");
 
+/// With so many rows the matrix fills the first screen, and the verdict stands above it.
+const MANY: usize = 12;
+
 /// The page.
 pub fn to_html(comparison: &Comparison) -> String {
     let assessment = assess(comparison);
@@ -56,7 +59,12 @@ pub fn to_html(comparison: &Comparison) -> String {
             }
         }
     };
+    // Control characters are not allowed in a page in any form.
+    let is_allowed = |character: char| !character.is_control() || matches!(character, '\n' | '\t');
     page.into_string()
+        .chars()
+        .map(|of| if is_allowed(of) { of } else { char::REPLACEMENT_CHARACTER })
+        .collect()
 }
 
 fn first_screen(comparison: &Comparison, assessment: &Assessment, contents: &Contents) -> Markup {
@@ -77,7 +85,7 @@ fn first_screen(comparison: &Comparison, assessment: &Assessment, contents: &Con
                 }
             }
         }
-        div.first-screen {
+        div.first-screen.many[contents.matrix.rows.len() >= MANY] {
             (tables::matrix(comparison, &contents.matrix))
             section.verdict aria-label="verdict" {
                 @for said in &contents.sentences { p { (strong(said)) } }

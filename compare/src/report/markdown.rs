@@ -56,7 +56,7 @@ fn table(text: &mut String, table: &Table) {
     let empty = " |".repeat(shown.len().saturating_sub(1));
     for row in &table.rows {
         let _ = match row {
-            Row::Group(title) => writeln!(text, "| *{}* | {empty}", guard(title)),
+            Row::Group(title) => writeln!(text, "| *{}* | |{empty}", guard(title)),
             Row::Without { name, what, why, .. } => {
                 writeln!(text, "| {} | **{what}**: {} |{empty}", guard(name), guard(why))
             }
@@ -71,10 +71,8 @@ fn table(text: &mut String, table: &Table) {
     for note in &table.notes {
         let _ = writeln!(text, "{}  ", guard(note));
     }
-    let absent: Vec<String> =
-        table.absent().map(|(column, why)| format!("{}: {why}", column.heading)).collect();
-    if !absent.is_empty() {
-        let _ = writeln!(text, "{}.  ", guard(&absent.join("; ")));
+    if let Some(absent) = table.absent() {
+        let _ = writeln!(text, "{}  ", guard(&absent));
     }
     text.push('\n');
 }

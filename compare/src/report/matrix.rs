@@ -1,6 +1,7 @@
 //! The matrix that decides: a row for each server, a column for each figure that it is judged by.
 
-use super::names::{name, names, remark};
+use super::names::{name, remark};
+use super::reasons::{in_short, notes};
 use super::table::{Cell, Column, Row, Table, Tone};
 use super::wording::{self, count, interval, percent, rate, ratio};
 use crate::statistics::rounds::levels;
@@ -66,10 +67,12 @@ fn column(comparison: &Comparison, column: &statistics::Column) -> Column {
         shape.and_then(|shape| shape.rate).map_or(String::new(), |offered| format!("at {}", rate(offered)));
     let connections = |shape: &Shape| count(shape.connections, "connection", "connections");
     let under = match column.figure {
-        Figure::CpuAtRate => shape.map_or(String::new(), |shape| format!("{at}, {}", connections(shape))),
-        Figure::CpuAtSaturation => {
-            shape.map_or(String::new(), |shape| format!("{} × {}", connections(shape), shape.depth))
+        Figure::CpuAtRate => {
+            shape.map_or(String::new(), |shape| format!("{at}, {}", unbroken(&connections(shape))))
         }
+        Figure::CpuAtSaturation => shape.map_or(String::new(), |shape| {
+            unbroken(&format!("{} × {} in flight", shape.connections, shape.depth))
+        }),
         Figure::HighestRate => comparison
             .conditions
             .slos
@@ -88,6 +91,11 @@ fn column(comparison: &Comparison, column: &statistics::Column) -> Column {
         why.to_owned()
     });
     Column { heading: title(column.figure).to_owned(), under, absent }
+}
+
+/// With spaces at which no line breaks.
+fn unbroken(text: &str) -> String {
+    text.replace(' ', "\u{a0}")
 }
 
 /// What a column is called.
@@ -152,7 +160,7 @@ fn cell(
     against: Option<String>,
 ) -> Cell {
     if matches!(told, Told::NotTold(Why::GeneratorLimited)) {
-        let (word, evidence) = ("not measured".to_owned(), "generator was the limit".to_owned());
+        let (word, evidence) = ("not measured".to_owned(), in_short(Why::GeneratorLimited).to_owned());
         let detail = "the generator was the limit: this says nothing about the server".to_owned();
         return Cell { word, evidence, detail, tone: Tone::Faint, ..Cell::default() };
     }
@@ -167,7 +175,7 @@ fn cell(
         Told::Better => ("better", times_in_short, Tone::Good),
         Told::Worse => ("worse", times_in_short, Tone::Bad),
         Told::Same { up_to } => ("same", format!("within\u{a0}{}", percent(*up_to)), Tone::Plain),
-        Told::NotTold(why) => ("not told", in_short(*why), Tone::Faint),
+        Told::NotTold(why) => ("not told", in_short(*why).to_owned(), Tone::Faint),
     };
     let one_pass = matches!(told, Told::NotTold(Why::OnePass));
     let mut value = wording::figure(figure, level.median);
@@ -184,80 +192,4 @@ fn cell(
         detail += &format!("; {} of {}'s{within}", ratio(times.median), against.replace("**", ""));
     }
     Cell { figure: value, word: word.to_owned(), evidence, detail, tone, is_best: false }
-}
-
-/// Why nothing is told, in a few letters.
-fn in_short(why: Why) -> String {
-    match why {
-        Why::TooNoisy { .. } => "too noisy",
-        Why::Flagged { .. } | Why::DependsOnFlagged { .. } => "flagged",
-        Why::FewRounds { .. } => "few rounds",
-        Why::GeneratorLimited => "generator was the limit",
-        Why::Overloaded => "overloaded",
-        Why::OnePass => "one pass",
-        Why::Failed => "failed",
-        Why::NotMeasured => "",
-    }
-    .to_owned()
-}
-
-/// What must be known to read the matrix, and why some of it is not told.
-fn notes(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
-    let mut notes = Vec::new();
-    let plain = |text: String| text.replace("**", "");
-    if let Some(reference) = assessment.reference.filter(|_| assessment.ranked.len() > 1) {
-        notes.push(plain(format!(
-            "Better, same and worse are meant against {}, the reference. Marked figures are the best of their column, \
-             or can't be told from it.",
-            name(comparison, reference)
-        )));
-    }
-    for column in assessment.columns.iter().filter(|column| column.absent.is_none()) {
-        let mut whys: Vec<(Why, Vec<usize>)> = Vec::new();
-        for cell in &column.cells {
-            let Told::NotTold(why) = cell.told else { continue };
-            match whys.iter_mut().find(|(other, _)| reason(*other) == reason(why)) {
-                Some((_, subjects)) => subjects.push(cell.subject),
-                None => whys.push((why, vec![cell.subject])),
-            }
-        }
-        for (why, subjects) in whys {
-            let worst = column.cells.iter().filter_map(|cell| match cell.told {
-                Told::NotTold(Why::TooNoisy { more_rounds }) => Some(more_rounds),
-                _ => None,
-            });
-            if let Some(said) = said(why, worst.max()) {
-                let all = subjects.len() + 1 >= column.cells.len() && column.cells.len() > 2;
-                let who = if all { "all".to_owned() } else { names(comparison, &subjects) };
-                notes.push(plain(format!("{}, {who}: {said}.", title(column.figure))));
-            }
-        }
-    }
-    notes
-}
-
-/// The kind of a reason, whatever its numbers.
-fn reason(why: Why) -> std::mem::Discriminant<Why> {
-    std::mem::discriminant(&why)
-}
-
-/// Why nothing is told, as a clause.
-fn said(why: Why, more_rounds: Option<usize>) -> Option<String> {
-    Some(match why {
-        Why::TooNoisy { .. } => {
-            let more = count(more_rounds.unwrap_or(1), "more round", "more rounds");
-            format!("too noisy to tell; about {more} would")
-        }
-        Why::Flagged { .. } => {
-            "not told, because more than a third of the rounds are flagged as doubtful".to_owned()
-        }
-        Why::DependsOnFlagged { .. } => {
-            "not told, because without the flagged rounds something else would be said".to_owned()
-        }
-        Why::FewRounds { needed } => format!("not told, because it takes at least {needed} rounds"),
-        Why::GeneratorLimited => "not measured, because the generator was the limit".to_owned(),
-        Why::Overloaded => "could not keep up with the rate".to_owned(),
-        Why::OnePass => "a figure from one pass, of which nothing is told".to_owned(),
-        Why::Failed | Why::NotMeasured => return None,
-    })
 }

@@ -10,8 +10,11 @@ mod markdown;
 mod matrix;
 mod names;
 mod plots;
+mod reasons;
 mod sentences;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 mod trust;
 mod verdicts;

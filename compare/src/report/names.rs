@@ -1,21 +1,36 @@
 //! What servers and loads are called.
 
-use super::wording::rate;
+use super::wording::{count, rate};
 use crate::statistics::Assessment;
 use crate::{Comparison, Kind};
 
 /// A load in words: `64 connections, 15k/s`.
 pub(super) fn load_in_words(comparison: &Comparison, shape: usize) -> String {
     let Some(shape) = comparison.shapes.get(shape) else { return String::new() };
-    let connections = if shape.connections == 1 { "connection" } else { "connections" };
+    let connections = count(shape.connections, "connection", "connections");
     let load = match (shape.rate, shape.depth) {
-        (Some(offered), _) => format!("{} {connections}, {}", shape.connections, rate(offered)),
-        (None, 1) => format!("{} {connections}, closed loop", shape.connections),
-        (None, depth) => format!("{} {connections} × {depth} in flight", shape.connections),
+        (Some(offered), _) => format!("{connections}, {}", rate(offered)),
+        (None, 1) => format!("{connections}, closed loop"),
+        (None, depth) => format!("{connections} × {depth} in flight"),
     };
     match shape.hostile {
         0 => load,
         hostile => format!("{load}, {hostile} hostile clients beside"),
+    }
+}
+
+/// A load as it stands in a sentence, behind "serving": `to 64 connections at 15k/s`.
+pub(super) fn load_in_a_sentence(comparison: &Comparison, shape: usize) -> String {
+    let Some(shape) = comparison.shapes.get(shape) else { return String::new() };
+    let connections = count(shape.connections, "connection", "connections");
+    let load = match (shape.rate, shape.depth) {
+        (Some(offered), _) => format!("to {connections} at {}", rate(offered)),
+        (None, 1) => format!("to {connections} in a closed loop"),
+        (None, depth) => format!("to {connections} with {depth} messages in flight on each"),
+    };
+    match shape.hostile {
+        0 => load,
+        hostile => format!("{load}, beside {}", count(hostile, "hostile client", "hostile clients")),
     }
 }
 
@@ -44,15 +59,18 @@ pub(super) fn remark(comparison: &Comparison, assessment: &Assessment, subject: 
     remarks.join(", ")
 }
 
-/// Whether a server was written by hand, to measure the others against.
-pub(super) fn is_by_hand(comparison: &Comparison, subject: usize) -> bool {
-    comparison.subjects.get(subject).is_some_and(|subject| matches!(subject.kind, Kind::Handwritten { .. }))
-}
-
 /// What the servers are called together.
 pub(super) fn kind_of_all(comparison: &Comparison) -> &'static str {
     let is_server = |kind: &Kind| matches!(kind, Kind::Server);
     if comparison.subjects.iter().any(|subject| is_server(&subject.kind)) { "server" } else { "backend" }
+}
+
+/// A sentence of several clauses; none without any.
+pub(super) fn sentence(clauses: &[String]) -> Option<String> {
+    let mut sentence = clauses.join("; ");
+    let first = sentence.chars().next()?;
+    sentence.replace_range(..first.len_utf8(), &first.to_uppercase().to_string());
+    Some(format!("{sentence}."))
 }
 
 /// Things in a sentence: `a, b and c`.

@@ -1,5 +1,7 @@
 //! A table as plain data. The terminal, the Markdown and the page lay it out; none of them computes anything.
 
+use super::names::sentence;
+
 /// A table whose rows are servers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Table {
@@ -82,8 +84,9 @@ impl Table {
         self.columns.get(column).is_some_and(|column| column.absent.is_none())
     }
 
-    /// The columns that have no figures, with the reason.
-    pub(super) fn absent(&self) -> impl Iterator<Item = (&Column, &str)> {
-        self.columns.iter().filter_map(|column| Some((column, column.absent.as_deref()?)))
+    /// Which columns have no figures, and why, in a sentence; `None` if all have some.
+    pub(super) fn absent(&self) -> Option<String> {
+        let of = |column: &Column| Some(format!("{} is {}", column.heading, column.absent.as_ref()?));
+        sentence(&self.columns.iter().filter_map(of).collect::<Vec<_>>())
     }
 }

@@ -42,7 +42,7 @@ pub fn to_text(comparison: &Comparison, style: Style) -> String {
     }
     put(vec![String::new()]);
     put(lay_out(&contents.matrix, style));
-    for note in &contents.matrix.notes {
+    for note in contents.matrix.notes.iter().chain(&contents.matrix.absent()) {
         put(wrap(note, "2", style));
     }
     put(vec![String::new()]);
@@ -58,9 +58,4 @@ pub fn to_text(comparison: &Comparison, style: Style) -> String {
         contents.objectives.iter().for_each(|said| put(wrap(&said.replace("**", ""), "", style)));
     }
     text
-}
-
-/// Prose for a terminal, wrapped: for what is said beside the report.
-pub(super) fn prose(text: &str, style: Style) -> String {
-    wrap(&text.replace("**", ""), "", style).join("\n") + "\n"
 }

@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
-use super::column::{Absent, Cell, Column, Detail, Figure, Noise, Told, Why};
+use super::column::{Column, Detail, Figure};
 use super::estimate::Estimate;
+use super::matrix::column;
 use super::metric::Metric;
-use super::rounds::{Round, control_of, levels, ratios, why_failed};
+use super::rounds::{Source, control_of, level, why_failed};
+use super::told::FEWEST;
 use crate::Comparison;
 
 /// All that may be said of a comparison.
@@ -33,84 +35,42 @@ pub struct Assessment {
     pub details: Vec<Detail>,
 }
 
-/// With fewer rounds than this nothing is told: a difference in five of five rounds happens by chance in one of
-/// sixteen comparisons.
-pub const FEWEST: usize = 6;
-
 /// Concludes all that may be concluded.
 pub fn assess(comparison: &Comparison) -> Assessment {
     let subjects = 0..comparison.subjects.len();
-    let failed: Vec<_> =
-        subjects.clone().filter_map(|index| Some((index, why_failed(comparison, index)?))).collect();
+    let ranked = ranked(comparison);
+    let reference = reference(comparison, &ranked);
+    let rounds = comparison.samples.iter().map(|sample| sample.round + 1).max().unwrap_or(0);
+    let failed = |index: usize| Some((index, why_failed(comparison, index)?));
+    let unavailable = |index: usize| Some((index, comparison.subjects[index].unavailable.clone()?));
+    Assessment {
+        reference,
+        control: reference.and_then(|reference| control_of(comparison, reference)),
+        failed: subjects.clone().filter_map(failed).collect(),
+        unavailable: subjects.filter_map(unavailable).collect(),
+        rounds,
+        screening: rounds < FEWEST,
+        columns: Figure::ALL.map(|figure| column(comparison, figure, &ranked, reference)).into(),
+        details: details(comparison, &ranked),
+        ranked,
+    }
+}
+
+/// Who is ranked.
+pub(super) fn ranked(comparison: &Comparison) -> Vec<usize> {
     let is_ranked = |&index: &usize| {
         let subject = &comparison.subjects[index];
         subject.control_of.is_none()
             && subject.kind.is_ranked()
             && subject.unavailable.is_none()
-            && failed.iter().all(|(other, _)| *other != index)
+            && why_failed(comparison, index).is_none()
     };
-    let ranked: Vec<usize> = subjects.clone().filter(is_ranked).collect();
-    let reference = ranked
-        .iter()
-        .copied()
-        .find(|&subject| control_of(comparison, subject).is_some())
-        .or(ranked.first().copied());
-    let rounds = comparison.samples.iter().map(|sample| sample.round + 1).max().unwrap_or(0);
-    let columns = Figure::ALL.map(|figure| column(comparison, figure, &ranked, reference)).into();
-    Assessment {
-        reference,
-        control: reference.and_then(|reference| control_of(comparison, reference)),
-        unavailable: subjects
-            .filter_map(|index| Some((index, comparison.subjects[index].unavailable.clone()?)))
-            .collect(),
-        details: details(comparison, &ranked),
-        columns,
-        failed,
-        rounds,
-        screening: rounds < FEWEST,
-        ranked,
-    }
+    (0..comparison.subjects.len()).filter(is_ranked).collect()
 }
 
-fn column(comparison: &Comparison, figure: Figure, ranked: &[usize], reference: Option<usize>) -> Column {
-    let find = |is: &dyn Fn(&crate::Shape) -> bool| comparison.shapes.iter().position(is);
-    let (shape, metric) = match figure {
-        Figure::CpuAtRate => (find(&|shape| shape.rate.is_some() && shape.hostile == 0), Metric::Cpu),
-        Figure::CpuAtSaturation => (find(&|shape| shape.rate.is_none()), Metric::Cpu),
-        Figure::TailLatency => {
-            (find(&|shape| shape.rate.is_some() && shape.hostile == 0), Metric::TailLatency)
-        }
-        Figure::Isolation => (find(&|shape| shape.hostile > 0), Metric::TailLatency),
-        Figure::HighestRate | Figure::Memory => (None, Metric::Cpu),
-    };
-    let absent = match (figure, shape) {
-        (Figure::HighestRate, _) => Some(Absent::NeedsSlo),
-        (Figure::Isolation, None) => Some(Absent::NeedsFull),
-        (_, None) => Some(Absent::NotMeasured),
-        _ => None,
-    };
-    let cell = |&subject: &usize| {
-        let rounds = shape.map(|shape| levels(comparison, shape, metric, subject)).unwrap_or_default();
-        let level = estimate(&rounds);
-        let against = reference.filter(|&reference| reference != subject);
-        let ratio = against
-            .zip(shape)
-            .and_then(|(against, shape)| estimate(&ratios(comparison, shape, metric, subject, against)));
-        let told = match (against, ratio.and_then(|ratio| ratio.interval).zip(ratio)) {
-            (None, _) => Told::Reference,
-            (_, None) => Told::NotTold(Why::NotMeasured),
-            (_, Some((interval, _))) if interval.contains(1.0) => Told::Same { up_to: interval.reach() },
-            (_, Some((_, ratio))) if (ratio.median > 1.0) == metric.more_is_better() => Told::Better,
-            _ => Told::Worse,
-        };
-        let flagged = rounds.iter().filter(|round| round.flagged).count();
-        Cell { subject, level, ratio, p: None, told, flagged, over_alone: None }
-    };
-    let cells: Vec<Cell> = ranked.iter().map(cell).collect();
-    let measured = cells.iter().filter_map(|cell| Some((cell.subject, cell.level?.median)));
-    let leader = measured.min_by(|one, other| one.1.total_cmp(&other.1)).map(|(subject, _)| subject);
-    let noise = Noise { band: 0.03, ..Noise::default() };
-    Column { figure, shape, absent, noise, cells, leader, equals: Vec::new() }
+fn reference(comparison: &Comparison, ranked: &[usize]) -> Option<usize> {
+    let mut twins = ranked.iter().filter(|&&subject| control_of(comparison, subject).is_some());
+    twins.next().or(ranked.first()).copied()
 }
 
 fn details(comparison: &Comparison, ranked: &[usize]) -> Vec<Detail> {
@@ -118,21 +78,19 @@ fn details(comparison: &Comparison, ranked: &[usize]) -> Vec<Detail> {
     for shape in 0..comparison.shapes.len() {
         for &subject in ranked {
             for metric in Metric::ALL {
-                let rounds = levels(comparison, shape, metric, subject);
-                let flagged = rounds.iter().filter(|round| round.flagged).count();
-                details.extend(estimate(&rounds).map(|level| Detail {
-                    subject,
-                    shape,
-                    metric,
-                    level,
-                    flagged,
-                }));
+                let series = level(comparison, Source::Samples(shape, metric), subject);
+                let level = Estimate::of(&series.logarithms());
+                let flagged = series.flagged();
+                details.extend(level.map(|level| Detail { subject, shape, metric, level, flagged }));
             }
         }
     }
     details
 }
 
-fn estimate(rounds: &[Round]) -> Option<Estimate> {
-    Estimate::of(&rounds.iter().map(|round| round.logarithm).collect::<Vec<_>>())
+impl Assessment {
+    /// A column of the matrix.
+    pub fn column(&self, figure: Figure) -> Option<&Column> {
+        self.columns.iter().find(|column| column.figure == figure)
+    }
 }

@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use super::estimate::Estimate;
 use super::metric::Metric;
+use super::noise::Noise;
+use super::told::Told;
 
 /// What a column shows of every subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -72,76 +74,6 @@ pub struct Cell {
     pub over_alone: Option<Estimate>,
 }
 
-/// What may be said of a subject against another one.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub enum Told {
-    /// It is the reference itself.
-    Reference,
-    /// It is better.
-    Better,
-    /// No difference is seen; if there is one, it is at most this large (0.05 is 5 %).
-    Same {
-        /// The largest difference that the rounds don't exclude.
-        up_to: f64,
-    },
-    /// It is worse.
-    Worse,
-    /// Nothing may be said, for this reason.
-    NotTold(Why),
-}
-
-/// Why nothing may be said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Why {
-    /// The rounds differ so much that a difference of a tenth could be there unseen.
-    TooNoisy {
-        /// About how many more rounds would tell.
-        more_rounds: usize,
-    },
-    /// More than a third of the rounds are flagged as doubtful: so many.
-    Flagged {
-        /// How many rounds are flagged.
-        of: usize,
-    },
-    /// Without the flagged rounds another thing would be said.
-    DependsOnFlagged {
-        /// How many rounds are flagged.
-        of: usize,
-    },
-    /// With so few rounds chance can make any difference among so many subjects.
-    FewRounds {
-        /// How many rounds it takes at least.
-        needed: usize,
-    },
-    /// The generator was the limit: the figures say nothing about the server.
-    GeneratorLimited,
-    /// It could not keep up with the rate: its latency says only how long was measured.
-    Overloaded,
-    /// It was measured once, so that nobody knows how much chance is in it.
-    OnePass,
-    /// It failed.
-    Failed,
-    /// It was not measured, or the reference was not.
-    NotMeasured,
-}
-
-/// How much two runs of the same subject differ, seen by running the reference twice in each round.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Noise {
-    /// The ratio of the second run to the first, in each round that has both.
-    pub ratios: Vec<f64>,
-    /// Their standard deviation, as a part: two single runs of the same differ by so much. 0.08 is 8 %.
-    pub spread: Option<f64>,
-    /// Their centre, and the interval in which it lies. It should hold 1.
-    pub estimate: Option<Estimate>,
-    /// A difference of one subject from another counts only beyond this part: half the width of that interval, and at
-    /// least 3 %.
-    pub band: f64,
-    /// Whether the interval does not hold 1, so that the two runs were told from each other although they are the
-    /// same. Then the band reaches to the farther end of the interval.
-    pub excludes_one: bool,
-}
-
 /// What else was measured of a subject in the rounds: a figure, and no verdict.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Detail {
@@ -171,12 +103,5 @@ impl Figure {
     /// Whether a larger value is the better one.
     pub fn more_is_better(self) -> bool {
         self == Self::HighestRate
-    }
-}
-
-impl Told {
-    /// Whether it tells the two apart.
-    pub fn is_difference(&self) -> bool {
-        matches!(self, Self::Better | Self::Worse)
     }
 }

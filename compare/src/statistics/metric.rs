@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::former::Confidence;
+use super::rounds::Value;
 use crate::{Sample, Shape};
 use load::checks::ABOUT;
 
@@ -22,14 +22,9 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// All of them, the headline first.
+    /// All of them.
     pub const ALL: [Self; 5] =
         [Self::Cpu, Self::Throughput, Self::MedianLatency, Self::TailLatency, Self::Switches];
-
-    /// The one that verdicts rest on. It is chosen before anything is measured, because whoever looks at five
-    /// metrics and then picks finds a difference that isn't there. CPU time is the quietest of those that cost
-    /// money: on a busy machine throughput measures mostly who gets the cores.
-    pub const HEADLINE: Self = Self::Cpu;
 
     /// Its name in running text.
     pub fn name(self) -> &'static str {
@@ -59,42 +54,26 @@ impl Metric {
         }
     }
 
-    /// How one says that a subject is better by this metric.
-    pub fn better_word(self) -> &'static str {
-        match self {
-            Self::Cpu => "cheaper",
-            Self::Throughput => "faster",
-            Self::MedianLatency | Self::TailLatency => "quicker",
-            Self::Switches => "fewer",
+    /// The value in a sample, or why it has none; `None` where there is nothing that can be compared, positive and
+    /// finite. Latencies of an overloaded run say only how long it lasted, the throughput of an open loop is what was
+    /// offered, and where the generator was the limit neither says anything about the server.
+    pub(super) fn value(self, sample: &Sample, shape: &Shape) -> Option<Value> {
+        let is_latency = matches!(self, Self::MedianLatency | Self::TailLatency);
+        if sample.generator_limited && (is_latency || self == Self::Throughput) {
+            return Some(Value::GeneratorLimited);
         }
-    }
-
-    /// How one says that a subject is worse by this metric.
-    pub fn worse_word(self) -> &'static str {
-        match self {
-            Self::Cpu => "dearer",
-            Self::Throughput | Self::MedianLatency | Self::TailLatency => "slower",
-            Self::Switches => "more",
+        if sample.overloaded && is_latency {
+            return Some(Value::Overloaded);
         }
-    }
-
-    /// How sure an interval is: the headline stands alone, the others are many, so each must be surer.
-    pub fn confidence(self) -> Confidence {
-        if self == Self::HEADLINE { Confidence::P95 } else { Confidence::P99 }
-    }
-
-    /// The value in a sample, if there is one that can be compared: positive and finite. Latencies of an
-    /// overloaded run say only how long it lasted, and the throughput of an open loop is what was offered.
-    pub fn value(self, sample: &Sample, shape: &Shape) -> Option<f64> {
         let value = match self {
             Self::Cpu => sample.cpu_user + sample.cpu_system,
             Self::Throughput if shape.rate.is_none() => sample.rate,
-            Self::MedianLatency if !sample.overloaded => percentile(&sample.latency, 50.0)?,
-            Self::TailLatency if !sample.overloaded => percentile(&sample.latency, 99.0)?,
+            Self::Throughput => return None,
+            Self::MedianLatency => percentile(&sample.latency, 50.0)?,
+            Self::TailLatency => percentile(&sample.latency, 99.0)?,
             Self::Switches => sample.switches,
-            Self::Throughput | Self::MedianLatency | Self::TailLatency => return None,
         };
-        (value.is_finite() && value > 0.0).then_some(value)
+        (value.is_finite() && value > 0.0).then(|| Value::Logarithm(value.ln()))
     }
 }
 
@@ -113,14 +92,23 @@ mod tests {
         let open = Shape { rate: Some(1e4), ..Shape::default() };
         let sample =
             Sample { rate: 9.0, cpu_user: f64::NAN, latency: vec![(50.0, 7.0)], ..Sample::default() };
+        let known = |value: f64| Some(Value::Logarithm(value.ln()));
         assert_eq!(Metric::Cpu.value(&sample, &closed), None);
         assert_eq!(Metric::Switches.value(&sample, &closed), None, "zero has no logarithm");
-        assert_eq!(Metric::Throughput.value(&sample, &closed), Some(9.0));
+        assert_eq!(Metric::Throughput.value(&sample, &closed), known(9.0));
         assert_eq!(Metric::Throughput.value(&sample, &open), None);
-        assert_eq!(Metric::MedianLatency.value(&sample, &open), Some(7.0));
+        assert_eq!(Metric::MedianLatency.value(&sample, &open), known(7.0));
         assert_eq!(Metric::TailLatency.value(&sample, &open), None);
-        let overloaded = Sample { overloaded: true, ..sample };
-        assert_eq!(Metric::MedianLatency.value(&overloaded, &open), None);
+        let overloaded = Sample { overloaded: true, ..sample.clone() };
+        assert_eq!(Metric::MedianLatency.value(&overloaded, &open), Some(Value::Overloaded));
+        let limited = Sample { generator_limited: true, cpu_user: 2.0, ..sample };
+        assert_eq!(Metric::MedianLatency.value(&limited, &open), Some(Value::GeneratorLimited));
+        assert_eq!(Metric::Throughput.value(&limited, &closed), Some(Value::GeneratorLimited));
+        assert_eq!(
+            Metric::Cpu.value(&limited, &open),
+            known(2.0),
+            "what a message costs is known all the same"
+        );
     }
 
     #[test]

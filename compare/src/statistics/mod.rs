@@ -1,17 +1,36 @@
-//! What may be concluded from a comparison, and what may not.
-
 mod assess;
+mod builds;
 mod column;
 mod contest;
 mod estimate;
-pub mod former;
+mod friedman;
+mod gaps;
+mod holm;
+mod matrix;
+mod memory;
 pub mod metric;
+mod noise;
+mod normal;
 mod objectives;
+mod refusal;
+mod regression;
 pub mod rounds;
+mod signed_rank;
+mod thresholds;
+mod told;
+#[cfg(test)]
+mod trials;
 
-pub use assess::{Assessment, FEWEST, assess};
-pub use column::{Absent, Cell, Column, Detail, Figure, Noise, Told, Why};
+pub use assess::{Assessment, assess};
+pub use builds::{Build, builds};
+pub use column::{Absent, Cell, Column, Detail, Figure};
 pub use contest::{contest, mean_contest};
 pub use estimate::{Estimate, Interval};
+pub use gaps::{Gap, Measured, gaps};
+pub use memory::per_connection;
 pub use metric::Metric;
+pub use noise::{LEAST, Noise};
 pub use objectives::{Kept, Objective, objectives};
+pub use refusal::{Refusal, check};
+pub use regression::{Change, Changes, Drift, Outcome, against};
+pub use told::{FEWEST, Told, WORTHWHILE, Why, fewest, rounds_needed};

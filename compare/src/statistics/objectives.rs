@@ -1,9 +1,18 @@
-//! Whether the objectives were kept.
+//! Whether the objectives were kept at the rate that is offered to all.
+//!
+//! Each round is judged as `load` judges a run: by the latency of the objective's own rank, and a rate that was not
+//! achieved is a miss. Where the rounds agree that is the verdict. Where they don't, the interval of the latency must lie
+//! on one side of the limit; otherwise nothing is said.
 
+use load::slo::{Rank, Slo};
 use serde::Serialize;
 
+use super::assess::ranked;
+use super::column::Figure;
 use super::estimate::Estimate;
-use crate::Comparison;
+use super::matrix::shape_of;
+use super::metric::percentile;
+use crate::{Comparison, Sample};
 
 /// Whether a subject kept an objective at the rate that is offered to all.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -14,7 +23,7 @@ pub struct Objective {
     pub subject: usize,
     /// Index into [`Comparison::shapes`].
     pub shape: usize,
-    /// The latency that it limits, in microseconds; `None` if it is not known.
+    /// The latency that it limits, in microseconds, of the rounds that have one; `None` if none has.
     pub latency: Option<Estimate>,
     /// Whether it was kept.
     pub kept: Kept,
@@ -31,7 +40,125 @@ pub enum Kept {
     Unknown,
 }
 
-/// Every objective, for everybody who is ranked.
-pub fn objectives(_comparison: &Comparison) -> Vec<Objective> {
-    Vec::new()
+/// Every objective, in the order in which they were written, for everybody who is ranked and was measured at the rate.
+/// One that can't be read is left out.
+pub fn objectives(comparison: &Comparison) -> Vec<Objective> {
+    let ranked = ranked(comparison);
+    let Some(shape) = shape_of(comparison, Figure::TailLatency, &ranked) else { return Vec::new() };
+    let mut objectives = Vec::new();
+    for written in &comparison.conditions.slos {
+        let Ok(slo) = written.parse::<Slo>() else { continue };
+        for &subject in &ranked {
+            let of_it = |sample: &&Sample| sample.shape == shape && sample.subject == subject;
+            let samples: Vec<&Sample> = comparison.samples.iter().filter(of_it).collect();
+            if !samples.is_empty() {
+                let (latency, kept) = judge(&slo, &samples);
+                objectives.push(Objective { slo: written.clone(), subject, shape, latency, kept });
+            }
+        }
+    }
+    objectives
+}
+
+/// A latency longer than any limit, in microseconds: that of a server which could not keep up.
+const NEVER: f64 = 1e15;
+
+fn judge(slo: &Slo, samples: &[&Sample]) -> (Option<Estimate>, Kept) {
+    let known: Vec<f64> = samples.iter().filter_map(|sample| latency(slo.rank, sample)).collect();
+    let limit = slo.limit_in_microseconds();
+    let estimate =
+        |values: &mut dyn Iterator<Item = f64>| Estimate::of(&values.map(f64::ln).collect::<Vec<_>>());
+    let told = estimate(&mut known.iter().copied().filter(|value| *value < NEVER));
+    let kept = known.iter().filter(|value| **value <= limit).count();
+    // What is not known in more than a third of the rounds is not known.
+    let unknown = samples.len() - known.len();
+    let interval = estimate(&mut known.iter().copied()).and_then(|estimate| estimate.interval);
+    let verdict = match interval {
+        _ if unknown * 3 > samples.len() => Kept::Unknown,
+        _ if kept == known.len() => Kept::Kept,
+        _ if kept == 0 => Kept::Missed,
+        Some(interval) if interval.high <= limit => Kept::Kept,
+        Some(interval) if interval.low > limit => Kept::Missed,
+        _ => Kept::Unknown,
+    };
+    (told, verdict)
+}
+
+/// The latency of a rank in a sample, if that is known.
+fn latency(rank: Rank, sample: &Sample) -> Option<f64> {
+    if sample.generator_limited {
+        return None;
+    }
+    if sample.overloaded || sample.bad > 0 {
+        return Some(NEVER);
+    }
+    let latency = match rank {
+        Rank::Percentile(wanted) => percentile(&sample.latency, wanted),
+        Rank::Max => sample.timeline.iter().map(|tick| tick.max).reduce(f64::max),
+    };
+    latency.filter(|latency| latency.is_finite() && *latency > 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use load::measurement::Tick;
+
+    use super::*;
+    use crate::{Conditions, Shape, Subject};
+
+    /// Thirteen rounds of one subject, with these p99 and p50 a tenth of that.
+    fn comparison(slos: &[&str], p99: impl Fn(usize) -> f64) -> Comparison {
+        let sample = |round| Sample {
+            round,
+            latency: vec![(50.0, p99(round) / 10.0), (99.0, p99(round))],
+            timeline: vec![Tick { at: 0.0, replies: 1, max: p99(round) * 3.0 }],
+            ..Sample::default()
+        };
+        Comparison {
+            conditions: Conditions {
+                slos: slos.iter().map(|slo| (*slo).to_owned()).collect(),
+                ..Conditions::default()
+            },
+            subjects: vec![Subject::default()],
+            shapes: vec![Shape { rate: Some(1e3), ..Shape::default() }],
+            samples: (0..13).map(sample).collect(),
+            ..Comparison::default()
+        }
+    }
+
+    fn kept(comparison: &Comparison) -> Vec<Kept> {
+        objectives(comparison).into_iter().map(|objective| objective.kept).collect()
+    }
+
+    #[test]
+    fn each_objective_is_judged_by_its_own_rank() {
+        let slos = ["p99=5ms", "p50=450us", "max=20ms", "max=10ms", "p99.9=1s", "nonsense"];
+        let comparison = comparison(&slos, |round| 4800.0 + round as f64);
+        let expected = [Kept::Kept, Kept::Missed, Kept::Kept, Kept::Missed, Kept::Unknown];
+        assert_eq!(kept(&comparison), expected, "p99.9 was not told, and nonsense is none");
+        let latency = objectives(&comparison)[2].latency.unwrap().median;
+        assert!((14_400.0..14_440.0).contains(&latency), "{latency}");
+    }
+
+    #[test]
+    fn rounds_that_disagree_need_an_interval_on_one_side() {
+        let wild = |bad: usize| move |round: usize| if round < bad { 9000.0 } else { 1000.0 + round as f64 };
+        assert_eq!(kept(&comparison(&["p99=5ms"], wild(2))), [Kept::Kept]);
+        assert_eq!(kept(&comparison(&["p99=5ms"], wild(7))), [Kept::Unknown]);
+        assert_eq!(kept(&comparison(&["p99=5ms"], wild(13))), [Kept::Missed]);
+    }
+
+    #[test]
+    fn a_rate_that_is_not_achieved_is_a_miss_and_a_busy_generator_tells_nothing() {
+        let mut overloaded = comparison(&["p99=5ms"], |_| 10.0);
+        overloaded.samples.iter_mut().for_each(|sample| sample.overloaded = true);
+        assert_eq!(kept(&overloaded), [Kept::Missed]);
+        assert_eq!(objectives(&overloaded)[0].latency, None);
+        overloaded.samples.iter_mut().skip(6).for_each(|sample| sample.overloaded = false);
+        assert_eq!(kept(&overloaded), [Kept::Unknown], "six of thirteen");
+        let mut limited = comparison(&["p99=5ms"], |_| 10.0);
+        limited.samples.iter_mut().take(5).for_each(|sample| sample.generator_limited = true);
+        assert_eq!(kept(&limited), [Kept::Unknown]);
+        assert_eq!(kept(&Comparison { samples: Vec::new(), ..limited }), []);
+    }
 }

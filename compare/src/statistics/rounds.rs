@@ -1,8 +1,8 @@
 //! One number from each round.
 
-use std::collections::BTreeMap;
-
+use super::memory;
 use super::metric::Metric;
+use super::thresholds;
 use crate::{Comparison, Sample};
 
 /// The logarithm of a value, or of a ratio, in one round.
@@ -16,9 +16,48 @@ pub struct Round {
     pub flagged: bool,
 }
 
+/// From what a number for each round comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// From the samples under a load, an index into [`Comparison::shapes`].
+    Samples(usize, Metric),
+    /// From the probes of the staircase: the highest rate within the objective.
+    Probes,
+    /// From each pass over the counts of idle connections: the memory that one adds.
+    Memory,
+}
+
+/// What the rounds have shown of a subject, or of one over another.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Series {
+    /// The rounds that have a value, in their order.
+    pub(super) rounds: Vec<Round>,
+    /// In how many others the rate was too much for a server, so that there is none.
+    pub(super) overloaded: usize,
+    /// In how many the generator was the limit.
+    pub(super) generator_limited: usize,
+}
+
+/// What one round has shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Reading {
+    pub(super) round: usize,
+    pub(super) value: Value,
+    pub(super) flagged: bool,
+}
+
+/// A value, or why there is none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Value {
+    /// Its natural logarithm.
+    Logarithm(f64),
+    Overloaded,
+    GeneratorLimited,
+}
+
 /// The logarithm of a subject's value in each round that has one.
 pub fn levels(comparison: &Comparison, shape: usize, metric: Metric, subject: usize) -> Vec<Round> {
-    levels_of(comparison, shape, metric, &[subject])
+    level(comparison, Source::Samples(shape, metric), subject).rounds
 }
 
 /// The logarithm of a subject's value over another's, in each round that has both. Where one of them also ran
@@ -30,15 +69,37 @@ pub fn ratios(
     subject: usize,
     against: usize,
 ) -> Vec<Round> {
-    let above = levels_of(comparison, shape, metric, &runs_of(comparison, subject, against));
-    let below = levels_of(comparison, shape, metric, &runs_of(comparison, against, subject));
-    let below: BTreeMap<usize, Round> = below.into_iter().map(|level| (level.round, level)).collect();
-    let pair = |level: Round| {
-        let other = below.get(&level.round)?;
-        let logarithm = level.logarithm - other.logarithm;
-        Some(Round { round: level.round, logarithm, flagged: level.flagged || other.flagged })
-    };
-    above.into_iter().filter_map(pair).collect()
+    ratio(comparison, Source::Samples(shape, metric), subject, against).rounds
+}
+
+pub(super) fn level(comparison: &Comparison, source: Source, subject: usize) -> Series {
+    series(mean_of(comparison, source, &[subject]).into_iter())
+}
+
+pub(super) fn ratio(comparison: &Comparison, source: Source, subject: usize, against: usize) -> Series {
+    let above = mean_of(comparison, source, &runs_of(comparison, subject, against));
+    over(&above, &mean_of(comparison, source, &runs_of(comparison, against, subject)))
+}
+
+/// What each round has shown of a subject, as the mean of its own run and that of its control.
+pub(super) fn with_control(comparison: &Comparison, source: Source, subject: usize) -> Vec<Reading> {
+    mean_of(comparison, source, &runs_of(comparison, subject, subject))
+}
+
+/// One subject over another, in the rounds that both have.
+pub(super) fn over(above: &[Reading], below: &[Reading]) -> Series {
+    let mut rest = below;
+    series(above.iter().filter_map(|&one| {
+        while rest.first().is_some_and(|other| other.round < one.round) {
+            rest = &rest[1..];
+        }
+        let other = rest.first().filter(|other| other.round == one.round)?;
+        let value = match (one.value, other.value) {
+            (Value::Logarithm(above), Value::Logarithm(below)) => Value::Logarithm(above - below),
+            (Value::Logarithm(_), lack) | (lack, _) => lack,
+        };
+        Some(Reading { value, flagged: one.flagged || other.flagged, ..one })
+    }))
 }
 
 /// A subject and its control, if that is not the one it is compared with.
@@ -71,23 +132,81 @@ pub fn why_failed(comparison: &Comparison, subject: usize) -> Option<String> {
     }
 }
 
-/// The mean logarithm of several runs' values in each round that has any.
-fn levels_of(comparison: &Comparison, shape: usize, metric: Metric, runs: &[usize]) -> Vec<Round> {
-    let Some(load) = comparison.shapes.get(shape) else { return Vec::new() };
-    let mut rounds: BTreeMap<usize, (f64, f64, bool)> = BTreeMap::new();
-    let of_it = |sample: &&Sample| sample.shape == shape && runs.contains(&sample.subject);
-    for sample in comparison.samples.iter().filter(of_it) {
-        if let Some(value) = metric.value(sample, load) {
-            let (sum, count, flagged) = rounds.entry(sample.round).or_default();
-            *sum += value.ln();
-            *count += 1.0;
-            *flagged |= sample.flags.iter().any(|flag| metric.is_doubted_by(flag));
-        }
+impl Series {
+    /// How many rounds are flagged as doubtful.
+    pub(super) fn flagged(&self) -> usize {
+        self.rounds.iter().filter(|round| round.flagged).count()
     }
-    let level = |(round, (sum, count, flagged))| Round { round, logarithm: sum / count, flagged };
-    rounds.into_iter().map(level).collect()
+
+    /// How many rounds there are, with a value or without.
+    pub(super) fn len(&self) -> usize {
+        self.rounds.len() + self.overloaded + self.generator_limited
+    }
+
+    pub(super) fn logarithms(&self) -> Vec<f64> {
+        self.rounds.iter().map(|round| round.logarithm).collect()
+    }
+
+    /// The logarithms of the rounds that are not flagged.
+    pub(super) fn unflagged(&self) -> Vec<f64> {
+        let unflagged = self.rounds.iter().filter(|round| !round.flagged);
+        unflagged.map(|round| round.logarithm).collect()
+    }
 }
 
+fn series(readings: impl Iterator<Item = Reading>) -> Series {
+    let mut series = Series::default();
+    for Reading { round, value, flagged } in readings {
+        match value {
+            Value::Logarithm(logarithm) => series.rounds.push(Round { round, logarithm, flagged }),
+            Value::Overloaded => series.overloaded += 1,
+            Value::GeneratorLimited => series.generator_limited += 1,
+        }
+    }
+    series
+}
+
+/// The mean of several runs' values in each round, in the order of the rounds. A round in which one of them has no value
+/// has none.
+fn mean_of(comparison: &Comparison, source: Source, runs: &[usize]) -> Vec<Reading> {
+    let mut all: Vec<Reading> =
+        runs.iter().flat_map(|&subject| readings(comparison, source, subject)).collect();
+    all.sort_by_key(|reading| reading.round);
+    all.chunk_by(|one, other| one.round == other.round).map(mean).collect()
+}
+
+/// The mean of the readings of one round.
+fn mean(readings: &[Reading]) -> Reading {
+    let count = readings.len() as f64;
+    let add = |one: Reading, other: &Reading| {
+        let value = match (one.value, other.value) {
+            (Value::Logarithm(sum), Value::Logarithm(value)) => Value::Logarithm(sum + value / count),
+            (Value::Logarithm(_), lack) | (lack, _) => lack,
+        };
+        Reading { value, flagged: one.flagged || other.flagged, ..one }
+    };
+    let nothing = Reading { round: readings[0].round, value: Value::Logarithm(0.0), flagged: false };
+    readings.iter().fold(nothing, add)
+}
+
+fn readings(comparison: &Comparison, source: Source, subject: usize) -> Vec<Reading> {
+    match source {
+        Source::Samples(shape, metric) => samples(comparison, shape, metric, subject),
+        Source::Probes => thresholds::readings(comparison, subject),
+        Source::Memory => memory::readings(comparison, subject),
+    }
+}
+
+fn samples(comparison: &Comparison, shape: usize, metric: Metric, subject: usize) -> Vec<Reading> {
+    let Some(load) = comparison.shapes.get(shape) else { return Vec::new() };
+    let of_it = |sample: &&Sample| sample.shape == shape && sample.subject == subject;
+    let reading = |sample: &Sample| {
+        let value = metric.value(sample, load)?;
+        let flagged = sample.flags.iter().any(|flag| metric.is_doubted_by(flag));
+        Some(Reading { round: sample.round, value, flagged })
+    };
+    comparison.samples.iter().filter(of_it).filter_map(reading).collect()
+}
 #[cfg(test)]
 mod tests {
     use super::*;

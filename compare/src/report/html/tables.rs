@@ -7,18 +7,9 @@ use crate::report::escape::escape;
 use crate::report::plots::series;
 use crate::report::table::{Cell, Row, Table, Tone};
 
-/// From so many rows on the matrix has one line for each.
-const MANY: usize = 11;
-
 /// The matrix, in which a column without figures says why.
 pub(super) fn matrix(comparison: &Comparison, matrix: &Table) -> Markup {
-    let class = if matrix.rows.len() >= MANY { "matrix many" } else { "matrix" };
-    html! {
-        div class=(class) {
-            (bare(comparison, matrix))
-            @if !matrix.notes.is_empty() { p.note { (matrix.notes.join(" ")) } }
-        }
-    }
+    table(comparison, matrix, "matrix")
 }
 
 /// Any other table, with its notes.
@@ -75,11 +66,22 @@ fn tr(comparison: &Comparison, table: &Table, row: &Row, index: usize) -> Markup
                     @match &column.absent {
                         None => (td(cell)),
                         // Said once, for the rows below it as well.
-                        Some(why) => @if index == 0 { td.none rowspan=(leading_rows(table)) { (why) } }
+                        Some(why) => {
+                            @if index == 0 { td.none rowspan=(leading_rows(table)) { (absent(why)) } }
+                            @if index > leading_rows(table) { td.none {} }
+                        }
                     }
                 }
             }
         },
+    }
+}
+
+/// Why a column is empty; the flag that would fill it is not broken over lines.
+fn absent(why: &str) -> Markup {
+    match why.split_once(": ") {
+        Some((what, flag)) => html! { (what) ": " code.flag { (flag) } },
+        None => html! { (why) },
     }
 }
 
@@ -104,9 +106,12 @@ fn td(cell: &Cell) -> Markup {
     }
 }
 
-/// A piece of a subject's curve, as the plots draw it.
+/// A piece of a subject's curve, as the plots draw it; an empty place if they don't.
 fn swatch(comparison: &Comparison, subject: usize) -> Markup {
     let class = escape(&series(comparison, subject));
+    if class == "control" {
+        return html! { span.swatch {} };
+    }
     PreEscaped(format!(
         "<svg class=\"swatch\" viewBox=\"0 0 26 12\" aria-hidden=\"true\"><path class=\"curve {class}\" d=\"M0 6L26 6\"/></svg>"
     ))

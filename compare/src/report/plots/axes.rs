@@ -1,4 +1,4 @@
-//! The part of a picture in which values stand: axes, numbers at them, and labels beside the curves.
+//! The part of a picture in which values stand: axes, and numbers at them.
 
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
@@ -13,9 +13,6 @@ pub(super) struct Axes {
     pub(super) x: Scale,
     pub(super) y: Scale,
 }
-
-/// The height of a line of labels.
-const LABEL: f64 = 15.0;
 
 impl Axes {
     pub(super) fn x(&self, value: f64) -> f64 {
@@ -60,48 +57,5 @@ impl Axes {
                 name,
             );
         }
-    }
-
-    /// A label for each curve, to the right of its end: the class of the series, the end, the text. Labels that
-    /// would touch are moved apart, and a thin line leads back.
-    pub(super) fn label(&self, svg: &mut Svg, mut labels: Vec<(String, (f64, f64), String)>) {
-        labels.sort_by(|one, other| one.1.1.total_cmp(&other.1.1));
-        let wanted: Vec<f64> = labels.iter().map(|label| label.1.1).collect();
-        let placed = spread(&wanted, LABEL, self.top, self.bottom);
-        for ((class, end, text), y) in labels.iter().zip(placed) {
-            let x = self.right + 14.0;
-            if (y - end.1).abs() > 3.0 || self.right - end.0 > 12.0 {
-                svg.line(&format!("lead {class}"), (end.0 + 7.0, end.1), (x - 3.0, y));
-            }
-            svg.text(&format!("label {class}"), (x, y + 4.0), Anchor::Start, text);
-        }
-    }
-}
-
-/// Places in ascending order at least a distance apart, as near to the wanted ones, which ascend, as a pass
-/// down and one back up bring them.
-pub(super) fn spread(wanted: &[f64], apart: f64, low: f64, high: f64) -> Vec<f64> {
-    let mut places = wanted.to_vec();
-    for index in 0..places.len() {
-        let least = if index == 0 { low } else { places[index - 1] + apart };
-        places[index] = places[index].max(least);
-    }
-    let mut most = high;
-    for place in places.iter_mut().rev() {
-        *place = place.min(most);
-        most = *place - apart;
-    }
-    places
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_keep_apart() {
-        assert_eq!(spread(&[10.0, 11.0, 50.0], 15.0, 0.0, 100.0), [10.0, 25.0, 50.0]);
-        assert_eq!(spread(&[90.0, 95.0, 99.0], 15.0, 0.0, 100.0), [70.0, 85.0, 100.0]);
-        assert!(spread(&[], 15.0, 0.0, 100.0).is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! Cores needed against the rate: how many to buy.
 
 use super::axes::Axes;
+use super::labels::{self, Label};
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
 use super::{LEFT, LETTER, Plot, WIDTH, name, passes, right, series, shown};
@@ -81,29 +82,37 @@ fn picture(comparison: &Comparison, assessment: &Assessment, width: f64) -> Stri
             &format!("the common rate, {}", rate(common)),
         );
     }
-    let mut labels = Vec::new();
+    let (mut labels, mut covered) = (Vec::new(), Vec::new());
     for &subject in &subjects {
-        let (class, who) = (series(comparison, subject), name(comparison, subject));
-        let places: Vec<_> =
-            kept(comparison, subject).map(|point| (point, axes.at(point.achieved, needed(point)))).collect();
-        svg.curve(&class, &places.iter().map(|(_, place)| *place).collect::<Vec<_>>());
-        for &(point, place) in &places {
-            let each = time(point.cpu.0 + point.cpu.1);
-            let says = format!(
-                "{who}: {} cores at {}, {each} a message",
-                cores(needed(point)),
-                rate(point.achieved)
-            );
-            svg.point(&class, subject, place, &says);
+        let places = curve(&mut svg, &axes, comparison, subject);
+        if let Some(&end) = places.last() {
+            let (class, text) = (series(comparison, subject), name(comparison, subject).to_owned());
+            labels.push(Label { class, end, text });
         }
-        if let Some(point) = end(comparison, subject) {
-            let says = format!("{who}: {} of {} were answered", rate(point.achieved), rate(point.offered));
-            svg.cross(&class, axes.at(point.achieved, needed(point)), &says);
-        }
-        if let Some(&(_, place)) = places.last() {
-            labels.push((class, place, who.to_owned()));
-        }
+        covered.extend(labels::along(&places));
     }
-    axes.label(&mut svg, labels);
+    labels::at_the_ends(&axes, &mut svg, labels, &covered, width);
     svg.finish("cores needed against messages per second, a curve for each server")
+}
+
+/// Draws a server's curve, and says where it went.
+fn curve(svg: &mut Svg, axes: &Axes, comparison: &Comparison, subject: usize) -> Vec<(f64, f64)> {
+    let (class, who) = (series(comparison, subject), name(comparison, subject));
+    let place = |point: &RatePoint| axes.at(point.achieved, needed(point));
+    let mut places: Vec<_> = kept(comparison, subject).map(place).collect();
+    svg.curve(&class, &places);
+    for point in kept(comparison, subject) {
+        let (rate, each) = (rate(point.achieved), time(point.cpu.0 + point.cpu.1));
+        let says = format!("{who}: {} cores at {rate}, {each} a message", cores(needed(point)));
+        svg.point(&class, subject, place(point), &says);
+    }
+    if let Some(point) = end(comparison, subject) {
+        let says = format!("{who}: {} of {} were answered", rate(point.achieved), rate(point.offered));
+        if let Some(&last) = places.last() {
+            svg.line(&format!("lead {class}"), last, place(point));
+        }
+        svg.cross(&class, place(point), &says);
+        places.push(place(point));
+    }
+    places
 }

@@ -4,6 +4,7 @@ use crate::report::wording::{amount, rate, time};
 use load::slo::{Rank, Slo};
 
 use super::axes::Axes;
+use super::labels::{self, Label};
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
 use super::{LEFT, Plot, WIDTH, name, passes, right, series, shown};
@@ -89,13 +90,14 @@ fn picture(
             &format!("limit {}", time(limit)),
         );
     }
-    let mut labels = Vec::new();
+    let (mut labels, mut covered) = (Vec::new(), Vec::new());
     for (row, &subject) in subjects.iter().enumerate() {
         let (class, points) = (series(comparison, subject), points(comparison, subject));
         // Only up to the first overload: what is joined must have been sustained.
         let kept: Vec<_> = points.iter().take_while(|point| !point.overloaded).collect();
         let places: Vec<_> = kept.iter().map(|point| axes.at(point.offered, value(point))).collect();
         svg.curve(&class, &places);
+        covered.extend(labels::along(&places));
         for point in &points {
             let who = name(comparison, subject);
             let offered = rate(point.offered);
@@ -110,9 +112,9 @@ fn picture(
             }
         }
         if let Some(&end) = places.last() {
-            labels.push((class, end, name(comparison, subject).to_owned()));
+            labels.push(Label { class, end, text: name(comparison, subject).to_owned() });
         }
     }
-    axes.label(&mut svg, labels);
+    labels::at_the_ends(&axes, &mut svg, labels, &covered, WIDTH);
     svg.finish(&format!("{what} against the offered rate, a curve for each server"))
 }

@@ -1,6 +1,7 @@
 //! Memory against idle connections, and what one of them costs.
 
 use super::axes::Axes;
+use super::labels::{self, Label};
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
 use super::{LEFT, Plot, WIDTH, name, right, series, shown};
@@ -54,13 +55,13 @@ fn picture(comparison: &Comparison, assessment: &Assessment) -> String {
         if let Some((slope, base)) = line(&points) {
             let end = axes.at(most, mebibytes(base + slope * most));
             svg.curve(&class, &[axes.at(0.0, mebibytes(base)), end]);
-            labels.push((class, end, format!("{who}: {} each", bytes(slope))));
+            labels.push(Label { class, end, text: format!("{who}: {} each", bytes(slope)) });
         } else if let Some(point) = points.last() {
             let end = axes.at(point.connections as f64, mebibytes(point.bytes as f64));
-            labels.push((class, end, who.to_owned()));
+            labels.push(Label { class, end, text: who.to_owned() });
         }
     }
-    axes.label(&mut svg, labels);
+    labels::in_a_column(&axes, &mut svg, labels);
     svg.finish("memory against idle connections, a line for each server")
 }
 

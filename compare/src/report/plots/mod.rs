@@ -8,6 +8,7 @@
 mod axes;
 mod cores;
 mod cost;
+mod labels;
 mod latency;
 mod memory;
 mod percentiles;

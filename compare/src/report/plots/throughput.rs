@@ -1,10 +1,11 @@
 //! Throughput against connections: does a model scale with them?
 
 use super::axes::Axes;
+use super::labels::{self, Label};
 use super::scale::Scale;
 use super::svg::{Anchor, Svg};
 use super::{LEFT, Plot, WIDTH, name, passes, right, series, shown};
-use crate::report::wording::{amount, rate};
+use crate::report::wording::{amount, count, rate};
 use crate::statistics::Assessment;
 use crate::{Comparison, ConnectionPoint};
 
@@ -52,7 +53,11 @@ fn picture(comparison: &Comparison, assessment: &Assessment) -> String {
         svg.curve(&class, &places);
         for (point, &place) in points.iter().zip(&places) {
             let who = name(comparison, subject);
-            let says = format!("{who}: {} with {} connections", rate(point.rate), point.connections);
+            let says = format!(
+                "{who}: {} with {}",
+                rate(point.rate),
+                count(point.connections, "connection", "connections")
+            );
             if point.failed > 0 {
                 svg.cross(&class, place, &format!("{says}, {} of which failed", point.failed));
             } else {
@@ -60,9 +65,9 @@ fn picture(comparison: &Comparison, assessment: &Assessment) -> String {
             }
         }
         if let Some(&end) = places.last() {
-            labels.push((class, end, name(comparison, subject).to_owned()));
+            labels.push(Label { class, end, text: name(comparison, subject).to_owned() });
         }
     }
-    axes.label(&mut svg, labels);
+    labels::in_a_column(&axes, &mut svg, labels);
     svg.finish("replies per second against connections, a curve for each server")
 }

@@ -13,7 +13,7 @@ use crate::{Comparison, Sample};
 
 /// The height of a server's strip, and of the space between two.
 const STRIP: f64 = 46.0;
-const SPACE: f64 = 20.0;
+const SPACE: f64 = 24.0;
 
 pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
     let shape = (0..comparison.shapes.len()).find(|&shape| {
@@ -58,9 +58,10 @@ fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize) -> St
     for (index, &subject) in subjects.iter().enumerate() {
         let top = 26.0 + SPACE + (STRIP + SPACE) * index as f64;
         let axes = Axes { left: LEFT, right: WIDTH - 8.0, top, bottom: top + STRIP, x, y };
-        for tick in y.ends() {
+        // The numbers stand within the strip, or else they would touch those of the next.
+        for (tick, aside) in y.ends().into_iter().zip([0.0, 10.0]) {
             svg.line("grid", (axes.left, axes.y(tick)), (axes.right, axes.y(tick)));
-            svg.text("tick", (axes.left - 7.0, axes.y(tick) + 4.0), Anchor::End, &time(tick));
+            svg.text("tick", (axes.left - 7.0, axes.y(tick) + aside), Anchor::End, &time(tick));
         }
         for round in 1..rounds {
             let place = axes.x((round * ticks) as f64);

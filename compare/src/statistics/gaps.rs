@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::assessment::assess;
+use super::assess::ranked;
 use crate::{Comparison, Sample};
 
 /// What was, or will be, measured.
@@ -40,7 +40,7 @@ pub fn gaps(baseline: &Comparison, now: &Comparison) -> Vec<Gap> {
 
 /// Who of the ranked was measured, and under which loads.
 pub(super) fn measured(comparison: &Comparison) -> Measured {
-    let ranked = assess(comparison).ranked;
+    let ranked = ranked(comparison);
     let of_ranked = |sample: &&Sample| ranked.contains(&sample.subject);
     let samples: Vec<&Sample> = comparison.samples.iter().filter(of_ranked).collect();
     let ran = |index: usize| samples.iter().any(|sample| sample.subject == index);

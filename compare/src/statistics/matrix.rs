@@ -1,0 +1,191 @@
+//! How a column of the matrix is made.
+//!
+//! Each pair of the ranked that has values is a contest, and all of them are judged together: those against the
+//! reference, which the cells show, and those of the leader, who is chosen by looking at the values, so that each pair
+//! could have become one of them.
+
+use super::column::{Absent, Cell, Column, Figure};
+use super::contest::{Contest, Court, lacking};
+use super::estimate::Estimate;
+use super::friedman;
+use super::metric::Metric;
+use super::noise::Noise;
+use super::rounds::{Round, Series, Source, control_of, level, over, with_control};
+use super::told::{Told, Why};
+use crate::{Comparison, Shape};
+
+/// A column.
+pub(super) fn column(
+    comparison: &Comparison,
+    figure: Figure,
+    ranked: &[usize],
+    reference: Option<usize>,
+) -> Column {
+    let (shape, source) = source(comparison, figure, ranked);
+    let Some(source) = source else {
+        let cells = ranked.iter().map(|&subject| Cell::absent(subject)).collect();
+        let absent = Some(why_absent(comparison, figure));
+        let noise = Noise::default();
+        return Column { figure, shape, absent, noise, cells, leader: None, equals: Vec::new() };
+    };
+    let levels: Vec<Series> = ranked.iter().map(|&subject| level(comparison, source, subject)).collect();
+    let control = reference.and_then(|reference| control_of(comparison, reference));
+    let mut noise = Noise::of(comparison, source);
+    if source == Source::Probes {
+        noise.band = noise.band.max(crate::staircase::STEP - 1.0);
+    }
+    let court = Court {
+        noise,
+        more_is_better: figure.more_is_better(),
+        all_equal: all_equal(levels.iter().cloned().chain(control.map(|of| level(comparison, source, of)))),
+        reference,
+    };
+    let readings: Vec<_> = ranked.iter().map(|&subject| with_control(comparison, source, subject)).collect();
+    let mut pairs = Vec::new();
+    for (index, &subject) in ranked.iter().enumerate() {
+        for (other, readings_of_other) in ranked.iter().zip(&readings).take(index) {
+            pairs.push((subject, *other, over(&readings[index], readings_of_other)));
+        }
+    }
+    let contests = court.judge(comparison, pairs);
+    let cell = |(&subject, series): (&usize, &Series)| {
+        let level = Estimate::of(&series.logarithms());
+        let over_alone =
+            (figure == Figure::Isolation).then(|| over_alone(comparison, ranked, shape, subject));
+        let cell = Cell { level, over_alone: over_alone.flatten(), ..Cell::absent(subject) };
+        let Some(against) = reference.filter(|&reference| reference != subject) else {
+            let told = if level.is_some() { Told::Reference } else { Told::NotTold(without_value(series)) };
+            return Cell { told, flagged: series.flagged(), ..cell };
+        };
+        match between(&contests, subject, against) {
+            Some(Contest { ratio, p, told, flagged, .. }) => {
+                let told = match (told, source) {
+                    (Told::NotTold(_), Source::Memory) if series.rounds.len() == 1 => {
+                        Told::NotTold(Why::OnePass)
+                    }
+                    _ => told,
+                };
+                Cell { ratio, p: ratio.map(|_| p), told, flagged, ..cell }
+            }
+            None => cell,
+        }
+    };
+    let cells: Vec<Cell> = ranked.iter().zip(&levels).map(cell).collect();
+    let (leader, equals) = standing(&cells, &contests, figure.more_is_better());
+    Column { figure, shape, absent: None, noise: court.noise, cells, leader, equals }
+}
+
+/// With which probability all may be equal. Who has no value in more than a third of the rounds takes no part, because
+/// nothing is told of that one.
+fn all_equal(levels: impl Iterator<Item = Series>) -> Option<f64> {
+    let subjects: Vec<_> =
+        levels.filter(|series| lacking(series).is_none()).map(|series| series.rounds).collect();
+    (subjects.len() > 3).then(|| friedman::probability(&subjects)).flatten()
+}
+
+/// Under which load, and from what, a figure comes; nothing if that was not measured.
+fn source(comparison: &Comparison, figure: Figure, ranked: &[usize]) -> (Option<usize>, Option<Source>) {
+    let samples = |shape: Option<usize>, metric| (shape, shape.map(|shape| Source::Samples(shape, metric)));
+    let is_open = |shape: &Shape| shape.rate.is_some() && shape.hostile == 0;
+    let is_closed = |shape: &Shape| shape.rate.is_none() && shape.hostile == 0;
+    match figure {
+        Figure::CpuAtRate => samples(main_shape(comparison, ranked, is_open), Metric::Cpu),
+        Figure::CpuAtSaturation => samples(main_shape(comparison, ranked, is_closed), Metric::Cpu),
+        Figure::TailLatency => samples(main_shape(comparison, ranked, is_open), Metric::TailLatency),
+        Figure::Isolation => {
+            samples(main_shape(comparison, ranked, |shape| shape.hostile > 0), Metric::TailLatency)
+        }
+        Figure::HighestRate => (None, (!comparison.probes.is_empty()).then_some(Source::Probes)),
+        Figure::Memory => (None, (!comparison.memory.is_empty()).then_some(Source::Memory)),
+    }
+}
+
+/// Under which load a figure is measured.
+pub(super) fn shape_of(comparison: &Comparison, figure: Figure, ranked: &[usize]) -> Option<usize> {
+    source(comparison, figure, ranked).0
+}
+
+/// Of the loads of a kind the one that most of the ranked ran; of several the one with the most in flight, and of these
+/// the first.
+fn main_shape(comparison: &Comparison, ranked: &[usize], is: impl Fn(&Shape) -> bool) -> Option<usize> {
+    let ran = |shape: usize, subject: usize| {
+        comparison.samples.iter().any(|sample| sample.shape == shape && sample.subject == subject)
+    };
+    let weight = |&index: &usize| {
+        let shape = &comparison.shapes[index];
+        let runners = ranked.iter().filter(|&&subject| ran(index, subject)).count();
+        (runners, shape.hostile, shape.connections.saturating_mul(shape.depth))
+    };
+    let of_kind = (0..comparison.shapes.len()).filter(|&index| is(&comparison.shapes[index]));
+    // Reversed, because the last of equal ones is the maximum.
+    of_kind.rev().max_by_key(weight).filter(|index| weight(index).0 > 0)
+}
+
+fn why_absent(comparison: &Comparison, figure: Figure) -> Absent {
+    match figure {
+        Figure::HighestRate if comparison.conditions.slos.is_empty() => Absent::NeedsSlo,
+        Figure::Isolation if comparison.conditions.tier != "full" => Absent::NeedsFull,
+        _ => Absent::NotMeasured,
+    }
+}
+
+/// A subject's tail beside hostile clients over its tail without them.
+fn over_alone(
+    comparison: &Comparison,
+    ranked: &[usize],
+    beside: Option<usize>,
+    subject: usize,
+) -> Option<Estimate> {
+    let alone = shape_of(comparison, Figure::TailLatency, ranked);
+    let tail = |shape| level(comparison, Source::Samples(shape, Metric::TailLatency), subject).rounds;
+    let (beside, alone) = (tail(beside?), tail(alone?));
+    let pair = |of: &Round| {
+        let its = alone.iter().find(|one| one.round == of.round)?;
+        Some(of.logarithm - its.logarithm)
+    };
+    Estimate::of(&beside.iter().filter_map(pair).collect::<Vec<_>>())
+}
+
+/// Why a subject has no value at all.
+fn without_value(series: &Series) -> Why {
+    match series {
+        Series { overloaded: 0, generator_limited: 0, .. } => Why::NotMeasured,
+        Series { overloaded: 0, .. } => Why::GeneratorLimited,
+        _ => Why::Overloaded,
+    }
+}
+
+/// The contest of one subject against another, whichever way round it was judged.
+fn between(contests: &[Contest], subject: usize, against: usize) -> Option<Contest> {
+    let is = |contest: &&Contest, one, other| contest.subject == one && contest.against == other;
+    let direct = contests.iter().find(|contest| is(contest, subject, against)).cloned();
+    direct.or_else(|| Some(contests.iter().find(|contest| is(contest, against, subject))?.reversed()))
+}
+
+/// Who is best, and who cannot be told from that one.
+fn standing(cells: &[Cell], contests: &[Contest], more_is_better: bool) -> (Option<usize>, Vec<usize>) {
+    let values: Vec<(usize, f64)> =
+        cells.iter().filter_map(|cell| Some((cell.subject, cell.level?.median))).collect();
+    let worth = |value: f64| if more_is_better { -value } else { value };
+    let best = values.iter().min_by(|one, other| worth(one.1).total_cmp(&worth(other.1)));
+    let Some(&(mut leader, _)) = best else { return (None, Vec::new()) };
+    let told = |subject, leader| between(contests, subject, leader).map(|contest| contest.told);
+    let rivals = |leader: usize| values.iter().map(|of| of.0).filter(move |&subject| subject != leader);
+    // Medians over all rounds may rank two otherwise than the rounds that both have.
+    for _ in 0..values.len() {
+        let Some(better) = rivals(leader).find(|&rival| told(rival, leader) == Some(Told::Better)) else {
+            break;
+        };
+        leader = better;
+    }
+    let is_equal = |&rival: &usize| told(rival, leader) != Some(Told::Worse);
+    (Some(leader), rivals(leader).filter(is_equal).collect())
+}
+
+impl Cell {
+    /// The cell of a subject of which nothing is known.
+    fn absent(subject: usize) -> Self {
+        let told = Told::NotTold(Why::NotMeasured);
+        Self { subject, level: None, ratio: None, p: None, told, flagged: 0, over_alone: None }
+    }
+}

@@ -1,0 +1,123 @@
+//! Why two comparisons are not held against each other.
+
+use std::fmt;
+
+use super::assess::ranked;
+use super::gaps::{Measured, measured};
+use crate::{Comparison, Sample, Subject};
+
+/// Why two comparisons are not held against each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// They are from different machines: these facts differ, each with its values then and now.
+    Machine(Vec<(String, String, String)>),
+    /// They did different work: this differs, with its values then and now.
+    Work(String, String, String),
+    /// No subject of the one was measured under the same load in the other: what each has.
+    NothingInCommon(Measured, Measured),
+}
+
+/// A fact with one of these words in its name may differ: what changes from day to day, and what a regression is
+/// looked for in. How it was built is none of them: debug and release builds have nothing to say to each other.
+const MAY_DIFFER: [&str; 9] =
+    ["anyloop", "commit", "compiler", "date", "load", "pressure", "rustc", "steal", "version"];
+
+/// Whether a comparison that is yet to be made, [as it is planned](crate::planned), can be held against a
+/// stored one. Different machines are refused unless `even_so`.
+///
+/// # Errors
+/// Why it can't be.
+pub fn check(baseline: &Comparison, planned: &Comparison, even_so: bool) -> Result<(), Refusal> {
+    same_work(baseline, planned)?;
+    same_machine(baseline, planned, even_so)?;
+    let is_planned = |of: &Subject| planned.subjects.iter().any(|one| one.name == of.name);
+    let stands = |index: usize| ranked(baseline).contains(&index) && is_planned(&baseline.subjects[index]);
+    let in_common =
+        |sample: &Sample| planned.shapes.contains(&baseline.shapes[sample.shape]) && stands(sample.subject);
+    if baseline.samples.iter().any(in_common) {
+        return Ok(());
+    }
+    let names = planned.subjects.iter().filter(|one| one.control_of.is_none() && one.kind.is_ranked());
+    let planned = Measured {
+        subjects: names.map(|one| one.name.clone()).collect(),
+        loads: planned.shapes.iter().map(|shape| shape.name.clone()).collect(),
+    };
+    Err(Refusal::NothingInCommon(measured(baseline), planned))
+}
+
+pub(super) fn same_machine(baseline: &Comparison, now: &Comparison, even_so: bool) -> Result<(), Refusal> {
+    let different = different_facts(baseline, now);
+    if different.is_empty() || even_so { Ok(()) } else { Err(Refusal::Machine(different)) }
+}
+
+pub(super) fn same_work(baseline: &Comparison, now: &Comparison) -> Result<(), Refusal> {
+    let facts = |comparison: &Comparison| {
+        let conditions = &comparison.conditions;
+        [
+            ("handler", conditions.handler.clone()),
+            ("message size", conditions.message_size.clone()),
+            ("message", conditions.message.clone()),
+        ]
+    };
+    for ((name, then), (_, now)) in facts(baseline).into_iter().zip(facts(now)) {
+        let is_known = name != "message" || !(then.is_empty() || now.is_empty());
+        if is_known && then != now {
+            return Err(Refusal::Work(name.to_owned(), then, now));
+        }
+    }
+    Ok(())
+}
+
+/// The facts of which only one comparison has a value, or which differ.
+pub(super) fn different_facts(baseline: &Comparison, now: &Comparison) -> Vec<(String, String, String)> {
+    let value = |comparison: &Comparison, name: &str| {
+        let fact = comparison.conditions.machine.iter().find(|(of, _)| of == name);
+        fact.map_or_else(|| "unknown".to_owned(), |(_, value)| value.clone())
+    };
+    let mut names: Vec<&String> =
+        baseline.conditions.machine.iter().chain(&now.conditions.machine).map(|(name, _)| name).collect();
+    names.sort();
+    names.dedup();
+    let may_differ = |name: &str| {
+        let name = name.to_lowercase();
+        MAY_DIFFER.iter().any(|word| name.split(|c: char| !c.is_alphanumeric()).any(|part| part == *word))
+    };
+    names
+        .into_iter()
+        .filter(|name| !may_differ(name))
+        .map(|name| (name.clone(), value(baseline, name), value(now, name)))
+        .chain([pinning(baseline, now)])
+        .filter(|(_, then, now)| then != now)
+        .collect()
+}
+
+/// How both were pinned: on other cores, the same server is another.
+fn pinning(baseline: &Comparison, now: &Comparison) -> (String, String, String) {
+    let [then, now] =
+        [baseline, now].map(|of| of.conditions.pinned.clone().unwrap_or_else(|| "none".to_owned()));
+    ("pinning".to_owned(), then, now)
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Machine(facts) => {
+                f.write_str("the baseline is from another machine:")?;
+                for (index, (name, then, now)) in facts.iter().enumerate() {
+                    write!(f, "{} {name} was {then:?}, is {now:?}", if index > 0 { ";" } else { "" })?;
+                }
+                Ok(())
+            }
+            Self::Work(name, then, now) => {
+                write!(f, "the baseline did other work: its {name} was {then:?}, this one's is {now:?}")
+            }
+            Self::NothingInCommon(then, now) => write!(
+                f,
+                "the baseline has no backend that was measured under the same load as here: it has {then}, and \
+                 here it is {now}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,133 @@
+//! What may be said about a difference.
+
+use serde::Serialize;
+
+use super::estimate::{Estimate, MISS};
+use super::normal::quantile_above;
+
+/// What may be said of a subject against another one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub enum Told {
+    /// It is the reference itself.
+    Reference,
+    /// It is better.
+    Better,
+    /// No difference is seen; if there is one, it is at most this large (0.05 is 5 %).
+    Same {
+        /// The largest difference that the rounds don't exclude.
+        up_to: f64,
+    },
+    /// It is worse.
+    Worse,
+    /// Nothing may be said, for this reason.
+    NotTold(Why),
+}
+
+/// Why nothing may be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Why {
+    /// The rounds differ so much that a difference of a tenth could be there unseen.
+    TooNoisy {
+        /// About how many more rounds would tell.
+        more_rounds: usize,
+    },
+    /// More than a third of the rounds are flagged as doubtful: so many.
+    Flagged {
+        /// How many rounds are flagged.
+        of: usize,
+    },
+    /// Without the flagged rounds another thing would be said.
+    DependsOnFlagged {
+        /// How many rounds are flagged.
+        of: usize,
+    },
+    /// With so few rounds chance can make any difference among so many subjects.
+    FewRounds {
+        /// How many rounds it takes at least.
+        needed: usize,
+    },
+    /// The generator was the limit: the figures say nothing about the server.
+    GeneratorLimited,
+    /// It could not keep up with the rate: its latency says only how long was measured.
+    Overloaded,
+    /// It was measured once, so that nobody knows how much chance is in it.
+    OnePass,
+    /// It failed.
+    Failed,
+    /// It was not measured, or the reference was not.
+    NotMeasured,
+}
+
+/// With fewer rounds than this nothing is told: a difference in five of five rounds happens by chance in one of
+/// sixteen comparisons.
+pub const FEWEST: usize = 6;
+
+/// A difference that a reader would act on. If one could be there unseen, nothing is said, least of all "the same".
+pub const WORTHWHILE: f64 = 0.10;
+
+/// What a ratio has to pass to be told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bar {
+    /// The part of a difference that counts as noise.
+    pub(super) band: f64,
+    /// The standard deviation of the ratio of two runs of the same, if it is known.
+    pub(super) spread: Option<f64>,
+    /// Whether a larger value is the better one.
+    pub(super) more_is_better: bool,
+    /// How many contests there are in all.
+    pub(super) contests: usize,
+}
+
+impl Bar {
+    /// What may be said about a ratio, with its p among all contests.
+    pub(super) fn tell(&self, ratio: &Estimate, p: f64) -> Told {
+        let few = Told::NotTold(Why::FewRounds { needed: fewest(self.contests) });
+        let Some(interval) = ratio.interval.filter(|_| ratio.rounds >= FEWEST) else { return few };
+        let difference = ratio.median.max(1.0 / ratio.median) - 1.0;
+        if p <= MISS && difference > self.band {
+            let is_better = (ratio.median > 1.0) == self.more_is_better;
+            return if is_better { Told::Better } else { Told::Worse };
+        }
+        if interval.reach() <= WORTHWHILE {
+            return Told::Same { up_to: interval.reach() };
+        }
+        if ratio.rounds < fewest(self.contests) {
+            return few;
+        }
+        let spread = self.spread.unwrap_or(0.0).max(ratio.spread);
+        let needed = rounds_needed(spread, difference.max(WORTHWHILE), self.contests);
+        Told::NotTold(Why::TooNoisy { more_rounds: needed.saturating_sub(ratio.rounds).max(1) })
+    }
+}
+
+impl Told {
+    /// Whether it tells the two apart.
+    pub fn is_difference(&self) -> bool {
+        matches!(self, Self::Better | Self::Worse)
+    }
+
+    /// Whether two say the same, whatever the numbers.
+    pub(super) fn agrees(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
+/// The fewest rounds with which anything can be told of so many contests, however large the difference: the p of so many
+/// rounds all on one side is 2 / 2ⁿ, and it has to stay below 5 % when it is multiplied by the number of contests.
+pub fn fewest(contests: usize) -> usize {
+    let needed = (2.0 * contests.max(1) as f64 / MISS).log2().ceil() as usize;
+    needed.max(FEWEST)
+}
+
+/// How many rounds find such a difference in at least 80 of 100 comparisons with so many contests, where the ratios spread
+/// so much from round to round.
+///
+/// Of the normal distribution it takes the square of z(0.05 / 2 / contests) + z(0.2) standard errors; the signed rank test
+/// needs π / 3 times as many rounds. Two rounds more are for what that leaves out: few rounds have few levels of p, and
+/// the band of the noise must be passed as well.
+pub fn rounds_needed(spread: f64, difference: f64, contests: usize) -> usize {
+    let errors = quantile_above(MISS / 2.0 / contests.max(1) as f64) + quantile_above(0.2);
+    let rounds = (errors * spread / difference.ln_1p()).powi(2) * std::f64::consts::PI / 3.0 + 3.0;
+    let least = fewest(contests);
+    if rounds.is_finite() { (rounds.ceil() as usize).max(least) } else { least }
+}
