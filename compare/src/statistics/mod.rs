@@ -16,6 +16,7 @@ mod refusal;
 mod regression;
 pub mod rounds;
 mod signed_rank;
+mod sources;
 mod thresholds;
 mod told;
 #[cfg(test)]
