@@ -54,7 +54,7 @@ fn noise(comparison: &Comparison, assessment: &Assessment) -> Markup {
             }
         }
         @if !rows.is_empty() {
-            div.scroll tabindex="0" {
+            div.scroll.wrap tabindex="0" {
                 table {
                     thead { tr { @for heading in trust::NOISE_HEADINGS { th scope="col" { (heading) } } } }
                     tbody {
