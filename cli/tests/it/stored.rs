@@ -75,6 +75,8 @@ fn a_report_is_rendered_again_and_the_file_left_as_it_is() {
     }
     assert_eq!(fs::read(&file).unwrap(), content);
     assert_eq!(fs::read_dir(&here).unwrap().count(), 3, "nothing else is written");
+    let details = command(&["report", &file, "--verbose"]).stdout;
+    assert!(details.len() > ended.stdout.len() && details.contains("CPU: one"), "{details}");
     let elsewhere = here.join("else/where");
     let ended = command(&["report", &file, "-o", elsewhere.to_str().unwrap(), "--format", "json"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
