@@ -106,7 +106,7 @@ fn wrong_usage_is_explained() {
         ("--framing raw", "[possible values: line, length, resp, http]"),
         ("--work cpu:50us", "--work is for --handler work"),
         ("--full", "cannot be used with"),
-        ("--connections 0", "`0` is no count from 1 to 50000"),
+        ("--connections 0", "`0` is no count from 1 to 1000000"),
         ("--message-size fixed:1", "choose sizes from 2 to 1048576"),
         ("--connections 900000", "open files leave room for"),
         ("--rate fast", "`fast` is no rate"),
