@@ -1,21 +1,18 @@
 //! How a comparison ends: the outcome that its exit code tells.
 
 use compare::Comparison;
-use compare::statistics::{Assessment, Kept, Told, assess, builds, objectives};
+use compare::statistics::{Assessment, Kept, Told, assess, objectives};
 
 use crate::exit::{Outcome, too_many_refused};
 
-/// How a comparison ends, if it has ended like that since the baseline. A build that is worse than the one that it is held
-/// against has regressed as well.
-pub(super) fn outcome(comparison: &Comparison, since: Outcome, allow_refusals: bool) -> Outcome {
+/// How a comparison ends.
+pub(super) fn outcome(comparison: &Comparison, allow_refusals: bool) -> Outcome {
     let assessment = assess(comparison);
     let subjects = 0..comparison.subjects.len();
     Outcome::of(&[
         (!tells_something(&assessment), Outcome::Undecided),
         (objectives_are(comparison, Kept::Unknown), Outcome::Undecided),
         (objectives_are(comparison, Kept::Missed), Outcome::Missed),
-        (true, since),
-        (builds(comparison).iter().any(|build| build.told == Told::Worse), Outcome::Regressed),
         (!assessment.failed.is_empty() || comparison.samples.is_empty(), Outcome::Failed),
         (
             subjects.into_iter().any(|subject| is_wrong(comparison, subject, allow_refusals)),
