@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use compare::statistics::former::Drift;
-use compare::statistics::former::gaps::gaps;
-use compare::statistics::former::regression::{Refusal, against, check, has_regressed};
+use compare::statistics::{Refusal, against, check, gaps};
 use compare::{Comparison, Settings, planned};
 
-use super::stored;
+use super::{changes, stored};
+use crate::exit::Outcome;
 use crate::failure::Failure;
 
 /// A stored comparison, with which another one is compared.
@@ -25,46 +24,35 @@ impl<'a> Baseline<'a> {
 
     /// Finds out, before anything is measured, whether that can be held against it.
     pub(super) fn check(&self, settings: &Settings) -> Result<(), Failure> {
-        check(&self.comparison, &planned(settings), self.force).map_err(|refusal| {
-            let advice = match refusal {
-                Refusal::Machine(_) => "; to compare even so, add --force",
-                _ => "",
-            };
-            Failure::Usage(format!("can't be held against {}: {refusal}{advice}", self.file.display()))
-        })
+        check(&self.comparison, &planned(settings), self.force).map_err(|refusal| self.refused(&refusal))
     }
 
-    /// Says what has changed since, and whether something has regressed. What can't be told is no success either.
-    pub(super) fn judge(&self, comparison: &Comparison, text: &mut String) -> bool {
-        text.push_str("since the baseline\n");
-        for gap in gaps(&self.comparison, comparison) {
-            text.push_str(&format!("  {gap}\n"));
-        }
-        let changes = match against(&self.comparison, comparison, self.force) {
-            Ok(changes) => changes,
+    /// Finds out whether another stored comparison can be held against it.
+    pub(super) fn can_be_compared(&self, other: &Comparison) -> Result<(), Failure> {
+        let changes = against(&self.comparison, other, self.force);
+        changes.map(drop).map_err(|refusal| self.refused(&refusal))
+    }
+
+    /// Says what has changed since, and how that ends: what can't be told is no success either.
+    pub(super) fn judge(&self, comparison: &Comparison) -> (String, Outcome) {
+        let (lines, outcome) = match against(&self.comparison, comparison, self.force) {
+            Ok(changes) => changes::since(&changes),
             Err(refusal) => {
-                text.push_str(&format!("  nothing can be told: {refusal}\n"));
-                return true;
+                let gaps = gaps(&self.comparison, comparison).into_iter().map(|gap| format!("  {gap}\n"));
+                (
+                    gaps.collect::<String>() + &format!("  nothing can be told: {refusal}\n"),
+                    Outcome::Undecided,
+                )
             }
         };
-        for change in &changes {
-            let word = match change.drift {
-                Drift::Regressed => "WORSE",
-                Drift::Improved => "better",
-                Drift::Unchanged => continue,
-            };
-            text.push_str(&format!(
-                "  {} {}, {}: {:.2}x, where ±{:.0} % may be chance: {word}\n",
-                change.subject,
-                change.shape,
-                change.metric.name(),
-                change.ratio,
-                change.band * 100.0
-            ));
-        }
-        if changes.iter().all(|change| change.drift == Drift::Unchanged) {
-            text.push_str("  nothing that could not be chance\n");
-        }
-        has_regressed(&changes)
+        (format!("since the baseline\n{lines}"), outcome)
+    }
+
+    fn refused(&self, refusal: &Refusal) -> Failure {
+        let advice = match refusal {
+            Refusal::Machine(_) => "; to compare even so, add --force",
+            _ => "",
+        };
+        Failure::Usage(format!("can't be held against {}: {refusal}{advice}", self.file.display()))
     }
 }

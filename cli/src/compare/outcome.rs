@@ -6,14 +6,13 @@ use compare::statistics::{Assessment, Kept, Told, assess, objectives};
 use crate::exit::{Outcome, too_many_refused};
 
 /// How a comparison ends.
-pub(super) fn outcome(comparison: &Comparison, regressed: bool, allow_refusals: bool) -> Outcome {
+pub(super) fn outcome(comparison: &Comparison, allow_refusals: bool) -> Outcome {
     let assessment = assess(comparison);
     let subjects = 0..comparison.subjects.len();
     Outcome::of(&[
         (!tells_something(&assessment), Outcome::Undecided),
         (objectives_are(comparison, Kept::Unknown), Outcome::Undecided),
         (objectives_are(comparison, Kept::Missed), Outcome::Missed),
-        (regressed, Outcome::Regressed),
         (!assessment.failed.is_empty() || comparison.samples.is_empty(), Outcome::Failed),
         (
             subjects.into_iter().any(|subject| is_wrong(comparison, subject, allow_refusals)),

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use compare::{Comparison, report};
 
+use super::baseline::Baseline;
 use super::output;
 use super::style;
 use crate::arguments::{Diff, Format, Report};
-use crate::exit::Outcome;
 use crate::failure::{Failure, print};
 
 /// Reads a report.json.
@@ -42,10 +42,10 @@ pub(crate) fn render(arguments: &Report) -> Result<ExitCode, Failure> {
 
 /// Says what has changed from one report.json to another.
 pub(crate) fn diff(arguments: &Diff) -> Result<ExitCode, Failure> {
-    let baseline = super::baseline::Baseline::read(&arguments.before, arguments.force)?;
+    let before = Baseline::read(&arguments.before, arguments.force)?;
     let after = read(&arguments.after)?;
-    let mut text = String::new();
-    let regressed = baseline.judge(&after, &mut text);
+    before.can_be_compared(&after)?;
+    let (text, outcome) = before.judge(&after);
     print(text.as_bytes())?;
-    Ok(Outcome::of(&[(regressed, Outcome::Regressed)]).into())
+    Ok(outcome.into())
 }

@@ -159,14 +159,14 @@ impl Court {
     /// the others of the reference, for all others all.
     fn families(&self, pairs: &[(usize, usize, Series)]) -> Vec<(f64, usize)> {
         let known: Vec<usize> = (0..pairs.len()).filter(|&index| !pairs[index].2.rounds.is_empty()).collect();
-        let single = |&index: &usize| probability(&pairs[index].2.logarithms());
+        let single: Vec<f64> = pairs.iter().map(|(.., series)| probability(&series.logarithms())).collect();
         let of_reference = |index: &&usize| {
             let (subject, against, _) = &pairs[**index];
             self.reference.is_some_and(|reference| [*subject, *against].contains(&reference))
         };
         let mut families = vec![(1.0, known.len()); pairs.len()];
         for family in [known.clone(), known.iter().filter(of_reference).copied().collect()] {
-            let p = adjusted(&family.iter().map(single).collect::<Vec<_>>());
+            let p = adjusted(&family.iter().map(|&index| single[index]).collect::<Vec<_>>());
             for (&index, p) in family.iter().zip(p) {
                 families[index] = (p.max(self.all_equal.unwrap_or(0.0)), family.len());
             }

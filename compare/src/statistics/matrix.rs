@@ -10,7 +10,7 @@ use super::estimate::Estimate;
 use super::friedman;
 use super::metric::Metric;
 use super::noise::Noise;
-use super::rounds::{Round, Series, Source, control_of, level, ratio};
+use super::rounds::{Round, Series, Source, control_of, level, over, with_control};
 use super::told::{Told, Why};
 use crate::{Comparison, Shape};
 
@@ -40,10 +40,11 @@ pub(super) fn column(
         all_equal: all_equal(levels.iter().cloned().chain(control.map(|of| level(comparison, source, of)))),
         reference,
     };
+    let readings: Vec<_> = ranked.iter().map(|&subject| with_control(comparison, source, subject)).collect();
     let mut pairs = Vec::new();
     for (index, &subject) in ranked.iter().enumerate() {
-        for &other in &ranked[..index] {
-            pairs.push((subject, other, ratio(comparison, source, subject, other)));
+        for (other, readings_of_other) in ranked.iter().zip(&readings).take(index) {
+            pairs.push((subject, *other, over(&readings[index], readings_of_other)));
         }
     }
     let contests = court.judge(comparison, pairs);

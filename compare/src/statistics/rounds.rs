@@ -1,7 +1,5 @@
 //! One number from each round.
 
-use std::collections::BTreeMap;
-
 use super::memory;
 use super::metric::Metric;
 use super::thresholds;
@@ -75,14 +73,27 @@ pub fn ratios(
 }
 
 pub(super) fn level(comparison: &Comparison, source: Source, subject: usize) -> Series {
-    series(mean_of(comparison, source, &[subject]).into_values())
+    series(mean_of(comparison, source, &[subject]).into_iter())
 }
 
 pub(super) fn ratio(comparison: &Comparison, source: Source, subject: usize, against: usize) -> Series {
     let above = mean_of(comparison, source, &runs_of(comparison, subject, against));
-    let below = mean_of(comparison, source, &runs_of(comparison, against, subject));
-    series(above.into_values().filter_map(|one| {
-        let other = below.get(&one.round)?;
+    over(&above, &mean_of(comparison, source, &runs_of(comparison, against, subject)))
+}
+
+/// What each round has shown of a subject, as the mean of its own run and that of its control.
+pub(super) fn with_control(comparison: &Comparison, source: Source, subject: usize) -> Vec<Reading> {
+    mean_of(comparison, source, &runs_of(comparison, subject, subject))
+}
+
+/// One subject over another, in the rounds that both have.
+pub(super) fn over(above: &[Reading], below: &[Reading]) -> Series {
+    let mut rest = below;
+    series(above.iter().filter_map(|&one| {
+        while rest.first().is_some_and(|other| other.round < one.round) {
+            rest = &rest[1..];
+        }
+        let other = rest.first().filter(|other| other.round == one.round)?;
         let value = match (one.value, other.value) {
             (Value::Logarithm(above), Value::Logarithm(below)) => Value::Logarithm(above - below),
             (Value::Logarithm(_), lack) | (lack, _) => lack,
@@ -155,25 +166,27 @@ fn series(readings: impl Iterator<Item = Reading>) -> Series {
     series
 }
 
-/// The mean of several runs' values in each round. A round in which one of them has no value has none.
-fn mean_of(comparison: &Comparison, source: Source, runs: &[usize]) -> BTreeMap<usize, Reading> {
-    let mut rounds: BTreeMap<usize, (Reading, f64)> = BTreeMap::new();
-    for reading in runs.iter().flat_map(|&subject| readings(comparison, source, subject)) {
-        rounds
-            .entry(reading.round)
-            .and_modify(|(all, count)| {
-                all.value = match (all.value, reading.value) {
-                    (Value::Logarithm(mean), Value::Logarithm(value)) => {
-                        *count += 1.0;
-                        Value::Logarithm(mean + (value - mean) / *count)
-                    }
-                    (Value::Logarithm(_), lack) | (lack, _) => lack,
-                };
-                all.flagged |= reading.flagged;
-            })
-            .or_insert((reading, 1.0));
-    }
-    rounds.into_iter().map(|(round, (reading, _))| (round, reading)).collect()
+/// The mean of several runs' values in each round, in the order of the rounds. A round in which one of them has no value
+/// has none.
+fn mean_of(comparison: &Comparison, source: Source, runs: &[usize]) -> Vec<Reading> {
+    let mut all: Vec<Reading> =
+        runs.iter().flat_map(|&subject| readings(comparison, source, subject)).collect();
+    all.sort_by_key(|reading| reading.round);
+    all.chunk_by(|one, other| one.round == other.round).map(mean).collect()
+}
+
+/// The mean of the readings of one round.
+fn mean(readings: &[Reading]) -> Reading {
+    let count = readings.len() as f64;
+    let add = |one: Reading, other: &Reading| {
+        let value = match (one.value, other.value) {
+            (Value::Logarithm(sum), Value::Logarithm(value)) => Value::Logarithm(sum + value / count),
+            (Value::Logarithm(_), lack) | (lack, _) => lack,
+        };
+        Reading { value, flagged: one.flagged || other.flagged, ..one }
+    };
+    let nothing = Reading { round: readings[0].round, value: Value::Logarithm(0.0), flagged: false };
+    readings.iter().fold(nothing, add)
 }
 
 fn readings(comparison: &Comparison, source: Source, subject: usize) -> Vec<Reading> {
