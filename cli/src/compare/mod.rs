@@ -54,12 +54,12 @@ pub(crate) fn compare(
 
     let mut text = report::to_text(&comparison, style(arguments.verbose));
     let mut outcome = outcome::outcome(&comparison, arguments.allow_refusals);
-    if let Some((said, between)) = changes::between_builds(&comparison) {
-        text.push_str(&said);
+    if let Some(between) = changes::between_builds(&comparison) {
         outcome = outcome.max(between);
     }
     if let Some(baseline) = &baseline {
         let (said, since) = baseline.judge(&comparison);
+        text.push('\n');
         text.push_str(&said);
         outcome = outcome.max(since);
     }
