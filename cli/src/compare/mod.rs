@@ -3,7 +3,6 @@
 pub(crate) mod arguments;
 mod baseline;
 mod candidates;
-mod changes;
 mod outcome;
 mod output;
 mod progress;
@@ -54,9 +53,6 @@ pub(crate) fn compare(
 
     let mut text = report::to_text(&comparison, style(arguments.verbose));
     let mut outcome = outcome::outcome(&comparison, arguments.allow_refusals);
-    if let Some(between) = changes::between_builds(&comparison) {
-        outcome = outcome.max(between);
-    }
     if let Some(baseline) = &baseline {
         let (said, since) = baseline.judge(&comparison);
         text.push('\n');
