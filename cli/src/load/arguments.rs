@@ -165,7 +165,7 @@ pub(crate) struct Exports {
     #[arg(long, value_name = "FILE")]
     pub(crate) hgrm: Option<PathBuf>,
 
-    /// File for the whole histogram as an HdrHistogram log; `-` is standard output
+    /// File for the latency as a histogram log of HdrHistogram, without loss; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) hlog: Option<PathBuf>,
 }
