@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use ::load::plan::Expect;
+use ::load::framing as generator;
+use ::load::plan::{Expect, MessageHook, ReplyHook};
 use clap::FromArgMatches;
 use common::{Application, Backend, Codec, Handler};
 
@@ -41,28 +42,15 @@ impl Command {
     }
 
     /// Adds a handler, which can be served in any framing: its name, what it does in a few words, and how it is
-    /// made. `load` and `compare` take any reply of it for a good one, one for each message, and no greeting.
+    /// made. `load` and `compare` send it messages of their own making, and take any reply for a good one, one for each
+    /// message, and no greeting. [`replies`](Self::replies), [`messages`](Self::messages) and
+    /// [`expecting`](Self::expecting) behind it say otherwise.
     #[track_caller]
-    pub fn handler<M>(self, name: &'static str, text: &'static str, make: M) -> Self
+    pub fn handler<M>(mut self, name: &'static str, text: &'static str, make: M) -> Self
     where
         M: Fn() -> Arc<dyn Handler> + Send + Sync + 'static,
     {
-        self.handler_expecting(Expect::Any, name, text, make)
-    }
-
-    /// As [`handler`](Self::handler), for one that greets, or whose replies can be verified.
-    #[track_caller]
-    pub fn handler_expecting<M>(
-        mut self,
-        expect: Expect,
-        name: &'static str,
-        text: &'static str,
-        make: M,
-    ) -> Self
-    where
-        M: Fn() -> Arc<dyn Handler> + Send + Sync + 'static,
-    {
-        self.catalogue.add_served(Served { name, text, what: What::Handler(Arc::new(make)), expect });
+        self.catalogue.add_served(Served::new(name, text, What::Handler(Arc::new(make))));
         self
     }
 
@@ -73,15 +61,66 @@ impl Command {
         self
     }
 
-    /// Adds a protocol of its own, which `--handler` names as well. It has no framing, and no load can be made for
-    /// it here.
+    /// Adds a protocol of its own, which `--handler` names as well. It has no framing. So that `load` and `compare` can
+    /// make load for it, say behind it by [`load_framing`](Self::load_framing) how the load generator finds its replies,
+    /// and by [`messages`](Self::messages) what is sent.
     #[track_caller]
     pub fn application<M>(mut self, name: &'static str, text: &'static str, make: M) -> Self
     where
         M: Fn() -> Arc<dyn Application> + Send + Sync + 'static,
     {
-        let what = What::Application(Arc::new(make));
-        self.catalogue.add_served(Served { name, text, what, expect: Expect::Any });
+        self.catalogue.add_served(Served::new(name, text, What::Application(Arc::new(make))));
+        self
+    }
+
+    /// Says what the handler or application that was added last replies: [`Expect::Greeted`] for one that greets,
+    /// [`Expect::Echo`] for one that says each message back, so that `load` and `compare` can verify every byte.
+    ///
+    /// # Panics
+    /// If no handler or application of one's own was added.
+    #[track_caller]
+    pub fn replies(mut self, expect: Expect) -> Self {
+        self.catalogue.last_own().load.expect = expect;
+        self
+    }
+
+    /// Says what `load` and `compare` send to the handler or application that was added last, in place of messages of
+    /// the generator's making. The function is given the number of the connection, the number of the message within
+    /// that connection, each from 0, and an empty buffer. It writes the payload of the message into it; for an
+    /// application whose [`load_framing`](Self::load_framing) is `Resp` or `Http`, the whole request as it is sent. It is
+    /// called once for each message, by several threads at a time.
+    ///
+    /// # Panics
+    /// If no handler or application of one's own was added.
+    #[track_caller]
+    pub fn messages(mut self, write: impl Fn(u32, u64, &mut Vec<u8>) + Send + Sync + 'static) -> Self {
+        self.catalogue.last_own().load.messages = Some(MessageHook::new(write));
+        self
+    }
+
+    /// Says which replies of the handler or application that was added last are right. The function is given the message
+    /// and the reply, each as [`messages`](Self::messages) has it. A greeting ([`replies`](Self::replies)) and a reply
+    /// that is an error, which counts as refused, are not shown to it.
+    ///
+    /// # Panics
+    /// If no handler or application of one's own was added.
+    #[track_caller]
+    pub fn expecting(mut self, judge: impl Fn(&[u8], &[u8]) -> bool + Send + Sync + 'static) -> Self {
+        self.catalogue.last_own().load.judge = Some(ReplyHook::new(judge));
+        self
+    }
+
+    /// Says how the load generator finds the replies of the application that was added last:
+    /// [`LoadFraming::Resp`](generator::Framing::Resp), [`LoadFraming::Http`](generator::Framing::Http),
+    /// [`LoadFraming::Line`](generator::Framing::Line), or a codec by [`LoadFraming::of`](generator::Framing::of).
+    ///
+    /// # Panics
+    /// If what was added last is a handler, whose framing the command line chooses, or nothing was added.
+    #[track_caller]
+    pub fn load_framing(mut self, framing: generator::Framing) -> Self {
+        let last = self.catalogue.last_own();
+        assert!(!last.is_framed(), "`{}` is a handler: its framing is that of --framing", last.name);
+        last.load.framing = Some(framing);
         self
     }
 

@@ -60,6 +60,7 @@ mod signals;
 mod terminal;
 mod usage;
 
+pub use ::load::framing::Framing as LoadFraming;
 pub use ::load::plan::Expect;
 pub use command::Command;
 pub use common;

@@ -25,11 +25,6 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    /// Whether there are none.
-    pub(crate) fn are_none(&self) -> bool {
-        self.message.is_empty() && self.messages.is_none()
-    }
-
     /// The messages in a framing, if there are any.
     pub(crate) fn encoded(&self, framing: Framing) -> Result<Option<Messages>, Failure> {
         let encoded = match &self.messages {

@@ -88,6 +88,9 @@ pub struct Subject {
     pub kind: Kind,
     /// Why it was not measured, or not to the end.
     pub failed: Option<String>,
+    /// How many replies were bad in the measurement for which it failed.
+    #[serde(default)]
+    pub bad: u64,
     /// Why it can't run on this machine. That is no failure of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,

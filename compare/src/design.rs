@@ -22,6 +22,8 @@ pub(super) struct Design {
 pub(super) struct Calibrated {
     /// Why it has failed, if it has.
     pub(super) failed: Option<String>,
+    /// How many replies were bad.
+    pub(super) bad: u64,
     /// Whether it can do so much less than the others that the common rate overloads it.
     pub(super) is_overloaded: bool,
     /// The rate at which its staircase begins; `None` if that was not searched.
@@ -84,7 +86,8 @@ impl Design {
         }
         for index in (0..candidates.len()).filter(|&index| Some(index) != reference) {
             let found = found(index);
-            let subject = Subject { failed: found.failed.clone(), ..subject(&candidates[index]) };
+            let subject =
+                Subject { failed: found.failed.clone(), bad: found.bad, ..subject(&candidates[index]) };
             design.add(settings, index, subject, &found, false);
         }
         design
@@ -240,6 +243,7 @@ fn subject(candidate: &Candidate) -> Subject {
         control_of: None,
         kind: candidate.kind.clone(),
         failed: None,
+        bad: 0,
         unavailable: candidate.unavailable.clone(),
         handler_runs: candidate.handler_runs.clone(),
     }

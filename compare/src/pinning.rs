@@ -36,10 +36,15 @@ impl Pinning {
                 ));
             }
         }
-        if !server.is_empty() || !load.is_empty() {
-            return Ok(Self { server, load, is_for_all: true });
-        }
+        let rest = |chosen: &[usize]| cores.iter().copied().filter(|core| !chosen.contains(core)).collect();
         Ok(match cores {
+            _ if !server.is_empty() && load.is_empty() => {
+                Self { load: rest(&server), server, is_for_all: true }
+            }
+            _ if !load.is_empty() && server.is_empty() => {
+                Self { server: rest(&load), load, is_for_all: true }
+            }
+            _ if !server.is_empty() => Self { server, load, is_for_all: true },
             [others @ .., last] if !others.is_empty() && cores.len() < ENOUGH => {
                 Self { server: vec![*last], load: others.to_vec(), is_for_all: false }
             }
@@ -118,10 +123,18 @@ mod tests {
 
     #[test]
     fn cores_that_were_chosen_are_for_every_load() {
-        let chosen = pinning(&[1, 2], &[], &[0, 1, 2, 3]).unwrap();
-        assert_eq!(chosen.under(&open()), Placement { server: &[1, 2], load: &[] });
+        let cores = [0, 1, 2, 3];
+        let chosen = pinning(&[1, 2], &[1], &cores).unwrap();
+        assert_eq!(chosen.under(&open()), Placement { server: &[1, 2], load: &[1] });
         assert_eq!(chosen.under(&open()), chosen.usual());
-        assert_eq!(chosen.in_words().unwrap(), "all loads: server on cores 1, 2");
+        assert_eq!(chosen.in_words().unwrap(), "all loads: server on cores 1, 2, generator on core 1");
+        // Who is not told has the others.
+        let server = pinning(&[1, 2], &[], &cores).unwrap();
+        assert_eq!(server.usual(), Placement { server: &[1, 2], load: &[0, 3] });
+        let load = pinning(&[], &[0], &cores).unwrap();
+        assert_eq!(load.usual(), Placement { server: &[1, 2, 3], load: &[0] });
+        let all = pinning(&cores, &[], &cores).unwrap();
+        assert_eq!(all.usual(), Placement { server: &cores, load: &[] });
     }
 
     #[test]

@@ -75,9 +75,10 @@ impl Runner<'_> {
                 None => break,
                 Some(Ok((rate, _))) if connections == self.settings.clients => able.push((index, rate)),
                 Some(Ok(_)) => {}
-                Some(Err(why)) => {
+                Some(Err((why, bad))) => {
                     self.note(format!("{} failed: {why}", candidate.name));
                     calibrated[index].failed = Some(why);
+                    calibrated[index].bad = bad;
                 }
             }
         }
@@ -124,13 +125,13 @@ impl Runner<'_> {
     }
 
     /// Starts a candidate, and loads it once: the rate that it achieved, and how busy the generator was, or
-    /// why it has failed; `None` if it was interrupted.
+    /// why it has failed and how many replies were bad; `None` if it was interrupted.
     fn try_out(
         &mut self,
         candidate: usize,
         shape: &Shape,
         costs: &mut Vec<Cost>,
-    ) -> Option<Result<(f64, f64), String>> {
+    ) -> Option<Result<(f64, f64), (String, u64)>> {
         if self.laboratory.is_stopped() {
             return None;
         }
@@ -150,10 +151,11 @@ impl Runner<'_> {
             return None;
         }
         let start = self.laboratory.now().saturating_sub(begin).saturating_sub(loaded);
-        Some(measured.map_err(|error| error.to_string()).and_then(|measurement| {
+        Some(measured.map_err(|error| (error.to_string(), 0)).and_then(|measurement| {
             costs.push((start, loaded.saturating_sub(SLOT.warmup + SLOT.duration)));
             let why = bad_replies(&measurement).or_else(|| broken_connections(&measurement));
-            why.map_or(Ok((measurement.achieved_rate, measurement.generator_busy)), Err)
+            let bad = measurement.verification.bad();
+            why.map_or(Ok((measurement.achieved_rate, measurement.generator_busy)), |why| Err((why, bad)))
         }))
     }
 

@@ -182,6 +182,7 @@ impl<'a> Runner<'a> {
             return None;
         }
         let bad = measured.as_ref().ok().and_then(bad_replies);
+        self.comparison.subjects[subject].bad += measured.as_ref().map_or(0, |of| of.verification.bad());
         if let Some(why) = bad.or_else(|| server.failure()) {
             self.fail(subject, why);
         }

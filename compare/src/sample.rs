@@ -63,13 +63,11 @@ pub(super) fn bad_replies(measurement: &Measurement) -> Option<String> {
 }
 
 /// Why a measurement with nothing but good clients shows it: connections that were refused or ended, or no
-/// replies at all. Refusals are replies.
+/// replies at all, not even before or after what was measured. Refusals are replies.
 pub(super) fn broken_connections(measurement: &Measurement) -> Option<String> {
     let failures = &measurement.failures;
     let what = match (failures.connect, failures.ended, failures.unserved) {
-        (0, 0, 0) if measurement.latency.count == 0 && measurement.verification.refused == 0 => {
-            "no replies came".to_owned()
-        }
+        (0, 0, 0) if measurement.verification.replies == 0 => "no replies came".to_owned(),
         (0, 0, 0) => return None,
         (0, 0, unserved) => format!("{unserved} connections were never served"),
         (0, ended, _) => format!("the server ended {ended} connections"),
@@ -144,7 +142,10 @@ mod tests {
         broken.failures.connect = 5;
         assert_eq!(broken_connections(&broken).as_deref(), Some("5 connections could not be made"));
 
-        let silent = Measurement { latency: Default::default(), ..measurement() };
+        // On a busy machine a server may get no core as long as a short slot is, and reply later.
+        let late = Measurement { latency: Default::default(), ..measurement() };
+        assert_eq!(broken_connections(&late), None);
+        let silent = Measurement { verification: Verification::default(), ..late };
         assert_eq!(broken_connections(&silent).as_deref(), Some("no replies came"));
     }
 

@@ -55,9 +55,11 @@ pub struct Settings {
     pub allow_refusals: bool,
     /// How many event loops make the load; 0 is as many as it takes of the cores that are left.
     pub threads: usize,
-    /// The cores on which the servers run; with none, the section above says which.
+    /// The cores on which the servers run; with none, those that [`cpus_load`](Self::cpus_load) leaves, and without
+    /// these, the section above says which.
     pub cpus_server: Vec<usize>,
-    /// The cores on which the load is made; with none, the section above says which.
+    /// The cores on which the load is made; with none, those that [`cpus_server`](Self::cpus_server) leaves, and
+    /// without these, the section above says which.
     pub cpus_load: Vec<usize>,
     /// Of the order, and of all else that is drawn by chance.
     pub seed: u64,
@@ -146,7 +148,7 @@ impl Settings {
             framing: Framing::Line,
             expect: Expect::Echo,
             allow_refusals: false,
-            threads: 1,
+            threads: 0,
             cpus_server: Vec::new(),
             cpus_load: Vec::new(),
             seed: 1,

@@ -1,5 +1,6 @@
 //! What there is to choose from: backends, handlers and framings, the built-in ones and one's own.
 
+mod load_of;
 mod values;
 
 use std::fmt;
@@ -10,6 +11,8 @@ use handlers::{HANDLERS, Language};
 use load::framing as generator;
 use load::plan::Expect;
 use registry::BACKENDS;
+
+pub(crate) use load_of::LoadOf;
 
 use crate::locale;
 
@@ -26,8 +29,7 @@ pub(crate) struct Served {
     pub(crate) name: &'static str,
     pub(crate) text: &'static str,
     pub(crate) what: What,
-    /// What its replies should be.
-    pub(crate) expect: Expect,
+    pub(crate) load: LoadOf,
 }
 
 /// What is served.
@@ -65,7 +67,8 @@ impl Catalogue {
                 "ack" => Expect::Ack,
                 _ => Expect::Echo,
             };
-            Served { name, text, what: What::BuiltIn, expect }
+            let served = Served::new(name, text, What::BuiltIn);
+            Served { load: LoadOf { expect, ..served.load }, ..served }
         });
         Self { backends: BACKENDS.to_vec(), served: served.into(), framings: Framing::built_in().into() }
     }
@@ -91,6 +94,13 @@ impl Catalogue {
         self.framings.push(framing);
     }
 
+    /// The handler or application that was added last.
+    #[track_caller]
+    pub(crate) fn last_own(&mut self) -> &mut Served {
+        let last = self.served.last_mut().filter(|served| !matches!(served.what, What::BuiltIn));
+        last.expect("this is said behind `handler` or `application`, of what that has added")
+    }
+
     /// The one that is not built in, if there is exactly one: then it is the default.
     fn only_own(&self) -> Option<&Served> {
         let mut own = self.served.iter().filter(|served| !matches!(served.what, What::BuiltIn));
@@ -108,9 +118,19 @@ fn check(what: &str, name: &str, mut taken: impl Iterator<Item = &'static str>) 
 }
 
 impl Served {
+    /// One of which nothing is known: it replies anything to messages of the generator's making.
+    pub(crate) fn new(name: &'static str, text: &'static str, what: What) -> Self {
+        Self { name, text, what, load: LoadOf::unknown() }
+    }
+
     /// Whether a framing tells where its messages end.
     pub(crate) fn is_framed(&self) -> bool {
         !matches!(self.what, What::Application(_))
+    }
+
+    /// Whether load can be made for it.
+    pub(crate) fn can_be_loaded(&self) -> bool {
+        self.is_framed() || self.load.framing.is_some()
     }
 }
 
@@ -151,6 +171,12 @@ impl Framing {
         } else {
             generator::Framing::Codec { name: self.name, new: self.codec }
         }
+    }
+}
+
+impl fmt::Debug for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
 }
 

@@ -47,12 +47,12 @@ impl Application for OwnProtocol {
 
 fn handler(name: &'static str) -> Served {
     let what = What::Handler(Arc::new(|| Arc::new(handlers::Echo)));
-    Served { name, text: "a handler of its own", what, expect: Expect::Any }
+    Served::new(name, "a handler of its own", what)
 }
 
 fn application(name: &'static str) -> Served {
     let what = What::Application(Arc::new(|| Arc::new(OwnProtocol)));
-    Served { name, text: "a protocol of its own", what, expect: Expect::Any }
+    Served::new(name, "a protocol of its own", what)
 }
 
 /// With a backend, a handler, a protocol and a framing beside the built-in ones.

@@ -30,11 +30,14 @@ impl Catalogue {
                     .mut_arg("framing", |arg| self.framing(arg))
             })
             .mut_subcommand("client", |client| client.mut_arg("framing", |arg| self.framing(arg)))
-            .mut_subcommand("load", |load| load.mut_arg("framing", |arg| self.generator_framing(arg)))
+            .mut_subcommand("load", |load| {
+                load.mut_arg("handler", |arg| self.handler(arg, |served| served.load.is_known()))
+                    .mut_arg("framing", |arg| self.generator_framing(arg))
+            })
             .mut_subcommand("compare", |compare| {
                 compare
                     .mut_arg("backends", |arg| arg.value_parser(self.backend_values()))
-                    .mut_arg("handler", |arg| self.handler(arg, Served::is_framed))
+                    .mut_arg("handler", |arg| self.handler(arg, Served::can_be_loaded))
                     .mut_arg("framing", |arg| self.generator_framing(arg))
             })
     }

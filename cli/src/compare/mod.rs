@@ -3,6 +3,7 @@
 pub(crate) mod arguments;
 mod baseline;
 mod candidates;
+mod changes;
 mod outcome;
 mod output;
 mod progress;
@@ -53,7 +54,19 @@ pub(crate) fn compare(
     }
 
     let mut text = report::to_text(&comparison, style());
-    let since = baseline.map_or(Outcome::Passed, |baseline| baseline.judge(&comparison, &mut text));
+    let mut outcome = outcome::outcome(&comparison, arguments.allow_refusals);
+    if let Some((said, between)) = changes::between_builds(&comparison) {
+        text.push_str(&said);
+        outcome = outcome.max(between);
+    }
+    if let Some(baseline) = &baseline {
+        // What was measured is shown, and can't be told apart from the baseline.
+        let (said, since) = baseline.judge(&comparison).unwrap_or_else(|why| {
+            (format!("since the baseline\n  nothing can be told: {why}\n"), Outcome::Undecided)
+        });
+        text.push_str(&said);
+        outcome = outcome.max(since);
+    }
     // What was measured is shown even where it can't be written.
     let written = output.write(&comparison);
     text.push_str(written.as_deref().unwrap_or_default());
@@ -61,7 +74,7 @@ pub(crate) fn compare(
         Format::Text => print(text.as_bytes())?,
         Format::Json => print(output::to_json(&comparison)?.as_bytes())?,
     }
-    written.map(|_| outcome::outcome(&comparison, since, arguments.allow_refusals).into())
+    written.map(|_| outcome.into())
 }
 
 /// How the text for people is written.

@@ -1,22 +1,19 @@
 //! How a comparison ends: the outcome that its exit code tells.
 
 use compare::Comparison;
-use compare::statistics::{Assessment, Kept, Told, assess, builds, objectives};
+use compare::statistics::{Assessment, Kept, Told, assess, objectives};
 
 use crate::exit::{Outcome, too_many_refused};
 
-/// How a comparison ends, if it has ended like that since the baseline. A build that is worse than the one that it is held
-/// against has regressed as well.
-pub(super) fn outcome(comparison: &Comparison, since: Outcome, allow_refusals: bool) -> Outcome {
+/// How a comparison ends.
+pub(super) fn outcome(comparison: &Comparison, allow_refusals: bool) -> Outcome {
     let assessment = assess(comparison);
     let subjects = 0..comparison.subjects.len();
     Outcome::of(&[
         (!tells_something(&assessment), Outcome::Undecided),
         (objectives_are(comparison, Kept::Unknown), Outcome::Undecided),
         (objectives_are(comparison, Kept::Missed), Outcome::Missed),
-        (true, since),
-        (builds(comparison).iter().any(|build| build.told == Told::Worse), Outcome::Regressed),
-        (!assessment.failed.is_empty(), Outcome::Failed),
+        (!assessment.failed.is_empty() || comparison.samples.is_empty(), Outcome::Failed),
         (
             subjects.into_iter().any(|subject| is_wrong(comparison, subject, allow_refusals)),
             Outcome::WrongReplies,
@@ -48,5 +45,6 @@ fn is_wrong(comparison: &Comparison, subject: usize, allow_refusals: bool) -> bo
     let samples = || comparison.samples.iter().filter(|sample| sample.subject == subject);
     let refused = samples().map(|sample| sample.refused).sum();
     let replies = samples().map(|sample| sample.replies).sum();
-    samples().any(|sample| sample.bad > 0) || !allow_refusals && too_many_refused(refused, replies)
+    let bad = comparison.subjects[subject].bad > 0 || samples().any(|sample| sample.bad > 0);
+    bad || !allow_refusals && too_many_refused(refused, replies)
 }

@@ -5,7 +5,7 @@ use std::env;
 use common::Backend;
 use compare::{Comparison, Settings, Shape, Tier};
 use load::framing::Framing;
-use load::plan::{Expect, Messages};
+use load::plan::Messages;
 
 use super::arguments::Compare;
 use super::candidates::candidates;
@@ -24,12 +24,10 @@ pub(super) fn settings(
     program: &str,
 ) -> Result<Settings, Failure> {
     check(arguments)?;
-    let own = arguments.own_messages.encoded(arguments.framing)?;
-    let expect = match &arguments.expect {
-        Some(expect) => expect.clone(),
-        None if own.is_some() => Expect::Any,
-        None => arguments.handler.expect.clone(),
-    };
+    let load = &arguments.handler.load;
+    let framing = load.framing.filter(|_| serves_backends(arguments)).unwrap_or(arguments.framing);
+    let own = arguments.own_messages.encoded(framing)?;
+    let (messages, expect) = load.messages(own, Messages::Made(arguments.message_size.clone()));
     let settings = Settings {
         tier: tier(arguments),
         rounds: arguments.rounds,
@@ -38,9 +36,9 @@ pub(super) fn settings(
         rate: arguments.rate.or_else(|| rate_of(baseline?, arguments)),
         closed_loops: if arguments.with_handwritten { BESIDE_HANDWRITTEN.to_vec() } else { Vec::new() },
         connections: arguments.sweep_connections.clone(),
-        messages: own.unwrap_or_else(|| Messages::Made(arguments.message_size.clone())),
-        framing: arguments.framing,
-        expect,
+        messages,
+        framing,
+        expect: arguments.expect.clone().unwrap_or(expect),
         threads: arguments.threads,
         cpus_server: arguments.cpus_server.clone(),
         cpus_load: arguments.cpus_load.clone(),
@@ -71,28 +69,42 @@ fn check(arguments: &Compare) -> Result<(), Failure> {
             "--work is for --handler work, and the handler is {handler}; leave one of them out"
         )));
     }
-    let is_served =
-        arguments.server.is_empty() || !arguments.backends.is_empty() || arguments.against.is_some();
-    if is_served && !arguments.handler.is_framed() && arguments.own_messages.are_none() {
-        return Err(Failure::Usage(format!(
-            "{handler} has a protocol of its own, in which the generator makes no messages; say what to send with \
-             --message or --messages, and in which --framing"
-        )));
-    }
-    if is_served
-        && arguments.handler.is_framed()
-        && matches!(arguments.framing, Framing::Resp | Framing::Http)
-    {
-        return Err(Failure::Usage(format!(
-            "{handler} can't be served in {framing}; choose another --framing, a --handler with a protocol of its own, \
-             or compare other programs with --server alone"
-        )));
+    if serves_backends(arguments) {
+        check_framing(arguments)?;
     }
     if arguments.with_handwritten && (handler, framing) != ("echo", common::Framing::Line.name()) {
         return Err(Failure::Usage(format!(
             "the servers of --with-handwritten echo lines, and this is {handler} in {framing}; leave out \
              --with-handwritten, or --handler and --framing"
         )));
+    }
+    Ok(())
+}
+
+/// Whether backends are among what is compared.
+fn serves_backends(arguments: &Compare) -> bool {
+    arguments.server.is_empty() || !arguments.backends.is_empty() || arguments.against.is_some()
+}
+
+/// Whether the backends can serve the handler in the framing, and the generator speaks with it.
+fn check_framing(arguments: &Compare) -> Result<(), Failure> {
+    let Served { name: handler, .. } = arguments.handler;
+    let framing = arguments.framing.name();
+    let wrong = |what: String| Err(Failure::Usage(what));
+    if !arguments.handler.can_be_loaded() {
+        return wrong(format!(
+            "{handler} has a protocol of its own, and its program does not say how the load generator finds its replies \
+             (`load_framing`); serve it on one backend after the other, and take a generator that speaks it"
+        ));
+    }
+    if !arguments.handler.is_framed() && framing != common::Framing::ALL[0].name() {
+        return wrong(format!("{handler} has a protocol of its own, and so no framing; leave out --framing"));
+    }
+    if arguments.handler.is_framed() && matches!(arguments.framing, Framing::Resp | Framing::Http) {
+        return wrong(format!(
+            "{handler} can't be served in {framing}; choose another --framing, a --handler with a protocol of its own, \
+             or compare other programs with --server alone"
+        ));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use compare::{Comparison, report};
 
+use super::baseline::Baseline;
 use super::output;
 use super::style;
 use crate::arguments::{Diff, Format, Report};
@@ -41,10 +42,9 @@ pub(crate) fn render(arguments: &Report) -> Result<ExitCode, Failure> {
 
 /// Says what has changed from one report.json to another.
 pub(crate) fn diff(arguments: &Diff) -> Result<ExitCode, Failure> {
-    let baseline = super::baseline::Baseline::read(&arguments.before, arguments.force)?;
+    let before = Baseline::read(&arguments.before, arguments.force)?;
     let after = read(&arguments.after)?;
-    let mut text = String::new();
-    let outcome = baseline.judge(&after, &mut text);
+    let (text, outcome) = before.judge(&after)?;
     print(text.as_bytes())?;
     Ok(outcome.into())
 }

@@ -11,6 +11,7 @@ use load::slo::Slo;
 
 use crate::address::host_and_port;
 use crate::arguments::{Format, chosen};
+use crate::catalogue::Served;
 use crate::messages::{Own, expects};
 use crate::quantity::{Time, count, cpu, number, rate, sizes, threads, time_above_zero};
 
@@ -36,9 +37,13 @@ pub(crate) struct Load {
     #[arg(value_name = "HOST:PORT", value_parser = host_and_port)]
     pub(crate) address: String,
 
-    /// How the end of a message and of a reply is marked
-    #[arg(long, env = "ANYLOOP_LOAD_FRAMING", default_value = common::Framing::ALL[0].name(), value_parser = chosen::<Framing>)]
-    pub(crate) framing: Framing,
+    /// Handler that the server serves, which says what to send and what the replies must be, where the flags don't
+    #[arg(long, env = "ANYLOOP_LOAD_HANDLER", value_parser = chosen::<Served>)]
+    pub(crate) handler: Option<Served>,
+
+    /// How the end of a message and of a reply is marked [default: as the handler has it, or line]
+    #[arg(long, env = "ANYLOOP_LOAD_FRAMING", value_parser = chosen::<Framing>)]
+    pub(crate) framing: Option<Framing>,
 
     /// Number of connections
     #[arg(short, long, env = "ANYLOOP_LOAD_CONNECTIONS", value_name = "COUNT", value_parser = count(1, MOST_CONNECTIONS), default_value_t = 64)]

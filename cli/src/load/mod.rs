@@ -15,7 +15,6 @@ use std::sync::atomic::AtomicBool;
 use load::engine;
 use load::export;
 use load::measurement::Measurement;
-use load::plan::Expect;
 use load::process::Account;
 use load::slo::Verdict;
 
@@ -34,7 +33,7 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     let &[first, ref others @ ..] = addresses.as_slice() else {
         return Err(Failure::Failed(format!("{} has no address", arguments.address)));
     };
-    let mut plan = plan::plan(arguments, first)?;
+    let (mut plan, is_known) = plan::plan(arguments, first)?;
     arguments.server_pid.map_or(Ok(()), can_be_watched)?;
     let stop = Arc::new(AtomicBool::new(false));
     signals::interrupt(&stop).map_err(|error| Failure::of(&error))?;
@@ -42,13 +41,10 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     if !others.is_empty() {
         plan.address = engine::reachable(&addresses, &stop).map_err(|error| Failure::of(&error))?;
     }
-    plan.expect = match &arguments.expect {
-        Some(expect) => expect.clone(),
-        None if !plan.messages.are_made() => Expect::Any,
-        None => {
-            engine::expectation(plan.address, plan.framing, &stop).map_err(|error| Failure::of(&error))?
-        }
-    };
+    if !is_known {
+        plan.expect =
+            engine::expectation(plan.address, plan.framing, &stop).map_err(|error| Failure::of(&error))?;
+    }
     if arguments.find_max_rate {
         return search::search(arguments, &plan, &stop);
     }

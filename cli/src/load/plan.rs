@@ -2,18 +2,30 @@
 
 use std::net::SocketAddr;
 
-use load::plan::{Hostile, Messages, Pace, Plan};
+use load::framing::Framing;
+use load::plan::{Expect, Hostile, Messages, Pace, Plan};
 
 use super::arguments::Load;
 use crate::descriptors;
 use crate::failure::Failure;
 
-/// The plan for a server at this address, but for what its replies should be.
-pub(super) fn plan(arguments: &Load, address: SocketAddr) -> Result<Plan, Failure> {
+/// The plan for a server at this address, and whether it is known what its replies should be.
+pub(super) fn plan(arguments: &Load, address: SocketAddr) -> Result<(Plan, bool), Failure> {
     let (arrivals, dispatch) = (arguments.arrivals, arguments.dispatch);
     let pace = arguments.rate.map_or(Pace::Closed, |rate| Pace::Open { rate, arrivals, dispatch });
-    let own = arguments.own_messages.encoded(arguments.framing)?;
-    let messages = own.unwrap_or_else(|| Messages::Made(arguments.message_size.clone()));
+    // A framing that is not the handler's is that of another server.
+    let is_its = |own: Framing| arguments.framing.is_none_or(|framing| framing == own);
+    let load = arguments.handler.as_ref().map(|served| &served.load);
+    let load = load.filter(|load| load.framing.is_none_or(is_its));
+    let framing = arguments.framing.or(load.and_then(|load| load.framing)).unwrap_or(Framing::Line);
+    let own = arguments.own_messages.encoded(framing)?;
+    let is_known = arguments.expect.is_some() || own.is_some() || load.is_some();
+    let made = Messages::Made(arguments.message_size.clone());
+    let (messages, expect) = match load {
+        Some(load) => load.messages(own, made),
+        None => (own.unwrap_or(made), Expect::Any),
+    };
+    let expect = arguments.expect.clone().unwrap_or(expect);
     let plan = Plan {
         connections: arguments.connections,
         depth: arguments.depth,
@@ -21,7 +33,8 @@ pub(super) fn plan(arguments: &Load, address: SocketAddr) -> Result<Plan, Failur
         duration: arguments.duration.0,
         warmup: arguments.warmup.0,
         messages,
-        framing: arguments.framing,
+        framing,
+        expect,
         connect_rate: arguments.connect_rate,
         messages_per_connection: arguments.messages_per_connection,
         reconnect: arguments.reconnect,
@@ -41,7 +54,7 @@ pub(super) fn plan(arguments: &Load, address: SocketAddr) -> Result<Plan, Failur
         arguments.slo.iter().try_for_each(|slo| slo.check(&plan)).map_err(Failure::Usage)?;
     }
     check_room(&plan)?;
-    Ok(plan)
+    Ok((plan, is_known))
 }
 
 /// Whether the limit on open files leaves room for the connections.

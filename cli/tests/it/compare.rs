@@ -100,7 +100,7 @@ fn backends_are_held_against_what_is_written_by_hand() {
 #[test]
 fn wrong_usage_is_explained() {
     for (flags, expected) in [
-        ("--backends smol,smol", "one of them is named twice"),
+        ("--backends smol,smol", "two servers are named smol; give each a name of its own"),
         ("--backends tornado", &format!("[possible values: {}]", backends().collect::<Vec<_>>().join(", "))),
         ("--handler chat", "[possible values: counter, ack, echo, work]"),
         ("--framing raw", "[possible values: line, length, resp, http]"),

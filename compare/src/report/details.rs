@@ -24,7 +24,7 @@ fn detail(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Opt
         let detail = of_shape.iter().find(|detail| detail.subject == subject && detail.metric == metric)?;
         let range = |of: &Estimate| {
             of.interval.map_or(String::new(), |of| {
-                format!("{} to {}", value(metric, of.low), value(metric, of.high))
+                format!("({} to {})", value(metric, of.low), value(metric, of.high))
             })
         };
         Some(Cell {
@@ -143,6 +143,6 @@ fn cell(contest: Option<(Estimate, Told)>) -> Cell {
         Told::Same { up_to } => (format!("same, within {}", percent(up_to)), Tone::Plain),
         Told::Reference | Told::NotTold(_) => ("not told".to_owned(), Tone::Faint),
     };
-    let evidence = times.interval.map(interval).unwrap_or_default();
+    let evidence = times.interval.map(|of| format!("({})", interval(of))).unwrap_or_default();
     Cell { figure: ratio(times.median), word, evidence, tone, ..Cell::default() }
 }

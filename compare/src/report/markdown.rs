@@ -23,7 +23,7 @@ pub fn to_markdown(comparison: &Comparison) -> String {
     for said in &contents.objectives {
         let _ = writeln!(text, "{}\n", guard(said));
     }
-    if let Some(of) = &contents.by_hand {
+    for of in [&contents.builds, &contents.by_hand].into_iter().flatten() {
         let _ = writeln!(text, "## {}\n", guard(&of.title));
         table(&mut text, of);
     }
@@ -56,7 +56,7 @@ fn table(text: &mut String, table: &Table) {
     let empty = " |".repeat(shown.len().saturating_sub(1));
     for row in &table.rows {
         let _ = match row {
-            Row::Group(title) => writeln!(text, "| *{}* | {empty}", guard(title)),
+            Row::Group(title) => writeln!(text, "| *{}* | |{empty}", guard(title)),
             Row::Without { name, what, why, .. } => {
                 writeln!(text, "| {} | **{what}**: {} |{empty}", guard(name), guard(why))
             }

@@ -3,6 +3,7 @@
 
 mod contents;
 mod details;
+mod diff;
 mod escape;
 mod html;
 mod json;
@@ -10,13 +11,18 @@ mod markdown;
 mod matrix;
 mod names;
 mod plots;
+mod reasons;
 mod sentences;
+mod standing;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 mod trust;
 mod verdicts;
 mod wording;
 
+pub use diff::changes_to_text;
 pub use html::to_html;
 pub use json::{Unreadable, from_json, to_json};
 pub use markdown::to_markdown;

@@ -3,6 +3,7 @@
 mod layout;
 
 use super::contents::Contents;
+use super::table::Table;
 use crate::Comparison;
 use crate::statistics::assess;
 use layout::{lay_out, wrap};
@@ -47,11 +48,9 @@ pub fn to_text(comparison: &Comparison, style: Style) -> String {
     }
     put(vec![String::new()]);
     put(wrap(&contents.sentences.join(" ").replace("**", ""), "", style));
-    if let Some(table) = &contents.by_hand {
+    for table in [&contents.builds, &contents.by_hand].into_iter().flatten() {
         put(vec![String::new()]);
-        put(wrap(&table.title, "1", style));
-        put(lay_out(table, style));
-        table.notes.iter().for_each(|note| put(wrap(note, "2", style)));
+        put(titled(table, style));
     }
     if !contents.objectives.is_empty() {
         put(vec![String::new()]);
@@ -60,7 +59,14 @@ pub fn to_text(comparison: &Comparison, style: Style) -> String {
     text
 }
 
-/// Prose for a terminal, wrapped: for what is said beside the report.
-pub(super) fn prose(text: &str, style: Style) -> String {
-    wrap(&text.replace("**", ""), "", style).join("\n") + "\n"
+/// A table with its title and notes.
+pub(super) fn table_to_text(table: &Table, style: Style) -> String {
+    titled(table, style).join("\n") + "\n"
+}
+
+fn titled(table: &Table, style: Style) -> Vec<String> {
+    let mut lines = wrap(&table.title, "1", style);
+    lines.extend(lay_out(table, style));
+    lines.extend(table.notes.iter().flat_map(|note| wrap(note, "2", style)));
+    lines
 }

@@ -25,7 +25,7 @@ pub(super) fn refusals(comparison: &Comparison) -> Option<String> {
     let example = of_all
         .iter()
         .find_map(|of| of.2.clone())
-        .map_or(String::new(), |example| format!(", such as `{example}`"));
+        .map_or(String::new(), |example| format!(", such as `{}`", example.replace('`', "'")));
     let subjects: Vec<usize> = of_all.iter().map(|of| of.0).collect();
     let up_to = if of_all.len() > 1 { "up to " } else { "" };
     Some(format!(
@@ -124,11 +124,11 @@ fn noise(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
     let reference = name(comparison, assessment.reference?);
     let column = assessment.columns.iter().find(|column| column.noise.spread.is_some())?;
     Some(format!(
-        "single runs of {reference} itself differ by {} in {}, and what {} of them show is sure to ±{}: nothing \
-         below that counts",
+        "two runs of {reference} in the same round differ by {} in {}; over {} that leaves ±{} open, and smaller \
+         differences are not told",
         percent(column.noise.spread?),
         super::matrix::title(column.figure),
-        count(column.noise.ratios.len(), "pair", "pairs"),
+        count(column.noise.ratios.len(), "round", "rounds"),
         percent(column.noise.band)
     ))
 }

@@ -44,6 +44,8 @@ pub(super) fn percent(share: f64) -> String {
         value if value.abs() < 9.95 && value.abs() >= 0.05 => {
             format!("{}\u{a0}%", format!("{value:.1}").trim_end_matches(".0"))
         }
+        // Not quite all is not all.
+        value if value > 99.0 && value < 100.0 => format!("{:.1}\u{a0}%", (value * 10.0).floor() / 10.0),
         value => format!("{value:.0}\u{a0}%"),
     }
 }
@@ -152,6 +154,7 @@ mod tests {
         assert_eq!([120.0, 38_200.0, 1.5e6].map(rate), ["120/s", "38.2k/s", "1.5M/s"]);
         assert_eq!([512.0, 1946.0, 5e6].map(bytes), ["512 B", "1.9 KiB", "4.77 MiB"]);
         assert_eq!([0.06, 0.031, 0.25].map(percent), ["6 %", "3.1 %", "25 %"]);
+        assert_eq!([0.9992, 0.99999, 1.0].map(percent), ["99.9 %", "99.9 %", "100 %"]);
         assert_eq!([0.7, 12.34].map(ratio), ["0.70×", "12.3×"]);
         assert_eq!(time(f64::NAN), "unknown");
     }

@@ -1,6 +1,7 @@
 //! The report in all its forms, of made-up comparisons. The pages are left in Cargo's folder for what tests make
 //! (`target/tmp/report-*.html`), to be looked at.
 
+mod forms;
 mod nesting;
 mod page;
 mod specimen;
@@ -43,13 +44,4 @@ pub(crate) fn oddities() -> Vec<Comparison> {
     interrupted.interrupted = true;
     let empty = Comparison::default();
     vec![empty, single(1, 2.0), single(2, 2.0), single(3, 0.0), single(9, 1.0), odd, all_failed, interrupted]
-}
-
-#[test]
-fn print_all() {
-    for comparison in [specimen::specimen(), specimen::with_hand_written(), specimen::quick()] {
-        println!("{}", to_text(&comparison, Style { unicode: true, color: false, width: 120 }));
-    }
-    println!("{}", to_text(&specimen::specimen(), Style { width: 80, ..PLAIN }));
-    println!("{}", to_markdown(&specimen::specimen()));
 }

@@ -1,12 +1,14 @@
 //! The page.
 
-use compare::report::{to_html, to_markdown, to_text};
+use compare::report::to_html;
 
 use crate::specimen::{quick, specimen, two, with_hand_written};
-use crate::{PLAIN, nesting, oddities};
+use crate::{nesting, oddities};
 
-fn keep(name: &str, page: &str) {
-    std::fs::write(format!("{}/report-{name}.html", env!("CARGO_TARGET_TMPDIR")), page).unwrap();
+/// A figure of the page.
+fn figure<'a>(page: &'a str, key: &str) -> &'a str {
+    let from = page.split(&format!("<figure id=\"{key}\"")).nth(1).unwrap_or_else(|| panic!("no {key}"));
+    from.split("</figure>").next().unwrap()
 }
 
 #[test]
@@ -24,7 +26,7 @@ fn the_page_is_whole_and_needs_nothing_else() {
         ("failed", failed),
     ] {
         let page = to_html(&comparison);
-        keep(name, &page);
+        std::fs::write(format!("{}/report-{name}.html", env!("CARGO_TARGET_TMPDIR")), &page).unwrap();
         assert_eq!(nesting::fault(&page), None, "{name}");
         assert!(page.len() < 300 * 1024, "{name}: {} bytes", page.len());
         for outside in ["http:", "https:", "src=", "href=", "@import", "//cdn"] {
@@ -34,4 +36,129 @@ fn the_page_is_whole_and_needs_nothing_else() {
             assert!(!page.contains(wrong), "{wrong} in the page");
         }
     }
+}
+
+#[test]
+fn the_first_screen_comes_first_and_the_rest_in_order() {
+    let page = to_html(&specimen());
+    let places = [
+        "<h1>",
+        "class=\"matrix\"",
+        "class=\"verdict\"",
+        "<figure id=\"cores\"",
+        ">Details by load<",
+        ">Plots<",
+        ">Noise and validity<",
+        ">Conditions<",
+        ">How to read it<",
+        ">Do it again<",
+        "type=\"application/json\"",
+    ];
+    let places = places.map(|what| page.find(what).unwrap_or_else(|| panic!("{what} is missing")));
+    assert!(places.is_sorted(), "{places:?}");
+}
+
+#[test]
+fn every_plot_shows_something_and_says_what() {
+    let page = to_html(&specimen());
+    for key in ["cores", "cost", "latency", "percentiles", "timeline", "throughput", "memory", "rounds"] {
+        let figure = figure(&page, key);
+        assert!(figure.contains("<svg") && figure.contains("aria-label="), "{key} shows nothing");
+        for name in ["threads", "pool", "tokio", "go-net"] {
+            assert!(figure.contains(name), "{name} is missing in {key}");
+        }
+    }
+}
+
+#[test]
+fn the_cores_plot_is_drawn_for_small_screens_too() {
+    let page = to_html(&specimen());
+    let cores = figure(&page, "cores");
+    assert_eq!(cores.matches("<svg").count(), 2);
+    assert!(cores.contains("class=\"small-screen\""));
+}
+
+#[test]
+fn the_time_series_says_when_a_run_stalled() {
+    let page = to_html(&specimen());
+    let timeline = figure(&page, "timeline");
+    // Pool stalls in the eighth round, 600 to 900 ms after its beginning.
+    let longest = timeline.split(">longest ").find(|said| said.contains("in round 8")).expect("no stall");
+    let second: f64 = longest.split("at ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!((0.6..0.9).contains(&second), "{second}");
+}
+
+#[test]
+fn overloaded_points_are_marked_and_never_joined() {
+    let mut comparison = specimen();
+    comparison.rate_sweep.retain(|point| point.subject == 1);
+    let kept = comparison.rate_sweep.iter().filter(|point| !point.overloaded).count();
+    let overloaded = comparison.rate_sweep.len() - kept;
+    assert!(kept > 1 && overloaded > 1);
+    let page = to_html(&comparison);
+    let plot = figure(&page, "latency").split("</svg>").next().unwrap();
+    assert_eq!(plot.matches("class=\"cross s1\"").count(), overloaded);
+    let curve = plot.split("class=\"curve s1\" d=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(curve.matches(['M', 'L']).count(), kept);
+}
+
+#[test]
+fn a_plot_without_data_names_the_flag() {
+    let page = to_html(&quick());
+    for key in ["cores", "latency", "throughput", "memory"] {
+        assert!(figure(&page, key).contains("leave out --quick"), "{key}: {}", figure(&page, key));
+    }
+}
+
+#[test]
+fn a_server_looks_the_same_everywhere() {
+    let page = to_html(&specimen());
+    // The fifth of the subjects.
+    for key in ["cores", "cost", "latency", "percentiles", "throughput", "memory", "rounds"] {
+        let labels = figure(&page, key).split("<text").filter_map(|text| text.split("</text>").next());
+        let labels: Vec<&str> = labels.filter(|text| text.contains(">tokio")).collect();
+        assert!(!labels.is_empty(), "no label in {key}");
+        for label in labels {
+            let class = label.split("class=\"").nth(1).unwrap().split('"').next().unwrap();
+            assert!(class.ends_with("s4"), "{key}: {label}");
+        }
+    }
+}
+
+#[test]
+fn whatever_is_missing_nothing_panics() {
+    for comparison in oddities() {
+        let page = to_html(&comparison);
+        assert_eq!(nesting::fault(&page), None);
+        assert!(!page.contains("NaN"), "{:?}", page.find("NaN").map(|at| &page[at - 200..at + 20]));
+        crate::texts(&comparison);
+    }
+}
+
+#[test]
+fn hostile_text_stays_text() {
+    let mut comparison = specimen();
+    let hostile = "</script><script>alert(1)</script>\"'|<b>**x**`";
+    comparison.conditions.command = hostile.to_owned();
+    comparison.conditions.handler = hostile.to_owned();
+    comparison.conditions.message = hostile.to_owned();
+    comparison.conditions.facts = vec![(hostile.to_owned(), hostile.to_owned())];
+    comparison.shapes[0].name = hostile.to_owned();
+    for subject in &mut comparison.subjects[1..4] {
+        subject.name = format!("{hostile}\u{1b}[31m");
+        subject.model = hostile.to_owned();
+        subject.handler_runs = Some(hostile.to_owned());
+    }
+    comparison.subjects[3].failed = Some(hostile.to_owned());
+    comparison.samples[0].flags = vec![hostile.to_owned()];
+    comparison.samples[0].refused = 1_000_000;
+    comparison.samples[0].refusal = Some(hostile.to_owned());
+    let page = to_html(&comparison);
+    assert_eq!(nesting::fault(&page), None);
+    assert!(!page.contains("<script>") && !page.contains("<b>") && !page.contains('\u{1b}'));
+    let [text, markdown] = crate::texts(&comparison);
+    assert!(!text.contains('\u{1b}'), "{text:?}");
+    // Behind that there is the command, within a fence, where everything means only itself.
+    let markdown = markdown.split("To repeat it").next().unwrap();
+    assert!(!markdown.contains("<b>") && !markdown.contains("<script>"), "{markdown}");
 }

@@ -45,7 +45,8 @@ pub(crate) struct Response {
 /// Said to a client that waits for a word before it sends a body.
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-const PAGE: &str = "\
+/// The page at `/`.
+pub const PAGE: &str = "\
 <!doctype html>
 <html lang=\"en\">
 <meta charset=\"utf-8\">

@@ -1,5 +1,7 @@
 //! The responder as its users meet it: on every backend, and with curl and wrk.
 
+#[path = "tools/load.rs"]
+mod load;
 #[path = "../../testing/server.rs"]
 mod server;
 #[path = "../../testing/tool.rs"]

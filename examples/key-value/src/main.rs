@@ -1,8 +1,11 @@
 //! The command `anyloop`, with the key-value store.
 
+mod load;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyloop::LoadFraming;
 use key_value::KeyValue;
 
 fn main() -> ExitCode {
@@ -10,5 +13,8 @@ fn main() -> ExitCode {
         .application("key-value", "a store that speaks a subset of the Redis protocol", || {
             Arc::new(KeyValue::default())
         })
+        .load_framing(LoadFraming::Resp)
+        .messages(load::write)
+        .expecting(load::is_answer)
         .run()
 }

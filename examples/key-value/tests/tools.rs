@@ -1,5 +1,7 @@
 //! The store as its users meet it: on every backend, and with the Redis tools.
 
+#[path = "tools/load.rs"]
+mod load;
 #[path = "../../testing/server.rs"]
 mod server;
 #[path = "../../testing/tool.rs"]

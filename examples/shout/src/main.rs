@@ -8,7 +8,9 @@ use shout::{Mllp, Shout};
 
 fn main() -> ExitCode {
     anyloop::Command::new()
-        .handler_expecting(Expect::Greeted, "shout", "says it louder; ends on `bye`", || Arc::new(Shout))
+        .handler("shout", "says it louder; ends on `bye`", || Arc::new(Shout))
+        .replies(Expect::Greeted)
+        .expecting(|message, reply| reply == message.to_ascii_uppercase())
         .framing::<Mllp>("mllp", "between a vertical tab and a file separator with a carriage return")
         .run()
 }

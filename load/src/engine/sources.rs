@@ -8,8 +8,9 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// Begins to connect. Tells the socket and whether it is connected already.
 ///
-/// Connections to a loopback address come from `127.0.x.2`, at most [`PER_SOURCE`] at a time from each: from
-/// one address the search for a free port slows connecting down twentyfold, and there are only some 28,000.
+/// Connections to a loopback address come from `127.0.x.1`, at most [`PER_SOURCE`] at a time from each: from
+/// one address the search for a free port slows connecting down twentyfold, and there are only some 28,000. The first
+/// come from `127.0.0.1`, the only one that some servers trust, as Redis does in its protected mode.
 pub(super) fn connect(address: SocketAddr, number: u32) -> io::Result<(TcpStream, bool)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
@@ -62,7 +63,7 @@ const PER_SOURCE: u32 = 1000;
 
 fn source(number: u32) -> Ipv4Addr {
     let source = number / PER_SOURCE % 60_000;
-    Ipv4Addr::new(127, (source / 250) as u8, (source % 250) as u8 + 1, 2)
+    Ipv4Addr::new(127, (source / 250) as u8, (source % 250) as u8, 1)
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -70,6 +71,12 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+
+    #[test]
+    fn the_first_come_from_the_usual_address() {
+        let sources = [0, PER_SOURCE - 1, PER_SOURCE, 250 * PER_SOURCE].map(|number| source(number).octets());
+        assert_eq!(sources, [[127, 0, 0, 1], [127, 0, 0, 1], [127, 0, 1, 1], [127, 1, 0, 1]]);
+    }
 
     #[test]
     fn binding_takes_no_port() {

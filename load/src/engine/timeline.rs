@@ -60,9 +60,9 @@ impl Timeline {
     /// A message that was due then has waited until now: in every tick that has ended since.
     pub(super) fn waited(&mut self, scheduled: u64, now: u64) {
         let (first, last) = (self.at(scheduled), self.at(now).min(self.ticks.len()));
-        let ends = (self.window.0 + TICK..).step_by(TICK as usize);
-        for (tick, end) in self.ticks[..last].iter_mut().zip(ends).skip(first) {
-            tick.longest = tick.longest.max(end - scheduled);
+        for index in first..last {
+            let end = self.window.0 + (index as u64 + 1) * TICK;
+            self.ticks[index].longest = self.ticks[index].longest.max(end.saturating_sub(scheduled));
         }
     }
 

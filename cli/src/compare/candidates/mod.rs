@@ -3,8 +3,8 @@
 mod backends;
 mod handwritten;
 
-use std::env;
-use std::path::Path;
+use std::path::{self, Path};
+use std::{env, fs};
 
 use common::Backend;
 use compare::Candidate;
@@ -58,8 +58,9 @@ pub(super) fn candidates(
 /// Each backend, and behind it the same of another build of this program.
 fn with_builds(candidates: Vec<Candidate>, other: &Path) -> Result<Vec<Candidate>, Failure> {
     let wrong = |why: String| Failure::Usage(format!("--against {}: {why}", other.display()));
+    fs::metadata(other).map_err(|error| wrong(error.to_string()))?;
     // A relative path without a slash would be looked for in PATH.
-    let other = other.canonicalize().map_err(|error| wrong(error.to_string()))?;
+    let other = path::absolute(other).map_err(|error| wrong(error.to_string()))?;
     let mut all = Vec::new();
     for candidate in candidates {
         let build = candidate.of_build(&other).map_err(wrong)?;

@@ -9,21 +9,25 @@ use crate::report::table::{Cell, Row, Table, Tone};
 const GAP: &str = "  ";
 
 /// The fewest columns that a line is laid out for.
-const NARROWEST: usize = 24;
+const NARROWEST: usize = 40;
+
+/// The fewest columns of the names.
+const NAMES: usize = 8;
 
 /// The lines of a table, in as many blocks as the width makes necessary.
 pub(super) fn lay_out(table: &Table, style: Style) -> Vec<String> {
-    let names = Names::of(table, style);
+    let style = Style { width: style.width.max(NARROWEST), ..style };
     let filled: Vec<usize> = (0..table.columns.len()).filter(|&column| table.is_filled(column)).collect();
+    let blocks = |with_evidence| -> Vec<Block> {
+        filled.iter().map(|&column| Block::of(table, column, with_evidence, style)).collect()
+    };
     // With the evidence if everything fits, without it if not.
-    let full: Vec<Block> = filled.iter().map(|&column| Block::of(table, column, true, style)).collect();
+    let (full, short) = (blocks(true), blocks(false));
+    let widest = short.iter().map(|block| block.width).max().unwrap_or(0);
+    let names = Names::of(table, style.width.saturating_sub(GAP.len() + widest).max(NAMES), style);
     let width =
         |blocks: &[Block]| names.width + blocks.iter().map(|block| GAP.len() + block.width).sum::<usize>();
-    let columns = if width(&full) <= style.width {
-        full
-    } else {
-        filled.iter().map(|&column| Block::of(table, column, false, style)).collect()
-    };
+    let columns = if width(&full) <= style.width { full } else { short };
     let mut lines = Vec::new();
     let mut rest = &columns[..];
     loop {
@@ -48,7 +52,7 @@ struct Names {
 }
 
 impl Names {
-    fn of(table: &Table, style: Style) -> Self {
+    fn of(table: &Table, most: usize, style: Style) -> Self {
         let name = |row: &Row| match row {
             Row::Group(_) => String::new(),
             Row::Without { name, .. } => clean(name, style),
@@ -57,8 +61,7 @@ impl Names {
         };
         let texts: Vec<String> = table.rows.iter().map(name).collect();
         let widest = texts.iter().map(|text| text.width()).max().unwrap_or(0);
-        let width = widest.min(style.width.max(NARROWEST) / 2);
-        Self { texts, width }
+        Self { texts, width: widest.min(most) }
     }
 
     /// The lines of a block of columns.
@@ -105,7 +108,8 @@ struct Block {
 impl Block {
     fn of(table: &Table, column: usize, with_evidence: bool, style: Style) -> Self {
         let heading = &table.columns[column];
-        let heading = [&heading.heading, &heading.under].map(|text| clean(text, style));
+        let most = style.width - GAP.len() - NAMES;
+        let heading = [&heading.heading, &heading.under].map(|text| cut(&clean(text, style), most));
         let cell = |row: &Row| match row {
             Row::Figures { cells, .. } => cells.get(column).cloned().unwrap_or_default(),
             Row::Group(_) | Row::Without { .. } => Cell::default(),
@@ -247,7 +251,9 @@ mod tests {
     fn what_does_not_fit_goes_without_the_evidence_and_then_into_a_block_of_its_own() {
         let lines = lay_out(&table(), PLAIN);
         assert_eq!(lines[1], "a   9.8 us  better  1.2 ms  same");
-        let lines = lay_out(&table(), Style { width: 24, ..PLAIN });
+        let mut table = table();
+        table.columns[2].heading = "the tail of the latencies".to_owned();
+        let lines = lay_out(&table, PLAIN);
         assert_eq!(
             lines,
             [
@@ -255,7 +261,7 @@ mod tests {
                 "a   9.8 us  better",
                 "??  9.8 us  better",
                 "",
-                "    p99",
+                "    the tail of the latencies",
                 "a   1.2 ms  same",
                 "??  1.2 ms  same",
             ]

@@ -24,7 +24,7 @@ impl Worker<'_> {
         let mut interrupted = false;
         self.loading = self.queue.is_some() && !self.stop.load(Ordering::Relaxed);
         // What came due while it last waited.
-        self.send_what_is_due();
+        self.send_what_is_due(begin);
         while self.is_waiting() {
             let waited = Duration::from_nanos(self.now().saturating_sub(begin));
             interrupted = waited >= HURRY && self.stop.load(Ordering::Relaxed);

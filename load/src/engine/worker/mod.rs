@@ -119,11 +119,11 @@ impl<'a> Worker<'a> {
         self.loading = true;
         self.start_sending(standing);
         let mut busy_at_begin = None;
+        let mut now = self.now();
         while self.loading {
-            self.send_what_is_due();
-            let due = self.schedule.as_ref().map_or(u64::MAX, Schedule::next);
-            self.turn(Duration::from_nanos(due.saturating_sub(self.now())).min(TICK))?;
-            let now = self.now();
+            let due = self.send_what_is_due(now);
+            self.turn(Duration::from_nanos(due).min(TICK))?;
+            now = self.now();
             if now >= begin {
                 busy_at_begin.get_or_insert_with(busy);
             }
@@ -159,8 +159,7 @@ impl<'a> Worker<'a> {
             }
         }
         self.ready = ready;
-        let now = self.now();
-        self.live.publish(self.index, &mut self.tally, now);
+        self.live.publish(self.index, &mut self.tally, || nanoseconds(self.epoch.elapsed()));
         Ok(())
     }
 

@@ -22,10 +22,10 @@ impl Worker<'_> {
     }
 
     /// Sends the messages of an open loop whose time has come. What finds no room on its connection waits there, or
-    /// for the next that is free, and its latency runs.
-    pub(super) fn send_what_is_due(&mut self) {
-        let now = self.now().min(self.window.1.saturating_sub(1));
-        let (Some(schedule), Some(queue)) = (&mut self.schedule, &mut self.queue) else { return };
+    /// for the next that is free, and its latency runs. Tells in how many nanoseconds the next is due.
+    pub(super) fn send_what_is_due(&mut self, now: u64) -> u64 {
+        let now = now.min(self.window.1.saturating_sub(1));
+        let (Some(schedule), Some(queue)) = (&mut self.schedule, &mut self.queue) else { return u64::MAX };
         while schedule.next() <= now {
             let due = schedule.next();
             let place = schedule.advance();
@@ -36,12 +36,14 @@ impl Worker<'_> {
                 self.tally.dropped += u64::from(!has_room);
             }
         }
+        let next = schedule.next();
         while let Some((place, most)) = self.queue.as_mut().and_then(Queue::next_ready) {
             if let Some(client) = &mut self.clients[place] {
                 client.is_free = false;
             }
             self.refill(place, 0, most);
         }
+        next.saturating_sub(self.now())
     }
 
     /// Sends on this connection what it may have in flight and the pace allows, at most so many messages. Where there
@@ -61,7 +63,9 @@ impl Worker<'_> {
         let mut room = self.plan.depth.saturating_sub(client.in_flight());
         room = room.min(usize::try_from(left).unwrap_or(usize::MAX));
         if room > 0 && self.queue.as_ref().is_none_or(|queue| !queue.is_empty(place)) {
-            let now = nanoseconds(self.epoch.elapsed());
+            // In a closed loop, a reply that came alone was just now: there was no other to be looked at.
+            let came_alone = self.queue.is_none() && room == 1 && earliest > 0;
+            let now = if came_alone { earliest } else { nanoseconds(self.epoch.elapsed()) };
             for _ in 0..room.min(most) {
                 let scheduled = match &mut self.queue {
                     None => Some(now),

@@ -2,10 +2,13 @@
 //! have the size of real ones, but say nothing about the backends.
 
 use compare::{
-    Care, Comparison, Conditions, ConnectionPoint, Kind, MemorySample, Probe, RatePoint, Sample, Shape,
-    Subject,
+    Comparison, Conditions, ConnectionPoint, Kind, MemorySample, Probe, RatePoint, Sample, Shape, Subject,
 };
 use load::measurement::Tick;
+
+mod variants;
+
+pub(crate) use variants::{quick, two, with_another_build, with_hand_written};
 
 /// What a made-up server is like.
 #[derive(Clone, Copy)]
@@ -56,61 +59,6 @@ const RATE: f64 = 15_000.0;
 /// A made-up comparison of nine servers.
 pub(crate) fn specimen() -> Comparison {
     of(&CHARACTERS)
-}
-
-/// A made-up comparison of the first two.
-pub(crate) fn two() -> Comparison {
-    let mut comparison = of(&CHARACTERS[..2]);
-    comparison.shapes.truncate(2);
-    comparison.samples.retain(|sample| sample.shape < 2);
-    comparison.probes.clear();
-    comparison.conditions.slos.clear();
-    comparison
-}
-
-/// The specimen with servers that were written by hand.
-pub(crate) fn with_hand_written() -> Comparison {
-    let mut comparison = specimen();
-    let mut random = fastrand::Rng::with_seed(9);
-    let raw = Character { cpu: (0.7, 7.2), ..CHARACTERS[5] };
-    let written = [
-        ("threads-careful", Some("threads"), Care::Careful, CHARACTERS[0]),
-        ("tokio-plain", Some("tokio"), Care::Plain, Character { cpu: (3.2, 14.0), ..CHARACTERS[4] }),
-        ("tokio-careful", Some("tokio"), Care::Careful, CHARACTERS[4]),
-        ("epoll-careful", Some("epoll"), Care::Careful, CHARACTERS[5]),
-        ("raw-echo", None, Care::Raw, raw),
-    ];
-    for (name, of, care, like) in written {
-        let kind = Kind::Handwritten { of: of.map(str::to_owned), care };
-        comparison.subjects.push(Subject { name: name.to_owned(), kind, ..Subject::default() });
-        let subject = comparison.subjects.len() - 1;
-        for round in 0..ROUNDS {
-            for shape in 0..comparison.shapes.len() {
-                comparison.samples.push(sample(
-                    &mut random,
-                    &like,
-                    &comparison.shapes[shape],
-                    (round, subject, shape),
-                ));
-            }
-        }
-    }
-    comparison
-}
-
-/// A quick run, which says less.
-pub(crate) fn quick() -> Comparison {
-    let mut comparison = specimen();
-    comparison.conditions.tier = "quick".to_owned();
-    comparison.conditions.rounds = 5;
-    comparison.conditions.slos.clear();
-    comparison.shapes.truncate(2);
-    comparison.samples.retain(|sample| sample.round < 5 && sample.shape < 2);
-    comparison.rate_sweep.clear();
-    comparison.connection_sweep.clear();
-    comparison.probes.clear();
-    comparison.memory.clear();
-    comparison
 }
 
 fn of(characters: &[Character]) -> Comparison {

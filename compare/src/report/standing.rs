@@ -1,5 +1,6 @@
 //! What is told of a column as a whole.
 
+use crate::report::reasons::of_column;
 use crate::statistics::{Cell, Column, Estimate, Told, Why};
 
 /// What is told of a column as a whole.
@@ -13,10 +14,7 @@ pub(super) enum Standing {
 }
 
 pub(super) fn standing(column: &Column) -> Standing {
-    let why = column.cells.iter().find_map(|cell| match cell.told {
-        Told::NotTold(why) => Some(why),
-        _ => None,
-    });
+    let why = of_column(column);
     let Some(leader) = column.leader else { return Standing::Open(why) };
     let rivals = measured(column).filter(|(cell, _)| cell.subject != leader).count();
     let is_told = |cell: &Cell| !matches!(cell.told, Told::NotTold(_) | Told::Reference);

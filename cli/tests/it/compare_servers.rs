@@ -1,0 +1,167 @@
+//! `anyloop compare` with programs that are no backends, and with messages of one's own.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::process::{Ended, anyloop, run};
+
+const ANYLOOP: &str = env!("CARGO_BIN_EXE_anyloop");
+
+/// A folder for one test, empty.
+fn folder(name: &str) -> PathBuf {
+    let folder =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-servers-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder); // it is there only if a test before had the same number
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// A comparison that is as short as it can be.
+fn compare(output: &Path, flags: &[&str]) -> Ended {
+    let short = ["compare", "-q", "--rounds", "1", "-c", "2", "--depth", "2", "-o", output.to_str().unwrap()];
+    run(&mut anyloop(&[&short, flags].concat()), "")
+}
+
+fn report(folder: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(folder.join("report.json")).unwrap()).unwrap()
+}
+
+fn names(report: &Value) -> Vec<String> {
+    let subjects = report["subjects"].as_array().unwrap().iter();
+    let measured = subjects.filter(|subject| subject["control_of"].is_null());
+    measured.map(|subject| subject["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// A program that is run by a Python that has this for its text: it listens on the port of its first argument.
+fn script(folder: &Path, text: &str) -> String {
+    let file = folder.join("server.py");
+    fs::write(&file, text).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
+    format!("python3 {} {{port}}", file.display())
+}
+
+/// Answers each line as this expression of `line` says.
+fn answering(expression: &str) -> String {
+    format!(
+        "import socketserver, sys\n\
+         class Lines(socketserver.StreamRequestHandler):\n\
+         \x20   def handle(self):\n\
+         \x20       for line in self.rfile:\n\
+         \x20           self.wfile.write({expression})\n\
+         socketserver.ThreadingTCPServer.request_queue_size = 100\n\
+         socketserver.ThreadingTCPServer.daemon_threads = True\n\
+         socketserver.ThreadingTCPServer((\"127.0.0.1\", int(sys.argv[1])), Lines).serve_forever()\n"
+    )
+}
+
+#[test]
+fn any_program_that_listens_is_compared_by_itself_or_beside_backends() {
+    let output = folder("any");
+    let own = format!("own={ANYLOOP} serve -b threads --handler echo --listen 127.0.0.1:{{port}}");
+    let other = format!("other=sh -c 'exec {ANYLOOP} handwritten threads-plain --listen {{address}}'");
+    let ended = compare(&output, &["--server", &own, "--server", &other]);
+    assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
+    assert_eq!(names(&report(&output)), ["own", "other"]);
+    let ended = compare(&output, &["-b", "threads", "--server", &own]);
+    assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
+    assert_eq!(names(&report(&output)), ["threads", "own"]);
+}
+
+#[test]
+fn another_build_is_compared_in_the_same_rounds() {
+    let output = folder("build");
+    let other = output.join("before");
+    symlink(ANYLOOP, &other).unwrap();
+    let ended = compare(&output, &["-b", "threads", "--against", other.to_str().unwrap()]);
+    assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
+    assert_eq!(names(&report(&output)), ["threads", "threads (before)"]);
+}
+
+#[test]
+fn a_server_that_does_not_begin_is_quoted_and_is_code_1() {
+    let output = folder("dead");
+    let own = format!("own={ANYLOOP} serve -b threads --handler echo --listen 127.0.0.1:{{port}}");
+    let dead = "dead=sh -c 'echo starting >&2; echo \"thread x panicked at main.rs:1:\" >&2; echo note >&2; exit 3 # {port}'";
+    let ended = compare(&output, &["--server", &own, "--server", dead]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains("thread x panicked at main.rs:1:"), "{ended:?}");
+}
+
+#[test]
+fn a_server_that_refuses_is_code_4_unless_that_is_allowed() {
+    let output = folder("refuses");
+    let server = format!("limited={}", script(&output, &answering("b'ERR rate-limited\\n'")));
+    let flags = ["--server", &server, "--message", "hello"];
+    let ended = compare(&output, &flags);
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert!(ended.stdout.contains("ERR rate-limited"), "{ended:?}");
+    let ended = compare(&output, &[&flags[..], &["--allow-refusals"]].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[test]
+fn wrong_replies_are_code_4() {
+    let output = folder("wrong");
+    let server = format!("loud={}", script(&output, &answering("line.upper()")));
+    let ended = compare(&output, &["--server", &server, "--message", "hello", "--expect", "echo"]);
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+}
+
+#[test]
+fn own_messages_are_sent_and_told() {
+    let output = folder("messages");
+    let file = output.join("lines");
+    fs::write(&file, "hello\nworld\n").unwrap();
+    for (flags, is_verified) in [
+        (&["--messages", file.to_str().unwrap()][..], false),
+        (&["--message", "hi", "--expect", "echo"], true),
+    ] {
+        let ended = compare(&output, &[&["-b", "threads"], flags].concat());
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert_eq!(!ended.stdout.contains("counted, not verified"), is_verified, "{ended:?}");
+    }
+    // One that greets may say what it likes.
+    let ended = compare(&output, &["-b", "threads", "--handler", "counter", "--message", "hi"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[test]
+fn where_the_handler_runs_is_told() {
+    let output = folder("runs");
+    let work = ["-b", "threads,smol,pool", "--handler", "work", "--work", "block:50us"];
+    let ended = compare(&output, &work);
+    assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
+    let report = report(&output);
+    let runs = |name: &str| {
+        let mut subjects = report["subjects"].as_array().unwrap().iter();
+        subjects.find(|subject| subject["name"] == name).unwrap()["handler_runs"].as_str().unwrap()
+    };
+    assert_eq!(
+        [runs("threads"), runs("smol"), runs("pool")],
+        ["own thread", "blocking pool of 512", "worker"]
+    );
+}
+
+#[test]
+fn wrong_usage_is_explained() {
+    let output = folder("none");
+    for (flags, expected) in [
+        (&["--server", "redis-server --port {port}"][..], "write NAME='COMMAND'"),
+        (&["--server", "redis=redis-server"], "write {port} in its place"),
+        (
+            &["--server", "a=x {port}", "--server", "a=y {port}"],
+            "two servers are named a; give each a name of its own",
+        ),
+        (&["-b", "smol", "--against", "/nowhere/anyloop"], "--against /nowhere/anyloop: No such file"),
+        (&["--framing", "resp"], "echo can't be served in resp"),
+        (&["--messages", "/nowhere"], "--messages /nowhere: No such file"),
+        (&["--cpus-server", "one"], "`one` is no core"),
+    ] {
+        let ended = compare(&output, flags);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{flags:?}: {ended:?}");
+        assert!(ended.stderr.contains(expected), "{expected}: {ended:?}");
+    }
+}

@@ -1,0 +1,231 @@
+//! What is said of an assessment, whatever rounds it may come from.
+
+use super::matrix::matrix;
+use super::sentences::sentences;
+use super::table::{Cell as Shown, Row};
+use super::trust;
+use crate::statistics::{Assessment, Cell, Column, Estimate, Figure, Interval, Noise, Told, Why};
+use crate::{Comparison, Conditions, Shape, Subject};
+
+fn estimate(median: f64) -> Estimate {
+    let interval = Some(Interval { low: median * 0.95, high: median * 1.05 });
+    Estimate { median, interval, confidence: 0.95, rounds: 13, spread: 0.06 }
+}
+
+fn comparison() -> Comparison {
+    let subject = |name: &str| Subject { name: name.to_owned(), ..Subject::default() };
+    Comparison {
+        subjects: vec![subject("threads"), subject("smol"), subject("tokio")],
+        shapes: vec![Shape { connections: 64, depth: 1, rate: Some(15_000.0), ..Shape::default() }],
+        conditions: Conditions { handler: "echo".to_owned(), rounds: 13, ..Conditions::default() },
+        ..Comparison::default()
+    }
+}
+
+/// A column in which `threads` is the reference, and this is told of `smol` and `tokio`.
+fn column(figure: Figure, told: [Told; 2], leader: Option<usize>, equals: &[usize]) -> Column {
+    let cell = |subject: usize, told: Told| {
+        let level = Some(estimate(10.0 - 2.0 * subject as f64));
+        let ratio = (subject > 0).then(|| estimate(1.0 - 0.2 * subject as f64));
+        Cell { subject, level, ratio, p: None, told, flagged: 0, over_alone: None }
+    };
+    Column {
+        figure,
+        shape: Some(0),
+        absent: None,
+        noise: Noise::default(),
+        cells: vec![cell(0, Told::Reference), cell(1, told[0]), cell(2, told[1])],
+        leader,
+        equals: equals.to_vec(),
+    }
+}
+
+fn assessment(columns: Vec<Column>) -> Assessment {
+    Assessment {
+        reference: Some(0),
+        control: Some(0),
+        ranked: vec![0, 1, 2],
+        failed: Vec::new(),
+        unavailable: Vec::new(),
+        rounds: 13,
+        screening: false,
+        columns,
+        details: Vec::new(),
+    }
+}
+
+/// The verdict as a reader sees it.
+fn verdict(columns: Vec<Column>) -> String {
+    sentences(&comparison(), &assessment(columns)).join(" ").replace("**", "").replace('\u{a0}', " ")
+}
+
+/// The cell of `tokio`, if this is told of it.
+fn cell_of(told: Told) -> (Shown, Vec<String>) {
+    let columns = vec![column(Figure::CpuAtRate, [Told::Better, told], None, &[])];
+    let table = matrix(&comparison(), &assessment(columns));
+    let Some(Row::Figures { cells, .. }) = table.rows.get(2) else { panic!("{table:?}") };
+    (cells[0].clone(), table.notes)
+}
+
+#[test]
+fn a_cell_says_what_is_told_and_why_not() {
+    let words = |told| {
+        let (cell, _) = cell_of(told);
+        format!("{}|{}|{}", cell.figure, cell.word, cell.evidence).replace('\u{a0}', " ")
+    };
+    assert_eq!(words(Told::Better), "6 µs|better|0.60×");
+    assert_eq!(words(Told::Worse), "6 µs|worse|0.60×");
+    assert_eq!(words(Told::Same { up_to: 0.04 }), "6 µs|same|within 4 %");
+    assert_eq!(words(Told::NotTold(Why::TooNoisy { more_rounds: 9 })), "6 µs|not told|(too noisy)");
+    assert_eq!(words(Told::NotTold(Why::Flagged { of: 7 })), "6 µs|not told|(flagged)");
+    assert_eq!(words(Told::NotTold(Why::FewRounds { needed: 9 })), "6 µs|not told|(few rounds)");
+}
+
+#[test]
+fn what_says_nothing_about_the_server_is_not_shown_as_a_figure() {
+    let (cell, notes) = cell_of(Told::NotTold(Why::GeneratorLimited));
+    assert_eq!((cell.figure.as_str(), cell.word.as_str()), ("", "not measured"));
+    assert_eq!(cell.evidence, "(generator was the limit)");
+    let note = "CPU per message of tokio is not measured, because the generator was the limit.";
+    assert!(notes.iter().any(|said| said == note), "{notes:?}");
+}
+
+#[test]
+fn a_figure_from_one_pass_is_no_fact() {
+    let (cell, notes) = cell_of(Told::NotTold(Why::OnePass));
+    assert_eq!(cell.figure, "about\u{a0}6\u{a0}µs");
+    assert_eq!((cell.word.as_str(), cell.evidence.as_str()), ("not told", "(one pass)"));
+    assert!(
+        notes.iter().any(|said| said.contains("is not told, because it was measured in one pass")),
+        "{notes:?}"
+    );
+    let once = Told::NotTold(Why::OnePass);
+    let said = verdict(vec![
+        column(Figure::CpuAtRate, [Told::Better; 2], Some(2), &[]),
+        column(Figure::Memory, [once; 2], Some(2), &[]),
+    ]);
+    assert!(
+        said.contains("In one pass, memory per idle connection was from about 6 B (tokio) to 10 B (threads)"),
+        "{said}"
+    );
+    assert!(!said.contains("least memory"), "{said}");
+}
+
+#[test]
+fn the_note_says_how_many_rounds_would_tell() {
+    let (_, notes) = cell_of(Told::NotTold(Why::TooNoisy { more_rounds: 9 }));
+    assert!(
+        notes.contains(&"CPU per message of tokio is not told, because the rounds differ too much, and about 9 more rounds would tell.".to_owned()),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn the_verdict_tells_the_best_the_equals_and_what_is_open() {
+    let of = |told: [Told; 2], leader, equals: &[usize]| {
+        verdict(vec![column(Figure::CpuAtRate, told, leader, equals)])
+    };
+    let alone = of([Told::Better; 2], Some(2), &[]);
+    let expected = "Serving echo to 64 connections at 15k/s, tokio has the lowest server CPU per message: 6 µs, \
+                    0.60× that of threads (95 % interval 0.57–0.63).";
+    assert!(alone.starts_with(expected), "{alone}");
+    let together = of([Told::Better; 2], Some(2), &[1]);
+    assert!(together.contains("smol and tokio") || together.contains("tokio and smol"), "{together}");
+    assert!(
+        together.contains("can't be told from each other; tokio has the best median: 6 µs"),
+        "{together}"
+    );
+    let same = Told::Same { up_to: 0.04 };
+    let equal = of([same; 2], Some(2), &[0, 1]);
+    assert!(
+        equal.contains("no backend can be told from the best") && equal.contains("at most 4 %"),
+        "{equal}"
+    );
+    let open = of([Told::NotTold(Why::TooNoisy { more_rounds: 9 }); 2], Some(2), &[0, 1]);
+    assert!(open.contains("nothing is told of CPU per message, because the rounds differ too much, and about 9 more rounds would tell"), "{open}");
+    assert!(open.contains("which may be chance"), "{open}");
+    let first = of([Told::Worse; 2], Some(0), &[]);
+    assert!(
+        first.contains("threads has the lowest server CPU per message: 10 µs; smol, the nearest"),
+        "{first}"
+    );
+}
+
+#[test]
+fn an_a_a_that_excludes_one_is_said() {
+    let mut of_it = column(Figure::CpuAtRate, [Told::Better; 2], Some(2), &[]);
+    of_it.noise = Noise {
+        band: 0.12,
+        excludes_one: true,
+        estimate: Some(estimate(1.08)),
+        spread: Some(0.05),
+        ratios: vec![1.08; 13],
+    };
+    let said = verdict(vec![of_it.clone()]);
+    assert!(said.contains("wo runs of threads differed from each other by more than chance in CPU per message, so nothing below 12 % counts there"), "{said}");
+    let rows = trust::noise_rows(&comparison(), &assessment(vec![of_it]));
+    let row = rows[0].join("|").replace('\u{a0}', " ");
+    assert_eq!(
+        row,
+        "CPU per message, 64 connections, 15k/s|5 %|1.08× (1.03–1.13)|no: told from itself|± 12 %"
+    );
+}
+
+#[test]
+fn the_noise_is_the_spread_beside_what_makes_the_band() {
+    let mut of_it = column(Figure::CpuAtRate, [Told::Better; 2], Some(2), &[]);
+    of_it.noise = Noise {
+        band: 0.03,
+        spread: Some(0.08),
+        estimate: Some(estimate(1.0)),
+        ratios: vec![1.0; 13],
+        excludes_one: false,
+    };
+    let said = verdict(vec![of_it]);
+    assert!(
+        said.contains("Two runs of threads in the same round differ by 8 % in CPU per message"),
+        "{said}"
+    );
+    assert!(said.contains("±3 %"), "{said}");
+}
+
+#[test]
+fn flags_reach_the_verdict() {
+    let flagged = Told::NotTold(Why::Flagged { of: 7 });
+    let said = verdict(vec![column(Figure::TailLatency, [flagged; 2], None, &[])]);
+    assert!(
+        said.contains(
+            "nothing is told of p99 latency, because more than a third of the rounds are flagged as doubtful"
+        ),
+        "{said}"
+    );
+    assert!(!said.contains("has the lowest"), "{said}");
+    let some = verdict(vec![
+        column(Figure::CpuAtRate, [Told::Better; 2], Some(2), &[]),
+        column(Figure::TailLatency, [flagged; 2], None, &[]),
+    ]);
+    assert!(
+        some.contains("Too many measurements are flagged as doubtful to tell everything of p99 latency"),
+        "{some}"
+    );
+}
+
+#[test]
+fn other_builds_are_held_against_the_same_backend_of_this_one() {
+    let mut comparison = comparison();
+    comparison.subjects.push(Subject {
+        name: "smol (other)".to_owned(),
+        kind: crate::Kind::Build { of: "smol".to_owned() },
+        ..Subject::default()
+    });
+    let table =
+        matrix(&comparison, &assessment(vec![column(Figure::CpuAtRate, [Told::Better; 2], Some(2), &[])]));
+    assert!(
+        matches!(&table.rows[3], Row::Group(title) if title.contains("against the same backend of this build"))
+    );
+    assert!(
+        matches!(&table.rows[4], Row::Figures { name, .. } if name == "smol (other)"),
+        "{:?}",
+        table.rows
+    );
+}

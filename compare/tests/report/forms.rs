@@ -1,0 +1,93 @@
+//! The terminal, the Markdown and the JSON.
+
+use compare::Comparison;
+use compare::report::{Style, from_json, to_html, to_json, to_markdown, to_text};
+use unicode_width::UnicodeWidthStr;
+
+use crate::PLAIN;
+use crate::specimen::{quick, specimen, two, with_hand_written};
+
+#[test]
+fn the_table_is_as_wide_as_the_terminal_and_nothing_is_lost() {
+    for width in [40, 50, 60, 80, 100, 140, 250] {
+        for comparison in [specimen(), two(), quick(), with_hand_written()] {
+            let text = to_text(&comparison, Style { width, unicode: true, ..PLAIN });
+            let longest = text.lines().map(UnicodeWidthStr::width).max().unwrap();
+            assert!(longest <= width, "{longest} in {width}: {text}");
+            for heading in ["CPU per message", "CPU when busy", "p99 latency"] {
+                assert!(text.contains(heading), "{heading} in {width}: {text}");
+            }
+        }
+    }
+    let wide = to_text(&specimen(), Style { width: 250, ..PLAIN });
+    let matrix = wide.lines().take_while(|line| !line.starts_with("Better"));
+    assert_eq!(matrix.filter(|line| line.starts_with("go-net")).count(), 1, "one block: {wide}");
+    let narrow = to_text(&specimen(), Style { width: 60, ..PLAIN });
+    assert!(narrow.matches("\ngo-net").count() > 1, "several blocks: {narrow}");
+}
+
+#[test]
+fn colors_and_letters_are_used_only_where_they_may() {
+    let text = to_text(&specimen(), PLAIN);
+    assert!(text.is_ascii(), "{text}");
+    let colorful = to_text(&specimen(), Style { color: true, unicode: true, width: 120 });
+    assert!(
+        colorful.contains("\x1b[32mbetter") && colorful.contains("\x1b[31mworse") && colorful.contains('µ')
+    );
+    assert!(!to_text(&specimen(), Style { unicode: true, ..PLAIN }).contains('\x1b'));
+}
+
+#[test]
+fn markdown_has_the_matrix_first_and_its_rows_are_even() {
+    let markdown = to_markdown(&with_hand_written());
+    let table = markdown.split("\n\n").find(|part| part.starts_with('|')).unwrap();
+    let bars = |line: &str| line.replace("\\|", "").matches('|').count();
+    let columns = bars(table.lines().next().unwrap());
+    assert!(table.lines().all(|line| bars(line) == columns), "{table}");
+    assert!(markdown.find("| threads (reference) |").unwrap() < markdown.find("Serving echo").unwrap());
+    assert!(markdown.contains("```sh\nanyloop compare"));
+}
+
+#[test]
+fn json_has_a_version_the_verdicts_and_every_sample() {
+    let comparison = specimen();
+    let json = to_json(&comparison).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(value["version"], 2);
+    assert_eq!(value["samples"].as_array().unwrap().len(), comparison.samples.len());
+    let verdicts = value["verdicts"].as_array().unwrap();
+    let of = |column: &str, subject: &str| {
+        let is_it =
+            |verdict: &&serde_json::Value| verdict["column"] == column && verdict["subject"] == subject;
+        verdicts.iter().find(is_it).unwrap_or_else(|| panic!("no {column} of {subject}")).clone()
+    };
+    assert_eq!(of("cpu_at_rate", "threads")["told"], "reference");
+    let pool = of("cpu_at_rate", "pool");
+    assert_eq!((&pool["told"], &pool["unit"]), (&"worse".into(), &"µs".into()));
+    assert!(pool["figure"].as_f64().unwrap() > 10.0 && pool["ratio"].as_f64().unwrap() > 1.05);
+    let interval = &pool["ratio_interval"];
+    assert!(interval[0].as_f64().unwrap() > 1.0 && interval[1].as_f64() > interval[0].as_f64());
+    assert_eq!(of("cpu_at_saturation", "pool")["load"], "64 × 16");
+}
+
+#[test]
+fn a_report_is_read_back_and_drawn_the_same() {
+    let comparison = specimen();
+    let read: Comparison = from_json(&to_json(&comparison).unwrap()).unwrap();
+    assert_eq!(read, comparison);
+    assert_eq!(to_html(&read), to_html(&comparison));
+    assert_eq!(to_text(&read, PLAIN), to_text(&comparison, PLAIN));
+}
+
+#[test]
+fn the_page_holds_a_row_for_every_sample() {
+    let comparison = specimen();
+    let page = to_html(&comparison);
+    let data = page.split("id=\"data\">").nth(1).unwrap().split("</script>").next().unwrap();
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    assert_eq!(data["samples"]["rows"].as_array().unwrap().len(), comparison.samples.len());
+    let width = data["samples"]["columns"].as_array().unwrap().len();
+    assert!(
+        data["samples"]["rows"].as_array().unwrap().iter().all(|row| row.as_array().unwrap().len() == width)
+    );
+}

@@ -1,0 +1,144 @@
+//! Comparisons of real servers, started by command lines: in Python, because tests need that anyway, and Redis where it
+//! is installed.
+
+use std::sync::atomic::AtomicBool;
+
+use compare::{Candidate, Comparison, Event, Kind, Settings, Tier};
+use load::framing::Framing;
+use load::plan::{Expect, Messages};
+
+/// A server in Python that has a thread for each connection, and `reply` for each line.
+fn python(name: &str, reply: &str) -> Candidate {
+    let program = format!(
+        "
+import socketserver
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile:
+            {reply}
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+Server(('127.0.0.1', {{port}}), Handler).serve_forever()
+"
+    );
+    Candidate::server(name, &shlex::try_join(["python3", "-c", &program]).unwrap()).unwrap()
+}
+
+const ECHO: &str = "self.wfile.write(line)";
+
+/// The same behind a shell, which starts it and waits.
+fn behind_a_shell(candidate: &Candidate) -> Candidate {
+    let command = format!("{} & wait", candidate.model);
+    Candidate::server("shell", &shlex::try_join(["sh", "-c", &command]).unwrap()).unwrap()
+}
+
+/// One short round, of one load.
+fn closed_loop(candidates: Vec<Candidate>) -> Settings {
+    Settings {
+        tier: Tier::Quick,
+        rounds: Some(1),
+        clients: 4,
+        closed_loops: vec![(4, 2)],
+        ..Settings::new(candidates)
+    }
+}
+
+fn run(settings: &Settings) -> (Comparison, Vec<String>) {
+    let mut notes = Vec::new();
+    let comparison = compare::compare(settings, &AtomicBool::new(false), &mut |event| {
+        if let Event::Note(note) = event {
+            notes.push(note.clone());
+        }
+    });
+    (comparison.unwrap(), notes)
+}
+
+fn failed(comparison: &Comparison, name: &str) -> Option<String> {
+    comparison.subjects.iter().find(|subject| subject.name == name).unwrap().failed.clone()
+}
+
+#[test]
+fn programs_are_compared_by_their_command_lines() {
+    let echo = python("echo", ECHO);
+    let shell = behind_a_shell(&echo);
+    let (comparison, notes) = run(&closed_loop(vec![echo, shell]));
+    let names: Vec<_> = comparison.subjects.iter().map(|subject| subject.name.as_str()).collect();
+    assert_eq!(names, ["echo", "echo (again)", "shell"]);
+    assert!(comparison.subjects.iter().all(|subject| subject.failed.is_none()), "{notes:?}");
+    assert!(comparison.subjects.iter().all(|subject| subject.kind == Kind::Server));
+    assert_eq!(comparison.samples.len(), 3);
+    for sample in &comparison.samples {
+        assert!(sample.replies > 0 && sample.bad == 0, "{sample:?}");
+        // What the shell uses is nothing: it is the server behind it that is measured. On a busy machine it may get no
+        // core within a slot.
+        assert!(sample.rate == 0.0 || sample.cpu_user + sample.cpu_system > 1.0, "{sample:?}");
+    }
+}
+
+#[test]
+fn who_replies_what_it_should_not_has_failed() {
+    let wrong = python("wrong", "self.wfile.write(line.upper())");
+    let (comparison, _) = run(&closed_loop(vec![python("echo", ECHO), wrong]));
+    assert_eq!(failed(&comparison, "echo"), None);
+    let why = failed(&comparison, "wrong").unwrap();
+    assert!(why.contains("bad replies"), "{why}");
+}
+
+#[test]
+fn who_breaks_down_is_quoted() {
+    let text = "
+            import os, sys
+            print('thread main panicked at src/main.rs:7:', file=sys.stderr)
+            print('out of luck', file=sys.stderr)
+            print('note: run with more of it', file=sys.stderr, flush=True)
+            os._exit(101)";
+    let (comparison, notes) = run(&closed_loop(vec![python("echo", ECHO), python("breaks", text)]));
+    let why = failed(&comparison, "breaks").unwrap();
+    assert!(why.contains("exit status: 101"), "{why}");
+    assert!(why.ends_with("panicked at src/main.rs:7: out of luck"), "{why}");
+    assert!(notes.iter().any(|note| note.contains("breaks failed: ")), "{notes:?}");
+    assert_eq!(failed(&comparison, "echo"), None);
+}
+
+#[test]
+fn the_common_rate_and_the_highest_rate_are_measured() {
+    let settings = Settings {
+        closed_loops: Vec::new(),
+        slos: vec!["p90=1s".parse().unwrap()],
+        ..closed_loop(vec![python("echo", ECHO)])
+    };
+    let (comparison, notes) = run(&settings);
+    assert_eq!(failed(&comparison, "echo"), None, "{notes:?}");
+    let open = comparison.shapes.iter().position(|shape| shape.rate.is_some()).unwrap();
+    let samples: Vec<_> = comparison.samples.iter().filter(|sample| sample.shape == open).collect();
+    assert_eq!(samples.len(), 2);
+    assert!(samples.iter().all(|sample| !sample.timeline.is_empty() && sample.bad == 0), "{samples:?}");
+    assert_eq!(comparison.conditions.slos, ["p90=1s"]);
+    // Where it is not known whether the objective was kept, that is said.
+    assert!(comparison.probes.len() == 2 || !notes.is_empty(), "{:?}", comparison.probes);
+}
+
+#[test]
+fn redis_is_compared_in_its_protocol() {
+    if std::process::Command::new("redis-server").arg("--version").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "this test runs redis-server, which is not installed");
+        eprintln!("skipped: redis-server is not installed");
+        return;
+    }
+    let command = "redis-server --port {port} --save '' --appendonly no --dir /tmp";
+    let redis = Candidate::server("redis", command).unwrap();
+    let framing = Framing::Resp;
+    let messages = ["PING", "SET key value", "GET key"].map(|text| framing.encode(text).unwrap());
+    let settings = Settings {
+        framing,
+        messages: Messages::Own(messages.to_vec().into()),
+        expect: Expect::Any,
+        ..closed_loop(vec![redis])
+    };
+    let (comparison, notes) = run(&settings);
+    assert_eq!(failed(&comparison, "redis"), None, "{notes:?}");
+    assert!(comparison.samples.iter().all(|sample| sample.replies > 0 && sample.refused == 0));
+    assert!(comparison.conditions.unverified);
+    assert_eq!(comparison.conditions.message, "3 own messages in turn");
+}
