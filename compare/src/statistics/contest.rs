@@ -84,7 +84,7 @@ pub fn mean_contest(
             shapes.iter().map(|&shape| ratio(comparison, Source::Samples(shape, metric), subject, against));
         mean_of(&of_all.collect::<Vec<_>>())
     };
-    let noise = Noise::among(comparison, |control, twin| mean(control, twin));
+    let noise = Noise::among(comparison, mean);
     let court = Court::alone(noise, metric);
     one(comparison, &court, subject, against, mean(subject, against))
 }
