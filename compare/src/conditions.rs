@@ -5,8 +5,7 @@ use std::time::SystemTime;
 
 use super::pinning::Pinning;
 use super::{Conditions, Settings};
-use load::host;
-use load::procfs::value_of;
+use load::host::{self, value_of};
 
 /// What is known before anything is measured.
 pub(super) fn conditions(settings: &Settings, pinning: &Pinning) -> Conditions {
@@ -93,7 +92,7 @@ fn system() -> Option<String> {
 mod linux {
     use std::path::Path;
 
-    use load::procfs::value_of;
+    use load::host::value_of;
     use procfs::process::{LimitValue, Process};
     use procfs::{CpuInfo, Current, Meminfo};
 

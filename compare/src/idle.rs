@@ -63,7 +63,7 @@ impl Idle {
     /// None yet.
     pub(super) fn new(address: SocketAddr, ladder: &Ladder<'_>) -> Self {
         let Ladder { framing, greets, .. } = *ladder;
-        Self { address, framing, greets, message: framing.message(&ladder.payload), connections: Vec::new() }
+        Self { address, framing, greets, message: ladder.message.clone(), connections: Vec::new() }
     }
 
     /// Makes one more, and exchanges a message on it.
@@ -75,9 +75,9 @@ impl Idle {
         stream.write_all(&self.message)?;
 
         // They end with this one exchange: the server says nothing after it.
-        let mut replies = self.framing.replies(&stream);
+        let mut replies = self.framing.replies(&stream).to(&self.message);
         for _ in 0..1 + usize::from(self.greets) {
-            replies.next().map_err(|error| match error.kind() {
+            replies.receive().map_err(|error| match error.kind() {
                 ErrorKind::UnexpectedEof => {
                     io::Error::new(error.kind(), "the server ended an idle connection")
                 }
@@ -118,8 +118,8 @@ mod tests {
     use super::*;
 
     fn idle(address: SocketAddr, greets: bool) -> Idle {
-        let payload = b"hello".to_vec();
-        Idle::new(address, &Ladder { counts: &[], framing: Framing::Line, greets, payload })
+        let message = b"hello\n".to_vec();
+        Idle::new(address, &Ladder { counts: &[], framing: Framing::Line, greets, message })
     }
 
     /// A server that greets, answers one line on each connection, and keeps it open. Tells from where they came.

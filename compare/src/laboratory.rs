@@ -53,8 +53,8 @@ pub(super) struct Ladder<'a> {
     pub(super) framing: Framing,
     /// Whether the server says something first.
     pub(super) greets: bool,
-    /// The payload of the message that each exchanges.
-    pub(super) payload: Vec<u8>,
+    /// The message that each exchanges, as it is sent.
+    pub(super) message: Vec<u8>,
 }
 
 /// This machine.

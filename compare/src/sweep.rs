@@ -70,7 +70,10 @@ impl Runner<'_> {
 
     fn memory(&mut self, subject: usize, server: &mut dyn Running, counts: &[usize], pass: usize) {
         let (framing, greets) = (self.settings.framing, self.settings.expect.greets());
-        let ladder = Ladder { counts, framing, greets, payload: self.first_payload() };
+        let messages = &self.settings.messages;
+        // The shortest of those that the generator makes.
+        let size = if let Messages::Made(sizes) = messages { sizes.bounds().0 } else { 0 };
+        let ladder = Ladder { counts, framing, greets, message: messages.example(framing, size) };
         let (measured, result) = self.laboratory.memory(server, &ladder);
         let sample = |(connections, bytes)| MemorySample { subject, pass, connections, bytes };
         self.comparison.memory.extend(measured.into_iter().map(sample));
@@ -79,19 +82,6 @@ impl Runner<'_> {
             let why = server.failure().unwrap_or_else(|| error.to_string());
             let name = &self.comparison.subjects[subject].name;
             self.note(format!("{name}: the memory of idle connections is not known to the end: {why}"));
-        }
-    }
-
-    /// The payload of a client's first message, the shortest of those that the generator makes.
-    fn first_payload(&self) -> Vec<u8> {
-        match &self.settings.messages {
-            Messages::Made(sizes) => vec![b'i'; self.settings.framing.payload(sizes.bounds().0)],
-            Messages::Own(messages) => messages.first().cloned().unwrap_or_default(),
-            Messages::By(hook) => {
-                let mut payload = Vec::new();
-                hook.write(0, 0, &mut payload);
-                payload
-            }
         }
     }
 

@@ -49,6 +49,12 @@ pub fn load_average() -> Option<f64> {
     None
 }
 
+/// A file of `/proc` or `/sys` that holds one value, without the line end. `None` if it can't be read, or is empty.
+pub fn value_of(path: &str) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    Some(text.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,6 @@ pub mod measurement;
 mod messages;
 pub mod plan;
 pub mod process;
-pub mod procfs;
 pub mod search;
 pub mod slo;
 

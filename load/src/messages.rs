@@ -166,3 +166,40 @@ impl fmt::Display for Sizes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_example_is_the_first_message_as_it_is_sent() {
+        let own = Messages::Own([b"a b".to_vec(), b"c".to_vec()].into());
+        let by = Messages::By(MessageHook::new(|connection, number, buffer| {
+            buffer.extend_from_slice(format!("{connection}.{number}").as_bytes());
+        }));
+        let made = Messages::Made(Sizes::Uniform(3, 9));
+        for (messages, framing, expected) in [
+            (&own, Framing::Line, "a b\n"),
+            (&own, Framing::Resp, "a b"),
+            (&own, Framing::Http, "a b"),
+            (&by, Framing::Line, "0.0\n"),
+            (&made, Framing::Line, "hh\n"),
+            (&made, Framing::Resp, "*2\r\n$4\r\nECHO\r\n$3\r\nhhh\r\n"),
+        ] {
+            assert_eq!(messages.example(framing, 3), expected.as_bytes(), "{messages:?} in {framing:?}");
+        }
+    }
+
+    #[test]
+    fn there_is_something_to_send() {
+        assert!(Messages::Own([].into()).check().unwrap_err().contains("no message to send"));
+        assert_eq!(Messages::Own([Vec::new()].into()).check(), Ok(()));
+        assert_eq!(Messages::default().check(), Ok(()));
+        for (size, passes) in [(1, false), (2, true), (3, true)] {
+            assert_eq!(Messages::Made(Sizes::Fixed(size)).check().is_ok(), passes);
+        }
+        for (size, passes) in [(LONGEST - 1, true), (LONGEST, true), (LONGEST + 1, false)] {
+            assert_eq!(Messages::Made(Sizes::Fixed(size)).check().is_ok(), passes);
+        }
+    }
+}

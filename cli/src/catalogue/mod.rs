@@ -98,7 +98,9 @@ impl Catalogue {
     #[track_caller]
     pub(crate) fn last_own(&mut self) -> &mut Served {
         let last = self.served.last_mut().filter(|served| !matches!(served.what, What::BuiltIn));
-        last.expect("this is said behind `handler` or `application`, of what that has added")
+        last.unwrap_or_else(|| {
+            panic!("this is said behind `handler` or `application`, of what that has added")
+        })
     }
 
     /// The one that is not built in, if there is exactly one: then it is the default.

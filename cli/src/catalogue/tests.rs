@@ -112,6 +112,48 @@ fn what_is_added_stands_beside_what_is_built_in() {
 }
 
 #[test]
+fn a_protocol_is_compared_once_it_is_said_how_its_replies_are_found() {
+    let mut catalogue = catalogue();
+    assert!(!catalogue.last_own().can_be_loaded());
+    catalogue.last_own().load.framing = Some(generator::Framing::Resp);
+    assert!(catalogue.last_own().can_be_loaded());
+    // The only handler of one's own of which something is known makes `load` simple.
+    let mut catalogue = Catalogue::built_in();
+    let handler_of = |catalogue: &Catalogue| match task(catalogue, "load 127.0.0.1:1").unwrap() {
+        Task::Load(arguments) => arguments.handler.map(|handler| handler.name),
+        _ => unreachable!(),
+    };
+    catalogue.add_served(application("a"));
+    assert_eq!(handler_of(&catalogue), None);
+    catalogue.last_own().load.framing = Some(generator::Framing::Resp);
+    assert_eq!(handler_of(&catalogue), Some("a"));
+}
+
+#[test]
+fn hooks_are_for_what_was_added() {
+    use crate::Command;
+    type Say = fn(Command) -> Command;
+    for (say, expected) in [
+        ((|command| command.replies(Expect::Echo)) as Say, "behind `handler` or `application`"),
+        (|command| command.messages(|_, _, _| ()), "behind `handler` or `application`"),
+        (|command| command.expecting(|_, _| true), "behind `handler` or `application`"),
+        (|command| command.load_framing(generator::Framing::Http), "behind `handler` or `application`"),
+        (
+            |command| {
+                let command = command.handler("own", "one's own", || Arc::new(handlers::Echo));
+                command.load_framing(generator::Framing::Http)
+            },
+            "`own` is a handler: its framing is that of --framing",
+        ),
+    ] {
+        let panic = catch_unwind(|| drop(say(Command::new()))).unwrap_err();
+        let literal = panic.downcast_ref::<&str>().copied();
+        let said = panic.downcast_ref::<String>().map(String::as_str).or(literal).unwrap();
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
 fn a_protocol_of_its_own_has_no_framing() {
     let error = served(&catalogue(), "--handler own-protocol --framing line").unwrap_err();
     assert_eq!(error, "own-protocol has a protocol of its own, and so no framing; leave out --framing");

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use compare::statistics::{Refusal, against, check};
-use compare::{Comparison, Settings, planned};
+use compare::statistics::{Refusal, against, check, gaps};
+use compare::{Comparison, Settings, planned, report};
 
 use super::{changes, stored};
 use crate::exit::Outcome;
@@ -27,13 +27,24 @@ impl<'a> Baseline<'a> {
         check(&self.comparison, &planned(settings), self.force).map_err(|refusal| self.refused(&refusal))
     }
 
-    /// Says what has changed since, and how that ends.
-    ///
-    /// # Errors
-    /// If the two can't be held against each other.
-    pub(super) fn judge(&self, comparison: &Comparison) -> Result<(String, Outcome), Failure> {
-        let changes = against(&self.comparison, comparison, self.force);
-        changes.map(|changes| changes::since(&changes)).map_err(|refusal| self.refused(&refusal))
+    /// Finds out whether another stored comparison can be held against it.
+    pub(super) fn can_be_compared(&self, other: &Comparison) -> Result<(), Failure> {
+        let changes = against(&self.comparison, other, self.force);
+        changes.map(drop).map_err(|refusal| self.refused(&refusal))
+    }
+
+    /// Says what has changed since, and how that ends: what can't be told is no success either.
+    pub(super) fn judge(&self, comparison: &Comparison) -> (String, Outcome) {
+        match against(&self.comparison, comparison, self.force) {
+            Ok(changes) => (report::changes_to_text(&changes, super::style()), changes::since(&changes)),
+            Err(refusal) => {
+                let mut said = String::from("Since the baseline\n");
+                for gap in gaps(&self.comparison, comparison) {
+                    said.push_str(&format!("Not compared: {gap}.\n"));
+                }
+                (said + &format!("Nothing can be told: {refusal}\n"), Outcome::Undecided)
+            }
+        }
     }
 
     fn refused(&self, refusal: &Refusal) -> Failure {

@@ -20,7 +20,6 @@ use compare::compare as carry_out;
 use compare::report::{self, Style};
 
 use crate::arguments::Format;
-use crate::exit::Outcome;
 use crate::failure::{Failure, print};
 use crate::{color, signals, terminal};
 use arguments::Compare;
@@ -55,15 +54,12 @@ pub(crate) fn compare(
 
     let mut text = report::to_text(&comparison, style());
     let mut outcome = outcome::outcome(&comparison, arguments.allow_refusals);
-    if let Some((said, between)) = changes::between_builds(&comparison) {
-        text.push_str(&said);
+    if let Some(between) = changes::between_builds(&comparison) {
         outcome = outcome.max(between);
     }
     if let Some(baseline) = &baseline {
-        // What was measured is shown, and can't be told apart from the baseline.
-        let (said, since) = baseline.judge(&comparison).unwrap_or_else(|why| {
-            (format!("since the baseline\n  nothing can be told: {why}\n"), Outcome::Undecided)
-        });
+        let (said, since) = baseline.judge(&comparison);
+        text.push('\n');
         text.push_str(&said);
         outcome = outcome.max(since);
     }

@@ -44,7 +44,8 @@ pub(crate) fn render(arguments: &Report) -> Result<ExitCode, Failure> {
 pub(crate) fn diff(arguments: &Diff) -> Result<ExitCode, Failure> {
     let before = Baseline::read(&arguments.before, arguments.force)?;
     let after = read(&arguments.after)?;
-    let (text, outcome) = before.judge(&after)?;
+    before.can_be_compared(&after)?;
+    let (text, outcome) = before.judge(&after);
     print(text.as_bytes())?;
     Ok(outcome.into())
 }

@@ -32,7 +32,7 @@ fn compare(output: &Path, flags: &str) -> Ended {
     run(&mut anyloop(&arguments(output, flags)), "")
 }
 
-/// A baseline in which a server did a load, in two rounds, at next to no cost.
+/// A baseline in which a server did a load, in six rounds, at next to no cost.
 fn baseline(subject: &str, (connections, depth): (usize, usize)) -> Comparison {
     let name = format!("{connections} × {depth}");
     let sample = |round| Sample { round, cpu_user: 1e-6, ..Sample::default() };
@@ -40,11 +40,13 @@ fn baseline(subject: &str, (connections, depth): (usize, usize)) -> Comparison {
         conditions: Conditions {
             handler: "echo".to_owned(),
             message_size: "32 B".to_owned(),
+            message: "32 B".to_owned(),
+            pinned: Some("all loads: server on core 0, generator on core 0".to_owned()),
             ..Conditions::default()
         },
         subjects: vec![Subject { name: subject.to_owned(), ..Subject::default() }],
         shapes: vec![Shape { name, connections, depth, rate: None, hostile: 0 }],
-        samples: vec![sample(0), sample(1)],
+        samples: (0..6).map(sample).collect(),
         ..Comparison::default()
     }
 }
@@ -56,7 +58,10 @@ fn store(comparison: &Comparison, file: &Path) {
 #[test]
 fn an_objective_that_is_kept_is_code_0_and_one_that_is_missed_code_5() {
     for (slo, code) in [("p99=60s", 0), ("p99=1ns", 5)] {
-        let ended = compare(&folder("slo"), &format!("--rounds 1 --backends threads --slo {slo}"));
+        let ended = compare(
+            &folder("slo"),
+            &format!("--rounds 1 --backends threads --connections 4 --rate 2k --slo {slo}"),
+        );
         assert_eq!(ended.code, Some(code), "{ended:?}");
     }
 }
@@ -80,25 +85,69 @@ fn a_server_that_fails_is_code_1() {
 }
 
 #[test]
+fn too_few_rounds_to_see_a_change_are_code_3() {
+    let output = folder("unseen");
+    let file = output.join("before.json");
+    store(&baseline("threads", (2, 2)), &file);
+    let ended = compare(&output, &format!("--rounds 2 --force {}", flags(&file)));
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(
+        ended.stdout.contains("No change in server CPU per message could be seen, however large"),
+        "{ended:?}"
+    );
+}
+
+#[test]
 fn a_regression_is_code_6_and_what_one_of_them_lacks_is_named() {
     let output = folder("regression");
     let file = output.join("before.json");
-    let mut before = baseline("threads", (64, 1));
+    let mut before = baseline("threads", (2, 2));
     before.subjects.push(Subject { name: "gone".to_owned(), ..Subject::default() });
-    before.shapes.push(Shape { name: "7 × 7".to_owned(), connections: 7, depth: 7, rate: None, hostile: 0 });
+    before.shapes.push(Shape { name: "7 × 7".to_owned(), connections: 7, depth: 7, ..Shape::default() });
     before.samples.push(Sample { subject: 1, shape: 1, cpu_user: 1.0, ..Sample::default() });
     store(&before, &file);
-    let flags =
-        format!("--rounds 2 --backends threads --with-handwritten --force --baseline {}", file.display());
-    let ended = compare(&output, &flags);
-    assert_eq!(ended.code, Some(6), "{ended:?}");
+    // Fewer rounds tell nothing, and so many take more than a minute.
+    let flags = format!("--rounds 6 --force {}", flags(&file));
+    let mut command = assert_cmd::Command::from_std(anyloop(&arguments(&output, &flags)));
+    let ended = command.timeout(5 * BOUND).assert().code(6);
+    let stdout = String::from_utf8_lossy(&ended.get_output().stdout).into_owned();
     for told in [
-        "threads 64 × 1, ",
-        ": WORSE",
+        "Since the baseline",
+        " WORSE ",
         "gone was not measured this time",
-        "the load 7 × 7 was not measured this time",
-        "the load 500 × 1 is not in the baseline",
+        "the load 7 x 7 was not measured this time",
+        "is not in the baseline",
     ] {
+        assert!(stdout.contains(told), "{told}: {stdout}");
+    }
+}
+
+#[test]
+fn a_diff_tells_by_its_code_what_has_changed_and_what_is_not_known() {
+    let output = folder("diff");
+    let [before, after] = ["before.json", "after.json"].map(|name| output.join(name));
+    let mut stored = baseline("threads", (64, 1));
+    store(&stored, &before);
+    let diff = || run(&mut anyloop(&["diff", before.to_str().unwrap(), after.to_str().unwrap()]), "");
+    store(&stored, &after);
+    assert_eq!(diff().code, Some(0), "{:?}", diff());
+
+    stored.samples.iter_mut().for_each(|sample| sample.cpu_user *= 2.0);
+    store(&stored, &after);
+    let ended = diff();
+    assert_eq!(ended.code, Some(6), "{ended:?}");
+    assert!(ended.stdout.contains(" WORSE 2.00x"), "{ended:?}");
+    assert!(ended.stdout.contains("smallest change in server CPU per message that could be seen is "));
+
+    let mut more = baseline("threads", (64, 1));
+    more.subjects.push(Subject { name: "gone".to_owned(), ..Subject::default() });
+    more.shapes.push(Shape { name: "7 × 7".to_owned(), connections: 7, depth: 7, rate: None, hostile: 0 });
+    more.samples.push(Sample { subject: 1, shape: 1, cpu_user: 1.0, ..Sample::default() });
+    store(&more, &before);
+    store(&baseline("threads", (64, 1)), &after);
+    let ended = diff();
+    assert_eq!(ended.code, Some(3), "what could not be compared is not known: {ended:?}");
+    for told in ["gone was not measured this time", "the load 7 x 7 was not measured this time"] {
         assert!(ended.stdout.contains(told), "{told}: {}", ended.stdout);
     }
 }
@@ -130,9 +179,11 @@ fn a_baseline_that_cannot_serve_is_refused_before_anything_is_measured() {
         assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
         assert!(ended.stderr.contains(told), "{told}: {ended:?}");
     }
-    for (content, told) in
-        [("", "EOF while parsing"), ("{}", "version"), ("\u{0}", "it is no report.json of `compare`")]
-    {
+    for (content, told) in [
+        ("", "EOF while parsing"),
+        ("{}", "it is no report.json of `compare`"),
+        ("\u{0}", "it is no report.json of `compare`"),
+    ] {
         fs::write(&file, content).unwrap();
         let ended = compare(&output, &flags(&file));
         assert_eq!(ended.code, Some(2), "{ended:?}");
@@ -237,5 +288,6 @@ fn state(process: i32) -> Option<(char, u32)> {
 
 /// The flags of a comparison that could be held against such a baseline.
 fn flags(baseline: &Path) -> String {
-    format!("--backends threads --connections 2 --depth 2 --baseline {}", baseline.display())
+    let pinned = "--cpus-server 0 --cpus-load 0";
+    format!("--backends threads --connections 2 --depth 2 {pinned} --baseline {}", baseline.display())
 }

@@ -23,6 +23,7 @@ mod readme;
 mod serve;
 mod server;
 mod stop;
+mod stored;
 mod terminal;
 mod tutorial;
 mod unanswered;

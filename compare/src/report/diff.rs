@@ -7,7 +7,7 @@ use super::table::{Cell, Column, Row, Table, Tone};
 use super::text::{Style, table_to_text};
 use super::wording::{interval, percent, ratio, value};
 use crate::Comparison;
-use crate::statistics::{Change, Changes, Drift, Metric, Told, WORTHWHILE, Why, builds};
+use crate::statistics::{Change, Changes, Drift, Metric, Told, Why, builds};
 
 /// What has changed from one comparison to another, for a terminal: a row for each server, a column for each load and
 /// metric, and below that what could not be compared and the smallest change that would have been seen.
@@ -59,10 +59,17 @@ fn cell(change: &Change) -> Cell {
         Drift::NotTold => ("not told", Tone::Faint),
     };
     let range = change.interval.map_or(String::new(), |of| format!(" ({})", interval(of)));
+    let evidence = match (change.drift, change.smallest) {
+        (Drift::NotTold, Some(smallest)) if smallest.is_finite() => {
+            format!("(below {} unseen)", percent(smallest))
+        }
+        (Drift::NotTold, _) => "(too few rounds)".to_owned(),
+        _ => format!("{}{range}", ratio(change.ratio)),
+    };
     Cell {
         figure: value(change.metric, change.levels[1]),
         word: word.to_owned(),
-        evidence: format!("{}{range}", ratio(change.ratio)),
+        evidence,
         tone,
         ..Cell::default()
     }
@@ -76,17 +83,19 @@ fn notes(changes: &Changes) -> Vec<String> {
     if !different.is_empty() {
         notes.push(format!("Compared in spite of another machine: {}.", list(&different)));
     }
-    notes.push(match changes.smallest() {
-        Some(part) => format!(
-            "The smallest change in server CPU per message that would have been seen everywhere is {}.",
-            percent(part)
-        ),
-        None => "There are too few rounds to see any change in server CPU per message.".to_owned(),
-    });
-    let unseen = changes.changes.iter().any(|change| change.drift == Drift::NotTold);
-    if unseen {
-        notes.push(format!("Not told: a change of {} might be there unseen.", percent(WORTHWHILE)));
+    let is_seen = |change: &Change| matches!(change.drift, Drift::Regressed | Drift::Improved);
+    if !changes.changes.iter().any(is_seen) {
+        notes.push("No change was seen.".to_owned());
     }
+    notes.push(match changes.smallest() {
+        Some(part) => {
+            let part = percent(part);
+            format!("The smallest change in server CPU per message that could be seen is {part}.")
+        }
+        None => "No change in server CPU per message could be seen, however large: there are too few rounds in one of \
+                 them."
+            .to_owned(),
+    });
     notes
 }
 
@@ -173,12 +182,12 @@ mod tests {
         let text = changes_to_text(&changes, Style { width: 120, ..Style::default() });
         let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
         assert!(line("smol").contains("12 us  WORSE 1.20x (1.16-1.24)"), "{text}");
-        assert!(line("smol").contains("not told 1.00x"), "{text}");
+        assert!(line("smol").contains("not told (below 6 % unseen)"), "{text}");
         assert!(line("tokio").contains("8 us  better 0.80x (0.78-0.82)"), "{text}");
         for said in [
             "Not compared: uring was not measured this time.",
             "another machine: CPU was A and is B",
-            "smallest change in server CPU per message that would have been seen everywhere is 6 %",
+            "smallest change in server CPU per message that could be seen is 6 %.",
         ] {
             assert!(text.contains(said), "{said}: {text}");
         }

@@ -6,7 +6,7 @@ use super::names::{kind_of_all, list, load_in_a_sentence, name, names, sentence}
 use super::reasons::clause;
 use super::standing::{Standing, cell, leading, measured, standing};
 use super::trust;
-use super::wording::{self, count, interval, percent, ratio, slo};
+use super::wording::{self, interval, percent, ratio, slo};
 use crate::Comparison;
 use crate::statistics::{Assessment, Cell, Column, Estimate, Figure, Told, Why, assess};
 

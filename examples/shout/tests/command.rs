@@ -51,7 +51,7 @@ fn the_client_and_the_load_generator_speak_its_framing() {
 #[test]
 fn it_is_compared_and_reported() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("report");
-    let flags = "--quick --rounds 1 --backends threads,smol --clients 2 --depth 2 --framing mllp";
+    let flags = "--quick --rounds 1 --backends threads,smol --connections 2 --depth 2 --framing mllp";
     let compared = run(&format!("compare {flags} --output {}", folder.display()));
     // Whether it is too noisy for a verdict is the machine's affair.
     assert!(matches!(compared.status.code(), Some(0 | 3)), "{compared:?}");

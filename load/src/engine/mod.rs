@@ -3,7 +3,9 @@
 mod client;
 mod composer;
 mod hostile;
+mod in_flight;
 mod live;
+mod observer;
 mod placement;
 mod poller;
 mod probe;
@@ -27,17 +29,13 @@ pub use probe::{expectation, reachable};
 use crate::checks;
 use crate::engine::hostile::Crowd;
 use crate::engine::live::Live;
+use crate::engine::observer::observe;
 use crate::engine::placement::{Pinned, pin};
 use crate::engine::tally::Tally;
 use crate::engine::worker::Worker;
 use crate::histogram::Distribution;
-use crate::host::Host;
-use crate::measurement::{Measurement, Usage, Verification};
+use crate::measurement::{Measurement, Verification};
 use crate::plan::{Pace, Plan};
-use crate::process::Account;
-
-/// How often it is told how the run goes.
-const TELL: Duration = Duration::from_millis(100);
 
 /// How long a server may take to close the connections when no more messages come: one that waits for its client to
 /// close first takes all of it. And how long if the run was interrupted.
@@ -181,42 +179,4 @@ fn interrupted() -> io::Error {
 
 fn join<T>(thread: ScopedJoinHandle<'_, io::Result<T>>) -> io::Result<T> {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
-/// What was seen from outside within the measured time.
-#[derive(Default)]
-struct Observed {
-    usage: Option<Usage>,
-    steal: f64,
-}
-
-/// Tells how the run goes, and looks at the server and the machine at the begin and the end of what is
-/// measured.
-fn observe(
-    plan: &Plan,
-    start: Instant,
-    at_work: &dyn Fn() -> bool,
-    live: &Live,
-    tell: Option<&dyn Fn(Progress)>,
-) -> Observed {
-    let total = plan.warmup + plan.duration;
-    let watch_until = |end: Duration| {
-        while at_work() && start.elapsed() < end {
-            thread::sleep(TELL.min(end.saturating_sub(start.elapsed())));
-            if let Some(tell) = tell {
-                let passed = start.elapsed().min(total);
-                tell(Progress { passed, total, warming_up: passed < plan.warmup, ..live.progress() });
-            }
-        }
-    };
-    watch_until(plan.warmup);
-    let account = plan.server.and_then(|server| Account::open(server).ok());
-    let before = live.replies();
-    let host = Host::now();
-    watch_until(total);
-    let steal = host.and_then(|host| Some(Host::now()?.steal_since(&host)));
-    Observed {
-        usage: account.and_then(|account| account.usage(|| live.replies().saturating_sub(before))),
-        steal: steal.unwrap_or(0.0),
-    }
 }

@@ -79,7 +79,7 @@ fn next(
     so_far: &str,
     stop: &AtomicBool,
 ) -> io::Result<(Vec<u8>, Vec<u8>)> {
-    replies.next_parts().map_err(|_| {
+    replies.receive_parts().map_err(|_| {
         if stop.load(Ordering::Relaxed) {
             return interrupted();
         }

@@ -4,8 +4,9 @@ use std::io;
 
 use memchr::memchr;
 
-use crate::engine::client::{Client, Sent};
+use crate::engine::client::Client;
 use crate::engine::composer::Composer;
+use crate::engine::in_flight::Sent;
 use crate::engine::tally::{Tally, beginning};
 use crate::engine::verify::Said;
 use crate::expect::Expect;
@@ -39,7 +40,7 @@ impl Client {
         let input = if kept { &partial[..] } else { bytes };
         let mut done = 0;
         loop {
-            let without_body = self.front().is_some_and(|sent| sent.asks_for_head);
+            let without_body = self.messages.front().is_some_and(|sent| sent.asks_for_head);
             let Some(parser) = &mut self.parser else { break };
             let found = parser.find(&input[done..], without_body);
             match self.take(found, &input[done..], composer, expect, tally, &mut answered)? {

@@ -2,8 +2,9 @@
 
 use std::io;
 
-use crate::engine::client::{Client, Sent};
+use crate::engine::client::Client;
 use crate::engine::composer::{Composer, parse};
+use crate::engine::in_flight::Sent;
 use crate::engine::tally::{Tally, beginning};
 use crate::expect::{Expect, Reply};
 use crate::framing::Kind;
@@ -42,14 +43,19 @@ impl Client {
             }
         }
         tally.verification.replies += 1;
-        if let Some(front) = self.front() {
+        if let Some(front) = self.messages.front() {
             let is_answer = said.kind == Kind::Answer;
             let right = match expect.read(said.content, self.done_here) {
-                Reply::Says(message) => composer.is(message, self.number, front.id(), self.kept()),
+                Reply::Says(message) => {
+                    composer.is(message, self.number, front.id(), self.messages.front_payload())
+                }
                 Reply::Right => is_answer,
                 Reply::Judged(hook) => {
                     is_answer
-                        && hook.is_right(composer.payload(self.number, front.id(), self.kept()), said.whole)
+                        && hook.is_right(
+                            composer.payload(self.number, front.id(), self.messages.front_payload()),
+                            said.whole,
+                        )
                 }
                 Reply::Wrong => false,
             };
@@ -107,7 +113,7 @@ impl Client {
         answered: &mut impl FnMut(&mut Tally, Sent),
     ) -> io::Result<()> {
         let whole = said.whole;
-        let next = self.front().map_or(self.next, |front| front.number);
+        let next = self.messages.front().map_or(self.next, |front| front.number);
         let tells = expect.tells_message() && composer.are_made();
         let told = if tells { parse(expect.message_of(said.content)) } else { None };
         // A message says no more of its number than its digits do.
@@ -118,7 +124,7 @@ impl Client {
                 tally.verification.foreign += 1;
                 tally.bad("foreign", self.number, next, whole);
             }
-            Some((number, _)) if self.take_missing(number).is_some() => {
+            Some((number, _)) if self.messages.take_missing(number).is_some() => {
                 tally.verification.reordered += 1;
                 tally.bad("reordered", self.number, number, whole);
             }
@@ -126,9 +132,9 @@ impl Client {
                 tally.verification.doubled += 1;
                 tally.bad("doubled", self.number, number, whole);
             }
-            Some((number, _)) if self.behind_front().any(|sent| sent == number) => {
+            Some((number, _)) if self.messages.is_behind_front(number) => {
                 // Those before it may come yet: then they are reordered, and otherwise lost.
-                self.pass_over(number);
+                self.done_here += self.messages.pass_over(number);
                 tally.verification.replies -= 1;
                 return self.reply(said, composer, expect, tally, answered);
             }

@@ -1,12 +1,10 @@
 //! A measurement in other people's formats, and several in one. JSON is the measurement itself.
 
-mod csv;
-mod hgrm;
+mod formats;
 mod hlog;
 mod table;
 
-pub use csv::csv;
-pub use hgrm::hgrm;
+pub use formats::{csv, hgrm};
 pub use hlog::hlog;
 pub use table::table;
 

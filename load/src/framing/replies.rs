@@ -29,12 +29,12 @@ impl<R: Read> Replies<R> {
     ///
     /// # Errors
     /// If the input ends or fails before, or if what comes is no reply (`InvalidData`).
-    pub fn next(&mut self) -> io::Result<Vec<u8>> {
-        self.next_parts().map(|(whole, _)| whole)
+    pub fn receive(&mut self) -> io::Result<Vec<u8>> {
+        self.receive_parts().map(|(whole, _)| whole)
     }
 
     /// The next reply, and what it says beside the bytes around it.
-    pub(crate) fn next_parts(&mut self) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    pub(crate) fn receive_parts(&mut self) -> io::Result<(Vec<u8>, Vec<u8>)> {
         loop {
             let found = self.parser.find(&self.kept, self.without_body);
             if let Some(parts) = self.take(found)? {

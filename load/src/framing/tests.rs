@@ -21,10 +21,10 @@ fn messages_are_framed_and_replies_found() {
             framing.replies(twice.chunks(1).fold(Box::new(io::empty()) as Box<dyn Read>, chain));
         let expected = if framing == Framing::Resp { sent } else { b"hi" };
         assert_eq!(
-            (replies.next().unwrap(), replies.next().unwrap()),
+            (replies.receive().unwrap(), replies.receive().unwrap()),
             (expected.to_vec(), expected.to_vec())
         );
-        assert_eq!(replies.next().unwrap_err().kind(), ErrorKind::UnexpectedEof);
+        assert_eq!(replies.receive().unwrap_err().kind(), ErrorKind::UnexpectedEof);
     }
 }
 
@@ -35,11 +35,11 @@ fn chain<'a>(before: Box<dyn Read + 'a>, piece: &'a [u8]) -> Box<dyn Read + 'a> 
 #[test]
 fn responses_are_found_to_the_end_of_a_connection_and_to_head() {
     let response = b"HTTP/1.1 200 OK\r\n\r\nbody";
-    assert_eq!(Framing::Http.replies(&response[..]).next().unwrap(), response);
+    assert_eq!(Framing::Http.replies(&response[..]).receive().unwrap(), response);
     let response = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n";
     let head = Framing::Http.encode("HEAD /").unwrap();
-    assert_eq!(Framing::Http.replies(&response[..]).to(&head).next().unwrap(), response);
-    assert!(Framing::Http.replies(&response[..]).next().is_err());
+    assert_eq!(Framing::Http.replies(&response[..]).to(&head).receive().unwrap(), response);
+    assert!(Framing::Http.replies(&response[..]).receive().is_err());
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn what_is_no_reply_is_an_error() {
         [(length(), &[255; 4][..]), (Framing::Resp, b"hi\r\n"), (Framing::Http, b"hi\r\n")]
     {
         let mut replies = framing.replies(input);
-        assert_eq!(replies.next().unwrap_err().kind(), ErrorKind::InvalidData, "{framing:?}");
+        assert_eq!(replies.receive().unwrap_err().kind(), ErrorKind::InvalidData, "{framing:?}");
     }
 }
 

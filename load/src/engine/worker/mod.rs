@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::engine::client::{Client, Sent};
+use crate::engine::client::Client;
 use crate::engine::composer::Composer;
+use crate::engine::in_flight::Sent;
 use crate::engine::live::Live;
 use crate::engine::poller::{Poller, Ready};
 use crate::engine::queue::Queue;

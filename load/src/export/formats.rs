@@ -1,11 +1,11 @@
-//! CSV: a line of names, and a line for each measurement.
+//! Measurements in the formats of other programs.
 
 use std::fmt::Write;
 
-use crate::histogram::PERCENTILES;
+use crate::histogram::{Distribution, PERCENTILES};
 use crate::measurement::Measurement;
 
-/// Measurements as CSV. Rates are in messages per second, times in microseconds; a percentile with too few values
+/// Measurements as CSV: a line of names, and a line for each measurement. Rates are in messages per second, times in microseconds; a percentile with too few values
 /// beyond it is left empty.
 pub fn csv(measurements: &[Measurement]) -> String {
     let mut text = String::from("load,seconds,connections,offered_rate,achieved_rate");
@@ -54,5 +54,28 @@ pub fn csv(measurements: &[Measurement]) -> String {
         }
         text.push('\n');
     }
+    text
+}
+
+/// A distribution in HdrHistogram's format of percentiles (`.hgrm`), which its plotters read, in microseconds.
+pub fn hgrm(distribution: &Distribution) -> String {
+    let mut text =
+        format!("{:>12} {:>14} {:>10} {:>14}\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
+    let total = distribution.count.max(1);
+    let mut seen = 0;
+    for &(value, count) in &distribution.values {
+        seen += count;
+        let share = seen as f64 / total as f64;
+        let value = value as f64 / 1e3;
+        let _ = match seen == distribution.count {
+            false => writeln!(text, "{value:12.3} {share:14.12} {seen:10} {:14.2}", 1.0 / (1.0 - share)),
+            true => writeln!(text, "{value:12.3} {share:14.12} {seen:10}"),
+        };
+    }
+    let histogram = distribution.histogram();
+    let deviation = histogram.stdev() / 1e3;
+    let _ = writeln!(text, "#[Mean    = {:12.3}, StdDeviation   = {deviation:12.3}]", distribution.mean);
+    let _ =
+        writeln!(text, "#[Max     = {:12.3}, Total count    = {:12}]", distribution.max, distribution.count);
     text
 }

@@ -1,0 +1,155 @@
+//! The messages of a connection that have no reply yet.
+
+use std::collections::VecDeque;
+
+/// A message that was sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    /// Its number within its connection.
+    pub(super) number: u64,
+    pub(super) scheduled: u64,
+    pub(super) sent: u64,
+    /// How long its payload is.
+    pub(super) length: u32,
+    /// Whether its reply has a head alone.
+    pub(super) asks_for_head: bool,
+}
+
+impl Sent {
+    /// Its number and the length of its payload.
+    #[inline]
+    pub(super) fn id(&self) -> (u64, usize) {
+        (self.number, self.length as usize)
+    }
+}
+
+/// The messages of a connection that have no reply yet.
+pub(super) struct InFlight {
+    /// Those of which the next reply is expected, oldest first.
+    due: VecDeque<Sent>,
+    /// Those whose reply did not come when a later one did.
+    missing: Vec<Sent>,
+    /// The payloads of those that are due, where a function has written them and they are needed again.
+    kept: Option<Kept>,
+}
+
+impl InFlight {
+    /// None. There is room for `depth` of them, whose payloads are kept if they have to be.
+    pub(super) fn new(depth: usize, keeps: bool) -> Self {
+        let due = VecDeque::with_capacity(depth.min(ROOM));
+        Self { due, missing: Vec::new(), kept: keeps.then(Kept::default) }
+    }
+
+    /// How many replies are expected.
+    pub(super) fn len(&self) -> usize {
+        self.due.len()
+    }
+
+    /// All that have no reply.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Sent> {
+        self.missing.iter().chain(&self.due)
+    }
+
+    /// Adds one that was sent. `payload` is taken if it is to be kept.
+    #[inline]
+    pub(super) fn push(&mut self, sent: Sent, payload: &[u8]) {
+        self.due.push_back(sent);
+        if let Some(kept) = &mut self.kept {
+            kept.push(payload);
+        }
+    }
+
+    /// The oldest whose reply is expected.
+    #[inline]
+    pub(super) fn front(&self) -> Option<Sent> {
+        self.due.front().copied()
+    }
+
+    /// The payload of that one, if it is kept.
+    #[inline]
+    pub(super) fn front_payload(&self) -> &[u8] {
+        let length = self.due.front().map_or(0, |front| front.id().1);
+        self.kept.as_ref().map_or(&[], |kept| kept.at(0, length))
+    }
+
+    /// Takes that one.
+    #[inline]
+    pub(super) fn take_front(&mut self) -> Option<Sent> {
+        let front = self.due.pop_front()?;
+        if let Some(kept) = &mut self.kept {
+            kept.release(front.id().1);
+        }
+        Some(front)
+    }
+
+    /// Passes over those before this one, which may have their replies later. Tells how many they are.
+    pub(super) fn pass_over(&mut self, number: u64) -> u64 {
+        let mut count = 0;
+        while self.due.front().is_some_and(|sent| sent.number != number) {
+            let front = self.take_front();
+            self.missing.extend(front);
+            count += 1;
+        }
+        count
+    }
+
+    /// Whether the reply of this one is expected, behind that of an older one.
+    pub(super) fn is_behind_front(&self, number: u64) -> bool {
+        self.due.iter().skip(1).any(|sent| sent.number == number)
+    }
+
+    /// Takes one that was passed over, if it was.
+    pub(super) fn take_missing(&mut self, number: u64) -> Option<Sent> {
+        let at = self.missing.iter().position(|sent| sent.number == number)?;
+        Some(self.missing.swap_remove(at))
+    }
+
+    /// Expects replies to all of them once more, in the order in which they were sent first.
+    pub(super) fn begin_again(&mut self) {
+        self.due.extend(self.missing.drain(..));
+        self.due.make_contiguous().sort_unstable_by_key(|sent| sent.number);
+    }
+
+    /// Shows all whose reply is expected, with the payloads that are kept, to be sent again.
+    pub(super) fn for_each_again(&mut self, mut send: impl FnMut(&mut Sent, &[u8])) {
+        let mut begin = 0;
+        for sent in &mut self.due {
+            let length = sent.id().1;
+            let payload = self.kept.as_ref().map_or(&[][..], |kept| kept.at(begin, length));
+            send(sent, payload);
+            begin += length;
+        }
+    }
+}
+
+/// The payloads of the messages in flight, one behind the other.
+#[derive(Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    /// How many of these are released.
+    released: usize,
+}
+
+impl Kept {
+    fn push(&mut self, payload: &[u8]) {
+        // The bytes that are released are moved over when they are half of all, so that each is moved about once.
+        if self.released > self.bytes.len() / 2 {
+            self.bytes.drain(..self.released);
+            self.released = 0;
+        }
+        self.bytes.extend_from_slice(payload);
+    }
+
+    #[inline]
+    fn at(&self, begin: usize, length: usize) -> &[u8] {
+        &self.bytes[self.released + begin..][..length]
+    }
+
+    #[inline]
+    fn release(&mut self, length: usize) {
+        self.released += length;
+    }
+}
+
+/// For so many messages in flight there is room from the start; for more, room is made when they are there.
+const ROOM: usize = 1024;
