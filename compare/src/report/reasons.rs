@@ -37,7 +37,7 @@ pub(super) fn clause(why: Why) -> String {
         }
         Why::Flagged { .. } => "more than a third of the rounds are flagged as doubtful".to_owned(),
         Why::DependsOnFlagged { .. } => "without the flagged rounds something else would be said".to_owned(),
-        Why::FewRounds { needed } => format!("it takes at least {needed} rounds"),
+        Why::FewRounds { needed } => format!("fewer than {needed} rounds have figures of it"),
         Why::GeneratorLimited => "the generator was the limit".to_owned(),
         Why::Overloaded => "the server could not keep up with the rate".to_owned(),
         Why::OnePass => "it was measured in one pass".to_owned(),

@@ -57,7 +57,8 @@ fn picture(comparison: &Comparison, assessment: &Assessment, width: f64) -> Stri
     let subjects: Vec<usize> = shown(comparison, assessment).collect();
     let all =
         || subjects.iter().flat_map(|&subject| kept(comparison, subject).chain(end(comparison, subject)));
-    let x = Scale::from_zero(all().map(|point| point.achieved));
+    let common = comparison.shapes.iter().find_map(|shape| shape.rate);
+    let x = Scale::from_zero(all().map(|point| point.achieved).chain(common));
     let y = Scale::from_zero(all().map(needed));
     let longest =
         subjects.iter().map(|&subject| name(comparison, subject).chars().count()).max().unwrap_or(0);
@@ -72,7 +73,7 @@ fn picture(comparison: &Comparison, assessment: &Assessment, width: f64) -> Stri
     svg.text("name", (0.0, 14.0), Anchor::Start, "cores");
     axes.draw_y(&mut svg, cores);
     axes.draw_x(&mut svg, &x.ticks(), amount, "messages per second");
-    if let Some(common) = comparison.shapes.iter().find_map(|shape| shape.rate) {
+    if let Some(common) = common {
         let place = axes.x(common);
         svg.line("common", (place, axes.top), (place, axes.bottom));
         svg.text(
