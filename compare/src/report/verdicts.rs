@@ -87,8 +87,6 @@ fn key(figure: Figure) -> &'static str {
 /// The data within the page: the verdicts, and a row for each measurement. `report.json` has more, which would make the
 /// page too large to be sent on.
 pub(super) fn page_data(comparison: &Comparison, assessment: &Assessment) -> Value {
-    let name = |subject: usize| comparison.subjects.get(subject).map(|subject| subject.name.as_str());
-    let load = |shape: usize| comparison.shapes.get(shape).map(|shape| shape.name.as_str());
     let rows: Vec<Value> = comparison
         .samples
         .iter()
@@ -97,22 +95,15 @@ pub(super) fn page_data(comparison: &Comparison, assessment: &Assessment) -> Val
             let costs = [of.rate, of.cpu_user, of.cpu_system, of.switches].map(short);
             let flags = of.flags.join("; ");
             json!([
-                of.round,
-                of.slot,
-                name(of.subject),
-                load(of.shape),
-                costs[0],
-                costs[1],
-                costs[2],
-                costs[3],
-                p50,
-                p99,
+                of.round, of.slot, of.subject, of.shape, costs[0], costs[1], costs[2], costs[3], p50, p99,
                 flags
             ])
         })
         .collect();
     json!({
         "version": crate::data::VERSION,
+        "subjects": comparison.subjects.iter().map(|subject| &subject.name).collect::<Vec<_>>(),
+        "loads": comparison.shapes.iter().map(|shape| &shape.name).collect::<Vec<_>>(),
         "verdicts": verdicts(comparison, assessment),
         "samples": {
             "columns": ["round", "slot", "subject", "load", "replies/s", "own CPU µs", "kernel CPU µs", "switches",

@@ -106,7 +106,7 @@ fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize) -> St
             for &(rare, value) in points {
                 let says =
                     format!("{}: p{} {what} {}", name(comparison, subject), percentile(rare), time(value));
-                svg.point(&format!("small {class}"), subject, axes.at(rare, value), &says);
+                svg.unseen(axes.at(rare, value), &says);
             }
         }
         if index == 0 {

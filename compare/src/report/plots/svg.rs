@@ -91,6 +91,14 @@ impl Svg {
         self.put(&format!("<path class=\"point {class}\" d=\"{path}\"><title>{says}</title></path>"));
     }
 
+    /// A point that is not seen, and says something when it is pointed at.
+    pub(super) fn unseen(&mut self, (x, y): (f64, f64), says: &str) {
+        let says = escape(says);
+        self.put(&format!(
+            "<circle class=\"unseen\" cx=\"{x:.0}\" cy=\"{y:.0}\" r=\"5\"><title>{says}</title></circle>"
+        ));
+    }
+
     /// A cross, for what could not be measured.
     pub(super) fn cross(&mut self, class: &str, at: (f64, f64), says: &str) {
         let (x, y) = (at.0 - 3.5, at.1 - 3.5);

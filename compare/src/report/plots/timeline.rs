@@ -15,6 +15,9 @@ use crate::{Comparison, Sample};
 const STRIP: f64 = 46.0;
 const SPACE: f64 = 24.0;
 
+/// The most lines of a strip.
+const MOST_LINES: usize = 300;
+
 pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
     let shape = (0..comparison.shapes.len()).find(|&shape| {
         shown(comparison, assessment).any(|subject| !runs(comparison, shape, subject).is_empty())
@@ -80,14 +83,17 @@ fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize) -> St
 fn strip(svg: &mut Svg, axes: &Axes, class: &str, runs: &[&Sample], ticks: usize) {
     let mut path = String::new();
     let mut longest: Option<(f64, usize, f64)> = None;
+    let rounds = runs.iter().map(|run| run.round + 1).max().unwrap_or(1);
+    // Of neighbours that would touch, the longest is drawn.
+    let together = (rounds * ticks).div_ceil(MOST_LINES).max(1);
     for run in runs {
-        for (index, tick) in run.timeline.iter().enumerate() {
-            let x = axes.x((run.round * ticks + index) as f64 + 0.5);
-            if tick.max > 0.0 && tick.max.is_finite() {
-                let _ = write!(path, "M{x:.1} {:.1}V{:.1}", axes.bottom, axes.y(tick.max));
-                if longest.is_none_or(|(value, ..)| tick.max > value) {
-                    longest = Some((tick.max, run.round, tick.at));
-                }
+        for (index, ticks_of_run) in run.timeline.chunks(together).enumerate() {
+            let known = ticks_of_run.iter().filter(|tick| tick.max > 0.0 && tick.max.is_finite());
+            let Some(tick) = known.max_by(|one, other| one.max.total_cmp(&other.max)) else { continue };
+            let x = axes.x((run.round * ticks + index * together) as f64 + 0.5 * together as f64);
+            let _ = write!(path, "M{x:.1} {:.0}V{:.0}", axes.bottom, axes.y(tick.max));
+            if longest.is_none_or(|(value, ..)| tick.max > value) {
+                longest = Some((tick.max, run.round, tick.at));
             }
         }
     }

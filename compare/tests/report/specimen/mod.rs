@@ -204,7 +204,6 @@ fn curves(comparison: &mut Comparison, subject: usize, character: &Character, ra
                 character.cpu.1 * (1.0 - 0.3 * load.min(1.0)),
             ),
             overloaded,
-            ..RatePoint::default()
         });
         if overloaded && step > 2 && load > 1.15 {
             break;
@@ -217,7 +216,6 @@ fn curves(comparison: &mut Comparison, subject: usize, character: &Character, ra
             connections,
             failed: if subject == 1 && connections == 1000 { 37 } else { 0 },
             rate: character.capacity * share * about(random, 0.04),
-            ..ConnectionPoint::default()
         });
     }
     for connections in [0, 500, 1000, 2000] {
