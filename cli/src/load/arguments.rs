@@ -160,6 +160,10 @@ pub(crate) struct Exports {
     /// File for the latency's percentiles in the format of HdrHistogram's plotters; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) hgrm: Option<PathBuf>,
+
+    /// File for the latency as a histogram log of HdrHistogram, without loss; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hlog: Option<PathBuf>,
 }
 
 /// The highest number of a process.

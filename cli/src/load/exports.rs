@@ -45,11 +45,14 @@ impl Exports {
         if let Some(file) = &self.hgrm {
             write(file, export::hgrm(&measurement.latency).as_bytes())?;
         }
+        if let Some(file) = &self.hlog {
+            write(file, &export::hlog(measurement).map_err(|error| Failure::Failed(error.to_string()))?)?;
+        }
         Ok(())
     }
 
-    fn files(&self) -> [Option<&Path>; 3] {
-        [self.json.as_deref(), self.csv.as_deref(), self.hgrm.as_deref()]
+    fn files(&self) -> [Option<&Path>; 4] {
+        [self.json.as_deref(), self.csv.as_deref(), self.hgrm.as_deref(), self.hlog.as_deref()]
     }
 }
 
