@@ -92,6 +92,12 @@ impl Account {
     }
 }
 
+/// A process and all that descend from it now; none if there is no such process, or the system doesn't tell.
+pub fn descendants(root: u32) -> Vec<u32> {
+    let processes = tree::read(root).unwrap_or_default().into_keys();
+    processes.filter_map(|process| u32::try_from(process).ok()).collect()
+}
+
 /// The anonymous memory of a process and its descendants that is in RAM, in bytes: what they have of their own,
 /// without the programs and libraries that they share with others. Thread stacks count as far as they have been
 /// touched. `None` if there is no such process, or the system doesn't tell.

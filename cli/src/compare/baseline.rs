@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use compare::statistics::{Refusal, against, check, gaps};
-use compare::{Comparison, Settings, planned};
+use compare::{Comparison, Settings, planned, report};
 
-use super::{changes, stored};
+use super::{outcome, stored};
 use crate::exit::Outcome;
 use crate::failure::Failure;
 
@@ -35,17 +35,16 @@ impl<'a> Baseline<'a> {
 
     /// Says what has changed since, and how that ends: what can't be told is no success either.
     pub(super) fn judge(&self, comparison: &Comparison) -> (String, Outcome) {
-        let (lines, outcome) = match against(&self.comparison, comparison, self.force) {
-            Ok(changes) => changes::since(&changes),
+        match against(&self.comparison, comparison, self.force) {
+            Ok(changes) => (report::changes_to_text(&changes, super::style(false)), outcome::since(&changes)),
             Err(refusal) => {
-                let gaps = gaps(&self.comparison, comparison).into_iter().map(|gap| format!("  {gap}\n"));
-                (
-                    gaps.collect::<String>() + &format!("  nothing can be told: {refusal}\n"),
-                    Outcome::Undecided,
-                )
+                let mut said = String::from("Since the baseline\n");
+                for gap in gaps(&self.comparison, comparison) {
+                    said.push_str(&format!("Not compared: {gap}.\n"));
+                }
+                (said + &format!("Nothing can be told: {refusal}\n"), Outcome::Undecided)
             }
-        };
-        (format!("since the baseline\n{lines}"), outcome)
+        }
     }
 
     fn refused(&self, refusal: &Refusal) -> Failure {

@@ -32,7 +32,7 @@ fn compare(output: &Path, flags: &str) -> Ended {
     run(&mut anyloop(&arguments(output, flags)), "")
 }
 
-/// A baseline in which a server did a load, in many rounds, at next to no cost.
+/// A baseline in which a server did a load, in six rounds, at next to no cost.
 fn baseline(subject: &str, (connections, depth): (usize, usize)) -> Comparison {
     let name = format!("{connections} × {depth}");
     let sample = |round| Sample { round, cpu_user: 1e-6, ..Sample::default() };
@@ -46,7 +46,7 @@ fn baseline(subject: &str, (connections, depth): (usize, usize)) -> Comparison {
         },
         subjects: vec![Subject { name: subject.to_owned(), ..Subject::default() }],
         shapes: vec![Shape { name, connections, depth, rate: None, hostile: 0 }],
-        samples: (0..13).map(sample).collect(),
+        samples: (0..6).map(sample).collect(),
         ..Comparison::default()
     }
 }
@@ -57,7 +57,7 @@ fn store(comparison: &Comparison, file: &Path) {
 
 #[test]
 fn an_objective_that_is_kept_is_code_0_and_one_that_is_missed_code_5() {
-    for (slo, code) in [("p99=60s", 0), ("p99=1ns", 5)] {
+    for (slo, code) in [("p50=60s", 0), ("p50=1ns", 5)] {
         let ended = compare(
             &folder("slo"),
             &format!("--rounds 1 --backends threads --connections 4 --rate 2k --slo {slo}"),
@@ -91,7 +91,10 @@ fn too_few_rounds_to_see_a_change_are_code_3() {
     store(&baseline("threads", (2, 2)), &file);
     let ended = compare(&output, &format!("--rounds 2 --force {}", flags(&file)));
     assert_eq!(ended.code, Some(3), "{ended:?}");
-    assert!(ended.stdout.contains("no change could be seen, however large"), "{ended:?}");
+    assert!(
+        ended.stdout.contains("No change in server CPU per message could be seen, however large"),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -103,16 +106,19 @@ fn a_regression_is_code_6_and_what_one_of_them_lacks_is_named() {
     before.shapes.push(Shape { name: "7 × 7".to_owned(), connections: 7, depth: 7, ..Shape::default() });
     before.samples.push(Sample { subject: 1, shape: 1, cpu_user: 1.0, ..Sample::default() });
     store(&before, &file);
-    let ended = compare(&output, &format!("--rounds 8 --force {}", flags(&file)));
-    assert_eq!(ended.code, Some(6), "{ended:?}");
+    // Fewer rounds tell nothing, and so many take more than a minute.
+    let flags = format!("--rounds 6 --force {}", flags(&file));
+    let mut command = assert_cmd::Command::from_std(anyloop(&arguments(&output, &flags)));
+    let ended = command.timeout(5 * BOUND).assert().code(6);
+    let stdout = String::from_utf8_lossy(&ended.get_output().stdout).into_owned();
     for told in [
-        "threads 2 × 2, server CPU per message: ",
-        ": WORSE",
+        "Since the baseline",
+        " WORSE ",
         "gone was not measured this time",
-        "the load 7 × 7 was not measured this time",
+        "the load 7 x 7 was not measured this time",
         "is not in the baseline",
     ] {
-        assert!(ended.stdout.contains(told), "{told}: {}", ended.stdout);
+        assert!(stdout.contains(told), "{told}: {stdout}");
     }
 }
 
@@ -130,9 +136,8 @@ fn a_diff_tells_by_its_code_what_has_changed_and_what_is_not_known() {
     store(&stored, &after);
     let ended = diff();
     assert_eq!(ended.code, Some(6), "{ended:?}");
-    assert!(ended.stdout.contains("threads 64 × 1, server CPU per message: 2.00x"), "{ended:?}");
-    assert!(ended.stdout.contains(": WORSE"), "{ended:?}");
-    assert!(ended.stdout.contains("the smallest change in server CPU per message that could be seen: 3 %"));
+    assert!(ended.stdout.contains(" WORSE 2.00x"), "{ended:?}");
+    assert!(ended.stdout.contains("smallest change in server CPU per message that could be seen is "));
 
     let mut more = baseline("threads", (64, 1));
     more.subjects.push(Subject { name: "gone".to_owned(), ..Subject::default() });
@@ -142,7 +147,7 @@ fn a_diff_tells_by_its_code_what_has_changed_and_what_is_not_known() {
     store(&baseline("threads", (64, 1)), &after);
     let ended = diff();
     assert_eq!(ended.code, Some(3), "what could not be compared is not known: {ended:?}");
-    for told in ["gone was not measured this time", "the load 7 × 7 was not measured this time"] {
+    for told in ["gone was not measured this time", "the load 7 x 7 was not measured this time"] {
         assert!(ended.stdout.contains(told), "{told}: {}", ended.stdout);
     }
 }
@@ -174,9 +179,11 @@ fn a_baseline_that_cannot_serve_is_refused_before_anything_is_measured() {
         assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
         assert!(ended.stderr.contains(told), "{told}: {ended:?}");
     }
-    for (content, told) in
-        [("", "EOF while parsing"), ("{}", "version"), ("\u{0}", "it is no report.json of `compare`")]
-    {
+    for (content, told) in [
+        ("", "EOF while parsing"),
+        ("{}", "it is no report.json of `compare`"),
+        ("\u{0}", "it is no report.json of `compare`"),
+    ] {
         fs::write(&file, content).unwrap();
         let ended = compare(&output, &flags(&file));
         assert_eq!(ended.code, Some(2), "{ended:?}");

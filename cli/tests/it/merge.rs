@@ -39,7 +39,7 @@ fn measurements_are_added() {
     measure(&server, &["--json", two]);
     assert_eq!(fs::read_to_string(csv).unwrap().lines().count(), 2);
     assert!(fs::read_to_string(hgrm).unwrap().contains("#[Max"));
-    assert!(fs::read_to_string(hlog).unwrap().contains("Tag=latency,"));
+    assert!(fs::read_to_string(hlog).unwrap().contains("Tag=latency"));
     let read = |file: &str| json(&fs::read_to_string(file).unwrap());
     let (first, second) = (read(one), read(two));
     for form in [["--json", "-"], ["--format", "json"]] {

@@ -3,7 +3,7 @@
 use super::names::kind_of_all;
 use super::table::Table;
 use super::wording::{count, date, slo};
-use super::{details, matrix, sentences, trust};
+use super::{details, diff, matrix, sentences, trust};
 use crate::statistics::{Assessment, Kept, Objective, objectives};
 use crate::{Comparison, Shape};
 
@@ -19,6 +19,8 @@ pub(super) struct Contents {
     pub(super) sentences: Vec<String>,
     /// Whether the objectives were kept, a sentence for each.
     pub(super) objectives: Vec<String>,
+    /// This build against another one.
+    pub(super) builds: Option<Table>,
     pub(super) by_hand: Option<Table>,
     pub(super) details: Vec<Table>,
     /// Names and values.
@@ -35,6 +37,7 @@ impl Contents {
             matrix: matrix::matrix(comparison, assessment),
             sentences: sentences::sentences(comparison, assessment),
             objectives: objectives_in_words(comparison),
+            builds: diff::between_builds(comparison),
             by_hand: details::by_hand(comparison, assessment),
             details: details::details(comparison, assessment),
             conditions: conditions(comparison, assessment),

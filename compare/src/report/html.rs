@@ -34,7 +34,7 @@ pub fn to_html(comparison: &Comparison) -> String {
             body {
                 main {
                     (first_screen(comparison, &assessment, &contents))
-                    @if let Some(table) = &contents.by_hand {
+                    @for table in [&contents.builds, &contents.by_hand].into_iter().flatten() {
                         h2 { (table.title) }
                         (tables::table(comparison, table, ""))
                     }
@@ -90,6 +90,9 @@ fn first_screen(comparison: &Comparison, assessment: &Assessment, contents: &Con
             section.verdict aria-label="verdict" {
                 @for said in &contents.sentences { p { (strong(said)) } }
                 @for said in &contents.objectives { p { (strong(said)) } }
+            }
+            @if let [_, reasons @ ..] = contents.matrix.notes.as_slice() && !reasons.is_empty() {
+                p.note { (reasons.join(" ")) }
             }
         }
         (figure(&plots::first(comparison, assessment)))

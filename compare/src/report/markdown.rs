@@ -23,7 +23,7 @@ pub fn to_markdown(comparison: &Comparison) -> String {
     for said in &contents.objectives {
         let _ = writeln!(text, "{}\n", guard(said));
     }
-    if let Some(of) = &contents.by_hand {
+    for of in [&contents.builds, &contents.by_hand].into_iter().flatten() {
         let _ = writeln!(text, "## {}\n", guard(&of.title));
         table(&mut text, of);
     }

@@ -2,10 +2,13 @@
 
 use super::names::{name, remark};
 use super::reasons::{in_short, notes};
+use super::standing::{Standing, standing};
 use super::table::{Cell, Column, Row, Table, Tone};
 use super::wording::{self, count, interval, percent, rate, ratio};
 use crate::statistics::rounds::levels;
-use crate::statistics::{self, Absent, Assessment, Estimate, Figure, Metric, Told, Why, contest};
+use crate::statistics::{
+    self, Absent, Assessment, Estimate, Figure, Interval, Metric, Told, Why, builds, contest,
+};
 use crate::{Comparison, Kind, Shape};
 
 /// The matrix. Other builds and servers that were written by hand stand below the others, set apart; then who failed,
@@ -115,10 +118,11 @@ fn ranked(comparison: &Comparison, assessment: &Assessment, subject: usize) -> R
         let Some(of) = column.cells.iter().find(|cell| cell.subject == subject) else {
             return Cell::default();
         };
-        let is_best = column.leader == Some(subject) || column.equals.contains(&subject);
         let against = assessment.reference.map(|reference| name(comparison, reference));
         let cell = cell(column.figure, of.level.as_ref(), of.ratio.as_ref(), &of.told, against);
-        Cell { is_best, ..cell }
+        let once = matches!(of.told, Told::Reference) && column.cells.iter().any(is_from_one_pass);
+        let figure = if once { about(&cell.figure) } else { cell.figure };
+        Cell { is_best: best(column).contains(&subject), figure, ..cell }
     });
     Row::Figures {
         subject,
@@ -126,6 +130,23 @@ fn ranked(comparison: &Comparison, assessment: &Assessment, subject: usize) -> R
         remark: remark(comparison, assessment, subject),
         cells: cells.collect(),
     }
+}
+
+/// Who is best in a column, as far as that is told: nobody where all are alike.
+fn best(column: &statistics::Column) -> Vec<usize> {
+    match standing(column) {
+        Standing::Best(best) => best,
+        Standing::Equal | Standing::Open(_) => Vec::new(),
+    }
+}
+
+fn is_from_one_pass(cell: &statistics::Cell) -> bool {
+    matches!(cell.told, Told::NotTold(Why::OnePass))
+}
+
+/// A figure of which nobody knows how much chance is in it.
+fn about(figure: &str) -> String {
+    format!("about\u{a0}{figure}")
 }
 
 /// The row of a server that is not ranked, but held against another one.
@@ -139,7 +160,8 @@ fn beside(comparison: &Comparison, assessment: &Assessment, subject: usize, agai
         let Some(shape) = column.shape else { return Cell::default() };
         let rounds = levels(comparison, shape, metric, subject);
         let level = Estimate::of(&rounds.iter().map(|round| round.logarithm).collect::<Vec<_>>());
-        let contest = against.and_then(|against| contest(comparison, shape, metric, subject, against));
+        let contest = other_build(comparison, shape, metric, subject)
+            .or_else(|| contest(comparison, shape, metric, subject, against?));
         let told = contest.map_or(Told::NotTold(Why::NotMeasured), |(_, told)| told);
         let against = against.map(|against| name(comparison, against));
         cell(column.figure, level.as_ref(), contest.as_ref().map(|(ratio, _)| ratio), &told, against)
@@ -152,6 +174,29 @@ fn beside(comparison: &Comparison, assessment: &Assessment, subject: usize, agai
     }
 }
 
+/// What is told of another build against this one: the opposite of what is told of this one against it, so that both
+/// are judged alike.
+fn other_build(
+    comparison: &Comparison,
+    shape: usize,
+    metric: Metric,
+    subject: usize,
+) -> Option<(Estimate, Told)> {
+    if metric != Metric::Cpu {
+        return None;
+    }
+    let build =
+        builds(comparison).into_iter().find(|build| build.other == subject && build.shape == shape)?;
+    let of = build.ratio?;
+    let interval = of.interval.map(|range| Interval { low: 1.0 / range.high, high: 1.0 / range.low });
+    let told = match build.told {
+        Told::Better => Told::Worse,
+        Told::Worse => Told::Better,
+        other => other,
+    };
+    Some((Estimate { median: 1.0 / of.median, interval, ..of }, told))
+}
+
 fn cell(
     figure: Figure,
     level: Option<&Estimate>,
@@ -160,7 +205,7 @@ fn cell(
     against: Option<String>,
 ) -> Cell {
     if matches!(told, Told::NotTold(Why::GeneratorLimited)) {
-        let (word, evidence) = ("not measured".to_owned(), in_short(Why::GeneratorLimited).to_owned());
+        let (word, evidence) = ("not measured".to_owned(), format!("({})", in_short(Why::GeneratorLimited)));
         let detail = "the generator was the limit: this says nothing about the server".to_owned();
         return Cell { word, evidence, detail, tone: Tone::Faint, ..Cell::default() };
     }
@@ -170,18 +215,15 @@ fn cell(
         return Cell { word, tone: Tone::Faint, ..Cell::default() };
     };
     let times_in_short = times.map_or(String::new(), |times| ratio(times.median));
-    let (word, evidence, tone) = match told {
-        Told::Reference => ("reference", String::new(), Tone::Plain),
-        Told::Better => ("better", times_in_short, Tone::Good),
-        Told::Worse => ("worse", times_in_short, Tone::Bad),
-        Told::Same { up_to } => ("same", format!("within\u{a0}{}", percent(*up_to)), Tone::Plain),
-        Told::NotTold(why) => ("not told", in_short(*why).to_owned(), Tone::Faint),
+    let (word, tone) = judged(told);
+    let evidence = match told {
+        Told::Reference => String::new(),
+        Told::Better | Told::Worse => times_in_short,
+        Told::Same { up_to } => format!("within\u{a0}{}", percent(*up_to)),
+        Told::NotTold(why) => format!("({})", in_short(*why)),
     };
-    let one_pass = matches!(told, Told::NotTold(Why::OnePass));
-    let mut value = wording::figure(figure, level.median);
-    if one_pass {
-        value.insert_str(0, "about\u{a0}");
-    }
+    let value = wording::figure(figure, level.median);
+    let value = if matches!(told, Told::NotTold(Why::OnePass)) { about(&value) } else { value };
     let mut detail = value.clone();
     let range = |of: &Estimate, write: &dyn Fn(f64) -> String| {
         of.interval.map(|of| format!(" ({} to {})", write(of.low), write(of.high))).unwrap_or_default()
@@ -192,4 +234,15 @@ fn cell(
         detail += &format!("; {} of {}'s{within}", ratio(times.median), against.replace("**", ""));
     }
     Cell { figure: value, word: word.to_owned(), evidence, detail, tone, is_best: false }
+}
+
+/// What is told, in a word and a color.
+pub(super) fn judged(told: &Told) -> (&'static str, Tone) {
+    match told {
+        Told::Reference => ("reference", Tone::Plain),
+        Told::Better => ("better", Tone::Good),
+        Told::Worse => ("worse", Tone::Bad),
+        Told::Same { .. } => ("same", Tone::Plain),
+        Told::NotTold(_) => ("not told", Tone::Faint),
+    }
 }

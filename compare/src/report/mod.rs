@@ -3,6 +3,7 @@
 
 mod contents;
 mod details;
+mod diff;
 mod escape;
 mod html;
 mod json;
@@ -12,6 +13,7 @@ mod names;
 mod plots;
 mod reasons;
 mod sentences;
+mod standing;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -20,6 +22,7 @@ mod trust;
 mod verdicts;
 mod wording;
 
+pub use diff::changes_to_text;
 pub use html::to_html;
 pub use json::{Unreadable, from_json, to_json};
 pub use markdown::to_markdown;

@@ -69,7 +69,10 @@ pub(super) fn kind_of_all(comparison: &Comparison) -> &'static str {
 pub(super) fn sentence(clauses: &[String]) -> Option<String> {
     let mut sentence = clauses.join("; ");
     let first = sentence.chars().next()?;
-    sentence.replace_range(..first.len_utf8(), &first.to_uppercase().to_string());
+    // A percentile such as p99 stays small.
+    if !sentence[first.len_utf8()..].starts_with(|next: char| next.is_ascii_digit()) {
+        sentence.replace_range(..first.len_utf8(), &first.to_uppercase().to_string());
+    }
     Some(format!("{sentence}."))
 }
 

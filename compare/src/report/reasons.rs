@@ -3,7 +3,7 @@
 use std::mem::discriminant;
 
 use super::matrix::title;
-use super::names::{name, names};
+use super::names::{list, name, names, sentence};
 use super::wording::count;
 use crate::Comparison;
 use crate::statistics::{Assessment, Column, Told, Why};
@@ -18,13 +18,19 @@ pub(super) fn in_short(why: Why) -> &'static str {
         Why::Overloaded => "overloaded",
         Why::OnePass => "one pass",
         Why::Failed => "failed",
-        Why::NotMeasured => "",
+        Why::NotMeasured => "not measured",
     }
 }
+
+/// Nobody measures so many rounds.
+const MANY: usize = 100;
 
 /// Why nothing is told, as a clause.
 pub(super) fn clause(why: Why) -> String {
     match why {
+        Why::TooNoisy { more_rounds } if more_rounds > MANY => {
+            format!("the rounds differ so much that more than {MANY} further ones would be needed")
+        }
         Why::TooNoisy { more_rounds } => {
             let more = count(more_rounds, "more round", "more rounds");
             format!("the rounds differ too much, and about {more} would tell")
@@ -63,26 +69,34 @@ fn grouped(column: &Column) -> Vec<(Why, Vec<usize>)> {
     reasons
 }
 
-/// What must be known to read the matrix, and why some of it is not told.
+/// How to read the matrix, and then why some of it is not told.
 pub(super) fn notes(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
-    let mut notes = Vec::new();
-    if let Some(reference) = assessment.reference.filter(|_| assessment.ranked.len() > 1) {
-        notes.push(format!(
+    let mut notes = vec![match assessment.reference.filter(|_| assessment.ranked.len() > 1) {
+        Some(reference) => format!(
             "Better, same and worse are meant against {}, the reference. Marked figures are the best of their column, \
-             or can't be told from it.",
+             or can't be told from the best.",
             name(comparison, reference)
-        ));
-    }
+        ),
+        None => "Nobody is there to be compared with, so nothing is judged.".to_owned(),
+    }];
+    // Columns of which the same is said are named together.
+    let mut reasons: Vec<(Vec<String>, String)> = Vec::new();
     for column in assessment.columns.iter().filter(|column| column.absent.is_none()) {
         for (why, subjects) in grouped(column) {
             if matches!(why, Why::Failed | Why::NotMeasured) {
                 continue;
             }
             let are_all = subjects.len() > 1 && subjects.len() + 1 >= column.cells.len();
-            let who = if are_all { "all".to_owned() } else { names(comparison, &subjects) };
-            let what = if why == Why::GeneratorLimited { "not measured" } else { "not told" };
-            notes.push(format!("{}, {who}: {what}, because {}.", title(column.figure), clause(why)));
+            let who = if are_all { String::new() } else { format!(" of {}", names(comparison, &subjects)) };
+            let what = if why == Why::GeneratorLimited { "is not measured" } else { "is not told" };
+            let said = format!("{who} {what}, because {}", clause(why));
+            match reasons.iter_mut().find(|(_, other)| *other == said) {
+                Some((columns, _)) => columns.push(title(column.figure).to_owned()),
+                None => reasons.push((vec![title(column.figure).to_owned()], said)),
+            }
         }
     }
+    notes
+        .extend(reasons.iter().filter_map(|(columns, said)| sentence(&[format!("{}{said}", list(columns))])));
     notes.into_iter().map(|note| note.replace("**", "")).collect()
 }

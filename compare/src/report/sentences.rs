@@ -1,16 +1,14 @@
 //! The verdict: at most three sentences, which the terminal, the Markdown and the page share. A name stands between
 //! two pairs of asterisks, as in Markdown.
 
-mod standing;
-
 use super::matrix::title;
 use super::names::{kind_of_all, list, load_in_a_sentence, name, names, sentence};
 use super::reasons::clause;
+use super::standing::{Standing, cell, leading, measured, standing};
 use super::trust;
-use super::wording::{self, count, interval, percent, ratio, slo};
+use super::wording::{self, interval, percent, ratio, slo};
 use crate::Comparison;
 use crate::statistics::{Assessment, Cell, Column, Estimate, Figure, Told, Why, assess};
-use standing::{Standing, cell, leading, measured, standing};
 
 /// The most sentences.
 const MOST: usize = 3;
@@ -76,19 +74,19 @@ fn headline(comparison: &Comparison, assessment: &Assessment, column: &Column) -
             });
             let most = up_to.fold(0.0, f64::max);
             let within = if most > 0.0 {
-                format!(" A difference is at most {}.", percent(most))
+                format!(", and a difference is at most {}", percent(most))
             } else {
                 String::new()
             };
             let kind = kind_of_all(comparison);
             format!(
-                "{place}, no {kind} can be told from the best by {what}; {leader} has the best median, {level}.{within}"
+                "{place}, no {kind} can be told from the best by {what}; {leader} has the best median, {level}{within}."
             )
         }
         Standing::Open(why) => {
-            let why = why.map_or(String::new(), |why| format!(": {}", clause(why)));
+            let why = why.map_or(String::new(), |why| format!(", because {}", clause(why)));
             format!(
-                "{place}, nothing is told of {what}{why}. The best median, {level}, is that of {leader}, which may be chance."
+                "{place}, nothing is told of {what}{why}; {leader} has the best median, {level}, which may be chance."
             )
         }
     }

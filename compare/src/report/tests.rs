@@ -76,17 +76,17 @@ fn a_cell_says_what_is_told_and_why_not() {
     assert_eq!(words(Told::Better), "6 µs|better|0.60×");
     assert_eq!(words(Told::Worse), "6 µs|worse|0.60×");
     assert_eq!(words(Told::Same { up_to: 0.04 }), "6 µs|same|within 4 %");
-    assert_eq!(words(Told::NotTold(Why::TooNoisy { more_rounds: 9 })), "6 µs|not told|too noisy");
-    assert_eq!(words(Told::NotTold(Why::Flagged { of: 7 })), "6 µs|not told|flagged");
-    assert_eq!(words(Told::NotTold(Why::FewRounds { needed: 9 })), "6 µs|not told|few rounds");
+    assert_eq!(words(Told::NotTold(Why::TooNoisy { more_rounds: 9 })), "6 µs|not told|(too noisy)");
+    assert_eq!(words(Told::NotTold(Why::Flagged { of: 7 })), "6 µs|not told|(flagged)");
+    assert_eq!(words(Told::NotTold(Why::FewRounds { needed: 9 })), "6 µs|not told|(few rounds)");
 }
 
 #[test]
 fn what_says_nothing_about_the_server_is_not_shown_as_a_figure() {
     let (cell, notes) = cell_of(Told::NotTold(Why::GeneratorLimited));
     assert_eq!((cell.figure.as_str(), cell.word.as_str()), ("", "not measured"));
-    assert_eq!(cell.evidence, "generator was the limit");
-    let note = "CPU per message, tokio: not measured, because the generator was the limit.";
+    assert_eq!(cell.evidence, "(generator was the limit)");
+    let note = "CPU per message of tokio is not measured, because the generator was the limit.";
     assert!(notes.iter().any(|said| said == note), "{notes:?}");
 }
 
@@ -94,9 +94,9 @@ fn what_says_nothing_about_the_server_is_not_shown_as_a_figure() {
 fn a_figure_from_one_pass_is_no_fact() {
     let (cell, notes) = cell_of(Told::NotTold(Why::OnePass));
     assert_eq!(cell.figure, "about\u{a0}6\u{a0}µs");
-    assert_eq!((cell.word.as_str(), cell.evidence.as_str()), ("not told", "one pass"));
+    assert_eq!((cell.word.as_str(), cell.evidence.as_str()), ("not told", "(one pass)"));
     assert!(
-        notes.iter().any(|said| said.contains("not told, because it was measured in one pass")),
+        notes.iter().any(|said| said.contains("is not told, because it was measured in one pass")),
         "{notes:?}"
     );
     let once = Told::NotTold(Why::OnePass);
@@ -115,7 +115,7 @@ fn a_figure_from_one_pass_is_no_fact() {
 fn the_note_says_how_many_rounds_would_tell() {
     let (_, notes) = cell_of(Told::NotTold(Why::TooNoisy { more_rounds: 9 }));
     assert!(
-        notes.contains(&"CPU per message, tokio: not told, because the rounds differ too much, and about 9 more rounds would tell.".to_owned()),
+        notes.contains(&"CPU per message of tokio is not told, because the rounds differ too much, and about 9 more rounds would tell.".to_owned()),
         "{notes:?}"
     );
 }
@@ -142,7 +142,7 @@ fn the_verdict_tells_the_best_the_equals_and_what_is_open() {
         "{equal}"
     );
     let open = of([Told::NotTold(Why::TooNoisy { more_rounds: 9 }); 2], Some(2), &[0, 1]);
-    assert!(open.contains("nothing is told of CPU per message: the rounds differ too much, and about 9 more rounds would tell"), "{open}");
+    assert!(open.contains("nothing is told of CPU per message, because the rounds differ too much, and about 9 more rounds would tell"), "{open}");
     assert!(open.contains("which may be chance"), "{open}");
     let first = of([Told::Worse; 2], Some(0), &[]);
     assert!(
@@ -195,7 +195,7 @@ fn flags_reach_the_verdict() {
     let said = verdict(vec![column(Figure::TailLatency, [flagged; 2], None, &[])]);
     assert!(
         said.contains(
-            "nothing is told of p99 latency: more than a third of the rounds are flagged as doubtful"
+            "nothing is told of p99 latency, because more than a third of the rounds are flagged as doubtful"
         ),
         "{said}"
     );

@@ -3,6 +3,7 @@
 mod layout;
 
 use super::contents::Contents;
+use super::table::Table;
 use crate::Comparison;
 use crate::statistics::assess;
 use layout::{lay_out, wrap};
@@ -16,11 +17,13 @@ pub struct Style {
     pub unicode: bool,
     /// How many columns a line has.
     pub width: usize,
+    /// Whether every metric is shown under every load, and the conditions.
+    pub details: bool,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self { color: false, unicode: false, width: 100 }
+        Self { color: false, unicode: false, width: 100, details: false }
     }
 }
 
@@ -47,15 +50,37 @@ pub fn to_text(comparison: &Comparison, style: Style) -> String {
     }
     put(vec![String::new()]);
     put(wrap(&contents.sentences.join(" ").replace("**", ""), "", style));
-    if let Some(table) = &contents.by_hand {
+    for table in [&contents.builds, &contents.by_hand].into_iter().flatten() {
         put(vec![String::new()]);
-        put(wrap(&table.title, "1", style));
-        put(lay_out(table, style));
-        table.notes.iter().for_each(|note| put(wrap(note, "2", style)));
+        put(titled(table, style));
     }
     if !contents.objectives.is_empty() {
         put(vec![String::new()]);
         contents.objectives.iter().for_each(|said| put(wrap(&said.replace("**", ""), "", style)));
     }
+    if style.details {
+        for table in &contents.details {
+            put(vec![String::new()]);
+            put(wrap(&table.title, "1", style));
+            put(lay_out(table, style));
+        }
+        put(vec![String::new()]);
+        contents
+            .conditions
+            .iter()
+            .for_each(|(name, value)| put(wrap(&format!("{name}: {value}"), "", style)));
+    }
     text
+}
+
+/// A table with its title and notes.
+pub(super) fn table_to_text(table: &Table, style: Style) -> String {
+    titled(table, style).join("\n") + "\n"
+}
+
+fn titled(table: &Table, style: Style) -> Vec<String> {
+    let mut lines = wrap(&table.title, "1", style);
+    lines.extend(lay_out(table, style));
+    lines.extend(table.notes.iter().flat_map(|note| wrap(note, "2", style)));
+    lines
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::standing::{Standing, standing};
 use super::wording::unit;
 use crate::Comparison;
 use crate::statistics::metric::percentile;
@@ -28,7 +29,7 @@ pub(super) struct Verdict {
     /// With `not told`: why.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<Why>,
-    /// Whether it is the best of its column, or can't be told from the best.
+    /// Whether it is the best of its column, or can't be told from the best; never where all are alike.
     best: bool,
     /// In how many rounds it is flagged as doubtful.
     flagged: usize,
@@ -43,6 +44,10 @@ pub(super) fn verdicts(comparison: &Comparison, assessment: &Assessment) -> Vec<
 fn of_column(comparison: &Comparison, column: &Column) -> Vec<Verdict> {
     let range = |of: &Estimate| of.interval.map(|of| [of.low, of.high]);
     let load = column.shape.and_then(|shape| comparison.shapes.get(shape)).map(|shape| shape.name.clone());
+    let best = match standing(column) {
+        Standing::Best(best) => best,
+        Standing::Equal | Standing::Open(_) => Vec::new(),
+    };
     let verdict = |cell: &crate::statistics::Cell| Verdict {
         column: key(column.figure),
         subject: comparison.subjects.get(cell.subject).map_or(String::new(), |subject| subject.name.clone()),
@@ -61,7 +66,7 @@ fn of_column(comparison: &Comparison, column: &Column) -> Vec<Verdict> {
         },
         up_to: if let Told::Same { up_to } = cell.told { Some(up_to) } else { None },
         why: if let Told::NotTold(why) = cell.told { Some(why) } else { None },
-        best: column.leader == Some(cell.subject) || column.equals.contains(&cell.subject),
+        best: best.contains(&cell.subject),
         flagged: cell.flagged,
     };
     column.cells.iter().map(verdict).collect()

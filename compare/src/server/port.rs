@@ -28,6 +28,7 @@ pub(super) fn accepts(address: SocketAddr) -> bool {
 /// told, they are.
 #[cfg(target_os = "linux")]
 pub(super) fn is_of_others(port: u16, root: u32) -> bool {
+    use load::process::descendants;
     use procfs::net::{TcpNetEntry, TcpState, tcp, tcp6};
 
     let listens = |entry: &TcpNetEntry| entry.local_address.port() == port && entry.state == TcpState::Listen;
@@ -57,21 +58,6 @@ fn open_sockets(process: u32) -> Option<Vec<u64>> {
         _ => None,
     });
     Some(sockets.collect())
-}
-
-/// A process, and all that descend from it.
-#[cfg(target_os = "linux")]
-fn descendants(root: u32) -> Vec<u32> {
-    let processes = procfs::process::all_processes().into_iter().flatten().flatten();
-    let stats = processes.filter_map(|process| process.stat().ok());
-    let children: Vec<(u32, u32)> = stats.map(|stat| (stat.ppid as u32, stat.pid as u32)).collect();
-    let mut found = vec![root];
-    let mut next = 0;
-    while let Some(&parent) = found.get(next) {
-        found.extend(children.iter().filter(|(of, _)| *of == parent).map(|(_, child)| *child));
-        next += 1;
-    }
-    found
 }
 
 #[cfg(test)]

@@ -199,3 +199,6 @@ fn settle(with: Told, without: Told, flagged: usize) -> Told {
         _ => Told::NotTold(Why::DependsOnFlagged { of: flagged }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,17 +2,18 @@
 //!
 //! Each pair of the ranked that has values is a contest, and all of them are judged together: those against the
 //! reference, which the cells show, and those of the leader, who is chosen by looking at the values, so that each pair
-//! could have become one of them.
+//! could have become one of them. Of three or more, [`friedman`] asks first whether all of them may be equal.
 
-use super::column::{Absent, Cell, Column, Figure};
+use super::column::{Cell, Column, Figure};
 use super::contest::{Contest, Court, lacking};
 use super::estimate::Estimate;
 use super::friedman;
 use super::metric::Metric;
 use super::noise::Noise;
 use super::rounds::{Round, Series, Source, control_of, level, over, with_control};
+use super::sources::{shape_of, source, why_absent};
 use super::told::{Told, Why};
-use crate::{Comparison, Shape};
+use crate::Comparison;
 
 /// A column.
 pub(super) fn column(
@@ -30,12 +31,8 @@ pub(super) fn column(
     };
     let levels: Vec<Series> = ranked.iter().map(|&subject| level(comparison, source, subject)).collect();
     let control = reference.and_then(|reference| control_of(comparison, reference));
-    let mut noise = Noise::of(comparison, source);
-    if source == Source::Probes {
-        noise.band = noise.band.max(crate::staircase::STEP - 1.0);
-    }
     let court = Court {
-        noise,
+        noise: Noise::of(comparison, source),
         more_is_better: figure.more_is_better(),
         all_equal: all_equal(levels.iter().cloned().chain(control.map(|of| level(comparison, source, of)))),
         reference,
@@ -75,58 +72,12 @@ pub(super) fn column(
     Column { figure, shape, absent: None, noise: court.noise, cells, leader, equals }
 }
 
-/// With which probability all may be equal. Who has no value in more than a third of the rounds takes no part, because
-/// nothing is told of that one.
+/// With which probability all may be equal; `None` for two, whose contest is the only one. Who has no value in more than a
+/// third of the rounds takes no part, because nothing is told of that one.
 fn all_equal(levels: impl Iterator<Item = Series>) -> Option<f64> {
     let subjects: Vec<_> =
         levels.filter(|series| lacking(series).is_none()).map(|series| series.rounds).collect();
     (subjects.len() > 3).then(|| friedman::probability(&subjects)).flatten()
-}
-
-/// Under which load, and from what, a figure comes; nothing if that was not measured.
-fn source(comparison: &Comparison, figure: Figure, ranked: &[usize]) -> (Option<usize>, Option<Source>) {
-    let samples = |shape: Option<usize>, metric| (shape, shape.map(|shape| Source::Samples(shape, metric)));
-    let is_open = |shape: &Shape| shape.rate.is_some() && shape.hostile == 0;
-    let is_closed = |shape: &Shape| shape.rate.is_none() && shape.hostile == 0;
-    match figure {
-        Figure::CpuAtRate => samples(main_shape(comparison, ranked, is_open), Metric::Cpu),
-        Figure::CpuAtSaturation => samples(main_shape(comparison, ranked, is_closed), Metric::Cpu),
-        Figure::TailLatency => samples(main_shape(comparison, ranked, is_open), Metric::TailLatency),
-        Figure::Isolation => {
-            samples(main_shape(comparison, ranked, |shape| shape.hostile > 0), Metric::TailLatency)
-        }
-        Figure::HighestRate => (None, (!comparison.probes.is_empty()).then_some(Source::Probes)),
-        Figure::Memory => (None, (!comparison.memory.is_empty()).then_some(Source::Memory)),
-    }
-}
-
-/// Under which load a figure is measured.
-pub(super) fn shape_of(comparison: &Comparison, figure: Figure, ranked: &[usize]) -> Option<usize> {
-    source(comparison, figure, ranked).0
-}
-
-/// Of the loads of a kind the one that most of the ranked ran; of several the one with the most in flight, and of these
-/// the first.
-fn main_shape(comparison: &Comparison, ranked: &[usize], is: impl Fn(&Shape) -> bool) -> Option<usize> {
-    let ran = |shape: usize, subject: usize| {
-        comparison.samples.iter().any(|sample| sample.shape == shape && sample.subject == subject)
-    };
-    let weight = |&index: &usize| {
-        let shape = &comparison.shapes[index];
-        let runners = ranked.iter().filter(|&&subject| ran(index, subject)).count();
-        (runners, shape.hostile, shape.connections.saturating_mul(shape.depth))
-    };
-    let of_kind = (0..comparison.shapes.len()).filter(|&index| is(&comparison.shapes[index]));
-    // Reversed, because the last of equal ones is the maximum.
-    of_kind.rev().max_by_key(weight).filter(|index| weight(index).0 > 0)
-}
-
-fn why_absent(comparison: &Comparison, figure: Figure) -> Absent {
-    match figure {
-        Figure::HighestRate if comparison.conditions.slos.is_empty() => Absent::NeedsSlo,
-        Figure::Isolation if comparison.conditions.tier != "full" => Absent::NeedsFull,
-        _ => Absent::NotMeasured,
-    }
 }
 
 /// A subject's tail beside hostile clients over its tail without them.
@@ -189,3 +140,6 @@ impl Cell {
         Self { subject, level: None, ratio: None, p: None, told, flagged: 0, over_alone: None }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::estimate::Estimate;
 use super::rounds::{Series, Source, control_of, ratio, runs_of, why_failed};
 use crate::Comparison;
+use crate::staircase::STEP;
 
 /// How much two runs of the same subject differ, seen by running the reference twice in each round.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -16,8 +17,10 @@ pub struct Noise {
     /// Their centre, and the interval in which it lies. It should hold 1.
     pub estimate: Option<Estimate>,
     /// A difference of one subject from another counts only beyond this part: half the width of that interval, and at
-    /// least [`LEAST`].
+    /// least [`least`](Self::least).
     pub band: f64,
+    /// The least that counts, however small the noise: [`LEAST`], and for the highest rate a step of the staircase.
+    pub least: f64,
     /// Whether the interval does not hold 1, so that the two runs were told from each other although they are the
     /// same. Then the band reaches to the farther end of the interval.
     pub excludes_one: bool,
@@ -28,14 +31,23 @@ pub const LEAST: f64 = 0.03;
 
 impl Default for Noise {
     fn default() -> Self {
-        Self { ratios: Vec::new(), spread: None, estimate: None, band: LEAST, excludes_one: false }
+        Self {
+            ratios: Vec::new(),
+            spread: None,
+            estimate: None,
+            band: LEAST,
+            least: LEAST,
+            excludes_one: false,
+        }
     }
 }
 
 impl Noise {
     /// From the first control that ran with its twin.
     pub(super) fn of(comparison: &Comparison, source: Source) -> Self {
-        Self::among(comparison, |control, subject| ratio(comparison, source, control, subject))
+        let noise = Self::among(comparison, |control, subject| ratio(comparison, source, control, subject));
+        let least = if source == Source::Probes { STEP - 1.0 } else { LEAST };
+        Self { band: noise.band.max(least), least, ..noise }
     }
 
     /// The same, where a function makes the series of a control over its twin.
@@ -70,7 +82,7 @@ impl Noise {
     pub(super) fn band_between(&self, comparison: &Comparison, subject: usize, against: usize) -> f64 {
         let runs = |of, except| runs_of(comparison, of, except).len() as f64;
         let variance = (1.0 / runs(subject, against) + 1.0 / runs(against, subject)) / 2.0;
-        if self.excludes_one { self.band } else { (self.band * variance.sqrt()).max(LEAST) }
+        if self.excludes_one { self.band } else { (self.band * variance.sqrt()).max(self.least) }
     }
 }
 

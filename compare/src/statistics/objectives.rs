@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::assess::ranked;
 use super::column::Figure;
 use super::estimate::Estimate;
-use super::matrix::shape_of;
 use super::metric::percentile;
+use super::sources::shape_of;
 use crate::{Comparison, Sample};
 
 /// Whether a subject kept an objective at the rate that is offered to all.

@@ -3,38 +3,47 @@
 //! A probe says only whether a rate was too high, and where the next one is depends on it, so that the rates of
 //! neighbouring rounds are nearly the same: whoever takes them for independent is far too sure. But a probe says more
 //! than its rate: after a pass the threshold lies above it, after a fail below. So each probe gives one reading of the
-//! threshold, its rate moved by a *gain* in the direction that it points to. With the gain of the Robbins-Monro process
-//! (the inverse of the slope with which the share of passes falls near the threshold) what a reading is off is
-//! independent of all readings before it, as that of samples is, and the same statistics serve.
+//! threshold: its rate, moved by a *gain* in the direction that it points to. With the right gain, the inverse of the
+//! slope with which the share of passes falls near the threshold, by how much a reading is off has nothing to do with
+//! the readings before it (Robbins and Monro's process), as with any other sample, and the same statistics serve.
 //!
-//! The slope is not known. It is taken from the probes of all subjects together: if the threshold hardly varied, each
-//! pass would be followed by a fail. A gain that is too large errs on the safe side, because passes and fails alternate
-//! more than chance would have it; so it is never below [`LEAST_GAIN`], and [`CAUTION`] is added. `trials` shows what
-//! that makes of equals.
+//! The slope is not known. It is the regression of the outcomes on the rates, of all subjects together, less what such a
+//! regression is too steep by because each staircase is short and its own mean is taken (Kendall's bias of an
+//! autoregression). A gain that is too large errs on the safe side, because passes and fails alternate more than chance
+//! would have it, and one that is too small on the other.
+//!
+//! The rates lie on a grid, so that nothing is told of differences below one step ([`STEP`]).
+//!
+//! Tried on servers whose threshold varies by 1 to 25 % from round to round (see `trials`): of 2 to 8 equals, in 13 to 25
+//! rounds, somebody is named better or worse in 0 to 5 of 100 comparisons. With the rates taken as they are it would be
+//! several times as many. Among 8 subjects in 13 rounds a difference of 20 % is found always if the threshold varies by
+//! 3 %, in 7 of 10 comparisons if by 6 %, in 2 of 10 if by 12 %, and in 25 rounds always, always, and in 6 of 10.
 
 use super::rounds::{Reading, Value};
 use crate::staircase::STEP;
 use crate::{Comparison, Probe};
 
-/// The least gain, in steps of the staircase.
+/// The least gain, in steps: where the threshold hardly varies, it lies within a step of each probe.
 const LEAST_GAIN: f64 = 1.0;
 
 /// By which factor the gain is larger than the probes make it.
 const CAUTION: f64 = 1.1;
-const LEAST_CORRELATION: f64 = 0.02;
+
+/// The least slope, for each step, that is taken for one: what is flatter can't be told from none with the rounds that
+/// there are.
+const LEAST_SLOPE: f64 = 0.05;
 
 /// The readings of a subject's threshold, from the first probe on that turned the staircase around.
 pub(super) fn readings(comparison: &Comparison, subject: usize) -> Vec<Reading> {
     let gain = gain(comparison);
-    let reading = |probe: &Probe| {
-        let towards = if probe.pass { gain } else { -gain };
+    let reading = |probe: &&Probe| {
         let value = match probe.generator_limited {
             true => Value::GeneratorLimited,
-            false => Value::Logarithm(probe.rate.ln() + towards),
+            false => Value::Logarithm(probe.rate.ln() + gain * outcome(probe)),
         };
         Reading { round: probe.round, value, flagged: false }
     };
-    turned(comparison, subject).iter().map(|probe| reading(probe)).collect()
+    turned(comparison, subject).iter().map(reading).collect()
 }
 
 /// A subject's probes from the first on whose outcome is another than that of the one before.
@@ -49,20 +58,82 @@ fn turned(comparison: &Comparison, subject: usize) -> Vec<&Probe> {
 /// By how much a probe's logarithm is moved to where the threshold is.
 fn gain(comparison: &Comparison) -> f64 {
     let step = STEP.ln();
-    // Least squares of the outcome (1 or -1) on the distance from the mean rate of its subject.
-    let (mut product, mut square, mut count, mut staircases) = (0.0, 0.0, 0.0, 0.0_f64);
+    let (mut product, mut square, mut probes, mut staircases) = (0.0, 0.0, 0.0, 0.0);
     for subject in 0..comparison.subjects.len() {
-        let probes = turned(comparison, subject);
-        let mean = probes.iter().map(|probe| probe.rate.ln()).sum::<f64>() / probes.len() as f64;
-        staircases += if probes.is_empty() { 0.0 } else { 1.0 };
-        for probe in probes {
-            let distance = probe.rate.ln() - mean;
-            product -= distance * if probe.pass { 1.0 } else { -1.0 };
+        let mut its = turned(comparison, subject);
+        its.retain(|probe| !probe.generator_limited);
+        if its.is_empty() {
+            continue;
+        }
+        let mean = its.iter().map(|probe| probe.rate.ln()).sum::<f64>() / its.len() as f64;
+        for probe in &its {
+            let distance = (probe.rate.ln() - mean) / step;
+            product -= distance * outcome(probe);
             square += distance * distance;
-            count += 1.0;
+        }
+        probes += its.len() as f64;
+        staircases += 1.0;
+    }
+    let steepness: f64 = if square > 0.0 { product / square } else { 1.0 };
+    // With the slope s for each step, the rates are an autoregression by 1 - s, whose estimate from n rounds is too low by
+    // (1 + 3 (1 - s)) / n.
+    let bias = if probes > 0.0 { (4.0 - 3.0 * steepness) * staircases / probes } else { 0.0 };
+    step * (CAUTION / (steepness - bias).max(LEAST_SLOPE)).max(LEAST_GAIN)
+}
+
+/// In which direction from the rate of a probe the threshold lies.
+fn outcome(probe: &Probe) -> f64 {
+    if probe.pass { 1.0 } else { -1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Subject;
+
+    fn comparison(outcomes: &[bool]) -> Comparison {
+        let mut probes: Vec<Probe> = Vec::new();
+        for (round, &pass) in outcomes.iter().enumerate() {
+            let rate = crate::staircase::next(&probes, 1000.0);
+            probes.push(Probe { round, rate, pass, ..Probe::default() });
+        }
+        Comparison { subjects: vec![Subject::default()], probes, ..Comparison::default() }
+    }
+
+    #[test]
+    fn what_comes_before_the_first_turn_is_the_way_there() {
+        let rounds = |outcomes: &[bool]| -> Vec<usize> {
+            readings(&comparison(outcomes), 0).iter().map(|reading| reading.round).collect()
+        };
+        assert_eq!(rounds(&[true, true, true, false, true, false]), [3, 4, 5]);
+        assert_eq!(rounds(&[true, true, true]), [0; 0], "it never turned");
+        assert_eq!(rounds(&[]), [0; 0]);
+    }
+
+    #[test]
+    fn a_steady_threshold_lies_between_a_pass_and_a_fail() {
+        // 1000 passes and 1060 fails, again and again.
+        let alternating: Vec<bool> = (0..20).map(|round| round % 2 == 0).collect();
+        let comparison = comparison(&alternating);
+        assert!((gain(&comparison) / STEP.ln() - LEAST_GAIN).abs() < 0.2, "{}", gain(&comparison));
+        for reading in readings(&comparison, 0) {
+            let Value::Logarithm(logarithm) = reading.value else { panic!("{reading:?}") };
+            assert!((990.0..1080.0).contains(&logarithm.exp()), "{reading:?}");
         }
     }
-    let seen = if square > 0.0 { step * product / square } else { 1.0 };
-    let slope = seen - (4.0 - 3.0 * seen) * staircases / count;
-    step * (CAUTION / slope.max(0.05)).max(LEAST_GAIN)
+
+    #[test]
+    fn outcomes_that_hardly_depend_on_the_rate_make_unsure_readings() {
+        let mut random = fastrand::Rng::with_seed(4);
+        let chance: Vec<bool> = (0..40).map(|_| random.bool()).collect();
+        assert!(gain(&comparison(&chance)) > 3.0 * STEP.ln(), "{}", gain(&comparison(&chance)));
+    }
+
+    #[test]
+    fn where_the_generator_was_the_limit_nothing_is_read() {
+        let mut comparison = comparison(&[true, false, true, false]);
+        comparison.probes[3].generator_limited = true;
+        let last = readings(&comparison, 0).pop().unwrap();
+        assert_eq!(last.value, Value::GeneratorLimited);
+    }
 }

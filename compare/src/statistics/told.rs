@@ -131,3 +131,59 @@ pub fn rounds_needed(spread: f64, difference: f64, contests: usize) -> usize {
     let least = fewest(contests);
     if rounds.is_finite() { (rounds.ceil() as usize).max(least) } else { least }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::estimate::Interval;
+    use super::*;
+
+    const BAR: Bar = Bar { band: 0.03, spread: None, more_is_better: false, contests: 1 };
+
+    fn ratio(median: f64, low: f64, high: f64) -> Estimate {
+        let interval = Some(Interval { low, high });
+        Estimate { median, interval, confidence: 0.95, rounds: 13, spread: 0.2 }
+    }
+
+    #[test]
+    fn a_difference_needs_a_small_p_and_passes_the_noise() {
+        let cheaper = ratio(0.9, 0.85, 0.95);
+        assert_eq!(BAR.tell(&cheaper, 0.05), Told::Better);
+        assert_eq!(Bar { more_is_better: true, ..BAR }.tell(&cheaper, 0.05), Told::Worse);
+        assert!(matches!(BAR.tell(&cheaper, 0.06), Told::NotTold(Why::TooNoisy { .. })));
+        let noisy = Bar { band: 0.2, ..BAR };
+        assert!(matches!(noisy.tell(&cheaper, 0.001), Told::NotTold(Why::TooNoisy { .. })));
+        assert!(matches!(BAR.tell(&ratio(0.98, 0.97, 0.99), 0.001), Told::Same { up_to } if up_to < 0.04));
+    }
+
+    #[test]
+    fn the_same_is_said_only_where_a_tenth_would_have_been_seen() {
+        assert!(matches!(BAR.tell(&ratio(1.0, 0.95, 1.05), 0.9), Told::Same { up_to } if up_to < 0.06));
+        let told = BAR.tell(&ratio(1.0, 0.95, 1.12), 0.9);
+        assert!(matches!(told, Told::NotTold(Why::TooNoisy { more_rounds }) if more_rounds > 5), "{told:?}");
+    }
+
+    #[test]
+    fn few_rounds_tell_nothing() {
+        let five = Estimate { rounds: 5, ..ratio(0.5, 0.49, 0.51) };
+        assert_eq!(BAR.tell(&five, 0.0625), Told::NotTold(Why::FewRounds { needed: 6 }));
+        let many = Bar { contests: 28, ..BAR };
+        let ten = Estimate { rounds: 10, ..ratio(0.5, 0.49, 0.51) };
+        assert_eq!(many.tell(&ten, 0.06), Told::NotTold(Why::FewRounds { needed: 11 }));
+        let single = Estimate { rounds: 1, interval: None, ..five };
+        assert_eq!(BAR.tell(&single, 1.0), Told::NotTold(Why::FewRounds { needed: 6 }));
+    }
+
+    #[test]
+    fn the_fewest_rounds_are_those_with_which_a_difference_can_be_told() {
+        assert_eq!([1, 2, 7, 13, 28, 36].map(fewest), [6, 7, 9, 10, 11, 11]);
+        assert_eq!(fewest(0), 6);
+    }
+
+    #[test]
+    fn the_rounds_needed_are_those_of_the_power_formula() {
+        assert_eq!([1, 7, 28].map(|contests| rounds_needed(0.08, 0.10, contests)), [9, 13, 15]);
+        assert_eq!(rounds_needed(0.14, 0.10, 1), 21);
+        assert_eq!(rounds_needed(0.0, 0.10, 1), 6);
+        assert_eq!(rounds_needed(0.1, 0.0, 7), 9, "no difference is never found");
+    }
+}

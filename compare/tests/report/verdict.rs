@@ -4,7 +4,7 @@ use compare::report::{conclude, to_html};
 use compare::statistics::{Absent, assess};
 use compare::{Comparison, Sample};
 
-use crate::specimen::{quick, specimen, two, with_hand_written};
+use crate::specimen::{quick, specimen, two, with_another_build, with_hand_written};
 use crate::texts;
 
 /// The verdict without the marks of names.
@@ -163,4 +163,20 @@ fn servers_written_by_hand_stand_apart_and_have_ratios() {
     let careful = ratios.split("to the plain server").next().unwrap();
     let rows: Vec<&str> = careful.lines().filter(|line| line.contains('×')).collect();
     assert_eq!(rows.len(), 3, "threads, tokio and epoll have a careful counterpart: {careful}");
+}
+
+#[test]
+fn another_build_stands_apart_and_is_held_against_this_one() {
+    let comparison = with_another_build();
+    every_form_says(&comparison, "the other build, each against the same backend of this build");
+    every_form_says(&comparison, "This build against the other, by server CPU");
+    let [text, _] = texts(&comparison);
+    let (matrix, builds) = text.split_once("This build against the other").unwrap();
+    let row = |text: &str, name: &str| {
+        text.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned()
+    };
+    // What is better of this build is worse of the other.
+    assert!(row(matrix, "epoll (other)").contains("worse"), "{text}");
+    assert!(row(builds, "epoll").contains("better"), "{text}");
+    assert!(!row(builds, "tokio").contains("better") && !row(builds, "tokio").contains("worse"), "{text}");
 }

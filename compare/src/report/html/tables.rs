@@ -7,9 +7,14 @@ use crate::report::escape::escape;
 use crate::report::plots::series;
 use crate::report::table::{Cell, Row, Table, Tone};
 
-/// The matrix, in which a column without figures says why.
+/// The matrix, in which a column without figures says why, with the first of its notes, which says how to read it.
 pub(super) fn matrix(comparison: &Comparison, matrix: &Table) -> Markup {
-    table(comparison, matrix, "matrix")
+    html! {
+        div.matrix {
+            (bare(comparison, matrix))
+            @if let Some(legend) = matrix.notes.first() { p.note { (legend) } }
+        }
+    }
 }
 
 /// Any other table, with its notes.

@@ -6,7 +6,7 @@ use super::scale::Scale;
 use super::svg::{Anchor, Svg};
 use super::{LEFT, Plot, WIDTH, name, right, series, shown};
 use crate::report::wording::{amount, bytes};
-use crate::statistics::Assessment;
+use crate::statistics::{Assessment, per_connection};
 use crate::{Comparison, MemorySample};
 
 const HEIGHT: f64 = 290.0;
@@ -52,7 +52,7 @@ fn picture(comparison: &Comparison, assessment: &Assessment) -> String {
             svg.point(&class, subject, place, &says);
         }
         let most = points.iter().map(|point| point.connections).max().unwrap_or(0) as f64;
-        if let Some((slope, base)) = line(&points) {
+        if let Some((slope, base)) = per_connection(comparison, subject) {
             let end = axes.at(most, mebibytes(base + slope * most));
             svg.curve(&class, &[axes.at(0.0, mebibytes(base)), end]);
             labels.push(Label { class, end, text: format!("{who}: {} each", bytes(slope)) });
@@ -63,31 +63,4 @@ fn picture(comparison: &Comparison, assessment: &Assessment) -> String {
     }
     labels::in_a_column(&axes, &mut svg, labels);
     svg.finish("memory against idle connections, a line for each server")
-}
-
-/// The bytes of memory that an idle connection of a subject adds, and those without any: the line of the least squares.
-fn line(points: &[&MemorySample]) -> Option<(f64, f64)> {
-    let points: Vec<(f64, f64)> =
-        points.iter().map(|sample| (sample.connections as f64, sample.bytes as f64)).collect();
-    let count = points.len() as f64;
-    let (mean_x, mean_y) = (
-        points.iter().map(|point| point.0).sum::<f64>() / count,
-        points.iter().map(|point| point.1).sum::<f64>() / count,
-    );
-    let square: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
-    let product: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
-    (square > 0.0).then(|| (product / square, mean_y - product / square * mean_x))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_slope_is_that_of_the_line() {
-        let sample = |connections, bytes| MemorySample { connections, bytes, ..MemorySample::default() };
-        assert_eq!(line(&[&sample(0, 1000), &sample(10, 3000)]), Some((200.0, 1000.0)));
-        assert_eq!(line(&[&sample(0, 1000)]), None, "one point has no slope");
-        assert_eq!(line(&[]), None);
-    }
 }

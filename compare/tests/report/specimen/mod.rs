@@ -8,7 +8,7 @@ use load::measurement::Tick;
 
 mod variants;
 
-pub(crate) use variants::{quick, two, with_hand_written};
+pub(crate) use variants::{quick, two, with_another_build, with_hand_written};
 
 /// What a made-up server is like.
 #[derive(Clone, Copy)]

@@ -10,6 +10,7 @@ pub(crate) fn two() -> Comparison {
     comparison.shapes.truncate(2);
     comparison.samples.retain(|sample| sample.shape < 2);
     comparison.probes.clear();
+    comparison.conditions.tier = "default".to_owned();
     comparison.conditions.slos.clear();
     comparison
 }
@@ -29,6 +30,29 @@ pub(crate) fn with_hand_written() -> Comparison {
     for (name, of, care, like) in written {
         let kind = Kind::Handwritten { of: of.map(str::to_owned), care };
         comparison.subjects.push(Subject { name: name.to_owned(), kind, ..Subject::default() });
+        let subject = comparison.subjects.len() - 1;
+        for round in 0..ROUNDS {
+            for shape in 0..comparison.shapes.len() {
+                comparison.samples.push(sample(
+                    &mut random,
+                    &like,
+                    &comparison.shapes[shape],
+                    (round, subject, shape),
+                ));
+            }
+        }
+    }
+    comparison
+}
+
+/// The specimen beside another build of two of its backends, which costs a quarter more on `epoll`.
+pub(crate) fn with_another_build() -> Comparison {
+    let mut comparison = specimen();
+    let mut random = fastrand::Rng::with_seed(10);
+    let slower = Character { cpu: (1.5, 9.3), ..CHARACTERS[5] };
+    for (name, like) in [("tokio", CHARACTERS[4]), ("epoll", slower)] {
+        let kind = Kind::Build { of: name.to_owned() };
+        comparison.subjects.push(Subject { name: format!("{name} (other)"), kind, ..Subject::default() });
         let subject = comparison.subjects.len() - 1;
         for round in 0..ROUNDS {
             for shape in 0..comparison.shapes.len() {

@@ -1,0 +1,195 @@
+//! What has become better or worse: since a stored comparison, and from another build to this one.
+
+use super::matrix::judged;
+use super::names::{list, load_in_words};
+use super::reasons::{clause, in_short};
+use super::table::{Cell, Column, Row, Table, Tone};
+use super::text::{Style, table_to_text};
+use super::wording::{interval, percent, ratio, value};
+use crate::Comparison;
+use crate::statistics::{Change, Changes, Drift, Metric, Told, Why, builds};
+
+/// What has changed from one comparison to another, for a terminal: a row for each server, a column for each load and
+/// metric, and below that what could not be compared and the smallest change that would have been seen.
+pub fn changes_to_text(changes: &Changes, style: Style) -> String {
+    table_to_text(&since(changes), style)
+}
+
+fn since(changes: &Changes) -> Table {
+    let mut columns: Vec<(&str, Metric)> = Vec::new();
+    let mut names: Vec<&str> = Vec::new();
+    for change in &changes.changes {
+        let column = (change.shape.as_str(), change.metric);
+        if !columns.contains(&column) {
+            columns.push(column);
+        }
+        if !names.contains(&change.subject.as_str()) {
+            names.push(&change.subject);
+        }
+    }
+    let of = |name: &str, column: &(&str, Metric)| {
+        let is_it =
+            |change: &&Change| change.subject == name && (change.shape.as_str(), change.metric) == *column;
+        changes.changes.iter().find(is_it).map(cell).unwrap_or_default()
+    };
+    let row = |name: &&str| Row::Figures {
+        subject: 0,
+        name: (*name).to_owned(),
+        remark: String::new(),
+        cells: columns.iter().map(|column| of(name, column)).collect(),
+    };
+    let heading = |(shape, metric): &(&str, Metric)| Column {
+        heading: metric.name().to_owned(),
+        under: (*shape).to_owned(),
+        absent: None,
+    };
+    Table {
+        title: "Since the baseline".to_owned(),
+        rows: names.iter().map(row).collect(),
+        columns: columns.iter().map(heading).collect(),
+        notes: notes(changes),
+    }
+}
+
+fn cell(change: &Change) -> Cell {
+    let (word, tone) = match change.drift {
+        Drift::Regressed => ("WORSE", Tone::Bad),
+        Drift::Improved => ("better", Tone::Good),
+        Drift::Unchanged => ("same", Tone::Plain),
+        Drift::NotTold => ("not told", Tone::Faint),
+    };
+    let range = change.interval.map_or(String::new(), |of| format!(" ({})", interval(of)));
+    let evidence = match (change.drift, change.smallest) {
+        (Drift::NotTold, Some(smallest)) if smallest.is_finite() => {
+            format!("(below {} unseen)", percent(smallest))
+        }
+        (Drift::NotTold, _) => "(too few rounds)".to_owned(),
+        _ => format!("{}{range}", ratio(change.ratio)),
+    };
+    Cell {
+        figure: value(change.metric, change.levels[1]),
+        word: word.to_owned(),
+        evidence,
+        tone,
+        ..Cell::default()
+    }
+}
+
+fn notes(changes: &Changes) -> Vec<String> {
+    let mut notes = vec!["Figures are those of now, ratios those of now to the baseline.".to_owned()];
+    notes.extend(changes.gaps.iter().map(|gap| format!("Not compared: {gap}.")));
+    let differs = |(name, then, now): &(String, String, String)| format!("{name} was {then} and is {now}");
+    let different: Vec<String> = changes.machine.iter().map(differs).collect();
+    if !different.is_empty() {
+        notes.push(format!("Compared in spite of another machine: {}.", list(&different)));
+    }
+    let is_seen = |change: &Change| matches!(change.drift, Drift::Regressed | Drift::Improved);
+    if !changes.changes.iter().any(is_seen) {
+        notes.push("No change was seen.".to_owned());
+    }
+    notes.push(match changes.smallest() {
+        Some(part) => {
+            let part = percent(part);
+            format!("The smallest change in server CPU per message that could be seen is {part}.")
+        }
+        None => "No change in server CPU per message could be seen, however large: there are too few rounds in one of \
+                 them."
+            .to_owned(),
+    });
+    notes
+}
+
+/// Each backend of this build against the same of the other build; `None` if there is no other build.
+pub(super) fn between_builds(comparison: &Comparison) -> Option<Table> {
+    let builds = builds(comparison);
+    let (mut shapes, mut subjects) = (Vec::new(), Vec::new());
+    for build in &builds {
+        if !shapes.contains(&build.shape) {
+            shapes.push(build.shape);
+        }
+        if !subjects.contains(&build.subject) {
+            subjects.push(build.subject);
+        }
+    }
+    let cell = |subject: usize, shape: usize| {
+        let Some(build) = builds.iter().find(|of| of.subject == subject && of.shape == shape) else {
+            return Cell::default();
+        };
+        let (word, tone) = judged(&build.told);
+        let range = build
+            .ratio
+            .and_then(|ratio| ratio.interval)
+            .map_or(String::new(), |of| format!("({})", interval(of)));
+        let evidence = match build.told {
+            Told::NotTold(why) => format!("({})", in_short(why)),
+            Told::Same { up_to } => format!("within\u{a0}{}", percent(up_to)),
+            _ => range.clone(),
+        };
+        let figure = build.ratio.map_or(String::new(), |of| ratio(of.median));
+        Cell { figure, word: word.to_owned(), evidence, detail: range, tone, is_best: false }
+    };
+    let row = |&subject: &usize| Row::Figures {
+        subject,
+        name: comparison.subjects[subject].name.clone(),
+        remark: String::new(),
+        cells: shapes.iter().map(|&shape| cell(subject, shape)).collect(),
+    };
+    let column = |&shape: &usize| Column { heading: load_in_words(comparison, shape), ..Column::default() };
+    let mut notes =
+        vec!["Ratios of this build's server CPU per message to the other's, all judged together.".to_owned()];
+    let why = builds.iter().find_map(|build| match build.told {
+        Told::NotTold(why) if why != Why::NotMeasured => Some(why),
+        _ => None,
+    });
+    notes.extend(why.map(|why| format!("Some of it is not told, because {}.", clause(why))));
+    (!builds.is_empty()).then(|| Table {
+        title: "This build against the other, by server CPU".to_owned(),
+        rows: subjects.iter().map(row).collect(),
+        columns: shapes.iter().map(column).collect(),
+        notes,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::{Gap, Interval};
+
+    fn change(subject: &str, metric: Metric, ratio: f64, drift: Drift) -> Change {
+        Change {
+            subject: subject.to_owned(),
+            shape: "64 × 16".to_owned(),
+            metric,
+            levels: [10.0, 10.0 * ratio],
+            ratio,
+            interval: Some(Interval { low: ratio * 0.97, high: ratio * 1.03 }),
+            smallest: Some(0.06),
+            drift,
+        }
+    }
+
+    #[test]
+    fn what_changed_what_could_not_be_compared_and_what_would_have_been_seen_is_said() {
+        let changes = Changes {
+            changes: vec![
+                change("smol", Metric::Cpu, 1.2, Drift::Regressed),
+                change("tokio", Metric::Cpu, 0.8, Drift::Improved),
+                change("smol", Metric::TailLatency, 1.0, Drift::NotTold),
+            ],
+            gaps: vec![Gap { name: "uring".to_owned(), is_load: false, is_in_baseline: true }],
+            machine: vec![("CPU".to_owned(), "A".to_owned(), "B".to_owned())],
+        };
+        let text = changes_to_text(&changes, Style { width: 120, ..Style::default() });
+        let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        assert!(line("smol").contains("12 us  WORSE 1.20x (1.16-1.24)"), "{text}");
+        assert!(line("smol").contains("not told (below 6 % unseen)"), "{text}");
+        assert!(line("tokio").contains("8 us  better 0.80x (0.78-0.82)"), "{text}");
+        for said in [
+            "Not compared: uring was not measured this time.",
+            "another machine: CPU was A and is B",
+            "smallest change in server CPU per message that could be seen is 6 %.",
+        ] {
+            assert!(text.contains(said), "{said}: {text}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+use super::*;
+use crate::{Sample, Shape, Subject};
+
+/// A subject, its control, and another one, under two loads, thirteen rounds.
+fn comparison(cost: impl Fn(usize, usize) -> f64) -> Comparison {
+    let named = |name: &str| Subject { name: name.to_owned(), ..Subject::default() };
+    let mut samples = Vec::new();
+    for round in 0..13 {
+        for (shape, subject) in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)] {
+            let wave = 1.0 + ((round * 5 + subject * 3) % 7) as f64 / 400.0;
+            let cpu_user = cost(shape, subject) * wave;
+            samples.push(Sample { round, shape, subject, cpu_user, ..Sample::default() });
+        }
+    }
+    Comparison {
+        subjects: vec![
+            named("a"),
+            Subject { control_of: Some("a".to_owned()), ..named("a again") },
+            named("b"),
+        ],
+        shapes: vec![Shape::default(); 2],
+        samples,
+        ..Comparison::default()
+    }
+}
+
+fn flag(comparison: &mut Comparison, rounds: usize) {
+    for sample in comparison.samples.iter_mut().filter(|sample| sample.round < rounds) {
+        sample.flags = vec!["steal 9 %".to_owned()];
+    }
+}
+
+fn told(comparison: &Comparison) -> Told {
+    contest(comparison, 0, Metric::Cpu, 2, 0).unwrap().1
+}
+
+#[test]
+fn any_two_are_told_apart_and_the_other_way_round() {
+    let comparison = comparison(|shape, subject| if (shape, subject) == (0, 2) { 12.0 } else { 10.0 });
+    assert_eq!(told(&comparison), Told::Worse);
+    assert_eq!(contest(&comparison, 0, Metric::Cpu, 0, 2).unwrap().1, Told::Better);
+    assert!(matches!(contest(&comparison, 1, Metric::Cpu, 2, 0).unwrap().1, Told::Same { .. }));
+    assert_eq!(contest(&comparison, 0, Metric::TailLatency, 2, 0), None);
+    let (mean, told) = mean_contest(&comparison, &[0, 1], Metric::Cpu, 2, 0).unwrap();
+    assert!((mean.median - 1.2_f64.sqrt()).abs() < 0.01, "{mean:?}");
+    assert_eq!(told, Told::Worse);
+    assert_eq!(mean_contest(&comparison, &[0, 9], Metric::Cpu, 2, 0), None, "a load that nobody ran");
+}
+
+#[test]
+fn nothing_is_told_where_more_than_a_third_is_flagged() {
+    let mut comparison = comparison(|_, subject| if subject == 2 { 12.0 } else { 10.0 });
+    flag(&mut comparison, 4);
+    assert_eq!(told(&comparison), Told::Worse);
+    flag(&mut comparison, 5);
+    assert_eq!(told(&comparison), Told::NotTold(Why::Flagged { of: 5 }));
+}
+
+#[test]
+fn a_verdict_that_only_flagged_rounds_make_is_taken_back() {
+    let mut comparison = comparison(|_, _| 10.0);
+    for sample in comparison.samples.iter_mut().filter(|sample| sample.subject == 2) {
+        sample.cpu_user *= if sample.round < 4 { 1.5 } else { 1.035 + (sample.round % 3) as f64 / 50.0 };
+        if sample.round >= 9 {
+            sample.cpu_user /= 1.06;
+        }
+    }
+    let with = told(&comparison);
+    flag(&mut comparison, 4);
+    let without = told(&comparison);
+    assert!(
+        with.is_difference() && without == Told::NotTold(Why::DependsOnFlagged { of: 4 }),
+        "{with:?} {without:?}"
+    );
+}
+
+#[test]
+fn who_failed_or_had_no_value_is_not_judged() {
+    let base = comparison(|_, subject| if subject == 2 { 12.0 } else { 10.0 });
+    let mut failed = base.clone();
+    failed.subjects[2].failed = Some("it ended".to_owned());
+    assert_eq!(told(&failed), Told::NotTold(Why::Failed));
+    let tail = |change: fn(&mut Sample)| {
+        let mut comparison = base.clone();
+        for sample in comparison.samples.iter_mut().filter(|sample| sample.round > 0) {
+            sample.latency = vec![(99.0, 100.0 + sample.round as f64)];
+            if sample.subject == 2 && sample.round < 8 {
+                change(sample);
+            }
+        }
+        contest(&comparison, 0, Metric::TailLatency, 2, 0).unwrap().1
+    };
+    assert!(matches!(tail(|_| ()), Told::Same { .. }));
+    assert_eq!(tail(|sample| sample.overloaded = true), Told::NotTold(Why::Overloaded));
+    assert_eq!(tail(|sample| sample.generator_limited = true), Told::NotTold(Why::GeneratorLimited));
+}
