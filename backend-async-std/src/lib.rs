@@ -14,6 +14,7 @@ use common::{
     Acceptor, Backend, BlockingHandlers, Capabilities, Conversation, Report, Server, Service, Stop, Wait,
     Workers, accept_nonblocking,
 };
+use futures_lite::future::block_on;
 
 /// A task for each connection, on async-std.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,7 +37,8 @@ impl Backend for AsyncStd {
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        let served = task::block_on(async { accept(Async::new(listener)?, acceptor).await });
+        // Without the reactor: a thread that waits for new clients there as well would hand every event on.
+        let served = Async::new(listener).and_then(|listener| block_on(accept(listener, acceptor)));
         server.close(served)
     }
 }
@@ -75,6 +77,11 @@ async fn serve(socket: TcpStream, mut conversation: Conversation) {
 fn advance(socket: &Async<TcpStream>, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
     conversation.poll_advance(&mut socket.get_ref(), cx, |cx, wait| match wait {
         Wait::Writable => socket.poll_writable(cx),
-        _ => socket.poll_readable(cx),
+        // The first answer may be about what was read just now. The second arms the reactor, which looks at what has
+        // arrived since: so no read finds nothing.
+        _ => match socket.poll_readable(cx) {
+            Poll::Ready(Ok(())) => socket.poll_readable(cx),
+            other => other,
+        },
     })
 }

@@ -15,7 +15,7 @@ use common::{
     Service, Stop, Wait, Workers, accept_nonblocking,
 };
 use smol::channel::{Receiver, bounded};
-use smol::future::yield_now;
+use smol::future::{block_on, yield_now};
 use smol::{Async, Executor};
 
 /// A task for each connection, on smol.
@@ -44,7 +44,8 @@ impl Backend for Smol {
         let (_running, ended) = bounded(1);
         let executor = Arc::new(Executor::new());
         let served = start_workers(workers, &executor, &ended, &server.failure())
-            .and_then(|()| smol::block_on(accept(Async::new(listener)?, acceptor, &executor)));
+            // Without the reactor: a thread that waits for new clients there as well would hand every event on.
+            .and_then(|()| block_on(accept(Async::new(listener)?, acceptor, &executor)));
         server.close(served)
     }
 }
@@ -108,6 +109,11 @@ async fn serve(socket: TcpStream, mut conversation: Conversation) {
 fn advance(socket: &Async<TcpStream>, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
     conversation.poll_advance(&mut socket.get_ref(), cx, |cx, wait| match wait {
         Wait::Writable => socket.poll_writable(cx),
-        _ => socket.poll_readable(cx),
+        // The first answer may be about what was read just now. The second arms the reactor, which looks at what has
+        // arrived since: so no read finds nothing.
+        _ => match socket.poll_readable(cx) {
+            Poll::Ready(Ok(())) => socket.poll_readable(cx),
+            other => other,
+        },
     })
 }

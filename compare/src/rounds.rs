@@ -34,9 +34,7 @@ impl Runner<'_> {
         for (round, order) in order.into_iter().enumerate() {
             for (slot, subject) in order.iter().map(|&index| active[index]).enumerate() {
                 let places = ((round + 1, rounds), (slot + 1, order.len()));
-                let samples = &self.comparison.samples;
-                let has_overload = samples.iter().any(|one| one.subject == subject && one.overloaded);
-                for life in self.design.lives(subject, has_overload) {
+                for life in self.design.lives(subject, self.has_shown_overload(subject)) {
                     if self.laboratory.is_stopped() {
                         return;
                     }
@@ -52,6 +50,14 @@ impl Runner<'_> {
                 }
             }
         }
+    }
+
+    /// Whether a subject was overloaded whenever a rate was offered to it, and more than once.
+    fn has_shown_overload(&self, subject: usize) -> bool {
+        let is_open = |shape: usize| self.comparison.shapes[shape].rate.is_some();
+        let samples = self.comparison.samples.iter();
+        let mut offered = samples.filter(|one| one.subject == subject && is_open(one.shape));
+        offered.clone().nth(1).is_some() && offered.all(|one| one.overloaded)
     }
 
     /// One measurement of a round.

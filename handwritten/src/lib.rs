@@ -91,7 +91,12 @@ pub static SERVERS: &[Server] = &[
     plain("threads-plain", "threads", "a thread for each connection", threads::plain),
     careful("threads-careful", "threads", "a thread for each connection, batched writes", threads::careful),
     #[cfg(target_os = "linux")]
-    careful("pool-careful", "pool", "a rayon pool, fed by one poller, batched writes", rayon_pool::careful),
+    careful(
+        "pool-careful",
+        "pool",
+        "a rayon pool at one poller, edge-triggered, batched writes",
+        rayon_pool::careful,
+    ),
     plain("async-std-plain", "async-std", "a task for each connection", async_std_tasks::plain),
     careful(
         "async-std-careful",

@@ -12,6 +12,8 @@ pub(crate) struct LineClient {
     partial: Vec<u8>,
     /// What the kernel has not taken yet.
     replies: Vec<u8>,
+    /// Whether the last read took all that there was.
+    drained: bool,
 }
 
 /// What a client waits for.
@@ -29,11 +31,21 @@ impl LineClient {
     pub(crate) fn new(socket: TcpStream) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
-        Ok(Self { socket, partial: Vec::new(), replies: Vec::new() })
+        Ok(Self { socket, partial: Vec::new(), replies: Vec::new(), drained: false })
     }
 
     pub(crate) fn socket(&self) -> &TcpStream {
         &self.socket
+    }
+
+    /// Advances until it has to wait: for a poller that tells of edges.
+    pub(crate) fn advance_to_the_edge(&mut self, buffer: &mut [u8]) -> Wait {
+        loop {
+            match self.advance(buffer) {
+                Wait::Readable if !self.drained => {}
+                wait => return wait,
+            }
+        }
     }
 
     /// Reads once, through the worker's buffer, and answers all lines by one write. Nothing is read while a
@@ -49,6 +61,7 @@ impl LineClient {
         match self.socket.read(buffer) {
             Ok(0) => Wait::Over,
             Ok(length) => {
+                self.drained = length < buffer.len();
                 self.receive(&buffer[..length]);
                 match self.flush() {
                     Ok(true) => Wait::Readable,
@@ -57,6 +70,7 @@ impl LineClient {
                 }
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                self.drained = error.kind() == ErrorKind::WouldBlock;
                 Wait::Readable
             }
             Err(_) => Wait::Over,

@@ -95,6 +95,10 @@ pub(crate) struct Report {
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 
+    /// Show details: every metric under every load, and the conditions
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+
     /// The folder to write report.html and report.md to [default: the folder of FILE]
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,

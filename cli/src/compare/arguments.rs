@@ -114,7 +114,7 @@ pub(crate) struct Compare {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 
-    /// Show details: every metric under every load, and what the servers wrote to standard error
+    /// Show details: every metric under every load, and the conditions
     #[arg(short, long)]
     pub(crate) verbose: bool,
 

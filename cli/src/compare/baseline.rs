@@ -5,7 +5,7 @@ use std::path::Path;
 use compare::statistics::{Refusal, against, check, gaps};
 use compare::{Comparison, Settings, planned, report};
 
-use super::{changes, stored};
+use super::{outcome, stored};
 use crate::exit::Outcome;
 use crate::failure::Failure;
 
@@ -36,7 +36,7 @@ impl<'a> Baseline<'a> {
     /// Says what has changed since, and how that ends: what can't be told is no success either.
     pub(super) fn judge(&self, comparison: &Comparison) -> (String, Outcome) {
         match against(&self.comparison, comparison, self.force) {
-            Ok(changes) => (report::changes_to_text(&changes, super::style()), changes::since(&changes)),
+            Ok(changes) => (report::changes_to_text(&changes, super::style(false)), outcome::since(&changes)),
             Err(refusal) => {
                 let mut said = String::from("Since the baseline\n");
                 for gap in gaps(&self.comparison, comparison) {

@@ -3,7 +3,6 @@
 pub(crate) mod arguments;
 mod baseline;
 mod candidates;
-mod changes;
 mod outcome;
 mod output;
 mod progress;
@@ -52,11 +51,8 @@ pub(crate) fn compare(
         return Err(Failure::Interrupted("interrupted before anything was measured".into()));
     }
 
-    let mut text = report::to_text(&comparison, style());
+    let mut text = report::to_text(&comparison, style(arguments.verbose));
     let mut outcome = outcome::outcome(&comparison, arguments.allow_refusals);
-    if let Some(between) = changes::between_builds(&comparison) {
-        outcome = outcome.max(between);
-    }
     if let Some(baseline) = &baseline {
         let (said, since) = baseline.judge(&comparison);
         text.push('\n');
@@ -73,12 +69,13 @@ pub(crate) fn compare(
     written.map(|_| outcome.into())
 }
 
-/// How the text for people is written.
-fn style() -> Style {
+/// How the text for people is written, with or without details.
+fn style(details: bool) -> Style {
     let default = Style::default();
     Style {
         color: color::on_stdout(),
         unicode: io::stdout().is_terminal(),
         width: terminal::width().unwrap_or(default.width),
+        details,
     }
 }

@@ -1,11 +1,11 @@
 //! How a comparison ends: the outcome that its exit code tells.
 
 use compare::Comparison;
-use compare::statistics::{Assessment, Kept, Told, assess, objectives};
+use compare::statistics::{Assessment, Changes, Kept, Outcome as Since, Told, assess, builds, objectives};
 
 use crate::exit::{Outcome, too_many_refused};
 
-/// How a comparison ends.
+/// How a comparison ends. A build that is worse than the one that it is compared with has regressed.
 pub(super) fn outcome(comparison: &Comparison, allow_refusals: bool) -> Outcome {
     let assessment = assess(comparison);
     let subjects = 0..comparison.subjects.len();
@@ -13,6 +13,8 @@ pub(super) fn outcome(comparison: &Comparison, allow_refusals: bool) -> Outcome 
         (!tells_something(&assessment), Outcome::Undecided),
         (objectives_are(comparison, Kept::Unknown), Outcome::Undecided),
         (objectives_are(comparison, Kept::Missed), Outcome::Missed),
+        (builds(comparison).iter().any(|build| matches!(build.told, Told::NotTold(_))), Outcome::Undecided),
+        (builds(comparison).iter().any(|build| build.told == Told::Worse), Outcome::Regressed),
         (!assessment.failed.is_empty() || comparison.samples.is_empty(), Outcome::Failed),
         (
             subjects.into_iter().any(|subject| is_wrong(comparison, subject, allow_refusals)),
@@ -20,6 +22,15 @@ pub(super) fn outcome(comparison: &Comparison, allow_refusals: bool) -> Outcome 
         ),
         (comparison.interrupted, Outcome::Interrupted),
     ])
+}
+
+/// How a comparison ends that was held against a stored one.
+pub(super) fn since(changes: &Changes) -> Outcome {
+    match changes.outcome() {
+        Since::Passed => Outcome::Passed,
+        Since::Regressed => Outcome::Regressed,
+        Since::CouldNotTell => Outcome::Undecided,
+    }
 }
 
 /// Whether anything can be told of anybody who can be compared with the reference.

@@ -28,7 +28,7 @@ pub(crate) fn render(arguments: &Report) -> Result<ExitCode, Failure> {
     };
     let name = arguments.file.file_stem().unwrap_or_default();
     let text = match arguments.format {
-        Format::Text => report::to_text(&comparison, style()),
+        Format::Text => report::to_text(&comparison, style(arguments.verbose)),
         Format::Json => output::to_json(&comparison)?,
     };
     let written = output::render(&comparison, folder, Path::new(name));

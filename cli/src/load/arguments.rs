@@ -134,6 +134,10 @@ pub(crate) struct Load {
     #[arg(long, env = "ANYLOOP_LOAD_SEED", value_name = "NUMBER", value_parser = number(0, u64::MAX), default_value_t = 1)]
     pub(crate) seed: u64,
 
+    /// Show how it went in each second as well: replies, and the longest latency
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+
     /// Process of the server, on this machine, to measure its CPU time and memory
     #[arg(long, value_name = "PID", value_parser = number(1, MOST_PROCESSES))]
     pub(crate) server_pid: Option<u32>,
@@ -160,6 +164,10 @@ pub(crate) struct Exports {
     /// File for the latency's percentiles in the format of HdrHistogram's plotters; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) hgrm: Option<PathBuf>,
+
+    /// File for the latency as a histogram log of HdrHistogram, without loss; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hlog: Option<PathBuf>,
 }
 
 /// The highest number of a process.

@@ -10,6 +10,7 @@ use load::measurement::Measurement;
 use super::arguments::Exports;
 use crate::arguments::Format;
 use crate::failure::{Failure, print};
+use crate::terminal;
 
 impl Exports {
     /// Finds out before the load begins whether the files can be written.
@@ -34,7 +35,7 @@ impl Exports {
             // Where nobody can be told any more, the files still say it.
             let _ = io::stderr().write_all(text.as_bytes());
         } else {
-            print(text.as_bytes())?;
+            print(terminal::fitted(text).as_bytes())?;
         }
         if let Some(file) = &self.json {
             write(file, &to_json(measurement)?)?;
@@ -45,11 +46,14 @@ impl Exports {
         if let Some(file) = &self.hgrm {
             write(file, export::hgrm(&measurement.latency).as_bytes())?;
         }
+        if let Some(file) = &self.hlog {
+            write(file, &export::hlog(measurement).map_err(|error| Failure::Failed(error.to_string()))?)?;
+        }
         Ok(())
     }
 
-    fn files(&self) -> [Option<&Path>; 3] {
-        [self.json.as_deref(), self.csv.as_deref(), self.hgrm.as_deref()]
+    fn files(&self) -> [Option<&Path>; 4] {
+        [self.json.as_deref(), self.csv.as_deref(), self.hgrm.as_deref(), self.hlog.as_deref()]
     }
 }
 

@@ -6,6 +6,7 @@ mod merge;
 mod plan;
 mod search;
 mod status;
+mod timeline;
 
 use std::io::ErrorKind;
 use std::process::ExitCode;
@@ -57,6 +58,9 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     let mut text: String =
         verdicts.iter().map(|(slo, verdict)| format!("{verdict}, where {slo} is promised\n\n")).collect();
     text.push_str(&export::table(&measurement));
+    if arguments.verbose {
+        text.push_str(&timeline::timeline(&measurement.timeline));
+    }
     arguments.exports.write(&measurement, &text)?;
     let verdicts: Vec<_> = verdicts.into_iter().map(|(_, verdict)| verdict).collect();
     Ok(outcome(&measurement, &verdicts, arguments.allow_refusals).into())

@@ -125,5 +125,5 @@ fn wrong_usage_is_explained() {
     }
     // The last --rounds would be a second one.
     let ended = run(&mut anyloop(&["compare", "--rounds", "0"]), "");
-    assert!(ended.code == Some(2) && ended.stderr.contains("`0` is no count from 1 to 10000"));
+    assert!(ended.code == Some(2) && ended.stderr.contains("`0` is no count from 1 to 500"));
 }

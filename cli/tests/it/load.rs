@@ -69,7 +69,22 @@ fn json_has_rates_percentiles_and_counts() {
     assert!(measured["service"]["percentiles"]["p50"].as_f64().unwrap() > 0.0);
     assert_eq!(measured["verification"]["wrong"], 0);
     assert!(measured["verification"]["replies"].as_u64().unwrap() > 100);
-    assert!(ended.stderr.contains("what users feel"), "the table gives way to the JSON: {ended:?}");
+    assert!(ended.stderr.contains("offered 2 000 /s"), "the table gives way to the JSON: {ended:?}");
+}
+
+#[test]
+fn standard_output_is_json_alone_if_that_is_asked_for() {
+    let server = Server::start("--handler echo");
+    let ended = load(&server.address.to_string(), "--format json");
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    assert!(json(&ended.stdout)["verification"]["replies"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn the_seconds_are_shown_to_those_who_want_details() {
+    let server = Server::start("--handler echo");
+    let ended = load(&server.address.to_string(), "--verbose --rate 100 --duration 1100ms");
+    assert!(ended.stdout.contains("second      replies  longest"), "{ended:?}");
 }
 
 #[test]

@@ -33,12 +33,13 @@ fn json(text: &str) -> Value {
 #[test]
 fn measurements_are_added() {
     let server = Server::start("--handler echo");
-    let files = ["one.json", "two.json", "one.csv", "one.hgrm"].map(file);
-    let [one, two, csv, hgrm] = files.each_ref().map(|file| file.to_str().unwrap());
-    measure(&server, &["--json", one, "--csv", csv, "--hgrm", hgrm]);
+    let files = ["one.json", "two.json", "one.csv", "one.hgrm", "one.hlog"].map(file);
+    let [one, two, csv, hgrm, hlog] = files.each_ref().map(|file| file.to_str().unwrap());
+    measure(&server, &["--json", one, "--csv", csv, "--hgrm", hgrm, "--hlog", hlog]);
     measure(&server, &["--json", two]);
     assert_eq!(fs::read_to_string(csv).unwrap().lines().count(), 2);
     assert!(fs::read_to_string(hgrm).unwrap().contains("#[Max"));
+    assert!(fs::read_to_string(hlog).unwrap().contains("Tag=latency,"));
     let read = |file: &str| json(&fs::read_to_string(file).unwrap());
     let (first, second) = (read(one), read(two));
     for form in [["--json", "-"], ["--format", "json"]] {

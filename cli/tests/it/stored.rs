@@ -75,6 +75,8 @@ fn a_report_is_rendered_again_and_the_file_left_as_it_is() {
     }
     assert_eq!(fs::read(&file).unwrap(), content);
     assert_eq!(fs::read_dir(&here).unwrap().count(), 3, "nothing else is written");
+    let details = command(&["report", &file, "--verbose"]).stdout;
+    assert!(details.len() > ended.stdout.len() && details.contains("CPU: one"), "{details}");
     let elsewhere = here.join("else/where");
     let ended = command(&["report", &file, "-o", elsewhere.to_str().unwrap(), "--format", "json"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -110,9 +112,9 @@ fn a_diff_tells_what_became_worse_and_by_its_code() {
     let here = folder("diff");
     let before = store(&here, "before.json", &comparison(10.0, 20.0, 13));
     for (name, comparison, code, told) in [
-        ("same", comparison(10.0, 20.0, 13), 0, "no change was seen"),
-        ("better", comparison(10.0, 15.0, 13), 0, "tokio 64 × 1 at 10k/s, server CPU per message: 0.75x"),
-        ("worse", comparison(10.0, 30.0, 13), 6, "tokio 64 × 1 at 10k/s, server CPU per message: 1.50x"),
+        ("same", comparison(10.0, 20.0, 13), 0, "No change was seen"),
+        ("better", comparison(10.0, 15.0, 13), 0, "15 us  better 0.75x"),
+        ("worse", comparison(10.0, 30.0, 13), 6, "WORSE 1.50x"),
         ("few", comparison(10.0, 20.0, 2), 3, "too few rounds"),
     ] {
         let after = store(&here, &format!("{name}.json"), &comparison);

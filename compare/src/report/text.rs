@@ -17,11 +17,13 @@ pub struct Style {
     pub unicode: bool,
     /// How many columns a line has.
     pub width: usize,
+    /// Whether every metric is shown under every load, and the conditions.
+    pub details: bool,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self { color: false, unicode: false, width: 100 }
+        Self { color: false, unicode: false, width: 100, details: false }
     }
 }
 
@@ -55,6 +57,18 @@ pub fn to_text(comparison: &Comparison, style: Style) -> String {
     if !contents.objectives.is_empty() {
         put(vec![String::new()]);
         contents.objectives.iter().for_each(|said| put(wrap(&said.replace("**", ""), "", style)));
+    }
+    if style.details {
+        for table in &contents.details {
+            put(vec![String::new()]);
+            put(wrap(&table.title, "1", style));
+            put(lay_out(table, style));
+        }
+        put(vec![String::new()]);
+        contents
+            .conditions
+            .iter()
+            .for_each(|(name, value)| put(wrap(&format!("{name}: {value}"), "", style)));
     }
     text
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::estimate::{Estimate, probability};
 use super::holm::adjusted;
 use super::metric::Metric;
-use super::noise::Noise;
+use super::noise::{LEAST, Noise};
 use super::rounds::{Round, Series, Source, ratio, why_failed};
 use super::told::{Bar, Told, Why};
 use crate::Comparison;
@@ -47,6 +47,8 @@ pub(super) struct Court {
     pub(super) more_is_better: bool,
     /// With which probability all who take part may be equal, if that was tested.
     pub(super) all_equal: Option<f64>,
+    /// The least difference that counts, however small the noise.
+    pub(super) least: f64,
     /// Whose contests are a family of their own.
     pub(super) reference: Option<usize>,
 }
@@ -82,7 +84,7 @@ pub fn mean_contest(
             shapes.iter().map(|&shape| ratio(comparison, Source::Samples(shape, metric), subject, against));
         mean_of(&of_all.collect::<Vec<_>>())
     };
-    let noise = Noise::among(comparison, |control, twin| mean(control, twin));
+    let noise = Noise::among(comparison, mean);
     let court = Court::alone(noise, metric);
     one(comparison, &court, subject, against, mean(subject, against))
 }
@@ -124,7 +126,13 @@ fn mean_of(all: &[Series]) -> Series {
 impl Court {
     /// For contests that were chosen before anything was measured.
     pub(super) fn alone(noise: Noise, metric: Metric) -> Self {
-        Self { noise, more_is_better: metric.more_is_better(), all_equal: None, reference: None }
+        Self {
+            noise,
+            more_is_better: metric.more_is_better(),
+            all_equal: None,
+            least: LEAST,
+            reference: None,
+        }
     }
 
     /// Judges contests together. Each is also judged without its flagged rounds, and then alone: that so many are
@@ -133,7 +141,7 @@ impl Court {
         let families = self.families(&pairs);
         let judge = |((subject, against, series), (p, contests)): ((usize, usize, Series), (f64, usize))| {
             let bar = Bar {
-                band: self.noise.band_between(comparison, subject, against),
+                band: self.noise.band_between(comparison, subject, against, self.least),
                 spread: self.noise.spread,
                 more_is_better: self.more_is_better,
                 contests,

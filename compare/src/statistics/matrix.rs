@@ -9,7 +9,7 @@ use super::contest::{Contest, Court, lacking};
 use super::estimate::Estimate;
 use super::friedman;
 use super::metric::Metric;
-use super::noise::Noise;
+use super::noise::{Noise, least};
 use super::rounds::{Round, Series, Source, control_of, level, over, with_control};
 use super::sources::{shape_of, source, why_absent};
 use super::told::{Told, Why};
@@ -35,6 +35,7 @@ pub(super) fn column(
         noise: Noise::of(comparison, source),
         more_is_better: figure.more_is_better(),
         all_equal: all_equal(levels.iter().cloned().chain(control.map(|of| level(comparison, source, of)))),
+        least: least(source),
         reference,
     };
     let readings: Vec<_> = ranked.iter().map(|&subject| with_control(comparison, source, subject)).collect();

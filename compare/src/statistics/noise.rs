@@ -17,10 +17,8 @@ pub struct Noise {
     /// Their centre, and the interval in which it lies. It should hold 1.
     pub estimate: Option<Estimate>,
     /// A difference of one subject from another counts only beyond this part: half the width of that interval, and at
-    /// least [`least`](Self::least).
+    /// least [`LEAST`]; for the highest rate at least a step of the staircase.
     pub band: f64,
-    /// The least that counts, however small the noise: [`LEAST`], and for the highest rate a step of the staircase.
-    pub least: f64,
     /// Whether the interval does not hold 1, so that the two runs were told from each other although they are the
     /// same. Then the band reaches to the farther end of the interval.
     pub excludes_one: bool,
@@ -31,14 +29,7 @@ pub const LEAST: f64 = 0.03;
 
 impl Default for Noise {
     fn default() -> Self {
-        Self {
-            ratios: Vec::new(),
-            spread: None,
-            estimate: None,
-            band: LEAST,
-            least: LEAST,
-            excludes_one: false,
-        }
+        Self { ratios: Vec::new(), spread: None, estimate: None, band: LEAST, excludes_one: false }
     }
 }
 
@@ -46,8 +37,7 @@ impl Noise {
     /// From the first control that ran with its twin.
     pub(super) fn of(comparison: &Comparison, source: Source) -> Self {
         let noise = Self::among(comparison, |control, subject| ratio(comparison, source, control, subject));
-        let least = if source == Source::Probes { STEP - 1.0 } else { LEAST };
-        Self { band: noise.band.max(least), least, ..noise }
+        Self { band: noise.band.max(least(source)), ..noise }
     }
 
     /// The same, where a function makes the series of a control over its twin.
@@ -78,12 +68,23 @@ impl Noise {
     }
 
     /// The band for the ratio of one subject to another. That of the control is of one run to one run, and a mean of
-    /// two runs varies less; what makes two runs of the same differ by more than chance does not.
-    pub(super) fn band_between(&self, comparison: &Comparison, subject: usize, against: usize) -> f64 {
+    /// two runs varies less, down to the least that counts; what makes two runs of the same differ by more than chance does not.
+    pub(super) fn band_between(
+        &self,
+        comparison: &Comparison,
+        subject: usize,
+        against: usize,
+        least: f64,
+    ) -> f64 {
         let runs = |of, except| runs_of(comparison, of, except).len() as f64;
         let variance = (1.0 / runs(subject, against) + 1.0 / runs(against, subject)) / 2.0;
-        if self.excludes_one { self.band } else { (self.band * variance.sqrt()).max(self.least) }
+        if self.excludes_one { self.band } else { (self.band * variance.sqrt()).max(least) }
     }
+}
+
+/// The least difference that counts, however small the noise.
+pub(super) fn least(source: Source) -> f64 {
+    if source == Source::Probes { STEP - 1.0 } else { LEAST }
 }
 
 #[cfg(test)]
@@ -118,9 +119,9 @@ mod tests {
         let subjects = vec![named("a", None), named("again", Some("a")), named("b", None), named("c", None)];
         let comparison = Comparison { subjects, ..Comparison::default() };
         let noise = Noise { band: 0.1, ..Noise::default() };
-        assert_eq!(noise.band_between(&comparison, 2, 3), 0.1);
-        assert!((noise.band_between(&comparison, 2, 0) - 0.1 * 0.75_f64.sqrt()).abs() < 1e-12);
+        assert_eq!(noise.band_between(&comparison, 2, 3, LEAST), 0.1);
+        assert!((noise.band_between(&comparison, 2, 0, LEAST) - 0.1 * 0.75_f64.sqrt()).abs() < 1e-12);
         let biased = Noise { excludes_one: true, ..noise };
-        assert_eq!(biased.band_between(&comparison, 2, 0), 0.1);
+        assert_eq!(biased.band_between(&comparison, 2, 0, LEAST), 0.1);
     }
 }

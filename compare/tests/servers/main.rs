@@ -22,7 +22,7 @@ class Server(socketserver.ThreadingTCPServer):
 Server(('127.0.0.1', {{port}}), Handler).serve_forever()
 "
     );
-    Candidate::server(name, &shlex::try_join(["python3", "-c", &program]).unwrap()).unwrap()
+    started_by(name, ["python3", "-c", &program])
 }
 
 const ECHO: &str = "self.wfile.write(line)";
@@ -30,7 +30,12 @@ const ECHO: &str = "self.wfile.write(line)";
 /// The same behind a shell, which starts it and waits.
 fn behind_a_shell(candidate: &Candidate) -> Candidate {
     let command = format!("{} & wait", candidate.model);
-    Candidate::server("shell", &shlex::try_join(["sh", "-c", &command]).unwrap()).unwrap()
+    started_by("shell", ["sh", "-c", &command])
+}
+
+fn started_by(name: &str, words: [&str; 3]) -> Candidate {
+    let command = shlex::try_join(words).expect("no word has a NUL");
+    Candidate::server(name, &command).expect("the command has a port")
 }
 
 /// One short round, of one load.
@@ -51,11 +56,11 @@ fn run(settings: &Settings) -> (Comparison, Vec<String>) {
             notes.push(note.clone());
         }
     });
-    (comparison.unwrap(), notes)
+    (comparison.expect("the settings make sense"), notes)
 }
 
 fn failed(comparison: &Comparison, name: &str) -> Option<String> {
-    comparison.subjects.iter().find(|subject| subject.name == name).unwrap().failed.clone()
+    comparison.subjects.iter().find(|subject| subject.name == name).and_then(|one| one.failed.clone())
 }
 
 #[test]

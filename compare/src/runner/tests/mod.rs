@@ -113,6 +113,7 @@ impl Laboratory for Fake {
         let capacity = match self.started.last().map(String::as_str) {
             Some("slow") => 13_345.0,
             Some("snail") => 100.0,
+            Some("stumbles") if self.lives() == 1 => 100.0,
             Some("crashes") if self.lives() == 3 => return Err(io::ErrorKind::ConnectionReset.into()),
             _ => 50_000.0,
         };

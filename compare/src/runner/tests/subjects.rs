@@ -53,7 +53,7 @@ fn who_can_do_next_to_nothing_does_not_set_the_common_rate() {
         let subject = comparison.subjects.iter().position(|subject| subject.name == name).unwrap();
         comparison.samples.iter().filter(move |sample| sample.subject == subject && sample.shape == 1)
     };
-    assert_eq!(of("snail").map(|sample| sample.overloaded).collect::<Vec<_>>(), [true]);
+    assert_eq!(of("snail").map(|sample| sample.overloaded).collect::<Vec<_>>(), [true, true]);
     assert!(of("slow").all(|sample| !sample.overloaded) && of("slow").count() == 13);
     assert!(comparison.subjects.iter().all(|subject| subject.failed.is_none()));
     let told = |event: &Event| matches!(event, Event::Note(note) if note.starts_with("snail does 100/s, less than a quarter"));
@@ -89,4 +89,13 @@ fn what_is_known_of_a_candidate_is_told_of_the_subject() {
     assert_eq!(comparison.subjects[2].kind, Kind::Server);
     assert_eq!(comparison.subjects[2].handler_runs.as_deref(), Some("worker"));
     assert_eq!(comparison.conditions.message, "32 B");
+}
+
+#[test]
+fn a_moment_in_which_others_had_the_cores_is_no_verdict() {
+    // What the first attempt to calibrate it shows is next to nothing.
+    let (comparison, events, _) = run(&settings(&["a", "stumbles", "b"]), Fake::new());
+    assert_eq!(comparison.shapes[1].rate, Some(25_000.0));
+    let told = |event: &Event| matches!(event, Event::Note(note) if note.contains("overloads"));
+    assert!(!events.iter().any(told), "{events:?}");
 }

@@ -1,0 +1,56 @@
+/* The least that an echo can do: one epoll loop, which sends back what it receives and looks at none of it. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static char buffer[64 * 1024];
+
+static void give_up(const char *what) {
+    perror(what);
+    exit(1);
+}
+
+/* Sends all of it, or says that the client is lost. It waits for a client that does not read. */
+static int send_all(int client, const char *bytes, size_t count) {
+    while (count > 0) {
+        ssize_t sent = send(client, bytes, count, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) continue;
+        if (sent < 0) return -1;
+        bytes += sent;
+        count -= (size_t)sent;
+    }
+    return 0;
+}
+
+int main(int count, char **arguments) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    address.sin_port = htons((unsigned short)(count > 1 ? atoi(arguments[1]) : 0));
+    int on = 1, listener = socket(AF_INET, SOCK_STREAM, 0), poller = epoll_create1(0);
+    if (listener < 0 || poller < 0) give_up("socket");
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0) give_up("bind");
+    if (listen(listener, 4096) < 0) give_up("listen");
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = listener}, events[256];
+    epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event);
+    for (;;) {
+        int ready = epoll_wait(poller, events, 256, -1);
+        for (int index = 0; index < ready; index++) {
+            int client = events[index].data.fd;
+            if (client == listener) {
+                client = accept(listener, NULL, NULL);
+                if (client < 0) continue;
+                setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+                event.data.fd = client;
+                epoll_ctl(poller, EPOLL_CTL_ADD, client, &event);
+                continue;
+            }
+            ssize_t received = recv(client, buffer, sizeof buffer, 0);
+            if (received <= 0 || send_all(client, buffer, (size_t)received) < 0) close(client);
+        }
+    }
+}

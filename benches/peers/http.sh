@@ -1,0 +1,12 @@
+#!/bin/sh
+# GET /health: `examples/http` on anyloop's backends beside nginx and hyper. Arguments go to `compare`.
+set -eu
+cd "$(dirname "$0")/../.."
+. benches/peers/build.sh
+rust hyper-http
+set -- --server hyper="$peers/rust/release/hyper-http {port}" "$@"
+if has nginx; then
+    set -- --server nginx="benches/peers/nginx.sh {port}" "$@"
+fi
+exec cargo run --release --locked -p anyloop-example-http -- compare --output target/peers/http \
+    --backends smol,tokio,threads,pool,epoll,uring "$@"
