@@ -160,7 +160,6 @@ fn an_a_a_that_excludes_one_is_said() {
         estimate: Some(estimate(1.08)),
         spread: Some(0.05),
         ratios: vec![1.08; 13],
-        ..Noise::default()
     };
     let said = verdict(vec![of_it.clone()]);
     assert!(said.contains("wo runs of threads differed from each other by more than chance in CPU per message, so nothing below 12 % counts there"), "{said}");

@@ -14,7 +14,7 @@ fn the_table_is_as_wide_as_the_terminal_and_nothing_is_lost() {
             let text = to_text(&comparison, Style { width, unicode: true, ..PLAIN });
             let longest = text.lines().map(UnicodeWidthStr::width).max().unwrap();
             assert!(longest <= width, "{longest} in {width}: {text}");
-            for heading in ["CPU per message", "CPU when busy", "p99 latency"] {
+            for heading in ["CPU per message", "CPU at saturation", "p99 latency"] {
                 assert!(text.contains(heading), "{heading} in {width}: {text}");
             }
         }

@@ -181,10 +181,7 @@ const GLOSSARY: [(&str, &str); 10] = [
         "open loop, rate",
         "messages are sent on schedule whether or not replies come; latency counts from the schedule.",
     ),
-    (
-        "closed loop, busy",
-        "each connection sends when its reply has come; it shows cost at saturation, not latency.",
-    ),
+    ("closed loop, saturation", "each connection sends when its reply has come; it shows cost, not latency."),
     ("p99", "99 of 100 messages were answered within this time."),
 ];
 
