@@ -156,12 +156,10 @@ fn an_a_a_that_excludes_one_is_said() {
     let mut of_it = column(Figure::CpuAtRate, [Told::Better; 2], Some(2), &[]);
     of_it.noise = Noise {
         band: 0.12,
-        least: 0.03,
         excludes_one: true,
         estimate: Some(estimate(1.08)),
         spread: Some(0.05),
         ratios: vec![1.08; 13],
-        ..Noise::default()
     };
     let said = verdict(vec![of_it.clone()]);
     assert!(said.contains("wo runs of threads differed from each other by more than chance in CPU per message, so nothing below 12 % counts there"), "{said}");
@@ -178,7 +176,6 @@ fn the_noise_is_the_spread_beside_what_makes_the_band() {
     let mut of_it = column(Figure::CpuAtRate, [Told::Better; 2], Some(2), &[]);
     of_it.noise = Noise {
         band: 0.03,
-        least: 0.03,
         spread: Some(0.08),
         estimate: Some(estimate(1.0)),
         ratios: vec![1.0; 13],

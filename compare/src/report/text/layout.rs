@@ -213,7 +213,7 @@ mod tests {
     use super::*;
     use crate::report::table::Column;
 
-    const PLAIN: Style = Style { color: false, unicode: false, width: 40 };
+    const PLAIN: Style = Style { color: false, unicode: false, width: 40, details: false };
 
     fn table() -> Table {
         let cell = |figure: &str, word: &str| Cell {
