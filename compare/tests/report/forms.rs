@@ -30,7 +30,7 @@ fn the_table_is_as_wide_as_the_terminal_and_nothing_is_lost() {
 fn colors_and_letters_are_used_only_where_they_may() {
     let text = to_text(&specimen(), PLAIN);
     assert!(text.is_ascii(), "{text}");
-    let colorful = to_text(&specimen(), Style { color: true, unicode: true, width: 120 });
+    let colorful = to_text(&specimen(), Style { color: true, unicode: true, width: 120, ..Style::default() });
     assert!(
         colorful.contains("\x1b[32mbetter") && colorful.contains("\x1b[31mworse") && colorful.contains('µ')
     );

@@ -11,7 +11,7 @@ use compare::report::{Style, to_markdown, to_text};
 use compare::{Comparison, Sample, Shape, Subject};
 
 /// A terminal without colors and letters beyond ASCII.
-pub(crate) const PLAIN: Style = Style { color: false, unicode: false, width: 100 };
+pub(crate) const PLAIN: Style = Style { color: false, unicode: false, width: 100, details: false };
 
 /// All that a reader may get to see, but for the page.
 pub(crate) fn texts(comparison: &Comparison) -> [String; 2] {
