@@ -239,8 +239,11 @@ mod tests {
     fn the_commands_of_the_documentation_are_right() {
         let mut checked = 0;
         let readme = include_str!("../../README.md");
-        let guides =
-            [include_str!("../../docs/write-a-handler.md"), include_str!("../../docs/write-a-backend.md")];
+        let guides = [
+            include_str!("../../docs/compare.md"),
+            include_str!("../../docs/write-a-handler.md"),
+            include_str!("../../docs/write-a-backend.md"),
+        ];
         // What `cargo run` runs in a guide is the reader's own command.
         let from_source = shell_lines(readme).into_iter().map(|line| (line, "cargo run --release -- "));
         let texts = [readme].into_iter().chain(guides);

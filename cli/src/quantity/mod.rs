@@ -42,7 +42,7 @@ impl Decimal {
     /// The product, if it is a whole number. One that is too large for the type is the largest of the type.
     fn times(self, factor: u128) -> Option<u128> {
         let product = self.digits.saturating_mul(factor);
-        let Some(divisor) = 10_u128.checked_pow(self.decimals) else { return None };
+        let divisor = 10_u128.checked_pow(self.decimals)?;
         (product == u128::MAX || product.is_multiple_of(divisor)).then(|| product / divisor)
     }
 }

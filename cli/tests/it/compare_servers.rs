@@ -65,8 +65,11 @@ fn any_program_that_listens_is_compared_by_itself_or_beside_backends() {
     let ended = compare(&output, &["--server", &own, "--server", &other]);
     assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
     assert_eq!(names(&report(&output)), ["own", "other"]);
-    let ended = compare(&output, &["-b", "threads", "--server", &own]);
+    let ended = compare(&output, &["-b", "threads", "--server", &own, "--format", "json"]);
     assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
+    let shown: Value =
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+    assert_eq!(shown, report(&output), "standard output is the report");
     assert_eq!(names(&report(&output)), ["threads", "own"]);
 }
 
