@@ -80,6 +80,7 @@ impl<P: Poller> Serving<P> {
         while !state.dismissed {
             if !self.needs_monitor(&state) {
                 state.monitor = Monitor::Sleeps;
+                self.has_come.notify_one();
                 state = self.sent_for.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
@@ -112,7 +113,8 @@ impl<P: Poller> Serving<P> {
             let had_no_rest = state.leader_idle == idle;
             state.held_up = (had_no_rest && state.leader_taken == taken).then_some(taken);
             if state.unattended() > 0 && (had_no_rest || state.places.taken() < last) {
-                state = self.spawn_helpers(state, 1);
+                let most = state.unattended().min(state.helpers + 1); // at most twice as many are at work then
+                state = self.spawn_helpers(state, most);
             } else if state.leader_taken - taken < FAST {
                 break;
             }

@@ -26,4 +26,4 @@ impl Backend for OnPortable {
     }
 }
 
-conformance::suite!(crate::portable_kit::OnPortable);
+conformance::suite!(OnPortable);
