@@ -14,9 +14,9 @@ mod notifier;
 mod pace;
 mod places;
 mod poller;
-#[cfg(all(test, target_os = "linux"))]
-mod portable_kit;
 mod serving;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::TcpListener;
@@ -42,7 +42,7 @@ impl Backend for Pool {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            model: "a rayon pool, fed with ready connections",
+            model: "a rayon pool that shares one poller",
             max_connections: None,
             workers: Workers::Chosen,
             blocking_handlers: BlockingHandlers::OnWorker,

@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_millis(1);
 /// If the leader takes so many clients in that time, it takes less to look by the clock than to be woken by events.
 const FAST: u64 = 8;
 
+/// For so long the leader waits for a monitor that is on its way.
+const ARRIVAL: Duration = Duration::from_micros(200);
+
 /// Where the monitor is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Monitor {
@@ -61,11 +64,11 @@ impl<P: Poller> Serving<P> {
         }
     }
 
-    /// Waits for a monitor that was sent for, so that it is at the poller before the leader. It isn't waited for longer
-    /// than it may take on a machine that isn't busy: this saves time, and nothing depends on it.
+    /// Waits for a monitor that was sent for, so that it is at the poller before the leader. This saves wake-ups, and
+    /// nothing else depends on it: where the monitor doesn't come in time the leader goes on.
     pub(crate) fn let_monitor_come<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let comes = |state: &mut State| state.monitor == Monitor::Comes;
-        let waited = self.has_come.wait_timeout_while(state, PATIENCE, comes);
+        let waited = self.has_come.wait_timeout_while(state, ARRIVAL, comes);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 

@@ -2,9 +2,12 @@
 
 mod serving;
 
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
@@ -16,14 +19,18 @@ struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
 impl Gate {
     fn open(&self) {
-        *self.0.0.lock().unwrap() = true;
+        *self.0.0.lock().expect("no panic under the lock") = true;
         self.0.1.notify_all();
     }
 
     /// Waits until it is open, and tells whether it is.
     fn pass(&self) -> bool {
-        let open = self.0.1.wait_timeout_while(self.0.0.lock().unwrap(), PATIENCE, |open| !*open);
-        *open.unwrap().0
+        let open = self.0.1.wait_timeout_while(
+            self.0.0.lock().expect("no panic under the lock"),
+            PATIENCE,
+            |open| !*open,
+        );
+        *open.expect("no panic under the lock").0
     }
 }
 
@@ -59,7 +66,7 @@ fn a_join_gets_by_on_a_pool_that_is_busy() {
     let held = gate.clone();
     let server = Server::start(2, move |message| {
         if message == "hold" {
-            begun.lock().unwrap().send(String::new()).unwrap();
+            begun.lock().expect("no panic under the lock").send(String::new()).expect("the test goes on");
             held.pass();
         }
         format!("{:?}", rayon::join(|| 1, || (1..=10).into_par_iter().sum::<u32>()))
@@ -82,12 +89,19 @@ fn a_join_whose_half_was_stolen_waits_for_no_loop() {
     let gate = Gate::default();
     let (begun, begins) = shared_channel();
     let held = gate.clone();
+    thread_local!(static IN_HANDLER: Cell<bool> = const { Cell::new(false) });
     let server = Server::start(2, move |message| {
+        assert!(!IN_HANDLER.get(), "a handler is called within another, on top of its stack");
         if message != "join" {
             return message.to_owned();
         }
+        IN_HANDLER.set(true);
         let stolen = || {
-            begun.lock().unwrap().send(thread::current().name().unwrap_or_default().to_owned()).unwrap();
+            begun
+                .lock()
+                .expect("no panic under the lock")
+                .send(thread::current().name().unwrap_or_default().to_owned())
+                .expect("the test goes on");
             held.pass()
         };
         let own = Gate::default();
@@ -98,19 +112,28 @@ fn a_join_whose_half_was_stolen_waits_for_no_loop() {
                 stolen()
             },
         );
+        IN_HANDLER.set(false);
         format!("{both:?}")
     });
     let mut joining = server.connect();
     joining.say("join");
     begins.recv_timeout(PATIENCE).expect("a half that was stolen");
-    // Now one worker has the half, and the other waits for it. These bring helpers, for which there is no worker.
-    let mut others: Vec<_> = (0..4).map(|_| server.connect()).collect();
-    others.iter_mut().for_each(|client| client.say("meanwhile"));
+    // Now one worker has the half, and the other waits for it. Others talk without end.
+    let heard = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| gate.open());
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut other = server.connect();
+                while !heard.load(Ordering::SeqCst) {
+                    assert_eq!(other.asks("meanwhile"), "meanwhile");
+                }
+            });
+        }
+        thread::sleep(Duration::from_millis(50)); // time to go wrong
+        gate.open();
         assert_eq!(joining.hear(), "(true, true)");
+        heard.store(true, Ordering::SeqCst);
     });
-    others.iter_mut().for_each(|client| assert_eq!(client.hear(), "meanwhile"));
     server.stop().expect("a report");
 }
 
@@ -149,7 +172,7 @@ fn what_a_handler_spawns_is_run_and_may_panic() {
         let server = Server::start(workers, move |message| {
             let (done, said) = (Arc::clone(&done), message.to_owned());
             rayon::spawn(move || {
-                done.lock().unwrap().send(said).unwrap();
+                done.lock().expect("no panic under the lock").send(said).expect("the test goes on");
             });
             rayon::spawn(|| std::panic::resume_unwind(Box::new("on purpose")));
             message.to_owned()
