@@ -52,7 +52,7 @@ impl<P: Poller> Serving<P> {
                 Ok(())
             });
         };
-        thread::Builder::new().name("pool-monitor".into()).spawn(monitor).map(drop)
+        thread::Builder::new().name("monitor".into()).spawn(monitor).map(drop)
     }
 
     /// Sends for the monitor if it is needed and sleeps. To be called whenever the leader has begun to serve, or a

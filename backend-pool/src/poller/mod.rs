@@ -26,7 +26,7 @@ pub(crate) trait Poller: Send + Sync + Sized + 'static {
     /// What was told of at once.
     type Events;
 
-    /// A poller that tells one thread of each ring of `bell`.
+    /// A poller that tells somebody who waits of each ring of `bell`, or else who waits next.
     fn new(bell: &Bell) -> io::Result<Self>;
 
     /// Tells of a client, and at once, since it can be written to.
