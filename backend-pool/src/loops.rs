@@ -61,6 +61,7 @@ impl<P: Poller> Serving<P> {
             if until == Until::Event {
                 state.leader_waits = true;
                 state.leader_idle += 1;
+                state.held_up = None;
             }
             drop(state);
             self.poll(&mut events, until);
