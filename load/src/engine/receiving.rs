@@ -90,7 +90,9 @@ impl Client {
                 let said = Said { whole: &input[whole], content: &input[content], kind };
                 self.reply(said, composer, expect, tally, answered)?;
                 match is_last {
-                    true => Err(io::Error::other("the server closes it behind a reply that says so")),
+                    true => Err(io::Error::other(
+                        "the server closes it behind a reply that says so; --reconnect makes it anew",
+                    )),
                     false => Ok(used),
                 }
             }

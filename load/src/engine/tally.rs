@@ -199,7 +199,7 @@ impl Tally {
 
 /// The beginning of what was said, fit to be shown.
 pub(super) fn beginning(said: &[u8]) -> String {
-    said[..said.len().min(60)].escape_ascii().to_string()
+    said[..said.len().min(60)].escape_ascii().to_string().replace("\\'", "'").replace("\\\"", "\"")
 }
 
 impl Verification {

@@ -179,10 +179,7 @@ fn without_reconnect_it_is_told_when_and_why_a_run_stopped_early() {
     {
         let m = run(&Plan { duration: Duration::from_secs(100), pace, ..plan(&server) });
         let why = m.stopped_early.clone().expect("it stopped early");
-        assert!(
-            why.contains(" s after the start, no connection was left; of the last one, the server"),
-            "{why}"
-        );
+        assert!(why.contains(" s after the start, no connection was left; of the last one, "), "{why}");
         assert!(table(&m).contains(&format!("(stopped early: {why})")));
     }
 }
