@@ -89,8 +89,8 @@ fn first_screen(comparison: &Comparison, assessment: &Assessment, contents: &Con
             (tables::matrix(comparison, &contents.matrix))
             section.verdict aria-label="verdict" {
                 @for said in &contents.sentences { p { (strong(said)) } }
-                @for said in &contents.objectives { p { (strong(said)) } }
             }
+            @for said in &contents.objectives { p.objective { (strong(said)) } }
             @if let [_, reasons @ ..] = contents.matrix.notes.as_slice() && !reasons.is_empty() {
                 p.note { (reasons.join(" ")) }
             }

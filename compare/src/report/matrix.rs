@@ -105,7 +105,7 @@ fn unbroken(text: &str) -> String {
 pub(super) fn title(figure: Figure) -> &'static str {
     match figure {
         Figure::CpuAtRate => "CPU per message",
-        Figure::CpuAtSaturation => "CPU when busy",
+        Figure::CpuAtSaturation => "CPU at saturation",
         Figure::HighestRate => "highest rate",
         Figure::TailLatency => "p99 latency",
         Figure::Memory => "memory",

@@ -129,7 +129,7 @@ fn evidence(comparison: &Comparison, assessment: &Assessment, column: &Column, l
 fn best_of(comparison: &Comparison, column: &Column) -> String {
     match column.figure {
         Figure::CpuAtRate => "the lowest server CPU per message".to_owned(),
-        Figure::CpuAtSaturation => "the lowest CPU per message when busy".to_owned(),
+        Figure::CpuAtSaturation => "the lowest CPU per message at saturation".to_owned(),
         Figure::HighestRate => match comparison.conditions.slos.first() {
             Some(written) => format!("the highest rate with {}", slo(written)),
             None => "the highest rate".to_owned(),

@@ -61,14 +61,11 @@ pub fn to_text(comparison: &Comparison, style: Style) -> String {
     if style.details {
         for table in &contents.details {
             put(vec![String::new()]);
-            put(wrap(&table.title, "1", style));
-            put(lay_out(table, style));
+            put(titled(table, style));
         }
         put(vec![String::new()]);
-        contents
-            .conditions
-            .iter()
-            .for_each(|(name, value)| put(wrap(&format!("{name}: {value}"), "", style)));
+        let facts = contents.conditions.iter().map(|(name, value)| format!("{name}: {value}"));
+        facts.for_each(|fact| put(wrap(&fact, "", style)));
     }
     text
 }

@@ -14,7 +14,7 @@ fn the_table_is_as_wide_as_the_terminal_and_nothing_is_lost() {
             let text = to_text(&comparison, Style { width, unicode: true, ..PLAIN });
             let longest = text.lines().map(UnicodeWidthStr::width).max().unwrap();
             assert!(longest <= width, "{longest} in {width}: {text}");
-            for heading in ["CPU per message", "CPU when busy", "p99 latency"] {
+            for heading in ["CPU per message", "CPU at saturation", "p99 latency"] {
                 assert!(text.contains(heading), "{heading} in {width}: {text}");
             }
         }
@@ -27,10 +27,19 @@ fn the_table_is_as_wide_as_the_terminal_and_nothing_is_lost() {
 }
 
 #[test]
+fn details_and_conditions_are_shown_on_demand() {
+    let [brief, full] = [false, true].map(|details| to_text(&specimen(), Style { details, ..PLAIN }));
+    for detail in ["p50 latency", "context switches per message", "compiler: rustc"] {
+        assert!(full.contains(detail) && !brief.contains(detail), "{detail}: {full}");
+    }
+    assert!(full.starts_with(brief.trim_end()), "what is told stays the same");
+}
+
+#[test]
 fn colors_and_letters_are_used_only_where_they_may() {
     let text = to_text(&specimen(), PLAIN);
     assert!(text.is_ascii(), "{text}");
-    let colorful = to_text(&specimen(), Style { color: true, unicode: true, width: 120, ..Style::default() });
+    let colorful = to_text(&specimen(), Style { color: true, unicode: true, width: 120, ..PLAIN });
     assert!(
         colorful.contains("\x1b[32mbetter") && colorful.contains("\x1b[31mworse") && colorful.contains('µ')
     );

@@ -54,7 +54,7 @@ fn noise(comparison: &Comparison, assessment: &Assessment) -> Markup {
             }
         }
         @if !rows.is_empty() {
-            div.scroll tabindex="0" {
+            div.scroll.wrap tabindex="0" {
                 table {
                     thead { tr { @for heading in trust::NOISE_HEADINGS { th scope="col" { (heading) } } } }
                     tbody {
@@ -181,10 +181,7 @@ const GLOSSARY: [(&str, &str); 10] = [
         "open loop, rate",
         "messages are sent on schedule whether or not replies come; latency counts from the schedule.",
     ),
-    (
-        "closed loop, busy",
-        "each connection sends when its reply has come; it shows cost at saturation, not latency.",
-    ),
+    ("closed loop, saturation", "each connection sends when its reply has come; it shows cost, not latency."),
     ("p99", "99 of 100 messages were answered within this time."),
 ];
 
