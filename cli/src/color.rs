@@ -1,4 +1,4 @@
-//! Colours: `--color`, and what the environment says of them.
+//! Colors: `--color`, and what the environment says of them.
 
 use std::ffi::OsString;
 use std::io;
@@ -38,12 +38,12 @@ pub(crate) fn for_clap(choice: ColorChoice) -> clap::ColorChoice {
     }
 }
 
-/// Whether standard output gets colours: as `--color` says, or else NO_COLOR, CLICOLOR_FORCE and whether it is a terminal.
+/// Whether standard output gets colors: as `--color` says, or else NO_COLOR, CLICOLOR_FORCE and whether it is a terminal.
 pub(crate) fn on_stdout() -> bool {
     AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }
 
-/// Whether standard error gets colours.
+/// Whether standard error gets colors.
 pub(crate) fn on_stderr() -> bool {
     AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }

@@ -28,9 +28,9 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) task: Task,
 
-    /// When to use colours: by default at a terminal, and as NO_COLOR and CLICOLOR_FORCE say
+    /// When to use colors: auto, always or never; auto heeds NO_COLOR and CLICOLOR_FORCE
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true,
-          value_parser = colors(), help = "When to use colours: auto, always or never; auto heeds NO_COLOR and CLICOLOR_FORCE")]
+          value_parser = colors(), display_order = LAST)]
     pub(crate) color: ColorChoice,
 }
 
@@ -145,6 +145,9 @@ pub(crate) enum Format {
 pub(crate) fn chosen<T>(name: &str) -> Result<T, String> {
     Err(format!("there is nothing to choose `{name}` from"))
 }
+
+/// Where a flag of all commands stands in the help of each: behind its own, before `--help`.
+const LAST: usize = 998;
 
 fn colors() -> impl TypedValueParser<Value = ColorChoice> {
     PossibleValuesParser::new(["auto", "always", "never"]).map(|name| crate::color::choice(&name))

@@ -1,14 +1,16 @@
-//! Quantities, as they are written on a command line: times, sizes, rates and counts. All have one grammar: a decimal
+//! Quantities, as they are written on a command line: times, sizes, rates, counts and objectives. All have one grammar: a decimal
 //! number, and a unit behind it.
 
 mod count;
 mod messages;
+mod objective;
 mod rate;
 mod size;
 mod time;
 
 pub(crate) use count::{count, cpu, nonzero, number, threads};
 pub(crate) use messages::sizes;
+pub(crate) use objective::objective;
 pub(crate) use rate::rate;
 pub(crate) use size::{Size, size_above_zero};
 pub(crate) use time::{Time, time_above_zero};

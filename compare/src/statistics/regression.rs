@@ -6,7 +6,7 @@
 //! is that of both comparisons.
 //!
 //! What a machine does otherwise from one day to the next is in neither comparison, and no statistics finds it. Two builds
-//! in the same rounds ([`builds`](super::builds)) tell more, and smaller changes.
+//! in the same rounds ([`builds`](super::builds())) tell more, and smaller changes.
 
 use super::assess::ranked;
 use super::contest::lacking;

@@ -21,7 +21,7 @@ use load::measurement::Measurement;
 use load::plan::{Arrivals, Dispatch, Expect, Messages, Pace, Plan, Sizes};
 
 /// Which message of a connection something is done wrong with.
-const LAST: u64 = 200;
+const LAST: u64 = 50;
 
 /// A plan for as long as it takes to see a fault.
 fn plan(server: &Faulty) -> Plan {

@@ -34,7 +34,7 @@ fn a_lost_reply_is_found() {
     assert_eq!(m.verification.lost, 2, "{m:?}");
     assert_eq!(m.verification.bad(), 2, "{m:?}");
     // The messages of a connection are counted from 0.
-    let examples = [0, 1].map(|number| format!("lost: connection {number}, message 199: no reply came"));
+    let examples = [0, 1].map(|number| format!("lost: connection {number}, message 49: no reply came"));
     let mut told = m.verification.examples;
     told.sort();
     assert_eq!(told, examples);

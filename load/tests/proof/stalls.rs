@@ -7,7 +7,10 @@ use load::measurement::{Measurement, Tick};
 use load::plan::{Arrivals, Dispatch, Pace, Plan};
 
 use crate::faulty::Faulty;
-use crate::{LAST, open, plan, run};
+use crate::{open, plan, run};
+
+/// The number of the message before which one connection stalls.
+const STALLED: u64 = 200;
 
 /// A server that stalls on a connection of this digit for so long, before it answers the message of this number.
 fn stalling(whom: impl Fn(u8) -> bool + Send + Sync + 'static, number: u64, time: Duration) -> Faulty {
@@ -21,7 +24,7 @@ fn stalling(whom: impl Fn(u8) -> bool + Send + Sync + 'static, number: u64, time
 
 #[test]
 fn a_stall_of_a_second_shows_in_the_latency_from_the_schedule() {
-    let server = stalling(|_| true, LAST, Duration::from_secs(1));
+    let server = stalling(|_| true, STALLED, Duration::from_secs(1));
     let m = run(&Plan {
         connections: 1,
         depth: 1,
@@ -106,17 +109,20 @@ fn messages_of_the_warm_up_count_nowhere() {
 #[test]
 fn a_stall_shows_in_the_ticks_in_which_it_happened() {
     // The message that stalls is due 0.3 s after the warm-up.
-    let server = stalling(|_| true, LAST, Duration::from_millis(500));
+    let server = stalling(|_| true, STALLED, Duration::from_millis(500));
     let duration = Duration::from_millis(1450);
     let m = run(&Plan { connections: 1, pace: open(500.0), duration, ..plan(&server) });
     let ticks = &m.timeline;
     assert_eq!(ticks.len(), 15, "{ticks:?}");
     assert!(ticks.iter().enumerate().all(|(index, tick)| tick.at == index as f64 / 10.0), "{ticks:?}");
-    let is_silent = |tick: &&Tick| tick.replies == 0;
-    let silent: Vec<f64> = ticks.iter().skip(1).filter(is_silent).map(|tick| tick.max).collect();
-    assert!(silent.len() >= 3, "{ticks:?}");
-    assert!(silent.windows(2).all(|pair| pair[0] < pair[1]) && silent[0] > 50_000.0, "{ticks:?}");
-    assert!(ticks.iter().map(|tick| tick.replies).sum::<u64>() > 700, "{ticks:?}");
+    // Nothing comes, and what waits has waited for longer with each tick. The machine may add stalls of its own.
+    let is_stalled = |ticks: &[Tick]| {
+        ticks.iter().all(|tick| tick.replies == 0) && ticks.windows(2).all(|pair| pair[0].max < pair[1].max)
+    };
+    assert!(ticks.windows(4).any(is_stalled), "{ticks:?}");
+    // What comes after the end is in no tick.
+    let replies = ticks.iter().map(|tick| tick.replies).sum::<u64>();
+    assert!(replies > 0 && replies <= m.latency.count, "{ticks:?}");
 }
 
 #[test]
