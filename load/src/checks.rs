@@ -16,8 +16,9 @@ pub const GENERATOR_LIMITED: f64 = 0.95;
 /// By more than this, rate and latency contradict the number of messages in flight.
 pub const LITTLE: f64 = 0.05;
 
-/// Above this part of the latency, it is the generator's lateness rather than the server's that is seen.
-pub const SEND_LAG: f64 = 0.1;
+/// Above this part of the latency, more of it may be the generator's lateness than the server's doing. Below, lateness makes
+/// servers look more alike than they are, and widens intervals.
+pub const SEND_LAG: f64 = 0.5;
 
 /// How the flags begin that are about the generator's own load, about Little's law, and about lateness.
 pub const ABOUT: [&str; 3] = ["generator busy", "Little's law", "send lag"];

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::checks::{GENERATOR_BUSY, LITTLE, SEND_LAG, STEAL};
 use crate::histogram::{Distribution, PERCENTILES};
 use crate::measurement::{Failures, Measurement};
 
@@ -104,14 +105,17 @@ fn server(m: &Measurement, text: &mut String) {
 
 fn checks(m: &Measurement, text: &mut String) {
     let verdict = |good: bool| if good { "ok" } else { "DOUBTFUL" };
-    let busy =
-        format!("generator busy {:.0} % {}", m.generator_busy * 100.0, verdict(m.generator_busy <= 0.8));
-    let steal = format!("steal {:.1} % {}", m.steal * 100.0, verdict(m.steal <= 0.02));
+    let busy = format!(
+        "generator busy {:.0} % {}",
+        m.generator_busy * 100.0,
+        verdict(m.generator_busy <= GENERATOR_BUSY)
+    );
+    let steal = format!("steal {:.1} % {}", m.steal * 100.0, verdict(m.steal <= STEAL));
     let little = match m.littles_error() {
-        Some(error) => format!("Little's law off by {:.1} % {}", error * 100.0, verdict(error <= 0.05)),
+        Some(error) => format!("Little's law off by {:.1} % {}", error * 100.0, verdict(error <= LITTLE)),
         None => {
             let lag = m.send_lag.value_at(99.0);
-            let good = m.is_overloaded() || lag <= 0.1 * m.latency.value_at(99.0);
+            let good = m.is_overloaded() || lag <= SEND_LAG * m.latency.value_at(99.0);
             format!("send lag p99 {lag:.0} µs {}", verdict(good))
         }
     };

@@ -93,7 +93,7 @@ fn checks(comparison: &Comparison) -> Markup {
     };
     let checks: [Check; 4] = [
         ("generator's busiest thread", |of| Some(of.generator_busy), percent, "above 80 % of a core"),
-        ("send lag, p99", |of| Some(of.send_lag), time, "above a tenth of the latency's p99"),
+        ("send lag, p99", |of| Some(of.send_lag), time, "above half of the p99 latency"),
         ("error of Little's law", |of| of.littles_error, percent, "above 5 %"),
         ("time stolen by the host", |of| Some(of.steal), percent, "above 2 %"),
     ];
