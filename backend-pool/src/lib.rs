@@ -1,20 +1,26 @@
-//! A rayon pool, fed with ready connections by one poller.
+//! A rayon pool that shares one poller.
 //!
-//! The connections that wait rest with the poller, so that they cost no thread. Those that become ready stand
-//! in one queue, which jobs of the pool serve; a job serves a connection until it would have to wait, and
-//! gives it back. A job never waits for a client: from a rayon worker that blocks nothing can be stolen.
+//! The connections that wait rest with one poller, so that they cost no thread. Those that become ready are in one
+//! queue, which workers of the pool serve: the one that waits at the poller, and as many others as are needed. A
+//! worker serves a connection until it would have to wait, and gives it back. Workers that have nothing to serve are
+//! rayon's, and find what handlers split with `rayon::join` or a parallel iterator.
 //!
 //! Choose it for handlers that compute, since as many run at once as there are cores. A handler that blocks
 //! holds its worker: that is what a pool of a fixed size means.
 
-mod clients;
-mod floor;
+mod loops;
+mod monitor;
+mod notifier;
+mod pace;
+mod places;
 mod poller;
+mod serving;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::thread;
 
 use common::{
     Backend, BlockingHandlers, Capabilities, Failure, Report, STACK_SIZE, Server, Service, Stop, Workers,
@@ -22,9 +28,10 @@ use common::{
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::clients::Clients;
+use crate::poller::{Poller, System};
+use crate::serving::Serving;
 
-/// A rayon pool, fed with ready connections by one poller.
+/// A rayon pool that shares one poller.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pool;
 
@@ -35,7 +42,7 @@ impl Backend for Pool {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            model: "a rayon pool, fed with ready connections",
+            model: "a rayon pool that shares one poller",
             max_connections: None,
             workers: Workers::Chosen,
             blocking_handlers: BlockingHandlers::OnWorker,
@@ -44,32 +51,38 @@ impl Backend for Pool {
     }
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
-        let workers = service.worker_count();
-        let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        match start(workers, server.failure()) {
-            Ok(clients) => {
-                let accepted = acceptor.accept_all(listener, accept_nonblocking, |socket, conversation| {
-                    clients.add(socket, conversation);
-                });
-                let report = server.close(accepted);
-                clients.dismiss();
-                report
-            }
-            Err(error) => server.close(Err(error)),
-        }
+        serve::<System>(self, listener, service, stop)
     }
 }
 
-/// Starts the pool, and the poller that feeds it. Neither is waited for at the end: a handler may hold one.
-fn start(workers: usize, failure: Failure) -> io::Result<Arc<Clients>> {
-    let clients = Arc::new(Clients::new(pool(workers)?)?);
-    let polled = Arc::clone(&clients);
-    let watch = move || {
-        polled.watch();
-        Ok(())
-    };
-    thread::Builder::new().name("poller".into()).spawn(move || failure.watch(watch))?;
-    Ok(clients)
+/// Serves with this kind of poller.
+fn serve<P: Poller>(
+    backend: &dyn Backend,
+    listener: TcpListener,
+    service: Arc<Service>,
+    stop: &Stop,
+) -> io::Result<Report> {
+    let workers = service.worker_count();
+    let (server, acceptor) = Server::open(backend, &listener, service, stop)?;
+    match start::<P>(workers, server.failure()) {
+        Ok(serving) => {
+            let accepted = acceptor.accept_all(listener, accept_nonblocking, |socket, conversation| {
+                serving.add(socket, conversation);
+            });
+            let report = server.close(accepted);
+            serving.dismiss();
+            report
+        }
+        Err(error) => server.close(Err(error)),
+    }
+}
+
+/// Starts the monitor and the leader. Neither is waited for at the end: a handler may hold a worker.
+fn start<P: Poller>(workers: usize, failure: Failure) -> io::Result<Arc<Serving<P>>> {
+    let serving = Arc::new(Serving::new(pool(workers)?, failure)?);
+    serving.start_monitor()?;
+    serving.start();
+    Ok(serving)
 }
 
 /// A pool of this server's own: rayon's global one belongs to everybody.
@@ -79,6 +92,6 @@ fn pool(workers: usize) -> io::Result<ThreadPool> {
         .stack_size(STACK_SIZE)
         .thread_name(|number| format!("pool-{}", number + 1))
         // Without a handler, rayon ends the process when a job panics. A session's panic never gets here.
-        .panic_handler(|_| tracing::error!("a job of the pool has panicked; its connections are lost"));
+        .panic_handler(|_| tracing::error!("a job that a handler has spawned on the pool has panicked"));
     pool.build().map_err(io::Error::other)
 }

@@ -53,17 +53,6 @@ impl Gate {
         false
     }
 
-    /// Lets those go on who wait, and closes behind them.
-    pub(crate) fn open_once(&self) {
-        let mut state = self.0.state();
-        state.open = true;
-        self.0.changed.notify_all();
-        while state.waiting > 0 {
-            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        state.open = false;
-    }
-
     /// Lets everybody go on, from now on.
     pub(crate) fn open(&self) {
         self.0.state().open = true;

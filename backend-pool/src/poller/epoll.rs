@@ -10,13 +10,10 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 
-use super::{Event, Interest, MOST, Until};
+use super::{Event, Interest, MOST, Poller, Until};
 
-/// Who is ready.
-pub(crate) struct Poller(OwnedFd);
-
-/// What was told of at once.
-pub(crate) struct Events(Vec<epoll::Event>);
+/// An epoll descriptor.
+pub(crate) struct Epoll(OwnedFd);
 
 /// The bell's data, which are no client's place.
 const BELL: u64 = u64::MAX;
@@ -31,49 +28,44 @@ const INTEREST: EventFlags = EventFlags::IN
 const MORE_BEHIND: EventFlags =
     EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR).union(EventFlags::PRI);
 
-impl Poller {
-    /// A poller that tells of `bell` as long as it rings.
-    pub(crate) fn new(bell: &Bell) -> io::Result<Self> {
+impl Poller for Epoll {
+    type Events = Vec<epoll::Event>;
+
+    fn new(bell: &Bell) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, bell, EventData::new_u64(BELL), EventFlags::IN)?;
+        // By its edges: a level would wake all who wait.
+        epoll::add(&epoll, bell, EventData::new_u64(BELL), EventFlags::IN | EventFlags::ET)?;
         Ok(Self(epoll))
     }
 
-    /// Tells of a client, and at once, since it can be written to.
-    pub(crate) fn add(&self, socket: &TcpStream, place: usize) -> io::Result<()> {
+    fn add(&self, socket: &TcpStream, place: usize) -> io::Result<()> {
         Ok(epoll::add(&self.0, socket, EventData::new_u64(place as u64), INTEREST)?)
     }
 
-    /// Goes on to tell of a client: an interest in edges needs no renewal.
-    pub(crate) fn renew(&self, _: &TcpStream, _: usize, _: Interest) -> io::Result<()> {
-        Ok(())
+    fn renew(&self, _: &TcpStream, _: usize, _: Interest) -> io::Result<()> {
+        Ok(()) // an interest in edges needs no renewal
     }
 
-    /// Forgets a client. Its socket may be closed much later: an event of its own would be taken for one of the next
-    /// client in its place.
-    pub(crate) fn remove(&self, socket: &TcpStream) {
+    fn remove(&self, socket: &TcpStream) {
         let _ = epoll::delete(&self.0, socket); // it is there
     }
 
-    /// Looks what has happened.
-    pub(crate) fn wait(&self, events: &mut Events, until: Until) -> io::Result<()> {
+    fn events() -> Self::Events {
+        Vec::with_capacity(MOST)
+    }
+
+    fn wait(&self, events: &mut Self::Events, until: Until) -> io::Result<()> {
         let no_time = Timespec { tv_sec: 0, tv_nsec: 0 };
         let timeout = (until == Until::Now).then_some(&no_time);
-        events.0.clear();
-        match epoll::wait(&self.0, spare_capacity(&mut events.0), timeout) {
+        events.clear();
+        match epoll::wait(&self.0, spare_capacity(events), timeout) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
-}
 
-impl Events {
-    pub(crate) fn new() -> Self {
-        Self(Vec::with_capacity(MOST))
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Event> {
-        self.0.iter().map(|&epoll::Event { flags, data }| match data.u64() {
+    fn told(events: &Self::Events) -> impl Iterator<Item = Event> {
+        events.iter().map(|&epoll::Event { flags, data }| match data.u64() {
             BELL => Event::Bell,
             place => Event::Client { place: place as usize, more_behind: flags.intersects(MORE_BEHIND) },
         })

@@ -4,15 +4,50 @@
 //! a look costs one call. The `polling` crate, which does it elsewhere, renews an interest with a call for
 //! each message, and makes four calls for each wait.
 
+use std::io;
+use std::net::TcpStream;
+
+use common::Bell;
+
 #[cfg(target_os = "linux")]
 mod epoll;
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(test, not(target_os = "linux")))]
 mod portable;
 
 #[cfg(target_os = "linux")]
-pub(crate) use epoll::{Events, Poller};
+pub(crate) use epoll::Epoll as System;
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) use portable::Portable;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use portable::{Events, Poller};
+pub(crate) use portable::Portable as System;
+
+/// Tells who is ready. Several threads may wait at once: each event is told to one of them alone.
+pub(crate) trait Poller: Send + Sync + Sized + 'static {
+    /// What was told of at once.
+    type Events;
+
+    /// A poller that tells somebody who waits of each ring of `bell`, or else who waits next.
+    fn new(bell: &Bell) -> io::Result<Self>;
+
+    /// Tells of a client, and at once, since it can be written to.
+    fn add(&self, socket: &TcpStream, place: usize) -> io::Result<()>;
+
+    /// Goes on to tell of a client that was told of.
+    fn renew(&self, socket: &TcpStream, place: usize, interest: Interest) -> io::Result<()>;
+
+    /// Forgets a client. Its socket may be closed much later: an event of its own would be taken for one of the next
+    /// client in its place.
+    fn remove(&self, socket: &TcpStream);
+
+    /// Room for what is told of at once.
+    fn events() -> Self::Events;
+
+    /// Looks what has happened.
+    fn wait(&self, events: &mut Self::Events, until: Until) -> io::Result<()>;
+
+    /// What was told of.
+    fn told(events: &Self::Events) -> impl Iterator<Item = Event>;
+}
 
 /// What a poller tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +55,7 @@ pub(crate) enum Event {
     /// The client in this place is ready. With `more_behind`, the end of its input or urgent data have come, which may
     /// not be told of again.
     Client { place: usize, more_behind: bool },
-    /// The bell rings.
+    /// The bell was rung.
     Bell,
 }
 
@@ -46,46 +81,4 @@ pub(crate) enum Interest {
 const MOST: usize = 64;
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-    use std::net::{TcpListener, TcpStream};
-
-    use common::Bell;
-
-    use super::*;
-
-    fn look(poller: &Poller, until: Until) -> Vec<Event> {
-        let mut events = Events::new();
-        poller.wait(&mut events, until).expect("it looks");
-        events.iter().collect()
-    }
-
-    #[test]
-    fn a_client_is_told_of_at_once_and_then_when_something_happens() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let socket = listener.accept().unwrap().0;
-        let bell = Bell::new().unwrap();
-        let poller = Poller::new(&bell).unwrap();
-        assert_eq!(look(&poller, Until::Now), []);
-        poller.add(&socket, 7).unwrap();
-        assert_eq!(look(&poller, Until::Event), [Event::Client { place: 7, more_behind: false }]);
-        assert_eq!(look(&poller, Until::Now), []);
-        poller.renew(&socket, 7, Interest::Input).unwrap();
-        assert_eq!(look(&poller, Until::Now), []);
-        client.write_all(b"x").unwrap();
-        assert_eq!(look(&poller, Until::Event), [Event::Client { place: 7, more_behind: false }]);
-        assert_eq!(look(&poller, Until::Now), []);
-        poller.renew(&socket, 7, Interest::Input).unwrap();
-        drop(client);
-        assert!(matches!(look(&poller, Until::Event)[..], [Event::Client { place: 7, .. }]));
-        poller.remove(&socket);
-        drop(socket);
-        for _ in 0..2 {
-            bell.ring();
-            assert_eq!(look(&poller, Until::Event), [Event::Bell]);
-            bell.silence();
-            assert_eq!(look(&poller, Until::Now), []);
-        }
-    }
-}
+mod tests;

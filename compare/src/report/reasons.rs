@@ -46,9 +46,13 @@ pub(super) fn clause(why: Why) -> String {
     }
 }
 
-/// The first reason that a column gives, with the most rounds that any of its cells needs.
+/// The reason that most cells of a column give, with the most rounds that any of them needs. That somebody was not measured
+/// is no reason for the others.
 pub(super) fn of_column(column: &Column) -> Option<Why> {
-    grouped(column).into_iter().map(|(why, _)| why).next()
+    let is_its_own = |why: &Why| matches!(why, Why::Failed | Why::NotMeasured);
+    let most =
+        grouped(column).into_iter().rev().max_by_key(|(why, subjects)| (!is_its_own(why), subjects.len()));
+    most.map(|(why, _)| why)
 }
 
 /// The reasons of a column, each with its subjects.

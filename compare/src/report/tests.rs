@@ -152,6 +152,15 @@ fn the_verdict_tells_the_best_the_equals_and_what_is_open() {
 }
 
 #[test]
+fn that_one_was_not_measured_is_no_reason_for_the_others() {
+    let few = Told::NotTold(Why::FewRounds { needed: 8 });
+    for told in [[Told::NotTold(Why::NotMeasured), few], [few, Told::NotTold(Why::Failed)]] {
+        let said = verdict(vec![column(Figure::CpuAtRate, told, None, &[])]);
+        assert!(said.contains("because fewer than 8 rounds have figures of it"), "{said}");
+    }
+}
+
+#[test]
 fn an_a_a_that_excludes_one_is_said() {
     let mut of_it = column(Figure::CpuAtRate, [Told::Better; 2], Some(2), &[]);
     of_it.noise = Noise {

@@ -79,7 +79,7 @@ fn service(gate: &Gate) -> Service {
 }
 
 /// A client that was let in, as soon as those who have left are gone.
-fn connect_greeted(child: &mut Child, subject: &Subject) -> Client {
+pub(crate) fn connect_greeted(child: &mut Child, subject: &Subject) -> Client {
     loop {
         let mut client = connect(child, subject);
         match client.hear().as_slice() {

@@ -10,7 +10,8 @@ use common::Stop;
 use rustix::process::Resource;
 use socket2::{Domain, Socket, Type};
 
-use crate::cases::starved::{connect, goes_on, serve_for};
+use crate::cases::quiet::connect_greeted;
+use crate::cases::starved::{connect, serve_for};
 use crate::child::{self, Child, Parent};
 use crate::handlers::Scripted;
 use crate::kernel::set_limit;
@@ -125,5 +126,7 @@ pub(crate) fn few_descriptors_refuse_with_a_word(subject: &Subject) {
     let mut refused: Vec<_> = (0..2 * PLACES).map(|_| connect(&mut child, subject)).collect();
     refused.iter_mut().for_each(|client| client.hears_last("ERR busy"));
     drop((served, refused));
-    goes_on(&mut child, subject);
+    let mut client = connect_greeted(&mut child, subject);
+    client.say("exit");
+    client.hears_end();
 }

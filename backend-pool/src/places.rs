@@ -6,17 +6,17 @@ use std::net::TcpStream;
 use common::Conversation;
 use slab::Slab;
 
-/// Where the clients of a pool are. One that rests is in its place. One that is ready stands in the queue, and
-/// one that is at work is a job's; their places are empty, and what happens to them meanwhile is noted there,
-/// and looked at when they go to rest.
+/// Where the clients of a pool are. One that waits is in its place. One that is ready is in the ready queue, and
+/// one that is being served belongs to the loop that serves it, and to no other; their places are empty, and what
+/// happens to them meanwhile is noted there, and looked at when they go back to wait.
 #[derive(Default)]
-pub(crate) struct Floor {
+pub(crate) struct Places {
     places: Slab<Place>,
     ready: VecDeque<Box<Client>>,
-    /// How many are to be served before somebody looks who else is ready.
+    /// How many are to be served before a loop asks the poller who else is ready.
     round: usize,
-    /// How many jobs serve the queue, at most one on each worker.
-    pub(crate) jobs: usize,
+    /// How many were taken from the queue since the beginning.
+    taken: u64,
 }
 
 /// One client.
@@ -35,8 +35,8 @@ struct Place {
     more_behind: bool,
 }
 
-impl Floor {
-    /// Takes a new client in, to rest.
+impl Places {
+    /// Takes a new client in, to wait.
     pub(crate) fn add(&mut self, socket: TcpStream, conversation: Conversation) -> &Client {
         let entry = self.places.vacant_entry();
         let client = Box::new(Client { place: entry.key(), socket, conversation });
@@ -59,14 +59,14 @@ impl Floor {
         }
     }
 
-    /// Rouses those of whom the watchman has marked something. Who is at work looks when it goes to rest.
+    /// Queues those of whom the watchman has marked something. Who is being served looks when it goes back to wait.
     pub(crate) fn rouse_marked(&mut self) {
         for (_, place) in &mut self.places {
             self.ready.extend(place.client.take_if(|client| client.conversation.is_marked()));
         }
     }
 
-    /// Lays a client to rest until what it waits for has happened, if that has not happened already.
+    /// Has a client wait until what it waits for has happened, if that has not happened already.
     pub(crate) fn rest(&mut self, client: Box<Client>) {
         let Some(place) = self.places.get_mut(client.place) else { return };
         if place.news || client.conversation.is_marked() {
@@ -90,6 +90,7 @@ impl Floor {
     pub(crate) fn next(&mut self) -> Option<Box<Client>> {
         self.round = self.round.checked_sub(1)?;
         let mut next = self.ready.pop_front()?;
+        self.taken += 1;
         if let Some(place) = self.places.get_mut(next.place) {
             place.news = false;
             if std::mem::take(&mut place.more_behind) {
@@ -102,5 +103,10 @@ impl Floor {
     /// How many are ready.
     pub(crate) fn ready(&self) -> usize {
         self.ready.len()
+    }
+
+    /// How many were taken from the queue since the beginning.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
     }
 }

@@ -1,0 +1,188 @@
+//! Handlers that use rayon.
+
+mod serving;
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use serving::{PATIENCE, Server};
+
+/// What is waited for.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    fn open(&self) {
+        *self.0.0.lock().expect("no panic under the lock") = true;
+        self.0.1.notify_all();
+    }
+
+    /// Waits until it is open, and tells whether it is.
+    fn pass(&self) -> bool {
+        let open = self.0.1.wait_timeout_while(
+            self.0.0.lock().expect("no panic under the lock"),
+            PATIENCE,
+            |open| !*open,
+        );
+        *open.expect("no panic under the lock").0
+    }
+}
+
+/// A channel whose sender is shared by the handlers of several threads.
+fn shared_channel() -> (Mutex<Sender<String>>, Receiver<String>) {
+    let (sender, receiver) = channel();
+    (Mutex::new(sender), receiver)
+}
+
+#[test]
+fn halves_of_a_join_run_at_once_on_a_pool_that_is_idle() {
+    for workers in [2, 3] {
+        let server = Server::start(workers, |_| {
+            let (first, second) = (Gate::default(), Gate::default());
+            let meet = |own: &Gate, other: &Gate| {
+                own.open();
+                other.pass()
+            };
+            format!("{:?}", rayon::join(|| meet(&first, &second), || meet(&second, &first)))
+        });
+        let mut client = server.connect();
+        for _ in 0..20 {
+            assert_eq!(client.asks("both"), "(true, true)", "with {workers} workers");
+        }
+        server.stop().expect("a report");
+    }
+}
+
+#[test]
+fn a_join_gets_by_on_a_pool_that_is_busy() {
+    let gate = Gate::default();
+    let (begun, begins) = shared_channel();
+    let held = gate.clone();
+    let server = Server::start(2, move |message| {
+        if message == "hold" {
+            begun.lock().expect("no panic under the lock").send(String::new()).expect("the test goes on");
+            held.pass();
+        }
+        format!("{:?}", rayon::join(|| 1, || (1..=10).into_par_iter().sum::<u32>()))
+    });
+    let mut holding = server.connect();
+    holding.say("hold");
+    begins.recv_timeout(PATIENCE).expect("a handler that holds a worker");
+    let mut others: Vec<_> = (0..4).map(|_| server.connect()).collect();
+    for _ in 0..50 {
+        others.iter_mut().for_each(|client| client.say("join"));
+        others.iter_mut().for_each(|client| assert_eq!(client.hear(), "(1, 55)"));
+    }
+    gate.open();
+    assert_eq!(holding.hear(), "(1, 55)");
+    server.stop().expect("a report");
+}
+
+#[test]
+fn a_join_whose_half_was_stolen_waits_for_no_loop() {
+    let gate = Gate::default();
+    let (begun, begins) = shared_channel();
+    let held = gate.clone();
+    thread_local!(static IN_HANDLER: Cell<bool> = const { Cell::new(false) });
+    let server = Server::start(2, move |message| {
+        assert!(!IN_HANDLER.get(), "a handler is called within another, on top of its stack");
+        if message != "join" {
+            return message.to_owned();
+        }
+        IN_HANDLER.set(true);
+        let stolen = || {
+            begun
+                .lock()
+                .expect("no panic under the lock")
+                .send(thread::current().name().unwrap_or_default().to_owned())
+                .expect("the test goes on");
+            held.pass()
+        };
+        let own = Gate::default();
+        let both = rayon::join(
+            || own.pass(),
+            || {
+                own.open();
+                stolen()
+            },
+        );
+        IN_HANDLER.set(false);
+        format!("{both:?}")
+    });
+    let mut joining = server.connect();
+    joining.say("join");
+    begins.recv_timeout(PATIENCE).expect("a half that was stolen");
+    // Now one worker has the half, and the other waits for it. Others talk without end.
+    let heard = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut other = server.connect();
+                while !heard.load(Ordering::SeqCst) {
+                    assert_eq!(other.asks("meanwhile"), "meanwhile");
+                }
+            });
+        }
+        thread::sleep(Duration::from_millis(50)); // time to go wrong
+        gate.open();
+        assert_eq!(joining.hear(), "(true, true)");
+        heard.store(true, Ordering::SeqCst);
+    });
+    server.stop().expect("a report");
+}
+
+#[test]
+fn parallel_iterators_of_many_clients_end() {
+    for workers in [1, 2, 4] {
+        let server = Server::start(workers, |message| {
+            let number: u64 = message.parse().expect("a number");
+            let (sum, count) = rayon::join(
+                || (0..=number).into_par_iter().sum::<u64>(),
+                || (0..number).into_par_iter().filter(|number| number % 2 == 0).count(),
+            );
+            format!("{sum} {count}")
+        });
+        thread::scope(|scope| {
+            for client in 0..16_u64 {
+                let server = &server;
+                scope.spawn(move || {
+                    let mut client = (server.connect(), client);
+                    for number in (client.1 * 100)..(client.1 * 100 + 100) {
+                        let expected = format!("{} {}", number * (number + 1) / 2, number.div_ceil(2));
+                        assert_eq!(client.0.asks(&number.to_string()), expected, "with {workers} workers");
+                    }
+                });
+            }
+        });
+        server.stop().expect("a report");
+    }
+}
+
+#[test]
+fn what_a_handler_spawns_is_run_and_may_panic() {
+    for workers in [1, 2] {
+        let (done, ran) = shared_channel();
+        let done = Arc::new(done);
+        let server = Server::start(workers, move |message| {
+            let (done, said) = (Arc::clone(&done), message.to_owned());
+            rayon::spawn(move || {
+                done.lock().expect("no panic under the lock").send(said).expect("the test goes on");
+            });
+            rayon::spawn(|| std::panic::resume_unwind(Box::new("on purpose")));
+            message.to_owned()
+        });
+        let mut client = server.connect();
+        for number in 0..20 {
+            let message = number.to_string();
+            assert_eq!(client.asks(&message), message);
+            assert_eq!(ran.recv_timeout(PATIENCE), Ok(message), "with {workers} workers");
+        }
+        server.stop().expect("a report");
+    }
+}
