@@ -1,6 +1,8 @@
 //! The line on standard error that tells how something goes on, while it goes on.
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -8,21 +10,24 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub(crate) struct Bar {
     bar: ProgressBar,
     terminal: bool,
+    /// When it was drawn last.
+    drawn: Cell<Option<Instant>>,
 }
 
 /// The bar's length: parts of a thousand.
 const LENGTH: f64 = 1000.0;
 
+/// How often it is drawn at most: drawing costs time on the cores that are measured.
+const EVERY: Duration = Duration::from_millis(500);
+
 impl Bar {
     pub(crate) fn new() -> Self {
         let terminal = io::stderr().is_terminal();
-        // Twice in a second: drawing costs time on the cores that are measured.
-        let target =
-            if terminal { ProgressDrawTarget::stderr_with_hz(2) } else { ProgressDrawTarget::hidden() };
+        let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(LENGTH as u64), target);
-        let style = ProgressStyle::with_template("{bar:24} {prefix} {wide_msg}");
+        let style = ProgressStyle::with_template("{bar:12} {prefix} {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, terminal }
+        Self { bar, terminal, drawn: Cell::new(None) }
     }
 
     /// Whether somebody can see it.
@@ -32,9 +37,13 @@ impl Bar {
 
     /// Shows how much is done, from 0 to 1, a short text that has room, and one that is cut where the line ends.
     pub(crate) fn show(&self, done: f64, short: String, text: String) {
-        self.bar.set_position((done * LENGTH) as u64);
+        if self.drawn.get().is_some_and(|drawn| drawn.elapsed() < EVERY) {
+            return;
+        }
+        self.drawn.set(Some(Instant::now()));
         self.bar.set_prefix(short);
         self.bar.set_message(text);
+        self.bar.set_position((done * LENGTH) as u64);
     }
 
     /// Writes a line that stays.

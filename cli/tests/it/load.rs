@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::process::{BOUND, Ended, Process, anyloop, run};
+use crate::pseudoterminal::Terminal;
 use crate::server::{Server, backends, lines};
 
 /// Runs `load` for a moment, with these flags, parted by spaces.
@@ -85,6 +86,18 @@ fn the_seconds_are_shown_to_those_who_want_details() {
     let server = Server::start("--handler echo");
     let ended = load(&server.address.to_string(), "--verbose --rate 100 --duration 1100ms");
     assert!(ended.stdout.contains("second      replies  longest"), "{ended:?}");
+}
+
+#[test]
+fn a_terminal_shows_how_it_goes() {
+    let server = Server::start("--handler echo");
+    let address = server.address.to_string();
+    let mut terminal = Terminal::start(&["load", &address, "-c", "2", "-d", "1h", "--warmup", "0"]);
+    terminal.see("/3600 s ");
+    terminal.see("/s done  p50 ");
+    terminal.signal(Signal::INT);
+    terminal.see("verified, all as they should be");
+    assert_eq!(terminal.end(), Some(130));
 }
 
 #[test]
