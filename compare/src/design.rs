@@ -262,14 +262,15 @@ fn shapes(settings: &Settings, standing: &[usize], rate: f64) -> Vec<Shape> {
         depth,
         ..Shape::default()
     };
+    let open = Shape { name: format!("{clients} at {rate}/s"), rate: Some(rate), ..closed(clients, depth) };
+    let mut shapes = Vec::new();
     if !settings.closed_loops.is_empty() {
         let loops = settings.closed_loops.iter();
-        return loops.map(|&(connections, depth)| closed(connections, depth)).collect();
+        shapes.extend(loops.map(|&(connections, depth)| closed(connections, depth)));
+        shapes.extend(standing.iter().any(can_hold).then_some(open));
+        return shapes;
     }
-    let mut shapes = Vec::new();
     if standing.iter().any(can_hold) {
-        let name = format!("{clients} at {rate}/s");
-        let open = Shape { name, rate: Some(rate), ..closed(clients, depth) };
         shapes.extend([closed(clients, depth), open.clone()]);
         if let hostile @ 1.. = settings.hostile() {
             let name = format!("{} beside {hostile} hostile", open.name);

@@ -9,8 +9,6 @@
 //!
 //! Where there are objectives, the highest rate that keeps them is then searched in large steps.
 //!
-//! Closed loops that were asked for have no rate, and need no calibration.
-//!
 //! On the way it is seen what starting a server and making connections costs on this machine, and with that
 //! the slots are made to fit into the time.
 
@@ -54,9 +52,6 @@ const STEPS: usize = 8;
 
 /// The work of the calibration.
 pub(super) fn work(settings: &Settings) -> Work {
-    if !settings.closed_loops.is_empty() {
-        return Work::default();
-    }
     let available = settings.candidates.iter().filter(|one| one.unavailable.is_none()).count();
     let once = Work { starts: available + 1, measurements: available + 1, memories: 0 };
     let searches = if settings.slos.is_empty() { 0 } else { available };
@@ -70,8 +65,7 @@ impl Runner<'_> {
         let mut calibrated = vec![Calibrated::default(); candidates.len()];
         let mut able = Vec::new();
         let mut costs = Vec::new();
-        let is_needed = self.settings.closed_loops.is_empty();
-        let is_measured = |candidate: &Candidate| is_needed && candidate.unavailable.is_none();
+        let is_measured = |candidate: &Candidate| candidate.unavailable.is_none();
         for (index, candidate) in candidates.iter().enumerate().filter(|(_, one)| is_measured(one)) {
             let connections = candidate.max_connections.unwrap_or(usize::MAX).min(self.settings.clients);
             match self.try_out(index, &single(connections), &mut costs) {

@@ -40,8 +40,8 @@ pub struct Settings {
     /// quarter of what the median does, found out by a calibration. To be held against an earlier comparison, it must
     /// be that one's.
     pub rate: Option<f64>,
-    /// If there are any, these closed loops alone are measured, and no curves: connections, and messages in flight
-    /// on each. The slots are short then, because there are many to compare.
+    /// If there are any, these closed loops take the place of the usual one, and there are no curves: connections, and
+    /// messages in flight on each. The slots are short then, because there are many to compare.
     pub closed_loops: Vec<(usize, usize)>,
     /// For which counts of connections the throughput is measured, for the curve of the tier `full`.
     pub connections: Vec<usize>,

@@ -92,9 +92,9 @@ pub(crate) struct Compare {
     #[arg(long, env = "ANYLOOP_COMPARE_SLO", value_name = "SLO", allow_hyphen_values = true, value_parser = objective)]
     pub(crate) slo: Vec<Slo>,
 
-    /// Compare the backends with servers written by hand, in closed loops of 64 connections with 1 and with 16 messages
-    /// in flight and of 500 connections with 1, and without curves
-    #[arg(long, conflicts_with_all = ["connections", "depth", "sweep_connections", "rate", "slo"])]
+    /// Compare the backends with servers written by hand, at the common rate and in closed loops of 64 connections with 16
+    /// and with 1 message in flight and of 500 connections with 1, and without curves
+    #[arg(long, conflicts_with_all = ["connections", "depth", "sweep_connections", "slo"])]
     pub(crate) with_handwritten: bool,
 
     /// Earlier report.json to compare with; a regression beyond the noise of both is exit code 6. The file is left as

@@ -12,9 +12,10 @@ use super::candidates::candidates;
 use crate::catalogue::Served;
 use crate::failure::Failure;
 
-/// The loads with `--with-handwritten`: connections, and messages in flight on each. One message shows what the system
-/// calls cost, several what is done for a message, and many connections what finding the ready ones costs.
-const BESIDE_HANDWRITTEN: [(usize, usize); 3] = [(64, 1), (64, 16), (500, 1)];
+/// The closed loops with `--with-handwritten`: connections, and messages in flight on each. Several messages show what is
+/// done for a message, one what the system calls cost, and many connections what finding the ready ones costs. The first is
+/// what the matrix calls saturation.
+const BESIDE_HANDWRITTEN: [(usize, usize); 3] = [(64, 16), (64, 1), (500, 1)];
 
 /// The settings for a program of this name that knows these backends, to be held against a baseline.
 pub(super) fn settings(

@@ -51,13 +51,12 @@ fn the_reference_is_the_first_that_holds_the_clients_and_runs_twice() {
 }
 
 #[test]
-fn closed_loops_that_were_asked_for_are_all_there_is() {
+fn closed_loops_that_were_asked_for_take_the_place_of_the_usual_one() {
     let candidates = settings(&[("a", None), ("one", Some(1)), ("few", Some(100))]);
     let settings = Settings { closed_loops: vec![(64, 1), (64, 16), (500, 1)], ..candidates };
     let design = design(&settings, 1.0);
-    let all = vec!["64 × 1", "64 × 16", "500 × 1"];
-    assert_eq!(loads(&design), [all.clone(), all, vec![], vec!["64 × 1", "64 × 16"]]);
-    assert!(design.shapes.iter().all(|shape| shape.rate.is_none()));
+    let all = vec!["64 × 1", "64 × 16", "500 × 1", "64 at 1/s"];
+    assert_eq!(loads(&design), [all.clone(), all, vec![], vec!["64 × 1", "64 × 16", "64 at 1/s"]]);
 }
 
 #[test]

@@ -83,14 +83,14 @@ fn settings_without_sense_are_refused() {
 }
 
 #[test]
-fn closed_loops_take_no_calibration_and_no_curves() {
+fn closed_loops_are_measured_beside_the_common_rate_and_without_curves() {
     let settings = Settings { closed_loops: vec![(64, 1), (500, 1)], ..settings(&["a", "b"]) };
     let (comparison, events, _) = run(&settings, Fake::new());
-    assert!(steps(&events).all(|step| step.stage == Stage::Rounds));
-    assert_eq!(comparison.samples.len(), 13 * 3 * 2);
+    assert!(steps(&events).all(|step| matches!(step.stage, Stage::Calibration | Stage::Rounds)));
+    assert_eq!(comparison.samples.len(), 13 * 3 * 3);
     let curves = (comparison.memory.len(), comparison.rate_sweep.len(), comparison.connection_sweep.len());
     assert_eq!(curves, (0, 0, 0));
-    let told = |event: &Event| matches!(event, Event::Note(note) if note.starts_with("3 servers, 2 loads, 13 rounds"));
+    let told = |event: &Event| matches!(event, Event::Note(note) if note.starts_with("3 servers, 3 loads, 13 rounds"));
     assert!(events.iter().any(told), "{events:?}");
 }
 
