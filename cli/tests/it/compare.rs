@@ -76,7 +76,7 @@ fn backends_are_held_against_what_is_written_by_hand() {
     let folder = folder("by-hand");
     let ended = compare(&folder, "--backends smol --with-handwritten");
     assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
-    assert!(ended.stderr.contains("5 servers, 3 loads, 1 rounds"), "{ended:?}");
+    assert!(ended.stderr.contains("5 servers, 4 loads, 1 rounds"), "{ended:?}");
     let report = report(&folder);
     let list = |of: &str, name: &str| -> Vec<String> {
         let list = report[of].as_array().unwrap().iter();
@@ -84,8 +84,9 @@ fn backends_are_held_against_what_is_written_by_hand() {
     };
     let subjects = ["smol", "smol (again)", "floor", "smol-plain", "smol-careful"];
     assert_eq!(list("subjects", "name"), subjects);
-    assert_eq!(list("shapes", "name"), ["64 × 1", "64 × 16", "500 × 1"]);
-    assert_eq!(report["samples"].as_array().unwrap().len(), 15);
+    assert_eq!(list("shapes", "name")[..3], ["64 × 16", "64 × 1", "500 × 1"]);
+    assert!(report["shapes"][3]["rate"].as_f64().is_some_and(|rate| rate > 0.0), "{report}");
+    assert_eq!(report["samples"].as_array().unwrap().len(), 20);
     let title = "Server CPU, against what one writes by hand";
     for text in [
         &ended.stdout,
