@@ -7,15 +7,16 @@ use std::time::Duration;
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(1);
 
-/// A port on which nobody listens now.
+/// A port on which nobody listens now, at any address.
 pub(super) fn free() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    // A server may listen on all addresses, so that none of them may have it.
+    Ok(TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?.local_addr()?.port())
 }
 
-/// Whether somebody listens on a port.
+/// Whether somebody listens on a port, at any address.
 pub(super) fn is_taken(port: u16) -> bool {
     let is_in_use = |error: io::Error| error.kind() == ErrorKind::AddrInUse;
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).err().is_some_and(is_in_use)
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).err().is_some_and(is_in_use)
 }
 
 /// Whether somebody accepts connections there. Where nobody listens, an attempt may connect to itself.
@@ -72,6 +73,13 @@ mod tests {
         assert!(is_taken(port) && accepts((Ipv4Addr::LOCALHOST, port).into()));
         drop(listener);
         assert!(!is_taken(port));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_port_of_another_address_is_taken_too() {
+        let listener = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), 0)).unwrap();
+        assert!(is_taken(listener.local_addr().unwrap().port()));
     }
 
     #[cfg(target_os = "linux")]
