@@ -61,11 +61,19 @@ impl Candidate {
         if name.is_empty() {
             return Err(format!("the server `{command}` has no name; write NAME='COMMAND'"));
         }
+        if name.chars().any(char::is_control) {
+            return Err(format!("the name {name:?} has a control character in it; choose another one"));
+        }
         let words = shlex::split(command).ok_or_else(|| {
             format!("the command of {name} has a quote that is not closed, or ends in a backslash: {command}")
         })?;
         if words.is_empty() {
             return Err(format!("the command of {name} is empty; write NAME='COMMAND'"));
+        }
+        if words[0].is_empty() {
+            return Err(format!(
+                "the program of {name} is an empty word; write NAME='COMMAND', as in a='serve {PORT}'"
+            ));
         }
         if !words.iter().any(|word| word.contains(PORT) || word.contains(ADDRESS)) {
             return Err(format!(
@@ -152,6 +160,8 @@ mod tests {
             ("a=serve --port 80", "write {port}"),
             ("a=", "empty"),
             ("a='serve {port}", "quote"),
+            ("a='' {port}", "empty word"),
+            ("a\u{1b}[31mb=serve {port}", "control character"),
             ("=serve {port}", "no name"),
             ("serve {port}", "no `=`"),
         ] {
