@@ -23,7 +23,8 @@ pub(super) fn conditions(settings: &Settings, pinning: &Pinning) -> Conditions {
         pinned: pinning.in_words(),
         message: settings.message(),
         unverified: !settings.expect.verifies(),
-        facts: of_the_build(),
+        allow_refusals: settings.allow_refusals,
+        facts: [of_the_build(), settings.facts.clone()].concat(),
         machine: of_the_machine(),
     }
 }

@@ -65,6 +65,9 @@ pub struct Conditions {
     /// Whether the replies were counted, and not verified: `--expect any`.
     #[serde(default)]
     pub unverified: bool,
+    /// Whether replies may be refusals, however many are: `--allow-refusals`.
+    #[serde(default)]
+    pub allow_refusals: bool,
     /// What else is to be known, a line for each fact: name and value.
     #[serde(default)]
     pub facts: Vec<(String, String)>,

@@ -55,7 +55,7 @@ pub(super) struct Life {
 const RATES: usize = 8;
 
 /// What the name of a control has behind the name of its subject.
-const AGAIN: &str = " (again)";
+pub(super) const AGAIN: &str = " (again)";
 
 impl Design {
     /// Who is measured, if that was found out about the candidates (nothing of those that are missing), and `rate` is

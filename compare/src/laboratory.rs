@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::candidate::Candidate;
 use super::conditions;
 use super::idle::{self, Idle};
+use super::program::Programs;
 use super::server::Server;
 use load::engine;
 use load::framing::Framing;
@@ -43,8 +44,18 @@ pub(super) trait Laboratory {
 pub(super) trait Running {
     fn address(&self) -> SocketAddr;
     fn process(&self) -> u32;
-    /// How it ended; `None` as long as it runs.
-    fn failure(&mut self) -> Option<String>;
+    /// How it ended; `None` if it runs still after `patience`.
+    fn failure(&mut self, patience: Duration) -> Option<String>;
+    /// The line in which it has told of a panic, if it has.
+    fn said(&self) -> Option<String>;
+}
+
+/// Starts a server, and ends it as soon as it can be connected to.
+///
+/// # Errors
+/// If it can't be started, ends, or can't be connected to in time (`TimedOut`); `Interrupted` if `stop` was set.
+pub fn starts(candidate: &Candidate, stop: &AtomicBool) -> io::Result<()> {
+    Server::start(&candidate.launch, &[], stop).map(drop)
 }
 
 /// The idle connections with which memory is measured.
@@ -60,12 +71,14 @@ pub(super) struct Ladder<'a> {
 /// This machine.
 pub(super) struct Machine<'a> {
     stop: &'a AtomicBool,
+    programs: Programs,
     begin: Instant,
 }
 
 impl<'a> Machine<'a> {
-    pub(super) fn new(stop: &'a AtomicBool) -> Self {
-        Self { stop, begin: Instant::now() }
+    /// This machine, with the programs of these candidates as they are now.
+    pub(super) fn new(stop: &'a AtomicBool, candidates: &[Candidate]) -> Self {
+        Self { stop, programs: Programs::of(candidates), begin: Instant::now() }
     }
 }
 
@@ -79,6 +92,7 @@ impl Laboratory for Machine<'_> {
     }
 
     fn start(&mut self, candidate: &Candidate, cpus: &[usize]) -> io::Result<Box<dyn Running>> {
+        self.programs.check(&candidate.launch)?;
         Ok(Box::new(Server::start(&candidate.launch, cpus, self.stop)?))
     }
 
@@ -112,7 +126,11 @@ impl Running for Server {
         Self::process(self)
     }
 
-    fn failure(&mut self) -> Option<String> {
-        Self::failure(self)
+    fn failure(&mut self, patience: Duration) -> Option<String> {
+        Self::failure(self, patience)
+    }
+
+    fn said(&self) -> Option<String> {
+        Self::said(self)
     }
 }

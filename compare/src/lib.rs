@@ -6,11 +6,13 @@ mod candidate;
 mod conditions;
 pub mod data;
 mod design;
+mod failure;
 mod idle;
 mod isolation;
 mod laboratory;
 mod medians;
 mod pinning;
+mod program;
 mod progress;
 mod rate;
 pub mod report;
@@ -29,6 +31,7 @@ pub use data::{
     Care, Comparison, Conditions, ConnectionPoint, Kind, MemorySample, Probe, RatePoint, Sample, Shape,
     Subject,
 };
+pub use laboratory::starts;
 pub use progress::{Event, Stage, Step};
 pub use runner::{compare, planned};
 pub use settings::{MOST_ROUNDS, Settings, Tier};

@@ -15,16 +15,16 @@
 use std::io;
 use std::time::Duration;
 
-use super::Shape;
 use super::budget::{Slot, Work};
 use super::candidate::Candidate;
 use super::design::{Calibrated, Design};
 use super::laboratory::Running;
 use super::progress::Stage;
-use super::rounds::{Judged, judged, slot_for};
+use super::rounds::{Judged, judged, rate_to_judge, slot_for};
 use super::runner::Runner;
-use super::sample::{bad_replies, broken_connections};
+use super::sample::broken_connections;
 use super::settings::Settings;
+use super::{Shape, failure};
 use load::measurement::Measurement;
 
 /// How long each candidate is loaded to see what it can do.
@@ -49,6 +49,9 @@ const EASY: f64 = 0.5;
 /// The steps of the search for the highest rate that keeps the objectives, and how many there are at the most.
 const STEP: f64 = 1.6;
 const STEPS: usize = 8;
+
+/// A rate that is as high as another, but for rounding.
+const NEAR: f64 = 1.001;
 
 /// The work of the calibration.
 pub(super) fn work(settings: &Settings) -> Work {
@@ -149,15 +152,18 @@ impl Runner<'_> {
                 started = self.laboratory.now();
                 let measured = self.load_once(self.design.usual().load.to_vec(), shape, &mut *server, SLOT);
                 loaded = self.laboratory.now().saturating_sub(started);
-                measured
+                // How it ended is known as long as the server is.
+                let why = failure::in_any_case(&mut *server, &measured);
+                let broken = measured.as_ref().ok().and_then(broken_connections);
+                let why = why.or_else(|| broken.map(|why| failure::quoted(&*server, why)));
+                measured.map(|measurement| (measurement, why))
             });
         if self.laboratory.is_stopped() {
             return None;
         }
         let start = self.laboratory.now().saturating_sub(begin).saturating_sub(loaded);
-        Some(measured.map_err(|error| (error.to_string(), 0)).and_then(|measurement| {
+        Some(measured.map_err(|error| (error.to_string(), 0)).and_then(|(measurement, why)| {
             costs.push((start, loaded.saturating_sub(SLOT.warmup + SLOT.duration)));
-            let why = bad_replies(&measurement).or_else(|| broken_connections(&measurement));
             let bad = measurement.verification.bad();
             why.map_or(Ok((measurement.achieved_rate, measurement.generator_busy)), |why| Err((why, bad)))
         }))
@@ -172,26 +178,46 @@ impl Runner<'_> {
         let placement = self.design.saturated();
         let (server_cpus, load_cpus) = (placement.server.to_vec(), placement.load.to_vec());
         let mut server = self.laboratory.start(&self.settings.candidates[candidate], &server_cpus).ok()?;
+        let slos = &self.settings.slos;
         let (mut rate, mut kept, mut missed) = (two_digits(first), None, None);
+        // Up to this rate there were too few messages to tell.
+        let mut unknown: f64 = 0.0;
         for _ in 0..STEPS {
             let shape = self.probed(rate);
             self.announce_calibration(candidate, &shape.name);
-            let slot = slot_for(&self.settings.slos, rate, SLOT);
+            let slot = slot_for(slos, rate, SLOT);
             let measurement = self.load_once(load_cpus.clone(), &shape, &mut *server, slot).ok()?;
-            match judged(&self.settings.slos, &measurement) {
+            match judged(slos, &measurement, self.settings.allow_refusals) {
                 Judged::Kept => kept = Some(rate),
-                _ => missed = Some(rate),
+                Judged::Missed | Judged::GeneratorLimited => missed = Some(rate),
+                Judged::Unknown(_) => unknown = unknown.max(rate),
             }
             rate = match (kept, missed) {
-                (Some(_), None) => rate * STEP,
-                (None, Some(_)) if rate > 1.0 => (rate / STEP).max(1.0),
+                (_, None) => rate * STEP,
+                (None, Some(_)) if rate > 1.0 && rate / STEP > unknown * NEAR => (rate / STEP).max(1.0),
                 _ => break,
             };
         }
         match (kept, missed) {
             (Some(kept), Some(missed)) => Some((kept * missed).sqrt()),
+            (None, _) if unknown > 0.0 => {
+                self.note_unknown(candidate);
+                None
+            }
             (kept, missed) => kept.or(missed),
         }
+    }
+
+    /// Says that the highest rate of a candidate is not measured, since nothing that it bears is enough to judge.
+    fn note_unknown(&mut self, candidate: usize) {
+        let (name, slos) = (&self.settings.candidates[candidate].name, &self.settings.slos);
+        let needed = rate_to_judge(slos);
+        let slos: Vec<_> = slos.iter().map(ToString::to_string).collect();
+        self.note(format!(
+            "{name}: the highest rate is not measured: whether {} is kept takes {needed:.0} messages per second to tell, \
+             and at such a rate it is not kept, or was not tried",
+            slos.join(" and ")
+        ));
     }
 
     /// Loads a server once, with the generator on these cores.
@@ -204,7 +230,10 @@ impl Runner<'_> {
     ) -> io::Result<Measurement> {
         let plan = load::plan::Plan { cpus, ..self.under(shape, server, slot, self.settings.seed) };
         let measured = self.laboratory.measure(&plan);
-        measured.map_err(|error| server.failure().map_or(error, io::Error::other))
+        measured.map_err(|error| match server.failure(failure::EXIT) {
+            Some(ended) => io::Error::other(ended),
+            None => io::Error::new(error.kind(), failure::quoted(server, error.to_string())),
+        })
     }
 
     fn announce_calibration(&mut self, candidate: usize, load: &str) {

@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use super::budget::{LONGEST, Slot};
+use super::failure::quoted;
 use super::laboratory::Running;
 use super::progress::Stage;
 use super::runner::{Places, Runner};
@@ -78,10 +79,10 @@ impl Runner<'_> {
                 // Hostile clients are ended, and some servers refuse good ones for it: that shows in their figures.
                 let broken = broken_connections(&measurement).filter(|_| shape.hostile == 0);
                 if let Some(why) = broken {
-                    self.fail(subject, why);
+                    self.fail(subject, quoted(server, why));
                 }
             }
-            Some(Err(error)) => self.fail(subject, error.to_string()),
+            Some(Err(error)) => self.fail(subject, quoted(server, error.to_string())),
             None => {}
         }
     }
@@ -100,15 +101,16 @@ impl Runner<'_> {
         let plan = self.under_at(self.design.saturated(), &shape, server, slot, self.seed_of(round));
         match self.measure(subject, server, &plan) {
             Some(Ok(measurement)) => {
-                let (pass, generator_limited) = match judged(&self.settings.slos, &measurement) {
-                    Judged::Kept => (true, false),
-                    Judged::Missed => (false, false),
-                    Judged::GeneratorLimited => (false, true),
-                    Judged::Unknown(why) => return self.note_probe(subject, rate, &why),
-                };
+                let (pass, generator_limited) =
+                    match judged(&self.settings.slos, &measurement, self.settings.allow_refusals) {
+                        Judged::Kept => (true, false),
+                        Judged::Missed => (false, false),
+                        Judged::GeneratorLimited => (false, true),
+                        Judged::Unknown(why) => return self.note_probe(subject, rate, &why),
+                    };
                 self.comparison.probes.push(Probe { round, subject, rate, pass, generator_limited });
             }
-            Some(Err(error)) => self.fail(subject, error.to_string()),
+            Some(Err(error)) => self.fail(subject, quoted(server, error.to_string())),
             None => {}
         }
     }
@@ -145,8 +147,8 @@ pub(super) enum Judged {
 }
 
 /// Whether a measurement has kept all objectives.
-pub(super) fn judged(slos: &[Slo], measurement: &Measurement) -> Judged {
-    let verdicts: Vec<Verdict> = slos.iter().map(|slo| slo.judge(measurement)).collect();
+pub(super) fn judged(slos: &[Slo], measurement: &Measurement, allow_refusals: bool) -> Judged {
+    let verdicts: Vec<Verdict> = slos.iter().map(|slo| slo.judge(measurement, allow_refusals)).collect();
     let unknown = verdicts.iter().find(|verdict| matches!(verdict, Verdict::Unknown(_)));
     match unknown {
         _ if verdicts.iter().any(Verdict::is_fail) => Judged::Missed,
@@ -158,12 +160,21 @@ pub(super) fn judged(slos: &[Slo], measurement: &Measurement) -> Judged {
 
 /// A slot that is long enough to judge objectives at a rate, and no longer than the longest.
 pub(super) fn slot_for(slos: &[Slo], rate: f64, slot: Slot) -> Slot {
+    let needed = Duration::from_secs_f64((messages_to_judge(slos) / rate).min(LONGEST.as_secs_f64()));
+    Slot { duration: slot.duration.max(needed), ..slot }
+}
+
+/// The rate below which even the longest slot has too few messages to judge objectives.
+pub(super) fn rate_to_judge(slos: &[Slo]) -> f64 {
+    messages_to_judge(slos) / LONGEST.as_secs_f64()
+}
+
+fn messages_to_judge(slos: &[Slo]) -> f64 {
     let needed = slos.iter().map(|slo| match slo.rank {
-        Rank::Percentile(percentile) if percentile < 100.0 => BEYOND / (1.0 - percentile / 100.0) / rate,
+        Rank::Percentile(percentile) if percentile < 100.0 => BEYOND / (1.0 - percentile / 100.0),
         _ => 0.0,
     });
-    let needed = Duration::from_secs_f64(needed.fold(0.0, f64::max).min(LONGEST.as_secs_f64()));
-    Slot { duration: slot.duration.max(needed), ..slot }
+    needed.fold(0.0, f64::max)
 }
 
 #[cfg(test)]
@@ -178,12 +189,12 @@ mod tests {
     #[test]
     fn all_objectives_must_be_kept() {
         // All of 1,000 messages took 100 µs.
-        assert_eq!(judged(&slos(&["p99=1ms", "p50=1ms"]), &measurement()), Judged::Kept);
-        assert_eq!(judged(&slos(&["p99=1ms", "p50=50us"]), &measurement()), Judged::Missed);
+        assert_eq!(judged(&slos(&["p99=1ms", "p50=1ms"]), &measurement(), false), Judged::Kept);
+        assert_eq!(judged(&slos(&["p99=1ms", "p50=50us"]), &measurement(), false), Judged::Missed);
         let limited = Measurement { generator_limited: true, ..measurement() };
-        assert_eq!(judged(&slos(&["p99=1ms"]), &limited), Judged::GeneratorLimited);
+        assert_eq!(judged(&slos(&["p99=1ms"]), &limited, false), Judged::GeneratorLimited);
         let few = Measurement { latency: times(&[(100.0, 20)]), ..measurement() };
-        let Judged::Unknown(why) = judged(&slos(&["p99.9=1ms"]), &few) else { panic!("20 messages") };
+        let Judged::Unknown(why) = judged(&slos(&["p99.9=1ms"]), &few, false) else { panic!("20 messages") };
         assert!(!why.is_empty());
     }
 

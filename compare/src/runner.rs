@@ -19,9 +19,8 @@ use super::isolation;
 use super::laboratory::{Laboratory, Machine, Running};
 use super::pinning::{Pinning, Placement};
 use super::progress::{Clock, Event, Stage, Step};
-use super::sample::bad_replies;
 use super::settings::Settings;
-use super::{Comparison, Shape, rate};
+use super::{Comparison, Shape, failure, rate};
 use load::measurement::Measurement;
 use load::plan::{Arrivals, Dispatch, Pace, Plan};
 
@@ -36,7 +35,7 @@ pub fn compare(
     stop: &AtomicBool,
     tell: &mut dyn FnMut(&Event),
 ) -> io::Result<Comparison> {
-    carry_out(settings, &mut Machine::new(stop), tell)
+    carry_out(settings, &mut Machine::new(stop, &settings.candidates), tell)
         .map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))
 }
 
@@ -181,9 +180,8 @@ impl<'a> Runner<'a> {
         if self.laboratory.is_stopped() {
             return None;
         }
-        let bad = measured.as_ref().ok().and_then(bad_replies);
         self.comparison.subjects[subject].bad += measured.as_ref().map_or(0, |of| of.verification.bad());
-        if let Some(why) = bad.or_else(|| server.failure()) {
+        if let Some(why) = failure::in_any_case(server, &measured) {
             self.fail(subject, why);
         }
         Some(measured)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Candidate;
+use super::design::AGAIN;
 use super::isolation;
 use load::framing::Framing;
 use load::plan::{Expect, HIGHEST_RATE, Messages};
@@ -71,6 +72,8 @@ pub struct Settings {
     pub message: String,
     /// The command that does it again, for the report.
     pub command: String,
+    /// What else is to be known, for the report: name and value.
+    pub facts: Vec<(String, String)>,
 }
 
 /// How thoroughly is compared.
@@ -156,6 +159,7 @@ impl Settings {
             handler: "echo".to_owned(),
             message: String::new(),
             command: String::new(),
+            facts: Vec::new(),
         }
     }
 
@@ -209,6 +213,11 @@ impl Settings {
         if let Some((_, name)) = twice {
             return Err(format!("two servers are named {name}; give each a name of its own"));
         }
+        if let Some(name) = names.clone().find(|name| name.ends_with(AGAIN)) {
+            return Err(format!(
+                "`{name}` is the name of a second run, which ends in `{AGAIN}`; choose another name"
+            ));
+        }
         if self.rounds() == 0 {
             return too_small("rounds");
         }
@@ -247,6 +256,7 @@ mod tests {
         let told = |settings: Settings| settings.check().unwrap_err();
         assert!(told(named(&[])).contains("nothing to compare"));
         assert!(told(named(&["a", "b", "a"])).contains("two servers are named a"));
+        assert!(told(named(&["a", "a (again)"])).contains("second run"));
         for rounds in [0, usize::MAX] {
             assert!(told(Settings { rounds: Some(rounds), ..named(&["a"]) }).contains("rounds"));
         }

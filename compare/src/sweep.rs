@@ -5,11 +5,13 @@
 //! measured close together; each subject has a fresh process for each.
 
 use super::budget::Work;
+use super::failure::{EXIT, quoted};
 use super::laboratory::{Ladder, Running};
 use super::medians;
 use super::progress::Stage;
 use super::rate::two_digits;
 use super::runner::{Places, Runner};
+use super::sample::refusals;
 use super::{ConnectionPoint, MemorySample, RatePoint, Shape, schedule};
 use load::checks::GENERATOR_BUSY;
 use load::plan::Messages;
@@ -79,7 +81,7 @@ impl Runner<'_> {
         self.comparison.memory.extend(measured.into_iter().map(sample));
         // Not a failure: how many it can hold here is no promise of the server's.
         if let (Err(error), false) = (result, self.laboratory.is_stopped()) {
-            let why = server.failure().unwrap_or_else(|| error.to_string());
+            let why = server.failure(EXIT).unwrap_or_else(|| error.to_string());
             let name = &self.comparison.subjects[subject].name;
             self.note(format!("{name}: the memory of idle connections is not known to the end: {why}"));
         }
@@ -90,16 +92,21 @@ impl Runner<'_> {
             let shape = self.probed(rate);
             self.announce(Stage::Rates, subject, &shape.name, places);
             let plan = self.under(&shape, server, self.slot, self.settings.seed);
-            let Some(Ok(measurement)) = self.measure(subject, server, &plan) else { return };
+            let measurement = match self.measure(subject, server, &plan) {
+                Some(Ok(measurement)) => measurement,
+                Some(Err(error)) => return self.end_curve(subject, rate, &quoted(server, error.to_string())),
+                None => return,
+            };
+            if refusals(&measurement).is_some() && !self.settings.allow_refusals {
+                return self.end_curve(subject, rate, "more than 1 % of the replies were refusals");
+            }
             let (overloaded, busy) = (measurement.is_overloaded(), measurement.generator_busy);
             if measurement.generator_limited || (overloaded && busy > GENERATOR_BUSY) {
-                let name = &self.comparison.subjects[subject].name;
-                self.note(format!(
-                    "{name}: at {rate}/s the generator was the limit (busy {:.0} % of the time), so the curve ends there; \
-                     --threads makes it stronger",
-                    busy * 100.0
-                ));
-                return;
+                let busy = busy * 100.0;
+                let why = format!(
+                    "the generator was the limit (busy {busy:.0} % of the time; --threads makes it stronger)"
+                );
+                return self.end_curve(subject, rate, &why);
             }
             self.comparison.rate_sweep.push(RatePoint {
                 subject,
@@ -115,6 +122,12 @@ impl Runner<'_> {
                 return;
             }
         }
+    }
+
+    /// Says why the curve of a subject ends below this rate.
+    fn end_curve(&mut self, subject: usize, rate: f64, why: &str) {
+        let name = &self.comparison.subjects[subject].name;
+        self.note(format!("{name}: the curve of latency ends below {rate}/s: {why}"));
     }
 
     fn connections(&mut self, subject: usize, server: &mut dyn Running, counts: &[usize], places: Places) {

@@ -181,6 +181,14 @@ impl Measurement {
     }
 }
 
+/// Above this share of refusals, replies are no success.
+const MOST_REFUSED: f64 = 0.01;
+
+/// Whether so many of the replies are refusals that they are no success.
+pub fn too_many_refused(refused: u64, replies: u64) -> bool {
+    refused as f64 > replies as f64 * MOST_REFUSED
+}
+
 /// Below this share of the offered rate a server is overloaded.
 pub const ENOUGH: f64 = 0.98;
 
@@ -219,5 +227,19 @@ impl Failures {
     /// How many connections failed.
     pub fn connections(&self) -> u64 {
         self.connect + self.ended + self.unserved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_refusal_in_a_hundred_is_no_failure() {
+        for (refused, replies, expected) in
+            [(0, 0, false), (0, 100, false), (1, 100, false), (2, 100, true), (1, 99, true), (1, 1, true)]
+        {
+            assert_eq!(too_many_refused(refused, replies), expected, "{refused} of {replies}");
+        }
     }
 }

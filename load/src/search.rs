@@ -67,7 +67,7 @@ pub struct Vote {
     pub pass: bool,
 }
 
-/// Searches the highest rate that keeps all of these objectives. `measure` makes an open loop of the rate that it is
+/// Searches the highest rate that keeps all of these objectives, with refusals allowed or not. `measure` makes an open loop of the rate that it is
 /// given, for long enough to judge them; if what it returns is interrupted, so is the search.
 ///
 /// # Errors
@@ -75,9 +75,10 @@ pub struct Vote {
 pub fn find_max_rate(
     measure: &mut dyn FnMut(f64, Purpose) -> io::Result<Measurement>,
     slos: &[Slo],
+    allow_refusals: bool,
     range: Range,
 ) -> io::Result<Found> {
-    let mut search = Search { measure, slos, found: Found::default() };
+    let mut search = Search { measure, slos, allow_refusals, found: Found::default() };
     search.bracket(range)?;
     search.narrow()?;
     search.confirm()?;
@@ -102,6 +103,7 @@ const ACHIEVED: f64 = 0.99;
 struct Search<'a> {
     measure: &'a mut dyn FnMut(f64, Purpose) -> io::Result<Measurement>,
     slos: &'a [Slo],
+    allow_refusals: bool,
     found: Found,
 }
 
@@ -179,7 +181,8 @@ impl Search<'_> {
             }
         };
         // What `judge` says includes bad replies and overload; here a little more must be achieved.
-        let verdicts: Vec<_> = self.slos.iter().map(|slo| slo.judge(&measurement)).collect();
+        let verdicts: Vec<_> =
+            self.slos.iter().map(|slo| slo.judge(&measurement, self.allow_refusals)).collect();
         let achieved = measurement.achieved_rate >= ACHIEVED * rate;
         let pass = achieved && verdicts.iter().all(Verdict::is_pass);
         if !pass {

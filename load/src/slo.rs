@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::histogram::{FEWEST_BEYOND, place};
-use crate::measurement::Measurement;
+use crate::measurement::{Measurement, Verification, too_many_refused};
 use crate::plan::Plan;
 
 /// A service-level objective: so many of the messages are answered within so much time.
@@ -42,6 +42,8 @@ pub enum Verdict {
 pub enum Reason {
     /// So many replies were not as they should be. Fast nonsense is no service.
     BadReplies(u64),
+    /// This share of the replies, from 0 to 1, were refusals.
+    Refused(f64),
     /// No reply came at all.
     NoReplies,
     /// The server fell behind the offered rate: latencies say only how long it was measured.
@@ -89,12 +91,17 @@ impl Slo {
     }
 
     /// Judges a measurement, by its latency from the scheduled times. A message that was never answered was
-    /// slower than any limit.
-    pub fn judge(&self, measurement: &Measurement) -> Verdict {
+    /// slower than any limit. More than one refusal in a hundred replies misses it, unless refusals are allowed: to say
+    /// no is fast.
+    pub fn judge(&self, measurement: &Measurement, allow_refusals: bool) -> Verdict {
         let latency = &measurement.latency;
         let bad = measurement.verification.bad();
         if bad > 0 {
             return Verdict::Fail(Reason::BadReplies(bad));
+        }
+        let Verification { refused, replies, .. } = measurement.verification;
+        if !allow_refusals && too_many_refused(refused, replies) {
+            return Verdict::Fail(Reason::Refused(measurement.refused_share()));
         }
         let Some(offered) = measurement.offered_rate else { return Verdict::Unknown(Doubt::ClosedLoop) };
         if measurement.generator_limited {
@@ -225,6 +232,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadReplies(count) => write!(f, "{count} bad replies"),
+            Self::Refused(share) => write!(f, "{:.1} % of the replies were refusals", share * 100.0),
             Self::NoReplies => f.write_str("no replies"),
             Self::Overloaded { offered, achieved } => {
                 write!(f, "OVERLOADED: offered {offered:.0}/s, achieved {achieved:.0}/s")

@@ -2,8 +2,9 @@
 
 use compare::Comparison;
 use compare::statistics::{Assessment, Changes, Kept, Outcome as Since, Told, assess, builds, objectives};
+use load::measurement::too_many_refused;
 
-use crate::exit::{Outcome, too_many_refused};
+use crate::exit::Outcome;
 
 /// How a comparison ends. A build that is worse than the one that it is compared with has regressed.
 pub(super) fn outcome(comparison: &Comparison, allow_refusals: bool) -> Outcome {
@@ -54,8 +55,32 @@ fn objectives_are(comparison: &Comparison, answer: Kept) -> bool {
 /// Whether a server's replies were wrong, or too many of them refusals.
 fn is_wrong(comparison: &Comparison, subject: usize, allow_refusals: bool) -> bool {
     let samples = || comparison.samples.iter().filter(|sample| sample.subject == subject);
-    let refused = samples().map(|sample| sample.refused).sum();
-    let replies = samples().map(|sample| sample.replies).sum();
+    // Those of one load would hardly be seen among the replies of a faster one.
+    let refuses = |shape: usize| {
+        let of_it = || samples().filter(|sample| sample.shape == shape);
+        let refused = of_it().map(|sample| sample.refused).sum();
+        too_many_refused(refused, of_it().map(|sample| sample.replies).sum())
+    };
     let bad = comparison.subjects[subject].bad > 0 || samples().any(|sample| sample.bad > 0);
-    bad || !allow_refusals && too_many_refused(refused, replies)
+    bad || !allow_refusals && (0..comparison.shapes.len()).any(refuses)
+}
+
+#[cfg(test)]
+mod tests {
+    use compare::{Sample, Shape, Subject};
+
+    use super::*;
+
+    #[test]
+    fn the_refusals_of_one_load_are_not_lost_among_the_replies_of_another() {
+        let sample = |shape, replies, refused| Sample { shape, replies, refused, ..Sample::default() };
+        let comparison = Comparison {
+            subjects: vec![Subject::default()],
+            shapes: vec![Shape::default(), Shape::default()],
+            samples: vec![sample(0, 1_000_000, 0), sample(1, 1000, 900)],
+            ..Comparison::default()
+        };
+        assert!(is_wrong(&comparison, 0, false));
+        assert!(!is_wrong(&comparison, 0, true));
+    }
 }

@@ -15,12 +15,12 @@ use std::sync::atomic::AtomicBool;
 
 use load::engine;
 use load::export;
-use load::measurement::Measurement;
+use load::measurement::{Measurement, too_many_refused};
 use load::process::Account;
 use load::slo::Verdict;
 
 use crate::address::resolve;
-use crate::exit::{Outcome, too_many_refused};
+use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::signals;
 use arguments::Load;
@@ -54,7 +54,8 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     let measured = engine::run(&plan, &stop, if status.is_shown() { Some(&tell) } else { None });
     status.clear();
     let measurement = measured.map_err(|error| Failure::of(&error))?;
-    let verdicts: Vec<_> = arguments.slo.iter().map(|slo| (slo, slo.judge(&measurement))).collect();
+    let verdicts: Vec<_> =
+        arguments.slo.iter().map(|slo| (slo, slo.judge(&measurement, arguments.allow_refusals))).collect();
     let mut text: String =
         verdicts.iter().map(|(slo, verdict)| format!("{verdict}, where {slo} is promised\n\n")).collect();
     text.push_str(&export::table(&measurement));

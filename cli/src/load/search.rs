@@ -48,7 +48,8 @@ pub(super) fn search(arguments: &Load, plan: &Plan, stop: &AtomicBool) -> Result
         last = Some(measurement.clone());
         Ok(measurement)
     };
-    let found = find_max_rate(&mut measure, slos, range).map_err(|error| Failure::of(&error))?;
+    let found = find_max_rate(&mut measure, slos, arguments.allow_refusals, range)
+        .map_err(|error| Failure::of(&error))?;
     status.clear();
     let Some(last) = last else { return Err(Failure::Interrupted("the search was interrupted".into())) };
     let promised: Vec<_> = slos.iter().map(ToString::to_string).collect();

@@ -13,12 +13,19 @@ pub(super) fn refusals(comparison: &Comparison) -> Option<String> {
     let mut of_all = Vec::new();
     for (index, subject) in comparison.subjects.iter().enumerate() {
         let of_it = || comparison.samples.iter().filter(|sample| sample.subject == index);
-        let (refused, replies) = of_it().fold((0, 0), |(refused, replies), sample| {
-            (refused + sample.refused, replies + sample.replies.max(sample.refused))
-        });
-        if subject.control_of.is_none() && refused > 0 && refused as f64 > REFUSED * replies as f64 {
+        // Each load by itself: the refusals of one would hardly be seen among the replies of a faster one.
+        let share = |load: usize| {
+            let of_load = of_it().filter(|sample| sample.shape == load);
+            let (refused, replies) = of_load.fold((0, 0), |(refused, replies), sample| {
+                (refused + sample.refused, replies + sample.replies.max(sample.refused))
+            });
+            (replies > 0).then(|| refused as f64 / replies as f64)
+        };
+        let shares: Vec<f64> = (0..comparison.shapes.len()).filter_map(share).collect();
+        let most = shares.iter().copied().fold(0.0, f64::max);
+        if subject.control_of.is_none() && most > REFUSED {
             let example = of_it().find_map(|sample| sample.refusal.clone());
-            of_all.push((index, refused as f64 / replies as f64, example));
+            of_all.push((index, most, example, shares.iter().any(|share| *share < most)));
         }
     }
     let most = of_all.iter().map(|of| of.1).reduce(f64::max)?;
@@ -27,7 +34,7 @@ pub(super) fn refusals(comparison: &Comparison) -> Option<String> {
         .find_map(|of| of.2.clone())
         .map_or(String::new(), |example| format!(", such as `{}`", example.replace('`', "'")));
     let subjects: Vec<usize> = of_all.iter().map(|of| of.0).collect();
-    let up_to = if of_all.len() > 1 { "up to " } else { "" };
+    let up_to = if of_all.len() > 1 || of_all.iter().any(|of| of.3) { "up to " } else { "" };
     Some(format!(
         "{up_to}{} of the replies of {} were refusals{example}: what was measured is how fast they are given.",
         percent(most),

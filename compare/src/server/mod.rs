@@ -114,10 +114,15 @@ impl Server {
         self.processes.first()
     }
 
-    /// How it ended; `None` as long as it runs.
-    pub(super) fn failure(&mut self) -> Option<String> {
-        let ended = self.processes.ended(Duration::ZERO)?;
+    /// How it ended; `None` if it runs still after `patience`.
+    pub(super) fn failure(&mut self, patience: Duration) -> Option<String> {
+        let ended = self.processes.ended(patience)?;
         Some(self.described(ended))
+    }
+
+    /// The line in which it has told of a panic, if it has: a thread may panic and the process go on.
+    pub(super) fn said(&self) -> Option<String> {
+        self.err.0.panic().or_else(|| self.out.0.panic())
     }
 
     fn wait_for_announcement(&mut self, stop: &AtomicBool) -> io::Result<()> {
@@ -132,15 +137,34 @@ impl Server {
     fn wait_for_port(&mut self, port: u16, stop: &AtomicBool) -> io::Result<()> {
         let addresses: [SocketAddr; 2] =
             [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
-        self.wait(&format!("accept connections on {}", addresses[0]), stop, |server| {
+        let mut has_left = false;
+        let waited = self.wait(&format!("accept connections on {}", addresses[0]), stop, |server| {
             let first = server.process();
             let address = addresses.into_iter().find(|address| port::accepts(*address));
+            has_left = address.is_some() && server.has_left_its_parent(port);
             let address = address.filter(|_| !port::is_of_others(port, first));
             if address.is_none() {
                 server.processes.ended(RETRY);
             }
             address
+        });
+        waited.map_err(|error| match error.kind() {
+            ErrorKind::TimedOut if has_left => io::Error::new(
+                ErrorKind::TimedOut,
+                self.with_reason(format!(
+                    "who listens on {} descends from the server, but its parent has ended, so that what it uses can't be \
+                     counted; start the server so that its processes stay the children of the first one",
+                    addresses[0]
+                )),
+            ),
+            _ => error,
         })
+    }
+
+    /// Whether who listens on a port is none of the first process's descendants any more, and is ended with them all the
+    /// same.
+    fn has_left_its_parent(&self, port: u16) -> bool {
+        port::is_of_others(port, self.process()) && !port::is_of_others(port, self.processes.guard())
     }
 
     /// Waits until it is known where to connect to. Its end ends that at once.
@@ -148,12 +172,12 @@ impl Server {
         &mut self,
         what: &str,
         stop: &AtomicBool,
-        look: impl Fn(&mut Self) -> Option<SocketAddr>,
+        mut look: impl FnMut(&mut Self) -> Option<SocketAddr>,
     ) -> io::Result<()> {
         let begin = Instant::now();
         loop {
             let address = look(self);
-            if let Some(failure) = self.failure() {
+            if let Some(failure) = self.failure(Duration::ZERO) {
                 return Err(io::Error::other(failure));
             }
             if let Some(address) = address {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -54,14 +54,17 @@ impl Output {
 
     fn keep(&self, mut stream: impl BufRead, address: &Sender<SocketAddr>) {
         let mut line = VecDeque::new();
-        let line_end = |line: &mut VecDeque<u8>| {
+        let mut is_announced = false;
+        let mut line_end = |line: &mut VecDeque<u8>| {
             let text = String::from_utf8_lossy(line.make_contiguous()).into_owned();
             line.clear();
-            if let Some(found) = announcement(&text) {
+            // Only the first one is waited for: what is sent after it would pile up.
+            if let Some(found) = announcement(&text).filter(|_| !is_announced) {
+                is_announced = true;
                 // Nobody listens any more if the server took too long.
                 let _ = address.send(found);
             } else {
-                self.0.lock().unwrap_or_else(PoisonError::into_inner).keep(&text);
+                self.kept().keep(&text);
             }
         };
         // The length of a line is bounded: of a longer one the beginning is kept.
@@ -81,11 +84,17 @@ impl Output {
     /// The line that tells why the server ended, as far as the server has told: of a panic if there was one, and else
     /// the last one.
     pub(super) fn reason(&self) -> Option<String> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match kept.panic.as_slice() {
-            [] => kept.last.clone(),
-            lines => Some(lines.join(" ")),
-        }
+        self.panic().or_else(|| self.kept().last.clone())
+    }
+
+    /// The line that tells of a panic, if there was one.
+    pub(super) fn panic(&self) -> Option<String> {
+        let kept = self.kept();
+        (!kept.panic.is_empty()).then(|| kept.panic.join(" "))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -146,6 +155,29 @@ mod tests {
         let former = "thread 'main' panicked at 'boom', src/main.rs:2\nnote: run with `RUST_BACKTRACE=1`\n";
         let expected = "thread 'main' panicked at 'boom', src/main.rs:2";
         assert_eq!(reason(former).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn only_the_first_announcement_is_sent() {
+        let (address, announced) = mpsc::channel();
+        let text = "listening on 127.0.0.1:1\nlistening on 127.0.0.1:2\n";
+        Output::default().keep(text.as_bytes(), &address);
+        drop(address);
+        assert_eq!(announced.iter().collect::<Vec<_>>(), ["127.0.0.1:1".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_panic_is_told_apart_from_other_lines() {
+        let panic = |text: &str| {
+            let output = Output::default();
+            output.keep(text.as_bytes(), &mpsc::channel().0);
+            output.panic()
+        };
+        assert_eq!(panic("hello\nbye\n"), None);
+        assert_eq!(
+            panic("thread panicked at a.rs:1:\nno\nbye\n").as_deref(),
+            Some("thread panicked at a.rs:1: no")
+        );
     }
 
     #[test]

@@ -74,7 +74,7 @@ fn kill(process: u32) {
 fn failure(server: &mut Server) -> String {
     let begin = Instant::now();
     loop {
-        match server.failure() {
+        match server.failure(Duration::ZERO) {
             Some(failure) => return failure,
             None if begin.elapsed() > START => panic!("it runs still"),
             None => std::thread::sleep(LOOK),
@@ -86,7 +86,7 @@ fn failure(server: &mut Server) -> String {
 fn the_address_is_found_behind_other_lines() {
     let mut server = start(&script("echo hello; echo 'listening on 127.0.0.1:4711'; exec sleep 60"));
     assert_eq!(server.address(), "127.0.0.1:4711".parse().unwrap());
-    assert_eq!(server.failure(), None);
+    assert_eq!(server.failure(Duration::ZERO), None);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_command_is_ready_when_it_accepts() {
     let mut reply = [0; 5];
     client.read_exact(&mut reply).unwrap();
     assert_eq!(&reply, b"hello");
-    assert_eq!(server.failure(), None);
+    assert_eq!(server.failure(Duration::ZERO), None);
 }
 
 #[test]
@@ -236,7 +236,7 @@ if not os.path.exists('{first}'):
         // Who accepts there now is not the server.
         let mut server = starting.join().unwrap();
         assert_ne!(server.address().port(), port);
-        assert_eq!(server.failure(), None);
+        assert_eq!(server.failure(Duration::ZERO), None);
         drop(somebody);
         [first, go_on].iter().for_each(|file| std::fs::remove_file(file).unwrap());
     }
@@ -269,7 +269,7 @@ if not os.path.exists('{first}'):
     #[test]
     fn a_server_ends_with_its_supervisor() {
         let mut server = start(&script("echo 'listening on 127.0.0.1:1'; exec sleep 60"));
-        kill(server.processes.supervisor());
+        kill(server.processes.guard());
         assert_eq!(failure(&mut server), "the server ended (signal: 9 (SIGKILL))");
     }
 }
@@ -283,7 +283,7 @@ fn helper_that_starts_a_server() {
     if let Ok(text) = std::env::var(SCRIPT) {
         match Server::start(&script(&text), &[], &GO_ON) {
             Ok(server) => {
-                println!("\nsupervisor {}", server.processes.supervisor());
+                println!("\nsupervisor {}", server.processes.guard());
                 std::thread::sleep(Duration::from_secs(60));
             }
             Err(error) => println!("{error}"),

@@ -4,6 +4,7 @@
 //! achieved is a miss. Where the rounds agree that is the verdict. Where they don't, the interval of the latency must lie
 //! on one side of the limit; otherwise nothing is said.
 
+use load::measurement::too_many_refused;
 use load::slo::{Rank, Slo};
 use serde::Serialize;
 
@@ -52,7 +53,7 @@ pub fn objectives(comparison: &Comparison) -> Vec<Objective> {
             let of_it = |sample: &&Sample| sample.shape == shape && sample.subject == subject;
             let samples: Vec<&Sample> = comparison.samples.iter().filter(of_it).collect();
             if !samples.is_empty() {
-                let (latency, kept) = judge(&slo, &samples);
+                let (latency, kept) = judge(&slo, &samples, comparison.conditions.allow_refusals);
                 objectives.push(Objective { slo: written.clone(), subject, shape, latency, kept });
             }
         }
@@ -63,8 +64,9 @@ pub fn objectives(comparison: &Comparison) -> Vec<Objective> {
 /// A latency longer than any limit, in microseconds: that of a server which could not keep up.
 const NEVER: f64 = 1e15;
 
-fn judge(slo: &Slo, samples: &[&Sample]) -> (Option<Estimate>, Kept) {
-    let known: Vec<f64> = samples.iter().filter_map(|sample| latency(slo.rank, sample)).collect();
+fn judge(slo: &Slo, samples: &[&Sample], allow_refusals: bool) -> (Option<Estimate>, Kept) {
+    let known: Vec<f64> =
+        samples.iter().filter_map(|sample| latency(slo.rank, sample, allow_refusals)).collect();
     let limit = slo.limit_in_microseconds();
     let estimate =
         |values: &mut dyn Iterator<Item = f64>| Estimate::of(&values.map(f64::ln).collect::<Vec<_>>());
@@ -85,11 +87,12 @@ fn judge(slo: &Slo, samples: &[&Sample]) -> (Option<Estimate>, Kept) {
 }
 
 /// The latency of a rank in a sample, if that is known.
-fn latency(rank: Rank, sample: &Sample) -> Option<f64> {
+fn latency(rank: Rank, sample: &Sample, allow_refusals: bool) -> Option<f64> {
     if sample.generator_limited {
         return None;
     }
-    if sample.overloaded || sample.bad > 0 {
+    let refuses = !allow_refusals && too_many_refused(sample.refused, sample.replies);
+    if sample.overloaded || sample.bad > 0 || refuses {
         return Some(NEVER);
     }
     let latency = match rank {

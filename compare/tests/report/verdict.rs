@@ -98,6 +98,16 @@ fn refusals_are_the_first_that_is_said() {
         "{said}"
     );
     every_form_says(&comparison, "were refusals, such as `ERR rate-limited`");
+    // Those of one load are not lost among the replies of the others.
+    let one_load = |sample: &mut Sample| sample.refused = if sample.shape == 1 { sample.refused } else { 0 };
+    comparison.samples.iter_mut().for_each(one_load);
+    comparison
+        .samples
+        .iter_mut()
+        .filter(|sample| sample.shape != 1)
+        .for_each(|sample| sample.replies = 10_000_000);
+    let said = conclude(&comparison)[0].replace(['\u{a0}', '*'], " ");
+    assert!(said.starts_with("Up to 99.9 % of the replies of   smol   were refusals"), "{said}");
     // A few are no news.
     let few = |sample: &mut Sample| (sample.refused, sample.replies) = (9, 10_000);
     comparison.samples.iter_mut().for_each(few);

@@ -72,12 +72,13 @@ fn programs_are_compared_by_their_command_lines() {
     assert_eq!(names, ["echo", "echo (again)", "shell"]);
     assert!(comparison.subjects.iter().all(|subject| subject.failed.is_none()), "{notes:?}");
     assert!(comparison.subjects.iter().all(|subject| subject.kind == Kind::Server));
-    assert_eq!(comparison.samples.len(), 3);
+    assert_eq!(comparison.samples.len(), 6, "three subjects, each under the closed loop and the open one");
     for sample in &comparison.samples {
         assert!(sample.replies > 0 && sample.bad == 0, "{sample:?}");
         // What the shell uses is nothing: it is the server behind it that is measured. On a busy machine it may get no
         // core within a slot.
-        assert!(sample.rate == 0.0 || sample.cpu_user + sample.cpu_system > 1.0, "{sample:?}");
+        let is_open = comparison.shapes[sample.shape].rate.is_some();
+        assert!(is_open || sample.rate == 0.0 || sample.cpu_user + sample.cpu_system > 1.0, "{sample:?}");
     }
 }
 
@@ -104,6 +105,32 @@ fn who_breaks_down_is_quoted() {
     assert!(why.ends_with("panicked at src/main.rs:7: out of luck"), "{why}");
     assert!(notes.iter().any(|note| note.contains("breaks failed: ")), "{notes:?}");
     assert_eq!(failed(&comparison, "echo"), None);
+}
+
+#[test]
+fn who_dies_after_some_replies_is_quoted_with_its_exit_status() {
+    let text = "
+            import os
+            self.server.count = getattr(self.server, 'count', 0) + 1
+            if self.server.count == 100:
+                os.write(2, b'thread main panicked at src/main.rs:7:\\nout of luck\\n')
+                os._exit(101)
+            self.wfile.write(line)";
+    let (comparison, _) = run(&closed_loop(vec![python("echo", ECHO), python("dies", text)]));
+    let why = failed(&comparison, "dies").unwrap();
+    assert!(why.contains("exit status: 101"), "{why}");
+    assert!(why.ends_with("panicked at src/main.rs:7: out of luck"), "{why}");
+}
+
+#[test]
+fn a_panic_that_the_process_survives_is_quoted() {
+    let text = "
+            import os
+            os.write(2, b'thread worker panicked at src/main.rs:7:\\nout of luck\\n')
+            return";
+    let (comparison, _) = run(&closed_loop(vec![python("echo", ECHO), python("breaks", text)]));
+    let why = failed(&comparison, "breaks").unwrap();
+    assert!(why.ends_with("it wrote: thread worker panicked at src/main.rs:7: out of luck"), "{why}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn server(capacity: f64, rate: f64, noise: f64) -> Measurement {
 
 fn search(capacity: f64, noise: &mut dyn FnMut() -> f64) -> Found {
     let mut measure = |rate: f64, _| Ok(server(capacity, rate, noise()));
-    find_max_rate(&mut measure, &[slo()], RANGE).unwrap()
+    find_max_rate(&mut measure, &[slo()], false, RANGE).unwrap()
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn what_passed_by_luck_is_not_confirmed() {
     let mut measure = |rate: f64, purpose| {
         Ok(server(if purpose == Purpose::Ramp { 40_000.0 } else { 10_000.0 }, rate, 1.0))
     };
-    let found = find_max_rate(&mut measure, &[slo()], RANGE).unwrap();
+    let found = find_max_rate(&mut measure, &[slo()], false, RANGE).unwrap();
     assert!(matches!(found.confirmation, Some((_, false))), "{found:?}");
 }
 
@@ -94,7 +94,7 @@ fn rates_that_are_not_achieved_fail_though_they_are_fast() {
         let achieved = rate.min(20_000.0);
         Ok(Measurement { offered_rate: Some(rate), achieved_rate: achieved, ..crate::testing::measurement() })
     };
-    let found = find_max_rate(&mut measure, &[slo()], RANGE).unwrap();
+    let found = find_max_rate(&mut measure, &[slo()], false, RANGE).unwrap();
     let pass = found.highest_pass.unwrap();
     assert!(pass <= 20_000.0 / ACHIEVED && pass > 19_500.0, "{pass}");
 }
@@ -106,7 +106,7 @@ fn one_bad_reply_fails() {
         measurement.verification.wrong = u64::from(rate > 5_000.0);
         Ok(measurement)
     };
-    let found = find_max_rate(&mut measure, &[slo()], RANGE).unwrap();
+    let found = find_max_rate(&mut measure, &[slo()], false, RANGE).unwrap();
     assert!((4_900.0..=5_000.0).contains(&found.highest_pass.unwrap()), "{found:?}");
 }
 
@@ -114,7 +114,7 @@ fn one_bad_reply_fails() {
 fn all_objectives_must_be_kept() {
     let tight = Slo { limit: Duration::from_millis(1), ..slo() };
     let mut measure = |rate: f64, _| Ok(server(40_000.0, rate, 1.0));
-    let found = find_max_rate(&mut measure, &[slo(), tight], RANGE).unwrap();
+    let found = find_max_rate(&mut measure, &[slo(), tight], false, RANGE).unwrap();
     // 1 ms is kept up to 1000/s below the capacity.
     assert!((38_000.0..39_001.0).contains(&found.highest_pass.unwrap()), "{found:?}");
 }
@@ -123,7 +123,7 @@ fn all_objectives_must_be_kept() {
 fn a_generator_that_is_the_limit_is_told() {
     let mut measure =
         |rate: f64, _| Ok(Measurement { generator_limited: rate > 10_000.0, ..server(40_000.0, rate, 1.0) });
-    let found = find_max_rate(&mut measure, &[slo()], RANGE).unwrap();
+    let found = find_max_rate(&mut measure, &[slo()], false, RANGE).unwrap();
     assert!(found.generator_limited && found.highest_pass.unwrap() <= 10_000.0, "{found:?}");
 }
 
@@ -131,7 +131,7 @@ fn a_generator_that_is_the_limit_is_told() {
 fn every_objective_must_be_kept() {
     let strict = Slo { limit: Duration::from_millis(1), ..slo() };
     let mut measure = |rate: f64, _| Ok(server(10_000.0, rate, 1.0));
-    let found = find_max_rate(&mut measure, &[slo(), strict], RANGE).unwrap();
+    let found = find_max_rate(&mut measure, &[slo(), strict], false, RANGE).unwrap();
     let pass = found.highest_pass.unwrap();
     assert!((8_800.0..=9_001.0).contains(&pass), "the stricter one ends at 9,000: {pass}");
 }
@@ -140,7 +140,7 @@ fn every_objective_must_be_kept() {
 fn too_few_messages_are_no_failure() {
     let mut measure =
         |rate: f64, _| Ok(Measurement { latency: times(&[(100.0, 20)]), ..server(40_000.0, rate, 1.0) });
-    let found = find_max_rate(&mut measure, &[slo()], RANGE).unwrap();
+    let found = find_max_rate(&mut measure, &[slo()], false, RANGE).unwrap();
     assert!(found.undecided && found.highest_pass.is_none(), "{found:?}");
     assert!(!search(100.0, &mut || 1.0).undecided);
 }
@@ -152,7 +152,7 @@ fn an_interruption_leaves_what_there_is() {
         count += 1;
         Ok(Measurement { interrupted: count == 4, ..server(40_000.0, rate, 1.0) })
     };
-    let found = find_max_rate(&mut measure, &[slo()], RANGE).unwrap();
+    let found = find_max_rate(&mut measure, &[slo()], false, RANGE).unwrap();
     assert!(found.interrupted);
     assert_eq!((found.highest_pass, found.lowest_fail, found.confirmation), (Some(2250.0), None, None));
     assert_eq!(found.votes.len(), 3);
@@ -161,5 +161,5 @@ fn an_interruption_leaves_what_there_is() {
 #[test]
 fn an_error_of_the_measurement_is_the_search_s() {
     let mut measure = |_, _| Err(io::ErrorKind::ConnectionRefused.into());
-    assert!(find_max_rate(&mut measure, &[slo()], RANGE).is_err());
+    assert!(find_max_rate(&mut measure, &[slo()], false, RANGE).is_err());
 }

@@ -48,9 +48,9 @@ fn what_is_no_objective_is_refused_with_the_reason() {
 #[test]
 fn the_percentile_decides() {
     let measurement = measurement(&[(1_000.0, 990), (9_000.0, 10)]);
-    assert!(slo("p99=5ms").judge(&measurement).is_pass());
-    assert!(slo("max=10ms").judge(&measurement).is_pass());
-    let verdict = slo("p99.9=5ms").judge(&measurement);
+    assert!(slo("p99=5ms").judge(&measurement, false).is_pass());
+    assert!(slo("max=10ms").judge(&measurement, false).is_pass());
+    let verdict = slo("p99.9=5ms").judge(&measurement, false);
     assert_eq!(verdict, Verdict::Fail(Reason::TooSlow(9_000.0)), "ten of a thousand are over it");
     assert_eq!(verdict.to_string(), "FAIL 9.00 ms");
 }
@@ -59,20 +59,20 @@ fn the_percentile_decides() {
 fn bad_replies_fail_whatever_the_latency() {
     let mut measurement = measurement(&[(1.0, 1000)]);
     measurement.verification.doubled = 2;
-    assert_eq!(slo("p99=5ms").judge(&measurement), Verdict::Fail(Reason::BadReplies(2)));
+    assert_eq!(slo("p99=5ms").judge(&measurement, false), Verdict::Fail(Reason::BadReplies(2)));
 }
 
 #[test]
 fn overload_fails_whatever_the_latency() {
     let mut measurement = measurement(&[(1.0, 1000)]);
     measurement.achieved_rate = 900.0;
-    let verdict = slo("p99=5ms").judge(&measurement);
+    let verdict = slo("p99=5ms").judge(&measurement, false);
     assert_eq!(verdict.to_string(), "FAIL OVERLOADED: offered 1000/s, achieved 900/s");
 }
 
 #[test]
 fn no_replies_are_no_success() {
-    assert_eq!(slo("max=1s").judge(&measurement(&[])), Verdict::Fail(Reason::NoReplies));
+    assert_eq!(slo("max=1s").judge(&measurement(&[]), false), Verdict::Fail(Reason::NoReplies));
 }
 
 #[test]
@@ -80,32 +80,32 @@ fn messages_without_an_answer_were_slower_than_any_limit() {
     let mut measurement = measurement(&[(1_000.0, 990), (4_000.0, 6)]);
     measurement.failures.unanswered = 2;
     measurement.dropped = 2;
-    assert!(slo("p99=2ms").judge(&measurement).is_pass(), "the 990th of 1000 took 1 ms");
+    assert!(slo("p99=2ms").judge(&measurement, false).is_pass(), "the 990th of 1000 took 1 ms");
     measurement.dropped = 20;
-    assert_eq!(slo("p99=5ms").judge(&measurement), Verdict::Fail(Reason::Unanswered(22)));
-    assert_eq!(slo("max=5s").judge(&measurement), Verdict::Fail(Reason::Unanswered(22)));
+    assert_eq!(slo("p99=5ms").judge(&measurement, false), Verdict::Fail(Reason::Unanswered(22)));
+    assert_eq!(slo("max=5s").judge(&measurement, false), Verdict::Fail(Reason::Unanswered(22)));
 }
 
 #[test]
 fn messages_that_were_waited_for_in_vain_are_over_every_limit() {
     let mut measurement = measurement(&[(1_000.0, 980), (4_000.0, 20)]);
-    assert!(slo("p99=5ms").judge(&measurement).is_pass());
+    assert!(slo("p99=5ms").judge(&measurement, false).is_pass());
     measurement.unfinished = 20;
-    assert_eq!(slo("p99=5ms").judge(&measurement), Verdict::Fail(Reason::Unanswered(20)));
+    assert_eq!(slo("p99=5ms").judge(&measurement, false), Verdict::Fail(Reason::Unanswered(20)));
 }
 
 #[test]
 fn few_messages_tell_nothing_unless_many_of_them_are_too_slow() {
     let few = measurement(&[(1_000.0, 999)]);
     let doubt = Doubt::FewMessages { count: 999, needed: 1_000 };
-    assert_eq!(slo("p99=5ms").judge(&few), Verdict::Unknown(doubt));
+    assert_eq!(slo("p99=5ms").judge(&few, false), Verdict::Unknown(doubt));
     assert_eq!(
-        slo("p99.99=5ms").judge(&few).to_string(),
+        slo("p99.99=5ms").judge(&few, false).to_string(),
         "UNKNOWN 999 messages are too few, it takes 100000"
     );
-    assert!(slo("p95=5ms").judge(&few).is_pass());
-    assert!(slo("max=5ms").judge(&few).is_pass(), "the longest is the longest");
-    let slow = |count| slo("p99=5ms").judge(&measurement(&[(1_000.0, 100 - count), (9_000.0, count)]));
+    assert!(slo("p95=5ms").judge(&few, false).is_pass());
+    assert!(slo("max=5ms").judge(&few, false).is_pass(), "the longest is the longest");
+    let slow = |count| slo("p99=5ms").judge(&measurement(&[(1_000.0, 100 - count), (9_000.0, count)]), false);
     assert!(matches!(slow(9), Verdict::Unknown(_)));
     assert_eq!(slow(10), Verdict::Fail(Reason::TooSlow(9_000.0)));
 }
@@ -114,9 +114,13 @@ fn few_messages_tell_nothing_unless_many_of_them_are_too_slow() {
 fn a_generator_that_was_the_limit_says_nothing_about_the_server() {
     let mut measurement = measurement(&[(9_000.0, 1000)]);
     measurement.generator_limited = true;
-    assert_eq!(slo("p99=5ms").judge(&measurement), Verdict::Unknown(Doubt::GeneratorLimited));
+    assert_eq!(slo("p99=5ms").judge(&measurement, false), Verdict::Unknown(Doubt::GeneratorLimited));
     measurement.verification.wrong = 1;
-    assert_eq!(slo("p99=5ms").judge(&measurement), Verdict::Fail(Reason::BadReplies(1)), "that is certain");
+    assert_eq!(
+        slo("p99=5ms").judge(&measurement, false),
+        Verdict::Fail(Reason::BadReplies(1)),
+        "that is certain"
+    );
 }
 
 #[test]
@@ -125,5 +129,19 @@ fn a_closed_loop_can_not_tell() {
     let error = slo("p99=5ms").check(&Plan::new(address)).unwrap_err();
     assert!(error.starts_with("--slo p99=5ms needs --rate: ") && error.contains("under-counted"), "{error}");
     let closed = Measurement { offered_rate: None, ..measurement(&[(1.0, 1000)]) };
-    assert_eq!(slo("p99=5ms").judge(&closed), Verdict::Unknown(Doubt::ClosedLoop));
+    assert_eq!(slo("p99=5ms").judge(&closed, false), Verdict::Unknown(Doubt::ClosedLoop));
+}
+
+#[test]
+fn refusals_miss_it_unless_they_are_allowed() {
+    let refused = |refused| {
+        let mut measurement = measurement(&[(100.0, 1000)]);
+        (measurement.verification.refused, measurement.verification.replies) = (refused, 1000);
+        measurement
+    };
+    assert!(slo("p99=5ms").judge(&refused(10), false).is_pass());
+    let missed = slo("p99=5ms").judge(&refused(250), false);
+    assert_eq!(missed, Verdict::Fail(Reason::Refused(0.25)));
+    assert_eq!(missed.to_string(), "FAIL 25.0 % of the replies were refusals");
+    assert!(slo("p99=5ms").judge(&refused(250), true).is_pass());
 }

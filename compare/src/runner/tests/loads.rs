@@ -134,3 +134,38 @@ fn each_subject_climbs_to_the_highest_rate_that_keeps_the_objective() {
     assert!(limited.iter().all(|probe| probe.generator_limited == (probe.rate > 20_000.0)), "{limited:?}");
     assert_eq!(comparison.conditions.slos, ["p99=1ms"]);
 }
+
+#[test]
+fn a_rate_at_which_a_server_refuses_is_not_kept_and_ends_its_curve() {
+    let slos = vec!["p99=1ms".parse().unwrap()];
+    let settings = Settings { slos, ..settings(&["a", "limited", "slow"]) };
+    let (comparison, events, _) = run(&settings, Fake::new());
+    let probes = comparison.probes.iter().filter(|probe| probe.subject == 2);
+    assert!(probes.clone().count() == 13 && probes.clone().any(|probe| !probe.pass));
+    assert!(probes.clone().all(|probe| probe.pass == (probe.rate <= 10_000.0)), "{:?}", comparison.probes);
+    let points = comparison.rate_sweep.iter().filter(|point| point.subject == 2);
+    assert!(points.clone().count() > 0 && points.clone().all(|point| point.offered <= 10_000.0));
+    let told = |event: &Event| matches!(event, Event::Note(note) if note.starts_with("limited: the curve") && note.contains("refusals"));
+    assert!(events.iter().any(told), "{events:?}");
+    let (comparison, ..) = run(&Settings { allow_refusals: true, ..settings }, Fake::new());
+    let last = comparison.probes.iter().rfind(|probe| probe.subject == 2).unwrap();
+    assert!(last.rate > 40_000.0, "{last:?}");
+}
+
+#[test]
+fn too_few_messages_for_a_percentile_are_no_miss() {
+    let objective = |text: &str| vec![text.parse().unwrap()];
+    let sparse = Settings { slos: objective("p99=1ms"), ..settings(&["sparse", "b"]) };
+    let (comparison, ..) = run(&sparse, Fake::new());
+    let first = comparison.probes.iter().find(|probe| probe.subject == 0).unwrap();
+    assert!((40_000.0..64_000.0).contains(&first.rate), "the search goes up: {first:?}");
+
+    let never = Settings { slos: objective("p99.9=1ms"), ..settings(&["a", "b"]) };
+    let (comparison, events, _) = run(&never, Fake::new());
+    assert_eq!(comparison.probes, []);
+    let told =
+        |event: &&Event| matches!(event, Event::Note(note) if note.contains("2400 messages per second"));
+    assert_eq!(events.iter().filter(told).count(), 2, "{events:?}");
+    let is_about_it = |event: &&Event| matches!(event, Event::Note(note) if note.contains("not known"));
+    assert_eq!(events.iter().filter(is_about_it).count(), 0, "{events:?}");
+}

@@ -37,6 +37,7 @@ struct Fake {
 struct FakeServer {
     running: Rc<Cell<usize>>,
     ended: bool,
+    panicked: bool,
 }
 
 impl Running for FakeServer {
@@ -48,8 +49,12 @@ impl Running for FakeServer {
         1
     }
 
-    fn failure(&mut self) -> Option<String> {
+    fn failure(&mut self, _patience: Duration) -> Option<String> {
         self.ended.then(|| "the server ended".to_owned())
+    }
+
+    fn said(&self) -> Option<String> {
+        self.panicked.then(|| "a thread panicked at x.rs:1: no".to_owned())
     }
 }
 
@@ -101,8 +106,10 @@ impl Laboratory for Fake {
         self.now += self.overhead;
         self.started.push(candidate.name.clone());
         self.running.set(1);
-        let ended = candidate.name == "crashes" && self.lives() == 3;
-        Ok(Box::new(FakeServer { running: Rc::clone(&self.running), ended }))
+        let lives = self.lives();
+        let ended = (candidate.name == "crashes" && lives == 3) || (candidate.name == "dies" && lives == 1);
+        let panicked = candidate.name == "panics";
+        Ok(Box::new(FakeServer { running: Rc::clone(&self.running), ended, panicked }))
     }
 
     fn measure(&mut self, plan: &Plan) -> io::Result<Measurement> {
@@ -131,12 +138,21 @@ impl Laboratory for Fake {
             ..measurement()
         };
         match self.started.last().map(String::as_str) {
+            Some("panics") if self.lives() == 3 => {
+                made.failures = Failures { ended: 1, ..Failures::default() }
+            }
             Some("liar") if self.lives() == 3 => made.verification.wrong = 7,
             Some("refuses") => {
                 made.verification.refused = 1000;
                 made.verification.refusal = Some("ERR busy".to_owned());
             }
+            Some("limited") if offered.is_some_and(|rate| rate > 10_000.0) => made.verification.refused = 100,
+            // At a low rate a slot has too few messages for a percentile.
+            Some("sparse") if offered.is_some_and(|rate| rate < 30_000.0) => {
+                made.latency = times(&[(100.0, 5)])
+            }
             Some("limits") if offered.is_some_and(|rate| rate > 20_000.0) => made.generator_limited = true,
+            Some("dies") => made.failures = Failures { ended: 1, ..Failures::default() },
             Some("breaks") if self.lives() == 2 => {
                 made.failures = Failures { ended: 1, ..Failures::default() }
             }

@@ -26,6 +26,14 @@ fn who_fails_is_marked_and_the_rest_goes_on() {
 }
 
 #[test]
+fn who_dies_is_told_by_how_it_ended_and_who_runs_still_by_its_panic() {
+    let (comparison, ..) = run(&settings(&["a", "dies", "panics"]), Fake::new());
+    let failed = |index: usize| comparison.subjects[index].failed.clone().unwrap_or_default();
+    assert_eq!(failed(2), "the server ended", "in the calibration");
+    assert_eq!(failed(3), "the server ended 1 connections; it wrote: a thread panicked at x.rs:1: no");
+}
+
+#[test]
 fn if_all_fail_there_is_nothing_to_measure() {
     let (comparison, ..) = run(&settings(&["absent"]), Fake::new());
     assert_eq!((comparison.subjects.len(), comparison.samples.len()), (1, 0));

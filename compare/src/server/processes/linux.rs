@@ -64,9 +64,8 @@ impl Processes {
         self.first
     }
 
-    /// The process that ends the others.
-    #[cfg(test)]
-    pub(in crate::server) fn supervisor(&self) -> u32 {
+    /// The process that ends the others, from which all of them descend.
+    pub(in crate::server) fn guard(&self) -> u32 {
         self.supervisor.id()
     }
 

@@ -48,6 +48,11 @@ impl Processes {
         self.child.id()
     }
 
+    /// The process from which all others descend: here, the first one.
+    pub(in crate::server) fn guard(&self) -> u32 {
+        self.first()
+    }
+
     /// How the first process ended; `None` if it runs still after `patience`.
     pub(in crate::server) fn ended(&mut self, patience: Duration) -> Option<Ended> {
         let end = Instant::now() + patience;
