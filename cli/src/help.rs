@@ -75,7 +75,7 @@ pub(crate) const BELOW: [Below; 13] = [
     },
     Below {
         command: "load",
-        text: "Every reply is verified. A table goes to standard output; at a terminal, progress goes to standard error. \
+        text: "Every reply is verified, or with --expect any counted. A table goes to standard output; at a terminal, progress goes to standard error. \
                Ctrl-C ends the run early, and shows what there is.",
         examples: &[
             ("a closed loop: each of 64 connections sends when a reply has come", "load 127.0.0.1:8888"),
@@ -102,16 +102,17 @@ pub(crate) const BELOW: [Below; 13] = [
     },
     Below {
         command: "compare",
-        text: "Every reply is verified. A table goes to standard output, and the reports to the folder of --output: \
+        text: "Every reply is verified, or with --expect any counted. A table goes to standard output, and the reports to the folder of --output: \
                report.html, report.md and report.json. Ctrl-C ends early, and shows what there is; its reports are \
                called report-interrupted, so that complete ones stay. A backend that this machine can't run is listed \
                as not available, and fails nothing.",
         examples: &[
             ("which backend suits this machine, in about three minutes", "compare"),
             (
-                "two backends with a handler that blocks, and an objective",
-                "compare -b threads,smol --handler work --work block:2ms --slo p99=20ms",
+                "a program of one's own beside a backend, judged by an objective",
+                "compare -b threads --server own='./server --port {port}' --slo p99=20ms",
             ),
+            ("what a change has done, in the same rounds", "compare -b smol --against before/anyloop"),
             (
                 "what has changed since an earlier comparison",
                 "compare --baseline before/report.json -o after",
@@ -119,9 +120,9 @@ pub(crate) const BELOW: [Below; 13] = [
         ],
         codes: "Exit codes; where several apply, the lowest of this list counts:\n  \
                 0    everything was as it should be\n  \
-                3    what --slo or --baseline asked can't be told, or nothing can be told at all\n  \
+                3    what --slo, --baseline or --against asked can't be told, or nothing can be told at all\n  \
                 5    no server keeps an --slo\n  \
-                6    something has become worse than in the --baseline\n  \
+                6    something is worse than in the --baseline, or than in the build of --against\n  \
                 1    a server failed, or nothing was measured\n  \
                 4    replies were wrong, or more than 1 % were refusals without --allow-refusals\n  \
                 130  interrupted\n  \
