@@ -253,20 +253,36 @@ fn servers_end_with_the_comparison_however_that_ends() {
     }
 }
 
-/// The process of the server that a comparison has started, once it has one.
+#[test]
+fn servers_end_with_a_comparison_that_is_killed_in_its_rounds() {
+    let output = folder("killed");
+    let mut process = Process::start(&mut anyloop(&arguments(&output, "--rounds 2 --backends threads,smol")));
+    process.wait_for_log("round 2 of 2");
+    let server = server_of(&process);
+    process.signal(Signal::KILL);
+    assert_eq!(process.end().code, None);
+    wait_for_end(server);
+}
+
+/// The first process of the server that a comparison has started, once it has one.
 fn server_of(comparison: &Process) -> i32 {
     let until = Instant::now() + BOUND;
     loop {
-        let mut processes = fs::read_dir("/proc")
-            .unwrap()
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-        let is_its = |process: &i32| state(*process).is_some_and(|(_, parent)| parent == comparison.id());
-        if let Some(server) = processes.find(is_its) {
+        // Between them stands the supervisor.
+        let supervisor = child_of(comparison.id());
+        if let Some(server) = supervisor.and_then(|supervisor| child_of(supervisor.cast_unsigned())) {
             return server;
         }
         assert!(Instant::now() < until, "it never starts a server");
         thread::yield_now();
     }
+}
+
+/// A child of a process, if it has one.
+fn child_of(parent: u32) -> Option<i32> {
+    let processes = fs::read_dir("/proc").unwrap();
+    let mut numbers = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    numbers.find(|process| state(*process).is_some_and(|(_, of)| of == parent))
 }
 
 /// Waits until a process has ended.
