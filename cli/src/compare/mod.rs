@@ -1,5 +1,6 @@
 //! `anyloop compare`.
 
+mod against;
 pub(crate) mod arguments;
 mod baseline;
 mod candidates;
@@ -37,11 +38,12 @@ pub(crate) fn compare(
     let baseline =
         arguments.baseline.as_deref().map(|file| Baseline::read(file, arguments.force)).transpose()?;
     let stored = baseline.as_ref().map(|baseline| &baseline.comparison);
-    let settings = settings::settings(arguments, all, stored, program)?;
+    let mut settings = settings::settings(arguments, all, stored, program)?;
     baseline.as_ref().map_or(Ok(()), |baseline| baseline.check(&settings))?;
     let output = Output::prepare(&arguments.output, arguments.baseline.as_deref())?;
     let stop = Arc::new(AtomicBool::new(false));
     signals::interrupt(&stop).map_err(|error| Failure::Failed(error.to_string()))?;
+    against::try_out(&mut settings, &stop)?;
 
     let mut steps = Steps::new();
     let compared = carry_out(&settings, &stop, &mut |event| steps.show(event));

@@ -83,8 +83,9 @@ fn check(arguments: &Compare) -> Result<(), Failure> {
 }
 
 /// Whether backends are among what is compared.
-fn serves_backends(arguments: &Compare) -> bool {
-    arguments.server.is_empty() || !arguments.backends.is_empty() || arguments.against.is_some()
+pub(super) fn serves_backends(arguments: &Compare) -> bool {
+    let asks = !arguments.backends.is_empty() || arguments.against.is_some() || arguments.with_handwritten;
+    asks || arguments.server.is_empty()
 }
 
 /// Whether the backends can serve the handler in the framing, and the generator speaks with it.

@@ -81,6 +81,20 @@ fn another_build_is_compared_in_the_same_rounds() {
     let ended = compare(&output, &["-b", "threads", "--against", other.to_str().unwrap()]);
     assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
     assert_eq!(names(&report(&output)), ["threads", "threads (before)"]);
+    let conditions = report(&output)["conditions"]["facts"].to_string();
+    assert!(conditions.contains("\"other build\",\"before (anyloop "), "{conditions}");
+}
+
+#[test]
+fn a_program_that_is_no_build_of_this_one_fails_once() {
+    let output = folder("no-build");
+    let other = output.join("other");
+    fs::write(&other, "#!/bin/sh\necho 'what is serve?' >&2\nexit 2\n").unwrap();
+    fs::set_permissions(&other, Permissions::from_mode(0o755)).unwrap();
+    let ended = compare(&output, &["-b", "threads,smol", "--against", other.to_str().unwrap()]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
+    assert_eq!(ended.stderr.matches("what is serve?").count(), 1, "{ended:?}");
+    assert!(ended.stderr.contains("it does not serve: the server ended (exit status: 2)"), "{ended:?}");
 }
 
 #[test]
@@ -159,6 +173,9 @@ fn wrong_usage_is_explained() {
             "two servers are named a; give each a name of its own",
         ),
         (&["-b", "smol", "--against", "/nowhere/anyloop"], "--against /nowhere/anyloop: No such file"),
+        (&["-b", "smol", "--against", "/"], "--against /: it is a folder"),
+        (&["-b", "smol", "--against", "/etc/passwd"], "--against /etc/passwd: it can't be executed"),
+        (&["--server", "x (again)=y {port}"], "is the name of a second run"),
         (&["--framing", "resp"], "echo can't be served in resp"),
         (&["--messages", "/nowhere"], "--messages /nowhere: No such file"),
         (&["--cpus-server", "one"], "`one` is no core"),

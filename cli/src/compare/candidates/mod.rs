@@ -3,13 +3,15 @@
 mod backends;
 mod handwritten;
 
-use std::path::{self, Path};
-use std::{env, fs};
+use std::env;
+use std::path::Path;
 
 use common::Backend;
 use compare::Candidate;
 
+use super::against;
 use super::arguments::Compare;
+use super::settings::serves_backends;
 use crate::descriptors;
 use crate::failure::Failure;
 
@@ -19,7 +21,7 @@ const SLACK: usize = 200;
 
 /// The servers that were asked for, each to be let in `connections` at once, and messages of up to `longest` bytes.
 ///
-/// With --server, backends are compared only if --backends or --against asks for them.
+/// With --server, backends are compared only if --backends, --against or --with-handwritten asks for them.
 pub(super) fn candidates(
     arguments: &Compare,
     all: &[&'static dyn Backend],
@@ -28,7 +30,7 @@ pub(super) fn candidates(
 ) -> Result<Vec<Candidate>, Failure> {
     check_room(connections)?;
     let chosen = match arguments.backends.as_slice() {
-        [] if !arguments.server.is_empty() && arguments.against.is_none() => &[],
+        [] if !serves_backends(arguments) => &[],
         [] => all,
         chosen => chosen,
     };
@@ -57,13 +59,10 @@ pub(super) fn candidates(
 
 /// Each backend, and behind it the same of another build of this program.
 fn with_builds(candidates: Vec<Candidate>, other: &Path) -> Result<Vec<Candidate>, Failure> {
-    let wrong = |why: String| Failure::Usage(format!("--against {}: {why}", other.display()));
-    fs::metadata(other).map_err(|error| wrong(error.to_string()))?;
-    // A relative path without a slash would be looked for in PATH.
-    let other = path::absolute(other).map_err(|error| wrong(error.to_string()))?;
+    let program = against::program(other)?;
     let mut all = Vec::new();
     for candidate in candidates {
-        let build = candidate.of_build(&other).map_err(wrong)?;
+        let build = candidate.of_build(&program).map_err(Failure::Usage)?;
         all.extend([candidate, build]);
     }
     Ok(all)
@@ -80,4 +79,32 @@ fn check_room(connections: usize) -> Result<(), Failure> {
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+    use crate::catalogue::Catalogue;
+
+    /// The names of those that are compared with these flags.
+    fn names(flags: &[&str]) -> Vec<String> {
+        let command = Catalogue::built_in().command("anyloop");
+        let matches = command.try_get_matches_from([&["anyloop", "compare"], flags].concat()).unwrap();
+        let arguments = Compare::from_arg_matches(matches.subcommand().unwrap().1).unwrap();
+        let all = candidates(&arguments, registry::BACKENDS, 64, 32).unwrap();
+        all.into_iter().map(|candidate| candidate.name).collect()
+    }
+
+    #[test]
+    fn servers_are_compared_alone_unless_backends_are_asked_for() {
+        let server = ["--server", "own=serve {port}"];
+        assert_eq!(names(&server), ["own"]);
+        assert_eq!(names(&[&server[..], &["-b", "smol"]].concat()), ["smol", "own"]);
+        let with_handwritten = names(&[&server[..], &["--with-handwritten"]].concat());
+        for name in ["smol", "smol-careful", "own"] {
+            assert!(with_handwritten.iter().any(|one| one == name), "{name}: {with_handwritten:?}");
+        }
+    }
 }

@@ -1,0 +1,80 @@
+//! Another build of this program, tried once before it is compared.
+
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{self, Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
+use std::time::Duration;
+use std::{fs, thread};
+
+use compare::{Candidate, Kind, Launch, Settings, starts};
+
+use crate::failure::Failure;
+
+/// How long the other build may take to tell its version.
+const VERSION: Duration = Duration::from_secs(5);
+
+/// The file of another build, if it can be one.
+pub(super) fn program(other: &Path) -> Result<PathBuf, Failure> {
+    let wrong = |why: &str| Failure::Usage(format!("--against {}: {why}", other.display()));
+    let file = fs::metadata(other).map_err(|error| wrong(&error.to_string()))?;
+    if file.is_dir() {
+        return Err(wrong("it is a folder; name the program in it"));
+    }
+    if file.permissions().mode() & 0o111 == 0 {
+        return Err(wrong("it can't be executed; name another build of this program"));
+    }
+    // A relative path without a slash would be looked for in PATH.
+    path::absolute(other).map_err(|error| wrong(&error.to_string()))
+}
+
+/// Tries whether the other build serves, and takes note of its version. It may lack some backends, but not all.
+pub(super) fn try_out(settings: &mut Settings, stop: &AtomicBool) -> Result<(), Failure> {
+    let is_its = |one: &&Candidate| matches!(one.kind, Kind::Build { .. }) && one.unavailable.is_none();
+    let mut first = None;
+    for candidate in settings.candidates.iter().filter(is_its) {
+        let Launch::Announces { program, .. } = &candidate.launch else { continue };
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::Failed(format!("--against {}: it does not serve: {error}", program.display()))
+        };
+        match starts(candidate, stop) {
+            Ok(()) => {
+                let version = version(program);
+                settings.facts.extend(version.map(|version| ("other build".to_owned(), version)));
+                return Ok(());
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                return Err(Failure::Interrupted("interrupted before anything was measured".into()));
+            }
+            // With every other backend it would take as long again.
+            Err(error) if error.kind() == ErrorKind::TimedOut => return Err(failed(&error)),
+            Err(error) => first = first.or_else(|| Some(failed(&error))),
+        }
+    }
+    first.map_or(Ok(()), Err)
+}
+
+/// What a program says with `--version`, in one line.
+fn version(program: &Path) -> Option<String> {
+    let mut command = Command::new(program);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().ok()?;
+    let (sender, said) = mpsc::channel();
+    if let Some(out) = child.stdout.take() {
+        thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = out.take(1000).read_to_end(&mut text);
+            // Nobody waits any more if it took too long.
+            let _ = sender.send(String::from_utf8_lossy(&text).into_owned());
+        });
+    }
+    let text = said.recv_timeout(VERSION).unwrap_or_default();
+    // It has ended, or never will by itself.
+    let _ = child.kill();
+    let _ = child.wait();
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let line: String = lines.join(", ").chars().filter(|character| !character.is_control()).collect();
+    (!line.is_empty()).then_some(line)
+}
