@@ -115,7 +115,12 @@ impl Runner<'_> {
         }
     }
 
+    /// Tells once of a subject that a probe says nothing. The next ones have the same rate.
     fn note_probe(&mut self, subject: usize, rate: f64, why: &str) {
+        if self.is_doubted.contains(&subject) {
+            return;
+        }
+        self.is_doubted.push(subject);
         let name = &self.comparison.subjects[subject].name;
         self.note(format!("{name}: at {rate:.0}/s it is not known whether the objective is kept: {why}"));
     }

@@ -77,6 +77,8 @@ pub(super) struct Runner<'a> {
     pub(super) least_capacity: f64,
     /// Of whom it was told that they refuse.
     has_refused: Vec<usize>,
+    /// Of whom it was told that a rate has too few messages to be judged.
+    pub(super) is_doubted: Vec<usize>,
 }
 
 impl<'a> Runner<'a> {
@@ -99,6 +101,7 @@ impl<'a> Runner<'a> {
             common_rate: 1.0,
             least_capacity: 1.0,
             has_refused: Vec::new(),
+            is_doubted: Vec::new(),
         };
         runner.plan(rate::work(settings).time(rate::SLOT, runner.costs));
         runner

@@ -41,6 +41,11 @@ const OUTPUT: Duration = Duration::from_secs(1);
 /// How often another port is tried where one was taken by somebody else meanwhile.
 const PORTS: usize = 5;
 
+/// What is said of a server whose processes are not all descendants of its first one, and how often that is seen.
+const LEFT: &str = "the process that listens was left behind by its parent, so that what it uses can't be counted; start the \
+                    server so that it listens in its first process or in a child of it";
+const LOOKS: usize = 5;
+
 impl Server {
     /// Starts a server on these cores (none are all cores), and waits until it can be connected to.
     ///
@@ -127,37 +132,28 @@ impl Server {
 
     fn wait_for_announcement(&mut self, stop: &AtomicBool) -> io::Result<()> {
         self.wait("say where it listens", stop, |server| match server.out.1.recv_timeout(LOOK) {
-            Ok(address) => Some(address),
+            Ok(address) => Ok(Some(address)),
             // It has closed its output, so it is about to end.
-            Err(RecvTimeoutError::Disconnected) => server.processes.ended(LOOK).and(None),
-            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Ok(server.processes.ended(LOOK).and(None)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
         })
     }
 
     fn wait_for_port(&mut self, port: u16, stop: &AtomicBool) -> io::Result<()> {
         let addresses: [SocketAddr; 2] =
             [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
-        let mut has_left = false;
-        let waited = self.wait(&format!("accept connections on {}", addresses[0]), stop, |server| {
+        let mut looks = 0;
+        self.wait(&format!("accept connections on {}", addresses[0]), stop, |server| {
             let first = server.process();
             let address = addresses.into_iter().find(|address| port::accepts(*address));
-            has_left = address.is_some() && server.has_left_its_parent(port);
+            let is_accepted = address.is_some();
             let address = address.filter(|_| !port::is_of_others(port, first));
             if address.is_none() {
                 server.processes.ended(RETRY);
             }
-            address
-        });
-        waited.map_err(|error| match error.kind() {
-            ErrorKind::TimedOut if has_left => io::Error::new(
-                ErrorKind::TimedOut,
-                self.with_reason(format!(
-                    "who listens on {} descends from the server, but its parent has ended, so that what it uses can't be \
-                     counted; start the server so that its processes stay the children of the first one",
-                    addresses[0]
-                )),
-            ),
-            _ => error,
+            // Processes are not seen all at one instant, so one look is not enough.
+            looks = if is_accepted && server.has_left_its_parent(port) { looks + 1 } else { 0 };
+            if looks == LOOKS { Err(server.with_reason(LEFT.to_owned())) } else { Ok(address) }
         })
     }
 
@@ -172,15 +168,15 @@ impl Server {
         &mut self,
         what: &str,
         stop: &AtomicBool,
-        mut look: impl FnMut(&mut Self) -> Option<SocketAddr>,
+        mut look: impl FnMut(&mut Self) -> Result<Option<SocketAddr>, String>,
     ) -> io::Result<()> {
         let begin = Instant::now();
         loop {
-            let address = look(self);
+            let looked = look(self);
             if let Some(failure) = self.failure(Duration::ZERO) {
                 return Err(io::Error::other(failure));
             }
-            if let Some(address) = address {
+            if let Some(address) = looked.map_err(io::Error::other)? {
                 self.address = address;
                 return Ok(());
             }

@@ -213,6 +213,21 @@ time.sleep(1)";
     }
 
     #[test]
+    fn a_listener_that_was_left_behind_is_told_from_somebody_elses() {
+        let prelude = "
+if os.fork():
+    os.wait()
+    time.sleep(60)
+if os.fork(): os._exit(0)
+time.sleep(0.1)";
+        let launch = Launch::Command { words: ["python3", "-c", &python(prelude)].map(String::from).into() };
+        let begin = Instant::now();
+        let error = start_error(&launch);
+        assert!(error.starts_with("the process that listens was left behind by its parent"), "{error}");
+        assert!(begin.elapsed() < START, "it was noticed before the time was over");
+    }
+
+    #[test]
     fn a_port_that_was_taken_meanwhile_is_exchanged_for_another() {
         let (first, go_on) = (file("first-port"), file("go-on"));
         // The first attempt tells its port, and goes on when somebody else has taken it.

@@ -169,3 +169,12 @@ fn too_few_messages_for_a_percentile_are_no_miss() {
     let is_about_it = |event: &&Event| matches!(event, Event::Note(note) if note.contains("not known"));
     assert_eq!(events.iter().filter(is_about_it).count(), 0, "{events:?}");
 }
+
+#[test]
+fn an_error_ends_a_curve_and_is_told() {
+    let (comparison, events, _) = run(&settings(&["a", "errs", "slow"]), Fake::new());
+    let points = comparison.rate_sweep.iter().filter(|point| point.subject == 2);
+    assert!(points.clone().count() > 0 && points.clone().all(|point| point.offered <= 10_000.0));
+    let told = |event: &&Event| matches!(event, Event::Note(note) if note.starts_with("errs: the curve"));
+    assert_eq!(events.iter().filter(told).count(), 1, "{events:?}");
+}

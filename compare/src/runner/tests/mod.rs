@@ -121,6 +121,9 @@ impl Laboratory for Fake {
             Some("slow") => 13_345.0,
             Some("snail") => 100.0,
             Some("stumbles") if self.lives() == 1 => 100.0,
+            Some("errs") if plan.rate().is_some_and(|rate| rate > 10_000.0) => {
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
             Some("crashes") if self.lives() == 3 => return Err(io::ErrorKind::ConnectionReset.into()),
             _ => 50_000.0,
         };
