@@ -152,6 +152,15 @@ mod tests {
     }
 
     #[test]
+    fn refusals_miss_an_objective_unless_they_are_allowed() {
+        let mut refused = comparison(&["p99=5ms"], |_| 10.0);
+        refused.samples.iter_mut().for_each(|sample| (sample.replies, sample.refused) = (1000, 250));
+        assert_eq!(kept(&refused), [Kept::Missed]);
+        refused.conditions.allow_refusals = true;
+        assert_eq!(kept(&refused), [Kept::Kept]);
+    }
+
+    #[test]
     fn a_rate_that_is_not_achieved_is_a_miss_and_a_busy_generator_tells_nothing() {
         let mut overloaded = comparison(&["p99=5ms"], |_| 10.0);
         overloaded.samples.iter_mut().for_each(|sample| sample.overloaded = true);
