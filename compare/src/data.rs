@@ -191,6 +191,9 @@ pub struct Sample {
     /// How many replies were counted.
     #[serde(default)]
     pub replies: u64,
+    /// The part of its cores that the server used: 1 is all of them.
+    #[serde(default)]
+    pub server_busy: f64,
     /// Whether the generator was the limit: then rate and latency say nothing about the server.
     #[serde(default)]
     pub generator_limited: bool,

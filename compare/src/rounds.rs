@@ -69,9 +69,13 @@ impl Runner<'_> {
         let shape = self.comparison.shapes[shape].clone();
         self.announce(Stage::Rounds, subject, &shape.name, places);
         let plan = self.under(&shape, server, self.slot, self.seed_of(place.round));
+        let cores = match self.design.placement(&shape).server {
+            [] => self.laboratory.cores().len(),
+            pinned => pinned.len(),
+        };
         match self.measure(subject, server, &plan) {
             Some(Ok(measurement)) => {
-                self.comparison.samples.push(Sample::of(&measurement, place));
+                self.comparison.samples.push(Sample::of(&measurement, place, cores));
                 if let Some(what) = refusals(&measurement) {
                     self.tell_of_refusals(subject, &what);
                 }
