@@ -7,7 +7,7 @@ use super::{LETTER, Plot, RIGHT, WIDTH, name, series, shown};
 use crate::Comparison;
 use crate::report::names::load_in_words;
 use crate::report::wording::{amount, time};
-use crate::statistics::{Assessment, Detail, Metric};
+use crate::statistics::{Assessment, Estimate, Metric};
 
 const LINE: f64 = 26.0;
 /// The least room for names at the left.
@@ -30,17 +30,25 @@ pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
     }
 }
 
-fn bars<'a>(comparison: &'a Comparison, assessment: &'a Assessment, shape: usize) -> Vec<&'a Detail> {
+/// A server's bar.
+struct Bar {
+    subject: usize,
+    shape: usize,
+    level: Estimate,
+}
+
+fn bars(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Vec<Bar> {
     let of_it = |subject| {
         let mut details = assessment.details.iter();
-        details.find(|of| of.shape == shape && of.subject == subject && of.metric == Metric::Cpu)
+        let of = details.find(|of| of.shape == shape && of.subject == subject && of.metric == Metric::Cpu)?;
+        Some(Bar { subject, shape, level: of.level? })
     };
     shown(comparison, assessment).filter_map(of_it).collect()
 }
 
 /// An axis that holds the bars and, up to twice the longest bar, the intervals: one of two or three rounds may
 /// reach to the moon, and the bars must stay readable.
-fn scale(bars: &[&Detail]) -> Scale {
+fn scale(bars: &[Bar]) -> Scale {
     let longest = bars.iter().map(|bar| bar.level.median).fold(0.0, f64::max);
     let ends = bars.iter().filter_map(|bar| bar.level.interval).map(|interval| interval.high);
     Scale::from_zero([ends.fold(longest, f64::max).min(2.0 * longest)])
@@ -76,7 +84,7 @@ fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Op
     Some(svg.finish(&format!("CPU time for each message, {}", load_in_words(comparison, shape))))
 }
 
-fn draw(svg: &mut Svg, axes: &Axes, comparison: &Comparison, bar: &Detail, (low, high): (f64, f64)) {
+fn draw(svg: &mut Svg, axes: &Axes, comparison: &Comparison, bar: &Bar, (low, high): (f64, f64)) {
     let (class, who) = (series(comparison, bar.subject), name(comparison, bar.subject));
     let middle = f64::midpoint(low, high);
     let total = bar.level.median;
