@@ -36,7 +36,7 @@ pub struct Estimate {
     pub confidence: f64,
     /// How many rounds there are.
     pub rounds: usize,
-    /// The standard deviation of the logarithms between rounds: 0.08 is 8 %.
+    /// The standard deviation of the logarithms between rounds: a value differs by e to this power, less 1.
     pub spread: f64,
 }
 
