@@ -5,7 +5,7 @@ use super::matrix::{not_measured, without};
 use super::names::{list, load_in_words, remark};
 use super::table::{Cell, Column, Row, Table, Tone};
 use super::wording::{count, interval, percent, ratio, value};
-use crate::statistics::{Assessment, Detail, Estimate, FEWEST, Metric, Told, Why, contest, mean_contest};
+use crate::statistics::{Assessment, Detail, Estimate, Metric, Told, Why, contest, mean_contest};
 use crate::{Care, Comparison, Kind};
 
 /// A table for each load that was measured.
@@ -51,11 +51,9 @@ fn figure(detail: &Detail, rounds: usize) -> Cell {
         return Cell { word: "overloaded".to_owned(), tone: Tone::Faint, ..Cell::default() };
     };
     let in_words = |number| value(detail.metric, number);
-    let evidence = match level.interval {
-        Some(range) if level.rounds >= FEWEST => {
-            format!("({} to {})", in_words(range.low), in_words(range.high))
-        }
-        _ => format!("({} of {})", level.rounds, count(rounds, "round", "rounds")),
+    let evidence = match level.sure_interval() {
+        Some(range) => format!("({} to {})", in_words(range.low), in_words(range.high)),
+        None => format!("({} of {})", level.rounds, count(rounds, "round", "rounds")),
     };
     Cell { figure: in_words(level.median), evidence, ..Cell::default() }
 }

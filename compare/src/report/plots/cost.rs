@@ -20,7 +20,7 @@ pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
         key: "cost",
         question: "What does a message cost?",
         caption: "Server CPU time for each message: full color is the server's own code, pale is the kernel on its \
-                  behalf. The whisker is the interval of the median over the rounds. A server that is kept busy \
+                  behalf. The whisker is the interval of the median over the rounds; fewer than six rounds make none. A server that is kept busy \
                   answers several messages for one wake-up, so a message costs less than at a low rate: each load \
                   has a scale of its own."
             .to_owned(),
@@ -41,13 +41,14 @@ fn bars(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Vec<B
     let of_it = |subject| {
         let mut details = assessment.details.iter();
         let of = details.find(|of| of.shape == shape && of.subject == subject && of.metric == Metric::Cpu)?;
-        Some(Bar { subject, shape, level: of.level? })
+        let level = of.level?;
+        Some(Bar { subject, shape, level: Estimate { interval: level.sure_interval(), ..level } })
     };
     shown(comparison, assessment).filter_map(of_it).collect()
 }
 
-/// An axis that holds the bars and, up to twice the longest bar, the intervals: one of two or three rounds may
-/// reach to the moon, and the bars must stay readable.
+/// An axis that holds the bars and, up to twice the longest bar, the intervals: the
+/// bars must stay readable.
 fn scale(bars: &[Bar]) -> Scale {
     let longest = bars.iter().map(|bar| bar.level.median).fold(0.0, f64::max);
     let ends = bars.iter().filter_map(|bar| bar.level.interval).map(|interval| interval.high);
