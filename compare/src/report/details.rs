@@ -42,7 +42,7 @@ fn detail(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Opt
     })
 }
 
-/// A figure with its interval. Fewer than six rounds make none.
+/// A figure with its interval. Fewer than six rounds make none; where they are not all, it is said how many they are.
 fn figure(detail: &Detail, rounds: usize) -> Cell {
     if detail.lack == Some(Why::GeneratorLimited) {
         return not_measured();
@@ -53,6 +53,7 @@ fn figure(detail: &Detail, rounds: usize) -> Cell {
     let in_words = |number| value(detail.metric, number);
     let evidence = match level.sure_interval() {
         Some(range) => format!("({} to {})", in_words(range.low), in_words(range.high)),
+        None if level.rounds == rounds => String::new(),
         None => format!("({} of {})", level.rounds, count(rounds, "round", "rounds")),
     };
     Cell { figure: in_words(level.median), evidence, ..Cell::default() }

@@ -133,7 +133,8 @@ fn flags(comparison: &Comparison, assessment: &Assessment) -> Markup {
         } @else {
             p {
                 @if let Some(said) = trust::flags_in_words(comparison) { (said) ". " }
-                "A busy or late generator and an error of Little's law concern latencies and not CPU; stolen time \
+                "A busy or late generator and an error of Little's law concern latencies, throughput and the highest rate, \
+                 and not CPU; stolen time \
                  concerns everything. None is dropped. Every figure is judged without the rounds that are flagged for \
                  it as well; it is told only if both say the same, and if at most a third of its rounds are flagged."
                 @if !columns.is_empty() {
