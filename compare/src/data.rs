@@ -226,6 +226,9 @@ pub struct Probe {
     /// Whether the generator was the limit: then it is not known who failed.
     #[serde(default)]
     pub generator_limited: bool,
+    /// What makes this measurement doubtful. It is flagged, never dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
 }
 
 /// The memory of a subject with so many idle connections, each having exchanged a message.

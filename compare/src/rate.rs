@@ -144,11 +144,13 @@ impl Runner<'_> {
         let cpus = self.design.usual().server.to_vec();
         let mut started = begin;
         let mut loaded = Duration::ZERO;
+        let mut ended = None;
         let measured =
             self.laboratory.start(&self.settings.candidates[candidate], &cpus).and_then(|mut server| {
                 started = self.laboratory.now();
                 let measured = self.load_once(self.design.usual().load.to_vec(), shape, &mut *server, SLOT);
                 loaded = self.laboratory.now().saturating_sub(started);
+                ended = server.failure();
                 measured
             });
         if self.laboratory.is_stopped() {
@@ -157,7 +159,7 @@ impl Runner<'_> {
         let start = self.laboratory.now().saturating_sub(begin).saturating_sub(loaded);
         Some(measured.map_err(|error| (error.to_string(), 0)).and_then(|measurement| {
             costs.push((start, loaded.saturating_sub(SLOT.warmup + SLOT.duration)));
-            let why = bad_replies(&measurement).or_else(|| broken_connections(&measurement));
+            let why = bad_replies(&measurement).or(ended).or_else(|| broken_connections(&measurement));
             let bad = measurement.verification.bad();
             why.map_or(Ok((measurement.achieved_rate, measurement.generator_busy)), |why| Err((why, bad)))
         }))

@@ -15,6 +15,7 @@ use super::progress::Stage;
 use super::runner::{Places, Runner};
 use super::sample::{Place, broken_connections, refusals};
 use super::{Probe, Sample, Shape, schedule, staircase};
+use load::checks;
 use load::measurement::Measurement;
 use load::slo::{Doubt, Rank, Slo, Verdict};
 
@@ -110,7 +111,8 @@ impl Runner<'_> {
                     Judged::GeneratorLimited => (false, true),
                     Judged::Unknown(why) => return self.note_probe(subject, rate, &why),
                 };
-                self.comparison.probes.push(Probe { round, subject, rate, pass, generator_limited });
+                let flags = checks::flags(&measurement);
+                self.comparison.probes.push(Probe { round, subject, rate, pass, generator_limited, flags });
             }
             Some(Err(error)) => self.fail(subject, error.to_string()),
             None => {}
