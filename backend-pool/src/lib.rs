@@ -3,7 +3,11 @@
 //! The connections that wait rest with one poller, so that they cost no thread. Those that become ready are in one
 //! queue, which workers of the pool serve: the one that waits at the poller, and as many others as are needed. A
 //! worker serves a connection until it would have to wait, and gives it back. Workers that have nothing to serve are
-//! rayon's, and find what handlers split with `rayon::join` or a parallel iterator.
+//! rayon's, and find what handlers split with `rayon::join` or a parallel iterator; the one that waits at the poller does
+//! what was spawned on it, and steals nothing.
+//!
+//! A handler that uses rayon holds no lock across a `join`: the worker that waits there may serve another client meanwhile.
+//! It doesn't call `rayon::broadcast`, which waits for all workers, the one at the poller included.
 //!
 //! Choose it for handlers that compute, since as many run at once as there are cores. A handler that blocks
 //! holds its worker: that is what a pool of a fixed size means.
@@ -66,14 +70,22 @@ fn serve<P: Poller>(
     let (server, acceptor) = Server::open(backend, &listener, service, stop)?;
     match start::<P>(workers, server.failure()) {
         Ok(serving) => {
+            let serving = Dismissed(serving);
             let accepted = acceptor.accept_all(listener, accept_nonblocking, |socket, conversation| {
-                serving.add(socket, conversation);
+                serving.0.add(socket, conversation);
             });
-            let report = server.close(accepted);
-            serving.dismiss();
-            report
+            server.close(accepted)
         }
         Err(error) => server.close(Err(error)),
+    }
+}
+
+/// What serves is dismissed when this is dropped, also by a panic.
+struct Dismissed<P: Poller>(Arc<Serving<P>>);
+
+impl<P: Poller> Drop for Dismissed<P> {
+    fn drop(&mut self) {
+        self.0.dismiss();
     }
 }
 

@@ -18,8 +18,8 @@ use crate::monitor::Monitor;
 use crate::poller::{Poller, Until};
 use crate::serving::Serving;
 
-/// After this time a helper ends even if clients are ready. Another is spawned then; but it may have begun on top of
-/// something that waits in a `join`, and what handlers have spawned gets its turn.
+/// After this time a helper ends at the end of its round even if clients are ready, and another is spawned. It may have
+/// begun on top of something that waits in a `join`, and what handlers have spawned gets its turn.
 const HELP: Duration = Duration::from_millis(10);
 
 thread_local! {
@@ -47,14 +47,16 @@ impl<P: Poller> Serving<P> {
         let mut since = Instant::now();
         loop {
             let served = self.serve_round(true);
-            // Without another worker, this one does what handlers have spawned: a job for each round.
-            let did_job = alone && self.pool.yield_local() == Some(rayon::Yield::Executed);
+            // What handlers have spawned here may find all other workers held. So while nobody is ready, this one does it,
+            // a job for each round; without another worker also while somebody is.
+            let may_do_job = alone || self.state().places.ready() == 0;
+            let did_job = may_do_job && self.pool.yield_local() == Some(rayon::Yield::Executed);
             let mut state = self.state();
             state.pace.note(served, since);
             if state.dismissed {
                 return;
             }
-            if state.monitor == Monitor::Comes {
+            if state.monitor == Monitor::Comes && state.places.ready() == 0 && !did_job {
                 state = self.let_monitor_come(state);
             }
             let until = if state.places.ready() == 0 && !did_job { Until::Event } else { Until::Now };

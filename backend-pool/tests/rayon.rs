@@ -85,6 +85,42 @@ fn a_join_gets_by_on_a_pool_that_is_busy() {
 }
 
 #[test]
+fn what_a_handler_has_spawned_is_done_though_the_other_worker_is_held() {
+    let (gates, (begun, begins), (done, is_done)) =
+        ([Gate::default(), Gate::default()], shared_channel(), shared_channel());
+    let (held, done) = (gates.clone(), Arc::new(done));
+    let server = Server::start(2, move |message| {
+        let send = |to: &Mutex<Sender<String>>| {
+            to.lock().expect("no panic under the lock").send(String::new()).expect("the test goes on");
+        };
+        match message {
+            "spawn" => {
+                let done = Arc::clone(&done);
+                rayon::spawn(move || send(&done));
+            }
+            number => {
+                send(&begun);
+                held[number.parse::<usize>().expect("a number")].pass();
+            }
+        }
+        message.to_owned()
+    });
+    // Both workers are held, and then the one that was held first is free: it is the one that waits at the poller.
+    let mut holding = [server.connect(), server.connect()];
+    for (number, client) in holding.iter_mut().enumerate() {
+        client.say(&number.to_string());
+        begins.recv_timeout(PATIENCE).expect("a handler that holds a worker");
+    }
+    gates[0].open();
+    assert_eq!(holding[0].hear(), "0");
+    assert_eq!(server.connect().asks("spawn"), "spawn");
+    is_done.recv_timeout(PATIENCE / 2).expect("a job that is done while the other worker is held");
+    gates[1].open();
+    assert_eq!(holding[1].hear(), "1");
+    server.stop().expect("a report");
+}
+
+#[test]
 fn a_join_whose_half_was_stolen_waits_for_no_loop() {
     let gate = Gate::default();
     let (begun, begins) = shared_channel();

@@ -41,20 +41,30 @@ fn of_the_build() -> Vec<(String, String)> {
 /// The facts about the machine. What the system doesn't tell is left out.
 fn of_the_machine() -> Vec<(String, String)> {
     told([
-        ("anyloop", Some(env!("CARGO_PKG_VERSION").to_owned())),
         ("compiler", option_env!("ANYLOOP_COMPILER").map(str::to_owned)),
         ("build", Some(build().to_owned())),
         ("system", system()),
         ("CPU", linux::cpu()),
         ("cores", Some(cores().len().to_string())),
         ("CPU quota (cgroup)", linux::quota()),
-        ("SMT", value_of("/sys/devices/system/cpu/smt/control")),
+        ("SMT", value_of("/sys/devices/system/cpu/smt/control").map(|control| smt(&control))),
         ("frequency governor", value_of("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         ("memory", linux::memory()),
         ("limit on open files", linux::open_files()),
         ("backlog limit (somaxconn)", value_of("/proc/sys/net/core/somaxconn")),
         ("load average at the start", host::load_average().map(|load| format!("{load:.2}"))),
     ])
+}
+
+/// What Linux calls the state of simultaneous multithreading, in words.
+fn smt(control: &str) -> String {
+    match control {
+        "notsupported" => "not supported by the CPU",
+        "notimplemented" => "not controlled by the kernel",
+        "forceoff" => "off, and can't be turned on",
+        other => other,
+    }
+    .to_owned()
 }
 
 fn told<const COUNT: usize>(facts: [(&str, Option<String>); COUNT]) -> Vec<(String, String)> {
@@ -207,6 +217,8 @@ mod tests {
     #[test]
     fn every_fact_has_a_name_and_a_value_of_one_line() {
         let facts = facts();
+        let names: std::collections::BTreeSet<_> = facts.iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), facts.len(), "each is said once: {facts:?}");
         assert!(facts.len() >= 4, "{facts:?}");
         for (name, value) in facts {
             assert!(!name.is_empty() && !value.is_empty() && !value.contains('\n'), "{name}: {value}");
@@ -221,6 +233,11 @@ mod tests {
         for (name, value) in facts() {
             assert!(!telling.iter().any(|text| value.contains(text.as_str())), "{name}: {value}");
         }
+    }
+
+    #[test]
+    fn the_state_of_smt_is_told_in_words() {
+        assert_eq!(["on", "notsupported"].map(smt), ["on", "not supported by the CPU"]);
     }
 
     #[test]

@@ -194,6 +194,9 @@ pub struct Sample {
     /// How many replies were counted.
     #[serde(default)]
     pub replies: u64,
+    /// The part of its cores that the server used: 1 is all of them.
+    #[serde(default)]
+    pub server_busy: f64,
     /// Whether the generator was the limit: then rate and latency say nothing about the server.
     #[serde(default)]
     pub generator_limited: bool,
@@ -226,6 +229,9 @@ pub struct Probe {
     /// Whether the generator was the limit: then it is not known who failed.
     #[serde(default)]
     pub generator_limited: bool,
+    /// What makes this measurement doubtful. It is flagged, never dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
 }
 
 /// The memory of a subject with so many idle connections, each having exchanged a message.

@@ -16,6 +16,7 @@ use super::progress::Stage;
 use super::runner::{Places, Runner};
 use super::sample::{Place, broken_connections, refusals};
 use super::{Probe, Sample, Shape, schedule, staircase};
+use load::checks;
 use load::measurement::Measurement;
 use load::slo::{Doubt, Rank, Slo, Verdict};
 
@@ -70,9 +71,13 @@ impl Runner<'_> {
         let shape = self.comparison.shapes[shape].clone();
         self.announce(Stage::Rounds, subject, &shape.name, places);
         let plan = self.under(&shape, server, self.slot, self.seed_of(place.round));
+        let cores = match self.design.placement(&shape).server {
+            [] => self.laboratory.cores().len(),
+            pinned => pinned.len(),
+        };
         match self.measure(subject, server, &plan) {
             Some(Ok(measurement)) => {
-                self.comparison.samples.push(Sample::of(&measurement, place));
+                self.comparison.samples.push(Sample::of(&measurement, place, cores));
                 if let Some(what) = refusals(&measurement) {
                     self.tell_of_refusals(subject, &what);
                 }
@@ -108,7 +113,8 @@ impl Runner<'_> {
                         Judged::GeneratorLimited => (false, true),
                         Judged::Unknown(why) => return self.note_probe(subject, rate, &why),
                     };
-                self.comparison.probes.push(Probe { round, subject, rate, pass, generator_limited });
+                let flags = checks::flags(&measurement);
+                self.comparison.probes.push(Probe { round, subject, rate, pass, generator_limited, flags });
             }
             Some(Err(error)) => self.fail(subject, quoted(server, error.to_string())),
             None => {}

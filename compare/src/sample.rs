@@ -13,8 +13,12 @@ pub(super) struct Place {
     pub(super) shape: usize,
 }
 
+/// A server that uses this part of its cores is saturated, however busy the generator is.
+const SATURATED: f64 = 0.9;
+
 impl Sample {
-    pub(super) fn of(measurement: &Measurement, place: Place) -> Self {
+    /// A measurement of a server that had so many cores.
+    pub(super) fn of(measurement: &Measurement, place: Place, cores: usize) -> Self {
         let cpu = measurement.cpu_per_message();
         let usage = measurement.server.filter(|usage| usage.messages > 0);
         let switches = usage.map(|usage| usage.context_switches as f64 / usage.messages as f64);
@@ -24,6 +28,8 @@ impl Sample {
             flags.push("the server's CPU time is unknown".to_owned());
         }
         let (cpu_user, cpu_system) = cpu.unwrap_or_default();
+        let busy = (cpu_user + cpu_system) * 1e-6 * measurement.achieved_rate / cores.max(1) as f64;
+        let is_saturated = !is_open && busy >= SATURATED;
         Self {
             round: place.round,
             slot: place.slot,
@@ -40,7 +46,8 @@ impl Sample {
             refused: measurement.verification.refused,
             refusal: measurement.verification.refusal.clone(),
             replies: measurement.verification.replies,
-            generator_limited: measurement.generator_limited,
+            server_busy: busy,
+            generator_limited: measurement.generator_limited && !is_saturated,
             // In a closed loop nothing is sent to a server that stalls, so that it shows no stalls.
             timeline: if is_open { measurement.timeline.clone() } else { Vec::new() },
             generator_busy: measurement.generator_busy,
@@ -106,7 +113,7 @@ mod tests {
 
     #[test]
     fn costs_are_for_each_message() {
-        let sample = Sample::of(&measurement(), Place { round: 1, slot: 2, subject: 3, shape: 4 });
+        let sample = Sample::of(&measurement(), Place { round: 1, slot: 2, subject: 3, shape: 4 }, 1);
         assert_eq!((sample.round, sample.slot, sample.subject, sample.shape), (1, 2, 3, 4));
         assert_eq!((sample.cpu_user, sample.cpu_system, sample.switches), (2.0, 8.0, 0.5));
         assert_eq!((sample.rate, sample.send_lag, sample.replies), (1000.0, 5.0, 1200));
@@ -114,15 +121,35 @@ mod tests {
     }
 
     #[test]
+    fn a_saturated_server_is_the_limit_however_busy_the_generator_is() {
+        // 100,000 messages a second of 9.5 µs each are 95 % of a core.
+        let usage = Usage { user_seconds: 0.19, system_seconds: 0.76, messages: 100_000, ..Usage::default() };
+        let closed = Measurement {
+            offered_rate: None,
+            achieved_rate: 100_000.0,
+            server: Some(usage),
+            generator_limited: true,
+            ..measurement()
+        };
+        let limited = |measurement: &Measurement, cores| {
+            Sample::of(measurement, Place::default(), cores).generator_limited
+        };
+        assert!(!limited(&closed, 1));
+        assert!(limited(&closed, 2), "the server had another core");
+        let open = Measurement { offered_rate: Some(200_000.0), ..closed };
+        assert!(limited(&open, 1), "what is offered is the generator's affair");
+    }
+
+    #[test]
     fn unknown_costs_are_flagged() {
-        let sample = Sample::of(&Measurement { server: None, ..measurement() }, Place::default());
+        let sample = Sample::of(&Measurement { server: None, ..measurement() }, Place::default(), 1);
         assert_eq!(sample.flags, ["the server's CPU time is unknown"]);
     }
 
     #[test]
     fn nothing_is_divided_by_no_messages() {
         let server = Some(Usage { messages: 0, ..measurement().server.unwrap() });
-        let sample = Sample::of(&Measurement { server, ..measurement() }, Place::default());
+        let sample = Sample::of(&Measurement { server, ..measurement() }, Place::default(), 1);
         assert_eq!((sample.cpu_user, sample.switches), (0.0, 0.0));
     }
 
@@ -159,7 +186,7 @@ mod tests {
         assert_eq!(refusals(&refused(10)), None);
         let told = "99.9 % of the replies were refusals, such as `ERR rate-limited`";
         assert_eq!(refusals(&refused(999)).as_deref(), Some(told));
-        let sample = Sample::of(&refused(999), Place::default());
+        let sample = Sample::of(&refused(999), Place::default(), 1);
         assert_eq!((sample.refused, sample.refusal.as_deref()), (999, Some("ERR rate-limited")));
         // Who answers all with refusals has answered.
         let silent = Measurement { latency: Default::default(), ..refused(1000) };
@@ -170,9 +197,9 @@ mod tests {
     fn an_open_loop_keeps_its_timeline() {
         let timeline = vec![Tick { at: 0.1, replies: 3, max: 4.0 }];
         let open = Measurement { timeline: timeline.clone(), generator_limited: true, ..measurement() };
-        let sample = Sample::of(&open, Place::default());
+        let sample = Sample::of(&open, Place::default(), 1);
         assert_eq!((sample.timeline, sample.generator_limited), (timeline, true));
         let closed = Measurement { offered_rate: None, ..open };
-        assert_eq!(Sample::of(&closed, Place::default()).timeline, []);
+        assert_eq!(Sample::of(&closed, Place::default(), 1).timeline, []);
     }
 }

@@ -113,9 +113,10 @@ pub struct Failure(Arc<State>);
 impl Failure {
     /// Stops the server, whose [end](Server::close) is this error unless there was one before.
     pub fn tell(&self, error: io::Error) {
-        tracing::error!(%error, "the server stops");
+        let why = error.to_string();
         self.0.ending.fail(error);
         self.0.fail();
+        tracing::error!(error = why, "the server stops"); // last: who writes the log may panic
     }
 
     /// Does the work of this thread. If that fails or panics, the server stops with an error that names the thread.

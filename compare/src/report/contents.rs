@@ -1,11 +1,11 @@
 //! What the report says, in one place: the terminal, the Markdown and the page only lay it out.
 
-use super::names::kind_of_all;
+use super::names::{kind_of_all, load_in_words};
 use super::table::Table;
 use super::wording::{count, date, slo};
 use super::{details, diff, matrix, sentences, trust};
+use crate::Comparison;
 use crate::statistics::{Assessment, Kept, Objective, objectives};
-use crate::{Comparison, Shape};
 
 /// What the report says.
 pub(super) struct Contents {
@@ -79,7 +79,10 @@ fn conditions(comparison: &Comparison, assessment: &Assessment) -> Vec<(String, 
         ),
         fact(
             "loads",
-            comparison.shapes.iter().map(|shape: &Shape| shape.name.clone()).collect::<Vec<_>>().join(", "),
+            (0..comparison.shapes.len())
+                .map(|shape| load_in_words(comparison, shape))
+                .collect::<Vec<_>>()
+                .join("; "),
         ),
         fact("rounds", format!("{} of {} ({})", assessment.rounds, conditions.rounds, conditions.tier)),
         fact("objectives", slos.join(", ")),
@@ -87,7 +90,7 @@ fn conditions(comparison: &Comparison, assessment: &Assessment) -> Vec<(String, 
             "replies",
             if conditions.unverified { "counted, not verified" } else { "verified, each of them" }.to_owned(),
         ),
-        fact("pinned", conditions.pinned.clone().unwrap_or_else(|| "no".to_owned())),
+        fact("pinned", trust::pinned(comparison).unwrap_or_else(|| "no".to_owned())),
         fact("begun", date(conditions.started)),
         fact("took", format!("{:.0} s", conditions.seconds)),
         fact("seed", conditions.seed.to_string()),
@@ -108,7 +111,7 @@ fn objectives_in_words(comparison: &Comparison) -> Vec<String> {
         }
     }
     let in_words = |(written, of): (String, Vec<Objective>)| {
-        let load = super::names::load_in_words(comparison, of[0].shape);
+        let load = load_in_words(comparison, of[0].shape);
         let who = |kept: Kept, verb: &str| {
             let subjects: Vec<usize> = of
                 .iter()

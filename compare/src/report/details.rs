@@ -1,11 +1,11 @@
 //! What stands below the first screen: a table for each load with one figure in a cell, and the costs against what one
 //! writes by hand.
 
-use super::matrix::without;
-use super::names::{load_in_words, remark};
+use super::matrix::{not_measured, without};
+use super::names::{list, load_in_words, remark};
 use super::table::{Cell, Column, Row, Table, Tone};
-use super::wording::{interval, percent, ratio, value};
-use crate::statistics::{Assessment, Estimate, Metric, Told, contest, mean_contest};
+use super::wording::{count, interval, percent, ratio, value};
+use crate::statistics::{Assessment, Detail, Estimate, Metric, Told, Why, contest, mean_contest};
 use crate::{Care, Comparison, Kind};
 
 /// A table for each load that was measured.
@@ -22,16 +22,7 @@ fn detail(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Opt
     }
     let cell = |subject: usize, metric: Metric| {
         let detail = of_shape.iter().find(|detail| detail.subject == subject && detail.metric == metric)?;
-        let range = |of: &Estimate| {
-            of.interval.map_or(String::new(), |of| {
-                format!("({} to {})", value(metric, of.low), value(metric, of.high))
-            })
-        };
-        Some(Cell {
-            figure: value(metric, detail.level.median),
-            evidence: range(&detail.level),
-            ..Cell::default()
-        })
+        Some(figure(detail, assessment.rounds))
     };
     let ran = |subject: &&usize| of_shape.iter().any(|detail| detail.subject == **subject);
     let row = |&subject: &usize| Row::Figures {
@@ -47,8 +38,53 @@ fn detail(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Opt
         title: load_in_words(comparison, shape),
         columns: metrics.iter().map(column).collect(),
         rows,
-        notes: Vec::new(),
+        notes: notes(comparison, assessment, shape, &metrics),
     })
+}
+
+/// A figure with its interval. Fewer than six rounds make none; where they are not all, it is said how many they are.
+fn figure(detail: &Detail, rounds: usize) -> Cell {
+    if detail.lack == Some(Why::GeneratorLimited) {
+        return not_measured();
+    }
+    let Some(level) = detail.level else {
+        return Cell { word: "overloaded".to_owned(), tone: Tone::Faint, ..Cell::default() };
+    };
+    let in_words = |number| value(detail.metric, number);
+    let evidence = match level.sure_interval() {
+        Some(range) => format!("({} to {})", in_words(range.low), in_words(range.high)),
+        None if level.rounds == rounds => String::new(),
+        None => format!("({} of {})", level.rounds, count(rounds, "round", "rounds")),
+    };
+    Cell { figure: in_words(level.median), evidence, ..Cell::default() }
+}
+
+/// What must be known of the latencies of a closed loop, and how many rounds are flagged.
+fn notes(comparison: &Comparison, assessment: &Assessment, shape: usize, metrics: &[Metric]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let has_latency = metrics.iter().any(|of| matches!(of, Metric::MedianLatency | Metric::TailLatency));
+    if comparison.shapes[shape].rate.is_none() && has_latency {
+        notes.push("Closed loop: stalls are under-counted in its latencies.".to_owned());
+    }
+    let most = |metric: &Metric| {
+        let of_it = assessment.details.iter().filter(|of| of.shape == shape && of.metric == *metric);
+        of_it.map(|of| of.flagged).max().filter(|most| *most > 0)
+    };
+    let mut flagged: Vec<(usize, Vec<String>)> = Vec::new();
+    for metric in metrics {
+        let Some(rounds) = most(metric) else { continue };
+        match flagged.iter_mut().find(|(others, _)| *others == rounds) {
+            Some((_, metrics)) => metrics.push(heading(*metric).to_owned()),
+            None => flagged.push((rounds, vec![heading(*metric).to_owned()])),
+        }
+    }
+    let flagged: Vec<String> =
+        flagged.iter().map(|(rounds, metrics)| format!("{rounds} for {}", list(metrics))).collect();
+    if !flagged.is_empty() {
+        let rounds = count(assessment.rounds, "round", "rounds");
+        notes.push(format!("Of {rounds} are flagged, at most over the servers: {}.", flagged.join("; ")));
+    }
+    notes
 }
 
 /// What a metric's column is called.

@@ -7,7 +7,7 @@ use super::table::{Cell, Column, Row, Table, Tone};
 use super::text::{Style, table_to_text};
 use super::wording::{interval, percent, ratio, value};
 use crate::Comparison;
-use crate::statistics::{Change, Changes, Drift, Metric, Told, Why, builds};
+use crate::statistics::{Change, Changes, Drift, Metric, Told, WORTHWHILE, Why, builds};
 
 /// What has changed from one comparison to another, for a terminal: a row for each server, a column for each load and
 /// metric, and below that what could not be compared and the smallest change that would have been seen.
@@ -60,10 +60,10 @@ fn cell(change: &Change) -> Cell {
     };
     let range = change.interval.map_or(String::new(), |of| format!(" ({})", interval(of)));
     let evidence = match (change.drift, change.smallest) {
-        (Drift::NotTold, Some(smallest)) if smallest.is_finite() => {
+        (Drift::NotTold, Some(smallest)) if smallest.is_finite() && smallest > WORTHWHILE => {
             format!("(below {} unseen)", percent(smallest))
         }
-        (Drift::NotTold, _) => "(too few rounds)".to_owned(),
+        (Drift::NotTold, None) => "(too few rounds)".to_owned(),
         _ => format!("{}{range}", ratio(change.ratio)),
     };
     Cell {
@@ -90,7 +90,10 @@ fn notes(changes: &Changes) -> Vec<String> {
     notes.push(match changes.smallest() {
         Some(part) => {
             let part = percent(part);
-            format!("The smallest change in server CPU per message that could be seen is {part}.")
+            format!(
+                "The smallest change in server CPU per message that could be seen is {part}. One of that size is seen in \
+                 about half of all comparisons."
+            )
         }
         None => "No change in server CPU per message could be seen, however large: there are too few rounds in one of \
                  them."
@@ -174,7 +177,8 @@ mod tests {
             changes: vec![
                 change("smol", Metric::Cpu, 1.2, Drift::Regressed),
                 change("tokio", Metric::Cpu, 0.8, Drift::Improved),
-                change("smol", Metric::TailLatency, 1.0, Drift::NotTold),
+                Change { smallest: Some(0.2), ..change("smol", Metric::TailLatency, 1.0, Drift::NotTold) },
+                change("tokio", Metric::TailLatency, 1.08, Drift::NotTold),
             ],
             gaps: vec![Gap { name: "uring".to_owned(), is_load: false, is_in_baseline: true }],
             machine: vec![("CPU".to_owned(), "A".to_owned(), "B".to_owned())],
@@ -182,7 +186,8 @@ mod tests {
         let text = changes_to_text(&changes, Style { width: 120, ..Style::default() });
         let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
         assert!(line("smol").contains("12 us  WORSE 1.20x (1.16-1.24)"), "{text}");
-        assert!(line("smol").contains("not told (below 6 % unseen)"), "{text}");
+        assert!(line("smol").contains("not told (below 20 % unseen)"), "{text}");
+        assert!(line("tokio").contains("not told 1.08x (1.05-1.11)"), "{text}");
         assert!(line("tokio").contains("8 us  better 0.80x (0.78-0.82)"), "{text}");
         for said in [
             "Not compared: uring was not measured this time.",

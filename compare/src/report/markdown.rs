@@ -100,13 +100,8 @@ fn noise(text: &mut String, comparison: &Comparison, assessment: &crate::statist
         }
         text.push('\n');
     }
-    let flagged = trust::flags(comparison).len();
-    if flagged > 0 {
-        let _ = writeln!(
-            text,
-            "{flagged} of {} measurements are flagged as doubtful.\n",
-            comparison.samples.len()
-        );
+    if let Some(flagged) = trust::flags_in_words(comparison) {
+        let _ = writeln!(text, "{flagged}.\n");
     }
 }
 

@@ -1,6 +1,6 @@
 //! The matrix that decides: a row for each server, a column for each figure that it is judged by.
 
-use super::names::{name, remark};
+use super::names::{load_in_words, name, remark};
 use super::reasons::{in_short, notes};
 use super::standing::{Standing, standing};
 use super::table::{Cell, Column, Row, Table, Tone};
@@ -15,7 +15,9 @@ use crate::{Comparison, Kind, Shape};
 /// or can't run here.
 pub(super) fn matrix(comparison: &Comparison, assessment: &Assessment) -> Table {
     let columns = assessment.columns.iter().map(|of| column(comparison, of)).collect();
-    let mut rows: Vec<Row> = assessment.ranked.iter().map(|&of| ranked(comparison, assessment, of)).collect();
+    let is_elsewhere = |subject: usize| elsewhere(comparison, assessment, subject).is_some();
+    let here = assessment.ranked.iter().filter(|of| !is_elsewhere(**of));
+    let mut rows: Vec<Row> = here.map(|&of| ranked(comparison, assessment, of)).collect();
     let is_of = |subject: usize, is: fn(&Kind) -> bool| {
         let of = &comparison.subjects[subject];
         let absent =
@@ -46,9 +48,29 @@ pub(super) fn matrix(comparison: &Comparison, assessment: &Assessment) -> Table 
         |kind| matches!(kind, Kind::Handwritten { .. }),
         &|_| assessment.reference,
     );
+    rows.extend(assessment.ranked.iter().filter_map(|&of| elsewhere(comparison, assessment, of)));
     rows.extend(without(comparison, assessment));
     let title = "The figures that decide".to_owned();
     Table { title, columns, rows, notes: notes(comparison, assessment) }
+}
+
+/// The row of a server that holds fewer connections than the loads of the matrix have, and was measured under another load
+/// alone; `None` of any other.
+fn elsewhere(comparison: &Comparison, assessment: &Assessment, subject: usize) -> Option<Row> {
+    let has_figure = |column: &statistics::Column| {
+        column.cells.iter().any(|cell| cell.subject == subject && cell.level.is_some())
+    };
+    let is_under = |shape: usize| assessment.columns.iter().any(|column| column.shape == Some(shape));
+    let ran = |shape: &usize| assessment.details.iter().any(|of| of.subject == subject && of.shape == *shape);
+    let shape = (0..comparison.shapes.len()).filter(ran).find(|&shape| !is_under(shape))?;
+    let is_single = comparison.shapes[shape].connections == 1;
+    (!assessment.columns.iter().any(has_figure)).then(|| Row::Without {
+        subject,
+        name: comparison.subjects[subject].name.clone(),
+        what: if is_single { "serves one client at a time" } else { "holds fewer connections" },
+        is_failure: false,
+        why: format!("see {}", load_in_words(comparison, shape)),
+    })
 }
 
 /// Rows of those that failed, or can't run here.
@@ -205,9 +227,7 @@ fn cell(
     against: Option<String>,
 ) -> Cell {
     if matches!(told, Told::NotTold(Why::GeneratorLimited)) {
-        let (word, evidence) = ("not measured".to_owned(), format!("({})", in_short(Why::GeneratorLimited)));
-        let detail = "the generator was the limit: this says nothing about the server".to_owned();
-        return Cell { word, evidence, detail, tone: Tone::Faint, ..Cell::default() };
+        return not_measured();
     }
     let Some(level) = level else {
         let overloaded = matches!(told, Told::NotTold(Why::Overloaded));
@@ -234,6 +254,13 @@ fn cell(
         detail += &format!("; {} of {}'s{within}", ratio(times.median), against.replace("**", ""));
     }
     Cell { figure: value, word: word.to_owned(), evidence, detail, tone, is_best: false }
+}
+
+/// The cell of a figure for which the generator was the limit.
+pub(super) fn not_measured() -> Cell {
+    let (word, evidence) = ("not measured".to_owned(), format!("({})", in_short(Why::GeneratorLimited)));
+    let detail = "the generator was the limit: this says nothing about the server".to_owned();
+    Cell { word, evidence, detail, tone: Tone::Faint, ..Cell::default() }
 }
 
 /// What is told, in a word and a color.

@@ -12,6 +12,7 @@ use crate::statistics::{Assessment, Column, Told, Why};
 pub(super) fn in_short(why: Why) -> &'static str {
     match why {
         Why::TooNoisy { .. } => "too noisy",
+        Why::WithinNoise => "within the noise",
         Why::Flagged { .. } | Why::DependsOnFlagged { .. } => "flagged",
         Why::FewRounds { .. } => "few rounds",
         Why::GeneratorLimited => "generator was the limit",
@@ -34,6 +35,10 @@ pub(super) fn clause(why: Why) -> String {
         Why::TooNoisy { more_rounds } => {
             let more = count(more_rounds, "more round", "more rounds");
             format!("the rounds differ too much, and about {more} would tell")
+        }
+        Why::WithinNoise => {
+            "the difference is within the noise, which is what two runs of the same server differ by"
+                .to_owned()
         }
         Why::Flagged { .. } => "more than a third of the rounds are flagged as doubtful".to_owned(),
         Why::DependsOnFlagged { .. } => "without the flagged rounds something else would be said".to_owned(),

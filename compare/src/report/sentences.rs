@@ -6,7 +6,7 @@ use super::names::{kind_of_all, list, load_in_a_sentence, name, names, sentence}
 use super::reasons::clause;
 use super::standing::{Standing, cell, leading, measured, standing};
 use super::trust;
-use super::wording::{self, interval, percent, ratio, slo};
+use super::wording::{self, count, interval, percent, ratio, slo};
 use crate::Comparison;
 use crate::statistics::{Assessment, Cell, Column, Estimate, Figure, Told, Why, assess};
 
@@ -143,7 +143,7 @@ fn best_of(comparison: &Comparison, column: &Column) -> String {
 /// Who is best by the other columns, in one sentence.
 fn elsewhere(comparison: &Comparison, assessment: &Assessment, first: &Column) -> Option<String> {
     let mut best: Vec<(Vec<usize>, Vec<String>)> = Vec::new();
-    let (mut equal, mut ranges) = (Vec::new(), Vec::new());
+    let (mut equal, mut ranges, mut crowded) = (Vec::new(), Vec::new(), Vec::new());
     let others =
         assessment.columns.iter().filter(|column| column.figure != first.figure && column.absent.is_none());
     for column in others {
@@ -161,7 +161,8 @@ fn elsewhere(comparison: &Comparison, assessment: &Assessment, first: &Column) -
             }
             Standing::Equal => equal.push(title(column.figure).to_owned()),
             Standing::Open(Some(Why::OnePass)) => ranges.extend(range(comparison, column)),
-            Standing::Best(_) | Standing::Open(_) => {}
+            Standing::Best(of) => crowded.extend(behind(comparison, assessment, column, &of)),
+            Standing::Open(_) => {}
         }
     }
     let mut clauses: Vec<String> = best
@@ -174,8 +175,28 @@ fn elsewhere(comparison: &Comparison, assessment: &Assessment, first: &Column) -
     if !equal.is_empty() {
         clauses.push(format!("in {} nobody can be told from the best", list(&equal)));
     }
+    clauses.extend(crowded);
     clauses.extend(ranges);
     sentence(&clauses)
+}
+
+/// How far the reference is behind where so many are best that they are not named.
+fn behind(
+    comparison: &Comparison,
+    assessment: &Assessment,
+    column: &Column,
+    best: &[usize],
+) -> Option<String> {
+    let reference = assessment.reference.filter(|reference| !best.contains(reference))?;
+    let times = cell(column, best[0])?.ratio?.median;
+    Some(format!(
+        "in {} {} can't be told from the best, and {} has {} that of {}",
+        title(column.figure),
+        count(best.len(), "server", "servers"),
+        name(comparison, reference),
+        ratio(1.0 / times),
+        name(comparison, best[0])
+    ))
 }
 
 /// From where to where the figures of a column reach of which nothing is told.

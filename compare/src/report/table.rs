@@ -44,7 +44,7 @@ pub(super) enum Row {
         /// Index into [`crate::Comparison::subjects`].
         subject: usize,
         name: String,
-        /// `FAILED`, or `not available here`.
+        /// `FAILED`, `not available here` or `serves one client at a time`.
         what: &'static str,
         is_failure: bool,
         why: String,

@@ -34,6 +34,7 @@ fn column(figure: Figure, told: [Told; 2], leader: Option<usize>, equals: &[usiz
         shape: Some(0),
         absent: None,
         noise: Noise::default(),
+        band: 0.03,
         cells: vec![cell(0, Told::Reference), cell(1, told[0]), cell(2, told[1])],
         leader,
         equals: equals.to_vec(),
@@ -77,6 +78,7 @@ fn a_cell_says_what_is_told_and_why_not() {
     assert_eq!(words(Told::Worse), "6 µs|worse|0.60×");
     assert_eq!(words(Told::Same { up_to: 0.04 }), "6 µs|same|within 4 %");
     assert_eq!(words(Told::NotTold(Why::TooNoisy { more_rounds: 9 })), "6 µs|not told|(too noisy)");
+    assert_eq!(words(Told::NotTold(Why::WithinNoise)), "6 µs|not told|(within the noise)");
     assert_eq!(words(Told::NotTold(Why::Flagged { of: 7 })), "6 µs|not told|(flagged)");
     assert_eq!(words(Told::NotTold(Why::FewRounds { needed: 9 })), "6 µs|not told|(few rounds)");
 }
@@ -170,13 +172,14 @@ fn an_a_a_that_excludes_one_is_said() {
         spread: Some(0.05),
         ratios: vec![1.08; 13],
     };
+    of_it.band = 0.12;
     let said = verdict(vec![of_it.clone()]);
     assert!(said.contains("wo runs of threads differed from each other by more than chance in CPU per message, so nothing below 12 % counts there"), "{said}");
     let rows = trust::noise_rows(&comparison(), &assessment(vec![of_it]));
     let row = rows[0].join("|").replace('\u{a0}', " ");
     assert_eq!(
         row,
-        "CPU per message, 64 connections, 15k/s|5 %|1.08× (1.03–1.13)|no: told from itself|± 12 %"
+        "CPU per message, 64 connections, 15k/s|5.1 %|1.08× (1.03–1.13)|no: told from itself|± 12 %"
     );
 }
 
@@ -192,7 +195,7 @@ fn the_noise_is_the_spread_beside_what_makes_the_band() {
     };
     let said = verdict(vec![of_it]);
     assert!(
-        said.contains("Two runs of threads in the same round differ by 8 % in CPU per message"),
+        said.contains("Two runs of threads in the same round differ by 8.3 % in CPU per message"),
         "{said}"
     );
     assert!(said.contains("±3 %"), "{said}");
@@ -214,7 +217,7 @@ fn flags_reach_the_verdict() {
         column(Figure::TailLatency, [flagged; 2], None, &[]),
     ]);
     assert!(
-        some.contains("Too many measurements are flagged as doubtful to tell everything of p99 latency"),
+        some.contains("Too many measurements are flagged as doubtful to tell anything of p99 latency"),
         "{some}"
     );
 }
@@ -237,4 +240,20 @@ fn other_builds_are_held_against_the_same_backend_of_this_one() {
         "{:?}",
         table.rows
     );
+}
+
+#[test]
+fn where_many_are_best_it_is_said_how_far_the_reference_is_behind() {
+    let mut comparison = comparison();
+    comparison
+        .subjects
+        .extend(["a", "b", "c"].map(|name| Subject { name: name.to_owned(), ..Subject::default() }));
+    let mut saturated = column(Figure::CpuAtSaturation, [Told::Better; 2], Some(2), &[1, 3, 4, 5]);
+    let last = saturated.cells[2].clone();
+    saturated.cells.extend((3..6).map(|subject| Cell { subject, ..last.clone() }));
+    let columns = vec![column(Figure::CpuAtRate, [Told::Better; 2], Some(2), &[]), saturated];
+    let said = sentences(&comparison, &assessment(columns)).join(" ").replace("**", "");
+    let expected =
+        "n CPU at saturation 5 servers can't be told from the best, and threads has 1.67× that of tokio";
+    assert!(said.contains(expected), "{said}");
 }

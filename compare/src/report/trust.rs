@@ -2,7 +2,7 @@
 
 use super::names::{list, load_in_words, name, names, sentence};
 use super::wording::{count, figure, interval, percent, ratio};
-use crate::statistics::{Assessment, Column, Figure, Told, Why};
+use crate::statistics::{Assessment, Column, Figure, LEAST, Metric, Told, Why};
 use crate::{Comparison, Sample};
 
 /// Above this share of refusals, what was measured is how fast a server says no.
@@ -65,10 +65,27 @@ pub(super) fn warnings(comparison: &Comparison, assessment: &Assessment) -> Vec<
     if assessment.control.is_none() && assessment.ranked.len() > 1 {
         warnings.push("no control ran, so the noise is not known".to_owned());
     }
-    if let Some(pinned) = &comparison.conditions.pinned {
-        warnings.push(format!("pinned: {pinned}"));
-    }
+    warnings.extend(busy_machine(comparison));
+    warnings.extend(pinned(comparison).map(|pinned| format!("pinned: {pinned}")));
     warnings
+}
+
+/// That others used the machine when it began, if its load average was above its cores.
+fn busy_machine(comparison: &Comparison) -> Option<String> {
+    let fact = |wanted: &str| {
+        let mut facts = comparison.conditions.machine.iter();
+        facts.find(|(name, _)| name == wanted)?.1.parse::<f64>().ok()
+    };
+    let (load, cores) = (fact("load average at the start")?, fact("cores")?);
+    (load > cores)
+        .then(|| format!("load average {load} at the start, above the {cores} cores: others used them"))
+}
+
+/// What was pinned. The highest rate is not spoken of where it was not measured.
+pub(super) fn pinned(comparison: &Comparison) -> Option<String> {
+    let pinned = comparison.conditions.pinned.as_ref()?;
+    let is_measured = !comparison.probes.is_empty();
+    Some(if is_measured { pinned.clone() } else { pinned.replacen(" and the highest rate", "", 1) })
 }
 
 /// How far the verdict may be believed, in one sentence: what is doubtful, and if nothing is, the noise.
@@ -101,15 +118,20 @@ fn flagged(assessment: &Assessment) -> Option<String> {
             |told: &Told| matches!(told, Told::NotTold(Why::Flagged { .. } | Why::DependsOnFlagged { .. }));
         column.absent.is_none() && column.cells.iter().any(|cell| by_flags(&cell.told))
     };
-    let columns: Vec<String> = assessment
-        .columns
-        .iter()
-        .filter(doubted)
-        .map(|column| super::matrix::title(column.figure).to_owned())
-        .collect();
-    (!columns.is_empty()).then(|| {
-        format!("too many measurements are flagged as doubtful to tell everything of {}", list(&columns))
-    })
+    let is_told = |column: &&Column| {
+        column.cells.iter().any(|cell| !matches!(cell.told, Told::Reference | Told::NotTold(_)))
+    };
+    let doubted: Vec<&Column> = assessment.columns.iter().filter(doubted).collect();
+    let part = |what: &str, is: &dyn Fn(&&Column) -> bool| {
+        let of_it = doubted.iter().copied().filter(is);
+        let columns: Vec<String> =
+            of_it.map(|column| super::matrix::title(column.figure).to_owned()).collect();
+        (!columns.is_empty()).then(|| format!("{what} of {}", list(&columns)))
+    };
+    let parts = [part("anything", &|column| !is_told(column)), part("everything", &is_told)];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty())
+        .then(|| format!("too many measurements are flagged as doubtful to tell {}", parts.join(" and ")))
 }
 
 /// Where two runs of the same were told from each other.
@@ -118,7 +140,7 @@ fn unlike_itself(comparison: &Comparison, assessment: &Assessment) -> Option<Str
     let of_it: Vec<&Column> = assessment.columns.iter().filter(|column| column.noise.excludes_one).collect();
     let all: Vec<String> =
         of_it.iter().map(|column| super::matrix::title(column.figure).to_owned()).collect();
-    let band = of_it.iter().map(|column| column.noise.band).reduce(f64::max)?;
+    let band = of_it.iter().map(|column| column.band).reduce(f64::max)?;
     Some(format!(
         "two runs of {reference} differed from each other by more than chance in {}, so nothing below {} counts there",
         list(&all),
@@ -131,17 +153,18 @@ fn noise(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
     let reference = name(comparison, assessment.reference?);
     let column = assessment.columns.iter().find(|column| column.noise.spread.is_some())?;
     Some(format!(
-        "two runs of {reference} in the same round differ by {} in {}; over {} that leaves ±{} open, and smaller \
-         differences are not told",
-        percent(column.noise.spread?),
+        "two runs of {reference} in the same round differ by {} in {}; only a difference beyond ±{} is told, which is \
+         half the interval that these ratios leave open over {}, and never less than {}",
+        percent(column.noise.spread?.exp_m1()),
         super::matrix::title(column.figure),
+        percent(column.band),
         count(column.noise.ratios.len(), "round", "rounds"),
-        percent(column.noise.band)
+        percent(LEAST)
     ))
 }
 
 /// How much the reference differs from itself, for each column that has noise: what it is called, the spread of single
-/// runs, the ratio with its interval, the band below which nothing counts, and whether the interval excludes 1.
+/// runs, the ratio with its interval, whether that holds 1, and the band below which no difference from the reference counts.
 pub(super) fn noise_rows(comparison: &Comparison, assessment: &Assessment) -> Vec<[String; 5]> {
     let of_it =
         assessment.columns.iter().filter(|column| column.absent.is_none() && column.noise.estimate.is_some());
@@ -157,10 +180,10 @@ pub(super) fn noise_rows(comparison: &Comparison, assessment: &Assessment) -> Ve
             let excludes = if noise.excludes_one { "no: told from itself" } else { "yes" };
             [
                 format!("{}{load}", super::matrix::title(column.figure)),
-                noise.spread.map_or("–".to_owned(), percent),
+                noise.spread.map_or("–".to_owned(), |spread| percent(spread.exp_m1())),
                 own,
                 excludes.to_owned(),
-                format!("±\u{a0}{}", percent(noise.band)),
+                format!("±\u{a0}{}", percent(column.band)),
             ]
         })
         .collect()
@@ -184,6 +207,21 @@ pub(super) fn flags(comparison: &Comparison) -> Vec<String> {
         format!("round {}, {subject}, {load}: {}", sample.round + 1, sample.flags.join("; "))
     };
     flagged.map(said).collect()
+}
+
+/// How many measurements are flagged for what: a flag need not concern every figure. `None` if none is flagged.
+pub(super) fn flags_in_words(comparison: &Comparison) -> Option<String> {
+    let of_it = |metric: Metric| {
+        let is_doubted = |sample: &&Sample| sample.flags.iter().any(|flag| metric.is_doubted_by(flag));
+        comparison.samples.iter().filter(is_doubted).count()
+    };
+    let (latency, cpu) = (of_it(Metric::TailLatency), of_it(Metric::Cpu));
+    let all = comparison.samples.len();
+    (latency + cpu > 0).then(|| {
+        let cpu = if cpu == 0 { "none".to_owned() } else { cpu.to_string() };
+        let [p99, message] = [Metric::TailLatency, Metric::Cpu].map(Metric::name);
+        format!("{latency} of {all} measurements are flagged for {p99}, and {cpu} for {message}")
+    })
 }
 
 /// In how many rounds a column's figure is doubtful, at most over its cells.

@@ -18,9 +18,15 @@ pub(super) struct Verdict {
     figure: Option<f64>,
     unit: &'static str,
     interval: Option<[f64; 2]>,
+    /// In which share of comparisons such intervals hold the truth, of this figure and of its ratio.
+    confidence: Option<f64>,
     /// To the reference.
     ratio: Option<f64>,
     ratio_interval: Option<[f64; 2]>,
+    /// With which probability equals would differ so much somewhere in this column.
+    p: Option<f64>,
+    /// A difference from the reference counts only beyond this part: 0.05 for 5 %.
+    band: f64,
     /// `reference`, `better`, `same`, `worse` or `not told`.
     told: &'static str,
     /// With `same`: the largest difference that could be there unseen, 0.05 for 5 %.
@@ -55,8 +61,11 @@ fn of_column(comparison: &Comparison, column: &Column) -> Vec<Verdict> {
         figure: cell.level.map(|level| level.median),
         unit: unit(column.figure),
         interval: cell.level.as_ref().and_then(range),
+        confidence: cell.ratio.or(cell.level).filter(|of| of.interval.is_some()).map(|of| of.confidence),
         ratio: cell.ratio.map(|ratio| ratio.median),
         ratio_interval: cell.ratio.as_ref().and_then(range),
+        p: cell.p,
+        band: column.band,
         told: match cell.told {
             Told::Reference => "reference",
             Told::Better => "better",

@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use super::column::{Column, Detail, Figure};
+use super::contest::lacking;
 use super::estimate::Estimate;
 use super::matrix::column;
 use super::metric::Metric;
 use super::rounds::{Source, control_of, level, why_failed};
-use super::told::FEWEST;
+use super::told::{FEWEST, Why};
 use crate::Comparison;
 
 /// All that may be said of a comparison.
@@ -79,9 +80,11 @@ fn details(comparison: &Comparison, ranked: &[usize]) -> Vec<Detail> {
         for &subject in ranked {
             for metric in Metric::ALL {
                 let series = level(comparison, Source::Samples(shape, metric), subject);
-                let level = Estimate::of(&series.logarithms());
-                let flagged = series.flagged();
-                details.extend(level.map(|level| Detail { subject, shape, metric, level, flagged }));
+                if series.len() > 0 {
+                    let level = Estimate::of(&series.logarithms());
+                    let lack = lacking(&series).filter(|why| !matches!(why, Why::Flagged { .. }));
+                    details.push(Detail { subject, shape, metric, level, lack, flagged: series.flagged() });
+                }
             }
         }
     }
@@ -98,7 +101,7 @@ impl Assessment {
 #[cfg(test)]
 mod tests {
     use super::super::column::Absent;
-    use super::super::told::{Told, Why};
+    use super::super::told::Told;
     use super::*;
     use crate::{Kind, Sample, Shape, Subject};
 

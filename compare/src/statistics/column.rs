@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::estimate::Estimate;
 use super::metric::Metric;
 use super::noise::Noise;
-use super::told::Told;
+use super::told::{Told, Why};
 
 /// What a column shows of every subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -35,6 +35,9 @@ pub struct Column {
     pub absent: Option<Absent>,
     /// How much two runs of the same subject differ in it.
     pub noise: Noise,
+    /// A difference from the reference counts only beyond this part. It is the band of the noise, narrowed because the
+    /// reference is the mean of its two runs.
+    pub band: f64,
     /// One for each of [`Assessment::ranked`](super::Assessment::ranked), in that order.
     pub cells: Vec<Cell>,
     /// Who has the best value, as an index into [`Comparison::subjects`](crate::Comparison::subjects). Whether it
@@ -74,7 +77,7 @@ pub struct Cell {
     pub over_alone: Option<Estimate>,
 }
 
-/// What else was measured of a subject in the rounds: a figure, and no verdict.
+/// What else was measured of a subject in the rounds: a figure, and no verdict. There is none where no round says anything.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Detail {
     /// Index into [`Comparison::subjects`](crate::Comparison::subjects).
@@ -83,8 +86,10 @@ pub struct Detail {
     pub shape: usize,
     /// What.
     pub metric: Metric,
-    /// Its value, in the unit of the metric.
-    pub level: Estimate,
+    /// Its value, in the unit of the metric, of the rounds that have one; `None` if none has.
+    pub level: Option<Estimate>,
+    /// Why it says nothing about the server, if that is so: [`Why::GeneratorLimited`], [`Why::Overloaded`].
+    pub lack: Option<Why>,
     /// In how many rounds it is doubtful.
     pub flagged: usize,
 }

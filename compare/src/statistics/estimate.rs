@@ -13,6 +13,7 @@
 use serde::Serialize;
 
 use super::signed_rank::{outside, p_value};
+use super::told::FEWEST;
 use crate::settings::MOST_ROUNDS;
 
 /// Between which values something lies, as ratios or in the unit of what was measured.
@@ -36,7 +37,7 @@ pub struct Estimate {
     pub confidence: f64,
     /// How many rounds there are.
     pub rounds: usize,
-    /// The standard deviation of the logarithms between rounds: 0.08 is 8 %.
+    /// The standard deviation of the logarithms between rounds: a value differs by e to this power, less 1.
     pub spread: f64,
 }
 
@@ -64,6 +65,11 @@ impl Estimate {
     /// From one logarithm of each round; `None` without any, with more than [`MOST_ROUNDS`], or if one is not finite.
     pub fn of(logarithms: &[f64]) -> Option<Self> {
         Self::missing(logarithms, MISS)
+    }
+
+    /// The interval, if there are rounds enough for one that holds the truth in 95 of 100 comparisons.
+    pub fn sure_interval(&self) -> Option<Interval> {
+        self.interval.filter(|_| self.rounds >= FEWEST)
     }
 
     /// That of the inverse values.
@@ -147,6 +153,8 @@ mod tests {
         assert_eq!(two.confidence, 0.5, "two rounds say next to nothing");
         assert_eq!(Estimate::of(&[0.0; 5]).unwrap().confidence, 1.0 - 2.0 / 32.0);
         assert!(Estimate::of(&[0.0; 6]).unwrap().confidence > 0.95);
+        let is_sure = |rounds| Estimate::of(&vec![0.0; rounds]).unwrap().sure_interval().is_some();
+        assert_eq!([1, 5, 6].map(is_sure), [false, false, true]);
     }
 
     #[test]

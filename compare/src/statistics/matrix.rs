@@ -27,7 +27,8 @@ pub(super) fn column(
         let cells = ranked.iter().map(|&subject| Cell::absent(subject)).collect();
         let absent = Some(why_absent(comparison, figure));
         let noise = Noise::default();
-        return Column { figure, shape, absent, noise, cells, leader: None, equals: Vec::new() };
+        let band = noise.band;
+        return Column { figure, shape, absent, noise, band, cells, leader: None, equals: Vec::new() };
     };
     let levels: Vec<Series> = ranked.iter().map(|&subject| level(comparison, source, subject)).collect();
     let control = reference.and_then(|reference| control_of(comparison, reference));
@@ -70,7 +71,11 @@ pub(super) fn column(
     };
     let cells: Vec<Cell> = ranked.iter().zip(&levels).map(cell).collect();
     let (leader, equals) = standing(&cells, &contests, figure.more_is_better());
-    Column { figure, shape, absent: None, noise: court.noise, cells, leader, equals }
+    let others = reference.and_then(|of| Some((of, *ranked.iter().find(|&&subject| subject != of)?)));
+    let band = others.map_or(court.noise.band, |(reference, other)| {
+        court.noise.band_between(comparison, other, reference, court.least)
+    });
+    Column { figure, shape, absent: None, noise: court.noise, band, cells, leader, equals }
 }
 
 /// With which probability all may be equal; `None` for two, whose contest is the only one. Who has no value in more than a

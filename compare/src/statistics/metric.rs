@@ -56,10 +56,11 @@ impl Metric {
 
     /// The value in a sample, or why it has none; `None` where there is nothing that can be compared, positive and
     /// finite. Latencies of an overloaded run say only how long it lasted, the throughput of an open loop is what was
-    /// offered, and where the generator was the limit neither says anything about the server.
+    /// offered, and where the generator was the limit neither says anything about the server; nor does a closed loop say
+    /// what a message costs at saturation, if the server was not saturated.
     pub(super) fn value(self, sample: &Sample, shape: &Shape) -> Option<Value> {
         let is_latency = matches!(self, Self::MedianLatency | Self::TailLatency);
-        if sample.generator_limited && (is_latency || self == Self::Throughput) {
+        if sample.generator_limited && (is_latency || self == Self::Throughput || shape.rate.is_none()) {
             return Some(Value::GeneratorLimited);
         }
         if sample.overloaded && is_latency {

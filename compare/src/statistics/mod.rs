@@ -13,8 +13,8 @@
 //!    whether all may be equal, and only if not, `holm` keeps what is told of somebody against the reference, and what is
 //!    told of anybody against anybody, each wrong in at most 5 of 100 comparisons.
 //! 5. `told` says what may be said. *Better* and *worse* need all of this. *Same* needs an interval that excludes a
-//!    difference of a tenth. Everything else is *not told*, with the reason.
-//! 6. [`assess()`] does that for the whole matrix; [`objectives()`] judges the objectives, [`builds()`] two builds in the same
+//!    difference of a tenth, and a band of noise below that. Everything else is *not told*, with the reason.
+//! 6. [`assess()`] does that for the whole matrix; [`objectives()`] judges the objectives at the common rate, [`builds()`] two builds in the same
 //!    rounds, and [`against`] a comparison against a stored one.
 //!
 //! # What a verdict allows

@@ -12,12 +12,13 @@ use crate::staircase::STEP;
 pub struct Noise {
     /// The ratio of the second run to the first, in each round that has both.
     pub ratios: Vec<f64>,
-    /// Their standard deviation, as a part: two single runs of the same differ by so much. 0.08 is 8 %.
+    /// The standard deviation of their logarithms: two single runs of the same differ by e to this power, less 1.
     pub spread: Option<f64>,
     /// Their centre, and the interval in which it lies. It should hold 1.
     pub estimate: Option<Estimate>,
-    /// A difference of one subject from another counts only beyond this part: half the width of that interval, and at
-    /// least [`LEAST`]; for the highest rate at least a step of the staircase.
+    /// A difference between two single runs counts only beyond this part: half the width of that interval, and at
+    /// least [`LEAST`]; for the highest rate at least a step of the staircase. What counts against the reference, which is
+    /// the mean of two runs, is [`Column::band`](super::Column::band).
     pub band: f64,
     /// Whether the interval does not hold 1, so that the two runs were told from each other although they are the
     /// same. Then the band reaches to the farther end of the interval.

@@ -1,8 +1,13 @@
 //! Whether the objectives were kept at the rate that is offered to all.
 //!
-//! Each round is judged as `load` judges a run: by the latency of the objective's own rank, and a rate that was not
-//! achieved is a miss. Where the rounds agree that is the verdict. Where they don't, the interval of the latency must lie
-//! on one side of the limit; otherwise nothing is said.
+//! Each round is judged by the latency of the objective's own rank, and a rate that was not achieved is a miss. `load`,
+//! which has every latency of its run, also counts each message that was never answered as slower than any limit; a round
+//! keeps no more of these than whether the rate was achieved.
+//!
+//! Where the rounds agree that is the verdict. Where they don't, the interval of the latency must lie on one side of the
+//! limit. Rounds that are flagged as doubtful count as in the other verdicts: what is said must hold without them too, and
+//! where more than a third is flagged, nothing is said. Nor is it from fewer than [`FEWEST`] rounds. What is [`FAR`] from
+//! the limit in every round is said all the same.
 
 use load::measurement::too_many_refused;
 use load::slo::{Rank, Slo};
@@ -11,8 +16,9 @@ use serde::Serialize;
 use super::assess::ranked;
 use super::column::Figure;
 use super::estimate::Estimate;
-use super::metric::percentile;
+use super::metric::{Metric, percentile};
 use super::sources::shape_of;
+use super::told::FEWEST;
 use crate::{Comparison, Sample};
 
 /// Whether a subject kept an objective at the rate that is offered to all.
@@ -64,26 +70,62 @@ pub fn objectives(comparison: &Comparison) -> Vec<Objective> {
 /// A latency longer than any limit, in microseconds: that of a server which could not keep up.
 const NEVER: f64 = 1e15;
 
+/// By which factor a latency is so far from the limit that neither chance nor what makes a round doubtful explains it.
+const FAR: f64 = 10.0;
+
+/// What a round has shown: a latency, and whether it is doubtful.
+type Shown = (f64, bool);
+
 fn judge(slo: &Slo, samples: &[&Sample], allow_refusals: bool) -> (Option<Estimate>, Kept) {
-    let known: Vec<f64> =
-        samples.iter().filter_map(|sample| latency(slo.rank, sample, allow_refusals)).collect();
+    let shown = |sample: &&Sample| Some((latency(slo.rank, sample, allow_refusals)?, is_doubtful(sample)));
+    let known: Vec<Shown> = samples.iter().filter_map(shown).collect();
     let limit = slo.limit_in_microseconds();
-    let estimate =
-        |values: &mut dyn Iterator<Item = f64>| Estimate::of(&values.map(f64::ln).collect::<Vec<_>>());
-    let told = estimate(&mut known.iter().copied().filter(|value| *value < NEVER));
-    let kept = known.iter().filter(|value| **value <= limit).count();
+    let sound: Vec<f64> = known.iter().filter(|of| !of.1).map(|of| of.0).collect();
+    let all: Vec<f64> = known.iter().map(|of| of.0).collect();
+    let told: Vec<f64> = all.iter().copied().filter(|latency| *latency < NEVER).collect();
     // What is not known in more than a third of the rounds is not known.
-    let unknown = samples.len() - known.len();
-    let interval = estimate(&mut known.iter().copied()).and_then(|estimate| estimate.interval);
-    let verdict = match interval {
-        _ if unknown * 3 > samples.len() => Kept::Unknown,
-        _ if kept == known.len() => Kept::Kept,
+    let is_unknown = |known: usize| (samples.len() - known) * 3 > samples.len();
+    let verdict = match by_far(&known, limit) {
+        _ if is_unknown(all.len()) => Kept::Unknown,
+        Some(kept) => kept,
+        None if all.len() < FEWEST || is_unknown(sound.len()) => Kept::Unknown,
+        None if side(&all, limit) == side(&sound, limit) => side(&all, limit),
+        None => Kept::Unknown,
+    };
+    (estimate(&told), verdict)
+}
+
+/// What is far from the limit in every round. A flagged round in which the rate was not achieved is not: the machine may
+/// have been given to others.
+fn by_far(known: &[Shown], limit: f64) -> Option<Kept> {
+    let is_far =
+        |&(latency, is_doubtful): &Shown| latency > limit * FAR && !(is_doubtful && latency >= NEVER);
+    match known {
+        [] => None,
+        _ if known.iter().all(|of| of.0 * FAR <= limit) => Some(Kept::Kept),
+        _ if known.iter().all(is_far) => Some(Kept::Missed),
+        _ => None,
+    }
+}
+
+/// On which side of the limit latencies are: all of them, or their interval.
+fn side(latencies: &[f64], limit: f64) -> Kept {
+    let kept = latencies.iter().filter(|latency| **latency <= limit).count();
+    match estimate(latencies).and_then(|estimate| estimate.interval) {
+        _ if kept == latencies.len() => Kept::Kept,
         _ if kept == 0 => Kept::Missed,
         Some(interval) if interval.high <= limit => Kept::Kept,
         Some(interval) if interval.low > limit => Kept::Missed,
         _ => Kept::Unknown,
-    };
-    (told, verdict)
+    }
+}
+
+fn estimate(latencies: &[f64]) -> Option<Estimate> {
+    Estimate::of(&latencies.iter().map(|latency| latency.ln()).collect::<Vec<_>>())
+}
+
+fn is_doubtful(sample: &Sample) -> bool {
+    sample.flags.iter().any(|flag| Metric::TailLatency.is_doubted_by(flag))
 }
 
 /// The latency of a rank in a sample, if that is known.
@@ -149,6 +191,42 @@ mod tests {
         assert_eq!(kept(&comparison(&["p99=5ms"], wild(2))), [Kept::Kept]);
         assert_eq!(kept(&comparison(&["p99=5ms"], wild(7))), [Kept::Unknown]);
         assert_eq!(kept(&comparison(&["p99=5ms"], wild(13))), [Kept::Missed]);
+    }
+
+    fn flag(mut comparison: Comparison, rounds: usize) -> Comparison {
+        let flagged = comparison.samples.iter_mut().take(rounds);
+        flagged.for_each(|sample| sample.flags = vec!["steal 9 %".to_owned()]);
+        comparison
+    }
+
+    #[test]
+    fn flagged_rounds_count_as_in_the_verdicts() {
+        let of = |p99: f64, flagged| kept(&flag(comparison(&["p99=5ms"], |_| p99), flagged));
+        assert_eq!((of(4000.0, 4), of(6000.0, 4)), (vec![Kept::Kept], vec![Kept::Missed]));
+        assert_eq!((of(4000.0, 5), of(6000.0, 5)), (vec![Kept::Unknown], vec![Kept::Unknown]));
+        assert_eq!((of(400.0, 13), of(60_000.0, 13)), (vec![Kept::Kept], vec![Kept::Missed]), "by far");
+        let wild = |round: usize| if round < 4 { 9000.0 } else { 4000.0 + round as f64 };
+        assert_eq!(kept(&comparison(&["p99=5ms"], wild)), [Kept::Unknown]);
+        assert_eq!(kept(&flag(comparison(&["p99=5ms"], wild), 4)), [Kept::Unknown], "it depends on them");
+    }
+
+    #[test]
+    fn few_rounds_tell_only_what_is_far_from_the_limit() {
+        let few = |p99: f64, rounds| {
+            let mut comparison = comparison(&["p99=5ms"], |_| p99);
+            comparison.samples.truncate(rounds);
+            kept(&comparison)
+        };
+        assert_eq!((few(4000.0, 5), few(6000.0, 5)), (vec![Kept::Unknown], vec![Kept::Unknown]));
+        assert_eq!((few(4000.0, 6), few(6000.0, 6)), (vec![Kept::Kept], vec![Kept::Missed]));
+        assert_eq!((few(400.0, 1), few(60_000.0, 1)), (vec![Kept::Kept], vec![Kept::Missed]));
+    }
+
+    #[test]
+    fn a_doubtful_round_without_the_rate_is_no_miss_by_far() {
+        let mut overloaded = comparison(&["p99=5ms"], |_| 10.0);
+        overloaded.samples.iter_mut().for_each(|sample| sample.overloaded = true);
+        assert_eq!(kept(&flag(overloaded, 13)), [Kept::Unknown]);
     }
 
     #[test]

@@ -45,7 +45,9 @@ pub struct Change {
     pub ratio: f64,
     /// Where that lies; `None` with too few rounds for an interval.
     pub interval: Option<Interval>,
-    /// The smallest change that could have been seen, as a part: 0.05 is 5 %. `None` if none could, however large.
+    /// About the smallest change that could have been seen, as a part: 0.05 is 5 %. Half the width of the interval, and at
+    /// least the band of the noise. A change of just that size is seen in about half of all comparisons, one that is half
+    /// as large again in about 80 of 100. `None` if none could be seen, however large.
     pub smallest: Option<f64>,
     /// What may be said about it.
     pub drift: Drift,
@@ -58,9 +60,9 @@ pub enum Drift {
     Regressed,
     /// It has become better, beyond what may be chance.
     Improved,
-    /// Nothing that could not be chance, and a change of a tenth would have been seen.
+    /// No change that counts: the interval excludes a change of a tenth, and the noise is smaller than that.
     Unchanged,
-    /// Nothing was seen, and a change of a tenth might not have been seen.
+    /// Nothing was seen, and a change of a tenth may be there.
     NotTold,
 }
 
@@ -111,7 +113,7 @@ impl Changes {
         }
     }
 
-    /// The smallest change in server CPU per message that could have been seen everywhere; `None` if none could.
+    /// The largest [`smallest`](Change::smallest) of the changes in server CPU per message; `None` if one has none.
     pub fn smallest(&self) -> Option<f64> {
         let of_cpu = self.changes.iter().filter(|change| change.metric == Metric::Cpu);
         of_cpu.map(|change| change.smallest).try_fold(0.0, |most: f64, smallest| Some(most.max(smallest?)))
@@ -204,7 +206,7 @@ impl Ratio {
         if !interval.contains(1.0) && ratio.max(1.0 / ratio) - 1.0 > band {
             return if (ratio > 1.0) == more_is_better { Drift::Improved } else { Drift::Regressed };
         }
-        if interval.half_width().max(band) <= WORTHWHILE { Drift::Unchanged } else { Drift::NotTold }
+        if interval.reach().max(band) <= WORTHWHILE { Drift::Unchanged } else { Drift::NotTold }
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn p_value(rounds: usize, smaller_sum: usize) -> f64 {
 pub(super) fn outside(rounds: usize, miss: f64) -> Option<(usize, f64)> {
     let below = at_most(rounds);
     let outside = below.partition_point(|below| 2.0 * below <= miss);
-    // With k averages outside on a side, the interval misses where T < k.
+    // With k averages outside on a side, the interval misses where T ≤ k.
     (outside > 0).then(|| (outside - 1, 2.0 * below[outside - 1]))
 }
 

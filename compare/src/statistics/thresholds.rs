@@ -40,7 +40,8 @@ pub(super) fn readings(comparison: &Comparison, subject: usize) -> Vec<Reading> 
             true => Value::GeneratorLimited,
             false => Value::Logarithm(probe.rate.ln() + gain * outcome(probe)),
         };
-        Reading { round: probe.round, value, flagged: false }
+        // A pass or a fail rests on latency, which every flag concerns.
+        Reading { round: probe.round, value, flagged: !probe.flags.is_empty() }
     };
     turned(comparison, subject).iter().map(reading).collect()
 }
@@ -134,5 +135,13 @@ mod tests {
         comparison.probes[3].generator_limited = true;
         let last = readings(&comparison, 0).pop().unwrap();
         assert_eq!(last.value, Value::GeneratorLimited);
+    }
+
+    #[test]
+    fn a_doubtful_probe_is_flagged() {
+        let mut comparison = comparison(&[true, false, true, false]);
+        comparison.probes[3].flags = vec!["steal 9 %".to_owned()];
+        let flagged: Vec<bool> = readings(&comparison, 0).iter().map(|reading| reading.flagged).collect();
+        assert_eq!(flagged, [false, false, true]);
     }
 }

@@ -12,9 +12,9 @@ pub enum Told {
     Reference,
     /// It is better.
     Better,
-    /// No difference is seen; if there is one, it is at most this large (0.05 is 5 %).
+    /// There is no difference that counts; if there is one, it is at most this large (0.05 is 5 %).
     Same {
-        /// The largest difference that the rounds don't exclude.
+        /// The largest difference that the rounds don't exclude, and at least the band of the noise.
         up_to: f64,
     },
     /// It is worse.
@@ -25,12 +25,16 @@ pub enum Told {
 
 /// Why nothing may be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Why {
     /// The rounds differ so much that a difference of a tenth could be there unseen.
     TooNoisy {
         /// About how many more rounds would tell.
         more_rounds: usize,
     },
+    /// The difference lies within the band of the noise, and that is so wide that a difference of a tenth would lie
+    /// within it as well. More rounds tell it only if they narrow the band.
+    WithinNoise,
     /// More than a third of the rounds are flagged as doubtful: so many.
     Flagged {
         /// How many rounds are flagged.
@@ -88,11 +92,16 @@ impl Bar {
             let is_better = (ratio.median > 1.0) == self.more_is_better;
             return if is_better { Told::Better } else { Told::Worse };
         }
-        if interval.reach() <= WORTHWHILE {
-            return Told::Same { up_to: interval.reach() };
+        // A difference within the band is not told, so that one of the band's width could be there unseen.
+        let unseen = interval.reach().max(self.band);
+        if unseen <= WORTHWHILE {
+            return Told::Same { up_to: unseen };
         }
         if ratio.rounds < fewest(self.contests) {
             return few;
+        }
+        if p <= MISS || interval.reach() <= WORTHWHILE {
+            return Told::NotTold(Why::WithinNoise);
         }
         let spread = self.spread.unwrap_or(0.0).max(ratio.spread);
         let needed = rounds_needed(spread, difference.max(WORTHWHILE), self.contests);
@@ -151,7 +160,11 @@ mod tests {
         assert_eq!(Bar { more_is_better: true, ..BAR }.tell(&cheaper, 0.05), Told::Worse);
         assert!(matches!(BAR.tell(&cheaper, 0.06), Told::NotTold(Why::TooNoisy { .. })));
         let noisy = Bar { band: 0.2, ..BAR };
-        assert!(matches!(noisy.tell(&cheaper, 0.001), Told::NotTold(Why::TooNoisy { .. })));
+        assert_eq!(
+            noisy.tell(&cheaper, 0.001),
+            Told::NotTold(Why::WithinNoise),
+            "more rounds would not tell it"
+        );
         assert!(matches!(BAR.tell(&ratio(0.98, 0.97, 0.99), 0.001), Told::Same { up_to } if up_to < 0.04));
     }
 
@@ -160,6 +173,14 @@ mod tests {
         assert!(matches!(BAR.tell(&ratio(1.0, 0.95, 1.05), 0.9), Told::Same { up_to } if up_to < 0.06));
         let told = BAR.tell(&ratio(1.0, 0.95, 1.12), 0.9);
         assert!(matches!(told, Told::NotTold(Why::TooNoisy { more_rounds }) if more_rounds > 5), "{told:?}");
+    }
+
+    #[test]
+    fn the_same_is_not_said_where_a_tenth_is_taken_for_noise() {
+        let narrow = ratio(1.0, 0.98, 1.02);
+        let noisy = |band| Bar { band, ..BAR }.tell(&narrow, 0.9);
+        assert_eq!(noisy(0.08), Told::Same { up_to: 0.08 });
+        assert_eq!(noisy(0.12), Told::NotTold(Why::WithinNoise));
     }
 
     #[test]

@@ -100,3 +100,18 @@ fn the_page_holds_a_row_for_every_sample() {
         data["samples"]["rows"].as_array().unwrap().iter().all(|row| row.as_array().unwrap().len() == width)
     );
 }
+
+#[test]
+fn the_verdicts_have_what_they_rest_on() {
+    let of = |comparison: &Comparison| -> Vec<serde_json::Value> {
+        let json: serde_json::Value = serde_json::from_str(&to_json(comparison).unwrap()).unwrap();
+        json["verdicts"].as_array().unwrap().clone()
+    };
+    let verdicts = of(&specimen());
+    let smol = verdicts.iter().find(|one| one["subject"] == "smol").unwrap();
+    assert!(smol["p"].is_f64() && smol["confidence"].as_f64() > Some(0.95), "{smol}");
+    assert!(smol["band"].as_f64() >= Some(0.03), "{smol}");
+    let quick = of(&quick());
+    let smol = quick.iter().find(|one| one["subject"] == "smol").unwrap();
+    assert!(smol["why"]["few_rounds"]["needed"].is_u64(), "{smol}");
+}

@@ -1,6 +1,7 @@
 //! The report in all its forms, of made-up comparisons. The pages are left in Cargo's folder for what tests make
 //! (`target/tmp/report-*.html`), to be looked at.
 
+mod details;
 mod forms;
 mod nesting;
 mod page;

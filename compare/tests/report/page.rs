@@ -79,6 +79,16 @@ fn the_cores_plot_is_drawn_for_small_screens_too() {
 }
 
 #[test]
+fn a_curve_that_was_never_overloaded_ends_in_a_mark_of_its_own() {
+    let mut comparison = specimen();
+    comparison.rate_sweep.retain(|point| point.subject != 4 || !point.overloaded);
+    let page = to_html(&comparison);
+    let cores = figure(&page, "cores");
+    assert!(cores.contains("<title>tokio: not reached its limit</title>"), "{cores}");
+    assert!(!cores.contains("<title>smol: not reached its limit</title>"), "{cores}");
+}
+
+#[test]
 fn the_time_series_says_when_a_run_stalled() {
     let page = to_html(&specimen());
     let timeline = figure(&page, "timeline");
@@ -105,9 +115,11 @@ fn overloaded_points_are_marked_and_never_joined() {
 #[test]
 fn a_plot_without_data_names_the_flag() {
     let page = to_html(&quick());
-    for key in ["cores", "latency", "throughput", "memory"] {
+    for key in ["cores", "latency", "memory"] {
         assert!(figure(&page, key).contains("leave out --quick"), "{key}: {}", figure(&page, key));
     }
+    // By default connections are not swept either.
+    assert!(figure(&page, "throughput").contains("--full"), "{}", figure(&page, "throughput"));
 }
 
 #[test]

@@ -140,6 +140,26 @@ fn an_interrupted_comparison_says_after_how_many_rounds() {
 }
 
 #[test]
+fn a_machine_that_others_use_is_warned_of() {
+    let mut comparison = specimen();
+    let warning = "load average 5.2 at the start, above the 2 cores";
+    assert!(!to_html(&comparison).contains("above the 2 cores"));
+    let mut machine = comparison.conditions.machine.iter_mut();
+    machine.find(|(name, _)| name.starts_with("load average")).unwrap().1 = "5.20".to_owned();
+    every_form_says(&comparison, warning);
+}
+
+#[test]
+fn what_was_not_measured_is_not_said_to_be_pinned() {
+    let mut comparison = specimen();
+    let pinned = "closed loops and the highest rate: server on 1, generator on 0";
+    comparison.conditions.pinned = Some(pinned.to_owned());
+    every_form_says(&comparison, pinned);
+    comparison.probes.clear();
+    every_form_says(&comparison, "pinned: closed loops: server on 1, generator on 0");
+}
+
+#[test]
 fn the_failed_are_shown_and_never_ranked() {
     let mut comparison = specimen();
     comparison.subjects[5].failed = Some("3 of 41022 replies were wrong".to_owned());

@@ -16,7 +16,7 @@ pub(super) fn details(comparison: &Comparison, contents: &Contents) -> Markup {
     html! {
         @if !contents.details.is_empty() {
             h2 { "Details by load" }
-            p.note { "Medians over the rounds, each with the interval in which it lies. No verdict is made of these." }
+            p.note { "Medians over the rounds, each with the interval in which it lies; fewer than six rounds make none. No verdict is made of these." }
             @for table in &contents.details {
                 h3 { (table.title) }
                 (tables::table(comparison, table, "details"))
@@ -50,7 +50,9 @@ fn noise(comparison: &Comparison, assessment: &Assessment) -> Markup {
             },
             Some(twin) => p {
                 "In each round " strong { (twin) } " ran twice. What its two runs differ by is noise: "
-                "single runs by the spread, and all rounds together by what the interval leaves open."
+                "single runs by their spread. A difference from it counts beyond half the interval that the ratios of \
+                 these runs (A/A) leave open, where the mean of both runs varies less than one, and beyond 3 % (6 % \
+                 for the highest rate, which is a step of the search)."
             }
         }
         @if !rows.is_empty() {
@@ -130,9 +132,11 @@ fn flags(comparison: &Comparison, assessment: &Assessment) -> Markup {
             p { "No measurement is flagged as doubtful." }
         } @else {
             p {
-                (flagged.len()) " of " (comparison.samples.len()) " are flagged as doubtful, and none is dropped. Every figure is \
-                 judged without its flagged rounds as well; it is told only if both say the same, and if at most a \
-                 third of its rounds are flagged."
+                @if let Some(said) = trust::flags_in_words(comparison) { (said) ". " }
+                "A busy or late generator and an error of Little's law concern latencies, throughput and the highest rate, \
+                 and not CPU; stolen time \
+                 concerns everything. None is dropped. Every figure is judged without the rounds that are flagged for \
+                 it as well; it is told only if both say the same, and if at most a third of its rounds are flagged."
                 @if !columns.is_empty() {
                     " Flagged rounds, at most over the servers: "
                     @for (index, (figure, rounds)) in columns.iter().enumerate() {
@@ -163,20 +167,27 @@ pub(super) fn conditions(comparison: &Comparison, contents: &Contents) -> Markup
 }
 
 /// The words of the page.
-const GLOSSARY: [(&str, &str); 10] = [
+const GLOSSARY: [(&str, &str); 11] = [
     (
         "CPU per message",
         "CPU time of the server's processes, kernel included, for each reply: what a message costs.",
     ),
     (
         "better, worse",
-        "the interval of the ratio to the reference excludes 1, and the ratio leaves the noise.",
+        "the difference from the reference is beyond chance (p at most 5 % among all of its column) and the noise.",
     ),
-    ("same", "no difference is seen; if there is one, it is at most as large as is said."),
+    (
+        "same",
+        "no difference that counts: if there is one, it is at most as large as is said, and below a tenth.",
+    ),
     ("not told", "the rounds allow no statement; the note below the matrix says why."),
     ("interval", "holds the truth in 95 of 100 comparisons; from signed ranks over the rounds (Wilcoxon)."),
     ("round", "every server once, started afresh, in an order that is balanced over the rounds."),
     ("noise, A/A", "how much two runs of the same server differ, measured in the same rounds."),
+    (
+        "flagged",
+        "something makes a round doubtful for a figure: stolen time for all, a busy or late generator for latency.",
+    ),
     (
         "open loop, rate",
         "messages are sent on schedule whether or not replies come; latency counts from the schedule.",
@@ -191,9 +202,11 @@ pub(super) fn glossary() -> Markup {
         h2 { "How to read it" }
         p.note {
             "Start with the column that is your bill: CPU per message at your rate, memory with many idle connections, p99 \
-             where users wait. Servers with a marked figure in that column are equally good by it. Several servers are \
-             judged at once, so the intervals of a column are made stricter together (Holm): at most 5 of 100 \
-             comparisons of equals name anybody better or worse in a column."
+             where users wait. Servers with a marked figure in that column can't be told from the best of it. Each \
+             interval holds its own truth in 95 of 100 comparisons. Several servers are judged at once, so p is made \
+             stricter: it is at least that of Friedman's test that all are equal, and Holm's method adjusts it among \
+             the comparisons with the reference, and among those of any two. At most 5 of 100 comparisons of equals \
+             name anybody better or worse in a column."
         }
         dl.glossary { @for (word, meaning) in GLOSSARY { dt { (word) } dd { (meaning) } } }
     }

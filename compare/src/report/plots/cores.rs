@@ -20,12 +20,13 @@ pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
         question: "How many cores does a rate need?",
         caption: format!(
             "Server CPU time for each message × messages per second. A curve ends where the server no longer keeps \
-             up; the cross is what it then answered. {}",
+             up; the cross is what it then answered. One that ends in a hollow mark has not reached its limit: no \
+             higher rate was offered. {}",
             passes(comparison)
         ),
         pictures: pictures.into_iter().collect(),
         small: has_data.then(|| picture(comparison, assessment, NARROW)),
-        missing: "The rate was not swept: leave out --quick.",
+        missing: "The rate was not swept: leave out --quick and --with-handwritten.",
     }
 }
 
@@ -114,6 +115,8 @@ fn curve(svg: &mut Svg, axes: &Axes, comparison: &Comparison, subject: usize) ->
         }
         svg.cross(&class, place(point), &says);
         places.push(place(point));
+    } else if let Some(&last) = places.last() {
+        svg.point(&format!("hollow {class}"), subject, last, &format!("{who}: not reached its limit"));
     }
     places
 }

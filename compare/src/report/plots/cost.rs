@@ -7,7 +7,7 @@ use super::{LETTER, Plot, RIGHT, WIDTH, name, series, shown};
 use crate::Comparison;
 use crate::report::names::load_in_words;
 use crate::report::wording::{amount, time};
-use crate::statistics::{Assessment, Detail, Metric};
+use crate::statistics::{Assessment, Estimate, Metric};
 
 const LINE: f64 = 26.0;
 /// The least room for names at the left.
@@ -20,7 +20,7 @@ pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
         key: "cost",
         question: "What does a message cost?",
         caption: "Server CPU time for each message: full color is the server's own code, pale is the kernel on its \
-                  behalf. The whisker is the interval of the median over the rounds. A server that is kept busy \
+                  behalf. The whisker is the interval of the median over the rounds; fewer than six rounds make none. A server that is kept busy \
                   answers several messages for one wake-up, so a message costs less than at a low rate: each load \
                   has a scale of its own."
             .to_owned(),
@@ -30,17 +30,26 @@ pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
     }
 }
 
-fn bars<'a>(comparison: &'a Comparison, assessment: &'a Assessment, shape: usize) -> Vec<&'a Detail> {
+/// A server's bar.
+struct Bar {
+    subject: usize,
+    shape: usize,
+    level: Estimate,
+}
+
+fn bars(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Vec<Bar> {
     let of_it = |subject| {
         let mut details = assessment.details.iter();
-        details.find(|of| of.shape == shape && of.subject == subject && of.metric == Metric::Cpu)
+        let of = details.find(|of| of.shape == shape && of.subject == subject && of.metric == Metric::Cpu)?;
+        let level = of.level?;
+        Some(Bar { subject, shape, level: Estimate { interval: level.sure_interval(), ..level } })
     };
     shown(comparison, assessment).filter_map(of_it).collect()
 }
 
-/// An axis that holds the bars and, up to twice the longest bar, the intervals: one of two or three rounds may
-/// reach to the moon, and the bars must stay readable.
-fn scale(bars: &[&Detail]) -> Scale {
+/// An axis that holds the bars and, up to twice the longest bar, the intervals: the
+/// bars must stay readable.
+fn scale(bars: &[Bar]) -> Scale {
     let longest = bars.iter().map(|bar| bar.level.median).fold(0.0, f64::max);
     let ends = bars.iter().filter_map(|bar| bar.level.interval).map(|interval| interval.high);
     Scale::from_zero([ends.fold(longest, f64::max).min(2.0 * longest)])
@@ -76,7 +85,7 @@ fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Op
     Some(svg.finish(&format!("CPU time for each message, {}", load_in_words(comparison, shape))))
 }
 
-fn draw(svg: &mut Svg, axes: &Axes, comparison: &Comparison, bar: &Detail, (low, high): (f64, f64)) {
+fn draw(svg: &mut Svg, axes: &Axes, comparison: &Comparison, bar: &Bar, (low, high): (f64, f64)) {
     let (class, who) = (series(comparison, bar.subject), name(comparison, bar.subject));
     let middle = f64::midpoint(low, high);
     let total = bar.level.median;

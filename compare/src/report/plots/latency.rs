@@ -44,7 +44,7 @@ pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
              {passes}"
         ),
         pictures,
-        missing: "The rate was not swept: leave out --quick.",
+        missing: "The rate was not swept: leave out --quick and --with-handwritten.",
         ..Plot::default()
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
                   kernel's socket buffers are not in it."
             .to_owned(),
         pictures: has_data.then(|| picture(comparison, assessment)).into_iter().collect(),
-        missing: "Memory was not measured: leave out --quick.",
+        missing: "Memory was not measured: leave out --quick and --with-handwritten.",
         ..Plot::default()
     }
 }

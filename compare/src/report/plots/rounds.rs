@@ -8,7 +8,7 @@ use crate::Comparison;
 use crate::report::names::load_in_words;
 use crate::report::wording::{percent, ratio};
 use crate::statistics::rounds::{Round, control_of, ratios};
-use crate::statistics::{Assessment, Column, Estimate, Metric};
+use crate::statistics::{Assessment, Column, Estimate, LEAST, Metric};
 
 /// The height of a server's row.
 const ROW: f64 = 30.0;
@@ -25,7 +25,7 @@ struct Strip {
 pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
     // The first column is the one that the verdict begins with.
     let column = assessment.columns.iter().find(|column| column.absent.is_none() && column.shape.is_some());
-    let band = column.map_or(0.0, |column| column.noise.band);
+    let band = column.map_or(0.0, |column| column.band);
     let place = column
         .and_then(|column| column.shape)
         .map_or(String::new(), |shape| load_in_words(comparison, shape));
@@ -35,9 +35,12 @@ pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
         caption: format!(
             "A dot is one round: server CPU per message over that of the reference ({place}). The bar is the interval, \
              the line across it the estimate. The first row is the reference against its own second run, where every \
-             difference is noise; the band is what that leaves open, ±{}. A server is told from the reference if its \
-             bar leaves 1 and its line the band. Hollow dots are flagged rounds.",
-            percent(band)
+             difference is noise; the band, ±{}, is half the interval that these A/A ratios leave open, and never less \
+             than {}. A server is told from the reference if its line leaves the band and its p, counted among all \
+             comparisons of the column, is at most 5 %; a bar that leaves 1 is not enough. Hollow dots are rounds \
+             that are flagged for CPU.",
+            percent(band),
+            percent(LEAST)
         ),
         pictures: column.and_then(|column| picture(comparison, assessment, column)).into_iter().collect(),
         missing: "There are no rounds with a reference and another server; compare two at least.",
@@ -69,7 +72,7 @@ fn strips(comparison: &Comparison, assessment: &Assessment, column: &Column) -> 
 
 fn picture(comparison: &Comparison, assessment: &Assessment, column: &Column) -> Option<String> {
     let strips = strips(comparison, assessment, column)?;
-    let band = column.noise.band;
+    let band = column.band;
     let (mut low, mut high) = (1.0 / (1.0 + band), 1.0 + band);
     for value in strips.iter().flat_map(|strip| &strip.rounds).map(|round| round.logarithm.exp()) {
         (low, high) = (low.min(value), high.max(value));

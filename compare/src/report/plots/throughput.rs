@@ -23,7 +23,7 @@ pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
             passes(comparison)
         ),
         pictures: has_data.then(|| picture(comparison, assessment)).into_iter().collect(),
-        missing: "Connections were not swept: leave out --quick.",
+        missing: "Connections were not swept: --full does that, without --with-handwritten.",
         ..Plot::default()
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
              server's own."
         ),
         pictures: shape.map(|shape| picture(comparison, assessment, shape)).into_iter().collect(),
-        missing: "No load with an offered rate was measured; leave out --quick.",
+        missing: "No load with an offered rate was measured.",
         ..Plot::default()
     }
 }

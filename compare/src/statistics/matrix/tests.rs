@@ -107,7 +107,7 @@ fn nothing_is_told_of_differences_below_a_step_of_the_staircase() {
             // The grids of the three lie 2 % apart, and the threshold of all of them at 1000.
             let rate = crate::staircase::next(&probes, 1000.0 * 1.02_f64.powi(subject as i32 % 3));
             let pass = rate <= 1000.0;
-            probes.push(crate::Probe { round, subject, rate, pass, generator_limited: false });
+            probes.push(crate::Probe { round, subject, rate, pass, ..crate::Probe::default() });
         }
         comparison.probes.extend(probes);
     }

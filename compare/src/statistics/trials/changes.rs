@@ -26,6 +26,16 @@ fn what_has_not_changed_is_said_to_have_changed_in_at_most_five_of_a_hundred() {
 }
 
 #[test]
+fn a_regression_of_a_tenth_is_found_or_not_told() {
+    let before = Trial::equals(4, 13, 0.08, Chance::Normal);
+    let after = Trial::but_for_one(4, 13, 0.08, 1.10);
+    let unchanged = changes(&before, &after, |drifts| drifts[3] == Drift::Unchanged);
+    assert!(unchanged <= 5.0, "{unchanged} % are called unchanged");
+    let found = changes(&before, &after, |drifts| drifts[3] == Drift::Regressed);
+    assert!(found >= 70.0, "{found} %");
+}
+
+#[test]
 fn a_regression_of_a_fifth_is_found() {
     let before = Trial::equals(4, 13, 0.08, Chance::Normal);
     let after = Trial::but_for_one(4, 13, 0.08, 1.20);

@@ -17,13 +17,7 @@ impl Trial {
                 let rate = staircase::next(&probes, begin);
                 let threshold =
                     1e4 * self.truth(subject) * (self.spread * self.chance.draw(&mut random)).exp();
-                probes.push(Probe {
-                    round,
-                    subject,
-                    rate,
-                    pass: rate <= threshold,
-                    generator_limited: false,
-                });
+                probes.push(Probe { round, subject, rate, pass: rate <= threshold, ..Probe::default() });
             }
             comparison.probes.extend(probes);
         }

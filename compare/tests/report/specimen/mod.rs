@@ -91,13 +91,7 @@ fn of(characters: &[Character]) -> Comparison {
         }
         for (subject, of) in characters.iter().enumerate() {
             let rate = of.capacity * 0.8 * about(&mut random, 0.02);
-            comparison.probes.push(Probe {
-                round,
-                subject,
-                rate,
-                pass: random.bool(),
-                generator_limited: false,
-            });
+            comparison.probes.push(Probe { round, subject, rate, pass: random.bool(), ..Probe::default() });
         }
     }
     for (index, character) in characters.iter().enumerate() {
