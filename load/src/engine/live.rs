@@ -1,6 +1,6 @@
 //! What is seen of a run while it goes on.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::engine::tally::Tally;
@@ -42,6 +42,8 @@ struct Counts {
     failed: AtomicU64,
     p50: AtomicU64,
     p99: AtomicU64,
+    /// Whether it has no connection left.
+    is_alone: AtomicBool,
     /// When the percentiles are computed again.
     next: AtomicU64,
 }
@@ -69,6 +71,13 @@ impl Live {
             counts.p50.store(tally.latency().value_at_quantile(0.5), Ordering::Relaxed);
             counts.p99.store(tally.latency().value_at_quantile(0.99), Ordering::Relaxed);
         }
+    }
+
+    /// Tells whether a worker has no connection left, and returns whether none of all workers has. One that has none
+    /// goes on as long as another has: what its schedule still offers is dropped.
+    pub(super) fn are_left_alone(&self, index: usize, is_alone: bool) -> bool {
+        self.workers[index].is_alone.store(is_alone, Ordering::Relaxed);
+        is_alone && self.workers.iter().all(|counts| counts.is_alone.load(Ordering::Relaxed))
     }
 
     /// How many replies have come so far.

@@ -129,7 +129,8 @@ impl<'a> Worker<'a> {
                 busy_at_begin.get_or_insert_with(busy);
             }
             self.reconnect(now);
-            if self.stop.load(Ordering::Relaxed) || self.is_left_alone(now) {
+            let is_alone = self.is_left_alone(now);
+            if self.stop.load(Ordering::Relaxed) || self.live.are_left_alone(self.index, is_alone) {
                 self.window.1 = now.clamp(self.window.0, self.window.1);
                 self.tally.stop(now);
                 break;

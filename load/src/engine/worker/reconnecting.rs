@@ -68,7 +68,7 @@ impl Worker<'_> {
         self.flush(place);
     }
 
-    /// Whether load can't be made any more: no connection is left, and none could be made anew for as long as replies
+    /// Whether this worker can't make load any more: it has no connection left, and none could be made anew for as long as replies
     /// are waited for.
     pub(super) fn is_left_alone(&mut self, now: u64) -> bool {
         let patience = nanoseconds(self.plan.patience);
