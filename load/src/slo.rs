@@ -100,22 +100,22 @@ impl Slo {
         if measurement.generator_limited {
             return Verdict::Unknown(Doubt::GeneratorLimited);
         }
-        if latency.count == 0 {
+        if latency.count <= measurement.unfinished {
             return Verdict::Fail(Reason::NoReplies);
         }
         if measurement.is_overloaded() {
             return Verdict::Fail(Reason::Overloaded { offered, achieved: measurement.achieved_rate });
         }
-        // What never came has no latency, or, where it was waited for, one that is too short.
-        let unanswered = measurement.dropped.saturating_add(measurement.failures.unanswered);
-        let never = unanswered.saturating_add(measurement.unfinished);
-        let all = latency.count.saturating_add(unanswered);
+        // What was dropped has no latency; what was waited for in vain has one that is too short.
+        let (dropped, unfinished) = (measurement.dropped, measurement.unfinished);
+        let never = dropped.saturating_add(unfinished);
+        let all = latency.count.saturating_add(dropped);
         let place = match self.rank {
             Rank::Max => all,
             Rank::Percentile(percentile) => place(percentile, all),
         };
         let limit = self.limit_in_microseconds();
-        let slow = latency.above(limit).max(measurement.unfinished).saturating_add(unanswered);
+        let slow = latency.above(limit).max(unfinished).saturating_add(dropped);
         let allowed = all.saturating_sub(place);
         if self.rank != Rank::Max && slow.max(allowed) < FEWEST_BEYOND {
             return Verdict::Unknown(Doubt::FewMessages { count: all, needed: self.messages_needed() });

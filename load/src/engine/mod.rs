@@ -3,7 +3,8 @@
 //! - Each connection has a schedule of its own, offset against those of the others, so the messages of a connection that
 //!   stalls wait for it. Latency runs from the scheduled time.
 //! - Messages that were due in the warm-up count nowhere. Those that were due in what is measured are waited for after its
-//!   end; what has no reply even then counts with the time that it has waited, and is `unfinished`.
+//!   end; what has no reply even then, or when its connection ends, counts with the time that it has waited, and is
+//!   `unfinished`. What comes due for a connection that has ended is `dropped`, and in no latency.
 //! - Replies count for the rate from the first that answers a message of what is measured, for as long as that is: so the
 //!   rate is neither raised by a backlog of the warm-up nor lowered by what is in flight at the end.
 //! - The server's CPU clocks and the number of replies are read at the same two instants. The processes that descend from

@@ -72,10 +72,9 @@ impl Queue {
         self.ready.push_back(place);
     }
 
-    /// What waits: the place, 0 if it is any, and when it was due.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> {
-        let each = |(place, queue)| std::iter::repeat(place).zip(queue);
-        self.waiting.iter().enumerate().flat_map(each).map(|(place, due)| (place, *due))
+    /// When each message that waits was due.
+    pub(super) fn iter(&self) -> impl Iterator<Item = u64> {
+        self.waiting.iter().flatten().copied()
     }
 }
 
@@ -95,7 +94,7 @@ mod tests {
         assert_eq!((queue.pop(2), queue.pop(1), queue.pop(0)), (Some(10), None, Some(20)));
         assert_eq!(queue.next_ready(), Some((0, usize::MAX)));
         assert_eq!(queue.next_ready(), None, "2 was told of when its first message came");
-        assert_eq!(queue.iter().collect::<Vec<_>>(), [(2, 30)]);
+        assert_eq!(queue.iter().collect::<Vec<_>>(), [30]);
         assert!(queue.is_empty(0) && !queue.is_empty(2));
     }
 

@@ -128,6 +128,7 @@ impl Worker<'_> {
             self.park(place, client, error, now);
             return;
         }
+        self.give_up(place, &client, now);
         let number = client.number;
         if client.connected {
             let (sent, unanswered) = (client.sent(), client.unanswered());

@@ -10,7 +10,7 @@ use crate::engine::sources::connect;
 
 /// A connection that has ended, and that is to be made anew.
 pub(super) struct Returning {
-    client: Client,
+    pub(super) client: Client,
     place: usize,
     /// When that is tried.
     due: u64,
