@@ -15,7 +15,9 @@ pub(super) struct Queue {
     ready: VecDeque<usize>,
 }
 
-/// So many wait for each thread at the most. What is due beyond that is dropped: the server is overloaded by then.
+/// So many wait for each thread at the most, beside one for each connection. What is due beyond that is dropped: the
+/// server is overloaded by then. A connection for which nothing waits has room always: others that stall are not its
+/// fault.
 const MOST: usize = 1 << 18;
 
 impl Queue {
@@ -28,10 +30,10 @@ impl Queue {
 
     /// Adds a message, of the connection at this place or of any. Tells whether there is room for it.
     pub(super) fn push(&mut self, place: usize, due: u64) -> bool {
-        if self.count >= MOST {
+        let queue = &mut self.waiting[index(self.dispatch, place)];
+        if self.count >= MOST && !queue.is_empty() {
             return false;
         }
-        let queue = &mut self.waiting[index(self.dispatch, place)];
         if self.dispatch == Dispatch::Each && queue.is_empty() {
             // Where others wait already, their connection has no room, and goes on by itself.
             self.ready.push_back(place);
@@ -121,5 +123,14 @@ mod tests {
             queue.pop(1);
             assert!(queue.push(1, 1));
         }
+    }
+
+    #[test]
+    fn who_stalls_takes_no_room_from_others() {
+        let mut queue = Queue::new(Dispatch::Each, 2);
+        assert!((0..MOST).all(|_| queue.push(0, 1)));
+        assert!(queue.push(1, 1), "nothing waits for it");
+        assert!(!queue.push(1, 1) && !queue.push(0, 1));
+        assert_eq!((queue.pop(1), queue.push(1, 1)), (Some(1), true));
     }
 }
