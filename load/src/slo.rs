@@ -42,6 +42,10 @@ pub enum Verdict {
 pub enum Reason {
     /// So many replies were not as they should be. Fast nonsense is no service.
     BadReplies(u64),
+    /// The run ended before its time, since no connection was left.
+    StoppedEarly,
+    /// So many connections could not be made, were ended by the server, or were not served.
+    Failed(u64),
     /// No reply came at all.
     NoReplies,
     /// The server fell behind the offered rate: latencies say only how long it was measured.
@@ -95,6 +99,13 @@ impl Slo {
         let bad = measurement.verification.bad();
         if bad > 0 {
             return Verdict::Fail(Reason::BadReplies(bad));
+        }
+        if measurement.stopped_early.is_some() {
+            return Verdict::Fail(Reason::StoppedEarly);
+        }
+        let failed = measurement.failures.connections();
+        if failed > 0 {
+            return Verdict::Fail(Reason::Failed(failed));
         }
         let Some(offered) = measurement.offered_rate else { return Verdict::Unknown(Doubt::ClosedLoop) };
         if measurement.generator_limited {
@@ -225,6 +236,8 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadReplies(count) => write!(f, "{count} bad replies"),
+            Self::StoppedEarly => f.write_str("the run stopped early: no connection was left"),
+            Self::Failed(count) => write!(f, "{count} connections failed"),
             Self::NoReplies => f.write_str("no replies"),
             Self::Overloaded { offered, achieved } => {
                 write!(f, "OVERLOADED: offered {offered:.0}/s, achieved {achieved:.0}/s")

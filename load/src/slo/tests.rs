@@ -71,6 +71,16 @@ fn overload_fails_whatever_the_latency() {
 }
 
 #[test]
+fn a_crash_fails_whatever_the_latency() {
+    let mut measurement = measurement(&[(1.0, 1000)]);
+    measurement.failures.ended = 3;
+    let verdict = slo("p99=5ms").judge(&measurement);
+    assert_eq!(verdict.to_string(), "FAIL 3 connections failed");
+    measurement.stopped_early = Some("0.5 s after the start, no connection was left".into());
+    assert_eq!(slo("p99=5ms").judge(&measurement), Verdict::Fail(Reason::StoppedEarly));
+}
+
+#[test]
 fn no_replies_are_no_success() {
     assert_eq!(slo("max=1s").judge(&measurement(&[])), Verdict::Fail(Reason::NoReplies));
 }
