@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::hooks;
+
 /// What the replies should be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expect {
@@ -48,7 +50,7 @@ impl ReplyHook {
 
     /// Whether this reply answers this message.
     pub fn is_right(&self, message: &[u8], reply: &[u8]) -> bool {
-        (self.judge)(message, reply)
+        hooks::call("expecting", || (self.judge)(message, reply))
     }
 }
 

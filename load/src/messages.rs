@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::framing::Framing;
+use crate::hooks;
 
 /// What is sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +53,7 @@ impl MessageHook {
 
     /// Writes a payload behind what the buffer holds.
     pub fn write(&self, connection: u32, number: u64, buffer: &mut Vec<u8>) {
-        (self.0)(connection, number, buffer);
+        hooks::call("messages", || (self.0)(connection, number, buffer));
     }
 }
 

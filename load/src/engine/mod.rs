@@ -45,6 +45,7 @@ use crate::engine::placement::{Pinned, pin};
 use crate::engine::tally::Tally;
 use crate::engine::worker::Worker;
 use crate::histogram::Distribution;
+use crate::hooks;
 use crate::measurement::{Measurement, Verification};
 use crate::plan::{Pace, Plan};
 
@@ -58,7 +59,8 @@ const HASTE: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// If the plan can't be carried out (`InvalidInput`), if not one connection can be made, if `stop` was set before
-/// all were made (`Interrupted`), or if the system has no threads or descriptors left.
+/// all were made (`Interrupted`), if a function that writes messages or judges replies panics, or if the system has no
+/// threads or descriptors left.
 pub fn run(plan: &Plan, stop: &AtomicBool, tell: Option<&dyn Fn(Progress)>) -> io::Result<Measurement> {
     plan.check()
         .and_then(|()| plan.check_expect())
@@ -71,11 +73,21 @@ pub fn run(plan: &Plan, stop: &AtomicBool, tell: Option<&dyn Fn(Progress)>) -> i
     let crowd = Crowd::new(plan);
     thread::scope(|scope| {
         let crowd = (!crowd.is_empty()).then(|| scope.spawn(|| crowd.make_trouble(&over)));
+        let ends = Ends(&over);
         let measured = measure(plan, stop, &live, tell);
-        over.store(true, Ordering::Relaxed);
+        drop(ends);
         crowd.map(join).transpose()?;
         measured
     })
+}
+
+/// Tells the hostile clients that it is over, even if the measuring panics: the thread that makes them is waited for.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn measure(
@@ -189,5 +201,8 @@ fn interrupted() -> io::Error {
 }
 
 fn join<T>(thread: ScopedJoinHandle<'_, io::Result<T>>) -> io::Result<T> {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    thread.join().unwrap_or_else(|panic| match hooks::reason(&*panic) {
+        Some(why) => Err(io::Error::other(why.to_owned())),
+        None => std::panic::resume_unwind(panic),
+    })
 }
