@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::engine::in_flight::Sent;
 use crate::engine::timeline::Timeline;
 use crate::histogram::histogram;
 use crate::measurement::{Failures, Tick, Verification};
@@ -19,6 +20,8 @@ pub(super) struct Tally {
     timeline: Timeline,
     /// When its tick ends.
     tick_end: u64,
+    /// When the replies have come that are counted.
+    now: u64,
     /// Until when replies count for the rate.
     until: u64,
     pub(super) send_lag: Histogram<u64>,
@@ -54,6 +57,7 @@ impl Tally {
             closed,
             timeline: Timeline::new((0, 0)),
             tick_end: 0,
+            now: 0,
             until: u64::MAX,
             send_lag: histogram(),
             connect: histogram(),
@@ -87,6 +91,7 @@ impl Tally {
     /// The replies that are counted next have come now.
     #[inline]
     pub(super) fn turn_to(&mut self, now: u64) {
+        self.now = now;
         if now >= self.tick_end {
             self.settle();
             self.tick_end = self.timeline.turn_to(now);
@@ -119,6 +124,15 @@ impl Tally {
         self.latency.saturating_record(now.saturating_sub(scheduled));
         if let Some(sent) = sent.filter(|_| !self.closed) {
             self.service.saturating_record(now.saturating_sub(sent));
+        }
+    }
+
+    /// Counts a message as lost whose connection stands. One of what is measured has waited until now.
+    pub(super) fn lose(&mut self, sent: Sent, connection: u32) {
+        self.verification.lost += 1;
+        self.example(|| format!("lost: connection {connection}, message {}: no reply came", sent.number));
+        if self.timeline.is_of(sent.scheduled) {
+            self.give_up(sent.scheduled, Some(sent.sent), self.now);
         }
     }
 
