@@ -113,6 +113,7 @@ impl<'a> Worker<'a> {
     /// Makes load from `start` on, for the time of the plan, with its share of all connections that stand. Tells for
     /// how long it has measured. The connections stay open as long as the worker lives.
     pub(super) fn load(mut self, start: Instant, standing: usize) -> io::Result<(Self, Duration)> {
+        self.shift_epoch(nanoseconds(start.saturating_duration_since(self.epoch)));
         self.epoch = start;
         let begin = nanoseconds(self.plan.warmup);
         self.window = (begin, begin.saturating_add(nanoseconds(self.plan.duration)));
