@@ -71,7 +71,8 @@ pub enum Dispatch {
     /// Each connection has a schedule of its own, so that the messages of one that stalls wait for it.
     #[default]
     Each,
-    /// All connections share one queue: a message goes to whichever is free.
+    /// All connections of a thread share one queue: a message goes to whichever of them is free. With several
+    /// [`threads`](Plan::threads) each has its share of the connections, and a queue of its own.
     Any,
 }
 
