@@ -16,8 +16,6 @@ pub(super) struct Client {
     pub(super) connected: bool,
     /// When connecting began.
     pub(super) since: u64,
-    /// Whether it stands among those that are free, in an open loop.
-    pub(super) is_free: bool,
     /// Whether anything has come.
     pub(super) is_served: bool,
     /// Whether it was connected before, and is made anew.
@@ -53,7 +51,6 @@ impl Client {
             number,
             connected: false,
             since,
-            is_free: false,
             is_served: false,
             is_again: false,
             gone: None,

@@ -13,6 +13,8 @@ pub(super) struct Queue {
     /// Places at which something may be sent: those whose queue is no longer empty, or, with one queue for all,
     /// those that are free, longest free first.
     ready: VecDeque<usize>,
+    /// Whether each place is among those, where they are the free ones.
+    is_free: Vec<bool>,
 }
 
 /// So many wait for each thread at the most, beside one for each connection. What is due beyond that is dropped: the
@@ -25,7 +27,7 @@ impl Queue {
     pub(super) fn new(dispatch: Dispatch, places: usize) -> Self {
         let queues = if dispatch == Dispatch::Each { places } else { 1 };
         let ready = VecDeque::with_capacity(places);
-        Self { dispatch, waiting: vec![VecDeque::new(); queues], count: 0, ready }
+        Self { dispatch, waiting: vec![VecDeque::new(); queues], count: 0, ready, is_free: vec![false; places] }
     }
 
     /// Adds a message, of the connection at this place or of any. Tells whether there is room for it.
@@ -59,7 +61,11 @@ impl Queue {
     pub(super) fn next_ready(&mut self) -> Option<(usize, usize)> {
         match self.dispatch {
             Dispatch::Each => Some((self.ready.pop_front()?, usize::MAX)),
-            Dispatch::Any if self.count > 0 => Some((self.ready.pop_front()?, 1)),
+            Dispatch::Any if self.count > 0 => {
+                let place = self.ready.pop_front()?;
+                self.is_free[place] = false;
+                Some((place, 1))
+            }
             Dispatch::Any => None,
         }
     }
@@ -69,9 +75,11 @@ impl Queue {
         self.dispatch == Dispatch::Any
     }
 
-    /// The connection at this place is free.
+    /// The connection at this place is free. Another that was there before may have been free already.
     pub(super) fn free(&mut self, place: usize) {
-        self.ready.push_back(place);
+        if !std::mem::replace(&mut self.is_free[place], true) {
+            self.ready.push_back(place);
+        }
     }
 
     /// When each message that waits was due.
@@ -105,6 +113,7 @@ mod tests {
         let mut queue = Queue::new(Dispatch::Any, 3);
         queue.free(1);
         queue.free(0);
+        queue.free(1);
         assert_eq!(queue.next_ready(), None, "nothing waits");
         assert!(queue.push(2, 10) && queue.push(2, 20));
         assert_eq!(queue.next_ready(), Some((1, 1)));

@@ -92,6 +92,7 @@ impl Worker<'_> {
         match result {
             Ok(()) if was_connected => {}
             Ok(()) => self.connected(place),
+            Err(error) if was_connected => self.broken(place, &error),
             Err(error) => self.end(place, &error),
         }
         self.clients[place].is_some()

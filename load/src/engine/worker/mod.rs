@@ -166,13 +166,32 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Takes in what has come on a connection.
+    /// Takes in what has come on a connection, and goes on.
     fn readable(&mut self, place: usize) {
-        let Some(client) = &mut self.clients[place] else { return };
+        match self.take_in(place) {
+            Ok(None) => {}
+            Ok(Some(now)) => self.refill(place, now, usize::MAX),
+            Err(error) => self.end(place, &error),
+        }
+    }
+
+    /// Ends a connection that can't be written any more. What the server has said before may be the reason.
+    fn broken(&mut self, place: usize, error: &io::Error) {
+        let said = self.take_in(place).err();
+        self.end(place, said.as_ref().unwrap_or(error));
+    }
+
+    /// Reads once, and takes in what has come. Tells when that was, if anything has.
+    ///
+    /// # Errors
+    /// If the connection has ended, or is to end.
+    #[inline]
+    fn take_in(&mut self, place: usize) -> io::Result<Option<u64>> {
+        let Some(client) = &mut self.clients[place] else { return Ok(None) };
         let read = client.read(&mut self.input);
         let now = nanoseconds(self.epoch.elapsed());
         let received = match read {
-            Ok(None) => return,
+            Ok(None) => return Ok(None),
             Ok(Some(count)) => {
                 let window = self.window;
                 self.tally.turn_to(now);
@@ -187,6 +206,8 @@ impl<'a> Worker<'a> {
                     },
                 )
             }
+            // What is left is a reply only where the server says that it comes to an end, not where it is cut off.
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
             Err(error) => {
                 let window = self.window;
                 let finished =
@@ -196,10 +217,7 @@ impl<'a> Worker<'a> {
                 finished.and(Err(error))
             }
         };
-        match received {
-            Ok(()) => self.refill(place, now, usize::MAX),
-            Err(error) => self.end(place, &error),
-        }
+        received.map(|()| Some(now))
     }
 
     /// Nanoseconds since the epoch.

@@ -38,9 +38,6 @@ impl Worker<'_> {
         }
         let next = schedule.next();
         while let Some((place, most)) = self.queue.as_mut().and_then(Queue::next_ready) {
-            if let Some(client) = &mut self.clients[place] {
-                client.is_free = false;
-            }
             self.refill(place, 0, most);
         }
         next.saturating_sub(self.now())
@@ -81,9 +78,7 @@ impl Worker<'_> {
         }
         if let Some(queue) = self.queue.as_mut().filter(|queue| queue.is_shared())
             && room > 0
-            && !client.is_free
         {
-            client.is_free = true;
             queue.free(place);
         }
         self.flush(place);
@@ -101,7 +96,7 @@ impl Worker<'_> {
         let has_unsent = client.has_unsent();
         let sent = if had_unsent == has_unsent { sent } else { sent.and_then(|()| self.rearm(place)) };
         if let Err(error) = sent {
-            self.end(place, &error);
+            self.broken(place, &error);
         }
     }
 }
