@@ -27,7 +27,13 @@ impl Queue {
     pub(super) fn new(dispatch: Dispatch, places: usize) -> Self {
         let queues = if dispatch == Dispatch::Each { places } else { 1 };
         let ready = VecDeque::with_capacity(places);
-        Self { dispatch, waiting: vec![VecDeque::new(); queues], count: 0, ready, is_free: vec![false; places] }
+        Self {
+            dispatch,
+            waiting: vec![VecDeque::new(); queues],
+            count: 0,
+            ready,
+            is_free: vec![false; places],
+        }
     }
 
     /// Adds a message, of the connection at this place or of any. Tells whether there is room for it.

@@ -159,7 +159,8 @@ fn a_stall_that_ends_in_a_reset_shows_in_p99() {
             replies.end();
         }
     });
-    let m = run(&Plan { connections: 1, pace: open(1000.0), duration: Duration::from_secs(1), ..plan(&server) });
+    let m =
+        run(&Plan { connections: 1, pace: open(1000.0), duration: Duration::from_secs(1), ..plan(&server) });
     assert_eq!((m.failures.ended, m.verification.bad()), (1, 0), "{m:?}");
     assert!(m.latency.percentile(95.0).is_some_and(|p95| p95 > 200_000.0), "{:?}", m.latency.percentiles);
     assert!(m.unfinished >= 250, "those that were sent, and those that waited to be: {m:?}");
