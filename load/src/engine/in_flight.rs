@@ -59,6 +59,12 @@ impl InFlight {
         }
     }
 
+    /// The last so many that were added.
+    #[inline]
+    pub(super) fn last(&mut self, count: usize) -> impl Iterator<Item = &mut Sent> {
+        self.due.range_mut(self.due.len().saturating_sub(count)..)
+    }
+
     /// The oldest whose reply is expected.
     #[inline]
     pub(super) fn front(&self) -> Option<Sent> {
@@ -172,7 +178,9 @@ mod tests {
         for number in 0..2000 {
             messages.push(Sent { number, scheduled: 0, sent: 0, length: 0, asks_for_head: false }, &[]);
         }
-        assert!(messages.is_behind_front(1999) && !messages.is_behind_front(0) && !messages.is_behind_front(2000));
+        assert!(
+            messages.is_behind_front(1999) && !messages.is_behind_front(0) && !messages.is_behind_front(2000)
+        );
         assert_eq!(messages.pass_over(1999, |sent| lost.push(sent.number)), 1999);
         assert_eq!(lost, (0..1999 - 1024).collect::<Vec<_>>());
         assert_eq!(messages.iter().count(), 1025);

@@ -35,6 +35,8 @@ fn the_clock_is_read_for_each_write() {
     // other. The last of them was not on its way while the others were written.
     assert_eq!((m.verification.bad(), m.unfinished), (0, 0), "{m:?}");
     assert!(m.service.value_at(30.0) < m.service.max / 2.0, "{:?}", m.service.values);
+    // Nor was it on its way while it was written itself.
+    assert!(m.service.value_at(0.0) < 5_000.0, "{:?}", m.service.values);
 }
 
 #[cfg(target_os = "linux")]
