@@ -40,6 +40,9 @@ pub struct Measurement {
     /// counts as the time that they had waited by then, which is the least that it can be.
     #[serde(default)]
     pub unfinished: u64,
+    /// How long these had waited, which is a part of `latency`.
+    #[serde(default, skip_serializing_if = "Distribution::is_empty")]
+    pub waited: Distribution,
     /// How the replies were.
     pub verification: Verification,
     /// Connections that could not be made, or broke.

@@ -117,7 +117,7 @@ impl Slo {
         if measurement.is_overloaded() {
             return Verdict::Fail(Reason::Overloaded { offered, achieved: measurement.achieved_rate });
         }
-        // What was dropped has no latency; what was waited for in vain has one that is too short.
+        // What was dropped has no latency; what was waited for in vain has one that may be below the limit.
         let (dropped, unfinished) = (measurement.dropped, measurement.unfinished);
         let never = dropped.saturating_add(unfinished);
         let all = latency.count.saturating_add(dropped);
@@ -126,7 +126,8 @@ impl Slo {
             Rank::Percentile(percentile) => place(percentile, all),
         };
         let limit = self.limit_in_microseconds();
-        let slow = latency.above(limit).max(unfinished).saturating_add(dropped);
+        let short = unfinished.saturating_sub(measurement.waited.above(limit));
+        let slow = latency.above(limit).saturating_add(short).saturating_add(dropped);
         let allowed = all.saturating_sub(place);
         if self.rank != Rank::Max && slow.max(allowed) < FEWEST_BEYOND {
             return Verdict::Unknown(Doubt::FewMessages { count: all, needed: self.messages_needed() });

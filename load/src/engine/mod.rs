@@ -134,6 +134,7 @@ fn measure(
         timeline: tally.timeline(measured),
         dropped: tally.dropped,
         unfinished: tally.unfinished,
+        waited: Distribution::of(&tally.waited),
         verification: Verification { verified: plan.expect.verifies(), ..tally.verification },
         failures: tally.failures,
         reconnected: tally.reconnected,

@@ -33,6 +33,8 @@ pub(super) struct Tally {
     pub(super) achieved: u64,
     pub(super) dropped: u64,
     pub(super) unfinished: u64,
+    /// How long these had waited.
+    pub(super) waited: Histogram<u64>,
     pub(super) verification: Verification,
     pub(super) failures: Failures,
     /// Connections that were made anew, and messages that were sent again on them.
@@ -65,6 +67,7 @@ impl Tally {
             achieved: 0,
             dropped: 0,
             unfinished: 0,
+            waited: histogram(),
             verification: Verification::default(),
             failures: Failures::default(),
             reconnected: 0,
@@ -122,6 +125,7 @@ impl Tally {
         self.unfinished += 1;
         self.timeline.waited(scheduled, now);
         self.latency.saturating_record(now.saturating_sub(scheduled));
+        self.waited.saturating_record(now.saturating_sub(scheduled));
         if let Some(sent) = sent.filter(|_| !self.closed) {
             self.service.saturating_record(now.saturating_sub(sent));
         }
@@ -194,6 +198,7 @@ impl Tally {
             (&mut self.service, other.service),
             (&mut self.send_lag, other.send_lag),
             (&mut self.connect, other.connect),
+            (&mut self.waited, other.waited),
         ] {
             mine.add(its).expect("all histograms have the same bounds");
         }

@@ -40,6 +40,7 @@ pub fn merge(measurements: &[Measurement]) -> Option<Measurement> {
         connect: all(|measurement| &measurement.connect),
         dropped: count(|measurement| measurement.dropped),
         unfinished: count(|measurement| measurement.unfinished),
+        waited: all(|measurement| &measurement.waited),
         verification,
         failures,
         reconnected: measurements.iter().map(|measurement| measurement.reconnected).sum(),

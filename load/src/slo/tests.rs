@@ -102,7 +102,20 @@ fn messages_that_were_waited_for_in_vain_are_over_every_limit() {
     let mut measurement = measurement(&[(1_000.0, 980), (4_000.0, 20)]);
     assert!(slo("p99=5ms").judge(&measurement).is_pass());
     measurement.unfinished = 20;
+    measurement.waited = times(&[(4_000.0, 20)]);
     assert_eq!(slo("p99=5ms").judge(&measurement), Verdict::Fail(Reason::Unanswered(20)));
+}
+
+#[test]
+fn messages_that_were_waited_for_in_vain_are_counted_once() {
+    let mut measurement = measurement(&[(1_000.0, 990), (9_000.0, 10)]);
+    // Six of these ten, which have waited for longer than the limit.
+    measurement.unfinished = 6;
+    measurement.waited = times(&[(9_000.0, 6)]);
+    assert!(slo("p99=5ms").judge(&measurement).is_pass());
+    // Six of the others, which have not: with the ten there are sixteen.
+    measurement.waited = times(&[(1_000.0, 6)]);
+    assert!(slo("p99=5ms").judge(&measurement).is_fail());
 }
 
 #[test]
