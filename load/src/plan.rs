@@ -4,9 +4,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use crate::expect::{Expect, ReplyHook};
+pub use crate::expect::Expect;
 use crate::framing::Framing;
-pub use crate::messages::{LONGEST, MessageHook, Messages, Sizes};
+pub use crate::hooks::{MessageHook, ReplyHook};
+pub use crate::messages::{LONGEST, Messages, Sizes};
 
 /// What load to make.
 #[derive(Clone, Debug, PartialEq)]
