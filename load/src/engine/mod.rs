@@ -16,7 +16,6 @@ mod composer;
 mod hostile;
 mod in_flight;
 mod live;
-mod observer;
 mod placement;
 mod poller;
 mod probe;
@@ -39,8 +38,7 @@ pub use probe::{expectation, reachable};
 
 use crate::checks;
 use crate::engine::hostile::Crowd;
-use crate::engine::live::Live;
-use crate::engine::observer::observe;
+use crate::engine::live::{Live, observe};
 use crate::engine::placement::{Pinned, pin};
 use crate::engine::tally::Tally;
 use crate::engine::worker::Worker;

@@ -1,11 +1,9 @@
 //! A measurement in other people's formats, and several in one. JSON is the measurement itself.
 
 mod formats;
-mod hlog;
 mod table;
 
-pub use formats::{csv, hgrm};
-pub use hlog::hlog;
+pub use formats::{csv, hgrm, hlog};
 pub use table::table;
 
 use crate::histogram::Distribution;
