@@ -59,13 +59,17 @@ fn refuse_unlike<P: AsRef<Path>>(files: &[P], measurements: &[Measurement]) -> R
         let (is, was) = (kind(measurement), kind(model));
         if is != was {
             let first = first.display();
-            return Err(wrong(file, &format!("it is of {is}, and {first} of {was}; give measurements of one kind")));
+            return Err(wrong(
+                file,
+                &format!("it is of {is}, and {first} of {was}; give measurements of one kind"),
+            ));
         }
         let Some((first, model)) = whole.filter(|_| is_whole(measurement)) else { continue };
         let (is, was) = (measurement.seconds, model.seconds);
         if (is - was).abs() > TOLERANCE * was {
             let first = first.display();
-            let why = format!("it measured {is} s, and {first} {was} s; give measurements of the same --duration");
+            let why =
+                format!("it measured {is} s, and {first} {was} s; give measurements of the same --duration");
             return Err(wrong(file, &why));
         }
     }
