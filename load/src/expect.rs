@@ -1,7 +1,6 @@
 //! What the replies should be.
 
-use std::fmt;
-use std::sync::Arc;
+use crate::hooks::ReplyHook;
 
 /// What the replies should be.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,48 +19,6 @@ pub enum Expect {
     Greeted,
     /// A reply that a function finds right.
     By(ReplyHook),
-}
-
-/// Tells whether a reply answers a message.
-type JudgeReply = dyn Fn(&[u8], &[u8]) -> bool + Send + Sync;
-
-/// A function that judges replies.
-#[derive(Clone)]
-pub struct ReplyHook {
-    judge: Arc<JudgeReply>,
-    greeted: bool,
-}
-
-impl ReplyHook {
-    /// Replies are right if `judge` says so. It is given the payload of the message and that of the reply; in the
-    /// framings `resp` and `http` these are the whole request and the whole reply as they were sent. No greeting
-    /// comes before the first reply. A reply that is an error is counted as refused, and not judged.
-    pub fn new(judge: impl Fn(&[u8], &[u8]) -> bool + Send + Sync + 'static) -> Self {
-        Self { judge: Arc::new(judge), greeted: false }
-    }
-
-    /// The same behind a greeting, which may be anything.
-    #[must_use]
-    pub fn greeted(self) -> Self {
-        Self { greeted: true, ..self }
-    }
-
-    /// Whether this reply answers this message.
-    pub fn is_right(&self, message: &[u8], reply: &[u8]) -> bool {
-        (self.judge)(message, reply)
-    }
-}
-
-impl PartialEq for ReplyHook {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.judge, &other.judge) && self.greeted == other.greeted
-    }
-}
-
-impl fmt::Debug for ReplyHook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReplyHook").field("greeted", &self.greeted).finish_non_exhaustive()
-    }
 }
 
 /// What a reply says beside the message that it answers.

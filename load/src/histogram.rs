@@ -80,6 +80,11 @@ impl Distribution {
         distribution
     }
 
+    /// Whether there is no value.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// The histogram again.
     pub fn histogram(&self) -> Histogram<u64> {
         let mut histogram = histogram();

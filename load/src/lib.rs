@@ -6,6 +6,7 @@ mod expect;
 pub mod export;
 pub mod framing;
 pub mod histogram;
+mod hooks;
 pub mod host;
 pub mod measurement;
 mod messages;

@@ -36,10 +36,13 @@ pub struct Measurement {
     pub connect: Distribution,
     /// Messages that were due and never sent: there was no room for them to wait, or their connection had ended.
     pub dropped: u64,
-    /// Messages that had no reply when the run ended, though they were waited for. Their latency counts as the
-    /// time that they had waited by then, which is the least that it can be.
+    /// Messages that had no reply when the run or their connection ended, though they were waited for. Their latency
+    /// counts as the time that they had waited by then, which is the least that it can be.
     #[serde(default)]
     pub unfinished: u64,
+    /// How long these had waited, which is a part of `latency`.
+    #[serde(default, skip_serializing_if = "Distribution::is_empty")]
+    pub waited: Distribution,
     /// How the replies were.
     pub verification: Verification,
     /// Connections that could not be made, or broke.
@@ -109,7 +112,8 @@ pub struct Failures {
     /// say, and waited in the server's backlog.
     #[serde(default)]
     pub unserved: u64,
-    /// Messages without a reply on those that were ended or not served.
+    /// Messages without a reply on those that were ended or not served, warm-up included. Those that were due in what
+    /// is measured are among the [`unfinished`](Measurement::unfinished), too.
     pub unanswered: u64,
     /// The first few errors.
     pub examples: Vec<String>,

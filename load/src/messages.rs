@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::framing::Framing;
+use crate::hooks::MessageHook;
 
 /// What is sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,13 +18,6 @@ pub enum Messages {
     /// The payloads that a function writes.
     By(MessageHook),
 }
-
-/// Writes the message of this number of this connection into a buffer that is empty.
-type WriteMessage = dyn Fn(u32, u64, &mut Vec<u8>) + Send + Sync;
-
-/// A function that writes messages.
-#[derive(Clone)]
-pub struct MessageHook(Arc<WriteMessage>);
 
 /// How long messages are, in bytes: lines as they are sent, with their end; in other framings the payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,32 +35,6 @@ const SHORTEST: usize = 2;
 
 /// The longest message, which its reply may exceed by some bytes.
 pub const LONGEST: usize = 1024 * 1024;
-
-impl MessageHook {
-    /// Messages as `write` writes them. It is given the number of the connection, the number of the message within
-    /// that connection, each from 0, and an empty buffer for the payload. In the framings `resp` and `http` the
-    /// buffer takes the whole request as it is sent.
-    pub fn new(write: impl Fn(u32, u64, &mut Vec<u8>) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(write))
-    }
-
-    /// Writes a payload behind what the buffer holds.
-    pub fn write(&self, connection: u32, number: u64, buffer: &mut Vec<u8>) {
-        (self.0)(connection, number, buffer);
-    }
-}
-
-impl PartialEq for MessageHook {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl fmt::Debug for MessageHook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MessageHook")
-    }
-}
 
 impl Messages {
     /// Whether the generator makes them.

@@ -4,9 +4,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use crate::expect::{Expect, ReplyHook};
+pub use crate::expect::Expect;
 use crate::framing::Framing;
-pub use crate::messages::{LONGEST, MessageHook, Messages, Sizes};
+pub use crate::hooks::{MessageHook, ReplyHook};
+pub use crate::messages::{LONGEST, Messages, Sizes};
 
 /// What load to make.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +72,8 @@ pub enum Dispatch {
     /// Each connection has a schedule of its own, so that the messages of one that stalls wait for it.
     #[default]
     Each,
-    /// All connections share one queue: a message goes to whichever is free.
+    /// All connections of a thread share one queue: a message goes to whichever of them is free. With several
+    /// [`threads`](Plan::threads) each has its share of the connections, and a queue of its own.
     Any,
 }
 

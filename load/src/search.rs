@@ -7,8 +7,8 @@
 //! which takes the rate a little below the highest that passed, where a server that is used in earnest would
 //! be kept.
 //!
-//! A pass is an objective that was kept, a rate that was *achieved*, and no bad reply. Without the second, a
-//! search climbs far beyond what is really sent.
+//! A pass is an objective that was kept, a rate that was *achieved*, no bad reply, and no connection that failed.
+//! Without the second, a search climbs far beyond what is really sent.
 
 use std::io;
 
@@ -180,7 +180,7 @@ impl Search<'_> {
                 return Ok(None);
             }
         };
-        // What `judge` says includes bad replies and overload; here a little more must be achieved.
+        // What `judge` says includes bad replies, failed connections and overload; here a little more must be achieved.
         let verdicts: Vec<_> =
             self.slos.iter().map(|slo| slo.judge(&measurement, self.allow_refusals)).collect();
         let achieved = measurement.achieved_rate >= ACHIEVED * rate;

@@ -44,6 +44,10 @@ pub enum Reason {
     BadReplies(u64),
     /// This share of the replies, from 0 to 1, were refusals.
     Refused(f64),
+    /// The run ended before its time, since no connection was left.
+    StoppedEarly,
+    /// So many connections could not be made, were ended by the server, or were not served.
+    Failed(u64),
     /// No reply came at all.
     NoReplies,
     /// The server fell behind the offered rate: latencies say only how long it was measured.
@@ -103,26 +107,34 @@ impl Slo {
         if !allow_refusals && too_many_refused(refused, replies) {
             return Verdict::Fail(Reason::Refused(measurement.refused_share()));
         }
+        if measurement.stopped_early.is_some() {
+            return Verdict::Fail(Reason::StoppedEarly);
+        }
+        let failed = measurement.failures.connections();
+        if failed > 0 {
+            return Verdict::Fail(Reason::Failed(failed));
+        }
         let Some(offered) = measurement.offered_rate else { return Verdict::Unknown(Doubt::ClosedLoop) };
         if measurement.generator_limited {
             return Verdict::Unknown(Doubt::GeneratorLimited);
         }
-        if latency.count == 0 {
+        if latency.count <= measurement.unfinished {
             return Verdict::Fail(Reason::NoReplies);
         }
         if measurement.is_overloaded() {
             return Verdict::Fail(Reason::Overloaded { offered, achieved: measurement.achieved_rate });
         }
-        // What never came has no latency, or, where it was waited for, one that is too short.
-        let unanswered = measurement.dropped.saturating_add(measurement.failures.unanswered);
-        let never = unanswered.saturating_add(measurement.unfinished);
-        let all = latency.count.saturating_add(unanswered);
+        // What was dropped has no latency; what was waited for in vain has one that may be below the limit.
+        let (dropped, unfinished) = (measurement.dropped, measurement.unfinished);
+        let never = dropped.saturating_add(unfinished);
+        let all = latency.count.saturating_add(dropped);
         let place = match self.rank {
             Rank::Max => all,
             Rank::Percentile(percentile) => place(percentile, all),
         };
         let limit = self.limit_in_microseconds();
-        let slow = latency.above(limit).max(measurement.unfinished).saturating_add(unanswered);
+        let short = unfinished.saturating_sub(measurement.waited.above(limit));
+        let slow = latency.above(limit).saturating_add(short).saturating_add(dropped);
         let allowed = all.saturating_sub(place);
         if self.rank != Rank::Max && slow.max(allowed) < FEWEST_BEYOND {
             return Verdict::Unknown(Doubt::FewMessages { count: all, needed: self.messages_needed() });
@@ -233,6 +245,8 @@ impl fmt::Display for Reason {
         match self {
             Self::BadReplies(count) => write!(f, "{count} bad replies"),
             Self::Refused(share) => write!(f, "{:.1} % of the replies were refusals", share * 100.0),
+            Self::StoppedEarly => f.write_str("the run stopped early: no connection was left"),
+            Self::Failed(count) => write!(f, "{count} connections failed"),
             Self::NoReplies => f.write_str("no replies"),
             Self::Overloaded { offered, achieved } => {
                 write!(f, "OVERLOADED: offered {offered:.0}/s, achieved {achieved:.0}/s")

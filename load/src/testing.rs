@@ -20,6 +20,7 @@ pub fn measurement() -> Measurement {
         connect: Distribution::default(),
         dropped: 0,
         unfinished: 0,
+        waited: Distribution::default(),
         verification: Verification { replies: 1200, ..Verification::default() },
         failures: Failures::default(),
         reconnected: 0,

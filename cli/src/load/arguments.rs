@@ -185,7 +185,8 @@ fn dispatches() -> impl TypedValueParser<Value = Dispatch> {
     PossibleValuesParser::new([
         PossibleValue::new("each")
             .help("each connection has a schedule of its own, and waits for a server that stalls"),
-        PossibleValue::new("any").help("one queue for all connections: a message goes to whichever is free"),
+        PossibleValue::new("any")
+            .help("one queue for all connections of a thread: a message goes to whichever is free"),
     ])
     .map(|name| if name == "any" { Dispatch::Any } else { Dispatch::Each })
 }

@@ -21,6 +21,7 @@ pub(crate) fn merge(arguments: &Merge) -> Result<ExitCode, Failure> {
             .map_err(|error| wrong(file, &format!("it is no measurement of `load`: {error}")))
     });
     let measurements: Vec<Measurement> = measurements.collect::<Result<_, _>>()?;
+    refuse_unlike(&arguments.files, &measurements)?;
     arguments.exports.check()?;
     let merged =
         export::merge(&measurements).ok_or_else(|| Failure::Usage("there is nothing to merge".into()))?;
@@ -44,6 +45,39 @@ fn refuse_twins<P: AsRef<Path>>(files: &[P], contents: &[Vec<u8>]) -> Result<(),
     }
     Ok(())
 }
+
+/// Refuses measurements of which the sums would say nothing: their rates must mean the same, and be of the same time.
+/// One that ended before its time may be shorter.
+fn refuse_unlike<P: AsRef<Path>>(files: &[P], measurements: &[Measurement]) -> Result<(), Failure> {
+    let is_whole = |one: &Measurement| !one.interrupted && one.stopped_early.is_none();
+    let kind = |one: &Measurement| if one.offered_rate.is_some() { "an open loop" } else { "a closed loop" };
+    let all = || files.iter().map(AsRef::as_ref).zip(measurements);
+    let (Some((first, model)), whole) = (all().next(), all().find(|(_, one)| is_whole(one))) else {
+        return Ok(());
+    };
+    for (file, measurement) in all() {
+        let (is, was) = (kind(measurement), kind(model));
+        if is != was {
+            let first = first.display();
+            return Err(wrong(
+                file,
+                &format!("it is of {is}, and {first} of {was}; give measurements of one kind"),
+            ));
+        }
+        let Some((first, model)) = whole.filter(|_| is_whole(measurement)) else { continue };
+        let (is, was) = (measurement.seconds, model.seconds);
+        if (is - was).abs() > TOLERANCE * was {
+            let first = first.display();
+            let why =
+                format!("it measured {is} s, and {first} {was} s; give measurements of the same --duration");
+            return Err(wrong(file, &why));
+        }
+    }
+    Ok(())
+}
+
+/// By so much of it durations may differ.
+const TOLERANCE: f64 = 0.01;
 
 fn same_as(earlier: &Path) -> String {
     format!("it has the same content as {}", earlier.display())

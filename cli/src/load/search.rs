@@ -57,15 +57,18 @@ pub(super) fn search(arguments: &Load, plan: &Plan, stop: &AtomicBool) -> Result
     text.push_str("\nThe last measurement:\n\n");
     text.push_str(&export::table(&last));
     arguments.exports.write(&last, &text)?;
-    let end = outcome(&last, &[], arguments.allow_refusals);
+    Ok(end(&found, outcome(&last, &[], arguments.allow_refusals)).into())
+}
+
+/// How a search ends that has found this, and whose last run of load ended like that.
+fn end(found: &Found, last: Outcome) -> Outcome {
     let kept = matches!(found.confirmation, Some((_, true)));
-    Ok(Outcome::of(&[
+    Outcome::of(&[
         (!kept && !found.undecided, Outcome::Missed),
         (!kept && found.undecided, Outcome::Undecided),
-        (end == Outcome::WrongReplies, Outcome::WrongReplies),
-        (found.interrupted || end == Outcome::Interrupted, Outcome::Interrupted),
+        (true, last),
+        (found.interrupted, Outcome::Interrupted),
     ])
-    .into())
 }
 
 fn describe(found: &Found, slo: &str) -> String {
@@ -90,4 +93,26 @@ fn describe(found: &Found, slo: &str) -> String {
         text.push_str("interrupted: the bracket is wider than it should be\n");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_whose_last_run_failed_has_failed() {
+        let kept = || Found { confirmation: Some((1000.0, true)), ..Found::default() };
+        let undecided = || Found { undecided: true, ..Found::default() };
+        let interrupted = || Found { interrupted: true, ..kept() };
+        for (found, last, expected) in [
+            (kept(), Outcome::Passed, Outcome::Passed),
+            (Found::default(), Outcome::Passed, Outcome::Missed),
+            (undecided(), Outcome::Passed, Outcome::Undecided),
+            (Found::default(), Outcome::Failed, Outcome::Failed),
+            (kept(), Outcome::WrongReplies, Outcome::WrongReplies),
+            (interrupted(), Outcome::Failed, Outcome::Interrupted),
+        ] {
+            assert_eq!(end(&found, last), expected, "{found:?} after {last:?}");
+        }
+    }
 }

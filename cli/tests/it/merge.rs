@@ -80,6 +80,28 @@ fn the_same_measurement_is_refused_under_any_name() {
 }
 
 #[test]
+fn what_can_not_be_added_is_refused() {
+    let server = Server::start("--handler echo");
+    let [one, other] = ["alike.json", "unlike.json"].map(file);
+    let [one, other] = [&one, &other].map(|file| file.to_str().unwrap());
+    measure(&server, &["--json", one]);
+    for (field, value, told) in [
+        ("offered_rate", Value::from(100.0), "it is of an open loop, and"),
+        ("seconds", Value::from(5.0), "it measured 5 s, and"),
+    ] {
+        let mut unlike = json(&fs::read_to_string(one).unwrap());
+        unlike[field] = value;
+        fs::write(other, unlike.to_string()).unwrap();
+        let ended = merge(&[one, other]);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
+        assert!(ended.stderr.contains(&format!("{other} can't be merged: {told} {one}")), "{ended:?}");
+        unlike["stopped_early"] = Value::from("0.1 s after the start");
+        fs::write(other, unlike.to_string()).unwrap();
+        assert_eq!(merge(&[one, other]).code, Some(if field == "seconds" { 0 } else { 2 }));
+    }
+}
+
+#[test]
 fn wrong_usage_is_explained() {
     for (arguments, expected) in [
         (&[][..], "<FILE>"),

@@ -16,8 +16,6 @@ pub(super) struct Client {
     pub(super) connected: bool,
     /// When connecting began.
     pub(super) since: u64,
-    /// Whether it stands among those that are free, in an open loop.
-    pub(super) is_free: bool,
     /// Whether anything has come.
     pub(super) is_served: bool,
     /// Whether it was connected before, and is made anew.
@@ -53,7 +51,6 @@ impl Client {
             number,
             connected: false,
             since,
-            is_free: false,
             is_served: false,
             is_again: false,
             gone: None,
@@ -106,15 +103,14 @@ impl Client {
         !self.unsent.is_empty()
     }
 
-    /// Adds the next message to `out`.
+    /// Adds the next message to `out`. When it was sent is told afterwards.
     #[inline]
-    pub(super) fn push(&mut self, composer: &mut Composer<'_>, times: (u64, u64), out: &mut Vec<u8>) {
-        let begin = out.len();
-        let (number, (scheduled, sent)) = (self.next, times);
+    pub(super) fn push(&mut self, composer: &mut Composer<'_>, scheduled: u64, out: &mut Vec<u8>) {
+        let (begin, number) = (out.len(), self.next);
         let length = composer.write(self.number, number, self.parser.as_ref(), out);
         let asks_for_head = self.framing.asks_for_head(&out[begin..]);
         let length = u32::try_from(length).unwrap_or(u32::MAX);
-        let sent = Sent { number, scheduled, sent, length, asks_for_head };
+        let sent = Sent { number, scheduled, sent: scheduled, length, asks_for_head };
         self.messages.push(sent, composer.last_written());
         self.next += 1;
         self.sent_here += 1;

@@ -25,10 +25,10 @@ impl Sent {
 
 /// The messages of a connection that have no reply yet.
 pub(super) struct InFlight {
-    /// Those of which the next reply is expected, oldest first.
+    /// Those of which the next reply is expected, oldest first: their numbers rise.
     due: VecDeque<Sent>,
-    /// Those whose reply did not come when a later one did.
-    missing: Vec<Sent>,
+    /// Those whose reply did not come when a later one did, oldest first; [`MOST_MISSING`] at the most.
+    missing: VecDeque<Sent>,
     /// The payloads of those that are due, where a function has written them and they are needed again.
     kept: Option<Kept>,
 }
@@ -37,7 +37,7 @@ impl InFlight {
     /// None. There is room for `depth` of them, whose payloads are kept if they have to be.
     pub(super) fn new(depth: usize, keeps: bool) -> Self {
         let due = VecDeque::with_capacity(depth.min(ROOM));
-        Self { due, missing: Vec::new(), kept: keeps.then(Kept::default) }
+        Self { due, missing: VecDeque::new(), kept: keeps.then(Kept::default) }
     }
 
     /// How many replies are expected.
@@ -57,6 +57,12 @@ impl InFlight {
         if let Some(kept) = &mut self.kept {
             kept.push(payload);
         }
+    }
+
+    /// The last so many that were added.
+    #[inline]
+    pub(super) fn last(&mut self, count: usize) -> impl Iterator<Item = &mut Sent> {
+        self.due.range_mut(self.due.len().saturating_sub(count)..)
     }
 
     /// The oldest whose reply is expected.
@@ -82,10 +88,14 @@ impl InFlight {
         Some(front)
     }
 
-    /// Passes over those before this one, which may have their replies later. Tells how many they are.
-    pub(super) fn pass_over(&mut self, number: u64) -> u64 {
+    /// Passes over those before this one, which may have their replies later. Tells how many they are. Where too many
+    /// are missing, the oldest are handed to `lost`.
+    pub(super) fn pass_over(&mut self, number: u64, mut lost: impl FnMut(Sent)) -> u64 {
         let mut count = 0;
         while self.due.front().is_some_and(|sent| sent.number != number) {
+            if self.missing.len() >= MOST_MISSING {
+                self.missing.pop_front().into_iter().for_each(&mut lost);
+            }
             let front = self.take_front();
             self.missing.extend(front);
             count += 1;
@@ -95,13 +105,13 @@ impl InFlight {
 
     /// Whether the reply of this one is expected, behind that of an older one.
     pub(super) fn is_behind_front(&self, number: u64) -> bool {
-        self.due.iter().skip(1).any(|sent| sent.number == number)
+        self.due.binary_search_by_key(&number, |sent| sent.number).is_ok_and(|at| at > 0)
     }
 
     /// Takes one that was passed over, if it was.
     pub(super) fn take_missing(&mut self, number: u64) -> Option<Sent> {
         let at = self.missing.iter().position(|sent| sent.number == number)?;
-        Some(self.missing.swap_remove(at))
+        self.missing.remove(at)
     }
 
     /// Expects replies to all of them once more, in the order in which they were sent first.
@@ -153,3 +163,27 @@ impl Kept {
 
 /// For so many messages in flight there is room from the start; for more, room is made when they are there.
 const ROOM: usize = 1024;
+
+/// So many replies that were passed over are waited for. Each odd reply is searched among them.
+const MOST_MISSING: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_that_are_missing_the_oldest_are_lost() {
+        let mut messages = InFlight::new(1, false);
+        let mut lost = Vec::new();
+        for number in 0..2000 {
+            messages.push(Sent { number, scheduled: 0, sent: 0, length: 0, asks_for_head: false }, &[]);
+        }
+        assert!(
+            messages.is_behind_front(1999) && !messages.is_behind_front(0) && !messages.is_behind_front(2000)
+        );
+        assert_eq!(messages.pass_over(1999, |sent| lost.push(sent.number)), 1999);
+        assert_eq!(lost, (0..1999 - 1024).collect::<Vec<_>>());
+        assert_eq!(messages.iter().count(), 1025);
+        assert!(messages.take_missing(0).is_none() && messages.take_missing(1998).is_some());
+    }
+}

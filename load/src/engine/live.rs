@@ -1,9 +1,14 @@
-//! What is seen of a run while it goes on.
+//! What is seen of a run while it goes on: how it goes, what the server uses, and what else the machine does.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::engine::tally::Tally;
+use crate::host::Host;
+use crate::measurement::Usage;
+use crate::plan::Plan;
+use crate::process::Account;
 
 /// What is seen of a run while it goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -42,6 +47,8 @@ struct Counts {
     failed: AtomicU64,
     p50: AtomicU64,
     p99: AtomicU64,
+    /// Whether it has no connection left.
+    is_alone: AtomicBool,
     /// When the percentiles are computed again.
     next: AtomicU64,
 }
@@ -71,6 +78,13 @@ impl Live {
         }
     }
 
+    /// Tells whether a worker has no connection left, and returns whether none of all workers has. One that has none
+    /// goes on as long as another has: what its schedule still offers is dropped.
+    pub(super) fn are_left_alone(&self, index: usize, is_alone: bool) -> bool {
+        self.workers[index].is_alone.store(is_alone, Ordering::Relaxed);
+        is_alone && self.workers.iter().all(|counts| counts.is_alone.load(Ordering::Relaxed))
+    }
+
     /// How many replies have come so far.
     pub(super) fn replies(&self) -> u64 {
         self.workers.iter().map(|counts| counts.replies.load(Ordering::Relaxed)).sum()
@@ -93,6 +107,47 @@ impl Live {
             p99: most(|counts| &counts.p99),
             ..Progress::default()
         }
+    }
+}
+
+/// How often it is told how the run goes.
+const TELL: Duration = Duration::from_millis(100);
+
+/// What was seen from outside within the measured time.
+#[derive(Default)]
+pub(super) struct Observed {
+    pub(super) usage: Option<Usage>,
+    pub(super) steal: f64,
+}
+
+/// Tells how the run goes, and looks at the server and the machine at the begin and the end of what is
+/// measured.
+pub(super) fn observe(
+    plan: &Plan,
+    start: Instant,
+    at_work: &dyn Fn() -> bool,
+    live: &Live,
+    tell: Option<&dyn Fn(Progress)>,
+) -> Observed {
+    let total = plan.warmup + plan.duration;
+    let watch_until = |end: Duration| {
+        while at_work() && start.elapsed() < end {
+            thread::sleep(TELL.min(end.saturating_sub(start.elapsed())));
+            if let Some(tell) = tell {
+                let passed = start.elapsed().min(total);
+                tell(Progress { passed, total, warming_up: passed < plan.warmup, ..live.progress() });
+            }
+        }
+    };
+    watch_until(plan.warmup);
+    let account = plan.server.and_then(|server| Account::open(server).ok());
+    let before = live.replies();
+    let host = Host::now();
+    watch_until(total);
+    let steal = host.and_then(|host| Some(Host::now()?.steal_since(&host)));
+    Observed {
+        usage: account.and_then(|account| account.usage(|| live.replies().saturating_sub(before))),
+        steal: steal.unwrap_or(0.0),
     }
 }
 

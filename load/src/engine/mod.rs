@@ -3,7 +3,8 @@
 //! - Each connection has a schedule of its own, offset against those of the others, so the messages of a connection that
 //!   stalls wait for it. Latency runs from the scheduled time.
 //! - Messages that were due in the warm-up count nowhere. Those that were due in what is measured are waited for after its
-//!   end; what has no reply even then counts with the time that it has waited, and is `unfinished`.
+//!   end; what has no reply even then, or when its connection ends, counts with the time that it has waited, and is
+//!   `unfinished`. What comes due for a connection that has ended is `dropped`, and in no latency.
 //! - Replies count for the rate from the first that answers a message of what is measured, for as long as that is: so the
 //!   rate is neither raised by a backlog of the warm-up nor lowered by what is in flight at the end.
 //! - The server's CPU clocks and the number of replies are read at the same two instants. The processes that descend from
@@ -15,7 +16,6 @@ mod composer;
 mod hostile;
 mod in_flight;
 mod live;
-mod observer;
 mod placement;
 mod poller;
 mod probe;
@@ -38,12 +38,12 @@ pub use probe::{expectation, reachable};
 
 use crate::checks;
 use crate::engine::hostile::Crowd;
-use crate::engine::live::Live;
-use crate::engine::observer::observe;
+use crate::engine::live::{Live, observe};
 use crate::engine::placement::{Pinned, pin};
 use crate::engine::tally::Tally;
 use crate::engine::worker::Worker;
 use crate::histogram::Distribution;
+use crate::hooks;
 use crate::measurement::{Measurement, Verification};
 use crate::plan::{Pace, Plan};
 
@@ -57,7 +57,8 @@ const HASTE: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// If the plan can't be carried out (`InvalidInput`), if not one connection can be made, if `stop` was set before
-/// all were made (`Interrupted`), or if the system has no threads or descriptors left.
+/// all were made (`Interrupted`), if a function that writes messages or judges replies panics, or if the system has no
+/// threads or descriptors left.
 pub fn run(plan: &Plan, stop: &AtomicBool, tell: Option<&dyn Fn(Progress)>) -> io::Result<Measurement> {
     plan.check()
         .and_then(|()| plan.check_expect())
@@ -70,11 +71,21 @@ pub fn run(plan: &Plan, stop: &AtomicBool, tell: Option<&dyn Fn(Progress)>) -> i
     let crowd = Crowd::new(plan);
     thread::scope(|scope| {
         let crowd = (!crowd.is_empty()).then(|| scope.spawn(|| crowd.make_trouble(&over)));
+        let ends = Ends(&over);
         let measured = measure(plan, stop, &live, tell);
-        over.store(true, Ordering::Relaxed);
+        drop(ends);
         crowd.map(join).transpose()?;
         measured
     })
+}
+
+/// Tells the hostile clients that it is over, even if the measuring panics: the thread that makes them is waited for.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn measure(
@@ -121,6 +132,7 @@ fn measure(
         timeline: tally.timeline(measured),
         dropped: tally.dropped,
         unfinished: tally.unfinished,
+        waited: Distribution::of(&tally.waited),
         verification: Verification { verified: plan.expect.verifies(), ..tally.verification },
         failures: tally.failures,
         reconnected: tally.reconnected,
@@ -188,5 +200,8 @@ fn interrupted() -> io::Error {
 }
 
 fn join<T>(thread: ScopedJoinHandle<'_, io::Result<T>>) -> io::Result<T> {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    thread.join().unwrap_or_else(|panic| match hooks::reason(&*panic) {
+        Some(why) => Err(io::Error::other(why.to_owned())),
+        None => std::panic::resume_unwind(panic),
+    })
 }

@@ -147,12 +147,13 @@ struct Patient<'a> {
 impl Read for Patient<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
+            // Before each read: a server that always has another byte to say is not waited for without end.
+            if self.stop.load(Ordering::Relaxed) || Instant::now() >= self.end {
+                return Err(ErrorKind::TimedOut.into());
+            }
             match self.socket.read(buffer) {
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 read => return read,
-            }
-            if self.stop.load(Ordering::Relaxed) || Instant::now() >= self.end {
-                return Err(ErrorKind::TimedOut.into());
             }
         }
     }

@@ -13,9 +13,13 @@ pub(super) struct Queue {
     /// Places at which something may be sent: those whose queue is no longer empty, or, with one queue for all,
     /// those that are free, longest free first.
     ready: VecDeque<usize>,
+    /// Whether each place is among those, where they are the free ones.
+    is_free: Vec<bool>,
 }
 
-/// So many wait for each thread at the most. What is due beyond that is dropped: the server is overloaded by then.
+/// So many wait for each thread at the most, beside one for each connection. What is due beyond that is dropped: the
+/// server is overloaded by then. A connection for which nothing waits has room always: others that stall are not its
+/// fault.
 const MOST: usize = 1 << 18;
 
 impl Queue {
@@ -23,15 +27,21 @@ impl Queue {
     pub(super) fn new(dispatch: Dispatch, places: usize) -> Self {
         let queues = if dispatch == Dispatch::Each { places } else { 1 };
         let ready = VecDeque::with_capacity(places);
-        Self { dispatch, waiting: vec![VecDeque::new(); queues], count: 0, ready }
+        Self {
+            dispatch,
+            waiting: vec![VecDeque::new(); queues],
+            count: 0,
+            ready,
+            is_free: vec![false; places],
+        }
     }
 
     /// Adds a message, of the connection at this place or of any. Tells whether there is room for it.
     pub(super) fn push(&mut self, place: usize, due: u64) -> bool {
-        if self.count >= MOST {
+        let queue = &mut self.waiting[index(self.dispatch, place)];
+        if self.count >= MOST && !queue.is_empty() {
             return false;
         }
-        let queue = &mut self.waiting[index(self.dispatch, place)];
         if self.dispatch == Dispatch::Each && queue.is_empty() {
             // Where others wait already, their connection has no room, and goes on by itself.
             self.ready.push_back(place);
@@ -57,7 +67,11 @@ impl Queue {
     pub(super) fn next_ready(&mut self) -> Option<(usize, usize)> {
         match self.dispatch {
             Dispatch::Each => Some((self.ready.pop_front()?, usize::MAX)),
-            Dispatch::Any if self.count > 0 => Some((self.ready.pop_front()?, 1)),
+            Dispatch::Any if self.count > 0 => {
+                let place = self.ready.pop_front()?;
+                self.is_free[place] = false;
+                Some((place, 1))
+            }
             Dispatch::Any => None,
         }
     }
@@ -67,15 +81,16 @@ impl Queue {
         self.dispatch == Dispatch::Any
     }
 
-    /// The connection at this place is free.
+    /// The connection at this place is free. Another that was there before may have been free already.
     pub(super) fn free(&mut self, place: usize) {
-        self.ready.push_back(place);
+        if !std::mem::replace(&mut self.is_free[place], true) {
+            self.ready.push_back(place);
+        }
     }
 
-    /// What waits: the place, 0 if it is any, and when it was due.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> {
-        let each = |(place, queue)| std::iter::repeat(place).zip(queue);
-        self.waiting.iter().enumerate().flat_map(each).map(|(place, due)| (place, *due))
+    /// When each message that waits was due.
+    pub(super) fn iter(&self) -> impl Iterator<Item = u64> {
+        self.waiting.iter().flatten().copied()
     }
 }
 
@@ -95,7 +110,7 @@ mod tests {
         assert_eq!((queue.pop(2), queue.pop(1), queue.pop(0)), (Some(10), None, Some(20)));
         assert_eq!(queue.next_ready(), Some((0, usize::MAX)));
         assert_eq!(queue.next_ready(), None, "2 was told of when its first message came");
-        assert_eq!(queue.iter().collect::<Vec<_>>(), [(2, 30)]);
+        assert_eq!(queue.iter().collect::<Vec<_>>(), [30]);
         assert!(queue.is_empty(0) && !queue.is_empty(2));
     }
 
@@ -104,6 +119,7 @@ mod tests {
         let mut queue = Queue::new(Dispatch::Any, 3);
         queue.free(1);
         queue.free(0);
+        queue.free(1);
         assert_eq!(queue.next_ready(), None, "nothing waits");
         assert!(queue.push(2, 10) && queue.push(2, 20));
         assert_eq!(queue.next_ready(), Some((1, 1)));
@@ -122,5 +138,14 @@ mod tests {
             queue.pop(1);
             assert!(queue.push(1, 1));
         }
+    }
+
+    #[test]
+    fn who_stalls_takes_no_room_from_others() {
+        let mut queue = Queue::new(Dispatch::Each, 2);
+        assert!((0..MOST).all(|_| queue.push(0, 1)));
+        assert!(queue.push(1, 1), "nothing waits for it");
+        assert!(!queue.push(1, 1) && !queue.push(0, 1));
+        assert_eq!((queue.pop(1), queue.push(1, 1)), (Some(1), true));
     }
 }

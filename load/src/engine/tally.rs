@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::engine::in_flight::Sent;
 use crate::engine::timeline::Timeline;
 use crate::histogram::histogram;
 use crate::measurement::{Failures, Tick, Verification};
@@ -19,6 +20,8 @@ pub(super) struct Tally {
     timeline: Timeline,
     /// When its tick ends.
     tick_end: u64,
+    /// When the replies have come that are counted.
+    now: u64,
     /// Until when replies count for the rate.
     until: u64,
     pub(super) send_lag: Histogram<u64>,
@@ -30,6 +33,8 @@ pub(super) struct Tally {
     pub(super) achieved: u64,
     pub(super) dropped: u64,
     pub(super) unfinished: u64,
+    /// How long these had waited.
+    pub(super) waited: Histogram<u64>,
     pub(super) verification: Verification,
     pub(super) failures: Failures,
     /// Connections that were made anew, and messages that were sent again on them.
@@ -54,6 +59,7 @@ impl Tally {
             closed,
             timeline: Timeline::new((0, 0)),
             tick_end: 0,
+            now: 0,
             until: u64::MAX,
             send_lag: histogram(),
             connect: histogram(),
@@ -61,6 +67,7 @@ impl Tally {
             achieved: 0,
             dropped: 0,
             unfinished: 0,
+            waited: histogram(),
             verification: Verification::default(),
             failures: Failures::default(),
             reconnected: 0,
@@ -87,6 +94,7 @@ impl Tally {
     /// The replies that are counted next have come now.
     #[inline]
     pub(super) fn turn_to(&mut self, now: u64) {
+        self.now = now;
         if now >= self.tick_end {
             self.settle();
             self.tick_end = self.timeline.turn_to(now);
@@ -117,8 +125,18 @@ impl Tally {
         self.unfinished += 1;
         self.timeline.waited(scheduled, now);
         self.latency.saturating_record(now.saturating_sub(scheduled));
+        self.waited.saturating_record(now.saturating_sub(scheduled));
         if let Some(sent) = sent.filter(|_| !self.closed) {
             self.service.saturating_record(now.saturating_sub(sent));
+        }
+    }
+
+    /// Counts a message as lost whose connection stands. One of what is measured has waited until now.
+    pub(super) fn lose(&mut self, sent: Sent, connection: u32) {
+        self.verification.lost += 1;
+        self.example(|| format!("lost: connection {connection}, message {}: no reply came", sent.number));
+        if self.timeline.is_of(sent.scheduled) {
+            self.give_up(sent.scheduled, Some(sent.sent), self.now);
         }
     }
 
@@ -180,6 +198,7 @@ impl Tally {
             (&mut self.service, other.service),
             (&mut self.send_lag, other.send_lag),
             (&mut self.connect, other.connect),
+            (&mut self.waited, other.waited),
         ] {
             mine.add(its).expect("all histograms have the same bounds");
         }

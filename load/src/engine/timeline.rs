@@ -37,6 +37,11 @@ impl Timeline {
         self.window.1 - self.window.0
     }
 
+    /// Whether a message that is due then is one of what is measured.
+    pub(super) fn is_of(&self, scheduled: u64) -> bool {
+        (self.window.0..self.window.1).contains(&scheduled)
+    }
+
     /// The time is up now, which is earlier than it was said.
     pub(super) fn stop(&mut self, now: u64) {
         self.window.1 = now.clamp(self.window.0, self.window.1);

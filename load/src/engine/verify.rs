@@ -134,7 +134,8 @@ impl Client {
             }
             Some((number, _)) if self.messages.is_behind_front(number) => {
                 // Those before it may come yet: then they are reordered, and otherwise lost.
-                self.done_here += self.messages.pass_over(number);
+                let connection = self.number;
+                self.done_here += self.messages.pass_over(number, |sent| tally.lose(sent, connection));
                 tally.verification.replies -= 1;
                 return self.reply(said, composer, expect, tally, answered);
             }

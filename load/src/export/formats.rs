@@ -1,6 +1,11 @@
 //! Measurements in the formats of other programs.
 
 use std::fmt::Write;
+use std::io;
+use std::time::Duration;
+
+use hdrhistogram::serialization::V2Serializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
 use crate::histogram::{Distribution, PERCENTILES};
 use crate::measurement::Measurement;
@@ -78,4 +83,82 @@ pub fn hgrm(distribution: &Distribution) -> String {
     let _ =
         writeln!(text, "#[Max     = {:12.3}, Total count    = {:12}]", distribution.max, distribution.count);
     text
+}
+
+/// The latencies of a measurement as a histogram log (`.hlog`), as the tools of HdrHistogram read it, without loss: one
+/// interval for each kind, in nanoseconds: `latency`, from the scheduled time of a message, and in an open loop `service`, from its sending. The log says maxima in
+/// milliseconds.
+///
+/// # Errors
+/// If a histogram can't be written, which none of a measurement's is known to do.
+pub fn hlog(measurement: &Measurement) -> io::Result<Vec<u8>> {
+    let failed =
+        |error: &dyn std::fmt::Debug| io::Error::other(format!("can't write a histogram: {error:?}"));
+    let (mut text, mut serializer) = (Vec::new(), V2Serializer::new());
+    let mut builder = IntervalLogWriterBuilder::new();
+    let mut log = builder
+        .add_comment(&measurement.load)
+        .with_max_value_divisor(1e6)
+        .begin_log_with(&mut text, &mut serializer)?;
+    let length = Duration::try_from_secs_f64(measurement.seconds).unwrap_or_default();
+    let kinds = [("latency", &measurement.latency), ("service", &measurement.service)];
+    let kinds = kinds.into_iter().take(if measurement.offered_rate.is_some() { 2 } else { 1 });
+    for (name, distribution) in kinds {
+        log.write_histogram(&distribution.histogram(), Duration::ZERO, length, Tag::new(name))
+            .map_err(|error| failed(&error))?;
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use hdrhistogram::Histogram;
+    use hdrhistogram::serialization::Deserializer;
+    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+    use super::*;
+    use crate::testing::measurement;
+
+    /// The histograms of a log by their names.
+    fn read(log: &[u8]) -> Vec<(String, Distribution)> {
+        let entries = IntervalLogIterator::new(log).map(|entry| entry.unwrap());
+        let intervals = entries.filter_map(|entry| match entry {
+            LogEntry::Interval(interval) => Some(interval),
+            _ => None,
+        });
+        intervals
+            .map(|interval| {
+                let encoded = decode(interval.encoded_histogram());
+                let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut &encoded[..]).unwrap();
+                (interval.tag().unwrap().as_str().to_owned(), Distribution::of(&histogram))
+            })
+            .collect()
+    }
+
+    /// Base 64.
+    fn decode(text: &str) -> Vec<u8> {
+        const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let digits = text.bytes().filter_map(|byte| DIGITS.iter().position(|&digit| digit == byte));
+        let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::new());
+        for digit in digits {
+            (bits, count) = (bits << 6 | digit as u32, count + 6);
+            if count >= 8 {
+                count -= 8;
+                bytes.push((bits >> count) as u8);
+                bits &= (1 << count) - 1;
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_log_is_read_back_without_loss() {
+        let latency = Distribution::of(&crate::testing::times(&[(113.0, 7), (60_000.0, 1)]).histogram());
+        let service = Distribution::of(&crate::testing::times(&[(90.0, 8)]).histogram());
+        let open = Measurement { latency: latency.clone(), service: service.clone(), ..measurement() };
+        let expected = [("latency".to_owned(), latency), ("service".to_owned(), service)];
+        assert_eq!(read(&hlog(&open).unwrap()), expected);
+        let closed = Measurement { offered_rate: None, ..open };
+        assert_eq!(read(&hlog(&closed).unwrap()), expected[..1]);
+    }
 }

@@ -1,11 +1,9 @@
 //! A measurement in other people's formats, and several in one. JSON is the measurement itself.
 
 mod formats;
-mod hlog;
 mod table;
 
-pub use formats::{csv, hgrm};
-pub use hlog::hlog;
+pub use formats::{csv, hgrm, hlog};
 pub use table::table;
 
 use crate::histogram::Distribution;
@@ -40,6 +38,7 @@ pub fn merge(measurements: &[Measurement]) -> Option<Measurement> {
         connect: all(|measurement| &measurement.connect),
         dropped: count(|measurement| measurement.dropped),
         unfinished: count(|measurement| measurement.unfinished),
+        waited: all(|measurement| &measurement.waited),
         verification,
         failures,
         reconnected: measurements.iter().map(|measurement| measurement.reconnected).sum(),

@@ -24,6 +24,7 @@ fn measurement(latencies: &[u64]) -> Measurement {
         connect: distribution(&[]),
         dropped: 0,
         unfinished: 0,
+        waited: Distribution::default(),
         verification: Verification { replies: 200, ..Verification::default() },
         failures: Failures::default(),
         reconnected: 0,

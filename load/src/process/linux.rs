@@ -36,11 +36,13 @@ pub(super) fn switches<'a>(processes: impl Iterator<Item = &'a i32>) -> HashMap<
     switched.collect()
 }
 
-/// The anonymous memory of these processes, in bytes; `None` if none of them tells.
+/// The anonymous memory of these processes, in bytes; `None` if none of them tells. What several of them share since
+/// a fork counts once; before Linux 5.4, which does not tell, it counts for each.
 pub(super) fn memory<'a>(processes: impl Iterator<Item = &'a i32>) -> Option<u64> {
     let anonymous = processes.filter_map(|&number| {
         let rollup = Process::new(number).ok()?.smaps_rollup().ok()?;
-        rollup.memory_map_rollup.iter().find_map(|map| map.extension.map.get("Anonymous").copied())
+        let of = |name| rollup.memory_map_rollup.iter().find_map(|map| map.extension.map.get(name).copied());
+        of("Pss_Anon").or_else(|| of("Anonymous"))
     });
     anonymous.fold(None, |sum, bytes| Some(sum.unwrap_or(0_u64).saturating_add(bytes)))
 }

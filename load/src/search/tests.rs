@@ -111,6 +111,17 @@ fn one_bad_reply_fails() {
 }
 
 #[test]
+fn a_connection_that_the_server_ends_fails() {
+    let mut measure = |rate: f64, _| {
+        let mut measurement = server(1e9, rate, 1.0);
+        measurement.failures.ended = u64::from(rate > 5_000.0);
+        Ok(measurement)
+    };
+    let found = find_max_rate(&mut measure, &[slo()], false, RANGE).unwrap();
+    assert!((4_900.0..=5_000.0).contains(&found.highest_pass.unwrap()), "{found:?}");
+}
+
+#[test]
 fn all_objectives_must_be_kept() {
     let tight = Slo { limit: Duration::from_millis(1), ..slo() };
     let mut measure = |rate: f64, _| Ok(server(40_000.0, rate, 1.0));

@@ -71,6 +71,16 @@ fn overload_fails_whatever_the_latency() {
 }
 
 #[test]
+fn a_crash_fails_whatever_the_latency() {
+    let mut measurement = measurement(&[(1.0, 1000)]);
+    measurement.failures.ended = 3;
+    let verdict = slo("p99=5ms").judge(&measurement, false);
+    assert_eq!(verdict.to_string(), "FAIL 3 connections failed");
+    measurement.stopped_early = Some("0.5 s after the start, no connection was left".into());
+    assert_eq!(slo("p99=5ms").judge(&measurement, false), Verdict::Fail(Reason::StoppedEarly));
+}
+
+#[test]
 fn no_replies_are_no_success() {
     assert_eq!(slo("max=1s").judge(&measurement(&[]), false), Verdict::Fail(Reason::NoReplies));
 }
@@ -78,10 +88,11 @@ fn no_replies_are_no_success() {
 #[test]
 fn messages_without_an_answer_were_slower_than_any_limit() {
     let mut measurement = measurement(&[(1_000.0, 990), (4_000.0, 6)]);
-    measurement.failures.unanswered = 2;
-    measurement.dropped = 2;
+    measurement.dropped = 4;
     assert!(slo("p99=2ms").judge(&measurement, false).is_pass(), "the 990th of 1000 took 1 ms");
-    measurement.dropped = 20;
+    measurement.failures.unanswered = 20;
+    assert!(slo("p99=2ms").judge(&measurement, false).is_pass(), "they are unfinished, or of the warm-up");
+    measurement.dropped = 22;
     assert_eq!(slo("p99=5ms").judge(&measurement, false), Verdict::Fail(Reason::Unanswered(22)));
     assert_eq!(slo("max=5s").judge(&measurement, false), Verdict::Fail(Reason::Unanswered(22)));
 }
@@ -91,7 +102,20 @@ fn messages_that_were_waited_for_in_vain_are_over_every_limit() {
     let mut measurement = measurement(&[(1_000.0, 980), (4_000.0, 20)]);
     assert!(slo("p99=5ms").judge(&measurement, false).is_pass());
     measurement.unfinished = 20;
+    measurement.waited = times(&[(4_000.0, 20)]);
     assert_eq!(slo("p99=5ms").judge(&measurement, false), Verdict::Fail(Reason::Unanswered(20)));
+}
+
+#[test]
+fn messages_that_were_waited_for_in_vain_are_counted_once() {
+    let mut measurement = measurement(&[(1_000.0, 990), (9_000.0, 10)]);
+    // Six of these ten, which have waited for longer than the limit.
+    measurement.unfinished = 6;
+    measurement.waited = times(&[(9_000.0, 6)]);
+    assert!(slo("p99=5ms").judge(&measurement, false).is_pass());
+    // Six of the others, which have not: with the ten there are sixteen.
+    measurement.waited = times(&[(1_000.0, 6)]);
+    assert!(slo("p99=5ms").judge(&measurement, false).is_fail());
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What may happen to connections, and to the whole run.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use load::engine::{self, Progress};
@@ -156,6 +157,29 @@ fn nothing_is_waited_for_once_it_is_told_to_stop() {
         engine::run(&Plan::new(address), &stop, None).map(drop).map_err(|error| error.kind()),
     ];
     assert_eq!(kinds, [Err(ErrorKind::Interrupted); 2]);
+}
+
+#[test]
+fn a_server_that_never_comes_to_an_end_is_not_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let stop = Arc::new(AtomicBool::new(false));
+    let its_stop = Arc::clone(&stop);
+    let said = thread::spawn(move || {
+        let mut socket = listener.accept().expect("it comes").0;
+        let mut said = 0;
+        // No line ever ends.
+        while said < 2000 && socket.write_all(b"no").is_ok() {
+            said += 1;
+            its_stop.fetch_or(said == 10, Ordering::Relaxed);
+            thread::sleep(Duration::from_millis(1));
+        }
+        said
+    });
+    let error = engine::expectation(address, Framing::Line, &stop).expect_err("it has no reply");
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    let said = said.join().expect("it ends");
+    assert!((10..1000).contains(&said), "{said}");
 }
 
 #[test]

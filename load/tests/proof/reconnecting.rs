@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -164,6 +164,46 @@ fn a_server_that_does_not_come_again_ends_the_run() {
         assert!(why.contains("Connection refused"), "{why}");
         assert!(m.failures.examples[0].contains("could not be made anew"), "{:?}", m.failures);
     }
+}
+
+#[test]
+fn a_server_that_is_busy_is_not_asked_without_a_pause() {
+    let server = Faulty::each_connection({
+        let is_over = AtomicBool::new(false);
+        move |replies, _| {
+            if is_over.load(Ordering::SeqCst) || replies.count() == LAST {
+                is_over.store(true, Ordering::SeqCst);
+                replies.say(b"ERR busy");
+                replies.end();
+            }
+        }
+    });
+    let m = run(&Plan { reconnect: true, patience: Duration::from_millis(200), ..plan(&server) });
+    assert_eq!(m.failures.ended, 2, "{m:?}");
+    // For 0.7 s at the most, each of two connections is made anew every 20 ms.
+    assert!(server.connections() <= 2 * 40, "{}", server.connections());
+}
+
+#[test]
+fn a_connection_that_was_made_anew_and_has_nothing_to_say_is_not_gone() {
+    let server = Faulty::each_connection({
+        let ended = AtomicUsize::new(0);
+        move |replies, line| {
+            if replies.count() == 1 && ended.fetch_add(1, Ordering::SeqCst) < 2 {
+                replies.say(line);
+                replies.end();
+            }
+        }
+    });
+    let m = run(&Plan {
+        reconnect: true,
+        pace: open(4.0),
+        patience: Duration::from_millis(100),
+        duration: Duration::from_secs(2),
+        ..plan(&server)
+    });
+    assert_eq!((m.stopped_early.as_deref(), m.failures.connections()), (None, 0), "{m:?}");
+    assert_eq!((m.reconnected, m.resent), (2, 0), "{m:?}");
 }
 
 #[test]

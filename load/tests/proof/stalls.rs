@@ -150,3 +150,31 @@ fn messages_of_a_connection_that_has_ended_are_not_another_s() {
     assert_eq!((m.failures.ended, m.verification.bad()), (1, 0), "{m:?}");
     assert!(m.dropped > 0 && achieved + m.dropped as f64 <= offered + 1.0, "{m:?}");
 }
+
+#[test]
+fn a_stall_that_ends_in_a_reset_shows_in_p99() {
+    let server = Faulty::each_connection(|replies, _| {
+        if replies.count() == STALLED {
+            thread::sleep(Duration::from_millis(300));
+            replies.end();
+        }
+    });
+    let m =
+        run(&Plan { connections: 1, pace: open(1000.0), duration: Duration::from_secs(1), ..plan(&server) });
+    assert_eq!((m.failures.ended, m.verification.bad()), (1, 0), "{m:?}");
+    assert!(m.latency.percentile(95.0).is_some_and(|p95| p95 > 200_000.0), "{:?}", m.latency.percentiles);
+    assert!(m.unfinished >= 250, "those that were sent, and those that waited to be: {m:?}");
+}
+
+#[test]
+fn a_thread_without_connections_drops_the_rest_of_its_schedule() {
+    let server = Faulty::each_connection(|replies, line| {
+        if replies.count() == 50 && line[8] == b'0' {
+            replies.end();
+        }
+    });
+    let m = run(&Plan { pace: open(1000.0), threads: 2, duration: Duration::from_secs(1), ..plan(&server) });
+    assert_eq!((m.failures.ended, m.stopped_early.as_deref(), m.seconds), (1, None, 1.0), "{m:?}");
+    assert!(m.dropped > 300, "{m:?}");
+    assert!(m.offered_rate.is_some_and(|rate| (rate - 1000.0).abs() <= 2.0), "{m:?}");
+}

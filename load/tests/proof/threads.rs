@@ -1,10 +1,12 @@
 //! The generator's own threads and clocks, as messages that a function writes see them.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use load::plan::{Expect, MessageHook, Messages, Plan};
+use load::engine;
+use load::plan::{Expect, Hostile, MessageHook, Messages, Plan, ReplyHook};
 
 use crate::faulty::Faulty;
 use crate::{open, plan, run};
@@ -33,6 +35,8 @@ fn the_clock_is_read_for_each_write() {
     // other. The last of them was not on its way while the others were written.
     assert_eq!((m.verification.bad(), m.unfinished), (0, 0), "{m:?}");
     assert!(m.service.value_at(30.0) < m.service.max / 2.0, "{:?}", m.service.values);
+    // Nor was it on its way while it was written itself.
+    assert!(m.service.value_at(0.0) < 5_000.0, "{:?}", m.service.values);
 }
 
 #[cfg(target_os = "linux")]
@@ -64,6 +68,22 @@ fn threads_run_on_the_cores_of_the_plan_and_on_no_others() {
     assert!(seen.iter().all(|&(_, count, has_it)| count == 1 && has_it));
     assert!(seen.iter().any(|(thread, ..)| *thread != seen[0].0), "there are two");
     assert_eq!(sched_getaffinity(None).expect("it is known"), before);
+}
+
+#[test]
+fn a_hook_that_panics_ends_the_run_and_is_named() {
+    let server = Faulty::good();
+    let hostile = Hostile { idle: 1, ..Hostile::default() };
+    let writes = MessageHook::new(|_, number, _| assert!(number < 20, "no more than 20"));
+    let judges = ReplyHook::new(|_, _| panic!("what is a reply?"));
+    for (messages, expect, expected) in [
+        (Messages::By(writes), Expect::Any, "the hook `messages` panicked: no more than 20"),
+        (Messages::default(), Expect::By(judges), "the hook `expecting` panicked: what is a reply?"),
+    ] {
+        let plan = Plan { messages, expect, hostile, threads: 1, ..plan(&server) };
+        let error = engine::run(&plan, &AtomicBool::new(false), None).expect_err("it panics");
+        assert_eq!(error.to_string(), expected);
+    }
 }
 
 #[test]

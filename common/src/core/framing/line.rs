@@ -96,6 +96,38 @@ mod tests {
     }
 
     #[test]
+    fn every_error_that_a_codec_writes_is_told_from_an_answer() {
+        use crate::core::{Length, Raw};
+        let limits = Limits::default();
+        let codecs: [Box<dyn Codec>; 3] =
+            [Box::new(Line::new(&limits)), Box::new(Length::new(&limits)), Box::new(Raw::new(&limits))];
+        for mut codec in codecs {
+            for error in [
+                ErrorReply::Busy,
+                ErrorReply::TooLong { max: 3 },
+                ErrorReply::Malformed("length"),
+                ErrorReply::Incomplete,
+                ErrorReply::IdleTimeout,
+                ErrorReply::MessageTimeout,
+                ErrorReply::ShuttingDown,
+                ErrorReply::Internal,
+                ErrorReply::Rejected("rate-limited"),
+            ] {
+                let mut out = Outbox::new();
+                codec.error(&error, &mut out);
+                codec.arrived(out.len());
+                let Decoded::Message { payload, .. } = codec.decode(out.bytes()) else {
+                    panic!("{error} is no reply")
+                };
+                assert!(codec.is_error(&out.bytes()[payload]), "{error}");
+            }
+            for answer in ["", "ERR", "ERRATUM", "err busy", " ERR busy", "an ERR busy"] {
+                assert!(!codec.is_error(answer.as_bytes()), "{answer}");
+            }
+        }
+    }
+
+    #[test]
     fn what_was_scanned_is_not_scanned_again() {
         let mut codec = line(9);
         assert_eq!(codec.decode(b"ab"), Decoded::More);

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::messages::MessageHook;
+use crate::hooks::MessageHook;
 
 fn composer(messages: &Messages, framing: Framing) -> Composer<'_> {
     Composer::new(messages, framing, fastrand::Rng::with_seed(1))

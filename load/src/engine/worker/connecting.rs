@@ -92,6 +92,7 @@ impl Worker<'_> {
         match result {
             Ok(()) if was_connected => {}
             Ok(()) => self.connected(place),
+            Err(error) if was_connected => self.broken(place, &error),
             Err(error) => self.end(place, &error),
         }
         self.clients[place].is_some()
@@ -128,6 +129,7 @@ impl Worker<'_> {
             self.park(place, client, error, now);
             return;
         }
+        self.give_up(place, &client, now);
         let number = client.number;
         if client.connected {
             let (sent, unanswered) = (client.sent(), client.unanswered());

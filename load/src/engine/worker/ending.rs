@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::{TICK, Worker};
 use crate::engine::client::Client;
 use crate::engine::queue::Queue;
+use crate::engine::tally::Tally;
 
 /// How long it waits for replies once it is told to stop.
 const HURRY: Duration = Duration::from_millis(500);
@@ -36,11 +37,11 @@ impl Worker<'_> {
             self.reconnect(self.now());
         }
         self.loading = false;
+        self.count_unfinished();
         if !interrupted {
             self.abandon();
             self.count_unanswered();
         }
-        self.count_unfinished();
         Ok(())
     }
 
@@ -60,19 +61,26 @@ impl Worker<'_> {
 
     /// Counts what has no reply with the time that it has waited: a message took that long at the least.
     fn count_unfinished(&mut self) {
-        let now = self.now();
-        let window = self.window;
-        let is_measured = |scheduled: u64| (window.0..window.1).contains(&scheduled);
-        for client in self.clients.iter().flatten().filter(|client| client.is_served) {
-            for sent in client.waiting().filter(|sent| is_measured(sent.scheduled)) {
-                self.tally.give_up(sent.scheduled, Some(sent.sent), now);
-            }
+        let (now, window) = (self.now(), self.window);
+        let returning = self.returning.iter().map(|returning| &returning.client);
+        for client in self.clients.iter().flatten().chain(returning) {
+            give_up_sent(&mut self.tally, client, now, window);
         }
-        let Some(queue) = &self.queue else { return };
-        for (place, due) in queue.iter().filter(|&(_, due)| is_measured(due)) {
-            match queue.is_shared() || self.clients[place].is_some() {
-                true => self.tally.give_up(due, None, now),
-                false => self.tally.dropped += 1,
+        let queue = self.queue.iter().flat_map(Queue::iter);
+        for due in queue.filter(|due| (window.0..window.1).contains(due)) {
+            self.tally.give_up(due, None, now);
+        }
+    }
+
+    /// Counts the messages of a connection that has ended in the same way: those that were sent, and those that waited
+    /// for it alone.
+    pub(super) fn give_up(&mut self, place: usize, client: &Client, now: u64) {
+        let window = self.window;
+        give_up_sent(&mut self.tally, client, now, window);
+        let Some(queue) = self.queue.as_mut().filter(|queue| !queue.is_shared()) else { return };
+        while let Some(due) = queue.pop(place) {
+            if (window.0..window.1).contains(&due) {
+                self.tally.give_up(due, None, now);
             }
         }
     }
@@ -124,5 +132,12 @@ impl Worker<'_> {
             self.turn(TICK.min(end.saturating_duration_since(Instant::now())))?;
         }
         Ok(())
+    }
+}
+
+/// Gives up the measured messages that were sent on a connection and have no reply.
+fn give_up_sent(tally: &mut Tally, client: &Client, now: u64, window: (u64, u64)) {
+    for sent in client.waiting().filter(|sent| (window.0..window.1).contains(&sent.scheduled)) {
+        tally.give_up(sent.scheduled, Some(sent.sent), now);
     }
 }

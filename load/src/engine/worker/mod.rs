@@ -113,6 +113,7 @@ impl<'a> Worker<'a> {
     /// Makes load from `start` on, for the time of the plan, with its share of all connections that stand. Tells for
     /// how long it has measured. The connections stay open as long as the worker lives.
     pub(super) fn load(mut self, start: Instant, standing: usize) -> io::Result<(Self, Duration)> {
+        self.shift_epoch(nanoseconds(start.saturating_duration_since(self.epoch)));
         self.epoch = start;
         let begin = nanoseconds(self.plan.warmup);
         self.window = (begin, begin.saturating_add(nanoseconds(self.plan.duration)));
@@ -129,7 +130,8 @@ impl<'a> Worker<'a> {
                 busy_at_begin.get_or_insert_with(busy);
             }
             self.reconnect(now);
-            if self.stop.load(Ordering::Relaxed) || self.is_left_alone(now) {
+            let is_alone = self.is_left_alone(now);
+            if self.stop.load(Ordering::Relaxed) || self.live.are_left_alone(self.index, is_alone) {
                 self.window.1 = now.clamp(self.window.0, self.window.1);
                 self.tally.stop(now);
                 break;
@@ -164,13 +166,32 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Takes in what has come on a connection.
+    /// Takes in what has come on a connection, and goes on.
     fn readable(&mut self, place: usize) {
-        let Some(client) = &mut self.clients[place] else { return };
+        match self.take_in(place) {
+            Ok(None) => {}
+            Ok(Some(now)) => self.refill(place, now, usize::MAX),
+            Err(error) => self.end(place, &error),
+        }
+    }
+
+    /// Ends a connection that can't be written any more. What the server has said before may be the reason.
+    fn broken(&mut self, place: usize, error: &io::Error) {
+        let said = self.take_in(place).err();
+        self.end(place, said.as_ref().unwrap_or(error));
+    }
+
+    /// Reads once, and takes in what has come. Tells when that was, if anything has.
+    ///
+    /// # Errors
+    /// If the connection has ended, or is to end.
+    #[inline]
+    fn take_in(&mut self, place: usize) -> io::Result<Option<u64>> {
+        let Some(client) = &mut self.clients[place] else { return Ok(None) };
         let read = client.read(&mut self.input);
         let now = nanoseconds(self.epoch.elapsed());
         let received = match read {
-            Ok(None) => return,
+            Ok(None) => return Ok(None),
             Ok(Some(count)) => {
                 let window = self.window;
                 self.tally.turn_to(now);
@@ -185,6 +206,8 @@ impl<'a> Worker<'a> {
                     },
                 )
             }
+            // What is left is a reply only where the server says that it comes to an end, not where it is cut off.
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
             Err(error) => {
                 let window = self.window;
                 let finished =
@@ -194,10 +217,7 @@ impl<'a> Worker<'a> {
                 finished.and(Err(error))
             }
         };
-        match received {
-            Ok(()) => self.refill(place, now, usize::MAX),
-            Err(error) => self.end(place, &error),
-        }
+        received.map(|()| Some(now))
     }
 
     /// Nanoseconds since the epoch.

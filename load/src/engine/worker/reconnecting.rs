@@ -10,7 +10,7 @@ use crate::engine::sources::connect;
 
 /// A connection that has ended, and that is to be made anew.
 pub(super) struct Returning {
-    client: Client,
+    pub(super) client: Client,
     place: usize,
     /// When that is tried.
     due: u64,
@@ -20,17 +20,16 @@ pub(super) struct Returning {
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Worker<'_> {
-    /// Keeps a connection that has ended, to make it anew: at once if the server has served it, and otherwise after
-    /// a pause.
+    /// Keeps a connection that has ended, to make it anew: at once if the server has answered a message on it, and
+    /// otherwise after a pause. One that only says that it is busy has answered none.
     pub(super) fn park(&mut self, place: usize, mut client: Client, error: &io::Error, now: u64) {
         client.close();
         let why = reason(error, client.is_refused);
-        let due = match client.is_served {
-            true => now,
-            false => now.saturating_add(nanoseconds(PAUSE)),
-        };
-        let since = client.gone.take().filter(|_| !client.is_served).map_or(now, |(since, _)| since);
+        let has_answered = client.done_here > 0;
+        let due = if has_answered { now } else { now.saturating_add(nanoseconds(PAUSE)) };
+        let since = client.gone.take().filter(|_| !has_answered).map_or(now, |(since, _)| since);
         client.gone = Some((since, why));
+        client.done_here = 0;
         client.is_served = false;
         self.returning.push(Returning { client, place, due });
     }
@@ -65,15 +64,33 @@ impl Worker<'_> {
         let Some(client) = self.clients[place].as_mut().filter(|client| client.is_again) else { return };
         self.tally.reconnected += 1;
         self.tally.resent += client.push_again(&mut self.composer, now, &mut self.output);
+        if client.in_flight() == 0 {
+            // Nobody can tell yet whether it is served, and nothing waits for it.
+            client.gone = None;
+        }
         self.flush(place);
     }
 
-    /// Whether load can't be made any more: no connection is left, and none could be made anew for as long as replies
+    /// Counts the times of connections that are made anew from a new epoch, which is so much later.
+    pub(super) fn shift_epoch(&mut self, later: u64) {
+        for returning in &mut self.returning {
+            returning.due = returning.due.saturating_sub(later);
+        }
+        let returning = self.returning.iter_mut().map(|returning| &mut returning.client);
+        for client in self.clients.iter_mut().flatten().chain(returning) {
+            client.since = client.since.saturating_sub(later);
+            if let Some((since, _)) = &mut client.gone {
+                *since = since.saturating_sub(later);
+            }
+        }
+    }
+
+    /// Whether this worker can't make load any more: it has no connection left, and none could be made anew for as long as replies
     /// are waited for.
     pub(super) fn is_left_alone(&mut self, now: u64) -> bool {
         let patience = nanoseconds(self.plan.patience);
         let gone = |client: &Client| match &client.gone {
-            Some((since, why)) if !client.is_served && now.saturating_sub(*since) >= patience => {
+            Some((since, why)) if client.done_here == 0 && now.saturating_sub(*since) >= patience => {
                 Some(why.clone())
             }
             _ => None,

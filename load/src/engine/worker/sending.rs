@@ -3,7 +3,7 @@
 use super::{Worker, nanoseconds};
 use crate::engine::queue::Queue;
 use crate::engine::schedule::Schedule;
-use crate::plan::Pace;
+use crate::plan::{Messages, Pace};
 
 impl Worker<'_> {
     /// Begins to send on all connections that stand. `standing` is how many those of all workers are.
@@ -38,9 +38,6 @@ impl Worker<'_> {
         }
         let next = schedule.next();
         while let Some((place, most)) = self.queue.as_mut().and_then(Queue::next_ready) {
-            if let Some(client) = &mut self.clients[place] {
-                client.is_free = false;
-            }
             self.refill(place, 0, most);
         }
         next.saturating_sub(self.now())
@@ -64,26 +61,33 @@ impl Worker<'_> {
         room = room.min(usize::try_from(left).unwrap_or(usize::MAX));
         if room > 0 && self.queue.as_ref().is_none_or(|queue| !queue.is_empty(place)) {
             // In a closed loop, a reply that came alone was just now: there was no other to be looked at.
-            let came_alone = self.queue.is_none() && room == 1 && earliest > 0;
-            let now = if came_alone { earliest } else { nanoseconds(self.epoch.elapsed()) };
-            for _ in 0..room.min(most) {
+            let is_at_once =
+                self.queue.is_none() && room == 1 && !matches!(self.plan.messages, Messages::By(_));
+            let mut count = 0;
+            while count < room.min(most) {
                 let scheduled = match &mut self.queue {
-                    None => Some(now),
+                    None => Some(0),
                     Some(queue) => queue.pop(place),
                 };
                 let Some(scheduled) = scheduled else { break };
-                client.push(&mut self.composer, (scheduled, now), &mut self.output);
-                room -= 1;
-                if self.queue.is_some() && (self.window.0..self.window.1).contains(&scheduled) {
-                    self.tally.send_lag.saturating_record(now.saturating_sub(scheduled.max(earliest)));
+                client.push(&mut self.composer, scheduled, &mut self.output);
+                count += 1;
+            }
+            room -= count;
+            // They are sent when they are written, which may take a function its time.
+            let now = if is_at_once && earliest > 0 { earliest } else { nanoseconds(self.epoch.elapsed()) };
+            for sent in client.messages.last(count) {
+                sent.sent = now;
+                if self.queue.is_none() {
+                    sent.scheduled = now;
+                } else if (self.window.0..self.window.1).contains(&sent.scheduled) {
+                    self.tally.send_lag.saturating_record(now.saturating_sub(sent.scheduled.max(earliest)));
                 }
             }
         }
         if let Some(queue) = self.queue.as_mut().filter(|queue| queue.is_shared())
             && room > 0
-            && !client.is_free
         {
-            client.is_free = true;
             queue.free(place);
         }
         self.flush(place);
@@ -101,7 +105,7 @@ impl Worker<'_> {
         let has_unsent = client.has_unsent();
         let sent = if had_unsent == has_unsent { sent } else { sent.and_then(|()| self.rearm(place)) };
         if let Err(error) = sent {
-            self.end(place, &error);
+            self.broken(place, &error);
         }
     }
 }
