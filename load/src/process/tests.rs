@@ -165,7 +165,7 @@ for line in sys.stdin:
         let used = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap();
         let thread = thread::spawn(move || {
             while used() < time {
-                black_box((0..1000).sum::<u64>());
+                (0..100_000).for_each(|number: u32| _ = black_box(number));
             }
         });
         thread.join().unwrap();
@@ -178,7 +178,6 @@ for line in sys.stdin:
         let usage = account.usage(|| 0).unwrap();
         // Other tests of this process may run at the same time.
         assert!(usage.user_seconds + usage.system_seconds >= 0.3, "{usage:?}");
-        assert!(usage.user_seconds > 0.2, "{usage:?}");
     }
 
     #[test]
