@@ -82,13 +82,18 @@ fn chosen<'a>(command: &'a Command, arguments: &[OsString]) -> &'a Command {
     chosen
 }
 
-/// What has set a flag: itself, or its variable.
+/// What has set a flag: itself, by its long or its short name, or its variable.
 fn origin(command: &Command, arguments: &[OsString], flag: &str) -> String {
-    let is_flag = |argument: &OsString| {
-        let rest = argument.to_str().and_then(|argument| argument.strip_prefix(flag));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
-    };
     let arg = command.get_arguments().find(|arg| long(arg).is_some_and(|name| name == flag));
+    let is_flag = |argument: &OsString| {
+        let Some(argument) = argument.to_str() else { return false };
+        let rest = argument.strip_prefix(flag);
+        let is_long = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
+        // Short ones may stand together, and in front of a value.
+        let together = argument.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+        let short = arg.and_then(Arg::get_short);
+        is_long || short.is_some_and(|short| together.is_some_and(|together| together.contains(short)))
+    };
     let variable = arg.and_then(Arg::get_env).filter(|_| !arguments.iter().any(is_flag));
     variable.map_or(flag.to_owned(), |name| name.display().to_string())
 }

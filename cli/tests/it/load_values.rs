@@ -134,3 +134,16 @@ fn the_bounds_of_a_quantity_are_within_it() {
         );
     }
 }
+
+#[test]
+fn a_wrong_value_behind_a_short_name_is_the_flag_s() {
+    for (flags, flag) in [
+        ("load 127.0.0.1:1 -r abc", "--rate"),
+        ("load 127.0.0.1:1 -rabc", "--rate"),
+        ("compare -qc abc", "--connections"),
+    ] {
+        let ended = run(&mut anyloop(&flags.split(' ').collect::<Vec<_>>()), "");
+        assert_eq!(ended.code, Some(2), "{flags}: {ended:?}");
+        assert!(ended.stderr.starts_with(&format!("error: {flag}: `abc`")), "{flags}: {ended:?}");
+    }
+}
