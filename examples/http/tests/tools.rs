@@ -1,6 +1,6 @@
 //! The responder as its users meet it: on every backend, and with curl and wrk.
 
-#[path = "tools/load.rs"]
+#[path = "../../testing/load.rs"]
 mod load;
 #[path = "../../testing/server.rs"]
 mod server;
@@ -11,6 +11,7 @@ use std::io::{Read, Write};
 
 use anyloop::BACKENDS;
 
+use self::load::load;
 use self::server::Server;
 use self::tool::Tool;
 
@@ -100,4 +101,17 @@ fn wrk_talks_to_it() {
     let Some(said) = WRK.run(&["-c", "8", "-t", "1", "-d", "1s", &url]) else { return };
     let is_well = !said.contains("Non-2xx") && !said.contains("Socket errors");
     assert!(said.contains("Requests/sec") && is_well, "{said}");
+}
+
+#[test]
+fn requests_of_the_command_line_are_counted() {
+    let server = Server::start(PROGRAM, "");
+    for (request, expected, said) in [
+        ("GET /health", 0, "counted, not verified"),
+        ("HEAD /", 0, "counted, not verified"),
+        ("GET /nowhere", 4, "such as `HTTP/1.1 404 Not Found`"),
+    ] {
+        let (code, text) = load(&server, "--message", &[request]);
+        assert!(code == Some(expected) && text.contains(said), "{request}: {code:?}: {text}");
+    }
 }

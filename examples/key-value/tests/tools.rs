@@ -1,6 +1,6 @@
 //! The store as its users meet it: on every backend, and with the Redis tools.
 
-#[path = "tools/load.rs"]
+#[path = "../../testing/load.rs"]
 mod load;
 #[path = "../../testing/server.rs"]
 mod server;
@@ -11,6 +11,7 @@ use std::io::{Read, Write};
 
 use anyloop::BACKENDS;
 
+use self::load::load;
 use self::server::{Server, command};
 use self::tool::Tool;
 
@@ -83,4 +84,15 @@ fn it_says_what_it_has_no_use_for() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let expected = "key-value has a protocol of its own, and so no framing";
     assert!(output.status.code() == Some(2) && said.contains(expected), "{said}");
+}
+
+#[test]
+fn commands_of_the_command_line_are_counted() {
+    let server = Server::start(PROGRAM, "");
+    for (other, expected, said) in
+        [("DBSIZE", 0, "counted, not verified"), ("FROB", 4, "such as `-ERR unknown command")]
+    {
+        let (code, text) = load(&server, "--message PING --message", &[other]);
+        assert!(code == Some(expected) && text.contains(said), "{other}: {code:?}: {text}");
+    }
 }
