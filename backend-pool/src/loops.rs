@@ -92,7 +92,7 @@ impl<P: Poller> Serving<P> {
         state.helpers -= 1;
         state.declined |= nested;
         self.send_for_monitor(&mut state);
-        self.call(&mut state);
+        self.call(&state);
     }
 
     fn help_out(&self) {
@@ -124,7 +124,7 @@ impl<P: Poller> Serving<P> {
         let mut state = self.state();
         while let Some(client) = state.places.next() {
             state.leader_taken += u64::from(leader);
-            self.call(&mut state);
+            self.call(&state);
             drop(state);
             state = self.serve(client);
             served += 1;

@@ -123,7 +123,7 @@ impl<P: Poller> Serving<P> {
             }
         }
         // They are the leader's, if it waits.
-        self.call(&mut state);
+        self.call(&state);
         state
     }
 

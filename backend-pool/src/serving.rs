@@ -48,8 +48,6 @@ pub(crate) struct State {
     pub(crate) monitor: Monitor,
     /// What the leader had taken when it was last seen to be with one client for long.
     pub(crate) held_up: Option<u64>,
-    /// Whether somebody was called by the notifier, since clients were left in the queue, and has not answered.
-    pub(crate) called: bool,
     pub(crate) dismissed: bool,
 }
 
@@ -111,7 +109,6 @@ impl<P: Poller> Serving<P> {
             match event {
                 Event::Client { place, more_behind } => state.places.rouse(place, more_behind),
                 Event::Bell => {
-                    state.called = false;
                     if self.notifier.answer() {
                         state.places.rouse_marked();
                     }
@@ -126,13 +123,9 @@ impl<P: Poller> Serving<P> {
     /// Wakes the leader if it waits, or else the monitor, where clients are left in the queue: once until somebody
     /// has answered. Whoever answers serves them, or calls again when it leaves some: so as long as clients are in the
     /// queue and a worker is idle, either the leader is on its way or the monitor looks after them.
-    pub(crate) fn call(&self, state: &mut State) {
-        if state.places.ready() > 0
-            && !state.called
-            && (state.leader_waits || state.monitor == Monitor::Waits)
-        {
-            state.called = true;
-            self.notifier.notify();
+    pub(crate) fn call(&self, state: &State) {
+        if state.places.ready() > 0 && (state.leader_waits || state.monitor == Monitor::Waits) {
+            self.notifier.notify(); // one that was not answered yet is not told again
         }
     }
 
