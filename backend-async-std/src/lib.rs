@@ -10,11 +10,12 @@ use std::task::{Context, Poll};
 
 use async_io::Async;
 use async_std::task;
-use common::{
-    Acceptor, Backend, BlockingHandlers, Capabilities, Conversation, Report, Server, Service, Stop, Wait,
-    Workers, accept_nonblocking,
-};
+use common::Service;
 use futures_lite::future::block_on;
+use serving::{
+    Acceptor, Backend, BlockingHandlers, Capabilities, Conversation, Report, Server, Stop, Wait, Workers,
+    accept_nonblocking,
+};
 
 /// A task for each connection, on async-std.
 #[derive(Clone, Copy, Debug, Default)]

@@ -3,8 +3,8 @@
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 
-use common::{Buffers, Conversation, Wait};
 use rustix::event::epoll::{self, EventData, EventFlags};
+use serving::{Buffers, Conversation, Wait};
 use slab::Slab;
 
 /// The clients of one worker, each in its place, whose number is its key at the poller.

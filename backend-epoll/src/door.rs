@@ -4,8 +4,8 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use common::{Accepting, Acceptor, Conversation, Member, accept_nonblocking};
 use rustix::event::epoll::{self, EventData, EventFlags};
+use serving::{Accepting, Acceptor, Conversation, Member, accept_nonblocking};
 
 /// The listener, with the worker that accepts. When it is dropped the listener is closed, and then the server told.
 pub(crate) struct Door {
@@ -58,7 +58,8 @@ impl Door {
 
 #[cfg(test)]
 mod tests {
-    use common::{Handler, Peer, Replies, Server, Service, Session, Stop};
+    use common::{Handler, Peer, Replies, Service, Session};
+    use serving::{Server, Stop};
 
     use super::*;
 

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use common::{Buffers, Conversation, Member, Post, Team, Wait};
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
+use serving::{Buffers, Conversation, Member, Post, Team, Wait};
 
 use crate::clients::Clients;
 use crate::door::Door;

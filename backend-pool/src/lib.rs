@@ -26,10 +26,11 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use common::{
-    Backend, BlockingHandlers, Capabilities, Failure, Report, STACK_SIZE, Server, Service, Stop, Workers,
-    accept_nonblocking,
+use ::serving::{
+    Backend, BlockingHandlers, Capabilities, Failure, Report, STACK_SIZE, Server, Stop, Workers,
+    accept_nonblocking, worker_count,
 };
+use common::Service;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::poller::{Poller, System};
@@ -66,7 +67,7 @@ fn serve<P: Poller>(
     service: Arc<Service>,
     stop: &Stop,
 ) -> io::Result<Report> {
-    let workers = service.worker_count();
+    let workers = worker_count(&service);
     let (server, acceptor) = Server::open(backend, &listener, service, stop)?;
     match start::<P>(workers, server.failure()) {
         Ok(serving) => {

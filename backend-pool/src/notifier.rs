@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
-use common::Bell;
+use ::serving::Bell;
 
 /// Ends a wait at the poller. The watchman wakes it when it has marked a client: one for all clients, so that none
 /// needs a waker of its own. A thread that needs another one notifies it as well, which is no reason to look for marks:

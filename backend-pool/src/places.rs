@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::TcpStream;
 
-use common::Conversation;
+use ::serving::Conversation;
 use slab::Slab;
 
 /// Where the clients of a pool are. One that waits is in its place. One that is ready is in the ready queue, and

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use common::{Buffers, Conversation, Failure, Wait};
+use ::serving::{Buffers, Conversation, Failure, Wait};
 use rayon::ThreadPool;
 
 use crate::monitor::Monitor;

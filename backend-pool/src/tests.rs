@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use common::{Backend, Capabilities, Flow, Framing, Handler, Peer, Replies, Report, Service, Session, Stop};
+use ::serving::{Backend, Capabilities, Report, Stop};
+use common::{Flow, Framing, Handler, Peer, Replies, Service, Session};
 
 use crate::poller::{Poller, System};
 use crate::{Pool, serve};

@@ -11,9 +11,10 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use common::{
-    Acceptor, Backend, BlockingHandlers, Buffers, Capabilities, Interrupt, Report, Server, Service, Stop,
-    Workers, accept_blocking, blocking,
+use common::Service;
+use serving::{
+    Acceptor, Backend, BlockingHandlers, Buffers, Capabilities, Interrupt, Report, Server, Stop, Workers,
+    accept_blocking, blocking,
 };
 
 /// One client at a time, on the caller's thread.

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
 
-use common::{
+use common::Service;
+use serving::{
     Acceptor, Backend, BlockingHandlers, Capabilities, Conversation, Failure, Report, STACK_SIZE, Server,
-    Service, Stop, Wait, Workers, accept_nonblocking,
+    Stop, Wait, Workers, accept_nonblocking, worker_count,
 };
 use smol::channel::{Receiver, bounded};
 use smol::future::{block_on, yield_now};
@@ -38,7 +39,7 @@ impl Backend for Smol {
     }
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
-        let workers = service.worker_count();
+        let workers = worker_count(&service);
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
         // When `_running` is dropped, the workers end.
         let (_running, ended) = bounded(1);

@@ -14,9 +14,10 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use common::{
-    Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Interrupt, Limits, Report, STACK_SIZE,
-    Server, Service, Stop, Workers, accept_blocking, blocking,
+use common::{Limits, Service};
+use serving::{
+    Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Interrupt, Report, STACK_SIZE, Server,
+    Stop, Workers, accept_blocking, blocking,
 };
 
 /// A thread for each connection.

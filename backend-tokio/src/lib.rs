@@ -13,9 +13,10 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use common::{
-    Acceptor, Backend, BlockingHandlers, Capabilities, Conversation, Report, STACK_SIZE, Server, Service,
-    Stop, Wait, Workers, accept_nonblocking,
+use common::Service;
+use serving::{
+    Acceptor, Backend, BlockingHandlers, Capabilities, Conversation, Report, STACK_SIZE, Server, Stop, Wait,
+    Workers, accept_nonblocking, worker_count,
 };
 use tokio::io::Interest;
 use tokio::runtime::{Builder, Runtime};
@@ -43,7 +44,7 @@ impl Backend for Tokio {
     }
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
-        let workers = service.worker_count();
+        let workers = worker_count(&service);
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
         match runtime(workers) {
             Ok(runtime) => {

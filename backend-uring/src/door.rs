@@ -4,7 +4,7 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
-use common::{Accepting, Acceptor, Conversation, Member, accept_blocking};
+use serving::{Accepting, Acceptor, Conversation, Member, accept_blocking};
 
 use crate::ring::Ring;
 

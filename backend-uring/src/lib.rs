@@ -18,7 +18,8 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use common::{Backend, BlockingHandlers, Capabilities, Report, Server, Service, Stop, Team, Workers};
+use common::Service;
+use serving::{Backend, BlockingHandlers, Capabilities, Report, Server, Stop, Team, Workers, worker_count};
 
 use crate::door::Door;
 use crate::worker::Worker;
@@ -47,7 +48,7 @@ impl Backend for Uring {
     /// # Errors
     /// `Unsupported`, which says what is missing, where the kernel or a sandbox doesn't offer what it needs.
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
-        let workers = service.worker_count();
+        let workers = worker_count(&service);
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
         let door = Door::new(listener, acceptor);
         Team::serve(server, self.name(), workers, door, Worker::new, Worker::work)

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use common::{Buffers, Conversation, Member, Post, Step, Team};
 use rustix::io::Errno;
+use serving::{Buffers, Conversation, Member, Post, Step, Team};
 use slab::Slab;
 
 use crate::door::Door;

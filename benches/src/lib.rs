@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use common::{Backend, Connection, Framing, MAX_READ, Next, Outbox, Report, Service, Stop};
+use common::{Connection, Framing, MAX_READ, Next, Outbox, Service};
 use handlers::Echo;
+use serving::{Backend, Report, Stop};
 
 /// A backend that serves `echo` in this process, until it is dropped.
 pub struct Server {

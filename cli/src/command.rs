@@ -8,7 +8,8 @@ use std::sync::Arc;
 use ::load::framing as generator;
 use ::load::plan::{Expect, MessageHook, ReplyHook};
 use clap::FromArgMatches;
-use common::{Application, Backend, Codec, Handler};
+use common::{Application, Codec, Handler};
+use serving::Backend;
 
 use crate::arguments::{Arguments, Task};
 use crate::catalogue::{Catalogue, Framing, Served, What};
@@ -187,5 +188,5 @@ impl Default for Command {
 fn program() -> String {
     let path = env::args_os().next().unwrap_or_default();
     let name = Path::new(&path).file_stem().and_then(|name| name.to_str());
-    name.unwrap_or(env!("CARGO_PKG_NAME")).to_owned()
+    name.unwrap_or("anyloop").to_owned()
 }

@@ -3,8 +3,8 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use common::SERVER_DESCRIPTORS;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serving::SERVER_DESCRIPTORS;
 
 use crate::failure::Failure;
 

@@ -5,7 +5,7 @@
 //! use std::process::ExitCode;
 //! use std::sync::Arc;
 //!
-//! use anyloop::common::{Flow, Handler, Peer, Replies, Session};
+//! use anyloop::{Flow, Handler, Peer, Replies, Session};
 //!
 //! struct Shout;
 //!
@@ -23,7 +23,7 @@
 //! }
 //!
 //! fn main() -> ExitCode {
-//!     anyloop::Command::new().handler("shout", "says it louder", || Arc::new(Shout)).run()
+//!     anyloop_cli::Command::new().handler("shout", "says it louder", || Arc::new(Shout)).run()
 //! }
 //! ```
 //!
@@ -63,5 +63,9 @@ mod usage;
 pub use ::load::framing::Framing as LoadFraming;
 pub use ::load::plan::Expect;
 pub use command::Command;
-pub use common;
 pub use registry::BACKENDS;
+
+/// The README's program is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

@@ -1,7 +1,7 @@
 //! `anyloop backends` and `anyloop handlers`.
 
-use common::{Backend, BlockingHandlers, Capabilities, Workers};
 use serde_json::{Value, json};
+use serving::{Backend, BlockingHandlers, Capabilities, Workers};
 
 use crate::arguments::Format;
 use crate::catalogue::Served;

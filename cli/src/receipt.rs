@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use common::{CloseReason, Outcome, Report};
+use common::{CloseReason, Outcome};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use serving::Report;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 

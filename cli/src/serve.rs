@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
-use common::{Overload, Service, Stop, Workers};
+use common::{Overload, Service};
+use serving::{Stop, Workers};
 
 use crate::arguments::Serve;
 use crate::failure::{Failure, print};

@@ -4,8 +4,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Application, BLOCKING_THREADS, Blocking, Capabilities, Handler, Limits, Overload, Service};
+use common::{Application, BLOCKING_THREADS, Blocking, Handler, Limits, Overload, Service};
 use handlers::{Ack, Counter, Echo, Language, Load, Work};
+use serving::Capabilities;
 
 use crate::arguments::Serve;
 use crate::catalogue::{Served, What};

@@ -1,20 +1,31 @@
-//! What every part of anyloop stands on: `core` holds the contract and the pure core, `serving` what the
-//! backends share beside it.
+//! The contract, and the pure core: no I/O, no clock, no thread. `common/clippy.toml` holds that.
 //!
-//! | to write | begin at |
-//! | --- | --- |
-//! | a service | [`Handler`] and [`Session`] |
-//! | a framing | [`Codec`] |
-//! | a protocol that no framing fits | [`Protocol`] and [`Application`] |
-//! | a backend | [`Backend`], [`Server`], [`Acceptor`] and [`Conversation`] |
+//! ```text
+//!              bytes                         messages
+//!  socket ───────────► ┌────────────┐ ───────────► ┌─────────┐
+//!          a backend   │ Connection │   Protocol   │ Session │  one per client
+//!          moves bytes │            │   (framing)  └─────────┘
+//!  socket ◄─────────── └────────────┘ ◄───────────   replies     a Handler opens them
+//! ```
 
-mod core;
-#[expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "what the core may not do is done here"
-)]
-mod serving;
+mod close_reason;
+mod connection;
+mod error_reply;
+mod framing;
+mod guard;
+mod handler;
+mod limits;
+mod outbox;
+mod protocol;
+mod service;
 
-pub use self::core::*;
-pub use self::serving::*;
+pub use close_reason::{CloseReason, Outcome};
+pub use connection::{Connection, Next, Output, Timer};
+pub use error_reply::ErrorReply;
+pub use framing::{Codec, Decoded, Framed, FramedHandler, Framing, Length, Line, Raw};
+pub use guard::guarded;
+pub use handler::{Blocking, Flow, Handler, Peer, Session};
+pub use limits::{Limits, MAX_READ, Overload, TURN_MESSAGES, TURN_REPLIES};
+pub use outbox::{Outbox, Replies};
+pub use protocol::{Application, Progress, Protocol};
+pub use service::{BLOCKING_THREADS, Service};

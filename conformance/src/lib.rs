@@ -35,6 +35,6 @@ mod server;
 mod subject;
 mod suite;
 
-pub use common::Backend;
+pub use serving::Backend;
 pub use subject::Subject;
 pub use suite::{Behaviour, CASES, Case, Exemption, Need, case, check};

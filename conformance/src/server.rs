@@ -7,7 +7,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use common::{Framing, Report, Service, Stop};
+use common::{Framing, Service};
+use serving::{Report, Stop};
 use socket2::{Domain, Socket, Type};
 
 use crate::client::Client;

@@ -4,7 +4,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Backend, Service};
+use common::Service;
+use serving::Backend;
 
 use crate::server::Server;
 

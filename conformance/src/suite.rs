@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::Backend;
+use serving::Backend;
 
 use crate::cases;
 use crate::subject::Subject;

@@ -1,6 +1,6 @@
 //! The one list of backends. To add one, add its line.
 
-use common::Backend;
+use serving::Backend;
 
 /// Every backend, in the order in which they are listed.
 pub static BACKENDS: &[&dyn Backend] = &[
@@ -20,8 +20,3 @@ pub static BACKENDS: &[&dyn Backend] = &[
 pub fn find(name: &str) -> Option<&'static dyn Backend> {
     BACKENDS.iter().copied().find(|backend| backend.name() == name)
 }
-
-/// The README's program is compiled with the tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-mod readme {}

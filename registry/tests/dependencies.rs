@@ -22,16 +22,21 @@ fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
     let backends = || members.iter().filter(|name| name.starts_with("anyloop-backend-")).map(String::as_str);
     let allowed: Vec<&str> = match package {
         "anyloop-common" | "anyloop-handwritten" => vec![],
-        "anyloop-handlers" | "anyloop-conformance" | "anyloop-load" => vec!["anyloop-common"],
+        "anyloop-handlers" | "anyloop-load" | "anyloop-serving" => vec!["anyloop-common"],
+        "anyloop-conformance" => vec!["anyloop-common", "anyloop-serving"],
         "anyloop-compare" => vec!["anyloop-load"],
-        "anyloop-registry" => backends().chain(["anyloop-common"]).collect(),
-        "anyloop-benches" => vec!["anyloop-common", "anyloop-handlers", "anyloop-load", "anyloop-registry"],
-        "anyloop" => {
-            let own = ["anyloop-common", "anyloop-handlers", "anyloop-registry"];
-            own.into_iter().chain(["anyloop-compare", "anyloop-handwritten", "anyloop-load"]).collect()
+        "anyloop-registry" => backends().chain(["anyloop-serving"]).collect(),
+        "anyloop" => backends().chain(["anyloop-common", "anyloop-handlers", "anyloop-serving"]).collect(),
+        "anyloop-benches" => {
+            vec!["anyloop-common", "anyloop-handlers", "anyloop-load", "anyloop-registry", "anyloop-serving"]
         }
-        example if example.starts_with("anyloop-example-") => vec!["anyloop", "anyloop-common"],
-        backend if backend.starts_with("anyloop-backend-") => vec!["anyloop-common"],
+        "anyloop-cli" => {
+            let contract = ["anyloop", "anyloop-common", "anyloop-handlers", "anyloop-serving"];
+            let tools = ["anyloop-compare", "anyloop-handwritten", "anyloop-load", "anyloop-registry"];
+            contract.into_iter().chain(tools).collect()
+        }
+        example if example.starts_with("anyloop-example-") => vec!["anyloop", "anyloop-cli"],
+        backend if backend.starts_with("anyloop-backend-") => vec!["anyloop-common", "anyloop-serving"],
         other => panic!("there is no rule for {other}: add one here, and to ARCHITECTURE.md"),
     };
     allowed.into_iter().map(String::from).collect()
@@ -89,8 +94,8 @@ fn a_runtime_is_one_backends_affair() {
 }
 
 #[test]
-fn no_member_has_features() {
-    for package in metadata().workspace_packages() {
+fn only_the_library_has_features() {
+    for package in metadata().workspace_packages().into_iter().filter(|package| package.name != "anyloop") {
         assert!(package.features.is_empty(), "{} has features: {:?}", package.name, package.features);
     }
 }

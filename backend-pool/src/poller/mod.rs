@@ -7,7 +7,7 @@
 use std::io;
 use std::net::TcpStream;
 
-use common::Bell;
+use ::serving::Bell;
 
 #[cfg(target_os = "linux")]
 mod epoll;

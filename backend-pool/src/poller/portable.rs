@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use common::Bell;
+use ::serving::Bell;
 use polling::PollMode;
 
 use super::{Event, Interest, MOST, Poller, Until};

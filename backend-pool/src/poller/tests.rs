@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use common::Bell;
+use ::serving::Bell;
 
 use super::*;
 

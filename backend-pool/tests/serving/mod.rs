@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use ::serving::{Backend, Report, Stop};
 use backend_pool::Pool;
-use common::{Backend, Flow, Framing, Handler, Limits, Peer, Replies, Report, Service, Session, Stop};
+use common::{Flow, Framing, Handler, Limits, Peer, Replies, Service, Session};
 
 /// Answers each message with what the function makes of it.
 pub(crate) struct Answers<F>(Arc<F>);

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use common::{Backend, Limits, Overload};
+use common::{Limits, Overload};
 use handlers::Language;
+use serving::Backend;
 use tracing::level_filters::LevelFilter;
 
 use super::chosen;

@@ -6,11 +6,12 @@ mod values;
 use std::fmt;
 use std::sync::Arc;
 
-use common::{Application, Backend, Codec, FramedHandler, Handler, Length, Limits, Line, Raw};
+use common::{Application, Codec, FramedHandler, Handler, Length, Limits, Line, Raw};
 use handlers::{HANDLERS, Language};
 use load::framing as generator;
 use load::plan::Expect;
 use registry::BACKENDS;
+use serving::Backend;
 
 pub(crate) use load_of::LoadOf;
 

@@ -1,9 +1,8 @@
 use std::net::{SocketAddr, TcpListener};
 use std::panic::catch_unwind;
 
-use common::{
-    Blocking, BlockingHandlers, Capabilities, ErrorReply, Outbox, Protocol, Report, Service, Stop, Workers,
-};
+use common::{Blocking, ErrorReply, Outbox, Protocol, Service};
+use serving::{BlockingHandlers, Capabilities, Report, Stop, Workers};
 
 use super::*;
 use crate::arguments::{Arguments, Task};

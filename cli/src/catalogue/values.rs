@@ -2,8 +2,8 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Command, CommandFactory};
-use common::Backend;
 use load::framing as generator;
+use serving::Backend;
 
 use super::{Catalogue, Framing, Served};
 use crate::arguments::Arguments;

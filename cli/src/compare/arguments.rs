@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use common::Backend;
 use compare::{Candidate, MOST_ROUNDS};
 use load::framing::Framing;
 use load::plan::{Expect, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
 use load::slo::Slo;
+use serving::Backend;
 
 use crate::arguments::{Format, chosen};
 use crate::catalogue::Served;

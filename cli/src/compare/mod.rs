@@ -15,9 +15,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use common::Backend;
 use compare::compare as carry_out;
 use compare::report::{self, Style};
+use serving::Backend;
 
 use crate::arguments::Format;
 use crate::failure::{Failure, print};

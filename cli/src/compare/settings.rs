@@ -2,10 +2,10 @@
 
 use std::env;
 
-use common::Backend;
 use compare::{Comparison, Settings, Shape, Tier};
 use load::framing::Framing;
 use load::plan::Messages;
+use serving::Backend;
 
 use super::arguments::Compare;
 use super::candidates::candidates;

@@ -2,7 +2,8 @@
 
 use std::num::NonZeroUsize;
 
-use common::{BlockingHandlers, Service, Workers};
+use common::Service;
+use serving::{BlockingHandlers, Workers};
 
 use crate::cases::capabilities::refused;
 use crate::cases::fairness::on_workers;

@@ -4,7 +4,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 
-use common::{Service, Workers};
+use common::Service;
+use serving::Workers;
 
 use crate::cases::limits::goes_on;
 use crate::child::{self, Child};

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Service, Workers};
+use common::Service;
+use serving::Workers;
 
 use crate::client::Client;
 use crate::handlers::Scripted;

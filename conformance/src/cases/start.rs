@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use common::Stop;
 use rustix::process::Resource;
+use serving::Stop;
 use socket2::{Domain, Socket, Type};
 
 use crate::cases::quiet::connect_greeted;

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Backend, Capabilities, Framing, Report, Service, Stop, Workers};
+use common::{Framing, Service};
 use rustix::process::Resource;
 use rustix::time::{ClockId, clock_gettime};
+use serving::{Backend, Capabilities, Report, Stop, Workers};
 
 use crate::child::{self, Child, Parent};
 use crate::client::Client;

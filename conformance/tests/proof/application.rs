@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use common::{
-    Application, Blocking, CloseReason, ErrorReply, Flow, Limits, Outbox, Progress, Protocol, Stop,
-};
+use common::{Application, Blocking, CloseReason, ErrorReply, Flow, Limits, Outbox, Progress, Protocol};
+use serving::Stop;
 
 use crate::defect::Defect;
 

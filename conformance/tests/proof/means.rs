@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Overload, Service, Stop};
+use common::{Overload, Service};
+use serving::Stop;
 
 use crate::application::Tampered;
 use crate::defect::Defect;

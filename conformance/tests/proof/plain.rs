@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use common::{
-    Accepting, Acceptor, Admission, Backend, Bell, BlockingHandlers, Buffers, Capabilities, Conversation,
-    Interrupt, Report, STACK_SIZE, Server, Service, Stop, Urgency, Wait, Workers,
-};
+use common::Service;
 use rustix::event::PollFlags;
+use serving::{
+    Accepting, Acceptor, Admission, Backend, Bell, BlockingHandlers, Buffers, Capabilities, Conversation,
+    Interrupt, Report, STACK_SIZE, Server, Stop, Urgency, Wait, Workers,
+};
 use socket2::SockRef;
 
 use crate::defect::Defect;

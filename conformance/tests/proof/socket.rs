@@ -6,9 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::thread;
 use std::time::Duration;
 
-use common::Interrupt;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendFlags, send};
+use serving::Interrupt;
 
 use crate::defect::Defect;
 

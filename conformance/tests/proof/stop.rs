@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
-use common::{Stop, Subscription, Urgency};
+use serving::{Stop, Subscription, Urgency};
 
 use crate::defect::Defect;
 

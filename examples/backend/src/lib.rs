@@ -15,10 +15,10 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 
-use common::{
-    Acceptor, Backend, Bell, BlockingHandlers, Capabilities, Failure, Report, STACK_SIZE, Server, Service,
-    Stop, Workers,
+use anyloop::backend::{
+    Acceptor, Bell, BlockingHandlers, Capabilities, Failure, STACK_SIZE, Server, Workers,
 };
+use anyloop::{Backend, Report, Service, Stop};
 
 use crate::worker::Worker;
 

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    anyloop::Command::new().backend(&own_backend::Poll).run()
+    anyloop_cli::Command::new().backend(&own_backend::Poll).run()
 }

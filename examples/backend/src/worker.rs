@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use common::{Accepting, Acceptor, Bell, Buffers, Conversation, Wait, accept_nonblocking};
+use anyloop::backend::{Accepting, Acceptor, Bell, Buffers, Conversation, Wait, accept_nonblocking};
 use rustix::event::PollFlags;
 
 /// A client, with what its conversation waits for.

@@ -14,7 +14,7 @@
 //!
 //! | to see how | read |
 //! | --- | --- |
-//! | a protocol is written on [`common::Protocol`] | this file |
+//! | a protocol is written on [`anyloop::Protocol`] | this file |
 //! | requests are found as they come, no byte twice | `request.rs` |
 //! | a head is parsed | `request/head.rs`, `request/target.rs`, `request/authority.rs` |
 //! | a body is passed over | `request/body.rs` |
@@ -26,7 +26,7 @@ mod response;
 
 use std::net::SocketAddr;
 
-use common::{Application, Blocking, ErrorReply, Flow, Limits, Outbox, Progress, Protocol};
+use anyloop::{Application, Blocking, ErrorReply, Flow, Limits, Outbox, Progress, Protocol};
 
 use crate::request::{Body, Found, Passed, Requests, has_begun};
 pub use crate::response::PAGE;

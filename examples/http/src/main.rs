@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyloop::LoadFraming;
+use anyloop_cli::LoadFraming;
 use http::{Http, PAGE};
 
 fn main() -> ExitCode {
-    anyloop::Command::new()
+    anyloop_cli::Command::new()
         .application("http", "a page and a health check over HTTP/1.1", || Arc::new(Http))
         .load_framing(LoadFraming::Http)
         .messages(|_client, _number, request| {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use common::Outbox;
+use anyloop::Outbox;
 
 use crate::date::Date;
 use crate::request::{Method, Request};

@@ -3,7 +3,8 @@ mod forms;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{CloseReason, Connection, Next, Service};
+use anyloop::backend::{Connection, Next};
+use anyloop::{CloseReason, Service};
 
 use super::*;
 

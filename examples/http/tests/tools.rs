@@ -9,7 +9,7 @@ mod tool;
 
 use std::io::{Read, Write};
 
-use anyloop::BACKENDS;
+use anyloop_cli::BACKENDS;
 
 use self::load::load;
 use self::server::Server;

@@ -1,6 +1,6 @@
 //! What each command does.
 
-use common::{ErrorReply, Flow};
+use anyloop::{ErrorReply, Flow};
 
 use crate::about;
 use crate::client::Client;

@@ -13,7 +13,7 @@
 //!
 //! | to see how | read |
 //! | --- | --- |
-//! | a protocol is written on [`common::Protocol`] | this file |
+//! | a protocol is written on [`anyloop::Protocol`] | this file |
 //! | requests are parsed as they come, no byte twice | `request.rs` |
 //! | replies are written without an allocation, and within the limit | `reply.rs` |
 //! | all clients share state | `store.rs` |
@@ -33,7 +33,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use common::{Application, Blocking, ErrorReply, Limits, Outbox, Progress, Protocol};
+use anyloop::{Application, Blocking, ErrorReply, Limits, Outbox, Progress, Protocol};
 
 use crate::client::Client;
 use crate::commands::{HTTP, carry_out};

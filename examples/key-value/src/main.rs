@@ -5,11 +5,11 @@ mod load;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyloop::LoadFraming;
+use anyloop_cli::LoadFraming;
 use key_value::KeyValue;
 
 fn main() -> ExitCode {
-    anyloop::Command::new()
+    anyloop_cli::Command::new()
         .application("key-value", "a store that speaks a subset of the Redis protocol", || {
             Arc::new(KeyValue::default())
         })

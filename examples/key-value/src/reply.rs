@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use common::Outbox;
+use anyloop::Outbox;
 
 /// Writes the replies to one command.
 pub(crate) struct Reply<'a> {

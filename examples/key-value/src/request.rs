@@ -2,7 +2,7 @@
 
 mod words;
 
-use common::ErrorReply;
+use anyloop::ErrorReply;
 use memchr::memchr;
 
 use self::words::split;

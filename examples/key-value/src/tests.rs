@@ -1,6 +1,7 @@
 use std::time::Instant;
 
-use common::{CloseReason, Connection, Flow, Next, Service};
+use anyloop::backend::{Connection, Next};
+use anyloop::{CloseReason, Flow, Service};
 
 use super::*;
 

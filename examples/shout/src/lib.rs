@@ -8,7 +8,7 @@
 
 mod mllp;
 
-use common::{Flow, Handler, Peer, Replies, Session};
+use anyloop::{Flow, Handler, Peer, Replies, Session};
 
 pub use mllp::Mllp;
 

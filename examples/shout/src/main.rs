@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyloop::Expect;
+use anyloop_cli::Expect;
 use shout::{Mllp, Shout};
 
 fn main() -> ExitCode {
-    anyloop::Command::new()
+    anyloop_cli::Command::new()
         .handler("shout", "says it louder; ends on `bye`", || Arc::new(Shout))
         .replies(Expect::Greeted)
         .expecting(|message, reply| reply == message.to_ascii_uppercase())

@@ -1,6 +1,6 @@
 //! `mllp`: the framing in which hospitals send each other HL7 messages.
 
-use common::{Codec, Decoded, ErrorReply, Limits, Outbox};
+use anyloop::{Codec, Decoded, ErrorReply, Limits, Outbox};
 
 /// A message stands between a vertical tab, and a file separator with a carriage return behind it: HL7's minimal
 /// lower layer protocol.
@@ -69,7 +69,7 @@ impl Mllp {
 mod tests {
     use std::sync::Arc;
 
-    use common::{Application, Flow, FramedHandler, Progress};
+    use anyloop::{Application, Flow, FramedHandler, Progress};
 
     use super::*;
     use crate::Shout;

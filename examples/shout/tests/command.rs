@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
-use anyloop::BACKENDS;
+use anyloop_cli::BACKENDS;
 
 use self::server::{Server, command};
 

@@ -6,9 +6,10 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{Backend, Blocking, BlockingHandlers, Limits, Service, Stop};
+use common::{Blocking, Limits, Service};
 use compare::{Candidate, Kind, Launch};
 use handlers::{Echo, Language};
+use serving::{Backend, BlockingHandlers, Stop};
 
 use super::Compare;
 use crate::failure::Failure;
@@ -103,7 +104,7 @@ fn work_flag(load: &handlers::Load) -> String {
 mod tests {
     use std::io;
 
-    use common::{Capabilities, Report, Workers};
+    use serving::{Capabilities, Report, Workers};
 
     use super::*;
 

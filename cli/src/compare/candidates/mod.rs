@@ -6,8 +6,8 @@ mod handwritten;
 use std::env;
 use std::path::Path;
 
-use common::Backend;
 use compare::Candidate;
+use serving::Backend;
 
 use super::against;
 use super::arguments::Compare;

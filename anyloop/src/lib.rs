@@ -1,0 +1,81 @@
+//! Write the handler once; serve it on any loop.
+//!
+//! A service is a [`Handler`], which opens a [`Session`] for each client. It knows nothing of sockets, threads or tasks.
+//! A [`Backend`](backend::Backend) serves it with one concurrency model; each is behind a feature of its own.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use anyloop::{Flow, Framing, Handler, Peer, Replies, Service, Session};
+//!
+//! /// Greets, and says everything back in capitals.
+//! struct Shout;
+//!
+//! impl Handler for Shout {
+//!     fn open(&self, peer: &Peer, out: &mut Replies<'_>) -> Box<dyn Session> {
+//!         out.send(format!("Hello, {}!", peer.address).as_bytes());
+//!         Box::new(Shouting)
+//!     }
+//! }
+//!
+//! struct Shouting; // the state of one client: no locks
+//!
+//! impl Session for Shouting {
+//!     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+//!         if message == b"bye" {
+//!             return Flow::Close; // what was said so far is delivered first
+//!         }
+//!         out.send(&message.to_ascii_uppercase());
+//!         Flow::Continue
+//!     }
+//! }
+//!
+//! let service = Service::framed(Arc::new(Shout), Framing::Line);
+//! # drop(service);
+//! ```
+//!
+//! | feature | backend | model |
+//! | --- | --- | --- |
+//! | `sequential` | `Sequential` | one client at a time |
+//! | `threads` | `Threads` | a thread for each connection |
+//! | `pool` | `Pool` | a rayon pool that shares one poller |
+//! | `async-std` | `AsyncStd` | a task for each connection, on async-std (discontinued) |
+//! | `smol` | `Smol` | a task for each connection, on smol |
+//! | `tokio` | `Tokio` | a task for each connection, on tokio |
+//! | `epoll` | `Epoll` | a bare poller for each worker (Linux) |
+//! | `uring` | `Uring` | an io_uring for each worker (Linux) |
+//!
+//! The feature `handlers` adds the built-in handlers, as `anyloop::handlers`.
+
+pub use common::{
+    Application, Blocking, CloseReason, Codec, Decoded, ErrorReply, Flow, Framed, FramedHandler, Framing,
+    Handler, Length, Limits, Line, MAX_READ, Outbox, Outcome, Overload, Peer, Progress, Protocol, Raw,
+    Replies, Service, Session, TURN_MESSAGES, TURN_REPLIES,
+};
+#[cfg(feature = "handlers")]
+pub use handlers;
+pub use serving::{Backend, Report, Stop, Subscription, Urgency};
+
+#[cfg(feature = "async-std")]
+pub use backend_async_std::AsyncStd;
+#[cfg(all(feature = "epoll", target_os = "linux"))]
+pub use backend_epoll::Epoll;
+#[cfg(feature = "pool")]
+pub use backend_pool::Pool;
+#[cfg(feature = "sequential")]
+pub use backend_sequential::Sequential;
+#[cfg(feature = "smol")]
+pub use backend_smol::Smol;
+#[cfg(feature = "threads")]
+pub use backend_threads::Threads;
+#[cfg(feature = "tokio")]
+pub use backend_tokio::Tokio;
+#[cfg(all(feature = "uring", target_os = "linux"))]
+pub use backend_uring::Uring;
+
+pub mod backend {
+    //! What authors of backends need.
+
+    pub use common::{Connection, Next, Output, Timer};
+    pub use serving::*;
+}

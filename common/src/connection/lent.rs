@@ -1,0 +1,63 @@
+//! Output that is lent to an I/O which owns its buffers while it writes, such as a ring of the kernel's.
+
+use std::time::Instant;
+
+use super::{Connection, Output, Unsent};
+use crate::{MAX_READ, Outbox};
+
+impl Connection {
+    /// Lends the output, at [`Next::Write`](crate::Next::Write); `out` goes on with the memory of `spare`. Until
+    /// it [returns](Self::returned) there is nothing to be written, and nothing is answered: what comes is kept.
+    ///
+    /// An output that does not return soon is reported to be [`blocked`](Self::blocked).
+    pub fn lend(&mut self, out: &mut Outbox, spare: Vec<u8>) -> Output {
+        debug_assert!(!self.lent, "output is lent once at a time");
+        self.lent = true;
+        match &mut self.unsent {
+            Some(unsent) => unsent.lend(),
+            None => Output::new(out.replace(spare)),
+        }
+    }
+
+    /// Whether more messages wait than one read brings.
+    pub fn is_behind(&self) -> bool {
+        self.work && self.kept.len() > MAX_READ
+    }
+
+    /// Whether output is lent.
+    pub fn is_lent(&self) -> bool {
+        self.lent
+    }
+
+    /// Takes back what was lent, of which the kernel took `count` bytes. Returns its memory, empty, if it is free.
+    /// The clock is only asked where the output has been waited for.
+    pub fn returned(
+        &mut self,
+        mut output: Output,
+        count: usize,
+        now: impl FnOnce() -> Instant,
+    ) -> Option<Vec<u8>> {
+        if !std::mem::take(&mut self.lent) {
+            return None; // it was given up meanwhile
+        }
+        output.sent(count);
+        if output.bytes().is_empty() {
+            match &mut self.unsent {
+                Some(unsent) if unsent.bytes().is_empty() => {
+                    self.unsent = None;
+                    self.all_sent(now());
+                }
+                Some(unsent) => unsent.sent(0, now()),
+                None => {}
+            }
+            let mut memory = output.into_memory();
+            memory.clear();
+            return Some(memory);
+        }
+        let now = now();
+        let unsent = self.unsent.get_or_insert_with(|| Box::new(Unsent::new(Output::default(), now)));
+        unsent.take_back(output);
+        unsent.sent(0, now);
+        None
+    }
+}

@@ -1,0 +1,279 @@
+//! The heart: what happens to a connection, decided without a socket and without a clock.
+
+mod kept;
+mod lent;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod turn;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use self::kept::Output;
+use self::kept::{Kept, Unsent};
+use self::timers::Allowance;
+pub use self::timers::Timer;
+use crate::{Blocking, CloseReason, Outbox, Protocol, Service, guarded};
+
+/// One client's connection as a state machine: bytes and the time go in, [`what_now`](Self::what_now) says what to
+/// do. Framing, limits, deadlines, backpressure, draining and panics are decided here.
+///
+/// **After every call that changes it, ask [`what_now`](Self::what_now) and do what it says.** A call that takes an
+/// [`Outbox`] adds replies to it; before the outbox is lent to another connection, [`keep`](Self::keep) must
+/// have taken out what was not sent.
+///
+/// 1. At [`Next::Write`], write [`output`](Self::output); report with [`wrote`](Self::wrote) or
+///    [`blocked`](Self::blocked).
+/// 2. At [`Next::Run`], let others have a turn, then call [`run`](Self::run), where blocking is allowed if
+///    [`may_block`](Self::may_block).
+/// 3. At [`Next::Read`], read, at most [`MAX_READ`](crate::MAX_READ) bytes; report with [`receive`](Self::receive),
+///    [`end_of_input`](Self::end_of_input) or [`would_block`](Self::would_block).
+/// 4. At [`Next::Done`], close.
+///
+/// Meanwhile, when [`deadline`](Self::deadline) has passed, call [`expire`](Self::expire); when the server
+/// stops, [`stop`](Self::stop), and later [`cut`](Self::cut); when the socket fails, [`lost`](Self::lost).
+///
+/// Where a call takes the time as a function, it asks after the session has answered: what a session spends is not
+/// its client's time.
+pub struct Connection {
+    service: Arc<Service>,
+    client: SocketAddr,
+    may_block: bool,
+    protocol: Option<Box<dyn Protocol>>,
+    state: State,
+    kept: Kept,
+    unsent: Option<Box<Unsent>>,
+    /// Whether the kept input may hold a whole message.
+    work: bool,
+    /// Whether the client has ended its input.
+    input_ended: bool,
+    /// Once the server stops: how many bytes may still be read, those that had arrived by then.
+    stopping: Allowance,
+    /// Once a deadline has passed while input had arrived that nobody has read: how many bytes of it are left to be
+    /// read before the client is given up.
+    overdue: Allowance,
+    /// Whether the protocol says that a message has begun and not ended.
+    begun: bool,
+    /// When that began, or else when the client last had all it was owed.
+    since: Instant,
+    /// Whether output was lent.
+    lent: bool,
+    messages: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The application has not been asked yet.
+    Opening,
+    Open,
+    /// Nothing more is answered; what is owed is delivered, then the protocol is told.
+    Ending(CloseReason),
+    Done(CloseReason),
+}
+
+/// What a connection needs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Replies are to be written.
+    Write,
+    /// Kept messages wait for their turn, or for a place where blocking is allowed.
+    Run,
+    /// The client has the word.
+    Read,
+    /// It is over.
+    Done(CloseReason),
+}
+
+impl Connection {
+    /// A client has connected. The application is asked in the first [`run`](Self::run).
+    pub fn new(service: Arc<Service>, client: SocketAddr, now: Instant) -> Self {
+        Self {
+            // Where it panics, it is called where whatever it does holds nobody up.
+            may_block: guarded(|| service.application.blocking()) != Some(Blocking::Never),
+            service,
+            client,
+            protocol: None,
+            state: State::Opening,
+            kept: Kept::default(),
+            unsent: None,
+            work: false,
+            input_ended: false,
+            stopping: Allowance::UNLIMITED,
+            overdue: Allowance::UNLIMITED,
+            begun: false,
+            since: now,
+            lent: false,
+            messages: 0,
+        }
+    }
+
+    /// What to do. Nothing is read while a reply is unsent: that is the backpressure, and all of it.
+    pub fn what_now(&mut self, out: &mut Outbox) -> Next {
+        loop {
+            match self.state {
+                State::Done(reason) => return Next::Done(reason),
+                _ if self.is_unsent(out) => return Next::Write,
+                State::Opening => return Next::Run,
+                State::Open if self.work => return Next::Run,
+                State::Open if self.overdue.is_used_up() => self.time_out(out),
+                State::Open if self.stopping.is_used_up() => self.drained(out),
+                State::Open => return Next::Read,
+                State::Ending(_) if self.may_block => return Next::Run,
+                State::Ending(reason) => self.close(reason),
+            }
+        }
+    }
+
+    /// Where the client has connected from.
+    pub fn client(&self) -> SocketAddr {
+        self.client
+    }
+
+    /// Whether [`run`](Self::run) may take long.
+    pub fn may_block(&self) -> bool {
+        self.may_block
+    }
+
+    /// How many messages were answered.
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// Whether the client has ended its input, so that nothing unread can come to stand in its way.
+    pub fn input_ended(&self) -> bool {
+        self.input_ended
+    }
+
+    /// What is to be written: what was kept from earlier, or else what is in `out`.
+    pub fn output<'a>(&'a self, out: &'a Outbox) -> &'a [u8] {
+        match &self.unsent {
+            Some(unsent) => unsent.bytes(),
+            None => out.bytes(),
+        }
+    }
+
+    /// The kernel took the first `count` bytes of the [`output`](Self::output).
+    pub fn wrote(&mut self, count: usize, out: &mut Outbox, now: Instant) {
+        let Some(unsent) = &mut self.unsent else { return out.sent(count) };
+        unsent.sent(count, now);
+        if unsent.bytes().is_empty() {
+            self.unsent = None;
+            self.all_sent(now);
+        }
+    }
+
+    /// The kernel takes no more of the output: `queued` bytes stand in its queue.
+    pub fn blocked(&mut self, queued: u64, out: &mut Outbox, now: Instant) {
+        self.keep(out, now);
+        let timeout = self.limits().write_timeout;
+        if self.lent && self.unsent.is_none() {
+            self.unsent = Some(Box::new(Unsent::new(Output::default(), now)));
+        }
+        if let Some(unsent) = &mut self.unsent {
+            unsent.stalled(queued, now, timeout);
+        }
+    }
+
+    /// Takes what was not sent out of `out`, which is then free to be lent to others.
+    pub fn keep(&mut self, out: &mut Outbox, now: Instant) {
+        if matches!(self.state, State::Done(_)) {
+            out.clear();
+        } else if !out.is_empty() {
+            let unsent = self.unsent.get_or_insert_with(|| Box::new(Unsent::new(Output::default(), now)));
+            unsent.push(out);
+        }
+    }
+
+    /// Bytes came, with one read. They are answered, or kept until they can be.
+    pub fn receive(&mut self, input: &[u8], out: &mut Outbox, now: impl FnMut() -> Instant) {
+        self.stopping.spend(input.len());
+        self.overdue.spend(input.len());
+        self.arrived(input.len(), out);
+        let wait = self.may_block || self.work || self.is_unsent(out);
+        match self.state {
+            State::Ending(_) | State::Done(_) => {}
+            State::Open if !wait && self.kept.is_empty() => {
+                let used = self.turn(input, out, now);
+                if used < input.len() && self.state == State::Open {
+                    self.kept.push(&input[used..], self.kept_bound());
+                }
+            }
+            State::Open if !wait => {
+                self.kept.push(input, self.kept_bound());
+                self.turn_of_kept(out, now);
+            }
+            State::Opening | State::Open => {
+                self.kept.push(input, self.kept_bound());
+                self.work = true;
+            }
+        }
+    }
+
+    /// The client will send no more.
+    pub fn end_of_input(&mut self, out: &mut Outbox, now: impl FnMut() -> Instant) {
+        self.input_ended = true;
+        if self.state == State::Open && !self.work {
+            // What has to be said waits for its place, and for its turn.
+            let wait = self.begun && (self.may_block || self.is_unsent(out));
+            if wait { self.work = true } else { self.finish(out, now) }
+        }
+    }
+
+    /// A read has found nothing. `arrived` counts what is there all the same, of which a runtime may not have heard yet.
+    pub fn would_block(&mut self, arrived: impl FnOnce() -> usize) {
+        let limited = self.stopping != Allowance::UNLIMITED || self.overdue != Allowance::UNLIMITED;
+        if limited && arrived() == 0 {
+            self.stopping.spend(usize::MAX);
+            self.overdue.spend(usize::MAX);
+        }
+    }
+
+    /// Does what waits, for one turn.
+    pub fn run(&mut self, out: &mut Outbox, now: impl FnMut() -> Instant) {
+        match self.state {
+            State::Opening => self.open(out, now),
+            State::Open => self.turn_of_kept(out, now),
+            State::Ending(reason) if self.unsent.is_none() && out.is_empty() => self.close(reason),
+            State::Ending(_) | State::Done(_) => {}
+        }
+    }
+
+    /// The server stops, and `arrived` bytes are there to be read: they are the last.
+    pub fn stop(&mut self, arrived: usize) {
+        self.stopping.limit(arrived);
+    }
+
+    /// The drain deadline has passed: nothing is owed any more.
+    pub fn cut(&mut self, out: &mut Outbox) {
+        self.abandon(CloseReason::Cut, out);
+    }
+
+    /// The socket has failed.
+    pub fn lost(&mut self, out: &mut Outbox) {
+        self.abandon(CloseReason::Lost, out);
+    }
+
+    /// It is over, wherever it is: tells why, which the protocol has been told.
+    pub fn end(&mut self) -> CloseReason {
+        let reason = match self.state {
+            State::Done(reason) => return reason,
+            State::Ending(reason) => reason,
+            State::Opening | State::Open => CloseReason::Lost,
+        };
+        self.close(reason);
+        reason
+    }
+
+    fn is_unsent(&self, out: &Outbox) -> bool {
+        self.lent || self.unsent.is_some() || !out.is_empty()
+    }
+}
+
+impl Drop for Connection {
+    /// A protocol that was opened is told of the end, whatever has become of its connection.
+    fn drop(&mut self) {
+        self.end();
+    }
+}

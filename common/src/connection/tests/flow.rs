@@ -1,0 +1,185 @@
+//! Who has the word when: greeting, order, turns, backpressure, blocking.
+
+use super::*;
+use crate::{MAX_READ, TURN_REPLIES};
+
+#[test]
+fn it_greets_before_it_reads() {
+    let mut rig = Rig::line();
+    assert_eq!(rig.settle(), Next::Read);
+    assert_eq!(rig.heard(), "hi\n");
+}
+
+#[test]
+fn replies_come_in_order_however_the_messages_are_split() {
+    let messages = b"a\nbb\r\n\nccc\ntwo\nnone\nlast\n";
+    for first in 0..=messages.len() {
+        for second in first..=messages.len() {
+            let mut rig = Rig::line();
+            rig.settle();
+            for part in [&messages[..first], &messages[first..second], &messages[second..]] {
+                if !part.is_empty() {
+                    assert_eq!(rig.send(part), Next::Read);
+                }
+            }
+            assert_eq!(rig.heard(), "hi\na\nbb\n\nccc\none\ntwo\nlast\n", "split at {first} and {second}");
+        }
+    }
+}
+
+#[test]
+fn a_turn_is_64_messages() {
+    let mut rig = Rig::line();
+    rig.settle();
+    rig.connection.receive(&b"m\n".repeat(129), &mut rig.out, || rig.now);
+    for (messages, next) in [(64, Next::Run), (128, Next::Run), (129, Next::Read)] {
+        assert_eq!(rig.connection.messages(), messages);
+        let count = rig.connection.output(&rig.out).len();
+        assert_eq!(rig.connection.what_now(&mut rig.out), Next::Write);
+        rig.connection.wrote(count, &mut rig.out, rig.now);
+        assert_eq!(rig.connection.what_now(&mut rig.out), next);
+        rig.connection.run(&mut rig.out, || rig.now);
+    }
+}
+
+#[test]
+fn a_turn_is_64_kib_of_replies() {
+    let mut rig = Rig::line();
+    rig.settle();
+    rig.connection.receive(b"large\nlarge\nlarge\n", &mut rig.out, || rig.now);
+    assert_eq!(rig.connection.messages(), 2);
+    assert!(rig.out.len() >= TURN_REPLIES);
+    assert_eq!(rig.settle(), Next::Read);
+    assert_eq!(rig.heard().len(), 3 + 3 * 40_001);
+}
+
+#[test]
+fn nothing_is_read_while_a_reply_is_unsent() {
+    let mut rig = Rig::line();
+    rig.settle();
+    rig.room = 3;
+    assert_eq!(rig.send("hello\n"), Next::Write);
+    assert_eq!(rig.heard(), "hi\nhel");
+    rig.room = 2;
+    assert_eq!(rig.settle(), Next::Write);
+    rig.room = usize::MAX;
+    assert_eq!(rig.settle(), Next::Read);
+    assert_eq!(rig.heard(), "lo\n");
+}
+
+#[test]
+fn what_is_received_while_a_reply_is_unsent_is_answered_after_it() {
+    let mut rig = Rig::line();
+    rig.settle();
+    rig.room = 0;
+    assert_eq!(rig.send("first\n"), Next::Write);
+    assert_eq!(rig.send("sec"), Next::Write);
+    assert_eq!(rig.send("ond\nthi"), Next::Write);
+    rig.room = usize::MAX;
+    assert_eq!(rig.settle(), Next::Read);
+    assert_eq!(rig.send("rd\n"), Next::Read);
+    assert_eq!(rig.heard(), "hi\nfirst\nsecond\nthird\n");
+}
+
+#[test]
+fn what_is_received_before_the_greeting_is_answered_after_it() {
+    for framing in Framing::ALL {
+        let mut rig = Rig::new(framing, Limits::default());
+        let (message, said): (&[u8], _) = match framing {
+            Framing::Line => (b"early\n", "hi\nearly\n"),
+            Framing::Length => (b"\0\0\0\x05early", "\0\0\0\x02hi\0\0\0\x05early"),
+            Framing::Raw => (b"early", "hiearly"),
+        };
+        assert_eq!(rig.send(message), Next::Read);
+        assert_eq!(rig.heard(), said);
+    }
+}
+
+#[test]
+fn raw_reads_keep_their_bounds_while_they_wait() {
+    let mut rig = Rig::new(Framing::Raw, Limits::default());
+    rig.settle();
+    rig.room = 0;
+    rig.send("exit now");
+    rig.send("exit");
+    rig.send("after");
+    rig.room = usize::MAX;
+    assert_eq!(rig.settle(), Next::Done(CloseReason::Exit));
+    assert_eq!(rig.heard(), "hiexit now");
+}
+
+#[test]
+fn a_handler_that_may_block_is_only_called_in_a_run() {
+    let script = Script { blocking: true, ..Script::default() };
+    let mut rig = Rig::scripted(script, Framing::Line, Limits::default());
+    assert_eq!(rig.connection.what_now(&mut rig.out), Next::Run);
+    assert_eq!(rig.settle(), Next::Read);
+    rig.connection.receive(b"a\nexit\n", &mut rig.out, || rig.now);
+    assert!(rig.out.is_empty());
+    assert_eq!(rig.connection.deadline(), None);
+    assert_eq!(rig.connection.what_now(&mut rig.out), Next::Run);
+    rig.connection.run(&mut rig.out, || rig.now);
+    // What was said is kept, so that the run's buffers are free.
+    rig.connection.keep(&mut rig.out, rig.now);
+    assert!(rig.out.is_empty());
+    assert_eq!(rig.connection.what_now(&mut rig.out), Next::Write);
+    let count = rig.connection.output(&rig.out).len();
+    rig.connection.wrote(count, &mut rig.out, rig.now);
+    // The session is told of the end where it may block, too.
+    assert_eq!(rig.connection.what_now(&mut rig.out), Next::Run);
+    assert!(rig.script.closed.lock().unwrap().is_empty());
+    assert_eq!(rig.settle(), Next::Done(CloseReason::Exit));
+    assert_eq!(*rig.script.closed.lock().unwrap(), [CloseReason::Exit]);
+}
+
+#[test]
+fn a_long_message_that_comes_byte_by_byte_is_copied_a_constant_number_of_times() {
+    let mut rig = Rig::line();
+    rig.settle();
+    let mut growths = 0;
+    let mut capacity = 0;
+    for _ in 0..60_000 {
+        rig.connection.receive(b"x", &mut rig.out, || rig.now);
+        if rig.connection.kept.capacity() != capacity {
+            capacity = rig.connection.kept.capacity();
+            growths += 1;
+        }
+    }
+    assert!(growths <= 18, "{growths} copies for 60,000 bytes");
+    assert_eq!(rig.send("\n"), Next::Read);
+    assert_eq!(rig.heard().len(), 3 + 60_001);
+    assert_eq!(rig.connection.kept.capacity(), 0);
+}
+
+#[test]
+fn the_buffers_stay_within_the_bound() {
+    let limits = Limits { max_message: 5000, max_reply: 50_000, ..Limits::default() };
+    let mut random = fastrand_like(7);
+    for _ in 0..200 {
+        let mut rig = Rig::new(Framing::Line, limits);
+        rig.settle();
+        for _ in 0..50 {
+            rig.room = [0, 10, 100_000][random(3)];
+            let mut read = b"large\nsmall\n".repeat(random(1000));
+            read.extend(vec![b'y'; random(4000)]);
+            read.truncate(MAX_READ);
+            match rig.settle() {
+                Next::Read => drop(rig.send(&read)),
+                Next::Done(_) => break,
+                Next::Write | Next::Run => {}
+            }
+            rig.connection.keep(&mut rig.out, rig.now);
+            let unsent = rig.connection.unsent.as_ref().map_or(0, |unsent| unsent.bytes().len());
+            let held = rig.connection.kept.capacity() + unsent;
+            assert!(held <= limits.memory_bound(), "{held} > {}", limits.memory_bound());
+        }
+    }
+}
+
+/// Numbers below a bound that look random and are the same in every run.
+fn fastrand_like(mut seed: u64) -> impl FnMut(usize) -> usize {
+    move |bound| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(seed >> 33).unwrap() % bound
+    }
+}

@@ -1,0 +1,104 @@
+//! Output that is lent to a ring.
+
+use super::*;
+use crate::Output;
+
+/// What a ring does beside others: takes the output, and gives it back.
+impl Rig {
+    fn lend(&mut self) -> Output {
+        assert_eq!(self.connection.what_now(&mut self.out), Next::Write);
+        let output = self.connection.lend(&mut self.out, Vec::new());
+        assert!(self.connection.is_lent() && self.out.is_empty());
+        output
+    }
+
+    fn give_back(&mut self, output: Output, count: usize) -> Option<Vec<u8>> {
+        self.received.extend_from_slice(&output.bytes()[..count]);
+        {
+            let now = self.now;
+            self.connection.returned(output, count, || now)
+        }
+    }
+
+    /// A conversation in which `message` was received, and whose reply is lent.
+    fn lent(message: &str) -> (Self, Output) {
+        let mut rig = Self::line();
+        rig.settle();
+        rig.connection.receive(message.as_bytes(), &mut rig.out, || rig.now);
+        rig.heard();
+        let output = rig.lend();
+        (rig, output)
+    }
+}
+
+#[test]
+fn what_comes_while_output_is_lent_is_answered_behind_it() {
+    let (mut rig, output) = Rig::lent("a\n");
+    rig.connection.receive(b"b\nc", &mut rig.out, || rig.now);
+    rig.connection.receive(b"\n", &mut rig.out, || rig.now);
+    assert_eq!(rig.connection.what_now(&mut rig.out), Next::Write);
+    assert!(rig.give_back(output, 2).is_some_and(|memory| memory.is_empty() && memory.capacity() > 0));
+    assert_eq!(rig.settle(), Next::Read);
+    assert_eq!(rig.heard(), "a\nb\nc\n");
+}
+
+#[test]
+fn what_was_not_sent_is_lent_again() {
+    let (mut rig, output) = Rig::lent("hello\n");
+    assert_eq!(rig.give_back(output, 2), None);
+    let output = rig.lend();
+    assert_eq!(output.bytes(), b"llo\n");
+    assert!(rig.give_back(output, 4).is_some());
+    assert_eq!(rig.settle(), Next::Read);
+    assert_eq!(rig.heard(), "hello\n");
+}
+
+#[test]
+fn the_end_of_input_waits_for_lent_output() {
+    for (rest, said) in [("", "a\n"), ("b", "a\nERR incomplete\n"), ("b\n", "a\nb\n")] {
+        let (mut rig, output) = Rig::lent("a\n");
+        if !rest.is_empty() {
+            rig.connection.receive(rest.as_bytes(), &mut rig.out, || rig.now);
+        }
+        rig.connection.end_of_input(&mut rig.out, || rig.now);
+        assert_eq!(rig.connection.what_now(&mut rig.out), Next::Write);
+        rig.give_back(output, 2);
+        assert!(matches!(rig.settle(), Next::Done(_)));
+        assert_eq!(rig.heard(), said);
+    }
+}
+
+#[test]
+fn only_lent_output_that_stalls_has_a_deadline() {
+    let (mut rig, output) = Rig::lent("a\n");
+    assert_eq!(rig.connection.deadline(), None);
+    rig.connection.blocked(2, &mut rig.out, rig.now);
+    let timeout = Limits::default().write_timeout;
+    for _ in 0..8 {
+        rig.now += timeout / 8;
+        assert_eq!(rig.connection.what_now(&mut rig.out), Next::Write);
+        rig.connection.expire(2, 0, &mut rig.out, rig.now);
+    }
+    assert_eq!(rig.connection.what_now(&mut rig.out), Next::Done(CloseReason::WriteTimeout));
+    assert_eq!(rig.give_back(output, 0), None);
+    assert_eq!(rig.connection.what_now(&mut rig.out), Next::Done(CloseReason::WriteTimeout));
+}
+
+#[test]
+fn lent_output_that_comes_back_late_begins_the_idle_time() {
+    let (mut rig, output) = Rig::lent("a\n");
+    rig.connection.blocked(2, &mut rig.out, rig.now);
+    rig.now += Duration::from_secs(5);
+    assert!(rig.give_back(output, 2).is_some());
+    assert_eq!(rig.connection.what_now(&mut rig.out), Next::Read);
+    assert_eq!(rig.connection.deadline(), Some(rig.now + Limits::default().idle_timeout.unwrap()));
+}
+
+#[test]
+fn lent_output_may_come_back_after_a_cut() {
+    let (mut rig, output) = Rig::lent("a\n");
+    rig.connection.cut(&mut rig.out);
+    assert_eq!(rig.connection.what_now(&mut rig.out), Next::Done(CloseReason::Cut));
+    assert_eq!(rig.give_back(output, 1), None);
+    assert_eq!(rig.connection.what_now(&mut rig.out), Next::Done(CloseReason::Cut));
+}

@@ -1,0 +1,151 @@
+//! A connection without a socket and without a clock.
+#![expect(clippy::disallowed_types, reason = "the tests' sessions report through a lock")]
+
+mod deadlines;
+mod endings;
+mod flow;
+mod lent;
+mod protocols;
+mod table;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::{Connection, Next};
+use crate::{Blocking, CloseReason, Flow, Framing, Handler, Limits, Outbox, Peer, Replies, Service, Session};
+
+/// A connection, its worker's outbox, a clock that is set by hand, and a client that takes what it is sent.
+struct Rig {
+    connection: Connection,
+    out: Outbox,
+    start: Instant,
+    now: Instant,
+    /// What the client has received.
+    received: Vec<u8>,
+    /// How many more bytes the kernel takes.
+    room: usize,
+    script: Arc<Script>,
+}
+
+/// What the session does, and what became of it.
+#[derive(Default)]
+struct Script {
+    blocking: bool,
+    closed: Mutex<Vec<CloseReason>>,
+}
+
+impl Rig {
+    fn new(framing: Framing, limits: Limits) -> Self {
+        Self::scripted(Script::default(), framing, limits)
+    }
+
+    fn line() -> Self {
+        Self::new(Framing::Line, Limits::default())
+    }
+
+    fn scripted(script: Script, framing: Framing, limits: Limits) -> Self {
+        let script = Arc::new(script);
+        let service = Service::framed(Arc::new(Scripted(Arc::clone(&script))), framing).with_limits(limits);
+        Self { script, ..Self::serving(service) }
+    }
+
+    fn serving(service: Service) -> Self {
+        let (start, client) = (any_instant(), SocketAddr::from(([127, 0, 0, 1], 1)));
+        let connection = Connection::new(Arc::new(service), client, start);
+        let (out, received, script) = Default::default();
+        Self { connection, out, start, now: start, received, room: usize::MAX, script }
+    }
+
+    /// Does what is to be done until it is the client's turn, the kernel's, or nobody's; tells whose.
+    fn settle(&mut self) -> Next {
+        loop {
+            match self.connection.what_now(&mut self.out) {
+                Next::Write if self.room == 0 => {
+                    let queued = self.received.len() as u64;
+                    self.connection.blocked(queued, &mut self.out, self.now);
+                    return Next::Write;
+                }
+                Next::Write => {
+                    let output = self.connection.output(&self.out);
+                    let count = output.len().min(self.room);
+                    self.received.extend_from_slice(&output[..count]);
+                    self.room -= count;
+                    self.connection.wrote(count, &mut self.out, self.now);
+                }
+                Next::Run => self.connection.run(&mut self.out, || self.now),
+                next => return next,
+            }
+        }
+    }
+
+    fn send(&mut self, bytes: impl AsRef<[u8]>) -> Next {
+        self.connection.receive(bytes.as_ref(), &mut self.out, || self.now);
+        self.settle()
+    }
+
+    fn end_input(&mut self) -> Next {
+        self.connection.end_of_input(&mut self.out, || self.now);
+        self.settle()
+    }
+
+    /// Lets time pass, and has the deadline looked at, as a watchman would at any time.
+    fn pass(&mut self, time: Duration) -> Next {
+        self.pass_with_queue(time, 0)
+    }
+
+    fn pass_with_queue(&mut self, time: Duration, queued: u64) -> Next {
+        self.now += time;
+        self.connection.expire(queued, 0, &mut self.out, self.now);
+        self.settle()
+    }
+
+    /// What the client has received since it was last asked, as text.
+    fn heard(&mut self) -> String {
+        String::from_utf8_lossy(&std::mem::take(&mut self.received)).into_owned()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "there is no other way to have an instant at all")]
+fn any_instant() -> Instant {
+    Instant::now()
+}
+
+/// Greets with `hi`, and does what each message says; says back what it doesn't understand.
+struct Scripted(Arc<Script>);
+
+impl Handler for Scripted {
+    fn open(&self, _peer: &Peer, out: &mut Replies<'_>) -> Box<dyn Session> {
+        out.send(b"hi");
+        Box::new(Self(Arc::clone(&self.0)))
+    }
+
+    fn blocking(&self) -> Blocking {
+        if self.0.blocking { Blocking::MayBlock } else { Blocking::Never }
+    }
+}
+
+impl Session for Scripted {
+    fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+        match message {
+            b"exit" => return Flow::Close,
+            b"panic" => {
+                out.send(b"half a");
+                std::panic::panic_any("a session's panic");
+            }
+            b"large" => out.send(&[b'x'; 40_000]),
+            b"too large" => out.send(&[b'x'; 1024 * 1024]),
+            b"two" => {
+                out.send(b"one");
+                out.send(b"two");
+            }
+            b"none" => {}
+            _ => out.send(message),
+        }
+        Flow::Continue
+    }
+
+    fn closed(&mut self, why: CloseReason) {
+        self.0.closed.lock().unwrap().push(why);
+    }
+}

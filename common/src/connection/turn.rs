@@ -1,0 +1,218 @@
+//! What happens inside a connection: the protocol is opened, has its turns, and is told of the end.
+
+use std::time::Instant;
+
+use super::kept::Kept;
+use super::{Connection, State};
+use crate::{
+    CloseReason, ErrorReply, Flow, Limits, MAX_READ, Outbox, Progress, TURN_MESSAGES, TURN_REPLIES, guarded,
+};
+
+impl Connection {
+    pub(super) fn limits(&self) -> &Limits {
+        &self.service.limits
+    }
+
+    pub(super) fn kept_bound(&self) -> usize {
+        self.limits().max_message.saturating_add(MAX_READ)
+    }
+
+    pub(super) fn open(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
+        out.begin(self.limits().max_reply);
+        let Self { service, client, .. } = self;
+        let opened = guarded(|| service.application.open(*client, &service.limits, out));
+        match opened {
+            Some(protocol) => {
+                self.protocol = Some(protocol);
+                self.state = State::Open;
+                self.work = !self.kept.is_empty();
+                if self.work {
+                    self.arrived(self.kept.len(), out);
+                }
+                if out.overflowed() {
+                    self.internal(CloseReason::ReplyTooLong, out);
+                }
+            }
+            None => {
+                out.withdraw();
+                self.state = State::Ending(CloseReason::Panicked);
+                let refused = || service.application.refuse(&ErrorReply::Internal, &service.limits, out);
+                if guarded(refused).is_none() {
+                    out.withdraw();
+                }
+            }
+        }
+        self.start_timer(now());
+    }
+
+    /// Tells the protocol of a read.
+    pub(super) fn arrived(&mut self, bytes: usize, out: &mut Outbox) {
+        let Some(protocol) = &mut self.protocol else { return };
+        if guarded(|| protocol.arrived(bytes)).is_none() {
+            self.fail(CloseReason::Panicked, &ErrorReply::Internal, out);
+        }
+    }
+
+    pub(super) fn turn_of_kept(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
+        let (bytes, used) = self.kept.take();
+        let used = used + self.turn(&bytes[used..], out, &mut now);
+        self.kept.put_back(bytes, used);
+        if self.input_ended && self.state == State::Open && !self.work {
+            self.finish(out, now);
+        }
+    }
+
+    /// Has messages answered for one turn, and says how many bytes were used.
+    pub(super) fn turn(&mut self, input: &[u8], out: &mut Outbox, mut now: impl FnMut() -> Instant) -> usize {
+        let Some(protocol) = &mut self.protocol else { return 0 };
+        let max_reply = self.service.limits.max_reply;
+        let before = self.messages;
+        let messages = &mut self.messages;
+        let mut total = 0;
+        let ended = guarded(|| {
+            loop {
+                if *messages - before == TURN_MESSAGES as u64 || out.len() >= TURN_REPLIES {
+                    return Ended::Turn;
+                }
+                out.begin(max_reply);
+                let progress = protocol.receive(&input[total..], out);
+                if out.overflowed() {
+                    return Ended::Overflow;
+                }
+                match progress {
+                    Progress::More { used, begun } => {
+                        total += used;
+                        return Ended::More { begun };
+                    }
+                    Progress::Message { used, flow } => {
+                        total += used;
+                        *messages += 1;
+                        if flow == Flow::Close {
+                            return Ended::Close;
+                        }
+                    }
+                    Progress::Broken(error) => return Ended::Broken(error),
+                }
+            }
+        });
+        // A protocol may say that it has used more than there is.
+        let ended = ended.filter(|_| total <= input.len());
+        let total = total.min(input.len());
+        let answered = self.messages != before;
+        let begun = match &ended {
+            Some(Ended::More { begun }) => *begun,
+            _ => self.begun && !answered,
+        };
+        if answered || begun != self.begun {
+            self.begun = begun;
+            self.start_timer(now());
+        }
+        self.work = false;
+        match ended {
+            Some(Ended::Turn) => self.work = true,
+            Some(Ended::More { .. }) if input.len() - total > self.kept_bound() => {
+                let max = self.limits().max_message;
+                self.fail(CloseReason::TooLong, &ErrorReply::TooLong { max }, out);
+            }
+            Some(Ended::More { .. }) => {}
+            Some(Ended::Close) => self.state = State::Ending(CloseReason::Exit),
+            Some(Ended::Broken(error)) => self.broken(&error, out),
+            Some(Ended::Overflow) => self.internal(CloseReason::ReplyTooLong, out),
+            None => self.internal(CloseReason::Panicked, out),
+        }
+        total
+    }
+
+    /// All input was looked at, and no more can come.
+    pub(super) fn finish(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
+        if self.begun {
+            let (bytes, used) = self.kept.take();
+            let Some(protocol) = &mut self.protocol else { return };
+            out.begin(self.service.limits.max_reply);
+            let progress = guarded(|| protocol.finish(&bytes[used..], out));
+            self.begun = false;
+            self.start_timer(now());
+            match progress {
+                None => return self.internal(CloseReason::Panicked, out),
+                Some(_) if out.overflowed() => return self.internal(CloseReason::ReplyTooLong, out),
+                Some(Progress::Broken(error)) => return self.broken(&error, out),
+                Some(Progress::Message { .. }) => self.messages += 1,
+                Some(Progress::More { .. }) => {}
+            }
+        }
+        self.state = State::Ending(CloseReason::EndOfInput);
+    }
+
+    /// The server stops, and all that had arrived was looked at.
+    pub(super) fn drained(&mut self, out: &mut Outbox) {
+        if self.begun {
+            self.fail(CloseReason::Stopping, &ErrorReply::ShuttingDown, out);
+        } else {
+            self.state = State::Ending(CloseReason::Stopping);
+        }
+    }
+
+    /// The server's own fault: what was said for the message at hand is withdrawn.
+    fn internal(&mut self, reason: CloseReason, out: &mut Outbox) {
+        out.withdraw();
+        self.fail(reason, &ErrorReply::Internal, out);
+    }
+
+    fn broken(&mut self, error: &ErrorReply, out: &mut Outbox) {
+        let reason = match error {
+            ErrorReply::TooLong { .. } => CloseReason::TooLong,
+            ErrorReply::Incomplete => CloseReason::Incomplete,
+            _ => CloseReason::Malformed,
+        };
+        self.fail(reason, error, out);
+    }
+
+    /// Ends the conversation with an error reply.
+    pub(super) fn fail(&mut self, reason: CloseReason, error: &ErrorReply, out: &mut Outbox) {
+        self.state = State::Ending(reason);
+        self.work = false;
+        let Some(protocol) = &self.protocol else { return };
+        out.begin(usize::MAX);
+        if guarded(|| protocol.error(error, out)).is_none() {
+            out.withdraw();
+        }
+    }
+
+    /// Ends the conversation with nothing owed any more.
+    pub(super) fn abandon(&mut self, reason: CloseReason, out: &mut Outbox) {
+        out.clear();
+        let abandoned = matches!(
+            self.state,
+            State::Ending(CloseReason::WriteTimeout | CloseReason::Cut | CloseReason::Lost) | State::Done(_)
+        );
+        if !abandoned {
+            self.state = State::Ending(reason);
+            self.unsent = None;
+            self.lent = false;
+            self.work = false;
+        }
+    }
+
+    /// Tells the protocol, and drops it. Its panics are its own affair by now.
+    pub(super) fn close(&mut self, reason: CloseReason) {
+        self.state = State::Done(reason);
+        self.kept = Kept::default();
+        if let Some(mut protocol) = self.protocol.take() {
+            let _ = guarded(|| protocol.closed(reason));
+            let _ = guarded(|| drop(protocol));
+        }
+    }
+}
+
+/// Why a turn ended.
+enum Ended {
+    /// It was long enough; there may be more to do.
+    Turn,
+    /// The input holds no whole message any more; `begun` if it holds a part of one.
+    More {
+        begun: bool,
+    },
+    Close,
+    Broken(ErrorReply),
+    Overflow,
+}

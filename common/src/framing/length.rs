@@ -1,0 +1,83 @@
+//! `length`: a message stands behind its length.
+
+use crate::{Codec, Decoded, ErrorReply, Limits, Outbox};
+
+/// A message, and a reply, stands behind its length in bytes: four bytes, the most significant first.
+#[derive(Debug)]
+pub struct Length {
+    max: usize,
+}
+
+const HEADER: usize = size_of::<u32>();
+
+impl Codec for Length {
+    fn new(limits: &Limits) -> Self {
+        Self { max: limits.max_message }
+    }
+
+    #[inline]
+    fn decode(&mut self, input: &[u8]) -> Decoded {
+        let Some(header) = input.first_chunk::<HEADER>() else { return Decoded::More };
+        let length = u32::from_be_bytes(*header) as usize;
+        if length > self.max {
+            return Decoded::Broken(ErrorReply::TooLong { max: self.max });
+        }
+        let used = HEADER + length;
+        if input.len() < used {
+            return Decoded::More;
+        }
+        Decoded::Message { payload: HEADER..used, used }
+    }
+
+    #[inline]
+    fn begin(&self, out: &mut Outbox) {
+        out.push(&[0; HEADER]);
+    }
+
+    #[inline]
+    fn end(&self, start: usize, out: &mut Outbox) {
+        // Where the header itself was refused, nothing is left to be patched.
+        let Some(length) = out.len().checked_sub(start + HEADER) else { return };
+        match u32::try_from(length) {
+            Ok(length) => out.patch(start, &length.to_be_bytes()),
+            Err(_) => out.refuse(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn length(max: usize) -> Length {
+        Length::new(&Limits { max_message: max, ..Limits::default() })
+    }
+
+    #[test]
+    fn a_message_is_whole_when_its_last_byte_is_there() {
+        let bytes = [0, 0, 0, 2, b'h', b'i', b'!'];
+        for split in 0..6 {
+            assert_eq!(length(9).decode(&bytes[..split]), Decoded::More, "{split}");
+        }
+        for split in 6..=7 {
+            assert_eq!(length(9).decode(&bytes[..split]), Decoded::Message { payload: 4..6, used: 6 });
+        }
+        assert_eq!(length(9).decode(&[0; 4]), Decoded::Message { payload: 4..4, used: 4 });
+    }
+
+    #[test]
+    fn the_header_alone_tells_what_is_too_long() {
+        assert_eq!(length(3).decode(&[0, 0, 0, 3]), Decoded::More);
+        assert_eq!(length(3).decode(&[0, 0, 0, 4]), Decoded::Broken(ErrorReply::TooLong { max: 3 }));
+        assert_eq!(length(3).decode(&[255; 4]), Decoded::Broken(ErrorReply::TooLong { max: 3 }));
+    }
+
+    #[test]
+    fn a_reply_gets_its_length_in_front() {
+        let mut out = Outbox::new();
+        let codec = length(3);
+        crate::Replies::new(&mut out, &codec).send_parts(&[b"he", b"llo"]);
+        codec.error(&ErrorReply::Busy, &mut out);
+        assert_eq!(out.bytes(), b"\0\0\0\x05hello\0\0\0\x08ERR busy");
+    }
+}

@@ -1,0 +1,138 @@
+//! `line`: a message is any bytes up to a line feed.
+
+use memchr::memchr;
+
+use crate::{Codec, Decoded, ErrorReply, Limits, Outbox};
+
+/// A message is any bytes up to a line feed; one carriage return in front of that is dropped. A reply gets
+/// a line feed behind it, so one that contains line feeds is several lines to the client.
+#[derive(Debug)]
+pub struct Line {
+    max: usize,
+    /// How much of the unfinished line has no line feed in it.
+    scanned: usize,
+}
+
+impl Codec for Line {
+    fn new(limits: &Limits) -> Self {
+        Self { max: limits.max_message, scanned: 0 }
+    }
+
+    #[inline]
+    fn decode(&mut self, input: &[u8]) -> Decoded {
+        let Some(found) = memchr(b'\n', &input[self.scanned..]) else {
+            self.scanned = input.len();
+            // A carriage return may yet turn out to belong to the line end.
+            let payload = input.strip_suffix(b"\r").unwrap_or(input).len();
+            return if payload > self.max { self.too_long() } else { Decoded::More };
+        };
+        let end = self.scanned + found;
+        self.scanned = 0;
+        let line = &input[..end];
+        let payload = line.strip_suffix(b"\r").unwrap_or(line).len();
+        if payload > self.max {
+            return self.too_long();
+        }
+        Decoded::Message { payload: 0..payload, used: end + 1 }
+    }
+
+    #[inline]
+    fn end(&self, _start: usize, out: &mut Outbox) {
+        out.push(b"\n");
+    }
+
+    fn error(&self, error: &ErrorReply, out: &mut Outbox) {
+        match error {
+            ErrorReply::MessageTimeout => self.error_text(format_args!("{error}: no line end"), out),
+            error => self.error_text(format_args!("{error}"), out),
+        }
+    }
+}
+
+impl Line {
+    fn too_long(&self) -> Decoded {
+        Decoded::Broken(ErrorReply::TooLong { max: self.max })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(max: usize) -> Line {
+        Line::new(&Limits { max_message: max, ..Limits::default() })
+    }
+
+    #[test]
+    fn a_line_ends_with_a_line_feed_and_loses_one_carriage_return() {
+        for (input, payload) in
+            [("a\n", 0..1), ("a\r\n", 0..1), ("a\r\r\n", 0..2), ("\n", 0..0), ("\r\n", 0..0), ("\ra\n", 0..2)]
+        {
+            let expected = Decoded::Message { payload, used: input.len() };
+            assert_eq!(line(9).decode(input.as_bytes()), expected, "{input:?}");
+        }
+    }
+
+    #[test]
+    fn the_limit_counts_the_payload_alone() {
+        for (input, passes) in [
+            ("12\n", true),
+            ("123\n", true),
+            ("123\r\n", true),
+            ("1234\n", false),
+            ("1234\r\n", false),
+            ("123\r\r\n", false),
+        ] {
+            let too_long = Decoded::Broken(ErrorReply::TooLong { max: 3 });
+            assert_eq!(line(3).decode(input.as_bytes()) != too_long, passes, "{input:?}");
+        }
+    }
+
+    #[test]
+    fn too_long_is_said_before_the_line_ends() {
+        assert_eq!(line(3).decode(b"123"), Decoded::More);
+        assert_eq!(line(3).decode(b"123\r"), Decoded::More);
+        assert_eq!(line(3).decode(b"1234"), Decoded::Broken(ErrorReply::TooLong { max: 3 }));
+    }
+
+    #[test]
+    fn every_error_that_a_codec_writes_is_told_from_an_answer() {
+        use crate::{Length, Raw};
+        let limits = Limits::default();
+        let codecs: [Box<dyn Codec>; 3] =
+            [Box::new(Line::new(&limits)), Box::new(Length::new(&limits)), Box::new(Raw::new(&limits))];
+        for mut codec in codecs {
+            for error in [
+                ErrorReply::Busy,
+                ErrorReply::TooLong { max: 3 },
+                ErrorReply::Malformed("length"),
+                ErrorReply::Incomplete,
+                ErrorReply::IdleTimeout,
+                ErrorReply::MessageTimeout,
+                ErrorReply::ShuttingDown,
+                ErrorReply::Internal,
+                ErrorReply::Rejected("rate-limited"),
+            ] {
+                let mut out = Outbox::new();
+                codec.error(&error, &mut out);
+                codec.arrived(out.len());
+                let Decoded::Message { payload, .. } = codec.decode(out.bytes()) else {
+                    panic!("{error} is no reply")
+                };
+                assert!(codec.is_error(&out.bytes()[payload]), "{error}");
+            }
+            for answer in ["", "ERR", "ERRATUM", "err busy", " ERR busy", "an ERR busy"] {
+                assert!(!codec.is_error(answer.as_bytes()), "{answer}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_scanned_is_not_scanned_again() {
+        let mut codec = line(9);
+        assert_eq!(codec.decode(b"ab"), Decoded::More);
+        assert_eq!(codec.scanned, 2);
+        assert_eq!(codec.decode(b"abc\nd"), Decoded::Message { payload: 0..3, used: 4 });
+        assert_eq!(codec.scanned, 0);
+    }
+}

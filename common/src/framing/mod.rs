@@ -1,0 +1,231 @@
+//! Where a message ends: the [`Codec`]s, and [`Framed`], the protocol made of a codec and a session.
+
+mod length;
+mod line;
+mod raw;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::str::FromStr;
+use std::sync::Arc;
+
+pub use length::Length;
+pub use line::Line;
+pub use raw::Raw;
+
+use crate::{
+    Application, Blocking, CloseReason, ErrorReply, Handler, Limits, Outbox, Peer, Progress, Protocol,
+    Replies, Session,
+};
+
+/// Where a message ends, found without copying; and how a reply is written. There is one for each client.
+pub trait Codec: Send + 'static {
+    /// A codec for a client that has just connected.
+    fn new(limits: &Limits) -> Self
+    where
+        Self: Sized;
+
+    /// Told of each read, before its bytes are handed over.
+    fn arrived(&mut self, bytes: usize) {
+        let _ = bytes;
+    }
+
+    /// Finds the message at the beginning of `input`. After [`Decoded::More`] it is called with the same
+    /// bytes and more behind them, so it may remember how far it has looked.
+    fn decode(&mut self, input: &[u8]) -> Decoded;
+
+    /// As [`decode`](Self::decode), when no more input can come and some is left.
+    fn finish(&mut self, input: &[u8]) -> Decoded {
+        let _ = input;
+        Decoded::Broken(ErrorReply::Incomplete)
+    }
+
+    /// Puts out what stands in front of a reply.
+    fn begin(&self, out: &mut Outbox) {
+        let _ = out;
+    }
+
+    /// Ends a reply that began at `start` in `out`.
+    fn end(&self, start: usize, out: &mut Outbox) {
+        let _ = (start, out);
+    }
+
+    /// Writes an error reply. By default it is a reply like any other.
+    fn error(&self, error: &ErrorReply, out: &mut Outbox) {
+        self.error_text(format_args!("{error}"), out);
+    }
+
+    /// Writes an error reply with this text.
+    fn error_text(&self, text: fmt::Arguments<'_>, out: &mut Outbox) {
+        let start = out.len();
+        self.begin(out);
+        let _ = fmt::Write::write_fmt(out, text); // an outbox takes or counts everything
+        self.end(start, out);
+    }
+
+    /// Whether a reply is an error, which refuses the message that it answers, so that a client can tell a refusal from
+    /// an answer. By default it is one that begins as an [`ErrorReply`] does.
+    fn is_error(&self, reply: &[u8]) -> bool {
+        reply.starts_with(b"ERR ")
+    }
+
+    /// Whether a message's end is certain, as [`Peer::framed`] says.
+    fn framed(&self) -> bool {
+        true
+    }
+}
+
+/// What a [`Codec`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// No whole message yet.
+    More,
+    /// These bytes belong to no message, and are passed over.
+    Skipped {
+        /// How many they are: at least one.
+        used: usize,
+    },
+    /// A message.
+    Message {
+        /// Where in the input it stands.
+        payload: Range<usize>,
+        /// How much of the input is done with.
+        used: usize,
+    },
+    /// What came is no message.
+    Broken(ErrorReply),
+}
+
+/// The protocol made of a codec and a session.
+pub struct Framed<C> {
+    codec: C,
+    session: Box<dyn Session>,
+}
+
+impl<C: Codec> Framed<C> {
+    /// Opens a session of `handler` for `peer`.
+    pub fn open(codec: C, handler: &dyn Handler, peer: &Peer, out: &mut Outbox) -> Self {
+        let session = handler.open(peer, &mut Replies::new(out, &codec));
+        Self { codec, session }
+    }
+
+    /// Answers the message at the beginning of `input`, behind what is passed over.
+    #[inline]
+    fn answer(&mut self, decode: fn(&mut C, &[u8]) -> Decoded, input: &[u8], out: &mut Outbox) -> Progress {
+        let mut decoded = decode(&mut self.codec, input);
+        let mut skipped = 0;
+        while let Decoded::Skipped { used: used @ 1.. } = decoded {
+            skipped += used;
+            decoded = decode(&mut self.codec, &input[skipped..]);
+        }
+        let rest = &input[skipped..];
+        match decoded {
+            Decoded::Message { payload, used } => {
+                let flow = self.session.message(&rest[payload], &mut Replies::new(out, &self.codec));
+                Progress::Message { used: skipped + used, flow }
+            }
+            Decoded::More | Decoded::Skipped { .. } => {
+                Progress::More { used: skipped, begun: !rest.is_empty() }
+            }
+            Decoded::Broken(error) => Progress::Broken(error),
+        }
+    }
+}
+
+impl<C: Codec> Protocol for Framed<C> {
+    fn arrived(&mut self, bytes: usize) {
+        self.codec.arrived(bytes);
+    }
+
+    fn receive(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
+        self.answer(C::decode, input, out)
+    }
+
+    fn finish(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
+        self.answer(C::finish, input, out)
+    }
+
+    fn error(&self, error: &ErrorReply, out: &mut Outbox) {
+        self.codec.error(error, out);
+    }
+
+    fn closed(&mut self, why: CloseReason) {
+        self.session.closed(why);
+    }
+}
+
+/// The application that serves a [`Handler`] in the framing of a [`Codec`].
+pub struct FramedHandler<C> {
+    handler: Arc<dyn Handler>,
+    codec: PhantomData<fn() -> C>,
+}
+
+impl<C: Codec> FramedHandler<C> {
+    /// Serves `handler`.
+    pub fn new(handler: Arc<dyn Handler>) -> Self {
+        Self { handler, codec: PhantomData }
+    }
+}
+
+impl<C: Codec> Application for FramedHandler<C> {
+    fn open(&self, address: SocketAddr, limits: &Limits, out: &mut Outbox) -> Box<dyn Protocol> {
+        let codec = C::new(limits);
+        let peer = Peer { address, framed: codec.framed() };
+        Box::new(Framed::open(codec, &*self.handler, &peer, out))
+    }
+
+    fn refuse(&self, error: &ErrorReply, limits: &Limits, out: &mut Outbox) {
+        C::new(limits).error(error, out);
+    }
+
+    fn blocking(&self) -> Blocking {
+        self.handler.blocking()
+    }
+}
+
+/// The built-in framings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// A message ends with a line end: [`Line`].
+    Line,
+    /// A message stands behind its length: [`Length`].
+    Length,
+    /// A read is a message: [`Raw`].
+    Raw,
+}
+
+impl Framing {
+    /// All of them, the default first.
+    pub const ALL: [Self; 3] = [Self::Line, Self::Length, Self::Raw];
+
+    /// Its name, as a flag's value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Line => "line",
+            Self::Length => "length",
+            Self::Raw => "raw",
+        }
+    }
+
+    /// The application that serves `handler` in this framing.
+    pub fn application(self, handler: Arc<dyn Handler>) -> Arc<dyn Application> {
+        match self {
+            Self::Line => Arc::new(FramedHandler::<Line>::new(handler)),
+            Self::Length => Arc::new(FramedHandler::<Length>::new(handler)),
+            Self::Raw => Arc::new(FramedHandler::<Raw>::new(handler)),
+        }
+    }
+}
+
+impl FromStr for Framing {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|framing| framing.name() == name)
+            .ok_or_else(|| format!("there is no framing `{name}`; choose one of: line, length, raw"))
+    }
+}

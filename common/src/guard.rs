@@ -1,0 +1,40 @@
+//! User code is called so that a panic in it ends one conversation, and nothing else.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Calls user code, or drops what is the user's. `None` if it has panicked.
+pub fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            // What a panic carries is the user's too, and may panic when it is dropped.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                std::mem::forget(payload);
+            }
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{panic_any, resume_unwind};
+
+    use super::*;
+
+    struct PanicsWhenDropped;
+
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            panic_any(Self);
+        }
+    }
+
+    #[test]
+    fn a_panic_is_caught_whatever_it_carries() {
+        assert_eq!(guarded(|| 1), Some(1));
+        assert_eq!(guarded(|| -> u8 { panic_any("text") }), None);
+        assert_eq!(guarded(|| -> u8 { resume_unwind(Box::new(PanicsWhenDropped)) }), None);
+        assert_eq!(guarded(|| drop(PanicsWhenDropped)), None);
+    }
+}

@@ -1,0 +1,67 @@
+//! What a backend is given to serve.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use crate::{Application, ErrorReply, Framing, Handler, Limits, Outbox, guarded};
+
+/// What a backend is given to serve: an application, the limits on its clients, and the means.
+#[derive(Clone)]
+pub struct Service {
+    /// What is served.
+    pub application: Arc<dyn Application>,
+    /// What a client may cost.
+    pub limits: Limits,
+    /// How many threads are to work; `None` leaves it to the backend, which takes the number of cores.
+    pub workers: Option<NonZeroUsize>,
+    /// The stack, in bytes, of a thread that serves one client; `None` leaves it to the backend.
+    pub stack_size: Option<NonZeroUsize>,
+    /// How many calls of handlers that [may block](crate::Blocking::MayBlock) run at once, on a backend that has
+    /// threads for them; `None` is 512.
+    pub blocking_threads: Option<NonZeroUsize>,
+    /// Whether somebody else goes on to accept from the same listener when this server stops: the clients in its
+    /// backlog are then left to them. Otherwise they are accepted, and told that the server stops.
+    pub shared_listener: bool,
+}
+
+impl Service {
+    /// A service with the default limits, on as many workers as there are cores.
+    pub fn new(application: Arc<dyn Application>) -> Self {
+        Self {
+            application,
+            limits: Limits::default(),
+            workers: None,
+            stack_size: None,
+            blocking_threads: None,
+            shared_listener: false,
+        }
+    }
+
+    /// A service that serves `handler` in one of the built-in framings.
+    pub fn framed(handler: Arc<dyn Handler>, framing: Framing) -> Self {
+        Self::new(framing.application(handler))
+    }
+
+    /// The same with other limits.
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// How many calls of handlers that may block run at once, where a backend has threads for them: as many as were
+    /// asked for, or else [512](BLOCKING_THREADS).
+    pub fn blocking_thread_count(&self) -> usize {
+        self.blocking_threads.map_or(BLOCKING_THREADS, NonZeroUsize::get)
+    }
+
+    /// What a client is told that is not served, in bytes as sent; empty if the application panics over it.
+    pub fn refusal(&self, error: &ErrorReply) -> Outbox {
+        let mut out = Outbox::new();
+        if guarded(|| self.application.refuse(error, &self.limits, &mut out)).is_none() {
+            out.clear();
+        }
+        out
+    }
+}
+
+/// How many threads a server has for handlers that block, unless the service asks for another number.
+pub const BLOCKING_THREADS: usize = 512;

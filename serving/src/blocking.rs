@@ -1,0 +1,82 @@
+//! Serving one client on a thread that blocks: what the sequential and the threaded backend have in common.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{RecvFlags, recv, send};
+
+use crate::buffers::Buffers;
+use crate::conversation::{Conversation, Wait};
+use crate::interrupt::Interrupt;
+use crate::socket::SEND;
+use crate::watch::Watch;
+
+/// Serves one client on this thread, to its end.
+pub fn converse(
+    socket: TcpStream,
+    mut conversation: Conversation,
+    interrupt: &Interrupt,
+    buffers: &mut Buffers,
+) {
+    conversation.register(&interrupt.waker());
+    let watch = Arc::clone(conversation.watch());
+    let mut blocking = BlockingSocket { socket, interrupt, watch, was_empty: false };
+    loop {
+        match conversation.advance(&mut blocking, buffers) {
+            // The next advance waits in its read, unless the socket doesn't block, as one that has inherited that.
+            Wait::Readable if blocking.was_empty => {
+                blocking.wait(&mut [PollFd::new(&blocking.socket, PollFlags::IN)]);
+            }
+            Wait::Readable | Wait::Turn => {}
+            Wait::Writable => blocking.wait(&mut [PollFd::new(&blocking.socket, PollFlags::OUT)]),
+            Wait::Wakeup => blocking.wait(&mut []),
+            Wait::Blocking => conversation.run(buffers),
+            Wait::Over => return conversation.end(blocking.socket),
+        }
+    }
+}
+
+/// A socket whose reads block, until there is input or an [`Interrupt`]. Its writes do not, since a blocked
+/// write would tell nothing of the progress that it makes.
+struct BlockingSocket<'a> {
+    socket: TcpStream,
+    interrupt: &'a Interrupt,
+    watch: Arc<Watch>,
+    /// Whether the last read has found nothing, and not waited.
+    was_empty: bool,
+}
+
+impl BlockingSocket<'_> {
+    /// Waits for events, or until an interrupt. Errors show in what follows.
+    fn wait(&self, events: &mut [PollFd<'_>]) {
+        let _ = self.interrupt.call(|| self.watch.is_marked(), || Ok(poll(events, None)?));
+    }
+}
+
+impl Read for BlockingSocket<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let receive = || Ok(recv(&self.socket, buffer, RecvFlags::empty())?.0);
+        let read = self.interrupt.call(|| self.watch.is_marked(), receive);
+        self.was_empty = read.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        read
+    }
+}
+
+impl Write for BlockingSocket<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(send(&self.socket, bytes, SEND)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AsFd for BlockingSocket<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

@@ -1,0 +1,48 @@
+//! What every backend shares beside the core: who is let in, deadlines, the stop, the last replies, the
+//! books.
+//!
+//! - [`Backend`]: the trait. [`Server`] is the frame of its `serve`, [`Acceptor`] its door.
+//! - [`Conversation`]: one client being served, as a backend drives it: by [`Wait`] where it reads and writes,
+//!   by [`Step`] where reads and writes are submitted and complete later.
+//! - [`Stop`] and [`Report`]: how a server is ended, and what it says of itself then.
+//! - [`Bell`], [`Interrupt`]: wakers for threads that wait for descriptors, or block in a read.
+//! - [`Team`]: workers that each have clients of their own.
+//! - [`blocking`]: one client served on a thread that blocks.
+
+mod accept_errors;
+mod accept_loops;
+mod acceptor;
+mod backend;
+mod bell;
+pub mod blocking;
+mod blocking_threads;
+mod buffers;
+mod completion;
+mod conversation;
+mod descriptors;
+mod ending;
+mod interrupt;
+mod ledger;
+mod lingering;
+mod server;
+mod socket;
+mod state;
+mod stop;
+mod task;
+mod team;
+mod watch;
+mod watchman;
+
+pub use acceptor::{Accepting, Acceptor, Admission};
+pub use backend::{Backend, BlockingHandlers, Capabilities, Workers, worker_count};
+pub use bell::Bell;
+pub use buffers::Buffers;
+pub use completion::Step;
+pub use conversation::{Conversation, Wait};
+pub use interrupt::Interrupt;
+pub use ledger::Report;
+pub use server::{Failure, SERVER_DESCRIPTORS, STACK_SIZE, Server};
+pub use socket::{accept_blocking, accept_nonblocking};
+pub use stop::{Stop, Subscription, Urgency};
+pub use task::Offloaded;
+pub use team::{Member, Post, Team};

@@ -1,0 +1,144 @@
+//! The frame of every `serve`: opened before the first accept, closed after the last.
+
+use std::io;
+use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::acceptor::Acceptor;
+use crate::state::{Phase, State};
+use crate::stop::Subscription;
+use crate::watchman::Watchman;
+use crate::{Backend, Report, Stop, descriptors, socket};
+use common::Service;
+
+/// The frame of every `serve`: [`open`](Self::open) it before the first accept, [`close`](Self::close) it
+/// after the last. In between, a watchman looks after deadlines and the stop.
+///
+/// A server that is dropped instead cuts everybody off, and ends its watchman.
+pub struct Server {
+    state: Arc<State>,
+    watchman: Option<JoinHandle<()>>,
+    dismissed: Arc<AtomicBool>,
+    _subscription: Subscription,
+}
+
+/// The stack of a thread on which sessions are called, in bytes. A session may use half of it. Pages that are not
+/// touched cost nothing.
+pub const STACK_SIZE: usize = 2 * 1024 * 1024;
+
+/// How many descriptors a server needs to begin with, beyond those of its clients: those of its watchman, its bells
+/// and its workers' pollers, or of a runtime.
+pub const SERVER_DESCRIPTORS: usize = 16;
+
+impl Server {
+    /// Prepares the listener and starts the watchman.
+    ///
+    /// # Errors
+    /// If the service asks for what the backend can't do (`InvalidInput`), or if the system has no thread or
+    /// no descriptor left.
+    pub fn open(
+        backend: &dyn Backend,
+        listener: &TcpListener,
+        service: Arc<Service>,
+        stop: &Stop,
+    ) -> io::Result<(Self, Acceptor)> {
+        let capabilities = backend.capabilities();
+        let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
+        capabilities.check(backend.name(), &service).map_err(invalid)?;
+        socket::prepare(listener, &service.limits)?;
+        // Some runtimes panic where they find none.
+        descriptors::ensure(listener, SERVER_DESCRIPTORS)?;
+        let most = capabilities.max_connections.unwrap_or(usize::MAX);
+        let max_connections = service.limits.max_connections.min(most);
+        let state = State::new(service, max_connections)?;
+        let subscription = stop.subscribe(state.bell.waker());
+        let dismissed = Arc::new(AtomicBool::new(false));
+        let watchman = Watchman::new(Arc::clone(&state), stop.clone(), Arc::clone(&dismissed));
+        let watchman = thread::Builder::new().name("watchman".into()).spawn(|| watchman.watch())?;
+        let acceptor = Acceptor::new(Arc::clone(&state));
+        Ok((Self { state, watchman: Some(watchman), dismissed, _subscription: subscription }, acceptor))
+    }
+
+    /// Waits until the [`Acceptor`] was dropped and everybody has left, or has been cut off, and closes the books.
+    /// `served` is how the backend's own part ended: with an error, the server stops by itself, and doesn't wait for the
+    /// acceptor. A worker that is
+    /// within a handler is waited for until the drain deadline.
+    ///
+    /// # Errors
+    /// That of the backend's own part, or what has broken the listener or ended a worker.
+    pub fn close(mut self, served: io::Result<()>) -> io::Result<Report> {
+        match served {
+            Ok(()) => self.state.ending.wait(),
+            Err(_) => self.state.fail(), // nobody accepts, though the acceptor may still be there
+        }
+        let mut open = self.state.ledger.open();
+        loop {
+            // Looked at first, so that those who are cut while it waits have all of the next wait.
+            let cut = self.state.phase() == Phase::Cut;
+            let still_open = self.state.ledger.wait(PATIENCE);
+            if still_open == 0 || (cut && still_open == open) {
+                break;
+            }
+            open = still_open;
+        }
+        self.dismiss();
+        let report = self.state.ledger.close();
+        served.and(self.state.ending.cause()).map(|()| report)
+    }
+
+    /// What a thread of the backend's tells if it fails, which ends the server.
+    pub fn failure(&self) -> Failure {
+        Failure(Arc::clone(&self.state))
+    }
+
+    /// Ends the watchman, which ends when nobody lingers, or at the drain deadline.
+    fn dismiss(&mut self) {
+        self.state.blocking_threads.close();
+        self.dismissed.store(true, Ordering::SeqCst);
+        self.state.bell.ring();
+        if let Some(watchman) = self.watchman.take() {
+            let _ = watchman.join(); // a panic of its own would have been said
+        }
+    }
+}
+
+/// Ends a server with an error.
+#[derive(Clone)]
+pub struct Failure(Arc<State>);
+
+impl Failure {
+    /// Stops the server, whose [end](Server::close) is this error unless there was one before.
+    pub fn tell(&self, error: io::Error) {
+        let why = error.to_string();
+        self.0.ending.fail(error);
+        self.0.fail();
+        tracing::error!(error = why, "the server stops"); // last: who writes the log may panic
+    }
+
+    /// Does the work of this thread. If that fails or panics, the server stops with an error that names the thread.
+    pub fn watch(&self, work: impl FnOnce() -> io::Result<()>) {
+        let worked = catch_unwind(AssertUnwindSafe(work));
+        if let Err(error) = worked.unwrap_or_else(|_| Err(io::Error::other("it has panicked"))) {
+            let thread = thread::current();
+            let name = thread.name().unwrap_or("of a worker");
+            self.tell(io::Error::new(error.kind(), format!("the thread {name} has ended: {error}")));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.watchman.is_some() {
+            self.state.enter(Phase::Cut);
+            self.dismiss();
+        }
+    }
+}
+
+/// Conversations that have been cut end by themselves. When none has for so long, those that are left are
+/// within a handler, and are not waited for.
+const PATIENCE: Duration = Duration::from_millis(100);

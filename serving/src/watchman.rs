@@ -1,0 +1,104 @@
+//! The watchman: one thread that looks after deadlines, the stop, and sockets that linger.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::lingering::Lingering;
+use crate::state::{Phase, State};
+use crate::{Stop, Urgency};
+use common::Limits;
+
+/// The watchman sweeps over the open connections: whose deadline has passed, or who has not noticed a mark,
+/// is woken. So a deadline costs a connection a store to memory, and a message no timer; it is never early,
+/// and late by one sweep at most.
+pub(crate) struct Watchman {
+    state: Arc<State>,
+    stop: Stop,
+    /// Set when the conversations have ended, so that only those who linger are waited for.
+    dismissed: Arc<AtomicBool>,
+    lingering: Lingering,
+    interval: Duration,
+    drain_until: Option<Instant>,
+}
+
+/// A sweep comes after an eighth of the shortest deadline, within these bounds.
+const SHORTEST: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_millis(250);
+
+impl Watchman {
+    pub(crate) fn new(state: Arc<State>, stop: Stop, dismissed: Arc<AtomicBool>) -> Self {
+        let interval = interval(&state.service.limits);
+        let lingering = Lingering::new(state.max_connections);
+        Self { state, stop, dismissed, lingering, interval, drain_until: None }
+    }
+
+    /// Watches until the server has ended and nobody lingers.
+    pub(crate) fn watch(mut self) {
+        let mut sweep_at = Instant::now() + self.interval;
+        loop {
+            self.heed_stop();
+            // Looked at first: the last socket came to linger before the server had ended.
+            let dismissed = self.dismissed.load(Ordering::SeqCst);
+            self.lingering.admit(self.state.fetch_lingering(), &self.state.ledger);
+            if self.state.wants_descriptors() {
+                self.lingering.spare();
+            }
+            let cut = self.state.phase() == Phase::Cut;
+            if dismissed && (cut || self.lingering.is_empty()) {
+                return;
+            }
+            let now = Instant::now();
+            let door_at = self.state.door.deadline(self.state.epoch);
+            if now >= sweep_at || door_at.is_some_and(|door_at| now >= door_at) {
+                self.state.sweep();
+                self.lingering.expire(now);
+                sweep_at = now + self.interval;
+            }
+            let others = [door_at.filter(|&door_at| now < door_at), self.drain_until];
+            let until = others.into_iter().flatten().fold(sweep_at, Instant::min);
+            self.wait(until.saturating_duration_since(now));
+        }
+    }
+
+    /// Follows what the stop says.
+    fn heed_stop(&mut self) {
+        let mut phase = match self.stop.urgency() {
+            Urgency::None => self.state.phase(),
+            Urgency::Drain => Phase::Draining,
+            Urgency::Now => Phase::Cut,
+        };
+        if phase >= Phase::Draining {
+            let now = Instant::now();
+            let timeout = self.state.service.limits.drain_timeout;
+            let until =
+                *self.drain_until.get_or_insert_with(|| now.checked_add(timeout).unwrap_or(now + YEAR));
+            if now >= until {
+                phase = Phase::Cut;
+            }
+        }
+        if phase == Phase::Cut {
+            self.drain_until = None;
+            self.interval = SHORTEST;
+        }
+        self.state.enter(phase.max(Phase::Serving));
+    }
+
+    /// Waits for the bell, for input to be discarded, or for the time to pass.
+    fn wait(&mut self, timeout: Duration) {
+        match self.state.bell.wait_any(&self.lingering.sockets(), Some(timeout)) {
+            Ok(ready) => self.lingering.discard(&ready),
+            // For want of memory: the next sweep may find some.
+            Err(_) => std::thread::sleep(timeout.min(SHORTEST)),
+        }
+    }
+}
+
+/// A drain timeout that is beyond the clock's range is as good as this.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+fn interval(limits: &Limits) -> Duration {
+    let deadlines = [limits.idle_timeout, Some(limits.message_timeout), Some(limits.write_timeout)];
+    let shortest = deadlines.into_iter().flatten().min().unwrap_or(LONGEST);
+    (shortest / 8).clamp(SHORTEST, LONGEST)
+}

@@ -1,0 +1,105 @@
+//! A thread that blocks is woken whatever else the program does with the signal, and nobody else is. Signals are
+//! the whole process's, so this is a program of its own, with one test.
+#![expect(unsafe_code, reason = "signals are handled and blocked as other programs do it")]
+#![expect(clippy::disallowed_methods, reason = "the core has no threads, but a test of them has")]
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use std::{mem, ptr, thread};
+
+use serving::Interrupt;
+
+static HANDLED: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn handle(_signal: libc::c_int) {
+    HANDLED.fetch_add(1, Ordering::SeqCst);
+}
+
+/// Handles the signal as many programs do: system calls that it interrupts go on.
+fn install(handler: libc::sighandler_t) {
+    // SAFETY: all-zero bits are a valid `sigaction`, and the handler only counts.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        action.sa_sigaction = handler;
+        action.sa_flags = libc::SA_RESTART;
+        assert_eq!(libc::sigaction(libc::SIGURG, &raw const action, ptr::null_mut()), 0);
+    }
+}
+
+fn block_signal() {
+    // SAFETY: all-zero bits are a valid set, and it is valid for the calls.
+    unsafe {
+        let mut signal: libc::sigset_t = mem::zeroed();
+        libc::sigaddset(&raw mut signal, libc::SIGURG);
+        assert_eq!(libc::pthread_sigmask(libc::SIG_BLOCK, &raw const signal, ptr::null_mut()), 0);
+    }
+}
+
+/// Has a thread block in a read, after `prepare`, and wakes it after `meanwhile` until the read has ended.
+fn is_woken(prepare: fn(), meanwhile: fn()) {
+    let (mut reader, mut writer) = UnixStream::pair().expect("two sockets");
+    let (waker, wakers) = std::sync::mpsc::channel();
+    let blocked = thread::spawn(move || {
+        prepare();
+        let interrupt = Interrupt::of_this_thread().expect("an interrupt");
+        waker.send(interrupt.waker()).expect("somebody who wakes");
+        interrupt.call(|| false, || reader.read(&mut [0])).map_err(|error| error.kind())
+    });
+    let waker = wakers.recv().expect("a waker");
+    meanwhile();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !blocked.is_finished() && Instant::now() < deadline {
+        waker.wake_by_ref();
+        thread::sleep(Duration::from_millis(1));
+    }
+    let _ = writer.write_all(b"x"); // else it might wait for ever
+    assert_eq!(blocked.join().expect("no panic"), Err(ErrorKind::Interrupted));
+}
+
+#[test]
+fn a_thread_is_woken_within_its_call_and_only_there() {
+    let default = || install(libc::SIG_DFL);
+    let ignored = || install(libc::SIG_IGN);
+    let handled = || install(handle as extern "C" fn(libc::c_int) as libc::sighandler_t);
+    is_woken(default, || {});
+    is_woken(handled, || {});
+    is_woken(ignored, || {});
+    is_woken(|| {}, default);
+    is_woken(|| {}, handled);
+    is_woken(|| {}, ignored);
+    is_woken(block_signal, || {});
+    assert!(HANDLED.load(Ordering::SeqCst) > 0, "the program's own handler is called as well");
+
+    // What a session does between its calls is not interrupted, however often the thread is woken.
+    handled();
+    let interrupt = Interrupt::of_this_thread().unwrap();
+    let waker = interrupt.waker();
+    let done = Arc::new(AtomicBool::new(false));
+    let waking = thread::spawn({
+        let done = Arc::clone(&done);
+        move || {
+            while !done.load(Ordering::SeqCst) {
+                waker.wake_by_ref();
+            }
+        }
+    });
+    let mut interrupted = 0;
+    for _ in 0..2_000 {
+        // The calls end at once, so that wake-ups come at their very end.
+        let called = interrupt.call(|| false, || Ok(()));
+        assert!(called.is_ok());
+        let slept =
+            rustix::event::poll(&mut [], Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 20_000 }));
+        interrupted += usize::from(slept.is_err());
+    }
+    done.store(true, Ordering::SeqCst);
+    waking.join().unwrap();
+    assert_eq!(interrupted, 0, "system calls of the session's");
+
+    // A wake-up that has come already is not waited for.
+    let woken = interrupt.call(|| true, || -> std::io::Result<()> { unreachable!() });
+    assert_eq!(woken.unwrap_err().kind(), ErrorKind::Interrupted);
+}

@@ -1,0 +1,213 @@
+//! The serving layer without a backend: one conversation on a socket of the test's own, and workers that fail.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "what serves has sockets and threads"
+)]
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{Flow, Framing, Handler, Peer, Replies, Service, Session};
+use rustix::time::{ClockId, clock_gettime};
+use serving::{
+    Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Interrupt, Report,
+    Server, Stop, Team, Wait, Workers, accept_nonblocking, blocking,
+};
+
+/// Says what it is told.
+struct Says;
+
+impl Handler for Says {
+    fn open(&self, _: &Peer, _: &mut Replies<'_>) -> Box<dyn Session> {
+        Box::new(Self)
+    }
+}
+
+impl Session for Says {
+    fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+        out.send(message);
+        Flow::Continue
+    }
+}
+
+/// What the tests serve by.
+struct Backendless;
+
+impl Backend for Backendless {
+    fn name(&self) -> &'static str {
+        "none"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            model: "none",
+            max_connections: None,
+            workers: Workers::Chosen,
+            blocking_handlers: BlockingHandlers::Offloaded,
+            legacy: None,
+        }
+    }
+
+    fn serve(&self, _: TcpListener, _: Arc<Service>, _: &Stop) -> io::Result<Report> {
+        Err(ErrorKind::Unsupported.into())
+    }
+}
+
+fn open() -> (TcpListener, Server, Acceptor, Stop) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let service = Arc::new(Service::framed(Arc::new(Says), Framing::Line));
+    let stop = Stop::new();
+    let (server, acceptor) = Server::open(&Backendless, &listener, service, &stop).expect("a server");
+    (listener, server, acceptor, stop)
+}
+
+/// A client, and its conversation.
+fn admit(listener: &TcpListener, acceptor: &mut Acceptor) -> (TcpStream, TcpStream, Conversation) {
+    let client = TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
+    loop {
+        match acceptor.admit(accept_nonblocking(listener)) {
+            Admission::Client(socket, conversation) => return (client, socket, conversation),
+            Admission::None | Admission::Nobody => thread::yield_now(),
+        }
+    }
+}
+
+/// A socket that is always said to be writable, and never takes anything.
+struct Refusing {
+    socket: TcpStream,
+    writes: usize,
+}
+
+impl Read for Refusing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.read(buffer)
+    }
+}
+
+impl Write for Refusing {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        self.writes += 1;
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AsFd for Refusing {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+#[test]
+fn writes_that_are_refused_again_and_again_pause() {
+    let (listener, server, mut acceptor, stop) = open();
+    let (mut client, socket, mut conversation) = admit(&listener, &mut acceptor);
+    client.write_all(b"hello\n").expect("it is sent");
+    socket.set_nonblocking(false).expect("a socket that blocks");
+    let mut refusing = Refusing { socket, writes: 0 };
+    let mut buffers = Buffers::new();
+    for round in 0..2 {
+        if round == 0 {
+            assert_eq!(conversation.advance(&mut refusing, &mut buffers), Wait::Turn); // its session was opened
+        }
+        assert_eq!(conversation.advance(&mut refusing, &mut buffers), Wait::Writable);
+        assert_eq!(conversation.advance(&mut refusing, &mut buffers), Wait::Writable);
+        assert_eq!(conversation.advance(&mut refusing, &mut buffers), Wait::Wakeup);
+        assert_eq!(refusing.writes, 3 * (round + 1));
+        // The watchman ends the pause.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !conversation.is_marked() {
+            assert!(Instant::now() < deadline, "nobody ends the pause");
+            thread::yield_now();
+        }
+    }
+    drop(conversation);
+    stop.now();
+    acceptor.accept_all(listener, accept_nonblocking, |_, _| unreachable!("nobody comes")).expect("an end");
+    assert_eq!(server.close(Ok(())).expect("a report").ended(), 1);
+}
+
+#[test]
+fn a_socket_that_does_not_block_is_waited_for() {
+    let (listener, server, mut acceptor, stop) = open();
+    let (mut client, socket, conversation) = admit(&listener, &mut acceptor);
+    let served = thread::spawn(move || {
+        let interrupt = Interrupt::of_this_thread().expect("an interrupt");
+        blocking::converse(socket, conversation, &interrupt, &mut Buffers::new());
+        clock_gettime(ClockId::ThreadCPUTime)
+    });
+    thread::sleep(Duration::from_millis(300)); // it is silent
+    client.write_all(b"hello\n").expect("it is sent");
+    let mut reply = [0; 6];
+    client.read_exact(&mut reply).expect("a reply");
+    assert_eq!(&reply, b"hello\n");
+    drop(client);
+    let spent = served.join().expect("no panic");
+    assert!(spent.tv_sec == 0 && spent.tv_nsec < 60_000_000, "it was at work for {spent:?}");
+    stop.now();
+    acceptor.accept_all(listener, accept_nonblocking, |_, _| unreachable!("nobody comes")).expect("an end");
+    assert_eq!(server.close(Ok(())).expect("a report").messages, 1);
+}
+
+#[test]
+fn a_worker_that_fails_or_panics_ends_the_server_with_an_error() {
+    type Work = fn((Option<Acceptor>, usize)) -> io::Result<()>;
+    let works: [(Work, &str); 4] = [
+        (|(_, number)| if number == 0 { Err(io::Error::other("no ring")) } else { Ok(()) }, "no ring"),
+        (|(_, number)| if number == 0 { panic!("on purpose") } else { Ok(()) }, "panicked"),
+        // The one that accepts goes on until it is told to stop.
+        (
+            |(acceptor, number)| match acceptor {
+                Some(mut acceptor) => loop {
+                    let nobody = || Err(ErrorKind::WouldBlock.into());
+                    let accepting = acceptor.accept_turn::<TcpStream>(nobody, |_, _| unreachable!());
+                    if accepting == serving::Accepting::Stopped {
+                        return Ok(());
+                    }
+                    thread::sleep(Duration::from_millis(1));
+                },
+                None if number == 1 => Err(io::Error::other("no memory")),
+                None => Ok(()),
+            },
+            "no memory",
+        ),
+        (|_| Ok(()), "has ended"),
+    ];
+    for (work, said) in works {
+        let (_listener, server, acceptor, _stop) = open();
+        let ended =
+            Team::serve(server, "none", 2, acceptor, |_, number, acceptor| Ok((acceptor, number)), work);
+        let error = ended.expect_err("the server ends with an error").to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn a_server_that_could_not_serve_does_not_wait_for_its_acceptor() {
+    let (_listener, server, acceptor, _stop) = open();
+    let (sender, closed) = std::sync::mpsc::channel();
+    thread::spawn(move || drop(sender.send(server.close(Err(io::Error::other("no runtime"))))));
+    // Less than the drain timeout, when it would be cut.
+    let error = closed.recv_timeout(Duration::from_secs(8)).expect("it ends").expect_err("an error");
+    assert_eq!(error.to_string(), "no runtime");
+    drop(acceptor);
+}
+
+#[test]
+fn a_server_that_is_dropped_cuts_its_clients_off() {
+    let (listener, server, mut acceptor, _stop) = open();
+    let (mut client, mut socket, mut conversation) = admit(&listener, &mut acceptor);
+    drop(acceptor);
+    drop(server);
+    assert_eq!(conversation.advance(&mut socket, &mut Buffers::new()), Wait::Over);
+    conversation.end(socket);
+    assert_eq!(client.read(&mut [0]).expect("an end"), 0);
+}
