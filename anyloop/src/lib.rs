@@ -1,7 +1,7 @@
 //! Write the handler once; serve it on any loop.
 //!
 //! A service is a [`Handler`], which opens a [`Session`] for each client. It knows nothing of sockets, threads or tasks.
-//! A [`Backend`](backend::Backend) serves it with one concurrency model; each is behind a feature of its own.
+//! A [`Backend`] serves it with one concurrency model; each is behind a feature of its own.
 //!
 //! ```
 //! use std::sync::Arc;

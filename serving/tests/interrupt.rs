@@ -1,7 +1,6 @@
 //! A thread that blocks is woken whatever else the program does with the signal, and nobody else is. Signals are
 //! the whole process's, so this is a program of its own, with one test.
 #![expect(unsafe_code, reason = "signals are handled and blocked as other programs do it")]
-#![expect(clippy::disallowed_methods, reason = "the core has no threads, but a test of them has")]
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;

@@ -1,9 +1,4 @@
 //! The serving layer without a backend: one conversation on a socket of the test's own, and workers that fail.
-#![expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "what serves has sockets and threads"
-)]
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};

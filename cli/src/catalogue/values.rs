@@ -94,5 +94,5 @@ fn one_of<T: Clone + Send + Sync + 'static>(
 }
 
 /// The program that this is in its own workspace. Another one says what it is made with.
-const OWN_NAME: &str = env!("CARGO_PKG_NAME");
-const FOREIGN_VERSION: &str = concat!("(", env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), ")");
+const OWN_NAME: &str = "anyloop";
+const FOREIGN_VERSION: &str = concat!("(anyloop ", env!("CARGO_PKG_VERSION"), ")");

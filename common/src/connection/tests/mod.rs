@@ -1,5 +1,4 @@
 //! A connection without a socket and without a clock.
-#![expect(clippy::disallowed_types, reason = "the tests' sessions report through a lock")]
 
 mod deadlines;
 mod endings;
