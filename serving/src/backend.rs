@@ -24,7 +24,7 @@ pub trait Backend: Sync {
     /// Serves until `stop` is pressed and everybody has been drained, and says what became of them. The
     /// caller's thread is kept until then, but not beyond the drain deadline, even if a handler still runs.
     ///
-    /// **After a clean drain, in which nobody was [cut](crate::Outcome::Cut), what was not answered was not handled**: a
+    /// **After a clean drain, in which nobody was [cut](common::Outcome::Cut), what was not answered was not handled**: a
     /// client that was told `ERR shutting-down`, or saw the end, may send what got no reply again elsewhere.
     ///
     /// The listener, which was bound by somebody else, is closed and never shut down: it may have

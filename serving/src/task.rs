@@ -33,7 +33,7 @@ impl Conversation {
     }
 
     /// Has the handler do what waits on one of the server's threads for handlers that block, of which there are
-    /// [so many](crate::Service::blocking_threads), and then calls `back` there with the conversation.
+    /// [so many](common::Service::blocking_threads), and then calls `back` there with the conversation.
     pub fn offload(mut self, back: impl FnOnce(Self) + Send + 'static) {
         let threads = Arc::clone(self.blocking_threads());
         threads.run(move || {
