@@ -58,7 +58,7 @@ impl Door {
 
 #[cfg(test)]
 mod tests {
-    use common::{Handler, Peer, Replies, Service, Session};
+    use common::{Client, Handler, Replies, Service, Session};
     use serving::{Server, Stop};
 
     use super::*;
@@ -66,7 +66,7 @@ mod tests {
     struct Nothing;
 
     impl Handler for Nothing {
-        fn open(&self, _: &Peer, _: &mut Replies<'_>) -> Box<dyn Session> {
+        fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
             unreachable!("nobody comes")
         }
     }

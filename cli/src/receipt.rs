@@ -108,7 +108,7 @@ pub(crate) struct Receipt {
 
 impl Receipt {
     pub(crate) fn new(run: Run, report: &Report) -> Self {
-        let counted = CloseReason::ALL.into_iter().filter(|&reason| report.reason(reason) > 0);
+        let counted = CloseReason::ALL.iter().copied().filter(|&reason| report.reason(reason) > 0);
         Self {
             run,
             end: now(),

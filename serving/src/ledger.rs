@@ -30,11 +30,8 @@ impl Report {
 
     /// How many conversations are counted so.
     pub fn outcome(&self, outcome: Outcome) -> u64 {
-        CloseReason::ALL
-            .into_iter()
-            .filter(|reason| reason.outcome() == outcome)
-            .map(|reason| self.reason(reason))
-            .sum()
+        let reasons = CloseReason::ALL.iter().filter(|reason| reason.outcome() == outcome);
+        reasons.map(|&reason| self.reason(reason)).sum()
     }
 
     /// How many conversations have ended, for whatever reason.

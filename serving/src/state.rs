@@ -1,7 +1,6 @@
 //! What one call of `serve` shares among its workers, its acceptor and its watchman.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +17,7 @@ use crate::ending::Ending;
 use crate::ledger::Ledger;
 use crate::socket;
 use crate::watch::{CUT, STOPPING, Watch};
-use common::{CloseReason, Connection, ErrorReply, Service};
+use common::{Client, CloseReason, Connection, ErrorReply, Service};
 
 /// What one call of `serve` shares among its workers, its acceptor and its watchman.
 pub(crate) struct State {
@@ -110,7 +109,7 @@ impl State {
     }
 
     /// Lets a client in, if there is room and the server does not stop.
-    pub(crate) fn enter_client(self: &Arc<Self>, client: SocketAddr) -> Result<Conversation, CloseReason> {
+    pub(crate) fn enter_client(self: &Arc<Self>, client: Client) -> Result<Conversation, CloseReason> {
         let mut watches = locked(&self.watches);
         if self.phase() != Phase::Serving {
             return Err(CloseReason::TooLate);

@@ -19,7 +19,7 @@ impl Client {
     /// If the server refuses or ends the connection, or sends what is no reply.
     pub(super) fn receive(
         &mut self,
-        bytes: &[u8],
+        bytes: &mut [u8],
         composer: &mut Composer<'_>,
         expect: &Expect,
         tally: &mut Tally,
@@ -29,20 +29,17 @@ impl Client {
         if self.parser.is_none() {
             return self.lines(bytes, composer, expect, tally, answered);
         }
-        if let Some(parser) = &mut self.parser {
-            parser.arrived(bytes.len());
-        }
         let mut partial = std::mem::take(&mut self.partial);
         let kept = !partial.is_empty();
         if kept {
             partial.extend_from_slice(bytes);
         }
-        let input = if kept { &partial[..] } else { bytes };
+        let input = if kept { &mut partial[..] } else { &mut *bytes };
         let mut done = 0;
         loop {
             let without_body = self.messages.front().is_some_and(|sent| sent.asks_for_head);
             let Some(parser) = &mut self.parser else { break };
-            let found = parser.find(&input[done..], without_body);
+            let found = parser.find(&mut input[done..], without_body);
             match self.take(found, &input[done..], composer, expect, tally, &mut answered)? {
                 0 => break,
                 used => done += used,

@@ -26,7 +26,7 @@ pub enum Framing {
         /// Its name.
         name: &'static str,
         /// Makes one for a connection.
-        new: fn(&Limits) -> Box<dyn Codec>,
+        new: &'static (dyn Fn(&Limits) -> Box<dyn Codec> + Send + Sync),
     },
     /// As the Redis protocol does it, in its versions 2 and 3.
     Resp,
@@ -41,9 +41,9 @@ pub const LONGEST_REPLY: usize = 1024 * 1024 + 4096;
 pub const LONGEST_DOCUMENT: usize = 16 * 1024 * 1024;
 
 impl Framing {
-    /// The framing of a codec, under a name.
-    pub fn of<C: Codec>(name: &'static str) -> Self {
-        Self::Codec { name, new: |limits| Box::new(C::new(limits)) }
+    /// The framing of a codec, under a name. What makes the codecs is kept as long as the program runs.
+    pub fn of<C: Codec>(name: &'static str, new: impl Fn(&Limits) -> C + Send + Sync + 'static) -> Self {
+        Self::Codec { name, new: Box::leak(Box::new(move |limits: &Limits| Box::new(new(limits)) as _)) }
     }
 
     /// Its name.

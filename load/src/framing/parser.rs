@@ -60,17 +60,10 @@ const BUSY: [&[u8]; 2] = [b"ERR busy", b"ERR max number of clients"];
 const FAREWELL: [&[u8]; 2] = [b"ERR shutting-down", b"ERR timeout "];
 
 impl Parser {
-    /// Told of each read, before its bytes are handed over.
-    pub(crate) fn arrived(&mut self, bytes: usize) {
-        if let Self::Codec(codec) = self {
-            codec.arrived(bytes);
-        }
-    }
-
     /// Finds the reply at the beginning of `input`. After [`Found::More`] it is called with the same bytes and more
     /// behind them, and looks at no byte twice. `without_body` is whether the reply answers a message that
     /// [`asks_for_head`](super::Framing::asks_for_head).
-    pub(crate) fn find(&mut self, input: &[u8], without_body: bool) -> Found {
+    pub(crate) fn find(&mut self, input: &mut [u8], without_body: bool) -> Found {
         match self {
             Self::Codec(codec) => match codec.decode(input) {
                 Decoded::More | Decoded::Skipped { used: 0 } => Found::More,

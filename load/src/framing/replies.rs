@@ -36,7 +36,7 @@ impl<R: Read> Replies<R> {
     /// The next reply, and what it says beside the bytes around it.
     pub(crate) fn receive_parts(&mut self) -> io::Result<(Vec<u8>, Vec<u8>)> {
         loop {
-            let found = self.parser.find(&self.kept, self.without_body);
+            let found = self.parser.find(&mut self.kept, self.without_body);
             if let Some(parts) = self.take(found)? {
                 return Ok(parts);
             }
@@ -68,7 +68,6 @@ impl<R: Read> Replies<R> {
                 found => self.take(found),
             },
             Ok(count) => {
-                self.parser.arrived(count);
                 self.kept.extend_from_slice(&piece[..count]);
                 Ok(None)
             }

@@ -195,7 +195,7 @@ impl<'a> Worker<'a> {
             Ok(Some(count)) => {
                 let window = self.window;
                 self.tally.turn_to(now);
-                let input = &self.input[..count];
+                let input = &mut self.input[..count];
                 client.receive(
                     input,
                     &mut self.composer,
