@@ -29,7 +29,6 @@ use std::net::SocketAddr;
 use common::{Application, Blocking, ErrorReply, Flow, Limits, Outbox, Progress, Protocol};
 
 use crate::request::{Body, Found, Passed, Requests, has_begun};
-pub use crate::response::PAGE;
 use crate::response::{CONTINUE, Response, Status};
 
 /// The responder.
