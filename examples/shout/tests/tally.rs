@@ -12,7 +12,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_tally");
 
 #[test]
 fn the_guide_shows_it() {
-    let (_, program) = include_str!("../src/bin/tally.rs").split_once("\n\n").expect("it begins with a comment");
+    let (_, program) =
+        include_str!("../src/bin/tally.rs").split_once("\n\n").expect("it begins with a comment");
     assert!(include_str!("../../../docs/write-a-handler.md").contains(program));
 }
 
