@@ -40,7 +40,7 @@ impl Default for Costs {
         Self {
             start: Duration::from_millis(60),
             measurement: Duration::from_millis(80),
-            memory: Duration::from_millis(1500),
+            memory: Duration::from_millis(1900),
         }
     }
 }

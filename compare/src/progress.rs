@@ -10,6 +10,13 @@ pub enum Event {
     Step(Step),
     /// Something that people should know: a subject that failed, say.
     Note(String),
+    /// A server wrote a line to standard error. It is told of at the next step, and of the first thousand lines.
+    Wrote {
+        /// The name of the candidate.
+        server: String,
+        /// The line, without its end, and without what would direct a terminal.
+        line: String,
+    },
 }
 
 /// A step of a comparison.

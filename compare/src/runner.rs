@@ -15,14 +15,14 @@ use super::budget::{Costs, Slot, Work};
 use super::conditions::{self, conditions};
 use super::data::VERSION;
 use super::design::Design;
-use super::isolation;
 use super::laboratory::{Laboratory, Machine, Running};
 use super::pinning::{Pinning, Placement};
 use super::progress::{Clock, Event, Stage, Step};
+use super::server::Written;
 use super::settings::Settings;
 use super::{Comparison, Shape, failure, rate};
 use load::measurement::Measurement;
-use load::plan::{Arrivals, Dispatch, Pace, Plan};
+use load::plan::{Arrivals, Dispatch, Hostile, Pace, Plan};
 
 /// Compares. `stop` ends it within a second or two, with what there is by then, marked as interrupted; `tell` is
 /// called when a step begins, and when there is something that people should know.
@@ -114,6 +114,7 @@ impl<'a> Runner<'a> {
         self.calibrate();
         self.rounds();
         self.sweeps();
+        self.tell_written();
         self.comparison.interrupted = self.laboratory.is_stopped();
         self.comparison.conditions.seconds = self.laboratory.now().saturating_sub(begin).as_secs_f64();
         self.comparison
@@ -216,11 +217,11 @@ impl<'a> Runner<'a> {
             messages: self.settings.messages.clone(),
             framing: self.settings.framing,
             expect: self.settings.expect.clone(),
-            hostile: isolation::crowd(shape.hostile),
+            hostile: crowd(shape.hostile),
             threads: self.settings.threads.min(shape.connections),
             cpus: placement.load.to_vec(),
             seed,
-            server: Some(server.process()),
+            server: Some(server.root()),
             ..Plan::new(server.address())
         }
     }
@@ -231,6 +232,7 @@ impl<'a> Runner<'a> {
 
     /// Marks a subject as failed. The first reason is kept.
     pub(super) fn fail(&mut self, subject: usize, why: String) {
+        self.tell_written();
         let subject = &mut self.comparison.subjects[subject];
         if subject.failed.is_none() {
             (self.tell)(&Event::Note(format!("{} failed: {why}", subject.name)));
@@ -255,12 +257,29 @@ impl<'a> Runner<'a> {
         self.step(stage, name, load, places);
     }
 
+    /// Says what servers have written to standard error since the last step.
+    fn tell_written(&mut self) {
+        let Written { lines, left_out } = self.laboratory.written();
+        for (server, line) in lines {
+            (self.tell)(&Event::Wrote { server, line });
+        }
+        if left_out > 0 {
+            self.note(format!("{left_out} lines more that servers wrote are not shown"));
+        }
+    }
+
     /// Says that a step begins.
     pub(super) fn step(&mut self, stage: Stage, subject: String, load: &str, (round, slot): Places) {
+        self.tell_written();
         let now = self.laboratory.now();
         let (load, left) = (load.to_owned(), self.clock.left(now));
         (self.tell)(&Event::Step(Step { stage, subject, load, round, slot, passed: now, left }));
     }
+}
+
+/// So many hostile clients, a third of each kind, the worse kinds first.
+fn crowd(clients: usize) -> Hostile {
+    Hostile { slow_readers: clients.div_ceil(3), slow_writers: (clients + 1) / 3, idle: clients / 3 }
 }
 
 /// How long replies are waited for that are due when a load ends. A server that is slow and has a thousand messages in

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::Candidate;
 use super::design::AGAIN;
-use super::isolation;
 use load::framing::Framing;
 use load::plan::{Expect, HIGHEST_RATE, Messages};
 use load::slo::Slo;
@@ -178,10 +177,10 @@ impl Settings {
         if self.tier == Tier::Full && self.passes() > 0 { &self.connections } else { &[] }
     }
 
-    /// How many hostile clients there are beside those of one of the loads; 0 if isolation is not measured.
+    /// How many hostile clients there are beside those of one of the loads: as many, or 0 if isolation is not measured.
     pub(super) fn hostile(&self) -> usize {
         let is_measured = self.tier == Tier::Full && self.closed_loops.is_empty();
-        if is_measured { isolation::hostile(self.clients) } else { 0 }
+        if is_measured { self.clients } else { 0 }
     }
 
     /// What is sent, in words.
