@@ -15,6 +15,7 @@
 use std::io;
 use std::time::Duration;
 
+use super::Shape;
 use super::budget::{Slot, Work};
 use super::candidate::Candidate;
 use super::design::{Calibrated, Design};
@@ -24,7 +25,6 @@ use super::progress::Stage;
 use super::runner::Runner;
 use super::settings::Settings;
 use super::staircase::SEARCH_STEPS;
-use super::Shape;
 use load::measurement::Measurement;
 
 /// How long each candidate is loaded to see what it can do.

@@ -68,7 +68,9 @@ impl Runner<'_> {
             }
             rate = match (kept, missed) {
                 (_, None) => rate * SEARCH_STEP,
-                (None, Some(_)) if rate > 1.0 && rate / SEARCH_STEP > unknown * NEAR => (rate / SEARCH_STEP).max(1.0),
+                (None, Some(_)) if rate > 1.0 && rate / SEARCH_STEP > unknown * NEAR => {
+                    (rate / SEARCH_STEP).max(1.0)
+                }
                 _ => break,
             };
         }

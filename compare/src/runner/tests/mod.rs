@@ -168,11 +168,7 @@ impl Laboratory for Fake {
         Ok(made)
     }
 
-    fn memory(
-        &mut self,
-        _server: &dyn Running,
-        ladder: &Ladder<'_>,
-    ) -> (Vec<MemorySample>, io::Result<()>) {
+    fn memory(&mut self, _server: &dyn Running, ladder: &Ladder<'_>) -> (Vec<MemorySample>, io::Result<()>) {
         self.now += Duration::from_secs(1);
         let sample = |&connections: &usize| {
             let bytes = 1_000_000 + 2000 * connections as u64;
