@@ -232,11 +232,9 @@ impl<'a> Runner<'a> {
 
     /// Marks a subject as failed. The first reason is kept.
     pub(super) fn fail(&mut self, subject: usize, why: String) {
-        self.tell_written();
-        let subject = &mut self.comparison.subjects[subject];
-        if subject.failed.is_none() {
-            (self.tell)(&Event::Note(format!("{} failed: {why}", subject.name)));
-            subject.failed = Some(why);
+        if !self.has_failed(subject) {
+            self.note(format!("{} failed: {why}", self.comparison.subjects[subject].name));
+            self.comparison.subjects[subject].failed = Some(why);
         }
     }
 
@@ -249,6 +247,7 @@ impl<'a> Runner<'a> {
     }
 
     pub(super) fn note(&mut self, text: String) {
+        self.tell_written();
         (self.tell)(&Event::Note(text));
     }
 
@@ -257,14 +256,14 @@ impl<'a> Runner<'a> {
         self.step(stage, name, load, places);
     }
 
-    /// Says what servers have written to standard error since the last step.
+    /// Says what servers have written to standard error since this was said the last time.
     fn tell_written(&mut self) {
         let Written { lines, left_out } = self.laboratory.written();
         for (server, line) in lines {
             (self.tell)(&Event::Wrote { server, line });
         }
         if left_out > 0 {
-            self.note(format!("{left_out} lines more that servers wrote are not shown"));
+            (self.tell)(&Event::Note(format!("servers wrote {left_out} more lines, which are not shown")));
         }
     }
 

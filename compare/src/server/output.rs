@@ -138,21 +138,21 @@ impl Lines {
     pub(super) fn of(&self, name: &str) -> impl Fn(&str) + Send + use<> {
         let (lines, name) = (self.clone(), name.to_owned());
         move |line| {
-            let mut untold = lines.untold();
-            if untold.lines.len() < LINES {
-                untold.lines.push((name.clone(), line.to_owned()));
+            let mut written = lines.written();
+            if written.lines.len() < LINES {
+                written.lines.push((name.clone(), line.to_owned()));
             } else {
-                untold.left_out += 1;
+                written.left_out += 1;
             }
         }
     }
 
     /// All that was written since this was called the last time.
     pub(crate) fn take(&self) -> Written {
-        mem::take(&mut *self.untold())
+        mem::take(&mut *self.written())
     }
 
-    fn untold(&self) -> MutexGuard<'_, Written> {
+    fn written(&self) -> MutexGuard<'_, Written> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
