@@ -24,7 +24,7 @@ use super::laboratory::Running;
 use super::progress::Stage;
 use super::runner::Runner;
 use super::settings::Settings;
-use super::staircase::SEARCH_STEPS;
+use super::staircase::SEARCHES;
 use load::measurement::Measurement;
 
 /// How long each candidate is loaded to see what it can do.
@@ -58,7 +58,7 @@ pub(super) fn work(settings: &Settings) -> Work {
     let available = settings.candidates.iter().filter(|one| one.unavailable.is_none()).count();
     let once = Work { starts: available + 1, measurements: available + 1, memories: 0 };
     let searches = if settings.slos.is_empty() { 0 } else { available };
-    once.and(Work { starts: searches, measurements: searches * SEARCH_STEPS / 2, memories: 0 })
+    once.and(Work { starts: searches, measurements: searches * SEARCHES / 3, memories: 0 })
 }
 
 impl Runner<'_> {

@@ -35,9 +35,9 @@ pub fn next(probes: &[Probe], begin: f64) -> f64 {
 /// How many messages a probe has beyond the percentile that is judged. Ten are enough.
 const BEYOND: f64 = 12.0;
 
-/// The steps of the search, and how many there are at the most.
+/// The step of the search, and how many measurements it takes at the most.
 const SEARCH_STEP: f64 = 1.6;
-pub(super) const SEARCH_STEPS: usize = 8;
+pub(super) const SEARCHES: usize = 12;
 
 /// A rate that is as high as another, but for rounding.
 const NEAR: f64 = 1.001;
@@ -56,16 +56,23 @@ impl Runner<'_> {
         let (mut rate, mut kept, mut missed) = (two_digits(first), None, None);
         // Up to this rate there were too few messages to tell.
         let mut unknown: f64 = 0.0;
-        for _ in 0..SEARCH_STEPS {
+        let mut is_second = false;
+        for _ in 0..SEARCHES {
             let shape = self.probed(rate);
             self.announce_calibration(candidate, &shape.name);
             let slot = slot_for(slos, rate, SLOT);
             let measurement = self.load_once(load_cpus.clone(), &shape, &mut *server, slot).ok()?;
             match judged(slos, &measurement, self.settings.allow_refusals) {
                 Judged::Kept => kept = Some(rate),
+                // Another program may have had the cores for a moment: what is missed is tried again.
+                Judged::Missed | Judged::GeneratorLimited if !is_second => {
+                    is_second = true;
+                    continue;
+                }
                 Judged::Missed | Judged::GeneratorLimited => missed = Some(rate),
                 Judged::Unknown(_) => unknown = unknown.max(rate),
             }
+            is_second = false;
             rate = match (kept, missed) {
                 (_, None) => rate * SEARCH_STEP,
                 (None, Some(_)) if rate > 1.0 && rate / SEARCH_STEP > unknown * NEAR => {

@@ -150,6 +150,18 @@ fn each_subject_climbs_to_the_highest_rate_that_keeps_the_objective() {
 }
 
 #[test]
+fn the_search_is_not_led_astray_by_a_moment_in_which_others_had_the_cores() {
+    let slos = vec!["p99=1ms".parse().unwrap()];
+    for names in [["stalls", "a"], ["a", "stalls"]] {
+        let (comparison, ..) = run(&Settings { slos: slos.clone(), ..settings(&names) }, Fake::new());
+        let stalls = comparison.subjects.iter().position(|subject| subject.name == "stalls").unwrap();
+        let begin = comparison.probes.iter().find(|probe| probe.subject == stalls).unwrap().rate;
+        // It does 50,000.
+        assert!((40_000.0..64_000.0).contains(&begin), "{begin}");
+    }
+}
+
+#[test]
 fn a_rate_at_which_a_server_refuses_is_not_kept_and_ends_its_curve() {
     let slos = vec!["p99=1ms".parse().unwrap()];
     let settings = Settings { slos, ..settings(&["a", "limited", "slow"]) };

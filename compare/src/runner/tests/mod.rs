@@ -158,6 +158,10 @@ impl Laboratory for Fake {
             Some("sparse") if offered.is_some_and(|rate| rate < 30_000.0) => {
                 made.latency = times(&[(100.0, 5)])
             }
+            // Every second time.
+            Some("stalls") if offered.is_some() && self.measured_on.len().is_multiple_of(2) => {
+                made.latency = times(&[(1e6, 5000)]);
+            }
             Some("limits") if offered.is_some_and(|rate| rate > 20_000.0) => made.generator_limited = true,
             Some("dies") => made.failures = Failures { ended: 1, ..Failures::default() },
             Some("breaks") if self.lives() == 2 => {
