@@ -22,6 +22,7 @@ pub mod staircase;
 pub mod statistics;
 mod sweep;
 
+pub use budget::Tier;
 pub use candidate::{Candidate, Launch};
 pub use data::{
     Care, Comparison, Conditions, ConnectionPoint, Kind, MemorySample, Probe, RatePoint, Sample, Shape,
@@ -30,4 +31,4 @@ pub use data::{
 pub use laboratory::starts;
 pub use progress::{Event, Stage, Step};
 pub use runner::{compare, planned};
-pub use settings::{MOST_ROUNDS, Settings, Tier};
+pub use settings::{MOST_ROUNDS, Settings};

@@ -7,8 +7,8 @@
 
 use super::failure::{broken_connections, quoted, refusals};
 use super::laboratory::Running;
-use super::progress::Stage;
-use super::runner::{Places, Runner};
+use super::progress::{Places, Stage};
+use super::runner::Runner;
 use super::sample::Place;
 use super::{Sample, Shape};
 

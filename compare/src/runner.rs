@@ -17,8 +17,7 @@ use super::data::VERSION;
 use super::design::Design;
 use super::laboratory::{Laboratory, Machine, Running};
 use super::pinning::{Pinning, Placement};
-use super::progress::{Clock, Event, Stage, Step};
-use super::server::Written;
+use super::progress::{Clock, Event, Places, Stage};
 use super::settings::Settings;
 use super::{Comparison, Shape, failure, rate};
 use load::measurement::Measurement;
@@ -64,7 +63,7 @@ pub fn planned(settings: &Settings) -> Comparison {
 pub(super) struct Runner<'a> {
     pub(super) settings: &'a Settings,
     pub(super) laboratory: &'a mut dyn Laboratory,
-    tell: &'a mut dyn FnMut(&Event),
+    pub(super) tell: &'a mut dyn FnMut(&Event),
     pub(super) pinning: Pinning,
     pub(super) comparison: Comparison,
     pub(super) design: Design,
@@ -76,7 +75,7 @@ pub(super) struct Runner<'a> {
     /// What the slowest achieved at calibration of those that the common rate is for.
     pub(super) least_capacity: f64,
     /// Of whom it was told that they refuse.
-    has_refused: Vec<usize>,
+    pub(super) has_refused: Vec<usize>,
     /// Of whom it was told that a rate has too few messages to be judged.
     pub(super) is_doubted: Vec<usize>,
 }
@@ -229,51 +228,6 @@ impl<'a> Runner<'a> {
     pub(super) fn has_failed(&self, subject: usize) -> bool {
         self.comparison.subjects[subject].failed.is_some()
     }
-
-    /// Marks a subject as failed. The first reason is kept.
-    pub(super) fn fail(&mut self, subject: usize, why: String) {
-        if !self.has_failed(subject) {
-            self.note(format!("{} failed: {why}", self.comparison.subjects[subject].name));
-            self.comparison.subjects[subject].failed = Some(why);
-        }
-    }
-
-    /// Tells once of a subject that it refuses.
-    pub(super) fn tell_of_refusals(&mut self, subject: usize, what: &str) {
-        if !self.settings.allow_refusals && !self.has_refused.contains(&subject) {
-            self.has_refused.push(subject);
-            self.note(format!("{}: {what}", self.comparison.subjects[subject].name));
-        }
-    }
-
-    pub(super) fn note(&mut self, text: String) {
-        self.tell_written();
-        (self.tell)(&Event::Note(text));
-    }
-
-    pub(super) fn announce(&mut self, stage: Stage, subject: usize, load: &str, places: Places) {
-        let name = self.comparison.subjects[subject].name.clone();
-        self.step(stage, name, load, places);
-    }
-
-    /// Says what servers have written to standard error since this was said the last time.
-    fn tell_written(&mut self) {
-        let Written { lines, left_out } = self.laboratory.written();
-        for (server, line) in lines {
-            (self.tell)(&Event::Wrote { server, line });
-        }
-        if left_out > 0 {
-            (self.tell)(&Event::Note(format!("servers wrote {left_out} more lines, which are not shown")));
-        }
-    }
-
-    /// Says that a step begins.
-    pub(super) fn step(&mut self, stage: Stage, subject: String, load: &str, (round, slot): Places) {
-        self.tell_written();
-        let now = self.laboratory.now();
-        let (load, left) = (load.to_owned(), self.clock.left(now));
-        (self.tell)(&Event::Step(Step { stage, subject, load, round, slot, passed: now, left }));
-    }
 }
 
 /// So many hostile clients, a third of each kind, the worse kinds first.
@@ -284,9 +238,6 @@ fn crowd(clients: usize) -> Hostile {
 /// How long replies are waited for that are due when a load ends. A server that is slow and has a thousand messages in
 /// flight must not look like one that loses them.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The round and the slot, each from 1, and how many there are.
-pub(super) type Places = ((usize, usize), (usize, usize));
 
 #[cfg(test)]
 mod tests;

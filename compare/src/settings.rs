@@ -1,8 +1,7 @@
 //! What is to be compared, and how thoroughly.
 
-use std::time::Duration;
-
 use super::Candidate;
+use super::budget::Tier;
 use super::design::AGAIN;
 use load::framing::Framing;
 use load::plan::{Expect, HIGHEST_RATE, Messages};
@@ -73,58 +72,6 @@ pub struct Settings {
     pub command: String,
     /// What else is to be known, for the report: name and value.
     pub facts: Vec<(String, String)>,
-}
-
-/// How thoroughly is compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tier {
-    /// Under a minute: few short rounds, no curves. To see where to look.
-    Quick,
-    /// About three minutes: rounds for the verdicts, and one pass for memory and for latency against the rate.
-    #[default]
-    Default,
-    /// About a quarter of an hour: more and longer rounds, isolation, and several passes for all curves.
-    Full,
-}
-
-impl Tier {
-    /// Its name, as reports have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Quick => "quick",
-            Self::Default => "default",
-            Self::Full => "full",
-        }
-    }
-
-    /// How many rounds it has. At a spread of 8 % from round to round, as shared machines show it, and with seven rivals,
-    /// a value that is a tenth lower is found with a probability of 52 % in 9 rounds, 85 % in 11, and 94 % in 13 (tried by
-    /// [`statistics`](crate::statistics)). So many short rounds tell more than few long ones.
-    pub fn rounds(self) -> usize {
-        match self {
-            Self::Quick => 5,
-            Self::Default => 13,
-            Self::Full => 15,
-        }
-    }
-
-    /// How long all of it takes, with as many rounds. The slots are made as long as fits.
-    pub fn time(self) -> Duration {
-        Duration::from_secs(match self {
-            Self::Quick => 50,
-            Self::Default => 175,
-            Self::Full => 900,
-        })
-    }
-
-    /// How often the points of the curves are measured. Of several passes, the median is kept.
-    pub fn passes(self) -> usize {
-        match self {
-            Self::Quick => 0,
-            Self::Default => 1,
-            Self::Full => 5,
-        }
-    }
 }
 
 /// More rounds than anybody has the time for. The statistics take the means of all pairs of them, so time and memory

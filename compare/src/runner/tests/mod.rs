@@ -9,8 +9,10 @@ use std::rc::Rc;
 use super::*;
 use crate::candidate::Candidate;
 use crate::idle::Ladder;
-use crate::settings::{IDLE, Tier};
+use crate::server::Written;
+use crate::settings::IDLE;
 use crate::{Conditions, Kind, MemorySample};
+use crate::{Step, Tier};
 use load::measurement::Failures;
 use load::testing::{measurement, times};
 
