@@ -3,8 +3,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Child;
 
-use load::process::Account;
-
 use super::*;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
@@ -184,6 +182,8 @@ fn variables_of_this_command_are_not_passed_on() {
 
 #[cfg(target_os = "linux")]
 mod ends {
+    use load::process::Account;
+
     use super::*;
 
     #[test]
