@@ -114,7 +114,7 @@ pub(crate) struct Compare {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 
-    /// Show details: every metric under every load, and the conditions
+    /// Show details: every metric under every load, the conditions, and while it goes on what servers write to standard error
     #[arg(short, long)]
     pub(crate) verbose: bool,
 

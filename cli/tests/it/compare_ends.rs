@@ -62,7 +62,9 @@ fn an_objective_that_is_kept_is_code_0_and_one_that_is_missed_code_5() {
             &folder("slo"),
             &format!("--rounds 1 --backends threads --connections 4 --rate 2k --slo {slo}"),
         );
-        assert_eq!(ended.code, Some(code), "{ended:?}");
+        // A machine that is busy with something else may not even bear this rate, and then it is not known.
+        let is_overloaded = ended.code == Some(3) && ended.stdout.contains("overloaded");
+        assert!(ended.code == Some(code) || is_overloaded, "{ended:?}");
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::settings::Tier;
+use crate::Tier;
 use crate::{Care, Kind};
 
 /// Candidates by name and how many connections they can hold.

@@ -16,9 +16,10 @@ pub(super) fn readings(comparison: &Comparison, subject: usize) -> Vec<Reading> 
     passes.sort_unstable();
     passes.dedup();
     let reading = |pass: usize| {
-        let samples = comparison.memory.iter().filter(of_it).filter(|sample| sample.pass == pass);
-        let (slope, _) = line(samples).filter(|(slope, _)| *slope > 0.0)?;
-        Some(Reading { round: pass, value: Value::Logarithm(slope.ln()), flagged: false })
+        let samples = || comparison.memory.iter().filter(of_it).filter(|sample| sample.pass == pass);
+        let (slope, _) = line(samples()).filter(|(slope, _)| *slope > 0.0)?;
+        let flagged = samples().any(|sample| !sample.flags.is_empty());
+        Some(Reading { round: pass, value: Value::Logarithm(slope.ln()), flagged })
     };
     passes.into_iter().filter_map(reading).collect()
 }
@@ -39,7 +40,8 @@ mod tests {
 
     #[test]
     fn the_slope_is_that_of_the_line() {
-        let sample = |pass, connections, bytes| MemorySample { subject: 0, pass, connections, bytes };
+        let sample =
+            |pass, connections, bytes| MemorySample { pass, connections, bytes, ..MemorySample::default() };
         let mut comparison =
             Comparison { memory: vec![sample(0, 0, 1000), sample(0, 10, 3000)], ..Comparison::default() };
         assert_eq!(per_connection(&comparison, 0), Some((200.0, 1000.0)));
@@ -48,5 +50,8 @@ mod tests {
         let passes = readings(&comparison, 0);
         assert_eq!(passes.len(), 2, "one point has no slope");
         assert_eq!(passes[1], Reading { round: 1, value: Value::Logarithm(400_f64.ln()), flagged: false });
+        comparison.memory[2].flags.push("it was still growing".to_owned());
+        let flagged = readings(&comparison, 0).iter().map(|reading| reading.flagged).collect::<Vec<_>>();
+        assert_eq!(flagged, [false, true]);
     }
 }

@@ -83,7 +83,7 @@ fn of_one_pass_over_the_memory_nothing_is_told() {
     let sample = |pass: usize, subject: usize, connections: usize| {
         let each = 1000 * (subject + 1) + pass;
         let bytes = (1_000_000 + connections * each) as u64;
-        MemorySample { subject, pass, connections, bytes }
+        MemorySample { subject, pass, connections, bytes, ..MemorySample::default() }
     };
     let mut passes = |passes: usize| {
         let all = (0..passes).flat_map(|pass| (0..3).map(move |subject| (pass, subject)));

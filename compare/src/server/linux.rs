@@ -5,28 +5,22 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus};
 use std::time::Duration;
 
+use procfs::process::all_processes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 use rustix::thread::CpuSet;
 
+use super::Ended;
 use super::supervisor::{self, MESSAGE, TERMINATE};
+use load::process::anonymous_memory;
 
 /// A server's processes, from its first one on.
 #[derive(Debug)]
-pub(in crate::server) struct Processes {
+pub(super) struct Processes {
     supervisor: Child,
     control: PipeWriter,
     status: PipeReader,
-    first: u32,
     ended: Option<Ended>,
-}
-
-/// How the first process of a server ended.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::server) struct Ended {
-    pub(in crate::server) status: ExitStatus,
-    /// Whether it left processes behind, which were ended.
-    pub(in crate::server) left_others: bool,
 }
 
 impl Processes {
@@ -34,9 +28,9 @@ impl Processes {
     ///
     /// # Errors
     /// If the program can't be started.
-    pub(in crate::server) fn spawn(mut command: Command, cpus: &[usize]) -> io::Result<Self> {
+    pub(super) fn spawn(mut command: Command, cpus: &[usize]) -> io::Result<Self> {
         let (control_end, control) = io::pipe()?;
-        let (mut status, status_end) = io::pipe()?;
+        let (status, status_end) = io::pipe()?;
         let cpus = set_of(cpus);
         let before_exec = move || supervisor::fork(cpus.as_ref(), &control_end, &status_end);
         command.process_group(0);
@@ -46,40 +40,40 @@ impl Processes {
             command.pre_exec(before_exec);
         }
         let supervisor = command.spawn()?;
-        // The ends of the pipes that the closure owned are closed with it.
+        // The ends of the pipes that the closure owns are closed with the command.
         drop(command);
-        let mut message = [0; MESSAGE];
-        status.read_exact(&mut message)?;
-        let first = u32::from_ne_bytes(word(&message, 0));
-        Ok(Self { supervisor, control, status, first, ended: None })
+        Ok(Self { supervisor, control, status, ended: None })
     }
 
     /// What the processes write to: each can be taken once.
-    pub(in crate::server) fn output(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
+    pub(super) fn output(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
         (self.supervisor.stdout.take(), self.supervisor.stderr.take())
     }
 
-    /// The first process.
-    pub(in crate::server) fn first(&self) -> u32 {
-        self.first
-    }
-
-    /// The process that ends the others, from which all of them descend.
-    pub(in crate::server) fn guard(&self) -> u32 {
+    /// The process from which all of them descend: the supervisor, which itself uses next to no processor time. It
+    /// adopts those that leave their parents, so that they are among its descendants as well.
+    pub(super) fn root(&self) -> u32 {
         self.supervisor.id()
     }
 
+    /// The anonymous memory of all of them, in bytes; `None` if the system doesn't tell. That of the supervisor, which
+    /// is a copy of this process, does not count.
+    pub(super) fn memory(&self) -> Option<u64> {
+        let root = i32::try_from(self.root()).ok()?;
+        let all = all_processes().ok()?.flatten().filter_map(|process| process.stat().ok());
+        let children = all.filter(|stat| stat.ppid == root).filter_map(|stat| u32::try_from(stat.pid).ok());
+        children.filter_map(anonymous_memory).reduce(u64::saturating_add)
+    }
+
     /// How the first process ended; `None` if it runs still after `patience`.
-    pub(in crate::server) fn ended(&mut self, patience: Duration) -> Option<Ended> {
+    pub(super) fn ended(&mut self, patience: Duration) -> Option<Ended> {
         if self.ended.is_none() && is_readable(&self.status, patience) {
             let mut message = [0; MESSAGE];
             // Nothing is said by a supervisor that was killed.
             let said = self.status.read_exact(&mut message).is_ok();
-            let (status, left) =
-                if said { (word(&message, 0), word(&message, 4)) } else { Default::default() };
-            let status = if said { i32::from_ne_bytes(status) } else { Signal::KILL.as_raw() };
-            let status = ExitStatus::from_raw(status);
-            self.ended = Some(Ended { status, left_others: left != [0; 4] });
+            let [a, b, c, d, left @ ..] = message;
+            let status = if said { i32::from_ne_bytes([a, b, c, d]) } else { Signal::KILL.as_raw() };
+            self.ended = Some(Ended { status: ExitStatus::from_raw(status), left_others: left != [0; 4] });
         }
         self.ended
     }
@@ -91,10 +85,6 @@ impl Drop for Processes {
         let _ = self.control.write_all(&[TERMINATE]);
         let _ = self.supervisor.wait();
     }
-}
-
-fn word(message: &[u8; MESSAGE], at: usize) -> [u8; 4] {
-    [message[at], message[at + 1], message[at + 2], message[at + 3]]
 }
 
 fn is_readable(pipe: &PipeReader, patience: Duration) -> bool {

@@ -14,13 +14,13 @@
 //! because another thread of this process may have held one at the fork.
 
 use std::io::{self, PipeReader, PipeWriter};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 use std::{mem, ptr};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, open};
-use rustix::io::{Errno, read};
+use rustix::io::{Errno, read, write};
 use rustix::process::{
     Pid, Signal, WaitOptions, getpid, getppid, kill_process, kill_process_group, set_child_subreaper,
     set_parent_process_death_signal, setpgid, wait,
@@ -39,8 +39,8 @@ const AGAIN: Duration = Duration::from_millis(5);
 /// What is written into the control pipe to end the processes.
 pub(super) const TERMINATE: u8 = b'T';
 
-/// The length of what is read from the status pipe: two numbers of 32 bits. They are the first process's identifier
-/// and 0, once; then its wait status, and whether it left others.
+/// The length of what is read from the status pipe once the first process has ended: two numbers of 32 bits, its wait
+/// status and whether it left others.
 pub(super) const MESSAGE: usize = 8;
 
 /// Splits a process in two: returns in the one that is to execute the server's program, and never in the other, the
@@ -66,18 +66,10 @@ pub(super) fn fork(cpus: Option<&CpuSet>, control: &PipeReader, status: &PipeWri
             if let Some(cpus) = cpus {
                 sched_setaffinity(None, cpus)?;
             }
-            Ok(write(status, [getpid().as_raw_pid(), 0])?)
+            Ok(())
         }
         Some(server) => supervise(server, control.as_raw_fd(), status.as_raw_fd()),
     }
-}
-
-fn write(status: impl AsFd, message: [i32; 2]) -> Result<(), Errno> {
-    let mut bytes = [0; MESSAGE];
-    bytes[..4].copy_from_slice(&message[0].to_ne_bytes());
-    bytes[4..].copy_from_slice(&message[1].to_ne_bytes());
-    // A pipe takes so little in one piece.
-    rustix::io::write(status, &bytes).map(|_| ())
 }
 
 /// The supervisor's view of the processes.
@@ -130,7 +122,11 @@ impl Supervisor {
             }
         };
         if let Some(how) = ended {
-            let _ = write(status, [how, i32::from(left_others)]);
+            let mut message = [0; MESSAGE];
+            message[..4].copy_from_slice(&how.to_ne_bytes());
+            message[4..].copy_from_slice(&i32::from(left_others).to_ne_bytes());
+            // A pipe takes so little in one piece.
+            let _ = write(status, &message);
             self.kill();
         }
         if !left_others {

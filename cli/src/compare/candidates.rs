@@ -1,19 +1,15 @@
 //! The servers that are compared: this program, once for each backend, and what is put beside.
 
-mod backends;
-mod handwritten;
-
 use std::env;
-use std::path::Path;
 
 use common::Backend;
 use compare::Candidate;
 
-use super::against;
 use super::arguments::Compare;
 use super::settings::serves_backends;
-use crate::descriptors;
+use super::{against, backends};
 use crate::failure::Failure;
+use crate::{descriptors, handwritten};
 
 /// Room beside the connections that are counted: for hostile clients, and for those that leave while others
 /// come.
@@ -41,7 +37,7 @@ pub(super) fn candidates(
     };
     let mut candidates: Vec<Candidate> = chosen.iter().map(one).collect::<Result<_, _>>()?;
     if let Some(other) = &arguments.against {
-        candidates = with_builds(candidates, other)?;
+        candidates = against::beside(candidates, other)?;
     }
     if arguments.with_handwritten {
         candidates.retain(|one| one.max_connections.is_none_or(|most| most >= connections));
@@ -55,17 +51,6 @@ pub(super) fn candidates(
     }
     candidates.extend(arguments.server.iter().cloned());
     Ok(candidates)
-}
-
-/// Each backend, and behind it the same of another build of this program.
-fn with_builds(candidates: Vec<Candidate>, other: &Path) -> Result<Vec<Candidate>, Failure> {
-    let program = against::program(other)?;
-    let mut all = Vec::new();
-    for candidate in candidates {
-        let build = candidate.of_build(&program).map_err(Failure::Usage)?;
-        all.extend([candidate, build]);
-    }
-    Ok(all)
 }
 
 /// Whether the limit on open files leaves room for the connections.

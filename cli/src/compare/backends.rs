@@ -10,7 +10,7 @@ use common::{Backend, Blocking, BlockingHandlers, Limits, Service, Stop};
 use compare::{Candidate, Kind, Launch};
 use handlers::{Echo, Language};
 
-use super::Compare;
+use super::arguments::Compare;
 use crate::failure::Failure;
 use crate::locale;
 use crate::service;
