@@ -12,8 +12,8 @@
 
 use serde::Serialize;
 
-use super::signed_rank::{outside, p_value};
-use super::told::FEWEST;
+use super::significance::{outside, p_value};
+use super::verdict::FEWEST;
 use crate::settings::MOST_ROUNDS;
 
 /// Between which values something lies, as ratios or in the unit of what was measured.

@@ -9,14 +9,12 @@
 //! in the same rounds ([`builds`](super::builds())) tell more, and smaller changes.
 
 use super::assess::ranked;
-use super::contest::lacking;
+use super::baseline::{Gap, Refusal, different_facts, gaps, measured, same_machine, same_work};
 use super::estimate::{Estimate, Interval, MISS};
-use super::gaps::{Gap, gaps, measured};
 use super::metric::Metric;
 use super::noise::Noise;
-use super::refusal::{Refusal, different_facts, same_machine, same_work};
 use super::rounds::{Series, Source, level};
-use super::told::{FEWEST, WORTHWHILE};
+use super::verdict::{FEWEST, WORTHWHILE, lacking};
 use crate::Comparison;
 
 /// What has changed from one comparison to another.

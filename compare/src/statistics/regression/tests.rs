@@ -1,5 +1,5 @@
 use super::*;
-use crate::statistics::refusal::check;
+use crate::statistics::baseline::check;
 use crate::{Conditions, Sample, Shape, Subject};
 
 fn run(cpu: f64, cores: &str) -> Comparison {
