@@ -1,10 +1,9 @@
 //! What stands below the first screen: a table for each load with one figure in a cell, and the costs against what one
 //! writes by hand.
 
+use super::contents::{Cell, Column, Row, Table, Tone};
 use super::matrix::{not_measured, without};
-use super::names::{list, load_in_words, remark};
-use super::table::{Cell, Column, Row, Table, Tone};
-use super::wording::{count, interval, percent, ratio, value};
+use super::wording::{count, interval, list, load_in_words, percent, ratio, remark, value};
 use crate::statistics::{Assessment, Detail, Estimate, Metric, Told, Why, contest, mean_contest};
 use crate::{Care, Comparison, Kind};
 

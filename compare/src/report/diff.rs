@@ -1,11 +1,10 @@
 //! What has become better or worse: since a stored comparison, and from another build to this one.
 
+use super::contents::{Cell, Column, Row, Table, Tone};
 use super::matrix::judged;
-use super::names::{list, load_in_words};
-use super::reasons::{clause, in_short};
-use super::table::{Cell, Column, Row, Table, Tone};
+use super::standing::{clause, in_short};
 use super::text::{Style, table_to_text};
-use super::wording::{interval, percent, ratio, value};
+use super::wording::{interval, list, load_in_words, percent, ratio, value};
 use crate::Comparison;
 use crate::statistics::{Change, Changes, Drift, Metric, Told, WORTHWHILE, Why, builds};
 

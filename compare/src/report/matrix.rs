@@ -1,10 +1,8 @@
 //! The matrix that decides: a row for each server, a column for each figure that it is judged by.
 
-use super::names::{load_in_words, name, remark};
-use super::reasons::{in_short, notes};
-use super::standing::{Standing, standing};
-use super::table::{Cell, Column, Row, Table, Tone};
-use super::wording::{self, count, interval, percent, rate, ratio};
+use super::contents::{Cell, Column, Row, Table, Tone};
+use super::standing::{Standing, in_short, notes, standing};
+use super::wording::{self, count, interval, load_in_words, name, percent, rate, ratio, remark, title};
 use crate::statistics::rounds::levels;
 use crate::statistics::{
     self, Absent, Assessment, Estimate, Figure, Interval, Metric, Told, Why, builds, contest,
@@ -121,18 +119,6 @@ fn column(comparison: &Comparison, column: &statistics::Column) -> Column {
 /// With spaces at which no line breaks.
 fn unbroken(text: &str) -> String {
     text.replace(' ', "\u{a0}")
-}
-
-/// What a column is called.
-pub(super) fn title(figure: Figure) -> &'static str {
-    match figure {
-        Figure::CpuAtRate => "CPU per message",
-        Figure::CpuAtSaturation => "CPU at saturation",
-        Figure::HighestRate => "highest rate",
-        Figure::TailLatency => "p99 latency",
-        Figure::Memory => "memory",
-        Figure::Isolation => "p99 beside hostile clients",
-    }
 }
 
 fn ranked(comparison: &Comparison, assessment: &Assessment, subject: usize) -> Row {

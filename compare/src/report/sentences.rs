@@ -1,12 +1,12 @@
 //! The verdict: at most three sentences, which the terminal, the Markdown and the page share. A name stands between
 //! two pairs of asterisks, as in Markdown.
 
-use super::matrix::title;
-use super::names::{kind_of_all, list, load_in_a_sentence, name, names, sentence};
-use super::reasons::clause;
-use super::standing::{Standing, cell, leading, measured, standing};
+use super::standing::{Standing, cell, clause, leading, measured, standing};
 use super::trust;
-use super::wording::{self, count, interval, percent, ratio, slo};
+use super::wording::{
+    self, count, interval, kind_of_all, list, load_in_a_sentence, name, names, percent, ratio, sentence, slo,
+    title,
+};
 use crate::Comparison;
 use crate::statistics::{Assessment, Cell, Column, Estimate, Figure, Told, Why, assess};
 

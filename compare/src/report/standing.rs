@@ -1,7 +1,10 @@
-//! What is told of a column as a whole.
+//! What is told of a column as a whole, and why the rest is not.
 
-use crate::report::reasons::of_column;
-use crate::statistics::{Cell, Column, Estimate, Told, Why};
+use std::mem::discriminant;
+
+use super::wording::{count, list, name, names, sentence, title};
+use crate::Comparison;
+use crate::statistics::{Assessment, Cell, Column, Estimate, Told, Why};
 
 /// What is told of a column as a whole.
 pub(super) enum Standing {
@@ -43,4 +46,106 @@ pub(super) fn leading(column: &Column) -> Option<(usize, &Estimate)> {
     let best = measured(column).min_by(|one, other| worth(one.1).total_cmp(&worth(other.1)));
     let leader = column.leader.and_then(|leader| measured(column).find(|(cell, _)| cell.subject == leader));
     leader.or(best).map(|(cell, level)| (cell.subject, level))
+}
+
+/// Why nothing is told, in a few letters.
+pub(super) fn in_short(why: Why) -> &'static str {
+    match why {
+        Why::TooNoisy { .. } => "too noisy",
+        Why::WithinNoise => "within the noise",
+        Why::Flagged { .. } | Why::DependsOnFlagged { .. } => "flagged",
+        Why::FewRounds { .. } => "few rounds",
+        Why::GeneratorLimited => "generator was the limit",
+        Why::Overloaded => "overloaded",
+        Why::OnePass => "one pass",
+        Why::Failed => "failed",
+        Why::NotMeasured => "not measured",
+    }
+}
+
+/// Nobody measures so many rounds.
+const MANY: usize = 100;
+
+/// Why nothing is told, as a clause.
+pub(super) fn clause(why: Why) -> String {
+    match why {
+        Why::TooNoisy { more_rounds } if more_rounds > MANY => {
+            format!("the rounds differ so much that more than {MANY} further ones would be needed")
+        }
+        Why::TooNoisy { more_rounds } => {
+            let more = count(more_rounds, "more round", "more rounds");
+            format!("the rounds differ too much, and about {more} would tell")
+        }
+        Why::WithinNoise => {
+            "the difference is within the noise, which is what two runs of the same server differ by"
+                .to_owned()
+        }
+        Why::Flagged { .. } => "more than a third of the rounds are flagged as doubtful".to_owned(),
+        Why::DependsOnFlagged { .. } => "without the flagged rounds something else would be said".to_owned(),
+        Why::FewRounds { needed } => format!("fewer than {needed} rounds have figures of it"),
+        Why::GeneratorLimited => "the generator was the limit".to_owned(),
+        Why::Overloaded => "the server could not keep up with the rate".to_owned(),
+        Why::OnePass => "it was measured in one pass".to_owned(),
+        Why::Failed => "a server failed".to_owned(),
+        Why::NotMeasured => "it was not measured".to_owned(),
+    }
+}
+
+/// The reason that most cells of a column give, with the most rounds that any of them needs. That somebody was not measured
+/// is no reason for the others.
+pub(super) fn of_column(column: &Column) -> Option<Why> {
+    let is_its_own = |why: &Why| matches!(why, Why::Failed | Why::NotMeasured);
+    let most =
+        grouped(column).into_iter().rev().max_by_key(|(why, subjects)| (!is_its_own(why), subjects.len()));
+    most.map(|(why, _)| why)
+}
+
+/// The reasons of a column, each with its subjects.
+fn grouped(column: &Column) -> Vec<(Why, Vec<usize>)> {
+    let mut reasons: Vec<(Why, Vec<usize>)> = Vec::new();
+    for cell in &column.cells {
+        let Told::NotTold(why) = cell.told else { continue };
+        match reasons.iter_mut().find(|(other, _)| discriminant(other) == discriminant(&why)) {
+            Some((most, subjects)) => {
+                if let (Why::TooNoisy { more_rounds: most }, Why::TooNoisy { more_rounds }) = (most, why) {
+                    *most = more_rounds.max(*most);
+                }
+                subjects.push(cell.subject);
+            }
+            None => reasons.push((why, vec![cell.subject])),
+        }
+    }
+    reasons
+}
+
+/// How to read the matrix, and then why some of it is not told.
+pub(super) fn notes(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
+    let mut notes = vec![match assessment.reference.filter(|_| assessment.ranked.len() > 1) {
+        Some(reference) => format!(
+            "Better, same and worse are meant against {}, the reference. Marked figures are the best of their column, \
+             or can't be told from the best.",
+            name(comparison, reference)
+        ),
+        None => "Nobody is there to be compared with, so nothing is judged.".to_owned(),
+    }];
+    // Columns of which the same is said are named together.
+    let mut reasons: Vec<(Vec<String>, String)> = Vec::new();
+    for column in assessment.columns.iter().filter(|column| column.absent.is_none()) {
+        for (why, subjects) in grouped(column) {
+            if matches!(why, Why::Failed | Why::NotMeasured) {
+                continue;
+            }
+            let are_all = subjects.len() > 1 && subjects.len() + 1 >= column.cells.len();
+            let who = if are_all { String::new() } else { format!(" of {}", names(comparison, &subjects)) };
+            let what = if why == Why::GeneratorLimited { "is not measured" } else { "is not told" };
+            let said = format!("{who} {what}, because {}", clause(why));
+            match reasons.iter_mut().find(|(_, other)| *other == said) {
+                Some((columns, _)) => columns.push(title(column.figure).to_owned()),
+                None => reasons.push((vec![title(column.figure).to_owned()], said)),
+            }
+        }
+    }
+    notes
+        .extend(reasons.iter().filter_map(|(columns, said)| sentence(&[format!("{}{said}", list(columns))])));
+    notes.into_iter().map(|note| note.replace("**", "")).collect()
 }

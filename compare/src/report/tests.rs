@@ -1,8 +1,8 @@
 //! What is said of an assessment, whatever rounds it may come from.
 
+use super::contents::{Cell as Shown, Row};
 use super::matrix::matrix;
 use super::sentences::sentences;
-use super::table::{Cell as Shown, Row};
 use super::trust;
 use crate::statistics::{Assessment, Cell, Column, Estimate, Figure, Interval, Noise, Told, Why};
 use crate::{Comparison, Conditions, Shape, Subject};

@@ -1,7 +1,8 @@
 //! What must be known before any of it is believed: refusals, noise, flags, and how much was measured.
 
-use super::names::{list, load_in_words, name, names, sentence};
-use super::wording::{count, figure, interval, percent, ratio};
+use super::wording::{
+    count, figure, interval, list, load_in_words, name, names, percent, ratio, sentence, title,
+};
 use crate::statistics::{Assessment, Column, Figure, LEAST, Metric, Told, Why};
 use crate::{Comparison, Sample};
 
@@ -124,8 +125,7 @@ fn flagged(assessment: &Assessment) -> Option<String> {
     let doubted: Vec<&Column> = assessment.columns.iter().filter(doubted).collect();
     let part = |what: &str, is: &dyn Fn(&&Column) -> bool| {
         let of_it = doubted.iter().copied().filter(is);
-        let columns: Vec<String> =
-            of_it.map(|column| super::matrix::title(column.figure).to_owned()).collect();
+        let columns: Vec<String> = of_it.map(|column| title(column.figure).to_owned()).collect();
         (!columns.is_empty()).then(|| format!("{what} of {}", list(&columns)))
     };
     let parts = [part("anything", &|column| !is_told(column)), part("everything", &is_told)];
@@ -138,8 +138,7 @@ fn flagged(assessment: &Assessment) -> Option<String> {
 fn unlike_itself(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
     let reference = name(comparison, assessment.reference?);
     let of_it: Vec<&Column> = assessment.columns.iter().filter(|column| column.noise.excludes_one).collect();
-    let all: Vec<String> =
-        of_it.iter().map(|column| super::matrix::title(column.figure).to_owned()).collect();
+    let all: Vec<String> = of_it.iter().map(|column| title(column.figure).to_owned()).collect();
     let band = of_it.iter().map(|column| column.band).reduce(f64::max)?;
     Some(format!(
         "two runs of {reference} differed from each other by more than chance in {}, so nothing below {} counts there",
@@ -156,7 +155,7 @@ fn noise(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
         "two runs of {reference} in the same round differ by {} in {}; only a difference beyond ±{} is told, which is \
          half the interval that these ratios leave open over {}, and never less than {}",
         percent(column.noise.spread?.exp_m1()),
-        super::matrix::title(column.figure),
+        title(column.figure),
         percent(column.band),
         count(column.noise.ratios.len(), "round", "rounds"),
         percent(LEAST)
@@ -179,7 +178,7 @@ pub(super) fn noise_rows(comparison: &Comparison, assessment: &Assessment) -> Ve
             });
             let excludes = if noise.excludes_one { "no: told from itself" } else { "yes" };
             [
-                format!("{}{load}", super::matrix::title(column.figure)),
+                format!("{}{load}", title(column.figure)),
                 noise.spread.map_or("–".to_owned(), |spread| percent(spread.exp_m1())),
                 own,
                 excludes.to_owned(),

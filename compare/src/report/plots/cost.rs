@@ -1,11 +1,10 @@
 //! Server CPU time for each message, in lengths that can be compared.
 
-use super::axes::Axes;
-use super::scale::Scale;
+use super::axes::{Axes, Scale};
 use super::svg::{Anchor, Svg};
 use super::{LETTER, Plot, RIGHT, WIDTH, name, series, shown};
 use crate::Comparison;
-use crate::report::names::load_in_words;
+use crate::report::wording::load_in_words;
 use crate::report::wording::{amount, time};
 use crate::statistics::{Assessment, Estimate, Metric};
 

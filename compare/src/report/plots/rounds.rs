@@ -1,11 +1,10 @@
 //! The ratio of each round, and what the control shows: may any of this be believed?
 
-use super::axes::Axes;
-use super::scale::Scale;
+use super::axes::{Axes, Scale};
 use super::svg::{Anchor, Svg};
 use super::{LETTER, Plot, WIDTH, name, series};
 use crate::Comparison;
-use crate::report::names::load_in_words;
+use crate::report::wording::load_in_words;
 use crate::report::wording::{percent, ratio};
 use crate::statistics::rounds::{Round, control_of, ratios};
 use crate::statistics::{Assessment, Column, Estimate, LEAST, Metric};
