@@ -15,7 +15,7 @@ use super::laboratory::Running;
 use super::progress::Stage;
 use super::runner::{Places, Runner};
 use super::sample::{Place, broken_connections, refusals};
-use super::{Probe, Sample, Shape, schedule, staircase};
+use super::{Probe, Sample, Shape, report, schedule, staircase};
 use load::checks;
 use load::measurement::Measurement;
 use load::slo::{Doubt, Rank, Slo, Verdict};
@@ -128,13 +128,14 @@ impl Runner<'_> {
         }
         self.is_doubted.push(subject);
         let name = &self.comparison.subjects[subject].name;
-        self.note(format!("{name}: at {rate:.0}/s it is not known whether the objective is kept: {why}"));
+        let rate = report::rate(rate);
+        self.note(format!("{name}: at {rate} it is not known whether the objective is kept: {why}"));
     }
 
     /// The load with which a rate is probed.
     pub(super) fn probed(&self, rate: f64) -> Shape {
         let (connections, depth) = (self.settings.clients, self.settings.depth);
-        let name = format!("{connections} at {rate:.0}/s");
+        let name = format!("{connections} at {}", report::rate(rate));
         Shape { name, connections, depth, rate: Some(rate), hostile: 0 }
     }
 

@@ -119,8 +119,11 @@ fn objectives_in_words(comparison: &Comparison) -> Vec<String> {
                 .collect();
             (!subjects.is_empty()).then(|| format!("{verb} {}", names(comparison, &subjects)))
         };
-        let parts =
-            [who(Kept::Kept, "kept by"), who(Kept::Missed, "missed by"), who(Kept::Unknown, "not told of")];
+        let parts = [
+            who(Kept::Kept, "kept by"),
+            who(Kept::Missed, "missed by"),
+            who(Kept::Unknown, "not certain of"),
+        ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         format!("{} with {load}: {}.", slo(&written), parts.join(", "))
     };
@@ -146,7 +149,7 @@ pub(super) struct Column {
     pub(super) heading: String,
     /// Under which load.
     pub(super) under: String,
-    /// Why there are no figures, and which flag brings them: `not measured: --full`.
+    /// Why there are no figures, and which flag brings them: `not measured without --full`.
     pub(super) absent: Option<String>,
 }
 

@@ -197,8 +197,8 @@ fn tr(comparison: &Comparison, table: &Table, row: &Row, index: usize) -> Markup
 
 /// Why a column is empty; the flag that would fill it is not broken over lines.
 fn absent(why: &str) -> Markup {
-    match why.split_once(": ") {
-        Some((what, flag)) => html! { (what) ": " code.flag { (flag) } },
+    match why.split_once("without ") {
+        Some((what, flag)) => html! { (what) "without " code.flag { (flag) } },
         None => html! { (why) },
     }
 }

@@ -107,8 +107,8 @@ fn column(comparison: &Comparison, column: &statistics::Column) -> Column {
     };
     let absent = column.absent.map(|why| {
         let why = match why {
-            Absent::NeedsSlo => "not measured: --slo",
-            Absent::NeedsFull => "not measured: --full",
+            Absent::NeedsSlo => "not measured without --slo",
+            Absent::NeedsFull => "not measured without --full",
             Absent::NotMeasured => "not measured",
         };
         why.to_owned()
@@ -245,7 +245,7 @@ fn cell(
 /// The cell of a figure for which the generator was the limit.
 pub(super) fn not_measured() -> Cell {
     let (word, evidence) = ("not measured".to_owned(), format!("({})", in_short(Why::GeneratorLimited)));
-    let detail = "the generator was the limit: this says nothing about the server".to_owned();
+    let detail = "the load generator was the limit: this says nothing about the server".to_owned();
     Cell { word, evidence, detail, tone: Tone::Faint, ..Cell::default() }
 }
 

@@ -23,3 +23,4 @@ pub use json::{Unreadable, from_json, to_json};
 pub use markdown::to_markdown;
 pub use sentences::conclude;
 pub use text::{Style, to_text};
+pub(crate) use wording::{load, rate};

@@ -54,10 +54,10 @@ pub(super) fn in_short(why: Why) -> &'static str {
         Why::TooNoisy { .. } => "too noisy",
         Why::WithinNoise => "within the noise",
         Why::Flagged { .. } | Why::DependsOnFlagged { .. } => "flagged",
-        Why::FewRounds { .. } => "few rounds",
+        Why::FewRounds { .. } => "too few rounds",
         Why::GeneratorLimited => "generator was the limit",
         Why::Overloaded => "overloaded",
-        Why::OnePass => "one pass",
+        Why::OnePass => "measured once",
         Why::Failed => "failed",
         Why::NotMeasured => "not measured",
     }
@@ -70,22 +70,23 @@ const MANY: usize = 100;
 pub(super) fn clause(why: Why) -> String {
     match why {
         Why::TooNoisy { more_rounds } if more_rounds > MANY => {
-            format!("the rounds differ so much that more than {MANY} further ones would be needed")
+            format!("it varies so much from round to round that more than {MANY} more rounds would be needed")
         }
         Why::TooNoisy { more_rounds } => {
             let more = count(more_rounds, "more round", "more rounds");
-            format!("the rounds differ too much, and about {more} would tell")
+            format!("it varies too much from round to round; about {more} would be needed")
         }
         Why::WithinNoise => {
-            "the difference is within the noise, which is what two runs of the same server differ by"
-                .to_owned()
+            "the difference is within the noise: two runs of the same server may differ by as much".to_owned()
         }
         Why::Flagged { .. } => "more than a third of the rounds are flagged as doubtful".to_owned(),
-        Why::DependsOnFlagged { .. } => "without the flagged rounds something else would be said".to_owned(),
-        Why::FewRounds { needed } => format!("fewer than {needed} rounds have figures of it"),
-        Why::GeneratorLimited => "the generator was the limit".to_owned(),
+        Why::DependsOnFlagged { .. } => "the rounds that are flagged as doubtful would decide it".to_owned(),
+        Why::FewRounds { needed } => {
+            format!("it has figures from fewer than the {needed} rounds that a verdict takes")
+        }
+        Why::GeneratorLimited => "the load generator was the limit, and not the server".to_owned(),
         Why::Overloaded => "the server could not keep up with the rate".to_owned(),
-        Why::OnePass => "it was measured in one pass".to_owned(),
+        Why::OnePass => "it was measured only once".to_owned(),
         Why::Failed => "a server failed".to_owned(),
         Why::NotMeasured => "it was not measured".to_owned(),
     }
@@ -122,14 +123,14 @@ fn grouped(column: &Column) -> Vec<(Why, Vec<usize>)> {
 pub(super) fn notes(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
     let mut notes = vec![match assessment.reference.filter(|_| assessment.ranked.len() > 1) {
         Some(reference) => format!(
-            "Better, same and worse are meant against {}, the reference. Marked figures are the best of their column, \
-             or can't be told from the best.",
+            "Better, same and worse are said of a server compared with {}, the reference. Marked figures are the best of \
+             their column, or can't be told apart from the best.",
             name(comparison, reference)
         ),
-        None => "Nobody is there to be compared with, so nothing is judged.".to_owned(),
+        None => "Fewer than two servers were measured, so nothing is compared.".to_owned(),
     }];
     // Columns of which the same is said are named together.
-    let mut reasons: Vec<(Vec<String>, String)> = Vec::new();
+    let mut reasons: Vec<(Vec<String>, (&str, String))> = Vec::new();
     for column in assessment.columns.iter().filter(|column| column.absent.is_none()) {
         for (why, subjects) in grouped(column) {
             if matches!(why, Why::Failed | Why::NotMeasured) {
@@ -137,15 +138,20 @@ pub(super) fn notes(comparison: &Comparison, assessment: &Assessment) -> Vec<Str
             }
             let are_all = subjects.len() > 1 && subjects.len() + 1 >= column.cells.len();
             let who = if are_all { String::new() } else { format!(" of {}", names(comparison, &subjects)) };
-            let what = if why == Why::GeneratorLimited { "is not measured" } else { "is not told" };
-            let said = format!("{who} {what}, because {}", clause(why));
+            let reason = clause(why);
+            let said = match why {
+                Why::GeneratorLimited => ("", format!("{who} could not be measured, because {reason}")),
+                _ => ("there is no verdict on ", format!("{who}, because {reason}")),
+            };
             match reasons.iter_mut().find(|(_, other)| *other == said) {
                 Some((columns, _)) => columns.push(title(column.figure).to_owned()),
                 None => reasons.push((vec![title(column.figure).to_owned()], said)),
             }
         }
     }
-    notes
-        .extend(reasons.iter().filter_map(|(columns, said)| sentence(&[format!("{}{said}", list(columns))])));
+    let in_words = |(columns, (before, behind)): &(Vec<String>, (&str, String))| {
+        sentence(&[format!("{before}{}{behind}", list(columns))])
+    };
+    notes.extend(reasons.iter().filter_map(in_words));
     notes.into_iter().map(|note| note.replace("**", "")).collect()
 }

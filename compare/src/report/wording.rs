@@ -2,7 +2,7 @@
 //! a space that no line breaks at.
 
 use crate::statistics::{Assessment, Figure, Interval, Metric};
-use crate::{Comparison, Kind};
+use crate::{Comparison, Kind, Shape};
 
 /// A time that is given in microseconds.
 pub(super) fn time(microseconds: f64) -> String {
@@ -15,7 +15,7 @@ pub(super) fn time(microseconds: f64) -> String {
 }
 
 /// So many in a second.
-pub(super) fn rate(each_second: f64) -> String {
+pub(crate) fn rate(each_second: f64) -> String {
     format!("{}/s", amount(each_second))
 }
 
@@ -142,9 +142,13 @@ fn without_zeros(number: &str) -> String {
     number.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// A load in words: `64 connections, 15k/s`.
+/// A load of a comparison in words.
 pub(super) fn load_in_words(comparison: &Comparison, shape: usize) -> String {
-    let Some(shape) = comparison.shapes.get(shape) else { return String::new() };
+    comparison.shapes.get(shape).map_or(String::new(), load)
+}
+
+/// A load in words: `64 connections, 15k/s`.
+pub(crate) fn load(shape: &Shape) -> String {
     let connections = count(shape.connections, "connection", "connections");
     let load = match (shape.rate, shape.depth) {
         (Some(offered), _) => format!("{connections}, {}", rate(offered)),

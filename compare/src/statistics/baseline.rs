@@ -3,10 +3,11 @@
 use std::fmt;
 
 use super::assess::ranked;
-use crate::{Comparison, Sample, Subject};
+use crate::report::load;
+use crate::{Comparison, Sample, Shape, Subject};
 
 /// Why two comparisons are not held against each other.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
     /// They are from different machines: these facts differ, each with its values then and now.
     Machine(Vec<(String, String, String)>),
@@ -31,16 +32,15 @@ pub fn check(baseline: &Comparison, planned: &Comparison, even_so: bool) -> Resu
     same_machine(baseline, planned, even_so)?;
     let is_planned = |of: &Subject| planned.subjects.iter().any(|one| one.name == of.name);
     let stands = |index: usize| ranked(baseline).contains(&index) && is_planned(&baseline.subjects[index]);
+    let is_planned_load = |of: &Shape| planned.shapes.iter().any(|one| is_same_load(one, of));
     let in_common =
-        |sample: &Sample| planned.shapes.contains(&baseline.shapes[sample.shape]) && stands(sample.subject);
+        |sample: &Sample| is_planned_load(&baseline.shapes[sample.shape]) && stands(sample.subject);
     if baseline.samples.iter().any(in_common) {
         return Ok(());
     }
     let names = planned.subjects.iter().filter(|one| one.control_of.is_none() && one.kind.is_ranked());
-    let planned = Measured {
-        subjects: names.map(|one| one.name.clone()).collect(),
-        loads: planned.shapes.iter().map(|shape| shape.name.clone()).collect(),
-    };
+    let planned =
+        Measured { subjects: names.map(|one| one.name.clone()).collect(), loads: planned.shapes.clone() };
     Err(Refusal::NothingInCommon(measured(baseline), planned))
 }
 
@@ -122,18 +122,18 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 /// What was, or will be, measured.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
     /// The names of the subjects.
     pub subjects: Vec<String>,
-    /// The names of the loads.
-    pub loads: Vec<String>,
+    /// The loads.
+    pub loads: Vec<Shape>,
 }
 
 /// What one of two comparisons lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// The name of a subject or a load.
+    /// The name of a subject, or a load in words.
     pub name: String,
     /// Whether it is a load.
     pub is_load: bool,
@@ -145,13 +145,29 @@ pub struct Gap {
 pub fn gaps(baseline: &Comparison, now: &Comparison) -> Vec<Gap> {
     let (then, now) = (measured(baseline), measured(now));
     let mut gaps = Vec::new();
-    for (is_load, then, now) in [(false, then.subjects, now.subjects), (true, then.loads, now.loads)] {
+    for is_load in [false, true] {
         for (is_in_baseline, these, those) in [(true, &then, &now), (false, &now, &then)] {
-            let lacking = these.iter().filter(|name| !those.contains(name));
-            gaps.extend(lacking.map(|name| Gap { name: name.clone(), is_load, is_in_baseline }));
+            let lacking = if is_load { these.loads_beyond(those) } else { these.subjects_beyond(those) };
+            gaps.extend(lacking.into_iter().map(|name| Gap { name, is_load, is_in_baseline }));
         }
     }
     gaps
+}
+
+/// Whether two loads are the same, whatever they are called: a stored one may be called otherwise.
+pub(super) fn is_same_load(one: &Shape, other: &Shape) -> bool {
+    Shape { name: String::new(), ..one.clone() } == Shape { name: String::new(), ..other.clone() }
+}
+
+impl Measured {
+    fn subjects_beyond(&self, other: &Self) -> Vec<String> {
+        self.subjects.iter().filter(|name| !other.subjects.contains(name)).cloned().collect()
+    }
+
+    fn loads_beyond(&self, other: &Self) -> Vec<String> {
+        let is_lacking = |of: &&Shape| !other.loads.iter().any(|one| is_same_load(one, of));
+        self.loads.iter().filter(is_lacking).map(load).collect()
+    }
 }
 
 /// Who of the ranked was measured, and under which loads.
@@ -165,7 +181,7 @@ pub(super) fn measured(comparison: &Comparison) -> Measured {
     let loads = comparison.shapes.iter().enumerate().filter(|(index, _)| used(*index));
     Measured {
         subjects: subjects.map(|(_, subject)| subject.name.clone()).collect(),
-        loads: loads.map(|(_, load)| load.name.clone()).collect(),
+        loads: loads.map(|(_, load)| load.clone()).collect(),
     }
 }
 
@@ -174,7 +190,8 @@ impl fmt::Display for Measured {
         if self.subjects.is_empty() {
             return f.write_str("nothing");
         }
-        write!(f, "{} under {}", self.subjects.join(", "), self.loads.join(", "))
+        let loads: Vec<String> = self.loads.iter().map(load).collect();
+        write!(f, "{} under {}", self.subjects.join(", "), loads.join("; "))
     }
 }
 
@@ -189,12 +206,11 @@ impl fmt::Display for Gap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Shape, Subject};
 
     fn comparison() -> Comparison {
         Comparison {
             subjects: vec![Subject { name: "a".to_owned(), ..Subject::default() }],
-            shapes: vec![Shape { name: "1 x 1".to_owned(), ..Shape::default() }],
+            shapes: vec![Shape { connections: 1, depth: 1, ..Shape::default() }],
             samples: vec![Sample::default()],
             ..Comparison::default()
         }
@@ -203,17 +219,18 @@ mod tests {
     #[test]
     fn what_only_one_of_them_has_is_named() {
         let (then, mut now) = (comparison(), comparison());
-        assert_eq!(gaps(&then, &now), []);
+        now.shapes[0].name = "another name".to_owned();
+        assert_eq!(gaps(&then, &now), [], "the load is the same");
         now.subjects[0].name = "b".to_owned();
-        now.shapes[0].name = "2 x 2".to_owned();
+        now.shapes[0].rate = Some(28_000.0);
         let told: Vec<_> = gaps(&then, &now).iter().map(Gap::to_string).collect();
         assert_eq!(
             told,
             [
                 "a was not measured this time",
                 "b is not in the baseline",
-                "the load 1 x 1 was not measured this time",
-                "the load 2 x 2 is not in the baseline",
+                "the load 1 connection, closed loop was not measured this time",
+                "the load 1 connection, 28k/s is not in the baseline",
             ]
         );
     }

@@ -1,6 +1,7 @@
 //! The terminal, the Markdown and the JSON.
 
-use compare::report::{Style, from_json, to_html, to_json, to_markdown, to_text};
+use compare::report::{Style, changes_to_text, from_json, to_html, to_json, to_markdown, to_text};
+use compare::statistics::against;
 use compare::{Comparison, MemorySample, Sample, Shape, Subject};
 use unicode_width::UnicodeWidthStr;
 
@@ -99,6 +100,21 @@ fn the_page_holds_a_row_for_every_sample() {
     assert!(
         data["samples"]["rows"].as_array().unwrap().iter().all(|row| row.as_array().unwrap().len() == width)
     );
+}
+
+#[test]
+fn a_rate_is_written_alike_everywhere() {
+    let mut comparison = specimen();
+    for shape in comparison.shapes.iter_mut().filter(|shape| shape.rate.is_some()) {
+        // As a comparison was stored before.
+        (shape.rate, shape.name) = (Some(28_000.0), "64 at 28000/s".to_owned());
+    }
+    let changes = against(&comparison, &comparison, false).unwrap();
+    let page = to_html(&comparison);
+    let seen = page.split("<script").next().unwrap_or_default().to_owned();
+    for text in crate::texts(&comparison).into_iter().chain([seen, changes_to_text(&changes, PLAIN)]) {
+        assert!(text.contains("28k/s") && !text.contains("28000"), "{text}");
+    }
 }
 
 #[test]

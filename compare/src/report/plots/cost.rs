@@ -19,7 +19,7 @@ pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
         key: "cost",
         question: "What does a message cost?",
         caption: "Server CPU time for each message: full color is the server's own code, pale is the kernel on its \
-                  behalf. The whisker is the interval of the median over the rounds; fewer than six rounds make none. A server that is kept busy \
+                  behalf. The whisker is the 95 % interval, which takes at least six rounds. A server that is kept busy \
                   answers several messages for one wake-up, so a message costs less than at a low rate: each load \
                   has a scale of its own."
             .to_owned(),

@@ -102,8 +102,10 @@ fn right(comparison: &Comparison, assessment: &Assessment, behind: usize) -> f64
 /// How much the curves rest on.
 fn passes(comparison: &Comparison) -> &'static str {
     match comparison.conditions.tier.as_str() {
-        "full" => "The points are medians of several passes, without intervals: no verdict rests on them.",
-        _ => "From one pass, without intervals: no verdict rests on it.",
+        "full" => {
+            "Each point is the median of several measurements, without an interval: no verdict rests on it."
+        }
+        _ => "Each point was measured once: no verdict rests on it.",
     }
 }
 

@@ -160,7 +160,7 @@ pub(super) fn latency(comparison: &Comparison, assessment: &Assessment) -> Plot 
         caption: format!(
             "Latency counts from the time at which a message was due, so it includes the wait for a server that \
              has fallen behind. A cross in the hatched strip is a rate at which less than 98 % of the messages \
-             were answered: latencies there only say how long it was measured, so they are not drawn.{limit} \
+             were answered: latencies there say only how long the measurement lasted, so they are not drawn.{limit} \
              {passes}"
         ),
         pictures,
