@@ -20,7 +20,7 @@ impl Steps {
 
     pub(super) fn show(&mut self, event: &Event) {
         match event {
-            Event::Note(note) => self.bar.say(&format!("note: {note}")),
+            Event::Note(note) => self.bar.say(&format!("note: {note}"), "      "),
             Event::Step(step) => self.step(step),
         }
     }
@@ -38,7 +38,7 @@ impl Steps {
         self.bar.show(done, format!("{} left", time(*left)), text);
         let about = format!("{stage}{round}");
         if !self.bar.is_seen() && self.last != about {
-            self.bar.say(&format!("{about}; {} left", time(*left)));
+            self.bar.say(&format!("{about}; {} left", time(*left)), "");
         }
         self.last = about;
     }

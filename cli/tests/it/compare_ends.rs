@@ -115,7 +115,7 @@ fn a_regression_is_code_6_and_what_one_of_them_lacks_is_named() {
         "Since the baseline",
         " WORSE ",
         "gone was not measured this time",
-        "the load 7 x 7 was not measured this time",
+        "the load 7 connections x 7 in flight was not measured this time",
         "is not in the baseline",
     ] {
         assert!(stdout.contains(told), "{told}: {stdout}");
@@ -147,7 +147,7 @@ fn a_diff_tells_by_its_code_what_has_changed_and_what_is_not_known() {
     store(&baseline("threads", (64, 1)), &after);
     let ended = diff();
     assert_eq!(ended.code, Some(3), "what could not be compared is not known: {ended:?}");
-    for told in ["gone was not measured this time", "the load 7 x 7 was not measured this time"] {
+    for told in ["gone was not measured this time", "the load 7 connections x 7 in flight was not measured this time"] {
         assert!(ended.stdout.contains(told), "{told}: {}", ended.stdout);
     }
 }

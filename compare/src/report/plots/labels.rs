@@ -77,7 +77,8 @@ fn arrange(axes: &Axes, labels: &[Label], points: &[(f64, f64)], width: f64) -> 
     labels.iter().map(place).collect()
 }
 
-fn length(text: &str) -> f64 {
+/// About how wide a text is.
+pub(super) fn length(text: &str) -> f64 {
     LETTER * text.chars().count() as f64
 }
 

@@ -74,17 +74,16 @@ fn cores_picture(comparison: &Comparison, assessment: &Assessment, width: f64) -
     svg.text("name", (0.0, 14.0), Anchor::Start, "cores");
     axes.draw_y(&mut svg, wording::cores);
     axes.draw_x(&mut svg, &x.ticks(), amount, "messages per second");
-    if let Some(common) = common {
-        let place = axes.x(common);
-        svg.line("common", (place, axes.top), (place, axes.bottom));
-        svg.text(
-            "tick",
-            (place + 4.0, axes.top - 3.0),
-            Anchor::Start,
-            &format!("the common rate, {}", rate(common)),
-        );
-    }
     let (mut labels, mut covered) = (Vec::new(), Vec::new());
+    if let Some(common) = common {
+        let (place, said) = (axes.x(common), format!("the common rate, {}", rate(common)));
+        svg.line("common", (place, axes.top), (place, axes.bottom));
+        let (from, to) =
+            ((place + 4.0, axes.top - 3.0), (place + 4.0 + 0.8 * labels::length(&said), axes.top - 3.0));
+        svg.text("tick", from, Anchor::Start, &said);
+        // No name is to stand on it.
+        covered.extend((0..4).flat_map(|_| labels::along(&[from, to])));
+    }
     for &subject in &subjects {
         let places = curve(&mut svg, &axes, comparison, subject);
         if let Some(&end) = places.last() {
