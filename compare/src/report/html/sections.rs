@@ -115,7 +115,7 @@ fn checks(comparison: &Comparison) -> Markup {
     html! {
         @if !comparison.samples.is_empty() {
             h3 { "Checks of the measuring itself" }
-            div.scroll tabindex="0" {
+            div.scroll.wrap tabindex="0" {
                 table {
                     thead {
                         tr {
