@@ -5,6 +5,7 @@ mod sections;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::contents::{Cell, Contents, Row, Table, Tone};
+use super::json::page_data;
 use super::plots::{self, Plot, series};
 use crate::Comparison;
 use crate::statistics::{Assessment, assess};
@@ -50,7 +51,7 @@ pub fn to_html(comparison: &Comparison) -> String {
                         " draws this page again."
                     }
                     script type="application/json" id="data" {
-                        (PreEscaped(sections::data(comparison, &assessment)))
+                        (PreEscaped(page_data(comparison, &assessment)))
                     }
                 }
             }

@@ -1,14 +1,15 @@
-//! `report.json`: the comparison with every sample, and the verdicts.
+//! `report.json`: the comparison with every sample, and the verdicts; and the data within the page.
 
 use std::fmt;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::standing::{Standing, standing};
 use super::wording::unit;
 use crate::Comparison;
 use crate::data::VERSION;
+use crate::statistics::metric::percentile;
 use crate::statistics::{self, Assessment, Column, Estimate, Figure, Told, Why, assess};
 
 /// Why a file is no report that can be read.
@@ -131,7 +132,7 @@ fn make_finite(value: &mut f64) {
 
 /// What is told of a server by a figure.
 #[derive(Debug, Serialize)]
-pub(super) struct Verdict {
+struct Verdict {
     column: &'static str,
     subject: String,
     load: Option<String>,
@@ -162,7 +163,7 @@ pub(super) struct Verdict {
 }
 
 /// What is told of every server by every figure that was measured.
-pub(super) fn verdicts(comparison: &Comparison, assessment: &Assessment) -> Vec<Verdict> {
+fn verdicts(comparison: &Comparison, assessment: &Assessment) -> Vec<Verdict> {
     let measured = assessment.columns.iter().filter(|column| column.absent.is_none());
     measured.flat_map(|column| of_column(comparison, column)).collect()
 }
@@ -211,4 +212,44 @@ fn key(figure: Figure) -> &'static str {
         Figure::Memory => "memory_per_idle_connection",
         Figure::Isolation => "p99_beside_hostile_clients",
     }
+}
+
+/// The data within the page: the verdicts, and a row for each measurement. `report.json` has more, which would make the
+/// page too large to be sent on.
+pub(super) fn page_data(comparison: &Comparison, assessment: &Assessment) -> String {
+    let rows: Vec<Value> = comparison
+        .samples
+        .iter()
+        .map(|of| {
+            let [p50, p99] = [50.0, 99.0].map(|rank| percentile(&of.latency, rank).map(short));
+            let costs = [of.rate, of.cpu_user, of.cpu_system, of.switches].map(short);
+            let flags = of.flags.join("; ");
+            json!([
+                of.round, of.slot, of.subject, of.shape, costs[0], costs[1], costs[2], costs[3], p50, p99,
+                flags
+            ])
+        })
+        .collect();
+    let data = json!({
+        "version": VERSION,
+        "subjects": comparison.subjects.iter().map(|subject| &subject.name).collect::<Vec<_>>(),
+        "loads": comparison.shapes.iter().map(|shape| &shape.name).collect::<Vec<_>>(),
+        "verdicts": verdicts(comparison, assessment),
+        "samples": {
+            "columns": ["round", "slot", "subject", "load", "replies/s", "own CPU µs", "kernel CPU µs", "switches",
+                        "p50 µs", "p99 µs", "flags"],
+            "rows": rows,
+        },
+    });
+    // Within a script no escape but JSON's own counts. Without a `<` nothing in it ends or opens anything.
+    data.to_string().replace('<', "\\u003c")
+}
+
+/// A number with four digits that count.
+fn short(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return 0.0;
+    }
+    let unit = 10_f64.powf(3.0 - value.abs().log10().floor());
+    (value * unit).round() / unit
 }

@@ -4,9 +4,7 @@ use super::contents::{Cell, Column, Row, Table, Tone};
 use super::standing::{Standing, in_short, notes, standing};
 use super::wording::{self, count, interval, load_in_words, name, percent, rate, ratio, remark, title};
 use crate::statistics::rounds::levels;
-use crate::statistics::{
-    self, Absent, Assessment, Estimate, Figure, Interval, Metric, Told, Why, builds, contest,
-};
+use crate::statistics::{self, Absent, Assessment, Estimate, Figure, Metric, Told, Why, builds, contest};
 use crate::{Comparison, Kind, Shape};
 
 /// The matrix. Other builds and servers that were written by hand stand below the others, set apart; then who failed,
@@ -195,14 +193,7 @@ fn other_build(
     }
     let build =
         builds(comparison).into_iter().find(|build| build.other == subject && build.shape == shape)?;
-    let of = build.ratio?;
-    let interval = of.interval.map(|range| Interval { low: 1.0 / range.high, high: 1.0 / range.low });
-    let told = match build.told {
-        Told::Better => Told::Worse,
-        Told::Worse => Told::Better,
-        other => other,
-    };
-    Some((Estimate { median: 1.0 / of.median, interval, ..of }, told))
+    Some((build.ratio?.inverse(), build.told.reversed()))
 }
 
 fn cell(

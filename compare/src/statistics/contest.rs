@@ -30,12 +30,7 @@ pub(super) struct Contest {
 impl Contest {
     /// The same seen from the other side.
     pub(super) fn reversed(&self) -> Self {
-        let told = match self.told {
-            Told::Better => Told::Worse,
-            Told::Worse => Told::Better,
-            told => told,
-        };
-        let ratio = self.ratio.map(Estimate::inverse);
+        let (ratio, told) = (self.ratio.map(Estimate::inverse), self.told.reversed());
         Self { subject: self.against, against: self.subject, ratio, told, ..self.clone() }
     }
 }

@@ -116,6 +116,15 @@ impl Told {
         matches!(self, Self::Better | Self::Worse)
     }
 
+    /// What is told of the other of the two.
+    pub(crate) fn reversed(self) -> Self {
+        match self {
+            Self::Better => Self::Worse,
+            Self::Worse => Self::Better,
+            told => told,
+        }
+    }
+
     /// Whether two say the same, whatever the numbers.
     pub(super) fn agrees(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)

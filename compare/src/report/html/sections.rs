@@ -1,14 +1,11 @@
-//! What stands below the first screen: details, noise and validity, conditions, how to read it, and the data.
+//! What stands below the first screen: details, noise and validity, conditions, and how to read it.
 
 use maud::{Markup, html};
-use serde_json::{Value, json};
 
 use super::{figure, with_notes};
 use crate::report::contents::Contents;
-use crate::report::json::verdicts;
 use crate::report::wording::{count, percent, time, title};
 use crate::report::{plots, trust};
-use crate::statistics::metric::percentile;
 use crate::statistics::{Assessment, Figure};
 use crate::{Comparison, Sample};
 
@@ -237,44 +234,4 @@ pub(super) fn glossary() -> Markup {
         }
         dl.glossary { @for (word, meaning) in GLOSSARY { dt { (word) } dd { (meaning) } } }
     }
-}
-
-/// The data within the page: the verdicts, and a row for each measurement. `report.json` has more, which would make the
-/// page too large to be sent on.
-pub(super) fn data(comparison: &Comparison, assessment: &Assessment) -> String {
-    let rows: Vec<Value> = comparison
-        .samples
-        .iter()
-        .map(|of| {
-            let [p50, p99] = [50.0, 99.0].map(|rank| percentile(&of.latency, rank).map(short));
-            let costs = [of.rate, of.cpu_user, of.cpu_system, of.switches].map(short);
-            let flags = of.flags.join("; ");
-            json!([
-                of.round, of.slot, of.subject, of.shape, costs[0], costs[1], costs[2], costs[3], p50, p99,
-                flags
-            ])
-        })
-        .collect();
-    let data = json!({
-        "version": crate::data::VERSION,
-        "subjects": comparison.subjects.iter().map(|subject| &subject.name).collect::<Vec<_>>(),
-        "loads": comparison.shapes.iter().map(|shape| &shape.name).collect::<Vec<_>>(),
-        "verdicts": verdicts(comparison, assessment),
-        "samples": {
-            "columns": ["round", "slot", "subject", "load", "replies/s", "own CPU µs", "kernel CPU µs", "switches",
-                        "p50 µs", "p99 µs", "flags"],
-            "rows": rows,
-        },
-    });
-    // Within a script no escape but JSON's own counts. Without a `<` nothing in it ends or opens anything.
-    data.to_string().replace('<', "\\u003c")
-}
-
-/// A number with four digits that count.
-fn short(value: f64) -> f64 {
-    if value == 0.0 || !value.is_finite() {
-        return 0.0;
-    }
-    let unit = 10_f64.powf(3.0 - value.abs().log10().floor());
-    (value * unit).round() / unit
 }
