@@ -15,7 +15,6 @@
 use std::io;
 use std::time::Duration;
 
-use super::Shape;
 use super::budget::{Slot, Work};
 use super::candidate::Candidate;
 use super::design::{Calibrated, Design};
@@ -25,6 +24,7 @@ use super::progress::Stage;
 use super::runner::Runner;
 use super::settings::Settings;
 use super::staircase::SEARCHES;
+use super::{Shape, report};
 use load::measurement::Measurement;
 
 /// How long each candidate is loaded to see what it can do.
@@ -100,9 +100,9 @@ impl Runner<'_> {
         let common = self.common_rate;
         for &(index, rate) in able.iter().filter(|(_, rate)| *rate < common.min(enough)) {
             calibrated[index].is_overloaded = true;
-            let name = &candidates[index].name;
+            let (name, rate, common) = (&candidates[index].name, report::rate(rate), report::rate(common));
             self.note(format!(
-                "{name} does {rate:.0}/s, less than a quarter of the median: the common rate of {common}/s overloads it"
+                "{name} does {rate}, less than a quarter of the median: the common rate of {common} overloads it"
             ));
         }
         if !self.settings.slos.is_empty() {

@@ -10,7 +10,7 @@ use super::laboratory::Running;
 use super::progress::{Places, Stage};
 use super::runner::Runner;
 use super::sample::Place;
-use super::{Sample, Shape};
+use super::{Sample, Shape, report};
 
 impl Runner<'_> {
     pub(super) fn rounds(&mut self) {
@@ -84,7 +84,7 @@ impl Runner<'_> {
     /// The load with which a rate is probed.
     pub(super) fn probed(&self, rate: f64) -> Shape {
         let (connections, depth) = (self.settings.clients, self.settings.depth);
-        let name = format!("{connections} at {rate:.0}/s");
+        let name = format!("{connections} at {}", report::rate(rate));
         Shape { name, connections, depth, rate: Some(rate), hostile: 0 }
     }
 

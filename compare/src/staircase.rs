@@ -13,7 +13,7 @@ use super::laboratory::Running;
 use super::progress::{Places, Stage};
 use super::rate::{SLOT, two_digits};
 use super::runner::Runner;
-use crate::Probe;
+use super::{Probe, report};
 use load::checks;
 use load::measurement::Measurement;
 use load::slo::{Doubt, Rank, Slo, Verdict};
@@ -139,7 +139,8 @@ impl Runner<'_> {
         }
         self.is_doubted.push(subject);
         let name = &self.comparison.subjects[subject].name;
-        self.note(format!("{name}: at {rate:.0}/s it is not known whether the objective is kept: {why}"));
+        let rate = report::rate(rate);
+        self.note(format!("{name}: at {rate} it is not known whether the objective is kept: {why}"));
     }
 }
 

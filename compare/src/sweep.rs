@@ -12,7 +12,7 @@ use super::progress::{Places, Stage};
 use super::rate::two_digits;
 use super::rounds::balanced;
 use super::runner::Runner;
-use super::{Comparison, ConnectionPoint, MemorySample, RatePoint, Shape};
+use super::{Comparison, ConnectionPoint, MemorySample, RatePoint, Shape, report};
 use load::checks::GENERATOR_BUSY;
 use load::plan::Messages;
 
@@ -127,7 +127,8 @@ impl Runner<'_> {
     /// Says why the curve of a subject ends below this rate.
     fn end_curve(&mut self, subject: usize, rate: f64, why: &str) {
         let name = &self.comparison.subjects[subject].name;
-        self.note(format!("{name}: the curve of latency ends below {rate}/s: {why}"));
+        let rate = report::rate(rate);
+        self.note(format!("{name}: the curve of latency ends below {rate}: {why}"));
     }
 
     fn connections(&mut self, subject: usize, server: &mut dyn Running, counts: &[usize], places: Places) {

@@ -98,8 +98,8 @@ impl Steps {
 
     fn show(&mut self, event: &Event) {
         match event {
-            Event::Note(note) => self.bar.say(&format!("note: {note}")),
-            Event::Wrote { server, line } if self.verbose => self.bar.say(&format!("{server}: {line}")),
+            Event::Note(note) => self.bar.say(&format!("note: {note}"), "      "),
+            Event::Wrote { server, line } if self.verbose => self.bar.say(&format!("{server}: {line}"), ""),
             Event::Wrote { .. } => {}
             Event::Step(step) => self.step(step),
         }
@@ -114,7 +114,7 @@ impl Steps {
         self.bar.show(done, format!("{} left", time(*left)), text);
         let about = format!("{stage}{round}");
         if !self.bar.is_seen() && self.last != about {
-            self.bar.say(&format!("{about}; {} left", time(*left)));
+            self.bar.say(&format!("{about}; {} left", time(*left)), "");
         }
         self.last = about;
     }

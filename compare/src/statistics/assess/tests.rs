@@ -1,5 +1,6 @@
 use super::*;
-use crate::{MemorySample, Sample, Shape, Subject};
+use crate::statistics::column::Absent;
+use crate::{Kind, MemorySample, Sample, Shape, Subject};
 
 /// Three backends, the first with a control, under a closed loop, a larger one, a rate, and a rate beside hostile
 /// clients; thirteen rounds.
@@ -117,4 +118,86 @@ fn nothing_is_told_of_differences_below_a_step_of_the_staircase() {
     assert!(
         column.cells.iter().all(|cell| cell.level.is_some_and(|of| (of.median / 1e3 - 1.0).abs() < 0.06))
     );
+}
+
+/// Four backends and a control that are nearly the same, seven rounds.
+fn alike() -> Comparison {
+    let named = |n: usize| Subject { name: n.to_string(), ..Subject::default() };
+    let mut comparison = Comparison {
+        shapes: vec![Shape { rate: Some(1e4), ..Shape::default() }],
+        subjects: (0..5).map(named).collect(),
+        ..Comparison::default()
+    };
+    comparison.subjects[4].control_of = Some("0".to_owned());
+    for round in 0..7 {
+        for subject in 0..5 {
+            let cpu_user = 10.0 + (round * 3 + subject * 2) as f64 % 7.0 / 50.0;
+            comparison.samples.push(Sample { round, subject, cpu_user, ..Sample::default() });
+        }
+    }
+    comparison
+}
+
+#[test]
+fn the_same_comparison_is_assessed_the_same() {
+    let assessment = assess(&alike());
+    assert_eq!(assess(&alike()), assessment);
+    assert_eq!((assessment.reference, assessment.control), (Some(0), Some(4)));
+    assert_eq!((assessment.ranked.as_slice(), assessment.rounds), (&[0, 1, 2, 3][..], 7));
+    assert!(!assessment.screening);
+    let figures: Vec<_> = assessment.columns.iter().map(|column| column.figure).collect();
+    assert_eq!(figures, Figure::ALL);
+}
+
+#[test]
+fn nothing_is_concluded_from_nothing() {
+    let assessment = assess(&Comparison::default());
+    assert_eq!((assessment.reference, assessment.columns.len(), assessment.screening), (None, 6, true));
+    let mut comparison = alike();
+    comparison.samples.iter_mut().for_each(|sample| sample.cpu_user = f64::NAN);
+    let assessment = assess(&comparison);
+    let column = assessment.column(Figure::CpuAtRate).unwrap();
+    assert_eq!((column.leader, column.cells.len()), (None, 4));
+    assert!(column.cells.iter().all(|cell| cell.told == Told::NotTold(Why::NotMeasured)));
+    assert!(assessment.details.is_empty());
+}
+
+#[test]
+fn the_failed_are_never_ranked_and_the_next_takes_their_place() {
+    let mut comparison = alike();
+    comparison.samples[0].bad = 1;
+    comparison.subjects[2].failed = Some("it did not start".to_owned());
+    comparison.subjects[3].kind = Kind::Build { of: "1".to_owned() };
+    let assessment = assess(&comparison);
+    assert_eq!((assessment.ranked.as_slice(), assessment.reference), (&[1][..], Some(1)));
+    assert_eq!(assessment.control, None);
+    assert_eq!(assessment.failed[1], (2, "it did not start".to_owned()));
+    let noise = &assessment.column(Figure::CpuAtRate).unwrap().noise;
+    assert!(noise.estimate.is_none(), "the twin failed");
+}
+
+#[test]
+fn five_rounds_are_screening() {
+    let mut comparison = alike();
+    comparison.samples.retain(|sample| sample.round < 5);
+    comparison.samples.iter_mut().filter(|sample| sample.subject == 1).for_each(|of| of.cpu_user *= 9.0);
+    let assessment = assess(&comparison);
+    assert!(assessment.screening);
+    let cell = &assessment.column(Figure::CpuAtRate).unwrap().cells[1];
+    assert!(matches!(cell.told, Told::NotTold(Why::FewRounds { needed }) if needed > 6), "{cell:?}");
+    assert!(cell.ratio.is_some_and(|ratio| ratio.median > 8.0), "the figure is shown all the same");
+}
+
+#[test]
+fn what_was_not_measured_says_which_flag_measures_it() {
+    let absent = |comparison: &Comparison, figure| assess(comparison).column(figure).unwrap().absent;
+    let mut comparison = alike();
+    assert_eq!(absent(&comparison, Figure::CpuAtRate), None);
+    assert_eq!(absent(&comparison, Figure::CpuAtSaturation), Some(Absent::NotMeasured));
+    assert_eq!(absent(&comparison, Figure::HighestRate), Some(Absent::NeedsSlo));
+    assert_eq!(absent(&comparison, Figure::Isolation), Some(Absent::NeedsFull));
+    comparison.conditions.slos = vec!["p99=5ms".to_owned()];
+    comparison.conditions.tier = "full".to_owned();
+    assert_eq!(absent(&comparison, Figure::HighestRate), Some(Absent::NotMeasured));
+    assert_eq!(absent(&comparison, Figure::Isolation), Some(Absent::NotMeasured));
 }

@@ -1,4 +1,5 @@
-//! The highest rate within the objective, from the probes of a [`staircase`](crate::staircase).
+//! What is read from something else than samples: the memory that an idle connection adds, from the line of least squares
+//! through the counts of each pass, and the highest rate within the objective, from the probes of a [`staircase`](crate::staircase).
 //!
 //! A probe says only whether a rate was too high, and where the next one is depends on it, so that the rates of
 //! neighbouring rounds are nearly the same: whoever takes them for independent is far too sure. But a probe says more
@@ -20,7 +21,7 @@
 
 use super::rounds::{Reading, Value};
 use crate::staircase::STEP;
-use crate::{Comparison, Probe};
+use crate::{Comparison, MemorySample, Probe};
 
 /// The least gain, in steps: where the threshold hardly varies, it lies within a step of each probe.
 const LEAST_GAIN: f64 = 1.0;
@@ -33,7 +34,7 @@ const CAUTION: f64 = 1.1;
 const LEAST_SLOPE: f64 = 0.05;
 
 /// The readings of a subject's threshold, from the first probe on that turned the staircase around.
-pub(super) fn readings(comparison: &Comparison, subject: usize) -> Vec<Reading> {
+pub(super) fn of_probes(comparison: &Comparison, subject: usize) -> Vec<Reading> {
     let gain = gain(comparison);
     let reading = |probe: &&Probe| {
         let value = match probe.generator_limited {
@@ -86,6 +87,37 @@ fn outcome(probe: &Probe) -> f64 {
     if probe.pass { 1.0 } else { -1.0 }
 }
 
+/// The bytes that an idle connection of a subject adds, and those that it uses without any: the line of the least
+/// squares through all passes. `None` without two counts of connections.
+pub fn per_connection(comparison: &Comparison, subject: usize) -> Option<(f64, f64)> {
+    line(comparison.memory.iter().filter(|sample| sample.subject == subject))
+}
+
+/// The memory that an idle connection adds in each pass, where that is above zero.
+pub(super) fn of_memory(comparison: &Comparison, subject: usize) -> Vec<Reading> {
+    let of_it = |sample: &&MemorySample| sample.subject == subject;
+    let mut passes: Vec<usize> = comparison.memory.iter().filter(of_it).map(|sample| sample.pass).collect();
+    passes.sort_unstable();
+    passes.dedup();
+    let reading = |pass: usize| {
+        let samples = || comparison.memory.iter().filter(of_it).filter(|sample| sample.pass == pass);
+        let (slope, _) = line(samples()).filter(|(slope, _)| *slope > 0.0)?;
+        let flagged = samples().any(|sample| !sample.flags.is_empty());
+        Some(Reading { round: pass, value: Value::Logarithm(slope.ln()), flagged })
+    };
+    passes.into_iter().filter_map(reading).collect()
+}
+
+fn line<'a>(samples: impl Iterator<Item = &'a MemorySample>) -> Option<(f64, f64)> {
+    let points: Vec<_> = samples.map(|sample| (sample.connections as f64, sample.bytes as f64)).collect();
+    let count = points.len() as f64;
+    let mean_x = points.iter().map(|point| point.0).sum::<f64>() / count;
+    let mean_y = points.iter().map(|point| point.1).sum::<f64>() / count;
+    let square: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
+    let product: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
+    (square > 0.0).then(|| (product / square, mean_y - product / square * mean_x))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,7 +135,7 @@ mod tests {
     #[test]
     fn what_comes_before_the_first_turn_is_the_way_there() {
         let rounds = |outcomes: &[bool]| -> Vec<usize> {
-            readings(&comparison(outcomes), 0).iter().map(|reading| reading.round).collect()
+            of_probes(&comparison(outcomes), 0).iter().map(|reading| reading.round).collect()
         };
         assert_eq!(rounds(&[true, true, true, false, true, false]), [3, 4, 5]);
         assert_eq!(rounds(&[true, true, true]), [0; 0], "it never turned");
@@ -116,14 +148,14 @@ mod tests {
         let alternating: Vec<bool> = (0..20).map(|round| round % 2 == 0).collect();
         let comparison = comparison(&alternating);
         assert!((gain(&comparison) / STEP.ln() - LEAST_GAIN).abs() < 0.2, "{}", gain(&comparison));
-        for reading in readings(&comparison, 0) {
+        for reading in of_probes(&comparison, 0) {
             let Value::Logarithm(logarithm) = reading.value else { panic!("{reading:?}") };
             assert!((990.0..1080.0).contains(&logarithm.exp()), "{reading:?}");
         }
     }
 
     #[test]
-    fn outcomes_that_hardly_depend_on_the_rate_make_unsure_readings() {
+    fn outcomes_that_hardly_depend_on_the_rate_make_unsure_of_probes() {
         let mut random = fastrand::Rng::with_seed(4);
         let chance: Vec<bool> = (0..40).map(|_| random.bool()).collect();
         assert!(gain(&comparison(&chance)) > 3.0 * STEP.ln(), "{}", gain(&comparison(&chance)));
@@ -133,7 +165,7 @@ mod tests {
     fn where_the_generator_was_the_limit_nothing_is_read() {
         let mut comparison = comparison(&[true, false, true, false]);
         comparison.probes[3].generator_limited = true;
-        let last = readings(&comparison, 0).pop().unwrap();
+        let last = of_probes(&comparison, 0).pop().unwrap();
         assert_eq!(last.value, Value::GeneratorLimited);
     }
 
@@ -141,7 +173,24 @@ mod tests {
     fn a_doubtful_probe_is_flagged() {
         let mut comparison = comparison(&[true, false, true, false]);
         comparison.probes[3].flags = vec!["steal 9 %".to_owned()];
-        let flagged: Vec<bool> = readings(&comparison, 0).iter().map(|reading| reading.flagged).collect();
+        let flagged: Vec<bool> = of_probes(&comparison, 0).iter().map(|reading| reading.flagged).collect();
         assert_eq!(flagged, [false, false, true]);
+    }
+
+    #[test]
+    fn the_slope_is_that_of_the_line() {
+        let sample =
+            |pass, connections, bytes| MemorySample { pass, connections, bytes, ..MemorySample::default() };
+        let mut comparison =
+            Comparison { memory: vec![sample(0, 0, 1000), sample(0, 10, 3000)], ..Comparison::default() };
+        assert_eq!(per_connection(&comparison, 0), Some((200.0, 1000.0)));
+        assert_eq!(per_connection(&comparison, 1), None);
+        comparison.memory.extend([sample(1, 0, 1000), sample(1, 10, 5000), sample(2, 10, 5000)]);
+        let passes = of_memory(&comparison, 0);
+        assert_eq!(passes.len(), 2, "one point has no slope");
+        assert_eq!(passes[1], Reading { round: 1, value: Value::Logarithm(400_f64.ln()), flagged: false });
+        comparison.memory[2].flags.push("it was still growing".to_owned());
+        let flagged = of_memory(&comparison, 0).iter().map(|reading| reading.flagged).collect::<Vec<_>>();
+        assert_eq!(flagged, [false, true]);
     }
 }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::estimate::{Estimate, MISS};
-use super::normal::quantile_above;
+use super::rounds::Series;
+use super::significance::normal_quantile;
 
 /// What may be said of a subject against another one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -115,6 +116,15 @@ impl Told {
         matches!(self, Self::Better | Self::Worse)
     }
 
+    /// What is told of the other of the two.
+    pub(crate) fn reversed(self) -> Self {
+        match self {
+            Self::Better => Self::Worse,
+            Self::Worse => Self::Better,
+            told => told,
+        }
+    }
+
     /// Whether two say the same, whatever the numbers.
     pub(super) fn agrees(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
@@ -135,10 +145,38 @@ pub fn fewest(contests: usize) -> usize {
 /// needs π / 3 times as many rounds. Two rounds more are for what that leaves out: few rounds have few levels of p, and
 /// the band of the noise must be passed as well.
 pub fn rounds_needed(spread: f64, difference: f64, contests: usize) -> usize {
-    let errors = quantile_above(MISS / 2.0 / contests.max(1) as f64) + quantile_above(0.2);
+    let errors = normal_quantile(MISS / 2.0 / contests.max(1) as f64) + normal_quantile(0.2);
     let rounds = (errors * spread / difference.ln_1p()).powi(2) * std::f64::consts::PI / 3.0 + 3.0;
     let least = fewest(contests);
     if rounds.is_finite() { (rounds.ceil() as usize).max(least) } else { least }
+}
+
+/// Where more than one of so many rounds is doubtful, nothing is told.
+const DOUBTFUL: usize = 3;
+
+/// Why a series has too few values to be judged, if that is so.
+pub(super) fn lacking(series: &Series) -> Option<Why> {
+    let rounds = series.len();
+    let too_many = |count: usize| count * DOUBTFUL > rounds;
+    match series {
+        _ if rounds == 0 => Some(Why::NotMeasured),
+        _ if too_many(series.generator_limited) => Some(Why::GeneratorLimited),
+        _ if too_many(series.overloaded) => Some(Why::Overloaded),
+        _ if too_many(series.flagged() + series.generator_limited + series.overloaded) => {
+            Some(Why::Flagged { of: series.flagged() })
+        }
+        _ => None,
+    }
+}
+
+/// What may be said if the flagged rounds must not matter.
+pub(super) fn settle(with: Told, without: Told, flagged: usize) -> Told {
+    match (with, without) {
+        (Told::Same { up_to: one }, Told::Same { up_to: other }) => Told::Same { up_to: one.max(other) },
+        (with, without) if with.agrees(&without) => with,
+        (with @ Told::NotTold(_), _) => with,
+        _ => Told::NotTold(Why::DependsOnFlagged { of: flagged }),
+    }
 }
 
 #[cfg(test)]

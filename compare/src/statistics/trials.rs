@@ -4,10 +4,9 @@
 //! trials on equals stay below 5 % as they are, and with ten times as many comparisons below 3 %. The comparisons are
 //! drawn with fixed seeds, so that a trial that passes passes always.
 
-mod changes;
 mod staircases;
 
-use super::{Column, Figure, Told, assess, rounds_needed};
+use super::{Column, Drift, Figure, Told, against, assess, rounds_needed};
 use crate::{Comparison, Sample, Shape, Subject};
 
 /// So many comparisons for each rate.
@@ -196,4 +195,43 @@ fn intervals_hold_the_truth() {
         let covered = trial.percent(|column| column.cells[1].ratio.unwrap().interval.unwrap().contains(1.25));
         assert!((93.0..=99.0).contains(&covered), "{covered} % with {rounds} rounds at {spread}");
     }
+}
+
+/// In how many of a hundred pairs of comparisons something is said of anybody, or of the last.
+fn changes(before: &Trial, after: &Trial, is: impl Fn(&[Drift]) -> bool) -> f64 {
+    percent(|seed| {
+        let drawn = |trial: &Trial, seed| -> Comparison { trial.comparison(seed) };
+        let changes = against(&drawn(before, seed), &drawn(after, seed + 1_000_000), false).unwrap();
+        is(&changes.changes.iter().map(|change| change.drift).collect::<Vec<_>>())
+    })
+}
+
+#[test]
+fn what_has_not_changed_is_said_to_have_changed_in_at_most_five_of_a_hundred() {
+    for chance in [Chance::Normal, Chance::Heavy, Chance::Skewed] {
+        for (subjects, rounds) in [(1, 13), (6, 15)] {
+            let same = Trial::equals(subjects, rounds, 0.10, chance);
+            let is_change = |drift: &Drift| matches!(drift, Drift::Regressed | Drift::Improved);
+            let wrong = changes(&same, &same, |drifts| drifts.iter().any(is_change));
+            assert!(wrong <= 5.0, "{wrong} % of {subjects}, {chance:?}, {rounds} rounds");
+        }
+    }
+}
+
+#[test]
+fn a_regression_of_a_tenth_is_found_or_not_told() {
+    let before = Trial::equals(4, 13, 0.08, Chance::Normal);
+    let after = Trial::but_for_one(4, 13, 0.08, 1.10);
+    let unchanged = changes(&before, &after, |drifts| drifts[3] == Drift::Unchanged);
+    assert!(unchanged <= 5.0, "{unchanged} % are called unchanged");
+    let found = changes(&before, &after, |drifts| drifts[3] == Drift::Regressed);
+    assert!(found >= 70.0, "{found} %");
+}
+
+#[test]
+fn a_regression_of_a_fifth_is_found() {
+    let before = Trial::equals(4, 13, 0.08, Chance::Normal);
+    let after = Trial::but_for_one(4, 13, 0.08, 1.20);
+    let found = changes(&before, &after, |drifts| drifts[3] == Drift::Regressed);
+    assert!(found >= 95.0, "{found} %");
 }
