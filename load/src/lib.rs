@@ -12,6 +12,7 @@ pub mod measurement;
 mod messages;
 pub mod plan;
 pub mod process;
+pub mod quantity;
 pub mod search;
 pub mod slo;
 
