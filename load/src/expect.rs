@@ -75,7 +75,7 @@ impl Expect {
     }
 
     /// Takes a reply apart, before which so many messages were answered on its connection.
-    #[inline]
+    #[inline(always)] // called for each reply, and returns more than registers hold
     pub(crate) fn read<'a>(&'a self, line: &'a [u8], answered: u64) -> Reply<'a> {
         match self {
             Self::Echo => Reply::Says(line),

@@ -166,7 +166,7 @@ impl<'a> Composer<'a> {
         &self.payload
     }
 
-    #[inline]
+    #[inline(always)] // called for each message
     fn write_made(
         &mut self,
         connection: u32,

@@ -236,7 +236,7 @@ impl Client {
 
 impl<'a> Said<'a> {
     /// A line, without the carriage return that some servers put before the line end.
-    #[inline]
+    #[inline(always)] // called for each reply, and returns more than registers hold
     fn line(line: &'a [u8]) -> Self {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         Self { whole: line, content: line, kind: kind_of(line) }
