@@ -1,22 +1,13 @@
-//! Times: `500ms`, `1.5s`, `2m`, `0`.
+//! Quantities as people write them: a decimal number, and a unit behind it. Times are read here; the command line reads sizes, counts
+//! and rates by the same grammar.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Decimal, factor};
-
 /// A time: `500ms`, `1.5s`, `2m`, `0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Time(pub(crate) Duration);
-
-/// A time that is more than nothing.
-pub(crate) fn time_above_zero(text: &str) -> Result<Time, String> {
-    match text.parse()? {
-        Time(Duration::ZERO) => Err(format!("`{text}` would end everything at once; write a time above 0")),
-        time => Ok(time),
-    }
-}
+pub struct Time(pub Duration);
 
 impl FromStr for Time {
     type Err = String;
@@ -74,6 +65,45 @@ const UNITS: [(&str, u128); 9] = [
     ("d", 24 * 60 * 60 * 1_000_000_000),
 ];
 
+/// A decimal number, exactly: `digits` ÷ 10^`decimals`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decimal {
+    digits: u128,
+    decimals: u32,
+}
+
+impl Decimal {
+    /// The number that a text begins with, and the rest of the text: its unit.
+    pub fn begin(text: &str) -> Option<(Self, &str)> {
+        let end = text.find(|character: char| !character.is_ascii_digit() && character != '.');
+        let (number, unit) = text.split_at(end.unwrap_or(text.len()));
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        if whole.is_empty() || fraction.is_empty() || fraction.contains('.') {
+            return None;
+        }
+        let fraction = fraction.trim_end_matches('0');
+        let decimals = u32::try_from(fraction.len()).ok()?;
+        // A number with too many digits is larger than any bound, which is then said.
+        let digits = whole
+            .bytes()
+            .chain(fraction.bytes())
+            .fold(0_u128, |digits, digit| digits.saturating_mul(10).saturating_add(u128::from(digit - b'0')));
+        Some((Self { digits, decimals }, unit))
+    }
+
+    /// The product, if it is a whole number. One that is too large for the type is the largest of the type.
+    pub fn times(self, factor: u128) -> Option<u128> {
+        let product = self.digits.saturating_mul(factor);
+        let divisor = 10_u128.checked_pow(self.decimals)?;
+        (product == u128::MAX || product.is_multiple_of(divisor)).then(|| product / divisor)
+    }
+}
+
+/// The factor of a unit.
+pub fn factor(units: &[(&str, u128)], unit: &str) -> Option<u128> {
+    units.iter().find(|(name, _)| *name == unit).map(|&(_, factor)| factor)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,7 +159,34 @@ mod tests {
             let error = text.parse::<Time>().unwrap_err();
             assert!(error.contains(expected) && error.contains(&format!("`{text}`")), "{error}");
         }
-        assert!(time_above_zero("0s").unwrap_err().contains("above 0"));
-        assert_eq!(time_above_zero("1ms"), Ok(Time(Duration::from_millis(1))));
+    }
+
+    #[test]
+    fn a_number_stands_before_its_unit() {
+        for (text, digits, decimals, unit) in [
+            ("15", 15, 0, ""),
+            ("15k", 15, 0, "k"),
+            ("1.50s", 15, 1, "s"),
+            ("0.001", 1, 3, ""),
+            ("007MiB", 7, 0, "MiB"),
+            ("5 s", 5, 0, " s"),
+            ("1.0", 1, 0, ""),
+            ("99999999999999999999999999999999999999999", u128::MAX, 0, ""),
+        ] {
+            assert_eq!(Decimal::begin(text), Some((Decimal { digits, decimals }, unit)), "{text}");
+        }
+        for text in ["", "s", ".5", "5.", "1.2.3", "-1", "+1", "1..5", "٣"] {
+            assert_eq!(Decimal::begin(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_product_is_exact_or_none() {
+        let times = |text, factor| Decimal::begin(text).unwrap().0.times(factor);
+        assert_eq!(times("1.5", 1024), Some(1536));
+        assert_eq!(times("0.3", 1024), None);
+        assert_eq!(times("0.1", 10), Some(1));
+        assert_eq!(times("0.00000000000000000000000000000000000000001", 1), None);
+        assert!(times("999999999999999999999999999999999999999999", 10).unwrap() > u128::MAX / 20);
     }
 }

@@ -1,4 +1,6 @@
-//! Measurements in the formats of other programs.
+//! A measurement in other people's formats. JSON is the measurement itself.
+
+mod table;
 
 use std::fmt::Write;
 use std::io;
@@ -6,6 +8,8 @@ use std::time::Duration;
 
 use hdrhistogram::serialization::V2Serializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
+
+pub use table::table;
 
 use crate::histogram::{Distribution, PERCENTILES};
 use crate::measurement::Measurement;
@@ -111,54 +115,4 @@ pub fn hlog(measurement: &Measurement) -> io::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use hdrhistogram::Histogram;
-    use hdrhistogram::serialization::Deserializer;
-    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
-
-    use super::*;
-    use crate::testing::measurement;
-
-    /// The histograms of a log by their names.
-    fn read(log: &[u8]) -> Vec<(String, Distribution)> {
-        let entries = IntervalLogIterator::new(log).map(|entry| entry.unwrap());
-        let intervals = entries.filter_map(|entry| match entry {
-            LogEntry::Interval(interval) => Some(interval),
-            _ => None,
-        });
-        intervals
-            .map(|interval| {
-                let encoded = decode(interval.encoded_histogram());
-                let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut &encoded[..]).unwrap();
-                (interval.tag().unwrap().as_str().to_owned(), Distribution::of(&histogram))
-            })
-            .collect()
-    }
-
-    /// Base 64.
-    fn decode(text: &str) -> Vec<u8> {
-        const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let digits = text.bytes().filter_map(|byte| DIGITS.iter().position(|&digit| digit == byte));
-        let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::new());
-        for digit in digits {
-            (bits, count) = (bits << 6 | digit as u32, count + 6);
-            if count >= 8 {
-                count -= 8;
-                bytes.push((bits >> count) as u8);
-                bits &= (1 << count) - 1;
-            }
-        }
-        bytes
-    }
-
-    #[test]
-    fn a_log_is_read_back_without_loss() {
-        let latency = Distribution::of(&crate::testing::times(&[(113.0, 7), (60_000.0, 1)]).histogram());
-        let service = Distribution::of(&crate::testing::times(&[(90.0, 8)]).histogram());
-        let open = Measurement { latency: latency.clone(), service: service.clone(), ..measurement() };
-        let expected = [("latency".to_owned(), latency), ("service".to_owned(), service)];
-        assert_eq!(read(&hlog(&open).unwrap()), expected);
-        let closed = Measurement { offered_rate: None, ..open };
-        assert_eq!(read(&hlog(&closed).unwrap()), expected[..1]);
-    }
-}
+mod tests;
