@@ -1,81 +1,71 @@
-//! The clients of one worker, each in its place.
+//! The clients of one worker.
 
 use std::net::TcpStream;
-use std::os::fd::AsFd;
 
-use common::{Buffers, Conversation, Wait};
-use rustix::event::epoll::{self, EventData, EventFlags};
+use common::epoll::{Epoll, Interest, Ready};
+use common::{Buffers, Conversation, Member, Wait};
 use slab::Slab;
 
-/// The clients of one worker, each in its place, whose number is its key at the poller.
+/// The clients of one worker, each under its key at the poller.
 #[derive(Default)]
-pub(crate) struct Clients(Slab<Place>);
+pub(crate) struct Clients(Slab<Client>);
 
-/// A client. Its conversation is away while a handler of it may block.
-pub(crate) struct Place {
+/// A client.
+pub(crate) struct Client {
+    /// It is away while a handler of it may block.
     pub(crate) conversation: Option<Conversation>,
     pub(crate) socket: TcpStream,
-    /// Whether the end of its input or urgent data have come, which make no further event, and the conversation has not
-    /// been told.
+    /// Whether there is more to be read than the conversation may have been told.
     more_behind: bool,
-    /// Whether it waits for its turn.
-    pub(crate) waits: bool,
+    /// Whether it is in the ready queue.
+    pub(crate) queued: bool,
 }
 
-/// Events are told once, when they happen: so the poller need not be called for each message.
-const INTEREST: EventFlags = EventFlags::IN
-    .union(EventFlags::OUT)
-    .union(EventFlags::PRI)
-    .union(EventFlags::RDHUP)
-    .union(EventFlags::ET);
-
-/// After one of these, a short read is not the last.
-const MORE_BEHIND: EventFlags =
-    EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR).union(EventFlags::PRI);
-
 impl Clients {
-    /// Takes a client in, of whom `poller` tells at once, since it can be written to. Where the system has no
-    /// memory left for it, it is refused. Tells whether it is in.
-    pub(crate) fn add(&mut self, poller: impl AsFd, socket: TcpStream, conversation: Conversation) -> bool {
+    /// Takes a client in, which the poller reports at once. Where the system has no memory left for it, it is refused.
+    pub(crate) fn add(
+        &mut self,
+        poller: &Epoll,
+        worker: &Member,
+        socket: TcpStream,
+        conversation: Conversation,
+    ) {
+        conversation.register(&worker.waker());
         let entry = self.0.vacant_entry();
-        match epoll::add(poller, &socket, EventData::new_u64(entry.key() as u64), INTEREST) {
-            Ok(()) => {
-                let conversation = Some(conversation);
-                entry.insert(Place { conversation, socket, more_behind: false, waits: false });
-                true
-            }
-            Err(error) => {
-                conversation.refuse(socket, &error.into());
-                false
-            }
+        if let Err(error) = poller.add(&socket, entry.key(), Interest::Socket) {
+            worker.left();
+            return conversation.refuse(socket, &error);
         }
+        let conversation = Some(conversation);
+        entry.insert(Client { conversation, socket, more_behind: false, queued: false });
     }
 
-    /// The client in this place, if there is one. An event may be told of one that has left.
-    pub(crate) fn get(&mut self, key: usize) -> Option<&mut Place> {
+    /// The client with this key, if there is one. It may have left since its key was reported or queued.
+    pub(crate) fn get(&mut self, key: usize) -> Option<&mut Client> {
         self.0.get_mut(key)
     }
 
-    /// Lets a client go. Its socket leaves the poller before it is closed, which may be long after: an event of its own
-    /// would be taken for one of the next client in its place.
-    pub(crate) fn remove(&mut self, poller: impl AsFd, key: usize) -> Place {
-        let place = self.0.remove(key);
-        let _ = epoll::delete(poller, &place.socket); // it is there
-        place
+    /// Lets a client go.
+    pub(crate) fn remove(&mut self, poller: &Epoll, worker: &Member, key: usize) {
+        let Client { conversation, socket, .. } = self.0.remove(key);
+        poller.remove(&socket);
+        worker.left();
+        if let Some(conversation) = conversation {
+            conversation.end(socket);
+        }
     }
 
-    /// Those of whom the watchman has marked something.
+    /// The keys of those whom the watchman has marked.
     pub(crate) fn marked(&self) -> Vec<usize> {
-        let is_marked =
-            |place: &Place| place.conversation.as_ref().is_some_and(|conversation| conversation.is_marked());
-        self.0.iter().filter(|(_, place)| is_marked(place)).map(|(key, _)| key).collect()
+        let is_marked = |client: &Client| client.conversation.as_ref().is_some_and(Conversation::is_marked);
+        self.0.iter().filter(|(_, client)| is_marked(client)).map(|(key, _)| key).collect()
     }
 }
 
-impl Place {
-    /// Takes note of an event.
-    pub(crate) fn note(&mut self, event: EventFlags) {
-        self.more_behind |= event.intersects(MORE_BEHIND);
+impl Client {
+    /// Takes note of what the poller has reported.
+    pub(crate) fn note(&mut self, ready: Ready) {
+        self.more_behind |= ready.more_behind;
     }
 
     /// Advances, unless the conversation is away.
