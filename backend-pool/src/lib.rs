@@ -12,15 +12,13 @@
 //! Choose it for handlers that compute, since as many run at once as there are cores. A handler that blocks
 //! holds its worker: that is what a pool of a fixed size means.
 
-mod loops;
+mod clients;
 mod monitor;
-mod notifier;
-mod pace;
-mod places;
 mod poller;
 mod serving;
 #[cfg(test)]
 mod tests;
+mod workers;
 
 use std::io;
 use std::net::TcpListener;
