@@ -6,7 +6,7 @@
 
 #![cfg(target_os = "linux")]
 
-mod clients;
+mod client;
 mod listener;
 mod worker;
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::epoll::{Epoll, Events, Interest, Ready};
-use common::{Buffers, Conversation, Member, Post, Team, Wait};
+use common::{Buffers, Member, Post, Team, Wait};
+use slab::Slab;
 
-use crate::clients::Clients;
+use crate::client::Client;
 use crate::listener::{LISTENER, Listener};
 
 /// A worker: one thread, one poller, its own clients.
@@ -17,7 +18,7 @@ pub(crate) struct Worker {
     member: Arc<Member>,
     number: usize,
     poller: Epoll,
-    clients: Clients,
+    clients: Slab<Client>,
     /// The ready queue: the keys of those who have had a turn and want another.
     queue: VecDeque<usize>,
     buffers: Buffers,
@@ -64,8 +65,8 @@ impl Worker {
                 WAKEUP => woken = true,
                 LISTENER => accept = true,
                 key => {
-                    let Some(client) = self.clients.get(key) else { continue };
-                    client.note(ready);
+                    let Some(client) = self.clients.get_mut(key) else { continue };
+                    client.more_behind |= ready.more_behind;
                     if !client.queued {
                         self.serve(key);
                     }
@@ -75,7 +76,7 @@ impl Worker {
         for _ in 0..queued {
             // One who has left meanwhile has no turn, and who has come with its key has none yet.
             if let Some(key) = self.queue.pop_front()
-                && self.clients.get(key).is_some_and(|client| std::mem::take(&mut client.queued))
+                && self.clients.get_mut(key).is_some_and(|client| std::mem::take(&mut client.queued))
             {
                 self.serve(key);
             }
@@ -93,16 +94,17 @@ impl Worker {
         for post in self.member.fetch() {
             match post {
                 Post::Client(socket, conversation) => {
-                    self.clients.add(&self.poller, &self.member, socket, conversation);
+                    Client::admit(&mut self.clients, &self.poller, &self.member, socket, conversation);
                 }
                 Post::Back(key, conversation) => {
-                    if let Some(client) = self.clients.get(key) {
+                    if let Some(client) = self.clients.get_mut(key) {
                         client.conversation = Some(conversation);
                     }
                     self.serve(key);
                 }
                 Post::Marks => {
-                    for key in self.clients.marked() {
+                    let marked = self.clients.iter().filter(|(_, client)| client.is_marked());
+                    for key in marked.map(|(key, _)| key).collect::<Vec<_>>() {
                         self.serve(key);
                     }
                     self.accept();
@@ -116,7 +118,7 @@ impl Worker {
         let Some(listener) = &mut self.listener else { return };
         let goes_on = listener.accept(&self.poller, |socket, conversation| {
             if let Some((socket, conversation)) = self.team.hand_out(self.number, socket, conversation) {
-                self.clients.add(&self.poller, &self.member, socket, conversation);
+                Client::admit(&mut self.clients, &self.poller, &self.member, socket, conversation);
             }
         });
         if !goes_on {
@@ -126,7 +128,7 @@ impl Worker {
 
     /// Serves a client until it has to wait.
     fn serve(&mut self, key: usize) {
-        let Some(client) = self.clients.get(key) else { return };
+        let Some(client) = self.clients.get_mut(key) else { return };
         match client.advance(&mut self.buffers) {
             None | Some(Wait::Readable | Wait::Writable | Wait::Wakeup) => {}
             Some(Wait::Turn) => {
@@ -135,17 +137,19 @@ impl Worker {
                 }
             }
             Some(Wait::Blocking) => {
-                if let Some(conversation) = client.conversation.take() {
-                    self.run_elsewhere(key, conversation);
+                // The handler is called where it may block, and the conversation sent back.
+                let Some(conversation) = client.conversation.take() else { return };
+                let member = Arc::clone(&self.member);
+                conversation.offload(move |conversation| member.send(Post::Back(key, conversation)));
+            }
+            Some(Wait::Over) => {
+                let Client { conversation, socket, .. } = self.clients.remove(key);
+                self.poller.remove(&socket);
+                self.member.left();
+                if let Some(conversation) = conversation {
+                    conversation.end(socket);
                 }
             }
-            Some(Wait::Over) => self.clients.remove(&self.poller, &self.member, key),
         }
-    }
-
-    /// Has the handler called where it may block, and the conversation sent back.
-    fn run_elsewhere(&self, key: usize, conversation: Conversation) {
-        let member = Arc::clone(&self.member);
-        conversation.offload(move |conversation| member.send(Post::Back(key, conversation)));
     }
 }
