@@ -33,16 +33,21 @@ struct Slot {
 }
 
 impl Clients {
-    /// Parks a new client.
-    pub(crate) fn add(&mut self, socket: TcpStream, conversation: Conversation) -> &Client {
-        let entry = self.slots.vacant_entry();
-        let client = Box::new(Client { key: entry.key(), socket, conversation });
-        entry.insert(Slot { parked: None, event_pending: false, more_behind: false }).parked.insert(client)
+    /// The key of the client that is added next.
+    pub(crate) fn vacant_key(&self) -> usize {
+        self.slots.vacant_key()
     }
 
-    /// Forgets a client, which is returned if it was parked.
-    pub(crate) fn remove(&mut self, key: usize) -> Option<Box<Client>> {
-        self.slots.try_remove(key)?.parked
+    /// Parks a new client.
+    pub(crate) fn add(&mut self, socket: TcpStream, conversation: Conversation) {
+        let entry = self.slots.vacant_entry();
+        let client = Box::new(Client { key: entry.key(), socket, conversation });
+        entry.insert(Slot { parked: Some(client), event_pending: false, more_behind: false });
+    }
+
+    /// Forgets a client that was taken from the ready queue.
+    pub(crate) fn remove(&mut self, key: usize) {
+        self.slots.remove(key);
     }
 
     /// Something has happened to the client with this key. That one may have left in the meantime, and another may have got

@@ -88,9 +88,9 @@ impl<P: Poller> Serving<P> {
                 self.enter(Monitor::Looks, &mut state);
                 self.mark_ready(reported, &mut state);
                 self.wake_waiting(&state);
-            } else if state.unattended() > 0 && needed && state.leader.overloaded {
+            } else if needed && state.unattended() > 0 && state.leader.overloaded {
                 let count = state.unattended();
-                state = self.spawn_helpers(state, count);
+                self.spawn_helpers(count, &mut state);
             } else {
                 self.enter(Monitor::Looks, &mut state);
                 let before = state.leader;
@@ -101,7 +101,7 @@ impl<P: Poller> Serving<P> {
                 if !state.leader.has_waited_since(&before) && self.needs_monitor(&state) {
                     state.leader.overloaded = clients == 0;
                     let count = state.unattended().min(state.helpers + 1); // at most twice as many are at work then
-                    state = self.spawn_helpers(state, count);
+                    self.spawn_helpers(count, &mut state);
                 }
             }
         }
@@ -115,19 +115,13 @@ impl<P: Poller> Serving<P> {
     }
 
     /// Spawns so many helpers, as far as there are workers for them.
-    fn spawn_helpers<'a>(
-        self: &'a Arc<Self>,
-        mut state: MutexGuard<'a, State>,
-        count: usize,
-    ) -> MutexGuard<'a, State> {
+    fn spawn_helpers(self: &Arc<Self>, count: usize, state: &mut State) {
         let count = count.min(self.most_helpers() - state.helpers);
         state.helpers += count;
         state.helpers_spawned += count;
-        drop(state);
         for _ in 0..count {
             let serving = Arc::clone(self);
             self.pool.spawn(move || serving.help());
         }
-        self.state()
     }
 }

@@ -79,7 +79,7 @@ impl Leader {
         self.waiting || self.waits != earlier.waits
     }
 
-    /// How many clients it has taken.
+    /// How many clients it has taken. If it has taken none, and not waited either, it is held up by one.
     pub(crate) fn clients_since(&self, earlier: &Self) -> u64 {
         self.clients - earlier.clients
     }
@@ -97,15 +97,11 @@ impl<P: Poller> Serving<P> {
     pub(crate) fn add(&self, socket: TcpStream, conversation: Conversation) {
         conversation.register(&self.bell.waker());
         let mut state = self.state();
-        let Client { key, socket, .. } = state.clients.add(socket, conversation);
-        let key = *key;
-        if let Err(error) = self.poller.add(socket, key) {
-            let client = state.clients.remove(key);
+        if let Err(error) = self.poller.add(&socket, state.clients.vacant_key()) {
             drop(state);
-            if let Some(client) = client {
-                client.conversation.refuse(client.socket, &error);
-            }
+            return conversation.refuse(socket, &error);
         }
+        state.clients.add(socket, conversation);
     }
 
     /// Ends the workers and the monitor, each when it has nobody to serve.
@@ -143,36 +139,32 @@ impl<P: Poller> Serving<P> {
 
     /// Serves a client until it would have to wait. A panic that gets here ends that client alone.
     pub(crate) fn serve(&self, mut client: Box<Client>) -> MutexGuard<'_, State> {
-        match contained(|| advance(&mut client)) {
+        let parks = match contained(|| advance(&mut client)) {
             ended @ (None | Some(Wait::Over)) => {
-                // Before the socket is closed: its number may be another's at once.
-                self.poller.remove(&client.socket);
-                self.state().clients.remove(client.key);
-                let Client { conversation, socket, .. } = *client;
-                contained(|| {
-                    if ended.is_some() {
-                        conversation.end(socket)
-                    }
-                });
-                self.state()
+                self.remove(*client, ended.is_some());
+                return self.state();
             }
-            Some(Wait::Turn | Wait::Blocking) => {
-                let mut state = self.state();
-                state.clients.queue(client);
-                state
-            }
-            Some(wait @ (Wait::Readable | Wait::Writable | Wait::Wakeup)) => {
+            Some(Wait::Turn | Wait::Blocking) => false,
+            Some(wait) => {
                 let rearmed = self.poller.rearm(&client.socket, client.key, wait);
-                let mut state = self.state();
-                if rearmed.is_ok() {
-                    state.clients.park(client);
-                } else {
-                    client.conversation.lose();
-                    state.clients.queue(client);
-                }
-                state
+                rearmed.map_err(|_| client.conversation.lose()).is_ok()
             }
+        };
+        let mut state = self.state();
+        if parks {
+            state.clients.park(client);
+        } else {
+            state.clients.queue(client);
         }
+        state
+    }
+
+    /// Lets a client go whose conversation is over, or was lost by a panic.
+    fn remove(&self, Client { key, socket, conversation }: Client, over: bool) {
+        // Before the socket is closed: its number may be another's at once.
+        self.poller.remove(&socket);
+        self.state().clients.remove(key);
+        contained(|| if over { conversation.end(socket) } else { drop((conversation, socket)) });
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

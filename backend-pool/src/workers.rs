@@ -15,6 +15,9 @@ use std::io;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
+use common::{Failure, STACK_SIZE};
+use rayon::ThreadPoolBuilder;
+
 use crate::poller::Poller;
 use crate::serving::{Serving, State};
 
@@ -28,28 +31,40 @@ thread_local! {
 }
 
 impl<P: Poller> Serving<P> {
-    /// Begins to serve. This is the first job of the pool.
-    pub(crate) fn start(self: &Arc<Self>) {
-        let serving = Arc::clone(self);
-        self.pool.spawn(move || {
+    /// Starts the monitor and the leader.
+    pub(crate) fn start(workers: usize, failure: Failure) -> io::Result<Arc<Self>> {
+        // A pool of this server's own: rayon's global one belongs to everybody.
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(workers)
+            .stack_size(STACK_SIZE)
+            .thread_name(|number| format!("pool-{}", number + 1))
+            // Without a handler, rayon ends the process when a job panics. A session's panic never gets here.
+            .panic_handler(|_| tracing::error!("a job that a handler has spawned on the pool has panicked"));
+        let serving = Arc::new(Self::new(pool.build().map_err(io::Error::other)?, failure)?);
+        serving.start_monitor()?;
+        let leading = Arc::clone(&serving);
+        serving.pool.spawn(move || {
             IN_LOOP.set(true);
-            serving.failure.watch(|| serving.lead());
+            leading.failure.watch(|| leading.lead());
         });
+        Ok(serving)
     }
 
     /// The leader's loop, until the server has ended.
     fn lead(&self) -> io::Result<()> {
         let mut events = P::events();
         let alone = self.most_helpers() == 0;
-        let mut state = self.state();
-        while !state.dismissed {
-            state = self.serve_queue(state, |state| state.leader.note_client());
+        loop {
+            let state = self.serve_queue(|state| state.leader.note_client());
+            if state.dismissed {
+                return Ok(());
+            }
             // What handlers have spawned here may find all other workers held. So while nobody is ready, this one does it,
             // a job for each round; without another worker also while somebody is.
             let may_do_job = alone || state.clients.ready() == 0;
             drop(state);
             let did_job = may_do_job && self.pool.yield_local() == Some(rayon::Yield::Executed);
-            state = self.state();
+            let mut state = self.state();
             let mut timeout = Some(Duration::ZERO);
             if state.clients.ready() == 0 && !did_job {
                 state = self.await_monitor(state);
@@ -65,7 +80,6 @@ impl<P: Poller> Serving<P> {
             self.mark_ready(reported, &mut state);
             self.wake_monitor(&mut state);
         }
-        Ok(())
     }
 
     /// A helper: a job that serves until nobody is ready.
@@ -90,9 +104,8 @@ impl<P: Poller> Serving<P> {
     fn serve_for_a_while(&self) -> io::Result<()> {
         let mut events = P::events();
         let begun = Instant::now();
-        let mut state = self.state();
         loop {
-            state = self.serve_queue(state, |_| {});
+            let mut state = self.serve_queue(|_| {});
             if !state.leader.is_waiting() {
                 // Nobody else may be there to see who has become ready.
                 drop(state);
@@ -106,12 +119,9 @@ impl<P: Poller> Serving<P> {
         }
     }
 
-    /// Serves those who are ready by now, each once. Each time one is taken, this is noted by `note`.
-    fn serve_queue<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State>,
-        note: fn(&mut State),
-    ) -> MutexGuard<'a, State> {
+    /// Serves those who are ready by now, each once. Each time one is taken, `note` is called.
+    fn serve_queue(&self, note: fn(&mut State)) -> MutexGuard<'_, State> {
+        let mut state = self.state();
         for _ in 0..state.clients.ready() {
             let Some(client) = state.clients.next() else { break };
             note(&mut state);
