@@ -6,8 +6,8 @@
 
 #![cfg(target_os = "linux")]
 
-mod clients;
-mod door;
+mod client;
+mod listener;
 mod worker;
 
 use std::io;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use common::{Backend, BlockingHandlers, Capabilities, Report, Server, Service, Stop, Team, Workers};
 
-use crate::door::Door;
+use crate::listener::Listener;
 use crate::worker::Worker;
 
 /// A bare poller for each worker.
@@ -41,7 +41,7 @@ impl Backend for Epoll {
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let workers = service.worker_count();
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        let door = Door::new(listener, acceptor);
-        Team::serve(server, self.name(), workers, door, Worker::new, Worker::work)
+        let listener = Listener::new(listener, acceptor);
+        Team::serve(server, self.name(), workers, listener, Worker::new, Worker::work)
     }
 }
