@@ -70,7 +70,7 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use common::{Application, FramedHandler, Limits, Line, Outbox, Protocol};
+    use common::{Application, FramedHandler, Limits, Line, Outbox};
 
     use super::*;
 
