@@ -1,5 +1,7 @@
 //! The handler of the guide: it is shown as it is, and loaded and compared with messages of its own.
 
+use std::io::{BufRead, BufReader, Write};
+
 #[path = "../../testing/load.rs"]
 mod load;
 #[path = "../../testing/server.rs"]
@@ -19,6 +21,11 @@ fn the_guide_shows_it() {
 
 #[test]
 fn what_is_no_entry_is_refused() {
-    let (code, text) = load(&Server::start(PROGRAM, ""), "--message", &["pears"]);
+    let server = Server::start(PROGRAM, "");
+    let mut client = server.connect();
+    client.write_all(b"pears\n").unwrap();
+    let replies = BufReader::new(client).lines().map_while(Result::ok);
+    assert!(replies.take(2).any(|reply| reply == "ERR not-an-entry"));
+    let (code, text) = load(&server, "--message", &["pears"]);
     assert!(code == Some(4) && text.contains("ERR not-an-entry"), "{code:?}: {text}");
 }
