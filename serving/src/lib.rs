@@ -7,6 +7,7 @@
 //! - [`Stop`] and [`Report`]: how a server is ended, and what it says of itself then.
 //! - [`Bell`], [`Interrupt`]: wakers for threads that wait for descriptors, or block in a read.
 //! - [`Team`]: workers that each have clients of their own.
+//! - `epoll`: the poller of Linux, as backends wait at it.
 //! - [`blocking`]: one client served on a thread that blocks.
 
 mod accept_errors;
@@ -21,6 +22,8 @@ mod completion;
 mod conversation;
 mod descriptors;
 mod ending;
+#[cfg(target_os = "linux")]
+pub mod epoll;
 mod interrupt;
 mod ledger;
 mod lingering;

@@ -27,7 +27,6 @@ mod response;
 use anyloop::{Application, Blocking, Client, ErrorReply, Flow, Limits, Outbox, Progress, Protocol};
 
 use crate::request::{Body, Found, Passed, Requests, has_begun};
-pub use crate::response::PAGE;
 use crate::response::{CONTINUE, Response, Status};
 
 /// The responder.
