@@ -101,9 +101,9 @@ fn raw_takes_what_has_arrived() {
     rig.settle();
     rig.send("one");
     assert_eq!(rig.heard(), "hione");
-    rig.send("\u{7b2c}".as_bytes()[..2].to_vec());
+    rig.send(&"\u{7b2c}".as_bytes()[..2]);
     assert_eq!(rig.heard(), "", "a character has begun");
-    rig.send("\u{7b2c}two".as_bytes()[2..].to_vec());
+    rig.send(&"\u{7b2c}two".as_bytes()[2..]);
     assert_eq!(rig.heard(), "\u{7b2c}two");
     rig.send("exit");
     assert_eq!(rig.settle(), Next::Done(CloseReason::Exit));
