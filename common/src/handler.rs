@@ -1,8 +1,6 @@
 //! What a user of anyloop writes: a [`Handler`] for everybody, and a [`Session`] for each client.
 
-use std::borrow::Cow;
-
-use crate::{Client, CloseReason, ErrorReply, Replies};
+use crate::{Client, CloseReason, Replies};
 
 /// A service: opens a [`Session`] for each client. One handler is shared by all of them.
 ///
@@ -53,23 +51,16 @@ pub trait Session: Send {
 }
 
 /// How a conversation goes on after a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Flow {
     /// The next message may come.
     Continue,
     /// What was said so far is delivered, then the conversation ends. Later messages are not looked at.
     Close,
-    /// What was said so far is delivered, and this error behind it; then the conversation ends, and counts as
-    /// [failed](CloseReason::Rejected). [`Flow::fail`] makes one of a text.
-    Fail(Box<ErrorReply>),
-}
-
-impl Flow {
-    /// Ends the conversation as failed: `Flow::fail("not-allowed")` sends `ERR not-allowed`.
-    pub fn fail(why: impl Into<Cow<'static, str>>) -> Self {
-        Self::Fail(Box::new(ErrorReply::Rejected(why.into())))
-    }
+    /// What was said so far is delivered, then the conversation ends, and counts as [failed](CloseReason::Rejected). What
+    /// was wrong is said before: `out.reject("not-allowed")` sends `ERR not-allowed`.
+    Fail,
 }
 
 /// Whether a session's calls may wait for something: a disk, a lock, another server, a long computation.

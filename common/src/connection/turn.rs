@@ -86,7 +86,7 @@ impl Connection {
                         match flow {
                             Flow::Continue => {}
                             Flow::Close => return Ended::Close,
-                            Flow::Fail(error) => return Ended::Failed(error),
+                            Flow::Fail => return Ended::Failed,
                         }
                     }
                     Progress::Broken(error) => return Ended::Broken(error),
@@ -114,7 +114,7 @@ impl Connection {
             }
             Some(Ended::More { .. }) => {}
             Some(Ended::Close) => self.state = State::Ending(CloseReason::Exit),
-            Some(Ended::Failed(error)) => self.fail(CloseReason::Rejected, &error, out),
+            Some(Ended::Failed) => self.state = State::Ending(CloseReason::Rejected),
             Some(Ended::Broken(error)) => self.broken(&error, out),
             Some(Ended::Overflow) => self.internal(CloseReason::ReplyTooLong, out),
             None => self.internal(CloseReason::Panicked, out),
@@ -137,8 +137,9 @@ impl Connection {
                 Some(Progress::Broken(error)) => return self.broken(&error, out),
                 Some(Progress::Message { flow, .. }) => {
                     self.messages += 1;
-                    if let Flow::Fail(error) = flow {
-                        return self.fail(CloseReason::Rejected, &error, out);
+                    if flow == Flow::Fail {
+                        self.state = State::Ending(CloseReason::Rejected);
+                        return;
                     }
                 }
                 Some(Progress::More { .. }) => {}
@@ -217,7 +218,7 @@ enum Ended {
         begun: bool,
     },
     Close,
-    Failed(Box<ErrorReply>),
+    Failed,
     Broken(ErrorReply),
     Overflow,
 }

@@ -135,7 +135,8 @@ impl Session for Scripted {
             b"exit" => return Flow::Close,
             b"fail" => {
                 out.send(b"so far");
-                return Flow::fail("no room\r\nfor you".to_owned());
+                out.reject("no room\r\nfor you".to_owned());
+                return Flow::Fail;
             }
             b"panic" => {
                 out.send(b"half a");
