@@ -6,8 +6,8 @@ use std::thread;
 
 use super::{Decimal, factor};
 
-/// A count within these bounds.
-pub(crate) fn count<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
+/// Reads a count within these bounds, such as `64`, `10k` or `1.5M`.
+pub fn count<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
 where
     T: TryFrom<u128> + PartialOrd + Display + Copy + Send + Sync,
 {

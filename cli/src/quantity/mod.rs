@@ -1,5 +1,25 @@
 //! Quantities, as they are written on a command line: times, sizes, rates, counts and objectives. All have one grammar: a decimal
-//! number, and a unit behind it.
+//! number, and a unit behind it. Flags of one's own read [`Size`] and [`Time`], and by [`count()`] numbers such as `10k`:
+//!
+//! ```
+//! use anyloop_cli::clap;
+//! use anyloop_cli::quantity::{Size, Time, count};
+//!
+//! #[derive(clap::Args)]
+//! struct Flags {
+//!     /// Most keys to hold
+//!     #[arg(long, value_name = "COUNT", default_value = "10k", value_parser = count(1, 1_000_000_usize))]
+//!     capacity: usize,
+//!
+//!     /// Most memory to use
+//!     #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+//!     max_memory: Size,
+//!
+//!     /// Longest age of a key
+//!     #[arg(long, value_name = "TIME", default_value = "1.5s")]
+//!     max_age: Time,
+//! }
+//! ```
 
 mod count;
 mod messages;
@@ -8,12 +28,15 @@ mod rate;
 mod size;
 mod time;
 
-pub(crate) use count::{count, cpu, nonzero, number, threads};
+pub use count::count;
+pub(crate) use count::{cpu, nonzero, number, threads};
 pub(crate) use messages::sizes;
 pub(crate) use objective::objective;
 pub(crate) use rate::rate;
-pub(crate) use size::{Size, size_above_zero};
-pub(crate) use time::{Time, time_above_zero};
+pub use size::Size;
+pub(crate) use size::size_above_zero;
+pub use time::Time;
+pub(crate) use time::time_above_zero;
 
 /// A decimal number, exactly: `digits` ÷ 10^`decimals`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

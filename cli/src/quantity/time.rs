@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::{Decimal, factor};
 
-/// A time: `500ms`, `1.5s`, `2m`, `0`.
+/// A time, at most 365 days: `500ms`, `1.5s`, `2m`, `0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Time(pub(crate) Duration);
+pub struct Time(pub Duration);
 
 /// A time that is more than nothing.
 pub(crate) fn time_above_zero(text: &str) -> Result<Time, String> {

@@ -4,6 +4,7 @@ mod output;
 mod port;
 mod processes;
 
+use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::{Command, Stdio};
@@ -57,9 +58,10 @@ impl Server {
     /// meanwhile.
     pub(super) fn start(launch: &Launch, cpus: &[usize], stop: &AtomicBool) -> io::Result<Self> {
         match launch {
-            Launch::Announces { program, arguments } => {
+            Launch::Announces { program, arguments, variables } => {
                 let mut command = Command::new(program);
                 command.args(arguments);
+                take_out(&mut command, variables);
                 let mut server = Self::spawn(command, cpus)?;
                 server.wait_for_announcement(stop)?;
                 Ok(server)
@@ -93,11 +95,7 @@ impl Server {
 
     fn spawn(mut command: Command, cpus: &[usize]) -> io::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("ANYLOOP_") {
-                command.env_remove(name);
-            }
-        }
+        take_out(&mut command, "ANYLOOP_");
         let program = command.get_program().to_string_lossy().into_owned();
         let mut processes = Processes::spawn(command, cpus).map_err(|error| {
             io::Error::new(error.kind(), format!("its program {program} can't be started: {error}"))
@@ -212,6 +210,14 @@ impl Server {
             None => text,
         }
     }
+}
+
+/// Takes the variables out of a command's environment whose names begin like this.
+fn take_out(command: &mut Command, prefix: &str) {
+    let is_out = |name: &OsString| !prefix.is_empty() && name.to_string_lossy().starts_with(prefix);
+    std::env::vars_os().map(|(name, _)| name).filter(is_out).for_each(|name| {
+        command.env_remove(name);
+    });
 }
 
 #[cfg(test)]

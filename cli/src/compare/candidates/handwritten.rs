@@ -1,21 +1,20 @@
 //! The servers that were written by hand, as candidates beside the backends.
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use compare::{Candidate, Care, Kind, Launch};
 use handwritten::{SERVERS, Server};
 
 /// The servers that have their counterparts among these backends, and the one that is everybody's.
-pub(super) fn candidates(backends: &[Candidate], program: &Path) -> Vec<Candidate> {
+pub(super) fn candidates(backends: &[Candidate], launch: impl Fn(Vec<OsString>) -> Launch) -> Vec<Candidate> {
     let is_wanted = |server: &&Server| {
         let is_chosen = |name: &str| backends.iter().any(|backend| backend.name == name);
         server.is_supported() && server.backend.is_none_or(is_chosen)
     };
-    SERVERS.iter().filter(is_wanted).map(|server| candidate(server, program)).collect()
+    SERVERS.iter().filter(is_wanted).map(|server| candidate(server, &launch)).collect()
 }
 
-fn candidate(server: &Server, program: &Path) -> Candidate {
+fn candidate(server: &Server, launch: impl Fn(Vec<OsString>) -> Launch) -> Candidate {
     Candidate {
         name: server.name.to_owned(),
         model: server.model.to_owned(),
@@ -28,10 +27,7 @@ fn candidate(server: &Server, program: &Path) -> Candidate {
             },
         },
         max_connections: server.max_connections,
-        launch: Launch::Announces {
-            program: program.to_owned(),
-            arguments: ["handwritten", server.name, "--listen", "127.0.0.1:0"].map(OsString::from).into(),
-        },
+        launch: launch(["handwritten", server.name, "--listen", "127.0.0.1:0"].map(OsString::from).into()),
         ..Candidate::default()
     }
 }
