@@ -76,7 +76,7 @@ pub enum Next {
 }
 
 impl Connection {
-    /// A client has connected. The application is asked in the first [`run`](Self::run).
+    /// A client has connected. The application is asked in the first [`run`](Active::run).
     pub fn new(service: Arc<Service>, client: Client, now: Instant) -> Self {
         Self {
             // Where it panics, it is called where whatever it does holds nobody up.
@@ -121,7 +121,7 @@ impl Connection {
         &self.peer
     }
 
-    /// Whether [`run`](Self::run) may take long.
+    /// Whether [`run`](Active::run) may take long.
     pub fn may_block(&self) -> bool {
         self.may_block
     }
