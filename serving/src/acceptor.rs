@@ -100,7 +100,6 @@ impl Acceptor {
                 // They come in the order in which they connected.
                 self.early = self.early && !socket::prepare_early(&socket, &self.state.service.limits);
                 self.backoff.succeeded();
-                self.state.ledger.accepted();
                 match self.state.enter_client(client) {
                     Ok(conversation) => Admission::Client(socket, conversation),
                     Err(reason) => {
@@ -114,7 +113,7 @@ impl Acceptor {
                     self.left_to_tell = 0; // all have been told
                     Admission::None
                 }
-                Fault::Exhausted if stops && self.state.ledger.open() == 0 => {
+                Fault::Exhausted if stops && self.state.open() == 0 => {
                     self.left_to_tell = 0; // nobody is left whose descriptor could become free
                     Admission::None
                 }
@@ -139,7 +138,7 @@ impl Acceptor {
 
     fn refuse(&mut self, socket: impl Into<OwnedFd>, reason: CloseReason) {
         self.state.say_refusal(socket, reason);
-        self.state.ledger.ended(reason, 0);
+        self.state.ended(reason);
         if let Some(count) = self.refusals.often(Instant::now()) {
             let max = self.state.max_connections;
             tracing::warn!(count, %reason, max_connections = max, "clients were refused");
@@ -151,7 +150,7 @@ impl Acceptor {
         self.backoff.failed(fault, now);
         self.state.door.set_deadline(self.backoff.until(now), self.state.epoch);
         if fault == Fault::Exhausted {
-            self.state.ledger.accept_error();
+            self.state.count(|counted| counted.accept_errors += 1);
             self.state.spare_descriptors(); // and the watchman learns when the pause ends
             if let Some(count) = self.failures.often(now) {
                 tracing::error!(count, %error, "clients can't be accepted; trying again within a second");

@@ -14,7 +14,7 @@ use common::Service;
 /// A backend moves bytes and waits. It inspects no byte and compares no length with a limit: what happens
 /// to a connection is decided by [`Conversation`](crate::Conversation), and who is let in by
 /// [`Acceptor`](crate::Acceptor).
-pub trait Backend: Sync {
+pub trait Backend: Send + Sync {
     /// Its name, as the flag `--backend` takes it.
     fn name(&self) -> &'static str;
 
@@ -36,6 +36,27 @@ pub trait Backend: Sync {
     /// descriptor to begin with, or if the listener breaks; in that case after a drain.
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report>;
 }
+
+/// What refers to a backend is one too.
+macro_rules! refer {
+    ($($reference:ty),*) => {$(
+        impl<B: Backend + ?Sized> Backend for $reference {
+            fn name(&self) -> &'static str {
+                (**self).name()
+            }
+
+            fn capabilities(&self) -> Capabilities {
+                (**self).capabilities()
+            }
+
+            fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+                (**self).serve(listener, service, stop)
+            }
+        }
+    )*};
+}
+
+refer!(&B, Box<B>, Arc<B>);
 
 /// What a backend can do. The conformance kit tests what is said here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

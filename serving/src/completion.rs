@@ -34,6 +34,7 @@ pub enum Step {
 impl Conversation {
     /// Bytes were received; none are the end of the input.
     pub fn received(&mut self, bytes: &[u8], buffers: &mut Buffers) -> Step {
+        self.count_bytes(bytes.len(), 0);
         if bytes.is_empty() {
             self.connection.end_of_input(&mut buffers.output, Instant::now);
         } else {
@@ -46,6 +47,7 @@ impl Conversation {
     pub fn sent(&mut self, output: Output, sent: io::Result<usize>, buffers: &mut Buffers) -> Step {
         match sent {
             Ok(count @ 1..) => {
+                self.count_bytes(0, count);
                 if let Some(memory) = self.connection.returned(output, count, Instant::now) {
                     buffers.reclaim(memory);
                 }

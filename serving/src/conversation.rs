@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::blocking_threads::BlockingThreads;
 use crate::buffers::Buffers;
+use crate::connections::{Counter, Counts};
 use crate::socket;
 use crate::state::{Phase, State};
+use crate::statistics::Statistics;
 use crate::watch::{CUT, EXPIRED, STOPPING, Watch};
 use common::{CloseReason, Connection, Next, Outbox, Timer};
 
@@ -105,6 +107,7 @@ impl Conversation {
         self.heed(&*socket, output);
         let mut had_turn = false;
         let mut drained = false;
+        let (mut bytes_in, mut bytes_out) = (0, 0);
         let mut time = None; // the clock is asked once, but again after a session was called or a read has waited
         let wait = loop {
             let connection = &mut self.connection;
@@ -113,6 +116,7 @@ impl Conversation {
                     Ok(0) => connection.lost(output),
                     Ok(count) => {
                         self.refused_writes = 0;
+                        bytes_out += count;
                         connection.wrote(count, output, *time.get_or_insert_with(Instant::now));
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -135,6 +139,7 @@ impl Conversation {
                     match socket.read(input) {
                         Ok(0) => connection.end_of_input(output, || *time.insert(Instant::now())),
                         Ok(count) => {
+                            bytes_in += count;
                             drained = count < input.len() && !self.more_behind;
                             connection.receive(&input[..count], output, || *time.insert(Instant::now()));
                         }
@@ -153,6 +158,7 @@ impl Conversation {
                 Next::Done(_) => break Wait::Over,
             }
         };
+        self.count_bytes(bytes_in, bytes_out);
         self.pause(buffers);
         if wait == Wait::Wakeup {
             let pause_ends = Instant::now() + REFUSED_WRITE_PAUSE;
@@ -224,8 +230,31 @@ impl Conversation {
         self.more_behind = true; // what had arrived is read to its end
     }
 
+    /// Counts bytes that were read and written.
+    pub(crate) fn count_bytes(&self, bytes_in: usize, bytes_out: usize) {
+        let Counts { bytes_in: read, bytes_out: written, .. } = &self.watch.counts;
+        self.count(read, u64::from(read.get()) + bytes_in as u64, |counted| &mut counted.bytes_in);
+        self.count(written, u64::from(written.get()) + bytes_out as u64, |counted| &mut counted.bytes_out);
+    }
+
+    fn count_messages(&self) {
+        let messages = &self.watch.counts.messages;
+        let (before, low) = (messages.get(), self.connection.messages() as u32);
+        let carry = u64::from(low < before) << u32::BITS;
+        self.count(messages, carry + u64::from(low), |counted| &mut counted.messages);
+    }
+
+    /// Keeps a count, for whoever asks for the server's statistics.
+    fn count(&self, counter: &Counter, value: u64, total: fn(&mut Statistics) -> &mut u64) {
+        match u32::try_from(value) {
+            Ok(value) => counter.set(value),
+            Err(_) => self.state.carry(counter, value, total),
+        }
+    }
+
     /// Leaves the worker's buffers free for others.
     pub(crate) fn pause(&mut self, buffers: &mut Buffers) {
+        self.count_messages();
         if !buffers.output.is_empty() {
             self.connection.keep(&mut buffers.output, Instant::now());
         }
@@ -249,7 +278,7 @@ impl Conversation {
             tracing::debug!(client = %self.connection.client(), %reason, messages = self.connection.messages(), "ended");
             self.state.free(self.key);
             let_go(&self.state);
-            self.state.ledger.ended(reason, self.connection.messages());
+            self.state.ended(reason);
         }
     }
 }
