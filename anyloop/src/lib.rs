@@ -54,7 +54,7 @@ pub use common::{
 };
 #[cfg(feature = "handlers")]
 pub use handlers;
-pub use serving::{Backend, Report, Stop, Subscription, Urgency};
+pub use serving::{Backend, Report, Requested, Running, Statistics, Stop, Subscription, Urgency, start};
 
 #[cfg(feature = "async-std")]
 pub use backend_async_std::AsyncStd;
@@ -69,7 +69,7 @@ pub use backend_smol::Smol;
 #[cfg(feature = "threads")]
 pub use backend_threads::Threads;
 #[cfg(feature = "tokio")]
-pub use backend_tokio::Tokio;
+pub use backend_tokio::{OnRuntime, Tokio};
 #[cfg(all(feature = "uring", target_os = "linux"))]
 pub use backend_uring::Uring;
 

@@ -84,6 +84,8 @@ pub enum Workers {
     Chosen,
     /// As many as this environment variable said when the process first used the runtime.
     Environment(&'static str),
+    /// Those of a runtime that the program has made.
+    Runtime,
 }
 
 /// How many threads are to work for a service: as many as it asks for, or else the cores.
@@ -128,6 +130,12 @@ impl Capabilities {
                 return Err(format!(
                     "{name} takes its number of threads from the environment alone; leave out --workers, and \
                      set {variable} instead"
+                ));
+            }
+            Workers::Runtime => {
+                return Err(format!(
+                    "{name} works on the threads of the runtime that it was given; leave out --workers, and set \
+                     the number where that runtime is built"
                 ));
             }
         }
