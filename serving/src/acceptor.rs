@@ -22,6 +22,7 @@ use common::{CloseReason, Overload};
 /// 3. Hand the result of the accepting to [`admit`](Self::admit).
 ///
 /// When the server stops it goes on to accept those who are in the listener's backlog, to tell them.
+#[derive(Debug)]
 pub struct Acceptor {
     state: Arc<State>,
     backoff: Backoff,
@@ -46,6 +47,7 @@ pub enum Accepting {
 }
 
 /// What became of an attempt to accept.
+#[derive(Debug)]
 pub enum Admission<S> {
     /// A client to be served.
     Client(S, Conversation),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Wakes a thread that waits for descriptors. It is a `std::task::Waker` to the outside.
+#[derive(Debug)]
 pub struct Bell {
     rung: AtomicBool,
     rope: UnixStream,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
+use crate::state::State;
 use crate::statistics::Statistics;
 use crate::watch::Watch;
 use common::CloseReason;
@@ -24,9 +25,9 @@ pub(crate) struct Connections {
 /// but plain stores.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    pub(crate) messages: Counter,
-    pub(crate) bytes_in: Counter,
-    pub(crate) bytes_out: Counter,
+    messages: Counter,
+    bytes_in: Counter,
+    bytes_out: Counter,
 }
 
 /// The low 32 bits of a count. The server counts the others as they come up.
@@ -34,20 +35,41 @@ pub(crate) struct Counts {
 pub(crate) struct Counter(AtomicU32);
 
 impl Counter {
-    pub(crate) fn get(&self) -> u32 {
+    fn get(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set(&self, value: u32) {
+    fn set(&self, value: u32) {
         self.0.store(value, Ordering::Relaxed);
     }
 }
 
 impl Counts {
+    /// Adds bytes that were read and written.
+    pub(crate) fn add_bytes(&self, bytes_in: usize, bytes_out: usize, state: &State) {
+        let sum = |counter: &Counter, bytes: usize| u64::from(counter.get()) + bytes as u64;
+        set(&self.bytes_in, sum(&self.bytes_in, bytes_in), state, |counted| &mut counted.bytes_in);
+        set(&self.bytes_out, sum(&self.bytes_out, bytes_out), state, |counted| &mut counted.bytes_out);
+    }
+
+    /// The connection has answered so many messages by now.
+    pub(crate) fn set_messages(&self, messages: u64, state: &State) {
+        let low = messages as u32;
+        let carry = u64::from(low < self.messages.get()) << u32::BITS;
+        set(&self.messages, carry + u64::from(low), state, |counted| &mut counted.messages);
+    }
+
     fn add_to(&self, statistics: &mut Statistics) {
         statistics.messages += u64::from(self.messages.get());
         statistics.bytes_in += u64::from(self.bytes_in.get());
         statistics.bytes_out += u64::from(self.bytes_out.get());
+    }
+}
+
+fn set(counter: &Counter, value: u64, state: &State, total: fn(&mut Statistics) -> &mut u64) {
+    match u32::try_from(value) {
+        Ok(value) => counter.set(value),
+        Err(_) => state.carry(counter, value, total),
     }
 }
 
@@ -114,7 +136,35 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
+    use common::{Framing, Handler, Peer, Replies, Service, Session};
+
     use super::*;
+
+    struct Nothing;
+
+    impl Handler for Nothing {
+        fn open(&self, _: &Peer, _: &mut Replies<'_>) -> Box<dyn Session> {
+            unreachable!("nobody comes")
+        }
+    }
+
+    #[test]
+    fn counts_go_beyond_32_bits() {
+        let service = Arc::new(Service::framed(Arc::new(Nothing), Framing::Line));
+        let (state, counts) = (State::new(service, 1, None).unwrap(), Counts::default());
+        for (read, written) in [(u32::MAX as usize, 1 << 33), (3, 5), (u32::MAX as usize, 0)] {
+            counts.add_bytes(read, written, &state);
+        }
+        for messages in [u64::from(u32::MAX) - 1, (1 << 32) + 2] {
+            counts.set_messages(messages, &state);
+        }
+        let mut sum = state.close();
+        counts.add_to(&mut sum);
+        assert_eq!(
+            (sum.bytes_in, sum.bytes_out, sum.messages),
+            ((1 << 33) + 1, (1 << 33) + 5, (1 << 32) + 2)
+        );
+    }
 
     #[test]
     fn what_is_counted_adds_up_while_connections_come_and_go() {

@@ -1,5 +1,6 @@
 //! One client being served: the pure connection, what the watchman needs of it, and its place in the books.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -8,10 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::blocking_threads::BlockingThreads;
 use crate::buffers::Buffers;
-use crate::connections::{Counter, Counts};
 use crate::socket;
 use crate::state::{Phase, State};
-use crate::statistics::Statistics;
 use crate::watch::{CUT, EXPIRED, STOPPING, Watch};
 use common::{CloseReason, Connection, Next, Outbox, Timer};
 
@@ -210,6 +209,11 @@ impl Conversation {
         self.leave(CloseReason::Unserved, |state| state.say_refusal(socket, CloseReason::Unserved));
     }
 
+    /// Counts bytes that were read and written.
+    pub(crate) fn count_bytes(&self, bytes_in: usize, bytes_out: usize) {
+        self.watch.counts.add_bytes(bytes_in, bytes_out, &self.state);
+    }
+
     /// Takes up what the watchman has marked.
     pub(crate) fn heed(&mut self, socket: impl AsFd, output: &mut Outbox) {
         let marks = self.watch.take_marks();
@@ -230,31 +234,9 @@ impl Conversation {
         self.more_behind = true; // what had arrived is read to its end
     }
 
-    /// Counts bytes that were read and written.
-    pub(crate) fn count_bytes(&self, bytes_in: usize, bytes_out: usize) {
-        let Counts { bytes_in: read, bytes_out: written, .. } = &self.watch.counts;
-        self.count(read, u64::from(read.get()) + bytes_in as u64, |counted| &mut counted.bytes_in);
-        self.count(written, u64::from(written.get()) + bytes_out as u64, |counted| &mut counted.bytes_out);
-    }
-
-    fn count_messages(&self) {
-        let messages = &self.watch.counts.messages;
-        let (before, low) = (messages.get(), self.connection.messages() as u32);
-        let carry = u64::from(low < before) << u32::BITS;
-        self.count(messages, carry + u64::from(low), |counted| &mut counted.messages);
-    }
-
-    /// Keeps a count, for whoever asks for the server's statistics.
-    fn count(&self, counter: &Counter, value: u64, total: fn(&mut Statistics) -> &mut u64) {
-        match u32::try_from(value) {
-            Ok(value) => counter.set(value),
-            Err(_) => self.state.carry(counter, value, total),
-        }
-    }
-
     /// Leaves the worker's buffers free for others.
     pub(crate) fn pause(&mut self, buffers: &mut Buffers) {
-        self.count_messages();
+        self.watch.counts.set_messages(self.connection.messages(), &self.state);
         if !buffers.output.is_empty() {
             self.connection.keep(&mut buffers.output, Instant::now());
         }
@@ -280,6 +262,15 @@ impl Conversation {
             let_go(&self.state);
             self.state.ended(reason);
         }
+    }
+}
+
+impl fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { connection, key, armed, .. } = self;
+        let mut conversation = f.debug_struct("Conversation");
+        conversation.field("client", &connection.client()).field("messages", &connection.messages());
+        conversation.field("key", key).field("armed", armed).finish_non_exhaustive()
     }
 }
 

@@ -10,6 +10,8 @@
 //! - [`Team`]: workers that each have clients of their own.
 //! - [`blocking`]: one client served on a thread that blocks.
 
+#![warn(missing_debug_implementations)]
+
 mod accept_errors;
 mod accept_loops;
 mod acceptor;

@@ -20,6 +20,7 @@ use common::Service;
 ///
 /// A server that is dropped instead cuts everybody off, and then ends in the same way: it waits until they have left,
 /// though not for handlers, counts those who are left as cut, and ends its watchman.
+#[derive(Debug)]
 pub struct Server {
     state: Arc<State>,
     watchman: Option<JoinHandle<()>>,
@@ -112,7 +113,7 @@ impl Server {
 }
 
 /// Ends a server with an error.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Failure(Arc<State>);
 
 impl Failure {

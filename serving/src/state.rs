@@ -1,5 +1,6 @@
 //! What one call of `serve` shares among its workers, its acceptor and its watchman.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -236,6 +237,14 @@ impl State {
     /// What the watchman has not fetched yet.
     pub(crate) fn fetch_lingering(&self) -> Vec<OwnedFd> {
         std::mem::take(&mut locked(&self.lingering))
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut state = f.debug_struct("State");
+        state.field("phase", &self.phase()).field("max_connections", &self.max_connections);
+        state.finish_non_exhaustive()
     }
 }
 

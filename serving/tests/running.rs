@@ -258,7 +258,8 @@ impl Backend for Fails {
 
 #[test]
 fn a_backend_that_fails_or_panics_is_an_error() {
-    let ways: [(fn() -> io::Error, &str); 4] = [
+    type Way = (fn() -> io::Error, &'static str);
+    let ways: [Way; 4] = [
         (|| io::Error::new(ErrorKind::Unsupported, "no ring"), "no ring"),
         (|| io::Error::from_raw_os_error(24), "os error 24"),
         (|| panic!("a fault of {}", "its own"), "the backend has panicked: a fault of its own"),
