@@ -46,6 +46,7 @@ impl Counter {
 
 impl Counts {
     /// Adds bytes that were read and written.
+    #[inline]
     pub(crate) fn add_bytes(&self, bytes_in: usize, bytes_out: usize, state: &State) {
         let sum = |counter: &Counter, bytes: usize| u64::from(counter.get()) + bytes as u64;
         set(&self.bytes_in, sum(&self.bytes_in, bytes_in), state, |counted| &mut counted.bytes_in);
@@ -53,6 +54,7 @@ impl Counts {
     }
 
     /// The connection has answered so many messages by now.
+    #[inline]
     pub(crate) fn set_messages(&self, messages: u64, state: &State) {
         let low = messages as u32;
         let carry = u64::from(low < self.messages.get()) << u32::BITS;
@@ -66,6 +68,7 @@ impl Counts {
     }
 }
 
+#[inline]
 fn set(counter: &Counter, value: u64, state: &State, total: fn(&mut Statistics) -> &mut u64) {
     match u32::try_from(value) {
         Ok(value) => counter.set(value),

@@ -210,6 +210,7 @@ impl Conversation {
     }
 
     /// Counts bytes that were read and written.
+    #[inline]
     pub(crate) fn count_bytes(&self, bytes_in: usize, bytes_out: usize) {
         self.watch.counts.add_bytes(bytes_in, bytes_out, &self.state);
     }

@@ -159,6 +159,7 @@ impl State {
     }
 
     /// A connection's count has gone beyond its 32 bits.
+    #[cold]
     pub(crate) fn carry(&self, counter: &Counter, value: u64, total: fn(&mut Statistics) -> &mut u64) {
         locked(&self.connections).carry(counter, value, total);
     }
