@@ -36,13 +36,11 @@ impl Backend for Tokio {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            model: "a task for each connection, on tokio",
-            max_connections: None,
-            workers: Workers::Chosen,
-            blocking_handlers: BlockingHandlers::Offloaded,
-            legacy: None,
-        }
+        Capabilities::new(
+            "a task for each connection, on tokio",
+            Workers::Chosen,
+            BlockingHandlers::Offloaded,
+        )
     }
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {

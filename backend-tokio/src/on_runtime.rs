@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use common::Service;
-use serving::{Acceptor, Backend, Capabilities, Failure, Report, Server, Stop, Workers};
+use serving::{Acceptor, Backend, BlockingHandlers, Capabilities, Failure, Report, Server, Stop, Workers};
 use tokio::io::Interest;
 use tokio::runtime::Handle;
 
@@ -43,11 +43,8 @@ impl Backend for OnRuntime {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            model: "a task for each connection, on the program's own tokio runtime",
-            workers: Workers::Runtime,
-            ..Tokio.capabilities()
-        }
+        let model = "a task for each connection, on the program's own tokio runtime";
+        Capabilities::new(model, Workers::Runtime, BlockingHandlers::Offloaded)
     }
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {

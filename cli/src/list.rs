@@ -59,6 +59,7 @@ fn workers(workers: Workers) -> String {
         Workers::Chosen => "--workers".into(),
         Workers::Environment(variable) => format!("${variable}"),
         Workers::Runtime => "its runtime's".into(),
+        other => format!("{other:?}"),
     }
 }
 

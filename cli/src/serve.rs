@@ -120,7 +120,7 @@ fn pollers(arguments: &Serve) -> usize {
     let cores = || thread::available_parallelism().ok();
     match arguments.backend.capabilities().workers {
         Workers::Chosen => arguments.workers.or_else(cores).map_or(1, NonZeroUsize::get),
-        Workers::Caller | Workers::PerConnection | Workers::Environment(_) | Workers::Runtime => 0,
+        _ => 0,
     }
 }
 

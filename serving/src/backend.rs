@@ -60,6 +60,7 @@ refer!(&B, Box<B>, Arc<B>);
 
 /// What a backend can do. The conformance kit tests what is said here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Capabilities {
     /// Its model, in a few words.
     pub model: &'static str,
@@ -75,6 +76,7 @@ pub struct Capabilities {
 
 /// What a backend's threads are, and so what `--workers` and `--stack-size` mean to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Workers {
     /// One thread is all there is.
     Caller,
@@ -109,6 +111,21 @@ pub enum BlockingHandlers {
 }
 
 impl Capabilities {
+    /// Those of a backend of this model, in a few words, which bounds its connections by nothing of its own.
+    pub const fn new(model: &'static str, workers: Workers, blocking_handlers: BlockingHandlers) -> Self {
+        Self { model, max_connections: None, workers, blocking_handlers, legacy: None }
+    }
+
+    /// The same, of a backend that can hold so many connections at once.
+    pub const fn with_max_connections(self, most: usize) -> Self {
+        Self { max_connections: Some(most), ..self }
+    }
+
+    /// The same, of a backend that should not be chosen for something new, and why.
+    pub const fn with_legacy(self, why: &'static str) -> Self {
+        Self { legacy: Some(why), ..self }
+    }
+
     /// Whether a service asks for what this backend can't do.
     ///
     /// # Errors

@@ -19,13 +19,14 @@ pub(crate) fn statistics_tell_what_happens(subject: &Subject) {
             (now.open(), now.accepted, now.messages) == (1, before + 1, 3 * before)
         });
         client.send("a\nb\n");
-        (client.hears("1:a"), client.hears("2:b"));
+        client.hears("1:a");
+        client.hears("2:b");
         server.has_counted("two messages were answered", |now| now.messages == 3 * before + 2);
         client.send("par");
         client.waits_for_reading();
         let bytes_in = 12 * before + 7;
         server.has_counted("a part of a message was read", |now| now.bytes_in == bytes_in);
-        client.send("t\nexi");
+        client.send("t\npart");
         client.hears("3:part");
         client.ends_input();
         client.hears_last("ERR incomplete");
