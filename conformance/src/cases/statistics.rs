@@ -24,7 +24,7 @@ pub(crate) fn statistics_tell_what_happens(subject: &Subject) {
         server.has_counted("two messages were answered", |now| now.messages == 3 * before + 2);
         client.send("par");
         client.waits_for_reading();
-        let bytes_in = 12 * before + 7;
+        let bytes_in = 13 * before + 7;
         server.has_counted("a part of a message was read", |now| now.bytes_in == bytes_in);
         client.send("t\npart");
         client.hears("3:part");
