@@ -102,8 +102,7 @@ fn what_is_dropped_in_a_task_drains() {
 #[test]
 fn a_runtime_that_ends_ends_its_server_with_an_error() {
     for runtime in runtimes() {
-        let handle = runtime.handle().clone();
-        let running = runtime.block_on(async { started(Tokio::on(handle)) });
+        let running = started(Tokio::on(runtime.handle().clone()));
         let client = TcpStream::connect(running.address()).expect("a connection");
         drop(runtime);
         assert!(running.wait().is_err());
