@@ -11,14 +11,14 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 fn core(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("core, a read of 16 KiB");
     for framing in Framing::ALL {
-        let input = messages(framing);
+        let mut input = messages(framing);
         let bytes = input.len() as u64;
         // In `raw` a read is cut into messages of 1,024 bytes.
         let elements = if framing == Framing::Raw { bytes.div_ceil(1024) } else { MESSAGES as u64 };
         group.throughput(Throughput::ElementsAndBytes { elements, bytes });
         let mut core = Core::new(framing);
         group.bench_function(BenchmarkId::from_parameter(framing.name()), |bencher| {
-            bencher.iter(|| core.answer(black_box(&input)));
+            bencher.iter(|| core.answer(black_box(&mut input)));
         });
     }
     let input = messages(Framing::Line);

@@ -54,9 +54,9 @@ fn answer(counted: &str) -> ExitCode {
         .split_once(' ')
         .and_then(|(framing, reads)| Some((framing.parse::<Framing>().ok()?, reads.parse::<usize>().ok()?)));
     let Some((framing, reads)) = parsed else { return ExitCode::FAILURE };
-    let (mut core, input) = (Core::new(framing), messages(framing));
+    let (mut core, mut input) = (Core::new(framing), messages(framing));
     for _ in 0..reads {
-        core.answer(&input);
+        core.answer(&mut input);
     }
     ExitCode::SUCCESS
 }

@@ -6,14 +6,14 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use anyloop::{Flow, Framing, Handler, Peer, Replies, Service, Session};
+//! use anyloop::{Client, Flow, Framing, Handler, Replies, Service, Session};
 //!
 //! /// Greets, and says everything back in capitals.
 //! struct Shout;
 //!
 //! impl Handler for Shout {
-//!     fn open(&self, peer: &Peer, out: &mut Replies<'_>) -> Box<dyn Session> {
-//!         out.send(format!("Hello, {}!", peer.address).as_bytes());
+//!     fn open(&self, client: &Client, out: &mut Replies<'_>) -> Box<dyn Session> {
+//!         out.send(format!("Hello, {}!", client.peer).as_bytes());
 //!         Box::new(Shouting)
 //!     }
 //! }
@@ -41,10 +41,10 @@
 //! use std::io::{Read, Write};
 //! use std::net::{TcpListener, TcpStream};
 //! # use std::sync::Arc;
-//! # use anyloop::{Flow, Framing, Handler, Peer, Replies, Service, Session};
+//! # use anyloop::{Client, Flow, Framing, Handler, Replies, Service, Session};
 //! # struct Echo;
 //! # impl Handler for Echo {
-//! #     fn open(&self, _: &Peer, _: &mut Replies<'_>) -> Box<dyn Session> {
+//! #     fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
 //! #         Box::new(Self)
 //! #     }
 //! # }
@@ -87,9 +87,9 @@
 //! The feature `handlers` adds the built-in handlers, as `anyloop::handlers`, and `serde` has [`Statistics`] serialized.
 
 pub use common::{
-    Application, Blocking, CloseReason, Codec, Decoded, ErrorReply, Flow, Framed, FramedHandler, Framing,
-    Handler, Length, Limits, Line, MAX_READ, Outbox, Outcome, Overload, Peer, Progress, Protocol, Raw,
-    Replies, Service, Session, TURN_MESSAGES, TURN_REPLIES,
+    Address, Application, Blocking, Client, CloseReason, Codec, Decoded, ErrorReply, Flow, Framed,
+    FramedHandler, Framing, Handler, Length, Limits, Line, MAX_READ, Outbox, Outcome, Overload, Progress,
+    Protocol, Raw, Replies, Service, Session, TURN_MESSAGES, TURN_REPLIES, testing,
 };
 #[cfg(feature = "handlers")]
 pub use handlers;
@@ -115,6 +115,6 @@ pub use backend_uring::Uring;
 pub mod backend {
     //! What authors of backends need.
 
-    pub use common::{Connection, Next, Output, Timer};
+    pub use common::{Active, Connection, Next, Output, Timer};
     pub use serving::*;
 }

@@ -6,8 +6,8 @@
 
 #![cfg(target_os = "linux")]
 
-mod clients;
-mod door;
+mod client;
+mod listener;
 mod worker;
 
 use std::io;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use common::Service;
 use serving::{Backend, BlockingHandlers, Capabilities, Report, Server, Stop, Team, Workers, worker_count};
 
-use crate::door::Door;
+use crate::listener::Listener;
 use crate::worker::Worker;
 
 /// A bare poller for each worker.
@@ -36,7 +36,7 @@ impl Backend for Epoll {
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let workers = worker_count(&service);
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        let door = Door::new(listener, acceptor);
-        Team::serve(server, self.name(), workers, door, Worker::new, Worker::work)
+        let listener = Listener::new(listener, acceptor);
+        Team::serve(server, self.name(), workers, listener, Worker::new, Worker::work)
     }
 }

@@ -1,170 +1,170 @@
-//! Serving the clients of a pool.
+//! The clients of a pool, and how one of them is served.
 
 use std::io;
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
 
-use ::serving::{Buffers, Conversation, Failure, Wait};
+use ::serving::{Bell, Buffers, Conversation, Failure, Wait};
 use rayon::ThreadPool;
 
+use crate::clients::{Client, Clients};
 use crate::monitor::Monitor;
-use crate::notifier::Notifier;
-use crate::pace::Pace;
-use crate::places::{Client, Places};
-use crate::poller::{Event, Interest, Poller, Until};
+use crate::poller::{Event, Poller};
 
-/// The clients of a pool, and what its loops and its monitor share.
+/// What the workers of a pool and the [monitor](crate::monitor) share.
 pub(crate) struct Serving<P> {
     pub(crate) pool: ThreadPool,
-    poller: P,
-    notifier: Arc<Notifier>,
+    pub(crate) poller: P,
+    /// Ends a wait at the poller.
+    bell: Arc<Bell>,
     state: Mutex<State>,
-    /// Told when the [monitor](crate::monitor) is sent for.
-    pub(crate) sent_for: Condvar,
-    /// Told when it has come.
-    pub(crate) has_come: Condvar,
+    pub(crate) monitor_woken: Condvar,
+    /// Notified when the monitor has begun to do something else.
+    pub(crate) monitor_arrived: Condvar,
     pub(crate) failure: Failure,
 }
 
 /// What is known under the lock.
 #[derive(Default)]
 pub(crate) struct State {
-    pub(crate) places: Places,
-    /// Whether the leader waits at the poller.
-    pub(crate) leader_waits: bool,
-    /// How many clients the leader has taken from the queue. While that stays the same, it is with one of them.
-    pub(crate) leader_taken: u64,
-    /// How often the leader has found nobody ready.
-    pub(crate) leader_idle: u64,
+    pub(crate) clients: Clients,
+    pub(crate) leader: Leader,
+    pub(crate) monitor: Monitor,
     /// How many helpers there are, and how many of them have not begun.
     pub(crate) helpers: usize,
-    pub(crate) spawned: usize,
-    /// Whether a job that was to be a helper could not be one.
-    pub(crate) declined: bool,
-    pub(crate) pace: Pace,
-    pub(crate) monitor: Monitor,
-    /// What the leader had taken when it was last seen to be with one client for long.
-    pub(crate) held_up: Option<u64>,
+    pub(crate) helpers_spawned: usize,
     pub(crate) dismissed: bool,
 }
 
-/// What is to become of a client that was served.
-enum Then {
-    Rest(Interest),
-    Queue,
-    End,
+/// What is known of the leader. An earlier copy tells what it has done since.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Leader {
+    waiting: bool,
+    waits: u64,
+    clients: u64,
+    /// Whether it was overloaded when last looked at, and has not waited since: those who are ready had better not wait for
+    /// it.
+    pub(crate) overloaded: bool,
 }
 
 impl State {
-    /// How many are in the queue beyond those for whom helpers are on their way.
+    /// How many clients are ready beyond those for whom helpers are on their way.
     pub(crate) fn unattended(&self) -> usize {
-        self.places.ready().saturating_sub(self.spawned)
+        self.clients.ready().saturating_sub(self.helpers_spawned)
+    }
+}
+
+impl Leader {
+    /// It goes to the poller to wait, since nobody is ready.
+    pub(crate) fn begin_waiting(&mut self) {
+        *self = Self { waiting: true, waits: self.waits + 1, overloaded: false, ..*self };
+    }
+
+    pub(crate) fn end_waiting(&mut self) {
+        self.waiting = false;
+    }
+
+    /// It has taken a client from the ready queue.
+    pub(crate) fn note_client(&mut self) {
+        self.clients += 1;
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiting
+    }
+
+    /// Whether it has waited, so that everybody who was ready before was served.
+    pub(crate) fn has_waited_since(&self, earlier: &Self) -> bool {
+        self.waiting || self.waits != earlier.waits
+    }
+
+    /// How many clients it has taken. If it has taken none, and not waited either, it is held up by one.
+    pub(crate) fn clients_since(&self, earlier: &Self) -> u64 {
+        self.clients - earlier.clients
     }
 }
 
 impl<P: Poller> Serving<P> {
     pub(crate) fn new(pool: ThreadPool, failure: Failure) -> io::Result<Self> {
-        let notifier = Notifier::new()?;
-        let poller = P::new(&notifier.bell)?;
-        let (state, sent_for, has_come) = Default::default();
-        Ok(Self { pool, poller, notifier, state, sent_for, has_come, failure })
+        let bell = Bell::new()?;
+        let poller = P::new(&bell)?;
+        let (state, monitor_woken, monitor_arrived) = Default::default();
+        Ok(Self { pool, poller, bell, state, monitor_woken, monitor_arrived, failure })
     }
 
-    /// Takes a new client in, of whom the poller tells at once.
+    /// Takes a new client in, which the poller reports at once.
     pub(crate) fn add(&self, socket: TcpStream, conversation: Conversation) {
-        conversation.register(&self.notifier.waker());
+        conversation.register(&self.bell.waker());
         let mut state = self.state();
-        let Client { place, socket, .. } = state.places.add(socket, conversation);
-        let place = *place;
-        if let Err(error) = self.poller.add(socket, place) {
-            let client = state.places.remove(place);
+        if let Err(error) = self.poller.add(&socket, state.clients.vacant_key()) {
             drop(state);
-            if let Some(client) = client {
-                client.conversation.refuse(client.socket, &error);
-            }
+            return conversation.refuse(socket, &error);
         }
+        state.clients.add(socket, conversation);
     }
 
-    /// Ends the loops and the monitor, each when it has nobody to serve.
+    /// Ends the workers and the monitor, each when it has nobody to serve.
     pub(crate) fn dismiss(&self) {
         self.state().dismissed = true;
-        self.notifier.notify();
-        self.sent_for.notify_all();
+        self.bell.ring();
+        self.monitor_woken.notify_all();
     }
 
-    /// Waits at the poller, or looks what has happened so far.
-    pub(crate) fn poll(&self, events: &mut P::Events, until: Until) {
-        if let Err(error) = self.poller.wait(events, until) {
-            tracing::error!(%error, "the poller fails; it tries again");
-            thread::sleep(Duration::from_millis(100));
-        }
-    }
-
-    /// Queues those to whom something has happened. An event was told to the caller alone, so each one counts.
-    pub(crate) fn rouse(&self, events: &P::Events, state: &mut State) {
-        for event in P::told(events) {
+    /// Queues those to whom something has happened. An event was reported to the caller alone, so each one counts.
+    pub(crate) fn mark_ready(&self, events: impl Iterator<Item = Event>, state: &mut State) {
+        for event in events {
             match event {
-                Event::Client { place, more_behind } => state.places.rouse(place, more_behind),
-                Event::Bell => {
-                    if self.notifier.answer() {
-                        state.places.rouse_marked();
+                Event::Client { key, more_behind } => state.clients.mark_ready(key, more_behind),
+                Event::Wakeup => {
+                    if self.bell.silence() {
+                        state.clients.queue_marked();
                     }
                     if state.dismissed {
-                        self.notifier.notify(); // the next one ends as well
+                        self.bell.ring(); // the next one ends as well
                     }
                 }
             }
         }
     }
 
-    /// Wakes the leader if it waits, or else the monitor, where clients are left in the queue: once until somebody
-    /// has answered. Whoever answers serves them, or calls again when it leaves some: so as long as clients are in the
-    /// queue and a worker is idle, either the leader is on its way or the monitor looks after them.
-    pub(crate) fn call(&self, state: &State) {
-        if state.places.ready() > 0 && (state.leader_waits || state.monitor == Monitor::Waits) {
-            self.notifier.notify(); // one that was not answered yet is not told again
+    /// Wakes the leader if it waits, or else the monitor, where clients are left in the queue. Whoever is woken serves
+    /// them, or wakes another when it leaves some: so as long as clients are in the queue and a worker is idle, either the
+    /// leader is on its way or the monitor looks after them.
+    pub(crate) fn wake_waiting(&self, state: &State) {
+        if state.clients.ready() > 0 && (state.leader.is_waiting() || state.monitor == Monitor::Waits) {
+            self.bell.ring(); // which does nothing if it was rung and nobody has woken up yet
         }
     }
 
     /// Serves a client until it would have to wait. A panic that gets here ends that client alone.
     pub(crate) fn serve(&self, mut client: Box<Client>) -> MutexGuard<'_, State> {
-        let then = contained(|| advance(&mut client));
-        match then {
-            Some(Then::Rest(interest)) => self.rest(client, interest),
-            Some(Then::Queue) => {
-                let mut state = self.state();
-                state.places.queue(client);
-                state
+        let parks = match contained(|| advance(&mut client)) {
+            ended @ (None | Some(Wait::Over)) => {
+                self.remove(*client, ended.is_some());
+                return self.state();
             }
-            Some(Then::End) | None => {
-                // Before the socket is closed: its number may be another's at once.
-                self.poller.remove(&client.socket);
-                self.state().places.remove(client.place);
-                let Client { conversation, socket, .. } = *client;
-                contained(|| {
-                    if then.is_some() {
-                        conversation.end(socket)
-                    }
-                });
-                self.state()
+            Some(Wait::Turn | Wait::Blocking) => false,
+            Some(wait) => {
+                let rearmed = self.poller.rearm(&client.socket, client.key, wait);
+                rearmed.map_err(|_| client.conversation.lose()).is_ok()
             }
-        }
-    }
-
-    /// Has a client wait.
-    fn rest(&self, mut client: Box<Client>, interest: Interest) -> MutexGuard<'_, State> {
-        let renewed = self.poller.renew(&client.socket, client.place, interest);
+        };
         let mut state = self.state();
-        if renewed.is_ok() {
-            state.places.rest(client);
+        if parks {
+            state.clients.park(client);
         } else {
-            client.conversation.lose();
-            state.places.queue(client);
+            state.clients.queue(client);
         }
         state
+    }
+
+    /// Lets a client go whose conversation is over, or was lost by a panic.
+    fn remove(&self, Client { key, socket, conversation }: Client, over: bool) {
+        // Before the socket is closed: its number may be another's at once.
+        self.poller.remove(&socket);
+        self.state().clients.remove(key);
+        contained(|| if over { conversation.end(socket) } else { drop((conversation, socket)) });
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -178,21 +178,14 @@ impl<P: Poller> Serving<P> {
 }
 
 /// Goes on with a client as far as that goes without waiting, for one turn at most.
-fn advance(Client { conversation, socket, .. }: &mut Client) -> Then {
-    let mut ran = false;
-    loop {
-        match Buffers::of_this_thread(|buffers| conversation.advance(socket, buffers)) {
-            Wait::Readable => return Then::Rest(Interest::Input),
-            Wait::Writable => return Then::Rest(Interest::Output),
-            Wait::Wakeup => return Then::Rest(Interest::None),
-            Wait::Blocking if !ran => {
-                ran = true;
-                Buffers::of_this_thread(|buffers| conversation.run(buffers));
-            }
-            Wait::Turn | Wait::Blocking => return Then::Queue,
-            Wait::Over => return Then::End,
+fn advance(Client { conversation, socket, .. }: &mut Client) -> Wait {
+    Buffers::of_this_thread(|buffers| match conversation.advance(socket, buffers) {
+        Wait::Blocking => {
+            conversation.run(buffers);
+            conversation.advance(socket, buffers)
         }
-    }
+        wait => wait,
+    })
 }
 
 /// Keeps a panic from the loop. A session's own never gets here.

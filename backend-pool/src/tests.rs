@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use ::serving::{Backend, Capabilities, Report, Stop};
-use common::{Flow, Framing, Handler, Peer, Replies, Service, Session};
+use common::{Flow, Framing, Handler, Replies, Service, Session};
 
 use crate::poller::{Poller, System};
 use crate::{Pool, serve};
@@ -52,7 +52,7 @@ struct Holds {
 struct Holding(Arc<Holds>);
 
 impl Handler for Holding {
-    fn open(&self, _: &Peer, _: &mut Replies<'_>) -> Box<dyn Session> {
+    fn open(&self, _: &common::Client, _: &mut Replies<'_>) -> Box<dyn Session> {
         Box::new(Self(Arc::clone(&self.0)))
     }
 }

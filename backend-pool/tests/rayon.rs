@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
@@ -120,13 +119,17 @@ fn what_a_handler_has_spawned_is_done_though_the_other_worker_is_held() {
     server.stop().expect("a report");
 }
 
+/// So many clients talk while a half is held, and are answered so often.
+const TALKERS: usize = 4;
+const OFTEN: usize = 500;
+
 #[test]
 fn a_join_whose_half_was_stolen_waits_for_no_loop() {
     let gate = Gate::default();
     let (begun, begins) = shared_channel();
     let held = gate.clone();
     thread_local!(static IN_HANDLER: Cell<bool> = const { Cell::new(false) });
-    let server = Server::start(2, move |message| {
+    let server = Server::start(3, move |message| {
         assert!(!IN_HANDLER.get(), "a handler is called within another, on top of its stack");
         if message != "join" {
             return message.to_owned();
@@ -154,21 +157,33 @@ fn a_join_whose_half_was_stolen_waits_for_no_loop() {
     let mut joining = server.connect();
     joining.say("join");
     begins.recv_timeout(PATIENCE).expect("a half that was stolen");
-    // Now one worker has the half, and the other waits for it. Others talk without end.
+    // Now one worker has the half, another waits for it, and the third serves others, who talk without end: as a helper,
+    // by one job after the other, any of which the worker that waits may find.
     let heard = AtomicBool::new(false);
+    let (often, heard_often) = channel();
     thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
+        for _ in 0..TALKERS {
+            let often = often.clone();
+            let (server, heard) = (&server, &heard);
+            scope.spawn(move || {
                 let mut other = server.connect();
-                while !heard.load(Ordering::SeqCst) {
+                for number in 0.. {
+                    if heard.load(Ordering::SeqCst) {
+                        break;
+                    }
                     assert_eq!(other.asks("meanwhile"), "meanwhile");
+                    if number == OFTEN {
+                        often.send(()).expect("the test goes on");
+                    }
                 }
             });
         }
-        thread::sleep(Duration::from_millis(50)); // time to go wrong
+        let answered = (0..TALKERS).all(|_| heard_often.recv_timeout(PATIENCE).is_ok());
         gate.open();
-        assert_eq!(joining.hear(), "(true, true)");
+        let both = joining.hear();
         heard.store(true, Ordering::SeqCst);
+        assert!(answered, "others are answered while a half is held");
+        assert_eq!(both, "(true, true)");
     });
     server.stop().expect("a report");
 }

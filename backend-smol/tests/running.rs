@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use backend_smol::Smol;
-use common::{Flow, Framing, Handler, Outcome, Peer, Replies, Service, Session};
+use common::{Client, Flow, Framing, Handler, Outcome, Replies, Service, Session};
 use serving::start;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::net::TcpStream;
@@ -13,7 +13,7 @@ use smol::net::TcpStream;
 struct Says;
 
 impl Handler for Says {
-    fn open(&self, _: &Peer, _: &mut Replies<'_>) -> Box<dyn Session> {
+    fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
         Box::new(Self)
     }
 }

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use backend_tokio::Tokio;
-use common::{Flow, Framing, Handler, Outcome, Peer, Replies, Service, Session};
+use common::{Client, Flow, Framing, Handler, Outcome, Replies, Service, Session};
 use serving::{Backend, Requested, Running, Stop, start};
 use tokio::runtime::{Builder, Runtime};
 
@@ -16,7 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 struct Says;
 
 impl Handler for Says {
-    fn open(&self, _: &Peer, _: &mut Replies<'_>) -> Box<dyn Session> {
+    fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
         Box::new(Self)
     }
 }
@@ -125,7 +125,7 @@ fn it_starts_no_thread_that_serves() {
     struct Tells(Mutex<Sender<Option<String>>>);
 
     impl Handler for Tells {
-        fn open(&self, _: &Peer, _: &mut Replies<'_>) -> Box<dyn Session> {
+        fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
             let name = thread::current().name().map(str::to_owned);
             self.0.lock().expect("no panic").send(name).expect("somebody listens");
             Box::new(Says)

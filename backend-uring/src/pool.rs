@@ -62,9 +62,9 @@ impl Pool {
     }
 
     /// What was received into a buffer, which is the kernel's no more, until it is [given](Self::give) again.
-    pub(crate) fn bytes(&self, buffer: u16, count: usize) -> &[u8] {
+    pub(crate) fn bytes(&mut self, buffer: u16, count: usize) -> &mut [u8] {
         // SAFETY: the buffer lies within the memory, and the kernel doesn't write to it meanwhile.
-        unsafe { std::slice::from_raw_parts(self.buffer(buffer), count.min(SIZE)) }
+        unsafe { std::slice::from_raw_parts_mut(self.buffer(buffer), count.min(SIZE)) }
     }
 
     /// Gives a buffer to the kernel, who sees it when it is [published](Self::publish).

@@ -163,10 +163,10 @@ impl Ring {
     }
 
     /// What was received.
-    pub(crate) fn bytes(&self, received: &Received) -> &[u8] {
-        match (&self.pool, received.buffer) {
+    pub(crate) fn bytes(&mut self, received: &Received) -> &mut [u8] {
+        match (&mut self.pool, received.buffer) {
             (Some(pool), Some(buffer)) => pool.bytes(buffer, received.count),
-            _ => &[],
+            _ => &mut [],
         }
     }
 

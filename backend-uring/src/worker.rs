@@ -154,17 +154,17 @@ impl Worker {
                         self.go_on(place);
                     }
                 }
+                Post::Marks => {
+                    let is_marked = |client: &Place| {
+                        client.conversation.as_ref().is_some_and(|conversation| conversation.is_marked())
+                    };
+                    let marked = self.clients.iter().filter(|(_, client)| is_marked(client));
+                    for place in marked.map(|(place, _)| place).collect::<Vec<_>>() {
+                        self.go_on(place);
+                    }
+                    self.open_door();
+                }
             }
-        }
-        if self.member().has_marked() {
-            let is_marked = |client: &Place| {
-                client.conversation.as_ref().is_some_and(|conversation| conversation.is_marked())
-            };
-            let marked = self.clients.iter().filter(|(_, client)| is_marked(client)).map(|(place, _)| place);
-            for place in marked.collect::<Vec<_>>() {
-                self.go_on(place);
-            }
-            self.open_door();
         }
     }
 

@@ -8,5 +8,4 @@ set -- --server hyper="$peers/rust/release/hyper-http {port}" "$@"
 if has nginx; then
     set -- --server nginx="benches/peers/nginx.sh {port}" "$@"
 fi
-exec cargo run --release --locked -p anyloop-example-http -- compare --output target/peers/http \
-    --backends smol,tokio,threads,pool,epoll,uring "$@"
+measure http anyloop-example-http http "$@"

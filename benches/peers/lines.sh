@@ -16,8 +16,7 @@ if has python3; then
     set -- --server asyncio="python3 benches/peers/python/lines.py {port}" "$@"
 fi
 if has cc; then
-    cc -O2 -o "$peers/c-echo" benches/peers/c/echo.c
+    cc -O2 -pthread -o "$peers/c-echo" benches/peers/c/echo.c
     set -- --server c-echo="$peers/c-echo {port}" "$@"
 fi
-exec cargo run --release --locked -- compare --output target/peers/lines \
-    --backends smol,tokio,threads,pool,epoll,uring "$@"
+measure lines anyloop anyloop "$@"

@@ -1,11 +1,19 @@
 #!/bin/sh
-# nginx on a port of loopback, answering `GET /health` with `ok`: one worker for each core, no log, no daemon.
+# nginx on a port of loopback, answering `GET /health` with `ok`: one worker for each core that it may use (`auto` would
+# count the others as well), no log, no daemon.
 set -eu
 port="$1"
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+nginx=
+end() {
+    [ -z "$nginx" ] || kill -TERM "$nginx" 2>/dev/null || true
+    [ -z "$nginx" ] || wait "$nginx" || true
+    rm -rf "$folder"
+}
+trap end EXIT
+trap 'exit 143' TERM INT
 cat >"$folder/nginx.conf" <<CONF
-worker_processes auto;
+worker_processes $(nproc);
 pid $folder/pid;
 error_log stderr warn;
 events { worker_connections 8192; }
@@ -24,6 +32,5 @@ http {
 }
 CONF
 nginx -c "$folder/nginx.conf" -g 'daemon off;' &
-trap 'kill -TERM $!; wait $!; rm -rf "$folder"' EXIT
-trap 'exit 143' TERM INT
-wait $!
+nginx=$!
+wait "$nginx"

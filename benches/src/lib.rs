@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
-use common::{Connection, Framing, MAX_READ, Next, Outbox, Service};
+use common::{Address, Client, Connection, Framing, MAX_READ, Next, Outbox, Service};
 use handlers::Echo;
 use serving::{Backend, Running};
 
@@ -76,24 +76,26 @@ impl Core {
     pub fn new(framing: Framing) -> Self {
         let service = Arc::new(Service::framed(Arc::new(Echo), framing));
         let (now, mut out) = (Instant::now(), Outbox::new());
-        let mut connection = Connection::new(service, SocketAddr::from(([127, 0, 0, 1], 1)), now);
-        connection.run(&mut out, || now);
+        let mut connection = Connection::new(service, Client::new(Address::Unknown), now);
+        connection.activate(&mut out, || now).run();
         Self { connection, out, now }
     }
 
     /// Has all of `input` answered, as if it came with reads of the usual size. Tells how many bytes were said.
-    pub fn answer(&mut self, input: &[u8]) -> usize {
+    pub fn answer(&mut self, input: &mut [u8]) -> usize {
+        let Self { connection, out, now } = self;
         let mut said = 0;
-        for read in input.chunks(MAX_READ) {
-            self.connection.receive(read, &mut self.out, || self.now);
+        for read in input.chunks_mut(MAX_READ) {
+            let mut active = connection.activate(out, || *now);
+            active.receive(read);
             loop {
-                match self.connection.what_now(&mut self.out) {
+                match active.what_now() {
                     Next::Write => {
-                        let count = self.connection.output(&self.out).len();
-                        self.connection.wrote(count, &mut self.out, self.now);
+                        let count = active.output().len();
+                        active.wrote(count);
                         said += count;
                     }
-                    Next::Run => self.connection.run(&mut self.out, || self.now),
+                    Next::Run => active.run(),
                     Next::Read | Next::Done(_) => break,
                 }
             }

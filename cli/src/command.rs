@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ::load::framing as generator;
 use ::load::plan::{Expect, MessageHook, ReplyHook};
 use clap::FromArgMatches;
-use common::{Application, Codec, Handler};
+use common::{Application, Codec, Handler, Limits};
 use serving::Backend;
 
 use crate::arguments::{Arguments, Task};
@@ -55,10 +55,14 @@ impl Command {
         self
     }
 
-    /// Adds a framing: its codec, its name, and where a message ends in a few words.
+    /// Adds a framing: its name, where a message ends in a few words, and how its codec is made for a client.
     #[track_caller]
-    pub fn framing<C: Codec>(mut self, name: &'static str, text: &'static str) -> Self {
-        self.catalogue.add_framing(Framing::of::<C>(name, text));
+    pub fn framing<C, M>(mut self, name: &'static str, text: &'static str, new: M) -> Self
+    where
+        C: Codec,
+        M: Fn(&Limits) -> C + Clone + Send + Sync + 'static,
+    {
+        self.catalogue.add_framing(Framing::of(name, text, new));
         self
     }
 

@@ -1,9 +1,12 @@
-//! `anyloop handwritten`: the servers that were written by hand, as `compare --with-handwritten` starts them.
+//! The servers that were written by hand: `anyloop handwritten`, and beside the backends of `compare --with-handwritten`.
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::thread;
 
-use handwritten::SERVERS;
+use compare::{Candidate, Care, Kind, Launch};
+use handwritten::{SERVERS, Server};
 use serde_json::json;
 
 use crate::arguments::{Format, Handwritten};
@@ -27,9 +30,40 @@ pub(crate) fn handwritten(arguments: &Handwritten) -> Result<(), Failure> {
     (server.serve)(listener, workers.map_or(1, NonZeroUsize::get)).map_err(failed)
 }
 
+/// As candidates of a comparison, the servers that have their counterparts among these backends, and the one that is
+/// everybody's.
+pub(crate) fn candidates(backends: &[Candidate], program: &Path) -> Vec<Candidate> {
+    let is_wanted = |server: &&Server| {
+        let is_chosen = |name: &str| backends.iter().any(|backend| backend.name == name);
+        server.is_supported() && server.backend.is_none_or(is_chosen)
+    };
+    SERVERS.iter().filter(is_wanted).map(|server| candidate(server, program)).collect()
+}
+
+fn candidate(server: &Server, program: &Path) -> Candidate {
+    Candidate {
+        name: server.name.to_owned(),
+        model: server.model.to_owned(),
+        kind: Kind::Handwritten {
+            of: server.backend.map(str::to_owned),
+            care: match server.kind {
+                handwritten::Kind::Plain => Care::Plain,
+                handwritten::Kind::Careful => Care::Careful,
+                handwritten::Kind::Floor => Care::Raw,
+            },
+        },
+        max_connections: server.max_connections,
+        launch: Launch::Announces {
+            program: program.to_owned(),
+            arguments: ["handwritten", server.name, "--listen", "127.0.0.1:0"].map(OsString::from).into(),
+        },
+        ..Candidate::default()
+    }
+}
+
 fn list(format: Format) -> String {
     if format == Format::Json {
-        let one = |server: &handwritten::Server| {
+        let one = |server: &Server| {
             json!({
                 "name": server.name,
                 "model": server.model,

@@ -5,12 +5,12 @@
 //! use std::process::ExitCode;
 //! use std::sync::Arc;
 //!
-//! use anyloop::{Flow, Handler, Peer, Replies, Session};
+//! use anyloop::{Flow, Handler, Client, Replies, Session};
 //!
 //! struct Shout;
 //!
 //! impl Handler for Shout {
-//!     fn open(&self, _peer: &Peer, _out: &mut Replies<'_>) -> Box<dyn Session> {
+//!     fn open(&self, _client: &Client, _out: &mut Replies<'_>) -> Box<dyn Session> {
 //!         Box::new(Self)
 //!     }
 //! }

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::terminal;
+
 /// A bar on standard error. Where that is no terminal, there is none.
 pub(crate) struct Bar {
     bar: ProgressBar,
@@ -46,11 +48,12 @@ impl Bar {
         self.bar.set_position((done * LENGTH) as u64);
     }
 
-    /// Writes a line that stays.
-    pub(crate) fn say(&self, line: &str) {
+    /// Writes a line that stays. Where the terminal has no room for it, it goes on in the next one, behind `indent`.
+    pub(crate) fn say(&self, line: &str, indent: &str) {
+        let line = terminal::fitted_for_stderr(line, indent);
         // Where nobody can be told any more, the report still says it.
         self.bar.suspend(|| {
-            let _ = writeln!(io::stderr(), "{line}");
+            let _ = write!(io::stderr(), "{line}");
         });
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 /// Why a conversation ended. Every one has exactly one reason, which is counted exactly once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum CloseReason {
     /// The session ended it with [`Flow::Close`](crate::Flow::Close).
     Exit,
@@ -31,6 +32,8 @@ pub enum CloseReason {
     TooLong,
     /// The client sent what is no message.
     Malformed,
+    /// The session ended it with [`Flow::Fail`](crate::Flow::Fail).
+    Rejected,
     /// The session panicked.
     Panicked,
     /// The session said more for one message than the limit allows.
@@ -41,6 +44,7 @@ pub enum CloseReason {
 
 /// As what a conversation is counted in the receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Outcome {
     /// It came to its natural end.
     Finished,
@@ -58,7 +62,7 @@ pub enum Outcome {
 
 impl CloseReason {
     /// All of them, in the order of the receipt.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: &'static [Self] = &[
         Self::Exit,
         Self::EndOfInput,
         Self::Stopping,
@@ -72,6 +76,7 @@ impl CloseReason {
         Self::Incomplete,
         Self::TooLong,
         Self::Malformed,
+        Self::Rejected,
         Self::Panicked,
         Self::ReplyTooLong,
         Self::Lost,
@@ -85,7 +90,7 @@ impl CloseReason {
             Self::Cut => Outcome::Cut,
             Self::IdleTimeout | Self::MessageTimeout | Self::WriteTimeout => Outcome::TimedOut,
             Self::Busy | Self::Unserved | Self::TooLate => Outcome::Refused,
-            Self::Incomplete | Self::TooLong | Self::Malformed => Outcome::Failed,
+            Self::Incomplete | Self::TooLong | Self::Malformed | Self::Rejected => Outcome::Failed,
             Self::Panicked | Self::ReplyTooLong | Self::Lost => Outcome::Failed,
         }
     }
@@ -106,6 +111,7 @@ impl CloseReason {
             Self::Incomplete => "incomplete",
             Self::TooLong => "too_long",
             Self::Malformed => "malformed",
+            Self::Rejected => "rejected",
             Self::Panicked => "panicked",
             Self::ReplyTooLong => "reply_too_long",
             Self::Lost => "lost",

@@ -1,20 +1,18 @@
 //! What a user of anyloop writes: a [`Handler`] for everybody, and a [`Session`] for each client.
 
-use std::net::SocketAddr;
-
-use crate::{CloseReason, Replies};
+use crate::{Client, CloseReason, Replies};
 
 /// A service: opens a [`Session`] for each client. One handler is shared by all of them.
 ///
 /// ```
-/// use common::{Flow, Handler, Peer, Replies, Session};
+/// use common::{Client, Flow, Handler, Replies, Session};
 ///
 /// /// Greets, and says everything back in capitals.
 /// struct Shout;
 ///
 /// impl Handler for Shout {
-///     fn open(&self, peer: &Peer, out: &mut Replies<'_>) -> Box<dyn Session> {
-///         out.send(format!("Hello, {}!", peer.address).as_bytes());
+///     fn open(&self, client: &Client, out: &mut Replies<'_>) -> Box<dyn Session> {
+///         out.send(format!("Hello, {}!", client.peer).as_bytes());
 ///         Box::new(Shouting)
 ///     }
 /// }
@@ -33,7 +31,7 @@ use crate::{CloseReason, Replies};
 /// ```
 pub trait Handler: Send + Sync {
     /// Opens the session of a client that has just connected; what is sent here greets it.
-    fn open(&self, peer: &Peer, out: &mut Replies<'_>) -> Box<dyn Session>;
+    fn open(&self, client: &Client, out: &mut Replies<'_>) -> Box<dyn Session>;
 
     /// Whether this handler's sessions may block. The default is that they never do.
     fn blocking(&self) -> Blocking {
@@ -54,11 +52,15 @@ pub trait Session: Send {
 
 /// How a conversation goes on after a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Flow {
     /// The next message may come.
     Continue,
     /// What was said so far is delivered, then the conversation ends. Later messages are not looked at.
     Close,
+    /// What was said so far is delivered, then the conversation ends, and counts as [failed](CloseReason::Rejected). What
+    /// was wrong is said before: `out.reject("not-allowed")` sends `ERR not-allowed`.
+    Fail,
 }
 
 /// Whether a session's calls may wait for something: a disk, a lock, another server, a long computation.
@@ -71,14 +73,4 @@ pub enum Blocking {
     /// there for it, 512 unless the service says otherwise. When all of them are within calls, the next call waits,
     /// and with it its client. `pool` has no such threads: there each call holds one of the workers.
     MayBlock,
-}
-
-/// Who is at the other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// The address that it connected from.
-    pub address: SocketAddr,
-    /// Whether the framing tells for certain where a message ends. Not so in `raw`, where a line that
-    /// somebody typed may still have its line end.
-    pub framed: bool,
 }

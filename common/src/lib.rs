@@ -8,6 +8,7 @@
 //!  socket ◄─────────── └────────────┘ ◄───────────   replies     a Handler opens them
 //! ```
 
+mod client;
 mod close_reason;
 mod connection;
 mod error_reply;
@@ -18,13 +19,15 @@ mod limits;
 mod outbox;
 mod protocol;
 mod service;
+pub mod testing;
 
+pub use client::{Address, Client};
 pub use close_reason::{CloseReason, Outcome};
-pub use connection::{Connection, Next, Output, Timer};
+pub use connection::{Active, Connection, Next, Output, Timer};
 pub use error_reply::ErrorReply;
 pub use framing::{Codec, Decoded, Framed, FramedHandler, Framing, Length, Line, Raw};
 pub use guard::guarded;
-pub use handler::{Blocking, Flow, Handler, Peer, Session};
+pub use handler::{Blocking, Flow, Handler, Session};
 pub use limits::{Limits, MAX_READ, Overload, TURN_MESSAGES, TURN_REPLIES};
 pub use outbox::{Outbox, Replies};
 pub use protocol::{Application, Progress, Protocol};

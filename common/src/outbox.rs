@@ -1,5 +1,6 @@
 //! Where replies go: [`Outbox`] takes bytes, [`Replies`] takes messages.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 
@@ -169,7 +170,7 @@ impl<'a> Replies<'a> {
     }
 
     /// Objects to a message, in the protocol's way: `out.reject("not-utf8")` sends `ERR not-utf8`.
-    pub fn reject(&mut self, why: &'static str) {
-        self.codec.error(&ErrorReply::Rejected(why), self.outbox);
+    pub fn reject(&mut self, why: impl Into<Cow<'static, str>>) {
+        self.codec.error(&ErrorReply::Rejected(why.into()), self.outbox);
     }
 }

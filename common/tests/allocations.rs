@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
-use common::{Connection, Flow, Framing, Handler, Next, Outbox, Peer, Replies, Service, Session};
+use common::{Address, Client, Connection, Flow, Framing, Handler, Next, Outbox, Replies, Service, Session};
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -37,7 +37,7 @@ static ALLOCATOR: Counting = Counting;
 struct Echo;
 
 impl Handler for Echo {
-    fn open(&self, _peer: &Peer, _out: &mut Replies<'_>) -> Box<dyn Session> {
+    fn open(&self, _client: &Client, _out: &mut Replies<'_>) -> Box<dyn Session> {
         Box::new(Self)
     }
 }
@@ -50,17 +50,15 @@ impl Session for Echo {
 }
 
 /// Has `input` answered once, and says how many messages were.
-fn round(connection: &mut Connection, input: &[u8], out: &mut Outbox, now: Instant) -> u64 {
+fn round(connection: &mut Connection, input: &mut [u8], out: &mut Outbox, now: Instant) -> u64 {
     let before = connection.messages();
-    connection.receive(input, out, || now);
+    let mut active = connection.activate(out, || now);
+    active.receive(input);
     loop {
-        match connection.what_now(out) {
-            Next::Write => {
-                let count = connection.output(out).len();
-                connection.wrote(count, out, now);
-            }
-            Next::Run => connection.run(out, || now),
-            Next::Read => return connection.messages() - before,
+        match active.what_now() {
+            Next::Write => active.wrote(active.output().len()),
+            Next::Run => active.run(),
+            Next::Read => return active.connection().messages() - before,
             Next::Done(reason) => panic!("ended: {reason}"),
         }
     }
@@ -69,14 +67,14 @@ fn round(connection: &mut Connection, input: &[u8], out: &mut Outbox, now: Insta
 fn allocations_of_rounds(framing: Framing, input: &[u8], messages: u64) -> usize {
     let service = Arc::new(Service::framed(Arc::new(Echo), framing));
     let now = Instant::now();
-    let mut out = Outbox::new();
-    let mut connection = Connection::new(service, ([127, 0, 0, 1], 1).into(), now);
-    connection.run(&mut out, || now);
+    let (mut out, mut input) = (Outbox::new(), input.to_vec());
+    let mut connection = Connection::new(service, Client::new(Address::Unknown), now);
+    connection.activate(&mut out, || now).run();
     // The first round gives the worker's outbox its memory.
-    assert_eq!(round(&mut connection, input, &mut out, now), messages);
+    assert_eq!(round(&mut connection, &mut input, &mut out, now), messages);
     let before = ALLOCATIONS.get();
     for _ in 0..1000 {
-        assert_eq!(round(&mut connection, input, &mut out, now), messages);
+        assert_eq!(round(&mut connection, &mut input, &mut out, now), messages);
     }
     ALLOCATIONS.get() - before
 }

@@ -246,6 +246,9 @@ pub struct MemorySample {
     pub connections: usize,
     /// Its anonymous memory, in bytes.
     pub bytes: u64,
+    /// What makes this measurement doubtful. It is flagged, never dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
 }
 
 /// Latency at an offered rate.

@@ -4,7 +4,7 @@ use super::budget::Work;
 use super::candidate::Candidate;
 use super::pinning::{Pinning, Placement};
 use super::settings::{IDLE, Settings};
-use super::{Shape, Subject};
+use super::{Shape, Subject, report};
 
 /// Who is measured under which loads, and on which cores.
 #[derive(Clone, Debug, Default)]
@@ -262,7 +262,11 @@ fn shapes(settings: &Settings, standing: &[usize], rate: f64) -> Vec<Shape> {
         depth,
         ..Shape::default()
     };
-    let open = Shape { name: format!("{clients} at {rate}/s"), rate: Some(rate), ..closed(clients, depth) };
+    let open = Shape {
+        name: format!("{clients} at {}", report::rate(rate)),
+        rate: Some(rate),
+        ..closed(clients, depth)
+    };
     let mut shapes = Vec::new();
     if !settings.closed_loops.is_empty() {
         let loops = settings.closed_loops.iter();

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::laboratory::Ladder;
+use super::MemorySample;
 use load::framing::Framing;
-use load::process::anonymous_memory;
 
 /// Connections that have exchanged one message each, and say nothing any more. They are closed when this is
 /// dropped.
@@ -23,19 +22,30 @@ pub(super) struct Idle {
     connections: Vec<TcpStream>,
 }
 
-/// The anonymous memory of a server with each of these counts of idle connections, from the fewest to the
-/// most, in bytes. The same process holds them all: what the next ones cost is seen on top of those before.
+/// The idle connections with which memory is measured.
+pub(super) struct Ladder<'a> {
+    pub(super) counts: &'a [usize],
+    pub(super) framing: Framing,
+    /// Whether the server says something first.
+    pub(super) greets: bool,
+    /// The message that each exchanges, as it is sent.
+    pub(super) message: Vec<u8>,
+}
+
+/// The memory of a server, which `memory` tells, with each of these counts of idle connections, from the fewest to the
+/// most. The same process holds them all: what the next ones cost is seen on top of those before.
 ///
 /// # Errors
 /// If the server doesn't take or answer one of them, or the system doesn't tell its memory. What was measured
 /// before is in `measured`. `Interrupted` if `is_stopped` said so.
 pub(super) fn memory(
     idle: &mut Idle,
-    process: u32,
+    memory: &dyn Fn() -> Option<u64>,
     counts: &[usize],
     is_stopped: &dyn Fn() -> bool,
-    measured: &mut Vec<(usize, u64)>,
+    measured: &mut Vec<MemorySample>,
 ) -> io::Result<()> {
+    let unknown = || io::Error::new(ErrorKind::Unsupported, "the system doesn't tell its memory");
     for &count in counts {
         while idle.connections.len() < count {
             if is_stopped() {
@@ -43,15 +53,37 @@ pub(super) fn memory(
             }
             idle.add()?;
         }
-        thread::sleep(SETTLE);
-        let unknown = || io::Error::new(ErrorKind::Unsupported, "the system doesn't tell its memory");
-        measured.push((count, anonymous_memory(process).ok_or_else(unknown)?));
+        let (mut before, mut bytes) = (None, None);
+        for _ in 0..READINGS {
+            thread::sleep(SETTLE);
+            (before, bytes) = (bytes, Some(memory().ok_or_else(unknown)?));
+            if before.zip(bytes).is_some_and(|(before, bytes)| before.abs_diff(bytes) <= before / STEADY) {
+                break;
+            }
+        }
+        let bytes = bytes.ok_or_else(unknown)?;
+        let mut flags = Vec::new();
+        if let Some(before) = before.filter(|before| before.abs_diff(bytes) > before / STEADY) {
+            let (more, time) = (before.abs_diff(bytes) / 1024, SETTLE.as_millis());
+            let changed = if bytes > before { "grew" } else { "shrank" };
+            flags.push(format!("its memory still {changed} by {more} KiB in {time} ms"));
+        }
+        let open = idle.open();
+        if open < count {
+            flags.push(format!("the server had closed {} of {count} idle connections", count - open));
+        }
+        measured.push(MemorySample { connections: count, bytes, flags, ..MemorySample::default() });
     }
     Ok(())
 }
 
 /// In this time a server puts away what it needed for the last message.
 const SETTLE: Duration = Duration::from_millis(100);
+
+/// How often its memory is read until it is steady: until it changes by less than this part of it from one reading to the
+/// next. What changes still is flagged.
+const READINGS: usize = 4;
+const STEADY: u64 = 100;
 
 /// How long a server may take to answer one message. More than a second would be felt at an interruption.
 const PATIENCE: Duration = Duration::from_millis(900);
@@ -87,6 +119,16 @@ impl Idle {
         self.connections.push(stream);
         Ok(())
     }
+
+    /// How many of them the server has not closed.
+    fn open(&self) -> usize {
+        let is_open = |stream: &&TcpStream| {
+            let peeked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
+            // A server may say something to who is idle.
+            peeked.map_or_else(|error| error.kind() == ErrorKind::WouldBlock, |length| length > 0)
+        };
+        self.connections.iter().filter(is_open).count()
+    }
 }
 
 /// The address from which a connection comes; `None` is the usual one, the only one that some servers trust, as Redis
@@ -112,6 +154,7 @@ fn connect(address: SocketAddr, number: usize) -> io::Result<TcpStream> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::io::{BufRead, BufReader};
     use std::net::TcpListener;
 
@@ -153,18 +196,42 @@ mod tests {
         }
     }
 
-    #[cfg(target_os = "linux")]
+    /// What is measured with these counts, where the memory is what `bytes` says, one reading after the other.
+    fn measured(idle: &mut Idle, counts: &[usize], bytes: &dyn Fn(u64) -> u64) -> Vec<MemorySample> {
+        let (readings, mut measured) = (Cell::new(0), Vec::new());
+        let read = || {
+            readings.set(readings.get() + 1);
+            Some(bytes(readings.get()))
+        };
+        memory(idle, &read, counts, &|| false, &mut measured).unwrap();
+        measured
+    }
+
     #[test]
     fn memory_is_measured_at_each_count() {
         let (address, server) = serve("", 1002);
         let mut idle = idle(address, false);
-        let mut measured = Vec::new();
-        memory(&mut idle, std::process::id(), &[0, 2, 1002], &|| false, &mut measured).unwrap();
-        let counts: Vec<_> = measured.iter().map(|&(count, _)| count).collect();
-        assert_eq!(counts, [0, 2, 1002]);
-        assert!(measured.iter().all(|&(_, bytes)| bytes > 0));
-
+        let measured = measured(&mut idle, &[0, 2, 1002], &|reading| 7_000_000 + reading);
+        let readings: Vec<_> = measured.iter().map(|sample| (sample.connections, sample.bytes)).collect();
+        assert_eq!(readings, [(0, 7_000_002), (2, 7_000_004), (1002, 7_000_006)], "it is read twice");
+        // The server closes them when it has had all.
         assert_eq!(server.join().unwrap().len(), 1002);
+    }
+
+    #[test]
+    fn what_is_doubtful_is_flagged() {
+        let mut idle = idle("127.0.0.1:9".parse().unwrap(), false);
+        let growing = measured(&mut idle, &[0], &|reading| reading << 20);
+        assert_eq!(growing[0].flags, ["its memory still grew by 1024 KiB in 100 ms"]);
+        let settling = measured(&mut idle, &[0], &|reading| if reading == 1 { 9 << 20 } else { 8 << 20 });
+        assert_eq!((settling[0].bytes, settling[0].flags.len()), (8 << 20, 0));
+
+        let (address, server) = serve("", 3);
+        let mut idle = self::idle(address, false);
+        (0..3).for_each(|_| idle.add().unwrap());
+        server.join().unwrap();
+        let left = measured(&mut idle, &[3], &|_| 1 << 20);
+        assert_eq!(left[0].flags, ["the server had closed 3 of 3 idle connections"]);
     }
 
     #[cfg(target_os = "linux")]
@@ -192,7 +259,7 @@ mod tests {
     fn it_stops_when_told() {
         let mut idle = idle("127.0.0.1:9".parse().unwrap(), false);
         let mut measured = Vec::new();
-        let error = memory(&mut idle, std::process::id(), &[5], &|| true, &mut measured).unwrap_err();
+        let error = memory(&mut idle, &|| None, &[5], &|| true, &mut measured).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Interrupted);
         assert_eq!(measured, []);
     }

@@ -8,24 +8,21 @@ pub mod data;
 mod design;
 mod failure;
 mod idle;
-mod isolation;
 mod laboratory;
-mod medians;
 mod pinning;
-mod program;
 mod progress;
 mod rate;
 pub mod report;
 mod rounds;
 mod runner;
 mod sample;
-mod schedule;
 mod server;
 mod settings;
 pub mod staircase;
 pub mod statistics;
 mod sweep;
 
+pub use budget::Tier;
 pub use candidate::{Candidate, Launch};
 pub use data::{
     Care, Comparison, Conditions, ConnectionPoint, Kind, MemorySample, Probe, RatePoint, Sample, Shape,
@@ -34,4 +31,4 @@ pub use data::{
 pub use laboratory::starts;
 pub use progress::{Event, Stage, Step};
 pub use runner::{compare, planned};
-pub use settings::{MOST_ROUNDS, Settings, Tier};
+pub use settings::{MOST_ROUNDS, Settings};

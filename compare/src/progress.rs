@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::runner::Runner;
+use super::server::Written;
+
 /// What is told while a comparison goes on.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -10,6 +13,13 @@ pub enum Event {
     Step(Step),
     /// Something that people should know: a subject that failed, say.
     Note(String),
+    /// A server wrote a line to standard error. It is told of at the next step, and of the first thousand lines.
+    Wrote {
+        /// The name of the candidate.
+        server: String,
+        /// The line, without its end, and without what would direct a terminal.
+        line: String,
+    },
 }
 
 /// A step of a comparison.
@@ -55,6 +65,56 @@ impl fmt::Display for Stage {
             Self::Rates => "latency against rate",
             Self::Connections => "throughput against connections",
         })
+    }
+}
+
+/// The round and the slot, each from 1, and how many there are.
+pub(super) type Places = ((usize, usize), (usize, usize));
+
+impl Runner<'_> {
+    /// Marks a subject as failed. The first reason is kept.
+    pub(super) fn fail(&mut self, subject: usize, why: String) {
+        if !self.has_failed(subject) {
+            self.note(format!("{} failed: {why}", self.comparison.subjects[subject].name));
+            self.comparison.subjects[subject].failed = Some(why);
+        }
+    }
+
+    /// Tells once of a subject that it refuses.
+    pub(super) fn tell_of_refusals(&mut self, subject: usize, what: &str) {
+        if !self.settings.allow_refusals && !self.has_refused.contains(&subject) {
+            self.has_refused.push(subject);
+            self.note(format!("{}: {what}", self.comparison.subjects[subject].name));
+        }
+    }
+
+    pub(super) fn note(&mut self, text: String) {
+        self.tell_written();
+        (self.tell)(&Event::Note(text));
+    }
+
+    pub(super) fn announce(&mut self, stage: Stage, subject: usize, load: &str, places: Places) {
+        let name = self.comparison.subjects[subject].name.clone();
+        self.step(stage, name, load, places);
+    }
+
+    /// Says what servers have written to standard error since this was said the last time.
+    pub(super) fn tell_written(&mut self) {
+        let Written { lines, left_out } = self.laboratory.written();
+        for (server, line) in lines {
+            (self.tell)(&Event::Wrote { server, line });
+        }
+        if left_out > 0 {
+            (self.tell)(&Event::Note(format!("servers wrote {left_out} more lines, which are not shown")));
+        }
+    }
+
+    /// Says that a step begins.
+    pub(super) fn step(&mut self, stage: Stage, subject: String, load: &str, (round, slot): Places) {
+        self.tell_written();
+        let now = self.laboratory.now();
+        let (load, left) = (load.to_owned(), self.clock.left(now));
+        (self.tell)(&Event::Step(Step { stage, subject, load, round, slot, passed: now, left }));
     }
 }
 

@@ -5,9 +5,9 @@
 //! compared. (Pipelined, a server does several times as much for each system call; half of *that* could be more than
 //! it bears of single messages.) Who achieves less than a quarter of the median doesn't count: such a server is
 //! overloaded at the common rate, and that is said, instead of having all others do next to nothing. The generator must
-//! bear the rate as well: where it would be too busy to be on time, the rate is lowered until it isn't.
+//! bear the rate as well: where it would be too busy to be on time, the rate is lowered, to half of it at the least.
 //!
-//! Where there are objectives, the highest rate that keeps them is then searched in large steps.
+//! Where there are objectives, the highest rate that keeps them is then [searched](super::staircase) in large steps.
 //!
 //! On the way it is seen what starting a server and making connections costs on this machine, and with that
 //! the slots are made to fit into the time.
@@ -18,13 +18,13 @@ use std::time::Duration;
 use super::budget::{Slot, Work};
 use super::candidate::Candidate;
 use super::design::{Calibrated, Design};
+use super::failure::{self, broken_connections};
 use super::laboratory::Running;
 use super::progress::Stage;
-use super::rounds::{Judged, judged, rate_to_judge, slot_for};
 use super::runner::Runner;
-use super::sample::broken_connections;
 use super::settings::Settings;
-use super::{Shape, failure};
+use super::staircase::SEARCHES;
+use super::{Shape, report};
 use load::measurement::Measurement;
 
 /// How long each candidate is loaded to see what it can do.
@@ -42,23 +42,23 @@ const ABLE: f64 = 0.25;
 const SLOW: f64 = 0.5;
 const RETRIES: usize = 2;
 
-/// Which share of its core the generator may use for that. A margin below what makes a measurement doubtful:
-/// at a lower rate it has less to do at once, and more for each message.
-const EASY: f64 = 0.5;
+/// Which share of its core the generator may use at the common rate: a margin below what makes a measurement doubtful.
+const EASY: f64 = 0.7;
 
-/// The steps of the search for the highest rate that keeps the objectives, and how many there are at the most.
-const STEP: f64 = 1.6;
-const STEPS: usize = 8;
+/// Where it is busier, the rate is lowered to one at which it would use this share if it were busy in proportion to the
+/// rate. At a lower rate it has less to do at once, and more for each message, so that it takes several attempts.
+const AIM: f64 = 0.6;
+const ATTEMPTS: usize = 3;
 
-/// A rate that is as high as another, but for rounding.
-const NEAR: f64 = 1.001;
+/// The common rate is never lowered to less than this part of it.
+const LEAST: f64 = 0.5;
 
 /// The work of the calibration.
 pub(super) fn work(settings: &Settings) -> Work {
     let available = settings.candidates.iter().filter(|one| one.unavailable.is_none()).count();
     let once = Work { starts: available + 1, measurements: available + 1, memories: 0 };
     let searches = if settings.slos.is_empty() { 0 } else { available };
-    once.and(Work { starts: searches, measurements: searches * STEPS / 2, memories: 0 })
+    once.and(Work { starts: searches, measurements: searches * SEARCHES / 3, memories: 0 })
 }
 
 impl Runner<'_> {
@@ -100,9 +100,9 @@ impl Runner<'_> {
         let common = self.common_rate;
         for &(index, rate) in able.iter().filter(|(_, rate)| *rate < common.min(enough)) {
             calibrated[index].is_overloaded = true;
-            let name = &candidates[index].name;
+            let (name, rate, common) = (&candidates[index].name, report::rate(rate), report::rate(common));
             self.note(format!(
-                "{name} does {rate:.0}/s, less than a quarter of the median: the common rate of {common}/s overloads it"
+                "{name} does {rate}, less than a quarter of the median: the common rate of {common} overloads it"
             ));
         }
         if !self.settings.slos.is_empty() {
@@ -123,11 +123,17 @@ impl Runner<'_> {
     /// Lowers the common rate to one that the generator makes with ease. A candidate that fails here is found
     /// out in the rounds.
     fn ease(&mut self, candidate: usize, costs: &mut Vec<Cost>) {
-        let rate = self.common_rate;
-        if let Some(Ok((_, busy))) = self.try_out(candidate, &self.probed(rate), costs)
-            && busy > EASY
-        {
-            self.common_rate = two_digits(rate * EASY / busy);
+        let least = two_digits(self.common_rate * LEAST);
+        for _ in 0..ATTEMPTS {
+            let rate = self.common_rate;
+            let Some(Ok((_, busy))) = self.try_out(candidate, &self.probed(rate), costs) else { return };
+            if busy <= EASY {
+                return;
+            }
+            self.common_rate = two_digits(rate * AIM / busy).max(least);
+            if self.common_rate <= least {
+                return;
+            }
         }
     }
 
@@ -169,59 +175,8 @@ impl Runner<'_> {
         }))
     }
 
-    /// Searches the highest rate at which a candidate keeps the objectives, in large steps from a first one. `None` if
-    /// it is not known; a candidate that fails here is found out in the rounds.
-    fn search(&mut self, candidate: usize, first: f64) -> Option<f64> {
-        if self.laboratory.is_stopped() {
-            return None;
-        }
-        let placement = self.design.saturated();
-        let (server_cpus, load_cpus) = (placement.server.to_vec(), placement.load.to_vec());
-        let mut server = self.laboratory.start(&self.settings.candidates[candidate], &server_cpus).ok()?;
-        let slos = &self.settings.slos;
-        let (mut rate, mut kept, mut missed) = (two_digits(first), None, None);
-        // Up to this rate there were too few messages to tell.
-        let mut unknown: f64 = 0.0;
-        for _ in 0..STEPS {
-            let shape = self.probed(rate);
-            self.announce_calibration(candidate, &shape.name);
-            let slot = slot_for(slos, rate, SLOT);
-            let measurement = self.load_once(load_cpus.clone(), &shape, &mut *server, slot).ok()?;
-            match judged(slos, &measurement, self.settings.allow_refusals) {
-                Judged::Kept => kept = Some(rate),
-                Judged::Missed | Judged::GeneratorLimited => missed = Some(rate),
-                Judged::Unknown(_) => unknown = unknown.max(rate),
-            }
-            rate = match (kept, missed) {
-                (_, None) => rate * STEP,
-                (None, Some(_)) if rate > 1.0 && rate / STEP > unknown * NEAR => (rate / STEP).max(1.0),
-                _ => break,
-            };
-        }
-        match (kept, missed) {
-            (Some(kept), Some(missed)) => Some((kept * missed).sqrt()),
-            (None, _) if unknown > 0.0 => {
-                self.note_unknown(candidate);
-                None
-            }
-            (kept, missed) => kept.or(missed),
-        }
-    }
-
-    /// Says that the highest rate of a candidate is not measured, since nothing that it bears is enough to judge.
-    fn note_unknown(&mut self, candidate: usize) {
-        let (name, slos) = (&self.settings.candidates[candidate].name, &self.settings.slos);
-        let needed = rate_to_judge(slos);
-        let slos: Vec<_> = slos.iter().map(ToString::to_string).collect();
-        self.note(format!(
-            "{name}: the highest rate is not measured: whether {} is kept takes {needed:.0} messages per second to tell, \
-             and at such a rate it is not kept, or was not tried",
-            slos.join(" and ")
-        ));
-    }
-
     /// Loads a server once, with the generator on these cores.
-    fn load_once(
+    pub(super) fn load_once(
         &mut self,
         cpus: Vec<usize>,
         shape: &Shape,
@@ -236,7 +191,7 @@ impl Runner<'_> {
         })
     }
 
-    fn announce_calibration(&mut self, candidate: usize, load: &str) {
+    pub(super) fn announce_calibration(&mut self, candidate: usize, load: &str) {
         let candidates = &self.settings.candidates;
         let places = ((1, 1), (candidate + 1, candidates.len()));
         self.step(Stage::Calibration, candidates[candidate].name.clone(), load, places);

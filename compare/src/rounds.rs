@@ -1,27 +1,16 @@
 //! The rounds, from which verdicts are drawn.
 //!
-//! Their order is [balanced](schedule). In each round every subject has fresh processes, so that no process's luck
-//! with its memory decides, and serves all its loads one after the other in the same order as all others: those of
-//! a process before those of the next, where it has one on a core of its own and one on all cores.
-//!
-//! Where there are objectives, each subject also takes one step of its staircase: one rate at which it is seen
-//! whether the objectives are kept.
+//! In their [balanced] order every subject has fresh processes in each round, so that no process's luck with its memory
+//! decides, and serves all its loads one after the other in the same order as all others: those of a process before
+//! those of the next, where it has one on a core of its own and one on all cores. Where there are objectives, each
+//! subject also takes one step of its [staircase](super::staircase).
 
-use std::time::Duration;
-
-use super::budget::{LONGEST, Slot};
-use super::failure::quoted;
+use super::failure::{broken_connections, quoted, refusals};
 use super::laboratory::Running;
-use super::progress::Stage;
-use super::runner::{Places, Runner};
-use super::sample::{Place, broken_connections, refusals};
-use super::{Probe, Sample, Shape, schedule, staircase};
-use load::checks;
-use load::measurement::Measurement;
-use load::slo::{Doubt, Rank, Slo, Verdict};
-
-/// How many messages a probe has beyond the percentile that is judged. Ten are enough.
-const BEYOND: f64 = 12.0;
+use super::progress::{Places, Stage};
+use super::runner::Runner;
+use super::sample::Place;
+use super::{Sample, Shape, report};
 
 impl Runner<'_> {
     pub(super) fn rounds(&mut self) {
@@ -32,7 +21,7 @@ impl Runner<'_> {
             let loads = self.design.shapes.len();
             self.note(format!("{} servers, {loads} loads, {rounds} rounds: {left:.1} minutes", active.len()));
         }
-        let order = schedule::balanced(active.len(), rounds, self.settings.seed);
+        let order = balanced(active.len(), rounds, self.settings.seed);
         for (round, order) in order.into_iter().enumerate() {
             for (slot, subject) in order.iter().map(|&index| active[index]).enumerate() {
                 let places = ((round + 1, rounds), (slot + 1, order.len()));
@@ -92,131 +81,100 @@ impl Runner<'_> {
         }
     }
 
-    /// One step of a subject's staircase.
-    fn probe(&mut self, round: usize, subject: usize, server: &mut dyn Running, places: Places) {
-        let Some(begin) = self.design.begin(subject) else { return };
-        if self.has_failed(subject) || self.laboratory.is_stopped() {
-            return;
-        }
-        let probes = self.comparison.probes.iter().filter(|probe| probe.subject == subject);
-        let rate = staircase::next(&probes.cloned().collect::<Vec<_>>(), begin);
-        let shape = self.probed(rate);
-        self.announce(Stage::Rounds, subject, &shape.name, places);
-        let slot = slot_for(&self.settings.slos, rate, self.slot);
-        let plan = self.under_at(self.design.saturated(), &shape, server, slot, self.seed_of(round));
-        match self.measure(subject, server, &plan) {
-            Some(Ok(measurement)) => {
-                let (pass, generator_limited) =
-                    match judged(&self.settings.slos, &measurement, self.settings.allow_refusals) {
-                        Judged::Kept => (true, false),
-                        Judged::Missed => (false, false),
-                        Judged::GeneratorLimited => (false, true),
-                        Judged::Unknown(why) => return self.note_probe(subject, rate, &why),
-                    };
-                let flags = checks::flags(&measurement);
-                self.comparison.probes.push(Probe { round, subject, rate, pass, generator_limited, flags });
-            }
-            Some(Err(error)) => self.fail(subject, quoted(server, error.to_string())),
-            None => {}
-        }
-    }
-
-    /// Tells once of a subject that a probe says nothing. The next ones have the same rate.
-    fn note_probe(&mut self, subject: usize, rate: f64, why: &str) {
-        if self.is_doubted.contains(&subject) {
-            return;
-        }
-        self.is_doubted.push(subject);
-        let name = &self.comparison.subjects[subject].name;
-        self.note(format!("{name}: at {rate:.0}/s it is not known whether the objective is kept: {why}"));
-    }
-
     /// The load with which a rate is probed.
     pub(super) fn probed(&self, rate: f64) -> Shape {
         let (connections, depth) = (self.settings.clients, self.settings.depth);
-        let name = format!("{connections} at {rate:.0}/s");
+        let name = format!("{connections} at {}", report::rate(rate));
         Shape { name, connections, depth, rate: Some(rate), hostile: 0 }
     }
 
     /// The same seed for all within a round: what is drawn by chance is the same for all.
-    fn seed_of(&self, round: usize) -> u64 {
+    pub(super) fn seed_of(&self, round: usize) -> u64 {
         self.settings.seed.wrapping_add(round as u64)
     }
 }
 
-/// Whether objectives were kept.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Judged {
-    /// All of them.
-    Kept,
-    /// Not all of them.
-    Missed,
-    /// The generator was the limit.
-    GeneratorLimited,
-    /// It can't be told, for another reason.
-    Unknown(String),
-}
-
-/// Whether a measurement has kept all objectives.
-pub(super) fn judged(slos: &[Slo], measurement: &Measurement, allow_refusals: bool) -> Judged {
-    let verdicts: Vec<Verdict> = slos.iter().map(|slo| slo.judge(measurement, allow_refusals)).collect();
-    let unknown = verdicts.iter().find(|verdict| matches!(verdict, Verdict::Unknown(_)));
-    match unknown {
-        _ if verdicts.iter().any(Verdict::is_fail) => Judged::Missed,
-        Some(Verdict::Unknown(Doubt::GeneratorLimited)) => Judged::GeneratorLimited,
-        Some(verdict) => Judged::Unknown(verdict.to_string()),
-        None => Judged::Kept,
+/// The order of the subjects in each round.
+///
+/// A machine isn't the same at the begin of a round as at its end, and a subject may find the caches and the clock rate
+/// that the one before left. So each subject takes each place equally often, as far as the count of rounds allows, and
+/// with an even count of subjects each also follows each other one equally often: the order of a *Williams design*, a
+/// Latin square for just that purpose. Which subject plays which part, and in which order the rows come, is drawn by
+/// chance for each square.
+pub(super) fn balanced(subjects: usize, rounds: usize, seed: u64) -> Vec<Vec<usize>> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut order = Vec::with_capacity(rounds);
+    while order.len() < rounds && subjects > 0 {
+        let mut parts: Vec<usize> = (0..subjects).collect();
+        let mut rows: Vec<usize> = (0..subjects).collect();
+        random.shuffle(&mut parts);
+        random.shuffle(&mut rows);
+        let rows = rows.into_iter().take(rounds - order.len());
+        order.extend(rows.map(|row| (0..subjects).map(|place| parts[cell(subjects, row, place)]).collect()));
     }
+    order
 }
 
-/// A slot that is long enough to judge objectives at a rate, and no longer than the longest.
-pub(super) fn slot_for(slos: &[Slo], rate: f64, slot: Slot) -> Slot {
-    let needed = Duration::from_secs_f64((messages_to_judge(slos) / rate).min(LONGEST.as_secs_f64()));
-    Slot { duration: slot.duration.max(needed), ..slot }
-}
-
-/// The rate below which even the longest slot has too few messages to judge objectives.
-pub(super) fn rate_to_judge(slos: &[Slo]) -> f64 {
-    messages_to_judge(slos) / LONGEST.as_secs_f64()
-}
-
-fn messages_to_judge(slos: &[Slo]) -> f64 {
-    let needed = slos.iter().map(|slo| match slo.rank {
-        Rank::Percentile(percentile) if percentile < 100.0 => BEYOND / (1.0 - percentile / 100.0),
-        _ => 0.0,
-    });
-    needed.fold(0.0, f64::max)
+/// A cell of the square. Its first row goes 0, 1, n − 1, 2, n − 2 … and the others are that, moved on.
+fn cell(subjects: usize, row: usize, place: usize) -> usize {
+    let first = if place % 2 == 1 { place.div_ceil(2) } else { (subjects - place / 2) % subjects };
+    (first + row) % subjects
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use load::testing::{measurement, times};
 
-    fn slos(texts: &[&str]) -> Vec<Slo> {
-        texts.iter().map(|text| text.parse().unwrap()).collect()
+    #[test]
+    fn every_subject_is_in_every_round_once() {
+        for subjects in 1..9 {
+            for round in balanced(subjects, 20, 7) {
+                let mut sorted = round.clone();
+                sorted.sort_unstable();
+                assert_eq!(sorted, (0..subjects).collect::<Vec<_>>(), "{round:?}");
+            }
+        }
     }
 
     #[test]
-    fn all_objectives_must_be_kept() {
-        // All of 1,000 messages took 100 µs.
-        assert_eq!(judged(&slos(&["p99=1ms", "p50=1ms"]), &measurement(), false), Judged::Kept);
-        assert_eq!(judged(&slos(&["p99=1ms", "p50=50us"]), &measurement(), false), Judged::Missed);
-        let limited = Measurement { generator_limited: true, ..measurement() };
-        assert_eq!(judged(&slos(&["p99=1ms"]), &limited, false), Judged::GeneratorLimited);
-        let few = Measurement { latency: times(&[(100.0, 20)]), ..measurement() };
-        let Judged::Unknown(why) = judged(&slos(&["p99.9=1ms"]), &few, false) else { panic!("20 messages") };
-        assert!(!why.is_empty());
+    fn every_subject_is_in_every_place_as_often_as_any_other() {
+        for subjects in 1..9 {
+            for rounds in [1, 5, 7, 15, 40] {
+                let order = balanced(subjects, rounds, 3);
+                assert_eq!(order.len(), rounds);
+                for place in 0..subjects {
+                    for subject in 0..subjects {
+                        let times = order.iter().filter(|round| round[place] == subject).count();
+                        let fair = rounds / subjects;
+                        assert!((fair..=fair + 1).contains(&times), "{subjects} subjects, {rounds} rounds");
+                    }
+                }
+            }
+        }
     }
 
     #[test]
-    fn a_probe_is_as_long_as_its_percentile_needs() {
-        let slot = Slot { warmup: Duration::ZERO, duration: Duration::from_millis(250) };
-        let length = |text: &str, rate| slot_for(&slos(&[text]), rate, slot).duration.as_millis();
-        assert_eq!(length("p99=1ms", 100_000.0), 250);
-        assert_eq!(length("p99=1ms", 1000.0), 1200);
-        assert_eq!(length("p99.9=1ms", 10_000.0), 1200);
-        assert_eq!(length("p99.99=1ms", 1.0), LONGEST.as_millis(), "it can't be told then");
-        assert_eq!(length("max=1ms", 1.0), 250);
+    fn an_even_count_of_subjects_follow_each_other_equally_often() {
+        for subjects in [2, 4, 6, 8] {
+            let order = balanced(subjects, subjects, 5);
+            for before in 0..subjects {
+                for after in (0..subjects).filter(|&after| after != before) {
+                    let follows = |round: &&Vec<usize>| round.windows(2).any(|pair| pair == [before, after]);
+                    assert_eq!(order.iter().filter(follows).count(), 1, "{order:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_seed_makes_the_order() {
+        assert_eq!(balanced(6, 7, 1), balanced(6, 7, 1));
+        assert_ne!(balanced(6, 7, 1), balanced(6, 7, 2));
+    }
+
+    #[test]
+    fn nobody_and_no_rounds_are_no_order() {
+        assert_eq!(balanced(0, 5, 1), Vec::<Vec<usize>>::new());
+        assert_eq!(balanced(3, 0, 1), Vec::<Vec<usize>>::new());
     }
 }

@@ -15,14 +15,13 @@ use super::budget::{Costs, Slot, Work};
 use super::conditions::{self, conditions};
 use super::data::VERSION;
 use super::design::Design;
-use super::isolation;
 use super::laboratory::{Laboratory, Machine, Running};
 use super::pinning::{Pinning, Placement};
-use super::progress::{Clock, Event, Stage, Step};
+use super::progress::{Clock, Event, Places, Stage};
 use super::settings::Settings;
 use super::{Comparison, Shape, failure, rate};
 use load::measurement::Measurement;
-use load::plan::{Arrivals, Dispatch, Pace, Plan};
+use load::plan::{Arrivals, Dispatch, Hostile, Pace, Plan};
 
 /// Compares. `stop` ends it within a second or two, with what there is by then, marked as interrupted; `tell` is
 /// called when a step begins, and when there is something that people should know.
@@ -64,7 +63,7 @@ pub fn planned(settings: &Settings) -> Comparison {
 pub(super) struct Runner<'a> {
     pub(super) settings: &'a Settings,
     pub(super) laboratory: &'a mut dyn Laboratory,
-    tell: &'a mut dyn FnMut(&Event),
+    pub(super) tell: &'a mut dyn FnMut(&Event),
     pub(super) pinning: Pinning,
     pub(super) comparison: Comparison,
     pub(super) design: Design,
@@ -76,7 +75,7 @@ pub(super) struct Runner<'a> {
     /// What the slowest achieved at calibration of those that the common rate is for.
     pub(super) least_capacity: f64,
     /// Of whom it was told that they refuse.
-    has_refused: Vec<usize>,
+    pub(super) has_refused: Vec<usize>,
     /// Of whom it was told that a rate has too few messages to be judged.
     pub(super) is_doubted: Vec<usize>,
 }
@@ -114,6 +113,7 @@ impl<'a> Runner<'a> {
         self.calibrate();
         self.rounds();
         self.sweeps();
+        self.tell_written();
         self.comparison.interrupted = self.laboratory.is_stopped();
         self.comparison.conditions.seconds = self.laboratory.now().saturating_sub(begin).as_secs_f64();
         self.comparison
@@ -216,11 +216,11 @@ impl<'a> Runner<'a> {
             messages: self.settings.messages.clone(),
             framing: self.settings.framing,
             expect: self.settings.expect.clone(),
-            hostile: isolation::crowd(shape.hostile),
+            hostile: crowd(shape.hostile),
             threads: self.settings.threads.min(shape.connections),
             cpus: placement.load.to_vec(),
             seed,
-            server: Some(server.process()),
+            server: Some(server.root()),
             ..Plan::new(server.address())
         }
     }
@@ -228,47 +228,16 @@ impl<'a> Runner<'a> {
     pub(super) fn has_failed(&self, subject: usize) -> bool {
         self.comparison.subjects[subject].failed.is_some()
     }
+}
 
-    /// Marks a subject as failed. The first reason is kept.
-    pub(super) fn fail(&mut self, subject: usize, why: String) {
-        let subject = &mut self.comparison.subjects[subject];
-        if subject.failed.is_none() {
-            (self.tell)(&Event::Note(format!("{} failed: {why}", subject.name)));
-            subject.failed = Some(why);
-        }
-    }
-
-    /// Tells once of a subject that it refuses.
-    pub(super) fn tell_of_refusals(&mut self, subject: usize, what: &str) {
-        if !self.settings.allow_refusals && !self.has_refused.contains(&subject) {
-            self.has_refused.push(subject);
-            self.note(format!("{}: {what}", self.comparison.subjects[subject].name));
-        }
-    }
-
-    pub(super) fn note(&mut self, text: String) {
-        (self.tell)(&Event::Note(text));
-    }
-
-    pub(super) fn announce(&mut self, stage: Stage, subject: usize, load: &str, places: Places) {
-        let name = self.comparison.subjects[subject].name.clone();
-        self.step(stage, name, load, places);
-    }
-
-    /// Says that a step begins.
-    pub(super) fn step(&mut self, stage: Stage, subject: String, load: &str, (round, slot): Places) {
-        let now = self.laboratory.now();
-        let (load, left) = (load.to_owned(), self.clock.left(now));
-        (self.tell)(&Event::Step(Step { stage, subject, load, round, slot, passed: now, left }));
-    }
+/// So many hostile clients, a third of each kind, the worse kinds first.
+fn crowd(clients: usize) -> Hostile {
+    Hostile { slow_readers: clients.div_ceil(3), slow_writers: (clients + 1) / 3, idle: clients / 3 }
 }
 
 /// How long replies are waited for that are due when a load ends. A server that is slow and has a thousand messages in
 /// flight must not look like one that loses them.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The round and the slot, each from 1, and how many there are.
-pub(super) type Places = ((usize, usize), (usize, usize));
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,8 @@
 //! What is to be compared, and how thoroughly.
 
-use std::time::Duration;
-
 use super::Candidate;
+use super::budget::Tier;
 use super::design::AGAIN;
-use super::isolation;
 use load::framing::Framing;
 use load::plan::{Expect, HIGHEST_RATE, Messages};
 use load::slo::Slo;
@@ -76,58 +74,6 @@ pub struct Settings {
     pub facts: Vec<(String, String)>,
 }
 
-/// How thoroughly is compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tier {
-    /// Under a minute: few short rounds, no curves. To see where to look.
-    Quick,
-    /// About three minutes: rounds for the verdicts, and one pass for memory and for latency against the rate.
-    #[default]
-    Default,
-    /// About a quarter of an hour: more and longer rounds, isolation, and several passes for all curves.
-    Full,
-}
-
-impl Tier {
-    /// Its name, as reports have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Quick => "quick",
-            Self::Default => "default",
-            Self::Full => "full",
-        }
-    }
-
-    /// How many rounds it has. At a spread of 8 % from round to round, as shared machines show it, and with seven rivals,
-    /// a value that is a tenth lower is found with a probability of 52 % in 9 rounds, 85 % in 11, and 94 % in 13 (tried by
-    /// [`statistics`](crate::statistics)). So many short rounds tell more than few long ones.
-    pub fn rounds(self) -> usize {
-        match self {
-            Self::Quick => 5,
-            Self::Default => 13,
-            Self::Full => 15,
-        }
-    }
-
-    /// How long all of it takes, with as many rounds. The slots are made as long as fits.
-    pub fn time(self) -> Duration {
-        Duration::from_secs(match self {
-            Self::Quick => 50,
-            Self::Default => 175,
-            Self::Full => 900,
-        })
-    }
-
-    /// How often the points of the curves are measured. Of several passes, the median is kept.
-    pub fn passes(self) -> usize {
-        match self {
-            Self::Quick => 0,
-            Self::Default => 1,
-            Self::Full => 5,
-        }
-    }
-}
-
 /// More rounds than anybody has the time for. The statistics take the means of all pairs of them, so time and memory
 /// grow with their square.
 pub const MOST_ROUNDS: usize = 500;
@@ -178,10 +124,10 @@ impl Settings {
         if self.tier == Tier::Full && self.passes() > 0 { &self.connections } else { &[] }
     }
 
-    /// How many hostile clients there are beside those of one of the loads; 0 if isolation is not measured.
+    /// How many hostile clients there are beside those of one of the loads: as many, or 0 if isolation is not measured.
     pub(super) fn hostile(&self) -> usize {
         let is_measured = self.tier == Tier::Full && self.closed_loops.is_empty();
-        if is_measured { isolation::hostile(self.clients) } else { 0 }
+        if is_measured { self.clients } else { 0 }
     }
 
     /// What is sent, in words.

@@ -5,14 +5,14 @@
 //! measured close together; each subject has a fresh process for each.
 
 use super::budget::Work;
-use super::failure::{EXIT, quoted};
-use super::laboratory::{Ladder, Running};
-use super::medians;
-use super::progress::Stage;
+use super::failure::{EXIT, quoted, refusals};
+use super::idle::Ladder;
+use super::laboratory::Running;
+use super::progress::{Places, Stage};
 use super::rate::two_digits;
-use super::runner::{Places, Runner};
-use super::sample::refusals;
-use super::{ConnectionPoint, MemorySample, RatePoint, Shape, schedule};
+use super::rounds::balanced;
+use super::runner::Runner;
+use super::{Comparison, ConnectionPoint, MemorySample, RatePoint, Shape, report};
 use load::checks::GENERATOR_BUSY;
 use load::plan::Messages;
 
@@ -29,7 +29,7 @@ impl Runner<'_> {
         let drawn = self.design.drawn();
         let passes = self.settings.passes();
         // Not the order of the rounds again.
-        let order = schedule::balanced(drawn.len(), passes, self.settings.seed.wrapping_add(1));
+        let order = balanced(drawn.len(), passes, self.settings.seed.wrapping_add(1));
         for (pass, order) in order.into_iter().enumerate() {
             for stage in [Stage::Memory, Stage::Rates, Stage::Connections] {
                 for (slot, subject) in order.iter().map(|&index| drawn[index]).enumerate() {
@@ -39,7 +39,7 @@ impl Runner<'_> {
                 }
             }
         }
-        medians::keep(&mut self.comparison);
+        keep_medians(&mut self.comparison);
     }
 
     fn sweep(&mut self, stage: Stage, subject: usize, places: Places) {
@@ -77,8 +77,8 @@ impl Runner<'_> {
         let size = if let Messages::Made(sizes) = messages { sizes.bounds().0 } else { 0 };
         let ladder = Ladder { counts, framing, greets, message: messages.example(framing, size) };
         let (measured, result) = self.laboratory.memory(server, &ladder);
-        let sample = |(connections, bytes)| MemorySample { subject, pass, connections, bytes };
-        self.comparison.memory.extend(measured.into_iter().map(sample));
+        let of_it = measured.into_iter().map(|sample| MemorySample { subject, pass, ..sample });
+        self.comparison.memory.extend(of_it);
         // Not a failure: how many it can hold here is no promise of the server's.
         if let (Err(error), false) = (result, self.laboratory.is_stopped()) {
             let why = server.failure(EXIT).unwrap_or_else(|| error.to_string());
@@ -127,7 +127,8 @@ impl Runner<'_> {
     /// Says why the curve of a subject ends below this rate.
     fn end_curve(&mut self, subject: usize, rate: f64, why: &str) {
         let name = &self.comparison.subjects[subject].name;
-        self.note(format!("{name}: the curve of latency ends below {rate}/s: {why}"));
+        let rate = report::rate(rate);
+        self.note(format!("{name}: the curve of latency ends below {rate}: {why}"));
     }
 
     fn connections(&mut self, subject: usize, server: &mut dyn Running, counts: &[usize], places: Places) {
@@ -160,6 +161,59 @@ fn rates(slowest: f64) -> Vec<f64> {
     rates
 }
 
+/// Puts the median in the place of each point of the curves that was measured several times. A point is
+/// overloaded if it was so in most passes. The samples of memory stay, since conclusions are drawn from them.
+fn keep_medians(comparison: &mut Comparison) {
+    let rates = grouped(&comparison.rate_sweep, |point| (point.subject, point.offered));
+    comparison.rate_sweep = map(&rates, |points, one: &RatePoint| RatePoint {
+        achieved: median(points, |point| point.achieved),
+        p50: median(points, |point| point.p50),
+        p99: median(points, |point| point.p99),
+        cpu: (median(points, |point| point.cpu.0), median(points, |point| point.cpu.1)),
+        overloaded: most(points, |point| point.overloaded),
+        ..one.clone()
+    });
+    let connections = grouped(&comparison.connection_sweep, |point| (point.subject, point.connections));
+    comparison.connection_sweep = map(&connections, |points, one: &ConnectionPoint| ConnectionPoint {
+        failed: median(points, |point| point.failed as f64) as u64,
+        rate: median(points, |point| point.rate),
+        ..one.clone()
+    });
+}
+
+/// The points with the same key, in the order in which the keys came first. There are few keys.
+fn grouped<Point, Key: PartialEq>(points: &[Point], key: impl Fn(&Point) -> Key) -> Vec<Vec<&Point>> {
+    let mut groups: Vec<Vec<&Point>> = Vec::new();
+    for point in points {
+        match groups.iter_mut().find(|group| key(group[0]) == key(point)) {
+            Some(group) => group.push(point),
+            None => groups.push(vec![point]),
+        }
+    }
+    groups
+}
+
+/// One point for each group, made of all of them and of the first.
+fn map<Point>(groups: &[Vec<&Point>], one: impl Fn(&[&Point], &Point) -> Point) -> Vec<Point> {
+    groups.iter().map(|points| one(points, points[0])).collect()
+}
+
+/// The middle of what the points have; of the two in the middle, what lies between them.
+fn median<Point>(points: &[&Point], of: impl Fn(&Point) -> f64) -> f64 {
+    let mut values: Vec<f64> = points.iter().map(|point| of(point)).collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => 0.0,
+        count if count % 2 == 0 => f64::midpoint(values[middle - 1], values[middle]),
+        _ => values[middle],
+    }
+}
+
+fn most<Point>(points: &[&Point], is: impl Fn(&Point) -> bool) -> bool {
+    points.iter().filter(|point| is(point)).count() * 2 > points.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,5 +224,35 @@ mod tests {
         assert_eq!(rates[..5], [5000.0, 7500.0, 11_000.0, 16_000.0, 25_000.0]);
         assert!(rates.len() == 16 && rates[15] > 400.0 * rates[0]);
         assert_eq!(super::rates(1.0)[..3], [1.0, 2.0, 4.0], "nothing but what can be told apart");
+    }
+
+    fn point(subject: usize, offered: f64, p99: f64, overloaded: bool) -> RatePoint {
+        RatePoint { subject, offered, p99, overloaded, ..RatePoint::default() }
+    }
+
+    #[test]
+    fn each_point_is_the_median_of_its_passes() {
+        let mut comparison = Comparison {
+            rate_sweep: vec![
+                point(1, 10.0, 5.0, false),
+                point(1, 20.0, 8.0, true),
+                point(0, 10.0, 1.0, false),
+                point(1, 10.0, 9.0, true),
+                point(1, 10.0, 6.0, false),
+                point(1, 20.0, 10.0, true),
+            ],
+            ..Comparison::default()
+        };
+        keep_medians(&mut comparison);
+        let expected = [point(1, 10.0, 6.0, false), point(1, 20.0, 9.0, true), point(0, 10.0, 1.0, false)];
+        assert_eq!(comparison.rate_sweep, expected);
+    }
+
+    #[test]
+    fn one_pass_is_kept_as_it_is() {
+        let points = vec![point(0, 1.0, 2.0, true), point(0, 2.0, 3.0, false)];
+        let mut comparison = Comparison { rate_sweep: points.clone(), ..Comparison::default() };
+        keep_medians(&mut comparison);
+        assert_eq!(comparison.rate_sweep, points);
     }
 }

@@ -5,7 +5,7 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use common::{Blocking, CloseReason, Flow, Framing, Handler, Limits, Peer, Replies, Service, Session};
+use common::{Blocking, Client, CloseReason, Flow, Framing, Handler, Limits, Replies, Service, Session};
 use rustix::event::{Timespec, poll};
 
 use crate::gate::{Gate, Way};
@@ -116,7 +116,7 @@ impl Scripted {
 }
 
 impl Handler for Scripted {
-    fn open(&self, _peer: &Peer, out: &mut Replies<'_>) -> Box<dyn Session> {
+    fn open(&self, _client: &Client, out: &mut Replies<'_>) -> Box<dyn Session> {
         let mut first = false;
         self.journal.enter(|entries| {
             first = entries.most == 0;

@@ -1,11 +1,10 @@
 //! Applications that are no codecs.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use common::{
-    Application, Blocking, CloseReason, ErrorReply, Flow, Framing, Limits, Outbox, Progress, Protocol,
-    Service,
+    Application, Blocking, Client, CloseReason, ErrorReply, Flow, Framing, Limits, Outbox, Progress,
+    Protocol, Service,
 };
 
 use crate::handlers::{Scripted, panic_quietly};
@@ -54,7 +53,7 @@ impl Bytes {
 }
 
 impl Application for Bytes {
-    fn open(&self, _: SocketAddr, _: &Limits, out: &mut Outbox) -> Box<dyn Protocol> {
+    fn open(&self, _: Client, _: &Limits, out: &mut Outbox) -> Box<dyn Protocol> {
         self.panics_in(&[Place::OpenAndRefuse]);
         out.push(b"hello\n");
         Box::new(Conversation(*self))
@@ -74,7 +73,7 @@ impl Application for Bytes {
 struct Conversation(Bytes);
 
 impl Protocol for Conversation {
-    fn receive(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
+    fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         let Some(byte) = input.first() else { return Progress::More { used: 0, begun: false } };
         match byte {
             b'(' => return Progress::More { used: 1, begun: true },
@@ -90,12 +89,12 @@ impl Protocol for Conversation {
         Progress::Message { used: 1, flow: Flow::Continue }
     }
 
-    fn finish(&mut self, _: &[u8], out: &mut Outbox) -> Progress {
+    fn finish(&mut self, _: &mut [u8], out: &mut Outbox) -> Progress {
         out.push(b"unfinished\n");
         Progress::Message { used: 0, flow: Flow::Continue }
     }
 
-    fn error(&self, error: &ErrorReply, out: &mut Outbox) {
+    fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
         self.0.panics_in(&[Place::Error]);
         out.push(format!("{error}\n").as_bytes());
     }
@@ -130,7 +129,7 @@ fn turning<T>(out: &mut Outbox, say: impl FnOnce(&mut Outbox) -> T) -> T {
 }
 
 impl Application for Turned {
-    fn open(&self, client: SocketAddr, limits: &Limits, out: &mut Outbox) -> Box<dyn Protocol> {
+    fn open(&self, client: Client, limits: &Limits, out: &mut Outbox) -> Box<dyn Protocol> {
         let inner = turning(out, |out| self.0.open(client, limits, out));
         Box::new(TurnedConversation { inner, input: Vec::new() })
     }
@@ -155,7 +154,7 @@ impl TurnedConversation {
         &mut self,
         input: &[u8],
         out: &mut Outbox,
-        to: fn(&mut dyn Protocol, &[u8], &mut Outbox) -> Progress,
+        to: fn(&mut dyn Protocol, &mut [u8], &mut Outbox) -> Progress,
     ) -> Progress {
         // What was left is handed over again, with more behind it.
         self.input.extend(turned(&input[self.input.len()..]));
@@ -169,15 +168,15 @@ impl TurnedConversation {
 }
 
 impl Protocol for TurnedConversation {
-    fn receive(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
+    fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         self.hand_on(input, out, |inner, input, out| inner.receive(input, out))
     }
 
-    fn finish(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
+    fn finish(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         self.hand_on(input, out, |inner, input, out| inner.finish(input, out))
     }
 
-    fn error(&self, error: &ErrorReply, out: &mut Outbox) {
+    fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
         turning(out, |out| self.inner.error(error, out));
     }
 

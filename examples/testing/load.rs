@@ -1,6 +1,6 @@
 //! Load for an example, by its own command.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use crate::PROGRAM;
@@ -23,8 +23,9 @@ fn every_reply_to_its_own_messages_is_verified() {
 
 #[test]
 fn backends_are_compared_with_its_own_messages() {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("report");
-    let name = env!("CARGO_PKG_NAME").trim_start_matches("anyloop-example-");
+    let name = Path::new(PROGRAM).file_stem().and_then(|name| name.to_str()).expect("it has a name");
+    // The tests of all packages share this folder.
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("report-{name}"));
     let flags = "--quick --rounds 1 --backends threads,smol --connections 2 --depth 2";
     let mut command = command(PROGRAM, &format!("compare {flags} --handler {name} --output"));
     let compared = command.arg(&folder).output().expect("it runs");

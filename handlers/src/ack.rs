@@ -1,6 +1,6 @@
 //! `ack`: acknowledges the messages.
 
-use common::{Flow, Handler, Peer, Replies, Session};
+use common::{Client, Flow, Handler, Replies, Session};
 
 use crate::is_exit;
 
@@ -14,9 +14,9 @@ struct Acknowledging {
 }
 
 impl Handler for Ack {
-    fn open(&self, peer: &Peer, out: &mut Replies<'_>) -> Box<dyn Session> {
+    fn open(&self, client: &Client, out: &mut Replies<'_>) -> Box<dyn Session> {
         out.send(b"Hello World!");
-        Box::new(Acknowledging { framed: peer.framed })
+        Box::new(Acknowledging { framed: client.framed })
     }
 }
 

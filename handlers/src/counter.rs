@@ -1,6 +1,6 @@
 //! `counter`: numbers the messages.
 
-use common::{Flow, Handler, Peer, Replies, Session};
+use common::{Client, Flow, Handler, Replies, Session};
 
 use crate::is_exit;
 
@@ -28,12 +28,12 @@ struct Numbering {
 }
 
 impl Handler for Counter {
-    fn open(&self, peer: &Peer, out: &mut Replies<'_>) -> Box<dyn Session> {
+    fn open(&self, client: &Client, out: &mut Replies<'_>) -> Box<dyn Session> {
         out.send(match self.language {
             Language::Chinese => "連接成功!".as_bytes(),
             Language::English => b"Connected!",
         });
-        Box::new(Numbering { language: self.language, framed: peer.framed, number: 0 })
+        Box::new(Numbering { language: self.language, framed: client.framed, number: 0 })
     }
 }
 

@@ -1,13 +1,13 @@
 //! `echo`: says everything back.
 
-use common::{Flow, Handler, Peer, Replies, Session};
+use common::{Client, Flow, Handler, Replies, Session};
 
 /// Says every message back. It greets nobody and ends for nobody: what it costs is what the server costs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Echo;
 
 impl Handler for Echo {
-    fn open(&self, _peer: &Peer, _out: &mut Replies<'_>) -> Box<dyn Session> {
+    fn open(&self, _client: &Client, _out: &mut Replies<'_>) -> Box<dyn Session> {
         Box::new(Self)
     }
 }

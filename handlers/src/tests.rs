@@ -1,33 +1,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{Blocking, Connection, Framing, Handler, Next, Outbox, Service};
+use common::testing::Client;
+use common::{Blocking, Framing, Handler, Service};
 
 use crate::{Ack, Counter, Echo, Language, Load, Work};
 
 /// What a handler says to these reads, and whether it ended the conversation.
 fn talk(handler: impl Handler + 'static, framing: Framing, reads: &[&[u8]]) -> (String, bool) {
-    let service = Arc::new(Service::framed(Arc::new(handler), framing));
-    let now = Instant::now();
-    let mut out = Outbox::new();
-    let mut connection = Connection::new(service, ([127, 0, 0, 1], 1).into(), now);
-    let mut said = Vec::new();
-    let mut reads = reads.iter();
-    loop {
-        match connection.what_now(&mut out) {
-            Next::Write => {
-                let output = connection.output(&out).to_vec();
-                connection.wrote(output.len(), &mut out, now);
-                said.extend(output);
-            }
-            Next::Run => connection.run(&mut out, || now),
-            Next::Read => match reads.next() {
-                Some(read) => connection.receive(read, &mut out, || now),
-                None => return (String::from_utf8_lossy(&said).into_owned(), false),
-            },
-            Next::Done(_) => return (String::from_utf8_lossy(&said).into_owned(), true),
-        }
-    }
+    let mut client = Client::connect(Service::framed(Arc::new(handler), framing));
+    reads.iter().for_each(|read| client.say(read));
+    (client.heard(), client.over().is_some())
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Blocking, Flow, Handler, Peer, Replies, Session};
+use common::{Blocking, Client, Flow, Handler, Replies, Session};
 
 /// Computes or waits for a while, and then says the message back.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ pub enum Load {
 const LONG: Duration = Duration::from_micros(100);
 
 impl Handler for Work {
-    fn open(&self, _peer: &Peer, _out: &mut Replies<'_>) -> Box<dyn Session> {
+    fn open(&self, _client: &Client, _out: &mut Replies<'_>) -> Box<dyn Session> {
         Box::new(*self)
     }
 

@@ -2,20 +2,20 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use slab::Slab;
 
 use crate::line_client::{LineClient, READ, Wait};
 
 /// A poller and its clients. The lock is the worker's all but always: only who hands it a client takes it else.
 struct Worker {
     poller: OwnedFd,
-    clients: Mutex<Slab<LineClient>>,
+    /// By descriptor.
+    clients: Mutex<Vec<Option<LineClient>>>,
 }
 
 /// Accepts, and hands the clients to the workers in turn.
@@ -32,18 +32,20 @@ pub(crate) fn careful(listener: TcpListener, workers: usize) -> io::Result<()> {
 impl Worker {
     fn start() -> io::Result<Arc<Self>> {
         let poller = epoll::create(CreateFlags::CLOEXEC)?;
-        let worker = Arc::new(Self { poller, clients: Mutex::new(Slab::new()) });
+        let worker = Arc::new(Self { poller, clients: Mutex::new(Vec::new()) });
         let running = Arc::clone(&worker);
         thread::Builder::new().spawn(move || running.run())?;
         Ok(worker)
     }
 
     fn add(&self, client: LineClient) -> io::Result<()> {
+        let place = client.socket().as_raw_fd() as usize;
         let mut clients = self.clients();
-        let place = clients.vacant_entry();
-        let data = EventData::new_u64(place.key() as u64);
-        epoll::add(&self.poller, client.socket(), data, EventFlags::IN)?;
-        place.insert(client);
+        epoll::add(&self.poller, client.socket(), EventData::new_u64(place as u64), EventFlags::IN)?;
+        if clients.len() <= place {
+            clients.resize_with(place + 1, || None);
+        }
+        clients[place] = Some(client);
         Ok(())
     }
 
@@ -58,29 +60,28 @@ impl Worker {
             }
             let mut clients = self.clients();
             for event in &events {
-                self.advance(&mut clients, *event, &mut buffer);
+                let Event { flags, data } = *event;
+                self.advance(&mut clients[data.u64() as usize], flags, data, &mut buffer);
             }
         }
     }
 
-    fn advance(&self, clients: &mut Slab<LineClient>, event: Event, buffer: &mut [u8]) {
-        let Event { flags, data } = event;
-        let place = data.u64() as usize;
-        let Some(client) = clients.get_mut(place) else { return };
+    fn advance(&self, place: &mut Option<LineClient>, flags: EventFlags, data: EventData, buffer: &mut [u8]) {
+        let Some(client) = place else { return };
         let waited_to_write = flags.contains(EventFlags::OUT);
         let interest = match client.advance(buffer) {
             Wait::Readable => EventFlags::IN,
             Wait::Writable => EventFlags::OUT,
             // Closing the socket ends its registration.
-            Wait::Over => return drop(clients.remove(place)),
+            Wait::Over => return *place = None,
         };
         let is_changed = waited_to_write != (interest == EventFlags::OUT);
         if is_changed && epoll::modify(&self.poller, client.socket(), data, interest).is_err() {
-            clients.remove(place);
+            *place = None;
         }
     }
 
-    fn clients(&self) -> MutexGuard<'_, Slab<LineClient>> {
+    fn clients(&self) -> MutexGuard<'_, Vec<Option<LineClient>>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

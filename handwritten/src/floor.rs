@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread;
 
 use rustix::buffer::spare_capacity;
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send, sockopt};
@@ -43,7 +43,8 @@ pub(crate) fn serve(listener: TcpListener, workers: usize) -> io::Result<()> {
             turn = (turn + 1) % pollers.len();
             // By its edges: an event is not looked at a second time when nothing more has come.
             let data = EventData::new_u64(socket.as_raw_fd() as u64);
-            if epoll::add(&pollers[turn], &socket, data, EventFlags::IN | EventFlags::ET).is_ok() {
+            let flags = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
+            if epoll::add(&pollers[turn], &socket, data, flags).is_ok() {
                 // From here on it is the worker's, under its number.
                 let _ = socket.into_raw_fd();
             }
@@ -61,27 +62,29 @@ fn run(poller: &OwnedFd, mut accept: impl FnMut()) -> io::Result<()> {
             Err(error) => return Err(error.into()),
         }
         for event in &events {
-            match event.data.u64() {
+            let Event { flags, data } = *event;
+            match data.u64() {
                 LISTENER => accept(),
-                client => echo(client as RawFd, &mut buffer),
+                client => echo(client as RawFd, flags.contains(EventFlags::RDHUP), &mut buffer),
             }
         }
     }
 }
 
 #[expect(unsafe_code, reason = "a table of owned sockets would cost what is to be measured against")]
-fn echo(client: RawFd, buffer: &mut [u8]) {
+fn echo(client: RawFd, ended: bool, buffer: &mut [u8]) {
     // SAFETY: the number is that of a socket that was accepted and not closed: only this worker closes it, below,
     // and an epoll names each descriptor once in what it returns, and no closed one later.
     let socket = unsafe { BorrowedFd::borrow_raw(client) };
-    if !send_back(socket, buffer) {
+    if !send_back(socket, ended, buffer) {
         // SAFETY: as above, and nothing uses the number from here on.
         drop(unsafe { OwnedFd::from_raw_fd(client) });
     }
 }
 
-/// Sends back what has arrived; whether the client is still there.
-fn send_back(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> bool {
+/// Sends back what has arrived; whether the client is still there. Behind the last bytes of one that has `ended` is the
+/// end, which only one more read finds.
+fn send_back(socket: BorrowedFd<'_>, ended: bool, buffer: &mut [u8]) -> bool {
     loop {
         let length = match recv(socket, &mut *buffer, RecvFlags::DONTWAIT) {
             Ok((_, 0)) => return false,
@@ -91,7 +94,7 @@ fn send_back(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> bool {
         if !send_all(socket, &buffer[..length]) {
             return false;
         }
-        if length < buffer.len() {
+        if length < buffer.len() && !ended {
             return true; // all has been read, and what comes now is a new edge
         }
     }

@@ -14,6 +14,8 @@ pub(crate) struct LineClient {
     replies: Vec<u8>,
     /// Whether the last read took all that there was.
     drained: bool,
+    /// Whether the client has ended its sending, as the poller has said.
+    ended: bool,
 }
 
 /// What a client waits for.
@@ -31,7 +33,7 @@ impl LineClient {
     pub(crate) fn new(socket: TcpStream) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
-        Ok(Self { socket, partial: Vec::new(), replies: Vec::new(), drained: false })
+        Ok(Self { socket, partial: Vec::new(), replies: Vec::new(), drained: false, ended: false })
     }
 
     pub(crate) fn socket(&self) -> &TcpStream {
@@ -39,7 +41,11 @@ impl LineClient {
     }
 
     /// Advances until it has to wait: for a poller that tells of edges.
-    pub(crate) fn advance_to_the_edge(&mut self, buffer: &mut [u8]) -> Wait {
+    ///
+    /// A read that leaves room in the buffer has taken all that there was, and what comes later is a new edge. An end
+    /// that has come already (`ended`) is none: only one more read finds it.
+    pub(crate) fn advance_to_the_edge(&mut self, buffer: &mut [u8], ended: bool) -> Wait {
+        self.ended = ended;
         loop {
             match self.advance(buffer) {
                 Wait::Readable if !self.drained => {}
@@ -61,7 +67,7 @@ impl LineClient {
         match self.socket.read(buffer) {
             Ok(0) => Wait::Over,
             Ok(length) => {
-                self.drained = length < buffer.len();
+                self.drained = length < buffer.len() && !self.ended;
                 self.receive(&buffer[..length]);
                 match self.flush() {
                     Ok(true) => Wait::Readable,

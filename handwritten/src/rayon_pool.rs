@@ -1,28 +1,36 @@
 //! A rayon pool whose workers wait at one poller, edge-triggered: whoever is woken serves, and nothing is armed again.
+//!
+//! No event is lost. The poller gives each edge to one worker, and only after the edge does that worker take the client's
+//! lock, however long another one holds it. Under the lock it reads and writes until there is nothing left to read or no
+//! room to write, and that changes by another edge alone. So the last edge is always followed by a whole advance. Two
+//! edges that become one event, or an event that finds nothing left, need no care: an advance doesn't ask which it was,
+//! except for the end of a client, which `RDHUP` tells of in every event from then on.
 
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::ThreadPoolBuilder;
 use rustix::buffer::spare_capacity;
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use slab::Slab;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
 use crate::line_client::{LineClient, READ, Wait};
 
-/// The clients, each in the place that its events name. Two workers may be told of one client, so each has a lock.
+/// A client. Two workers may be told of it at once, so it has a lock.
+type Client = Arc<Mutex<LineClient>>;
+
 struct Clients {
     poller: OwnedFd,
-    places: Mutex<Slab<Arc<Mutex<LineClient>>>>,
+    /// By descriptor. While a worker holds a client, its descriptor is open, so nobody else comes to its place.
+    places: Mutex<Vec<Option<Client>>>,
 }
 
 /// Accepts; each worker of the pool has one job, which serves for good.
 pub(crate) fn careful(listener: TcpListener, workers: usize) -> io::Result<()> {
     let pool = ThreadPoolBuilder::new().num_threads(workers.max(1)).build().map_err(io::Error::other)?;
     let poller = epoll::create(CreateFlags::CLOEXEC)?;
-    let clients = Arc::new(Clients { poller, places: Mutex::new(Slab::new()) });
+    let clients = Arc::new(Clients { poller, places: Mutex::new(Vec::new()) });
     let served = Arc::clone(&clients);
     pool.spawn_broadcast(move |_| served.serve().expect("the poller serves as long as the process lives"));
     loop {
@@ -33,11 +41,16 @@ pub(crate) fn careful(listener: TcpListener, workers: usize) -> io::Result<()> {
 
 impl Clients {
     fn add(&self, client: LineClient) -> io::Result<()> {
+        let place = client.socket().as_raw_fd() as usize;
+        let data = EventData::new_u64(place as u64);
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        // A worker that is told of the client before it has its place waits for the lock.
         let mut places = self.places();
-        let place = places.vacant_entry();
-        let data = EventData::new_u64(place.key() as u64);
-        epoll::add(&self.poller, client.socket(), data, EventFlags::IN | EventFlags::OUT | EventFlags::ET)?;
-        place.insert(Arc::new(Mutex::new(client)));
+        epoll::add(&self.poller, client.socket(), data, flags)?;
+        if places.len() <= place {
+            places.resize_with(place + 1, || None);
+        }
+        places[place] = Some(Arc::new(Mutex::new(client)));
         Ok(())
     }
 
@@ -51,24 +64,24 @@ impl Clients {
                 Err(error) => return Err(error.into()),
             }
             for event in &events {
-                self.advance(event.data.u64() as usize, &mut buffer);
+                self.advance(*event, &mut buffer);
             }
         }
     }
 
-    fn advance(&self, place: usize, buffer: &mut [u8]) {
-        let Some(client) = self.places().get(place).map(Arc::clone) else { return };
-        let wait = client.lock().unwrap_or_else(PoisonError::into_inner).advance_to_the_edge(buffer);
+    fn advance(&self, event: Event, buffer: &mut [u8]) {
+        let Event { flags, data } = event;
+        let place = data.u64() as usize;
+        let Some(client) = self.places()[place].clone() else { return };
+        let ended = flags.contains(EventFlags::RDHUP);
+        let wait = client.lock().unwrap_or_else(PoisonError::into_inner).advance_to_the_edge(buffer, ended);
         if wait == Wait::Over {
-            // Another worker may have seen the end as well, and somebody else may have the place already.
-            let mut places = self.places();
-            if places.get(place).is_some_and(|other| Arc::ptr_eq(other, &client)) {
-                places.remove(place);
-            }
+            // The socket is closed once nobody else holds the client either.
+            self.places()[place] = None;
         }
     }
 
-    fn places(&self) -> MutexGuard<'_, Slab<Arc<Mutex<LineClient>>>> {
+    fn places(&self) -> MutexGuard<'_, Vec<Option<Client>>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
 //! Each of the servers answers: lines that come in pieces, lines that come at once, many clients.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
@@ -15,9 +15,13 @@ fn servers() -> impl Iterator<Item = (&'static Server, SocketAddr)> {
     SERVERS.iter().filter(|server| server.is_supported()).map(|server| {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         let address = listener.local_addr().expect("it has an address");
-        thread::spawn(move || panic!("{} ended: {:?}", server.name, (server.serve)(listener, 2)));
+        serve(server, listener);
         (server, address)
     })
+}
+
+fn serve(server: &'static Server, listener: TcpListener) {
+    thread::spawn(move || panic!("{} ended: {:?}", server.name, (server.serve)(listener, 2)));
 }
 
 fn connect(address: SocketAddr) -> BufReader<TcpStream> {
@@ -42,7 +46,7 @@ fn lines_that_come_in_pieces_are_answered_whole() {
             match server.is_raw() {
                 true => {
                     let mut bytes = vec![0; piece.len()];
-                    std::io::Read::read_exact(&mut client, &mut bytes).unwrap();
+                    client.read_exact(&mut bytes).unwrap();
                     assert_eq!(bytes, piece.as_bytes(), "{}", server.name);
                 }
                 false => hear(&mut client, reply, server.name),
@@ -75,6 +79,21 @@ fn fifty_clients_are_served_at_once() {
                 hear(client, &line(number), server.name);
             }
         }
+    }
+}
+
+/// The server is told of the line and of the end by one event, since both are there when the client is accepted.
+#[test]
+fn an_end_that_comes_with_the_last_line_is_seen() {
+    for server in SERVERS.iter().filter(|server| server.is_supported()) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+        let mut client = connect(listener.local_addr().expect("it has an address"));
+        client.get_mut().write_all(b"the last\n").unwrap();
+        client.get_ref().shutdown(Shutdown::Write).unwrap();
+        serve(server, listener);
+        let mut said = String::new();
+        let read = client.read_to_string(&mut said);
+        assert!(read.is_ok() && said == "the last\n", "{}: {read:?} after {said:?}", server.name);
     }
 }
 

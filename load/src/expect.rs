@@ -1,6 +1,9 @@
 //! What the replies should be.
 
-use crate::hooks::ReplyHook;
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 
 /// What the replies should be.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,7 +75,7 @@ impl Expect {
     }
 
     /// Takes a reply apart, before which so many messages were answered on its connection.
-    #[inline]
+    #[inline(always)] // called for each reply, and returns more than registers hold
     pub(crate) fn read<'a>(&'a self, line: &'a [u8], answered: u64) -> Reply<'a> {
         match self {
             Self::Echo => Reply::Says(line),
@@ -114,6 +117,70 @@ fn numbered<'a>(line: &'a [u8], before: &[u8], behind: &[u8], answered: u64) -> 
 fn is_acknowledgement(line: &[u8]) -> bool {
     let number = line.strip_suffix(b":ACK!").and_then(|number| std::str::from_utf8(number).ok());
     number.and_then(|number| number.parse().ok()).is_some_and(|number: u16| (1..=1000).contains(&number))
+}
+
+/// Tells whether a reply answers a message.
+type JudgeReply = dyn Fn(&[u8], &[u8]) -> bool + Send + Sync;
+
+/// A function that judges replies.
+#[derive(Clone)]
+pub struct ReplyHook {
+    judge: Arc<JudgeReply>,
+    pub(crate) greeted: bool,
+}
+
+impl ReplyHook {
+    /// Replies are right if `judge` says so. It is given the payload of the message and that of the reply; in the
+    /// framings `resp` and `http` these are the whole request and the whole reply as they were sent. No greeting
+    /// comes before the first reply. A reply that is an error is counted as refused, and not judged.
+    pub fn new(judge: impl Fn(&[u8], &[u8]) -> bool + Send + Sync + 'static) -> Self {
+        Self { judge: Arc::new(judge), greeted: false }
+    }
+
+    /// The same behind a greeting, which may be anything.
+    #[must_use]
+    pub fn greeted(self) -> Self {
+        Self { greeted: true, ..self }
+    }
+
+    /// Whether this reply answers this message.
+    pub fn is_right(&self, message: &[u8], reply: &[u8]) -> bool {
+        call("expecting", || (self.judge)(message, reply))
+    }
+}
+
+impl PartialEq for ReplyHook {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.judge, &other.judge) && self.greeted == other.greeted
+    }
+}
+
+impl fmt::Debug for ReplyHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplyHook").field("greeted", &self.greeted).finish_non_exhaustive()
+    }
+}
+
+/// What a panic of a hook is passed on as: which hook it was, and what it said.
+struct HookPanic(String);
+
+/// Calls a hook, which is somebody else's, and may panic. If it does, the panic goes on, and [`reason`] tells which hook it was.
+#[inline]
+pub(crate) fn call<T>(name: &str, hook: impl FnOnce() -> T) -> T {
+    // The panic goes on, so that nobody looks at what the hook left half done.
+    catch_unwind(AssertUnwindSafe(hook)).unwrap_or_else(|panic| passed_on(name, &*panic))
+}
+
+#[cold]
+fn passed_on(name: &str, panic: &(dyn Any + Send)) -> ! {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let said = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it does not say why");
+    resume_unwind(Box::new(HookPanic(format!("the hook `{name}` panicked: {said}"))))
+}
+
+/// Why a thread has panicked, if a hook was the reason.
+pub(crate) fn reason(panic: &(dyn Any + Send)) -> Option<&str> {
+    panic.downcast_ref::<HookPanic>().map(|HookPanic(text)| text.as_str())
 }
 
 #[cfg(test)]

@@ -1,4 +1,9 @@
-//! What else the machine was doing.
+//! This machine: the cores that a thread may use, and what else they do.
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) use elsewhere::{Pinned, pin};
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{Pinned, pin};
 
 /// How long this machine's cores have run, and how long others had them instead, since it was started.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,6 +60,80 @@ pub fn value_of(path: &str) -> Option<String> {
     Some(text.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::io;
+
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+    /// The calling thread, pinned to some cores as long as this lives. Threads that it starts are pinned with it.
+    pub(crate) struct Pinned(Option<CpuSet>);
+
+    impl Pinned {
+        /// Pins the calling thread to these cores; with none, it stays as it is.
+        ///
+        /// # Errors
+        /// `InvalidInput` if it can't run on one of them: on which.
+        pub(crate) fn to(cpus: &[usize]) -> io::Result<Self> {
+            if cpus.is_empty() {
+                return Ok(Self(None));
+            }
+            let pinned = Self(Some(sched_getaffinity(None)?));
+            // One by one, since of several those that do not exist are ignored.
+            cpus.iter().try_for_each(|&cpu| pin(Some(cpu)))?;
+            let mut all = CpuSet::new();
+            cpus.iter().for_each(|&cpu| all.set(cpu));
+            sched_setaffinity(None, &all)?;
+            Ok(pinned)
+        }
+    }
+
+    impl Drop for Pinned {
+        fn drop(&mut self) {
+            if let Some(before) = &self.0 {
+                let _ = sched_setaffinity(None, before);
+            }
+        }
+    }
+
+    /// Pins the calling thread to a core, if there is one.
+    pub(crate) fn pin(cpu: Option<usize>) -> io::Result<()> {
+        let Some(cpu) = cpu else { return Ok(()) };
+        let fails = |why: &str| {
+            let text = format!(
+                "the generator can't run on core {cpu}: {why}; choose among those that this machine has"
+            );
+            Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+        };
+        if cpu >= CpuSet::MAX_CPU {
+            return fails(&format!("cores are numbered from 0 to {}", CpuSet::MAX_CPU - 1));
+        }
+        let mut one = CpuSet::new();
+        one.set(cpu);
+        sched_setaffinity(None, &one).or_else(|error| fails(&error.to_string()))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod elsewhere {
+    use std::io;
+
+    pub(crate) struct Pinned;
+
+    impl Pinned {
+        pub(crate) fn to(cpus: &[usize]) -> io::Result<Self> {
+            match cpus {
+                [] => Ok(Self),
+                _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "threads can be pinned on Linux only")),
+            }
+        }
+    }
+
+    pub(crate) fn pin(_cpu: Option<usize>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +154,29 @@ mod tests {
         let steal = Host::now().unwrap().steal_since(&then);
         assert!((0.0..=1.0).contains(&steal), "{steal}");
         assert!(load_average().is_some_and(|load| load >= 0.0));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_thread_is_pinned_with_those_that_it_starts_and_only_for_so_long() {
+        use rustix::thread::sched_getaffinity;
+        let cores = || sched_getaffinity(None).unwrap();
+        let before = cores();
+        let last = (0..1024).rev().find(|&cpu| before.is_set(cpu)).unwrap();
+        let pinned = Pinned::to(&[last]).unwrap();
+        assert_eq!((cores().count(), cores().is_set(last)), (1, true));
+        assert_eq!(std::thread::spawn(move || cores().count()).join().unwrap(), 1);
+        drop(pinned);
+        assert_eq!(cores(), before);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_core_that_does_not_exist_is_named() {
+        for cpus in [&[0, 1023][..], &[1_000_000]] {
+            let error = Pinned::to(cpus).map(drop).unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+            assert!(error.to_string().contains(&format!("core {}:", cpus.last().unwrap())), "{error}");
+        }
     }
 }

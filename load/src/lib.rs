@@ -6,12 +6,13 @@ mod expect;
 pub mod export;
 pub mod framing;
 pub mod histogram;
-mod hooks;
 pub mod host;
 pub mod measurement;
+mod merge;
 mod messages;
 pub mod plan;
 pub mod process;
+pub mod quantity;
 pub mod search;
 pub mod slo;
 

@@ -185,6 +185,9 @@ impl Measurement {
     }
 }
 
+/// So many examples of a kind are kept; more would only hide what they show.
+pub(crate) const EXAMPLES: usize = 5;
+
 /// Above this share of refusals, replies are no success.
 const MOST_REFUSED: f64 = 0.01;
 

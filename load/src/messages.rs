@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::expect::call;
 use crate::framing::Framing;
-use crate::hooks::MessageHook;
 
 /// What is sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,6 +132,39 @@ impl fmt::Display for Sizes {
             Self::Uniform(least, most) => write!(f, "{least} to {most} B"),
             Self::List(sizes) => write!(f, "{sizes:?} B"),
         }
+    }
+}
+
+/// Writes the message of this number of this connection into a buffer that is empty.
+type WriteMessage = dyn Fn(u32, u64, &mut Vec<u8>) + Send + Sync;
+
+/// A function that writes messages.
+#[derive(Clone)]
+pub struct MessageHook(Arc<WriteMessage>);
+
+impl MessageHook {
+    /// Messages as `write` writes them. It is given the number of the connection, the number of the message within
+    /// that connection, each from 0, and an empty buffer for the payload. In the framings `resp` and `http` the
+    /// buffer takes the whole request as it is sent.
+    pub fn new(write: impl Fn(u32, u64, &mut Vec<u8>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(write))
+    }
+
+    /// Writes a payload behind what the buffer holds.
+    pub fn write(&self, connection: u32, number: u64, buffer: &mut Vec<u8>) {
+        call("messages", || (self.0)(connection, number, buffer));
+    }
+}
+
+impl PartialEq for MessageHook {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for MessageHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MessageHook")
     }
 }
 

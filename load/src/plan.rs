@@ -4,10 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use crate::expect::Expect;
+pub use crate::expect::{Expect, ReplyHook};
 use crate::framing::Framing;
-pub use crate::hooks::{MessageHook, ReplyHook};
-pub use crate::messages::{LONGEST, Messages, Sizes};
+pub use crate::messages::{LONGEST, MessageHook, Messages, Sizes};
 
 /// What load to make.
 #[derive(Clone, Debug, PartialEq)]

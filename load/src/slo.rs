@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::histogram::{FEWEST_BEYOND, place};
 use crate::measurement::{Measurement, Verification, too_many_refused};
 use crate::plan::Plan;
+use crate::quantity::Time;
 
 /// A service-level objective: so many of the messages are answered within so much time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -174,6 +175,7 @@ impl Verdict {
     }
 }
 
+/// An objective is written as its rank and its limit, a [`Time`]: `p99=5ms`, `p50=0.5ms`, `max=1m`.
 impl FromStr for Slo {
     type Err = String;
 
@@ -182,26 +184,13 @@ impl FromStr for Slo {
         let (rank, limit) = text.split_once('=').ok_or_else(|| wrong("is no objective"))?;
         let rank = RANKS.iter().find(|(name, _)| *name == rank.trim()).map(|&(_, rank)| rank);
         let names = || RANKS.map(|(name, _)| name).join(", ");
-        Ok(Self {
-            rank: rank.ok_or_else(|| wrong(&format!("limits none of {}", names())))?,
-            limit: time(limit.trim()).ok_or_else(|| wrong("has no limit above zero in ns, us, ms or s"))?,
-        })
+        let rank = rank.ok_or_else(|| wrong(&format!("limits none of {}", names())))?;
+        let Time(limit) = limit.trim().parse().map_err(|error| format!("`{text}`: {error}"))?;
+        if limit.is_zero() {
+            return Err(wrong("has a limit of zero"));
+        }
+        Ok(Self { rank, limit })
     }
-}
-
-/// A time with its unit.
-fn time(text: &str) -> Option<Duration> {
-    let digits = text.find(|character: char| !character.is_ascii_digit() && character != '.')?;
-    let (number, unit) = text.split_at(digits);
-    let seconds = match unit.trim() {
-        "ns" => 1e-9,
-        "us" | "µs" | "μs" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        _ => return None,
-    };
-    let time = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
-    (!time.is_zero()).then_some(time)
 }
 
 /// The names of what can be limited.

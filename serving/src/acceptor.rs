@@ -11,7 +11,7 @@ use crate::accept_errors::{Backoff, Fault, Seldom, fault};
 use crate::conversation::Conversation;
 use crate::socket;
 use crate::state::{Phase, State};
-use common::{CloseReason, Overload};
+use common::{Client, CloseReason, Overload};
 
 /// The door of a server. The accept loop of every backend, which is one of its own
 /// ([`accept_all`](Self::accept_all), [`poll_accept_all`](Self::poll_accept_all), [`accept_turn`](Self::accept_turn))
@@ -29,6 +29,8 @@ pub struct Acceptor {
     failures: Seldom,
     refusals: Seldom,
     broken: Option<io::Error>,
+    /// How many clients were accepted.
+    number: u64,
     /// Whether the next client may have connected before the listener was prepared.
     early: bool,
     /// Once the server stops: how many clients may still be accepted, to be told so.
@@ -65,7 +67,7 @@ impl Acceptor {
     pub(crate) fn new(state: Arc<State>) -> Self {
         let (backoff, failures, refusals) = Default::default();
         let left_to_tell = if state.service.shared_listener { 0 } else { MOST_TOLD };
-        Self { state, backoff, failures, refusals, broken: None, early: true, left_to_tell }
+        Self { state, backoff, failures, refusals, broken: None, number: 0, early: true, left_to_tell }
     }
 
     /// Who is to be woken when the server stops, or when there is somebody to accept after a pause.
@@ -98,10 +100,14 @@ impl Acceptor {
             self.left_to_tell = self.left_to_tell.saturating_sub(1);
         }
         match accepted {
-            Ok((socket, client)) => {
+            Ok((socket, peer)) => {
                 // They come in the order in which they connected.
                 self.early = self.early && !socket::prepare_early(&socket, &self.state.service.limits);
                 self.backoff.succeeded();
+                self.number += 1;
+                let mut client = Client::new(peer);
+                client.local = socket::local_address(&socket);
+                client.number = self.number;
                 match self.state.enter_client(client) {
                     Ok(conversation) => Admission::Client(socket, conversation),
                     Err(reason) => {

@@ -10,10 +10,14 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// Wakes a thread that waits for descriptors. It is a `std::task::Waker` to the outside.
+/// Wakes a thread that waits for descriptors. Its [waker](Self::waker) may serve for all the clients of a thread, so
+/// that none needs one of its own: the thread is told whether that waker was woken, and then looks which of its clients
+/// [are marked](crate::Conversation::is_marked). Whoever needs the thread for another reason calls [`ring`](Self::ring).
 #[derive(Debug)]
 pub struct Bell {
     rung: AtomicBool,
+    /// Whether its waker was woken since it was last silenced.
+    woken: AtomicBool,
     rope: UnixStream,
     clapper: UnixStream,
 }
@@ -24,10 +28,11 @@ impl Bell {
         let (rope, clapper) = UnixStream::pair()?;
         rope.set_nonblocking(true)?;
         clapper.set_nonblocking(true)?;
-        Ok(Arc::new(Self { rung: AtomicBool::new(false), rope, clapper }))
+        let (rung, woken) = Default::default();
+        Ok(Arc::new(Self { rung, woken, rope, clapper }))
     }
 
-    /// What rings it.
+    /// A waker that rings it, and has [`silence`](Self::silence) say so.
     pub fn waker(self: &Arc<Self>) -> Waker {
         Waker::from(Arc::clone(self))
     }
@@ -41,12 +46,14 @@ impl Bell {
     }
 
     /// Silences it, so that it can ring again, where its [descriptor](AsFd) is waited for: it can be read when
-    /// the bell rings. What the bell has been rung for is to be looked at afterwards.
-    pub fn silence(&self) {
+    /// the bell rings. What the bell has been rung for is to be looked at afterwards. Returns whether its waker was woken
+    /// since the last time.
+    pub fn silence(&self) -> bool {
         // Emptied before it is marked as silent: a ring in between finds the mark, and what it stands for is
         // looked at by the caller, who comes after both. So there is never more than one byte.
         let _ = (&self.clapper).read(&mut [0; 16]);
         self.rung.store(false, Ordering::SeqCst);
+        self.woken.swap(false, Ordering::SeqCst)
     }
 
     /// Waits until it rings.
@@ -96,10 +103,11 @@ impl AsFd for Bell {
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        self.ring();
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::SeqCst);
         self.ring();
     }
 }

@@ -16,7 +16,7 @@ pub struct Buffers {
     pub(crate) input: Vec<u8>,
     pub(crate) output: Outbox,
     /// The memory of outputs that were lent and have come back.
-    pub(crate) spare: Vec<Vec<u8>>,
+    pub(crate) spare: Spare,
     capacity: usize,
 }
 
@@ -29,7 +29,7 @@ impl Buffers {
     /// Buffers that read up to `capacity` bytes at once, at most [`MAX_READ`].
     pub const fn with_capacity(capacity: usize) -> Self {
         let capacity = if capacity < MAX_READ { capacity } else { MAX_READ };
-        Self { input: Vec::new(), output: Outbox::new(), spare: Vec::new(), capacity }
+        Self { input: Vec::new(), output: Outbox::new(), spare: Spare(Vec::new()), capacity }
     }
 
     /// Lends this thread's buffers.
@@ -46,16 +46,26 @@ impl Buffers {
         result
     }
 
-    /// Keeps memory to be lent again, within bounds.
-    pub(crate) fn reclaim(&mut self, memory: Vec<u8>) {
-        if memory.capacity() <= LARGEST_SPARE && self.spare.len() < MOST_SPARES {
-            self.spare.push(memory);
-        }
-    }
-
     pub(crate) fn ready(&mut self) {
         if self.input.is_empty() {
             self.input = vec![0; self.capacity];
+        }
+    }
+}
+
+/// The memory of outputs that were lent and have come back, to be lent again.
+#[derive(Debug)]
+pub(crate) struct Spare(Vec<Vec<u8>>);
+
+impl Spare {
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    /// Keeps memory, within bounds.
+    pub(crate) fn reclaim(&mut self, memory: Vec<u8>) {
+        if memory.capacity() <= LARGEST_SPARE && self.0.len() < MOST_SPARES {
+            self.0.push(memory);
         }
     }
 }

@@ -4,10 +4,11 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-use crate::buffers::Buffers;
+use common::{Active, Next, Output};
+
+use crate::buffers::{Buffers, Spare};
 use crate::conversation::Conversation;
 use crate::socket;
-use common::{Next, Output};
 
 /// What a conversation needs next, where reads and writes are submitted and completed later.
 #[derive(Debug)]
@@ -32,39 +33,51 @@ pub enum Step {
 /// it is done: each completion is reported, and the returned [`Step`] says how to go on. What is received while
 /// nothing should be is kept.
 impl Conversation {
-    /// Bytes were received; none are the end of the input.
-    pub fn received(&mut self, bytes: &[u8], buffers: &mut Buffers) -> Step {
+    /// Bytes were received; none are the end of the input. Messages are opened in place.
+    pub fn received(&mut self, bytes: &mut [u8], buffers: &mut Buffers) -> Step {
         self.count_bytes(bytes.len(), 0);
+        let mut active = self.connection.activate(&mut buffers.output, Instant::now);
         if bytes.is_empty() {
-            self.connection.end_of_input(&mut buffers.output, Instant::now);
+            active.end_of_input();
         } else {
-            self.connection.receive(bytes, &mut buffers.output, Instant::now);
+            active.receive(bytes);
         }
-        self.next(buffers, true)
+        let step = next(&mut active, &mut buffers.spare, true);
+        drop(active);
+        self.pause();
+        step
     }
 
     /// What was to be [sent](Step::Send) returns, with what became of it.
     pub fn sent(&mut self, output: Output, sent: io::Result<usize>, buffers: &mut Buffers) -> Step {
+        self.count_bytes(0, *sent.as_ref().unwrap_or(&0));
+        let mut active = self.connection.activate(&mut buffers.output, Instant::now);
         match sent {
             Ok(count @ 1..) => {
-                self.count_bytes(0, count);
-                if let Some(memory) = self.connection.returned(output, count, Instant::now) {
-                    buffers.reclaim(memory);
+                if let Some(memory) = active.returned(output, count) {
+                    buffers.spare.reclaim(memory);
                 }
             }
             Ok(0) | Err(_) => {
-                self.connection.returned(output, 0, Instant::now);
-                self.connection.lost(&mut buffers.output);
+                active.returned(output, 0);
+                active.lost();
             }
         }
-        self.next(buffers, false)
+        let step = next(&mut active, &mut buffers.spare, false);
+        drop(active);
+        self.pause();
+        step
     }
 
     /// Takes up what the watchman has marked, and goes on. A mark is to be looked at when all that is complete
     /// has been reported, so that what has arrived is answered before the server stops.
     pub fn step(&mut self, socket: impl AsFd, buffers: &mut Buffers) -> Step {
         self.heed(socket, &mut buffers.output);
-        self.next(buffers, false)
+        let mut active = self.connection.activate(&mut buffers.output, Instant::now);
+        let step = next(&mut active, &mut buffers.spare, false);
+        drop(active);
+        self.pause();
+        step
     }
 
     /// Whether more was received than is answered: nothing more should be until it [is wanted](Step::Receive).
@@ -74,30 +87,25 @@ impl Conversation {
 
     /// What is being sent has not returned for some time.
     pub fn stalled(&mut self, socket: impl AsFd, buffers: &mut Buffers) {
-        self.connection.blocked(socket::queued(socket), &mut buffers.output, Instant::now());
-        self.pause(buffers);
+        self.connection.activate(&mut buffers.output, Instant::now).blocked(socket::queued(socket));
+        self.pause();
     }
+}
 
-    fn next(&mut self, buffers: &mut Buffers, mut had_turn: bool) -> Step {
-        let connection = &mut self.connection;
-        let step = loop {
-            match connection.what_now(&mut buffers.output) {
-                Next::Write if connection.is_lent() => break Step::Sending,
-                Next::Write => {
-                    let spare = buffers.spare.pop().unwrap_or_default();
-                    break Step::Send(connection.lend(&mut buffers.output, spare));
-                }
-                Next::Run if connection.may_block() => break Step::Blocking,
-                Next::Run if had_turn => break Step::Turn,
-                Next::Run => {
-                    had_turn = true;
-                    connection.run(&mut buffers.output, Instant::now);
-                }
-                Next::Read => break Step::Receive,
-                Next::Done(_) => break Step::Over,
+/// How to go on.
+fn next<C: FnMut() -> Instant>(active: &mut Active<'_, C>, spare: &mut Spare, mut had_turn: bool) -> Step {
+    loop {
+        match active.what_now() {
+            Next::Write if active.connection().is_lent() => return Step::Sending,
+            Next::Write => return Step::Send(active.lend(spare.take())),
+            Next::Run if active.connection().may_block() => return Step::Blocking,
+            Next::Run if had_turn => return Step::Turn,
+            Next::Run => {
+                had_turn = true;
+                active.run();
             }
-        };
-        self.pause(buffers);
-        step
+            Next::Read => return Step::Receive,
+            Next::Done(_) => return Step::Over,
+        }
     }
 }

@@ -139,14 +139,14 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
-    use common::{Framing, Handler, Peer, Replies, Service, Session};
+    use common::{Client, Framing, Handler, Replies, Service, Session};
 
     use super::*;
 
     struct Nothing;
 
     impl Handler for Nothing {
-        fn open(&self, _: &Peer, _: &mut Replies<'_>) -> Box<dyn Session> {
+        fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
             unreachable!("nobody comes")
         }
     }

@@ -102,63 +102,69 @@ impl Conversation {
     /// A socket whose `read` blocks may return `ErrorKind::Interrupted` to have the marks looked at.
     pub fn advance<S: Read + Write + AsFd>(&mut self, socket: &mut S, buffers: &mut Buffers) -> Wait {
         buffers.ready();
+        self.heed(&*socket, &mut buffers.output);
         let Buffers { input, output, .. } = buffers;
-        self.heed(&*socket, output);
         let mut had_turn = false;
         let mut drained = false;
         let (mut bytes_in, mut bytes_out) = (0, 0);
-        let mut time = None; // the clock is asked once, but again after a session was called or a read has waited
+        let mut active = self.connection.activate(output, Instant::now);
         let wait = loop {
-            let connection = &mut self.connection;
-            match connection.what_now(output) {
-                Next::Write => match socket.write(connection.output(output)) {
-                    Ok(0) => connection.lost(output),
+            match active.what_now() {
+                Next::Write => match socket.write(active.output()) {
+                    Ok(0) => active.lost(),
                     Ok(count) => {
                         self.refused_writes = 0;
                         bytes_out += count;
-                        connection.wrote(count, output, *time.get_or_insert_with(Instant::now));
+                        active.wrote(count);
                     }
+                    // The kernel takes nothing more. It may say that it would, and still not do it.
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                        break self.wait_to_write(&*socket, output);
+                        active.blocked(socket::queued(&*socket));
+                        self.refused_writes += 1;
+                        if self.refused_writes < MOST_REFUSED_WRITES {
+                            break Wait::Writable;
+                        }
+                        self.refused_writes = 0;
+                        break Wait::Wakeup;
                     }
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(_) => connection.lost(output),
+                    Err(_) => active.lost(),
                 },
-                Next::Run if connection.may_block() => break Wait::Blocking,
+                Next::Run if active.connection().may_block() => break Wait::Blocking,
                 Next::Run if had_turn => break Wait::Turn,
                 Next::Run => {
                     had_turn = true;
-                    connection.run(output, || *time.insert(Instant::now()));
+                    active.run();
                 }
                 Next::Read if drained => break Wait::Readable,
                 Next::Read if had_turn => break Wait::Turn,
                 Next::Read => {
                     had_turn = true;
-                    time = None;
                     match socket.read(input) {
-                        Ok(0) => connection.end_of_input(output, || *time.insert(Instant::now())),
+                        Ok(0) => active.end_of_input(),
                         Ok(count) => {
                             bytes_in += count;
                             drained = count < input.len() && !self.more_behind;
-                            connection.receive(&input[..count], output, || *time.insert(Instant::now()));
+                            active.receive(&mut input[..count]);
                         }
                         Err(error) if error.kind() == ErrorKind::WouldBlock => {
                             drained = true;
                             self.more_behind = false;
-                            connection.would_block(|| socket::arrived(&*socket));
+                            active.would_block(|| socket::arrived(&*socket));
                         }
                         Err(error) if error.kind() == ErrorKind::Interrupted => {
-                            connection.would_block(|| socket::arrived(&*socket));
+                            active.would_block(|| socket::arrived(&*socket));
                             break Wait::Turn;
                         }
-                        Err(_) => connection.lost(output),
+                        Err(_) => active.lost(),
                     }
                 }
                 Next::Done(_) => break Wait::Over,
             }
         };
+        drop(active);
         self.count_bytes(bytes_in, bytes_out);
-        self.pause(buffers);
+        self.pause();
         if wait == Wait::Wakeup {
             let pause_ends = Instant::now() + REFUSED_WRITE_PAUSE;
             self.watch.set_deadline(Some(pause_ends), self.state.epoch);
@@ -167,24 +173,15 @@ impl Conversation {
         wait
     }
 
-    /// The kernel takes nothing more. It may say that it would, and still not do it.
-    fn wait_to_write(&mut self, socket: impl AsFd, output: &mut Outbox) -> Wait {
-        self.connection.blocked(socket::queued(socket), output, Instant::now());
-        self.refused_writes += 1;
-        if self.refused_writes < MOST_REFUSED_WRITES {
-            return Wait::Writable;
-        }
-        self.refused_writes = 0;
-        Wait::Wakeup
-    }
-
     /// Has the handler do what waits, for one turn, where that may block.
     pub fn run(&mut self, buffers: &mut Buffers) {
+        let mut active = self.connection.activate(&mut buffers.output, Instant::now);
         if self.state.phase() == Phase::Cut {
-            self.connection.cut(&mut buffers.output); // nothing is handled for a client that is gone
+            active.cut(); // nothing is handled for a client that is gone
         }
-        self.connection.run(&mut buffers.output, Instant::now);
-        self.pause(buffers);
+        active.run();
+        drop(active);
+        self.pause();
     }
 
     /// Ends it: everything was said, or nothing can be. What the client still sends is discarded for a
@@ -200,7 +197,7 @@ impl Conversation {
 
     /// The socket has failed in some other way than by an error of its `read` or `write`.
     pub fn lose(&mut self) {
-        self.connection.lost(&mut Outbox::new());
+        self.connection.activate(&mut Outbox::new(), Instant::now).lost();
     }
 
     /// Ends it before it has begun: the system has nothing left to serve it with.
@@ -221,28 +218,28 @@ impl Conversation {
         if marks == 0 {
             return;
         }
+        let mut active = self.connection.activate(output, Instant::now);
         if marks & STOPPING != 0 {
-            self.connection.stop(socket::arrived(&socket));
+            active.stop(socket::arrived(&socket));
         }
         if marks & EXPIRED != 0 {
-            let (queued, arrived) = (socket::queued(&socket), socket::arrived(&socket));
-            self.connection.expire(queued, arrived, output, Instant::now());
-            self.arm(); // at once: the read that follows may block
+            active.expire(socket::queued(&socket), socket::arrived(&socket));
         }
         if marks & CUT != 0 {
-            self.connection.cut(output);
+            active.cut();
+        }
+        drop(active);
+        if marks & EXPIRED != 0 {
+            self.arm(); // at once: the read that follows may block
         }
         self.more_behind = true; // what had arrived is read to its end
     }
 
-    /// Leaves the worker's buffers free for others.
-    pub(crate) fn pause(&mut self, buffers: &mut Buffers) {
+    /// Shows what it has counted, and the deadline, if it is of another timer than before. That of one timer only moves to a
+    /// later time, so an earlier one may stay: it wakes the connection once, to find that it isn't due. So a message costs
+    /// next to nothing.
+    pub(crate) fn pause(&mut self) {
         self.watch.counts.set_messages(self.connection.messages(), &self.state);
-        if !buffers.output.is_empty() {
-            self.connection.keep(&mut buffers.output, Instant::now());
-        }
-        // The deadline of one timer only moves to a later time, so an earlier one may stay: it wakes the
-        // connection once, to find that it isn't due. So a message costs next to nothing.
         if self.connection.timer() != self.armed {
             self.arm();
         }
@@ -258,7 +255,7 @@ impl Conversation {
     /// sees the end, and the server may end as soon as the last was counted.
     fn leave(&mut self, reason: CloseReason, let_go: impl FnOnce(&State)) {
         if !std::mem::replace(&mut self.counted, true) {
-            tracing::debug!(client = %self.connection.client(), %reason, messages = self.connection.messages(), "ended");
+            tracing::debug!(client = %self.connection.peer(), %reason, messages = self.connection.messages(), "ended");
             self.state.free(self.key);
             let_go(&self.state);
             self.state.ended(reason);
@@ -270,7 +267,7 @@ impl fmt::Debug for Conversation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { connection, key, armed, .. } = self;
         let mut conversation = f.debug_struct("Conversation");
-        conversation.field("client", &connection.client()).field("messages", &connection.messages());
+        conversation.field("client", &connection.peer()).field("messages", &connection.messages());
         conversation.field("key", key).field("armed", armed).finish_non_exhaustive()
     }
 }
@@ -280,7 +277,7 @@ impl Drop for Conversation {
     fn drop(&mut self) {
         if !self.counted {
             if self.state.phase() == Phase::Cut {
-                self.connection.cut(&mut Outbox::new());
+                self.connection.activate(&mut Outbox::new(), Instant::now).cut();
             }
             let reason = self.connection.end();
             self.leave(reason, |_| {});

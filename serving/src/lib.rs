@@ -8,6 +8,7 @@
 //! - [`Stop`] and [`Statistics`]: how a server is ended, and what it has counted.
 //! - [`Bell`], [`Interrupt`]: wakers for threads that wait for descriptors, or block in a read.
 //! - [`Team`]: workers that each have clients of their own.
+//! - `epoll`: the poller of Linux, as backends wait at it.
 //! - [`blocking`]: one client served on a thread that blocks.
 
 #![warn(missing_debug_implementations)]
@@ -25,6 +26,8 @@ mod connections;
 mod conversation;
 mod descriptors;
 mod ending;
+#[cfg(target_os = "linux")]
+pub mod epoll;
 mod interrupt;
 mod lingering;
 mod running;

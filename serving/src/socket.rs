@@ -10,7 +10,7 @@ use rustix::net::SocketFlags;
 use rustix::net::{SendFlags, Shutdown};
 use socket2::{SockRef, TcpKeepalive};
 
-use common::Limits;
+use common::{Address, Limits};
 
 /// Accepts a client, whose socket will block: on some systems it inherits from the listener that it doesn't.
 ///
@@ -94,6 +94,12 @@ pub(crate) const SEND: SendFlags = SendFlags::DONTWAIT;
 /// The kernel counts these milliseconds in an `int`, and takes no more.
 #[cfg(target_os = "linux")]
 const LONGEST_UNACKNOWLEDGED: Duration = Duration::from_millis(i32::MAX as u64);
+
+/// The server's end of a connection.
+pub(crate) fn local_address(socket: impl AsFd) -> Address {
+    let address = SockRef::from(&socket).local_addr().ok();
+    address.and_then(|address| address.as_socket()).map_or(Address::Unknown, Address::Ip)
+}
 
 /// How many bytes are there to be read, behind urgent data as well.
 pub(crate) fn arrived(socket: impl AsFd) -> usize {

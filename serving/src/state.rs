@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,7 +18,7 @@ use crate::ending::Ending;
 use crate::socket;
 use crate::statistics::Statistics;
 use crate::watch::{CUT, STOPPING, Watch};
-use common::{CloseReason, Connection, ErrorReply, Service};
+use common::{Client, CloseReason, Connection, ErrorReply, Service};
 
 /// What one call of `serve` shares among its workers, its acceptor and its watchman.
 pub(crate) struct State {
@@ -121,7 +120,7 @@ impl State {
     }
 
     /// Counts a connection that was accepted, and lets it in if there is room and the server does not stop.
-    pub(crate) fn enter_client(self: &Arc<Self>, client: SocketAddr) -> Result<Conversation, CloseReason> {
+    pub(crate) fn enter_client(self: &Arc<Self>, client: Client) -> Result<Conversation, CloseReason> {
         let mut connections = locked(&self.connections);
         connections.count(|counted| counted.accepted += 1);
         if self.phase() != Phase::Serving {

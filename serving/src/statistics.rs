@@ -46,11 +46,8 @@ impl Statistics {
 
     /// How many conversations are counted so.
     pub fn outcome(&self, outcome: Outcome) -> u64 {
-        CloseReason::ALL
-            .into_iter()
-            .filter(|reason| reason.outcome() == outcome)
-            .map(|reason| self.reason(reason))
-            .sum()
+        let reasons = CloseReason::ALL.iter().filter(|reason| reason.outcome() == outcome);
+        reasons.map(|&reason| self.reason(reason)).sum()
     }
 
     /// How many conversations have ended, for whatever reason.
@@ -117,7 +114,7 @@ mod serialize {
 
     impl Serialize for Reasons<'_> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let counts = CloseReason::ALL.into_iter().map(|reason| (reason.name(), self.0.reason(reason)));
+            let counts = CloseReason::ALL.iter().map(|&reason| (reason.name(), self.0.reason(reason)));
             serializer.collect_map(counts.filter(|&(_, count)| count > 0))
         }
     }

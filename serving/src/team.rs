@@ -4,7 +4,7 @@ use std::io;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Wake, Waker};
+use std::task::Waker;
 use std::thread;
 
 use crate::{Bell, Conversation, Report, STACK_SIZE, Server};
@@ -22,8 +22,6 @@ pub struct Member {
     bell: Arc<Bell>,
     /// What has come for it; `None` once it has ended.
     post: Mutex<Option<Vec<Post>>>,
-    /// Whether the watchman has marked one of its clients, or the acceptor, since it last looked.
-    marked: AtomicBool,
     /// How many clients it has.
     clients: AtomicUsize,
 }
@@ -35,6 +33,10 @@ pub enum Post {
     Client(TcpStream, Conversation),
     /// The conversation of this place, after a [run](Conversation::run) where blocking is allowed.
     Back(usize, Conversation),
+    /// The watchman has marked clients of this worker, or the acceptor. The worker looks who
+    /// [is marked](Conversation::is_marked), which takes no longer than the watchman's own sweep, and comes no more
+    /// often.
+    Marks,
 }
 
 impl Team {
@@ -132,8 +134,8 @@ impl Drop for Dismissal {
 
 impl Member {
     fn new() -> io::Result<Arc<Self>> {
-        let (marked, clients) = Default::default();
-        Ok(Arc::new(Self { bell: Bell::new()?, post: Mutex::new(Some(Vec::new())), marked, clients }))
+        let clients = AtomicUsize::new(0);
+        Ok(Arc::new(Self { bell: Bell::new()?, post: Mutex::new(Some(Vec::new())), clients }))
     }
 
     /// Ends its wait, when it is rung: something has come for it, or the watchman has marked a client of its own.
@@ -142,15 +144,8 @@ impl Member {
     }
 
     /// The waker of all its clients and of an acceptor, so that none needs one of its own.
-    pub fn waker(self: &Arc<Self>) -> Waker {
-        Waker::from(Arc::clone(self))
-    }
-
-    /// Whether the watchman has marked one of its clients or the acceptor since this was last asked. The worker then looks who
-    /// [is marked](Conversation::is_marked), which takes no longer than the watchman's own sweep, and comes no more
-    /// often.
-    pub fn has_marked(&self) -> bool {
-        self.marked.load(Ordering::SeqCst) && self.marked.swap(false, Ordering::SeqCst)
+    pub fn waker(&self) -> Waker {
+        self.bell.waker()
     }
 
     /// Sends it something. What comes for one that has ended is dropped.
@@ -167,9 +162,11 @@ impl Member {
 
     /// Silences the bell, and fetches what has come.
     pub fn fetch(&self) -> Vec<Post> {
-        self.bell.silence();
+        let marks = self.bell.silence().then_some(Post::Marks);
         let mut inbox = self.post.lock().unwrap_or_else(PoisonError::into_inner);
-        inbox.as_mut().map(std::mem::take).unwrap_or_default()
+        let mut posts = inbox.as_mut().map(std::mem::take).unwrap_or_default();
+        posts.extend(marks);
+        posts
     }
 
     /// It has ended: nobody gives it a client any more.
@@ -182,16 +179,5 @@ impl Member {
     /// A client has left it.
     pub fn left(&self) {
         self.clients.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Wake for Member {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.marked.store(true, Ordering::SeqCst);
-        self.bell.ring();
     }
 }

@@ -12,7 +12,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use common::{CloseReason, Flow, Framing, Handler, Outcome, Peer, Replies, Service, Session};
+use common::{Client, CloseReason, Flow, Framing, Handler, Outcome, Replies, Service, Session};
 use serving::{
     Backend, BlockingHandlers, Buffers, Capabilities, Interrupt, Report, Running, Server, Statistics, Stop,
     Urgency, Workers, accept_blocking, blocking, start,
@@ -51,7 +51,7 @@ struct Says {
 }
 
 impl Handler for Says {
-    fn open(&self, _: &Peer, _: &mut Replies<'_>) -> Box<dyn Session> {
+    fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
         Box::new(*self)
     }
 }

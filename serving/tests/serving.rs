@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Flow, Framing, Handler, Peer, Replies, Service, Session};
+use common::{Client, Flow, Framing, Handler, Replies, Service, Session};
 use rustix::time::{ClockId, clock_gettime};
 use serving::{
     Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Interrupt, Report,
@@ -18,7 +18,7 @@ use serving::{
 struct Says;
 
 impl Handler for Says {
-    fn open(&self, _: &Peer, _: &mut Replies<'_>) -> Box<dyn Session> {
+    fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
         Box::new(Self)
     }
 }

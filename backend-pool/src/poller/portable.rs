@@ -1,5 +1,5 @@
-//! The `polling` crate, where there is no epoll. It tells of a client once, and again when the interest in it
-//! has been renewed, if it is ready then.
+//! The `polling` crate, where there is no epoll. It reports a client once, and again when it has been rearmed, if it
+//! is ready then.
 
 use std::io;
 use std::net::TcpStream;
@@ -8,10 +8,10 @@ use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use ::serving::Bell;
+use ::serving::{Bell, Wait};
 use polling::PollMode;
 
-use super::{Event, Interest, MOST, Poller, Until};
+use super::{EVENTS, Event, Poller, WAKEUP};
 
 /// A poller of the `polling` crate.
 pub(crate) struct Portable {
@@ -20,62 +20,51 @@ pub(crate) struct Portable {
     waiting: Mutex<()>,
 }
 
-/// The bell's key, which is no client's place.
-const BELL: usize = usize::MAX - 1;
-
 impl Poller for Portable {
     type Events = polling::Events;
 
     #[expect(unsafe_code, reason = "polling can't tell that a descriptor outlives its registration")]
     fn new(bell: &Bell) -> io::Result<Self> {
         let poller = polling::Poller::new()?;
-        // By its level: it is told to one thread after the other until it is silenced.
+        // By its level: it is reported to one thread after the other until it is silenced.
         // SAFETY: whoever has the poller has the bell, and drops both together.
-        unsafe { poller.add_with_mode(&bell.as_fd(), polling::Event::readable(BELL), PollMode::Level)? };
+        unsafe { poller.add_with_mode(&bell.as_fd(), polling::Event::readable(WAKEUP), PollMode::Level)? };
         Ok(Self { poller, waiting: Mutex::new(()) })
     }
 
-    #[expect(unsafe_code, reason = "polling can't tell that a socket outlives its registration")]
-    fn add(&self, socket: &TcpStream, place: usize) -> io::Result<()> {
-        // SAFETY: a client is removed before it is closed, and one that is dropped with the clients is
-        // dropped with the poller.
-        unsafe { self.poller.add(socket, polling::Event::all(place)) }
+    fn events() -> Self::Events {
+        polling::Events::with_capacity(const { NonZeroUsize::new(EVENTS).unwrap() })
     }
 
-    fn renew(&self, socket: &TcpStream, place: usize, interest: Interest) -> io::Result<()> {
-        let event = match interest {
-            Interest::Input => polling::Event::readable(place),
-            Interest::Output => polling::Event::writable(place),
-            Interest::None => polling::Event::none(place),
-        };
-        self.poller.modify(socket, event)
+    #[expect(unsafe_code, reason = "polling can't tell that a socket outlives its registration")]
+    fn add(&self, socket: &TcpStream, key: usize) -> io::Result<()> {
+        // SAFETY: a client is removed before it is closed, and one that is dropped with the clients is
+        // dropped with the poller.
+        unsafe { self.poller.add(socket, polling::Event::all(key)) }
+    }
+
+    fn rearm(&self, socket: &TcpStream, key: usize, wait: Wait) -> io::Result<()> {
+        let (readable, writable) = (wait == Wait::Readable, wait == Wait::Writable);
+        self.poller.modify(socket, polling::Event::new(key, readable, writable))
     }
 
     fn remove(&self, socket: &TcpStream) {
         let _ = self.poller.delete(socket); // it is there
     }
 
-    fn events() -> Self::Events {
-        polling::Events::with_capacity(const { NonZeroUsize::new(MOST).unwrap() })
-    }
-
-    fn wait(&self, events: &mut Self::Events, until: Until) -> io::Result<()> {
+    fn wait(
+        &self,
+        events: &mut Self::Events,
+        timeout: Option<Duration>,
+    ) -> io::Result<impl Iterator<Item = Event>> {
         events.clear();
-        match until {
-            // Somebody who waits at this moment is told instead, and passes it on.
-            Until::Now => self.poller.wait(events, Some(Duration::ZERO)).map(drop),
-            Until::Event => {
-                let _waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                self.poller.wait(events, None).map(drop)
-            }
-        }
-    }
-
-    fn told(events: &Self::Events) -> impl Iterator<Item = Event> {
-        events.iter().map(|event| match event.key {
-            BELL => Event::Bell,
-            // The end of its input is told of whenever the interest is renewed.
-            place => Event::Client { place, more_behind: false },
-        })
+        // One that doesn't wait needs no turn: if another waits at this moment, that one is told instead.
+        let _waiting = timeout.is_none().then(|| self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        self.poller.wait(events, timeout)?;
+        Ok(events.iter().map(|event| match event.key {
+            WAKEUP => Event::Wakeup,
+            // The end of its input is reported whenever it is rearmed.
+            key => Event::Client { key, more_behind: false },
+        }))
     }
 }

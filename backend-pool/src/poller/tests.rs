@@ -10,10 +10,11 @@ use ::serving::Bell;
 
 use super::*;
 
-fn look<P: Poller>(poller: &P, until: Until) -> Vec<Event> {
+const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
+
+fn wait<P: Poller>(poller: &P, timeout: Option<Duration>) -> Vec<Event> {
     let mut events = P::events();
-    poller.wait(&mut events, until).expect("it looks");
-    P::told(&events).collect()
+    poller.wait(&mut events, timeout).expect("it waits").collect()
 }
 
 fn tells_of_clients_and_of_the_bell<P: Poller>() {
@@ -22,25 +23,25 @@ fn tells_of_clients_and_of_the_bell<P: Poller>() {
     let socket = listener.accept().unwrap().0;
     let bell = Bell::new().unwrap();
     let poller = P::new(&bell).unwrap();
-    assert_eq!(look(&poller, Until::Now), []);
+    assert_eq!(wait(&poller, AT_ONCE), []);
     poller.add(&socket, 7).unwrap();
-    assert_eq!(look(&poller, Until::Event), [Event::Client { place: 7, more_behind: false }]);
-    assert_eq!(look(&poller, Until::Now), []);
-    poller.renew(&socket, 7, Interest::Input).unwrap();
-    assert_eq!(look(&poller, Until::Now), []);
+    assert_eq!(wait(&poller, None), [Event::Client { key: 7, more_behind: false }]);
+    assert_eq!(wait(&poller, AT_ONCE), []);
+    poller.rearm(&socket, 7, Wait::Readable).unwrap();
+    assert_eq!(wait(&poller, AT_ONCE), []);
     client.write_all(b"x").unwrap();
-    assert_eq!(look(&poller, Until::Event), [Event::Client { place: 7, more_behind: false }]);
-    assert_eq!(look(&poller, Until::Now), []);
-    poller.renew(&socket, 7, Interest::Input).unwrap();
+    assert_eq!(wait(&poller, None), [Event::Client { key: 7, more_behind: false }]);
+    assert_eq!(wait(&poller, AT_ONCE), []);
+    poller.rearm(&socket, 7, Wait::Readable).unwrap();
     drop(client);
-    assert!(matches!(look(&poller, Until::Event)[..], [Event::Client { place: 7, .. }]));
+    assert!(matches!(wait(&poller, None)[..], [Event::Client { key: 7, .. }]));
     poller.remove(&socket);
     drop(socket);
     for _ in 0..2 {
         bell.ring();
-        assert_eq!(look(&poller, Until::Event), [Event::Bell]);
+        assert_eq!(wait(&poller, None), [Event::Wakeup]);
         bell.silence();
-        assert_eq!(look(&poller, Until::Now), []);
+        assert_eq!(wait(&poller, AT_ONCE), []);
     }
 }
 
@@ -52,14 +53,14 @@ fn each_who_waits_is_told_of_a_ring_of_its_own<P: Poller>() {
         for _ in 0..3 {
             let (sender, poller, bell) = (sender.clone(), &poller, &bell);
             scope.spawn(move || {
-                let events = look(poller, Until::Event);
+                let events = wait(poller, None);
                 bell.silence();
                 sender.send(events).unwrap();
             });
         }
         for _ in 0..3 {
             bell.ring();
-            assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(vec![Event::Bell]));
+            assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(vec![Event::Wakeup]));
         }
     });
 }

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use ::serving::{Backend, Report, Stop};
 use backend_pool::Pool;
-use common::{Flow, Framing, Handler, Limits, Peer, Replies, Service, Session};
+use common::{Flow, Framing, Handler, Limits, Replies, Service, Session};
 
 /// Answers each message with what the function makes of it.
 pub(crate) struct Answers<F>(Arc<F>);
 
 impl<F: Fn(&str) -> String + Send + Sync + 'static> Handler for Answers<F> {
-    fn open(&self, _: &Peer, _: &mut Replies<'_>) -> Box<dyn Session> {
+    fn open(&self, _: &common::Client, _: &mut Replies<'_>) -> Box<dyn Session> {
         Box::new(Self(Arc::clone(&self.0)))
     }
 }

@@ -3,6 +3,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"log"
 	"net"
 	"os"
@@ -33,7 +34,8 @@ func serve(connection net.Conn) {
 		if _, err := writer.Write(line); err != nil {
 			return
 		}
-		if reader.Buffered() == 0 {
+		// The begin of a line may be there as well, and its end come only when these replies have been read.
+		if rest, _ := reader.Peek(reader.Buffered()); bytes.IndexByte(rest, '\n') < 0 {
 			if writer.Flush() != nil {
 				return
 			}

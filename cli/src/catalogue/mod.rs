@@ -50,9 +50,9 @@ pub(crate) struct Framing {
     pub(crate) name: &'static str,
     pub(crate) text: &'static str,
     /// Makes a codec.
-    pub(crate) codec: fn(&Limits) -> Box<dyn Codec>,
+    pub(crate) codec: &'static (dyn Fn(&Limits) -> Box<dyn Codec> + Send + Sync),
     /// Makes the application that serves a handler.
-    pub(crate) application: fn(Arc<dyn Handler>) -> Arc<dyn Application>,
+    pub(crate) application: &'static (dyn Fn(Arc<dyn Handler>) -> Arc<dyn Application> + Send + Sync),
 }
 
 impl Catalogue {
@@ -138,27 +138,33 @@ impl Served {
 }
 
 impl Framing {
-    /// The framing of a codec.
-    pub(crate) fn of<C: Codec>(name: &'static str, text: &'static str) -> Self {
+    /// The framing of a codec. What makes the codecs is kept as long as the program runs.
+    pub(crate) fn of<C, M>(name: &'static str, text: &'static str, new: M) -> Self
+    where
+        C: Codec,
+        M: Fn(&Limits) -> C + Clone + Send + Sync + 'static,
+    {
+        let own = new.clone();
         Self {
             name,
             text,
-            codec: |limits| Box::new(C::new(limits)),
-            application: |handler| Arc::new(FramedHandler::<C>::new(handler)),
+            codec: Box::leak(Box::new(move |limits: &Limits| Box::new(own(limits)) as _)),
+            application: Box::leak(Box::new(move |handler| {
+                Arc::new(FramedHandler::new(handler, new.clone())) as _
+            })),
         }
     }
 
     /// Those that are built in, the default first.
     pub(crate) fn built_in() -> [Self; 3] {
         common::Framing::ALL.map(|framing| match framing {
-            common::Framing::Line => Self::of::<Line>(framing.name(), "any bytes up to a line end"),
-            common::Framing::Length => Self::of::<Length>(
+            common::Framing::Line => Self::of(framing.name(), "any bytes up to a line end", Line::new),
+            common::Framing::Length => Self::of(
                 framing.name(),
                 "a length (32 bits, most significant byte first), and so many bytes",
+                Length::new,
             ),
-            common::Framing::Raw => {
-                Self::of::<Raw>(framing.name(), "what one read returns: no framing at all")
-            }
+            common::Framing::Raw => Self::of(framing.name(), "what has arrived: no framing at all", Raw::new),
         })
     }
 

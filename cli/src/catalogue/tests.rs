@@ -1,7 +1,7 @@
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::panic::catch_unwind;
 
-use common::{Blocking, ErrorReply, Outbox, Protocol, Service};
+use common::{Blocking, Client, ErrorReply, Outbox, Protocol, Service};
 use serving::{BlockingHandlers, Capabilities, Report, Stop, Workers};
 
 use super::*;
@@ -27,7 +27,7 @@ impl Backend for Own {
 struct OwnProtocol;
 
 impl Application for OwnProtocol {
-    fn open(&self, _: SocketAddr, _: &Limits, _: &mut Outbox) -> Box<dyn Protocol> {
+    fn open(&self, _: Client, _: &Limits, _: &mut Outbox) -> Box<dyn Protocol> {
         unreachable!("nobody connects")
     }
 
@@ -54,7 +54,7 @@ fn catalogue() -> Catalogue {
     catalogue.add_backend(&Own("own-backend"));
     catalogue.add_served(handler("own-handler"));
     catalogue.add_served(application("own-protocol"));
-    catalogue.add_framing(Framing::of::<Length>("own-framing", "a framing of its own"));
+    catalogue.add_framing(Framing::of("own-framing", "a framing of its own", Length::new));
     catalogue
 }
 
@@ -184,8 +184,8 @@ fn a_name_is_a_word_that_nobody_has() {
         (|all| all.add_served(handler("echo")), "there is a handler `echo` already"),
         (|all| all.add_served(application("")), "`` is no name for a handler"),
         (|all| all.add_served(application("--work")), "`--work` is no name"),
-        (|all| all.add_framing(Framing::of::<Line>("line", "")), "there is a framing `line` already"),
-        (|all| all.add_framing(Framing::of::<Line>("a,b", "")), "`a,b` is no name for a framing"),
+        (|all| all.add_framing(Framing::of("line", "", Line::new)), "there is a framing `line` already"),
+        (|all| all.add_framing(Framing::of("a,b", "", Line::new)), "`a,b` is no name for a framing"),
     ] {
         let panic = catch_unwind(|| add(&mut Catalogue::built_in())).unwrap_err();
         let said = panic.downcast_ref::<String>().unwrap();

@@ -42,11 +42,10 @@ impl Replies {
         bytes: &[u8],
         mut show: impl FnMut(&[u8], &[u8]) -> io::Result<()>,
     ) -> Result<(), Trouble> {
-        self.codec.arrived(bytes.len());
         self.kept.extend_from_slice(bytes);
         let mut done = 0;
         loop {
-            let rest = &self.kept[done..];
+            let rest = &mut self.kept[done..];
             match self.codec.decode(rest) {
                 Decoded::More | Decoded::Skipped { used: 0 } => break,
                 Decoded::Skipped { used } => done += used,
@@ -92,7 +91,7 @@ fn codec(framing: Framing, max: usize) -> Box<dyn Codec> {
 /// What to do about a reply over the limit that begins with these bytes.
 fn too_long(framing: Framing, max: usize, bytes: &[u8]) -> String {
     let most = Size::MOST.0;
-    let decoded = |max| codec(framing, max).decode(bytes);
+    let decoded = |max| codec(framing, max).decode(&mut bytes.to_vec());
     let is_taken = |max| !matches!(decoded(max), Decoded::Broken(_));
     let (name, limit) = (framing.name, Size(max));
     if !is_taken(most) {

@@ -16,8 +16,19 @@ use crate::failure::Failure;
 /// How long the other build may take to tell its version.
 const VERSION: Duration = Duration::from_secs(5);
 
+/// Each backend, and behind it the same of another build of this program.
+pub(super) fn beside(candidates: Vec<Candidate>, other: &Path) -> Result<Vec<Candidate>, Failure> {
+    let program = program(other)?;
+    let mut all = Vec::new();
+    for candidate in candidates {
+        let build = candidate.of_build(&program).map_err(Failure::Usage)?;
+        all.extend([candidate, build]);
+    }
+    Ok(all)
+}
+
 /// The file of another build, if it can be one.
-pub(super) fn program(other: &Path) -> Result<PathBuf, Failure> {
+fn program(other: &Path) -> Result<PathBuf, Failure> {
     let wrong = |why: &str| Failure::Usage(format!("--against {}: {why}", other.display()));
     let file = fs::metadata(other).map_err(|error| wrong(&error.to_string()))?;
     if file.is_dir() {

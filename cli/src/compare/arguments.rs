@@ -12,7 +12,7 @@ use serving::Backend;
 use crate::arguments::{Format, chosen};
 use crate::catalogue::Served;
 use crate::messages::{Own, expects};
-use crate::quantity::{count, cpu, number, objective, rate, sizes, threads};
+use crate::quantity::{count, cpu, number, rate, sizes, threads};
 use crate::service;
 
 /// What is compared, and how thoroughly.
@@ -89,7 +89,7 @@ pub(crate) struct Compare {
 
     /// Objective to judge, such as p99=5ms; may be given several times. It is missed if no server keeps it at the common
     /// rate
-    #[arg(long, env = "ANYLOOP_COMPARE_SLO", value_name = "SLO", allow_hyphen_values = true, value_parser = objective)]
+    #[arg(long, env = "ANYLOOP_COMPARE_SLO", value_name = "SLO", allow_hyphen_values = true)]
     pub(crate) slo: Vec<Slo>,
 
     /// Compare the backends with servers written by hand, at the common rate and in closed loops of 64 connections with 16
@@ -114,7 +114,7 @@ pub(crate) struct Compare {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 
-    /// Show details: every metric under every load, and the conditions
+    /// Show details: every metric under every load, the conditions, and while it goes on what servers write to standard error
     #[arg(short, long)]
     pub(crate) verbose: bool,
 

@@ -2,11 +2,10 @@
 
 mod against;
 pub(crate) mod arguments;
-mod baseline;
+mod backends;
 mod candidates;
 mod outcome;
 mod output;
-mod progress;
 mod settings;
 mod stored;
 
@@ -14,18 +13,19 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use compare::compare as carry_out;
 use compare::report::{self, Style};
+use compare::{Event, Step, compare as carry_out};
 use serving::Backend;
 
 use crate::arguments::Format;
 use crate::failure::{Failure, print};
+use crate::progress::Bar;
 use crate::{color, signals, terminal};
 use arguments::Compare;
-use baseline::Baseline;
 use output::Output;
-use progress::Steps;
+use stored::Baseline;
 
 pub(crate) use stored::{diff, render};
 
@@ -45,9 +45,9 @@ pub(crate) fn compare(
     signals::interrupt(&stop).map_err(|error| Failure::Failed(error.to_string()))?;
     against::try_out(&mut settings, &stop)?;
 
-    let mut steps = Steps::new();
+    let mut steps = Steps::new(arguments.verbose);
     let compared = carry_out(&settings, &stop, &mut |event| steps.show(event));
-    steps.clear();
+    steps.bar.clear();
     let comparison = compared.map_err(|error| Failure::of(&error))?;
     if comparison.interrupted && comparison.samples.is_empty() {
         return Err(Failure::Interrupted("interrupted before anything was measured".into()));
@@ -80,4 +80,47 @@ fn style(details: bool) -> Style {
         width: terminal::width().unwrap_or(default.width),
         details,
     }
+}
+
+/// A bar on standard error; where that is no terminal, a line for each round.
+struct Steps {
+    bar: Bar,
+    /// What the last line was about.
+    last: String,
+    /// Whether what servers write is shown.
+    verbose: bool,
+}
+
+impl Steps {
+    fn new(verbose: bool) -> Self {
+        Self { bar: Bar::new(), last: String::new(), verbose }
+    }
+
+    fn show(&mut self, event: &Event) {
+        match event {
+            Event::Note(note) => self.bar.say(&format!("note: {note}"), "      "),
+            Event::Wrote { server, line } if self.verbose => self.bar.say(&format!("{server}: {line}"), ""),
+            Event::Wrote { .. } => {}
+            Event::Step(step) => self.step(step),
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        let Step { stage, subject, load, round, slot, passed, left } = step;
+        let all = passed.as_secs_f64() + left.as_secs_f64();
+        let done = if all > 0.0 { passed.as_secs_f64() / all } else { 0.0 };
+        let round = if round.1 > 1 { format!(", round {} of {}", round.0, round.1) } else { String::new() };
+        let text = format!("{stage}{round}: {subject}, {load} ({} of {})", slot.0, slot.1);
+        self.bar.show(done, format!("{} left", time(*left)), text);
+        let about = format!("{stage}{round}");
+        if !self.bar.is_seen() && self.last != about {
+            self.bar.say(&format!("{about}; {} left", time(*left)), "");
+        }
+        self.last = about;
+    }
+}
+
+/// Minutes and seconds.
+fn time(time: Duration) -> String {
+    format!("{}:{:02}", time.as_secs() / 60, time.as_secs() % 60)
 }

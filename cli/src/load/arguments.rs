@@ -13,7 +13,7 @@ use crate::address::host_and_port;
 use crate::arguments::{Format, chosen};
 use crate::catalogue::Served;
 use crate::messages::{Own, expects};
-use crate::quantity::{Time, count, cpu, number, objective, rate, sizes, threads, time_above_zero};
+use crate::quantity::{Time, count, cpu, number, rate, sizes, threads, time_above_zero};
 
 /// What `merge` is told.
 #[derive(Args, Debug)]
@@ -111,7 +111,7 @@ pub(crate) struct Load {
     pub(crate) expect: Option<Expect>,
 
     /// Objective to judge, such as p99=5ms; may be given several times
-    #[arg(long, env = "ANYLOOP_LOAD_SLO", value_name = "SLO", allow_hyphen_values = true, value_parser = objective)]
+    #[arg(long, env = "ANYLOOP_LOAD_SLO", value_name = "SLO", allow_hyphen_values = true)]
     pub(crate) slo: Vec<Slo>,
 
     /// Let replies that are errors, such as `ERR rate-limited`, be a success however many they are [default: up to 1 % are]

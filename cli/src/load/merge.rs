@@ -23,8 +23,8 @@ pub(crate) fn merge(arguments: &Merge) -> Result<ExitCode, Failure> {
     let measurements: Vec<Measurement> = measurements.collect::<Result<_, _>>()?;
     refuse_unlike(&arguments.files, &measurements)?;
     arguments.exports.check()?;
-    let merged =
-        export::merge(&measurements).ok_or_else(|| Failure::Usage("there is nothing to merge".into()))?;
+    let merged = Measurement::merged(&measurements)
+        .ok_or_else(|| Failure::Usage("there is nothing to merge".into()))?;
     arguments.exports.write(&merged, &export::table(&merged))?;
     Ok(outcome(&merged, &[], arguments.allow_refusals).into())
 }

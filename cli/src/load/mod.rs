@@ -1,30 +1,29 @@
 //! `anyloop load` and `anyloop merge`.
 
 pub(crate) mod arguments;
-mod exports;
 mod merge;
+mod output;
 mod plan;
 mod search;
-mod status;
-mod timeline;
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use load::engine;
+use load::engine::{self, Progress};
 use load::export;
 use load::measurement::{Measurement, too_many_refused};
+use load::plan::Plan;
 use load::process::Account;
 use load::slo::Verdict;
 
 use crate::address::resolve;
 use crate::exit::Outcome;
 use crate::failure::Failure;
+use crate::progress::Bar;
 use crate::signals;
 use arguments::Load;
-use status::Status;
 
 pub(crate) use merge::merge;
 
@@ -49,10 +48,9 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     if arguments.find_max_rate {
         return search::search(arguments, &plan, &stop);
     }
-    let status = Status::new();
-    let tell = |progress| status.show(&plan, progress);
-    let measured = engine::run(&plan, &stop, if status.is_shown() { Some(&tell) } else { None });
-    status.clear();
+    let bar = Bar::new();
+    let measured = run(&plan, &stop, &bar, "");
+    bar.clear();
     let measurement = measured.map_err(|error| Failure::of(&error))?;
     let verdicts: Vec<_> =
         arguments.slo.iter().map(|slo| (slo, slo.judge(&measurement, arguments.allow_refusals))).collect();
@@ -60,11 +58,30 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
         verdicts.iter().map(|(slo, verdict)| format!("{verdict}, where {slo} is promised\n\n")).collect();
     text.push_str(&export::table(&measurement));
     if arguments.verbose {
-        text.push_str(&timeline::timeline(&measurement.timeline));
+        text.push_str(&output::timeline(&measurement.timeline));
     }
     arguments.exports.write(&measurement, &text)?;
     let verdicts: Vec<_> = verdicts.into_iter().map(|(_, verdict)| verdict).collect();
     Ok(outcome(&measurement, &verdicts, arguments.allow_refusals).into())
+}
+
+/// Makes the load of a plan. Where somebody sees the bar, it shows meanwhile how the step of this name goes.
+fn run(plan: &Plan, stop: &AtomicBool, bar: &Bar, step: &str) -> io::Result<Measurement> {
+    let tell = |progress: Progress| {
+        let (passed, total) = (progress.passed.as_secs_f64(), progress.total.as_secs_f64());
+        let done = if total > 0.0 { passed / total } else { 0.0 };
+        bar.show(done, format!("{passed:.1}/{total:.0} s"), format!("{step}{}", line(plan, progress)));
+    };
+    engine::run(plan, stop, if bar.is_seen() { Some(&tell) } else { None })
+}
+
+fn line(plan: &Plan, progress: Progress) -> String {
+    let Progress { passed, warming_up, replies, bad, failed, p50, p99, .. } = progress;
+    let passed = passed.as_secs_f64();
+    let offered = plan.rate().map_or_else(String::new, |rate| format!("{rate:.0}/s offered  "));
+    let rate = if passed > 0.0 { replies as f64 / passed } else { 0.0 };
+    let times = if warming_up { "warming up".into() } else { format!("p50 {p50:.0} µs  p99 {p99:.0} µs") };
+    format!("{offered}{rate:.0}/s done  {times}  bad {bad}  failed {failed}")
 }
 
 /// How a run ends that has measured this.

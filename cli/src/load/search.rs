@@ -4,7 +4,6 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use load::engine;
 use load::export;
 use load::measurement::Measurement;
 use load::plan::{Pace, Plan};
@@ -12,10 +11,10 @@ use load::search::{Found, Purpose, Range, find_max_rate};
 use load::slo::Slo;
 
 use super::arguments::Load;
-use super::outcome;
-use super::status::Status;
+use super::{outcome, run};
 use crate::exit::Outcome;
 use crate::failure::Failure;
+use crate::progress::Bar;
 
 /// How long a rate is tried; the confirmation takes the whole --duration.
 const TRIAL: Duration = Duration::from_secs(2);
@@ -23,15 +22,16 @@ const TRIAL: Duration = Duration::from_secs(2);
 /// Searches the highest rate that keeps every objective.
 pub(super) fn search(arguments: &Load, plan: &Plan, stop: &AtomicBool) -> Result<ExitCode, Failure> {
     let slos = &arguments.slo;
-    let status = Status::new();
+    let (bar, mut steps) = (Bar::new(), 0);
     let mut last: Option<Measurement> = None;
     let trial = Plan { duration: TRIAL.min(plan.duration), ..plan.clone() };
-    let tell =
-        |plan: &Plan, what: &str, rate: f64| status.write(&format!("{what} {rate:.0}/s, {}", plan.messages));
+    let mut step = |plan: &Plan, what: &str| {
+        steps += 1;
+        run(plan, stop, &bar, &format!("step {steps}, {what}: "))
+    };
     // What a closed loop reaches is more than any open one keeps: the search begins far below.
-    tell(&trial, "looking for a first rate below", 0.0);
-    let capacity =
-        engine::run(&trial, stop, None).map_err(|error| Failure::of(&error))?.achieved_rate.max(1.0);
+    let closed = step(&trial, "a closed loop").map_err(|error| Failure::of(&error))?;
+    let capacity = closed.achieved_rate.max(1.0);
     // A rate is tried for as long as it takes to judge it.
     let needed = slos.iter().map(Slo::messages_needed).max().unwrap_or(0) as f64 * 1.05;
     let long = |rate: f64| trial.duration.max(plan.duration.min(Duration::from_secs_f64(needed / rate)));
@@ -39,18 +39,19 @@ pub(super) fn search(arguments: &Load, plan: &Plan, stop: &AtomicBool) -> Result
     let range = Range { first: (capacity / 4.0).max(least), least, most: (capacity * 4.0).max(least) };
     let mut measure = |rate: f64, purpose: Purpose| {
         let pace = Pace::Open { rate, arrivals: arguments.arrivals, dispatch: arguments.dispatch };
-        let plan = match purpose {
-            Purpose::Ramp | Purpose::Bisection => Plan { pace, duration: long(rate), ..trial.clone() },
-            Purpose::Confirmation => Plan { pace, ..plan.clone() },
+        let tried = || Plan { pace, duration: long(rate), ..trial.clone() };
+        let (plan, what) = match purpose {
+            Purpose::Ramp => (tried(), "ramp"),
+            Purpose::Bisection => (tried(), "bisection"),
+            Purpose::Confirmation => (Plan { pace, ..plan.clone() }, "confirmation"),
         };
-        tell(&plan, if purpose == Purpose::Confirmation { "confirming" } else { "trying" }, rate);
-        let measurement = engine::run(&plan, stop, None)?;
+        let measurement = step(&plan, what)?;
         last = Some(measurement.clone());
         Ok(measurement)
     };
     let found = find_max_rate(&mut measure, slos, arguments.allow_refusals, range)
         .map_err(|error| Failure::of(&error))?;
-    status.clear();
+    bar.clear();
     let Some(last) = last else { return Err(Failure::Interrupted("the search was interrupted".into())) };
     let promised: Vec<_> = slos.iter().map(ToString::to_string).collect();
     let mut text = describe(&found, &promised.join(" and "));

@@ -1,89 +1,195 @@
-//! Quantities, as they are written on a command line: times, sizes, rates, counts and objectives. All have one grammar: a decimal
-//! number, and a unit behind it.
+//! Quantities on the command line: times, sizes, rates and counts. All have one grammar, which is that of [`load::quantity`]: a
+//! decimal number, and a unit behind it.
 
-mod count;
-mod messages;
-mod objective;
-mod rate;
 mod size;
-mod time;
 
-pub(crate) use count::{count, cpu, nonzero, number, threads};
-pub(crate) use messages::sizes;
-pub(crate) use objective::objective;
-pub(crate) use rate::rate;
-pub(crate) use size::{Size, size_above_zero};
-pub(crate) use time::{Time, time_above_zero};
+use std::fmt::Display;
+use std::num::NonZeroUsize;
+use std::thread;
+use std::time::Duration;
 
-/// A decimal number, exactly: `digits` ÷ 10^`decimals`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Decimal {
-    digits: u128,
-    decimals: u32,
-}
+use load::plan::HIGHEST_RATE;
+use load::quantity::{Decimal, factor};
 
-impl Decimal {
-    /// The number that a text begins with, and the rest of the text: its unit.
-    fn begin(text: &str) -> Option<(Self, &str)> {
-        let end = text.find(|character: char| !character.is_ascii_digit() && character != '.');
-        let (number, unit) = text.split_at(end.unwrap_or(text.len()));
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-        if whole.is_empty() || fraction.is_empty() || fraction.contains('.') {
-            return None;
-        }
-        let fraction = fraction.trim_end_matches('0');
-        let decimals = u32::try_from(fraction.len()).ok()?;
-        // A number with too many digits is larger than any bound, which is then said.
-        let digits = whole
-            .bytes()
-            .chain(fraction.bytes())
-            .fold(0_u128, |digits, digit| digits.saturating_mul(10).saturating_add(u128::from(digit - b'0')));
-        Some((Self { digits, decimals }, unit))
-    }
+pub(crate) use load::quantity::Time;
+pub(crate) use size::{Size, size_above_zero, sizes};
 
-    /// The product, if it is a whole number. One that is too large for the type is the largest of the type.
-    fn times(self, factor: u128) -> Option<u128> {
-        let product = self.digits.saturating_mul(factor);
-        let divisor = 10_u128.checked_pow(self.decimals)?;
-        (product == u128::MAX || product.is_multiple_of(divisor)).then(|| product / divisor)
+/// A time that is more than nothing.
+pub(crate) fn time_above_zero(text: &str) -> Result<Time, String> {
+    match text.parse()? {
+        Time(Duration::ZERO) => Err(format!("`{text}` would end everything at once; write a time above 0")),
+        time => Ok(time),
     }
 }
 
-/// The factor of a unit.
-fn factor(units: &[(&str, u128)], unit: &str) -> Option<u128> {
-    units.iter().find(|(name, _)| *name == unit).map(|&(_, factor)| factor)
+/// A count within these bounds.
+pub(crate) fn count<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
+where
+    T: TryFrom<u128> + PartialOrd + Display + Copy + Send + Sync,
+{
+    move |text| {
+        let number = whole(text).and_then(|number| T::try_from(number).ok());
+        number.filter(|number| (least..=most).contains(number)).ok_or_else(|| {
+            format!("`{text}` is no count from {least} to {most}; write a whole number, such as {least}")
+        })
+    }
 }
+
+/// A number within these bounds that counts nothing, such as that of a process: it is written in digits alone.
+pub(crate) fn number<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
+where
+    T: TryFrom<u128> + PartialOrd + Display + Copy + Send + Sync,
+{
+    move |text| {
+        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = whole(text).filter(|_| is_digits).and_then(|number| T::try_from(number).ok());
+        number.filter(|number| (least..=most).contains(number)).ok_or_else(|| {
+            format!("`{text}` is no number from {least} to {most}; write one in digits, such as {least}")
+        })
+    }
+}
+
+/// A number of threads, or `auto`, which is 0: as many as it takes.
+pub(crate) fn threads(most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
+    move |text| match text {
+        "auto" => Ok(0),
+        _ => count(1, most)(text).map_err(|error| format!("{error}, or auto")),
+    }
+}
+
+/// The number of a core of this machine.
+pub(crate) fn cpu(text: &str) -> Result<usize, String> {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    number(0, MOST_CORES)(text).map_err(|_| {
+        format!("`{text}` is no core; write the numbers of cores from 0, such as 0 or 0,1 (this process may use {cores})")
+    })
+}
+
+/// No machine has more cores.
+const MOST_CORES: usize = 4095;
+
+/// A count above 0.
+pub(crate) fn nonzero(text: &str) -> Result<NonZeroUsize, String> {
+    let least = || format!("`{text}` is too small; write 1 or more");
+    let number = whole(text)
+        .ok_or_else(|| format!("`{text}` is no count; write a whole number, such as 1000 or 10k"))?;
+    let number =
+        usize::try_from(number).map_err(|_| format!("`{text}` is too large; write a smaller number"))?;
+    NonZeroUsize::new(number).ok_or_else(least)
+}
+
+/// The whole number that this is, if it is one.
+fn whole(text: &str) -> Option<u128> {
+    let (number, unit) = Decimal::begin(text)?;
+    number.times(factor(&UNITS, unit)?)
+}
+
+/// Reads a rate above 0, each second: `15000`, `15k`, `1.5M`, `0.5`.
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
+    let invalid =
+        || format!("`{text}` is no rate; write a number above 0 per second, such as 15000, 15k, 1.5M or 0.5");
+    let (_, unit) = Decimal::begin(text).ok_or_else(invalid)?;
+    let factor = factor(&UNITS, unit).ok_or_else(invalid)?;
+    let number: f64 = text[..text.len() - unit.len()].parse().map_err(|_| invalid())?;
+    let rate = number * factor as f64;
+    if rate <= 0.0 {
+        return Err(invalid());
+    }
+    if rate > HIGHEST_RATE {
+        let most = HIGHEST_RATE / 1e6;
+        return Err(format!("`{text}` is too high a rate; write at most {most}M per second"));
+    }
+    Ok(rate)
+}
+
+/// Those of counts and rates.
+const UNITS: [(&str, u128); 3] = [("", 1), ("k", 1_000), ("M", 1_000_000)];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_number_stands_before_its_unit() {
-        for (text, digits, decimals, unit) in [
-            ("15", 15, 0, ""),
-            ("15k", 15, 0, "k"),
-            ("1.50s", 15, 1, "s"),
-            ("0.001", 1, 3, ""),
-            ("007MiB", 7, 0, "MiB"),
-            ("5 s", 5, 0, " s"),
-            ("1.0", 1, 0, ""),
-            ("99999999999999999999999999999999999999999", u128::MAX, 0, ""),
-        ] {
-            assert_eq!(Decimal::begin(text), Some((Decimal { digits, decimals }, unit)), "{text}");
+    fn a_time_above_zero_is_not_zero() {
+        assert!(time_above_zero("0s").unwrap_err().contains("above 0"));
+        assert_eq!(time_above_zero("1ms"), Ok(Time(Duration::from_millis(1))));
+    }
+
+    #[test]
+    fn counts_have_bounds() {
+        let count = count(2_usize, 9_000);
+        for (text, expected) in [("2", 2), ("9000", 9_000), ("9k", 9_000), ("1.5k", 1_500), ("0.002k", 2)] {
+            assert_eq!(count(text), Ok(expected), "{text}");
         }
-        for text in ["", "s", ".5", "5.", "1.2.3", "-1", "+1", "1..5", "٣"] {
-            assert_eq!(Decimal::begin(text), None, "{text}");
+        for text in ["1", "9001", "10k", "-1", "+3", "ten", "2.5", "2K", "", "18446744073709551616", "1TiB"] {
+            let error = count(text).unwrap_err();
+            let expected = "is no count from 2 to 9000; write a whole number, such as 2";
+            assert_eq!(error, format!("`{text}` {expected}"));
         }
     }
 
     #[test]
-    fn a_product_is_exact_or_none() {
-        let times = |text, factor| Decimal::begin(text).unwrap().0.times(factor);
-        assert_eq!(times("1.5", 1024), Some(1536));
-        assert_eq!(times("0.3", 1024), None);
-        assert_eq!(times("0.1", 10), Some(1));
-        assert_eq!(times("0.00000000000000000000000000000000000000001", 1), None);
-        assert!(times("999999999999999999999999999999999999999999", 10).unwrap() > u128::MAX / 20);
+    fn a_number_is_digits() {
+        assert_eq!(number(0, u64::MAX)("18446744073709551615"), Ok(u64::MAX));
+        for text in ["10k", "1.0", "-1", "", "18446744073709551616"] {
+            assert!(number(0, u64::MAX)(text).unwrap_err().contains("write one in digits"), "{text}");
+        }
+    }
+
+    #[test]
+    fn threads_are_counted_or_left_to_the_program() {
+        assert_eq!((threads(9)("auto"), threads(9)("9")), (Ok(0), Ok(9)));
+        for text in ["0", "10", "automatic", ""] {
+            let error = threads(9)(text).unwrap_err();
+            assert!(error.ends_with("write a whole number, such as 1, or auto"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_core_is_a_number_from_0() {
+        assert_eq!((cpu("0"), cpu("3")), (Ok(0), Ok(3)));
+        for text in ["", "a", "-1", "1-3", "99999"] {
+            assert!(cpu(text).unwrap_err().contains(&format!("`{text}` is no core")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_count_above_zero_may_be_any() {
+        assert_eq!(nonzero("10k").unwrap().get(), 10_000);
+        for (text, expected) in [
+            ("0", "write 1 or more"),
+            ("2.5", "is no count; write a whole number"),
+            ("", "is no count"),
+            ("18446744073709551616", "write a smaller number"),
+        ] {
+            assert!(nonzero(text).unwrap_err().contains(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_are_read() {
+        for (text, expected) in [
+            ("15000", 15_000.0),
+            ("15k", 15_000.0),
+            ("1.5M", 1_500_000.0),
+            ("0.5", 0.5),
+            ("0.5k", 500.0),
+            ("1000M", 1e9),
+        ] {
+            assert_eq!(rate(text), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn what_is_no_rate_says_what_to_write() {
+        for text in ["", "k", "0", "0.0k", "-1", "NaN", "inf", "1K", "1e3", "15 000", "15_000", "ten", "1TiB"]
+        {
+            assert!(rate(text).unwrap_err().contains(&format!("`{text}` is no rate")), "{text}");
+        }
+        for text in
+            ["1001M", "1000.1M", "18446744073709551616", "99999999999999999999999999999999999999999999"]
+        {
+            assert!(rate(text).unwrap_err().contains("write at most 1000M per second"), "{text}");
+        }
     }
 }

@@ -87,7 +87,7 @@ fn backends_are_held_against_what_is_written_by_hand() {
     assert_eq!(list("shapes", "name")[..3], ["64 × 16", "64 × 1", "500 × 1"]);
     assert!(report["shapes"][3]["rate"].as_f64().is_some_and(|rate| rate > 0.0), "{report}");
     assert_eq!(report["samples"].as_array().unwrap().len(), 20);
-    let title = "Server CPU, against what one writes by hand";
+    let title = "Server CPU per message, against servers written by hand";
     for text in [
         &ended.stdout,
         &fs::read_to_string(folder.join("report.html")).unwrap(),

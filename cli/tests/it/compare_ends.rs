@@ -62,7 +62,9 @@ fn an_objective_that_is_kept_is_code_0_and_one_that_is_missed_code_5() {
             &folder("slo"),
             &format!("--rounds 1 --backends threads --connections 4 --rate 2k --slo {slo}"),
         );
-        assert_eq!(ended.code, Some(code), "{ended:?}");
+        // A machine that is busy with something else may not even bear this rate, and then it is not known.
+        let is_overloaded = ended.code == Some(3) && ended.stdout.contains("overloaded");
+        assert!(ended.code == Some(code) || is_overloaded, "{ended:?}");
     }
 }
 
@@ -115,7 +117,7 @@ fn a_regression_is_code_6_and_what_one_of_them_lacks_is_named() {
         "Since the baseline",
         " WORSE ",
         "gone was not measured this time",
-        "the load 7 x 7 was not measured this time",
+        "the load 7 connections x 7 in flight was not measured this time",
         "is not in the baseline",
     ] {
         assert!(stdout.contains(told), "{told}: {stdout}");
@@ -147,7 +149,9 @@ fn a_diff_tells_by_its_code_what_has_changed_and_what_is_not_known() {
     store(&baseline("threads", (64, 1)), &after);
     let ended = diff();
     assert_eq!(ended.code, Some(3), "what could not be compared is not known: {ended:?}");
-    for told in ["gone was not measured this time", "the load 7 x 7 was not measured this time"] {
+    for told in
+        ["gone was not measured this time", "the load 7 connections x 7 in flight was not measured this time"]
+    {
         assert!(ended.stdout.contains(told), "{told}: {}", ended.stdout);
     }
 }
@@ -169,8 +173,12 @@ fn a_baseline_that_cannot_serve_is_refused_before_anything_is_measured() {
         ),
         (good.clone(), "", "is from another machine: CPU was \"unknown\""),
         (good.clone(), "", "add --force"),
-        (baseline("smol", (2, 2)), "--force", "it has smol under 2 × 2, and here it is threads under 2 × 2"),
-        (baseline("threads", (3, 2)), "--force", "it has threads under 3 × 2"),
+        (
+            baseline("smol", (2, 2)),
+            "--force",
+            "it has smol under 2 connections × 2 in flight, and here it is threads under 2",
+        ),
+        (baseline("threads", (3, 2)), "--force", "it has threads under 3 connections × 2 in flight"),
         (Comparison { samples: Vec::new(), ..good.clone() }, "--force", "it has nothing"),
     ] {
         store(&comparison, &file);

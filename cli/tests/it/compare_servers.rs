@@ -108,6 +108,26 @@ fn a_server_that_does_not_begin_is_quoted_and_is_code_1() {
 }
 
 #[test]
+fn what_servers_write_is_shown_with_their_names_if_that_is_asked_for() {
+    let output = folder("verbose");
+    let greeting = "print('it', 'begins', chr(27) + '[2J', file=sys.stderr, flush=True)\n";
+    let text = answering("line").replacen('\n', &format!("\n{greeting}"), 1);
+    let server = format!("own={}", script(&output, &text));
+    for (flags, is_shown) in [(&["-v"][..], true), (&[], false)] {
+        let ended = compare(&output, &[&["--server", &server], flags].concat());
+        assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
+        let line = "own: it begins \u{fffd}[2J";
+        assert_eq!(ended.stderr.lines().any(|one| one == line), is_shown, "{ended:?}");
+        assert!(!ended.stdout.contains("it begins"), "{ended:?}");
+    }
+    // The whole of what it said before it failed, and not only the last line.
+    let dead = "dead=sh -c 'echo no such table >&2; echo bye >&2; exit 3 # {port}'";
+    let ended = compare(&output, &["--server", dead, "-v"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("dead: no such table\ndead: bye\n"), "{ended:?}");
+}
+
+#[test]
 fn a_server_that_refuses_is_code_4_unless_that_is_allowed() {
     let output = folder("refuses");
     let server = format!("limited={}", script(&output, &answering("b'ERR rate-limited\\n'")));

@@ -232,3 +232,15 @@ fn a_terminal_without_a_cursor_to_direct_edits_by_itself() {
     terminal.press("exit\r");
     assert_eq!(terminal.end(), Some(0));
 }
+
+#[test]
+fn notes_on_standard_error_go_on_in_the_next_line_of_a_terminal() {
+    let output = format!("{}/{}-notes", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    let server =
+        "x=sh -c 'echo no such device, and no such file, and no such thing either >&2; exit 7' {port}";
+    let mut terminal = Terminal::start(&["compare", "--quick", "--server", server, "--output", &output]);
+    // The terminal has 80 columns.
+    terminal.see("no such device, and no such\n      file, and no such thing either\n");
+    assert_eq!(terminal.end(), Some(1));
+    std::fs::remove_dir_all(output).unwrap();
+}

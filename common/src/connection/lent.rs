@@ -6,11 +6,8 @@ use super::{Connection, Output, Unsent};
 use crate::{MAX_READ, Outbox};
 
 impl Connection {
-    /// Lends the output, at [`Next::Write`](crate::Next::Write); `out` goes on with the memory of `spare`. Until
-    /// it [returns](Self::returned) there is nothing to be written, and nothing is answered: what comes is kept.
-    ///
-    /// An output that does not return soon is reported to be [`blocked`](Self::blocked).
-    pub fn lend(&mut self, out: &mut Outbox, spare: Vec<u8>) -> Output {
+    /// See [`Active::lend`](super::Active::lend).
+    pub(super) fn lend(&mut self, out: &mut Outbox, spare: Vec<u8>) -> Output {
         debug_assert!(!self.lent, "output is lent once at a time");
         self.lent = true;
         match &mut self.unsent {
@@ -29,9 +26,8 @@ impl Connection {
         self.lent
     }
 
-    /// Takes back what was lent, of which the kernel took `count` bytes. Returns its memory, empty, if it is free.
-    /// The clock is only asked where the output has been waited for.
-    pub fn returned(
+    /// See [`Active::returned`](super::Active::returned). The clock is only asked where the output has been waited for.
+    pub(super) fn returned(
         &mut self,
         mut output: Output,
         count: usize,

@@ -1,5 +1,6 @@
 //! The heart: what happens to a connection, decided without a socket and without a clock.
 
+mod active;
 mod kept;
 mod lent;
 #[cfg(test)]
@@ -7,39 +8,27 @@ mod tests;
 mod timers;
 mod turn;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use self::active::Active;
 pub use self::kept::Output;
 use self::kept::{Kept, Unsent};
 use self::timers::Allowance;
 pub use self::timers::Timer;
-use crate::{Blocking, CloseReason, Outbox, Protocol, Service, guarded};
+use crate::{Address, Blocking, Client, CloseReason, Outbox, Protocol, Service, guarded};
 
-/// One client's connection as a state machine: bytes and the time go in, [`what_now`](Self::what_now) says what to
-/// do. Framing, limits, deadlines, backpressure, draining and panics are decided here.
+/// One client's connection as a state machine: bytes and the time go in, and it says what to do. Framing, limits,
+/// deadlines, backpressure, draining and panics are decided here.
 ///
-/// **After every call that changes it, ask [`what_now`](Self::what_now) and do what it says.** A call that takes an
-/// [`Outbox`] adds replies to it; before the outbox is lent to another connection, [`keep`](Self::keep) must
-/// have taken out what was not sent.
-///
-/// 1. At [`Next::Write`], write [`output`](Self::output); report with [`wrote`](Self::wrote) or
-///    [`blocked`](Self::blocked).
-/// 2. At [`Next::Run`], let others have a turn, then call [`run`](Self::run), where blocking is allowed if
-///    [`may_block`](Self::may_block).
-/// 3. At [`Next::Read`], read, at most [`MAX_READ`](crate::MAX_READ) bytes; report with [`receive`](Self::receive),
-///    [`end_of_input`](Self::end_of_input) or [`would_block`](Self::would_block).
-/// 4. At [`Next::Done`], close.
-///
-/// Meanwhile, when [`deadline`](Self::deadline) has passed, call [`expire`](Self::expire); when the server
-/// stops, [`stop`](Self::stop), and later [`cut`](Self::cut); when the socket fails, [`lost`](Self::lost).
-///
-/// Where a call takes the time as a function, it asks after the session has answered: what a session spends is not
-/// its client's time.
+/// A worker [takes it in hand](Self::activate), does what [`Active`] says, and lets it go to wait. Meanwhile, when its
+/// [`deadline`](Self::deadline) has passed, it is [expired](Active::expire); when the server stops, it is
+/// [stopped](Active::stop), and later [cut](Active::cut); when its socket fails, it is [lost](Active::lost).
 pub struct Connection {
     service: Arc<Service>,
-    client: SocketAddr,
+    peer: Address,
+    /// Until the application is opened: what it is told of the client.
+    opening: Option<Box<Client>>,
     may_block: bool,
     protocol: Option<Box<dyn Protocol>>,
     state: State,
@@ -88,12 +77,13 @@ pub enum Next {
 
 impl Connection {
     /// A client has connected. The application is asked in the first [`run`](Self::run).
-    pub fn new(service: Arc<Service>, client: SocketAddr, now: Instant) -> Self {
+    pub fn new(service: Arc<Service>, client: Client, now: Instant) -> Self {
         Self {
             // Where it panics, it is called where whatever it does holds nobody up.
             may_block: guarded(|| service.application.blocking()) != Some(Blocking::Never),
             service,
-            client,
+            peer: client.peer.clone(),
+            opening: Some(Box::new(client)),
             protocol: None,
             state: State::Opening,
             kept: Kept::default(),
@@ -110,7 +100,7 @@ impl Connection {
     }
 
     /// What to do. Nothing is read while a reply is unsent: that is the backpressure, and all of it.
-    pub fn what_now(&mut self, out: &mut Outbox) -> Next {
+    fn what_now(&mut self, out: &mut Outbox) -> Next {
         loop {
             match self.state {
                 State::Done(reason) => return Next::Done(reason),
@@ -127,8 +117,8 @@ impl Connection {
     }
 
     /// Where the client has connected from.
-    pub fn client(&self) -> SocketAddr {
-        self.client
+    pub fn peer(&self) -> &Address {
+        &self.peer
     }
 
     /// Whether [`run`](Self::run) may take long.
@@ -147,7 +137,7 @@ impl Connection {
     }
 
     /// What is to be written: what was kept from earlier, or else what is in `out`.
-    pub fn output<'a>(&'a self, out: &'a Outbox) -> &'a [u8] {
+    fn output<'a>(&'a self, out: &'a Outbox) -> &'a [u8] {
         match &self.unsent {
             Some(unsent) => unsent.bytes(),
             None => out.bytes(),
@@ -155,7 +145,7 @@ impl Connection {
     }
 
     /// The kernel took the first `count` bytes of the [`output`](Self::output).
-    pub fn wrote(&mut self, count: usize, out: &mut Outbox, now: Instant) {
+    fn wrote(&mut self, count: usize, out: &mut Outbox, now: Instant) {
         let Some(unsent) = &mut self.unsent else { return out.sent(count) };
         unsent.sent(count, now);
         if unsent.bytes().is_empty() {
@@ -165,7 +155,7 @@ impl Connection {
     }
 
     /// The kernel takes no more of the output: `queued` bytes stand in its queue.
-    pub fn blocked(&mut self, queued: u64, out: &mut Outbox, now: Instant) {
+    fn blocked(&mut self, queued: u64, out: &mut Outbox, now: Instant) {
         self.keep(out, now);
         let timeout = self.limits().write_timeout;
         if self.lent && self.unsent.is_none() {
@@ -177,7 +167,7 @@ impl Connection {
     }
 
     /// Takes what was not sent out of `out`, which is then free to be lent to others.
-    pub fn keep(&mut self, out: &mut Outbox, now: Instant) {
+    fn keep(&mut self, out: &mut Outbox, now: Instant) {
         if matches!(self.state, State::Done(_)) {
             out.clear();
         } else if !out.is_empty() {
@@ -187,10 +177,9 @@ impl Connection {
     }
 
     /// Bytes came, with one read. They are answered, or kept until they can be.
-    pub fn receive(&mut self, input: &[u8], out: &mut Outbox, now: impl FnMut() -> Instant) {
+    fn receive(&mut self, input: &mut [u8], out: &mut Outbox, now: impl FnMut() -> Instant) {
         self.stopping.spend(input.len());
         self.overdue.spend(input.len());
-        self.arrived(input.len(), out);
         let wait = self.may_block || self.work || self.is_unsent(out);
         match self.state {
             State::Ending(_) | State::Done(_) => {}
@@ -212,7 +201,7 @@ impl Connection {
     }
 
     /// The client will send no more.
-    pub fn end_of_input(&mut self, out: &mut Outbox, now: impl FnMut() -> Instant) {
+    fn end_of_input(&mut self, out: &mut Outbox, now: impl FnMut() -> Instant) {
         self.input_ended = true;
         if self.state == State::Open && !self.work {
             // What has to be said waits for its place, and for its turn.
@@ -222,7 +211,7 @@ impl Connection {
     }
 
     /// A read has found nothing. `arrived` counts what is there all the same, of which a runtime may not have heard yet.
-    pub fn would_block(&mut self, arrived: impl FnOnce() -> usize) {
+    fn would_block(&mut self, arrived: impl FnOnce() -> usize) {
         let limited = self.stopping != Allowance::UNLIMITED || self.overdue != Allowance::UNLIMITED;
         if limited && arrived() == 0 {
             self.stopping.spend(usize::MAX);
@@ -231,7 +220,7 @@ impl Connection {
     }
 
     /// Does what waits, for one turn.
-    pub fn run(&mut self, out: &mut Outbox, now: impl FnMut() -> Instant) {
+    fn run(&mut self, out: &mut Outbox, now: impl FnMut() -> Instant) {
         match self.state {
             State::Opening => self.open(out, now),
             State::Open => self.turn_of_kept(out, now),
@@ -241,17 +230,17 @@ impl Connection {
     }
 
     /// The server stops, and `arrived` bytes are there to be read: they are the last.
-    pub fn stop(&mut self, arrived: usize) {
+    fn stop(&mut self, arrived: usize) {
         self.stopping.limit(arrived);
     }
 
     /// The drain deadline has passed: nothing is owed any more.
-    pub fn cut(&mut self, out: &mut Outbox) {
+    fn cut(&mut self, out: &mut Outbox) {
         self.abandon(CloseReason::Cut, out);
     }
 
     /// The socket has failed.
-    pub fn lost(&mut self, out: &mut Outbox) {
+    fn lost(&mut self, out: &mut Outbox) {
         self.abandon(CloseReason::Lost, out);
     }
 

@@ -18,7 +18,7 @@ pub enum Timer {
 }
 
 impl Connection {
-    /// When to call [`expire`](Self::expire), unless something happens before.
+    /// When it [expires](super::Active::expire), unless something happens before.
     pub fn deadline(&self) -> Option<Instant> {
         match self.timer()? {
             Timer::Write => self.unsent.as_ref().map(|unsent| unsent.deadline()),
@@ -40,10 +40,8 @@ impl Connection {
         }
     }
 
-    /// The [`deadline`](Self::deadline) may have passed; `queued` bytes stand in the kernel's queue, and `arrived`
-    /// bytes are there to be read. They came while the server was busy with others, so they are read first, and the
-    /// client is given up if they complete no message.
-    pub fn expire(&mut self, queued: u64, arrived: usize, out: &mut Outbox, now: Instant) {
+    /// See [`Active::expire`](super::Active::expire).
+    pub(super) fn expire(&mut self, queued: u64, arrived: usize, out: &mut Outbox, now: Instant) {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return;
         }

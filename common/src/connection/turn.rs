@@ -5,7 +5,8 @@ use std::time::Instant;
 use super::kept::Kept;
 use super::{Connection, State};
 use crate::{
-    CloseReason, ErrorReply, Flow, Limits, MAX_READ, Outbox, Progress, TURN_MESSAGES, TURN_REPLIES, guarded,
+    Client, CloseReason, ErrorReply, Flow, Limits, MAX_READ, Outbox, Progress, TURN_MESSAGES, TURN_REPLIES,
+    guarded,
 };
 
 impl Connection {
@@ -19,16 +20,14 @@ impl Connection {
 
     pub(super) fn open(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
         out.begin(self.limits().max_reply);
-        let Self { service, client, .. } = self;
-        let opened = guarded(|| service.application.open(*client, &service.limits, out));
+        let Self { service, opening, peer, .. } = self;
+        let client = opening.take().map_or_else(|| Client::new(peer.clone()), |client| *client);
+        let opened = guarded(|| service.application.open(client, &service.limits, out));
         match opened {
             Some(protocol) => {
                 self.protocol = Some(protocol);
                 self.state = State::Open;
                 self.work = !self.kept.is_empty();
-                if self.work {
-                    self.arrived(self.kept.len(), out);
-                }
                 if out.overflowed() {
                     self.internal(CloseReason::ReplyTooLong, out);
                 }
@@ -45,17 +44,9 @@ impl Connection {
         self.start_timer(now());
     }
 
-    /// Tells the protocol of a read.
-    pub(super) fn arrived(&mut self, bytes: usize, out: &mut Outbox) {
-        let Some(protocol) = &mut self.protocol else { return };
-        if guarded(|| protocol.arrived(bytes)).is_none() {
-            self.fail(CloseReason::Panicked, &ErrorReply::Internal, out);
-        }
-    }
-
     pub(super) fn turn_of_kept(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
-        let (bytes, used) = self.kept.take();
-        let used = used + self.turn(&bytes[used..], out, &mut now);
+        let (mut bytes, used) = self.kept.take();
+        let used = used + self.turn(&mut bytes[used..], out, &mut now);
         self.kept.put_back(bytes, used);
         if self.input_ended && self.state == State::Open && !self.work {
             self.finish(out, now);
@@ -63,7 +54,12 @@ impl Connection {
     }
 
     /// Has messages answered for one turn, and says how many bytes were used.
-    pub(super) fn turn(&mut self, input: &[u8], out: &mut Outbox, mut now: impl FnMut() -> Instant) -> usize {
+    pub(super) fn turn(
+        &mut self,
+        input: &mut [u8],
+        out: &mut Outbox,
+        mut now: impl FnMut() -> Instant,
+    ) -> usize {
         let Some(protocol) = &mut self.protocol else { return 0 };
         let max_reply = self.service.limits.max_reply;
         let before = self.messages;
@@ -75,7 +71,7 @@ impl Connection {
                     return Ended::Turn;
                 }
                 out.begin(max_reply);
-                let progress = protocol.receive(&input[total..], out);
+                let progress = protocol.receive(&mut input[total..], out);
                 if out.overflowed() {
                     return Ended::Overflow;
                 }
@@ -87,8 +83,10 @@ impl Connection {
                     Progress::Message { used, flow } => {
                         total += used;
                         *messages += 1;
-                        if flow == Flow::Close {
-                            return Ended::Close;
+                        match flow {
+                            Flow::Continue => {}
+                            Flow::Close => return Ended::Close,
+                            Flow::Fail => return Ended::Failed,
                         }
                     }
                     Progress::Broken(error) => return Ended::Broken(error),
@@ -116,6 +114,7 @@ impl Connection {
             }
             Some(Ended::More { .. }) => {}
             Some(Ended::Close) => self.state = State::Ending(CloseReason::Exit),
+            Some(Ended::Failed) => self.state = State::Ending(CloseReason::Rejected),
             Some(Ended::Broken(error)) => self.broken(&error, out),
             Some(Ended::Overflow) => self.internal(CloseReason::ReplyTooLong, out),
             None => self.internal(CloseReason::Panicked, out),
@@ -126,17 +125,23 @@ impl Connection {
     /// All input was looked at, and no more can come.
     pub(super) fn finish(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
         if self.begun {
-            let (bytes, used) = self.kept.take();
+            let (mut bytes, used) = self.kept.take();
             let Some(protocol) = &mut self.protocol else { return };
             out.begin(self.service.limits.max_reply);
-            let progress = guarded(|| protocol.finish(&bytes[used..], out));
+            let progress = guarded(|| protocol.finish(&mut bytes[used..], out));
             self.begun = false;
             self.start_timer(now());
             match progress {
                 None => return self.internal(CloseReason::Panicked, out),
                 Some(_) if out.overflowed() => return self.internal(CloseReason::ReplyTooLong, out),
                 Some(Progress::Broken(error)) => return self.broken(&error, out),
-                Some(Progress::Message { .. }) => self.messages += 1,
+                Some(Progress::Message { flow, .. }) => {
+                    self.messages += 1;
+                    if flow == Flow::Fail {
+                        self.state = State::Ending(CloseReason::Rejected);
+                        return;
+                    }
+                }
                 Some(Progress::More { .. }) => {}
             }
         }
@@ -171,7 +176,7 @@ impl Connection {
     pub(super) fn fail(&mut self, reason: CloseReason, error: &ErrorReply, out: &mut Outbox) {
         self.state = State::Ending(reason);
         self.work = false;
-        let Some(protocol) = &self.protocol else { return };
+        let Some(protocol) = &mut self.protocol else { return };
         out.begin(usize::MAX);
         if guarded(|| protocol.error(error, out)).is_none() {
             out.withdraw();
@@ -213,6 +218,7 @@ enum Ended {
         begun: bool,
     },
     Close,
+    Failed,
     Broken(ErrorReply),
     Overflow,
 }

@@ -10,13 +10,16 @@ pub struct Length {
 
 const HEADER: usize = size_of::<u32>();
 
-impl Codec for Length {
-    fn new(limits: &Limits) -> Self {
+impl Length {
+    /// A codec for one client.
+    pub fn new(limits: &Limits) -> Self {
         Self { max: limits.max_message }
     }
+}
 
+impl Codec for Length {
     #[inline]
-    fn decode(&mut self, input: &[u8]) -> Decoded {
+    fn decode(&mut self, input: &mut [u8]) -> Decoded {
         let Some(header) = input.first_chunk::<HEADER>() else { return Decoded::More };
         let length = u32::from_be_bytes(*header) as usize;
         if length > self.max {
@@ -57,19 +60,22 @@ mod tests {
     fn a_message_is_whole_when_its_last_byte_is_there() {
         let bytes = [0, 0, 0, 2, b'h', b'i', b'!'];
         for split in 0..6 {
-            assert_eq!(length(9).decode(&bytes[..split]), Decoded::More, "{split}");
+            assert_eq!(length(9).decode(&mut bytes.to_vec()[..split]), Decoded::More, "{split}");
         }
         for split in 6..=7 {
-            assert_eq!(length(9).decode(&bytes[..split]), Decoded::Message { payload: 4..6, used: 6 });
+            assert_eq!(
+                length(9).decode(&mut bytes.to_vec()[..split]),
+                Decoded::Message { payload: 4..6, used: 6 }
+            );
         }
-        assert_eq!(length(9).decode(&[0; 4]), Decoded::Message { payload: 4..4, used: 4 });
+        assert_eq!(length(9).decode(&mut [0; 4]), Decoded::Message { payload: 4..4, used: 4 });
     }
 
     #[test]
     fn the_header_alone_tells_what_is_too_long() {
-        assert_eq!(length(3).decode(&[0, 0, 0, 3]), Decoded::More);
-        assert_eq!(length(3).decode(&[0, 0, 0, 4]), Decoded::Broken(ErrorReply::TooLong { max: 3 }));
-        assert_eq!(length(3).decode(&[255; 4]), Decoded::Broken(ErrorReply::TooLong { max: 3 }));
+        assert_eq!(length(3).decode(&mut [0, 0, 0, 3]), Decoded::More);
+        assert_eq!(length(3).decode(&mut [0, 0, 0, 4]), Decoded::Broken(ErrorReply::TooLong { max: 3 }));
+        assert_eq!(length(3).decode(&mut [255; 4]), Decoded::Broken(ErrorReply::TooLong { max: 3 }));
     }
 
     #[test]

@@ -13,13 +13,20 @@ pub struct Line {
     scanned: usize,
 }
 
-impl Codec for Line {
-    fn new(limits: &Limits) -> Self {
+impl Line {
+    /// A codec for one client.
+    pub fn new(limits: &Limits) -> Self {
         Self { max: limits.max_message, scanned: 0 }
     }
 
+    fn too_long(&self) -> Decoded {
+        Decoded::Broken(ErrorReply::TooLong { max: self.max })
+    }
+}
+
+impl Codec for Line {
     #[inline]
-    fn decode(&mut self, input: &[u8]) -> Decoded {
+    fn decode(&mut self, input: &mut [u8]) -> Decoded {
         let Some(found) = memchr(b'\n', &input[self.scanned..]) else {
             self.scanned = input.len();
             // A carriage return may yet turn out to belong to the line end.
@@ -49,12 +56,6 @@ impl Codec for Line {
     }
 }
 
-impl Line {
-    fn too_long(&self) -> Decoded {
-        Decoded::Broken(ErrorReply::TooLong { max: self.max })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,7 +70,7 @@ mod tests {
             [("a\n", 0..1), ("a\r\n", 0..1), ("a\r\r\n", 0..2), ("\n", 0..0), ("\r\n", 0..0), ("\ra\n", 0..2)]
         {
             let expected = Decoded::Message { payload, used: input.len() };
-            assert_eq!(line(9).decode(input.as_bytes()), expected, "{input:?}");
+            assert_eq!(line(9).decode(&mut input.as_bytes().to_vec()), expected, "{input:?}");
         }
     }
 
@@ -84,15 +85,15 @@ mod tests {
             ("123\r\r\n", false),
         ] {
             let too_long = Decoded::Broken(ErrorReply::TooLong { max: 3 });
-            assert_eq!(line(3).decode(input.as_bytes()) != too_long, passes, "{input:?}");
+            assert_eq!(line(3).decode(&mut input.as_bytes().to_vec()) != too_long, passes, "{input:?}");
         }
     }
 
     #[test]
     fn too_long_is_said_before_the_line_ends() {
-        assert_eq!(line(3).decode(b"123"), Decoded::More);
-        assert_eq!(line(3).decode(b"123\r"), Decoded::More);
-        assert_eq!(line(3).decode(b"1234"), Decoded::Broken(ErrorReply::TooLong { max: 3 }));
+        assert_eq!(line(3).decode(&mut b"123".to_vec()), Decoded::More);
+        assert_eq!(line(3).decode(&mut b"123\r".to_vec()), Decoded::More);
+        assert_eq!(line(3).decode(&mut b"1234".to_vec()), Decoded::Broken(ErrorReply::TooLong { max: 3 }));
     }
 
     #[test]
@@ -105,18 +106,17 @@ mod tests {
             for error in [
                 ErrorReply::Busy,
                 ErrorReply::TooLong { max: 3 },
-                ErrorReply::Malformed("length"),
+                ErrorReply::malformed("length"),
                 ErrorReply::Incomplete,
                 ErrorReply::IdleTimeout,
                 ErrorReply::MessageTimeout,
                 ErrorReply::ShuttingDown,
                 ErrorReply::Internal,
-                ErrorReply::Rejected("rate-limited"),
+                ErrorReply::rejected("rate-limited"),
             ] {
                 let mut out = Outbox::new();
                 codec.error(&error, &mut out);
-                codec.arrived(out.len());
-                let Decoded::Message { payload, .. } = codec.decode(out.bytes()) else {
+                let Decoded::Message { payload, .. } = codec.decode(&mut out.bytes().to_vec()) else {
                     panic!("{error} is no reply")
                 };
                 assert!(codec.is_error(&out.bytes()[payload]), "{error}");
@@ -130,9 +130,9 @@ mod tests {
     #[test]
     fn what_was_scanned_is_not_scanned_again() {
         let mut codec = line(9);
-        assert_eq!(codec.decode(b"ab"), Decoded::More);
+        assert_eq!(codec.decode(&mut b"ab".to_vec()), Decoded::More);
         assert_eq!(codec.scanned, 2);
-        assert_eq!(codec.decode(b"abc\nd"), Decoded::Message { payload: 0..3, used: 4 });
+        assert_eq!(codec.decode(&mut b"abc\nd".to_vec()), Decoded::Message { payload: 0..3, used: 4 });
         assert_eq!(codec.scanned, 0);
     }
 }

@@ -5,8 +5,6 @@ mod line;
 mod raw;
 
 use std::fmt;
-use std::marker::PhantomData;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -16,28 +14,21 @@ pub use line::Line;
 pub use raw::Raw;
 
 use crate::{
-    Application, Blocking, CloseReason, ErrorReply, Handler, Limits, Outbox, Peer, Progress, Protocol,
+    Application, Blocking, Client, CloseReason, ErrorReply, Handler, Limits, Outbox, Progress, Protocol,
     Replies, Session,
 };
 
 /// Where a message ends, found without copying; and how a reply is written. There is one for each client.
 pub trait Codec: Send + 'static {
-    /// A codec for a client that has just connected.
-    fn new(limits: &Limits) -> Self
-    where
-        Self: Sized;
-
-    /// Told of each read, before its bytes are handed over.
-    fn arrived(&mut self, bytes: usize) {
-        let _ = bytes;
-    }
-
     /// Finds the message at the beginning of `input`. After [`Decoded::More`] it is called with the same
     /// bytes and more behind them, so it may remember how far it has looked.
-    fn decode(&mut self, input: &[u8]) -> Decoded;
+    ///
+    /// It may change the bytes of the message that it returns in this call, to unmask or unescape them in place, and no
+    /// others.
+    fn decode(&mut self, input: &mut [u8]) -> Decoded;
 
     /// As [`decode`](Self::decode), when no more input can come and some is left.
-    fn finish(&mut self, input: &[u8]) -> Decoded {
+    fn finish(&mut self, input: &mut [u8]) -> Decoded {
         let _ = input;
         Decoded::Broken(ErrorReply::Incomplete)
     }
@@ -71,7 +62,7 @@ pub trait Codec: Send + 'static {
         reply.starts_with(b"ERR ")
     }
 
-    /// Whether a message's end is certain, as [`Peer::framed`] says.
+    /// Whether a message's end is certain, as [`Client::framed`] says.
     fn framed(&self) -> bool {
         true
     }
@@ -105,20 +96,26 @@ pub struct Framed<C> {
 }
 
 impl<C: Codec> Framed<C> {
-    /// Opens a session of `handler` for `peer`.
-    pub fn open(codec: C, handler: &dyn Handler, peer: &Peer, out: &mut Outbox) -> Self {
-        let session = handler.open(peer, &mut Replies::new(out, &codec));
+    /// Opens a session of `handler` for `client`.
+    pub fn open(codec: C, handler: &dyn Handler, mut client: Client, out: &mut Outbox) -> Self {
+        client.framed = codec.framed();
+        let session = handler.open(&client, &mut Replies::new(out, &codec));
         Self { codec, session }
     }
 
     /// Answers the message at the beginning of `input`, behind what is passed over.
     #[inline]
-    fn answer(&mut self, decode: fn(&mut C, &[u8]) -> Decoded, input: &[u8], out: &mut Outbox) -> Progress {
+    fn answer(
+        &mut self,
+        decode: fn(&mut C, &mut [u8]) -> Decoded,
+        input: &mut [u8],
+        out: &mut Outbox,
+    ) -> Progress {
         let mut decoded = decode(&mut self.codec, input);
         let mut skipped = 0;
         while let Decoded::Skipped { used: used @ 1.. } = decoded {
             skipped += used;
-            decoded = decode(&mut self.codec, &input[skipped..]);
+            decoded = decode(&mut self.codec, &mut input[skipped..]);
         }
         let rest = &input[skipped..];
         match decoded {
@@ -135,19 +132,15 @@ impl<C: Codec> Framed<C> {
 }
 
 impl<C: Codec> Protocol for Framed<C> {
-    fn arrived(&mut self, bytes: usize) {
-        self.codec.arrived(bytes);
-    }
-
-    fn receive(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
+    fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         self.answer(C::decode, input, out)
     }
 
-    fn finish(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
+    fn finish(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         self.answer(C::finish, input, out)
     }
 
-    fn error(&self, error: &ErrorReply, out: &mut Outbox) {
+    fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
         self.codec.error(error, out);
     }
 
@@ -157,27 +150,26 @@ impl<C: Codec> Protocol for Framed<C> {
 }
 
 /// The application that serves a [`Handler`] in the framing of a [`Codec`].
-pub struct FramedHandler<C> {
+pub struct FramedHandler<M> {
     handler: Arc<dyn Handler>,
-    codec: PhantomData<fn() -> C>,
+    make_codec: M,
 }
 
-impl<C: Codec> FramedHandler<C> {
-    /// Serves `handler`.
-    pub fn new(handler: Arc<dyn Handler>) -> Self {
-        Self { handler, codec: PhantomData }
+impl<C: Codec, M: Fn(&Limits) -> C + Send + Sync> FramedHandler<M> {
+    /// Serves `handler`, with a codec for each client that `make_codec` makes: `FramedHandler::new(handler, Line::new)`, or a
+    /// closure for a codec that is configured.
+    pub fn new(handler: Arc<dyn Handler>, make_codec: M) -> Self {
+        Self { handler, make_codec }
     }
 }
 
-impl<C: Codec> Application for FramedHandler<C> {
-    fn open(&self, address: SocketAddr, limits: &Limits, out: &mut Outbox) -> Box<dyn Protocol> {
-        let codec = C::new(limits);
-        let peer = Peer { address, framed: codec.framed() };
-        Box::new(Framed::open(codec, &*self.handler, &peer, out))
+impl<C: Codec, M: Fn(&Limits) -> C + Send + Sync> Application for FramedHandler<M> {
+    fn open(&self, client: Client, limits: &Limits, out: &mut Outbox) -> Box<dyn Protocol> {
+        Box::new(Framed::open((self.make_codec)(limits), &*self.handler, client, out))
     }
 
     fn refuse(&self, error: &ErrorReply, limits: &Limits, out: &mut Outbox) {
-        C::new(limits).error(error, out);
+        (self.make_codec)(limits).error(error, out);
     }
 
     fn blocking(&self) -> Blocking {
@@ -192,7 +184,7 @@ pub enum Framing {
     Line,
     /// A message stands behind its length: [`Length`].
     Length,
-    /// A read is a message: [`Raw`].
+    /// No framing: what has arrived is a message: [`Raw`].
     Raw,
 }
 
@@ -212,9 +204,9 @@ impl Framing {
     /// The application that serves `handler` in this framing.
     pub fn application(self, handler: Arc<dyn Handler>) -> Arc<dyn Application> {
         match self {
-            Self::Line => Arc::new(FramedHandler::<Line>::new(handler)),
-            Self::Length => Arc::new(FramedHandler::<Length>::new(handler)),
-            Self::Raw => Arc::new(FramedHandler::<Raw>::new(handler)),
+            Self::Line => Arc::new(FramedHandler::new(handler, Line::new)),
+            Self::Length => Arc::new(FramedHandler::new(handler, Length::new)),
+            Self::Raw => Arc::new(FramedHandler::new(handler, Raw::new)),
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::settings::Tier;
+use crate::Tier;
 use crate::{Care, Kind};
 
 /// Candidates by name and how many connections they can hold.
@@ -43,7 +43,7 @@ fn the_reference_is_the_first_that_holds_the_clients_and_runs_twice() {
     assert_eq!(names(&design), ["a", "a (again)", "one", "b"]);
     assert_eq!(design.subjects[1].control_of.as_deref(), Some("a"));
     assert_eq!((design.candidate(0), design.candidate(1), design.candidate(2)), (1, 1, 0));
-    let (main, single) = (["64 × 16", "64 at 9000/s"], ["1 × 1"]);
+    let (main, single) = (["64 × 16", "64 at 9k/s"], ["1 × 1"]);
     let all = [&main[..], &single].concat();
     assert_eq!(loads(&design), [all.clone(), all, single.to_vec(), main.to_vec()]);
     assert_eq!(design.shapes[1].rate, Some(9000.0));

@@ -1,8 +1,7 @@
-//! What the report says, in one place: the terminal, the Markdown and the page only lay it out.
+//! What the report says, in one place, as plain data: the terminal, the Markdown and the page only lay it out, and compute
+//! nothing.
 
-use super::names::{kind_of_all, load_in_words};
-use super::table::Table;
-use super::wording::{count, date, slo};
+use super::wording::{count, date, kind_of_all, load_in_words, names, sentence, slo};
 use super::{details, diff, matrix, sentences, trust};
 use crate::Comparison;
 use crate::statistics::{Assessment, Kept, Objective, objectives};
@@ -118,12 +117,104 @@ fn objectives_in_words(comparison: &Comparison) -> Vec<String> {
                 .filter(|objective| objective.kept == kept)
                 .map(|objective| objective.subject)
                 .collect();
-            (!subjects.is_empty()).then(|| format!("{verb} {}", super::names::names(comparison, &subjects)))
+            (!subjects.is_empty()).then(|| format!("{verb} {}", names(comparison, &subjects)))
         };
-        let parts =
-            [who(Kept::Kept, "kept by"), who(Kept::Missed, "missed by"), who(Kept::Unknown, "not told of")];
+        let parts = [
+            who(Kept::Kept, "kept by"),
+            who(Kept::Missed, "missed by"),
+            who(Kept::Unknown, "not certain of"),
+        ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         format!("{} with {load}: {}.", slo(&written), parts.join(", "))
     };
     said.into_iter().map(in_words).collect()
+}
+
+/// A table whose rows are servers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Table {
+    /// What it shows.
+    pub(super) title: String,
+    /// The columns, without the first, which holds the names.
+    pub(super) columns: Vec<Column>,
+    pub(super) rows: Vec<Row>,
+    /// What must be known to read it, a sentence each.
+    pub(super) notes: Vec<String>,
+}
+
+/// A column.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Column {
+    /// What is measured.
+    pub(super) heading: String,
+    /// Under which load.
+    pub(super) under: String,
+    /// Why there are no figures, and which flag brings them: `not measured without --full`.
+    pub(super) absent: Option<String>,
+}
+
+/// A row.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Row {
+    /// A line that sets the rows below it apart.
+    Group(String),
+    /// A server and its cells, one for each column.
+    Figures {
+        /// Index into [`crate::Comparison::subjects`].
+        subject: usize,
+        name: String,
+        /// What else there is to know: `reference`, `legacy`.
+        remark: String,
+        cells: Vec<Cell>,
+    },
+    /// A server without figures.
+    Without {
+        /// Index into [`crate::Comparison::subjects`].
+        subject: usize,
+        name: String,
+        /// `FAILED`, `not available here` or `serves one client at a time`.
+        what: &'static str,
+        is_failure: bool,
+        why: String,
+    },
+}
+
+/// A figure and what may be said about it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Cell {
+    /// The figure with its unit; empty if there is none.
+    pub(super) figure: String,
+    /// What may be said: `better`, `same`, `worse`, `not told`, `reference`; empty if nothing is judged.
+    pub(super) word: String,
+    /// The evidence, in a few letters: `0.72×`, `within 4 %`, `too noisy`.
+    pub(super) evidence: String,
+    /// The evidence in full, with the interval.
+    pub(super) detail: String,
+    pub(super) tone: Tone,
+    /// Whether it is the best of its column, or can't be told from the best.
+    pub(super) is_best: bool,
+}
+
+/// How a cell is coloured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tone {
+    Good,
+    Bad,
+    /// Nothing can be told.
+    Faint,
+    #[default]
+    Plain,
+}
+
+impl Table {
+    /// Whether a column has figures.
+    pub(super) fn is_filled(&self, column: usize) -> bool {
+        self.columns.get(column).is_some_and(|column| column.absent.is_none())
+    }
+
+    /// Which columns have no figures, and why, in a sentence; `None` if all have some.
+    pub(super) fn absent(&self) -> Option<String> {
+        let of = |column: &Column| Some(format!("{} is {}", column.heading, column.absent.as_ref()?));
+        sentence(&self.columns.iter().filter_map(of).collect::<Vec<_>>())
+    }
 }

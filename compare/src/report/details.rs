@@ -1,10 +1,9 @@
 //! What stands below the first screen: a table for each load with one figure in a cell, and the costs against what one
 //! writes by hand.
 
+use super::contents::{Cell, Column, Row, Table, Tone};
 use super::matrix::{not_measured, without};
-use super::names::{list, load_in_words, remark};
-use super::table::{Cell, Column, Row, Table, Tone};
-use super::wording::{count, interval, percent, ratio, value};
+use super::wording::{count, interval, list, load_in_words, percent, ratio, remark, value};
 use crate::statistics::{Assessment, Detail, Estimate, Metric, Told, Why, contest, mean_contest};
 use crate::{Care, Comparison, Kind};
 
@@ -64,7 +63,10 @@ fn notes(comparison: &Comparison, assessment: &Assessment, shape: usize, metrics
     let mut notes = Vec::new();
     let has_latency = metrics.iter().any(|of| matches!(of, Metric::MedianLatency | Metric::TailLatency));
     if comparison.shapes[shape].rate.is_none() && has_latency {
-        notes.push("Closed loop: stalls are under-counted in its latencies.".to_owned());
+        notes.push(
+            "In a closed loop nothing is sent while a server stalls, so its latencies hide most of a stall."
+                .to_owned(),
+        );
     }
     let most = |metric: &Metric| {
         let of_it = assessment.details.iter().filter(|of| of.shape == shape && of.metric == *metric);
@@ -79,10 +81,10 @@ fn notes(comparison: &Comparison, assessment: &Assessment, shape: usize, metrics
         }
     }
     let flagged: Vec<String> =
-        flagged.iter().map(|(rounds, metrics)| format!("{rounds} for {}", list(metrics))).collect();
+        flagged.iter().map(|(rounds, metrics)| format!("at most {rounds} for {}", list(metrics))).collect();
     if !flagged.is_empty() {
         let rounds = count(assessment.rounds, "round", "rounds");
-        notes.push(format!("Of {rounds} are flagged, at most over the servers: {}.", flagged.join("; ")));
+        notes.push(format!("Flagged as doubtful, of the {rounds} of each server: {}.", flagged.join("; ")));
     }
     notes
 }
@@ -145,11 +147,16 @@ pub(super) fn by_hand(comparison: &Comparison, assessment: &Assessment) -> Optio
         columns.push(Column { heading: "mean of the closed loops".to_owned(), ..Column::default() });
     }
     let notes = vec![
-        "Ratios of server CPU per message, each of these two alone, by the same statistics as the matrix; the mean \
-         is the geometric one."
+        "Each figure is the server CPU per message of the backend divided by that of the other: below 1× the backend \
+         uses less. Each pair is judged by itself, by the same statistics as the first table; the mean is geometric."
             .to_owned(),
     ];
-    Some(Table { title: "Server CPU, against what one writes by hand".to_owned(), columns, rows, notes })
+    Some(Table {
+        title: "Server CPU per message, against servers written by hand".to_owned(),
+        columns,
+        rows,
+        notes,
+    })
 }
 
 /// The server that was written by hand with such care in place of a backend: its own, or everybody's.

@@ -1,11 +1,10 @@
 //! What has become better or worse: since a stored comparison, and from another build to this one.
 
+use super::contents::{Cell, Column, Row, Table, Tone};
 use super::matrix::judged;
-use super::names::{list, load_in_words};
-use super::reasons::{clause, in_short};
-use super::table::{Cell, Column, Row, Table, Tone};
+use super::standing::{clause, in_short};
 use super::text::{Style, table_to_text};
-use super::wording::{interval, percent, ratio, value};
+use super::wording::{interval, list, load_in_words, percent, ratio, value};
 use crate::Comparison;
 use crate::statistics::{Change, Changes, Drift, Metric, Told, WORTHWHILE, Why, builds};
 
@@ -76,7 +75,10 @@ fn cell(change: &Change) -> Cell {
 }
 
 fn notes(changes: &Changes) -> Vec<String> {
-    let mut notes = vec!["Figures are those of now, ratios those of now to the baseline.".to_owned()];
+    let mut notes = vec![
+        "Each figure is the new one, and the ratio behind it is the new one divided by the baseline's."
+            .to_owned(),
+    ];
     notes.extend(changes.gaps.iter().map(|gap| format!("Not compared: {gap}.")));
     let differs = |(name, then, now): &(String, String, String)| format!("{name} was {then} and is {now}");
     let different: Vec<String> = changes.machine.iter().map(differs).collect();
@@ -139,12 +141,13 @@ pub(super) fn between_builds(comparison: &Comparison) -> Option<Table> {
     };
     let column = |&shape: &usize| Column { heading: load_in_words(comparison, shape), ..Column::default() };
     let mut notes =
-        vec!["Ratios of this build's server CPU per message to the other's, all judged together.".to_owned()];
+        vec!["Each figure is this build's server CPU per message divided by the other's: below 1× this build uses less. All are \
+         judged together.".to_owned()];
     let why = builds.iter().find_map(|build| match build.told {
         Told::NotTold(why) if why != Why::NotMeasured => Some(why),
         _ => None,
     });
-    notes.extend(why.map(|why| format!("Some of it is not told, because {}.", clause(why))));
+    notes.extend(why.map(|why| format!("Some of them have no verdict, because {}.", clause(why))));
     (!builds.is_empty()).then(|| Table {
         title: "This build against the other, by server CPU".to_owned(),
         rows: subjects.iter().map(row).collect(),

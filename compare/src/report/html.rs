@@ -1,14 +1,12 @@
 //! `report.html`: one file that needs nothing else, no network and no script.
 
 mod sections;
-mod tables;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::contents::Contents;
-use super::escape::escape_json;
-use super::plots::{self, Plot};
-use super::verdicts::page_data;
+use super::contents::{Cell, Contents, Row, Table, Tone};
+use super::json::page_data;
+use super::plots::{self, Plot, series};
 use crate::Comparison;
 use crate::statistics::{Assessment, assess};
 
@@ -36,7 +34,7 @@ pub fn to_html(comparison: &Comparison) -> String {
                     (first_screen(comparison, &assessment, &contents))
                     @for table in [&contents.builds, &contents.by_hand].into_iter().flatten() {
                         h2 { (table.title) }
-                        (tables::table(comparison, table, ""))
+                        (with_notes(comparison, table, ""))
                     }
                     (sections::details(comparison, &contents))
                     h2 { "Plots" }
@@ -53,7 +51,7 @@ pub fn to_html(comparison: &Comparison) -> String {
                         " draws this page again."
                     }
                     script type="application/json" id="data" {
-                        (PreEscaped(escape_json(&page_data(comparison, &assessment).to_string())))
+                        (PreEscaped(page_data(comparison, &assessment)))
                     }
                 }
             }
@@ -86,7 +84,7 @@ fn first_screen(comparison: &Comparison, assessment: &Assessment, contents: &Con
             }
         }
         div.first-screen.many[contents.matrix.rows.len() >= MANY] {
-            (tables::matrix(comparison, &contents.matrix))
+            (matrix(comparison, &contents.matrix))
             section.verdict aria-label="verdict" {
                 @for said in &contents.sentences { p { (strong(said)) } }
             }
@@ -121,4 +119,119 @@ fn figure(plot: &Plot) -> Markup {
             }
         }
     }
+}
+
+/// The matrix, in which a column without figures says why, with the first of its notes, which says how to read it.
+fn matrix(comparison: &Comparison, matrix: &Table) -> Markup {
+    html! {
+        div.matrix {
+            (bare(comparison, matrix))
+            @if let Some(legend) = matrix.notes.first() { p.note { (legend) } }
+        }
+    }
+}
+
+/// Any other table, with its notes.
+fn with_notes(comparison: &Comparison, table: &Table, class: &str) -> Markup {
+    html! {
+        div class=(class) {
+            (bare(comparison, table))
+            @if !table.notes.is_empty() { p.note { (table.notes.join(" ")) } }
+        }
+    }
+}
+
+fn bare(comparison: &Comparison, table: &Table) -> Markup {
+    html! {
+        // It can be scrolled by the keyboard as well.
+        div.scroll tabindex="0" role="region" aria-label=(table.title) {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "server" }
+                        @for column in &table.columns {
+                            th scope="col" {
+                                (column.heading)
+                                @if !column.under.is_empty() { small { (column.under) } }
+                            }
+                        }
+                    }
+                }
+                tbody {
+                    @for (index, row) in table.rows.iter().enumerate() { (tr(comparison, table, row, index)) }
+                }
+            }
+        }
+    }
+}
+
+fn tr(comparison: &Comparison, table: &Table, row: &Row, index: usize) -> Markup {
+    let width = table.columns.len() + 1;
+    match row {
+        Row::Group(title) => html! { tr.group { th colspan=(width) scope="colgroup" { (title) } } },
+        Row::Without { subject, name, what, is_failure, why } => html! {
+            tr {
+                th scope="row" { (swatch(comparison, *subject)) (name) }
+                td.text.failed[*is_failure] colspan=(width - 1) { strong { (what) } ": " (why) }
+            }
+        },
+        Row::Figures { subject, name, remark, cells } => html! {
+            tr {
+                th scope="row" title=(comparison.subjects[*subject].model) {
+                    (swatch(comparison, *subject)) (name)
+                    @if !remark.is_empty() { small { (remark) } }
+                }
+                @for (cell, column) in cells.iter().zip(&table.columns) {
+                    @match &column.absent {
+                        None => (td(cell)),
+                        // Said once, for the rows below it as well.
+                        Some(why) => {
+                            @if index == 0 { td.none rowspan=(leading_rows(table)) { (absent(why)) } }
+                            @if index > leading_rows(table) { td.none {} }
+                        }
+                    }
+                }
+            }
+        },
+    }
+}
+
+/// Why a column is empty; the flag that would fill it is not broken over lines.
+fn absent(why: &str) -> Markup {
+    match why.split_once("without ") {
+        Some((what, flag)) => html! { (what) "without " code.flag { (flag) } },
+        None => html! { (why) },
+    }
+}
+
+/// How many rows with figures the table begins with.
+fn leading_rows(table: &Table) -> usize {
+    table.rows.iter().take_while(|row| matches!(row, Row::Figures { .. })).count()
+}
+
+fn td(cell: &Cell) -> Markup {
+    let tone = match cell.tone {
+        Tone::Good => "good",
+        Tone::Bad => "bad",
+        Tone::Faint | Tone::Plain => "",
+    };
+    let class = format!("{tone}{}", if cell.is_best { " best" } else { "" });
+    let said = format!("{} {}", cell.word, cell.evidence);
+    html! {
+        td class=[(!class.is_empty()).then(|| class.trim())] title=[(!cell.detail.is_empty()).then_some(&cell.detail)] {
+            @if cell.figure.is_empty() { "–" } @else { (cell.figure) }
+            @if !said.trim().is_empty() { small { (said.trim()) } }
+        }
+    }
+}
+
+/// A piece of a subject's curve, as the plots draw it; an empty place if they don't.
+fn swatch(comparison: &Comparison, subject: usize) -> Markup {
+    let class = series(comparison, subject);
+    if class == "control" {
+        return html! { span.swatch {} };
+    }
+    PreEscaped(format!(
+        "<svg class=\"swatch\" viewBox=\"0 0 26 12\" aria-hidden=\"true\"><path class=\"curve {class}\" d=\"M0 6L26 6\"/></svg>"
+    ))
 }

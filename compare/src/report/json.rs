@@ -1,14 +1,16 @@
-//! `report.json`: the comparison with every sample, and the verdicts.
+//! `report.json`: the comparison with every sample, and the verdicts; and the data within the page.
 
 use std::fmt;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::verdicts::{Verdict, verdicts};
+use super::standing::{Standing, standing};
+use super::wording::unit;
 use crate::Comparison;
 use crate::data::VERSION;
-use crate::statistics::assess;
+use crate::statistics::metric::percentile;
+use crate::statistics::{self, Assessment, Column, Estimate, Figure, Told, Why, assess};
 
 /// Why a file is no report that can be read.
 #[derive(Debug)]
@@ -128,51 +130,126 @@ fn make_finite(value: &mut f64) {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{MemorySample, Sample, Shape, Subject};
+/// What is told of a server by a figure.
+#[derive(Debug, Serialize)]
+struct Verdict {
+    column: &'static str,
+    subject: String,
+    load: Option<String>,
+    figure: Option<f64>,
+    unit: &'static str,
+    interval: Option<[f64; 2]>,
+    /// In which share of comparisons such intervals hold the truth, of this figure and of its ratio.
+    confidence: Option<f64>,
+    /// To the reference.
+    ratio: Option<f64>,
+    ratio_interval: Option<[f64; 2]>,
+    /// With which probability equals would differ so much somewhere in this column.
+    p: Option<f64>,
+    /// A difference from the reference counts only beyond this part: 0.05 for 5 %.
+    band: f64,
+    /// `reference`, `better`, `same`, `worse` or `not told`.
+    told: &'static str,
+    /// With `same`: the largest difference that could be there unseen, 0.05 for 5 %.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    up_to: Option<f64>,
+    /// With `not told`: why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<Why>,
+    /// Whether it is the best of its column, or can't be told from the best; never where all are alike.
+    best: bool,
+    /// In how many rounds it is flagged as doubtful.
+    flagged: usize,
+}
 
-    fn comparison() -> Comparison {
-        Comparison {
-            version: VERSION,
-            samples: vec![Sample::default()],
-            subjects: vec![Subject::default()],
-            shapes: vec![Shape::default()],
-            ..Comparison::default()
-        }
-    }
+/// What is told of every server by every figure that was measured.
+fn verdicts(comparison: &Comparison, assessment: &Assessment) -> Vec<Verdict> {
+    let measured = assessment.columns.iter().filter(|column| column.absent.is_none());
+    measured.flat_map(|column| of_column(comparison, column)).collect()
+}
 
-    #[test]
-    fn what_is_not_a_number_comes_back_as_nothing() {
-        let sample =
-            Sample { rate: f64::NAN, cpu_user: 1.5, littles_error: Some(f64::INFINITY), ..Sample::default() };
-        let comparison = Comparison { samples: vec![sample], ..comparison() };
-        let read = from_json(&to_json(&comparison).unwrap()).unwrap();
-        assert_eq!(read.samples[0], Sample { cpu_user: 1.5, ..Sample::default() });
-    }
+fn of_column(comparison: &Comparison, column: &Column) -> Vec<Verdict> {
+    let range = |of: &Estimate| of.interval.map(|of| [of.low, of.high]);
+    let load = column.shape.and_then(|shape| comparison.shapes.get(shape)).map(|shape| shape.name.clone());
+    let best = match standing(column) {
+        Standing::Best(best) => best,
+        Standing::Equal | Standing::Open(_) => Vec::new(),
+    };
+    let verdict = |cell: &statistics::Cell| Verdict {
+        column: key(column.figure),
+        subject: comparison.subjects.get(cell.subject).map_or(String::new(), |subject| subject.name.clone()),
+        load: load.clone(),
+        figure: cell.level.map(|level| level.median),
+        unit: unit(column.figure),
+        interval: cell.level.as_ref().and_then(range),
+        confidence: cell.ratio.or(cell.level).filter(|of| of.interval.is_some()).map(|of| of.confidence),
+        ratio: cell.ratio.map(|ratio| ratio.median),
+        ratio_interval: cell.ratio.as_ref().and_then(range),
+        p: cell.p,
+        band: column.band,
+        told: match cell.told {
+            Told::Reference => "reference",
+            Told::Better => "better",
+            Told::Same { .. } => "same",
+            Told::Worse => "worse",
+            Told::NotTold(_) => "not told",
+        },
+        up_to: if let Told::Same { up_to } = cell.told { Some(up_to) } else { None },
+        why: if let Told::NotTold(why) = cell.told { Some(why) } else { None },
+        best: best.contains(&cell.subject),
+        flagged: cell.flagged,
+    };
+    column.cells.iter().map(verdict).collect()
+}
 
-    #[test]
-    fn another_version_is_refused_by_name() {
-        let json = to_json(&comparison()).unwrap();
-        let message = |json: &str| from_json(json).unwrap_err().to_string();
-        let said = message(&json.replacen("\"version\":2", "\"version\":7", 1));
-        assert!(said.contains("version 7") && said.contains("version 2 is needed"), "{said}");
-        let said = message(&json.replacen("\"version\":2,", "", 1));
-        assert!(said.contains("has no version") && said.contains("version 2 is needed"), "{said}");
-        assert!(message("{}").contains("no report.json"), "{}", message("{}"));
-        assert!(message("no JSON").contains("no report.json"));
+/// What a column is called in JSON.
+fn key(figure: Figure) -> &'static str {
+    match figure {
+        Figure::CpuAtRate => "cpu_at_rate",
+        Figure::CpuAtSaturation => "cpu_at_saturation",
+        Figure::HighestRate => "highest_rate",
+        Figure::TailLatency => "p99",
+        Figure::Memory => "memory_per_idle_connection",
+        Figure::Isolation => "p99_beside_hostile_clients",
     }
+}
 
-    #[test]
-    fn what_is_not_there_is_not_spoken_of() {
-        assert!(from_json(&to_json(&comparison()).unwrap()).is_ok());
-        let json = to_json(&comparison()).unwrap();
-        let said = from_json(&json.replacen("\"subject\":0,\"shape\":0", "\"subject\":0,\"shape\":3", 1))
-            .unwrap_err();
-        assert!(said.to_string().contains("samples refer to a subject or a load number 3"), "{said}");
-        let memory = vec![MemorySample { subject: 1, ..MemorySample::default() }];
-        let said = from_json(&to_json(&Comparison { memory, ..comparison() }).unwrap()).unwrap_err();
-        assert!(said.to_string().contains("memory"), "{said}");
+/// The data within the page: the verdicts, and a row for each measurement. `report.json` has more, which would make the
+/// page too large to be sent on.
+pub(super) fn page_data(comparison: &Comparison, assessment: &Assessment) -> String {
+    let rows: Vec<Value> = comparison
+        .samples
+        .iter()
+        .map(|of| {
+            let [p50, p99] = [50.0, 99.0].map(|rank| percentile(&of.latency, rank).map(short));
+            let costs = [of.rate, of.cpu_user, of.cpu_system, of.switches].map(short);
+            let flags = of.flags.join("; ");
+            json!([
+                of.round, of.slot, of.subject, of.shape, costs[0], costs[1], costs[2], costs[3], p50, p99,
+                flags
+            ])
+        })
+        .collect();
+    let data = json!({
+        "version": VERSION,
+        "subjects": comparison.subjects.iter().map(|subject| &subject.name).collect::<Vec<_>>(),
+        "loads": comparison.shapes.iter().map(|shape| &shape.name).collect::<Vec<_>>(),
+        "verdicts": verdicts(comparison, assessment),
+        "samples": {
+            "columns": ["round", "slot", "subject", "load", "replies/s", "own CPU µs", "kernel CPU µs", "switches",
+                        "p50 µs", "p99 µs", "flags"],
+            "rows": rows,
+        },
+    });
+    // Within a script no escape but JSON's own counts. Without a `<` nothing in it ends or opens anything.
+    data.to_string().replace('<', "\\u003c")
+}
+
+/// A number with four digits that count.
+fn short(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return 0.0;
     }
+    let unit = 10_f64.powf(3.0 - value.abs().log10().floor());
+    (value * unit).round() / unit
 }

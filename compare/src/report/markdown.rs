@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use super::contents::Contents;
-use super::table::{Cell, Row, Table};
+use super::contents::{Cell, Contents, Row, Table};
 use super::trust;
 use crate::Comparison;
 use crate::statistics::assess;

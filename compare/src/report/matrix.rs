@@ -1,14 +1,10 @@
 //! The matrix that decides: a row for each server, a column for each figure that it is judged by.
 
-use super::names::{load_in_words, name, remark};
-use super::reasons::{in_short, notes};
-use super::standing::{Standing, standing};
-use super::table::{Cell, Column, Row, Table, Tone};
-use super::wording::{self, count, interval, percent, rate, ratio};
+use super::contents::{Cell, Column, Row, Table, Tone};
+use super::standing::{Standing, in_short, notes, standing};
+use super::wording::{self, count, interval, load_in_words, name, percent, rate, ratio, remark, title};
 use crate::statistics::rounds::levels;
-use crate::statistics::{
-    self, Absent, Assessment, Estimate, Figure, Interval, Metric, Told, Why, builds, contest,
-};
+use crate::statistics::{self, Absent, Assessment, Estimate, Figure, Metric, Told, Why, builds, contest};
 use crate::{Comparison, Kind, Shape};
 
 /// The matrix. Other builds and servers that were written by hand stand below the others, set apart; then who failed,
@@ -109,8 +105,8 @@ fn column(comparison: &Comparison, column: &statistics::Column) -> Column {
     };
     let absent = column.absent.map(|why| {
         let why = match why {
-            Absent::NeedsSlo => "not measured: --slo",
-            Absent::NeedsFull => "not measured: --full",
+            Absent::NeedsSlo => "not measured without --slo",
+            Absent::NeedsFull => "not measured without --full",
             Absent::NotMeasured => "not measured",
         };
         why.to_owned()
@@ -121,18 +117,6 @@ fn column(comparison: &Comparison, column: &statistics::Column) -> Column {
 /// With spaces at which no line breaks.
 fn unbroken(text: &str) -> String {
     text.replace(' ', "\u{a0}")
-}
-
-/// What a column is called.
-pub(super) fn title(figure: Figure) -> &'static str {
-    match figure {
-        Figure::CpuAtRate => "CPU per message",
-        Figure::CpuAtSaturation => "CPU at saturation",
-        Figure::HighestRate => "highest rate",
-        Figure::TailLatency => "p99 latency",
-        Figure::Memory => "memory",
-        Figure::Isolation => "p99 beside hostile clients",
-    }
 }
 
 fn ranked(comparison: &Comparison, assessment: &Assessment, subject: usize) -> Row {
@@ -209,14 +193,7 @@ fn other_build(
     }
     let build =
         builds(comparison).into_iter().find(|build| build.other == subject && build.shape == shape)?;
-    let of = build.ratio?;
-    let interval = of.interval.map(|range| Interval { low: 1.0 / range.high, high: 1.0 / range.low });
-    let told = match build.told {
-        Told::Better => Told::Worse,
-        Told::Worse => Told::Better,
-        other => other,
-    };
-    Some((Estimate { median: 1.0 / of.median, interval, ..of }, told))
+    Some((build.ratio?.inverse(), build.told.reversed()))
 }
 
 fn cell(
@@ -259,7 +236,7 @@ fn cell(
 /// The cell of a figure for which the generator was the limit.
 pub(super) fn not_measured() -> Cell {
     let (word, evidence) = ("not measured".to_owned(), format!("({})", in_short(Why::GeneratorLimited)));
-    let detail = "the generator was the limit: this says nothing about the server".to_owned();
+    let detail = "the load generator was the limit: this says nothing about the server".to_owned();
     Cell { word, evidence, detail, tone: Tone::Faint, ..Cell::default() }
 }
 

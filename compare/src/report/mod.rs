@@ -4,22 +4,17 @@
 mod contents;
 mod details;
 mod diff;
-mod escape;
 mod html;
 mod json;
 mod markdown;
 mod matrix;
-mod names;
 mod plots;
-mod reasons;
 mod sentences;
 mod standing;
-mod table;
 #[cfg(test)]
 mod tests;
 mod text;
 mod trust;
-mod verdicts;
 mod wording;
 
 pub use diff::changes_to_text;
@@ -28,3 +23,4 @@ pub use json::{Unreadable, from_json, to_json};
 pub use markdown::to_markdown;
 pub use sentences::conclude;
 pub use text::{Style, to_text};
+pub(crate) use wording::{load, rate};

@@ -1,12 +1,12 @@
 //! The verdict: at most three sentences, which the terminal, the Markdown and the page share. A name stands between
 //! two pairs of asterisks, as in Markdown.
 
-use super::matrix::title;
-use super::names::{kind_of_all, list, load_in_a_sentence, name, names, sentence};
-use super::reasons::clause;
-use super::standing::{Standing, cell, leading, measured, standing};
+use super::standing::{Standing, cell, clause, leading, measured, standing};
 use super::trust;
-use super::wording::{self, count, interval, percent, ratio, slo};
+use super::wording::{
+    self, count, interval, kind_of_all, list, load_in_a_sentence, name, names, percent, ratio, sentence, slo,
+    title,
+};
 use crate::Comparison;
 use crate::statistics::{Assessment, Cell, Column, Estimate, Figure, Told, Why, assess};
 
@@ -28,7 +28,7 @@ pub(super) fn sentences(comparison: &Comparison, assessment: &Assessment) -> Vec
     let first =
         assessment.columns.iter().find(|column| column.absent.is_none() && measured(column).next().is_some());
     match first {
-        None => said.push("Nothing was measured from which something could be concluded.".to_owned()),
+        None => said.push("Nothing was measured from which anything could be concluded.".to_owned()),
         Some(first) => {
             said.push(headline(comparison, assessment, first));
             if said.len() + 1 < MOST || doubt.is_none() {
@@ -52,7 +52,7 @@ fn headline(comparison: &Comparison, assessment: &Assessment, column: &Column) -
     });
     match standing(column) {
         Standing::Best(_) if measured(column).count() == 1 => {
-            format!("{place}, {leader} has {level} of {what}; nobody else was measured.")
+            format!("{place}, the {what} of {leader} is {level}; no other server was measured.")
         }
         Standing::Best(best) if best.len() == 1 => {
             format!(
@@ -62,34 +62,43 @@ fn headline(comparison: &Comparison, assessment: &Assessment, column: &Column) -
             )
         }
         Standing::Best(best) => format!(
-            "{place}, {} have {}, and can't be told from each other; {leader} has the best median: {}.",
+            "{place}, {} have {}, and can't be told apart; {leader} has the best median: {}.",
             names(comparison, &best),
             best_of(comparison, column),
             evidence(comparison, assessment, column, best[0])
         ),
         Standing::Equal => {
-            let up_to = column.cells.iter().filter_map(|cell| match cell.told {
-                Told::Same { up_to } => Some(up_to),
-                _ => None,
+            let within = same_as_reference(column).zip(assessment.reference);
+            let within = within.map_or(String::new(), |(most, reference)| {
+                format!(
+                    ", and none differs from {} by more than {}",
+                    name(comparison, reference),
+                    percent(most)
+                )
             });
-            let most = up_to.fold(0.0, f64::max);
-            let within = if most > 0.0 {
-                format!(", and a difference is at most {}", percent(most))
-            } else {
-                String::new()
-            };
             let kind = kind_of_all(comparison);
             format!(
-                "{place}, no {kind} can be told from the best by {what}; {leader} has the best median, {level}{within}."
+                "{place}, in {what} no {kind} can be told apart from the best; {leader} has the best median, {level}{within}."
             )
         }
         Standing::Open(why) => {
             let why = why.map_or(String::new(), |why| format!(", because {}", clause(why)));
             format!(
-                "{place}, nothing is told of {what}{why}; {leader} has the best median, {level}, which may be chance."
+                "{place}, there is no verdict on {what}{why}; {leader} has the best median, {level}, but that may be \
+                 chance."
             )
         }
     }
+}
+
+/// By how much anybody may differ from the reference at the most; `None` unless all of them are the same as it.
+fn same_as_reference(column: &Column) -> Option<f64> {
+    let up_to = measured(column).filter_map(|(cell, _)| match cell.told {
+        Told::Reference => None,
+        Told::Same { up_to } => Some(Some(up_to)),
+        _ => Some(None),
+    });
+    up_to.reduce(|one, other| Some(one?.max(other?))).flatten()
 }
 
 /// The leader's figure, and its ratio to the reference; if it is the reference itself, that of the nearest that is told
@@ -116,7 +125,7 @@ fn evidence(comparison: &Comparison, assessment: &Assessment, column: &Column, l
         Some(Cell { subject, ratio: Some(times), .. }) => {
             let next = name(comparison, *subject);
             format!(
-                "{value}; {next}, the nearest that is told from it, has {} of that{}",
+                "{value}; {next}, the nearest one that differs, has {} of that{}",
                 ratio(times.median),
                 sure(times)
             )
@@ -173,7 +182,7 @@ fn elsewhere(comparison: &Comparison, assessment: &Assessment, first: &Column) -
         })
         .collect();
     if !equal.is_empty() {
-        clauses.push(format!("in {} nobody can be told from the best", list(&equal)));
+        clauses.push(format!("in {} no server can be told apart from the best", list(&equal)));
     }
     clauses.extend(crowded);
     clauses.extend(ranges);
@@ -190,12 +199,12 @@ fn behind(
     let reference = assessment.reference.filter(|reference| !best.contains(reference))?;
     let times = cell(column, best[0])?.ratio?.median;
     Some(format!(
-        "in {} {} can't be told from the best, and {} has {} that of {}",
+        "in {} {} can't be told apart from {}, the best, and {} has {} its figure",
         title(column.figure),
-        count(best.len(), "server", "servers"),
+        count(best.len() - 1, "server", "servers"),
+        name(comparison, best[0]),
         name(comparison, reference),
-        ratio(1.0 / times),
-        name(comparison, best[0])
+        ratio(1.0 / times)
     ))
 }
 
@@ -208,7 +217,7 @@ fn range(comparison: &Comparison, column: &Column) -> Option<String> {
         if column.figure == Figure::Memory { "memory per idle connection" } else { title(column.figure) };
     (least.0.subject != most.0.subject).then(|| {
         format!(
-            "in one pass, {what} was from about {} ({}) to {} ({})",
+            "{what}, which was measured only once, was between about {} ({}) and {} ({})",
             value(least.1),
             name(comparison, least.0.subject),
             value(most.1),

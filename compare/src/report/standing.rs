@@ -1,7 +1,10 @@
-//! What is told of a column as a whole.
+//! What is told of a column as a whole, and why the rest is not.
 
-use crate::report::reasons::of_column;
-use crate::statistics::{Cell, Column, Estimate, Told, Why};
+use std::mem::discriminant;
+
+use super::wording::{count, list, name, names, sentence, title};
+use crate::Comparison;
+use crate::statistics::{Assessment, Cell, Column, Estimate, Told, Why};
 
 /// What is told of a column as a whole.
 pub(super) enum Standing {
@@ -43,4 +46,112 @@ pub(super) fn leading(column: &Column) -> Option<(usize, &Estimate)> {
     let best = measured(column).min_by(|one, other| worth(one.1).total_cmp(&worth(other.1)));
     let leader = column.leader.and_then(|leader| measured(column).find(|(cell, _)| cell.subject == leader));
     leader.or(best).map(|(cell, level)| (cell.subject, level))
+}
+
+/// Why nothing is told, in a few letters.
+pub(super) fn in_short(why: Why) -> &'static str {
+    match why {
+        Why::TooNoisy { .. } => "too noisy",
+        Why::WithinNoise => "within the noise",
+        Why::Flagged { .. } | Why::DependsOnFlagged { .. } => "flagged",
+        Why::FewRounds { .. } => "too few rounds",
+        Why::GeneratorLimited => "generator was the limit",
+        Why::Overloaded => "overloaded",
+        Why::OnePass => "measured once",
+        Why::Failed => "failed",
+        Why::NotMeasured => "not measured",
+    }
+}
+
+/// Nobody measures so many rounds.
+const MANY: usize = 100;
+
+/// Why nothing is told, as a clause.
+pub(super) fn clause(why: Why) -> String {
+    match why {
+        Why::TooNoisy { more_rounds } if more_rounds > MANY => {
+            format!("it varies so much from round to round that more than {MANY} more rounds would be needed")
+        }
+        Why::TooNoisy { more_rounds } => {
+            let more = count(more_rounds, "more round", "more rounds");
+            format!("it varies too much from round to round; about {more} would be needed")
+        }
+        Why::WithinNoise => {
+            "the difference is within the noise: two runs of the same server may differ by as much".to_owned()
+        }
+        Why::Flagged { .. } => "more than a third of the rounds are flagged as doubtful".to_owned(),
+        Why::DependsOnFlagged { .. } => "the rounds that are flagged as doubtful would decide it".to_owned(),
+        Why::FewRounds { needed } => {
+            format!("it has figures from fewer than the {needed} rounds that a verdict takes")
+        }
+        Why::GeneratorLimited => "the load generator was the limit, and not the server".to_owned(),
+        Why::Overloaded => "the server could not keep up with the rate".to_owned(),
+        Why::OnePass => "it was measured only once".to_owned(),
+        Why::Failed => "a server failed".to_owned(),
+        Why::NotMeasured => "it was not measured".to_owned(),
+    }
+}
+
+/// The reason that most cells of a column give, with the most rounds that any of them needs. That somebody was not measured
+/// is no reason for the others.
+pub(super) fn of_column(column: &Column) -> Option<Why> {
+    let is_its_own = |why: &Why| matches!(why, Why::Failed | Why::NotMeasured);
+    let most =
+        grouped(column).into_iter().rev().max_by_key(|(why, subjects)| (!is_its_own(why), subjects.len()));
+    most.map(|(why, _)| why)
+}
+
+/// The reasons of a column, each with its subjects.
+fn grouped(column: &Column) -> Vec<(Why, Vec<usize>)> {
+    let mut reasons: Vec<(Why, Vec<usize>)> = Vec::new();
+    for cell in &column.cells {
+        let Told::NotTold(why) = cell.told else { continue };
+        match reasons.iter_mut().find(|(other, _)| discriminant(other) == discriminant(&why)) {
+            Some((most, subjects)) => {
+                if let (Why::TooNoisy { more_rounds: most }, Why::TooNoisy { more_rounds }) = (most, why) {
+                    *most = more_rounds.max(*most);
+                }
+                subjects.push(cell.subject);
+            }
+            None => reasons.push((why, vec![cell.subject])),
+        }
+    }
+    reasons
+}
+
+/// How to read the matrix, and then why some of it is not told.
+pub(super) fn notes(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
+    let mut notes = vec![match assessment.reference.filter(|_| assessment.ranked.len() > 1) {
+        Some(reference) => format!(
+            "Better, same and worse are said of a server compared with {}, the reference. Marked figures are the best of \
+             their column, or can't be told apart from the best.",
+            name(comparison, reference)
+        ),
+        None => "Fewer than two servers were measured, so nothing is compared.".to_owned(),
+    }];
+    // Columns of which the same is said are named together.
+    let mut reasons: Vec<(Vec<String>, (&str, String))> = Vec::new();
+    for column in assessment.columns.iter().filter(|column| column.absent.is_none()) {
+        for (why, subjects) in grouped(column) {
+            if matches!(why, Why::Failed | Why::NotMeasured) {
+                continue;
+            }
+            let are_all = subjects.len() > 1 && subjects.len() + 1 >= column.cells.len();
+            let who = if are_all { String::new() } else { format!(" of {}", names(comparison, &subjects)) };
+            let reason = clause(why);
+            let said = match why {
+                Why::GeneratorLimited => ("", format!("{who} could not be measured, because {reason}")),
+                _ => ("there is no verdict on ", format!("{who}, because {reason}")),
+            };
+            match reasons.iter_mut().find(|(_, other)| *other == said) {
+                Some((columns, _)) => columns.push(title(column.figure).to_owned()),
+                None => reasons.push((vec![title(column.figure).to_owned()], said)),
+            }
+        }
+    }
+    let in_words = |(columns, (before, behind)): &(Vec<String>, (&str, String))| {
+        sentence(&[format!("{before}{}{behind}", list(columns))])
+    };
+    notes.extend(reasons.iter().filter_map(in_words));
+    notes.into_iter().map(|note| note.replace("**", "")).collect()
 }

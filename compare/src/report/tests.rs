@@ -1,8 +1,8 @@
 //! What is said of an assessment, whatever rounds it may come from.
 
+use super::contents::{Cell as Shown, Row};
 use super::matrix::matrix;
 use super::sentences::sentences;
-use super::table::{Cell as Shown, Row};
 use super::trust;
 use crate::statistics::{Assessment, Cell, Column, Estimate, Figure, Interval, Noise, Told, Why};
 use crate::{Comparison, Conditions, Shape, Subject};
@@ -80,7 +80,7 @@ fn a_cell_says_what_is_told_and_why_not() {
     assert_eq!(words(Told::NotTold(Why::TooNoisy { more_rounds: 9 })), "6 µs|not told|(too noisy)");
     assert_eq!(words(Told::NotTold(Why::WithinNoise)), "6 µs|not told|(within the noise)");
     assert_eq!(words(Told::NotTold(Why::Flagged { of: 7 })), "6 µs|not told|(flagged)");
-    assert_eq!(words(Told::NotTold(Why::FewRounds { needed: 9 })), "6 µs|not told|(few rounds)");
+    assert_eq!(words(Told::NotTold(Why::FewRounds { needed: 9 })), "6 µs|not told|(too few rounds)");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn what_says_nothing_about_the_server_is_not_shown_as_a_figure() {
     let (cell, notes) = cell_of(Told::NotTold(Why::GeneratorLimited));
     assert_eq!((cell.figure.as_str(), cell.word.as_str()), ("", "not measured"));
     assert_eq!(cell.evidence, "(generator was the limit)");
-    let note = "CPU per message of tokio is not measured, because the generator was the limit.";
+    let note = "CPU per message of tokio could not be measured, because the load generator was the limit, and not the server.";
     assert!(notes.iter().any(|said| said == note), "{notes:?}");
 }
 
@@ -96,9 +96,10 @@ fn what_says_nothing_about_the_server_is_not_shown_as_a_figure() {
 fn a_figure_from_one_pass_is_no_fact() {
     let (cell, notes) = cell_of(Told::NotTold(Why::OnePass));
     assert_eq!(cell.figure, "about\u{a0}6\u{a0}µs");
-    assert_eq!((cell.word.as_str(), cell.evidence.as_str()), ("not told", "(one pass)"));
+    assert_eq!((cell.word.as_str(), cell.evidence.as_str()), ("not told", "(measured once)"));
     assert!(
-        notes.iter().any(|said| said.contains("is not told, because it was measured in one pass")),
+        notes.iter().any(|said| said
+            == "There is no verdict on CPU per message of tokio, because it was measured only once."),
         "{notes:?}"
     );
     let once = Told::NotTold(Why::OnePass);
@@ -107,7 +108,7 @@ fn a_figure_from_one_pass_is_no_fact() {
         column(Figure::Memory, [once; 2], Some(2), &[]),
     ]);
     assert!(
-        said.contains("In one pass, memory per idle connection was from about 6 B (tokio) to 10 B (threads)"),
+        said.contains("emory per idle connection, which was measured only once, was between about 6 B (tokio) and 10 B (threads)"),
         "{said}"
     );
     assert!(!said.contains("least memory"), "{said}");
@@ -117,7 +118,7 @@ fn a_figure_from_one_pass_is_no_fact() {
 fn the_note_says_how_many_rounds_would_tell() {
     let (_, notes) = cell_of(Told::NotTold(Why::TooNoisy { more_rounds: 9 }));
     assert!(
-        notes.contains(&"CPU per message of tokio is not told, because the rounds differ too much, and about 9 more rounds would tell.".to_owned()),
+        notes.contains(&"There is no verdict on CPU per message of tokio, because it varies too much from round to round; about 9 more rounds would be needed.".to_owned()),
         "{notes:?}"
     );
 }
@@ -133,19 +134,22 @@ fn the_verdict_tells_the_best_the_equals_and_what_is_open() {
     assert!(alone.starts_with(expected), "{alone}");
     let together = of([Told::Better; 2], Some(2), &[1]);
     assert!(together.contains("smol and tokio") || together.contains("tokio and smol"), "{together}");
-    assert!(
-        together.contains("can't be told from each other; tokio has the best median: 6 µs"),
-        "{together}"
-    );
+    assert!(together.contains("can't be told apart; tokio has the best median: 6 µs"), "{together}");
     let same = Told::Same { up_to: 0.04 };
     let equal = of([same; 2], Some(2), &[0, 1]);
     assert!(
-        equal.contains("no backend can be told from the best") && equal.contains("at most 4 %"),
+        equal.contains("in CPU per message no backend can be told apart from the best; tokio has the best median, 6 µs, and none differs from threads by more than 4 %."),
         "{equal}"
     );
+    // Of whom there is no verdict, nobody knows by how much it differs.
+    let partly = of([same, Told::NotTold(Why::WithinNoise)], Some(2), &[0, 1]);
+    assert!(
+        partly.contains("no backend can be told apart from the best; tokio has the best median, 6 µs."),
+        "{partly}"
+    );
     let open = of([Told::NotTold(Why::TooNoisy { more_rounds: 9 }); 2], Some(2), &[0, 1]);
-    assert!(open.contains("nothing is told of CPU per message, because the rounds differ too much, and about 9 more rounds would tell"), "{open}");
-    assert!(open.contains("which may be chance"), "{open}");
+    assert!(open.contains("there is no verdict on CPU per message, because it varies too much from round to round; about 9 more rounds would be needed"), "{open}");
+    assert!(open.contains("but that may be chance"), "{open}");
     let first = of([Told::Worse; 2], Some(0), &[]);
     assert!(
         first.contains("threads has the lowest server CPU per message: 10 µs; smol, the nearest"),
@@ -158,7 +162,10 @@ fn that_one_was_not_measured_is_no_reason_for_the_others() {
     let few = Told::NotTold(Why::FewRounds { needed: 8 });
     for told in [[Told::NotTold(Why::NotMeasured), few], [few, Told::NotTold(Why::Failed)]] {
         let said = verdict(vec![column(Figure::CpuAtRate, told, None, &[])]);
-        assert!(said.contains("because fewer than 8 rounds have figures of it"), "{said}");
+        assert!(
+            said.contains("because it has figures from fewer than the 8 rounds that a verdict takes"),
+            "{said}"
+        );
     }
 }
 
@@ -174,13 +181,10 @@ fn an_a_a_that_excludes_one_is_said() {
     };
     of_it.band = 0.12;
     let said = verdict(vec![of_it.clone()]);
-    assert!(said.contains("wo runs of threads differed from each other by more than chance in CPU per message, so nothing below 12 % counts there"), "{said}");
+    assert!(said.contains("wo runs of threads, which should be the same, differ by more than chance in CPU per message, so only differences above 12 % count there"), "{said}");
     let rows = trust::noise_rows(&comparison(), &assessment(vec![of_it]));
     let row = rows[0].join("|").replace('\u{a0}', " ");
-    assert_eq!(
-        row,
-        "CPU per message, 64 connections, 15k/s|5.1 %|1.08× (1.03–1.13)|no: told from itself|± 12 %"
-    );
+    assert_eq!(row, "CPU per message, 64 connections, 15k/s|5.1 %|1.08× (1.03–1.13)|no: they differ|± 12 %");
 }
 
 #[test]
@@ -195,10 +199,10 @@ fn the_noise_is_the_spread_beside_what_makes_the_band() {
     };
     let said = verdict(vec![of_it]);
     assert!(
-        said.contains("Two runs of threads in the same round differ by 8.3 % in CPU per message"),
+        said.contains("Two runs of threads in the same round typically differ by 8.3 % in CPU per message"),
         "{said}"
     );
-    assert!(said.contains("±3 %"), "{said}");
+    assert!(said.contains("over 13 rounds this noise averages out to at most 3 %"), "{said}");
 }
 
 #[test]
@@ -207,7 +211,7 @@ fn flags_reach_the_verdict() {
     let said = verdict(vec![column(Figure::TailLatency, [flagged; 2], None, &[])]);
     assert!(
         said.contains(
-            "nothing is told of p99 latency, because more than a third of the rounds are flagged as doubtful"
+            "there is no verdict on p99 latency, because more than a third of the rounds are flagged as doubtful"
         ),
         "{said}"
     );
@@ -217,7 +221,7 @@ fn flags_reach_the_verdict() {
         column(Figure::TailLatency, [flagged; 2], None, &[]),
     ]);
     assert!(
-        some.contains("Too many measurements are flagged as doubtful to tell anything of p99 latency"),
+        some.contains("Too many measurements are flagged as doubtful for any verdict on p99 latency"),
         "{some}"
     );
 }
@@ -253,7 +257,6 @@ fn where_many_are_best_it_is_said_how_far_the_reference_is_behind() {
     saturated.cells.extend((3..6).map(|subject| Cell { subject, ..last.clone() }));
     let columns = vec![column(Figure::CpuAtRate, [Told::Better; 2], Some(2), &[]), saturated];
     let said = sentences(&comparison, &assessment(columns)).join(" ").replace("**", "");
-    let expected =
-        "n CPU at saturation 5 servers can't be told from the best, and threads has 1.67× that of tokio";
+    let expected = "n CPU at saturation 4 servers can't be told apart from tokio, the best, and threads has 1.67× its figure";
     assert!(said.contains(expected), "{said}");
 }

@@ -2,11 +2,12 @@
 
 mod layout;
 
-use super::contents::Contents;
-use super::table::Table;
+use unicode_width::UnicodeWidthStr;
+
+use super::contents::{Contents, Table};
 use crate::Comparison;
 use crate::statistics::assess;
-use layout::{lay_out, wrap};
+use layout::lay_out;
 
 /// How a terminal is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,4 +81,70 @@ fn titled(table: &Table, style: Style) -> Vec<String> {
     lines.extend(lay_out(table, style));
     lines.extend(table.notes.iter().flat_map(|note| wrap(note, "2", style)));
     lines
+}
+
+/// The fewest columns that a line is laid out for.
+const NARROWEST: usize = 40;
+
+/// Lines no longer than the style allows, of a text whose words stay whole where they fit.
+fn wrap(text: &str, color: &str, style: Style) -> Vec<String> {
+    let width = style.width.max(NARROWEST);
+    let mut lines = vec![String::new()];
+    // What is held together by a space that no line breaks at is one word.
+    for word in text.split([' ', '\n', '\t']).filter(|word| !word.is_empty()) {
+        let word = cut(&clean(word, style), width);
+        let last = lines.len() - 1;
+        if lines[last].is_empty() {
+            lines[last] = word;
+        } else if lines[last].width() + 1 + word.width() > width {
+            lines.push(word);
+        } else {
+            lines[last].push(' ');
+            lines[last] += &word;
+        }
+    }
+    lines.iter().map(|line| paint(line, color, style)).collect()
+}
+
+fn paint(text: &str, color: &str, style: Style) -> String {
+    if style.color && !color.is_empty() && !text.is_empty() {
+        format!("\x1b[{color}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
+fn pad(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+fn cut(text: &str, width: usize) -> String {
+    let mut kept = String::new();
+    for character in text.chars() {
+        if kept.width() + character.to_string().width() > width {
+            break;
+        }
+        kept.push(character);
+    }
+    kept
+}
+
+/// Text that does nothing to a terminal, in ASCII if the style asks for it.
+fn clean(text: &str, style: Style) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    for character in text.chars().filter(|character| !character.is_control()) {
+        match character {
+            other if style.unicode || other.is_ascii() => cleaned.push(other),
+            'µ' => cleaned.push('u'),
+            '×' => cleaned.push('x'),
+            '–' | '·' => cleaned.push('-'),
+            '∗' => cleaned.push('*'),
+            '±' => cleaned.push_str("+-"),
+            '≤' => cleaned.push_str("<="),
+            '’' => cleaned.push('\''),
+            '\u{a0}' => cleaned.push(' '),
+            _ => cleaned.push('?'),
+        }
+    }
+    cleaned
 }

@@ -1,8 +1,9 @@
 //! What must be known before any of it is believed: refusals, noise, flags, and how much was measured.
 
-use super::names::{list, load_in_words, name, names, sentence};
-use super::wording::{count, figure, interval, percent, ratio};
-use crate::statistics::{Assessment, Column, Figure, LEAST, Metric, Told, Why};
+use super::wording::{
+    count, figure, interval, list, load_in_words, name, names, percent, ratio, sentence, title,
+};
+use crate::statistics::{Assessment, Column, Figure, Metric, Told, Why};
 use crate::{Comparison, Sample};
 
 /// Above this share of refusals, what was measured is how fast a server says no.
@@ -36,7 +37,8 @@ pub(super) fn refusals(comparison: &Comparison) -> Option<String> {
     let subjects: Vec<usize> = of_all.iter().map(|of| of.0).collect();
     let up_to = if of_all.len() > 1 || of_all.iter().any(|of| of.3) { "up to " } else { "" };
     Some(format!(
-        "{up_to}{} of the replies of {} were refusals{example}: what was measured is how fast they are given.",
+        "{up_to}{} of the replies of {} were refusals{example}: the figures show how fast messages are refused, not how fast they \
+         are served.",
         percent(most),
         names(comparison, &subjects)
     ))
@@ -63,7 +65,7 @@ pub(super) fn warnings(comparison: &Comparison, assessment: &Assessment) -> Vec<
         warnings.push(format!("{} failed", count(assessment.failed.len(), "server", "servers")));
     }
     if assessment.control.is_none() && assessment.ranked.len() > 1 {
-        warnings.push("no control ran, so the noise is not known".to_owned());
+        warnings.push("the reference did not run twice, so the noise is not known".to_owned());
     }
     warnings.extend(busy_machine(comparison));
     warnings.extend(pinned(comparison).map(|pinned| format!("pinned: {pinned}")));
@@ -78,7 +80,7 @@ fn busy_machine(comparison: &Comparison) -> Option<String> {
     };
     let (load, cores) = (fact("load average at the start")?, fact("cores")?);
     (load > cores)
-        .then(|| format!("load average {load} at the start, above the {cores} cores: others used them"))
+        .then(|| format!("load average {load} at the start, on {cores} cores: other programs were running"))
 }
 
 /// What was pinned. The highest rate is not spoken of where it was not measured.
@@ -92,7 +94,10 @@ pub(super) fn pinned(comparison: &Comparison) -> Option<String> {
 pub(super) fn in_a_sentence(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
     let mut clauses: Vec<String> = Vec::new();
     if assessment.screening && assessment.rounds > 0 {
-        clauses.push(format!("this is screening only, from {}", count(assessment.rounds, "round", "rounds")));
+        clauses.push(format!(
+            "this is screening only: {} can't support a verdict",
+            count(assessment.rounds, "round", "rounds")
+        ));
     }
     if comparison.conditions.unverified {
         clauses.push("the replies were counted, not verified".to_owned());
@@ -124,25 +129,25 @@ fn flagged(assessment: &Assessment) -> Option<String> {
     let doubted: Vec<&Column> = assessment.columns.iter().filter(doubted).collect();
     let part = |what: &str, is: &dyn Fn(&&Column) -> bool| {
         let of_it = doubted.iter().copied().filter(is);
-        let columns: Vec<String> =
-            of_it.map(|column| super::matrix::title(column.figure).to_owned()).collect();
-        (!columns.is_empty()).then(|| format!("{what} of {}", list(&columns)))
+        let columns: Vec<String> = of_it.map(|column| title(column.figure).to_owned()).collect();
+        (!columns.is_empty()).then(|| format!("{what} {}", list(&columns)))
     };
-    let parts = [part("anything", &|column| !is_told(column)), part("everything", &is_told)];
+    let parts =
+        [part("any verdict on", &|column| !is_told(column)), part("a verdict on every server in", &is_told)];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty())
-        .then(|| format!("too many measurements are flagged as doubtful to tell {}", parts.join(" and ")))
+        .then(|| format!("too many measurements are flagged as doubtful for {}", parts.join(" and for ")))
 }
 
 /// Where two runs of the same were told from each other.
 fn unlike_itself(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
     let reference = name(comparison, assessment.reference?);
     let of_it: Vec<&Column> = assessment.columns.iter().filter(|column| column.noise.excludes_one).collect();
-    let all: Vec<String> =
-        of_it.iter().map(|column| super::matrix::title(column.figure).to_owned()).collect();
+    let all: Vec<String> = of_it.iter().map(|column| title(column.figure).to_owned()).collect();
     let band = of_it.iter().map(|column| column.band).reduce(f64::max)?;
     Some(format!(
-        "two runs of {reference} differed from each other by more than chance in {}, so nothing below {} counts there",
+        "two runs of {reference}, which should be the same, differ by more than chance in {}, so only differences above {} \
+         count there",
         list(&all),
         percent(band)
     ))
@@ -153,13 +158,12 @@ fn noise(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
     let reference = name(comparison, assessment.reference?);
     let column = assessment.columns.iter().find(|column| column.noise.spread.is_some())?;
     Some(format!(
-        "two runs of {reference} in the same round differ by {} in {}; only a difference beyond ±{} is told, which is \
-         half the interval that these ratios leave open over {}, and never less than {}",
+        "two runs of {reference} in the same round typically differ by {} in {}; over {} this noise averages out to at most \
+         {}, and only larger differences count",
         percent(column.noise.spread?.exp_m1()),
-        super::matrix::title(column.figure),
-        percent(column.band),
+        title(column.figure),
         count(column.noise.ratios.len(), "round", "rounds"),
-        percent(LEAST)
+        percent(column.band)
     ))
 }
 
@@ -177,9 +181,9 @@ pub(super) fn noise_rows(comparison: &Comparison, assessment: &Assessment) -> Ve
                 let range = estimate.interval.map_or(String::new(), |of| format!(" ({})", interval(of)));
                 format!("{}{range}", ratio(estimate.median))
             });
-            let excludes = if noise.excludes_one { "no: told from itself" } else { "yes" };
+            let excludes = if noise.excludes_one { "no: they differ" } else { "yes" };
             [
-                format!("{}{load}", super::matrix::title(column.figure)),
+                format!("{}{load}", title(column.figure)),
                 noise.spread.map_or("–".to_owned(), |spread| percent(spread.exp_m1())),
                 own,
                 excludes.to_owned(),
@@ -191,11 +195,11 @@ pub(super) fn noise_rows(comparison: &Comparison, assessment: &Assessment) -> Ve
 
 /// The headings of [`noise_rows`].
 pub(super) const NOISE_HEADINGS: [&str; 5] = [
-    "reference against itself",
+    "reference against its second run",
     "single runs differ by",
-    "ratio (interval)",
-    "holds 1",
-    "nothing counts below",
+    "ratio over all rounds (interval)",
+    "interval contains 1",
+    "only larger differences count",
 ];
 
 /// The flagged measurements, named.
@@ -247,11 +251,11 @@ pub(super) fn handlers(comparison: &Comparison) -> Vec<(String, String)> {
 pub(super) fn over_alone(column: &Column) -> Vec<(usize, String)> {
     let said = |cell: &crate::statistics::Cell| {
         let (level, over) = (cell.level?, cell.over_alone?);
-        let range = over.interval.map_or(String::new(), |of| format!(", {}", interval(of)));
+        let range = over.interval.map_or(String::new(), |of| format!(" ({})", interval(of)));
         Some((
             cell.subject,
             format!(
-                "{}, {}{range} of its own without them",
+                "{}, which is {}{range} its own without them",
                 figure(column.figure, level.median),
                 ratio(over.median)
             ),

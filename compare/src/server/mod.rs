@@ -1,19 +1,29 @@
 //! A server as processes of its own: started, waited for, and ended.
 
+#[cfg(target_os = "linux")]
+mod linux;
 mod output;
 mod port;
-mod processes;
+#[cfg(any(not(target_os = "linux"), test))]
+mod portable;
+#[cfg(target_os = "linux")]
+mod supervisor;
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use super::candidate::Launch;
+use super::candidate::{Candidate, Launch};
+#[cfg(target_os = "linux")]
+use linux::Processes;
 use output::{Announced, Output, wait_for_end};
-use processes::{Ended, Processes};
+#[cfg(not(target_os = "linux"))]
+use portable::Processes;
+
+pub(super) use output::{Lines, Written};
 
 /// A running server. When this is dropped, its processes are ended, by SIGTERM to their process group and then by
 /// SIGKILL, and waited for. On Linux that is true of all processes that descend from it, and they also end with this
@@ -24,6 +34,14 @@ pub(super) struct Server {
     address: SocketAddr,
     out: (Output, Announced),
     err: (Output, Announced),
+}
+
+/// How the first process of a server ended.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    status: ExitStatus,
+    /// Whether it left processes behind, which were ended. Where there is no supervisor, that is not known.
+    left_others: bool,
 }
 
 /// By when a server must be ready, however busy the machine is.
@@ -41,13 +59,9 @@ const OUTPUT: Duration = Duration::from_secs(1);
 /// How often another port is tried where one was taken by somebody else meanwhile.
 const PORTS: usize = 5;
 
-/// What is said of a server whose processes are not all descendants of its first one, and how often that is seen.
-const LEFT: &str = "the process that listens was left behind by its parent, so that what it uses can't be counted; start the \
-                    server so that it listens in its first process or in a child of it";
-const LOOKS: usize = 5;
-
 impl Server {
-    /// Starts a server on these cores (none are all cores), and waits until it can be connected to.
+    /// Starts a server on these cores (none are all cores), and waits until it can be connected to. What it writes to
+    /// standard error is added to `lines`.
     ///
     /// Variables of this command are taken out of the environment: what is measured is what the arguments say, and so
     /// what the report says.
@@ -55,20 +69,34 @@ impl Server {
     /// # Errors
     /// If the program can't be started, ends, or can't be connected to in time; `Interrupted` if `stop` was set
     /// meanwhile.
-    pub(super) fn start(launch: &Launch, cpus: &[usize], stop: &AtomicBool) -> io::Result<Self> {
-        match launch {
+    pub(super) fn start(
+        candidate: &Candidate,
+        cpus: &[usize],
+        stop: &AtomicBool,
+        lines: &Lines,
+    ) -> io::Result<Self> {
+        let spawn = |command| Self::spawn(command, cpus, lines.of(&candidate.name));
+        match &candidate.launch {
             Launch::Announces { program, arguments } => {
                 let mut command = Command::new(program);
                 command.args(arguments);
-                let mut server = Self::spawn(command, cpus)?;
+                let mut server = spawn(command)?;
                 server.wait_for_announcement(stop)?;
                 Ok(server)
             }
             Launch::Command { words } => {
+                let start_at = |port| {
+                    let mut words = Launch::words(words, port);
+                    let mut command = Command::new(words.next().unwrap_or_default());
+                    command.args(words);
+                    let mut server = spawn(command)?;
+                    server.wait_for_port(port, stop)?;
+                    Ok(server)
+                };
                 let mut attempts = 0..PORTS;
                 loop {
                     let port = port::free()?;
-                    let started = Self::start_at(port, words, cpus, stop);
+                    let started = start_at(port);
                     // It has ended, and somebody else listens there.
                     let is_ended = |error: &io::Error| error.kind() == ErrorKind::Other;
                     if !started.as_ref().is_err_and(|error| is_ended(error) && port::is_taken(port))
@@ -81,17 +109,11 @@ impl Server {
         }
     }
 
-    /// Starts a command that is to listen on a port.
-    fn start_at(port: u16, words: &[String], cpus: &[usize], stop: &AtomicBool) -> io::Result<Self> {
-        let mut words = Launch::words(words, port);
-        let mut command = Command::new(words.next().unwrap_or_default());
-        command.args(words);
-        let mut server = Self::spawn(command, cpus)?;
-        server.wait_for_port(port, stop)?;
-        Ok(server)
-    }
-
-    fn spawn(mut command: Command, cpus: &[usize]) -> io::Result<Self> {
+    fn spawn(
+        mut command: Command,
+        cpus: &[usize],
+        on_line: impl Fn(&str) + Send + 'static,
+    ) -> io::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("ANYLOOP_") {
@@ -105,8 +127,9 @@ impl Server {
         let (Some(out), Some(err)) = processes.output() else {
             return Err(io::Error::other("its output can't be read"));
         };
-        let unspecified = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        Ok(Self { processes, address: unspecified, out: Output::read(out)?, err: Output::read(err)? })
+        let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let (out, err) = (Output::read(out, |_| ())?, Output::read(err, on_line)?);
+        Ok(Self { processes, address, out, err })
     }
 
     /// Where it listens.
@@ -114,9 +137,14 @@ impl Server {
         self.address
     }
 
-    /// Its first process, from which all others descend.
-    pub(super) fn process(&self) -> u32 {
-        self.processes.first()
+    /// The process from which all of its processes descend.
+    pub(super) fn root(&self) -> u32 {
+        self.processes.root()
+    }
+
+    /// The anonymous memory of its processes, in bytes; `None` if the system doesn't tell.
+    pub(super) fn memory(&self) -> Option<u64> {
+        self.processes.memory()
     }
 
     /// How it ended; `None` if it runs still after `patience`.
@@ -132,35 +160,24 @@ impl Server {
 
     fn wait_for_announcement(&mut self, stop: &AtomicBool) -> io::Result<()> {
         self.wait("say where it listens", stop, |server| match server.out.1.recv_timeout(LOOK) {
-            Ok(address) => Ok(Some(address)),
+            Ok(address) => Some(address),
             // It has closed its output, so it is about to end.
-            Err(RecvTimeoutError::Disconnected) => Ok(server.processes.ended(LOOK).and(None)),
-            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => server.processes.ended(LOOK).and(None),
+            Err(RecvTimeoutError::Timeout) => None,
         })
     }
 
     fn wait_for_port(&mut self, port: u16, stop: &AtomicBool) -> io::Result<()> {
         let addresses: [SocketAddr; 2] =
             [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
-        let mut looks = 0;
         self.wait(&format!("accept connections on {}", addresses[0]), stop, |server| {
-            let first = server.process();
             let address = addresses.into_iter().find(|address| port::accepts(*address));
-            let is_accepted = address.is_some();
-            let address = address.filter(|_| !port::is_of_others(port, first));
+            let address = address.filter(|_| !port::is_of_others(port, server.root()));
             if address.is_none() {
                 server.processes.ended(RETRY);
             }
-            // Processes are not seen all at one instant, so one look is not enough.
-            looks = if is_accepted && server.has_left_its_parent(port) { looks + 1 } else { 0 };
-            if looks == LOOKS { Err(server.with_reason(LEFT.to_owned())) } else { Ok(address) }
+            address
         })
-    }
-
-    /// Whether who listens on a port is none of the first process's descendants any more, and is ended with them all the
-    /// same.
-    fn has_left_its_parent(&self, port: u16) -> bool {
-        port::is_of_others(port, self.process()) && !port::is_of_others(port, self.processes.guard())
     }
 
     /// Waits until it is known where to connect to. Its end ends that at once.
@@ -168,7 +185,7 @@ impl Server {
         &mut self,
         what: &str,
         stop: &AtomicBool,
-        mut look: impl FnMut(&mut Self) -> Result<Option<SocketAddr>, String>,
+        mut look: impl FnMut(&mut Self) -> Option<SocketAddr>,
     ) -> io::Result<()> {
         let begin = Instant::now();
         loop {
@@ -176,7 +193,7 @@ impl Server {
             if let Some(failure) = self.failure(Duration::ZERO) {
                 return Err(io::Error::other(failure));
             }
-            if let Some(address) = looked.map_err(io::Error::other)? {
+            if let Some(address) = looked {
                 self.address = address;
                 return Ok(());
             }
@@ -184,9 +201,19 @@ impl Server {
                 return Err(ErrorKind::Interrupted.into());
             }
             if begin.elapsed() > START {
-                let text = format!("it did not {what} within {} s", START.as_secs());
+                let text = format!("it did not {what} within {} s{}", START.as_secs(), self.elsewhere());
                 return Err(io::Error::new(ErrorKind::TimedOut, self.with_reason(text)));
             }
+        }
+    }
+
+    /// Where it listens instead, and what to do about it; empty if it does not listen, or that can't be told.
+    fn elsewhere(&self) -> String {
+        match port::listening(self.root()).first() {
+            Some(address) => format!(
+                "; it listens on {address} instead: have its command pass on the port that stands for {{port}}"
+            ),
+            None => String::new(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,22 @@ struct Kept {
 /// How many bytes of a line are kept.
 const LINE: usize = 512;
 
+/// Where the lines are collected that servers write, until somebody is told of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lines(Arc<Mutex<Written>>);
+
+/// What servers have written.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// The name of the server, and a line that is fit to be shown.
+    pub(crate) lines: Vec<(String, String)>,
+    /// How many lines more there were, which found no room.
+    pub(crate) left_out: usize,
+}
+
+/// How many lines are kept until somebody is told of them.
+const LINES: usize = 1000;
+
 /// What Rust writes where a thread panics. Its message begins on the next line.
 const PANIC: &str = "panicked at";
 
@@ -38,21 +55,24 @@ const ANNOUNCEMENT: &str = "listening on ";
 pub(super) type Announced = Receiver<SocketAddr>;
 
 impl Output {
-    /// Reads a stream in a thread of its own.
+    /// Reads a stream in a thread of its own, and calls `on_line` with each line that says something.
     ///
     /// # Errors
     /// If the system has no thread left.
-    pub(super) fn read(stream: impl Read + Send + 'static) -> io::Result<(Self, Announced)> {
+    pub(super) fn read(
+        stream: impl Read + Send + 'static,
+        on_line: impl Fn(&str) + Send + 'static,
+    ) -> io::Result<(Self, Announced)> {
         let (address, announced) = mpsc::channel();
         let output = Self::default();
         let reading = output.clone();
         thread::Builder::new()
             .name("server-output".into())
-            .spawn(move || reading.keep(BufReader::new(stream), &address))?;
+            .spawn(move || reading.keep(BufReader::new(stream), &address, &on_line))?;
         Ok((output, announced))
     }
 
-    fn keep(&self, mut stream: impl BufRead, address: &Sender<SocketAddr>) {
+    fn keep(&self, mut stream: impl BufRead, address: &Sender<SocketAddr>, on_line: &dyn Fn(&str)) {
         let mut line = VecDeque::new();
         let mut is_announced = false;
         let mut line_end = |line: &mut VecDeque<u8>| {
@@ -63,8 +83,12 @@ impl Output {
                 is_announced = true;
                 // Nobody listens any more if the server took too long.
                 let _ = address.send(found);
-            } else {
-                self.kept().keep(&text);
+                return;
+            }
+            let shown: String = text.trim_end().chars().map(shown).collect();
+            if !shown.trim().is_empty() {
+                on_line(&shown);
+                self.kept().keep(shown.trim());
             }
         };
         // The length of a line is bounded: of a longer one the beginning is kept.
@@ -100,16 +124,36 @@ impl Output {
 
 impl Kept {
     fn keep(&mut self, line: &str) {
-        let shown: String = line.trim().chars().map(shown).collect();
-        if shown.is_empty() {
-            return;
-        }
         match self.panic.len() {
-            0 if shown.contains(PANIC) => self.panic.push(shown.clone()),
-            1 if !shown.starts_with(HINT) => self.panic.push(shown.clone()),
+            0 if line.contains(PANIC) => self.panic.push(line.to_owned()),
+            1 if !line.starts_with(HINT) => self.panic.push(line.to_owned()),
             _ => {}
         }
-        self.last = Some(shown);
+        self.last = Some(line.to_owned());
+    }
+}
+
+impl Lines {
+    /// What adds a line of a server of this name.
+    pub(super) fn of(&self, name: &str) -> impl Fn(&str) + Send + use<> {
+        let (lines, name) = (self.clone(), name.to_owned());
+        move |line| {
+            let mut written = lines.written();
+            if written.lines.len() < LINES {
+                written.lines.push((name.clone(), line.to_owned()));
+            } else {
+                written.left_out += 1;
+            }
+        }
+    }
+
+    /// All that was written since this was called the last time.
+    pub(crate) fn take(&self) -> Written {
+        mem::take(&mut *self.written())
+    }
+
+    fn written(&self) -> MutexGuard<'_, Written> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -134,7 +178,7 @@ mod tests {
     fn reason(text: &str) -> Option<String> {
         let (address, _announced) = mpsc::channel();
         let output = Output::default();
-        output.keep(text.as_bytes(), &address);
+        output.keep(text.as_bytes(), &address, &|_| ());
         output.reason()
     }
 
@@ -161,7 +205,7 @@ mod tests {
     fn only_the_first_announcement_is_sent() {
         let (address, announced) = mpsc::channel();
         let text = "listening on 127.0.0.1:1\nlistening on 127.0.0.1:2\n";
-        Output::default().keep(text.as_bytes(), &address);
+        Output::default().keep(text.as_bytes(), &address, &|_| ());
         drop(address);
         assert_eq!(announced.iter().collect::<Vec<_>>(), ["127.0.0.1:1".parse().unwrap()]);
     }
@@ -170,7 +214,7 @@ mod tests {
     fn a_panic_is_told_apart_from_other_lines() {
         let panic = |text: &str| {
             let output = Output::default();
-            output.keep(text.as_bytes(), &mpsc::channel().0);
+            output.keep(text.as_bytes(), &mpsc::channel().0, &|_| ());
             output.panic()
         };
         assert_eq!(panic("hello\nbye\n"), None);
@@ -178,6 +222,19 @@ mod tests {
             panic("thread panicked at a.rs:1:\nno\nbye\n").as_deref(),
             Some("thread panicked at a.rs:1: no")
         );
+    }
+
+    #[test]
+    fn lines_are_told_once_and_those_without_room_are_counted() {
+        let lines = Lines::default();
+        let on_line = lines.of("own");
+        Output::default().keep(&b"one\n\n  two\r\nthree"[..], &mpsc::channel().0, &on_line);
+        let told = ["one", "  two", "three"].map(|line| ("own".to_owned(), line.to_owned()));
+        assert_eq!(lines.take().lines, told);
+        (0..LINES + 7).for_each(|_| on_line("again"));
+        let told = lines.take();
+        assert_eq!((told.lines.len(), told.left_out), (LINES, 7));
+        assert!(lines.take().lines.is_empty());
     }
 
     #[test]

@@ -4,6 +4,13 @@ use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use load::process::descendants;
+#[cfg(target_os = "linux")]
+use procfs::net::{TcpNetEntry, TcpState};
+#[cfg(target_os = "linux")]
+use procfs::process::{FDTarget, Process};
+
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(1);
 
@@ -29,17 +36,19 @@ pub(super) fn accepts(address: SocketAddr) -> bool {
 /// told, they are.
 #[cfg(target_os = "linux")]
 pub(super) fn is_of_others(port: u16, root: u32) -> bool {
-    use load::process::descendants;
-    use procfs::net::{TcpNetEntry, TcpState, tcp, tcp6};
-
-    let listens = |entry: &TcpNetEntry| entry.local_address.port() == port && entry.state == TcpState::Listen;
-    let entries = [tcp(), tcp6()].into_iter().flatten().flatten();
-    let sockets: Vec<u64> = entries.filter(listens).map(|entry| entry.inode).collect();
+    let listens = sockets().filter(|entry| entry.local_address.port() == port);
+    let sockets: Vec<u64> = listens.map(|entry| entry.inode).collect();
     // Descriptors of another user's processes can't be read: they may be the server's.
     let has_any =
         |process: u32| open_sockets(process).is_none_or(|open| open.iter().any(|one| sockets.contains(one)));
-    // Looking for all that descend from it takes longer.
-    !sockets.is_empty() && !has_any(root) && !descendants(root).into_iter().any(has_any)
+    !sockets.is_empty() && !descendants(root).into_iter().any(has_any)
+}
+
+/// Where `root` and the processes that descend from it listen.
+#[cfg(target_os = "linux")]
+pub(super) fn listening(root: u32) -> Vec<SocketAddr> {
+    let open: Vec<u64> = descendants(root).into_iter().filter_map(open_sockets).flatten().collect();
+    sockets().filter(|entry| open.contains(&entry.inode)).map(|entry| entry.local_address).collect()
 }
 
 /// Elsewhere it can't be told.
@@ -48,11 +57,21 @@ pub(super) fn is_of_others(_port: u16, _root: u32) -> bool {
     false
 }
 
+#[cfg(not(target_os = "linux"))]
+pub(super) fn listening(_root: u32) -> Vec<SocketAddr> {
+    Vec::new()
+}
+
+/// The TCP sockets of this machine that listen.
+#[cfg(target_os = "linux")]
+fn sockets() -> impl Iterator<Item = TcpNetEntry> {
+    let entries = [procfs::net::tcp(), procfs::net::tcp6()].into_iter().flatten().flatten();
+    entries.filter(|entry| entry.state == TcpState::Listen)
+}
+
 /// The sockets that a process has open; `None` if it can't be told.
 #[cfg(target_os = "linux")]
 fn open_sockets(process: u32) -> Option<Vec<u64>> {
-    use procfs::process::{FDTarget, Process};
-
     let descriptors = Process::new(i32::try_from(process).ok()?).and_then(|process| process.fd()).ok()?;
     let sockets = descriptors.flatten().filter_map(|descriptor| match descriptor.target {
         FDTarget::Socket(inode) => Some(inode),
@@ -88,6 +107,7 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         assert!(!is_of_others(port, std::process::id()), "this process");
+        assert!(listening(std::process::id()).contains(&listener.local_addr().unwrap()));
         assert!(!is_of_others(port, std::os::unix::process::parent_id()), "a child of that process");
         let mut sleep = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         assert!(is_of_others(port, sleep.id()), "none of those");

@@ -4,7 +4,6 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Child;
 
 use super::*;
-use crate::Candidate;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
@@ -19,12 +18,23 @@ fn command(text: &str) -> Launch {
     Launch::Command { words: ["sh", "-c", text].map(String::from).into() }
 }
 
+/// A command that runs this Python, and listens on `{port}`.
+fn python_command(text: &str) -> Launch {
+    Launch::Command { words: ["python3", "-c", text].map(String::from).into() }
+}
+
+/// Starts a server on these cores, unless it is told to stop.
+fn try_start(launch: &Launch, cpus: &[usize], stop: &AtomicBool) -> io::Result<Server> {
+    let candidate = Candidate { launch: launch.clone(), ..Candidate::default() };
+    Server::start(&candidate, cpus, stop, &Lines::default())
+}
+
 fn start(launch: &Launch) -> Server {
-    Server::start(launch, &[], &GO_ON).unwrap()
+    try_start(launch, &[], &GO_ON).unwrap()
 }
 
 fn start_error(launch: &Launch) -> String {
-    Server::start(launch, &[], &GO_ON).unwrap_err().to_string()
+    try_start(launch, &[], &GO_ON).unwrap_err().to_string()
 }
 
 /// An echo server in Python, after `prelude`.
@@ -71,6 +81,16 @@ fn kill(process: u32) {
     rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
 }
 
+/// The first process of a server that has left none of its own to the supervisor.
+fn first_of(server: &Server) -> u32 {
+    if !cfg!(target_os = "linux") {
+        return server.root();
+    }
+    let children = format!("/proc/{0}/task/{0}/children", server.root());
+    let children = std::fs::read_to_string(children).unwrap();
+    children.trim().parse().unwrap_or_else(|_| panic!("one child: {children:?}"))
+}
+
 fn failure(server: &mut Server) -> String {
     let begin = Instant::now();
     loop {
@@ -114,7 +134,7 @@ fn a_server_that_ends_tells_why() {
 #[test]
 fn a_server_that_ends_later_is_found_out() {
     let mut server = start(&script("echo bad >&2; echo 'listening on 127.0.0.1:1'; exec sleep 60"));
-    kill(server.process());
+    kill(first_of(&server));
     assert_eq!(failure(&mut server), "the server ended (signal: 9 (SIGKILL)): bad");
 }
 
@@ -132,7 +152,7 @@ fn a_panic_is_quoted_and_not_what_comes_after_it() {
 fn waiting_ends_with_the_stop() {
     let stop = AtomicBool::new(true);
     for launch in [script("exec sleep 60"), command("exec sleep 60 # {port}")] {
-        let error = Server::start(&launch, &[], &stop).unwrap_err();
+        let error = try_start(&launch, &[], &stop).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Interrupted);
     }
 }
@@ -143,7 +163,7 @@ fn a_program_that_does_not_exist_is_an_error() {
         Launch::Announces { program: "/nonexistent/program".into(), arguments: Vec::new() },
         Launch::Command { words: vec!["/nonexistent/program".into(), "{port}".into()] },
     ] {
-        let error = Server::start(&launch, &[], &GO_ON).unwrap_err();
+        let error = try_start(&launch, &[], &GO_ON).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(error.to_string().contains("/nonexistent/program"), "{error}");
     }
@@ -162,13 +182,15 @@ fn variables_of_this_command_are_not_passed_on() {
 
 #[cfg(target_os = "linux")]
 mod ends {
+    use load::process::Account;
+
     use super::*;
 
     #[test]
     fn a_server_ends_with_its_guard_and_all_that_it_has_started() {
         let processes = file("tree");
         let server = start(&script(&tree(&processes)));
-        let first = server.process();
+        let first = first_of(&server);
         let processes = written_in(&processes);
         assert_eq!(processes.len(), 2);
         assert!(processes.iter().all(|process| runs(*process)));
@@ -191,9 +213,9 @@ mod ends {
     #[test]
     fn a_server_that_ignores_that_is_killed() {
         let prelude = "signal.signal(signal.SIGTERM, signal.SIG_IGN)";
-        let launch = Launch::Command { words: ["python3", "-c", &python(prelude)].map(String::from).into() };
+        let launch = python_command(&python(prelude));
         let server = start(&launch);
-        let process = server.process();
+        let process = first_of(&server);
         let begin = Instant::now();
         drop(server);
         assert!(!runs(process));
@@ -207,24 +229,57 @@ if os.fork(): sys.exit(0)
 os.setsid()
 if os.fork(): sys.exit(0)
 time.sleep(1)";
-        let launch = Launch::Command { words: ["python3", "-c", &python(daemon)].map(String::from).into() };
+        let launch = python_command(&python(daemon));
         let error = start_error(&launch);
         assert!(error.contains("went into the background") && error.contains("foreground"), "{error}");
     }
 
     #[test]
-    fn a_listener_that_was_left_behind_is_told_from_somebody_elses() {
-        let prelude = "
+    fn what_a_process_uses_counts_that_was_left_behind_by_its_parent() {
+        // Who answers is the child of a process that has ended, in a session of its own. For each message it computes
+        // for 0.1 s, and keeps 8 MB.
+        let text = "
+import os, socket, time
 if os.fork():
     os.wait()
-    time.sleep(60)
+    time.sleep(1000)
+os.setsid()
 if os.fork(): os._exit(0)
-time.sleep(0.1)";
-        let launch = Launch::Command { words: ["python3", "-c", &python(prelude)].map(String::from).into() };
-        let begin = Instant::now();
-        let error = start_error(&launch);
-        assert!(error.starts_with("the process that listens was left behind by its parent"), "{error}");
-        assert!(begin.elapsed() < START, "it was noticed before the time was over");
+listener = socket.create_server(('127.0.0.1', {port}))
+kept = []
+while True:
+    client, _ = listener.accept()
+    while data := client.recv(4096):
+        end = time.process_time() + 0.1
+        while time.process_time() < end: pass
+        kept.append(bytearray(b'x' * 8_000_000))
+        client.sendall(data)
+";
+        let server = start(&python_command(text));
+        let account = Account::open(server.root()).unwrap();
+        let before = server.memory().unwrap();
+        let mut client = TcpStream::connect(server.address()).unwrap();
+        client.write_all(b"hello").unwrap();
+        client.read_exact(&mut [0; 5]).unwrap();
+        let usage = account.usage(|| 1).unwrap();
+        assert!(usage.user_seconds + usage.system_seconds > 0.09, "{usage:?}");
+        let more = server.memory().unwrap() - before;
+        assert!(more > 7_000_000, "{before} and {more}");
+        assert!(before < 100_000_000, "the supervisor's is not among it: {before}");
+    }
+
+    #[test]
+    fn a_server_that_listens_on_another_port_is_told_so() {
+        let port = port::free().unwrap();
+        let text = python("").replace("{port}", &port.to_string());
+        let mut command = Command::new("python3");
+        command.args(["-c", &text]);
+        let server = Server::spawn(command, &[], |_| ()).unwrap();
+        while !port::accepts((Ipv4Addr::LOCALHOST, port).into()) {
+            std::thread::sleep(RETRY);
+        }
+        let told = server.elsewhere();
+        assert!(told.starts_with(&format!("; it listens on 127.0.0.1:{port} instead")), "{told}");
     }
 
     #[test]
@@ -240,7 +295,7 @@ if not os.path.exists('{first}'):
             first = first.display(),
             go_on = go_on.display()
         );
-        let launch = Launch::Command { words: ["python3", "-c", &python(&prelude)].map(String::from).into() };
+        let launch = python_command(&python(&prelude));
         let starting = std::thread::spawn(move || start(&launch));
         while !first.exists() {
             std::thread::sleep(RETRY);
@@ -261,7 +316,7 @@ if not os.path.exists('{first}'):
         let allowed = rustix::thread::sched_getaffinity(None).unwrap();
         let cpu = (0..rustix::thread::CpuSet::MAX_CPU).rfind(|cpu| allowed.is_set(*cpu)).unwrap();
         let launch = script("grep Cpus_allowed_list /proc/self/status >&2; exit 1");
-        let error = Server::start(&launch, &[cpu], &GO_ON).unwrap_err().to_string();
+        let error = try_start(&launch, &[cpu], &GO_ON).unwrap_err().to_string();
         let list = error.rsplit(|character: char| !character.is_ascii_digit() && character != '-').next();
         assert_eq!(list, Some(cpu.to_string().as_str()), "{error}");
     }
@@ -284,7 +339,7 @@ if not os.path.exists('{first}'):
     #[test]
     fn a_server_ends_with_its_supervisor() {
         let mut server = start(&script("echo 'listening on 127.0.0.1:1'; exec sleep 60"));
-        kill(server.processes.guard());
+        kill(server.root());
         assert_eq!(failure(&mut server), "the server ended (signal: 9 (SIGKILL))");
     }
 }
@@ -296,9 +351,9 @@ const SCRIPT: &str = "TEST_SCRIPT";
 #[test]
 fn helper_that_starts_a_server() {
     if let Ok(text) = std::env::var(SCRIPT) {
-        match Server::start(&script(&text), &[], &GO_ON) {
+        match try_start(&script(&text), &[], &GO_ON) {
             Ok(server) => {
-                println!("\nsupervisor {}", server.processes.guard());
+                println!("\nsupervisor {}", server.root());
                 std::thread::sleep(Duration::from_secs(60));
             }
             Err(error) => println!("{error}"),

@@ -1,11 +1,14 @@
-//! The matrix that a report begins with, as plain data: a column for each figure, a cell for each subject.
+//! The matrix that a report begins with, as plain data: a column for each figure, a cell for each subject; and under
+//! which load each figure is measured.
 
 use serde::Serialize;
 
 use super::estimate::Estimate;
 use super::metric::Metric;
 use super::noise::Noise;
-use super::told::{Told, Why};
+use super::rounds::Source;
+use super::verdict::{Told, Why};
+use crate::{Comparison, Shape};
 
 /// What a column shows of every subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -108,5 +111,56 @@ impl Figure {
     /// Whether a larger value is the better one.
     pub fn more_is_better(self) -> bool {
         self == Self::HighestRate
+    }
+}
+
+/// Under which load, and from what, a figure comes; nothing if that was not measured.
+pub(super) fn source(
+    comparison: &Comparison,
+    figure: Figure,
+    ranked: &[usize],
+) -> (Option<usize>, Option<Source>) {
+    let samples = |shape: Option<usize>, metric| (shape, shape.map(|shape| Source::Samples(shape, metric)));
+    let is_open = |shape: &Shape| shape.rate.is_some() && shape.hostile == 0;
+    let is_closed = |shape: &Shape| shape.rate.is_none() && shape.hostile == 0;
+    match figure {
+        Figure::CpuAtRate => samples(main_shape(comparison, ranked, is_open), Metric::Cpu),
+        Figure::CpuAtSaturation => samples(main_shape(comparison, ranked, is_closed), Metric::Cpu),
+        Figure::TailLatency => samples(main_shape(comparison, ranked, is_open), Metric::TailLatency),
+        Figure::Isolation => {
+            samples(main_shape(comparison, ranked, |shape| shape.hostile > 0), Metric::TailLatency)
+        }
+        Figure::HighestRate => (None, (!comparison.probes.is_empty()).then_some(Source::Probes)),
+        Figure::Memory => (None, (!comparison.memory.is_empty()).then_some(Source::Memory)),
+    }
+}
+
+/// Under which load a figure is measured.
+pub(super) fn shape_of(comparison: &Comparison, figure: Figure, ranked: &[usize]) -> Option<usize> {
+    source(comparison, figure, ranked).0
+}
+
+/// Of the loads of a kind the one that most of the ranked ran; of several the one with the most in flight, and of these
+/// the first.
+fn main_shape(comparison: &Comparison, ranked: &[usize], is: impl Fn(&Shape) -> bool) -> Option<usize> {
+    let ran = |shape: usize, subject: usize| {
+        comparison.samples.iter().any(|sample| sample.shape == shape && sample.subject == subject)
+    };
+    let weight = |&index: &usize| {
+        let shape = &comparison.shapes[index];
+        let runners = ranked.iter().filter(|&&subject| ran(index, subject)).count();
+        (runners, shape.hostile, shape.connections.saturating_mul(shape.depth))
+    };
+    let of_kind = (0..comparison.shapes.len()).filter(|&index| is(&comparison.shapes[index]));
+    // Reversed, because the last of equal ones is the maximum.
+    of_kind.rev().max_by_key(weight).filter(|index| weight(index).0 > 0)
+}
+
+/// Why a figure that comes from nowhere was not measured.
+pub(super) fn why_absent(comparison: &Comparison, figure: Figure) -> Absent {
+    match figure {
+        Figure::HighestRate if comparison.conditions.slos.is_empty() => Absent::NeedsSlo,
+        Figure::Isolation if comparison.conditions.tier != "full" => Absent::NeedsFull,
+        _ => Absent::NotMeasured,
     }
 }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::estimate::{Estimate, probability};
-use super::holm::adjusted;
 use super::metric::Metric;
 use super::noise::{LEAST, Noise};
 use super::rounds::{Round, Series, Source, ratio, why_failed};
-use super::told::{Bar, Told, Why};
-use crate::Comparison;
+use super::significance::adjusted;
+use super::verdict::{Bar, Told, Why, lacking, settle};
+use crate::{Comparison, Kind};
 
 /// Two subjects against each other.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,12 +30,7 @@ pub(super) struct Contest {
 impl Contest {
     /// The same seen from the other side.
     pub(super) fn reversed(&self) -> Self {
-        let told = match self.told {
-            Told::Better => Told::Worse,
-            Told::Worse => Told::Better,
-            told => told,
-        };
-        let ratio = self.ratio.map(Estimate::inverse);
+        let (ratio, told) = (self.ratio.map(Estimate::inverse), self.told.reversed());
         Self { subject: self.against, against: self.subject, ratio, told, ..self.clone() }
     }
 }
@@ -52,9 +49,6 @@ pub(super) struct Court {
     /// Whose contests are a family of their own.
     pub(super) reference: Option<usize>,
 }
-
-/// Where more than one of so many rounds is doubtful, nothing is told.
-const DOUBTFUL: usize = 3;
 
 /// A subject's value over another's under a load, and what may be said of it, where these two are all that is
 /// compared; `None` if no round has values of both.
@@ -183,29 +177,60 @@ impl Court {
     }
 }
 
-/// Why a series has too few values to be judged, if that is so.
-pub(super) fn lacking(series: &Series) -> Option<Why> {
-    let rounds = series.len();
-    let too_many = |count: usize| count * DOUBTFUL > rounds;
-    match series {
-        _ if rounds == 0 => Some(Why::NotMeasured),
-        _ if too_many(series.generator_limited) => Some(Why::GeneratorLimited),
-        _ if too_many(series.overloaded) => Some(Why::Overloaded),
-        _ if too_many(series.flagged() + series.generator_limited + series.overloaded) => {
-            Some(Why::Flagged { of: series.flagged() })
-        }
-        _ => None,
-    }
+/// A backend of this build against the same one of another build, by server CPU per message.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Build {
+    /// The backend of this build, as an index into [`Comparison::subjects`].
+    pub subject: usize,
+    /// The same of the other build.
+    pub other: usize,
+    /// Under which load: an index into [`Comparison::shapes`].
+    pub shape: usize,
+    /// The value of this build over the other's.
+    pub ratio: Option<Estimate>,
+    /// With which probability equals would differ so much somewhere among all builds and loads.
+    pub p: f64,
+    /// What may be said of this build: [`Told::Worse`] is a regression.
+    pub told: Told,
 }
 
-/// What may be said if the flagged rounds must not matter.
-fn settle(with: Told, without: Told, flagged: usize) -> Told {
-    match (with, without) {
-        (Told::Same { up_to: one }, Told::Same { up_to: other }) => Told::Same { up_to: one.max(other) },
-        (with, without) if with.agrees(&without) => with,
-        (with @ Told::NotTold(_), _) => with,
-        _ => Told::NotTold(Why::DependsOnFlagged { of: flagged }),
+/// All that have a counterpart in another build, under all loads, judged together.
+pub fn builds(comparison: &Comparison) -> Vec<Build> {
+    let subjects = &comparison.subjects;
+    let stands =
+        |index: &usize| why_failed(comparison, *index).is_none() && subjects[*index].control_of.is_none();
+    let counterpart = |other: usize| match &subjects[other].kind {
+        Kind::Build { of } => (0..subjects.len()).filter(stands).find(|&index| subjects[index].name == *of),
+        _ => None,
+    };
+    let counterparts =
+        (0..subjects.len()).filter(stands).filter_map(|other| Some((counterpart(other)?, other)));
+    let counterparts: Vec<(usize, usize)> = counterparts.collect();
+    let mut shapes = Vec::new();
+    let mut pairs = Vec::new();
+    for shape in 0..comparison.shapes.len() {
+        for &(subject, other) in &counterparts {
+            let series = ratio(comparison, Source::Samples(shape, Metric::Cpu), subject, other);
+            if series.len() > 0 {
+                shapes.push(shape);
+                pairs.push((subject, other, series));
+            }
+        }
     }
+    // The noise may differ from load to load, and the loudest counts.
+    let noises =
+        (0..comparison.shapes.len()).map(|shape| Noise::of(comparison, Source::Samples(shape, Metric::Cpu)));
+    let noise = noises.max_by(|one, other| one.band.total_cmp(&other.band)).unwrap_or_default();
+    let contests = Court::alone(noise, Metric::Cpu).judge(comparison, pairs);
+    let build = |(contest, shape): (Contest, usize)| Build {
+        subject: contest.subject,
+        other: contest.against,
+        shape,
+        ratio: contest.ratio,
+        p: contest.p,
+        told: contest.told,
+    };
+    contests.into_iter().zip(shapes).map(build).collect()
 }
 
 #[cfg(test)]

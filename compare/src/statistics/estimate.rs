@@ -12,8 +12,8 @@
 
 use serde::Serialize;
 
-use super::signed_rank::{outside, p_value};
-use super::told::FEWEST;
+use super::significance::{outside, p_value};
+use super::verdict::FEWEST;
 use crate::settings::MOST_ROUNDS;
 
 /// Between which values something lies, as ratios or in the unit of what was measured.
@@ -73,7 +73,7 @@ impl Estimate {
     }
 
     /// That of the inverse values.
-    pub(super) fn inverse(self) -> Self {
+    pub(crate) fn inverse(self) -> Self {
         let inverse = |of: Interval| Interval { low: 1.0 / of.high, high: 1.0 / of.low };
         Self { median: 1.0 / self.median, interval: self.interval.map(inverse), ..self }
     }

@@ -7,12 +7,12 @@
 //! 1. [`rounds`] pairs: for each round the logarithm of one subject's value over another's. The reference runs twice in
 //!    each round, the second time as its own control; others are compared with the mean of both.
 //! 2. `estimate` condenses, by the Walsh averages: their median (Hodges and Lehmann's estimate), an interval from one
-//!    of them to another, and Wilcoxon's signed rank p, from the exact distribution in `signed_rank`.
+//!    of them to another, and Wilcoxon's signed rank p, from the exact distribution in `significance`.
 //! 3. `noise` says how much the reference differs from itself. A difference counts only beyond that, and beyond 3 %.
-//! 4. `contest` judges any two, with the flagged rounds and without them. In a column of the matrix `friedman` asks
-//!    whether all may be equal, and only if not, `holm` keeps what is told of somebody against the reference, and what is
-//!    told of anybody against anybody, each wrong in at most 5 of 100 comparisons.
-//! 5. `told` says what may be said. *Better* and *worse* need all of this. *Same* needs an interval that excludes a
+//! 4. `contest` judges any two, with the flagged rounds and without them. In a column of the matrix Friedman's test
+//!    asks whether all may be equal, and only if not, Holm's method keeps what is told of somebody against the reference,
+//!    and what is told of anybody against anybody, each wrong in at most 5 of 100 comparisons.
+//! 5. `verdict` says what may be said. *Better* and *worse* need all of this. *Same* needs an interval that excludes a
 //!    difference of a tenth, and a band of noise below that. Everything else is *not told*, with the reason.
 //! 6. [`assess()`] does that for the whole matrix; [`objectives()`] judges the objectives at the common rate, [`builds()`] two builds in the same
 //!    rounds, and [`against`] a comparison against a stored one.
@@ -35,39 +35,29 @@
 //!   the reference among 8. Under 6 all is screening.
 
 mod assess;
-mod builds;
+mod baseline;
 mod column;
 mod contest;
 mod estimate;
-mod friedman;
-mod gaps;
-mod holm;
-mod matrix;
-mod memory;
 pub mod metric;
 mod noise;
-mod normal;
 mod objectives;
-mod refusal;
+mod readings;
 mod regression;
 pub mod rounds;
-mod signed_rank;
-mod sources;
-mod thresholds;
-mod told;
+mod significance;
 #[cfg(test)]
 mod trials;
+mod verdict;
 
 pub use assess::{Assessment, assess};
-pub use builds::{Build, builds};
+pub use baseline::{Gap, Measured, Refusal, check, gaps};
 pub use column::{Absent, Cell, Column, Detail, Figure};
-pub use contest::{contest, mean_contest};
+pub use contest::{Build, builds, contest, mean_contest};
 pub use estimate::{Estimate, Interval};
-pub use gaps::{Gap, Measured, gaps};
-pub use memory::per_connection;
 pub use metric::Metric;
 pub use noise::{LEAST, Noise};
 pub use objectives::{Kept, Objective, objectives};
-pub use refusal::{Refusal, check};
+pub use readings::per_connection;
 pub use regression::{Change, Changes, Drift, Outcome, against};
-pub use told::{FEWEST, Told, WORTHWHILE, Why, fewest, rounds_needed};
+pub use verdict::{FEWEST, Told, WORTHWHILE, Why, fewest, rounds_needed};

@@ -14,11 +14,10 @@ use load::slo::{Rank, Slo};
 use serde::Serialize;
 
 use super::assess::ranked;
-use super::column::Figure;
+use super::column::{Figure, shape_of};
 use super::estimate::Estimate;
 use super::metric::{Metric, percentile};
-use super::sources::shape_of;
-use super::told::FEWEST;
+use super::verdict::FEWEST;
 use crate::{Comparison, Sample};
 
 /// Whether a subject kept an objective at the rate that is offered to all.
@@ -77,6 +76,7 @@ const FAR: f64 = 10.0;
 type Shown = (f64, bool);
 
 fn judge(slo: &Slo, samples: &[&Sample], allow_refusals: bool) -> (Option<Estimate>, Kept) {
+    let is_doubtful = |sample: &Sample| sample.flags.iter().any(|of| Metric::TailLatency.is_doubted_by(of));
     let shown = |sample: &&Sample| Some((latency(slo.rank, sample, allow_refusals)?, is_doubtful(sample)));
     let known: Vec<Shown> = samples.iter().filter_map(shown).collect();
     let limit = slo.limit_in_microseconds();
@@ -122,10 +122,6 @@ fn side(latencies: &[f64], limit: f64) -> Kept {
 
 fn estimate(latencies: &[f64]) -> Option<Estimate> {
     Estimate::of(&latencies.iter().map(|latency| latency.ln()).collect::<Vec<_>>())
-}
-
-fn is_doubtful(sample: &Sample) -> bool {
-    sample.flags.iter().any(|flag| Metric::TailLatency.is_doubted_by(flag))
 }
 
 /// The latency of a rank in a sample, if that is known.

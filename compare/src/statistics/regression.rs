@@ -9,15 +9,14 @@
 //! in the same rounds ([`builds`](super::builds())) tell more, and smaller changes.
 
 use super::assess::ranked;
-use super::contest::lacking;
+use super::baseline::{Gap, Refusal, different_facts, gaps, is_same_load, measured, same_machine, same_work};
 use super::estimate::{Estimate, Interval, MISS};
-use super::gaps::{Gap, gaps, measured};
 use super::metric::Metric;
 use super::noise::Noise;
-use super::refusal::{Refusal, different_facts, same_machine, same_work};
 use super::rounds::{Series, Source, level};
-use super::told::{FEWEST, WORTHWHILE};
+use super::verdict::{FEWEST, WORTHWHILE, lacking};
 use crate::Comparison;
+use crate::report::load;
 
 /// What has changed from one comparison to another.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +34,7 @@ pub struct Changes {
 pub struct Change {
     /// The subject's name.
     pub subject: String,
-    /// The load's name.
+    /// The load, in words.
     pub shape: String,
     /// By which metric.
     pub metric: Metric,
@@ -134,7 +133,9 @@ fn pairs(baseline: &Comparison, now: &Comparison, metric: Metric) -> Vec<Pair> {
     let (before, ranked) = (ranked(baseline), ranked(now));
     let mut pairs = Vec::new();
     for (index, shape) in now.shapes.iter().enumerate() {
-        let Some(same) = baseline.shapes.iter().position(|other| other == shape) else { continue };
+        let Some(same) = baseline.shapes.iter().position(|other| is_same_load(other, shape)) else {
+            continue;
+        };
         let sources = [Source::Samples(same, metric), Source::Samples(index, metric)];
         let bands = [Noise::of(baseline, sources[0]).band, Noise::of(now, sources[1]).band];
         for &subject in &ranked {
@@ -143,7 +144,7 @@ fn pairs(baseline: &Comparison, now: &Comparison, metric: Metric) -> Vec<Pair> {
             let Some(&other) = before.iter().find(of_it) else { continue };
             let (then, now) = (level(baseline, sources[0], other), level(now, sources[1], subject));
             if !then.rounds.is_empty() && !now.rounds.is_empty() {
-                let (subject, shape) = (name.clone(), shape.name.clone());
+                let (subject, shape) = (name.clone(), load(shape));
                 pairs.push(Pair { subject, shape, then, now, band: bands[0].hypot(bands[1]) });
             }
         }

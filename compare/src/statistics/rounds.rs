@@ -1,8 +1,7 @@
 //! One number from each round.
 
-use super::memory;
 use super::metric::Metric;
-use super::thresholds;
+use super::readings::{of_memory, of_probes};
 use crate::{Comparison, Sample};
 
 /// The logarithm of a value, or of a ratio, in one round.
@@ -147,10 +146,8 @@ impl Series {
         self.rounds.iter().map(|round| round.logarithm).collect()
     }
 
-    /// The logarithms of the rounds that are not flagged.
     pub(super) fn unflagged(&self) -> Vec<f64> {
-        let unflagged = self.rounds.iter().filter(|round| !round.flagged);
-        unflagged.map(|round| round.logarithm).collect()
+        self.rounds.iter().filter(|round| !round.flagged).map(|round| round.logarithm).collect()
     }
 }
 
@@ -192,8 +189,8 @@ fn mean(readings: &[Reading]) -> Reading {
 fn readings(comparison: &Comparison, source: Source, subject: usize) -> Vec<Reading> {
     match source {
         Source::Samples(shape, metric) => samples(comparison, shape, metric, subject),
-        Source::Probes => thresholds::readings(comparison, subject),
-        Source::Memory => memory::readings(comparison, subject),
+        Source::Probes => of_probes(comparison, subject),
+        Source::Memory => of_memory(comparison, subject),
     }
 }
 
@@ -207,5 +204,53 @@ fn samples(comparison: &Comparison, shape: usize, metric: Metric, subject: usize
     };
     comparison.samples.iter().filter(of_it).filter_map(reading).collect()
 }
+
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::{Shape, Subject};
+
+    fn sample(round: usize, subject: usize, cpu: f64) -> Sample {
+        Sample { round, subject, cpu_user: cpu, ..Sample::default() }
+    }
+
+    fn comparison(samples: Vec<Sample>) -> Comparison {
+        let named = |name: &str| Subject { name: name.to_owned(), ..Subject::default() };
+        let control = Subject { control_of: Some("a".to_owned()), ..named("again") };
+        Comparison {
+            subjects: vec![named("a"), named("b"), control],
+            shapes: vec![Shape::default()],
+            samples,
+            ..Comparison::default()
+        }
+    }
+
+    #[test]
+    fn the_reference_is_the_mean_of_its_two_runs() {
+        let comparison = comparison(vec![sample(0, 0, 1.0), sample(0, 1, 8.0), sample(0, 2, 4.0)]);
+        let rounds = ratios(&comparison, 0, Metric::Cpu, 1, 0);
+        assert!((rounds[0].logarithm.exp() - 4.0).abs() < 1e-12);
+        let control = ratios(&comparison, 0, Metric::Cpu, 2, 0);
+        assert!((control[0].logarithm.exp() - 4.0).abs() < 1e-12, "the control against the other run alone");
+    }
+
+    #[test]
+    fn rounds_without_a_partner_are_left_out() {
+        let flagged = Sample { flags: vec!["steal".to_owned()], ..sample(2, 0, 1.0) };
+        let samples =
+            vec![sample(0, 0, 1.0), sample(1, 1, 2.0), flagged, sample(2, 1, 2.0), sample(3, 1, 0.0)];
+        let rounds = ratios(&comparison(samples), 0, Metric::Cpu, 1, 0);
+        assert_eq!(rounds.len(), 1);
+        assert_eq!((rounds[0].round, rounds[0].flagged), (2, true));
+        assert_eq!(ratios(&comparison(Vec::new()), 9, Metric::Cpu, 7, 8), []);
+    }
+
+    #[test]
+    fn bad_replies_are_a_failure() {
+        let bad = Sample { bad: 3, ..sample(0, 1, 1.0) };
+        let comparison = comparison(vec![sample(0, 0, 1.0), bad]);
+        assert_eq!(why_failed(&comparison, 0), None);
+        assert_eq!(why_failed(&comparison, 1).as_deref(), Some("3 replies were bad"));
+        assert_eq!(why_failed(&comparison, 9), None);
+    }
+}

@@ -1,7 +1,8 @@
 //! The terminal, the Markdown and the JSON.
 
-use compare::Comparison;
-use compare::report::{Style, from_json, to_html, to_json, to_markdown, to_text};
+use compare::report::{Style, changes_to_text, from_json, to_html, to_json, to_markdown, to_text};
+use compare::statistics::against;
+use compare::{Comparison, MemorySample, Sample, Shape, Subject};
 use unicode_width::UnicodeWidthStr;
 
 use crate::PLAIN;
@@ -102,6 +103,21 @@ fn the_page_holds_a_row_for_every_sample() {
 }
 
 #[test]
+fn a_rate_is_written_alike_everywhere() {
+    let mut comparison = specimen();
+    for shape in comparison.shapes.iter_mut().filter(|shape| shape.rate.is_some()) {
+        // As a comparison was stored before.
+        (shape.rate, shape.name) = (Some(28_000.0), "64 at 28000/s".to_owned());
+    }
+    let changes = against(&comparison, &comparison, false).unwrap();
+    let page = to_html(&comparison);
+    let seen = page.split("<script").next().unwrap_or_default().to_owned();
+    for text in crate::texts(&comparison).into_iter().chain([seen, changes_to_text(&changes, PLAIN)]) {
+        assert!(text.contains("28k/s") && !text.contains("28000"), "{text}");
+    }
+}
+
+#[test]
 fn the_verdicts_have_what_they_rest_on() {
     let of = |comparison: &Comparison| -> Vec<serde_json::Value> {
         let json: serde_json::Value = serde_json::from_str(&to_json(comparison).unwrap()).unwrap();
@@ -114,4 +130,48 @@ fn the_verdicts_have_what_they_rest_on() {
     let quick = of(&quick());
     let smol = quick.iter().find(|one| one["subject"] == "smol").unwrap();
     assert!(smol["why"]["few_rounds"]["needed"].is_u64(), "{smol}");
+}
+
+/// A comparison of one sample.
+fn one_sample() -> Comparison {
+    Comparison {
+        version: compare::data::VERSION,
+        samples: vec![Sample::default()],
+        subjects: vec![Subject::default()],
+        shapes: vec![Shape::default()],
+        ..Comparison::default()
+    }
+}
+
+#[test]
+fn what_is_not_a_number_comes_back_as_nothing() {
+    let sample =
+        Sample { rate: f64::NAN, cpu_user: 1.5, littles_error: Some(f64::INFINITY), ..Sample::default() };
+    let comparison = Comparison { samples: vec![sample], ..one_sample() };
+    let read = from_json(&to_json(&comparison).unwrap()).unwrap();
+    assert_eq!(read.samples[0], Sample { cpu_user: 1.5, ..Sample::default() });
+}
+
+#[test]
+fn another_version_is_refused_by_name() {
+    let json = to_json(&one_sample()).unwrap();
+    let message = |json: &str| from_json(json).unwrap_err().to_string();
+    let said = message(&json.replacen("\"version\":2", "\"version\":7", 1));
+    assert!(said.contains("version 7") && said.contains("version 2 is needed"), "{said}");
+    let said = message(&json.replacen("\"version\":2,", "", 1));
+    assert!(said.contains("has no version") && said.contains("version 2 is needed"), "{said}");
+    assert!(message("{}").contains("no report.json"), "{}", message("{}"));
+    assert!(message("no JSON").contains("no report.json"));
+}
+
+#[test]
+fn what_is_not_there_is_not_spoken_of() {
+    assert!(from_json(&to_json(&one_sample()).unwrap()).is_ok());
+    let json = to_json(&one_sample()).unwrap();
+    let said =
+        from_json(&json.replacen("\"subject\":0,\"shape\":0", "\"subject\":0,\"shape\":3", 1)).unwrap_err();
+    assert!(said.to_string().contains("samples refer to a subject or a load number 3"), "{said}");
+    let memory = vec![MemorySample { subject: 1, ..MemorySample::default() }];
+    let said = from_json(&to_json(&Comparison { memory, ..one_sample() }).unwrap()).unwrap_err();
+    assert!(said.to_string().contains("memory"), "{said}");
 }

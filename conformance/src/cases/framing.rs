@@ -1,9 +1,10 @@
 //! Where one message ends and the next begins is told by the bytes, never by how they arrived.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use common::{Application, Blocking, ErrorReply, Flow, Framing, Limits, Outbox, Progress, Protocol, Service};
+use common::{
+    Application, Blocking, Client, ErrorReply, Flow, Framing, Limits, Outbox, Progress, Protocol, Service,
+};
 
 use crate::client::encode;
 use crate::handlers::Scripted;
@@ -95,7 +96,7 @@ struct Scales {
 }
 
 impl Application for Weighing {
-    fn open(&self, _client: SocketAddr, _limits: &Limits, _out: &mut Outbox) -> Box<dyn Protocol> {
+    fn open(&self, _client: Client, _limits: &Limits, _out: &mut Outbox) -> Box<dyn Protocol> {
         Box::new(Scales::default())
     }
 
@@ -109,7 +110,7 @@ impl Application for Weighing {
 }
 
 impl Protocol for Scales {
-    fn receive(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
+    fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         self.calls += 1;
         // Bytes that are handed over once more from another place were copied there.
         let place = input.as_ptr().addr();
@@ -125,7 +126,7 @@ impl Protocol for Scales {
         Progress::Message { used: input.len(), flow: Flow::Close }
     }
 
-    fn error(&self, error: &ErrorReply, out: &mut Outbox) {
+    fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
         out.push(format!("{error}\n").as_bytes());
     }
 }

@@ -64,7 +64,7 @@ pub(crate) fn too_long_before_the_end(subject: &Subject) {
 }
 
 pub(crate) fn malformed_messages(subject: &Subject) {
-    let application = FramedHandler::<Polite>::new(Arc::new(Scripted::new()));
+    let application = FramedHandler::new(Arc::new(Scripted::new()), |_: &Limits| Polite);
     let server = subject.serve(Service::new(Arc::new(application)));
     let mut client = server.connect_greeted();
     client.send("please\nnow!\nplease\n");
@@ -78,15 +78,11 @@ pub(crate) fn malformed_messages(subject: &Subject) {
 struct Polite;
 
 impl Codec for Polite {
-    fn new(_limits: &Limits) -> Self {
-        Self
-    }
-
-    fn decode(&mut self, input: &[u8]) -> Decoded {
+    fn decode(&mut self, input: &mut [u8]) -> Decoded {
         match input.iter().position(|&byte| byte == b'\n') {
             None => Decoded::More,
             Some(end) if input[..end].contains(&b'!') => {
-                Decoded::Broken(ErrorReply::Malformed("not-so-loud"))
+                Decoded::Broken(ErrorReply::malformed("not-so-loud"))
             }
             Some(end) => Decoded::Message { payload: 0..end, used: end + 1 },
         }

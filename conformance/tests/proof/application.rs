@@ -1,10 +1,11 @@
 //! Applications whose conversations were tampered with.
 
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use common::{Application, Blocking, CloseReason, ErrorReply, Flow, Limits, Outbox, Progress, Protocol};
+use common::{
+    Application, Blocking, Client, CloseReason, ErrorReply, Flow, Limits, Outbox, Progress, Protocol,
+};
 use serving::Stop;
 
 use crate::defect::Defect;
@@ -27,7 +28,7 @@ impl Tampered {
 }
 
 impl Application for Tampered {
-    fn open(&self, client: SocketAddr, limits: &Limits, out: &mut Outbox) -> Box<dyn Protocol> {
+    fn open(&self, client: Client, limits: &Limits, out: &mut Outbox) -> Box<dyn Protocol> {
         let Self { right, defect, stop, shared } = self;
         let mut unheard = Outbox::new();
         let out = if *defect == Defect::NoGreeting { &mut unheard } else { out };
@@ -81,13 +82,7 @@ impl Drop for Conversation {
 }
 
 impl Protocol for Conversation {
-    fn arrived(&mut self, bytes: usize) {
-        if let Some(right) = &mut self.right {
-            right.arrived(bytes);
-        }
-    }
-
-    fn receive(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
+    fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         let Self { right: Some(right), defect, stop, owed, copy } = self else { unreachable!("it is here") };
         let mut said = Outbox::new();
         let progress = match defect {
@@ -138,14 +133,14 @@ impl Protocol for Conversation {
         }
     }
 
-    fn finish(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
+    fn finish(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         let Some(right) = &mut self.right else { unreachable!("it is here") };
         right.finish(input, out)
     }
 
-    fn error(&self, error: &ErrorReply, out: &mut Outbox) {
+    fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
         if self.defect != Defect::EndsWithoutAWord
-            && let Some(right) = &self.right
+            && let Some(right) = &mut self.right
         {
             ending_at_panics(self.defect, &self.stop, || right.error(error, out));
         }
@@ -167,15 +162,11 @@ impl Protocol for Conversation {
 struct Sharing(Shared);
 
 impl Protocol for Sharing {
-    fn arrived(&mut self, bytes: usize) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).arrived(bytes);
-    }
-
-    fn receive(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
+    fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).receive(input, out)
     }
 
-    fn error(&self, error: &ErrorReply, out: &mut Outbox) {
+    fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).error(error, out);
     }
 }

@@ -24,19 +24,16 @@ mod date;
 mod request;
 mod response;
 
-use std::net::SocketAddr;
-
-use anyloop::{Application, Blocking, ErrorReply, Flow, Limits, Outbox, Progress, Protocol};
+use anyloop::{Application, Blocking, Client, ErrorReply, Flow, Limits, Outbox, Progress, Protocol};
 
 use crate::request::{Body, Found, Passed, Requests, has_begun};
-pub use crate::response::PAGE;
 use crate::response::{CONTINUE, Response, Status};
 
 /// The responder.
 pub struct Http;
 
 impl Application for Http {
-    fn open(&self, _client: SocketAddr, limits: &Limits, _out: &mut Outbox) -> Box<dyn Protocol> {
+    fn open(&self, _client: Client, limits: &Limits, _out: &mut Outbox) -> Box<dyn Protocol> {
         Box::new(Conversation { requests: Requests::new(limits.max_message), pending: None })
     }
 
@@ -57,7 +54,7 @@ struct Conversation {
 }
 
 impl Protocol for Conversation {
-    fn receive(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
+    fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         let mut used = 0;
         if self.pending.is_none() {
             match self.requests.next(input) {
@@ -90,7 +87,7 @@ impl Protocol for Conversation {
         }
     }
 
-    fn finish(&mut self, input: &[u8], _out: &mut Outbox) -> Progress {
+    fn finish(&mut self, input: &mut [u8], _out: &mut Outbox) -> Progress {
         if self.pending.is_some() || has_begun(input) {
             Progress::Broken(ErrorReply::Incomplete)
         } else {
@@ -98,7 +95,7 @@ impl Protocol for Conversation {
         }
     }
 
-    fn error(&self, error: &ErrorReply, out: &mut Outbox) {
+    fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
         tell(error, self.requests.is_head(), out);
     }
 }
@@ -123,8 +120,8 @@ fn tell(error: &ErrorReply, to_head: bool, out: &mut Outbox) {
         ErrorReply::TooLong { .. } => Status::ContentTooLarge,
         ErrorReply::MessageTimeout => Status::RequestTimeout,
         ErrorReply::Malformed(_) | ErrorReply::Incomplete | ErrorReply::Rejected(_) => Status::BadRequest,
-        ErrorReply::Internal => Status::InternalError,
         ErrorReply::IdleTimeout => return,
+        _ => Status::InternalError,
     };
     Response::refusal(status, to_head).write(out);
 }

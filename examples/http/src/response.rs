@@ -46,7 +46,7 @@ pub(crate) struct Response {
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// The page at `/`.
-pub const PAGE: &str = "\
+const PAGE: &str = "\
 <!doctype html>
 <html lang=\"en\">
 <meta charset=\"utf-8\">

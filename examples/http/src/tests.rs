@@ -1,9 +1,9 @@
 mod forms;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyloop::backend::{Connection, Next};
+use anyloop::testing::Client;
 use anyloop::{CloseReason, Service};
 
 use super::*;
@@ -12,29 +12,15 @@ use super::*;
 /// response has is left out.
 fn converse(max: usize, pieces: &[&[u8]]) -> (String, CloseReason) {
     let limits = Limits { max_message: max, ..Limits::default() };
-    let service = Arc::new(Service::new(Arc::new(Http)).with_limits(limits));
-    let (mut now, mut out, mut said) = (Instant::now(), Outbox::new(), Vec::new());
-    let mut connection = Connection::new(service, ([127, 0, 0, 1], 1).into(), now);
-    let mut pieces = pieces.iter();
-    loop {
-        match connection.what_now(&mut out) {
-            Next::Run => connection.run(&mut out, || now),
-            Next::Read => match pieces.next() {
-                Some(&LATE) => {
-                    now += Duration::from_secs(11);
-                    connection.expire(0, 0, &mut out, now);
-                }
-                Some(piece) => connection.receive(piece, &mut out, || now),
-                None => connection.end_of_input(&mut out, || now),
-            },
-            Next::Write => {
-                let bytes = connection.output(&out).to_vec();
-                said.extend_from_slice(&bytes);
-                connection.wrote(bytes.len(), &mut out, now);
-            }
-            Next::Done(reason) => return (without_dates(&String::from_utf8(said).unwrap()), reason),
+    let mut client = Client::connect(Service::new(Arc::new(Http)).with_limits(limits));
+    for piece in pieces {
+        match *piece {
+            LATE => client.advance(Duration::from_secs(11)),
+            piece => client.say(piece),
         }
     }
+    client.end();
+    (without_dates(&client.heard()), client.over().unwrap())
 }
 
 /// Every response but `100 Continue` has a date: `Sun, 06 Nov 1994 08:49:37 GMT`.
@@ -155,17 +141,23 @@ fn empty_lines_are_passed_over_in_any_pieces() {
 #[test]
 fn what_has_not_begun_is_not_waited_for() {
     let mut out = Outbox::new();
-    let mut client = Http.open(([127, 0, 0, 1], 1).into(), &Limits::default(), &mut out);
-    assert_eq!(client.receive(b"\r", &mut out), Progress::More { used: 0, begun: false });
-    assert_eq!(client.receive(b"\r\n", &mut out), Progress::More { used: 2, begun: false });
-    assert_eq!(client.receive(b"\r\n\r\n\r", &mut out), Progress::More { used: 4, begun: false });
-    assert_eq!(client.receive(b"\r\nG", &mut out), Progress::More { used: 2, begun: true });
+    let mut client = Http.open(anyloop::Client::new(anyloop::Address::Unknown), &Limits::default(), &mut out);
+    assert_eq!(client.receive(&mut b"\r".to_vec(), &mut out), Progress::More { used: 0, begun: false });
+    assert_eq!(client.receive(&mut b"\r\n".to_vec(), &mut out), Progress::More { used: 2, begun: false });
+    assert_eq!(
+        client.receive(&mut b"\r\n\r\n\r".to_vec(), &mut out),
+        Progress::More { used: 4, begun: false }
+    );
+    assert_eq!(client.receive(&mut b"\r\nG".to_vec(), &mut out), Progress::More { used: 2, begun: true });
     // A body is the rest of its request.
     let head = b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n";
     let used = head.len();
-    assert_eq!(client.receive(head, &mut out), Progress::More { used, begun: true });
-    assert_eq!(client.receive(b"", &mut out), Progress::More { used: 0, begun: true });
-    assert_eq!(client.receive(b"x", &mut out), Progress::Message { used: 1, flow: Flow::Continue });
+    assert_eq!(client.receive(&mut head.to_vec(), &mut out), Progress::More { used, begun: true });
+    assert_eq!(client.receive(&mut b"".to_vec(), &mut out), Progress::More { used: 0, begun: true });
+    assert_eq!(
+        client.receive(&mut b"x".to_vec(), &mut out),
+        Progress::Message { used: 1, flow: Flow::Continue }
+    );
     // At the end of the input, half an empty line is nothing.
     assert_eq!(converse(1000, &[b"\r"]), (String::new(), CloseReason::EndOfInput));
 }

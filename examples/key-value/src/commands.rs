@@ -1,5 +1,7 @@
 //! What each command does.
 
+use std::borrow::Cow;
+
 use anyloop::{ErrorReply, Flow};
 
 use crate::about;
@@ -18,7 +20,7 @@ const LONGEST_ECHO: usize = 32;
 
 /// What a web browser sends, and so a web page that has it sent to a server on its reader's machine. Redis doesn't
 /// go on after such a line either: behind it may stand what somebody else wants to have carried out.
-pub(crate) const HTTP: ErrorReply = ErrorReply::Malformed("a request of HTTP");
+pub(crate) const HTTP: ErrorReply = ErrorReply::Malformed(Cow::Borrowed("a request of HTTP"));
 
 /// Carries a command out, and answers it.
 pub(crate) fn carry_out(

@@ -29,11 +29,10 @@ mod store;
 mod table;
 mod warning;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use anyloop::{Application, Blocking, ErrorReply, Limits, Outbox, Progress, Protocol};
+use anyloop::{Address, Application, Blocking, ErrorReply, Limits, Outbox, Progress, Protocol};
 
 use crate::client::Client;
 use crate::commands::{HTTP, carry_out};
@@ -58,8 +57,9 @@ struct Shared {
 }
 
 impl Application for KeyValue {
-    fn open(&self, address: SocketAddr, limits: &Limits, _out: &mut Outbox) -> Box<dyn Protocol> {
+    fn open(&self, client: anyloop::Client, limits: &Limits, _out: &mut Outbox) -> Box<dyn Protocol> {
         let shared = Arc::clone(&self.shared);
+        let address = client.peer;
         let client = Client::new(shared.clients.fetch_add(1, Ordering::Relaxed) + 1);
         let request = Request::new(limits.max_message);
         Box::new(Conversation { shared, address, client, request, max_reply: limits.max_reply })
@@ -78,14 +78,14 @@ impl Application for KeyValue {
 /// One client's conversation.
 struct Conversation {
     shared: Arc<Shared>,
-    address: SocketAddr,
+    address: Address,
     client: Client,
     request: Request,
     max_reply: usize,
 }
 
 impl Protocol for Conversation {
-    fn receive(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
+    fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         let mut used = 0;
         loop {
             let rest = &input[used..];
@@ -102,7 +102,7 @@ impl Protocol for Conversation {
                         Ok(flow) => Progress::Message { used: used + command, flow },
                         Err(error) => {
                             if error == HTTP {
-                                self.shared.warning.warn(self.address);
+                                self.shared.warning.warn(&self.address);
                             }
                             Progress::Broken(error)
                         }
@@ -112,7 +112,7 @@ impl Protocol for Conversation {
         }
     }
 
-    fn finish(&mut self, input: &[u8], _out: &mut Outbox) -> Progress {
+    fn finish(&mut self, input: &mut [u8], _out: &mut Outbox) -> Progress {
         if has_begun(input) {
             Progress::Broken(ErrorReply::Incomplete)
         } else {
@@ -120,7 +120,7 @@ impl Protocol for Conversation {
         }
     }
 
-    fn error(&self, error: &ErrorReply, out: &mut Outbox) {
+    fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
         match error {
             // Redis says nothing to it either.
             error if *error == HTTP => {}

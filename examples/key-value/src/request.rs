@@ -161,7 +161,7 @@ impl Request {
     /// The number of a line such as `*3`, behind which it then stands.
     fn announced(&mut self, input: &[u8], otherwise: &'static str) -> Result<i64, Parsed> {
         let line = &input[self.at + 1..];
-        let invalid = Parsed::Broken(ErrorReply::Malformed(otherwise));
+        let invalid = Parsed::Broken(ErrorReply::malformed(otherwise));
         let Some(end) = line.iter().take(LONGEST_NUMBER).position(|&byte| byte == b'\n') else {
             return Err(if line.len() < LONGEST_NUMBER { Parsed::More } else { invalid });
         };
@@ -194,7 +194,7 @@ enum Step {
 const INVALID_LENGTH: &str = "invalid bulk length";
 
 fn broken(why: &'static str) -> Step {
-    Step::Over(Parsed::Broken(ErrorReply::Malformed(why)))
+    Step::Over(Parsed::Broken(ErrorReply::malformed(why)))
 }
 
 impl<'a> Arguments<'a> {

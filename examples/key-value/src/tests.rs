@@ -1,6 +1,4 @@
-use std::time::Instant;
-
-use anyloop::backend::{Connection, Next};
+use anyloop::testing::Client;
 use anyloop::{CloseReason, Flow, Service};
 
 use super::*;
@@ -8,25 +6,10 @@ use super::*;
 /// What a client is told who sends these pieces and then no more, and how the conversation ended.
 fn converse(application: Arc<KeyValue>, max: usize, pieces: &[&[u8]]) -> (String, CloseReason) {
     let limits = Limits { max_message: max, ..Limits::default() };
-    let service = Arc::new(Service::new(application).with_limits(limits));
-    let (now, mut out, mut said) = (Instant::now(), Outbox::new(), Vec::new());
-    let mut connection = Connection::new(service, ([127, 0, 0, 1], 1).into(), now);
-    let mut pieces = pieces.iter();
-    loop {
-        match connection.what_now(&mut out) {
-            Next::Run => connection.run(&mut out, || now),
-            Next::Read => match pieces.next() {
-                Some(piece) => connection.receive(piece, &mut out, || now),
-                None => connection.end_of_input(&mut out, || now),
-            },
-            Next::Write => {
-                let bytes = connection.output(&out).to_vec();
-                said.extend_from_slice(&bytes);
-                connection.wrote(bytes.len(), &mut out, now);
-            }
-            Next::Done(reason) => return (String::from_utf8(said).unwrap(), reason),
-        }
-    }
+    let mut client = Client::connect(Service::new(application).with_limits(limits));
+    pieces.iter().for_each(|piece| client.say(piece));
+    client.end();
+    (client.heard(), client.over().unwrap())
 }
 
 /// What is said to these lines.
@@ -137,12 +120,15 @@ fn clients_share_the_store_and_it_has_an_end() {
 #[test]
 fn an_empty_line_is_no_part_of_a_command() {
     let mut out = Outbox::new();
-    let address = ([127, 0, 0, 1], 1).into();
+    let address = anyloop::Client::new(Address::Unknown);
     let mut client = KeyValue::default().open(address, &Limits::default(), &mut out);
-    assert_eq!(client.receive(b"\r", &mut out), Progress::More { used: 0, begun: false });
-    assert_eq!(client.receive(b"\r\n", &mut out), Progress::More { used: 2, begun: false });
-    assert_eq!(client.receive(b"\r\n*0\r\n \r\n", &mut out), Progress::More { used: 9, begun: false });
-    assert_eq!(client.receive(b"\nP", &mut out), Progress::More { used: 1, begun: true });
+    assert_eq!(client.receive(&mut b"\r".to_vec(), &mut out), Progress::More { used: 0, begun: false });
+    assert_eq!(client.receive(&mut b"\r\n".to_vec(), &mut out), Progress::More { used: 2, begun: false });
+    assert_eq!(
+        client.receive(&mut b"\r\n*0\r\n \r\n".to_vec(), &mut out),
+        Progress::More { used: 9, begun: false }
+    );
+    assert_eq!(client.receive(&mut b"\nP".to_vec(), &mut out), Progress::More { used: 1, begun: true });
 }
 
 #[test]
@@ -162,9 +148,9 @@ fn a_reply_over_the_limit_is_an_error_and_the_conversation_goes_on() {
             converse(Arc::clone(&application), 1000, &[b"SET k abcdefghij\r\n"]);
             let mut out = Outbox::new();
             let limits = Limits { max_reply: most, ..Limits::default() };
-            let mut client = application.open(([127, 0, 0, 1], 1).into(), &limits, &mut out);
+            let mut client = application.open(anyloop::Client::new(Address::Unknown), &limits, &mut out);
             let line = format!("{command}\r\n");
-            let progress = client.receive(line.as_bytes(), &mut out);
+            let progress = client.receive(&mut line.as_bytes().to_vec(), &mut out);
             assert_eq!(progress, Progress::Message { used: line.len(), flow: Flow::Continue });
             let said = String::from_utf8_lossy(out.bytes());
             let error = format!(

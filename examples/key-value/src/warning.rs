@@ -1,8 +1,9 @@
 //! The warning that somebody sends requests of HTTP.
 
-use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use anyloop::Address;
 
 /// Warns the log, but no more often than once in [`PAUSE`], however many clients give reason to.
 #[derive(Default)]
@@ -15,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(60);
 
 impl Warning {
     /// This client has sent a request of HTTP.
-    pub(crate) fn warn(&self, client: SocketAddr) {
+    pub(crate) fn warn(&self, client: &Address) {
         if self.is_due(Instant::now()) {
             tracing::warn!(%client, "a client sent a request of HTTP, and was sent away: a web page may try to reach the store");
         }

@@ -8,7 +8,7 @@
 
 mod mllp;
 
-use anyloop::{Flow, Handler, Peer, Replies, Session};
+use anyloop::{Client, Flow, Handler, Replies, Session};
 
 pub use mllp::Mllp;
 
@@ -16,8 +16,8 @@ pub use mllp::Mllp;
 pub struct Shout;
 
 impl Handler for Shout {
-    fn open(&self, peer: &Peer, out: &mut Replies<'_>) -> Box<dyn Session> {
-        out.write(format_args!("Hello, {}!", peer.address.ip()));
+    fn open(&self, client: &Client, out: &mut Replies<'_>) -> Box<dyn Session> {
+        out.write(format_args!("Hello, {}!", client.peer));
         Box::new(Self)
     }
 }

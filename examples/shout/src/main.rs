@@ -11,6 +11,6 @@ fn main() -> ExitCode {
         .handler("shout", "says it louder; ends on `bye`", || Arc::new(Shout))
         .replies(Expect::Greeted)
         .expecting(|message, reply| reply == message.to_ascii_uppercase())
-        .framing::<Mllp>("mllp", "between a vertical tab and a file separator with a carriage return")
+        .framing("mllp", "between a vertical tab and a file separator with a carriage return", Mllp::new)
         .run()
 }

@@ -19,11 +19,7 @@ const START: u8 = 0x0b;
 const END: [u8; 2] = [0x1c, b'\r'];
 
 impl Codec for Mllp {
-    fn new(limits: &Limits) -> Self {
-        Self { max: limits.max_message, scanned: 0, outside: 0 }
-    }
-
-    fn decode(&mut self, input: &[u8]) -> Decoded {
+    fn decode(&mut self, input: &mut [u8]) -> Decoded {
         match input.iter().position(|&byte| byte == START) {
             Some(0) => {}
             None if input.is_empty() => return Decoded::More,
@@ -55,11 +51,16 @@ impl Codec for Mllp {
 }
 
 impl Mllp {
+    /// A codec for one client.
+    pub fn new(limits: &Limits) -> Self {
+        Self { max: limits.max_message, scanned: 0, outside: 0 }
+    }
+
     /// Passes over what stands outside of a message.
     fn skip(&mut self, used: usize) -> Decoded {
         self.outside += used;
         if self.outside > self.max {
-            return Decoded::Broken(ErrorReply::Malformed("too much outside of a message"));
+            return Decoded::Broken(ErrorReply::malformed("too much outside of a message"));
         }
         Decoded::Skipped { used }
     }
@@ -84,12 +85,12 @@ mod tests {
         let whole = Decoded::Message { payload: 1..bytes.len() - 3, used: bytes.len() - 1 };
         let mut codec = mllp(99);
         for count in 0..bytes.len() - 1 {
-            assert_eq!(codec.decode(&bytes[..count]), Decoded::More, "{count}");
+            assert_eq!(codec.decode(&mut bytes[..count].to_vec()), Decoded::More, "{count}");
             assert!(codec.scanned <= count);
         }
-        assert_eq!(codec.decode(bytes), whole);
+        assert_eq!(codec.decode(&mut bytes.to_vec()), whole);
         assert_eq!(codec.scanned, 0);
-        assert_eq!(mllp(99).decode(b"\x0b\x1c\r"), Decoded::Message { payload: 1..1, used: 3 });
+        assert_eq!(mllp(99).decode(&mut b"\x0b\x1c\r".to_vec()), Decoded::Message { payload: 1..1, used: 3 });
     }
 
     #[test]
@@ -105,7 +106,7 @@ mod tests {
             (b"\x0b123\x1c4", false),
         ] {
             let too_long = Decoded::Broken(ErrorReply::TooLong { max: 3 });
-            assert_eq!(mllp(3).decode(input) != too_long, passes, "{input:?}");
+            assert_eq!(mllp(3).decode(&mut input.to_vec()) != too_long, passes, "{input:?}");
         }
     }
 
@@ -113,14 +114,14 @@ mod tests {
     fn say(max: usize, pieces: &[&[u8]]) -> (String, Progress) {
         let limits = Limits { max_message: max, ..Limits::default() };
         let (mut out, mut input) = (Outbox::new(), Vec::new());
-        let application = FramedHandler::<Mllp>::new(Arc::new(Shout));
-        let mut client = application.open(([127, 0, 0, 1], 1).into(), &limits, &mut out);
+        let application = FramedHandler::new(Arc::new(Shout), Mllp::new);
+        let mut client = application.open(anyloop::Client::new(anyloop::Address::Unknown), &limits, &mut out);
         let greeting = out.len();
         let mut last = Progress::More { used: 0, begun: false };
         for piece in pieces {
             input.extend_from_slice(piece);
             loop {
-                last = client.receive(&input, &mut out);
+                last = client.receive(&mut input, &mut out);
                 assert!(!matches!(last, Progress::More { used, begun } if begun != (used < input.len())));
                 match last {
                     Progress::Message { used, flow: Flow::Continue } => drop(input.drain(..used)),
@@ -135,7 +136,7 @@ mod tests {
             }
         }
         if !input.is_empty() {
-            last = client.finish(&input, &mut out);
+            last = client.finish(&mut input, &mut out);
         }
         (String::from_utf8_lossy(&out.bytes()[greeting..]).into_owned(), last)
     }
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_stands_outside_has_a_limit() {
-        let broken = Progress::Broken(ErrorReply::Malformed("too much outside of a message"));
+        let broken = Progress::Broken(ErrorReply::malformed("too much outside of a message"));
         for (count, passes) in [(2, true), (3, true), (4, false)] {
             let outside = b"\n".repeat(count);
             let message = &b"\x0bhi\x1c\r"[..];

@@ -29,7 +29,7 @@ pub(super) struct Client {
     /// The number of the next message.
     pub(super) next: u64,
     /// How many messages were sent since it was connected.
-    sent_here: u64,
+    pub(super) sent_here: u64,
     /// How many of these have their reply, or were passed over by a later one that has.
     pub(super) done_here: u64,
     pub(super) messages: InFlight,
@@ -74,29 +74,9 @@ impl Client {
         Self { next, messages, gone, is_again: true, ..Self::new(socket, number, since, plan) }
     }
 
-    /// How many messages have no reply yet.
-    pub(super) fn in_flight(&self) -> usize {
-        self.messages.len()
-    }
-
-    /// How many messages have been sent since it was connected.
-    pub(super) fn sent(&self) -> u64 {
-        self.sent_here
-    }
-
     /// How many replies never came, should nothing come any more.
     pub(super) fn unanswered(&self) -> u64 {
         self.messages.iter().count() as u64
-    }
-
-    /// The messages that have no reply yet.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = &Sent> {
-        self.messages.iter()
-    }
-
-    /// The first message that has no reply, should nothing come any more.
-    pub(super) fn first_unanswered(&self) -> Option<u64> {
-        self.messages.iter().map(|sent| sent.number).min()
     }
 
     pub(super) fn has_unsent(&self) -> bool {

@@ -74,8 +74,8 @@ impl InFlight {
     /// The payload of that one, if it is kept.
     #[inline]
     pub(super) fn front_payload(&self) -> &[u8] {
-        let length = self.due.front().map_or(0, |front| front.id().1);
-        self.kept.as_ref().map_or(&[], |kept| kept.at(0, length))
+        let Some(kept) = &self.kept else { return &[] };
+        kept.at(0, self.due.front().map_or(0, |front| front.id().1))
     }
 
     /// Takes that one.

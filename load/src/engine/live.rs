@@ -154,6 +154,7 @@ pub(super) fn observe(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::in_flight::Sent;
 
     #[test]
     fn percentiles_are_computed_for_who_watches_and_only_now_and_then() {
@@ -162,11 +163,14 @@ mod tests {
             let mut tally = Tally::new(true);
             tally.start((0, 1_000_000_000));
             tally.verification.replies = 7;
-            tally.record(0, 0, 100_000);
+            let sent = Sent { number: 0, scheduled: 0, sent: 0, length: 0, asks_for_head: false };
+            tally.turn_to(100_000);
+            tally.answered(sent);
             live.publish(1, &mut tally, || 100_000);
             let seen = live.progress();
             assert_eq!((seen.replies, seen.p50 > 0.0), (7, is_watched));
-            tally.record(0, 0, 900_000);
+            tally.turn_to(900_000);
+            tally.answered(sent);
             live.publish(1, &mut tally, || 900_000);
             assert_eq!(live.progress().p99, seen.p99, "it was computed just now");
             live.publish(1, &mut tally, || 100_000 + EVERY);

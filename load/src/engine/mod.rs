@@ -16,11 +16,8 @@ mod composer;
 mod hostile;
 mod in_flight;
 mod live;
-mod placement;
 mod poller;
 mod probe;
-mod queue;
-mod receiving;
 mod schedule;
 mod sources;
 mod tally;
@@ -30,7 +27,7 @@ mod worker;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, ScopedJoinHandle};
+use std::thread::{self, ScopedJoinHandle, available_parallelism};
 use std::time::{Duration, Instant};
 
 pub use live::Progress;
@@ -39,11 +36,11 @@ pub use probe::{expectation, reachable};
 use crate::checks;
 use crate::engine::hostile::Crowd;
 use crate::engine::live::{Live, observe};
-use crate::engine::placement::{Pinned, pin};
 use crate::engine::tally::Tally;
 use crate::engine::worker::Worker;
+use crate::expect;
 use crate::histogram::Distribution;
-use crate::hooks;
+use crate::host::{Pinned, pin};
 use crate::measurement::{Measurement, Verification};
 use crate::plan::{Pace, Plan};
 
@@ -63,7 +60,7 @@ pub fn run(plan: &Plan, stop: &AtomicBool, tell: Option<&dyn Fn(Progress)>) -> i
     plan.check()
         .and_then(|()| plan.check_expect())
         .map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
-    let plan = &Plan { threads: placement::threads(plan), ..plan.clone() };
+    let plan = &Plan { threads: threads(plan), ..plan.clone() };
     // This thread looks on, and those that it starts make the load.
     let _pinned = Pinned::to(&plan.cpus)?;
     let live = Live::new(plan.threads, tell.is_some());
@@ -200,8 +197,65 @@ fn interrupted() -> io::Error {
 }
 
 fn join<T>(thread: ScopedJoinHandle<'_, io::Result<T>>) -> io::Result<T> {
-    thread.join().unwrap_or_else(|panic| match hooks::reason(&*panic) {
+    thread.join().unwrap_or_else(|panic| match expect::reason(&*panic) {
         Some(why) => Err(io::Error::other(why.to_owned())),
         None => std::panic::resume_unwind(panic),
     })
+}
+
+/// So many messages a thread sends in a second without being the limit, one for each write.
+const RATE_OF_A_THREAD: f64 = 100_000.0;
+
+/// With how many threads the load of a plan is made: as many as it says, or as many as the rate needs of the cores
+/// that are left. The others are the server's.
+fn threads(plan: &Plan) -> usize {
+    let cores = available_parallelism().map_or(1, usize::from);
+    match plan.threads {
+        0 => as_needed(plan, cores),
+        threads => threads,
+    }
+}
+
+fn as_needed(plan: &Plan, cores: usize) -> usize {
+    let left = match plan.cpus.len() {
+        0 if cores < 4 => 1,
+        0 => cores / 2,
+        pinned => pinned,
+    };
+    let needed = plan.rate().map_or(usize::MAX, |rate| (rate / RATE_OF_A_THREAD).ceil() as usize);
+    needed.min(left).min(plan.connections).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Arrivals, Dispatch};
+
+    fn plan(rate: Option<f64>, connections: usize, cpus: &[usize]) -> Plan {
+        let open = |rate| Pace::Open { rate, arrivals: Arrivals::Constant, dispatch: Dispatch::Each };
+        let pace = rate.map_or(Pace::Closed, open);
+        Plan { pace, connections, cpus: cpus.into(), threads: 0, ..Plan::new(([127, 0, 0, 1], 1).into()) }
+    }
+
+    #[test]
+    fn as_many_threads_as_the_rate_needs_of_the_cores_that_are_left() {
+        for (rate, connections, cpus, cores, threads) in [
+            (None, 64, &[][..], 1, 1),
+            (None, 64, &[], 2, 1),
+            (None, 64, &[], 3, 1),
+            (None, 64, &[], 4, 2),
+            (None, 64, &[], 16, 8),
+            (None, 3, &[], 16, 3),
+            (None, 64, &[1], 16, 1),
+            (None, 64, &[2, 3], 2, 2),
+            (Some(1000.0), 64, &[], 16, 1),
+            (Some(250_000.0), 64, &[], 16, 3),
+            (Some(250_000.0), 64, &[], 4, 2),
+            (Some(250_000.0), 64, &[1], 4, 1),
+        ] {
+            let plan = plan(rate, connections, cpus);
+            assert_eq!(as_needed(&plan, cores), threads, "{rate:?}, {connections}, {cpus:?}, {cores} cores");
+        }
+        assert_eq!(threads(&Plan { threads: 7, ..plan(None, 64, &[]) }), 7, "what is said holds");
+    }
 }

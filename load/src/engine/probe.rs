@@ -10,10 +10,9 @@ use rustix::io::Errno;
 
 use crate::engine::composer::Composer;
 use crate::engine::interrupted;
-use crate::engine::sources;
+use crate::engine::sources::{self, CONNECT_TIMEOUT};
 use crate::engine::tally::beginning;
 use crate::engine::verify::first_line;
-use crate::engine::worker::CONNECT_TIMEOUT;
 use crate::expect::{Expect, Reply};
 use crate::framing::{Framing, Replies};
 use crate::messages::{Messages, Sizes};
@@ -52,7 +51,7 @@ pub fn reachable(addresses: &[SocketAddr], stop: &AtomicBool) -> io::Result<Sock
 pub fn expectation(address: SocketAddr, framing: Framing, stop: &AtomicBool) -> io::Result<Expect> {
     let mut socket = connect(address, stop)?;
     let messages = Messages::Made(Sizes::Fixed(LENGTH));
-    let mut composer = Composer::new(&messages, framing, fastrand::Rng::with_seed(0));
+    let mut composer = Composer::new(&messages, framing, &Expect::Echo, fastrand::Rng::with_seed(0));
     let asked = composer.payload(0, (0, LENGTH), &[]).to_vec();
     socket.write_all(&framing.message(&asked))?;
     let mut replies = framing.replies(Patient { socket, stop, end: Instant::now() + TIMEOUT });

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use crate::engine::in_flight::Sent;
 use crate::engine::timeline::Timeline;
 use crate::histogram::histogram;
-use crate::measurement::{Failures, Tick, Verification};
+use crate::measurement::{EXAMPLES, Failures, Tick, Verification};
 
 /// What one thread counts.
 pub(super) struct Tally {
@@ -45,9 +45,6 @@ pub(super) struct Tally {
     /// The thread's CPU time within the measured time.
     pub(super) busy: Duration,
 }
-
-/// So many of a kind are told in words; more would only hide them.
-const EXAMPLES: usize = 5;
 
 impl Tally {
     /// For a closed loop or an open one. What is to be measured is told with [`Self::start`].
@@ -101,22 +98,25 @@ impl Tally {
         }
     }
 
-    /// Counts a reply that has come now to a message of what is measured.
+    /// Counts a message whose reply has come now, unless it is one of the warm-up.
     #[inline]
-    pub(super) fn record(&mut self, scheduled: u64, sent: u64, now: u64) {
-        let (latency, service) = (now.saturating_sub(scheduled), now.saturating_sub(sent));
+    pub(super) fn answered(&mut self, Sent { scheduled, sent, .. }: Sent) {
+        if !self.timeline.is_of(scheduled) {
+            return;
+        }
+        let (latency, service) = (self.now.saturating_sub(scheduled), self.now.saturating_sub(sent));
         if (self.same.0, self.same.1) != (latency, service) {
             self.settle();
             self.same = (latency, service, 0);
             if scheduled < self.timeline.begin {
-                self.timeline.waited(scheduled, now);
+                self.timeline.waited(scheduled, self.now);
             }
         }
         self.same.2 += 1;
         if self.until == u64::MAX {
-            self.until = now.saturating_add(self.timeline.length());
+            self.until = self.now.saturating_add(self.timeline.length());
         }
-        self.achieved += u64::from(now < self.until);
+        self.achieved += u64::from(self.now < self.until);
     }
 
     /// Counts a message of what is measured for which the wait ends now, without a reply. `sent` is when it was
@@ -219,32 +219,4 @@ impl Tally {
 /// The beginning of what was said, fit to be shown.
 pub(super) fn beginning(said: &[u8]) -> String {
     said[..said.len().min(60)].escape_ascii().to_string().replace("\\'", "'").replace("\\\"", "\"")
-}
-
-impl Verification {
-    pub(crate) fn add(&mut self, other: Self) {
-        self.replies += other.replies;
-        self.refused += other.refused;
-        self.refusal = self.refusal.take().or(other.refusal);
-        self.verified &= other.verified;
-        self.lost += other.lost;
-        self.doubled += other.doubled;
-        self.reordered += other.reordered;
-        self.foreign += other.foreign;
-        self.wrong += other.wrong;
-        self.extra += other.extra;
-        self.examples.extend(other.examples);
-        self.examples.truncate(EXAMPLES);
-    }
-}
-
-impl Failures {
-    pub(crate) fn add(&mut self, other: Self) {
-        self.connect += other.connect;
-        self.ended += other.ended;
-        self.unserved += other.unserved;
-        self.unanswered += other.unanswered;
-        self.examples.extend(other.examples);
-        self.examples.truncate(EXAMPLES);
-    }
 }

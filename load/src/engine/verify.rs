@@ -1,13 +1,14 @@
-//! Whether a reply is right, refuses its message, or has something the matter with it.
+//! How a client finds the replies in what it has read, and whether each is right, refuses its message, or has something the
+//! matter with it.
 
 use std::io;
 
+use memchr::memchr;
+
 use crate::engine::client::Client;
 use crate::engine::composer::{Composer, parse};
-use crate::engine::in_flight::Sent;
 use crate::engine::tally::{Tally, beginning};
-use crate::expect::{Expect, Reply};
-use crate::framing::Kind;
+use crate::framing::{Found, Kind, LONGEST_REPLY, kind_of};
 
 /// A reply as it was found.
 #[derive(Clone, Copy)]
@@ -20,68 +21,140 @@ pub(super) struct Said<'a> {
 }
 
 impl Client {
+    /// Looks at what was read. Each message that has its reply is counted.
+    ///
+    /// # Errors
+    /// If the server refuses or ends the connection, or sends what is no reply.
+    pub(super) fn receive(
+        &mut self,
+        bytes: &mut [u8],
+        composer: &mut Composer<'_>,
+        tally: &mut Tally,
+    ) -> io::Result<()> {
+        self.is_served = true;
+        if self.parser.is_none() {
+            return self.lines(bytes, composer, tally);
+        }
+        let mut partial = std::mem::take(&mut self.partial);
+        let kept = !partial.is_empty();
+        if kept {
+            partial.extend_from_slice(bytes);
+        }
+        let input = if kept { &mut partial[..] } else { &mut *bytes };
+        let mut done = 0;
+        loop {
+            let without_body = self.messages.front().is_some_and(|sent| sent.asks_for_head);
+            let Some(parser) = &mut self.parser else { break };
+            let found = parser.find(&mut input[done..], without_body);
+            match self.take(found, &input[done..], composer, tally)? {
+                0 => break,
+                used => done += used,
+            }
+        }
+        if kept {
+            partial.drain(..done);
+        } else {
+            partial.extend_from_slice(&bytes[done..]);
+        }
+        self.partial = partial;
+        Ok(())
+    }
+
+    /// Looks at what is left when the server has ended the connection: a reply may end with it.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub(super) fn finish(&mut self, composer: &mut Composer<'_>, tally: &mut Tally) -> io::Result<()> {
+        let partial = std::mem::take(&mut self.partial);
+        let found = self.parser.as_mut().map_or(Found::More, |parser| parser.finish(&partial));
+        self.take(found, &partial, composer, tally).map(drop)
+    }
+
+    /// Takes what was found at the beginning of `input`. Tells how many bytes are done with.
+    fn take(
+        &mut self,
+        found: Found,
+        input: &[u8],
+        composer: &mut Composer<'_>,
+        tally: &mut Tally,
+    ) -> io::Result<usize> {
+        match found {
+            Found::More => Ok(0),
+            Found::Skipped(used) => Ok(used),
+            Found::Reply { whole, content, used, kind, is_last } => {
+                let said = Said { whole: &input[whole], content: &input[content], kind };
+                self.reply(said, composer, tally)?;
+                match is_last {
+                    true => Err(io::Error::other(
+                        "the server closes it behind a reply that says so; --reconnect makes it anew",
+                    )),
+                    false => Ok(used),
+                }
+            }
+            Found::Broken(why) => {
+                let rest = beginning(input);
+                Err(io::Error::other(format!("the server says `{rest}`: {why}")))
+            }
+        }
+    }
+
+    #[inline]
+    fn lines(&mut self, mut bytes: &[u8], composer: &mut Composer<'_>, tally: &mut Tally) -> io::Result<()> {
+        while let Some(end) = memchr(b'\n', bytes) {
+            let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
+            bytes = rest;
+            if self.partial.is_empty() {
+                self.reply(Said::line(line), composer, tally)?;
+            } else {
+                let mut whole = std::mem::take(&mut self.partial);
+                whole.extend_from_slice(line);
+                self.reply(Said::line(&whole), composer, tally)?;
+                whole.clear();
+                self.partial = whole;
+            }
+        }
+        self.partial.extend_from_slice(bytes);
+        if self.partial.len() > LONGEST_REPLY {
+            return Err(io::Error::other("a reply of more than 1 MiB has no line end"));
+        }
+        Ok(())
+    }
+
     /// Looks at a reply.
     ///
     /// # Errors
     /// If it says that the server refuses the connection, or ends it.
     #[inline]
-    pub(super) fn reply(
-        &mut self,
-        said: Said<'_>,
-        composer: &mut Composer<'_>,
-        expect: &Expect,
-        tally: &mut Tally,
-        answered: &mut impl FnMut(&mut Tally, Sent),
-    ) -> io::Result<()> {
+    fn reply(&mut self, said: Said<'_>, composer: &mut Composer<'_>, tally: &mut Tally) -> io::Result<()> {
         if self.greeting {
             if said.kind != Kind::Answer {
                 return Err(refused(said.whole));
             }
             self.greeting = false;
-            if expect.is_greeting(said.content) {
+            if composer.expect.is_greeting(said.content) {
                 return Ok(());
             }
         }
         tally.verification.replies += 1;
-        if let Some(front) = self.messages.front() {
-            let is_answer = said.kind == Kind::Answer;
-            let right = match expect.read(said.content, self.done_here) {
-                Reply::Says(message) => {
-                    composer.is(message, self.number, front.id(), self.messages.front_payload())
-                }
-                Reply::Right => is_answer,
-                Reply::Judged(hook) => {
-                    is_answer
-                        && hook.is_right(
-                            composer.payload(self.number, front.id(), self.messages.front_payload()),
-                            said.whole,
-                        )
-                }
-                Reply::Wrong => false,
-            };
-            if right {
-                self.take_front();
-                self.is_refused = false;
-                answered(tally, front);
-                return Ok(());
-            }
+        if let Some(front) = self.messages.front()
+            && composer.is_right(said, self.number, self.done_here, front, self.messages.front_payload())
+        {
+            self.take_front();
+            self.is_refused = false;
+            tally.answered(front);
+            return Ok(());
         }
         match said.kind {
-            Kind::Answer => self.odd_reply(said, composer, expect, tally, answered),
-            _ => self.refusal(said, tally, answered),
+            Kind::Answer => self.odd_reply(said, composer, tally),
+            _ => self.refusal(said, tally),
         }
     }
 
     /// Takes in a reply that is an error. What it refuses is the connection, where nothing has been answered and the
     /// server says so, or no message was sent; otherwise it is the message.
     #[cold]
-    fn refusal(
-        &mut self,
-        Said { whole, kind, .. }: Said<'_>,
-        tally: &mut Tally,
-        answered: &mut impl FnMut(&mut Tally, Sent),
-    ) -> io::Result<()> {
-        if kind == Kind::Busy && self.done_here == 0 || self.sent() == 0 {
+    fn refusal(&mut self, Said { whole, kind, .. }: Said<'_>, tally: &mut Tally) -> io::Result<()> {
+        if kind == Kind::Busy && self.done_here == 0 || self.sent_here == 0 {
             tally.verification.replies -= 1;
             return Err(refused(whole));
         }
@@ -94,7 +167,7 @@ impl Client {
                 self.is_refused = true;
                 tally.verification.refused += 1;
                 tally.verification.refusal.get_or_insert_with(|| first_line(whole));
-                answered(tally, sent);
+                tally.answered(sent);
             }
             None => self.extra(whole, tally),
         }
@@ -108,14 +181,12 @@ impl Client {
         &mut self,
         said: Said<'_>,
         composer: &mut Composer<'_>,
-        expect: &Expect,
         tally: &mut Tally,
-        answered: &mut impl FnMut(&mut Tally, Sent),
     ) -> io::Result<()> {
         let whole = said.whole;
         let next = self.messages.front().map_or(self.next, |front| front.number);
-        let tells = expect.tells_message() && composer.are_made();
-        let told = if tells { parse(expect.message_of(said.content)) } else { None };
+        let tells = composer.expect.tells_message() && composer.are_made();
+        let told = if tells { parse(composer.expect.message_of(said.content)) } else { None };
         // A message says no more of its number than its digits do.
         let told =
             told.map(|(number, connection)| (next & !u64::from(u32::MAX) | u64::from(number), connection));
@@ -137,14 +208,14 @@ impl Client {
                 let connection = self.number;
                 self.done_here += self.messages.pass_over(number, |sent| tally.lose(sent, connection));
                 tally.verification.replies -= 1;
-                return self.reply(said, composer, expect, tally, answered);
+                return self.reply(said, composer, tally);
             }
             _ => match self.take_front() {
                 Some(sent) => {
                     self.is_refused = false;
                     tally.verification.wrong += 1;
                     tally.bad("wrong", self.number, sent.number, whole);
-                    answered(tally, sent);
+                    tally.answered(sent);
                 }
                 None => self.extra(whole, tally),
             },
@@ -154,13 +225,22 @@ impl Client {
 
     /// Counts a reply that nobody has asked for.
     fn extra(&self, whole: &[u8], tally: &mut Tally) {
-        let when = match self.sent() {
+        let when = match self.sent_here {
             0 => "before its first message",
             _ => "when no message waited for one",
         };
         tally.verification.extra += 1;
         tally
             .example(|| format!("not asked for: connection {}, {when}: `{}`", self.number, beginning(whole)));
+    }
+}
+
+impl<'a> Said<'a> {
+    /// A line, without the carriage return that some servers put before the line end.
+    #[inline(always)] // called for each reply, and returns more than registers hold
+    fn line(line: &'a [u8]) -> Self {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        Self { whole: line, content: line, kind: kind_of(line) }
     }
 }
 

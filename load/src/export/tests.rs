@@ -1,6 +1,10 @@
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
 use super::*;
 use crate::histogram::histogram;
-use crate::measurement::Usage;
+use crate::measurement::{Failures, Verification};
 
 fn distribution(values: &[u64]) -> Distribution {
     let mut histogram = histogram();
@@ -8,58 +12,21 @@ fn distribution(values: &[u64]) -> Distribution {
     Distribution::of(&histogram)
 }
 
+/// A measurement with latencies of so many microseconds.
 fn measurement(latencies: &[u64]) -> Measurement {
     Measurement {
-        load: "2 connections, depth 1, 100/s, 32 B".into(),
-        seconds: 2.0,
-        interrupted: false,
-        stopped_early: None,
-        connections: 2,
-        in_flight_limit: 2,
-        offered_rate: Some(100.0),
-        achieved_rate: 100.0,
         latency: distribution(latencies),
         service: distribution(latencies),
         send_lag: distribution(&[1]),
-        connect: distribution(&[]),
-        dropped: 0,
-        unfinished: 0,
-        waited: Distribution::default(),
-        verification: Verification { replies: 200, ..Verification::default() },
-        failures: Failures::default(),
-        reconnected: 0,
-        resent: 0,
-        generator_busy: 0.1,
-        generator_limited: false,
-        timeline: Vec::new(),
-        server: Some(Usage {
-            user_seconds: 0.0002,
-            system_seconds: 0.0008,
-            context_switches: 400,
-            messages: 200,
-            memory: None,
-        }),
-        server_ended: false,
-        steal: 0.0,
+        ..crate::testing::measurement()
     }
-}
-
-#[test]
-fn merging_loses_nothing() {
-    let (one, other) = (measurement(&[100, 200, 300]), measurement(&[50, 60_000]));
-    let both = merge(&[one.clone(), other]).unwrap();
-    assert_eq!(both.latency, distribution(&[100, 200, 300, 50, 60_000]));
-    assert_eq!((both.offered_rate, both.achieved_rate, both.connections), (Some(200.0), 200.0, 4));
-    assert_eq!(both.verification.replies, 400);
-    assert_eq!(merge(std::slice::from_ref(&one)), Some(one));
-    assert_eq!(merge(&[]), None);
 }
 
 #[test]
 fn json_brings_back_what_was_written() {
     let measurement = measurement(&[1, 10, 100, 1000, 1_000_000].repeat(5));
     let json = serde_json::to_value(&measurement).unwrap();
-    assert_eq!(json["achieved_rate"], 100.0);
+    assert_eq!(json["achieved_rate"], 1000.0);
     assert_eq!(json["verification"]["lost"], 0);
     assert!((json["latency"]["percentiles"]["p50"].as_f64().unwrap() / 100.0 - 1.0).abs() < 0.001);
     assert_eq!(serde_json::from_value::<Measurement>(json).unwrap(), measurement);
@@ -70,7 +37,7 @@ fn csv_has_as_many_values_as_names() {
     let text = csv(&[measurement(&[1, 2]), measurement(&[])]);
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 3);
-    let load = "\"2 connections, depth 1, 100/s, 32 B\"";
+    let load = "\"64 connections, depth 16\"";
     for line in &lines[1..] {
         let values = line.strip_prefix(load).unwrap();
         assert_eq!(values.split(',').count(), lines[0].split(',').count());
@@ -81,7 +48,7 @@ fn csv_has_as_many_values_as_names() {
 fn percentiles_with_few_values_beyond_are_left_empty() {
     let text = csv(&[measurement(&[7].repeat(200))]);
     let (names, values) = text.split_once('\n').unwrap();
-    let load = "\"2 connections, depth 1, 100/s, 32 B\"";
+    let load = "\"64 connections, depth 16\"";
     let values: Vec<_> = values.trim_end().strip_prefix(load).unwrap().split(',').collect();
     let value_of = |name| values[names.split(',').position(|other| other == name).unwrap()];
     assert!(value_of("latency_p95").starts_with("7.0"), "{text}");
@@ -108,14 +75,6 @@ fn nothing_is_told_of_the_server_where_the_generator_was_the_limit() {
 }
 
 #[test]
-fn timelines_of_generators_that_began_together_are_added() {
-    let tick = |at, replies, max| Tick { at, replies, max };
-    let one = Measurement { timeline: vec![tick(0.0, 3, 10.0), tick(0.1, 4, 90.0)], ..measurement(&[1]) };
-    let other = Measurement { timeline: vec![tick(0.0, 1, 20.0)], ..measurement(&[1]) };
-    assert_eq!(merge(&[other, one]).unwrap().timeline, [tick(0.0, 4, 20.0), tick(0.1, 4, 90.0)]);
-}
-
-#[test]
 fn hgrm_ends_with_all_values() {
     let text = hgrm(&distribution(&[1, 2, 3, 4]));
     let rows: Vec<Vec<&str>> = text.lines().skip(2).map(|line| line.split_whitespace().collect()).collect();
@@ -129,12 +88,12 @@ fn a_table_has_no_percentiles_of_an_overloaded_server() {
     let good = table(&measurement(&[113, 391]));
     assert!(good.contains("from schedule") && good.contains("what users feel"));
     assert!(
-        good.contains("server   5.00 µs of CPU time per message (own code 1.00, kernel 4.00), 2.00 context")
+        good.contains("server   10.00 µs of CPU time per message (own code 2.00, kernel 8.00), 0.50 context")
     );
-    assert!(good.contains("replies  200 verified"));
-    let bad = table(&Measurement { achieved_rate: 97.0, ..measurement(&[113]) });
+    assert!(good.contains("replies  1200 verified"));
+    let bad = table(&Measurement { achieved_rate: 970.0, ..measurement(&[113]) });
     assert!(bad.contains("OVERLOADED") && !bad.contains("from schedule"));
-    assert!(!table(&Measurement { achieved_rate: 98.0, ..measurement(&[113]) }).contains("OVERLOADED"));
+    assert!(!table(&Measurement { achieved_rate: 980.0, ..measurement(&[113]) }).contains("OVERLOADED"));
 }
 
 #[test]
@@ -143,7 +102,7 @@ fn a_table_tells_of_what_is_bad() {
     measurement.verification.lost = 3;
     measurement.failures.ended = 1;
     let text = table(&measurement);
-    assert!(text.contains("VERIFICATION FAILED: of 200, 3 lost"));
+    assert!(text.contains("VERIFICATION FAILED: of 1200, 3 lost"));
     assert!(text.contains("failed   1 connections ended early"));
 }
 
@@ -164,4 +123,47 @@ fn a_table_never_says_that_all_is_well_where_something_failed() {
     }
     let none = Verification::default();
     assert!(!well(&table(&Measurement { verification: none, ..measurement(&[]) })));
+}
+
+/// The histograms of a log by their names.
+fn read(log: &[u8]) -> Vec<(String, Distribution)> {
+    let entries = IntervalLogIterator::new(log).map(|entry| entry.unwrap());
+    let intervals = entries.filter_map(|entry| match entry {
+        LogEntry::Interval(interval) => Some(interval),
+        _ => None,
+    });
+    intervals
+        .map(|interval| {
+            let encoded = decode(interval.encoded_histogram());
+            let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut &encoded[..]).unwrap();
+            (interval.tag().unwrap().as_str().to_owned(), Distribution::of(&histogram))
+        })
+        .collect()
+}
+
+/// Base 64.
+fn decode(text: &str) -> Vec<u8> {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = text.bytes().filter_map(|byte| DIGITS.iter().position(|&digit| digit == byte));
+    let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::new());
+    for digit in digits {
+        (bits, count) = (bits << 6 | digit as u32, count + 6);
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+            bits &= (1 << count) - 1;
+        }
+    }
+    bytes
+}
+
+#[test]
+fn a_log_is_read_back_without_loss() {
+    let latency = Distribution::of(&crate::testing::times(&[(113.0, 7), (60_000.0, 1)]).histogram());
+    let service = Distribution::of(&crate::testing::times(&[(90.0, 8)]).histogram());
+    let open = Measurement { latency: latency.clone(), service: service.clone(), ..measurement(&[]) };
+    let expected = [("latency".to_owned(), latency), ("service".to_owned(), service)];
+    assert_eq!(read(&hlog(&open).unwrap()), expected);
+    let closed = Measurement { offered_rate: None, ..open };
+    assert_eq!(read(&hlog(&closed).unwrap()), expected[..1]);
 }

@@ -2,17 +2,15 @@
 
 mod http;
 mod parser;
-mod replies;
-mod request;
 mod resp;
-mod words;
+mod text;
 
 use std::fmt;
 
 use common::{Codec, Limits, Line, Outbox};
 
+pub use parser::Replies;
 pub(crate) use parser::{Found, Kind, Parser, kind_of};
-pub use replies::Replies;
 
 use crate::messages::LONGEST;
 
@@ -26,7 +24,7 @@ pub enum Framing {
         /// Its name.
         name: &'static str,
         /// Makes one for a connection.
-        new: fn(&Limits) -> Box<dyn Codec>,
+        new: &'static (dyn Fn(&Limits) -> Box<dyn Codec> + Send + Sync),
     },
     /// As the Redis protocol does it, in its versions 2 and 3.
     Resp,
@@ -41,9 +39,9 @@ pub const LONGEST_REPLY: usize = 1024 * 1024 + 4096;
 pub const LONGEST_DOCUMENT: usize = 16 * 1024 * 1024;
 
 impl Framing {
-    /// The framing of a codec, under a name.
-    pub fn of<C: Codec>(name: &'static str) -> Self {
-        Self::Codec { name, new: |limits| Box::new(C::new(limits)) }
+    /// The framing of a codec, under a name. What makes the codecs is kept as long as the program runs.
+    pub fn of<C: Codec>(name: &'static str, new: impl Fn(&Limits) -> C + Send + Sync + 'static) -> Self {
+        Self::Codec { name, new: Box::leak(Box::new(move |limits: &Limits| Box::new(new(limits)) as _)) }
     }
 
     /// Its name.
@@ -78,8 +76,8 @@ impl Framing {
                 return Err(format!("`{}` is several lines; write each as a message", shown(text)));
             }
             Self::Line | Self::Codec { .. } => text.as_bytes().to_vec(),
-            Self::Resp => resp::command(&words::split(text)?),
-            Self::Http => request::encode(text)?,
+            Self::Resp => resp::command(&text::words(text)?),
+            Self::Http => text::request(text)?,
         };
         let length = payload.len() + usize::from(self == Self::Line);
         if length > LONGEST {
@@ -133,8 +131,9 @@ impl Framing {
     }
 
     /// Whether a message, as it is sent, gets a reply whose head tells of a body that does not come.
+    #[inline]
     pub(crate) fn asks_for_head(self, message: &[u8]) -> bool {
-        self == Self::Http && message.starts_with(b"HEAD ")
+        matches!(self, Self::Http) && message.starts_with(b"HEAD ")
     }
 
     /// What puts something around the messages of a connection, if that is a codec.

@@ -5,7 +5,7 @@ use common::Length;
 use super::*;
 
 fn length() -> Framing {
-    Framing::of::<Length>("length")
+    Framing::of("length", Length::new)
 }
 
 #[test]

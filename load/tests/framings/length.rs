@@ -35,7 +35,7 @@ fn converse(mut socket: TcpStream, greeting: Option<&[u8]>, answer: Answer) -> i
 }
 
 fn framing() -> Framing {
-    Framing::of::<Length>("length")
+    Framing::of("length", Length::new)
 }
 
 fn plan(address: SocketAddr) -> Plan {

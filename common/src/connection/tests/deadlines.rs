@@ -135,7 +135,8 @@ fn the_time_that_a_session_takes_is_not_its_clients() {
     assert_eq!(rig.settle(), Next::Read);
     assert_eq!(rig.connection.deadline(), Some(rig.now + 300 * SECOND));
     // The next message has begun, and waited for its turn meanwhile.
-    rig.connection.receive(b"slow\npart", &mut rig.out, || rig.now + 400 * SECOND);
+    let mut input = *b"slow\npart";
+    rig.connection.receive(&mut input, &mut rig.out, || rig.now + 400 * SECOND);
     rig.now += 400 * SECOND;
     assert_eq!(rig.pass(10 * SECOND - NANOSECOND), Next::Read);
     assert_eq!(rig.send("ial\n"), Next::Read);
@@ -147,7 +148,7 @@ fn a_blocking_session_that_says_nothing_is_not_idle() {
     let script = Script { blocking: true, ..Script::default() };
     let mut rig = Rig::scripted(script, Framing::Line, Limits::default());
     rig.settle();
-    rig.connection.receive(b"none\n", &mut rig.out, || rig.now);
+    rig.receive(b"none\n");
     assert_eq!(rig.connection.what_now(&mut rig.out), Next::Run);
     rig.connection.run(&mut rig.out, || rig.now + 400 * SECOND);
     rig.now += 400 * SECOND;

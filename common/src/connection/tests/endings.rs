@@ -11,6 +11,15 @@ fn exit_delivers_what_was_owed_and_nothing_after_it() {
 }
 
 #[test]
+fn a_session_may_end_the_conversation_as_failed() {
+    let mut rig = Rig::line();
+    rig.settle();
+    assert_eq!(rig.send("a\nfail\nb\n"), Next::Done(CloseReason::Rejected));
+    assert_eq!(rig.heard(), "hi\na\nso far\nERR no room  for you\n");
+    assert_eq!(*rig.script.closed.lock().unwrap(), [CloseReason::Rejected]);
+}
+
+#[test]
 fn the_end_waits_until_the_last_byte_is_written() {
     let mut rig = Rig::line();
     rig.settle();
@@ -26,7 +35,7 @@ fn the_end_waits_until_the_last_byte_is_written() {
 fn the_end_of_input_waits_for_messages_that_wait() {
     let mut rig = Rig::line();
     rig.settle();
-    rig.connection.receive(&b"m\n".repeat(100), &mut rig.out, || rig.now);
+    rig.receive(b"m\n".repeat(100));
     assert_eq!(rig.end_input(), Next::Done(CloseReason::EndOfInput));
     assert_eq!(rig.heard().len(), 3 + 200);
 }
@@ -40,7 +49,7 @@ fn a_handler_that_may_block_sees_all_input_before_its_end() {
         let script = Script { blocking: true, ..Script::default() };
         let mut rig = Rig::scripted(script, Framing::Line, Limits::default());
         rig.settle();
-        rig.connection.receive(input.as_bytes(), &mut rig.out, || rig.now);
+        rig.receive(input.as_bytes());
         assert_eq!(rig.end_input(), Next::Done(reason));
         assert_eq!(rig.heard(), told);
     }
@@ -144,7 +153,7 @@ fn a_cut_owes_nothing() {
 fn a_lost_socket_ends_it_with_replies_still_in_the_outbox() {
     let mut rig = Rig::line();
     rig.settle();
-    rig.connection.receive(b"hello\n", &mut rig.out, || rig.now);
+    rig.receive(b"hello\n");
     rig.connection.lost(&mut rig.out);
     assert_eq!(rig.settle(), Next::Done(CloseReason::Lost));
     assert!(rig.out.is_empty());

@@ -31,7 +31,7 @@ fn replies_come_in_order_however_the_messages_are_split() {
 fn a_turn_is_64_messages() {
     let mut rig = Rig::line();
     rig.settle();
-    rig.connection.receive(&b"m\n".repeat(129), &mut rig.out, || rig.now);
+    rig.receive(b"m\n".repeat(129));
     for (messages, next) in [(64, Next::Run), (128, Next::Run), (129, Next::Read)] {
         assert_eq!(rig.connection.messages(), messages);
         let count = rig.connection.output(&rig.out).len();
@@ -46,7 +46,7 @@ fn a_turn_is_64_messages() {
 fn a_turn_is_64_kib_of_replies() {
     let mut rig = Rig::line();
     rig.settle();
-    rig.connection.receive(b"large\nlarge\nlarge\n", &mut rig.out, || rig.now);
+    rig.receive(b"large\nlarge\nlarge\n");
     assert_eq!(rig.connection.messages(), 2);
     assert!(rig.out.len() >= TURN_REPLIES);
     assert_eq!(rig.settle(), Next::Read);
@@ -96,16 +96,17 @@ fn what_is_received_before_the_greeting_is_answered_after_it() {
 }
 
 #[test]
-fn raw_reads_keep_their_bounds_while_they_wait() {
+fn raw_takes_what_has_arrived() {
     let mut rig = Rig::new(Framing::Raw, Limits::default());
     rig.settle();
-    rig.room = 0;
-    rig.send("exit now");
+    rig.send("one");
+    assert_eq!(rig.heard(), "hione");
+    rig.send(&"\u{7b2c}".as_bytes()[..2]);
+    assert_eq!(rig.heard(), "", "a character has begun");
+    rig.send(&"\u{7b2c}two".as_bytes()[2..]);
+    assert_eq!(rig.heard(), "\u{7b2c}two");
     rig.send("exit");
-    rig.send("after");
-    rig.room = usize::MAX;
     assert_eq!(rig.settle(), Next::Done(CloseReason::Exit));
-    assert_eq!(rig.heard(), "hiexit now");
 }
 
 #[test]
@@ -114,7 +115,7 @@ fn a_handler_that_may_block_is_only_called_in_a_run() {
     let mut rig = Rig::scripted(script, Framing::Line, Limits::default());
     assert_eq!(rig.connection.what_now(&mut rig.out), Next::Run);
     assert_eq!(rig.settle(), Next::Read);
-    rig.connection.receive(b"a\nexit\n", &mut rig.out, || rig.now);
+    rig.receive(b"a\nexit\n");
     assert!(rig.out.is_empty());
     assert_eq!(rig.connection.deadline(), None);
     assert_eq!(rig.connection.what_now(&mut rig.out), Next::Run);
@@ -139,7 +140,7 @@ fn a_long_message_that_comes_byte_by_byte_is_copied_a_constant_number_of_times()
     let mut growths = 0;
     let mut capacity = 0;
     for _ in 0..60_000 {
-        rig.connection.receive(b"x", &mut rig.out, || rig.now);
+        rig.receive(b"x");
         if rig.connection.kept.capacity() != capacity {
             capacity = rig.connection.kept.capacity();
             growths += 1;

@@ -24,7 +24,7 @@ impl Rig {
     fn lent(message: &str) -> (Self, Output) {
         let mut rig = Self::line();
         rig.settle();
-        rig.connection.receive(message.as_bytes(), &mut rig.out, || rig.now);
+        rig.receive(message.as_bytes());
         rig.heard();
         let output = rig.lend();
         (rig, output)
@@ -34,8 +34,8 @@ impl Rig {
 #[test]
 fn what_comes_while_output_is_lent_is_answered_behind_it() {
     let (mut rig, output) = Rig::lent("a\n");
-    rig.connection.receive(b"b\nc", &mut rig.out, || rig.now);
-    rig.connection.receive(b"\n", &mut rig.out, || rig.now);
+    rig.receive(b"b\nc");
+    rig.receive(b"\n");
     assert_eq!(rig.connection.what_now(&mut rig.out), Next::Write);
     assert!(rig.give_back(output, 2).is_some_and(|memory| memory.is_empty() && memory.capacity() > 0));
     assert_eq!(rig.settle(), Next::Read);
@@ -58,7 +58,7 @@ fn the_end_of_input_waits_for_lent_output() {
     for (rest, said) in [("", "a\n"), ("b", "a\nERR incomplete\n"), ("b\n", "a\nb\n")] {
         let (mut rig, output) = Rig::lent("a\n");
         if !rest.is_empty() {
-            rig.connection.receive(rest.as_bytes(), &mut rig.out, || rig.now);
+            rig.receive(rest.as_bytes());
         }
         rig.connection.end_of_input(&mut rig.out, || rig.now);
         assert_eq!(rig.connection.what_now(&mut rig.out), Next::Write);

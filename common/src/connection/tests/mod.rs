@@ -7,12 +7,13 @@ mod lent;
 mod protocols;
 mod table;
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::{Connection, Next};
-use crate::{Blocking, CloseReason, Flow, Framing, Handler, Limits, Outbox, Peer, Replies, Service, Session};
+use crate::{
+    Address, Blocking, Client, CloseReason, Flow, Framing, Handler, Limits, Outbox, Replies, Service, Session,
+};
 
 /// A connection, its worker's outbox, a clock that is set by hand, and a client that takes what it is sent.
 struct Rig {
@@ -50,7 +51,7 @@ impl Rig {
     }
 
     fn serving(service: Service) -> Self {
-        let (start, client) = (any_instant(), SocketAddr::from(([127, 0, 0, 1], 1)));
+        let (start, client) = (any_instant(), Client::new(Address::Unknown));
         let connection = Connection::new(Arc::new(service), client, start);
         let (out, received, script) = Default::default();
         Self { connection, out, start, now: start, received, room: usize::MAX, script }
@@ -79,8 +80,12 @@ impl Rig {
     }
 
     fn send(&mut self, bytes: impl AsRef<[u8]>) -> Next {
-        self.connection.receive(bytes.as_ref(), &mut self.out, || self.now);
+        self.receive(bytes);
         self.settle()
+    }
+
+    fn receive(&mut self, bytes: impl AsRef<[u8]>) {
+        self.connection.receive(&mut bytes.as_ref().to_vec(), &mut self.out, || self.now);
     }
 
     fn end_input(&mut self) -> Next {
@@ -114,7 +119,7 @@ fn any_instant() -> Instant {
 struct Scripted(Arc<Script>);
 
 impl Handler for Scripted {
-    fn open(&self, _peer: &Peer, out: &mut Replies<'_>) -> Box<dyn Session> {
+    fn open(&self, _client: &Client, out: &mut Replies<'_>) -> Box<dyn Session> {
         out.send(b"hi");
         Box::new(Self(Arc::clone(&self.0)))
     }
@@ -128,6 +133,11 @@ impl Session for Scripted {
     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
         match message {
             b"exit" => return Flow::Close,
+            b"fail" => {
+                out.send(b"so far");
+                out.reject("no room\r\nfor you".to_owned());
+                return Flow::Fail;
+            }
             b"panic" => {
                 out.send(b"half a");
                 std::panic::panic_any("a session's panic");

@@ -22,7 +22,7 @@ impl Instructed {
 }
 
 impl Application for Instructed {
-    fn open(&self, _: SocketAddr, _: &Limits, _: &mut Outbox) -> Box<dyn Protocol> {
+    fn open(&self, _: Client, _: &Limits, _: &mut Outbox) -> Box<dyn Protocol> {
         self.panic_in("open");
         Box::new(self.clone())
     }
@@ -39,7 +39,7 @@ impl Application for Instructed {
 }
 
 impl Protocol for Instructed {
-    fn receive(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
+    fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         match input {
             [] => Progress::More { used: 0, begun: false },
             // The beginning of a message, and the end of one that gets no answer.
@@ -62,12 +62,12 @@ impl Protocol for Instructed {
         }
     }
 
-    fn finish(&mut self, input: &[u8], out: &mut Outbox) -> Progress {
-        out.push(&[b"finish:", input].concat());
+    fn finish(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
+        out.push(&[b"finish:", &*input].concat());
         Progress::Broken(ErrorReply::Incomplete)
     }
 
-    fn error(&self, error: &ErrorReply, out: &mut Outbox) {
+    fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
         out.push(error.to_string().as_bytes());
         self.panic_in("error");
     }

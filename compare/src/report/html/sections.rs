@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::{figure, tables};
+use super::{figure, with_notes};
 use crate::report::contents::Contents;
-use crate::report::wording::{count, percent, time};
-use crate::report::{matrix, plots, trust};
+use crate::report::wording::{count, percent, time, title};
+use crate::report::{plots, trust};
 use crate::statistics::{Assessment, Figure};
 use crate::{Comparison, Sample};
 
@@ -16,10 +16,10 @@ pub(super) fn details(comparison: &Comparison, contents: &Contents) -> Markup {
     html! {
         @if !contents.details.is_empty() {
             h2 { "Details by load" }
-            p.note { "Medians over the rounds, each with the interval in which it lies; fewer than six rounds make none. No verdict is made of these." }
+            p.note { "Medians over the rounds, each with its 95 % interval, which takes at least six rounds. No verdict rests on these figures." }
             @for table in &contents.details {
                 h3 { (table.title) }
-                (tables::table(comparison, table, "details"))
+                (with_notes(comparison, table, "details"))
             }
         }
     }
@@ -44,15 +44,15 @@ fn noise(comparison: &Comparison, assessment: &Assessment) -> Markup {
     html! {
         @match twin {
             None => p {
-                strong { "No control ran" }
+                strong { "The reference did not run twice" }
                 ", so it is not known how much two runs of the same server differ. Differences below 3 % are taken \
                  for noise; be careful with the rest."
             },
             Some(twin) => p {
-                "In each round " strong { (twin) } " ran twice. What its two runs differ by is noise: "
-                "single runs by their spread. A difference from it counts beyond half the interval that the ratios of \
-                 these runs (A/A) leave open, where the mean of both runs varies less than one, and beyond 3 % (6 % \
-                 for the highest rate, which is a step of the search)."
+                "In each round " strong { (twin) } " ran twice. Both runs are of the same server, so whatever they differ \
+                 by is noise. Over all rounds that averages out; what is left is seen by the interval of the ratio of \
+                 one run to the other (A/A). A difference from the reference, which is the mean of both runs, counts \
+                 only beyond half of that interval, and beyond 3 % (6 % for the highest rate, one step of its search)."
             }
         }
         @if !rows.is_empty() {
@@ -94,15 +94,25 @@ fn checks(comparison: &Comparison) -> Markup {
         Some((*values.get(values.len() / 2)?, *values.last()?))
     };
     let checks: [Check; 4] = [
-        ("generator's busiest thread", |of| Some(of.generator_busy), percent, "above 80 % of a core"),
-        ("send lag, p99", |of| Some(of.send_lag), time, "above half of the p99 latency"),
-        ("error of Little's law", |of| of.littles_error, percent, "above 5 %"),
+        (
+            "busiest thread of the load generator",
+            |of| Some(of.generator_busy),
+            percent,
+            "above 80 % of a core",
+        ),
+        ("lateness of sending, p99", |of| Some(of.send_lag), time, "above half of the p99 latency"),
+        (
+            "Little's law: messages in flight against rate × latency",
+            |of| of.littles_error,
+            percent,
+            "above 5 %",
+        ),
         ("time stolen by the host", |of| Some(of.steal), percent, "above 2 %"),
     ];
     html! {
         @if !comparison.samples.is_empty() {
             h3 { "Checks of the measuring itself" }
-            div.scroll tabindex="0" {
+            div.scroll.wrap tabindex="0" {
                 table {
                     thead {
                         tr {
@@ -133,15 +143,15 @@ fn flags(comparison: &Comparison, assessment: &Assessment) -> Markup {
         } @else {
             p {
                 @if let Some(said) = trust::flags_in_words(comparison) { (said) ". " }
-                "A busy or late generator and an error of Little's law concern latencies, throughput and the highest rate, \
-                 and not CPU; stolen time \
-                 concerns everything. None is dropped. Every figure is judged without the rounds that are flagged for \
-                 it as well; it is told only if both say the same, and if at most a third of its rounds are flagged."
+                "A busy or late load generator and an error of Little's law make latencies, throughput and the highest rate \
+                 doubtful, but not CPU; time stolen by the host makes everything doubtful. No measurement is dropped. \
+                 Every figure is judged twice, with and without the rounds that are flagged for it: there is a verdict \
+                 only if both agree, and if at most a third of its rounds are flagged."
                 @if !columns.is_empty() {
-                    " Flagged rounds, at most over the servers: "
+                    " Flagged rounds of the server that has most of them: "
                     @for (index, (figure, rounds)) in columns.iter().enumerate() {
                         @if index > 0 { ", " }
-                        (matrix::title(*figure)) " " (rounds) " of " (assessment.rounds)
+                        (title(*figure)) " " (rounds) " of " (assessment.rounds)
                     }
                     "."
                 }
@@ -174,25 +184,36 @@ const GLOSSARY: [(&str, &str); 11] = [
     ),
     (
         "better, worse",
-        "the difference from the reference is beyond chance (p at most 5 % among all of its column) and the noise.",
+        "the difference from the reference is larger than the noise, and if all were equal, chance would make such a \
+         difference anywhere in the column in at most 5 of 100 comparisons.",
     ),
     (
         "same",
-        "no difference that counts: if there is one, it is at most as large as is said, and below a tenth.",
+        "no difference that counts: if there is one, it is at most as large as the cell says, and at most 10 %.",
     ),
-    ("not told", "the rounds allow no statement; the note below the matrix says why."),
-    ("interval", "holds the truth in 95 of 100 comparisons; from signed ranks over the rounds (Wilcoxon)."),
-    ("round", "every server once, started afresh, in an order that is balanced over the rounds."),
+    ("not told", "the rounds allow no verdict; a note below the first table says why."),
+    (
+        "interval",
+        "the range that contains the true figure in 95 of 100 comparisons, seen by how the rounds differ.",
+    ),
+    (
+        "round",
+        "every server is started afresh and measured once, in an order that changes so that none has an advantage.",
+    ),
     ("noise, A/A", "how much two runs of the same server differ, measured in the same rounds."),
     (
         "flagged",
-        "something makes a round doubtful for a figure: stolen time for all, a busy or late generator for latency.",
+        "something makes a round doubtful for a figure: time stolen by the host for all of them, a busy or late load \
+         generator for latency, throughput and the highest rate.",
     ),
     (
         "open loop, rate",
-        "messages are sent on schedule whether or not replies come; latency counts from the schedule.",
+        "messages are sent on schedule whether or not replies come; latency counts from the scheduled time.",
     ),
-    ("closed loop, saturation", "each connection sends when its reply has come; it shows cost, not latency."),
+    (
+        "closed loop, saturation",
+        "each connection sends its next message when a reply has come; it shows cost, not latency.",
+    ),
     ("p99", "99 of 100 messages were answered within this time."),
 ];
 
@@ -201,12 +222,15 @@ pub(super) fn glossary() -> Markup {
     html! {
         h2 { "How to read it" }
         p.note {
-            "Start with the column that is your bill: CPU per message at your rate, memory with many idle connections, p99 \
-             where users wait. Servers with a marked figure in that column can't be told from the best of it. Each \
-             interval holds its own truth in 95 of 100 comparisons. Several servers are judged at once, so p is made \
-             stricter: it is at least that of Friedman's test that all are equal, and Holm's method adjusts it among \
-             the comparisons with the reference, and among those of any two. At most 5 of 100 comparisons of equals \
-             name anybody better or worse in a column."
+            "Start with the column that you pay for: CPU per message at your rate, memory if you have many idle connections, \
+             p99 latency if users wait. Servers with a marked figure in that column are the best of it, or can't be told \
+             apart from the best. If all servers were equal, at most 5 of 100 comparisons would call any of them better \
+             or worse in a column."
+        }
+        p.note {
+            "For statisticians: intervals and p are from Wilcoxon's signed ranks of the rounds' ratios. Because several \
+             servers are judged at once, p is at least that of Friedman's test that all are equal, and Holm's method \
+             adjusts it, once among the comparisons with the reference and once among those of any two."
         }
         dl.glossary { @for (word, meaning) in GLOSSARY { dt { (word) } dd { (meaning) } } }
     }

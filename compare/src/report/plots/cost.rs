@@ -1,11 +1,10 @@
 //! Server CPU time for each message, in lengths that can be compared.
 
-use super::axes::Axes;
-use super::scale::Scale;
+use super::axes::{Axes, Scale};
 use super::svg::{Anchor, Svg};
 use super::{LETTER, Plot, RIGHT, WIDTH, name, series, shown};
 use crate::Comparison;
-use crate::report::names::load_in_words;
+use crate::report::wording::load_in_words;
 use crate::report::wording::{amount, time};
 use crate::statistics::{Assessment, Estimate, Metric};
 
@@ -20,7 +19,7 @@ pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
         key: "cost",
         question: "What does a message cost?",
         caption: "Server CPU time for each message: full color is the server's own code, pale is the kernel on its \
-                  behalf. The whisker is the interval of the median over the rounds; fewer than six rounds make none. A server that is kept busy \
+                  behalf. The whisker is the 95 % interval, which takes at least six rounds. A server that is kept busy \
                   answers several messages for one wake-up, so a message costs less than at a low rate: each load \
                   has a scale of its own."
             .to_owned(),

@@ -77,7 +77,8 @@ fn arrange(axes: &Axes, labels: &[Label], points: &[(f64, f64)], width: f64) -> 
     labels.iter().map(place).collect()
 }
 
-fn length(text: &str) -> f64 {
+/// About how wide a text is.
+pub(super) fn length(text: &str) -> f64 {
     LETTER * text.chars().count() as f64
 }
 
@@ -157,6 +158,7 @@ fn spread(wanted: &[f64], apart: f64, low: f64, high: f64) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::axes::Scale;
     use super::*;
 
     #[test]
@@ -168,7 +170,7 @@ mod tests {
 
     #[test]
     fn names_at_the_ends_do_not_cover_each_other() {
-        let scale = super::super::scale::Scale::over(0.0, 1.0);
+        let scale = Scale::over(0.0, 1.0);
         let axes = Axes { left: 40.0, right: 600.0, top: 30.0, bottom: 260.0, x: scale, y: scale };
         let label = |end: (f64, f64)| Label { class: "s0".to_owned(), end, text: "async-std".to_owned() };
         let ends = [(300.0, 100.0), (301.0, 102.0), (299.0, 104.0), (590.0, 31.0)];

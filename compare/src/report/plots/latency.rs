@@ -1,120 +1,228 @@
-//! Latency against the offered rate: how much headroom each backend has.
+//! Latency at one rate: whether its tail is made by queueing or by the service itself, and when a run stalled.
 
-use crate::report::wording::{amount, rate, time};
-use load::slo::{Rank, Slo};
+use std::fmt::Write;
 
-use super::axes::Axes;
-use super::labels::{self, Label};
-use super::scale::Scale;
+use super::axes::{Axes, Scale};
 use super::svg::{Anchor, Svg};
-use super::{LEFT, Plot, WIDTH, name, passes, right, series, shown};
-use crate::statistics::Assessment;
-use crate::{Comparison, RatePoint};
+use super::{LEFT, Plot, WIDTH, name, series, shown};
+use crate::report::wording::{load_in_words, time};
+use crate::statistics::{Assessment, Estimate, metric};
+use crate::{Comparison, Sample};
 
-pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
-    let has_data = shown(comparison, assessment).any(|subject| !points(comparison, subject).is_empty());
-    let slos: Vec<Slo> =
-        comparison.conditions.slos.iter().filter_map(|written| written.parse().ok()).collect();
-    let limit_of = |percentile: f64| {
-        let of_it = slos.iter().find(|slo| slo.rank == Rank::Percentile(percentile));
-        of_it.map(|slo| slo.limit.as_secs_f64() * 1e6)
-    };
-    let has_limit = limit_of(99.0).or(limit_of(50.0)).is_some();
-    let pictures = if has_data {
-        vec![
-            picture(comparison, assessment, "p99 from schedule", (330.0, true), limit_of(99.0), |point| {
-                point.p99
-            }),
-            picture(comparison, assessment, "p50 from schedule", (230.0, false), limit_of(50.0), |point| {
-                point.p50
-            }),
-        ]
-    } else {
-        Vec::new()
-    };
-    let limit = if has_limit { " The dashed line is the objective." } else { "" };
-    let passes = passes(comparison);
+/// The height of a panel. Each backend has one, so that its two curves never cross those of another.
+const PANEL: f64 = 200.0;
+
+pub(super) fn percentiles(comparison: &Comparison, assessment: &Assessment) -> Plot {
+    let shape = (0..comparison.shapes.len()).find(|&shape| {
+        let rate = comparison.shapes[shape].rate;
+        rate.is_some()
+            && comparison.shapes[shape].hostile == 0
+            && shown(comparison, assessment)
+                .any(|subject| !curve(comparison, shape, subject, latency).is_empty())
+    });
+    let place = shape.map_or(String::new(), |shape| format!(" ({})", load_in_words(comparison, shape)));
     Plot {
-        key: "latency",
-        question: "At what rate does each server break?",
+        key: "percentiles",
+        question: "Is a slow reply slow, or has it waited in a queue?",
         caption: format!(
-            "Latency counts from the time at which a message was due, so it includes the wait for a server that \
-             has fallen behind. A cross in the hatched strip is a rate at which less than 98 % of the messages \
-             were answered: latencies there only say how long it was measured, so they are not drawn.{limit} \
-             {passes}"
+            "At one rate for all{place}. Solid: from the time at which a message was due, what users feel. Dashed: \
+             from its sending, the service alone. Where they part, messages wait; where they stay together, the \
+             service is slow. The curves are medians over the rounds; the other servers are in grey."
         ),
-        pictures,
-        missing: "The rate was not swept: leave out --quick and --with-handwritten.",
+        pictures: shape.map(|shape| panels(comparison, assessment, shape)).into_iter().collect(),
+        missing: "No load with an offered rate was sustained by anybody.",
         ..Plot::default()
     }
 }
 
-/// A subject's points by rate.
-fn points(comparison: &Comparison, subject: usize) -> Vec<&RatePoint> {
-    let mut points: Vec<_> = comparison.rate_sweep.iter().filter(|point| point.subject == subject).collect();
-    points.sort_by(|one, other| one.offered.total_cmp(&other.offered));
-    points
+fn latency(sample: &Sample) -> &[(f64, f64)] {
+    &sample.latency
 }
 
-fn picture(
+fn service(sample: &Sample) -> &[(f64, f64)] {
+    &sample.service
+}
+
+/// The median over the rounds at each percentile, without overloaded runs.
+fn curve(
     comparison: &Comparison,
-    assessment: &Assessment,
-    what: &str,
-    (height, with_strip): (f64, bool),
-    limit: Option<f64>,
-    value: impl Fn(&RatePoint) -> f64,
-) -> String {
-    let subjects: Vec<usize> =
-        shown(comparison, assessment).filter(|&subject| !points(comparison, subject).is_empty()).collect();
-    let all = || subjects.iter().flat_map(|&subject| points(comparison, subject));
-    let strip = if with_strip { 10.0 * subjects.len() as f64 + 6.0 } else { 0.0 };
-    let top = 34.0 + strip;
-    let y = Scale::logarithmic(all().filter(|point| !point.overloaded).map(&value).chain(limit));
-    let x = Scale::from_zero(all().map(|point| point.offered));
-    let right = right(comparison, assessment, 0);
-    let axes = Axes { left: LEFT, right, top: top + 6.0, bottom: height - 44.0, x, y };
-    let mut svg = Svg::new(WIDTH, height);
-    if with_strip {
-        svg.area("hatched", (LEFT, top - strip), (right, top), "");
-        svg.text("tick", (right + 14.0, top - strip / 2.0 + 4.0), Anchor::Start, "overloaded");
-    }
-    svg.text("name", (0.0, 16.0), Anchor::Start, &format!("{what} (logarithmic)"));
-    axes.draw_y(&mut svg, time);
-    axes.draw_x(&mut svg, &x.ticks(), amount, "offered rate, messages per second");
-    if let Some(limit) = limit {
-        svg.line("limit", (LEFT, axes.y(limit)), (right, axes.y(limit)));
-        svg.text(
-            "limit-label",
-            (LEFT + 6.0, axes.y(limit) - 5.0),
-            Anchor::Start,
-            &format!("limit {}", time(limit)),
+    shape: usize,
+    subject: usize,
+    of: fn(&Sample) -> &[(f64, f64)],
+) -> Vec<(f64, f64)> {
+    let samples: Vec<_> = comparison
+        .samples
+        .iter()
+        .filter(|sample| sample.shape == shape && sample.subject == subject && !sample.overloaded)
+        .collect();
+    let Some(first) = samples.first() else { return Vec::new() };
+    let at = |&(percentile, _): &(f64, f64)| {
+        let values = samples.iter().filter_map(|sample| metric::percentile(of(sample), percentile));
+        let logarithms: Vec<f64> = values.filter(|value| *value > 0.0).map(f64::ln).collect();
+        let estimate = Estimate::of(&logarithms)?;
+        (percentile < 100.0).then_some((100.0 / (100.0 - percentile), estimate.median))
+    };
+    of(first).iter().filter_map(at).collect()
+}
+
+fn panels(comparison: &Comparison, assessment: &Assessment, shape: usize) -> String {
+    let subjects: Vec<usize> = shown(comparison, assessment)
+        .filter(|&subject| !curve(comparison, shape, subject, latency).is_empty())
+        .collect();
+    let curves = |of| -> Vec<Vec<(f64, f64)>> {
+        subjects.iter().map(|&subject| curve(comparison, shape, subject, of)).collect()
+    };
+    let (felt, served) = (curves(latency), curves(service));
+    let all = || felt.iter().chain(&served).flatten();
+    let y = Scale::logarithmic(all().map(|point| point.1));
+    let rarest = all().map(|point| point.0).fold(2.0, f64::max);
+    let x = Scale::logarithmic_over(2.0, rarest);
+    let columns = if subjects.len() > 4 { 3 } else { 2 };
+    let rows = subjects.len().div_ceil(columns);
+    let mut svg = Svg::new(WIDTH, rows as f64 * PANEL + 30.0);
+    let width = (WIDTH - 24.0) / columns as f64;
+    for (index, &subject) in subjects.iter().enumerate() {
+        let (column, row) = (index % columns, index / columns);
+        let left = 52.0 + column as f64 * width;
+        let top = 26.0 + row as f64 * PANEL;
+        let axes = Axes { left, right: left + width - 44.0, top, bottom: top + PANEL - 56.0, x, y };
+        axes.draw_y(&mut svg, |value| if column == 0 { time(value) } else { String::new() });
+        let last_row = index + columns >= subjects.len();
+        let name_x = if last_row { "percentile" } else { "" };
+        axes.draw_x(
+            &mut svg,
+            &[2.0, 10.0, 100.0, 1e3, 1e4].map(|rare: f64| rare.min(rarest)),
+            percentile,
+            name_x,
         );
-    }
-    let (mut labels, mut covered) = (Vec::new(), Vec::new());
-    for (row, &subject) in subjects.iter().enumerate() {
-        let (class, points) = (series(comparison, subject), points(comparison, subject));
-        // Only up to the first overload: what is joined must have been sustained.
-        let kept: Vec<_> = points.iter().take_while(|point| !point.overloaded).collect();
-        let places: Vec<_> = kept.iter().map(|point| axes.at(point.offered, value(point))).collect();
-        svg.curve(&class, &places);
-        covered.extend(labels::along(&places));
-        for point in &points {
-            let who = name(comparison, subject);
-            let offered = rate(point.offered);
-            if point.overloaded && with_strip {
-                let y = top - strip + 8.0 + 10.0 * row as f64;
+        for (_, points) in felt.iter().enumerate().filter(|(other, _)| *other != index) {
+            svg.curve("context", &places(&axes, points));
+        }
+        let class = series(comparison, subject);
+        svg.curve(&format!("plain dashed {class}"), &places(&axes, &served[index]));
+        svg.curve(&format!("plain {class}"), &places(&axes, &felt[index]));
+        for (points, what) in [(&felt[index], "from schedule"), (&served[index], "from sending")] {
+            for &(rare, value) in points {
                 let says =
-                    format!("{who}: overloaded at {offered} offered, {} achieved", rate(point.achieved));
-                svg.cross(&class, (axes.x(point.offered), y), &says);
-            } else if !point.overloaded {
-                let says = format!("{who}: {what} {} at {offered}", time(value(point)));
-                svg.point(&class, subject, axes.at(point.offered, value(point)), &says);
+                    format!("{}: p{} {what} {}", name(comparison, subject), percentile(rare), time(value));
+                svg.unseen(axes.at(rare, value), &says);
             }
         }
-        if let Some(&end) = places.last() {
-            labels.push(Label { class, end, text: name(comparison, subject).to_owned() });
+        if index == 0 {
+            // Said once, where the curves are farthest apart.
+            for (points, what, aside) in [
+                (&felt[index], "from schedule", -9.0),
+                (&served[index], "from sending", if columns == 2 { 34.0 } else { 48.0 }),
+            ] {
+                if let Some(&(rare, value)) = points.last() {
+                    svg.text("tick", (axes.x(rare) - 4.0, axes.y(value) + aside), Anchor::End, what);
+                }
+            }
+        }
+        svg.text(&format!("label {class}"), (left, top - 9.0), Anchor::Start, name(comparison, subject));
+    }
+    svg.finish("latency by percentile at one rate, a panel for each server")
+}
+
+fn places(axes: &Axes, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    points.iter().map(|&(rare, value)| axes.at(rare, value)).collect()
+}
+
+/// One in so many, as a percentile.
+fn percentile(rare: f64) -> String {
+    let percentile = 100.0 - 100.0 / rare;
+    format!("{percentile:.2}").trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// The height of a server's strip, and of the space between two.
+const STRIP: f64 = 46.0;
+const SPACE: f64 = 24.0;
+
+/// The most lines of a strip.
+const MOST_LINES: usize = 300;
+
+pub(super) fn timeline(comparison: &Comparison, assessment: &Assessment) -> Plot {
+    let shape = (0..comparison.shapes.len()).find(|&shape| {
+        shown(comparison, assessment).any(|subject| !runs(comparison, shape, subject).is_empty())
+    });
+    let place = shape.map_or(String::new(), |shape| format!(", {}", load_in_words(comparison, shape)));
+    Plot {
+        key: "timeline",
+        question: "When did a run stall?",
+        caption: format!(
+            "The longest latency of each tenth of a second, all rounds one after the other, separated by thin lines\
+             {place}. A peak in one round alone is an accident of that round; the same peak in every round is the \
+             server's own."
+        ),
+        pictures: shape.map(|shape| strips(comparison, assessment, shape)).into_iter().collect(),
+        missing: "No load with an offered rate was measured.",
+        ..Plot::default()
+    }
+}
+
+/// A subject's runs under a load that have a time series, by round.
+fn runs(comparison: &Comparison, shape: usize, subject: usize) -> Vec<&Sample> {
+    let of_it =
+        |sample: &&Sample| sample.shape == shape && sample.subject == subject && !sample.timeline.is_empty();
+    let mut runs: Vec<_> = comparison.samples.iter().filter(of_it).collect();
+    runs.sort_by_key(|sample| sample.round);
+    runs
+}
+
+fn strips(comparison: &Comparison, assessment: &Assessment, shape: usize) -> String {
+    let subjects: Vec<usize> = shown(comparison, assessment)
+        .filter(|&subject| !runs(comparison, shape, subject).is_empty())
+        .collect();
+    let of_all = || subjects.iter().flat_map(|&subject| runs(comparison, shape, subject));
+    let y = Scale::logarithmic(of_all().flat_map(|run| &run.timeline).map(|tick| tick.max));
+    let rounds = of_all().map(|run| run.round + 1).max().unwrap_or(1);
+    // Every round has room for as many ticks as the longest.
+    let ticks = of_all().map(|run| run.timeline.len()).max().unwrap_or(1);
+    let x = Scale::over(0.0, (rounds * ticks) as f64);
+    let mut svg = Svg::new(WIDTH, 26.0 + (STRIP + SPACE) * subjects.len() as f64 + 22.0);
+    svg.text("name", (0.0, 14.0), Anchor::Start, "longest latency in 100 ms (logarithmic)");
+    for (index, &subject) in subjects.iter().enumerate() {
+        let top = 26.0 + SPACE + (STRIP + SPACE) * index as f64;
+        let axes = Axes { left: LEFT, right: WIDTH - 8.0, top, bottom: top + STRIP, x, y };
+        // The numbers stand within the strip, or else they would touch those of the next.
+        for (tick, aside) in y.ends().into_iter().zip([0.0, 10.0]) {
+            svg.line("grid", (axes.left, axes.y(tick)), (axes.right, axes.y(tick)));
+            svg.text("tick", (axes.left - 7.0, axes.y(tick) + aside), Anchor::End, &time(tick));
+        }
+        for round in 1..rounds {
+            let place = axes.x((round * ticks) as f64);
+            svg.line("grid", (place, axes.top), (place, axes.bottom));
+        }
+        let (class, who) = (series(comparison, subject), name(comparison, subject));
+        svg.text(&format!("label {class}"), (axes.left, top - 5.0), Anchor::Start, who);
+        strip(&mut svg, &axes, &class, &runs(comparison, shape, subject), ticks);
+    }
+    let bottom = 26.0 + (STRIP + SPACE) * subjects.len() as f64 + 16.0;
+    svg.text("name", (f64::midpoint(LEFT, WIDTH), bottom), Anchor::Middle, &format!("{rounds} rounds"));
+    svg.finish("the longest latency of each tenth of a second of all rounds, a strip for each server")
+}
+
+/// A line upwards for each tick, and the longest latency in words.
+fn strip(svg: &mut Svg, axes: &Axes, class: &str, runs: &[&Sample], ticks: usize) {
+    let mut path = String::new();
+    let mut longest: Option<(f64, usize, f64)> = None;
+    let rounds = runs.iter().map(|run| run.round + 1).max().unwrap_or(1);
+    // Of neighbours that would touch, the longest is drawn.
+    let together = (rounds * ticks).div_ceil(MOST_LINES).max(1);
+    for run in runs {
+        for (index, ticks_of_run) in run.timeline.chunks(together).enumerate() {
+            let known = ticks_of_run.iter().filter(|tick| tick.max > 0.0 && tick.max.is_finite());
+            let Some(tick) = known.max_by(|one, other| one.max.total_cmp(&other.max)) else { continue };
+            let x = axes.x((run.round * ticks + index * together) as f64 + 0.5 * together as f64);
+            let _ = write!(path, "M{x:.1} {:.0}V{:.0}", axes.bottom, axes.y(tick.max));
+            if longest.is_none_or(|(value, ..)| tick.max > value) {
+                longest = Some((tick.max, run.round, tick.at));
+            }
         }
     }
-    labels::at_the_ends(&axes, &mut svg, labels, &covered, WIDTH);
-    svg.finish(&format!("{what} against the offered rate, a curve for each server"))
+    svg.path(&format!("ticks {class}"), &path);
+    if let Some((value, round, at)) = longest {
+        let says = format!("longest {}, in round {} at {at:.1} s", time(value), round + 1);
+        svg.text("tick", (axes.right, axes.top - 5.0), Anchor::End, &says);
+    }
 }

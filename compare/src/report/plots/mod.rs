@@ -6,17 +6,13 @@
 //! and yet never joined. All of it together is shorter than the code that would bend a library to it.
 
 mod axes;
-mod cores;
+mod connections;
 mod cost;
 mod labels;
 mod latency;
-mod memory;
-mod percentiles;
+mod rates;
 mod rounds;
-mod scale;
 mod svg;
-mod throughput;
-mod timeline;
 
 use crate::statistics::Assessment;
 use crate::{Comparison, Kind};
@@ -40,18 +36,18 @@ pub(super) struct Plot {
 
 /// The plot that belongs to the first screen.
 pub(super) fn first(comparison: &Comparison, assessment: &Assessment) -> Plot {
-    cores::plot(comparison, assessment)
+    rates::cores(comparison, assessment)
 }
 
 /// All others, in the order of the page.
 pub(super) fn others(comparison: &Comparison, assessment: &Assessment) -> Vec<Plot> {
     vec![
         cost::plot(comparison, assessment),
-        latency::plot(comparison, assessment),
-        percentiles::plot(comparison, assessment),
-        timeline::plot(comparison, assessment),
-        throughput::plot(comparison, assessment),
-        memory::plot(comparison, assessment),
+        rates::latency(comparison, assessment),
+        latency::percentiles(comparison, assessment),
+        latency::timeline(comparison, assessment),
+        connections::throughput(comparison, assessment),
+        connections::memory(comparison, assessment),
     ]
 }
 
@@ -106,8 +102,10 @@ fn right(comparison: &Comparison, assessment: &Assessment, behind: usize) -> f64
 /// How much the curves rest on.
 fn passes(comparison: &Comparison) -> &'static str {
     match comparison.conditions.tier.as_str() {
-        "full" => "The points are medians of several passes, without intervals: no verdict rests on them.",
-        _ => "From one pass, without intervals: no verdict rests on it.",
+        "full" => {
+            "Each point is the median of several measurements, without an interval: no verdict rests on it."
+        }
+        _ => "Each point was measured once: no verdict rests on it.",
     }
 }
 

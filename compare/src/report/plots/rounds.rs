@@ -1,14 +1,13 @@
 //! The ratio of each round, and what the control shows: may any of this be believed?
 
-use super::axes::Axes;
-use super::scale::Scale;
+use super::axes::{Axes, Scale};
 use super::svg::{Anchor, Svg};
 use super::{LETTER, Plot, WIDTH, name, series};
 use crate::Comparison;
-use crate::report::names::load_in_words;
+use crate::report::wording::load_in_words;
 use crate::report::wording::{percent, ratio};
 use crate::statistics::rounds::{Round, control_of, ratios};
-use crate::statistics::{Assessment, Column, Estimate, LEAST, Metric};
+use crate::statistics::{Assessment, Column, Estimate, Metric};
 
 /// The height of a server's row.
 const ROW: f64 = 30.0;
@@ -33,14 +32,12 @@ pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
         key: "rounds",
         question: "Should I believe any of this?",
         caption: format!(
-            "A dot is one round: server CPU per message over that of the reference ({place}). The bar is the interval, \
-             the line across it the estimate. The first row is the reference against its own second run, where every \
-             difference is noise; the band, ±{}, is half the interval that these A/A ratios leave open, and never less \
-             than {}. A server is told from the reference if its line leaves the band and its p, counted among all \
-             comparisons of the column, is at most 5 %; a bar that leaves 1 is not enough. Hollow dots are rounds \
-             that are flagged for CPU.",
-            percent(band),
-            percent(LEAST)
+            "A dot is one round: server CPU per message divided by that of the reference ({place}). The bar is the 95 % \
+             interval, the line across it the estimate. The first row is the reference against its own second run, where \
+             every difference is noise. A server is called better or worse only if its line lies outside the band of \
+             the noise, ±{}, and if chance would make such a difference anywhere in the column in at most 5 of 100 \
+             comparisons; a bar that does not reach 1 is not enough. Hollow dots are rounds that are flagged for CPU.",
+            percent(band)
         ),
         pictures: column.and_then(|column| picture(comparison, assessment, column)).into_iter().collect(),
         missing: "There are no rounds with a reference and another server; compare two at least.",

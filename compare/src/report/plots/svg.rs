@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::report::escape::escape;
+use maud::html;
 
 /// A picture that grows.
 pub(super) struct Svg {
@@ -121,6 +121,11 @@ impl Svg {
         self.body.push_str(element);
         self.body.push('\n');
     }
+}
+
+/// Text for the content of an element or an attribute.
+fn escape(text: &str) -> String {
+    html! { (text) }.into_string()
 }
 
 #[cfg(test)]

@@ -1,15 +1,12 @@
-//! Tables and prose as lines of a terminal.
+//! Tables as lines of a terminal.
 
 use unicode_width::UnicodeWidthStr;
 
-use super::Style;
-use crate::report::table::{Cell, Row, Table, Tone};
+use super::{NARROWEST, Style, clean, cut, pad, paint, wrap};
+use crate::report::contents::{Cell, Row, Table, Tone};
 
 /// Between two columns.
 const GAP: &str = "  ";
-
-/// The fewest columns that a line is laid out for.
-const NARROWEST: usize = 40;
 
 /// The fewest columns of the names.
 const NAMES: usize = 8;
@@ -145,73 +142,10 @@ impl Block {
     }
 }
 
-/// Lines no longer than the style allows, of a text whose words stay whole where they fit.
-pub(super) fn wrap(text: &str, color: &str, style: Style) -> Vec<String> {
-    let width = style.width.max(NARROWEST);
-    let mut lines = vec![String::new()];
-    // What is held together by a space that no line breaks at is one word.
-    for word in text.split([' ', '\n', '\t']).filter(|word| !word.is_empty()) {
-        let word = cut(&clean(word, style), width);
-        let last = lines.len() - 1;
-        if lines[last].is_empty() {
-            lines[last] = word;
-        } else if lines[last].width() + 1 + word.width() > width {
-            lines.push(word);
-        } else {
-            lines[last].push(' ');
-            lines[last] += &word;
-        }
-    }
-    lines.iter().map(|line| paint(line, color, style)).collect()
-}
-
-fn paint(text: &str, color: &str, style: Style) -> String {
-    if style.color && !color.is_empty() && !text.is_empty() {
-        format!("\x1b[{color}m{text}\x1b[0m")
-    } else {
-        text.to_owned()
-    }
-}
-
-fn pad(text: &str, width: usize) -> String {
-    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
-}
-
-fn cut(text: &str, width: usize) -> String {
-    let mut kept = String::new();
-    for character in text.chars() {
-        if kept.width() + character.to_string().width() > width {
-            break;
-        }
-        kept.push(character);
-    }
-    kept
-}
-
-/// Text that does nothing to a terminal, in ASCII if the style asks for it.
-fn clean(text: &str, style: Style) -> String {
-    let mut cleaned = String::with_capacity(text.len());
-    for character in text.chars().filter(|character| !character.is_control()) {
-        match character {
-            other if style.unicode || other.is_ascii() => cleaned.push(other),
-            'µ' => cleaned.push('u'),
-            '×' => cleaned.push('x'),
-            '–' | '·' => cleaned.push('-'),
-            '∗' => cleaned.push('*'),
-            '±' => cleaned.push_str("+-"),
-            '≤' => cleaned.push_str("<="),
-            '’' => cleaned.push('\''),
-            '\u{a0}' => cleaned.push(' '),
-            _ => cleaned.push('?'),
-        }
-    }
-    cleaned
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::table::Column;
+    use crate::report::contents::Column;
 
     const PLAIN: Style = Style { color: false, unicode: false, width: 40, details: false };
 

@@ -44,16 +44,30 @@ fn every_subject_is_measured_in_every_round_and_every_plot_has_its_points() {
 }
 
 #[test]
-fn a_generator_that_is_too_busy_has_the_rate_lowered() {
-    let busy = 0.9;
-    let (comparison, events, _) = run(&settings(&FIVE), Fake { busy, ..Fake::new() });
-    // Five ninths of 6,600.
-    assert_eq!(comparison.shapes[1].rate, Some(3600.0));
+fn a_generator_that_is_too_busy_has_the_rate_halved() {
+    let (comparison, events, _) = run(&settings(&FIVE), Fake { busy: |_| 0.9, ..Fake::new() });
+    assert_eq!(comparison.shapes[1].rate, Some(3300.0), "half of 6,600");
     // Whether a server was overloaded is not known then.
     assert!(comparison.rate_sweep.iter().all(|point| !point.overloaded));
     let notes =
         events.iter().filter(|event| matches!(event, Event::Note(note) if note.contains("generator")));
     assert_eq!(notes.count(), 4);
+}
+
+#[test]
+fn the_rate_is_lowered_until_the_generator_makes_it_with_ease() {
+    let tried = |busy: fn(f64) -> f64| {
+        let mut fake = Fake { busy, ..Fake::new() };
+        let comparison = carry_out(&settings(&["slow"]), &mut fake, &mut |_| ()).unwrap();
+        // The calibration's open loops come first.
+        let common = comparison.shapes[1].rate;
+        let open = fake.measured_on.iter().filter_map(|(rate, ..)| *rate);
+        (open.take_while(|rate| Some(*rate) != common).collect::<Vec<_>>(), common)
+    };
+    // It is not busy in proportion to the rate.
+    assert_eq!(tried(|rate| 0.35 + rate / 12_000.0), (vec![6600.0, 4400.0], Some(3600.0)));
+    assert_eq!(tried(|rate| 0.65 + rate / 66_000.0), (vec![6600.0, 5200.0, 4200.0], Some(3500.0)));
+    assert_eq!(tried(|rate| rate / 10_000.0), (vec![], Some(6600.0)));
 }
 
 #[test]
@@ -136,6 +150,18 @@ fn each_subject_climbs_to_the_highest_rate_that_keeps_the_objective() {
 }
 
 #[test]
+fn the_search_is_not_led_astray_by_a_moment_in_which_others_had_the_cores() {
+    let slos = vec!["p99=1ms".parse().unwrap()];
+    for names in [["stalls", "a"], ["a", "stalls"]] {
+        let (comparison, ..) = run(&Settings { slos: slos.clone(), ..settings(&names) }, Fake::new());
+        let stalls = comparison.subjects.iter().position(|subject| subject.name == "stalls").unwrap();
+        let begin = comparison.probes.iter().find(|probe| probe.subject == stalls).unwrap().rate;
+        // It does 50,000.
+        assert!((40_000.0..64_000.0).contains(&begin), "{begin}");
+    }
+}
+
+#[test]
 fn a_rate_at_which_a_server_refuses_is_not_kept_and_ends_its_curve() {
     let slos = vec!["p99=1ms".parse().unwrap()];
     let settings = Settings { slos, ..settings(&["a", "limited", "slow"]) };
@@ -177,4 +203,13 @@ fn an_error_ends_a_curve_and_is_told() {
     assert!(points.clone().count() > 0 && points.clone().all(|point| point.offered <= 10_000.0));
     let told = |event: &&Event| matches!(event, Event::Note(note) if note.starts_with("errs: the curve"));
     assert_eq!(events.iter().filter(told).count(), 1, "{events:?}");
+}
+
+#[test]
+fn hostile_clients_are_of_all_kinds() {
+    for clients in 0..10 {
+        let crowd = crowd(clients);
+        assert_eq!(crowd.slow_readers + crowd.slow_writers + crowd.idle, clients);
+    }
+    assert_eq!(crowd(5), Hostile { slow_readers: 2, slow_writers: 2, idle: 1 });
 }

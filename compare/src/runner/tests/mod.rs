@@ -8,9 +8,11 @@ use std::rc::Rc;
 
 use super::*;
 use crate::candidate::Candidate;
-use crate::laboratory::Ladder;
-use crate::settings::{IDLE, Tier};
-use crate::{Conditions, Kind};
+use crate::idle::Ladder;
+use crate::server::Written;
+use crate::settings::IDLE;
+use crate::{Conditions, Kind, MemorySample};
+use crate::{Step, Tier};
 use load::measurement::Failures;
 use load::testing::{measurement, times};
 
@@ -21,8 +23,8 @@ struct Fake {
     stop: Option<Duration>,
     /// What starting a server and a measurement take beside the load.
     overhead: Duration,
-    /// How busy the generator is.
-    busy: f64,
+    /// How busy the generator is at a rate; in a closed loop the rate is 0.
+    busy: fn(f64) -> f64,
     /// The cores that there are, and what the load average is.
     cores: Vec<usize>,
     load_average: f64,
@@ -45,8 +47,12 @@ impl Running for FakeServer {
         ([127, 0, 0, 1], 1).into()
     }
 
-    fn process(&self) -> u32 {
+    fn root(&self) -> u32 {
         1
+    }
+
+    fn memory(&self) -> Option<u64> {
+        None
     }
 
     fn failure(&mut self, _patience: Duration) -> Option<String> {
@@ -72,7 +78,7 @@ impl Fake {
             now: Duration::ZERO,
             stop: None,
             overhead,
-            busy: 0.3,
+            busy: |_| 0.3,
             cores: vec![0, 1, 2, 3],
             load_average: 0.0,
             started_on: Vec::new(),
@@ -135,7 +141,7 @@ impl Laboratory for Fake {
             load: plan.to_string(),
             offered_rate: offered,
             achieved_rate: offered.unwrap_or(capacity).min(capacity),
-            generator_busy: self.busy,
+            generator_busy: (self.busy)(offered.unwrap_or(0.0)),
             // As slow as anything, where it falls behind.
             latency: times(&[(if offered.is_some_and(|rate| rate > capacity) { 1e6 } else { 100.0 }, 5000)]),
             ..measurement()
@@ -154,6 +160,10 @@ impl Laboratory for Fake {
             Some("sparse") if offered.is_some_and(|rate| rate < 30_000.0) => {
                 made.latency = times(&[(100.0, 5)])
             }
+            // Every second time.
+            Some("stalls") if offered.is_some() && self.measured_on.len().is_multiple_of(2) => {
+                made.latency = times(&[(1e6, 5000)]);
+            }
             Some("limits") if offered.is_some_and(|rate| rate > 20_000.0) => made.generator_limited = true,
             Some("dies") => made.failures = Failures { ended: 1, ..Failures::default() },
             Some("breaks") if self.lives() == 2 => {
@@ -164,9 +174,17 @@ impl Laboratory for Fake {
         Ok(made)
     }
 
-    fn memory(&mut self, _server: &dyn Running, ladder: &Ladder<'_>) -> (Vec<(usize, u64)>, io::Result<()>) {
+    fn memory(&mut self, _server: &dyn Running, ladder: &Ladder<'_>) -> (Vec<MemorySample>, io::Result<()>) {
         self.now += Duration::from_secs(1);
-        (ladder.counts.iter().map(|&count| (count, 1_000_000 + 2000 * count as u64)).collect(), Ok(()))
+        let sample = |&connections: &usize| {
+            let bytes = 1_000_000 + 2000 * connections as u64;
+            MemorySample { connections, bytes, ..MemorySample::default() }
+        };
+        (ladder.counts.iter().map(sample).collect(), Ok(()))
+    }
+
+    fn written(&mut self) -> Written {
+        Written::default()
     }
 
     fn now(&self) -> Duration {
@@ -198,7 +216,7 @@ fn run(settings: &Settings, mut fake: Fake) -> (Comparison, Vec<Event>, Duration
 fn steps(events: &[Event]) -> impl Iterator<Item = &Step> {
     events.iter().filter_map(|event| match event {
         Event::Step(step) => Some(step),
-        Event::Note(_) => None,
+        Event::Note(_) | Event::Wrote { .. } => None,
     })
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Sample, Shape, Subject};
+use crate::{Kind, Sample, Shape, Subject};
 
 /// A subject, its control, and another one, under two loads, thirteen rounds.
 fn comparison(cost: impl Fn(usize, usize) -> f64) -> Comparison {
@@ -93,4 +93,36 @@ fn who_failed_or_had_no_value_is_not_judged() {
     assert!(matches!(tail(|_| ()), Told::Same { .. }));
     assert_eq!(tail(|sample| sample.overloaded = true), Told::NotTold(Why::Overloaded));
     assert_eq!(tail(|sample| sample.generator_limited = true), Told::NotTold(Why::GeneratorLimited));
+}
+
+#[test]
+fn a_build_is_held_against_its_counterpart() {
+    let named = |name: &str, kind| Subject { name: name.to_owned(), kind, ..Subject::default() };
+    let of = |name: &str| Kind::Build { of: name.to_owned() };
+    let subjects = vec![
+        named("a", Kind::Backend),
+        named("b", Kind::Backend),
+        named("a (before)", of("a")),
+        named("b (before)", of("b")),
+        named("c (before)", of("c")),
+    ];
+    let cost = [12.0, 10.0, 10.0, 10.0, 10.0];
+    let sample = |round: usize, subject: usize| Sample {
+        round,
+        subject,
+        cpu_user: cost[subject] * (1.0 + (round * 7 % 5 + subject) as f64 / 500.0),
+        ..Sample::default()
+    };
+    let samples = (0..13).flat_map(|round| (0..5).map(move |subject| sample(round, subject)));
+    let comparison = Comparison {
+        subjects,
+        shapes: vec![Shape::default()],
+        samples: samples.collect(),
+        ..Comparison::default()
+    };
+    let builds = builds(&comparison);
+    assert_eq!(builds.len(), 2, "c has no counterpart: {builds:?}");
+    assert_eq!((builds[0].subject, builds[0].other, builds[0].told), (0, 2, Told::Worse));
+    assert!(matches!(builds[1].told, Told::Same { .. }), "{builds:?}");
+    assert_eq!(super::builds(&Comparison::default()), []);
 }

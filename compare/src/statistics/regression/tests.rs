@@ -1,5 +1,5 @@
 use super::*;
-use crate::statistics::refusal::check;
+use crate::statistics::baseline::check;
 use crate::{Conditions, Sample, Shape, Subject};
 
 fn run(cpu: f64, cores: &str) -> Comparison {
@@ -18,7 +18,7 @@ fn run(cpu: f64, cores: &str) -> Comparison {
             ..Conditions::default()
         },
         subjects: vec![Subject { name: "a".to_owned(), ..Subject::default() }, control],
-        shapes: vec![Shape { name: "1 x 1".to_owned(), ..Shape::default() }],
+        shapes: vec![Shape { name: cores.to_owned(), connections: 1, depth: 1, ..Shape::default() }],
         samples: (0..13).flat_map(|round| [sample(round, 0), sample(round, 1)]).collect(),
         ..Comparison::default()
     }
@@ -109,7 +109,12 @@ fn what_can_not_be_held_against_a_baseline_is_known_before_it_is_measured() {
     assert_eq!(check(&baseline, &other, true), Ok(()));
     let nobody = Comparison { subjects: vec![named("b")], ..planned.clone() };
     let text = check(&baseline, &nobody, false).unwrap_err().to_string();
-    assert!(text.contains("it has a under 1 x 1, and here it is b under 1 x 1"), "{text}");
+    assert!(
+        text.contains(
+            "it has a under 1 connection, closed loop, and here it is b under 1 connection, closed loop"
+        ),
+        "{text}"
+    );
     let empty = Comparison { samples: Vec::new(), ..run(10.0, "2") };
     let text = check(&empty, &planned, false).unwrap_err().to_string();
     assert!(text.contains("it has nothing"), "{text}");

@@ -80,14 +80,7 @@ fn of(characters: &[Character]) -> Comparison {
     for round in 0..ROUNDS {
         for subject in 0..comparison.subjects.len() {
             let like = characters.get(subject).unwrap_or(&characters[0]);
-            for shape in 0..comparison.shapes.len() {
-                comparison.samples.push(sample(
-                    &mut random,
-                    like,
-                    &comparison.shapes[shape],
-                    (round, subject, shape),
-                ));
-            }
+            samples(&mut comparison, &mut random, like, (round, subject));
         }
         for (subject, of) in characters.iter().enumerate() {
             let rate = of.capacity * 0.8 * about(&mut random, 0.02);
@@ -122,6 +115,18 @@ fn shape(name: &str, depth: usize) -> Shape {
 fn about(random: &mut fastrand::Rng, deviation: f64) -> f64 {
     let sum: f64 = (0..12).map(|_| random.f64()).sum();
     ((sum - 6.0) * deviation).exp()
+}
+
+/// The samples of a server under every load of a round.
+fn samples(
+    comparison: &mut Comparison,
+    random: &mut fastrand::Rng,
+    like: &Character,
+    (round, subject): (usize, usize),
+) {
+    for (shape, load) in comparison.shapes.iter().enumerate() {
+        comparison.samples.push(sample(random, like, load, (round, subject, shape)));
+    }
 }
 
 fn sample(

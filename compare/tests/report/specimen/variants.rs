@@ -2,7 +2,7 @@
 
 use compare::{Care, Comparison, Kind, Subject};
 
-use super::{CHARACTERS, Character, ROUNDS, of, sample, specimen};
+use super::{CHARACTERS, Character, ROUNDS, of, samples, specimen};
 
 /// A made-up comparison of the first two.
 pub(crate) fn two() -> Comparison {
@@ -29,18 +29,7 @@ pub(crate) fn with_hand_written() -> Comparison {
     ];
     for (name, of, care, like) in written {
         let kind = Kind::Handwritten { of: of.map(str::to_owned), care };
-        comparison.subjects.push(Subject { name: name.to_owned(), kind, ..Subject::default() });
-        let subject = comparison.subjects.len() - 1;
-        for round in 0..ROUNDS {
-            for shape in 0..comparison.shapes.len() {
-                comparison.samples.push(sample(
-                    &mut random,
-                    &like,
-                    &comparison.shapes[shape],
-                    (round, subject, shape),
-                ));
-            }
-        }
+        add(&mut comparison, &mut random, name.to_owned(), kind, &like);
     }
     comparison
 }
@@ -52,18 +41,7 @@ pub(crate) fn with_another_build() -> Comparison {
     let slower = Character { cpu: (1.5, 9.3), ..CHARACTERS[5] };
     for (name, like) in [("tokio", CHARACTERS[4]), ("epoll", slower)] {
         let kind = Kind::Build { of: name.to_owned() };
-        comparison.subjects.push(Subject { name: format!("{name} (other)"), kind, ..Subject::default() });
-        let subject = comparison.subjects.len() - 1;
-        for round in 0..ROUNDS {
-            for shape in 0..comparison.shapes.len() {
-                comparison.samples.push(sample(
-                    &mut random,
-                    &like,
-                    &comparison.shapes[shape],
-                    (round, subject, shape),
-                ));
-            }
-        }
+        add(&mut comparison, &mut random, format!("{name} (other)"), kind, &like);
     }
     comparison
 }
@@ -81,4 +59,12 @@ pub(crate) fn quick() -> Comparison {
     comparison.probes.clear();
     comparison.memory.clear();
     comparison
+}
+
+/// Adds a server that was measured in every round under every load.
+fn add(comparison: &mut Comparison, random: &mut fastrand::Rng, name: String, kind: Kind, like: &Character) {
+    comparison.subjects.push(Subject { name, kind, ..Subject::default() });
+    for round in 0..ROUNDS {
+        samples(comparison, random, like, (round, comparison.subjects.len() - 1));
+    }
 }

@@ -1,10 +1,10 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::hooks::MessageHook;
+use crate::messages::MessageHook;
 
 fn composer(messages: &Messages, framing: Framing) -> Composer<'_> {
-    Composer::new(messages, framing, fastrand::Rng::with_seed(1))
+    Composer::new(messages, framing, &Expect::Echo, fastrand::Rng::with_seed(1))
 }
 
 #[test]

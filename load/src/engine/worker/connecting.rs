@@ -1,18 +1,27 @@
-//! How a worker makes its connections, and what it does when they end.
+//! How a worker makes its connections, and what it does when they end: in a plan that says so, it makes them anew.
 
 use std::io;
+use std::net::TcpStream;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::Worker;
+use super::{Worker, nanoseconds};
 use crate::engine::client::Client;
-use crate::engine::sources::connect;
+use crate::engine::sources::{CONNECT_TIMEOUT, connect};
 
-/// How long making the connections may take, beside what the connect rate asks for.
-pub(in crate::engine) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection that has ended, and that is to be made anew.
+pub(super) struct Returning {
+    pub(super) client: Client,
+    place: usize,
+    /// When that is tried.
+    due: u64,
+}
 
 /// So many are begun before those under way are seen to.
 const BATCH: usize = 64;
+
+/// How long it is waited where the last attempt has come to nothing.
+const PAUSE: Duration = Duration::from_millis(20);
 
 impl Worker<'_> {
     /// Makes the connections. Tells how many stand.
@@ -50,16 +59,9 @@ impl Worker<'_> {
         let number = self.begun * self.plan.threads as u32 + self.index as u32;
         self.begun += 1;
         let since = self.now();
-        let begun = connect(self.plan.address, number).and_then(|(socket, connected)| {
-            self.poller.add(&socket, place, !connected)?;
-            Ok((socket, connected))
-        });
-        match begun {
+        match self.open(place, number) {
             Ok((socket, connected)) => {
-                self.clients[place] = Some(Client::new(socket, number, since, self.plan));
-                if connected {
-                    self.connected(place);
-                }
+                self.stand(place, Client::new(socket, number, since, self.plan), connected);
             }
             Err(error) => {
                 self.tally.failures.connect += 1;
@@ -68,8 +70,22 @@ impl Worker<'_> {
         }
     }
 
+    /// Begins to connect, and watches over the socket. Tells whether it is connected already.
+    fn open(&self, place: usize, number: u32) -> io::Result<(TcpStream, bool)> {
+        let (socket, connected) = connect(self.plan.address, number)?;
+        self.poller.add(&socket, place, !connected)?;
+        Ok((socket, connected))
+    }
+
+    fn stand(&mut self, place: usize, client: Client, connected: bool) {
+        self.clients[place] = Some(client);
+        if connected {
+            self.connected(place);
+        }
+    }
+
     /// A connection has been made.
-    pub(super) fn connected(&mut self, place: usize) {
+    fn connected(&mut self, place: usize) {
         let now = self.now();
         let Some(client) = &mut self.clients[place] else { return };
         client.connected = true;
@@ -118,7 +134,7 @@ impl Worker<'_> {
             return;
         }
         let most = self.plan.messages_per_connection;
-        if client.unanswered() == 0 && most.is_some_and(|most| client.sent() >= most) {
+        if client.unanswered() == 0 && most.is_some_and(|most| client.sent_here >= most) {
             // It has had its messages: the server was only faster to close it.
             if self.loading {
                 self.begin(place);
@@ -132,7 +148,7 @@ impl Worker<'_> {
         self.give_up(place, &client, now);
         let number = client.number;
         if client.connected {
-            let (sent, unanswered) = (client.sent(), client.unanswered());
+            let (sent, unanswered) = (client.sent_here, client.unanswered());
             self.tally.failures.ended += 1;
             self.tally.failures.unanswered += unanswered;
             let (when, why) = (self.when(now), reason(error, client.is_refused));
@@ -162,10 +178,112 @@ impl Worker<'_> {
         self.poller.delete(&client.socket);
         Some(client)
     }
+
+    /// Keeps a connection that has ended, to make it anew: at once if the server has answered a message on it, and
+    /// otherwise after a pause. One that only says that it is busy has answered none.
+    fn park(&mut self, place: usize, mut client: Client, error: &io::Error, now: u64) {
+        client.close();
+        let why = reason(error, client.is_refused);
+        let has_answered = client.done_here > 0;
+        let due = if has_answered { now } else { now.saturating_add(nanoseconds(PAUSE)) };
+        let since = client.gone.take().filter(|_| !has_answered).map_or(now, |(since, _)| since);
+        client.gone = Some((since, why));
+        client.done_here = 0;
+        client.is_served = false;
+        self.returning.push(Returning { client, place, due });
+    }
+
+    /// Makes those connections anew for which it is time.
+    pub(super) fn reconnect(&mut self, now: u64) {
+        let mut at = 0;
+        while let Some(returning) = self.returning.get(at) {
+            if returning.due > now {
+                at += 1;
+                continue;
+            }
+            let Returning { client, place, .. } = self.returning.swap_remove(at);
+            match self.open(place, client.number) {
+                Ok((socket, connected)) => self.stand(place, client.again(socket, now, self.plan), connected),
+                Err(error) => self.park(place, client, &error, now),
+            }
+        }
+    }
+
+    /// Sends what had no reply when the connection ended, now that it stands again.
+    fn send_again(&mut self, place: usize, now: u64) {
+        let Some(client) = self.clients[place].as_mut().filter(|client| client.is_again) else { return };
+        self.tally.reconnected += 1;
+        self.tally.resent += client.push_again(&mut self.composer, now, &mut self.output);
+        if client.messages.len() == 0 {
+            // Nobody can tell yet whether it is served, and nothing waits for it.
+            client.gone = None;
+        }
+        self.flush(place);
+    }
+
+    /// Counts the times of connections that are made anew from a new epoch, which is so much later.
+    pub(super) fn shift_epoch(&mut self, later: u64) {
+        for returning in &mut self.returning {
+            returning.due = returning.due.saturating_sub(later);
+        }
+        let returning = self.returning.iter_mut().map(|returning| &mut returning.client);
+        for client in self.clients.iter_mut().flatten().chain(returning) {
+            client.since = client.since.saturating_sub(later);
+            if let Some((since, _)) = &mut client.gone {
+                *since = since.saturating_sub(later);
+            }
+        }
+    }
+
+    /// Whether this worker can't make load any more: it has no connection left, and none could be made anew for as long as replies
+    /// are waited for.
+    pub(super) fn is_left_alone(&mut self, now: u64) -> bool {
+        let patience = nanoseconds(self.plan.patience);
+        let gone = |client: &Client| match &client.gone {
+            Some((since, why)) if client.done_here == 0 && now.saturating_sub(*since) >= patience => {
+                Some(why.clone())
+            }
+            _ => None,
+        };
+        let returning = self.returning.iter().map(|returning| &returning.client);
+        let Some(whys) = self.clients.iter().flatten().chain(returning).map(gone).collect::<Option<Vec<_>>>()
+        else {
+            return false;
+        };
+        if let Some(why) = whys.last() {
+            let (when, patience) = (self.when(now), self.plan.patience);
+            self.tally.stopped =
+                Some(format!("{when}, no connection could be made anew within {patience:?}: {why}"));
+        }
+        true
+    }
+
+    /// Counts those that could not be made anew as failed.
+    pub(super) fn abandon(&mut self) {
+        let now = self.now();
+        for place in 0..self.clients.len() {
+            if self.clients[place].as_ref().is_some_and(|client| client.is_again && !client.connected)
+                && let Some(client) = self.leave(place)
+            {
+                self.park(place, client, &io::Error::other("nobody accepted it"), now);
+            }
+        }
+        for Returning { client, .. } in std::mem::take(&mut self.returning) {
+            let (number, unanswered) = (client.number, client.unanswered());
+            let why = client.gone.map_or_else(String::new, |(_, why)| why);
+            self.tally.failures.ended += 1;
+            self.tally.failures.unanswered += unanswered;
+            self.tally.failure(|| {
+                format!(
+                    "connection {number} ended, with {unanswered} messages unanswered, and could not be made anew: {why}"
+                )
+            });
+        }
+    }
 }
 
 /// Why a connection ended, in words.
-pub(super) fn reason(error: &io::Error, is_refused: bool) -> String {
+fn reason(error: &io::Error, is_refused: bool) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof if is_refused => "the server closed it behind a refusal".to_owned(),
         io::ErrorKind::UnexpectedEof => "the server closed it".to_owned(),

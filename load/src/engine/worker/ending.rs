@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{TICK, Worker};
 use crate::engine::client::Client;
-use crate::engine::queue::Queue;
+use crate::engine::schedule::Queue;
 use crate::engine::tally::Tally;
 
 /// How long it waits for replies once it is told to stop.
@@ -53,7 +53,7 @@ impl Worker<'_> {
                 client.as_ref().is_some_and(|client| {
                     let is_coming = client.is_again && !client.connected;
                     is_coming
-                        || client.in_flight() > 0
+                        || client.messages.len() > 0
                         || self.queue.as_ref().is_some_and(|queue| waits(queue, place))
                 })
             })
@@ -88,7 +88,7 @@ impl Worker<'_> {
     fn count_unanswered(&mut self) {
         for client in self.clients.iter().flatten() {
             let (number, count) = (client.number, client.unanswered());
-            let Some(first) = client.first_unanswered() else { continue };
+            let Some(first) = client.messages.iter().map(|sent| sent.number).min() else { continue };
             if client.is_served {
                 self.tally.verification.lost += count;
                 self.tally.example(|| match count {
@@ -137,7 +137,7 @@ impl Worker<'_> {
 
 /// Gives up the measured messages that were sent on a connection and have no reply.
 fn give_up_sent(tally: &mut Tally, client: &Client, now: u64, window: (u64, u64)) {
-    for sent in client.waiting().filter(|sent| (window.0..window.1).contains(&sent.scheduled)) {
+    for sent in client.messages.iter().filter(|sent| (window.0..window.1).contains(&sent.scheduled)) {
         tally.give_up(sent.scheduled, Some(sent.sent), now);
     }
 }

@@ -2,10 +2,7 @@
 
 mod connecting;
 mod ending;
-mod reconnecting;
 mod sending;
-
-pub(super) use connecting::CONNECT_TIMEOUT;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,13 +12,11 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::engine::client::Client;
 use crate::engine::composer::Composer;
-use crate::engine::in_flight::Sent;
 use crate::engine::live::Live;
 use crate::engine::poller::{Poller, Ready};
-use crate::engine::queue::Queue;
-use crate::engine::schedule::Schedule;
+use crate::engine::schedule::{Queue, Schedule};
 use crate::engine::tally::Tally;
-use crate::engine::worker::reconnecting::Returning;
+use crate::engine::worker::connecting::Returning;
 use crate::plan::{Pace, Plan};
 
 /// One event loop of the generator, with its share of the connections.
@@ -85,7 +80,7 @@ impl<'a> Worker<'a> {
             ready: Vec::new(),
             clients: (0..share).map(|_| None).collect(),
             begun: 0,
-            composer: Composer::new(&plan.messages, plan.framing, random.fork()),
+            composer: Composer::new(&plan.messages, plan.framing, &plan.expect, random.fork()),
             returning: Vec::new(),
             random,
             epoch: Instant::now(),
@@ -190,32 +185,15 @@ impl<'a> Worker<'a> {
         let Some(client) = &mut self.clients[place] else { return Ok(None) };
         let read = client.read(&mut self.input);
         let now = nanoseconds(self.epoch.elapsed());
+        self.tally.turn_to(now);
         let received = match read {
             Ok(None) => return Ok(None),
-            Ok(Some(count)) => {
-                let window = self.window;
-                self.tally.turn_to(now);
-                let input = &self.input[..count];
-                client.receive(
-                    input,
-                    &mut self.composer,
-                    &self.plan.expect,
-                    &mut self.tally,
-                    |tally, sent| {
-                        record(tally, sent, now, window);
-                    },
-                )
-            }
+            Ok(Some(count)) => client.receive(&mut self.input[..count], &mut self.composer, &mut self.tally),
             // What is left is a reply only where the server says that it comes to an end, not where it is cut off.
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
-            Err(error) => {
-                let window = self.window;
-                let finished =
-                    client.finish(&mut self.composer, &self.plan.expect, &mut self.tally, |tally, sent| {
-                        record(tally, sent, now, window);
-                    });
-                finished.and(Err(error))
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                client.finish(&mut self.composer, &mut self.tally).and(Err(error))
             }
+            Err(error) => Err(error),
         };
         received.map(|()| Some(now))
     }
@@ -223,14 +201,6 @@ impl<'a> Worker<'a> {
     /// Nanoseconds since the epoch.
     fn now(&self) -> u64 {
         nanoseconds(self.epoch.elapsed())
-    }
-}
-
-/// Counts a message that has got its reply, unless it is one of the warm-up.
-#[inline]
-fn record(tally: &mut Tally, sent: Sent, now: u64, window: (u64, u64)) {
-    if (window.0..window.1).contains(&sent.scheduled) {
-        tally.record(sent.scheduled, sent.sent, now);
     }
 }
 

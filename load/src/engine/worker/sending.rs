@@ -1,8 +1,7 @@
 //! When a worker sends: in a closed loop as replies come, in an open one as the schedule says.
 
 use super::{Worker, nanoseconds};
-use crate::engine::queue::Queue;
-use crate::engine::schedule::Schedule;
+use crate::engine::schedule::{Queue, Schedule};
 use crate::plan::{Messages, Pace};
 
 impl Worker<'_> {
@@ -50,14 +49,14 @@ impl Worker<'_> {
         if !self.loading || !client.connected {
             return;
         }
-        let left = self.plan.messages_per_connection.map_or(u64::MAX, |most| most - client.sent());
+        let left = self.plan.messages_per_connection.map_or(u64::MAX, |most| most - client.sent_here);
         if left == 0 {
             if client.unanswered() == 0 {
                 self.renew(place);
             }
             return;
         }
-        let mut room = self.plan.depth.saturating_sub(client.in_flight());
+        let mut room = self.plan.depth.saturating_sub(client.messages.len());
         room = room.min(usize::try_from(left).unwrap_or(usize::MAX));
         if room > 0 && self.queue.as_ref().is_none_or(|queue| !queue.is_empty(place)) {
             // In a closed loop, a reply that came alone was just now: there was no other to be looked at.

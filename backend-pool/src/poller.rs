@@ -1,0 +1,108 @@
+//! The poller that all workers share.
+//!
+//! On Linux this is epoll itself: a socket is registered once for its whole life, and a look costs one call. The
+//! `polling` crate, which does it elsewhere, renews a registration with a call for each message, and makes four calls for
+//! each wait.
+
+use std::io;
+use std::net::TcpStream;
+use std::time::Duration;
+
+#[cfg(target_os = "linux")]
+use ::serving::epoll::{Epoll, Events, Interest};
+use ::serving::{Bell, Wait};
+
+#[cfg(any(test, not(target_os = "linux")))]
+mod portable;
+#[cfg(test)]
+mod tests;
+
+#[cfg(target_os = "linux")]
+pub(crate) use ::serving::epoll::Epoll as System;
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) use portable::Portable;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use portable::Portable as System;
+
+/// Reports who is ready. Several threads may wait at once: each event is reported to one of them.
+pub(crate) trait Poller: Send + Sync + Sized + 'static {
+    /// Room for what is reported at once.
+    type Events;
+
+    /// A poller that reports each ring of `bell` to one of those who wait, or to the next who waits.
+    fn new(bell: &Bell) -> io::Result<Self>;
+
+    fn events() -> Self::Events;
+
+    /// Reports what happens to a client from now on, and at once that it can be written to.
+    fn add(&self, socket: &TcpStream, key: usize) -> io::Result<()>;
+
+    /// Goes on to report a client that was reported.
+    fn rearm(&self, socket: &TcpStream, key: usize, wait: Wait) -> io::Result<()>;
+
+    /// Forgets a client. Its socket may be closed much later: an event of its own would be taken for one of the next
+    /// client with its key.
+    fn remove(&self, socket: &TcpStream);
+
+    /// Waits until something happens, or `timeout` has passed, and returns what has happened.
+    fn wait(
+        &self,
+        events: &mut Self::Events,
+        timeout: Option<Duration>,
+    ) -> io::Result<impl Iterator<Item = Event>>;
+}
+
+/// What a poller reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// The client with this key is ready. With `more_behind`, the end of its input or urgent data have come, which may
+    /// not be reported again.
+    Client { key: usize, more_behind: bool },
+    /// The bell was rung.
+    Wakeup,
+}
+
+/// So many are reported at once: the more, the fewer calls; and the fewer, the sooner others hear of the rest.
+const EVENTS: usize = 64;
+
+/// The key of the wake-up descriptor, which is no client's.
+const WAKEUP: usize = usize::MAX - 1;
+
+#[cfg(target_os = "linux")]
+impl Poller for Epoll {
+    type Events = Events;
+
+    fn new(bell: &Bell) -> io::Result<Self> {
+        let epoll = Self::new()?;
+        epoll.add(bell, WAKEUP, Interest::Arrival)?;
+        Ok(epoll)
+    }
+
+    fn events() -> Events {
+        Events::with_capacity(EVENTS)
+    }
+
+    fn add(&self, socket: &TcpStream, key: usize) -> io::Result<()> {
+        self.add(socket, key, Interest::Socket)
+    }
+
+    fn rearm(&self, _: &TcpStream, _: usize, _: Wait) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn remove(&self, socket: &TcpStream) {
+        self.remove(socket);
+    }
+
+    fn wait(
+        &self,
+        events: &mut Events,
+        timeout: Option<Duration>,
+    ) -> io::Result<impl Iterator<Item = Event>> {
+        let ready = self.wait(events, timeout)?;
+        Ok(ready.map(|ready| match ready.key {
+            WAKEUP => Event::Wakeup,
+            key => Event::Client { key, more_behind: ready.more_behind },
+        }))
+    }
+}

@@ -1,0 +1,81 @@
+"""Prints a table in Markdown of a comparison: `table.py target/peers/lines/report.json …`.
+
+A server has a row, and each figure its interval, where there are six rounds or more. `report.md` has the same figures, in a table
+for each load.
+"""
+
+import itertools
+import json
+import math
+import statistics
+import sys
+
+HEADINGS = ["server", "CPU per message", "p99 latency", "messages/s at saturation", "CPU per message at saturation"]
+
+
+def main():
+    for path in sys.argv[1:] or sys.exit("table.py FILE…: each a report.json of `compare`"):
+        with open(path) as file:
+            print_table(json.load(file))
+
+
+def print_table(report):
+    verdicts = {(of["column"], of["subject"]): of for of in report["verdicts"]}
+    rates = [shape["rate"] for shape in report["shapes"] if shape["rate"]]
+    at = f" at {number(rates[0])}/s" if rates else ""
+    headings = [heading + at if heading in HEADINGS[1:3] else heading for heading in HEADINGS]
+    print(f"| {' | '.join(headings)} |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    for index, subject in enumerate(report["subjects"]):
+        name = subject["name"]
+        of = [figure(verdicts.get((column, name))) for column in ("cpu_at_rate", "p99", "cpu_at_saturation")]
+        if any(of):
+            print(f"| {name} | {of[0]} | {of[1]} | {throughput(report, index)} | {of[2]} |")
+    print()
+
+
+def figure(verdict):
+    """A figure and its interval; nothing if it was not measured."""
+    if verdict is None or verdict["figure"] is None:
+        return ""
+    text, interval = time(verdict["figure"]), verdict["interval"]
+    if interval and (verdict["confidence"] or 0) >= 0.95:
+        text += f" ({time(interval[0])} to {time(interval[1])})"
+    return text
+
+
+def throughput(report, subject):
+    """Of the closed loop with the most in flight, in the rounds in which the generator was not the limit."""
+    closed = [index for index, shape in enumerate(report["shapes"]) if not shape["rate"]]
+    if not closed:
+        return ""
+    saturated = max(closed, key=lambda index: report["shapes"][index]["connections"] * report["shapes"][index]["depth"])
+    samples = [of for of in report["samples"] if of["subject"] == subject and of["shape"] == saturated]
+    rates = [of["rate"] for of in samples if not of["generator_limited"] and of["rate"] > 0]
+    if samples and 2 * len(rates) <= len(samples):
+        return "limited by the generator"
+    return number(centre(rates)) if rates else ""
+
+
+def centre(values):
+    """The median of the means of all pairs, as in the report."""
+    logarithms = [math.log(value) for value in values]
+    pairs = itertools.combinations_with_replacement(logarithms, 2)
+    return math.exp(statistics.median(sum(pair) / 2 for pair in pairs))
+
+
+def time(microseconds):
+    if microseconds >= 1000:
+        return f"{number(microseconds / 1000)} ms"
+    return f"{number(microseconds)} µs"
+
+
+def number(value):
+    """Three digits that count."""
+    for limit, suffix in ((1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.3g}{suffix}"
+    return f"{value:.3g}"
+
+
+main()

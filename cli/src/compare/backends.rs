@@ -1,0 +1,153 @@
+//! A backend as a candidate: `anyloop serve`, with the flags that the comparison takes.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+
+use common::{Blocking, Limits, Service};
+use compare::{Candidate, Kind, Launch};
+use handlers::{Echo, Language};
+use serving::{Backend, BlockingHandlers, Stop};
+
+use super::arguments::Compare;
+use crate::failure::Failure;
+use crate::locale;
+use crate::service;
+
+/// This program with a backend, to be let in `connections` at once, and messages of up to `longest` bytes.
+pub(super) fn candidate(
+    arguments: &Compare,
+    backend: &'static dyn Backend,
+    program: &Path,
+    connections: usize,
+    longest: usize,
+) -> Result<Candidate, Failure> {
+    let capabilities = backend.capabilities();
+    let blocking = service::blocking(&arguments.handler, arguments.work).map_err(Failure::Usage)?;
+    Ok(Candidate {
+        name: backend.name().to_owned(),
+        model: capabilities.model.to_owned(),
+        legacy: capabilities.legacy.map(str::to_owned),
+        kind: Kind::Backend,
+        max_connections: capabilities.max_connections,
+        unavailable: unavailable(backend),
+        handler_runs: Some(handler_runs(capabilities.blocking_handlers, blocking)),
+        launch: Launch::Announces {
+            program: program.to_owned(),
+            arguments: flags(arguments, backend, connections, longest),
+        },
+    })
+}
+
+fn flags(arguments: &Compare, backend: &dyn Backend, connections: usize, longest: usize) -> Vec<OsString> {
+    let most = backend.capabilities().max_connections.unwrap_or(usize::MAX).min(connections).to_string();
+    let longest = longest.max(Limits::default().max_message).to_string();
+    let handler = arguments.handler.name;
+    let mut flags = vec!["serve", "--backend", backend.name(), "--handler", handler];
+    flags.extend(["--listen", "127.0.0.1:0", "--max-connections", &most, "--max-message", &longest]);
+    flags.extend(["--log-level", "error", "--idle-timeout", "300s"]);
+    if arguments.handler.is_framed() {
+        flags.extend(["--framing", arguments.framing.name()]);
+    }
+    if handler == "counter" {
+        // What is expected of it is in this language, whatever the servers would make of the environment.
+        flags.extend(["--language", language()]);
+    }
+    let work = arguments.work.map(|work| work_flag(&work));
+    if let Some(work) = &work {
+        flags.extend(["--work", work]);
+    }
+    flags.into_iter().map(OsString::from).collect()
+}
+
+/// Where a backend runs a handler.
+fn handler_runs(handlers: BlockingHandlers, blocking: Blocking) -> String {
+    match (handlers, blocking) {
+        (BlockingHandlers::OwnThread, _) => "own thread".to_owned(),
+        (BlockingHandlers::OnWorker, _) | (_, Blocking::Never) => "worker".to_owned(),
+        (BlockingHandlers::Offloaded, Blocking::MayBlock) => {
+            format!("blocking pool of {}", common::BLOCKING_THREADS)
+        }
+    }
+}
+
+/// Why a backend can't serve on this machine, if it can't: found out by having it serve nobody. The listener is there
+/// for no other purpose, and the server is told to stop before it begins.
+fn unavailable(backend: &'static dyn Backend) -> Option<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").ok()?;
+    let service = Service::framed(Arc::new(Echo), common::Framing::Line);
+    let stop = Stop::new();
+    stop.now();
+    let error = backend.serve(listener, Arc::new(service), &stop).err()?;
+    (error.kind() == ErrorKind::Unsupported).then(|| error.to_string())
+}
+
+fn language() -> &'static str {
+    match locale::language() {
+        Language::Chinese => "zh",
+        Language::English => "en",
+    }
+}
+
+/// A load as `--work` takes it.
+fn work_flag(load: &handlers::Load) -> String {
+    let (kind, time) = match load {
+        handlers::Load::Cpu(time) => ("cpu", time),
+        handlers::Load::Block(time) => ("block", time),
+    };
+    format!("{kind}:{}ns", time.as_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use serving::{Capabilities, Report, Workers};
+
+    use super::*;
+
+    /// A backend that can't serve, for this reason.
+    struct Broken(ErrorKind);
+
+    impl Backend for Broken {
+        fn name(&self) -> &'static str {
+            "broken"
+        }
+
+        fn capabilities(&self) -> Capabilities {
+            Capabilities::new("none", Workers::Caller, BlockingHandlers::OnWorker)
+        }
+
+        fn serve(&self, _: TcpListener, _: Arc<Service>, _: &Stop) -> io::Result<Report> {
+            Err(io::Error::new(self.0, "it can't"))
+        }
+    }
+
+    #[test]
+    fn what_this_machine_does_not_support_is_not_available() {
+        assert_eq!(unavailable(&Broken(ErrorKind::Unsupported)).as_deref(), Some("it can't"));
+        assert_eq!(unavailable(&Broken(ErrorKind::OutOfMemory)), None, "that is a failure");
+    }
+
+    #[test]
+    fn backends_that_ask_for_nothing_special_are_available() {
+        for backend in registry::BACKENDS.iter().filter(|backend| backend.name() != "uring") {
+            assert_eq!(unavailable(*backend), None, "{}", backend.name());
+        }
+    }
+
+    #[test]
+    fn where_a_handler_runs_depends_on_whether_it_blocks() {
+        for (handlers, blocking, expected) in [
+            (BlockingHandlers::OwnThread, Blocking::Never, "own thread"),
+            (BlockingHandlers::OwnThread, Blocking::MayBlock, "own thread"),
+            (BlockingHandlers::OnWorker, Blocking::MayBlock, "worker"),
+            (BlockingHandlers::Offloaded, Blocking::Never, "worker"),
+            (BlockingHandlers::Offloaded, Blocking::MayBlock, "blocking pool of 512"),
+        ] {
+            assert_eq!(handler_runs(handlers, blocking), expected);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The servers that are compared: this program, once for each backend, and what is put beside.
+
+use std::env;
+
+use compare::Candidate;
+use serving::Backend;
+
+use super::arguments::Compare;
+use super::settings::serves_backends;
+use super::{against, backends};
+use crate::failure::Failure;
+use crate::{descriptors, handwritten};
+
+/// Room beside the connections that are counted: for hostile clients, and for those that leave while others
+/// come.
+const SLACK: usize = 200;
+
+/// The servers that were asked for, each to be let in `connections` at once, and messages of up to `longest` bytes.
+///
+/// With --server, backends are compared only if --backends, --against or --with-handwritten asks for them.
+pub(super) fn candidates(
+    arguments: &Compare,
+    all: &[&'static dyn Backend],
+    connections: usize,
+    longest: usize,
+) -> Result<Vec<Candidate>, Failure> {
+    check_room(connections)?;
+    let chosen = match arguments.backends.as_slice() {
+        [] if !serves_backends(arguments) => &[],
+        [] => all,
+        chosen => chosen,
+    };
+    let program = env::current_exe()
+        .map_err(|error| Failure::Failed(format!("this program can't be found to be started: {error}")))?;
+    let one = |backend: &&'static dyn Backend| {
+        backends::candidate(arguments, *backend, &program, connections + SLACK, longest)
+    };
+    let mut candidates: Vec<Candidate> = chosen.iter().map(one).collect::<Result<_, _>>()?;
+    if let Some(other) = &arguments.against {
+        candidates = against::beside(candidates, other)?;
+    }
+    if arguments.with_handwritten {
+        candidates.retain(|one| one.max_connections.is_none_or(|most| most >= connections));
+        if candidates.is_empty() {
+            return Err(Failure::Usage(format!(
+                "--with-handwritten takes {connections} connections, which none of the chosen backends can hold; \
+                 choose another with --backends"
+            )));
+        }
+        candidates.extend(handwritten::candidates(&candidates, &program));
+    }
+    candidates.extend(arguments.server.iter().cloned());
+    Ok(candidates)
+}
+
+/// Whether the limit on open files leaves room for the connections.
+fn check_room(connections: usize) -> Result<(), Failure> {
+    let limit = descriptors::raise_limit();
+    let room = limit.saturating_sub(descriptors::RESERVED);
+    if connections + SLACK > room {
+        return Err(Failure::Usage(format!(
+            "{connections} connections, and {SLACK} beside them, are more than the {room} that {limit} open files \
+             leave room for; ask for fewer with --connections or --sweep-connections"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+    use crate::catalogue::Catalogue;
+
+    /// The names of those that are compared with these flags.
+    fn names(flags: &[&str]) -> Vec<String> {
+        let command = Catalogue::built_in().command("anyloop");
+        let matches = command.try_get_matches_from([&["anyloop", "compare"], flags].concat()).unwrap();
+        let arguments = Compare::from_arg_matches(matches.subcommand().unwrap().1).unwrap();
+        let all = candidates(&arguments, registry::BACKENDS, 64, 32).unwrap();
+        all.into_iter().map(|candidate| candidate.name).collect()
+    }
+
+    #[test]
+    fn servers_are_compared_alone_unless_backends_are_asked_for() {
+        let server = ["--server", "own=serve {port}"];
+        assert_eq!(names(&server), ["own"]);
+        assert_eq!(names(&[&server[..], &["-b", "smol"]].concat()), ["smol", "own"]);
+        let with_handwritten = names(&[&server[..], &["--with-handwritten"]].concat());
+        for name in ["smol", "smol-careful", "own"] {
+            assert!(with_handwritten.iter().any(|one| one == name), "{name}: {with_handwritten:?}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What is written of what was measured, and where.
+
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use load::export;
+use load::measurement::{Measurement, Tick};
+
+use super::arguments::Exports;
+use crate::arguments::Format;
+use crate::failure::{Failure, print};
+use crate::terminal;
+
+impl Exports {
+    /// Finds out before the load begins whether the files can be written.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.format == Format::Json && self.files().into_iter().flatten().any(is_stdout) {
+            return Err(Failure::Usage(
+                "--format json has standard output to itself; write a file's name in place of `-`".into(),
+            ));
+        }
+        for file in self.files().into_iter().flatten().filter(|file| !is_stdout(file)) {
+            let opened = OpenOptions::new().append(true).create(true).open(file);
+            opened.map_err(|error| Failure::Usage(format!("can't write {}: {error}", file.display())))?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was asked for, and the text for people: on standard output, unless something else is to go there.
+    pub(super) fn write(&self, measurement: &Measurement, text: &str) -> Result<(), Failure> {
+        if self.format == Format::Json {
+            print(&to_json(measurement)?)?;
+        } else if self.files().into_iter().flatten().any(is_stdout) {
+            // Where nobody can be told any more, the files still say it.
+            let _ = io::stderr().write_all(text.as_bytes());
+        } else {
+            print(terminal::fitted(text).as_bytes())?;
+        }
+        if let Some(file) = &self.json {
+            write(file, &to_json(measurement)?)?;
+        }
+        if let Some(file) = &self.csv {
+            write(file, export::csv(std::slice::from_ref(measurement)).as_bytes())?;
+        }
+        if let Some(file) = &self.hgrm {
+            write(file, export::hgrm(&measurement.latency).as_bytes())?;
+        }
+        if let Some(file) = &self.hlog {
+            write(file, &export::hlog(measurement).map_err(|error| Failure::Failed(error.to_string()))?)?;
+        }
+        Ok(())
+    }
+
+    fn files(&self) -> [Option<&Path>; 4] {
+        [self.json.as_deref(), self.csv.as_deref(), self.hgrm.as_deref(), self.hlog.as_deref()]
+    }
+}
+
+fn to_json(measurement: &Measurement) -> Result<Vec<u8>, Failure> {
+    let mut json = serde_json::to_vec_pretty(measurement)
+        .map_err(|error| Failure::Failed(format!("can't write the measurement as JSON: {error}")))?;
+    json.push(b'\n');
+    Ok(json)
+}
+
+fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if is_stdout(file) {
+        return print(bytes);
+    }
+    fs::write(file, bytes)
+        .map_err(|error| Failure::Failed(format!("can't write {}: {error}", file.display())))
+}
+
+fn is_stdout(file: &Path) -> bool {
+    file == Path::new("-")
+}
+
+/// A line for each second: when it begins, how many replies came, and the longest latency.
+pub(super) fn timeline(ticks: &[Tick]) -> String {
+    if ticks.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("\nsecond      replies  longest, µs\n");
+    for second in ticks.chunk_by(|one, other| one.at.floor() == other.at.floor()) {
+        let replies: u64 = second.iter().map(|tick| tick.replies).sum();
+        let longest = second.iter().map(|tick| tick.max).fold(0.0, f64::max);
+        let at = second.first().map_or(0.0, |tick| tick.at.floor());
+        let _ = writeln!(text, "{at:>6.0}{replies:>13}{longest:>13.1}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_is_seen_in_its_second() {
+        let tick = |tenth: u32| Tick {
+            at: f64::from(tenth) / 10.0,
+            replies: if tenth == 15 { 0 } else { 10 },
+            max: if tenth == 15 { 90_000.0 } else { 100.0 },
+        };
+        let ticks: Vec<_> = (0..25).map(tick).collect();
+        assert_eq!(
+            timeline(&ticks),
+            "\nsecond      replies  longest, µs\n     0          100        100.0\n     1           90      90000.0\n     2           \
+             50        100.0\n"
+        );
+        assert_eq!(timeline(&[]), "");
+    }
+}

@@ -1,0 +1,86 @@
+//! Who is at the other end of a connection.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The client that a session is opened for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Client {
+    /// The address that it has connected from.
+    pub peer: Address,
+    /// The address of the server that it has connected to.
+    pub local: Address,
+    /// Its number: no two clients of one server have the same.
+    pub number: u64,
+    /// Whether the framing tells for certain where a message ends. Not so in `raw`, where a line that
+    /// somebody typed may still have its line end.
+    pub framed: bool,
+}
+
+impl Client {
+    /// A client that has connected from `peer`, of which nothing else is known.
+    pub fn new(peer: impl Into<Address>) -> Self {
+        Self { peer: peer.into(), local: Address::Unknown, number: 0, framed: true }
+    }
+}
+
+/// An end of a connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Address {
+    /// An address and a port of TCP.
+    Ip(SocketAddr),
+    /// A Unix socket, and its path if it has one. Clients have none, as a rule.
+    Unix(Option<Arc<Path>>),
+    /// It is not known.
+    #[default]
+    Unknown,
+}
+
+impl Address {
+    /// The address and port, if it is one of TCP.
+    pub fn ip(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Ip(address) => Some(*address),
+            Self::Unix(_) | Self::Unknown => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Ip(address)
+    }
+}
+
+/// As the flag `--listen` takes it: `127.0.0.1:8888` or `unix:/run/server.sock`.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Unix(Some(path)) => write!(f, "unix:{}", path.display()),
+            Self::Unix(None) => f.write_str("unix"),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_written_as_it_is_read() {
+        let ip = SocketAddr::from(([127, 0, 0, 1], 8888));
+        assert_eq!(Address::from(ip).to_string(), "127.0.0.1:8888");
+        assert_eq!(Address::Unix(Some(Path::new("/run/a").into())).to_string(), "unix:/run/a");
+        assert_eq!(
+            (Address::Unix(None).to_string(), Address::Unknown.to_string()),
+            ("unix".into(), "unknown".into())
+        );
+        assert_eq!(size_of::<Address>(), size_of::<SocketAddr>());
+    }
+}

@@ -1,0 +1,31 @@
+//! The handler of the guide: it is shown as it is, and loaded and compared with messages of its own.
+
+use std::io::{BufRead, BufReader, Write};
+
+#[path = "../../testing/load.rs"]
+mod load;
+#[path = "../../testing/server.rs"]
+mod server;
+
+use self::load::load;
+use self::server::Server;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tally");
+
+#[test]
+fn the_guide_shows_it() {
+    let (_, program) =
+        include_str!("../src/bin/tally.rs").split_once("\n\n").expect("it begins with a comment");
+    assert!(include_str!("../../../docs/write-a-handler.md").contains(program));
+}
+
+#[test]
+fn what_is_no_entry_is_refused() {
+    let server = Server::start(PROGRAM, "");
+    let mut client = server.connect();
+    client.write_all(b"pears\n").unwrap();
+    let replies = BufReader::new(client).lines().map_while(Result::ok);
+    assert!(replies.take(2).any(|reply| reply == "ERR not-an-entry"));
+    let (code, text) = load(&server, "--message", &["pears"]);
+    assert!(code == Some(4) && text.contains("ERR not-an-entry"), "{code:?}: {text}");
+}

@@ -1,0 +1,243 @@
+//! Which connections are ready.
+//!
+//! The `polling` crate makes four system calls for each wait (measured with strace: the timer is set, two
+//! interests are renewed), which a generator feels that is to drive the fastest servers: on Linux it speaks to
+//! epoll itself, and makes one, or two when it waits for an instant. Elsewhere it is `polling`.
+
+#[cfg(target_os = "linux")]
+pub(super) use epoll::Poller;
+#[cfg(not(target_os = "linux"))]
+pub(super) use portable::Poller;
+
+/// A place whose connection is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ready {
+    pub(super) place: usize,
+    pub(super) readable: bool,
+    pub(super) writable: bool,
+}
+
+/// So many are told of in one wait.
+const MOST: usize = 256;
+
+/// epoll, with a timer of its own, since epoll's timeout knows milliseconds only.
+#[cfg(target_os = "linux")]
+mod epoll {
+    use std::io;
+    use std::mem::MaybeUninit;
+    use std::net::TcpStream;
+    use std::os::fd::OwnedFd;
+    use std::time::Duration;
+
+    use rustix::event::Timespec;
+    use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+    use rustix::io::Errno;
+    use rustix::time::{
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
+    };
+
+    use super::{MOST, Ready};
+
+    /// Which connections are ready.
+    pub(in crate::engine) struct Poller {
+        epoll: OwnedFd,
+        timer: OwnedFd,
+    }
+
+    /// The timer's data.
+    const TIMER: u64 = u64::MAX;
+
+    /// What takes at least so long is left to epoll's own timeout, which costs no call.
+    const COARSE: Duration = Duration::from_millis(20);
+
+    impl Poller {
+        pub(in crate::engine) fn new() -> io::Result<Self> {
+            let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+            let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
+            epoll::add(&epoll, &timer, EventData::new_u64(TIMER), EventFlags::IN)?;
+            Ok(Self { epoll, timer })
+        }
+
+        /// Watches over a connection's input, and its output where it `writes`.
+        pub(in crate::engine) fn add(
+            &self,
+            socket: &TcpStream,
+            place: usize,
+            writes: bool,
+        ) -> io::Result<()> {
+            Ok(epoll::add(&self.epoll, socket, EventData::new_u64(place as u64), flags(writes))?)
+        }
+
+        pub(in crate::engine) fn modify(
+            &self,
+            socket: &TcpStream,
+            place: usize,
+            writes: bool,
+        ) -> io::Result<()> {
+            Ok(epoll::modify(&self.epoll, socket, EventData::new_u64(place as u64), flags(writes))?)
+        }
+
+        /// Forgets a connection that is going to be closed.
+        pub(in crate::engine) fn delete(&self, socket: &TcpStream) {
+            // Closing it does the same.
+            let _ = epoll::delete(&self.epoll, socket);
+        }
+
+        /// Waits until somebody is ready, at most for so long, and tells who is.
+        pub(in crate::engine) fn wait(
+            &mut self,
+            ready: &mut Vec<Ready>,
+            timeout: Duration,
+        ) -> io::Result<()> {
+            ready.clear();
+            let coarse = timeout >= COARSE || timeout.is_zero();
+            if !coarse {
+                // A new time takes back what the old one has told.
+                let it_value = Timespec::try_from(timeout).unwrap_or_default();
+                let time = Itimerspec { it_interval: Timespec::default(), it_value };
+                timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &time)?;
+            }
+            let timeout = Timespec::try_from(timeout).unwrap_or_default();
+            let mut events = [MaybeUninit::<Event>::uninit(); MOST];
+            let events = match epoll::wait(&self.epoll, &mut events, coarse.then_some(&timeout)) {
+                Ok((events, _)) => events,
+                Err(Errno::INTR) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            };
+            for event in events.iter() {
+                let (data, flags) = (event.data.u64(), event.flags);
+                if data == TIMER {
+                    // It has told; a coarse wait that follows is not to hear it again.
+                    let _ = rustix::io::read(&self.timer, &mut [0; 8]);
+                    continue;
+                }
+                let broken = flags.intersects(EventFlags::HUP | EventFlags::ERR);
+                ready.push(Ready {
+                    place: data as usize,
+                    readable: broken || flags.contains(EventFlags::IN),
+                    writable: flags.contains(EventFlags::OUT),
+                });
+            }
+            Ok(())
+        }
+    }
+
+    fn flags(writes: bool) -> EventFlags {
+        if writes { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN }
+    }
+}
+
+/// The `polling` crate, where there is no epoll.
+#[cfg(not(target_os = "linux"))]
+mod portable {
+    use std::io;
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    use polling::{Event, Events, PollMode};
+
+    use super::{MOST, Ready};
+
+    /// Which connections are ready.
+    pub(in crate::engine) struct Poller {
+        poller: polling::Poller,
+        events: Events,
+    }
+
+    impl Poller {
+        pub(in crate::engine) fn new() -> io::Result<Self> {
+            let events = Events::with_capacity(const { std::num::NonZeroUsize::new(MOST).unwrap() });
+            Ok(Self { poller: polling::Poller::new()?, events })
+        }
+
+        /// Watches over a connection's input, and its output where it `writes`.
+        #[expect(unsafe_code, reason = "polling can't tell that a socket outlives its registration")]
+        pub(in crate::engine) fn add(
+            &self,
+            socket: &TcpStream,
+            place: usize,
+            writes: bool,
+        ) -> io::Result<()> {
+            // SAFETY: a worker deletes a socket before it closes it, and one that is dropped with the worker is
+            // dropped with the poller.
+            unsafe { self.poller.add_with_mode(socket, interest(place, writes), PollMode::Level) }
+        }
+
+        pub(in crate::engine) fn modify(
+            &self,
+            socket: &TcpStream,
+            place: usize,
+            writes: bool,
+        ) -> io::Result<()> {
+            self.poller.modify_with_mode(socket, interest(place, writes), PollMode::Level)
+        }
+
+        /// Forgets a connection that is going to be closed.
+        pub(in crate::engine) fn delete(&self, socket: &TcpStream) {
+            let _ = self.poller.delete(socket);
+        }
+
+        /// Waits until somebody is ready, at most for so long, and tells who is.
+        pub(in crate::engine) fn wait(
+            &mut self,
+            ready: &mut Vec<Ready>,
+            timeout: Duration,
+        ) -> io::Result<()> {
+            ready.clear();
+            self.events.clear();
+            self.poller.wait(&mut self.events, Some(timeout))?;
+            let told =
+                |event: Event| Ready { place: event.key, readable: event.readable, writable: event.writable };
+            ready.extend(self.events.iter().map(told));
+            Ok(())
+        }
+    }
+
+    fn interest(place: usize, writes: bool) -> Event {
+        if writes { Event::all(place) } else { Event::readable(place) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn wait(poller: &mut Poller, timeout: Duration) -> Vec<Ready> {
+        let mut ready = Vec::new();
+        poller.wait(&mut ready, timeout).expect("it waits");
+        ready
+    }
+
+    #[test]
+    fn it_tells_who_is_ready_as_long_as_they_are() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut one = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let other = listener.accept().unwrap().0;
+        let mut poller = Poller::new().unwrap();
+        poller.add(&other, 7, false).unwrap();
+        assert_eq!(wait(&mut poller, Duration::ZERO), []);
+        one.write_all(b"x").unwrap();
+        for _ in 0..2 {
+            let expected = Ready { place: 7, readable: true, writable: false };
+            assert_eq!(wait(&mut poller, Duration::from_secs(10)), [expected]);
+        }
+        poller.modify(&other, 7, true).unwrap();
+        assert!(wait(&mut poller, Duration::from_secs(10))[0].writable);
+        poller.delete(&other);
+        assert_eq!(wait(&mut poller, Duration::ZERO), []);
+    }
+
+    #[test]
+    fn it_waits_no_shorter_than_it_is_told_to() {
+        let mut poller = Poller::new().unwrap();
+        for time in [50, 300, 5_000].map(Duration::from_micros) {
+            let start = Instant::now();
+            assert_eq!(wait(&mut poller, time), []);
+            assert!(start.elapsed() >= time, "{:?} < {time:?}", start.elapsed());
+        }
+    }
+}
