@@ -1,38 +1,87 @@
 //! The command, and what is added to it.
 
 use std::env;
-use std::path::Path;
+use std::fmt::Display;
+use std::iter;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use ::load::framing as generator;
 use ::load::plan::{Expect, MessageHook, ReplyHook};
-use clap::FromArgMatches;
+use clap::{Args, FromArgMatches};
 use common::{Application, Codec, Handler, Limits};
 use serving::Backend;
 
 use crate::arguments::{Arguments, Task};
-use crate::catalogue::{Catalogue, Framing, Served, What};
+use crate::catalogue::{Catalogue, Framing, Served, What, check_name};
 use crate::failure::{Failure, print, warn};
+use crate::program::Program;
 use crate::{client, color, compare, describe, environment, handwritten, list, load, serve, usage};
 
-/// The command `anyloop`, to which backends, handlers, framings and protocols of one's own can be added.
+/// The command `anyloop`, to which backends, handlers, framings and protocols of one's own can be added; or a product of
+/// one's own, with a name, flags and handlers that are its own alone.
 ///
-/// Each has a name, by which the command line chooses it. A handler that is the only one added is the default of
-/// `--handler`.
+/// Each backend, handler and framing has a name, by which the command line chooses it. A handler that is the only one added
+/// is the default of `--handler`.
 ///
 /// # Panics
-/// The methods that add something panic if its name is taken, or is no word of letters, digits and hyphens: that
-/// is a mistake in the program, and its first start shows it.
+/// The methods that add something panic if its name is taken, or is no word of letters, digits and hyphens; those that add
+/// flags, if one has no long name, or the name of another flag of `serve` or `compare`. These are mistakes in the program,
+/// which its first start shows.
 #[must_use = "it does nothing until it is run"]
 pub struct Command {
     catalogue: Catalogue,
+    program: Program,
 }
 
 impl Command {
     /// The command with what is built in.
     pub fn new() -> Self {
-        Self { catalogue: Catalogue::built_in() }
+        Self { catalogue: Catalogue::built_in(), program: Program::new() }
+    }
+
+    /// Names the program: in its help, its manual and completions, its errors, its log and its receipt. Its environment
+    /// variables begin with the name in capitals, so that `shoutd` has `SHOUTD_SERVE_LISTEN`, and `compare` writes to the
+    /// folder `shoutd-report`.
+    ///
+    /// Without a name the program is called what its file is called, and its variables begin with `ANYLOOP_`.
+    ///
+    /// # Panics
+    /// If it is no word of letters, digits and hyphens.
+    #[track_caller]
+    pub fn name(mut self, name: &'static str) -> Self {
+        check_name("program", name, iter::empty());
+        self.program.set_name(name);
+        self
+    }
+
+    /// Says in a few words what the program is for: the first line of its help.
+    pub fn about(mut self, text: &'static str) -> Self {
+        self.program.about = Some(text);
+        self
+    }
+
+    /// Says which version `--version`, the log and the receipt name, such as `env!("CARGO_PKG_VERSION")`. Without it
+    /// `--version` names the version of anyloop.
+    pub fn version(mut self, version: &'static str) -> Self {
+        self.program.version = Some(version);
+        self
+    }
+
+    /// Takes the built-in handlers out, with their flags. Backends and framings stay. The default of `--handler` is then
+    /// the handler that was added first. The names of the built-in handlers and flags are free from here on.
+    pub fn without_builtins(mut self) -> Self {
+        self.catalogue.remove_built_in();
+        self
+    }
+
+    /// Says which handler or application is the default of `--handler`.
+    ///
+    /// # Panics
+    /// [`run`](Self::run) panics if there is none of this name.
+    pub fn default_handler(mut self, name: &'static str) -> Self {
+        self.catalogue.set_default(name);
+        self
     }
 
     /// Adds a backend, under its own name.
@@ -51,7 +100,73 @@ impl Command {
     where
         M: Fn() -> Arc<dyn Handler> + Send + Sync + 'static,
     {
-        self.catalogue.add_served(Served::new(name, text, What::Handler(Arc::new(make))));
+        self.catalogue.add_served(Served::new(name, text, What::Handler, make));
+        self
+    }
+
+    /// Adds a handler that is made of flags of its own, or whose making may fail. `A` is the type of the flags; `()` is a
+    /// handler without flags.
+    ///
+    /// `serve` and `compare` take the flags, under a heading of their own. Each needs a long name, and has a variable: for
+    /// `--database` of `shoutd` that is `SHOUTD_SERVE_DATABASE`, unless `#[arg(env = "…")]` names another. `compare` gives
+    /// its servers the flags that it was given itself, as arguments, which other users of the machine can see; the report
+    /// names them, but for those that `hide_env_values` marks as secret.
+    ///
+    /// `serve` calls `make` before it listens, and `compare` before it starts a server, to ask the handler whether it
+    /// [may block](Handler::blocking). An error ends the program with the exit code 1 and one line on standard error: the
+    /// name of the program, and the error. What a server of `compare` says so is quoted.
+    ///
+    /// ```no_run
+    /// use std::path::PathBuf;
+    /// use std::process::ExitCode;
+    /// use std::sync::Arc;
+    /// use std::{fs, io};
+    ///
+    /// use anyloop::{Handler, Peer, Replies, Session};
+    /// use anyloop_cli::clap;
+    /// # use anyloop::Flow;
+    /// # struct Talk;
+    /// # impl Session for Talk {
+    /// #     fn message(&mut self, _: &[u8], _: &mut Replies<'_>) -> Flow { Flow::Continue }
+    /// # }
+    ///
+    /// #[derive(clap::Args)]
+    /// struct Flags {
+    ///     /// File with the message of the day
+    ///     #[arg(long, value_name = "FILE")]
+    ///     motd: PathBuf,
+    /// }
+    ///
+    /// struct Chat {
+    ///     motd: String,
+    /// }
+    ///
+    /// impl Chat {
+    ///     fn open(flags: &Flags) -> io::Result<Arc<dyn Handler>> {
+    ///         Ok(Arc::new(Self { motd: fs::read_to_string(&flags.motd)? }))
+    ///     }
+    /// }
+    ///
+    /// impl Handler for Chat {
+    ///     fn open(&self, _peer: &Peer, out: &mut Replies<'_>) -> Box<dyn Session> {
+    ///         out.send(self.motd.as_bytes());
+    ///         // …
+    /// #       Box::new(Talk)
+    ///     }
+    /// }
+    ///
+    /// fn main() -> ExitCode {
+    ///     anyloop_cli::Command::new().name("chatd").try_handler("chat", "talk to each other", Chat::open).run()
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn try_handler<A, E, M>(mut self, name: &'static str, text: &'static str, make: M) -> Self
+    where
+        A: Args + 'static,
+        E: Display,
+        M: Fn(&A) -> Result<Arc<dyn Handler>, E> + Send + Sync + 'static,
+    {
+        self.catalogue.add_served(Served::of_flags(name, text, What::Handler, make));
         self
     }
 
@@ -74,7 +189,20 @@ impl Command {
     where
         M: Fn() -> Arc<dyn Application> + Send + Sync + 'static,
     {
-        self.catalogue.add_served(Served::new(name, text, What::Application(Arc::new(make))));
+        self.catalogue.add_served(Served::new(name, text, What::Application, make));
+        self
+    }
+
+    /// Adds a protocol of its own that is made of flags, or that perhaps can't be made, as
+    /// [`try_handler`](Self::try_handler) adds a handler.
+    #[track_caller]
+    pub fn try_application<A, E, M>(mut self, name: &'static str, text: &'static str, make: M) -> Self
+    where
+        A: Args + 'static,
+        E: Display,
+        M: Fn(&A) -> Result<Arc<dyn Application>, E> + Send + Sync + 'static,
+    {
+        self.catalogue.add_served(Served::of_flags(name, text, What::Application, make));
         self
     }
 
@@ -130,53 +258,65 @@ impl Command {
     }
 
     /// Does what the command line says, and gives the code to end with.
+    ///
+    /// # Panics
+    /// If there is no handler, or none of the name that [`default_handler`](Self::default_handler) has said.
+    #[track_caller]
     pub fn run(self) -> ExitCode {
-        let program = program();
+        self.catalogue.check();
+        let program = &self.program;
         let arguments: Vec<_> = env::args_os().collect();
         let asked = color::asked(&arguments);
         asked.write_global();
-        let mut command = self.catalogue.command(&program).color(color::for_clap(asked));
-        let warnings = environment::unknown(&command);
+        let mut command = self.catalogue.command(program).color(color::for_clap(asked));
+        let warnings = environment::unknown(&command, program);
         let matches = command.try_get_matches_from_mut(&arguments);
         let parsed = matches.and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, matches)));
         match parsed {
             Ok((Arguments { task, color }, matches)) => {
                 color.write_global();
-                self.carry_out(task, &program, &warnings).unwrap_or_else(|failure| {
+                self.carry_out(task, &warnings).unwrap_or_else(|failure| {
                     let set = usage::set_by_variables(&command, &matches);
-                    failure.reworded(|text| usage::name_variables(text, &set)).report()
+                    failure.reworded(|text| usage::name_variables(text, &set)).report(program.name())
                 })
             }
             Err(error) => {
                 warnings.iter().for_each(|text| warn(text));
                 match usage::explain(&command, &arguments, &error) {
-                    Some(text) => Failure::Usage(text).report(),
+                    Some(text) => Failure::Usage(text).report(program.name()),
                     None => error.exit(),
                 }
             }
         }
     }
 
-    fn carry_out(&self, task: Task, program: &str, warnings: &[String]) -> Result<ExitCode, Failure> {
+    fn carry_out(&self, task: Task, warnings: &[String]) -> Result<ExitCode, Failure> {
         if !matches!(task, Task::Serve(_)) {
             warnings.iter().for_each(|text| warn(text));
         }
-        let Catalogue { backends, served, .. } = &self.catalogue;
+        let Self { catalogue, program } = self;
+        let Catalogue { backends, served, .. } = catalogue;
         let output = match task {
-            Task::Serve(arguments) => return serve::serve(&arguments, warnings),
+            Task::Serve(arguments) => {
+                catalogue.check_flags(&arguments.handler, &arguments.flags)?;
+                return serve::serve(&arguments, program, warnings);
+            }
             Task::Client(arguments) => return client::client(&arguments).map(|()| ExitCode::SUCCESS),
             Task::Handwritten(arguments) => {
                 return handwritten::handwritten(&arguments).map(|()| ExitCode::SUCCESS);
             }
-            Task::Compare(arguments) => return compare::compare(&arguments, backends, program),
+            Task::Compare(arguments) => {
+                catalogue.check_flags(&arguments.handler, &arguments.flags)?;
+                return compare::compare(&arguments, backends, program);
+            }
             Task::Report(arguments) => return compare::render(&arguments),
             Task::Diff(arguments) => return compare::diff(&arguments),
             Task::Load(arguments) => return load::load(&arguments),
             Task::Merge(arguments) => return load::merge(&arguments),
             Task::Backends(list) => list::backends(backends, list.format).into_bytes(),
             Task::Handlers(list) => list::handlers(served, list.format).into_bytes(),
-            Task::Completions { shell } => describe::completions(self.catalogue.command(program), shell),
-            Task::Man { command } => describe::manual(self.catalogue.command(program), command.as_deref())?,
+            Task::Completions { shell } => describe::completions(catalogue.command(program), shell),
+            Task::Man { command } => describe::manual(catalogue.command(program), command.as_deref())?,
         };
         print(&output).map(|()| ExitCode::SUCCESS)
     }
@@ -186,11 +326,4 @@ impl Default for Command {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// What the program is called.
-fn program() -> String {
-    let path = env::args_os().next().unwrap_or_default();
-    let name = Path::new(&path).file_stem().and_then(|name| name.to_str());
-    name.unwrap_or("anyloop").to_owned()
 }

@@ -5,10 +5,26 @@ use std::env;
 use clap::{Arg, Command};
 use strsim::damerau_levenshtein;
 
-/// A sentence for each variable of the environment that has our prefix and sets no flag of any command.
-pub(crate) fn unknown(command: &Command) -> Vec<String> {
+use crate::program::Program;
+
+/// Names the variables of all flags that have one, as `#[arg(env)]` says, after the program, the command and the flag.
+pub(crate) fn name_variables(command: Command, program: &Program) -> Command {
+    command.mut_subcommands(|command| {
+        let name = command.get_name().to_owned();
+        command.mut_args(|arg| if arg.get_env().is_some() { with_variable(arg, &name, program) } else { arg })
+    })
+}
+
+/// A flag of this command, with a variable that is named after both and the program.
+pub(crate) fn with_variable(arg: Arg, command: &str, program: &Program) -> Arg {
+    let variable = program.variable(command, arg.get_long().unwrap_or_default());
+    arg.env(variable)
+}
+
+/// A sentence for each variable of the environment that begins like the program's and sets no flag of any command.
+pub(crate) fn unknown(command: &Command, program: &Program) -> Vec<String> {
     let names = env::vars_os().map(|(name, _)| name.display().to_string());
-    warnings(&known(command), names)
+    warnings(&known(command, program), &program.prefix(), names)
 }
 
 /// A variable that sets a flag.
@@ -18,17 +34,17 @@ struct Variable {
     flag: String,
 }
 
-fn warnings(known: &[Variable], names: impl Iterator<Item = String>) -> Vec<String> {
+fn warnings(known: &[Variable], prefix: &str, names: impl Iterator<Item = String>) -> Vec<String> {
     let is_ours = |name: &String| {
-        name.starts_with(PREFIX) && !INTERNAL.iter().any(|internal| name.starts_with(internal))
+        name.starts_with(prefix) && !INTERNAL.iter().any(|internal| name.starts_with(internal))
     };
     let is_known = |name: &String| known.iter().any(|variable| variable.name == *name);
     let unknown = names.filter(|name| is_ours(name) && !is_known(name));
-    unknown.map(|name| warning(known, &name)).collect()
+    unknown.map(|name| warning(known, prefix, &name)).collect()
 }
 
-fn warning(known: &[Variable], name: &str) -> String {
-    let meant = meant(known, name);
+fn warning(known: &[Variable], prefix: &str, name: &str) -> String {
+    let meant = meant(known, prefix, name);
     let advice = match meant.as_slice() {
         [] => "the help of each command names those that do".to_owned(),
         names => format!("did you mean {}?", names.join(" or ")),
@@ -38,10 +54,11 @@ fn warning(known: &[Variable], name: &str) -> String {
 
 /// The variables that a name may stand for: those of the same flag, which earlier versions had without a command or under
 /// another name; or else the one that is spelled most alike.
-fn meant<'a>(known: &'a [Variable], name: &str) -> Vec<&'a str> {
-    let flag = &name[PREFIX.len()..];
+fn meant<'a>(known: &'a [Variable], prefix: &str, name: &str) -> Vec<&'a str> {
+    let flag = &name[prefix.len()..];
     if let Some((_, now)) = RENAMED.iter().find(|(earlier, _)| *earlier == flag) {
-        return vec![now];
+        let is_new = |variable: &&Variable| variable.name.strip_prefix(prefix) == Some(now);
+        return known.iter().filter(is_new).map(|variable| variable.name.as_str()).collect();
     }
     let of_flag = |flag: &str| {
         let same = known.iter().filter(|variable| variable.flag == flag);
@@ -63,9 +80,9 @@ fn meant<'a>(known: &'a [Variable], name: &str) -> Vec<&'a str> {
 }
 
 /// The variables that set a flag of a command.
-fn known(command: &Command) -> Vec<Variable> {
+fn known(command: &Command, program: &Program) -> Vec<Variable> {
     let of_command = |command: &Command| {
-        let prefix = format!("{PREFIX}{}_", command.get_name().to_uppercase());
+        let prefix = program.variable(command.get_name(), "");
         let names = command.get_arguments().filter_map(Arg::get_env).map(|name| name.display().to_string());
         let variable =
             |name: String| Variable { flag: name.strip_prefix(&prefix).unwrap_or(&name).to_owned(), name };
@@ -74,10 +91,8 @@ fn known(command: &Command) -> Vec<Variable> {
     command.get_subcommands().flat_map(of_command).collect()
 }
 
-const PREFIX: &str = "ANYLOOP_";
-
-/// What flags of another name were called in earlier versions, without the prefix.
-const RENAMED: [(&str, &str); 1] = [("CLIENTS", "ANYLOOP_COMPARE_CONNECTIONS")];
+/// What flags of another name were called in earlier versions, and what their variables are called now, without the prefix.
+const RENAMED: [(&str, &str); 1] = [("CLIENTS", "COMPARE_CONNECTIONS")];
 
 /// The beginnings of the names that the build, the benches and the test kit of this workspace use.
 const INTERNAL: [&str; 3] = ["ANYLOOP_BENCH_", "ANYLOOP_COMPILER", "ANYLOOP_CONFORMANCE_"];
@@ -93,7 +108,8 @@ mod tests {
 
     #[test]
     fn a_variable_that_sets_nothing_is_named_with_the_nearest_that_does() {
-        let known = known(&Catalogue::built_in().command("anyloop"));
+        let program = Program::new();
+        let known = known(&Catalogue::built_in().command(&program), &program);
         let none = "the help of each command names those that do";
         for (name, expected) in [
             ("ANYLOOP_SERVE_BAKEND", Some("did you mean ANYLOOP_SERVE_BACKEND?")),
@@ -114,7 +130,7 @@ mod tests {
             ("ANYLOOP_COMPILER", None),
             ("PATH", None),
         ] {
-            let warnings = warnings(&known, [name.to_owned()].into_iter());
+            let warnings = warnings(&known, "ANYLOOP_", [name.to_owned()].into_iter());
             match expected {
                 Some(expected) => {
                     assert_eq!(warnings, [format!("the variable {name} sets no flag; {expected}")]);
@@ -125,11 +141,13 @@ mod tests {
     }
 
     #[test]
-    fn every_variable_is_named_after_its_command_and_its_flag() {
-        for command in Catalogue::built_in().command("anyloop").get_subcommands() {
+    fn every_variable_is_named_after_its_program_its_command_and_its_flag() {
+        let mut program = Program::new();
+        program.set_name("shout-d");
+        for command in Catalogue::built_in().command(&program).get_subcommands() {
             for arg in command.get_arguments() {
                 let (Some(variable), Some(flag)) = (arg.get_env(), arg.get_long()) else { continue };
-                let expected = format!("ANYLOOP_{}_{flag}", command.get_name()).replace('-', "_");
+                let expected = format!("SHOUT_D_{}_{flag}", command.get_name()).replace('-', "_");
                 assert_eq!(variable.to_str(), Some(expected.to_uppercase().as_str()));
             }
         }

@@ -15,6 +15,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// It went wrong.
     Failed(String),
+    /// What is to be served can't be made. The words are the program's own.
+    Unmade(String),
     /// A signal ended it before there was anything to show.
     Interrupted(String),
 }
@@ -34,16 +36,18 @@ impl Failure {
         match self {
             Self::Usage(text) => Self::Usage(reword(&text)),
             Self::Failed(text) => Self::Failed(reword(&text)),
+            Self::Unmade(_) => self,
             Self::Interrupted(text) => Self::Interrupted(reword(&text)),
         }
     }
 
-    /// Says it on standard error, and gives the code to end with.
-    pub(crate) fn report(&self) -> ExitCode {
-        say("error", RED, &self.to_string());
+    /// Says it on standard error, and gives the code to end with. In front of the words of a program stands its name.
+    pub(crate) fn report(&self, program: &str) -> ExitCode {
+        let label = if matches!(self, Self::Unmade(_)) { program } else { "error" };
+        say(label, RED, &self.to_string());
         match self {
             Self::Usage(_) => ExitCode::from(2),
-            Self::Failed(_) => Outcome::Failed.into(),
+            Self::Failed(_) | Self::Unmade(_) => Outcome::Failed.into(),
             Self::Interrupted(_) => Outcome::Interrupted.into(),
         }
     }
@@ -51,7 +55,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Usage(text) | Self::Failed(text) | Self::Interrupted(text)) = self;
+        let (Self::Usage(text) | Self::Failed(text) | Self::Unmade(text) | Self::Interrupted(text)) = self;
         escaped(text.as_bytes()).fmt(f)
     }
 }

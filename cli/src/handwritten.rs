@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::thread;
 
 use compare::{Candidate, Care, Kind, Launch};
@@ -32,15 +31,15 @@ pub(crate) fn handwritten(arguments: &Handwritten) -> Result<(), Failure> {
 
 /// As candidates of a comparison, the servers that have their counterparts among these backends, and the one that is
 /// everybody's.
-pub(crate) fn candidates(backends: &[Candidate], program: &Path) -> Vec<Candidate> {
+pub(crate) fn candidates(backends: &[Candidate], launch: impl Fn(Vec<OsString>) -> Launch) -> Vec<Candidate> {
     let is_wanted = |server: &&Server| {
         let is_chosen = |name: &str| backends.iter().any(|backend| backend.name == name);
         server.is_supported() && server.backend.is_none_or(is_chosen)
     };
-    SERVERS.iter().filter(is_wanted).map(|server| candidate(server, program)).collect()
+    SERVERS.iter().filter(is_wanted).map(|server| candidate(server, &launch)).collect()
 }
 
-fn candidate(server: &Server, program: &Path) -> Candidate {
+fn candidate(server: &Server, launch: impl Fn(Vec<OsString>) -> Launch) -> Candidate {
     Candidate {
         name: server.name.to_owned(),
         model: server.model.to_owned(),
@@ -53,10 +52,7 @@ fn candidate(server: &Server, program: &Path) -> Candidate {
             },
         },
         max_connections: server.max_connections,
-        launch: Launch::Announces {
-            program: program.to_owned(),
-            arguments: ["handwritten", server.name, "--listen", "127.0.0.1:0"].map(OsString::from).into(),
-        },
+        launch: launch(["handwritten", server.name, "--listen", "127.0.0.1:0"].map(OsString::from).into()),
         ..Candidate::default()
     }
 }

@@ -1,25 +1,29 @@
 //! What stands below the flags in the help of each command: examples, and exit codes.
 
+use crate::program::Program;
+
 /// What stands below the flags of a command.
 pub(crate) struct Below {
     /// The command; empty for the program itself.
     pub(crate) command: &'static str,
     /// What is said first.
     text: &'static str,
-    /// What each example does, and its arguments.
+    /// What each example does, and its arguments; `{program}` stands for the program, `{handler}` for the handler that
+    /// it serves by default, and `{reports}` for the folder of its reports.
     examples: &'static [(&'static str, &'static str)],
     /// The exit codes.
     codes: &'static str,
 }
 
 impl Below {
-    /// The text, for a program of this name.
-    pub(crate) fn text(&self, program: &str) -> String {
-        let examples: String = self
-            .examples
-            .iter()
-            .map(|(what, arguments)| format!("  # {what}\n  {program} {arguments}\n"))
-            .collect();
+    /// The text, for a program that serves this handler by default.
+    pub(crate) fn text(&self, program: &Program, handler: &str) -> String {
+        let example = |(what, arguments)| format!("  # {what}\n  {{program}} {arguments}\n");
+        let examples: String = self.examples.iter().copied().map(example).collect();
+        let examples = examples
+            .replace("{program}", program.name())
+            .replace("{handler}", handler)
+            .replace("{reports}", &program.reports());
         let paragraphs = [self.text, &format!("Examples:\n{}", examples.trim_end()), self.codes];
         let said: Vec<_> = paragraphs.into_iter().filter(|text| !text.is_empty()).collect();
         said.join("\n\n")
@@ -32,7 +36,7 @@ pub(crate) const BELOW: [Below; 13] = [
         command: "",
         text: "",
         examples: &[
-            ("serve the handler `counter` on smol", "serve"),
+            ("serve the handler `{handler}` on smol", "serve"),
             ("measure a server for ten seconds", "load 127.0.0.1:8888"),
             ("find out which backend suits this machine", "compare"),
         ],
@@ -44,8 +48,11 @@ pub(crate) const BELOW: [Below; 13] = [
                SIGINT, SIGTERM or SIGHUP lets the clients drain; another one, a second later or more, ends at once. \
                Under `nohup` SIGHUP does nothing.",
         examples: &[
-            ("serve the handler `counter` on smol, at 127.0.0.1:8888", "serve"),
-            ("echo lines on tokio, on any free port", "serve -b tokio --handler echo --listen 127.0.0.1:0"),
+            ("serve the handler `{handler}` on smol, at 127.0.0.1:8888", "serve"),
+            (
+                "the same on tokio, on any free port",
+                "serve -b tokio --handler {handler} --listen 127.0.0.1:0",
+            ),
             (
                 "limit what a client may do, and account for all of them in the end",
                 "serve --max-message 4KiB --idle-timeout 30s --receipt receipt.json",
@@ -112,7 +119,7 @@ pub(crate) const BELOW: [Below; 13] = [
                 "a program of one's own beside a backend, judged by an objective",
                 "compare -b threads --server own='./server --port {port}' --slo p99=20ms",
             ),
-            ("what a change has done, in the same rounds", "compare -b smol --against before/anyloop"),
+            ("what a change has done, in the same rounds", "compare -b smol --against before/{program}"),
             (
                 "what has changed since an earlier comparison",
                 "compare --baseline before/report.json -o after",
@@ -133,7 +140,7 @@ pub(crate) const BELOW: [Below; 13] = [
         text: "report.html and report.md are written anew, and the table goes to standard output. The file itself stays \
                as it is.",
         examples: &[
-            ("the last comparison", "report anyloop-report/report.json"),
+            ("the last comparison", "report {reports}/report.json"),
             ("the page and the Markdown in another folder", "report before.json -o before"),
         ],
         codes: "Exit codes: 0, rendered; 1, it can't be written; 2, wrong usage, or the file is no report.json.",
@@ -179,7 +186,7 @@ pub(crate) const BELOW: [Below; 13] = [
         text: "",
         examples: &[
             ("for bash, in this shell", "completions bash | source /dev/stdin"),
-            ("for fish", "completions fish > ~/.config/fish/completions/anyloop.fish"),
+            ("for fish", "completions fish > ~/.config/fish/completions/{program}.fish"),
         ],
         codes: "",
     },
@@ -188,7 +195,7 @@ pub(crate) const BELOW: [Below; 13] = [
         text: "",
         examples: &[
             ("read a page", "man load | man -l -"),
-            ("keep the page of all commands", "man > anyloop.1"),
+            ("keep the page of all commands", "man > {program}.1"),
         ],
         codes: "",
     },
@@ -217,7 +224,7 @@ mod tests {
 
     #[track_caller]
     fn check(line: &str) {
-        let command = Catalogue::built_in().command("anyloop");
+        let command = Catalogue::built_in().command(&Program::new());
         let all = ["anyloop".to_owned()].into_iter().chain(arguments(line));
         if let Err(error) = command.try_get_matches_from(all) {
             panic!("{line}: {error}");
@@ -226,10 +233,15 @@ mod tests {
 
     #[test]
     fn every_command_has_two_to_four_examples_that_are_right() {
-        let command = Catalogue::built_in().command("anyloop");
+        let program = Program::new();
+        let command = Catalogue::built_in().command(&program);
         for below in &BELOW {
             assert!((2..=4).contains(&below.examples.len()), "{}", below.command);
-            below.examples.iter().for_each(|(_, example)| check(example));
+            let text = below.text(&program, "counter");
+            let begin = format!("  {} ", program.name());
+            let examples: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(&begin)).collect();
+            assert_eq!(examples.len(), below.examples.len(), "{text}");
+            examples.into_iter().for_each(check);
         }
         for name in command.get_subcommands().map(clap::Command::get_name) {
             assert!(BELOW.iter().any(|below| below.command == name), "{name} has no examples");

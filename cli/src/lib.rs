@@ -27,7 +27,8 @@
 //! }
 //! ```
 //!
-//! `docs/write-a-handler.md` goes from there to a framing and a protocol of one's own.
+//! With [`Command::name`], [`Command::without_builtins`] and [`Command::try_handler`] it is a product with a name, handlers and
+//! flags that are its own. `docs/write-a-handler.md` goes from there to a framing and a protocol of one's own.
 
 mod address;
 mod arguments;
@@ -43,6 +44,7 @@ mod escape;
 mod exit;
 mod failure;
 mod file;
+mod flags;
 mod handwritten;
 mod help;
 mod list;
@@ -51,8 +53,9 @@ mod load;
 mod locale;
 mod log;
 mod messages;
+mod program;
 mod progress;
-mod quantity;
+pub mod quantity;
 mod receipt;
 mod serve;
 mod service;
@@ -62,6 +65,7 @@ mod usage;
 
 pub use ::load::framing::Framing as LoadFraming;
 pub use ::load::plan::Expect;
+pub use clap;
 pub use command::Command;
 pub use registry::BACKENDS;
 

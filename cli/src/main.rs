@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    anyloop_cli::Command::new().run()
+    anyloop_cli::Command::new().version(env!("CARGO_PKG_VERSION")).run()
 }

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 
 /// Messages of one's own.
 #[derive(Args, Debug)]
+#[group(skip)]
 pub(crate) struct Own {
     /// Message to send; may be given several times, and each connection sends them in turn: a line in `line`, words as
     /// redis-cli takes them in `resp`, `GET /path` in `http`
@@ -66,18 +67,21 @@ fn read(file: &Path) -> io::Result<String> {
     io::stdin().read_to_string(&mut text).map(|_| text)
 }
 
-/// What `--expect` takes.
-pub(crate) fn expects() -> impl TypedValueParser<Value = Expect> {
-    PossibleValuesParser::new([
-        PossibleValue::new("echo").help("the message itself"),
+/// What `--expect` takes; with `built_in`, also what built-in handlers reply.
+pub(crate) fn expects(built_in: bool) -> impl TypedValueParser<Value = Expect> {
+    let of_handlers = [
         PossibleValue::new("counter").help("what the handler `counter` says, in Chinese"),
         PossibleValue::new("counter-en").help("what the handler `counter` says, in English"),
         PossibleValue::new("ack").help("what the handler `ack` says"),
+    ];
+    let mut values = vec![PossibleValue::new("echo").help("the message itself")];
+    values.extend(of_handlers.into_iter().filter(|_| built_in));
+    values.extend([
         PossibleValue::new("any").help("any reply for each message, and no greeting: counted, not verified"),
         PossibleValue::new("greeted")
             .help("any greeting, and then any reply for each message: counted, not verified"),
-    ])
-    .map(|name| match name.as_str() {
+    ]);
+    PossibleValuesParser::new(values).map(|name| match name.as_str() {
         "echo" => Expect::Echo,
         "counter" => Expect::Counter,
         "counter-en" => Expect::CounterEnglish,

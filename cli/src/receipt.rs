@@ -14,6 +14,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 use crate::failure::{Failure, print};
+use crate::program::Program;
 
 /// Where the receipt goes.
 #[derive(Debug)]
@@ -65,7 +66,11 @@ fn replace(mut file: File, content: &[u8]) -> io::Result<()> {
 /// Which server a receipt is of.
 #[derive(Debug, Serialize)]
 pub(crate) struct Run {
-    version: &'static str,
+    program: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'static str>,
+    /// The version of the library that it is made with.
+    anyloop: &'static str,
     backend: &'static str,
     address: SocketAddr,
     pid: u32,
@@ -74,8 +79,16 @@ pub(crate) struct Run {
 
 impl Run {
     /// A server of this process, which starts now.
-    pub(crate) fn start(backend: &'static str, address: SocketAddr) -> Self {
-        Self { version: env!("CARGO_PKG_VERSION"), backend, address, pid: process::id(), start: now() }
+    pub(crate) fn start(program: &Program, backend: &'static str, address: SocketAddr) -> Self {
+        Self {
+            program: program.name().to_owned(),
+            version: program.version,
+            anyloop: env!("CARGO_PKG_VERSION"),
+            backend,
+            address,
+            pid: process::id(),
+            start: now(),
+        }
     }
 }
 
@@ -136,7 +149,9 @@ impl Receipt {
     pub(crate) fn log(&self) {
         log!(
             self.report;
+            program = self.run.program,
             version = self.run.version,
+            anyloop = self.run.anyloop,
             backend = self.run.backend,
             address = %self.run.address,
             pid = self.run.pid,

@@ -14,17 +14,18 @@ use serving::{Running, Workers, start};
 
 use crate::arguments::Serve;
 use crate::failure::{Failure, print};
+use crate::program::Program;
 use crate::receipt::{self, Destination, Receipt, Run};
 use crate::signals::Signalled;
 use crate::{descriptors, listen, log, service};
 
 /// Serves until a signal, and says what became of everybody. What can be wrong with the arguments is found
 /// out before the first client is let in. The warnings go to the log.
-pub(crate) fn serve(arguments: &Serve, warnings: &[String]) -> Result<ExitCode, Failure> {
+pub(crate) fn serve(arguments: &Serve, program: &Program, warnings: &[String]) -> Result<ExitCode, Failure> {
     let _log = log::start(arguments.log_format, arguments.log_level()).map_err(|error| failed(&error))?;
     warnings.iter().for_each(|text| tracing::warn!("{text}"));
     let limit = descriptors::raise_limit();
-    let service = service::service(arguments, limit).map_err(Failure::Usage)?;
+    let service = service::service(arguments, limit)?;
     descriptors::check(limit, pollers(arguments))?;
     descriptors::warn_of_limit(limit, service::wanted_connections(arguments), service.limits.max_connections);
     let listener = listen::listen(&arguments.listen)?;
@@ -32,9 +33,9 @@ pub(crate) fn serve(arguments: &Serve, warnings: &[String]) -> Result<ExitCode, 
     let destination = Destination::open(arguments.receipt.as_deref())?;
 
     let signalled = Signalled::catch().map_err(|error| failed(&error))?;
-    announce(arguments, &service, address);
+    announce(arguments, program, &service, address);
 
-    let run = Run::start(arguments.backend.name(), address);
+    let run = Run::start(program, arguments.backend.name(), address);
     let running = start(arguments.backend, listener, service).map_err(|error| failed(&error))?;
     let running = Arc::new(running);
     signalled.obeyed_by(&running).map_err(|error| failed(&error))?;
@@ -89,9 +90,11 @@ impl Drop for StatisticsLog {
 }
 
 /// Says that clients may come: in the log with all that bounds them, on standard output for programs.
-fn announce(arguments: &Serve, service: &Service, address: SocketAddr) {
+fn announce(arguments: &Serve, program: &Program, service: &Service, address: SocketAddr) {
     let limits = &service.limits;
     tracing::info!(
+        program = program.name(),
+        version = program.version,
         %address,
         backend = arguments.backend.name(),
         handler = arguments.handler.name,

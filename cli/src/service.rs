@@ -2,74 +2,48 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
-use common::{Application, BLOCKING_THREADS, Blocking, Handler, Limits, Overload, Service};
-use handlers::{Ack, Counter, Echo, Language, Load, Work};
+use common::{Application, BLOCKING_THREADS, Limits, Overload, Service};
 use serving::Capabilities;
 
 use crate::arguments::Serve;
-use crate::catalogue::{Served, What};
+use crate::catalogue::What;
 use crate::descriptors::RESERVED;
-use crate::locale;
-use crate::quantity::{self, Size, Time};
+use crate::failure::Failure;
+use crate::quantity::{self, Size};
 
 /// The service that was asked for; or what is wrong with it, and what to write instead.
-pub(crate) fn service(arguments: &Serve, descriptors: usize) -> Result<Service, String> {
+pub(crate) fn service(arguments: &Serve, descriptors: usize) -> Result<Service, Failure> {
     let capabilities = arguments.backend.capabilities();
     let name = arguments.backend.name();
     if arguments.overload == Some(Overload::Refuse) && capabilities.max_connections == Some(1) {
-        return Err(format!(
+        return Err(Failure::Usage(format!(
             "{name} looks at nobody else while it serves a client, so the others wait; leave out --overload"
-        ));
+        )));
     }
+    let limits = limits(arguments, &capabilities, descriptors).map_err(Failure::Usage)?;
     let service = Service {
         workers: arguments.workers,
         blocking_threads: arguments.blocking_threads,
         stack_size: arguments.stack_size,
         ..Service::new(application(arguments)?)
     };
-    let service = service.with_limits(limits(arguments, &capabilities, descriptors)?);
-    capabilities.check(name, &service)?;
+    let service = service.with_limits(limits);
+    capabilities.check(name, &service).map_err(Failure::Usage)?;
     Ok(service)
 }
 
 /// What is served.
-fn application(arguments: &Serve) -> Result<Arc<dyn Application>, String> {
-    let name = arguments.handler.name;
-    if arguments.language.is_some() && name != "counter" {
-        return Err(format!("{name} has no languages; leave out --language, or choose --handler counter"));
-    }
-    if arguments.work.is_some() && name != "work" {
-        return Err(format!("{name} does no extra work; leave out --work, or choose --handler work"));
-    }
-    let in_framing = arguments.framing().application;
-    match &arguments.handler.what {
-        What::BuiltIn => Ok(in_framing(built_in(name, arguments.language, arguments.work)?)),
-        What::Handler(make) => Ok(in_framing(make())),
-        What::Application(_) if arguments.framing.is_some() => {
-            Err(format!("{name} has a protocol of its own, and so no framing; leave out --framing"))
-        }
-        What::Application(make) => Ok(make()),
-    }
-}
-
-/// Whether a call of what is served may take long, with this work if it is `work`.
-pub(crate) fn blocking(served: &Served, work: Option<Load>) -> Result<Blocking, String> {
-    Ok(match &served.what {
-        What::BuiltIn => built_in(served.name, None, work)?.blocking(),
-        What::Handler(make) => make().blocking(),
-        What::Application(make) => make().blocking(),
-    })
-}
-
-fn built_in(name: &str, language: Option<Language>, work: Option<Load>) -> Result<Arc<dyn Handler>, String> {
-    match name {
-        "counter" => Ok(Arc::new(Counter { language: language.unwrap_or_else(locale::language) })),
-        "ack" => Ok(Arc::new(Ack)),
-        "echo" => Ok(Arc::new(Echo)),
-        "work" => Ok(Arc::new(Work { load: work.unwrap_or(WORK) })),
-        name => Err(format!("there is no built-in handler `{name}`")),
+fn application(arguments: &Serve) -> Result<Arc<dyn Application>, Failure> {
+    let served = &arguments.handler;
+    served.check_required(&arguments.flags)?;
+    match &served.what {
+        What::Handler(make) => Ok((arguments.framing().application)(make(&arguments.flags)?)),
+        What::Application(_) if arguments.framing.is_some() => Err(Failure::Usage(format!(
+            "{} has a protocol of its own, and so no framing; leave out --framing",
+            served.name
+        ))),
+        What::Application(make) => make(&arguments.flags),
     }
 }
 
@@ -124,19 +98,6 @@ pub(crate) fn wanted_connections(arguments: &Serve) -> usize {
     arguments.max_connections.map_or(Limits::default().max_connections.min(held), NonZeroUsize::get)
 }
 
-/// Reads what `--work` takes.
-pub(crate) fn load(text: &str) -> Result<Load, String> {
-    let invalid =
-        || format!("`{text}` is no load; write cpu:TIME or block:TIME, such as cpu:50us or block:2ms");
-    let (kind, time) = text.split_once(':').ok_or_else(invalid)?;
-    let load = match kind {
-        "cpu" => Load::Cpu,
-        "block" => Load::Block,
-        _ => return Err(invalid()),
-    };
-    time.parse().map(|Time(time)| load(time))
-}
-
 /// Reads what `--workers` takes.
 pub(crate) fn workers(text: &str) -> Result<NonZeroUsize, String> {
     threads(text, MOST_WORKERS)
@@ -178,20 +139,6 @@ pub(crate) fn blocking_threads_help() -> String {
     )
 }
 
-/// The help of `--work`.
-pub(crate) fn work_help() -> String {
-    let default = match WORK {
-        Load::Cpu(time) => format!("cpu:{}", Time(time)),
-        Load::Block(time) => format!("block:{}", Time(time)),
-    };
-    format!(
-        "Work of the handler `work` for each message: cpu:TIME computes, block:TIME sleeps [default: {default}]"
-    )
-}
-
-/// What `work` does unless it is told: a small computation, which every backend runs where it reads.
-const WORK: Load = Load::Cpu(Duration::from_micros(50));
-
 /// What a built-in handler and a framing put around a message that they say back, and room to spare.
 const REPLY_AROUND: usize = 1024;
 
@@ -213,12 +160,14 @@ mod tests {
     use super::*;
     use crate::arguments::{Arguments, Task};
     use crate::catalogue::Catalogue;
+    use crate::program::Program;
 
     fn asked(arguments: &str, descriptors: usize) -> Result<Service, String> {
         let arguments = ["anyloop", "serve"].into_iter().chain(arguments.split_whitespace());
-        let matches = Catalogue::built_in().command("anyloop").try_get_matches_from(arguments).unwrap();
+        let command = Catalogue::built_in().command(&Program::new());
+        let matches = command.try_get_matches_from(arguments).unwrap();
         match Arguments::from_arg_matches(&matches).unwrap().task {
-            Task::Serve(arguments) => service(&arguments, descriptors),
+            Task::Serve(arguments) => service(&arguments, descriptors).map_err(|failure| failure.to_string()),
             _ => unreachable!(),
         }
     }
@@ -262,16 +211,6 @@ mod tests {
     #[test]
     fn an_idle_timeout_of_0_is_none() {
         assert_eq!(asked("--idle-timeout 0", 1024).unwrap().limits.idle_timeout, None);
-    }
-
-    #[test]
-    fn loads_are_read() {
-        assert_eq!(load("cpu:50us"), Ok(Load::Cpu(Duration::from_micros(50))));
-        assert_eq!(load("block:2ms"), Ok(Load::Block(Duration::from_millis(2))));
-        for text in ["", "cpu", "disk:2ms", ":2ms"] {
-            assert!(load(text).unwrap_err().contains("cpu:50us"), "{text}");
-        }
-        assert!(load("cpu:5").unwrap_err().contains("no unit"));
     }
 
     #[test]

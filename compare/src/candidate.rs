@@ -37,6 +37,8 @@ pub enum Launch {
         program: PathBuf,
         /// Its arguments.
         arguments: Vec<OsString>,
+        /// What the names of the variables begin with that set its flags. It is given none of them.
+        variables: String,
     },
     /// It listens on the port that it is told: in each word, `{port}` is replaced by a free port, and `{address}` by
     /// that port of 127.0.0.1, `127.0.0.1:8080` say. It is ready when it accepts a connection.
@@ -96,14 +98,18 @@ impl Candidate {
     /// # Errors
     /// If this candidate is started in another way than by this command.
     pub fn of_build(&self, program: &Path) -> Result<Self, String> {
-        let Launch::Announces { arguments, .. } = &self.launch else {
+        let Launch::Announces { arguments, variables, .. } = &self.launch else {
             return Err(format!("{} is no server of this command, so no other build has it", self.name));
         };
         let file = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy();
         Ok(Self {
             name: format!("{} ({file})", self.name),
             kind: Kind::Build { of: self.name.clone() },
-            launch: Launch::Announces { program: program.to_owned(), arguments: arguments.clone() },
+            launch: Launch::Announces {
+                program: program.to_owned(),
+                arguments: arguments.clone(),
+                variables: variables.clone(),
+            },
             ..self.clone()
         })
     }
@@ -131,7 +137,7 @@ impl Launch {
 
 impl Default for Launch {
     fn default() -> Self {
-        Self::Announces { program: PathBuf::new(), arguments: Vec::new() }
+        Self::Announces { program: PathBuf::new(), arguments: Vec::new(), variables: String::new() }
     }
 }
 
@@ -173,13 +179,18 @@ mod tests {
     #[test]
     fn another_build_serves_the_same() {
         let arguments = vec![OsString::from("serve")];
-        let launch = Launch::Announces { program: "/new/anyloop".into(), arguments: arguments.clone() };
+        let variables = "ANYLOOP_".to_owned();
+        let launch = Launch::Announces {
+            program: "/new/anyloop".into(),
+            arguments: arguments.clone(),
+            variables: variables.clone(),
+        };
         let smol = Candidate { name: "smol".into(), launch, ..Candidate::default() };
         let build = smol.of_build(Path::new("/old/anyloop-1.0")).unwrap();
         assert_eq!(build.name, "smol (anyloop-1.0)");
         assert_eq!(build.kind, Kind::Build { of: "smol".into() });
         let program = "/old/anyloop-1.0".into();
-        assert_eq!(build.launch, Launch::Announces { program, arguments });
+        assert_eq!(build.launch, Launch::Announces { program, arguments, variables });
         assert!(Candidate::server("x", "x {port}").unwrap().of_build(Path::new("/old")).is_err());
     }
 }

@@ -212,7 +212,8 @@ mod tests {
         fs::write(&file, "one").unwrap();
         let command = format!("{} {{port}}", file.display());
         let candidate = Candidate::server("own", &command).unwrap();
-        let launch = Launch::Announces { program: file.clone(), arguments: Vec::new() };
+        let launch =
+            Launch::Announces { program: file.clone(), arguments: Vec::new(), variables: String::new() };
         let programs = Programs::of(std::slice::from_ref(&candidate));
         assert!(programs.check(&launch).is_ok() && programs.check(&candidate.launch).is_ok());
         // As a linker does it: another file of the same name.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A time: `500ms`, `1.5s`, `2m`, `0`.
+/// A time, at most 365 days: `500ms`, `1.5s`, `2m`, `0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub Duration);
 

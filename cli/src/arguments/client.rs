@@ -16,16 +16,16 @@ pub(crate) struct Client {
     pub(crate) address: String,
 
     /// How the end of a message is marked; with `raw` client and server take turns: a reply, a message, a reply
-    #[arg(long, env = "ANYLOOP_CLIENT_FRAMING", default_value = common::Framing::ALL[0].name(), value_parser = chosen::<Framing>)]
+    #[arg(long, env, default_value = common::Framing::ALL[0].name(), value_parser = chosen::<Framing>)]
     pub(crate) framing: Framing,
 
     /// Longest reply to accept
-    #[arg(long, env = "ANYLOOP_CLIENT_MAX_REPLY", value_name = "SIZE", value_parser = size_above_zero,
+    #[arg(long, env, value_name = "SIZE", value_parser = size_above_zero,
           default_value_t = Size(client::max_reply()))]
     pub(crate) max_reply: Size,
 
     /// Longest time to wait for the server once the input has ended, and in `raw` after each line of a pipe; 0 waits
     /// for ever
-    #[arg(long, env = "ANYLOOP_CLIENT_REPLY_TIMEOUT", value_name = "TIME", default_value_t = Time(client::REPLY_TIMEOUT))]
+    #[arg(long, env, value_name = "TIME", default_value_t = Time(client::REPLY_TIMEOUT))]
     pub(crate) reply_timeout: Time,
 }

@@ -50,7 +50,7 @@ pub(crate) enum Task {
     Report(Report),
     /// Compare two report.json: what became better or worse from A to B
     Diff(Diff),
-    /// Run a server that was written by hand without anyloop; without a name, list them
+    /// Run a server that was written by hand on one runtime; without a name, list them
     Handwritten(Handwritten),
     /// List the backends, and what they can do
     Backends(List),
@@ -76,11 +76,11 @@ pub(crate) struct Handwritten {
     pub(crate) name: Option<String>,
 
     /// The address to listen on; port 0 is any free one
-    #[arg(long, env = "ANYLOOP_HANDWRITTEN_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:0", value_parser = host_and_port)]
+    #[arg(long, env, value_name = "HOST:PORT", default_value = "127.0.0.1:0", value_parser = host_and_port)]
     pub(crate) listen: String,
 
     /// Number of worker threads [default: the number of cores]
-    #[arg(short = 't', long, env = "ANYLOOP_HANDWRITTEN_WORKERS", value_name = "COUNT", value_parser = service::workers)]
+    #[arg(short = 't', long, env, value_name = "COUNT", value_parser = service::workers)]
     pub(crate) workers: Option<NonZeroUsize>,
 
     /// The form of the list
@@ -156,9 +156,10 @@ fn colors() -> impl TypedValueParser<Value = ColorChoice> {
 #[cfg(test)]
 mod tests {
     use crate::catalogue::Catalogue;
+    use crate::program::Program;
 
     #[test]
     fn the_command_line_is_sound() {
-        Catalogue::built_in().command("anyloop").debug_assert();
+        Catalogue::built_in().command(&Program::new()).debug_assert();
     }
 }

@@ -6,92 +6,85 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use common::{Limits, Overload};
-use handlers::Language;
 use serving::Backend;
 use tracing::level_filters::LevelFilter;
 
 use super::chosen;
 use crate::address::host_and_port;
 use crate::catalogue::{Framing, Served};
+use crate::flags::Given;
 use crate::quantity::{Size, Time, nonzero, size_above_zero, time_above_zero};
 use crate::service;
 
 /// What `serve` is told.
 #[derive(Args)]
+#[group(skip)]
 pub(crate) struct Serve {
     /// Backend to run: the concurrency model
-    #[arg(short, long, env = "ANYLOOP_SERVE_BACKEND", default_value = "smol", value_parser = chosen::<&dyn Backend>)]
+    #[arg(short, long, env, default_value = "smol", value_parser = chosen::<&dyn Backend>)]
     pub(crate) backend: &'static dyn Backend,
 
     /// Handler to serve
-    #[arg(long, env = "ANYLOOP_SERVE_HANDLER", default_value = "counter", value_parser = chosen::<Served>)]
+    #[arg(long, env, default_value = "counter", value_parser = chosen::<Served>)]
     pub(crate) handler: Served,
 
     /// How the end of a message is marked, for a handler that works in any framing [default: line]
-    #[arg(long, env = "ANYLOOP_SERVE_FRAMING", value_parser = chosen::<Framing>)]
+    #[arg(long, env, value_parser = chosen::<Framing>)]
     pub(crate) framing: Option<Framing>,
 
     /// Address to listen on; port 0 is any free one
-    #[arg(long, env = "ANYLOOP_SERVE_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:8888", value_parser = host_and_port)]
+    #[arg(long, env, value_name = "HOST:PORT", default_value = "127.0.0.1:8888", value_parser = host_and_port)]
     pub(crate) listen: String,
 
     /// Number of worker threads [default: the number of cores]
-    #[arg(short = 't', long, env = "ANYLOOP_SERVE_WORKERS", value_name = "COUNT", value_parser = service::workers)]
+    #[arg(short = 't', long, env, value_name = "COUNT", value_parser = service::workers)]
     pub(crate) workers: Option<NonZeroUsize>,
 
     /// Stack size of each connection's thread, where a backend has such threads [default: the backend's]
-    #[arg(long, env = "ANYLOOP_SERVE_STACK_SIZE", value_name = "SIZE", value_parser = service::stack_size)]
+    #[arg(long, env, value_name = "SIZE", value_parser = service::stack_size)]
     pub(crate) stack_size: Option<NonZeroUsize>,
 
-    #[arg(long, env = "ANYLOOP_SERVE_BLOCKING_THREADS", value_name = "COUNT", value_parser = service::blocking_threads, help = service::blocking_threads_help())]
+    #[arg(long, env, value_name = "COUNT", value_parser = service::blocking_threads, help = service::blocking_threads_help())]
     pub(crate) blocking_threads: Option<NonZeroUsize>,
 
-    #[arg(short = 'c', long, env = "ANYLOOP_SERVE_MAX_CONNECTIONS", help_heading = LIMITS, value_name = "COUNT", value_parser = nonzero, help = service::max_connections_help())]
+    #[arg(short = 'c', long, env, help_heading = LIMITS, value_name = "COUNT", value_parser = nonzero, help = service::max_connections_help())]
     pub(crate) max_connections: Option<NonZeroUsize>,
 
     /// What to do with clients beyond --max-connections [default: refuse]
-    #[arg(long, env = "ANYLOOP_SERVE_OVERLOAD", help_heading = LIMITS, value_parser = overloads())]
+    #[arg(long, env, help_heading = LIMITS, value_parser = overloads())]
     pub(crate) overload: Option<Overload>,
 
     /// Longest message, without its line end or length
-    #[arg(long, env = "ANYLOOP_SERVE_MAX_MESSAGE", help_heading = LIMITS, value_name = "SIZE", value_parser = size_above_zero,
+    #[arg(long, env, help_heading = LIMITS, value_name = "SIZE", value_parser = size_above_zero,
           default_value_t = Size(Limits::default().max_message))]
     pub(crate) max_message: Size,
 
     /// Longest silence of a client between two messages; 0 is for ever
-    #[arg(long, env = "ANYLOOP_SERVE_IDLE_TIMEOUT", help_heading = LIMITS, value_name = "TIME",
+    #[arg(long, env, help_heading = LIMITS, value_name = "TIME",
           default_value_t = Time(Limits::default().idle_timeout.unwrap_or_default()))]
     pub(crate) idle_timeout: Time,
 
     /// Longest time from the first byte of a message to its last
-    #[arg(long, env = "ANYLOOP_SERVE_MESSAGE_TIMEOUT", help_heading = LIMITS, value_name = "TIME", value_parser = time_above_zero,
+    #[arg(long, env, help_heading = LIMITS, value_name = "TIME", value_parser = time_above_zero,
           default_value_t = Time(Limits::default().message_timeout))]
     pub(crate) message_timeout: Time,
 
     /// Longest time in which a client may take no byte of its replies
-    #[arg(long, env = "ANYLOOP_SERVE_WRITE_TIMEOUT", help_heading = LIMITS, value_name = "TIME", value_parser = time_above_zero,
+    #[arg(long, env, help_heading = LIMITS, value_name = "TIME", value_parser = time_above_zero,
           default_value_t = Time(Limits::default().write_timeout))]
     pub(crate) write_timeout: Time,
 
     /// Longest time for conversations to end once the server was told to stop
-    #[arg(long, env = "ANYLOOP_SERVE_DRAIN_TIMEOUT", help_heading = LIMITS, value_name = "TIME",
+    #[arg(long, env, help_heading = LIMITS, value_name = "TIME",
           default_value_t = Time(Limits::default().drain_timeout))]
     pub(crate) drain_timeout: Time,
 
-    /// Language of the handler `counter` [default: zh if the locale (LC_ALL, LC_MESSAGES, LANG) is Chinese,
-    /// else en]
-    #[arg(long, env = "ANYLOOP_SERVE_LANGUAGE", help_heading = HANDLERS_OWN, value_parser = languages())]
-    pub(crate) language: Option<Language>,
-
-    #[arg(long, env = "ANYLOOP_SERVE_WORK", help_heading = HANDLERS_OWN, value_name = "LOAD", value_parser = service::load, help = service::work_help())]
-    pub(crate) work: Option<handlers::Load>,
-
     /// Form of the log on standard error
-    #[arg(long, env = "ANYLOOP_SERVE_LOG_FORMAT", help_heading = RECORDS, value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, env, help_heading = RECORDS, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
 
     /// Least urgent events to log
-    #[arg(long, env = "ANYLOOP_SERVE_LOG_LEVEL", help_heading = RECORDS, default_value = "info", value_parser = log_levels())]
+    #[arg(long, env, help_heading = RECORDS, default_value = "info", value_parser = log_levels())]
     pub(crate) log_level: LevelFilter,
 
     /// Log every client, as --log-level debug does
@@ -103,8 +96,11 @@ pub(crate) struct Serve {
     pub(crate) stats: Option<Time>,
 
     /// File for the receipt, a JSON object that accounts for every client; `-` is standard output
-    #[arg(long, env = "ANYLOOP_SERVE_RECEIPT", help_heading = RECORDS, value_name = "FILE")]
+    #[arg(long, env, help_heading = RECORDS, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) flags: Given,
 }
 
 /// How a log is written.
@@ -142,12 +138,6 @@ fn overloads() -> impl TypedValueParser<Value = Overload> {
     .map(|name| if name == "queue" { Overload::Queue } else { Overload::Refuse })
 }
 
-/// The languages of the handler `counter`.
-pub(crate) fn languages() -> impl TypedValueParser<Value = Language> {
-    PossibleValuesParser::new(["zh", "en"])
-        .map(|name| if name == "en" { Language::English } else { Language::Chinese })
-}
-
 fn log_levels() -> impl TypedValueParser<Value = LevelFilter> {
     PossibleValuesParser::new(["off", "error", "warn", "info", "debug", "trace"])
         .try_map(|name| name.parse::<LevelFilter>())
@@ -155,5 +145,4 @@ fn log_levels() -> impl TypedValueParser<Value = LevelFilter> {
 
 /// The headings of the help.
 const LIMITS: &str = "Limits";
-const HANDLERS_OWN: &str = "Of one handler";
 const RECORDS: &str = "Log and receipt";

@@ -1,47 +1,31 @@
 //! What there is to choose from: backends, handlers and framings, the built-in ones and one's own.
 
+mod built_in;
 mod load_of;
+mod served;
 mod values;
 
 use std::fmt;
 use std::sync::Arc;
 
 use common::{Application, Codec, FramedHandler, Handler, Length, Limits, Line, Raw};
-use handlers::{HANDLERS, Language};
 use load::framing as generator;
-use load::plan::Expect;
 use registry::BACKENDS;
 use serving::Backend;
 
 pub(crate) use load_of::LoadOf;
+pub(crate) use served::{Served, What};
 
-use crate::locale;
+use crate::failure::Failure;
+use crate::flags::{Flags, Given};
 
 /// What there is to choose from, in the order in which it is listed.
 pub(crate) struct Catalogue {
     pub(crate) backends: Vec<&'static dyn Backend>,
     pub(crate) served: Vec<Served>,
     pub(crate) framings: Vec<Framing>,
-}
-
-/// Something that can be served: what `--handler` names.
-#[derive(Clone)]
-pub(crate) struct Served {
-    pub(crate) name: &'static str,
-    pub(crate) text: &'static str,
-    pub(crate) what: What,
-    pub(crate) load: LoadOf,
-}
-
-/// What is served.
-#[derive(Clone)]
-pub(crate) enum What {
-    /// A built-in handler, which has flags of its own.
-    BuiltIn,
-    /// Somebody's handler, in any framing.
-    Handler(Arc<dyn Fn() -> Arc<dyn Handler> + Send + Sync>),
-    /// A protocol of its own, without a framing.
-    Application(Arc<dyn Fn() -> Arc<dyn Application> + Send + Sync>),
+    /// The handler that is served unless the command line names another.
+    default: Option<&'static str>,
 }
 
 /// Where a message ends: what `--framing` names.
@@ -58,83 +42,106 @@ pub(crate) struct Framing {
 impl Catalogue {
     /// What is built in.
     pub(crate) fn built_in() -> Self {
-        let served = HANDLERS.map(|handlers::Description { name, text }| {
-            let expect = match name {
-                // A server of `compare` has this program's locale.
-                "counter" => match locale::language() {
-                    Language::Chinese => Expect::Counter,
-                    Language::English => Expect::CounterEnglish,
-                },
-                "ack" => Expect::Ack,
-                _ => Expect::Echo,
-            };
-            let served = Served::new(name, text, What::BuiltIn);
-            Served { load: LoadOf { expect, ..served.load }, ..served }
-        });
-        Self { backends: BACKENDS.to_vec(), served: served.into(), framings: Framing::built_in().into() }
+        Self {
+            backends: BACKENDS.to_vec(),
+            served: built_in::handlers(),
+            framings: Framing::built_in().into(),
+            default: None,
+        }
+    }
+
+    /// Takes out the built-in handlers.
+    pub(crate) fn remove_built_in(&mut self) {
+        self.served.retain(|served| !served.built_in);
     }
 
     /// Adds a backend.
     #[track_caller]
     pub(crate) fn add_backend(&mut self, backend: &'static dyn Backend) {
-        check("backend", backend.name(), self.backends.iter().map(|backend| backend.name()));
+        check_name("backend", backend.name(), self.backends.iter().map(|backend| backend.name()));
         self.backends.push(backend);
     }
 
     /// Adds something that can be served.
     #[track_caller]
     pub(crate) fn add_served(&mut self, served: Served) {
-        check("handler", served.name, self.served.iter().map(|served| served.name));
+        check_name("handler", served.name, self.served.iter().map(|served| served.name));
+        if let Some(flags) = &served.flags {
+            let others = self.served.iter().filter_map(|other| Some((other.name, other.flags.as_ref()?)));
+            flags.check(served.name, others);
+        }
         self.served.push(served);
+    }
+
+    /// Has a handler served unless the command line names another.
+    pub(crate) fn set_default(&mut self, name: &'static str) {
+        self.default = Some(name);
+    }
+
+    /// Makes sure that there is something to serve, and the one that is the default.
+    pub(crate) fn check(&self) {
+        assert!(!self.served.is_empty(), "there is no handler; add one, or keep the built-in ones");
+        if let Some(name) = self.default {
+            let is_there = self.served.iter().any(|served| served.name == name);
+            assert!(is_there, "there is no handler `{name}` to be the default; add it, or name another");
+        }
+    }
+
+    /// Makes sure that no flags are given that belong to another handler.
+    pub(crate) fn check_flags(&self, handler: &Served, given: &Given) -> Result<(), Failure> {
+        let is_other = |other: &Flags| handler.flags.as_ref().is_none_or(|own| !own.is_same(other));
+        let others = self.served.iter().filter_map(|served| Some((served.name, served.flags.as_ref()?)));
+        let mut others = others.filter(|(_, flags)| is_other(flags));
+        match others.find_map(|(name, flags)| Some((name, given.first(flags)?))) {
+            None => Ok(()),
+            Some((name, flag)) => Err(Failure::Usage(format!(
+                "--{flag} is for --handler {name}, and the handler is {}; leave out --{flag}, or choose --handler {name}",
+                handler.name
+            ))),
+        }
     }
 
     /// Adds a framing.
     #[track_caller]
     pub(crate) fn add_framing(&mut self, framing: Framing) {
-        check("framing", framing.name, self.framings.iter().map(|framing| framing.name));
+        check_name("framing", framing.name, self.framings.iter().map(|framing| framing.name));
         self.framings.push(framing);
     }
 
     /// The handler or application that was added last.
     #[track_caller]
     pub(crate) fn last_own(&mut self) -> &mut Served {
-        let last = self.served.last_mut().filter(|served| !matches!(served.what, What::BuiltIn));
+        let last = self.served.last_mut().filter(|served| !served.built_in);
         last.unwrap_or_else(|| {
-            panic!("this is said behind `handler` or `application`, of what that has added")
+            panic!(
+                "this is said behind a method that adds a handler or an application, of what that has added"
+            )
         })
     }
 
-    /// The one that is not built in, if there is exactly one: then it is the default.
-    fn only_own(&self) -> Option<&Served> {
-        let mut own = self.served.iter().filter(|served| !matches!(served.what, What::BuiltIn));
-        own.next().filter(|_| own.next().is_none())
+    /// The one that is served unless the command line names another.
+    fn default(&self) -> Option<&Served> {
+        self.preferred().or(self.served.first())
+    }
+
+    /// The default that the program names; or else the only one that is not built in; or else the first, if none is.
+    fn preferred(&self) -> Option<&Served> {
+        if let Some(name) = self.default {
+            return self.served.iter().find(|served| served.name == name);
+        }
+        let mut own = self.served.iter().filter(|served| !served.built_in);
+        let has_built_in = self.served.iter().any(|served| served.built_in);
+        own.next().filter(|_| !has_built_in || own.next().is_none())
     }
 }
 
 /// A mistake of whoever writes the program, which its first start shows.
 #[track_caller]
-fn check(what: &str, name: &str, mut taken: impl Iterator<Item = &'static str>) {
+pub(crate) fn check_name(what: &str, name: &str, mut taken: impl Iterator<Item = &'static str>) {
     let letter = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
     let is_word = name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.chars().all(letter);
     assert!(is_word, "`{name}` is no name for a {what}; take letters, digits and hyphens");
     assert!(!taken.any(|one| one == name), "there is a {what} `{name}` already; give this one another name");
-}
-
-impl Served {
-    /// One of which nothing is known: it replies anything to messages of the generator's making.
-    pub(crate) fn new(name: &'static str, text: &'static str, what: What) -> Self {
-        Self { name, text, what, load: LoadOf::unknown() }
-    }
-
-    /// Whether a framing tells where its messages end.
-    pub(crate) fn is_framed(&self) -> bool {
-        !matches!(self.what, What::Application(_))
-    }
-
-    /// Whether load can be made for it.
-    pub(crate) fn can_be_loaded(&self) -> bool {
-        self.is_framed() || self.load.framing.is_some()
-    }
 }
 
 impl Framing {
@@ -180,12 +187,6 @@ impl Framing {
         } else {
             generator::Framing::Codec { name: self.name, new: self.codec }
         }
-    }
-}
-
-impl fmt::Debug for Served {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
     }
 }
 

@@ -1,11 +1,13 @@
 use std::net::TcpListener;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::{Blocking, Client, ErrorReply, Outbox, Protocol, Service};
+use load::plan::Expect;
 use serving::{BlockingHandlers, Capabilities, Report, Stop, Workers};
 
 use super::*;
 use crate::arguments::{Arguments, Task};
+use crate::program::Program;
 use crate::service;
 
 struct Own(&'static str);
@@ -39,13 +41,11 @@ impl Application for OwnProtocol {
 }
 
 fn handler(name: &'static str) -> Served {
-    let what = What::Handler(Arc::new(|| Arc::new(handlers::Echo)));
-    Served::new(name, "a handler of its own", what)
+    Served::new(name, "a handler of its own", What::Handler, || Arc::new(handlers::Echo))
 }
 
 fn application(name: &'static str) -> Served {
-    let what = What::Application(Arc::new(|| Arc::new(OwnProtocol)));
-    Served::new(name, "a protocol of its own", what)
+    Served::new(name, "a protocol of its own", What::Application, || Arc::new(OwnProtocol))
 }
 
 /// With a backend, a handler, a protocol and a framing beside the built-in ones.
@@ -61,16 +61,16 @@ fn catalogue() -> Catalogue {
 fn task(catalogue: &Catalogue, arguments: &str) -> Result<Task, String> {
     use clap::FromArgMatches;
     let arguments = ["anyloop"].into_iter().chain(arguments.split_whitespace());
-    let matches = catalogue.command("anyloop").try_get_matches_from(arguments);
+    let matches = catalogue.command(&Program::new()).try_get_matches_from(arguments);
     let parsed = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
     parsed.map(|arguments| arguments.task).map_err(|error| error.to_string())
 }
 
 fn served(catalogue: &Catalogue, flags: &str) -> Result<&'static str, String> {
-    match task(catalogue, &format!("serve {flags}"))? {
-        Task::Serve(arguments) => service::service(&arguments, 1024).map(|_| arguments.handler.name),
-        _ => unreachable!(),
-    }
+    let Task::Serve(arguments) = task(catalogue, &format!("serve {flags}"))? else { unreachable!() };
+    let checked = catalogue.check_flags(&arguments.handler, &arguments.flags);
+    let served = checked.and_then(|()| service::service(&arguments, 1024));
+    served.map(|_| arguments.handler.name).map_err(|failure| failure.to_string())
 }
 
 #[test]
@@ -122,15 +122,28 @@ fn a_protocol_is_compared_once_it_is_said_how_its_replies_are_found() {
     assert_eq!(handler_of(&catalogue), Some("a"));
 }
 
+/// What is said as this panics.
+fn panic_of(run: impl FnOnce()) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("a panic");
+    let literal = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    literal.unwrap_or_else(|| panic.downcast_ref::<String>().expect("a text").clone())
+}
+
 #[test]
 fn hooks_are_for_what_was_added() {
     use crate::Command;
     type Say = fn(Command) -> Command;
     for (say, expected) in [
-        ((|command| command.replies(Expect::Echo)) as Say, "behind `handler` or `application`"),
-        (|command| command.messages(|_, _, _| ()), "behind `handler` or `application`"),
-        (|command| command.expecting(|_, _| true), "behind `handler` or `application`"),
-        (|command| command.load_framing(generator::Framing::Http), "behind `handler` or `application`"),
+        (
+            (|command| command.replies(Expect::Echo)) as Say,
+            "behind a method that adds a handler or an application",
+        ),
+        (|command| command.messages(|_, _, _| ()), "behind a method that adds a handler or an application"),
+        (|command| command.expecting(|_, _| true), "behind a method that adds a handler or an application"),
+        (
+            |command| command.load_framing(generator::Framing::Http),
+            "behind a method that adds a handler or an application",
+        ),
         (
             |command| {
                 let command = command.handler("own", "one's own", || Arc::new(handlers::Echo));
@@ -139,9 +152,7 @@ fn hooks_are_for_what_was_added() {
             "`own` is a handler: its framing is that of --framing",
         ),
     ] {
-        let panic = catch_unwind(|| drop(say(Command::new()))).unwrap_err();
-        let literal = panic.downcast_ref::<&str>().copied();
-        let said = panic.downcast_ref::<String>().map(String::as_str).or(literal).unwrap();
+        let said = panic_of(|| drop(say(Command::new())));
         assert!(said.contains(expected), "{said}");
     }
 }
@@ -187,10 +198,68 @@ fn a_name_is_a_word_that_nobody_has() {
         (|all| all.add_framing(Framing::of("line", "", Line::new)), "there is a framing `line` already"),
         (|all| all.add_framing(Framing::of("a,b", "", Line::new)), "`a,b` is no name for a framing"),
     ] {
-        let panic = catch_unwind(|| add(&mut Catalogue::built_in())).unwrap_err();
-        let said = panic.downcast_ref::<String>().unwrap();
+        let said = panic_of(|| add(&mut Catalogue::built_in()));
         assert!(said.contains(expected), "{said}");
     }
+}
+
+#[test]
+fn what_is_expected_of_counter_is_in_its_language() {
+    let expected = |flags: &str| match task(&Catalogue::built_in(), &format!("compare --handler {flags}")) {
+        Ok(Task::Compare(arguments)) => arguments.handler.load(&arguments.flags).unwrap().expect,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(expected("counter --language en"), Expect::CounterEnglish);
+    assert_eq!(expected("counter --language zh"), Expect::Counter);
+    assert_eq!(expected("ack"), Expect::Ack);
+}
+
+/// The defaults of `serve`, `compare` and `load`.
+fn defaults(catalogue: &Catalogue) -> [Option<&'static str>; 3] {
+    ["serve", "compare", "load 127.0.0.1:1"].map(|line| match task(catalogue, line).unwrap() {
+        Task::Serve(arguments) => Some(arguments.handler.name),
+        Task::Compare(arguments) => Some(arguments.handler.name),
+        Task::Load(arguments) => arguments.handler.map(|handler| handler.name),
+        _ => unreachable!(),
+    })
+}
+
+#[test]
+fn a_product_has_no_handlers_but_its_own() {
+    let mut catalogue = Catalogue::built_in();
+    catalogue.remove_built_in();
+    catalogue.add_served(application("first"));
+    catalogue.add_served(handler("echo"));
+    catalogue.last_own().load.expect = Expect::Echo;
+    assert_eq!(defaults(&catalogue), [Some("first"), Some("echo"), None]);
+    catalogue.set_default("echo");
+    assert_eq!(defaults(&catalogue), [Some("echo"); 3]);
+    for (command, name) in [
+        ("serve --handler counter", "[possible values: first, echo]"),
+        ("serve --framing x", "[possible values: line, length, raw]"),
+        ("serve --work cpu:1us", "unexpected argument '--work'"),
+        ("compare --work cpu:1us", "unexpected argument '--work'"),
+        ("load 127.0.0.1:1 --expect x", "[possible values: echo, any, greeted]"),
+        ("serve --help", "# serve the handler `echo` on smol"),
+    ] {
+        let error = task(&catalogue, command).expect_err(command);
+        assert!(error.contains(name), "{command}: {error}");
+    }
+    catalogue.command(&Program::new()).debug_assert();
+}
+
+#[test]
+fn a_default_is_one_that_there_is() {
+    let mut catalogue = Catalogue::built_in();
+    catalogue.add_served(handler("a"));
+    catalogue.set_default("echo");
+    catalogue.check();
+    assert_eq!(defaults(&catalogue), [Some("echo"); 3]);
+    catalogue.set_default("b");
+    assert!(panic_of(move || catalogue.check()).contains("there is no handler `b` to be the default"));
+    let mut empty = Catalogue::built_in();
+    empty.remove_built_in();
+    assert!(panic_of(move || empty.check()).contains("there is no handler; add one"));
 }
 
 #[test]

@@ -7,39 +7,62 @@ use serving::Backend;
 
 use super::{Catalogue, Framing, Served};
 use crate::arguments::Arguments;
+use crate::environment;
 use crate::help::BELOW;
+use crate::messages::expects;
+use crate::program::Program;
 use crate::usage::take_any_quantity;
 
 impl Catalogue {
-    /// The command line of a program of this name.
-    pub(crate) fn command(&self, program: &str) -> Command {
-        let command = Arguments::command().name(program.to_owned());
-        let command = if program == OWN_NAME { command } else { command.version(FOREIGN_VERSION) };
-        let command = BELOW.iter().fold(take_any_quantity(command), |command, below| {
-            let text = below.text(program);
-            match below.command {
-                "" => command.after_help(text),
-                name => command.mut_subcommand(name, |command| command.after_help(text)),
-            }
-        });
-        command
+    /// The command line of a program.
+    pub(crate) fn command(&self, program: &Program) -> Command {
+        let name = program.name().to_owned();
+        let command = environment::name_variables(Arguments::command(), program);
+        let command = command.bin_name(name.clone()).name(name).version(program.version_text());
+        let command = match program.about {
+            Some(about) => command.about(about),
+            None => command,
+        };
+        let command = command
             .mut_subcommand("serve", |serve| {
-                serve
+                self.flags(serve, program, self.served.len() == 1)
                     .mut_arg("backend", |arg| arg.value_parser(self.backend_values()))
-                    .mut_arg("handler", |arg| self.handler(arg, |_| true))
+                    .mut_arg("handler", |arg| self.handler(arg, self.default()))
                     .mut_arg("framing", |arg| self.framing(arg))
             })
             .mut_subcommand("client", |client| client.mut_arg("framing", |arg| self.framing(arg)))
             .mut_subcommand("load", |load| {
-                load.mut_arg("handler", |arg| self.handler(arg, |served| served.load.is_known()))
+                let default = self.preferred().filter(|served| served.load.is_known());
+                load.mut_arg("handler", |arg| self.handler(arg, default))
                     .mut_arg("framing", |arg| self.generator_framing(arg))
+                    .mut_arg("expect", |arg| self.expect(arg))
             })
             .mut_subcommand("compare", |compare| {
-                compare
+                self.flags(compare, program, false)
                     .mut_arg("backends", |arg| arg.value_parser(self.backend_values()))
-                    .mut_arg("handler", |arg| self.handler(arg, Served::can_be_loaded))
+                    .mut_arg("handler", |arg| self.handler(arg, self.default_to_compare()))
                     .mut_arg("framing", |arg| self.generator_framing(arg))
-            })
+                    .mut_arg("expect", |arg| self.expect(arg))
+                    .mut_arg("output", |arg| arg.default_value(program.reports()))
+            });
+        let handler = self.default().map_or("", |served| served.name);
+        BELOW.iter().fold(take_any_quantity(command), |command, below| {
+            let text = below.text(program, handler);
+            match below.command {
+                "" => command.after_help(text),
+                name => command.mut_subcommand(name, |command| command.after_help(text)),
+            }
+        })
+    }
+
+    /// A command with the flags of what can be served. With `required`, it can't do without those that are required.
+    fn flags(&self, command: Command, program: &Program, required: bool) -> Command {
+        let all = || self.served.iter().filter_map(|served| Some((served.name, served.flags.as_ref()?)));
+        all().fold(command, |command, (name, flags)| {
+            let owners: Vec<_> =
+                all().filter(|(_, other)| other.is_same(flags)).map(|(name, _)| name).collect();
+            if owners[0] == name { flags.add_to(command, program, &owners, required) } else { command }
+        })
     }
 
     fn backend_values(&self) -> impl TypedValueParser<Value = &'static dyn Backend> + use<> {
@@ -49,14 +72,27 @@ impl Catalogue {
         one_of(self.backends.iter().map(value).collect())
     }
 
-    /// An argument that takes a handler: the only one that was added, by default, if it is fit.
-    fn handler(&self, arg: Arg, fit: impl Fn(&Served) -> bool) -> Arg {
+    /// An argument that takes a handler.
+    fn handler(&self, arg: Arg, default: Option<&Served>) -> Arg {
         let value = |served: &Served| (PossibleValue::new(served.name).help(served.text), served.clone());
         let arg = arg.value_parser(one_of(self.served.iter().map(value).collect()));
-        match self.only_own().filter(|served| fit(served)) {
+        match default {
             Some(served) => arg.default_value(served.name),
             None => arg,
         }
+    }
+
+    /// The handler that is compared unless the command line names another: one for which load can be made.
+    fn default_to_compare(&self) -> Option<&Served> {
+        let preferred = self.preferred().filter(|served| served.can_be_loaded());
+        let echo = || self.served.iter().find(|served| served.built_in && served.name == "echo");
+        let first = || self.served.iter().find(|served| served.can_be_loaded());
+        preferred.or_else(echo).or_else(first).or(self.default())
+    }
+
+    /// An argument that takes what is expected.
+    fn expect(&self, arg: Arg) -> Arg {
+        arg.value_parser(expects(self.served.iter().any(|served| served.built_in)))
     }
 
     /// An argument that takes a framing.
@@ -92,7 +128,3 @@ fn one_of<T: Clone + Send + Sync + 'static>(
         chosen.map(|(_, chosen)| chosen.clone()).ok_or("there is none of this name")
     })
 }
-
-/// The program that this is in its own workspace. Another one says what it is made with.
-const OWN_NAME: &str = "anyloop";
-const FOREIGN_VERSION: &str = concat!("(anyloop ", env!("CARGO_PKG_VERSION"), ")");

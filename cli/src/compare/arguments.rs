@@ -11,15 +11,16 @@ use serving::Backend;
 
 use crate::arguments::{Format, chosen};
 use crate::catalogue::Served;
+use crate::flags::Given;
 use crate::messages::{Own, expects};
 use crate::quantity::{count, cpu, number, rate, sizes, threads};
-use crate::service;
 
 /// What is compared, and how thoroughly.
 #[derive(Args)]
+#[group(skip)]
 pub(crate) struct Compare {
     /// Backends to compare, the first of which is the reference [default: all]
-    #[arg(short, long, env = "ANYLOOP_COMPARE_BACKENDS", value_name = "BACKEND,…", value_delimiter = ',', value_parser = chosen::<&dyn Backend>)]
+    #[arg(short, long, env, value_name = "BACKEND,…", value_delimiter = ',', value_parser = chosen::<&dyn Backend>)]
     pub(crate) backends: Vec<&'static dyn Backend>,
 
     /// Any program that listens, to compare beside the --backends, or without them alone: NAME='COMMAND with {port}',
@@ -32,43 +33,40 @@ pub(crate) struct Compare {
     pub(crate) against: Option<PathBuf>,
 
     /// Handler that the backends serve
-    #[arg(long, env = "ANYLOOP_COMPARE_HANDLER", default_value = "echo", value_parser = chosen::<Served>)]
+    #[arg(long, env, default_value = "echo", value_parser = chosen::<Served>)]
     pub(crate) handler: Served,
 
     /// How the end of a message and of a reply is marked
-    #[arg(long, env = "ANYLOOP_COMPARE_FRAMING", default_value = common::Framing::ALL[0].name(), value_parser = chosen::<Framing>)]
+    #[arg(long, env, default_value = common::Framing::ALL[0].name(), value_parser = chosen::<Framing>)]
     pub(crate) framing: Framing,
 
-    #[arg(long, env = "ANYLOOP_COMPARE_WORK", value_name = "LOAD", value_parser = service::load, help = service::work_help())]
-    pub(crate) work: Option<handlers::Load>,
-
     /// Numbers of connections for the curve of throughput against connections
-    #[arg(long, env = "ANYLOOP_COMPARE_SWEEP_CONNECTIONS", value_name = "COUNT,…", value_delimiter = ',',
+    #[arg(long, env, value_name = "COUNT,…", value_delimiter = ',',
           value_parser = count(1, MOST_CONNECTIONS), default_values_t = [1, 64, 1000])]
     pub(crate) sweep_connections: Vec<usize>,
 
     /// Number of connections in the rounds
-    #[arg(short, long, env = "ANYLOOP_COMPARE_CONNECTIONS", value_name = "COUNT", value_parser = count(1, MOST_CONNECTIONS), default_value_t = 64)]
+    #[arg(short, long, env, value_name = "COUNT", value_parser = count(1, MOST_CONNECTIONS), default_value_t = 64)]
     pub(crate) connections: usize,
 
     /// Messages that each of these connections has in flight
-    #[arg(long, env = "ANYLOOP_COMPARE_DEPTH", value_name = "COUNT", value_parser = count(1, MOST_IN_FLIGHT), default_value_t = 16)]
+    #[arg(long, env, value_name = "COUNT", value_parser = count(1, MOST_IN_FLIGHT), default_value_t = 16)]
     pub(crate) depth: usize,
 
     /// Messages per second that are offered to every server in the open loop [default: the rate of the --baseline,
     /// or about half of what the slowest can do]
-    #[arg(short, long, env = "ANYLOOP_COMPARE_RATE", value_name = "RATE", value_parser = rate)]
+    #[arg(short, long, env, value_name = "RATE", value_parser = rate)]
     pub(crate) rate: Option<f64>,
 
     /// Size of a message in bytes, a line with its end: SIZE, uniform:LEAST-MOST or list:SIZE,SIZE…
-    #[arg(long, env = "ANYLOOP_COMPARE_MESSAGE_SIZE", value_name = "SIZES", default_value = "32", value_parser = sizes)]
+    #[arg(long, env, value_name = "SIZES", default_value = "32", value_parser = sizes)]
     pub(crate) message_size: Sizes,
 
     #[command(flatten)]
     pub(crate) own_messages: Own,
 
     /// What the replies must be [default: any with messages of your own, or else what the handler says]
-    #[arg(long, env = "ANYLOOP_COMPARE_EXPECT", value_parser = expects())]
+    #[arg(long, env, value_parser = expects(true))]
     pub(crate) expect: Option<Expect>,
 
     /// Let replies that are errors, such as `ERR rate-limited`, be a success however many they are [default: up to 1 % are]
@@ -76,7 +74,7 @@ pub(crate) struct Compare {
     pub(crate) allow_refusals: bool,
 
     /// Number of rounds [default: 13; 5 with --quick, 15 with --full]
-    #[arg(long, env = "ANYLOOP_COMPARE_ROUNDS", value_name = "COUNT", value_parser = count(1, MOST_ROUNDS))]
+    #[arg(long, env, value_name = "COUNT", value_parser = count(1, MOST_ROUNDS))]
     pub(crate) rounds: Option<usize>,
 
     /// Take less than a minute: few short rounds and no curves, for screening only
@@ -89,7 +87,7 @@ pub(crate) struct Compare {
 
     /// Objective to judge, such as p99=5ms; may be given several times. It is missed if no server keeps it at the common
     /// rate
-    #[arg(long, env = "ANYLOOP_COMPARE_SLO", value_name = "SLO", allow_hyphen_values = true)]
+    #[arg(long, env, value_name = "SLO", allow_hyphen_values = true)]
     pub(crate) slo: Vec<Slo>,
 
     /// Compare the backends with servers written by hand, at the common rate and in closed loops of 64 connections with 16
@@ -107,7 +105,7 @@ pub(crate) struct Compare {
     pub(crate) force: bool,
 
     /// Folder for report.html, report.md and report.json
-    #[arg(short, long, env = "ANYLOOP_COMPARE_OUTPUT", value_name = "DIR", default_value = "anyloop-report")]
+    #[arg(short, long, env, value_name = "DIR", default_value = "anyloop-report")]
     pub(crate) output: PathBuf,
 
     /// Form of standard output
@@ -119,20 +117,23 @@ pub(crate) struct Compare {
     pub(crate) verbose: bool,
 
     /// Threads that make the load: a number, or as many as it takes of the cores that are left
-    #[arg(short, long, env = "ANYLOOP_COMPARE_THREADS", value_name = "COUNT|auto", value_parser = threads(MOST_THREADS), default_value = "auto")]
+    #[arg(short, long, env, value_name = "COUNT|auto", value_parser = threads(MOST_THREADS), default_value = "auto")]
     pub(crate) threads: usize,
 
     /// Cores to pin the servers to [default: one core with the closed loops where there are fewer than four, else none]
-    #[arg(long, env = "ANYLOOP_COMPARE_CPUS_SERVER", value_name = "CPU,…", value_delimiter = ',', value_parser = cpu)]
+    #[arg(long, env, value_name = "CPU,…", value_delimiter = ',', value_parser = cpu)]
     pub(crate) cpus_server: Vec<usize>,
 
     /// Cores to pin the threads that make the load to [default: those that the servers are not pinned to]
-    #[arg(long, env = "ANYLOOP_COMPARE_CPUS_LOAD", value_name = "CPU,…", value_delimiter = ',', value_parser = cpu)]
+    #[arg(long, env, value_name = "CPU,…", value_delimiter = ',', value_parser = cpu)]
     pub(crate) cpus_load: Vec<usize>,
 
     /// Seed of everything random
-    #[arg(long, env = "ANYLOOP_COMPARE_SEED", value_name = "NUMBER", value_parser = number(0, u64::MAX), default_value_t = 1)]
+    #[arg(long, env, value_name = "NUMBER", value_parser = number(0, u64::MAX), default_value_t = 1)]
     pub(crate) seed: u64,
+
+    #[command(flatten)]
+    pub(crate) flags: Given,
 }
 
 impl std::fmt::Debug for Compare {

@@ -3,30 +3,19 @@
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::path::Path;
 use std::sync::Arc;
 
 use common::{Blocking, Limits, Service};
 use compare::{Candidate, Kind, Launch};
-use handlers::{Echo, Language};
+use handlers::Echo;
 use serving::{Backend, BlockingHandlers, Stop};
 
 use super::arguments::Compare;
-use crate::failure::Failure;
-use crate::locale;
-use crate::service;
 
-/// This program with a backend, to be let in `connections` at once, and messages of up to `longest` bytes.
-pub(super) fn candidate(
-    arguments: &Compare,
-    backend: &'static dyn Backend,
-    program: &Path,
-    connections: usize,
-    longest: usize,
-) -> Result<Candidate, Failure> {
+/// This program with a backend, started like this, which serves a handler that may block or not.
+pub(super) fn candidate(backend: &'static dyn Backend, blocking: Blocking, launch: Launch) -> Candidate {
     let capabilities = backend.capabilities();
-    let blocking = service::blocking(&arguments.handler, arguments.work).map_err(Failure::Usage)?;
-    Ok(Candidate {
+    Candidate {
         name: backend.name().to_owned(),
         model: capabilities.model.to_owned(),
         legacy: capabilities.legacy.map(str::to_owned),
@@ -34,32 +23,27 @@ pub(super) fn candidate(
         max_connections: capabilities.max_connections,
         unavailable: unavailable(backend),
         handler_runs: Some(handler_runs(capabilities.blocking_handlers, blocking)),
-        launch: Launch::Announces {
-            program: program.to_owned(),
-            arguments: flags(arguments, backend, connections, longest),
-        },
-    })
+        launch,
+    }
 }
 
-fn flags(arguments: &Compare, backend: &dyn Backend, connections: usize, longest: usize) -> Vec<OsString> {
+/// The arguments of a server that lets in `connections` at once, and takes messages of up to `longest` bytes.
+pub(super) fn flags(
+    arguments: &Compare,
+    backend: &dyn Backend,
+    connections: usize,
+    longest: usize,
+) -> Vec<OsString> {
     let most = backend.capabilities().max_connections.unwrap_or(usize::MAX).min(connections).to_string();
     let longest = longest.max(Limits::default().max_message).to_string();
-    let handler = arguments.handler.name;
-    let mut flags = vec!["serve", "--backend", backend.name(), "--handler", handler];
+    let handler = &arguments.handler;
+    let mut flags = vec!["serve", "--backend", backend.name(), "--handler", handler.name];
     flags.extend(["--listen", "127.0.0.1:0", "--max-connections", &most, "--max-message", &longest]);
     flags.extend(["--log-level", "error", "--idle-timeout", "300s"]);
-    if arguments.handler.is_framed() {
+    if handler.is_framed() {
         flags.extend(["--framing", arguments.framing.name()]);
     }
-    if handler == "counter" {
-        // What is expected of it is in this language, whatever the servers would make of the environment.
-        flags.extend(["--language", language()]);
-    }
-    let work = arguments.work.map(|work| work_flag(&work));
-    if let Some(work) = &work {
-        flags.extend(["--work", work]);
-    }
-    flags.into_iter().map(OsString::from).collect()
+    flags.into_iter().map(OsString::from).chain(handler.arguments(&arguments.flags, true)).collect()
 }
 
 /// Where a backend runs a handler.
@@ -82,22 +66,6 @@ fn unavailable(backend: &'static dyn Backend) -> Option<String> {
     stop.now();
     let error = backend.serve(listener, Arc::new(service), &stop).err()?;
     (error.kind() == ErrorKind::Unsupported).then(|| error.to_string())
-}
-
-fn language() -> &'static str {
-    match locale::language() {
-        Language::Chinese => "zh",
-        Language::English => "en",
-    }
-}
-
-/// A load as `--work` takes it.
-fn work_flag(load: &handlers::Load) -> String {
-    let (kind, time) = match load {
-        handlers::Load::Cpu(time) => ("cpu", time),
-        handlers::Load::Block(time) => ("block", time),
-    };
-    format!("{kind}:{}ns", time.as_nanos())
 }
 
 #[cfg(test)]

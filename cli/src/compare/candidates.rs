@@ -2,13 +2,15 @@
 
 use std::env;
 
-use compare::Candidate;
+use common::Blocking;
+use compare::{Candidate, Launch};
 use serving::Backend;
 
 use super::arguments::Compare;
 use super::settings::serves_backends;
 use super::{against, backends};
 use crate::failure::Failure;
+use crate::program::Program;
 use crate::{descriptors, handwritten};
 
 /// Room beside the connections that are counted: for hostile clients, and for those that leave while others
@@ -21,6 +23,7 @@ const SLACK: usize = 200;
 pub(super) fn candidates(
     arguments: &Compare,
     all: &[&'static dyn Backend],
+    program: &Program,
     connections: usize,
     longest: usize,
 ) -> Result<Vec<Candidate>, Failure> {
@@ -30,12 +33,20 @@ pub(super) fn candidates(
         [] => all,
         chosen => chosen,
     };
-    let program = env::current_exe()
+    let file = env::current_exe()
         .map_err(|error| Failure::Failed(format!("this program can't be found to be started: {error}")))?;
-    let one = |backend: &&'static dyn Backend| {
-        backends::candidate(arguments, *backend, &program, connections + SLACK, longest)
+    let launch =
+        |arguments| Launch::Announces { program: file.clone(), arguments, variables: program.prefix() };
+    // The handler is made once, and not for each backend: making it may open files.
+    let blocking = match chosen {
+        [] => Blocking::Never,
+        _ => arguments.handler.blocking(&arguments.flags)?,
     };
-    let mut candidates: Vec<Candidate> = chosen.iter().map(one).collect::<Result<_, _>>()?;
+    let one = |backend: &&'static dyn Backend| {
+        let flags = backends::flags(arguments, *backend, connections + SLACK, longest);
+        backends::candidate(*backend, blocking, launch(flags))
+    };
+    let mut candidates: Vec<Candidate> = chosen.iter().map(one).collect();
     if let Some(other) = &arguments.against {
         candidates = against::beside(candidates, other)?;
     }
@@ -47,7 +58,7 @@ pub(super) fn candidates(
                  choose another with --backends"
             )));
         }
-        candidates.extend(handwritten::candidates(&candidates, &program));
+        candidates.extend(handwritten::candidates(&candidates, launch));
     }
     candidates.extend(arguments.server.iter().cloned());
     Ok(candidates)
@@ -75,10 +86,11 @@ mod tests {
 
     /// The names of those that are compared with these flags.
     fn names(flags: &[&str]) -> Vec<String> {
-        let command = Catalogue::built_in().command("anyloop");
+        let program = Program::new();
+        let command = Catalogue::built_in().command(&program);
         let matches = command.try_get_matches_from([&["anyloop", "compare"], flags].concat()).unwrap();
         let arguments = Compare::from_arg_matches(matches.subcommand().unwrap().1).unwrap();
-        let all = candidates(&arguments, registry::BACKENDS, 64, 32).unwrap();
+        let all = candidates(&arguments, registry::BACKENDS, &program, 64, 32).unwrap();
         all.into_iter().map(|candidate| candidate.name).collect()
     }
 

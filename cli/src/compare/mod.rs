@@ -21,6 +21,7 @@ use serving::Backend;
 
 use crate::arguments::Format;
 use crate::failure::{Failure, print};
+use crate::program::Program;
 use crate::progress::Bar;
 use crate::{color, signals, terminal};
 use arguments::Compare;
@@ -33,7 +34,7 @@ pub(crate) use stored::{diff, render};
 pub(crate) fn compare(
     arguments: &Compare,
     all: &[&'static dyn Backend],
-    program: &str,
+    program: &Program,
 ) -> Result<ExitCode, Failure> {
     let baseline =
         arguments.baseline.as_deref().map(|file| Baseline::read(file, arguments.force)).transpose()?;

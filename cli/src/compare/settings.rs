@@ -11,21 +11,22 @@ use super::arguments::Compare;
 use super::candidates::candidates;
 use crate::catalogue::Served;
 use crate::failure::Failure;
+use crate::program::Program;
 
 /// The closed loops with `--with-handwritten`: connections, and messages in flight on each. Several messages show what is
 /// done for a message, one what the system calls cost, and many connections what finding the ready ones costs. The first is
 /// what the matrix calls saturation.
 const BESIDE_HANDWRITTEN: [(usize, usize); 3] = [(64, 16), (64, 1), (500, 1)];
 
-/// The settings for a program of this name that knows these backends, to be held against a baseline.
+/// The settings for a program that knows these backends, to be held against a baseline.
 pub(super) fn settings(
     arguments: &Compare,
     all: &[&'static dyn Backend],
     baseline: Option<&Comparison>,
-    program: &str,
+    program: &Program,
 ) -> Result<Settings, Failure> {
     check(arguments)?;
-    let load = &arguments.handler.load;
+    let load = arguments.handler.load(&arguments.flags)?;
     let framing = load.framing.filter(|_| serves_backends(arguments)).unwrap_or(arguments.framing);
     let own = arguments.own_messages.encoded(framing)?;
     let (messages, expect) = load.messages(own, Messages::Made(arguments.message_size.clone()));
@@ -47,11 +48,11 @@ pub(super) fn settings(
         allow_refusals: arguments.allow_refusals,
         slos: arguments.slo.clone(),
         handler: described(arguments),
-        command: command(program),
+        command: command(program.name()),
         ..Settings::new(Vec::new())
     };
     let longest = settings.messages.longest();
-    let candidates = candidates(arguments, all, settings.most_connections(), longest)?;
+    let candidates = candidates(arguments, all, program, settings.most_connections(), longest)?;
     let settings = Settings { candidates, ..settings };
     settings.check().map_err(Failure::Usage)?;
     let absent = settings.candidates.iter().map(|candidate| candidate.unavailable.as_deref());
@@ -65,11 +66,6 @@ pub(super) fn settings(
 fn check(arguments: &Compare) -> Result<(), Failure> {
     let Served { name: handler, .. } = arguments.handler;
     let framing = arguments.framing.name();
-    if arguments.work.is_some() && handler != "work" {
-        return Err(Failure::Usage(format!(
-            "--work is for --handler work, and the handler is {handler}; leave one of them out"
-        )));
-    }
     if serves_backends(arguments) {
         check_framing(arguments)?;
     }
@@ -128,8 +124,8 @@ fn rate_of(baseline: &Comparison, arguments: &Compare) -> Option<f64> {
 /// What is served, for the report.
 fn described(arguments: &Compare) -> String {
     let mut text = arguments.handler.name.to_owned();
-    if let Some(work) = arguments.work {
-        text.push_str(&format!(" {work}"));
+    for flag in arguments.handler.arguments(&arguments.flags, false) {
+        text.push_str(&format!(" {}", flag.display()));
     }
     if arguments.framing.name() != common::Framing::ALL[0].name() {
         text.push_str(&format!(" in {}", arguments.framing.name()));

@@ -38,56 +38,56 @@ pub(crate) struct Load {
     pub(crate) address: String,
 
     /// Handler that the server serves, which says what to send and what the replies must be, where the flags don't
-    #[arg(long, env = "ANYLOOP_LOAD_HANDLER", value_parser = chosen::<Served>)]
+    #[arg(long, env, value_parser = chosen::<Served>)]
     pub(crate) handler: Option<Served>,
 
     /// How the end of a message and of a reply is marked [default: as the handler has it, or line]
-    #[arg(long, env = "ANYLOOP_LOAD_FRAMING", value_parser = chosen::<Framing>)]
+    #[arg(long, env, value_parser = chosen::<Framing>)]
     pub(crate) framing: Option<Framing>,
 
     /// Number of connections
-    #[arg(short, long, env = "ANYLOOP_LOAD_CONNECTIONS", value_name = "COUNT", value_parser = count(1, MOST_CONNECTIONS), default_value_t = 64)]
+    #[arg(short, long, env, value_name = "COUNT", value_parser = count(1, MOST_CONNECTIONS), default_value_t = 64)]
     pub(crate) connections: usize,
 
     /// Messages that each connection may have in flight
-    #[arg(long, env = "ANYLOOP_LOAD_DEPTH", value_name = "COUNT", value_parser = count(1, MOST_IN_FLIGHT), default_value_t = 1)]
+    #[arg(long, env, value_name = "COUNT", value_parser = count(1, MOST_IN_FLIGHT), default_value_t = 1)]
     pub(crate) depth: usize,
 
     /// Messages to send per second, whatever the server does: an open loop [default: a closed loop, which sends the
     /// next message when a reply has come]
-    #[arg(short, long, env = "ANYLOOP_LOAD_RATE", value_name = "RATE", value_parser = rate)]
+    #[arg(short, long, env, value_name = "RATE", value_parser = rate)]
     pub(crate) rate: Option<f64>,
 
     /// How an open loop spreads its messages in time
-    #[arg(long, env = "ANYLOOP_LOAD_ARRIVALS", default_value = "constant", value_parser = arrivals())]
+    #[arg(long, env, default_value = "constant", value_parser = arrivals())]
     pub(crate) arrivals: Arrivals,
 
     /// Which connection takes a message of an open loop
-    #[arg(long, env = "ANYLOOP_LOAD_DISPATCH", default_value = "each", value_parser = dispatches())]
+    #[arg(long, env, default_value = "each", value_parser = dispatches())]
     pub(crate) dispatch: Dispatch,
 
     /// How long to measure
-    #[arg(short, long, env = "ANYLOOP_LOAD_DURATION", value_name = "TIME", value_parser = time_above_zero,
+    #[arg(short, long, env, value_name = "TIME", value_parser = time_above_zero,
           default_value_t = Time(Duration::from_secs(10)))]
     pub(crate) duration: Time,
 
     /// How long to make load before measuring
-    #[arg(long, env = "ANYLOOP_LOAD_WARMUP", value_name = "TIME", default_value_t = Time(Duration::from_secs(1)))]
+    #[arg(long, env, value_name = "TIME", default_value_t = Time(Duration::from_secs(1)))]
     pub(crate) warmup: Time,
 
     /// Size of a message in bytes, a line with its end: SIZE, uniform:LEAST-MOST or list:SIZE,SIZE…
-    #[arg(long, env = "ANYLOOP_LOAD_MESSAGE_SIZE", value_name = "SIZES", default_value = "32", value_parser = sizes)]
+    #[arg(long, env, value_name = "SIZES", default_value = "32", value_parser = sizes)]
     pub(crate) message_size: Sizes,
 
     #[command(flatten)]
     pub(crate) own_messages: Own,
 
     /// Connections to open per second at most [default: as many as possible]
-    #[arg(long, env = "ANYLOOP_LOAD_CONNECT_RATE", value_name = "RATE", value_parser = rate)]
+    #[arg(long, env, value_name = "RATE", value_parser = rate)]
     pub(crate) connect_rate: Option<f64>,
 
     /// Number of messages after which a connection is closed and a new one opened [default: never]
-    #[arg(long, env = "ANYLOOP_LOAD_MESSAGES_PER_CONNECTION", value_name = "COUNT", value_parser = count(1, u64::MAX))]
+    #[arg(long, env, value_name = "COUNT", value_parser = count(1, u64::MAX))]
     pub(crate) messages_per_connection: Option<u64>,
 
     /// Open a new connection for each that the server ends, and send again what was not answered on it
@@ -95,23 +95,23 @@ pub(crate) struct Load {
     pub(crate) reconnect: bool,
 
     /// Idle connections to add, which send nothing
-    #[arg(long, env = "ANYLOOP_LOAD_IDLE", value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
+    #[arg(long, env, value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
     pub(crate) idle: usize,
 
     /// Hostile connections to add that send all the time and read almost nothing
-    #[arg(long, env = "ANYLOOP_LOAD_SLOW_READERS", value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
+    #[arg(long, env, value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
     pub(crate) slow_readers: usize,
 
     /// Hostile connections to add that send a message byte by byte
-    #[arg(long, env = "ANYLOOP_LOAD_SLOW_WRITERS", value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
+    #[arg(long, env, value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
     pub(crate) slow_writers: usize,
 
     /// What the replies must be [default: any with messages of your own, or else found out with one message]
-    #[arg(long, env = "ANYLOOP_LOAD_EXPECT", value_parser = expects())]
+    #[arg(long, env, value_parser = expects(true))]
     pub(crate) expect: Option<Expect>,
 
     /// Objective to judge, such as p99=5ms; may be given several times
-    #[arg(long, env = "ANYLOOP_LOAD_SLO", value_name = "SLO", allow_hyphen_values = true)]
+    #[arg(long, env, value_name = "SLO", allow_hyphen_values = true)]
     pub(crate) slo: Vec<Slo>,
 
     /// Let replies that are errors, such as `ERR rate-limited`, be a success however many they are [default: up to 1 % are]
@@ -123,15 +123,15 @@ pub(crate) struct Load {
     pub(crate) find_max_rate: bool,
 
     /// Threads that make the load: a number, or as many as it takes of the cores that are left
-    #[arg(short, long, env = "ANYLOOP_LOAD_THREADS", value_name = "COUNT|auto", value_parser = threads(MOST_THREADS), default_value = "auto")]
+    #[arg(short, long, env, value_name = "COUNT|auto", value_parser = threads(MOST_THREADS), default_value = "auto")]
     pub(crate) threads: usize,
 
     /// Cores to pin these threads to, one after the other [default: they are not pinned]
-    #[arg(long, env = "ANYLOOP_LOAD_CPUS", value_name = "CPU,…", value_delimiter = ',', value_parser = cpu)]
+    #[arg(long, env, value_name = "CPU,…", value_delimiter = ',', value_parser = cpu)]
     pub(crate) cpus: Vec<usize>,
 
     /// Seed of everything random
-    #[arg(long, env = "ANYLOOP_LOAD_SEED", value_name = "NUMBER", value_parser = number(0, u64::MAX), default_value_t = 1)]
+    #[arg(long, env, value_name = "NUMBER", value_parser = number(0, u64::MAX), default_value_t = 1)]
     pub(crate) seed: u64,
 
     /// Show how it went in each second as well: replies, and the longest latency

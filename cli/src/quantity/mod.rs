@@ -1,5 +1,25 @@
-//! Quantities on the command line: times, sizes, rates and counts. All have one grammar, which is that of [`load::quantity`]: a
-//! decimal number, and a unit behind it.
+//! Quantities, as they are written on a command line: times, sizes, rates, and counts. All have one grammar, which is that of
+//! [`load::quantity`]: a decimal number, and a unit behind it. Flags of one's own read [`Size`] and [`Time`], and by [`count()`] numbers such as `10k`:
+//!
+//! ```
+//! use anyloop_cli::clap;
+//! use anyloop_cli::quantity::{Size, Time, count};
+//!
+//! #[derive(clap::Args)]
+//! struct Flags {
+//!     /// Most keys to hold
+//!     #[arg(long, value_name = "COUNT", default_value = "10k", value_parser = count(1, 1_000_000_usize))]
+//!     capacity: usize,
+//!
+//!     /// Most memory to use
+//!     #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+//!     max_memory: Size,
+//!
+//!     /// Longest age of a key
+//!     #[arg(long, value_name = "TIME", default_value = "1.5s")]
+//!     max_age: Time,
+//! }
+//! ```
 
 mod size;
 
@@ -11,8 +31,9 @@ use std::time::Duration;
 use load::plan::HIGHEST_RATE;
 use load::quantity::{Decimal, factor};
 
-pub(crate) use load::quantity::Time;
-pub(crate) use size::{Size, size_above_zero, sizes};
+pub use load::quantity::Time;
+pub use size::Size;
+pub(crate) use size::{size_above_zero, sizes};
 
 /// A time that is more than nothing.
 pub(crate) fn time_above_zero(text: &str) -> Result<Time, String> {
@@ -22,8 +43,8 @@ pub(crate) fn time_above_zero(text: &str) -> Result<Time, String> {
     }
 }
 
-/// A count within these bounds.
-pub(crate) fn count<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
+/// Reads a count within these bounds, such as `64`, `10k` or `1.5M`.
+pub fn count<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
 where
     T: TryFrom<u128> + PartialOrd + Display + Copy + Send + Sync,
 {

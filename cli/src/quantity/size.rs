@@ -6,9 +6,9 @@ use std::str::FromStr;
 use load::plan::Sizes;
 use load::quantity::{Decimal, factor};
 
-/// A number of bytes: `64KiB`, `1.5MiB`, `65536`.
+/// A number of bytes, at most 1 GiB: `64KiB`, `1.5MiB`, `65536`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Size(pub(crate) usize);
+pub struct Size(pub usize);
 
 impl Size {
     /// The most that can be asked for. Nobody's message: sums of such sizes are still far from overflowing.

@@ -9,6 +9,7 @@ mod portable;
 #[cfg(target_os = "linux")]
 mod supervisor;
 
+use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::{Command, ExitStatus, Stdio};
@@ -77,9 +78,10 @@ impl Server {
     ) -> io::Result<Self> {
         let spawn = |command| Self::spawn(command, cpus, lines.of(&candidate.name));
         match &candidate.launch {
-            Launch::Announces { program, arguments } => {
+            Launch::Announces { program, arguments, variables } => {
                 let mut command = Command::new(program);
                 command.args(arguments);
+                take_out(&mut command, variables);
                 let mut server = spawn(command)?;
                 server.wait_for_announcement(stop)?;
                 Ok(server)
@@ -115,11 +117,7 @@ impl Server {
         on_line: impl Fn(&str) + Send + 'static,
     ) -> io::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("ANYLOOP_") {
-                command.env_remove(name);
-            }
-        }
+        take_out(&mut command, "ANYLOOP_");
         let program = command.get_program().to_string_lossy().into_owned();
         let mut processes = Processes::spawn(command, cpus).map_err(|error| {
             io::Error::new(error.kind(), format!("its program {program} can't be started: {error}"))
@@ -239,6 +237,14 @@ impl Server {
             None => text,
         }
     }
+}
+
+/// Takes the variables out of a command's environment whose names begin like this.
+fn take_out(command: &mut Command, prefix: &str) {
+    let is_out = |name: &OsString| !prefix.is_empty() && name.to_string_lossy().starts_with(prefix);
+    std::env::vars_os().map(|(name, _)| name).filter(is_out).for_each(|name| {
+        command.env_remove(name);
+    });
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ static GO_ON: AtomicBool = AtomicBool::new(false);
 /// A program that does what a shell script says, and announces its address.
 fn script(text: &str) -> Launch {
     let arguments = ["-c", text].map(OsString::from).into();
-    Launch::Announces { program: "/bin/sh".into(), arguments }
+    Launch::Announces { program: "/bin/sh".into(), arguments, variables: "SHOUTD_".into() }
 }
 
 /// A command that does what a shell script says, and listens on `{port}`.
@@ -160,7 +160,11 @@ fn waiting_ends_with_the_stop() {
 #[test]
 fn a_program_that_does_not_exist_is_an_error() {
     for launch in [
-        Launch::Announces { program: "/nonexistent/program".into(), arguments: Vec::new() },
+        Launch::Announces {
+            program: "/nonexistent/program".into(),
+            arguments: Vec::new(),
+            variables: String::new(),
+        },
         Launch::Command { words: vec!["/nonexistent/program".into(), "{port}".into()] },
     ] {
         let error = try_start(&launch, &[], &GO_ON).unwrap_err();
@@ -172,10 +176,11 @@ fn a_program_that_does_not_exist_is_an_error() {
 #[test]
 fn variables_of_this_command_are_not_passed_on() {
     // Set by cargo for this process: any variable will do, as long as its name is another.
-    let text = "env | grep -c '^ANYLOOP_' >&2; env | grep -c '^PATH=' >&2; exit 1";
+    let text = "env | grep -c -e '^ANYLOOP_' -e '^SHOUTD_' >&2; env | grep -c '^PATH=' >&2; exit 1";
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "server::tests::helper_that_starts_a_server", "--nocapture"]);
-    let output = command.env(SCRIPT, text).env("ANYLOOP_BACKEND", "smol").output().unwrap();
+    command.env(SCRIPT, text).env("ANYLOOP_BACKEND", "smol").env("SHOUTD_SERVE_BACKEND", "smol");
+    let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("the server ended (exit status: 1): 1"), "{text}");
 }

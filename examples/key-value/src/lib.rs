@@ -17,6 +17,7 @@
 //! | requests are parsed as they come, no byte twice | `request.rs` |
 //! | replies are written without an allocation, and within the limit | `reply.rs` |
 //! | all clients share state | `store.rs` |
+//! | a command becomes a product, with flags of its own | `main.rs` |
 //! | clients are told what they are connected to | `client.rs`, `about.rs`, `table.rs` |
 
 mod about;
@@ -38,22 +39,57 @@ use crate::client::Client;
 use crate::commands::{HTTP, carry_out};
 use crate::reply::Reply;
 use crate::request::{Parsed, Request};
-use crate::store::Store;
+use crate::store::{Full, Store, When};
 use crate::warning::Warning;
 
 /// The store, which all of its clients share.
-#[derive(Default)]
 pub struct KeyValue {
     shared: Arc<Shared>,
 }
 
 /// What all clients share.
-#[derive(Default)]
 struct Shared {
     store: Store,
     /// How many clients have come.
     clients: AtomicI64,
     warning: Warning,
+}
+
+impl KeyValue {
+    /// The most memory that a store takes by default, in bytes.
+    pub const MAX_MEMORY: usize = 256 * 1024 * 1024;
+
+    /// An empty store, whose keys and values may take so many bytes, each entry 64 more than its key and its value.
+    pub fn new(max_memory: usize) -> Self {
+        let store = Store::with_room(max_memory);
+        let shared = Shared { store, clients: AtomicI64::new(0), warning: Warning::default() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Stores what a text holds: a key, a blank and a value on each line.
+    ///
+    /// # Errors
+    /// If there is no line, a line has no blank, or there is no room for all of them. What stood in front of that line
+    /// is stored.
+    pub fn import(&self, text: &str) -> Result<(), String> {
+        if text.is_empty() {
+            return Err("it is empty; write a key, a blank and a value on each line".to_owned());
+        }
+        for (line, number) in text.lines().zip(1..) {
+            let (key, value) = line
+                .split_once(' ')
+                .ok_or_else(|| format!("line {number} has no value; write a key, a blank and a value"))?;
+            let set = self.shared.store.set(key.as_bytes(), value.as_bytes(), When::Always);
+            set.map_err(|Full| format!("line {number} finds no room; allow more memory"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Default for KeyValue {
+    fn default() -> Self {
+        Self::new(Self::MAX_MEMORY)
+    }
 }
 
 impl Application for KeyValue {

@@ -32,17 +32,8 @@ pub(crate) enum When {
     Present,
 }
 
-/// The most that a store takes.
-const MOST: usize = 256 * 1024 * 1024;
-
 /// What an entry takes beside its key and its value, roughly.
 const AROUND: usize = 64;
-
-impl Default for Store {
-    fn default() -> Self {
-        Self::with_room(MOST)
-    }
-}
 
 impl Store {
     pub(crate) fn with_room(most: usize) -> Self {

@@ -104,8 +104,7 @@ fn errors_are_told_in_the_protocols_way() {
 
 #[test]
 fn clients_share_the_store_and_it_has_an_end() {
-    let application =
-        Arc::new(KeyValue { shared: Arc::new(Shared { store: Store::with_room(100), ..Shared::default() }) });
+    let application = Arc::new(KeyValue::new(100));
     assert_eq!(converse(Arc::clone(&application), 1000, &[b"SET k v\r\n"]).0, "+OK\r\n");
     assert_eq!(converse(Arc::clone(&application), 1000, &[b"GET k\r\n"]).0, "$1\r\nv\r\n");
     for command in ["SET other v\r\n", "MSET k w other v\r\n", "INCR n\r\n"] {
@@ -114,6 +113,23 @@ fn clients_share_the_store_and_it_has_an_end() {
                 .0
                 .ends_with("-OOM the store is full; remove keys\r\n")
         );
+    }
+}
+
+#[test]
+fn what_is_imported_is_there_and_what_is_wrong_is_told() {
+    let store = Arc::new(KeyValue::new(200));
+    assert_eq!(store.import("greeting hello, world\na 1\n"), Ok(()));
+    assert_eq!(
+        converse(Arc::clone(&store), 1000, &[b"MGET greeting a\r\n"]).0,
+        "*2\r\n$12\r\nhello, world\r\n$1\r\n1\r\n"
+    );
+    for (text, expected) in [
+        ("", "it is empty; write a key, a blank and a value on each line"),
+        ("a 1\nb\n", "line 2 has no value; write a key, a blank and a value"),
+        ("a 1\nb 2\n", "line 2 finds no room; allow more memory"),
+    ] {
+        assert_eq!(store.import(text), Err(expected.to_owned()));
     }
 }
 
