@@ -122,7 +122,7 @@ impl Command {
     /// use std::sync::Arc;
     /// use std::{fs, io};
     ///
-    /// use anyloop::{Handler, Peer, Replies, Session};
+    /// use anyloop::{Handler, Client, Replies, Session};
     /// use anyloop_cli::clap;
     /// # use anyloop::Flow;
     /// # struct Talk;
@@ -148,7 +148,7 @@ impl Command {
     /// }
     ///
     /// impl Handler for Chat {
-    ///     fn open(&self, _peer: &Peer, out: &mut Replies<'_>) -> Box<dyn Session> {
+    ///     fn open(&self, _client: &Client, out: &mut Replies<'_>) -> Box<dyn Session> {
     ///         out.send(self.motd.as_bytes());
     ///         // …
     /// #       Box::new(Talk)

@@ -17,7 +17,7 @@ pub struct Shout;
 
 impl Handler for Shout {
     fn open(&self, client: &Client, out: &mut Replies<'_>) -> Box<dyn Session> {
-        out.write(format_args!("Hello, {}!", client.peer));
+        out.write(format_args!("Hello, number {}!", client.number));
         Box::new(Self)
     }
 }

@@ -28,7 +28,7 @@ fn it_is_served_in_its_framing_on_every_backend() {
         let mut said = String::new();
         socket.read_to_string(&mut said).expect("it ends");
         let expected =
-            "\x0bHello, 127.0.0.1!\x1c\r\x0bHELLO\x1c\r\x0bH\x1cI\x1c\r\x0bERR too-long max=5\x1c\r";
+            "\x0bHello, number 1!\x1c\r\x0bHELLO\x1c\r\x0bH\x1cI\x1c\r\x0bERR too-long max=5\x1c\r";
         assert_eq!(said, expected, "{}", backend.name());
     }
 }
@@ -40,7 +40,7 @@ fn the_client_and_the_load_generator_speak_its_framing() {
     let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
     client.stdin.take().expect("it is piped").write_all(b"hi\nbye\n").expect("it reads");
     let said = client.wait_with_output().expect("it ends").stdout;
-    assert_eq!(String::from_utf8_lossy(&said), "Hello, 127.0.0.1!\nHI\n");
+    assert_eq!(String::from_utf8_lossy(&said), "Hello, number 1!\nHI\n");
 
     let flags = "--framing mllp --connections 2 --depth 4 --duration 200ms --warmup 50ms";
     let loaded = run(&format!("load {} {flags}", server.address));
