@@ -36,7 +36,7 @@ pub type Report = Statistics;
 impl Statistics {
     /// How many connections are open.
     pub fn open(&self) -> u64 {
-        self.accepted - self.ended()
+        self.accepted.saturating_sub(self.ended())
     }
 
     /// How many conversations ended for this reason.
