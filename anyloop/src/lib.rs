@@ -34,6 +34,45 @@
 //! # drop(service);
 //! ```
 //!
+//! [`start`] has a backend serve, within a program of any kind:
+//!
+#![cfg_attr(feature = "smol", doc = "```")]
+#![cfg_attr(not(feature = "smol"), doc = "```ignore")]
+//! use std::io::{Read, Write};
+//! use std::net::{TcpListener, TcpStream};
+//! # use std::sync::Arc;
+//! # use anyloop::{Client, Flow, Framing, Handler, Replies, Service, Session};
+//! # struct Echo;
+//! # impl Handler for Echo {
+//! #     fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
+//! #         Box::new(Self)
+//! #     }
+//! # }
+//! # impl Session for Echo {
+//! #     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+//! #         out.send(message);
+//! #         Flow::Close
+//! #     }
+//! # }
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let service = Service::framed(Arc::new(Echo), Framing::Line);
+//! let running = anyloop::start(anyloop::Smol, TcpListener::bind("127.0.0.1:0")?, service)?;
+//!
+//! let mut client = TcpStream::connect(running.address())?;
+//! client.write_all(b"hello\n")?;
+//! let mut reply = String::new();
+//! client.read_to_string(&mut reply)?;
+//! assert_eq!(reply, "hello\n");
+//! drop(client);
+//!
+//! running.stop();
+//! let report = running.wait()?; // in a task: `running.await?`
+//! assert_eq!((report.accepted, report.messages), (1, 1));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! | feature | backend | model |
 //! | --- | --- | --- |
 //! | `sequential` | `Sequential` | one client at a time |
@@ -45,7 +84,7 @@
 //! | `epoll` | `Epoll` | a bare poller for each worker (Linux) |
 //! | `uring` | `Uring` | an io_uring for each worker (Linux) |
 //!
-//! The feature `handlers` adds the built-in handlers, as `anyloop::handlers`.
+//! The feature `handlers` adds the built-in handlers, as `anyloop::handlers`, and `serde` has [`Statistics`] serialized.
 
 pub use common::{
     Address, Application, Blocking, Client, CloseReason, Codec, Decoded, ErrorReply, Flow, Framed,
@@ -54,7 +93,7 @@ pub use common::{
 };
 #[cfg(feature = "handlers")]
 pub use handlers;
-pub use serving::{Backend, Report, Stop, Subscription, Urgency};
+pub use serving::{Backend, Report, Requested, Running, Statistics, Stop, Subscription, Urgency, start};
 
 #[cfg(feature = "async-std")]
 pub use backend_async_std::AsyncStd;
@@ -69,7 +108,7 @@ pub use backend_smol::Smol;
 #[cfg(feature = "threads")]
 pub use backend_threads::Threads;
 #[cfg(feature = "tokio")]
-pub use backend_tokio::Tokio;
+pub use backend_tokio::{OnRuntime, Tokio};
 #[cfg(all(feature = "uring", target_os = "linux"))]
 pub use backend_uring::Uring;
 

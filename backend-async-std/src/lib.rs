@@ -27,13 +27,12 @@ impl Backend for AsyncStd {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            model: "a task for each connection, on async-std",
-            max_connections: None,
-            workers: Workers::Environment("ASYNC_STD_THREAD_COUNT"),
-            blocking_handlers: BlockingHandlers::Offloaded,
-            legacy: Some("async-std was discontinued in 2025; smol is the advice"),
-        }
+        Capabilities::new(
+            "a task for each connection, on async-std",
+            Workers::Environment("ASYNC_STD_THREAD_COUNT"),
+            BlockingHandlers::Offloaded,
+        )
+        .with_legacy("async-std was discontinued in 2025; smol is the advice")
     }
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {

@@ -30,13 +30,7 @@ impl Backend for Epoll {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            model: "a bare poller for each worker",
-            max_connections: None,
-            workers: Workers::Chosen,
-            blocking_handlers: BlockingHandlers::Offloaded,
-            legacy: None,
-        }
+        Capabilities::new("a bare poller for each worker", Workers::Chosen, BlockingHandlers::Offloaded)
     }
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {

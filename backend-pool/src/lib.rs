@@ -42,13 +42,7 @@ impl Backend for Pool {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            model: "a rayon pool that shares one poller",
-            max_connections: None,
-            workers: Workers::Chosen,
-            blocking_handlers: BlockingHandlers::OnWorker,
-            legacy: None,
-        }
+        Capabilities::new("a rayon pool that shares one poller", Workers::Chosen, BlockingHandlers::OnWorker)
     }
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {

@@ -27,13 +27,8 @@ impl Backend for Sequential {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            model: "one client at a time",
-            max_connections: Some(1),
-            workers: Workers::Caller,
-            blocking_handlers: BlockingHandlers::OwnThread,
-            legacy: None,
-        }
+        Capabilities::new("one client at a time", Workers::Caller, BlockingHandlers::OwnThread)
+            .with_max_connections(1)
     }
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {

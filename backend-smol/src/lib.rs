@@ -29,13 +29,7 @@ impl Backend for Smol {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            model: "a task for each connection, on smol",
-            max_connections: None,
-            workers: Workers::Chosen,
-            blocking_handlers: BlockingHandlers::Offloaded,
-            legacy: None,
-        }
+        Capabilities::new("a task for each connection, on smol", Workers::Chosen, BlockingHandlers::Offloaded)
     }
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {

@@ -33,13 +33,8 @@ impl Backend for Threads {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            model: "a thread for each connection",
-            max_connections: Some(limit::max_threads(STACK_SIZE)),
-            workers: Workers::PerConnection,
-            blocking_handlers: BlockingHandlers::OwnThread,
-            legacy: None,
-        }
+        Capabilities::new("a thread for each connection", Workers::PerConnection, BlockingHandlers::OwnThread)
+            .with_max_connections(limit::max_threads(STACK_SIZE))
     }
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {

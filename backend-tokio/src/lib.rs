@@ -1,10 +1,10 @@
-//! A task for each connection, on tokio: a multi-thread runtime of its own, with as many workers as there are
-//! cores.
+//! A task for each connection, on tokio: [`Tokio`] makes a multi-thread runtime of its own for each server, and
+//! [`OnRuntime`] serves on one that the program has.
 //!
 //! Choose it for many clients that mostly wait, above all where tokio is there already. A handler that may
-//! block runs on threads made for it. From within a task, `serve` is to be called by
-//! `spawn_blocking`, as everything that blocks.
+//! block runs on threads made for it. `serve` blocks its caller, so within a task use `start`, and await what it returns.
 
+mod on_runtime;
 mod socket;
 
 use std::future::poll_fn;
@@ -19,12 +19,14 @@ use serving::{
     Workers, accept_nonblocking, worker_count,
 };
 use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task;
 
+pub use crate::on_runtime::OnRuntime;
 use crate::socket::Socket;
 
-/// A task for each connection, on tokio.
+/// A task for each connection, on a tokio runtime of the server's own.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tokio;
 
@@ -34,13 +36,11 @@ impl Backend for Tokio {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            model: "a task for each connection, on tokio",
-            max_connections: None,
-            workers: Workers::Chosen,
-            blocking_handlers: BlockingHandlers::Offloaded,
-            legacy: None,
-        }
+        Capabilities::new(
+            "a task for each connection, on tokio",
+            Workers::Chosen,
+            BlockingHandlers::Offloaded,
+        )
     }
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
@@ -48,7 +48,10 @@ impl Backend for Tokio {
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
         match runtime(workers) {
             Ok(runtime) => {
-                let report = server.close(runtime.block_on(accept(listener, acceptor)));
+                let served = runtime.block_on(async {
+                    accept(socket::register(listener, Interest::READABLE)?, acceptor).await
+                });
+                let report = server.close(served);
                 // Its threads are not waited for: a handler may hold one.
                 runtime.shutdown_background();
                 report
@@ -69,8 +72,7 @@ fn runtime(workers: usize) -> io::Result<Runtime> {
 }
 
 /// Gives each client a task, until the server stops.
-async fn accept(listener: TcpListener, mut acceptor: Acceptor) -> io::Result<()> {
-    let listener = socket::register(listener, Interest::READABLE)?;
+async fn accept(listener: AsyncFd<TcpListener>, mut acceptor: Acceptor) -> io::Result<()> {
     poll_fn(|cx| {
         acceptor.poll_accept_all(
             cx,

@@ -34,13 +34,7 @@ impl Backend for Uring {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            model: "an io_uring for each worker",
-            max_connections: None,
-            workers: Workers::Chosen,
-            blocking_handlers: BlockingHandlers::Offloaded,
-            legacy: None,
-        }
+        Capabilities::new("an io_uring for each worker", Workers::Chosen, BlockingHandlers::Offloaded)
     }
 
     /// Serves, as every backend does.

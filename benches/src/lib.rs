@@ -1,42 +1,33 @@
 //! What the benches have in common: every backend as a server in this process, and the pure core fed from
 //! memory.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use common::{Address, Client, Connection, Framing, MAX_READ, Next, Outbox, Service};
 use handlers::Echo;
-use serving::{Backend, Report, Stop};
+use serving::{Backend, Running};
 
 /// A backend that serves `echo` in this process, until it is dropped.
-pub struct Server {
-    address: SocketAddr,
-    stop: Stop,
-    thread: Option<JoinHandle<io::Result<Report>>>,
-}
+pub struct Server(Running);
 
 impl Server {
-    /// Starts it on a port of its own, with the default limits: deadlines and accounting are part of what is
+    /// Starts it on a port of its own, with the default limits: deadlines and statistics are part of what is
     /// measured.
     ///
     /// # Panics
     /// If there is no port.
     pub fn start(backend: &'static dyn Backend) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let address = listener.local_addr().expect("it is bound");
-        let service = Arc::new(Service::framed(Arc::new(Echo), Framing::Line));
-        let stop = Stop::new();
-        let its_stop = stop.clone();
-        let thread = thread::spawn(move || backend.serve(listener, service, &its_stop));
-        Self { address, stop, thread: Some(thread) }
+        let service = Service::framed(Arc::new(Echo), Framing::Line);
+        Self(serving::start(backend, listener, service).expect("a thread is free"))
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 
     /// A client of it.
@@ -44,7 +35,7 @@ impl Server {
     /// # Panics
     /// If the server can't be reached.
     pub fn connect(&self) -> TcpStream {
-        let socket = TcpStream::connect(self.address).expect("the server is there");
+        let socket = TcpStream::connect(self.address()).expect("the server is there");
         socket.set_nodelay(true).expect("the socket stands");
         socket
     }
@@ -52,11 +43,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop.now();
-        if let Some(thread) = self.thread.take() {
-            let served = thread.join().expect("a server doesn't panic");
-            served.expect("it serves to the end");
-        }
+        self.0.stop_now();
+        self.0.wait().expect("it serves to the end");
     }
 }
 

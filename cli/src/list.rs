@@ -58,6 +58,8 @@ fn workers(workers: Workers) -> String {
         Workers::PerConnection => "one for each client".into(),
         Workers::Chosen => "--workers".into(),
         Workers::Environment(variable) => format!("${variable}"),
+        Workers::Runtime => "its runtime's".into(),
+        other => format!("{other:?}"),
     }
 }
 

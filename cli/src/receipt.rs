@@ -1,4 +1,5 @@
-//! The receipt: what became of every client, for people in the log and for programs in a file.
+//! The receipt: what became of every client, for people in the log and for programs in a file; and the statistics, which
+//! say so while clients are served.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, Write};
@@ -6,10 +7,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use common::{CloseReason, Outcome};
+use common::Outcome;
 use serde::Serialize;
-use serde_json::{Map, Value};
-use serving::Report;
+use serving::{Report, Statistics};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
@@ -99,61 +99,59 @@ fn now() -> String {
     written.map_or_else(|_| String::new(), |()| text)
 }
 
-/// Which server this was, and what became of every client. `accepted` is the sum of the six that follow.
+/// Which server this was, and what it has counted.
 #[derive(Debug, Serialize)]
 pub(crate) struct Receipt {
     #[serde(flatten)]
     run: Run,
     end: String,
-    pub(crate) accepted: u64,
-    pub(crate) finished: u64,
-    pub(crate) drained: u64,
-    pub(crate) cut: u64,
-    pub(crate) timed_out: u64,
-    pub(crate) refused: u64,
-    pub(crate) failed: u64,
-    pub(crate) messages: u64,
-    pub(crate) accept_errors: u64,
-    pub(crate) unlingered: u64,
-    /// How many ended for each reason, of those reasons that there were.
-    pub(crate) reasons: Map<String, Value>,
+    #[serde(flatten)]
+    report: Report,
+}
+
+/// Logs statistics, and behind them what else is said: fields, and a message.
+macro_rules! log {
+    ($statistics:expr; $($more:tt)*) => {
+        tracing::info!(
+            open = $statistics.open(),
+            accepted = $statistics.accepted,
+            finished = $statistics.outcome(Outcome::Finished),
+            drained = $statistics.outcome(Outcome::Drained),
+            cut = $statistics.outcome(Outcome::Cut),
+            timed_out = $statistics.outcome(Outcome::TimedOut),
+            refused = $statistics.outcome(Outcome::Refused),
+            failed = $statistics.outcome(Outcome::Failed),
+            messages = $statistics.messages,
+            bytes_in = $statistics.bytes_in,
+            bytes_out = $statistics.bytes_out,
+            accept_errors = $statistics.accept_errors,
+            unlingered = $statistics.unlingered,
+            $($more)*
+        )
+    };
+}
+
+/// Logs what a server has counted up to now.
+pub(crate) fn log(statistics: &Statistics) {
+    log!(statistics; "statistics");
 }
 
 impl Receipt {
-    pub(crate) fn new(run: Run, report: &Report) -> Self {
-        let counted = CloseReason::ALL.iter().copied().filter(|&reason| report.reason(reason) > 0);
-        Self {
-            run,
-            end: now(),
-            accepted: report.accepted,
-            finished: report.outcome(Outcome::Finished),
-            drained: report.outcome(Outcome::Drained),
-            cut: report.outcome(Outcome::Cut),
-            timed_out: report.outcome(Outcome::TimedOut),
-            refused: report.outcome(Outcome::Refused),
-            failed: report.outcome(Outcome::Failed),
-            messages: report.messages,
-            accept_errors: report.accept_errors,
-            unlingered: report.unlingered,
-            reasons: counted.map(|reason| (reason.name().into(), report.reason(reason).into())).collect(),
-        }
+    pub(crate) fn new(run: Run, report: Report) -> Self {
+        Self { run, end: now(), report }
+    }
+
+    /// Whether clients were cut off.
+    pub(crate) fn has_cut(&self) -> bool {
+        self.report.outcome(Outcome::Cut) > 0
     }
 
     pub(crate) fn log(&self) {
-        tracing::info!(
+        log!(
+            self.report;
             program = self.run.program,
             version = self.run.version,
             anyloop = self.run.anyloop,
-            accepted = self.accepted,
-            finished = self.finished,
-            drained = self.drained,
-            cut = self.cut,
-            timed_out = self.timed_out,
-            refused = self.refused,
-            failed = self.failed,
-            messages = self.messages,
-            accept_errors = self.accept_errors,
-            unlingered = self.unlingered,
             backend = self.run.backend,
             address = %self.run.address,
             pid = self.run.pid,

@@ -1,19 +1,23 @@
 //! `anyloop serve`.
 
+use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use common::{Overload, Service};
-use serving::{Stop, Workers};
+use serving::{Running, Workers, start};
 
 use crate::arguments::Serve;
 use crate::failure::{Failure, print};
 use crate::program::Program;
-use crate::receipt::{Destination, Receipt, Run};
-use crate::{descriptors, listen, log, service, signals};
+use crate::receipt::{self, Destination, Receipt, Run};
+use crate::signals::Signalled;
+use crate::{descriptors, listen, log, service};
 
 /// Serves until a signal, and says what became of everybody. What can be wrong with the arguments is found
 /// out before the first client is let in. The warnings go to the log.
@@ -28,14 +32,22 @@ pub(crate) fn serve(arguments: &Serve, program: &Program, warnings: &[String]) -
     let address = listener.local_addr().map_err(|error| failed(&error))?;
     let destination = Destination::open(arguments.receipt.as_deref())?;
 
-    let stop = Stop::new();
-    signals::obey(stop.clone()).map_err(|error| failed(&error))?;
+    let signalled = Signalled::catch().map_err(|error| failed(&error))?;
     announce(arguments, program, &service, address);
 
     let run = Run::start(program, arguments.backend.name(), address);
-    // From here on the log tells what goes wrong.
-    let receipt = match arguments.backend.serve(listener, Arc::new(service), &stop) {
-        Ok(report) => Receipt::new(run, &report),
+    let running = start(arguments.backend, listener, service).map_err(|error| failed(&error))?;
+    let running = Arc::new(running);
+    signalled.obeyed_by(&running).map_err(|error| failed(&error))?;
+    let log = arguments.stats.filter(|interval| !interval.0.is_zero());
+    let log = log.map(|interval| StatisticsLog::start(&running, interval.0)).transpose();
+    let log = log.map_err(|error| failed(&error))?;
+
+    let ended = running.wait();
+    drop(log);
+    // The log tells what went wrong.
+    let receipt = match ended {
+        Ok(report) => Receipt::new(run, report),
         Err(error) => {
             tracing::error!(%error, "serving failed");
             return Ok(ExitCode::FAILURE);
@@ -46,7 +58,35 @@ pub(crate) fn serve(arguments: &Serve, program: &Program, warnings: &[String]) -
         tracing::error!(%error, "the receipt can't be written");
         return Ok(ExitCode::FAILURE);
     }
-    Ok(if receipt.cut > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if receipt.has_cut() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Logs the statistics of a server at an interval, until it is dropped.
+struct StatisticsLog {
+    ended: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl StatisticsLog {
+    fn start(running: &Arc<Running>, interval: Duration) -> io::Result<Self> {
+        let (ended, has_ended) = mpsc::channel();
+        let running = Arc::clone(running);
+        let thread = thread::Builder::new().name("statistics".into()).spawn(move || {
+            while has_ended.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+                receipt::log(&running.statistics());
+            }
+        })?;
+        Ok(Self { ended: Some(ended), thread: Some(thread) })
+    }
+}
+
+impl Drop for StatisticsLog {
+    fn drop(&mut self) {
+        self.ended = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 /// Says that clients may come: in the log with all that bounds them, on standard output for programs.
@@ -83,7 +123,7 @@ fn pollers(arguments: &Serve) -> usize {
     let cores = || thread::available_parallelism().ok();
     match arguments.backend.capabilities().workers {
         Workers::Chosen => arguments.workers.or_else(cores).map_or(1, NonZeroUsize::get),
-        Workers::Caller | Workers::PerConnection | Workers::Environment(_) => 0,
+        _ => 0,
     }
 }
 
@@ -94,6 +134,6 @@ fn overload(overload: Overload) -> &'static str {
     }
 }
 
-fn failed(error: &std::io::Error) -> Failure {
+fn failed(error: &io::Error) -> Failure {
     Failure::Failed(error.to_string())
 }

@@ -1,4 +1,4 @@
-//! The signals that stop a program.
+//! The signals that stop a program, and the one at which a server logs its statistics.
 
 use std::io;
 use std::sync::Arc;
@@ -6,29 +6,52 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serving::Stop;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use serving::Running;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use signal_hook::{flag, low_level};
 
-/// From now on SIGINT, SIGTERM and SIGHUP press `stop`: the first lets the clients drain, a second one ends at once.
-pub(crate) fn obey(stop: Stop) -> io::Result<()> {
-    watch(signals()?, move |signal, meaning| {
-        let signal = low_level::signal_name(signal);
-        match meaning {
-            Meaning::First => {
-                tracing::info!(signal, "draining; a signal that comes a second later or more ends at once");
-                stop.drain();
-            }
-            Meaning::Same => {
-                tracing::info!(signal, "draining goes on: this came within a second of the first")
-            }
-            Meaning::Second => {
-                tracing::warn!(signal, "ending at once");
-                stop.now();
-            }
+use crate::receipt;
+
+/// The signals that a server obeys. Those that come before it serves wait.
+pub(crate) struct Signalled(Signals);
+
+impl Signalled {
+    /// From now on they do nothing by themselves.
+    pub(crate) fn catch() -> io::Result<Self> {
+        let signals = signals()?.into_iter().chain([SIGUSR1]);
+        Signals::new(signals).map(Self)
+    }
+
+    /// At SIGINT, SIGTERM and SIGHUP this server stops: at the first its clients drain, a second one ends it at once. At
+    /// SIGUSR1 its statistics are logged.
+    pub(crate) fn obeyed_by(self, running: &Arc<Running>) -> io::Result<()> {
+        let running = Arc::clone(running);
+        let mut first = None;
+        on_thread(self.0, move |signal| match signal {
+            SIGUSR1 if running.is_finished() => {} // its receipt says it all
+            SIGUSR1 => receipt::log(&running.statistics()),
+            signal => stop(&running, signal, meaning(&mut first, Instant::now())),
+        })
+    }
+}
+
+/// Does what a signal means to a server.
+fn stop(running: &Running, signal: i32, meaning: Meaning) {
+    let signal = low_level::signal_name(signal);
+    match meaning {
+        Meaning::First => {
+            tracing::info!(signal, "draining; a signal that comes a second later or more ends at once");
+            running.stop();
         }
-    })
+        Meaning::Same => {
+            tracing::info!(signal, "draining goes on: this came within a second of the first")
+        }
+        Meaning::Second => {
+            tracing::warn!(signal, "ending at once");
+            running.stop_now();
+        }
+    }
 }
 
 /// From now on SIGINT, SIGTERM and SIGHUP set `stop`; a second one ends the program.
@@ -38,8 +61,9 @@ pub(crate) fn interrupt(stop: &Arc<AtomicBool>) -> io::Result<()> {
         // By the signal itself, so that whoever is interrupted by it finds the flag set.
         flag::register(signal, Arc::clone(stop))?;
     }
-    watch(signals, |signal, meaning| {
-        if meaning == Meaning::Second {
+    let mut first = None;
+    on_thread(Signals::new(signals)?, move |signal| {
+        if meaning(&mut first, Instant::now()) == Meaning::Second {
             let _ = low_level::emulate_default_handler(signal); // ends the process
         }
     })
@@ -79,18 +103,11 @@ fn meaning(first: &mut Option<Instant>, now: Instant) -> Meaning {
 }
 
 /// Tells `heed` of each of these signals, on a thread of its own.
-fn watch(
-    signals: impl IntoIterator<Item = i32>,
-    heed: impl Fn(i32, Meaning) + Send + 'static,
-) -> io::Result<()> {
-    let mut signals = Signals::new(signals)?;
-    thread::Builder::new().name("signals".into()).spawn(move || {
-        let mut first = None;
-        for signal in signals.forever() {
-            heed(signal, meaning(&mut first, Instant::now()));
-        }
-    })?;
-    Ok(())
+fn on_thread(mut signals: Signals, mut heed: impl FnMut(i32) + Send + 'static) -> io::Result<()> {
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || signals.forever().for_each(&mut heed))
+        .map(drop)
 }
 
 /// Whether a signal is ignored.

@@ -110,6 +110,13 @@ macro_rules! for_each_case {
                 a_clean_drain_handles_only_what_it_answers [Stop] [] "after a clean drain, what was not answered was not handled";
                 the_listener_is_closed_not_shut_down [Stop] [] "the listener is closed, and its duplicates go on listening";
             }
+            statistics {
+                statistics_tell_what_happens [Statistics] [] "while it serves, a server tells what it has counted up to now";
+                statistics_count_each_byte [Statistics] [] "the bytes that clients have sent and heard are counted, all of them";
+                statistics_become_the_report [Statistics] [] "once a server has ended, its statistics are its report";
+                statistics_count_who_is_refused [Statistics] [TwoClients] "clients that are refused are counted, with what they are told";
+                statistics_become_the_report_at_the_cut [Statistics] [HandlersElsewhere] "so they are where clients are cut off, even within a handler";
+            }
             backlog {
                 stop_tells_who_waits [Stop] [] "clients that had connected and were not accepted are told `ERR shutting-down`";
                 stop_leaves_a_shared_backlog [Stop] [] "unless somebody else goes on to accept them";

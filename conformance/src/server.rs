@@ -3,12 +3,11 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Framing, Service};
-use serving::{Report, Stop};
+use serving::{Report, Running, Statistics, start};
 use socket2::{Domain, Socket, Type};
 
 use crate::client::Client;
@@ -17,10 +16,9 @@ use crate::subject::Subject;
 /// A backend that serves. When it is dropped it is stopped, and its receipt is checked; but if the case has
 /// failed already, it is left to itself.
 pub(crate) struct Server {
-    address: SocketAddr,
+    running: Running,
     duplicate: Option<TcpListener>,
-    stop: Stop,
-    report: Option<Receiver<io::Result<Report>>>,
+    has_ended: bool,
     patience: Duration,
     buffers: Option<usize>,
 }
@@ -47,22 +45,33 @@ impl Server {
         service: Service,
         buffers: Option<usize>,
     ) -> Self {
-        let address = listener.local_addr().expect("the address of a listener");
         let duplicate = Some(listener.try_clone().expect("a duplicate of the listener"));
-        let stop = Stop::new();
-        let (backend, stopped) = (Arc::clone(subject.backend()), stop.clone());
-        let (sender, report) = channel();
-        let server = move || {
-            // Nobody listens where the case has failed.
-            let _ = sender.send(backend.serve(listener, Arc::new(service), &stopped));
-        };
-        thread::Builder::new().name("server".into()).spawn(server).expect("a thread for the server");
-        Self { address, duplicate, stop, report: Some(report), patience: subject.patience(), buffers }
+        let running =
+            start(Arc::clone(subject.backend()), listener, service).expect("a thread for the server");
+        Self { running, duplicate, has_ended: false, patience: subject.patience(), buffers }
     }
 
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.running.address()
+    }
+
+    /// What it has counted up to now.
+    pub(crate) fn statistics(&self) -> Statistics {
+        self.running.statistics()
+    }
+
+    /// Waits until it has counted this.
+    pub(crate) fn has_counted(&self, what: &str, condition: impl Fn(&Statistics) -> bool) {
+        let deadline = Instant::now() + self.patience;
+        loop {
+            let statistics = self.statistics();
+            if condition(&statistics) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{what}: {statistics}");
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Another descriptor of its listener.
@@ -77,12 +86,12 @@ impl Server {
 
     /// A client that speaks `framing`.
     pub(crate) fn connect_in(&self, framing: Framing) -> Client {
-        Client::connect(self.address, framing, self.patience, self.buffers)
+        Client::connect(self.address(), framing, self.patience, self.buffers)
     }
 
     /// A client that speaks `line`, on a socket whose buffers are about so many bytes.
     pub(crate) fn connect_with_buffers(&self, bytes: usize) -> Client {
-        Client::connect(self.address, Framing::Line, self.patience, Some(bytes))
+        Client::connect(self.address(), Framing::Line, self.patience, Some(bytes))
     }
 
     /// A client that speaks `line` and has been greeted, so that it is being served.
@@ -94,12 +103,12 @@ impl Server {
 
     /// Tells it to stop.
     pub(crate) fn drain(&self) {
-        self.stop.drain();
+        self.running.stop();
     }
 
     /// Tells it to stop at once.
     pub(crate) fn stop_now(&self) {
-        self.stop.now();
+        self.running.stop_now();
     }
 
     /// Waits for its end, whoever has caused it.
@@ -110,6 +119,11 @@ impl Server {
     /// Waits for its end, and checks its receipt.
     pub(crate) fn report(mut self) -> Report {
         self.checked_report()
+    }
+
+    /// The same, and what it says afterwards that it has counted.
+    pub(crate) fn report_and_statistics(mut self) -> (Report, Statistics) {
+        (self.checked_report(), self.statistics())
     }
 
     /// Tells it to stop, waits for its end, and checks its receipt.
@@ -125,21 +139,22 @@ impl Server {
     }
 
     fn wait(&mut self) -> io::Result<Report> {
-        let report = self.report.take().expect("a server ends once");
-        match report.recv_timeout(self.patience) {
-            Ok(result) => result,
-            Err(RecvTimeoutError::Timeout) => panic!("the server does not end"),
-            Err(RecvTimeoutError::Disconnected) => panic!("the server has panicked"),
+        self.has_ended = true;
+        let deadline = Instant::now() + self.patience;
+        while !self.running.is_finished() {
+            assert!(Instant::now() < deadline, "the server does not end");
+            thread::sleep(Duration::from_millis(1));
         }
+        self.running.wait()
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         if thread::panicking() {
-            return self.stop.now();
+            return self.stop_now();
         }
-        if self.report.is_some() {
+        if !self.has_ended {
             self.drain();
             self.checked_report();
         }

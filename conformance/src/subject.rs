@@ -11,7 +11,7 @@ use crate::server::Server;
 
 /// The backend that is being tried, and how long to wait for it.
 pub struct Subject {
-    backend: Arc<dyn Backend + Send>,
+    backend: Arc<dyn Backend>,
     patience: Duration,
     test: Option<String>,
 }
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Subject {
     /// This backend, waited for as long as a loaded machine may need.
-    pub fn new(backend: Arc<dyn Backend + Send>) -> Self {
+    pub fn new(backend: Arc<dyn Backend>) -> Self {
         Self { backend, patience: PATIENCE, test: None }
     }
 
@@ -39,7 +39,7 @@ impl Subject {
     }
 
     /// The backend.
-    pub(crate) fn backend(&self) -> &Arc<dyn Backend + Send> {
+    pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
         &self.backend
     }
 

@@ -62,6 +62,8 @@ pub enum Behaviour {
     Urgent,
     /// 17: what a server needs to begin with, and what it leaves.
     Start,
+    /// 18: what is counted is so, at any time.
+    Statistics,
 }
 
 /// What a case may ask of a backend.
@@ -130,7 +132,7 @@ pub fn case(name: &str) -> &'static Case {
 ///
 /// # Panics
 /// If the backend does not pass, or if it passes though it is exempted.
-pub fn check(backend: Arc<dyn Backend + Send>, name: &str, test: &str, exemptions: &[Exemption]) {
+pub fn check(backend: Arc<dyn Backend>, name: &str, test: &str, exemptions: &[Exemption]) {
     let case = case(name);
     for exemption in exemptions {
         let known = CASES.iter().any(|case| exemption.covers(case));
@@ -174,7 +176,7 @@ impl fmt::Debug for Case {
 #[macro_export]
 macro_rules! suite {
     ($backend:expr $(, except { $($name:ident: $reason:literal),+ $(,)? })? $(,)?) => {
-        fn backend() -> ::std::sync::Arc<dyn $crate::Backend + Send> {
+        fn backend() -> ::std::sync::Arc<dyn $crate::Backend> {
             ::std::sync::Arc::new($backend)
         }
 

@@ -22,6 +22,7 @@ use common::{Client, CloseReason, Overload};
 /// 3. Hand the result of the accepting to [`admit`](Self::admit).
 ///
 /// When the server stops it goes on to accept those who are in the listener's backlog, to tell them.
+#[derive(Debug)]
 pub struct Acceptor {
     state: Arc<State>,
     backoff: Backoff,
@@ -48,6 +49,7 @@ pub enum Accepting {
 }
 
 /// What became of an attempt to accept.
+#[derive(Debug)]
 pub enum Admission<S> {
     /// A client to be served.
     Client(S, Conversation),
@@ -102,7 +104,6 @@ impl Acceptor {
                 // They come in the order in which they connected.
                 self.early = self.early && !socket::prepare_early(&socket, &self.state.service.limits);
                 self.backoff.succeeded();
-                self.state.ledger.accepted();
                 self.number += 1;
                 let mut client = Client::new(peer);
                 client.local = socket::local_address(&socket);
@@ -120,7 +121,7 @@ impl Acceptor {
                     self.left_to_tell = 0; // all have been told
                     Admission::None
                 }
-                Fault::Exhausted if stops && self.state.ledger.open() == 0 => {
+                Fault::Exhausted if stops && self.state.open() == 0 => {
                     self.left_to_tell = 0; // nobody is left whose descriptor could become free
                     Admission::None
                 }
@@ -145,7 +146,7 @@ impl Acceptor {
 
     fn refuse(&mut self, socket: impl Into<OwnedFd>, reason: CloseReason) {
         self.state.say_refusal(socket, reason);
-        self.state.ledger.ended(reason, 0);
+        self.state.ended(reason);
         if let Some(count) = self.refusals.often(Instant::now()) {
             let max = self.state.max_connections;
             tracing::warn!(count, %reason, max_connections = max, "clients were refused");
@@ -157,7 +158,7 @@ impl Acceptor {
         self.backoff.failed(fault, now);
         self.state.door.set_deadline(self.backoff.until(now), self.state.epoch);
         if fault == Fault::Exhausted {
-            self.state.ledger.accept_error();
+            self.state.count(|counted| counted.accept_errors += 1);
             self.state.spare_descriptors(); // and the watchman learns when the pause ends
             if let Some(count) = self.failures.often(now) {
                 tracing::error!(count, %error, "clients can't be accepted; trying again within a second");

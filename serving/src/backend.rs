@@ -14,7 +14,7 @@ use common::Service;
 /// A backend moves bytes and waits. It inspects no byte and compares no length with a limit: what happens
 /// to a connection is decided by [`Conversation`](crate::Conversation), and who is let in by
 /// [`Acceptor`](crate::Acceptor).
-pub trait Backend: Sync {
+pub trait Backend: Send + Sync {
     /// Its name, as the flag `--backend` takes it.
     fn name(&self) -> &'static str;
 
@@ -37,8 +37,30 @@ pub trait Backend: Sync {
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report>;
 }
 
+/// What refers to a backend is one too.
+macro_rules! refer {
+    ($($reference:ty),*) => {$(
+        impl<B: Backend + ?Sized> Backend for $reference {
+            fn name(&self) -> &'static str {
+                (**self).name()
+            }
+
+            fn capabilities(&self) -> Capabilities {
+                (**self).capabilities()
+            }
+
+            fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+                (**self).serve(listener, service, stop)
+            }
+        }
+    )*};
+}
+
+refer!(&B, Box<B>, Arc<B>);
+
 /// What a backend can do. The conformance kit tests what is said here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Capabilities {
     /// Its model, in a few words.
     pub model: &'static str,
@@ -54,6 +76,7 @@ pub struct Capabilities {
 
 /// What a backend's threads are, and so what `--workers` and `--stack-size` mean to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Workers {
     /// One thread is all there is.
     Caller,
@@ -63,6 +86,8 @@ pub enum Workers {
     Chosen,
     /// As many as this environment variable said when the process first used the runtime.
     Environment(&'static str),
+    /// Those of a runtime that the program has made.
+    Runtime,
 }
 
 /// How many threads are to work for a service: as many as it asks for, or else the cores.
@@ -86,6 +111,21 @@ pub enum BlockingHandlers {
 }
 
 impl Capabilities {
+    /// Those of a backend of this model, in a few words, which bounds its connections by nothing of its own.
+    pub const fn new(model: &'static str, workers: Workers, blocking_handlers: BlockingHandlers) -> Self {
+        Self { model, max_connections: None, workers, blocking_handlers, legacy: None }
+    }
+
+    /// The same, of a backend that can hold so many connections at once.
+    pub const fn with_max_connections(self, most: usize) -> Self {
+        Self { max_connections: Some(most), ..self }
+    }
+
+    /// The same, of a backend that should not be chosen for something new, and why.
+    pub const fn with_legacy(self, why: &'static str) -> Self {
+        Self { legacy: Some(why), ..self }
+    }
+
     /// Whether a service asks for what this backend can't do.
     ///
     /// # Errors
@@ -107,6 +147,12 @@ impl Capabilities {
                 return Err(format!(
                     "{name} takes its number of threads from the environment alone; leave out --workers, and \
                      set {variable} instead"
+                ));
+            }
+            Workers::Runtime => {
+                return Err(format!(
+                    "{name} works on the threads of the runtime that it was given; leave out --workers, and set \
+                     the number where that runtime is built"
                 ));
             }
         }

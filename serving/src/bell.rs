@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 /// Wakes a thread that waits for descriptors. Its [waker](Self::waker) may serve for all the clients of a thread, so
 /// that none needs one of its own: the thread is told whether that waker was woken, and then looks which of its clients
 /// [are marked](crate::Conversation::is_marked). Whoever needs the thread for another reason calls [`ring`](Self::ring).
+#[derive(Debug)]
 pub struct Bell {
     rung: AtomicBool,
     /// Whether its waker was woken since it was last silenced.

@@ -35,6 +35,7 @@ pub enum Step {
 impl Conversation {
     /// Bytes were received; none are the end of the input. Messages are opened in place.
     pub fn received(&mut self, bytes: &mut [u8], buffers: &mut Buffers) -> Step {
+        self.count_bytes(bytes.len(), 0);
         let mut active = self.connection.activate(&mut buffers.output, Instant::now);
         if bytes.is_empty() {
             active.end_of_input();
@@ -49,6 +50,7 @@ impl Conversation {
 
     /// What was to be [sent](Step::Send) returns, with what became of it.
     pub fn sent(&mut self, output: Output, sent: io::Result<usize>, buffers: &mut Buffers) -> Step {
+        self.count_bytes(0, *sent.as_ref().unwrap_or(&0));
         let mut active = self.connection.activate(&mut buffers.output, Instant::now);
         match sent {
             Ok(count @ 1..) => {

@@ -1,5 +1,6 @@
 //! One client being served: the pure connection, what the watchman needs of it, and its place in the books.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -105,6 +106,7 @@ impl Conversation {
         let Buffers { input, output, .. } = buffers;
         let mut had_turn = false;
         let mut drained = false;
+        let (mut bytes_in, mut bytes_out) = (0, 0);
         let mut active = self.connection.activate(output, Instant::now);
         let wait = loop {
             match active.what_now() {
@@ -112,6 +114,7 @@ impl Conversation {
                     Ok(0) => active.lost(),
                     Ok(count) => {
                         self.refused_writes = 0;
+                        bytes_out += count;
                         active.wrote(count);
                     }
                     // The kernel takes nothing more. It may say that it would, and still not do it.
@@ -140,6 +143,7 @@ impl Conversation {
                     match socket.read(input) {
                         Ok(0) => active.end_of_input(),
                         Ok(count) => {
+                            bytes_in += count;
                             drained = count < input.len() && !self.more_behind;
                             active.receive(&mut input[..count]);
                         }
@@ -159,6 +163,7 @@ impl Conversation {
             }
         };
         drop(active);
+        self.count_bytes(bytes_in, bytes_out);
         self.pause();
         if wait == Wait::Wakeup {
             let pause_ends = Instant::now() + REFUSED_WRITE_PAUSE;
@@ -201,6 +206,12 @@ impl Conversation {
         self.leave(CloseReason::Unserved, |state| state.say_refusal(socket, CloseReason::Unserved));
     }
 
+    /// Counts bytes that were read and written.
+    #[inline]
+    pub(crate) fn count_bytes(&self, bytes_in: usize, bytes_out: usize) {
+        self.watch.counts.add_bytes(bytes_in, bytes_out, &self.state);
+    }
+
     /// Takes up what the watchman has marked.
     pub(crate) fn heed(&mut self, socket: impl AsFd, output: &mut Outbox) {
         let marks = self.watch.take_marks();
@@ -224,10 +235,11 @@ impl Conversation {
         self.more_behind = true; // what had arrived is read to its end
     }
 
-    /// Shows the watchman the deadline, if it is of another timer than before. That of one timer only moves to a later
-    /// time, so an earlier one may stay: it wakes the connection once, to find that it isn't due. So a message costs next
-    /// to nothing.
+    /// Shows what it has counted, and the deadline, if it is of another timer than before. That of one timer only moves to a
+    /// later time, so an earlier one may stay: it wakes the connection once, to find that it isn't due. So a message costs
+    /// next to nothing.
     pub(crate) fn pause(&mut self) {
+        self.watch.counts.set_messages(self.connection.messages(), &self.state);
         if self.connection.timer() != self.armed {
             self.arm();
         }
@@ -246,8 +258,17 @@ impl Conversation {
             tracing::debug!(client = %self.connection.peer(), %reason, messages = self.connection.messages(), "ended");
             self.state.free(self.key);
             let_go(&self.state);
-            self.state.ledger.ended(reason, self.connection.messages());
+            self.state.ended(reason);
         }
+    }
+}
+
+impl fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { connection, key, armed, .. } = self;
+        let mut conversation = f.debug_struct("Conversation");
+        conversation.field("client", &connection.peer()).field("messages", &connection.messages());
+        conversation.field("key", key).field("armed", armed).finish_non_exhaustive()
     }
 }
 

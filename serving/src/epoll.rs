@@ -1,5 +1,6 @@
 //! epoll, as the backends of this kind wait at it.
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 
 /// An epoll instance. Several threads may wait at it.
+#[derive(Debug)]
 pub struct Epoll(OwnedFd);
 
 /// What is to be reported of a descriptor.
@@ -37,6 +39,13 @@ pub struct Ready {
 
 /// Room for what is reported at once.
 pub struct Events(Vec<epoll::Event>);
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = self.0.iter().map(|event| event.data.u64());
+        f.debug_list().entries(keys).finish()
+    }
+}
 
 const SOCKET: EventFlags = EventFlags::IN
     .union(EventFlags::OUT)

@@ -9,6 +9,7 @@
     reason = "no library sends a signal to a thread, or installs a handler without SA_RESTART"
 )]
 
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -32,6 +33,7 @@ pub struct Interrupt {
     not_send: PhantomData<*const ()>,
 }
 
+#[derive(Debug)]
 struct Thread {
     /// What it does: one of the constants below.
     doing: AtomicU8,
@@ -89,6 +91,12 @@ impl Interrupt {
             thread::yield_now();
         }
         result
+    }
+}
+
+impl fmt::Debug for Interrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interrupt").field("thread", &self.thread).finish_non_exhaustive()
     }
 }
 

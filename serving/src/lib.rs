@@ -4,11 +4,14 @@
 //! - [`Backend`]: the trait. [`Server`] is the frame of its `serve`, [`Acceptor`] its door.
 //! - [`Conversation`]: one client being served, as a backend drives it: by [`Wait`] where it reads and writes,
 //!   by [`Step`] where reads and writes are submitted and complete later.
-//! - [`Stop`] and [`Report`]: how a server is ended, and what it says of itself then.
+//! - [`start`]: a server on a thread of its own, which a program of any kind can embed.
+//! - [`Stop`] and [`Statistics`]: how a server is ended, and what it has counted.
 //! - [`Bell`], [`Interrupt`]: wakers for threads that wait for descriptors, or block in a read.
 //! - [`Team`]: workers that each have clients of their own.
 //! - `epoll`: the poller of Linux, as backends wait at it.
 //! - [`blocking`]: one client served on a thread that blocks.
+
+#![warn(missing_debug_implementations)]
 
 mod accept_errors;
 mod accept_loops;
@@ -19,17 +22,19 @@ pub mod blocking;
 mod blocking_threads;
 mod buffers;
 mod completion;
+mod connections;
 mod conversation;
 mod descriptors;
 mod ending;
 #[cfg(target_os = "linux")]
 pub mod epoll;
 mod interrupt;
-mod ledger;
 mod lingering;
+mod running;
 mod server;
 mod socket;
 mod state;
+mod statistics;
 mod stop;
 mod task;
 mod team;
@@ -43,9 +48,10 @@ pub use buffers::Buffers;
 pub use completion::Step;
 pub use conversation::{Conversation, Wait};
 pub use interrupt::Interrupt;
-pub use ledger::Report;
+pub use running::{Running, start};
 pub use server::{Failure, SERVER_DESCRIPTORS, STACK_SIZE, Server};
 pub use socket::{accept_blocking, accept_nonblocking};
-pub use stop::{Stop, Subscription, Urgency};
+pub use statistics::{Report, Statistics};
+pub use stop::{Requested, Stop, Subscription, Urgency};
 pub use task::Offloaded;
 pub use team::{Member, Post, Team};

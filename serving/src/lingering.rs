@@ -7,7 +7,6 @@ use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
-use crate::ledger::Ledger;
 use crate::{descriptors, socket};
 
 /// Sockets whose conversation is over and whose client may still be sending. A socket that is closed with
@@ -57,10 +56,10 @@ impl Lingering {
     }
 
     /// Takes sockets in. Where there are too many, those go first whose client has been sent everything; and
-    /// then, with a mark in the books, those that come.
-    pub(crate) fn admit(&mut self, sockets: Vec<OwnedFd>, ledger: &Ledger) {
+    /// then those that come, of which it tells how many there were.
+    pub(crate) fn admit(&mut self, sockets: Vec<OwnedFd>) -> u64 {
         if sockets.is_empty() {
-            return;
+            return 0;
         }
         let until = Instant::now() + LONGEST;
         let sockets = sockets.into_iter().map(|socket| Socket { socket, until, left: MOST_BYTES });
@@ -68,9 +67,7 @@ impl Lingering {
         if self.sockets.len() > self.most {
             self.spare();
         }
-        for _ in self.sockets.drain(self.most.min(self.sockets.len())..) {
-            ledger.unlingered();
-        }
+        self.sockets.drain(self.most.min(self.sockets.len())..).count() as u64
     }
 
     /// Closes those whose client has been sent everything, since descriptors are short.

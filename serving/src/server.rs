@@ -18,7 +18,9 @@ use common::Service;
 /// The frame of every `serve`: [`open`](Self::open) it before the first accept, [`close`](Self::close) it
 /// after the last. In between, a watchman looks after deadlines and the stop.
 ///
-/// A server that is dropped instead cuts everybody off, and ends its watchman.
+/// A server that is dropped instead cuts everybody off, and then ends in the same way: it waits until they have left,
+/// though not for handlers, counts those who are left as cut, and ends its watchman.
+#[derive(Debug)]
 pub struct Server {
     state: Arc<State>,
     watchman: Option<JoinHandle<()>>,
@@ -54,7 +56,7 @@ impl Server {
         descriptors::ensure(listener, SERVER_DESCRIPTORS)?;
         let most = capabilities.max_connections.unwrap_or(usize::MAX);
         let max_connections = service.limits.max_connections.min(most);
-        let state = State::new(service, max_connections)?;
+        let state = State::new(service, max_connections, stop.shown())?;
         let subscription = stop.subscribe(state.bell.waker());
         let dismissed = Arc::new(AtomicBool::new(false));
         let watchman = Watchman::new(Arc::clone(&state), stop.clone(), Arc::clone(&dismissed));
@@ -63,7 +65,7 @@ impl Server {
         Ok((Self { state, watchman: Some(watchman), dismissed, _subscription: subscription }, acceptor))
     }
 
-    /// Waits until the [`Acceptor`] was dropped and everybody has left, or has been cut off, and closes the books.
+    /// Waits until the [`Acceptor`] was dropped and everybody has left, or has been cut off, and ends the counting.
     /// `served` is how the backend's own part ended: with an error, the server stops by itself, and doesn't wait for the
     /// acceptor. A worker that is
     /// within a handler is waited for until the drain deadline.
@@ -71,23 +73,27 @@ impl Server {
     /// # Errors
     /// That of the backend's own part, or what has broken the listener or ended a worker.
     pub fn close(mut self, served: io::Result<()>) -> io::Result<Report> {
+        self.end(served)
+    }
+
+    fn end(&mut self, served: io::Result<()>) -> io::Result<Report> {
         match served {
             Ok(()) => self.state.ending.wait(),
             Err(_) => self.state.fail(), // nobody accepts, though the acceptor may still be there
         }
-        let mut open = self.state.ledger.open();
+        let mut open = self.state.open();
         loop {
             // Looked at first, so that those who are cut while it waits have all of the next wait.
             let cut = self.state.phase() == Phase::Cut;
-            let still_open = self.state.ledger.wait(PATIENCE);
+            let still_open = self.state.wait_until_empty(PATIENCE);
             if still_open == 0 || (cut && still_open == open) {
                 break;
             }
             open = still_open;
         }
         self.dismiss();
-        let report = self.state.ledger.close();
-        served.and(self.state.ending.cause()).map(|()| report)
+        let report = self.state.close();
+        served.and_then(|()| self.state.ending.cause()).map(|()| report)
     }
 
     /// What a thread of the backend's tells if it fails, which ends the server.
@@ -107,7 +113,7 @@ impl Server {
 }
 
 /// Ends a server with an error.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Failure(Arc<State>);
 
 impl Failure {
@@ -134,7 +140,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         if self.watchman.is_some() {
             self.state.enter(Phase::Cut);
-            self.dismiss();
+            let _ = self.end(Err(io::Error::other("the server was dropped"))); // nobody is told
         }
     }
 }

@@ -1,21 +1,22 @@
 //! What one call of `serve` shares among its workers, its acceptor and its watchman.
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::net::send;
-use slab::Slab;
 
 use crate::accept_errors::Seldom;
 use crate::bell::Bell;
 use crate::blocking_threads::BlockingThreads;
+use crate::connections::{Connections, Counter};
 use crate::conversation::Conversation;
 use crate::ending::Ending;
-use crate::ledger::Ledger;
 use crate::socket;
+use crate::statistics::Statistics;
 use crate::watch::{CUT, STOPPING, Watch};
 use common::{Client, CloseReason, Connection, ErrorReply, Service};
 
@@ -25,11 +26,14 @@ pub(crate) struct State {
     /// The most connections at once: the service's limit, or what the backend can hold.
     pub(crate) max_connections: usize,
     pub(crate) epoch: Instant,
-    pub(crate) ledger: Ledger,
     /// Wakes the watchman.
     pub(crate) bell: Arc<Bell>,
     pub(crate) blocking_threads: Arc<BlockingThreads>,
-    watches: Mutex<Slab<Arc<Watch>>>,
+    connections: Mutex<Connections>,
+    /// Told when nobody is left.
+    empty: Condvar,
+    /// Where the last statistics are shown to whoever has started the server.
+    shown: Option<Arc<Mutex<Statistics>>>,
     phase: AtomicU8,
     /// Sockets on their way to the watchman, who lingers over them.
     lingering: Mutex<Vec<OwnedFd>>,
@@ -53,21 +57,26 @@ pub(crate) enum Phase {
 }
 
 impl State {
-    pub(crate) fn new(service: Arc<Service>, max_connections: usize) -> io::Result<Arc<Self>> {
+    pub(crate) fn new(
+        service: Arc<Service>,
+        max_connections: usize,
+        shown: Option<Arc<Mutex<Statistics>>>,
+    ) -> io::Result<Arc<Self>> {
         let blocking_threads = BlockingThreads::new(service.blocking_thread_count());
         Ok(Arc::new(Self {
             service,
             max_connections,
             blocking_threads,
             epoch: Instant::now(),
-            ledger: Ledger::default(),
             bell: Bell::new()?,
-            watches: Mutex::default(),
+            connections: Mutex::default(),
+            empty: Condvar::new(),
+            shown,
             phase: AtomicU8::new(Phase::Serving as u8),
             lingering: Mutex::default(),
             unserved: Mutex::default(),
             short_of_descriptors: AtomicBool::new(false),
-            door: Watch::new(),
+            door: Watch::default(),
             ending: Ending::default(),
             door_waits: AtomicBool::new(false),
         }))
@@ -83,13 +92,13 @@ impl State {
 
     /// Goes on to a later phase, and tells everybody.
     pub(crate) fn enter(&self, phase: Phase) {
-        let watches = locked(&self.watches);
+        let connections = locked(&self.connections);
         if self.phase.fetch_max(phase as u8, Ordering::SeqCst) >= phase as u8 {
             return;
         }
         let mark = if phase == Phase::Cut { CUT } else { STOPPING };
-        watches.iter().for_each(|(_, watch)| watch.mark(mark));
-        drop(watches);
+        connections.watches().for_each(|watch| watch.mark(mark));
+        drop(connections);
         self.door.wake();
         if phase == Phase::Cut {
             self.ending.cut();
@@ -102,42 +111,87 @@ impl State {
         self.bell.ring();
     }
 
+    /// Looks after the deadlines of all connections, and shows the statistics.
     pub(crate) fn sweep(&self) {
         let now = self.epoch.elapsed();
         self.door.sweep(now);
-        locked(&self.watches).iter().for_each(|(_, watch)| watch.sweep(now));
+        let statistics = locked(&self.connections).sweep(now);
+        self.show(statistics);
     }
 
-    /// Lets a client in, if there is room and the server does not stop.
+    /// Counts a connection that was accepted, and lets it in if there is room and the server does not stop.
     pub(crate) fn enter_client(self: &Arc<Self>, client: Client) -> Result<Conversation, CloseReason> {
-        let mut watches = locked(&self.watches);
+        let mut connections = locked(&self.connections);
+        connections.count(|counted| counted.accepted += 1);
         if self.phase() != Phase::Serving {
             return Err(CloseReason::TooLate);
         }
-        if watches.len() >= self.max_connections {
+        if connections.len() >= self.max_connections {
             return Err(CloseReason::Busy);
         }
-        let watch = Arc::new(Watch::new());
-        let Ok(key) = u32::try_from(watches.insert(Arc::clone(&watch))) else {
-            return Err(CloseReason::Busy);
-        };
-        drop(watches);
+        let (key, watch) = connections.add().ok_or(CloseReason::Busy)?;
+        drop(connections);
         let connection = Connection::new(Arc::clone(&self.service), client, Instant::now());
         Ok(Conversation::new(connection, key, watch, Arc::clone(self)))
     }
 
     /// Frees the place of a client that leaves.
     pub(crate) fn free(&self, key: u32) {
-        locked(&self.watches).remove(key as usize);
+        locked(&self.connections).free(key);
         if self.door_waits.load(Ordering::SeqCst) {
             self.door.wake();
+        }
+    }
+
+    /// A conversation has ended.
+    pub(crate) fn ended(&self, reason: CloseReason) {
+        let mut connections = locked(&self.connections);
+        connections.count(|counted| counted.end(reason, 1));
+        if connections.open() == 0 {
+            self.empty.notify_all();
+        }
+    }
+
+    /// Counts something.
+    pub(crate) fn count(&self, count: impl FnOnce(&mut Statistics)) {
+        locked(&self.connections).count(count);
+    }
+
+    /// A connection's count has gone beyond its 32 bits.
+    #[cold]
+    pub(crate) fn carry(&self, counter: &Counter, value: u64, total: fn(&mut Statistics) -> &mut u64) {
+        locked(&self.connections).carry(counter, value, total);
+    }
+
+    /// How many conversations are open.
+    pub(crate) fn open(&self) -> u64 {
+        locked(&self.connections).open()
+    }
+
+    /// Waits until nobody is left, at most for `timeout`. Tells how many conversations are open.
+    pub(crate) fn wait_until_empty(&self, timeout: Duration) -> u64 {
+        let is_open = |connections: &mut Connections| connections.open() > 0;
+        let waited = self.empty.wait_timeout_while(locked(&self.connections), timeout, is_open);
+        waited.unwrap_or_else(PoisonError::into_inner).0.open()
+    }
+
+    /// Ends the counting, shows the last statistics, and tells them.
+    pub(crate) fn close(&self) -> Statistics {
+        let statistics = locked(&self.connections).close();
+        self.show(statistics.clone());
+        statistics
+    }
+
+    fn show(&self, statistics: Statistics) {
+        if let Some(shown) = &self.shown {
+            *locked(shown) = statistics;
         }
     }
 
     /// Whether everybody who may be here is. If so, the acceptor is woken when somebody leaves.
     pub(crate) fn is_full(&self) -> bool {
         self.door_waits.store(true, Ordering::SeqCst);
-        let full = locked(&self.watches).len() >= self.max_connections;
+        let full = locked(&self.connections).len() >= self.max_connections;
         self.door_waits.store(full, Ordering::SeqCst);
         full
     }
@@ -157,7 +211,8 @@ impl State {
             _ => ErrorReply::Busy,
         };
         // A fresh socket takes a line at once; one that doesn't has no peer any more.
-        let _ = send(&socket, self.service.refusal(&error).bytes(), socket::SEND);
+        let said = send(&socket, self.service.refusal(&error).bytes(), socket::SEND).unwrap_or(0);
+        self.count(|counted| counted.bytes_out += said as u64);
         self.linger(socket);
     }
 
@@ -182,6 +237,14 @@ impl State {
     /// What the watchman has not fetched yet.
     pub(crate) fn fetch_lingering(&self) -> Vec<OwnedFd> {
         std::mem::take(&mut locked(&self.lingering))
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut state = f.debug_struct("State");
+        state.field("phase", &self.phase()).field("max_connections", &self.max_connections);
+        state.finish_non_exhaustive()
     }
 }
 

@@ -1,13 +1,21 @@
 //! The one way to tell a server to stop.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
-/// Tells every server that was given a clone of it to stop. It can be pressed from any thread.
+use crate::statistics::Statistics;
+
+/// Tells every server that was given a clone of it to stop. It can be pressed from any thread, and
+/// [waited for](Self::requested) in any task.
 #[derive(Clone, Default)]
-pub struct Stop(Arc<Shared>);
+pub struct Stop {
+    shared: Arc<Shared>,
+    /// Where a server that is given this clone shows its statistics.
+    shown: Option<Arc<Mutex<Statistics>>>,
+}
 
 #[derive(Default)]
 struct Shared {
@@ -32,6 +40,16 @@ impl Stop {
         Self::default()
     }
 
+    /// The same, for a server that shows its statistics there.
+    pub(crate) fn showing(&self, shown: &Arc<Mutex<Statistics>>) -> Self {
+        Self { shared: Arc::clone(&self.shared), shown: Some(Arc::clone(shown)) }
+    }
+
+    /// Where a server that was given this shows its statistics.
+    pub(crate) fn shown(&self) -> Option<Arc<Mutex<Statistics>>> {
+        self.shown.clone()
+    }
+
     /// Lets the servers drain and end, as [`Backend::serve`](crate::Backend::serve) promises.
     pub fn drain(&self) {
         self.press(Urgency::Drain);
@@ -44,7 +62,7 @@ impl Stop {
 
     /// How urgent it is.
     pub fn urgency(&self) -> Urgency {
-        match self.0.pressed.load(Ordering::SeqCst) {
+        match self.shared.pressed.load(Ordering::SeqCst) {
             0 => Urgency::None,
             1 => Urgency::Drain,
             _ => Urgency::Now,
@@ -58,14 +76,19 @@ impl Stop {
         Subscription { stop: self.clone(), key }
     }
 
+    /// A future that is ready as soon as the stop was pressed, however urgently. It needs no runtime and polls nothing.
+    pub fn requested(&self) -> Requested {
+        Requested { stop: self.clone(), subscription: None }
+    }
+
     fn press(&self, urgency: Urgency) {
-        self.0.pressed.fetch_max(urgency as u8, Ordering::SeqCst);
+        self.shared.pressed.fetch_max(urgency as u8, Ordering::SeqCst);
         let wakers: Vec<_> = self.wakers().iter().map(|(_, waker)| waker.clone()).collect();
         wakers.iter().for_each(Waker::wake_by_ref);
     }
 
     fn wakers(&self) -> std::sync::MutexGuard<'_, Vec<(Arc<()>, Waker)>> {
-        self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.wakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,7 +98,30 @@ impl fmt::Debug for Stop {
     }
 }
 
+/// Waits until a [`Stop`] was pressed.
+#[derive(Debug)]
+#[must_use = "a future does nothing unless it is polled"]
+pub struct Requested {
+    stop: Stop,
+    subscription: Option<(Waker, Subscription)>,
+}
+
+impl Future for Requested {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let subscribed = self.subscription.as_ref().is_some_and(|(waker, _)| waker.will_wake(cx.waker()));
+        if !subscribed {
+            let waker = cx.waker();
+            self.subscription = Some((waker.clone(), self.stop.subscribe(waker.clone())));
+        }
+        // Looked at afterwards: a press in between has woken nobody.
+        if self.stop.urgency() == Urgency::None { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
 /// Keeps a waker subscribed to a [`Stop`].
+#[derive(Debug)]
 pub struct Subscription {
     stop: Stop,
     key: Arc<()>,

@@ -61,10 +61,11 @@ impl Conversation {
 
 /// A conversation whose handler is being called elsewhere. It is a future that returns the conversation.
 #[must_use = "the conversation comes back by it"]
+#[derive(Debug)]
 pub struct Offloaded(Arc<Mutex<Way>>);
 
 /// By which it comes back.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Way {
     back: Option<Conversation>,
     waker: Option<Waker>,

@@ -10,12 +10,14 @@ use std::thread;
 use crate::{Bell, Conversation, Report, STACK_SIZE, Server};
 
 /// The workers of a server, where each has clients of its own, as they know each other.
+#[derive(Debug)]
 pub struct Team {
     members: Vec<Arc<Member>>,
     dismissed: AtomicBool,
 }
 
 /// A worker, as the others know it.
+#[derive(Debug)]
 pub struct Member {
     bell: Arc<Bell>,
     /// What has come for it; `None` once it has ended.
@@ -25,6 +27,7 @@ pub struct Member {
 }
 
 /// What comes for a worker.
+#[derive(Debug)]
 pub enum Post {
     /// A client that was let in.
     Client(TcpStream, Conversation),

@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use crate::connections::Counts;
+
 /// What a connection and the watchman have in common. The connection keeps its deadline here; the watchman
 /// sets a mark and wakes.
 ///
@@ -14,6 +16,7 @@ pub(crate) struct Watch {
     /// In nanoseconds since the server's start.
     deadline: AtomicU64,
     marks: AtomicU8,
+    pub(crate) counts: Counts,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -26,11 +29,15 @@ pub(crate) const CUT: u8 = 4;
 
 const NEVER: u64 = u64::MAX;
 
-impl Watch {
-    pub(crate) fn new() -> Self {
-        Self { deadline: AtomicU64::new(NEVER), marks: AtomicU8::new(0), waker: Mutex::new(None) }
+impl Default for Watch {
+    /// Without a deadline, a mark or a waker.
+    fn default() -> Self {
+        let (marks, counts, waker) = Default::default();
+        Self { deadline: AtomicU64::new(NEVER), marks, counts, waker }
     }
+}
 
+impl Watch {
     /// Who is to be woken.
     pub(crate) fn register(&self, waker: &Waker) {
         let mut registered = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,4 +96,14 @@ impl Watch {
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_is_small() {
+        assert!(size_of::<Watch>() <= 48, "each client has one: {} bytes", size_of::<Watch>());
+    }
 }

@@ -40,7 +40,10 @@ impl Watchman {
             self.heed_stop();
             // Looked at first: the last socket came to linger before the server had ended.
             let dismissed = self.dismissed.load(Ordering::SeqCst);
-            self.lingering.admit(self.state.fetch_lingering(), &self.state.ledger);
+            let unlingered = self.lingering.admit(self.state.fetch_lingering());
+            if unlingered > 0 {
+                self.state.count(|counted| counted.unlingered += unlingered);
+            }
             if self.state.wants_descriptors() {
                 self.lingering.spare();
             }

@@ -39,13 +39,7 @@ impl Backend for Backendless {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            model: "none",
-            max_connections: None,
-            workers: Workers::Chosen,
-            blocking_handlers: BlockingHandlers::Offloaded,
-            legacy: None,
-        }
+        Capabilities::new("none", Workers::Chosen, BlockingHandlers::Offloaded)
     }
 
     fn serve(&self, _: TcpListener, _: Arc<Service>, _: &Stop) -> io::Result<Report> {

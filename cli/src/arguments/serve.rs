@@ -91,6 +91,10 @@ pub(crate) struct Serve {
     #[arg(short, long, help_heading = RECORDS, conflicts_with = "log_level")]
     pub(crate) verbose: bool,
 
+    /// Log the statistics at this interval; 0 is never. SIGUSR1 logs them once
+    #[arg(long, env = "ANYLOOP_SERVE_STATS", help_heading = RECORDS, value_name = "TIME")]
+    pub(crate) stats: Option<Time>,
+
     /// File for the receipt, a JSON object that accounts for every client; `-` is standard output
     #[arg(long, env, help_heading = RECORDS, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,

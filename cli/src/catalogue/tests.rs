@@ -18,13 +18,7 @@ impl Backend for Own {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            model: "one of its own",
-            max_connections: None,
-            workers: Workers::Chosen,
-            blocking_handlers: BlockingHandlers::OnWorker,
-            legacy: None,
-        }
+        Capabilities::new("one of its own", Workers::Chosen, BlockingHandlers::OnWorker)
     }
 
     fn serve(&self, _: TcpListener, _: Arc<Service>, _: &Stop) -> std::io::Result<Report> {

@@ -85,13 +85,7 @@ mod tests {
         }
 
         fn capabilities(&self) -> Capabilities {
-            Capabilities {
-                model: "none",
-                max_connections: None,
-                workers: Workers::Caller,
-                blocking_handlers: BlockingHandlers::OnWorker,
-                legacy: None,
-            }
+            Capabilities::new("none", Workers::Caller, BlockingHandlers::OnWorker)
         }
 
         fn serve(&self, _: TcpListener, _: Arc<Service>, _: &Stop) -> io::Result<Report> {

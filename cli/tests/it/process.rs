@@ -84,11 +84,11 @@ impl Process {
         self.stdout.next().unwrap_or_else(|| panic!("it printed no more; it logged: {}", self.stderr.rest()))
     }
 
-    /// Waits until it logs a line that contains `text`.
-    pub(crate) fn wait_for_log(&mut self, text: &str) {
+    /// Waits until it logs a line that contains `text`, and returns it.
+    pub(crate) fn wait_for_log(&mut self, text: &str) -> String {
         while let Some(line) = self.stderr.next() {
             if line.contains(text) {
-                return;
+                return line;
             }
         }
         panic!("it never logged `{text}`, and ended with {:?}: {}", self.child.wait(), self.stderr.earlier);

@@ -17,6 +17,7 @@ pub(crate) mod quiet;
 pub(crate) mod raw;
 pub(crate) mod start;
 pub(crate) mod starved;
+pub(crate) mod statistics;
 pub(crate) mod stop;
 pub(crate) mod urgent;
 pub(crate) mod vanishing;

@@ -138,7 +138,7 @@ pub(crate) fn goes_on(child: &mut Child, subject: &Subject) {
 
 /// Serves for a user that exists for it alone, since the system's limit on threads is one on each user's,
 /// and none on root's.
-struct Unprivileged(Arc<dyn Backend + Send>);
+struct Unprivileged(Arc<dyn Backend>);
 
 impl Backend for Unprivileged {
     fn name(&self) -> &'static str {

@@ -144,6 +144,8 @@ pub(crate) enum Defect {
     WaitsForHandlers,
     /// Counts one client too many.
     Miscounts,
+    /// Tells nobody what it has counted before it ends.
+    HidesStatistics,
     /// Shuts the listener down.
     ShutsTheListenerDown,
     /// Leaves the listener open.

@@ -132,6 +132,11 @@ mutants! {
     the_drain_deadline_cuts_a_running_handler: WaitsForHandlers DrainsForEver Early;
     a_second_press_ends_at_once: IgnoresTheSecondPress;
     the_receipt_adds_up: Miscounts;
+    statistics_tell_what_happens: HidesStatistics;
+    statistics_count_each_byte: HidesStatistics LosesWrites;
+    statistics_become_the_report: HidesStatistics Miscounts;
+    statistics_count_who_is_refused: HidesStatistics SoftLimit;
+    statistics_become_the_report_at_the_cut: HidesStatistics Miscounts;
     stop_tells_who_waits: ForgetsTheBacklog;
     stop_leaves_a_shared_backlog: IgnoresTheSuccessor;
     a_clean_drain_handles_only_what_it_answers: LosesWrites StopsImpatiently;

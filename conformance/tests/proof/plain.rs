@@ -47,17 +47,11 @@ impl Backend for Plain {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            model: "a thread for each connection",
-            max_connections: self.has(Defect::BoastsOfALimit).then_some(2),
-            workers: if self.has(Defect::RefusesTheChoice) || self.has(Defect::IgnoresTheChoice) {
-                Workers::Chosen
-            } else {
-                Workers::PerConnection
-            },
-            blocking_handlers: BlockingHandlers::OwnThread,
-            legacy: None,
-        }
+        let chosen = self.has(Defect::RefusesTheChoice) || self.has(Defect::IgnoresTheChoice);
+        let workers = if chosen { Workers::Chosen } else { Workers::PerConnection };
+        let model = "a thread for each connection";
+        let capabilities = Capabilities::new(model, workers, BlockingHandlers::OwnThread);
+        if self.has(Defect::BoastsOfALimit) { capabilities.with_max_connections(2) } else { capabilities }
     }
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {

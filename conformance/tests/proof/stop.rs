@@ -12,11 +12,12 @@ pub(crate) fn tamper(stop: &Stop, defect: Option<Defect>) -> (Stop, Option<Subsc
     let most = match defect {
         Some(Defect::IgnoresStop) => Urgency::None,
         Some(Defect::IgnoresTheSecondPress) => Urgency::Drain,
-        Some(Defect::StopsImpatiently) => Urgency::Now,
+        Some(Defect::StopsImpatiently | Defect::HidesStatistics) => Urgency::Now,
         _ => return (stop.clone(), None),
     };
     let understood = Stop::new();
-    let messenger = Messenger { heard: stop.clone(), most, told: understood.clone() };
+    let impatient = defect == Some(Defect::StopsImpatiently);
+    let messenger = Messenger { heard: stop.clone(), most, impatient, told: understood.clone() };
     (understood, Some(stop.subscribe(Waker::from(Arc::new(messenger)))))
 }
 
@@ -24,15 +25,18 @@ pub(crate) fn tamper(stop: &Stop, defect: Option<Defect>) -> (Stop, Option<Subsc
 struct Messenger {
     heard: Stop,
     most: Urgency,
+    impatient: bool,
     told: Stop,
 }
 
 impl Wake for Messenger {
     fn wake(self: Arc<Self>) {
-        match self.most {
-            Urgency::Now if self.heard.urgency() >= Urgency::Drain => self.told.now(),
+        let heard = self.heard.urgency();
+        match heard.min(self.most) {
+            Urgency::Drain if self.impatient => self.told.now(),
             Urgency::Drain => self.told.drain(),
-            Urgency::None | Urgency::Now => {}
+            Urgency::Now => self.told.now(),
+            Urgency::None => {}
         }
     }
 }

@@ -36,13 +36,7 @@ impl Backend for Poll {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            model: "one thread that polls all clients",
-            max_connections: None,
-            workers: Workers::Caller,
-            blocking_handlers: BlockingHandlers::Offloaded,
-            legacy: None,
-        }
+        Capabilities::new("one thread that polls all clients", Workers::Caller, BlockingHandlers::Offloaded)
     }
 
     fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {

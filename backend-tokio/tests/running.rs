@@ -1,0 +1,148 @@
+//! Servers within programs that have a tokio runtime, on it and beside it.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use backend_tokio::Tokio;
+use common::{Client, Flow, Framing, Handler, Outcome, Replies, Service, Session};
+use serving::{Backend, Requested, Running, Stop, start};
+use tokio::runtime::{Builder, Runtime};
+
+/// Says what it is told.
+struct Says;
+
+impl Handler for Says {
+    fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
+        Box::new(Self)
+    }
+}
+
+impl Session for Says {
+    fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+        out.send(message);
+        Flow::Continue
+    }
+}
+
+fn started(backend: impl Backend + 'static) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    start(backend, listener, Service::framed(Arc::new(Says), Framing::Line)).expect("a server")
+}
+
+/// A client on a thread of its own, since the runtime's may be the one that serves it. It is sent a reply, which is told by
+/// the future, and sees the end.
+fn client(running: &Running) -> (Requested, JoinHandle<()>) {
+    let address = running.address();
+    let replied = Stop::new();
+    let has_reply = replied.requested();
+    let client = thread::spawn(move || {
+        let mut client = TcpStream::connect(address).expect("a connection");
+        client.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        client.write_all(b"hello\n").expect("it is sent");
+        let mut reply = [0; 6];
+        client.read_exact(&mut reply).expect("a reply");
+        assert_eq!(&reply, b"hello\n");
+        replied.drain();
+        assert_eq!(client.read(&mut [0]).expect("a clean end"), 0);
+    });
+    (has_reply, client)
+}
+
+fn runtimes() -> [Runtime; 2] {
+    [Builder::new_multi_thread(), Builder::new_current_thread()]
+        .map(|mut builder| builder.enable_io().build().expect("a runtime"))
+}
+
+#[test]
+fn a_program_with_a_runtime_serves_on_it_or_beside_it() {
+    for runtime in runtimes() {
+        for on_it in [true, false] {
+            let report = runtime.block_on(async {
+                let mut running = if on_it { started(Tokio::current()) } else { started(Tokio) };
+                let (has_reply, client) = client(&running);
+                let stop = running.stop_handle();
+                let stopping = tokio::spawn(async move {
+                    has_reply.await;
+                    stop.drain();
+                });
+                running.stop_handle().requested().await;
+                let report = (&mut running).await.expect("a report");
+                stopping.await.expect("no panic");
+                client.join().expect("no panic");
+                assert_eq!(running.statistics(), report);
+                report
+            });
+            assert_eq!((report.messages, report.outcome(Outcome::Drained)), (1, 1));
+        }
+    }
+}
+
+#[test]
+fn what_is_dropped_in_a_task_drains() {
+    for runtime in runtimes() {
+        let client = runtime.block_on(async {
+            let running = started(Tokio::current());
+            let (has_reply, client) = client(&running);
+            let stop = running.stop_handle();
+            has_reply.await;
+            drop(running);
+            stop.requested().await;
+            tokio::spawn(async {}).await.expect("no panic"); // nothing is held up
+            // The task that serves the client is this runtime's.
+            tokio::task::spawn_blocking(|| client.join().expect("no panic")).await
+        });
+        client.expect("a clean end");
+    }
+}
+
+#[test]
+fn a_runtime_that_ends_ends_its_server_with_an_error() {
+    for runtime in runtimes() {
+        let running = started(Tokio::on(runtime.handle().clone()));
+        let client = TcpStream::connect(running.address()).expect("a connection");
+        drop(runtime);
+        assert!(running.wait().is_err());
+        let last = running.statistics();
+        assert_eq!(last.open(), 0, "{last}");
+        drop(client);
+    }
+}
+
+#[test]
+fn a_runtime_without_io_is_an_error() {
+    let runtime = Builder::new_multi_thread().build().expect("a runtime");
+    let error = started(Tokio::on(runtime.handle().clone())).wait().expect_err("it can't wait for sockets");
+    assert!(error.to_string().contains("enable_io"), "{error}");
+}
+
+#[test]
+fn it_starts_no_thread_that_serves() {
+    /// Tells on which thread its clients are served.
+    struct Tells(Mutex<Sender<Option<String>>>);
+
+    impl Handler for Tells {
+        fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
+            let name = thread::current().name().map(str::to_owned);
+            self.0.lock().expect("no panic").send(name).expect("somebody listens");
+            Box::new(Says)
+        }
+    }
+
+    let runtime =
+        Builder::new_multi_thread().worker_threads(1).thread_name("the program's").enable_io().build();
+    let runtime = runtime.expect("a runtime");
+    let (sender, served_on) = channel();
+    let service = Service::framed(Arc::new(Tells(Mutex::new(sender))), Framing::Line);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let running = start(Tokio::on(runtime.handle().clone()), listener, service).expect("a server");
+    let client = TcpStream::connect(running.address()).expect("a connection");
+    let name = served_on.recv_timeout(Duration::from_secs(20)).expect("a client");
+    assert_eq!(name.as_deref(), Some("the program's"));
+    drop(client);
+    running.stop();
+    running.wait().expect("a report");
+}

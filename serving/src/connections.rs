@@ -1,0 +1,197 @@
+//! The open connections of a server and what it has counted, which change under one lock so that they always add up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use slab::Slab;
+
+use crate::state::State;
+use crate::statistics::Statistics;
+use crate::watch::Watch;
+use common::CloseReason;
+
+/// The open connections of a server and what it has counted.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    watches: Slab<Arc<Watch>>,
+    /// What was counted, but for what the open connections have [counted](Counts) themselves.
+    counted: Statistics,
+    /// Whether these are the last statistics.
+    closed: bool,
+}
+
+/// What a connection has counted. Only its owner writes here, when it pauses, so that a message costs no atomic operation
+/// but plain stores.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    messages: Counter,
+    bytes_in: Counter,
+    bytes_out: Counter,
+}
+
+/// The low 32 bits of a count. The server counts the others as they come up.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU32);
+
+impl Counter {
+    fn get(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, value: u32) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
+
+impl Counts {
+    /// Adds bytes that were read and written.
+    #[inline]
+    pub(crate) fn add_bytes(&self, bytes_in: usize, bytes_out: usize, state: &State) {
+        let sum = |counter: &Counter, bytes: usize| u64::from(counter.get()) + bytes as u64;
+        set(&self.bytes_in, sum(&self.bytes_in, bytes_in), state, |counted| &mut counted.bytes_in);
+        set(&self.bytes_out, sum(&self.bytes_out, bytes_out), state, |counted| &mut counted.bytes_out);
+    }
+
+    /// The connection has answered so many messages by now.
+    #[inline]
+    pub(crate) fn set_messages(&self, messages: u64, state: &State) {
+        let low = messages as u32;
+        let carry = u64::from(low < self.messages.get()) << u32::BITS;
+        set(&self.messages, carry + u64::from(low), state, |counted| &mut counted.messages);
+    }
+
+    fn add_to(&self, statistics: &mut Statistics) {
+        statistics.messages += u64::from(self.messages.get());
+        statistics.bytes_in += u64::from(self.bytes_in.get());
+        statistics.bytes_out += u64::from(self.bytes_out.get());
+    }
+}
+
+#[inline]
+fn set(counter: &Counter, value: u64, state: &State, total: fn(&mut Statistics) -> &mut u64) {
+    match u32::try_from(value) {
+        Ok(value) => counter.set(value),
+        Err(_) => state.carry(counter, value, total),
+    }
+}
+
+impl Connections {
+    /// How many have a place.
+    pub(crate) fn len(&self) -> usize {
+        self.watches.len()
+    }
+
+    /// How many were accepted and have not ended: those that have a place, and those that are leaving.
+    pub(crate) fn open(&self) -> u64 {
+        self.counted.open()
+    }
+
+    pub(crate) fn watches(&self) -> impl Iterator<Item = &Watch> {
+        self.watches.iter().map(|(_, watch)| &**watch)
+    }
+
+    /// Gives a connection a place, of which it gets the key.
+    pub(crate) fn add(&mut self) -> Option<(u32, Arc<Watch>)> {
+        let entry = self.watches.vacant_entry();
+        let key = u32::try_from(entry.key()).ok()?;
+        Some((key, Arc::clone(entry.insert(Arc::default()))))
+    }
+
+    /// Frees the place of a connection that leaves.
+    pub(crate) fn free(&mut self, key: u32) {
+        let watch = self.watches.remove(key as usize);
+        self.count(|counted| watch.counts.add_to(counted));
+    }
+
+    /// Counts something.
+    pub(crate) fn count(&mut self, count: impl FnOnce(&mut Statistics)) {
+        if !self.closed {
+            count(&mut self.counted);
+        }
+    }
+
+    /// A connection's count has gone beyond its 32 bits.
+    pub(crate) fn carry(&mut self, counter: &Counter, value: u64, total: fn(&mut Statistics) -> &mut u64) {
+        self.count(|counted| *total(counted) += value >> u32::BITS << u32::BITS);
+        counter.set(value as u32);
+    }
+
+    /// Looks after all connections at this time since the server's start, and tells what was counted.
+    pub(crate) fn sweep(&self, now: Duration) -> Statistics {
+        let mut sum = self.counted.clone();
+        for watch in self.watches() {
+            watch.sweep(now);
+            watch.counts.add_to(&mut sum);
+        }
+        sum
+    }
+
+    /// From now on nothing is counted: who is still there was cut.
+    pub(crate) fn close(&mut self) -> Statistics {
+        if !std::mem::replace(&mut self.closed, true) {
+            self.watches.iter().for_each(|(_, watch)| watch.counts.add_to(&mut self.counted));
+            self.counted.end(CloseReason::Cut, self.open());
+        }
+        self.counted.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::{Client, Framing, Handler, Replies, Service, Session};
+
+    use super::*;
+
+    struct Nothing;
+
+    impl Handler for Nothing {
+        fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
+            unreachable!("nobody comes")
+        }
+    }
+
+    #[test]
+    fn counts_go_beyond_32_bits() {
+        let service = Arc::new(Service::framed(Arc::new(Nothing), Framing::Line));
+        let (state, counts) = (State::new(service, 1, None).unwrap(), Counts::default());
+        for (read, written) in [(u32::MAX as usize, 1 << 33), (3, 5), (u32::MAX as usize, 0)] {
+            counts.add_bytes(read, written, &state);
+        }
+        for messages in [u64::from(u32::MAX) - 1, (1 << 32) + 2] {
+            counts.set_messages(messages, &state);
+        }
+        let mut sum = state.close();
+        counts.add_to(&mut sum);
+        assert_eq!(
+            (sum.bytes_in, sum.bytes_out, sum.messages),
+            ((1 << 33) + 1, (1 << 33) + 5, (1 << 32) + 2)
+        );
+    }
+
+    #[test]
+    fn what_is_counted_adds_up_while_connections_come_and_go() {
+        let mut connections = Connections::default();
+        connections.count(|counted| counted.accepted += 2);
+        let (first, watch) = connections.add().unwrap();
+        let (_second, other) = connections.add().unwrap();
+        watch.counts.messages.set(3);
+        watch.counts.bytes_in.set(u32::MAX);
+        other.counts.bytes_in.set(5);
+        let counts = |sum: Statistics| (sum.open(), sum.messages, sum.bytes_in, sum.bytes_out);
+        assert_eq!(counts(connections.sweep(Duration::ZERO)), (2, 3, 4_294_967_300, 0));
+        connections.carry(&watch.counts.bytes_in, (1 << 32) + 7, |counted| &mut counted.bytes_in);
+        assert_eq!(counts(connections.sweep(Duration::ZERO)), (2, 3, 4_294_967_308, 0));
+        connections.free(first);
+        assert_eq!(counts(connections.sweep(Duration::ZERO)), (2, 3, 4_294_967_308, 0));
+        connections.count(|counted| counted.end(CloseReason::Exit, 1));
+        assert_eq!(counts(connections.close()), (0, 3, 4_294_967_308, 0));
+        other.counts.bytes_in.set(50);
+        connections.count(|counted| counted.end(CloseReason::Exit, 1));
+        let last = connections.close();
+        assert_eq!(
+            (last.reason(CloseReason::Cut), last.reason(CloseReason::Exit), last.bytes_in),
+            (1, 1, 4_294_967_308)
+        );
+    }
+}

@@ -1,0 +1,152 @@
+//! What a server counts.
+
+use std::fmt;
+
+use common::{CloseReason, Outcome};
+
+/// What a server has counted: while it serves, its [statistics](crate::Running::statistics), and at its end, its
+/// [`Report`]. They add up at any time:
+/// `accepted = open + finished + drained + cut + timed_out + refused + failed`.
+///
+/// Its `Display` is one line with all of them but the single reasons, each as `name=count`. With the feature `serde` it is
+/// serialized as an object with the same names, and `reasons` beside them, an object with a count for each
+/// [`CloseReason`] that there was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// How many connections were accepted.
+    pub accepted: u64,
+    /// How many messages were answered.
+    pub messages: u64,
+    /// How many bytes were read from clients as long as they were served.
+    pub bytes_in: u64,
+    /// How many bytes for clients the kernel has taken.
+    pub bytes_out: u64,
+    /// How many times accepting failed, for want of descriptors or memory.
+    pub accept_errors: u64,
+    /// How many sockets were closed without lingering, since too many lingered.
+    pub unlingered: u64,
+    /// How many conversations ended for each reason, in the order of [`CloseReason::ALL`].
+    reasons: [u64; CloseReason::ALL.len()],
+}
+
+/// The last [`Statistics`] of a server, when nobody is connected any more: who was when it ended is counted as cut.
+pub type Report = Statistics;
+
+impl Statistics {
+    /// How many connections are open.
+    pub fn open(&self) -> u64 {
+        self.accepted.saturating_sub(self.ended())
+    }
+
+    /// How many conversations ended for this reason.
+    pub fn reason(&self, reason: CloseReason) -> u64 {
+        self.reasons[reason as usize]
+    }
+
+    /// How many conversations are counted so.
+    pub fn outcome(&self, outcome: Outcome) -> u64 {
+        let reasons = CloseReason::ALL.iter().filter(|reason| reason.outcome() == outcome);
+        reasons.map(|&reason| self.reason(reason)).sum()
+    }
+
+    /// How many conversations have ended, for whatever reason.
+    pub fn ended(&self) -> u64 {
+        self.reasons.iter().sum()
+    }
+
+    /// Counts conversations that have ended for this reason.
+    pub(crate) fn end(&mut self, reason: CloseReason, count: u64) {
+        self.reasons[reason as usize] += count;
+    }
+
+    /// All counts but those of single reasons, by their names.
+    fn counts(&self) -> [(&'static str, u64); 13] {
+        [
+            ("open", self.open()),
+            ("accepted", self.accepted),
+            ("finished", self.outcome(Outcome::Finished)),
+            ("drained", self.outcome(Outcome::Drained)),
+            ("cut", self.outcome(Outcome::Cut)),
+            ("timed_out", self.outcome(Outcome::TimedOut)),
+            ("refused", self.outcome(Outcome::Refused)),
+            ("failed", self.outcome(Outcome::Failed)),
+            ("messages", self.messages),
+            ("bytes_in", self.bytes_in),
+            ("bytes_out", self.bytes_out),
+            ("accept_errors", self.accept_errors),
+            ("unlingered", self.unlingered),
+        ]
+    }
+}
+
+impl fmt::Display for Statistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, (name, count)) in self.counts().into_iter().enumerate() {
+            let space = if number > 0 { " " } else { "" };
+            write!(f, "{space}{name}={count}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "serde")]
+mod serialize {
+    use common::CloseReason;
+    use serde_core::ser::{Serialize, SerializeMap, Serializer};
+
+    use super::Statistics;
+
+    /// The reasons that there were.
+    struct Reasons<'a>(&'a Statistics);
+
+    impl Serialize for Statistics {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let counts = self.counts();
+            let mut map = serializer.serialize_map(Some(counts.len() + 1))?;
+            for (name, count) in counts {
+                map.serialize_entry(name, &count)?;
+            }
+            map.serialize_entry("reasons", &Reasons(self))?;
+            map.end()
+        }
+    }
+
+    impl Serialize for Reasons<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let counts = CloseReason::ALL.iter().map(|&reason| (reason.name(), self.0.reason(reason)));
+            serializer.collect_map(counts.filter(|&(_, count)| count > 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statistics() -> Statistics {
+        let mut statistics = Statistics { accepted: 9, messages: 30, bytes_in: 200, ..Statistics::default() };
+        statistics.end(CloseReason::Exit, 2);
+        statistics.end(CloseReason::EndOfInput, 1);
+        statistics.end(CloseReason::Busy, 4);
+        statistics
+    }
+
+    #[test]
+    fn they_are_shown_in_one_line() {
+        assert_eq!(
+            statistics().to_string(),
+            "open=2 accepted=9 finished=3 drained=0 cut=0 timed_out=0 refused=4 failed=0 messages=30 \
+             bytes_in=200 bytes_out=0 accept_errors=0 unlingered=0"
+        );
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn they_are_serialized_with_the_reasons_that_there_were() {
+        let json = serde_json::to_value(statistics()).unwrap();
+        let names = ["open", "accepted", "finished", "refused", "messages", "bytes_in", "bytes_out"];
+        assert_eq!(names.map(|name| json[name].as_u64().unwrap()), [2, 9, 3, 4, 30, 200, 0]);
+        assert_eq!(json["reasons"], serde_json::json!({ "exit": 2, "end_of_input": 1, "busy": 4 }));
+    }
+}
