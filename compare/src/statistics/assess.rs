@@ -11,6 +11,7 @@ use super::contest::{Contest, Court};
 use super::estimate::Estimate;
 use super::metric::Metric;
 use super::noise::{Noise, least};
+use super::readings::probed;
 use super::rounds::{Round, Series, Source, control_of, level, over, why_failed, with_control};
 use super::significance;
 use super::verdict::{FEWEST, Told, Why, lacking};
@@ -131,7 +132,8 @@ fn column(comparison: &Comparison, figure: Figure, ranked: &[usize], reference: 
     }
     let contests = court.judge(comparison, pairs);
     let cell = |(&subject, series): (&usize, &Series)| {
-        let level = Estimate::of(&series.logarithms());
+        let tried = |subject| (source == Source::Probes).then(|| probed(comparison, subject)).flatten();
+        let level = Estimate::of(&series.logarithms()).map(|level| level.at(tried(subject)));
         let over_alone =
             (figure == Figure::Isolation).then(|| over_alone(comparison, ranked, shape, subject));
         let cell = Cell { level, over_alone: over_alone.flatten(), ..Cell::absent(subject) };
@@ -147,6 +149,8 @@ fn column(comparison: &Comparison, figure: Figure, ranked: &[usize], reference: 
                     }
                     _ => told,
                 };
+                let tried = tried(subject).zip(tried(against)).map(|(one, other)| one / other);
+                let ratio = ratio.map(|ratio| ratio.at(tried));
                 Cell { ratio, p: ratio.map(|_| p), told, flagged, ..cell }
             }
             None => cell,
@@ -204,8 +208,9 @@ fn between(contests: &[Contest], subject: usize, against: usize) -> Option<Conte
 
 /// Who is best, and who cannot be told from that one.
 fn standing(cells: &[Cell], contests: &[Contest], more_is_better: bool) -> (Option<usize>, Vec<usize>) {
-    let values: Vec<(usize, f64)> =
-        cells.iter().filter_map(|cell| Some((cell.subject, cell.level?.median))).collect();
+    let is_measured = |cell: &&Cell| cell.told != Told::NotTold(Why::GeneratorLimited);
+    let value = |cell: &Cell| Some((cell.subject, cell.level?.median));
+    let values: Vec<(usize, f64)> = cells.iter().filter(is_measured).filter_map(value).collect();
     let worth = |value: f64| if more_is_better { -value } else { value };
     let best = values.iter().min_by(|one, other| worth(one.1).total_cmp(&worth(other.1)));
     let Some(&(mut leader, _)) = best else { return (None, Vec::new()) };
@@ -218,7 +223,9 @@ fn standing(cells: &[Cell], contests: &[Contest], more_is_better: bool) -> (Opti
         };
         leader = better;
     }
-    let is_equal = |&rival: &usize| told(rival, leader) != Some(Told::Worse);
+    // Of whom most rounds are doubtful nothing is said, and so not that it is as good.
+    let is_other = |told| matches!(told, Some(Told::Worse | Told::NotTold(Why::Flagged { .. })));
+    let is_equal = |&rival: &usize| !is_other(told(rival, leader));
     (Some(leader), rivals(leader).filter(is_equal).collect())
 }
 

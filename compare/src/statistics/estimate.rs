@@ -62,6 +62,13 @@ impl Interval {
 }
 
 impl Estimate {
+    /// The same around a centre that is known otherwise, if there is one. The interval is made to hold it.
+    pub(super) fn at(self, centre: Option<f64>) -> Self {
+        let Some(median) = centre else { return self };
+        let around = |of: Interval| Interval { low: of.low.min(median), high: of.high.max(median) };
+        Self { median, interval: self.interval.map(around), ..self }
+    }
+
     /// From one logarithm of each round; `None` without any, with more than [`MOST_ROUNDS`], or if one is not finite.
     pub fn of(logarithms: &[f64]) -> Option<Self> {
         Self::missing(logarithms, MISS)

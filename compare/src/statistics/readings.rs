@@ -47,6 +47,15 @@ pub(super) fn of_probes(comparison: &Comparison, subject: usize) -> Vec<Reading>
     turned(comparison, subject).iter().map(reading).collect()
 }
 
+/// The rate around which a subject's probes have gone up and down: their geometric mean. Readings say how sure it is; their
+/// own middle may lie far beyond all rates that were tried, where outcomes hardly depend on the rate and the gain is large.
+pub(super) fn probed(comparison: &Comparison, subject: usize) -> Option<f64> {
+    let mut probes = turned(comparison, subject);
+    probes.retain(|probe| !probe.generator_limited);
+    let sum: f64 = probes.iter().map(|probe| probe.rate.ln()).sum();
+    (!probes.is_empty()).then(|| (sum / probes.len() as f64).exp())
+}
+
 /// A subject's probes from the first on whose outcome is another than that of the one before.
 fn turned(comparison: &Comparison, subject: usize) -> Vec<&Probe> {
     let of_it = |probe: &&Probe| probe.subject == subject && probe.rate > 0.0 && probe.rate.is_finite();

@@ -120,6 +120,39 @@ fn nothing_is_told_of_differences_below_a_step_of_the_staircase() {
     );
 }
 
+#[test]
+fn the_highest_rate_lies_among_those_that_were_tried() {
+    let mut comparison = comparison(|_| 10.0);
+    // A subject that becomes faster: what its outcomes say hardly depends on the rate.
+    let passes = [0, 0, 1, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1].map(|pass| pass == 1);
+    for subject in 0..4 {
+        let mut probes = Vec::new();
+        for (round, pass) in passes.into_iter().enumerate() {
+            let rate = crate::staircase::next(&probes, 1000.0);
+            probes.push(crate::Probe { round, subject, rate, pass, ..crate::Probe::default() });
+        }
+        comparison.probes.extend(probes);
+    }
+    let column = column(&comparison, Figure::HighestRate);
+    for cell in &column.cells {
+        let level = cell.level.unwrap();
+        assert!((880.0..1200.0).contains(&level.median), "{level:?}");
+        assert!(level.interval.is_some_and(|interval| interval.contains(level.median)), "{level:?}");
+    }
+}
+
+#[test]
+fn who_was_limited_by_the_generator_is_not_among_the_best() {
+    let mut comparison = comparison(|subject| 10.0 + 0.01 * subject as f64);
+    for sample in &mut comparison.samples {
+        sample.generator_limited = sample.subject == 1 && sample.round > 2;
+    }
+    let column = column(&comparison, Figure::CpuAtSaturation);
+    let limited = column.cells.iter().find(|cell| cell.told == Told::NotTold(Why::GeneratorLimited));
+    let limited = limited.expect("one was limited").subject;
+    assert!(column.leader != Some(limited) && !column.equals.contains(&limited), "{column:?}");
+}
+
 /// Four backends and a control that are nearly the same, seven rounds.
 fn alike() -> Comparison {
     let named = |n: usize| Subject { name: n.to_string(), ..Subject::default() };
