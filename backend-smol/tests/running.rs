@@ -4,32 +4,17 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use backend_smol::Smol;
-use common::{Client, Flow, Framing, Handler, Outcome, Replies, Service, Session};
+use common::{Framing, Outcome, Service};
+use handlers::Echo;
 use serving::start;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::net::TcpStream;
-
-/// Says what it is told.
-struct Says;
-
-impl Handler for Says {
-    fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
-        Box::new(Self)
-    }
-}
-
-impl Session for Says {
-    fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
-        out.send(message);
-        Flow::Continue
-    }
-}
 
 #[test]
 fn a_program_on_smol_starts_stops_and_awaits_a_server() {
     let report = smol::block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let service = Service::framed(Arc::new(Says), Framing::Line);
+        let service = Service::framed(Arc::new(Echo), Framing::Line);
         let running = start(Smol, listener, service).expect("a server");
         let stopped = smol::spawn(running.stop_handle().requested());
         let mut client = TcpStream::connect(running.address()).await.expect("a connection");

@@ -8,29 +8,14 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use backend_tokio::Tokio;
-use common::{Client, Flow, Framing, Handler, Outcome, Replies, Service, Session};
+use common::{Client, Framing, Handler, Outcome, Replies, Service, Session};
+use handlers::Echo;
 use serving::{Backend, Requested, Running, Stop, start};
 use tokio::runtime::{Builder, Runtime};
 
-/// Says what it is told.
-struct Says;
-
-impl Handler for Says {
-    fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
-        Box::new(Self)
-    }
-}
-
-impl Session for Says {
-    fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
-        out.send(message);
-        Flow::Continue
-    }
-}
-
 fn started(backend: impl Backend + 'static) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    start(backend, listener, Service::framed(Arc::new(Says), Framing::Line)).expect("a server")
+    start(backend, listener, Service::framed(Arc::new(Echo), Framing::Line)).expect("a server")
 }
 
 /// A client on a thread of its own, since the runtime's may be the one that serves it. It is sent a reply, which is told by
@@ -128,7 +113,7 @@ fn it_starts_no_thread_that_serves() {
         fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
             let name = thread::current().name().map(str::to_owned);
             self.0.lock().expect("no panic").send(name).expect("somebody listens");
-            Box::new(Says)
+            Box::new(Echo)
         }
     }
 

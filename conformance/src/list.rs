@@ -24,7 +24,7 @@ macro_rules! for_each_case {
                 length_prefixes [Framing] [] "behind its length, a message is any bytes, or none";
             }
             raw {
-                raw_takes_turns [Framing] [] "in `raw` each read is a message, as the socket tutorial has it";
+                raw_takes_turns [Framing] [] "in `raw` what has arrived is a message, as the socket tutorial has it";
                 raw_cuts_at_1024 [Framing] [] "in `raw` a long read is cut at 1,024 bytes, and never inside a character";
             }
             closing {

@@ -7,28 +7,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Client, Flow, Framing, Handler, Replies, Service, Session};
+use common::{Framing, Service};
+use handlers::Echo;
 use rustix::time::{ClockId, clock_gettime};
 use serving::{
     Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Interrupt, Report,
     Server, Stop, Team, Wait, Workers, accept_nonblocking, blocking,
 };
-
-/// Says what it is told.
-struct Says;
-
-impl Handler for Says {
-    fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
-        Box::new(Self)
-    }
-}
-
-impl Session for Says {
-    fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
-        out.send(message);
-        Flow::Continue
-    }
-}
 
 /// What the tests serve by.
 struct Backendless;
@@ -49,7 +34,7 @@ impl Backend for Backendless {
 
 fn open() -> (TcpListener, Server, Acceptor, Stop) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let service = Arc::new(Service::framed(Arc::new(Says), Framing::Line));
+    let service = Arc::new(Service::framed(Arc::new(Echo), Framing::Line));
     let stop = Stop::new();
     let (server, acceptor) = Server::open(&Backendless, &listener, service, &stop).expect("a server");
     (listener, server, acceptor, stop)
