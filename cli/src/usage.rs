@@ -39,7 +39,7 @@ pub(crate) fn explain(command: &Command, arguments: &[OsString], error: &Error) 
         (Some(ContextValue::Strings(choices)), _) if !choices.is_empty() => {
             let choices = choices.join(", ");
             let nearest = text(ContextKind::SuggestedValue).map(|name| format!("; did you mean `{name}`?"));
-            format!("`{value}` is none of the [possible values: {choices}]{}", nearest.unwrap_or_default())
+            format!("`{value}` is not one of: {choices}{}", nearest.unwrap_or_default())
         }
         (_, Some(source)) => quoting(value, source.to_string()),
         (_, None) if value.is_empty() => {

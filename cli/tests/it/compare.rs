@@ -103,9 +103,9 @@ fn backends_are_held_against_what_is_written_by_hand() {
 fn wrong_usage_is_explained() {
     for (flags, expected) in [
         ("--backends smol,smol", "two servers are named smol; give each a name of its own"),
-        ("--backends tornado", &format!("[possible values: {}]", backends().collect::<Vec<_>>().join(", "))),
-        ("--handler chat", "[possible values: counter, ack, echo, work]"),
-        ("--framing raw", "[possible values: line, length, resp, http]"),
+        ("--backends tornado", &format!("not one of: {}", backends().collect::<Vec<_>>().join(", "))),
+        ("--handler chat", "not one of: counter, ack, echo, work"),
+        ("--framing raw", "not one of: line, length, resp, http"),
         ("--work cpu:50us", "--work is for --handler work"),
         ("--full", "cannot be used with"),
         ("--connections 0", "`0` is no count from 1 to 1000000"),

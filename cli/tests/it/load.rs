@@ -315,12 +315,12 @@ fn wrong_usage_is_explained() {
         ("127.0.0.1:1 --find-max-rate", "--slo"),
         ("127.0.0.1:1 --slo p99=5ms", "--slo p99=5ms needs --rate"),
         ("127.0.0.1:1 --cpus a", "`a` is no core; write the numbers of cores"),
-        ("127.0.0.1:1 --dispatch none", "[possible values: each, any]"),
+        ("127.0.0.1:1 --dispatch none", "not one of: each, any"),
         ("127.0.0.1:1 --format json --csv -", "--format json has standard output to itself"),
         ("127.0.0.1:1 --duration 0", "write a time above 0"),
         ("127.0.0.1:1 --messages-per-connection 0", "`0` is no count from 1 to"),
-        ("127.0.0.1:1 --framing raw", "[possible values: line, length, resp, http]"),
-        ("127.0.0.1:1 --expect all", "[possible values: echo, counter, counter-en, ack, any, greeted]"),
+        ("127.0.0.1:1 --framing raw", "not one of: line, length, resp, http"),
+        ("127.0.0.1:1 --expect all", "not one of: echo, counter, counter-en, ack, any, greeted"),
         ("127.0.0.1:1 --json /nowhere/file", "can't write /nowhere/file"),
     ] {
         let mut all = vec!["load"];

@@ -42,7 +42,7 @@ fn check(ended: &Ended, begin: &str) {
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
     assert!(ended.stderr.starts_with(&format!("error: {begin}: `")), "{begin}: {ended:?}");
     assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
-    assert!(ended.stderr.contains("; write ") || ended.stderr.contains("possible values"), "{ended:?}");
+    assert!(ended.stderr.contains("; write ") || ended.stderr.contains("is not one of: "), "{ended:?}");
 }
 
 #[test]
