@@ -10,10 +10,7 @@ fn wrong_usage_is_explained() {
     for (arguments, expected) in [
         ("", "Usage: anyloop"),
         ("sevre", "'serve'"),
-        (
-            "serve --backend tornado",
-            &format!("not one of: {}", backends().collect::<Vec<_>>().join(", ")),
-        ),
+        ("serve --backend tornado", &format!("not one of: {}", backends().collect::<Vec<_>>().join(", "))),
         ("serve --handler chat", "not one of: counter, ack, echo, work"),
         ("serve --framing xml", "not one of: line, length, raw"),
         ("serve --overload drop", "not one of: queue, refuse"),
