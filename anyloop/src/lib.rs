@@ -93,7 +93,9 @@ pub use common::{
 };
 #[cfg(feature = "handlers")]
 pub use handlers;
-pub use serving::{Backend, Report, Requested, Running, Statistics, Stop, Subscription, Urgency, start};
+pub use serving::{
+    Backend, Listener, Report, Requested, Running, Statistics, Stop, Subscription, Urgency, start,
+};
 
 #[cfg(feature = "async-std")]
 pub use backend_async_std::AsyncStd;

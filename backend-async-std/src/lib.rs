@@ -4,7 +4,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -13,8 +12,8 @@ use async_std::task;
 use common::Service;
 use futures_lite::future::block_on;
 use serving::{
-    Acceptor, Backend, BlockingHandlers, Capabilities, Conversation, Report, Server, Stop, Wait, Workers,
-    accept_nonblocking,
+    Acceptor, Backend, BlockingHandlers, Capabilities, Conversation, Listener, Report, Server, Socket, Stop,
+    Wait, Workers,
 };
 
 /// A task for each connection, on async-std.
@@ -35,7 +34,7 @@ impl Backend for AsyncStd {
         .with_legacy("async-std was discontinued in 2025; smol is the advice")
     }
 
-    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+    fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
         // Without the reactor: a thread that waits for new clients there as well would hand every event on.
         let served = Async::new(listener).and_then(|listener| block_on(accept(listener, acceptor)));
@@ -44,11 +43,11 @@ impl Backend for AsyncStd {
 }
 
 /// Gives each client a task, until the server stops.
-async fn accept(listener: Async<TcpListener>, mut acceptor: Acceptor) -> io::Result<()> {
+async fn accept(listener: Async<Listener>, mut acceptor: Acceptor) -> io::Result<()> {
     poll_fn(|cx| {
         acceptor.poll_accept_all(
             cx,
-            || accept_nonblocking(listener.get_ref()),
+            || listener.get_ref().accept(),
             |cx| listener.poll_readable(cx),
             |socket, conversation| drop(task::spawn(serve(socket, conversation))),
         )
@@ -57,7 +56,7 @@ async fn accept(listener: Async<TcpListener>, mut acceptor: Acceptor) -> io::Res
 }
 
 /// Serves a client, to its end.
-async fn serve(socket: TcpStream, mut conversation: Conversation) {
+async fn serve(socket: Socket, mut conversation: Conversation) {
     // Where the reactor can't take it, the conversation is dropped with it, and counted as lost.
     let Ok(socket) = Async::new_nonblocking(socket) else { return };
     loop {
@@ -74,8 +73,8 @@ async fn serve(socket: TcpStream, mut conversation: Conversation) {
 }
 
 /// Goes on with a conversation until it needs something else than its socket.
-fn advance(socket: &Async<TcpStream>, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
-    conversation.poll_advance(&mut socket.get_ref(), cx, |cx, wait| match wait {
+fn advance(socket: &Async<Socket>, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
+    conversation.poll_advance(socket.get_ref(), cx, |cx, wait| match wait {
         Wait::Writable => socket.poll_writable(cx),
         // The first answer may be about what was read just now. The second arms the reactor, which looks at what has
         // arrived since: so no read finds nothing.

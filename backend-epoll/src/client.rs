@@ -1,16 +1,14 @@
 //! A client, at its worker.
 
-use std::net::TcpStream;
-
 use serving::epoll::{Epoll, Interest};
-use serving::{Buffers, Conversation, Member, Wait};
+use serving::{Buffers, Conversation, Member, Socket, Wait};
 use slab::Slab;
 
 /// A client. Its place among the clients of its worker is its key at the poller.
 pub(crate) struct Client {
     /// It is away while a handler of it may block.
     pub(crate) conversation: Option<Conversation>,
-    pub(crate) socket: TcpStream,
+    pub(crate) socket: Socket,
     /// Whether there is more to be read than the conversation was told.
     pub(crate) more_behind: bool,
     /// Whether it is in the ready queue.
@@ -23,7 +21,7 @@ impl Client {
         clients: &mut Slab<Self>,
         poller: &Epoll,
         worker: &Member,
-        socket: TcpStream,
+        socket: Socket,
         conversation: Conversation,
     ) {
         conversation.register(&worker.waker());
@@ -42,7 +40,7 @@ impl Client {
         if std::mem::take(&mut self.more_behind) {
             conversation.more_behind();
         }
-        Some(conversation.advance(&mut self.socket, buffers))
+        Some(conversation.advance(&self.socket, buffers))
     }
 
     /// Whether the watchman has marked it.

@@ -11,13 +11,14 @@ mod listener;
 mod worker;
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 
 use common::Service;
-use serving::{Backend, BlockingHandlers, Capabilities, Report, Server, Stop, Team, Workers, worker_count};
+use serving::{
+    Backend, BlockingHandlers, Capabilities, Listener, Report, Server, Stop, Team, Workers, worker_count,
+};
 
-use crate::listener::Listener;
+use crate::listener::Accepts;
 use crate::worker::Worker;
 
 /// A bare poller for each worker.
@@ -33,10 +34,10 @@ impl Backend for Epoll {
         Capabilities::new("a bare poller for each worker", Workers::Chosen, BlockingHandlers::Offloaded)
     }
 
-    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+    fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let workers = worker_count(&service);
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        let listener = Listener::new(listener, acceptor);
+        let listener = Accepts::new(listener, acceptor);
         Team::serve(server, self.name(), workers, listener, Worker::new, Worker::work)
     }
 }

@@ -1,13 +1,11 @@
 //! The listener, at the worker that accepts.
 
-use std::net::{TcpListener, TcpStream};
-
 use serving::epoll::{Epoll, Interest};
-use serving::{Accepting, Acceptor, Conversation, Member, accept_nonblocking};
+use serving::{Accepting, Acceptor, Conversation, Listener, Member, Socket};
 
 /// The listener, at the worker that accepts. When it is dropped it is closed, and then the server told.
-pub(crate) struct Listener {
-    listener: TcpListener,
+pub(crate) struct Accepts {
+    listener: Listener,
     acceptor: Acceptor,
     /// Whether the poller watches it.
     watched: bool,
@@ -16,8 +14,8 @@ pub(crate) struct Listener {
 /// Its key at the poller, which is no client's.
 pub(crate) const LISTENER: usize = usize::MAX - 1;
 
-impl Listener {
-    pub(crate) fn new(listener: TcpListener, acceptor: Acceptor) -> Self {
+impl Accepts {
+    pub(crate) fn new(listener: Listener, acceptor: Acceptor) -> Self {
         Self { listener, acceptor, watched: false }
     }
 
@@ -28,8 +26,8 @@ impl Listener {
 
     /// Accepts clients, not so many that others have to wait, and has the poller report when there are more. Returns
     /// whether the server goes on.
-    pub(crate) fn accept(&mut self, poller: &Epoll, admit: impl FnMut(TcpStream, Conversation)) -> bool {
-        let watch = match self.acceptor.accept_turn(|| accept_nonblocking(&self.listener), admit) {
+    pub(crate) fn accept(&mut self, poller: &Epoll, admit: impl FnMut(Socket, Conversation)) -> bool {
+        let watch = match self.acceptor.accept_turn(|| self.listener.accept(), admit) {
             Accepting::Accept => true,
             Accepting::Wait => false,
             Accepting::Stopped => return false,
@@ -67,13 +65,13 @@ mod tests {
 
     #[test]
     fn a_listener_that_can_not_be_watched_is_an_error() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = Listener::from(std::net::TcpListener::bind("127.0.0.1:0").unwrap());
         let poller = Epoll::new().unwrap();
         poller.add(&listener, 0, Interest::Input).expect("the first registration");
         let service = Arc::new(Service::framed(Arc::new(Nothing), Framing::Line));
         let (server, acceptor) =
             Server::open(&crate::Epoll, &listener, service, &Stop::new()).expect("a server");
-        let mut listener = Listener::new(listener, acceptor);
+        let mut listener = Accepts::new(listener, acceptor);
         // The second registration of a descriptor fails.
         assert!(!listener.accept(&poller, |_, _| unreachable!("nobody comes")));
         drop(listener);

@@ -10,7 +10,7 @@ use serving::{Buffers, Member, Post, Team, Wait};
 use slab::Slab;
 
 use crate::client::Client;
-use crate::listener::{LISTENER, Listener};
+use crate::listener::{Accepts, LISTENER};
 
 /// A worker: one thread, one poller, its own clients.
 pub(crate) struct Worker {
@@ -22,7 +22,7 @@ pub(crate) struct Worker {
     /// The ready queue: the keys of those who have had a turn and want another.
     queue: VecDeque<usize>,
     buffers: Buffers,
-    listener: Option<Listener>,
+    listener: Option<Accepts>,
 }
 
 /// The key of the wake-up descriptor, which is no client's.
@@ -32,7 +32,7 @@ const WAKEUP: usize = usize::MAX;
 const EVENTS: usize = 256;
 
 impl Worker {
-    pub(crate) fn new(team: Arc<Team>, number: usize, listener: Option<Listener>) -> io::Result<Self> {
+    pub(crate) fn new(team: Arc<Team>, number: usize, listener: Option<Accepts>) -> io::Result<Self> {
         let member = Arc::clone(team.member(number));
         let poller = Epoll::new()?;
         poller.add(member.bell(), WAKEUP, Interest::Input)?;

@@ -1,9 +1,8 @@
 //! The clients of a pool.
 
 use std::collections::VecDeque;
-use std::net::TcpStream;
 
-use ::serving::Conversation;
+use ::serving::{Conversation, Socket};
 use slab::Slab;
 
 /// The clients of a pool. One that waits is parked in its slot. One that is ready is in the ready queue, and one that is
@@ -19,7 +18,7 @@ pub(crate) struct Clients {
 pub(crate) struct Client {
     /// That of its slot, and at the poller.
     pub(crate) key: usize,
-    pub(crate) socket: TcpStream,
+    pub(crate) socket: Socket,
     pub(crate) conversation: Conversation,
 }
 
@@ -39,7 +38,7 @@ impl Clients {
     }
 
     /// Parks a new client.
-    pub(crate) fn add(&mut self, socket: TcpStream, conversation: Conversation) {
+    pub(crate) fn add(&mut self, socket: Socket, conversation: Conversation) {
         let entry = self.slots.vacant_entry();
         let client = Box::new(Client { key: entry.key(), socket, conversation });
         entry.insert(Slot { parked: Some(client), event_pending: false, more_behind: false });

@@ -21,11 +21,10 @@ mod tests;
 mod workers;
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 
 use ::serving::{
-    Backend, BlockingHandlers, Capabilities, Report, Server, Stop, Workers, accept_nonblocking, worker_count,
+    Backend, BlockingHandlers, Capabilities, Listener, Report, Server, Stop, Workers, worker_count,
 };
 use common::Service;
 
@@ -45,7 +44,7 @@ impl Backend for Pool {
         Capabilities::new("a rayon pool that shares one poller", Workers::Chosen, BlockingHandlers::OnWorker)
     }
 
-    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+    fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         serve::<System>(self, listener, service, stop)
     }
 }
@@ -53,7 +52,7 @@ impl Backend for Pool {
 /// Serves with this kind of poller.
 fn serve<P: Poller>(
     backend: &dyn Backend,
-    listener: TcpListener,
+    listener: Listener,
     service: Arc<Service>,
     stop: &Stop,
 ) -> io::Result<Report> {
@@ -63,7 +62,7 @@ fn serve<P: Poller>(
         Ok(serving) => Dismissal(serving),
         Err(error) => return server.close(Err(error)),
     };
-    let accepted = acceptor.accept_all(listener, accept_nonblocking, |socket, conversation| {
+    let accepted = acceptor.accept_all(listener, Listener::accept, |socket, conversation| {
         serving.0.add(socket, conversation);
     });
     server.close(accepted)

@@ -5,12 +5,11 @@
 //! each wait.
 
 use std::io;
-use std::net::TcpStream;
 use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 use ::serving::epoll::{Epoll, Events, Interest};
-use ::serving::{Bell, Wait};
+use ::serving::{Bell, Socket, Wait};
 
 #[cfg(any(test, not(target_os = "linux")))]
 mod portable;
@@ -35,14 +34,14 @@ pub(crate) trait Poller: Send + Sync + Sized + 'static {
     fn events() -> Self::Events;
 
     /// Reports what happens to a client from now on, and at once that it can be written to.
-    fn add(&self, socket: &TcpStream, key: usize) -> io::Result<()>;
+    fn add(&self, socket: &Socket, key: usize) -> io::Result<()>;
 
     /// Goes on to report a client that was reported.
-    fn rearm(&self, socket: &TcpStream, key: usize, wait: Wait) -> io::Result<()>;
+    fn rearm(&self, socket: &Socket, key: usize, wait: Wait) -> io::Result<()>;
 
     /// Forgets a client. Its socket may be closed much later: an event of its own would be taken for one of the next
     /// client with its key.
-    fn remove(&self, socket: &TcpStream);
+    fn remove(&self, socket: &Socket);
 
     /// Waits until something happens, or `timeout` has passed, and returns what has happened.
     fn wait(
@@ -82,15 +81,15 @@ impl Poller for Epoll {
         Events::with_capacity(EVENTS)
     }
 
-    fn add(&self, socket: &TcpStream, key: usize) -> io::Result<()> {
+    fn add(&self, socket: &Socket, key: usize) -> io::Result<()> {
         self.add(socket, key, Interest::Socket)
     }
 
-    fn rearm(&self, _: &TcpStream, _: usize, _: Wait) -> io::Result<()> {
+    fn rearm(&self, _: &Socket, _: usize, _: Wait) -> io::Result<()> {
         Ok(())
     }
 
-    fn remove(&self, socket: &TcpStream) {
+    fn remove(&self, socket: &Socket) {
         self.remove(socket);
     }
 

@@ -1,11 +1,10 @@
 //! The clients of a pool, and how one of them is served.
 
 use std::io;
-use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use ::serving::{Bell, Buffers, Conversation, Failure, Wait};
+use ::serving::{Bell, Buffers, Conversation, Failure, Socket, Wait};
 use rayon::ThreadPool;
 
 use crate::clients::{Client, Clients};
@@ -94,7 +93,7 @@ impl<P: Poller> Serving<P> {
     }
 
     /// Takes a new client in, which the poller reports at once.
-    pub(crate) fn add(&self, socket: TcpStream, conversation: Conversation) {
+    pub(crate) fn add(&self, socket: Socket, conversation: Conversation) {
         conversation.register(&self.bell.waker());
         let mut state = self.state();
         if let Err(error) = self.poller.add(&socket, state.clients.vacant_key()) {
@@ -179,10 +178,10 @@ impl<P: Poller> Serving<P> {
 
 /// Goes on with a client as far as that goes without waiting, for one turn at most.
 fn advance(Client { conversation, socket, .. }: &mut Client) -> Wait {
-    Buffers::of_this_thread(|buffers| match conversation.advance(socket, buffers) {
+    Buffers::of_this_thread(|buffers| match conversation.advance(&*socket, buffers) {
         Wait::Blocking => {
             conversation.run(buffers);
-            conversation.advance(socket, buffers)
+            conversation.advance(&*socket, buffers)
         }
         wait => wait,
     })

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use ::serving::{Backend, Capabilities, Report, Stop};
+use ::serving::{Backend, Capabilities, Listener, Report, Stop};
 use common::{Flow, Framing, Handler, Replies, Service, Session};
 
 use crate::poller::{Poller, System};
@@ -27,7 +27,7 @@ impl<P: Poller> Backend for On<P> {
         Pool.capabilities()
     }
 
-    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+    fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         serve::<P>(self, listener, service, stop)
     }
 }
@@ -100,7 +100,7 @@ fn others_are_answered_while_one_is_held<P: Poller>(workers: usize) {
     let service = Service { workers: NonZeroUsize::new(workers), ..service };
     let stop = Stop::new();
     let told = stop.clone();
-    let server = thread::spawn(move || On::<P>(PhantomData).serve(listener, Arc::new(service), &told));
+    let server = thread::spawn(move || On::<P>(PhantomData).serve(listener.into(), Arc::new(service), &told));
     let mut held = Client::connect(address);
     let mut others = [Client::connect(address), Client::connect(address)];
     for round in 0..300_u64 {

@@ -8,13 +8,12 @@
 //! that embeds it leaves that signal alone.
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 
 use common::Service;
 use serving::{
-    Acceptor, Backend, BlockingHandlers, Buffers, Capabilities, Interrupt, Report, Server, Stop, Workers,
-    accept_blocking, blocking,
+    Acceptor, Backend, BlockingHandlers, Buffers, Capabilities, Interrupt, Listener, Report, Server, Stop,
+    Workers, blocking,
 };
 
 /// One client at a time, on the caller's thread.
@@ -31,17 +30,17 @@ impl Backend for Sequential {
             .with_max_connections(1)
     }
 
-    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+    fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
         server.close(accept(listener, acceptor))
     }
 }
 
 /// Serves one client after the other, until the server stops.
-fn accept(listener: TcpListener, acceptor: Acceptor) -> io::Result<()> {
+fn accept(listener: Listener, acceptor: Acceptor) -> io::Result<()> {
     let interrupt = Interrupt::of_this_thread()?;
     let mut buffers = Buffers::new();
-    acceptor.accept_all(listener, accept_blocking, |socket, conversation| {
+    acceptor.accept_all(listener, Listener::accept_blocking, |socket, conversation| {
         blocking::converse(socket, conversation, &interrupt, &mut buffers);
     })
 }

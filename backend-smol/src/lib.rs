@@ -5,15 +5,14 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
 
 use common::Service;
 use serving::{
-    Acceptor, Backend, BlockingHandlers, Capabilities, Conversation, Failure, Report, STACK_SIZE, Server,
-    Stop, Wait, Workers, accept_nonblocking, worker_count,
+    Acceptor, Backend, BlockingHandlers, Capabilities, Conversation, Failure, Listener, Report, STACK_SIZE,
+    Server, Socket, Stop, Wait, Workers, worker_count,
 };
 use smol::channel::{Receiver, bounded};
 use smol::future::{block_on, yield_now};
@@ -32,7 +31,7 @@ impl Backend for Smol {
         Capabilities::new("a task for each connection, on smol", Workers::Chosen, BlockingHandlers::Offloaded)
     }
 
-    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+    fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let workers = worker_count(&service);
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
         // When `_running` is dropped, the workers end.
@@ -68,14 +67,14 @@ fn start_workers(
 
 /// Gives each client a task, until the server stops.
 async fn accept(
-    listener: Async<TcpListener>,
+    listener: Async<Listener>,
     mut acceptor: Acceptor,
     executor: &Executor<'static>,
 ) -> io::Result<()> {
     poll_fn(|cx| {
         acceptor.poll_accept_all(
             cx,
-            || accept_nonblocking(listener.get_ref()),
+            || listener.get_ref().accept(),
             |cx| listener.poll_readable(cx),
             |socket, conversation| executor.spawn(serve(socket, conversation)).detach(),
         )
@@ -84,7 +83,7 @@ async fn accept(
 }
 
 /// Serves a client, to its end.
-async fn serve(socket: TcpStream, mut conversation: Conversation) {
+async fn serve(socket: Socket, mut conversation: Conversation) {
     // Where the reactor can't take it, the conversation is dropped with it, and counted as lost.
     let Ok(socket) = Async::new_nonblocking(socket) else { return };
     loop {
@@ -101,8 +100,8 @@ async fn serve(socket: TcpStream, mut conversation: Conversation) {
 }
 
 /// Goes on with a conversation until it needs something else than its socket.
-fn advance(socket: &Async<TcpStream>, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
-    conversation.poll_advance(&mut socket.get_ref(), cx, |cx, wait| match wait {
+fn advance(socket: &Async<Socket>, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
+    conversation.poll_advance(socket.get_ref(), cx, |cx, wait| match wait {
         Wait::Writable => socket.poll_writable(cx),
         // The first answer may be about what was read just now. The second arms the reactor, which looks at what has
         // arrived since: so no read finds nothing.

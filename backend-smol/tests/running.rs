@@ -17,7 +17,9 @@ fn a_program_on_smol_starts_stops_and_awaits_a_server() {
         let service = Service::framed(Arc::new(Echo), Framing::Line);
         let running = start(Smol, listener, service).expect("a server");
         let stopped = smol::spawn(running.stop_handle().requested());
-        let mut client = TcpStream::connect(running.address()).await.expect("a connection");
+        let mut client = TcpStream::connect(running.address().ip().expect("an address of TCP"))
+            .await
+            .expect("a connection");
         client.write_all(b"hello\n").await.expect("it is sent");
         let mut reply = [0; 6];
         client.read_exact(&mut reply).await.expect("a reply");

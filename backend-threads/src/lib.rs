@@ -10,14 +10,13 @@
 mod limit;
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use common::{Limits, Service};
 use serving::{
-    Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Interrupt, Report, STACK_SIZE, Server,
-    Stop, Workers, accept_blocking, blocking,
+    Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Interrupt, Listener, Report, STACK_SIZE,
+    Server, Socket, Stop, Workers, blocking,
 };
 
 /// A thread for each connection.
@@ -37,10 +36,10 @@ impl Backend for Threads {
             .with_max_connections(limit::max_threads(STACK_SIZE))
     }
 
-    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+    fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let stack_size = service.stack_size.map_or(STACK_SIZE, Into::into);
         let (server, acceptor) = Server::open(self, &listener, limited(service, stack_size), stop)?;
-        server.close(acceptor.accept_all(listener, accept_blocking, |socket, conversation| {
+        server.close(acceptor.accept_all(listener, Listener::accept_blocking, |socket, conversation| {
             spawn(Client { socket, conversation }, stack_size);
         }))
     }
@@ -57,7 +56,7 @@ fn limited(service: Arc<Service>, stack_size: usize) -> Arc<Service> {
 }
 
 struct Client {
-    socket: TcpStream,
+    socket: Socket,
     conversation: Conversation,
 }
 

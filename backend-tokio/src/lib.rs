@@ -9,14 +9,13 @@ mod socket;
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use common::Service;
 use serving::{
-    Acceptor, Backend, BlockingHandlers, Capabilities, Conversation, Report, STACK_SIZE, Server, Stop, Wait,
-    Workers, accept_nonblocking, worker_count,
+    Acceptor, Backend, BlockingHandlers, Capabilities, Conversation, Listener, Report, STACK_SIZE, Server,
+    Socket, Stop, Wait, Workers, worker_count,
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -24,7 +23,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task;
 
 pub use crate::on_runtime::OnRuntime;
-use crate::socket::Socket;
+use crate::socket::AsyncSocket;
 
 /// A task for each connection, on a tokio runtime of the server's own.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,7 +42,7 @@ impl Backend for Tokio {
         )
     }
 
-    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+    fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let workers = worker_count(&service);
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
         match runtime(workers) {
@@ -72,11 +71,11 @@ fn runtime(workers: usize) -> io::Result<Runtime> {
 }
 
 /// Gives each client a task, until the server stops.
-async fn accept(listener: AsyncFd<TcpListener>, mut acceptor: Acceptor) -> io::Result<()> {
+async fn accept(listener: AsyncFd<Listener>, mut acceptor: Acceptor) -> io::Result<()> {
     poll_fn(|cx| {
         acceptor.poll_accept_all(
             cx,
-            || accept_nonblocking(listener.get_ref()),
+            || listener.get_ref().accept(),
             // Nobody was there, so the reactor is to tell of the next.
             |cx| Poll::Ready(ready!(listener.poll_read_ready(cx)).map(|mut ready| ready.clear_ready())),
             |socket, conversation| drop(task::spawn(serve(socket, conversation))),
@@ -86,21 +85,21 @@ async fn accept(listener: AsyncFd<TcpListener>, mut acceptor: Acceptor) -> io::R
 }
 
 /// Serves a client, to its end.
-async fn serve(socket: TcpStream, mut conversation: Conversation) {
+async fn serve(socket: Socket, mut conversation: Conversation) {
     // Where the reactor can't take it, the conversation is dropped with it, and counted as lost.
-    let Ok(socket) = Socket::new(socket) else { return };
+    let Ok(socket) = AsyncSocket::new(socket) else { return };
     loop {
         match poll_fn(|cx| advance(&socket, &mut conversation, cx)).await {
             Wait::Blocking => conversation = conversation.offloaded().await,
-            Wait::Over => return conversation.end(socket),
+            Wait::Over => return conversation.end(socket.into_inner()),
             Wait::Turn | Wait::Readable | Wait::Writable | Wait::Wakeup => task::yield_now().await,
         }
     }
 }
 
 /// Goes on with a conversation until it needs something else than its socket.
-fn advance(socket: &Socket, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
-    conversation.poll_advance(&mut &*socket, cx, |cx, wait| match wait {
+fn advance(socket: &AsyncSocket, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
+    conversation.poll_advance(socket, cx, |cx, wait| match wait {
         Wait::Writable => socket.poll_write_ready(cx),
         _ => socket.poll_read_ready(cx),
     })

@@ -1,12 +1,13 @@
 //! Serving on a runtime that the program has.
 
 use std::io;
-use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use common::Service;
-use serving::{Acceptor, Backend, BlockingHandlers, Capabilities, Failure, Report, Server, Stop, Workers};
+use serving::{
+    Acceptor, Backend, BlockingHandlers, Capabilities, Failure, Listener, Report, Server, Stop, Workers,
+};
 use tokio::io::Interest;
 use tokio::runtime::Handle;
 
@@ -47,7 +48,7 @@ impl Backend for OnRuntime {
         Capabilities::new(model, Workers::Runtime, BlockingHandlers::Offloaded)
     }
 
-    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+    fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
         let spawned = self.spawn(listener, acceptor, server.failure());
         server.close(spawned)
@@ -56,7 +57,7 @@ impl Backend for OnRuntime {
 
 impl OnRuntime {
     /// Starts the task that accepts. Its end shows in that of the acceptor.
-    fn spawn(&self, listener: TcpListener, acceptor: Acceptor, failure: Failure) -> io::Result<()> {
+    fn spawn(&self, listener: Listener, acceptor: Acceptor, failure: Failure) -> io::Result<()> {
         let _entered = self.0.enter();
         let register = || socket::register(listener, Interest::READABLE);
         // tokio panics where the runtime has no I/O driver, and says so on standard error.

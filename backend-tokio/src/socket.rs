@@ -1,10 +1,11 @@
 //! A socket at tokio's reactor.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::AsRawFd;
+use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
 
+use serving::{Socket, Transport};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -12,19 +13,23 @@ use tokio::io::unix::AsyncFd;
 ///
 /// tokio's own `TcpStream` takes a short read for proof that there is no more, and so forgets what stands behind
 /// urgent data. This one asks the reactor whether there are any.
-pub(crate) struct Socket(AsyncFd<TcpStream>);
+pub(crate) struct AsyncSocket(AsyncFd<Socket>);
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const URGENT: Interest = Interest::PRIORITY;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const URGENT: Interest = Interest::READABLE;
 
-impl Socket {
+impl AsyncSocket {
     /// # Errors
     /// If the reactor can't take it.
-    pub(crate) fn new(socket: TcpStream) -> io::Result<Self> {
+    pub(crate) fn new(socket: Socket) -> io::Result<Self> {
         let interest = Interest::READABLE.add(Interest::WRITABLE).add(URGENT);
         register(socket, interest).map(Self)
+    }
+
+    pub(crate) fn into_inner(self) -> Socket {
+        self.0.into_inner()
     }
 
     /// Whether the reactor was told of urgent data, or of the end of the input: then a short read is not the last, and the
@@ -51,10 +56,10 @@ pub(crate) fn register<T: AsRawFd + Into<OwnedFd>>(socket: T, interest: Interest
     Ok(unsafe { AsyncFd::register_with_interest(socket, interest)? })
 }
 
-impl Read for &Socket {
+impl Transport for &AsyncSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.has_more_behind() {
-            match self.0.try_io(URGENT, |mut socket| socket.read(buffer)) {
+            match self.0.try_io(URGENT, |mut socket| Read::read(&mut socket, buffer)) {
                 // Nothing is behind any more, and the reactor is to tell of new urgent data.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 read => return read,
@@ -63,7 +68,7 @@ impl Read for &Socket {
         let length = buffer.len();
         let mut last = None;
         let read = self.0.try_io(Interest::READABLE, |mut socket| {
-            let count = socket.read(buffer)?;
+            let count = Read::read(&mut socket, buffer)?;
             if (1..length).contains(&count) && !self.has_more_behind() {
                 // As if it would block already: so the reactor is asked for more without another call.
                 last = Some(count);
@@ -73,26 +78,16 @@ impl Read for &Socket {
         });
         last.map_or(read, Ok)
     }
-}
 
-impl Write for &Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_io(Interest::WRITABLE, |mut socket| socket.write(bytes))
+        self.0.try_io(Interest::WRITABLE, |mut socket| Write::write(&mut socket, bytes))
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn arrived(&self) -> usize {
+        self.0.get_ref().arrived()
     }
-}
 
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl From<Socket> for OwnedFd {
-    fn from(socket: Socket) -> Self {
-        socket.0.into_inner().into()
+    fn queued(&self) -> u64 {
+        self.0.get_ref().queued()
     }
 }

@@ -21,7 +21,7 @@ fn started(backend: impl Backend + 'static) -> Running {
 /// A client on a thread of its own, since the runtime's may be the one that serves it. It is sent a reply, which is told by
 /// the future, and sees the end.
 fn client(running: &Running) -> (Requested, JoinHandle<()>) {
-    let address = running.address();
+    let address = running.address().clone();
     let replied = Stop::new();
     let has_reply = replied.requested();
     let client = thread::spawn(move || {

@@ -1,10 +1,9 @@
 //! The door: the listener, with the worker that accepts.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
-use serving::{Accepting, Acceptor, Conversation, Member, accept_blocking};
+use serving::{Accepting, Acceptor, Conversation, Listener, Member, Socket};
 
 use crate::ring::Ring;
 
@@ -15,7 +14,7 @@ use crate::ring::Ring;
 /// kernel would accept by itself depends on whether the listener blocks, which somebody who shares it may change, and
 /// it would not tell their addresses.
 pub(crate) struct Door {
-    listener: TcpListener,
+    listener: Listener,
     acceptor: Acceptor,
     /// Whether the ring tells of clients before it, and whether it was told not to.
     watched: bool,
@@ -23,7 +22,7 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    pub(crate) fn new(listener: TcpListener, acceptor: Acceptor) -> Self {
+    pub(crate) fn new(listener: Listener, acceptor: Acceptor) -> Self {
         Self { listener, acceptor, watched: false, cancelled: false }
     }
 
@@ -44,8 +43,8 @@ impl Door {
 
     /// Lets in who stands before it, up to so many that others have their turn as well, and has the ring tell of more
     /// as long as there may be more. Tells whether the server goes on.
-    pub(crate) fn accept(&mut self, ring: &mut Ring, admit: impl FnMut(TcpStream, Conversation)) -> bool {
-        match self.acceptor.accept_turn(|| accept_blocking(&self.listener), admit) {
+    pub(crate) fn accept(&mut self, ring: &mut Ring, admit: impl FnMut(Socket, Conversation)) -> bool {
+        match self.acceptor.accept_turn(|| self.listener.accept_blocking(), admit) {
             Accepting::Accept if !self.watched => {
                 self.watched = true;
                 ring.watch_listener(&self.listener);

@@ -15,11 +15,12 @@ mod ring;
 mod worker;
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 
 use common::Service;
-use serving::{Backend, BlockingHandlers, Capabilities, Report, Server, Stop, Team, Workers, worker_count};
+use serving::{
+    Backend, BlockingHandlers, Capabilities, Listener, Report, Server, Stop, Team, Workers, worker_count,
+};
 
 use crate::door::Door;
 use crate::worker::Worker;
@@ -41,7 +42,7 @@ impl Backend for Uring {
     ///
     /// # Errors
     /// `Unsupported`, which says what is missing, where the kernel or a sandbox doesn't offer what it needs.
-    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+    fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let workers = worker_count(&service);
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
         let door = Door::new(listener, acceptor);

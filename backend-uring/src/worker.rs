@@ -2,13 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use serving::{Buffers, Conversation, Member, Post, Step, Team};
+use serving::{Buffers, Conversation, Member, Post, Socket, Step, Team};
 use slab::Slab;
 
 use crate::door::Door;
@@ -32,7 +31,7 @@ pub(crate) struct Worker {
 /// A client. Its conversation is away while a handler of it may block; nothing is received meanwhile.
 struct Place {
     conversation: Option<Conversation>,
-    socket: TcpStream,
+    socket: Socket,
     /// What is being sent, and since which round.
     sending: Option<(u32, u32)>,
     receiving: Receiving,
@@ -184,7 +183,7 @@ impl Worker {
         }
     }
 
-    fn take_in(&mut self, socket: TcpStream, conversation: Conversation) {
+    fn take_in(&mut self, socket: Socket, conversation: Conversation) {
         conversation.register(&self.member().waker());
         let conversation = Some(conversation);
         let client = Place { conversation, socket, sending: None, receiving: Receiving::No, waits: false };

@@ -27,7 +27,7 @@ impl Server {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.0.address()
+        self.0.address().ip().expect("an address of TCP")
     }
 
     /// A client of it.

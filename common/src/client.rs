@@ -1,9 +1,9 @@
 //! Who is at the other end of a connection.
 
-use std::fmt;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
+use std::{fmt, io, option};
 
 /// The client that a session is opened for.
 #[derive(Clone, Debug)]
@@ -47,6 +47,18 @@ impl Address {
             Self::Ip(address) => Some(*address),
             Self::Unix(_) | Self::Unknown => None,
         }
+    }
+}
+
+/// So `TcpStream::connect` takes it.
+impl ToSocketAddrs for Address {
+    type Iter = option::IntoIter<SocketAddr>;
+
+    /// # Errors
+    /// `InvalidInput` if it is no address of TCP.
+    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
+        let none = || io::Error::new(io::ErrorKind::InvalidInput, format!("`{self}` is no address of TCP"));
+        self.ip().map(|address| Some(address).into_iter()).ok_or_else(none)
     }
 }
 

@@ -53,7 +53,7 @@ impl Server {
 
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.running.address()
+        self.running.address().ip().expect("an address of TCP")
     }
 
     /// What it has counted up to now.

@@ -1,11 +1,11 @@
 //! The loops in which clients are accepted: on a thread that does nothing else, in a task, and beside other work.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
-use crate::{Accepting, Acceptor, Admission, Bell, Conversation};
+use common::Address;
+
+use crate::{Accepting, Acceptor, Admission, Bell, Conversation, Listener, Socket};
 
 /// A loop that does other work as well accepts so many clients, and then sees to the others.
 const ACCEPTS_IN_A_TURN: usize = 16;
@@ -14,10 +14,10 @@ impl Acceptor {
     /// For a loop that does other work as well: accepts who is there, not too many at once, and hands those who are
     /// let in to `admit`. Tells whether the listener is to be waited for ([`Accept`](Accepting::Accept)), or the waker
     /// alone, or whether the accepting has ended. `accept` doesn't wait.
-    pub fn accept_turn<S: AsFd + Into<OwnedFd>>(
+    pub fn accept_turn(
         &mut self,
-        mut accept: impl FnMut() -> io::Result<(S, SocketAddr)>,
-        mut admit: impl FnMut(S, Conversation),
+        mut accept: impl FnMut() -> io::Result<(Socket, Address)>,
+        mut admit: impl FnMut(Socket, Conversation),
     ) -> Accepting {
         for _ in 0..ACCEPTS_IN_A_TURN {
             match self.what_now() {
@@ -37,11 +37,11 @@ impl Acceptor {
     ///
     /// # Errors
     /// If the listener can't be waited for.
-    pub fn accept_all<S: AsFd + Into<OwnedFd>>(
+    pub fn accept_all(
         mut self,
-        listener: TcpListener,
-        accept: fn(&TcpListener) -> io::Result<(S, SocketAddr)>,
-        mut admit: impl FnMut(S, Conversation),
+        listener: Listener,
+        accept: fn(&Listener) -> io::Result<(Socket, Address)>,
+        mut admit: impl FnMut(Socket, Conversation),
     ) -> io::Result<()> {
         let bell = Bell::new()?;
         self.register(&bell.waker());
@@ -66,12 +66,12 @@ impl Acceptor {
     ///
     /// # Errors
     /// If the listener can't be waited for.
-    pub fn poll_accept_all<S: AsFd + Into<OwnedFd>>(
+    pub fn poll_accept_all(
         &mut self,
         cx: &mut Context<'_>,
-        mut accept: impl FnMut() -> io::Result<(S, SocketAddr)>,
+        mut accept: impl FnMut() -> io::Result<(Socket, Address)>,
         mut poll_readable: impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>>,
-        mut admit: impl FnMut(S, Conversation),
+        mut admit: impl FnMut(Socket, Conversation),
     ) -> Poll<io::Result<()>> {
         self.register(cx.waker());
         loop {

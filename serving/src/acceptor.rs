@@ -1,17 +1,16 @@
 //! The door: who is let in, and when to look for the next.
 
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
+use crate::Socket;
 use crate::accept_errors::{Backoff, Fault, Seldom, fault};
 use crate::conversation::Conversation;
 use crate::socket;
 use crate::state::{Phase, State};
-use common::{Client, CloseReason, Overload};
+use common::{Address, Client, CloseReason, Overload};
 
 /// The door of a server. The accept loop of every backend, which is one of its own
 /// ([`accept_all`](Self::accept_all), [`poll_accept_all`](Self::poll_accept_all), [`accept_turn`](Self::accept_turn))
@@ -25,6 +24,8 @@ use common::{Client, CloseReason, Overload};
 #[derive(Debug)]
 pub struct Acceptor {
     state: Arc<State>,
+    /// The listener's.
+    address: Address,
     backoff: Backoff,
     failures: Seldom,
     refusals: Seldom,
@@ -50,9 +51,9 @@ pub enum Accepting {
 
 /// What became of an attempt to accept.
 #[derive(Debug)]
-pub enum Admission<S> {
+pub enum Admission {
     /// A client to be served.
-    Client(S, Conversation),
+    Client(Socket, Conversation),
     /// Nobody to be served; ask what to do next.
     None,
     /// Nobody is there: wait until the listener can be read, or the registered waker is woken.
@@ -64,10 +65,11 @@ pub enum Admission<S> {
 const MOST_TOLD: usize = 4096;
 
 impl Acceptor {
-    pub(crate) fn new(state: Arc<State>) -> Self {
+    pub(crate) fn new(state: Arc<State>, address: Address) -> Self {
         let (backoff, failures, refusals) = Default::default();
         let left_to_tell = if state.service.shared_listener { 0 } else { MOST_TOLD };
-        Self { state, backoff, failures, refusals, broken: None, number: 0, early: true, left_to_tell }
+        let early = matches!(address, Address::Ip(_)); // only these have options to inherit
+        Self { state, address, backoff, failures, refusals, broken: None, number: 0, early, left_to_tell }
     }
 
     /// Who is to be woken when the server stops, or when there is somebody to accept after a pause.
@@ -94,7 +96,7 @@ impl Acceptor {
     }
 
     /// Lets in who was accepted, or refuses them, or sees to what went wrong.
-    pub fn admit<S: AsFd + Into<OwnedFd>>(&mut self, accepted: io::Result<(S, SocketAddr)>) -> Admission<S> {
+    pub fn admit(&mut self, accepted: io::Result<(Socket, Address)>) -> Admission {
         let stops = self.state.phase() != Phase::Serving;
         if stops {
             self.left_to_tell = self.left_to_tell.saturating_sub(1);
@@ -106,7 +108,10 @@ impl Acceptor {
                 self.backoff.succeeded();
                 self.number += 1;
                 let mut client = Client::new(peer);
-                client.local = socket::local_address(&socket);
+                client.local = match &self.address {
+                    Address::Ip(_) => socket.address(), // the listener may be bound to all
+                    address => address.clone(),
+                };
                 client.number = self.number;
                 match self.state.enter_client(client) {
                     Ok(conversation) => Admission::Client(socket, conversation),
@@ -144,7 +149,7 @@ impl Acceptor {
         self.broken.get_or_insert(error);
     }
 
-    fn refuse(&mut self, socket: impl Into<OwnedFd>, reason: CloseReason) {
+    fn refuse(&mut self, socket: Socket, reason: CloseReason) {
         self.state.say_refusal(socket, reason);
         self.state.ended(reason);
         if let Some(count) = self.refusals.often(Instant::now()) {

@@ -1,12 +1,11 @@
 //! The trait of a backend, and what a backend says of itself.
 
 use std::io;
-use std::net::TcpListener;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
-use crate::{Report, Stop};
+use crate::{Listener, Report, Stop};
 use common::Service;
 
 /// A way to serve many clients: one of the concurrency models.
@@ -34,7 +33,7 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// If the service asks for what this backend can't do (`InvalidInput`), if the system has no thread or
     /// descriptor to begin with, or if the listener breaks; in that case after a drain.
-    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report>;
+    fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report>;
 }
 
 /// What refers to a backend is one too.
@@ -49,7 +48,7 @@ macro_rules! refer {
                 (**self).capabilities()
             }
 
-            fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+            fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
                 (**self).serve(listener, service, stop)
             }
         }

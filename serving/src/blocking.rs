@@ -1,22 +1,19 @@
 //! Serving one client on a thread that blocks: what the sequential and the threaded backend have in common.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::net::{RecvFlags, recv, send};
 
 use crate::buffers::Buffers;
 use crate::conversation::{Conversation, Wait};
 use crate::interrupt::Interrupt;
-use crate::socket::SEND;
 use crate::watch::Watch;
+use crate::{Socket, Transport};
 
 /// Serves one client on this thread, to its end.
 pub fn converse(
-    socket: TcpStream,
+    socket: Socket,
     mut conversation: Conversation,
     interrupt: &Interrupt,
     buffers: &mut Buffers,
@@ -42,7 +39,7 @@ pub fn converse(
 /// A socket whose reads block, until there is input or an [`Interrupt`]. Its writes do not, since a blocked
 /// write would tell nothing of the progress that it makes.
 struct BlockingSocket<'a> {
-    socket: TcpStream,
+    socket: Socket,
     interrupt: &'a Interrupt,
     watch: Arc<Watch>,
     /// Whether the last read has found nothing, and not waited.
@@ -56,27 +53,22 @@ impl BlockingSocket<'_> {
     }
 }
 
-impl Read for BlockingSocket<'_> {
+impl Transport for BlockingSocket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let receive = || Ok(recv(&self.socket, buffer, RecvFlags::empty())?.0);
-        let read = self.interrupt.call(|| self.watch.is_marked(), receive);
+        let read = self.interrupt.call(|| self.watch.is_marked(), || (&self.socket).read(buffer));
         self.was_empty = read.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
         read
     }
-}
 
-impl Write for BlockingSocket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(send(&self.socket, bytes, SEND)?)
+        (&self.socket).write(bytes)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn arrived(&self) -> usize {
+        (&self.socket).arrived()
     }
-}
 
-impl AsFd for BlockingSocket<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+    fn queued(&self) -> u64 {
+        (&self.socket).queued()
     }
 }

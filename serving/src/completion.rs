@@ -1,14 +1,13 @@
 //! A conversation over an I/O that owns its buffers and tells when it is done, such as a ring of the kernel's.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::time::Instant;
 
 use common::{Active, Next, Output};
 
+use crate::Transport;
 use crate::buffers::{Buffers, Spare};
 use crate::conversation::Conversation;
-use crate::socket;
 
 /// What a conversation needs next, where reads and writes are submitted and completed later.
 #[derive(Debug)]
@@ -71,8 +70,8 @@ impl Conversation {
 
     /// Takes up what the watchman has marked, and goes on. A mark is to be looked at when all that is complete
     /// has been reported, so that what has arrived is answered before the server stops.
-    pub fn step(&mut self, socket: impl AsFd, buffers: &mut Buffers) -> Step {
-        self.heed(socket, &mut buffers.output);
+    pub fn step(&mut self, socket: impl Transport, buffers: &mut Buffers) -> Step {
+        self.heed(&socket, &mut buffers.output);
         let mut active = self.connection.activate(&mut buffers.output, Instant::now);
         let step = next(&mut active, &mut buffers.spare, false);
         drop(active);
@@ -86,8 +85,8 @@ impl Conversation {
     }
 
     /// What is being sent has not returned for some time.
-    pub fn stalled(&mut self, socket: impl AsFd, buffers: &mut Buffers) {
-        self.connection.activate(&mut buffers.output, Instant::now).blocked(socket::queued(socket));
+    pub fn stalled(&mut self, socket: impl Transport, buffers: &mut Buffers) {
+        self.connection.activate(&mut buffers.output, Instant::now).blocked(socket.queued());
         self.pause();
     }
 }

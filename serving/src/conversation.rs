@@ -1,17 +1,16 @@
 //! One client being served: the pure connection, what the watchman needs of it, and its place in the books.
 
 use std::fmt;
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::blocking_threads::BlockingThreads;
 use crate::buffers::Buffers;
-use crate::socket;
 use crate::state::{Phase, State};
 use crate::watch::{CUT, EXPIRED, STOPPING, Watch};
+use crate::{Socket, Transport};
 use common::{CloseReason, Connection, Next, Outbox, Timer};
 
 /// One client being served. A backend drives it so:
@@ -98,11 +97,10 @@ impl Conversation {
 
     /// Reads, answers and writes, for one turn at most, without blocking as long as `socket` does not. It
     /// reads once at the most.
-    ///
-    /// A socket whose `read` blocks may return `ErrorKind::Interrupted` to have the marks looked at.
-    pub fn advance<S: Read + Write + AsFd>(&mut self, socket: &mut S, buffers: &mut Buffers) -> Wait {
+    #[inline]
+    pub fn advance(&mut self, mut socket: impl Transport, buffers: &mut Buffers) -> Wait {
         buffers.ready();
-        self.heed(&*socket, &mut buffers.output);
+        self.heed(&socket, &mut buffers.output);
         let Buffers { input, output, .. } = buffers;
         let mut had_turn = false;
         let mut drained = false;
@@ -119,7 +117,7 @@ impl Conversation {
                     }
                     // The kernel takes nothing more. It may say that it would, and still not do it.
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                        active.blocked(socket::queued(&*socket));
+                        active.blocked(socket.queued());
                         self.refused_writes += 1;
                         if self.refused_writes < MOST_REFUSED_WRITES {
                             break Wait::Writable;
@@ -150,10 +148,10 @@ impl Conversation {
                         Err(error) if error.kind() == ErrorKind::WouldBlock => {
                             drained = true;
                             self.more_behind = false;
-                            active.would_block(|| socket::arrived(&*socket));
+                            active.would_block(|| socket.arrived());
                         }
                         Err(error) if error.kind() == ErrorKind::Interrupted => {
-                            active.would_block(|| socket::arrived(&*socket));
+                            active.would_block(|| socket.arrived());
                             break Wait::Turn;
                         }
                         Err(_) => active.lost(),
@@ -186,13 +184,13 @@ impl Conversation {
 
     /// Ends it: everything was said, or nothing can be. What the client still sends is discarded for a
     /// while, so that it doesn't lose the last replies to a reset.
-    pub fn end(mut self, socket: impl Into<OwnedFd>) {
+    pub fn end(mut self, socket: Socket) {
         let reason = self.connection.end();
         let finished = match reason {
             CloseReason::Cut | CloseReason::Lost | CloseReason::WriteTimeout => true,
             _ => self.connection.input_ended(),
         };
-        self.leave(reason, |state| if finished { drop(socket) } else { state.linger(socket.into()) });
+        self.leave(reason, |state| if finished { drop(socket) } else { state.linger(socket) });
     }
 
     /// The socket has failed in some other way than by an error of its `read` or `write`.
@@ -201,7 +199,7 @@ impl Conversation {
     }
 
     /// Ends it before it has begun: the system has nothing left to serve it with.
-    pub fn refuse(mut self, socket: impl Into<OwnedFd>, error: &io::Error) {
+    pub fn refuse(mut self, socket: Socket, error: &io::Error) {
         self.state.log_unserved(error);
         self.leave(CloseReason::Unserved, |state| state.say_refusal(socket, CloseReason::Unserved));
     }
@@ -213,17 +211,17 @@ impl Conversation {
     }
 
     /// Takes up what the watchman has marked.
-    pub(crate) fn heed(&mut self, socket: impl AsFd, output: &mut Outbox) {
+    pub(crate) fn heed(&mut self, socket: &impl Transport, output: &mut Outbox) {
         let marks = self.watch.take_marks();
         if marks == 0 {
             return;
         }
         let mut active = self.connection.activate(output, Instant::now);
         if marks & STOPPING != 0 {
-            active.stop(socket::arrived(&socket));
+            active.stop(socket.arrived());
         }
         if marks & EXPIRED != 0 {
-            active.expire(socket::queued(&socket), socket::arrived(&socket));
+            active.expire(socket.queued(), socket.arrived());
         }
         if marks & CUT != 0 {
             active.cut();

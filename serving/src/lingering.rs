@@ -1,25 +1,26 @@
 //! Sockets whose conversation is over and whose client may still be sending.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
-use crate::{descriptors, socket};
+use crate::{Socket, Transport, descriptors};
 
 /// Sockets whose conversation is over and whose client may still be sending. A socket that is closed with
 /// unread input resets its connection, and a reset drops what the client has not been sent yet: so the
 /// input is discarded until its end, within bounds. A client that goes on beyond them gets the reset when
 /// it has all it was owed, which it can read in spite of it, or when its time is up.
 pub(crate) struct Lingering {
-    sockets: Vec<Socket>,
+    sockets: Vec<Closing>,
     most: usize,
 }
 
-struct Socket {
-    socket: OwnedFd,
+/// A socket whose input is discarded.
+struct Closing {
+    socket: Socket,
     until: Instant,
     left: usize,
 }
@@ -57,12 +58,12 @@ impl Lingering {
 
     /// Takes sockets in. Where there are too many, those go first whose client has been sent everything; and
     /// then those that come, of which it tells how many there were.
-    pub(crate) fn admit(&mut self, sockets: Vec<OwnedFd>) -> u64 {
+    pub(crate) fn admit(&mut self, sockets: Vec<Socket>) -> u64 {
         if sockets.is_empty() {
             return 0;
         }
         let until = Instant::now() + LONGEST;
-        let sockets = sockets.into_iter().map(|socket| Socket { socket, until, left: MOST_BYTES });
+        let sockets = sockets.into_iter().map(|socket| Closing { socket, until, left: MOST_BYTES });
         self.sockets.extend(sockets.filter_map(|mut socket| (!socket.is_over()).then_some(socket)));
         if self.sockets.len() > self.most {
             self.spare();
@@ -91,7 +92,7 @@ impl Lingering {
     }
 }
 
-impl Socket {
+impl Closing {
     /// Discards what is there, and tells whether it was the last.
     fn is_over(&mut self) -> bool {
         let mut bin = [0; 4096];
@@ -109,7 +110,7 @@ impl Socket {
 
     /// Whether the client's system has all that was owed, and the end of it.
     fn has_all(&self) -> bool {
-        socket::queued(&self.socket) == 0
+        (&self.socket).queued() == 0
     }
 }
 

@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,23 +10,25 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use crate::statistics::Statistics;
-use crate::{Backend, Report, STACK_SIZE, Stop};
-use common::Service;
+use crate::{Backend, Listener, Report, STACK_SIZE, Stop};
+use common::{Address, Service};
 
 /// Has a backend serve on a thread of its own, and returns at once.
 ///
-/// The backend is given by value, by `&'static` reference, in a `Box` or in an [`Arc`]; the listener is bound, and may be
-/// so to port 0, since [`Running::address`] tells where it listens.
+/// The backend is given by value, by `&'static` reference, in a `Box` or in an [`Arc`]; the listener is a
+/// [`TcpListener`](std::net::TcpListener) or a [`UnixListener`](std::os::unix::net::UnixListener). It may be bound to port 0,
+/// since [`Running::address`] tells where it listens.
 ///
 /// # Errors
 /// If the listener has no address, or the system has no thread left. All that keeps the backend itself from serving is an
 /// error of [`Running::wait`].
 pub fn start(
     backend: impl Backend + 'static,
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     service: impl Into<Arc<Service>>,
 ) -> io::Result<Running> {
-    let address = listener.local_addr()?;
+    let listener = listener.into();
+    let address = listener.address()?;
     let (stop, statistics, end) = (Stop::new(), Arc::default(), Arc::<End>::default());
     let running = Running { address, stop, statistics, end };
     let (service, stop) = (service.into(), running.stop.showing(&running.statistics));
@@ -49,16 +50,16 @@ pub fn start(
 ///
 /// As a future, it can be awaited where it is lent: `(&mut running).await`.
 pub struct Running {
-    address: SocketAddr,
+    address: Address,
     stop: Stop,
     statistics: Arc<Mutex<Statistics>>,
     end: Arc<End>,
 }
 
 impl Running {
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// The address on which it listens.
+    pub fn address(&self) -> &Address {
+        &self.address
     }
 
     /// Lets its clients drain, and the server end: nobody is let in any more, what has arrived is answered, and who

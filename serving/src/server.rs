@@ -1,7 +1,6 @@
 //! The frame of every `serve`: opened before the first accept, closed after the last.
 
 use std::io;
-use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +11,7 @@ use crate::acceptor::Acceptor;
 use crate::state::{Phase, State};
 use crate::stop::Subscription;
 use crate::watchman::Watchman;
-use crate::{Backend, Report, Stop, descriptors, socket};
+use crate::{Backend, Listener, Report, Stop, descriptors};
 use common::Service;
 
 /// The frame of every `serve`: [`open`](Self::open) it before the first accept, [`close`](Self::close) it
@@ -44,14 +43,14 @@ impl Server {
     /// no descriptor left.
     pub fn open(
         backend: &dyn Backend,
-        listener: &TcpListener,
+        listener: &Listener,
         service: Arc<Service>,
         stop: &Stop,
     ) -> io::Result<(Self, Acceptor)> {
         let capabilities = backend.capabilities();
         let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
         capabilities.check(backend.name(), &service).map_err(invalid)?;
-        socket::prepare(listener, &service.limits)?;
+        listener.prepare(&service.limits)?;
         // Some runtimes panic where they find none.
         descriptors::ensure(listener, SERVER_DESCRIPTORS)?;
         let most = capabilities.max_connections.unwrap_or(usize::MAX);
@@ -61,7 +60,7 @@ impl Server {
         let dismissed = Arc::new(AtomicBool::new(false));
         let watchman = Watchman::new(Arc::clone(&state), stop.clone(), Arc::clone(&dismissed));
         let watchman = thread::Builder::new().name("watchman".into()).spawn(|| watchman.watch())?;
-        let acceptor = Acceptor::new(Arc::clone(&state));
+        let acceptor = Acceptor::new(Arc::clone(&state), listener.address()?);
         Ok((Self { state, watchman: Some(watchman), dismissed, _subscription: subscription }, acceptor))
     }
 

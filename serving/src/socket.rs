@@ -1,58 +1,149 @@
-//! What is asked of sockets beside reading and writing.
+//! A connected socket: what is asked of it beside reading and writing.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::ffi::OsStr;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
-#[cfg(target_os = "linux")]
-use rustix::net::SocketFlags;
-use rustix::net::{SendFlags, Shutdown};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketAddrAny, SocketAddrUnix, recv, send};
 use socket2::{SockRef, TcpKeepalive};
 
 use common::{Address, Limits};
 
-/// Accepts a client, whose socket will block: on some systems it inherits from the listener that it doesn't.
-///
-/// # Errors
-/// As `accept`.
-pub fn accept_blocking(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    let (socket, client) = listener.accept()?;
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    socket.set_nonblocking(false)?;
-    Ok((socket, client))
+/// What a conversation needs of the connection to its client. Neither reading nor writing has to block.
+pub trait Transport {
+    /// Reads, as [`Read::read`]. A read that blocks may fail with `Interrupted`, to have the conversation look for
+    /// whom it was woken.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes, as [`Write::write`], without blocking.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// How many bytes are there to be read, behind urgent data as well.
+    fn arrived(&self) -> usize;
+
+    /// How many bytes the peer has not taken yet. Where the system can't tell, zero: then only writes count as progress.
+    fn queued(&self) -> u64;
 }
 
-/// Accepts a client, whose socket will not block: with one call, where the system can.
-///
-/// # Errors
-/// As `accept`.
-pub fn accept_nonblocking(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    #[cfg(target_os = "linux")]
-    {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let (socket, client) = rustix::net::acceptfrom_with(listener, flags)?;
-        let client = client.and_then(|client| client.try_into().ok());
-        // A TCP socket always tells it; should it not, the client is as good as gone.
-        let client = client.ok_or_else(|| io::Error::from(rustix::io::Errno::CONNABORTED))?;
-        Ok((socket.into(), client))
+impl<T: Transport> Transport for &mut T {
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (**self).read(buffer)
     }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let (socket, client) = listener.accept()?;
-        socket.set_nonblocking(true)?;
-        Ok((socket, client))
+
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (**self).write(bytes)
+    }
+
+    fn arrived(&self) -> usize {
+        (**self).arrived()
+    }
+
+    fn queued(&self) -> u64 {
+        (**self).queued()
     }
 }
 
-/// Prepares a listener, and with it all that are accepted from it: they inherit the options, so that a
-/// connection costs no call for them.
-pub(crate) fn prepare(listener: &TcpListener, limits: &Limits) -> io::Result<()> {
-    listener.set_nonblocking(true)?;
-    set_options(listener, limits)
+/// A connected socket of TCP or of a Unix path, as a [`Listener`](crate::Listener) accepts it. Its writes never block, and
+/// never raise `SIGPIPE`.
+#[derive(Debug)]
+pub struct Socket(OwnedFd);
+
+impl Socket {
+    /// The server's end of it.
+    pub(crate) fn address(&self) -> Address {
+        rustix::net::getsockname(&self.0).map_or(Address::Unknown, address)
+    }
+
+    /// Says that nothing more will be written.
+    pub(crate) fn end_writing(&self) {
+        // The peer may be gone already; there is nothing to be told to it then.
+        let _ = rustix::net::shutdown(&self.0, Shutdown::Write);
+    }
 }
 
-/// Prepares a socket that was accepted, if its client had connected before the listener was prepared. Tells
+impl From<TcpStream> for Socket {
+    fn from(socket: TcpStream) -> Self {
+        Self(socket.into())
+    }
+}
+
+impl From<UnixStream> for Socket {
+    fn from(socket: UnixStream) -> Self {
+        Self(socket.into())
+    }
+}
+
+impl From<OwnedFd> for Socket {
+    fn from(socket: OwnedFd) -> Self {
+        Self(socket)
+    }
+}
+
+impl From<Socket> for OwnedFd {
+    fn from(socket: Socket) -> Self {
+        socket.0
+    }
+}
+
+impl AsFd for Socket {
+    #[inline]
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl Read for &Socket {
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(recv(&self.0, buffer, RecvFlags::empty())?.0)
+    }
+}
+
+impl Write for &Socket {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(send(&self.0, bytes, SEND)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Transport for &Socket {
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Read::read(self, buffer)
+    }
+
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Write::write(self, bytes)
+    }
+
+    fn arrived(&self) -> usize {
+        arrived(&self.0)
+    }
+
+    fn queued(&self) -> u64 {
+        queued(&self.0)
+    }
+}
+
+/// Prepares a socket of TCP that was accepted, if its client had connected before the listener was prepared. Tells
 /// whether it had not, and so has inherited the options.
 pub(crate) fn prepare_early(socket: impl AsFd, limits: &Limits) -> bool {
     let inherited = SockRef::from(&socket).keepalive().unwrap_or(true);
@@ -63,7 +154,7 @@ pub(crate) fn prepare_early(socket: impl AsFd, limits: &Limits) -> bool {
     inherited
 }
 
-fn set_options(socket: &impl AsFd, limits: &Limits) -> io::Result<()> {
+pub(crate) fn set_options(socket: &impl AsFd, limits: &Limits) -> io::Result<()> {
     let socket = SockRef::from(socket);
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL);
     socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_RETRIES))?;
@@ -95,10 +186,15 @@ pub(crate) const SEND: SendFlags = SendFlags::DONTWAIT;
 #[cfg(target_os = "linux")]
 const LONGEST_UNACKNOWLEDGED: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// The server's end of a connection.
-pub(crate) fn local_address(socket: impl AsFd) -> Address {
-    let address = SockRef::from(&socket).local_addr().ok();
-    address.and_then(|address| address.as_socket()).map_or(Address::Unknown, Address::Ip)
+/// An address as the system has it. A Unix path that is none of the file system's is left out.
+pub(crate) fn address(address: SocketAddrAny) -> Address {
+    if let Ok(address) = address.clone().try_into() {
+        return Address::Ip(address);
+    }
+    match SocketAddrUnix::try_from(address) {
+        Ok(unix) => Address::Unix(unix.path_bytes().map(|path| Path::new(OsStr::from_bytes(path)).into())),
+        Err(_) => Address::Unknown,
+    }
 }
 
 /// How many bytes are there to be read, behind urgent data as well.
@@ -144,15 +240,12 @@ fn out_queue(socket: BorrowedFd<'_>) -> i32 {
     count.unwrap_or(0)
 }
 
-/// Says that nothing more will be written.
-pub(crate) fn end_writing(socket: BorrowedFd<'_>) {
-    // The peer may be gone already; there is nothing to be told to it then.
-    let _ = rustix::net::shutdown(socket, Shutdown::Write);
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+    use crate::Listener;
 
     #[test]
     fn what_stands_behind_urgent_data_has_arrived() {
@@ -168,9 +261,9 @@ mod tests {
         }
         assert_eq!(arrived(&socket), 5);
         let mut read = [0; 10];
-        assert_eq!(io::Read::read(&mut socket, &mut read).unwrap(), 2, "it stops in front of them");
+        assert_eq!(Read::read(&mut socket, &mut read).unwrap(), 2, "it stops in front of them");
         assert_eq!(arrived(&socket), 3);
-        assert_eq!(io::Read::read(&mut socket, &mut read).unwrap(), 3);
+        assert_eq!(Read::read(&mut socket, &mut read).unwrap(), 3);
         assert_eq!((arrived(&socket), &read[..3]), (0, &b"cde"[..]));
     }
 
@@ -178,13 +271,14 @@ mod tests {
     fn whoever_connects_and_whenever_has_the_options() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let listener = Listener::from(listener);
         let limits = Limits::default();
         let early = TcpStream::connect(address).unwrap();
-        prepare(&listener, &limits).unwrap();
+        listener.prepare(&limits).unwrap();
         let late = TcpStream::connect(address).unwrap();
         for (client, inherits) in [(early, false), (late, true)] {
             let (socket, peer) = listener.accept().unwrap();
-            assert_eq!(peer, client.local_addr().unwrap());
+            assert_eq!(peer, Address::Ip(client.local_addr().unwrap()));
             assert_eq!(prepare_early(&socket, &limits), inherits);
             let socket = SockRef::from(&socket);
             assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());

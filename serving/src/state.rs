@@ -1,21 +1,18 @@
 //! What one call of `serve` shares among its workers, its acceptor and its watchman.
 
 use std::fmt;
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::net::send;
-
+use crate::Socket;
 use crate::accept_errors::Seldom;
 use crate::bell::Bell;
 use crate::blocking_threads::BlockingThreads;
 use crate::connections::{Connections, Counter};
 use crate::conversation::Conversation;
 use crate::ending::Ending;
-use crate::socket;
 use crate::statistics::Statistics;
 use crate::watch::{CUT, STOPPING, Watch};
 use common::{Client, CloseReason, Connection, ErrorReply, Service};
@@ -36,7 +33,7 @@ pub(crate) struct State {
     shown: Option<Arc<Mutex<Statistics>>>,
     phase: AtomicU8,
     /// Sockets on their way to the watchman, who lingers over them.
-    lingering: Mutex<Vec<OwnedFd>>,
+    lingering: Mutex<Vec<Socket>>,
     /// When it was last said that clients can't be served.
     unserved: Mutex<Seldom>,
     /// Whether a client could not be accepted for want of descriptors.
@@ -204,21 +201,20 @@ impl State {
     }
 
     /// Tells a client why it is not served, and lets it go.
-    pub(crate) fn say_refusal(&self, socket: impl Into<OwnedFd>, reason: CloseReason) {
-        let socket = socket.into();
+    pub(crate) fn say_refusal(&self, socket: Socket, reason: CloseReason) {
         let error = match reason {
             CloseReason::TooLate => ErrorReply::ShuttingDown,
             _ => ErrorReply::Busy,
         };
         // A fresh socket takes a line at once; one that doesn't has no peer any more.
-        let said = send(&socket, self.service.refusal(&error).bytes(), socket::SEND).unwrap_or(0);
+        let said = (&socket).write(self.service.refusal(&error).bytes()).unwrap_or(0);
         self.count(|counted| counted.bytes_out += said as u64);
         self.linger(socket);
     }
 
     /// Ends the output, and leaves the rest to the watchman.
-    pub(crate) fn linger(&self, socket: OwnedFd) {
-        socket::end_writing(socket.as_fd());
+    pub(crate) fn linger(&self, socket: Socket) {
+        socket.end_writing();
         locked(&self.lingering).push(socket);
         self.bell.ring();
     }
@@ -235,7 +231,7 @@ impl State {
     }
 
     /// What the watchman has not fetched yet.
-    pub(crate) fn fetch_lingering(&self) -> Vec<OwnedFd> {
+    pub(crate) fn fetch_lingering(&self) -> Vec<Socket> {
         std::mem::take(&mut locked(&self.lingering))
     }
 }

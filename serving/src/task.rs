@@ -1,26 +1,25 @@
 //! A conversation within a task, and one whose handler is called elsewhere meanwhile.
 
-use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use crate::{Buffers, Conversation, Wait};
+use crate::{Buffers, Conversation, Transport, Wait};
 
 impl Conversation {
     /// [Advances](Self::advance) within a task until it needs something else than its socket, which doesn't block.
     /// `poll_ready` waits until that is [`Readable`](Wait::Readable) or [`Writable`](Wait::Writable), as it is told.
-    pub fn poll_advance<S: Read + Write + AsFd>(
+    pub fn poll_advance(
         &mut self,
-        socket: &mut S,
+        mut socket: impl Transport,
         cx: &mut Context<'_>,
         mut poll_ready: impl FnMut(&mut Context<'_>, Wait) -> Poll<io::Result<()>>,
     ) -> Poll<Wait> {
         self.register(cx.waker());
         loop {
             // The thread's buffers are lent for the advance alone, never across an await.
-            match Buffers::of_this_thread(|buffers| self.advance(socket, buffers)) {
+            match Buffers::of_this_thread(|buffers| self.advance(&mut socket, buffers)) {
                 wait @ (Wait::Readable | Wait::Writable) => {
                     if ready!(poll_ready(cx, wait)).is_err() {
                         self.lose();

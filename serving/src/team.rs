@@ -1,13 +1,12 @@
 //! The workers of a server, where each has clients of its own: who has how many, and how to reach them.
 
 use std::io;
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::thread;
 
-use crate::{Bell, Conversation, Report, STACK_SIZE, Server};
+use crate::{Bell, Conversation, Report, STACK_SIZE, Server, Socket};
 
 /// The workers of a server, where each has clients of its own, as they know each other.
 #[derive(Debug)]
@@ -30,7 +29,7 @@ pub struct Member {
 #[derive(Debug)]
 pub enum Post {
     /// A client that was let in.
-    Client(TcpStream, Conversation),
+    Client(Socket, Conversation),
     /// The conversation of this place, after a [run](Conversation::run) where blocking is allowed.
     Back(usize, Conversation),
     /// The watchman has marked clients of this worker, or the acceptor. The worker looks who
@@ -98,9 +97,9 @@ impl Team {
     pub fn hand_out(
         &self,
         giver: usize,
-        socket: TcpStream,
+        socket: Socket,
         conversation: Conversation,
-    ) -> Option<(TcpStream, Conversation)> {
+    ) -> Option<(Socket, Conversation)> {
         let load = |number: &usize| self.members[*number].clients.load(Ordering::Relaxed);
         let others = (0..self.members.len()).filter(|&number| number != giver);
         let idlest = others.min_by_key(load).filter(|other| load(other) < load(&giver)).unwrap_or(giver);

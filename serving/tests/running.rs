@@ -14,8 +14,8 @@ use std::{env, fs};
 
 use common::{Client, CloseReason, Flow, Framing, Handler, Outcome, Replies, Service, Session};
 use serving::{
-    Backend, BlockingHandlers, Buffers, Capabilities, Interrupt, Report, Running, Server, Statistics, Stop,
-    Urgency, Workers, accept_blocking, blocking, start,
+    Backend, BlockingHandlers, Buffers, Capabilities, Interrupt, Listener, Report, Running, Server,
+    Statistics, Stop, Urgency, Workers, blocking, start,
 };
 
 /// How long is waited for what comes at once on any machine that works.
@@ -34,11 +34,11 @@ impl Backend for OneByOne {
             .with_max_connections(1)
     }
 
-    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+    fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
         let interrupt = Interrupt::of_this_thread()?;
         let mut buffers = Buffers::new();
-        server.close(acceptor.accept_all(listener, accept_blocking, |socket, conversation| {
+        server.close(acceptor.accept_all(listener, Listener::accept_blocking, |socket, conversation| {
             blocking::converse(socket, conversation, &interrupt, &mut buffers);
         }))
     }
@@ -241,7 +241,7 @@ impl Backend for Fails {
         OneByOne.capabilities()
     }
 
-    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+    fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let opened = self.opens.then(|| Server::open(self, &listener, service, stop).expect("a server"));
         let served = Err((self.how)());
         match opened {
@@ -293,10 +293,10 @@ impl Backend for Breaks {
         OneByOne.capabilities()
     }
 
-    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+    fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let mut held = Vec::new();
         let (_server, acceptor) = Server::open(self, &listener, service, stop)?;
-        acceptor.accept_all(listener, accept_blocking, |_, conversation| {
+        acceptor.accept_all(listener, Listener::accept_blocking, |_, conversation| {
             held.push(conversation);
             self.0.lock().unwrap_or_else(PoisonError::into_inner).send(()).expect("somebody listens");
             panic!("on purpose");

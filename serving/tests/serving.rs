@@ -2,7 +2,6 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,8 +10,8 @@ use common::{Framing, Service};
 use handlers::Echo;
 use rustix::time::{ClockId, clock_gettime};
 use serving::{
-    Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Interrupt, Report,
-    Server, Stop, Team, Wait, Workers, accept_nonblocking, blocking,
+    Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Interrupt, Listener,
+    Report, Server, Socket, Stop, Team, Transport, Wait, Workers, blocking,
 };
 
 /// What the tests serve by.
@@ -27,13 +26,13 @@ impl Backend for Backendless {
         Capabilities::new("none", Workers::Chosen, BlockingHandlers::Offloaded)
     }
 
-    fn serve(&self, _: TcpListener, _: Arc<Service>, _: &Stop) -> io::Result<Report> {
+    fn serve(&self, _: Listener, _: Arc<Service>, _: &Stop) -> io::Result<Report> {
         Err(ErrorKind::Unsupported.into())
     }
 }
 
-fn open() -> (TcpListener, Server, Acceptor, Stop) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+fn open() -> (Listener, Server, Acceptor, Stop) {
+    let listener = Listener::from(TcpListener::bind("127.0.0.1:0").expect("a port"));
     let service = Arc::new(Service::framed(Arc::new(Echo), Framing::Line));
     let stop = Stop::new();
     let (server, acceptor) = Server::open(&Backendless, &listener, service, &stop).expect("a server");
@@ -41,10 +40,10 @@ fn open() -> (TcpListener, Server, Acceptor, Stop) {
 }
 
 /// A client, and its conversation.
-fn admit(listener: &TcpListener, acceptor: &mut Acceptor) -> (TcpStream, TcpStream, Conversation) {
-    let client = TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
+fn admit(listener: &Listener, acceptor: &mut Acceptor) -> (TcpStream, Socket, Conversation) {
+    let client = TcpStream::connect(listener.address().expect("an address")).expect("a connection");
     loop {
-        match acceptor.admit(accept_nonblocking(listener)) {
+        match acceptor.admit(listener.accept()) {
             Admission::Client(socket, conversation) => return (client, socket, conversation),
             Admission::None | Admission::Nobody => thread::yield_now(),
         }
@@ -53,30 +52,26 @@ fn admit(listener: &TcpListener, acceptor: &mut Acceptor) -> (TcpStream, TcpStre
 
 /// A socket that is always said to be writable, and never takes anything.
 struct Refusing {
-    socket: TcpStream,
+    socket: Socket,
     writes: usize,
 }
 
-impl Read for Refusing {
+impl Transport for Refusing {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.read(buffer)
+        Transport::read(&mut &self.socket, buffer)
     }
-}
 
-impl Write for Refusing {
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
         self.writes += 1;
         Err(ErrorKind::WouldBlock.into())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn arrived(&self) -> usize {
+        (&self.socket).arrived()
     }
-}
 
-impl AsFd for Refusing {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+    fn queued(&self) -> u64 {
+        (&self.socket).queued()
     }
 }
 
@@ -85,7 +80,7 @@ fn writes_that_are_refused_again_and_again_pause() {
     let (listener, server, mut acceptor, stop) = open();
     let (mut client, socket, mut conversation) = admit(&listener, &mut acceptor);
     client.write_all(b"hello\n").expect("it is sent");
-    socket.set_nonblocking(false).expect("a socket that blocks");
+    rustix::io::ioctl_fionbio(&socket, false).expect("a socket that blocks");
     let mut refusing = Refusing { socket, writes: 0 };
     let mut buffers = Buffers::new();
     for round in 0..2 {
@@ -105,7 +100,7 @@ fn writes_that_are_refused_again_and_again_pause() {
     }
     drop(conversation);
     stop.now();
-    acceptor.accept_all(listener, accept_nonblocking, |_, _| unreachable!("nobody comes")).expect("an end");
+    acceptor.accept_all(listener, Listener::accept, |_, _| unreachable!("nobody comes")).expect("an end");
     assert_eq!(server.close(Ok(())).expect("a report").ended(), 1);
 }
 
@@ -127,7 +122,7 @@ fn a_socket_that_does_not_block_is_waited_for() {
     let spent = served.join().expect("no panic");
     assert!(spent.tv_sec == 0 && spent.tv_nsec < 60_000_000, "it was at work for {spent:?}");
     stop.now();
-    acceptor.accept_all(listener, accept_nonblocking, |_, _| unreachable!("nobody comes")).expect("an end");
+    acceptor.accept_all(listener, Listener::accept, |_, _| unreachable!("nobody comes")).expect("an end");
     assert_eq!(server.close(Ok(())).expect("a report").messages, 1);
 }
 
@@ -142,7 +137,7 @@ fn a_worker_that_fails_or_panics_ends_the_server_with_an_error() {
             |(acceptor, number)| match acceptor {
                 Some(mut acceptor) => loop {
                     let nobody = || Err(ErrorKind::WouldBlock.into());
-                    let accepting = acceptor.accept_turn::<TcpStream>(nobody, |_, _| unreachable!());
+                    let accepting = acceptor.accept_turn(nobody, |_, _| unreachable!());
                     if accepting == serving::Accepting::Stopped {
                         return Ok(());
                     }
@@ -178,10 +173,10 @@ fn a_server_that_could_not_serve_does_not_wait_for_its_acceptor() {
 #[test]
 fn a_server_that_is_dropped_cuts_its_clients_off() {
     let (listener, server, mut acceptor, _stop) = open();
-    let (mut client, mut socket, mut conversation) = admit(&listener, &mut acceptor);
+    let (mut client, socket, mut conversation) = admit(&listener, &mut acceptor);
     drop(acceptor);
     drop(server);
-    assert_eq!(conversation.advance(&mut socket, &mut Buffers::new()), Wait::Over);
+    assert_eq!(conversation.advance(&socket, &mut Buffers::new()), Wait::Over);
     conversation.end(socket);
     assert_eq!(client.read(&mut [0]).expect("an end"), 0);
 }

@@ -2,13 +2,12 @@
 //! is ready then.
 
 use std::io;
-use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use ::serving::{Bell, Wait};
+use ::serving::{Bell, Socket, Wait};
 use polling::PollMode;
 
 use super::{EVENTS, Event, Poller, WAKEUP};
@@ -37,18 +36,18 @@ impl Poller for Portable {
     }
 
     #[expect(unsafe_code, reason = "polling can't tell that a socket outlives its registration")]
-    fn add(&self, socket: &TcpStream, key: usize) -> io::Result<()> {
+    fn add(&self, socket: &Socket, key: usize) -> io::Result<()> {
         // SAFETY: a client is removed before it is closed, and one that is dropped with the clients is
         // dropped with the poller.
         unsafe { self.poller.add(socket, polling::Event::all(key)) }
     }
 
-    fn rearm(&self, socket: &TcpStream, key: usize, wait: Wait) -> io::Result<()> {
+    fn rearm(&self, socket: &Socket, key: usize, wait: Wait) -> io::Result<()> {
         let (readable, writable) = (wait == Wait::Readable, wait == Wait::Writable);
         self.poller.modify(socket, polling::Event::new(key, readable, writable))
     }
 
-    fn remove(&self, socket: &TcpStream) {
+    fn remove(&self, socket: &Socket) {
         let _ = self.poller.delete(socket); // it is there
     }
 

@@ -20,7 +20,7 @@ fn wait<P: Poller>(poller: &P, timeout: Option<Duration>) -> Vec<Event> {
 fn tells_of_clients_and_of_the_bell<P: Poller>() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let socket = listener.accept().unwrap().0;
+    let socket = Socket::from(listener.accept().unwrap().0);
     let bell = Bell::new().unwrap();
     let poller = P::new(&bell).unwrap();
     assert_eq!(wait(&poller, AT_ONCE), []);

@@ -48,7 +48,7 @@ impl Server {
         let service = Service { workers: NonZeroUsize::new(workers), limits, ..service };
         let stop = Stop::new();
         let told = stop.clone();
-        let thread = thread::spawn(move || Pool.serve(listener, Arc::new(service), &told));
+        let thread = thread::spawn(move || Pool.serve(listener.into(), Arc::new(service), &told));
         Self { address, stop, thread: Some(thread) }
     }
 

@@ -1,4 +1,3 @@
-use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::{Blocking, Client, ErrorReply, Outbox, Protocol, Service};
@@ -21,7 +20,7 @@ impl Backend for Own {
         Capabilities::new("one of its own", Workers::Chosen, BlockingHandlers::OnWorker)
     }
 
-    fn serve(&self, _: TcpListener, _: Arc<Service>, _: &Stop) -> std::io::Result<Report> {
+    fn serve(&self, _: serving::Listener, _: Arc<Service>, _: &Stop) -> std::io::Result<Report> {
         Err(std::io::ErrorKind::Unsupported.into())
     }
 }

@@ -64,7 +64,7 @@ fn unavailable(backend: &'static dyn Backend) -> Option<String> {
     let service = Service::framed(Arc::new(Echo), common::Framing::Line);
     let stop = Stop::new();
     stop.now();
-    let error = backend.serve(listener, Arc::new(service), &stop).err()?;
+    let error = backend.serve(listener.into(), Arc::new(service), &stop).err()?;
     (error.kind() == ErrorKind::Unsupported).then(|| error.to_string())
 }
 
@@ -88,7 +88,7 @@ mod tests {
             Capabilities::new("none", Workers::Caller, BlockingHandlers::OnWorker)
         }
 
-        fn serve(&self, _: TcpListener, _: Arc<Service>, _: &Stop) -> io::Result<Report> {
+        fn serve(&self, _: serving::Listener, _: Arc<Service>, _: &Stop) -> io::Result<Report> {
             Err(io::Error::new(self.0, "it can't"))
         }
     }

@@ -80,7 +80,7 @@ fn fail_for(parent: Parent, subject: &Subject) {
     parent.answer(|question| match question {
         "fail" => {
             let service = Arc::new(Scripted::new().service());
-            let failed = subject.backend().serve(no_listener(), service, &Stop::new());
+            let failed = subject.backend().serve(no_listener().into(), service, &Stop::new());
             if failed.is_err() { "failed".into() } else { "went well".into() }
         }
         what => {
@@ -99,7 +99,7 @@ pub(crate) fn too_few_descriptors_to_begin_with(subject: &Subject) {
             let more: u64 = question.parse().unwrap_or(0);
             set_limit(Resource::Nofile, Some(open + 1 + more));
             let service = Scripted::new().service();
-            let ended = subject.backend().serve(listener, Arc::new(service), &Stop::new());
+            let ended = subject.backend().serve(listener.into(), Arc::new(service), &Stop::new());
             set_limit(Resource::Nofile, None);
             ended.map_or_else(|error| error.to_string(), |_| "it went well".into())
         });

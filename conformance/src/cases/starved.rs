@@ -2,7 +2,7 @@
 //! this one.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 #[cfg(target_os = "linux")]
 use std::process;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use common::{Framing, Service};
 use rustix::process::Resource;
 use rustix::time::{ClockId, clock_gettime};
-use serving::{Backend, Capabilities, Report, Stop, Workers};
+use serving::{Backend, Capabilities, Listener, Report, Stop, Workers};
 
 use crate::child::{self, Child, Parent};
 use crate::client::Client;
@@ -149,7 +149,7 @@ impl Backend for Unprivileged {
         self.0.capabilities()
     }
 
-    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+    fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         #[cfg(target_os = "linux")]
         if rustix::process::geteuid().is_root() {
             let user = rustix::process::Uid::from_raw(100_000 + process::id());

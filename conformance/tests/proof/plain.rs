@@ -1,7 +1,6 @@
 //! The backend of the proof: a thread for each connection, with or without a defect.
 
 use std::io;
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -9,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use common::Service;
 use rustix::event::PollFlags;
+use rustix::net::Shutdown;
 use serving::{
     Accepting, Acceptor, Admission, Backend, Bell, BlockingHandlers, Buffers, Capabilities, Conversation,
-    Interrupt, Report, STACK_SIZE, Server, Stop, Urgency, Wait, Workers,
+    Interrupt, Listener, Report, STACK_SIZE, Server, Stop, Urgency, Wait, Workers,
 };
 use socket2::SockRef;
 
@@ -54,7 +54,7 @@ impl Backend for Plain {
         if self.has(Defect::BoastsOfALimit) { capabilities.with_max_connections(2) } else { capabilities }
     }
 
-    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+    fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let (stop, _subscription) = stop::tamper(stop, self.defect);
         let service = Arc::new(means::tamper(&service, self.defect, &stop));
         let leaked = self.has(Defect::LeaksWhenItFails).then(|| listener.try_clone());
@@ -70,7 +70,7 @@ impl Backend for Plain {
 
 impl Plain {
     /// Serves, with a service and a stop that were tampered with.
-    fn serve_soundly(self, listener: TcpListener, service: &Arc<Service>, stop: &Stop) -> io::Result<Report> {
+    fn serve_soundly(self, listener: Listener, service: &Arc<Service>, stop: &Stop) -> io::Result<Report> {
         // What a sound one can do is what is done, whatever was said.
         let write_timeout = service.limits.write_timeout;
         let (server, acceptor) = Server::open(&Self::sound(), &listener, Arc::clone(service), stop)?;
@@ -100,7 +100,7 @@ struct House {
 }
 
 struct Client {
-    socket: TcpStream,
+    socket: serving::Socket,
     conversation: Conversation,
 }
 
@@ -109,7 +109,7 @@ impl House {
         self.plain.has(defect)
     }
 
-    fn accept(self: &Arc<Self>, listener: &TcpListener, mut acceptor: Acceptor) -> io::Result<()> {
+    fn accept(self: &Arc<Self>, listener: &Listener, mut acceptor: Acceptor) -> io::Result<()> {
         let bell = Bell::new()?;
         acceptor.register(&bell.waker());
         loop {
@@ -120,7 +120,7 @@ impl House {
                 Accepting::Stopped => return Ok(()),
                 Accepting::Wait if !self.has(Defect::SpinsWithoutDescriptors) => bell.wait()?,
                 Accepting::Accept | Accepting::Wait => {
-                    let accepted = listener.accept();
+                    let accepted = listener.accept_blocking();
                     if self.has(Defect::EndsWithoutDescriptors)
                         && let Err(error) = &accepted
                         && error.kind() != io::ErrorKind::WouldBlock
@@ -203,15 +203,15 @@ impl House {
         }
     }
 
-    fn end(&self, socket: TcpStream, conversation: Conversation) {
+    fn end(&self, socket: serving::Socket, conversation: Conversation) {
         match self.plain.defect {
             Some(Defect::ClosesAtOnce) => {
                 drop(socket);
-                conversation.end(UnixStream::pair().expect("sockets").0);
+                conversation.end(UnixStream::pair().expect("sockets").0.into());
             }
             Some(Defect::LeaksPlaces) => std::mem::forget(conversation),
             Some(Defect::FreesPlacesLate) => {
-                let _ = socket.shutdown(Shutdown::Write);
+                let _ = rustix::net::shutdown(&socket, Shutdown::Write);
                 thread::sleep(Duration::from_millis(30));
                 conversation.end(socket);
             }
@@ -220,10 +220,10 @@ impl House {
     }
 
     /// Closes the listener, or does to it what the defect is.
-    fn leave(&self, listener: TcpListener) {
+    fn leave(&self, listener: Listener) {
         match self.plain.defect {
             Some(Defect::ShutsTheListenerDown) => {
-                let _ = SockRef::from(&listener).shutdown(Shutdown::Both);
+                let _ = rustix::net::shutdown(&listener, Shutdown::Both);
             }
             Some(Defect::LeavesTheListenerOpen) => std::mem::forget(listener),
             Some(Defect::LetsInAfterTheStop) => {
@@ -239,11 +239,11 @@ impl House {
 }
 
 /// Greets whoever comes within a second.
-fn greet(listener: &TcpListener) {
+fn greet(listener: &Listener) {
     let end = Instant::now() + Duration::from_secs(1);
     while Instant::now() < end {
-        if let Ok((mut client, _)) = listener.accept() {
-            let _ = io::Write::write_all(&mut client, b"hello\n");
+        if let Ok((client, _)) = listener.accept() {
+            let _ = io::Write::write_all(&mut &client, b"hello\n");
         }
         thread::sleep(Duration::from_millis(1));
     }

@@ -1,20 +1,18 @@
 //! Sockets that were tampered with.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, ErrorKind};
 use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendFlags, send};
-use serving::Interrupt;
+use serving::{Interrupt, Transport};
 
 use crate::defect::Defect;
 
 /// A socket whose reads block, and whose writes do not.
 pub(crate) struct Socket<'a> {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: serving::Socket,
     defect: Option<Defect>,
     interrupt: &'a Interrupt,
     /// What was taken, and not sent yet.
@@ -24,7 +22,7 @@ pub(crate) struct Socket<'a> {
 }
 
 impl<'a> Socket<'a> {
-    pub(crate) fn new(stream: TcpStream, defect: Option<Defect>, interrupt: &'a Interrupt) -> Self {
+    pub(crate) fn new(stream: serving::Socket, defect: Option<Defect>, interrupt: &'a Interrupt) -> Self {
         Self { stream, defect, interrupt, taken: Vec::new(), writes: 0, broken: false }
     }
 
@@ -45,7 +43,10 @@ impl<'a> Socket<'a> {
     }
 }
 
-impl Read for Socket<'_> {
+/// Which of the writes suffers, where one does.
+const UNLUCKY: usize = 10;
+
+impl Transport for Socket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = match self.defect {
             Some(Defect::ReadsByteByByte) => 1,
@@ -62,7 +63,7 @@ impl Read for Socket<'_> {
             Some(Defect::Spins) if !is(PollFlags::IN) => return Err(ErrorKind::Interrupted.into()),
             _ => {}
         }
-        let (interrupt, stream) = (self.interrupt, &mut self.stream);
+        let (interrupt, mut stream) = (self.interrupt, &self.stream);
         match (self.defect, interrupt.call(|| false, || stream.read(buffer))) {
             (Some(Defect::IgnoresEndOfInput), Ok(0)) => Self::nothing(),
             (Some(Defect::IgnoresResets), Err(error)) if error.kind() == ErrorKind::ConnectionReset => {
@@ -81,12 +82,7 @@ impl Read for Socket<'_> {
             (_, result) => result,
         }
     }
-}
 
-/// Which of the writes suffers, where one does.
-const UNLUCKY: usize = 10;
-
-impl Write for Socket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.writes += 1;
         match self.defect {
@@ -121,13 +117,11 @@ impl Write for Socket<'_> {
         }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn arrived(&self) -> usize {
+        (&self.stream).arrived()
     }
-}
 
-impl AsFd for Socket<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+    fn queued(&self) -> u64 {
+        (&self.stream).queued()
     }
 }

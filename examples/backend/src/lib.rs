@@ -11,14 +11,13 @@
 mod worker;
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 
 use anyloop::backend::{
     Acceptor, Bell, BlockingHandlers, Capabilities, Failure, STACK_SIZE, Server, Workers,
 };
-use anyloop::{Backend, Report, Service, Stop};
+use anyloop::{Backend, Listener, Report, Service, Stop};
 
 use crate::worker::Worker;
 
@@ -39,7 +38,7 @@ impl Backend for Poll {
         Capabilities::new("one thread that polls all clients", Workers::Caller, BlockingHandlers::Offloaded)
     }
 
-    fn serve(&self, listener: TcpListener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
+    fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
         let started = start(listener, acceptor, server.failure());
         server.close(started)
@@ -47,7 +46,7 @@ impl Backend for Poll {
 }
 
 /// Starts the thread that serves. It is not waited for at the end: a handler may hold it.
-fn start(listener: TcpListener, acceptor: Acceptor, failure: Failure) -> io::Result<()> {
+fn start(listener: Listener, acceptor: Acceptor, failure: Failure) -> io::Result<()> {
     let bell = Bell::new()?;
     acceptor.register(&bell.waker());
     let worker = Worker::new(listener, acceptor, bell);

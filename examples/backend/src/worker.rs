@@ -1,18 +1,18 @@
 //! The thread that serves: it waits for everybody at once, and gives a turn to whoever is ready.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use anyloop::backend::{Accepting, Acceptor, Bell, Buffers, Conversation, Wait, accept_nonblocking};
+use anyloop::Listener;
+use anyloop::backend::{Accepting, Acceptor, Bell, Buffers, Conversation, Socket, Wait};
 use rustix::event::PollFlags;
 
 /// A client, with what its conversation waits for.
 struct Client {
-    socket: TcpStream,
+    socket: Socket,
     conversation: Conversation,
     wait: Wait,
 }
@@ -46,13 +46,13 @@ pub(crate) struct Worker {
 
 /// The listener, and who is let in. When it is dropped the listener is closed, and then the server told.
 struct Door {
-    listener: TcpListener,
+    listener: Listener,
     acceptor: Acceptor,
 }
 
 impl Worker {
     /// One that waits with `bell`, with which `acceptor` is registered.
-    pub(crate) fn new(listener: TcpListener, acceptor: Acceptor, bell: Arc<Bell>) -> Self {
+    pub(crate) fn new(listener: Listener, acceptor: Acceptor, bell: Arc<Bell>) -> Self {
         let door = Some(Door { listener, acceptor });
         Self { door, clients: Vec::new(), away: 0, back: channel(), bell, buffers: Buffers::new() }
     }
@@ -71,7 +71,7 @@ impl Worker {
     fn open_door(&mut self) -> bool {
         let Some(Door { listener, acceptor }) = &mut self.door else { return false };
         let accepting = acceptor.accept_turn(
-            || accept_nonblocking(listener),
+            || listener.accept(),
             |socket, conversation| {
                 conversation.register(&self.bell.waker());
                 self.clients.push(Client { socket, conversation, wait: Wait::Turn });
@@ -99,7 +99,7 @@ impl Worker {
         let mut ready = ready.iter();
         let leaving = self.clients.extract_if(.., |client| {
             if client.is_due(ready.next() == Some(&true)) {
-                client.wait = client.conversation.advance(&mut client.socket, &mut self.buffers);
+                client.wait = client.conversation.advance(&client.socket, &mut self.buffers);
             }
             matches!(client.wait, Wait::Blocking | Wait::Over)
         });
