@@ -6,8 +6,6 @@
 
 #![cfg(target_os = "linux")]
 
-mod client;
-mod listener;
 mod worker;
 
 use std::io;
@@ -15,10 +13,10 @@ use std::sync::Arc;
 
 use common::Service;
 use serving::{
-    Backend, BlockingHandlers, Capabilities, Listener, Report, Server, Stop, Team, Workers, worker_count,
+    AcceptLoop, Backend, BlockingHandlers, Capabilities, Listener, Report, Server, Stop, WorkerGroup,
+    Workers, worker_count,
 };
 
-use crate::listener::Accepts;
 use crate::worker::Worker;
 
 /// A bare poller for each worker.
@@ -37,7 +35,7 @@ impl Backend for Epoll {
     fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let workers = worker_count(&service);
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        let listener = Accepts::new(listener, acceptor);
-        Team::serve(server, self.name(), workers, listener, Worker::new, Worker::work)
+        let accept_loop = AcceptLoop::new(listener, acceptor);
+        WorkerGroup::serve(server, self.name(), workers, accept_loop, Worker::new, Worker::work)
     }
 }

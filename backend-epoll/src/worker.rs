@@ -6,48 +6,67 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serving::epoll::{Epoll, Events, Interest, Ready};
-use serving::{Buffers, Member, Post, Team, Wait};
+use serving::{
+    AcceptLoop, Accepting, Buffers, Conversation, Inbox, Item, Listener, Socket, Wait, WorkerGroup,
+};
 use slab::Slab;
-
-use crate::client::Client;
-use crate::listener::{Accepts, LISTENER};
 
 /// A worker: one thread, one poller, its own clients.
 pub(crate) struct Worker {
-    team: Arc<Team>,
-    member: Arc<Member>,
+    group: Arc<WorkerGroup>,
     number: usize,
+    inbox: Arc<Inbox>,
     poller: Epoll,
-    clients: Slab<Client>,
-    /// The ready queue: the keys of those who have had a turn and want another.
+    clients: Clients,
+    /// The ready queue: the slots of clients that have had a turn and want another.
     queue: VecDeque<usize>,
     buffers: Buffers,
-    listener: Option<Accepts>,
+    accept_loop: Option<AcceptLoop>,
+    /// Whether the poller watches the listener.
+    is_listener_watched: bool,
 }
 
-/// The key of the wake-up descriptor, which is no client's.
-const WAKEUP: usize = usize::MAX;
+/// A client's slot is its key at the poller.
+type Clients = Slab<Client>;
+
+struct Client {
+    /// It is away while a handler of it may block.
+    conversation: Option<Conversation>,
+    socket: Socket,
+    /// What was reported since the conversation was told: whether it is [ready](Conversation::ready), and if so, whether
+    /// there is more behind.
+    ready: Option<bool>,
+    is_queued: bool,
+}
+
+/// Keys at the poller that are no client's.
+const NOTIFIER: usize = usize::MAX;
+const LISTENER: usize = usize::MAX - 1;
 
 /// How many events are fetched at once.
 const EVENTS: usize = 256;
 
 impl Worker {
-    pub(crate) fn new(team: Arc<Team>, number: usize, listener: Option<Accepts>) -> io::Result<Self> {
-        let member = Arc::clone(team.member(number));
+    pub(crate) fn new(
+        group: Arc<WorkerGroup>,
+        number: usize,
+        mut accept_loop: Option<AcceptLoop>,
+    ) -> io::Result<Self> {
+        let inbox = Arc::clone(group.inbox(number));
         let poller = Epoll::new()?;
-        poller.add(member.bell(), WAKEUP, Interest::Input)?;
-        if let Some(listener) = &listener {
-            listener.register(&member);
+        poller.add(inbox.notifier(), NOTIFIER, Interest::Input)?;
+        if let Some(accept_loop) = &mut accept_loop {
+            inbox.register_acceptor(accept_loop.acceptor());
         }
-        let (clients, queue, buffers) = Default::default();
-        Ok(Self { team, member, number, poller, clients, queue, buffers, listener })
+        let (clients, queue, buffers, is_listener_watched) = Default::default();
+        Ok(Self { group, number, inbox, poller, clients, queue, buffers, accept_loop, is_listener_watched })
     }
 
-    /// Works until the team is dismissed.
+    /// Works until the server has ended.
     pub(crate) fn work(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         self.accept();
-        while !self.team.is_dismissed() {
+        while !self.group.is_stopped() {
             let queued = self.queue.len();
             let timeout = (queued > 0).then_some(Duration::ZERO);
             let ready = self.poller.wait(&mut events, timeout)?;
@@ -56,100 +75,169 @@ impl Worker {
         Ok(())
     }
 
-    /// Gives a turn to everybody: those who are ready, so many of the queue, and clients at the listener. What was sent to
-    /// this worker comes last: a client that it takes in may get the key of one that has left, whose event is done by then.
+    /// Gives a turn to the clients that are ready and to so many of the queue, and accepts others. The inbox comes last: a
+    /// client from there may get the slot of one that has left, whose event is handled by then.
     fn serve_all(&mut self, ready: impl Iterator<Item = Ready>, queued: usize) {
-        let (mut woken, mut accept) = (false, false);
+        let (mut notified, mut accept) = (false, false);
         for ready in ready {
             match ready.key {
-                WAKEUP => woken = true,
+                NOTIFIER => notified = true,
                 LISTENER => accept = true,
-                key => {
-                    let Some(client) = self.clients.get_mut(key) else { continue };
-                    client.more_behind |= ready.more_behind;
-                    if !client.queued {
-                        self.serve(key);
+                slot => {
+                    let Some(client) = self.clients.get_mut(slot) else { continue };
+                    client.ready = Some(ready.more_behind || client.ready == Some(true));
+                    if !client.is_queued {
+                        self.serve(slot);
                     }
                 }
             }
         }
         for _ in 0..queued {
-            // One who has left meanwhile has no turn, and who has come with its key has none yet.
-            if let Some(key) = self.queue.pop_front()
-                && self.clients.get_mut(key).is_some_and(|client| std::mem::take(&mut client.queued))
+            // One that has left meanwhile has no turn, and one that has come into its slot has none yet.
+            if let Some(slot) = self.queue.pop_front()
+                && self.clients.get_mut(slot).is_some_and(|client| std::mem::take(&mut client.is_queued))
             {
-                self.serve(key);
+                self.serve(slot);
             }
         }
-        if woken {
-            self.take_posts();
+        if notified {
+            self.read_inbox();
         }
         if accept {
             self.accept();
         }
     }
 
-    /// Sees to what was sent to this worker.
-    fn take_posts(&mut self) {
-        for post in self.member.fetch() {
-            match post {
-                Post::Client(socket, conversation) => {
-                    Client::admit(&mut self.clients, &self.poller, &self.member, socket, conversation);
+    fn read_inbox(&mut self) {
+        for item in self.inbox.receive() {
+            match item {
+                Item::Client(socket, conversation) => {
+                    add(&mut self.clients, &self.poller, &self.inbox, socket, conversation);
                 }
-                Post::Back(key, conversation) => {
-                    if let Some(client) = self.clients.get_mut(key) {
+                Item::Returned(slot, conversation) => {
+                    if let Some(client) = self.clients.get_mut(slot) {
                         client.conversation = Some(conversation);
                     }
-                    self.serve(key);
+                    self.serve(slot);
                 }
-                Post::Marks => {
-                    let marked = self.clients.iter().filter(|(_, client)| client.is_marked());
-                    for key in marked.map(|(key, _)| key).collect::<Vec<_>>() {
-                        self.serve(key);
-                    }
-                    self.accept();
-                }
+                Item::Woken(slot) => self.serve(slot),
+                Item::Accept => self.accept(),
             }
         }
     }
 
-    /// Accepts clients, and hands out those who are for other workers.
+    /// Accepts clients, and assigns them to the workers.
     fn accept(&mut self) {
-        let Some(listener) = &mut self.listener else { return };
-        let goes_on = listener.accept(&self.poller, |socket, conversation| {
-            if let Some((socket, conversation)) = self.team.hand_out(self.number, socket, conversation) {
-                Client::admit(&mut self.clients, &self.poller, &self.member, socket, conversation);
+        let Some(accept_loop) = &mut self.accept_loop else { return };
+        let accepting = accept_loop.turn(Listener::accept, |socket, conversation| {
+            if let Some((socket, conversation)) = self.group.assign(self.number, socket, conversation) {
+                add(&mut self.clients, &self.poller, &self.inbox, socket, conversation);
             }
         });
-        if !goes_on {
-            self.listener = None;
+        let watched = watch(&self.poller, accept_loop, accepting, self.is_listener_watched);
+        self.is_listener_watched = watched == Some(true);
+        if watched.is_none() {
+            self.accept_loop = None;
         }
     }
 
     /// Serves a client until it has to wait.
-    fn serve(&mut self, key: usize) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        match client.advance(&mut self.buffers) {
-            None | Some(Wait::Readable | Wait::Writable | Wait::Wakeup) => {}
-            Some(Wait::Turn) => {
-                if !std::mem::replace(&mut client.queued, true) {
-                    self.queue.push_back(key);
+    fn serve(&mut self, slot: usize) {
+        let Some(client) = self.clients.get_mut(slot) else { return };
+        let Some(conversation) = &mut client.conversation else { return };
+        if let Some(more_behind) = client.ready.take() {
+            conversation.ready(more_behind);
+        }
+        match conversation.advance(&client.socket, &mut self.buffers) {
+            Wait::Readable | Wait::Writable | Wait::Wakeup => {}
+            Wait::Turn => {
+                if !std::mem::replace(&mut client.is_queued, true) {
+                    self.queue.push_back(slot);
                 }
             }
-            Some(Wait::Blocking) => {
+            Wait::Blocking => {
                 // The handler is called where it may block, and the conversation sent back.
                 let Some(conversation) = client.conversation.take() else { return };
-                let member = Arc::clone(&self.member);
-                conversation.offload(move |conversation| member.send(Post::Back(key, conversation)));
+                let inbox = Arc::clone(&self.inbox);
+                conversation.offload(move |conversation| inbox.send(Item::Returned(slot, conversation)));
             }
-            Some(Wait::Over) => {
-                let Client { conversation, socket, .. } = self.clients.remove(key);
+            Wait::Over => {
+                let Client { conversation, socket, .. } = self.clients.remove(slot);
                 self.poller.remove(&socket);
-                self.member.left();
+                self.inbox.client_left();
                 if let Some(conversation) = conversation {
                     conversation.end(socket);
                 }
             }
         }
+    }
+}
+
+/// Adds a client, which the poller reports at once. Where the system has no memory left for it, it is refused.
+fn add(clients: &mut Clients, poller: &Epoll, inbox: &Inbox, socket: Socket, conversation: Conversation) {
+    let entry = clients.vacant_entry();
+    if let Err(error) = poller.add(&socket, entry.key(), Interest::Socket) {
+        inbox.client_left();
+        return conversation.refuse(socket, &error);
+    }
+    inbox.register(&conversation, entry.key());
+    let conversation = Some(conversation);
+    entry.insert(Client { conversation, socket, ready: None, is_queued: false });
+}
+
+/// Has the poller report new clients as long as they are to be accepted. Returns whether it does, or `None` at the end of
+/// the accepting.
+fn watch(
+    poller: &Epoll,
+    accept_loop: &mut AcceptLoop,
+    accepting: Accepting,
+    is_watched: bool,
+) -> Option<bool> {
+    match accepting {
+        Accepting::Accept if !is_watched => {
+            if let Err(error) = poller.add(accept_loop.listener(), LISTENER, Interest::Input) {
+                accept_loop.acceptor().fail(error);
+                return None;
+            }
+        }
+        // The poller would report a hang-up all the same, whatever the interest.
+        Accepting::Wait if is_watched => poller.remove(accept_loop.listener()),
+        Accepting::Accept | Accepting::Wait => {}
+        Accepting::Stopped => return None,
+    }
+    Some(accepting == Accepting::Accept)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use common::{Client, Framing, Handler, Replies, Service, Session};
+    use serving::{Server, Stop};
+
+    use super::*;
+
+    struct Nothing;
+
+    impl Handler for Nothing {
+        fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
+            unreachable!("no client connects")
+        }
+    }
+
+    #[test]
+    fn a_listener_that_can_not_be_watched_is_an_error() {
+        let listener = Listener::from(TcpListener::bind("127.0.0.1:0").unwrap());
+        let poller = Epoll::new().unwrap();
+        poller.add(&listener, 0, Interest::Input).expect("the first registration");
+        let service = Arc::new(Service::framed(Arc::new(Nothing), Framing::Line));
+        let (server, acceptor) =
+            Server::open(&crate::Epoll, &listener, service, &Stop::new()).expect("a server");
+        let mut accept_loop = AcceptLoop::new(listener, acceptor);
+        let accepting = accept_loop.turn(Listener::accept, |_, _| unreachable!("no client connects"));
+        // The second registration of a descriptor fails.
+        assert_eq!(watch(&poller, &mut accept_loop, accepting, false), None);
+        drop(accept_loop);
+        assert!(server.close(Ok(())).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use ::serving::{Conversation, Socket};
+use serving::{Conversation, Socket};
 use slab::Slab;
 
 /// The clients of a pool. One that waits is parked in its slot. One that is ready is in the ready queue, and one that is
@@ -26,9 +26,9 @@ struct Slot {
     parked: Option<Box<Client>>,
     /// Whether something has happened since the client was taken from the ready queue.
     event_pending: bool,
-    /// Whether the end of its input or urgent data have come, which are not reported again, and the conversation has not
-    /// been told.
-    more_behind: bool,
+    /// What the poller has reported since the conversation was told: whether it is [ready](Conversation::ready), and if so,
+    /// whether there is more behind.
+    ready: Option<bool>,
 }
 
 impl Clients {
@@ -41,7 +41,7 @@ impl Clients {
     pub(crate) fn add(&mut self, socket: Socket, conversation: Conversation) {
         let entry = self.slots.vacant_entry();
         let client = Box::new(Client { key: entry.key(), socket, conversation });
-        entry.insert(Slot { parked: Some(client), event_pending: false, more_behind: false });
+        entry.insert(Slot { parked: Some(client), event_pending: false, ready: None });
     }
 
     /// Forgets a client that was taken from the ready queue.
@@ -49,28 +49,21 @@ impl Clients {
         self.slots.remove(key);
     }
 
-    /// Something has happened to the client with this key. That one may have left in the meantime, and another may have got
-    /// the key, to which it does no harm.
-    pub(crate) fn mark_ready(&mut self, key: usize, more_behind: bool) {
+    /// Something has happened to the client with this key: it was woken, or the poller has reported it, `ready` with or
+    /// without more behind. It may have left in the meantime, and another may have got the key, to which it does no harm.
+    pub(crate) fn mark_ready(&mut self, key: usize, ready: Option<bool>) {
         let Some(slot) = self.slots.get_mut(key) else { return };
-        slot.more_behind |= more_behind;
+        slot.ready = ready.map(|more_behind| more_behind || slot.ready == Some(true)).or(slot.ready);
         match slot.parked.take() {
             Some(client) => self.ready.push_back(client),
             None => slot.event_pending = true,
         }
     }
 
-    /// Queues the parked clients that the watchman has marked. The others look for marks when they are parked.
-    pub(crate) fn queue_marked(&mut self) {
-        for (_, slot) in &mut self.slots {
-            self.ready.extend(slot.parked.take_if(|client| client.conversation.is_marked()));
-        }
-    }
-
     /// Has a client wait, unless what it waits for may have happened already.
     pub(crate) fn park(&mut self, client: Box<Client>) {
         let Some(slot) = self.slots.get_mut(client.key) else { return };
-        if slot.event_pending || client.conversation.is_marked() {
+        if slot.event_pending {
             self.ready.push_back(client);
         } else {
             slot.parked = Some(client);
@@ -87,8 +80,8 @@ impl Clients {
         let mut client = self.ready.pop_front()?;
         if let Some(slot) = self.slots.get_mut(client.key) {
             slot.event_pending = false;
-            if std::mem::take(&mut slot.more_behind) {
-                client.conversation.more_behind();
+            if let Some(more_behind) = slot.ready.take() {
+                client.conversation.ready(more_behind);
             }
         }
         Some(client)

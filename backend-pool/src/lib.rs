@@ -15,7 +15,7 @@
 mod clients;
 mod monitor;
 mod poller;
-mod serving;
+mod scheduler;
 #[cfg(test)]
 mod tests;
 mod workers;
@@ -23,13 +23,13 @@ mod workers;
 use std::io;
 use std::sync::Arc;
 
-use ::serving::{
+use common::Service;
+use serving::{
     Backend, BlockingHandlers, Capabilities, Listener, Report, Server, Stop, Workers, worker_count,
 };
-use common::Service;
 
 use crate::poller::{Poller, System};
-use crate::serving::Serving;
+use crate::scheduler::Scheduler;
 
 /// A rayon pool that shares one poller.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,21 +58,21 @@ fn serve<P: Poller>(
 ) -> io::Result<Report> {
     let workers = worker_count(&service);
     let (server, acceptor) = Server::open(backend, &listener, service, stop)?;
-    let serving = match Serving::<P>::start(workers, server.failure()) {
-        Ok(serving) => Dismissal(serving),
+    let scheduler = match Scheduler::<P>::start(workers, server.failure()) {
+        Ok(scheduler) => StopOnDrop(scheduler),
         Err(error) => return server.close(Err(error)),
     };
     let accepted = acceptor.accept_all(listener, Listener::accept, |socket, conversation| {
-        serving.0.add(socket, conversation);
+        scheduler.0.add(socket, conversation);
     });
     server.close(accepted)
 }
 
-/// Dismisses the workers when it is dropped, also by a panic. They are not waited for: a handler may hold one.
-struct Dismissal<P: Poller>(Arc<Serving<P>>);
+/// Stops the workers when it is dropped, also by a panic. They are not waited for: a handler may hold one.
+struct StopOnDrop<P: Poller>(Arc<Scheduler<P>>);
 
-impl<P: Poller> Drop for Dismissal<P> {
+impl<P: Poller> Drop for StopOnDrop<P> {
     fn drop(&mut self) {
-        self.0.dismiss();
+        self.0.stop();
     }
 }

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::poller::Poller;
-use crate::serving::{Serving, State};
+use crate::scheduler::{Scheduler, State};
 
 /// For so long a client that is ready is left to those who are at work.
 const PATIENCE: Duration = Duration::from_millis(1);
@@ -42,11 +42,11 @@ pub(crate) enum Monitor {
     Looks,
 }
 
-impl<P: Poller> Serving<P> {
+impl<P: Poller> Scheduler<P> {
     /// Starts the monitor.
     pub(crate) fn start_monitor(self: &Arc<Self>) -> io::Result<()> {
-        let serving = Arc::clone(self);
-        let monitor = move || serving.failure.watch(|| serving.monitor());
+        let scheduler = Arc::clone(self);
+        let monitor = move || scheduler.failure.watch(|| scheduler.monitor());
         thread::Builder::new().name("monitor".into()).spawn(monitor).map(drop)
     }
 
@@ -75,7 +75,7 @@ impl<P: Poller> Serving<P> {
         let mut events = P::events();
         let mut fast = false;
         let mut state = self.state();
-        while !state.dismissed {
+        while !state.stopped {
             let needed = self.needs_monitor(&state);
             if !needed && !fast {
                 self.enter(Monitor::Sleeps, &mut state);
@@ -120,8 +120,8 @@ impl<P: Poller> Serving<P> {
         state.helpers += count;
         state.helpers_spawned += count;
         for _ in 0..count {
-            let serving = Arc::clone(self);
-            self.pool.spawn(move || serving.help());
+            let scheduler = Arc::clone(self);
+            self.pool.spawn(move || scheduler.help());
         }
     }
 }

@@ -8,28 +8,28 @@ use std::io;
 use std::time::Duration;
 
 #[cfg(target_os = "linux")]
-use ::serving::epoll::{Epoll, Events, Interest};
-use ::serving::{Bell, Socket, Wait};
+use serving::epoll::{Epoll, Events, Interest};
+use serving::{Notifier, Socket, Wait};
 
 #[cfg(any(test, not(target_os = "linux")))]
 mod portable;
 #[cfg(test)]
 mod tests;
 
-#[cfg(target_os = "linux")]
-pub(crate) use ::serving::epoll::Epoll as System;
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) use portable::Portable;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use portable::Portable as System;
+#[cfg(target_os = "linux")]
+pub(crate) use serving::epoll::Epoll as System;
 
 /// Reports who is ready. Several threads may wait at once: each event is reported to one of them.
 pub(crate) trait Poller: Send + Sync + Sized + 'static {
     /// Room for what is reported at once.
     type Events;
 
-    /// A poller that reports each ring of `bell` to one of those who wait, or to the next who waits.
-    fn new(bell: &Bell) -> io::Result<Self>;
+    /// A poller that reports each notification of `notifier` to one of the threads that wait, or to the next that waits.
+    fn new(notifier: &Notifier) -> io::Result<Self>;
 
     fn events() -> Self::Events;
 
@@ -57,7 +57,7 @@ pub(crate) enum Event {
     /// The client with this key is ready. With `more_behind`, the end of its input or urgent data have come, which may
     /// not be reported again.
     Client { key: usize, more_behind: bool },
-    /// The bell was rung.
+    /// The notifier was notified.
     Wakeup,
 }
 
@@ -71,9 +71,9 @@ const WAKEUP: usize = usize::MAX - 1;
 impl Poller for Epoll {
     type Events = Events;
 
-    fn new(bell: &Bell) -> io::Result<Self> {
+    fn new(notifier: &Notifier) -> io::Result<Self> {
         let epoll = Self::new()?;
-        epoll.add(bell, WAKEUP, Interest::Arrival)?;
+        epoll.add(notifier, WAKEUP, Interest::Arrival)?;
         Ok(epoll)
     }
 

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use ::serving::{Backend, Capabilities, Listener, Report, Stop};
 use common::{Flow, Framing, Handler, Replies, Service, Session};
+use serving::{Backend, Capabilities, Listener, Report, Stop};
 
 use crate::poller::{Poller, System};
 use crate::{Pool, serve};

@@ -15,11 +15,11 @@ use std::io;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
-use ::serving::{Failure, STACK_SIZE};
 use rayon::ThreadPoolBuilder;
+use serving::{Failure, STACK_SIZE};
 
 use crate::poller::Poller;
-use crate::serving::{Serving, State};
+use crate::scheduler::{Scheduler, State};
 
 /// After this time a helper ends even if clients are ready, and another is spawned. It may have begun on top of something
 /// that waits in a `join`, and what handlers have spawned gets its turn.
@@ -30,7 +30,7 @@ thread_local! {
     static IN_LOOP: Cell<bool> = const { Cell::new(false) };
 }
 
-impl<P: Poller> Serving<P> {
+impl<P: Poller> Scheduler<P> {
     /// Starts the monitor and the leader.
     pub(crate) fn start(workers: usize, failure: Failure) -> io::Result<Arc<Self>> {
         // A pool of this server's own: rayon's global one belongs to everybody.
@@ -40,14 +40,14 @@ impl<P: Poller> Serving<P> {
             .thread_name(|number| format!("pool-{}", number + 1))
             // Without a handler, rayon ends the process when a job panics. A session's panic never gets here.
             .panic_handler(|_| tracing::error!("a job that a handler has spawned on the pool has panicked"));
-        let serving = Arc::new(Self::new(pool.build().map_err(io::Error::other)?, failure)?);
-        serving.start_monitor()?;
-        let leading = Arc::clone(&serving);
-        serving.pool.spawn(move || {
+        let scheduler = Arc::new(Self::new(pool.build().map_err(io::Error::other)?, failure)?);
+        scheduler.start_monitor()?;
+        let leading = Arc::clone(&scheduler);
+        scheduler.pool.spawn(move || {
             IN_LOOP.set(true);
             leading.failure.watch(|| leading.lead());
         });
-        Ok(serving)
+        Ok(scheduler)
     }
 
     /// The leader's loop, until the server has ended.
@@ -56,7 +56,7 @@ impl<P: Poller> Serving<P> {
         let alone = self.most_helpers() == 0;
         loop {
             let state = self.serve_queue(|state| state.leader.note_client());
-            if state.dismissed {
+            if state.stopped {
                 return Ok(());
             }
             // What handlers have spawned here may find all other workers held. So while nobody is ready, this one does it,

@@ -41,6 +41,6 @@ fn accept(listener: Listener, acceptor: Acceptor) -> io::Result<()> {
     let interrupt = Interrupt::of_this_thread()?;
     let mut buffers = Buffers::new();
     acceptor.accept_all(listener, Listener::accept_blocking, |socket, conversation| {
-        blocking::converse(socket, conversation, &interrupt, &mut buffers);
+        blocking::serve(socket, conversation, &interrupt, &mut buffers);
     })
 }

@@ -103,11 +103,6 @@ async fn serve(socket: Socket, mut conversation: Conversation) {
 fn advance(socket: &Async<Socket>, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
     conversation.poll_advance(socket.get_ref(), cx, |cx, wait| match wait {
         Wait::Writable => socket.poll_writable(cx),
-        // The first answer may be about what was read just now. The second arms the reactor, which looks at what has
-        // arrived since: so no read finds nothing.
-        _ => match socket.poll_readable(cx) {
-            Poll::Ready(Ok(())) => socket.poll_readable(cx),
-            other => other,
-        },
+        _ => socket.poll_readable(cx),
     })
 }

@@ -86,7 +86,7 @@ fn spawn(client: Client, stack_size: usize) {
 fn serve(Client { socket, conversation }: Client) {
     match Interrupt::of_this_thread() {
         Ok(interrupt) => {
-            blocking::converse(socket, conversation, &interrupt, &mut Buffers::with_capacity(READ));
+            blocking::serve(socket, conversation, &interrupt, &mut Buffers::with_capacity(READ));
         }
         Err(error) => conversation.refuse(socket, &error),
     }

@@ -9,8 +9,7 @@
 
 #![cfg(target_os = "linux")]
 
-mod door;
-mod pool;
+mod buffers;
 mod ring;
 mod worker;
 
@@ -19,10 +18,10 @@ use std::sync::Arc;
 
 use common::Service;
 use serving::{
-    Backend, BlockingHandlers, Capabilities, Listener, Report, Server, Stop, Team, Workers, worker_count,
+    AcceptLoop, Backend, BlockingHandlers, Capabilities, Listener, Report, Server, Stop, WorkerGroup,
+    Workers, worker_count,
 };
 
-use crate::door::Door;
 use crate::worker::Worker;
 
 /// An io_uring for each worker.
@@ -45,7 +44,7 @@ impl Backend for Uring {
     fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let workers = worker_count(&service);
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        let door = Door::new(listener, acceptor);
-        Team::serve(server, self.name(), workers, door, Worker::new, Worker::work)
+        let accept_loop = AcceptLoop::new(listener, acceptor);
+        WorkerGroup::serve(server, self.name(), workers, accept_loop, Worker::new, Worker::work)
     }
 }

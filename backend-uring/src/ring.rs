@@ -11,12 +11,12 @@ use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 use rustix::io::Errno;
 use slab::Slab;
 
-use crate::pool::{GROUP, Pool};
+use crate::buffers::{GROUP, ProvidedBuffers};
 
 /// A ring.
 pub(crate) struct Ring {
     ring: IoUring,
-    pool: Option<Pool>,
+    buffers: Option<ProvidedBuffers>,
     /// What is being sent.
     outputs: Slab<Output>,
     completed: VecDeque<cqueue::Entry>,
@@ -25,9 +25,9 @@ pub(crate) struct Ring {
 /// What the kernel says is done. `more` is whether the same operation will complete again.
 pub(crate) enum Completion {
     Listener { result: io::Result<()> },
-    Received { place: usize, received: io::Result<Received>, more: bool },
-    Sent { place: usize, output: Output, sent: io::Result<usize> },
-    Rung { more: bool },
+    Received { slot: usize, received: io::Result<Received>, more: bool },
+    Sent { slot: usize, output: Output, sent: io::Result<usize> },
+    Notified { more: bool },
 }
 
 /// What was received: so many bytes in this buffer; none is the end of the input.
@@ -36,19 +36,19 @@ pub(crate) struct Received {
     pub(crate) count: usize,
 }
 
-/// What an operation's completion is told apart by: its kind, what it sends, and the place of its client.
+/// What an operation's completion is told apart by: its kind, what it sends, and the slot of its client.
 #[derive(Clone, Copy)]
 struct Token(u64);
 
 const LISTENER: u64 = 0;
 const RECEIVE: u64 = 1;
 const SEND: u64 = 2;
-const BELL: u64 = 3;
+const NOTIFIER: u64 = 3;
 const CANCEL: u64 = 4;
 
 impl Token {
-    fn new(kind: u64, output: usize, place: usize) -> Self {
-        Self(kind << 60 | (output as u64) << 32 | place as u64)
+    fn new(kind: u64, output: usize, slot: usize) -> Self {
+        Self(kind << 60 | (output as u64) << 32 | slot as u64)
     }
 }
 
@@ -70,8 +70,8 @@ impl Ring {
         if !probe.is_supported(opcode::SendZc::CODE) {
             return Err(unsupported("the kernel is older than Linux 6.0, and can't receive without end"));
         }
-        let pool = Pool::new(&ring).map_err(|error| missing(&error))?;
-        Ok(Self { ring, pool: Some(pool), outputs: Slab::new(), completed: VecDeque::new() })
+        let buffers = ProvidedBuffers::new(&ring).map_err(|error| missing(&error))?;
+        Ok(Self { ring, buffers: Some(buffers), outputs: Slab::new(), completed: VecDeque::new() })
     }
 
     /// Makes this thread the one that uses it.
@@ -90,42 +90,42 @@ impl Ring {
         self.cancel(Token::new(LISTENER, 0, 0));
     }
 
-    /// Receives all that comes for the client in this place.
-    pub(crate) fn receive(&mut self, socket: impl AsFd, place: usize) {
+    /// Receives all that comes for the client in this slot.
+    pub(crate) fn receive(&mut self, socket: impl AsFd, slot: usize) {
         let entry = opcode::RecvMulti::new(descriptor(socket.as_fd()), GROUP).build();
-        self.push(entry, Token::new(RECEIVE, 0, place));
+        self.push(entry, Token::new(RECEIVE, 0, slot));
     }
 
-    /// Sends an output to the client in this place. Returns what to [cancel](Self::cancel_send) it by.
-    pub(crate) fn send(&mut self, socket: impl AsFd, place: usize, output: Output) -> usize {
+    /// Sends an output to the client in this slot. Returns what to [cancel](Self::cancel_send) it by.
+    pub(crate) fn send(&mut self, socket: impl AsFd, slot: usize, output: Output) -> usize {
         let key = self.outputs.insert(output);
         let bytes = self.outputs[key].bytes();
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let send = opcode::Send::new(descriptor(socket.as_fd()), bytes.as_ptr(), length);
-        self.push(send.flags(libc::MSG_NOSIGNAL).build(), Token::new(SEND, key, place));
+        self.push(send.flags(libc::MSG_NOSIGNAL).build(), Token::new(SEND, key, slot));
         key
     }
 
-    /// Waits for the bell.
-    pub(crate) fn watch(&mut self, bell: impl AsFd) {
-        let poll = opcode::PollAdd::new(descriptor(bell.as_fd()), libc::POLLIN as u32);
-        self.push(poll.multi(true).build(), Token::new(BELL, 0, 0));
+    /// Waits for the notifier, again and again.
+    pub(crate) fn watch_notifier(&mut self, notifier: impl AsFd) {
+        let poll = opcode::PollAdd::new(descriptor(notifier.as_fd()), libc::POLLIN as u32);
+        self.push(poll.multi(true).build(), Token::new(NOTIFIER, 0, 0));
     }
 
-    /// Ends the receiving for the client in this place.
-    pub(crate) fn cancel_receive(&mut self, place: usize) {
-        self.cancel(Token::new(RECEIVE, 0, place));
+    /// Ends the receiving for the client in this slot.
+    pub(crate) fn cancel_receive(&mut self, slot: usize) {
+        self.cancel(Token::new(RECEIVE, 0, slot));
     }
 
     /// Ends a sending.
-    pub(crate) fn cancel_send(&mut self, key: usize, place: usize) {
-        self.cancel(Token::new(SEND, key, place));
+    pub(crate) fn cancel_send(&mut self, key: usize, slot: usize) {
+        self.cancel(Token::new(SEND, key, slot));
     }
 
     /// Submits what was asked for, and fetches what is done; waits until something is, if it is to.
     pub(crate) fn submit(&mut self, wait: bool) -> io::Result<()> {
-        if let Some(pool) = &mut self.pool {
-            pool.publish();
+        if let Some(buffers) = &mut self.buffers {
+            buffers.publish();
         }
         match self.ring.submit_and_wait(usize::from(wait)) {
             Ok(_) => {}
@@ -141,7 +141,7 @@ impl Ring {
     pub(crate) fn next(&mut self) -> Option<Completion> {
         loop {
             let entry = self.completed.pop_front()?;
-            let (kind, place) = (entry.user_data() >> 60, entry.user_data() as u32 as usize);
+            let (kind, slot) = (entry.user_data() >> 60, entry.user_data() as u32 as usize);
             let result =
                 usize::try_from(entry.result()).map_err(|_| io::Error::from_raw_os_error(-entry.result()));
             let more = cqueue::more(entry.flags());
@@ -150,13 +150,13 @@ impl Ring {
                 RECEIVE => {
                     let buffer = cqueue::buffer_select(entry.flags());
                     let received = result.map(|count| Received { buffer, count });
-                    Completion::Received { place, received, more }
+                    Completion::Received { slot, received, more }
                 }
                 SEND => {
                     let output = self.outputs.remove((entry.user_data() << 4 >> 36) as usize);
-                    Completion::Sent { place, output, sent: result }
+                    Completion::Sent { slot, output, sent: result }
                 }
-                BELL => Completion::Rung { more },
+                NOTIFIER => Completion::Notified { more },
                 _ => continue, // a cancellation, which shows in what was cancelled
             });
         }
@@ -164,16 +164,16 @@ impl Ring {
 
     /// What was received.
     pub(crate) fn bytes(&mut self, received: &Received) -> &mut [u8] {
-        match (&mut self.pool, received.buffer) {
-            (Some(pool), Some(buffer)) => pool.bytes(buffer, received.count),
+        match (&mut self.buffers, received.buffer) {
+            (Some(buffers), Some(buffer)) => buffers.bytes(buffer, received.count),
             _ => &mut [],
         }
     }
 
     /// What was received has been looked at.
-    pub(crate) fn give_back(&mut self, received: Received) {
-        if let (Some(pool), Some(buffer)) = (&mut self.pool, received.buffer) {
-            pool.give(buffer);
+    pub(crate) fn provide_again(&mut self, received: Received) {
+        if let (Some(buffers), Some(buffer)) = (&mut self.buffers, received.buffer) {
+            buffers.provide(buffer);
         }
     }
 
@@ -184,8 +184,8 @@ impl Ring {
     #[expect(unsafe_code, reason = "the kernel reads what an operation points at")]
     fn push(&mut self, entry: squeue::Entry, token: Token) {
         let entry = entry.user_data(token.0);
-        // SAFETY: what it points at is an output, which stays here until its completion, or a buffer of the
-        // pool; its descriptor is open now, and the kernel holds what it stands for from the submission on.
+        // SAFETY: what it points at is an output, which stays here until its completion, or a provided
+        // buffer; its descriptor is open now, and the kernel holds what it stands for from the submission on.
         while unsafe { self.ring.submission().push(&entry) }.is_err() {
             // There is no room: what is there goes to the kernel first, and what is done may stand in its way.
             if let Err(error) = self.ring.submit() {
@@ -198,8 +198,8 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        if let Some(pool) = self.pool.take() {
-            pool.free(&self.ring);
+        if let Some(buffers) = self.buffers.take() {
+            buffers.free(&self.ring);
         }
         // The kernel may still be reading them.
         std::mem::forget(std::mem::take(&mut self.outputs));

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::{fmt, io, option};
 
+use crate::{Cell, Handle};
+
 /// The client that a session is opened for.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -18,12 +20,28 @@ pub struct Client {
     /// Whether the framing tells for certain where a message ends. Not so in `raw`, where a line that
     /// somebody typed may still have its line end.
     pub framed: bool,
+    handle: Handle,
 }
 
 impl Client {
     /// A client that has connected from `peer`, of which nothing else is known.
     pub fn new(peer: impl Into<Address>) -> Self {
-        Self { peer: peer.into(), local: Address::Unknown, number: 0, framed: true }
+        Self::with_cell(peer, 0, Arc::new(Cell::default()))
+    }
+
+    /// A client that has connected from `peer`, with this number, and is reached by its connection's `cell`.
+    pub fn with_cell(
+        peer: impl Into<Address>,
+        number: u64,
+        cell: Arc<dyn AsRef<Cell> + Send + Sync>,
+    ) -> Self {
+        let handle = Handle::new(cell, number);
+        Self { peer: peer.into(), local: Address::Unknown, number, framed: true, handle }
+    }
+
+    /// What reaches this client from any thread.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
     }
 }
 

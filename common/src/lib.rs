@@ -8,12 +8,14 @@
 //!  socket ◄─────────── └────────────┘ ◄───────────   replies     a Handler opens them
 //! ```
 
+mod cell;
 mod client;
 mod close_reason;
 mod connection;
 mod error_reply;
 mod framing;
 mod guard;
+mod handle;
 mod handler;
 mod limits;
 mod outbox;
@@ -21,12 +23,14 @@ mod protocol;
 mod service;
 pub mod testing;
 
+pub use cell::{Cell, Marks, WakeQueue};
 pub use client::{Address, Client};
 pub use close_reason::{CloseReason, Outcome};
 pub use connection::{Active, Connection, Next, Output, Timer};
 pub use error_reply::ErrorReply;
 pub use framing::{Codec, Decoded, Framed, FramedHandler, Framing, Length, Line, Raw};
 pub use guard::guarded;
+pub use handle::Handle;
 pub use handler::{Blocking, Flow, Handler, Session};
 pub use limits::{Limits, MAX_READ, Overload, TURN_MESSAGES, TURN_REPLIES};
 pub use outbox::{Outbox, Replies};

@@ -71,16 +71,16 @@ impl Backoff {
     }
 }
 
-/// Lets a message through once in five seconds, and counts the others.
+/// Lets a log message through once in five seconds, and counts the others.
 #[derive(Debug, Default)]
-pub(crate) struct Seldom {
+pub(crate) struct LogLimiter {
     last: Option<Instant>,
     count: u64,
 }
 
-impl Seldom {
-    /// How many times it has happened since it was last said, if it is to be said again.
-    pub(crate) fn often(&mut self, now: Instant) -> Option<u64> {
+impl LogLimiter {
+    /// How many times it has happened since it was last logged, if it is to be logged again.
+    pub(crate) fn count(&mut self, now: Instant) -> Option<u64> {
         self.count += 1;
         let due = self.last.is_none_or(|last| now.duration_since(last) >= Duration::from_secs(5));
         due.then(|| {
@@ -139,11 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_often_is_said_seldom() {
+    fn what_happens_often_is_logged_seldom() {
         let start = Instant::now();
-        let mut seldom = Seldom::default();
-        assert_eq!(seldom.often(start), Some(1));
-        assert_eq!(seldom.often(start + Duration::from_secs(4)), None);
-        assert_eq!(seldom.often(start + Duration::from_secs(5)), Some(2));
+        let mut limiter = LogLimiter::default();
+        assert_eq!(limiter.count(start), Some(1));
+        assert_eq!(limiter.count(start + Duration::from_secs(4)), None);
+        assert_eq!(limiter.count(start + Duration::from_secs(5)), Some(2));
     }
 }

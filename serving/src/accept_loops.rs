@@ -5,35 +5,11 @@ use std::task::{Context, Poll, ready};
 
 use common::Address;
 
-use crate::{Accepting, Acceptor, Admission, Bell, Conversation, Listener, Socket};
-
-/// A loop that does other work as well accepts so many clients, and then sees to the others.
-const ACCEPTS_IN_A_TURN: usize = 16;
+use crate::{Accepting, Acceptor, Admission, Conversation, Listener, Notifier, Socket};
 
 impl Acceptor {
-    /// For a loop that does other work as well: accepts who is there, not too many at once, and hands those who are
-    /// let in to `admit`. Tells whether the listener is to be waited for ([`Accept`](Accepting::Accept)), or the waker
-    /// alone, or whether the accepting has ended. `accept` doesn't wait.
-    pub fn accept_turn(
-        &mut self,
-        mut accept: impl FnMut() -> io::Result<(Socket, Address)>,
-        mut admit: impl FnMut(Socket, Conversation),
-    ) -> Accepting {
-        for _ in 0..ACCEPTS_IN_A_TURN {
-            match self.what_now() {
-                Accepting::Accept => match self.admit(accept()) {
-                    Admission::Client(socket, conversation) => admit(socket, conversation),
-                    Admission::None => {}
-                    Admission::Nobody => return Accepting::Accept,
-                },
-                other => return other,
-            }
-        }
-        Accepting::Accept
-    }
-
-    /// For a thread that does nothing else: accepts until the server stops, and hands those who are let in to `admit`.
-    /// Then the listener is closed.
+    /// For a thread that does nothing else: accepts until the server stops, and hands the clients that are to be served to
+    /// `admit`. Then the listener is closed.
     ///
     /// # Errors
     /// If the listener can't be waited for.
@@ -43,16 +19,16 @@ impl Acceptor {
         accept: fn(&Listener) -> io::Result<(Socket, Address)>,
         mut admit: impl FnMut(Socket, Conversation),
     ) -> io::Result<()> {
-        let bell = Bell::new()?;
-        self.register(&bell.waker());
+        let notifier = Notifier::new()?;
+        self.register(&notifier.waker());
         loop {
             match self.what_now() {
                 Accepting::Accept => match self.admit(accept(&listener)) {
                     Admission::Client(socket, conversation) => admit(socket, conversation),
                     Admission::None => {}
-                    Admission::Nobody => bell.wait_readable(&listener)?,
+                    Admission::Nobody => notifier.wait_readable(&listener)?,
                 },
-                Accepting::Wait => bell.wait()?,
+                Accepting::Wait => notifier.wait()?,
                 Accepting::Stopped => {
                     drop(listener); // before the acceptor, which tells the server
                     return Ok(());
@@ -61,8 +37,8 @@ impl Acceptor {
         }
     }
 
-    /// For a task: accepts until the server stops, and hands those who are let in to `admit`. `accept` doesn't wait, and
-    /// `poll_readable` waits for the listener.
+    /// For a task: accepts until the server stops, and hands the clients that are to be served to `admit`. `accept` doesn't
+    /// wait, and `poll_readable` waits for the listener.
     ///
     /// # Errors
     /// If the listener can't be waited for.
@@ -85,5 +61,53 @@ impl Acceptor {
                 Accepting::Stopped => return Poll::Ready(Ok(())),
             }
         }
+    }
+}
+
+/// Accepting in a loop that serves clients as well. When it is dropped, the listener is closed, and then the server told.
+#[derive(Debug)]
+pub struct AcceptLoop {
+    listener: Listener,
+    acceptor: Acceptor,
+}
+
+/// So many clients are accepted in one turn.
+const TURN: usize = 16;
+
+impl AcceptLoop {
+    /// Accepts from `listener`, as `acceptor` says.
+    pub fn new(listener: Listener, acceptor: Acceptor) -> Self {
+        Self { listener, acceptor }
+    }
+
+    /// What is to be waited for after a [`turn`](Self::turn) that says so.
+    pub fn listener(&self) -> &Listener {
+        &self.listener
+    }
+
+    /// What is to be registered with whatever wakes the loop.
+    pub fn acceptor(&mut self) -> &mut Acceptor {
+        &mut self.acceptor
+    }
+
+    /// Accepts the clients that have connected, not too many at once, and hands those that are to be served to `admit`.
+    /// `accept` doesn't wait. Returns whether the listener is to be waited for ([`Accept`](Accepting::Accept)), or only the
+    /// acceptor's waker ([`Wait`](Accepting::Wait)), or whether this was the last turn.
+    pub fn turn(
+        &mut self,
+        accept: fn(&Listener) -> io::Result<(Socket, Address)>,
+        mut admit: impl FnMut(Socket, Conversation),
+    ) -> Accepting {
+        for _ in 0..TURN {
+            match self.acceptor.what_now() {
+                Accepting::Accept => match self.acceptor.admit(accept(&self.listener)) {
+                    Admission::Client(socket, conversation) => admit(socket, conversation),
+                    Admission::None => {}
+                    Admission::Nobody => return Accepting::Accept,
+                },
+                other => return other,
+            }
+        }
+        Accepting::Accept
     }
 }

@@ -1,47 +1,46 @@
-//! The door: who is let in, and when to look for the next.
+//! The acceptor: which clients are served, and when to accept the next.
 
 use std::io;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use crate::Socket;
-use crate::accept_errors::{Backoff, Fault, Seldom, fault};
+use crate::accept_errors::{Backoff, Fault, LogLimiter, fault};
 use crate::conversation::Conversation;
-use crate::socket;
 use crate::state::{Phase, State};
-use common::{Address, Client, CloseReason, Overload};
+use crate::{Socket, socket};
+use common::{Address, CloseReason, Overload, WakeQueue};
 
-/// The door of a server. The accept loop of every backend, which is one of its own
-/// ([`accept_all`](Self::accept_all), [`poll_accept_all`](Self::poll_accept_all), [`accept_turn`](Self::accept_turn))
+/// Decides which clients a server serves. The accept loop of every backend, which is one of its own
+/// ([`accept_all`](Self::accept_all), [`poll_accept_all`](Self::poll_accept_all), [`AcceptLoop`](crate::AcceptLoop))
 /// or goes the same way, asks it what to do:
 ///
 /// 1. Register the waker of whoever will wait ([`register`](Self::register)).
 /// 2. [`what_now`](Self::what_now): accept, wait until woken, or end.
-/// 3. Hand the result of the accepting to [`admit`](Self::admit).
+/// 3. Hand the result of `accept` to [`admit`](Self::admit).
 ///
-/// When the server stops it goes on to accept those who are in the listener's backlog, to tell them.
+/// When the server stops, it goes on to accept the clients in the listener's backlog, to tell them so.
 #[derive(Debug)]
 pub struct Acceptor {
     state: Arc<State>,
     /// The listener's.
     address: Address,
     backoff: Backoff,
-    failures: Seldom,
-    refusals: Seldom,
+    failures: LogLimiter,
+    refusals: LogLimiter,
     broken: Option<io::Error>,
     /// How many clients were accepted.
     number: u64,
     /// Whether the next client may have connected before the listener was prepared.
     early: bool,
-    /// Once the server stops: how many clients may still be accepted, to be told so.
-    left_to_tell: usize,
+    /// Once the server stops: how many clients of the backlog may still be accepted, to be told so.
+    backlog: usize,
 }
 
 /// What an accept loop is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepting {
-    /// Accept somebody.
+    /// Accept a client.
     Accept,
     /// Wait until the registered waker is woken.
     Wait,
@@ -54,38 +53,43 @@ pub enum Accepting {
 pub enum Admission {
     /// A client to be served.
     Client(Socket, Conversation),
-    /// Nobody to be served; ask what to do next.
+    /// None to be served; ask what to do next.
     None,
-    /// Nobody is there: wait until the listener can be read, or the registered waker is woken.
+    /// None has connected: wait until the listener can be read, or the registered waker is woken.
     Nobody,
 }
 
-/// When the server stops, so many clients that had connected before are told, which is the usual bound of a backlog.
-/// Those who have not been accepted by then are reset when the listener is closed.
-const MOST_TOLD: usize = 4096;
+/// When the server stops, so many clients that had connected before are told so, which is the usual bound of a backlog.
+/// The connections that have not been accepted by then are reset when the listener is closed.
+const BACKLOG: usize = 4096;
 
 impl Acceptor {
     pub(crate) fn new(state: Arc<State>, address: Address) -> Self {
         let (backoff, failures, refusals) = Default::default();
-        let left_to_tell = if state.service.shared_listener { 0 } else { MOST_TOLD };
+        let backlog = if state.service.shared_listener { 0 } else { BACKLOG };
         let early = matches!(address, Address::Ip(_)); // only these have options to inherit
-        Self { state, address, backoff, failures, refusals, broken: None, number: 0, early, left_to_tell }
+        Self { state, address, backoff, failures, refusals, broken: None, number: 0, early, backlog }
     }
 
-    /// Who is to be woken when the server stops, or when there is somebody to accept after a pause.
+    /// Has `waker` woken when the server stops, or when it is to accept again after a pause.
     pub fn register(&self, waker: &Waker) {
-        self.state.door.register(waker);
+        self.state.acceptor.cell.register(waker);
+    }
+
+    /// As [`register`](Self::register), for a worker that has a queue: puts `slot` into it.
+    pub fn register_slot(&self, queue: &Arc<WakeQueue>, slot: usize) {
+        self.state.acceptor.cell.register_slot(queue, slot);
     }
 
     /// What to do.
     pub fn what_now(&mut self) -> Accepting {
         let phase = self.state.phase();
-        if self.broken.is_some() || (phase != Phase::Serving && self.left_to_tell == 0) {
+        if self.broken.is_some() || (phase != Phase::Serving && self.backlog == 0) {
             return Accepting::Stopped;
         }
-        self.state.door.take_marks();
-        let pause = self.backoff.until(Instant::now());
-        self.state.door.set_deadline(pause, self.state.epoch);
+        self.state.acceptor.cell.take_marks();
+        let pause = self.backoff.until(self.now());
+        self.state.acceptor.set_deadline(pause, self.state.start);
         let queue = self.state.service.limits.overload == Overload::Queue;
         match phase {
             Phase::Serving if queue && self.state.is_full() => Accepting::Wait,
@@ -95,11 +99,11 @@ impl Acceptor {
         }
     }
 
-    /// Lets in who was accepted, or refuses them, or sees to what went wrong.
+    /// Opens the conversation of a client that was accepted, or refuses it, or handles the error.
     pub fn admit(&mut self, accepted: io::Result<(Socket, Address)>) -> Admission {
         let stops = self.state.phase() != Phase::Serving;
         if stops {
-            self.left_to_tell = self.left_to_tell.saturating_sub(1);
+            self.backlog = self.backlog.saturating_sub(1);
         }
         match accepted {
             Ok((socket, peer)) => {
@@ -107,13 +111,11 @@ impl Acceptor {
                 self.early = self.early && !socket::prepare_early(&socket, &self.state.service.limits);
                 self.backoff.succeeded();
                 self.number += 1;
-                let mut client = Client::new(peer);
-                client.local = match &self.address {
+                let local = match &self.address {
                     Address::Ip(_) => socket.address(), // the listener may be bound to all
                     address => address.clone(),
                 };
-                client.number = self.number;
-                match self.state.enter_client(client) {
+                match self.state.open_connection(peer, local, self.number) {
                     Ok(conversation) => Admission::Client(socket, conversation),
                     Err(reason) => {
                         self.refuse(socket, reason);
@@ -123,11 +125,11 @@ impl Acceptor {
             }
             Err(error) => match fault(&error) {
                 Fault::Nobody if stops => {
-                    self.left_to_tell = 0; // all have been told
+                    self.backlog = 0; // it is empty
                     Admission::None
                 }
                 Fault::Exhausted if stops && self.state.open() == 0 => {
-                    self.left_to_tell = 0; // nobody is left whose descriptor could become free
+                    self.backlog = 0; // no connection is left whose descriptor could become free
                     Admission::None
                 }
                 Fault::Nobody => Admission::Nobody,
@@ -149,23 +151,27 @@ impl Acceptor {
         self.broken.get_or_insert(error);
     }
 
+    fn now(&self) -> Instant {
+        self.state.clock.now()
+    }
+
     fn refuse(&mut self, socket: Socket, reason: CloseReason) {
         self.state.say_refusal(socket, reason);
         self.state.ended(reason);
-        if let Some(count) = self.refusals.often(Instant::now()) {
+        if let Some(count) = self.refusals.count(self.now()) {
             let max = self.state.max_connections;
             tracing::warn!(count, %reason, max_connections = max, "clients were refused");
         }
     }
 
     fn failed(&mut self, fault: Fault, error: &io::Error) {
-        let now = Instant::now();
+        let now = self.now();
         self.backoff.failed(fault, now);
-        self.state.door.set_deadline(self.backoff.until(now), self.state.epoch);
+        self.state.acceptor.set_deadline(self.backoff.until(now), self.state.start);
         if fault == Fault::Exhausted {
             self.state.count(|counted| counted.accept_errors += 1);
-            self.state.spare_descriptors(); // and the watchman learns when the pause ends
-            if let Some(count) = self.failures.often(now) {
+            self.state.spare_descriptors(); // and the maintenance thread sees when the pause ends
+            if let Some(count) = self.failures.count(now) {
                 tracing::error!(count, %error, "clients can't be accepted; trying again within a second");
             }
         }
@@ -173,8 +179,7 @@ impl Acceptor {
 }
 
 impl Drop for Acceptor {
-    /// Nobody accepts any more: the server stops, if it does not yet, and whoever [waits](crate::Server::close) for
-    /// that is told.
+    /// No client is accepted any more: the server stops, if it does not yet, and [`close`](crate::Server::close) goes on.
     fn drop(&mut self) {
         let early = self.state.phase() == Phase::Serving;
         if early {

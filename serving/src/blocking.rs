@@ -8,26 +8,25 @@ use rustix::event::{PollFd, PollFlags, poll};
 use crate::buffers::Buffers;
 use crate::conversation::{Conversation, Wait};
 use crate::interrupt::Interrupt;
-use crate::watch::Watch;
+use crate::record::Record;
 use crate::{Socket, Transport};
 
 /// Serves one client on this thread, to its end.
-pub fn converse(
-    socket: Socket,
-    mut conversation: Conversation,
-    interrupt: &Interrupt,
-    buffers: &mut Buffers,
-) {
+pub fn serve(socket: Socket, mut conversation: Conversation, interrupt: &Interrupt, buffers: &mut Buffers) {
+    interrupt.signal_again_by(&conversation.state.signalled);
     conversation.register(&interrupt.waker());
-    let watch = Arc::clone(conversation.watch());
-    let mut blocking = BlockingSocket { socket, interrupt, watch, was_empty: false };
+    let record = Arc::clone(conversation.record());
+    let mut blocking = BlockingSocket { socket, interrupt, record, was_empty: false };
     loop {
         match conversation.advance(&mut blocking, buffers) {
             // The next advance waits in its read, unless the socket doesn't block, as one that has inherited that.
-            Wait::Readable if blocking.was_empty => {
-                blocking.wait(&mut [PollFd::new(&blocking.socket, PollFlags::IN)]);
+            Wait::Readable => {
+                if blocking.was_empty {
+                    blocking.wait(&mut [PollFd::new(&blocking.socket, PollFlags::IN)]);
+                }
+                conversation.ready(false);
             }
-            Wait::Readable | Wait::Turn => {}
+            Wait::Turn => {}
             Wait::Writable => blocking.wait(&mut [PollFd::new(&blocking.socket, PollFlags::OUT)]),
             Wait::Wakeup => blocking.wait(&mut []),
             Wait::Blocking => conversation.run(buffers),
@@ -41,7 +40,7 @@ pub fn converse(
 struct BlockingSocket<'a> {
     socket: Socket,
     interrupt: &'a Interrupt,
-    watch: Arc<Watch>,
+    record: Arc<Record>,
     /// Whether the last read has found nothing, and not waited.
     was_empty: bool,
 }
@@ -49,13 +48,13 @@ struct BlockingSocket<'a> {
 impl BlockingSocket<'_> {
     /// Waits for events, or until an interrupt. Errors show in what follows.
     fn wait(&self, events: &mut [PollFd<'_>]) {
-        let _ = self.interrupt.call(|| self.watch.is_marked(), || Ok(poll(events, None)?));
+        let _ = self.interrupt.call(|| self.record.cell.is_marked(), || Ok(poll(events, None)?));
     }
 }
 
 impl Transport for BlockingSocket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.interrupt.call(|| self.watch.is_marked(), || (&self.socket).read(buffer));
+        let read = self.interrupt.call(|| self.record.cell.is_marked(), || (&self.socket).read(buffer));
         self.was_empty = read.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
         read
     }

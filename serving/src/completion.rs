@@ -35,7 +35,7 @@ impl Conversation {
     /// Bytes were received; none are the end of the input. Messages are opened in place.
     pub fn received(&mut self, bytes: &mut [u8], buffers: &mut Buffers) -> Step {
         self.count_bytes(bytes.len(), 0);
-        let mut active = self.connection.activate(&mut buffers.output, Instant::now);
+        let mut active = self.connection.activate(&mut buffers.output, || self.state.clock.now());
         if bytes.is_empty() {
             active.end_of_input();
         } else {
@@ -43,14 +43,14 @@ impl Conversation {
         }
         let step = next(&mut active, &mut buffers.spare, true);
         drop(active);
-        self.pause();
+        self.publish();
         step
     }
 
     /// What was to be [sent](Step::Send) returns, with what became of it.
     pub fn sent(&mut self, output: Output, sent: io::Result<usize>, buffers: &mut Buffers) -> Step {
         self.count_bytes(0, *sent.as_ref().unwrap_or(&0));
-        let mut active = self.connection.activate(&mut buffers.output, Instant::now);
+        let mut active = self.connection.activate(&mut buffers.output, || self.state.clock.now());
         match sent {
             Ok(count @ 1..) => {
                 if let Some(memory) = active.returned(output, count) {
@@ -64,18 +64,18 @@ impl Conversation {
         }
         let step = next(&mut active, &mut buffers.spare, false);
         drop(active);
-        self.pause();
+        self.publish();
         step
     }
 
-    /// Takes up what the watchman has marked, and goes on. A mark is to be looked at when all that is complete
+    /// Takes its marks, and goes on. A mark is to be looked at when all that is complete
     /// has been reported, so that what has arrived is answered before the server stops.
     pub fn step(&mut self, socket: impl Transport, buffers: &mut Buffers) -> Step {
-        self.heed(&socket, &mut buffers.output);
-        let mut active = self.connection.activate(&mut buffers.output, Instant::now);
+        self.apply_marks(&socket, &mut buffers.output);
+        let mut active = self.connection.activate(&mut buffers.output, || self.state.clock.now());
         let step = next(&mut active, &mut buffers.spare, false);
         drop(active);
-        self.pause();
+        self.publish();
         step
     }
 
@@ -86,8 +86,8 @@ impl Conversation {
 
     /// What is being sent has not returned for some time.
     pub fn stalled(&mut self, socket: impl Transport, buffers: &mut Buffers) {
-        self.connection.activate(&mut buffers.output, Instant::now).blocked(socket.queued());
-        self.pause();
+        self.connection.activate(&mut buffers.output, || self.state.clock.now()).blocked(socket.queued());
+        self.publish();
     }
 }
 

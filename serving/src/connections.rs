@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use slab::Slab;
 
+use crate::record::Record;
 use crate::state::State;
 use crate::statistics::Statistics;
-use crate::watch::Watch;
 use common::CloseReason;
 
 /// The open connections of a server and what it has counted.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    watches: Slab<Arc<Watch>>,
+    records: Slab<Arc<Record>>,
     /// What was counted, but for what the open connections have [counted](Counts) themselves.
     counted: Statistics,
     /// Whether these are the last statistics.
@@ -79,7 +79,7 @@ fn set(counter: &Counter, value: u64, state: &State, total: fn(&mut Statistics) 
 impl Connections {
     /// How many have a place.
     pub(crate) fn len(&self) -> usize {
-        self.watches.len()
+        self.records.len()
     }
 
     /// How many were accepted and have not ended: those that have a place, and those that are leaving.
@@ -87,21 +87,21 @@ impl Connections {
         self.counted.open()
     }
 
-    pub(crate) fn watches(&self) -> impl Iterator<Item = &Watch> {
-        self.watches.iter().map(|(_, watch)| &**watch)
+    pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter().map(|(_, record)| &**record)
     }
 
     /// Gives a connection a place, of which it gets the key.
-    pub(crate) fn add(&mut self) -> Option<(u32, Arc<Watch>)> {
-        let entry = self.watches.vacant_entry();
+    pub(crate) fn add(&mut self) -> Option<(u32, Arc<Record>)> {
+        let entry = self.records.vacant_entry();
         let key = u32::try_from(entry.key()).ok()?;
         Some((key, Arc::clone(entry.insert(Arc::default()))))
     }
 
     /// Frees the place of a connection that leaves.
     pub(crate) fn free(&mut self, key: u32) {
-        let watch = self.watches.remove(key as usize);
-        self.count(|counted| watch.counts.add_to(counted));
+        let record = self.records.remove(key as usize);
+        self.count(|counted| record.counts.add_to(counted));
     }
 
     /// Counts something.
@@ -117,12 +117,12 @@ impl Connections {
         counter.set(value as u32);
     }
 
-    /// Looks after all connections at this time since the server's start, and tells what was counted.
+    /// Wakes the connections whose deadline has passed, at this time since the server's start. Returns what was counted.
     pub(crate) fn sweep(&self, now: Duration) -> Statistics {
         let mut sum = self.counted.clone();
-        for watch in self.watches() {
-            watch.sweep(now);
-            watch.counts.add_to(&mut sum);
+        for record in self.records() {
+            record.sweep(now);
+            record.counts.add_to(&mut sum);
         }
         sum
     }
@@ -130,7 +130,7 @@ impl Connections {
     /// From now on nothing is counted: who is still there was cut.
     pub(crate) fn close(&mut self) -> Statistics {
         if !std::mem::replace(&mut self.closed, true) {
-            self.watches.iter().for_each(|(_, watch)| watch.counts.add_to(&mut self.counted));
+            self.records.iter().for_each(|(_, record)| record.counts.add_to(&mut self.counted));
             self.counted.end(CloseReason::Cut, self.open());
         }
         self.counted.clone()
@@ -142,6 +142,7 @@ mod tests {
     use common::{Client, Framing, Handler, Replies, Service, Session};
 
     use super::*;
+    use crate::Clock;
 
     struct Nothing;
 
@@ -154,7 +155,7 @@ mod tests {
     #[test]
     fn counts_go_beyond_32_bits() {
         let service = Arc::new(Service::framed(Arc::new(Nothing), Framing::Line));
-        let (state, counts) = (State::new(service, 1, None).unwrap(), Counts::default());
+        let (state, counts) = (State::new(service, 1, None, Clock::default()).unwrap(), Counts::default());
         for (read, written) in [(u32::MAX as usize, 1 << 33), (3, 5), (u32::MAX as usize, 0)] {
             counts.add_bytes(read, written, &state);
         }
@@ -173,14 +174,14 @@ mod tests {
     fn what_is_counted_adds_up_while_connections_come_and_go() {
         let mut connections = Connections::default();
         connections.count(|counted| counted.accepted += 2);
-        let (first, watch) = connections.add().unwrap();
+        let (first, record) = connections.add().unwrap();
         let (_second, other) = connections.add().unwrap();
-        watch.counts.messages.set(3);
-        watch.counts.bytes_in.set(u32::MAX);
+        record.counts.messages.set(3);
+        record.counts.bytes_in.set(u32::MAX);
         other.counts.bytes_in.set(5);
         let counts = |sum: Statistics| (sum.open(), sum.messages, sum.bytes_in, sum.bytes_out);
         assert_eq!(counts(connections.sweep(Duration::ZERO)), (2, 3, 4_294_967_300, 0));
-        connections.carry(&watch.counts.bytes_in, (1 << 32) + 7, |counted| &mut counted.bytes_in);
+        connections.carry(&record.counts.bytes_in, (1 << 32) + 7, |counted| &mut counted.bytes_in);
         assert_eq!(counts(connections.sweep(Duration::ZERO)), (2, 3, 4_294_967_308, 0));
         connections.free(first);
         assert_eq!(counts(connections.sweep(Duration::ZERO)), (2, 3, 4_294_967_308, 0));

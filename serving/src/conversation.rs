@@ -1,31 +1,32 @@
-//! One client being served: the pure connection, what the watchman needs of it, and its place in the books.
+//! One client being served: the pure connection, its record, and its place in the server's statistics.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::blocking_threads::BlockingThreads;
 use crate::buffers::Buffers;
+use crate::record::Record;
 use crate::state::{Phase, State};
-use crate::watch::{CUT, EXPIRED, STOPPING, Watch};
 use crate::{Socket, Transport};
-use common::{CloseReason, Connection, Next, Outbox, Timer};
+use common::{CloseReason, Connection, Marks, Next, Outbox, Timer, WakeQueue};
 
 /// One client being served. A backend drives it so:
 ///
-/// 1. Register the waker of whoever will wait ([`register`](Self::register)).
+/// 1. [Register](Self::register) the waker of the task or thread that will wait.
 /// 2. [`advance`](Self::advance): it reads, answers and writes what can be done without waiting.
-/// 3. Do what the returned [`Wait`] says, and begin again.
+/// 3. Do what the returned [`Wait`] says; if the socket is [ready](Self::ready), say so; and begin again.
 pub struct Conversation {
     pub(crate) connection: Connection,
-    watch: Arc<Watch>,
+    record: Arc<Record>,
     key: u32,
-    state: Arc<State>,
-    /// Whose deadline the watchman looks at.
+    pub(crate) state: Arc<State>,
+    /// Which timer's deadline is in the record.
     armed: Option<Timer>,
     counted: bool,
+    /// Whether all that was there has been read, and the socket has not been ready since.
+    drained: bool,
     /// Whether there may be more to read after a short read.
     more_behind: bool,
     /// How many times in a row the kernel has taken nothing though the socket was said to be writable.
@@ -35,8 +36,7 @@ pub struct Conversation {
 /// What a conversation needs before it can advance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// That the socket can be read. All that was there has been read: an edge is enough to be told of more, if
-    /// [`more_behind`](Conversation::more_behind) is called where the end of the input or urgent data are told of.
+    /// That the socket can be read. All that was there has been read, so it is enough to be told of the next arrival.
     Readable,
     /// That the socket can be written.
     Writable,
@@ -56,43 +56,51 @@ const MOST_REFUSED_WRITES: u8 = 3;
 const REFUSED_WRITE_PAUSE: Duration = Duration::from_millis(20);
 
 impl Conversation {
-    pub(crate) fn new(connection: Connection, key: u32, watch: Arc<Watch>, state: Arc<State>) -> Self {
+    pub(crate) fn new(connection: Connection, key: u32, record: Arc<Record>, state: Arc<State>) -> Self {
         Self {
             connection,
-            watch,
+            record,
             key,
             state,
             armed: None,
             counted: false,
+            drained: false,
             more_behind: false,
             refused_writes: 0,
         }
     }
 
-    /// Who is to be woken when a deadline has passed or the server stops.
+    /// Has `waker` woken when the conversation should advance though nothing has happened to its socket: a deadline has
+    /// passed, or the server stops.
     pub fn register(&self, waker: &Waker) {
-        self.watch.register(waker);
+        self.record.cell.register(waker);
     }
 
-    /// Whether a deadline has passed, or the server stops, since it last advanced: it should advance again.
+    /// As [`register`](Self::register), for a worker that serves many: puts `slot` into its queue, and at once if the
+    /// conversation [is marked](Self::is_marked).
+    pub fn register_slot(&self, queue: &Arc<WakeQueue>, slot: usize) {
+        self.record.cell.register_slot(queue, slot);
+    }
+
+    /// Whether it should advance though nothing has happened to its socket.
     pub fn is_marked(&self) -> bool {
-        self.watch.is_marked()
+        self.record.cell.is_marked()
     }
 
-    pub(crate) fn watch(&self) -> &Arc<Watch> {
-        &self.watch
+    pub(crate) fn record(&self) -> &Arc<Record> {
+        &self.record
     }
 
-    pub(crate) fn blocking_threads(&self) -> &Arc<BlockingThreads> {
-        &self.state.blocking_threads
-    }
-
-    /// The socket was reported to have come to the end of its input, or to have urgent data: a read then stops in
-    /// front of them, and is short although there is more. So it reads until a read says that nothing is there.
+    /// The socket was reported to be ready, so the next [`advance`](Self::advance) reads it. Without this, an advance after
+    /// [`Wait::Readable`] reads nothing: a conversation that is woken for another reason costs no read in vain.
     ///
-    /// Only where the poller tells of edges does it have to be said.
-    pub fn more_behind(&mut self) {
-        self.more_behind = true;
+    /// With `more_behind`, the end of the input or urgent data were reported as well: a read stops in front of them, and
+    /// is short although there is more. So it reads until a read says that nothing is there. Only a poller that reports each
+    /// change once has to tell.
+    #[inline]
+    pub fn ready(&mut self, more_behind: bool) {
+        self.drained = false;
+        self.more_behind |= more_behind;
     }
 
     /// Reads, answers and writes, for one turn at most, without blocking as long as `socket` does not. It
@@ -100,12 +108,11 @@ impl Conversation {
     #[inline]
     pub fn advance(&mut self, mut socket: impl Transport, buffers: &mut Buffers) -> Wait {
         buffers.ready();
-        self.heed(&socket, &mut buffers.output);
+        self.apply_marks(&socket, &mut buffers.output);
         let Buffers { input, output, .. } = buffers;
         let mut had_turn = false;
-        let mut drained = false;
         let (mut bytes_in, mut bytes_out) = (0, 0);
-        let mut active = self.connection.activate(output, Instant::now);
+        let mut active = self.connection.activate(output, || self.state.clock.now());
         let wait = loop {
             match active.what_now() {
                 Next::Write => match socket.write(active.output()) {
@@ -134,7 +141,7 @@ impl Conversation {
                     had_turn = true;
                     active.run();
                 }
-                Next::Read if drained => break Wait::Readable,
+                Next::Read if self.drained => break Wait::Readable,
                 Next::Read if had_turn => break Wait::Turn,
                 Next::Read => {
                     had_turn = true;
@@ -142,11 +149,11 @@ impl Conversation {
                         Ok(0) => active.end_of_input(),
                         Ok(count) => {
                             bytes_in += count;
-                            drained = count < input.len() && !self.more_behind;
+                            self.drained = count < input.len() && !self.more_behind;
                             active.receive(&mut input[..count]);
                         }
                         Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                            drained = true;
+                            self.drained = true;
                             self.more_behind = false;
                             active.would_block(|| socket.arrived());
                         }
@@ -162,10 +169,10 @@ impl Conversation {
         };
         drop(active);
         self.count_bytes(bytes_in, bytes_out);
-        self.pause();
+        self.publish();
         if wait == Wait::Wakeup {
-            let pause_ends = Instant::now() + REFUSED_WRITE_PAUSE;
-            self.watch.set_deadline(Some(pause_ends), self.state.epoch);
+            let pause_ends = self.state.clock.now() + REFUSED_WRITE_PAUSE;
+            self.record.set_deadline(Some(pause_ends), self.state.start);
             self.armed = None;
         }
         wait
@@ -173,13 +180,13 @@ impl Conversation {
 
     /// Has the handler do what waits, for one turn, where that may block.
     pub fn run(&mut self, buffers: &mut Buffers) {
-        let mut active = self.connection.activate(&mut buffers.output, Instant::now);
+        let mut active = self.connection.activate(&mut buffers.output, || self.state.clock.now());
         if self.state.phase() == Phase::Cut {
             active.cut(); // nothing is handled for a client that is gone
         }
         active.run();
         drop(active);
-        self.pause();
+        self.publish();
     }
 
     /// Ends it: everything was said, or nothing can be. What the client still sends is discarded for a
@@ -190,72 +197,73 @@ impl Conversation {
             CloseReason::Cut | CloseReason::Lost | CloseReason::WriteTimeout => true,
             _ => self.connection.input_ended(),
         };
-        self.leave(reason, |state| if finished { drop(socket) } else { state.linger(socket) });
+        self.close(reason, |state| if finished { drop(socket) } else { state.linger(socket) });
     }
 
     /// The socket has failed in some other way than by an error of its `read` or `write`.
-    pub fn lose(&mut self) {
-        self.connection.activate(&mut Outbox::new(), Instant::now).lost();
+    pub fn mark_lost(&mut self) {
+        self.connection.activate(&mut Outbox::new(), || self.state.clock.now()).lost();
     }
 
     /// Ends it before it has begun: the system has nothing left to serve it with.
     pub fn refuse(mut self, socket: Socket, error: &io::Error) {
         self.state.log_unserved(error);
-        self.leave(CloseReason::Unserved, |state| state.say_refusal(socket, CloseReason::Unserved));
+        self.close(CloseReason::Unserved, |state| state.say_refusal(socket, CloseReason::Unserved));
     }
 
     /// Counts bytes that were read and written.
     #[inline]
     pub(crate) fn count_bytes(&self, bytes_in: usize, bytes_out: usize) {
-        self.watch.counts.add_bytes(bytes_in, bytes_out, &self.state);
+        self.record.counts.add_bytes(bytes_in, bytes_out, &self.state);
     }
 
-    /// Takes up what the watchman has marked.
-    pub(crate) fn heed(&mut self, socket: &impl Transport, output: &mut Outbox) {
-        let marks = self.watch.take_marks();
-        if marks == 0 {
+    /// Takes its marks, and does what they say.
+    pub(crate) fn apply_marks(&mut self, socket: &impl Transport, output: &mut Outbox) {
+        let marks = self.record.cell.take_marks();
+        if marks == Marks::NONE {
             return;
         }
-        let mut active = self.connection.activate(output, Instant::now);
-        if marks & STOPPING != 0 {
+        let mut active = self.connection.activate(output, || self.state.clock.now());
+        if marks.contains(Marks::STOPPING) {
             active.stop(socket.arrived());
         }
-        if marks & EXPIRED != 0 {
+        if marks.contains(Marks::EXPIRED) {
             active.expire(socket.queued(), socket.arrived());
         }
-        if marks & CUT != 0 {
+        if marks.contains(Marks::CUT) {
             active.cut();
         }
         drop(active);
-        if marks & EXPIRED != 0 {
+        if marks.contains(Marks::EXPIRED) {
             self.arm(); // at once: the read that follows may block
         }
-        self.more_behind = true; // what had arrived is read to its end
+        self.ready(true); // what had arrived is read to its end
     }
 
-    /// Shows what it has counted, and the deadline, if it is of another timer than before. That of one timer only moves to a
-    /// later time, so an earlier one may stay: it wakes the connection once, to find that it isn't due. So a message costs
-    /// next to nothing.
-    pub(crate) fn pause(&mut self) {
-        self.watch.counts.set_messages(self.connection.messages(), &self.state);
+    /// Writes down what it has counted, and the deadline, if it is of another timer than before. That of one timer only moves
+    /// to a later time, so an earlier one may stay: it wakes the connection once, to find that it isn't due. So a message
+    /// costs next to nothing.
+    pub(crate) fn publish(&mut self) {
+        self.record.counts.set_messages(self.connection.messages(), &self.state);
         if self.connection.timer() != self.armed {
             self.arm();
         }
     }
 
-    /// Shows the watchman the deadline.
+    /// Writes the deadline down.
     fn arm(&mut self) {
         self.armed = self.connection.timer();
-        self.watch.set_deadline(self.connection.deadline(), self.state.epoch);
+        self.record.set_deadline(self.connection.deadline(), self.state.start);
     }
 
-    /// Frees its place, has its socket let go, and counts it: in this order, since the client may come back as soon as it
+    /// Frees its place, has its socket closed, and counts it: in this order, since the client may come back as soon as it
     /// sees the end, and the server may end as soon as the last was counted.
-    fn leave(&mut self, reason: CloseReason, let_go: impl FnOnce(&State)) {
+    fn close(&mut self, reason: CloseReason, close_socket: impl FnOnce(&State)) {
         if !std::mem::replace(&mut self.counted, true) {
             tracing::debug!(client = %self.connection.peer(), %reason, messages = self.connection.messages(), "ended");
+            self.record.cell.leave();
             self.state.free(self.key);
-            let_go(&self.state);
+            close_socket(&self.state);
             self.state.ended(reason);
         }
     }
@@ -275,10 +283,10 @@ impl Drop for Conversation {
     fn drop(&mut self) {
         if !self.counted {
             if self.state.phase() == Phase::Cut {
-                self.connection.activate(&mut Outbox::new(), Instant::now).cut();
+                self.connection.activate(&mut Outbox::new(), || self.state.clock.now()).cut();
             }
             let reason = self.connection.end();
-            self.leave(reason, |_| {});
+            self.close(reason, |_| {});
         }
     }
 }

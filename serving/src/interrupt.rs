@@ -13,9 +13,12 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
 use std::{hint, mem, ptr, thread};
+
+use crate::Notifier;
 
 /// While it lives, the thread that made it can be woken out of a blocking [`call`](Self::call), which then fails with
 /// `EINTR`.
@@ -37,8 +40,15 @@ pub struct Interrupt {
 struct Thread {
     /// What it does: one of the constants below.
     doing: AtomicU8,
-    /// What it is signalled by, until it lets go of its interrupt.
-    handle: Mutex<Option<libc::pthread_t>>,
+    target: Mutex<Target>,
+}
+
+#[derive(Debug)]
+struct Target {
+    /// What it is signalled by, until its interrupt is dropped.
+    handle: Option<libc::pthread_t>,
+    /// Where it is entered when it was signalled.
+    signalled: Option<Arc<Signalled>>,
 }
 
 /// It does something else than to wait.
@@ -60,13 +70,19 @@ impl Interrupt {
         let blocked_before = unblock_signal()?;
         // SAFETY: it has no preconditions.
         let this = unsafe { libc::pthread_self() };
-        let thread = Thread { doing: AtomicU8::new(RUNNING), handle: Mutex::new(Some(this)) };
+        let target = Mutex::new(Target { handle: Some(this), signalled: None });
+        let thread = Thread { doing: AtomicU8::new(RUNNING), target };
         Ok(Self { thread: Arc::new(thread), blocked_before, not_send: PhantomData })
     }
 
     /// What wakes the thread.
     pub fn waker(&self) -> Waker {
         Waker::from(Arc::clone(&self.thread))
+    }
+
+    /// Has the thread signalled again until it notices.
+    pub(crate) fn signal_again_by(&self, signalled: &Arc<Signalled>) {
+        self.thread.target().signalled = Some(Arc::clone(signalled));
     }
 
     /// Makes a call that may block, unless `is_woken` says that the wake-up has come already. A wake-up that comes
@@ -102,9 +118,35 @@ impl fmt::Debug for Interrupt {
 
 impl Drop for Interrupt {
     fn drop(&mut self) {
-        *self.thread.handle.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.thread.target().handle = None;
         // SAFETY: the set was filled by the system.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.blocked_before, ptr::null_mut()) };
+    }
+}
+
+impl Thread {
+    /// Signals it if it waits. Returns whether it waited and was not signalled before.
+    ///
+    /// A signal that comes before the thread has entered its call is lost. So it is signalled again until it notices.
+    fn signal(&self, target: &Target) -> bool {
+        let Some(thread) = target.handle else { return false };
+        let waits = |doing| matches!(doing, WAITING | SIGNALLED).then_some(SIGNALLING);
+        let Ok(before) = self.doing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, waits) else {
+            return false;
+        };
+        let _ = handle_signal(); // it succeeded before
+        // SAFETY: the thread lives: before it ends it takes its handle out from under the lock that the caller holds.
+        unsafe { libc::pthread_kill(thread, libc::SIGURG) };
+        self.doing.store(SIGNALLED, Ordering::SeqCst);
+        before == WAITING
+    }
+
+    fn has_noticed(&self) -> bool {
+        self.doing.load(Ordering::SeqCst) != SIGNALLED
+    }
+
+    fn target(&self) -> MutexGuard<'_, Target> {
+        self.target.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,18 +155,70 @@ impl Wake for Thread {
         self.wake_by_ref();
     }
 
-    /// A signal that comes before the thread has entered its call is lost. So whoever wakes it goes on to do so
-    /// until it has noticed.
     fn wake_by_ref(self: &Arc<Self>) {
-        let handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(thread) = *handle else { return };
-        let waits = |doing| matches!(doing, WAITING | SIGNALLED).then_some(SIGNALLING);
-        if self.doing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, waits).is_ok() {
-            let _ = handle_signal(); // it succeeded before
-            // SAFETY: the thread lives: before it ends it takes its handle out from under this lock.
-            unsafe { libc::pthread_kill(thread, libc::SIGURG) };
-            self.doing.store(SIGNALLED, Ordering::SeqCst);
+        let target = self.target();
+        if self.signal(&target)
+            && let Some(signalled) = &target.signalled
+        {
+            signalled.add(self);
         }
+    }
+}
+
+/// The threads that were signalled and may not have noticed.
+#[derive(Debug)]
+pub(crate) struct Signalled {
+    state: Mutex<SignalledState>,
+    /// Wakes the thread that signals them again.
+    notifier: Arc<Notifier>,
+}
+
+#[derive(Debug, Default)]
+struct SignalledState {
+    threads: Vec<Arc<Thread>>,
+    /// When they are to be signalled again.
+    at: Option<Instant>,
+}
+
+/// A signal that was lost is sent again after this time.
+const AGAIN: Duration = Duration::from_millis(1);
+
+impl Signalled {
+    pub(crate) fn new(notifier: &Arc<Notifier>) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), notifier: Arc::clone(notifier) })
+    }
+
+    fn add(&self, thread: &Arc<Thread>) {
+        let mut state = self.state();
+        state.threads.push(Arc::clone(thread));
+        let is_first = state.threads.len() == 1;
+        drop(state);
+        if is_first {
+            self.notifier.notify();
+        }
+    }
+
+    /// Signals those that have not noticed, if it is time to. Returns when to call it again, unless all have noticed.
+    pub(crate) fn signal_again(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.state();
+        if state.at.is_some_and(|at| now >= at) {
+            state.threads.retain(|thread| !thread.has_noticed());
+            let threads = state.threads.clone();
+            drop(state); // a thread that is woken is entered under its own lock
+            for thread in threads {
+                thread.signal(&thread.target());
+            }
+            state = self.state();
+            state.at = None;
+        }
+        if state.at.is_none() && !state.threads.is_empty() {
+            state.at = Some(now + AGAIN);
+        }
+        state.at
+    }
+
+    fn state(&self) -> MutexGuard<'_, SignalledState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

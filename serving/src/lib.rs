@@ -1,13 +1,13 @@
-//! What every backend shares beside the core: who is let in, deadlines, the stop, the last replies, the
-//! books.
+//! What every backend shares beside the core: accepting, deadlines, the stop, the last replies, statistics.
 //!
-//! - [`Backend`]: the trait. [`Server`] is the frame of its `serve`, [`Acceptor`] its door.
+//! - [`Backend`]: the trait. [`Server`] is the frame of its `serve`; the [`Acceptor`] decides which clients are served.
+//! - [`Listener`] and [`Socket`]: thin types over a descriptor, of TCP or of a Unix path.
 //! - [`Conversation`]: one client being served, as a backend drives it: by [`Wait`] where it reads and writes,
 //!   by [`Step`] where reads and writes are submitted and complete later.
 //! - [`start`]: a server on a thread of its own, which a program of any kind can embed.
 //! - [`Stop`] and [`Statistics`]: how a server is ended, and what it has counted.
-//! - [`Bell`], [`Interrupt`]: wakers for threads that wait for descriptors, or block in a read.
-//! - [`Team`]: workers that each have clients of their own.
+//! - [`Notifier`], [`Interrupt`]: wakers for threads that wait for descriptors, or block in a read.
+//! - [`WorkerGroup`]: workers that each have clients of their own, and an [`Inbox`].
 //! - `epoll`: the poller of Linux, as backends wait at it.
 //! - [`blocking`]: one client served on a thread that blocks.
 
@@ -17,10 +17,10 @@ mod accept_errors;
 mod accept_loops;
 mod acceptor;
 mod backend;
-mod bell;
 pub mod blocking;
 mod blocking_threads;
 mod buffers;
+mod clock;
 mod completion;
 mod connections;
 mod conversation;
@@ -31,6 +31,9 @@ pub mod epoll;
 mod interrupt;
 mod lingering;
 mod listener;
+mod maintenance;
+mod notifier;
+mod record;
 mod running;
 mod server;
 mod socket;
@@ -38,22 +41,22 @@ mod state;
 mod statistics;
 mod stop;
 mod task;
-mod team;
-mod watch;
-mod watchman;
+mod workers;
 
+pub use accept_loops::AcceptLoop;
 pub use acceptor::{Accepting, Acceptor, Admission};
 pub use backend::{Backend, BlockingHandlers, Capabilities, Workers, worker_count};
-pub use bell::Bell;
 pub use buffers::Buffers;
+pub use clock::Clock;
 pub use completion::Step;
 pub use conversation::{Conversation, Wait};
 pub use interrupt::Interrupt;
 pub use listener::Listener;
+pub use notifier::Notifier;
 pub use running::{Running, start};
 pub use server::{Failure, SERVER_DESCRIPTORS, STACK_SIZE, Server};
 pub use socket::{Socket, Transport};
 pub use statistics::{Report, Statistics};
 pub use stop::{Requested, Stop, Subscription, Urgency};
 pub use task::Offloaded;
-pub use team::{Member, Post, Team};
+pub use workers::{Inbox, Item, WorkerGroup};

@@ -56,13 +56,13 @@ impl Lingering {
         listening.map(|socket| (socket.socket.as_fd(), PollFlags::IN)).collect()
     }
 
-    /// Takes sockets in. Where there are too many, those go first whose client has been sent everything; and
-    /// then those that come, of which it tells how many there were.
-    pub(crate) fn admit(&mut self, sockets: Vec<Socket>) -> u64 {
+    /// Takes sockets in. Where there are too many, those are closed first whose client has been sent everything, and then
+    /// those that have just come. Returns how many of the latter were closed.
+    pub(crate) fn admit(&mut self, sockets: Vec<Socket>, now: Instant) -> u64 {
         if sockets.is_empty() {
             return 0;
         }
-        let until = Instant::now() + LONGEST;
+        let until = now + LONGEST;
         let sockets = sockets.into_iter().map(|socket| Closing { socket, until, left: MOST_BYTES });
         self.sockets.extend(sockets.filter_map(|mut socket| (!socket.is_over()).then_some(socket)));
         if self.sockets.len() > self.most {

@@ -8,22 +8,22 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::acceptor::Acceptor;
+use crate::maintenance::Maintenance;
 use crate::state::{Phase, State};
 use crate::stop::Subscription;
-use crate::watchman::Watchman;
-use crate::{Backend, Listener, Report, Stop, descriptors};
+use crate::{Backend, Clock, Listener, Report, Stop, descriptors};
 use common::Service;
 
 /// The frame of every `serve`: [`open`](Self::open) it before the first accept, [`close`](Self::close) it
-/// after the last. In between, a watchman looks after deadlines and the stop.
+/// after the last. In between, a maintenance thread looks after deadlines and the stop.
 ///
 /// A server that is dropped instead cuts everybody off, and then ends in the same way: it waits until they have left,
-/// though not for handlers, counts those who are left as cut, and ends its watchman.
+/// though not for handlers, counts those who are left as cut, and ends its maintenance thread.
 #[derive(Debug)]
 pub struct Server {
     state: Arc<State>,
-    watchman: Option<JoinHandle<()>>,
-    dismissed: Arc<AtomicBool>,
+    maintenance: Option<JoinHandle<()>>,
+    finishing: Arc<AtomicBool>,
     _subscription: Subscription,
 }
 
@@ -31,12 +31,12 @@ pub struct Server {
 /// touched cost nothing.
 pub const STACK_SIZE: usize = 2 * 1024 * 1024;
 
-/// How many descriptors a server needs to begin with, beyond those of its clients: those of its watchman, its bells
+/// How many descriptors a server needs to begin with, beyond those of its clients: those of its notifiers
 /// and its workers' pollers, or of a runtime.
 pub const SERVER_DESCRIPTORS: usize = 16;
 
 impl Server {
-    /// Prepares the listener and starts the watchman.
+    /// Prepares the listener and starts the maintenance thread.
     ///
     /// # Errors
     /// If the service asks for what the backend can't do (`InvalidInput`), or if the system has no thread or
@@ -47,6 +47,20 @@ impl Server {
         service: Arc<Service>,
         stop: &Stop,
     ) -> io::Result<(Self, Acceptor)> {
+        Self::open_with_clock(backend, listener, service, stop, Clock::default())
+    }
+
+    /// As [`open`](Self::open), with another clock than the system's.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with_clock(
+        backend: &dyn Backend,
+        listener: &Listener,
+        service: Arc<Service>,
+        stop: &Stop,
+        clock: Clock,
+    ) -> io::Result<(Self, Acceptor)> {
         let capabilities = backend.capabilities();
         let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
         capabilities.check(backend.name(), &service).map_err(invalid)?;
@@ -55,13 +69,13 @@ impl Server {
         descriptors::ensure(listener, SERVER_DESCRIPTORS)?;
         let most = capabilities.max_connections.unwrap_or(usize::MAX);
         let max_connections = service.limits.max_connections.min(most);
-        let state = State::new(service, max_connections, stop.shown())?;
-        let subscription = stop.subscribe(state.bell.waker());
-        let dismissed = Arc::new(AtomicBool::new(false));
-        let watchman = Watchman::new(Arc::clone(&state), stop.clone(), Arc::clone(&dismissed));
-        let watchman = thread::Builder::new().name("watchman".into()).spawn(|| watchman.watch())?;
+        let state = State::new(service, max_connections, stop.shown(), clock)?;
+        let subscription = stop.subscribe(state.notifier.waker());
+        let finishing = Arc::new(AtomicBool::new(false));
+        let maintenance = Maintenance::new(Arc::clone(&state), stop.clone(), Arc::clone(&finishing));
+        let maintenance = thread::Builder::new().name("maintenance".into()).spawn(|| maintenance.run())?;
         let acceptor = Acceptor::new(Arc::clone(&state), listener.address()?);
-        Ok((Self { state, watchman: Some(watchman), dismissed, _subscription: subscription }, acceptor))
+        Ok((Self { state, maintenance: Some(maintenance), finishing, _subscription: subscription }, acceptor))
     }
 
     /// Waits until the [`Acceptor`] was dropped and everybody has left, or has been cut off, and ends the counting.
@@ -90,7 +104,7 @@ impl Server {
             }
             open = still_open;
         }
-        self.dismiss();
+        self.finish();
         let report = self.state.close();
         served.and_then(|()| self.state.ending.cause()).map(|()| report)
     }
@@ -100,13 +114,13 @@ impl Server {
         Failure(Arc::clone(&self.state))
     }
 
-    /// Ends the watchman, which ends when nobody lingers, or at the drain deadline.
-    fn dismiss(&mut self) {
+    /// Waits for the maintenance thread, which ends when no socket lingers, or at the drain deadline.
+    fn finish(&mut self) {
         self.state.blocking_threads.close();
-        self.dismissed.store(true, Ordering::SeqCst);
-        self.state.bell.ring();
-        if let Some(watchman) = self.watchman.take() {
-            let _ = watchman.join(); // a panic of its own would have been said
+        self.finishing.store(true, Ordering::SeqCst);
+        self.state.notifier.notify();
+        if let Some(maintenance) = self.maintenance.take() {
+            let _ = maintenance.join(); // a panic of its own would have been said
         }
     }
 }
@@ -137,7 +151,7 @@ impl Failure {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if self.watchman.is_some() {
+        if self.maintenance.is_some() {
             self.state.enter(Phase::Cut);
             let _ = self.end(Err(io::Error::other("the server was dropped"))); // nobody is told
         }

@@ -1,4 +1,4 @@
-//! What one call of `serve` shares among its workers, its acceptor and its watchman.
+//! What one call of `serve` shares among its workers, its acceptor and its maintenance thread.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -7,42 +7,47 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::Socket;
-use crate::accept_errors::Seldom;
-use crate::bell::Bell;
+use crate::accept_errors::LogLimiter;
 use crate::blocking_threads::BlockingThreads;
 use crate::connections::{Connections, Counter};
 use crate::conversation::Conversation;
 use crate::ending::Ending;
+use crate::interrupt::Signalled;
+use crate::record::Record;
 use crate::statistics::Statistics;
-use crate::watch::{CUT, STOPPING, Watch};
-use common::{Client, CloseReason, Connection, ErrorReply, Service};
+use crate::{Clock, Notifier};
+use common::{Address, Cell, Client, CloseReason, Connection, ErrorReply, Marks, Service};
 
-/// What one call of `serve` shares among its workers, its acceptor and its watchman.
+/// What one call of `serve` shares among its workers, its acceptor and its maintenance thread.
 pub(crate) struct State {
     pub(crate) service: Arc<Service>,
     /// The most connections at once: the service's limit, or what the backend can hold.
     pub(crate) max_connections: usize,
-    pub(crate) epoch: Instant,
-    /// Wakes the watchman.
-    pub(crate) bell: Arc<Bell>,
+    pub(crate) clock: Clock,
+    /// When the server was started.
+    pub(crate) start: Instant,
+    /// Wakes the maintenance thread.
+    pub(crate) notifier: Arc<Notifier>,
+    /// The threads that may have missed a signal.
+    pub(crate) signalled: Arc<Signalled>,
     pub(crate) blocking_threads: Arc<BlockingThreads>,
     connections: Mutex<Connections>,
-    /// Told when nobody is left.
+    /// Notified when no connection is left.
     empty: Condvar,
     /// Where the last statistics are shown to whoever has started the server.
     shown: Option<Arc<Mutex<Statistics>>>,
     phase: AtomicU8,
-    /// Sockets on their way to the watchman, who lingers over them.
+    /// Sockets that are to linger, which the maintenance thread fetches.
     lingering: Mutex<Vec<Socket>>,
-    /// When it was last said that clients can't be served.
-    unserved: Mutex<Seldom>,
+    /// When it was last logged that clients can't be served.
+    unserved: Mutex<LogLimiter>,
     /// Whether a client could not be accepted for want of descriptors.
     short_of_descriptors: AtomicBool,
-    /// The acceptor's, with the end of its pause for a deadline.
-    pub(crate) door: Watch,
+    /// The acceptor's record, with the end of its pause for a deadline.
+    pub(crate) acceptor: Record,
     pub(crate) ending: Ending,
-    /// Whether the acceptor waits for somebody to leave.
-    door_waits: AtomicBool,
+    /// Whether the acceptor waits until a client leaves.
+    acceptor_waits: AtomicBool,
 }
 
 /// How far the server is with its end.
@@ -58,14 +63,18 @@ impl State {
         service: Arc<Service>,
         max_connections: usize,
         shown: Option<Arc<Mutex<Statistics>>>,
+        clock: Clock,
     ) -> io::Result<Arc<Self>> {
+        let notifier = Notifier::new()?;
         let blocking_threads = BlockingThreads::new(service.blocking_thread_count());
         Ok(Arc::new(Self {
             service,
             max_connections,
             blocking_threads,
-            epoch: Instant::now(),
-            bell: Bell::new()?,
+            start: clock.now(),
+            clock,
+            signalled: Signalled::new(&notifier),
+            notifier,
             connections: Mutex::default(),
             empty: Condvar::new(),
             shown,
@@ -73,9 +82,9 @@ impl State {
             lingering: Mutex::default(),
             unserved: Mutex::default(),
             short_of_descriptors: AtomicBool::new(false),
-            door: Watch::default(),
+            acceptor: Record::default(),
             ending: Ending::default(),
-            door_waits: AtomicBool::new(false),
+            acceptor_waits: AtomicBool::new(false),
         }))
     }
 
@@ -93,10 +102,10 @@ impl State {
         if self.phase.fetch_max(phase as u8, Ordering::SeqCst) >= phase as u8 {
             return;
         }
-        let mark = if phase == Phase::Cut { CUT } else { STOPPING };
-        connections.watches().for_each(|watch| watch.mark(mark));
+        let mark = if phase == Phase::Cut { Marks::CUT } else { Marks::STOPPING };
+        connections.records().for_each(|record| record.cell.mark(mark));
         drop(connections);
-        self.door.wake();
+        self.acceptor.cell.mark(mark);
         if phase == Phase::Cut {
             self.ending.cut();
         }
@@ -105,19 +114,24 @@ impl State {
     /// Stops by itself, for want of something that it can't do without.
     pub(crate) fn fail(&self) {
         self.enter(Phase::Draining);
-        self.bell.ring();
+        self.notifier.notify();
     }
 
     /// Looks after the deadlines of all connections, and shows the statistics.
     pub(crate) fn sweep(&self) {
-        let now = self.epoch.elapsed();
-        self.door.sweep(now);
+        let now = self.clock.now().saturating_duration_since(self.start);
+        self.acceptor.sweep(now);
         let statistics = locked(&self.connections).sweep(now);
         self.show(statistics);
     }
 
-    /// Counts a connection that was accepted, and lets it in if there is room and the server does not stop.
-    pub(crate) fn enter_client(self: &Arc<Self>, client: Client) -> Result<Conversation, CloseReason> {
+    /// Counts a connection that was accepted, and opens it if there is room and the server does not stop.
+    pub(crate) fn open_connection(
+        self: &Arc<Self>,
+        peer: Address,
+        local: Address,
+        number: u64,
+    ) -> Result<Conversation, CloseReason> {
         let mut connections = locked(&self.connections);
         connections.count(|counted| counted.accepted += 1);
         if self.phase() != Phase::Serving {
@@ -126,17 +140,20 @@ impl State {
         if connections.len() >= self.max_connections {
             return Err(CloseReason::Busy);
         }
-        let (key, watch) = connections.add().ok_or(CloseReason::Busy)?;
+        let (key, record) = connections.add().ok_or(CloseReason::Busy)?;
         drop(connections);
-        let connection = Connection::new(Arc::clone(&self.service), client, Instant::now());
-        Ok(Conversation::new(connection, key, watch, Arc::clone(self)))
+        let mut client =
+            Client::with_cell(peer, number, Arc::clone(&record) as Arc<dyn AsRef<Cell> + Send + Sync>);
+        client.local = local;
+        let connection = Connection::new(Arc::clone(&self.service), client, self.clock.now());
+        Ok(Conversation::new(connection, key, record, Arc::clone(self)))
     }
 
     /// Frees the place of a client that leaves.
     pub(crate) fn free(&self, key: u32) {
         locked(&self.connections).free(key);
-        if self.door_waits.load(Ordering::SeqCst) {
-            self.door.wake();
+        if self.acceptor_waits.load(Ordering::SeqCst) {
+            self.acceptor.cell.mark(Marks::EXPIRED);
         }
     }
 
@@ -160,12 +177,12 @@ impl State {
         locked(&self.connections).carry(counter, value, total);
     }
 
-    /// How many conversations are open.
+    /// How many connections are open.
     pub(crate) fn open(&self) -> u64 {
         locked(&self.connections).open()
     }
 
-    /// Waits until nobody is left, at most for `timeout`. Tells how many conversations are open.
+    /// Waits until no connection is left, at most for `timeout`. Returns how many are open.
     pub(crate) fn wait_until_empty(&self, timeout: Duration) -> u64 {
         let is_open = |connections: &mut Connections| connections.open() > 0;
         let waited = self.empty.wait_timeout_while(locked(&self.connections), timeout, is_open);
@@ -185,22 +202,22 @@ impl State {
         }
     }
 
-    /// Whether everybody who may be here is. If so, the acceptor is woken when somebody leaves.
+    /// Whether there are as many connections as there may be. If so, the acceptor is woken when one of them ends.
     pub(crate) fn is_full(&self) -> bool {
-        self.door_waits.store(true, Ordering::SeqCst);
+        self.acceptor_waits.store(true, Ordering::SeqCst);
         let full = locked(&self.connections).len() >= self.max_connections;
-        self.door_waits.store(full, Ordering::SeqCst);
+        self.acceptor_waits.store(full, Ordering::SeqCst);
         full
     }
 
-    /// Says now and then that clients can't be served.
+    /// Logs now and then that clients can't be served.
     pub(crate) fn log_unserved(&self, error: &io::Error) {
-        if let Some(count) = locked(&self.unserved).often(Instant::now()) {
+        if let Some(count) = locked(&self.unserved).count(self.clock.now()) {
             tracing::warn!(count, %error, "clients can't be served");
         }
     }
 
-    /// Tells a client why it is not served, and lets it go.
+    /// Tells a client why it is not served, and closes its connection.
     pub(crate) fn say_refusal(&self, socket: Socket, reason: CloseReason) {
         let error = match reason {
             CloseReason::TooLate => ErrorReply::ShuttingDown,
@@ -212,17 +229,17 @@ impl State {
         self.linger(socket);
     }
 
-    /// Ends the output, and leaves the rest to the watchman.
+    /// Ends the output, and leaves the rest to the maintenance thread.
     pub(crate) fn linger(&self, socket: Socket) {
         socket.end_writing();
         locked(&self.lingering).push(socket);
-        self.bell.ring();
+        self.notifier.notify();
     }
 
-    /// Asks the watchman for the descriptors of sockets that linger.
+    /// Asks the maintenance thread for the descriptors of sockets that linger.
     pub(crate) fn spare_descriptors(&self) {
         self.short_of_descriptors.store(true, Ordering::SeqCst);
-        self.bell.ring();
+        self.notifier.notify();
     }
 
     /// Whether they were asked for since the last time.
@@ -230,7 +247,7 @@ impl State {
         self.short_of_descriptors.swap(false, Ordering::SeqCst)
     }
 
-    /// What the watchman has not fetched yet.
+    /// The sockets that are to linger since the last time.
     pub(crate) fn fetch_lingering(&self) -> Vec<Socket> {
         std::mem::take(&mut locked(&self.lingering))
     }

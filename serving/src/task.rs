@@ -20,11 +20,10 @@ impl Conversation {
         loop {
             // The thread's buffers are lent for the advance alone, never across an await.
             match Buffers::of_this_thread(|buffers| self.advance(&mut socket, buffers)) {
-                wait @ (Wait::Readable | Wait::Writable) => {
-                    if ready!(poll_ready(cx, wait)).is_err() {
-                        self.lose();
-                    }
-                }
+                wait @ (Wait::Readable | Wait::Writable) => match ready!(poll_ready(cx, wait)) {
+                    Ok(()) => self.ready(false),
+                    Err(_) => self.mark_lost(),
+                },
                 Wait::Wakeup => return Poll::Pending,
                 wait @ (Wait::Turn | Wait::Blocking | Wait::Over) => return Poll::Ready(wait),
             }
@@ -34,7 +33,7 @@ impl Conversation {
     /// Has the handler do what waits on one of the server's threads for handlers that block, of which there are
     /// [so many](common::Service::blocking_threads), and then calls `back` there with the conversation.
     pub fn offload(mut self, back: impl FnOnce(Self) + Send + 'static) {
-        let threads = Arc::clone(self.blocking_threads());
+        let threads = Arc::clone(&self.state.blocking_threads);
         threads.run(move || {
             Buffers::of_this_thread(|buffers| self.run(buffers));
             back(self);

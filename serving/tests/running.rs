@@ -39,7 +39,7 @@ impl Backend for OneByOne {
         let interrupt = Interrupt::of_this_thread()?;
         let mut buffers = Buffers::new();
         server.close(acceptor.accept_all(listener, Listener::accept_blocking, |socket, conversation| {
-            blocking::converse(socket, conversation, &interrupt, &mut buffers);
+            blocking::serve(socket, conversation, &interrupt, &mut buffers);
         }))
     }
 }

@@ -10,8 +10,8 @@ use common::{Framing, Service};
 use handlers::Echo;
 use rustix::time::{ClockId, clock_gettime};
 use serving::{
-    Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Interrupt, Listener,
-    Report, Server, Socket, Stop, Team, Transport, Wait, Workers, blocking,
+    AcceptLoop, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation,
+    Interrupt, Listener, Report, Server, Socket, Stop, Transport, Wait, WorkerGroup, Workers, blocking,
 };
 
 /// What the tests serve by.
@@ -110,7 +110,7 @@ fn a_socket_that_does_not_block_is_waited_for() {
     let (mut client, socket, conversation) = admit(&listener, &mut acceptor);
     let served = thread::spawn(move || {
         let interrupt = Interrupt::of_this_thread().expect("an interrupt");
-        blocking::converse(socket, conversation, &interrupt, &mut Buffers::new());
+        blocking::serve(socket, conversation, &interrupt, &mut Buffers::new());
         clock_gettime(ClockId::ThreadCPUTime)
     });
     thread::sleep(Duration::from_millis(300)); // it is silent
@@ -128,16 +128,16 @@ fn a_socket_that_does_not_block_is_waited_for() {
 
 #[test]
 fn a_worker_that_fails_or_panics_ends_the_server_with_an_error() {
-    type Work = fn((Option<Acceptor>, usize)) -> io::Result<()>;
+    type Work = fn((Option<AcceptLoop>, usize)) -> io::Result<()>;
     let works: [(Work, &str); 4] = [
         (|(_, number)| if number == 0 { Err(io::Error::other("no ring")) } else { Ok(()) }, "no ring"),
         (|(_, number)| if number == 0 { panic!("on purpose") } else { Ok(()) }, "panicked"),
         // The one that accepts goes on until it is told to stop.
         (
-            |(acceptor, number)| match acceptor {
-                Some(mut acceptor) => loop {
-                    let nobody = || Err(ErrorKind::WouldBlock.into());
-                    let accepting = acceptor.accept_turn(nobody, |_, _| unreachable!());
+            |(accept_loop, number)| match accept_loop {
+                Some(mut accept_loop) => loop {
+                    let none = |_: &Listener| Err(ErrorKind::WouldBlock.into());
+                    let accepting = accept_loop.turn(none, |_, _| unreachable!());
                     if accepting == serving::Accepting::Stopped {
                         return Ok(());
                     }
@@ -151,9 +151,10 @@ fn a_worker_that_fails_or_panics_ends_the_server_with_an_error() {
         (|_| Ok(()), "has ended"),
     ];
     for (work, said) in works {
-        let (_listener, server, acceptor, _stop) = open();
-        let ended =
-            Team::serve(server, "none", 2, acceptor, |_, number, acceptor| Ok((acceptor, number)), work);
+        let (listener, server, acceptor, _stop) = open();
+        let accept_loop = AcceptLoop::new(listener, acceptor);
+        let make = |_, number, accept_loop| Ok((accept_loop, number));
+        let ended = WorkerGroup::serve(server, "none", 2, accept_loop, make, work);
         let error = ended.expect_err("the server ends with an error").to_string();
         assert!(error.contains(said), "{error}");
     }

@@ -7,8 +7,8 @@ use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use ::serving::{Bell, Socket, Wait};
 use polling::PollMode;
+use serving::{Notifier, Socket, Wait};
 
 use super::{EVENTS, Event, Poller, WAKEUP};
 
@@ -23,11 +23,13 @@ impl Poller for Portable {
     type Events = polling::Events;
 
     #[expect(unsafe_code, reason = "polling can't tell that a descriptor outlives its registration")]
-    fn new(bell: &Bell) -> io::Result<Self> {
+    fn new(notifier: &Notifier) -> io::Result<Self> {
         let poller = polling::Poller::new()?;
-        // By its level: it is reported to one thread after the other until it is silenced.
-        // SAFETY: whoever has the poller has the bell, and drops both together.
-        unsafe { poller.add_with_mode(&bell.as_fd(), polling::Event::readable(WAKEUP), PollMode::Level)? };
+        // By its level: it is reported to one thread after the other until it is cleared.
+        // SAFETY: whatever has the poller has the notifier, and drops both together.
+        unsafe {
+            poller.add_with_mode(&notifier.as_fd(), polling::Event::readable(WAKEUP), PollMode::Level)?
+        };
         Ok(Self { poller, waiting: Mutex::new(()) })
     }
 

@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use ::serving::Bell;
+use serving::Notifier;
 
 use super::*;
 
@@ -17,12 +17,12 @@ fn wait<P: Poller>(poller: &P, timeout: Option<Duration>) -> Vec<Event> {
     poller.wait(&mut events, timeout).expect("it waits").collect()
 }
 
-fn tells_of_clients_and_of_the_bell<P: Poller>() {
+fn tells_of_clients_and_of_the_notifier<P: Poller>() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let socket = Socket::from(listener.accept().unwrap().0);
-    let bell = Bell::new().unwrap();
-    let poller = P::new(&bell).unwrap();
+    let notifier = Notifier::new().unwrap();
+    let poller = P::new(&notifier).unwrap();
     assert_eq!(wait(&poller, AT_ONCE), []);
     poller.add(&socket, 7).unwrap();
     assert_eq!(wait(&poller, None), [Event::Client { key: 7, more_behind: false }]);
@@ -38,42 +38,42 @@ fn tells_of_clients_and_of_the_bell<P: Poller>() {
     poller.remove(&socket);
     drop(socket);
     for _ in 0..2 {
-        bell.ring();
+        notifier.notify();
         assert_eq!(wait(&poller, None), [Event::Wakeup]);
-        bell.silence();
+        notifier.clear();
         assert_eq!(wait(&poller, AT_ONCE), []);
     }
 }
 
-fn each_who_waits_is_told_of_a_ring_of_its_own<P: Poller>() {
-    let bell = Bell::new().unwrap();
-    let poller = P::new(&bell).unwrap();
+fn each_waiting_thread_is_told_of_one_notification<P: Poller>() {
+    let notifier = Notifier::new().unwrap();
+    let poller = P::new(&notifier).unwrap();
     let (sender, told) = channel();
     thread::scope(|scope| {
         for _ in 0..3 {
-            let (sender, poller, bell) = (sender.clone(), &poller, &bell);
+            let (sender, poller, notifier) = (sender.clone(), &poller, &notifier);
             scope.spawn(move || {
                 let events = wait(poller, None);
-                bell.silence();
+                notifier.clear();
                 sender.send(events).unwrap();
             });
         }
         for _ in 0..3 {
-            bell.ring();
+            notifier.notify();
             assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(vec![Event::Wakeup]));
         }
     });
 }
 
 #[test]
-fn the_systems_poller_tells_of_clients_and_of_the_bell() {
-    tells_of_clients_and_of_the_bell::<System>();
-    each_who_waits_is_told_of_a_ring_of_its_own::<System>();
+fn the_systems_poller_tells_of_clients_and_of_the_notifier() {
+    tells_of_clients_and_of_the_notifier::<System>();
+    each_waiting_thread_is_told_of_one_notification::<System>();
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn the_portable_poller_tells_of_clients_and_of_the_bell() {
-    tells_of_clients_and_of_the_bell::<Portable>();
-    each_who_waits_is_told_of_a_ring_of_its_own::<Portable>();
+fn the_portable_poller_tells_of_clients_and_of_the_notifier() {
+    tells_of_clients_and_of_the_notifier::<Portable>();
+    each_waiting_thread_is_told_of_one_notification::<Portable>();
 }

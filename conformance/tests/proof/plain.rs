@@ -10,8 +10,8 @@ use common::Service;
 use rustix::event::PollFlags;
 use rustix::net::Shutdown;
 use serving::{
-    Accepting, Acceptor, Admission, Backend, Bell, BlockingHandlers, Buffers, Capabilities, Conversation,
-    Interrupt, Listener, Report, STACK_SIZE, Server, Stop, Urgency, Wait, Workers,
+    Accepting, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation,
+    Interrupt, Listener, Notifier, Report, STACK_SIZE, Server, Stop, Urgency, Wait, Workers,
 };
 use socket2::SockRef;
 
@@ -110,15 +110,15 @@ impl House {
     }
 
     fn accept(self: &Arc<Self>, listener: &Listener, mut acceptor: Acceptor) -> io::Result<()> {
-        let bell = Bell::new()?;
-        acceptor.register(&bell.waker());
+        let notifier = Notifier::new()?;
+        acceptor.register(&notifier.waker());
         loop {
             if self.has(Defect::ForgetsTheBacklog) && self.stop.urgency() > Urgency::None {
                 return Ok(());
             }
             match acceptor.what_now() {
                 Accepting::Stopped => return Ok(()),
-                Accepting::Wait if !self.has(Defect::SpinsWithoutDescriptors) => bell.wait()?,
+                Accepting::Wait if !self.has(Defect::SpinsWithoutDescriptors) => notifier.wait()?,
                 Accepting::Accept | Accepting::Wait => {
                     let accepted = listener.accept_blocking();
                     if self.has(Defect::EndsWithoutDescriptors)
@@ -132,7 +132,7 @@ impl House {
                             self.spawn(Client { socket, conversation })?;
                         }
                         Admission::None => {}
-                        Admission::Nobody => bell.wait_readable(listener)?,
+                        Admission::Nobody => notifier.wait_readable(listener)?,
                     }
                 }
             }
@@ -182,11 +182,15 @@ impl House {
         let mut buffers = Buffers::new();
         loop {
             match conversation.advance(&mut socket, &mut buffers) {
-                Wait::Readable | Wait::Turn => blocked = None,
+                Wait::Readable => {
+                    conversation.ready(false);
+                    blocked = None;
+                }
+                Wait::Turn => blocked = None,
                 Wait::Writable => {
                     let since = *blocked.get_or_insert_with(Instant::now);
                     if self.has(Defect::IgnoresProgress) && since.elapsed() > self.write_timeout {
-                        conversation.lose();
+                        conversation.mark_lost();
                     }
                     socket.wait(PollFlags::OUT);
                 }
@@ -195,7 +199,7 @@ impl House {
                     let start = Instant::now();
                     conversation.run(&mut buffers);
                     if self.has(Defect::LosesSlowHandlers) && start.elapsed() > Duration::from_millis(100) {
-                        conversation.lose();
+                        conversation.mark_lost();
                     }
                 }
                 Wait::Over => return self.end(socket.stream, conversation),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::thread;
 
 use anyloop::backend::{
-    Acceptor, Bell, BlockingHandlers, Capabilities, Failure, STACK_SIZE, Server, Workers,
+    AcceptLoop, BlockingHandlers, Capabilities, Failure, Notifier, STACK_SIZE, Server, Workers,
 };
 use anyloop::{Backend, Listener, Report, Service, Stop};
 
@@ -40,16 +40,16 @@ impl Backend for Poll {
 
     fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        let started = start(listener, acceptor, server.failure());
+        let started = start(AcceptLoop::new(listener, acceptor), server.failure());
         server.close(started)
     }
 }
 
 /// Starts the thread that serves. It is not waited for at the end: a handler may hold it.
-fn start(listener: Listener, acceptor: Acceptor, failure: Failure) -> io::Result<()> {
-    let bell = Bell::new()?;
-    acceptor.register(&bell.waker());
-    let worker = Worker::new(listener, acceptor, bell);
+fn start(mut accept_loop: AcceptLoop, failure: Failure) -> io::Result<()> {
+    let notifier = Notifier::new()?;
+    accept_loop.acceptor().register(&notifier.waker());
+    let worker = Worker::new(accept_loop, notifier);
     let thread = thread::Builder::new().name("poll".into()).stack_size(STACK_SIZE);
     thread.spawn(move || failure.watch(|| worker.work()))?;
     Ok(())

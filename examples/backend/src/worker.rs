@@ -1,4 +1,4 @@
-//! The thread that serves: it waits for everybody at once, and gives a turn to whoever is ready.
+//! The thread that serves: it waits for all clients at once, and gives a turn to those that are ready.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use anyloop::Listener;
-use anyloop::backend::{Accepting, Acceptor, Bell, Buffers, Conversation, Socket, Wait};
+use anyloop::backend::{AcceptLoop, Accepting, Buffers, Conversation, Notifier, Socket, Wait};
 use rustix::event::PollFlags;
 
 /// A client, with what its conversation waits for.
@@ -18,7 +18,7 @@ struct Client {
 }
 
 impl Client {
-    /// What its socket is watched for.
+    /// What its socket is polled for.
     fn interest(&self) -> PollFlags {
         match self.wait {
             Wait::Readable => PollFlags::IN,
@@ -27,80 +27,76 @@ impl Client {
         }
     }
 
-    fn is_due(&self, ready: bool) -> bool {
-        ready || self.wait == Wait::Turn || self.conversation.is_marked()
+    /// Advances, if it is time to.
+    fn advance(&mut self, is_ready: bool, buffers: &mut Buffers) {
+        if is_ready {
+            self.conversation.ready(false);
+        } else if self.wait != Wait::Turn && !self.conversation.is_marked() {
+            return;
+        }
+        self.wait = self.conversation.advance(&self.socket, buffers);
     }
 }
 
 /// The thread that serves.
 pub(crate) struct Worker {
-    door: Option<Door>,
-    /// Those who are here: a client whose handler may block is away meanwhile.
+    accept_loop: Option<AcceptLoop>,
+    /// The clients, but for those whose handlers run on another thread.
     clients: Vec<Client>,
-    away: usize,
-    /// By which those who were away come back.
-    back: (Sender<Client>, Receiver<Client>),
-    bell: Arc<Bell>,
+    /// How many handlers run on other threads.
+    running: usize,
+    /// By which their clients return.
+    returned: (Sender<Client>, Receiver<Client>),
+    notifier: Arc<Notifier>,
     buffers: Buffers,
 }
 
-/// The listener, and who is let in. When it is dropped the listener is closed, and then the server told.
-struct Door {
-    listener: Listener,
-    acceptor: Acceptor,
-}
-
 impl Worker {
-    /// One that waits with `bell`, with which `acceptor` is registered.
-    pub(crate) fn new(listener: Listener, acceptor: Acceptor, bell: Arc<Bell>) -> Self {
-        let door = Some(Door { listener, acceptor });
-        Self { door, clients: Vec::new(), away: 0, back: channel(), bell, buffers: Buffers::new() }
+    /// A worker that waits with `notifier`, with which the acceptor is registered.
+    pub(crate) fn new(accept_loop: AcceptLoop, notifier: Arc<Notifier>) -> Self {
+        let (clients, running, buffers) = Default::default();
+        Self { accept_loop: Some(accept_loop), clients, running, returned: channel(), notifier, buffers }
     }
 
-    /// Serves until the server stops and everybody has left.
+    /// Serves until the server stops and all clients have left.
     pub(crate) fn work(mut self) -> io::Result<()> {
-        while self.door.is_some() || !self.clients.is_empty() || self.away > 0 {
-            let watches_door = self.open_door();
-            let ready = self.wait(watches_door)?;
-            self.take_turns(&ready);
+        while self.accept_loop.is_some() || !self.clients.is_empty() || self.running > 0 {
+            let is_listener_polled = self.accept();
+            let ready = self.wait(is_listener_polled)?;
+            self.serve(&ready);
         }
         Ok(())
     }
 
-    /// Lets in who is there, not too many at once. Tells whether the door is to be watched.
-    fn open_door(&mut self) -> bool {
-        let Some(Door { listener, acceptor }) = &mut self.door else { return false };
-        let accepting = acceptor.accept_turn(
-            || listener.accept(),
-            |socket, conversation| {
-                conversation.register(&self.bell.waker());
-                self.clients.push(Client { socket, conversation, wait: Wait::Turn });
-            },
-        );
+    /// Accepts clients, not too many at once. Returns whether the listener is to be polled for more.
+    fn accept(&mut self) -> bool {
+        let Some(accept_loop) = &mut self.accept_loop else { return false };
+        let accepting = accept_loop.turn(Listener::accept, |socket, conversation| {
+            conversation.register(&self.notifier.waker());
+            self.clients.push(Client { socket, conversation, wait: Wait::Turn });
+        });
         if accepting == Accepting::Stopped {
-            self.door = None;
+            self.accept_loop = None;
         }
         accepting == Accepting::Accept
     }
 
-    /// Waits until somebody is ready or the bell rings, unless somebody waits for a turn. Tells which of the clients
-    /// are ready.
-    fn wait(&self, watches_door: bool) -> io::Result<Vec<bool>> {
+    /// Waits until a client is ready or the notifier is notified, unless a client waits for its turn. Returns which of the
+    /// clients are ready.
+    fn wait(&self, is_listener_polled: bool) -> io::Result<Vec<bool>> {
         let clients = self.clients.iter().map(|client| (client.socket.as_fd(), client.interest()));
-        let door = self.door.iter().filter(|_| watches_door);
-        let watched: Vec<_> =
-            clients.chain(door.map(|door| (door.listener.as_fd(), PollFlags::IN))).collect();
+        let listener = self.accept_loop.iter().filter(|_| is_listener_polled);
+        let listener = listener.map(|accept_loop| (accept_loop.listener().as_fd(), PollFlags::IN));
+        let polled: Vec<_> = clients.chain(listener).collect();
         let has_turn = self.clients.iter().any(|client| client.wait == Wait::Turn);
-        self.bell.wait_any(&watched, has_turn.then_some(Duration::ZERO))
+        self.notifier.wait_any(&polled, has_turn.then_some(Duration::ZERO))
     }
 
-    /// Gives a turn to everybody who is due, and lets go of those who leave.
-    fn take_turns(&mut self, ready: &[bool]) {
+    /// Gives a turn to each client that is to have one, and removes those that leave.
+    fn serve(&mut self, ready: &[bool]) {
         let mut ready = ready.iter();
         let leaving = self.clients.extract_if(.., |client| {
-            if client.is_due(ready.next() == Some(&true)) {
-                client.wait = client.conversation.advance(&client.socket, &mut self.buffers);
-            }
+            client.advance(ready.next() == Some(&true), &mut self.buffers);
             matches!(client.wait, Wait::Blocking | Wait::Over)
         });
         for Client { socket, conversation, wait } in leaving {
@@ -109,16 +105,15 @@ impl Worker {
                 continue;
             }
             // Its handler is called on another thread.
-            self.away += 1;
-            let (back, bell) = (self.back.0.clone(), Arc::clone(&self.bell));
+            self.running += 1;
+            let (returned, notifier) = (self.returned.0.clone(), Arc::clone(&self.notifier));
             conversation.offload(move |conversation| {
-                let _ = back.send(Client { socket, conversation, wait: Wait::Turn });
-                bell.ring();
+                let _ = returned.send(Client { socket, conversation, wait: Wait::Turn });
+                notifier.notify();
             });
         }
-        let back = self.back.1.try_iter();
-        let here = self.clients.len();
-        self.clients.extend(back);
-        self.away -= self.clients.len() - here;
+        let before = self.clients.len();
+        self.clients.extend(self.returned.1.try_iter());
+        self.running -= self.clients.len() - before;
     }
 }

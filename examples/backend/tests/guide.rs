@@ -28,11 +28,10 @@ fn every_case_that_it_names_is_one() {
     let is_case = |word: &str| conformance::CASES.iter().any(|case| case.name == word);
     let others = [
         "accept_all",
-        "accept_turn",
         "blocking_handlers",
         "is_marked",
         "max_connections",
-        "more_behind",
+        "register_slot",
         "two_clients_at_once",
         "what_now",
     ];

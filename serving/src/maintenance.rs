@@ -1,4 +1,4 @@
-//! The watchman: one thread that looks after deadlines, the stop, and sockets that linger.
+//! The maintenance thread: one for a server. It looks after deadlines, the stop, and sockets that linger.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,14 +9,13 @@ use crate::state::{Phase, State};
 use crate::{Stop, Urgency};
 use common::Limits;
 
-/// The watchman sweeps over the open connections: whose deadline has passed, or who has not noticed a mark,
-/// is woken. So a deadline costs a connection a store to memory, and a message no timer; it is never early,
-/// and late by one sweep at most.
-pub(crate) struct Watchman {
+/// What the maintenance thread does. It sweeps over the open connections and wakes those whose deadline has passed. So a
+/// deadline costs a connection a store to memory, and a message no timer; it is never early, and late by one sweep at most.
+pub(crate) struct Maintenance {
     state: Arc<State>,
     stop: Stop,
-    /// Set when the conversations have ended, so that only those who linger are waited for.
-    dismissed: Arc<AtomicBool>,
+    /// Set when the conversations have ended, so that only lingering sockets are waited for.
+    finishing: Arc<AtomicBool>,
     lingering: Lingering,
     interval: Duration,
     drain_until: Option<Instant>,
@@ -26,21 +25,21 @@ pub(crate) struct Watchman {
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_millis(250);
 
-impl Watchman {
-    pub(crate) fn new(state: Arc<State>, stop: Stop, dismissed: Arc<AtomicBool>) -> Self {
+impl Maintenance {
+    pub(crate) fn new(state: Arc<State>, stop: Stop, finishing: Arc<AtomicBool>) -> Self {
         let interval = interval(&state.service.limits);
         let lingering = Lingering::new(state.max_connections);
-        Self { state, stop, dismissed, lingering, interval, drain_until: None }
+        Self { state, stop, finishing, lingering, interval, drain_until: None }
     }
 
-    /// Watches until the server has ended and nobody lingers.
-    pub(crate) fn watch(mut self) {
-        let mut sweep_at = Instant::now() + self.interval;
+    /// Runs until the server has ended and no socket lingers.
+    pub(crate) fn run(mut self) {
+        let mut sweep_at = self.state.clock.now() + self.interval;
         loop {
-            self.heed_stop();
-            // Looked at first: the last socket came to linger before the server had ended.
-            let dismissed = self.dismissed.load(Ordering::SeqCst);
-            let unlingered = self.lingering.admit(self.state.fetch_lingering());
+            self.follow_stop();
+            // Looked at first: the last socket began to linger before the server had ended.
+            let finishing = self.finishing.load(Ordering::SeqCst);
+            let unlingered = self.lingering.admit(self.state.fetch_lingering(), self.state.clock.now());
             if unlingered > 0 {
                 self.state.count(|counted| counted.unlingered += unlingered);
             }
@@ -48,31 +47,32 @@ impl Watchman {
                 self.lingering.spare();
             }
             let cut = self.state.phase() == Phase::Cut;
-            if dismissed && (cut || self.lingering.is_empty()) {
+            if finishing && (cut || self.lingering.is_empty()) {
                 return;
             }
-            let now = Instant::now();
-            let door_at = self.state.door.deadline(self.state.epoch);
-            if now >= sweep_at || door_at.is_some_and(|door_at| now >= door_at) {
+            let now = self.state.clock.now();
+            let accept_at = self.state.acceptor.deadline(self.state.start);
+            if now >= sweep_at || accept_at.is_some_and(|accept_at| now >= accept_at) {
                 self.state.sweep();
                 self.lingering.expire(now);
                 sweep_at = now + self.interval;
             }
-            let others = [door_at.filter(|&door_at| now < door_at), self.drain_until];
+            let signal_at = self.state.signalled.signal_again(now);
+            let others = [accept_at.filter(|&accept_at| now < accept_at), self.drain_until, signal_at];
             let until = others.into_iter().flatten().fold(sweep_at, Instant::min);
             self.wait(until.saturating_duration_since(now));
         }
     }
 
     /// Follows what the stop says.
-    fn heed_stop(&mut self) {
+    fn follow_stop(&mut self) {
         let mut phase = match self.stop.urgency() {
             Urgency::None => self.state.phase(),
             Urgency::Drain => Phase::Draining,
             Urgency::Now => Phase::Cut,
         };
         if phase >= Phase::Draining {
-            let now = Instant::now();
+            let now = self.state.clock.now();
             let timeout = self.state.service.limits.drain_timeout;
             let until =
                 *self.drain_until.get_or_insert_with(|| now.checked_add(timeout).unwrap_or(now + YEAR));
@@ -87,9 +87,9 @@ impl Watchman {
         self.state.enter(phase.max(Phase::Serving));
     }
 
-    /// Waits for the bell, for input to be discarded, or for the time to pass.
+    /// Waits until it is notified, there is input to discard, or the time has passed.
     fn wait(&mut self, timeout: Duration) {
-        match self.state.bell.wait_any(&self.lingering.sockets(), Some(timeout)) {
+        match self.state.notifier.wait_any(&self.lingering.sockets(), Some(timeout)) {
             Ok(ready) => self.lingering.discard(&ready),
             // For want of memory: the next sweep may find some.
             Err(_) => std::thread::sleep(timeout.min(SHORTEST)),

@@ -4,19 +4,22 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use ::serving::{Bell, Buffers, Conversation, Failure, Socket, Wait};
+use common::WakeQueue;
 use rayon::ThreadPool;
+use serving::{Buffers, Conversation, Failure, Notifier, Socket, Wait};
 
 use crate::clients::{Client, Clients};
 use crate::monitor::Monitor;
 use crate::poller::{Event, Poller};
 
 /// What the workers of a pool and the [monitor](crate::monitor) share.
-pub(crate) struct Serving<P> {
+pub(crate) struct Scheduler<P> {
     pub(crate) pool: ThreadPool,
     pub(crate) poller: P,
     /// Ends a wait at the poller.
-    bell: Arc<Bell>,
+    notifier: Arc<Notifier>,
+    /// The keys of clients that have marks to look at.
+    woken: Arc<WakeQueue>,
     state: Mutex<State>,
     pub(crate) monitor_woken: Condvar,
     /// Notified when the monitor has begun to do something else.
@@ -33,7 +36,7 @@ pub(crate) struct State {
     /// How many helpers there are, and how many of them have not begun.
     pub(crate) helpers: usize,
     pub(crate) helpers_spawned: usize,
-    pub(crate) dismissed: bool,
+    pub(crate) stopped: bool,
 }
 
 /// What is known of the leader. An earlier copy tells what it has done since.
@@ -84,29 +87,31 @@ impl Leader {
     }
 }
 
-impl<P: Poller> Serving<P> {
+impl<P: Poller> Scheduler<P> {
     pub(crate) fn new(pool: ThreadPool, failure: Failure) -> io::Result<Self> {
-        let bell = Bell::new()?;
-        let poller = P::new(&bell)?;
+        let notifier = Notifier::new()?;
+        let poller = P::new(&notifier)?;
+        let woken = WakeQueue::new(notifier.waker());
         let (state, monitor_woken, monitor_arrived) = Default::default();
-        Ok(Self { pool, poller, bell, state, monitor_woken, monitor_arrived, failure })
+        Ok(Self { pool, poller, notifier, woken, state, monitor_woken, monitor_arrived, failure })
     }
 
-    /// Takes a new client in, which the poller reports at once.
+    /// Adds a client, which the poller reports at once.
     pub(crate) fn add(&self, socket: Socket, conversation: Conversation) {
-        conversation.register(&self.bell.waker());
         let mut state = self.state();
-        if let Err(error) = self.poller.add(&socket, state.clients.vacant_key()) {
+        let key = state.clients.vacant_key();
+        if let Err(error) = self.poller.add(&socket, key) {
             drop(state);
             return conversation.refuse(socket, &error);
         }
+        conversation.register_slot(&self.woken, key);
         state.clients.add(socket, conversation);
     }
 
     /// Ends the workers and the monitor, each when it has nobody to serve.
-    pub(crate) fn dismiss(&self) {
-        self.state().dismissed = true;
-        self.bell.ring();
+    pub(crate) fn stop(&self) {
+        self.state().stopped = true;
+        self.notifier.notify();
         self.monitor_woken.notify_all();
     }
 
@@ -114,13 +119,14 @@ impl<P: Poller> Serving<P> {
     pub(crate) fn mark_ready(&self, events: impl Iterator<Item = Event>, state: &mut State) {
         for event in events {
             match event {
-                Event::Client { key, more_behind } => state.clients.mark_ready(key, more_behind),
+                Event::Client { key, more_behind } => state.clients.mark_ready(key, Some(more_behind)),
                 Event::Wakeup => {
-                    if self.bell.silence() {
-                        state.clients.queue_marked();
+                    self.notifier.clear();
+                    for key in self.woken.take() {
+                        state.clients.mark_ready(key, None);
                     }
-                    if state.dismissed {
-                        self.bell.ring(); // the next one ends as well
+                    if state.stopped {
+                        self.notifier.notify(); // the next one ends as well
                     }
                 }
             }
@@ -132,7 +138,7 @@ impl<P: Poller> Serving<P> {
     /// leader is on its way or the monitor looks after them.
     pub(crate) fn wake_waiting(&self, state: &State) {
         if state.clients.ready() > 0 && (state.leader.is_waiting() || state.monitor == Monitor::Waits) {
-            self.bell.ring(); // which does nothing if it was rung and nobody has woken up yet
+            self.notifier.notify(); // which does nothing if it was notified and nobody has woken up yet
         }
     }
 
@@ -146,7 +152,7 @@ impl<P: Poller> Serving<P> {
             Some(Wait::Turn | Wait::Blocking) => false,
             Some(wait) => {
                 let rearmed = self.poller.rearm(&client.socket, client.key, wait);
-                rearmed.map_err(|_| client.conversation.lose()).is_ok()
+                rearmed.map_err(|_| client.conversation.mark_lost()).is_ok()
             }
         };
         let mut state = self.state();

@@ -1,0 +1,259 @@
+//! How a connection is reached from outside: its marks, and who is woken when one is set.
+
+use std::fmt;
+use std::ops::BitOr;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+/// The part of a connection that other threads reach. They set [`Marks`] in it, which wakes whoever serves the connection:
+/// a task or a thread by its waker, or a worker that serves many connections by a [`WakeQueue`].
+///
+/// **Register, look at the marks, then wait**: whoever keeps this order misses no wake-up.
+#[derive(Debug, Default)]
+pub struct Cell {
+    marks: AtomicU8,
+    waiter: Mutex<Waiter>,
+}
+
+/// Who is to be woken.
+#[derive(Debug, Default)]
+enum Waiter {
+    /// Nobody has registered yet. Whoever does looks at the marks.
+    #[default]
+    None,
+    /// A task, or a thread.
+    Waker(Waker),
+    /// A worker, which knows the connection by its slot.
+    Queue(Arc<WakeQueue>, u32),
+    /// Nobody any more: the connection has ended.
+    Gone,
+}
+
+/// What a connection is to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marks(u8);
+
+impl Marks {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// Its deadline has passed.
+    pub const EXPIRED: Self = Self(1);
+    /// The server stops.
+    pub const STOPPING: Self = Self(2);
+    /// The drain deadline has passed.
+    pub const CUT: Self = Self(4);
+
+    /// Whether all marks of `other` are among them.
+    pub fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl BitOr for Marks {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl Cell {
+    /// Has `waker` woken from now on.
+    pub fn register(&self, waker: &Waker) {
+        match &mut *self.waiter() {
+            Waiter::Gone => {}
+            Waiter::Waker(registered) if registered.will_wake(waker) => {}
+            waiter => *waiter = Waiter::Waker(waker.clone()),
+        }
+    }
+
+    /// Has `slot` put into `queue` from now on, and at once if there are marks.
+    ///
+    /// # Panics
+    /// If the slot is beyond 2³² − 1.
+    pub fn register_slot(&self, queue: &Arc<WakeQueue>, slot: usize) {
+        let slot = u32::try_from(slot).expect("a worker has fewer connections than 2^32");
+        match &mut *self.waiter() {
+            Waiter::Gone => return,
+            waiter => *waiter = Waiter::Queue(Arc::clone(queue), slot),
+        }
+        if self.is_marked() {
+            queue.push(slot);
+        }
+    }
+
+    /// Whether there are marks to be taken.
+    #[inline]
+    pub fn is_marked(&self) -> bool {
+        self.marks.load(Ordering::SeqCst) != 0
+    }
+
+    /// Takes the marks.
+    #[inline]
+    pub fn take_marks(&self) -> Marks {
+        if self.is_marked() { Marks(self.marks.swap(0, Ordering::SeqCst)) } else { Marks::NONE }
+    }
+
+    /// Sets marks, and wakes whoever is registered. A slot is put into its queue only by the first mark since they were
+    /// taken, so it is there once at most.
+    pub fn mark(&self, marks: Marks) {
+        let before = self.marks.fetch_or(marks.0, Ordering::SeqCst);
+        let waiter = self.waiter();
+        match &*waiter {
+            Waiter::Waker(waker) => {
+                let waker = waker.clone();
+                drop(waiter); // nobody's waker runs under the lock
+                waker.wake();
+            }
+            Waiter::Queue(queue, slot) if before == 0 => queue.push(*slot),
+            Waiter::Queue(..) | Waiter::None | Waiter::Gone => {}
+        }
+    }
+
+    /// Wakes a task or a thread again if it has not taken its marks: a wake-up may be lost on a thread that is just about
+    /// to block. A queue loses nothing.
+    pub fn wake_again(&self) {
+        if !self.is_marked() {
+            return;
+        }
+        let waker = match &*self.waiter() {
+            Waiter::Waker(waker) => waker.clone(),
+            Waiter::Queue(..) | Waiter::None | Waiter::Gone => return,
+        };
+        waker.wake();
+    }
+
+    /// The connection has ended: nobody is woken any more.
+    pub fn leave(&self) {
+        let left = std::mem::replace(&mut *self.waiter(), Waiter::Gone);
+        drop(left); // what a waker does when it is dropped holds nobody up
+    }
+
+    /// Whether the connection has ended.
+    pub fn is_gone(&self) -> bool {
+        matches!(*self.waiter(), Waiter::Gone)
+    }
+
+    fn waiter(&self) -> MutexGuard<'_, Waiter> {
+        self.waiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsRef<Self> for Cell {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+/// The slots of the connections that a worker is to look at. So a wake-up costs what was woken, however many connections
+/// the worker has.
+///
+/// A slot may be taken out after its connection has ended, and when another has its place: to look at that one in vain does
+/// no harm.
+pub struct WakeQueue {
+    slots: Mutex<Vec<u32>>,
+    waker: Waker,
+}
+
+impl WakeQueue {
+    /// An empty queue, whose worker is woken by `waker`.
+    pub fn new(waker: Waker) -> Arc<Self> {
+        Arc::new(Self { slots: Mutex::default(), waker })
+    }
+
+    /// Takes the slots out, in the order in which they were put in.
+    pub fn take(&self) -> impl Iterator<Item = usize> + use<> {
+        std::mem::take(&mut *self.slots()).into_iter().map(|slot| slot as usize)
+    }
+
+    fn push(&self, slot: u32) {
+        let mut slots = self.slots();
+        slots.push(slot);
+        let is_first = slots.len() == 1;
+        drop(slots);
+        if is_first {
+            self.waker.wake_by_ref();
+        }
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Vec<u32>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for WakeQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WakeQueue").field("slots", &*self.slots()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn counting() -> (Arc<Count>, Waker) {
+        let count = Arc::new(Count::default());
+        (Arc::clone(&count), Waker::from(count))
+    }
+
+    fn taken(queue: &WakeQueue) -> Vec<usize> {
+        queue.take().collect()
+    }
+
+    #[test]
+    fn a_slot_is_in_its_queue_once_until_its_marks_are_taken() {
+        let (woken, waker) = counting();
+        let queue = WakeQueue::new(waker);
+        let cells = [Cell::default(), Cell::default()];
+        cells[1].mark(Marks::EXPIRED); // before anybody has registered
+        for (cell, slot) in cells.iter().zip([7, 8]) {
+            cell.register_slot(&queue, slot);
+        }
+        cells[0].mark(Marks::EXPIRED);
+        cells[0].mark(Marks::STOPPING);
+        cells[0].wake_again();
+        assert_eq!((taken(&queue), woken.0.load(Ordering::SeqCst)), (vec![8, 7], 1));
+        cells[0].mark(Marks::CUT); // nobody has looked yet
+        assert_eq!(taken(&queue), []);
+        let marks = cells[0].take_marks();
+        assert!(marks.contains(Marks::EXPIRED | Marks::STOPPING | Marks::CUT));
+        cells[0].mark(Marks::CUT);
+        assert_eq!((taken(&queue), woken.0.load(Ordering::SeqCst)), (vec![7], 2));
+    }
+
+    #[test]
+    fn a_waker_is_woken_by_each_mark_and_until_they_are_taken() {
+        let (woken, waker) = counting();
+        let cell = Cell::default();
+        cell.register(&waker);
+        cell.wake_again();
+        assert_eq!(woken.0.load(Ordering::SeqCst), 0);
+        cell.mark(Marks::EXPIRED);
+        cell.mark(Marks::EXPIRED);
+        cell.wake_again();
+        assert_eq!(woken.0.load(Ordering::SeqCst), 3);
+        assert_eq!((cell.take_marks(), cell.take_marks()), (Marks::EXPIRED, Marks::NONE));
+        cell.leave();
+        cell.register(&waker);
+        cell.mark(Marks::CUT);
+        assert_eq!((cell.is_gone(), woken.0.load(Ordering::SeqCst)), (true, 3));
+    }
+
+    #[test]
+    fn a_cell_is_small() {
+        assert!(size_of::<Cell>() <= 40, "each connection has one: {} bytes", size_of::<Cell>());
+    }
+}
