@@ -24,6 +24,8 @@ pub struct Conversation {
     pub(crate) state: Arc<State>,
     /// Which timer's deadline is in the record.
     armed: Option<Timer>,
+    /// What its task waits for, unless it is about to advance.
+    pub(crate) waiting: Option<Wait>,
     counted: bool,
     /// Whether all that was there has been read, and the socket has not been ready since.
     drained: bool,
@@ -63,6 +65,7 @@ impl Conversation {
             key,
             state,
             armed: None,
+            waiting: None,
             counted: false,
             drained: false,
             more_behind: false,

@@ -17,16 +17,24 @@ impl Conversation {
         mut poll_ready: impl FnMut(&mut Context<'_>, Wait) -> Poll<io::Result<()>>,
     ) -> Poll<Wait> {
         self.register(cx.waker());
+        // What it waits for since the last poll has come, as a rule, unless it was woken to look at its marks.
+        let mut waiting = self.waiting.take().filter(|_| !self.is_marked());
         loop {
-            // The thread's buffers are lent for the advance alone, never across an await.
-            match Buffers::of_this_thread(|buffers| self.advance(&mut socket, buffers)) {
-                wait @ (Wait::Readable | Wait::Writable) => match ready!(poll_ready(cx, wait)) {
+            if let Some(wait) = waiting {
+                self.waiting = waiting;
+                let ready = ready!(poll_ready(cx, wait));
+                self.waiting = None;
+                match ready {
                     Ok(()) => self.ready(false),
                     Err(_) => self.mark_lost(),
-                },
+                }
+            }
+            // The thread's buffers are lent for the advance alone, never across an await.
+            waiting = match Buffers::of_this_thread(|buffers| self.advance(&mut socket, buffers)) {
+                wait @ (Wait::Readable | Wait::Writable) => Some(wait),
                 Wait::Wakeup => return Poll::Pending,
                 wait @ (Wait::Turn | Wait::Blocking | Wait::Over) => return Poll::Ready(wait),
-            }
+            };
         }
     }
 
