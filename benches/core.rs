@@ -10,7 +10,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 
 fn core(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("core, a read of 16 KiB");
-    for framing in Framing::ALL {
+    for &framing in Framing::ALL {
         let mut input = messages(framing);
         let bytes = input.len() as u64;
         // In `raw` a read is cut into messages of 1,024 bytes.

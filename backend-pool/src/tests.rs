@@ -97,7 +97,7 @@ fn others_are_answered_while_one_is_held<P: Poller>(workers: usize) {
     let ((begun, begins), (go, let_go)) = (channel(), channel());
     let handler = Holding(Arc::new(Holds { begun, let_go: Mutex::new(let_go) }));
     let service = Service::framed(Arc::new(handler), Framing::Line);
-    let service = Service { workers: NonZeroUsize::new(workers), ..service };
+    let service = service.with_workers(NonZeroUsize::new(workers));
     let stop = Stop::new();
     let told = stop.clone();
     let server = thread::spawn(move || On::<P>(PhantomData).serve(listener.into(), Arc::new(service), &told));

@@ -13,7 +13,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use common::{Limits, Service};
+use common::Service;
 use serving::{
     Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Interrupt, Listener, Report, STACK_SIZE,
     Server, Socket, Stop, Workers, blocking,
@@ -51,7 +51,7 @@ fn limited(service: Arc<Service>, stack_size: usize) -> Arc<Service> {
     if service.limits.max_connections <= most {
         return service;
     }
-    let limits = Limits { max_connections: most, ..service.limits };
+    let limits = service.limits.with_max_connections(most);
     Arc::new(Service::clone(&service).with_limits(limits))
 }
 

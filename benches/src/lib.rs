@@ -114,5 +114,6 @@ pub fn messages(framing: Framing) -> Vec<u8> {
         Framing::Line => [&payload[..], b"\n"].concat().repeat(MESSAGES),
         Framing::Length => [&31_u32.to_be_bytes()[..], &payload[..]].concat().repeat(MESSAGES),
         Framing::Raw => payload.repeat(MESSAGES),
+        other => panic!("the benches have no messages for the framing {other:?}"),
     }
 }

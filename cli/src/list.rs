@@ -26,7 +26,7 @@ pub(crate) fn backends(backends: &[&'static dyn Backend], format: Format) -> Str
     let rows = capabilities(backends).map(|(name, can)| {
         let most = can.max_connections.map_or("any number".into(), |most| format!("at most {most}"));
         let model = can.model.to_owned();
-        [name.to_owned(), model, workers(can.workers), blocking_handlers(can.blocking_handlers).into(), most]
+        [name.to_owned(), model, workers(can.workers), blocking_handlers(can.blocking_handlers), most]
     });
     let mut text = table(std::iter::once(heading).chain(rows).collect());
     for (name, can) in capabilities(backends) {
@@ -63,11 +63,12 @@ fn workers(workers: Workers) -> String {
     }
 }
 
-fn blocking_handlers(handlers: BlockingHandlers) -> &'static str {
+fn blocking_handlers(handlers: BlockingHandlers) -> String {
     match handlers {
-        BlockingHandlers::OwnThread => "on the client's thread",
-        BlockingHandlers::OnWorker => "on the workers",
-        BlockingHandlers::Offloaded => "on threads of their own: --blocking-threads",
+        BlockingHandlers::OwnThread => "on the client's thread".into(),
+        BlockingHandlers::OnWorker => "on the workers".into(),
+        BlockingHandlers::Offloaded => "on threads of their own: --blocking-threads".into(),
+        other => format!("{other:?}"),
     }
 }
 

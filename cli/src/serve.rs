@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use common::{Overload, Service};
+use common::Service;
 use serving::{Running, Workers, start};
 
 use crate::arguments::Serve;
@@ -102,7 +102,7 @@ fn announce(arguments: &Serve, program: &Program, service: &Service, address: So
         workers = service.workers,
         max_connections = limits.max_connections,
         backend_holds = arguments.backend.capabilities().max_connections,
-        overload = overload(limits.overload),
+        overload = %limits.overload,
         max_message = limits.max_message,
         idle_timeout = %arguments.idle_timeout,
         message_timeout = %arguments.message_timeout,
@@ -124,13 +124,6 @@ fn pollers(arguments: &Serve) -> usize {
     match arguments.backend.capabilities().workers {
         Workers::Chosen => arguments.workers.or_else(cores).map_or(1, NonZeroUsize::get),
         _ => 0,
-    }
-}
-
-fn overload(overload: Overload) -> &'static str {
-    match overload {
-        Overload::Queue => "queue",
-        Overload::Refuse => "refuse",
     }
 }
 

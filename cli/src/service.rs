@@ -22,13 +22,11 @@ pub(crate) fn service(arguments: &Serve, descriptors: usize) -> Result<Service, 
         )));
     }
     let limits = limits(arguments, &capabilities, descriptors).map_err(Failure::Usage)?;
-    let service = Service {
-        workers: arguments.workers,
-        blocking_threads: arguments.blocking_threads,
-        stack_size: arguments.stack_size,
-        ..Service::new(application(arguments)?)
-    };
-    let service = service.with_limits(limits);
+    let service = Service::new(application(arguments)?)
+        .with_limits(limits)
+        .with_workers(arguments.workers)
+        .with_blocking_threads(arguments.blocking_threads)
+        .with_stack_size(arguments.stack_size);
     capabilities.check(name, &service).map_err(Failure::Usage)?;
     Ok(service)
 }
@@ -50,17 +48,16 @@ fn application(arguments: &Serve) -> Result<Arc<dyn Application>, Failure> {
 fn limits(arguments: &Serve, capabilities: &Capabilities, descriptors: usize) -> Result<Limits, String> {
     let default = Limits::default();
     let Size(max_message) = arguments.max_message;
-    Ok(Limits {
-        max_connections: max_connections(arguments, capabilities, descriptors)?,
-        overload: arguments.overload.unwrap_or(default.overload),
-        max_message,
+    Ok(default
+        .with_max_connections(max_connections(arguments, capabilities, descriptors)?)
+        .with_overload(arguments.overload.unwrap_or(default.overload))
+        .with_max_message(max_message)
         // The longest message can be said back, with a number in front of it.
-        max_reply: default.max_reply.max(max_message + REPLY_AROUND),
-        idle_timeout: Some(arguments.idle_timeout.0).filter(|timeout| !timeout.is_zero()),
-        message_timeout: arguments.message_timeout.0,
-        write_timeout: arguments.write_timeout.0,
-        drain_timeout: arguments.drain_timeout.0,
-    })
+        .with_max_reply(default.max_reply.max(max_message + REPLY_AROUND))
+        .with_idle_timeout(Some(arguments.idle_timeout.0).filter(|timeout| !timeout.is_zero()))
+        .with_message_timeout(arguments.message_timeout.0)
+        .with_write_timeout(arguments.write_timeout.0)
+        .with_drain_timeout(arguments.drain_timeout.0))
 }
 
 /// How many clients may be connected at once. What was not asked for is what can be had; what was asked for

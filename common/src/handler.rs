@@ -65,6 +65,7 @@ pub enum Flow {
 
 /// Whether a session's calls may wait for something: a disk, a lock, another server, a long computation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Blocking {
     /// Every call returns within some tens of microseconds. It runs right where the bytes were read.
     Never,

@@ -1,12 +1,27 @@
 //! What a backend is given to serve.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::{Application, ErrorReply, Framing, Handler, Limits, Outbox, guarded};
 
 /// What a backend is given to serve: an application, the limits on its clients, and the means.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use std::sync::Arc;
+///
+/// use anyloop::handlers::Echo;
+/// use anyloop::{Framing, Limits, Service};
+///
+/// let service = Service::framed(Arc::new(Echo), Framing::Line)
+///     .with_limits(Limits::default().with_max_connections(100))
+///     .with_workers(NonZeroUsize::new(2));
+/// assert_eq!(service.limits.max_connections, 100);
+/// ```
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Service {
     /// What is served.
     pub application: Arc<dyn Application>,
@@ -42,9 +57,29 @@ impl Service {
         Self::new(framing.application(handler))
     }
 
-    /// The same with other limits.
+    /// Sets what a client may cost.
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Sets how many [threads are to work](Self::workers); `None` leaves it to the backend.
+    pub fn with_workers(self, workers: impl Into<Option<NonZeroUsize>>) -> Self {
+        Self { workers: workers.into(), ..self }
+    }
+
+    /// Sets the [stack](Self::stack_size), in bytes, of a thread that serves one client; `None` leaves it to the backend.
+    pub fn with_stack_size(self, stack_size: impl Into<Option<NonZeroUsize>>) -> Self {
+        Self { stack_size: stack_size.into(), ..self }
+    }
+
+    /// Sets how many calls of handlers that may block [run at once](Self::blocking_threads); `None` is 512.
+    pub fn with_blocking_threads(self, blocking_threads: impl Into<Option<NonZeroUsize>>) -> Self {
+        Self { blocking_threads: blocking_threads.into(), ..self }
+    }
+
+    /// Sets whether somebody else [goes on to accept](Self::shared_listener) from the same listener.
+    pub fn with_shared_listener(self, shared_listener: bool) -> Self {
+        Self { shared_listener, ..self }
     }
 
     /// How many calls of handlers that may block run at once, where a backend has threads for them: as many as were
@@ -60,6 +95,15 @@ impl Service {
             out.clear();
         }
         out
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut service = f.debug_struct("Service");
+        service.field("limits", &self.limits).field("workers", &self.workers);
+        service.field("stack_size", &self.stack_size).field("blocking_threads", &self.blocking_threads);
+        service.field("shared_listener", &self.shared_listener).finish_non_exhaustive()
     }
 }
 

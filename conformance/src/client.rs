@@ -233,6 +233,7 @@ pub(crate) fn encode(framing: Framing, message: &[u8]) -> Vec<u8> {
             [&length.to_be_bytes(), message].concat()
         }
         Framing::Raw => message.to_vec(),
+        other => panic!("the kit's client does not know the framing {other:?}"),
     }
 }
 
@@ -249,6 +250,7 @@ fn decode(framing: Framing, heard: &[u8]) -> Option<(Vec<u8>, usize)> {
             Some((reply.to_vec(), 4 + reply.len()))
         }
         Framing::Raw => (!heard.is_empty()).then(|| (heard.to_vec(), heard.len())),
+        other => panic!("the kit's client does not know the framing {other:?}"),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::is_exit;
 
 /// Greets, answers the n-th message with its number and itself, and ends on `exit`.
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct Counter {
     /// The language of the greeting and of the replies.
     pub language: Language,
@@ -19,6 +20,13 @@ pub enum Language {
     Chinese,
     /// English: `Connected!`, `Message 1: hello`.
     English,
+}
+
+impl Counter {
+    /// Sets the language.
+    pub fn with_language(self, language: Language) -> Self {
+        Self { language, ..self }
+    }
 }
 
 struct Numbering {

@@ -13,6 +13,7 @@ pub use work::{Load, Work};
 
 /// What a handler is, for listings: its name and what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Description {
     /// The name, as the flag `--handler` takes it.
     pub name: &'static str,
@@ -21,7 +22,7 @@ pub struct Description {
 }
 
 /// Every built-in handler, in the order in which they are listed.
-pub const HANDLERS: [Description; 4] = [
+pub const HANDLERS: &[Description] = &[
     Description { name: "counter", text: "greets, and answers each message with its number; ends on `exit`" },
     Description {
         name: "ack",

@@ -8,6 +8,7 @@ use common::{Blocking, Client, Flow, Handler, Replies, Session};
 
 /// Computes or waits for a while, and then says the message back.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Work {
     /// What it does for each message.
     pub load: Load,
@@ -20,6 +21,13 @@ pub enum Load {
     Cpu(Duration),
     /// Waits for this time, as a query to another server would.
     Block(Duration),
+}
+
+impl Work {
+    /// Does this for each message.
+    pub fn new(load: Load) -> Self {
+        Self { load }
+    }
 }
 
 /// A computation of this length or more is declared as one that may block, since whoever waits behind it

@@ -99,6 +99,7 @@ pub fn worker_count(service: &Service) -> usize {
 
 /// Where a handler runs that may block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BlockingHandlers {
     /// On the connection's own thread: nobody else waits for it.
     OwnThread,

@@ -25,6 +25,7 @@ struct Shared {
 
 /// How urgently a server is to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Urgency {
     /// Not at all: it goes on.
     None,

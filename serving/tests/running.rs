@@ -275,7 +275,7 @@ fn a_backend_that_fails_or_panics_is_an_error() {
 
 #[test]
 fn what_the_backend_can_not_do_is_an_error() {
-    let service = Service { workers: Some(NonZeroUsize::MIN), ..service() };
+    let service = service().with_workers(NonZeroUsize::MIN);
     let running = start(OneByOne, listener(), service).expect("a thread");
     let error = running.wait().expect_err("it has no workers");
     assert_eq!(error.kind(), ErrorKind::InvalidInput);

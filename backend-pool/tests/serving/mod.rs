@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ::serving::{Backend, Report, Stop};
 use backend_pool::Pool;
-use common::{Flow, Framing, Handler, Limits, Replies, Service, Session};
+use common::{Flow, Framing, Handler, Replies, Service, Session};
 
 /// Answers each message with what the function makes of it.
 pub(crate) struct Answers<F>(Arc<F>);
@@ -44,8 +44,8 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
         let service = Service::framed(Arc::new(Answers(Arc::new(answer))), Framing::Line);
-        let limits = Limits { drain_timeout: Duration::from_millis(500), ..service.limits };
-        let service = Service { workers: NonZeroUsize::new(workers), limits, ..service };
+        let limits = service.limits.with_drain_timeout(Duration::from_millis(500));
+        let service = service.with_limits(limits).with_workers(NonZeroUsize::new(workers));
         let stop = Stop::new();
         let told = stop.clone();
         let thread = thread::spawn(move || Pool.serve(listener.into(), Arc::new(service), &told));

@@ -19,7 +19,7 @@ pub(super) fn handlers() -> Vec<Served> {
     HANDLERS.iter().map(handler).collect()
 }
 
-fn handler(&Description { name, text }: &Description) -> Served {
+fn handler(&Description { name, text, .. }: &Description) -> Served {
     let mut served = match name {
         "counter" => Served::of_flags(name, text, What::Handler, CounterFlags::handler),
         "ack" => Served::new(name, text, What::Handler, || Arc::new(Ack)),
@@ -61,7 +61,7 @@ impl CounterFlags {
     }
 
     fn handler(&self) -> Result<Arc<dyn Handler>, Infallible> {
-        Ok(Arc::new(Counter { language: self.language() }))
+        Ok(Arc::new(Counter::default().with_language(self.language())))
     }
 }
 
@@ -73,7 +73,7 @@ struct WorkFlags {
 
 impl WorkFlags {
     fn handler(&self) -> Result<Arc<dyn Handler>, Infallible> {
-        Ok(Arc::new(Work { load: self.work.unwrap_or(WORK) }))
+        Ok(Arc::new(Work::new(self.work.unwrap_or(WORK))))
     }
 }
 

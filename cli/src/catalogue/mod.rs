@@ -164,15 +164,12 @@ impl Framing {
 
     /// Those that are built in, the default first.
     pub(crate) fn built_in() -> [Self; 3] {
-        common::Framing::ALL.map(|framing| match framing {
-            common::Framing::Line => Self::of(framing.name(), "any bytes up to a line end", Line::new),
-            common::Framing::Length => Self::of(
-                framing.name(),
-                "a length (32 bits, most significant byte first), and so many bytes",
-                Length::new,
-            ),
-            common::Framing::Raw => Self::of(framing.name(), "what has arrived: no framing at all", Raw::new),
-        })
+        let length = "a length (32 bits, most significant byte first), and so many bytes";
+        [
+            Self::of(common::Framing::Line.name(), "any bytes up to a line end", Line::new),
+            Self::of(common::Framing::Length.name(), length, Length::new),
+            Self::of(common::Framing::Raw.name(), "what has arrived: no framing at all", Raw::new),
+        ]
     }
 
     /// Whether it tells for certain where a message ends.

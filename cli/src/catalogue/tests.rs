@@ -262,6 +262,12 @@ fn a_default_is_one_that_there_is() {
 }
 
 #[test]
+fn the_built_in_framings_are_those_of_the_library() {
+    let names: Vec<_> = common::Framing::ALL.iter().map(|framing| framing.name()).collect();
+    assert_eq!(Framing::built_in().map(|framing| framing.name).as_slice(), names);
+}
+
+#[test]
 fn the_load_generator_finds_lines_by_itself() {
     let names = Framing::built_in().map(|framing| framing.for_load());
     assert!(

@@ -85,7 +85,7 @@ pub(super) enum Trouble {
 }
 
 fn codec(framing: Framing, max: usize) -> Box<dyn Codec> {
-    (framing.codec)(&Limits { max_message: max, ..Limits::default() })
+    (framing.codec)(&Limits::default().with_max_message(max))
 }
 
 /// What to do about a reply over the limit that begins with these bytes.

@@ -51,9 +51,8 @@ fn handler_runs(handlers: BlockingHandlers, blocking: Blocking) -> String {
     match (handlers, blocking) {
         (BlockingHandlers::OwnThread, _) => "own thread".to_owned(),
         (BlockingHandlers::OnWorker, _) | (_, Blocking::Never) => "worker".to_owned(),
-        (BlockingHandlers::Offloaded, Blocking::MayBlock) => {
-            format!("blocking pool of {}", common::BLOCKING_THREADS)
-        }
+        (BlockingHandlers::Offloaded, _) => format!("blocking pool of {}", common::BLOCKING_THREADS),
+        (other, _) => format!("{other:?}"),
     }
 }
 

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     fn length(max: usize) -> Length {
-        Length::new(&Limits { max_message: max, ..Limits::default() })
+        Length::new(&Limits::default().with_max_message(max))
     }
 
     #[test]

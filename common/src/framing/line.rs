@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn line(max: usize) -> Line {
-        Line::new(&Limits { max_message: max, ..Limits::default() })
+        Line::new(&Limits::default().with_max_message(max))
     }
 
     #[test]

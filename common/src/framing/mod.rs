@@ -179,6 +179,7 @@ impl<C: Codec, M: Fn(&Limits) -> C + Send + Sync> Application for FramedHandler<
 
 /// The built-in framings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Framing {
     /// A message ends with a line end: [`Line`].
     Line,
@@ -190,7 +191,7 @@ pub enum Framing {
 
 impl Framing {
     /// All of them, the default first.
-    pub const ALL: [Self; 3] = [Self::Line, Self::Length, Self::Raw];
+    pub const ALL: &[Self] = &[Self::Line, Self::Length, Self::Raw];
 
     /// Its name, as a flag's value.
     pub fn name(self) -> &'static str {
@@ -215,9 +216,9 @@ impl FromStr for Framing {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|framing| framing.name() == name)
+        let found = Self::ALL.iter().find(|framing| framing.name() == name);
+        found
+            .copied()
             .ok_or_else(|| format!("there is no framing `{name}`; choose one of: line, length, raw"))
     }
 }

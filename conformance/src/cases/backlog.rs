@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{CloseReason, Overload, Service};
+use common::{CloseReason, Overload};
 
 use crate::client::Client;
 use crate::gate::Gate;
@@ -43,7 +43,7 @@ pub(crate) fn stop_leaves_a_shared_backlog(subject: &Subject) {
     let service = Scripted::new().limited(|limits| {
         (limits.max_connections, limits.overload) = (1, Overload::Queue);
     });
-    let server = subject.serve(Service { shared_listener: true, ..service.clone() });
+    let server = subject.serve(service.clone().with_shared_listener(true));
     let (mut served, mut waiting) = backlog(&server);
     let successor = server.listener().try_clone().expect("a duplicate of the listener");
     server.drain();

@@ -30,6 +30,7 @@ fn blocked(subject: &Subject) -> usize {
         BlockingHandlers::OwnThread | BlockingHandlers::Offloaded => WORKERS + 1,
         BlockingHandlers::OnWorker if capabilities.workers == Workers::Chosen => WORKERS - 1,
         BlockingHandlers::OnWorker => 1,
+        other => panic!("the kit has no case for handlers that block {other:?}"),
     }
 }
 
@@ -97,7 +98,7 @@ pub(crate) fn as_many_blocking_handlers_as_allowed(subject: &Subject) {
     const MOST: usize = 3;
     let gate = Gate::default();
     let service = Scripted::new().waiting_at(&gate).service();
-    let service = Service { blocking_threads: NonZeroUsize::new(MOST), ..service };
+    let service = service.with_blocking_threads(NonZeroUsize::new(MOST));
     if subject.backend().capabilities().blocking_handlers != BlockingHandlers::Offloaded {
         return refused(subject, service);
     }

@@ -16,10 +16,10 @@ pub(crate) fn means_it_cannot_have_are_refused(subject: &Subject) {
     let workers = subject.backend().capabilities().workers;
     let service = Scripted::new().service();
     if workers != Workers::Chosen {
-        refused(subject, Service { workers: NonZeroUsize::new(2), ..service.clone() });
+        refused(subject, service.clone().with_workers(NonZeroUsize::new(2)));
     }
     if workers != Workers::PerConnection {
-        refused(subject, Service { stack_size: NonZeroUsize::new(256 * 1024), ..service });
+        refused(subject, service.with_stack_size(NonZeroUsize::new(256 * 1024)));
     }
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn works_with_the_workers_asked_for(subject: &Subject) {
 /// How many threads this process has while it serves with so many workers.
 fn threads_with(count: usize, subject: &Subject) -> String {
     let service = Scripted::new().service();
-    let server = subject.serve(Service { workers: NonZeroUsize::new(count), ..service });
+    let server = subject.serve(service.with_workers(NonZeroUsize::new(count)));
     (0..5).for_each(|_| goes_on(&server));
     let threads = fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
     server.stop();

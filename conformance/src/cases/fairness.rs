@@ -46,7 +46,7 @@ fn is_served(heard: &AtomicUsize, patience: Duration) {
 /// The service on so many workers, where they can be chosen.
 pub(crate) fn on_workers(count: usize, service: Service, subject: &Subject) -> Service {
     match subject.backend().capabilities().workers {
-        Workers::Chosen => Service { workers: NonZeroUsize::new(count), ..service },
+        Workers::Chosen => service.with_workers(NonZeroUsize::new(count)),
         _ => service,
     }
 }

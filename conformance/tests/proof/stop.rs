@@ -35,8 +35,8 @@ impl Wake for Messenger {
         match heard.min(self.most) {
             Urgency::Drain if self.impatient => self.told.now(),
             Urgency::Drain => self.told.drain(),
-            Urgency::Now => self.told.now(),
             Urgency::None => {}
+            _ => self.told.now(),
         }
     }
 }

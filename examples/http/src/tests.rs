@@ -11,7 +11,7 @@ use super::*;
 /// What a client is told who sends these pieces and then no more, and how the conversation ended. The date that each
 /// response has is left out.
 fn converse(max: usize, pieces: &[&[u8]]) -> (String, CloseReason) {
-    let limits = Limits { max_message: max, ..Limits::default() };
+    let limits = Limits::default().with_max_message(max);
     let mut client = Client::connect(Service::new(Arc::new(Http)).with_limits(limits));
     for piece in pieces {
         match *piece {

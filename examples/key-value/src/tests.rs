@@ -5,7 +5,7 @@ use super::*;
 
 /// What a client is told who sends these pieces and then no more, and how the conversation ended.
 fn converse(application: Arc<KeyValue>, max: usize, pieces: &[&[u8]]) -> (String, CloseReason) {
-    let limits = Limits { max_message: max, ..Limits::default() };
+    let limits = Limits::default().with_max_message(max);
     let mut client = Client::connect(Service::new(application).with_limits(limits));
     pieces.iter().for_each(|piece| client.say(piece));
     client.end();
@@ -163,7 +163,7 @@ fn a_reply_over_the_limit_is_an_error_and_the_conversation_goes_on() {
             let application = Arc::default();
             converse(Arc::clone(&application), 1000, &[b"SET k abcdefghij\r\n"]);
             let mut out = Outbox::new();
-            let limits = Limits { max_reply: most, ..Limits::default() };
+            let limits = Limits::default().with_max_reply(most);
             let mut client = application.open(anyloop::Client::new(Address::Unknown), &limits, &mut out);
             let line = format!("{command}\r\n");
             let progress = client.receive(&mut line.as_bytes().to_vec(), &mut out);

@@ -76,7 +76,7 @@ mod tests {
     use crate::Shout;
 
     fn mllp(max: usize) -> Mllp {
-        Mllp::new(&Limits { max_message: max, ..Limits::default() })
+        Mllp::new(&Limits::default().with_max_message(max))
     }
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
 
     /// What is said to these pieces, and how it went.
     fn say(max: usize, pieces: &[&[u8]]) -> (String, Progress) {
-        let limits = Limits { max_message: max, ..Limits::default() };
+        let limits = Limits::default().with_max_message(max);
         let (mut out, mut input) = (Outbox::new(), Vec::new());
         let application = FramedHandler::new(Arc::new(Shout), Mllp::new);
         let mut client = application.open(anyloop::Client::new(anyloop::Address::Unknown), &limits, &mut out);

@@ -138,7 +138,7 @@ impl Framing {
 
     /// What puts something around the messages of a connection, if that is a codec.
     pub(crate) fn codec(self) -> Box<dyn Codec> {
-        let limits = Limits { max_message: LONGEST_REPLY, ..Limits::default() };
+        let limits = Limits::default().with_max_message(LONGEST_REPLY);
         match self {
             Self::Codec { new, .. } => new(&limits),
             Self::Line | Self::Resp | Self::Http => Box::new(Line::new(&limits)),

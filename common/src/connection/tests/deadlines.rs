@@ -28,7 +28,7 @@ fn a_message_starts_the_idle_timeout_anew() {
 
 #[test]
 fn no_idle_timeout_means_for_ever() {
-    let mut rig = Rig::new(Framing::Line, Limits { idle_timeout: None, ..Limits::default() });
+    let mut rig = Rig::new(Framing::Line, Limits::default().with_idle_timeout(None));
     rig.settle();
     assert_eq!(rig.connection.deadline(), None);
     assert_eq!(rig.pass(1_000_000 * SECOND), Next::Read);
@@ -114,9 +114,10 @@ fn the_queue_is_looked_at_well_within_the_write_timeout() {
 
 #[test]
 fn timeouts_beyond_the_clocks_range_are_as_good_as_none() {
-    let (longest, idle) = (Duration::MAX, Some(Duration::MAX));
-    let limits =
-        Limits { idle_timeout: idle, message_timeout: longest, write_timeout: longest, ..Limits::default() };
+    let limits = Limits::default()
+        .with_idle_timeout(Duration::MAX)
+        .with_message_timeout(Duration::MAX)
+        .with_write_timeout(Duration::MAX);
     let mut rig = Rig::new(Framing::Line, limits);
     rig.settle();
     assert_eq!(rig.pass(SECOND), Next::Read);

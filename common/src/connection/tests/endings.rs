@@ -68,7 +68,7 @@ fn a_reply_may_have_max_reply_bytes_and_not_one_more() {
     for (max_reply, reason, told) in
         [(6, None, "hi\nhello\n"), (5, Some(CloseReason::ReplyTooLong), "hi\nERR internal\n")]
     {
-        let mut rig = Rig::new(Framing::Line, Limits { max_reply, ..Limits::default() });
+        let mut rig = Rig::new(Framing::Line, Limits::default().with_max_reply(max_reply));
         rig.settle();
         assert_eq!(rig.send("hello\n"), reason.map_or(Next::Read, Next::Done));
         assert_eq!(rig.heard(), told);
@@ -81,7 +81,7 @@ fn a_reply_may_have_max_reply_bytes_and_not_one_more() {
 
 #[test]
 fn a_greeting_over_the_limit_ends_it() {
-    let mut rig = Rig::new(Framing::Length, Limits { max_reply: 3, ..Limits::default() });
+    let mut rig = Rig::new(Framing::Length, Limits::default().with_max_reply(3));
     assert_eq!(rig.settle(), Next::Done(CloseReason::ReplyTooLong));
     assert_eq!(rig.heard(), "\0\0\0\x0cERR internal");
 }

@@ -83,7 +83,7 @@ fn what_is_received_while_a_reply_is_unsent_is_answered_after_it() {
 
 #[test]
 fn what_is_received_before_the_greeting_is_answered_after_it() {
-    for framing in Framing::ALL {
+    for &framing in Framing::ALL {
         let mut rig = Rig::new(framing, Limits::default());
         let (message, said): (&[u8], _) = match framing {
             Framing::Line => (b"early\n", "hi\nearly\n"),
@@ -154,7 +154,7 @@ fn a_long_message_that_comes_byte_by_byte_is_copied_a_constant_number_of_times()
 
 #[test]
 fn the_buffers_stay_within_the_bound() {
-    let limits = Limits { max_message: 5000, max_reply: 50_000, ..Limits::default() };
+    let limits = Limits::default().with_max_message(5000).with_max_reply(50_000);
     let mut random = fastrand_like(7);
     for _ in 0..200 {
         let mut rig = Rig::new(Framing::Line, limits);
