@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use benches::{Server, backends, read};
+use anyloop_benches::{Server, backends, read};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 fn churn(criterion: &mut Criterion) {

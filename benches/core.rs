@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use benches::{Core, MESSAGES, messages};
+use anyloop_benches::{Core, MESSAGES, messages};
 use common::Framing;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 

@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use benches::{Server, backends};
+use anyloop_benches::{Server, backends};
 use load::engine;
 use load::plan::Plan;
 

@@ -9,7 +9,7 @@ use std::env;
 use std::fs;
 use std::process::{Command, ExitCode};
 
-use benches::{Core, MESSAGES, messages};
+use anyloop_benches::{Core, MESSAGES, messages};
 use common::Framing;
 
 /// Set in the process that is counted: the framing, and how many reads are answered.

@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use benches::{Server, backends, read};
+use anyloop_benches::{Server, backends, read};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 fn round_trip(criterion: &mut Criterion) {

@@ -1,3 +1,3 @@
 //! The behaviours that every backend shows.
 
-conformance::suite!(backend_async_std::AsyncStd);
+conformance::suite!(anyloop_backend_async_std::AsyncStd);

@@ -1,4 +1,4 @@
 //! The behaviours that every backend shows.
 #![cfg(target_os = "linux")]
 
-conformance::suite!(backend_epoll::Epoll);
+conformance::suite!(anyloop_backend_epoll::Epoll);

@@ -1,3 +1,3 @@
 //! The behaviours that every backend shows.
 
-conformance::suite!(backend_pool::Pool);
+conformance::suite!(anyloop_backend_pool::Pool);

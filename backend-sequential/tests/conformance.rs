@@ -1,7 +1,7 @@
 //! The behaviours that every backend shows.
 
 conformance::suite!(
-    backend_sequential::Sequential,
+    anyloop_backend_sequential::Sequential,
     except {
         two_clients_at_once: "it serves one client at a time",
         handlers_elsewhere: "a handler runs on the thread that `serve` was called on, and can't be left behind",

@@ -1,3 +1,3 @@
 //! The behaviours that every backend shows.
 
-conformance::suite!(backend_smol::Smol);
+conformance::suite!(anyloop_backend_smol::Smol);

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use backend_smol::Smol;
+use anyloop_backend_smol::Smol;
 use common::{Framing, Outcome, Service};
 use handlers::Echo;
 use serving::start;

@@ -1,3 +1,3 @@
 //! The behaviours that every backend shows.
 
-conformance::suite!(backend_threads::Threads);
+conformance::suite!(anyloop_backend_threads::Threads);

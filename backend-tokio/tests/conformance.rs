@@ -1,3 +1,3 @@
 //! The behaviours that every backend shows.
 
-conformance::suite!(backend_tokio::Tokio);
+conformance::suite!(anyloop_backend_tokio::Tokio);

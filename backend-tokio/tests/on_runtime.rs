@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::LazyLock;
 use std::thread;
 
-use backend_tokio::{OnRuntime, Tokio};
+use anyloop_backend_tokio::{OnRuntime, Tokio};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// A runtime with several workers.

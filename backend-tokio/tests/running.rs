@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use backend_tokio::Tokio;
+use anyloop_backend_tokio::Tokio;
 use common::{Client, Framing, Handler, Outcome, Replies, Service, Session};
 use handlers::Echo;
 use serving::{Backend, Requested, Running, Stop, start};

@@ -1,4 +1,4 @@
 //! The behaviours that every backend shows.
 #![cfg(target_os = "linux")]
 
-conformance::suite!(backend_uring::Uring);
+conformance::suite!(anyloop_backend_uring::Uring);

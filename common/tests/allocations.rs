@@ -7,7 +7,9 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
-use common::{Address, Client, Connection, Flow, Framing, Handler, Next, Outbox, Replies, Service, Session};
+use anyloop_common::{
+    Address, Client, Connection, Flow, Framing, Handler, Next, Outbox, Replies, Service, Session,
+};
 
 /// Counts the allocations of each thread.
 struct Counting;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use handwritten::{Kind, SERVERS, Server, find};
+use anyloop_handwritten::{Kind, SERVERS, Server, find};
 
 /// Nothing here takes so long, however busy the machine is.
 const BOUND: Duration = Duration::from_secs(60);

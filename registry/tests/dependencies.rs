@@ -107,11 +107,11 @@ fn every_backend_is_registered_under_its_name() {
     let metadata = metadata();
     let packages = metadata.workspace_packages();
     let members = packages.iter().filter_map(|package| package.name.strip_prefix("anyloop-backend-"));
-    let registered: BTreeSet<_> = registry::BACKENDS.iter().map(|backend| backend.name()).collect();
+    let registered: BTreeSet<_> = anyloop_registry::BACKENDS.iter().map(|backend| backend.name()).collect();
     assert_eq!(members.collect::<BTreeSet<_>>(), registered);
-    assert_eq!(registered.len(), registry::BACKENDS.len(), "two backends have one name");
-    assert!(registry::find("smol").is_some_and(|backend| backend.name() == "smol"));
-    assert!(registry::find("loop").is_none());
+    assert_eq!(registered.len(), anyloop_registry::BACKENDS.len(), "two backends have one name");
+    assert!(anyloop_registry::find("smol").is_some_and(|backend| backend.name() == "smol"));
+    assert!(anyloop_registry::find("loop").is_none());
 }
 
 #[test]

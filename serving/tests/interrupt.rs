@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{mem, ptr, thread};
 
-use serving::Interrupt;
+use anyloop_serving::Interrupt;
 
 static HANDLED: AtomicUsize = AtomicUsize::new(0);
 

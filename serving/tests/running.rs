@@ -12,11 +12,11 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use common::{Client, CloseReason, Flow, Framing, Handler, Outcome, Replies, Service, Session};
-use serving::{
+use anyloop_serving::{
     Backend, BlockingHandlers, Buffers, Capabilities, Interrupt, Listener, Report, Running, Server,
     Statistics, Stop, Urgency, Workers, blocking, start,
 };
+use common::{Client, CloseReason, Flow, Framing, Handler, Outcome, Replies, Service, Session};
 
 /// How long is waited for what comes at once on any machine that works.
 const BOUND: Duration = Duration::from_secs(20);

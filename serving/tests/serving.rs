@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Framing, Service};
-use handlers::Echo;
-use rustix::time::{ClockId, clock_gettime};
-use serving::{
+use anyloop_serving::{
     AcceptLoop, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation,
     Interrupt, Listener, Report, Server, Socket, Stop, Transport, Wait, WorkerGroup, Workers, blocking,
 };
+use common::{Framing, Service};
+use handlers::Echo;
+use rustix::time::{ClockId, clock_gettime};
 
 /// What the tests serve by.
 struct Backendless;
@@ -138,7 +138,7 @@ fn a_worker_that_fails_or_panics_ends_the_server_with_an_error() {
                 Some(mut accept_loop) => loop {
                     let none = |_: &Listener| Err(ErrorKind::WouldBlock.into());
                     let accepting = accept_loop.turn(none, |_, _| unreachable!());
-                    if accepting == serving::Accepting::Stopped {
+                    if accepting == anyloop_serving::Accepting::Stopped {
                         return Ok(());
                     }
                     thread::sleep(Duration::from_millis(1));

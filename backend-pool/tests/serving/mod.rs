@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use ::serving::{Backend, Report, Stop};
-use backend_pool::Pool;
+use anyloop_backend_pool::Pool;
 use common::{Flow, Framing, Handler, Replies, Service, Session};
 
 /// Answers each message with what the function makes of it.

@@ -1,7 +1,7 @@
 //! What stands below the first screen, and what is said of doubtful figures.
 
-use compare::report::{to_html, to_markdown};
-use compare::{Comparison, Sample, Shape, Subject};
+use anyloop_compare::report::{to_html, to_markdown};
+use anyloop_compare::{Comparison, Sample, Shape, Subject};
 
 use crate::specimen::specimen;
 

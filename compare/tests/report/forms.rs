@@ -1,8 +1,8 @@
 //! The terminal, the Markdown and the JSON.
 
-use compare::report::{Style, changes_to_text, from_json, to_html, to_json, to_markdown, to_text};
-use compare::statistics::against;
-use compare::{Comparison, MemorySample, Sample, Shape, Subject};
+use anyloop_compare::report::{Style, changes_to_text, from_json, to_html, to_json, to_markdown, to_text};
+use anyloop_compare::statistics::against;
+use anyloop_compare::{Comparison, MemorySample, Sample, Shape, Subject};
 use unicode_width::UnicodeWidthStr;
 
 use crate::PLAIN;
@@ -135,7 +135,7 @@ fn the_verdicts_have_what_they_rest_on() {
 /// A comparison of one sample.
 fn one_sample() -> Comparison {
     Comparison {
-        version: compare::data::VERSION,
+        version: anyloop_compare::data::VERSION,
         samples: vec![Sample::default()],
         subjects: vec![Subject::default()],
         shapes: vec![Shape::default()],

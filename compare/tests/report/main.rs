@@ -8,8 +8,8 @@ mod page;
 mod specimen;
 mod verdict;
 
-use compare::report::{Style, to_markdown, to_text};
-use compare::{Comparison, Sample, Shape, Subject};
+use anyloop_compare::report::{Style, to_markdown, to_text};
+use anyloop_compare::{Comparison, Sample, Shape, Subject};
 
 /// A terminal without colors and letters beyond ASCII.
 pub(crate) const PLAIN: Style = Style { color: false, unicode: false, width: 100, details: false };

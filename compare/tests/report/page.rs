@@ -1,6 +1,6 @@
 //! The page.
 
-use compare::report::to_html;
+use anyloop_compare::report::to_html;
 
 use crate::specimen::{quick, specimen, two, with_hand_written};
 use crate::{nesting, oddities};

@@ -1,8 +1,8 @@
 //! What is told, in every form of the report alike.
 
-use compare::report::{conclude, to_html};
-use compare::statistics::{Absent, assess};
-use compare::{Comparison, Sample};
+use anyloop_compare::report::{conclude, to_html};
+use anyloop_compare::statistics::{Absent, assess};
+use anyloop_compare::{Comparison, Sample};
 
 use crate::specimen::{quick, specimen, two, with_another_build, with_hand_written};
 use crate::texts;

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use compare::{Candidate, Comparison, Event, Kind, Launch, Settings, Stage, Tier};
+use anyloop_compare::{Candidate, Comparison, Event, Kind, Launch, Settings, Stage, Tier};
 use load::framing::Framing;
 use load::plan::{Expect, Messages};
 
@@ -51,7 +51,7 @@ fn closed_loop(candidates: Vec<Candidate>) -> Settings {
 
 fn run(settings: &Settings) -> (Comparison, Vec<String>) {
     let mut notes = Vec::new();
-    let comparison = compare::compare(settings, &AtomicBool::new(false), &mut |event| {
+    let comparison = anyloop_compare::compare(settings, &AtomicBool::new(false), &mut |event| {
         if let Event::Note(note) = event {
             notes.push(note.clone());
         }
@@ -144,7 +144,7 @@ fn a_program_that_is_rebuilt_meanwhile_has_failed() {
     fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
     let own = Candidate::server("own", &format!("{} {{port}}", program.display())).unwrap();
     let settings = closed_loop(vec![python("echo", ECHO), own]);
-    let comparison = compare::compare(&settings, &AtomicBool::new(false), &mut |event| {
+    let comparison = anyloop_compare::compare(&settings, &AtomicBool::new(false), &mut |event| {
         if matches!(event, Event::Step(step) if step.stage == Stage::Rounds) {
             fs::write(&program, "another build").unwrap();
         }

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use conformance::{Behaviour, CASES, Exemption, check};
+use anyloop_conformance::{Behaviour, CASES, Exemption, check};
 
 use crate::defect::Defect;
 use crate::plain::Plain;

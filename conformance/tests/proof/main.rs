@@ -11,7 +11,7 @@ mod stop;
 
 /// The plain backend, as it should be.
 mod sound {
-    conformance::suite!(crate::plain::Plain::sound());
+    anyloop_conformance::suite!(crate::plain::Plain::sound());
 }
 
 /// For each case, defects that it must find.

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use conformance::{CASES, Subject, case};
+use anyloop_conformance::{CASES, Subject, case};
 
 use crate::defect::Defect;
 use crate::plain::Plain;

@@ -3,8 +3,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use load::framing::Framing;
-use load::plan::{Expect, Hostile, Messages, Plan, ReplyHook};
+use anyloop_load::framing::Framing;
+use anyloop_load::plan::{Expect, Hostile, Messages, Plan, ReplyHook};
 
 use crate::{assert_good, own, run, serve};
 

@@ -2,10 +2,10 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::AtomicBool;
 
+use anyloop_load::engine;
+use anyloop_load::framing::Framing;
+use anyloop_load::plan::{Expect, Hostile, MessageHook, Messages, Plan, ReplyHook, Sizes};
 use common::Length;
-use load::engine;
-use load::framing::Framing;
-use load::plan::{Expect, Hostile, MessageHook, Messages, Plan, ReplyHook, Sizes};
 
 use crate::{assert_good, own, run, serve};
 

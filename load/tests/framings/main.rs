@@ -11,10 +11,10 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
-use load::engine;
-use load::framing::Framing;
-use load::measurement::Measurement;
-use load::plan::{Messages, Plan};
+use anyloop_load::engine;
+use anyloop_load::framing::Framing;
+use anyloop_load::measurement::Measurement;
+use anyloop_load::plan::{Messages, Plan};
 
 /// A server that has a conversation with each client, in a thread of its own.
 fn serve(converse: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> SocketAddr {

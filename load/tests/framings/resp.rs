@@ -2,10 +2,10 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::AtomicBool;
 
-use load::engine;
-use load::export::table;
-use load::framing::Framing;
-use load::plan::{Expect, MessageHook, Messages, Plan, ReplyHook, Sizes};
+use anyloop_load::engine;
+use anyloop_load::export::table;
+use anyloop_load::framing::Framing;
+use anyloop_load::plan::{Expect, MessageHook, Messages, Plan, ReplyHook, Sizes};
 
 use crate::{assert_good, own, run, serve};
 

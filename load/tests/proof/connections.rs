@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use load::engine::{self, Progress};
-use load::framing::Framing;
-use load::plan::{Hostile, Plan};
+use anyloop_load::engine::{self, Progress};
+use anyloop_load::framing::Framing;
+use anyloop_load::plan::{Hostile, Plan};
 
 use crate::faulty::Faulty;
 use crate::{LAST, ask, plan, run};
@@ -59,7 +59,7 @@ fn a_connection_that_is_ended_is_a_failure_and_no_loss() {
         example.contains(" s after the start, after ") && example.contains(" of them unanswered"),
         "{m:?}"
     );
-    let table = load::export::table(&m);
+    let table = anyloop_load::export::table(&m);
     assert!(table.contains("2 connections ended early") && table.contains("stopped early"), "{table}");
     assert!(!table.contains("as they should be"), "{table}");
 }
@@ -107,7 +107,7 @@ fn a_process_that_ends_while_it_is_watched_is_told() {
     };
     let m = engine::run(&plan, &AtomicBool::new(false), Some(&end)).expect("the load is made");
     assert_eq!((m.server, m.server_ended), (None, true), "{m:?}");
-    assert!(load::export::table(&m).contains("its process ended before the end of the run"), "{m:?}");
+    assert!(anyloop_load::export::table(&m).contains("its process ended before the end of the run"), "{m:?}");
 }
 
 #[test]

@@ -14,11 +14,11 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
+use anyloop_load::engine;
+use anyloop_load::framing::Framing;
+use anyloop_load::measurement::Measurement;
+use anyloop_load::plan::{Arrivals, Dispatch, Expect, Messages, Pace, Plan, Sizes};
 use faulty::Faulty;
-use load::engine;
-use load::framing::Framing;
-use load::measurement::Measurement;
-use load::plan::{Arrivals, Dispatch, Expect, Messages, Pace, Plan, Sizes};
 
 /// Which message of a connection something is done wrong with.
 const LAST: u64 = 50;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use load::export::table;
-use load::plan::{Dispatch, Expect, MessageHook, Messages, Pace, Plan};
+use anyloop_load::export::table;
+use anyloop_load::plan::{Dispatch, Expect, MessageHook, Messages, Pace, Plan};
 
 use crate::faulty::Faulty;
 use crate::{LAST, open, plan, run};
@@ -214,9 +214,10 @@ fn without_reconnect_it_is_told_when_and_why_a_run_stopped_early() {
         }
     });
     let dispatch = Dispatch::Any;
-    for pace in
-        [Pace::Closed, Pace::Open { rate: 20_000.0, arrivals: load::plan::Arrivals::Constant, dispatch }]
-    {
+    for pace in [
+        Pace::Closed,
+        Pace::Open { rate: 20_000.0, arrivals: anyloop_load::plan::Arrivals::Constant, dispatch },
+    ] {
         let m = run(&Plan { duration: Duration::from_secs(100), pace, ..plan(&server) });
         let why = m.stopped_early.clone().expect("it stopped early");
         assert!(why.contains(" s after the start, no connection was left; of the last one, "), "{why}");

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::AtomicBool;
 
-use load::engine;
-use load::export::table;
-use load::plan::{Expect, Plan, ReplyHook};
+use anyloop_load::engine;
+use anyloop_load::export::table;
+use anyloop_load::plan::{Expect, Plan, ReplyHook};
 
 use crate::faulty::{Faulty, Replies};
 use crate::{LAST, plan, run};

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use load::plan::{Expect, Plan};
+use anyloop_load::plan::{Expect, Plan};
 
 use crate::faulty::{Faulty, Replies};
 use crate::{LAST, ask, open, plan, run};

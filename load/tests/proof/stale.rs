@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use load::plan::{Messages, Plan, Sizes};
+use anyloop_load::plan::{Messages, Plan, Sizes};
 
 use crate::faulty::Faulty;
 use crate::{LAST, plan, run};

@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use load::measurement::{Measurement, Tick};
-use load::plan::{Arrivals, Dispatch, Pace, Plan};
+use anyloop_load::measurement::{Measurement, Tick};
+use anyloop_load::plan::{Arrivals, Dispatch, Pace, Plan};
 
 use crate::faulty::Faulty;
 use crate::{open, plan, run};
@@ -132,7 +132,7 @@ fn a_server_that_is_slower_than_the_offered_rate_is_overloaded() {
         let pace = Pace::Open { rate: 2000.0, arrivals: Arrivals::Constant, dispatch };
         let m = run(&Plan { pace, ..plan(&server) });
         assert!(m.is_overloaded() && !m.generator_limited, "{} of {:?}", m.achieved_rate, m.offered_rate);
-        assert!(load::export::table(&m).contains("OVERLOADED"));
+        assert!(anyloop_load::export::table(&m).contains("OVERLOADED"));
         assert!(m.unfinished > 0, "{m:?}");
         assert_eq!(m.verification.bad(), 0);
     }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use load::engine;
-use load::plan::{Expect, Hostile, MessageHook, Messages, Plan, ReplyHook};
+use anyloop_load::engine;
+use anyloop_load::plan::{Expect, Hostile, MessageHook, Messages, Plan, ReplyHook};
 
 use crate::faulty::Faulty;
 use crate::{open, plan, run};

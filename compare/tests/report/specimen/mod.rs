@@ -1,7 +1,7 @@
 //! A made-up comparison: seven backends, two other servers and a control, thirteen rounds, all curves. The numbers
 //! have the size of real ones, but say nothing about the backends.
 
-use compare::{
+use anyloop_compare::{
     Comparison, Conditions, ConnectionPoint, Kind, MemorySample, Probe, RatePoint, Sample, Shape, Subject,
 };
 use load::measurement::Tick;
@@ -64,7 +64,7 @@ pub(crate) fn specimen() -> Comparison {
 fn of(characters: &[Character]) -> Comparison {
     let mut random = fastrand::Rng::with_seed(8);
     let mut comparison = Comparison {
-        version: compare::data::VERSION,
+        version: anyloop_compare::data::VERSION,
         conditions: conditions(),
         subjects: characters.iter().map(subject).collect(),
         shapes: vec![

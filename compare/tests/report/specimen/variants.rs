@@ -1,6 +1,6 @@
 //! Other comparisons that are made of the specimen.
 
-use compare::{Care, Comparison, Kind, Subject};
+use anyloop_compare::{Care, Comparison, Kind, Subject};
 
 use super::{CHARACTERS, Character, ROUNDS, of, samples, specimen};
 
