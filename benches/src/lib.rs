@@ -11,6 +11,7 @@ use handlers::Echo;
 use serving::{Backend, Running};
 
 /// A backend that serves `echo` in this process, until it is dropped.
+#[derive(Debug)]
 pub struct Server(Running);
 
 impl Server {
@@ -65,6 +66,7 @@ pub fn read(mut socket: &TcpStream, count: usize, buffer: &mut [u8]) {
 }
 
 /// A connection in memory, for `echo` in a framing.
+#[derive(Debug)]
 pub struct Core {
     connection: Connection,
     out: Outbox,

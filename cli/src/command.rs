@@ -1,7 +1,7 @@
 //! The command, and what is added to it.
 
 use std::env;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::iter;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,6 +32,13 @@ use crate::{client, color, compare, describe, environment, handwritten, list, lo
 pub struct Command {
     catalogue: Catalogue,
     program: Program,
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut command = f.debug_struct("Command");
+        command.field("program", &self.program).finish_non_exhaustive()
+    }
 }
 
 impl Command {

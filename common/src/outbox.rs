@@ -138,6 +138,12 @@ pub struct Replies<'a> {
     codec: &'a dyn Codec,
 }
 
+impl fmt::Debug for Replies<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replies").field("outbox", &self.outbox).finish_non_exhaustive()
+    }
+}
+
 impl<'a> Replies<'a> {
     /// Replies that go into `outbox`, framed by `codec`.
     pub fn new(outbox: &'a mut Outbox, codec: &'a dyn Codec) -> Self {

@@ -1,5 +1,6 @@
 //! A client for tests of handlers and protocols: no socket, no thread, and time that passes when it is told to.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,14 @@ pub struct Client {
     now: Instant,
     heard: Vec<u8>,
     over: Option<CloseReason>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut client = f.debug_struct("Client");
+        client.field("connection", &self.connection).field("heard", &String::from_utf8_lossy(&self.heard));
+        client.field("over", &self.over).finish_non_exhaustive()
+    }
 }
 
 impl Client {

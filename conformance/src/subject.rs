@@ -1,5 +1,6 @@
 //! The backend that is being tried, and how long to wait for it.
 
+use std::fmt;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,14 @@ pub struct Subject {
     backend: Arc<dyn Backend>,
     patience: Duration,
     test: Option<String>,
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut subject = f.debug_struct("Subject");
+        subject.field("backend", &self.backend.name()).field("patience", &self.patience);
+        subject.field("test", &self.test).finish()
+    }
 }
 
 /// How long is waited for what should come at once. It is only ever waited out by a backend that fails.

@@ -11,8 +11,6 @@
 //! - `epoll`: the poller of Linux, as backends wait at it.
 //! - [`blocking`]: one client served on a thread that blocks.
 
-#![warn(missing_debug_implementations)]
-
 mod accept_errors;
 mod accept_loops;
 mod acceptor;

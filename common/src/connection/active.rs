@@ -1,5 +1,6 @@
 //! A connection in the hands of a worker.
 
+use std::fmt;
 use std::time::Instant;
 
 use super::{Connection, Next, Output};
@@ -27,6 +28,13 @@ pub struct Active<'a, C: FnMut() -> Instant> {
     out: &'a mut Outbox,
     clock: C,
     time: Option<Instant>,
+}
+
+impl<C: FnMut() -> Instant> fmt::Debug for Active<'_, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut active = f.debug_struct("Active");
+        active.field("connection", &self.connection).field("out", &self.out).finish_non_exhaustive()
+    }
 }
 
 impl Connection {

@@ -8,6 +8,7 @@ mod tests;
 mod timers;
 mod turn;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -257,6 +258,14 @@ impl Connection {
 
     fn is_unsent(&self, out: &Outbox) -> bool {
         self.lent || self.unsent.is_some() || !out.is_empty()
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut connection = f.debug_struct("Connection");
+        connection.field("peer", &self.peer).field("state", &self.state).field("messages", &self.messages);
+        connection.finish_non_exhaustive()
     }
 }
 

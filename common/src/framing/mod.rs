@@ -95,6 +95,12 @@ pub struct Framed<C> {
     session: Box<dyn Session>,
 }
 
+impl<C> fmt::Debug for Framed<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Framed").finish_non_exhaustive()
+    }
+}
+
 impl<C: Codec> Framed<C> {
     /// Opens a session of `handler` for `client`.
     pub fn open(codec: C, handler: &dyn Handler, mut client: Client, out: &mut Outbox) -> Self {
@@ -153,6 +159,12 @@ impl<C: Codec> Protocol for Framed<C> {
 pub struct FramedHandler<M> {
     handler: Arc<dyn Handler>,
     make_codec: M,
+}
+
+impl<M> fmt::Debug for FramedHandler<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FramedHandler").finish_non_exhaustive()
+    }
 }
 
 impl<C: Codec, M: Fn(&Limits) -> C + Send + Sync> FramedHandler<M> {

@@ -30,6 +30,7 @@ use crate::request::{Body, Found, Passed, Requests, has_begun};
 use crate::response::{CONTINUE, Response, Status};
 
 /// The responder.
+#[derive(Clone, Copy, Debug)]
 pub struct Http;
 
 impl Application for Http {

@@ -30,6 +30,7 @@ mod store;
 mod table;
 mod warning;
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -53,6 +54,12 @@ struct Shared {
     /// How many clients have come.
     clients: AtomicI64,
     warning: Warning,
+}
+
+impl fmt::Debug for KeyValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyValue").finish_non_exhaustive() // what clients have stored is not for logs
+    }
 }
 
 impl KeyValue {

@@ -13,6 +13,7 @@ use anyloop::{Client, Flow, Handler, Replies, Session};
 pub use mllp::Mllp;
 
 /// Greets, and says every message louder. It ends on `bye`.
+#[derive(Clone, Copy, Debug)]
 pub struct Shout;
 
 impl Handler for Shout {

@@ -7,6 +7,7 @@ use anyloop::{Codec, Decoded, ErrorReply, Limits, Outbox};
 ///
 /// What stands between two messages is passed over, such as the line feed that many programs send behind the carriage
 /// return. It may be as long as a message.
+#[derive(Debug)]
 pub struct Mllp {
     max: usize,
     /// How much of the message at hand was looked at, so that none of it is looked at twice.

@@ -1,5 +1,6 @@
 //! Finds replies in what has come, and waits for them.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
 
@@ -125,6 +126,12 @@ pub struct Replies<R> {
     parser: Parser,
     kept: Vec<u8>,
     without_body: bool,
+}
+
+impl<R> fmt::Debug for Replies<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replies").field("kept", &self.kept.len()).finish_non_exhaustive()
+    }
 }
 
 impl<R: Read> Replies<R> {
