@@ -77,7 +77,7 @@ pub enum Need {
 
 impl Need {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::TwoClients, Self::HandlersElsewhere];
+    pub const ALL: &[Self] = &[Self::TwoClients, Self::HandlersElsewhere];
 
     /// Its name in an exemption.
     pub fn name(self) -> &'static str {

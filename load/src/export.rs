@@ -19,7 +19,7 @@ use crate::measurement::Measurement;
 pub fn csv(measurements: &[Measurement]) -> String {
     let mut text = String::from("load,seconds,connections,offered_rate,achieved_rate");
     for kind in ["latency", "service", "send_lag"] {
-        for percentile in PERCENTILES {
+        for &percentile in PERCENTILES {
             let _ = write!(text, ",{kind}_p{percentile}");
         }
         let _ = write!(text, ",{kind}_max");
@@ -33,7 +33,7 @@ pub fn csv(measurements: &[Measurement]) -> String {
         let Measurement { seconds, connections, achieved_rate, .. } = measurement;
         let _ = write!(text, "\"{load}\",{seconds},{connections},{offered},{achieved_rate}");
         for distribution in [&measurement.latency, &measurement.service, &measurement.send_lag] {
-            for percentile in PERCENTILES {
+            for &percentile in PERCENTILES {
                 let value = distribution.percentile(percentile);
                 let _ = write!(text, ",{}", value.map_or_else(String::new, |value| value.to_string()));
             }

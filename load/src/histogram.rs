@@ -21,7 +21,7 @@ pub struct Distribution {
 }
 
 /// The percentiles that are shown.
-pub const PERCENTILES: [f64; 6] = [50.0, 90.0, 95.0, 99.0, 99.9, 99.99];
+pub const PERCENTILES: &[f64] = &[50.0, 90.0, 95.0, 99.0, 99.9, 99.99];
 
 /// A percentile with fewer values beyond it is chance, and not told.
 pub const FEWEST_BEYOND: u64 = 10;
@@ -76,7 +76,7 @@ impl Distribution {
             values,
         };
         let told = |percentile| Some((percentile, distribution.percentile(percentile)?));
-        distribution.percentiles = PERCENTILES.into_iter().filter_map(told).collect();
+        distribution.percentiles = PERCENTILES.iter().copied().filter_map(told).collect();
         distribution
     }
 

@@ -15,7 +15,7 @@ pub(super) fn details(comparison: &Comparison, assessment: &Assessment) -> Vec<T
 fn detail(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Option<Table> {
     let of_shape: Vec<_> = assessment.details.iter().filter(|detail| detail.shape == shape).collect();
     let has = |metric: &Metric| of_shape.iter().any(|detail| detail.metric == *metric);
-    let metrics: Vec<Metric> = Metric::ALL.into_iter().filter(has).collect();
+    let metrics: Vec<Metric> = Metric::ALL.iter().copied().filter(has).collect();
     if metrics.is_empty() {
         return None;
     }

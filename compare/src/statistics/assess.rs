@@ -57,7 +57,7 @@ pub fn assess(comparison: &Comparison) -> Assessment {
         unavailable: subjects.filter_map(unavailable).collect(),
         rounds,
         screening: rounds < FEWEST,
-        columns: Figure::ALL.map(|figure| column(comparison, figure, &ranked, reference)).into(),
+        columns: Figure::ALL.iter().map(|&figure| column(comparison, figure, &ranked, reference)).collect(),
         details: details(comparison, &ranked),
         ranked,
     }
@@ -84,7 +84,7 @@ fn details(comparison: &Comparison, ranked: &[usize]) -> Vec<Detail> {
     let mut details = Vec::new();
     for shape in 0..comparison.shapes.len() {
         for &subject in ranked {
-            for metric in Metric::ALL {
+            for &metric in Metric::ALL {
                 let series = level(comparison, Source::Samples(shape, metric), subject);
                 if series.len() > 0 {
                     let level = Estimate::of(&series.logarithms());

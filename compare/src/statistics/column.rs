@@ -99,7 +99,7 @@ pub struct Detail {
 
 impl Figure {
     /// All of them, in the order of the columns.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: &[Self] = &[
         Self::CpuAtRate,
         Self::CpuAtSaturation,
         Self::HighestRate,

@@ -23,8 +23,8 @@ pub enum Metric {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Cpu, Self::Throughput, Self::MedianLatency, Self::TailLatency, Self::Switches];
+    pub const ALL: &[Self] =
+        &[Self::Cpu, Self::Throughput, Self::MedianLatency, Self::TailLatency, Self::Switches];
 
     /// Its name in running text.
     pub fn name(self) -> &'static str {
@@ -119,7 +119,7 @@ mod tests {
         let flags =
             load::checks::flags(&load::measurement::Measurement { steal, generator_busy, send_lag, ..sound });
         let [steal, busy, lag] = &flags[..] else { panic!("{flags:?}") };
-        for metric in Metric::ALL {
+        for &metric in Metric::ALL {
             let of_latency = matches!(metric, Metric::MedianLatency | Metric::TailLatency);
             assert!(metric.is_doubted_by(steal));
             assert_eq!(metric.is_doubted_by(busy), of_latency || metric == Metric::Throughput);

@@ -55,7 +55,7 @@ fn latencies(m: &Measurement, text: &mut String) {
         return;
     }
     let _ = write!(text, "{:<15}", "latency, µs");
-    for percentile in PERCENTILES {
+    for &percentile in PERCENTILES {
         let _ = write!(text, "{:>9}", format!("p{percentile}"));
     }
     let _ = writeln!(text, "{:>9}", "max");
@@ -76,7 +76,7 @@ fn row(name: &str, distribution: &Distribution, remark: &str, text: &mut String)
         return;
     }
     let _ = write!(text, "{name:<15}");
-    for percentile in PERCENTILES {
+    for &percentile in PERCENTILES {
         let _ = write!(text, "{:>9}", distribution.percentile(percentile).map_or("-".into(), time));
     }
     let _ =
