@@ -1,7 +1,8 @@
 //! Write the handler once; serve it on any loop.
 //!
 //! A service is a [`Handler`], which opens a [`Session`] for each client. It knows nothing of sockets, threads or tasks.
-//! A [`Backend`] serves it with one concurrency model; each is behind a feature of its own.
+//! A [`Backend`] serves it with one concurrency model; each is behind a feature of its own. Framing, limits, deadlines,
+//! backpressure, draining and accounting are the same on all of them.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -30,8 +31,11 @@
 //!     }
 //! }
 //!
+//! // A test needs no socket.
 //! let service = Service::framed(Arc::new(Shout), Framing::Line);
-//! # drop(service);
+//! let mut client = anyloop::testing::Client::connect(service);
+//! client.say("hello\nbye\n");
+//! assert_eq!(client.heard(), "Hello, unknown!\nHELLO\n");
 //! ```
 //!
 //! [`start`] has a backend serve, within a program of any kind:
@@ -73,6 +77,10 @@
 //! # }
 //! ```
 //!
+//! # Backends
+//!
+//! None of the features is on unless you ask for it, and none brings in the runtime of another.
+//!
 //! | feature | backend | model |
 //! | --- | --- | --- |
 //! | `sequential` | `Sequential` | one client at a time |
@@ -84,39 +92,111 @@
 //! | `epoll` | `Epoll` | a bare poller for each worker (Linux) |
 //! | `uring` | `Uring` | an io_uring for each worker (Linux) |
 //!
-//! The feature `handlers` adds the built-in handlers, as `anyloop::handlers`, and `serde` has [`Statistics`] serialized.
+//! # Where to find what
+//!
+//! | you want to | look at |
+//! | --- | --- |
+//! | answer messages | [`Handler`], [`Session`], [`Replies`], [`Flow`]; [`Client`] says who it is, [`CloseReason`] why it ended |
+//! | serve them | [`Service`], [`Limits`], [`Framing`]; [`start`], [`Running`], [`Stop`], [`Statistics`] |
+//! | test them | [`testing::Client`], without a socket |
+//! | tell where a message ends | [`framing`]: a [`Codec`](framing::Codec) of your own, and those that are built in |
+//! | decide over every byte | [`protocol`]: an [`Application`](protocol::Application) and its [`Protocol`](protocol::Protocol)s |
+//! | try a server at once | `handlers`, with the feature `handlers`: `Counter`, `Ack`, `Echo`, `Work` |
+//! | write a backend | [`backend`] |
+//!
+//! The feature `serde` has [`Statistics`] serialized. What goes wrong with a client is logged by [tracing], with the target
+//! `anyloop_serving`.
+//!
+//! # Guides
+//!
+#![cfg_attr(
+    doc,
+    doc = "- [Write a handler](guide::write_a_handler), from nothing to a service that every backend serves
+- [Write a backend](guide::write_a_backend), from one client at a time to one that passes the test kit
+- [Compare](guide::compare): how to measure which backend suits the load, and how to read the result"
+)]
+//!
+//! The crate `anyloop-cli` makes a command of your handlers, with `serve`, `client`, `load` and `compare`.
+//!
+//! [tracing]: https://docs.rs/tracing
 
+#[doc(inline)]
 pub use common::{
-    Address, Application, Blocking, Client, CloseReason, Codec, Decoded, ErrorReply, Flow, Framed,
-    FramedHandler, Framing, Handler, Length, Limits, Line, MAX_READ, Outbox, Outcome, Overload, Progress,
-    Protocol, Raw, Replies, Service, Session, TURN_MESSAGES, TURN_REPLIES, testing,
+    Address, Blocking, Client, CloseReason, ErrorReply, Flow, Framing, Handler, Limits, Outcome, Overload,
+    Replies, Service, Session, testing,
 };
 #[cfg(feature = "handlers")]
+#[doc(inline)]
 pub use handlers;
-pub use serving::{
-    Backend, Listener, Report, Requested, Running, Statistics, Stop, Subscription, Urgency, start,
-};
+#[doc(inline)]
+pub use serving::{Backend, Listener, Report, Running, Statistics, Stop, start};
 
 #[cfg(feature = "async-std")]
+#[doc(inline)]
 pub use backend_async_std::AsyncStd;
 #[cfg(all(feature = "epoll", target_os = "linux"))]
+#[doc(inline)]
 pub use backend_epoll::Epoll;
 #[cfg(feature = "pool")]
+#[doc(inline)]
 pub use backend_pool::Pool;
 #[cfg(feature = "sequential")]
+#[doc(inline)]
 pub use backend_sequential::Sequential;
 #[cfg(feature = "smol")]
+#[doc(inline)]
 pub use backend_smol::Smol;
 #[cfg(feature = "threads")]
+#[doc(inline)]
 pub use backend_threads::Threads;
 #[cfg(feature = "tokio")]
-pub use backend_tokio::{OnRuntime, Tokio};
+#[doc(inline)]
+pub use backend_tokio::Tokio;
 #[cfg(all(feature = "uring", target_os = "linux"))]
+#[doc(inline)]
 pub use backend_uring::Uring;
+
+pub mod framing {
+    //! Where a message ends, and how a reply is written: the built-in codecs, and what you need for one of your own.
+    //!
+    //! [`Framing`](crate::Framing) names the built-in ones for [`Service::framed`](crate::Service::framed). A
+    //! [`Codec`] of your own is served by [`FramedHandler`].
+
+    #[doc(inline)]
+    pub use common::{Codec, Decoded, Framed, FramedHandler, Length, Line, Raw};
+}
+
+pub mod protocol {
+    //! The layer under a session, bytes in and bytes out: for a protocol that no [`Codec`](crate::framing::Codec) fits.
+    //!
+    //! An [`Application`] opens a [`Protocol`] for each client, and is served by [`Service::new`](crate::Service::new).
+    //! An [`Outbox`] is also where a codec puts what stands around a reply.
+
+    #[doc(inline)]
+    pub use common::{Application, Outbox, Progress, Protocol};
+}
+
+pub mod stop {
+    //! How a server is told to stop, and how that is waited for. [`Stop`](crate::Stop) is the handle.
+
+    #[doc(inline)]
+    pub use serving::{Requested, Subscription, Urgency};
+}
 
 pub mod backend {
     //! What authors of backends need.
 
-    pub use common::{Active, Connection, Next, Output, Timer};
+    #[cfg(feature = "tokio")]
+    #[doc(inline)]
+    pub use backend_tokio::OnRuntime;
+    #[doc(inline)]
+    pub use common::{
+        Active, BLOCKING_THREADS, Connection, MAX_READ, Next, Output, TURN_MESSAGES, TURN_REPLIES, Timer,
+    };
+    #[doc(inline)]
     pub use serving::*;
 }
+
+#[cfg(all(doc, not(doctest)))]
+// the examples of the guides are tests of `examples`, which have what they need
+pub mod guide;

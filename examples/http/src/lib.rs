@@ -14,7 +14,7 @@
 //!
 //! | to see how | read |
 //! | --- | --- |
-//! | a protocol is written on [`anyloop::Protocol`] | this file |
+//! | a protocol is written on [`anyloop::protocol::Protocol`] | this file |
 //! | requests are found as they come, no byte twice | `request.rs` |
 //! | a head is parsed | `request/head.rs`, `request/target.rs`, `request/authority.rs` |
 //! | a body is passed over | `request/body.rs` |
@@ -24,7 +24,8 @@ mod date;
 mod request;
 mod response;
 
-use anyloop::{Application, Blocking, Client, ErrorReply, Flow, Limits, Outbox, Progress, Protocol};
+use anyloop::protocol::{Application, Outbox, Progress, Protocol};
+use anyloop::{Blocking, Client, ErrorReply, Flow, Limits};
 
 use crate::request::{Body, Found, Passed, Requests, has_begun};
 use crate::response::{CONTINUE, Response, Status};

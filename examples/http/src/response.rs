@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use anyloop::Outbox;
+use anyloop::protocol::Outbox;
 
 use crate::date::Date;
 use crate::request::{Method, Request};

@@ -13,7 +13,7 @@
 //!
 //! | to see how | read |
 //! | --- | --- |
-//! | a protocol is written on [`anyloop::Protocol`] | this file |
+//! | a protocol is written on [`anyloop::protocol::Protocol`] | this file |
 //! | requests are parsed as they come, no byte twice | `request.rs` |
 //! | replies are written without an allocation, and within the limit | `reply.rs` |
 //! | all clients share state | `store.rs` |
@@ -34,7 +34,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use anyloop::{Address, Application, Blocking, ErrorReply, Limits, Outbox, Progress, Protocol};
+use anyloop::protocol::{Application, Outbox, Progress, Protocol};
+use anyloop::{Address, Blocking, ErrorReply, Limits};
 
 use crate::client::Client;
 use crate::commands::{HTTP, carry_out};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyloop::Application;
+use anyloop::protocol::Application;
 use anyloop_cli::quantity::Size;
 use anyloop_cli::{LoadFraming, clap};
 use key_value::KeyValue;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use anyloop::Outbox;
+use anyloop::protocol::Outbox;
 
 /// Writes the replies to one command.
 pub(crate) struct Reply<'a> {

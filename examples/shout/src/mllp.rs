@@ -1,6 +1,8 @@
 //! `mllp`: the framing in which hospitals send each other HL7 messages.
 
-use anyloop::{Codec, Decoded, ErrorReply, Limits, Outbox};
+use anyloop::framing::{Codec, Decoded};
+use anyloop::protocol::Outbox;
+use anyloop::{ErrorReply, Limits};
 
 /// A message stands between a vertical tab, and a file separator with a carriage return behind it: HL7's minimal
 /// lower layer protocol.
@@ -71,7 +73,9 @@ impl Mllp {
 mod tests {
     use std::sync::Arc;
 
-    use anyloop::{Application, Flow, FramedHandler, Progress};
+    use anyloop::Flow;
+    use anyloop::framing::FramedHandler;
+    use anyloop::protocol::{Application, Progress};
 
     use super::*;
     use crate::Shout;

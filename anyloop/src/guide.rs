@@ -1,0 +1,18 @@
+//! The guides, as they are in `docs`.
+
+pub mod write_a_handler {
+    // Before the guide's own, which lead from file to file.
+    #![doc = "[compare.md]: super::compare\n[write-a-backend.md]: super::write_a_backend\n\n"]
+    #![doc = include_str!("../docs/write-a-handler.md")]
+}
+
+pub mod write_a_backend {
+    #![doc = "[compare.md]: super::compare\n[write-a-handler.md]: super::write_a_handler\n\n"]
+    #![doc = include_str!("../docs/write-a-backend.md")]
+    #![allow(rustdoc::invalid_rust_codeblocks, reason = "one block ends with the end of what stands before it")]
+}
+
+pub mod compare {
+    #![doc = "[write-a-backend.md]: super::write_a_backend\n[write-a-handler.md]: super::write_a_handler\n\n"]
+    #![doc = include_str!("../docs/compare.md")]
+}
