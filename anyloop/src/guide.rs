@@ -9,7 +9,10 @@ pub mod write_a_handler {
 pub mod write_a_backend {
     #![doc = "[compare.md]: super::compare\n[write-a-handler.md]: super::write_a_handler\n\n"]
     #![doc = include_str!("../docs/write-a-backend.md")]
-    #![allow(rustdoc::invalid_rust_codeblocks, reason = "one block ends with the end of what stands before it")]
+    #![allow(
+        rustdoc::invalid_rust_codeblocks,
+        reason = "one block ends with the end of what stands before it"
+    )]
 }
 
 pub mod compare {

@@ -16,7 +16,7 @@ use serving::{
     Wait, Workers,
 };
 
-/// A task for each connection, on async-std.
+/// A task for each connection, on async-std. [`start`](serving::start) has an example.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AsyncStd;
 

@@ -19,7 +19,7 @@ use serving::{
 
 use crate::worker::Worker;
 
-/// A bare poller for each worker.
+/// A bare poller for each worker. [`start`](serving::start) has an example.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Epoll;
 

@@ -16,7 +16,7 @@ use serving::{
     Workers, blocking,
 };
 
-/// One client at a time, on the caller's thread.
+/// One client at a time, on the caller's thread. [`start`](serving::start) has an example.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sequential;
 

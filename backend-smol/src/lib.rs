@@ -18,7 +18,7 @@ use smol::channel::{Receiver, bounded};
 use smol::future::{block_on, yield_now};
 use smol::{Async, Executor};
 
-/// A task for each connection, on smol.
+/// A task for each connection, on smol. [`start`](serving::start) has an example.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Smol;
 

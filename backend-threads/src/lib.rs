@@ -19,7 +19,7 @@ use serving::{
     Server, Socket, Stop, Workers, blocking,
 };
 
-/// A thread for each connection.
+/// A thread for each connection. [`start`](serving::start) has an example.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Threads;
 

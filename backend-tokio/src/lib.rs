@@ -25,7 +25,27 @@ use tokio::task;
 pub use crate::on_runtime::OnRuntime;
 use crate::socket::AsyncSocket;
 
-/// A task for each connection, on a tokio runtime of the server's own.
+/// A task for each connection, on a tokio runtime of the server's own; or on [the program's](Self::current).
+///
+/// ```
+/// use std::net::TcpListener;
+/// use std::sync::Arc;
+///
+/// use anyloop::handlers::Echo;
+/// use anyloop::{Framing, Service, Tokio};
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// let service = Service::framed(Arc::new(Echo), Framing::Line);
+/// let running = anyloop::start(Tokio::current(), TcpListener::bind("127.0.0.1:0")?, service)?;
+/// running.stop(); // from any task or thread
+/// let report = running.await?;
+/// assert_eq!(report.accepted, 0);
+/// # Ok(())
+/// # })
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tokio;
 

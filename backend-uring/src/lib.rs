@@ -24,7 +24,7 @@ use serving::{
 
 use crate::worker::Worker;
 
-/// An io_uring for each worker.
+/// An io_uring for each worker. [`start`](serving::start) has an example.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Uring;
 

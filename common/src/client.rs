@@ -8,6 +8,16 @@ use std::{fmt, io, option};
 use crate::{Cell, Handle};
 
 /// The client that a session is opened for.
+///
+/// ```
+/// use std::net::SocketAddr;
+///
+/// use anyloop::Client;
+///
+/// let address = SocketAddr::from(([127, 0, 0, 1], 50_000));
+/// let client = Client::new(address); // as in a test; a server makes its own
+/// assert!(client.peer.ip().is_some_and(|address| address.ip().is_loopback()));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Client {
@@ -46,6 +56,16 @@ impl Client {
 }
 
 /// An end of a connection.
+///
+/// ```
+/// use std::net::SocketAddr;
+///
+/// use anyloop::Address;
+///
+/// let address = Address::from(SocketAddr::from(([127, 0, 0, 1], 8888)));
+/// assert_eq!(address.to_string(), "127.0.0.1:8888");
+/// assert_eq!(Address::Unknown.ip(), None);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {

@@ -3,6 +3,13 @@
 use std::fmt;
 
 /// Why a conversation ended. Every one has exactly one reason, which is counted exactly once.
+///
+/// ```
+/// use anyloop::{CloseReason, Outcome};
+///
+/// assert_eq!(CloseReason::IdleTimeout.outcome(), Outcome::TimedOut);
+/// assert_eq!(CloseReason::IdleTimeout.to_string(), "idle_timeout");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -42,7 +49,7 @@ pub enum CloseReason {
     Lost,
 }
 
-/// As what a conversation is counted in the receipt.
+/// As what a conversation is counted in the receipt. [`CloseReason::outcome`] tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {

@@ -5,6 +5,14 @@ use std::fmt;
 
 /// What a client is told when something is wrong. How it is written is the protocol's affair; its
 /// `Display` is what the built-in framings write.
+///
+/// ```
+/// use anyloop::ErrorReply;
+///
+/// assert_eq!(ErrorReply::Busy.to_string(), "ERR busy");
+/// assert_eq!(ErrorReply::TooLong { max: 64 }.to_string(), "ERR too-long max=64");
+/// assert_eq!(ErrorReply::malformed("checksum").to_string(), "ERR malformed checksum");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorReply {

@@ -5,7 +5,7 @@ use crate::{Client, CloseReason, Replies};
 /// A service: opens a [`Session`] for each client. One handler is shared by all of them.
 ///
 /// ```
-/// use common::{Client, Flow, Handler, Replies, Session};
+/// use anyloop::{Client, Flow, Handler, Replies, Session};
 ///
 /// /// Greets, and says everything back in capitals.
 /// struct Shout;
@@ -40,6 +40,28 @@ pub trait Handler: Send + Sync {
 }
 
 /// The state of one client's conversation. Only one call runs at a time, so it needs no locks.
+///
+/// ```
+/// use anyloop::{CloseReason, Flow, Replies, Session};
+///
+/// /// Adds up what one client sends.
+/// struct Sum(i64);
+///
+/// impl Session for Sum {
+///     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+///         match std::str::from_utf8(message).ok().and_then(|text| text.parse::<i64>().ok()) {
+///             Some(number) => self.0 = self.0.saturating_add(number),
+///             None => out.reject("not-a-number"), // the conversation goes on
+///         }
+///         out.write(format_args!("{}", self.0));
+///         Flow::Continue
+///     }
+///
+///     fn closed(&mut self, why: CloseReason) {
+///         println!("{} at the end, which was {why}", self.0);
+///     }
+/// }
+/// ```
 pub trait Session: Send {
     /// Answers one message: with no reply, one, or several.
     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow;
@@ -51,6 +73,24 @@ pub trait Session: Send {
 }
 
 /// How a conversation goes on after a message.
+///
+/// ```
+/// use anyloop::{Flow, Replies};
+///
+/// fn message(message: &[u8], out: &mut Replies<'_>) -> Flow {
+///     match message {
+///         b"bye" => Flow::Close,
+///         b"sesame" => {
+///             out.send(b"welcome");
+///             Flow::Continue
+///         }
+///         _ => {
+///             out.reject("not-allowed");
+///             Flow::Fail
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Flow {
@@ -64,6 +104,37 @@ pub enum Flow {
 }
 
 /// Whether a session's calls may wait for something: a disk, a lock, another server, a long computation.
+///
+/// ```
+/// use std::fs::File;
+/// use std::io::Write;
+/// use std::sync::Arc;
+///
+/// use anyloop::{Blocking, Client, Flow, Handler, Replies, Session};
+///
+/// /// Stores every message before it is answered.
+/// struct Journal(Arc<File>);
+///
+/// impl Handler for Journal {
+///     fn open(&self, _client: &Client, _out: &mut Replies<'_>) -> Box<dyn Session> {
+///         Box::new(Self(Arc::clone(&self.0)))
+///     }
+///
+///     fn blocking(&self) -> Blocking {
+///         Blocking::MayBlock
+///     }
+/// }
+///
+/// impl Session for Journal {
+///     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+///         match self.0.as_ref().write_all(message).and_then(|()| self.0.sync_data()) {
+///             Ok(()) => out.send(b"stored"),
+///             Err(_) => out.reject("not-stored"),
+///         }
+///         Flow::Continue
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Blocking {

@@ -10,6 +10,19 @@ use crate::{Codec, ErrorReply};
 ///
 /// It refuses more than the service's `max_reply` bytes for one message; what was said for that message is
 /// then withdrawn, and the conversation ends with [`ErrorReply::Internal`].
+///
+/// ```
+/// use std::io::Write;
+///
+/// use anyloop::protocol::Outbox;
+///
+/// let mut out = Outbox::new();
+/// out.push(b"?\r\n");
+/// out.patch(0, b"+");
+/// write!(out, "{} items\r\n", 3)?;
+/// assert_eq!(out.bytes(), b"+\r\n3 items\r\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Outbox {
     bytes: Vec<u8>,
@@ -133,6 +146,20 @@ impl fmt::Write for Outbox {
 }
 
 /// Where a session says its replies: whole messages, each framed as the client's were.
+///
+/// ```
+/// use anyloop::framing::Line;
+/// use anyloop::protocol::Outbox;
+/// use anyloop::{Limits, Replies};
+///
+/// let (mut outbox, codec) = (Outbox::new(), Line::new(&Limits::default()));
+/// let mut out = Replies::new(&mut outbox, &codec); // a server makes them for each call of a session
+/// out.send(b"one");
+/// out.send_parts(&[b"t", b"wo"]);
+/// out.write(format_args!("{}", 3));
+/// out.reject("not-a-number");
+/// assert_eq!(outbox.bytes(), b"one\ntwo\n3\nERR not-a-number\n");
+/// ```
 pub struct Replies<'a> {
     outbox: &'a mut Outbox,
     codec: &'a dyn Codec,

@@ -12,13 +12,13 @@ use crate::{Address, Client as Peer, CloseReason, Connection, MAX_READ, Next, Ou
 /// use std::sync::Arc;
 /// use std::time::Duration;
 ///
-/// use common::testing::Client;
-/// use common::{CloseReason, Flow, Framing, Handler, Limits, Replies, Service, Session};
+/// use anyloop::testing::Client;
+/// use anyloop::{CloseReason, Flow, Framing, Handler, Limits, Replies, Service, Session};
 ///
 /// struct Shout;
 ///
 /// impl Handler for Shout {
-///     fn open(&self, _client: &common::Client, out: &mut Replies<'_>) -> Box<dyn Session> {
+///     fn open(&self, _client: &anyloop::Client, out: &mut Replies<'_>) -> Box<dyn Session> {
 ///         out.send(b"hello");
 ///         Box::new(Self)
 ///     }

@@ -6,6 +6,19 @@ use crate::is_exit;
 
 /// Greets with `Hello World!`, answers each message with a random number from 1 to 1000 and `:ACK!`, and
 /// ends on `exit`.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use anyloop::handlers::Ack;
+/// use anyloop::testing::Client;
+/// use anyloop::{Framing, Service};
+///
+/// let mut client = Client::connect(Service::framed(Arc::new(Ack), Framing::Line));
+/// client.say("hello\n");
+/// let heard = client.heard();
+/// assert!(heard.starts_with("Hello World!\n") && heard.ends_with(":ACK!\n"));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ack;
 

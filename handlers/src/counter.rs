@@ -5,6 +5,19 @@ use common::{Client, Flow, Handler, Replies, Session};
 use crate::is_exit;
 
 /// Greets, answers the n-th message with its number and itself, and ends on `exit`.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use anyloop::handlers::{Counter, Language};
+/// use anyloop::testing::Client;
+/// use anyloop::{Framing, Service};
+///
+/// let counter = Counter::default().with_language(Language::English);
+/// let mut client = Client::connect(Service::framed(Arc::new(counter), Framing::Line));
+/// client.say("hello\n");
+/// assert_eq!(client.heard(), "Connected!\nMessage 1: hello\n");
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Counter {
@@ -12,7 +25,7 @@ pub struct Counter {
     pub language: Language,
 }
 
-/// The language of [`Counter`].
+/// The language of [`Counter`], whose example sets it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Language {
     /// Chinese, to the byte as in the tutorial: `連接成功!`, `第1條信息:hello`.

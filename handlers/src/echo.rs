@@ -3,6 +3,18 @@
 use common::{Client, Flow, Handler, Replies, Session};
 
 /// Says every message back. It greets nobody and ends for nobody: what it costs is what the server costs.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use anyloop::handlers::Echo;
+/// use anyloop::testing::Client;
+/// use anyloop::{Framing, Service};
+///
+/// let mut client = Client::connect(Service::framed(Arc::new(Echo), Framing::Line));
+/// client.say("hello\n");
+/// assert_eq!(client.heard(), "hello\n");
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Echo;
 

@@ -11,7 +11,7 @@ pub use counter::{Counter, Language};
 pub use echo::Echo;
 pub use work::{Load, Work};
 
-/// What a handler is, for listings: its name and what it does.
+/// What a handler is, for listings such as [`HANDLERS`]: its name and what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Description {
@@ -22,6 +22,12 @@ pub struct Description {
 }
 
 /// Every built-in handler, in the order in which they are listed.
+///
+/// ```
+/// for handler in anyloop::handlers::HANDLERS {
+///     println!("{}: {}", handler.name, handler.text);
+/// }
+/// ```
 pub const HANDLERS: &[Description] = &[
     Description { name: "counter", text: "greets, and answers each message with its number; ends on `exit`" },
     Description {

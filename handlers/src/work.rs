@@ -7,6 +7,16 @@ use std::time::{Duration, Instant};
 use common::{Blocking, Client, Flow, Handler, Replies, Session};
 
 /// Computes or waits for a while, and then says the message back.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use anyloop::handlers::{Load, Work};
+/// use anyloop::{Blocking, Handler};
+///
+/// let query = Work::new(Load::Block(Duration::from_millis(2)));
+/// assert_eq!(query.blocking(), Blocking::MayBlock);
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Work {
@@ -14,7 +24,7 @@ pub struct Work {
     pub load: Load,
 }
 
-/// What [`Work`] does for each message.
+/// What [`Work`] does for each message, as its example shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Load {
     /// Keeps a core busy for this time.

@@ -13,6 +13,19 @@ use common::Service;
 /// A backend moves bytes and waits. It inspects no byte and compares no length with a limit: what happens
 /// to a connection is decided by [`Conversation`](crate::Conversation), and who is let in by
 /// [`Acceptor`](crate::Acceptor).
+///
+/// [`start`](crate::start) has one serve, and a `&dyn Backend` is one too, so that it can be chosen while a program runs:
+///
+/// ```
+/// use anyloop::{Backend, Threads};
+///
+/// fn find(name: &str) -> Option<&'static dyn Backend> {
+///     let backends: [&dyn Backend; 1] = [&Threads];
+///     backends.into_iter().find(|backend| backend.name() == name)
+/// }
+///
+/// assert!(find("threads").is_some());
+/// ```
 pub trait Backend: Send + Sync {
     /// Its name, as the flag `--backend` takes it.
     fn name(&self) -> &'static str;

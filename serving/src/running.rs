@@ -19,6 +19,24 @@ use common::{Address, Service};
 /// [`TcpListener`](std::net::TcpListener) or a [`UnixListener`](std::os::unix::net::UnixListener). It may be bound to port 0,
 /// since [`Running::address`] tells where it listens.
 ///
+/// ```
+/// use std::net::TcpListener;
+/// use std::sync::Arc;
+///
+/// use anyloop::handlers::Echo;
+/// use anyloop::{Framing, Service};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let service = Service::framed(Arc::new(Echo), Framing::Line);
+/// let running = anyloop::start(anyloop::Threads, TcpListener::bind("127.0.0.1:0")?, service)?;
+/// println!("listening on {}", running.address());
+/// running.stop();
+/// let report = running.wait()?;
+/// assert_eq!(report.accepted, 0);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// If the listener has no address, or the system has no thread left. All that keeps the backend itself from serving is an
 /// error of [`Running::wait`].
@@ -49,6 +67,19 @@ pub fn start(
 /// whose `main` returns ends at once; to lose no reply, stop the server and wait for it.
 ///
 /// As a future, it can be awaited where it is lent: `(&mut running).await`.
+///
+/// ```
+/// use anyloop::{Running, Stop};
+///
+/// /// Serves until somebody presses `stop`, and then lets the clients drain.
+/// async fn serve(running: Running, stop: &Stop) -> std::io::Result<()> {
+///     stop.requested().await;
+///     running.stop();
+///     let report = running.await?;
+///     println!("{report}");
+///     Ok(())
+/// }
+/// ```
 pub struct Running {
     address: Address,
     stop: Stop,

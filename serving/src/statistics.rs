@@ -11,6 +11,17 @@ use common::{CloseReason, Outcome};
 /// Its `Display` is one line with all of them but the single reasons, each as `name=count`. With the feature `serde` it is
 /// serialized as an object with the same names, and `reasons` beside them, an object with a count for each
 /// [`CloseReason`] that there was.
+///
+/// ```
+/// use anyloop::{CloseReason, Outcome, Statistics};
+///
+/// /// Whether a stop has cost nobody anything.
+/// fn is_clean(report: &Statistics) -> bool {
+///     report.outcome(Outcome::Cut) == 0 && report.reason(CloseReason::Lost) == 0
+/// }
+///
+/// assert!(is_clean(&Statistics::default()));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {

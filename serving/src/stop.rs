@@ -10,6 +10,20 @@ use crate::statistics::Statistics;
 
 /// Tells every server that was given a clone of it to stop. It can be pressed from any thread, and
 /// [waited for](Self::requested) in any task.
+///
+/// ```
+/// use anyloop::Stop;
+/// use anyloop::stop::Urgency;
+///
+/// let stop = Stop::new();
+/// let button = stop.clone();
+/// std::thread::spawn(move || button.drain()).join().unwrap();
+/// assert_eq!(stop.urgency(), Urgency::Drain);
+/// stop.now();
+/// assert_eq!(stop.urgency(), Urgency::Now);
+/// stop.drain(); // it never becomes less urgent
+/// assert_eq!(stop.urgency(), Urgency::Now);
+/// ```
 #[derive(Clone, Default)]
 pub struct Stop {
     shared: Arc<Shared>,
@@ -23,7 +37,7 @@ struct Shared {
     wakers: Mutex<Vec<(Arc<()>, Waker)>>,
 }
 
-/// How urgently a server is to stop.
+/// How urgently a server is to stop, as [`Stop::urgency`] tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Urgency {
@@ -99,7 +113,7 @@ impl fmt::Debug for Stop {
     }
 }
 
-/// Waits until a [`Stop`] was pressed.
+/// Waits until a [`Stop`] was pressed: what [`Stop::requested`] returns.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Requested {
@@ -121,7 +135,7 @@ impl Future for Requested {
     }
 }
 
-/// Keeps a waker subscribed to a [`Stop`].
+/// Keeps a waker subscribed to a [`Stop`]: what [`Stop::subscribe`] returns.
 #[derive(Debug)]
 pub struct Subscription {
     stop: Stop,

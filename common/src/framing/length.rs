@@ -3,6 +3,14 @@
 use crate::{Codec, Decoded, ErrorReply, Limits, Outbox};
 
 /// A message, and a reply, stands behind its length in bytes: four bytes, the most significant first.
+///
+/// ```
+/// use anyloop::Limits;
+/// use anyloop::framing::{Codec, Decoded, Length};
+///
+/// let mut codec = Length::new(&Limits::default());
+/// assert_eq!(codec.decode(&mut b"\0\0\0\x02hi".to_vec()), Decoded::Message { payload: 4..6, used: 6 });
+/// ```
 #[derive(Debug)]
 pub struct Length {
     max: usize,

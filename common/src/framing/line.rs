@@ -6,6 +6,14 @@ use crate::{Codec, Decoded, ErrorReply, Limits, Outbox};
 
 /// A message is any bytes up to a line feed; one carriage return in front of that is dropped. A reply gets
 /// a line feed behind it, so one that contains line feeds is several lines to the client.
+///
+/// ```
+/// use anyloop::Limits;
+/// use anyloop::framing::{Codec, Decoded, Line};
+///
+/// let mut codec = Line::new(&Limits::default());
+/// assert_eq!(codec.decode(&mut b"hello\r\nand".to_vec()), Decoded::Message { payload: 0..5, used: 7 });
+/// ```
 #[derive(Debug)]
 pub struct Line {
     max: usize,

@@ -19,6 +19,39 @@ use crate::{
 };
 
 /// Where a message ends, found without copying; and how a reply is written. There is one for each client.
+///
+/// ```
+/// use anyloop::framing::{Codec, Decoded};
+/// use anyloop::protocol::Outbox;
+/// use anyloop::{ErrorReply, Limits, Replies};
+///
+/// /// A message, and a reply, ends with a zero byte.
+/// struct ZeroEnded {
+///     max: usize,
+/// }
+///
+/// impl Codec for ZeroEnded {
+///     fn decode(&mut self, input: &mut [u8]) -> Decoded {
+///         match input.iter().take(self.max + 1).position(|&byte| byte == 0) {
+///             Some(end) => Decoded::Message { payload: 0..end, used: end + 1 },
+///             None if input.len() > self.max => Decoded::Broken(ErrorReply::TooLong { max: self.max }),
+///             None => Decoded::More,
+///         }
+///     }
+///
+///     fn end(&self, _start: usize, out: &mut Outbox) {
+///         out.push(b"\0");
+///     }
+/// }
+///
+/// let mut codec = ZeroEnded { max: 5 };
+/// assert_eq!(codec.decode(&mut b"hel".to_vec()), Decoded::More);
+/// assert_eq!(codec.decode(&mut b"hello\0".to_vec()), Decoded::Message { payload: 0..5, used: 6 });
+///
+/// let mut out = Outbox::new();
+/// Replies::new(&mut out, &codec).send(b"hello");
+/// assert_eq!(out.bytes(), b"hello\0");
+/// ```
 pub trait Codec: Send + 'static {
     /// Finds the message at the beginning of `input`. After [`Decoded::More`] it is called with the same
     /// bytes and more behind them, so it may remember how far it has looked.
@@ -68,7 +101,9 @@ pub trait Codec: Send + 'static {
     }
 }
 
-/// What a [`Codec`] found.
+/// What a [`Codec`] found, as its example shows.
+///
+/// It can be matched exhaustively on purpose: whoever takes input apart with a codec must not ignore a new variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded {
     /// No whole message yet.
@@ -89,7 +124,8 @@ pub enum Decoded {
     Broken(ErrorReply),
 }
 
-/// The protocol made of a codec and a session.
+/// The protocol made of a codec and a session. [`FramedHandler`] opens one for each client; an
+/// [`Application`] of your own can open them for some.
 pub struct Framed<C> {
     codec: C,
     session: Box<dyn Session>,
@@ -156,6 +192,21 @@ impl<C: Codec> Protocol for Framed<C> {
 }
 
 /// The application that serves a [`Handler`] in the framing of a [`Codec`].
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use anyloop::framing::{FramedHandler, Line};
+/// use anyloop::handlers::Echo;
+/// use anyloop::testing::Client;
+/// use anyloop::{Limits, Service};
+///
+/// // Lines that are shorter than other messages may be.
+/// let short = |limits: &Limits| Line::new(&limits.with_max_message(8));
+/// let mut client = Client::connect(Service::new(Arc::new(FramedHandler::new(Arc::new(Echo), short))));
+/// client.say("short\nnot so short\n");
+/// assert_eq!(client.heard(), "short\nERR too-long max=8\n");
+/// ```
 pub struct FramedHandler<M> {
     handler: Arc<dyn Handler>,
     make_codec: M,
@@ -190,6 +241,14 @@ impl<C: Codec, M: Fn(&Limits) -> C + Send + Sync> Application for FramedHandler<
 }
 
 /// The built-in framings.
+///
+/// ```
+/// use anyloop::Framing;
+///
+/// assert_eq!("length".parse(), Ok(Framing::Length));
+/// let names: Vec<_> = Framing::ALL.iter().map(|framing| framing.name()).collect();
+/// assert_eq!(names, ["line", "length", "raw"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Framing {

@@ -7,6 +7,15 @@ use crate::{Codec, Decoded, ErrorReply, Limits};
 ///
 /// A message never ends inside a UTF-8 character: the beginning of one is joined to what comes next, or is a message of
 /// its own when nothing does.
+///
+/// ```
+/// use anyloop::Limits;
+/// use anyloop::framing::{Codec, Decoded, Raw};
+///
+/// let mut codec = Raw::new(&Limits::default());
+/// assert_eq!(codec.decode(&mut b"hello".to_vec()), Decoded::Message { payload: 0..5, used: 5 });
+/// assert!(!codec.framed()); // whether a message ends here is not certain
+/// ```
 #[derive(Debug)]
 pub struct Raw {
     max: usize,
