@@ -8,6 +8,7 @@
 //! is held for a client that doesn't read; deadlines; a drain. So what a backend costs more than its careful
 //! server is the price of these.
 
+#[cfg(feature = "async-std")]
 mod async_std_tasks;
 #[cfg(target_os = "linux")]
 mod epoll_loops;
@@ -97,7 +98,9 @@ pub static SERVERS: &[Server] = &[
         "a rayon pool at one poller, edge-triggered, batched writes",
         rayon_pool::careful,
     ),
+    #[cfg(feature = "async-std")]
     plain("async-std-plain", "async-std", "a task for each connection", async_std_tasks::plain),
+    #[cfg(feature = "async-std")]
     careful(
         "async-std-careful",
         "async-std",

@@ -7,6 +7,7 @@ pub static BACKENDS: &[&dyn Backend] = &[
     &backend_sequential::Sequential,
     &backend_threads::Threads,
     &backend_pool::Pool,
+    #[cfg(feature = "async-std")]
     &backend_async_std::AsyncStd,
     &backend_smol::Smol,
     &backend_tokio::Tokio,

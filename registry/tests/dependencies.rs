@@ -1,6 +1,7 @@
 //! Who may depend on whom, held against what cargo knows.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
@@ -96,9 +97,33 @@ fn a_runtime_is_one_backends_affair() {
 #[test]
 fn only_the_library_has_features_of_its_own() {
     for package in metadata().workspace_packages().into_iter().filter(|package| package.name != "anyloop") {
-        let allowed: &[&str] = if package.name == "anyloop-serving" { &["serde"] } else { &[] };
+        let allowed: &[&str] = match package.name.as_str() {
+            "anyloop-serving" => &["serde"],
+            "anyloop-cli" | "anyloop-handwritten" | "anyloop-registry" => &["async-std", "default"],
+            _ => &[],
+        };
         let features: Vec<_> = package.features.keys().map(String::as_str).collect();
         assert_eq!(features, allowed, "the features of {}", package.name);
+    }
+}
+
+/// async-std is discontinued, so that whoever depends on it has to explain that in an audit.
+#[test]
+fn only_who_asks_for_async_std_compiles_it() {
+    for (asked, compiled) in [
+        ("--package anyloop --no-default-features", false),
+        ("--package anyloop --features epoll,handlers,pool,sequential,serde,smol,threads,tokio,uring", false),
+        ("--package anyloop --features async-std", true),
+        ("--package anyloop-cli --no-default-features", false),
+        ("--package anyloop-cli", true),
+    ] {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args("tree --locked --edges normal,build --prefix none".split(' '));
+        let output = cargo.args(asked.split(' ')).output().expect("cargo runs");
+        let (tree, errors) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && tree.starts_with("anyloop"), "cargo tree {asked}: {errors}");
+        assert_eq!(tree.lines().any(|line| line.starts_with("async-std v")), compiled, "{asked}:\n{tree}");
     }
 }
 
