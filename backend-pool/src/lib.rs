@@ -31,7 +31,7 @@ use serving::{
 use crate::poller::{Poller, System};
 use crate::scheduler::Scheduler;
 
-/// A rayon pool that shares one poller. [`start`](serving::start) has an example.
+/// A rayon pool that shares one poller. [`start`](::serving::start) has an example.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pool;
 
