@@ -28,7 +28,7 @@ impl Session for Addresses {
 
 #[test]
 fn each_backend_serves_unix_sockets() {
-    for backend in registry::BACKENDS {
+    for backend in anyloop_registry::BACKENDS {
         let path = env::temp_dir().join(format!("anyloop-{}-{}", backend.name(), process::id()));
         let listener = UnixListener::bind(&path).expect("a path of its own");
         let service = Service::framed(Arc::new(Addresses), Framing::Line);

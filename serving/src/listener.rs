@@ -17,7 +17,8 @@ use common::{Address, Limits};
 ///
 /// ```
 /// use std::net::TcpListener;
-/// use serving::Listener;
+///
+/// use anyloop::Listener;
 ///
 /// let listener = Listener::from(TcpListener::bind("127.0.0.1:0")?);
 /// assert_ne!(listener.address()?.ip().expect("an address of TCP").port(), 0);
