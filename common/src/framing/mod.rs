@@ -25,32 +25,51 @@ use crate::{
 /// use anyloop::protocol::Outbox;
 /// use anyloop::{ErrorReply, Limits, Replies};
 ///
-/// /// A message, and a reply, ends with a zero byte.
-/// struct ZeroEnded {
+/// /// A length of one byte, so many bytes, and one byte that makes the sum of all bytes zero.
+/// struct Summed {
 ///     max: usize,
 /// }
 ///
-/// impl Codec for ZeroEnded {
+/// impl Codec for Summed {
 ///     fn decode(&mut self, input: &mut [u8]) -> Decoded {
-///         match input.iter().take(self.max + 1).position(|&byte| byte == 0) {
-///             Some(end) => Decoded::Message { payload: 0..end, used: end + 1 },
-///             None if input.len() > self.max => Decoded::Broken(ErrorReply::TooLong { max: self.max }),
+///         let Some(&length) = input.first() else { return Decoded::More };
+///         let end = 1 + usize::from(length);
+///         if end - 1 > self.max {
+///             return Decoded::Broken(ErrorReply::TooLong { max: self.max }); // said before the bytes come
+///         }
+///         match input.get(..=end) {
 ///             None => Decoded::More,
+///             Some(whole) if sum(whole) == 0 => Decoded::Message { payload: 1..end, used: end + 1 },
+///             Some(_) => Decoded::Broken(ErrorReply::malformed("sum")), // the client is told, and the conversation ends
 ///         }
 ///     }
 ///
-///     fn end(&self, _start: usize, out: &mut Outbox) {
-///         out.push(b"\0");
+///     fn begin(&self, out: &mut Outbox) {
+///         out.push(&[0]); // the length, which is not known yet
+///     }
+///
+///     fn end(&self, start: usize, out: &mut Outbox) {
+///         // Where a reply is refused for its length, what `begin` has put out may be missing.
+///         let Some(length) = out.len().checked_sub(start + 1) else { return };
+///         // Longer replies can't be said in this framing: a handler for it sends none.
+///         out.patch(start, &[u8::try_from(length).unwrap_or(u8::MAX)]);
+///         out.push(&[sum(&out.bytes()[start..]).wrapping_neg()]);
 ///     }
 /// }
 ///
-/// let mut codec = ZeroEnded { max: 5 };
-/// assert_eq!(codec.decode(&mut b"hel".to_vec()), Decoded::More);
-/// assert_eq!(codec.decode(&mut b"hello\0".to_vec()), Decoded::Message { payload: 0..5, used: 6 });
+/// fn sum(bytes: &[u8]) -> u8 {
+///     bytes.iter().fold(0, |sum, byte| sum.wrapping_add(*byte))
+/// }
 ///
+/// let mut codec = Summed { max: Limits::default().with_max_message(3).max_message };
 /// let mut out = Outbox::new();
-/// Replies::new(&mut out, &codec).send(b"hello");
-/// assert_eq!(out.bytes(), b"hello\0");
+/// Replies::new(&mut out, &codec).send(b"abc");
+/// assert_eq!(out.bytes(), b"\x03abc\xd7");
+/// for split in 0..5 {
+///     assert_eq!(codec.decode(&mut out.bytes()[..split].to_vec()), Decoded::More); // whatever a read brings
+/// }
+/// assert_eq!(codec.decode(&mut out.bytes().to_vec()), Decoded::Message { payload: 1..4, used: 5 });
+/// assert_eq!(codec.decode(&mut [4]), Decoded::Broken(ErrorReply::TooLong { max: 3 })); // 3 passes, 4 does not
 /// ```
 pub trait Codec: Send + 'static {
     /// Finds the message at the beginning of `input`. After [`Decoded::More`] it is called with the same

@@ -20,12 +20,12 @@ fn the_guide_shows_it() {
 }
 
 #[test]
-fn what_is_no_entry_is_refused() {
+fn what_is_no_number_is_refused() {
     let server = Server::start(PROGRAM, "");
     let mut client = server.connect();
-    client.write_all(b"pears\n").unwrap();
+    client.write_all(b"many\n").unwrap();
     let replies = BufReader::new(client).lines().map_while(Result::ok);
-    assert!(replies.take(2).any(|reply| reply == "ERR not-an-entry"));
-    let (code, text) = load(&server, "--message", &["pears"]);
-    assert!(code == Some(4) && text.contains("ERR not-an-entry"), "{code:?}: {text}");
+    assert!(replies.take(2).any(|reply| reply == "ERR not-a-number"));
+    let (code, text) = load(&server, "--message", &["many"]);
+    assert!(code == Some(4) && text.contains("ERR not-a-number"), "{code:?}: {text}");
 }
