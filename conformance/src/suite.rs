@@ -12,6 +12,7 @@ use crate::subject::Subject;
 
 /// One behaviour, tried on one backend.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct Case {
     /// Its name, which is also that of the test.
     pub name: &'static str,
@@ -27,6 +28,7 @@ pub struct Case {
 
 /// The behaviours that every backend shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Behaviour {
     /// 1: a greeting, then replies in order; nothing lost, doubled or reordered.
     Conversation = 1,
@@ -68,6 +70,7 @@ pub enum Behaviour {
 
 /// What a case may ask of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Need {
     /// That it serves two clients at once.
     TwoClients,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 /// What the replies should be.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Expect {
     /// The message itself.
     Echo,

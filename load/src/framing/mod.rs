@@ -16,6 +16,7 @@ use crate::messages::LONGEST;
 
 /// How messages, and the replies to them, are told from each other.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub enum Framing {
     /// By line ends, as [`Line`] has it. The generator finds them by itself, as fast as that goes.
     Line,
