@@ -104,8 +104,8 @@
 //! | try a server at once | `handlers`, with the feature `handlers`: `Counter`, `Ack`, `Echo`, `Work` |
 //! | write a backend | [`backend`] |
 //!
-//! The feature `serde` has [`Statistics`] serialized. What goes wrong with a client is logged by [tracing], with the target
-//! `anyloop_serving`.
+//! The feature `serde` has [`Statistics`] serialized. What goes wrong with a client is logged by [tracing], with targets that
+//! begin with `anyloop_`, most with `anyloop_serving`.
 //!
 //! # Guides
 //!

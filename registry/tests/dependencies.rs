@@ -107,6 +107,30 @@ fn only_the_library_has_features_of_its_own() {
     }
 }
 
+#[test]
+fn what_can_be_published_says_what_it_is() {
+    let metadata = metadata();
+    let mut described = BTreeSet::new();
+    for package in metadata.workspace_packages() {
+        let name = package.name.as_str();
+        let for_the_workspace = name == "anyloop-benches" || name.starts_with("anyloop-example-");
+        assert_eq!(package.publish.as_ref().is_some_and(Vec::is_empty), for_the_workspace, "{name}");
+        let description = package.description.as_deref().expect("a description");
+        assert!(described.insert(description), "{name} says what another says: {description}");
+        if !for_the_workspace {
+            let folder = package.manifest_path.parent().expect("a folder");
+            let license = std::fs::read_to_string(folder.join("LICENSE"));
+            assert!(license.is_ok_and(|text| text.contains("MIT")), "{name} has no link to LICENSE");
+            assert!(package.readme.is_some() && !package.keywords.is_empty(), "{name} has no metadata");
+        }
+        // The examples of a crate use `anyloop`, which is published after it.
+        for dependency in package.dependencies.iter().filter(|dependency| dependency.path.is_some()) {
+            let leads_back = dependency.name == "anyloop" && dependency.kind == DependencyKind::Development;
+            assert_eq!(dependency.req.comparators.is_empty(), leads_back, "{name} on {}", dependency.name);
+        }
+    }
+}
+
 /// async-std is discontinued, so that whoever depends on it has to explain that in an audit.
 #[test]
 fn only_who_asks_for_async_std_compiles_it() {
