@@ -23,7 +23,7 @@ use crate::{
 /// ```
 /// use anyloop::framing::{Codec, Decoded};
 /// use anyloop::protocol::Outbox;
-/// use anyloop::{ErrorReply, Limits, Replies};
+/// use anyloop::{ErrorReply, Replies};
 ///
 /// /// A length of one byte, so many bytes, and one byte that makes the sum of all bytes zero.
 /// struct Summed {
@@ -61,7 +61,7 @@ use crate::{
 ///     bytes.iter().fold(0, |sum, byte| sum.wrapping_add(*byte))
 /// }
 ///
-/// let mut codec = Summed { max: Limits::default().with_max_message(3).max_message };
+/// let mut codec = Summed { max: 3 }; // for a client: `limits.max_message`
 /// let mut out = Outbox::new();
 /// Replies::new(&mut out, &codec).send(b"abc");
 /// assert_eq!(out.bytes(), b"\x03abc\xd7");
