@@ -96,7 +96,7 @@
 //!
 //! | you want to | look at |
 //! | --- | --- |
-//! | answer messages | [`Handler`], [`Session`], [`Replies`], [`Flow`]; [`Client`] says who it is, [`CloseReason`] why it ended |
+//! | answer messages | [`Handler`], [`Session`], [`Replies`], [`Flow`]; [`Client`] says who it is, its [`Handle`] reaches it, [`CloseReason`] says why it ended |
 //! | serve them | [`Service`], [`Limits`], [`Framing`]; [`start`], [`Running`], [`Stop`], [`Statistics`] |
 //! | test them | [`testing::Client`], without a socket |
 //! | tell where a message ends | [`framing`]: a [`Codec`](framing::Codec) of your own, and those that are built in |
@@ -122,8 +122,8 @@
 
 #[doc(inline)]
 pub use common::{
-    Address, Blocking, Client, CloseReason, ErrorReply, Flow, Framing, Handler, Limits, Outcome, Overload,
-    Replies, Service, Session, testing,
+    Address, Blocking, Client, CloseReason, ErrorReply, Flow, Framing, Handle, Handler, Limits, Outcome,
+    Overload, Replies, Service, Session, testing,
 };
 #[cfg(feature = "handlers")]
 #[doc(inline)]
@@ -191,7 +191,8 @@ pub mod backend {
     pub use backend_tokio::OnRuntime;
     #[doc(inline)]
     pub use common::{
-        Active, BLOCKING_THREADS, Connection, MAX_READ, Next, Output, TURN_MESSAGES, TURN_REPLIES, Timer,
+        Active, BLOCKING_THREADS, Cell, Connection, MAX_READ, Marks, Next, Output, TURN_MESSAGES,
+        TURN_REPLIES, Timer, WakeQueue,
     };
     #[doc(inline)]
     pub use serving::*;

@@ -10,6 +10,22 @@ use crate::Cell;
 /// be kept for ever: it holds some hundred bytes, and no descriptor.
 ///
 /// Two handles are equal if they are of the same client.
+///
+/// ```
+/// use std::collections::HashSet;
+///
+/// use anyloop::{Address, Client, Handle};
+///
+/// /// Registers a client, and forgets those that have left.
+/// fn register(client: &Client, clients: &mut HashSet<Handle>) {
+///     clients.retain(|client| !client.is_gone());
+///     clients.insert(client.handle());
+/// }
+///
+/// let mut clients = HashSet::new();
+/// register(&Client::new(Address::Unknown), &mut clients);
+/// assert_eq!(clients.len(), 1);
+/// ```
 #[derive(Clone)]
 pub struct Handle {
     cell: Arc<dyn AsRef<Cell> + Send + Sync>,
