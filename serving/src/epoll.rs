@@ -33,7 +33,7 @@ pub struct Ready {
     /// The key.
     pub key: usize,
     /// Whether the end of the input or urgent data have come, which are not reported again: the
-    /// [conversation](crate::Conversation::more_behind) has to be told.
+    /// [conversation](crate::Conversation::ready) has to be told.
     pub more_behind: bool,
 }
 
