@@ -122,7 +122,7 @@
 
 #[doc(inline)]
 pub use common::{
-    Address, Blocking, Client, CloseReason, ErrorReply, Flow, Framing, Handle, Handler, Limits, Outcome,
+    Address, AddressError, Blocking, Client, CloseReason, ErrorReply, Flow, Framing, Handle, Handler, Limits, Outcome,
     Overload, Replies, Service, Session, testing,
 };
 #[cfg(feature = "handlers")]

@@ -1,11 +1,8 @@
 //! Who is at the other end of a connection.
 
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::Path;
 use std::sync::Arc;
-use std::{fmt, io, option};
 
-use crate::{Cell, Handle};
+use crate::{Address, Cell, Handle};
 
 /// The client that a session is opened for.
 ///
@@ -52,85 +49,5 @@ impl Client {
     /// What reaches this client from any thread.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
-    }
-}
-
-/// An end of a connection.
-///
-/// ```
-/// use std::net::SocketAddr;
-///
-/// use anyloop::Address;
-///
-/// let address = Address::from(SocketAddr::from(([127, 0, 0, 1], 8888)));
-/// assert_eq!(address.to_string(), "127.0.0.1:8888");
-/// assert_eq!(Address::Unknown.ip(), None);
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Address {
-    /// An address and a port of TCP.
-    Ip(SocketAddr),
-    /// A Unix socket, and its path if it has one. Clients have none, as a rule.
-    Unix(Option<Arc<Path>>),
-    /// It is not known.
-    #[default]
-    Unknown,
-}
-
-impl Address {
-    /// The address and port, if it is one of TCP.
-    pub fn ip(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Ip(address) => Some(*address),
-            Self::Unix(_) | Self::Unknown => None,
-        }
-    }
-}
-
-/// So `TcpStream::connect` takes it.
-impl ToSocketAddrs for Address {
-    type Iter = option::IntoIter<SocketAddr>;
-
-    /// # Errors
-    /// `InvalidInput` if it is no address of TCP.
-    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
-        let none = || io::Error::new(io::ErrorKind::InvalidInput, format!("`{self}` is no address of TCP"));
-        self.ip().map(|address| Some(address).into_iter()).ok_or_else(none)
-    }
-}
-
-impl From<SocketAddr> for Address {
-    fn from(address: SocketAddr) -> Self {
-        Self::Ip(address)
-    }
-}
-
-/// As the flag `--listen` takes it: `127.0.0.1:8888` or `unix:/run/server.sock`.
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ip(address) => address.fmt(f),
-            Self::Unix(Some(path)) => write!(f, "unix:{}", path.display()),
-            Self::Unix(None) => f.write_str("unix"),
-            Self::Unknown => f.write_str("unknown"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_written_as_it_is_read() {
-        let ip = SocketAddr::from(([127, 0, 0, 1], 8888));
-        assert_eq!(Address::from(ip).to_string(), "127.0.0.1:8888");
-        assert_eq!(Address::Unix(Some(Path::new("/run/a").into())).to_string(), "unix:/run/a");
-        assert_eq!(
-            (Address::Unix(None).to_string(), Address::Unknown.to_string()),
-            ("unix".into(), "unknown".into())
-        );
-        assert_eq!(size_of::<Address>(), size_of::<SocketAddr>());
     }
 }

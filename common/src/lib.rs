@@ -8,6 +8,7 @@
 //!  socket ◄─────────── └────────────┘ ◄───────────   replies     a Handler opens them
 //! ```
 
+mod address;
 mod cell;
 mod client;
 mod close_reason;
@@ -23,8 +24,9 @@ mod protocol;
 mod service;
 pub mod testing;
 
+pub use address::{Address, AddressError};
 pub use cell::{Cell, Marks, WakeQueue};
-pub use client::{Address, Client};
+pub use client::Client;
 pub use close_reason::{CloseReason, Outcome};
 pub use connection::{Active, Connection, Next, Output, Timer};
 pub use error_reply::ErrorReply;
