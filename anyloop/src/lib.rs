@@ -129,7 +129,7 @@ pub use common::{
 #[doc(inline)]
 pub use handlers;
 #[doc(inline)]
-pub use serving::{Backend, Listener, Report, Running, Statistics, Stop, start};
+pub use serving::{Backend, Listener, Report, Running, SocketFile, Statistics, Stop, start};
 
 #[cfg(feature = "async-std")]
 #[doc(inline)]

@@ -36,6 +36,21 @@ impl Address {
     pub const LONGEST_PATH: usize =
         if cfg!(any(target_os = "linux", target_os = "android")) { 107 } else { 103 };
 
+    /// The address of a Unix socket that has this path.
+    ///
+    /// # Errors
+    /// If no socket can have it: it is empty, too long, or has a zero byte in it.
+    pub fn unix(path: impl AsRef<Path>) -> Result<Self, AddressError> {
+        let path = path.as_ref();
+        match path.as_os_str().as_encoded_bytes() {
+            [] => Err(AddressError::NoPath),
+            [0, ..] => Err(AddressError::Abstract),
+            bytes if bytes.contains(&0) => Err(AddressError::ZeroByte),
+            bytes if bytes.len() > Self::LONGEST_PATH => Err(AddressError::LongPath(bytes.len())),
+            _ => Ok(Self::Unix(Some(path.into()))),
+        }
+    }
+
     /// The address and port, if it is one of TCP.
     pub fn ip(&self) -> Option<SocketAddr> {
         match self {
@@ -97,8 +112,11 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            return unix(path);
+        match text.strip_prefix("unix:") {
+            // So the name of an abstract socket is written in other programs.
+            Some(path) if path.starts_with('@') => return Err(AddressError::Abstract),
+            Some(path) => return Self::unix(path),
+            None => {}
         }
         if let Ok(address) = text.parse() {
             return Ok(Self::Ip(address));
@@ -112,16 +130,6 @@ impl FromStr for Address {
         }
         port.parse::<u16>().map_err(|_| AddressError::WrongPort)?;
         Err(AddressError::HostName)
-    }
-}
-
-fn unix(path: &str) -> Result<Address, AddressError> {
-    match path.as_bytes() {
-        [] => Err(AddressError::NoPath),
-        [b'@' | 0, ..] => Err(AddressError::Abstract),
-        bytes if bytes.contains(&0) => Err(AddressError::ZeroByte),
-        bytes if bytes.len() > Address::LONGEST_PATH => Err(AddressError::LongPath(bytes.len())),
-        _ => Ok(Address::Unix(Some(Path::new(path).into()))),
     }
 }
 
@@ -158,7 +166,7 @@ impl fmt::Display for AddressError {
                 "it has no port; write HOST:PORT, such as 127.0.0.1:8888 or [::1]:8888, or unix:PATH"
             }
             Self::NoHost => {
-                "it has no host; write 127.0.0.1 in front of the colon, or 0.0.0.0 for all of IPv4"
+                "it has no host; write 127.0.0.1:PORT, or 0.0.0.0:PORT for all of IPv4"
             }
             Self::NoBrackets => {
                 "an IPv6 address stands in brackets; write [ADDRESS]:PORT, such as [::1]:8888"

@@ -1,0 +1,203 @@
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+
+/// A directory of a test's own, which is removed with all that is in it.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("anyloop-bind-{}-{number}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+fn kind(bound: io::Result<(Listener, SocketFile)>) -> ErrorKind {
+    bound.unwrap_err().kind()
+}
+
+#[test]
+fn a_path_is_removed_by_who_has_bound_it() {
+    let directory = Directory::new();
+    let path = directory.path("socket");
+    let (listener, file) = Listener::bind_unix(&path, None).unwrap();
+    assert_eq!(listener.address().unwrap(), Address::unix(&path).unwrap());
+    assert_eq!(file.path(), path);
+    UnixStream::connect(&path).unwrap();
+    drop(listener);
+    assert!(path.exists(), "it is the file's");
+    drop(file);
+    assert!(!path.exists());
+    assert_eq!(fs::read_dir(&directory.0).unwrap().count(), 0, "no lock is left");
+}
+
+#[test]
+fn a_path_on_which_somebody_answers_is_in_use() {
+    let directory = Directory::new();
+    let path = directory.path("socket");
+    let (_listener, _file) = Listener::bind_unix(&path, None).unwrap();
+    assert_eq!(kind(Listener::bind_unix(&path, None)), ErrorKind::AddrInUse);
+    // One whose backlog is full answers later.
+    let path = directory.path("full");
+    let full = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    full.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+    full.listen(0).unwrap();
+    let _client = UnixStream::connect(&path).unwrap();
+    assert_eq!(kind(Listener::bind_unix(&path, None)), ErrorKind::AddrInUse);
+    let path = directory.path("datagrams");
+    let _other = UnixDatagram::bind(&path).unwrap();
+    assert_eq!(kind(Listener::bind_unix(&path, None)), ErrorKind::AddrInUse);
+    assert!(path.exists());
+}
+
+#[test]
+fn a_path_that_was_left_is_replaced() {
+    let directory = Directory::new();
+    for (name, left) in [("stream", true), ("datagrams", false)] {
+        let path = directory.path(name);
+        if left {
+            drop(UnixListener::bind(&path).unwrap());
+        } else {
+            drop(UnixDatagram::bind(&path).unwrap());
+        }
+        let (_listener, file) = Listener::bind_unix(&path, None).unwrap();
+        UnixStream::connect(&path).unwrap();
+        drop(file);
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn a_file_that_is_no_socket_is_left_as_it_is() {
+    let directory = Directory::new();
+    let file = directory.path("file");
+    fs::write(&file, "precious").unwrap();
+    std::os::unix::fs::symlink(&file, directory.path("link")).unwrap();
+    std::os::unix::fs::symlink(directory.path("nowhere"), directory.path("broken")).unwrap();
+    fs::create_dir(directory.path("directory")).unwrap();
+    for name in ["file", "link", "broken", "directory"] {
+        let error = Listener::bind_unix(directory.path(name), None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{name}");
+        assert_eq!(error.to_string(), "there is a file that is no socket");
+        assert!(fs::symlink_metadata(directory.path(name)).is_ok(), "{name}");
+    }
+    assert_eq!(fs::read_to_string(file).unwrap(), "precious");
+}
+
+#[test]
+fn a_path_that_has_become_another_s_is_not_removed() {
+    let directory = Directory::new();
+    let path = directory.path("socket");
+    // The number of a file that was removed may be the next one's at once.
+    for _ in 0..100 {
+        let (listener, file) = Listener::bind_unix(&path, None).unwrap();
+        drop(listener);
+        let (_other_listener, other) = Listener::bind_unix(&path, None).unwrap();
+        drop(file);
+        UnixStream::connect(&path).unwrap();
+        drop(other);
+        assert!(!path.exists());
+    }
+    let (_listener, file) = Listener::bind_unix(&path, None).unwrap();
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "precious").unwrap();
+    drop(file);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+}
+
+#[test]
+fn the_mode_is_as_asked_or_what_the_umask_leaves() {
+    let directory = Directory::new();
+    let mode = |name: &str| fs::metadata(directory.path(name)).unwrap().permissions().mode() & 0o7777;
+    for wanted in [0o0, 0o600, 0o660, 0o666, 0o777] {
+        let (_listener, _file) = Listener::bind_unix(directory.path("socket"), Some(wanted)).unwrap();
+        assert_eq!(mode("socket"), wanted, "{wanted:o}");
+    }
+    let (_listener, _file) = Listener::bind_unix(directory.path("socket"), None).unwrap();
+    drop(UnixListener::bind(directory.path("other")).unwrap());
+    assert_eq!(mode("socket"), mode("other"));
+    let error = Listener::bind_unix(directory.path("third"), Some(0o1000)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("1000 is no mode"), "{error}");
+    assert!(!directory.path("third").exists());
+}
+
+#[test]
+fn a_path_is_as_long_as_the_system_takes() {
+    let directory = Directory::new();
+    let of_length = |length: usize| {
+        let name = length - directory.path("").as_os_str().len();
+        directory.path(&"p".repeat(name))
+    };
+    for length in [Address::LONGEST_PATH - 1, Address::LONGEST_PATH] {
+        let path = of_length(length);
+        let (_listener, _file) = Listener::bind_unix(&path, None).unwrap();
+        UnixStream::connect(&path).unwrap();
+    }
+    let error = Listener::bind_unix(of_length(Address::LONGEST_PATH + 1), None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("at most 107;") || cfg!(not(target_os = "linux")), "{error}");
+    for path in ["", "\0abstract", "a\0b"] {
+        assert_eq!(kind(Listener::bind_unix(path, None)), ErrorKind::InvalidInput, "{path:?}");
+    }
+}
+
+#[test]
+fn a_directory_that_is_not_there_or_locked_is_told() {
+    let directory = Directory::new();
+    let error = Listener::bind_unix(directory.path("nowhere/socket"), None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("/nowhere can't be locked: No such file or directory"), "{error}");
+    let lock = File::open(&directory.0).unwrap();
+    lock.lock().unwrap();
+    let error = Listener::bind_unix(directory.path("socket"), None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ResourceBusy);
+    assert!(error.to_string().ends_with("can't be locked: another program holds a lock of it"), "{error}");
+    drop(lock);
+    Listener::bind_unix(directory.path("socket"), None).unwrap();
+}
+
+#[test]
+fn of_all_who_begin_at_once_exactly_one_listens() {
+    const STARTERS: usize = 8;
+    let directory = Directory::new();
+    let path = directory.path("socket");
+    for round in 0..50 {
+        // At first there is nothing, and after that a socket that was left.
+        if round > 0 {
+            drop(UnixListener::bind(&path).unwrap());
+        }
+        let barrier = Barrier::new(STARTERS);
+        let bound: Vec<_> = thread::scope(|scope| {
+            let start = || {
+                barrier.wait();
+                Listener::bind_unix(&path, None)
+            };
+            let starters: Vec<_> = (0..STARTERS).map(|_| scope.spawn(start)).collect();
+            starters.into_iter().map(|starter| starter.join().unwrap()).collect()
+        });
+        let (owners, others): (Vec<_>, Vec<_>) = bound.into_iter().partition(Result::is_ok);
+        assert_eq!(owners.len(), 1, "round {round}");
+        assert!(others.into_iter().all(|other| kind(other) == ErrorKind::AddrInUse), "round {round}");
+        // All the others have only knocked: whoever connects now is the owner's client.
+        let owner = owners.into_iter().next().unwrap().unwrap();
+        UnixStream::connect(&path).unwrap();
+        drop(owner);
+        assert!(!path.exists(), "round {round}");
+    }
+}
