@@ -122,8 +122,8 @@
 
 #[doc(inline)]
 pub use common::{
-    Address, AddressError, Blocking, Client, CloseReason, ErrorReply, Flow, Framing, Handle, Handler, Limits, Outcome,
-    Overload, Replies, Service, Session, testing,
+    Address, AddressError, Blocking, Client, CloseReason, ErrorReply, Flow, Framing, Handle, Handler, Limits,
+    Outcome, Overload, Replies, Service, Session, testing,
 };
 #[cfg(feature = "handlers")]
 #[doc(inline)]

@@ -1,29 +1,67 @@
 //! Addresses, as they are written on a command line.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::fmt;
+use std::net::ToSocketAddrs;
+use std::str::FromStr;
 
-/// Whether this is `HOST:PORT`; if not, what to write instead.
-pub(crate) fn host_and_port(address: &str) -> Result<String, String> {
-    let Some((host, port)) = address.rsplit_once(':') else {
-        return Err("it has no port; write HOST:PORT, such as 127.0.0.1:8888 or [::1]:8888".into());
-    };
-    if host.is_empty() {
-        return Err(format!("it has no host; write 127.0.0.1:{port}, or 0.0.0.0:{port} for all of IPv4"));
+use common::{Address, AddressError};
+
+/// Where a server is, or is to be: an [`Address`], or a host name and a port, which have to be looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    Address(Address),
+    Name(String),
+}
+
+impl Target {
+    /// Its addresses. A name may have several.
+    pub(crate) fn resolve(&self) -> Result<Vec<Address>, String> {
+        let name = match self {
+            Self::Address(address) => return Ok(vec![address.clone()]),
+            Self::Name(name) => name,
+        };
+        let found: Vec<_> = match name.to_socket_addrs() {
+            Ok(addresses) => addresses.map(Address::from).collect(),
+            Err(error) => return Err(format!("the host of {name} can't be found: {error}")),
+        };
+        if found.is_empty() { Err(format!("{name} has no address")) } else { Ok(found) }
     }
-    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
-        return Err("an IPv6 address stands in brackets; write [ADDRESS]:PORT, such as [::1]:8888".into());
-    }
-    match port.parse::<u16>() {
-        Ok(_) => Ok(address.into()),
-        Err(_) => Err("it ends with no port; write a number from 0 to 65535 behind the colon".into()),
+
+    /// Whether it is the path of a Unix socket.
+    pub(crate) fn is_unix(&self) -> bool {
+        matches!(self, Self::Address(Address::Unix(_)))
     }
 }
 
-/// The addresses of a [`host_and_port`].
-pub(crate) fn resolve(address: &str) -> Result<Vec<SocketAddr>, String> {
-    match address.to_socket_addrs() {
-        Ok(addresses) => Ok(addresses.collect()),
-        Err(error) => Err(format!("the host of {address} can't be found: {error}")),
+impl FromStr for Target {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        match text.parse() {
+            Ok(address) => Ok(Self::Address(address)),
+            Err(AddressError::HostName) => Ok(Self::Name(text.to_owned())),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// The target of a server that listens on TCP alone.
+pub(crate) fn of_tcp(text: &str) -> Result<Target, String> {
+    match text.parse() {
+        Ok(target @ Target::Address(Address::Unix(_))) => {
+            Err(format!("{target} is a Unix socket, and this server listens on TCP alone; write HOST:PORT"))
+        }
+        Ok(target) => Ok(target),
+        Err(error) => Err(AddressError::to_string(&error)),
     }
 }
 
@@ -32,20 +70,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_a_host_and_a_port() {
-        for address in ["127.0.0.1:8888", "[::1]:0", "localhost:65535", "[fe80::1%eth0]:1"] {
-            assert_eq!(host_and_port(address), Ok(address.into()));
+    fn an_address_is_one_or_has_to_be_looked_up() {
+        for text in ["127.0.0.1:8888", "[::1]:0", "unix:/run/server.sock"] {
+            let target: Target = text.parse().unwrap();
+            assert_eq!(target, Target::Address(text.parse().unwrap()));
+            assert_eq!(target.resolve().unwrap(), [text.parse().unwrap()]);
+            assert_eq!((target.to_string().as_str(), target.is_unix()), (text, text.starts_with("unix:")));
         }
-        for (address, expected) in [
-            ("8888", "no port"),
-            (":8888", "write 127.0.0.1:8888"),
-            ("localhost:", "number from 0 to 65535"),
-            ("localhost:65536", "number from 0 to 65535"),
-            ("localhost:http", "number from 0 to 65535"),
-            ("::1:8888", "[::1]:8888"),
-        ] {
-            let error = host_and_port(address).unwrap_err();
-            assert!(error.contains(expected), "{address}: {error}");
+        for name in ["localhost:65535", "[fe80::1%eth0]:1"] {
+            assert_eq!(name.parse(), Ok(Target::Name(name.into())));
         }
+        for (text, expected) in [("8888", AddressError::NoPort), ("localhost:http", AddressError::WrongPort)]
+        {
+            assert_eq!(text.parse::<Target>(), Err(expected));
+        }
+        let found = Target::Name("localhost:1".into()).resolve().unwrap();
+        assert!(found.iter().all(|address| address.ip().is_some_and(|ip| ip.port() == 1)), "{found:?}");
+        let error = Target::Name("nobody.invalid:1".into()).resolve().unwrap_err();
+        assert!(error.starts_with("the host of nobody.invalid:1 can't be found"), "{error}");
+    }
+
+    #[test]
+    fn where_only_tcp_will_do_a_unix_socket_is_refused() {
+        assert_eq!(of_tcp("127.0.0.1:0").unwrap().to_string(), "127.0.0.1:0");
+        assert!(of_tcp("unix:/a").unwrap_err().contains("listens on TCP alone; write HOST:PORT"));
+        assert!(of_tcp("8888").unwrap_err().contains("no port"));
     }
 }

@@ -21,7 +21,8 @@ pub(crate) fn handwritten(arguments: &Handwritten) -> Result<(), Failure> {
         return Err(Failure::Failed(format!("{name} can't serve on this machine; choose another")));
     }
     descriptors::raise_limit();
-    let listener = listen::listen(&arguments.listen)?;
+    let addresses = arguments.listen.resolve().map_err(Failure::Failed)?;
+    let listener = listen::listen_on_tcp(&addresses)?;
     let failed = |error: std::io::Error| Failure::Failed(format!("{name} can't serve: {error}"));
     let address = listener.local_addr().map_err(failed)?;
     let workers = arguments.workers.or_else(|| thread::available_parallelism().ok());

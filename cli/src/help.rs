@@ -44,7 +44,7 @@ pub(crate) const BELOW: [Below; 13] = [
     },
     Below {
         command: "serve",
-        text: "Once it listens it says `listening on ADDRESS:PORT` on standard output; its log goes to standard error. \
+        text: "Once it listens it says `listening on ADDRESS:PORT` or `listening on unix:PATH` on standard output; its log goes to standard error. \
                SIGINT, SIGTERM or SIGHUP lets the clients drain; another one, a second later or more, ends at once. \
                Under `nohup` SIGHUP does nothing.",
         examples: &[
@@ -52,6 +52,10 @@ pub(crate) const BELOW: [Below; 13] = [
             (
                 "the same on tokio, on any free port",
                 "serve -b tokio --handler {handler} --listen 127.0.0.1:0",
+            ),
+            (
+                "the same on a Unix socket that its owner's group may connect to",
+                "serve --listen unix:/run/{program}.sock --listen-mode 660",
             ),
             (
                 "limit what a client may do, and account for all of them in the end",
@@ -71,6 +75,7 @@ pub(crate) const BELOW: [Below; 13] = [
                bytes as they came.",
         examples: &[
             ("talk to a server", "client 127.0.0.1:8888"),
+            ("talk to one that listens on a Unix socket", "client unix:/run/{program}.sock"),
             ("send the lines of a file", "client 127.0.0.1:8888 < messages.txt"),
             ("talk to the socket tutorial's server", "client --framing raw 127.0.0.1:8888"),
         ],

@@ -3,25 +3,43 @@
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 
+use common::Address;
+use serving::{Listener, SocketFile};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::address;
 use crate::failure::Failure;
 
-/// Listens on the first address of `HOST:PORT` that can be listened on. Where none can, that is no wrong usage: at
-/// another time, or on another machine, the same command line may be right.
-pub(crate) fn listen(address: &str) -> Result<TcpListener, Failure> {
-    let mut failure = format!("`{address}` has no address");
-    for address in address::resolve(address).map_err(Failure::Failed)? {
+/// Listens on the first of these addresses that can be listened on. Where none can, that is no wrong usage: at another
+/// time, or on another machine, the same command line may be right. The path of a Unix socket is removed with the file,
+/// if there is one.
+pub(crate) fn listen(
+    addresses: &[Address],
+    mode: Option<u32>,
+) -> Result<(Listener, Option<SocketFile>), Failure> {
+    first(addresses, |address| match address.path() {
+        Some(path) => Listener::bind_unix(path, mode).map(|(listener, file)| (listener, Some(file))),
+        None => tcp(address).map(|listener| (listener.into(), None)),
+    })
+}
+
+/// Listens on the first of these addresses of TCP that can be listened on.
+pub(crate) fn listen_on_tcp(addresses: &[Address]) -> Result<TcpListener, Failure> {
+    first(addresses, tcp)
+}
+
+fn first<T>(addresses: &[Address], bind: impl Fn(&Address) -> io::Result<T>) -> Result<T, Failure> {
+    let mut failure = "there is no address to listen on".to_owned();
+    for address in addresses {
         match bind(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => failure = explain(address, &error),
+            Ok(bound) => return Ok(bound),
+            Err(error) => failure = format!("can't listen on {address}: {}", explain(address, &error)),
         }
     }
     Err(Failure::Failed(failure))
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+fn tcp(address: &Address) -> io::Result<TcpListener> {
+    let address: SocketAddr = address.ip().ok_or(ErrorKind::InvalidInput)?;
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A server that was restarted need not wait until the last connections of the one before are forgotten.
     socket.set_reuse_address(true)?;
@@ -30,14 +48,22 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn explain(address: SocketAddr, error: &io::Error) -> String {
+fn explain(address: &Address, error: &io::Error) -> String {
+    let is_unix = address.path().is_some();
     let advice = match error.kind() {
+        ErrorKind::AddrInUse if is_unix => {
+            "it is in use by another program; stop that, or choose another path with --listen"
+        }
+        ErrorKind::AlreadyExists if is_unix => {
+            "there is a file that is no socket; remove it, or choose another path with --listen"
+        }
+        _ if is_unix => return error.to_string(),
         ErrorKind::AddrInUse => "another program does; stop it, or choose another port with --listen",
         ErrorKind::AddrNotAvailable => "this machine has no such address; choose another with --listen",
         ErrorKind::PermissionDenied => "that port needs privileges; choose one from 1024 up with --listen",
-        _ => return format!("can't listen on {address}: {error}"),
+        _ => return error.to_string(),
     };
-    format!("can't listen on {address}: {advice}")
+    advice.to_owned()
 }
 
 /// How many clients may wait to be accepted. The system lowers it to its own limit, usually the same.

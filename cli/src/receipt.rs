@@ -3,11 +3,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use common::Outcome;
+use common::{Address, Outcome};
 use serde::Serialize;
 use serving::{Report, Statistics};
 use tracing_subscriber::fmt::format::Writer;
@@ -72,20 +71,20 @@ pub(crate) struct Run {
     /// The version of the library that it is made with.
     anyloop: &'static str,
     backend: &'static str,
-    address: SocketAddr,
+    address: String,
     pid: u32,
     start: String,
 }
 
 impl Run {
     /// A server of this process, which starts now.
-    pub(crate) fn start(program: &Program, backend: &'static str, address: SocketAddr) -> Self {
+    pub(crate) fn start(program: &Program, backend: &'static str, address: &Address) -> Self {
         Self {
             program: program.name().to_owned(),
             version: program.version,
             anyloop: env!("CARGO_PKG_VERSION"),
             backend,
-            address,
+            address: address.to_string(),
             pid: process::id(),
             start: now(),
         }
@@ -153,7 +152,7 @@ impl Receipt {
             version = self.run.version,
             anyloop = self.run.anyloop,
             backend = self.run.backend,
-            address = %self.run.address,
+            address = self.run.address,
             pid = self.run.pid,
             start = self.run.start,
             end = self.end,

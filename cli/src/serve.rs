@@ -1,7 +1,6 @@
 //! `anyloop serve`.
 
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use common::Service;
+use common::{Address, Service};
 use serving::{Running, Workers, start};
 
 use crate::arguments::Serve;
@@ -28,14 +27,22 @@ pub(crate) fn serve(arguments: &Serve, program: &Program, warnings: &[String]) -
     let service = service::service(arguments, limit)?;
     descriptors::check(limit, pollers(arguments))?;
     descriptors::warn_of_limit(limit, service::wanted_connections(arguments), service.limits.max_connections);
-    let listener = listen::listen(&arguments.listen)?;
-    let address = listener.local_addr().map_err(|error| failed(&error))?;
+    if let Some(mode) = arguments.listen_mode.filter(|_| !arguments.listen.is_unix()) {
+        return Err(Failure::Usage(format!(
+            "--listen-mode {mode:o} is for Unix sockets, and --listen {} is none; leave it out, or listen on unix:PATH",
+            arguments.listen
+        )));
+    }
+    let addresses = arguments.listen.resolve().map_err(Failure::Failed)?;
+    // From here on a signal ends nothing at once, so that the path of a Unix socket is removed in any case.
+    let signalled = Signalled::catch().map_err(|error| failed(&error))?;
+    let (listener, _file) = listen::listen(&addresses, arguments.listen_mode)?;
+    let address = listener.address().map_err(|error| failed(&error))?;
     let destination = Destination::open(arguments.receipt.as_deref())?;
 
-    let signalled = Signalled::catch().map_err(|error| failed(&error))?;
-    announce(arguments, program, &service, address);
+    announce(arguments, program, &service, &address);
 
-    let run = Run::start(program, arguments.backend.name(), address);
+    let run = Run::start(program, arguments.backend.name(), &address);
     let running = start(arguments.backend, listener, service).map_err(|error| failed(&error))?;
     let running = Arc::new(running);
     signalled.obeyed_by(&running).map_err(|error| failed(&error))?;
@@ -90,7 +97,7 @@ impl Drop for StatisticsLog {
 }
 
 /// Says that clients may come: in the log with all that bounds them, on standard output for programs.
-fn announce(arguments: &Serve, program: &Program, service: &Service, address: SocketAddr) {
+fn announce(arguments: &Serve, program: &Program, service: &Service, address: &Address) {
     let limits = &service.limits;
     tracing::info!(
         program = program.name(),

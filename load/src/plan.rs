@@ -1,8 +1,9 @@
 //! What load to make.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Duration;
+
+use common::Address;
 
 pub use crate::expect::{Expect, ReplyHook};
 use crate::framing::Framing;
@@ -11,8 +12,8 @@ pub use crate::messages::{LONGEST, MessageHook, Messages, Sizes};
 /// What load to make.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// The server.
-    pub address: SocketAddr,
+    /// The server: an address of TCP, or the path of a Unix socket.
+    pub address: Address,
     /// How many connections are measured.
     pub connections: usize,
     /// How many messages a connection may have in flight.
@@ -110,9 +111,9 @@ pub const HIGHEST_RATE: f64 = 1e9;
 
 impl Plan {
     /// One connection that has one message of 32 bytes in flight, to a server that echoes, for ten seconds.
-    pub fn new(address: SocketAddr) -> Self {
+    pub fn new(address: impl Into<Address>) -> Self {
         Self {
-            address,
+            address: address.into(),
             connections: 1,
             depth: 1,
             pace: Pace::Closed,
@@ -138,6 +139,12 @@ impl Plan {
     /// # Errors
     /// What can't be, with its value, and what to write instead.
     pub fn check(&self) -> Result<(), String> {
+        if self.address.ip().is_none() && self.address.path().is_none() {
+            return Err(format!(
+                "`{}` is no address to connect to; write HOST:PORT or unix:PATH",
+                self.address
+            ));
+        }
         self.messages.check()?;
         if self.messages.are_made() && self.framing == Framing::Http {
             return Err(

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::chosen;
-use crate::address::host_and_port;
+use crate::address::Target;
 use crate::catalogue::Framing;
 use crate::client;
 use crate::quantity::{Size, Time, size_above_zero};
@@ -12,8 +12,8 @@ use crate::quantity::{Size, Time, size_above_zero};
 #[derive(Args, Debug)]
 pub(crate) struct Client {
     /// Address of the server
-    #[arg(value_name = "HOST:PORT", value_parser = host_and_port)]
-    pub(crate) address: String,
+    #[arg(value_name = "HOST:PORT|unix:PATH")]
+    pub(crate) address: Target,
 
     /// How the end of a message is marked; with `raw` client and server take turns: a reply, a message, a reply
     #[arg(long, env, default_value = common::Framing::ALL[0].name(), value_parser = chosen::<Framing>)]

@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use handwritten::SERVERS;
 
-use crate::address::host_and_port;
+use crate::address::{Target, of_tcp};
 use crate::compare::arguments::Compare;
 use crate::load::arguments::{Load, Merge};
 use crate::service;
@@ -76,8 +76,8 @@ pub(crate) struct Handwritten {
     pub(crate) name: Option<String>,
 
     /// The address to listen on; port 0 is any free one
-    #[arg(long, env, value_name = "HOST:PORT", default_value = "127.0.0.1:0", value_parser = host_and_port)]
-    pub(crate) listen: String,
+    #[arg(long, env, value_name = "HOST:PORT", default_value = "127.0.0.1:0", value_parser = of_tcp)]
+    pub(crate) listen: Target,
 
     /// Number of worker threads [default: the number of cores]
     #[arg(short = 't', long, env, value_name = "COUNT", value_parser = service::workers)]

@@ -10,7 +10,7 @@ use serving::Backend;
 use tracing::level_filters::LevelFilter;
 
 use super::chosen;
-use crate::address::host_and_port;
+use crate::address::Target;
 use crate::catalogue::{Framing, Served};
 use crate::flags::Given;
 use crate::quantity::{Size, Time, nonzero, size_above_zero, time_above_zero};
@@ -32,9 +32,13 @@ pub(crate) struct Serve {
     #[arg(long, env, value_parser = chosen::<Framing>)]
     pub(crate) framing: Option<Framing>,
 
-    /// Address to listen on; port 0 is any free one
-    #[arg(long, env, value_name = "HOST:PORT", default_value = "127.0.0.1:8888", value_parser = host_and_port)]
-    pub(crate) listen: String,
+    /// Address to listen on, or path of a Unix socket; port 0 is any free one
+    #[arg(long, env, value_name = "HOST:PORT|unix:PATH", default_value = "127.0.0.1:8888")]
+    pub(crate) listen: Target,
+
+    /// Permissions of the Unix socket in octal, such as 660 [default: the umask's]
+    #[arg(long, env, value_name = "MODE", value_parser = mode)]
+    pub(crate) listen_mode: Option<u32>,
 
     /// Number of worker threads [default: the number of cores]
     #[arg(short = 't', long, env, value_name = "COUNT", value_parser = service::workers)]
@@ -103,6 +107,13 @@ pub(crate) struct Serve {
     pub(crate) flags: Given,
 }
 
+/// The permissions of a file, in octal.
+fn mode(text: &str) -> Result<u32, String> {
+    let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| is_digits && *mode <= 0o777);
+    mode.ok_or_else(|| "it is no octal number from 0 to 777; write one such as 660".to_owned())
+}
+
 /// How a log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
@@ -146,3 +157,18 @@ fn log_levels() -> impl TypedValueParser<Value = LevelFilter> {
 /// The headings of the help.
 const LIMITS: &str = "Limits";
 const RECORDS: &str = "Log and receipt";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_is_an_octal_number_to_777() {
+        for (text, expected) in [("0", 0), ("660", 0o660), ("0660", 0o660), ("776", 0o776), ("777", 0o777)] {
+            assert_eq!(mode(text), Ok(expected));
+        }
+        for text in ["", "778", "1000", "0o660", "+660", "-1", "rw", "66 0", "99999999999"] {
+            assert!(mode(text).unwrap_err().contains("from 0 to 777; write one such as 660"), "{text:?}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The conversation of a person: replies are shown as they come, above the line that is being typed.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use common::Outbox;
 use rustix::event::{PollFd, PollFlags, poll};
+use socket2::Socket;
 
 use super::outcome::{Heard, Tally};
 use super::screen::Screen;
@@ -19,7 +20,7 @@ use super::{Manner, silent};
 use crate::failure::Failure;
 
 /// Sends what is typed and shows what is replied, until one of the two ends it.
-pub(super) fn converse(socket: &TcpStream, manner: Manner) -> Result<(), Failure> {
+pub(super) fn converse(socket: &Socket, manner: Manner) -> Result<(), Failure> {
     socket.set_nonblocking(true).map_err(super::unusable)?;
     let terminal = Terminal::open().map_err(|error| unusable(&error))?;
     let tally = Arc::new(Tally::default());
@@ -47,7 +48,7 @@ pub(super) fn converse(socket: &TcpStream, manner: Manner) -> Result<(), Failure
 }
 
 struct Dialogue<'a> {
-    socket: &'a TcpStream,
+    socket: &'a Socket,
     manner: Manner,
     messages: Messages,
     tally: Arc<Tally>,
@@ -183,7 +184,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn start(socket: &TcpStream, waker: Arc<AtomicBool>) -> Result<Self, Failure> {
+    fn start(socket: &Socket, waker: Arc<AtomicBool>) -> Result<Self, Failure> {
         let socket = socket.try_clone().map_err(super::unusable)?;
         let (orders, received) = channel();
         thread::spawn(move || {

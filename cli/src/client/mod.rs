@@ -14,9 +14,10 @@ use std::io::{self, IsTerminal};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use common::Limits;
+use common::{Address, Limits};
+use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::address;
+use crate::address::Target;
 use crate::arguments::Client;
 use crate::catalogue::Framing;
 use crate::failure::Failure;
@@ -51,19 +52,34 @@ struct Manner {
     reply_timeout: Option<Duration>,
 }
 
-fn connect(address: &str) -> Result<TcpStream, Failure> {
-    let mut failure = format!("`{address}` has no address");
-    for address in address::resolve(address).map_err(Failure::Failed)? {
-        match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
-            Ok(socket) => {
-                // Messages are written whole, so there is nothing to collect; without it they are only slower.
-                let _ = socket.set_nodelay(true);
-                return Ok(socket);
-            }
+fn connect(target: &Target) -> Result<Socket, Failure> {
+    let mut failure = String::new();
+    for address in target.resolve().map_err(Failure::Failed)? {
+        match connect_to(&address) {
+            Ok(socket) => return Ok(socket),
             Err(error) => failure = format!("no server answers at {address}: {error}"),
         }
     }
     Err(Failure::Failed(failure))
+}
+
+fn connect_to(address: &Address) -> io::Result<Socket> {
+    let Some(path) = address.path() else {
+        let address = address.ip().ok_or(io::ErrorKind::InvalidInput)?;
+        let socket = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
+        // Messages are written whole, so there is nothing to collect; without it they are only slower.
+        let _ = socket.set_nodelay(true);
+        return Ok(socket.into());
+    };
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // So long it waits for room in the backlog, too.
+    socket.set_write_timeout(Some(CONNECT_TIMEOUT))?;
+    socket.connect(&SockAddr::unix(path)?).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+        _ => error,
+    })?;
+    socket.set_write_timeout(None)?;
+    Ok(socket)
 }
 
 /// The server is silent for too long.

@@ -1,7 +1,7 @@
 //! The conversation of a program: lines in, replies out, as fast as both go.
 
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Instant;
@@ -9,6 +9,7 @@ use std::time::Instant;
 use common::Outbox;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use socket2::Socket;
 
 use super::outcome::{Heard, Tally};
 use super::screen::{Screen, unheard};
@@ -18,7 +19,7 @@ use crate::failure::Failure;
 
 /// Sends each line of standard input and shows every reply, both at once, so that neither waits for the
 /// other. The server ends it, after it has been told that no more will come.
-pub(super) fn converse(socket: &TcpStream, manner: Manner) -> Result<(), Failure> {
+pub(super) fn converse(socket: &Socket, manner: Manner) -> Result<(), Failure> {
     let mut output = socket.try_clone().map_err(unusable)?;
     // While nothing is heard, nothing may be waited for longer than this either.
     output.set_write_timeout(manner.reply_timeout).map_err(unusable)?;
@@ -46,7 +47,7 @@ struct Sender {
 }
 
 impl Sender {
-    fn send_all(&self, socket: &mut TcpStream, manner: Manner) {
+    fn send_all(&self, socket: &mut Socket, manner: Manner) {
         let end = match self.send_lines(socket, manner) {
             Ok(()) => Shutdown::Write,
             Err(Unsent::Input(error)) => {
@@ -67,7 +68,7 @@ impl Sender {
     }
 
     /// Sends standard input to its end, or until the server hears no more.
-    fn send_lines(&self, socket: &mut TcpStream, manner: Manner) -> Result<(), Unsent> {
+    fn send_lines(&self, socket: &mut Socket, manner: Manner) -> Result<(), Unsent> {
         let mut lines = Lines::new(io::stdin().lock());
         let messages = Messages::new(manner.framing);
         let mut out = Outbox::new();
@@ -83,7 +84,7 @@ impl Sender {
     }
 
     /// Sends it all, unless the server neither takes nor says anything for too long.
-    fn send(&self, socket: &mut TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    fn send(&self, socket: &mut Socket, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let replies = self.tally.replies();
             match socket.write(bytes) {
@@ -140,7 +141,7 @@ fn show_replies(ear: &mut Ear<'_>, heard: &mut Heard) -> Result<(), Failure> {
 /// Hears what the server says: without a bound while there may be more to be said to it, and after that only if it
 /// is not silent for too long.
 struct Ear<'a> {
-    socket: &'a TcpStream,
+    socket: &'a Socket,
     /// Ends with our own input; `None` after that.
     input: Option<PipeReader>,
     manner: Manner,

@@ -2,12 +2,13 @@
 //! there is no other way to tell where a reply ends than that the server waits for the next message.
 
 use std::io::{self, ErrorKind, Read, StdinLock, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use socket2::Socket;
 
 use super::dialogue::unusable as unusable_terminal;
 use super::outcome::{Heard, Tally};
@@ -18,13 +19,13 @@ use super::{Manner, silent, unusable};
 use crate::failure::Failure;
 
 /// Takes turns with a person.
-pub(super) fn at_terminal(socket: &TcpStream, manner: Manner) -> Result<(), Failure> {
+pub(super) fn at_terminal(socket: &Socket, manner: Manner) -> Result<(), Failure> {
     let mut terminal = Terminal::open().map_err(|error| unusable_terminal(&error))?;
     converse(socket, &mut terminal, manner)
 }
 
 /// Takes turns with the lines of standard input.
-pub(super) fn through_pipe(socket: &TcpStream, manner: Manner) -> Result<(), Failure> {
+pub(super) fn through_pipe(socket: &Socket, manner: Manner) -> Result<(), Failure> {
     converse(socket, &mut Lines::new(io::stdin().lock()), manner)
 }
 
@@ -37,7 +38,7 @@ trait Speaker {
     const IS_PERSON: bool;
 
     /// Waits until the server says something, or `until` then. Tells whether it did.
-    fn listen(&self, socket: &TcpStream, until: Option<Instant>) -> Result<bool, Failure>;
+    fn listen(&self, socket: &Socket, until: Option<Instant>) -> Result<bool, Failure>;
 }
 
 impl Speaker for Terminal {
@@ -53,7 +54,7 @@ impl Speaker for Terminal {
         }
     }
 
-    fn listen(&self, socket: &TcpStream, until: Option<Instant>) -> Result<bool, Failure> {
+    fn listen(&self, socket: &Socket, until: Option<Instant>) -> Result<bool, Failure> {
         self.wait(socket, PollFlags::IN, until).map_err(|error| unusable_terminal(&error))
     }
 }
@@ -67,7 +68,7 @@ impl Speaker for Lines<StdinLock<'_>> {
         Ok(line.map(<[u8]>::to_vec))
     }
 
-    fn listen(&self, socket: &TcpStream, until: Option<Instant>) -> Result<bool, Failure> {
+    fn listen(&self, socket: &Socket, until: Option<Instant>) -> Result<bool, Failure> {
         loop {
             let rest = until.map(|until| until.saturating_duration_since(Instant::now()));
             if rest.is_some_and(|rest| rest.is_zero()) {
@@ -83,7 +84,7 @@ impl Speaker for Lines<StdinLock<'_>> {
     }
 }
 
-fn converse<S: Speaker>(socket: &TcpStream, speaker: &mut S, manner: Manner) -> Result<(), Failure> {
+fn converse<S: Speaker>(socket: &Socket, speaker: &mut S, manner: Manner) -> Result<(), Failure> {
     let tally = Arc::new(Tally::default());
     let mut turns = Turns { socket, heard: Heard::new(&tally), tally };
     // The server has the first word; but if it has none, somebody has to begin.
@@ -119,7 +120,7 @@ fn converse<S: Speaker>(socket: &TcpStream, speaker: &mut S, manner: Manner) -> 
 }
 
 struct Turns<'a> {
-    socket: &'a TcpStream,
+    socket: &'a Socket,
     tally: Arc<Tally>,
     heard: Heard,
 }

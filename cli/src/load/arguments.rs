@@ -9,7 +9,7 @@ use load::framing::Framing;
 use load::plan::{Arrivals, Dispatch, Expect, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
 use load::slo::Slo;
 
-use crate::address::host_and_port;
+use crate::address::Target;
 use crate::arguments::{Format, chosen};
 use crate::catalogue::Served;
 use crate::messages::{Own, expects};
@@ -34,8 +34,8 @@ pub(crate) struct Merge {
 #[derive(Args, Debug)]
 pub(crate) struct Load {
     /// Address of the server
-    #[arg(value_name = "HOST:PORT", value_parser = host_and_port)]
-    pub(crate) address: String,
+    #[arg(value_name = "HOST:PORT|unix:PATH")]
+    pub(crate) address: Target,
 
     /// Handler that the server serves, which says what to send and what the replies must be, where the flags don't
     #[arg(long, env, value_parser = chosen::<Served>)]

@@ -18,7 +18,6 @@ use load::plan::Plan;
 use load::process::Account;
 use load::slo::Verdict;
 
-use crate::address::resolve;
 use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::progress::Bar;
@@ -29,21 +28,18 @@ pub(crate) use merge::merge;
 
 /// Makes load and says what it has shown.
 pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
-    let addresses = resolve(&arguments.address).map_err(Failure::Failed)?;
-    let &[first, ref others @ ..] = addresses.as_slice() else {
-        return Err(Failure::Failed(format!("{} has no address", arguments.address)));
-    };
-    let (mut plan, is_known) = plan::plan(arguments, first)?;
+    let addresses = arguments.address.resolve().map_err(Failure::Failed)?;
+    let (mut plan, is_known) = plan::plan(arguments, addresses[0].clone())?;
     arguments.server_pid.map_or(Ok(()), can_be_watched)?;
     let stop = Arc::new(AtomicBool::new(false));
     signals::interrupt(&stop).map_err(|error| Failure::of(&error))?;
     arguments.exports.check()?;
-    if !others.is_empty() {
+    if addresses.len() > 1 {
         plan.address = engine::reachable(&addresses, &stop).map_err(|error| Failure::of(&error))?;
     }
     if !is_known {
         plan.expect =
-            engine::expectation(plan.address, plan.framing, &stop).map_err(|error| Failure::of(&error))?;
+            engine::expectation(&plan.address, plan.framing, &stop).map_err(|error| Failure::of(&error))?;
     }
     if arguments.find_max_rate {
         return search::search(arguments, &plan, &stop);

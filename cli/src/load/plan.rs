@@ -1,7 +1,6 @@
 //! The plan that the flags of `load` make.
 
-use std::net::SocketAddr;
-
+use common::Address;
 use load::framing::Framing;
 use load::plan::{Expect, Hostile, Messages, Pace, Plan};
 
@@ -10,7 +9,7 @@ use crate::descriptors;
 use crate::failure::Failure;
 
 /// The plan for a server at this address, and whether it is known what its replies should be.
-pub(super) fn plan(arguments: &Load, address: SocketAddr) -> Result<(Plan, bool), Failure> {
+pub(super) fn plan(arguments: &Load, address: Address) -> Result<(Plan, bool), Failure> {
     let (arrivals, dispatch) = (arguments.arrivals, arguments.dispatch);
     let pace = arguments.rate.map_or(Pace::Closed, |rate| Pace::Open { rate, arrivals, dispatch });
     // A framing that is not the handler's is that of another server.

@@ -301,7 +301,7 @@ fn clients(server: &Server) -> usize {
 #[test]
 fn wrong_usage_is_explained() {
     for (arguments, expected) in [
-        ("", "<HOST:PORT>"),
+        ("", "<HOST:PORT|unix:PATH>"),
         ("8888", "it has no port"),
         ("127.0.0.1:1 --rate 0", "`0` is no rate"),
         ("127.0.0.1:1 --message-size 32k", "`32k` is no choice of sizes"),

@@ -27,5 +27,6 @@ mod stored;
 mod terminal;
 mod tutorial;
 mod unanswered;
+mod unix;
 mod usage;
 mod values;

@@ -1,7 +1,9 @@
 //! One measured connection: what it has sent, and what it waits for.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
+
+use socket2::Socket;
 
 use crate::engine::composer::Composer;
 use crate::engine::in_flight::{InFlight, Sent};
@@ -10,7 +12,7 @@ use crate::plan::{Messages, Plan};
 
 /// One measured connection.
 pub(super) struct Client {
-    pub(super) socket: TcpStream,
+    pub(super) socket: Socket,
     /// Its number, which no other connection of the run has.
     pub(super) number: u32,
     pub(super) connected: bool,
@@ -43,7 +45,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(socket: TcpStream, number: u32, since: u64, plan: &Plan) -> Self {
+    pub(super) fn new(socket: Socket, number: u32, since: u64, plan: &Plan) -> Self {
         let by_function = matches!(plan.messages, Messages::By(_));
         let keeps = by_function && (plan.expect.verifies() || plan.reconnect);
         Self {
@@ -68,7 +70,7 @@ impl Client {
     }
 
     /// The same connection, made anew by another socket: with its number, and with the messages that have no reply.
-    pub(super) fn again(self, socket: TcpStream, since: u64, plan: &Plan) -> Self {
+    pub(super) fn again(self, socket: Socket, since: u64, plan: &Plan) -> Self {
         let Self { number, next, mut messages, gone, .. } = self;
         messages.begin_again();
         Self { next, messages, gone, is_again: true, ..Self::new(socket, number, since, plan) }
@@ -153,7 +155,7 @@ impl Client {
 }
 
 /// Writes what the kernel takes, and says how much that is.
-fn write(mut socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+fn write(mut socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
     if bytes.is_empty() {
         return Ok(0);
     }

@@ -1,12 +1,13 @@
 //! Clients beside the measured ones that make a server's life hard.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::engine::sources::connect;
+use socket2::Socket;
+
+use crate::engine::sources::{Attempt, connect};
 use crate::plan::Plan;
 
 /// The hostile clients of a plan. One thread makes all their trouble, which is little work by its nature.
@@ -36,7 +37,7 @@ enum Kind {
 struct Client {
     kind: Kind,
     number: u32,
-    socket: Option<TcpStream>,
+    socket: Option<Socket>,
     /// How much of the message at hand was taken.
     taken: usize,
 }
@@ -65,7 +66,9 @@ impl<'a> Crowd<'a> {
             for client in &mut clients {
                 if client.socket.is_none() {
                     // Where there is no room for it, it tries again at the next round.
-                    client.socket = connect(self.plan.address, client.number).ok().map(|(socket, _)| socket);
+                    let begun = connect(&self.plan.address, client.number).ok();
+                    client.socket =
+                        begun.filter(|(_, attempt)| *attempt != Attempt::Full).map(|(socket, _)| socket);
                     client.taken = 0;
                 } else if client.act(&message).is_err() {
                     client.socket = None;

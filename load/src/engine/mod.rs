@@ -234,7 +234,13 @@ mod tests {
     fn plan(rate: Option<f64>, connections: usize, cpus: &[usize]) -> Plan {
         let open = |rate| Pace::Open { rate, arrivals: Arrivals::Constant, dispatch: Dispatch::Each };
         let pace = rate.map_or(Pace::Closed, open);
-        Plan { pace, connections, cpus: cpus.into(), threads: 0, ..Plan::new(([127, 0, 0, 1], 1).into()) }
+        Plan {
+            pace,
+            connections,
+            cpus: cpus.into(),
+            threads: 0,
+            ..Plan::new(std::net::SocketAddr::from(([127, 0, 0, 1], 1)))
+        }
     }
 
     #[test]

@@ -25,7 +25,6 @@ const MOST: usize = 256;
 mod epoll {
     use std::io;
     use std::mem::MaybeUninit;
-    use std::net::TcpStream;
     use std::os::fd::OwnedFd;
     use std::time::Duration;
 
@@ -35,6 +34,7 @@ mod epoll {
     use rustix::time::{
         Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
     };
+    use socket2::Socket;
 
     use super::{MOST, Ready};
 
@@ -59,18 +59,13 @@ mod epoll {
         }
 
         /// Watches over a connection's input, and its output where it `writes`.
-        pub(in crate::engine) fn add(
-            &self,
-            socket: &TcpStream,
-            place: usize,
-            writes: bool,
-        ) -> io::Result<()> {
+        pub(in crate::engine) fn add(&self, socket: &Socket, place: usize, writes: bool) -> io::Result<()> {
             Ok(epoll::add(&self.epoll, socket, EventData::new_u64(place as u64), flags(writes))?)
         }
 
         pub(in crate::engine) fn modify(
             &self,
-            socket: &TcpStream,
+            socket: &Socket,
             place: usize,
             writes: bool,
         ) -> io::Result<()> {
@@ -78,7 +73,7 @@ mod epoll {
         }
 
         /// Forgets a connection that is going to be closed.
-        pub(in crate::engine) fn delete(&self, socket: &TcpStream) {
+        pub(in crate::engine) fn delete(&self, socket: &Socket) {
             // Closing it does the same.
             let _ = epoll::delete(&self.epoll, socket);
         }
@@ -131,10 +126,10 @@ mod epoll {
 #[cfg(not(target_os = "linux"))]
 mod portable {
     use std::io;
-    use std::net::TcpStream;
     use std::time::Duration;
 
     use polling::{Event, Events, PollMode};
+    use socket2::Socket;
 
     use super::{MOST, Ready};
 
@@ -152,12 +147,7 @@ mod portable {
 
         /// Watches over a connection's input, and its output where it `writes`.
         #[expect(unsafe_code, reason = "polling can't tell that a socket outlives its registration")]
-        pub(in crate::engine) fn add(
-            &self,
-            socket: &TcpStream,
-            place: usize,
-            writes: bool,
-        ) -> io::Result<()> {
+        pub(in crate::engine) fn add(&self, socket: &Socket, place: usize, writes: bool) -> io::Result<()> {
             // SAFETY: a worker deletes a socket before it closes it, and one that is dropped with the worker is
             // dropped with the poller.
             unsafe { self.poller.add_with_mode(socket, interest(place, writes), PollMode::Level) }
@@ -165,7 +155,7 @@ mod portable {
 
         pub(in crate::engine) fn modify(
             &self,
-            socket: &TcpStream,
+            socket: &Socket,
             place: usize,
             writes: bool,
         ) -> io::Result<()> {
@@ -173,7 +163,7 @@ mod portable {
         }
 
         /// Forgets a connection that is going to be closed.
-        pub(in crate::engine) fn delete(&self, socket: &TcpStream) {
+        pub(in crate::engine) fn delete(&self, socket: &Socket) {
             let _ = self.poller.delete(socket);
         }
 
@@ -216,7 +206,7 @@ mod tests {
     fn it_tells_who_is_ready_as_long_as_they_are() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut one = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let other = listener.accept().unwrap().0;
+        let other = listener.accept().unwrap().0.into();
         let mut poller = Poller::new().unwrap();
         poller.add(&other, 7, false).unwrap();
         assert_eq!(wait(&mut poller, Duration::ZERO), []);

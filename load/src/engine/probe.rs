@@ -1,16 +1,18 @@
 //! What a server says, found out by asking it, and where it is.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use common::Address;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use socket2::Socket;
 
 use crate::engine::composer::Composer;
 use crate::engine::interrupted;
-use crate::engine::sources::{self, CONNECT_TIMEOUT};
+use crate::engine::sources::{self, Attempt, CONNECT_TIMEOUT};
 use crate::engine::tally::beginning;
 use crate::engine::verify::first_line;
 use crate::expect::{Expect, Reply};
@@ -30,11 +32,11 @@ const LENGTH: usize = 31;
 ///
 /// # Errors
 /// If there is none: what each of them said. `Interrupted` if `stop` was set.
-pub fn reachable(addresses: &[SocketAddr], stop: &AtomicBool) -> io::Result<SocketAddr> {
+pub fn reachable(addresses: &[Address], stop: &AtomicBool) -> io::Result<Address> {
     let mut failures = Vec::new();
-    for &address in addresses {
+    for address in addresses {
         match connect(address, stop) {
-            Ok(_) => return Ok(address),
+            Ok(_) => return Ok(address.clone()),
             Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
             Err(error) => failures.push(error.to_string()),
         }
@@ -48,7 +50,7 @@ pub fn reachable(addresses: &[SocketAddr], stop: &AtomicBool) -> io::Result<Sock
 /// # Errors
 /// If it can't be reached, refuses, says nothing, or says what none of the handlers would: what it said, and
 /// what to do then. `Interrupted` if `stop` was set.
-pub fn expectation(address: SocketAddr, framing: Framing, stop: &AtomicBool) -> io::Result<Expect> {
+pub fn expectation(address: &Address, framing: Framing, stop: &AtomicBool) -> io::Result<Expect> {
     let mut socket = connect(address, stop)?;
     let messages = Messages::Made(Sizes::Fixed(LENGTH));
     let mut composer = Composer::new(&messages, framing, &Expect::Echo, fastrand::Rng::with_seed(0));
@@ -102,12 +104,12 @@ fn unknown(framing: Framing, said: &[u8]) -> io::Error {
 }
 
 /// Connects, and goes on waiting for that only as long as nobody says stop.
-fn connect(address: SocketAddr, stop: &AtomicBool) -> io::Result<TcpStream> {
+fn connect(address: &Address, stop: &AtomicBool) -> io::Result<Socket> {
     let failed =
         |error: io::Error| io::Error::new(error.kind(), format!("can't connect to {address}: {error}"));
-    let (socket, mut connected) = sources::connect(address, 0).map_err(failed)?;
+    let (socket, mut attempt) = sources::connect(address, 0).map_err(failed)?;
     let end = Instant::now() + CONNECT_TIMEOUT;
-    while !connected {
+    while attempt != Attempt::Connected {
         if stop.load(Ordering::Relaxed) {
             return Err(interrupted());
         }
@@ -115,7 +117,14 @@ fn connect(address: SocketAddr, stop: &AtomicBool) -> io::Result<TcpStream> {
             let seconds = CONNECT_TIMEOUT.as_secs();
             return Err(failed(io::Error::new(ErrorKind::TimedOut, format!("no answer within {seconds} s"))));
         }
-        connected = is_writable(&socket).map_err(failed)?;
+        attempt = match attempt {
+            Attempt::Underway if is_writable(&socket).map_err(failed)? => Attempt::Connected,
+            Attempt::Full => {
+                thread::sleep(LOOK);
+                sources::attempt(&socket, address).map_err(failed)?
+            }
+            attempt => attempt,
+        };
     }
     if let Some(error) = socket.take_error()? {
         return Err(failed(error));
@@ -126,7 +135,7 @@ fn connect(address: SocketAddr, stop: &AtomicBool) -> io::Result<TcpStream> {
 }
 
 /// Whether connecting has come to an end, well or not; waits a moment for it.
-fn is_writable(socket: &TcpStream) -> io::Result<bool> {
+fn is_writable(socket: &Socket) -> io::Result<bool> {
     let mut polled = [PollFd::new(socket, PollFlags::OUT)];
     let moment = Timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
     match poll(&mut polled, Some(&moment)) {
@@ -138,7 +147,7 @@ fn is_writable(socket: &TcpStream) -> io::Result<bool> {
 
 /// What a server says, waited for until the end of the time, or until somebody says stop.
 struct Patient<'a> {
-    socket: TcpStream,
+    socket: Socket,
     stop: &'a AtomicBool,
     end: Instant,
 }

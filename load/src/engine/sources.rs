@@ -1,21 +1,66 @@
 //! Connections, made without waiting, from as many source addresses as it takes.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use common::Address;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// How long making the connections may take, beside what the connect rate asks for.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Begins to connect. Tells the socket and whether it is connected already.
+/// How far connecting has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// To its end.
+    Connected,
+    /// The socket can be written once it has come to its end, well or not.
+    Underway,
+    /// Nowhere: the backlog of a Unix socket is full, which it says at once where TCP tries again by itself. The
+    /// [attempt] is to be repeated later.
+    Full,
+}
+
+/// Begins to connect.
+pub(super) fn connect(address: &Address, number: u32) -> io::Result<(Socket, Attempt)> {
+    let socket = socket(address, number)?;
+    let attempt = attempt(&socket, address)?;
+    Ok((socket, attempt))
+}
+
+/// Tries to connect a [`socket`].
+pub(super) fn attempt(socket: &Socket, address: &Address) -> io::Result<Attempt> {
+    match socket.connect(&system_address(address)?) {
+        Ok(()) => Ok(Attempt::Connected),
+        Err(error) => match Errno::from_io_error(&error) {
+            Some(Errno::INPROGRESS) => Ok(Attempt::Underway),
+            Some(Errno::AGAIN) if address.path().is_some() => Ok(Attempt::Full),
+            _ => Err(error),
+        },
+    }
+}
+
+fn system_address(address: &Address) -> io::Result<SockAddr> {
+    match (address.ip(), address.path()) {
+        (Some(address), _) => Ok(address.into()),
+        (None, Some(path)) => SockAddr::unix(path),
+        (None, None) => Err(io::ErrorKind::InvalidInput.into()), // as a plan's check has said
+    }
+}
+
+/// A socket for a connection, which does not block.
 ///
 /// Connections to a loopback address come from `127.0.x.1`, at most [`PER_SOURCE`] at a time from each: from
 /// one address the search for a free port slows connecting down twentyfold, and there are only some 28,000. The first
 /// come from `127.0.0.1`, the only one that some servers trust, as Redis does in its protected mode.
-pub(super) fn connect(address: SocketAddr, number: u32) -> io::Result<(TcpStream, bool)> {
+pub(super) fn socket(address: &Address, number: u32) -> io::Result<Socket> {
+    let Some(address) = address.ip() else {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        return Ok(socket);
+    };
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
@@ -29,12 +74,7 @@ pub(super) fn connect(address: SocketAddr, number: u32) -> io::Result<(TcpStream
         #[cfg(target_os = "linux")]
         socket.bind(&SockAddr::from(SocketAddr::from((source(number), 0))))?;
     }
-    let connected = match socket.connect(&SockAddr::from(address)) {
-        Ok(()) => true,
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::INPROGRESS) => false,
-        Err(error) => return Err(error),
-    };
-    Ok((socket.into(), connected))
+    Ok(socket)
 }
 
 /// Leaves the choice of the port to connecting: a port that is taken while binding is taken for all destinations, so
@@ -86,15 +126,15 @@ mod tests {
     fn binding_takes_no_port() {
         let listeners: [_; 2] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
         let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
-        let sockets = addresses.map(|address| connect(address, 7).unwrap().0);
+        let sockets = addresses.map(|address| connect(&address.into(), 7).unwrap().0);
         for socket in &sockets {
             assert_eq!(no_port(socket), 1, "binding takes no port");
-            assert_eq!(socket.local_addr().unwrap().ip(), source(7));
+            assert_eq!(*socket.local_addr().unwrap().as_socket_ipv4().unwrap().ip(), source(7));
         }
     }
 
     #[expect(unsafe_code, reason = "neither socket2 nor rustix has the option")]
-    fn no_port(socket: &TcpStream) -> libc::c_int {
+    fn no_port(socket: &Socket) -> libc::c_int {
         use std::os::fd::AsRawFd;
         let mut value: libc::c_int = -1;
         let mut size = size_of_val(&value) as libc::socklen_t;

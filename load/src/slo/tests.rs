@@ -156,7 +156,7 @@ fn a_generator_that_was_the_limit_says_nothing_about_the_server() {
 
 #[test]
 fn a_closed_loop_can_not_tell() {
-    let address = ([127, 0, 0, 1], 1).into();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
     let error = slo("p99=5ms").check(&Plan::new(address)).unwrap_err();
     assert!(error.starts_with("--slo p99=5ms needs --rate: ") && error.contains("under-counted"), "{error}");
     let closed = Measurement { offered_rate: None, ..measurement(&[(1.0, 1000)]) };

@@ -1,15 +1,16 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyloop_load::framing::Framing;
 use anyloop_load::plan::{Expect, Hostile, Messages, Plan, ReplyHook};
+use common::Address;
 
 use crate::{assert_good, own, run, serve};
 
 /// A server that answers by path, in pieces of so many bytes.
-fn server(piece: usize) -> SocketAddr {
+fn server(piece: usize) -> Address {
     serve(move |socket| converse(socket, piece))
 }
 
@@ -65,7 +66,7 @@ fn request(input: &mut impl BufRead) -> io::Result<(String, String)> {
     Ok((first.unwrap_or_default(), String::from_utf8(body).unwrap_or_default()))
 }
 
-fn plan(address: SocketAddr, texts: &[&str]) -> Plan {
+fn plan(address: Address, texts: &[&str]) -> Plan {
     let messages = own(Framing::Http, texts);
     Plan { messages, expect: Expect::Any, ..crate::plan(address, Framing::Http) }
 }

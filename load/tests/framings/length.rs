@@ -1,10 +1,11 @@
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::AtomicBool;
 
 use anyloop_load::engine;
 use anyloop_load::framing::Framing;
 use anyloop_load::plan::{Expect, Hostile, MessageHook, Messages, Plan, ReplyHook, Sizes};
+use common::Address;
 use common::Length;
 
 use crate::{assert_good, own, run, serve};
@@ -13,7 +14,7 @@ use crate::{assert_good, own, run, serve};
 type Answer = fn(u64, Vec<u8>) -> Vec<u8>;
 
 /// A server of messages that stand behind their length, which greets if there is a greeting.
-fn server(greeting: Option<&'static [u8]>, answer: Answer) -> SocketAddr {
+fn server(greeting: Option<&'static [u8]>, answer: Answer) -> Address {
     serve(move |socket| converse(socket, greeting, answer))
 }
 
@@ -38,7 +39,7 @@ fn framing() -> Framing {
     Framing::of("length", Length::new)
 }
 
-fn plan(address: SocketAddr) -> Plan {
+fn plan(address: Address) -> Plan {
     crate::plan(address, framing())
 }
 
@@ -50,17 +51,17 @@ fn echo(_: u64, message: Vec<u8>) -> Vec<u8> {
 fn a_good_server_is_found_good() {
     let address = server(None, echo);
     for sizes in [Sizes::Fixed(2), Sizes::Uniform(2, 5000), Sizes::List(vec![10, 16, 17, 200_000])] {
-        assert_good(&run(&Plan { messages: Messages::Made(sizes), ..plan(address) }));
+        assert_good(&run(&Plan { messages: Messages::Made(sizes), ..plan(address.clone()) }));
     }
 }
 
 #[test]
 fn what_a_server_says_is_found_out() {
-    let ask = |address| engine::expectation(address, framing(), &AtomicBool::new(false));
-    assert_eq!(ask(server(None, echo)).expect("it is known"), Expect::Echo);
+    let ask = |address: &Address| engine::expectation(address, framing(), &AtomicBool::new(false));
+    assert_eq!(ask(&server(None, echo)).expect("it is known"), Expect::Echo);
     let acknowledge: Answer = |_, _| b"17:ACK!".to_vec();
     let address = server(Some(b"Hello World!"), acknowledge);
-    assert_eq!(ask(address).expect("it is known"), Expect::Ack);
+    assert_eq!(ask(&address).expect("it is known"), Expect::Ack);
 }
 
 #[test]

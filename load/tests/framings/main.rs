@@ -5,7 +5,7 @@ mod length;
 mod resp;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -15,9 +15,10 @@ use anyloop_load::engine;
 use anyloop_load::framing::Framing;
 use anyloop_load::measurement::Measurement;
 use anyloop_load::plan::{Messages, Plan};
+use common::Address;
 
 /// A server that has a conversation with each client, in a thread of its own.
-fn serve(converse: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> SocketAddr {
+fn serve(converse: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Address {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
     let converse = Arc::new(converse);
@@ -27,10 +28,10 @@ fn serve(converse: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static)
             thread::spawn(move || socket.set_nodelay(true).and_then(|()| converse(socket)));
         }
     });
-    address
+    address.into()
 }
 
-fn plan(address: SocketAddr, framing: Framing) -> Plan {
+fn plan(address: Address, framing: Framing) -> Plan {
     Plan {
         connections: 2,
         depth: 4,

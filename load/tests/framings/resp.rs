@@ -1,16 +1,17 @@
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::AtomicBool;
 
 use anyloop_load::engine;
 use anyloop_load::export::table;
 use anyloop_load::framing::Framing;
 use anyloop_load::plan::{Expect, MessageHook, Messages, Plan, ReplyHook, Sizes};
+use common::Address;
 
 use crate::{assert_good, own, run, serve};
 
 /// A server that speaks a little of the Redis protocol, in pieces of so many bytes.
-fn server(piece: usize) -> SocketAddr {
+fn server(piece: usize) -> Address {
     serve(move |socket| converse(socket, piece))
 }
 
@@ -56,7 +57,7 @@ fn count_of(input: &mut impl BufRead) -> io::Result<usize> {
     line.get(1..).and_then(|text| text.trim().parse().ok()).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-fn plan(address: SocketAddr) -> Plan {
+fn plan(address: Address) -> Plan {
     crate::plan(address, Framing::Resp)
 }
 
@@ -64,11 +65,11 @@ fn plan(address: SocketAddr) -> Plan {
 fn made_messages_are_said_back_by_echo_and_verified() {
     let address = server(7);
     assert_eq!(
-        engine::expectation(address, Framing::Resp, &AtomicBool::new(false)).expect("it echoes"),
+        engine::expectation(&address, Framing::Resp, &AtomicBool::new(false)).expect("it echoes"),
         Expect::Echo
     );
     for sizes in [Sizes::Fixed(32), Sizes::Uniform(2, 3000)] {
-        assert_good(&run(&Plan { messages: Messages::Made(sizes), ..plan(address) }));
+        assert_good(&run(&Plan { messages: Messages::Made(sizes), ..plan(address.clone()) }));
     }
 }
 

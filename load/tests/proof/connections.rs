@@ -1,7 +1,6 @@
 //! What may happen to connections, and to the whole run.
 
 use std::io::{ErrorKind, Write};
-use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,8 +11,9 @@ use anyloop_load::engine::{self, Progress};
 use anyloop_load::framing::Framing;
 use anyloop_load::plan::{Hostile, Plan};
 
-use crate::faulty::Faulty;
-use crate::{LAST, ask, plan, run};
+use super::faulty::Faulty;
+use super::transport::{Place, listen};
+use super::{LAST, ask, plan, run};
 
 #[test]
 fn connections_are_made_anew_after_their_messages() {
@@ -27,15 +27,14 @@ fn connections_are_made_anew_after_their_messages() {
 #[test]
 fn connections_that_nobody_serves_are_told_from_lost_replies() {
     // The kernel lets them in; nobody accepts them.
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let address = listener.local_addr().expect("it is bound");
+    let (_listener, place) = listen();
     let patience = Duration::from_millis(100);
     let m = run(&Plan {
         connections: 3,
         depth: 4,
         patience,
         duration: Duration::from_millis(50),
-        ..Plan::new(address)
+        ..Plan::new(place.0.clone())
     });
     assert_eq!((m.failures.unserved, m.failures.unanswered, m.verification.bad()), (3, 12, 0), "{m:?}");
     for (number, example) in m.failures.examples.iter().enumerate() {
@@ -120,12 +119,12 @@ fn a_refusal_is_a_failed_connection() {
 #[test]
 fn nobody_there_is_an_error_that_says_so() {
     let go_on = AtomicBool::new(false);
-    let address = nobody();
-    let error = engine::run(&Plan::new(address), &go_on, None).expect_err("nobody is there");
-    assert!(error.to_string().contains(&format!("can't connect to {address}")), "{error}");
-    let other = nobody();
-    let error = engine::reachable(&[address, other], &go_on).expect_err("nobody is at either");
-    for address in [address, other] {
+    let (place, other) = (nobody(), nobody());
+    let error = engine::run(&Plan::new(place.0.clone()), &go_on, None).expect_err("nobody is there");
+    assert!(error.to_string().contains(&format!("can't connect to {}", place.0)), "{error}");
+    let addresses = [place.0.clone(), other.0.clone()];
+    let error = engine::reachable(&addresses, &go_on).expect_err("nobody is at either");
+    for address in addresses {
         assert!(
             error.to_string().contains(&format!("can't connect to {address}: Connection refused")),
             "{error}"
@@ -136,33 +135,31 @@ fn nobody_there_is_an_error_that_says_so() {
 #[test]
 fn of_several_addresses_the_first_that_answers_is_taken() {
     let server = Faulty::good();
-    let addresses = [nobody(), server.address(), nobody()];
+    let nobody = [nobody(), nobody()];
+    let addresses = [nobody[0].0.clone(), server.address(), nobody[1].0.clone()];
     let found = engine::reachable(&addresses, &AtomicBool::new(false)).expect("one is there");
     assert_eq!(found, server.address());
 }
 
 /// An address at which nobody listens.
-fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("it is bound")
+fn nobody() -> Place {
+    listen().1
 }
 
 #[test]
 fn nothing_is_waited_for_once_it_is_told_to_stop() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let address = listener.local_addr().expect("it is bound");
+    let (_listener, place) = listen();
     let stop = AtomicBool::new(true);
     let kinds = [
-        engine::expectation(address, Framing::Line, &stop).map(drop).map_err(|error| error.kind()),
-        engine::run(&Plan::new(address), &stop, None).map(drop).map_err(|error| error.kind()),
+        engine::expectation(&place.0, Framing::Line, &stop).map(drop).map_err(|error| error.kind()),
+        engine::run(&Plan::new(place.0.clone()), &stop, None).map(drop).map_err(|error| error.kind()),
     ];
     assert_eq!(kinds, [Err(ErrorKind::Interrupted); 2]);
 }
 
 #[test]
 fn a_server_that_never_comes_to_an_end_is_not_waited_for() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let address = listener.local_addr().expect("it is bound");
+    let (listener, place) = listen();
     let stop = Arc::new(AtomicBool::new(false));
     let its_stop = Arc::clone(&stop);
     let said = thread::spawn(move || {
@@ -176,7 +173,7 @@ fn a_server_that_never_comes_to_an_end_is_not_waited_for() {
         }
         said
     });
-    let error = engine::expectation(address, Framing::Line, &stop).expect_err("it has no reply");
+    let error = engine::expectation(&place.0, Framing::Line, &stop).expect_err("it has no reply");
     assert_eq!(error.kind(), ErrorKind::Interrupted);
     let said = said.join().expect("it ends");
     assert!((10..1000).contains(&said), "{said}");

@@ -1,15 +1,20 @@
 //! A server that echoes lines, but for what a test tells it to do wrong.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use common::Address;
+use socket2::Socket;
+
+use super::transport::{Place, listen};
+
 /// A server that echoes lines, but for what a test tells it to do wrong. It has a thread for each connection,
 /// and ends when the test does.
 pub(crate) struct Faulty {
-    address: SocketAddr,
+    place: Place,
     connections: Arc<AtomicUsize>,
 }
 
@@ -18,7 +23,7 @@ type Fault = dyn Fn(&mut Replies, &[u8]) + Send + Sync;
 
 /// What is said on a connection.
 pub(crate) struct Replies {
-    socket: TcpStream,
+    socket: Socket,
     count: u64,
     skip: bool,
     held: Option<Vec<u8>>,
@@ -44,22 +49,21 @@ impl Faulty {
     }
 
     fn serve(greeting: Option<&'static str>, fault: Arc<Fault>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let address = listener.local_addr().expect("it is bound");
+        let (listener, place) = listen();
         let connections = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&connections);
         thread::spawn(move || {
-            for socket in listener.incoming().map_while(Result::ok) {
+            while let Ok((socket, _)) = listener.accept() {
                 counted.fetch_add(1, Ordering::SeqCst);
                 let fault = Arc::clone(&fault);
                 thread::spawn(move || converse(socket, greeting, &*fault));
             }
         });
-        Self { address, connections }
+        Self { place, connections }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    pub(crate) fn address(&self) -> Address {
+        self.place.0.clone()
     }
 
     /// How many clients have come so far.
@@ -102,8 +106,8 @@ impl Replies {
     }
 }
 
-fn converse(socket: TcpStream, greeting: Option<&str>, fault: &Fault) {
-    let _ = socket.set_nodelay(true);
+fn converse(socket: Socket, greeting: Option<&str>, fault: &Fault) {
+    let _ = socket.set_tcp_nodelay(true); // a Unix socket has no such thing
     let Ok(reading) = socket.try_clone() else { return };
     let mut replies = Replies { socket, count: 0, skip: false, held: None };
     if let Some(greeting) = greeting {

@@ -1,4 +1,5 @@
-//! Proof that the measuring is right: against servers with a known fault, the fault is found.
+//! Proof that the measuring is right: against servers with a known fault, the fault is found. `tests/proof_unix.rs`
+//! proves the same over Unix sockets.
 
 mod connections;
 mod faulty;
@@ -8,6 +9,7 @@ mod replies;
 mod stale;
 mod stalls;
 mod threads;
+pub(crate) mod transport;
 
 use std::io;
 use std::sync::atomic::AtomicBool;
@@ -41,7 +43,7 @@ fn run(plan: &Plan) -> Measurement {
 
 /// Asks a server what it says.
 fn ask(server: &Faulty) -> io::Result<Expect> {
-    engine::expectation(server.address(), Framing::Line, &AtomicBool::new(false))
+    engine::expectation(&server.address(), Framing::Line, &AtomicBool::new(false))
 }
 
 fn open(rate: f64) -> Pace {

@@ -1,7 +1,7 @@
 //! Connections that the server ends, and that are made anew.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use anyloop_load::export::table;
 use anyloop_load::plan::{Dispatch, Expect, MessageHook, Messages, Pace, Plan};
+use common::Address;
+use socket2::Socket;
 
-use crate::faulty::Faulty;
-use crate::{LAST, open, plan, run};
+use super::faulty::Faulty;
+use super::transport::{self, BACKLOG, Place, listen_at};
+use super::{LAST, open, plan, run};
 
-/// A server of lines that ends in the midst of what it does, and comes again on the same port.
+/// A server of lines that ends in the midst of what it does, and comes again at the same address.
 struct Restarting {
-    address: SocketAddr,
+    place: Place,
     /// How many lives are left.
     lives: Arc<Mutex<u64>>,
 }
@@ -26,20 +29,20 @@ const LINES: u64 = 300;
 impl Restarting {
     /// One with so many lives before the last, in each of which it greets, and numbers what a client says.
     fn start(lives: u64) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let address = listener.local_addr().expect("it is bound");
+        let (listener, place) = transport::listen();
+        let address = place.0.clone();
         let lives = Arc::new(Mutex::new(lives));
         let left = Arc::clone(&lives);
         thread::spawn(move || {
             let mut listener = Some(listener);
             loop {
-                let listener = listener.take().unwrap_or_else(|| bind(address));
+                let listener = listener.take().unwrap_or_else(|| listen(&address));
                 let is_last = *left.lock().expect("nobody panics") == 0;
-                serve_life(&listener, is_last);
+                serve_life(&listener, &address, is_last);
                 *left.lock().expect("nobody panics") -= 1;
             }
         });
-        Self { address, lives }
+        Self { place, lives }
     }
 
     fn lives_left(&self) -> u64 {
@@ -47,10 +50,10 @@ impl Restarting {
     }
 }
 
-/// The port is free as soon as the life before has let it go.
-fn bind(address: SocketAddr) -> TcpListener {
+/// The address is free as soon as the life before has let it go.
+fn listen(address: &Address) -> Socket {
     loop {
-        match TcpListener::bind(address) {
+        match listen_at(address, BACKLOG) {
             Ok(listener) => return listener,
             Err(_) => thread::yield_now(),
         }
@@ -58,7 +61,7 @@ fn bind(address: SocketAddr) -> TcpListener {
 }
 
 /// Serves until so many lines were answered, unless this life is the last.
-fn serve_life(listener: &TcpListener, is_last: bool) {
+fn serve_life(listener: &Socket, address: &Address, is_last: bool) {
     let (lines, over) = (Arc::new(Mutex::new(0)), Arc::new(AtomicBool::new(false)));
     let mut conversations = Vec::new();
     while let Ok((socket, _)) = listener.accept() {
@@ -66,7 +69,7 @@ fn serve_life(listener: &TcpListener, is_last: bool) {
             break;
         }
         let (lines, over) = (Arc::clone(&lines), Arc::clone(&over));
-        let address = listener.local_addr().expect("it is bound");
+        let address = address.clone();
         let other = socket.try_clone().expect("it is open");
         let conversation = thread::spawn(move || {
             let _ = converse(socket, || {
@@ -75,7 +78,7 @@ fn serve_life(listener: &TcpListener, is_last: bool) {
                 let ends = !is_last && *lines >= LINES;
                 if ends && !over.swap(true, Ordering::SeqCst) {
                     // So that the listener is looked at.
-                    let _ = TcpStream::connect(address);
+                    transport::connect(&address);
                 }
                 !ends
             });
@@ -89,7 +92,7 @@ fn serve_life(listener: &TcpListener, is_last: bool) {
 }
 
 /// Greets, and numbers the lines, as long as it may.
-fn converse(mut socket: TcpStream, may_go_on: impl Fn() -> bool) -> std::io::Result<()> {
+fn converse(mut socket: Socket, may_go_on: impl Fn() -> bool) -> std::io::Result<()> {
     socket.write_all("Connected!\n".as_bytes())?;
     let reading = socket.try_clone()?;
     for (number, line) in (1..).zip(BufReader::new(reading).split(b'\n')) {
@@ -115,7 +118,7 @@ fn a_server_that_restarts_loses_nothing() {
         {
             let server = Restarting::start(2);
             let m = run(&Plan {
-                address: server.address,
+                address: server.place.0.clone(),
                 reconnect: true,
                 expect: Expect::CounterEnglish,
                 duration: Duration::from_secs(1),
@@ -145,8 +148,8 @@ fn a_server_that_restarts_loses_nothing() {
 #[test]
 fn a_server_that_does_not_come_again_ends_the_run() {
     for pace in [Pace::Closed, open(2000.0)] {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let address = listener.local_addr().expect("it is bound");
+        let (listener, place) = transport::listen();
+        let address = place.0.clone();
         thread::spawn(move || {
             let mut sockets: Vec<_> = (0..2).map(|_| listener.accept().expect("they come").0).collect();
             drop(listener);

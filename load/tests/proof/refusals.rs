@@ -6,8 +6,8 @@ use anyloop_load::engine;
 use anyloop_load::export::table;
 use anyloop_load::plan::{Expect, Plan, ReplyHook};
 
-use crate::faulty::{Faulty, Replies};
-use crate::{LAST, plan, run};
+use super::faulty::{Faulty, Replies};
+use super::{LAST, plan, run};
 
 /// Says an error in place of a reply.
 fn refuse(replies: &mut Replies, error: &[u8]) {

@@ -4,8 +4,8 @@ use std::thread;
 
 use anyloop_load::plan::{Expect, Plan};
 
-use crate::faulty::{Faulty, Replies};
-use crate::{LAST, ask, open, plan, run};
+use super::faulty::{Faulty, Replies};
+use super::{LAST, ask, open, plan, run};
 
 #[test]
 fn a_carriage_return_before_the_line_end_belongs_to_it() {

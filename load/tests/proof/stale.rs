@@ -4,8 +4,8 @@ use std::sync::Mutex;
 
 use anyloop_load::plan::{Messages, Plan, Sizes};
 
-use crate::faulty::Faulty;
-use crate::{LAST, plan, run};
+use super::faulty::Faulty;
+use super::{LAST, plan, run};
 
 /// So many bytes of a message say which it is.
 const IDENTITY: usize = 16;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyloop_load::measurement::{Measurement, Tick};
 use anyloop_load::plan::{Arrivals, Dispatch, Pace, Plan};
 
-use crate::faulty::Faulty;
-use crate::{open, plan, run};
+use super::faulty::Faulty;
+use super::{open, plan, run};
 
 /// The number of the message before which one connection stalls.
 const STALLED: u64 = 200;

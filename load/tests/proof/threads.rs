@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyloop_load::engine;
 use anyloop_load::plan::{Expect, Hostile, MessageHook, Messages, Plan, ReplyHook};
 
-use crate::faulty::Faulty;
-use crate::{open, plan, run};
+use super::faulty::Faulty;
+use super::{open, plan, run};
 
 /// Messages of which each is written only when this was done.
 fn messages(first: impl Fn() + Send + Sync + 'static) -> Messages {

@@ -1,13 +1,14 @@
 //! How a worker makes its connections, and what it does when they end: in a plan that says so, it makes them anew.
 
 use std::io;
-use std::net::TcpStream;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use socket2::Socket;
+
 use super::{Worker, nanoseconds};
 use crate::engine::client::Client;
-use crate::engine::sources::{CONNECT_TIMEOUT, connect};
+use crate::engine::sources::{Attempt, CONNECT_TIMEOUT, attempt, socket};
 
 /// A connection that has ended, and that is to be made anew.
 pub(super) struct Returning {
@@ -60,8 +61,8 @@ impl Worker<'_> {
         self.begun += 1;
         let since = self.now();
         match self.open(place, number) {
-            Ok((socket, connected)) => {
-                self.stand(place, Client::new(socket, number, since, self.plan), connected);
+            Ok((socket, attempt)) => {
+                self.stand(place, Client::new(socket, number, since, self.plan), attempt);
             }
             Err(error) => {
                 self.tally.failures.connect += 1;
@@ -70,22 +71,34 @@ impl Worker<'_> {
         }
     }
 
-    /// Begins to connect, and watches over the socket. Tells whether it is connected already.
-    fn open(&self, place: usize, number: u32) -> io::Result<(TcpStream, bool)> {
-        let (socket, connected) = connect(self.plan.address, number)?;
-        self.poller.add(&socket, place, !connected)?;
-        Ok((socket, connected))
+    /// Begins to connect, behind those that wait for room in the backlog.
+    fn open(&self, place: usize, number: u32) -> io::Result<(Socket, Attempt)> {
+        let socket = socket(&self.plan.address, number)?;
+        let attempt = if self.backlog.is_empty() { self.attempt(&socket, place)? } else { Attempt::Full };
+        Ok((socket, attempt))
     }
 
-    fn stand(&mut self, place: usize, client: Client, connected: bool) {
+    /// Tries to connect, and watches over the socket unless the backlog is full.
+    pub(super) fn attempt(&self, socket: &Socket, place: usize) -> io::Result<Attempt> {
+        let attempt = attempt(socket, &self.plan.address)?;
+        if attempt != Attempt::Full {
+            self.poller.add(socket, place, attempt == Attempt::Underway)?;
+        }
+        Ok(attempt)
+    }
+
+    fn stand(&mut self, place: usize, client: Client, attempt: Attempt) {
+        let number = client.number;
         self.clients[place] = Some(client);
-        if connected {
-            self.connected(place);
+        match attempt {
+            Attempt::Connected => self.connected(place),
+            Attempt::Underway => {}
+            Attempt::Full => self.backlog.push(place, number, self.now()),
         }
     }
 
     /// A connection has been made.
-    fn connected(&mut self, place: usize) {
+    pub(super) fn connected(&mut self, place: usize) {
         let now = self.now();
         let Some(client) = &mut self.clients[place] else { return };
         client.connected = true;
@@ -203,7 +216,7 @@ impl Worker<'_> {
             }
             let Returning { client, place, .. } = self.returning.swap_remove(at);
             match self.open(place, client.number) {
-                Ok((socket, connected)) => self.stand(place, client.again(socket, now, self.plan), connected),
+                Ok((socket, attempt)) => self.stand(place, client.again(socket, now, self.plan), attempt),
                 Err(error) => self.park(place, client, &error, now),
             }
         }
@@ -223,6 +236,7 @@ impl Worker<'_> {
 
     /// Counts the times of connections that are made anew from a new epoch, which is so much later.
     pub(super) fn shift_epoch(&mut self, later: u64) {
+        self.backlog.shift_epoch(later);
         for returning in &mut self.returning {
             returning.due = returning.due.saturating_sub(later);
         }
@@ -261,11 +275,16 @@ impl Worker<'_> {
     /// Counts those that could not be made anew as failed.
     pub(super) fn abandon(&mut self) {
         let now = self.now();
+        // One that stands again and was not served since is as good as gone: it may be refused in a moment.
+        let is_gone = |client: &Client| !client.is_served && (!client.connected || client.gone.is_some());
         for place in 0..self.clients.len() {
-            if self.clients[place].as_ref().is_some_and(|client| client.is_again && !client.connected)
+            if self.clients[place].as_ref().is_some_and(|client| client.is_again && is_gone(client))
                 && let Some(client) = self.leave(place)
             {
-                self.park(place, client, &io::Error::other("nobody accepted it"), now);
+                match client.connected {
+                    true => self.returning.push(Returning { client, place, due: now }),
+                    false => self.park(place, client, &io::Error::other("nobody accepted it"), now),
+                }
             }
         }
         for Returning { client, .. } in std::mem::take(&mut self.returning) {

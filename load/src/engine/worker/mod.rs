@@ -1,5 +1,6 @@
 //! One event loop of the generator, with its share of the connections.
 
+mod backlog;
 mod connecting;
 mod ending;
 mod sending;
@@ -16,6 +17,7 @@ use crate::engine::live::Live;
 use crate::engine::poller::{Poller, Ready};
 use crate::engine::schedule::{Queue, Schedule};
 use crate::engine::tally::Tally;
+use crate::engine::worker::backlog::Backlog;
 use crate::engine::worker::connecting::Returning;
 use crate::plan::{Pace, Plan};
 
@@ -33,6 +35,8 @@ pub(super) struct Worker<'a> {
     /// How many connections this worker has begun.
     begun: u32,
     composer: Composer<'a>,
+    /// Connections for which the server's backlog has had no room yet.
+    backlog: Backlog,
     /// Connections that the server has ended and that are to be made anew.
     returning: Vec<Returning>,
     random: fastrand::Rng,
@@ -81,6 +85,7 @@ impl<'a> Worker<'a> {
             clients: (0..share).map(|_| None).collect(),
             begun: 0,
             composer: Composer::new(&plan.messages, plan.framing, &plan.expect, random.fork()),
+            backlog: Backlog::default(),
             returning: Vec::new(),
             random,
             epoch: Instant::now(),
@@ -146,6 +151,7 @@ impl<'a> Worker<'a> {
 
     /// Sees to what has happened; waits for it no longer than `wait`.
     fn turn(&mut self, wait: Duration) -> io::Result<()> {
+        let wait = if self.backlog.is_empty() { wait } else { wait.min(self.backlog.due_in(self.now())) };
         let mut ready = std::mem::take(&mut self.ready);
         self.poller.wait(&mut ready, wait)?;
         for &Ready { place, readable, writable } in &ready {
@@ -157,6 +163,7 @@ impl<'a> Worker<'a> {
             }
         }
         self.ready = ready;
+        self.find_room();
         self.live.publish(self.index, &mut self.tally, || nanoseconds(self.epoch.elapsed()));
         Ok(())
     }
