@@ -8,7 +8,7 @@ use std::process::{self, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::subject::Subject;
+use crate::subject::{Subject, remove_sockets_of};
 
 /// Where a child finds its parent.
 const PARENT: &str = "ANYLOOP_CONFORMANCE_PARENT";
@@ -87,6 +87,7 @@ impl Drop for Process {
 fn end(process: &mut process::Child) {
     let _ = process.kill();
     let _ = process.wait();
+    remove_sockets_of(process.id());
 }
 
 /// The one who asks, in a child.

@@ -1,11 +1,14 @@
 //! A client that blocks, and never for ever.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::mem::MaybeUninit;
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use common::Framing;
-use socket2::{Domain, SockRef, Socket, Type};
+use common::{Address, Framing};
+use serving::Transport;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::kernel;
 
@@ -13,7 +16,7 @@ use crate::kernel;
 /// has failed. When it hears the end it ends its own input, as a client does that closes, so that the server
 /// need not linger over it.
 pub(crate) struct Client {
-    socket: TcpStream,
+    socket: Socket,
     framing: Framing,
     /// What has come and was not asked for yet.
     heard: Vec<u8>,
@@ -23,7 +26,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(
-        address: SocketAddr,
+        address: &Address,
         framing: Framing,
         patience: Duration,
         buffers: Option<usize>,
@@ -32,7 +35,7 @@ impl Client {
         Self::over(socket, framing, patience)
     }
 
-    fn over(socket: TcpStream, framing: Framing, patience: Duration) -> Self {
+    fn over(socket: Socket, framing: Framing, patience: Duration) -> Self {
         Self { socket, framing, heard: Vec::new(), buffer: vec![0; 64 * 1024].into(), patience }
     }
 
@@ -58,20 +61,29 @@ impl Client {
 
     /// Sends a byte as urgent data.
     pub(crate) fn sends_urgently(&self, byte: u8) {
-        let sent =
-            SockRef::from(&self.socket).send_out_of_band(&[byte]).expect("the server takes urgent data");
+        let sent = self.socket.send_out_of_band(&[byte]).expect("the server takes urgent data");
         assert_eq!(sent, 1);
     }
 
     /// Waits until all that was sent has reached the server's end.
     pub(crate) fn waits_for_arrival(&self) {
-        kernel::wait_for_arrival(self.local(), self.peer(), self.patience);
+        // What is sent on a Unix socket is at its other end at once.
+        if let Some((local, peer)) = self.ends() {
+            kernel::wait_for_arrival(local, peer, self.patience);
+        }
     }
 
     /// Waits until all that was sent was read by the server.
     pub(crate) fn waits_for_reading(&self) {
         self.waits_for_arrival();
-        kernel::wait_for_reading(self.local(), self.peer(), self.patience);
+        if let Some((local, peer)) = self.ends() {
+            return kernel::wait_for_reading(local, peer, self.patience);
+        }
+        let socket = serving::Socket::from(OwnedFd::from(self.socket.try_clone().expect("a duplicate")));
+        let deadline = self.deadline();
+        while (&socket).queued() > 0 {
+            assert!(Instant::now() < deadline, "what was sent is not read");
+        }
     }
 
     /// The next reply. In `raw`, what has come.
@@ -168,7 +180,7 @@ impl Client {
 
     /// Waits until there is something to read.
     pub(crate) fn waits_for_input(&mut self) {
-        self.socket.peek(&mut [0]).expect("something to read");
+        self.socket.peek(&mut [MaybeUninit::uninit()]).expect("something to read");
     }
 
     /// Reads once; `Ok(0)` is the end.
@@ -194,9 +206,13 @@ impl Client {
         let _ = self.socket.shutdown(Shutdown::Write);
     }
 
-    /// Breaks the connection off with a reset.
-    pub(crate) fn resets(self) {
-        SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).expect("a linger time");
+    /// Breaks the connection off with a reset. Over a Unix socket that is an end behind which something is left unread.
+    pub(crate) fn resets(mut self) {
+        if self.ends().is_none() {
+            self.say("reset");
+            return self.waits_for_input();
+        }
+        self.socket.set_linger(Some(Duration::ZERO)).expect("a linger time");
     }
 
     /// A second handle on the same connection.
@@ -205,14 +221,10 @@ impl Client {
         Self::over(socket, self.framing, self.patience)
     }
 
-    /// Its own address.
-    pub(crate) fn local(&self) -> SocketAddr {
-        self.socket.local_addr().expect("an address")
-    }
-
-    /// The server's address.
-    pub(crate) fn peer(&self) -> SocketAddr {
-        self.socket.peer_addr().expect("an address")
+    /// Its own address and the server's, if they are of TCP.
+    pub(crate) fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let local = self.socket.local_addr().expect("an address").as_socket()?;
+        Some((local, self.socket.peer_addr().expect("an address").as_socket()?))
     }
 
     /// When it loses patience, if it begins to wait now.
@@ -220,6 +232,8 @@ impl Client {
         Instant::now() + self.patience
     }
 }
+
+const A_SECOND: Duration = Duration::from_secs(1);
 
 /// How long silence is listened to.
 const A_MOMENT: Duration = Duration::from_millis(30);
@@ -254,17 +268,36 @@ fn decode(framing: Framing, heard: &[u8]) -> Option<(Vec<u8>, usize)> {
     }
 }
 
-fn connect(address: SocketAddr, patience: Duration, buffers: Option<usize>) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+fn connect(address: &Address, patience: Duration, buffers: Option<usize>) -> io::Result<Socket> {
+    let (domain, address) = resolve(address)?;
+    let socket = Socket::new(domain, Type::STREAM, None)?;
     if let Some(bytes) = buffers {
         socket.set_recv_buffer_size(bytes)?;
         socket.set_send_buffer_size(bytes)?;
     }
-    socket.connect_timeout(&address.into(), patience)?;
-    socket.set_tcp_nodelay(true)?;
     socket.set_read_timeout(Some(patience))?;
     socket.set_write_timeout(Some(patience))?;
-    Ok(socket.into())
+    if domain == Domain::UNIX {
+        socket.connect(&address)?; // which the write timeout bounds
+    } else {
+        socket.connect_timeout(&address, patience)?;
+        socket.set_tcp_nodelay(true)?;
+    }
+    Ok(socket)
+}
+
+/// An address as the system takes it.
+pub(crate) fn resolve(address: &Address) -> io::Result<(Domain, SockAddr)> {
+    match (address.ip(), address.path()) {
+        (Some(address), _) => Ok((Domain::for_address(address), address.into())),
+        (None, Some(path)) => Ok((Domain::UNIX, SockAddr::unix(path)?)),
+        (None, None) => Err(ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// Whether somebody listens there.
+pub(crate) fn is_listened_on(address: &Address) -> bool {
+    connect(address, A_SECOND, None).is_ok()
 }
 
 /// Bytes for a message about them, not too many.

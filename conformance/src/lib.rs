@@ -1,4 +1,5 @@
-//! The behaviours that every backend shows, as named cases over real sockets of the loopback device.
+//! The behaviours that every backend shows, as named cases over real sockets: those of the loopback device, and
+//! Unix sockets.
 //!
 //! To try a backend, whoever has written it, put this into a file under its `tests/`:
 //!
@@ -6,7 +7,7 @@
 //! conformance::suite!(MyBackend);
 //! ```
 //!
-//! Each case becomes a test. A backend to which some cases don't apply says which, and why:
+//! Each case becomes a test, and another one over Unix sockets, in the module `over_unix`. A backend to which some cases don't apply says which, and why:
 //!
 //! ```text
 //! conformance::suite!(MyBackend, except {
@@ -36,5 +37,5 @@ mod subject;
 mod suite;
 
 pub use serving::Backend;
-pub use subject::Subject;
-pub use suite::{Behaviour, CASES, Case, Exemption, Need, case, check};
+pub use subject::{Subject, Transport};
+pub use suite::{Behaviour, CASES, Case, Exemption, Need, case, check, check_over_unix};

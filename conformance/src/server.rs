@@ -1,23 +1,24 @@
-//! A backend that serves, on a thread of its own and a port of the system's choice.
+//! A backend that serves, on a thread of its own and an address of its own.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Framing, Service};
-use serving::{Report, Running, Statistics, start};
-use socket2::{Domain, Socket, Type};
+use common::{Address, Framing, Service};
+use serving::{Listener, Report, Running, Statistics, start};
+use socket2::{Socket, Type};
 
-use crate::client::Client;
-use crate::subject::Subject;
+use crate::client::{Client, resolve};
+use crate::subject::{Subject, Transport};
 
 /// A backend that serves. When it is dropped it is stopped, and its receipt is checked; but if the case has
 /// failed already, it is left to itself.
 pub(crate) struct Server {
     running: Running,
-    duplicate: Option<TcpListener>,
+    duplicate: Option<Listener>,
     has_ended: bool,
     patience: Duration,
     buffers: Option<usize>,
@@ -28,12 +29,12 @@ const BACKLOG: i32 = 4096;
 
 impl Server {
     pub(crate) fn start(subject: &Subject, service: Service, buffers: Option<usize>) -> Self {
-        let listener = listen(buffers).expect("a port on the loopback device");
+        let listener = listen(subject, buffers).expect("an address on this machine");
         Self::start_on(subject, listener, service, buffers)
     }
 
     pub(crate) fn start_alone(subject: &Subject, service: Service) -> Self {
-        let listener = listen(None).expect("a port on the loopback device");
+        let listener = listen(subject, None).expect("an address on this machine");
         let mut server = Self::start_on(subject, listener, service, None);
         server.duplicate = None;
         server
@@ -41,7 +42,7 @@ impl Server {
 
     pub(crate) fn start_on(
         subject: &Subject,
-        listener: TcpListener,
+        listener: Listener,
         service: Service,
         buffers: Option<usize>,
     ) -> Self {
@@ -52,8 +53,8 @@ impl Server {
     }
 
     /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.running.address().ip().expect("an address of TCP")
+    pub(crate) fn address(&self) -> &Address {
+        self.running.address()
     }
 
     /// What it has counted up to now.
@@ -75,7 +76,7 @@ impl Server {
     }
 
     /// Another descriptor of its listener.
-    pub(crate) fn listener(&self) -> &TcpListener {
+    pub(crate) fn listener(&self) -> &Listener {
         self.duplicate.as_ref().expect("a server that is not alone on its listener")
     }
 
@@ -161,13 +162,18 @@ impl Drop for Server {
     }
 }
 
-fn listen(buffers: Option<usize>) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+fn listen(subject: &Subject, buffers: Option<usize>) -> io::Result<Listener> {
+    let address = match subject.transport() {
+        Transport::Tcp => SocketAddr::from(([127, 0, 0, 1], 0)).into(),
+        Transport::Unix => subject.path_of_its_own(),
+    };
+    let (domain, address) = resolve(&address)?;
+    let socket = Socket::new(domain, Type::STREAM, None)?;
     if let Some(bytes) = buffers {
         socket.set_recv_buffer_size(bytes)?;
         socket.set_send_buffer_size(bytes)?;
     }
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
+    socket.bind(&address)?;
     socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    OwnedFd::from(socket).try_into()
 }

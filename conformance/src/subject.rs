@@ -1,12 +1,13 @@
 //! The backend that is being tried, and how long to wait for it.
 
-use std::fmt;
-use std::net::TcpListener;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use std::{env, fmt, fs, process};
 
-use common::Service;
-use serving::Backend;
+use common::{Address, Service};
+use serving::{Backend, Listener};
 
 use crate::server::Server;
 
@@ -15,6 +16,46 @@ pub struct Subject {
     backend: Arc<dyn Backend>,
     patience: Duration,
     test: Option<String>,
+    transport: Transport,
+    paths: Paths,
+}
+
+/// What the clients connect over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Transport {
+    /// TCP, on the loopback device.
+    #[default]
+    Tcp,
+    /// Unix sockets.
+    Unix,
+}
+
+/// The paths of Unix sockets, which are removed with this.
+#[derive(Default)]
+struct Paths(Mutex<Vec<PathBuf>>);
+
+impl Drop for Paths {
+    fn drop(&mut self) {
+        for path in self.0.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// How the names of the sockets of a process begin.
+fn prefix(process: u32) -> String {
+    format!("anyloop-kit-{process}-")
+}
+
+/// Removes the sockets of a process that was killed.
+pub(crate) fn remove_sockets_of(process: u32) {
+    let prefix = prefix(process);
+    for entry in fs::read_dir(env::temp_dir()).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 impl fmt::Debug for Subject {
@@ -31,7 +72,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Subject {
     /// This backend, waited for as long as a loaded machine may need.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
-        Self { backend, patience: PATIENCE, test: None }
+        Self { backend, patience: PATIENCE, test: None, transport: Transport::Tcp, paths: Paths::default() }
     }
 
     /// The same, waited for so long.
@@ -45,6 +86,25 @@ impl Subject {
         // The harness knows a test without the name of its crate.
         let test = path.split_once("::").map(|(_, test)| test.to_owned());
         Self { test, ..self }
+    }
+
+    /// The same, over this transport.
+    pub fn over(self, transport: Transport) -> Self {
+        Self { transport, ..self }
+    }
+
+    /// What the clients connect over.
+    pub(crate) fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// The address of a Unix socket whose path nobody else has. It is removed with the subject.
+    pub(crate) fn path_of_its_own(&self) -> Address {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("{}{number}", prefix(process::id())));
+        self.paths.0.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
+        Address::Unix(Some(path.into()))
     }
 
     /// The backend.
@@ -73,8 +133,8 @@ impl Subject {
     }
 
     /// Has it serve on this listener.
-    pub(crate) fn serve_on(&self, listener: TcpListener, service: Service) -> Server {
-        Server::start_on(self, listener, service, None)
+    pub(crate) fn serve_on(&self, listener: impl Into<Listener>, service: Service) -> Server {
+        Server::start_on(self, listener.into(), service, None)
     }
 
     /// Has it serve on sockets whose buffers are about so many bytes, at both ends.

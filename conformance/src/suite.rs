@@ -8,7 +8,7 @@ use std::time::Duration;
 use serving::Backend;
 
 use crate::cases;
-use crate::subject::Subject;
+use crate::subject::{Subject, Transport};
 
 /// One behaviour, tried on one backend.
 #[derive(Clone, Copy)]
@@ -131,23 +131,41 @@ pub fn case(name: &str) -> &'static Case {
     CASES.iter().find(|case| case.name == name).unwrap_or_else(|| panic!("there is no case `{name}`"))
 }
 
-/// Tries one case on a backend, as the test whose path is `test`.
+/// Tries one case on a backend over TCP, as the test whose path is `test`.
 ///
 /// # Panics
 /// If the backend does not pass, or if it passes though it is exempted.
 pub fn check(backend: Arc<dyn Backend>, name: &str, test: &str, exemptions: &[Exemption]) {
+    try_over(Transport::Tcp, backend, name, test, exemptions);
+}
+
+/// Tries one case on a backend over Unix sockets, as the test whose path is `test`.
+///
+/// # Panics
+/// As [`check`]. Cases of what only TCP has are exempted on every backend.
+pub fn check_over_unix(backend: Arc<dyn Backend>, name: &str, test: &str, exemptions: &[Exemption]) {
+    try_over(Transport::Unix, backend, name, test, &[OF_TCP, exemptions].concat());
+}
+
+fn try_over(
+    transport: Transport,
+    backend: Arc<dyn Backend>,
+    name: &str,
+    test: &str,
+    exemptions: &[Exemption],
+) {
     let case = case(name);
     for exemption in exemptions {
         let known = CASES.iter().any(|case| exemption.covers(case));
         assert!(known, "the exemption `{}` names no case and no need", exemption.name);
     }
-    let subject = Subject::new(backend).tested_as(test);
+    let subject = || Subject::new(Arc::clone(&backend)).tested_as(test).over(transport);
     let Some(exemption) = exemptions.iter().find(|exemption| exemption.covers(case)) else {
-        return (case.run)(&subject);
+        return (case.run)(&subject());
     };
     let mut patience = SHORT_PATIENCE;
     loop {
-        let subject = Subject::new(Arc::clone(subject.backend())).tested_as(test).with_patience(patience);
+        let subject = subject().with_patience(patience);
         let fails = |case: &Case| catch_unwind(AssertUnwindSafe(|| (case.run)(&subject))).is_err();
         assert!(
             fails(case),
@@ -161,6 +179,18 @@ pub fn check(backend: Arc<dyn Backend>, name: &str, test: &str, exemptions: &[Ex
         patience *= 3;
     }
 }
+
+/// Cases of what only TCP has. Over Unix sockets they fail, whatever the backend does.
+const OF_TCP: &[Exemption] = &[
+    Exemption {
+        name: "vanished_clients_are_looked_for",
+        reason: "a Unix socket has no keepalive, since the kernel knows when its other end is gone",
+    },
+    Exemption {
+        name: "a_begun_message_waits_while_nothing_is_read",
+        reason: "an accepted Unix socket has buffers of the system's size, which take the whole reply",
+    },
+];
 
 /// How long is waited for what is not expected to come, at first and at last.
 const SHORT_PATIENCE: Duration = Duration::from_millis(500);
@@ -186,11 +216,24 @@ macro_rules! suite {
         const EXEMPTIONS: &[$crate::Exemption] =
             &[$($($crate::Exemption { name: stringify!($name), reason: $reason }),+)?];
 
+        fn check_case(name: &str, test: &str) {
+            $crate::check(backend(), name, test, EXEMPTIONS);
+        }
+
         $crate::for_each_case! { $crate::test_each }
+
+        /// The same over Unix sockets.
+        mod over_unix {
+            fn check_case(name: &str, test: &str) {
+                $crate::check_over_unix(super::backend(), name, test, super::EXEMPTIONS);
+            }
+
+            $crate::for_each_case! { $crate::test_each }
+        }
     };
 }
 
-/// A test for each case.
+/// A test for each case, which is tried by `check_case`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! test_each {
@@ -199,7 +242,7 @@ macro_rules! test_each {
             #[test]
             fn $name() {
                 let test = concat!(module_path!(), "::", stringify!($name));
-                $crate::check(backend(), stringify!($name), test, EXEMPTIONS);
+                check_case(stringify!($name), test);
             }
         )*)*
     };

@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketAddrAny, SocketAddrUnix, recv, send};
 use socket2::{SockRef, TcpKeepalive};
 
@@ -200,8 +201,14 @@ pub(crate) fn address(address: SocketAddrAny) -> Address {
 /// How many bytes are there to be read, behind urgent data as well.
 pub(crate) fn arrived(socket: impl AsFd) -> usize {
     let before_urgent_data = readable(&socket);
-    // The kernel counts what stands in front of urgent data, unless these are to be read with the rest.
     let options = SockRef::from(&socket);
+    if options.local_addr().is_ok_and(|address| address.is_unix()) {
+        // There the kernel counts urgent data as well, though they are passed over. Where nothing else is left, there is
+        // nothing to wait for.
+        let rest = recv(&socket, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        return if rest == Err(Errno::AGAIN) { 0 } else { before_urgent_data };
+    }
+    // The kernel counts what stands in front of urgent data, unless these are to be read with the rest.
     if options.set_out_of_band_inline(true).is_err() {
         return before_urgent_data;
     }
@@ -265,6 +272,23 @@ mod tests {
         assert_eq!(arrived(&socket), 3);
         assert_eq!(Read::read(&mut socket, &mut read).unwrap(), 3);
         assert_eq!((arrived(&socket), &read[..3]), (0, &b"cde"[..]));
+    }
+
+    #[test]
+    fn urgent_data_of_a_unix_socket_never_arrive() {
+        for tail in ["", "cd"] {
+            let (client, mut socket) = UnixStream::pair().unwrap();
+            socket.set_nonblocking(true).unwrap();
+            SockRef::from(&client).send(b"ab").unwrap();
+            SockRef::from(&client).send_out_of_band(b"!").unwrap();
+            if !tail.is_empty() {
+                SockRef::from(&client).send(tail.as_bytes()).unwrap();
+            }
+            assert!(arrived(&socket) >= 2 + tail.len());
+            let mut all = Vec::new();
+            assert_eq!(socket.read_to_end(&mut all).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            assert_eq!((all, arrived(&socket)), (["ab", tail].concat().into_bytes(), 0));
+        }
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Clients that have connected and were not accepted when the server stops, and listeners that are shared.
 
-use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{CloseReason, Overload};
+use rustix::io::ioctl_fionbio;
 
-use crate::client::Client;
+use crate::client::{Client, is_listened_on};
 use crate::gate::Gate;
 use crate::handlers::{Scripted, limited};
 use crate::server::Server;
@@ -72,7 +72,7 @@ pub(crate) fn a_listener_may_be_shared(subject: &Subject) {
     for _ in 0..20 {
         greets(&first);
         // Whoever shares it has it not block, as every server does.
-        duplicate().set_nonblocking(true).expect("a listener");
+        ioctl_fionbio(duplicate(), true).expect("a listener");
     }
     first.drain();
     let accepted = first.report().accepted;
@@ -93,7 +93,7 @@ pub(crate) fn the_listener_is_closed_while_clients_drain(subject: &Subject) {
     gate.waits_for(1, subject.patience());
     server.drain();
     let deadline = client.deadline();
-    while TcpStream::connect(server.address()).is_ok() {
+    while is_listened_on(server.address()) {
         assert!(Instant::now() < deadline, "the listener is open while a client drains");
         thread::sleep(Duration::from_millis(1));
     }

@@ -81,6 +81,12 @@ pub(crate) fn no_reset_eats_an_error_reply(subject: &Subject) {
 /// What a client does to end its conversation.
 type Farewell = fn(Client);
 
+/// It stays to the end, or else it is lost.
+fn says_last(mut client: Client, message: impl AsRef<[u8]>) {
+    client.say(message);
+    client.hear_all();
+}
+
 pub(crate) fn closed_is_told_once(subject: &Subject) {
     let farewells: [(CloseReason, Farewell); 7] = [
         (CloseReason::Exit, |mut client| client.say("exit")),
@@ -88,10 +94,11 @@ pub(crate) fn closed_is_told_once(subject: &Subject) {
         (CloseReason::Incomplete, |mut client| {
             client.send("part");
             client.ends_input();
+            client.hears_last("ERR incomplete");
         }),
-        (CloseReason::TooLong, |mut client| client.send("x".repeat(101))),
-        (CloseReason::Panicked, |mut client| client.say("panic")),
-        (CloseReason::ReplyTooLong, |mut client| client.say("big 200")),
+        (CloseReason::TooLong, |client| says_last(client, "x".repeat(101))),
+        (CloseReason::Panicked, |client| says_last(client, "panic")),
+        (CloseReason::ReplyTooLong, |client| says_last(client, "big 200")),
         (CloseReason::Lost, Client::resets),
     ];
     let script = Scripted::new();

@@ -2,14 +2,13 @@
 //! this one.
 
 use std::io;
-use std::net::SocketAddr;
 #[cfg(target_os = "linux")]
 use std::process;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Framing, Service};
+use common::{Address, Framing, Service};
 use rustix::process::Resource;
 use rustix::time::{ClockId, clock_gettime};
 use serving::{Backend, Capabilities, Listener, Report, Stop, Workers};
@@ -62,8 +61,8 @@ pub(crate) fn out_of_descriptors(subject: &Subject) {
 }
 
 pub(crate) fn connect(child: &mut Child, subject: &Subject) -> Client {
-    let address: SocketAddr = child.ask("address").parse().expect("an address");
-    Client::connect(address, Framing::Line, subject.patience(), None)
+    let address: Address = child.ask("address").parse().expect("an address");
+    Client::connect(&address, Framing::Line, subject.patience(), None)
 }
 
 fn connect_many(mut connect: impl FnMut() -> Client, count: usize) -> Vec<Client> {
@@ -77,7 +76,7 @@ pub(crate) fn processor_time(child: &mut Child) -> Duration {
 /// Serves, and answers the parent's questions; those that it doesn't know are for `other` as well.
 pub(crate) fn serve_for(parent: Parent, subject: &Subject, service: Service, other: impl Fn(&str)) {
     let server = subject.serve(service);
-    let address = server.address();
+    let address = server.address().clone();
     let mut server = Some(server);
     parent.answer(|question| match question {
         "address" => address.to_string(),
@@ -103,7 +102,8 @@ pub(crate) fn serve_for(parent: Parent, subject: &Subject, service: Service, oth
 
 pub(crate) fn out_of_threads(subject: &Subject) {
     if let Some(parent) = child::parent() {
-        let subject = Subject::new(Arc::new(Unprivileged(Arc::clone(subject.backend()))));
+        let subject =
+            Subject::new(Arc::new(Unprivileged(Arc::clone(subject.backend())))).over(subject.transport());
         return serve_for(parent, &subject, Scripted::new().service(), |question| {
             kernel::set_limit(Resource::Nproc, (question == "starve").then_some(1));
         });

@@ -1,13 +1,12 @@
 //! The stop: nobody is let in, what had arrived is answered, and the receipt adds up.
 
 use std::io::ErrorKind;
-use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{CloseReason, Framing, Overload};
 
-use crate::client::{Client, encode};
+use crate::client::{Client, encode, is_listened_on};
 use crate::gate::Gate;
 use crate::handlers::{Scripted, limited};
 use crate::server::Server;
@@ -233,13 +232,13 @@ pub(crate) fn the_receipt_adds_up(subject: &Subject) {
 
 pub(crate) fn the_listener_is_closed_not_shut_down(subject: &Subject) {
     let server = subject.serve(Scripted::new().service());
-    let (address, deadline) = (server.address(), server.connect_greeted().deadline());
+    let (address, deadline) = (server.address().clone(), server.connect_greeted().deadline());
     let duplicate = server.listener().try_clone().expect("a duplicate of the listener");
     server.stop();
-    let client = TcpStream::connect(address).expect("the duplicate listens on");
+    let client = Client::connect(&address, Framing::Line, subject.patience(), None);
     loop {
         match duplicate.accept() {
-            Ok((_, peer)) if Some(peer) == client.local_addr().ok() => break,
+            Ok((_, peer)) if client.ends().is_none_or(|(local, _)| peer == local.into()) => break,
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(Duration::from_millis(1)),
             Err(error) => panic!("the duplicate does not accept: {error}"),
@@ -247,5 +246,5 @@ pub(crate) fn the_listener_is_closed_not_shut_down(subject: &Subject) {
         assert!(Instant::now() < deadline, "the duplicate accepts nobody");
     }
     drop(duplicate);
-    assert!(TcpStream::connect(address).is_err(), "the server has left its listener open");
+    assert!(!is_listened_on(&address), "the server has left its listener open");
 }

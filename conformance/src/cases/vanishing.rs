@@ -59,7 +59,8 @@ pub(crate) fn vanished_clients_are_looked_for(subject: &Subject) {
 fn is_looked_for(client: &Client) {
     // Until the greeting is acknowledged, another timer runs.
     let deadline = client.deadline();
-    while !kernel::end(client.peer(), client.local()).is_some_and(|end| end.keepalive) {
+    let (local, peer) = client.ends().expect("a connection of TCP");
+    while !kernel::end(peer, local).is_some_and(|end| end.keepalive) {
         assert!(Instant::now() < deadline, "no keepalive timer runs for an accepted connection");
         thread::sleep(Duration::from_millis(1));
     }
