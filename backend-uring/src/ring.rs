@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 use common::Output;
-use io_uring::types::Fd;
+use io_uring::types::{Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 use rustix::io::Errno;
 use slab::Slab;
@@ -29,6 +30,18 @@ pub(crate) enum Completion {
     Sent { slot: usize, output: Output, sent: io::Result<usize> },
     Notified { more: bool },
 }
+
+/// How long to wait until something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    No,
+    /// For [`MOMENT`].
+    Moment,
+    Endless,
+}
+
+/// How long is waited for what has been sent, before its client is taken for one that has to be waited for.
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// What was received: so many bytes in this buffer; none is the end of the input.
 pub(crate) struct Received {
@@ -122,15 +135,27 @@ impl Ring {
         self.cancel(Token::new(SEND, key, slot));
     }
 
-    /// Submits what was asked for, and fetches what is done; waits until something is, if it is to.
-    pub(crate) fn submit(&mut self, wait: bool) -> io::Result<()> {
+    /// Submits what was asked for, and fetches what is done; waits for that as long as it is told to.
+    pub(crate) fn submit(&mut self, wait: Wait) -> io::Result<()> {
         if let Some(buffers) = &mut self.buffers {
             buffers.publish();
         }
-        match self.ring.submit_and_wait(usize::from(wait)) {
+        let submitted = match wait {
+            Wait::No => self.ring.submit(),
+            Wait::Moment => {
+                let moment = Timespec::from(MOMENT);
+                self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&moment))
+            }
+            Wait::Endless => self.ring.submit_and_wait(1),
+        };
+        match submitted {
             Ok(_) => {}
-            // Interrupted; or there are so many completions that they have to be fetched first.
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)) => {}
+            // The time is up, or it was interrupted; or there are so many completions that they have to be fetched first.
+            Err(error)
+                if matches!(
+                    error.raw_os_error(),
+                    Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN)
+                ) => {}
             Err(error) => return Err(error),
         }
         self.completed.extend(self.ring.completion());

@@ -12,7 +12,7 @@ use serving::{
 };
 use slab::Slab;
 
-use crate::ring::{Completion, Received, Ring};
+use crate::ring::{Completion, Received, Ring, Wait};
 
 /// A worker: one thread, one ring, its own clients.
 pub(crate) struct Worker {
@@ -87,7 +87,13 @@ impl Worker {
         self.accept();
         while !self.group.is_stopped() {
             let queued = self.queue.len();
-            if let Err(error) = self.ring.submit(queued == 0) {
+            let wait = match (queued, self.sends.is_empty()) {
+                (1.., _) => Wait::No,
+                // Should none of it go, nothing else may happen either.
+                (0, false) => Wait::Moment,
+                (0, true) => Wait::Endless,
+            };
+            if let Err(error) = self.ring.submit(wait) {
                 tracing::error!(%error, "the ring fails; it tries again");
                 thread::sleep(Duration::from_millis(100));
             }
