@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 use std::{fs, thread};
 
-use compare::{Candidate, Kind, Launch, Settings, starts};
+use compare::{Candidate, Kind, Launch, Settings, try_start};
 
 use crate::failure::Failure;
 
@@ -50,7 +50,7 @@ pub(super) fn try_out(settings: &mut Settings, stop: &AtomicBool) -> Result<(), 
         let failed = |error: &dyn std::fmt::Display| {
             Failure::Failed(format!("--against {}: it does not serve: {error}", program.display()))
         };
-        match starts(candidate, stop) {
+        match try_start(candidate, stop) {
             Ok(()) => {
                 let version = version(program);
                 settings.facts.extend(version.map(|version| ("other build".to_owned(), version)));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use compare::{Candidate, MOST_ROUNDS};
+use compare::{Candidate, MAX_ROUNDS};
 use load::framing::Framing;
 use load::plan::{Expect, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
 use load::slo::Slo;
@@ -74,7 +74,7 @@ pub(crate) struct Compare {
     pub(crate) allow_refusals: bool,
 
     /// Number of rounds [default: 13; 5 with --quick, 15 with --full]
-    #[arg(long, env, value_name = "COUNT", value_parser = count(1, MOST_ROUNDS))]
+    #[arg(long, env, value_name = "COUNT", value_parser = count(1, MAX_ROUNDS))]
     pub(crate) rounds: Option<usize>,
 
     /// Take less than a minute: few short rounds and no curves, for screening only

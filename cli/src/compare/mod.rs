@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use compare::report::{self, Style};
-use compare::{Event, Step, compare as carry_out};
+use compare::{Event, Step, compare as run_comparison};
 use serving::Backend;
 
 use crate::arguments::Format;
@@ -47,7 +47,7 @@ pub(crate) fn compare(
     against::try_out(&mut settings, &stop)?;
 
     let mut steps = Steps::new(arguments.verbose);
-    let compared = carry_out(&settings, &stop, &mut |event| steps.show(event));
+    let compared = run_comparison(&settings, &stop, &mut |event| steps.show(event));
     steps.bar.clear();
     let comparison = compared.map_err(|error| Failure::of(&error))?;
     if comparison.interrupted && comparison.samples.is_empty() {

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use compare::statistics::{Refusal, against, check, gaps};
-use compare::{Comparison, Settings, planned, report};
+use compare::statistics::{Incomparable, against, check, gaps};
+use compare::{Comparison, Settings, preview, report};
 
 use super::{outcome, output, style};
 use crate::arguments::{Diff, Format, Report};
@@ -58,7 +58,7 @@ impl<'a> Baseline<'a> {
 
     /// Finds out, before anything is measured, whether that can be held against it.
     pub(super) fn check(&self, settings: &Settings) -> Result<(), Failure> {
-        check(&self.comparison, &planned(settings), self.force).map_err(|refusal| self.refused(&refusal))
+        check(&self.comparison, &preview(settings), self.force).map_err(|refusal| self.refused(&refusal))
     }
 
     /// Finds out whether another stored comparison can be held against it.
@@ -81,9 +81,9 @@ impl<'a> Baseline<'a> {
         }
     }
 
-    fn refused(&self, refusal: &Refusal) -> Failure {
+    fn refused(&self, refusal: &Incomparable) -> Failure {
         let advice = match refusal {
-            Refusal::Machine(_) => "; to compare even so, add --force",
+            Incomparable::Machine(_) => "; to compare even so, add --force",
             _ => "",
         };
         Failure::Usage(format!("can't be held against {}: {refusal}{advice}", self.file.display()))
