@@ -48,7 +48,7 @@ fn candidate(server: &Server, launch: impl Fn(Vec<OsString>) -> Launch) -> Candi
             care: match server.kind {
                 handwritten::Kind::Plain => Care::Plain,
                 handwritten::Kind::Careful => Care::Careful,
-                handwritten::Kind::Floor => Care::Raw,
+                handwritten::Kind::Raw => Care::Raw,
             },
         },
         max_connections: server.max_connections,

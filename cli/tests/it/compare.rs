@@ -82,7 +82,7 @@ fn backends_are_held_against_what_is_written_by_hand() {
         let list = report[of].as_array().unwrap().iter();
         list.map(|one| one[name].as_str().unwrap().to_owned()).collect()
     };
-    let subjects = ["smol", "smol (again)", "floor", "smol-plain", "smol-careful"];
+    let subjects = ["smol", "smol (again)", "poll-raw", "smol-plain", "smol-careful"];
     assert_eq!(list("subjects", "name"), subjects);
     assert_eq!(list("shapes", "name")[..3], ["64 × 16", "64 × 1", "500 × 1"]);
     assert!(report["shapes"][3]["rate"].as_f64().is_some_and(|rate| rate > 0.0), "{report}");

@@ -45,7 +45,7 @@ fn wrong_usage_is_explained() {
         ("serve --listen :8888", "write 127.0.0.1:8888"),
         ("serve --listen localhost:http", "write a number from 0 to 65535"),
         ("serve --listen 127.0.0.1:0 --receipt /nowhere/receipt", "choose another --receipt"),
-        ("handwritten nobody", "not one of: floor, "),
+        ("handwritten nobody", "not one of: poll-raw, "),
         ("client", "<HOST:PORT>"),
         ("client 8888", "write HOST:PORT"),
         ("client 127.0.0.1:1 --framing xml", "not one of: line, length, raw"),
