@@ -1,8 +1,8 @@
-//! Addresses, as they are written on a command line.
+//! Addresses on the command line.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
-/// Whether this is `HOST:PORT`; if not, what to write instead.
+/// Checks that this is `HOST:PORT`; the error says what to write instead.
 pub(crate) fn host_and_port(address: &str) -> Result<String, String> {
     let Some((host, port)) = address.rsplit_once(':') else {
         return Err("it has no port; write HOST:PORT, such as 127.0.0.1:8888 or [::1]:8888".into());
@@ -11,11 +11,11 @@ pub(crate) fn host_and_port(address: &str) -> Result<String, String> {
         return Err(format!("it has no host; write 127.0.0.1:{port}, or 0.0.0.0:{port} for all of IPv4"));
     }
     if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
-        return Err("an IPv6 address stands in brackets; write [ADDRESS]:PORT, such as [::1]:8888".into());
+        return Err("an IPv6 address needs brackets; write [ADDRESS]:PORT, such as [::1]:8888".into());
     }
     match port.parse::<u16>() {
         Ok(_) => Ok(address.into()),
-        Err(_) => Err("it ends with no port; write a number from 0 to 65535 behind the colon".into()),
+        Err(_) => Err("the port is not valid; write a number from 0 to 65535 after the colon".into()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! How a comparison ends: the outcome that its exit code tells.
+//! The outcome of a comparison, which determines the exit code.
 
 use compare::Comparison;
 use compare::statistics::{
@@ -8,7 +8,7 @@ use load::measurement::too_many_refused;
 
 use crate::exit::Outcome;
 
-/// How a comparison ends. A build that is worse than the one that it is compared with has regressed.
+/// The outcome of a comparison. A build that is worse than the one that it is compared with has regressed.
 pub(super) fn outcome(comparison: &Comparison, allow_refusals: bool) -> Outcome {
     let assessment = assess(comparison);
     let subjects = 0..comparison.subjects.len();
@@ -30,7 +30,7 @@ pub(super) fn outcome(comparison: &Comparison, allow_refusals: bool) -> Outcome 
     ])
 }
 
-/// How a comparison ends that was held against a stored one.
+/// The outcome of a comparison with a stored one.
 pub(super) fn since(changes: &Changes) -> Outcome {
     match changes.outcome() {
         Since::Passed => Outcome::Passed,
@@ -39,7 +39,7 @@ pub(super) fn since(changes: &Changes) -> Outcome {
     }
 }
 
-/// Whether anything can be told of anybody who can be compared with the reference.
+/// Whether there is any verdict, or nothing to compare with the reference.
 fn has_verdicts(assessment: &Assessment) -> bool {
     let is_decided =
         |verdict: &Verdict| matches!(verdict, Verdict::Better | Verdict::Worse | Verdict::Same { .. });
@@ -47,7 +47,7 @@ fn has_verdicts(assessment: &Assessment) -> bool {
     assessment.ranked.len() < 2 || cells.any(|cell| is_decided(&cell.verdict))
 }
 
-/// Whether there is an objective that nobody kept, with this answer for somebody: the best that there is.
+/// Whether there is an objective for which this is the best result of all servers.
 fn objectives_are(comparison: &Comparison, answer: SloResult) -> bool {
     let objectives = objectives(comparison);
     let best = |slo: &str| {
@@ -61,7 +61,7 @@ fn objectives_are(comparison: &Comparison, answer: SloResult) -> bool {
 /// Whether a server's replies were wrong, or too many of them refusals.
 fn is_wrong(comparison: &Comparison, subject: usize, allow_refusals: bool) -> bool {
     let samples = || comparison.samples.iter().filter(|sample| sample.subject == subject);
-    // Those of one load would hardly be seen among the replies of a faster one.
+    // For each load by itself: the refusals of one load would be hidden among the replies of a faster one.
     let refuses = |shape: usize| {
         let of_it = || samples().filter(|sample| sample.shape == shape);
         let refused = of_it().map(|sample| sample.refused).sum();
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_refusals_of_one_load_are_not_lost_among_the_replies_of_another() {
+    fn the_refusals_of_one_load_are_not_hidden_by_the_replies_of_another() {
         let sample = |shape, replies, refused| Sample { shape, replies, refused, ..Sample::default() };
         let comparison = Comparison {
             subjects: vec![Subject::default()],
