@@ -1,9 +1,9 @@
-//! For the tests of several modules.
+//! Helpers for the tests of several modules.
 
 use crate::histogram::Distribution;
 use crate::measurement::{Failures, Measurement, Usage, Verification};
 
-/// A measurement of an open loop in which all is well: 1,000 messages in one second, of 100 µs each.
+/// A measurement of an open loop without problems: 1,000 messages in one second, of 100 µs each.
 pub fn measurement() -> Measurement {
     Measurement {
         load: "64 connections, depth 16".into(),

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::rounds::Value;
 use crate::{Sample, Shape};
-use load::checks::ABOUT;
+use load::checks::FLAG_PREFIXES;
 
 /// The metrics that are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -46,7 +46,7 @@ impl Metric {
     /// generator also throughput; neither changes the server's CPU time for a message. All other flags, such as steal
     /// time, concern every metric.
     pub fn is_doubted_by(self, flag: &str) -> bool {
-        let [busy, little, lag] = ABOUT.map(|beginning| flag.starts_with(beginning));
+        let [busy, little, lag] = FLAG_PREFIXES.map(|beginning| flag.starts_with(beginning));
         match self {
             Self::Cpu | Self::Switches => !(busy || little || lag),
             Self::Throughput => !lag,

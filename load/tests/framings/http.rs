@@ -105,7 +105,7 @@ fn errors_are_refusals() {
 }
 
 #[test]
-fn a_connection_that_the_server_closes_is_made_anew_only_on_request() {
+fn a_connection_closed_by_the_server_is_re_established_only_on_request() {
     for text in ["GET /last", "GET /end"] {
         let closing = Plan {
             depth: 1,
@@ -143,7 +143,7 @@ fn a_response_that_is_cut_off_by_a_reset_is_none() {
 }
 
 #[test]
-fn what_is_behind_the_last_response_is_sent_again() {
+fn messages_after_the_last_response_are_sent_again() {
     // The second of four in flight closes the connection, so that two of them may have no response there.
     let texts = ["GET /", "GET /last", "GET /", "GET /"];
     let m = run(&Plan { reconnect: true, ..plan(server(50), &texts) });
@@ -170,7 +170,7 @@ fn a_server_that_is_too_busy_refuses_the_connection() {
 }
 
 #[test]
-fn what_is_no_http_ends_the_connection() {
+fn an_invalid_response_ends_the_connection() {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let address = serve(|mut socket| {
         let mut input = BufReader::new(socket.try_clone()?);

@@ -55,7 +55,7 @@ fn a_good_server_is_found_good() {
 }
 
 #[test]
-fn what_a_server_says_is_found_out() {
+fn the_expected_replies_are_detected() {
     let ask = |address| engine::expectation(address, framing(), &AtomicBool::new(false));
     assert_eq!(ask(server(None, echo)).expect("it is known"), Expect::Echo);
     let acknowledge: Answer = |_, _| b"17:ACK!".to_vec();

@@ -117,7 +117,7 @@ fn a_server_without_room_refuses_the_connection() {
 }
 
 #[test]
-fn what_is_no_reply_ends_the_connection() {
+fn an_invalid_reply_ends_the_connection() {
     let messages = own(Framing::Resp, &["PING", "BROKEN"]);
     let m = run(&Plan { messages, expect: Expect::Any, ..plan(server(100)) });
     assert_eq!((m.failures.ended, m.verification.bad()), (2, 0), "{:?}", m.failures);

@@ -16,7 +16,7 @@ use crate::faulty::Faulty;
 use crate::{LAST, ask, plan, run};
 
 #[test]
-fn connections_are_made_anew_after_their_messages() {
+fn connections_are_re_established_after_their_messages() {
     let server = Faulty::good();
     let m =
         run(&Plan { messages_per_connection: Some(3), duration: Duration::from_secs(1), ..plan(&server) });
@@ -25,7 +25,7 @@ fn connections_are_made_anew_after_their_messages() {
 }
 
 #[test]
-fn connections_that_nobody_serves_are_told_from_lost_replies() {
+fn unserved_connections_are_distinguished_from_lost_replies() {
     // The kernel lets them in; nobody accepts them.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
@@ -65,7 +65,7 @@ fn a_connection_that_is_ended_is_a_failure_and_no_loss() {
 }
 
 #[test]
-fn what_a_server_says_before_it_ends_a_connection_is_no_wrong_reply() {
+fn a_farewell_is_not_a_wrong_reply() {
     let m = run(&plan(&Faulty::each_connection(|replies, _| {
         if replies.count() == LAST {
             replies.say(b"ERR shutting-down");
@@ -91,7 +91,7 @@ fn a_run_that_some_connections_leave_goes_on() {
 }
 
 #[test]
-fn a_process_that_ends_while_it_is_watched_is_told() {
+fn the_end_of_a_monitored_process_is_reported() {
     let server = Faulty::good();
     let watched = Command::new("sleep").arg("600").spawn().expect("it is started");
     let plan = Plan { server: Some(watched.id()), ..plan(&server) };
@@ -118,7 +118,7 @@ fn a_refusal_is_a_failed_connection() {
 }
 
 #[test]
-fn nobody_there_is_an_error_that_says_so() {
+fn a_missing_server_is_an_error() {
     let go_on = AtomicBool::new(false);
     let address = nobody();
     let error = engine::run(&Plan::new(address), &go_on, None).expect_err("nobody is there");
@@ -148,7 +148,7 @@ fn nobody() -> SocketAddr {
 }
 
 #[test]
-fn nothing_is_waited_for_once_it_is_told_to_stop() {
+fn stop_ends_every_wait() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
     let stop = AtomicBool::new(true);
@@ -192,7 +192,7 @@ fn hostile_clients_are_there_beside_the_measured_ones() {
 }
 
 #[test]
-fn an_interruption_leaves_what_there_is() {
+fn an_interruption_keeps_the_results_so_far() {
     let server = Faulty::good();
     let stop = AtomicBool::new(false);
     let seen = Mutex::new(Progress::default());

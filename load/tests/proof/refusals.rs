@@ -101,12 +101,12 @@ fn a_refusal_behind_which_the_connection_ends_is_both() {
 }
 
 #[test]
-fn an_error_that_nobody_asked_for_is_one_reply_too_many() {
+fn an_unexpected_error_is_an_extra_reply() {
     let m = run(&plan(&Faulty::each_connection(|replies, _| {
         if replies.count() == LAST {
             replies.say(b"ERR what");
         }
     })));
-    // It was taken for the answer to the next message, whose own answer is then too much.
+    // It counts as the reply to the next message, whose real reply is then an extra one.
     assert!(m.verification.refused == 2 && m.verification.bad() >= 2, "{m:?}");
 }
