@@ -8,7 +8,7 @@ use anyloop_load::plan::{Expect, Hostile, Messages, Plan, ReplyHook};
 
 use crate::{assert_good, own, run, serve};
 
-/// A server that answers by path, in pieces of so many bytes.
+/// A server that answers by path, in pieces of this many bytes.
 fn server(piece: usize) -> SocketAddr {
     serve(move |socket| converse(socket, piece))
 }
@@ -82,7 +82,7 @@ fn responses_of_all_forms_answer_one_request_each() {
 }
 
 #[test]
-fn responses_are_judged_by_a_function() {
+fn responses_are_verified_by_a_function() {
     let expect = ReplyHook::new(|request, response| {
         let body = |message: &[u8]| message.split(|&byte| byte == b'\n').next_back().map(<[u8]>::to_vec);
         body(request) == body(response)
@@ -129,12 +129,12 @@ fn a_connection_closed_by_the_server_is_re_established_only_on_request() {
 }
 
 #[test]
-fn a_response_that_is_cut_off_by_a_reset_is_none() {
+fn a_response_cut_off_by_a_reset_is_not_a_reply() {
     let address = serve(|mut socket| {
-        // Of the other requests nothing is read, so that closing resets the connection.
+        // The other requests are not read, so that closing resets the connection.
         socket.read_exact(&mut [0; 8])?;
         socket.write_all(b"HTTP/1.1 200 OK\r\n\r\nto the")?;
-        // The part is looked at before the reset comes: as it is behind by then, the client sends no more.
+        // The client reads the partial response before the reset: it has messages in flight, so it sends no more.
         std::thread::sleep(Duration::from_millis(100));
         Ok(())
     });
@@ -152,7 +152,7 @@ fn messages_after_the_last_response_are_sent_again() {
 }
 
 #[test]
-fn connections_that_are_closed_when_they_have_had_their_messages_are_no_failures() {
+fn connections_closed_after_their_last_message_are_no_failures() {
     let m = run(&Plan {
         messages_per_connection: Some(3),
         depth: 1,
@@ -185,7 +185,7 @@ fn an_invalid_response_ends_the_connection() {
 }
 
 #[test]
-fn messages_of_the_generator_are_no_requests() {
+fn generated_messages_are_refused_in_http() {
     let made = Plan { messages: Messages::default(), ..plan(server(50), &["GET /"]) };
     let error = made.check().expect_err("there is nothing to ask for");
     assert!(error.contains("--message 'GET /'"), "{error}");

@@ -1,4 +1,4 @@
-//! What may happen to connections, and to the whole run.
+//! Failures of connections, and of the whole run.
 
 use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -26,7 +26,7 @@ fn connections_are_re_established_after_their_messages() {
 
 #[test]
 fn unserved_connections_are_distinguished_from_lost_replies() {
-    // The kernel lets them in; nobody accepts them.
+    // The kernel completes the handshake, but the server does not accept them.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
     let patience = Duration::from_millis(100);
@@ -45,7 +45,7 @@ fn unserved_connections_are_distinguished_from_lost_replies() {
 }
 
 #[test]
-fn a_connection_that_is_ended_is_a_failure_and_no_loss() {
+fn a_closed_connection_is_a_failure_and_not_a_loss() {
     let m = run(&plan(&Faulty::each_connection(|replies, _| {
         if replies.count() == LAST {
             replies.end();
@@ -77,7 +77,7 @@ fn a_farewell_is_not_a_wrong_reply() {
 }
 
 #[test]
-fn a_run_that_some_connections_leave_goes_on() {
+fn a_run_continues_with_the_remaining_connections() {
     let server = Faulty::each_connection({
         let ended = AtomicBool::new(false);
         move |replies, _| {
@@ -120,10 +120,10 @@ fn a_refusal_is_a_failed_connection() {
 #[test]
 fn a_missing_server_is_an_error() {
     let go_on = AtomicBool::new(false);
-    let address = nobody();
+    let address = closed_port();
     let error = engine::run(&Plan::new(address), &go_on, None).expect_err("nobody is there");
     assert!(error.to_string().contains(&format!("can't connect to {address}")), "{error}");
-    let other = nobody();
+    let other = closed_port();
     let error = engine::reachable(&[address, other], &go_on).expect_err("nobody is at either");
     for address in [address, other] {
         assert!(
@@ -134,15 +134,15 @@ fn a_missing_server_is_an_error() {
 }
 
 #[test]
-fn of_several_addresses_the_first_that_answers_is_taken() {
+fn the_first_reachable_address_is_used() {
     let server = Faulty::good();
-    let addresses = [nobody(), server.address(), nobody()];
+    let addresses = [closed_port(), server.address(), closed_port()];
     let found = engine::reachable(&addresses, &AtomicBool::new(false)).expect("one is there");
     assert_eq!(found, server.address());
 }
 
-/// An address at which nobody listens.
-fn nobody() -> SocketAddr {
+/// An address without a listener.
+fn closed_port() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener.local_addr().expect("it is bound")
 }
@@ -160,7 +160,7 @@ fn stop_ends_every_wait() {
 }
 
 #[test]
-fn a_server_that_never_comes_to_an_end_is_not_waited_for() {
+fn a_server_that_sends_without_end_does_not_delay_the_end() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
     let stop = Arc::new(AtomicBool::new(false));
@@ -168,7 +168,7 @@ fn a_server_that_never_comes_to_an_end_is_not_waited_for() {
     let said = thread::spawn(move || {
         let mut socket = listener.accept().expect("it comes").0;
         let mut said = 0;
-        // No line ever ends.
+        // There is no line end.
         while said < 2000 && socket.write_all(b"no").is_ok() {
             said += 1;
             its_stop.fetch_or(said == 10, Ordering::Relaxed);
@@ -183,7 +183,7 @@ fn a_server_that_never_comes_to_an_end_is_not_waited_for() {
 }
 
 #[test]
-fn hostile_clients_are_there_beside_the_measured_ones() {
+fn hostile_clients_connect_beside_the_measured_ones() {
     let server = Faulty::good();
     let hostile = Hostile { idle: 3, slow_readers: 2, slow_writers: 2 };
     let m = run(&Plan { hostile, ..plan(&server) });

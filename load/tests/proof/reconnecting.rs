@@ -1,4 +1,4 @@
-//! Connections that the server ends, and that are made anew.
+//! Reconnecting after the server has ended connections.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -13,18 +13,18 @@ use anyloop_load::plan::{Dispatch, Expect, MessageHook, Messages, Pace, Plan};
 use crate::faulty::Faulty;
 use crate::{LAST, open, plan, run};
 
-/// A server of lines that ends in the midst of what it does, and comes again on the same port.
+/// A line server that terminates while it serves, and restarts on the same port.
 struct Restarting {
     address: SocketAddr,
-    /// How many lives are left.
+    /// How many restarts remain.
     lives: Arc<Mutex<u64>>,
 }
 
-/// After so many lines a life ends.
+/// After how many lines the server terminates.
 const LINES: u64 = 300;
 
 impl Restarting {
-    /// One with so many lives before the last, in each of which it greets, and numbers what a client says.
+    /// A server with this number of restarts. Each instance sends a greeting, and numbers the lines of a client.
     fn start(lives: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
@@ -47,7 +47,7 @@ impl Restarting {
     }
 }
 
-/// The port is free as soon as the life before has let it go.
+/// The port is free as soon as the previous instance has closed it.
 fn bind(address: SocketAddr) -> TcpListener {
     loop {
         match TcpListener::bind(address) {
@@ -57,7 +57,7 @@ fn bind(address: SocketAddr) -> TcpListener {
     }
 }
 
-/// Serves until so many lines were answered, unless this life is the last.
+/// Serves until the number of lines was answered, unless this instance is the last.
 fn serve_life(listener: &TcpListener, is_last: bool) {
     let (lines, over) = (Arc::new(Mutex::new(0)), Arc::new(AtomicBool::new(false)));
     let mut conversations = Vec::new();
@@ -74,7 +74,7 @@ fn serve_life(listener: &TcpListener, is_last: bool) {
                 *lines += 1;
                 let ends = !is_last && *lines >= LINES;
                 if ends && !over.swap(true, Ordering::SeqCst) {
-                    // So that the listener is looked at.
+                    // So that the listener is polled.
                     let _ = TcpStream::connect(address);
                 }
                 !ends
@@ -88,13 +88,13 @@ fn serve_life(listener: &TcpListener, is_last: bool) {
     }
 }
 
-/// Greets, and numbers the lines, as long as it may.
+/// Sends a greeting, and numbers the lines while `may_go_on` returns true.
 fn converse(mut socket: TcpStream, may_go_on: impl Fn() -> bool) -> std::io::Result<()> {
     socket.write_all("Connected!\n".as_bytes())?;
     let reading = socket.try_clone()?;
     for (number, line) in (1..).zip(BufReader::new(reading).split(b'\n')) {
         let line = String::from_utf8(line?).expect("messages are text");
-        // The line at which a life ends has no reply.
+        // The line at which an instance ends has no reply.
         if !may_go_on() {
             break;
         }
@@ -143,7 +143,7 @@ fn a_server_that_restarts_loses_nothing() {
 }
 
 #[test]
-fn a_server_that_does_not_come_again_ends_the_run() {
+fn a_server_that_does_not_restart_ends_the_run() {
     for pace in [Pace::Closed, open(2000.0)] {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
@@ -151,7 +151,7 @@ fn a_server_that_does_not_come_again_ends_the_run() {
             let mut sockets: Vec<_> = (0..2).map(|_| listener.accept().expect("they come").0).collect();
             drop(listener);
             for socket in &mut sockets {
-                // Once a message has come, the load is being made.
+                // The first message shows that the load has started.
                 let _ = socket.read(&mut [0]);
             }
         });
@@ -167,7 +167,7 @@ fn a_server_that_does_not_come_again_ends_the_run() {
 }
 
 #[test]
-fn a_server_that_is_busy_is_not_asked_without_a_pause() {
+fn reconnecting_to_a_busy_server_has_a_pause() {
     let server = Faulty::each_connection({
         let is_over = AtomicBool::new(false);
         move |replies, _| {
@@ -180,12 +180,12 @@ fn a_server_that_is_busy_is_not_asked_without_a_pause() {
     });
     let m = run(&Plan { reconnect: true, patience: Duration::from_millis(200), ..plan(&server) });
     assert_eq!(m.failures.ended, 2, "{m:?}");
-    // For 0.7 s at the most, each of two connections is made anew every 20 ms.
+    // For 0.7 s at the most, each of two connections reconnects every 20 ms.
     assert!(server.connections() <= 2 * 40, "{}", server.connections());
 }
 
 #[test]
-fn a_connection_that_was_made_anew_and_has_nothing_to_say_is_not_gone() {
+fn an_idle_re_established_connection_is_not_failed() {
     let server = Faulty::each_connection({
         let ended = AtomicUsize::new(0);
         move |replies, line| {
@@ -207,7 +207,7 @@ fn a_connection_that_was_made_anew_and_has_nothing_to_say_is_not_gone() {
 }
 
 #[test]
-fn without_reconnect_it_is_told_when_and_why_a_run_stopped_early() {
+fn without_reconnect_an_early_end_is_reported_with_its_reason() {
     let server = Faulty::each_connection(|replies, _| {
         if replies.count() == LAST {
             replies.end();
