@@ -83,7 +83,8 @@ pub(crate) const BELOW: [Below; 13] = [
     },
     Below {
         command: "load",
-        text: "Every reply is verified; with --expect any replies are only counted. A table goes to standard output, and on a terminal progress to standard error. \
+        text: "Every reply is verified; with --expect any replies are only counted. A table goes to standard output, \
+               and on a terminal progress to standard error. \
                Ctrl-C ends the run early and shows the results so far.",
         examples: &[
             ("a closed loop: each of 64 connections sends when a reply has come", "load 127.0.0.1:8888"),
@@ -110,7 +111,8 @@ pub(crate) const BELOW: [Below; 13] = [
     },
     Below {
         command: "compare",
-        text: "Every reply is verified; with --expect any replies are only counted. A table goes to standard output, and the reports to the folder of --output: \
+        text: "Every reply is verified; with --expect any replies are only counted. A table goes to standard output, \
+               and the reports to the folder of --output: \
                report.html, report.md and report.json. Ctrl-C ends early and shows the results so far; the reports are \
                then named report-interrupted, so that complete ones are kept. A backend that can't run on this machine \
                is listed as not available, which is not a failure.",

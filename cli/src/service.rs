@@ -132,7 +132,8 @@ pub(crate) fn max_connections_help() -> String {
 /// The help of `--blocking-threads`.
 pub(crate) fn blocking_threads_help() -> String {
     format!(
-        "Maximum number of blocking handlers at once, on backends that have threads for them; further ones wait [default: {BLOCKING_THREADS}]"
+        "Maximum number of blocking handlers at once, on backends that have threads for them; further ones wait \
+         [default: {BLOCKING_THREADS}]"
     )
 }
 

@@ -182,7 +182,8 @@ impl Programs {
             return Ok(());
         }
         Err(io::Error::other(format!(
-            "its program {} was changed during the comparison, by a build perhaps; compare again without changing it, or compare a copy of it",
+            "its program {} was changed during the comparison, by a build perhaps; compare \
+             again without changing it, or compare a copy of it",
             noted.0.display()
         )))
     }

@@ -40,7 +40,7 @@ pub fn measurement() -> Measurement {
     }
 }
 
-/// So many times of so many microseconds each, from the shortest to the longest.
+/// Latencies in microseconds and their counts, in ascending order.
 pub fn times(times: &[(f64, u64)]) -> Distribution {
     let count = times.iter().map(|&(_, count)| count).sum();
     let sum: f64 = times.iter().map(|&(time, count)| time * count as f64).sum();

@@ -108,7 +108,7 @@ fn a_regression_is_code_6_and_missing_results_are_named() {
     before.shapes.push(Shape { name: "7 × 7".to_owned(), connections: 7, depth: 7, ..Shape::default() });
     before.samples.push(Sample { subject: 1, shape: 1, cpu_user: 1.0, ..Sample::default() });
     store(&before, &file);
-    // Fewer rounds tell nothing, and so many take more than a minute.
+    // Fewer rounds give no verdict, and these take more than a minute.
     let flags = format!("--rounds 6 --force {}", flags(&file));
     let mut command = assert_cmd::Command::from_std(anyloop(&arguments(&output, &flags)));
     let ended = command.timeout(5 * BOUND).assert().code(6);
@@ -296,7 +296,7 @@ fn child_of(parent: u32) -> Option<i32> {
 /// Waits until a process has ended.
 fn wait_for_end(process: i32) {
     let until = Instant::now() + BOUND;
-    // Who should wait for it may be gone, and then nobody is in a hurry to.
+    // Its parent may be gone, and then it takes a while until it is reaped.
     while state(process).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X')) {
         assert!(Instant::now() < until, "the server {process} goes on");
         thread::yield_now();

@@ -278,7 +278,7 @@ fn a_missing_process_to_watch_is_an_error() {
     assert!(ended.code == Some(0) && ended.stdout.contains("of CPU time per message"), "{ended:?}");
 }
 
-/// Waits until a server has so many clients.
+/// Waits until a server has this number of clients.
 fn wait_for_clients(server: &Server, count: usize) {
     let until = Instant::now() + BOUND;
     while clients(server) != count {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Nothing in these tests takes so long, however busy the machine is.
+/// A time limit that these tests never need, however busy the machine is.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 /// The command, with no flag set by the environment, and in Chinese, whatever the locale is.

@@ -17,8 +17,8 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// A comparison in which smol, twice, and tokio took these times for each message, in so many rounds. The rounds differ
-/// by a thousandth.
+/// A comparison in which smol, twice, and tokio took these times per message, in this number of rounds. The rounds
+/// differ by a thousandth.
 fn comparison(smol: f64, tokio: f64, rounds: usize) -> Comparison {
     let subject = |name: &str| Subject { name: name.to_owned(), ..Subject::default() };
     let again = Subject { control_of: Some("smol".to_owned()), ..subject("smol (again)") };

@@ -43,7 +43,7 @@ fn replies_appear_above_the_line_that_is_being_typed() {
         terminal.see(&format!("{news}\n"));
         terminal.see("> 半行 half");
     }
-    // The end of the conversation ends the client, though nobody has pressed a key; the last reply is seen.
+    // The end of the conversation ends the client without a key press; the last reply is shown.
     speak.send(b"ERR timeout idle\n").unwrap();
     drop(speak);
     terminal.see("ERR timeout idle\n");

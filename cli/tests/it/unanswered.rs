@@ -36,7 +36,8 @@ fn a_server_that_ends_without_a_byte_is_reported_as_absent() {
     }
 }
 
-/// Greets, answers each line until one is `last`, and then ends without a reply to that, and to so many more.
+/// Sends a greeting, answers each line until one is `last`, and then closes without a reply to that and to this number
+/// of further lines.
 fn ends_on(last: &'static str, more: usize) -> impl FnOnce(TcpStream) + Send {
     move |mut socket| {
         socket.write_all(b"hello\n").unwrap();

@@ -141,7 +141,9 @@ pub(super) fn between_builds(comparison: &Comparison) -> Option<Table> {
     };
     let column = |&shape: &usize| Column { heading: load_in_words(comparison, shape), ..Column::default() };
     let mut notes =
-        vec!["Each figure is this build's server CPU per message divided by the other's: below 1× this build uses less. All are tested together.".to_owned()];
+        vec!["Each figure is this build's server CPU per message divided by the other's: below 1× this build uses \
+              less. All are tested together."
+            .to_owned()];
     let why = builds.iter().find_map(|build| match build.verdict {
         Verdict::Undecided(why) if why != Why::NotMeasured => Some(why),
         _ => None,

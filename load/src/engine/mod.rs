@@ -146,7 +146,7 @@ fn measure(
     Ok(measurement)
 }
 
-/// Makes the connections, and tells how many stand.
+/// Establishes the connections, and returns the number of open ones.
 fn connect<'a>(plan: &'a Plan, stop: &'a AtomicBool, live: &'a Live) -> io::Result<(Vec<Worker<'a>>, usize)> {
     thread::scope(|scope| {
         let connecting = (0..plan.threads).map(|index| {

@@ -16,7 +16,8 @@ pub(super) fn details(comparison: &Comparison, contents: &Contents) -> Markup {
     html! {
         @if !contents.details.is_empty() {
             h2 { "Details by load" }
-            p.note { "Medians over the rounds, each with its 95 % interval, which takes at least six rounds. These figures have no verdicts." }
+            p.note { "Medians over the rounds, each with its 95 % interval, which takes at least six rounds. \
+                These figures have no verdicts." }
             @for table in &contents.details {
                 h3 { (table.title) }
                 (with_notes(comparison, table, "details"))
@@ -48,9 +49,10 @@ fn noise(comparison: &Comparison, assessment: &Assessment) -> Markup {
                 ", so the noise is unknown. Differences below 3 % count as noise; treat larger ones with care."
             },
             Some(reference) => p {
-                "In each round " strong { (reference) } " ran twice. Any difference between the two runs is noise. Over all rounds it averages out; the interval of the \
-    ratio of one run to the other shows how much remains (A/A test). A difference from the reference, which is the mean of both runs, counts \
-                 only beyond half of that interval, and beyond 3 % (6 % for the highest rate, one step of its search)."
+                "In each round " strong { (reference) } " ran twice. Any difference between the two runs is noise. Over \
+                 all rounds it averages out; the interval of the ratio of one run to the other shows how much remains \
+                 (A/A test). A difference from the reference, which is the mean of both runs, counts only \
+                 beyond half of that interval, and beyond 3 % (6 % for the highest rate, one step of its search)."
             }
         }
         @if !rows.is_empty() {
