@@ -114,7 +114,7 @@ fn its_flags_have_a_heading_and_variables() {
     assert!(said.starts_with(warning), "{said}");
     // Those of another program are ignored.
     let (code, said) = wrong("serve --framing line", "ANYLOOP_SERVE_BACKEND", "none");
-    assert!(code == Some(2) && said.contains("has a protocol of its own"), "{said}");
+    assert!(code == Some(2) && said.contains("is a protocol without a framing"), "{said}");
 }
 
 #[test]
