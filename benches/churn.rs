@@ -1,4 +1,4 @@
-//! Connect, one message, its reply, close: what a connection costs.
+//! The cost of a connection: connect, one message, its reply, close.
 
 use std::io::Write;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn churn(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Few and short, since every connection leaves a port behind that rests for a minute.
+/// Few and short samples, since every connection leaves a port in TIME_WAIT for a minute.
 fn settings() -> Criterion {
     Criterion::default()
         .sample_size(10)

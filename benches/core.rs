@@ -1,5 +1,5 @@
-//! The pure core alone: decoding, the session and encoding, for each framing, and beside them what `memchr`
-//! takes to find the line ends in the same bytes, which is the least that `line` can cost.
+//! The pure core alone: decoding, session and encoding, for each framing. For comparison, the time that `memchr` takes
+//! to find the line ends in the same bytes, which is a lower bound for `line`.
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -1,9 +1,9 @@
-/* The least that a generator can be: one epoll loop that keeps DEPTH lines of 32 bytes in flight on each of
- * CONNECTIONS connections to an echo server, and counts. It verifies every byte and measures nothing else.
+/* A minimal load generator: one epoll loop that keeps DEPTH lines of 32 bytes in flight on each of CONNECTIONS
+ * connections to an echo server. It verifies every byte and measures only the rate.
  *
  *     generator PORT CONNECTIONS DEPTH MILLISECONDS
  *
- * prints how many replies came in a second, after a warm-up of 300 ms. */
+ * prints the number of replies per second, after a warm-up of 300 ms. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -72,7 +72,7 @@ int main(int count, char **arguments) {
             if (read_ <= 0) fail("read");
             for (ssize_t byte = 0; byte < read_; byte++)
                 if (input[byte] != lines[(one->received + byte) % LINE]) {
-                    fprintf(stderr, "a wrong reply\n");
+                    fprintf(stderr, "wrong reply\n");
                     return 1;
                 }
             one->received += read_;

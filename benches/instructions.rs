@@ -1,8 +1,8 @@
-//! How many instructions the pure core takes for a message, counted by callgrind: a figure that noise can't
-//! touch. Against the recorded ones a growth of more than 2 % is a failure.
+//! The instructions of the pure core for a message, counted by callgrind, which has no noise. More than 2 % above the
+//! recorded count is a failure.
 //!
 //! `cargo bench --bench instructions` compares, `cargo bench --bench instructions -- --record` records.
-#![expect(clippy::print_stdout, reason = "a bench tells what it has found")]
+#![expect(clippy::print_stdout, reason = "a bench prints its results")]
 
 use std::collections::BTreeMap;
 use std::env;
@@ -12,14 +12,14 @@ use std::process::{Command, ExitCode};
 use anyloop_benches::{Core, MESSAGES, messages};
 use common::Framing;
 
-/// Set in the process that is counted: the framing, and how many reads are answered.
+/// The environment variable of the counted process: the framing, and how many reads it answers.
 const COUNTED: &str = "ANYLOOP_BENCH_COUNTED";
 
-/// The recorded figures, with the compiler that they belong to.
+/// The recorded figures, with the compiler's version.
 const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.json");
 
-/// A growth beyond this is a regression.
-const MOST: f64 = 1.02;
+/// A larger ratio is a regression.
+const MAX_RATIO: f64 = 1.02;
 
 fn main() -> ExitCode {
     if let Ok(counted) = env::var(COUNTED) {
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let mut figures = BTreeMap::new();
     for framing in [Framing::Line, Framing::Length] {
         let Some((few, many)) = count(framing, 10).zip(count(framing, 110)) else {
-            println!("instructions: skipped, since callgrind can't run this program here");
+            println!("instructions: skipped, since callgrind can't run this program");
             return ExitCode::SUCCESS;
         };
         let figure = (many - few) as f64 / (100 * MESSAGES) as f64;
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     compare(&figures)
 }
 
-/// What is counted: so many reads, answered.
+/// The counted work: answers this many reads.
 fn answer(counted: &str) -> ExitCode {
     let parsed = counted
         .split_once(' ')
@@ -61,7 +61,7 @@ fn answer(counted: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Counts this program's instructions while it answers so many reads.
+/// Counts this program's instructions while it answers this many reads.
 fn count(framing: Framing, reads: usize) -> Option<u64> {
     let program = env::current_exe().ok()?;
     let mut command = Command::new("valgrind");
@@ -71,7 +71,7 @@ fn count(framing: Framing, reads: usize) -> Option<u64> {
     said.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok())
 }
 
-/// The compiler, whose code it is that is counted.
+/// The compiler's version, on which the count depends.
 fn compiler() -> String {
     let version = Command::new("rustc").arg("--version").output();
     version.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
@@ -92,7 +92,7 @@ fn compare(figures: &BTreeMap<String, f64>) -> ExitCode {
     let record =
         fs::read(RECORD).ok().and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
     let Some(record) = record else {
-        println!("instructions: nothing is recorded to compare with; do so with --record");
+        println!("instructions: there is no recorded count to compare with; record one with --record");
         return ExitCode::SUCCESS;
     };
     if record["compiler"] != compiler() {
@@ -103,11 +103,9 @@ fn compare(figures: &BTreeMap<String, f64>) -> ExitCode {
     for (framing, figure) in figures {
         let Some(recorded) = record["instructions_per_message"][framing].as_f64() else { continue };
         let ratio = figure / recorded;
-        println!("instructions: {framing} takes {ratio:.3} of what was recorded");
-        if ratio > MOST {
-            println!(
-                "instructions: REGRESSION in {framing}: {recorded:.1} were recorded, {figure:.1} are taken"
-            );
+        println!("instructions: {framing} takes {ratio:.3} of the recorded count");
+        if ratio > MAX_RATIO {
+            println!("instructions: REGRESSION in {framing}: {recorded:.1} recorded, {figure:.1} now");
             code = ExitCode::FAILURE;
         }
     }

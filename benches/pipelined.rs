@@ -1,7 +1,7 @@
-//! 64 connections with 16 messages in flight each: what a message costs when much can be shared.
+//! 64 connections with 16 messages in flight each: the cost of a message when system calls and wake-ups are shared.
 //!
-//! One iteration is a batch on every connection. All of it runs in one process, so a figure that is to be
-//! defended comes from `anyloop compare`, which gives the server a process of its own.
+//! One iteration is a batch on every connection. Client and server run in one process; for reliable figures use
+//! `anyloop compare`, which runs the server in a separate process.
 
 use std::io::Write;
 use std::time::Duration;

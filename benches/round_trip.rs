@@ -1,7 +1,6 @@
-//! One connection, one message in flight: what a message costs when nothing can be shared.
+//! One connection, one message in flight: the cost of a message when nothing can be shared.
 //!
-//! On a machine with several cores most of it is the two processes' waking each other: compare the backends,
-//! not the figure with another machine's.
+//! On a machine with several cores most of it is the latency of wake-ups: compare backends, not machines.
 
 use std::io::Write;
 use std::time::Duration;

@@ -1,39 +1,39 @@
-//! Tells the library what it is built from: reports say so, because numbers depend on it. Of what can't be found out,
-//! nothing is said.
+//! Passes facts about the build to the library: compiler, versions of the runtimes, commit. Reports show them, because
+//! figures depend on them. A fact that can't be found out is left out.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What the backends stand on.
+/// The packages that the backends are built on.
 const RUNTIMES: [&str; 7] = ["async-std", "async-io", "io-uring", "polling", "rayon", "smol", "tokio"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let compiler = env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
-    tell("ANYLOOP_COMPILER", output(&compiler, &["--version"]));
-    tell("ANYLOOP_RUNTIMES", lock_file().and_then(|file| runtimes(&file)));
-    // Elsewhere the numbers say nothing, and whoever works on a backend would wait for this crate each time.
+    set("ANYLOOP_COMPILER", output(&compiler, &["--version"]));
+    set("ANYLOOP_RUNTIMES", lock_file().and_then(|file| runtimes(&file)));
+    // Figures of a debug build are not used, and to look for the commit would rebuild this crate after each commit.
     if env::var("PROFILE").is_ok_and(|profile| profile == "release") {
-        tell("ANYLOOP_COMMIT", commit());
+        set("ANYLOOP_COMMIT", commit());
     }
 }
 
-fn tell(variable: &str, value: Option<String>) {
+fn set(variable: &str, value: Option<String>) {
     if let Some(value) = value.filter(|value| !value.is_empty()) {
         println!("cargo::rustc-env={variable}={value}");
     }
 }
 
-/// What a program says in one line.
+/// The standard output of a program, trimmed; `None` if it failed.
 fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// The lock file of the workspace that is built, which is above the folder for what is built, and may be another than
-/// this crate's own.
+/// The lock file of the workspace that is being built. It is looked for above the output folder first, because that
+/// workspace may be another one than this crate's.
 fn lock_file() -> Option<PathBuf> {
     let folders = ["OUT_DIR", "CARGO_MANIFEST_DIR"].into_iter().filter_map(env::var_os).map(PathBuf::from);
     let locks = folders
@@ -41,7 +41,7 @@ fn lock_file() -> Option<PathBuf> {
     locks.into_iter().find(|lock| lock.is_file())
 }
 
-/// The versions of the runtimes, as the lock file has them: `smol 2.0.2, tokio 1.54.0`.
+/// The versions of the runtimes in the lock file: `smol 2.0.2, tokio 1.54.0`.
 fn runtimes(lock: &Path) -> Option<String> {
     println!("cargo::rerun-if-changed={}", lock.display());
     let text = fs::read_to_string(lock).ok()?;
@@ -60,11 +60,11 @@ fn runtimes(lock: &Path) -> Option<String> {
     Some(found.join(", "))
 }
 
-/// The commit, and whether there are changes that are in none.
+/// The commit, and whether the work tree has changes that are not committed.
 fn commit() -> Option<String> {
     let root = output("git", &["rev-parse", "--show-toplevel"])?;
     let folder = output("git", &["rev-parse", "--absolute-git-dir"])?;
-    // Whatever is changed, here or in what this crate doesn't see, may make the difference.
+    // A change of any file changes the answer, also in crates that this one doesn't depend on.
     let files = output("git", &["-C", &root, "ls-files"])?;
     let mut tops: Vec<&str> = files.lines().filter_map(|file| file.split('/').next()).collect();
     tops.dedup();

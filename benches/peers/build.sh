@@ -1,9 +1,9 @@
-# What the scripts share. To be sourced from the project's folder. The peers are built into target/peers.
+# Functions of the scripts, to be sourced in the project's folder. The peers are built into target/peers.
 peers="$PWD/target/peers"
 mkdir -p "$peers"
 PATH="$PATH:/usr/sbin" # where Debian has nginx
 
-# What is not installed is left out of the comparison, and said.
+# A program that is not installed is left out of the comparison, with a message.
 has() {
     command -v "$1" >/dev/null || { echo "without $1, since it is not installed" >&2; return 1; }
 }
@@ -15,7 +15,7 @@ rust() {
 }
 
 # Compares the backends of a package's command with the servers of the arguments: `measure SERVICE PACKAGE PROGRAM
-# ARGUMENT…`. With CHECK=1, as check.sh sets it, it is only checked that these servers answer correctly.
+# ARGUMENT…`. With CHECK=1, which check.sh sets, it only checks that these servers answer correctly.
 measure() {
     service="$1" program="${CARGO_TARGET_DIR:-target}/release/$3"
     cargo build --release --locked -p "$2" >&2

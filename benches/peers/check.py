@@ -1,7 +1,7 @@
 """Checks the servers that a script would measure: `check.py SERVICE PROGRAM --server NAME=COMMAND …`.
 
-Each is started as `compare` starts it and put under the load of the program, which verifies every reply. A server of `lines` is
-also sent lines that are cut at every byte. Afterwards no process of it may be left.
+Each is started as `compare` starts it and loaded by the program, which verifies every reply. Servers of `lines` also
+get lines that are split at every byte. Afterwards no process of the server may be left.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def check(service, program, command):
 
 
 def verify(program, port, load):
-    """Every reply is verified, which the exit code tells."""
+    """Loads the server; the exit code says whether every reply was correct."""
     command = f"load 127.0.0.1:{port} --duration 1s --warmup 100ms {load}".split()
     loaded = subprocess.run([program, *command], capture_output=True, text=True)
     said = loaded.stdout + loaded.stderr
@@ -61,7 +61,7 @@ def verify(program, port, load):
 
 
 def cut(port):
-    """Sends lines in two pieces, and the second one only when what the first one completes has been answered."""
+    """Sends lines in two pieces. The second one is sent after the complete lines of the first have been answered."""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for at in range(1, len(LINES)):
@@ -73,8 +73,8 @@ def cut(port):
                 client.sendall(second)
                 said += receive(client, len(LINES) - len(said))
             except TimeoutError:
-                raise AssertionError(f"lines cut at byte {at}: it is silent after {len(said)} bytes") from None
-            assert said == LINES, f"lines cut at byte {at}: it said {said!r}"
+                raise AssertionError(f"lines cut at byte {at}: no more replies after {len(said)} bytes") from None
+            assert said == LINES, f"lines cut at byte {at}: it replied {said!r}"
 
 
 def receive(client, count):
@@ -95,7 +95,7 @@ def accepts(port):
 
 
 def end(server):
-    """Ends the server's process group, and says if something of it is left."""
+    """Ends the server's process group, and fails if a process is left."""
 
     def is_over():
         server.poll()

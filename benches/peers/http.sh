@@ -1,5 +1,5 @@
 #!/bin/sh
-# GET /health: `examples/http` on anyloop's backends beside nginx and hyper. Arguments go to `compare`.
+# GET /health: `examples/http` on anyloop's backends, compared with nginx and hyper. Arguments are passed to `compare`.
 set -eu
 cd "$(dirname "$0")/../.."
 . benches/peers/build.sh

@@ -1,6 +1,6 @@
 #!/bin/sh
-# An echo of lines: anyloop's backends beside tokio's LinesCodec, ntex, Go's net, Python's asyncio, and an epoll loop in C
-# that looks at no byte. Arguments go to `compare`.
+# An echo of lines: anyloop's backends compared with tokio's LinesCodec, ntex, Go's net, Python's asyncio, and an epoll
+# loop in C that doesn't parse its input. Arguments are passed to `compare`.
 set -eu
 cd "$(dirname "$0")/../.."
 . benches/peers/build.sh

@@ -1,6 +1,6 @@
 #!/bin/sh
 # nginx on a port of loopback, answering `GET /health` with `ok`: one worker for each core that it may use (`auto` would
-# count the others as well), no log, no daemon.
+# count all cores), no log, no daemon.
 set -eu
 port="$1"
 folder=$(mktemp -d)

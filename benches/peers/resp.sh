@@ -1,6 +1,6 @@
 #!/bin/sh
-# SET, GET and INCR of the Redis protocol: `examples/key-value` on anyloop's backends beside redis-server. Arguments go
-# to `compare`.
+# SET, GET and INCR of the Redis protocol: `examples/key-value` on anyloop's backends, compared with redis-server.
+# Arguments are passed to `compare`.
 set -eu
 cd "$(dirname "$0")/../.."
 . benches/peers/build.sh

@@ -1,7 +1,7 @@
-"""Prints a table in Markdown of a comparison: `table.py target/peers/lines/report.json …`.
+"""Prints a comparison as a table in Markdown: `table.py target/peers/lines/report.json …`.
 
-A server has a row, and each figure its interval, where there are six rounds or more. `report.md` has the same figures, in a table
-for each load.
+Each server has a row, and each figure its interval, if there are six rounds or more. `report.md` has the same figures
+in a table for each load.
 """
 
 import itertools
@@ -45,7 +45,7 @@ def figure(verdict):
 
 
 def throughput(report, subject):
-    """Of the closed loop with the most in flight, in the rounds in which the generator was not the limit."""
+    """The throughput of the closed loop with the most messages in flight, in the rounds in which the generator was not the bottleneck."""
     closed = [index for index, shape in enumerate(report["shapes"]) if not shape["rate"]]
     if not closed:
         return ""
@@ -71,7 +71,7 @@ def time(microseconds):
 
 
 def number(value):
-    """Three digits that count."""
+    """Three significant digits."""
     for limit, suffix in ((1e6, "M"), (1e3, "k")):
         if value >= limit:
             return f"{value / limit:.3g}{suffix}"

@@ -1,5 +1,4 @@
-//! What the benches have in common: every backend as a server in this process, and the pure core fed from
-//! memory.
+//! Helpers of the benches: every backend as a server in this process, and the pure core fed from memory.
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -15,29 +14,28 @@ use serving::{Backend, Running};
 pub struct Server(Running);
 
 impl Server {
-    /// Starts it on a port of its own, with the default limits: deadlines and statistics are part of what is
-    /// measured.
+    /// Starts it on a free port, with the default limits: deadlines and statistics are part of what is measured.
     ///
     /// # Panics
-    /// If there is no port.
+    /// If no port is free or no thread can be started.
     pub fn start(backend: &'static dyn Backend) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let service = Service::framed(Arc::new(Echo), Framing::Line);
         Self(serving::start(backend, listener, service).expect("a thread is free"))
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.0.address().ip().expect("an address of TCP")
     }
 
-    /// A client of it.
+    /// Connects a client.
     ///
     /// # Panics
     /// If the server can't be reached.
     pub fn connect(&self) -> TcpStream {
         let socket = TcpStream::connect(self.address()).expect("the server is there");
-        socket.set_nodelay(true).expect("the socket stands");
+        socket.set_nodelay(true).expect("the socket is open");
         socket
     }
 }
@@ -45,11 +43,11 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.0.stop_now();
-        self.0.wait().expect("it serves to the end");
+        self.0.wait().expect("it serves without an error");
     }
 }
 
-/// The backends that can hold so many connections at once.
+/// The backends that can hold this many connections at once.
 pub fn backends(connections: usize) -> impl Iterator<Item = &'static dyn Backend> {
     let holds = move |backend: &&dyn Backend| {
         backend.capabilities().max_connections.is_none_or(|most| most >= connections)
@@ -74,7 +72,7 @@ pub struct Core {
 }
 
 impl Core {
-    /// One that has been opened.
+    /// A connection that has been opened.
     pub fn new(framing: Framing) -> Self {
         let service = Arc::new(Service::framed(Arc::new(Echo), framing));
         let (now, mut out) = (Instant::now(), Outbox::new());
@@ -83,7 +81,7 @@ impl Core {
         Self { connection, out, now }
     }
 
-    /// Has all of `input` answered, as if it came with reads of the usual size. Tells how many bytes were said.
+    /// Answers all of `input`, in reads of the usual size. Returns the number of bytes of the replies.
     pub fn answer(&mut self, input: &mut [u8]) -> usize {
         let Self { connection, out, now } = self;
         let mut said = 0;
@@ -109,7 +107,7 @@ impl Core {
 /// How many messages [`messages`] makes.
 pub const MESSAGES: usize = 16 * 1024 / 32;
 
-/// A read full of messages: 32 bytes each in `line`, line end included, and as many in the other framings.
+/// One read full of messages: 32 bytes each in `line`, line end included, and as many messages in the other framings.
 pub fn messages(framing: Framing) -> Vec<u8> {
     let payload = [b'm'; 31];
     match framing {

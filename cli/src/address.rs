@@ -1,4 +1,4 @@
-//! Addresses, as they are written on a command line.
+//! Addresses on the command line.
 
 use std::fmt;
 use std::net::ToSocketAddrs;

@@ -1,11 +1,11 @@
-//! Colors: `--color`, and what the environment says of them.
+//! Colors: `--color`, and the environment variables.
 
 use std::ffi::OsString;
 use std::io;
 
 use anstream::{AutoStream, ColorChoice};
 
-/// The choice of this name.
+/// The choice with this name.
 pub(crate) fn choice(name: &str) -> ColorChoice {
     match name {
         "always" => ColorChoice::Always,
@@ -14,7 +14,7 @@ pub(crate) fn choice(name: &str) -> ColorChoice {
     }
 }
 
-/// The choice that the arguments make, for what is written before they are parsed, such as the help.
+/// The choice of the arguments, for output before they are parsed, such as the help.
 pub(crate) fn asked(arguments: &[OsString]) -> ColorChoice {
     let mut asked = ColorChoice::Auto;
     let mut arguments = arguments.iter().filter_map(|argument| argument.to_str());
@@ -29,7 +29,7 @@ pub(crate) fn asked(arguments: &[OsString]) -> ColorChoice {
     asked
 }
 
-/// The same choice, as clap has it.
+/// The same choice as clap's type.
 pub(crate) fn for_clap(choice: ColorChoice) -> clap::ColorChoice {
     match choice {
         ColorChoice::Always | ColorChoice::AlwaysAnsi => clap::ColorChoice::Always,
@@ -38,7 +38,8 @@ pub(crate) fn for_clap(choice: ColorChoice) -> clap::ColorChoice {
     }
 }
 
-/// Whether standard output gets colors: as `--color` says, or else NO_COLOR, CLICOLOR_FORCE and whether it is a terminal.
+/// Whether standard output gets colors, according to `--color`, or else NO_COLOR, CLICOLOR_FORCE and whether it is a
+/// terminal.
 pub(crate) fn on_stdout() -> bool {
     AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }

@@ -1,4 +1,4 @@
-//! The command, and what is added to it.
+//! The command, and the methods that extend it.
 
 use std::env;
 use std::fmt::{self, Display};
@@ -18,16 +18,16 @@ use crate::failure::{Failure, print, warn};
 use crate::program::Program;
 use crate::{client, color, compare, describe, environment, handwritten, list, load, serve, usage};
 
-/// The command `anyloop`, to which backends, handlers, framings and protocols of one's own can be added; or a product of
-/// one's own, with a name, flags and handlers that are its own alone.
+/// The command `anyloop`, to which backends, handlers, framings and protocols can be added; or a product with its own
+/// name, flags and handlers.
 ///
-/// Each backend, handler and framing has a name, by which the command line chooses it. A handler that is the only one added
+/// Each backend, handler and framing has a name, by which the command line selects it. If a single handler is added, it
 /// is the default of `--handler`.
 ///
 /// # Panics
-/// The methods that add something panic if its name is taken, or is no word of letters, digits and hyphens; those that add
-/// flags, if one has no long name, or the name of another flag of `serve` or `compare`. These are mistakes in the program,
-/// which its first start shows.
+/// The methods that add something panic if its name is taken, or has characters other than letters, digits and hyphens;
+/// those that add flags, if one has no long name, or has the name of another flag of `serve` or `compare`. These are
+/// mistakes in the program, which its first start reveals.
 #[must_use = "it does nothing until it is run"]
 pub struct Command {
     catalogue: Catalogue,
@@ -42,19 +42,19 @@ impl fmt::Debug for Command {
 }
 
 impl Command {
-    /// The command with what is built in.
+    /// The command with the built-in backends, handlers and framings.
     pub fn new() -> Self {
         Self { catalogue: Catalogue::built_in(), program: Program::new() }
     }
 
-    /// Names the program: in its help, its manual and completions, its errors, its log and its receipt. Its environment
-    /// variables begin with the name in capitals, so that `shoutd` has `SHOUTD_SERVE_LISTEN`, and `compare` writes to the
-    /// folder `shoutd-report`.
+    /// Sets the name of the program, which its help, manual, completions, errors, log and receipt show. Its environment
+    /// variables begin with the name in capitals: `shoutd` has `SHOUTD_SERVE_LISTEN`. `compare` writes to the folder
+    /// `shoutd-report`.
     ///
-    /// Without a name the program is called what its file is called, and its variables begin with `ANYLOOP_`.
+    /// The default is the name of the executable file, with variables that begin with `ANYLOOP_`.
     ///
     /// # Panics
-    /// If it is no word of letters, digits and hyphens.
+    /// If it has characters other than letters, digits and hyphens.
     #[track_caller]
     pub fn name(mut self, name: &'static str) -> Self {
         check_name("program", name, iter::empty());
@@ -62,30 +62,30 @@ impl Command {
         self
     }
 
-    /// Says in a few words what the program is for: the first line of its help.
+    /// Sets the first line of the help: in a few words, what the program is for.
     pub fn about(mut self, text: &'static str) -> Self {
         self.program.about = Some(text);
         self
     }
 
-    /// Says which version `--version`, the log and the receipt name, such as `env!("CARGO_PKG_VERSION")`. Without it
-    /// `--version` names the version of anyloop.
+    /// Sets the version that `--version`, the log and the receipt show, such as `env!("CARGO_PKG_VERSION")`. The
+    /// default of `--version` is the version of anyloop.
     pub fn version(mut self, version: &'static str) -> Self {
         self.program.version = Some(version);
         self
     }
 
-    /// Takes the built-in handlers out, with their flags. Backends and framings stay. The default of `--handler` is then
-    /// the handler that was added first. The names of the built-in handlers and flags are free from here on.
+    /// Removes the built-in handlers and their flags, but not the backends and framings. The default of `--handler` is
+    /// then the handler that was added first. The names of the built-in handlers and flags may be used again.
     pub fn without_builtins(mut self) -> Self {
         self.catalogue.remove_built_in();
         self
     }
 
-    /// Says which handler or application is the default of `--handler`.
+    /// Sets the default of `--handler`.
     ///
     /// # Panics
-    /// [`run`](Self::run) panics if there is none of this name.
+    /// [`run`](Self::run) panics if there is no handler or application with this name.
     pub fn default_handler(mut self, name: &'static str) -> Self {
         self.catalogue.set_default(name);
         self
@@ -98,10 +98,10 @@ impl Command {
         self
     }
 
-    /// Adds a handler, which can be served in any framing: its name, what it does in a few words, and how it is
-    /// made. `load` and `compare` send it messages of their own making, and take any reply for a good one, one for each
-    /// message, and no greeting. [`replies`](Self::replies), [`messages`](Self::messages) and
-    /// [`expecting`](Self::expecting) behind it say otherwise.
+    /// Adds a handler, which can be served in any framing: its name, what it does in a few words, and its constructor.
+    /// `load` and `compare` send it generated messages, and accept any reply, one for each message, and no greeting.
+    /// Call [`replies`](Self::replies), [`messages`](Self::messages) or [`expecting`](Self::expecting) afterwards to
+    /// change that.
     #[track_caller]
     pub fn handler<M>(mut self, name: &'static str, text: &'static str, make: M) -> Self
     where
@@ -111,17 +111,17 @@ impl Command {
         self
     }
 
-    /// Adds a handler that is made of flags of its own, or whose making may fail. `A` is the type of the flags; `()` is a
-    /// handler without flags.
+    /// Adds a handler that has flags, or whose construction may fail. `A` is the type of the flags; `()` means no
+    /// flags.
     ///
-    /// `serve` and `compare` take the flags, under a heading of their own. Each needs a long name, and has a variable: for
-    /// `--database` of `shoutd` that is `SHOUTD_SERVE_DATABASE`, unless `#[arg(env = "…")]` names another. `compare` gives
-    /// its servers the flags that it was given itself, as arguments, which other users of the machine can see; the report
-    /// names them, but for those that `hide_env_values` marks as secret.
+    /// `serve` and `compare` take the flags, under a separate heading. Each needs a long name, and has an environment
+    /// variable: for `--database` of `shoutd` that is `SHOUTD_SERVE_DATABASE`, unless `#[arg(env = "…")]` sets another.
+    /// `compare` passes its flags to its servers as arguments, which other users of the machine can see; the report
+    /// shows them, except for those that `hide_env_values` marks as secret.
     ///
-    /// `serve` calls `make` before it listens, and `compare` before it starts a server, to ask the handler whether it
-    /// [may block](Handler::blocking). An error ends the program with the exit code 1 and one line on standard error: the
-    /// name of the program, and the error. What a server of `compare` says so is quoted.
+    /// `serve` calls `make` before it listens, and `compare` before it starts a server, to find out whether the handler
+    /// [may block](Handler::blocking). An error ends the program with exit code 1 and one line on standard error: the
+    /// name of the program, and the error. `compare` quotes such an error of a server.
     ///
     /// ```no_run
     /// use std::path::PathBuf;
@@ -177,7 +177,7 @@ impl Command {
         self
     }
 
-    /// Adds a framing: its name, where a message ends in a few words, and how its codec is made for a client.
+    /// Adds a framing: its name, its description in a few words, and the constructor of the codec for a client.
     #[track_caller]
     pub fn framing<C, M>(mut self, name: &'static str, text: &'static str, new: M) -> Self
     where
@@ -188,9 +188,9 @@ impl Command {
         self
     }
 
-    /// Adds a protocol of its own, which `--handler` names as well. It has no framing. So that `load` and `compare` can
-    /// make load for it, say behind it by [`load_framing`](Self::load_framing) how the load generator finds its replies,
-    /// and by [`messages`](Self::messages) what is sent.
+    /// Adds a protocol without a framing, which `--handler` selects as well. For `load` and `compare`, call
+    /// [`load_framing`](Self::load_framing) afterwards to define how the load generator parses its replies, and
+    /// [`messages`](Self::messages) to define what is sent.
     #[track_caller]
     pub fn application<M>(mut self, name: &'static str, text: &'static str, make: M) -> Self
     where
@@ -200,8 +200,8 @@ impl Command {
         self
     }
 
-    /// Adds a protocol of its own that is made of flags, or that perhaps can't be made, as
-    /// [`try_handler`](Self::try_handler) adds a handler.
+    /// Adds a protocol that has flags, or whose construction may fail, as [`try_handler`](Self::try_handler) adds a
+    /// handler.
     #[track_caller]
     pub fn try_application<A, E, M>(mut self, name: &'static str, text: &'static str, make: M) -> Self
     where
@@ -213,61 +213,61 @@ impl Command {
         self
     }
 
-    /// Says what the handler or application that was added last replies: [`Expect::Greeted`] for one that greets,
-    /// [`Expect::Echo`] for one that says each message back, so that `load` and `compare` can verify every byte.
+    /// Sets the expected replies of the handler or application that was added last: [`Expect::Greeted`] if it greets,
+    /// [`Expect::Echo`] if it returns each message, so that `load` and `compare` can verify every byte.
     ///
     /// # Panics
-    /// If no handler or application of one's own was added.
+    /// If no handler or application was added.
     #[track_caller]
     pub fn replies(mut self, expect: Expect) -> Self {
         self.catalogue.last_own().load.expect = expect;
         self
     }
 
-    /// Says what `load` and `compare` send to the handler or application that was added last, in place of messages of
-    /// the generator's making. The function is given the number of the connection, the number of the message within
-    /// that connection, each from 0, and an empty buffer. It writes the payload of the message into it; for an
-    /// application whose [`load_framing`](Self::load_framing) is `Resp` or `Http`, the whole request as it is sent. It is
-    /// called once for each message, by several threads at a time.
+    /// Sets the messages that `load` and `compare` send to the handler or application that was added last, in place of
+    /// generated ones. The function gets the number of the connection, the number of the message within that
+    /// connection, each from 0, and an empty buffer. It writes the payload of the message into the buffer; for an
+    /// application whose [`load_framing`](Self::load_framing) is `Resp` or `Http`, the whole encoded request. It is
+    /// called once for each message, by several threads concurrently.
     ///
     /// # Panics
-    /// If no handler or application of one's own was added.
+    /// If no handler or application was added.
     #[track_caller]
     pub fn messages(mut self, write: impl Fn(u32, u64, &mut Vec<u8>) + Send + Sync + 'static) -> Self {
         self.catalogue.last_own().load.messages = Some(MessageHook::new(write));
         self
     }
 
-    /// Says which replies of the handler or application that was added last are right. The function is given the message
-    /// and the reply, each as [`messages`](Self::messages) has it. A greeting ([`replies`](Self::replies)) and a reply
-    /// that is an error, which counts as refused, are not shown to it.
+    /// Sets a function that checks the replies of the handler or application that was added last. It gets the message
+    /// and the reply, in the form that [`messages`](Self::messages) describes. It is not called for a greeting
+    /// ([`replies`](Self::replies)) or for an error reply, which counts as refused.
     ///
     /// # Panics
-    /// If no handler or application of one's own was added.
+    /// If no handler or application was added.
     #[track_caller]
     pub fn expecting(mut self, judge: impl Fn(&[u8], &[u8]) -> bool + Send + Sync + 'static) -> Self {
         self.catalogue.last_own().load.judge = Some(ReplyHook::new(judge));
         self
     }
 
-    /// Says how the load generator finds the replies of the application that was added last:
+    /// Sets how the load generator parses the replies of the application that was added last:
     /// [`LoadFraming::Resp`](generator::Framing::Resp), [`LoadFraming::Http`](generator::Framing::Http),
     /// [`LoadFraming::Line`](generator::Framing::Line), or a codec by [`LoadFraming::of`](generator::Framing::of).
     ///
     /// # Panics
-    /// If what was added last is a handler, whose framing the command line chooses, or nothing was added.
+    /// If what was added last is a handler, whose framing the command line selects, or if nothing was added.
     #[track_caller]
     pub fn load_framing(mut self, framing: generator::Framing) -> Self {
         let last = self.catalogue.last_own();
-        assert!(!last.is_framed(), "`{}` is a handler: its framing is that of --framing", last.name);
+        assert!(!last.is_framed(), "`{}` is a handler, whose framing --framing selects", last.name);
         last.load.framing = Some(framing);
         self
     }
 
-    /// Does what the command line says, and gives the code to end with.
+    /// Runs the command line, and returns the exit code.
     ///
     /// # Panics
-    /// If there is no handler, or none of the name that [`default_handler`](Self::default_handler) has said.
+    /// If there is no handler, or none with the name of [`default_handler`](Self::default_handler).
     #[track_caller]
     pub fn run(self) -> ExitCode {
         self.catalogue.check();
@@ -282,7 +282,7 @@ impl Command {
         match parsed {
             Ok((Arguments { task, color }, matches)) => {
                 color.write_global();
-                self.carry_out(task, &warnings).unwrap_or_else(|failure| {
+                self.run_task(task, &warnings).unwrap_or_else(|failure| {
                     let set = usage::set_by_variables(&command, &matches);
                     failure.reworded(|text| usage::name_variables(text, &set)).report(program.name())
                 })
@@ -297,7 +297,7 @@ impl Command {
         }
     }
 
-    fn carry_out(&self, task: Task, warnings: &[String]) -> Result<ExitCode, Failure> {
+    fn run_task(&self, task: Task, warnings: &[String]) -> Result<ExitCode, Failure> {
         if !matches!(task, Task::Serve(_)) {
             warnings.iter().for_each(|text| warn(text));
         }

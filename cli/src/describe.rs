@@ -1,4 +1,4 @@
-//! `anyloop completions` and `anyloop man`: what the command says of itself, for shells and for `man`.
+//! `anyloop completions` and `anyloop man`: shell completions and manual pages.
 
 use clap::Command;
 use clap_complete::Shell;

@@ -1,4 +1,4 @@
-//! How many descriptors the process may have open.
+//! The limit on open descriptors.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -8,19 +8,19 @@ use serving::SERVER_DESCRIPTORS;
 
 use crate::failure::Failure;
 
-/// Raises the limit on open descriptors as far as a process may by itself, and says where it is now.
+/// Raises the soft limit on open descriptors to the hard limit, and returns the resulting limit.
 pub(crate) fn raise_limit() -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
-        // Some systems refuse a limit without bound; then the old one stays.
+        // Some systems refuse an unlimited value; then the old limit remains.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     }
     let limit = getrlimit(Resource::Nofile).current;
     limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
 }
 
-/// Makes sure that a server with so many workers can open what it needs to serve anybody at all. Those that the
-/// process has inherited count against the limit as well, so this tries it out.
+/// Checks that a server with this many workers can open the descriptors that it needs for at least one client.
+/// Inherited descriptors count against the limit as well, so this tries to open them.
 pub(crate) fn check(limit: usize, workers: usize) -> Result<(), Failure> {
     let needed = WITHOUT_WORKERS.saturating_add(workers.saturating_mul(PER_WORKER));
     let stdin = io::stdin();
@@ -31,13 +31,13 @@ pub(crate) fn check(limit: usize, workers: usize) -> Result<(), Failure> {
     }
     let enough = limit.saturating_add(missing);
     Err(Failure::Failed(format!(
-        "serving needs {needed} open files more, and the limit of {limit} leaves room for {}; raise it to {enough} or \
+        "serving needs {needed} more open files, but the limit of {limit} allows {}; raise it to {enough} or \
          more (ulimit -n {enough}; for a service of systemd, LimitNOFILE={enough})",
         opened.len()
     )))
 }
 
-/// Warns if the limit leaves room for fewer clients than `wanted`, beside what is reserved.
+/// Warns if the limit allows fewer clients than `wanted` in addition to the reserved descriptors.
 pub(crate) fn warn_of_limit(limit: usize, wanted: usize, max_connections: usize) {
     let enough = wanted.saturating_add(RESERVED);
     if limit < enough {
@@ -50,11 +50,11 @@ pub(crate) fn warn_of_limit(limit: usize, wanted: usize, max_connections: usize)
     }
 }
 
-/// Descriptors left for what isn't a client: the listener, pollers, the log, sockets that linger for a moment.
+/// Descriptors reserved for other uses than clients: listener, pollers, log, lingering sockets.
 pub(crate) const RESERVED: usize = 64;
 
-/// What a server wants to find, and beside it the listener, what the log and signals need, and a client.
+/// The descriptors of a server, its listener, the log, the signals, and one client.
 const WITHOUT_WORKERS: usize = SERVER_DESCRIPTORS + 8;
 
-/// What a worker with a poller of its own opens, at the most.
+/// The maximum number of descriptors of a worker with its own poller.
 const PER_WORKER: usize = 3;

@@ -1,4 +1,4 @@
-//! The variables that set flags, and those that only look as if they did.
+//! The environment variables that set flags, and warnings about similar ones that don't.
 
 use std::env;
 
@@ -7,7 +7,7 @@ use strsim::damerau_levenshtein;
 
 use crate::program::Program;
 
-/// Names the variables of all flags that have one, as `#[arg(env)]` says, after the program, the command and the flag.
+/// Sets the names of the environment variables of all flags with `#[arg(env)]`: program, command and flag.
 pub(crate) fn name_variables(command: Command, program: &Program) -> Command {
     command.mut_subcommands(|command| {
         let name = command.get_name().to_owned();
@@ -15,13 +15,13 @@ pub(crate) fn name_variables(command: Command, program: &Program) -> Command {
     })
 }
 
-/// A flag of this command, with a variable that is named after both and the program.
+/// A flag of a command, with a variable that is named after program, command and flag.
 pub(crate) fn with_variable(arg: Arg, command: &str, program: &Program) -> Arg {
     let variable = program.variable(command, arg.get_long().unwrap_or_default());
     arg.env(variable)
 }
 
-/// A sentence for each variable of the environment that begins like the program's and sets no flag of any command.
+/// A warning for each environment variable that has the program's prefix and sets no flag.
 pub(crate) fn unknown(command: &Command, program: &Program) -> Vec<String> {
     let names = env::vars_os().map(|(name, _)| name.display().to_string());
     warnings(&known(command, program), &program.prefix(), names)
@@ -30,7 +30,7 @@ pub(crate) fn unknown(command: &Command, program: &Program) -> Vec<String> {
 /// A variable that sets a flag.
 struct Variable {
     name: String,
-    /// What follows the command's name in it: the flag.
+    /// The flag: the part of the name after the command.
     flag: String,
 }
 
@@ -46,14 +46,14 @@ fn warnings(known: &[Variable], prefix: &str, names: impl Iterator<Item = String
 fn warning(known: &[Variable], prefix: &str, name: &str) -> String {
     let meant = meant(known, prefix, name);
     let advice = match meant.as_slice() {
-        [] => "the help of each command names those that do".to_owned(),
+        [] => "the help of each command lists those that do".to_owned(),
         names => format!("did you mean {}?", names.join(" or ")),
     };
     format!("the variable {name} sets no flag; {advice}")
 }
 
-/// The variables that a name may stand for: those of the same flag, which earlier versions had without a command or under
-/// another name; or else the one that is spelled most alike.
+/// The variables that a name may mean: those of the same flag, which earlier versions had without a command or under
+/// another name; otherwise the one with the most similar spelling.
 fn meant<'a>(known: &'a [Variable], prefix: &str, name: &str) -> Vec<&'a str> {
     let flag = &name[prefix.len()..];
     if let Some((_, now)) = RENAMED.iter().find(|(earlier, _)| *earlier == flag) {
@@ -68,7 +68,7 @@ fn meant<'a>(known: &'a [Variable], prefix: &str, name: &str) -> Vec<&'a str> {
     if !same.is_empty() {
         return same;
     }
-    let slips = flag.len() / LETTERS_FOR_A_SLIP;
+    let slips = flag.len() / LETTERS_PER_ERROR;
     let whole = known.iter().map(|variable| (damerau_levenshtein(name, &variable.name), variable, true));
     let short = known.iter().map(|variable| (damerau_levenshtein(flag, &variable.flag), variable, false));
     let nearest = whole.chain(short).filter(|(distance, ..)| *distance <= slips);
@@ -91,15 +91,14 @@ fn known(command: &Command, program: &Program) -> Vec<Variable> {
     command.get_subcommands().flat_map(of_command).collect()
 }
 
-/// What flags of another name were called in earlier versions, and what their variables are called now, without the prefix.
+/// Flags that were renamed: the former and the present variable, without the prefix.
 const RENAMED: [(&str, &str); 1] = [("CLIENTS", "COMPARE_CONNECTIONS")];
 
-/// The beginnings of the names that the build, the benches and the test kit of this workspace use.
+/// Prefixes of variables that the build, the benches and the conformance suite of this workspace use.
 const INTERNAL: [&str; 3] = ["ANYLOOP_BENCH_", "ANYLOOP_COMPILER", "ANYLOOP_CONFORMANCE_"];
 
-/// For so many letters behind the prefix, one may be missing, doubled, wrong or swapped, and a name is still known for
-/// what was meant.
-const LETTERS_FOR_A_SLIP: usize = 3;
+/// One typing error is tolerated for this many letters after the prefix.
+const LETTERS_PER_ERROR: usize = 3;
 
 #[cfg(test)]
 mod tests {
@@ -107,10 +106,10 @@ mod tests {
     use crate::catalogue::Catalogue;
 
     #[test]
-    fn a_variable_that_sets_nothing_is_named_with_the_nearest_that_does() {
+    fn the_warning_suggests_the_most_similar_variable() {
         let program = Program::new();
         let known = known(&Catalogue::built_in().command(&program), &program);
-        let none = "the help of each command names those that do";
+        let none = "the help of each command lists those that do";
         for (name, expected) in [
             ("ANYLOOP_SERVE_BAKEND", Some("did you mean ANYLOOP_SERVE_BACKEND?")),
             ("ANYLOOP_BACKEND", Some("did you mean ANYLOOP_SERVE_BACKEND?")),

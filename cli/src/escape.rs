@@ -1,26 +1,25 @@
-//! What comes from the network is shown so that it can do nothing to a terminal or a log.
+//! Escapes text from the network, so that it can't affect a terminal or a log.
 
 use std::fmt;
 
-/// Shows bytes as text. Printable characters of any script are shown as they are. Control characters, those
-/// that direct the flow of text or have no form of their own, and bytes that are no UTF-8 are shown as
-/// `\n`, `\x1b`, `\u{202e}` or `\xff`.
+/// Shows bytes as text. Printable characters of any script are unchanged. Control and format characters, and bytes that
+/// are not UTF-8, are escaped as `\n`, `\x1b`, `\u{202e}` or `\xff`.
 ///
-/// It is made to be looked at and not to be undone: a backslash is shown as it is.
+/// The result is for display and can't be unescaped: a backslash is not escaped.
 pub(crate) fn escaped(bytes: &[u8]) -> Escaped<'_> {
     Escaped { bytes, tabs: false }
 }
 
-/// Bytes that are to be shown as text.
+/// Bytes to show as text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Escaped<'a> {
     bytes: &'a [u8],
-    /// Whether tabs are shown as they are.
+    /// Whether tabs are left unchanged.
     tabs: bool,
 }
 
 impl Escaped<'_> {
-    /// With the tabs as they are: a terminal makes a gap of them.
+    /// Leaves tabs unchanged.
     pub(crate) fn with_tabs(self) -> Self {
         Self { tabs: true, ..self }
     }
@@ -54,21 +53,20 @@ fn write_escaped(f: &mut fmt::Formatter<'_>, character: char) -> fmt::Result {
     }
 }
 
-/// Whether a character shows itself and does nothing else.
+/// Whether a character is printable and has no other effect.
 fn is_harmless(character: char) -> bool {
     match character {
         ' '..='~' => true,
         _ if character.is_control() => false,
-        // These separate lines and paragraphs; the other white space is a gap, such as U+3000 in Chinese.
+        // Line and paragraph separators. Other white space is harmless, such as U+3000 in Chinese.
         '\u{2028}' | '\u{2029}' => false,
         _ if character.is_whitespace() => true,
         _ => is_printable(character),
     }
 }
 
-/// Whether std's `Debug` of text shows the character as it is: not so for format characters, surrogates,
-/// private and unassigned ones. It has to stand behind another, since std escapes a combining mark that
-/// stands in front.
+/// Whether std's `Debug` of text leaves the character unchanged, which it doesn't for format characters, surrogates,
+/// private and unassigned ones. The character is tested after another one, since std escapes a leading combining mark.
 fn is_printable(character: char) -> bool {
     let mut pair = [b' '; 5];
     let length = 1 + character.encode_utf8(&mut pair[1..]).len();
@@ -81,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_can_be_read_is_shown_as_it_is() {
+    fn printable_text_is_unchanged() {
         for text in [
             "",
             "plain text, with 'quotes', \"more\" and a \\backslash",
@@ -97,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_do_something_is_escaped() {
+    fn control_and_format_characters_are_escaped() {
         for (bytes, expected) in [
             (&b"\x1b[2J\x1b]52;c;aGk=\x07"[..], r"\x1b[2J\x1b]52;c;aGk=\x07"),
             (b"a\tb\r\nc\0\x08\x7f", r"a\tb\r\nc\x00\x08\x7f"),

@@ -1,23 +1,23 @@
-//! How `load`, `merge`, `compare` and `diff` end: each outcome has an exit code.
+//! The outcomes of `load`, `merge`, `compare` and `diff`, and their exit codes.
 
 use std::process::ExitCode;
 
-/// How a command that has measured something ends. Of several outcomes the greatest counts.
+/// The outcome of a command that has measured something. If several apply, the greatest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
-    /// Everything was as it should be.
+    /// Success.
     Passed,
-    /// What --slo, --baseline or --against asked can't be told from what was measured, or nothing can be told at all.
+    /// There is no verdict for --slo, --baseline or --against, or none at all.
     Undecided,
     /// An objective was missed.
     Missed,
-    /// Something is worse than it was in the baseline, or than in the build of --against.
+    /// Something is worse than in the baseline, or than in the build of --against.
     Regressed,
     /// A server or a connection failed, or there was no reply.
     Failed,
-    /// Replies were not what they should be, or too many were refusals.
+    /// Replies were wrong, or too many were refusals.
     WrongReplies,
-    /// A signal ended it, so that there is less than was asked for.
+    /// A signal ended it early.
     Interrupted,
 }
 
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn each_outcome_has_a_code_of_its_own() {
+    fn each_outcome_has_a_different_code() {
         use Outcome::*;
         let codes =
             [Passed, Failed, Undecided, WrongReplies, Missed, Regressed, Interrupted].map(Outcome::code);

@@ -1,4 +1,4 @@
-//! How the command fails: with one line on standard error, and a code.
+//! Failures of the command: one line on standard error, and an exit code.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -8,21 +8,21 @@ use crate::color;
 use crate::escape::escaped;
 use crate::exit::Outcome;
 
-/// Why the command ends with a code other than 0, and has measured nothing.
+/// Why the command ends with an exit code other than 0 without having measured anything.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The command line is wrong, wherever and whenever it is run; nothing was done.
+    /// The command line is wrong; nothing was done.
     Usage(String),
-    /// It went wrong.
+    /// The command failed.
     Failed(String),
-    /// What is to be served can't be made. The words are the program's own.
+    /// The construction of a handler failed. The text is the program's.
     Unmade(String),
-    /// A signal ended it before there was anything to show.
+    /// A signal ended it before there was a result.
     Interrupted(String),
 }
 
 impl Failure {
-    /// The failure of something that checks what it is asked for, and that a signal can end.
+    /// Converts an error by its kind.
     pub(crate) fn of(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::InvalidInput => Self::Usage(error.to_string()),
@@ -31,7 +31,7 @@ impl Failure {
         }
     }
 
-    /// The same, in other words.
+    /// The same failure with another text.
     pub(crate) fn reworded(self, reword: impl FnOnce(&str) -> String) -> Self {
         match self {
             Self::Usage(text) => Self::Usage(reword(&text)),
@@ -41,7 +41,7 @@ impl Failure {
         }
     }
 
-    /// Says it on standard error, and gives the code to end with. In front of the words of a program stands its name.
+    /// Prints the failure to standard error, and returns the exit code. A text of the program has its name as prefix.
     pub(crate) fn report(&self, program: &str) -> ExitCode {
         let label = if matches!(self, Self::Unmade(_)) { program } else { "error" };
         say(label, RED, &self.to_string());
@@ -60,19 +60,18 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Says on standard error what is no failure, and yet not as it should be.
+/// Prints a warning to standard error.
 pub(crate) fn warn(text: &str) {
     say("warning", YELLOW, &escaped(text.as_bytes()).to_string());
 }
 
 fn say(label: &str, color: &str, text: &str) {
     let label = if color::on_stderr() { format!("{color}{label}:{RESET}") } else { format!("{label}:") };
-    // Where nobody can be told any more, the code still says it.
+    // If standard error is closed, the exit code still reports the failure.
     let _ = writeln!(io::stderr(), "{label} {text}");
 }
 
-/// Writes a whole output to standard output. Whoever reads it may stop when they have seen enough: that is
-/// no failure.
+/// Writes to standard output. A reader that closes the pipe early is not an error.
 pub(crate) fn print(output: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(output).and_then(|()| stdout.flush()) {
@@ -83,7 +82,7 @@ pub(crate) fn print(output: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// As clap has them.
+/// The same colors as clap's.
 const RED: &str = "\x1b[1m\x1b[31m";
 const YELLOW: &str = "\x1b[1m\x1b[33m";
 const RESET: &str = "\x1b[0m";

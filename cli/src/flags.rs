@@ -1,4 +1,4 @@
-//! The flags that a handler or an application brings along.
+//! The flags of a handler or an application.
 
 use std::any::TypeId;
 use std::ffi::{OsStr, OsString};
@@ -14,18 +14,18 @@ use crate::program::Program;
 /// The flags of a handler or an application, which `serve` and `compare` take.
 #[derive(Clone)]
 pub(crate) struct Flags {
-    /// The type that they are read into. Several handlers may have the same.
+    /// The type that they are parsed into. Several handlers may share it.
     id: TypeId,
     args: Vec<Arg>,
     groups: Vec<ArgGroup>,
 }
 
 impl Flags {
-    /// Those of a type.
+    /// The flags of a type.
     pub(crate) fn of<A: Args + 'static>() -> Self {
         let command = A::augment_args(Command::new(""));
-        // The group that every such type has is of no use to anybody, unless something is said of it; and two types may
-        // have the same name.
+        // clap's implicit group of the type is dropped unless it has settings, because two types may have the same
+        // name.
         let is_said = |group: &&ArgGroup| {
             Some(group.get_id()) != A::group_id().as_ref()
                 || group.is_required_set()
@@ -38,15 +38,15 @@ impl Flags {
         }
     }
 
-    /// Whether both are read into the same type.
+    /// Whether both have the same type.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.id == other.id
     }
 
-    /// Makes sure that they can stand beside those of `serve` and `compare`, and beside these others.
+    /// Checks that they don't conflict with the flags of `serve` and `compare`, and with these others.
     ///
     /// # Panics
-    /// If one has no long name, or a name that is taken: that is a mistake in the program.
+    /// If one has no long name, or a name that is taken, which is a mistake in the program.
     #[track_caller]
     pub(crate) fn check<'a>(&self, owner: &str, others: impl Iterator<Item = (&'a str, &'a Self)>) {
         let command = Arguments::command();
@@ -59,10 +59,7 @@ impl Flags {
         let taken: Vec<_> = built_in.chain(others).chain([everywhere]).collect();
         for arg in &self.args {
             let id = arg.get_id();
-            assert!(
-                arg.get_long().is_some(),
-                "the argument `{id}` of {owner} is no flag; give it a long name"
-            );
+            assert!(arg.get_long().is_some(), "the argument `{id}` of {owner} has no long name; add one");
         }
         for name in self.names().into_iter().flatten() {
             if let Some((of, _)) = taken.iter().find(|(_, names)| names.contains(&name)) {
@@ -71,14 +68,14 @@ impl Flags {
         }
     }
 
-    /// What each argument and each group is called.
+    /// The names of each argument and each group.
     fn names(&self) -> Vec<Vec<String>> {
         let groups = self.groups.iter().map(|group| vec![format!("a group `{}`", group.get_id())]);
         self.args.iter().map(names).chain(groups).collect()
     }
 
-    /// Adds them to a command of a program, under the heading of those who have them. Those that have no variable get one.
-    /// What is required is so for the command only where it can serve nothing else.
+    /// Adds them to a command, under a heading with their owners, and with environment variables. Required flags are
+    /// required by the command only if it can serve nothing else.
     pub(crate) fn add_to(
         &self,
         command: Command,
@@ -101,7 +98,7 @@ impl Flags {
     }
 }
 
-/// What the command line gives a handler or an application.
+/// The flags of a handler or an application that were given.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Given(ArgMatches);
 
@@ -119,7 +116,7 @@ impl Given {
         flags.args.iter().find(|arg| self.is_set(arg)).and_then(|arg| arg.get_long())
     }
 
-    /// The first of these flags that must be given and is not, with its value.
+    /// The first required flag that is not given, with the name of its value.
     pub(crate) fn missing(&self, flags: &Flags) -> Option<String> {
         let groups = flags.groups.iter().filter(|group| group.is_required_set());
         let groups = groups.map(|group| {
@@ -131,7 +128,7 @@ impl Given {
         Some(missing.into_iter().map(shown).collect::<Vec<_>>().join(" or "))
     }
 
-    /// The arguments that give the same flags to another process. With `hidden`, also those whose values are secrets.
+    /// The arguments that pass the same flags to another process. With `hidden`, also those with secret values.
     pub(crate) fn arguments(&self, flags: &Flags, hidden: bool) -> Vec<OsString> {
         let is_shown = |arg: &&Arg| self.is_set(arg) && (hidden || !arg.is_hide_env_values_set());
         flags.args.iter().filter(is_shown).flat_map(|arg| self.arguments_of(arg)).collect()
@@ -157,13 +154,13 @@ impl Given {
     }
 }
 
-/// A flag with the values that stand behind it.
+/// A flag with its values.
 fn with_values(arg: &Arg, mut flag: OsString, values: Vec<&OsStr>) -> Vec<OsString> {
     match (values.as_slice(), arg.get_value_delimiter()) {
         ([], _) => vec![flag],
         ([_, _, ..], None) => [flag].into_iter().chain(values.into_iter().map(OsString::from)).collect(),
         (_, delimiter) => {
-            // Behind an equals sign a value may begin with a hyphen.
+            // After an equals sign a value may begin with a hyphen.
             flag.push("=");
             flag.push(values.join(OsStr::new(&delimiter.map(String::from).unwrap_or_default())));
             vec![flag]
@@ -171,7 +168,7 @@ fn with_values(arg: &Arg, mut flag: OsString, values: Vec<&OsStr>) -> Vec<OsStri
     }
 }
 
-/// It stands among the arguments of a command, and takes those that the command has been given more.
+/// As a field of a command's arguments it keeps all matches, from which added flags are parsed later.
 impl Args for Given {
     fn augment_args(command: Command) -> Command {
         command
@@ -193,7 +190,7 @@ impl FromArgMatches for Given {
     }
 }
 
-/// A flag as it is written, with the name of its value.
+/// A flag with the name of its value.
 fn shown(arg: &Arg) -> String {
     let flag = format!("--{}", arg.get_long().unwrap_or_default());
     if !arg.get_action().takes_values() {
@@ -203,7 +200,7 @@ fn shown(arg: &Arg) -> String {
     format!("{flag} {value}")
 }
 
-/// All that an argument is called: its flags on the command line, the long one first, and its field in the program.
+/// All names of an argument: its flags, the long one first, and its field.
 fn names(arg: &Arg) -> Vec<String> {
     let long = arg.get_long().into_iter().chain(arg.get_all_aliases().unwrap_or_default());
     let short = arg.get_short().into_iter().chain(arg.get_all_short_aliases().unwrap_or_default());

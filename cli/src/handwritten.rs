@@ -1,4 +1,4 @@
-//! The servers that were written by hand: `anyloop handwritten`, and beside the backends of `compare --with-handwritten`.
+//! The handwritten servers: `anyloop handwritten`, and `compare --with-handwritten`.
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -13,7 +13,7 @@ use crate::failure::{Failure, print};
 use crate::list::{lines_of_json, table};
 use crate::{descriptors, listen};
 
-/// Lists the servers, or runs one until a signal ends the process: it has nothing to drain and nobody to account for.
+/// Lists the servers, or runs one until a signal ends the process. There is no drain and no receipt.
 pub(crate) fn handwritten(arguments: &Handwritten) -> Result<(), Failure> {
     let Some(name) = &arguments.name else { return print(list(arguments.format).as_bytes()) };
     let server = handwritten::find(name).ok_or_else(|| Failure::Usage(format!("there is no {name}")))?;
@@ -30,8 +30,8 @@ pub(crate) fn handwritten(arguments: &Handwritten) -> Result<(), Failure> {
     (server.serve)(listener, workers.map_or(1, NonZeroUsize::get)).map_err(failed)
 }
 
-/// As candidates of a comparison, the servers that have their counterparts among these backends, and the one that is
-/// everybody's.
+/// The candidates of a comparison: the servers whose counterparts are among these backends, and the one that is the
+/// counterpart of all.
 pub(crate) fn candidates(backends: &[Candidate], launch: impl Fn(Vec<OsString>) -> Launch) -> Vec<Candidate> {
     let is_wanted = |server: &&Server| {
         let is_chosen = |name: &str| backends.iter().any(|backend| backend.name == name);
@@ -49,7 +49,7 @@ fn candidate(server: &Server, launch: impl Fn(Vec<OsString>) -> Launch) -> Candi
             care: match server.kind {
                 handwritten::Kind::Plain => Care::Plain,
                 handwritten::Kind::Careful => Care::Careful,
-                handwritten::Kind::Floor => Care::Raw,
+                handwritten::Kind::Raw => Care::Raw,
             },
         },
         max_connections: server.max_connections,

@@ -1,22 +1,22 @@
-//! What stands below the flags in the help of each command: examples, and exit codes.
+//! The end of each command's help: examples and exit codes.
 
 use crate::program::Program;
 
-/// What stands below the flags of a command.
+/// The text after the flags of a command.
 pub(crate) struct Below {
     /// The command; empty for the program itself.
     pub(crate) command: &'static str,
-    /// What is said first.
+    /// An introduction.
     text: &'static str,
-    /// What each example does, and its arguments; `{program}` stands for the program, `{handler}` for the handler that
-    /// it serves by default, and `{reports}` for the folder of its reports.
+    /// The description and the arguments of each example. `{program}` is replaced by the program, `{handler}` by its
+    /// default handler, and `{reports}` by the folder of its reports.
     examples: &'static [(&'static str, &'static str)],
     /// The exit codes.
     codes: &'static str,
 }
 
 impl Below {
-    /// The text, for a program that serves this handler by default.
+    /// The text, for a program with this default handler.
     pub(crate) fn text(&self, program: &Program, handler: &str) -> String {
         let example = |(what, arguments)| format!("  # {what}\n  {{program}} {arguments}\n");
         let examples: String = self.examples.iter().copied().map(example).collect();
@@ -30,7 +30,7 @@ impl Below {
     }
 }
 
-/// Of each command.
+/// The texts of all commands.
 pub(crate) const BELOW: [Below; 13] = [
     Below {
         command: "",
@@ -40,13 +40,13 @@ pub(crate) const BELOW: [Below; 13] = [
             ("measure a server for ten seconds", "load 127.0.0.1:8888"),
             ("find out which backend suits this machine", "compare"),
         ],
-        codes: "Exit codes: 0, it went well; 1, it failed; 2, wrong usage. The help of a command says more.",
+        codes: "Exit codes: 0, success; 1, failure; 2, wrong usage. The help of each command has details.",
     },
     Below {
         command: "serve",
-        text: "Once it listens it says `listening on ADDRESS:PORT` or `listening on unix:PATH` on standard output; its log goes to standard error. \
-               SIGINT, SIGTERM or SIGHUP lets the clients drain; another one, a second later or more, ends at once. \
-               Under `nohup` SIGHUP does nothing.",
+        text: "When it listens, it prints `listening on ADDRESS:PORT` or `listening on unix:PATH` to standard output; the log goes to standard error. \
+               SIGINT, SIGTERM or SIGHUP starts a drain; another one, at least a second later, ends the server at once. \
+               Under `nohup` SIGHUP is ignored.",
         examples: &[
             ("serve the handler `{handler}` on smol, at 127.0.0.1:8888", "serve"),
             (
@@ -58,21 +58,21 @@ pub(crate) const BELOW: [Below; 13] = [
                 "serve --listen unix:/run/{program}.sock --listen-mode 660",
             ),
             (
-                "limit what a client may do, and account for all of them in the end",
+                "limit the clients, and write a receipt at the end",
                 "serve --max-message 4KiB --idle-timeout 30s --receipt receipt.json",
             ),
         ],
         codes: "Exit codes:\n  \
                 0    every client ended by itself or was drained\n  \
-                1    clients had to be cut off, or serving failed or could not begin, as on an address in use\n  \
+                1    clients had to be cut off, or serving failed or could not begin, for example on an address in use\n  \
                 2    wrong usage",
     },
     Below {
         command: "client",
-        text: "At a terminal, messages are typed at a prompt and replies shown as they come; `exit` or Ctrl-D ends, \
+        text: "On a terminal, messages are typed at a prompt and replies are shown when they arrive; `exit` or Ctrl-D ends, \
                Ctrl-C at once. Otherwise every line of standard input is a message, and every reply a line of standard \
-               output. At a terminal, what could direct it is shown escaped, such as `\\x1b`; a pipe or a file gets the \
-               bytes as they came.",
+               output. On a terminal, control characters are escaped, such as `\\x1b`; a pipe or a file gets the \
+               unchanged bytes.",
         examples: &[
             ("talk to a server", "client 127.0.0.1:8888"),
             ("talk to one that listens on a Unix socket", "client unix:/run/{program}.sock"),
@@ -80,32 +80,34 @@ pub(crate) const BELOW: [Below; 13] = [
             ("talk to the socket tutorial's server", "client --framing raw 127.0.0.1:8888"),
         ],
         codes: "Exit codes:\n  \
-                0    the conversation came to its end\n  \
-                1    there is no server, or it vanished, ended with an error (`ERR …`) for its last reply, without any \
-                reply, or before it took or answered the messages, was silent for too long, or sent what is no reply\n  \
+                0    the conversation ended normally\n  \
+                1    there is no server, or the connection broke, or the server's last reply was an error (`ERR …`), or it \
+               ended without any reply or before it took or answered the messages, sent nothing for too long, or \
+               sent an invalid reply\n  \
                 2    wrong usage",
     },
     Below {
         command: "load",
-        text: "Every reply is verified, or with --expect any counted. A table goes to standard output; at a terminal, progress goes to standard error. \
-               Ctrl-C ends the run early, and shows what there is.",
+        text: "Every reply is verified; with --expect any replies are only counted. A table goes to standard output, \
+               and on a terminal progress to standard error. \
+               Ctrl-C ends the run early and shows the results so far.",
         examples: &[
             ("a closed loop: each of 64 connections sends when a reply has come", "load 127.0.0.1:8888"),
             (
-                "an open loop of 15,000 messages per second, judged by an objective",
+                "an open loop of 15,000 messages per second, with an objective",
                 "load 127.0.0.1:8888 -c 200 -r 15k -d 30s --slo p99=5ms",
             ),
             (
-                "the highest rate that keeps the objective",
+                "the highest rate that meets the objective",
                 "load 127.0.0.1:8888 --find-max-rate --slo p99=5ms",
             ),
-            ("the measurement as JSON, to be merged with others", "load 127.0.0.1:8888 --json here.json"),
+            ("the measurement as JSON, for `merge`", "load 127.0.0.1:8888 --json here.json"),
         ],
         codes: LOAD_CODES,
     },
     Below {
         command: "merge",
-        text: "Histograms are added, so that percentiles are those of all messages. No measurement may be given twice.",
+        text: "Histograms are added, so that the percentiles are those of all messages. Each measurement may be given only once.",
         examples: &[
             ("the measurements of two machines", "merge here.json there.json"),
             ("the same, as JSON", "merge here.json there.json --format json"),
@@ -114,26 +116,24 @@ pub(crate) const BELOW: [Below; 13] = [
     },
     Below {
         command: "compare",
-        text: "Every reply is verified, or with --expect any counted. A table goes to standard output, and the reports to the folder of --output: \
-               report.html, report.md and report.json. Ctrl-C ends early, and shows what there is; its reports are \
-               called report-interrupted, so that complete ones stay. A backend that this machine can't run is listed \
-               as not available, and fails nothing.",
+        text: "Every reply is verified; with --expect any replies are only counted. A table goes to standard output, \
+               and the reports to the folder of --output: \
+               report.html, report.md and report.json. Ctrl-C ends early and shows the results so far; the reports are \
+               then named report-interrupted, so that complete ones are kept. A backend that can't run on this machine \
+               is listed as not available, which is not a failure.",
         examples: &[
             ("which backend suits this machine, in about three minutes", "compare"),
             (
-                "a program of one's own beside a backend, judged by an objective",
+                "another program compared with a backend, with an objective",
                 "compare -b threads --server own='./server --port {port}' --slo p99=20ms",
             ),
-            ("what a change has done, in the same rounds", "compare -b smol --against before/{program}"),
-            (
-                "what has changed since an earlier comparison",
-                "compare --baseline before/report.json -o after",
-            ),
+            ("two builds in the same rounds", "compare -b smol --against before/{program}"),
+            ("changes since an earlier comparison", "compare --baseline before/report.json -o after"),
         ],
         codes: "Exit codes; where several apply, the lowest of this list counts:\n  \
-                0    everything was as it should be\n  \
-                3    what --slo, --baseline or --against asked can't be told, or nothing can be told at all\n  \
-                5    no server keeps an --slo\n  \
+                0    success\n  \
+                3    --slo, --baseline or --against has no verdict, or nothing has\n  \
+                5    no server meets an --slo\n  \
                 6    something is worse than in the --baseline, or than in the build of --against\n  \
                 1    a server failed, or nothing was measured\n  \
                 4    replies were wrong, or more than 1 % were refusals without --allow-refusals\n  \
@@ -142,13 +142,13 @@ pub(crate) const BELOW: [Below; 13] = [
     },
     Below {
         command: "report",
-        text: "report.html and report.md are written anew, and the table goes to standard output. The file itself stays \
-               as it is.",
+        text: "It writes report.html and report.md again, and prints the table to standard output. The file itself is not \
+               changed.",
         examples: &[
             ("the last comparison", "report {reports}/report.json"),
             ("the page and the Markdown in another folder", "report before.json -o before"),
         ],
-        codes: "Exit codes: 0, rendered; 1, it can't be written; 2, wrong usage, or the file is no report.json.",
+        codes: "Exit codes: 0, rendered; 1, it can't be written; 2, wrong usage, or the file is not a report.json.",
     },
     Below {
         command: "diff",
@@ -160,14 +160,14 @@ pub(crate) const BELOW: [Below; 13] = [
         codes: "Exit codes:\n  \
                 0    nothing became worse\n  \
                 2    wrong usage, or the two can't be compared\n  \
-                3    it can't be told whether something became worse\n  \
+                3    there is no verdict on some changes\n  \
                 6    something became worse",
     },
     Below {
         command: "handwritten",
-        text: "Each answers a line with the same line, and is what one writes by hand on one runtime: plain, as the \
-               runtime's examples have it, or careful, with its replies in one write. None has a limit or a deadline. Once \
-               it listens it says `listening on ADDRESS:PORT`; a signal ends it.",
+        text: "Echo servers of lines, written without anyloop on one runtime each: plain, as in the runtime's examples, \
+               or careful, with batched replies; and raw loops. None has a limit or a deadline. When a server listens, \
+               it prints `listening on ADDRESS:PORT`; a signal ends it.",
         examples: &[
             ("list them", "handwritten"),
             ("run the careful one on tokio", "handwritten tokio-careful --listen 127.0.0.1:8888"),
@@ -199,19 +199,19 @@ pub(crate) const BELOW: [Below; 13] = [
         command: "man",
         text: "",
         examples: &[
-            ("read a page", "man load | man -l -"),
-            ("keep the page of all commands", "man > {program}.1"),
+            ("read a manual page", "man load | man -l -"),
+            ("save the manual page of all commands", "man > {program}.1"),
         ],
         codes: "",
     },
 ];
 
 const LOAD_CODES: &str = "Exit codes; where several apply, the lowest of this list counts:\n  \
-    0    everything was as it should be\n  \
-    3    what --slo asked can't be told\n  \
+    0    success\n  \
+    3    an --slo has no verdict\n  \
     5    an --slo was missed\n  \
     1    connections failed, or no reply came\n  \
-    4    replies were lost, doubled, reordered, foreign, wrong, or more than were asked for, or more than 1 % were \
+    4    replies were lost, doubled, reordered, another connection's, wrong or superfluous, or more than 1 % were \
     refusals without --allow-refusals\n  \
     130  interrupted\n  \
     2    wrong usage: nothing was measured";
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
     use crate::catalogue::Catalogue;
 
-    /// The arguments of a command in a shell, without what is for the shell.
+    /// The arguments of a command line, without shell operators and what follows.
     fn arguments(line: &str) -> Vec<String> {
         let words = shlex::split(line).unwrap_or_else(|| panic!("{line}"));
         words.into_iter().take_while(|word| !["|", ">", "<", ";"].contains(&word.as_str())).collect()
@@ -262,7 +262,7 @@ mod tests {
             include_str!("../../docs/write-a-handler.md"),
             include_str!("../../docs/write-a-backend.md"),
         ];
-        // What `cargo run` runs in a guide is the reader's own command.
+        // In the guides, `cargo run` runs the reader's command, so only the README's are checked.
         let from_source = shell_lines(readme).into_iter().map(|line| (line, "cargo run --release -- "));
         let texts = [readme].into_iter().chain(guides);
         let installed = texts.flat_map(shell_lines).map(|line| (line, "anyloop "));
@@ -272,7 +272,7 @@ mod tests {
         assert!(checked >= 15, "{checked}");
     }
 
-    /// The lines of the shell's blocks of a Markdown text.
+    /// The lines of the shell code blocks of a Markdown text.
     fn shell_lines(text: &str) -> Vec<String> {
         let blocks = text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap_or_default());
         blocks

@@ -1,5 +1,5 @@
-//! The command `anyloop` as a library: with a `main` of five lines, handlers, framings, protocols and backends of
-//! one's own stand beside the built-in ones, in `serve`, `client`, `load`, `compare`, their help and their lists.
+//! The command `anyloop` as a library: a `main` of five lines adds handlers, framings, protocols and backends to the
+//! built-in ones, in `serve`, `client`, `load`, `compare`, their help and their lists.
 //!
 //! ```no_run
 //! use std::process::ExitCode;
@@ -27,8 +27,8 @@
 //! }
 //! ```
 //!
-//! With [`Command::name`], [`Command::without_builtins`] and [`Command::try_handler`] it is a product with a name, handlers and
-//! flags that are its own. `docs/write-a-handler.md` goes from there to a framing and a protocol of one's own.
+//! With [`Command::name`], [`Command::without_builtins`] and [`Command::try_handler`] it becomes a product with its own
+//! name, handlers and flags. `docs/write-a-handler.md` shows how to add a framing and a protocol.
 
 mod address;
 mod arguments;

@@ -67,12 +67,12 @@ fn blocking_handlers(handlers: BlockingHandlers) -> String {
     match handlers {
         BlockingHandlers::OwnThread => "on the client's thread".into(),
         BlockingHandlers::OnWorker => "on the workers".into(),
-        BlockingHandlers::Offloaded => "on threads of their own: --blocking-threads".into(),
+        BlockingHandlers::Offloaded => "on separate threads: --blocking-threads".into(),
         other => format!("{other:?}"),
     }
 }
 
-/// Columns as wide as their widest cell, or, where the terminal is narrower, with the widest column wrapped.
+/// A table with columns as wide as their widest cell; if the terminal is narrower, the widest columns are wrapped.
 pub(crate) fn table<const COLUMNS: usize>(rows: Vec<[String; COLUMNS]>) -> String {
     lay_out(rows, terminal::width())
 }
@@ -97,7 +97,7 @@ fn lay_out<const COLUMNS: usize>(rows: Vec<[String; COLUMNS]>, width: Option<usi
     text
 }
 
-/// Makes the widest columns narrower, until they fit into so much or have become too narrow for words.
+/// Makes the widest columns narrower until all fit into `room` or have the minimum width.
 fn narrow(widths: &mut [usize], room: usize) {
     while widths.iter().sum::<usize>() > room {
         match widths.iter_mut().max() {
@@ -133,7 +133,7 @@ pub(crate) fn lines_of_json(list: Vec<Value>) -> String {
     format!("{:#}\n", Value::Array(list))
 }
 
-/// A column is not made narrower than this.
+/// The minimum width of a column that is wrapped.
 const NARROWEST: usize = 16;
 
 #[cfg(test)]

@@ -1,17 +1,16 @@
-//! The user's language, as the locale says it.
+//! The user's language, from the locale.
 
 use std::env;
 
 use handlers::Language;
 
-/// The language of who has started this program.
+/// The language of this process's locale.
 pub(crate) fn language() -> Language {
     language_of(["LC_ALL", "LC_MESSAGES", "LANG"].map(|name| env::var(name).unwrap_or_default()))
 }
 
-/// The language of the first of these locales that is set. Where none is, that is the locale `C` by POSIX, and so
-/// English as with any other: a server that an init system starts, which sets none, says what it says in a shell
-/// with `LANG=C`.
+/// The language of the first of these locales that is set. If none is set, POSIX defines the locale as `C`, which means
+/// English: so a server that an init system starts without a locale behaves as with `LANG=C`.
 fn language_of(locales: [String; 3]) -> Language {
     let locale = locales.into_iter().find(|locale| !locale.is_empty()).unwrap_or_default();
     match locale.strip_prefix("zh") {

@@ -1,8 +1,8 @@
-//! The log on standard error. It never holds up and never harms who writes to it: lines wait in a bounded
-//! queue, and those that find no room are counted and left out.
+//! The log on standard error. It never blocks the threads that log: lines are put into a bounded queue, and dropped and
+//! counted if it is full.
 //!
-//! `tracing-appender` has such a queue as well, but where nobody reads the log it writes to standard output as it ends,
-//! where the receipt may go, and panics if that is closed; and it says nowhere how many lines were left out.
+//! `tracing-appender` has such a queue as well, but if the log is not read, it writes to standard output at the end,
+//! where the receipt may go, and panics if that is closed; and it doesn't report how many lines were dropped.
 
 use std::any::Any;
 use std::io::{self, Write};
@@ -31,19 +31,19 @@ pub(crate) fn start(format: LogFormat, level: LevelFilter) -> io::Result<Guard> 
     Ok(guard)
 }
 
-/// A line for people. Errors of its own are left out: they would be said with a macro that panics.
+/// Lines of text. Internal errors are not logged, because that would use a macro that panics.
 fn text_log(queue: Queue, level: LevelFilter) -> impl Subscriber + Send + Sync {
     let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_ansi(false);
     log.log_internal_errors(false).with_writer(move || Plain(queue.clone())).finish()
 }
 
-/// A line with a JSON object.
+/// Lines with a JSON object each.
 fn json_log(queue: Queue, level: LevelFilter) -> impl Subscriber + Send + Sync {
     let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).json().flatten_event(true);
     log.log_internal_errors(false).with_writer(move || queue.clone()).finish()
 }
 
-/// A panic is an event like any other; std would write it where the log does not know of it.
+/// Logs a panic as an event; std's hook would bypass the log.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let text = panic_text(panic.payload());
     let text = &text.as_bytes()[..text.len().min(LONGEST_PANIC)];
@@ -57,7 +57,7 @@ fn panic_text(payload: &dyn Any) -> &str {
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("")
 }
 
-/// A queue in front of `output`, and the guard that empties it at the end.
+/// A queue for `output`, and the guard that flushes it at the end.
 fn queue(mut output: impl Write + Send + 'static) -> io::Result<(Queue, Guard)> {
     let (sender, lines) = sync_channel(MOST_LINES);
     let (ended, end) = sync_channel(1);
@@ -65,23 +65,23 @@ fn queue(mut output: impl Write + Send + 'static) -> io::Result<(Queue, Guard)> 
     let queue = Queue { lines: sender.clone(), dropped: Arc::clone(&dropped) };
     thread::Builder::new().name("log".into()).spawn(move || {
         write_lines(&lines, &dropped, &mut output);
-        let _ = ended.send(()); // nobody waits any more: the process ends
+        let _ = ended.send(()); // the guard may have stopped waiting
     })?;
     Ok((queue, Guard { lines: sender, end }))
 }
 
 fn write_lines(lines: &Receiver<Line>, dropped: &AtomicU64, output: &mut impl Write) {
     while let Ok(Line::Text(line)) = lines.recv() {
-        // A log that can't be written has nobody to be told to.
+        // There is nowhere to report that the log can't be written.
         let _ = output.write_all(&line);
         let count = dropped.swap(0, Ordering::Relaxed);
         if count > 0 {
-            tracing::warn!(count, "log lines were left out, since nobody took them");
+            tracing::warn!(count, "log lines were dropped, since standard error was not read");
         }
     }
 }
 
-/// Where events are written to: each as one line, in one piece.
+/// The writer of events, which gets each line in one call.
 #[derive(Clone)]
 struct Queue {
     lines: SyncSender<Line>,
@@ -106,7 +106,7 @@ impl Write for Queue {
     }
 }
 
-/// Keeps an event to one line that directs no terminal, whatever its texts hold. (In JSON they are strings.)
+/// Escapes an event into one line without control characters. (JSON escapes its strings itself.)
 struct Plain(Queue);
 
 impl Write for Plain {
@@ -121,7 +121,7 @@ impl Write for Plain {
     }
 }
 
-/// Keeps the log going. When dropped, it waits a moment until what was logged is written.
+/// Keeps the log running. Dropping it waits a limited time until the queue is written.
 pub(crate) struct Guard {
     lines: SyncSender<Line>,
     end: Receiver<()>,
@@ -129,18 +129,18 @@ pub(crate) struct Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // Where the queue is full, nobody reads; there is nothing to wait for.
+        // If the queue is full, standard error is not read, so waiting would not help.
         if self.lines.try_send(Line::Last).is_ok() {
-            let _: Result<(), RecvTimeoutError> = self.end.recv_timeout(PATIENCE);
+            let _: Result<(), RecvTimeoutError> = self.end.recv_timeout(FLUSH_TIMEOUT);
         }
     }
 }
 
-/// How many lines wait at most.
+/// The maximum number of lines in the queue.
 const MOST_LINES: usize = 1024;
-/// How long the end of the process waits for its log to be written.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How much of a panic's text is logged, in bytes: it may hold what a client sent.
+/// How long the end of the process waits for the log.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+/// How many bytes of a panic message are logged: it may contain what a client sent.
 const LONGEST_PANIC: usize = 512;
 
 #[cfg(test)]
@@ -149,7 +149,7 @@ mod tests {
 
     use super::*;
 
-    /// What was written to it, by all clones.
+    /// Collects what is written to all clones.
     #[derive(Clone, Default)]
     struct Output(Arc<Mutex<Vec<u8>>>);
 
@@ -163,7 +163,7 @@ mod tests {
         }
     }
 
-    /// What is logged while this runs.
+    /// The log of a function.
     fn logged(run: impl FnOnce()) -> String {
         let output = Output::default();
         let (queue, guard) = queue(output.clone()).unwrap();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_logged_is_written_before_the_end() {
+    fn the_queue_is_written_before_the_end() {
         let log = logged(|| (0..500).for_each(|number| tracing::info!(number, "an event")));
         assert_eq!(log.lines().count(), 500);
         assert!(log.ends_with("an event number=499\n"), "{log}");
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_blocks_holds_nobody_up() {
+    fn an_output_that_blocks_does_not_block_logging() {
         /// Blocks until the other end is dropped, and counts.
         struct Blocked(Receiver<()>, Arc<AtomicU64>);
 

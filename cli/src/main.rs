@@ -1,4 +1,4 @@
-//! The command `anyloop`, as it is.
+//! The command `anyloop`.
 
 use std::process::ExitCode;
 

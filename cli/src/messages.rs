@@ -1,4 +1,4 @@
-//! Messages of one's own, as `load` and `compare` take them.
+//! The user's own messages for `load` and `compare`.
 
 use std::fs;
 use std::io::{self, Read};
@@ -11,12 +11,12 @@ use load::plan::{Expect, Messages};
 
 use crate::failure::Failure;
 
-/// Messages of one's own.
+/// The user's own messages.
 #[derive(Args, Debug)]
 #[group(skip)]
 pub(crate) struct Own {
-    /// Message to send; may be given several times, and each connection sends them in turn: a line in `line`, words as
-    /// redis-cli takes them in `resp`, `GET /path` in `http`
+    /// Message to send; can be repeated, and each connection sends them in turn: a line in `line`, words as for
+    /// redis-cli in `resp`, `GET /path` in `http`
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with_all = ["messages", "message_size"])]
     message: Vec<String>,
 
@@ -58,7 +58,7 @@ fn from_file(file: &Path, framing: Framing) -> Result<Vec<Vec<u8>>, Failure> {
 /// The text of a file.
 ///
 /// # Errors
-/// If it can't be read, or is no UTF-8.
+/// If it can't be read, or is not UTF-8.
 fn read(file: &Path) -> io::Result<String> {
     if file != Path::new("-") {
         return fs::read_to_string(file);
@@ -67,12 +67,12 @@ fn read(file: &Path) -> io::Result<String> {
     io::stdin().read_to_string(&mut text).map(|_| text)
 }
 
-/// What `--expect` takes; with `built_in`, also what built-in handlers reply.
+/// The values of `--expect`; with `built_in`, also the replies of built-in handlers.
 pub(crate) fn expects(built_in: bool) -> impl TypedValueParser<Value = Expect> {
     let of_handlers = [
-        PossibleValue::new("counter").help("what the handler `counter` says, in Chinese"),
-        PossibleValue::new("counter-en").help("what the handler `counter` says, in English"),
-        PossibleValue::new("ack").help("what the handler `ack` says"),
+        PossibleValue::new("counter").help("the replies of the handler `counter`, in Chinese"),
+        PossibleValue::new("counter-en").help("the replies of the handler `counter`, in English"),
+        PossibleValue::new("ack").help("the replies of the handler `ack`"),
     ];
     let mut values = vec![PossibleValue::new("echo").help("the message itself")];
     values.extend(of_handlers.into_iter().filter(|_| built_in));

@@ -1,9 +1,9 @@
-//! What the program is called, and what follows from its name.
+//! The name of the program, and what depends on it.
 
 use std::env;
 use std::path::Path;
 
-/// What the program says of itself.
+/// The name, version and description of the program.
 #[derive(Debug)]
 pub(crate) struct Program {
     name: Option<&'static str>,
@@ -14,36 +14,36 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// A program that has said nothing of itself yet.
+    /// A program without name, version and description.
     pub(crate) fn new() -> Self {
         let path = env::args_os().next().unwrap_or_default();
         let file = Path::new(&path).file_stem().and_then(|name| name.to_str()).unwrap_or(LIBRARY);
         Self { name: None, version: None, about: None, file: file.to_owned() }
     }
 
-    /// Gives it a name.
+    /// Sets its name.
     pub(crate) fn set_name(&mut self, name: &'static str) {
         self.name = Some(name);
     }
 
-    /// Its name, or else that of its file.
+    /// Its name, or the name of its file.
     pub(crate) fn name(&self) -> &str {
         self.name.unwrap_or(&self.file)
     }
 
-    /// What `--version` says behind the name: the program's version, or else what it is made with.
+    /// The text of `--version` after the name: the program's version, or anyloop's.
     pub(crate) fn version_text(&self) -> &'static str {
         self.version.unwrap_or(concat!("(anyloop ", env!("CARGO_PKG_VERSION"), ")"))
     }
 
-    /// What the names of its variables begin with. They don't follow the name of the file: where that is renamed, the same
-    /// variables count.
+    /// The prefix of its environment variables. It doesn't depend on the name of the file, so that renaming the file
+    /// doesn't change it.
     pub(crate) fn prefix(&self) -> String {
         let name = self.name.unwrap_or(LIBRARY);
         name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_").to_uppercase() + "_"
     }
 
-    /// The variable that sets a flag of a command.
+    /// The environment variable of a flag of a command.
     pub(crate) fn variable(&self, command: &str, flag: &str) -> String {
         self.prefix() + &format!("{command}_{flag}").replace('-', "_").to_uppercase()
     }
@@ -54,7 +54,7 @@ impl Program {
     }
 }
 
-/// What a program that has no name is called after.
+/// The name for programs without one.
 const LIBRARY: &str = "anyloop";
 
 #[cfg(test)]

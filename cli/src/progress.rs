@@ -1,4 +1,4 @@
-//! The line on standard error that tells how something goes on, while it goes on.
+//! The progress bar on standard error.
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
@@ -8,18 +8,18 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::terminal;
 
-/// A bar on standard error. Where that is no terminal, there is none.
+/// A progress bar on standard error, shown only if that is a terminal.
 pub(crate) struct Bar {
     bar: ProgressBar,
     terminal: bool,
-    /// When it was drawn last.
+    /// When it was last drawn.
     drawn: Cell<Option<Instant>>,
 }
 
-/// The bar's length: parts of a thousand.
+/// The resolution of the bar.
 const LENGTH: f64 = 1000.0;
 
-/// How often it is drawn at most: drawing costs time on the cores that are measured.
+/// The minimum time between two updates: drawing uses CPU time on the measured machine.
 const EVERY: Duration = Duration::from_millis(500);
 
 impl Bar {
@@ -32,12 +32,12 @@ impl Bar {
         Self { bar, terminal, drawn: Cell::new(None) }
     }
 
-    /// Whether somebody can see it.
+    /// Whether it is visible.
     pub(crate) fn is_seen(&self) -> bool {
         self.terminal
     }
 
-    /// Shows how much is done, from 0 to 1, a short text that has room, and one that is cut where the line ends.
+    /// Shows the progress, from 0 to 1, a short text, and a text that is truncated at the end of the line.
     pub(crate) fn show(&self, done: f64, short: String, text: String) {
         if self.drawn.get().is_some_and(|drawn| drawn.elapsed() < EVERY) {
             return;
@@ -48,16 +48,16 @@ impl Bar {
         self.bar.set_position((done * LENGTH) as u64);
     }
 
-    /// Writes a line that stays. Where the terminal has no room for it, it goes on in the next one, behind `indent`.
+    /// Prints a line that stays. If it is too long for the terminal, it continues on the next line after `indent`.
     pub(crate) fn say(&self, line: &str, indent: &str) {
         let line = terminal::fitted_for_stderr(line, indent);
-        // Where nobody can be told any more, the report still says it.
+        // If standard error is closed, the report still has the note.
         self.bar.suspend(|| {
             let _ = write!(io::stderr(), "{line}");
         });
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
     }

@@ -1,5 +1,5 @@
-//! The receipt: what became of every client, for people in the log and for programs in a file; and the statistics, which
-//! say so while clients are served.
+//! The receipt: the outcome of all connections, in the log and as JSON in a file; and the log of the statistics while
+//! clients are served.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, Write};
@@ -15,7 +15,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use crate::failure::{Failure, print};
 use crate::program::Program;
 
-/// Where the receipt goes.
+/// The destination of the receipt.
 #[derive(Debug)]
 pub(crate) enum Destination {
     Nowhere,
@@ -24,8 +24,7 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
-    /// Makes sure, before anybody is served, that the receipt can be written. What is in the file stays
-    /// there until then.
+    /// Checks before serving begins that the receipt can be written. The content of the file is kept until then.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = path else { return Ok(Self::Nowhere) };
         if path == Path::new("-") {
@@ -53,7 +52,7 @@ impl Destination {
     }
 }
 
-/// Puts `content` in the place of what a file holds. A pipe or a device only takes it.
+/// Replaces the content of a file. To a pipe or a device it only writes.
 fn replace(mut file: File, content: &[u8]) -> io::Result<()> {
     if file.metadata()?.is_file() {
         file.set_len(0)?;
@@ -62,13 +61,13 @@ fn replace(mut file: File, content: &[u8]) -> io::Result<()> {
     file.write_all(content)
 }
 
-/// Which server a receipt is of.
+/// The server of a receipt.
 #[derive(Debug, Serialize)]
 pub(crate) struct Run {
     program: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<&'static str>,
-    /// The version of the library that it is made with.
+    /// The version of the anyloop library.
     anyloop: &'static str,
     backend: &'static str,
     address: String,
@@ -91,14 +90,14 @@ impl Run {
     }
 }
 
-/// The time, as the log has it: in UTC, as RFC 3339 writes it.
+/// The time in UTC in the format of the log, RFC 3339.
 fn now() -> String {
     let mut text = String::new();
     let written = SystemTime.format_time(&mut Writer::new(&mut text));
     written.map_or_else(|_| String::new(), |()| text)
 }
 
-/// Which server this was, and what it has counted.
+/// The server and its statistics.
 #[derive(Debug, Serialize)]
 pub(crate) struct Receipt {
     #[serde(flatten)]
@@ -108,7 +107,7 @@ pub(crate) struct Receipt {
     report: Report,
 }
 
-/// Logs statistics, and behind them what else is said: fields, and a message.
+/// Logs statistics, followed by further fields and a message.
 macro_rules! log {
     ($statistics:expr; $($more:tt)*) => {
         tracing::info!(
@@ -130,7 +129,7 @@ macro_rules! log {
     };
 }
 
-/// Logs what a server has counted up to now.
+/// Logs the statistics so far.
 pub(crate) fn log(statistics: &Statistics) {
     log!(statistics; "statistics");
 }

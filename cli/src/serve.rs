@@ -18,8 +18,8 @@ use crate::receipt::{self, Destination, Receipt, Run};
 use crate::signals::Signalled;
 use crate::{descriptors, listen, log, service};
 
-/// Serves until a signal, and says what became of everybody. What can be wrong with the arguments is found
-/// out before the first client is let in. The warnings go to the log.
+/// Serves until a signal, and writes the receipt. Errors in the arguments are reported before the first client is
+/// accepted. The warnings go to the log.
 pub(crate) fn serve(arguments: &Serve, program: &Program, warnings: &[String]) -> Result<ExitCode, Failure> {
     let _log = log::start(arguments.log_format, arguments.log_level()).map_err(|error| failed(&error))?;
     warnings.iter().for_each(|text| tracing::warn!("{text}"));
@@ -45,14 +45,14 @@ pub(crate) fn serve(arguments: &Serve, program: &Program, warnings: &[String]) -
     let run = Run::start(program, arguments.backend.name(), &address);
     let running = start(arguments.backend, listener, service).map_err(|error| failed(&error))?;
     let running = Arc::new(running);
-    signalled.obeyed_by(&running).map_err(|error| failed(&error))?;
+    signalled.control(&running).map_err(|error| failed(&error))?;
     let log = arguments.stats.filter(|interval| !interval.0.is_zero());
     let log = log.map(|interval| StatisticsLog::start(&running, interval.0)).transpose();
     let log = log.map_err(|error| failed(&error))?;
 
     let ended = running.wait();
     drop(log);
-    // The log tells what went wrong.
+    // Errors from here on are logged.
     let receipt = match ended {
         Ok(report) => Receipt::new(run, report),
         Err(error) => {
@@ -96,7 +96,7 @@ impl Drop for StatisticsLog {
     }
 }
 
-/// Says that clients may come: in the log with all that bounds them, on standard output for programs.
+/// Announces the server: in the log with its limits, and on standard output for programs.
 fn announce(arguments: &Serve, program: &Program, service: &Service, address: &Address) {
     let limits = &service.limits;
     tracing::info!(
@@ -125,7 +125,7 @@ fn announce(arguments: &Serve, program: &Program, service: &Service, address: &A
     }
 }
 
-/// How many workers may have pollers of their own.
+/// How many workers may have separate pollers.
 fn pollers(arguments: &Serve) -> usize {
     let cores = || thread::available_parallelism().ok();
     match arguments.backend.capabilities().workers {

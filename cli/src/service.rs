@@ -1,4 +1,4 @@
-//! What a backend is given to serve, out of what was asked for on the command line.
+//! The conversion of `serve`'s arguments into a service.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use crate::descriptors::RESERVED;
 use crate::failure::Failure;
 use crate::quantity::{self, Size};
 
-/// The service that was asked for; or what is wrong with it, and what to write instead.
+/// The requested service. The error says what is wrong with the arguments, and what to write instead.
 pub(crate) fn service(arguments: &Serve, descriptors: usize) -> Result<Service, Failure> {
     let capabilities = arguments.backend.capabilities();
     let name = arguments.backend.name();
     if arguments.overload == Some(Overload::Refuse) && capabilities.max_connections == Some(1) {
         return Err(Failure::Usage(format!(
-            "{name} looks at nobody else while it serves a client, so the others wait; leave out --overload"
+            "{name} accepts no other client while it serves one, so the others wait; leave out --overload"
         )));
     }
     let limits = limits(arguments, &capabilities, descriptors).map_err(Failure::Usage)?;
@@ -31,14 +31,14 @@ pub(crate) fn service(arguments: &Serve, descriptors: usize) -> Result<Service, 
     Ok(service)
 }
 
-/// What is served.
+/// The application to serve.
 fn application(arguments: &Serve) -> Result<Arc<dyn Application>, Failure> {
     let served = &arguments.handler;
     served.check_required(&arguments.flags)?;
     match &served.what {
         What::Handler(make) => Ok((arguments.framing().application)(make(&arguments.flags)?)),
         What::Application(_) if arguments.framing.is_some() => Err(Failure::Usage(format!(
-            "{} has a protocol of its own, and so no framing; leave out --framing",
+            "{} is a protocol without a framing; leave out --framing",
             served.name
         ))),
         What::Application(make) => make(&arguments.flags),
@@ -52,7 +52,7 @@ fn limits(arguments: &Serve, capabilities: &Capabilities, descriptors: usize) ->
         .with_max_connections(max_connections(arguments, capabilities, descriptors)?)
         .with_overload(arguments.overload.unwrap_or(default.overload))
         .with_max_message(max_message)
-        // The longest message can be said back, with a number in front of it.
+        // The longest message can be echoed, with a number in front of it.
         .with_max_reply(default.max_reply.max(max_message + REPLY_AROUND))
         .with_idle_timeout(Some(arguments.idle_timeout.0).filter(|timeout| !timeout.is_zero()))
         .with_message_timeout(arguments.message_timeout.0)
@@ -60,8 +60,8 @@ fn limits(arguments: &Serve, capabilities: &Capabilities, descriptors: usize) ->
         .with_drain_timeout(arguments.drain_timeout.0))
 }
 
-/// How many clients may be connected at once. What was not asked for is what can be had; what was asked for
-/// and can't be had is an error now rather than under load.
+/// How many clients may be connected at once. The default is adapted to what is possible; a requested number that is
+/// not possible is an error now rather than under load.
 fn max_connections(
     arguments: &Serve,
     capabilities: &Capabilities,
@@ -81,49 +81,49 @@ fn max_connections(
     }
     if asked > opened {
         return Err(format!(
-            "--max-connections {asked} is more than the {opened} that {descriptors} open files leave room \
-             for; write {opened} or less, or raise the limit (ulimit -Hn) to {}",
+            "--max-connections {asked} is more than the {opened} that a limit of {descriptors} open files \
+             allows; write {opened} or less, or raise the limit (ulimit -Hn) to {}",
             asked.saturating_add(RESERVED)
         ));
     }
     Ok(asked)
 }
 
-/// How many clients may be connected at once if nothing but the backend bounds them.
+/// How many clients may be connected at once, without regard to the limit on open files.
 pub(crate) fn wanted_connections(arguments: &Serve) -> usize {
     let held = arguments.backend.capabilities().max_connections.unwrap_or(usize::MAX);
     arguments.max_connections.map_or(Limits::default().max_connections.min(held), NonZeroUsize::get)
 }
 
-/// Reads what `--workers` takes.
+/// Parses the value of `--workers`.
 pub(crate) fn workers(text: &str) -> Result<NonZeroUsize, String> {
     threads(text, MOST_WORKERS)
 }
 
-/// Reads what `--blocking-threads` takes.
+/// Parses the value of `--blocking-threads`.
 pub(crate) fn blocking_threads(text: &str) -> Result<NonZeroUsize, String> {
     threads(text, MOST_BLOCKING_THREADS)
 }
 
 fn threads(text: &str, most: NonZeroUsize) -> Result<NonZeroUsize, String> {
     let count = quantity::count(1, most.get())(text);
-    let invalid = |_| format!("`{text}` is no number of threads; write one from 1 to {most}");
+    let invalid = |_| format!("`{text}` is not a number of threads; write one from 1 to {most}");
     count.map_err(invalid).map(|count| NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN))
 }
 
-/// Reads what `--stack-size` takes.
+/// Parses the value of `--stack-size`.
 pub(crate) fn stack_size(text: &str) -> Result<NonZeroUsize, String> {
     let Size(size) = text.parse()?;
     match NonZeroUsize::new(size) {
         Some(size) if size >= LEAST_STACK => Ok(size),
-        _ => Err(format!("`{text}` is too small to serve on; write {} or more", Size(LEAST_STACK.get()))),
+        _ => Err(format!("`{text}` is too small; write {} or more", Size(LEAST_STACK.get()))),
     }
 }
 
 /// The help of `--max-connections`.
 pub(crate) fn max_connections_help() -> String {
     format!(
-        "Most clients that may be connected at once [default: the least of {}, the limit on open files − \
+        "Maximum number of connected clients [default: the minimum of {}, the limit on open files − \
          {RESERVED}, and what the backend can hold]",
         Limits::default().max_connections
     )
@@ -132,18 +132,19 @@ pub(crate) fn max_connections_help() -> String {
 /// The help of `--blocking-threads`.
 pub(crate) fn blocking_threads_help() -> String {
     format!(
-        "Most handlers that block at once, where a backend has threads for them; more of them wait [default: {BLOCKING_THREADS}]"
+        "Maximum number of blocking handlers at once, on backends that have threads for them; further ones wait \
+         [default: {BLOCKING_THREADS}]"
     )
 }
 
-/// What a built-in handler and a framing put around a message that they say back, and room to spare.
+/// An upper bound for what a built-in handler and a framing add to an echoed message.
 const REPLY_AROUND: usize = 1024;
 
-/// Workers never wait for a client, so that more than cores are of no use; and a process that starts a
-/// hundred thousand threads is aborted.
+/// Workers never wait for a client, so more workers than cores are of no use; and a process that starts a hundred
+/// thousand threads is aborted.
 const MOST_WORKERS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
-/// Each may hold a stack and a handler's memory, so that more would rather do harm.
+/// Each thread may use a stack and a handler's memory, so a larger number would do harm.
 const MOST_BLOCKING_THREADS: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
 
 /// The built-in handlers need half of it.
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn every_handler_that_is_listed_can_be_had() {
+    fn every_listed_handler_can_be_served() {
         for handler in HANDLERS {
             assert!(asked(&format!("--handler {}", handler.name), 1024).is_ok(), "{}", handler.name);
         }
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_connections_as_can_be_had() {
+    fn the_maximum_of_connections_depends_on_open_files_and_backend() {
         let connections =
             |flags: &str, descriptors| Ok::<_, String>(asked(flags, descriptors)?.limits.max_connections);
         assert_eq!(connections("", 1024), Ok(960));
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_any_allowed_length_can_be_said_back() {
+    fn a_message_of_any_allowed_length_can_be_echoed() {
         let limits = asked("--max-message 4MiB", 1024).unwrap().limits;
         assert!(limits.max_reply > limits.max_message);
     }
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn workers_are_counted() {
+    fn the_number_of_workers_is_bounded() {
         assert_eq!(workers("1024").unwrap().get(), 1024);
         for (text, expected) in [
             ("0", "from 1 to 1024"),
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_has_a_least_size() {
+    fn a_stack_has_a_minimum_size() {
         assert_eq!(stack_size("64KiB").unwrap().get(), 65_536);
         assert!(stack_size("1").unwrap_err().contains("write 64KiB or more"));
     }

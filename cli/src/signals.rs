@@ -1,4 +1,4 @@
-//! The signals that stop a program, and the one at which a server logs its statistics.
+//! Signal handling: the signals that stop a program, and the one that logs a server's statistics.
 
 use std::io;
 use std::sync::Arc;
@@ -13,39 +13,42 @@ use signal_hook::{flag, low_level};
 
 use crate::receipt;
 
-/// The signals that a server obeys. Those that come before it serves wait.
+/// The signals of a server. Signals that arrive before it serves are pending.
 pub(crate) struct Signalled(Signals);
 
 impl Signalled {
-    /// From now on they do nothing by themselves.
+    /// Blocks the default action of the signals.
     pub(crate) fn catch() -> io::Result<Self> {
         let signals = signals()?.into_iter().chain([SIGUSR1]);
         Signals::new(signals).map(Self)
     }
 
-    /// At SIGINT, SIGTERM and SIGHUP this server stops: at the first its clients drain, a second one ends it at once. At
-    /// SIGUSR1 its statistics are logged.
-    pub(crate) fn obeyed_by(self, running: &Arc<Running>) -> io::Result<()> {
+    /// SIGINT, SIGTERM and SIGHUP stop this server: the first starts a drain, a second one ends it at once. SIGUSR1
+    /// logs its statistics.
+    pub(crate) fn control(self, running: &Arc<Running>) -> io::Result<()> {
         let running = Arc::clone(running);
         let mut first = None;
         on_thread(self.0, move |signal| match signal {
-            SIGUSR1 if running.is_finished() => {} // its receipt says it all
+            SIGUSR1 if running.is_finished() => {} // the receipt has them
             SIGUSR1 => receipt::log(&running.statistics()),
             signal => stop(&running, signal, meaning(&mut first, Instant::now())),
         })
     }
 }
 
-/// Does what a signal means to a server.
+/// Stops a server, as a signal's meaning requires.
 fn stop(running: &Running, signal: i32, meaning: Meaning) {
     let signal = low_level::signal_name(signal);
     match meaning {
         Meaning::First => {
-            tracing::info!(signal, "draining; a signal that comes a second later or more ends at once");
+            tracing::info!(
+                signal,
+                "draining; another signal at least a second later ends the server at once"
+            );
             running.stop();
         }
         Meaning::Same => {
-            tracing::info!(signal, "draining goes on: this came within a second of the first")
+            tracing::info!(signal, "still draining: this signal came within a second of the first")
         }
         Meaning::Second => {
             tracing::warn!(signal, "ending at once");
@@ -58,7 +61,7 @@ fn stop(running: &Running, signal: i32, meaning: Meaning) {
 pub(crate) fn interrupt(stop: &Arc<AtomicBool>) -> io::Result<()> {
     let signals = signals()?;
     for &signal in &signals {
-        // By the signal itself, so that whoever is interrupted by it finds the flag set.
+        // Set in the signal handler, so that an interrupted system call finds the flag set.
         flag::register(signal, Arc::clone(stop))?;
     }
     let mut first = None;
@@ -69,56 +72,55 @@ pub(crate) fn interrupt(stop: &Arc<AtomicBool>) -> io::Result<()> {
     })
 }
 
-/// The signals that stop a program. SIGHUP is none of them where it was ignored when the program started: that is what
-/// `nohup` asks for.
+/// The signals that stop a program. SIGHUP is left out if it was ignored when the program started, as under `nohup`.
 fn signals() -> io::Result<Vec<i32>> {
     let hangup = (!is_ignored(SIGHUP)?).then_some(SIGHUP);
     Ok([SIGINT, SIGTERM].into_iter().chain(hangup).collect())
 }
 
-/// What a signal means to a program that is told to stop.
+/// The meaning of a signal that stops a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meaning {
-    /// To stop in good order.
+    /// Stop gracefully.
     First,
-    /// The same: a shell and `timeout` signal a process, and then its group, which it is in.
+    /// A duplicate: a shell and `timeout` signal a process, and then its group.
     Same,
-    /// Somebody has seen that it goes on, and won't wait.
+    /// Stop at once: the user doesn't want to wait.
     Second,
 }
 
-/// How long after the first a signal is the same.
-const SAME: Duration = Duration::from_secs(1);
+/// A signal within this time after the first is a duplicate.
+const DUPLICATE_WITHIN: Duration = Duration::from_secs(1);
 
-/// What a signal means that comes now, and when the first one came.
+/// The meaning of a signal that arrives now. Sets `first` when the first one arrives.
 fn meaning(first: &mut Option<Instant>, now: Instant) -> Meaning {
     match *first {
         None => {
             *first = Some(now);
             Meaning::First
         }
-        Some(first) if now.duration_since(first) < SAME => Meaning::Same,
+        Some(first) if now.duration_since(first) < DUPLICATE_WITHIN => Meaning::Same,
         Some(_) => Meaning::Second,
     }
 }
 
-/// Tells `heed` of each of these signals, on a thread of its own.
-fn on_thread(mut signals: Signals, mut heed: impl FnMut(i32) + Send + 'static) -> io::Result<()> {
+/// Calls `on_signal` for each of these signals, on a separate thread.
+fn on_thread(mut signals: Signals, mut on_signal: impl FnMut(i32) + Send + 'static) -> io::Result<()> {
     thread::Builder::new()
         .name("signals".into())
-        .spawn(move || signals.forever().for_each(&mut heed))
+        .spawn(move || signals.forever().for_each(&mut on_signal))
         .map(drop)
 }
 
 /// Whether a signal is ignored.
-#[expect(unsafe_code, reason = "neither std, nor rustix, nor signal-hook tells what becomes of a signal")]
+#[expect(unsafe_code, reason = "neither std, nor rustix, nor signal-hook can query a signal's action")]
 fn is_ignored(signal: i32) -> io::Result<bool> {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: without a new action nothing is changed, and the old one is written to where there is room for it.
+    // SAFETY: without a new action nothing is changed, and the old one is written to valid memory.
     if unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the call has succeeded, and so has written it; and all zeros are one, too.
+    // SAFETY: the call has succeeded and written it.
     let action = unsafe { action.assume_init() };
     Ok(action.sa_sigaction == libc::SIG_IGN)
 }
@@ -128,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_signal_is_one_that_comes_a_second_after_the_first() {
+    fn a_signal_a_second_after_the_first_is_a_second_one() {
         let mut first = None;
         let start = Instant::now();
         for (milliseconds, expected) in [

@@ -1,11 +1,11 @@
-//! The terminals that standard output and standard error go to, if they do.
+//! The width of the terminals on standard output and standard error, and wrapping to it.
 
 use std::io;
 use std::os::fd::AsFd;
 
 use rustix::termios::tcgetwinsize;
 
-/// How many columns the terminal has; `None` if standard output is none, or doesn't say.
+/// The number of columns; `None` if standard output is not a terminal or doesn't report it.
 pub(crate) fn width() -> Option<usize> {
     width_of(io::stdout())
 }
@@ -15,8 +15,8 @@ fn width_of(stream: impl AsFd) -> Option<usize> {
     Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
 }
 
-/// The text for the terminal that standard output goes to: lines that it has no room for go on in the next one, indented.
-/// Where there is none, the text as it is.
+/// Wraps a text to the width of the terminal on standard output, with indentation. Without a terminal the text is
+/// unchanged.
 pub(crate) fn fitted(text: &str) -> String {
     match width() {
         Some(width) => fitted_to(text, width, INDENT),
@@ -24,7 +24,7 @@ pub(crate) fn fitted(text: &str) -> String {
     }
 }
 
-/// The same for the terminal that standard error goes to, whose width may be another. What goes on is indented by `indent`.
+/// The same for standard error, with `indent` before continued lines.
 pub(crate) fn fitted_for_stderr(text: &str, indent: &str) -> String {
     match width_of(io::stderr()) {
         Some(width) => fitted_to(text, width, indent),
@@ -37,7 +37,7 @@ fn fitted_to(text: &str, width: usize, indent: &str) -> String {
     for line in text.lines() {
         let mut rest: Vec<char> = line.chars().collect();
         while rest.len() > width {
-            // At the last blank that leaves a line which is not the indent alone.
+            // At the last blank after the indentation.
             let Some(at) = rest[..=width].iter().rposition(|&c| c == ' ').filter(|&at| at > indent.len())
             else {
                 break;
@@ -53,7 +53,7 @@ fn fitted_to(text: &str, width: usize, indent: &str) -> String {
     fitted
 }
 
-/// How far what goes on is indented.
+/// The indentation of continued lines.
 const INDENT: &str = "         ";
 
 #[cfg(test)]
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_goes_on_in_the_next() {
+    fn long_lines_are_wrapped() {
         let text = "replies  1000 verified, all as they should be, and more\nshort\n";
         assert_eq!(fitted_to(text, 80, INDENT), text);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What is wrong with the value of a flag: in one sentence that names the flag, or the variable that has set it.
+//! Errors in the values of flags: one sentence that names the flag, or the environment variable that has set it.
 
 use std::env;
 use std::error::Error as _;
@@ -8,11 +8,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Error};
 
-/// The values of these arguments are quantities. One that begins with a hyphen is a wrong quantity, and no flag.
+/// The names of values that are quantities. A value that begins with a hyphen is then a wrong quantity and not a flag.
 const QUANTITIES: [&str; 10] =
     ["COUNT", "COUNT|auto", "CPU", "LOAD", "NUMBER", "PID", "RATE", "SIZE", "SIZES", "TIME"];
 
-/// Has the quantities take whatever stands behind their flags, so that what is wrong with it is said.
+/// Lets flags with quantities accept any value, so that our own parser reports errors.
 pub(crate) fn take_any_quantity(command: Command) -> Command {
     let is_quantity = |arg: &Arg| {
         let name = arg.get_value_names().and_then(<[_]>::first);
@@ -23,7 +23,7 @@ pub(crate) fn take_any_quantity(command: Command) -> Command {
         .mut_subcommands(take_any_quantity)
 }
 
-/// The sentence for a value that an argument doesn't take. The other errors are explained by clap itself.
+/// The sentence for an invalid value. Other errors are left to clap.
 pub(crate) fn explain(command: &Command, arguments: &[OsString], error: &Error) -> Option<String> {
     let command = chosen(command, arguments);
     if error.kind() == ErrorKind::InvalidUtf8 {
@@ -51,16 +51,16 @@ pub(crate) fn explain(command: &Command, arguments: &[OsString], error: &Error) 
     Some(format!("{}: {what}", origin(command, arguments, flag)))
 }
 
-/// A parser's sentence, with the value in front if it doesn't quote that itself.
+/// A parser's error, prefixed with the value if it doesn't quote it.
 fn quoting(value: &str, text: String) -> String {
     let quoted = format!("`{value}`");
     if text.contains(&quoted) { text } else { format!("{quoted}: {text}") }
 }
 
-/// The sentence for a value that is no text. Which one that is, clap doesn't say.
+/// The sentence for a value that is not UTF-8. clap doesn't say which one that is.
 fn no_text(command: &Command, arguments: &[OsString]) -> Option<String> {
     let is_text = |value: &OsStr| value.to_str().is_some();
-    // It stands behind its flag, or behind an equals sign.
+    // The value follows its flag, or an equals sign.
     let flag = (1..arguments.len()).find(|&at| !is_text(&arguments[at])).map(|at| {
         let argument = arguments[at].display().to_string();
         let flag = argument.split_once('=').map(|(flag, _)| flag.to_owned());
@@ -69,7 +69,7 @@ fn no_text(command: &Command, arguments: &[OsString]) -> Option<String> {
     let is_wrong = |name: &&OsStr| env::var_os(name).is_some_and(|value| !is_text(&value));
     let variable = command.get_arguments().filter_map(Arg::get_env).find(is_wrong);
     let what = flag.or_else(|| variable.map(|name| name.display().to_string()))?;
-    Some(format!("{what}: the value is no UTF-8; write it in UTF-8"))
+    Some(format!("{what}: the value is not UTF-8; write it in UTF-8"))
 }
 
 /// The command that the arguments name.
@@ -82,14 +82,14 @@ fn chosen<'a>(command: &'a Command, arguments: &[OsString]) -> &'a Command {
     chosen
 }
 
-/// What has set a flag: itself, by its long or its short name, or its variable.
+/// The origin of a flag's value: its long or short name, or its variable.
 fn origin(command: &Command, arguments: &[OsString], flag: &str) -> String {
     let arg = command.get_arguments().find(|arg| long(arg).is_some_and(|name| name == flag));
     let is_flag = |argument: &OsString| {
         let Some(argument) = argument.to_str() else { return false };
         let rest = argument.strip_prefix(flag);
         let is_long = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
-        // Short ones may stand together, and in front of a value.
+        // Short flags may be combined, and followed by a value.
         let together = argument.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
         let short = arg.and_then(Arg::get_short);
         is_long || short.is_some_and(|short| together.is_some_and(|together| together.contains(short)))
@@ -98,7 +98,7 @@ fn origin(command: &Command, arguments: &[OsString], flag: &str) -> String {
     variable.map_or(flag.to_owned(), |name| name.display().to_string())
 }
 
-/// The flags that variables have set, each with its variable.
+/// The flags that were set by environment variables, each with its variable.
 pub(crate) fn set_by_variables(command: &Command, matches: &ArgMatches) -> Vec<(String, String)> {
     let Some((name, matches)) = matches.subcommand() else { return Vec::new() };
     let Some(command) = command.find_subcommand(name) else { return Vec::new() };
@@ -107,7 +107,7 @@ pub(crate) fn set_by_variables(command: &Command, matches: &ArgMatches) -> Vec<(
     command.get_arguments().filter(is_set).filter_map(pair).collect()
 }
 
-/// The same text, with variables in the place of the flags that they have set.
+/// Replaces flags in a text by the variables that have set them.
 pub(crate) fn name_variables(text: &str, set: &[(String, String)]) -> String {
     let mut named = text.to_owned();
     for (flag, variable) in set {
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_variable_stands_in_the_place_of_its_flag_alone() {
+    fn a_variable_replaces_only_its_own_flag() {
         let set = [("--work".to_owned(), "ANYLOOP_WORK".to_owned())];
         for (text, expected) in [
             ("--work is for work", "ANYLOOP_WORK is for work"),

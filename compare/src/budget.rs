@@ -1,12 +1,12 @@
-//! How thoroughly is compared, and how long the slots may be, so that it takes the time that was promised, whoever is
-//! compared.
+//! The thoroughness of a comparison, and the length of its measurements: they are fitted into the time that the tier
+//! promises, however many servers are compared.
 
 use std::time::Duration;
 
-/// How thoroughly is compared.
+/// The thoroughness of a comparison.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tier {
-    /// Under a minute: few short rounds, no curves. To see where to look.
+    /// Under a minute: few short rounds, no curves. For screening.
     Quick,
     /// About three minutes: rounds for the verdicts, and one pass for memory and for latency against the rate.
     #[default]
@@ -16,7 +16,7 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// Its name, as reports have it.
+    /// Its name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Quick => "quick",
@@ -25,9 +25,10 @@ impl Tier {
         }
     }
 
-    /// How many rounds it has. At a spread of 8 % from round to round, as shared machines show it, and with seven rivals,
-    /// a value that is a tenth lower is found with a probability of 52 % in 9 rounds, 85 % in 11, and 94 % in 13 (tried by
-    /// [`statistics`](crate::statistics)). So many short rounds tell more than few long ones.
+    /// How many rounds it has. With a spread of 8 % from round to round, which is usual on shared machines, and seven
+    /// other servers, a value that is lower by a tenth is detected with a probability of 52 % in 9 rounds, 85 % in 11,
+    /// and 94 % in 13 (simulated by the tests of [`statistics`](crate::statistics)). So many short rounds detect more
+    /// than few long ones.
     pub fn rounds(self) -> usize {
         match self {
             Self::Quick => 5,
@@ -36,7 +37,8 @@ impl Tier {
         }
     }
 
-    /// How long all of it takes, with as many rounds. The slots are made as long as fits.
+    /// How long the whole comparison takes with [`rounds`](Self::rounds) rounds. The measurements are made as long as
+    /// fits.
     pub fn time(self) -> Duration {
         Duration::from_secs(match self {
             Self::Quick => 50,
@@ -45,7 +47,7 @@ impl Tier {
         })
     }
 
-    /// How often the points of the curves are measured. Of several passes, the median is kept.
+    /// How often each point of the curves is measured. The median of the passes is kept.
     pub fn passes(self) -> usize {
         match self {
             Self::Quick => 0,
@@ -55,7 +57,7 @@ impl Tier {
     }
 }
 
-/// What there is to do.
+/// An amount of work, as counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Work {
     /// Servers to start.
@@ -66,27 +68,28 @@ pub(super) struct Work {
     pub(super) memories: usize,
 }
 
-/// What it costs beside the time that is measured. At first this is a guess, then what was seen.
+/// The time that each piece of work takes beyond what is measured: estimates at first, then averages of what was
+/// observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Costs {
-    /// To start a server, and to end it.
+pub(super) struct Overheads {
+    /// Starting a server, and ending it.
     pub(super) start: Duration,
-    /// To make the connections of a measurement, to close them, and to sum up.
+    /// Opening the connections of a measurement, closing them, and evaluating it.
     pub(super) measurement: Duration,
-    /// To measure a server's memory with idle connections.
+    /// Measuring a server's memory with idle connections.
     pub(super) memory: Duration,
 }
 
-/// How long load is made for one measurement.
+/// The time during which load is generated for one measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Slot {
-    /// Before it is measured.
+pub(super) struct Window {
+    /// Warm-up, which isn't measured.
     pub(super) warmup: Duration,
-    /// While it is measured.
+    /// What is measured.
     pub(super) duration: Duration,
 }
 
-impl Default for Costs {
+impl Default for Overheads {
     fn default() -> Self {
         Self {
             start: Duration::from_millis(60),
@@ -96,19 +99,18 @@ impl Default for Costs {
     }
 }
 
-/// A shorter measurement says too little: this many milliseconds hold a few ticks of the kernel's accounts.
+/// The shortest measurement: it has to cover several ticks of the kernel's CPU accounting.
 const SHORTEST: Duration = Duration::from_millis(250);
 
-/// More time is better spent on more rounds.
+/// The longest measurement. More time is better spent on more rounds.
 pub(super) const LONGEST: Duration = Duration::from_secs(5);
 
-/// The bounds of the warm-up, in which caches and buffers fill; between them it is a quarter of what is
-/// measured.
+/// The bounds of the warm-up, in which caches and buffers fill. Between them it is a quarter of what is measured.
 const WARMUP: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 
-impl Slot {
-    /// The slot of the closed loops that were asked for: in many short rounds there is more to be learnt than in
-    /// few long ones.
+impl Window {
+    /// The window of the closed loops that the user chose. Short, because many short rounds detect more than few long
+    /// ones.
     pub(super) fn short(tier: Tier) -> Self {
         let (warmup, duration) = match tier {
             Tier::Quick => (WARMUP.0, SHORTEST),
@@ -118,9 +120,9 @@ impl Slot {
         Self { warmup, duration }
     }
 
-    /// The longest slot with which the work fits into a time; the shortest sensible one if none does.
-    pub(super) fn within(time: Duration, work: Work, costs: Costs) -> Self {
-        let fixed = work.time(Self { warmup: Duration::ZERO, duration: Duration::ZERO }, costs);
+    /// The longest window with which the work fits into a time; the shortest sensible one if none does.
+    pub(super) fn within(time: Duration, work: Work, overheads: Overheads) -> Self {
+        let fixed = work.time(Self { warmup: Duration::ZERO, duration: Duration::ZERO }, overheads);
         let measurements = u32::try_from(work.measurements).unwrap_or(u32::MAX).max(1);
         let whole = time.saturating_sub(fixed) / measurements;
         let warmup = (whole / 5).clamp(WARMUP.0, WARMUP.1);
@@ -129,16 +131,16 @@ impl Slot {
 }
 
 impl Work {
-    /// How long it takes.
-    pub(super) fn time(self, slot: Slot, costs: Costs) -> Duration {
+    /// How long it takes with such a window.
+    pub(super) fn time(self, window: Window, overheads: Overheads) -> Duration {
         let times =
             |count: usize, each: Duration| each.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
-        times(self.starts, costs.start)
-            .saturating_add(times(self.measurements, slot.warmup + slot.duration + costs.measurement))
-            .saturating_add(times(self.memories, costs.memory))
+        times(self.starts, overheads.start)
+            .saturating_add(times(self.measurements, window.warmup + window.duration + overheads.measurement))
+            .saturating_add(times(self.memories, overheads.memory))
     }
 
-    /// This and more.
+    /// The sum of both.
     pub(super) fn and(self, more: Self) -> Self {
         Self {
             starts: self.starts + more.starts,
@@ -147,7 +149,7 @@ impl Work {
         }
     }
 
-    /// This so many times.
+    /// This amount of work `count` times.
     pub(super) fn times(self, count: usize) -> Self {
         Self {
             starts: self.starts * count,
@@ -170,25 +172,25 @@ mod tests {
     #[test]
     fn the_work_fits_into_the_time() {
         for measurements in [20, 30, 50, 90, 120] {
-            let slot = Slot::within(MINUTE, work(measurements), Costs::default());
-            let time = work(measurements).time(slot, Costs::default());
+            let window = Window::within(MINUTE, work(measurements), Overheads::default());
+            let time = work(measurements).time(window, Overheads::default());
             assert!(time <= MINUTE && time > MINUTE - Duration::from_millis(1), "{measurements}: {time:?}");
-            assert!(slot.warmup >= WARMUP.0 && slot.duration >= SHORTEST, "{slot:?}");
+            assert!(window.warmup >= WARMUP.0 && window.duration >= SHORTEST, "{window:?}");
         }
     }
 
     #[test]
-    fn too_much_work_has_the_shortest_slots() {
-        let slot = Slot::within(MINUTE, work(1000), Costs::default());
-        assert_eq!(slot, Slot { warmup: WARMUP.0, duration: SHORTEST });
-        assert!(work(1000).time(slot, Costs::default()) > MINUTE);
+    fn too_much_work_gets_the_shortest_window() {
+        let window = Window::within(MINUTE, work(1000), Overheads::default());
+        assert_eq!(window, Window { warmup: WARMUP.0, duration: SHORTEST });
+        assert!(work(1000).time(window, Overheads::default()) > MINUTE);
     }
 
     #[test]
-    fn little_work_has_the_longest() {
-        let slot = Slot { warmup: WARMUP.1, duration: LONGEST };
-        assert_eq!(Slot::within(MINUTE, work(2), Costs::default()), slot);
-        assert_eq!(Slot::within(MINUTE, Work::default(), Costs::default()), slot);
+    fn little_work_gets_the_longest_window() {
+        let window = Window { warmup: WARMUP.1, duration: LONGEST };
+        assert_eq!(Window::within(MINUTE, work(2), Overheads::default()), window);
+        assert_eq!(Window::within(MINUTE, Work::default(), Overheads::default()), window);
     }
 
     #[test]

@@ -6,20 +6,20 @@ use std::str::FromStr;
 
 use super::Kind;
 
-/// A server that is compared: plain data, so that this crate knows no backend.
+/// A server that is compared. Plain data, so that this crate depends on no backend.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Candidate {
-    /// Its name, which no other candidate has.
+    /// Its name, unique among the candidates.
     pub name: String,
-    /// Its concurrency model in a few words, or for a program of somebody else the command line.
+    /// Its concurrency model in a few words, or the command line of another program.
     pub model: String,
     /// Why it should not be chosen for something new.
     pub legacy: Option<String>,
     /// What kind of server it is.
     pub kind: Kind,
-    /// How many connections it can hold; `None` is any number.
+    /// How many connections it can hold; `None` if there is no limit.
     pub max_connections: Option<usize>,
-    /// Why it can't run on this machine, if it can't: then it is listed, and not started.
+    /// Why it can't run on this machine, if so: then it is listed and not started.
     pub unavailable: Option<String>,
     /// Where it runs the handler: `worker`, `own thread`, `blocking pool of 512`; `None` if that is not known.
     pub handler_runs: Option<String>,
@@ -27,8 +27,8 @@ pub struct Candidate {
     pub launch: Launch,
 }
 
-/// How a server is started. It must listen on a loopback address, let in as many connections at once as
-/// [`Settings::most_connections`](crate::Settings::most_connections) says, and stay in the foreground.
+/// How a server is started. It must listen on a loopback address, accept as many connections at once as
+/// [`Settings::most_connections`](crate::Settings::most_connections) returns, and stay in the foreground.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Launch {
     /// It listens on a port of its own choice, and prints the line `listening on ADDRESS:PORT` on standard output.
@@ -37,28 +37,28 @@ pub enum Launch {
         program: PathBuf,
         /// Its arguments.
         arguments: Vec<OsString>,
-        /// What the names of the variables begin with that set its flags. It is given none of them.
+        /// The prefix of the environment variables that set its flags. These are removed from its environment.
         variables: String,
     },
-    /// It listens on the port that it is told: in each word, `{port}` is replaced by a free port, and `{address}` by
+    /// It listens on the port that it is given: in each word, `{port}` is replaced by a free port, and `{address}` by
     /// that port of 127.0.0.1, `127.0.0.1:8080` say. It is ready when it accepts a connection.
     Command {
-        /// The program and its arguments. No shell reads them.
+        /// The program and its arguments. No shell interprets them.
         words: Vec<String>,
     },
 }
 
-/// What stands for the port, and for the address with the port.
+/// The placeholders of the port, and of the address with the port.
 const PORT: &str = "{port}";
 const ADDRESS: &str = "{address}";
 
 impl Candidate {
-    /// Any program that listens, by the command line that starts it. The line is split into words as a shell splits
-    /// it, but nothing else that a shell does is done: for that, the command is `sh -c '…'`.
+    /// Any program that listens, by the command line that starts it. The line is split into words as a shell would, but
+    /// nothing is expanded; `sh -c '…'` runs a shell.
     ///
     /// # Errors
-    /// If there is no name or no command, a quote is not closed, or neither `{port}` nor `{address}` says where the
-    /// port belongs.
+    /// If the name or the command is missing, a quote is not closed, or the command contains neither `{port}` nor
+    /// `{address}`.
     pub fn server(name: &str, command: &str) -> Result<Self, String> {
         if name.is_empty() {
             return Err(format!("the server `{command}` has no name; write NAME='COMMAND'"));
@@ -92,11 +92,10 @@ impl Candidate {
         })
     }
 
-    /// The same backend of another build of this command. Its name is that of this candidate, followed by
-    /// `(FILE NAME)`.
+    /// The same backend in another build of this command. Its name is this candidate's, followed by `(FILE NAME)`.
     ///
     /// # Errors
-    /// If this candidate is started in another way than by this command.
+    /// If this candidate is not a server of this command.
     pub fn of_build(&self, program: &Path) -> Result<Self, String> {
         let Launch::Announces { arguments, variables, .. } = &self.launch else {
             return Err(format!("{} is no server of this command, so no other build has it", self.name));
@@ -118,7 +117,7 @@ impl Candidate {
 impl FromStr for Candidate {
     type Err = String;
 
-    /// A program as `--server` takes it: `NAME=COMMAND`.
+    /// The value of `--server`: `NAME=COMMAND`.
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
             Some((name, command)) => Self::server(name.trim(), command),
@@ -128,7 +127,7 @@ impl FromStr for Candidate {
 }
 
 impl Launch {
-    /// The words of a command that is to listen on this port.
+    /// The words of a command, with the placeholders replaced by this port.
     pub(super) fn words(words: &[String], port: u16) -> impl Iterator<Item = String> {
         let address = format!("127.0.0.1:{port}");
         words.iter().map(move |word| word.replace(PORT, &port.to_string()).replace(ADDRESS, &address))
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_started_is_told() {
+    fn an_invalid_command_line_is_refused() {
         for (text, what) in [
             ("a=serve", "write {port}"),
             ("a=serve --port 80", "write {port}"),
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn another_build_serves_the_same() {
+    fn another_build_is_started_with_the_same_arguments() {
         let arguments = vec![OsString::from("serve")];
         let variables = "ANYLOOP_".to_owned();
         let launch = Launch::Announces {

@@ -1,5 +1,5 @@
-//! The conditions of a comparison: the facts about a machine and a build without which numbers say nothing. The report
-//! may be shown to others, so nothing here tells whose machine it is.
+//! The conditions of a comparison: the facts about machine and build on which figures depend. Reports are published, so
+//! nothing here identifies the machine or its user.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use super::pinning::Pinning;
 use super::{Conditions, Settings};
 use load::host::{self, value_of};
 
-/// What is known before anything is measured.
+/// The conditions that are known before anything is measured.
 pub(super) fn conditions(settings: &Settings, pinning: &Pinning) -> Conditions {
     let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     Conditions {
@@ -24,23 +24,23 @@ pub(super) fn conditions(settings: &Settings, pinning: &Pinning) -> Conditions {
         message: settings.message(),
         unverified: !settings.expect.verifies(),
         allow_refusals: settings.allow_refusals,
-        facts: [of_the_build(), settings.facts.clone()].concat(),
-        machine: of_the_machine(),
+        facts: [build_facts(), settings.facts.clone()].concat(),
+        machine: machine_facts(),
     }
 }
 
-/// The facts that another build may change on the same machine, and those that change from one minute to the next.
-fn of_the_build() -> Vec<(String, String)> {
-    told([
+/// Facts about the build, which may differ between comparisons on one machine.
+fn build_facts() -> Vec<(String, String)> {
+    known([
         ("anyloop", Some(env!("CARGO_PKG_VERSION").to_owned())),
         ("commit", option_env!("ANYLOOP_COMMIT").map(str::to_owned)),
         ("runtimes", option_env!("ANYLOOP_RUNTIMES").map(str::to_owned)),
     ])
 }
 
-/// The facts about the machine. What the system doesn't tell is left out.
-fn of_the_machine() -> Vec<(String, String)> {
-    told([
+/// Facts about the machine. What the system doesn't report is left out.
+fn machine_facts() -> Vec<(String, String)> {
+    known([
         ("compiler", option_env!("ANYLOOP_COMPILER").map(str::to_owned)),
         ("build", Some(build().to_owned())),
         ("system", system()),
@@ -56,7 +56,7 @@ fn of_the_machine() -> Vec<(String, String)> {
     ])
 }
 
-/// What Linux calls the state of simultaneous multithreading, in words.
+/// Linux's name for the state of simultaneous multithreading, in words.
 fn smt(control: &str) -> String {
     match control {
         "notsupported" => "not supported by the CPU",
@@ -67,11 +67,11 @@ fn smt(control: &str) -> String {
     .to_owned()
 }
 
-fn told<const COUNT: usize>(facts: [(&str, Option<String>); COUNT]) -> Vec<(String, String)> {
+fn known<const COUNT: usize>(facts: [(&str, Option<String>); COUNT]) -> Vec<(String, String)> {
     facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-/// The cores that this process may use, from the lowest.
+/// The cores that this process may use, in ascending order.
 #[cfg(target_os = "linux")]
 pub(super) fn cores() -> Vec<usize> {
     use rustix::thread::{CpuSet, sched_getaffinity};
@@ -80,15 +80,19 @@ pub(super) fn cores() -> Vec<usize> {
     (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect()
 }
 
-/// Elsewhere it is only known how many there are.
+/// Other systems report only the number of cores.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn cores() -> Vec<usize> {
     (0..std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)).collect()
 }
 
-/// A build without optimisation measures what the compiler has left out.
+/// The profile of this build. Figures of a build without optimisation are of no use.
 fn build() -> &'static str {
-    if cfg!(debug_assertions) { "debug: these numbers say nothing, use --release" } else { "release" }
+    if cfg!(debug_assertions) {
+        "debug: these figures are of no use, build with --release"
+    } else {
+        "release"
+    }
 }
 
 /// The kernel and its release, and the architecture.
@@ -98,7 +102,7 @@ fn system() -> Option<String> {
     Some(format!("{kernel}{}, {}", release.unwrap_or_default(), std::env::consts::ARCH))
 }
 
-/// What Linux tells.
+/// Facts that Linux reports.
 #[cfg(target_os = "linux")]
 mod linux {
     use std::path::Path;
@@ -107,7 +111,7 @@ mod linux {
     use procfs::process::{LimitValue, Process};
     use procfs::{CpuInfo, Current, Meminfo};
 
-    /// The name that the CPU gives itself: under different names on different architectures.
+    /// The CPU's model name. The name of the field differs between architectures.
     pub(super) fn cpu() -> Option<String> {
         let info = CpuInfo::current().ok()?;
         let names = ["model name", "Model", "cpu"];
@@ -120,7 +124,7 @@ mod linux {
         Some(format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)))
     }
 
-    /// The soft limit, which the servers that are started from here inherit.
+    /// The soft limit, which the servers inherit.
     pub(super) fn open_files() -> Option<String> {
         match Process::myself().ok()?.limits().ok()?.max_open_files.soft_limit {
             LimitValue::Unlimited => Some("unlimited".to_owned()),
@@ -128,7 +132,8 @@ mod linux {
         }
     }
 
-    /// How many cores' time the control group of this process, or one around it, may use; `none` if any.
+    /// The CPU quota in cores: the lowest of this process's control group and its ancestors; `none` if there is no
+    /// quota.
     pub(super) fn quota() -> Option<String> {
         let groups = Process::myself().ok()?.cgroups().ok()?;
         let quotas = groups.into_iter().filter_map(|group| match group.controllers.as_slice() {
@@ -142,7 +147,7 @@ mod linux {
         Some(least.map_or_else(|| "none".to_owned(), |cores| format!("{cores:.2} cores")))
     }
 
-    /// The least quota of a group and of those around it.
+    /// The lowest quota of a group and its ancestors.
     fn least_quota(mount: &str, group: &str, quota: fn(&Path) -> Option<f64>) -> Option<f64> {
         let group = Path::new(mount).join(group.trim_start_matches('/'));
         let around = group.ancestors().take_while(|folder| folder.starts_with(mount));
@@ -158,7 +163,7 @@ mod linux {
         parse(&format!("{} {}", value("cpu.cfs_quota_us")?, value("cpu.cfs_period_us")?))
     }
 
-    /// `50000 100000` are half a core; `max` and `-1` are no quota.
+    /// `50000 100000` is half a core; `max` and `-1` mean no quota.
     pub(super) fn parse(text: &str) -> Option<f64> {
         let (quota, period) = text.split_once(' ')?;
         let (quota, period): (f64, f64) = (quota.parse().ok()?, period.parse().ok()?);
@@ -166,7 +171,7 @@ mod linux {
     }
 }
 
-/// Elsewhere nothing is told in the same way.
+/// Other systems don't report these facts in the same way.
 #[cfg(not(target_os = "linux"))]
 mod linux {
     pub(super) fn cpu() -> Option<String> {
@@ -191,12 +196,12 @@ mod tests {
     use super::*;
 
     fn facts() -> Vec<(String, String)> {
-        [of_the_machine(), of_the_build()].concat()
+        [machine_facts(), build_facts()].concat()
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_quota_is_told_in_cores() {
+    fn a_quota_is_given_in_cores() {
         assert_eq!(linux::parse("50000 100000"), Some(0.5));
         for none in ["max 100000", "-1 100000", "", "7", "0 0"] {
             assert_eq!(linux::parse(none), None, "{none}");
@@ -205,7 +210,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn what_numbers_depend_on_is_told() {
+    fn the_facts_include_what_figures_depend_on() {
         let names: Vec<_> = facts().into_iter().map(|(name, _)| name).collect();
         for name in ["compiler", "cores", "CPU quota (cgroup)", "memory", "limit on open files", "runtimes"] {
             assert!(names.iter().any(|one| one == name), "{name} of {names:?}");
@@ -218,7 +223,7 @@ mod tests {
     fn every_fact_has_a_name_and_a_value_of_one_line() {
         let facts = facts();
         let names: std::collections::BTreeSet<_> = facts.iter().map(|(name, _)| name).collect();
-        assert_eq!(names.len(), facts.len(), "each is said once: {facts:?}");
+        assert_eq!(names.len(), facts.len(), "each name appears once: {facts:?}");
         assert!(facts.len() >= 4, "{facts:?}");
         for (name, value) in facts {
             assert!(!name.is_empty() && !value.is_empty() && !value.contains('\n'), "{name}: {value}");
@@ -226,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_tells_whose_machine_it_is() {
+    fn no_fact_identifies_the_machine_or_its_user() {
         let own = ["HOME", "USER", "HOSTNAME", "PWD"].map(|name| std::env::var(name).unwrap_or_default());
         let host = value_of("/proc/sys/kernel/hostname").unwrap_or_default();
         let telling: Vec<_> = own.into_iter().chain([host]).filter(|text| text.len() > 3).collect();
@@ -236,12 +241,12 @@ mod tests {
     }
 
     #[test]
-    fn the_state_of_smt_is_told_in_words() {
+    fn the_state_of_smt_is_in_words() {
         assert_eq!(["on", "notsupported"].map(smt), ["on", "not supported by the CPU"]);
     }
 
     #[test]
-    fn this_process_may_use_a_core() {
+    fn at_least_one_core_is_available() {
         assert!(!cores().is_empty());
     }
 }

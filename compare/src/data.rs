@@ -1,59 +1,59 @@
-//! What a comparison has shown, as plain data: `report.json` is this, and the page and the tables are drawn
-//! from it alone. Times are in microseconds, rates in messages per second, memory in bytes.
+//! The result of a comparison, as plain data. `report.json` contains exactly this, and page and tables are made from it
+//! alone. Times are in microseconds, rates in messages per second, memory in bytes.
 
 use load::measurement::Tick;
 use serde::{Deserialize, Serialize};
 
-/// The version of this data. It changes when what an older program has stored would be misread.
+/// The version of this format. It changes when data that an older program has stored would be misread.
 pub const VERSION: u32 = 2;
 
-/// What a comparison has shown.
+/// The result of a comparison.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Comparison {
-    /// The [`VERSION`] of the data; 0 where none was stored.
+    /// The [`VERSION`] of the format; 0 if none was stored.
     #[serde(default)]
     pub version: u32,
     /// Where, when and how it was measured.
     pub conditions: Conditions,
-    /// Who was measured, in the order of the tables. The one that has a control is the reference.
+    /// The servers that were measured, in the order of the tables. The one that has a control is the reference.
     pub subjects: Vec<Subject>,
-    /// Under which loads, each in every round.
+    /// The loads. Each is measured in every round.
     pub shapes: Vec<Shape>,
     /// One measurement of a subject under a shape, in the order in which they were made.
     pub samples: Vec<Sample>,
     /// Memory against idle connections.
     pub memory: Vec<MemorySample>,
-    /// From one pass, for the curves: latency against the offered rate. Screening, not for verdicts.
+    /// Latency against the offered rate, for the curves. These points are for screening; no verdict uses them.
     pub rate_sweep: Vec<RatePoint>,
-    /// From one pass: throughput against connections, closed loop.
+    /// Throughput against connections, in a closed loop. For the curves too.
     pub connection_sweep: Vec<ConnectionPoint>,
-    /// One probe of each subject in each round, for the highest rate within the objective.
+    /// The probes for the highest rate within the objective: one of each subject in each round.
     #[serde(default)]
     pub probes: Vec<Probe>,
-    /// Whether it was interrupted, so that there are fewer rounds than were asked for.
+    /// Whether it was interrupted, so that there are fewer rounds than requested.
     pub interrupted: bool,
 }
 
 /// Where, when and how it was measured.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Conditions {
-    /// The command that does it again.
+    /// The command that repeats it.
     pub command: String,
-    /// When it began, in seconds since 1970.
+    /// When it began, in seconds since the Unix epoch.
     pub started: u64,
     /// How long it took, in seconds.
     pub seconds: f64,
-    /// The seed of the order of the slots and of the bootstrap.
+    /// The seed of the order within the rounds and of the bootstrap.
     pub seed: u64,
-    /// How many rounds were asked for.
+    /// How many rounds were requested.
     pub rounds: usize,
     /// `quick`, `default` or `full`.
     pub tier: String,
     /// The handler, with its work: `work cpu:50us`.
     pub handler: String,
-    /// The sizes of the messages, as they were asked for.
+    /// The sizes of the messages, as `--message-size` takes them.
     pub message_size: String,
-    /// The objectives, as they were written: `p99=5ms`. The first is the one that the highest rate keeps to.
+    /// The objectives, as `--slo` takes them: `p99=5ms`. The highest rate is the highest one that meets the first.
     #[serde(default)]
     pub slos: Vec<String>,
     /// How server and generator were pinned to cores, in words; `None` if they were not.
@@ -65,36 +65,37 @@ pub struct Conditions {
     /// Whether the replies were counted, and not verified: `--expect any`.
     #[serde(default)]
     pub unverified: bool,
-    /// Whether replies may be refusals, however many are: `--allow-refusals`.
+    /// Whether any number of replies may be refusals: `--allow-refusals`.
     #[serde(default)]
     pub allow_refusals: bool,
-    /// What else is to be known, a line for each fact: name and value.
+    /// Further facts: name and value.
     #[serde(default)]
     pub facts: Vec<(String, String)>,
-    /// The machine, a line for each fact: name and value.
+    /// Facts about the machine: name and value.
     pub machine: Vec<(String, String)>,
 }
 
-/// Who is measured.
+/// A server that is measured.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Subject {
-    /// Its name; a control has one of its own.
+    /// Its name. A control's differs from its subject's.
     pub name: String,
     /// Its concurrency model, in a few words.
     pub model: String,
     /// Why it should not be chosen for something new.
     pub legacy: Option<String>,
-    /// The name of the subject that this is a second run of, to see how much two runs of the same differ.
+    /// If this is a control: the name of the subject that it is a second run of. It shows how much two runs of the same
+    /// server differ.
     pub control_of: Option<String>,
     /// What kind of server it is.
     #[serde(default)]
     pub kind: Kind,
-    /// Why it was not measured, or not to the end.
+    /// Why it was not measured, or not in all rounds.
     pub failed: Option<String>,
     /// How many replies were bad in the measurement for which it failed.
     #[serde(default)]
     pub bad: u64,
-    /// Why it can't run on this machine. That is no failure of its own.
+    /// Why it can't run on this machine. That doesn't count as a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
     /// Where it runs this handler: `worker`, `own thread`, `blocking pool of 512`; `None` if that is not known.
@@ -108,16 +109,16 @@ pub enum Kind {
     /// A backend of this command.
     #[default]
     Backend,
-    /// A server written by hand, to measure backends against. It is not ranked among them.
+    /// A server written by hand, with which backends are compared. It is not ranked.
     Handwritten {
-        /// The name of the backend whose counterpart it is; `None` if it is everybody's.
+        /// The name of the backend whose counterpart it is; `None` if it is the counterpart of all.
         of: Option<String>,
-        /// How much care was taken.
+        /// How it is written.
         care: Care,
     },
     /// Any other program that listens. It is ranked.
     Server,
-    /// A backend of another build of this command. It is held against the backend of this build, and not ranked.
+    /// A backend of another build of this command. It is compared with the same backend of this build, and not ranked.
     Build {
         /// The name of the subject that is the same backend of this build.
         of: String,
@@ -125,35 +126,35 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether it is ranked among the others, and not only held against its counterpart.
+    /// Whether it is ranked, and not only compared with its counterpart.
     pub fn is_ranked(&self) -> bool {
         matches!(self, Self::Backend | Self::Server)
     }
 }
 
-/// How much care was taken with a server that was written by hand.
+/// How a handwritten server is written.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub enum Care {
-    /// As the examples have it.
+    /// As tutorials and documentation show it.
     Plain,
-    /// The replies to all that has arrived in one write.
+    /// It writes the replies to all messages that have arrived at once.
     Careful,
-    /// It sends the bytes back without looking at them, so that nothing can be cheaper.
+    /// A raw loop: it sends bytes back without parsing them. No server that parses messages can cost less.
     Raw,
 }
 
-/// A load.
+/// A load: how many connections, with how many messages in flight, at which rate.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Shape {
     /// Its name in the tables: `64 × 16`, say.
     pub name: String,
     /// How many connections.
     pub connections: usize,
-    /// How many messages each has in flight.
+    /// How many messages each connection has in flight.
     pub depth: usize,
     /// The offered rate of an open loop; `None` is a closed loop.
     pub rate: Option<f64>,
-    /// How many hostile clients there are beside these.
+    /// How many hostile clients there are in addition.
     #[serde(default)]
     pub hostile: usize,
 }
@@ -163,7 +164,7 @@ pub struct Shape {
 pub struct Sample {
     /// The round, from 0.
     pub round: usize,
-    /// Its slot within the round, from 0.
+    /// Its position in the order of the round, from 0.
     pub slot: usize,
     /// Index into [`Comparison::subjects`].
     pub subject: usize,
@@ -171,9 +172,9 @@ pub struct Sample {
     pub shape: usize,
     /// Replies per second.
     pub rate: f64,
-    /// Server CPU time in its own code, for each message.
+    /// CPU time of the server in user mode, for each message.
     pub cpu_user: f64,
-    /// Server CPU time in the kernel, for each message.
+    /// CPU time of the server in the kernel, for each message.
     pub cpu_system: f64,
     /// Context switches of the server, for each message.
     pub switches: f64,
@@ -194,28 +195,28 @@ pub struct Sample {
     /// How many replies were counted.
     #[serde(default)]
     pub replies: u64,
-    /// The part of its cores that the server used: 1 is all of them.
+    /// The share of its cores that the server used: 1 is all of them.
     #[serde(default)]
     pub server_busy: f64,
-    /// Whether the generator was the limit: then rate and latency say nothing about the server.
+    /// Whether the generator was the bottleneck: then rate and latency say nothing about the server.
     #[serde(default)]
     pub generator_limited: bool,
-    /// When what happened, in an open loop.
+    /// What happened when, in an open loop.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Tick>,
-    /// Share of a core that the busiest thread of the generator used.
+    /// The share of a core that the generator's busiest thread used.
     pub generator_busy: f64,
     /// The 99th percentile of the send lag.
     pub send_lag: f64,
-    /// The error of Little's law, in a closed loop.
+    /// The deviation from Little's law, in a closed loop.
     pub littles_error: Option<f64>,
-    /// Share of time in which the host gave this machine's cores to others.
+    /// The share of time that the hypervisor gave to other machines (steal time).
     pub steal: f64,
     /// What makes this measurement doubtful. It is flagged, never dropped.
     pub flags: Vec<String>,
 }
 
-/// Whether a subject kept the objective at a rate: one step of its staircase.
+/// Whether a subject met the objective at a rate: one step of its staircase.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Probe {
     /// The round, from 0.
@@ -224,9 +225,9 @@ pub struct Probe {
     pub subject: usize,
     /// The offered rate.
     pub rate: f64,
-    /// Whether the objective was kept.
+    /// Whether the objective was met.
     pub pass: bool,
-    /// Whether the generator was the limit: then it is not known who failed.
+    /// Whether the generator was the bottleneck: then a miss may not be the server's.
     #[serde(default)]
     pub generator_limited: bool,
     /// What makes this measurement doubtful. It is flagged, never dropped.
@@ -234,12 +235,12 @@ pub struct Probe {
     pub flags: Vec<String>,
 }
 
-/// The memory of a subject with so many idle connections, each having exchanged a message.
+/// The memory of a subject that holds idle connections, each of which has exchanged one message.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct MemorySample {
     /// Index into [`Comparison::subjects`].
     pub subject: usize,
-    /// In which pass it was measured, from 0. Of one pass nothing is concluded.
+    /// The pass in which it was measured, from 0. A single pass gives no verdict.
     #[serde(default)]
     pub pass: usize,
     /// How many idle connections.
@@ -260,24 +261,24 @@ pub struct RatePoint {
     pub offered: f64,
     /// The rate that was achieved.
     pub achieved: f64,
-    /// The median latency from the schedule.
+    /// The median latency from the scheduled time.
     pub p50: f64,
-    /// Its 99th percentile.
+    /// The 99th percentile of that latency.
     pub p99: f64,
-    /// Server CPU time for each message: own code, and kernel.
+    /// CPU time of the server for each message: in user mode, and in the kernel.
     pub cpu: (f64, f64),
-    /// Whether less than 98 % of the offered rate was achieved: then the latencies say nothing.
+    /// Whether less than 98 % of the offered rate was achieved: then the latencies are meaningless.
     pub overloaded: bool,
 }
 
-/// Throughput with so many connections.
+/// Throughput with a number of connections.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct ConnectionPoint {
     /// Index into [`Comparison::subjects`].
     pub subject: usize,
-    /// How many connections were asked for.
+    /// How many connections were requested.
     pub connections: usize,
-    /// How many of them could not be made, or broke.
+    /// How many of them could not be opened, or broke.
     pub failed: u64,
     /// Replies per second.
     pub rate: f64,

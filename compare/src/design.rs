@@ -1,4 +1,4 @@
-//! The design of a comparison: who is measured under which loads, and on which cores.
+//! The design of a comparison: which subjects are measured under which loads, and on which cores.
 
 use super::budget::Work;
 use super::candidate::Candidate;
@@ -6,10 +6,10 @@ use super::pinning::{Pinning, Placement};
 use super::settings::{IDLE, Settings};
 use super::{Shape, Subject, report};
 
-/// Who is measured under which loads, and on which cores.
+/// Which subjects are measured under which loads, and on which cores.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Design {
-    /// The reference, its control, and then the others, as they were listed.
+    /// The reference, its control, and then the others in the order of the candidates.
     pub(super) subjects: Vec<Subject>,
     /// The loads.
     pub(super) shapes: Vec<Shape>,
@@ -17,20 +17,20 @@ pub(super) struct Design {
     parts: Vec<Part>,
 }
 
-/// What was found out about a candidate before the rounds.
+/// What the calibration found out about a candidate.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Calibrated {
     /// Why it has failed, if it has.
     pub(super) failed: Option<String>,
     /// How many replies were bad.
     pub(super) bad: u64,
-    /// Whether it can do so much less than the others that the common rate overloads it.
+    /// Whether its capacity is so far below the others' that the common rate overloads it.
     pub(super) is_overloaded: bool,
-    /// The rate at which its staircase begins; `None` if that was not searched.
+    /// The rate at which its staircase begins; `None` if no rate was searched.
     pub(super) begin: Option<f64>,
 }
 
-/// What a subject does.
+/// What is measured of one subject.
 #[derive(Clone, Debug)]
 struct Part {
     candidate: usize,
@@ -40,12 +40,12 @@ struct Part {
     begin: Option<f64>,
 }
 
-/// A process of a subject in a round, and what it goes through.
+/// One process of a subject in a round, and what is measured on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Life {
-    /// The cores on which it runs; with none, all.
+pub(super) struct Instance {
+    /// The cores on which it runs; empty means all.
     pub(super) cpus: Vec<usize>,
-    /// The loads, one after the other.
+    /// The loads, in this order.
     pub(super) shapes: Vec<usize>,
     /// Whether a rate is probed after them.
     pub(super) has_probe: bool,
@@ -54,32 +54,32 @@ pub(super) struct Life {
 /// How many rates a curve of latency against the rate is expected to have.
 const RATES: usize = 8;
 
-/// What the name of a control has behind the name of its subject.
-pub(super) const AGAIN: &str = " (again)";
+/// The suffix of a control's name, after the name of its subject.
+pub(super) const CONTROL_SUFFIX: &str = " (again)";
 
 impl Design {
-    /// Who is measured, if that was found out about the candidates (nothing of those that are missing), and `rate` is
-    /// offered to all. Who can't run on this machine is listed, and nothing else.
+    /// Makes the design from what the calibration found out about the candidates (by index; a missing one counts as
+    /// sound) and the common rate. A candidate that can't run on this machine is listed and not measured.
     ///
-    /// The reference is the first backend or other program that can hold the connections of the main loads, and runs a
-    /// second time as its own control. Who can hold fewer is measured with one connection, and beside it the reference
-    /// and its control, so that there is something to compare it with.
+    /// The reference is the first ranked candidate that can hold the connections of the main loads. It runs a second
+    /// time as its own control. A candidate that can hold fewer is measured with one connection, and so are the
+    /// reference and its control, so that there is something to compare it with.
     pub(super) fn new(settings: &Settings, pinning: Pinning, calibrated: &[Calibrated], rate: f64) -> Self {
         let candidates = &settings.candidates;
         let found = |index: usize| calibrated.get(index).cloned().unwrap_or_default();
-        let stands =
+        let is_sound =
             |index: &usize| found(*index).failed.is_none() && candidates[*index].unavailable.is_none();
         let can_hold = |index: &usize| holds(candidates[*index].max_connections, settings.clients);
         let is_ranked = |index: &usize| candidates[*index].kind.is_ranked();
-        let standing: Vec<usize> = (0..candidates.len()).filter(stands).collect();
-        let able = || standing.iter().copied().filter(can_hold);
-        let reference = able().find(is_ranked).or_else(|| able().next()).or(standing.first().copied());
+        let sound: Vec<usize> = (0..candidates.len()).filter(is_sound).collect();
+        let able = || sound.iter().copied().filter(can_hold);
+        let reference = able().find(is_ranked).or_else(|| able().next()).or(sound.first().copied());
 
-        let shapes = shapes(settings, &standing, rate);
+        let shapes = shapes(settings, &sound, rate);
         let mut design = Self { shapes, pinning, ..Self::default() };
         if let Some(reference) = reference {
             let candidate = &candidates[reference];
-            let name = format!("{}{AGAIN}", candidate.name);
+            let name = format!("{}{CONTROL_SUFFIX}", candidate.name);
             let control = Subject { name, control_of: Some(candidate.name.clone()), ..subject(candidate) };
             design.add(settings, reference, subject(candidate), &found(reference), true);
             design.add(settings, reference, control, &found(reference), true);
@@ -93,7 +93,8 @@ impl Design {
         design
     }
 
-    /// Adds a subject. With one connection run those that can't hold more, and the reference and its control.
+    /// Adds a subject. The load with one connection is for subjects that can't hold more, and for the reference and its
+    /// control.
     fn add(
         &mut self,
         settings: &Settings,
@@ -107,8 +108,8 @@ impl Design {
         let runs = |shape: &Shape| {
             let is_single = shape.connections == 1 && settings.clients != 1;
             let wanted = is_single == is_limited || (is_single && is_reference);
-            let stands = subject.failed.is_none() && subject.unavailable.is_none();
-            wanted && stands && holds(max_connections, shape.connections + shape.hostile)
+            let is_sound = subject.failed.is_none() && subject.unavailable.is_none();
+            wanted && is_sound && holds(max_connections, shape.connections + shape.hostile)
         };
         let shapes = (0..self.shapes.len()).filter(|&index| runs(&self.shapes[index])).collect();
         let begin = found.begin.filter(|_| subject.failed.is_none());
@@ -132,52 +133,52 @@ impl Design {
         self.pinning.under(shape)
     }
 
-    /// The cores where it is measured how much a server can do.
+    /// The cores for loads that saturate a server.
     pub(super) fn saturated(&self) -> Placement<'_> {
         self.pinning.saturated()
     }
 
-    /// The cores where a server is not at its limit.
+    /// The cores for loads that don't saturate a server.
     pub(super) fn usual(&self) -> Placement<'_> {
         self.pinning.usual()
     }
 
-    /// The processes of a subject in a round: one, or one on its cores and one on all.
+    /// The processes of a subject in a round: one, or one that is pinned to its cores and one that is not.
     ///
-    /// Who can do so much less than the others that the common rate overloads it, and has shown that, takes no time for
-    /// it any more.
-    pub(super) fn lives(&self, subject: usize, has_shown_overload: bool) -> Vec<Life> {
+    /// A subject that the common rate overloads is left out of the loads at that rate once a round has shown the
+    /// overload.
+    pub(super) fn instances(&self, subject: usize, has_shown_overload: bool) -> Vec<Instance> {
         let part = &self.parts[subject];
         let is_left_out =
             |shape: usize| part.is_overloaded && has_shown_overload && self.shapes[shape].rate.is_some();
-        let mut lives: Vec<Life> = Vec::new();
+        let mut instances: Vec<Instance> = Vec::new();
         for &shape in part.shapes.iter().filter(|shape| !is_left_out(**shape)) {
-            life_on(&mut lives, self.placement(&self.shapes[shape]).server).shapes.push(shape);
+            instance_on(&mut instances, self.placement(&self.shapes[shape]).server).shapes.push(shape);
         }
         if part.begin.is_some() {
-            life_on(&mut lives, self.saturated().server).has_probe = true;
+            instance_on(&mut instances, self.saturated().server).has_probe = true;
         }
-        lives
+        instances
     }
 
-    /// Who runs any load.
+    /// The subjects that are measured under any load.
     pub(super) fn active(&self) -> Vec<usize> {
         (0..self.subjects.len()).filter(|&subject| !self.parts[subject].shapes.is_empty()).collect()
     }
 
-    /// Who is drawn as a curve: all that run any load, without the control.
+    /// The subjects that have a curve: all that are measured under any load, without the control.
     pub(super) fn drawn(&self) -> Vec<usize> {
         let is_drawn = |subject: &usize| self.subjects[*subject].control_of.is_none();
         self.active().into_iter().filter(is_drawn).collect()
     }
 
-    /// Whether a subject can hold so many connections.
+    /// Whether a subject can hold this many connections.
     pub(super) fn holds(&self, subject: usize, connections: usize) -> bool {
         holds(self.parts[subject].max_connections, connections)
     }
 
-    /// The counts of idle connections with which a subject's memory is measured: none if there would be one
-    /// count only, which shows no slope.
+    /// The counts of idle connections with which a subject's memory is measured. Empty if there would be one count
+    /// only, since that shows no slope.
     pub(super) fn idle(&self, subject: usize) -> Vec<usize> {
         let counts: Vec<_> = IDLE.into_iter().filter(|&count| self.holds(subject, count)).collect();
         if counts.len() > 1 { counts } else { Vec::new() }
@@ -195,8 +196,8 @@ impl Design {
 
     /// The work of one round.
     pub(super) fn round(&self) -> Work {
-        let lives = self.active().into_iter().flat_map(|subject| self.lives(subject, true));
-        lives.map(|life| life.work()).fold(Work::default(), Work::and)
+        let instances = self.active().into_iter().flat_map(|subject| self.instances(subject, true));
+        instances.map(|instance| instance.work()).fold(Work::default(), Work::and)
     }
 
     /// The work of one pass over all curves.
@@ -216,19 +217,19 @@ impl Design {
     }
 }
 
-impl Life {
+impl Instance {
     pub(super) fn work(&self) -> Work {
         Work { starts: 1, measurements: self.shapes.len() + usize::from(self.has_probe), memories: 0 }
     }
 }
 
-/// The process of a round that runs on these cores.
-fn life_on<'a>(lives: &'a mut Vec<Life>, cpus: &[usize]) -> &'a mut Life {
-    let index = lives.iter().position(|life| life.cpus == cpus).unwrap_or_else(|| {
-        lives.push(Life { cpus: cpus.to_vec(), shapes: Vec::new(), has_probe: false });
-        lives.len() - 1
+/// The process that runs on these cores; it is added if there is none.
+fn instance_on<'a>(instances: &'a mut Vec<Instance>, cpus: &[usize]) -> &'a mut Instance {
+    let index = instances.iter().position(|instance| instance.cpus == cpus).unwrap_or_else(|| {
+        instances.push(Instance { cpus: cpus.to_vec(), shapes: Vec::new(), has_probe: false });
+        instances.len() - 1
     });
-    &mut lives[index]
+    &mut instances[index]
 }
 
 fn holds(max_connections: Option<usize>, connections: usize) -> bool {
@@ -249,11 +250,11 @@ fn subject(candidate: &Candidate) -> Subject {
     }
 }
 
-/// The main loads, if anybody can hold them: a closed loop, which shows what a server can do, and an open
-/// loop at the same rate for all, which shows what the same work costs, and what users feel; in the tier `full` also
-/// beside hostile clients. For those that can't hold them, a closed loop with one connection. Where closed loops were
-/// asked for, these.
-fn shapes(settings: &Settings, standing: &[usize], rate: f64) -> Vec<Shape> {
+/// The loads. If any candidate can hold the connections: a closed loop, which shows the capacity of a server, and an
+/// open loop at one rate for all, which shows the cost of the same work and the latency that users see; in the tier
+/// `full` the open loop also beside hostile clients. For candidates that can't hold the connections: a closed loop with
+/// one connection. If the user chose closed loops, those replace the usual one.
+fn shapes(settings: &Settings, sound: &[usize], rate: f64) -> Vec<Shape> {
     let can_hold = |index: &usize| holds(settings.candidates[*index].max_connections, settings.clients);
     let (clients, depth) = (settings.clients, settings.depth);
     let closed = |connections: usize, depth: usize| Shape {
@@ -271,17 +272,17 @@ fn shapes(settings: &Settings, standing: &[usize], rate: f64) -> Vec<Shape> {
     if !settings.closed_loops.is_empty() {
         let loops = settings.closed_loops.iter();
         shapes.extend(loops.map(|&(connections, depth)| closed(connections, depth)));
-        shapes.extend(standing.iter().any(can_hold).then_some(open));
+        shapes.extend(sound.iter().any(can_hold).then_some(open));
         return shapes;
     }
-    if standing.iter().any(can_hold) {
+    if sound.iter().any(can_hold) {
         shapes.extend([closed(clients, depth), open.clone()]);
         if let hostile @ 1.. = settings.hostile() {
             let name = format!("{} beside {hostile} hostile", open.name);
             shapes.push(Shape { name, hostile, ..open });
         }
     }
-    if !standing.iter().all(can_hold) {
+    if !sound.iter().all(can_hold) {
         shapes.push(closed(1, 1));
     }
     shapes

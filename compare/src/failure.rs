@@ -1,16 +1,21 @@
-//! Why a server has failed under a load: by its replies, its connections, how its process ended, and what it wrote.
+//! Why a server failed under a load: bad replies, broken connections, the end of its process, and what it wrote to
+//! standard error.
 
 use std::io;
 use std::time::Duration;
 
-use super::laboratory::Running;
+use super::testbed::RunningServer;
 use load::measurement::Measurement;
 
-/// How long is waited for the end of a process whose connections broke: the kernel closes them first.
+/// How long to wait for the end of a process whose connections broke: at an exit the kernel closes the connections
+/// first.
 pub(super) const EXIT: Duration = Duration::from_millis(200);
 
-/// Why a server has failed whatever the load: its replies were bad, or its process has ended.
-pub(super) fn in_any_case(server: &mut dyn Running, measured: &io::Result<Measurement>) -> Option<String> {
+/// Why a server failed, by what counts as a failure under every load: bad replies, or the end of its process.
+pub(super) fn under_any_load(
+    server: &mut dyn RunningServer,
+    measured: &io::Result<Measurement>,
+) -> Option<String> {
     let is_doubtful = |of: &Measurement| bad_replies(of).is_some() || broken_connections(of).is_some();
     let patience = if measured.as_ref().map_or(true, is_doubtful) { EXIT } else { Duration::ZERO };
     let ended = server.failure(patience);
@@ -21,15 +26,15 @@ pub(super) fn in_any_case(server: &mut dyn Running, measured: &io::Result<Measur
     }
 }
 
-/// Why a server has failed that runs still, with the panic that it has told of, if it has.
-pub(super) fn quoted(server: &dyn Running, why: String) -> String {
-    match server.said() {
+/// Adds the panic message that a running server has written, if any.
+pub(super) fn quoted(server: &dyn RunningServer, why: String) -> String {
+    match server.panic_message() {
         Some(panic) => format!("{why}; it wrote: {panic}"),
         None => why,
     }
 }
 
-/// Why a measurement shows that a server doesn't do its duty: replies that are not as they should be.
+/// The bad replies of a measurement, if there are any.
 fn bad_replies(measurement: &Measurement) -> Option<String> {
     let verification = &measurement.verification;
     let bad = verification.bad();
@@ -39,8 +44,8 @@ fn bad_replies(measurement: &Measurement) -> Option<String> {
     })
 }
 
-/// Why a measurement with nothing but good clients shows it: connections that were refused or ended, or no
-/// replies at all, not even before or after what was measured. Refusals are replies.
+/// The broken connections of a measurement without hostile clients: connections that were refused or ended, or no
+/// replies at all, warm-up included. Refusals are replies.
 pub(super) fn broken_connections(measurement: &Measurement) -> Option<String> {
     let failures = &measurement.failures;
     let what = match (failures.connect, failures.ended, failures.unserved) {
@@ -53,13 +58,13 @@ pub(super) fn broken_connections(measurement: &Measurement) -> Option<String> {
     Some(with_example(what, &failures.examples))
 }
 
-/// More than this share of refusals is told.
-const FEW: f64 = 0.01;
+/// Refusals are reported above this share of the replies.
+const REPORTED_SHARE: f64 = 0.01;
 
-/// What is to be told of refusals, if there are more than a few.
+/// A description of the refusals, if there are more than a few.
 pub(super) fn refusals(measurement: &Measurement) -> Option<String> {
     let share = measurement.refused_share();
-    (share > FEW).then(|| {
+    (share > REPORTED_SHARE).then(|| {
         let what = format!("{:.1} % of the replies were refusals", share * 100.0);
         match &measurement.verification.refusal {
             Some(refusal) => format!("{what}, such as `{refusal}`"),
@@ -82,7 +87,7 @@ mod tests {
     use load::testing::measurement;
 
     #[test]
-    fn failures_are_told_with_an_example() {
+    fn failures_have_an_example() {
         assert_eq!((bad_replies(&measurement()), broken_connections(&measurement())), (None, None));
 
         let mut bad = measurement();
@@ -97,7 +102,7 @@ mod tests {
         broken.failures.connect = 5;
         assert_eq!(broken_connections(&broken).as_deref(), Some("5 connections could not be made"));
 
-        // On a busy machine a server may get no core as long as a short slot is, and reply later.
+        // On a busy machine a server may get no core for the whole of a short measurement, and reply later.
         let late = Measurement { latency: Default::default(), ..measurement() };
         assert_eq!(broken_connections(&late), None);
         let silent = Measurement { verification: Verification::default(), ..late };
@@ -105,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_counted_apart_and_told() {
+    fn refusals_are_reported_apart_from_failures() {
         let refused = |refused| {
             let refusal = Some("ERR rate-limited".to_owned());
             let verification = Verification { replies: 1000, refused, refusal, ..Verification::default() };
@@ -114,7 +119,7 @@ mod tests {
         assert_eq!(refusals(&refused(10)), None);
         let told = "99.9 % of the replies were refusals, such as `ERR rate-limited`";
         assert_eq!(refusals(&refused(999)).as_deref(), Some(told));
-        // Who answers all with refusals has answered.
+        // A server that answers everything with refusals has answered.
         let silent = Measurement { latency: Default::default(), ..refused(1000) };
         assert_eq!(broken_connections(&silent), None);
     }

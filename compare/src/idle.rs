@@ -1,4 +1,4 @@
-//! How much memory a server needs for connections that say nothing.
+//! How much memory a server needs for idle connections.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,34 +10,33 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use super::MemorySample;
 use load::framing::Framing;
 
-/// Connections that have exchanged one message each, and say nothing any more. They are closed when this is
-/// dropped.
+/// Connections that have exchanged one message each and are idle. They are closed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Idle {
     address: SocketAddr,
     framing: Framing,
     greets: bool,
-    /// What each sends.
+    /// The message that each sends, framed.
     message: Vec<u8>,
     connections: Vec<TcpStream>,
 }
 
-/// The idle connections with which memory is measured.
-pub(super) struct Ladder<'a> {
+/// How many idle connections to open, and what each sends.
+pub(super) struct IdlePlan<'a> {
     pub(super) counts: &'a [usize],
     pub(super) framing: Framing,
-    /// Whether the server says something first.
+    /// Whether the server sends a greeting.
     pub(super) greets: bool,
-    /// The message that each exchanges, as it is sent.
+    /// The message that each exchanges, framed.
     pub(super) message: Vec<u8>,
 }
 
-/// The memory of a server, which `memory` tells, with each of these counts of idle connections, from the fewest to the
-/// most. The same process holds them all: what the next ones cost is seen on top of those before.
+/// Measures the memory of a server, which `memory` reads, at each of these counts of idle connections, in ascending
+/// order. The connections stay open, so that each count adds to those before it.
 ///
 /// # Errors
-/// If the server doesn't take or answer one of them, or the system doesn't tell its memory. What was measured
-/// before is in `measured`. `Interrupted` if `is_stopped` said so.
+/// If the server doesn't accept or answer one of them, or the system doesn't report its memory. What was measured
+/// before is in `measured`. `Interrupted` if `is_stopped` returned true.
 pub(super) fn memory(
     idle: &mut Idle,
     memory: &dyn Fn() -> Option<u64>,
@@ -45,7 +44,7 @@ pub(super) fn memory(
     is_stopped: &dyn Fn() -> bool,
     measured: &mut Vec<MemorySample>,
 ) -> io::Result<()> {
-    let unknown = || io::Error::new(ErrorKind::Unsupported, "the system doesn't tell its memory");
+    let unknown = || io::Error::new(ErrorKind::Unsupported, "the system doesn't report its memory");
     for &count in counts {
         while idle.connections.len() < count {
             if is_stopped() {
@@ -77,36 +76,36 @@ pub(super) fn memory(
     Ok(())
 }
 
-/// In this time a server puts away what it needed for the last message.
+/// The time in which a server frees what it needed for the last message.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// How often its memory is read until it is steady: until it changes by less than this part of it from one reading to the
-/// next. What changes still is flagged.
+/// Memory is read at most this often, until two readings in a row differ by no more than a `STEADY`th. If the last two
+/// still differ by more, the sample is flagged.
 const READINGS: usize = 4;
 const STEADY: u64 = 100;
 
-/// How long a server may take to answer one message. More than a second would be felt at an interruption.
-const PATIENCE: Duration = Duration::from_millis(900);
+/// How long a server may take to answer one message. Less than a second, because an interruption has to wait for it.
+const TIMEOUT: Duration = Duration::from_millis(900);
 
-/// How many connections come from one address: the system looks long for a free port where many are taken.
+/// How many connections use one source address: finding a free port takes long when many are taken.
 const PER_SOURCE: usize = 5000;
 
 impl Idle {
-    /// None yet.
-    pub(super) fn new(address: SocketAddr, ladder: &Ladder<'_>) -> Self {
-        let Ladder { framing, greets, .. } = *ladder;
-        Self { address, framing, greets, message: ladder.message.clone(), connections: Vec::new() }
+    /// No connections yet.
+    pub(super) fn new(address: SocketAddr, plan: &IdlePlan<'_>) -> Self {
+        let IdlePlan { framing, greets, .. } = *plan;
+        Self { address, framing, greets, message: plan.message.clone(), connections: Vec::new() }
     }
 
-    /// Makes one more, and exchanges a message on it.
+    /// Opens one more, and exchanges a message on it.
     fn add(&mut self) -> io::Result<()> {
         let mut stream = connect(self.address, self.connections.len())?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
         stream.write_all(&self.message)?;
 
-        // They end with this one exchange: the server says nothing after it.
+        // The reader may be dropped afterwards: the server sends nothing after this exchange.
         let mut replies = self.framing.replies(&stream).to(&self.message);
         for _ in 0..1 + usize::from(self.greets) {
             replies.receive().map_err(|error| match error.kind() {
@@ -124,21 +123,21 @@ impl Idle {
     fn open(&self) -> usize {
         let is_open = |stream: &&TcpStream| {
             let peeked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
-            // A server may say something to who is idle.
+            // A server may send something to an idle client.
             peeked.map_or_else(|error| error.kind() == ErrorKind::WouldBlock, |length| length > 0)
         };
         self.connections.iter().filter(is_open).count()
     }
 }
 
-/// The address from which a connection comes; `None` is the usual one, the only one that some servers trust, as Redis
-/// does in its protected mode.
+/// The source address of a connection; `None` is the default, 127.0.0.1, which is the only one that some servers trust
+/// (Redis in protected mode).
 fn source(number: usize) -> Option<[u8; 4]> {
     let source = number / PER_SOURCE;
     (source > 0).then_some([127, (source / 250 % 250) as u8, (source % 250) as u8, 1])
 }
 
-/// Connects, on Linux from one of several source addresses: it has the whole of 127.0.0.0/8 as its own.
+/// Connects; on Linux from one of several source addresses, since all of 127.0.0.0/8 is local there.
 fn connect(address: SocketAddr, number: usize) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if cfg!(target_os = "linux")
@@ -148,7 +147,7 @@ fn connect(address: SocketAddr, number: usize) -> io::Result<TcpStream> {
     {
         socket.bind(&SockAddr::from(SocketAddr::from((source, 0))))?;
     }
-    socket.connect_timeout(&SockAddr::from(address), PATIENCE)?;
+    socket.connect_timeout(&SockAddr::from(address), TIMEOUT)?;
     Ok(socket.into())
 }
 
@@ -162,10 +161,10 @@ mod tests {
 
     fn idle(address: SocketAddr, greets: bool) -> Idle {
         let message = b"hello\n".to_vec();
-        Idle::new(address, &Ladder { counts: &[], framing: Framing::Line, greets, message })
+        Idle::new(address, &IdlePlan { counts: &[], framing: Framing::Line, greets, message })
     }
 
-    /// A server that greets, answers one line on each connection, and keeps it open. Tells from where they came.
+    /// A server that greets, answers one line on each connection, and keeps it open. Returns the source addresses.
     fn serve(greeting: &'static str, count: usize) -> (SocketAddr, thread::JoinHandle<Vec<SocketAddr>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn each_exchanges_a_message() {
+    fn each_connection_exchanges_a_message() {
         for (greeting, greets) in [("", false), ("Hello World!\n", true)] {
             let (address, server) = serve(greeting, 3);
             let mut idle = idle(address, greets);
@@ -196,7 +195,7 @@ mod tests {
         }
     }
 
-    /// What is measured with these counts, where the memory is what `bytes` says, one reading after the other.
+    /// The samples at these counts, where the n-th reading of the memory is `bytes(n)`.
     fn measured(idle: &mut Idle, counts: &[usize], bytes: &dyn Fn(u64) -> u64) -> Vec<MemorySample> {
         let (readings, mut measured) = (Cell::new(0), Vec::new());
         let read = || {
@@ -214,12 +213,12 @@ mod tests {
         let measured = measured(&mut idle, &[0, 2, 1002], &|reading| 7_000_000 + reading);
         let readings: Vec<_> = measured.iter().map(|sample| (sample.connections, sample.bytes)).collect();
         assert_eq!(readings, [(0, 7_000_002), (2, 7_000_004), (1002, 7_000_006)], "it is read twice");
-        // The server closes them when it has had all.
+        // The server closes them when it has accepted all.
         assert_eq!(server.join().unwrap().len(), 1002);
     }
 
     #[test]
-    fn what_is_doubtful_is_flagged() {
+    fn changing_memory_and_closed_connections_are_flagged() {
         let mut idle = idle("127.0.0.1:9".parse().unwrap(), false);
         let growing = measured(&mut idle, &[0], &|reading| reading << 20);
         assert_eq!(growing[0].flags, ["its memory still grew by 1024 KiB in 100 ms"]);
@@ -236,7 +235,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn many_come_from_several_addresses() {
+    fn many_connections_use_several_source_addresses() {
         assert_eq!(source(PER_SOURCE - 1), None);
         assert_eq!(source(PER_SOURCE), Some([127, 0, 1, 1]));
         let (address, server) = serve("", 1);
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_hangs_up_is_an_error() {
+    fn a_server_that_closes_the_connection_is_an_error() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = thread::spawn(move || drop(listener.accept()));
@@ -256,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stops_when_told() {
+    fn it_stops_when_it_is_interrupted() {
         let mut idle = idle("127.0.0.1:9".parse().unwrap(), false);
         let mut measured = Vec::new();
         let error = memory(&mut idle, &|| None, &[5], &|| true, &mut measured).unwrap_err();

@@ -1,5 +1,5 @@
-//! Compares servers: starts them, puts them under the same load in balanced rounds, and says what the rounds allow to
-//! be said.
+//! Compares servers: starts them, puts them under the same load in balanced rounds, and draws the conclusions that the
+//! rounds support.
 
 mod budget;
 mod candidate;
@@ -8,7 +8,6 @@ pub mod data;
 mod design;
 mod failure;
 mod idle;
-mod laboratory;
 mod pinning;
 mod progress;
 mod rate;
@@ -21,6 +20,7 @@ mod settings;
 pub mod staircase;
 pub mod statistics;
 mod sweep;
+mod testbed;
 
 pub use budget::Tier;
 pub use candidate::{Candidate, Launch};
@@ -28,7 +28,7 @@ pub use data::{
     Care, Comparison, Conditions, ConnectionPoint, Kind, MemorySample, Probe, RatePoint, Sample, Shape,
     Subject,
 };
-pub use laboratory::starts;
 pub use progress::{Event, Stage, Step};
-pub use runner::{compare, planned};
-pub use settings::{MOST_ROUNDS, Settings};
+pub use runner::{compare, preview};
+pub use settings::{MAX_ROUNDS, Settings};
+pub use testbed::try_start;

@@ -1,52 +1,52 @@
-//! Which cores server and generator get.
+//! The pinning of server and generator to cores.
 
 use super::{Settings, Shape};
 
-/// Which cores server and generator get, under each load.
+/// The cores of server and generator, for each load.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pinning {
     server: Vec<usize>,
-    load: Vec<usize>,
-    /// Whether that is so for every load, and not only for closed loops and the highest rate.
+    generator: Vec<usize>,
+    /// Whether this applies to every load, and not only to closed loops and the highest rate.
     is_for_all: bool,
 }
 
 /// With fewer cores than these, server and generator compete for them.
 const ENOUGH: usize = 4;
 
-/// The cores of a server and of the generator; with none, they are not pinned.
+/// The cores of a server and of the generator; empty means not pinned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Placement<'a> {
     pub(super) server: &'a [usize],
-    pub(super) load: &'a [usize],
+    pub(super) generator: &'a [usize],
 }
 
 impl Pinning {
-    /// The cores that were chosen, or else, of these cores, the ones that [`Settings`] describes.
+    /// The cores that the user chose, or else the division of `cores` that [`Settings`] describes.
     ///
     /// # Errors
-    /// If a core was chosen that is none of these.
+    /// If a chosen core is not one of `cores`.
     pub(super) fn new(settings: &Settings, cores: &[usize]) -> Result<Self, String> {
-        let (server, load) = (settings.cpus_server.clone(), settings.cpus_load.clone());
-        for (flag, chosen) in [("--cpus-server", &server), ("--cpus-load", &load)] {
+        let (server, generator) = (settings.cpus_server.clone(), settings.cpus_load.clone());
+        for (flag, chosen) in [("--cpus-server", &server), ("--cpus-load", &generator)] {
             if let Some(core) = chosen.iter().find(|core| !cores.contains(core)) {
                 return Err(format!(
-                    "{flag}: core {core} is none of those that this process may use; choose from {}",
+                    "{flag}: this process may not use core {core}; choose from {}",
                     list(cores)
                 ));
             }
         }
         let rest = |chosen: &[usize]| cores.iter().copied().filter(|core| !chosen.contains(core)).collect();
         Ok(match cores {
-            _ if !server.is_empty() && load.is_empty() => {
-                Self { load: rest(&server), server, is_for_all: true }
+            _ if !server.is_empty() && generator.is_empty() => {
+                Self { generator: rest(&server), server, is_for_all: true }
             }
-            _ if !load.is_empty() && server.is_empty() => {
-                Self { server: rest(&load), load, is_for_all: true }
+            _ if !generator.is_empty() && server.is_empty() => {
+                Self { server: rest(&generator), generator, is_for_all: true }
             }
-            _ if !server.is_empty() => Self { server, load, is_for_all: true },
+            _ if !server.is_empty() => Self { server, generator, is_for_all: true },
             [others @ .., last] if !others.is_empty() && cores.len() < ENOUGH => {
-                Self { server: vec![*last], load: others.to_vec(), is_for_all: false }
+                Self { server: vec![*last], generator: others.to_vec(), is_for_all: false }
             }
             _ => Self::default(),
         })
@@ -57,23 +57,25 @@ impl Pinning {
         if self.is_for_all || shape.rate.is_none() { self.saturated() } else { Placement::default() }
     }
 
-    /// The cores where it is measured how much a server can do.
+    /// The cores for loads that saturate a server.
     pub(super) fn saturated(&self) -> Placement<'_> {
-        Placement { server: &self.server, load: &self.load }
+        Placement { server: &self.server, generator: &self.generator }
     }
 
-    /// The cores where a server is not at its limit: under the common rate, and in the curves.
+    /// The cores for loads that don't saturate a server: the common rate, and the curves.
     pub(super) fn usual(&self) -> Placement<'_> {
         if self.is_for_all { self.saturated() } else { Placement::default() }
     }
 
-    /// What is pinned to what, in words; `None` if nothing is.
+    /// The pinning in words; `None` if nothing is pinned.
     pub(super) fn in_words(&self) -> Option<String> {
         let what = if self.is_for_all { "all loads" } else { "closed loops and the highest rate" };
         let part =
             |who: &str, cores: &[usize]| (!cores.is_empty()).then(|| format!("{who} on {}", list(cores)));
-        let parts: Vec<_> =
-            [part("server", &self.server), part("generator", &self.load)].into_iter().flatten().collect();
+        let parts: Vec<_> = [part("server", &self.server), part("generator", &self.generator)]
+            .into_iter()
+            .flatten()
+            .collect();
         (!parts.is_empty()).then(|| format!("{what}: {}", parts.join(", ")))
     }
 }
@@ -99,10 +101,10 @@ mod tests {
     }
 
     #[test]
-    fn few_cores_are_shared_out_where_a_server_is_at_its_limit() {
-        for (cores, load) in [(&[0, 1][..], &[0][..]), (&[2, 3, 6], &[2, 3])] {
+    fn few_cores_are_divided_for_loads_that_saturate() {
+        for (cores, generator) in [(&[0, 1][..], &[0][..]), (&[2, 3, 6], &[2, 3])] {
             let pinning = pinning(&[], &[], cores).unwrap();
-            let placement = Placement { server: &cores[cores.len() - 1..], load };
+            let placement = Placement { server: &cores[cores.len() - 1..], generator };
             assert_eq!(pinning.under(&Shape::default()), placement);
             assert_eq!(pinning.saturated(), placement);
             assert_eq!(pinning.under(&open()), Placement::default());
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn one_core_and_many_are_not_shared_out() {
+    fn one_core_and_many_cores_are_not_divided() {
         for cores in [&[][..], &[0], &[0, 1, 2, 3]] {
             let pinning = pinning(&[], &[], cores).unwrap();
             assert_eq!(pinning.saturated(), Placement::default());
@@ -122,27 +124,24 @@ mod tests {
     }
 
     #[test]
-    fn cores_that_were_chosen_are_for_every_load() {
+    fn chosen_cores_apply_to_every_load() {
         let cores = [0, 1, 2, 3];
         let chosen = pinning(&[1, 2], &[1], &cores).unwrap();
-        assert_eq!(chosen.under(&open()), Placement { server: &[1, 2], load: &[1] });
+        assert_eq!(chosen.under(&open()), Placement { server: &[1, 2], generator: &[1] });
         assert_eq!(chosen.under(&open()), chosen.usual());
         assert_eq!(chosen.in_words().unwrap(), "all loads: server on cores 1, 2, generator on core 1");
-        // Who is not told has the others.
+        // If only one of them is chosen, the other gets the remaining cores.
         let server = pinning(&[1, 2], &[], &cores).unwrap();
-        assert_eq!(server.usual(), Placement { server: &[1, 2], load: &[0, 3] });
+        assert_eq!(server.usual(), Placement { server: &[1, 2], generator: &[0, 3] });
         let load = pinning(&[], &[0], &cores).unwrap();
-        assert_eq!(load.usual(), Placement { server: &[1, 2, 3], load: &[0] });
+        assert_eq!(load.usual(), Placement { server: &[1, 2, 3], generator: &[0] });
         let all = pinning(&cores, &[], &cores).unwrap();
-        assert_eq!(all.usual(), Placement { server: &cores, load: &[] });
+        assert_eq!(all.usual(), Placement { server: &cores, generator: &[] });
     }
 
     #[test]
-    fn a_core_that_does_not_exist_is_told() {
+    fn a_core_that_does_not_exist_is_an_error() {
         let error = pinning(&[0], &[7], &[0, 1]).unwrap_err();
-        assert_eq!(
-            error,
-            "--cpus-load: core 7 is none of those that this process may use; choose from cores 0, 1"
-        );
+        assert_eq!(error, "--cpus-load: this process may not use core 7; choose from cores 0, 1");
     }
 }

@@ -1,4 +1,4 @@
-//! How a comparison goes on, for those who wait for it.
+//! The progress of a comparison.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,18 +6,18 @@ use std::time::Duration;
 use super::runner::Runner;
 use super::server::Written;
 
-/// What is told while a comparison goes on.
+/// An event during a comparison, for display.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The next step begins.
+    /// A step begins.
     Step(Step),
-    /// Something that people should know: a subject that failed, say.
+    /// Something that the user should know, such as a subject that failed.
     Note(String),
-    /// A server wrote a line to standard error. It is told of at the next step, and of the first thousand lines.
+    /// A server wrote a line to standard error. This is reported at the next step, for the first thousand lines.
     Wrote {
         /// The name of the candidate.
         server: String,
-        /// The line, without its end, and without what would direct a terminal.
+        /// The line, without its line end and without terminal control sequences.
         line: String,
     },
 }
@@ -25,26 +25,26 @@ pub enum Event {
 /// A step of a comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// What is done.
+    /// The stage.
     pub stage: Stage,
-    /// To whom.
+    /// The name of the subject.
     pub subject: String,
-    /// Under which load.
+    /// The name of the load.
     pub load: String,
     /// The round or pass, from 1, and how many there are.
     pub round: (usize, usize),
-    /// The slot within it, from 1, and how many there are.
+    /// The position in the round or pass, from 1, and how many there are.
     pub slot: (usize, usize),
-    /// How much time has passed.
+    /// The time that has passed.
     pub passed: Duration,
-    /// How much is left, as far as can be told.
+    /// An estimate of the time that is left.
     pub left: Duration,
 }
 
-/// What is done in a step.
+/// A stage of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// What each can do is found out, to choose a rate for all.
+    /// The capacity of each candidate is measured, to choose a rate for all.
     Calibration,
     /// The rounds, from which verdicts come.
     Rounds,
@@ -68,8 +68,8 @@ impl fmt::Display for Stage {
     }
 }
 
-/// The round and the slot, each from 1, and how many there are.
-pub(super) type Places = ((usize, usize), (usize, usize));
+/// The round and the position in it, each from 1, and how many there are.
+pub(super) type Positions = ((usize, usize), (usize, usize));
 
 impl Runner<'_> {
     /// Marks a subject as failed. The first reason is kept.
@@ -80,45 +80,47 @@ impl Runner<'_> {
         }
     }
 
-    /// Tells once of a subject that it refuses.
-    pub(super) fn tell_of_refusals(&mut self, subject: usize, what: &str) {
-        if !self.settings.allow_refusals && !self.has_refused.contains(&subject) {
-            self.has_refused.push(subject);
+    /// Notes that a subject refuses messages, once for each subject.
+    pub(super) fn note_refusals(&mut self, subject: usize, what: &str) {
+        if !self.settings.allow_refusals && !self.noted_refusals.contains(&subject) {
+            self.noted_refusals.push(subject);
             self.note(format!("{}: {what}", self.comparison.subjects[subject].name));
         }
     }
 
     pub(super) fn note(&mut self, text: String) {
-        self.tell_written();
-        (self.tell)(&Event::Note(text));
+        self.report_written();
+        (self.on_event)(&Event::Note(text));
     }
 
-    pub(super) fn announce(&mut self, stage: Stage, subject: usize, load: &str, places: Places) {
+    pub(super) fn announce(&mut self, stage: Stage, subject: usize, load: &str, positions: Positions) {
         let name = self.comparison.subjects[subject].name.clone();
-        self.step(stage, name, load, places);
+        self.step(stage, name, load, positions);
     }
 
-    /// Says what servers have written to standard error since this was said the last time.
-    pub(super) fn tell_written(&mut self) {
-        let Written { lines, left_out } = self.laboratory.written();
+    /// Reports what servers have written to standard error since the last call.
+    pub(super) fn report_written(&mut self) {
+        let Written { lines, left_out } = self.testbed.written();
         for (server, line) in lines {
-            (self.tell)(&Event::Wrote { server, line });
+            (self.on_event)(&Event::Wrote { server, line });
         }
         if left_out > 0 {
-            (self.tell)(&Event::Note(format!("servers wrote {left_out} more lines, which are not shown")));
+            (self.on_event)(&Event::Note(format!(
+                "servers wrote {left_out} more lines, which are not shown"
+            )));
         }
     }
 
-    /// Says that a step begins.
-    pub(super) fn step(&mut self, stage: Stage, subject: String, load: &str, (round, slot): Places) {
-        self.tell_written();
-        let now = self.laboratory.now();
+    /// Reports that a step begins.
+    pub(super) fn step(&mut self, stage: Stage, subject: String, load: &str, (round, slot): Positions) {
+        self.report_written();
+        let now = self.testbed.now();
         let (load, left) = (load.to_owned(), self.clock.left(now));
-        (self.tell)(&Event::Step(Step { stage, subject, load, round, slot, passed: now, left }));
+        (self.on_event)(&Event::Step(Step { stage, subject, load, round, slot, passed: now, left }));
     }
 }
 
-/// How much time is planned, and how much of it has been used up.
+/// How much time is planned, and how much of the plan is done.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Clock {
     planned: Duration,
@@ -127,17 +129,17 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// So much is planned from `now` on.
+    /// A clock with `planned` time from `now` on.
     pub(super) fn new(planned: Duration, now: Duration) -> Self {
         Self { planned, done: Duration::ZERO, begun: now }
     }
 
-    /// A step for which so much time was planned is over, or left out.
+    /// Counts a step, by its planned time, as done or skipped.
     pub(super) fn advance(&mut self, step: Duration) {
         self.done += step;
     }
 
-    /// How much is left. Once enough has been seen, by the pace so far.
+    /// The time that is left. Once a tenth of the plan is done, it is scaled by the pace so far.
     pub(super) fn left(&self, now: Duration) -> Duration {
         let left = self.planned.saturating_sub(self.done);
         if self.done < self.planned / 10 || self.done.is_zero() {
@@ -153,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_follows_the_pace() {
+    fn the_time_left_follows_the_pace() {
         let seconds = Duration::from_secs;
         let mut clock = Clock::new(seconds(100), seconds(5));
         assert_eq!(clock.left(seconds(5)), seconds(100));

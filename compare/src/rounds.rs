@@ -1,15 +1,15 @@
-//! The rounds, from which verdicts are drawn.
+//! The rounds, on which the verdicts are based.
 //!
-//! In their [balanced] order every subject has fresh processes in each round, so that no process's luck with its memory
-//! decides, and serves all its loads one after the other in the same order as all others: those of a process before
-//! those of the next, where it has one on a core of its own and one on all cores. Where there are objectives, each
-//! subject also takes one step of its [staircase](super::staircase).
+//! In each round every subject is started again, so that the memory layout of one process doesn't bias the result, and
+//! is measured under all its loads, in the same order as all others. If it has one process on a pinned core and one on
+//! all cores, the loads of the first come before those of the second. The order of the subjects is [balanced]. If there
+//! are objectives, each subject also takes one step of its [staircase](super::staircase).
 
 use super::failure::{broken_connections, quoted, refusals};
-use super::laboratory::Running;
-use super::progress::{Places, Stage};
+use super::progress::{Positions, Stage};
 use super::runner::Runner;
-use super::sample::Place;
+use super::sample::Position;
+use super::testbed::RunningServer;
 use super::{Sample, Shape, report};
 
 impl Runner<'_> {
@@ -17,25 +17,25 @@ impl Runner<'_> {
         let active = self.design.active();
         let rounds = self.settings.rounds();
         if !self.settings.closed_loops.is_empty() {
-            let left = self.clock.left(self.laboratory.now()).as_secs_f64() / 60.0;
+            let left = self.clock.left(self.testbed.now()).as_secs_f64() / 60.0;
             let loads = self.design.shapes.len();
             self.note(format!("{} servers, {loads} loads, {rounds} rounds: {left:.1} minutes", active.len()));
         }
         let order = balanced(active.len(), rounds, self.settings.seed);
         for (round, order) in order.into_iter().enumerate() {
             for (slot, subject) in order.iter().map(|&index| active[index]).enumerate() {
-                let places = ((round + 1, rounds), (slot + 1, order.len()));
-                for life in self.design.lives(subject, self.has_shown_overload(subject)) {
-                    if self.laboratory.is_stopped() {
+                let positions = ((round + 1, rounds), (slot + 1, order.len()));
+                for instance in self.design.instances(subject, self.has_shown_overload(subject)) {
+                    if self.testbed.is_stopped() {
                         return;
                     }
-                    let work = (places, life.work());
-                    self.serve(Stage::Rounds, subject, &life.cpus, work, |runner, server| {
-                        for &shape in &life.shapes {
-                            runner.sample(Place { round, slot, subject, shape }, server, places);
+                    let work = (positions, instance.work());
+                    self.with_server(Stage::Rounds, subject, &instance.cpus, work, |runner, server| {
+                        for &shape in &instance.shapes {
+                            runner.sample(Position { round, slot, subject, shape }, server, positions);
                         }
-                        if life.has_probe {
-                            runner.probe(round, subject, server, places);
+                        if instance.has_probe {
+                            runner.probe(round, subject, server, positions);
                         }
                     });
                 }
@@ -43,7 +43,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Whether a subject was overloaded whenever a rate was offered to it, and more than once.
+    /// Whether a subject was overloaded in all open loops so far, which were at least two.
     fn has_shown_overload(&self, subject: usize) -> bool {
         let is_open = |shape: usize| self.comparison.shapes[shape].rate.is_some();
         let samples = self.comparison.samples.iter();
@@ -52,25 +52,25 @@ impl Runner<'_> {
     }
 
     /// One measurement of a round.
-    fn sample(&mut self, place: Place, server: &mut dyn Running, places: Places) {
-        let Place { subject, shape, .. } = place;
-        if self.has_failed(subject) || self.laboratory.is_stopped() {
+    fn sample(&mut self, place: Position, server: &mut dyn RunningServer, positions: Positions) {
+        let Position { subject, shape, .. } = place;
+        if self.has_failed(subject) || self.testbed.is_stopped() {
             return;
         }
         let shape = self.comparison.shapes[shape].clone();
-        self.announce(Stage::Rounds, subject, &shape.name, places);
-        let plan = self.under(&shape, server, self.slot, self.seed_of(place.round));
+        self.announce(Stage::Rounds, subject, &shape.name, positions);
+        let plan = self.plan_for(&shape, server, self.window, self.seed_of(place.round));
         let cores = match self.design.placement(&shape).server {
-            [] => self.laboratory.cores().len(),
+            [] => self.testbed.cores().len(),
             pinned => pinned.len(),
         };
         match self.measure(subject, server, &plan) {
             Some(Ok(measurement)) => {
                 self.comparison.samples.push(Sample::of(&measurement, place, cores));
                 if let Some(what) = refusals(&measurement) {
-                    self.tell_of_refusals(subject, &what);
+                    self.note_refusals(subject, &what);
                 }
-                // Hostile clients are ended, and some servers refuse good ones for it: that shows in their figures.
+                // Servers end hostile clients, and some refuse normal ones because of them: the figures show that.
                 let broken = broken_connections(&measurement).filter(|_| shape.hostile == 0);
                 if let Some(why) = broken {
                     self.fail(subject, quoted(server, why));
@@ -81,14 +81,14 @@ impl Runner<'_> {
         }
     }
 
-    /// The load with which a rate is probed.
-    pub(super) fn probed(&self, rate: f64) -> Shape {
+    /// The open loop at a rate.
+    pub(super) fn open_loop(&self, rate: f64) -> Shape {
         let (connections, depth) = (self.settings.clients, self.settings.depth);
         let name = format!("{connections} at {}", report::rate(rate));
         Shape { name, connections, depth, rate: Some(rate), hostile: 0 }
     }
 
-    /// The same seed for all within a round: what is drawn by chance is the same for all.
+    /// The seed of a round: random choices are the same for all subjects.
     pub(super) fn seed_of(&self, round: usize) -> u64 {
         self.settings.seed.wrapping_add(round as u64)
     }
@@ -96,11 +96,10 @@ impl Runner<'_> {
 
 /// The order of the subjects in each round.
 ///
-/// A machine isn't the same at the begin of a round as at its end, and a subject may find the caches and the clock rate
-/// that the one before left. So each subject takes each place equally often, as far as the count of rounds allows, and
-/// with an even count of subjects each also follows each other one equally often: the order of a *Williams design*, a
-/// Latin square for just that purpose. Which subject plays which part, and in which order the rows come, is drawn by
-/// chance for each square.
+/// A machine changes during a round, and a subject runs with the caches and the clock rate that the previous one left.
+/// So each subject takes each position equally often, as far as the count of rounds allows, and with an even count of
+/// subjects each also follows each other one equally often. That is a *Williams design*, a Latin square balanced for
+/// carry-over effects. The assignment of subjects and the order of the rows are random for each square.
 pub(super) fn balanced(subjects: usize, rounds: usize, seed: u64) -> Vec<Vec<usize>> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut order = Vec::with_capacity(rounds);
@@ -115,7 +114,7 @@ pub(super) fn balanced(subjects: usize, rounds: usize, seed: u64) -> Vec<Vec<usi
     order
 }
 
-/// A cell of the square. Its first row goes 0, 1, n − 1, 2, n − 2 … and the others are that, moved on.
+/// A cell of the square. Its first row is 0, 1, n − 1, 2, n − 2 …, and each further row adds one modulo n.
 fn cell(subjects: usize, row: usize, place: usize) -> usize {
     let first = if place % 2 == 1 { place.div_ceil(2) } else { (subjects - place / 2) % subjects };
     (first + row) % subjects
@@ -137,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn every_subject_is_in_every_place_as_often_as_any_other() {
+    fn every_subject_takes_every_position_equally_often() {
         for subjects in 1..9 {
             for rounds in [1, 5, 7, 15, 40] {
                 let order = balanced(subjects, rounds, 3);
@@ -167,13 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_makes_the_order() {
+    fn the_order_depends_on_the_seed() {
         assert_eq!(balanced(6, 7, 1), balanced(6, 7, 1));
         assert_ne!(balanced(6, 7, 1), balanced(6, 7, 2));
     }
 
     #[test]
-    fn nobody_and_no_rounds_are_no_order() {
+    fn without_subjects_or_rounds_the_order_is_empty() {
         assert_eq!(balanced(0, 5, 1), Vec::<Vec<usize>>::new());
         assert_eq!(balanced(3, 0, 1), Vec::<Vec<usize>>::new());
     }

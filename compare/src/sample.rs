@@ -1,24 +1,24 @@
-//! A measurement as a sample of a comparison.
+//! The conversion of a measurement into a sample of a comparison.
 
 use super::Sample;
 use load::checks;
 use load::measurement::Measurement;
 
-/// Where a sample belongs.
+/// The position of a sample in a comparison.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Place {
+pub(super) struct Position {
     pub(super) round: usize,
     pub(super) slot: usize,
     pub(super) subject: usize,
     pub(super) shape: usize,
 }
 
-/// A server that uses this part of its cores is saturated, however busy the generator is.
+/// A server that uses at least this share of its cores is saturated, however busy the generator is.
 const SATURATED: f64 = 0.9;
 
 impl Sample {
-    /// A measurement of a server that had so many cores.
-    pub(super) fn of(measurement: &Measurement, place: Place, cores: usize) -> Self {
+    /// The sample of a measurement whose server had `cores` cores.
+    pub(super) fn of(measurement: &Measurement, position: Position, cores: usize) -> Self {
         let cpu = measurement.cpu_per_message();
         let usage = measurement.server.filter(|usage| usage.messages > 0);
         let switches = usage.map(|usage| usage.context_switches as f64 / usage.messages as f64);
@@ -31,10 +31,10 @@ impl Sample {
         let busy = (cpu_user + cpu_system) * 1e-6 * measurement.achieved_rate / cores.max(1) as f64;
         let is_saturated = !is_open && busy >= SATURATED;
         Self {
-            round: place.round,
-            slot: place.slot,
-            subject: place.subject,
-            shape: place.shape,
+            round: position.round,
+            slot: position.slot,
+            subject: position.subject,
+            shape: position.shape,
             rate: measurement.achieved_rate,
             cpu_user,
             cpu_system,
@@ -48,7 +48,7 @@ impl Sample {
             replies: measurement.verification.replies,
             server_busy: busy,
             generator_limited: measurement.generator_limited && !is_saturated,
-            // In a closed loop nothing is sent to a server that stalls, so that it shows no stalls.
+            // In a closed loop nothing is sent while a server stalls, so the timeline would hide stalls.
             timeline: if is_open { measurement.timeline.clone() } else { Vec::new() },
             generator_busy: measurement.generator_busy,
             send_lag: measurement.send_lag.value_at(99.0),
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn costs_are_for_each_message() {
-        let sample = Sample::of(&measurement(), Place { round: 1, slot: 2, subject: 3, shape: 4 }, 1);
+        let sample = Sample::of(&measurement(), Position { round: 1, slot: 2, subject: 3, shape: 4 }, 1);
         assert_eq!((sample.round, sample.slot, sample.subject, sample.shape), (1, 2, 3, 4));
         assert_eq!((sample.cpu_user, sample.cpu_system, sample.switches), (2.0, 8.0, 0.5));
         assert_eq!((sample.rate, sample.send_lag, sample.replies), (1000.0, 5.0, 1200));
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_saturated_server_is_the_limit_however_busy_the_generator_is() {
+    fn a_saturated_server_is_the_bottleneck_however_busy_the_generator_is() {
         // 100,000 messages a second of 9.5 µs each are 95 % of a core.
         let usage = Usage { user_seconds: 0.19, system_seconds: 0.76, messages: 100_000, ..Usage::default() };
         let closed = Measurement {
@@ -86,24 +86,24 @@ mod tests {
             ..measurement()
         };
         let limited = |measurement: &Measurement, cores| {
-            Sample::of(measurement, Place::default(), cores).generator_limited
+            Sample::of(measurement, Position::default(), cores).generator_limited
         };
         assert!(!limited(&closed, 1));
         assert!(limited(&closed, 2), "the server had another core");
         let open = Measurement { offered_rate: Some(200_000.0), ..closed };
-        assert!(limited(&open, 1), "what is offered is the generator's affair");
+        assert!(limited(&open, 1), "in an open loop a busy generator is late");
     }
 
     #[test]
     fn unknown_costs_are_flagged() {
-        let sample = Sample::of(&Measurement { server: None, ..measurement() }, Place::default(), 1);
+        let sample = Sample::of(&Measurement { server: None, ..measurement() }, Position::default(), 1);
         assert_eq!(sample.flags, ["the server's CPU time is unknown"]);
     }
 
     #[test]
-    fn nothing_is_divided_by_no_messages() {
+    fn without_messages_nothing_is_divided_by_zero() {
         let server = Some(Usage { messages: 0, ..measurement().server.unwrap() });
-        let sample = Sample::of(&Measurement { server, ..measurement() }, Place::default(), 1);
+        let sample = Sample::of(&Measurement { server, ..measurement() }, Position::default(), 1);
         assert_eq!((sample.cpu_user, sample.switches), (0.0, 0.0));
     }
 
@@ -111,7 +111,7 @@ mod tests {
     fn refusals_are_kept_with_an_example() {
         let refusal = Some("ERR rate-limited".to_owned());
         let verification = Verification { refused: 999, refusal, ..measurement().verification };
-        let sample = Sample::of(&Measurement { verification, ..measurement() }, Place::default(), 1);
+        let sample = Sample::of(&Measurement { verification, ..measurement() }, Position::default(), 1);
         assert_eq!((sample.refused, sample.refusal.as_deref()), (999, Some("ERR rate-limited")));
     }
 
@@ -119,9 +119,9 @@ mod tests {
     fn an_open_loop_keeps_its_timeline() {
         let timeline = vec![Tick { at: 0.1, replies: 3, max: 4.0 }];
         let open = Measurement { timeline: timeline.clone(), generator_limited: true, ..measurement() };
-        let sample = Sample::of(&open, Place::default(), 1);
+        let sample = Sample::of(&open, Position::default(), 1);
         assert_eq!((sample.timeline, sample.generator_limited), (timeline, true));
         let closed = Measurement { offered_rate: None, ..open };
-        assert_eq!(Sample::of(&closed, Place::default(), 1).timeline, []);
+        assert_eq!(Sample::of(&closed, Position::default(), 1).timeline, []);
     }
 }

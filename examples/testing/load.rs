@@ -1,4 +1,4 @@
-//! Load for an example, by its own command.
+//! Loads an example with its own command.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -6,8 +6,8 @@ use std::process::Output;
 use crate::PROGRAM;
 use crate::server::{Server, command};
 
-/// Loads a server for a moment, with these flags and one more argument for each of `more`. Tells how that ended and
-/// what was said.
+/// Loads a server briefly, with these flags and one more argument for each of `more`. Returns the exit code and the
+/// output.
 pub(crate) fn load(server: &Server, flags: &str, more: &[&str]) -> (Option<i32>, String) {
     let short = "--connections 4 --depth 4 --duration 200ms --warmup 50ms";
     let mut command = command(PROGRAM, &format!("load {} {short} {flags}", server.address));
@@ -24,12 +24,12 @@ fn every_reply_to_its_own_messages_is_verified() {
 #[test]
 fn backends_are_compared_with_its_own_messages() {
     let name = Path::new(PROGRAM).file_stem().and_then(|name| name.to_str()).expect("it has a name");
-    // The tests of all packages share this folder.
+    // This folder is shared by the tests of all packages.
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("report-{name}"));
     let flags = "--quick --rounds 1 --backends threads,smol --connections 2 --depth 2";
     let mut command = command(PROGRAM, &format!("compare {flags} --handler {name} --output"));
     let compared = command.arg(&folder).output().expect("it runs");
-    // Whether it is too noisy for a verdict is the machine's affair.
+    // The machine may be too noisy for a verdict.
     assert!(matches!(compared.status.code(), Some(0 | 3)), "{compared:?}");
     let report = std::fs::read_to_string(folder.join("report.md")).expect("it is written");
     assert!(report.contains(name), "{report}");

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// A program, with no flag set by the environment.
+/// A program, without flags from the environment.
 pub(crate) fn command(program: &str, flags: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANYLOOP_")) {
@@ -15,7 +15,7 @@ pub(crate) fn command(program: &str, flags: &str) -> Command {
     command
 }
 
-/// A server, which is ended when this is dropped.
+/// A server, which is stopped on drop.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
@@ -32,7 +32,7 @@ impl Server {
         Self { child, address: address.unwrap_or_else(|| panic!("it said: {line}")) }
     }
 
-    /// A client, which doesn't wait for ever.
+    /// A client with a timeout.
     pub(crate) fn connect(&self) -> TcpStream {
         let socket = TcpStream::connect(&self.address).expect("it listens");
         socket.set_read_timeout(Some(Duration::from_secs(20))).expect("it is a time");

@@ -1,8 +1,8 @@
-//! `echo`: says everything back.
+//! `echo`: returns each message.
 
 use common::{Client, Flow, Handler, Replies, Session};
 
-/// Says every message back. It greets nobody and ends for nobody: what it costs is what the server costs.
+/// Returns each message. It sends no greeting and never closes the connection, so its cost is the cost of the server.
 ///
 /// ```
 /// use std::sync::Arc;

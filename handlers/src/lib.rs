@@ -1,5 +1,5 @@
-//! The built-in handlers: [`Counter`] and [`Ack`], as the classic socket tutorial has them, [`Echo`] for
-//! benchmarks, and [`Work`], the loads by which concurrency models differ.
+//! The built-in handlers: [`Counter`] and [`Ack`], from the classic socket tutorial, [`Echo`] for benchmarks, and
+//! [`Work`], which computes or blocks, for comparing concurrency models.
 
 mod ack;
 mod counter;
@@ -11,11 +11,11 @@ pub use counter::{Counter, Language};
 pub use echo::Echo;
 pub use work::{Load, Work};
 
-/// What a handler is, for listings such as [`HANDLERS`]: its name and what it does.
+/// The description of a handler for listings such as [`HANDLERS`]: its name and what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Description {
-    /// The name, as the flag `--handler` takes it.
+    /// The name, for the flag `--handler`.
     pub name: &'static str,
     /// What it does.
     pub text: &'static str,
@@ -38,8 +38,7 @@ pub const HANDLERS: &[Description] = &[
     Description { name: "work", text: "computes or sleeps as --work says, then says the message back" },
 ];
 
-/// Whether a message asks for the end. Where the framing leaves it uncertain where a message ends, a line
-/// end that somebody typed may stand behind it.
+/// Whether a message is `exit`. If the framing has no message boundaries (`raw`), a line end may follow it.
 fn is_exit(message: &[u8], framed: bool) -> bool {
     let word = if framed {
         message

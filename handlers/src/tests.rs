@@ -6,7 +6,7 @@ use common::{Blocking, Framing, Handler, Service};
 
 use crate::{Ack, Counter, Echo, Language, Load, Work};
 
-/// What a handler says to these reads, and whether it ended the conversation.
+/// The replies of a handler to these reads, and whether it closed the connection.
 fn talk(handler: impl Handler + 'static, framing: Framing, reads: &[&[u8]]) -> (String, bool) {
     let mut client = Client::connect(Service::framed(Arc::new(handler), framing));
     reads.iter().for_each(|read| client.say(read));
@@ -14,7 +14,7 @@ fn talk(handler: impl Handler + 'static, framing: Framing, reads: &[&[u8]]) -> (
 }
 
 #[test]
-fn counter_speaks_as_the_tutorial_does() {
+fn counter_replies_like_the_tutorial() {
     let (said, ended) = talk(Counter::default(), Framing::Line, &[b"hello\n", b"\xff\n", b"you\nexit\nno\n"]);
     assert_eq!(said, "連接成功!\n第1條信息:hello\nERR not-utf8\n第2條信息:you\n");
     assert!(ended);
@@ -41,7 +41,7 @@ fn ack_draws_from_1_to_1000() {
 }
 
 #[test]
-fn exit_may_have_a_line_end_only_where_messages_have_no_bounds() {
+fn exit_may_have_a_line_end_only_in_raw() {
     for (framing, message, ends) in [
         (Framing::Line, b"exit\n".as_slice(), true),
         (Framing::Line, b"exit\r\n", true),
@@ -61,7 +61,7 @@ fn exit_may_have_a_line_end_only_where_messages_have_no_bounds() {
 }
 
 #[test]
-fn work_says_what_it_was_told_after_its_time() {
+fn work_replies_after_its_time() {
     for load in [Load::Cpu(Duration::from_millis(2)), Load::Block(Duration::from_millis(2))] {
         let start = Instant::now();
         assert_eq!(talk(Work { load }, Framing::Line, &[b"a\nb\n"]).0, "a\nb\n");
@@ -70,7 +70,7 @@ fn work_says_what_it_was_told_after_its_time() {
 }
 
 #[test]
-fn work_declares_what_may_hold_others_up() {
+fn work_declares_whether_it_blocks() {
     for (load, blocking) in [
         (Load::Cpu(Duration::from_micros(99)), Blocking::Never),
         (Load::Cpu(Duration::from_micros(100)), Blocking::MayBlock),

@@ -1,4 +1,4 @@
-//! `work`: the loads by which concurrency models differ.
+//! `work`: computes or blocks for a given time, for comparing concurrency models.
 
 use std::fmt;
 use std::thread;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use common::{Blocking, Client, Flow, Handler, Replies, Session};
 
-/// Computes or waits for a while, and then says the message back.
+/// Computes or blocks for a given time, and then returns the message.
 ///
 /// ```
 /// use std::time::Duration;
@@ -34,14 +34,14 @@ pub enum Load {
 }
 
 impl Work {
-    /// Does this for each message.
+    /// Creates the handler; it runs this load for each message.
     pub fn new(load: Load) -> Self {
         Self { load }
     }
 }
 
-/// A computation of this length or more is declared as one that may block, since whoever waits behind it
-/// waits longer than moving its connection to another thread takes.
+/// A computation of this length or more is declared as blocking: it delays other clients of the thread for longer than
+/// a move of the connection to another thread takes.
 const LONG: Duration = Duration::from_micros(100);
 
 impl Handler for Work {

@@ -1,5 +1,5 @@
-//! A task for each connection, on async-std. It has as many threads as there are cores, whoever asks: it takes
-//! their number from its own environment variable alone.
+//! A task for each connection, on async-std. It always has as many threads as there are cores: only its own environment
+//! variable can change that.
 
 use std::future::Future;
 use std::{io, net};
@@ -11,7 +11,7 @@ use async_std::task;
 
 use crate::{answer, has_line};
 
-/// Each line is answered by a write of its own.
+/// Each line is answered by a separate write.
 pub(crate) fn plain(listener: net::TcpListener, _workers: usize) -> io::Result<()> {
     serve(listener, |mut socket| async move {
         let mut reader = BufReader::new(socket.clone());

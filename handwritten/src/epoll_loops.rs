@@ -11,14 +11,15 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
 use crate::line_client::{LineClient, READ, Wait};
 
-/// A poller and its clients. The lock is the worker's all but always: only who hands it a client takes it else.
+/// A poller and its clients. The lock is almost always uncontended: besides the worker, only the accepting thread takes
+/// it, to add a client.
 struct Worker {
     poller: OwnedFd,
     /// By descriptor.
     clients: Mutex<Vec<Option<LineClient>>>,
 }
 
-/// Accepts, and hands the clients to the workers in turn.
+/// Accepts connections, and assigns them to the workers in turn.
 pub(crate) fn careful(listener: TcpListener, workers: usize) -> io::Result<()> {
     let workers: Vec<Arc<Worker>> =
         (0..workers.max(1)).map(|_| Worker::start()).collect::<io::Result<_>>()?;
@@ -72,7 +73,7 @@ impl Worker {
         let interest = match client.advance(buffer) {
             Wait::Readable => EventFlags::IN,
             Wait::Writable => EventFlags::OUT,
-            // Closing the socket ends its registration.
+            // Closing the socket removes its registration.
             Wait::Over => return *place = None,
         };
         let is_changed = waited_to_write != (interest == EventFlags::OUT);

@@ -1,21 +1,21 @@
-//! The servers that one writes by hand, to measure anyloop's backends against.
+//! Handwritten echo servers with which anyloop's backends are compared.
 //!
-//! Each answers a line with the same line, and is what a good engineer writes for that on one runtime,
-//! without anyloop: *plain*, as the runtime's own examples have it, or *careful*, with the replies to all that
-//! has arrived in one write. The *floor* moves bytes and looks at none.
+//! Each answers a line with the same line, as a good engineer would write it on one runtime without anyloop: *plain*,
+//! as in the runtime's own examples, or *careful*, with one write for the replies to all lines that have arrived. The
+//! *raw* loops send bytes back without parsing them.
 //!
-//! What they all lack is what a server needs beside: a limit on connections, on the length of a line, on what
-//! is held for a client that doesn't read; deadlines; a drain. So what a backend costs more than its careful
-//! server is the price of these.
+//! They all lack features of a production server: limits on connections, on the length of a line and on the memory for
+//! a client that doesn't read; deadlines; a drain. The difference between a backend and its careful server is the cost
+//! of these.
 
 #[cfg(feature = "async-std")]
 mod async_std_tasks;
 #[cfg(target_os = "linux")]
 mod epoll_loops;
 #[cfg(target_os = "linux")]
-mod floor;
-#[cfg(target_os = "linux")]
 mod line_client;
+#[cfg(target_os = "linux")]
+mod poll_loops;
 #[cfg(target_os = "linux")]
 mod rayon_pool;
 mod sequential;
@@ -28,38 +28,38 @@ mod uring;
 use std::io;
 use std::net::TcpListener;
 
-/// A server that was written by hand.
+/// A handwritten server.
 #[derive(Clone, Copy, Debug)]
 pub struct Server {
     /// Its name.
     pub name: &'static str,
     /// How it works, in a few words.
     pub model: &'static str,
-    /// The backend whose counterpart it is; none if it is everybody's.
+    /// The backend whose counterpart it is; `None` if it is the counterpart of all.
     pub backend: Option<&'static str>,
-    /// How much care was taken.
+    /// How it is written.
     pub kind: Kind,
-    /// How many clients it serves at a time; `None` is any number.
+    /// How many clients it serves at a time; `None` if there is no limit.
     pub max_connections: Option<usize>,
-    /// Serves on so many workers, where it has workers, until the process ends; it returns only to say why it
-    /// can't. What goes wrong with a client ends that client alone.
+    /// Serves on this many workers, if it has workers, until the process ends. It returns only with an error. An error
+    /// of a client ends that client only.
     pub serve: fn(TcpListener, usize) -> io::Result<()>,
 }
 
-/// How much care was taken.
+/// How a server is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// As the examples have it: a write for each line, on a socket as it comes. So the kernel gathers small
-    /// writes while earlier ones are unacknowledged (`TCP_NODELAY` is for those who know of it).
+    /// As in examples: a write for each line, and default socket options. So the kernel delays small writes while
+    /// earlier ones are unacknowledged (`TCP_NODELAY` is not set).
     Plain,
-    /// The replies to all that has arrived in one write, which goes out at once.
+    /// One write for the replies to all lines that have arrived, with `TCP_NODELAY`.
     Careful,
-    /// Bytes are sent back, and nothing is looked at.
-    Floor,
+    /// Sends bytes back without parsing them.
+    Raw,
 }
 
 impl Server {
-    /// Whether this system can run it.
+    /// Whether this system supports it.
     pub fn is_supported(&self) -> bool {
         #[cfg(target_os = "linux")]
         if self.backend == Some("uring") {
@@ -78,12 +78,12 @@ pub fn find(name: &str) -> Option<&'static Server> {
 pub static SERVERS: &[Server] = &[
     #[cfg(target_os = "linux")]
     Server {
-        name: "floor",
+        name: "poll-raw",
         model: "a bare poller for each worker, which sends back what it received",
         backend: None,
-        kind: Kind::Floor,
+        kind: Kind::Raw,
         max_connections: None,
-        serve: floor::serve,
+        serve: poll_loops::raw,
     },
     Server {
         max_connections: Some(1),
@@ -132,14 +132,14 @@ const fn careful(name: &'static str, backend: &'static str, model: &'static str,
     Server { kind: Kind::Careful, ..plain(name, backend, model, serve) }
 }
 
-/// The service: a line is answered with itself. `line` may have its end, and may lack it at the end of input.
+/// The service: a line is answered with itself. `line` includes its line end, which may be missing at the end of input.
 fn answer(line: &[u8], replies: &mut Vec<u8>) {
     let message = line.strip_suffix(b"\n").unwrap_or(line);
     replies.extend_from_slice(message.strip_suffix(b"\r").unwrap_or(message));
     replies.push(b'\n');
 }
 
-/// Whether more can be answered before anything more must be read.
+/// Whether the buffer contains another complete line.
 fn has_line(buffered: &[u8]) -> bool {
     memchr::memchr(b'\n', buffered).is_some()
 }

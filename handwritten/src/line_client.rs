@@ -1,20 +1,20 @@
-//! A client of the servers that poll: its socket, and its two buffers.
+//! A client of the servers with a poller: its socket and two buffers.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use crate::answer;
 
-/// A client of a server that polls.
+/// A client of a server with a poller.
 pub(crate) struct LineClient {
     socket: TcpStream,
-    /// The begin of a line whose end has not come.
+    /// The beginning of an incomplete line.
     partial: Vec<u8>,
-    /// What the kernel has not taken yet.
+    /// Replies that the kernel hasn't taken yet.
     replies: Vec<u8>,
-    /// Whether the last read took all that there was.
+    /// Whether the last read drained the socket.
     drained: bool,
-    /// Whether the client has ended its sending, as the poller has said.
+    /// Whether the poller has reported the end of the client's input.
     ended: bool,
 }
 
@@ -26,7 +26,7 @@ pub(crate) enum Wait {
     Over,
 }
 
-/// How much is read at once.
+/// The size of a read.
 pub(crate) const READ: usize = 16 * 1024;
 
 impl LineClient {
@@ -40,10 +40,10 @@ impl LineClient {
         &self.socket
     }
 
-    /// Advances until it has to wait: for a poller that tells of edges.
+    /// Advances until it has to wait, for edge-triggered pollers.
     ///
-    /// A read that leaves room in the buffer has taken all that there was, and what comes later is a new edge. An end
-    /// that has come already (`ended`) is none: only one more read finds it.
+    /// A read that doesn't fill the buffer has drained the socket, and later input is a new edge. An end of input that
+    /// was already reported (`ended`) isn't: only one more read finds it.
     pub(crate) fn advance_to_the_edge(&mut self, buffer: &mut [u8], ended: bool) -> Wait {
         self.ended = ended;
         loop {
@@ -54,8 +54,8 @@ impl LineClient {
         }
     }
 
-    /// Reads once, through the worker's buffer, and answers all lines by one write. Nothing is read while a
-    /// reply is unsent.
+    /// Reads once, through the worker's buffer, and answers all lines with one write. Nothing is read while a reply is
+    /// unsent.
     pub(crate) fn advance(&mut self, buffer: &mut [u8]) -> Wait {
         if !self.replies.is_empty() {
             match self.flush() {
@@ -98,7 +98,7 @@ impl LineClient {
         self.partial.extend_from_slice(input);
     }
 
-    /// Whether all is sent.
+    /// Sends the replies. Returns whether all are sent.
     fn flush(&mut self) -> io::Result<bool> {
         while !self.replies.is_empty() {
             match self.socket.write(&self.replies) {

@@ -1,10 +1,11 @@
-//! A rayon pool whose workers wait at one poller, edge-triggered: whoever is woken serves, and nothing is armed again.
+//! A rayon pool whose workers wait at one edge-triggered poller: the worker that is woken serves the client, and no
+//! interest is re-armed.
 //!
-//! No event is lost. The poller gives each edge to one worker, and only after the edge does that worker take the client's
-//! lock, however long another one holds it. Under the lock it reads and writes until there is nothing left to read or no
-//! room to write, and that changes by another edge alone. So the last edge is always followed by a whole advance. Two
-//! edges that become one event, or an event that finds nothing left, need no care: an advance doesn't ask which it was,
-//! except for the end of a client, which `RDHUP` tells of in every event from then on.
+//! No event is lost. The poller reports each edge to one worker, which then takes the client's lock, however long
+//! another one holds it. Under the lock it reads and writes until there is nothing left to read or no room to write,
+//! and only another edge changes that. So the last edge is always followed by a complete advance. Edges that are merged
+//! into one event, and events without anything left to do, need no special case: an advance doesn't depend on the
+//! event, except for the end of a client's input, which `RDHUP` reports in every event from then on.
 
 use std::io;
 use std::net::TcpListener;
@@ -17,22 +18,22 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
 use crate::line_client::{LineClient, READ, Wait};
 
-/// A client. Two workers may be told of it at once, so it has a lock.
+/// A client. Two workers may get events for it at once, so it has a lock.
 type Client = Arc<Mutex<LineClient>>;
 
 struct Clients {
     poller: OwnedFd,
-    /// By descriptor. While a worker holds a client, its descriptor is open, so nobody else comes to its place.
+    /// By descriptor. While a worker holds a client, its descriptor is open and therefore not reused.
     places: Mutex<Vec<Option<Client>>>,
 }
 
-/// Accepts; each worker of the pool has one job, which serves for good.
+/// Accepts connections; each worker of the pool runs one job that serves for ever.
 pub(crate) fn careful(listener: TcpListener, workers: usize) -> io::Result<()> {
     let pool = ThreadPoolBuilder::new().num_threads(workers.max(1)).build().map_err(io::Error::other)?;
     let poller = epoll::create(CreateFlags::CLOEXEC)?;
     let clients = Arc::new(Clients { poller, places: Mutex::new(Vec::new()) });
     let served = Arc::clone(&clients);
-    pool.spawn_broadcast(move |_| served.serve().expect("the poller serves as long as the process lives"));
+    pool.spawn_broadcast(move |_| served.serve().expect("the poller works until the process ends"));
     loop {
         let accepted = listener.accept();
         let _ = accepted.and_then(|(socket, _)| clients.add(LineClient::new(socket)?));
@@ -44,7 +45,7 @@ impl Clients {
         let place = client.socket().as_raw_fd() as usize;
         let data = EventData::new_u64(place as u64);
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        // A worker that is told of the client before it has its place waits for the lock.
+        // A worker that gets an event before the client is stored waits for the lock.
         let mut places = self.places();
         epoll::add(&self.poller, client.socket(), data, flags)?;
         if places.len() <= place {
@@ -76,7 +77,7 @@ impl Clients {
         let ended = flags.contains(EventFlags::RDHUP);
         let wait = client.lock().unwrap_or_else(PoisonError::into_inner).advance_to_the_edge(buffer, ended);
         if wait == Wait::Over {
-            // The socket is closed once nobody else holds the client either.
+            // The socket is closed when no other worker holds the client.
             self.places()[place] = None;
         }
     }

@@ -1,14 +1,14 @@
-//! One client at a time, as the tutorials begin.
+//! One client at a time, as in the first example of tutorials.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 
 use crate::answer;
 
-/// Each line is answered by a write of its own.
+/// Each line is answered by a separate write.
 pub(crate) fn plain(listener: TcpListener, _workers: usize) -> io::Result<()> {
     loop {
-        // Who is gone by the time of the accept, or on the way, is no reason to end.
+        // A client that has disconnected is no reason to end.
         let _ = listener.accept().and_then(|(socket, _)| converse(&socket));
     }
 }

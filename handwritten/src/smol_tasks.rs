@@ -9,7 +9,7 @@ use smol::{Async, Executor};
 
 use crate::{answer, has_line};
 
-/// Each line is answered by a write of its own.
+/// Each line is answered by a separate write.
 pub(crate) fn plain(listener: net::TcpListener, workers: usize) -> io::Result<()> {
     serve(listener, workers, |mut socket| async move {
         let mut reader = BufReader::new(socket.clone());

@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::{answer, has_line, sequential};
 
-/// Each line is answered by a write of its own.
+/// Each line is answered by a separate write.
 pub(crate) fn plain(listener: TcpListener, _workers: usize) -> io::Result<()> {
     serve(&listener, sequential::converse)
 }
@@ -19,7 +19,7 @@ pub(crate) fn careful(listener: TcpListener, _workers: usize) -> io::Result<()> 
 fn serve(listener: &TcpListener, converse: fn(&TcpStream) -> io::Result<()>) -> io::Result<()> {
     loop {
         let Ok((socket, _)) = listener.accept() else { continue };
-        // A client for whom there is no thread is dropped, and so let go.
+        // If no thread can be started, the socket is dropped and thereby closed.
         let _ = thread::Builder::new().spawn(move || converse(&socket));
     }
 }

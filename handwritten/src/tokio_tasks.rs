@@ -11,7 +11,7 @@ use tokio_util::codec::{Framed, LinesCodec};
 
 use crate::{answer, has_line};
 
-/// Lines as a stream and a sink, each answered by a write of its own.
+/// Lines as a stream and a sink, each answered by a separate write.
 pub(crate) fn framed(listener: net::TcpListener, workers: usize) -> io::Result<()> {
     serve(listener, workers, |socket| async move {
         let mut lines = Framed::new(socket, LinesCodec::new());

@@ -1,4 +1,4 @@
-//! Each of the servers answers: lines that come in pieces, lines that come at once, many clients.
+//! Every server answers lines that arrive in pieces, many lines at once, and many clients.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyloop_handwritten::{Kind, SERVERS, Server, find};
 
-/// Nothing here takes so long, however busy the machine is.
+/// An upper bound for every wait, however busy the machine is.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// What this system can run, each serving on two workers until the test process ends.
+/// The servers that this system supports, each serving on two workers until the test process ends.
 fn servers() -> impl Iterator<Item = (&'static Server, SocketAddr)> {
     SERVERS.iter().filter(|server| server.is_supported()).map(|server| {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
@@ -31,7 +31,7 @@ fn connect(address: SocketAddr) -> BufReader<TcpStream> {
     BufReader::new(socket)
 }
 
-fn hear(client: &mut BufReader<TcpStream>, expected: &str, name: &str) {
+fn expect_line(client: &mut BufReader<TcpStream>, expected: &str, name: &str) {
     let mut line = String::new();
     client.read_line(&mut line).unwrap_or_else(|error| panic!("{name}: {error} after {line:?}"));
     assert_eq!(line, expected, "{name}");
@@ -49,7 +49,7 @@ fn lines_that_come_in_pieces_are_answered_whole() {
                     client.read_exact(&mut bytes).unwrap();
                     assert_eq!(bytes, piece.as_bytes(), "{}", server.name);
                 }
-                false => hear(&mut client, reply, server.name),
+                false => expect_line(&mut client, reply, server.name),
             }
         }
     }
@@ -61,7 +61,7 @@ fn a_thousand_lines_at_once_are_answered_in_order() {
         let mut client = connect(address);
         let line = |number: u32| format!("{number:031}\n");
         client.get_mut().write_all((0..1000).map(line).collect::<String>().as_bytes()).unwrap();
-        (0..1000).for_each(|number| hear(&mut client, &line(number), server.name));
+        (0..1000).for_each(|number| expect_line(&mut client, &line(number), server.name));
     }
 }
 
@@ -76,15 +76,15 @@ fn fifty_clients_are_served_at_once() {
                 client.get_mut().write_all(line(number).as_bytes()).unwrap();
             }
             for (number, client) in clients.iter_mut().enumerate() {
-                hear(client, &line(number), server.name);
+                expect_line(client, &line(number), server.name);
             }
         }
     }
 }
 
-/// The server is told of the line and of the end by one event, since both are there when the client is accepted.
+/// The line and the end of input are one event, since both have arrived when the client is accepted.
 #[test]
-fn an_end_that_comes_with_the_last_line_is_seen() {
+fn an_end_of_input_together_with_the_last_line_is_noticed() {
     for server in SERVERS.iter().filter(|server| server.is_supported()) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         let mut client = connect(listener.local_addr().expect("it has an address"));
@@ -98,16 +98,16 @@ fn an_end_that_comes_with_the_last_line_is_seen() {
 }
 
 #[test]
-fn who_is_gone_at_once_harms_nobody() {
+fn clients_that_disconnect_do_not_disturb_others() {
     for (server, address) in servers() {
         for _ in 0..20 {
             let mut client = connect(address);
             client.get_mut().write_all("x\n".repeat(50).as_bytes()).unwrap();
-            // Closed with replies unread, it resets the connection.
+            // Closing with unread replies resets the connection.
         }
         let mut client = connect(address);
         client.get_mut().write_all(b"still there?\n").unwrap();
-        hear(&mut client, "still there?\n", server.name);
+        expect_line(&mut client, "still there?\n", server.name);
     }
 }
 
@@ -115,18 +115,18 @@ fn who_is_gone_at_once_harms_nobody() {
 fn they_are_found_by_their_names() {
     for server in SERVERS {
         assert_eq!(find(server.name).map(|found| found.name), Some(server.name));
-        assert_eq!(server.backend.is_none(), server.kind == Kind::Floor, "{}", server.name);
+        assert_eq!(server.backend.is_none(), server.kind == Kind::Raw, "{}", server.name);
     }
     assert!(find("nobody").is_none());
 }
 
 trait Raw {
-    /// Whether it sends back bytes, and not lines.
+    /// Whether it sends back bytes instead of lines.
     fn is_raw(&self) -> bool;
 }
 
 impl Raw for Server {
     fn is_raw(&self) -> bool {
-        matches!(self.name, "floor" | "uring-raw")
+        matches!(self.name, "poll-raw" | "uring-raw")
     }
 }

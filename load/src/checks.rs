@@ -1,30 +1,31 @@
-//! What makes a measurement doubtful. A doubtful one is flagged and never dropped: who drops what looks odd
-//! measures expectations.
+//! Checks that flag a measurement as doubtful. A flagged measurement is never dropped, because dropping outliers biases
+//! the result towards what was expected.
 
 use crate::measurement::Measurement;
 
-/// Above this share of the time, other machines on the same host took so much that rounds can't be compared.
+/// Above this share of stolen CPU time, other virtual machines on the same host disturb a round too much for a
+/// comparison.
 pub const STEAL: f64 = 0.02;
 
-/// Above this share of its core, the generator may be what limits the rate, and delays what it measures.
+/// Above this utilization of its core, the generator may limit the rate and delay the messages it measures.
 pub const GENERATOR_BUSY: f64 = 0.8;
 
-/// Above this share of its core, the generator is the limit of a closed loop: its thread hardly ever waited for the
-/// server.
+/// Above this utilization of its core, the generator is the bottleneck of a closed loop: its thread hardly ever waited
+/// for the server.
 pub const GENERATOR_LIMITED: f64 = 0.95;
 
-/// By more than this, rate and latency contradict the number of messages in flight.
+/// Rate × latency may differ from the number of messages in flight by this fraction (Little's law).
 pub const LITTLE: f64 = 0.05;
 
-/// Above this part of the latency, more of it may be the generator's lateness than the server's doing. Below, lateness makes
-/// servers look more alike than they are, and widens intervals.
+/// Above this fraction of the latency, more of it may be caused by late sends of the generator than by the server.
+/// Below it, late sends make servers look more alike than they are, and widen intervals.
 pub const SEND_LAG: f64 = 0.5;
 
-/// How the flags begin that are about the generator's own load, about Little's law, and about lateness.
-pub const ABOUT: [&str; 3] = ["generator busy", "Little's law", "send lag"];
+/// The prefixes of the flags for the generator's utilization, Little's law, and late sends.
+pub const FLAG_PREFIXES: [&str; 3] = ["generator busy", "Little's law", "send lag"];
 
-/// Whether the generator was the limit, so that rate and latency are its own and say nothing about the server: in an
-/// open loop if it was busy and the rate was not achieved, in a closed one if it hardly ever waited.
+/// Returns whether the generator was the bottleneck, so that rate and latency describe the generator and not the
+/// server: in an open loop if it was busy and the rate was not achieved, in a closed one if it hardly ever waited.
 pub fn generator_limited(measurement: &Measurement) -> bool {
     match measurement.offered_rate {
         Some(_) => measurement.generator_busy > GENERATOR_BUSY && measurement.is_overloaded(),
@@ -32,7 +33,7 @@ pub fn generator_limited(measurement: &Measurement) -> bool {
     }
 }
 
-/// What makes a measurement doubtful, each in a few words; empty if nothing does.
+/// The reasons why a measurement is doubtful, each in a few words; empty if there are none.
 pub fn flags(measurement: &Measurement) -> Vec<String> {
     let mut flags = Vec::new();
     if measurement.steal > STEAL {
@@ -73,11 +74,11 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_generator_is_the_limit_where_the_rate_is_not_achieved() {
+    fn a_busy_generator_is_the_bottleneck_if_the_rate_is_not_achieved() {
         let busy = |generator_busy, achieved_rate, offered_rate| {
             generator_limited(&Measurement { generator_busy, achieved_rate, offered_rate, ..measurement() })
         };
-        assert!(!busy(0.97, 1000.0, Some(1000.0)), "it did what it had to");
+        assert!(!busy(0.97, 1000.0, Some(1000.0)), "the rate was achieved");
         assert!(busy(0.85, 900.0, Some(1000.0)));
         assert!(!busy(0.5, 900.0, Some(1000.0)), "the server was overloaded");
         assert!(busy(0.97, 1000.0, None));
@@ -86,7 +87,7 @@ mod tests {
 
     #[test]
     fn littles_law_holds_in_a_closed_loop_only() {
-        // 1,000 messages of 100 µs in a second: a tenth of a message in flight, where 1,024 were kept.
+        // 1,000 messages of 100 µs in a second are a tenth of a message in flight, but 1,024 were.
         let closed = Measurement { offered_rate: None, ..measurement() };
         assert_eq!(flags(&closed), ["Little's law off by 100 %"]);
         let sound = Measurement { achieved_rate: 1024.0 / 100e-6, ..closed };
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_send_lag_of_a_closed_loop_says_nothing() {
+    fn the_send_lag_of_a_closed_loop_is_not_flagged() {
         let closed = Measurement { offered_rate: None, in_flight_limit: 0, ..measurement() };
         let lag = Distribution { count: 1, values: vec![(1_000_000, 1)], ..Distribution::default() };
         assert_eq!(flags(&Measurement { send_lag: lag, ..closed }), Vec::<String>::new());

@@ -1,39 +1,39 @@
-//! What the replies should be.
+//! The replies to expect.
 
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-/// What the replies should be.
+/// The replies to expect.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Expect {
     /// The message itself.
     Echo,
-    /// A greeting, and then what the handler `counter` says, in Chinese.
+    /// A greeting, and then the replies of the handler `counter` in Chinese.
     Counter,
-    /// A greeting, and then what the handler `counter` says, in English.
+    /// A greeting, and then the replies of the handler `counter` in English.
     CounterEnglish,
-    /// A greeting, and then what the handler `ack` says.
+    /// A greeting, and then the replies of the handler `ack`.
     Ack,
     /// Any reply for each message, and no greeting. Replies are counted, not verified.
     Any,
     /// Any greeting, and then any reply for each message. Replies are counted, not verified.
     Greeted,
-    /// A reply that a function finds right.
+    /// Replies that a function accepts.
     By(ReplyHook),
 }
 
-/// What a reply says beside the message that it answers.
+/// The content of a reply, for verification.
 pub(crate) enum Reply<'a> {
-    /// It says this message back.
+    /// It echoes this message.
     Says(&'a [u8]),
-    /// It is right whatever the message was.
+    /// It is right for any message.
     Right,
-    /// It is right if this function says so.
+    /// It is right if this function accepts it.
     Judged(&'a ReplyHook),
-    /// It is none.
+    /// It is not an expected reply.
     Wrong,
 }
 
@@ -47,12 +47,12 @@ impl Expect {
         }
     }
 
-    /// Whether it is known what a reply should be. If not, replies are counted, and not verified.
+    /// Whether replies are verified. If not, they are only counted.
     pub fn verifies(&self) -> bool {
         !matches!(self, Self::Any | Self::Greeted)
     }
 
-    /// Whether the first thing that is said is a greeting as it should be.
+    /// Whether the first line is the expected greeting.
     pub(crate) fn is_greeting(&self, said: &[u8]) -> bool {
         match self {
             Self::Greeted | Self::By(_) => self.greets(),
@@ -60,7 +60,7 @@ impl Expect {
         }
     }
 
-    /// What the greeting says, if that is known.
+    /// The text of the greeting, if it is fixed.
     pub(crate) fn greeting(&self) -> Option<&'static [u8]> {
         match self {
             Self::Echo | Self::Any | Self::Greeted | Self::By(_) => None,
@@ -70,12 +70,12 @@ impl Expect {
         }
     }
 
-    /// Whether a reply tells which message it answers.
+    /// Whether a reply identifies its message.
     pub(crate) fn tells_message(&self) -> bool {
         matches!(self, Self::Echo | Self::Counter | Self::CounterEnglish)
     }
 
-    /// Takes a reply apart, before which so many messages were answered on its connection.
+    /// Parses a reply; `answered` is the number of earlier replies on its connection.
     #[inline(always)] // called for each reply, and returns more than registers hold
     pub(crate) fn read<'a>(&'a self, line: &'a [u8], answered: u64) -> Reply<'a> {
         match self {
@@ -89,7 +89,7 @@ impl Expect {
         }
     }
 
-    /// The message that a reply says it answers, whatever its number.
+    /// The message that a reply contains, whatever its number.
     pub(crate) fn message_of<'a>(&self, line: &'a [u8]) -> &'a [u8] {
         let behind =
             |separator: &[u8]| memchr::memmem::find(line, separator).map(|at| &line[at + separator.len()..]);
@@ -102,7 +102,7 @@ impl Expect {
     }
 }
 
-/// A reply of the handler `counter`, which begins at 1.
+/// A reply of the handler `counter`, which counts from 1.
 fn numbered<'a>(line: &'a [u8], before: &[u8], behind: &[u8], answered: u64) -> Reply<'a> {
     let Some(rest) = line.strip_prefix(before) else { return Reply::Wrong };
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -120,10 +120,10 @@ fn is_acknowledgement(line: &[u8]) -> bool {
     number.and_then(|number| number.parse().ok()).is_some_and(|number: u16| (1..=1000).contains(&number))
 }
 
-/// Tells whether a reply answers a message.
+/// Decides whether a reply answers a message.
 type JudgeReply = dyn Fn(&[u8], &[u8]) -> bool + Send + Sync;
 
-/// A function that judges replies.
+/// A function that verifies replies.
 #[derive(Clone)]
 pub struct ReplyHook {
     judge: Arc<JudgeReply>,
@@ -131,14 +131,14 @@ pub struct ReplyHook {
 }
 
 impl ReplyHook {
-    /// Replies are right if `judge` says so. It is given the payload of the message and that of the reply; in the
-    /// framings `resp` and `http` these are the whole request and the whole reply as they were sent. No greeting
-    /// comes before the first reply. A reply that is an error is counted as refused, and not judged.
+    /// Verifies replies with `judge`, whose arguments are the payload of the message and that of the reply; in the
+    /// framings `resp` and `http` these are the whole request and the whole reply in wire format. There is no greeting
+    /// before the first reply. An error reply is counted as refused, without calling `judge`.
     pub fn new(judge: impl Fn(&[u8], &[u8]) -> bool + Send + Sync + 'static) -> Self {
         Self { judge: Arc::new(judge), greeted: false }
     }
 
-    /// The same behind a greeting, which may be anything.
+    /// Expects any greeting before the first reply.
     #[must_use]
     pub fn greeted(self) -> Self {
         Self { greeted: true, ..self }
@@ -162,13 +162,13 @@ impl fmt::Debug for ReplyHook {
     }
 }
 
-/// What a panic of a hook is passed on as: which hook it was, and what it said.
+/// The panic payload of a hook: its name and its message.
 struct HookPanic(String);
 
-/// Calls a hook, which is somebody else's, and may panic. If it does, the panic goes on, and [`reason`] tells which hook it was.
+/// Calls a user-supplied hook. If it panics, the panic is propagated, and [`reason`] returns the name of the hook.
 #[inline]
 pub(crate) fn call<T>(name: &str, hook: impl FnOnce() -> T) -> T {
-    // The panic goes on, so that nobody looks at what the hook left half done.
+    // The panic is propagated, so that no inconsistent state of the hook is used.
     catch_unwind(AssertUnwindSafe(hook)).unwrap_or_else(|panic| passed_on(name, &*panic))
 }
 
@@ -179,7 +179,7 @@ fn passed_on(name: &str, panic: &(dyn Any + Send)) -> ! {
     resume_unwind(Box::new(HookPanic(format!("the hook `{name}` panicked: {said}"))))
 }
 
-/// Why a thread has panicked, if a hook was the reason.
+/// The message of a thread's panic, if a hook caused it.
 pub(crate) fn reason(panic: &(dyn Any + Send)) -> Option<&str> {
     panic.downcast_ref::<HookPanic>().map(|HookPanic(text)| text.as_str())
 }
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_greeting_is_told_from_a_reply() {
+    fn a_greeting_is_distinguished_from_a_reply() {
         for (expect, greets, first, is_greeting) in [
             (Expect::Echo, false, "abc", false),
             (Expect::Any, false, "abc", false),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_are_told_from_others() {
+    fn expected_replies_are_distinguished_from_others() {
         let says = |expect: &Expect, line: &str| match expect.read(line.as_bytes(), 2) {
             Reply::Says(message) => String::from_utf8(message.to_vec()).ok(),
             Reply::Right => Some("right".to_owned()),

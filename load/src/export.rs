@@ -1,4 +1,4 @@
-//! A measurement in other people's formats. JSON is the measurement itself.
+//! Measurements in the formats of other tools. JSON is the serialized measurement itself.
 
 mod table;
 
@@ -90,11 +90,11 @@ pub fn hgrm(distribution: &Distribution) -> String {
 }
 
 /// The latencies of a measurement as a histogram log (`.hlog`), as the tools of HdrHistogram read it, without loss: one
-/// interval for each kind, in nanoseconds: `latency`, from the scheduled time of a message, and in an open loop `service`, from its sending. The log says maxima in
-/// milliseconds.
+/// interval for each kind, in nanoseconds: `latency`, from the scheduled time of a message, and in an open loop
+/// `service`, from its sending. The log has maxima in milliseconds.
 ///
 /// # Errors
-/// If a histogram can't be written, which none of a measurement's is known to do.
+/// If a histogram can't be serialized, which is not known to happen.
 pub fn hlog(measurement: &Measurement) -> io::Result<Vec<u8>> {
     let failed =
         |error: &dyn std::fmt::Debug| io::Error::other(format!("can't write a histogram: {error:?}"));

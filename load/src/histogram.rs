@@ -1,35 +1,35 @@
-//! A distribution of times, without loss: what a histogram holds, as plain data.
+//! A distribution of times: the contents of a histogram as plain data, without loss.
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-/// A distribution of times. It can be merged with others without loss, as histograms can.
+/// A distribution of times. Like histograms, distributions can be merged without loss.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Distribution {
-    /// How many values there are.
+    /// The number of values.
     pub count: u64,
     /// The mean, in microseconds.
     pub mean: f64,
     /// The largest value, in microseconds.
     pub max: f64,
-    /// Those of [`PERCENTILES`] that [`Self::percentile`] tells, in microseconds; in JSON `{"p50": 113.0, …}`.
+    /// The [`PERCENTILES`] for which [`Self::percentile`] returns a value, in microseconds; an object in JSON.
     #[serde(with = "named")]
     pub percentiles: Vec<(f64, f64)>,
-    /// Every value that occurs, in nanoseconds to three digits, and how often: enough to make the histogram
-    /// again.
+    /// All distinct values, in nanoseconds with three significant digits, and their counts: enough to rebuild the
+    /// histogram.
     pub values: Vec<(u64, u64)>,
 }
 
 /// The percentiles that are shown.
 pub const PERCENTILES: &[f64] = &[50.0, 90.0, 95.0, 99.0, 99.9, 99.99];
 
-/// A percentile with fewer values beyond it is chance, and not told.
-pub const FEWEST_BEYOND: u64 = 10;
+/// A percentile with fewer values beyond it is dominated by chance, and not reported.
+pub const MIN_BEYOND: u64 = 10;
 
-/// The longest time that is told from longer ones, in nanoseconds: a minute.
+/// The largest time that the histogram distinguishes, in nanoseconds: a minute.
 const LONGEST: u64 = 60_000_000_000;
 
-/// A histogram of nanoseconds, to three digits. All that a run needs is allocated here.
+/// A histogram of nanoseconds with three significant digits. All memory for a run is allocated here.
 pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds are constants that hdrhistogram takes")
 }
@@ -64,7 +64,7 @@ mod named {
 }
 
 impl Distribution {
-    /// What a histogram of nanoseconds holds.
+    /// The distribution in a histogram of nanoseconds.
     pub fn of(histogram: &Histogram<u64>) -> Self {
         let values =
             histogram.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value())).collect();
@@ -80,12 +80,12 @@ impl Distribution {
         distribution
     }
 
-    /// Whether there is no value.
+    /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The histogram again.
+    /// Rebuilds the histogram.
     pub fn histogram(&self) -> Histogram<u64> {
         let mut histogram = histogram();
         for &(value, count) in &self.values {
@@ -94,11 +94,11 @@ impl Distribution {
         histogram
     }
 
-    /// The value at a percentile, in microseconds; `None` if fewer than [`FEWEST_BEYOND`] values are beyond it, so
-    /// that the next run would show another.
+    /// The value at a percentile, in microseconds; `None` if fewer than [`MIN_BEYOND`] values are beyond it, so that
+    /// it would differ in the next run.
     pub fn percentile(&self, percentile: f64) -> Option<f64> {
         let beyond = self.count.saturating_sub(place(percentile, self.count));
-        (beyond >= FEWEST_BEYOND).then(|| self.value_at(percentile))
+        (beyond >= MIN_BEYOND).then(|| self.value_at(percentile))
     }
 
     /// The value at a percentile, in microseconds, however few values there are; zero if there are none.
@@ -106,7 +106,7 @@ impl Distribution {
         self.at_place(place(percentile, self.count)).unwrap_or(0.0)
     }
 
-    /// The value at this place, from 1, among all from the least to the largest, in microseconds.
+    /// The value of this rank, from 1, in ascending order, in microseconds.
     pub(crate) fn at_place(&self, place: u64) -> Option<f64> {
         let mut seen = 0_u64;
         let reaches = |&&(_, count): &&(u64, u64)| {
@@ -116,13 +116,13 @@ impl Distribution {
         self.values.iter().find(reaches).map(|&(value, _)| microseconds(value))
     }
 
-    /// How many values are above a limit in microseconds.
+    /// The number of values above a limit in microseconds.
     pub(crate) fn above(&self, limit: f64) -> u64 {
         let above = self.values.iter().filter(|&&(value, _)| microseconds(value) > limit);
         above.map(|&(_, count)| count).sum()
     }
 
-    /// All of several.
+    /// Merges several distributions.
     pub fn merged<'a>(distributions: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut all = histogram();
         for distribution in distributions {
@@ -132,9 +132,9 @@ impl Distribution {
     }
 }
 
-/// At which place, from 1, among so many values a percentile stands.
+/// The rank, from 1, of a percentile among `count` values.
 pub(crate) fn place(percentile: f64, count: u64) -> u64 {
-    // A little less, so that 990.0000001 is the 990th.
+    // Slightly reduced, so that 990.0000001 is the 990th.
     ((percentile * count as f64 / 100.0 - 1e-6).ceil() as u64).max(1)
 }
 
@@ -148,7 +148,7 @@ mod tests {
     use crate::testing::times;
 
     #[test]
-    fn a_percentile_is_told_with_at_least_ten_values_beyond_it() {
+    fn a_percentile_needs_at_least_ten_values_beyond_it() {
         for (count, percentile, told) in [
             (19, 50.0, false),
             (20, 50.0, true),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn only_percentiles_that_can_be_told_are_kept() {
+    fn only_percentiles_with_enough_values_are_stored() {
         let mut histogram = histogram();
         histogram.saturating_record_n(100_000, 200);
         let kept = Distribution::of(&histogram).percentiles;

@@ -1,11 +1,11 @@
-//! This machine: the cores that a thread may use, and what else they do.
+//! This machine: the cores that a thread may use, and their other activity.
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::{Pinned, pin};
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{Pinned, pin};
 
-/// How long this machine's cores have run, and how long others had them instead, since it was started.
+/// The CPU time of this machine's cores, and the CPU time stolen by other virtual machines, since boot.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Host {
     all: u64,
@@ -13,26 +13,26 @@ pub struct Host {
 }
 
 impl Host {
-    /// Now; `None` where the system doesn't tell.
+    /// The current values; `None` if the system does not provide them.
     #[cfg(target_os = "linux")]
     pub fn now() -> Option<Self> {
         use procfs::CurrentSI;
         let time = procfs::KernelStats::current().ok()?.total;
         let steal = time.steal?;
-        // What guests of this machine used is part of the first two.
+        // The time of guests is included in the first two.
         let others = [time.iowait, time.irq, time.softirq].into_iter().flatten();
         let all = [time.user, time.nice, time.system, time.idle, steal].into_iter().chain(others);
         Some(Self { all: all.fold(0, u64::saturating_add), steal })
     }
 
-    /// Now; `None` where the system doesn't tell.
+    /// The current values; `None` if the system does not provide them.
     #[cfg(not(target_os = "linux"))]
     pub fn now() -> Option<Self> {
         None
     }
 
-    /// The share of the time of all cores since `earlier` in which the host gave them to other machines, though
-    /// this one had work.
+    /// The share of the time of all cores since `earlier` that the hypervisor gave to other machines although this one
+    /// had work (steal).
     pub fn steal_since(&self, earlier: &Self) -> f64 {
         match self.all.saturating_sub(earlier.all) {
             0 => 0.0,
@@ -41,14 +41,14 @@ impl Host {
     }
 }
 
-/// How many threads ran or wanted to run, as the mean over the last minute; `None` where the system doesn't tell.
+/// The load average of the last minute: the mean number of runnable threads; `None` if the system does not provide it.
 #[cfg(target_os = "linux")]
 pub fn load_average() -> Option<f64> {
     use procfs::Current;
     Some(procfs::LoadAverage::current().ok()?.one.into())
 }
 
-/// How many threads ran or wanted to run, as the mean over the last minute; `None` where the system doesn't tell.
+/// The load average of the last minute: the mean number of runnable threads; `None` if the system does not provide it.
 #[cfg(not(target_os = "linux"))]
 pub fn load_average() -> Option<f64> {
     None
@@ -66,20 +66,20 @@ mod linux {
 
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-    /// The calling thread, pinned to some cores as long as this lives. Threads that it starts are pinned with it.
+    /// Pins the calling thread to some cores until it is dropped. Threads that it starts inherit the pinning.
     pub(crate) struct Pinned(Option<CpuSet>);
 
     impl Pinned {
-        /// Pins the calling thread to these cores; with none, it stays as it is.
+        /// Pins the calling thread to these cores; with an empty list, nothing changes.
         ///
         /// # Errors
-        /// `InvalidInput` if it can't run on one of them: on which.
+        /// `InvalidInput` if it can't run on one of them, naming that core.
         pub(crate) fn to(cpus: &[usize]) -> io::Result<Self> {
             if cpus.is_empty() {
                 return Ok(Self(None));
             }
             let pinned = Self(Some(sched_getaffinity(None)?));
-            // One by one, since of several those that do not exist are ignored.
+            // One by one, since the kernel ignores missing cores in a set with others.
             cpus.iter().try_for_each(|&cpu| pin(Some(cpu)))?;
             let mut all = CpuSet::new();
             cpus.iter().for_each(|&cpu| all.set(cpu));
@@ -149,7 +149,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_machine_tells() {
+    fn this_machine_provides_the_values() {
         let then = Host::now().unwrap();
         let steal = Host::now().unwrap().steal_since(&then);
         assert!((0.0..=1.0).contains(&steal), "{steal}");
@@ -158,7 +158,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_thread_is_pinned_with_those_that_it_starts_and_only_for_so_long() {
+    fn pinning_is_inherited_and_ends_with_the_guard() {
         use rustix::thread::sched_getaffinity;
         let cores = || sched_getaffinity(None).unwrap();
         let before = cores();

@@ -1,4 +1,4 @@
-//! Makes load for servers, and measures what it shows.
+//! A load generator for servers that measures latency, throughput and the server's resource use.
 
 pub mod checks;
 pub mod engine;

@@ -1,119 +1,117 @@
-//! What a run of load has shown, as plain data. Times are in microseconds, rates in messages per second.
+//! The results of a load run, as plain data. Times are in microseconds, rates in messages per second.
 
 use serde::{Deserialize, Serialize};
 
 use crate::histogram::Distribution;
 
-/// What one run of load has shown.
+/// The results of one load run.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Measurement {
-    /// The load that was asked for, as text: `64 connections, depth 16`, say.
+    /// The requested load as text, such as `64 connections, depth 16`.
     pub load: String,
-    /// How long was measured, in seconds: the time asked for, or until the interruption.
+    /// The measured time, in seconds: as requested, or until the interruption.
     pub seconds: f64,
-    /// Whether the run was interrupted, so that there is less than was asked for.
+    /// Whether the run was interrupted before the requested time.
     pub interrupted: bool,
-    /// When and why the run ended before its time, so that less was measured than was asked for; `None` if it did
-    /// not, or was interrupted.
+    /// When and why the run ended before the requested time; `None` if it did not, or was interrupted.
     #[serde(default)]
     pub stopped_early: Option<String>,
     /// How many connections were open at the end of the warm-up.
     pub connections: usize,
-    /// The most messages that may be in flight, over all connections.
+    /// The maximal number of messages in flight, over all connections.
     pub in_flight_limit: usize,
-    /// How many messages were scheduled for each second; `None` in a closed loop, where the server sets the
-    /// pace.
+    /// The scheduled messages per second; `None` in a closed loop, where the server sets the pace.
     pub offered_rate: Option<f64>,
-    /// How many replies came in each second.
+    /// The received replies per second.
     pub achieved_rate: f64,
-    /// Latency from the scheduled time of a message to its reply: what users feel.
+    /// Latency from the scheduled time of a message to its reply: the latency that users experience.
     pub latency: Distribution,
-    /// Latency from the sending of a message to its reply: the service alone.
+    /// Service time: latency from the sending of a message to its reply.
     pub service: Distribution,
-    /// How much later than scheduled messages were sent.
+    /// The delay between the scheduled time of messages and their sending.
     pub send_lag: Distribution,
-    /// How long connecting took, where connections were made while it was measured.
+    /// The duration of connecting, for connections made within the measured time.
     pub connect: Distribution,
-    /// Messages that were due and never sent: there was no room for them to wait, or their connection had ended.
+    /// Messages that were due but never sent: the queue was full, or their connection had ended.
     pub dropped: u64,
-    /// Messages that had no reply when the run or their connection ended, though they were waited for. Their latency
-    /// counts as the time that they had waited by then, which is the least that it can be.
+    /// Messages that had no reply when the run or their connection ended, although the generator waited for it. They
+    /// count with the time they had waited by then, a lower bound of their latency.
     #[serde(default)]
     pub unfinished: u64,
-    /// How long these had waited, which is a part of `latency`.
+    /// The waiting times of these, which are included in `latency`.
     #[serde(default, skip_serializing_if = "Distribution::is_empty")]
     pub waited: Distribution,
-    /// How the replies were.
+    /// The verification of the replies.
     pub verification: Verification,
-    /// Connections that could not be made, or broke.
+    /// Connections that could not be established, or broke.
     pub failures: Failures,
-    /// Connections that the server ended and that were made anew, which a plan with `reconnect` does.
+    /// Connections that were re-established after the server had ended them, in a plan with `reconnect`.
     #[serde(default)]
     pub reconnected: u64,
-    /// Messages that were sent again on these connections, since their reply had not come.
+    /// Unanswered messages that were sent again on these connections.
     #[serde(default)]
     pub resent: u64,
-    /// How busy the generator was: the share of one core that its busiest thread used.
+    /// The utilization of the generator: the share of one core that its busiest thread used.
     pub generator_busy: f64,
-    /// Whether the generator was the limit, so that rate and latency say nothing about the server.
+    /// Whether the generator was the bottleneck, so that rate and latency say nothing about the server.
     #[serde(default)]
     pub generator_limited: bool,
-    /// What happened when: ticks of 100 ms, from the beginning of what is measured to its end.
+    /// The timeline: ticks of 100 ms, from the start of the measured time to its end.
     #[serde(default)]
     pub timeline: Vec<Tick>,
-    /// What the server used meanwhile, if it was watched.
+    /// The resource use of the server in the measured time, if it was monitored.
     pub server: Option<Usage>,
-    /// Whether the server was to be watched, and its process ended before the end of what is measured.
+    /// Whether the server was monitored and its process ended before the end of the measured time.
     #[serde(default)]
     pub server_ended: bool,
-    /// The share of time in which the host gave this machine's cores to others.
+    /// The share of time in which the hypervisor gave this machine's cores to others (steal).
     pub steal: f64,
 }
 
-/// How the replies were.
+/// The verification of the replies.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Verification {
-    /// Replies that were looked at: good, bad and refused, warm-up included.
+    /// All examined replies: good, bad and refused, including the warm-up.
     pub replies: u64,
-    /// Replies that are errors: the server refused the message. They are not judged any further.
+    /// Error replies: the server refused the message. They are not verified further.
     #[serde(default)]
     pub refused: u64,
-    /// What one of these said.
+    /// The text of one of these.
     #[serde(default)]
     pub refusal: Option<String>,
-    /// Whether it was known what the replies should be. If not, they were counted, and not verified.
+    /// Whether the replies were verified. If not, they were only counted.
     #[serde(default = "yes")]
     pub verified: bool,
-    /// Messages whose reply never came, though the connection stood.
+    /// Messages without a reply although their connection stayed open.
     pub lost: u64,
-    /// Replies that came a second time, as far as they tell which message they answer.
+    /// Replies that were received twice, if they identify their message.
     pub doubled: u64,
-    /// Replies that came after a later one.
+    /// Replies received after a later one.
     pub reordered: u64,
     /// Replies to another connection's messages.
     pub foreign: u64,
-    /// Replies that are something else than they should be.
+    /// Replies that differ from the expected ones.
     pub wrong: u64,
-    /// Replies that came when none was due: before the first message, or when every message had its reply.
+    /// Replies received when none was expected: before the first message, or when all messages were answered.
     #[serde(default)]
     pub extra: u64,
-    /// The first few, with connection and sequence number, for people.
+    /// The first few, with connection and sequence number, for display.
     pub examples: Vec<String>,
 }
 
-/// What went wrong with connections.
+/// Failures of connections.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Failures {
-    /// Connections that could not be made.
+    /// Connections that could not be established.
     pub connect: u64,
-    /// Connections that the server ended or reset before their time.
+    /// Connections that the server closed or reset early.
     pub ended: u64,
-    /// Connections that stood and on which nothing ever came, though messages were sent: they were not accepted,
-    /// say, and waited in the server's backlog.
+    /// Established connections on which nothing was received although messages were sent. For example, they stayed in
+    /// the server's accept backlog.
     #[serde(default)]
     pub unserved: u64,
-    /// Messages without a reply on those that were ended or not served, warm-up included. Those that were due in what
-    /// is measured are among the [`unfinished`](Measurement::unfinished), too.
+    /// Unanswered messages on connections that were closed or not served, including the warm-up. Those that were due in
+    /// the measured time also count as [`unfinished`](Measurement::unfinished).
     pub unanswered: u64,
     /// The first few errors.
     pub examples: Vec<String>,
@@ -122,28 +120,28 @@ pub struct Failures {
 /// A tenth of a second of a run.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Tick {
-    /// When it begins, in seconds since the beginning of what is measured.
+    /// When it begins, in seconds since the start of the measured time.
     pub at: f64,
-    /// Replies that came in it.
+    /// Replies received in it.
     pub replies: u64,
-    /// The longest latency of a reply that came in it, or of a message that still waited when it ended, in
+    /// The longest latency of a reply received in it, or of a message that was still unanswered at its end, in
     /// microseconds.
     pub max: f64,
 }
 
-/// What a server used while it was watched: its process and all processes that descend from it.
+/// The resource use of a server in the measured time: of its process and all descendants.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Usage {
     /// CPU time in its own code, in seconds.
     pub user_seconds: f64,
     /// CPU time in the kernel, in seconds.
     pub system_seconds: f64,
-    /// How often its threads were switched.
+    /// The context switches of its threads.
     pub context_switches: u64,
-    /// Replies that came between the instants at which its CPU clocks were read.
+    /// Replies received between the two readings of its CPU clocks.
     #[serde(default)]
     pub messages: u64,
-    /// The anonymous memory that it had at the end, in bytes; `None` if the system doesn't tell.
+    /// Its anonymous memory at the end, in bytes; `None` if the system does not provide it.
     #[serde(default)]
     pub memory: Option<u64>,
 }
@@ -161,13 +159,14 @@ impl Measurement {
         if replies > 0 { refused as f64 / replies as f64 } else { 0.0 }
     }
 
-    /// Whether the server fell so far behind the offered rate that latencies say only how long it was measured.
+    /// Whether the server fell so far behind the offered rate that latencies depend on the length of the measurement
+    /// only.
     pub fn is_overloaded(&self) -> bool {
-        self.achieved_share() < ENOUGH
+        self.achieved_share() < MIN_ACHIEVED_SHARE
     }
 
-    /// Little's law: by how much the mean number of messages in flight, computed from rate and latency, differs
-    /// from the number that the closed loop kept in flight. `None` in an open loop.
+    /// The error by Little's law: the relative difference between the mean number of messages in flight, computed from
+    /// rate and latency, and the number that the closed loop kept in flight. `None` in an open loop.
     pub fn littles_error(&self) -> Option<f64> {
         if self.offered_rate.is_some() || self.in_flight_limit == 0 {
             return None;
@@ -176,8 +175,8 @@ impl Measurement {
         Some((in_flight / self.in_flight_limit as f64 - 1.0).abs())
     }
 
-    /// Server CPU time for each message, in microseconds: in its own code, and in the kernel. Time and messages
-    /// are those between the same two instants.
+    /// Server CPU time per message, in microseconds: in user mode and in the kernel. Time and messages are counted
+    /// between the same two instants.
     pub fn cpu_per_message(&self) -> Option<(f64, f64)> {
         let usage = self.server.filter(|usage| usage.messages > 0)?;
         let each = |seconds: f64| seconds * 1e6 / usage.messages as f64;
@@ -185,27 +184,27 @@ impl Measurement {
     }
 }
 
-/// So many examples of a kind are kept; more would only hide what they show.
+/// The maximal number of stored examples per kind.
 pub(crate) const EXAMPLES: usize = 5;
 
-/// Above this share of refusals, replies are no success.
+/// Above this share of refusals, a run fails.
 const MOST_REFUSED: f64 = 0.01;
 
-/// Whether so many of the replies are refusals that they are no success.
+/// Whether the share of refusals is too high for a success.
 pub fn too_many_refused(refused: u64, replies: u64) -> bool {
     refused as f64 > replies as f64 * MOST_REFUSED
 }
 
 /// Below this share of the offered rate a server is overloaded.
-pub const ENOUGH: f64 = 0.98;
+pub const MIN_ACHIEVED_SHARE: f64 = 0.98;
 
-/// Measurements from before a field existed were all verified.
+/// The default for measurements stored before the field existed, which were all verified.
 fn yes() -> bool {
     true
 }
 
 impl Default for Verification {
-    /// No replies, which would be verified.
+    /// No replies, and verification on.
     fn default() -> Self {
         Self {
             replies: 0,
@@ -224,14 +223,14 @@ impl Default for Verification {
 }
 
 impl Verification {
-    /// How many replies were not as they should be.
+    /// The number of replies that failed verification.
     pub fn bad(&self) -> u64 {
         self.lost + self.doubled + self.reordered + self.foreign + self.wrong + self.extra
     }
 }
 
 impl Failures {
-    /// How many connections failed.
+    /// The number of failed connections.
     pub fn connections(&self) -> u64 {
         self.connect + self.ended + self.unserved
     }

@@ -1,10 +1,10 @@
-//! What several generators, or several threads of one, have shown together.
+//! Merges the measurements of several generators.
 
 use crate::histogram::Distribution;
 use crate::measurement::{EXAMPLES, Failures, Measurement, Tick, Verification};
 
 impl Measurement {
-    /// What several generators have shown together, without loss: `None` if there are none.
+    /// Merges the measurements of several generators without loss: `None` if there are none.
     pub fn merged(measurements: &[Self]) -> Option<Self> {
         let first = measurements.first()?;
         let sum = |of: fn(&Self) -> f64| measurements.iter().map(of).sum::<f64>();
@@ -48,7 +48,7 @@ impl Measurement {
     }
 }
 
-/// The timelines of several generators that began together, as one.
+/// Adds the timelines of several generators that started together.
 fn timeline(measurements: &[Measurement]) -> Vec<Tick> {
     let mut all: Vec<Tick> = Vec::new();
     for measurement in measurements {
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use crate::testing::{measurement, times};
 
-    /// A measurement with latencies of so many microseconds.
+    /// A measurement with these latencies in microseconds, and their counts.
     fn with(latencies: &[(f64, u64)]) -> Measurement {
         Measurement { latency: Distribution::of(&times(latencies).histogram()), ..measurement() }
     }

@@ -1,4 +1,4 @@
-//! What is sent: messages that the generator makes, and messages of one's own.
+//! The messages to send: generated ones, and custom ones.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,43 +6,42 @@ use std::sync::Arc;
 use crate::expect::call;
 use crate::framing::Framing;
 
-/// What is sent.
+/// The messages to send.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Messages {
-    /// Messages that the generator makes. Each tells its connection and its number, so that its reply can be
-    /// verified.
+    /// Generated messages. Each contains its connection and its number, so that its reply can be verified.
     Made(Sizes),
-    /// These payloads, taken in turn by each connection, which begins with the first. They are what
+    /// These payloads, sent by each connection in rotation from the first one. They are what
     /// [`Framing::encode`](crate::framing::Framing::encode) gives.
     Own(Arc<[Vec<u8>]>),
     /// The payloads that a function writes.
     By(MessageHook),
 }
 
-/// How long messages are, in bytes: lines as they are sent, with their end; in other framings the payload.
+/// The length of messages in bytes: of lines with their end; in other framings of the payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sizes {
     /// All the same.
     Fixed(usize),
-    /// Each length from the first to the last as often as any other.
+    /// Uniformly distributed from the first length to the last.
     Uniform(usize, usize),
-    /// One of these, each as often as any other.
+    /// One of these, with equal probability.
     List(Vec<usize>),
 }
 
-/// The shortest message that is made: a character and a line end.
+/// The shortest generated message: a character and a line end.
 const SHORTEST: usize = 2;
 
-/// The longest message, which its reply may exceed by some bytes.
+/// The longest message. Its reply may be some bytes longer.
 pub const LONGEST: usize = 1024 * 1024;
 
 impl Messages {
-    /// Whether the generator makes them.
+    /// Whether they are generated.
     pub fn are_made(&self) -> bool {
         matches!(self, Self::Made(_))
     }
 
-    /// The first of them, as it is sent; of those that the generator makes, one of this size, as [`Sizes`] counts.
+    /// The first of them, in wire format; of generated messages, one of this size, counted as in [`Sizes`].
     pub fn example(&self, framing: Framing, size: usize) -> Vec<u8> {
         match self {
             Self::Made(_) => framing.message(&vec![b'h'; framing.payload(size)]),
@@ -55,8 +54,8 @@ impl Messages {
         }
     }
 
-    /// The longest of them, as far as that is known: an upper bound of what is made, the longest of one's own, and
-    /// 0 for what a function writes.
+    /// The length of the longest of them: an upper bound for generated messages, the maximum of custom ones, and 0 for
+    /// messages that a function writes.
     pub fn longest(&self) -> usize {
         match self {
             Self::Made(sizes) => sizes.bounds().1,
@@ -68,7 +67,7 @@ impl Messages {
     /// Whether they can be sent.
     ///
     /// # Errors
-    /// If they can't: why, and what to do.
+    /// If not: why, and what to do.
     pub fn check(&self) -> Result<(), String> {
         match self {
             Self::Made(sizes) => sizes.check(),
@@ -91,7 +90,7 @@ impl Sizes {
     /// Whether messages of these sizes can be made.
     ///
     /// # Errors
-    /// If they can't: which can.
+    /// If not: the valid sizes.
     pub fn check(&self) -> Result<(), String> {
         let (shortest, longest) = self.bounds();
         if shortest < SHORTEST || longest > LONGEST || shortest > longest {
@@ -135,7 +134,7 @@ impl fmt::Display for Sizes {
     }
 }
 
-/// Writes the message of this number of this connection into a buffer that is empty.
+/// Writes the message of this number of this connection into an empty buffer.
 type WriteMessage = dyn Fn(u32, u64, &mut Vec<u8>) + Send + Sync;
 
 /// A function that writes messages.
@@ -143,14 +142,14 @@ type WriteMessage = dyn Fn(u32, u64, &mut Vec<u8>) + Send + Sync;
 pub struct MessageHook(Arc<WriteMessage>);
 
 impl MessageHook {
-    /// Messages as `write` writes them. It is given the number of the connection, the number of the message within
-    /// that connection, each from 0, and an empty buffer for the payload. In the framings `resp` and `http` the
-    /// buffer takes the whole request as it is sent.
+    /// Messages written by `write`. Its arguments are the number of the connection, the number of the message within
+    /// that connection, both from 0, and an empty buffer for the payload. In the framings `resp` and `http` it has to
+    /// write the whole request in wire format.
     pub fn new(write: impl Fn(u32, u64, &mut Vec<u8>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(write))
     }
 
-    /// Writes a payload behind what the buffer holds.
+    /// Appends a payload to the buffer.
     pub fn write(&self, connection: u32, number: u64, buffer: &mut Vec<u8>) {
         call("messages", || (self.0)(connection, number, buffer));
     }
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_something_to_send() {
+    fn an_empty_list_of_messages_is_refused() {
         assert!(Messages::Own([].into()).check().unwrap_err().contains("no message to send"));
         assert_eq!(Messages::Own([Vec::new()].into()).check(), Ok(()));
         assert_eq!(Messages::default().check(), Ok(()));

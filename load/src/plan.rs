@@ -1,4 +1,4 @@
-//! What load to make.
+//! Plans: the load to produce.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +9,7 @@ pub use crate::expect::{Expect, ReplyHook};
 use crate::framing::Framing;
 pub use crate::messages::{LONGEST, MessageHook, Messages, Sizes};
 
-/// What load to make.
+/// The load to produce.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The server: an address of TCP, or the path of a Unix socket.
@@ -18,44 +18,44 @@ pub struct Plan {
     pub connections: usize,
     /// How many messages a connection may have in flight.
     pub depth: usize,
-    /// Who sets the pace.
+    /// What sets the pace.
     pub pace: Pace,
-    /// How long is measured.
+    /// The measured time.
     pub duration: Duration,
-    /// How long load is made before that.
+    /// The warm-up: how long load is produced before that.
     pub warmup: Duration,
-    /// How long replies are waited for once nothing more is sent; those that have not come by then are lost.
+    /// How long to wait for replies after the last message was sent; later replies count as lost.
     pub patience: Duration,
-    /// What is sent.
+    /// The messages to send.
     pub messages: Messages,
-    /// How messages are told from each other.
+    /// The framing of messages.
     pub framing: Framing,
-    /// What the replies should be.
+    /// The replies to expect.
     pub expect: Expect,
-    /// How many connections are made in a second at the most; `None` is as fast as it goes.
+    /// The maximal number of new connections per second; `None` is unlimited.
     pub connect_rate: Option<f64>,
-    /// After so many messages a connection is closed and made anew; `None` is never.
+    /// After how many messages a connection is closed and re-established; `None` is never.
     pub messages_per_connection: Option<u64>,
-    /// Whether a connection that the server has ended is made anew, and what was not answered is sent again.
+    /// Whether a connection that the server has ended is re-established, and its unanswered messages are sent again.
     pub reconnect: bool,
-    /// Clients beside the measured ones that make a server's life hard.
+    /// Hostile clients that run beside the measured ones.
     pub hostile: Hostile,
-    /// How many event loops make the load; 0 is as many as the rate needs of the cores that are left.
+    /// The number of event loops; with 0 it follows from the rate and the available cores.
     pub threads: usize,
-    /// The cores to which the event loops are pinned, one after the other; with none, they are not pinned.
+    /// The cores to which the event loops are pinned in turn; if empty, they are not pinned.
     pub cpus: Vec<usize>,
-    /// Of everything that is drawn by chance.
+    /// The seed of all random numbers.
     pub seed: u64,
-    /// The server's process, to see what it uses.
+    /// The server's process, to monitor its resource use.
     pub server: Option<u32>,
 }
 
-/// Who sets the pace.
+/// What sets the pace.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
-    /// The server: a message is sent when a reply has come. A closed loop.
+    /// The server: each reply triggers the next message. A closed loop.
     Closed,
-    /// The schedule: so many messages in a second, whatever the server does. An open loop.
+    /// The schedule: a fixed rate of messages, whatever the server does. An open loop.
     Open {
         /// Messages per second, over all connections.
         rate: f64,
@@ -69,48 +69,48 @@ pub enum Pace {
 /// Which connection takes a message of an open loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dispatch {
-    /// Each connection has a schedule of its own, so that the messages of one that stalls wait for it.
+    /// Each connection has its own schedule, so that the messages of a stalled connection wait for it.
     #[default]
     Each,
-    /// All connections of a thread share one queue: a message goes to whichever of them is free. With several
-    /// [`threads`](Plan::threads) each has its share of the connections, and a queue of its own.
+    /// All connections of a thread share one queue: a message goes to any free connection. With several
+    /// [`threads`](Plan::threads), each thread has its share of the connections and its own queue.
     Any,
 }
 
 /// How the messages of an open loop are spread in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrivals {
-    /// At equal distances.
+    /// At equal intervals.
     Constant,
-    /// At distances drawn by chance, as if by many users who know nothing of each other.
+    /// At random intervals (a Poisson process), like messages of many independent users.
     Poisson,
 }
 
-/// Clients beside the measured ones that make a server's life hard.
+/// Hostile clients that run beside the measured ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hostile {
-    /// Clients that say nothing.
+    /// Clients that send nothing.
     pub idle: usize,
-    /// Clients that send without end and read next to nothing.
+    /// Clients that send continuously and read almost nothing.
     pub slow_readers: usize,
-    /// Clients that send a byte of a message now and then.
+    /// Clients that send a message byte by byte.
     pub slow_writers: usize,
 }
 
-/// No plan has more connections, be they measured or not.
+/// The maximal number of connections, measured and hostile.
 pub const MOST_CONNECTIONS: usize = 1_000_000;
 
-/// No connection has more messages in flight.
+/// The maximal number of messages in flight per connection.
 pub const MOST_IN_FLIGHT: usize = 1_000_000;
 
-/// No load is made by more event loops.
+/// The maximal number of event loops.
 pub const MOST_THREADS: usize = 1024;
 
-/// No rate is higher: more messages per second than anything makes.
+/// The maximal rate, in messages per second.
 pub const HIGHEST_RATE: f64 = 1e9;
 
 impl Plan {
-    /// One connection that has one message of 32 bytes in flight, to a server that echoes, for ten seconds.
+    /// A plan for one connection with one message of 32 bytes in flight, to an echo server, for ten seconds.
     pub fn new(address: impl Into<Address>) -> Self {
         Self {
             address: address.into(),
@@ -134,10 +134,10 @@ impl Plan {
         }
     }
 
-    /// Whether it can be carried out.
+    /// Checks the plan.
     ///
     /// # Errors
-    /// What can't be, with its value, and what to write instead.
+    /// The invalid setting with its value, and what to write instead.
     pub fn check(&self) -> Result<(), String> {
         if self.address.ip().is_none() && self.address.path().is_none() {
             return Err(format!(
@@ -182,10 +182,10 @@ impl Plan {
         Ok(())
     }
 
-    /// Whether replies can be what they should be, which need not be known yet when the rest is checked.
+    /// Checks the expected replies, which may be unknown when the rest is checked.
     ///
     /// # Errors
-    /// If they can't: why, and what to expect instead.
+    /// Why they are not possible, and what to expect instead.
     pub fn check_expect(&self) -> Result<(), String> {
         let fits = match (&self.expect, self.framing) {
             (Expect::Any | Expect::Greeted | Expect::By(_), _) => true,
@@ -226,7 +226,7 @@ impl fmt::Display for Plan {
     }
 }
 
-/// A rate, with decimals only where it is small.
+/// A rate, with decimals only if it is small.
 fn rounded(rate: f64) -> f64 {
     if rate >= 100.0 { rate.round() } else { rate }
 }

@@ -1,13 +1,13 @@
-//! What a server uses: processor time, context switches, memory, of its process and of all that descend from it.
+//! The resource use of a server: CPU time, context switches and memory of its process and all descendants.
 //!
 //! - **Processor time** is read from each process's own clock, which counts nanoseconds and goes on counting what
-//!   threads used that have ended. A process that has ended by the second reading has left its time with the one
-//!   that waited for it, in ticks of 10 ms; it is lost where nobody waits (`SIGCHLD` is ignored, say), or where
-//!   who waits has left the tree.
-//! - **Own code and kernel** are told apart by ticks, too: too coarse for the total of a short run, so they give
-//!   only the ratio by which the clocks' total is split.
-//! - **Context switches** are the sum over the threads that live when it is read. What a thread did that began and
-//!   ended in between is lost.
+//!   threads used that have ended. A process that has ended by the second reading has left its time with the one that
+//!   waited for it, in ticks of 10 ms; it is lost if no process waits (for example, if `SIGCHLD` is ignored), or if the
+//!   waiting process has left the tree.
+//! - **User mode and kernel** are also distinguished by ticks. These are too coarse for the total of a short run, so
+//!   they only give the ratio by which the clocks' total is split.
+//! - **Context switches** are the sum over the threads that live when it is read. Those of a thread that began and
+//!   ended in between are lost.
 //!
 //! Reading costs some 10 µs for each process of the system, and 20 µs for each thread of the tree.
 
@@ -21,7 +21,7 @@ use std::io;
 use self::linux as tree;
 use crate::measurement::Usage;
 
-/// What a process and its descendants use from now on.
+/// Accounts for the resource use of a process and its descendants from now on.
 #[derive(Debug)]
 pub struct Account {
     root: u32,
@@ -29,23 +29,23 @@ pub struct Account {
     switches: HashMap<i32, u64>,
 }
 
-/// The processes of a tree at one instant, by their number.
+/// The processes of a tree at one instant, by process id.
 type Tree = HashMap<i32, Reading>;
 
 /// A process at one instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Reading {
     parent: i32,
-    /// When it was started, in ticks since the system was: tells it from another of the same number.
+    /// Its start time, in ticks since boot: distinguishes it from another process with the same id.
     started: u64,
-    /// What its clock shows, in nanoseconds.
+    /// Its CPU clock, in nanoseconds.
     clock: u64,
-    /// Its time, and that of the processes which it has waited for.
+    /// Its CPU time, and that of the processes it has waited for.
     own: Ticks,
     ended: Ticks,
 }
 
-/// Processor time in nanoseconds, to the ticks of the system.
+/// CPU time in nanoseconds, with the resolution of the system's ticks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Ticks {
     user: u64,
@@ -53,18 +53,19 @@ struct Ticks {
 }
 
 impl Account {
-    /// Begins to watch a process and its descendants.
+    /// Starts to account for a process and its descendants.
     ///
     /// # Errors
-    /// `NotFound` if there is no such process, and others if the system doesn't tell what it uses.
+    /// `NotFound` if there is no such process, and others if the system does not provide its resource use.
     pub fn open(root: u32) -> io::Result<Self> {
         let switches = tree::switches(tree::read(root)?.keys());
-        // The clocks come last, and first when the account is read: nothing of the reading is between.
+        // The clocks are read last here, and first when the usage is computed, so that the cost of reading is not
+        // included.
         Ok(Self { root, switches, begin: tree::read(root)? })
     }
 
-    /// What they have used since; `None` once it can't be told, because the first process has ended. `replies` is
-    /// called when the clocks have been read, and tells how many messages were answered by then.
+    /// The resource use since then; `None` if the root process has ended. `replies` is called directly after the clocks
+    /// are read, and returns the number of answered messages.
     pub fn usage(&self, replies: impl FnOnce() -> u64) -> Option<Usage> {
         let end = tree::read(self.root).ok()?;
         let messages = replies();
@@ -88,7 +89,7 @@ impl Account {
     }
 }
 
-/// A process and all that descend from it now; none if there is no such process, or the system doesn't tell.
+/// A process and all its descendants; empty if there is no such process, or the system does not provide them.
 pub fn descendants(root: u32) -> Vec<u32> {
     let processes = tree::read(root).unwrap_or_default().into_keys();
     processes.filter_map(|process| u32::try_from(process).ok()).collect()
@@ -101,25 +102,26 @@ pub fn anonymous_memory(root: u32) -> Option<u64> {
     tree::memory(tree::read(root).ok()?.keys())
 }
 
-/// The processor time, in nanoseconds, that the processes of a tree used between two instants.
+/// The CPU time, in nanoseconds, that the processes of a tree used between two instants.
 fn clock(begin: &Tree, end: &Tree) -> u64 {
     let since = |(number, now): (&i32, &Reading)| now.clock.saturating_sub(same(begin, *number, now).clock);
     end.iter().map(since).sum::<u64>().saturating_add(inherited(begin, end).sum())
 }
 
-/// The same time as the ticks count it, which is less exact and tells own code and kernel apart.
+/// The same time in ticks, which are less exact but distinguish user mode and kernel.
 fn used(begin: &Tree, end: &Tree) -> Ticks {
     let since = |(number, now): (&i32, &Reading)| now.own.since(same(begin, *number, now).own);
     end.iter().map(since).fold(inherited(begin, end), Ticks::plus)
 }
 
-/// What processes used between two instants that had ended by the second: it stands with who waited for them.
+/// The CPU time between two instants of processes that had ended by the second: it is found at the processes that
+/// waited for them.
 fn inherited(begin: &Tree, end: &Tree) -> Ticks {
     let mut inherited: HashMap<i32, Ticks> = HashMap::new();
     for (number, now) in end {
         inherited.insert(*number, now.ended.since(same(begin, *number, now).ended));
     }
-    // What they had used before is part of that.
+    // This includes their time before the first instant.
     let ended = begin.iter().filter(|(number, then)| !is_in(end, **number, then));
     for (_, then) in ended {
         let mut heir = then.parent;
@@ -133,7 +135,7 @@ fn inherited(begin: &Tree, end: &Tree) -> Ticks {
     inherited.into_values().fold(Ticks::default(), Ticks::plus)
 }
 
-/// This process at another instant; a new one had used nothing.
+/// This process at another instant; a new one has used nothing.
 fn same(tree: &Tree, number: i32, reading: &Reading) -> Reading {
     tree.get(&number).filter(|other| other.started == reading.started).copied().unwrap_or_default()
 }
@@ -158,13 +160,13 @@ impl Ticks {
         self.user.saturating_add(self.system)
     }
 
-    /// As much time as a clock shows, divided in the same way.
+    /// The time of a clock, divided in the same ratio.
     fn scaled_to(self, clock: u64) -> Self {
         let user = (clock as f64 * self.user_share()) as u64;
         Self { user, system: clock.saturating_sub(user) }
     }
 
-    /// Which part of the time was spent in own code; half of it if there was no tick.
+    /// The share of the time in user mode; half if there was no tick.
     fn user_share(self) -> f64 {
         match self.sum() {
             0 => 0.5,
@@ -173,7 +175,7 @@ impl Ticks {
     }
 }
 
-/// Other systems than Linux don't tell a process's time to others in the same way.
+/// Systems other than Linux do not provide another process's CPU time in the same way.
 #[cfg(not(target_os = "linux"))]
 mod tree {
     use std::collections::HashMap;

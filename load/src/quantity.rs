@@ -1,5 +1,5 @@
-//! Quantities as people write them: a decimal number, and a unit behind it. Times are read here; the command line reads sizes, counts
-//! and rates by the same grammar.
+//! Parses quantities: a decimal number followed by a unit. Times are parsed here; the command line parses sizes, counts
+//! and rates with the same grammar.
 
 use std::fmt;
 use std::str::FromStr;
@@ -34,7 +34,7 @@ impl FromStr for Time {
     }
 }
 
-/// In the largest unit that leaves no remainder, seconds at the most: `300s` is how the documentation says it.
+/// In the largest unit that leaves no remainder, up to seconds: `300s`, as in the documentation.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanoseconds = self.0.as_nanos();
@@ -49,7 +49,7 @@ impl fmt::Display for Time {
     }
 }
 
-/// What a year has: longer is a slip of the finger, or a way of writing "never".
+/// A year: longer times are mistakes, or mean "never".
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const NANOSECONDS_IN_A_MILLISECOND: u128 = 1_000_000;
 const EXAMPLES: &str = "500ms, 1.5s, 2m or 0";
@@ -73,7 +73,7 @@ pub struct Decimal {
 }
 
 impl Decimal {
-    /// The number that a text begins with, and the rest of the text: its unit.
+    /// The number at the start of a text, and the rest of the text: its unit.
     pub fn begin(text: &str) -> Option<(Self, &str)> {
         let end = text.find(|character: char| !character.is_ascii_digit() && character != '.');
         let (number, unit) = text.split_at(end.unwrap_or(text.len()));
@@ -83,7 +83,7 @@ impl Decimal {
         }
         let fraction = fraction.trim_end_matches('0');
         let decimals = u32::try_from(fraction.len()).ok()?;
-        // A number with too many digits is larger than any bound, which is then said.
+        // A number with too many digits is larger than any bound, and is reported as such.
         let digits = whole
             .bytes()
             .chain(fraction.bytes())
@@ -91,7 +91,7 @@ impl Decimal {
         Some((Self { digits, decimals }, unit))
     }
 
-    /// The product, if it is a whole number. One that is too large for the type is the largest of the type.
+    /// The product, if it is a whole number; saturating.
     pub fn times(self, factor: u128) -> Option<u128> {
         let product = self.digits.saturating_mul(factor);
         let divisor = 10_u128.checked_pow(self.decimals)?;
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_says_what_to_write() {
+    fn errors_in_times_say_what_to_write() {
         for (text, expected) in [
             ("5", "has no unit; write 5s"),
             ("1.5", "has no unit; write 1.5s"),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_stands_before_its_unit() {
+    fn a_number_precedes_its_unit() {
         for (text, digits, decimals, unit) in [
             ("15", 15, 0, ""),
             ("15k", 15, 0, "k"),

@@ -1,32 +1,31 @@
-//! The search for the highest rate that keeps the objectives.
+//! The search for the highest rate that meets the objectives.
 //!
-//! The rate is raised by half until it fails; then the bracket between the highest that passed and the lowest
-//! that failed is halved, in logarithms, until it is narrow. A machine's bad moment must not end the search,
-//! and its good moment not decide it, so a rate fails, and within the bracket passes, only by two votes of at
-//! most three. On the way up one pass is enough: what passed by luck there is found out by the confirmation,
-//! which takes the rate a little below the highest that passed, where a server that is used in earnest would
-//! be kept.
+//! The rate is raised by half until it fails. Then the bracket between the highest rate that passed and the lowest that
+//! failed is bisected on a logarithmic scale until it is narrow. A single disturbed measurement must not decide the
+//! search: a rate fails, and within the bracket passes, only by two votes of at most three. While the rate is raised,
+//! one pass is enough: a pass by chance is detected by the confirmation. The confirmation measures a rate slightly
+//! below the highest that passed, as one would run a server in production.
 //!
-//! A pass is an objective that was kept, a rate that was *achieved*, no bad reply, and no connection that failed.
-//! Without the second, a search climbs far beyond what is really sent.
+//! A pass requires that the objectives are met, that the rate is *achieved*, that no reply is bad, and that no
+//! connection fails. Without the second condition, a search climbs far beyond the rate that is really sent.
 
 use std::io;
 
 use crate::measurement::Measurement;
 use crate::slo::{Slo, Verdict};
 
-/// What a rate is measured for. A confirmation is worth a longer measurement than a vote.
+/// The purpose of a measurement. A confirmation takes longer than a vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To find rates between which the limit lies.
+    /// To find a bracket around the limit.
     Ramp,
-    /// To bring them closer together.
+    /// To narrow the bracket.
     Bisection,
-    /// To see that the rate can be kept.
+    /// To confirm the rate.
     Confirmation,
 }
 
-/// Where a search looks, in messages per second.
+/// The range of a search, in messages per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
     /// The rate that is tried first.
@@ -37,22 +36,22 @@ pub struct Range {
     pub most: f64,
 }
 
-/// What a search has found. Rates are in messages per second.
+/// The result of a search. Rates are in messages per second.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
-    /// The highest rate that kept the objective; `None` if none did.
+    /// The highest rate that met the objective; `None` if none did.
     pub highest_pass: Option<f64>,
     /// The lowest rate above it that did not; `None` if none failed.
     pub lowest_fail: Option<f64>,
-    /// The rate of the confirmation, and whether it kept the objective.
+    /// The rate of the confirmation, and whether it met the objective.
     pub confirmation: Option<(f64, bool)>,
-    /// Whether the generator was the limit where it failed, so that the server may do more.
+    /// Whether the generator was the bottleneck at the failed rate, so that the server may be faster.
     pub generator_limited: bool,
-    /// Whether it can't be told that it failed where it did not pass: there were too few messages, say.
+    /// Whether rates that did not pass may not have failed, for example because there were too few messages.
     pub undecided: bool,
     /// Whether the search was interrupted, so that the bracket is wider than it should be.
     pub interrupted: bool,
-    /// Everything that was measured.
+    /// All measurements.
     pub votes: Vec<Vote>,
 }
 
@@ -61,14 +60,14 @@ pub struct Found {
 pub struct Vote {
     /// The rate.
     pub rate: f64,
-    /// What it was measured for.
+    /// The purpose of the measurement.
     pub purpose: Purpose,
     /// Whether it passed.
     pub pass: bool,
 }
 
-/// Searches the highest rate that keeps all of these objectives, with refusals allowed or not. `measure` makes an open loop of the rate that it is
-/// given, for long enough to judge them; if what it returns is interrupted, so is the search.
+/// Searches the highest rate that meets all of these objectives, with refusals allowed or not. `measure` runs an open
+/// loop of the given rate, for long enough to judge the objectives; an interrupted measurement interrupts the search.
 ///
 /// # Errors
 /// Those of `measure`, `Interrupted` excepted.
@@ -85,19 +84,19 @@ pub fn find_max_rate(
     Ok(search.found)
 }
 
-/// By how much the rate is raised on the way up.
+/// The factor by which the rate is raised while it passes.
 const RAISE: f64 = 1.5;
 
-/// By how much it is lowered as long as none has passed.
+/// The factor by which it is lowered until a rate passes.
 const LOWER: f64 = 4.0;
 
-/// The bracket is narrow when its upper end is less than so many times the lower.
+/// The bracket is narrow enough when its upper end is below this factor times the lower.
 const NARROW: f64 = 1.02;
 
-/// At which part of the highest rate that passed the result is confirmed.
+/// The fraction of the highest passing rate at which the result is confirmed.
 const CONFIRMED_AT: f64 = 0.95;
 
-/// How much of the offered rate must be achieved.
+/// The share of the offered rate that must be achieved.
 const ACHIEVED: f64 = 0.99;
 
 struct Search<'a> {
@@ -127,7 +126,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Brings the two closer together.
+    /// Narrows the bracket.
     fn narrow(&mut self) -> io::Result<()> {
         while let (Some(pass), Some(fail), false) =
             (self.found.highest_pass, self.found.lowest_fail, self.found.interrupted)
@@ -180,7 +179,8 @@ impl Search<'_> {
                 return Ok(None);
             }
         };
-        // What `judge` says includes bad replies, failed connections and overload; here a little more must be achieved.
+        // `judge` includes bad replies, failed connections and overload; here a slightly higher share of the rate must
+        // be achieved.
         let verdicts: Vec<_> =
             self.slos.iter().map(|slo| slo.judge(&measurement, self.allow_refusals)).collect();
         let achieved = measurement.achieved_rate >= ACHIEVED * rate;

@@ -1,90 +1,90 @@
-//! What a service promises: limits on percentiles of its latency, such as `p99=5ms`.
+//! Service-level objectives: limits on latency percentiles, such as `p99=5ms`.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::histogram::{FEWEST_BEYOND, place};
+use crate::histogram::{MIN_BEYOND, place};
 use crate::measurement::{Measurement, Verification, too_many_refused};
 use crate::plan::Plan;
 use crate::quantity::Time;
 
-/// A service-level objective: so many of the messages are answered within so much time.
+/// A service-level objective: a percentile of the latencies is at most a limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Slo {
-    /// Which latency is limited.
+    /// The percentile that is limited.
     pub rank: Rank,
-    /// The longest that it may be.
+    /// The limit.
     pub limit: Duration,
 }
 
-/// Which latency of many.
+/// A rank among the latencies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rank {
-    /// A percentile: of so many in a hundred messages.
+    /// A percentile.
     Percentile(f64),
-    /// The longest.
+    /// The maximum.
     Max,
 }
 
-/// Whether a measurement kept an objective.
+/// Whether a measurement met an objective.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// It did; with the latency, in microseconds.
+    /// It did, with this latency in microseconds.
     Pass(f64),
     /// It did not.
     Fail(Reason),
-    /// The measurement does not tell.
+    /// The measurement can't decide it.
     Unknown(Doubt),
 }
 
 /// Why an objective was missed. Of several reasons the first is given.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reason {
-    /// So many replies were not as they should be. Fast nonsense is no service.
+    /// This number of replies failed verification. Fast wrong replies do not count.
     BadReplies(u64),
     /// This share of the replies, from 0 to 1, were refusals.
     Refused(f64),
-    /// The run ended before its time, since no connection was left.
+    /// The run ended early, since no connection was left.
     StoppedEarly,
-    /// So many connections could not be made, were ended by the server, or were not served.
+    /// This number of connections could not be made, were ended by the server, or were not served.
     Failed(u64),
-    /// No reply came at all.
+    /// There was no reply.
     NoReplies,
-    /// The server fell behind the offered rate: latencies say only how long it was measured.
+    /// The server fell behind the offered rate: latencies depend on the length of the measurement only.
     Overloaded {
-        /// Messages per second that were scheduled.
+        /// Scheduled messages per second.
         offered: f64,
-        /// Replies per second that came.
+        /// Replies per second.
         achieved: f64,
     },
-    /// So many messages were never sent or never answered, more than the objective leaves out of account.
+    /// This number of messages were never sent or never answered, more than the percentile excludes.
     Unanswered(u64),
     /// The latency, in microseconds, is over the limit.
     TooSlow(f64),
 }
 
-/// Why a measurement does not tell whether an objective was kept.
+/// Why a measurement can't decide whether an objective was met.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Doubt {
-    /// The loop was closed: messages waited with a server that stalled, and their latencies don't show it.
+    /// The loop was closed: while the server stalled no messages were sent, so their latencies do not show the stall.
     ClosedLoop,
-    /// The generator was the limit, so the latencies are its own.
+    /// The generator was the bottleneck, so the latencies do not describe the server.
     GeneratorLimited,
-    /// There were so few messages that fewer than ten are beyond the percentile.
+    /// Fewer than ten messages are beyond the percentile.
     FewMessages {
-        /// How many there were.
+        /// The number of messages.
         count: u64,
-        /// How many it takes.
+        /// The number needed.
         needed: u64,
     },
 }
 
 impl Slo {
-    /// Whether the load of a plan can tell if the objective is kept.
+    /// Checks that the load of a plan can decide the objective.
     ///
     /// # Errors
-    /// If the loop is closed: why that tells nothing, and what to write instead.
+    /// If the loop is closed: why it can't, and what to write instead.
     pub fn check(&self, plan: &Plan) -> Result<(), String> {
         match plan.rate() {
             Some(_) => Ok(()),
@@ -95,9 +95,9 @@ impl Slo {
         }
     }
 
-    /// Judges a measurement, by its latency from the scheduled times. A message that was never answered was
-    /// slower than any limit. More than one refusal in a hundred replies misses it, unless refusals are allowed: to say
-    /// no is fast.
+    /// Judges a measurement, by its latency from the scheduled times. A message that was never answered counts as
+    /// slower than any limit. More than one refusal in a hundred replies misses the objective, unless refusals are
+    /// allowed, because refusing is fast.
     pub fn judge(&self, measurement: &Measurement, allow_refusals: bool) -> Verdict {
         let latency = &measurement.latency;
         let bad = measurement.verification.bad();
@@ -125,7 +125,7 @@ impl Slo {
         if measurement.is_overloaded() {
             return Verdict::Fail(Reason::Overloaded { offered, achieved: measurement.achieved_rate });
         }
-        // What was dropped has no latency; what was waited for in vain has one that may be below the limit.
+        // Dropped messages have no latency; the latency of unanswered ones may be below the limit.
         let (dropped, unfinished) = (measurement.dropped, measurement.unfinished);
         let never = dropped.saturating_add(unfinished);
         let all = latency.count.saturating_add(dropped);
@@ -137,7 +137,7 @@ impl Slo {
         let short = unfinished.saturating_sub(measurement.waited.above(limit));
         let slow = latency.above(limit).saturating_add(short).saturating_add(dropped);
         let allowed = all.saturating_sub(place);
-        if self.rank != Rank::Max && slow.max(allowed) < FEWEST_BEYOND {
+        if self.rank != Rank::Max && slow.max(allowed) < MIN_BEYOND {
             return Verdict::Unknown(Doubt::FewMessages { count: all, needed: self.messages_needed() });
         }
         match latency.at_place(place) {
@@ -147,24 +147,22 @@ impl Slo {
         }
     }
 
-    /// How many messages it takes to judge it.
+    /// The number of messages needed to judge it.
     pub fn messages_needed(&self) -> u64 {
         match self.rank {
-            Rank::Max => FEWEST_BEYOND,
-            Rank::Percentile(percentile) => {
-                (FEWEST_BEYOND as f64 / (1.0 - percentile / 100.0)).round() as u64
-            }
+            Rank::Max => MIN_BEYOND,
+            Rank::Percentile(percentile) => (MIN_BEYOND as f64 / (1.0 - percentile / 100.0)).round() as u64,
         }
     }
 
-    /// The limit in microseconds, as measurements have their times.
+    /// The limit in microseconds, the unit of measurements.
     pub fn limit_in_microseconds(&self) -> f64 {
         self.limit.as_secs_f64() * 1e6
     }
 }
 
 impl Verdict {
-    /// Whether the objective was kept.
+    /// Whether the objective was met.
     pub fn is_pass(&self) -> bool {
         matches!(self, Self::Pass(_))
     }
@@ -193,7 +191,7 @@ impl FromStr for Slo {
     }
 }
 
-/// The names of what can be limited.
+/// The names of ranks.
 const RANKS: [(&str, Rank); 7] = [
     ("p50", Rank::Percentile(50.0)),
     ("p90", Rank::Percentile(90.0)),
@@ -250,7 +248,7 @@ impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClosedLoop => f.write_str("the loop was closed, where stalls are under-counted"),
-            Self::GeneratorLimited => f.write_str("the generator was the limit"),
+            Self::GeneratorLimited => f.write_str("the generator was the bottleneck"),
             Self::FewMessages { count, needed } => {
                 write!(f, "{count} messages are too few, it takes {needed}")
             }
@@ -258,7 +256,7 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// A time in the unit in which it is read best.
+/// A time in a readable unit.
 struct Microseconds(f64);
 
 impl fmt::Display for Microseconds {

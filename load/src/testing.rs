@@ -1,9 +1,9 @@
-//! For the tests of several modules.
+//! Helpers for the tests of several modules.
 
 use crate::histogram::Distribution;
 use crate::measurement::{Failures, Measurement, Usage, Verification};
 
-/// A measurement of an open loop in which all is well: 1,000 messages in one second, of 100 µs each.
+/// A measurement of an open loop without problems: 1,000 messages in one second, of 100 µs each.
 pub fn measurement() -> Measurement {
     Measurement {
         load: "64 connections, depth 16".into(),
@@ -40,7 +40,7 @@ pub fn measurement() -> Measurement {
     }
 }
 
-/// So many times of so many microseconds each, from the shortest to the longest.
+/// Latencies in microseconds and their counts, in ascending order.
 pub fn times(times: &[(f64, u64)]) -> Distribution {
     let count = times.iter().map(|&(_, count)| count).sum();
     let sum: f64 = times.iter().map(|&(time, count)| time * count as f64).sum();

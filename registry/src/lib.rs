@@ -1,4 +1,4 @@
-//! The one list of backends. To add one, add its line.
+//! The list of all backends. To add one, add a line here.
 
 use serving::Backend;
 

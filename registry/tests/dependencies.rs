@@ -1,12 +1,12 @@
-//! Who may depend on whom, held against what cargo knows.
+//! Checks the allowed dependencies between packages against `cargo metadata`.
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
-/// The runtimes: each is the affair of one backend, and of the servers that are written by hand on it. A
-/// poller is the load generator's as well.
+/// The runtimes: each is a dependency of one backend only, and of the handwritten servers. The load generator uses a
+/// poller as well.
 const RUNTIMES: [(&str, &[&str]); 8] = [
     ("async-io", &["anyloop-backend-async-std"]),
     ("async-std", &["anyloop-backend-async-std", "anyloop-handwritten"]),
@@ -18,7 +18,7 @@ const RUNTIMES: [(&str, &[&str]); 8] = [
     ("tokio-util", &["anyloop-handwritten"]),
 ];
 
-/// What a package is, and which members it may depend on for other things than its tests.
+/// The members on which a package may depend, except for its tests.
 fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
     let backends = || members.iter().filter(|name| name.starts_with("anyloop-backend-")).map(String::as_str);
     let allowed: Vec<&str> = match package {
@@ -47,7 +47,7 @@ fn metadata() -> Metadata {
     MetadataCommand::new().no_deps().exec().expect("cargo tells what the workspace is made of")
 }
 
-/// The names of what a package depends on, for its tests alone or for the rest.
+/// The names of a package's dependencies: dev-dependencies, or all others.
 fn dependencies(package: &Package, for_tests: bool) -> BTreeSet<String> {
     let wanted = |kind| (kind == DependencyKind::Development) == for_tests;
     let dependencies = package.dependencies.iter().filter(|dependency| wanted(dependency.kind));
@@ -55,7 +55,7 @@ fn dependencies(package: &Package, for_tests: bool) -> BTreeSet<String> {
 }
 
 #[test]
-fn members_depend_on_what_they_may() {
+fn members_have_only_allowed_dependencies() {
     let metadata = metadata();
     let packages = metadata.workspace_packages();
     let members: BTreeSet<String> = packages.iter().map(|package| package.name.to_string()).collect();
@@ -67,7 +67,7 @@ fn members_depend_on_what_they_may() {
 }
 
 #[test]
-fn tests_of_backends_use_the_kit_and_no_other_backend() {
+fn tests_of_backends_use_conformance_and_no_other_backend() {
     let metadata = metadata();
     for package in metadata.workspace_packages() {
         let used = dependencies(package, true);
@@ -80,7 +80,7 @@ fn tests_of_backends_use_the_kit_and_no_other_backend() {
 }
 
 #[test]
-fn a_runtime_is_one_backends_affair() {
+fn a_runtime_is_a_dependency_of_one_backend_only() {
     for package in metadata().workspace_packages() {
         for (runtime, users) in RUNTIMES {
             let used = dependencies(package, false).contains(runtime)
@@ -95,7 +95,7 @@ fn a_runtime_is_one_backends_affair() {
 }
 
 #[test]
-fn only_the_library_has_features_of_its_own() {
+fn only_the_library_has_features() {
     for package in metadata().workspace_packages().into_iter().filter(|package| package.name != "anyloop") {
         let allowed: &[&str] = match package.name.as_str() {
             "anyloop-serving" => &["serde"],
@@ -164,7 +164,7 @@ fn every_backend_is_registered_under_its_name() {
 }
 
 #[test]
-fn what_only_linux_has_is_only_asked_for_there() {
+fn linux_only_dependencies_are_conditional() {
     for package in metadata().packages {
         for dependency in package.dependencies.iter().filter(|dependency| dependency.name == "io-uring") {
             let target = dependency.target.as_ref().map(ToString::to_string);

@@ -1,4 +1,4 @@
-/* The least that an echo can do: an epoll loop on each core, which sends back what it receives and looks at none of it. */
+/* A raw echo server: an epoll loop on each core, which sends back what it receives without parsing it. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The first loop accepts as well, and passes the clients to the loops in turn. */
+/* The first loop also accepts, and assigns the clients to the loops in turn. */
 static int listener, loops, pollers[CPU_SETSIZE];
 
 static void give_up(const char *what) {
@@ -19,7 +19,7 @@ static void give_up(const char *what) {
     exit(1);
 }
 
-/* Sends all of it, or says that the client is lost. It waits for a client that does not read. */
+/* Sends all bytes; -1 on an error. It blocks while a client does not read. */
 static int send_all(int client, const char *bytes, size_t count) {
     while (count > 0) {
         ssize_t sent = send(client, bytes, count, MSG_NOSIGNAL);

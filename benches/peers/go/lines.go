@@ -34,7 +34,7 @@ func serve(connection net.Conn) {
 		if _, err := writer.Write(line); err != nil {
 			return
 		}
-		// The begin of a line may be there as well, and its end come only when these replies have been read.
+		// Flush unless another complete line is buffered: the client may wait for these replies before it sends the rest.
 		if rest, _ := reader.Peek(reader.Buffered()); bytes.IndexByte(rest, '\n') < 0 {
 			if writer.Flush() != nil {
 				return

@@ -1,4 +1,4 @@
-"""An echo of lines on asyncio, as its documentation has it."""
+"""An echo of lines on asyncio, as in its documentation."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-//! What `client` is told.
+//! The arguments of `client`.
 
 use clap::Args;
 
@@ -8,14 +8,14 @@ use crate::catalogue::Framing;
 use crate::client;
 use crate::quantity::{Size, Time, size_above_zero};
 
-/// What `client` is told.
+/// The arguments of `client`.
 #[derive(Args, Debug)]
 pub(crate) struct Client {
     /// Address of the server
     #[arg(value_name = "HOST:PORT|unix:PATH")]
     pub(crate) address: Target,
 
-    /// How the end of a message is marked; with `raw` client and server take turns: a reply, a message, a reply
+    /// Framing of the messages; with `raw` client and server alternate: a reply, a message, a reply
     #[arg(long, env, default_value = common::Framing::ALL[0].name(), value_parser = chosen::<Framing>)]
     pub(crate) framing: Framing,
 
@@ -24,7 +24,7 @@ pub(crate) struct Client {
           default_value_t = Size(client::max_reply()))]
     pub(crate) max_reply: Size,
 
-    /// Longest time to wait for the server once the input has ended, and in `raw` after each line of a pipe; 0 waits
+    /// Longest time to wait for the server after the end of the input, and in `raw` after each line of a pipe; 0 waits
     /// for ever
     #[arg(long, env, value_name = "TIME", default_value_t = Time(client::REPLY_TIMEOUT))]
     pub(crate) reply_timeout: Time,

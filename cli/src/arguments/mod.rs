@@ -1,5 +1,5 @@
-//! What can be said on the command line. Defaults that are somebody else's are asked of their owner, and what
-//! there is to choose from is the [`Catalogue`](crate::catalogue::Catalogue)'s affair.
+//! The arguments of the command line. Defaults come from the module that owns them, and the possible values of some
+//! arguments from the [`Catalogue`](crate::catalogue::Catalogue).
 
 mod client;
 mod serve;
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) task: Task,
 
-    /// When to use colors: auto, always or never; auto heeds NO_COLOR and CLICOLOR_FORCE
+    /// When to use colors: auto, always or never; auto respects NO_COLOR and CLICOLOR_FORCE
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true,
           value_parser = colors(), display_order = LAST)]
     pub(crate) color: ColorChoice,
@@ -42,7 +42,7 @@ pub(crate) enum Task {
     Client(Client),
     /// Put a server under load, and measure its latency and throughput
     Load(Box<Load>),
-    /// Merge measurements of `load` that several machines made, without loss
+    /// Merge measurements of `load` from several machines, without loss
     Merge(Merge),
     /// Compare servers under the same load
     Compare(Box<Compare>),
@@ -50,9 +50,9 @@ pub(crate) enum Task {
     Report(Report),
     /// Compare two report.json: what became better or worse from A to B
     Diff(Diff),
-    /// Run a server that was written by hand on one runtime; without a name, list them
+    /// Run a handwritten server; without a name, list them
     Handwritten(Handwritten),
-    /// List the backends, and what they can do
+    /// List the backends and their properties
     Backends(List),
     /// List the handlers
     Handlers(List),
@@ -63,19 +63,19 @@ pub(crate) enum Task {
     },
     /// Write a manual page to standard output
     Man {
-        /// The command that the page is about [default: all of it]
+        /// The command of the page [default: all commands]
         command: Option<String>,
     },
 }
 
-/// What `handwritten` is told.
+/// The arguments of `handwritten`.
 #[derive(Debug, Args)]
 pub(crate) struct Handwritten {
     /// The server to run
     #[arg(value_parser = PossibleValuesParser::new(SERVERS.iter().map(|server| PossibleValue::new(server.name).help(server.model))))]
     pub(crate) name: Option<String>,
 
-    /// The address to listen on; port 0 is any free one
+    /// The address to listen on; port 0 means any free port
     #[arg(long, env, value_name = "HOST:PORT", default_value = "127.0.0.1:0", value_parser = of_tcp)]
     pub(crate) listen: Target,
 
@@ -83,12 +83,12 @@ pub(crate) struct Handwritten {
     #[arg(short = 't', long, env, value_name = "COUNT", value_parser = service::workers)]
     pub(crate) workers: Option<NonZeroUsize>,
 
-    /// The form of the list
+    /// The format of the list
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 }
 
-/// What `report` is told.
+/// The arguments of `report`.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
     /// The report.json to render
@@ -103,12 +103,12 @@ pub(crate) struct Report {
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
 
-    /// The form of standard output
+    /// The format of standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 }
 
-/// What `diff` is told.
+/// The arguments of `diff`.
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
     /// The report.json of the earlier comparison
@@ -124,15 +124,15 @@ pub(crate) struct Diff {
     pub(crate) force: bool,
 }
 
-/// How a list is written.
+/// The arguments of a command that prints a list.
 #[derive(Args, Debug)]
 pub(crate) struct List {
-    /// The form of the list
+    /// The format of the list
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 }
 
-/// The form of what goes to standard output.
+/// The format of standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// A table for people
@@ -141,12 +141,12 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Stands where the catalogue puts its values.
+/// A placeholder for a parser that the catalogue replaces.
 pub(crate) fn chosen<T>(name: &str) -> Result<T, String> {
     Err(format!("there is nothing to choose `{name}` from"))
 }
 
-/// Where a flag of all commands stands in the help of each: behind its own, before `--help`.
+/// The position of a global flag in the help of each command: after the command's own flags, before `--help`.
 const LAST: usize = 998;
 
 fn colors() -> impl TypedValueParser<Value = ColorChoice> {
@@ -159,7 +159,7 @@ mod tests {
     use crate::program::Program;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_is_valid() {
         Catalogue::built_in().command(&Program::new()).debug_assert();
     }
 }

@@ -1,4 +1,4 @@
-//! What `serve` is told.
+//! The arguments of `serve`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::flags::Given;
 use crate::quantity::{Size, Time, nonzero, size_above_zero, time_above_zero};
 use crate::service;
 
-/// What `serve` is told.
+/// The arguments of `serve`.
 #[derive(Args)]
 #[group(skip)]
 pub(crate) struct Serve {
@@ -28,11 +28,11 @@ pub(crate) struct Serve {
     #[arg(long, env, default_value = "counter", value_parser = chosen::<Served>)]
     pub(crate) handler: Served,
 
-    /// How the end of a message is marked, for a handler that works in any framing [default: line]
+    /// Framing of the messages, for a handler that works with any framing [default: line]
     #[arg(long, env, value_parser = chosen::<Framing>)]
     pub(crate) framing: Option<Framing>,
 
-    /// Address to listen on, or path of a Unix socket; port 0 is any free one
+    /// Address to listen on, or path of a Unix socket; port 0 means any free port
     #[arg(long, env, value_name = "HOST:PORT|unix:PATH", default_value = "127.0.0.1:8888")]
     pub(crate) listen: Target,
 
@@ -44,7 +44,7 @@ pub(crate) struct Serve {
     #[arg(short = 't', long, env, value_name = "COUNT", value_parser = service::workers)]
     pub(crate) workers: Option<NonZeroUsize>,
 
-    /// Stack size of each connection's thread, where a backend has such threads [default: the backend's]
+    /// Stack size of each connection's thread, on backends that have such threads [default: the backend's]
     #[arg(long, env, value_name = "SIZE", value_parser = service::stack_size)]
     pub(crate) stack_size: Option<NonZeroUsize>,
 
@@ -58,12 +58,12 @@ pub(crate) struct Serve {
     #[arg(long, env, help_heading = LIMITS, value_parser = overloads())]
     pub(crate) overload: Option<Overload>,
 
-    /// Longest message, without its line end or length
+    /// Longest message, without its line end or length prefix
     #[arg(long, env, help_heading = LIMITS, value_name = "SIZE", value_parser = size_above_zero,
           default_value_t = Size(Limits::default().max_message))]
     pub(crate) max_message: Size,
 
-    /// Longest silence of a client between two messages; 0 is for ever
+    /// Longest time that a client may be idle between two messages; 0 means for ever
     #[arg(long, env, help_heading = LIMITS, value_name = "TIME",
           default_value_t = Time(Limits::default().idle_timeout.unwrap_or_default()))]
     pub(crate) idle_timeout: Time,
@@ -73,29 +73,29 @@ pub(crate) struct Serve {
           default_value_t = Time(Limits::default().message_timeout))]
     pub(crate) message_timeout: Time,
 
-    /// Longest time in which a client may take no byte of its replies
+    /// Longest time without progress in sending replies to a client
     #[arg(long, env, help_heading = LIMITS, value_name = "TIME", value_parser = time_above_zero,
           default_value_t = Time(Limits::default().write_timeout))]
     pub(crate) write_timeout: Time,
 
-    /// Longest time for conversations to end once the server was told to stop
+    /// Longest time for conversations to end after the server was told to stop
     #[arg(long, env, help_heading = LIMITS, value_name = "TIME",
           default_value_t = Time(Limits::default().drain_timeout))]
     pub(crate) drain_timeout: Time,
 
-    /// Form of the log on standard error
+    /// Format of the log on standard error
     #[arg(long, env, help_heading = RECORDS, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
 
-    /// Least urgent events to log
+    /// Lowest level of events to log
     #[arg(long, env, help_heading = RECORDS, default_value = "info", value_parser = log_levels())]
     pub(crate) log_level: LevelFilter,
 
-    /// Log every client, as --log-level debug does
+    /// Log every client, like --log-level debug
     #[arg(short, long, help_heading = RECORDS, conflicts_with = "log_level")]
     pub(crate) verbose: bool,
 
-    /// Log the statistics at this interval; 0 is never. SIGUSR1 logs them once
+    /// Log the statistics at this interval; 0 means never. SIGUSR1 logs them once
     #[arg(long, env = "ANYLOOP_SERVE_STATS", help_heading = RECORDS, value_name = "TIME")]
     pub(crate) stats: Option<Time>,
 
@@ -114,7 +114,7 @@ fn mode(text: &str) -> Result<u32, String> {
     mode.ok_or_else(|| "it is no octal number from 0 to 777; write one such as 660".to_owned())
 }
 
-/// How a log is written.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
     /// A line for people
@@ -124,12 +124,12 @@ pub(crate) enum LogFormat {
 }
 
 impl Serve {
-    /// The framing, which a handler needs.
+    /// The framing for a handler.
     pub(crate) fn framing(&self) -> Framing {
         self.framing.unwrap_or_else(|| Framing::built_in()[0])
     }
 
-    /// The least urgent events that are logged.
+    /// The lowest level of events that are logged.
     pub(crate) fn log_level(&self) -> LevelFilter {
         if self.verbose { LevelFilter::DEBUG } else { self.log_level }
     }
@@ -143,8 +143,8 @@ impl std::fmt::Debug for Serve {
 
 fn overloads() -> impl TypedValueParser<Value = Overload> {
     PossibleValuesParser::new([
-        PossibleValue::new("queue").help("they wait until somebody leaves"),
-        PossibleValue::new("refuse").help("they get `ERR busy`, and are closed"),
+        PossibleValue::new("queue").help("they wait until another client leaves"),
+        PossibleValue::new("refuse").help("they get `ERR busy`, and their connection is closed"),
     ])
     .map(|name| if name == "queue" { Overload::Queue } else { Overload::Refuse })
 }

@@ -25,7 +25,7 @@ fn handler(&Description { name, text, .. }: &Description) -> Served {
         "ack" => Served::new(name, text, What::Handler, || Arc::new(Ack)),
         "echo" => Served::new(name, text, What::Handler, || Arc::new(Echo)),
         "work" => Served::of_flags(name, text, What::Handler, WorkFlags::handler),
-        name => unreachable!("the built-in handler `{name}` is not made anywhere"),
+        name => unreachable!("the built-in handler `{name}` has no constructor"),
     };
     served.built_in = true;
     served.load.expect = match name {
@@ -39,7 +39,7 @@ fn handler(&Description { name, text, .. }: &Description) -> Served {
     served
 }
 
-/// What `counter` replies.
+/// The replies of `counter`.
 fn replies(language: Language) -> Expect {
     match language {
         Language::Chinese => Expect::Counter,
@@ -82,10 +82,10 @@ fn languages() -> impl TypedValueParser<Value = Language> {
         .map(|name| if name == "en" { Language::English } else { Language::Chinese })
 }
 
-/// Reads what `--work` takes.
+/// Parses the value of `--work`.
 fn load(text: &str) -> Result<Load, String> {
     let invalid =
-        || format!("`{text}` is no load; write cpu:TIME or block:TIME, such as cpu:50us or block:2ms");
+        || format!("`{text}` is not valid work; write cpu:TIME or block:TIME, such as cpu:50us or block:2ms");
     let (kind, time) = text.split_once(':').ok_or_else(invalid)?;
     let load = match kind {
         "cpu" => Load::Cpu,
@@ -106,7 +106,7 @@ fn work_help() -> String {
     )
 }
 
-/// What `work` does unless it is told: a small computation, which every backend runs where it reads.
+/// The default work of the handler `work`: a short computation, which every backend runs on its workers.
 const WORK: Load = Load::Cpu(Duration::from_micros(50));
 
 #[cfg(test)]
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loads_are_read() {
+    fn work_is_parsed() {
         assert_eq!(load("cpu:50us"), Ok(Load::Cpu(Duration::from_micros(50))));
         assert_eq!(load("block:2ms"), Ok(Load::Block(Duration::from_millis(2))));
         for text in ["", "cpu", "disk:2ms", ":2ms"] {

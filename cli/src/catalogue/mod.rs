@@ -1,9 +1,9 @@
-//! What there is to choose from: backends, handlers and framings, the built-in ones and one's own.
+//! The available backends, handlers and framings: built-in and added ones.
 
 mod built_in;
-mod load_of;
 mod served;
 mod values;
+mod workload;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,22 +13,22 @@ use load::framing as generator;
 use registry::BACKENDS;
 use serving::Backend;
 
-pub(crate) use load_of::LoadOf;
 pub(crate) use served::{Served, What};
+pub(crate) use workload::Workload;
 
 use crate::failure::Failure;
 use crate::flags::{Flags, Given};
 
-/// What there is to choose from, in the order in which it is listed.
+/// The available backends, handlers and framings, in the order of their lists.
 pub(crate) struct Catalogue {
     pub(crate) backends: Vec<&'static dyn Backend>,
     pub(crate) served: Vec<Served>,
     pub(crate) framings: Vec<Framing>,
-    /// The handler that is served unless the command line names another.
+    /// The default handler, if the program sets one.
     default: Option<&'static str>,
 }
 
-/// Where a message ends: what `--framing` names.
+/// A framing, which `--framing` selects.
 #[derive(Clone, Copy)]
 pub(crate) struct Framing {
     pub(crate) name: &'static str,
@@ -40,7 +40,7 @@ pub(crate) struct Framing {
 }
 
 impl Catalogue {
-    /// What is built in.
+    /// The built-in catalogue.
     pub(crate) fn built_in() -> Self {
         Self {
             backends: BACKENDS.to_vec(),
@@ -50,7 +50,7 @@ impl Catalogue {
         }
     }
 
-    /// Takes out the built-in handlers.
+    /// Removes the built-in handlers.
     pub(crate) fn remove_built_in(&mut self) {
         self.served.retain(|served| !served.built_in);
     }
@@ -73,12 +73,12 @@ impl Catalogue {
         self.served.push(served);
     }
 
-    /// Has a handler served unless the command line names another.
+    /// Sets the default handler.
     pub(crate) fn set_default(&mut self, name: &'static str) {
         self.default = Some(name);
     }
 
-    /// Makes sure that there is something to serve, and the one that is the default.
+    /// Checks that there is a handler, and that the default exists.
     pub(crate) fn check(&self) {
         assert!(!self.served.is_empty(), "there is no handler; add one, or keep the built-in ones");
         if let Some(name) = self.default {
@@ -87,7 +87,7 @@ impl Catalogue {
         }
     }
 
-    /// Makes sure that no flags are given that belong to another handler.
+    /// Checks that no flags of another handler are given.
     pub(crate) fn check_flags(&self, handler: &Served, given: &Given) -> Result<(), Failure> {
         let is_other = |other: &Flags| handler.flags.as_ref().is_none_or(|own| !own.is_same(other));
         let others = self.served.iter().filter_map(|served| Some((served.name, served.flags.as_ref()?)));
@@ -95,7 +95,7 @@ impl Catalogue {
         match others.find_map(|(name, flags)| Some((name, given.first(flags)?))) {
             None => Ok(()),
             Some((name, flag)) => Err(Failure::Usage(format!(
-                "--{flag} is for --handler {name}, and the handler is {}; leave out --{flag}, or choose --handler {name}",
+                "--{flag} belongs to --handler {name}, but the handler is {}; leave out --{flag}, or choose --handler {name}",
                 handler.name
             ))),
         }
@@ -114,17 +114,18 @@ impl Catalogue {
         let last = self.served.last_mut().filter(|served| !served.built_in);
         last.unwrap_or_else(|| {
             panic!(
-                "this is said behind a method that adds a handler or an application, of what that has added"
+                "this method must be called after a method that adds a handler or an application, which it configures"
             )
         })
     }
 
-    /// The one that is served unless the command line names another.
+    /// The default of `serve`.
     fn default(&self) -> Option<&Served> {
         self.preferred().or(self.served.first())
     }
 
-    /// The default that the program names; or else the only one that is not built in; or else the first, if none is.
+    /// The default that the program sets; otherwise the only one that isn't built in; otherwise the first, if none is
+    /// built in.
     fn preferred(&self) -> Option<&Served> {
         if let Some(name) = self.default {
             return self.served.iter().find(|served| served.name == name);
@@ -135,17 +136,17 @@ impl Catalogue {
     }
 }
 
-/// A mistake of whoever writes the program, which its first start shows.
+/// Panics if a name is invalid or taken: a mistake in the program, which its first start reveals.
 #[track_caller]
 pub(crate) fn check_name(what: &str, name: &str, mut taken: impl Iterator<Item = &'static str>) {
     let letter = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
     let is_word = name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.chars().all(letter);
-    assert!(is_word, "`{name}` is no name for a {what}; take letters, digits and hyphens");
-    assert!(!taken.any(|one| one == name), "there is a {what} `{name}` already; give this one another name");
+    assert!(is_word, "`{name}` is not a valid name for a {what}; use letters, digits and hyphens");
+    assert!(!taken.any(|one| one == name), "there is a {what} `{name}` already; choose another name");
 }
 
 impl Framing {
-    /// The framing of a codec. What makes the codecs is kept as long as the program runs.
+    /// The framing of a codec. The constructor is leaked, because it is used until the program ends.
     pub(crate) fn of<C, M>(name: &'static str, text: &'static str, new: M) -> Self
     where
         C: Codec,
@@ -162,22 +163,22 @@ impl Framing {
         }
     }
 
-    /// Those that are built in, the default first.
+    /// The built-in framings, the default first.
     pub(crate) fn built_in() -> [Self; 3] {
-        let length = "a length (32 bits, most significant byte first), and so many bytes";
+        let length = "a length prefix (32 bits, big-endian), and that number of bytes";
         [
             Self::of(common::Framing::Line.name(), "any bytes up to a line end", Line::new),
             Self::of(common::Framing::Length.name(), length, Length::new),
-            Self::of(common::Framing::Raw.name(), "what has arrived: no framing at all", Raw::new),
+            Self::of(common::Framing::Raw.name(), "what has arrived: no framing", Raw::new),
         ]
     }
 
-    /// Whether it tells for certain where a message ends.
+    /// Whether it has message boundaries.
     pub(crate) fn is_certain(self) -> bool {
         (self.codec)(&Limits::default()).framed()
     }
 
-    /// The same for the load generator, which knows lines by itself.
+    /// The same framing for the load generator, which has its own implementation of lines.
     pub(crate) fn for_load(self) -> generator::Framing {
         if self.name == generator::Framing::Line.name() {
             generator::Framing::Line

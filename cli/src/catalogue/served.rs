@@ -1,4 +1,4 @@
-//! What can be served, and how it is made.
+//! What can be served, and how it is constructed.
 
 use std::ffi::OsString;
 use std::fmt::{self, Display};
@@ -8,22 +8,22 @@ use clap::Args;
 use common::{Application, Blocking, Handler};
 use load::plan::Expect;
 
-use super::LoadOf;
+use super::Workload;
 use crate::failure::Failure;
 use crate::flags::{Flags, Given};
 
-/// Something that can be served: what `--handler` names.
+/// Something that can be served, which `--handler` selects.
 #[derive(Clone)]
 pub(crate) struct Served {
     pub(crate) name: &'static str,
     pub(crate) text: &'static str,
     pub(crate) what: What,
-    /// The flags that it is made of, if there are any.
+    /// The flags from which it is constructed, if any.
     pub(crate) flags: Option<Flags>,
     pub(crate) built_in: bool,
-    pub(crate) load: LoadOf,
-    /// What its replies should be, if its flags say so.
-    pub(super) expect: Option<Replies>,
+    pub(crate) load: Workload,
+    /// Returns the expected replies, if they depend on its flags.
+    pub(super) expect: Option<ExpectOf>,
 }
 
 /// What is served.
@@ -31,18 +31,18 @@ pub(crate) struct Served {
 pub(crate) enum What {
     /// A handler, in any framing.
     Handler(Make<dyn Handler>),
-    /// A protocol of its own, without a framing.
+    /// A protocol without a framing.
     Application(Make<dyn Application>),
 }
 
-/// Says what the replies should be, with the flags that are given.
-type Replies = fn(&Given) -> Result<Expect, Failure>;
+/// Returns the expected replies for these flags.
+type ExpectOf = fn(&Given) -> Result<Expect, Failure>;
 
-/// Makes what is served, of the flags that are given.
+/// Constructs what is served from these flags.
 type Make<T> = Arc<dyn Fn(&Given) -> Result<Arc<T>, Failure> + Send + Sync>;
 
 impl Served {
-    /// One without flags, of which nothing is known: it replies anything to messages of the generator's making.
+    /// Something without flags, about which nothing is known: it gets generated messages and may reply anything.
     pub(crate) fn new<T: ?Sized + 'static>(
         name: &'static str,
         text: &'static str,
@@ -50,10 +50,10 @@ impl Served {
         make: impl Fn() -> Arc<T> + Send + Sync + 'static,
     ) -> Self {
         let what = what(Arc::new(move |_| Ok(make())));
-        Self { name, text, what, flags: None, built_in: false, load: LoadOf::unknown(), expect: None }
+        Self { name, text, what, flags: None, built_in: false, load: Workload::unknown(), expect: None }
     }
 
-    /// The same of one that is made of flags, and perhaps can't be made.
+    /// The same with flags, and a construction that may fail.
     pub(crate) fn of_flags<A: Args + 'static, T: ?Sized + 'static, E: Display>(
         name: &'static str,
         text: &'static str,
@@ -64,32 +64,32 @@ impl Served {
             make(&given.read()?).map_err(|error| Failure::Unmade(error.to_string()))
         }));
         let flags = Some(Flags::of::<A>());
-        Self { name, text, what, flags, built_in: false, load: LoadOf::unknown(), expect: None }
+        Self { name, text, what, flags, built_in: false, load: Workload::unknown(), expect: None }
     }
 
-    /// Whether a framing tells where its messages end.
+    /// Whether it uses a framing.
     pub(crate) fn is_framed(&self) -> bool {
         !matches!(self.what, What::Application(_))
     }
 
-    /// Whether load can be made for it.
+    /// Whether the load generator can talk to it.
     pub(crate) fn can_be_loaded(&self) -> bool {
         self.is_framed() || self.load.framing.is_some()
     }
 
-    /// What load is made for it with these flags.
-    pub(crate) fn load(&self, given: &Given) -> Result<LoadOf, Failure> {
+    /// How the load generator talks to it with these flags.
+    pub(crate) fn load(&self, given: &Given) -> Result<Workload, Failure> {
         let expect = self.expect.map(|expect| expect(given)).transpose()?;
         let load = self.load.clone();
-        Ok(LoadOf { expect: expect.unwrap_or(load.expect), ..load })
+        Ok(Workload { expect: expect.unwrap_or(load.expect), ..load })
     }
 
-    /// The arguments that give its flags to another process. With `hidden`, also those whose values are secrets.
+    /// The arguments that pass its flags to another process. With `hidden`, also those with secret values.
     pub(crate) fn arguments(&self, given: &Given, hidden: bool) -> Vec<OsString> {
         self.flags.as_ref().map_or(Vec::new(), |flags| given.arguments(flags, hidden))
     }
 
-    /// Whether a call of it may take long, with these flags.
+    /// Whether its calls may block, with these flags.
     pub(crate) fn blocking(&self, given: &Given) -> Result<Blocking, Failure> {
         self.check_required(given)?;
         Ok(match &self.what {
@@ -98,7 +98,7 @@ impl Served {
         })
     }
 
-    /// Makes sure that the flags are given that it can't do without.
+    /// Checks that its required flags are given.
     pub(crate) fn check_required(&self, given: &Given) -> Result<(), Failure> {
         match self.flags.as_ref().and_then(|flags| given.missing(flags)) {
             Some(flag) => Err(Failure::Usage(format!("{} needs {flag}; add it", self.name))),

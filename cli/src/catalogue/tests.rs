@@ -47,7 +47,7 @@ fn application(name: &'static str) -> Served {
     Served::new(name, "a protocol of its own", What::Application, || Arc::new(OwnProtocol))
 }
 
-/// With a backend, a handler, a protocol and a framing beside the built-in ones.
+/// The built-in catalogue with an added backend, handler, protocol and framing.
 fn catalogue() -> Catalogue {
     let mut catalogue = Catalogue::built_in();
     catalogue.add_backend(&Own("own-backend"));
@@ -73,7 +73,7 @@ fn served(catalogue: &Catalogue, flags: &str) -> Result<&'static str, String> {
 }
 
 #[test]
-fn what_is_added_stands_beside_what_is_built_in() {
+fn added_values_extend_the_built_in_ones() {
     let catalogue = catalogue();
     for flags in [
         "--backend own-backend",
@@ -104,12 +104,12 @@ fn what_is_added_stands_beside_what_is_built_in() {
 }
 
 #[test]
-fn a_protocol_is_compared_once_it_is_said_how_its_replies_are_found() {
+fn a_protocol_can_be_compared_if_it_has_a_load_framing() {
     let mut catalogue = catalogue();
     assert!(!catalogue.last_own().can_be_loaded());
     catalogue.last_own().load.framing = Some(generator::Framing::Resp);
     assert!(catalogue.last_own().can_be_loaded());
-    // The only handler of one's own of which something is known makes `load` simple.
+    // The only added handler is the default of `load` if something is known about it.
     let mut catalogue = Catalogue::built_in();
     let handler_of = |catalogue: &Catalogue| match task(catalogue, "load 127.0.0.1:1").unwrap() {
         Task::Load(arguments) => arguments.handler.map(|handler| handler.name),
@@ -121,7 +121,7 @@ fn a_protocol_is_compared_once_it_is_said_how_its_replies_are_found() {
     assert_eq!(handler_of(&catalogue), Some("a"));
 }
 
-/// What is said as this panics.
+/// The panic message of a function.
 fn panic_of(run: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("a panic");
     let literal = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
@@ -129,26 +129,26 @@ fn panic_of(run: impl FnOnce()) -> String {
 }
 
 #[test]
-fn hooks_are_for_what_was_added() {
+fn hooks_apply_to_what_was_added_last() {
     use crate::Command;
     type Say = fn(Command) -> Command;
     for (say, expected) in [
         (
             (|command| command.replies(Expect::Echo)) as Say,
-            "behind a method that adds a handler or an application",
+            "after a method that adds a handler or an application",
         ),
-        (|command| command.messages(|_, _, _| ()), "behind a method that adds a handler or an application"),
-        (|command| command.expecting(|_, _| true), "behind a method that adds a handler or an application"),
+        (|command| command.messages(|_, _, _| ()), "after a method that adds a handler or an application"),
+        (|command| command.expecting(|_, _| true), "after a method that adds a handler or an application"),
         (
             |command| command.load_framing(generator::Framing::Http),
-            "behind a method that adds a handler or an application",
+            "after a method that adds a handler or an application",
         ),
         (
             |command| {
                 let command = command.handler("own", "one's own", || Arc::new(handlers::Echo));
                 command.load_framing(generator::Framing::Http)
             },
-            "`own` is a handler: its framing is that of --framing",
+            "`own` is a handler, whose framing --framing selects",
         ),
     ] {
         let said = panic_of(|| drop(say(Command::new())));
@@ -157,13 +157,13 @@ fn hooks_are_for_what_was_added() {
 }
 
 #[test]
-fn a_protocol_of_its_own_has_no_framing() {
+fn a_protocol_has_no_framing() {
     let error = served(&catalogue(), "--handler own-protocol --framing line").unwrap_err();
-    assert_eq!(error, "own-protocol has a protocol of its own, and so no framing; leave out --framing");
+    assert_eq!(error, "own-protocol is a protocol without a framing; leave out --framing");
 }
 
 #[test]
-fn the_only_handler_that_is_added_is_the_default() {
+fn the_only_added_handler_is_the_default() {
     let default = |added: Vec<Served>, task_name: &str| {
         let mut catalogue = Catalogue::built_in();
         added.into_iter().for_each(|one| catalogue.add_served(one));
@@ -185,17 +185,17 @@ fn the_only_handler_that_is_added_is_the_default() {
 }
 
 #[test]
-fn a_name_is_a_word_that_nobody_has() {
+fn a_name_is_a_word_that_is_not_taken() {
     static TAKEN: [Own; 2] = [Own("smol"), Own("a name")];
     type Add = fn(&mut Catalogue);
     for (add, expected) in [
         ((|all| all.add_backend(&TAKEN[0])) as Add, "there is a backend `smol` already"),
-        (|all| all.add_backend(&TAKEN[1]), "`a name` is no name for a backend"),
+        (|all| all.add_backend(&TAKEN[1]), "`a name` is not a valid name for a backend"),
         (|all| all.add_served(handler("echo")), "there is a handler `echo` already"),
-        (|all| all.add_served(application("")), "`` is no name for a handler"),
-        (|all| all.add_served(application("--work")), "`--work` is no name"),
+        (|all| all.add_served(application("")), "`` is not a valid name for a handler"),
+        (|all| all.add_served(application("--work")), "`--work` is not a valid name"),
         (|all| all.add_framing(Framing::of("line", "", Line::new)), "there is a framing `line` already"),
-        (|all| all.add_framing(Framing::of("a,b", "", Line::new)), "`a,b` is no name for a framing"),
+        (|all| all.add_framing(Framing::of("a,b", "", Line::new)), "`a,b` is not a valid name for a framing"),
     ] {
         let said = panic_of(|| add(&mut Catalogue::built_in()));
         assert!(said.contains(expected), "{said}");
@@ -203,7 +203,7 @@ fn a_name_is_a_word_that_nobody_has() {
 }
 
 #[test]
-fn what_is_expected_of_counter_is_in_its_language() {
+fn the_expected_replies_of_counter_depend_on_its_language() {
     let expected = |flags: &str| match task(&Catalogue::built_in(), &format!("compare --handler {flags}")) {
         Ok(Task::Compare(arguments)) => arguments.handler.load(&arguments.flags).unwrap().expect,
         other => panic!("{other:?}"),
@@ -224,7 +224,7 @@ fn defaults(catalogue: &Catalogue) -> [Option<&'static str>; 3] {
 }
 
 #[test]
-fn a_product_has_no_handlers_but_its_own() {
+fn a_product_has_only_its_own_handlers() {
     let mut catalogue = Catalogue::built_in();
     catalogue.remove_built_in();
     catalogue.add_served(application("first"));
@@ -248,7 +248,7 @@ fn a_product_has_no_handlers_but_its_own() {
 }
 
 #[test]
-fn a_default_is_one_that_there_is() {
+fn the_default_must_exist() {
     let mut catalogue = Catalogue::built_in();
     catalogue.add_served(handler("a"));
     catalogue.set_default("echo");
@@ -268,7 +268,7 @@ fn the_built_in_framings_are_those_of_the_library() {
 }
 
 #[test]
-fn the_load_generator_finds_lines_by_itself() {
+fn the_load_generator_has_its_own_implementation_of_lines() {
     let names = Framing::built_in().map(|framing| framing.for_load());
     assert!(
         matches!(names[0], generator::Framing::Line) && matches!(names[1], generator::Framing::Codec { .. })

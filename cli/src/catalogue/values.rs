@@ -1,4 +1,4 @@
-//! The command line, with what there is to choose from.
+//! The command line, with the possible values of the catalogue.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Command, CommandFactory};
@@ -55,7 +55,8 @@ impl Catalogue {
         })
     }
 
-    /// A command with the flags of what can be served. With `required`, it can't do without those that are required.
+    /// A command with the flags of everything that can be served. With `required`, required flags are required by the
+    /// command.
     fn flags(&self, command: Command, program: &Program, required: bool) -> Command {
         let all = || self.served.iter().filter_map(|served| Some((served.name, served.flags.as_ref()?)));
         all().fold(command, |command, (name, flags)| {
@@ -82,7 +83,7 @@ impl Catalogue {
         }
     }
 
-    /// The handler that is compared unless the command line names another: one for which load can be made.
+    /// The default handler of `compare`: one that the load generator can talk to.
     fn default_to_compare(&self) -> Option<&Served> {
         let preferred = self.preferred().filter(|served| served.can_be_loaded());
         let echo = || self.served.iter().find(|served| served.built_in && served.name == "echo");
@@ -90,7 +91,7 @@ impl Catalogue {
         preferred.or_else(echo).or_else(first).or(self.default())
     }
 
-    /// An argument that takes what is expected.
+    /// An argument that takes expected replies.
     fn expect(&self, arg: Arg) -> Arg {
         arg.value_parser(expects(self.served.iter().any(|served| served.built_in)))
     }
@@ -101,15 +102,15 @@ impl Catalogue {
         arg.value_parser(one_of(self.framings.iter().copied().map(value).collect()))
     }
 
-    /// An argument that takes a framing in which the load generator can make messages: those that tell for certain
-    /// where a message ends, and protocols that it knows by itself.
+    /// An argument that takes a framing of the load generator: framings with message boundaries, and protocols that it
+    /// implements itself.
     fn generator_framing(&self, arg: Arg) -> Arg {
         let value =
             |framing: Framing| (PossibleValue::new(framing.name).help(framing.text), framing.for_load());
         let own = self.framings.iter().copied().filter(|framing| framing.is_certain()).map(value);
         let known = [
             (generator::Framing::Resp, "the Redis protocol: a message is a command"),
-            (generator::Framing::Http, "HTTP/1.1 on connections that are kept: a message is a request"),
+            (generator::Framing::Http, "HTTP/1.1 with keep-alive: a message is a request"),
         ];
         let is_new = |name: &str| self.framings.iter().all(|framing| framing.name != name);
         let known = known.into_iter().filter(|(framing, _)| is_new(framing.name()));
@@ -118,13 +119,13 @@ impl Catalogue {
     }
 }
 
-/// A value that is chosen by its name.
+/// A parser that selects a value by its name.
 fn one_of<T: Clone + Send + Sync + 'static>(
     list: Vec<(PossibleValue, T)>,
 ) -> impl TypedValueParser<Value = T> + use<T> {
     let names: Vec<_> = list.iter().map(|(value, _)| value.clone()).collect();
     PossibleValuesParser::new(names).try_map(move |name| {
         let chosen = list.iter().find(|(value, _)| value.get_name() == name);
-        chosen.map(|(_, chosen)| chosen.clone()).ok_or("there is none of this name")
+        chosen.map(|(_, chosen)| chosen.clone()).ok_or("there is no value with this name")
     })
 }

@@ -1,4 +1,4 @@
-//! Another build of this program, tried once before it is compared.
+//! Another build of this program, which is started once before it is compared.
 
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -9,15 +9,15 @@ use std::sync::mpsc;
 use std::time::Duration;
 use std::{fs, thread};
 
-use compare::{Candidate, Kind, Launch, Settings, starts};
+use compare::{Candidate, Kind, Launch, Settings, try_start};
 
 use crate::failure::Failure;
 
-/// How long the other build may take to tell its version.
+/// How long the other build may take to print its version.
 const VERSION: Duration = Duration::from_secs(5);
 
-/// Each backend, and behind it the same of another build of this program.
-pub(super) fn beside(candidates: Vec<Candidate>, other: &Path) -> Result<Vec<Candidate>, Failure> {
+/// Each backend, followed by the same backend of another build of this program.
+pub(super) fn with_other_build(candidates: Vec<Candidate>, other: &Path) -> Result<Vec<Candidate>, Failure> {
     let program = program(other)?;
     let mut all = Vec::new();
     for candidate in candidates {
@@ -41,7 +41,7 @@ fn program(other: &Path) -> Result<PathBuf, Failure> {
     path::absolute(other).map_err(|error| wrong(&error.to_string()))
 }
 
-/// Tries whether the other build serves, and takes note of its version. It may lack some backends, but not all.
+/// Checks that the other build serves at least one backend, and adds its version to the facts.
 pub(super) fn try_out(settings: &mut Settings, stop: &AtomicBool) -> Result<(), Failure> {
     let is_its = |one: &&Candidate| matches!(one.kind, Kind::Build { .. }) && one.unavailable.is_none();
     let mut first = None;
@@ -50,7 +50,7 @@ pub(super) fn try_out(settings: &mut Settings, stop: &AtomicBool) -> Result<(), 
         let failed = |error: &dyn std::fmt::Display| {
             Failure::Failed(format!("--against {}: it does not serve: {error}", program.display()))
         };
-        match starts(candidate, stop) {
+        match try_start(candidate, stop) {
             Ok(()) => {
                 let version = version(program);
                 settings.facts.extend(version.map(|version| ("other build".to_owned(), version)));
@@ -59,7 +59,7 @@ pub(super) fn try_out(settings: &mut Settings, stop: &AtomicBool) -> Result<(), 
             Err(error) if error.kind() == ErrorKind::Interrupted => {
                 return Err(Failure::Interrupted("interrupted before anything was measured".into()));
             }
-            // With every other backend it would take as long again.
+            // Every further backend would take as long.
             Err(error) if error.kind() == ErrorKind::TimedOut => return Err(failed(&error)),
             Err(error) => first = first.or_else(|| Some(failed(&error))),
         }
@@ -67,7 +67,7 @@ pub(super) fn try_out(settings: &mut Settings, stop: &AtomicBool) -> Result<(), 
     first.map_or(Ok(()), Err)
 }
 
-/// What a program says with `--version`, in one line.
+/// The output of `--version` of a program, in one line.
 fn version(program: &Path) -> Option<String> {
     let mut command = Command::new(program);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -77,12 +77,12 @@ fn version(program: &Path) -> Option<String> {
         thread::spawn(move || {
             let mut text = Vec::new();
             let _ = out.take(1000).read_to_end(&mut text);
-            // Nobody waits any more if it took too long.
+            // The receiver is gone if it took too long.
             let _ = sender.send(String::from_utf8_lossy(&text).into_owned());
         });
     }
     let text = said.recv_timeout(VERSION).unwrap_or_default();
-    // It has ended, or never will by itself.
+    // It has ended, or will not end by itself.
     let _ = child.kill();
     let _ = child.wait();
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();

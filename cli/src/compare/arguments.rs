@@ -1,9 +1,9 @@
-//! What `compare` is told.
+//! The arguments of `compare`.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use compare::{Candidate, MOST_ROUNDS};
+use compare::{Candidate, MAX_ROUNDS};
 use load::framing::Framing;
 use load::plan::{Expect, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
 use load::slo::Slo;
@@ -15,7 +15,7 @@ use crate::flags::Given;
 use crate::messages::{Own, expects};
 use crate::quantity::{count, cpu, number, rate, sizes, threads};
 
-/// What is compared, and how thoroughly.
+/// The arguments of `compare`.
 #[derive(Args)]
 #[group(skip)]
 pub(crate) struct Compare {
@@ -23,8 +23,8 @@ pub(crate) struct Compare {
     #[arg(short, long, env, value_name = "BACKEND,…", value_delimiter = ',', value_parser = chosen::<&dyn Backend>)]
     pub(crate) backends: Vec<&'static dyn Backend>,
 
-    /// Any program that listens, to compare beside the --backends, or without them alone: NAME='COMMAND with {port}',
-    /// started without a shell; may be given several times
+    /// Any program that listens, compared with the --backends if these are given: NAME='COMMAND with {port}', started
+    /// without a shell; can be repeated
     #[arg(long, value_name = "NAME=COMMAND")]
     pub(crate) server: Vec<Candidate>,
 
@@ -36,7 +36,7 @@ pub(crate) struct Compare {
     #[arg(long, env, default_value = "echo", value_parser = chosen::<Served>)]
     pub(crate) handler: Served,
 
-    /// How the end of a message and of a reply is marked
+    /// Framing of messages and replies
     #[arg(long, env, default_value = common::Framing::ALL[0].name(), value_parser = chosen::<Framing>)]
     pub(crate) framing: Framing,
 
@@ -49,54 +49,53 @@ pub(crate) struct Compare {
     #[arg(short, long, env, value_name = "COUNT", value_parser = count(1, MOST_CONNECTIONS), default_value_t = 64)]
     pub(crate) connections: usize,
 
-    /// Messages that each of these connections has in flight
+    /// Messages in flight on each of these connections
     #[arg(long, env, value_name = "COUNT", value_parser = count(1, MOST_IN_FLIGHT), default_value_t = 16)]
     pub(crate) depth: usize,
 
-    /// Messages per second that are offered to every server in the open loop [default: the rate of the --baseline,
-    /// or about half of what the slowest can do]
+    /// Messages per second that are offered to every server in the open loop [default: the rate of the --baseline, or
+    /// about half of the slowest server's throughput]
     #[arg(short, long, env, value_name = "RATE", value_parser = rate)]
     pub(crate) rate: Option<f64>,
 
-    /// Size of a message in bytes, a line with its end: SIZE, uniform:LEAST-MOST or list:SIZE,SIZE…
+    /// Size of a message in bytes, for lines with the line end: SIZE, uniform:MIN-MAX or list:SIZE,SIZE……
     #[arg(long, env, value_name = "SIZES", default_value = "32", value_parser = sizes)]
     pub(crate) message_size: Sizes,
 
     #[command(flatten)]
     pub(crate) own_messages: Own,
 
-    /// What the replies must be [default: any with messages of your own, or else what the handler says]
+    /// Expected replies [default: any with messages of your own, otherwise the handler's]
     #[arg(long, env, value_parser = expects(true))]
     pub(crate) expect: Option<Expect>,
 
-    /// Let replies that are errors, such as `ERR rate-limited`, be a success however many they are [default: up to 1 % are]
+    /// Allow any number of error replies, such as `ERR rate-limited` [default: at most 1 %]
     #[arg(long)]
     pub(crate) allow_refusals: bool,
 
     /// Number of rounds [default: 13; 5 with --quick, 15 with --full]
-    #[arg(long, env, value_name = "COUNT", value_parser = count(1, MOST_ROUNDS))]
+    #[arg(long, env, value_name = "COUNT", value_parser = count(1, MAX_ROUNDS))]
     pub(crate) rounds: Option<usize>,
 
     /// Take less than a minute: few short rounds and no curves, for screening only
     #[arg(short, long, conflicts_with = "full")]
     pub(crate) quick: bool,
 
-    /// Take about a quarter of an hour: more and longer rounds, and every figure
+    /// Take about a quarter of an hour: more and longer rounds, and all figures
     #[arg(long)]
     pub(crate) full: bool,
 
-    /// Objective to judge, such as p99=5ms; may be given several times. It is missed if no server keeps it at the common
-    /// rate
+    /// Objective to check, such as p99=5ms; can be repeated. It is missed if no server meets it at the common rate
     #[arg(long, env, value_name = "SLO", allow_hyphen_values = true)]
     pub(crate) slo: Vec<Slo>,
 
-    /// Compare the backends with servers written by hand, at the common rate and in closed loops of 64 connections with 16
-    /// and with 1 message in flight and of 500 connections with 1, and without curves
+    /// Compare the backends with handwritten servers, at the common rate and in closed loops of 64 connections with 16
+    /// and with 1 message in flight and of 500 connections with 1, without curves
     #[arg(long, conflicts_with_all = ["connections", "depth", "sweep_connections", "slo"])]
     pub(crate) with_handwritten: bool,
 
-    /// Earlier report.json to compare with; a regression beyond the noise of both is exit code 6. The file is left as
-    /// it is, so --output must be another folder
+    /// Earlier report.json to compare with; a significant regression is exit code 6. The file is not overwritten, so
+    /// --output must be another folder
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
 
@@ -108,23 +107,25 @@ pub(crate) struct Compare {
     #[arg(short, long, env, value_name = "DIR", default_value = "anyloop-report")]
     pub(crate) output: PathBuf,
 
-    /// Form of standard output
+    /// Format of standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 
-    /// Show details: every metric under every load, the conditions, and while it goes on what servers write to standard error
+    /// Show details: every metric under every load, the conditions, and during the comparison the standard error of the
+    /// servers
     #[arg(short, long)]
     pub(crate) verbose: bool,
 
-    /// Threads that make the load: a number, or as many as it takes of the cores that are left
+    /// Threads of the load generator: a number, or auto to choose it from the cores that are left
     #[arg(short, long, env, value_name = "COUNT|auto", value_parser = threads(MOST_THREADS), default_value = "auto")]
     pub(crate) threads: usize,
 
-    /// Cores to pin the servers to [default: one core with the closed loops where there are fewer than four, else none]
+    /// Cores to pin the servers to [default: one core for closed loops on machines with fewer than four, otherwise
+    /// none]
     #[arg(long, env, value_name = "CPU,…", value_delimiter = ',', value_parser = cpu)]
     pub(crate) cpus_server: Vec<usize>,
 
-    /// Cores to pin the threads that make the load to [default: those that the servers are not pinned to]
+    /// Cores to pin the load generator to [default: those that the servers are not pinned to]
     #[arg(long, env, value_name = "CPU,…", value_delimiter = ',', value_parser = cpu)]
     pub(crate) cpus_load: Vec<usize>,
 

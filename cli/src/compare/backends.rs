@@ -1,4 +1,4 @@
-//! A backend as a candidate: `anyloop serve`, with the flags that the comparison takes.
+//! Backends as candidates: `anyloop serve` with the flags of the comparison.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -12,7 +12,7 @@ use serving::{Backend, BlockingHandlers, Stop};
 
 use super::arguments::Compare;
 
-/// This program with a backend, started like this, which serves a handler that may block or not.
+/// The candidate of a backend, for a handler that may block or not.
 pub(super) fn candidate(backend: &'static dyn Backend, blocking: Blocking, launch: Launch) -> Candidate {
     let capabilities = backend.capabilities();
     Candidate {
@@ -27,7 +27,7 @@ pub(super) fn candidate(backend: &'static dyn Backend, blocking: Blocking, launc
     }
 }
 
-/// The arguments of a server that lets in `connections` at once, and takes messages of up to `longest` bytes.
+/// The arguments of a server that accepts `connections` at once, and messages of up to `longest` bytes.
 pub(super) fn flags(
     arguments: &Compare,
     backend: &dyn Backend,
@@ -56,8 +56,8 @@ fn handler_runs(handlers: BlockingHandlers, blocking: Blocking) -> String {
     }
 }
 
-/// Why a backend can't serve on this machine, if it can't: found out by having it serve nobody. The listener is there
-/// for no other purpose, and the server is told to stop before it begins.
+/// Why a backend can't serve on this machine, if so. To find out, it serves a temporary listener and is stopped before
+/// it begins.
 fn unavailable(backend: &'static dyn Backend) -> Option<String> {
     let listener = TcpListener::bind("127.0.0.1:0").ok()?;
     let service = Service::framed(Arc::new(Echo), common::Framing::Line);
@@ -93,13 +93,13 @@ mod tests {
     }
 
     #[test]
-    fn what_this_machine_does_not_support_is_not_available() {
+    fn an_unsupported_backend_is_not_available() {
         assert_eq!(unavailable(&Broken(ErrorKind::Unsupported)).as_deref(), Some("it can't"));
         assert_eq!(unavailable(&Broken(ErrorKind::OutOfMemory)), None, "that is a failure");
     }
 
     #[test]
-    fn backends_that_ask_for_nothing_special_are_available() {
+    fn all_backends_but_uring_are_always_available() {
         for backend in registry::BACKENDS.iter().filter(|backend| backend.name() != "uring") {
             assert_eq!(unavailable(*backend), None, "{}", backend.name());
         }

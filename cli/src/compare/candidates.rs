@@ -1,4 +1,4 @@
-//! The servers that are compared: this program, once for each backend, and what is put beside.
+//! The servers that are compared: this program with each backend, other builds, handwritten servers and other programs.
 
 use std::env;
 
@@ -13,13 +13,12 @@ use crate::failure::Failure;
 use crate::program::Program;
 use crate::{descriptors, handwritten};
 
-/// Room beside the connections that are counted: for hostile clients, and for those that leave while others
-/// come.
+/// Spare connections: for hostile clients, and for connections that are being closed while others are opened.
 const SLACK: usize = 200;
 
-/// The servers that were asked for, each to be let in `connections` at once, and messages of up to `longest` bytes.
+/// The requested servers. Each must accept `connections` at once, and messages of up to `longest` bytes.
 ///
-/// With --server, backends are compared only if --backends, --against or --with-handwritten asks for them.
+/// With --server, backends are compared only if --backends, --against or --with-handwritten is given.
 pub(super) fn candidates(
     arguments: &Compare,
     all: &[&'static dyn Backend],
@@ -37,7 +36,7 @@ pub(super) fn candidates(
         .map_err(|error| Failure::Failed(format!("this program can't be found to be started: {error}")))?;
     let launch =
         |arguments| Launch::Announces { program: file.clone(), arguments, variables: program.prefix() };
-    // The handler is made once, and not for each backend: making it may open files.
+    // The handler is constructed once and not for each backend, because it may open files.
     let blocking = match chosen {
         [] => Blocking::Never,
         _ => arguments.handler.blocking(&arguments.flags)?,
@@ -48,13 +47,13 @@ pub(super) fn candidates(
     };
     let mut candidates: Vec<Candidate> = chosen.iter().map(one).collect();
     if let Some(other) = &arguments.against {
-        candidates = against::beside(candidates, other)?;
+        candidates = against::with_other_build(candidates, other)?;
     }
     if arguments.with_handwritten {
         candidates.retain(|one| one.max_connections.is_none_or(|most| most >= connections));
         if candidates.is_empty() {
             return Err(Failure::Usage(format!(
-                "--with-handwritten takes {connections} connections, which none of the chosen backends can hold; \
+                "--with-handwritten needs {connections} connections, which none of the chosen backends can hold; \
                  choose another with --backends"
             )));
         }
@@ -64,14 +63,14 @@ pub(super) fn candidates(
     Ok(candidates)
 }
 
-/// Whether the limit on open files leaves room for the connections.
+/// Checks that the limit on open files allows the connections.
 fn check_room(connections: usize) -> Result<(), Failure> {
     let limit = descriptors::raise_limit();
     let room = limit.saturating_sub(descriptors::RESERVED);
     if connections + SLACK > room {
         return Err(Failure::Usage(format!(
-            "{connections} connections, and {SLACK} beside them, are more than the {room} that {limit} open files \
-             leave room for; ask for fewer with --connections or --sweep-connections"
+            "{connections} connections and {SLACK} spare ones are more than the {room} that a limit of {limit} open files \
+             allows; choose fewer with --connections or --sweep-connections"
         )));
     }
     Ok(())
@@ -84,7 +83,7 @@ mod tests {
     use super::*;
     use crate::catalogue::Catalogue;
 
-    /// The names of those that are compared with these flags.
+    /// The names of the candidates with these flags.
     fn names(flags: &[&str]) -> Vec<String> {
         let program = Program::new();
         let command = Catalogue::built_in().command(&program);
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_are_compared_alone_unless_backends_are_asked_for() {
+    fn servers_are_compared_without_backends_unless_these_are_requested() {
         let server = ["--server", "own=serve {port}"];
         assert_eq!(names(&server), ["own"]);
         assert_eq!(names(&[&server[..], &["-b", "smol"]].concat()), ["smol", "own"]);

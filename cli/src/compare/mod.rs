@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use compare::report::{self, Style};
-use compare::{Event, Step, compare as carry_out};
+use compare::{Event, Step, compare as run_comparison};
 use serving::Backend;
 
 use crate::arguments::Format;
@@ -30,7 +30,7 @@ use stored::Baseline;
 
 pub(crate) use stored::{diff, render};
 
-/// Compares backends, and writes what that has shown.
+/// Compares servers, and writes the reports.
 pub(crate) fn compare(
     arguments: &Compare,
     all: &[&'static dyn Backend],
@@ -47,7 +47,7 @@ pub(crate) fn compare(
     against::try_out(&mut settings, &stop)?;
 
     let mut steps = Steps::new(arguments.verbose);
-    let compared = carry_out(&settings, &stop, &mut |event| steps.show(event));
+    let compared = run_comparison(&settings, &stop, &mut |event| steps.show(event));
     steps.bar.clear();
     let comparison = compared.map_err(|error| Failure::of(&error))?;
     if comparison.interrupted && comparison.samples.is_empty() {
@@ -62,7 +62,7 @@ pub(crate) fn compare(
         text.push_str(&said);
         outcome = outcome.max(since);
     }
-    // What was measured is shown even where it can't be written.
+    // The result is printed even if the reports can't be written.
     let written = output.write(&comparison);
     text.push_str(written.as_deref().unwrap_or_default());
     match arguments.format {
@@ -72,7 +72,7 @@ pub(crate) fn compare(
     written.map(|_| outcome.into())
 }
 
-/// How the text for people is written, with or without details.
+/// The style of the text output.
 fn style(details: bool) -> Style {
     let default = Style::default();
     Style {
@@ -83,12 +83,12 @@ fn style(details: bool) -> Style {
     }
 }
 
-/// A bar on standard error; where that is no terminal, a line for each round.
+/// A progress bar on standard error; if that is not a terminal, a line for each round.
 struct Steps {
     bar: Bar,
-    /// What the last line was about.
+    /// The stage and round of the last line.
     last: String,
-    /// Whether what servers write is shown.
+    /// Whether to show the servers' standard error.
     verbose: bool,
 }
 

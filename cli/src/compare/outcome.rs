@@ -1,21 +1,26 @@
-//! How a comparison ends: the outcome that its exit code tells.
+//! The outcome of a comparison, which determines the exit code.
 
 use compare::Comparison;
-use compare::statistics::{Assessment, Changes, Kept, Outcome as Since, Told, assess, builds, objectives};
+use compare::statistics::{
+    Assessment, Changes, Outcome as Since, SloResult, Verdict, assess, builds, objectives,
+};
 use load::measurement::too_many_refused;
 
 use crate::exit::Outcome;
 
-/// How a comparison ends. A build that is worse than the one that it is compared with has regressed.
+/// The outcome of a comparison. A build that is worse than the one that it is compared with has regressed.
 pub(super) fn outcome(comparison: &Comparison, allow_refusals: bool) -> Outcome {
     let assessment = assess(comparison);
     let subjects = 0..comparison.subjects.len();
     Outcome::of(&[
-        (!tells_something(&assessment), Outcome::Undecided),
-        (objectives_are(comparison, Kept::Unknown), Outcome::Undecided),
-        (objectives_are(comparison, Kept::Missed), Outcome::Missed),
-        (builds(comparison).iter().any(|build| matches!(build.told, Told::NotTold(_))), Outcome::Undecided),
-        (builds(comparison).iter().any(|build| build.told == Told::Worse), Outcome::Regressed),
+        (!has_verdicts(&assessment), Outcome::Undecided),
+        (objectives_are(comparison, SloResult::Unknown), Outcome::Undecided),
+        (objectives_are(comparison, SloResult::Missed), Outcome::Missed),
+        (
+            builds(comparison).iter().any(|build| matches!(build.verdict, Verdict::Undecided(_))),
+            Outcome::Undecided,
+        ),
+        (builds(comparison).iter().any(|build| build.verdict == Verdict::Worse), Outcome::Regressed),
         (!assessment.failed.is_empty() || comparison.samples.is_empty(), Outcome::Failed),
         (
             subjects.into_iter().any(|subject| is_wrong(comparison, subject, allow_refusals)),
@@ -25,29 +30,30 @@ pub(super) fn outcome(comparison: &Comparison, allow_refusals: bool) -> Outcome 
     ])
 }
 
-/// How a comparison ends that was held against a stored one.
+/// The outcome of a comparison with a stored one.
 pub(super) fn since(changes: &Changes) -> Outcome {
     match changes.outcome() {
         Since::Passed => Outcome::Passed,
         Since::Regressed => Outcome::Regressed,
-        Since::CouldNotTell => Outcome::Undecided,
+        Since::Undecided => Outcome::Undecided,
     }
 }
 
-/// Whether anything can be told of anybody who can be compared with the reference.
-fn tells_something(assessment: &Assessment) -> bool {
-    let is_told = |told: &Told| matches!(told, Told::Better | Told::Worse | Told::Same { .. });
+/// Whether there is any verdict, or nothing to compare with the reference.
+fn has_verdicts(assessment: &Assessment) -> bool {
+    let is_decided =
+        |verdict: &Verdict| matches!(verdict, Verdict::Better | Verdict::Worse | Verdict::Same { .. });
     let mut cells = assessment.columns.iter().flat_map(|column| &column.cells);
-    assessment.ranked.len() < 2 || cells.any(|cell| is_told(&cell.told))
+    assessment.ranked.len() < 2 || cells.any(|cell| is_decided(&cell.verdict))
 }
 
-/// Whether there is an objective that nobody kept, with this answer for somebody: the best that there is.
-fn objectives_are(comparison: &Comparison, answer: Kept) -> bool {
+/// Whether there is an objective for which this is the best result of all servers.
+fn objectives_are(comparison: &Comparison, answer: SloResult) -> bool {
     let objectives = objectives(comparison);
     let best = |slo: &str| {
-        let answers = || objectives.iter().filter(|one| one.slo == slo).map(|one| one.kept);
-        let found = |kept: Kept| answers().any(|one| one == kept);
-        [Kept::Kept, Kept::Unknown, Kept::Missed].into_iter().find(|&kept| found(kept))
+        let answers = || objectives.iter().filter(|one| one.slo == slo).map(|one| one.result);
+        let found = |result: SloResult| answers().any(|one| one == result);
+        [SloResult::Met, SloResult::Unknown, SloResult::Missed].into_iter().find(|&result| found(result))
     };
     comparison.conditions.slos.iter().any(|slo| best(slo) == Some(answer))
 }
@@ -55,7 +61,7 @@ fn objectives_are(comparison: &Comparison, answer: Kept) -> bool {
 /// Whether a server's replies were wrong, or too many of them refusals.
 fn is_wrong(comparison: &Comparison, subject: usize, allow_refusals: bool) -> bool {
     let samples = || comparison.samples.iter().filter(|sample| sample.subject == subject);
-    // Those of one load would hardly be seen among the replies of a faster one.
+    // For each load by itself: the refusals of one load would be hidden among the replies of a faster one.
     let refuses = |shape: usize| {
         let of_it = || samples().filter(|sample| sample.shape == shape);
         let refused = of_it().map(|sample| sample.refused).sum();
@@ -72,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_refusals_of_one_load_are_not_lost_among_the_replies_of_another() {
+    fn the_refusals_of_one_load_are_not_hidden_by_the_replies_of_another() {
         let sample = |shape, replies, refused| Sample { shape, replies, refused, ..Sample::default() };
         let comparison = Comparison {
             subjects: vec![Subject::default()],

@@ -14,22 +14,22 @@ pub(super) struct Output<'a> {
     folder: &'a Path,
 }
 
-/// What the files are called, before the dot. An interrupted comparison has names of its own: it never takes the place
-/// of a complete one.
+/// The names of the files without extension. An interrupted comparison has other names, so that it doesn't replace a
+/// complete one.
 const COMPLETE: &str = "report";
 const INTERRUPTED: &str = "report-interrupted";
 
-/// What the files are called, behind the dot.
+/// The extensions of the files.
 const FORMS: [&str; 3] = ["html", "md", "json"];
 
 impl<'a> Output<'a> {
-    /// Finds out, before anything is measured, whether the reports can be written and leave the baseline alone.
+    /// Checks before anything is measured that the reports can be written without overwriting the baseline.
     pub(super) fn prepare(folder: &'a Path, baseline: Option<&Path>) -> Result<Self, Failure> {
         make(folder)?;
         for path in [COMPLETE, INTERRUPTED].into_iter().flat_map(|name| files(folder, Path::new(name))) {
             if let Some(baseline) = baseline.filter(|baseline| is_same(baseline, &path)) {
                 return Err(Failure::Usage(format!(
-                    "the report would take the place of the baseline {}; choose another folder with --output",
+                    "the report would overwrite the baseline {}; choose another folder with --output",
                     baseline.display()
                 )));
             }
@@ -40,7 +40,7 @@ impl<'a> Output<'a> {
         Ok(Self { folder })
     }
 
-    /// Writes the reports. Says which files that are.
+    /// Writes the reports. Returns a text with the names of the files.
     pub(super) fn write(&self, comparison: &Comparison) -> Result<String, Failure> {
         let name = if comparison.interrupted { INTERRUPTED } else { COMPLETE };
         let [html, markdown, json] = files(self.folder, Path::new(name));
@@ -49,14 +49,14 @@ impl<'a> Output<'a> {
         text.push_str(&write(&json, &to_json(comparison)?)?);
         if comparison.interrupted {
             text.push_str(&format!(
-                "because of the interruption, {COMPLETE}.json and its like were left as they were\n"
+                "because of the interruption, {COMPLETE}.html, .md and .json were not changed\n"
             ));
         }
         Ok(text)
     }
 }
 
-/// Writes the page and the Markdown of a comparison that is stored already. Says which files that are.
+/// Writes the page and the Markdown of a stored comparison. Returns a text with the names of the files.
 pub(super) fn render(comparison: &Comparison, folder: &Path, name: &Path) -> Result<String, Failure> {
     make(folder)?;
     let [html, markdown, _] = files(folder, name);
@@ -68,14 +68,14 @@ pub(super) fn to_json(comparison: &Comparison) -> Result<String, Failure> {
     report::to_json(comparison).map_err(|error| Failure::Failed(error.to_string()))
 }
 
-/// Makes the folder, if it isn't there.
+/// Creates the folder if it doesn't exist.
 fn make(folder: &Path) -> Result<(), Failure> {
     let shown = folder.display();
     if folder.as_os_str().is_empty() {
         return Ok(());
     }
     fs::create_dir_all(folder)
-        .map_err(|error| Failure::Usage(format!("--output: can't make {shown}: {error}")))
+        .map_err(|error| Failure::Usage(format!("--output: can't create {shown}: {error}")))
 }
 
 fn files(folder: &Path, name: &Path) -> [PathBuf; 3] {
@@ -88,7 +88,7 @@ fn write(path: &Path, content: &str) -> Result<String, Failure> {
     Ok(format!("wrote {}\n", path.display()))
 }
 
-/// Whether two paths name the same file, be it by links.
+/// Whether two paths refer to the same file, links included.
 fn is_same(one: &Path, other: &Path) -> bool {
     let by_folder = |path: &Path| {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

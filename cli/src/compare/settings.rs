@@ -1,4 +1,4 @@
-//! The settings that the flags of `compare` make.
+//! The conversion of `compare`'s arguments into settings.
 
 use std::env;
 
@@ -13,12 +13,12 @@ use crate::catalogue::Served;
 use crate::failure::Failure;
 use crate::program::Program;
 
-/// The closed loops with `--with-handwritten`: connections, and messages in flight on each. Several messages show what is
-/// done for a message, one what the system calls cost, and many connections what finding the ready ones costs. The first is
-/// what the matrix calls saturation.
-const BESIDE_HANDWRITTEN: [(usize, usize); 3] = [(64, 16), (64, 1), (500, 1)];
+/// The closed loops with `--with-handwritten`: connections, and messages in flight on each. Several messages show the
+/// cost of processing, one message the cost of system calls, and many connections the cost of finding the ready ones.
+/// The first is the saturation of the matrix.
+const HANDWRITTEN_LOOPS: [(usize, usize); 3] = [(64, 16), (64, 1), (500, 1)];
 
-/// The settings for a program that knows these backends, to be held against a baseline.
+/// The settings for a program with these backends, and to be compared with a baseline.
 pub(super) fn settings(
     arguments: &Compare,
     all: &[&'static dyn Backend],
@@ -36,7 +36,7 @@ pub(super) fn settings(
         clients: arguments.connections,
         depth: arguments.depth,
         rate: arguments.rate.or_else(|| rate_of(baseline?, arguments)),
-        closed_loops: if arguments.with_handwritten { BESIDE_HANDWRITTEN.to_vec() } else { Vec::new() },
+        closed_loops: if arguments.with_handwritten { HANDWRITTEN_LOOPS.to_vec() } else { Vec::new() },
         connections: arguments.sweep_connections.clone(),
         messages,
         framing,
@@ -57,12 +57,15 @@ pub(super) fn settings(
     settings.check().map_err(Failure::Usage)?;
     let absent = settings.candidates.iter().map(|candidate| candidate.unavailable.as_deref());
     if let Some(why) = absent.collect::<Option<Vec<_>>>() {
-        return Err(Failure::Failed(format!("none of them is available here: {}", why.join("; "))));
+        return Err(Failure::Failed(format!(
+            "none of the servers is available on this machine: {}",
+            why.join("; ")
+        )));
     }
     Ok(settings)
 }
 
-/// Whether the flags go together.
+/// Checks combinations of flags.
 fn check(arguments: &Compare) -> Result<(), Failure> {
     let Served { name: handler, .. } = arguments.handler;
     let framing = arguments.framing.name();
@@ -71,36 +74,36 @@ fn check(arguments: &Compare) -> Result<(), Failure> {
     }
     if arguments.with_handwritten && (handler, framing) != ("echo", common::Framing::Line.name()) {
         return Err(Failure::Usage(format!(
-            "the servers of --with-handwritten echo lines, and this is {handler} in {framing}; leave out \
+            "the servers of --with-handwritten echo lines, but this is {handler} in {framing}; leave out \
              --with-handwritten, or --handler and --framing"
         )));
     }
     Ok(())
 }
 
-/// Whether backends are among what is compared.
+/// Whether backends are compared.
 pub(super) fn serves_backends(arguments: &Compare) -> bool {
     let asks = !arguments.backends.is_empty() || arguments.against.is_some() || arguments.with_handwritten;
     asks || arguments.server.is_empty()
 }
 
-/// Whether the backends can serve the handler in the framing, and the generator speaks with it.
+/// Checks that the backends can serve the handler in the framing, and that the generator can talk to it.
 fn check_framing(arguments: &Compare) -> Result<(), Failure> {
     let Served { name: handler, .. } = arguments.handler;
     let framing = arguments.framing.name();
     let wrong = |what: String| Err(Failure::Usage(what));
     if !arguments.handler.can_be_loaded() {
         return wrong(format!(
-            "{handler} has a protocol of its own, and its program does not say how the load generator finds its replies \
-             (`load_framing`); serve it on one backend after the other, and take a generator that speaks it"
+            "{handler} is a protocol for which the load generator has no framing: its program doesn't call \
+             `load_framing`; serve it on one backend after the other, and use a generator for its protocol"
         ));
     }
     if !arguments.handler.is_framed() && framing != common::Framing::ALL[0].name() {
-        return wrong(format!("{handler} has a protocol of its own, and so no framing; leave out --framing"));
+        return wrong(format!("{handler} is a protocol without a framing; leave out --framing"));
     }
     if arguments.handler.is_framed() && matches!(arguments.framing, Framing::Resp | Framing::Http) {
         return wrong(format!(
-            "{handler} can't be served in {framing}; choose another --framing, a --handler with a protocol of its own, \
+            "{handler} can't be served in {framing}; choose another --framing, a --handler that is a protocol, \
              or compare other programs with --server alone"
         ));
     }
@@ -115,13 +118,13 @@ fn tier(arguments: &Compare) -> Tier {
     }
 }
 
-/// The rate at which a baseline compared as many connections, so that both can be held against each other.
+/// The rate of a baseline with the same connections and depth, so that both can be compared.
 fn rate_of(baseline: &Comparison, arguments: &Compare) -> Option<f64> {
     let of_it = |shape: &&Shape| shape.connections == arguments.connections && shape.depth == arguments.depth;
     baseline.shapes.iter().filter(of_it).find_map(|shape| shape.rate)
 }
 
-/// What is served, for the report.
+/// The handler with its flags and framing, for the report.
 fn described(arguments: &Compare) -> String {
     let mut text = arguments.handler.name.to_owned();
     for flag in arguments.handler.arguments(&arguments.flags, false) {
@@ -133,7 +136,7 @@ fn described(arguments: &Compare) -> String {
     text
 }
 
-/// The command line that does it again, but for where the program lies.
+/// The command line that repeats the comparison, with the program's name in place of its path.
 fn command(program: &str) -> String {
     let arguments = env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
     let words: Vec<String> = [program.to_owned()].into_iter().chain(arguments).collect();

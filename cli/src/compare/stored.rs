@@ -1,11 +1,11 @@
-//! Comparisons that were stored: `anyloop report` and `anyloop diff`, and what `--baseline` reads.
+//! Stored comparisons: `anyloop report`, `anyloop diff`, and `--baseline`.
 
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use compare::statistics::{Refusal, against, check, gaps};
-use compare::{Comparison, Settings, planned, report};
+use compare::statistics::{Incomparable, against, check, gaps};
+use compare::{Comparison, Settings, preview, report};
 
 use super::{outcome, output, style};
 use crate::arguments::{Diff, Format, Report};
@@ -33,7 +33,7 @@ pub(crate) fn render(arguments: &Report) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says what has changed from one report.json to another.
+/// Prints the changes from one report.json to another.
 pub(crate) fn diff(arguments: &Diff) -> Result<ExitCode, Failure> {
     let before = Baseline::read(&arguments.before, arguments.force)?;
     let after = read(&arguments.after)?;
@@ -46,7 +46,7 @@ pub(crate) fn diff(arguments: &Diff) -> Result<ExitCode, Failure> {
 /// A stored comparison, with which another one is compared.
 pub(super) struct Baseline<'a> {
     file: &'a Path,
-    /// Whether it may be another machine's.
+    /// Whether it may be from another machine.
     force: bool,
     pub(super) comparison: Comparison,
 }
@@ -56,18 +56,18 @@ impl<'a> Baseline<'a> {
         Ok(Self { file, force, comparison: read(file)? })
     }
 
-    /// Finds out, before anything is measured, whether that can be held against it.
+    /// Checks before anything is measured that the comparison will be comparable.
     pub(super) fn check(&self, settings: &Settings) -> Result<(), Failure> {
-        check(&self.comparison, &planned(settings), self.force).map_err(|refusal| self.refused(&refusal))
+        check(&self.comparison, &preview(settings), self.force).map_err(|refusal| self.refused(&refusal))
     }
 
-    /// Finds out whether another stored comparison can be held against it.
+    /// Checks that another stored comparison can be compared with it.
     pub(super) fn can_be_compared(&self, other: &Comparison) -> Result<(), Failure> {
         let changes = against(&self.comparison, other, self.force);
         changes.map(drop).map_err(|refusal| self.refused(&refusal))
     }
 
-    /// Says what has changed since, and how that ends: what can't be told is no success either.
+    /// Returns the changes since, and the outcome. Without a verdict the outcome is not a success.
     pub(super) fn judge(&self, comparison: &Comparison) -> (String, Outcome) {
         match against(&self.comparison, comparison, self.force) {
             Ok(changes) => (report::changes_to_text(&changes, style(false)), outcome::since(&changes)),
@@ -76,17 +76,17 @@ impl<'a> Baseline<'a> {
                 for gap in gaps(&self.comparison, comparison) {
                     said.push_str(&format!("Not compared: {gap}.\n"));
                 }
-                (said + &format!("Nothing can be told: {refusal}\n"), Outcome::Undecided)
+                (said + &format!("There is no verdict: {refusal}\n"), Outcome::Undecided)
             }
         }
     }
 
-    fn refused(&self, refusal: &Refusal) -> Failure {
+    fn refused(&self, refusal: &Incomparable) -> Failure {
         let advice = match refusal {
-            Refusal::Machine(_) => "; to compare even so, add --force",
+            Incomparable::Machine(_) => "; to compare nevertheless, add --force",
             _ => "",
         };
-        Failure::Usage(format!("can't be held against {}: {refusal}{advice}", self.file.display()))
+        Failure::Usage(format!("can't be compared with {}: {refusal}{advice}", self.file.display()))
     }
 }
 

@@ -58,7 +58,7 @@ fn served<A: Args + 'static>(name: &'static str) -> Served {
     Served::of_flags(name, "one of its own", What::Handler, make)
 }
 
-/// The three of them, beside the built-in ones.
+/// The built-in catalogue with all three.
 fn catalogue() -> Catalogue {
     let mut catalogue = Catalogue::built_in();
     for served in
@@ -76,7 +76,7 @@ fn task(catalogue: &Catalogue, line: &[&OsStr]) -> Result<Task, String> {
     parsed.map(|arguments| arguments.task).map_err(|error| error.to_string())
 }
 
-/// What `serve` is given for its handler, after all checks.
+/// The flags of `serve` for its handler, after all checks.
 fn given(catalogue: &Catalogue, line: &[&OsStr]) -> Result<(Served, Given), String> {
     let Task::Serve(arguments) = task(catalogue, line)? else { unreachable!() };
     let checked = catalogue.check_flags(&arguments.handler, &arguments.flags);
@@ -89,7 +89,7 @@ fn words(line: &str) -> Vec<&OsStr> {
 }
 
 #[test]
-fn flags_are_read_and_given_to_another_process() {
+fn flags_are_parsed_and_passed_to_another_process() {
     let catalogue = catalogue();
     let (_, flags) = given(&catalogue, &words("serve --handler store --capacity 1.5k")).unwrap();
     assert_eq!(flags.read::<Store>().unwrap().capacity, 1500);
@@ -105,7 +105,7 @@ fn flags_are_read_and_given_to_another_process() {
         let (handler, flags) = given(&catalogue, &words(line)).unwrap();
         let passed = handler.arguments(&flags, true);
         assert_eq!(passed, words(expected), "{line}");
-        // They are taken for the same.
+        // They parse to the same flags.
         let again: Vec<_> = ["serve", "--handler", handler.name].into_iter().map(OsStr::new).collect();
         let again: Vec<_> = again.into_iter().chain(passed.iter().map(|word| &**word)).collect();
         let (handler, flags) = given(&catalogue, &again).unwrap();
@@ -117,23 +117,23 @@ fn flags_are_read_and_given_to_another_process() {
 }
 
 #[test]
-fn flags_are_for_their_handler() {
+fn flags_belong_to_their_handler() {
     let catalogue = catalogue();
     for (line, expected) in [
         (
             "serve --handler echo --capacity 1k",
-            "--capacity is for --handler store, and the handler is echo; leave out --capacity, or choose --handler store",
+            "--capacity belongs to --handler store, but the handler is echo; leave out --capacity, or choose --handler store",
         ),
-        ("serve --handler store --work cpu:1us", "--work is for --handler work"),
+        ("serve --handler store --work cpu:1us", "--work belongs to --handler work"),
         ("serve --handler proxy", "proxy needs --upstream HOST:PORT; add it"),
         ("serve --handler relay", "relay needs --upstream HOST:PORT; add it"),
-        ("serve --handler store --capacity 0", "`0` is no count from 1 to"),
+        ("serve --handler store --capacity 0", "`0` is not a count from 1 to"),
     ] {
         let error = given(&catalogue, &words(line)).expect_err(line);
         assert!(error.contains(expected), "{line}: {error}");
     }
     assert!(given(&catalogue, &words("serve --handler relay --upstream a:1")).is_ok());
-    // What there is nothing beside needs its flags as clap has it; `compare` may compare other programs alone.
+    // A single handler has flags that clap requires, but not for `compare`, which may compare other programs only.
     let mut alone = Catalogue::built_in();
     alone.remove_built_in();
     alone.add_served(served::<Proxy>("proxy"));
@@ -198,7 +198,7 @@ fn a_flag_that_is_taken_is_a_mistake_in_the_program() {
         (served::<Short>("own"), "own can't have the flag -b: serve has it already"),
         (served::<Color>("own"), "own can't have the flag --color: every command has it already"),
         (served::<Field>("own"), "own can't have a field `listen`: serve has it already"),
-        (served::<NoFlag>("own"), "the argument `file` of own is no flag; give it a long name"),
+        (served::<NoFlag>("own"), "the argument `file` of own has no long name; add one"),
         (served::<Room>("own"), "own can't have the flag --capacity: store has it already"),
     ] {
         let mut catalogue = catalogue();
@@ -210,9 +210,9 @@ fn a_flag_that_is_taken_is_a_mistake_in_the_program() {
 }
 
 #[test]
-fn the_command_line_is_sound_with_them() {
+fn the_command_line_is_valid_with_them() {
     mod other {
-        /// Of the same name as one that there is.
+        /// A type with the same name as another one.
         #[derive(clap::Args)]
         pub(super) struct Store {
             #[arg(long)]

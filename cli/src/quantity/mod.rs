@@ -1,5 +1,6 @@
-//! Quantities, as they are written on a command line: times, sizes, rates, and counts. All have one grammar, which is that of
-//! [`load::quantity`]: a decimal number, and a unit behind it. Flags of one's own read [`Size`] and [`Time`], and by [`count()`] numbers such as `10k`:
+//! Quantities on the command line: times, sizes, rates, and counts. All have the syntax of [`load::quantity`]: a
+//! decimal number followed by a unit. Added flags can use [`Size`] and [`Time`], and [`count()`] for numbers such as
+//! `10k`:
 //!
 //! ```
 //! use anyloop_cli::clap;
@@ -35,15 +36,15 @@ pub use load::quantity::Time;
 pub use size::Size;
 pub(crate) use size::{size_above_zero, sizes};
 
-/// A time that is more than nothing.
+/// A time above zero.
 pub(crate) fn time_above_zero(text: &str) -> Result<Time, String> {
     match text.parse()? {
-        Time(Duration::ZERO) => Err(format!("`{text}` would end everything at once; write a time above 0")),
+        Time(Duration::ZERO) => Err(format!("`{text}` is too short; write a time above 0")),
         time => Ok(time),
     }
 }
 
-/// Reads a count within these bounds, such as `64`, `10k` or `1.5M`.
+/// A parser of counts within these bounds, such as `64`, `10k` or `1.5M`.
 pub fn count<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
 where
     T: TryFrom<u128> + PartialOrd + Display + Copy + Send + Sync,
@@ -51,12 +52,12 @@ where
     move |text| {
         let number = whole(text).and_then(|number| T::try_from(number).ok());
         number.filter(|number| (least..=most).contains(number)).ok_or_else(|| {
-            format!("`{text}` is no count from {least} to {most}; write a whole number, such as {least}")
+            format!("`{text}` is not a count from {least} to {most}; write a whole number, such as {least}")
         })
     }
 }
 
-/// A number within these bounds that counts nothing, such as that of a process: it is written in digits alone.
+/// A parser of numbers within these bounds that are not counts, such as a process number: digits only.
 pub(crate) fn number<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
 where
     T: TryFrom<u128> + PartialOrd + Display + Copy + Send + Sync,
@@ -65,12 +66,12 @@ where
         let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let number = whole(text).filter(|_| is_digits).and_then(|number| T::try_from(number).ok());
         number.filter(|number| (least..=most).contains(number)).ok_or_else(|| {
-            format!("`{text}` is no number from {least} to {most}; write one in digits, such as {least}")
+            format!("`{text}` is not a number from {least} to {most}; write one in digits, such as {least}")
         })
     }
 }
 
-/// A number of threads, or `auto`, which is 0: as many as it takes.
+/// A parser of a number of threads, or `auto`, which returns 0.
 pub(crate) fn threads(most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
     move |text| match text {
         "auto" => Ok(0),
@@ -81,34 +82,35 @@ pub(crate) fn threads(most: usize) -> impl Fn(&str) -> Result<usize, String> + C
 /// The number of a core of this machine.
 pub(crate) fn cpu(text: &str) -> Result<usize, String> {
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    number(0, MOST_CORES)(text).map_err(|_| {
-        format!("`{text}` is no core; write the numbers of cores from 0, such as 0 or 0,1 (this process may use {cores})")
+    number(0, HIGHEST_CORE)(text).map_err(|_| {
+        format!("`{text}` is not a core; write the numbers of cores from 0, such as 0 or 0,1 (this process may use {cores})")
     })
 }
 
-/// No machine has more cores.
-const MOST_CORES: usize = 4095;
+/// The highest core number that is accepted.
+const HIGHEST_CORE: usize = 4095;
 
 /// A count above 0.
 pub(crate) fn nonzero(text: &str) -> Result<NonZeroUsize, String> {
     let least = || format!("`{text}` is too small; write 1 or more");
     let number = whole(text)
-        .ok_or_else(|| format!("`{text}` is no count; write a whole number, such as 1000 or 10k"))?;
+        .ok_or_else(|| format!("`{text}` is not a count; write a whole number, such as 1000 or 10k"))?;
     let number =
         usize::try_from(number).map_err(|_| format!("`{text}` is too large; write a smaller number"))?;
     NonZeroUsize::new(number).ok_or_else(least)
 }
 
-/// The whole number that this is, if it is one.
+/// Parses a whole number with an optional unit.
 fn whole(text: &str) -> Option<u128> {
     let (number, unit) = Decimal::begin(text)?;
     number.times(factor(&UNITS, unit)?)
 }
 
-/// Reads a rate above 0, each second: `15000`, `15k`, `1.5M`, `0.5`.
+/// Parses a rate per second above 0: `15000`, `15k`, `1.5M`, `0.5`.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
-    let invalid =
-        || format!("`{text}` is no rate; write a number above 0 per second, such as 15000, 15k, 1.5M or 0.5");
+    let invalid = || {
+        format!("`{text}` is not a rate; write a number above 0 per second, such as 15000, 15k, 1.5M or 0.5")
+    };
     let (_, unit) = Decimal::begin(text).ok_or_else(invalid)?;
     let factor = factor(&UNITS, unit).ok_or_else(invalid)?;
     let number: f64 = text[..text.len() - unit.len()].parse().map_err(|_| invalid())?;
@@ -123,7 +125,7 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
     Ok(rate)
 }
 
-/// Those of counts and rates.
+/// The units of counts and rates.
 const UNITS: [(&str, u128); 3] = [("", 1), ("k", 1_000), ("M", 1_000_000)];
 
 #[cfg(test)]
@@ -144,7 +146,7 @@ mod tests {
         }
         for text in ["1", "9001", "10k", "-1", "+3", "ten", "2.5", "2K", "", "18446744073709551616", "1TiB"] {
             let error = count(text).unwrap_err();
-            let expected = "is no count from 2 to 9000; write a whole number, such as 2";
+            let expected = "is not a count from 2 to 9000; write a whole number, such as 2";
             assert_eq!(error, format!("`{text}` {expected}"));
         }
     }
@@ -170,7 +172,7 @@ mod tests {
     fn a_core_is_a_number_from_0() {
         assert_eq!((cpu("0"), cpu("3")), (Ok(0), Ok(3)));
         for text in ["", "a", "-1", "1-3", "99999"] {
-            assert!(cpu(text).unwrap_err().contains(&format!("`{text}` is no core")), "{text}");
+            assert!(cpu(text).unwrap_err().contains(&format!("`{text}` is not a core")), "{text}");
         }
     }
 
@@ -179,8 +181,8 @@ mod tests {
         assert_eq!(nonzero("10k").unwrap().get(), 10_000);
         for (text, expected) in [
             ("0", "write 1 or more"),
-            ("2.5", "is no count; write a whole number"),
-            ("", "is no count"),
+            ("2.5", "is not a count; write a whole number"),
+            ("", "is not a count"),
             ("18446744073709551616", "write a smaller number"),
         ] {
             assert!(nonzero(text).unwrap_err().contains(expected), "{text}");
@@ -202,10 +204,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rate_says_what_to_write() {
+    fn an_invalid_rate_is_an_error_that_says_what_to_write() {
         for text in ["", "k", "0", "0.0k", "-1", "NaN", "inf", "1K", "1e3", "15 000", "15_000", "ten", "1TiB"]
         {
-            assert!(rate(text).unwrap_err().contains(&format!("`{text}` is no rate")), "{text}");
+            assert!(rate(text).unwrap_err().contains(&format!("`{text}` is not a rate")), "{text}");
         }
         for text in
             ["1001M", "1000.1M", "18446744073709551616", "99999999999999999999999999999999999999999999"]

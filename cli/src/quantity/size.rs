@@ -11,14 +11,14 @@ use load::quantity::{Decimal, factor};
 pub struct Size(pub usize);
 
 impl Size {
-    /// The most that can be asked for. Nobody's message: sums of such sizes are still far from overflowing.
+    /// The largest size that is accepted. Sums of such sizes don't overflow.
     pub(crate) const MOST: Self = Self(1 << 30);
 }
 
-/// A number of bytes that is more than nothing.
+/// A number of bytes above zero.
 pub(crate) fn size_above_zero(text: &str) -> Result<Size, String> {
     match text.parse()? {
-        Size(0) => Err(format!("`{text}` leaves no byte; write 1 or more")),
+        Size(0) => Err(format!("`{text}` is too small; write 1 or more")),
         size => Ok(size),
     }
 }
@@ -27,12 +27,12 @@ impl FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let invalid = || format!("`{text}` is no size; write a number of bytes, such as {EXAMPLES}");
+        let invalid = || format!("`{text}` is not a size; write a number of bytes, such as {EXAMPLES}");
         let (number, unit) = Decimal::begin(text).ok_or_else(invalid)?;
         let unit = factor(&UNITS, unit).ok_or_else(invalid)?;
-        let bytes = number
-            .times(unit)
-            .ok_or_else(|| format!("`{text}` is no whole number of bytes; write one, such as {EXAMPLES}"))?;
+        let bytes = number.times(unit).ok_or_else(|| {
+            format!("`{text}` is not a whole number of bytes; write one, such as {EXAMPLES}")
+        })?;
         let too_large = || format!("`{text}` is too large; write at most {}", Self::MOST);
         usize::try_from(bytes).ok().filter(|&size| size <= Self::MOST.0).map(Self).ok_or_else(too_large)
     }
@@ -50,7 +50,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// Reads the sizes of messages: `32`, `fixed:64KiB`, `uniform:16-512`, `list:32,64,512`.
+/// Parses the sizes of messages: `32`, `fixed:64KiB`, `uniform:16-512`, `list:32,64,512`.
 pub(crate) fn sizes(text: &str) -> Result<Sizes, String> {
     let size = |text: &str| text.trim().parse().ok().map(|Size(size)| size);
     let sizes = match text.split_once(':') {
@@ -64,7 +64,7 @@ pub(crate) fn sizes(text: &str) -> Result<Sizes, String> {
     };
     let sizes = sizes.ok_or_else(|| {
         format!(
-            "`{text}` is no choice of sizes; write one such as 32, 64KiB, uniform:16-512 or list:32,64,512"
+            "`{text}` is not a valid choice of sizes; write one such as 32, 64KiB, uniform:16-512 or list:32,64,512"
         )
     })?;
     sizes.check().map_err(|error| format!("`{text}`: {error}"))?;
@@ -99,15 +99,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_says_what_to_write() {
+    fn an_invalid_size_is_an_error_that_says_what_to_write() {
         for (text, expected) in [
-            ("", "is no size"),
-            ("KiB", "is no size"),
+            ("", "is not a size"),
+            ("KiB", "is not a size"),
             ("64KB", "such as 65536, 64KiB or 1.5MiB"),
-            ("64k", "is no size"),
-            ("-1", "is no size"),
-            ("1.5", "no whole number of bytes"),
-            ("0.3KiB", "no whole number of bytes"),
+            ("64k", "is not a size"),
+            ("-1", "is not a size"),
+            ("1.5", "not a whole number of bytes"),
+            ("0.3KiB", "not a whole number of bytes"),
             ("2GiB", "write at most 1GiB"),
             ("99999999999999999999999", "write at most 1GiB"),
         ] {
@@ -135,11 +135,11 @@ mod tests {
     }
 
     #[test]
-    fn what_are_no_sizes_says_what_to_write() {
+    fn invalid_sizes_are_an_error_that_says_what_to_write() {
         for text in
             ["", "ten", "10k", "fixed:", "fixed:x", "uniform:16", "list:", "list:1,,2", "some:1", "-1"]
         {
-            assert!(sizes(text).unwrap_err().contains(&format!("`{text}` is no choice")), "{text}");
+            assert!(sizes(text).unwrap_err().contains(&format!("`{text}` is not a valid choice")), "{text}");
         }
         for text in ["0", "1", "fixed:1", "fixed:1048577", "2MiB", "uniform:9-3", "list:2,1"] {
             assert!(sizes(text).unwrap_err().contains("choose sizes from 2 to 1048576"), "{text}");

@@ -8,14 +8,14 @@ use std::thread::{self, JoinHandle};
 use crate::process::{Process, anyloop, run, through};
 use crate::server::Server;
 
-/// A server for one client, which does as the test says. Tells its address.
+/// A server for one client that runs the given function. Returns its address.
 pub(crate) fn one_client(serve: impl FnOnce(TcpStream) + Send + 'static) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     (address, thread::spawn(move || serve(listener.accept().unwrap().0)))
 }
 
-/// What an evil server says, and what a client shows of it.
+/// Output of a malicious server, and what a client shows of it.
 pub(crate) const EVIL: [(&[u8], &str); 6] = [
     (b"\x1b]52;c;cm0gLXJmIH4=\x07", r"\x1b]52;c;cm0gLXJmIH4=\x07"),
     (b"\x1b[2J\x1b[H", r"\x1b[2J\x1b[H"),
@@ -26,7 +26,7 @@ pub(crate) const EVIL: [(&[u8], &str); 6] = [
 ];
 
 #[test]
-fn lines_and_replies_are_many_and_large_and_nobody_waits_for_ever() {
+fn many_large_lines_and_replies_do_not_deadlock() {
     let server = Server::start("--handler echo");
     for framing in ["line", "length"] {
         let server =
@@ -55,7 +55,7 @@ fn each_line_is_sent_when_it_is_there() {
 }
 
 #[test]
-fn it_ends_with_the_server_even_if_more_could_be_said() {
+fn it_ends_with_the_server_even_if_stdin_is_open() {
     let server = Server::start("");
     let mut client = Process::start(&mut anyloop(&["client", &server.address.to_string()]));
     client.say("hello\nexit\n");
@@ -87,7 +87,7 @@ fn a_pipe_gets_the_bytes_as_they_came() {
 }
 
 #[test]
-fn a_reply_without_end_is_not_collected_for_ever() {
+fn a_reply_without_end_is_limited() {
     for (framing, start, expected) in [
         ("line", &b""[..], "a reply has not ended after 1MiB; write a larger --max-reply"),
         ("length", b"\x00\x20\x00\x00", "over the limit of 1MiB; write --max-reply 2097152 or more"),
@@ -121,7 +121,7 @@ fn the_limit_that_a_reply_needs_is_enough() {
 }
 
 #[test]
-fn replies_that_cannot_be_written_are_a_failure_and_a_closed_output_is_none() {
+fn an_unwritable_stdout_is_a_failure_and_a_closed_one_is_not() {
     for (redirection, code, said) in [
         (">/dev/full", 1, "error: can't write to standard output: No space left on device"),
         (">/dev/full 2>&-", 1, ""),
@@ -149,7 +149,7 @@ fn a_server_that_ends_within_a_reply_has_failed() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_one_line() {
+fn a_refused_connection_is_reported_in_one_line() {
     // A port that was just free.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     for framing in ["line", "length", "raw"] {
@@ -161,7 +161,7 @@ fn a_server_that_is_not_there_is_one_line() {
 }
 
 #[test]
-fn a_server_that_vanishes_is_one_line() {
+fn a_lost_server_is_reported_in_one_line() {
     for framing in ["line", "raw"] {
         let (address, server) = one_client(|mut socket| {
             // What is unread when a socket is closed resets the connection.
@@ -181,7 +181,7 @@ fn a_server_that_vanishes_is_one_line() {
 }
 
 #[test]
-fn nobody_has_to_read_every_reply() {
+fn a_closed_stdout_is_no_failure_of_the_client() {
     let server = Server::start("--handler echo");
     let mut client = Process::start(&mut anyloop(&["client", &server.address.to_string()]));
     client.stop_listening();
@@ -191,7 +191,7 @@ fn nobody_has_to_read_every_reply() {
 }
 
 #[test]
-fn in_raw_nobody_has_to_greet() {
+fn no_greeting_is_expected_in_raw() {
     let server = Server::start("--handler echo --framing raw");
     let ended =
         run(&mut anyloop(&["client", &server.address.to_string(), "--framing", "raw"]), "one\n\ntwo\n");

@@ -29,7 +29,7 @@ fn report(folder: &Path) -> Value {
 }
 
 #[test]
-fn it_writes_reports_that_name_everybody_and_reads_them_back() {
+fn reports_name_all_servers_and_are_read_back() {
     let first = folder("first");
     let ended = compare(&first, "--backends threads,sequential --connections 4 --depth 2");
     // What the verdict is, and whether it is too noisy for one, is the machine's affair.
@@ -62,7 +62,7 @@ fn it_writes_reports_that_name_everybody_and_reads_them_back() {
 }
 
 #[test]
-fn another_framing_is_compared_and_told() {
+fn another_framing_is_compared_and_reported() {
     let folder = folder("framing");
     let flags = "--backends threads,smol --connections 2 --depth 2 --handler counter --framing length";
     // Its servers say what the locale has them say, and that is what is expected of them.
@@ -72,7 +72,7 @@ fn another_framing_is_compared_and_told() {
 }
 
 #[test]
-fn backends_are_held_against_what_is_written_by_hand() {
+fn backends_are_compared_with_handwritten_servers() {
     let folder = folder("by-hand");
     let ended = compare(&folder, "--backends smol --with-handwritten");
     assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
@@ -82,19 +82,19 @@ fn backends_are_held_against_what_is_written_by_hand() {
         let list = report[of].as_array().unwrap().iter();
         list.map(|one| one[name].as_str().unwrap().to_owned()).collect()
     };
-    let subjects = ["smol", "smol (again)", "floor", "smol-plain", "smol-careful"];
+    let subjects = ["smol", "smol (again)", "poll-raw", "smol-plain", "smol-careful"];
     assert_eq!(list("subjects", "name"), subjects);
     assert_eq!(list("shapes", "name")[..3], ["64 × 16", "64 × 1", "500 × 1"]);
     assert!(report["shapes"][3]["rate"].as_f64().is_some_and(|rate| rate > 0.0), "{report}");
     assert_eq!(report["samples"].as_array().unwrap().len(), 20);
-    let title = "Server CPU per message, against servers written by hand";
+    let title = "Server CPU per message, compared with handwritten servers";
     for text in [
         &ended.stdout,
         &fs::read_to_string(folder.join("report.html")).unwrap(),
         &fs::read_to_string(folder.join("report.md")).unwrap(),
     ] {
         assert!(text.contains(title) && text.contains("mean of the closed loops"), "{text}");
-        assert!(text.contains("to the careful server on the same runtime"), "{text}");
+        assert!(text.contains("compared with the careful server on the same runtime"), "{text}");
         assert!(text.contains("smol-careful"), "{text}");
     }
 }
@@ -102,19 +102,19 @@ fn backends_are_held_against_what_is_written_by_hand() {
 #[test]
 fn wrong_usage_is_explained() {
     for (flags, expected) in [
-        ("--backends smol,smol", "two servers are named smol; give each a name of its own"),
+        ("--backends smol,smol", "two servers are named smol; give each a different name"),
         ("--backends tornado", &format!("not one of: {}", backends().collect::<Vec<_>>().join(", "))),
         ("--handler chat", "not one of: counter, ack, echo, work"),
         ("--framing raw", "not one of: line, length, resp, http"),
-        ("--work cpu:50us", "--work is for --handler work"),
+        ("--work cpu:50us", "--work belongs to --handler work"),
         ("--full", "cannot be used with"),
-        ("--connections 0", "`0` is no count from 1 to 1000000"),
+        ("--connections 0", "`0` is not a count from 1 to 1000000"),
         ("--message-size fixed:1", "choose sizes from 2 to 1048576"),
-        ("--connections 900000", "open files leave room for"),
-        ("--rate fast", "`fast` is no rate"),
+        ("--connections 900000", "open files"),
+        ("--rate fast", "`fast` is not a rate"),
         ("--slo soon", "write one such as p99=5ms"),
         ("--baseline /nowhere.json", "/nowhere.json can't be read"),
-        ("--baseline /dev/null", "it is no report.json of `compare`"),
+        ("--baseline /dev/null", "it is not a report.json of `compare`"),
         ("--force", "--baseline"),
         ("--with-handwritten --handler counter", "this is counter in line"),
         ("--with-handwritten --framing length", "this is echo in length"),
@@ -126,5 +126,5 @@ fn wrong_usage_is_explained() {
     }
     // The last --rounds would be a second one.
     let ended = run(&mut anyloop(&["compare", "--rounds", "0"]), "");
-    assert!(ended.code == Some(2) && ended.stderr.contains("`0` is no count from 1 to 500"));
+    assert!(ended.code == Some(2) && ended.stderr.contains("`0` is not a count from 1 to 500"));
 }

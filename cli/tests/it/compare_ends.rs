@@ -32,7 +32,7 @@ fn compare(output: &Path, flags: &str) -> Ended {
     run(&mut anyloop(&arguments(output, flags)), "")
 }
 
-/// A baseline in which a server did a load, in six rounds, at next to no cost.
+/// A baseline with six rounds of one server under one load, at almost no CPU cost.
 fn baseline(subject: &str, (connections, depth): (usize, usize)) -> Comparison {
     let name = format!("{connections} × {depth}");
     let sample = |round| Sample { round, cpu_user: 1e-6, ..Sample::default() };
@@ -87,20 +87,20 @@ fn a_server_that_fails_is_code_1() {
 }
 
 #[test]
-fn too_few_rounds_to_see_a_change_are_code_3() {
+fn too_few_rounds_to_detect_a_change_are_code_3() {
     let output = folder("unseen");
     let file = output.join("before.json");
     store(&baseline("threads", (2, 2)), &file);
     let ended = compare(&output, &format!("--rounds 2 --force {}", flags(&file)));
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(
-        ended.stdout.contains("No change in server CPU per message could be seen, however large"),
+        ended.stdout.contains("No change in server CPU per message could be detected, however large"),
         "{ended:?}"
     );
 }
 
 #[test]
-fn a_regression_is_code_6_and_what_one_of_them_lacks_is_named() {
+fn a_regression_is_code_6_and_missing_results_are_named() {
     let output = folder("regression");
     let file = output.join("before.json");
     let mut before = baseline("threads", (2, 2));
@@ -108,7 +108,7 @@ fn a_regression_is_code_6_and_what_one_of_them_lacks_is_named() {
     before.shapes.push(Shape { name: "7 × 7".to_owned(), connections: 7, depth: 7, ..Shape::default() });
     before.samples.push(Sample { subject: 1, shape: 1, cpu_user: 1.0, ..Sample::default() });
     store(&before, &file);
-    // Fewer rounds tell nothing, and so many take more than a minute.
+    // Fewer rounds give no verdict, and these take more than a minute.
     let flags = format!("--rounds 6 --force {}", flags(&file));
     let mut command = assert_cmd::Command::from_std(anyloop(&arguments(&output, &flags)));
     let ended = command.timeout(5 * BOUND).assert().code(6);
@@ -125,7 +125,7 @@ fn a_regression_is_code_6_and_what_one_of_them_lacks_is_named() {
 }
 
 #[test]
-fn a_diff_tells_by_its_code_what_has_changed_and_what_is_not_known() {
+fn the_exit_code_of_diff_distinguishes_changed_and_undecided() {
     let output = folder("diff");
     let [before, after] = ["before.json", "after.json"].map(|name| output.join(name));
     let mut stored = baseline("threads", (64, 1));
@@ -139,7 +139,7 @@ fn a_diff_tells_by_its_code_what_has_changed_and_what_is_not_known() {
     let ended = diff();
     assert_eq!(ended.code, Some(6), "{ended:?}");
     assert!(ended.stdout.contains(" WORSE 2.00x"), "{ended:?}");
-    assert!(ended.stdout.contains("smallest change in server CPU per message that could be seen is "));
+    assert!(ended.stdout.contains("smallest detectable change in server CPU per message is "));
 
     let mut more = baseline("threads", (64, 1));
     more.subjects.push(Subject { name: "gone".to_owned(), ..Subject::default() });
@@ -157,7 +157,7 @@ fn a_diff_tells_by_its_code_what_has_changed_and_what_is_not_known() {
 }
 
 #[test]
-fn a_baseline_that_cannot_serve_is_refused_before_anything_is_measured() {
+fn an_unusable_baseline_is_refused_before_the_measurement() {
     let output = folder("refused");
     let file = output.join("before.json");
     let good = baseline("threads", (2, 2));
@@ -176,7 +176,7 @@ fn a_baseline_that_cannot_serve_is_refused_before_anything_is_measured() {
         (
             baseline("smol", (2, 2)),
             "--force",
-            "it has smol under 2 connections × 2 in flight, and here it is threads under 2",
+            "it has smol under 2 connections × 2 in flight, and this comparison has threads under 2",
         ),
         (baseline("threads", (3, 2)), "--force", "it has threads under 3 connections × 2 in flight"),
         (Comparison { samples: Vec::new(), ..good.clone() }, "--force", "it has nothing"),
@@ -189,8 +189,8 @@ fn a_baseline_that_cannot_serve_is_refused_before_anything_is_measured() {
     }
     for (content, told) in [
         ("", "EOF while parsing"),
-        ("{}", "it is no report.json of `compare`"),
-        ("\u{0}", "it is no report.json of `compare`"),
+        ("{}", "it is not a report.json of `compare`"),
+        ("\u{0}", "it is not a report.json of `compare`"),
     ] {
         fs::write(&file, content).unwrap();
         let ended = compare(&output, &flags(&file));
@@ -212,7 +212,7 @@ fn a_baseline_is_never_overwritten() {
         symlink(elsewhere.join("linked.json"), &target).unwrap();
         let ended = compare(&output, &format!("{} --force", flags(&file)));
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
-        let told = format!("would take the place of the baseline {}", file.display());
+        let told = format!("would overwrite the baseline {}", file.display());
         assert!(ended.stderr.contains(&told), "{ended:?}");
         assert_eq!(fs::read(&file).unwrap(), written);
     }
@@ -242,7 +242,7 @@ fn an_interruption_leaves_complete_reports_as_they_were() {
 }
 
 #[test]
-fn servers_end_with_the_comparison_however_that_ends() {
+fn servers_end_with_the_comparison_on_every_exit() {
     for signal in [Signal::KILL, Signal::HUP, Signal::TERM, Signal::INT] {
         let output = folder("ended");
         let mut process = Process::start(&mut anyloop(&arguments(&output, "--backends threads,smol")));
@@ -296,7 +296,7 @@ fn child_of(parent: u32) -> Option<i32> {
 /// Waits until a process has ended.
 fn wait_for_end(process: i32) {
     let until = Instant::now() + BOUND;
-    // Who should wait for it may be gone, and then nobody is in a hurry to.
+    // Its parent may be gone, and then it takes a while until it is reaped.
     while state(process).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X')) {
         assert!(Instant::now() < until, "the server {process} goes on");
         thread::yield_now();
@@ -310,7 +310,7 @@ fn state(process: i32) -> Option<(char, u32)> {
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
-/// The flags of a comparison that could be held against such a baseline.
+/// The flags of a comparison that can be compared with such a baseline.
 fn flags(baseline: &Path) -> String {
     let pinned = "--cpus-server 0 --cpus-load 0";
     format!("--backends threads --connections 2 --depth 2 {pinned} --baseline {}", baseline.display())

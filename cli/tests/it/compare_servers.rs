@@ -43,7 +43,7 @@ fn script(folder: &Path, text: &str) -> String {
     format!("python3 {} {{port}}", file.display())
 }
 
-/// Answers each line as this expression of `line` says.
+/// A server that replies to each line with the value of this expression of `line`.
 fn answering(expression: &str) -> String {
     format!(
         "import socketserver, sys\n\
@@ -58,7 +58,7 @@ fn answering(expression: &str) -> String {
 }
 
 #[test]
-fn any_program_that_listens_is_compared_by_itself_or_beside_backends() {
+fn other_programs_are_compared_alone_or_with_backends() {
     let output = folder("any");
     let own = format!("own={ANYLOOP} serve -b threads --handler echo --listen 127.0.0.1:{{port}}");
     let other = format!("other=sh -c 'exec {ANYLOOP} handwritten threads-plain --listen {{address}}'");
@@ -86,7 +86,7 @@ fn another_build_is_compared_in_the_same_rounds() {
 }
 
 #[test]
-fn a_program_that_is_no_build_of_this_one_fails_once() {
+fn a_program_that_is_not_an_anyloop_build_fails_once() {
     let output = folder("no-build");
     let other = output.join("other");
     fs::write(&other, "#!/bin/sh\necho 'what is serve?' >&2\nexit 2\n").unwrap();
@@ -108,7 +108,7 @@ fn a_server_that_does_not_begin_is_quoted_and_is_code_1() {
 }
 
 #[test]
-fn what_servers_write_is_shown_with_their_names_if_that_is_asked_for() {
+fn the_stderr_of_servers_is_shown_on_request() {
     let output = folder("verbose");
     let greeting = "print('it', 'begins', chr(27) + '[2J', file=sys.stderr, flush=True)\n";
     let text = answering("line").replacen('\n', &format!("\n{greeting}"), 1);
@@ -148,7 +148,7 @@ fn wrong_replies_are_code_4() {
 }
 
 #[test]
-fn own_messages_are_sent_and_told() {
+fn custom_messages_are_sent_and_reported() {
     let output = folder("messages");
     let file = output.join("lines");
     fs::write(&file, "hello\nworld\n").unwrap();
@@ -166,7 +166,7 @@ fn own_messages_are_sent_and_told() {
 }
 
 #[test]
-fn where_the_handler_runs_is_told() {
+fn the_thread_of_the_handler_is_reported() {
     let output = folder("runs");
     let work = ["-b", "threads,smol,pool", "--handler", "work", "--work", "block:50us"];
     let ended = compare(&output, &work);
@@ -190,7 +190,7 @@ fn wrong_usage_is_explained() {
         (&["--server", "redis=redis-server"], "write {port} in its place"),
         (
             &["--server", "a=x {port}", "--server", "a=y {port}"],
-            "two servers are named a; give each a name of its own",
+            "two servers are named a; give each a different name",
         ),
         (&["-b", "smol", "--against", "/nowhere/anyloop"], "--against /nowhere/anyloop: No such file"),
         (&["-b", "smol", "--against", "/"], "--against /: it is a folder"),
@@ -198,7 +198,7 @@ fn wrong_usage_is_explained() {
         (&["--server", "x (again)=y {port}"], "is the name of a second run"),
         (&["--framing", "resp"], "echo can't be served in resp"),
         (&["--messages", "/nowhere"], "--messages /nowhere: No such file"),
-        (&["--cpus-server", "one"], "`one` is no core"),
+        (&["--cpus-server", "one"], "`one` is not a core"),
     ] {
         let ended = compare(&output, flags);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{flags:?}: {ended:?}");

@@ -34,7 +34,7 @@ fn warnings(limit: usize, flags: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_limit_that_leaves_room_for_fewer_clients_is_warned_of() {
+fn a_limit_on_files_below_max_connections_is_warned_of() {
     for (limit, flags, enough, connections) in [
         (10_063, "", 10_064, 9_999),
         (1024, "--backend epoll --workers 2", 10_064, 960),
@@ -62,7 +62,7 @@ fn a_limit_that_leaves_room_for_fewer_clients_is_warned_of() {
     }
 }
 
-/// How many files must be allowed to be open under this limit, as the error says it; `None` if that is no matter.
+/// The number of open files that the error under this limit asks for; `None` if there is no such error.
 fn enough(limit: usize, flags: &str) -> Option<usize> {
     // A server that could serve ends on an address that it can't have.
     let ended = run(&mut limited(limit, &format!("{flags} --listen 203.0.113.1:0")), "");
@@ -77,7 +77,7 @@ fn enough(limit: usize, flags: &str) -> Option<usize> {
 }
 
 #[test]
-fn a_limit_under_which_nobody_can_be_served_is_said_before_anything_is_announced() {
+fn a_limit_on_files_below_one_client_fails_before_listening() {
     for backend in backends() {
         let flags = format!("--backend {backend}");
         let mut least = enough(8, &flags).unwrap();

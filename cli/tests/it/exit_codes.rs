@@ -5,7 +5,7 @@ use assert_cmd::Command;
 use crate::process::{BOUND, anyloop};
 use crate::server::{Server, lines};
 
-/// Runs `load` for a moment, and says with which code it ends.
+/// Runs `load` briefly, and returns its exit code.
 #[track_caller]
 fn code(address: &str, flags: &str) -> i32 {
     let short = ["load", address, "-c", "2", "-d", "300ms", "--warmup", "0"];

@@ -1,4 +1,4 @@
-//! `anyloop handwritten`: the servers that were written by hand, as `compare` starts them.
+//! `anyloop handwritten`: the handwritten servers, as `compare` starts them.
 
 use std::net::TcpStream;
 
@@ -8,7 +8,7 @@ use crate::process::{Process, anyloop, run};
 use crate::server::Client;
 
 #[test]
-fn what_is_written_by_hand_serves_until_a_signal_ends_it() {
+fn a_handwritten_server_serves_until_a_signal() {
     for server in handwritten::SERVERS.iter().filter(|server| server.is_supported()) {
         let mut process = Process::start(&mut anyloop(&["handwritten", server.name, "--workers", "2"]));
         let line = process.line();

@@ -1,4 +1,4 @@
-//! What a client is told at each limit, and as what it is counted.
+//! The reply to a client at each limit, and how it is counted.
 
 use std::io::Write;
 
@@ -37,12 +37,12 @@ fn a_message_has_to_be_ended_in_time() {
 }
 
 #[test]
-fn a_silent_client_is_let_go() {
+fn an_idle_client_is_closed() {
     check("--idle-timeout 100ms", "", "ERR timeout idle", "idle_timeout");
 }
 
 #[test]
-fn a_client_that_takes_no_reply_is_let_go() {
+fn a_client_that_reads_no_reply_is_closed() {
     for backend in backends() {
         let flags = format!("--backend {backend} {STUCK} --write-timeout 100ms --log-level debug");
         let mut server = Server::start(&flags);
@@ -54,7 +54,7 @@ fn a_client_that_takes_no_reply_is_let_go() {
 }
 
 #[test]
-fn one_client_too_many_is_told_so() {
+fn a_client_beyond_the_limit_is_refused() {
     for backend in concurrent_backends() {
         let server = Server::start(&format!("--backend {backend} --max-connections 2"));
         let mut clients = [server.connect(), server.connect()];
@@ -71,7 +71,7 @@ fn one_client_too_many_is_told_so() {
 }
 
 #[test]
-fn one_client_too_many_can_wait() {
+fn a_client_beyond_the_limit_is_queued() {
     for backend in backends() {
         // Where one client is all there can be, the others wait anyhow.
         let several = concurrent_backends().any(|several| several == backend);

@@ -29,7 +29,7 @@ fn json(text: &str) -> Value {
 }
 
 #[test]
-fn it_finds_out_what_each_handler_says_on_every_backend() {
+fn it_detects_the_replies_of_each_handler_on_every_backend() {
     for backend in backends() {
         for handler in ["echo", "counter", "counter --language en", "ack", "work"] {
             let server = Server::start(&format!("--backend {backend} --handler {handler}"));
@@ -74,7 +74,7 @@ fn json_has_rates_percentiles_and_counts() {
 }
 
 #[test]
-fn standard_output_is_json_alone_if_that_is_asked_for() {
+fn stdout_is_json_only_on_request() {
     let server = Server::start("--handler echo");
     let ended = load(&server.address.to_string(), "--format json");
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
@@ -82,14 +82,14 @@ fn standard_output_is_json_alone_if_that_is_asked_for() {
 }
 
 #[test]
-fn the_seconds_are_shown_to_those_who_want_details() {
+fn each_second_is_shown_with_details() {
     let server = Server::start("--handler echo");
     let ended = load(&server.address.to_string(), "--verbose --rate 100 --duration 1100ms");
     assert!(ended.stdout.contains("second      replies  longest"), "{ended:?}");
 }
 
 #[test]
-fn a_terminal_shows_how_it_goes() {
+fn a_terminal_shows_the_progress() {
     let server = Server::start("--handler echo");
     let address = server.address.to_string();
     let mut terminal = Terminal::start(&["load", &address, "-c", "2", "-d", "1h", "--warmup", "0"]);
@@ -101,7 +101,7 @@ fn a_terminal_shows_how_it_goes() {
 }
 
 #[test]
-fn a_terminal_shows_each_step_of_a_search_and_how_it_goes() {
+fn a_terminal_shows_the_progress_and_each_step_of_a_search() {
     let server = Server::start("--handler echo");
     let address = server.address.to_string();
     let flags = "-c 2 -d 1h --warmup 0 --slo max=1h --find-max-rate";
@@ -118,7 +118,7 @@ fn a_terminal_shows_each_step_of_a_search_and_how_it_goes() {
 }
 
 #[test]
-fn an_objective_is_kept_or_missed() {
+fn an_objective_is_met_or_missed() {
     let server = Server::start("--handler echo");
     let address = server.address.to_string();
     // One message is due, at the beginning, so that no delay lets the rate be missed.
@@ -151,7 +151,7 @@ fn bad_replies_are_code_4() {
 }
 
 #[test]
-fn what_is_refused_or_not_there_is_said() {
+fn refused_and_missing_servers_are_reported() {
     let server = Server::start("--backend smol --handler echo --max-connections 1");
     let address = server.address.to_string();
     let held = server.connect();
@@ -166,7 +166,7 @@ fn what_is_refused_or_not_there_is_said() {
 }
 
 #[test]
-fn an_interruption_shows_what_there_is() {
+fn an_interruption_shows_the_results_so_far() {
     let server = Server::start("--handler echo");
     let mut process = Process::start(&mut anyloop(&[
         "load",
@@ -245,7 +245,7 @@ fn a_greeting_that_shifts_all_replies_is_code_4() {
 }
 
 #[test]
-fn connections_that_end_early_are_told() {
+fn connections_that_end_early_are_reported() {
     let mut server = Server::start("--handler echo");
     let flags = ["--duration", "1h", "--connections", "8", "--expect", "echo"];
     let address = server.address.to_string();
@@ -262,7 +262,7 @@ fn connections_that_end_early_are_told() {
 }
 
 #[test]
-fn a_process_that_is_watched_must_be_there() {
+fn a_missing_process_to_watch_is_an_error() {
     let server = Server::start("--handler echo");
     let address = server.address.to_string();
     let mut gone = Command::new("true").spawn().unwrap();
@@ -278,7 +278,7 @@ fn a_process_that_is_watched_must_be_there() {
     assert!(ended.code == Some(0) && ended.stdout.contains("of CPU time per message"), "{ended:?}");
 }
 
-/// Waits until a server has so many clients.
+/// Waits until a server has this number of clients.
 fn wait_for_clients(server: &Server, count: usize) {
     let until = Instant::now() + BOUND;
     while clients(server) != count {
@@ -303,22 +303,22 @@ fn wrong_usage_is_explained() {
     for (arguments, expected) in [
         ("", "<HOST:PORT|unix:PATH>"),
         ("8888", "it has no port"),
-        ("127.0.0.1:1 --rate 0", "`0` is no rate"),
-        ("127.0.0.1:1 --message-size 32k", "`32k` is no choice of sizes"),
+        ("127.0.0.1:1 --rate 0", "`0` is not a rate"),
+        ("127.0.0.1:1 --message-size 32k", "`32k` is not a valid choice of sizes"),
         ("127.0.0.1:1 --message-size fixed:1", "choose sizes from 2"),
         ("127.0.0.1:1 --message-size uniform:9-3", "messages of 9 to 3 B can't be made"),
-        ("127.0.0.1:1 --connections 0", "`0` is no count from 1 to 1000000"),
-        ("127.0.0.1:1 --depth 0", "`0` is no count from 1 to 1000000"),
+        ("127.0.0.1:1 --connections 0", "`0` is not a count from 1 to 1000000"),
+        ("127.0.0.1:1 --depth 0", "`0` is not a count from 1 to 1000000"),
         ("127.0.0.1:1 --threads 9 --connections 8", "9 --threads have nothing to do with 8 --connections"),
         ("127.0.0.1:1 --connections 900000", "open files leave room for"),
         ("127.0.0.1:1 --slo 5ms", "write one such as p99=5ms"),
         ("127.0.0.1:1 --find-max-rate", "--slo"),
         ("127.0.0.1:1 --slo p99=5ms", "--slo p99=5ms needs --rate"),
-        ("127.0.0.1:1 --cpus a", "`a` is no core; write the numbers of cores"),
+        ("127.0.0.1:1 --cpus a", "`a` is not a core; write the numbers of cores"),
         ("127.0.0.1:1 --dispatch none", "not one of: each, any"),
         ("127.0.0.1:1 --format json --csv -", "--format json has standard output to itself"),
         ("127.0.0.1:1 --duration 0", "write a time above 0"),
-        ("127.0.0.1:1 --messages-per-connection 0", "`0` is no count from 1 to"),
+        ("127.0.0.1:1 --messages-per-connection 0", "`0` is not a count from 1 to"),
         ("127.0.0.1:1 --framing raw", "not one of: line, length, resp, http"),
         ("127.0.0.1:1 --expect all", "not one of: echo, counter, counter-en, ack, any, greeted"),
         ("127.0.0.1:1 --json /nowhere/file", "can't write /nowhere/file"),

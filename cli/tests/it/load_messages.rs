@@ -22,7 +22,7 @@ fn file(name: &str, content: &[u8]) -> PathBuf {
     file
 }
 
-/// A server that reads a request from each connection, and says what `answer` makes of it, until nothing more comes.
+/// A server that reads requests from each connection until its end, and replies with the result of `answer`.
 fn requests(answer: fn(&mut BufReader<TcpStream>) -> Option<String>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -80,7 +80,7 @@ fn own_messages_can_be_verified() {
 }
 
 #[test]
-fn refusals_are_no_answers() {
+fn refusals_are_not_counted_as_replies() {
     let address = lines(|_, _| "ERR rate-limited\n".to_owned());
     for flags in [&["--message", "hello"][..], &["--expect", "any"]] {
         let ended = load(&address, flags);
@@ -96,7 +96,7 @@ fn refusals_are_no_answers() {
 }
 
 #[test]
-fn a_refusal_now_and_then_is_no_failure() {
+fn occasional_refusals_are_no_failure() {
     let address = lines(|count, line| match count % 200 {
         150 => "ERR busy\n".to_owned(),
         _ => format!("{line}\n"),

@@ -3,7 +3,7 @@
 use crate::process::{Ended, anyloop, run};
 use crate::values::flag_and_value;
 
-/// What nobody should write, and what this is about.
+/// An invalid value, and the part of the error that describes it.
 const WRONG: [&str; 8] = ["0", "-1", "ten", "10k", "", "18446744073709551616", "1TiB", "64K"];
 
 /// A flag that takes a quantity, and those of the values above that it takes.
@@ -59,7 +59,7 @@ fn check(ended: &Ended, place: &str, value: &str) {
 }
 
 #[test]
-fn each_quantity_says_what_is_wrong_with_a_value_and_where_it_came_from() {
+fn errors_in_quantities_name_the_fault_and_the_source() {
     // What ends each command before it has begun, and how that is said.
     let load = ("load", &["127.0.0.1:1"][..], &LOAD[..], "can't connect to 127.0.0.1:1");
     let compare =
@@ -87,7 +87,7 @@ fn each_quantity_says_what_is_wrong_with_a_value_and_where_it_came_from() {
 }
 
 #[test]
-fn the_tables_have_every_quantity_that_the_help_names() {
+fn the_tables_cover_all_quantities_of_the_help() {
     for (command, flags) in [("load", &LOAD[..]), ("compare", &COMPARE[..])] {
         let help = run(&mut anyloop(&[command, "--help"]), "").stdout;
         let named = help.lines().map(str::trim).filter_map(flag_and_value);

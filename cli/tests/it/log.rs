@@ -29,7 +29,7 @@ fn a_full_disk_does_not_matter() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_any_more_does_not_matter() {
+fn a_broken_log_pipe_does_not_matter() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     check(command("--log-level debug").stderr(writer), 10);
@@ -42,7 +42,7 @@ fn a_closed_standard_error_does_not_matter() {
 }
 
 #[test]
-fn a_log_that_nobody_takes_holds_nobody_up() {
+fn a_blocked_log_does_not_block_the_server() {
     let (reader, writer) = std::io::pipe().unwrap();
     // More than the pipe and the queue hold together.
     check(command("--log-level debug").stderr(writer), 3000);
@@ -126,7 +126,7 @@ fn a_signal_logs_the_statistics_and_stops_nothing() {
 }
 
 #[test]
-fn statistics_are_not_logged_unless_they_are_asked_for() {
+fn statistics_are_not_logged_by_default() {
     for flags in ["", "--stats 0"] {
         let server = Server::start(flags);
         server.connect().hear();

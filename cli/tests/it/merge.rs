@@ -80,7 +80,7 @@ fn the_same_measurement_is_refused_under_any_name() {
 }
 
 #[test]
-fn what_can_not_be_added_is_refused() {
+fn measurements_that_cannot_be_added_are_refused() {
     let server = Server::start("--handler echo");
     let [one, other] = ["alike.json", "unlike.json"].map(file);
     let [one, other] = [&one, &other].map(|file| file.to_str().unwrap());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Nothing in these tests takes so long, however busy the machine is.
+/// A time limit that these tests never need, however busy the machine is.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 /// The command, with no flag set by the environment, and in Chinese, whatever the locale is.
@@ -42,7 +42,7 @@ pub(crate) struct Process {
     stderr: Lines,
 }
 
-/// What a process said, and how it ended.
+/// The output of a process, and its exit code.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -67,12 +67,12 @@ impl Process {
         Self { child, stdin, stdout, stderr }
     }
 
-    /// Says something to it.
+    /// Writes to its standard input.
     pub(crate) fn say(&mut self, text: &str) {
         self.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
     }
 
-    /// Says something to it, and that there is no more.
+    /// Writes to its standard input and closes it.
     pub(crate) fn say_last(&mut self, bytes: Vec<u8>) {
         let mut stdin = self.stdin.take().unwrap();
         // It may end before it has taken all, and a reader may have to be there at the same time.
@@ -111,13 +111,13 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Tells it that nothing more will be said, and waits until it ends by itself.
+    /// Closes its standard input and waits until it ends by itself.
     pub(crate) fn end(mut self) -> Ended {
         drop(self.stdin.take());
         self.end_with_open_input()
     }
 
-    /// Waits until it ends by itself, although more could be said.
+    /// Waits until it ends by itself, with its standard input open.
     pub(crate) fn end_with_open_input(mut self) -> Ended {
         let stdout = self.stdout.rest();
         let stderr = self.stderr.rest();

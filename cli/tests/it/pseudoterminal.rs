@@ -14,7 +14,7 @@ use rustix::termios::{InputModes, LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::process::{BOUND, Process, anyloop};
 
-/// A client at a terminal of its own.
+/// A client in its own pseudoterminal.
 pub(crate) struct Terminal {
     client: Process,
     keyboard: File,
@@ -85,12 +85,12 @@ impl Terminal {
     }
 }
 
-/// Shows what is written. Whoever asks where the cursor is learns that it is in the first row: nobody looks
-/// at where things are drawn.
+/// Collects the output. Each query of the cursor position is answered with the first row: the tests do not check
+/// positions.
 fn serve(mut terminal: File, screen: Screen) {
     let mut screen = strip_ansi_escapes::Writer::new(screen);
     let mut buffer = [0; 4096];
-    // How many bytes of a question have come.
+    // How many bytes of a cursor query have arrived.
     let mut asked = 0;
     while let Ok(count @ 1..) = terminal.read(&mut buffer) {
         for byte in &buffer[..count] {

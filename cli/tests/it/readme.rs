@@ -1,4 +1,4 @@
-//! The README's table of flags says what the command says.
+//! The README's table of flags matches the command.
 
 use crate::process::{anyloop, run};
 use crate::values::flag_and_value;
@@ -22,7 +22,7 @@ fn defaults() -> Vec<(String, String)> {
 }
 
 #[test]
-fn its_defaults_are_the_commands() {
+fn its_defaults_match_the_command() {
     let defaults = defaults();
     assert!(defaults.len() >= 8, "{defaults:?}");
     let is_limit = |flag: &str| !flag.starts_with("--log-") && flag != "--color";
@@ -34,13 +34,13 @@ fn its_defaults_are_the_commands() {
 }
 
 #[test]
-fn what_it_says_of_the_client_is_the_commands() {
+fn its_text_about_the_client_matches_the_command() {
     let help = run(&mut anyloop(&["client", "--help"]), "").stdout;
     assert!(help.contains("[default: 10s]") && README.contains("`--reply-timeout` (10s)"), "{help}");
 }
 
 #[test]
-fn its_limits_on_a_clients_memory_are_the_codes() {
+fn its_memory_limits_match_the_code() {
     for (name, bytes, said) in [
         ("a read", common::MAX_READ, "16 KiB (one read)"),
         ("a turn", common::TURN_REPLIES, "64 KiB (a turn's replies)"),

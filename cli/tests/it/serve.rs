@@ -10,7 +10,7 @@ use crate::process::{anyloop, run};
 use crate::server::{Server, backends, command};
 
 #[test]
-fn every_backend_serves_a_client_and_accounts_for_it() {
+fn every_backend_serves_a_client_and_counts_it() {
     for backend in backends() {
         let server = Server::start(&format!("--backend {backend}"));
         let ended = run(&mut anyloop(&["client", &server.address.to_string()]), "hello\n你好\nexit\n");
@@ -82,7 +82,7 @@ fn flags_can_be_set_by_the_environment() {
 }
 
 #[test]
-fn counter_speaks_the_language_of_the_locale_unless_it_is_told_another() {
+fn counter_uses_the_language_of_the_locale_or_the_flag() {
     for (variables, flags, expected) in [
         (&[("LC_ALL", "en_GB.UTF-8")][..], "", "Connected!"),
         (&[("LC_ALL", ""), ("LC_MESSAGES", "zh_CN.UTF-8"), ("LANG", "C")], "", "連接成功!"),
@@ -101,7 +101,7 @@ fn counter_speaks_the_language_of_the_locale_unless_it_is_told_another() {
 }
 
 #[test]
-fn the_receipt_and_the_log_say_which_server_it_was() {
+fn the_receipt_and_the_log_identify_the_server() {
     let before = rfc3339("now");
     let server = Server::start("--backend threads --log-format json");
     let (address, pid) = (server.address.to_string(), server.process.id());

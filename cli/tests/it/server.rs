@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::process::{BOUND, Process, anyloop};
 
-/// A server on a port of its own.
+/// A server on its own port.
 pub(crate) struct Server {
     pub(crate) process: Process,
     pub(crate) address: SocketAddr,
@@ -66,7 +66,7 @@ impl Server {
     }
 }
 
-/// A server that says this to each line of a connection, which are counted from 0. It ends with the test.
+/// A server that replies to each line of a connection, by its index from 0. It ends with the test.
 pub(crate) fn lines(answer: fn(usize, String) -> String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();

@@ -31,7 +31,7 @@ fn a_signal_lets_the_clients_drain() {
 }
 
 #[test]
-fn who_does_not_drain_in_time_is_cut_and_the_code_says_so() {
+fn clients_beyond_the_drain_timeout_are_cut_and_change_the_code() {
     for backend in backends() {
         let server = Server::start(&format!("--backend {backend} {STUCK} --drain-timeout 300ms"));
         let _client = stuck(&server);
@@ -54,7 +54,7 @@ fn two_signals_at_once_are_one() {
     for backend in backends() {
         let (mut server, mut client) = draining(backend);
         signal_twice_at_once(&server.process);
-        server.process.wait_for_log("draining goes on: this came within a second of the first");
+        server.process.wait_for_log("still draining: this signal came within a second of the first");
         assert_eq!(client.hear_all().len(), 32 << 20, "{backend}: what it was owed, but for the first byte");
         drop(client);
         let ended = server.ended();
@@ -82,7 +82,7 @@ fn wait_until_stopped(process: u32) {
 }
 
 #[test]
-fn two_signals_at_once_do_not_cost_a_load_what_it_has_measured() {
+fn two_signals_at_once_keep_the_results_of_a_load() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let flags =
@@ -120,7 +120,7 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
-fn a_hang_up_is_ignored_where_it_was_before() {
+fn a_hangup_stays_ignored_if_it_was_before() {
     for backend in backends() {
         let mut command = through(&["nohup"], &command(&format!("--backend {backend}")));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -17,8 +17,8 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// A comparison in which smol, twice, and tokio took these times for each message, in so many rounds. The rounds differ
-/// by a thousandth.
+/// A comparison in which smol, twice, and tokio took these times per message, in this number of rounds. The rounds
+/// differ by a thousandth.
 fn comparison(smol: f64, tokio: f64, rounds: usize) -> Comparison {
     let subject = |name: &str| Subject { name: name.to_owned(), ..Subject::default() };
     let again = Subject { control_of: Some("smol".to_owned()), ..subject("smol (again)") };
@@ -86,7 +86,7 @@ fn a_report_is_rendered_again_and_the_file_left_as_it_is() {
 }
 
 #[test]
-fn a_report_has_the_colours_that_are_asked_for() {
+fn a_report_has_colours_on_request() {
     let file = store(&folder("color"), "report.json", &comparison(10.0, 20.0, 13));
     let has_colours = |command: &mut std::process::Command| run(command, "").stdout.contains("\x1b[");
     for (arguments, variables, expected) in [
@@ -108,11 +108,11 @@ fn a_report_has_the_colours_that_are_asked_for() {
 }
 
 #[test]
-fn a_diff_tells_what_became_worse_and_by_its_code() {
+fn a_diff_reports_regressions_in_text_and_exit_code() {
     let here = folder("diff");
     let before = store(&here, "before.json", &comparison(10.0, 20.0, 13));
     for (name, comparison, code, told) in [
-        ("same", comparison(10.0, 20.0, 13), 0, "No change was seen"),
+        ("same", comparison(10.0, 20.0, 13), 0, "No change was detected"),
         ("better", comparison(10.0, 15.0, 13), 0, "15 us  better 0.75x"),
         ("worse", comparison(10.0, 30.0, 13), 6, "WORSE 1.50x"),
         ("few", comparison(10.0, 20.0, 2), 3, "too few rounds"),
@@ -131,7 +131,7 @@ fn a_diff_tells_what_became_worse_and_by_its_code() {
 }
 
 #[test]
-fn what_is_no_report_is_refused() {
+fn a_file_that_is_not_a_report_is_refused() {
     let here = folder("none");
     let file = here.join("none.json");
     fs::write(&file, "{}").unwrap();

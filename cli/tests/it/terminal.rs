@@ -43,7 +43,7 @@ fn replies_appear_above_the_line_that_is_being_typed() {
         terminal.see(&format!("{news}\n"));
         terminal.see("> 半行 half");
     }
-    // The end of the conversation ends the client, though nobody has pressed a key; the last reply is seen.
+    // The end of the conversation ends the client without a key press; the last reply is shown.
     speak.send(b"ERR timeout idle\n").unwrap();
     drop(speak);
     terminal.see("ERR timeout idle\n");
@@ -68,7 +68,7 @@ fn the_last_replies_are_shown_however_many_they_are() {
 }
 
 #[test]
-fn what_is_typed_before_the_prompt_is_there_is_kept() {
+fn input_before_the_prompt_is_kept() {
     for framing in ["line", "raw"] {
         let server = Server::start(&format!("--framing {framing}"));
         let mut terminal = Terminal::start(&["client", &server.address.to_string(), "--framing", framing]);
@@ -128,7 +128,7 @@ fn ctrl_c_and_signals_end_the_client_and_leave_the_terminal_usable() {
 }
 
 #[test]
-fn exit_is_waited_for_even_where_it_means_nothing() {
+fn a_reply_to_exit_is_awaited_from_any_handler() {
     let server = Server::start("--handler echo");
     let mut terminal = Terminal::start(&["client", &server.address.to_string()]);
     terminal.see("> ");
@@ -139,7 +139,7 @@ fn exit_is_waited_for_even_where_it_means_nothing() {
 }
 
 #[test]
-fn a_server_that_does_not_end_can_be_left_at_once() {
+fn a_hanging_server_can_be_left_at_once() {
     let (leave, left) = channel::<()>();
     let (address, server) = one_client(move |mut socket| {
         socket.read_exact(&mut [0; 5]).unwrap();
@@ -157,7 +157,7 @@ fn a_server_that_does_not_end_can_be_left_at_once() {
 }
 
 #[test]
-fn a_server_that_vanishes_leaves_the_terminal_usable() {
+fn a_lost_server_leaves_the_terminal_usable() {
     for framing in ["line", "raw"] {
         let (address, server) = one_client(|mut socket| {
             socket.write_all(b"hello\n").unwrap();
@@ -173,7 +173,7 @@ fn a_server_that_vanishes_leaves_the_terminal_usable() {
 }
 
 #[test]
-fn a_server_that_leaves_messages_unanswered_is_blamed() {
+fn unanswered_messages_are_reported_as_the_servers_failure() {
     for framing in ["line", "raw"] {
         let (address, server) = one_client(|mut socket| {
             socket.read_exact(&mut [0; 5]).unwrap();
@@ -188,7 +188,7 @@ fn a_server_that_leaves_messages_unanswered_is_blamed() {
 }
 
 #[test]
-fn who_leaves_without_a_word_misses_no_reply() {
+fn no_reply_is_lost_when_stdin_ends() {
     for framing in ["line", "raw"] {
         let server = Server::start(&format!("--handler echo --framing {framing}"));
         let mut terminal = Terminal::start(&["client", &server.address.to_string(), "--framing", framing]);
@@ -208,7 +208,7 @@ fn tabs_are_gaps() {
 }
 
 #[test]
-fn an_evil_server_directs_nothing() {
+fn control_sequences_from_the_server_are_escaped() {
     for (evil, shown) in EVIL {
         let (address, server) = one_client(move |mut socket| {
             socket.write_all(evil).unwrap();
@@ -223,7 +223,7 @@ fn an_evil_server_directs_nothing() {
 }
 
 #[test]
-fn a_terminal_without_a_cursor_to_direct_edits_by_itself() {
+fn a_dumb_terminal_uses_its_own_line_editing() {
     let server = Server::start("");
     let mut terminal = Terminal::start_on("dumb", &["client", &server.address.to_string()]);
     terminal.see("連接成功!\n");

@@ -59,7 +59,7 @@ fn our_client_talks_to_its_servers() {
 }
 
 #[test]
-fn our_client_can_leave_its_server_without_a_word() {
+fn the_client_can_close_without_a_message() {
     let mut server = Process::start(&mut python("server.py"));
     let address = format!("127.0.0.1:{}", server.line().trim_end());
     for _ in 0..2 {

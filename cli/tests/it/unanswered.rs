@@ -1,4 +1,4 @@
-//! Conversations that a client holds for failed: nobody was there, or something was left unsaid.
+//! Conversations that a client reports as failed: there was no server, or messages stayed unanswered.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -25,7 +25,7 @@ fn end_after_all(mut socket: &TcpStream) {
 }
 
 #[test]
-fn a_server_that_ends_without_a_word_was_not_there() {
+fn a_server_that_ends_without_a_byte_is_reported_as_absent() {
     for framing in FRAMINGS {
         for input in ["", "hello\n", "exit\n"] {
             let (address, server) = one_client(|socket| end_after_all(&socket));
@@ -36,7 +36,8 @@ fn a_server_that_ends_without_a_word_was_not_there() {
     }
 }
 
-/// Greets, answers each line until one is `last`, and then ends without a reply to that, and to so many more.
+/// Sends a greeting, answers each line until one is `last`, and then closes without a reply to that and to this number
+/// of further lines.
 fn ends_on(last: &'static str, more: usize) -> impl FnOnce(TcpStream) + Send {
     move |mut socket| {
         socket.write_all(b"hello\n").unwrap();
@@ -135,14 +136,14 @@ fn an_error_for_the_last_reply_is_a_failure_that_names_it() {
 }
 
 #[test]
-fn a_server_that_stops_is_a_failure_for_who_is_in_the_middle_of_it() {
+fn a_stopping_server_is_a_failure_in_the_middle_of_a_conversation() {
     let server = Server::start("--idle-timeout 50ms");
     let client = Process::start(&mut anyloop(&["client", &server.address.to_string()]));
     check(&client.end_with_open_input(), 1, "error: the server has ended the conversation: ERR timeout idle");
 }
 
 #[test]
-fn a_silent_server_is_left_in_the_end() {
+fn a_silent_server_is_left_after_a_timeout() {
     let stderr = "error: the server has said nothing for 100ms, and has not ended; raise --reply-timeout, or write 0 to \
                   wait for ever";
     for framing in FRAMINGS {
@@ -161,7 +162,7 @@ fn a_silent_server_is_left_in_the_end() {
 }
 
 #[test]
-fn a_server_that_neither_takes_nor_says_anything_is_left_in_the_end() {
+fn a_server_that_neither_reads_nor_writes_is_left_after_a_timeout() {
     let (leave, left) = channel::<()>();
     let (address, server) = one_client(move |_socket| assert!(left.recv().is_err()));
     let flags = ["client", &address, "--reply-timeout", "100ms"];
@@ -173,7 +174,7 @@ fn a_server_that_neither_takes_nor_says_anything_is_left_in_the_end() {
 }
 
 #[test]
-fn the_silence_is_bounded_and_not_the_conversation() {
+fn the_timeout_limits_silence_and_not_the_conversation() {
     for timeout in ["3s", "0"] {
         let (address, server) = one_client(|mut socket| {
             for _ in 0..4 {
@@ -190,7 +191,7 @@ fn the_silence_is_bounded_and_not_the_conversation() {
 }
 
 #[test]
-fn while_there_may_be_more_to_say_nobody_is_hurried() {
+fn there_is_no_timeout_while_stdin_is_open() {
     let (go_on, goes_on) = channel::<()>();
     let (address, server) = one_client(move |mut socket| {
         goes_on.recv().unwrap();

@@ -266,7 +266,7 @@ fn a_mode_without_a_unix_socket_is_wrong_usage() {
         ("serve --listen unix:@name", "abstract sockets are not supported"),
         ("client unix:@name", "abstract sockets are not supported"),
         ("load unix:", "it has no path"),
-        ("handwritten floor --listen unix:/nowhere/a", "listens on TCP alone; write HOST:PORT"),
+        ("handwritten poll-raw --listen unix:/nowhere/a", "listens on TCP alone; write HOST:PORT"),
     ] {
         let arguments: Vec<_> = flags.split_whitespace().collect();
         let ended = run(&mut anyloop(&arguments), "");

@@ -1,4 +1,4 @@
-//! What can't be is said before anything begins, in one line that says what to do; wrong usage has the code 2.
+//! Errors are reported before anything starts, in one line that says what to do; wrong usage has code 2.
 
 use std::net::TcpListener;
 
@@ -24,7 +24,7 @@ fn wrong_usage_is_explained() {
         ("serve --max-message 64KB", "such as 65536, 64KiB or 1.5MiB"),
         ("serve --workers 1000000", "write one from 1 to 1024"),
         ("serve --max-connections 0", "--max-connections: `0` is too small; write 1 or more"),
-        ("serve --max-connections 999999999999", "open files leave room for; write"),
+        ("serve --max-connections 999999999999", "open files allows; write"),
         ("serve --backend sequential --max-connections 2", "write 1 or less"),
         ("serve --backend sequential --overload refuse", "leave out --overload"),
         ("serve --backend sequential --workers 2", "leave out --workers"),
@@ -45,7 +45,7 @@ fn wrong_usage_is_explained() {
         ("serve --listen :8888", "write 127.0.0.1:PORT"),
         ("serve --listen localhost:http", "write a number from 0 to 65535"),
         ("serve --listen 127.0.0.1:0 --receipt /nowhere/receipt", "choose another --receipt"),
-        ("handwritten nobody", "not one of: floor, "),
+        ("handwritten nobody", "not one of: poll-raw, "),
         ("client", "<HOST:PORT|unix:PATH>"),
         ("client 8888", "write HOST:PORT"),
         ("client 127.0.0.1:1 --framing xml", "not one of: line, length, raw"),
@@ -61,7 +61,7 @@ fn wrong_usage_is_explained() {
 }
 
 #[test]
-fn an_address_that_cannot_be_had_is_one_line_and_no_wrong_usage() {
+fn an_unavailable_address_is_one_line_and_not_wrong_usage() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap().to_string();
     for (address, expected) in [
@@ -77,7 +77,7 @@ fn an_address_that_cannot_be_had_is_one_line_and_no_wrong_usage() {
 }
 
 #[test]
-fn the_help_tells_the_defaults_and_the_codes() {
+fn the_help_has_the_defaults_and_the_codes() {
     let ended = run(&mut anyloop(&["serve", "--help"]), "");
     assert_eq!(ended.code, Some(0));
     for text in [
@@ -87,7 +87,7 @@ fn the_help_tells_the_defaults_and_the_codes() {
         "[default: 10s]",
         "[default: smol]",
         "[default: 127.0.0.1:8888]",
-        "least of 10000",
+        "minimum of 10000",
         "[default: cpu:50us]",
         "Exit codes:\n  0 ",
     ] {
@@ -96,7 +96,7 @@ fn the_help_tells_the_defaults_and_the_codes() {
 }
 
 #[test]
-fn lists_name_everything_there_is() {
+fn list_names_all_backends_and_handlers() {
     let ended = run(&mut anyloop(&["backends"]), "");
     assert!(backends().all(|backend| ended.stdout.contains(backend)), "{}", ended.stdout);
     assert!(ended.stdout.contains("async-std is legacy"));
@@ -128,7 +128,7 @@ fn completions_and_manual_pages_are_written() {
 }
 
 #[test]
-fn nobody_has_to_read_it_all() {
+fn a_closed_stdout_is_no_failure() {
     for arguments in [&["man", "serve"][..], &["backends"], &["completions", "bash"], &["serve", "--help"]] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);

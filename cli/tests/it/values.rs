@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::process::{Ended, anyloop, run};
 
-/// What nobody should write, and what this is about.
+/// An invalid value, and the part of the error that describes it.
 const WRONG: [&str; 9] = ["0", "-1", "-1s", "ten", "2.5", "", "18446744073709551616", "1TiB", "64K"];
 
 /// The commands with an argument that ends them before they have begun, and the flags that take `0` for a value.
@@ -46,7 +46,7 @@ fn check(ended: &Ended, begin: &str) {
 }
 
 #[test]
-fn each_quantity_says_what_is_wrong_with_a_value_and_where_it_came_from() {
+fn errors_in_quantities_name_the_fault_and_the_source() {
     for (command, arguments, taken) in COMMANDS {
         let flags = quantities(command);
         assert!(!flags.is_empty() && taken.iter().all(|name| flags.iter().any(|(flag, _)| flag == name)));
@@ -73,7 +73,7 @@ fn each_quantity_says_what_is_wrong_with_a_value_and_where_it_came_from() {
 }
 
 #[test]
-fn a_flag_that_counts_more_than_its_variable_is_blamed() {
+fn errors_name_a_flag_that_overrides_its_variable() {
     for flag in [&["--workers", "ten"][..], &["--workers=ten"]] {
         let mut command = anyloop(&["serve"]);
         check(&run(command.args(flag).env("ANYLOOP_SERVE_WORKERS", "two"), ""), "--workers");
@@ -81,7 +81,7 @@ fn a_flag_that_counts_more_than_its_variable_is_blamed() {
 }
 
 #[test]
-fn choices_and_addresses_name_where_they_came_from_as_well() {
+fn errors_in_choices_and_addresses_name_the_source() {
     for (flag, variable, value) in [
         ("--backend", "ANYLOOP_SERVE_BACKEND", "tornado"),
         ("--overload", "ANYLOOP_SERVE_OVERLOAD", ""),
@@ -101,7 +101,7 @@ fn choices_and_addresses_name_where_they_came_from_as_well() {
         (anyloop(&["serve"]).arg(OsStr::from_bytes(b"--workers=\xff")), "--workers"),
     ] {
         let ended = run(command, "");
-        let expected = format!("error: {name}: the value is no UTF-8; write it in UTF-8\n");
+        let expected = format!("error: {name}: the value is not UTF-8; write it in UTF-8\n");
         assert_eq!((ended.code, ended.stderr), (Some(2), expected));
     }
     let ended = run(anyloop(&["serve"]).env("ANYLOOP_SERVE_RECEIPT", ""), "");
@@ -111,7 +111,7 @@ fn choices_and_addresses_name_where_they_came_from_as_well() {
 }
 
 #[test]
-fn what_does_not_go_together_names_where_it_came_from() {
+fn conflicts_name_the_source() {
     for (arguments, variables, expected) in [
         (
             &["--backend", "threads"][..],
@@ -133,7 +133,7 @@ fn what_does_not_go_together_names_where_it_came_from() {
 }
 
 #[test]
-fn a_variable_that_sets_nothing_is_warned_of() {
+fn an_unused_variable_is_warned_of() {
     let warning = "the variable ANYLOOP_SERVE_BAKEND sets no flag; did you mean ANYLOOP_SERVE_BACKEND?";
     for arguments in [&["client", "127.0.0.1:1"][..], &["serve", "--workers", "x"], &["handlers"]] {
         let ended = run(anyloop(arguments).env("ANYLOOP_SERVE_BAKEND", "tokio"), "");

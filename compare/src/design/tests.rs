@@ -2,7 +2,7 @@ use super::*;
 use crate::Tier;
 use crate::{Care, Kind};
 
-/// Candidates by name and how many connections they can hold.
+/// Settings with candidates, each by its name and how many connections it can hold.
 fn settings(candidates: &[(&str, Option<usize>)]) -> Settings {
     let candidate = |&(name, max_connections): &(&str, Option<usize>)| Candidate {
         name: name.to_owned(),
@@ -28,16 +28,18 @@ fn names(design: &Design) -> Vec<&str> {
     design.subjects.iter().map(|subject| subject.name.as_str()).collect()
 }
 
-/// The names of the loads that each subject runs.
+/// The names of the loads of each subject.
 fn loads(design: &Design) -> Vec<Vec<&str>> {
     let name = |&shape: &usize| design.shapes[shape].name.as_str();
     (0..design.subjects.len())
-        .map(|subject| design.lives(subject, true).iter().flat_map(|life| &life.shapes).map(name).collect())
+        .map(|subject| {
+            design.instances(subject, true).iter().flat_map(|instance| &instance.shapes).map(name).collect()
+        })
         .collect()
 }
 
 #[test]
-fn the_reference_is_the_first_that_holds_the_clients_and_runs_twice() {
+fn the_reference_is_the_first_that_can_hold_the_clients_and_runs_twice() {
     let settings = settings(&[("one", Some(1)), ("a", None), ("b", Some(500))]);
     let design = design(&settings, 9000.0);
     assert_eq!(names(&design), ["a", "a (again)", "one", "b"]);
@@ -51,7 +53,7 @@ fn the_reference_is_the_first_that_holds_the_clients_and_runs_twice() {
 }
 
 #[test]
-fn closed_loops_that_were_asked_for_take_the_place_of_the_usual_one() {
+fn chosen_closed_loops_replace_the_usual_one() {
     let candidates = settings(&[("a", None), ("one", Some(1)), ("few", Some(100))]);
     let settings = Settings { closed_loops: vec![(64, 1), (64, 16), (500, 1)], ..candidates };
     let design = design(&settings, 1.0);
@@ -60,13 +62,13 @@ fn closed_loops_that_were_asked_for_take_the_place_of_the_usual_one() {
 }
 
 #[test]
-fn without_limited_ones_nobody_runs_one_connection() {
+fn one_connection_is_measured_only_if_a_candidate_is_limited() {
     let design = design(&settings(&[("a", None), ("b", None)]), 1.0);
     assert_eq!(loads(&design), vec![vec!["64 × 16", "64 at 1/s"]; 3]);
 }
 
 #[test]
-fn limited_ones_alone_have_a_reference_too() {
+fn limited_candidates_alone_have_a_reference_too() {
     let design = design(&settings(&[("one", Some(1)), ("two", Some(2))]), 1.0);
     assert_eq!(names(&design), ["one", "one (again)", "two"]);
     assert_eq!(loads(&design), vec![vec!["1 × 1"]; 3]);
@@ -74,18 +76,18 @@ fn limited_ones_alone_have_a_reference_too() {
 }
 
 #[test]
-fn one_client_is_held_by_everybody() {
+fn every_candidate_can_hold_one_client() {
     let settings = Settings { clients: 1, depth: 1, ..settings(&[("one", Some(1)), ("a", None)]) };
     assert_eq!(loads(&design(&settings, 5.0)), vec![vec!["1 × 1", "1 at 5/s"]; 3]);
 }
 
 #[test]
-fn who_has_failed_is_listed_and_runs_nothing() {
+fn a_failed_candidate_is_listed_and_not_measured() {
     let settings = settings(&[("a", None), ("b", None), ("one", Some(1))]);
     let design = Design::new(&settings, Pinning::default(), &[failed("it ended")], 1.0);
     assert_eq!(names(&design), ["b", "b (again)", "a", "one"]);
     assert_eq!(design.subjects[2].failed.as_deref(), Some("it ended"));
-    assert!(design.lives(2, false).is_empty());
+    assert!(design.instances(2, false).is_empty());
     assert_eq!(design.active(), [0, 1, 3]);
 
     let design = Design::new(&settings, Pinning::default(), &vec![failed("it ended"); 3], 1.0);
@@ -94,7 +96,7 @@ fn who_has_failed_is_listed_and_runs_nothing() {
 }
 
 #[test]
-fn the_curves_keep_to_what_a_subject_holds() {
+fn the_curves_stay_within_what_a_subject_can_hold() {
     let settings =
         Settings { tier: Tier::Full, ..settings(&[("a", None), ("b", Some(600)), ("one", Some(1))]) };
     let design = design(&settings, 1.0);
@@ -111,9 +113,9 @@ fn the_work_is_counted() {
     let settings = settings(&[("a", None), ("b", None), ("one", Some(1))]);
     let design = design(&settings, 1.0);
     assert_eq!(design.round(), Work { starts: 4, measurements: 3 + 3 + 2 + 1, memories: 0 });
-    // Each of a and b: rates and memory.
+    // For a and for b: rates and memory.
     assert_eq!(design.pass(&settings), Work { starts: 4, measurements: 2 * RATES, memories: 2 });
-    // Three counts of connections beside these, and one of the one; and a load beside hostile clients.
+    // In addition: three counts of connections for a and b each, one for `one`, and a load beside hostile clients.
     let full = Settings { tier: Tier::Full, ..settings };
     let design = self::design(&full, 1.0);
     assert_eq!(design.pass(&full), Work { starts: 7, measurements: 2 * RATES + 7, memories: 2 });
@@ -131,42 +133,42 @@ fn the_full_tier_has_a_load_beside_hostile_clients() {
 }
 
 #[test]
-fn where_cores_are_few_a_server_lives_twice_in_a_round() {
+fn with_few_cores_a_subject_has_two_processes_in_a_round() {
     let candidates = settings(&[("a", None), ("one", Some(1))]);
     let begin = Calibrated { begin: Some(50.0), ..Calibrated::default() };
     let design = pinned(&candidates, &[begin.clone(), Calibrated::default()]);
-    let pinned_life = Life { cpus: vec![1], shapes: vec![0, 2], has_probe: true };
-    let usual = Life { cpus: vec![], shapes: vec![1], has_probe: false };
-    assert_eq!(design.lives(0, false), [pinned_life.clone(), usual]);
-    assert_eq!(design.lives(2, false), [Life { shapes: vec![2], has_probe: false, ..pinned_life }]);
+    let on_one_core = Instance { cpus: vec![1], shapes: vec![0, 2], has_probe: true };
+    let usual = Instance { cpus: vec![], shapes: vec![1], has_probe: false };
+    assert_eq!(design.instances(0, false), [on_one_core.clone(), usual]);
+    assert_eq!(design.instances(2, false), [Instance { shapes: vec![2], has_probe: false, ..on_one_core }]);
     assert_eq!(design.round(), Work { starts: 5, measurements: 4 + 4 + 1, memories: 0 });
 
     let chosen = Settings { cpus_server: vec![0], ..candidates };
-    let everything = Life { cpus: vec![0], shapes: vec![0, 1, 2], has_probe: true };
-    assert_eq!(pinned(&chosen, &[begin]).lives(0, false), [everything]);
+    let everything = Instance { cpus: vec![0], shapes: vec![0, 1, 2], has_probe: true };
+    assert_eq!(pinned(&chosen, &[begin]).instances(0, false), [everything]);
 }
 
 #[test]
-fn who_is_overloaded_at_the_common_rate_shows_it_once() {
+fn a_subject_that_the_common_rate_overloads_is_measured_there_once() {
     let settings = settings(&[("a", None), ("slow", None)]);
     let slow = Calibrated { is_overloaded: true, ..Calibrated::default() };
     let design = Design::new(&settings, Pinning::default(), &[Calibrated::default(), slow], 1.0);
-    assert_eq!(design.lives(2, false)[0].shapes, [0, 1]);
-    assert_eq!(design.lives(2, true)[0].shapes, [0]);
-    assert_eq!(design.lives(0, true)[0].shapes, [0, 1]);
+    assert_eq!(design.instances(2, false)[0].shapes, [0, 1]);
+    assert_eq!(design.instances(2, true)[0].shapes, [0]);
+    assert_eq!(design.instances(0, true)[0].shapes, [0, 1]);
 }
 
 #[test]
-fn what_is_not_ranked_is_no_reference() {
+fn a_server_that_is_not_ranked_is_the_reference_only_if_there_is_no_other() {
     let mut settings = settings(&[("raw", None), ("a", None)]);
     settings.candidates[0].kind = Kind::Handwritten { of: None, care: Care::Raw };
     assert_eq!(names(&design(&settings, 1.0)), ["a", "a (again)", "raw"]);
     settings.candidates.truncate(1);
-    assert_eq!(names(&design(&settings, 1.0)), ["raw", "raw (again)"], "there is none other");
+    assert_eq!(names(&design(&settings, 1.0)), ["raw", "raw (again)"], "there is no other");
 }
 
 #[test]
-fn who_can_not_run_here_is_listed_and_runs_nothing() {
+fn an_unavailable_candidate_is_listed_and_not_measured() {
     let mut settings = settings(&[("a", None), ("b", None)]);
     settings.candidates[0].unavailable = Some("no such kernel".to_owned());
     let design = design(&settings, 1.0);

@@ -1,24 +1,23 @@
-//! What the report says, in one place, as plain data: the terminal, the Markdown and the page only lay it out, and compute
-//! nothing.
+//! The contents of the report, as plain data. The terminal, the Markdown and the page only lay it out.
 
 use super::wording::{count, date, kind_of_all, load_in_words, names, sentence, slo};
-use super::{details, diff, matrix, sentences, trust};
+use super::{details, diff, matrix, sentences, validity};
 use crate::Comparison;
-use crate::statistics::{Assessment, Kept, Objective, objectives};
+use crate::statistics::{Assessment, Objective, SloResult, objectives};
 
-/// What the report says.
+/// The contents of the report.
 pub(super) struct Contents {
     pub(super) title: String,
-    /// What was measured where and when, in one line.
+    /// What was measured, where and when, in one line.
     pub(super) subtitle: String,
-    /// What must be seen before anything else, in a few words each.
+    /// What the reader must know first, in a few words each.
     pub(super) warnings: Vec<String>,
     pub(super) matrix: Table,
     /// The verdict: at most three sentences.
     pub(super) sentences: Vec<String>,
-    /// Whether the objectives were kept, a sentence for each.
+    /// Whether the objectives were met, a sentence for each.
     pub(super) objectives: Vec<String>,
-    /// This build against another one.
+    /// This build compared with another one.
     pub(super) builds: Option<Table>,
     pub(super) by_hand: Option<Table>,
     pub(super) details: Vec<Table>,
@@ -32,7 +31,7 @@ impl Contents {
         Self {
             title: format!("Which {kind} suits {}?", comparison.conditions.handler),
             subtitle: subtitle(comparison, assessment),
-            warnings: trust::warnings(comparison, assessment),
+            warnings: validity::warnings(comparison, assessment),
             matrix: matrix::matrix(comparison, assessment),
             sentences: sentences::sentences(comparison, assessment),
             objectives: objectives_in_words(comparison),
@@ -89,7 +88,7 @@ fn conditions(comparison: &Comparison, assessment: &Assessment) -> Vec<(String, 
             "replies",
             if conditions.unverified { "counted, not verified" } else { "verified, each of them" }.to_owned(),
         ),
-        fact("pinned", trust::pinned(comparison).unwrap_or_else(|| "no".to_owned())),
+        fact("pinned", validity::pinned(comparison).unwrap_or_else(|| "no".to_owned())),
         fact("begun", date(conditions.started)),
         fact("took", format!("{:.0} s", conditions.seconds)),
         fact("seed", conditions.seed.to_string()),
@@ -100,34 +99,34 @@ fn conditions(comparison: &Comparison, assessment: &Assessment) -> Vec<(String, 
     facts
 }
 
-/// Whether the objectives were kept: who kept each, who missed it, and of whom it isn't known.
+/// For each objective, the servers that met it, those that missed it, and those for which it is unknown.
 fn objectives_in_words(comparison: &Comparison) -> Vec<String> {
-    let mut said: Vec<(String, Vec<Objective>)> = Vec::new();
+    let mut grouped: Vec<(String, Vec<Objective>)> = Vec::new();
     for objective in objectives(comparison) {
-        match said.iter_mut().find(|(slo, of)| *slo == objective.slo && of[0].shape == objective.shape) {
+        match grouped.iter_mut().find(|(slo, of)| *slo == objective.slo && of[0].shape == objective.shape) {
             Some((_, of)) => of.push(objective),
-            None => said.push((objective.slo.clone(), vec![objective])),
+            None => grouped.push((objective.slo.clone(), vec![objective])),
         }
     }
     let in_words = |(written, of): (String, Vec<Objective>)| {
         let load = load_in_words(comparison, of[0].shape);
-        let who = |kept: Kept, verb: &str| {
+        let who = |result: SloResult, verb: &str| {
             let subjects: Vec<usize> = of
                 .iter()
-                .filter(|objective| objective.kept == kept)
+                .filter(|objective| objective.result == result)
                 .map(|objective| objective.subject)
                 .collect();
             (!subjects.is_empty()).then(|| format!("{verb} {}", names(comparison, &subjects)))
         };
         let parts = [
-            who(Kept::Kept, "kept by"),
-            who(Kept::Missed, "missed by"),
-            who(Kept::Unknown, "not certain of"),
+            who(SloResult::Met, "met by"),
+            who(SloResult::Missed, "missed by"),
+            who(SloResult::Unknown, "unknown for"),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         format!("{} with {load}: {}.", slo(&written), parts.join(", "))
     };
-    said.into_iter().map(in_words).collect()
+    grouped.into_iter().map(in_words).collect()
 }
 
 /// A table whose rows are servers.
@@ -135,10 +134,10 @@ fn objectives_in_words(comparison: &Comparison) -> Vec<String> {
 pub(super) struct Table {
     /// What it shows.
     pub(super) title: String,
-    /// The columns, without the first, which holds the names.
+    /// The columns, except for the first, which has the names.
     pub(super) columns: Vec<Column>,
     pub(super) rows: Vec<Row>,
-    /// What must be known to read it, a sentence each.
+    /// How to read it, a sentence each.
     pub(super) notes: Vec<String>,
 }
 
@@ -147,28 +146,28 @@ pub(super) struct Table {
 pub(super) struct Column {
     /// What is measured.
     pub(super) heading: String,
-    /// Under which load.
+    /// The load.
     pub(super) under: String,
-    /// Why there are no figures, and which flag brings them: `not measured without --full`.
+    /// Why there are no figures, and which flag adds them: `not measured without --full`.
     pub(super) absent: Option<String>,
 }
 
 /// A row.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Row {
-    /// A line that sets the rows below it apart.
+    /// A heading of the rows below it.
     Group(String),
     /// A server and its cells, one for each column.
     Figures {
         /// Index into [`crate::Comparison::subjects`].
         subject: usize,
         name: String,
-        /// What else there is to know: `reference`, `legacy`.
+        /// Further facts: `reference`, `legacy`.
         remark: String,
         cells: Vec<Cell>,
     },
     /// A server without figures.
-    Without {
+    NoFigures {
         /// Index into [`crate::Comparison::subjects`].
         subject: usize,
         name: String,
@@ -179,28 +178,28 @@ pub(super) enum Row {
     },
 }
 
-/// A figure and what may be said about it.
+/// A figure and its verdict.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Cell {
     /// The figure with its unit; empty if there is none.
     pub(super) figure: String,
-    /// What may be said: `better`, `same`, `worse`, `not told`, `reference`; empty if nothing is judged.
+    /// The verdict: `better`, `same`, `worse`, `no verdict`, `reference`; empty if there is none.
     pub(super) word: String,
-    /// The evidence, in a few letters: `0.72×`, `within 4 %`, `too noisy`.
+    /// The evidence, in short: `0.72×`, `within 4 %`, `too noisy`.
     pub(super) evidence: String,
     /// The evidence in full, with the interval.
     pub(super) detail: String,
     pub(super) tone: Tone,
-    /// Whether it is the best of its column, or can't be told from the best.
+    /// Whether it is the best of its column, or can't be told apart from the best.
     pub(super) is_best: bool,
 }
 
-/// How a cell is coloured.
+/// The color of a cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Tone {
     Good,
     Bad,
-    /// Nothing can be told.
+    /// There is no verdict.
     Faint,
     #[default]
     Plain,
@@ -212,7 +211,7 @@ impl Table {
         self.columns.get(column).is_some_and(|column| column.absent.is_none())
     }
 
-    /// Which columns have no figures, and why, in a sentence; `None` if all have some.
+    /// A sentence that says which columns have no figures, and why; `None` if all have some.
     pub(super) fn absent(&self) -> Option<String> {
         let of = |column: &Column| Some(format!("{} is {}", column.heading, column.absent.as_ref()?));
         sentence(&self.columns.iter().filter_map(of).collect::<Vec<_>>())

@@ -1,10 +1,12 @@
-//! What stands below the first screen: a table for each load with one figure in a cell, and the costs against what one
-//! writes by hand.
+//! The tables below the first screen: one for each load, with all metrics, and the cost compared with handwritten
+//! servers.
 
 use super::contents::{Cell, Column, Row, Table, Tone};
 use super::matrix::{not_measured, without};
 use super::wording::{count, interval, list, load_in_words, percent, ratio, remark, value};
-use crate::statistics::{Assessment, Detail, Estimate, Metric, Told, Why, contest, mean_contest};
+use crate::statistics::{
+    Assessment, Detail, Estimate, Metric, Verdict, Why, compare_pair, compare_pair_mean,
+};
 use crate::{Care, Comparison, Kind};
 
 /// A table for each load that was measured.
@@ -41,16 +43,17 @@ fn detail(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Opt
     })
 }
 
-/// A figure with its interval. Fewer than six rounds make none; where they are not all, it is said how many they are.
+/// A figure with its interval, which takes at least six rounds. If it has fewer, and some rounds have no figure, the
+/// cell says how many have one.
 fn figure(detail: &Detail, rounds: usize) -> Cell {
-    if detail.lack == Some(Why::GeneratorLimited) {
+    if detail.why == Some(Why::GeneratorLimited) {
         return not_measured();
     }
     let Some(level) = detail.level else {
         return Cell { word: "overloaded".to_owned(), tone: Tone::Faint, ..Cell::default() };
     };
     let in_words = |number| value(detail.metric, number);
-    let evidence = match level.sure_interval() {
+    let evidence = match level.interval_95() {
         Some(range) => format!("({} to {})", in_words(range.low), in_words(range.high)),
         None if level.rounds == rounds => String::new(),
         None => format!("({} of {})", level.rounds, count(rounds, "round", "rounds")),
@@ -58,13 +61,13 @@ fn figure(detail: &Detail, rounds: usize) -> Cell {
     Cell { figure: in_words(level.median), evidence, ..Cell::default() }
 }
 
-/// What must be known of the latencies of a closed loop, and how many rounds are flagged.
+/// A note on the latencies of a closed loop, and how many rounds are flagged.
 fn notes(comparison: &Comparison, assessment: &Assessment, shape: usize, metrics: &[Metric]) -> Vec<String> {
     let mut notes = Vec::new();
     let has_latency = metrics.iter().any(|of| matches!(of, Metric::MedianLatency | Metric::TailLatency));
     if comparison.shapes[shape].rate.is_none() && has_latency {
         notes.push(
-            "In a closed loop nothing is sent while a server stalls, so its latencies hide most of a stall."
+            "In a closed loop nothing is sent while a server stalls, so its latencies hide most of the stall."
                 .to_owned(),
         );
     }
@@ -89,7 +92,7 @@ fn notes(comparison: &Comparison, assessment: &Assessment, shape: usize, metrics
     notes
 }
 
-/// What a metric's column is called.
+/// The heading of a metric's column.
 fn heading(metric: Metric) -> &'static str {
     match metric {
         Metric::Cpu => "CPU per message",
@@ -100,7 +103,7 @@ fn heading(metric: Metric) -> &'static str {
     }
 }
 
-/// What the backends cost against what one writes by hand; `None` if nothing of that kind was measured.
+/// The cost of the backends divided by that of the handwritten servers; `None` if none of these was measured.
 pub(super) fn by_hand(comparison: &Comparison, assessment: &Assessment) -> Option<Table> {
     let has_cpu = |shape: &usize| {
         let mut details = assessment.details.iter();
@@ -112,9 +115,9 @@ pub(super) fn by_hand(comparison: &Comparison, assessment: &Assessment) -> Optio
         shapes.iter().copied().filter(|&shape| comparison.shapes[shape].rate.is_none()).collect();
     let mut rows = Vec::new();
     for (care, title) in [
-        (Care::Careful, "to the careful server on the same runtime"),
-        (Care::Plain, "to the plain server on the same runtime, as tutorials have it"),
-        (Care::Raw, "to the loop that sends bytes back without looking at them"),
+        (Care::Careful, "compared with the careful server on the same runtime"),
+        (Care::Plain, "compared with the plain server on the same runtime, as tutorials write it"),
+        (Care::Raw, "compared with the raw loop, which sends bytes back without parsing them"),
     ] {
         let of_it: Vec<Row> = assessment
             .ranked
@@ -123,10 +126,10 @@ pub(super) fn by_hand(comparison: &Comparison, assessment: &Assessment) -> Optio
                 let against = counterpart(comparison, assessment, subject, care)?;
                 let mut cells: Vec<Cell> = shapes
                     .iter()
-                    .map(|&shape| cell(contest(comparison, shape, Metric::Cpu, subject, against)))
+                    .map(|&shape| cell(compare_pair(comparison, shape, Metric::Cpu, subject, against)))
                     .collect();
                 if closed.len() > 1 {
-                    cells.push(cell(mean_contest(comparison, &closed, Metric::Cpu, subject, against)));
+                    cells.push(cell(compare_pair_mean(comparison, &closed, Metric::Cpu, subject, against)));
                 }
                 let name = comparison.subjects[subject].name.clone();
                 let has_any = cells.iter().any(|cell| !cell.figure.is_empty());
@@ -148,18 +151,18 @@ pub(super) fn by_hand(comparison: &Comparison, assessment: &Assessment) -> Optio
     }
     let notes = vec![
         "Each figure is the server CPU per message of the backend divided by that of the other: below 1× the backend \
-         uses less. Each pair is judged by itself, by the same statistics as the first table; the mean is geometric."
+         uses less. Each pair is tested by itself, by the same statistics as in the first table; the mean is geometric."
             .to_owned(),
     ];
     Some(Table {
-        title: "Server CPU per message, against servers written by hand".to_owned(),
+        title: "Server CPU per message, compared with handwritten servers".to_owned(),
         columns,
         rows,
         notes,
     })
 }
 
-/// The server that was written by hand with such care in place of a backend: its own, or everybody's.
+/// The handwritten counterpart of a backend: the one on the same runtime, or the one that is the counterpart of all.
 fn counterpart(
     comparison: &Comparison,
     assessment: &Assessment,
@@ -178,13 +181,13 @@ fn counterpart(
     (0..comparison.subjects.len()).filter(is_it).find(is_measured)
 }
 
-fn cell(contest: Option<(Estimate, Told)>) -> Cell {
-    let Some((times, told)) = contest else { return Cell::default() };
-    let (word, tone) = match told {
-        Told::Better => ("less".to_owned(), Tone::Good),
-        Told::Worse => ("more".to_owned(), Tone::Bad),
-        Told::Same { up_to } => (format!("same, within {}", percent(up_to)), Tone::Plain),
-        Told::Reference | Told::NotTold(_) => ("not told".to_owned(), Tone::Faint),
+fn cell(pair: Option<(Estimate, Verdict)>) -> Cell {
+    let Some((times, verdict)) = pair else { return Cell::default() };
+    let (word, tone) = match verdict {
+        Verdict::Better => ("less".to_owned(), Tone::Good),
+        Verdict::Worse => ("more".to_owned(), Tone::Bad),
+        Verdict::Same { up_to } => (format!("same, within {}", percent(up_to)), Tone::Plain),
+        Verdict::Reference | Verdict::Undecided(_) => ("no verdict".to_owned(), Tone::Faint),
     };
     let evidence = times.interval.map(|of| format!("({})", interval(of))).unwrap_or_default();
     Cell { figure: ratio(times.median), word, evidence, tone, ..Cell::default() }

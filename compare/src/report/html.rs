@@ -1,4 +1,4 @@
-//! `report.html`: one file that needs nothing else, no network and no script.
+//! `report.html`: one file that needs no other file, no network and no script.
 
 mod sections;
 
@@ -10,10 +10,10 @@ use super::plots::{self, Plot, series};
 use crate::Comparison;
 use crate::statistics::{Assessment, assess};
 
-/// How the page looks, on a light and a dark screen and on paper.
+/// The style sheet, for light and dark screens and for paper.
 const STYLE: &str = include_str!("page.css");
 
-/// With so many rows the matrix fills the first screen, and the verdict stands above it.
+/// With this many rows the matrix fills the first screen, so the verdict is placed above it.
 const MANY: usize = 12;
 
 /// The page.
@@ -42,11 +42,11 @@ pub fn to_html(comparison: &Comparison) -> String {
                     (sections::validity(comparison, &assessment))
                     (sections::conditions(comparison, &contents))
                     (sections::glossary())
-                    h2 { "Do it again" }
+                    h2 { "Reproduce" }
                     pre { (comparison.conditions.command) }
                     footer {
-                        "The verdicts and every measurement are within this page, with four digits; report.json has \
-                         them in full. "
+                        "This page contains the verdicts and every measurement, rounded to four digits; report.json has \
+    all digits. "
                         code { "anyloop report report.json" }
                         " draws this page again."
                     }
@@ -57,7 +57,7 @@ pub fn to_html(comparison: &Comparison) -> String {
             }
         }
     };
-    // Control characters are not allowed in a page in any form.
+    // HTML allows no control characters, not even escaped ones.
     let is_allowed = |character: char| !character.is_control() || matches!(character, '\n' | '\t');
     page.into_string()
         .chars()
@@ -97,7 +97,7 @@ fn first_screen(comparison: &Comparison, assessment: &Assessment, contents: &Con
     }
 }
 
-/// Makes names that stand between pairs of asterisks strong, and what stands between backquotes code.
+/// Makes text between pairs of asterisks strong.
 fn strong(text: &str) -> Markup {
     html! {
         @for (index, part) in text.split("**").enumerate() {
@@ -121,7 +121,7 @@ fn figure(plot: &Plot) -> Markup {
     }
 }
 
-/// The matrix, in which a column without figures says why, with the first of its notes, which says how to read it.
+/// The matrix, with the first of its notes, which says how to read it.
 fn matrix(comparison: &Comparison, matrix: &Table) -> Markup {
     html! {
         div.matrix {
@@ -143,7 +143,7 @@ fn with_notes(comparison: &Comparison, table: &Table, class: &str) -> Markup {
 
 fn bare(comparison: &Comparison, table: &Table) -> Markup {
     html! {
-        // It can be scrolled by the keyboard as well.
+        // With a tab index it can be scrolled by the keyboard.
         div.scroll tabindex="0" role="region" aria-label=(table.title) {
             table {
                 thead {
@@ -169,7 +169,7 @@ fn tr(comparison: &Comparison, table: &Table, row: &Row, index: usize) -> Markup
     let width = table.columns.len() + 1;
     match row {
         Row::Group(title) => html! { tr.group { th colspan=(width) scope="colgroup" { (title) } } },
-        Row::Without { subject, name, what, is_failure, why } => html! {
+        Row::NoFigures { subject, name, what, is_failure, why } => html! {
             tr {
                 th scope="row" { (swatch(comparison, *subject)) (name) }
                 td.text.failed[*is_failure] colspan=(width - 1) { strong { (what) } ": " (why) }
@@ -184,7 +184,7 @@ fn tr(comparison: &Comparison, table: &Table, row: &Row, index: usize) -> Markup
                 @for (cell, column) in cells.iter().zip(&table.columns) {
                     @match &column.absent {
                         None => (td(cell)),
-                        // Said once, for the rows below it as well.
+                        // One cell spans the rows below it.
                         Some(why) => {
                             @if index == 0 { td.none rowspan=(leading_rows(table)) { (absent(why)) } }
                             @if index > leading_rows(table) { td.none {} }
@@ -196,7 +196,7 @@ fn tr(comparison: &Comparison, table: &Table, row: &Row, index: usize) -> Markup
     }
 }
 
-/// Why a column is empty; the flag that would fill it is not broken over lines.
+/// Why a column is empty. The name of the flag is not broken over lines.
 fn absent(why: &str) -> Markup {
     match why.split_once("without ") {
         Some((what, flag)) => html! { (what) "without " code.flag { (flag) } },
@@ -225,7 +225,7 @@ fn td(cell: &Cell) -> Markup {
     }
 }
 
-/// A piece of a subject's curve, as the plots draw it; an empty place if they don't.
+/// A piece of a subject's curve as in the plots, or an empty box if the plots don't show it.
 fn swatch(comparison: &Comparison, subject: usize) -> Markup {
     let class = series(comparison, subject);
     if class == "control" {

@@ -1,29 +1,29 @@
-//! `report.json`: the comparison with every sample, and the verdicts; and the data within the page.
+//! `report.json`, which has the comparison with every sample and the verdicts, and the data that the page embeds.
 
 use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::standing::{Standing, standing};
+use super::ranking::{Ranking, ranking};
 use super::wording::unit;
 use crate::Comparison;
 use crate::data::VERSION;
 use crate::statistics::metric::percentile;
-use crate::statistics::{self, Assessment, Column, Estimate, Figure, Told, Why, assess};
+use crate::statistics::{self, Assessment, Column, Estimate, Figure, Verdict, Why, assess};
 
-/// Why a file is no report that can be read.
+/// Why a file can't be read as a report.
 #[derive(Debug)]
 pub enum Unreadable {
-    /// It is of another version: the one that it has, 0 if it has none.
+    /// It has another version: this one, 0 if it has none.
     Version(u64),
-    /// It is no JSON, or not of this form.
+    /// It is not JSON, or has another structure.
     Form(serde_json::Error),
-    /// It speaks of a subject or a load that it doesn't have.
+    /// It refers to a subject or a load that it doesn't contain.
     Index {
-        /// Where: `samples`, `memory`, say.
+        /// The list with the reference: `samples`, `memory`.
         list: &'static str,
-        /// The index that leads nowhere.
+        /// The index that is out of range.
         index: usize,
     },
 }
@@ -37,12 +37,12 @@ impl fmt::Display for Unreadable {
             ),
             Self::Version(other) => write!(
                 f,
-                "it is of version {other}, and version {VERSION} is needed; measure again, or use the anyloop that \
+                "it has version {other}, and version {VERSION} is needed; measure again, or use the anyloop that \
                  wrote it"
             ),
-            Self::Form(error) => write!(f, "it is no report.json of `compare`: {error}"),
+            Self::Form(error) => write!(f, "it is not a report.json of `compare`: {error}"),
             Self::Index { list, index } => {
-                write!(f, "its {list} refer to a subject or a load number {index}, which it doesn't have")
+                write!(f, "its {list} refer to subject or load number {index}, which it doesn't contain")
             }
         }
     }
@@ -50,8 +50,8 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-/// The comparison as JSON: its fields, and `verdicts` of every subject by every figure. JSON has no word for what is not
-/// a number (a rate divided by no time, say): it is stored as 0, from which nothing is concluded.
+/// The comparison as JSON: its fields, and `verdicts` with one entry for each subject and figure. JSON has no NaN or
+/// infinity (a rate divided by zero time): they are stored as 0, which counts as not measured.
 ///
 /// # Errors
 /// If it can't be written as JSON.
@@ -60,7 +60,7 @@ pub fn to_json(comparison: &Comparison) -> serde_json::Result<String> {
     struct Stored {
         #[serde(flatten)]
         comparison: Comparison,
-        verdicts: Vec<Verdict>,
+        verdicts: Vec<StoredVerdict>,
     }
     let verdicts = verdicts(comparison, &assess(comparison));
     let comparison = Comparison { version: VERSION, ..finite(comparison) };
@@ -69,7 +69,7 @@ pub fn to_json(comparison: &Comparison) -> serde_json::Result<String> {
     Ok(json)
 }
 
-/// A comparison that was stored. Its verdicts are not read but concluded again.
+/// Reads a stored comparison. Its verdicts are not read but computed again.
 ///
 /// # Errors
 /// [`Unreadable`], which says why.
@@ -84,7 +84,7 @@ pub fn from_json(json: &str) -> Result<Comparison, Unreadable> {
     Ok(comparison)
 }
 
-/// Whether every index leads to a subject or a load.
+/// Checks that every index refers to a subject or a load.
 fn check(comparison: &Comparison) -> Result<(), Unreadable> {
     let (subjects, shapes) = (comparison.subjects.len(), comparison.shapes.len());
     let highest = |indices: &mut dyn Iterator<Item = usize>| indices.max();
@@ -103,7 +103,7 @@ fn check(comparison: &Comparison) -> Result<(), Unreadable> {
     Ok(())
 }
 
-/// The same, with 0 for what is not a number.
+/// The same, with 0 in place of NaN and infinity.
 fn finite(comparison: &Comparison) -> Comparison {
     let mut finite = comparison.clone();
     for sample in &mut finite.samples {
@@ -130,52 +130,52 @@ fn make_finite(value: &mut f64) {
     }
 }
 
-/// What is told of a server by a figure.
+/// The verdict on a server by one figure, as it is stored.
 #[derive(Debug, Serialize)]
-struct Verdict {
+struct StoredVerdict {
     column: &'static str,
     subject: String,
     load: Option<String>,
     figure: Option<f64>,
     unit: &'static str,
     interval: Option<[f64; 2]>,
-    /// In which share of comparisons such intervals hold the truth, of this figure and of its ratio.
+    /// The coverage of the intervals of the figure and of its ratio: 0.95 means that 95 of 100 contain the true value.
     confidence: Option<f64>,
-    /// To the reference.
+    /// The figure divided by the reference's.
     ratio: Option<f64>,
     ratio_interval: Option<[f64; 2]>,
-    /// With which probability equals would differ so much somewhere in this column.
+    /// The probability that equal servers would differ by as much somewhere in this column.
     p: Option<f64>,
-    /// A difference from the reference counts only beyond this part: 0.05 for 5 %.
+    /// Only a larger difference from the reference counts: 0.05 is 5 %.
     band: f64,
     /// `reference`, `better`, `same`, `worse` or `not told`.
     told: &'static str,
-    /// With `same`: the largest difference that could be there unseen, 0.05 for 5 %.
+    /// With `same`: the largest difference that is not excluded, 0.05 is 5 %.
     #[serde(skip_serializing_if = "Option::is_none")]
     up_to: Option<f64>,
-    /// With `not told`: why.
+    /// With `not told`: the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<Why>,
-    /// Whether it is the best of its column, or can't be told from the best; never where all are alike.
+    /// Whether it is the best of its column, or can't be told apart from the best; false if that is true of all.
     best: bool,
-    /// In how many rounds it is flagged as doubtful.
+    /// The number of rounds that are flagged as doubtful.
     flagged: usize,
 }
 
-/// What is told of every server by every figure that was measured.
-fn verdicts(comparison: &Comparison, assessment: &Assessment) -> Vec<Verdict> {
+/// The verdicts on every server by every figure that was measured.
+fn verdicts(comparison: &Comparison, assessment: &Assessment) -> Vec<StoredVerdict> {
     let measured = assessment.columns.iter().filter(|column| column.absent.is_none());
     measured.flat_map(|column| of_column(comparison, column)).collect()
 }
 
-fn of_column(comparison: &Comparison, column: &Column) -> Vec<Verdict> {
+fn of_column(comparison: &Comparison, column: &Column) -> Vec<StoredVerdict> {
     let range = |of: &Estimate| of.interval.map(|of| [of.low, of.high]);
     let load = column.shape.and_then(|shape| comparison.shapes.get(shape)).map(|shape| shape.name.clone());
-    let best = match standing(column) {
-        Standing::Best(best) => best,
-        Standing::Equal | Standing::Open(_) => Vec::new(),
+    let best = match ranking(column) {
+        Ranking::Best(best) => best,
+        Ranking::AllTied | Ranking::Undecided(_) => Vec::new(),
     };
-    let verdict = |cell: &statistics::Cell| Verdict {
+    let verdict = |cell: &statistics::Cell| StoredVerdict {
         column: key(column.figure),
         subject: comparison.subjects.get(cell.subject).map_or(String::new(), |subject| subject.name.clone()),
         load: load.clone(),
@@ -187,22 +187,22 @@ fn of_column(comparison: &Comparison, column: &Column) -> Vec<Verdict> {
         ratio_interval: cell.ratio.as_ref().and_then(range),
         p: cell.p,
         band: column.band,
-        told: match cell.told {
-            Told::Reference => "reference",
-            Told::Better => "better",
-            Told::Same { .. } => "same",
-            Told::Worse => "worse",
-            Told::NotTold(_) => "not told",
+        told: match cell.verdict {
+            Verdict::Reference => "reference",
+            Verdict::Better => "better",
+            Verdict::Same { .. } => "same",
+            Verdict::Worse => "worse",
+            Verdict::Undecided(_) => "not told",
         },
-        up_to: if let Told::Same { up_to } = cell.told { Some(up_to) } else { None },
-        why: if let Told::NotTold(why) = cell.told { Some(why) } else { None },
+        up_to: if let Verdict::Same { up_to } = cell.verdict { Some(up_to) } else { None },
+        why: if let Verdict::Undecided(why) = cell.verdict { Some(why) } else { None },
         best: best.contains(&cell.subject),
         flagged: cell.flagged,
     };
     column.cells.iter().map(verdict).collect()
 }
 
-/// What a column is called in JSON.
+/// The name of a column in JSON.
 fn key(figure: Figure) -> &'static str {
     match figure {
         Figure::CpuAtRate => "cpu_at_rate",
@@ -214,8 +214,8 @@ fn key(figure: Figure) -> &'static str {
     }
 }
 
-/// The data within the page: the verdicts, and a row for each measurement. `report.json` has more, which would make the
-/// page too large to be sent on.
+/// The data that the page embeds: the verdicts, and a row for each measurement. `report.json` has more; that would make
+/// the page too large to send.
 pub(super) fn page_data(comparison: &Comparison, assessment: &Assessment) -> String {
     let rows: Vec<Value> = comparison
         .samples
@@ -241,11 +241,11 @@ pub(super) fn page_data(comparison: &Comparison, assessment: &Assessment) -> Str
             "rows": rows,
         },
     });
-    // Within a script no escape but JSON's own counts. Without a `<` nothing in it ends or opens anything.
+    // Inside a script element only JSON's own escapes apply. Without a `<` nothing in it can end the element.
     data.to_string().replace('<', "\\u003c")
 }
 
-/// A number with four digits that count.
+/// Rounds a number to four significant digits.
 fn short(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return 0.0;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::contents::{Cell, Contents, Row, Table};
-use super::trust;
+use super::validity;
 use crate::Comparison;
 use crate::statistics::assess;
 
@@ -12,31 +12,32 @@ pub fn to_markdown(comparison: &Comparison) -> String {
     let assessment = assess(comparison);
     let contents = Contents::of(comparison, &assessment);
     let mut text = String::new();
-    let _ = writeln!(text, "# {}\n\n{}\n", guard(&contents.title), guard(&contents.subtitle));
+    let _ = writeln!(text, "# {}\n\n{}\n", escape(&contents.title), escape(&contents.subtitle));
     for warning in &contents.warnings {
-        let _ = writeln!(text, "**{}**\n", guard(warning));
+        let _ = writeln!(text, "**{}**\n", escape(warning));
     }
     table(&mut text, &contents.matrix);
-    let said: Vec<String> = contents.sentences.iter().map(|said| guard(said)).collect();
+    let said: Vec<String> = contents.sentences.iter().map(|said| escape(said)).collect();
     let _ = writeln!(text, "{}\n", said.join(" "));
     for said in &contents.objectives {
-        let _ = writeln!(text, "{}\n", guard(said));
+        let _ = writeln!(text, "{}\n", escape(said));
     }
     for of in [&contents.builds, &contents.by_hand].into_iter().flatten() {
-        let _ = writeln!(text, "## {}\n", guard(&of.title));
+        let _ = writeln!(text, "## {}\n", escape(&of.title));
         table(&mut text, of);
     }
     for of in &contents.details {
-        let _ = writeln!(text, "## {}\n", guard(&of.title));
+        let _ = writeln!(text, "## {}\n", escape(&of.title));
         table(&mut text, of);
     }
     noise(&mut text, comparison, &assessment);
     text.push_str("## Conditions\n\n");
     for (name, value) in &contents.conditions {
-        let _ = writeln!(text, "- {}: {}", guard(name), guard(value));
+        let _ = writeln!(text, "- {}: {}", escape(name), escape(value));
     }
-    for (name, place) in trust::handlers(comparison) {
-        let _ = writeln!(text, "- `{}` runs the handler: {}", guard(&name).replace('`', "'"), guard(&place));
+    for (name, place) in validity::handlers(comparison) {
+        let _ =
+            writeln!(text, "- `{}` runs the handler: {}", escape(&name).replace('`', "'"), escape(&place));
     }
     let fence = "```";
     let command = comparison.conditions.command.replace(fence, "");
@@ -48,19 +49,24 @@ fn table(text: &mut String, table: &Table) {
     let shown: Vec<usize> = (0..table.columns.len()).filter(|&column| table.is_filled(column)).collect();
     let heading = |&column: &usize| {
         let of = &table.columns[column];
-        if of.under.is_empty() { guard(&of.heading) } else { guard(&format!("{}, {}", of.heading, of.under)) }
+        if of.under.is_empty() {
+            escape(&of.heading)
+        } else {
+            escape(&format!("{}, {}", of.heading, of.under))
+        }
     };
     let _ = writeln!(text, "| | {} |", shown.iter().map(heading).collect::<Vec<_>>().join(" | "));
     let _ = writeln!(text, "| --- |{}", " ---: |".repeat(shown.len()));
     let empty = " |".repeat(shown.len().saturating_sub(1));
     for row in &table.rows {
         let _ = match row {
-            Row::Group(title) => writeln!(text, "| *{}* | |{empty}", guard(title)),
-            Row::Without { name, what, why, .. } => {
-                writeln!(text, "| {} | **{what}**: {} |{empty}", guard(name), guard(why))
+            Row::Group(title) => writeln!(text, "| *{}* | |{empty}", escape(title)),
+            Row::NoFigures { name, what, why, .. } => {
+                writeln!(text, "| {} | **{what}**: {} |{empty}", escape(name), escape(why))
             }
             Row::Figures { name, remark, cells, .. } => {
-                let name = if remark.is_empty() { guard(name) } else { guard(&format!("{name} ({remark})")) };
+                let name =
+                    if remark.is_empty() { escape(name) } else { escape(&format!("{name} ({remark})")) };
                 let figures: Vec<String> = shown.iter().map(|&column| cell(cells.get(column))).collect();
                 writeln!(text, "| {name} | {} |", figures.join(" | "))
             }
@@ -68,43 +74,43 @@ fn table(text: &mut String, table: &Table) {
     }
     text.push('\n');
     for note in &table.notes {
-        let _ = writeln!(text, "{}  ", guard(note));
+        let _ = writeln!(text, "{}  ", escape(note));
     }
     if let Some(absent) = table.absent() {
-        let _ = writeln!(text, "{}  ", guard(&absent));
+        let _ = writeln!(text, "{}  ", escape(&absent));
     }
     text.push('\n');
 }
 
-/// A figure and what is told of it; the best of a column is strong.
+/// A figure and its verdict; the best of a column is strong.
 fn cell(cell: Option<&Cell>) -> String {
     let Some(cell) = cell else { return String::new() };
     let figure = match (cell.figure.as_str(), cell.is_best) {
         ("", _) => "–".to_owned(),
-        (figure, true) => format!("**{}**", guard(figure)),
-        (figure, false) => guard(figure),
+        (figure, true) => format!("**{}**", escape(figure)),
+        (figure, false) => escape(figure),
     };
-    let told = format!("{} {}", cell.word, cell.evidence);
-    if told.trim().is_empty() { figure } else { format!("{figure} {}", guard(told.trim())) }
+    let verdict = format!("{} {}", cell.word, cell.evidence);
+    if verdict.trim().is_empty() { figure } else { format!("{figure} {}", escape(verdict.trim())) }
 }
 
-/// How much two runs of the same differ, and how much is flagged.
+/// How much two runs of the reference differ, and how many measurements are flagged.
 fn noise(text: &mut String, comparison: &Comparison, assessment: &crate::statistics::Assessment) {
-    let rows = trust::noise_rows(comparison, assessment);
+    let rows = validity::noise_rows(comparison, assessment);
     if !rows.is_empty() {
-        let _ = writeln!(text, "## Noise\n\n| {} |", trust::NOISE_HEADINGS.join(" | "));
+        let _ = writeln!(text, "## Noise\n\n| {} |", validity::NOISE_HEADINGS.join(" | "));
         text.push_str("| --- | ---: | ---: | --- | ---: |\n");
         for row in rows {
-            let _ = writeln!(text, "| {} |", row.map(|cell| guard(&cell)).join(" | "));
+            let _ = writeln!(text, "| {} |", row.map(|cell| escape(&cell)).join(" | "));
         }
         text.push('\n');
     }
-    if let Some(flagged) = trust::flags_in_words(comparison) {
+    if let Some(flagged) = validity::flags_in_words(comparison) {
         let _ = writeln!(text, "{flagged}.\n");
     }
 }
 
-/// Text that ends no cell and begins no element.
-fn guard(text: &str) -> String {
+/// Escapes what would end a table cell or begin an HTML element.
+fn escape(text: &str) -> String {
     text.replace(['\n', '\r'], " ").replace('|', "\\|").replace('<', "&lt;")
 }

@@ -1,19 +1,22 @@
-//! The matrix that decides: a row for each server, a column for each figure that it is judged by.
+//! The matrix: a row for each server, a column for each figure that has verdicts.
 
 use super::contents::{Cell, Column, Row, Table, Tone};
-use super::standing::{Standing, in_short, notes, standing};
+use super::ranking::{Ranking, notes, ranking, why_in_short};
 use super::wording::{self, count, interval, load_in_words, name, percent, rate, ratio, remark, title};
 use crate::statistics::rounds::levels;
-use crate::statistics::{self, Absent, Assessment, Estimate, Figure, Metric, Told, Why, builds, contest};
+use crate::statistics::{
+    self, Absent, Assessment, Estimate, Figure, Metric, Verdict, Why, builds, compare_pair,
+};
 use crate::{Comparison, Kind, Shape};
 
-/// The matrix. Other builds and servers that were written by hand stand below the others, set apart; then who failed,
-/// or can't run here.
+/// The matrix. Other builds and handwritten servers follow below the ranked servers, each under a heading; then the
+/// servers that failed or can't run on this machine.
 pub(super) fn matrix(comparison: &Comparison, assessment: &Assessment) -> Table {
     let columns = assessment.columns.iter().map(|of| column(comparison, of)).collect();
-    let is_elsewhere = |subject: usize| elsewhere(comparison, assessment, subject).is_some();
-    let here = assessment.ranked.iter().filter(|of| !is_elsewhere(**of));
-    let mut rows: Vec<Row> = here.map(|&of| ranked(comparison, assessment, of)).collect();
+    let is_measured_elsewhere =
+        |subject: usize| measured_elsewhere(comparison, assessment, subject).is_some();
+    let here = assessment.ranked.iter().filter(|of| !is_measured_elsewhere(**of));
+    let mut rows: Vec<Row> = here.map(|&of| ranked_row(comparison, assessment, of)).collect();
     let is_of = |subject: usize, is: fn(&Kind) -> bool| {
         let of = &comparison.subjects[subject];
         let absent =
@@ -27,12 +30,12 @@ pub(super) fn matrix(comparison: &Comparison, assessment: &Assessment) -> Table 
         if !of_it.is_empty() {
             rows.push(Row::Group(title.to_owned()));
             rows.extend(
-                of_it.iter().map(|&subject| beside(comparison, assessment, subject, against(subject))),
+                of_it.iter().map(|&subject| unranked_row(comparison, assessment, subject, against(subject))),
             );
         }
     };
     apart(
-        "the other build, each against the same backend of this build",
+        "the other build, each compared with the same backend of this build",
         |kind| matches!(kind, Kind::Build { .. }),
         &|subject| match &comparison.subjects[subject].kind {
             Kind::Build { of } => comparison.subjects.iter().position(|subject| subject.name == *of),
@@ -40,19 +43,19 @@ pub(super) fn matrix(comparison: &Comparison, assessment: &Assessment) -> Table 
         },
     );
     apart(
-        "written by hand, without limits and deadlines; not ranked",
+        "handwritten, without limits and deadlines; not ranked",
         |kind| matches!(kind, Kind::Handwritten { .. }),
         &|_| assessment.reference,
     );
-    rows.extend(assessment.ranked.iter().filter_map(|&of| elsewhere(comparison, assessment, of)));
+    rows.extend(assessment.ranked.iter().filter_map(|&of| measured_elsewhere(comparison, assessment, of)));
     rows.extend(without(comparison, assessment));
     let title = "The figures that decide".to_owned();
     Table { title, columns, rows, notes: notes(comparison, assessment) }
 }
 
-/// The row of a server that holds fewer connections than the loads of the matrix have, and was measured under another load
-/// alone; `None` of any other.
-fn elsewhere(comparison: &Comparison, assessment: &Assessment, subject: usize) -> Option<Row> {
+/// The row of a server that can't hold the connections of the matrix's loads and was measured only under another load;
+/// `None` for other servers.
+fn measured_elsewhere(comparison: &Comparison, assessment: &Assessment, subject: usize) -> Option<Row> {
     let has_figure = |column: &statistics::Column| {
         column.cells.iter().any(|cell| cell.subject == subject && cell.level.is_some())
     };
@@ -60,7 +63,7 @@ fn elsewhere(comparison: &Comparison, assessment: &Assessment, subject: usize) -
     let ran = |shape: &usize| assessment.details.iter().any(|of| of.subject == subject && of.shape == *shape);
     let shape = (0..comparison.shapes.len()).filter(ran).find(|&shape| !is_under(shape))?;
     let is_single = comparison.shapes[shape].connections == 1;
-    (!assessment.columns.iter().any(has_figure)).then(|| Row::Without {
+    (!assessment.columns.iter().any(has_figure)).then(|| Row::NoFigures {
         subject,
         name: comparison.subjects[subject].name.clone(),
         what: if is_single { "serves one client at a time" } else { "holds fewer connections" },
@@ -69,9 +72,9 @@ fn elsewhere(comparison: &Comparison, assessment: &Assessment, subject: usize) -
     })
 }
 
-/// Rows of those that failed, or can't run here.
+/// Rows of the servers that failed or can't run on this machine.
 pub(super) fn without(comparison: &Comparison, assessment: &Assessment) -> Vec<Row> {
-    let row = |of: &(usize, String), is_failure: bool| Row::Without {
+    let row = |of: &(usize, String), is_failure: bool| Row::NoFigures {
         subject: of.0,
         name: comparison.subjects[of.0].name.clone(),
         what: if is_failure { "FAILED" } else { "not available here" },
@@ -114,19 +117,19 @@ fn column(comparison: &Comparison, column: &statistics::Column) -> Column {
     Column { heading: title(column.figure).to_owned(), under, absent }
 }
 
-/// With spaces at which no line breaks.
+/// With no-break spaces.
 fn unbroken(text: &str) -> String {
     text.replace(' ', "\u{a0}")
 }
 
-fn ranked(comparison: &Comparison, assessment: &Assessment, subject: usize) -> Row {
+fn ranked_row(comparison: &Comparison, assessment: &Assessment, subject: usize) -> Row {
     let cells = assessment.columns.iter().map(|column| {
         let Some(of) = column.cells.iter().find(|cell| cell.subject == subject) else {
             return Cell::default();
         };
         let against = assessment.reference.map(|reference| name(comparison, reference));
-        let cell = cell(column.figure, of.level.as_ref(), of.ratio.as_ref(), &of.told, against);
-        let once = matches!(of.told, Told::Reference) && column.cells.iter().any(is_from_one_pass);
+        let cell = cell(column.figure, of.level.as_ref(), of.ratio.as_ref(), &of.verdict, against);
+        let once = matches!(of.verdict, Verdict::Reference) && column.cells.iter().any(is_from_one_pass);
         let figure = if once { about(&cell.figure) } else { cell.figure };
         Cell { is_best: best(column).contains(&subject), figure, ..cell }
     });
@@ -138,25 +141,30 @@ fn ranked(comparison: &Comparison, assessment: &Assessment, subject: usize) -> R
     }
 }
 
-/// Who is best in a column, as far as that is told: nobody where all are alike.
+/// The best of a column; empty if there is no verdict, or if no server can be told apart from the best.
 fn best(column: &statistics::Column) -> Vec<usize> {
-    match standing(column) {
-        Standing::Best(best) => best,
-        Standing::Equal | Standing::Open(_) => Vec::new(),
+    match ranking(column) {
+        Ranking::Best(best) => best,
+        Ranking::AllTied | Ranking::Undecided(_) => Vec::new(),
     }
 }
 
 fn is_from_one_pass(cell: &statistics::Cell) -> bool {
-    matches!(cell.told, Told::NotTold(Why::OnePass))
+    matches!(cell.verdict, Verdict::Undecided(Why::OnePass))
 }
 
-/// A figure of which nobody knows how much chance is in it.
+/// A figure whose uncertainty is unknown.
 fn about(figure: &str) -> String {
     format!("about\u{a0}{figure}")
 }
 
-/// The row of a server that is not ranked, but held against another one.
-fn beside(comparison: &Comparison, assessment: &Assessment, subject: usize, against: Option<usize>) -> Row {
+/// The row of a server that is not ranked, but compared with another one.
+fn unranked_row(
+    comparison: &Comparison,
+    assessment: &Assessment,
+    subject: usize,
+    against: Option<usize>,
+) -> Row {
     let cells = assessment.columns.iter().map(|column| {
         let metric = match column.figure {
             Figure::CpuAtRate | Figure::CpuAtSaturation => Metric::Cpu,
@@ -166,11 +174,11 @@ fn beside(comparison: &Comparison, assessment: &Assessment, subject: usize, agai
         let Some(shape) = column.shape else { return Cell::default() };
         let rounds = levels(comparison, shape, metric, subject);
         let level = Estimate::of(&rounds.iter().map(|round| round.logarithm).collect::<Vec<_>>());
-        let contest = other_build(comparison, shape, metric, subject)
-            .or_else(|| contest(comparison, shape, metric, subject, against?));
-        let told = contest.map_or(Told::NotTold(Why::NotMeasured), |(_, told)| told);
+        let pair = other_build(comparison, shape, metric, subject)
+            .or_else(|| compare_pair(comparison, shape, metric, subject, against?));
+        let verdict = pair.map_or(Verdict::Undecided(Why::NotMeasured), |(_, verdict)| verdict);
         let against = against.map(|against| name(comparison, against));
-        cell(column.figure, level.as_ref(), contest.as_ref().map(|(ratio, _)| ratio), &told, against)
+        cell(column.figure, level.as_ref(), pair.as_ref().map(|(ratio, _)| ratio), &verdict, against)
     });
     Row::Figures {
         subject,
@@ -180,47 +188,47 @@ fn beside(comparison: &Comparison, assessment: &Assessment, subject: usize, agai
     }
 }
 
-/// What is told of another build against this one: the opposite of what is told of this one against it, so that both
-/// are judged alike.
+/// The verdict on another build compared with this one. It is the reverse of the verdict on this build, so that both
+/// agree.
 fn other_build(
     comparison: &Comparison,
     shape: usize,
     metric: Metric,
     subject: usize,
-) -> Option<(Estimate, Told)> {
+) -> Option<(Estimate, Verdict)> {
     if metric != Metric::Cpu {
         return None;
     }
     let build =
         builds(comparison).into_iter().find(|build| build.other == subject && build.shape == shape)?;
-    Some((build.ratio?.inverse(), build.told.reversed()))
+    Some((build.ratio?.inverse(), build.verdict.reversed()))
 }
 
 fn cell(
     figure: Figure,
     level: Option<&Estimate>,
     times: Option<&Estimate>,
-    told: &Told,
+    verdict: &Verdict,
     against: Option<String>,
 ) -> Cell {
-    if matches!(told, Told::NotTold(Why::GeneratorLimited)) {
+    if matches!(verdict, Verdict::Undecided(Why::GeneratorLimited)) {
         return not_measured();
     }
     let Some(level) = level else {
-        let overloaded = matches!(told, Told::NotTold(Why::Overloaded));
+        let overloaded = matches!(verdict, Verdict::Undecided(Why::Overloaded));
         let word = if overloaded { "overloaded" } else { "not measured" }.to_owned();
         return Cell { word, tone: Tone::Faint, ..Cell::default() };
     };
     let times_in_short = times.map_or(String::new(), |times| ratio(times.median));
-    let (word, tone) = judged(told);
-    let evidence = match told {
-        Told::Reference => String::new(),
-        Told::Better | Told::Worse => times_in_short,
-        Told::Same { up_to } => format!("within\u{a0}{}", percent(*up_to)),
-        Told::NotTold(why) => format!("({})", in_short(*why)),
+    let (word, tone) = word_and_tone(verdict);
+    let evidence = match verdict {
+        Verdict::Reference => String::new(),
+        Verdict::Better | Verdict::Worse => times_in_short,
+        Verdict::Same { up_to } => format!("within\u{a0}{}", percent(*up_to)),
+        Verdict::Undecided(why) => format!("({})", why_in_short(*why)),
     };
     let value = wording::figure(figure, level.median);
-    let value = if matches!(told, Told::NotTold(Why::OnePass)) { about(&value) } else { value };
+    let value = if matches!(verdict, Verdict::Undecided(Why::OnePass)) { about(&value) } else { value };
     let mut detail = value.clone();
     let range = |of: &Estimate, write: &dyn Fn(f64) -> String| {
         of.interval.map(|of| format!(" ({} to {})", write(of.low), write(of.high))).unwrap_or_default()
@@ -233,20 +241,20 @@ fn cell(
     Cell { figure: value, word: word.to_owned(), evidence, detail, tone, is_best: false }
 }
 
-/// The cell of a figure for which the generator was the limit.
+/// The cell of a figure for which the generator was the bottleneck.
 pub(super) fn not_measured() -> Cell {
-    let (word, evidence) = ("not measured".to_owned(), format!("({})", in_short(Why::GeneratorLimited)));
-    let detail = "the load generator was the limit: this says nothing about the server".to_owned();
+    let (word, evidence) = ("not measured".to_owned(), format!("({})", why_in_short(Why::GeneratorLimited)));
+    let detail = "the load generator was the bottleneck: this says nothing about the server".to_owned();
     Cell { word, evidence, detail, tone: Tone::Faint, ..Cell::default() }
 }
 
-/// What is told, in a word and a color.
-pub(super) fn judged(told: &Told) -> (&'static str, Tone) {
-    match told {
-        Told::Reference => ("reference", Tone::Plain),
-        Told::Better => ("better", Tone::Good),
-        Told::Worse => ("worse", Tone::Bad),
-        Told::Same { .. } => ("same", Tone::Plain),
-        Told::NotTold(_) => ("not told", Tone::Faint),
+/// A verdict as a word and a color.
+pub(super) fn word_and_tone(verdict: &Verdict) -> (&'static str, Tone) {
+    match verdict {
+        Verdict::Reference => ("reference", Tone::Plain),
+        Verdict::Better => ("better", Tone::Good),
+        Verdict::Worse => ("worse", Tone::Bad),
+        Verdict::Same { .. } => ("same", Tone::Plain),
+        Verdict::Undecided(_) => ("no verdict", Tone::Faint),
     }
 }

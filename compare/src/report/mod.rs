@@ -1,5 +1,5 @@
-//! What people see of a comparison: text for the terminal, a page, Markdown, JSON. Each is a pure function of the data,
-//! and all of them lay out the same contents.
+//! Reports of a comparison: text for the terminal, an HTML page, Markdown, JSON. Each is a pure function of the data,
+//! and all lay out the same contents.
 
 mod contents;
 mod details;
@@ -9,18 +9,18 @@ mod json;
 mod markdown;
 mod matrix;
 mod plots;
+mod ranking;
 mod sentences;
-mod standing;
 #[cfg(test)]
 mod tests;
 mod text;
-mod trust;
+mod validity;
 mod wording;
 
 pub use diff::changes_to_text;
 pub use html::to_html;
 pub use json::{Unreadable, from_json, to_json};
 pub use markdown::to_markdown;
-pub use sentences::conclude;
+pub use sentences::conclusions;
 pub use text::{Style, to_text};
 pub(crate) use wording::{load, rate};

@@ -1,38 +1,38 @@
-//! The verdict: at most three sentences, which the terminal, the Markdown and the page share. A name stands between
-//! two pairs of asterisks, as in Markdown.
+//! The verdict: at most three sentences, which terminal, Markdown and page share. Names are between two pairs of
+//! asterisks, as in Markdown.
 
-use super::standing::{Standing, cell, clause, leading, measured, standing};
-use super::trust;
+use super::ranking::{Ranking, cell, leading, measured, ranking, why_clause};
+use super::validity;
 use super::wording::{
     self, count, interval, kind_of_all, list, load_in_a_sentence, name, names, percent, ratio, sentence, slo,
     title,
 };
 use crate::Comparison;
-use crate::statistics::{Assessment, Cell, Column, Estimate, Figure, Told, Why, assess};
+use crate::statistics::{Assessment, Cell, Column, Estimate, Figure, Verdict, Why, assess};
 
 /// The most sentences.
 const MOST: usize = 3;
 
-/// So many may be named together as the best of a column.
+/// At most this many servers are named together as the best of a column.
 const FEW: usize = 3;
 
-/// The verdict in at most three plain sentences.
-pub fn conclude(comparison: &Comparison) -> Vec<String> {
+/// The verdict in at most three sentences.
+pub fn conclusions(comparison: &Comparison) -> Vec<String> {
     sentences(comparison, &assess(comparison))
 }
 
 pub(super) fn sentences(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
-    // What makes everything else mean something else comes first.
-    let mut said: Vec<String> = trust::refusals(comparison).into_iter().collect();
-    let doubt = trust::in_a_sentence(comparison, assessment);
+    // Refusals change the meaning of all figures, so they come first.
+    let mut said: Vec<String> = validity::refusals(comparison).into_iter().collect();
+    let doubt = validity::caveats(comparison, assessment);
     let first =
         assessment.columns.iter().find(|column| column.absent.is_none() && measured(column).next().is_some());
     match first {
-        None => said.push("Nothing was measured from which anything could be concluded.".to_owned()),
+        None => said.push("Nothing was measured that allows a conclusion.".to_owned()),
         Some(first) => {
             said.push(headline(comparison, assessment, first));
             if said.len() + 1 < MOST || doubt.is_none() {
-                said.extend(elsewhere(comparison, assessment, first));
+                said.extend(other_columns(comparison, assessment, first));
             }
         }
     }
@@ -41,7 +41,7 @@ pub(super) fn sentences(comparison: &Comparison, assessment: &Assessment) -> Vec
     said
 }
 
-/// Who is best by what the verdict rests on, by how much, and how sure that is.
+/// The best servers by the first figure, by how much they are better, and how certain that is.
 fn headline(comparison: &Comparison, assessment: &Assessment, column: &Column) -> String {
     let load =
         column.shape.map_or(String::new(), |shape| format!(" {}", load_in_a_sentence(comparison, shape)));
@@ -50,24 +50,24 @@ fn headline(comparison: &Comparison, assessment: &Assessment, column: &Column) -
     let (leader, level) = leading(column).map_or((String::new(), String::new()), |(subject, level)| {
         (name(comparison, subject), wording::figure(column.figure, level.median))
     });
-    match standing(column) {
-        Standing::Best(_) if measured(column).count() == 1 => {
+    match ranking(column) {
+        Ranking::Best(_) if measured(column).count() == 1 => {
             format!("{place}, the {what} of {leader} is {level}; no other server was measured.")
         }
-        Standing::Best(best) if best.len() == 1 => {
+        Ranking::Best(best) if best.len() == 1 => {
             format!(
                 "{place}, {leader} has {}: {}.",
                 best_of(comparison, column),
                 evidence(comparison, assessment, column, best[0])
             )
         }
-        Standing::Best(best) => format!(
+        Ranking::Best(best) => format!(
             "{place}, {} have {}, and can't be told apart; {leader} has the best median: {}.",
             names(comparison, &best),
             best_of(comparison, column),
             evidence(comparison, assessment, column, best[0])
         ),
-        Standing::Equal => {
+        Ranking::AllTied => {
             let within = same_as_reference(column).zip(assessment.reference);
             let within = within.map_or(String::new(), |(most, reference)| {
                 format!(
@@ -81,8 +81,8 @@ fn headline(comparison: &Comparison, assessment: &Assessment, column: &Column) -
                 "{place}, in {what} no {kind} can be told apart from the best; {leader} has the best median, {level}{within}."
             )
         }
-        Standing::Open(why) => {
-            let why = why.map_or(String::new(), |why| format!(", because {}", clause(why)));
+        Ranking::Undecided(why) => {
+            let why = why.map_or(String::new(), |why| format!(", because {}", why_clause(why)));
             format!(
                 "{place}, there is no verdict on {what}{why}; {leader} has the best median, {level}, but that may be \
                  chance."
@@ -91,18 +91,19 @@ fn headline(comparison: &Comparison, assessment: &Assessment, column: &Column) -
     }
 }
 
-/// By how much anybody may differ from the reference at the most; `None` unless all of them are the same as it.
+/// The largest difference from the reference that is not excluded for any server; `None` unless all are the same as the
+/// reference.
 fn same_as_reference(column: &Column) -> Option<f64> {
-    let up_to = measured(column).filter_map(|(cell, _)| match cell.told {
-        Told::Reference => None,
-        Told::Same { up_to } => Some(Some(up_to)),
+    let up_to = measured(column).filter_map(|(cell, _)| match cell.verdict {
+        Verdict::Reference => None,
+        Verdict::Same { up_to } => Some(Some(up_to)),
         _ => Some(None),
     });
     up_to.reduce(|one, other| Some(one?.max(other?))).flatten()
 }
 
-/// The leader's figure, and its ratio to the reference; if it is the reference itself, that of the nearest that is told
-/// from it.
+/// The leader's figure, and its ratio to the reference. If the leader is the reference, the ratio of the nearest server
+/// that differs from it.
 fn evidence(comparison: &Comparison, assessment: &Assessment, column: &Column, leader: usize) -> String {
     let Some(own) = cell(column, leader) else { return String::new() };
     let value = own.level.map_or(String::new(), |level| wording::figure(column.figure, level.median));
@@ -120,8 +121,8 @@ fn evidence(comparison: &Comparison, assessment: &Assessment, column: &Column, l
         );
     }
     let distance = |cell: &&Cell| cell.ratio.map_or(f64::INFINITY, |ratio| ratio.median.ln().abs());
-    let told = column.cells.iter().filter(|cell| cell.told.is_difference() && cell.ratio.is_some());
-    match told.min_by(|one, other| distance(one).total_cmp(&distance(other))) {
+    let verdict = column.cells.iter().filter(|cell| cell.verdict.is_difference() && cell.ratio.is_some());
+    match verdict.min_by(|one, other| distance(one).total_cmp(&distance(other))) {
         Some(Cell { subject, ratio: Some(times), .. }) => {
             let next = name(comparison, *subject);
             format!(
@@ -134,7 +135,7 @@ fn evidence(comparison: &Comparison, assessment: &Assessment, column: &Column, l
     }
 }
 
-/// What the best of a column has.
+/// The best figure of a column, in words.
 fn best_of(comparison: &Comparison, column: &Column) -> String {
     match column.figure {
         Figure::CpuAtRate => "the lowest server CPU per message".to_owned(),
@@ -149,15 +150,15 @@ fn best_of(comparison: &Comparison, column: &Column) -> String {
     }
 }
 
-/// Who is best by the other columns, in one sentence.
-fn elsewhere(comparison: &Comparison, assessment: &Assessment, first: &Column) -> Option<String> {
+/// The best servers by the other columns, in one sentence.
+fn other_columns(comparison: &Comparison, assessment: &Assessment, first: &Column) -> Option<String> {
     let mut best: Vec<(Vec<usize>, Vec<String>)> = Vec::new();
     let (mut equal, mut ranges, mut crowded) = (Vec::new(), Vec::new(), Vec::new());
     let others =
         assessment.columns.iter().filter(|column| column.figure != first.figure && column.absent.is_none());
     for column in others {
-        match standing(column) {
-            Standing::Best(of) if of.len() <= FEW && measured(column).count() > 1 => {
+        match ranking(column) {
+            Ranking::Best(of) if of.len() <= FEW && measured(column).count() > 1 => {
                 let level = cell(column, of[0]).and_then(|cell| cell.level);
                 let value = level.map_or(String::new(), |level| wording::figure(column.figure, level.median));
                 let said = format!("{} ({value})", best_of(comparison, column));
@@ -168,10 +169,10 @@ fn elsewhere(comparison: &Comparison, assessment: &Assessment, first: &Column) -
                     None => best.push((sorted, vec![said])),
                 }
             }
-            Standing::Equal => equal.push(title(column.figure).to_owned()),
-            Standing::Open(Some(Why::OnePass)) => ranges.extend(range(comparison, column)),
-            Standing::Best(of) => crowded.extend(behind(comparison, assessment, column, &of)),
-            Standing::Open(_) => {}
+            Ranking::AllTied => equal.push(title(column.figure).to_owned()),
+            Ranking::Undecided(Some(Why::OnePass)) => ranges.extend(range(comparison, column)),
+            Ranking::Best(of) => crowded.extend(behind(comparison, assessment, column, &of)),
+            Ranking::Undecided(_) => {}
         }
     }
     let mut clauses: Vec<String> = best
@@ -189,7 +190,7 @@ fn elsewhere(comparison: &Comparison, assessment: &Assessment, first: &Column) -
     sentence(&clauses)
 }
 
-/// How far the reference is behind where so many are best that they are not named.
+/// How far the reference is behind, where too many servers are best to name them.
 fn behind(
     comparison: &Comparison,
     assessment: &Assessment,
@@ -208,7 +209,7 @@ fn behind(
     ))
 }
 
-/// From where to where the figures of a column reach of which nothing is told.
+/// The range of the figures of a column without verdicts.
 fn range(comparison: &Comparison, column: &Column) -> Option<String> {
     let by = |one: &(&Cell, &Estimate), other: &(&Cell, &Estimate)| one.1.median.total_cmp(&other.1.median);
     let (least, most) = (measured(column).min_by(by)?, measured(column).max_by(by)?);

@@ -9,16 +9,16 @@ use crate::Comparison;
 use crate::statistics::assess;
 use layout::lay_out;
 
-/// How a terminal is written to.
+/// The style of terminal output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
     /// Whether colors may be used.
     pub color: bool,
-    /// Whether letters beyond ASCII may be used.
+    /// Whether characters beyond ASCII may be used.
     pub unicode: bool,
-    /// How many columns a line has.
+    /// The width of a line in columns.
     pub width: usize,
-    /// Whether every metric is shown under every load, and the conditions.
+    /// Whether to show every metric under every load, and the conditions.
     pub details: bool,
 }
 
@@ -28,8 +28,8 @@ impl Default for Style {
     }
 }
 
-/// The matrix, the verdict, and what must be known to believe it. Tables are cut into blocks as wide as
-/// [`Style::width`]; in a narrow terminal the columns that don't fit follow in a block of their own.
+/// The matrix, the verdict, and the notes on them. Tables are at most [`Style::width`] wide; columns that don't fit
+/// follow in a further block.
 pub fn to_text(comparison: &Comparison, style: Style) -> String {
     let contents = Contents::of(comparison, &assess(comparison));
     let mut text = String::new();
@@ -83,14 +83,14 @@ fn titled(table: &Table, style: Style) -> Vec<String> {
     lines
 }
 
-/// The fewest columns that a line is laid out for.
+/// The minimum width of a line in columns.
 const NARROWEST: usize = 40;
 
-/// Lines no longer than the style allows, of a text whose words stay whole where they fit.
+/// Wraps a text into lines of the style's width. A word is cut only if it is longer than a line.
 fn wrap(text: &str, color: &str, style: Style) -> Vec<String> {
     let width = style.width.max(NARROWEST);
     let mut lines = vec![String::new()];
-    // What is held together by a space that no line breaks at is one word.
+    // A no-break space doesn't separate words.
     for word in text.split([' ', '\n', '\t']).filter(|word| !word.is_empty()) {
         let word = cut(&clean(word, style), width);
         let last = lines.len() - 1;
@@ -129,7 +129,7 @@ fn cut(text: &str, width: usize) -> String {
     kept
 }
 
-/// Text that does nothing to a terminal, in ASCII if the style asks for it.
+/// Removes control characters, and replaces characters beyond ASCII unless the style allows them.
 fn clean(text: &str, style: Style) -> String {
     let mut cleaned = String::with_capacity(text.len());
     for character in text.chars().filter(|character| !character.is_control()) {

@@ -1,5 +1,5 @@
-//! How the report writes numbers, names and lists. Numbers are as people read them: three digits that count, and a unit, with
-//! a space that no line breaks at.
+//! The format of numbers, names and lists in reports. Numbers have three significant digits and a unit after a no-break
+//! space.
 
 use crate::statistics::{Assessment, Figure, Interval, Metric};
 use crate::{Comparison, Kind, Shape};
@@ -14,7 +14,7 @@ pub(super) fn time(microseconds: f64) -> String {
     }
 }
 
-/// So many in a second.
+/// A rate per second.
 pub(crate) fn rate(each_second: f64) -> String {
     format!("{}/s", amount(each_second))
 }
@@ -46,7 +46,7 @@ pub(super) fn percent(share: f64) -> String {
         value if value.abs() < 9.95 && value.abs() >= 0.05 => {
             format!("{}\u{a0}%", format!("{value:.1}").trim_end_matches(".0"))
         }
-        // Not quite all is not all.
+        // A share slightly below 100 % is not rounded up to it.
         value if value > 99.0 && value < 100.0 => format!("{:.1}\u{a0}%", (value * 10.0).floor() / 10.0),
         value => format!("{value:.0}\u{a0}%"),
     }
@@ -89,7 +89,7 @@ pub(super) fn slo(written: &str) -> String {
     }
 }
 
-/// A number and what is counted, of which there is one or more.
+/// A number and the noun, singular or plural.
 pub(super) fn count(number: usize, one: &str, several: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { several })
 }
@@ -121,13 +121,13 @@ pub(super) fn unit(figure: Figure) -> &'static str {
     }
 }
 
-/// A second since 1970 as a date and time of day.
+/// Seconds since the Unix epoch as date and time.
 pub(super) fn date(seconds: u64) -> String {
     let second = i64::try_from(seconds).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
     second.map_or("unknown".to_owned(), |second| second.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }
 
-/// Three digits that count.
+/// A number with three significant digits.
 fn digits(value: f64) -> String {
     match value.abs() {
         size if size >= 99.95 => format!("{value:.0}"),
@@ -137,7 +137,7 @@ fn digits(value: f64) -> String {
     }
 }
 
-/// A number with a decimal point, without the zeros at its end.
+/// Removes trailing zeros of a number with a decimal point.
 fn without_zeros(number: &str) -> String {
     number.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -157,11 +157,11 @@ pub(crate) fn load(shape: &Shape) -> String {
     };
     match shape.hostile {
         0 => load,
-        hostile => format!("{load}, {hostile} hostile clients beside"),
+        hostile => format!("{load}, beside {hostile} hostile clients"),
     }
 }
 
-/// A load as it stands in a sentence, behind "serving": `to 64 connections at 15k/s`.
+/// A load for a sentence, after "serving": `to 64 connections at 15k/s`.
 pub(super) fn load_in_a_sentence(comparison: &Comparison, shape: usize) -> String {
     let Some(shape) = comparison.shapes.get(shape) else { return String::new() };
     let connections = count(shape.connections, "connection", "connections");
@@ -176,19 +176,19 @@ pub(super) fn load_in_a_sentence(comparison: &Comparison, shape: usize) -> Strin
     }
 }
 
-/// A server's name as it stands in a sentence: between two pairs of asterisks, as in Markdown.
+/// A server's name for a sentence: between two pairs of asterisks, as in Markdown.
 pub(super) fn name(comparison: &Comparison, subject: usize) -> String {
     let name = comparison.subjects.get(subject).map_or("unknown", |subject| &subject.name);
-    // An asterisk of its own would end it.
+    // An asterisk in the name would end the emphasis.
     format!("**{}**", name.replace('*', "∗"))
 }
 
-/// Names as they stand in a sentence.
+/// Names for a sentence.
 pub(super) fn names<'a>(comparison: &Comparison, subjects: impl IntoIterator<Item = &'a usize>) -> String {
     list(&subjects.into_iter().map(|&subject| name(comparison, subject)).collect::<Vec<_>>())
 }
 
-/// What is to be known of a server beside its name.
+/// Remarks after a server's name.
 pub(super) fn remark(comparison: &Comparison, assessment: &Assessment, subject: usize) -> String {
     let mut remarks = Vec::new();
     if assessment.reference == Some(subject) {
@@ -201,24 +201,24 @@ pub(super) fn remark(comparison: &Comparison, assessment: &Assessment, subject: 
     remarks.join(", ")
 }
 
-/// What the servers are called together.
+/// The word for all servers: "backend" if all are backends.
 pub(super) fn kind_of_all(comparison: &Comparison) -> &'static str {
     let is_server = |kind: &Kind| matches!(kind, Kind::Server);
     if comparison.subjects.iter().any(|subject| is_server(&subject.kind)) { "server" } else { "backend" }
 }
 
-/// A sentence of several clauses; none without any.
+/// A sentence of several clauses; `None` without any.
 pub(super) fn sentence(clauses: &[String]) -> Option<String> {
     let mut sentence = clauses.join("; ");
     let first = sentence.chars().next()?;
-    // A percentile such as p99 stays small.
+    // A percentile such as p99 keeps its lower case.
     if !sentence[first.len_utf8()..].starts_with(|next: char| next.is_ascii_digit()) {
         sentence.replace_range(..first.len_utf8(), &first.to_uppercase().to_string());
     }
     Some(format!("{sentence}."))
 }
 
-/// Things in a sentence: `a, b and c`.
+/// A list for a sentence: `a, b and c`.
 pub(super) fn list(things: &[String]) -> String {
     match things {
         [] => String::new(),
@@ -227,7 +227,7 @@ pub(super) fn list(things: &[String]) -> String {
     }
 }
 
-/// What a column is called.
+/// The title of a column.
 pub(super) fn title(figure: Figure) -> &'static str {
     match figure {
         Figure::CpuAtRate => "CPU per message",
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
+    fn dates_are_calendar_dates() {
         assert_eq!(date(0), "1970-01-01 00:00 UTC");
         assert_eq!(date(1_709_210_096), "2024-02-29 12:34 UTC");
         assert_eq!(date(u64::MAX), "unknown");

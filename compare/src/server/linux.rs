@@ -1,4 +1,4 @@
-//! The processes of a server, which are ended when this process is done with them, or ends.
+//! The processes of a server. They are ended when this value is dropped, and when this process ends.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -10,21 +10,21 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 use rustix::thread::CpuSet;
 
-use super::Ended;
+use super::Exit;
 use super::supervisor::{self, MESSAGE, TERMINATE};
 use load::process::anonymous_memory;
 
-/// A server's processes, from its first one on.
+/// A server's processes: the first one and all its descendants.
 #[derive(Debug)]
 pub(super) struct Processes {
     supervisor: Child,
     control: PipeWriter,
     status: PipeReader,
-    ended: Option<Ended>,
+    ended: Option<Exit>,
 }
 
 impl Processes {
-    /// Runs a command, and has it and all that it starts run on these cores; none are all cores.
+    /// Starts a command, and pins it and its descendants to these cores; an empty slice means all.
     ///
     /// # Errors
     /// If the program can't be started.
@@ -40,24 +40,24 @@ impl Processes {
             command.pre_exec(before_exec);
         }
         let supervisor = command.spawn()?;
-        // The ends of the pipes that the closure owns are closed with the command.
+        // This closes the ends of the pipes that the closure owns.
         drop(command);
         Ok(Self { supervisor, control, status, ended: None })
     }
 
-    /// What the processes write to: each can be taken once.
+    /// The pipes of standard output and standard error. Each can be taken once.
     pub(super) fn output(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
         (self.supervisor.stdout.take(), self.supervisor.stderr.take())
     }
 
-    /// The process from which all of them descend: the supervisor, which itself uses next to no processor time. It
-    /// adopts those that leave their parents, so that they are among its descendants as well.
+    /// The common ancestor of the processes: the supervisor, which itself uses almost no CPU time. As subreaper it
+    /// adopts orphaned processes, so they stay its descendants.
     pub(super) fn root(&self) -> u32 {
         self.supervisor.id()
     }
 
-    /// The anonymous memory of all of them, in bytes; `None` if the system doesn't tell. That of the supervisor, which
-    /// is a copy of this process, does not count.
+    /// The anonymous memory of the processes, in bytes; `None` if the system doesn't report it. The supervisor, a fork
+    /// of this process, is not included.
     pub(super) fn memory(&self) -> Option<u64> {
         let root = i32::try_from(self.root()).ok()?;
         let all = all_processes().ok()?.flatten().filter_map(|process| process.stat().ok());
@@ -65,15 +65,15 @@ impl Processes {
         children.filter_map(anonymous_memory).reduce(u64::saturating_add)
     }
 
-    /// How the first process ended; `None` if it runs still after `patience`.
-    pub(super) fn ended(&mut self, patience: Duration) -> Option<Ended> {
-        if self.ended.is_none() && is_readable(&self.status, patience) {
+    /// How the first process ended; `None` if it still runs after `timeout`.
+    pub(super) fn ended(&mut self, timeout: Duration) -> Option<Exit> {
+        if self.ended.is_none() && is_readable(&self.status, timeout) {
             let mut message = [0; MESSAGE];
-            // Nothing is said by a supervisor that was killed.
-            let said = self.status.read_exact(&mut message).is_ok();
+            // A supervisor that was killed writes nothing.
+            let was_written = self.status.read_exact(&mut message).is_ok();
             let [a, b, c, d, left @ ..] = message;
-            let status = if said { i32::from_ne_bytes([a, b, c, d]) } else { Signal::KILL.as_raw() };
-            self.ended = Some(Ended { status: ExitStatus::from_raw(status), left_others: left != [0; 4] });
+            let status = if was_written { i32::from_ne_bytes([a, b, c, d]) } else { Signal::KILL.as_raw() };
+            self.ended = Some(Exit { status: ExitStatus::from_raw(status), left_others: left != [0; 4] });
         }
         self.ended
     }
@@ -81,16 +81,16 @@ impl Processes {
 
 impl Drop for Processes {
     fn drop(&mut self) {
-        // It fails if all have ended already; waiting is needed all the same.
+        // This fails if all have ended already. The supervisor must be reaped in either case.
         let _ = self.control.write_all(&[TERMINATE]);
         let _ = self.supervisor.wait();
     }
 }
 
-fn is_readable(pipe: &PipeReader, patience: Duration) -> bool {
-    let timeout = Timespec::try_from(patience).ok();
+fn is_readable(pipe: &PipeReader, timeout: Duration) -> bool {
+    let timeout = Timespec::try_from(timeout).ok();
     let mut fds = [PollFd::new(pipe, PollFlags::IN)];
-    // An interruption by a signal is a timeout that came early.
+    // An interruption by a signal counts as a timeout.
     matches!(poll(&mut fds, timeout.as_ref()), Ok(1..))
 }
 

@@ -1,4 +1,4 @@
-//! A server as processes of its own: started, waited for, and ended.
+//! A server as separate processes: how it is started, awaited and ended.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -26,9 +26,8 @@ use portable::Processes;
 
 pub(super) use output::{Lines, Written};
 
-/// A running server. When this is dropped, its processes are ended, by SIGTERM to their process group and then by
-/// SIGKILL, and waited for. On Linux that is true of all processes that descend from it, and they also end with this
-/// process, however that ends.
+/// A running server. Dropping it ends its processes, by SIGTERM to their process group and then by SIGKILL, and reaps
+/// them. On Linux this includes all descendants, and they also end when this process ends, however it ends.
 #[derive(Debug)]
 pub(super) struct Server {
     processes: Processes,
@@ -39,37 +38,36 @@ pub(super) struct Server {
 
 /// How the first process of a server ended.
 #[derive(Clone, Copy, Debug)]
-struct Ended {
+struct Exit {
     status: ExitStatus,
-    /// Whether it left processes behind, which were ended. Where there is no supervisor, that is not known.
+    /// Whether it left processes behind, which were then ended. Always false without a supervisor.
     left_others: bool,
 }
 
-/// By when a server must be ready, however busy the machine is.
-const START: Duration = Duration::from_secs(20);
+/// How long a server may take to be ready, however busy the machine is.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How often it is looked whether to stop waiting.
-const LOOK: Duration = Duration::from_millis(20);
+/// How often a waiting loop checks whether to stop.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How long is waited from one attempt to connect to the next.
-const RETRY: Duration = Duration::from_millis(2);
+/// The time between two attempts to connect.
+const RETRY_INTERVAL: Duration = Duration::from_millis(2);
 
-/// How long is waited for the end of what a server writes, whose processes have ended.
-const OUTPUT: Duration = Duration::from_secs(1);
+/// How long to wait for the end of the output after the processes have ended.
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often another port is tried where one was taken by somebody else meanwhile.
-const PORTS: usize = 5;
+/// How often another port is tried if another program took the port in the meantime.
+const PORT_ATTEMPTS: usize = 5;
 
 impl Server {
-    /// Starts a server on these cores (none are all cores), and waits until it can be connected to. What it writes to
-    /// standard error is added to `lines`.
+    /// Starts a server on these cores (empty means all), and waits until it accepts connections. Lines that it writes
+    /// to standard error are added to `lines`.
     ///
-    /// Variables of this command are taken out of the environment: what is measured is what the arguments say, and so
-    /// what the report says.
+    /// Environment variables of this command are removed, so that the arguments alone, which the report shows,
+    /// determine what is measured.
     ///
     /// # Errors
-    /// If the program can't be started, ends, or can't be connected to in time; `Interrupted` if `stop` was set
-    /// meanwhile.
+    /// If the program can't be started, exits, or doesn't accept connections in time; `Interrupted` if `stop` was set.
     pub(super) fn start(
         candidate: &Candidate,
         cpus: &[usize],
@@ -81,7 +79,7 @@ impl Server {
             Launch::Announces { program, arguments, variables } => {
                 let mut command = Command::new(program);
                 command.args(arguments);
-                take_out(&mut command, variables);
+                remove_variables(&mut command, variables);
                 let mut server = spawn(command)?;
                 server.wait_for_announcement(stop)?;
                 Ok(server)
@@ -95,11 +93,11 @@ impl Server {
                     server.wait_for_port(port, stop)?;
                     Ok(server)
                 };
-                let mut attempts = 0..PORTS;
+                let mut attempts = 0..PORT_ATTEMPTS;
                 loop {
                     let port = port::free()?;
                     let started = start_at(port);
-                    // It has ended, and somebody else listens there.
+                    // The server has ended, and another program listens on the port.
                     let is_ended = |error: &io::Error| error.kind() == ErrorKind::Other;
                     if !started.as_ref().is_err_and(|error| is_ended(error) && port::is_taken(port))
                         || attempts.next().is_none()
@@ -117,7 +115,7 @@ impl Server {
         on_line: impl Fn(&str) + Send + 'static,
     ) -> io::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        take_out(&mut command, "ANYLOOP_");
+        remove_variables(&mut command, "ANYLOOP_");
         let program = command.get_program().to_string_lossy().into_owned();
         let mut processes = Processes::spawn(command, cpus).map_err(|error| {
             io::Error::new(error.kind(), format!("its program {program} can't be started: {error}"))
@@ -130,38 +128,40 @@ impl Server {
         Ok(Self { processes, address, out, err })
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The process from which all of its processes descend.
+    /// The process that is the ancestor of all of its processes.
     pub(super) fn root(&self) -> u32 {
         self.processes.root()
     }
 
-    /// The anonymous memory of its processes, in bytes; `None` if the system doesn't tell.
+    /// The anonymous memory of its processes, in bytes; `None` if the system doesn't report it.
     pub(super) fn memory(&self) -> Option<u64> {
         self.processes.memory()
     }
 
-    /// How it ended; `None` if it runs still after `patience`.
-    pub(super) fn failure(&mut self, patience: Duration) -> Option<String> {
-        let ended = self.processes.ended(patience)?;
-        Some(self.described(ended))
+    /// How it ended; `None` if it still runs after `timeout`.
+    pub(super) fn failure(&mut self, timeout: Duration) -> Option<String> {
+        let ended = self.processes.ended(timeout)?;
+        Some(self.exit_reason(ended))
     }
 
-    /// The line in which it has told of a panic, if it has: a thread may panic and the process go on.
-    pub(super) fn said(&self) -> Option<String> {
+    /// The line of its output that reports a panic, if there is one: a thread may panic while the process continues.
+    pub(super) fn panic_message(&self) -> Option<String> {
         self.err.0.panic().or_else(|| self.out.0.panic())
     }
 
     fn wait_for_announcement(&mut self, stop: &AtomicBool) -> io::Result<()> {
-        self.wait("say where it listens", stop, |server| match server.out.1.recv_timeout(LOOK) {
-            Ok(address) => Some(address),
-            // It has closed its output, so it is about to end.
-            Err(RecvTimeoutError::Disconnected) => server.processes.ended(LOOK).and(None),
-            Err(RecvTimeoutError::Timeout) => None,
+        self.wait("print `listening on ADDRESS`", stop, |server| {
+            match server.out.1.recv_timeout(POLL_INTERVAL) {
+                Ok(address) => Some(address),
+                // It has closed its output, so it is about to exit.
+                Err(RecvTimeoutError::Disconnected) => server.processes.ended(POLL_INTERVAL).and(None),
+                Err(RecvTimeoutError::Timeout) => None,
+            }
         })
     }
 
@@ -170,15 +170,15 @@ impl Server {
             [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
         self.wait(&format!("accept connections on {}", addresses[0]), stop, |server| {
             let address = addresses.into_iter().find(|address| port::accepts(*address));
-            let address = address.filter(|_| !port::is_of_others(port, server.root()));
+            let address = address.filter(|_| !port::belongs_to_others(port, server.root()));
             if address.is_none() {
-                server.processes.ended(RETRY);
+                server.processes.ended(RETRY_INTERVAL);
             }
             address
         })
     }
 
-    /// Waits until it is known where to connect to. Its end ends that at once.
+    /// Calls `look` until it returns the address to connect to. An exit of the server ends the wait at once.
     fn wait(
         &mut self,
         what: &str,
@@ -198,39 +198,41 @@ impl Server {
             if stop.load(Ordering::Relaxed) {
                 return Err(ErrorKind::Interrupted.into());
             }
-            if begin.elapsed() > START {
-                let text = format!("it did not {what} within {} s{}", START.as_secs(), self.elsewhere());
+            if begin.elapsed() > START_TIMEOUT {
+                let text =
+                    format!("it did not {what} within {} s{}", START_TIMEOUT.as_secs(), self.other_address());
                 return Err(io::Error::new(ErrorKind::TimedOut, self.with_reason(text)));
             }
         }
     }
 
-    /// Where it listens instead, and what to do about it; empty if it does not listen, or that can't be told.
-    fn elsewhere(&self) -> String {
+    /// The other address on which it listens, and what to do about it; empty if it doesn't listen, or if that is
+    /// unknown.
+    fn other_address(&self) -> String {
         match port::listening(self.root()).first() {
             Some(address) => format!(
-                "; it listens on {address} instead: have its command pass on the port that stands for {{port}}"
+                "; it listens on {address} instead: make sure that its command uses the port that replaces {{port}}"
             ),
             None => String::new(),
         }
     }
 
-    fn described(&self, ended: Ended) -> String {
-        // All who could write have ended.
-        wait_for_end(&self.err.1, OUTPUT);
-        wait_for_end(&self.out.1, OUTPUT);
+    fn exit_reason(&self, ended: Exit) -> String {
+        // All processes that could write have ended.
+        wait_for_end(&self.err.1, OUTPUT_TIMEOUT);
+        wait_for_end(&self.out.1, OUTPUT_TIMEOUT);
         let status = ended.status;
         self.with_reason(if status.success() && ended.left_others {
             format!(
                 "the server went into the background: its first process ended ({status}) and left others, which were \
-                 ended; start it so that it stays in the foreground"
+ended; start it so that it stays in the foreground"
             )
         } else {
             format!("the server ended ({status})")
         })
     }
 
-    /// With what it has written, if it has.
+    /// Appends the reason that it has written, if any.
     fn with_reason(&self, text: String) -> String {
         match self.err.0.reason().or_else(|| self.out.0.reason()) {
             Some(reason) => format!("{text}: {reason}"),
@@ -239,8 +241,8 @@ impl Server {
     }
 }
 
-/// Takes the variables out of a command's environment whose names begin like this.
-fn take_out(command: &mut Command, prefix: &str) {
+/// Removes the variables with this prefix from a command's environment.
+fn remove_variables(command: &mut Command, prefix: &str) {
     let is_out = |name: &OsString| !prefix.is_empty() && name.to_string_lossy().starts_with(prefix);
     std::env::vars_os().map(|(name, _)| name).filter(is_out).for_each(|name| {
         command.env_remove(name);

@@ -1,4 +1,4 @@
-//! What a server writes: read to its end, so that the server never waits for a reader, and kept in part.
+//! The output of a server. It is read to its end, so that the server never blocks on a full pipe, and kept in part.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
@@ -9,56 +9,55 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// What a server has written to one stream, as far as it tells why the server ended.
+/// The lines of one output stream that explain why a server ended.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Output(Arc<Mutex<Kept>>);
+pub(super) struct Output(Arc<Mutex<KeptLines>>);
 
-/// The lines that are kept, each fit to be shown.
+/// The lines that are kept, without control characters.
 #[derive(Debug, Default)]
-struct Kept {
-    /// The first one that tells of a panic, and what follows it.
+struct KeptLines {
+    /// The first line that reports a panic, and the message after it.
     panic: Vec<String>,
-    /// The last one that says something.
+    /// The last line that isn't blank.
     last: Option<String>,
 }
 
 /// How many bytes of a line are kept.
 const LINE: usize = 512;
 
-/// Where the lines are collected that servers write, until somebody is told of them.
+/// The lines that servers have written, until [`take`](Self::take) is called.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lines(Arc<Mutex<Written>>);
 
-/// What servers have written.
+/// Lines that servers have written.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
-    /// The name of the server, and a line that is fit to be shown.
+    /// The name of the server, and the line without control characters.
     pub(crate) lines: Vec<(String, String)>,
-    /// How many lines more there were, which found no room.
+    /// How many further lines were dropped.
     pub(crate) left_out: usize,
 }
 
-/// How many lines are kept until somebody is told of them.
+/// How many lines are kept between two calls of [`Lines::take`].
 const LINES: usize = 1000;
 
-/// What Rust writes where a thread panics. Its message begins on the next line.
+/// The text that Rust writes when a thread panics. The panic message is on the next line.
 const PANIC: &str = "panicked at";
 
-/// What Rust writes below the message.
+/// The prefix of the hint that Rust writes after the message.
 const HINT: &str = "note: ";
 
-/// What a server writes before its address.
+/// The text before the address that a server announces.
 const ANNOUNCEMENT: &str = "listening on ";
 
-/// What is told while a stream is read: the address, if the server writes it. At the end of the stream the sender is
-/// dropped.
+/// Receives the address when the server announces it. At the end of the stream the sender is dropped.
 pub(super) type Announced = Receiver<SocketAddr>;
 
 impl Output {
-    /// Reads a stream in a thread of its own, and calls `on_line` with each line that says something.
+    /// Reads a stream in a separate thread, and calls `on_line` with each line that isn't blank.
     ///
     /// # Errors
-    /// If the system has no thread left.
+    /// If the thread can't be started.
     pub(super) fn read(
         stream: impl Read + Send + 'static,
         on_line: impl Fn(&str) + Send + 'static,
@@ -78,10 +77,10 @@ impl Output {
         let mut line_end = |line: &mut VecDeque<u8>| {
             let text = String::from_utf8_lossy(line.make_contiguous()).into_owned();
             line.clear();
-            // Only the first one is waited for: what is sent after it would pile up.
+            // Only the first announcement is awaited; further ones would fill the channel.
             if let Some(found) = announcement(&text).filter(|_| !is_announced) {
                 is_announced = true;
-                // Nobody listens any more if the server took too long.
+                // The receiver is gone if the server took too long.
                 let _ = address.send(found);
                 return;
             }
@@ -91,7 +90,7 @@ impl Output {
                 self.kept().keep(shown.trim());
             }
         };
-        // The length of a line is bounded: of a longer one the beginning is kept.
+        // The length of a line is bounded: only the beginning of a longer one is kept.
         while let Ok(piece @ [_, ..]) = stream.fill_buf() {
             let length = piece.len();
             for part in piece.split_inclusive(|byte| *byte == b'\n') {
@@ -105,24 +104,23 @@ impl Output {
         line_end(&mut line);
     }
 
-    /// The line that tells why the server ended, as far as the server has told: of a panic if there was one, and else
-    /// the last one.
+    /// The line that explains why the server ended: the panic if there was one, otherwise the last line.
     pub(super) fn reason(&self) -> Option<String> {
         self.panic().or_else(|| self.kept().last.clone())
     }
 
-    /// The line that tells of a panic, if there was one.
+    /// The line that reports a panic, if there was one.
     pub(super) fn panic(&self) -> Option<String> {
         let kept = self.kept();
         (!kept.panic.is_empty()).then(|| kept.panic.join(" "))
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, KeptLines> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
+impl KeptLines {
     fn keep(&mut self, line: &str) {
         match self.panic.len() {
             0 if line.contains(PANIC) => self.panic.push(line.to_owned()),
@@ -134,7 +132,7 @@ impl Kept {
 }
 
 impl Lines {
-    /// What adds a line of a server of this name.
+    /// A function that adds a line of the server with this name.
     pub(super) fn of(&self, name: &str) -> impl Fn(&str) + Send + use<> {
         let (lines, name) = (self.clone(), name.to_owned());
         move |line| {
@@ -147,7 +145,7 @@ impl Lines {
         }
     }
 
-    /// All that was written since this was called the last time.
+    /// Takes all that was written since the last call.
     pub(crate) fn take(&self) -> Written {
         mem::take(&mut *self.written())
     }
@@ -157,7 +155,7 @@ impl Lines {
     }
 }
 
-/// A character that does nothing to a terminal.
+/// Replaces control characters, which could affect a terminal.
 fn shown(character: char) -> char {
     if character.is_control() { '\u{fffd}' } else { character }
 }
@@ -167,8 +165,8 @@ fn announcement(line: &str) -> Option<SocketAddr> {
 }
 
 /// Waits for the end of a stream.
-pub(super) fn wait_for_end(announced: &Announced, patience: Duration) {
-    while announced.recv_timeout(patience).is_ok() {}
+pub(super) fn wait_for_end(announced: &Announced, timeout: Duration) {
+    while announced.recv_timeout(timeout).is_ok() {}
 }
 
 #[cfg(test)]
@@ -183,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_that_says_something_is_the_reason() {
+    fn the_last_line_that_is_not_blank_is_the_reason() {
         assert_eq!(reason("one\ntwo\n\n \r\n").as_deref(), Some("two"));
         assert_eq!(reason("no line end").as_deref(), Some("no line end"));
         assert_eq!(reason("bad\u{1b}[0m\n").as_deref(), Some("bad\u{fffd}[0m"));
@@ -191,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_the_reason_whatever_comes_after_it() {
+    fn a_panic_is_the_reason_whatever_follows_it() {
         let panic = "thread 'main' panicked at src/main.rs:2:5:\nindex out of bounds\n";
         let trace = "   0: std::panicking\n".repeat(1000) + "note: Some details are omitted\n";
         let expected = "thread 'main' panicked at src/main.rs:2:5: index out of bounds";
@@ -211,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_told_apart_from_other_lines() {
+    fn a_panic_is_recognised() {
         let panic = |text: &str| {
             let output = Output::default();
             output.keep(text.as_bytes(), &mpsc::channel().0, &|_| ());
@@ -225,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_told_once_and_those_without_room_are_counted() {
+    fn lines_are_taken_once_and_dropped_ones_are_counted() {
         let lines = Lines::default();
         let on_line = lines.of("own");
         Output::default().keep(&b"one\n\n  two\r\nthree"[..], &mpsc::channel().0, &on_line);

@@ -1,5 +1,4 @@
-//! The processes of a server, where the system can't tell a process of its parent's end: if this process is killed, they
-//! go on.
+//! The processes of a server, on systems without subreapers: if this process is killed, they continue to run.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -9,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::Ended;
+use super::Exit;
 use load::process::anonymous_memory;
 
 /// A server's processes: those of its process group.
@@ -21,11 +20,11 @@ pub(super) struct Processes {
 /// How long the processes have to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether the first one has ended.
-const LOOK: Duration = Duration::from_millis(5);
+/// How often to check whether the first process has ended.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Processes {
-    /// Runs a command. Processes are not pinned to cores here.
+    /// Starts a command. Processes are not pinned to cores here.
     ///
     /// # Errors
     /// If the program can't be started.
@@ -33,33 +32,33 @@ impl Processes {
         Ok(Self { child: command.process_group(0).spawn()? })
     }
 
-    /// What the processes write to: each can be taken once.
+    /// The pipes of standard output and standard error. Each can be taken once.
     pub(super) fn output(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
         (self.child.stdout.take(), self.child.stderr.take())
     }
 
-    /// The first process. Those that leave their parents do not descend from it.
+    /// The first process. Orphaned processes are not its descendants.
     pub(super) fn root(&self) -> u32 {
         self.child.id()
     }
 
-    /// The anonymous memory of those that descend from the first one, in bytes; `None` if the system doesn't tell.
+    /// The anonymous memory of the first process and its descendants, in bytes; `None` if the system doesn't report it.
     pub(super) fn memory(&self) -> Option<u64> {
         anonymous_memory(self.root())
     }
 
-    /// How the first process ended; `None` if it runs still after `patience`.
-    pub(super) fn ended(&mut self, patience: Duration) -> Option<Ended> {
-        let end = Instant::now() + patience;
+    /// How the first process ended; `None` if it still runs after `timeout`.
+    pub(super) fn ended(&mut self, timeout: Duration) -> Option<Exit> {
+        let end = Instant::now() + timeout;
         loop {
             if let Some(status) = self.child.try_wait().ok()? {
-                return Some(Ended { status, left_others: false });
+                return Some(Exit { status, left_others: false });
             }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return None;
             }
-            thread::sleep(LOOK.min(left));
+            thread::sleep(POLL_INTERVAL.min(left));
         }
     }
 
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_the_first_process_is_told() {
+    fn the_end_of_the_first_process_is_reported() {
         let (mut processes, mut out) = shell("echo $$; sleep 1000 & wait; exit 3");
         assert_eq!(line(&mut out).trim(), processes.root().to_string());
         assert!(processes.ended(Duration::ZERO).is_none());
@@ -114,18 +113,18 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_group_is_asked_to_end() {
+    fn the_whole_group_gets_sigterm() {
         let (processes, mut out) = shell("trap 'echo bye; exit' TERM; sleep 1000 & echo ready; wait");
         assert_eq!(line(&mut out), "ready\n");
         drop(processes);
         let mut rest = String::new();
-        // The end of the output: nobody holds it any more, the child of the shell neither.
+        // The end of the output: no process holds the pipe open, not even the child of the shell.
         out.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "bye\n");
     }
 
     #[test]
-    fn who_ignores_that_is_killed() {
+    fn a_group_that_ignores_sigterm_is_killed() {
         let (processes, mut out) = shell("trap '' TERM; sleep 1000 & echo ready; wait; wait");
         assert_eq!(line(&mut out), "ready\n");
         drop(processes);

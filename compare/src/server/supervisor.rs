@@ -1,12 +1,12 @@
-//! A process between this one and a server, which sees to it that nothing of the server is left.
+//! A process between this one and a server, which makes sure that no process of the server is left.
 //!
-//! The supervisor is forked off and never executes a program. It is the parent of the server's first process, and
-//! the *subreaper* of all that descend from it: a process whose parent has ended becomes the supervisor's child, even
-//! if it has left the process group and the session. It ends what is left of the server
+//! The supervisor is forked and never executes a program. It is the parent of the server's first process, and the
+//! *subreaper* of its descendants: an orphaned process becomes the supervisor's child, even if it has left the process
+//! group and the session. It ends the remaining processes
 //!
-//! - when it is asked to: first by SIGTERM to the process group and, after [`GRACE`], by SIGKILL;
+//! - on request: first by SIGTERM to the process group and, after [`GRACE`], by SIGKILL;
 //! - when the first process has ended, and
-//! - at once when the control pipe is closed, as the kernel does when this process ends, be it by SIGKILL.
+//! - at once when the control pipe is closed. The kernel closes it when this process ends, even by SIGKILL.
 //!
 //! If the supervisor itself is killed, the kernel kills the server's first process.
 //!
@@ -30,36 +30,37 @@ use rustix::thread::{CpuSet, sched_setaffinity, set_name};
 /// How long the processes have to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long the supervisor waits for processes that were killed: there are some that the kernel can't end.
-const KILLED: Duration = Duration::from_secs(5);
+/// How long the supervisor waits for processes that were killed: the kernel can't end all of them (uninterruptible
+/// sleep).
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often it looks for further processes to kill, those that became its children when others were killed.
-const AGAIN: Duration = Duration::from_millis(5);
+/// How often it looks for further processes to kill: those that became its children when their parents were killed.
+const KILL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// What is written into the control pipe to end the processes.
+/// The byte that requests the end, written to the control pipe.
 pub(super) const TERMINATE: u8 = b'T';
 
-/// The length of what is read from the status pipe once the first process has ended: two numbers of 32 bits, its wait
-/// status and whether it left others.
+/// The length of the message in the status pipe when the first process has ended: its wait status and whether it left
+/// others, 32 bits each.
 pub(super) const MESSAGE: usize = 8;
 
-/// Splits a process in two: returns in the one that is to execute the server's program, and never in the other, the
-/// supervisor. To be called in a forked process, before it executes a program.
+/// Forks. Returns in the child, which is to execute the server's program, and never in the parent, which becomes the
+/// supervisor. To be called between fork and exec.
 ///
 /// # Errors
-/// If the system can't start one more process, or knows none of these cores.
+/// If the system can't start one more process, or none of these cores exists.
 pub(super) fn fork(cpus: Option<&CpuSet>, control: &PipeReader, status: &PipeWriter) -> io::Result<()> {
     set_child_subreaper(Some(getpid()))?;
     let supervisor = getpid();
-    // SAFETY: until it executes the program, the child makes nothing but system calls.
-    #[expect(unsafe_code, reason = "std has no call for it")]
+    // SAFETY: until it executes the program, the child makes system calls only.
+    #[expect(unsafe_code, reason = "std has no such call")]
     let forked = unsafe { libc::fork() };
     match Pid::from_raw(forked) {
         _ if forked < 0 => Err(io::Error::last_os_error()),
         None => {
             setpgid(None, None)?;
             set_parent_process_death_signal(Some(Signal::KILL))?;
-            // The supervisor may have ended before that.
+            // The supervisor may have ended before the signal was set.
             if getppid() != Some(supervisor) {
                 return Err(Errno::SRCH.into());
             }
@@ -72,20 +73,20 @@ pub(super) fn fork(cpus: Option<&CpuSet>, control: &PipeReader, status: &PipeWri
     }
 }
 
-/// The supervisor's view of the processes.
+/// The state of the supervisor.
 struct Supervisor {
     /// The server's first process, which leads the process group.
     server: Pid,
-    /// When the processes are killed.
+    /// When to kill the processes.
     kill: Option<Instant>,
-    /// Whether the process group was killed. Later its number may be another's.
+    /// Whether the process group was killed. Afterwards its number may be reused.
     has_killed_group: bool,
 }
 
-/// Waits for the server's end, or for an order to end it.
+/// Waits for the server's end, or for a request to end it.
 fn supervise(server: Pid, control: RawFd, status: RawFd) -> ! {
     let [control, status] = keep_only(control, status);
-    let signals = take_signals();
+    let signals = open_signals();
     let _ = set_name(c"supervisor");
     let mut supervisor = Supervisor { server, kill: None, has_killed_group: false };
     let mut is_controlled = true;
@@ -94,10 +95,10 @@ fn supervise(server: Pid, control: RawFd, status: RawFd) -> ! {
         let timeout = supervisor.kill_what_is_due().and_then(|timeout| Timespec::try_from(timeout).ok());
         let mut fds = [PollFd::new(&signals, PollFlags::IN), PollFd::new(&control, PollFlags::IN)];
         let watched = if is_controlled { 2 } else { 1 };
-        // All signals are blocked, so nothing interrupts it.
+        // All signals are blocked, so nothing interrupts the call.
         let _ = poll(&mut fds[..watched], timeout.as_ref());
         let [has_signal, has_order] = [!fds[0].revents().is_empty(), !fds[1].revents().is_empty()];
-        if has_signal && is_told_to_end(signals) {
+        if has_signal && has_termination_signal(signals) {
             supervisor.kill();
         }
         if has_order && matches!(read(control, &mut [0; 1]), Ok(1)) {
@@ -110,7 +111,7 @@ fn supervise(server: Pid, control: RawFd, status: RawFd) -> ! {
 }
 
 impl Supervisor {
-    /// Takes note of the processes that have ended. Ends if all have.
+    /// Reaps the processes that have ended. Ends the supervisor if none is left.
     fn reap(&mut self, status: BorrowedFd<'_>) {
         let mut ended = None;
         let left_others = loop {
@@ -125,7 +126,7 @@ impl Supervisor {
             let mut message = [0; MESSAGE];
             message[..4].copy_from_slice(&how.to_ne_bytes());
             message[4..].copy_from_slice(&i32::from(left_others).to_ne_bytes());
-            // A pipe takes so little in one piece.
+            // A write of this size to a pipe is atomic.
             let _ = write(status, &message);
             self.kill();
         }
@@ -134,7 +135,7 @@ impl Supervisor {
         }
     }
 
-    /// Asks the processes to end, and gives them some time for it.
+    /// Sends SIGTERM, and sets the time for SIGKILL.
     fn terminate(&mut self) {
         if self.kill.is_none() {
             let _ = kill_process_group(self.server, Signal::TERM);
@@ -142,20 +143,20 @@ impl Supervisor {
         }
     }
 
-    /// Has the processes killed now.
+    /// Sets the time for SIGKILL to now.
     fn kill(&mut self) {
         let now = Instant::now();
         self.kill = Some(self.kill.map_or(now, |kill| kill.min(now)));
     }
 
-    /// Kills the processes if it is time. Tells when there is something to do again.
+    /// Kills the processes if it is time. Returns the time until it must be called again.
     fn kill_what_is_due(&mut self) -> Option<Duration> {
         let kill = self.kill?;
         let now = Instant::now();
         if kill > now {
             return Some(kill.saturating_duration_since(now));
         }
-        if now.saturating_duration_since(kill) > KILLED {
+        if now.saturating_duration_since(kill) > KILL_TIMEOUT {
             end();
         }
         if !self.has_killed_group {
@@ -163,11 +164,11 @@ impl Supervisor {
             self.has_killed_group = true;
         }
         kill_children();
-        Some(AGAIN)
+        Some(KILL_INTERVAL)
     }
 }
 
-/// Kills the children of this process: their own children become its children then.
+/// Kills the children of this process. Their children then become its children.
 fn kill_children() {
     let Ok(list) = open(c"/proc/thread-self/children", OFlags::RDONLY, Mode::empty()) else { return };
     let mut piece = [0; 1024];
@@ -177,7 +178,7 @@ fn kill_children() {
             match byte {
                 b'0'..=b'9' => number = number.wrapping_mul(10).wrapping_add(i32::from(byte - b'0')),
                 _ => {
-                    // Zero and less would be groups of processes.
+                    // Zero and negative numbers would mean process groups.
                     if let Some(child) = Pid::from_raw(number).filter(|_| number > 0) {
                         let _ = kill_process(child, Signal::KILL);
                     }
@@ -188,12 +189,12 @@ fn kill_children() {
     }
 }
 
-/// Closes all descriptors but two, which get the numbers 0 and 1: nobody may wait for the end of a pipe because this
-/// process holds it, too.
-#[expect(unsafe_code, reason = "descriptors that belong to nobody here are closed by their numbers")]
+/// Closes all descriptors but two, which get the numbers 0 and 1. Otherwise this process would keep pipes open whose
+/// end others wait for.
+#[expect(unsafe_code, reason = "inherited descriptors are closed by number")]
 fn keep_only(control: RawFd, status: RawFd) -> [BorrowedFd<'static>; 2] {
-    // SAFETY: they take numbers. What they close belongs to values of the process that was forked, none of which is
-    // used here any more.
+    // SAFETY: the calls take numbers. The descriptors that they close belong to values of the forked process, none of
+    // which is used here any more.
     unsafe {
         libc::dup2(control, 0);
         libc::dup2(status, 1);
@@ -203,15 +204,15 @@ fn keep_only(control: RawFd, status: RawFd) -> [BorrowedFd<'static>; 2] {
             });
         }
     }
-    // SAFETY: they were opened just now, and nothing closes them.
+    // SAFETY: both were just opened, and nothing closes them.
     [0, 1].map(|number| unsafe { BorrowedFd::borrow_raw(number) })
 }
 
-/// Blocks all signals, whose handlers are those of the process that was forked, and has some of them read from a
-/// descriptor.
-#[expect(unsafe_code, reason = "rustix has no calls for it")]
-fn take_signals() -> BorrowedFd<'static> {
-    // SAFETY: the sets are valid for the calls, and all zeros are a set.
+/// Blocks all signals, whose handlers belong to the forked process, and returns a descriptor from which some of them
+/// are read.
+#[expect(unsafe_code, reason = "rustix has no such calls")]
+fn open_signals() -> BorrowedFd<'static> {
+    // SAFETY: the pointers are valid, and all zeros are a valid signal set.
     let signals = unsafe {
         let mut set: libc::sigset_t = mem::zeroed();
         libc::sigfillset(&raw mut set);
@@ -223,28 +224,28 @@ fn take_signals() -> BorrowedFd<'static> {
         libc::signalfd(-1, &raw const set, libc::SFD_NONBLOCK)
     };
     if signals < 0 {
-        // The kernel ends the server with this process.
+        // When this process ends, the kernel kills the server.
         end();
     }
-    // SAFETY: it was opened just now, and nothing closes it.
+    // SAFETY: it was just opened, and nothing closes it.
     unsafe { BorrowedFd::borrow_raw(signals) }
 }
 
-/// Takes the signals that have come. Tells whether one of them is to end this process.
-fn is_told_to_end(signals: BorrowedFd<'_>) -> bool {
-    let mut is_told = false;
+/// Reads the pending signals. Returns whether one of them is to end this process.
+fn has_termination_signal(signals: BorrowedFd<'_>) -> bool {
+    let mut has_one = false;
     let mut signal = [0; size_of::<libc::signalfd_siginfo>()];
     while matches!(read(signals, &mut signal), Ok(1..)) {
-        // Its number comes first.
+        // The first field is the signal's number.
         let number = u32::from_ne_bytes([signal[0], signal[1], signal[2], signal[3]]);
-        is_told |= number != libc::SIGCHLD as u32;
+        has_one |= number != libc::SIGCHLD as u32;
     }
-    is_told
+    has_one
 }
 
-/// Ends this process, and runs nothing that the process that was forked wants to have run at its end.
-#[expect(unsafe_code, reason = "std has no call for it")]
+/// Ends this process, without running the exit handlers of the forked process.
+#[expect(unsafe_code, reason = "std has no such call")]
 fn end() -> ! {
-    // SAFETY: it takes a number.
+    // SAFETY: the call takes a number.
     unsafe { libc::_exit(0) }
 }

@@ -5,36 +5,36 @@ use std::process::Child;
 
 use super::*;
 
-static GO_ON: AtomicBool = AtomicBool::new(false);
+static NOT_STOPPED: AtomicBool = AtomicBool::new(false);
 
-/// A program that does what a shell script says, and announces its address.
+/// A shell script that announces its address.
 fn script(text: &str) -> Launch {
     let arguments = ["-c", text].map(OsString::from).into();
     Launch::Announces { program: "/bin/sh".into(), arguments, variables: "SHOUTD_".into() }
 }
 
-/// A command that does what a shell script says, and listens on `{port}`.
+/// A shell script that listens on `{port}`.
 fn command(text: &str) -> Launch {
     Launch::Command { words: ["sh", "-c", text].map(String::from).into() }
 }
 
-/// A command that runs this Python, and listens on `{port}`.
+/// A Python program that listens on `{port}`.
 fn python_command(text: &str) -> Launch {
     Launch::Command { words: ["python3", "-c", text].map(String::from).into() }
 }
 
-/// Starts a server on these cores, unless it is told to stop.
+/// Starts a server on these cores, unless `stop` is set.
 fn try_start(launch: &Launch, cpus: &[usize], stop: &AtomicBool) -> io::Result<Server> {
     let candidate = Candidate { launch: launch.clone(), ..Candidate::default() };
     Server::start(&candidate, cpus, stop, &Lines::default())
 }
 
 fn start(launch: &Launch) -> Server {
-    try_start(launch, &[], &GO_ON).unwrap()
+    try_start(launch, &[], &NOT_STOPPED).unwrap()
 }
 
 fn start_error(launch: &Launch) -> String {
-    try_start(launch, &[], &GO_ON).unwrap_err().to_string()
+    try_start(launch, &[], &NOT_STOPPED).unwrap_err().to_string()
 }
 
 /// An echo server in Python, after `prelude`.
@@ -56,14 +56,14 @@ fn file(name: &str) -> std::path::PathBuf {
     std::env::temp_dir().join(format!("anyloop-compare-{}-{name}", std::process::id()))
 }
 
-/// The processes whose numbers stand in a file, which is removed.
+/// The process numbers in a file, which is then removed.
 fn written_in(file: &std::path::Path) -> Vec<u32> {
     let text = std::fs::read_to_string(file).unwrap();
     std::fs::remove_file(file).unwrap();
     text.split_whitespace().map(|number| number.parse().unwrap()).collect()
 }
 
-/// A server that has started two further processes, one of which has left its session. Their numbers are in the file.
+/// A server that starts two further processes, one of which leaves its session. Their numbers are written to the file.
 fn tree(processes: &std::path::Path) -> String {
     let file = processes.display();
     format!(
@@ -81,7 +81,7 @@ fn kill(process: u32) {
     rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
 }
 
-/// The first process of a server that has left none of its own to the supervisor.
+/// The first process of a server without orphaned processes.
 fn first_of(server: &Server) -> u32 {
     if !cfg!(target_os = "linux") {
         return server.root();
@@ -96,14 +96,14 @@ fn failure(server: &mut Server) -> String {
     loop {
         match server.failure(Duration::ZERO) {
             Some(failure) => return failure,
-            None if begin.elapsed() > START => panic!("it runs still"),
-            None => std::thread::sleep(LOOK),
+            None if begin.elapsed() > START_TIMEOUT => panic!("it still runs"),
+            None => std::thread::sleep(POLL_INTERVAL),
         }
     }
 }
 
 #[test]
-fn the_address_is_found_behind_other_lines() {
+fn the_address_is_found_after_other_lines() {
     let mut server = start(&script("echo hello; echo 'listening on 127.0.0.1:4711'; exec sleep 60"));
     assert_eq!(server.address(), "127.0.0.1:4711".parse().unwrap());
     assert_eq!(server.failure(Duration::ZERO), None);
@@ -122,24 +122,24 @@ fn a_command_is_ready_when_it_accepts() {
 }
 
 #[test]
-fn a_server_that_ends_tells_why() {
+fn the_error_quotes_the_last_line_of_a_server_that_ends() {
     let error = start_error(&script("echo 'no such flag' >&2; exit 2"));
     assert_eq!(error, "the server ended (exit status: 2): no such flag");
     let begin = Instant::now();
     let error = start_error(&command("echo 'can not: {port}'; exit 3"));
     assert!(error.starts_with("the server ended (exit status: 3): can not: "), "{error}");
-    assert!(begin.elapsed() < START / 2, "its end was noticed at once");
+    assert!(begin.elapsed() < START_TIMEOUT / 2, "its end was noticed at once");
 }
 
 #[test]
-fn a_server_that_ends_later_is_found_out() {
+fn a_later_end_of_a_server_is_noticed() {
     let mut server = start(&script("echo bad >&2; echo 'listening on 127.0.0.1:1'; exec sleep 60"));
     kill(first_of(&server));
     assert_eq!(failure(&mut server), "the server ended (signal: 9 (SIGKILL)): bad");
 }
 
 #[test]
-fn a_panic_is_quoted_and_not_what_comes_after_it() {
+fn a_panic_is_quoted_and_not_the_lines_after_it() {
     let panic = "thread main panicked at src/main.rs:2:5:\\nno luck\\nnote: run with a backtrace\\n";
     let error = start_error(&command(&format!("printf '{panic}' >&2; echo bye >&2; exit 101 # {{port}}")));
     assert_eq!(
@@ -149,7 +149,7 @@ fn a_panic_is_quoted_and_not_what_comes_after_it() {
 }
 
 #[test]
-fn waiting_ends_with_the_stop() {
+fn a_stop_ends_the_wait() {
     let stop = AtomicBool::new(true);
     for launch in [script("exec sleep 60"), command("exec sleep 60 # {port}")] {
         let error = try_start(&launch, &[], &stop).unwrap_err();
@@ -167,15 +167,15 @@ fn a_program_that_does_not_exist_is_an_error() {
         },
         Launch::Command { words: vec!["/nonexistent/program".into(), "{port}".into()] },
     ] {
-        let error = try_start(&launch, &[], &GO_ON).unwrap_err();
+        let error = try_start(&launch, &[], &NOT_STOPPED).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(error.to_string().contains("/nonexistent/program"), "{error}");
     }
 }
 
 #[test]
-fn variables_of_this_command_are_not_passed_on() {
-    // Set by cargo for this process: any variable will do, as long as its name is another.
+fn variables_of_this_command_are_removed() {
+    // PATH is a variable that must remain.
     let text = "env | grep -c -e '^ANYLOOP_' -e '^SHOUTD_' >&2; env | grep -c '^PATH=' >&2; exit 1";
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "server::tests::helper_that_starts_a_server", "--nocapture"]);
@@ -192,7 +192,7 @@ mod ends {
     use super::*;
 
     #[test]
-    fn a_server_ends_with_its_guard_and_all_that_it_has_started() {
+    fn dropping_a_server_ends_all_of_its_processes() {
         let processes = file("tree");
         let server = start(&script(&tree(&processes)));
         let first = first_of(&server);
@@ -204,7 +204,7 @@ mod ends {
     }
 
     #[test]
-    fn a_server_is_asked_to_end_before_it_is_killed() {
+    fn a_server_gets_sigterm_first() {
         let farewell = file("farewell");
         let text = format!(
             "trap 'echo bye >{}; exit' TERM; echo 'listening on 127.0.0.1:1'; while :; do sleep 0.01; done",
@@ -216,7 +216,7 @@ mod ends {
     }
 
     #[test]
-    fn a_server_that_ignores_that_is_killed() {
+    fn a_server_that_ignores_sigterm_is_killed() {
         let prelude = "signal.signal(signal.SIGTERM, signal.SIG_IGN)";
         let launch = python_command(&python(prelude));
         let server = start(&launch);
@@ -224,11 +224,11 @@ mod ends {
         let begin = Instant::now();
         drop(server);
         assert!(!runs(process));
-        assert!(begin.elapsed() < START, "{:?}", begin.elapsed());
+        assert!(begin.elapsed() < START_TIMEOUT, "{:?}", begin.elapsed());
     }
 
     #[test]
-    fn a_server_that_goes_into_the_background_is_told_to_stay() {
+    fn a_server_that_goes_into_the_background_is_an_error() {
         let daemon = "
 if os.fork(): sys.exit(0)
 os.setsid()
@@ -240,9 +240,9 @@ time.sleep(1)";
     }
 
     #[test]
-    fn what_a_process_uses_counts_that_was_left_behind_by_its_parent() {
-        // Who answers is the child of a process that has ended, in a session of its own. For each message it computes
-        // for 0.1 s, and keeps 8 MB.
+    fn orphaned_processes_are_included_in_cpu_time_and_memory() {
+        // The process that answers is orphaned and in a separate session. For each message it computes for 0.1 s, and
+        // keeps 8 MB.
         let text = "
 import os, socket, time
 if os.fork():
@@ -270,27 +270,27 @@ while True:
         assert!(usage.user_seconds + usage.system_seconds > 0.09, "{usage:?}");
         let more = server.memory().unwrap() - before;
         assert!(more > 7_000_000, "{before} and {more}");
-        assert!(before < 100_000_000, "the supervisor's is not among it: {before}");
+        assert!(before < 100_000_000, "the supervisor's memory is not included: {before}");
     }
 
     #[test]
-    fn a_server_that_listens_on_another_port_is_told_so() {
+    fn the_error_names_another_port_on_which_a_server_listens() {
         let port = port::free().unwrap();
         let text = python("").replace("{port}", &port.to_string());
         let mut command = Command::new("python3");
         command.args(["-c", &text]);
         let server = Server::spawn(command, &[], |_| ()).unwrap();
         while !port::accepts((Ipv4Addr::LOCALHOST, port).into()) {
-            std::thread::sleep(RETRY);
+            std::thread::sleep(RETRY_INTERVAL);
         }
-        let told = server.elsewhere();
-        assert!(told.starts_with(&format!("; it listens on 127.0.0.1:{port} instead")), "{told}");
+        let text = server.other_address();
+        assert!(text.starts_with(&format!("; it listens on 127.0.0.1:{port} instead")), "{text}");
     }
 
     #[test]
-    fn a_port_that_was_taken_meanwhile_is_exchanged_for_another() {
+    fn a_port_that_another_program_takes_is_replaced() {
         let (first, go_on) = (file("first-port"), file("go-on"));
-        // The first attempt tells its port, and goes on when somebody else has taken it.
+        // The first attempt writes its port to a file, and continues when another program has taken it.
         let prelude = format!(
             "
 if not os.path.exists('{first}'):
@@ -303,40 +303,40 @@ if not os.path.exists('{first}'):
         let launch = python_command(&python(&prelude));
         let starting = std::thread::spawn(move || start(&launch));
         while !first.exists() {
-            std::thread::sleep(RETRY);
+            std::thread::sleep(RETRY_INTERVAL);
         }
         let port = std::fs::read_to_string(&first).unwrap().parse().unwrap();
-        let somebody = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let other = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         std::fs::write(&go_on, "").unwrap();
-        // Who accepts there now is not the server.
+        // The program that accepts there now is not the server.
         let mut server = starting.join().unwrap();
         assert_ne!(server.address().port(), port);
         assert_eq!(server.failure(Duration::ZERO), None);
-        drop(somebody);
+        drop(other);
         [first, go_on].iter().for_each(|file| std::fs::remove_file(file).unwrap());
     }
 
     #[test]
-    fn a_server_is_pinned_before_it_begins() {
+    fn a_server_is_pinned_before_it_starts() {
         let allowed = rustix::thread::sched_getaffinity(None).unwrap();
         let cpu = (0..rustix::thread::CpuSet::MAX_CPU).rfind(|cpu| allowed.is_set(*cpu)).unwrap();
         let launch = script("grep Cpus_allowed_list /proc/self/status >&2; exit 1");
-        let error = try_start(&launch, &[cpu], &GO_ON).unwrap_err().to_string();
+        let error = try_start(&launch, &[cpu], &NOT_STOPPED).unwrap_err().to_string();
         let list = error.rsplit(|character: char| !character.is_ascii_digit() && character != '-').next();
         assert_eq!(list, Some(cpu.to_string().as_str()), "{error}");
     }
 
     #[test]
-    fn nothing_outlives_a_comparison_that_is_killed() {
+    fn no_process_outlives_a_comparison_that_is_killed() {
         let processes = file("killed");
         let (mut helper, supervisor) = helper(&tree(&processes));
         let processes = written_in(&processes);
         helper.kill().unwrap();
         helper.wait().unwrap();
-        // It ends when nothing is left of its server, and it is nobody's child any more.
+        // The supervisor ends when no process of its server is left. It is not a child of this process.
         let begin = Instant::now();
-        while runs(supervisor) && begin.elapsed() < START {
-            std::thread::sleep(LOOK);
+        while runs(supervisor) && begin.elapsed() < START_TIMEOUT {
+            std::thread::sleep(POLL_INTERVAL);
         }
         assert!(!processes.iter().any(|process| runs(*process)), "{processes:?}");
     }
@@ -349,14 +349,14 @@ if not os.path.exists('{first}'):
     }
 }
 
-/// What the helper below is told by: the script that it serves by.
+/// The variable that passes the script to the helper below.
 const SCRIPT: &str = "TEST_SCRIPT";
 
-/// No test by itself: a process that other tests start, and kill.
+/// Not a test by itself: a process that other tests start and kill.
 #[test]
 fn helper_that_starts_a_server() {
     if let Ok(text) = std::env::var(SCRIPT) {
-        match try_start(&script(&text), &[], &GO_ON) {
+        match try_start(&script(&text), &[], &NOT_STOPPED) {
             Ok(server) => {
                 println!("\nsupervisor {}", server.root());
                 std::thread::sleep(Duration::from_secs(60));
@@ -366,7 +366,7 @@ fn helper_that_starts_a_server() {
     }
 }
 
-/// A process that serves by a script, and its server's supervisor.
+/// Starts a helper process that runs a script as a server. Returns it and the process number of its supervisor.
 fn helper(text: &str) -> (Child, u32) {
     let mut helper = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "server::tests::helper_that_starts_a_server", "--nocapture"])
@@ -375,7 +375,7 @@ fn helper(text: &str) -> (Child, u32) {
         .spawn()
         .unwrap();
     let lines = BufReader::new(helper.stdout.take().unwrap()).lines().map(Result::unwrap);
-    // What it says is shown where the test fails.
+    // Its output is shown if the test fails.
     let mut lines = lines.inspect(|line| eprintln!("helper: {line}"));
     let supervisor = lines.find_map(|line| line.strip_prefix("supervisor ")?.parse().ok()).unwrap();
     (helper, supervisor)

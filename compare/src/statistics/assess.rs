@@ -1,48 +1,48 @@
-//! All that may be said of a comparison.
+//! The assessment of a comparison.
 //!
-//! In a column of the matrix each pair of the ranked that has values is a contest, and all of them are judged together:
-//! those against the reference, which the cells show, and those of the leader, who is chosen by looking at the values, so
-//! that each pair could have become one of them. Of three or more it is asked first whether all of them may be equal.
+//! In a column of the matrix all pairs of ranked subjects with values are tested together: the pairs with the
+//! reference, which the cells show, and the pairs with the leader. The leader is chosen by its value, so any pair could
+//! be one of these. With three or more subjects, Friedman's test whether all are equal comes first.
 
 use serde::Serialize;
 
 use super::column::{Cell, Column, Detail, Figure, shape_of, source, why_absent};
-use super::contest::{Contest, Court};
 use super::estimate::Estimate;
 use super::metric::Metric;
-use super::noise::{Noise, least};
-use super::readings::probed;
+use super::noise::{Noise, min_band};
+use super::pairwise::{PairResult, PairTest};
+use super::readings::probed_rate;
 use super::rounds::{Round, Series, Source, control_of, level, over, why_failed, with_control};
 use super::significance;
-use super::verdict::{FEWEST, Told, Why, lacking};
+use super::verdict::{MIN_ROUNDS, Verdict, Why, insufficient};
 use crate::Comparison;
 
-/// All that may be said of a comparison.
+/// The verdicts on a comparison, and what they are based on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Assessment {
-    /// Whom the others are compared with: the one that has a control, because only against it the noise is known;
-    /// if that failed, the first who did not. An index into [`Comparison::subjects`].
+    /// The subject with which the others are compared: the one that has a control, because only its noise is known; if
+    /// that failed, the first ranked one. An index into [`Comparison::subjects`].
     pub reference: Option<usize>,
     /// The second run of the reference.
     pub control: Option<usize>,
-    /// Who is ranked: backends and other servers, but no controls, no servers written by hand, no other builds, and
-    /// none that failed or can't run here.
+    /// The ranked subjects: backends and other servers, without controls, handwritten servers, other builds, and
+    /// subjects that failed or can't run on this machine.
     pub ranked: Vec<usize>,
-    /// Who failed, and why.
+    /// The subjects that failed, and why.
     pub failed: Vec<(usize, String)>,
-    /// Who can't run on this machine, and why. That is no failure.
+    /// The subjects that can't run on this machine, and why. That isn't a failure.
     pub unavailable: Vec<(usize, String)>,
     /// How many rounds were measured.
     pub rounds: usize,
-    /// Whether there are fewer rounds than anything can be told from: screening only.
+    /// Whether there are too few rounds for any verdict: screening only.
     pub screening: bool,
     /// The matrix: the columns of [`Figure::ALL`], always all of them, in that order.
     pub columns: Vec<Column>,
-    /// What else was measured: figures, and no verdicts.
+    /// Further figures, without verdicts.
     pub details: Vec<Detail>,
 }
 
-/// Concludes all that may be concluded.
+/// Assesses a comparison.
 pub fn assess(comparison: &Comparison) -> Assessment {
     let subjects = 0..comparison.subjects.len();
     let ranked = ranked(comparison);
@@ -56,14 +56,14 @@ pub fn assess(comparison: &Comparison) -> Assessment {
         failed: subjects.clone().filter_map(failed).collect(),
         unavailable: subjects.filter_map(unavailable).collect(),
         rounds,
-        screening: rounds < FEWEST,
+        screening: rounds < MIN_ROUNDS,
         columns: Figure::ALL.iter().map(|&figure| column(comparison, figure, &ranked, reference)).collect(),
         details: details(comparison, &ranked),
         ranked,
     }
 }
 
-/// Who is ranked.
+/// The ranked subjects.
 pub(super) fn ranked(comparison: &Comparison) -> Vec<usize> {
     let is_ranked = |&index: &usize| {
         let subject = &comparison.subjects[index];
@@ -76,8 +76,8 @@ pub(super) fn ranked(comparison: &Comparison) -> Vec<usize> {
 }
 
 fn reference(comparison: &Comparison, ranked: &[usize]) -> Option<usize> {
-    let mut twins = ranked.iter().filter(|&&subject| control_of(comparison, subject).is_some());
-    twins.next().or(ranked.first()).copied()
+    let mut with_controls = ranked.iter().filter(|&&subject| control_of(comparison, subject).is_some());
+    with_controls.next().or(ranked.first()).copied()
 }
 
 fn details(comparison: &Comparison, ranked: &[usize]) -> Vec<Detail> {
@@ -88,8 +88,8 @@ fn details(comparison: &Comparison, ranked: &[usize]) -> Vec<Detail> {
                 let series = level(comparison, Source::Samples(shape, metric), subject);
                 if series.len() > 0 {
                     let level = Estimate::of(&series.logarithms());
-                    let lack = lacking(&series).filter(|why| !matches!(why, Why::Flagged { .. }));
-                    details.push(Detail { subject, shape, metric, level, lack, flagged: series.flagged() });
+                    let why = insufficient(&series).filter(|why| !matches!(why, Why::Flagged { .. }));
+                    details.push(Detail { subject, shape, metric, level, why, flagged: series.flagged() });
                 }
             }
         }
@@ -112,15 +112,15 @@ fn column(comparison: &Comparison, figure: Figure, ranked: &[usize], reference: 
         let absent = Some(why_absent(comparison, figure));
         let noise = Noise::default();
         let band = noise.band;
-        return Column { figure, shape, absent, noise, band, cells, leader: None, equals: Vec::new() };
+        return Column { figure, shape, absent, noise, band, cells, leader: None, tied: Vec::new() };
     };
     let levels: Vec<Series> = ranked.iter().map(|&subject| level(comparison, source, subject)).collect();
     let control = reference.and_then(|reference| control_of(comparison, reference));
-    let court = Court {
+    let test = PairTest {
         noise: Noise::of(comparison, source),
         more_is_better: figure.more_is_better(),
-        all_equal: all_equal(levels.iter().cloned().chain(control.map(|of| level(comparison, source, of)))),
-        least: least(source),
+        friedman_p: friedman_p(levels.iter().cloned().chain(control.map(|of| level(comparison, source, of)))),
+        min_band: min_band(source),
         reference,
     };
     let readings: Vec<_> = ranked.iter().map(|&subject| with_control(comparison, source, subject)).collect();
@@ -130,51 +130,52 @@ fn column(comparison: &Comparison, figure: Figure, ranked: &[usize], reference: 
             pairs.push((subject, *other, over(&readings[index], readings_of_other)));
         }
     }
-    let contests = court.judge(comparison, pairs);
+    let pairs = test.judge(comparison, pairs);
     let cell = |(&subject, series): (&usize, &Series)| {
-        let tried = |subject| (source == Source::Probes).then(|| probed(comparison, subject)).flatten();
+        let tried = |subject| (source == Source::Probes).then(|| probed_rate(comparison, subject)).flatten();
         let level = Estimate::of(&series.logarithms()).map(|level| level.at(tried(subject)));
-        let over_alone =
-            (figure == Figure::Isolation).then(|| over_alone(comparison, ranked, shape, subject));
-        let cell = Cell { level, over_alone: over_alone.flatten(), ..Cell::absent(subject) };
+        let isolation_ratio =
+            (figure == Figure::Isolation).then(|| isolation_ratio(comparison, ranked, shape, subject));
+        let cell = Cell { level, isolation_ratio: isolation_ratio.flatten(), ..Cell::absent(subject) };
         let Some(against) = reference.filter(|&reference| reference != subject) else {
-            let told = if level.is_some() { Told::Reference } else { Told::NotTold(without_value(series)) };
-            return Cell { told, flagged: series.flagged(), ..cell };
+            let verdict =
+                if level.is_some() { Verdict::Reference } else { Verdict::Undecided(without_value(series)) };
+            return Cell { verdict, flagged: series.flagged(), ..cell };
         };
-        match between(&contests, subject, against) {
-            Some(Contest { ratio, p, told, flagged, .. }) => {
-                let told = match (told, source) {
-                    (Told::NotTold(_), Source::Memory) if series.rounds.len() == 1 => {
-                        Told::NotTold(Why::OnePass)
+        match between(&pairs, subject, against) {
+            Some(PairResult { ratio, p, verdict, flagged, .. }) => {
+                let verdict = match (verdict, source) {
+                    (Verdict::Undecided(_), Source::Memory) if series.rounds.len() == 1 => {
+                        Verdict::Undecided(Why::OnePass)
                     }
-                    _ => told,
+                    _ => verdict,
                 };
                 let tried = tried(subject).zip(tried(against)).map(|(one, other)| one / other);
                 let ratio = ratio.map(|ratio| ratio.at(tried));
-                Cell { ratio, p: ratio.map(|_| p), told, flagged, ..cell }
+                Cell { ratio, p: ratio.map(|_| p), verdict, flagged, ..cell }
             }
             None => cell,
         }
     };
     let cells: Vec<Cell> = ranked.iter().zip(&levels).map(cell).collect();
-    let (leader, equals) = standing(&cells, &contests, figure.more_is_better());
+    let (leader, tied) = leader_and_ties(&cells, &pairs, figure.more_is_better());
     let others = reference.and_then(|of| Some((of, *ranked.iter().find(|&&subject| subject != of)?)));
-    let band = others.map_or(court.noise.band, |(reference, other)| {
-        court.noise.band_between(comparison, other, reference, court.least)
+    let band = others.map_or(test.noise.band, |(reference, other)| {
+        test.noise.band_between(comparison, other, reference, test.min_band)
     });
-    Column { figure, shape, absent: None, noise: court.noise, band, cells, leader, equals }
+    Column { figure, shape, absent: None, noise: test.noise, band, cells, leader, tied }
 }
 
-/// With which probability all may be equal; `None` for two, whose contest is the only one. Who has no value in more than a
-/// third of the rounds takes no part, because nothing is told of that one.
-fn all_equal(levels: impl Iterator<Item = Series>) -> Option<f64> {
+/// The p of Friedman's test that all are equal; `None` for two subjects, which are one pair. Subjects without a value
+/// in more than a third of the rounds are left out, because they get no verdict.
+fn friedman_p(levels: impl Iterator<Item = Series>) -> Option<f64> {
     let subjects: Vec<_> =
-        levels.filter(|series| lacking(series).is_none()).map(|series| series.rounds).collect();
-    (subjects.len() > 3).then(|| significance::all_equal(&subjects)).flatten()
+        levels.filter(|series| insufficient(series).is_none()).map(|series| series.rounds).collect();
+    (subjects.len() > 3).then(|| significance::friedman_p(&subjects)).flatten()
 }
 
-/// A subject's tail beside hostile clients over its tail without them.
-fn over_alone(
+/// A subject's tail latency beside hostile clients divided by that without them.
+fn isolation_ratio(
     comparison: &Comparison,
     ranked: &[usize],
     beside: Option<usize>,
@@ -199,41 +200,47 @@ fn without_value(series: &Series) -> Why {
     }
 }
 
-/// The contest of one subject against another, whichever way round it was judged.
-fn between(contests: &[Contest], subject: usize, against: usize) -> Option<Contest> {
-    let is = |contest: &&Contest, one, other| contest.subject == one && contest.against == other;
-    let direct = contests.iter().find(|contest| is(contest, subject, against)).cloned();
-    direct.or_else(|| Some(contests.iter().find(|contest| is(contest, against, subject))?.reversed()))
+/// The result of a pair, in either order.
+fn between(pairs: &[PairResult], subject: usize, against: usize) -> Option<PairResult> {
+    let is = |pair: &&PairResult, one, other| pair.subject == one && pair.against == other;
+    let direct = pairs.iter().find(|pair| is(pair, subject, against)).cloned();
+    direct.or_else(|| Some(pairs.iter().find(|pair| is(pair, against, subject))?.reversed()))
 }
 
-/// Who is best, and who cannot be told from that one.
-fn standing(cells: &[Cell], contests: &[Contest], more_is_better: bool) -> (Option<usize>, Vec<usize>) {
-    let is_measured = |cell: &&Cell| cell.told != Told::NotTold(Why::GeneratorLimited);
+/// The best subject, and those that can't be told apart from it.
+fn leader_and_ties(
+    cells: &[Cell],
+    pairs: &[PairResult],
+    more_is_better: bool,
+) -> (Option<usize>, Vec<usize>) {
+    let is_measured = |cell: &&Cell| cell.verdict != Verdict::Undecided(Why::GeneratorLimited);
     let value = |cell: &Cell| Some((cell.subject, cell.level?.median));
     let values: Vec<(usize, f64)> = cells.iter().filter(is_measured).filter_map(value).collect();
     let worth = |value: f64| if more_is_better { -value } else { value };
     let best = values.iter().min_by(|one, other| worth(one.1).total_cmp(&worth(other.1)));
     let Some(&(mut leader, _)) = best else { return (None, Vec::new()) };
-    let told = |subject, leader| between(contests, subject, leader).map(|contest| contest.told);
+    let verdict = |subject, leader| between(pairs, subject, leader).map(|pair| pair.verdict);
     let rivals = |leader: usize| values.iter().map(|of| of.0).filter(move |&subject| subject != leader);
-    // Medians over all rounds may rank two otherwise than the rounds that both have.
+    // The medians over all rounds may order two subjects differently than the rounds that both have.
     for _ in 0..values.len() {
-        let Some(better) = rivals(leader).find(|&rival| told(rival, leader) == Some(Told::Better)) else {
+        let Some(better) = rivals(leader).find(|&rival| verdict(rival, leader) == Some(Verdict::Better))
+        else {
             break;
         };
         leader = better;
     }
-    // Of whom most rounds are doubtful nothing is said, and so not that it is as good.
-    let is_other = |told| matches!(told, Some(Told::Worse | Told::NotTold(Why::Flagged { .. })));
-    let is_equal = |&rival: &usize| !is_other(told(rival, leader));
+    // A subject with too many flagged rounds has no verdict, so it isn't called tied either.
+    let is_other =
+        |verdict| matches!(verdict, Some(Verdict::Worse | Verdict::Undecided(Why::Flagged { .. })));
+    let is_equal = |&rival: &usize| !is_other(verdict(rival, leader));
     (Some(leader), rivals(leader).filter(is_equal).collect())
 }
 
 impl Cell {
-    /// The cell of a subject of which nothing is known.
+    /// The cell of a subject without values.
     fn absent(subject: usize) -> Self {
-        let told = Told::NotTold(Why::NotMeasured);
-        Self { subject, level: None, ratio: None, p: None, told, flagged: 0, over_alone: None }
+        let verdict = Verdict::Undecided(Why::NotMeasured);
+        Self { subject, level: None, ratio: None, p: None, verdict, flagged: 0, isolation_ratio: None }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whether a comparison can be held against a stored one: what both must share, and what one of them lacks.
+//! Whether a comparison can be compared with a stored one, the baseline, and what only one of them contains.
 
 use std::fmt;
 
@@ -6,50 +6,54 @@ use super::assess::ranked;
 use crate::report::load;
 use crate::{Comparison, Sample, Shape, Subject};
 
-/// Why two comparisons are not held against each other.
+/// Why two comparisons can't be compared.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Refusal {
+pub enum Incomparable {
     /// They are from different machines: these facts differ, each with its values then and now.
     Machine(Vec<(String, String, String)>),
-    /// They did different work: this differs, with its values then and now.
+    /// The work differs: this fact, with its values then and now.
     Work(String, String, String),
-    /// No subject of the one was measured under the same load in the other: what each has.
+    /// No subject was measured under the same load in both: what each contains.
     NothingInCommon(Measured, Measured),
 }
 
-/// A fact with one of these words in its name may differ: what changes from day to day, and what a regression is
-/// looked for in. How it was built is none of them: debug and release builds have nothing to say to each other.
+/// A fact with one of these words in its name may differ: it changes from day to day, or a regression is searched in
+/// it. The build profile must not differ: debug and release builds can't be compared.
 const MAY_DIFFER: [&str; 9] =
     ["anyloop", "commit", "compiler", "date", "load", "pressure", "rustc", "steal", "version"];
 
-/// Whether a comparison that is yet to be made, [as it is planned](crate::planned), can be held against a
-/// stored one. Different machines are refused unless `even_so`.
+/// Checks before a comparison is measured, by its [preview](crate::preview), that it can be compared with a stored one.
+/// Different machines are refused unless `even_so`.
 ///
 /// # Errors
-/// Why it can't be.
-pub fn check(baseline: &Comparison, planned: &Comparison, even_so: bool) -> Result<(), Refusal> {
+/// Why they can't be compared.
+pub fn check(baseline: &Comparison, planned: &Comparison, even_so: bool) -> Result<(), Incomparable> {
     same_work(baseline, planned)?;
     same_machine(baseline, planned, even_so)?;
     let is_planned = |of: &Subject| planned.subjects.iter().any(|one| one.name == of.name);
-    let stands = |index: usize| ranked(baseline).contains(&index) && is_planned(&baseline.subjects[index]);
+    let is_sound = |index: usize| ranked(baseline).contains(&index) && is_planned(&baseline.subjects[index]);
     let is_planned_load = |of: &Shape| planned.shapes.iter().any(|one| is_same_load(one, of));
     let in_common =
-        |sample: &Sample| is_planned_load(&baseline.shapes[sample.shape]) && stands(sample.subject);
+        |sample: &Sample| is_planned_load(&baseline.shapes[sample.shape]) && is_sound(sample.subject);
     if baseline.samples.iter().any(in_common) {
         return Ok(());
     }
     let names = planned.subjects.iter().filter(|one| one.control_of.is_none() && one.kind.is_ranked());
     let planned =
         Measured { subjects: names.map(|one| one.name.clone()).collect(), loads: planned.shapes.clone() };
-    Err(Refusal::NothingInCommon(measured(baseline), planned))
+    Err(Incomparable::NothingInCommon(measured(baseline), planned))
 }
 
-pub(super) fn same_machine(baseline: &Comparison, now: &Comparison, even_so: bool) -> Result<(), Refusal> {
+pub(super) fn same_machine(
+    baseline: &Comparison,
+    now: &Comparison,
+    even_so: bool,
+) -> Result<(), Incomparable> {
     let different = different_facts(baseline, now);
-    if different.is_empty() || even_so { Ok(()) } else { Err(Refusal::Machine(different)) }
+    if different.is_empty() || even_so { Ok(()) } else { Err(Incomparable::Machine(different)) }
 }
 
-pub(super) fn same_work(baseline: &Comparison, now: &Comparison) -> Result<(), Refusal> {
+pub(super) fn same_work(baseline: &Comparison, now: &Comparison) -> Result<(), Incomparable> {
     let facts = |comparison: &Comparison| {
         let conditions = &comparison.conditions;
         [
@@ -61,13 +65,13 @@ pub(super) fn same_work(baseline: &Comparison, now: &Comparison) -> Result<(), R
     for ((name, then), (_, now)) in facts(baseline).into_iter().zip(facts(now)) {
         let is_known = name != "message" || !(then.is_empty() || now.is_empty());
         if is_known && then != now {
-            return Err(Refusal::Work(name.to_owned(), then, now));
+            return Err(Incomparable::Work(name.to_owned(), then, now));
         }
     }
     Ok(())
 }
 
-/// The facts of which only one comparison has a value, or which differ.
+/// The facts that differ, or that only one comparison has.
 pub(super) fn different_facts(baseline: &Comparison, now: &Comparison) -> Vec<(String, String, String)> {
     let value = |comparison: &Comparison, name: &str| {
         let fact = comparison.conditions.machine.iter().find(|(of, _)| of == name);
@@ -90,14 +94,14 @@ pub(super) fn different_facts(baseline: &Comparison, now: &Comparison) -> Vec<(S
         .collect()
 }
 
-/// How both were pinned: on other cores, the same server is another.
+/// The pinning of both: on other cores the figures of the same server differ.
 fn pinning(baseline: &Comparison, now: &Comparison) -> (String, String, String) {
     let [then, now] =
         [baseline, now].map(|of| of.conditions.pinned.clone().unwrap_or_else(|| "none".to_owned()));
     ("pinning".to_owned(), then, now)
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Incomparable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Machine(facts) => {
@@ -108,20 +112,20 @@ impl fmt::Display for Refusal {
                 Ok(())
             }
             Self::Work(name, then, now) => {
-                write!(f, "the baseline did other work: its {name} was {then:?}, this one's is {now:?}")
+                write!(f, "the baseline has other work: its {name} was {then:?}, this one's is {now:?}")
             }
             Self::NothingInCommon(then, now) => write!(
                 f,
-                "the baseline has no backend that was measured under the same load as here: it has {then}, and \
-                 here it is {now}"
+                "the baseline has no server that was measured under the same load: it has {then}, and this \
+comparison has {now}"
             ),
         }
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for Incomparable {}
 
-/// What was, or will be, measured.
+/// What was measured, or will be.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
     /// The names of the subjects.
@@ -130,18 +134,18 @@ pub struct Measured {
     pub loads: Vec<Shape>,
 }
 
-/// What one of two comparisons lacks.
+/// A subject or load that only one of two comparisons has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// The name of a subject, or a load in words.
     pub name: String,
     /// Whether it is a load.
     pub is_load: bool,
-    /// Whether the baseline has it, and the other lacks it.
+    /// Whether it is the baseline that has it.
     pub is_in_baseline: bool,
 }
 
-/// Subjects and loads that were measured in one of two comparisons alone.
+/// The subjects and loads that were measured in only one of two comparisons.
 pub fn gaps(baseline: &Comparison, now: &Comparison) -> Vec<Gap> {
     let (then, now) = (measured(baseline), measured(now));
     let mut gaps = Vec::new();
@@ -154,7 +158,7 @@ pub fn gaps(baseline: &Comparison, now: &Comparison) -> Vec<Gap> {
     gaps
 }
 
-/// Whether two loads are the same, whatever they are called: a stored one may be called otherwise.
+/// Whether two loads are the same except for their names.
 pub(super) fn is_same_load(one: &Shape, other: &Shape) -> bool {
     Shape { name: String::new(), ..one.clone() } == Shape { name: String::new(), ..other.clone() }
 }
@@ -170,7 +174,7 @@ impl Measured {
     }
 }
 
-/// Who of the ranked was measured, and under which loads.
+/// The ranked subjects that were measured, and their loads.
 pub(super) fn measured(comparison: &Comparison) -> Measured {
     let ranked = ranked(comparison);
     let of_ranked = |sample: &&Sample| ranked.contains(&sample.subject);
@@ -217,15 +221,15 @@ mod tests {
     }
 
     #[test]
-    fn what_only_one_of_them_has_is_named() {
+    fn gaps_name_what_only_one_of_them_has() {
         let (then, mut now) = (comparison(), comparison());
         now.shapes[0].name = "another name".to_owned();
         assert_eq!(gaps(&then, &now), [], "the load is the same");
         now.subjects[0].name = "b".to_owned();
         now.shapes[0].rate = Some(28_000.0);
-        let told: Vec<_> = gaps(&then, &now).iter().map(Gap::to_string).collect();
+        let verdict: Vec<_> = gaps(&then, &now).iter().map(Gap::to_string).collect();
         assert_eq!(
-            told,
+            verdict,
             [
                 "a was not measured this time",
                 "b is not in the baseline",

@@ -1,5 +1,5 @@
-//! The matrix that a report begins with, as plain data: a column for each figure, a cell for each subject; and under
-//! which load each figure is measured.
+//! The matrix at the beginning of a report, as plain data: a column for each figure, a cell for each subject; and the
+//! load of each figure.
 
 use serde::Serialize;
 
@@ -7,57 +7,57 @@ use super::estimate::Estimate;
 use super::metric::Metric;
 use super::noise::Noise;
 use super::rounds::Source;
-use super::verdict::{Told, Why};
+use super::verdict::{Verdict, Why};
 use crate::{Comparison, Shape};
 
-/// What a column shows of every subject.
+/// The figure that a column shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Figure {
     /// Server CPU time for each message at the rate that is offered to all, in microseconds.
     CpuAtRate,
-    /// Server CPU time for each message in a closed loop with the server kept busy, in microseconds.
+    /// Server CPU time for each message in a closed loop that saturates the server, in microseconds.
     CpuAtSaturation,
-    /// The highest rate at which the first objective is kept, in messages per second.
+    /// The highest rate at which the objectives are met, in messages per second.
     HighestRate,
     /// The 99th percentile of the latency at the rate that is offered to all, in microseconds.
     TailLatency,
     /// The memory that an idle connection adds, in bytes.
     Memory,
-    /// The 99th percentile of the latency of good clients beside hostile ones, in microseconds.
+    /// The 99th percentile of the latency of normal clients beside hostile ones, in microseconds.
     Isolation,
 }
 
-/// A figure for every subject that is ranked, and what may be said about it.
+/// A figure for every ranked subject, with verdicts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Column {
-    /// What it shows.
+    /// The figure.
     pub figure: Figure,
-    /// Under which load: an index into [`Comparison::shapes`](crate::Comparison::shapes); `None` if under none of them.
+    /// The load, as an index into [`Comparison::shapes`](crate::Comparison::shapes); `None` if it is measured under
+    /// none of them.
     pub shape: Option<usize>,
     /// Why it is empty, if it is.
     pub absent: Option<Absent>,
-    /// How much two runs of the same subject differ in it.
+    /// How much two runs of the same subject differ in this figure.
     pub noise: Noise,
-    /// A difference from the reference counts only beyond this part. It is the band of the noise, narrowed because the
-    /// reference is the mean of its two runs.
+    /// Only a larger relative difference from the reference counts: 0.03 is 3 %. It is the band of the noise, narrowed
+    /// because the reference is the mean of its two runs.
     pub band: f64,
     /// One for each of [`Assessment::ranked`](super::Assessment::ranked), in that order.
     pub cells: Vec<Cell>,
-    /// Who has the best value, as an index into [`Comparison::subjects`](crate::Comparison::subjects). Whether it
-    /// can be told from the others is what [`equals`](Self::equals) says.
+    /// The subject with the best value, as an index into [`Comparison::subjects`](crate::Comparison::subjects).
     pub leader: Option<usize>,
-    /// Who cannot be told from the leader, as indices into the subjects. The leader alone is best if it is empty.
-    pub equals: Vec<usize>,
+    /// The subjects that can't be told apart from the leader. If this is empty, the leader alone is best.
+    pub tied: Vec<usize>,
 }
 
 /// Why a column is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Absent {
-    /// The highest rate has a meaning only within an objective: `--slo`.
+    /// The highest rate needs an objective: `--slo`.
     NeedsSlo,
-    /// It takes more time than there is by default: `--full`.
+    /// It takes more time than the default tier has: `--full`.
     NeedsFull,
-    /// It was not measured, for a reason of its own.
+    /// It was not measured, for another reason.
     NotMeasured,
 }
 
@@ -68,32 +68,33 @@ pub struct Cell {
     pub subject: usize,
     /// Its value in the unit of the figure; `None` if there is none.
     pub level: Option<Estimate>,
-    /// Its value over the reference's; `None` for the reference, and without values that can be compared.
+    /// Its value divided by the reference's; `None` for the reference, and without values that can be compared.
     pub ratio: Option<Estimate>,
-    /// With which probability equals would differ so much somewhere in this column; `None` where nothing was compared.
+    /// The probability that equal servers would differ by as much somewhere in this column; `None` if nothing was
+    /// compared.
     pub p: Option<f64>,
-    /// What may be said of it against the reference.
-    pub told: Told,
-    /// In how many rounds something made one of its measurements doubtful for this figure.
+    /// The verdict, compared with the reference.
+    pub verdict: Verdict,
+    /// The number of rounds in which a measurement is flagged as doubtful for this figure.
     pub flagged: usize,
-    /// In the column [`Figure::Isolation`]: its value over its own without hostile clients.
-    pub over_alone: Option<Estimate>,
+    /// In the column [`Figure::Isolation`]: its value divided by that without hostile clients.
+    pub isolation_ratio: Option<Estimate>,
 }
 
-/// What else was measured of a subject in the rounds: a figure, and no verdict. There is none where no round says anything.
+/// A further figure of a subject from the rounds, without a verdict.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Detail {
     /// Index into [`Comparison::subjects`](crate::Comparison::subjects).
     pub subject: usize,
     /// Index into [`Comparison::shapes`](crate::Comparison::shapes).
     pub shape: usize,
-    /// What.
+    /// The metric.
     pub metric: Metric,
-    /// Its value, in the unit of the metric, of the rounds that have one; `None` if none has.
+    /// Its value in the unit of the metric, from the rounds that have one; `None` if none has.
     pub level: Option<Estimate>,
-    /// Why it says nothing about the server, if that is so: [`Why::GeneratorLimited`], [`Why::Overloaded`].
-    pub lack: Option<Why>,
-    /// In how many rounds it is doubtful.
+    /// Why it says nothing about the server, if so: [`Why::GeneratorLimited`], [`Why::Overloaded`].
+    pub why: Option<Why>,
+    /// The number of rounds in which it is doubtful.
     pub flagged: usize,
 }
 
@@ -114,7 +115,7 @@ impl Figure {
     }
 }
 
-/// Under which load, and from what, a figure comes; nothing if that was not measured.
+/// The load and the source of a figure; `None` for what was not measured.
 pub(super) fn source(
     comparison: &Comparison,
     figure: Figure,
@@ -135,13 +136,13 @@ pub(super) fn source(
     }
 }
 
-/// Under which load a figure is measured.
+/// The load of a figure.
 pub(super) fn shape_of(comparison: &Comparison, figure: Figure, ranked: &[usize]) -> Option<usize> {
     source(comparison, figure, ranked).0
 }
 
-/// Of the loads of a kind the one that most of the ranked ran; of several the one with the most in flight, and of these
-/// the first.
+/// Of the loads of a kind, the one with the most ranked subjects; of several, the one with the most messages in flight,
+/// and of these the first.
 fn main_shape(comparison: &Comparison, ranked: &[usize], is: impl Fn(&Shape) -> bool) -> Option<usize> {
     let ran = |shape: usize, subject: usize| {
         comparison.samples.iter().any(|sample| sample.shape == shape && sample.subject == subject)
@@ -152,11 +153,11 @@ fn main_shape(comparison: &Comparison, ranked: &[usize], is: impl Fn(&Shape) -> 
         (runners, shape.hostile, shape.connections.saturating_mul(shape.depth))
     };
     let of_kind = (0..comparison.shapes.len()).filter(|&index| is(&comparison.shapes[index]));
-    // Reversed, because the last of equal ones is the maximum.
+    // Reversed, because `max_by_key` returns the last of equal elements.
     of_kind.rev().max_by_key(weight).filter(|index| weight(index).0 > 0)
 }
 
-/// Why a figure that comes from nowhere was not measured.
+/// Why a figure without a source was not measured.
 pub(super) fn why_absent(comparison: &Comparison, figure: Figure) -> Absent {
     match figure {
         Figure::HighestRate if comparison.conditions.slos.is_empty() => Absent::NeedsSlo,

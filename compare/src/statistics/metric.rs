@@ -1,21 +1,21 @@
-//! What is compared.
+//! The metrics that are compared.
 
 use serde::Serialize;
 
 use super::rounds::Value;
 use crate::{Sample, Shape};
-use load::checks::ABOUT;
+use load::checks::FLAG_PREFIXES;
 
-/// What is compared.
+/// The metrics that are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Metric {
-    /// Server CPU time for each message, own code and kernel together.
+    /// Server CPU time for each message, user mode and kernel together.
     Cpu,
     /// Replies per second of a closed loop.
     Throughput,
-    /// The median latency from the schedule.
+    /// The median latency from the scheduled time.
     MedianLatency,
-    /// The 99th percentile of the latency from the schedule.
+    /// The 99th percentile of the latency from the scheduled time.
     TailLatency,
     /// Context switches of the server for each message.
     Switches,
@@ -42,11 +42,11 @@ impl Metric {
         self == Self::Throughput
     }
 
-    /// Whether a sample's flag makes its value by this metric doubtful. Lateness of the generator is seen in
-    /// latencies alone, and a busy generator in throughput, too; neither changes what a message costs the
-    /// server. Whatever else there is, such as steal, is taken to concern everything.
+    /// Whether a sample's flag makes its value by this metric doubtful. Late sending affects latencies only, a busy
+    /// generator also throughput; neither changes the server's CPU time for a message. All other flags, such as steal
+    /// time, concern every metric.
     pub fn is_doubted_by(self, flag: &str) -> bool {
-        let [busy, little, lag] = ABOUT.map(|beginning| flag.starts_with(beginning));
+        let [busy, little, lag] = FLAG_PREFIXES.map(|beginning| flag.starts_with(beginning));
         match self {
             Self::Cpu | Self::Switches => !(busy || little || lag),
             Self::Throughput => !lag,
@@ -54,10 +54,10 @@ impl Metric {
         }
     }
 
-    /// The value in a sample, or why it has none; `None` where there is nothing that can be compared, positive and
-    /// finite. Latencies of an overloaded run say only how long it lasted, the throughput of an open loop is what was
-    /// offered, and where the generator was the limit neither says anything about the server; nor does a closed loop say
-    /// what a message costs at saturation, if the server was not saturated.
+    /// The value in a sample, or why it has none; `None` if there is no positive, finite value to compare. The
+    /// latencies of an overloaded run depend only on its length, and the throughput of an open loop is the offered
+    /// rate. If the generator was the bottleneck, neither says anything about the server, and a closed loop doesn't
+    /// show the cost at saturation, because the server was not saturated.
     pub(super) fn value(self, sample: &Sample, shape: &Shape) -> Option<Value> {
         let is_latency = matches!(self, Self::MedianLatency | Self::TailLatency);
         if sample.generator_limited && (is_latency || self == Self::Throughput || shape.rate.is_none()) {
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_compared_has_no_value() {
+    fn a_sample_that_cannot_be_compared_has_no_value() {
         let closed = Shape::default();
         let open = Shape { rate: Some(1e4), ..Shape::default() };
         let sample =
@@ -108,12 +108,12 @@ mod tests {
         assert_eq!(
             Metric::Cpu.value(&limited, &open),
             known(2.0),
-            "what a message costs is known all the same"
+            "the cost of a message is known nevertheless"
         );
     }
 
     #[test]
-    fn a_flag_concerns_the_metrics_in_which_it_is_seen() {
+    fn a_flag_concerns_the_metrics_that_it_affects() {
         let sound = load::testing::measurement();
         let (steal, generator_busy, send_lag) = (0.1, 0.9, sound.latency.clone());
         let flags =

@@ -1,13 +1,13 @@
-//! Whether the objectives were kept at the rate that is offered to all.
+//! Whether the objectives were met at the rate that is offered to all.
 //!
-//! Each round is judged by the latency of the objective's own rank, and a rate that was not achieved is a miss. `load`,
-//! which has every latency of its run, also counts each message that was never answered as slower than any limit; a round
-//! keeps no more of these than whether the rate was achieved.
+//! Each round is checked by the latency at the objective's percentile; a rate that was not achieved is a miss. `load`,
+//! which has every latency of its run, also counts each message that was never answered as slower than any limit; a
+//! round only stores whether the rate was achieved.
 //!
-//! Where the rounds agree that is the verdict. Where they don't, the interval of the latency must lie on one side of the
-//! limit. Rounds that are flagged as doubtful count as in the other verdicts: what is said must hold without them too, and
-//! where more than a third is flagged, nothing is said. Nor is it from fewer than [`FEWEST`] rounds. What is [`FAR`] from
-//! the limit in every round is said all the same.
+//! If the rounds agree, that is the result. Otherwise the interval of the latency must lie on one side of the limit.
+//! Flagged rounds count as in other verdicts: the result must hold without them too, and is unknown if more than a
+//! third is flagged, or with fewer than [`MIN_ROUNDS`] rounds. A latency that is [`FAR`] from the limit in every round
+//! decides in any case.
 
 use load::measurement::too_many_refused;
 use load::slo::{Rank, Slo};
@@ -17,37 +17,37 @@ use super::assess::ranked;
 use super::column::{Figure, shape_of};
 use super::estimate::Estimate;
 use super::metric::{Metric, percentile};
-use super::verdict::FEWEST;
+use super::verdict::MIN_ROUNDS;
 use crate::{Comparison, Sample};
 
-/// Whether a subject kept an objective at the rate that is offered to all.
+/// Whether a subject met an objective at the rate that is offered to all.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Objective {
-    /// The objective, as it was written: `p99=5ms`.
+    /// The objective, as `--slo` takes it: `p99=5ms`.
     pub slo: String,
     /// Index into [`Comparison::subjects`].
     pub subject: usize,
     /// Index into [`Comparison::shapes`].
     pub shape: usize,
-    /// The latency that it limits, in microseconds, of the rounds that have one; `None` if none has.
+    /// The latency at its percentile, in microseconds, from the rounds that have one; `None` if none has.
     pub latency: Option<Estimate>,
-    /// Whether it was kept.
-    pub kept: Kept,
+    /// Whether it was met.
+    pub result: SloResult,
 }
 
-/// Whether an objective was kept.
+/// Whether an objective was met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Kept {
-    /// It was.
-    Kept,
-    /// It was not.
+pub enum SloResult {
+    /// It was met.
+    Met,
+    /// It was missed.
     Missed,
-    /// The rounds don't tell.
+    /// The rounds don't decide it.
     Unknown,
 }
 
-/// Every objective, in the order in which they were written, for everybody who is ranked and was measured at the rate.
-/// One that can't be read is left out.
+/// The results of every objective, in the order of the settings, for each ranked subject that was measured at the rate.
+/// Objectives that can't be parsed are left out.
 pub fn objectives(comparison: &Comparison) -> Vec<Objective> {
     let ranked = ranked(comparison);
     let Some(shape) = shape_of(comparison, Figure::TailLatency, &ranked) else { return Vec::new() };
@@ -58,65 +58,66 @@ pub fn objectives(comparison: &Comparison) -> Vec<Objective> {
             let of_it = |sample: &&Sample| sample.shape == shape && sample.subject == subject;
             let samples: Vec<&Sample> = comparison.samples.iter().filter(of_it).collect();
             if !samples.is_empty() {
-                let (latency, kept) = judge(&slo, &samples, comparison.conditions.allow_refusals);
-                objectives.push(Objective { slo: written.clone(), subject, shape, latency, kept });
+                let (latency, result) = judge(&slo, &samples, comparison.conditions.allow_refusals);
+                objectives.push(Objective { slo: written.clone(), subject, shape, latency, result });
             }
         }
     }
     objectives
 }
 
-/// A latency longer than any limit, in microseconds: that of a server which could not keep up.
+/// A latency longer than any limit, in microseconds: for an overloaded server.
 const NEVER: f64 = 1e15;
 
-/// By which factor a latency is so far from the limit that neither chance nor what makes a round doubtful explains it.
+/// A latency that differs from the limit by this factor can be explained neither by chance nor by what makes a round
+/// doubtful.
 const FAR: f64 = 10.0;
 
-/// What a round has shown: a latency, and whether it is doubtful.
-type Shown = (f64, bool);
+/// The latency of a round, and whether it is doubtful.
+type Observation = (f64, bool);
 
-fn judge(slo: &Slo, samples: &[&Sample], allow_refusals: bool) -> (Option<Estimate>, Kept) {
+fn judge(slo: &Slo, samples: &[&Sample], allow_refusals: bool) -> (Option<Estimate>, SloResult) {
     let is_doubtful = |sample: &Sample| sample.flags.iter().any(|of| Metric::TailLatency.is_doubted_by(of));
     let shown = |sample: &&Sample| Some((latency(slo.rank, sample, allow_refusals)?, is_doubtful(sample)));
-    let known: Vec<Shown> = samples.iter().filter_map(shown).collect();
+    let known: Vec<Observation> = samples.iter().filter_map(shown).collect();
     let limit = slo.limit_in_microseconds();
     let sound: Vec<f64> = known.iter().filter(|of| !of.1).map(|of| of.0).collect();
     let all: Vec<f64> = known.iter().map(|of| of.0).collect();
-    let told: Vec<f64> = all.iter().copied().filter(|latency| *latency < NEVER).collect();
-    // What is not known in more than a third of the rounds is not known.
+    let measured: Vec<f64> = all.iter().copied().filter(|latency| *latency < NEVER).collect();
+    // If it is unknown in more than a third of the rounds, it is unknown.
     let is_unknown = |known: usize| (samples.len() - known) * 3 > samples.len();
-    let verdict = match by_far(&known, limit) {
-        _ if is_unknown(all.len()) => Kept::Unknown,
-        Some(kept) => kept,
-        None if all.len() < FEWEST || is_unknown(sound.len()) => Kept::Unknown,
+    let result = match by_far(&known, limit) {
+        _ if is_unknown(all.len()) => SloResult::Unknown,
+        Some(by_far) => by_far,
+        None if all.len() < MIN_ROUNDS || is_unknown(sound.len()) => SloResult::Unknown,
         None if side(&all, limit) == side(&sound, limit) => side(&all, limit),
-        None => Kept::Unknown,
+        None => SloResult::Unknown,
     };
-    (estimate(&told), verdict)
+    (estimate(&measured), result)
 }
 
-/// What is far from the limit in every round. A flagged round in which the rate was not achieved is not: the machine may
-/// have been given to others.
-fn by_far(known: &[Shown], limit: f64) -> Option<Kept> {
+/// The result if the latency is far from the limit in every round. A flagged round that did not achieve the rate
+/// doesn't count as far: another program may have used the machine.
+fn by_far(known: &[Observation], limit: f64) -> Option<SloResult> {
     let is_far =
-        |&(latency, is_doubtful): &Shown| latency > limit * FAR && !(is_doubtful && latency >= NEVER);
+        |&(latency, is_doubtful): &Observation| latency > limit * FAR && !(is_doubtful && latency >= NEVER);
     match known {
         [] => None,
-        _ if known.iter().all(|of| of.0 * FAR <= limit) => Some(Kept::Kept),
-        _ if known.iter().all(is_far) => Some(Kept::Missed),
+        _ if known.iter().all(|of| of.0 * FAR <= limit) => Some(SloResult::Met),
+        _ if known.iter().all(is_far) => Some(SloResult::Missed),
         _ => None,
     }
 }
 
-/// On which side of the limit latencies are: all of them, or their interval.
-fn side(latencies: &[f64], limit: f64) -> Kept {
+/// The side of the limit on which the latencies are: all of them, or their interval.
+fn side(latencies: &[f64], limit: f64) -> SloResult {
     let kept = latencies.iter().filter(|latency| **latency <= limit).count();
     match estimate(latencies).and_then(|estimate| estimate.interval) {
-        _ if kept == latencies.len() => Kept::Kept,
-        _ if kept == 0 => Kept::Missed,
-        Some(interval) if interval.high <= limit => Kept::Kept,
-        Some(interval) if interval.low > limit => Kept::Missed,
-        _ => Kept::Unknown,
+        _ if kept == latencies.len() => SloResult::Met,
+        _ if kept == 0 => SloResult::Missed,
+        Some(interval) if interval.high <= limit => SloResult::Met,
+        Some(interval) if interval.low > limit => SloResult::Missed,
+        _ => SloResult::Unknown,
     }
 }
 
@@ -124,7 +125,7 @@ fn estimate(latencies: &[f64]) -> Option<Estimate> {
     Estimate::of(&latencies.iter().map(|latency| latency.ln()).collect::<Vec<_>>())
 }
 
-/// The latency of a rank in a sample, if that is known.
+/// The latency at a percentile in a sample, if it is known.
 fn latency(rank: Rank, sample: &Sample, allow_refusals: bool) -> Option<f64> {
     if sample.generator_limited {
         return None;
@@ -167,16 +168,17 @@ mod tests {
         }
     }
 
-    fn kept(comparison: &Comparison) -> Vec<Kept> {
-        objectives(comparison).into_iter().map(|objective| objective.kept).collect()
+    fn kept(comparison: &Comparison) -> Vec<SloResult> {
+        objectives(comparison).into_iter().map(|objective| objective.result).collect()
     }
 
     #[test]
-    fn each_objective_is_judged_by_its_own_rank() {
+    fn each_objective_is_checked_by_its_percentile() {
         let slos = ["p99=5ms", "p50=450us", "max=20ms", "max=10ms", "p99.9=1s", "nonsense"];
         let comparison = comparison(&slos, |round| 4800.0 + round as f64);
-        let expected = [Kept::Kept, Kept::Missed, Kept::Kept, Kept::Missed, Kept::Unknown];
-        assert_eq!(kept(&comparison), expected, "p99.9 was not told, and nonsense is none");
+        let expected =
+            [SloResult::Met, SloResult::Missed, SloResult::Met, SloResult::Missed, SloResult::Unknown];
+        assert_eq!(kept(&comparison), expected, "p99.9 was not measured, and nonsense can't be parsed");
         let latency = objectives(&comparison)[2].latency.unwrap().median;
         assert!((14_400.0..14_440.0).contains(&latency), "{latency}");
     }
@@ -184,9 +186,9 @@ mod tests {
     #[test]
     fn rounds_that_disagree_need_an_interval_on_one_side() {
         let wild = |bad: usize| move |round: usize| if round < bad { 9000.0 } else { 1000.0 + round as f64 };
-        assert_eq!(kept(&comparison(&["p99=5ms"], wild(2))), [Kept::Kept]);
-        assert_eq!(kept(&comparison(&["p99=5ms"], wild(7))), [Kept::Unknown]);
-        assert_eq!(kept(&comparison(&["p99=5ms"], wild(13))), [Kept::Missed]);
+        assert_eq!(kept(&comparison(&["p99=5ms"], wild(2))), [SloResult::Met]);
+        assert_eq!(kept(&comparison(&["p99=5ms"], wild(7))), [SloResult::Unknown]);
+        assert_eq!(kept(&comparison(&["p99=5ms"], wild(13))), [SloResult::Missed]);
     }
 
     fn flag(mut comparison: Comparison, rounds: usize) -> Comparison {
@@ -198,53 +200,61 @@ mod tests {
     #[test]
     fn flagged_rounds_count_as_in_the_verdicts() {
         let of = |p99: f64, flagged| kept(&flag(comparison(&["p99=5ms"], |_| p99), flagged));
-        assert_eq!((of(4000.0, 4), of(6000.0, 4)), (vec![Kept::Kept], vec![Kept::Missed]));
-        assert_eq!((of(4000.0, 5), of(6000.0, 5)), (vec![Kept::Unknown], vec![Kept::Unknown]));
-        assert_eq!((of(400.0, 13), of(60_000.0, 13)), (vec![Kept::Kept], vec![Kept::Missed]), "by far");
+        assert_eq!((of(4000.0, 4), of(6000.0, 4)), (vec![SloResult::Met], vec![SloResult::Missed]));
+        assert_eq!((of(4000.0, 5), of(6000.0, 5)), (vec![SloResult::Unknown], vec![SloResult::Unknown]));
+        assert_eq!(
+            (of(400.0, 13), of(60_000.0, 13)),
+            (vec![SloResult::Met], vec![SloResult::Missed]),
+            "by far"
+        );
         let wild = |round: usize| if round < 4 { 9000.0 } else { 4000.0 + round as f64 };
-        assert_eq!(kept(&comparison(&["p99=5ms"], wild)), [Kept::Unknown]);
-        assert_eq!(kept(&flag(comparison(&["p99=5ms"], wild), 4)), [Kept::Unknown], "it depends on them");
+        assert_eq!(kept(&comparison(&["p99=5ms"], wild)), [SloResult::Unknown]);
+        assert_eq!(
+            kept(&flag(comparison(&["p99=5ms"], wild), 4)),
+            [SloResult::Unknown],
+            "it depends on them"
+        );
     }
 
     #[test]
-    fn few_rounds_tell_only_what_is_far_from_the_limit() {
+    fn few_rounds_decide_only_latencies_far_from_the_limit() {
         let few = |p99: f64, rounds| {
             let mut comparison = comparison(&["p99=5ms"], |_| p99);
             comparison.samples.truncate(rounds);
             kept(&comparison)
         };
-        assert_eq!((few(4000.0, 5), few(6000.0, 5)), (vec![Kept::Unknown], vec![Kept::Unknown]));
-        assert_eq!((few(4000.0, 6), few(6000.0, 6)), (vec![Kept::Kept], vec![Kept::Missed]));
-        assert_eq!((few(400.0, 1), few(60_000.0, 1)), (vec![Kept::Kept], vec![Kept::Missed]));
+        assert_eq!((few(4000.0, 5), few(6000.0, 5)), (vec![SloResult::Unknown], vec![SloResult::Unknown]));
+        assert_eq!((few(4000.0, 6), few(6000.0, 6)), (vec![SloResult::Met], vec![SloResult::Missed]));
+        assert_eq!((few(400.0, 1), few(60_000.0, 1)), (vec![SloResult::Met], vec![SloResult::Missed]));
     }
 
     #[test]
-    fn a_doubtful_round_without_the_rate_is_no_miss_by_far() {
+    fn a_doubtful_round_that_missed_the_rate_is_not_far_from_the_limit() {
         let mut overloaded = comparison(&["p99=5ms"], |_| 10.0);
         overloaded.samples.iter_mut().for_each(|sample| sample.overloaded = true);
-        assert_eq!(kept(&flag(overloaded, 13)), [Kept::Unknown]);
+        assert_eq!(kept(&flag(overloaded, 13)), [SloResult::Unknown]);
     }
 
     #[test]
     fn refusals_miss_an_objective_unless_they_are_allowed() {
         let mut refused = comparison(&["p99=5ms"], |_| 10.0);
         refused.samples.iter_mut().for_each(|sample| (sample.replies, sample.refused) = (1000, 250));
-        assert_eq!(kept(&refused), [Kept::Missed]);
+        assert_eq!(kept(&refused), [SloResult::Missed]);
         refused.conditions.allow_refusals = true;
-        assert_eq!(kept(&refused), [Kept::Kept]);
+        assert_eq!(kept(&refused), [SloResult::Met]);
     }
 
     #[test]
-    fn a_rate_that_is_not_achieved_is_a_miss_and_a_busy_generator_tells_nothing() {
+    fn an_unachieved_rate_is_a_miss_and_a_busy_generator_is_unknown() {
         let mut overloaded = comparison(&["p99=5ms"], |_| 10.0);
         overloaded.samples.iter_mut().for_each(|sample| sample.overloaded = true);
-        assert_eq!(kept(&overloaded), [Kept::Missed]);
+        assert_eq!(kept(&overloaded), [SloResult::Missed]);
         assert_eq!(objectives(&overloaded)[0].latency, None);
         overloaded.samples.iter_mut().skip(6).for_each(|sample| sample.overloaded = false);
-        assert_eq!(kept(&overloaded), [Kept::Unknown], "six of thirteen");
+        assert_eq!(kept(&overloaded), [SloResult::Unknown], "six of thirteen");
         let mut limited = comparison(&["p99=5ms"], |_| 10.0);
         limited.samples.iter_mut().take(5).for_each(|sample| sample.generator_limited = true);
-        assert_eq!(kept(&limited), [Kept::Unknown]);
+        assert_eq!(kept(&limited), [SloResult::Unknown]);
         assert_eq!(kept(&Comparison { samples: Vec::new(), ..limited }), []);
     }
 }

@@ -1,63 +1,66 @@
-//! What is read from something else than samples: the memory that an idle connection adds, from the line of least squares
-//! through the counts of each pass, and the highest rate within the objective, from the probes of a [`staircase`](crate::staircase).
+//! Readings that don't come from samples: the memory that an idle connection adds, from the least squares line through
+//! the counts of each pass, and the highest rate within the objective, from the probes of a
+//! [`staircase`](crate::staircase).
 //!
-//! A probe says only whether a rate was too high, and where the next one is depends on it, so that the rates of
-//! neighbouring rounds are nearly the same: whoever takes them for independent is far too sure. But a probe says more
-//! than its rate: after a pass the threshold lies above it, after a fail below. So each probe gives one reading of the
-//! threshold: its rate, moved by a *gain* in the direction that it points to. With the right gain, the inverse of the
-//! slope with which the share of passes falls near the threshold, by how much a reading is off has nothing to do with
-//! the readings before it (Robbins and Monro's process), as with any other sample, and the same statistics serve.
+//! A probe shows only whether a rate was too high, and the next rate depends on it. So the rates of neighbouring rounds
+//! are nearly the same; to treat them as independent would make the intervals far too narrow. But a probe also shows
+//! the direction of the threshold: above the rate after a pass, below it after a miss. So each probe gives one reading
+//! of the threshold: its rate, moved by a *gain* in that direction. With the right gain, which is the inverse of the
+//! slope with which the share of passes falls near the threshold, the errors of the readings are uncorrelated (a
+//! Robbins–Monro process), so that the usual statistics apply.
 //!
-//! The slope is not known. It is the regression of the outcomes on the rates, of all subjects together, less what such a
-//! regression is too steep by because each staircase is short and its own mean is taken (Kendall's bias of an
-//! autoregression). A gain that is too large errs on the safe side, because passes and fails alternate more than chance
-//! would have it, and one that is too small on the other.
+//! The slope is estimated by the regression of the outcomes on the rates, of all subjects together, less the bias of
+//! such a regression, which is too steep because each staircase is short and its own mean is subtracted (Kendall's bias
+//! of an autoregression). A gain that is too large errs on the safe side, because passes and misses alternate more
+//! often than by chance; one that is too small does not.
 //!
-//! The rates lie on a grid, so that nothing is told of differences below one step ([`STEP`]).
+//! The rates lie on a grid, so differences below one step ([`STEP`]) have no verdict.
 //!
-//! Tried on servers whose threshold varies by 3 to 25 % from round to round (see `trials`): of 2 or 8 equals, in 13 or 25
-//! rounds, somebody is named better or worse in 1 to 4 of 100 comparisons; with the rates taken as they are in up to 75. Among 8 subjects a difference of 20 % is found
-//! in 100, 81 and 22 of 100 if the threshold varies by 3, 6 and 12 %, and with 25 rounds in 100, 100 and 65.
+//! Simulated with servers whose threshold varies by 3 to 25 % from round to round (see `trials`): of 2 or 8 equal
+//! subjects, in 13 or 25 rounds, any is called better or worse in 1 to 4 of 100 comparisons; with the plain rates in
+//! place of the readings, in up to 75. Among 8 subjects a difference of 20 % is detected in 100, 81 and 22 of 100 if
+//! the threshold varies by 3, 6 and 12 %, and with 25 rounds in 100, 100 and 65.
 
 use super::rounds::{Reading, Value};
 use crate::staircase::STEP;
 use crate::{Comparison, MemorySample, Probe};
 
-/// The least gain, in steps: where the threshold hardly varies, it lies within a step of each probe.
-const LEAST_GAIN: f64 = 1.0;
+/// The smallest gain, in steps: if the threshold hardly varies, it is within a step of each probe.
+const MIN_GAIN: f64 = 1.0;
 
-/// By which factor the gain is larger than the probes make it.
-const CAUTION: f64 = 1.1;
+/// The factor by which the gain is larger than estimated, for safety.
+const GAIN_MARGIN: f64 = 1.1;
 
-/// The least slope, for each step, that is taken for one: what is flatter can't be told from none with the rounds that
-/// there are.
-const LEAST_SLOPE: f64 = 0.05;
+/// The smallest slope for each step that is used: a smaller one can't be distinguished from zero with the available
+/// rounds.
+const MIN_SLOPE: f64 = 0.05;
 
-/// The readings of a subject's threshold, from the first probe on that turned the staircase around.
-pub(super) fn of_probes(comparison: &Comparison, subject: usize) -> Vec<Reading> {
+/// The readings of a subject's threshold, from the first reversal of the staircase on.
+pub(super) fn probe_readings(comparison: &Comparison, subject: usize) -> Vec<Reading> {
     let gain = gain(comparison);
     let reading = |probe: &&Probe| {
         let value = match probe.generator_limited {
             true => Value::GeneratorLimited,
             false => Value::Logarithm(probe.rate.ln() + gain * outcome(probe)),
         };
-        // A pass or a fail rests on latency, which every flag concerns.
+        // A pass or a miss depends on latency, which every flag concerns.
         Reading { round: probe.round, value, flagged: !probe.flags.is_empty() }
     };
-    turned(comparison, subject).iter().map(reading).collect()
+    from_first_reversal(comparison, subject).iter().map(reading).collect()
 }
 
-/// The rate around which a subject's probes have gone up and down: their geometric mean. Readings say how sure it is; their
-/// own middle may lie far beyond all rates that were tried, where outcomes hardly depend on the rate and the gain is large.
-pub(super) fn probed(comparison: &Comparison, subject: usize) -> Option<f64> {
-    let mut probes = turned(comparison, subject);
+/// The rate around which a subject's probes alternate: their geometric mean. The readings give the interval; their own
+/// centre may lie far beyond all rates that were probed_rate, if the outcomes hardly depend on the rate and the gain is
+/// large.
+pub(super) fn probed_rate(comparison: &Comparison, subject: usize) -> Option<f64> {
+    let mut probes = from_first_reversal(comparison, subject);
     probes.retain(|probe| !probe.generator_limited);
     let sum: f64 = probes.iter().map(|probe| probe.rate.ln()).sum();
     (!probes.is_empty()).then(|| (sum / probes.len() as f64).exp())
 }
 
-/// A subject's probes from the first on whose outcome is another than that of the one before.
-fn turned(comparison: &Comparison, subject: usize) -> Vec<&Probe> {
+/// A subject's probes from the first reversal on: the first whose outcome differs from that of the one before.
+fn from_first_reversal(comparison: &Comparison, subject: usize) -> Vec<&Probe> {
     let of_it = |probe: &&Probe| probe.subject == subject && probe.rate > 0.0 && probe.rate.is_finite();
     let mut probes: Vec<&Probe> = comparison.probes.iter().filter(of_it).collect();
     probes.sort_by_key(|probe| probe.round);
@@ -65,12 +68,12 @@ fn turned(comparison: &Comparison, subject: usize) -> Vec<&Probe> {
     probes.split_off(turn.map_or(probes.len(), |place| place + 1))
 }
 
-/// By how much a probe's logarithm is moved to where the threshold is.
+/// By how much a probe's logarithm is moved toward the threshold.
 fn gain(comparison: &Comparison) -> f64 {
     let step = STEP.ln();
     let (mut product, mut square, mut probes, mut staircases) = (0.0, 0.0, 0.0, 0.0);
     for subject in 0..comparison.subjects.len() {
-        let mut its = turned(comparison, subject);
+        let mut its = from_first_reversal(comparison, subject);
         its.retain(|probe| !probe.generator_limited);
         if its.is_empty() {
             continue;
@@ -88,22 +91,22 @@ fn gain(comparison: &Comparison) -> f64 {
     // With the slope s for each step, the rates are an autoregression by 1 - s, whose estimate from n rounds is too low by
     // (1 + 3 (1 - s)) / n.
     let bias = if probes > 0.0 { (4.0 - 3.0 * steepness) * staircases / probes } else { 0.0 };
-    step * (CAUTION / (steepness - bias).max(LEAST_SLOPE)).max(LEAST_GAIN)
+    step * (GAIN_MARGIN / (steepness - bias).max(MIN_SLOPE)).max(MIN_GAIN)
 }
 
-/// In which direction from the rate of a probe the threshold lies.
+/// The direction of the threshold from a probe's rate.
 fn outcome(probe: &Probe) -> f64 {
     if probe.pass { 1.0 } else { -1.0 }
 }
 
-/// The bytes that an idle connection of a subject adds, and those that it uses without any: the line of the least
-/// squares through all passes. `None` without two counts of connections.
+/// The bytes that an idle connection of a subject adds, and those that it uses without any: the least squares line
+/// through all passes. `None` without two counts of connections.
 pub fn per_connection(comparison: &Comparison, subject: usize) -> Option<(f64, f64)> {
     line(comparison.memory.iter().filter(|sample| sample.subject == subject))
 }
 
-/// The memory that an idle connection adds in each pass, where that is above zero.
-pub(super) fn of_memory(comparison: &Comparison, subject: usize) -> Vec<Reading> {
+/// The memory that an idle connection adds in each pass in which that is above zero.
+pub(super) fn memory_readings(comparison: &Comparison, subject: usize) -> Vec<Reading> {
     let of_it = |sample: &&MemorySample| sample.subject == subject;
     let mut passes: Vec<usize> = comparison.memory.iter().filter(of_it).map(|sample| sample.pass).collect();
     passes.sort_unstable();
@@ -142,39 +145,39 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_before_the_first_turn_is_the_way_there() {
+    fn probes_before_the_first_reversal_are_not_used() {
         let rounds = |outcomes: &[bool]| -> Vec<usize> {
-            of_probes(&comparison(outcomes), 0).iter().map(|reading| reading.round).collect()
+            probe_readings(&comparison(outcomes), 0).iter().map(|reading| reading.round).collect()
         };
         assert_eq!(rounds(&[true, true, true, false, true, false]), [3, 4, 5]);
-        assert_eq!(rounds(&[true, true, true]), [0; 0], "it never turned");
+        assert_eq!(rounds(&[true, true, true]), [0; 0], "there is no reversal");
         assert_eq!(rounds(&[]), [0; 0]);
     }
 
     #[test]
-    fn a_steady_threshold_lies_between_a_pass_and_a_fail() {
-        // 1000 passes and 1060 fails, again and again.
+    fn a_steady_threshold_lies_between_a_pass_and_a_miss() {
+        // 1000 passes and 1060 misses, in turns.
         let alternating: Vec<bool> = (0..20).map(|round| round % 2 == 0).collect();
         let comparison = comparison(&alternating);
-        assert!((gain(&comparison) / STEP.ln() - LEAST_GAIN).abs() < 0.2, "{}", gain(&comparison));
-        for reading in of_probes(&comparison, 0) {
+        assert!((gain(&comparison) / STEP.ln() - MIN_GAIN).abs() < 0.2, "{}", gain(&comparison));
+        for reading in probe_readings(&comparison, 0) {
             let Value::Logarithm(logarithm) = reading.value else { panic!("{reading:?}") };
             assert!((990.0..1080.0).contains(&logarithm.exp()), "{reading:?}");
         }
     }
 
     #[test]
-    fn outcomes_that_hardly_depend_on_the_rate_make_unsure_of_probes() {
+    fn outcomes_that_hardly_depend_on_the_rate_have_a_large_gain() {
         let mut random = fastrand::Rng::with_seed(4);
         let chance: Vec<bool> = (0..40).map(|_| random.bool()).collect();
         assert!(gain(&comparison(&chance)) > 3.0 * STEP.ln(), "{}", gain(&comparison(&chance)));
     }
 
     #[test]
-    fn where_the_generator_was_the_limit_nothing_is_read() {
+    fn a_probe_limited_by_the_generator_has_no_value() {
         let mut comparison = comparison(&[true, false, true, false]);
         comparison.probes[3].generator_limited = true;
-        let last = of_probes(&comparison, 0).pop().unwrap();
+        let last = probe_readings(&comparison, 0).pop().unwrap();
         assert_eq!(last.value, Value::GeneratorLimited);
     }
 
@@ -182,7 +185,8 @@ mod tests {
     fn a_doubtful_probe_is_flagged() {
         let mut comparison = comparison(&[true, false, true, false]);
         comparison.probes[3].flags = vec!["steal 9 %".to_owned()];
-        let flagged: Vec<bool> = of_probes(&comparison, 0).iter().map(|reading| reading.flagged).collect();
+        let flagged: Vec<bool> =
+            probe_readings(&comparison, 0).iter().map(|reading| reading.flagged).collect();
         assert_eq!(flagged, [false, false, true]);
     }
 
@@ -195,11 +199,12 @@ mod tests {
         assert_eq!(per_connection(&comparison, 0), Some((200.0, 1000.0)));
         assert_eq!(per_connection(&comparison, 1), None);
         comparison.memory.extend([sample(1, 0, 1000), sample(1, 10, 5000), sample(2, 10, 5000)]);
-        let passes = of_memory(&comparison, 0);
+        let passes = memory_readings(&comparison, 0);
         assert_eq!(passes.len(), 2, "one point has no slope");
         assert_eq!(passes[1], Reading { round: 1, value: Value::Logarithm(400_f64.ln()), flagged: false });
         comparison.memory[2].flags.push("it was still growing".to_owned());
-        let flagged = of_memory(&comparison, 0).iter().map(|reading| reading.flagged).collect::<Vec<_>>();
+        let flagged =
+            memory_readings(&comparison, 0).iter().map(|reading| reading.flagged).collect::<Vec<_>>();
         assert_eq!(flagged, [false, true]);
     }
 }

@@ -1,87 +1,89 @@
-//! A comparison against one that was stored before.
+//! A comparison compared with one that was stored before.
 //!
-//! Rounds of two comparisons are no pairs, so a change is the ratio of two levels, each with its own interval; the
-//! interval of the ratio is made of both (Zou and Donner's recovery of variance estimates). All changes by a metric are
-//! judged together: each interval misses so seldom that all of them hold in 95 of 100 comparisons. The band of the noise
-//! is that of both comparisons.
+//! The rounds of two comparisons are not paired, so a change is the ratio of two levels, each with its own interval;
+//! the interval of the ratio is made of both (Zou and Donner's method of variance estimates recovery). All changes by a
+//! metric are tested together: the intervals are so wide that all of them contain the true values in 95 of 100
+//! comparisons. The band of the noise combines those of both comparisons.
 //!
-//! What a machine does otherwise from one day to the next is in neither comparison, and no statistics finds it. Two builds
-//! in the same rounds ([`builds`](super::builds())) tell more, and smaller changes.
+//! Differences of the machine from one day to the next are not part of the noise of either comparison, and no
+//! statistics can detect them. Two builds in the same rounds ([`builds`](super::builds())) are more reliable, and
+//! detect smaller changes.
 
 use super::assess::ranked;
-use super::baseline::{Gap, Refusal, different_facts, gaps, is_same_load, measured, same_machine, same_work};
-use super::estimate::{Estimate, Interval, MISS};
+use super::baseline::{
+    Gap, Incomparable, different_facts, gaps, is_same_load, measured, same_machine, same_work,
+};
+use super::estimate::{ALPHA, Estimate, Interval};
 use super::metric::Metric;
 use super::noise::Noise;
 use super::rounds::{Series, Source, level};
-use super::verdict::{FEWEST, WORTHWHILE, lacking};
+use super::verdict::{MIN_ROUNDS, RELEVANT_DIFFERENCE, insufficient};
 use crate::Comparison;
 use crate::report::load;
 
-/// What has changed from one comparison to another.
+/// The changes from one comparison to another.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Changes {
-    /// Of everybody who was measured under the same load in both: server CPU per message first, then p99.
+    /// One for each subject and load that both have: server CPU per message first, then p99.
     pub changes: Vec<Change>,
-    /// What was measured in one of them alone, so that it could not be compared.
+    /// What only one of them measured, so that it could not be compared.
     pub gaps: Vec<Gap>,
-    /// In what the machines differ, each with the values then and now, if they were compared even so.
+    /// The facts in which the machines differ, each with its values then and now, if they were compared nevertheless.
     pub machine: Vec<(String, String, String)>,
 }
 
-/// By how much a subject has changed.
+/// The change of one subject.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The subject's name.
     pub subject: String,
     /// The load, in words.
     pub shape: String,
-    /// By which metric.
+    /// The metric.
     pub metric: Metric,
     /// Its value then and now, in the unit of the metric.
     pub levels: [f64; 2],
-    /// Its value now over its value then.
+    /// Its value now divided by its value then.
     pub ratio: f64,
-    /// Where that lies; `None` with too few rounds for an interval.
+    /// The interval of the ratio; `None` with too few rounds.
     pub interval: Option<Interval>,
-    /// About the smallest change that could have been seen, as a part: 0.05 is 5 %. Half the width of the interval, and at
-    /// least the band of the noise. A change of just that size is seen in about half of all comparisons, one that is half
-    /// as large again in about 80 of 100. `None` if none could be seen, however large.
+    /// The approximate smallest detectable change: 0.05 is 5 %. Half the width of the interval, and at least the band
+    /// of the noise. A change of just that size is detected in about half of all comparisons, one that is 1.5 times as
+    /// large in about 80 of 100. `None` if no change could be detected, however large.
     pub smallest: Option<f64>,
-    /// What may be said about it.
+    /// The verdict on it.
     pub drift: Drift,
 }
 
-/// What may be said about a change.
+/// The verdict on a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drift {
-    /// It has become worse, beyond what may be chance.
+    /// It has become significantly worse.
     Regressed,
-    /// It has become better, beyond what may be chance.
+    /// It has become significantly better.
     Improved,
-    /// No change that counts: the interval excludes a change of a tenth, and the noise is smaller than that.
+    /// There is no relevant change: the interval excludes a change of a tenth, and the noise is smaller than that.
     Unchanged,
-    /// Nothing was seen, and a change of a tenth may be there.
-    NotTold,
+    /// No change was detected, but a change of a tenth is not excluded.
+    Undecided,
 }
 
-/// What an automatic check is to do.
+/// The result for an automatic check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Nothing has become worse.
     Passed,
     /// Something has become worse.
     Regressed,
-    /// The rounds could not tell.
-    CouldNotTell,
+    /// The rounds don't decide it.
+    Undecided,
 }
 
-/// How each subject has changed since a stored comparison. Different machines are refused unless `even_so`; different
-/// work always is.
+/// The changes since a stored comparison. Different machines are refused unless `even_so`; different work always is.
 ///
 /// # Errors
-/// Why the two can't be held against each other.
-pub fn against(baseline: &Comparison, now: &Comparison, even_so: bool) -> Result<Changes, Refusal> {
+/// Why the two can't be compared.
+pub fn against(baseline: &Comparison, now: &Comparison, even_so: bool) -> Result<Changes, Incomparable> {
     same_work(baseline, now)?;
     same_machine(baseline, now, even_so)?;
     let mut changes = Vec::new();
@@ -91,22 +93,22 @@ pub fn against(baseline: &Comparison, now: &Comparison, even_so: bool) -> Result
         changes.extend(pairs.into_iter().map(|pair| pair.change(metric, count)));
     }
     if changes.is_empty() {
-        return Err(Refusal::NothingInCommon(measured(baseline), measured(now)));
+        return Err(Incomparable::NothingInCommon(measured(baseline), measured(now)));
     }
     Ok(Changes { changes, gaps: gaps(baseline, now), machine: different_facts(baseline, now) })
 }
 
 impl Changes {
-    /// What an automatic check is to do, by server CPU per message alone: it is the quietest of what costs money, and a
-    /// check that rests on a tail fails by chance, or never tells. What could not be compared counts as not told.
+    /// The result for an automatic check, by server CPU per message alone: it has the least noise, whereas a check of
+    /// tail latency would fail by chance or never decide. What could not be compared counts as undecided.
     pub fn outcome(&self) -> Outcome {
         let drifts =
             || self.changes.iter().filter(|change| change.metric == Metric::Cpu).map(|change| change.drift);
         let lacks = self.gaps.iter().any(|gap| gap.is_in_baseline);
         if drifts().any(|drift| drift == Drift::Regressed) {
             Outcome::Regressed
-        } else if lacks || drifts().next().is_none() || drifts().any(|drift| drift == Drift::NotTold) {
-            Outcome::CouldNotTell
+        } else if lacks || drifts().next().is_none() || drifts().any(|drift| drift == Drift::Undecided) {
+            Outcome::Undecided
         } else {
             Outcome::Passed
         }
@@ -119,13 +121,13 @@ impl Changes {
     }
 }
 
-/// A subject under a load that both comparisons have.
+/// A subject and a load that both comparisons have.
 struct Pair {
     subject: String,
     shape: String,
     then: Series,
     now: Series,
-    /// The part of a change that counts as noise.
+    /// Only a larger relative change counts.
     band: f64,
 }
 
@@ -153,16 +155,16 @@ fn pairs(baseline: &Comparison, now: &Comparison, metric: Metric) -> Vec<Pair> {
 }
 
 impl Pair {
-    /// What has changed, where so many are judged together.
+    /// The change, if `count` changes are tested together.
     fn change(self, metric: Metric, count: usize) -> Change {
         let all = Ratio::of(&self.then.logarithms(), &self.now.logarithms(), count);
         let tell = |ratio: &Ratio| ratio.drift(self.band, metric.more_is_better());
         let mut drift = tell(&all);
         let is_flagged = self.then.flagged() + self.now.flagged() > 0;
         if is_flagged && drift != tell(&Ratio::of(&self.then.unflagged(), &self.now.unflagged(), 1))
-            || lacking(&self.then).or(lacking(&self.now)).is_some()
+            || insufficient(&self.then).or(insufficient(&self.now)).is_some()
         {
-            drift = Drift::NotTold;
+            drift = Drift::Undecided;
         }
         let smallest = all.interval.map(|interval| interval.half_width().max(self.band));
         Change {
@@ -186,11 +188,12 @@ struct Ratio {
 
 impl Ratio {
     fn of(then: &[f64], now: &[f64], count: usize) -> Self {
-        let miss = MISS / count.max(1) as f64;
-        let estimates = [then, now].map(|logarithms| Estimate::missing(logarithms, miss));
+        let alpha = ALPHA / count.max(1) as f64;
+        let estimates = [then, now].map(|logarithms| Estimate::with_alpha(logarithms, alpha));
         let levels = estimates.map(|estimate| estimate.map_or(f64::NAN, |estimate| estimate.median));
-        // With fewer rounds there is an interval as well, but it misses more often than it may.
-        let is_sure = |estimate: &Estimate| estimate.rounds >= FEWEST && estimate.confidence >= 1.0 - miss;
+        // With fewer rounds there is an interval as well, but its coverage is too low.
+        let is_sure =
+            |estimate: &Estimate| estimate.rounds >= MIN_ROUNDS && estimate.confidence >= 1.0 - alpha;
         let sure = estimates.map(|estimate| estimate.filter(is_sure).and_then(|estimate| estimate.interval));
         let interval = sure[0].zip(sure[1]).map(|(then, now)| {
             let (ratio, [before, after]) = (levels[1] / levels[0], levels);
@@ -202,12 +205,12 @@ impl Ratio {
     }
 
     fn drift(&self, band: f64, more_is_better: bool) -> Drift {
-        let Some(interval) = self.interval else { return Drift::NotTold };
+        let Some(interval) = self.interval else { return Drift::Undecided };
         let ratio = self.levels[1] / self.levels[0];
         if !interval.contains(1.0) && ratio.max(1.0 / ratio) - 1.0 > band {
             return if (ratio > 1.0) == more_is_better { Drift::Improved } else { Drift::Regressed };
         }
-        if interval.reach().max(band) <= WORTHWHILE { Drift::Unchanged } else { Drift::NotTold }
+        if interval.reach().max(band) <= RELEVANT_DIFFERENCE { Drift::Unchanged } else { Drift::Undecided }
     }
 }
 

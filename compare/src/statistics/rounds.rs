@@ -1,21 +1,21 @@
-//! One number from each round.
+//! Series with one number from each round.
 
 use super::metric::Metric;
-use super::readings::{of_memory, of_probes};
+use super::readings::{memory_readings, probe_readings};
 use crate::{Comparison, Sample};
 
 /// The logarithm of a value, or of a ratio, in one round.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Round {
-    /// Which round, from 0.
+    /// The round, from 0.
     pub round: usize,
     /// The natural logarithm.
     pub logarithm: f64,
-    /// Whether something made a measurement in it doubtful.
+    /// Whether one of its measurements is flagged as doubtful.
     pub flagged: bool,
 }
 
-/// From what a number for each round comes.
+/// The source of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     /// From the samples under a load, an index into [`Comparison::shapes`].
@@ -26,18 +26,18 @@ pub(super) enum Source {
     Memory,
 }
 
-/// What the rounds have shown of a subject, or of one over another.
+/// The values of a subject, or the ratios of two, in the rounds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Series {
     /// The rounds that have a value, in their order.
     pub(super) rounds: Vec<Round>,
-    /// In how many others the rate was too much for a server, so that there is none.
+    /// In how many other rounds a server was overloaded, so that there is no value.
     pub(super) overloaded: usize,
-    /// In how many the generator was the limit.
+    /// In how many other rounds the generator was the bottleneck.
     pub(super) generator_limited: usize,
 }
 
-/// What one round has shown.
+/// The reading of one round.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Reading {
     pub(super) round: usize,
@@ -59,8 +59,8 @@ pub fn levels(comparison: &Comparison, shape: usize, metric: Metric, subject: us
     level(comparison, Source::Samples(shape, metric), subject).rounds
 }
 
-/// The logarithm of a subject's value over another's, in each round that has both. Where one of them also ran
-/// as its own control it is the mean of both runs, except where it is compared with that control.
+/// The logarithm of a subject's value divided by another's, in each round that has both. For a subject with a control,
+/// it is the mean of both runs, except when it is compared with that control.
 pub fn ratios(
     comparison: &Comparison,
     shape: usize,
@@ -80,12 +80,12 @@ pub(super) fn ratio(comparison: &Comparison, source: Source, subject: usize, aga
     over(&above, &mean_of(comparison, source, &runs_of(comparison, against, subject)))
 }
 
-/// What each round has shown of a subject, as the mean of its own run and that of its control.
+/// The readings of a subject, as the means of its own run and that of its control.
 pub(super) fn with_control(comparison: &Comparison, source: Source, subject: usize) -> Vec<Reading> {
     mean_of(comparison, source, &runs_of(comparison, subject, subject))
 }
 
-/// One subject over another, in the rounds that both have.
+/// The ratios of two subjects, in the rounds that both have.
 pub(super) fn over(above: &[Reading], below: &[Reading]) -> Series {
     let mut rest = below;
     series(above.iter().filter_map(|&one| {
@@ -101,7 +101,7 @@ pub(super) fn over(above: &[Reading], below: &[Reading]) -> Series {
     }))
 }
 
-/// A subject and its control, if that is not the one it is compared with.
+/// A subject and its control, unless the control is what it is compared with.
 pub(super) fn runs_of(comparison: &Comparison, of: usize, except: usize) -> Vec<usize> {
     let mut runs = vec![of];
     runs.extend(control_of(comparison, of).filter(|&control| control != except));
@@ -118,7 +118,7 @@ pub fn control_of(comparison: &Comparison, of: usize) -> Option<usize> {
     })
 }
 
-/// Why a subject takes no part: it was not measured, or a reply of its was bad.
+/// Why a subject is left out: it failed, or one of its replies was bad.
 pub fn why_failed(comparison: &Comparison, subject: usize) -> Option<String> {
     if let Some(why) = comparison.subjects.get(subject).and_then(|subject| subject.failed.clone()) {
         return Some(why);
@@ -163,8 +163,8 @@ fn series(readings: impl Iterator<Item = Reading>) -> Series {
     series
 }
 
-/// The mean of several runs' values in each round, in the order of the rounds. A round in which one of them has no value
-/// has none.
+/// The mean of several runs' values in each round, in the order of the rounds. If one of them has no value in a round,
+/// the mean has none.
 fn mean_of(comparison: &Comparison, source: Source, runs: &[usize]) -> Vec<Reading> {
     let mut all: Vec<Reading> =
         runs.iter().flat_map(|&subject| readings(comparison, source, subject)).collect();
@@ -189,8 +189,8 @@ fn mean(readings: &[Reading]) -> Reading {
 fn readings(comparison: &Comparison, source: Source, subject: usize) -> Vec<Reading> {
     match source {
         Source::Samples(shape, metric) => samples(comparison, shape, metric, subject),
-        Source::Probes => of_probes(comparison, subject),
-        Source::Memory => of_memory(comparison, subject),
+        Source::Probes => probe_readings(comparison, subject),
+        Source::Memory => memory_readings(comparison, subject),
     }
 }
 

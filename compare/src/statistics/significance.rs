@@ -1,35 +1,35 @@
-//! How sure it is that a difference is more than chance.
+//! Significance tests.
 //!
-//! Wilcoxon's signed rank distribution, exactly: of `n` differences whose sign is chance, the ranks of the positive ones
-//! sum up to `T`. That sum is also the number of Walsh averages (the means of all pairs, and of each with itself) above
-//! zero, which is how it is counted here. There are 2ⁿ equally likely choices of signs; how many of them give each sum is
-//! counted by adding one rank after the other.
+//! The exact distribution of Wilcoxon's signed rank statistic: of `n` differences with random signs, `T` is the sum of
+//! the ranks of the positive ones. It equals the number of Walsh averages (the means of all pairs, and of each with
+//! itself) above zero, which is how it is computed here. There are 2ⁿ equally likely choices of signs; the number of
+//! choices for each sum is found by adding one rank after the other.
 //!
-//! Friedman's test of whether several subjects may all be equal: in each round the subjects are ranked, and if they are
-//! equal, each order is as likely as any other, whatever the noise is like and however the machine changes from round to
-//! round. The control is one of them.
+//! Friedman's test that several subjects are all equal: in each round the subjects are ranked. If they are equal, each
+//! order is equally likely, for any kind of noise and however the machine changes between rounds. The control is
+//! included.
 //!
-//! Holm's method for many contests at once: whoever looks at twenty contests of equals at 5 % each finds one that is told
-//! apart. It keeps the probability that *any* of them is told apart wrongly at 5 %, whatever they have to do with each
-//! other: the smallest p is multiplied by the number of contests, the next by one less, and so on.
+//! Holm's method for multiple comparisons: of twenty pairs of equals, one is expected to be significant at 5 %. The
+//! method limits the probability of *any* wrong verdict to 5 %, whatever the dependence between the pairs: the smallest
+//! p is multiplied by the number of pairs, the next by one less, and so on.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use super::rounds::Round;
-use crate::settings::MOST_ROUNDS;
+use crate::settings::MAX_ROUNDS;
 
-/// The distributions that were asked for, by the number of rounds: P(T ≤ 0), P(T ≤ 1) … up to the middle.
-static DISTRIBUTIONS: [OnceLock<Box<[f64]>>; MOST_ROUNDS + 1] = [const { OnceLock::new() }; MOST_ROUNDS + 1];
+/// The distributions computed so far, by the number of rounds: P(T ≤ 0), P(T ≤ 1) … up to the middle.
+static DISTRIBUTIONS: [OnceLock<Box<[f64]>>; MAX_ROUNDS + 1] = [const { OnceLock::new() }; MAX_ROUNDS + 1];
 
-/// The probability, with so many rounds, that chance makes a sum as small as this one, or one as far on the other side:
-/// the two-sided p. Never below 2 / 2ⁿ.
+/// The two-sided p: the probability that a sum as small as this one, or as large on the other side, arises by chance.
+/// Never below 2 / 2ⁿ.
 pub(super) fn p_value(rounds: usize, smaller_sum: usize) -> f64 {
     at_most(rounds).get(smaller_sum).map_or(1.0, |below| (2.0 * below).min(1.0))
 }
 
-/// How many Walsh averages lie outside the interval on each side, so that it misses the truth in at most `miss` of all
-/// cases, and in how many it does; `None` if so few rounds make no such interval.
+/// How many Walsh averages lie outside the interval on each side, so that it misses the true value in at most `miss` of
+/// all cases, and the share in which it does; `None` with too few rounds for such an interval.
 pub(super) fn outside(rounds: usize, miss: f64) -> Option<(usize, f64)> {
     let below = at_most(rounds);
     let outside = below.partition_point(|below| 2.0 * below <= miss);
@@ -37,13 +37,13 @@ pub(super) fn outside(rounds: usize, miss: f64) -> Option<(usize, f64)> {
     (outside > 0).then(|| (outside - 1, 2.0 * below[outside - 1]))
 }
 
-/// P(T ≤ 0), P(T ≤ 1) … up to the middle of the distribution. More rounds than there can be are as many as can be,
-/// which makes nothing surer than it is.
+/// P(T ≤ 0), P(T ≤ 1) … up to the middle of the distribution. Rounds beyond the maximum are ignored, which makes p
+/// larger.
 fn at_most(rounds: usize) -> &'static [f64] {
-    let rounds = rounds.min(MOST_ROUNDS);
+    let rounds = rounds.min(MAX_ROUNDS);
     DISTRIBUTIONS[rounds].get_or_init(|| {
         let all = rounds * (rounds + 1) / 2;
-        // As many as a half, because the other half mirrors it.
+        // One half, because the other half is symmetric.
         let mut probability = vec![0.0; all / 2 + 1];
         probability[0] = 1.0;
         for rank in 1..=rounds {
@@ -63,16 +63,16 @@ fn at_most(rounds: usize) -> &'static [f64] {
     })
 }
 
-/// Friedman's test: with which probability equals would have ranks that differ so much; `None` for fewer than three, or without a round
-/// that all of them have. By the chi-squared distribution, which for few rounds makes the test err on the safe side, in
-/// Wilson and Hilferty's approximation.
-pub(super) fn all_equal(subjects: &[Vec<Round>]) -> Option<f64> {
+/// The p of Friedman's test: the probability that the ranks of equal subjects differ by as much; `None` for fewer than
+/// three subjects, or without a round that all have. It uses the chi-squared distribution, which is conservative for
+/// few rounds, in Wilson and Hilferty's approximation.
+pub(super) fn friedman_p(subjects: &[Vec<Round>]) -> Option<f64> {
     let count = subjects.len();
     let mut rounds: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
     for round in subjects.iter().flatten() {
         rounds.entry(round.round).or_default().push(round.logarithm);
     }
-    // The values of a round stand in the order of the subjects where all of them have one.
+    // In a round that all subjects have, the values are in the order of the subjects.
     rounds.retain(|_, values| values.len() == count);
     if count < 3 || rounds.is_empty() {
         return None;
@@ -92,27 +92,28 @@ pub(super) fn all_equal(subjects: &[Vec<Round>]) -> Option<f64> {
     let freedom = (count - 1) as f64;
     let statistic = freedom * sums.iter().map(|sum| sum * sum).sum::<f64>() / squares;
     let ninth = 2.0 / (9.0 * freedom);
-    let p = normal_above(((statistic / freedom).cbrt() - (1.0 - ninth)) / ninth.sqrt());
-    // Where all values of every round are equal there is nothing to rank.
+    let p = normal_tail(((statistic / freedom).cbrt() - (1.0 - ninth)) / ninth.sqrt());
+    // If all values of every round are equal, there is nothing to rank.
     Some(if squares > 0.0 { p } else { 1.0 })
 }
 
-/// For each p the smallest level at which Holm's method would still tell the contest apart, in the same order.
-pub(super) fn adjusted(p: &[f64]) -> Vec<f64> {
+/// The p values adjusted by Holm's method, in the same order.
+pub(super) fn holm_adjusted(p: &[f64]) -> Vec<f64> {
     let mut ascending: Vec<usize> = (0..p.len()).collect();
     ascending.sort_by(|one, other| p[*one].total_cmp(&p[*other]));
     let mut adjusted = vec![1.0; p.len()];
     let mut least: f64 = 0.0;
     for (place, index) in ascending.into_iter().enumerate() {
-        // What comes later is never surer than what came before.
+        // Adjusted values don't decrease.
         least = least.max(p[index] * (p.len() - place) as f64).min(1.0);
         adjusted[index] = least;
     }
     adjusted
 }
 
-/// The probability of a value of the normal distribution above this (Abramowitz and Stegun, 26.2.17: off by at most 0.000 000 1).
-fn normal_above(value: f64) -> f64 {
+/// The upper tail probability of the standard normal distribution (Abramowitz and Stegun, 26.2.17: off by at most 0.000
+/// 000 1).
+fn normal_tail(value: f64) -> f64 {
     let t = 1.0 / (1.0 + 0.231_641_9 * value.abs());
     let factors = [0.319_381_530, -0.356_563_782, 1.781_477_937, -1.821_255_978, 1.330_274_429];
     let sum = factors.iter().rev().fold(0.0, |sum, factor| (sum + factor) * t);
@@ -120,7 +121,8 @@ fn normal_above(value: f64) -> f64 {
     if value >= 0.0 { tail } else { 1.0 - tail }
 }
 
-/// Above which value of the normal distribution such a part lies, at most a half (the same, 26.2.23: off by at most 0.000 5).
+/// The upper quantile of the standard normal distribution for a probability of at most a half (the same, 26.2.23: off
+/// by at most 0.000 5).
 pub(super) fn normal_quantile(part: f64) -> f64 {
     let t = (-2.0 * part.ln()).sqrt();
     let over = 2.515_517 + 0.802_853 * t + 0.010_328 * t * t;
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_distribution_is_the_textbooks() {
+    fn the_distribution_matches_textbooks() {
         // Of the 8 choices of signs for ranks 1, 2, 3 one gives 0, one 1, one 2, two 3.
         assert!(
             near(p_value(3, 0), 2.0 / 8.0)
@@ -155,16 +157,16 @@ mod tests {
     #[test]
     fn many_rounds_are_near_the_normal_distribution() {
         // Mean n(n + 1)/4, variance n(n + 1)(2n + 1)/24; 1.96 deviations below the mean.
-        let rounds = MOST_ROUNDS as f64;
+        let rounds = MAX_ROUNDS as f64;
         let (mean, variance) =
             (rounds * (rounds + 1.0) / 4.0, rounds * (rounds + 1.0) * (2.0 * rounds + 1.0) / 24.0);
-        let p = p_value(MOST_ROUNDS, (mean - 1.96 * variance.sqrt()) as usize);
+        let p = p_value(MAX_ROUNDS, (mean - 1.96 * variance.sqrt()) as usize);
         assert!((p - 0.05).abs() < 1e-3, "{p}");
-        assert_eq!(p_value(MOST_ROUNDS + 1, 0), p_value(MOST_ROUNDS, 0));
+        assert_eq!(p_value(MAX_ROUNDS + 1, 0), p_value(MAX_ROUNDS, 0));
     }
 
     #[test]
-    fn intervals_miss_as_seldom_as_was_asked() {
+    fn intervals_miss_at_most_as_often_as_requested() {
         assert_eq!(outside(5, 0.05), None, "2 of 32 is more than 5 of 100");
         assert_eq!(outside(6, 0.05), Some((0, 2.0 / 64.0)));
         let (outside, miss) = outside(13, 0.05).unwrap();
@@ -178,41 +180,38 @@ mod tests {
     }
 
     #[test]
-    fn the_statistic_is_the_textbooks() {
+    fn the_statistic_matches_textbooks() {
         // Three subjects always in the same order, four rounds: 12 / (4·3·4) · (16 + 64 + 144) − 3·4·4 = 8, two
         // degrees of freedom: exp(−4) = 0.0183.
-        let p = all_equal(&subjects(&[&[1.0; 4], &[2.0; 4], &[3.0; 4]])).unwrap();
+        let p = friedman_p(&subjects(&[&[1.0; 4], &[2.0; 4], &[3.0; 4]])).unwrap();
         assert!((p - 0.0183).abs() < 1e-3, "{p}");
-        assert_eq!(all_equal(&subjects(&[&[1.0; 4][..]; 3])), Some(1.0), "all equal");
-        let p = all_equal(&subjects(&[&[1.0, 2.0, 3.0], &[2.0, 3.0, 1.0], &[3.0, 1.0, 2.0]])).unwrap();
+        assert_eq!(friedman_p(&subjects(&[&[1.0; 4][..]; 3])), Some(1.0), "all equal");
+        let p = friedman_p(&subjects(&[&[1.0, 2.0, 3.0], &[2.0, 3.0, 1.0], &[3.0, 1.0, 2.0]])).unwrap();
         assert!(p > 0.9, "{p}");
     }
 
     #[test]
-    fn two_subjects_or_no_common_round_tell_nothing() {
-        assert_eq!(all_equal(&subjects(&[&[1.0], &[2.0]])), None);
-        assert_eq!(all_equal(&subjects(&[&[1.0], &[2.0], &[]])), None);
-        assert_eq!(all_equal(&[]), None);
+    fn two_subjects_or_no_common_round_have_no_p() {
+        assert_eq!(friedman_p(&subjects(&[&[1.0], &[2.0]])), None);
+        assert_eq!(friedman_p(&subjects(&[&[1.0], &[2.0], &[]])), None);
+        assert_eq!(friedman_p(&[]), None);
     }
 
     #[test]
-    fn the_smallest_counts_for_all() {
-        let adjusted = adjusted(&[0.03, 0.01, 0.04, 0.005]);
+    fn p_values_are_adjusted_by_holms_method() {
+        let all = holm_adjusted(&[0.03, 0.01, 0.04, 0.005]);
         let expected = [0.06, 0.03, 0.06, 0.02];
-        assert!(
-            adjusted.iter().zip(expected).all(|(one, other)| (one - other).abs() < 1e-12),
-            "{adjusted:?}"
-        );
-        assert_eq!(super::adjusted(&[]), [0.0; 0]);
-        assert_eq!(super::adjusted(&[0.7]), [0.7]);
-        assert_eq!(super::adjusted(&[0.7, 0.8]), [1.0, 1.0]);
+        assert!(all.iter().zip(expected).all(|(one, other)| (one - other).abs() < 1e-12), "{all:?}");
+        assert_eq!(holm_adjusted(&[]), [0.0; 0]);
+        assert_eq!(holm_adjusted(&[0.7]), [0.7]);
+        assert_eq!(holm_adjusted(&[0.7, 0.8]), [1.0, 1.0]);
     }
 
     #[test]
-    fn the_values_are_the_tables() {
+    fn the_normal_distribution_matches_tables() {
         for (value, part) in [(0.0, 0.5), (1.0, 0.158_655), (1.959_964, 0.025), (3.0, 0.001_350)] {
-            assert!((normal_above(value) - part).abs() < 1e-6, "{value}");
-            assert!((normal_above(-value) - (1.0 - part)).abs() < 1e-6, "{value}");
+            assert!((normal_tail(value) - part).abs() < 1e-6, "{value}");
+            assert!((normal_tail(-value) - (1.0 - part)).abs() < 1e-6, "{value}");
             assert!((normal_quantile(part) - value).abs() < 1e-3, "{part}");
         }
     }

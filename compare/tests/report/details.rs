@@ -1,4 +1,4 @@
-//! What stands below the first screen, and what is said of doubtful figures.
+//! The tables below the first screen, and the notes on doubtful figures.
 
 use anyloop_compare::report::{to_html, to_markdown};
 use anyloop_compare::{Comparison, Sample, Shape, Subject};
@@ -17,7 +17,7 @@ fn row(section: &str, name: &str) -> String {
     section.lines().find(|line| line.starts_with(&start)).expect("the server has a row").to_owned()
 }
 
-/// The specimen, in which the closed loop of tokio is changed in rounds from this one on.
+/// The specimen with the closed loop of tokio changed from a round on.
 fn with_tokio(from: usize, change: fn(&mut Sample)) -> Comparison {
     let mut comparison = specimen();
     let of_it = |sample: &&mut Sample| sample.subject == 4 && sample.shape == 1 && sample.round >= from;
@@ -35,19 +35,19 @@ fn a_figure_from_fewer_than_six_rounds_says_how_many_and_has_no_interval() {
 }
 
 #[test]
-fn where_the_generator_was_the_limit_there_is_no_figure() {
+fn no_figure_is_shown_if_the_generator_was_the_bottleneck() {
     let limited = section(&with_tokio(2, |sample| sample.generator_limited = true), CLOSED);
-    assert!(row(&limited, "tokio").contains("not measured (generator was the limit)"), "{limited}");
+    assert!(row(&limited, "tokio").contains("not measured (generator was the bottleneck)"), "{limited}");
     let all = section(&with_tokio(0, |sample| sample.generator_limited = true), CLOSED);
-    assert!(row(&all, "tokio").contains("not measured (generator was the limit)"), "{all}");
+    assert!(row(&all, "tokio").contains("not measured (generator was the bottleneck)"), "{all}");
 }
 
 #[test]
-fn a_table_says_what_is_wrong_with_its_latencies() {
+fn a_table_of_a_closed_loop_has_a_note_on_latencies() {
     let closed = section(&specimen(), CLOSED);
     assert!(
         closed.contains(
-            "In a closed loop nothing is sent while a server stalls, so its latencies hide most of a stall."
+            "In a closed loop nothing is sent while a server stalls, so its latencies hide most of the stall."
         ),
         "{closed}"
     );
@@ -59,7 +59,7 @@ fn a_table_says_what_is_wrong_with_its_latencies() {
 }
 
 #[test]
-fn flags_are_counted_by_what_they_concern() {
+fn flags_are_counted_by_metric() {
     let mut comparison = specimen();
     let said = "6 of 390 measurements are flagged for p99 latency, and 6 for server CPU per message";
     assert!(to_markdown(&comparison).contains(said), "{}", to_markdown(&comparison));
@@ -72,7 +72,7 @@ fn flags_are_counted_by_what_they_concern() {
 }
 
 #[test]
-fn who_holds_fewer_connections_has_a_row_that_says_where_it_was_measured() {
+fn a_server_with_fewer_connections_has_a_row_that_names_its_load() {
     let mut comparison = specimen();
     comparison.subjects.push(Subject { name: "sequential".to_owned(), ..Subject::default() });
     comparison.shapes.push(Shape { name: "1 × 1".to_owned(), connections: 1, depth: 1, ..Shape::default() });

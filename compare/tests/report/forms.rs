@@ -9,7 +9,7 @@ use crate::PLAIN;
 use crate::specimen::{quick, specimen, two, with_hand_written};
 
 #[test]
-fn the_table_is_as_wide_as_the_terminal_and_nothing_is_lost() {
+fn the_table_fits_the_terminal_and_is_complete() {
     for width in [40, 50, 60, 80, 100, 140, 250] {
         for comparison in [specimen(), two(), quick(), with_hand_written()] {
             let text = to_text(&comparison, Style { width, unicode: true, ..PLAIN });
@@ -33,11 +33,11 @@ fn details_and_conditions_are_shown_on_demand() {
     for detail in ["p50 latency", "context switches per message", "compiler: rustc"] {
         assert!(full.contains(detail) && !brief.contains(detail), "{detail}: {full}");
     }
-    assert!(full.starts_with(brief.trim_end()), "what is told stays the same");
+    assert!(full.starts_with(brief.trim_end()), "the verdict stays the same");
 }
 
 #[test]
-fn colors_and_letters_are_used_only_where_they_may() {
+fn colors_and_unicode_are_used_only_if_the_style_allows_them() {
     let text = to_text(&specimen(), PLAIN);
     assert!(text.is_ascii(), "{text}");
     let colorful = to_text(&specimen(), Style { color: true, unicode: true, width: 120, ..PLAIN });
@@ -48,7 +48,7 @@ fn colors_and_letters_are_used_only_where_they_may() {
 }
 
 #[test]
-fn markdown_has_the_matrix_first_and_its_rows_are_even() {
+fn markdown_has_the_matrix_first_and_its_rows_have_the_same_length() {
     let markdown = to_markdown(&with_hand_written());
     let table = markdown.split("\n\n").find(|part| part.starts_with('|')).unwrap();
     let bars = |line: &str| line.replace("\\|", "").matches('|').count();
@@ -81,7 +81,7 @@ fn json_has_a_version_the_verdicts_and_every_sample() {
 }
 
 #[test]
-fn a_report_is_read_back_and_drawn_the_same() {
+fn a_report_that_is_read_back_renders_the_same() {
     let comparison = specimen();
     let read: Comparison = from_json(&to_json(&comparison).unwrap()).unwrap();
     assert_eq!(read, comparison);
@@ -90,7 +90,7 @@ fn a_report_is_read_back_and_drawn_the_same() {
 }
 
 #[test]
-fn the_page_holds_a_row_for_every_sample() {
+fn the_page_data_has_a_row_for_every_sample() {
     let comparison = specimen();
     let page = to_html(&comparison);
     let data = page.split("id=\"data\">").nth(1).unwrap().split("</script>").next().unwrap();
@@ -103,10 +103,10 @@ fn the_page_holds_a_row_for_every_sample() {
 }
 
 #[test]
-fn a_rate_is_written_alike_everywhere() {
+fn a_rate_has_the_same_format_everywhere() {
     let mut comparison = specimen();
     for shape in comparison.shapes.iter_mut().filter(|shape| shape.rate.is_some()) {
-        // As a comparison was stored before.
+        // The name as older versions stored it.
         (shape.rate, shape.name) = (Some(28_000.0), "64 at 28000/s".to_owned());
     }
     let changes = against(&comparison, &comparison, false).unwrap();
@@ -118,7 +118,7 @@ fn a_rate_is_written_alike_everywhere() {
 }
 
 #[test]
-fn the_verdicts_have_what_they_rest_on() {
+fn the_stored_verdicts_have_their_evidence() {
     let of = |comparison: &Comparison| -> Vec<serde_json::Value> {
         let json: serde_json::Value = serde_json::from_str(&to_json(comparison).unwrap()).unwrap();
         json["verdicts"].as_array().unwrap().clone()
@@ -144,7 +144,7 @@ fn one_sample() -> Comparison {
 }
 
 #[test]
-fn what_is_not_a_number_comes_back_as_nothing() {
+fn values_that_are_not_finite_are_stored_as_zero() {
     let sample =
         Sample { rate: f64::NAN, cpu_user: 1.5, littles_error: Some(f64::INFINITY), ..Sample::default() };
     let comparison = Comparison { samples: vec![sample], ..one_sample() };
@@ -153,24 +153,24 @@ fn what_is_not_a_number_comes_back_as_nothing() {
 }
 
 #[test]
-fn another_version_is_refused_by_name() {
+fn another_version_is_an_error() {
     let json = to_json(&one_sample()).unwrap();
     let message = |json: &str| from_json(json).unwrap_err().to_string();
     let said = message(&json.replacen("\"version\":2", "\"version\":7", 1));
     assert!(said.contains("version 7") && said.contains("version 2 is needed"), "{said}");
     let said = message(&json.replacen("\"version\":2,", "", 1));
     assert!(said.contains("has no version") && said.contains("version 2 is needed"), "{said}");
-    assert!(message("{}").contains("no report.json"), "{}", message("{}"));
-    assert!(message("no JSON").contains("no report.json"));
+    assert!(message("{}").contains("not a report.json"), "{}", message("{}"));
+    assert!(message("no JSON").contains("not a report.json"));
 }
 
 #[test]
-fn what_is_not_there_is_not_spoken_of() {
+fn an_index_out_of_range_is_an_error() {
     assert!(from_json(&to_json(&one_sample()).unwrap()).is_ok());
     let json = to_json(&one_sample()).unwrap();
     let said =
         from_json(&json.replacen("\"subject\":0,\"shape\":0", "\"subject\":0,\"shape\":3", 1)).unwrap_err();
-    assert!(said.to_string().contains("samples refer to a subject or a load number 3"), "{said}");
+    assert!(said.to_string().contains("samples refer to subject or load number 3"), "{said}");
     let memory = vec![MemorySample { subject: 1, ..MemorySample::default() }];
     let said = from_json(&to_json(&Comparison { memory, ..one_sample() }).unwrap()).unwrap_err();
     assert!(said.to_string().contains("memory"), "{said}");

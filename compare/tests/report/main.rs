@@ -1,5 +1,5 @@
-//! The report in all its forms, of made-up comparisons. The pages are left in Cargo's folder for what tests make
-//! (`target/tmp/report-*.html`), to be looked at.
+//! The report in all its formats, of made-up comparisons. The pages are written to Cargo's temporary folder
+//! (`target/tmp/report-*.html`).
 
 mod details;
 mod forms;
@@ -11,16 +11,16 @@ mod verdict;
 use anyloop_compare::report::{Style, to_markdown, to_text};
 use anyloop_compare::{Comparison, Sample, Shape, Subject};
 
-/// A terminal without colors and letters beyond ASCII.
+/// A terminal without colors and characters beyond ASCII.
 pub(crate) const PLAIN: Style = Style { color: false, unicode: false, width: 100, details: false };
 
-/// All that a reader may get to see, but for the page.
+/// All formats except for the page.
 pub(crate) fn texts(comparison: &Comparison) -> [String; 2] {
     let unicode = Style { unicode: true, ..PLAIN };
     [to_text(comparison, unicode), to_markdown(comparison)]
 }
 
-/// Comparisons in which something is missing.
+/// Comparisons with missing data.
 pub(crate) fn oddities() -> Vec<Comparison> {
     let single = |rounds: usize, cpu: f64| Comparison {
         subjects: vec![Subject { name: "a".to_owned(), ..Subject::default() }; 2],

@@ -1,13 +1,13 @@
-//! Whether every element of a page ends, in the order in which they were begun.
+//! A check that the elements of a page are properly nested and closed.
 
-/// Elements without content, which HTML writes without an end.
+/// Void elements, which have no end tag.
 const VOID: [&str; 13] =
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"];
 
-/// Elements whose content is no markup.
+/// Elements whose content is raw text.
 const RAW: [&str; 2] = ["script", "style"];
 
-/// The first thing that is wrong with the elements of a page.
+/// The first error in the nesting of a page's elements.
 pub(crate) fn fault(page: &str) -> Option<String> {
     check(page).err()
 }
@@ -36,7 +36,7 @@ fn check(page: &str) -> Result<(), String> {
                 expected => return Err(format!("<{tag}> where {expected:?} is open")),
             }
         }
-        // What ends in the tag that begins it ends only in pictures; in HTML the slash means nothing.
+        // Self-closing tags are valid in SVG only; in HTML the slash is ignored.
         let in_picture = name == "svg" || open.iter().any(|name| name == "svg");
         if VOID.contains(&&*name) || (in_picture && tag.ends_with('/')) {
             continue;
@@ -50,7 +50,7 @@ fn check(page: &str) -> Result<(), String> {
     open.last().map_or(Ok(()), |name| Err(format!("<{name}> is never closed")))
 }
 
-/// The tag that begins here, and what stands behind it. Between quotes a tag doesn't end.
+/// Splits off the tag at the beginning. A `>` in quotes doesn't end it.
 fn split_tag(text: &str) -> Result<(&str, &str), String> {
     let mut quote = None;
     for (at, character) in text.char_indices() {
@@ -66,7 +66,7 @@ fn split_tag(text: &str) -> Result<(&str, &str), String> {
 }
 
 #[test]
-fn faults_are_found() {
+fn nesting_errors_are_found() {
     for whole in [
         "",
         "text alone",
@@ -79,7 +79,7 @@ fn faults_are_found() {
         assert_eq!(fault(whole), None, "{whole}");
     }
     for faulty in [
-        // An element that does not end, or in the wrong place.
+        // An element that isn't closed, or is closed in the wrong place.
         "<p>",
         "<p><i></p></i>",
         "<p><i></p>",
@@ -91,7 +91,7 @@ fn faults_are_found() {
         "<p><script>x</p>",
         "<style>x",
         "<script>x</style>",
-        // A tag that does not end.
+        // A tag that isn't closed.
         "<p",
         "<p>x</p",
         "<p>x<",
@@ -100,7 +100,7 @@ fn faults_are_found() {
         "<p a=\"></p>",
         "<p a='></p>",
         "<p <i>x</i></p>",
-        // What is no tag.
+        // Not a tag.
         "<p>1 < 2</p>",
         "<>x</>",
     ] {

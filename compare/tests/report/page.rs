@@ -12,7 +12,7 @@ fn figure<'a>(page: &'a str, key: &str) -> &'a str {
 }
 
 #[test]
-fn the_page_is_whole_and_needs_nothing_else() {
+fn the_page_is_well_formed_and_self_contained() {
     let mut failed = specimen();
     failed.subjects[3].failed = Some("3 of 41022 replies were wrong: connection 17, message 5120".to_owned());
     failed.subjects[6].unavailable = Some("io_uring is not allowed in this sandbox".to_owned());
@@ -30,7 +30,7 @@ fn the_page_is_whole_and_needs_nothing_else() {
         assert_eq!(nesting::fault(&page), None, "{name}");
         assert!(page.len() < 300 * 1024, "{name}: {} bytes", page.len());
         for outside in ["http:", "https:", "src=", "href=", "@import", "//cdn"] {
-            assert!(!page.contains(outside), "{outside} leads out of the page");
+            assert!(!page.contains(outside), "{outside} refers to something outside the page");
         }
         for wrong in ["NaN", "inf\"", "Infinity"] {
             assert!(!page.contains(wrong), "{wrong} in the page");
@@ -51,7 +51,7 @@ fn the_first_screen_comes_first_and_the_rest_in_order() {
         ">Noise and validity<",
         ">Conditions<",
         ">How to read it<",
-        ">Do it again<",
+        ">Reproduce<",
         "type=\"application/json\"",
     ];
     let places = places.map(|what| page.find(what).unwrap_or_else(|| panic!("{what} is missing")));
@@ -59,7 +59,7 @@ fn the_first_screen_comes_first_and_the_rest_in_order() {
 }
 
 #[test]
-fn every_plot_shows_something_and_says_what() {
+fn every_plot_has_curves_names_and_a_description() {
     let page = to_html(&specimen());
     for key in ["cores", "cost", "latency", "percentiles", "timeline", "throughput", "memory", "rounds"] {
         let figure = figure(&page, key);
@@ -79,7 +79,7 @@ fn the_cores_plot_is_drawn_for_small_screens_too() {
 }
 
 #[test]
-fn a_curve_that_was_never_overloaded_ends_in_a_mark_of_its_own() {
+fn a_curve_that_was_never_overloaded_ends_in_a_hollow_mark() {
     let mut comparison = specimen();
     comparison.rate_sweep.retain(|point| point.subject != 4 || !point.overloaded);
     let page = to_html(&comparison);
@@ -99,7 +99,7 @@ fn the_time_series_says_when_a_run_stalled() {
 }
 
 #[test]
-fn overloaded_points_are_marked_and_never_joined() {
+fn overloaded_points_are_marked_and_not_joined() {
     let mut comparison = specimen();
     comparison.rate_sweep.retain(|point| point.subject == 1);
     let kept = comparison.rate_sweep.iter().filter(|point| !point.overloaded).count();
@@ -118,14 +118,14 @@ fn a_plot_without_data_names_the_flag() {
     for key in ["cores", "latency", "memory"] {
         assert!(figure(&page, key).contains("leave out --quick"), "{key}: {}", figure(&page, key));
     }
-    // By default connections are not swept either.
+    // The default tier doesn't sweep connections either.
     assert!(figure(&page, "throughput").contains("--full"), "{}", figure(&page, "throughput"));
 }
 
 #[test]
-fn a_server_looks_the_same_everywhere() {
+fn a_server_has_the_same_class_in_every_plot() {
     let page = to_html(&specimen());
-    // The fifth of the subjects.
+    // tokio is the fifth subject with a series.
     for key in ["cores", "cost", "latency", "percentiles", "throughput", "memory", "rounds"] {
         let labels = figure(&page, key).split("<text").filter_map(|text| text.split("</text>").next());
         let labels: Vec<&str> = labels.filter(|text| text.contains(">tokio")).collect();
@@ -138,7 +138,7 @@ fn a_server_looks_the_same_everywhere() {
 }
 
 #[test]
-fn whatever_is_missing_nothing_panics() {
+fn missing_data_does_not_panic() {
     for comparison in oddities() {
         let page = to_html(&comparison);
         assert_eq!(nesting::fault(&page), None);
@@ -148,7 +148,7 @@ fn whatever_is_missing_nothing_panics() {
 }
 
 #[test]
-fn hostile_text_stays_text() {
+fn hostile_text_is_escaped() {
     let mut comparison = specimen();
     let hostile = "</script><script>alert(1)</script>\"'|<b>**x**`";
     comparison.conditions.command = hostile.to_owned();
@@ -170,7 +170,7 @@ fn hostile_text_stays_text() {
     assert!(!page.contains("<script>") && !page.contains("<b>") && !page.contains('\u{1b}'));
     let [text, markdown] = crate::texts(&comparison);
     assert!(!text.contains('\u{1b}'), "{text:?}");
-    // Behind that there is the command, within a fence, where everything means only itself.
+    // After that comes the command in a code fence, where nothing needs escaping.
     let markdown = markdown.split("To repeat it").next().unwrap();
     assert!(!markdown.contains("<b>") && !markdown.contains("<script>"), "{markdown}");
 }

@@ -1,5 +1,5 @@
-//! Comparisons of real servers, started by command lines: in Python, because tests need that anyway, and Redis where it
-//! is installed.
+//! Comparisons of real servers that are started by command lines: Python programs, because the tests need Python
+//! anyway, and Redis if it is installed.
 
 use std::sync::atomic::AtomicBool;
 
@@ -7,7 +7,7 @@ use anyloop_compare::{Candidate, Comparison, Event, Kind, Launch, Settings, Stag
 use load::framing::Framing;
 use load::plan::{Expect, Messages};
 
-/// A server in Python that has a thread for each connection, and `reply` for each line.
+/// A Python server with a thread for each connection, which executes `reply` for each line.
 fn python(name: &str, reply: &str) -> Candidate {
     let program = format!(
         "
@@ -27,7 +27,7 @@ Server(('127.0.0.1', {{port}}), Handler).serve_forever()
 
 const ECHO: &str = "self.wfile.write(line)";
 
-/// The same behind a shell, which starts it and waits.
+/// The same server started by a shell, which waits for it.
 fn behind_a_shell(candidate: &Candidate) -> Candidate {
     let command = format!("{} & wait", candidate.model);
     started_by("shell", ["sh", "-c", &command])
@@ -75,15 +75,15 @@ fn programs_are_compared_by_their_command_lines() {
     assert_eq!(comparison.samples.len(), 3 * 2);
     for sample in &comparison.samples {
         assert!(sample.replies > 0 && sample.bad == 0, "{sample:?}");
-        // What the shell uses is nothing: it is the server behind it that is measured. On a busy machine it may get no
-        // core within a slot, and is flagged.
+        // The server that the shell has started is measured, not the shell. On a busy machine it may get no core during
+        // a measurement; then the sample is flagged.
         let is_unknown = sample.flags.iter().any(|flag| flag.contains("CPU time is unknown"));
         assert!(is_unknown || sample.cpu_user + sample.cpu_system > 1.0, "{sample:?}");
     }
 }
 
 #[test]
-fn who_replies_what_it_should_not_has_failed() {
+fn a_server_with_wrong_replies_has_failed() {
     let wrong = python("wrong", "self.wfile.write(line.upper())");
     let (comparison, _) = run(&closed_loop(vec![python("echo", ECHO), wrong]));
     assert_eq!(failed(&comparison, "echo"), None);
@@ -92,7 +92,7 @@ fn who_replies_what_it_should_not_has_failed() {
 }
 
 #[test]
-fn who_breaks_down_is_quoted() {
+fn a_panicking_servers_stderr_is_quoted() {
     let text = "
             import os
             os.write(2, b'thread main panicked at src/main.rs:7:\\nout of luck\\nnote: run with more of it\\n')
@@ -106,7 +106,7 @@ fn who_breaks_down_is_quoted() {
 }
 
 #[test]
-fn who_dies_after_some_replies_is_quoted_with_its_exit_status() {
+fn a_server_that_ends_after_some_replies_is_quoted_with_its_exit_status() {
     let text = "
             import os
             self.server.count = getattr(self.server, 'count', 0) + 1
@@ -133,7 +133,7 @@ fn a_panic_that_the_process_survives_is_quoted() {
 
 #[cfg(unix)]
 #[test]
-fn a_program_that_is_rebuilt_meanwhile_has_failed() {
+fn a_program_that_is_rebuilt_during_the_comparison_has_failed() {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 
@@ -152,7 +152,7 @@ fn a_program_that_is_rebuilt_meanwhile_has_failed() {
     fs::remove_file(&program).unwrap();
     let comparison = comparison.unwrap();
     let why = failed(&comparison, "own").unwrap();
-    assert!(why.contains("was changed while it was measured"), "{why}");
+    assert!(why.contains("was changed during the comparison"), "{why}");
     assert_eq!(failed(&comparison, "echo"), None);
 }
 
@@ -170,7 +170,7 @@ fn the_common_rate_and_the_highest_rate_are_measured() {
     assert_eq!(samples.len(), 2);
     assert!(samples.iter().all(|sample| !sample.timeline.is_empty() && sample.bad == 0), "{samples:?}");
     assert_eq!(comparison.conditions.slos, ["p90=1s"]);
-    // Where it is not known whether the objective was kept, that is said.
+    // If it is unknown whether the objective was met, there is a note.
     assert!(comparison.probes.len() == 2 || !notes.is_empty(), "{:?}", comparison.probes);
 }
 

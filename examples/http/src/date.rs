@@ -1,17 +1,17 @@
-//! The time as HTTP says it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+//! The date format of HTTP: `Sun, 06 Nov 1994 08:49:37 GMT`.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A time, to be written.
+/// A time that is displayed in this format.
 pub(crate) struct Date {
-    /// Seconds since 1970 began.
+    /// Seconds since the Unix epoch.
     seconds: u64,
 }
 
 impl Date {
     pub(crate) fn now() -> Self {
-        // A clock that stands before 1970 is wrong anyhow.
+        // A clock before 1970 is wrong anyway.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Self { seconds: since.as_secs() }
     }
@@ -33,7 +33,7 @@ const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// The year, the month from 0, and the day from 1, of a day since 1970 began.
+/// The year, the month from 0, and the day from 1, of a day since the Unix epoch.
 fn date(days: u64) -> (u64, u64, u64) {
     // Counted in years that begin with March, so that a leap day is the last of its year; and in eras of 400 years,
     // which all have as many days.

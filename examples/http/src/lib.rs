@@ -7,17 +7,17 @@
 //! ```
 //!
 //! It serves a page at `/` and `ok` at `/health`, to GET and HEAD, with keep-alive and pipelining. A request with its
-//! body is at most as long as `--max-message`, its first line 8 KiB, and it has at most 64 fields. A body is passed
-//! over, in chunks or in one, and then the request is answered. A client that waits for `100 Continue` before it sends
-//! a body is told so, or has its answer at once, and the connection is closed. What says the length of a body in a way
-//! that two servers could read differently is refused, and the connection closed.
+//! body is at most as long as `--max-message`, its first line 8 KiB, and it has at most 64 fields. A body, chunked or
+//! not, is skipped, and then the request is answered. A client that waits for `100 Continue` before it sends a body
+//! receives it, or receives the response immediately and the connection is closed. A request with an ambiguous body
+//! length (request smuggling) is refused, and the connection closed.
 //!
 //! | to see how | read |
 //! | --- | --- |
 //! | a protocol is written on [`anyloop::protocol::Protocol`] | this file |
-//! | requests are found as they come, no byte twice | `request.rs` |
+//! | requests are parsed incrementally, each byte once | `request.rs` |
 //! | a head is parsed | `request/head.rs`, `request/target.rs`, `request/authority.rs` |
-//! | a body is passed over | `request/body.rs` |
+//! | a body is skipped | `request/body.rs` |
 //! | a request is answered | `response.rs`, `date.rs` |
 
 mod date;
@@ -51,7 +51,7 @@ impl Application for Http {
 /// One client's conversation.
 struct Conversation {
     requests: Requests,
-    /// While a body is passed over: the response to its request, and what is to come.
+    /// While a body is skipped: the response to its request, and the rest of the body.
     pending: Option<(Response, Body)>,
 }
 
@@ -67,7 +67,7 @@ impl Protocol for Conversation {
                     let Some(body) = body else { return answer(response, head, out) };
                     if request.expects_continue {
                         if !response.is_success() {
-                            // Whether the body still comes can't be known, so nothing may follow it.
+                            // It is unknown whether the client still sends the body, so the connection can't be reused.
                             return answer(response.last(), head, out);
                         }
                         out.push(CONTINUE);
@@ -103,7 +103,7 @@ impl Protocol for Conversation {
 }
 
 impl Conversation {
-    /// Answers what can't be answered otherwise, and ends the conversation.
+    /// Sends an error response, and closes the connection.
     fn refuse(&self, status: Status, input: &[u8], out: &mut Outbox) -> Progress {
         answer(Response::refusal(status, self.requests.is_head()), input.len(), out)
     }
@@ -114,8 +114,8 @@ fn answer(response: Response, used: usize, out: &mut Outbox) -> Progress {
     Progress::Message { used, flow: if response.keeps_alive { Flow::Continue } else { Flow::Close } }
 }
 
-/// What the connection's end is to a client. Whoever has asked for nothing is told nothing: it would be taken for the
-/// response to the next request.
+/// The response to a client whose connection is closed. A client without an open request receives nothing: a response
+/// would be taken for the one to its next request.
 fn tell(error: &ErrorReply, to_head: bool, out: &mut Outbox) {
     let status = match error {
         ErrorReply::Busy | ErrorReply::ShuttingDown => Status::Unavailable,

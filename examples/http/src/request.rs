@@ -1,4 +1,4 @@
-//! Finds requests as they come.
+//! Parses requests incrementally.
 
 mod authority;
 mod body;
@@ -11,33 +11,34 @@ pub(crate) use self::body::{Body, Passed};
 pub(crate) use self::head::{Method, Request};
 use crate::response::Status;
 
-/// Finds requests. It remembers how far it has looked for the end of a head, which is then parsed once.
+/// An incremental parser of requests. It remembers how far it has searched for the end of a head, which is then parsed
+/// once.
 pub(crate) struct Requests {
     /// The longest request, in bytes, with its body.
     max: usize,
-    /// How much of the unfinished head has no empty line in it.
+    /// How many bytes of the incomplete head are known to contain no empty line.
     scanned: usize,
-    /// How many empty lines have come in front of it.
+    /// The number of empty lines before it.
     empty_lines: usize,
-    /// Whether the request at hand is a HEAD, so that no body follows the response.
+    /// Whether the current request is a HEAD, so that the response has no body.
     is_head: bool,
 }
 
-/// What was found.
+/// The result of parsing.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found<'a> {
-    /// No whole head yet.
+    /// No complete head yet.
     More { used: usize },
-    /// A request, and the body that is still to come, if there is one.
+    /// A request, and its body if there is one.
     Request { request: Request<'a>, body: Option<Body>, used: usize },
-    /// What can't be answered. What follows can't be understood for certain.
+    /// An invalid request. The bytes after it can't be parsed reliably.
     Refused(Status),
 }
 
-/// So many empty lines in front of a request are passed over. Some clients send one behind a body.
+/// How many empty lines before a request are skipped. Some clients send one after a body.
 const EMPTY_LINES: usize = 8;
 
-/// The longest first line, in bytes without its line feed. Shorter ones have to be taken by any server.
+/// The longest first line, in bytes without its line feed. Every server has to accept shorter ones.
 const FIRST_LINE: usize = 8 * 1024;
 
 impl Requests {
@@ -45,12 +46,12 @@ impl Requests {
         Self { max, scanned: 0, empty_lines: 0, is_head: false }
     }
 
-    /// Whether the request at hand is a HEAD, as far as it has come.
+    /// Whether the current, possibly incomplete request is a HEAD.
     pub(crate) fn is_head(&self) -> bool {
         self.is_head
     }
 
-    /// Finds the head of a request at the beginning of the input, behind empty lines.
+    /// Finds the head of a request at the beginning of the input, after empty lines.
     pub(crate) fn next<'a>(&mut self, input: &'a [u8]) -> Found<'a> {
         let mut used = 0;
         self.is_head = false;
@@ -86,26 +87,26 @@ impl Requests {
         }
     }
 
-    /// The status for a first line that is too long, even if its end has not come yet.
+    /// The status for a first line that is too long, even before its end is received.
     fn first_line_too_long(&self, head: &[u8]) -> Option<Status> {
-        // Of the longest head, the last byte is the line feed of its empty line.
+        // The last byte of the longest head is the line feed of its empty line.
         let most = self.max.min(FIRST_LINE + 1);
         if self.scanned >= most || head.len() < most || memchr(b'\n', &head[..most]).is_some() {
             return None;
         }
-        // Without a space, it is the method that is too long: no known one is.
+        // Without a space the method is too long, and therefore unknown.
         let status = if head[..most].contains(&b' ') { Status::UriTooLong } else { Status::NotImplemented };
         Some(status)
     }
 
-    /// Where the head ends: behind the first empty line.
+    /// The end of the head, after the first empty line.
     fn end_of_head(&mut self, head: &[u8]) -> Option<usize> {
         let mut from = self.scanned;
         while let Some(at) = memchr(b'\n', &head[from..]) {
             let behind = from + at + 1;
             match empty_line(&head[behind..]) {
                 Some(length) => return Some(behind + length),
-                // Whether the next line is empty is not known yet: the line end is looked at again.
+                // It is not yet known whether the next line is empty, so this line end is scanned again.
                 None if !has_begun(&head[behind..]) => {
                     self.scanned = behind - 1;
                     return None;
@@ -118,7 +119,7 @@ impl Requests {
     }
 }
 
-/// How long the empty line is that stands here, if one does. A line feed is enough.
+/// The length of the empty line at the start, if there is one. A line feed is enough.
 fn empty_line(input: &[u8]) -> Option<usize> {
     match input {
         [b'\n', ..] => Some(1),
@@ -127,7 +128,7 @@ fn empty_line(input: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether this holds a part of a request, and not just the first half of an empty line.
+/// Whether this contains a part of a request, and not just the first half of an empty line.
 pub(crate) fn has_begun(input: &[u8]) -> bool {
     !matches!(input, b"" | b"\r")
 }

@@ -1,4 +1,4 @@
-//! What is answered.
+//! Responses.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use anyloop::protocol::Outbox;
 use crate::date::Date;
 use crate::request::{Method, Request};
 
-/// How a request went.
+/// The status of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     Ok,
@@ -26,7 +26,7 @@ pub(crate) enum Status {
     VersionNotSupported,
 }
 
-/// A response that is still to be written.
+/// A response, before it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Response {
     status: Status,
@@ -34,7 +34,7 @@ pub(crate) struct Response {
     content: &'static str,
     /// Whether the content is left out, as it is for a HEAD.
     without_content: bool,
-    /// Whether the methods are named that there are.
+    /// Whether the supported methods are listed (`Allow`).
     names_methods: bool,
     /// Whether another response may follow.
     pub(crate) keeps_alive: bool,
@@ -42,7 +42,7 @@ pub(crate) struct Response {
     is_old: bool,
 }
 
-/// Said to a client that waits for a word before it sends a body.
+/// Sent to a client that waits for `100 Continue` before it sends a body.
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// The page at `/`.
@@ -97,7 +97,7 @@ impl Response {
         Self { status, kind, content, without_content, names_methods, keeps_alive, is_old }
     }
 
-    /// The last response on a connection, to what can't be answered otherwise.
+    /// The last response on a connection, to an invalid request.
     pub(crate) fn refusal(status: Status, to_head: bool) -> Self {
         let (status, kind, content) = error(status);
         let (without_content, names_methods) = (to_head, false);
@@ -109,20 +109,20 @@ impl Response {
         Self { keeps_alive: false, ..self }
     }
 
-    /// Whether the request did what it was for.
+    /// Whether the request succeeded.
     pub(crate) fn is_success(&self) -> bool {
         self.status == Status::Ok
     }
 
     pub(crate) fn write(&self, out: &mut Outbox) {
-        // HTTP/1.1 keeps the connection unless told otherwise, HTTP/1.0 closes it.
+        // By default, HTTP/1.1 keeps the connection and HTTP/1.0 closes it.
         let connection = match (self.keeps_alive, self.is_old) {
             (true, true) => "Connection: keep-alive\r\n",
             (true, false) => "",
             (false, _) => "Connection: close\r\n",
         };
         let allow = if self.names_methods { "Allow: GET, HEAD, OPTIONS\r\n" } else { "" };
-        // An outbox takes or counts everything.
+        // Writing to an outbox can't fail.
         let _ = write!(
             out,
             "HTTP/1.1 {}\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{allow}{connection}\r\n",

@@ -8,8 +8,8 @@ use anyloop::{CloseReason, Service};
 
 use super::*;
 
-/// What a client is told who sends these pieces and then no more, and how the conversation ended. The date that each
-/// response has is left out.
+/// The responses to a client that sends these pieces and then shuts down, and why the connection was closed. The date
+/// of each response is left out.
 fn converse(max: usize, pieces: &[&[u8]]) -> (String, CloseReason) {
     let limits = Limits::default().with_max_message(max);
     let mut client = Client::connect(Service::new(Arc::new(Http)).with_limits(limits));
@@ -37,7 +37,7 @@ fn without_dates(said: &str) -> String {
     rest
 }
 
-/// A piece that never comes.
+/// A piece that is never sent.
 const LATE: &[u8] = b"late";
 
 /// The status lines of the responses to this, without the version.
@@ -86,13 +86,13 @@ fn a_head_has_no_body_however_it_goes() {
 }
 
 #[test]
-fn a_client_that_waits_is_told_to_go_on_or_has_its_answer() {
+fn expect_100_continue_is_answered() {
     let request = |line: &str, fields: &str| {
         format!("{line}\r\nHost: a\r\nExpect: 100-Continue\r\n{fields}\r\n").into_bytes()
     };
     let known = "Content-Length: 4\r\n";
     let chunked = "Transfer-Encoding: chunked\r\n";
-    // The body comes only after a word.
+    // The body is sent only after `100 Continue`.
     let (all, reason) = statuses(1000, &[&request("GET / HTTP/1.1", known), b"body", GET]);
     assert_eq!(
         (all, reason),
@@ -100,7 +100,7 @@ fn a_client_that_waits_is_told_to_go_on_or_has_its_answer() {
     );
     let (all, _) = statuses(1000, &[&request("GET / HTTP/1.1", chunked), b"1\r\nx\r\n0\r\n\r\n", GET]);
     assert_eq!(all, ["100 Continue", "200 OK", "200 OK"]);
-    // It is withheld, since the answer is there: what follows must not be taken for it.
+    // The client does not send the body, since it has the response: the following bytes must not be taken for the body.
     for (line, fields, expected) in [
         ("POST / HTTP/1.1", known, "405 Method Not Allowed"),
         ("PUT /none HTTP/1.1", chunked, "404 Not Found"),
@@ -115,7 +115,7 @@ fn a_client_that_waits_is_told_to_go_on_or_has_its_answer() {
     assert_eq!(all, ["405 Method Not Allowed", "200 OK"]);
     let (all, _) = statuses(1000, &[&request("GET / HTTP/1.1", ""), GET]);
     assert_eq!(all, ["200 OK", "200 OK"]);
-    // HTTP/1.0 doesn't know of it.
+    // HTTP/1.0 doesn't have it.
     let old = request("GET / HTTP/1.0", "Connection: keep-alive\r\nContent-Length: 4\r\n");
     assert_eq!(statuses(1000, &[&old, b"body", GET]).0, ["200 OK", "200 OK"]);
 }
@@ -133,13 +133,13 @@ fn empty_lines_are_passed_over_in_any_pieces() {
             }
         }
     }
-    // They are counted anew for each request.
+    // They are counted separately for each request.
     let all = [b"\r\n\r\n\r\n\r\n\r\n\r\n", GET].concat();
     assert_eq!(statuses(1000, &[&all, &all]).0, ["200 OK", "200 OK"]);
 }
 
 #[test]
-fn what_has_not_begun_is_not_waited_for() {
+fn requests_that_have_not_begun_do_not_delay_the_end() {
     let mut out = Outbox::new();
     let mut client = Http.open(anyloop::Client::new(anyloop::Address::Unknown), &Limits::default(), &mut out);
     assert_eq!(client.receive(&mut b"\r".to_vec(), &mut out), Progress::More { used: 0, begun: false });
@@ -158,7 +158,7 @@ fn what_has_not_begun_is_not_waited_for() {
         client.receive(&mut b"x".to_vec(), &mut out),
         Progress::Message { used: 1, flow: Flow::Continue }
     );
-    // At the end of the input, half an empty line is nothing.
+    // At the end of the input, half an empty line is ignored.
     assert_eq!(converse(1000, &[b"\r"]), (String::new(), CloseReason::EndOfInput));
 }
 
@@ -192,7 +192,7 @@ fn a_first_line_has_a_limit() {
             assert_eq!(statuses(64 * 1024, &pieces).0, [expected], "{length}");
         }
     }
-    // It is said as soon as it is certain. Without a space, the method is too long.
+    // It is sent as soon as the error is certain. Without a space, the method is too long.
     assert_eq!(statuses(100, &[&[b'x'; 99]]).0, ["400 Bad Request"]);
     assert_eq!(statuses(100, &[&[b'x'; 100]]).0, ["501 Not Implemented"]);
     assert_eq!(statuses(100, &[&[b"GET ", &[b'x'; 96][..]].concat()]).0, ["414 URI Too Long"]);
@@ -212,7 +212,7 @@ fn the_lines_of_a_body_in_chunks_have_a_limit() {
 }
 
 #[test]
-fn an_end_within_a_request_is_told() {
+fn an_end_within_a_request_is_reported() {
     let body = b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n123";
     for begun in [&b"GET / HTT"[..], body] {
         let (all, reason) = statuses(1000, &[begun]);
@@ -223,7 +223,7 @@ fn an_end_within_a_request_is_told() {
 }
 
 #[test]
-fn who_is_not_let_in_is_told_so() {
+fn a_refused_client_receives_a_503() {
     let mut out = Outbox::new();
     Http.refuse(&ErrorReply::Busy, &Limits::default(), &mut out);
     assert!(out.bytes().starts_with(b"HTTP/1.1 503 Service Unavailable\r\n"));

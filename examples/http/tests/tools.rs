@@ -1,4 +1,4 @@
-//! The responder as its users meet it: on every backend, and with curl and wrk.
+//! End-to-end tests of the responder: on every backend, and with curl and wrk.
 
 #[path = "../../testing/load.rs"]
 mod load;
@@ -34,7 +34,7 @@ fn every_backend_serves_it() {
 }
 
 #[test]
-fn every_backend_tells_a_client_that_waits_to_go_on() {
+fn every_backend_answers_expect_100_continue() {
     for backend in BACKENDS {
         let server = Server::start(PROGRAM, &format!("--backend {}", backend.name()));
         let mut socket = server.connect();
@@ -75,12 +75,12 @@ fn curl_talks_to_it() {
         (&["-H", "Expect: something", &page], "417 1"),
         (&["-H", "Host:", &page], "400 1"),
         (&["-X", "OPTIONS", "--request-target", "*", &page], "200 1"),
-        // The body is asked for, and the connection kept.
+        // The server sends `100 Continue`, and the connection is kept.
         (
             &["-X", "GET", expect[0], expect[1], expect[2], &small, &page, "-o", "/dev/null", &page],
             "200 1200 0",
         ),
-        // It is not asked for.
+        // The server does not send it.
         (&[expect[0], expect[1], expect[2], &small, &page, "-o", "/dev/null", &page], "405 1405 1"),
         (&[expect[0], expect[1], expect[2], &large, &page], "413 1"),
         (&["-H", "Expect:", "--data-binary", &small, &page], "405 1"),

@@ -1,4 +1,4 @@
-//! What clients ask about the server: INFO, CONFIG GET and COMMAND.
+//! Commands about the server: INFO, CONFIG GET and COMMAND.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::request::Arguments;
 use crate::store::Store;
 use crate::table::{COMMANDS, Entry, find};
 
-/// The settings that clients look at before they begin, and what they are.
+/// The settings that clients read at the start, and their values.
 const SETTINGS: [(&str, &str); 4] =
     [("appendonly", "no"), ("databases", "1"), ("maxmemory-policy", "noeviction"), ("save", "")];
 
@@ -46,7 +46,7 @@ pub(crate) fn info(command: Arguments<'_>, store: &Store, reply: &mut Reply<'_>)
 pub(crate) fn config(command: Arguments<'_>, reply: &mut Reply<'_>) {
     match (command.get(1).eq_ignore_ascii_case(b"GET"), command.len()) {
         (true, 3..) => {
-            // A name is said back as the client has written it.
+            // A name is returned as the client has written it.
             let found = SETTINGS.iter().filter_map(|(setting, value)| {
                 let setting = setting.as_bytes();
                 let name =
@@ -96,7 +96,7 @@ pub(crate) fn command(command: Arguments<'_>, reply: &mut Reply<'_>) {
     }
 }
 
-/// What programs have to know of a command: the first six of the facts that Redis tells.
+/// The description of a command for programs: the first six fields of Redis.
 fn describe(entry: &Entry, reply: &mut Reply<'_>) {
     reply.array(6);
     reply.bulk(entry.name.as_bytes());
@@ -106,7 +106,7 @@ fn describe(entry: &Entry, reply: &mut Reply<'_>) {
     entry.keys.iter().for_each(|&key| reply.integer(key));
 }
 
-/// What people have to know of a command.
+/// The documentation of a command.
 fn document(entry: &Entry, reply: &mut Reply<'_>) {
     reply.bulk(entry.name.as_bytes());
     let facts = [("summary", entry.summary), ("since", entry.since), ("group", entry.group)];

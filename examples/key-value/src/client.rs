@@ -1,15 +1,15 @@
-//! What a client says of itself: HELLO and CLIENT.
+//! Commands about the client: HELLO and CLIENT.
 
 use crate::commands::{unknown_subcommand, wrong_number};
 use crate::number::number;
 use crate::reply::{Reply, Version};
 use crate::request::Arguments;
 
-/// What is known of a client.
+/// The data of a client.
 pub(crate) struct Client {
-    /// Its number, which no other client of this server has had.
+    /// Its number, unique within this server.
     id: i64,
-    /// What it calls itself; empty if it has not said.
+    /// Its name; empty if it has set none.
     name: Box<[u8]>,
     pub(crate) version: Version,
 }
@@ -40,7 +40,7 @@ impl Client {
         let mut name = None;
         while let Some(option) = options.next() {
             if option.eq_ignore_ascii_case(b"AUTH") && options.len() >= 2 {
-                // There is no password, so that any is right for the user that everybody is.
+                // There is no password: any password is accepted for the default user.
                 let user = options.next();
                 options.next();
                 if user != Some(b"default") {
@@ -102,7 +102,7 @@ impl Client {
     }
 }
 
-/// What a client calls itself, if that can stand in a list: without space, and not without end.
+/// Checks the name of a client: without spaces, and not too long.
 fn checked(name: &[u8]) -> Result<&[u8], &'static str> {
     if name.len() > LONGEST_NAME {
         return Err("a client's name may be 256 bytes long; say a shorter one");

@@ -1,4 +1,4 @@
-//! What each command does.
+//! The implementation of each command.
 
 use std::borrow::Cow;
 
@@ -15,14 +15,14 @@ use crate::table::find;
 /// The longest name of a command.
 const LONGEST_NAME: usize = 8;
 
-/// So much of a name that nobody knows is said back.
+/// How much of an unknown name is returned in the error.
 const LONGEST_ECHO: usize = 32;
 
-/// What a web browser sends, and so a web page that has it sent to a server on its reader's machine. Redis doesn't
-/// go on after such a line either: behind it may stand what somebody else wants to have carried out.
+/// The beginnings of HTTP requests. A web page can make its visitor's browser send such a request to a server on the
+/// visitor's machine, with commands in its body. Like Redis, the store closes the connection after such a line.
 pub(crate) const HTTP: ErrorReply = ErrorReply::Malformed(Cow::Borrowed("a request of HTTP"));
 
-/// Carries a command out, and answers it.
+/// Executes a command, and writes its reply.
 pub(crate) fn carry_out(
     command: Arguments<'_>,
     store: &Store,
@@ -91,7 +91,7 @@ pub(crate) fn carry_out(
     Ok(Flow::Continue)
 }
 
-/// Says that a command, or the subcommand of so many words, takes another number of arguments.
+/// Writes the error for a wrong number of arguments of a command or subcommand.
 pub(crate) fn wrong_number(command: Arguments<'_>, words: usize, reply: &mut Reply<'_>) {
     let name = command.get(0).to_ascii_lowercase();
     let subcommand = if words == 2 { command.get(1).to_ascii_lowercase() } else { Vec::new() };
@@ -103,12 +103,12 @@ pub(crate) fn wrong_number(command: Arguments<'_>, words: usize, reply: &mut Rep
     ));
 }
 
-/// Says that a command has no such subcommand, and which it has.
+/// Writes the error for an unknown subcommand, with the known ones.
 pub(crate) fn unknown_subcommand(command: Arguments<'_>, known: &str, reply: &mut Reply<'_>) {
     reply.error(format_args!("ERR unknown subcommand '{}'. Try {known}.", start(command.get(1))));
 }
 
-/// The beginning of what a client has sent, to be said back.
+/// The beginning of a client's input, for an error.
 fn start(name: &[u8]) -> std::slice::EscapeAscii<'_> {
     name[..name.len().min(LONGEST_ECHO)].escape_ascii()
 }

@@ -6,19 +6,19 @@
 //! redis-benchmark -t ping,set,get,incr,mset -P 16 -n 100000 -q
 //! ```
 //!
-//! It knows PING, ECHO, SET (with NX or XX), GET, DEL, EXISTS, INCR, INCRBY, MGET, MSET, DBSIZE, SELECT 0 and QUIT,
-//! and what clients ask before they begin: HELLO (versions 2 and 3 of the protocol), CLIENT, INFO, COMMAND and CONFIG
-//! GET. A command may be an array of bulk strings or a line of words. Nothing is stored on a disk, no key expires, and
-//! there is no password: it is for those whom the address lets in.
+//! It knows PING, ECHO, SET (with NX or XX), GET, DEL, EXISTS, INCR, INCRBY, MGET, MSET, DBSIZE, SELECT 0 and QUIT, and
+//! the commands that clients send at the start: HELLO (versions 2 and 3 of the protocol), CLIENT, INFO, COMMAND and
+//! CONFIG GET. A command may be an array of bulk strings or a line of words. Nothing is stored on disk, no key expires,
+//! and there is no password: everybody who can connect to the address has access.
 //!
 //! | to see how | read |
 //! | --- | --- |
 //! | a protocol is written on [`anyloop::protocol::Protocol`] | this file |
-//! | requests are parsed as they come, no byte twice | `request.rs` |
+//! | requests are parsed incrementally, each byte once | `request.rs` |
 //! | replies are written without an allocation, and within the limit | `reply.rs` |
 //! | all clients share state | `store.rs` |
-//! | a command becomes a product, with flags of its own | `main.rs` |
-//! | clients are told what they are connected to | `client.rs`, `about.rs`, `table.rs` |
+//! | a command becomes a product with its own flags | `main.rs` |
+//! | clients query the server | `client.rs`, `about.rs`, `table.rs` |
 
 mod about;
 mod client;
@@ -52,7 +52,7 @@ pub struct KeyValue {
 /// What all clients share.
 struct Shared {
     store: Store,
-    /// How many clients have come.
+    /// The number of clients so far.
     clients: AtomicI64,
     warning: Warning,
 }
@@ -67,18 +67,18 @@ impl KeyValue {
     /// The most memory that a store takes by default, in bytes.
     pub const MAX_MEMORY: usize = 256 * 1024 * 1024;
 
-    /// An empty store, whose keys and values may take so many bytes, each entry 64 more than its key and its value.
+    /// An empty store with a limit in bytes on its entries; each entry counts as its key, its value and 64 bytes.
     pub fn new(max_memory: usize) -> Self {
         let store = Store::with_room(max_memory);
         let shared = Shared { store, clients: AtomicI64::new(0), warning: Warning::default() };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Stores what a text holds: a key, a blank and a value on each line.
+    /// Stores the entries of a text: a key, a blank and a value on each line.
     ///
     /// # Errors
-    /// If there is no line, a line has no blank, or there is no room for all of them. What stood in front of that line
-    /// is stored.
+    /// If there is no line, a line has no blank, or there is no room for all of them. The entries before that line are
+    /// stored.
     pub fn import(&self, text: &str) -> Result<(), String> {
         if text.is_empty() {
             return Err("it is empty; write a key, a blank and a value on each line".to_owned());
@@ -113,7 +113,7 @@ impl Application for KeyValue {
         reply::error(out, format_args!("{error}"));
     }
 
-    /// The store's lock is held for as long as it takes to copy one reply, so nobody waits long.
+    /// The store's lock is held only while one reply is copied, so no client waits long.
     fn blocking(&self) -> Blocking {
         Blocking::Never
     }
@@ -166,7 +166,7 @@ impl Protocol for Conversation {
 
     fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
         match error {
-            // Redis says nothing to it either.
+            // Redis sends no reply to it either.
             error if *error == HTTP => {}
             ErrorReply::Malformed(why) => reply::error(out, format_args!("ERR Protocol error: {why}")),
             error => reply::error(out, format_args!("{error}")),
@@ -174,7 +174,7 @@ impl Protocol for Conversation {
     }
 }
 
-/// Whether this holds a part of a command, and not just the first half of an empty line.
+/// Whether this contains a part of a command, and not just the first half of an empty line.
 fn has_begun(input: &[u8]) -> bool {
     !matches!(input, b"" | b"\r")
 }

@@ -1,14 +1,14 @@
-//! What `load` and `compare` send to the store, and how its replies are verified.
+//! The messages that `load` and `compare` send to the store, and the verification of its replies.
 //!
-//! Of each four commands of a client one is SET, two are GET, and one is INCR. Each client has keys of its own, and a
-//! value that names them, so that a reply with another client's value, or with an old one, is found.
+//! Of four commands of a client one is SET, two are GET, and one is INCR. Each client has its own keys, and values that
+//! contain the key, so that a reply with another client's value, or with an old one, is detected.
 
 use std::io::Write;
 
 /// How many keys each client sets.
 const KEYS: u64 = 64;
 
-/// Writes a command as it is sent: an array of bulk strings.
+/// Writes a command in wire format: an array of bulk strings.
 pub(crate) fn write(client: u32, number: u64, buffer: &mut Vec<u8>) {
     let key = format!("{client}:{}", number / 4 % KEYS);
     match number % 4 {
@@ -21,7 +21,7 @@ pub(crate) fn write(client: u32, number: u64, buffer: &mut Vec<u8>) {
 /// Whether a reply answers a command.
 pub(crate) fn is_answer(command: &[u8], reply: &[u8]) -> bool {
     let mut lines = command.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
-    // In front of each word stands its length.
+    // Each word is preceded by its length.
     let (Some(name), Some(key)) = (lines.nth(2), lines.nth(1)) else { return false };
     match name {
         b"SET" => reply == b"+OK\r\n",
@@ -36,13 +36,13 @@ pub(crate) fn is_answer(command: &[u8], reply: &[u8]) -> bool {
     }
 }
 
-/// What is stored under a key.
+/// The value of a key.
 fn value(key: &str) -> String {
     format!("the value of {key}")
 }
 
 fn command(words: &[&str], buffer: &mut Vec<u8>) {
-    // Memory takes whatever is written to it.
+    // Writing to a `Vec` can't fail.
     let _ = write!(buffer, "*{}\r\n", words.len());
     for word in words {
         let _ = write!(buffer, "${}\r\n{word}\r\n", word.len());
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_are_told_from_others() {
+    fn valid_replies_are_distinguished() {
         for (number, right, wrong) in [
             (0, "+OK\r\n", "-ERR\r\n"),
             (1, "$16\r\nthe value of 7:0\r\n", "$16\r\nthe value of 8:0\r\n"),

@@ -1,4 +1,4 @@
-//! The store as a product: a command with a name, flags and a handler of its own, and no others.
+//! The store as a product: a command with its own name, flags and handler, and no others.
 
 mod load;
 

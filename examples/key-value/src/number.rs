@@ -1,6 +1,6 @@
-//! Whole numbers as Redis reads them: in one way of writing alone.
+//! Whole numbers as Redis parses them: only the canonical form is accepted.
 
-/// The number that these digits write. `+5`, `007`, `-0` and ` 5` are none, since the number is written otherwise.
+/// Parses a number. `+5`, `007`, `-0` and ` 5` are invalid, since they are not the canonical form.
 pub(crate) fn number(digits: &[u8]) -> Option<i64> {
     match digits {
         b"0" => Some(0),

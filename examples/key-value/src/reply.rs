@@ -1,4 +1,4 @@
-//! How replies are written.
+//! The encoding of replies.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ pub(crate) struct Reply<'a> {
     version: Version,
     /// The longest reply.
     most: usize,
-    /// While a reply is only measured: how long it is so far.
+    /// While only the length of a reply is computed: its length so far.
     measured: Option<usize>,
 }
 
@@ -32,8 +32,8 @@ impl<'a> Reply<'a> {
         self.version = version;
     }
 
-    /// Says what `write` writes, or an error in its place if that is longer than a reply may be. It is written
-    /// twice, the first time to be measured.
+    /// Sends the reply that `write` writes, or an error if it is too long. `write` is called twice, the first time to
+    /// compute the length.
     pub(crate) fn bounded(&mut self, write: impl Fn(&mut Self)) {
         self.measured = Some(0);
         write(self);
@@ -47,14 +47,14 @@ impl<'a> Reply<'a> {
         write(self);
     }
 
-    /// A word of the protocol's own, such as `OK`.
+    /// A simple string, such as `OK`.
     pub(crate) fn status(&mut self, text: &str) {
         self.push(b"+");
         self.push(text.as_bytes());
         self.push(LINE_END);
     }
 
-    /// An error, which begins with a word for programs, such as `ERR`.
+    /// An error, which begins with an error code such as `ERR`.
     pub(crate) fn error(&mut self, text: fmt::Arguments<'_>) {
         error(self.out, text);
     }
@@ -71,7 +71,7 @@ impl<'a> Reply<'a> {
         self.push(LINE_END);
     }
 
-    /// Bytes, or that there are none.
+    /// Bytes or null.
     pub(crate) fn optional_bulk(&mut self, bytes: Option<&[u8]>) {
         match bytes {
             Some(bytes) => self.bulk(bytes),
@@ -79,7 +79,7 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// A text for people.
+    /// A text for display.
     pub(crate) fn text(&mut self, text: &str) {
         match self.version {
             Version::Two => self.bulk(text.as_bytes()),
@@ -92,7 +92,7 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// That there is nothing.
+    /// Null.
     pub(crate) fn null(&mut self) {
         self.push(match self.version {
             Version::Two => b"$-1\r\n",
@@ -100,17 +100,17 @@ impl<'a> Reply<'a> {
         });
     }
 
-    /// The beginning of an array: so many replies follow.
+    /// The beginning of an array: `count` replies follow.
     pub(crate) fn array(&mut self, count: usize) {
         self.headed(b"*", count as i64);
     }
 
-    /// The beginning of a set: so many replies follow.
+    /// The beginning of a set: `count` replies follow.
     pub(crate) fn set(&mut self, count: usize) {
         self.headed(if self.version == Version::Two { b"*" } else { b"~" }, count as i64);
     }
 
-    /// The beginning of a map: so many pairs of replies follow.
+    /// The beginning of a map: `count` pairs of replies follow.
     pub(crate) fn map(&mut self, count: usize) {
         match self.version {
             Version::Two => self.array(2 * count),

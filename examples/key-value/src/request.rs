@@ -1,4 +1,4 @@
-//! What a client asks for, parsed as it comes.
+//! An incremental parser of commands.
 
 mod words;
 
@@ -8,41 +8,41 @@ use memchr::memchr;
 use self::words::split;
 use crate::number::number;
 
-/// The command at hand. It remembers how far it has looked, so that a long one which comes in pieces is looked at
-/// once.
+/// The parser of the current command. It remembers its position, so that a long command that arrives in pieces is
+/// scanned once.
 pub(crate) struct Request {
     /// The longest command, in bytes as sent.
     max: usize,
-    /// How much of the input was looked at.
+    /// How many bytes of the input were scanned.
     at: usize,
     stage: Stage,
     /// The words of a line, without their quotes. An array's arguments stay in the input.
     words: Vec<u8>,
-    /// Where the arguments stand: begin and end.
+    /// The ranges of the arguments.
     places: Vec<(u32, u32)>,
 }
 
-/// What is looked for next.
+/// The next expected element.
 #[derive(Clone, Copy)]
 enum Stage {
     /// A command.
     Begin,
-    /// The length of an argument; so many are to come.
+    /// The length of an argument; this number of arguments remain.
     Length { left: usize },
     /// An argument of this length, and its line end.
     Bytes { left: usize, length: usize },
 }
 
-/// What was found.
+/// The result of parsing.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Parsed {
-    /// No whole command yet.
+    /// No complete command yet.
     More,
-    /// Nothing that asks for anything: an empty line or array.
+    /// An empty line or array, which is not a command.
     Empty { used: usize },
     /// A command, which now has its [`Arguments`].
     Command { used: usize },
-    /// What came is no command.
+    /// The input is not a valid command.
     Broken(ErrorReply),
 }
 
@@ -53,13 +53,13 @@ pub(crate) struct Arguments<'a> {
     places: &'a [(u32, u32)],
 }
 
-/// The fewest bytes that an argument of an array takes: `$0`, and two line ends.
+/// The minimal size of an argument of an array: `$0`, and two line ends.
 const SHORTEST: usize = 6;
 
-/// The longest line that announces a number, with its end.
+/// The longest line with a number, with its end.
 const LONGEST_NUMBER: usize = 24;
 
-/// Memory for so many places, and for so many bytes of words, is kept for the next command.
+/// The maximal memory that is kept for the next command, in ranges and in bytes of words.
 const RETAINED: (usize, usize) = (16, 128);
 
 impl Request {
@@ -68,7 +68,7 @@ impl Request {
         Self { max, at: 0, stage: Stage::Begin, words: Vec::new(), places: Vec::new() }
     }
 
-    /// Looks at the input from where it has stopped the last time.
+    /// Continues parsing where it stopped the last time.
     pub(crate) fn parse(&mut self, input: &[u8]) -> Parsed {
         let parsed = loop {
             let step = match self.stage {
@@ -91,7 +91,7 @@ impl Request {
         Arguments { bytes: if self.words.is_empty() { input } else { &self.words }, places: &self.places }
     }
 
-    /// Forgets the arguments, and gives their memory back: to be called before the next command is parsed.
+    /// Removes the arguments and frees their memory; has to be called before the next command is parsed.
     pub(crate) fn clear(&mut self) {
         self.words.clear();
         self.words.shrink_to(RETAINED.1);
@@ -123,7 +123,7 @@ impl Request {
         if used > self.max {
             return self.too_long();
         }
-        // One carriage return may stand in front of the line feed.
+        // One carriage return may precede the line feed.
         let line = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
         if split(line, &mut self.words, &mut self.places).is_err() {
             return broken("unbalanced quotes in request");
@@ -158,7 +158,7 @@ impl Request {
         }
     }
 
-    /// The number of a line such as `*3`, behind which it then stands.
+    /// The number in a line such as `*3`; moves the position after it.
     fn announced(&mut self, input: &[u8], otherwise: &'static str) -> Result<i64, Parsed> {
         let line = &input[self.at + 1..];
         let invalid = Parsed::Broken(ErrorReply::malformed(otherwise));
@@ -169,12 +169,12 @@ impl Request {
         line[..end].strip_suffix(b"\r").and_then(number).ok_or(invalid)
     }
 
-    /// How many arguments there is room for, if they are empty.
+    /// The maximal number of arguments, if they are empty.
     fn most_arguments(&self) -> i64 {
         (self.max.saturating_sub(self.at) / SHORTEST) as i64
     }
 
-    /// How long the argument at hand may be, with so many still to come, which take as little as they can.
+    /// The maximal length of the current argument, if the remaining ones have the minimal size.
     fn room(&self, left: usize) -> i64 {
         let taken = self.at + 2 + (left - 1) * SHORTEST;
         self.max as i64 - taken as i64
@@ -211,7 +211,7 @@ impl<'a> Arguments<'a> {
             .map(move |&(begin, end)| &bytes[begin as usize..end as usize])
     }
 
-    /// The first is the command's name. Where there is none, it is empty.
+    /// The first is the command's name. A missing argument is empty.
     pub(crate) fn get(self, index: usize) -> &'a [u8] {
         self.from(index).next().unwrap_or_default()
     }

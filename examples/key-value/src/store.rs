@@ -1,24 +1,24 @@
-//! What all clients share: the keys and their values.
+//! The keys and values, shared by all clients.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// The keys and their values, behind one lock: a command sees all of another or nothing of it.
+/// The keys and values, protected by one lock: commands are atomic.
 pub(crate) struct Store {
     entries: RwLock<Entries>,
-    /// The most that they may come to, in bytes.
+    /// The limit on their size, in bytes.
     most: usize,
 }
 
-/// The keys and their values, while nobody changes them.
+/// The keys and values, under a read lock.
 #[derive(Default)]
 pub(crate) struct Entries {
     values: HashMap<Box<[u8]>, Box<[u8]>>,
-    /// What they come to.
+    /// Their size.
     bytes: usize,
 }
 
-/// There is no room for more.
+/// The store is full.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
@@ -26,13 +26,13 @@ pub(crate) struct Full;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
     Always,
-    /// Only where there is none.
+    /// Only if the key has no value.
     Absent,
-    /// Only where there is one.
+    /// Only if the key has a value.
     Present,
 }
 
-/// What an entry takes beside its key and its value, roughly.
+/// The approximate overhead of an entry besides its key and its value.
 const AROUND: usize = 64;
 
 impl Store {
@@ -45,7 +45,7 @@ impl Store {
         self.entries.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets a value. Tells whether it did.
+    /// Sets a value. Returns whether it did.
     pub(crate) fn set(&self, key: &[u8], value: &[u8], when: When) -> Result<bool, Full> {
         let mut entries = self.write();
         if when != When::Always && entries.get(key).is_some() != (when == When::Present) {
@@ -54,8 +54,7 @@ impl Store {
         entries.set(key, value, self.most).map(|()| true)
     }
 
-    /// Sets values: all of them, or none if there is no room for all. Of a key that comes twice, the last value
-    /// counts.
+    /// Sets values: all of them, or none if there is no room for all. For a repeated key, the last value counts.
     pub(crate) fn set_all<'a>(
         &self,
         pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
@@ -65,18 +64,18 @@ impl Store {
         if entries.bytes + more > self.most && entries.bytes_with(pairs.clone()) > self.most {
             return Err(Full);
         }
-        // On the way there may be more than at the end, so the limit was looked at before.
+        // The size may temporarily exceed the final size, so the limit was checked before.
         pairs.for_each(|(key, value)| entries.put(key, value));
         Ok(())
     }
 
-    /// Removes values. Tells how many there were.
+    /// Removes values. Returns their number.
     pub(crate) fn remove<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) -> usize {
         let mut entries = self.write();
         keys.filter(|key| entries.remove(key)).count()
     }
 
-    /// Changes a value, which may not be there yet, unless `change` objects.
+    /// Changes a value, which may be missing, unless `change` fails.
     pub(crate) fn update<T, E>(
         &self,
         key: &[u8],
@@ -89,12 +88,12 @@ impl Store {
         }
     }
 
-    /// The most that the entries may come to, in bytes.
+    /// The limit on the size of all entries, in bytes.
     pub(crate) fn most(&self) -> usize {
         self.most
     }
 
-    /// An entry is changed in one step, so that a panic elsewhere leaves none half done.
+    /// Entries are changed in one step, so a poisoned lock leaves no entry inconsistent.
     fn write(&self) -> RwLockWriteGuard<'_, Entries> {
         self.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -109,7 +108,7 @@ impl Entries {
         self.values.len()
     }
 
-    /// What they come to, in bytes.
+    /// Their size, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -131,13 +130,13 @@ impl Entries {
         }
     }
 
-    /// What they would come to with these as well.
+    /// Their size with these added.
     fn bytes_with<'a>(&self, pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> usize {
         let last: HashMap<&[u8], &[u8]> = pairs.collect();
         last.iter().fold(self.bytes, |bytes, (key, value)| bytes - self.size_of(key) + size(key, value))
     }
 
-    /// What the entry of this key comes to, if there is one.
+    /// The size of the entry of this key, if there is one.
     fn size_of(&self, key: &[u8]) -> usize {
         self.get(key).map_or(0, |value| size(key, value))
     }
@@ -158,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_holds_what_it_has_room_for() {
+    fn the_store_enforces_its_limit() {
         let store = Store::with_room(2 * (AROUND + 2));
         assert_eq!(store.set(b"a", b"1", When::Always), Ok(true));
         assert_eq!(store.set(b"b", b"2", When::Always), Ok(true));

@@ -3,7 +3,7 @@
 /// A command.
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
-    /// How many words it takes, with its name; at least so many if it is negative.
+    /// Its arity: the number of words with its name; if negative, the minimum.
     pub(crate) arity: i64,
     pub(crate) flags: &'static [&'static str],
     /// Which words are keys: the first, the last (from the end if it is negative), and every how many.
@@ -14,7 +14,7 @@ pub(crate) struct Entry {
     pub(crate) summary: &'static str,
 }
 
-/// The command of this name, in capitals or not.
+/// The command of this name, case-insensitive.
 pub(crate) fn find(name: &[u8]) -> Option<&'static Entry> {
     COMMANDS.iter().find(|entry| entry.name.as_bytes().eq_ignore_ascii_case(name))
 }

@@ -3,7 +3,7 @@ use anyloop::{CloseReason, Flow, Service};
 
 use super::*;
 
-/// What a client is told who sends these pieces and then no more, and how the conversation ended.
+/// The replies to a client that sends these pieces and then shuts down, and why the connection was closed.
 fn converse(application: Arc<KeyValue>, max: usize, pieces: &[&[u8]]) -> (String, CloseReason) {
     let limits = Limits::default().with_max_message(max);
     let mut client = Client::connect(Service::new(application).with_limits(limits));
@@ -12,7 +12,7 @@ fn converse(application: Arc<KeyValue>, max: usize, pieces: &[&[u8]]) -> (String
     (client.heard(), client.over().unwrap())
 }
 
-/// What is said to these lines.
+/// The replies to these lines.
 fn say(lines: &str) -> String {
     converse(Arc::default(), 1000, &[lines.as_bytes()]).0
 }
@@ -64,7 +64,7 @@ fn quit_ends_the_conversation() {
 }
 
 #[test]
-fn what_is_said_does_not_depend_on_how_it_comes() {
+fn replies_do_not_depend_on_the_segmentation() {
     let commands =
         b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4\r\na\r\nb\r\n\r\n\r\n*2\r\n$3\r\nget\r\n$1\r\nk\r\nPING\r\n";
     let expected = "+OK\r\n$4\r\na\r\nb\r\n+PONG\r\n";
@@ -77,7 +77,7 @@ fn what_is_said_does_not_depend_on_how_it_comes() {
 }
 
 #[test]
-fn errors_are_told_in_the_protocols_way() {
+fn errors_follow_the_protocol() {
     for (input, expected, reason) in [
         (&b"*1\r\n$4\r\nPI"[..], "-ERR incomplete\r\n", CloseReason::Incomplete),
         (
@@ -117,7 +117,7 @@ fn clients_share_the_store_and_it_has_an_end() {
 }
 
 #[test]
-fn what_is_imported_is_there_and_what_is_wrong_is_told() {
+fn imports_are_stored_and_errors_reported() {
     let store = Arc::new(KeyValue::new(200));
     assert_eq!(store.import("greeting hello, world\na 1\n"), Ok(()));
     assert_eq!(
@@ -149,7 +149,7 @@ fn an_empty_line_is_no_part_of_a_command() {
 
 #[test]
 fn a_reply_over_the_limit_is_an_error_and_the_conversation_goes_on() {
-    // What is to be said, and how long that is.
+    // The expected reply, and its length.
     for (command, length) in [
         ("ECHO abcdefghij", "$10\r\nabcdefghij\r\n".len()),
         ("GET k", "$10\r\nabcdefghij\r\n".len()),

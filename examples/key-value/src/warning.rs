@@ -1,21 +1,21 @@
-//! The warning that somebody sends requests of HTTP.
+//! The warning about HTTP requests.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyloop::Address;
 
-/// Warns the log, but no more often than once in [`PAUSE`], however many clients give reason to.
+/// Logs a warning, at most once per [`PAUSE`].
 #[derive(Default)]
 pub(crate) struct Warning {
     last: Mutex<Option<Instant>>,
 }
 
-/// How long it is silent after a warning.
+/// The minimal time between two warnings.
 const PAUSE: Duration = Duration::from_secs(60);
 
 impl Warning {
-    /// This client has sent a request of HTTP.
+    /// This client has sent an HTTP request.
     pub(crate) fn warn(&self, client: &Address) {
         if self.is_due(Instant::now()) {
             tracing::warn!(%client, "a client sent a request of HTTP, and was sent away: a web page may try to reach the store");

@@ -1,4 +1,4 @@
-//! The store as a product: what it is called, what its flags do, and how it fails.
+//! Tests of the store as a product: its name, its flags, and its errors.
 
 #[path = "../../testing/server.rs"]
 mod server;
@@ -16,21 +16,21 @@ fn run(flags: &str) -> Output {
     command(PROGRAM, flags).output().expect("it runs")
 }
 
-/// What it prints, which ends well.
+/// The output of a successful run.
 fn printed(flags: &str) -> String {
     let Output { status, stdout, .. } = run(flags);
     assert!(status.success(), "{flags}: {status}");
     String::from_utf8(stdout).expect("it is text")
 }
 
-/// The code with which it ended, and what it wrote to standard error.
+/// The exit code and the standard error.
 fn failed(command: &mut Command) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } = command.output().expect("it runs");
     assert!(stdout.is_empty(), "{}", String::from_utf8_lossy(&stdout));
     (status.code(), String::from_utf8_lossy(&stderr).into_owned())
 }
 
-/// A folder of a test of this name.
+/// The folder of the test with this name.
 fn folder(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&folder).expect("it can be made");
@@ -100,22 +100,25 @@ fn its_flags_have_a_heading_and_variables() {
     let wrong =
         |flags: &str, variable: &str, value: &str| failed(command(PROGRAM, flags).env(variable, value));
     let (code, said) = failed(&mut command(PROGRAM, "serve --max-memory much"));
-    assert!(code == Some(2) && said.starts_with("error: --max-memory: `much` is no size; write "), "{said}");
+    assert!(
+        code == Some(2) && said.starts_with("error: --max-memory: `much` is not a size; write "),
+        "{said}"
+    );
     let (code, said) = wrong("serve", "KEY_VALUE_SERVE_MAX_MEMORY", "much");
     assert!(
-        code == Some(2) && said.starts_with("error: KEY_VALUE_SERVE_MAX_MEMORY: `much` is no size"),
+        code == Some(2) && said.starts_with("error: KEY_VALUE_SERVE_MAX_MEMORY: `much` is not a size"),
         "{said}"
     );
     let (_, said) = wrong("client 127.0.0.1:1", "KEY_VALUE_SERVE_MEMORY", "1");
     let warning = "warning: the variable KEY_VALUE_SERVE_MEMORY sets no flag; ";
     assert!(said.starts_with(warning), "{said}");
-    // Another program's are none of its own.
+    // Those of another program are ignored.
     let (code, said) = wrong("serve --framing line", "ANYLOOP_SERVE_BACKEND", "none");
-    assert!(code == Some(2) && said.contains("has a protocol of its own"), "{said}");
+    assert!(code == Some(2) && said.contains("is a protocol without a framing"), "{said}");
 }
 
 #[test]
-fn its_flags_do_what_they_say() {
+fn its_flags_work() {
     let file = folder("import").join("pairs");
     fs::write(&file, "greeting hello, world\n").expect("it can be written");
     let server = Server::start(PROGRAM, &format!("--max-memory 100 --import {}", file.display()));
@@ -158,7 +161,7 @@ fn a_store_that_cannot_be_made_is_one_line_before_anything_listens() {
     }
 }
 
-/// Compares two backends for a moment.
+/// Compares two backends briefly.
 fn compare(name: &str, flags: &str) -> (Command, PathBuf) {
     let folder = folder(name);
     let short = "compare --quick --rounds 1 --backends threads,smol --connections 2 --depth 2 --output";
@@ -172,7 +175,7 @@ fn the_servers_that_it_compares_have_its_flags_and_not_its_variables() {
     let (mut command, report) = compare("compared", "");
     command.env("KEY_VALUE_SERVE_MAX_MEMORY", "1");
     let ended = command.output().expect("it runs");
-    // Whether it is too noisy for a verdict is the machine's affair.
+    // The machine may be too noisy for a verdict.
     assert!(matches!(ended.status.code(), Some(0 | 3)), "{ended:?}");
     assert!(fs::read_to_string(report).expect("it is written").contains("key-value"));
     let (mut command, _) = compare("full", "");
@@ -185,7 +188,7 @@ fn the_servers_that_it_compares_have_its_flags_and_not_its_variables() {
 
 #[test]
 fn a_server_that_cannot_be_made_is_quoted_by_compare() {
-    // Only the first who reads it finds something, and the servers don't.
+    // Only the first reader gets the input; the servers get none.
     let (mut command, _) = compare("quoted", "--import /dev/stdin");
     let mut child = command
         .stdin(Stdio::piped())

@@ -1,5 +1,5 @@
-//! The same requests to Redis and to the store: what they answer is the same, byte for byte. Of an error only the
-//! first word is, which is what programs look at.
+//! Sends the same requests to Redis and to the store: the replies are equal, byte for byte. Of errors only the first
+//! word is compared, which is the part that programs use.
 
 #[path = "../../testing/server.rs"]
 mod server;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use self::server::Server;
 use self::tool::Tool;
 
-/// A Redis at a socket in the file system, which is ended when this is dropped.
+/// A Redis on a Unix socket, which is stopped on drop.
 struct Redis {
     child: Child,
     socket: PathBuf,
@@ -52,10 +52,10 @@ impl Drop for Redis {
     }
 }
 
-/// What is said to this, up to the end of the connection or the answer to a last command.
+/// The replies to this request, up to the end of the connection or the reply to a last command.
 fn say(mut socket: impl Read + Write, request: &[u8]) -> Vec<u8> {
     const LAST: &[u8] = b"\r\n*2\r\n$4\r\nECHO\r\n$8\r\nthe last\r\n";
-    // Whoever has had enough of a client may have closed before all is written.
+    // A server may close the connection before all is written.
     let _ = socket.write_all(request).and_then(|()| socket.write_all(LAST));
     let (mut said, mut buffer) = (Vec::new(), [0; 4096]);
     while !said.ends_with(b"$8\r\nthe last\r\n") {
@@ -69,8 +69,8 @@ fn say(mut socket: impl Read + Write, request: &[u8]) -> Vec<u8> {
     said
 }
 
-/// What replies consist of, each part with its kind in front. What differs from server to server is left out: the text
-/// of an error behind its first word, Redis' version, and a client's number.
+/// The parts of replies, each prefixed with its type. Parts that differ between the servers are left out: the text of
+/// an error after its first word, the version of Redis, and a client's number.
 fn parts(mut replies: &[u8]) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     while let Some(end) = replies.windows(2).position(|two| two == b"\r\n") {
@@ -204,7 +204,7 @@ fn commands_are_described_as_redis_describes_them() {
     let (_, names) = names.split_last().expect("there are commands"); // and the last reply
     assert!(names.contains(&"get") && described[0] == format!("*{}", names.len()), "{described:?}");
     for name in names {
-        // Behind the head of the entry, which says how many facts there are: here six.
+        // After the head of the entry, which contains the number of fields: here six.
         let request = format!("COMMAND INFO {name}");
         let expected = parts(&say(redis.connect(), request.as_bytes())).split_off(2);
         let said = parts(&say(server.connect(), request.as_bytes())).split_off(2);

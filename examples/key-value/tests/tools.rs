@@ -1,4 +1,4 @@
-//! The store as its users meet it: on every backend, and with the Redis tools.
+//! End-to-end tests of the store: on every backend, and with the Redis tools.
 
 #[path = "../../testing/load.rs"]
 mod load;
@@ -19,7 +19,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_key-value");
 const REDIS_CLI: Tool = Tool { name: "redis-cli", package: "redis-tools" };
 const REDIS_BENCHMARK: Tool = Tool { name: "redis-benchmark", package: "redis-tools" };
 
-/// What a tool prints that talks to this server.
+/// The output of a tool that connects to this server.
 fn run(tool: &Tool, server: &Server, arguments: &str) -> Option<String> {
     let port = server.address.rsplit(':').next().unwrap_or_default();
     let arguments: Vec<&str> = ["-p", port].into_iter().chain(arguments.split_whitespace()).collect();
@@ -43,7 +43,7 @@ fn every_backend_serves_it() {
 }
 
 #[test]
-fn redis_cli_talks_to_it() {
+fn redis_cli_works_with_it() {
     let server = Server::start(PROGRAM, "--backend smol");
     for (arguments, expected) in [
         ("ping", "PONG\n"),
@@ -68,7 +68,7 @@ fn redis_cli_talks_to_it() {
 }
 
 #[test]
-fn redis_benchmark_talks_to_it() {
+fn redis_benchmark_works_with_it() {
     let server = Server::start(PROGRAM, "--backend smol");
     for flags in ["-P 16", "-P 1 -3", "-r 100 --threads 2"] {
         let arguments = format!("-t ping,set,get,incr,mset -n 2000 -q {flags}");
@@ -79,10 +79,10 @@ fn redis_benchmark_talks_to_it() {
 }
 
 #[test]
-fn it_says_what_it_has_no_use_for() {
+fn the_framing_flag_is_rejected() {
     let output = command(PROGRAM, "serve --framing line").output().expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let expected = "key-value has a protocol of its own, and so no framing";
+    let expected = "key-value is a protocol without a framing";
     assert!(output.status.code() == Some(2) && said.contains(expected), "{said}");
 }
 

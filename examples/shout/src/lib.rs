@@ -12,7 +12,7 @@ use anyloop::{Client, Flow, Handler, Replies, Session};
 
 pub use mllp::Mllp;
 
-/// Greets, and says every message louder. It ends on `bye`.
+/// Greets, and returns every message in upper case with `!`. It closes the connection on `bye`.
 #[derive(Clone, Copy, Debug)]
 pub struct Shout;
 

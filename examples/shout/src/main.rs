@@ -1,4 +1,4 @@
-//! The command `anyloop`, with a handler and a framing more.
+//! The command `anyloop` with an additional handler and framing.
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -1,20 +1,20 @@
-//! `mllp`: the framing in which hospitals send each other HL7 messages.
+//! `mllp`: the framing of HL7 messages between hospital systems.
 
 use anyloop::framing::{Codec, Decoded};
 use anyloop::protocol::Outbox;
 use anyloop::{ErrorReply, Limits};
 
-/// A message stands between a vertical tab, and a file separator with a carriage return behind it: HL7's minimal
-/// lower layer protocol.
+/// HL7's minimal lower layer protocol: a message starts with a vertical tab, and ends with a file separator and a
+/// carriage return.
 ///
-/// What stands between two messages is passed over, such as the line feed that many programs send behind the carriage
-/// return. It may be as long as a message.
+/// Bytes between two messages are skipped, such as the line feed that many programs send after the carriage return.
+/// They may be as long as a message.
 #[derive(Debug)]
 pub struct Mllp {
     max: usize,
-    /// How much of the message at hand was looked at, so that none of it is looked at twice.
+    /// How many bytes of the current message were scanned, so that no byte is scanned twice.
     scanned: usize,
-    /// How many bytes were passed over since the last message.
+    /// How many bytes were skipped since the last message.
     outside: usize,
 }
 
@@ -30,7 +30,7 @@ impl Codec for Mllp {
         }
         let from = self.scanned.max(1);
         let end = input[from..].windows(END.len()).position(|two| two == END).map(|at| from + at);
-        // The last byte may yet turn out to be the first of the end.
+        // The last byte may be the first of the end marker.
         let begun = if input.last() == Some(&END[0]) { input.len() - 1 } else { input.len() };
         let payload = 1..end.unwrap_or(begun);
         if payload.len() > self.max {
@@ -59,7 +59,7 @@ impl Mllp {
         Self { max: limits.max_message, scanned: 0, outside: 0 }
     }
 
-    /// Passes over what stands outside of a message.
+    /// Skips bytes outside of a message.
     fn skip(&mut self, used: usize) -> Decoded {
         self.outside += used;
         if self.outside > self.max {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_found_however_it_comes() {
+    fn a_message_is_found_however_it_is_split() {
         let bytes = b"\x0bMSH|^~\\&|\r\x1cA\x1c\r\x0b";
         let whole = Decoded::Message { payload: 1..bytes.len() - 3, used: bytes.len() - 1 };
         let mut codec = mllp(99);
@@ -115,7 +115,7 @@ mod tests {
         }
     }
 
-    /// What is said to these pieces, and how it went.
+    /// The replies to these pieces, and the progress.
     fn say(max: usize, pieces: &[&[u8]]) -> (String, Progress) {
         let limits = Limits::default().with_max_message(max);
         let (mut out, mut input) = (Outbox::new(), Vec::new());
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_outside_is_passed_over_however_it_comes() {
+    fn bytes_between_messages_are_skipped() {
         let all = b"\r\n\x0bhi\x1c\r\n\r\x1c\r\x0bho\x1c\r\n";
         for split in 0..=all.len() {
             for pieces in [vec![&all[..split], &all[split..]], all.chunks(1).collect()] {
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_outside_has_a_limit() {
+    fn bytes_between_messages_have_a_limit() {
         let broken = Progress::Broken(ErrorReply::malformed("too much outside of a message"));
         for (count, passes) in [(2, true), (3, true), (4, false)] {
             let outside = b"\n".repeat(count);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_within_a_message_is_told_and_no_other() {
+    fn only_an_end_within_a_message_is_reported() {
         for (input, incomplete) in
             [(&b"\x0bhi"[..], true), (b"\n\x0b", true), (b"\x0bhi\x1c", true), (b"\n", false), (b"hi", false)]
         {

@@ -1,5 +1,5 @@
-//! The command with a handler and a framing more: they are served, loaded, compared and listed as the built-in
-//! ones are.
+//! The command with an additional handler and framing: they are served, loaded, compared and listed like the built-in
+//! ones.
 
 #[path = "../../testing/server.rs"]
 mod server;
@@ -34,7 +34,7 @@ fn it_is_served_in_its_framing_on_every_backend() {
 }
 
 #[test]
-fn the_client_and_the_load_generator_speak_its_framing() {
+fn the_client_and_the_load_generator_use_its_framing() {
     let server = Server::start(PROGRAM, "--framing mllp");
     let mut client = command(PROGRAM, &format!("client --framing mllp {}", server.address));
     let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
@@ -53,7 +53,7 @@ fn it_is_compared_and_reported() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("report");
     let flags = "--quick --rounds 1 --backends threads,smol --connections 2 --depth 2 --framing mllp";
     let compared = run(&format!("compare {flags} --output {}", folder.display()));
-    // Whether it is too noisy for a verdict is the machine's affair.
+    // The machine may be too noisy for a verdict.
     assert!(matches!(compared.status.code(), Some(0 | 3)), "{compared:?}");
     let report = std::fs::read_to_string(folder.join("report.md")).expect("it is written");
     assert!(report.contains("shout in mllp") && report.contains("shout compare --quick"), "{report}");

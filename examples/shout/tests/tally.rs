@@ -1,4 +1,4 @@
-//! The handler of the guide: it is shown as it is, and loaded and compared with messages of its own.
+//! The handler of the guide: the guide shows its source, and it is loaded and compared with its own messages.
 
 use std::io::{BufRead, BufReader, Write};
 
@@ -20,7 +20,7 @@ fn the_guide_shows_it() {
 }
 
 #[test]
-fn what_is_no_number_is_refused() {
+fn invalid_numbers_are_refused() {
     let server = Server::start(PROGRAM, "");
     let mut client = server.connect();
     client.write_all(b"many\n").unwrap();

@@ -1,4 +1,4 @@
-//! Buffers of which the kernel picks one for each receive.
+//! A ring of provided buffers, of which the kernel picks one for each receive.
 
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::io;
@@ -10,17 +10,17 @@ use io_uring::types::BufRingEntry;
 
 use super::ENTRIES;
 
-/// The number of the group; there is one.
+/// The number of the only buffer group.
 pub(super) const GROUP: u16 = 0;
 
 /// The size of a buffer.
 const SIZE: usize = 4096;
 
-/// The page size that the kernel wants the ring aligned to, or a multiple of it.
+/// The alignment of the ring: the kernel's page size or a multiple of it.
 const PAGE: usize = 64 * 1024;
 
-/// Buffers of which the kernel picks one for each receive. They live as long as the process: a ring that is
-/// dropped may have operations under way.
+/// A ring of provided buffers, of which the kernel picks one for each receive. They are never freed: a ring that is
+/// dropped may have operations in flight.
 pub(super) struct Buffers {
     entries: NonNull<BufRingEntry>,
     memory: NonNull<u8>,
@@ -34,26 +34,26 @@ impl Buffers {
             allocate(usize::from(ENTRIES) * size_of::<BufRingEntry>())?.cast();
         let memory = allocate(usize::from(ENTRIES) * SIZE)?;
         let address = entries.as_ptr() as u64;
-        // SAFETY: so many entries were allocated, aligned to pages and zeroed, and they are never freed.
+        // SAFETY: `ENTRIES` entries were allocated, aligned to pages and zeroed, and they are never freed.
         unsafe { ring.submitter().register_buf_ring_with_flags(address, ENTRIES, GROUP, 0)? };
         let mut buffers = Self { entries, memory, tail: 0 };
         (0..ENTRIES).for_each(|buffer| buffers.give(buffer));
         Ok(buffers)
     }
 
-    /// Where a buffer's bytes are.
-    #[expect(unsafe_code, reason = "the kernel fills them, so that no slice may refer to them")]
+    /// The address of a buffer's bytes.
+    #[expect(unsafe_code, reason = "the kernel writes to them, so no slice may refer to them")]
     pub(super) fn bytes(&self, buffer: u16) -> *const u8 {
-        // SAFETY: there are `ENTRIES` buffers of this size, and the kernel names no other.
+        // SAFETY: the index is below `ENTRIES`, and the memory has that many buffers of this size.
         unsafe { self.memory.add(usize::from(buffer % ENTRIES) * SIZE) }.as_ptr()
     }
 
-    /// Gives a buffer to the kernel.
-    #[expect(unsafe_code, reason = "the kernel reads the ring meanwhile")]
+    /// Provides a buffer to the kernel.
+    #[expect(unsafe_code, reason = "the kernel reads the ring concurrently")]
     pub(super) fn give(&mut self, buffer: u16) {
         let address = self.bytes(buffer) as u64;
-        // SAFETY: the place is within the ring. The kernel doesn't look at it until the tail has passed it, and there
-        // are no more buffers than places. The tail lies in the first entry and is written by this thread alone.
+        // SAFETY: the entry is within the ring. The kernel doesn't read it until the tail has passed it, and there are
+        // no more buffers than entries. The tail is part of the first entry and is written by this thread only.
         unsafe {
             let entry = self.entries.add(usize::from(self.tail % ENTRIES)).as_mut();
             entry.set_addr(address);
@@ -66,7 +66,7 @@ impl Buffers {
     }
 }
 
-#[expect(unsafe_code, reason = "no collection aligns to pages")]
+#[expect(unsafe_code, reason = "no collection has page alignment")]
 fn allocate(size: usize) -> io::Result<NonNull<u8>> {
     let layout = Layout::from_size_align(size, PAGE).map_err(io::Error::other)?;
     // SAFETY: the size is not zero.

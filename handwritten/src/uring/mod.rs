@@ -1,8 +1,7 @@
-//! An io_uring for each worker, which sends back what it received and looks at none of it: one accept and one
-//! receive for each connection that go on for ever, buffers that the kernel picks, and each reply sent from the
-//! buffer that it came in.
+//! A raw loop with an io_uring for each worker, which sends back what it received without parsing it: multishot accept
+//! and receive, provided buffers, and each reply sent from the buffer in which it was received.
 //!
-//! One worker accepts, and passes each connection to the ring of the worker whose turn it is.
+//! One worker accepts, and passes each connection to the ring of the next worker.
 
 mod buffers;
 
@@ -18,23 +17,23 @@ use rustix::net::{SendFlags, Shutdown, shutdown, sockopt};
 
 use buffers::Buffers;
 
-/// How many operations a ring takes at once, and how many buffers it has.
+/// The number of entries of a submission queue, and of buffers of a ring.
 const ENTRIES: u16 = 1024;
 
-/// Whether this kernel has what is needed.
+/// Whether this kernel supports the operations.
 pub(crate) fn is_supported() -> bool {
     Worker::new().is_ok()
 }
 
-/// Serves on so many rings.
+/// Serves on this many rings.
 pub(crate) fn raw(listener: TcpListener, workers: usize) -> io::Result<()> {
-    sockopt::set_tcp_nodelay(&listener, true)?; // each connection inherits it
+    sockopt::set_tcp_nodelay(&listener, true)?; // connections inherit it
     let mut first = Worker::new()?;
     let mut rings = vec![first.ring.as_raw_fd()];
     let (announce, announced) = mpsc::channel();
     for _ in 1..workers {
         let announce = announce.clone();
-        // The thread that will use a ring alone has to make it.
+        // With `SINGLE_ISSUER` the thread that uses a ring has to create it.
         thread::Builder::new().spawn(move || {
             let worker = Worker::new();
             let _ =
@@ -47,7 +46,7 @@ pub(crate) fn raw(listener: TcpListener, workers: usize) -> io::Result<()> {
     for ring in announced {
         rings.push(ring?);
     }
-    first.door = Some(Door { listener, rings, turn: 0 });
+    first.acceptor = Some(Acceptor { listener, rings, turn: 0 });
     first.accept();
     first.run()
 }
@@ -57,13 +56,13 @@ struct Worker {
     buffers: Buffers,
     /// By descriptor.
     clients: Vec<Client>,
-    /// Those whose receive ended because no buffer was free.
+    /// Clients whose receive ended because no buffer was free.
     starved: VecDeque<RawFd>,
-    door: Option<Door>,
+    acceptor: Option<Acceptor>,
 }
 
-/// What the worker has that accepts.
-struct Door {
+/// The state of the worker that accepts.
+struct Acceptor {
     listener: TcpListener,
     rings: Vec<RawFd>,
     turn: usize,
@@ -71,13 +70,13 @@ struct Door {
 
 #[derive(Default)]
 struct Client {
-    /// What was received: buffers and lengths. The first is being sent.
+    /// Received buffers with their lengths. The first is being sent.
     replies: VecDeque<(u16, u32)>,
-    /// Nothing more will be received.
+    /// Whether the input has ended.
     ended: bool,
 }
 
-/// What an operation was, in its upper half; the lower one is the descriptor.
+/// The kind of an operation, in the upper half of its user data; the lower half is the descriptor.
 const ACCEPT: u32 = 0;
 const PASS: u32 = 1;
 const TAKE: u32 = 2;
@@ -90,7 +89,7 @@ impl Worker {
         builder.setup_single_issuer().setup_defer_taskrun().setup_cqsize(4 * u32::from(ENTRIES));
         let ring = builder.build(u32::from(ENTRIES))?;
         let buffers = Buffers::new(&ring)?;
-        Ok(Self { ring, buffers, clients: Vec::new(), starved: VecDeque::new(), door: None })
+        Ok(Self { ring, buffers, clients: Vec::new(), starved: VecDeque::new(), acceptor: None })
     }
 
     fn run(mut self) -> io::Result<()> {
@@ -116,28 +115,28 @@ impl Worker {
             TAKE => self.take(entry.result()),
             RECEIVE => self.received(fd, entry),
             SEND => self.sent(fd, entry.result()),
-            // It could not be passed on; nobody else has heard of it.
+            // The connection could not be passed to the other ring, so it is still owned here.
             _ if entry.result() < 0 => self.close(fd),
             _ => {}
         }
     }
 
     fn accept(&mut self) {
-        let Some(door) = &self.door else { return };
-        let listener = door.listener.as_raw_fd();
+        let Some(acceptor) = &self.acceptor else { return };
+        let listener = acceptor.listener.as_raw_fd();
         self.push(opcode::AcceptMulti::new(types::Fd(listener)).build(), ACCEPT, listener);
     }
 
     fn accepted(&mut self, entry: &cqueue::Entry) {
-        let Some(door) = &mut self.door else { return };
+        let Some(acceptor) = &mut self.acceptor else { return };
         if let socket @ 0.. = entry.result() {
-            door.turn = (door.turn + 1) % door.rings.len();
-            let (turn, ring) = (door.turn, door.rings[door.turn]);
+            acceptor.turn = (acceptor.turn + 1) % acceptor.rings.len();
+            let (turn, ring) = (acceptor.turn, acceptor.rings[acceptor.turn]);
             match turn {
                 0 => self.take(socket),
                 _ => {
-                    let told = user_data(TAKE, socket);
-                    let pass = opcode::MsgRingData::new(types::Fd(ring), socket, told, None);
+                    let data = user_data(TAKE, socket);
+                    let pass = opcode::MsgRingData::new(types::Fd(ring), socket, data, None);
                     self.push(pass.build(), PASS, socket);
                 }
             }
@@ -173,7 +172,7 @@ impl Worker {
                 }
             }
             (result, _) if -result == rustix::io::Errno::NOBUFS.raw_os_error() => {
-                // Some are being sent, by whomever: the first that comes back is for this one.
+                // All buffers are being sent; the receive is repeated when one is free again.
                 self.starved.push_back(socket);
             }
             (_, buffer) => {
@@ -187,11 +186,11 @@ impl Worker {
         }
     }
 
-    /// Sends what was received first. One at a time for each client, so that none overtakes another.
+    /// Sends the oldest received buffer. One at a time for each client, to keep the order.
     fn send(&mut self, socket: RawFd) {
         let Some(&(buffer, length)) = self.clients[socket as usize].replies.front() else { return };
         let bytes = self.buffers.bytes(buffer);
-        // The kernel goes on by itself until all is sent.
+        // With `WAITALL` the kernel continues until all is sent.
         let flags = (SendFlags::NOSIGNAL.bits() | rustix::net::RecvFlags::WAITALL.bits()) as i32;
         self.push(opcode::Send::new(types::Fd(socket), bytes, length).flags(flags).build(), SEND, socket);
     }
@@ -202,11 +201,11 @@ impl Worker {
         if result < 0 && !client.ended {
             end_receiving(socket);
         }
-        let (is_owed, ended) = (!client.replies.is_empty(), client.ended);
+        let (has_replies, ended) = (!client.replies.is_empty(), client.ended);
         if let Some((buffer, _)) = sent {
             self.buffers.give(buffer);
         }
-        if is_owed {
+        if has_replies {
             self.send(socket);
         } else if ended {
             self.close(socket);
@@ -216,32 +215,32 @@ impl Worker {
         }
     }
 
-    #[expect(unsafe_code, reason = "the kernel has handed out sockets as numbers")]
+    #[expect(unsafe_code, reason = "io_uring returns sockets as numbers")]
     fn close(&mut self, socket: RawFd) {
         if let Some(client) = self.clients.get_mut(socket as usize) {
             *client = Client::default();
         }
-        // SAFETY: it was accepted, and no operation on it is under way: its receive has ended, and nothing is
-        // being sent.
+        // SAFETY: it was accepted, and no operation on it is in flight: its receive has ended, and nothing is being
+        // sent.
         drop(unsafe { OwnedFd::from_raw_fd(socket) });
     }
 
-    #[expect(unsafe_code, reason = "the ring can't see what its operations refer to")]
+    #[expect(unsafe_code, reason = "operations refer to descriptors and memory")]
     fn push(&mut self, operation: squeue::Entry, what: u32, fd: RawFd) {
         let operation = operation.user_data(user_data(what, fd));
-        // SAFETY: the descriptor is open until its last operation has completed (see `close`), and the buffers
-        // live as long as the ring; one that is being sent is not the kernel's to fill until it is given back.
+        // SAFETY: the descriptor is open until its last operation has completed (see `close`), and the buffers are
+        // never freed; a buffer that is being sent is not provided to the kernel until then.
         while unsafe { self.ring.submission().push(&operation) }.is_err() {
-            // It is full; once submitted, it is empty. Where that fails, it is tried again.
+            // The queue is full; submitting empties it. If that fails, it is repeated.
             let _ = self.ring.submit();
         }
     }
 }
 
-/// Who can't be sent anything to has nothing to say either: the receive ends.
-#[expect(unsafe_code, reason = "the kernel has handed out sockets as numbers")]
+/// Shuts a socket down after a failed send, so that its receive ends.
+#[expect(unsafe_code, reason = "io_uring returns sockets as numbers")]
 fn end_receiving(socket: RawFd) {
-    // SAFETY: it is closed only in `Worker::close`, once its receive has ended.
+    // SAFETY: it is closed only in `Worker::close`, after its receive has ended.
     let _ = shutdown(unsafe { BorrowedFd::borrow_raw(socket) }, Shutdown::Both);
 }
 

@@ -1,4 +1,4 @@
-//! One measured connection: what it has sent, and what it waits for.
+//! A measured connection: the messages it has sent, and the replies it waits for.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -13,18 +13,18 @@ use crate::plan::{Messages, Plan};
 /// One measured connection.
 pub(super) struct Client {
     pub(super) socket: Socket,
-    /// Its number, which no other connection of the run has.
+    /// Its number, unique within the run.
     pub(super) number: u32,
     pub(super) connected: bool,
     /// When connecting began.
     pub(super) since: u64,
-    /// Whether anything has come.
+    /// Whether any byte was received.
     pub(super) is_served: bool,
-    /// Whether it was connected before, and is made anew.
+    /// Whether this is a reconnection.
     pub(super) is_again: bool,
-    /// Since when the server has not served it, and what went wrong last, if it was ended.
+    /// Since when the server has not served it, and the last error if it was closed.
     pub(super) gone: Option<(u64, String)>,
-    /// Whether the greeting is still to come.
+    /// Whether the greeting is still expected.
     pub(super) greeting: bool,
     /// Whether the last reply was a refusal.
     pub(super) is_refused: bool,
@@ -32,15 +32,15 @@ pub(super) struct Client {
     pub(super) next: u64,
     /// How many messages were sent since it was connected.
     pub(super) sent_here: u64,
-    /// How many of these have their reply, or were passed over by a later one that has.
+    /// How many of these have a reply, or were skipped by the reply to a later one.
     pub(super) done_here: u64,
     pub(super) messages: InFlight,
     framing: Framing,
-    /// What finds replies; lines need none.
+    /// The parser of replies; lines need none.
     pub(super) parser: Option<Parser>,
-    /// The beginning of a reply that has not come whole.
+    /// The start of an incomplete reply.
     pub(super) partial: Vec<u8>,
-    /// What the kernel did not take.
+    /// The bytes that the kernel has not yet accepted.
     unsent: Vec<u8>,
 }
 
@@ -69,14 +69,14 @@ impl Client {
         }
     }
 
-    /// The same connection, made anew by another socket: with its number, and with the messages that have no reply.
+    /// The same connection on a new socket, with its number and its unanswered messages.
     pub(super) fn again(self, socket: Socket, since: u64, plan: &Plan) -> Self {
         let Self { number, next, mut messages, gone, .. } = self;
         messages.begin_again();
         Self { next, messages, gone, is_again: true, ..Self::new(socket, number, since, plan) }
     }
 
-    /// How many replies never came, should nothing come any more.
+    /// How many replies would be missing if no more bytes arrived.
     pub(super) fn unanswered(&self) -> u64 {
         self.messages.iter().count() as u64
     }
@@ -85,7 +85,7 @@ impl Client {
         !self.unsent.is_empty()
     }
 
-    /// Adds the next message to `out`. When it was sent is told afterwards.
+    /// Adds the next message to `out`. The time of sending is recorded later.
     #[inline]
     pub(super) fn push(&mut self, composer: &mut Composer<'_>, scheduled: u64, out: &mut Vec<u8>) {
         let (begin, number) = (out.len(), self.next);
@@ -98,7 +98,7 @@ impl Client {
         self.sent_here += 1;
     }
 
-    /// Adds all messages that have no reply to `out` once more. Tells how many they are.
+    /// Adds all unanswered messages to `out` again. Returns their number.
     pub(super) fn push_again(&mut self, composer: &mut Composer<'_>, now: u64, out: &mut Vec<u8>) -> u64 {
         let (connection, parser) = (self.number, self.parser.as_ref());
         self.messages.for_each_again(|sent, payload| {
@@ -109,7 +109,7 @@ impl Client {
         self.messages.len() as u64
     }
 
-    /// Sends `out`, and keeps what the kernel does not take.
+    /// Sends `out`, and keeps the bytes that the kernel does not accept.
     ///
     /// # Errors
     /// If the connection is broken.
@@ -126,7 +126,7 @@ impl Client {
         Ok(())
     }
 
-    /// Reads once. Tells how many bytes came; `None` if there are none at the moment.
+    /// Reads once. Returns the number of bytes; `None` if none are available.
     ///
     /// # Errors
     /// If the connection is broken or ended.
@@ -139,9 +139,9 @@ impl Client {
         }
     }
 
-    /// Closes the socket's connection, though the socket is still there.
+    /// Shuts the connection down, without closing the socket.
     pub(super) fn close(&self) {
-        // Where it is broken already there is nothing to be closed.
+        // The connection may be broken already.
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 
@@ -154,7 +154,7 @@ impl Client {
     }
 }
 
-/// Writes what the kernel takes, and says how much that is.
+/// Writes as much as the kernel accepts, and returns the number of bytes.
 fn write(mut socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
     if bytes.is_empty() {
         return Ok(0);

@@ -1,4 +1,4 @@
-//! Makes messages, and knows them again in replies. A message that the generator makes tells its connection and its number.
+//! Generates messages, and verifies that replies echo them. A generated message contains its connection and its number.
 
 use std::io::Write;
 
@@ -10,35 +10,35 @@ use crate::expect::{Expect, Reply};
 use crate::framing::{self, Framing, Kind, Parser};
 use crate::messages::{Messages, Sizes};
 
-/// Makes the messages of a worker's connections. A payload that it makes is the number of the message within its
-/// connection and the number of the connection, each as eight hexadecimal digits with the lowest first, so that a
-/// short message keeps the digits that change; then padding, up to its size.
+/// Generates the messages of a worker's connections. A generated payload is the number of the message within its
+/// connection and the number of the connection, each as eight hexadecimal digits with the lowest first, so that a short
+/// message keeps the digits that change; then padding, up to its size.
 pub(super) struct Composer<'a> {
     messages: &'a Messages,
     framing: Framing,
-    /// What the replies should be.
+    /// The expected replies.
     pub(super) expect: &'a Expect,
-    /// All padding is a part of it. Which part, follows from connection and number, so that a reply that ends with
-    /// the bytes of another message is seen, and no message needs memory of its own.
+    /// Padding is a slice of this table. The offset follows from connection and number, so that a reply that ends with
+    /// the bytes of another message is detected, and no message needs to be stored.
     table: Box<[u8]>,
     random: fastrand::Rng,
-    /// The payload at hand, where it has to stand somewhere.
+    /// The current payload, if it has to be stored.
     payload: Vec<u8>,
     framed: Outbox,
 }
 
-/// The payload's bytes that tell message and connection.
+/// The number of payload bytes that identify message and connection.
 pub(super) const IDENTITY: usize = 16;
 
-/// The table is so much longer than the longest padding: padding begins at any of so many places. With as many, the
-/// table stays within the caches that are nearest.
-const PLACES: usize = 1 << 14;
+/// The number of offsets at which padding can begin; the table is longer than the longest padding by this. With this
+/// number, the table stays within the L1 and L2 caches.
+const OFFSETS: usize = 1 << 14;
 
-/// What padding consists of, each as often as any other.
+/// The characters of padding, uniformly distributed.
 const ALPHABET: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/";
 
 impl<'a> Composer<'a> {
-    /// One for these messages and replies. `random` draws the messages' sizes.
+    /// A composer for these messages and replies. `random` draws the messages' sizes.
     pub(super) fn new(
         messages: &'a Messages,
         framing: Framing,
@@ -46,18 +46,18 @@ impl<'a> Composer<'a> {
         random: fastrand::Rng,
     ) -> Self {
         let longest = if messages.are_made() { messages.longest() } else { 0 };
-        // The same for every run, so that two of them send the same bytes.
+        // The same for every run, so that two runs send the same bytes.
         let mut letters = fastrand::Rng::with_seed(0);
-        let table = (0..longest + PLACES).map(|_| ALPHABET[letters.usize(..ALPHABET.len())]).collect();
+        let table = (0..longest + OFFSETS).map(|_| ALPHABET[letters.usize(..ALPHABET.len())]).collect();
         Self { messages, framing, expect, table, random, payload: Vec::new(), framed: Outbox::new() }
     }
 
-    /// Whether it makes the messages, so that they tell who they are.
+    /// Whether the messages are generated, so that they contain their numbers.
     pub(super) fn are_made(&self) -> bool {
         self.messages.are_made()
     }
 
-    /// Adds the message of this number to `out`, as it is sent. Tells the length of its payload.
+    /// Adds the message of this number to `out`, in wire format. Returns the length of its payload.
     #[inline]
     pub(super) fn write(
         &mut self,
@@ -86,7 +86,7 @@ impl<'a> Composer<'a> {
         }
     }
 
-    /// Adds a message to `out` that was written before, as [`payload`](Self::payload) has it.
+    /// Adds a message to `out` again; see [`payload`](Self::payload).
     pub(super) fn write_again(
         &mut self,
         connection: u32,
@@ -102,7 +102,7 @@ impl<'a> Composer<'a> {
         }
     }
 
-    /// The payload of a message that was written before. One that a function has written is `kept`.
+    /// The payload of a message that was written before. If a function wrote it, it is `kept`.
     pub(super) fn payload<'b>(
         &'b mut self,
         connection: u32,
@@ -122,7 +122,8 @@ impl<'a> Composer<'a> {
         }
     }
 
-    /// Whether this is the reply that a message should have, before which so many of its connection were answered.
+    /// Returns whether this is the expected reply to a message, given how many of its connection were answered before
+    /// it.
     #[inline]
     pub(super) fn is_right(
         &mut self,
@@ -143,14 +144,14 @@ impl<'a> Composer<'a> {
         }
     }
 
-    /// Whether a text is the payload of this message, which was written before.
+    /// Returns whether a text is the payload of this earlier message.
     #[inline]
     fn is(&self, text: &[u8], connection: u32, (number, length): (u64, usize), kept: &[u8]) -> bool {
         match self.messages {
             Messages::Made(_) if text.len() != length => false,
             Messages::Made(_) => {
                 let (identity, padding) = parts(&self.table, connection, number, length);
-                // Of a length that is known, so that no call compares it.
+                // The length is a constant, so that the comparison is inlined.
                 match text.split_first_chunk::<IDENTITY>() {
                     Some((begin, rest)) => *begin == identity && rest == padding,
                     None => *text == identity[..length],
@@ -161,7 +162,7 @@ impl<'a> Composer<'a> {
         }
     }
 
-    /// What a function has written last.
+    /// The last payload that a function wrote.
     pub(super) fn last_written(&self) -> &[u8] {
         &self.payload
     }
@@ -177,7 +178,7 @@ impl<'a> Composer<'a> {
     ) {
         let (identity, padding) = parts(&self.table, connection, number, length);
         if parser.is_none() && length >= IDENTITY {
-            // What most runs send, by copies of a length that is known.
+            // The common case, with copies of a constant length.
             out.reserve(length + 1);
             out.extend_from_slice(&identity);
             out.extend_from_slice(padding);
@@ -186,7 +187,7 @@ impl<'a> Composer<'a> {
         }
         let identity = &identity[..length.min(IDENTITY)];
         if matches!(self.framing, Framing::Resp) {
-            // Memory takes whatever is written to it.
+            // Writing to a `Vec` can't fail.
             let _ = write!(out, "*2\r\n$4\r\nECHO\r\n${length}\r\n");
             out.extend_from_slice(identity);
             out.extend_from_slice(padding);
@@ -197,7 +198,7 @@ impl<'a> Composer<'a> {
     }
 }
 
-/// Which message, of which connection, a payload says it is. Too short a one can't say.
+/// The numbers of message and connection in a payload; `None` if it is too short.
 pub(super) fn parse(payload: &[u8]) -> Option<(u32, u32)> {
     let number = |digits: &[u8]| {
         digits.iter().rev().try_fold(0, |number, &digit| Some(number << 4 | char::from(digit).to_digit(16)?))
@@ -206,34 +207,34 @@ pub(super) fn parse(payload: &[u8]) -> Option<(u32, u32)> {
     Some((number(sequence)?, number(rest.get(..8)?)?))
 }
 
-/// Of one's own messages, the one whose turn it is.
+/// The custom message with this number, in rotation.
 #[inline]
 fn own(messages: &[Vec<u8>], number: u64) -> &[u8] {
     // Few enough to be counted by either type.
     &messages[(number % messages.len() as u64) as usize]
 }
 
-/// The two parts of a payload: who it is, of which a payload has as much as it has room for, and padding.
+/// The two parts of a payload: its identity, of which a short payload has only the beginning, and padding.
 #[inline]
 fn parts(table: &[u8], connection: u32, number: u64, length: usize) -> ([u8; IDENTITY], &[u8]) {
     let mut identity = [0; IDENTITY];
-    // A number that has grown too large for its digits begins again.
+    // A number that is too large for its digits wraps around.
     identity[..8].copy_from_slice(&digits(number as u32));
     identity[8..].copy_from_slice(&digits(connection));
     let place = place(connection, number);
     (identity, &table[place..place + length.saturating_sub(IDENTITY)])
 }
 
-/// Where in the table the padding of a message begins: at a place that looks as if it was drawn by chance.
+/// The pseudorandom offset in the table at which the padding of a message begins.
 #[inline]
 fn place(connection: u32, number: u64) -> usize {
     // The fractional bits of the golden ratio spread what differs in the lowest bits over the highest.
     const RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
     let mixed = (u64::from(connection) << 32 ^ number).wrapping_mul(RATIO);
-    ((mixed ^ mixed >> 32).wrapping_mul(RATIO) >> (u64::BITS - PLACES.ilog2())) as usize
+    ((mixed ^ mixed >> 32).wrapping_mul(RATIO) >> (u64::BITS - OFFSETS.ilog2())) as usize
 }
 
-/// Puts around a payload what the framing asks for.
+/// Adds a payload in the given framing.
 #[inline]
 fn wrap(parts: &[&[u8]], parser: Option<&Parser>, framed: &mut Outbox, out: &mut Vec<u8>) {
     match parser {
@@ -259,8 +260,8 @@ fn draw(sizes: &Sizes, random: &mut fastrand::Rng) -> usize {
     }
 }
 
-/// The hexadecimal digits of a number, the lowest first. All eight at once, since every message is written and
-/// read with them: each half byte is moved into a byte of its own, and made a digit or a letter there.
+/// The hexadecimal digits of a number, the lowest first. All eight are computed at once, since every message is written
+/// and read with them: each nibble is moved into its own byte, and mapped to a digit or a letter there.
 #[inline]
 fn digits(number: u32) -> [u8; 8] {
     let mut halves = u64::from(number);

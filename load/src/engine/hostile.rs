@@ -1,4 +1,4 @@
-//! Clients beside the measured ones that make a server's life hard.
+//! Hostile clients that run beside the measured ones.
 
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,21 +10,21 @@ use socket2::Socket;
 use crate::engine::sources::{Attempt, connect};
 use crate::plan::Plan;
 
-/// The hostile clients of a plan. One thread makes all their trouble, which is little work by its nature.
+/// The hostile clients of a plan. One thread runs all of them, since they are idle most of the time.
 pub(super) struct Crowd<'a> {
     plan: &'a Plan,
 }
 
-/// How often a slow reader reads a byte, and a slow writer writes one.
+/// The interval at which a slow reader reads a byte, and a slow writer writes one.
 const PACE: Duration = Duration::from_millis(100);
 
-/// What hostile clients send: messages of this size, where the generator makes them.
+/// The size of generated messages of hostile clients.
 const MESSAGE: usize = 1024;
 
-/// So many messages are sent to one client before the next has its turn.
+/// How many messages one client sends before the next one is served.
 const MESSAGES_AT_ONCE: usize = 64;
 
-/// Numbers that the measured connections don't have, so that the source addresses are others, too.
+/// The first connection number, beyond those of the measured connections, so that the source addresses differ as well.
 const NUMBERS: u32 = 1 << 24;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ struct Client {
     kind: Kind,
     number: u32,
     socket: Option<Socket>,
-    /// How much of the message at hand was taken.
+    /// How much of the current message was sent.
     taken: usize,
 }
 
@@ -52,7 +52,7 @@ impl<'a> Crowd<'a> {
         hostile.idle + hostile.slow_readers + hostile.slow_writers == 0
     }
 
-    /// Makes trouble until it is over. A client that the server has ended comes again.
+    /// Runs until it is stopped. A client that the server has closed reconnects.
     pub(super) fn make_trouble(&self, over: &AtomicBool) -> io::Result<()> {
         let hostile = self.plan.hostile;
         let kinds = std::iter::repeat_n(Kind::Idle, hostile.idle)
@@ -65,7 +65,7 @@ impl<'a> Crowd<'a> {
         while !over.load(Ordering::Relaxed) {
             for client in &mut clients {
                 if client.socket.is_none() {
-                    // Where there is no room for it, it tries again at the next round.
+                    // If that fails, it tries again in the next round.
                     let begun = connect(&self.plan.address, client.number).ok();
                     client.socket =
                         begun.filter(|(_, attempt)| *attempt != Attempt::Full).map(|(socket, _)| socket);
@@ -81,7 +81,7 @@ impl<'a> Crowd<'a> {
 }
 
 impl Client {
-    /// Does what its kind does.
+    /// Acts according to its kind.
     fn act(&mut self, message: &[u8]) -> io::Result<()> {
         let Some(socket) = &mut self.socket else { return Ok(()) };
         match self.kind {
@@ -108,7 +108,7 @@ impl Client {
     }
 }
 
-/// What a socket that is not ready says is no error; the end of input is one.
+/// Maps `WouldBlock` to success, and the end of input to an error.
 fn would_block(result: io::Result<usize>) -> io::Result<()> {
     match result {
         Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),

@@ -25,18 +25,18 @@ impl Sent {
 
 /// The messages of a connection that have no reply yet.
 pub(super) struct InFlight {
-    /// Those of which the next reply is expected, oldest first: their numbers rise.
+    /// Those whose replies are expected next, oldest first, in ascending order of their numbers.
     due: VecDeque<Sent>,
-    /// Those whose reply did not come when a later one did, oldest first; [`MOST_MISSING`] at the most.
+    /// Those that were skipped by a later reply, oldest first; at most [`MAX_MISSING`].
     missing: VecDeque<Sent>,
-    /// The payloads of those that are due, where a function has written them and they are needed again.
+    /// The payloads of those that are expected, if a function wrote them and they may be sent again.
     kept: Option<Kept>,
 }
 
 impl InFlight {
-    /// None. There is room for `depth` of them, whose payloads are kept if they have to be.
+    /// An empty list with capacity for `depth` messages; `keep` says whether it stores their payloads.
     pub(super) fn new(depth: usize, keeps: bool) -> Self {
-        let due = VecDeque::with_capacity(depth.min(ROOM));
+        let due = VecDeque::with_capacity(depth.min(MAX_CAPACITY));
         Self { due, missing: VecDeque::new(), kept: keeps.then(Kept::default) }
     }
 
@@ -45,12 +45,12 @@ impl InFlight {
         self.due.len()
     }
 
-    /// All that have no reply.
+    /// The number of all unanswered messages.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Sent> {
         self.missing.iter().chain(&self.due)
     }
 
-    /// Adds one that was sent. `payload` is taken if it is to be kept.
+    /// Adds a sent message. `payload` is copied if payloads are stored.
     #[inline]
     pub(super) fn push(&mut self, sent: Sent, payload: &[u8]) {
         self.due.push_back(sent);
@@ -59,7 +59,7 @@ impl InFlight {
         }
     }
 
-    /// The last so many that were added.
+    /// The last `count` that were added.
     #[inline]
     pub(super) fn last(&mut self, count: usize) -> impl Iterator<Item = &mut Sent> {
         self.due.range_mut(self.due.len().saturating_sub(count)..)
@@ -71,7 +71,7 @@ impl InFlight {
         self.due.front().copied()
     }
 
-    /// The payload of that one, if it is kept.
+    /// The payload of that one, if it is stored.
     #[inline]
     pub(super) fn front_payload(&self) -> &[u8] {
         let Some(kept) = &self.kept else { return &[] };
@@ -88,12 +88,12 @@ impl InFlight {
         Some(front)
     }
 
-    /// Passes over those before this one, which may have their replies later. Tells how many they are. Where too many
-    /// are missing, the oldest are handed to `lost`.
+    /// Skips those before this one, which may be answered later. Returns their number. If too many are missing, the
+    /// oldest are passed to `lost`.
     pub(super) fn pass_over(&mut self, number: u64, mut lost: impl FnMut(Sent)) -> u64 {
         let mut count = 0;
         while self.due.front().is_some_and(|sent| sent.number != number) {
-            if self.missing.len() >= MOST_MISSING {
+            if self.missing.len() >= MAX_MISSING {
                 self.missing.pop_front().into_iter().for_each(&mut lost);
             }
             let front = self.take_front();
@@ -103,24 +103,24 @@ impl InFlight {
         count
     }
 
-    /// Whether the reply of this one is expected, behind that of an older one.
+    /// Whether the reply to this one is expected after the reply to an older one.
     pub(super) fn is_behind_front(&self, number: u64) -> bool {
         self.due.binary_search_by_key(&number, |sent| sent.number).is_ok_and(|at| at > 0)
     }
 
-    /// Takes one that was passed over, if it was.
+    /// Removes and returns this one if it was skipped.
     pub(super) fn take_missing(&mut self, number: u64) -> Option<Sent> {
         let at = self.missing.iter().position(|sent| sent.number == number)?;
         self.missing.remove(at)
     }
 
-    /// Expects replies to all of them once more, in the order in which they were sent first.
+    /// Expects replies to all of them again, in the order of their first sending.
     pub(super) fn begin_again(&mut self) {
         self.due.extend(self.missing.drain(..));
         self.due.make_contiguous().sort_unstable_by_key(|sent| sent.number);
     }
 
-    /// Shows all whose reply is expected, with the payloads that are kept, to be sent again.
+    /// Calls a function with all expected messages and their stored payloads, to send them again.
     pub(super) fn for_each_again(&mut self, mut send: impl FnMut(&mut Sent, &[u8])) {
         let mut begin = 0;
         for sent in &mut self.due {
@@ -132,7 +132,7 @@ impl InFlight {
     }
 }
 
-/// The payloads of the messages in flight, one behind the other.
+/// The payloads of the messages in flight, concatenated.
 #[derive(Default)]
 struct Kept {
     bytes: Vec<u8>,
@@ -142,7 +142,7 @@ struct Kept {
 
 impl Kept {
     fn push(&mut self, payload: &[u8]) {
-        // The bytes that are released are moved over when they are half of all, so that each is moved about once.
+        // Released bytes are removed when they are half of all, so that each byte is moved about once.
         if self.released > self.bytes.len() / 2 {
             self.bytes.drain(..self.released);
             self.released = 0;
@@ -161,11 +161,11 @@ impl Kept {
     }
 }
 
-/// For so many messages in flight there is room from the start; for more, room is made when they are there.
-const ROOM: usize = 1024;
+/// The maximal initial capacity, in messages.
+const MAX_CAPACITY: usize = 1024;
 
-/// So many replies that were passed over are waited for. Each odd reply is searched among them.
-const MOST_MISSING: usize = 1024;
+/// How many skipped messages are remembered. Each unexpected reply is searched among them.
+const MAX_MISSING: usize = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! What is seen of a run while it goes on: how it goes, what the server uses, and what else the machine does.
+//! Observation of a run in progress: its progress, the server's resource use, and other activity of the machine.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -10,18 +10,18 @@ use crate::measurement::Usage;
 use crate::plan::Plan;
 use crate::process::Account;
 
-/// What is seen of a run while it goes on.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Progress {
-    /// How much of the time has passed, and how much there is, warm-up included.
+    /// The time since the start, with the warm-up.
     pub passed: Duration,
-    /// How long the run takes.
+    /// The duration of the run, with the warm-up.
     pub total: Duration,
-    /// Whether the warm-up goes on.
+    /// Whether the run is in its warm-up.
     pub warming_up: bool,
-    /// Replies that have come so far.
+    /// Replies received so far.
     pub replies: u64,
-    /// Replies that were not as they should be.
+    /// Replies that failed verification.
     pub bad: u64,
     /// Connections that failed.
     pub failed: u64,
@@ -31,14 +31,14 @@ pub struct Progress {
     pub p99: f64,
 }
 
-/// Where the workers leave what they have counted, for the others to see.
+/// The counters of the workers, shared with the observing thread.
 pub(super) struct Live {
-    /// Whether anybody looks at more than the number of replies.
+    /// Whether anything besides the number of replies is observed.
     is_watched: bool,
     workers: Vec<Counts>,
 }
 
-/// What one worker has counted, on a cache line of its own.
+/// The counters of one worker, on a separate cache line.
 #[derive(Default)]
 #[repr(align(128))]
 struct Counts {
@@ -49,19 +49,19 @@ struct Counts {
     p99: AtomicU64,
     /// Whether it has no connection left.
     is_alone: AtomicBool,
-    /// When the percentiles are computed again.
+    /// When the percentiles are computed next.
     next: AtomicU64,
 }
 
-/// How often percentiles are computed, in nanoseconds: that takes a walk over the histogram.
-const EVERY: u64 = 250_000_000;
+/// The interval at which percentiles are computed, in nanoseconds: this iterates over the histogram.
+const PERCENTILE_INTERVAL: u64 = 250_000_000;
 
 impl Live {
     pub(super) fn new(threads: usize, is_watched: bool) -> Self {
         Self { is_watched, workers: (0..threads).map(|_| Counts::default()).collect() }
     }
 
-    /// Tells what a worker has counted. `now` is asked for only if somebody watches.
+    /// Publishes the counters of a worker. `now` is called only if the progress is observed.
     pub(super) fn publish(&self, index: usize, tally: &mut Tally, now: impl FnOnce() -> u64) {
         let counts = &self.workers[index];
         counts.replies.store(tally.verification.replies, Ordering::Relaxed);
@@ -72,25 +72,25 @@ impl Live {
         counts.failed.store(tally.failures.connections(), Ordering::Relaxed);
         let now = now();
         if now >= counts.next.load(Ordering::Relaxed) {
-            counts.next.store(now + EVERY, Ordering::Relaxed);
+            counts.next.store(now + PERCENTILE_INTERVAL, Ordering::Relaxed);
             counts.p50.store(tally.latency().value_at_quantile(0.5), Ordering::Relaxed);
             counts.p99.store(tally.latency().value_at_quantile(0.99), Ordering::Relaxed);
         }
     }
 
-    /// Tells whether a worker has no connection left, and returns whether none of all workers has. One that has none
-    /// goes on as long as another has: what its schedule still offers is dropped.
+    /// Stores whether a worker has no connection left, and returns whether no worker has any. A worker without
+    /// connections continues as long as another has some: the messages of its schedule are dropped.
     pub(super) fn are_left_alone(&self, index: usize, is_alone: bool) -> bool {
         self.workers[index].is_alone.store(is_alone, Ordering::Relaxed);
         is_alone && self.workers.iter().all(|counts| counts.is_alone.load(Ordering::Relaxed))
     }
 
-    /// How many replies have come so far.
+    /// The number of replies so far.
     pub(super) fn replies(&self) -> u64 {
         self.workers.iter().map(|counts| counts.replies.load(Ordering::Relaxed)).sum()
     }
 
-    /// What all of them have left; of the percentiles, the largest.
+    /// The sum of all counters; for percentiles, the maximum.
     pub(super) fn progress(&self) -> Progress {
         let sum = |of: fn(&Counts) -> &AtomicU64| {
             self.workers.iter().map(|counts| of(counts).load(Ordering::Relaxed)).sum()
@@ -110,18 +110,17 @@ impl Live {
     }
 }
 
-/// How often it is told how the run goes.
-const TELL: Duration = Duration::from_millis(100);
+/// The interval at which the progress is reported.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What was seen from outside within the measured time.
+/// Resource use and machine activity within the measured time.
 #[derive(Default)]
 pub(super) struct Observed {
     pub(super) usage: Option<Usage>,
     pub(super) steal: f64,
 }
 
-/// Tells how the run goes, and looks at the server and the machine at the begin and the end of what is
-/// measured.
+/// Reports the progress, and samples the server and the machine at the start and the end of the measured time.
 pub(super) fn observe(
     plan: &Plan,
     start: Instant,
@@ -132,7 +131,7 @@ pub(super) fn observe(
     let total = plan.warmup + plan.duration;
     let watch_until = |end: Duration| {
         while at_work() && start.elapsed() < end {
-            thread::sleep(TELL.min(end.saturating_sub(start.elapsed())));
+            thread::sleep(PROGRESS_INTERVAL.min(end.saturating_sub(start.elapsed())));
             if let Some(tell) = tell {
                 let passed = start.elapsed().min(total);
                 tell(Progress { passed, total, warming_up: passed < plan.warmup, ..live.progress() });
@@ -157,7 +156,7 @@ mod tests {
     use crate::engine::in_flight::Sent;
 
     #[test]
-    fn percentiles_are_computed_for_who_watches_and_only_now_and_then() {
+    fn percentiles_are_computed_periodically_and_only_for_an_observer() {
         for is_watched in [false, true] {
             let live = Live::new(2, is_watched);
             let mut tally = Tally::new(true);
@@ -173,7 +172,7 @@ mod tests {
             tally.answered(sent);
             live.publish(1, &mut tally, || 900_000);
             assert_eq!(live.progress().p99, seen.p99, "it was computed just now");
-            live.publish(1, &mut tally, || 100_000 + EVERY);
+            live.publish(1, &mut tally, || 100_000 + PERCENTILE_INTERVAL);
             assert_eq!(live.progress().p99 > seen.p99, is_watched);
         }
     }

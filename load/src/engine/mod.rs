@@ -1,15 +1,17 @@
-//! The generator: makes the load of a [`Plan`] with one event loop for each thread, and measures.
+//! The generator: produces the load of a [`Plan`] with one event loop per thread, and measures.
 //!
-//! - Each connection has a schedule of its own, offset against those of the others, so the messages of a connection that
-//!   stalls wait for it. Latency runs from the scheduled time.
-//! - Messages that were due in the warm-up count nowhere. Those that were due in what is measured are waited for after its
-//!   end; what has no reply even then, or when its connection ends, counts with the time that it has waited, and is
-//!   `unfinished`. What comes due for a connection that has ended is `dropped`, and in no latency.
-//! - Replies count for the rate from the first that answers a message of what is measured, for as long as that is: so the
-//!   rate is neither raised by a backlog of the warm-up nor lowered by what is in flight at the end.
+//! - Each connection has its own schedule, offset against the others, so the messages of a stalled connection wait for
+//!   it. Latency is measured from the scheduled time.
+//! - Messages that were due in the warm-up are not counted. The generator waits after the end for the replies to
+//!   messages that were due in the measured time. A message without a reply even then, or whose connection ends, counts
+//!   with the time it has waited, and is `unfinished`. Messages due on a connection that has ended are `dropped`, and
+//!   are in no latency.
+//! - Replies count for the rate from the first one to a message of the measured time, for the length of that time. So
+//!   the rate is neither raised by a backlog of the warm-up nor lowered by messages in flight at the end.
 //! - The server's CPU clocks and the number of replies are read at the same two instants. The processes that descend from
 //!   the server's are the server, too.
-//! - Where the generator was the limit ([`checks::generator_limited`]), nothing is told of the server.
+//! - If the generator was the bottleneck ([`checks::generator_limited`]), the measurement says nothing about the
+//!   server.
 
 mod client;
 mod composer;
@@ -46,22 +48,22 @@ use crate::plan::{Pace, Plan};
 
 /// How long a server may take to close the connections when no more messages come: one that waits for its client to
 /// close first takes all of it. And how long if the run was interrupted.
-const LEAVING: Duration = Duration::from_secs(1);
-const HASTE: Duration = Duration::from_millis(200);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+const INTERRUPTED_CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Makes the load of a plan, and measures. `stop` ends it early, with what there is by then; `tell`, if there is one, is
-/// called several times in a second, with how it goes. Percentiles are computed meanwhile for that alone.
+/// Produces the load of a plan, and measures. `stop` ends it early, with the results so far. `tell`, if given, is
+/// called with the progress several times per second; only then are percentiles computed during the run.
 ///
 /// # Errors
-/// If the plan can't be carried out (`InvalidInput`), if not one connection can be made, if `stop` was set before
-/// all were made (`Interrupted`), if a function that writes messages or judges replies panics, or if the system has no
-/// threads or descriptors left.
+/// If the plan is invalid (`InvalidInput`), if no connection can be made, if `stop` was set before all were made
+/// (`Interrupted`), if a function that writes messages or judges replies panics, or if the system has no threads or
+/// descriptors left.
 pub fn run(plan: &Plan, stop: &AtomicBool, tell: Option<&dyn Fn(Progress)>) -> io::Result<Measurement> {
     plan.check()
         .and_then(|()| plan.check_expect())
         .map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
     let plan = &Plan { threads: threads(plan), ..plan.clone() };
-    // This thread looks on, and those that it starts make the load.
+    // This thread observes; the threads it starts produce the load.
     let _pinned = Pinned::to(&plan.cpus)?;
     let live = Live::new(plan.threads, tell.is_some());
     let over = AtomicBool::new(false);
@@ -76,7 +78,7 @@ pub fn run(plan: &Plan, stop: &AtomicBool, tell: Option<&dyn Fn(Progress)>) -> i
     })
 }
 
-/// Tells the hostile clients that it is over, even if the measuring panics: the thread that makes them is waited for.
+/// Stops the hostile clients, even if the measurement panics: the scope waits for their thread.
 struct Ends<'a>(&'a AtomicBool);
 
 impl Drop for Ends<'_> {
@@ -118,7 +120,7 @@ fn measure(
         stopped_early: (!interrupted && measured < plan.duration)
             .then(|| tally.stopped.take().unwrap_or_else(|| "no connection was left".to_owned())),
         connections,
-        // Where connections are made anew all the time, they don't keep so many in flight.
+        // If connections are re-established all the time, fewer messages are in flight.
         in_flight_limit: plan.messages_per_connection.map_or(connections * plan.depth, |_| 0),
         offered_rate: (plan.pace != Pace::Closed).then(|| rate(tally.offered)),
         achieved_rate: rate(tally.achieved),
@@ -144,7 +146,7 @@ fn measure(
     Ok(measurement)
 }
 
-/// Makes the connections, and tells how many stand.
+/// Establishes the connections, and returns the number of open ones.
 fn connect<'a>(plan: &'a Plan, stop: &'a AtomicBool, live: &'a Live) -> io::Result<(Vec<Worker<'a>>, usize)> {
     thread::scope(|scope| {
         let connecting = (0..plan.threads).map(|index| {
@@ -176,8 +178,8 @@ fn connect<'a>(plan: &'a Plan, stop: &'a AtomicBool, live: &'a Live) -> io::Resu
 /// Ends the connections of all workers. Tells what they have counted, and for how long they have measured.
 fn leave(mut workers: Vec<(Worker<'_>, Duration)>, stop: &AtomicBool) -> io::Result<(Tally, Duration)> {
     workers.iter_mut().for_each(|(worker, _)| worker.begin_to_leave());
-    let patience = if stop.load(Ordering::Relaxed) { HASTE } else { LEAVING };
-    let end = Instant::now() + patience;
+    let timeout = if stop.load(Ordering::Relaxed) { INTERRUPTED_CLOSE_TIMEOUT } else { CLOSE_TIMEOUT };
+    let end = Instant::now() + timeout;
     let (mut all, mut measured): (Option<Tally>, _) = (None, Duration::ZERO);
     for (mut worker, its_time) in workers {
         worker.leave_until(end)?;
@@ -191,7 +193,7 @@ fn leave(mut workers: Vec<(Worker<'_>, Duration)>, stop: &AtomicBool) -> io::Res
     Ok((all.ok_or_else(|| io::Error::other("there is no thread to make the load"))?, measured))
 }
 
-/// What is said where nothing was measured yet.
+/// The error of a run that was interrupted before it measured anything.
 fn interrupted() -> io::Error {
     io::Error::new(io::ErrorKind::Interrupted, "interrupted before anything was measured")
 }
@@ -203,11 +205,11 @@ fn join<T>(thread: ScopedJoinHandle<'_, io::Result<T>>) -> io::Result<T> {
     })
 }
 
-/// So many messages a thread sends in a second without being the limit, one for each write.
+/// The rate at which a thread sends messages without being the bottleneck, with one write per message.
 const RATE_OF_A_THREAD: f64 = 100_000.0;
 
-/// With how many threads the load of a plan is made: as many as it says, or as many as the rate needs of the cores
-/// that are left. The others are the server's.
+/// The number of threads for a plan: as given, or as many as the rate needs. The default leaves the other cores to the
+/// server.
 fn threads(plan: &Plan) -> usize {
     let cores = available_parallelism().map_or(1, usize::from);
     match plan.threads {
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_threads_as_the_rate_needs_of_the_cores_that_are_left() {
+    fn the_default_number_of_threads_follows_from_the_rate_and_the_cores() {
         for (rate, connections, cpus, cores, threads) in [
             (None, 64, &[][..], 1, 1),
             (None, 64, &[], 2, 1),
@@ -262,6 +264,6 @@ mod tests {
             let plan = plan(rate, connections, cpus);
             assert_eq!(as_needed(&plan, cores), threads, "{rate:?}, {connections}, {cpus:?}, {cores} cores");
         }
-        assert_eq!(threads(&Plan { threads: 7, ..plan(None, 64, &[]) }), 7, "what is said holds");
+        assert_eq!(threads(&Plan { threads: 7, ..plan(None, 64, &[]) }), 7, "a given number is used");
     }
 }

@@ -1,8 +1,8 @@
 //! Which connections are ready.
 //!
-//! The `polling` crate makes four system calls for each wait (measured with strace: the timer is set, two
-//! interests are renewed), which a generator feels that is to drive the fastest servers: on Linux it speaks to
-//! epoll itself, and makes one, or two when it waits for an instant. Elsewhere it is `polling`.
+//! The `polling` crate makes four system calls per wait (measured with strace: it sets the timer and renews two
+//! interests). That is too slow for a generator that drives the fastest servers. On Linux this module uses epoll
+//! directly, and makes one system call per wait, or two if it waits for a point in time. Elsewhere it uses `polling`.
 
 #[cfg(target_os = "linux")]
 pub(super) use epoll::Poller;
@@ -17,10 +17,10 @@ pub(super) struct Ready {
     pub(super) writable: bool,
 }
 
-/// So many are told of in one wait.
-const MOST: usize = 256;
+/// The maximal number of events per wait.
+const MAX_EVENTS: usize = 256;
 
-/// epoll, with a timer of its own, since epoll's timeout knows milliseconds only.
+/// epoll with a timerfd, since the timeout of epoll has a resolution of milliseconds.
 #[cfg(target_os = "linux")]
 mod epoll {
     use std::io;
@@ -36,7 +36,7 @@ mod epoll {
     };
     use socket2::Socket;
 
-    use super::{MOST, Ready};
+    use super::{MAX_EVENTS, Ready};
 
     /// Which connections are ready.
     pub(in crate::engine) struct Poller {
@@ -47,7 +47,7 @@ mod epoll {
     /// The timer's data.
     const TIMER: u64 = u64::MAX;
 
-    /// What takes at least so long is left to epoll's own timeout, which costs no call.
+    /// Waits of at least this length use epoll's own timeout, which needs no extra system call.
     const COARSE: Duration = Duration::from_millis(20);
 
     impl Poller {
@@ -58,7 +58,7 @@ mod epoll {
             Ok(Self { epoll, timer })
         }
 
-        /// Watches over a connection's input, and its output where it `writes`.
+        /// Registers a connection for reading, and for writing if `writes`.
         pub(in crate::engine) fn add(&self, socket: &Socket, place: usize, writes: bool) -> io::Result<()> {
             Ok(epoll::add(&self.epoll, socket, EventData::new_u64(place as u64), flags(writes))?)
         }
@@ -72,13 +72,13 @@ mod epoll {
             Ok(epoll::modify(&self.epoll, socket, EventData::new_u64(place as u64), flags(writes))?)
         }
 
-        /// Forgets a connection that is going to be closed.
+        /// Removes a connection that is going to be closed.
+        // Closing it does the same anyway.
         pub(in crate::engine) fn delete(&self, socket: &Socket) {
-            // Closing it does the same.
             let _ = epoll::delete(&self.epoll, socket);
         }
 
-        /// Waits until somebody is ready, at most for so long, and tells who is.
+        /// Waits until a connection is ready, at most for the timeout, and returns those that are.
         pub(in crate::engine) fn wait(
             &mut self,
             ready: &mut Vec<Ready>,
@@ -87,13 +87,13 @@ mod epoll {
             ready.clear();
             let coarse = timeout >= COARSE || timeout.is_zero();
             if !coarse {
-                // A new time takes back what the old one has told.
+                // Setting a new time discards an expiration of the old one.
                 let it_value = Timespec::try_from(timeout).unwrap_or_default();
                 let time = Itimerspec { it_interval: Timespec::default(), it_value };
                 timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &time)?;
             }
             let timeout = Timespec::try_from(timeout).unwrap_or_default();
-            let mut events = [MaybeUninit::<Event>::uninit(); MOST];
+            let mut events = [MaybeUninit::<Event>::uninit(); MAX_EVENTS];
             let events = match epoll::wait(&self.epoll, &mut events, coarse.then_some(&timeout)) {
                 Ok((events, _)) => events,
                 Err(Errno::INTR) => return Ok(()),
@@ -102,7 +102,7 @@ mod epoll {
             for event in events.iter() {
                 let (data, flags) = (event.data.u64(), event.flags);
                 if data == TIMER {
-                    // It has told; a coarse wait that follows is not to hear it again.
+                    // The timer is read, so that it does not end a following coarse wait.
                     let _ = rustix::io::read(&self.timer, &mut [0; 8]);
                     continue;
                 }
@@ -131,7 +131,7 @@ mod portable {
     use polling::{Event, Events, PollMode};
     use socket2::Socket;
 
-    use super::{MOST, Ready};
+    use super::{MAX_EVENTS, Ready};
 
     /// Which connections are ready.
     pub(in crate::engine) struct Poller {
@@ -141,11 +141,11 @@ mod portable {
 
     impl Poller {
         pub(in crate::engine) fn new() -> io::Result<Self> {
-            let events = Events::with_capacity(const { std::num::NonZeroUsize::new(MOST).unwrap() });
+            let events = Events::with_capacity(const { std::num::NonZeroUsize::new(MAX_EVENTS).unwrap() });
             Ok(Self { poller: polling::Poller::new()?, events })
         }
 
-        /// Watches over a connection's input, and its output where it `writes`.
+        /// Registers a connection for reading, and for writing if `writes`.
         #[expect(unsafe_code, reason = "polling can't tell that a socket outlives its registration")]
         pub(in crate::engine) fn add(&self, socket: &Socket, place: usize, writes: bool) -> io::Result<()> {
             // SAFETY: a worker deletes a socket before it closes it, and one that is dropped with the worker is
@@ -162,12 +162,12 @@ mod portable {
             self.poller.modify_with_mode(socket, interest(place, writes), PollMode::Level)
         }
 
-        /// Forgets a connection that is going to be closed.
+        /// Removes a connection that is going to be closed.
         pub(in crate::engine) fn delete(&self, socket: &Socket) {
             let _ = self.poller.delete(socket);
         }
 
-        /// Waits until somebody is ready, at most for so long, and tells who is.
+        /// Waits until a connection is ready, at most for the timeout, and returns those that are.
         pub(in crate::engine) fn wait(
             &mut self,
             ready: &mut Vec<Ready>,
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn it_tells_who_is_ready_as_long_as_they_are() {
+    fn a_connection_is_reported_as_long_as_it_is_ready() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut one = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let other = listener.accept().unwrap().0.into();
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn it_waits_no_shorter_than_it_is_told_to() {
+    fn a_wait_is_never_shorter_than_its_timeout() {
         let mut poller = Poller::new().unwrap();
         for time in [50, 300, 5_000].map(Duration::from_micros) {
             let start = Instant::now();

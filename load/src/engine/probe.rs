@@ -1,4 +1,4 @@
-//! What a server says, found out by asking it, and where it is.
+//! Detects the address and the replies of a server with a probe message.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,19 +19,19 @@ use crate::expect::{Expect, Reply};
 use crate::framing::{Framing, Replies};
 use crate::messages::{Messages, Sizes};
 
-/// How long the server may take for its greeting and one reply.
+/// The timeout for the greeting and one reply.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether to stop.
-const LOOK: Duration = Duration::from_millis(50);
+/// The interval at which `stop` is checked.
+const STOP_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The length of the message that asks, in bytes.
+/// The length of the probe message, in bytes.
 const LENGTH: usize = 31;
 
-/// The first of a server's addresses at which it lets a client in. `stop` ends the search.
+/// The first of a server's addresses that accepts a connection. `stop` ends the search.
 ///
 /// # Errors
-/// If there is none: what each of them said. `Interrupted` if `stop` was set.
+/// If there is none: the error of each address. `Interrupted` if `stop` was set.
 pub fn reachable(addresses: &[Address], stop: &AtomicBool) -> io::Result<Address> {
     let mut failures = Vec::new();
     for address in addresses {
@@ -44,12 +44,11 @@ pub fn reachable(addresses: &[Address], stop: &AtomicBool) -> io::Result<Address
     Err(io::Error::other(failures.join("; ")))
 }
 
-/// Finds out what the replies of a server should be: sends it one message, and looks at what it says. `stop` ends
-/// the wait for that.
+/// Detects the replies to expect from a server: sends it one message, and examines the reply. `stop` ends the wait.
 ///
 /// # Errors
-/// If it can't be reached, refuses, says nothing, or says what none of the handlers would: what it said, and
-/// what to do then. `Interrupted` if `stop` was set.
+/// If it can't be reached, refuses, sends nothing, or sends a reply of no built-in handler: the reply, and what to do.
+/// `Interrupted` if `stop` was set.
 pub fn expectation(address: &Address, framing: Framing, stop: &AtomicBool) -> io::Result<Expect> {
     let mut socket = connect(address, stop)?;
     let messages = Messages::Made(Sizes::Fixed(LENGTH));
@@ -103,7 +102,7 @@ fn unknown(framing: Framing, said: &[u8]) -> io::Error {
     ))
 }
 
-/// Connects, and goes on waiting for that only as long as nobody says stop.
+/// Connects, unless `stop` is set meanwhile.
 fn connect(address: &Address, stop: &AtomicBool) -> io::Result<Socket> {
     let failed =
         |error: io::Error| io::Error::new(error.kind(), format!("can't connect to {address}: {error}"));
@@ -120,7 +119,7 @@ fn connect(address: &Address, stop: &AtomicBool) -> io::Result<Socket> {
         attempt = match attempt {
             Attempt::Underway if is_writable(&socket).map_err(failed)? => Attempt::Connected,
             Attempt::Full => {
-                thread::sleep(LOOK);
+                thread::sleep(STOP_INTERVAL);
                 sources::attempt(&socket, address).map_err(failed)?
             }
             attempt => attempt,
@@ -130,14 +129,14 @@ fn connect(address: &Address, stop: &AtomicBool) -> io::Result<Socket> {
         return Err(failed(error));
     }
     socket.set_nonblocking(false)?;
-    socket.set_read_timeout(Some(LOOK))?;
+    socket.set_read_timeout(Some(STOP_INTERVAL))?;
     Ok(socket)
 }
 
-/// Whether connecting has come to an end, well or not; waits a moment for it.
+/// Whether connecting has succeeded or failed; waits briefly for it.
 fn is_writable(socket: &Socket) -> io::Result<bool> {
     let mut polled = [PollFd::new(socket, PollFlags::OUT)];
-    let moment = Timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
+    let moment = Timespec { tv_sec: 0, tv_nsec: STOP_INTERVAL.subsec_nanos().into() };
     match poll(&mut polled, Some(&moment)) {
         Ok(ready) => Ok(ready > 0),
         Err(Errno::INTR) => Ok(false),
@@ -145,7 +144,7 @@ fn is_writable(socket: &Socket) -> io::Result<bool> {
     }
 }
 
-/// What a server says, waited for until the end of the time, or until somebody says stop.
+/// Reads from a server, until a deadline or until `stop` is set.
 struct Patient<'a> {
     socket: Socket,
     stop: &'a AtomicBool,
@@ -155,7 +154,7 @@ struct Patient<'a> {
 impl Read for Patient<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            // Before each read: a server that always has another byte to say is not waited for without end.
+            // The deadline is checked before each read, so that a server that sends byte after byte does not extend it.
             if self.stop.load(Ordering::Relaxed) || Instant::now() >= self.end {
                 return Err(ErrorKind::TimedOut.into());
             }

@@ -1,24 +1,24 @@
-//! When the messages of an open loop are due, on which connection, and which of them wait for it.
+//! The schedule of an open loop: when messages are due on which connection, and which of them wait for it.
 
 use std::collections::VecDeque;
 
 use crate::plan::{Arrivals, Dispatch};
 
-/// When the messages of an open loop are due, in nanoseconds, and on which of the connections.
+/// The schedule of an open loop: when messages are due, in nanoseconds, and on which connection.
 ///
-/// Each connection has a schedule of its own. Those of constant arrivals are offset against each other so that they
-/// follow one another at equal distances: so one schedule that goes round through the connections is all of them.
-/// And independent arrivals of so many are the same as those of one, each on a connection drawn by chance.
+/// Each connection has its own schedule. With constant arrivals, the schedules are offset so that messages are due at
+/// equal intervals: one schedule that rotates through the connections represents all of them. Independent Poisson
+/// arrivals on many connections are equivalent to one Poisson process that assigns each message to a random connection.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    /// The mean distance between two messages, in nanoseconds.
+    /// The mean interval between two messages, in nanoseconds.
     distance: f64,
     arrivals: Arrivals,
     random: fastrand::Rng,
-    /// Kept as a fraction, so that a distance of 1.5 ns is one on average.
+    /// Not rounded, so that an interval of 1.5 ns is exact on average.
     next: f64,
     places: Vec<usize>,
-    /// Whose turn it is.
+    /// The next connection in rotation.
     turn: usize,
 }
 
@@ -46,7 +46,7 @@ impl Schedule {
         if self.places.is_empty() { u64::MAX } else { self.next as u64 }
     }
 
-    /// Goes on to the message after it. Tells at which place the one that was next is due.
+    /// Advances to the following message. Returns the position of the connection on which the previous one is due.
     pub(super) fn advance(&mut self) -> usize {
         let place = self.places.get(self.turn).copied().unwrap_or(0);
         match self.arrivals {
@@ -55,7 +55,7 @@ impl Schedule {
                 self.turn = if self.turn + 1 < self.places.len() { self.turn + 1 } else { 0 };
             }
             Arrivals::Poisson => {
-                // The distances of independent arrivals have an exponential distribution.
+                // The intervals of a Poisson process are exponentially distributed.
                 self.next -= self.distance * (1.0 - self.random.f64()).ln();
                 self.turn = self.random.usize(..self.places.len().max(1));
             }
@@ -64,10 +64,10 @@ impl Schedule {
     }
 }
 
-/// The instants at which the messages that wait were due, in nanoseconds.
+/// The due times of the waiting messages, in nanoseconds.
 pub(super) struct Queue {
     dispatch: Dispatch,
-    /// A queue for each place, or one for all.
+    /// A queue per connection, or one for all.
     waiting: Vec<VecDeque<u64>>,
     count: usize,
     /// Places at which something may be sent: those whose queue is no longer empty, or, with one queue for all,
@@ -77,13 +77,13 @@ pub(super) struct Queue {
     is_free: Vec<bool>,
 }
 
-/// So many wait for each thread at the most, beside one for each connection. What is due beyond that is dropped: the
-/// server is overloaded by then. A connection for which nothing waits has room always: others that stall are not its
-/// fault.
-const MOST: usize = 1 << 18;
+/// The maximal number of waiting messages per thread, in addition to one per connection. Messages due beyond that are
+/// dropped: the server is overloaded by then. A connection without waiting messages always has room, even if others
+/// stall.
+const MAX_WAITING: usize = 1 << 18;
 
 impl Queue {
-    /// For so many places.
+    /// A queue for this number of connections.
     pub(super) fn new(dispatch: Dispatch, places: usize) -> Self {
         let queues = if dispatch == Dispatch::Each { places } else { 1 };
         let ready = VecDeque::with_capacity(places);
@@ -99,7 +99,7 @@ impl Queue {
     /// Adds a message, of the connection at this place or of any. Tells whether there is room for it.
     pub(super) fn push(&mut self, place: usize, due: u64) -> bool {
         let queue = &mut self.waiting[index(self.dispatch, place)];
-        if self.count >= MOST && !queue.is_empty() {
+        if self.count >= MAX_WAITING && !queue.is_empty() {
             return false;
         }
         if self.dispatch == Dispatch::Each && queue.is_empty() {
@@ -111,7 +111,7 @@ impl Queue {
         true
     }
 
-    /// Takes the message that has waited for the longest time for the connection at this place.
+    /// Removes the oldest message that waits for the connection at this place.
     pub(super) fn pop(&mut self, place: usize) -> Option<u64> {
         let due = self.waiting[index(self.dispatch, place)].pop_front()?;
         self.count -= 1;
@@ -136,7 +136,7 @@ impl Queue {
         }
     }
 
-    /// Whether the connections that are free are to be told with [`Self::free`].
+    /// Whether free connections have to be reported with [`Self::free`].
     pub(super) fn is_shared(&self) -> bool {
         self.dispatch == Dispatch::Any
     }
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn constant_arrivals_have_equal_distances() {
+    fn constant_arrivals_have_equal_intervals() {
         for rate in [3.0, 1000.0, 70_000.0] {
             let (count, spread) = count_in_a_second(rate, Arrivals::Constant);
             assert_eq!(count, rate as usize);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn poisson_arrivals_have_the_rate_and_the_spread_of_chance() {
+    fn poisson_arrivals_have_the_rate_and_the_variance_of_a_poisson_process() {
         let (count, spread) = count_in_a_second(100_000.0, Arrivals::Poisson);
         assert!((count as f64 / 100_000.0 - 1.0).abs() < 0.02, "{count}");
         assert!((spread - 1.0).abs() < 0.02, "{spread}");
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_due_where_there_is_no_connection() {
+    fn nothing_is_due_without_connections() {
         assert_eq!(schedule(10.0, Arrivals::Constant, 0).next(), u64::MAX);
     }
 
@@ -251,13 +251,13 @@ mod tests {
         assert_eq!(queue.next_ready(), Some((2, usize::MAX)));
         assert_eq!((queue.pop(2), queue.pop(1), queue.pop(0)), (Some(10), None, Some(20)));
         assert_eq!(queue.next_ready(), Some((0, usize::MAX)));
-        assert_eq!(queue.next_ready(), None, "2 was told of when its first message came");
+        assert_eq!(queue.next_ready(), None, "2 was returned when its first message was added");
         assert_eq!(queue.iter().collect::<Vec<_>>(), [30]);
         assert!(queue.is_empty(0) && !queue.is_empty(2));
     }
 
     #[test]
-    fn messages_of_any_go_to_who_has_been_free_for_the_longest_time() {
+    fn a_shared_queue_serves_the_connection_that_was_free_longest() {
         let mut queue = Queue::new(Dispatch::Any, 3);
         queue.free(1);
         queue.free(0);
@@ -272,10 +272,10 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_room_is_not_taken() {
+    fn a_full_queue_rejects_messages() {
         for dispatch in [Dispatch::Each, Dispatch::Any] {
             let mut queue = Queue::new(dispatch, 2);
-            assert!((0..MOST).all(|number| queue.push(number % 2, 1)));
+            assert!((0..MAX_WAITING).all(|number| queue.push(number % 2, 1)));
             assert!(!queue.push(1, 1));
             queue.pop(1);
             assert!(queue.push(1, 1));
@@ -283,9 +283,9 @@ mod tests {
     }
 
     #[test]
-    fn who_stalls_takes_no_room_from_others() {
+    fn a_stalled_connection_takes_no_room_from_others() {
         let mut queue = Queue::new(Dispatch::Each, 2);
-        assert!((0..MOST).all(|_| queue.push(0, 1)));
+        assert!((0..MAX_WAITING).all(|_| queue.push(0, 1)));
         assert!(queue.push(1, 1), "nothing waits for it");
         assert!(!queue.push(1, 1) && !queue.push(0, 1));
         assert_eq!((queue.pop(1), queue.push(1, 1)), (Some(1), true));

@@ -1,4 +1,4 @@
-//! What one thread counts. All of it is allocated before the load begins.
+//! The counters of one thread. All memory is allocated before the load starts.
 
 use std::time::Duration;
 
@@ -13,14 +13,15 @@ use crate::measurement::{EXAMPLES, Failures, Tick, Verification};
 pub(super) struct Tally {
     latency: Histogram<u64>,
     service: Histogram<u64>,
-    /// The last latency and service time, and how many in a row were the same: a batch is counted at once.
+    /// The last latency and service time, and how many equal ones followed each other: a run of them is recorded at
+    /// once.
     same: (u64, u64, u64),
-    /// Whether latency and service time are the same thing.
+    /// Whether latency and service time are the same.
     closed: bool,
     timeline: Timeline,
-    /// When its tick ends.
+    /// When the current tick ends.
     tick_end: u64,
-    /// When the replies have come that are counted.
+    /// When the replies that are counted now arrived.
     now: u64,
     /// Until when replies count for the rate.
     until: u64,
@@ -28,8 +29,9 @@ pub(super) struct Tally {
     pub(super) connect: Histogram<u64>,
     /// Messages that were scheduled within the measured time.
     pub(super) offered: u64,
-    /// Replies to messages that were scheduled within the measured time, for as long as that is from the first on.
-    /// So neither what was sent in the warm-up counts, nor is the rate short by what is in flight at the end.
+    /// Replies to messages that were scheduled within the measured time, received within the same length of time from
+    /// the first one on. So messages of the warm-up are not counted, and the rate is not lowered by messages in flight
+    /// at the end.
     pub(super) achieved: u64,
     pub(super) dropped: u64,
     pub(super) unfinished: u64,
@@ -37,7 +39,7 @@ pub(super) struct Tally {
     pub(super) waited: Histogram<u64>,
     pub(super) verification: Verification,
     pub(super) failures: Failures,
-    /// Connections that were made anew, and messages that were sent again on them.
+    /// Reconnections, and messages that were sent again on them.
     pub(super) reconnected: u64,
     pub(super) resent: u64,
     /// When and why the thread stopped before its time.
@@ -47,7 +49,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// For a closed loop or an open one. What is to be measured is told with [`Self::start`].
+    /// Counters for a closed or an open loop. [`Self::start`] sets the measured time.
     pub(super) fn new(closed: bool) -> Self {
         Self {
             latency: histogram(),
@@ -74,12 +76,12 @@ impl Tally {
         }
     }
 
-    /// What is measured is from the first to the second instant, in nanoseconds.
+    /// Sets the start and the end of the measured time, in nanoseconds.
     pub(super) fn start(&mut self, window: (u64, u64)) {
         self.timeline = Timeline::new(window);
     }
 
-    /// It ends now, which is earlier than it was said.
+    /// Ends the measured time now, earlier than planned.
     pub(super) fn stop(&mut self, now: u64) {
         let length = self.timeline.length();
         self.timeline.stop(now);
@@ -88,7 +90,7 @@ impl Tally {
         }
     }
 
-    /// The replies that are counted next have come now.
+    /// Sets the arrival time of the replies that are counted next.
     #[inline]
     pub(super) fn turn_to(&mut self, now: u64) {
         self.now = now;
@@ -98,7 +100,7 @@ impl Tally {
         }
     }
 
-    /// Counts a message whose reply has come now, unless it is one of the warm-up.
+    /// Counts a message that was answered now, unless it was due in the warm-up.
     #[inline]
     pub(super) fn answered(&mut self, Sent { scheduled, sent, .. }: Sent) {
         if !self.timeline.is_of(scheduled) {
@@ -119,8 +121,8 @@ impl Tally {
         self.achieved += u64::from(self.now < self.until);
     }
 
-    /// Counts a message of what is measured for which the wait ends now, without a reply. `sent` is when it was
-    /// sent, if it was.
+    /// Counts a message of the measured time for which the wait ends now, without a reply. `sent` is when it was sent,
+    /// if it was.
     pub(super) fn give_up(&mut self, scheduled: u64, sent: Option<u64>, now: u64) {
         self.unfinished += 1;
         self.timeline.waited(scheduled, now);
@@ -131,7 +133,7 @@ impl Tally {
         }
     }
 
-    /// Counts a message as lost whose connection stands. One of what is measured has waited until now.
+    /// Counts a message as lost although its connection is open. A message of the measured time has waited until now.
     pub(super) fn lose(&mut self, sent: Sent, connection: u32) {
         self.verification.lost += 1;
         self.example(|| format!("lost: connection {connection}, message {}: no reply came", sent.number));
@@ -152,7 +154,7 @@ impl Tally {
         if self.closed { &self.latency } else { &self.service }
     }
 
-    /// What happened when, of so much time as was measured.
+    /// The timeline of the measured time.
     pub(super) fn timeline(&mut self, measured: Duration) -> Vec<Tick> {
         self.settle();
         self.timeline.ticks(measured)
@@ -171,26 +173,26 @@ impl Tally {
         self.same.2 = 0;
     }
 
-    /// Tells of a reply that is not as it should be.
+    /// Records an example of a reply that failed verification.
     pub(super) fn bad(&mut self, what: &str, connection: u32, number: u64, line: &[u8]) {
         self.example(|| format!("{what}: connection {connection}, message {number}: `{}`", beginning(line)));
     }
 
-    /// Tells of something that is not as it should be.
+    /// Records an example of a problem.
     pub(super) fn example(&mut self, text: impl FnOnce() -> String) {
         if self.verification.examples.len() < EXAMPLES {
             self.verification.examples.push(text());
         }
     }
 
-    /// Tells of a connection that failed.
+    /// Records a failed connection.
     pub(super) fn failure(&mut self, text: impl FnOnce() -> String) {
         if self.failures.examples.len() < EXAMPLES {
             self.failures.examples.push(text());
         }
     }
 
-    /// Takes in what another thread has counted.
+    /// Adds the counters of another thread.
     pub(super) fn add(&mut self, mut other: Self) {
         other.settle();
         for (mine, its) in [
@@ -216,7 +218,7 @@ impl Tally {
     }
 }
 
-/// The beginning of what was said, fit to be shown.
+/// The beginning of a reply, escaped for display.
 pub(super) fn beginning(said: &[u8]) -> String {
     said[..said.len().min(60)].escape_ascii().to_string().replace("\\'", "'").replace("\\\"", "\"")
 }

@@ -1,14 +1,14 @@
-//! What happened when: replies and the longest wait, for each tenth of a second.
+//! The timeline of a run: replies and the longest wait in each tenth of a second.
 
 use std::time::Duration;
 
 use crate::measurement::Tick;
 
-/// The ticks of what is measured. All of them are allocated before the load begins.
+/// The ticks of the measured time. All memory is allocated before the load starts.
 pub(super) struct Timeline {
     window: (u64, u64),
     ticks: Vec<Slot>,
-    /// The tick that goes on, which is behind the last one when the time is up, and when it began.
+    /// The current tick and when it began; it is past the last one when the time is up.
     now: usize,
     pub(super) begin: u64,
 }
@@ -22,39 +22,39 @@ struct Slot {
 /// How long a tick is, in nanoseconds.
 const TICK: u64 = 100_000_000;
 
-/// So many are kept, which is an hour. What comes later is in none.
-const MOST: u64 = 36_000;
+/// The maximal number of ticks, which is an hour. Later events are not recorded.
+const MAX_TICKS: u64 = 36_000;
 
 impl Timeline {
-    /// Of what is measured from the first to the second instant, in nanoseconds.
+    /// A timeline from the first to the second instant, in nanoseconds.
     pub(super) fn new(window: (u64, u64)) -> Self {
-        let ticks = (window.1 - window.0).div_ceil(TICK).min(MOST) as usize;
+        let ticks = (window.1 - window.0).div_ceil(TICK).min(MAX_TICKS) as usize;
         Self { window, ticks: vec![Slot::default(); ticks], now: 0, begin: window.0 }
     }
 
-    /// How long is measured, in nanoseconds.
+    /// The length of the measured time, in nanoseconds.
     pub(super) fn length(&self) -> u64 {
         self.window.1 - self.window.0
     }
 
-    /// Whether a message that is due then is one of what is measured.
+    /// Whether a message that is due then is within the measured time.
     pub(super) fn is_of(&self, scheduled: u64) -> bool {
         (self.window.0..self.window.1).contains(&scheduled)
     }
 
-    /// The time is up now, which is earlier than it was said.
+    /// Ends the measured time now, earlier than planned.
     pub(super) fn stop(&mut self, now: u64) {
         self.window.1 = now.clamp(self.window.0, self.window.1);
     }
 
-    /// What is added from now on happens now. Tells when the tick ends.
+    /// Sets the current time. Returns when the current tick ends.
     pub(super) fn turn_to(&mut self, now: u64) -> u64 {
         self.now = self.at(now).min(self.ticks.len());
         self.begin = self.window.0 + self.now as u64 * TICK;
         if self.now < self.ticks.len() { self.begin + TICK } else { u64::MAX }
     }
 
-    /// So many replies came in this tick, that took so long.
+    /// Adds replies to this tick, with their latency.
     pub(super) fn add(&mut self, replies: u64, latency: u64) {
         if let Some(tick) = self.ticks.get_mut(self.now) {
             tick.replies += replies;
@@ -62,7 +62,7 @@ impl Timeline {
         }
     }
 
-    /// A message that was due then has waited until now: in every tick that has ended since.
+    /// Adds a message that was due then and has waited until now, to every tick that has ended since.
     pub(super) fn waited(&mut self, scheduled: u64, now: u64) {
         let (first, last) = (self.at(scheduled), self.at(now).min(self.ticks.len()));
         for index in first..last {
@@ -75,7 +75,7 @@ impl Timeline {
         (instant.saturating_sub(self.window.0) / TICK) as usize
     }
 
-    /// Takes in what another thread has seen at the same time.
+    /// Adds the timeline of another thread for the same time.
     pub(super) fn merge(&mut self, other: &Self) {
         for (mine, its) in self.ticks.iter_mut().zip(&other.ticks) {
             mine.replies += its.replies;
@@ -83,7 +83,7 @@ impl Timeline {
         }
     }
 
-    /// The ticks of so much time as was measured, as plain data.
+    /// The ticks of this measured time, as plain data.
     pub(super) fn ticks(&self, measured: Duration) -> Vec<Tick> {
         let begun = measured.as_nanos().div_ceil(TICK.into()) as usize;
         let ticks = self.ticks.iter().take(begun).enumerate();
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_is_in_the_tick_in_which_it_happens() {
+    fn events_are_recorded_in_their_tick() {
         let mut timeline = Timeline::new((1000 * MS, 1250 * MS));
         assert_eq!(timeline.turn_to(1000 * MS), 1100 * MS);
         timeline.add(3, 5 * MS);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_through_a_tick_counts_there() {
+    fn a_message_counts_in_every_tick_in_which_it_waits() {
         let mut timeline = Timeline::new((1000 * MS, 1500 * MS));
         timeline.waited(1130 * MS, 1350 * MS);
         assert_eq!(longest(&timeline), [0.0, 70.0, 170.0, 0.0, 0.0]);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_weeks_has_the_ticks_of_an_hour() {
+    fn a_long_run_has_the_ticks_of_an_hour() {
         assert_eq!(Timeline::new((0, u64::MAX)).ticks.len(), 36_000);
     }
 }

@@ -1,5 +1,4 @@
-//! How a client finds the replies in what it has read, and whether each is right, refuses its message, or has something the
-//! matter with it.
+//! Finds the replies in the received bytes, and classifies each as correct, a refusal, or faulty.
 
 use std::io;
 
@@ -10,21 +9,21 @@ use crate::engine::composer::{Composer, parse};
 use crate::engine::tally::{Tally, beginning};
 use crate::framing::{Found, Kind, LONGEST_REPLY, kind_of};
 
-/// A reply as it was found.
+/// A reply in the received bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Said<'a> {
     /// Its payload, or, in `resp` and `http`, all of it.
     pub(super) whole: &'a [u8],
-    /// What it says beside the bytes around it.
+    /// Its text, without the bytes of the protocol.
     pub(super) content: &'a [u8],
     pub(super) kind: Kind,
 }
 
 impl Client {
-    /// Looks at what was read. Each message that has its reply is counted.
+    /// Processes received bytes. Each answered message is counted.
     ///
     /// # Errors
-    /// If the server refuses or ends the connection, or sends what is no reply.
+    /// If the server refuses or ends the connection, or sends an invalid reply.
     pub(super) fn receive(
         &mut self,
         bytes: &mut [u8],
@@ -60,7 +59,7 @@ impl Client {
         Ok(())
     }
 
-    /// Looks at what is left when the server has ended the connection: a reply may end with it.
+    /// Processes the remaining bytes when the server has ended the connection: a reply may end with it.
     ///
     /// # Errors
     /// As [`receive`](Self::receive).
@@ -70,7 +69,7 @@ impl Client {
         self.take(found, &partial, composer, tally).map(drop)
     }
 
-    /// Takes what was found at the beginning of `input`. Tells how many bytes are done with.
+    /// Processes what was found at the start of `input`. Returns the number of consumed bytes.
     fn take(
         &mut self,
         found: Found,
@@ -120,7 +119,7 @@ impl Client {
         Ok(())
     }
 
-    /// Looks at a reply.
+    /// Processes a reply.
     ///
     /// # Errors
     /// If it says that the server refuses the connection, or ends it.
@@ -150,8 +149,8 @@ impl Client {
         }
     }
 
-    /// Takes in a reply that is an error. What it refuses is the connection, where nothing has been answered and the
-    /// server says so, or no message was sent; otherwise it is the message.
+    /// Processes an error reply. It refuses the connection if nothing was answered before and its text says so, or if
+    /// no message was sent; otherwise it refuses the message.
     #[cold]
     fn refusal(&mut self, Said { whole, kind, .. }: Said<'_>, tally: &mut Tally) -> io::Result<()> {
         if kind == Kind::Busy && self.done_here == 0 || self.sent_here == 0 {
@@ -174,8 +173,8 @@ impl Client {
         Ok(())
     }
 
-    /// Finds out what is the matter with a reply that is not the next one. One that doesn't tell which message it
-    /// answers is either the next, or one too many.
+    /// Classifies a reply that is not the expected next one. A reply that does not identify its message is either the
+    /// next one, or an extra one.
     #[cold]
     fn odd_reply(
         &mut self,
@@ -187,7 +186,7 @@ impl Client {
         let next = self.messages.front().map_or(self.next, |front| front.number);
         let tells = composer.expect.tells_message() && composer.are_made();
         let told = if tells { parse(composer.expect.message_of(said.content)) } else { None };
-        // A message says no more of its number than its digits do.
+        // A message contains only the lowest digits of its number.
         let told =
             told.map(|(number, connection)| (next & !u64::from(u32::MAX) | u64::from(number), connection));
         match told {
@@ -204,7 +203,7 @@ impl Client {
                 tally.bad("doubled", self.number, number, whole);
             }
             Some((number, _)) if self.messages.is_behind_front(number) => {
-                // Those before it may come yet: then they are reordered, and otherwise lost.
+                // Replies to those before it may follow: then they are reordered, otherwise lost.
                 let connection = self.number;
                 self.done_here += self.messages.pass_over(number, |sent| tally.lose(sent, connection));
                 tally.verification.replies -= 1;
@@ -223,7 +222,7 @@ impl Client {
         Ok(())
     }
 
-    /// Counts a reply that nobody has asked for.
+    /// Counts a reply without a message.
     fn extra(&self, whole: &[u8], tally: &mut Tally) {
         let when = match self.sent_here {
             0 => "before its first message",
@@ -244,12 +243,12 @@ impl<'a> Said<'a> {
     }
 }
 
-/// The server lets nobody in.
+/// The error of a server that refuses connections.
 fn refused(whole: &[u8]) -> io::Error {
     io::Error::other(format!("the server refuses: {}", first_line(whole)))
 }
 
-/// The first line of a reply, fit to be shown.
+/// The first line of a reply, escaped for display.
 pub(super) fn first_line(whole: &[u8]) -> String {
     let line = whole.split(|&byte| byte == b'\r' || byte == b'\n').next();
     beginning(line.unwrap_or_default())

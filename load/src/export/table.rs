@@ -40,7 +40,7 @@ fn latencies(m: &Measurement, text: &mut String) {
         let busy = m.generator_busy * 100.0;
         let _ = writeln!(
             text,
-            "not measured: the generator was the limit. Its busiest thread used {busy:.0} % of a core, so rate and \
+            "not measured: the generator was the bottleneck. Its busiest thread used {busy:.0} % of a core, so rate and \
              latency\nsay nothing about the server; give it more --threads and cores, or offer less.\n"
         );
         return;
@@ -83,7 +83,7 @@ fn row(name: &str, distribution: &Distribution, remark: &str, text: &mut String)
         writeln!(text, "{:>9}{}{remark}", time(distribution.max), if remark.is_empty() { "" } else { "  " });
 }
 
-/// Microseconds, with a decimal where they are few.
+/// Microseconds, with a decimal if there are fewer than 10,000.
 fn time(microseconds: f64) -> String {
     if microseconds < 10_000.0 { format!("{microseconds:.1}") } else { format!("{microseconds:.0}") }
 }
@@ -178,7 +178,7 @@ fn verification(m: &Measurement, text: &mut String) {
     }
 }
 
-/// A share in percent, with a decimal. One that is not quite all is never shown as all, nor one above nothing as nothing.
+/// A share in percent, with a decimal. A share below 1 is never shown as 100, nor one above 0 as 0.
 fn percent(share: f64) -> String {
     match share {
         share if share >= 1.0 => "100".to_owned(),
@@ -188,7 +188,7 @@ fn percent(share: f64) -> String {
     }
 }
 
-/// A number with its thousands apart: `38 200`.
+/// A number with thousands separated by spaces: `38 200`.
 fn thousands(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();

@@ -12,7 +12,7 @@ fn distribution(values: &[u64]) -> Distribution {
     Distribution::of(&histogram)
 }
 
-/// A measurement with latencies of so many microseconds.
+/// A measurement with these latencies in microseconds.
 fn measurement(latencies: &[u64]) -> Measurement {
     Measurement {
         latency: distribution(latencies),
@@ -23,7 +23,7 @@ fn measurement(latencies: &[u64]) -> Measurement {
 }
 
 #[test]
-fn json_brings_back_what_was_written() {
+fn json_is_read_back_without_loss() {
     let measurement = measurement(&[1, 10, 100, 1000, 1_000_000].repeat(5));
     let json = serde_json::to_value(&measurement).unwrap();
     assert_eq!(json["achieved_rate"], 1000.0);
@@ -60,7 +60,7 @@ fn percentiles_with_few_values_beyond_are_left_empty() {
 }
 
 #[test]
-fn a_closed_loop_has_one_row_that_says_what_it_is_worth() {
+fn a_closed_loop_has_one_row_with_a_warning() {
     let text = table(&Measurement { offered_rate: None, ..measurement(&[113].repeat(20)) });
     assert!(text.contains("closed loop: stalls are under-counted; use --rate"), "{text}");
     assert!(!text.contains("from schedule") && !text.contains("send lag"), "{text}");
@@ -68,9 +68,9 @@ fn a_closed_loop_has_one_row_that_says_what_it_is_worth() {
 }
 
 #[test]
-fn nothing_is_told_of_the_server_where_the_generator_was_the_limit() {
+fn there_are_no_server_figures_if_the_generator_was_the_bottleneck() {
     let text = table(&Measurement { generator_limited: true, ..measurement(&[113].repeat(20)) });
-    assert!(text.contains("not measured: the generator was the limit"), "{text}");
+    assert!(text.contains("not measured: the generator was the bottleneck"), "{text}");
     assert!(!text.contains("from schedule") && !text.contains("OVERLOADED"), "{text}");
 }
 
@@ -97,7 +97,7 @@ fn a_table_has_no_percentiles_of_an_overloaded_server() {
 }
 
 #[test]
-fn a_table_tells_of_what_is_bad() {
+fn a_table_shows_all_problems() {
     let mut measurement = measurement(&[1]);
     measurement.verification.lost = 3;
     measurement.failures.ended = 1;
@@ -107,7 +107,7 @@ fn a_table_tells_of_what_is_bad() {
 }
 
 #[test]
-fn a_table_never_says_that_all_is_well_where_something_failed() {
+fn a_table_never_reports_success_after_a_failure() {
     let well = |text: &str| text.contains("all as they should be");
     assert!(well(&table(&measurement(&[1]))));
     let failures = [

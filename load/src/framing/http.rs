@@ -7,29 +7,29 @@ use memchr::{memchr, memmem};
 
 use super::{Found, Kind};
 
-/// Finds responses. It remembers how far it has looked, so that no byte is looked at twice.
+/// A parser of responses. It remembers its position, so that no byte is scanned twice.
 pub(crate) struct Http {
     /// The longest response, in bytes, with its head.
     max: usize,
     part: Part,
 }
 
-/// Which part of a response is to come.
+/// The part of a response that is expected next.
 #[derive(Clone, Copy)]
 enum Part {
-    /// The head, in whose first so many bytes no empty line is.
+    /// The head; this many of its bytes are known to contain no empty line.
     Head { scanned: usize },
-    /// A body that ends at this place.
+    /// A body that ends at this position.
     Body { head: Head, end: usize },
     /// A body that ends when the connection does.
     ToTheEnd { head: Head },
-    /// A chunk, whose size stands at this place.
+    /// A chunk whose size is at this position.
     Chunk { head: Head, at: usize },
-    /// The fields behind the last chunk, the first of which that was not seen stands at this place.
+    /// The trailer fields; the next one is at this position.
     Trailer { head: Head, at: usize },
 }
 
-/// What is known from a head.
+/// The parsed contents of a head.
 #[derive(Clone, Copy)]
 struct Head {
     /// Where it ends.
@@ -56,12 +56,12 @@ const MOST_FIELDS: usize = 100;
 const LONGEST_LINE: usize = 8 * 1024;
 
 impl Http {
-    /// For responses of at most `max` bytes.
+    /// A parser for responses of at most `max` bytes.
     pub(super) fn new(max: usize) -> Self {
         Self { max, part: Part::Head { scanned: 0 } }
     }
 
-    /// What a response says of its request.
+    /// The kind of a response.
     pub(super) fn kind(response: &[u8]) -> Kind {
         let mut fields = [EMPTY_HEADER; MOST_FIELDS];
         let mut head = Response::new(&mut fields);
@@ -91,7 +91,7 @@ impl Http {
         }
     }
 
-    /// As [`find`](Self::find), when the connection has ended.
+    /// Like [`find`](Self::find), when the connection has ended.
     pub(super) fn finish(&mut self, input: &[u8]) -> Found {
         match self.part {
             Part::ToTheEnd { head } => self.whole(head, head.end..input.len(), input.len()),
@@ -104,7 +104,7 @@ impl Http {
         Found::Reply { whole: 0..used, content, used, kind: head.kind, is_last: head.is_last }
     }
 
-    /// Takes the part at hand, if it has come.
+    /// Parses the current part, if it is complete.
     fn next(&mut self, input: &[u8], without_body: bool) -> Result<Next, String> {
         match self.part {
             Part::Head { scanned } => self.head(input, scanned, without_body),
@@ -120,7 +120,7 @@ impl Http {
     }
 
     fn head(&mut self, input: &[u8], scanned: usize, without_body: bool) -> Result<Next, String> {
-        // The end may have begun within what was scanned.
+        // The end may have begun within the scanned bytes.
         let from = scanned.saturating_sub(3);
         let end = memmem::find(&input[from..], b"\r\n\r\n").map(|at| from + at + 4);
         if end.unwrap_or(input.len()) > LONGEST_HEAD {
@@ -128,7 +128,7 @@ impl Http {
         }
         let Some(end) = end else {
             self.part = Part::Head { scanned: input.len() };
-            // What doesn't even begin as a response is told at once.
+            // Input that does not begin as a response is reported immediately.
             let start = &input[..input.len().min(5)];
             let is_http = b"HTTP/".starts_with(start);
             return if is_http { Ok(Next::More) } else { Err("it does not begin with `HTTP/`".to_owned()) };
@@ -192,13 +192,13 @@ impl Http {
 enum Next {
     More,
     Part(Part),
-    /// A response that is not the last one to its request, of so many bytes.
+    /// An interim response (1xx) of this many bytes.
     Interim(usize),
-    /// The response ends at this place.
+    /// The response ends at this position.
     Whole(Head, usize),
 }
 
-/// Where the line ends that begins at this place, if it has come.
+/// The end of the line that begins at this position, if it is complete.
 fn line(input: &[u8], at: usize) -> Result<Option<usize>, String> {
     let rest = &input[at..];
     let end = memchr(b'\n', &rest[..rest.len().min(LONGEST_LINE)]);
@@ -230,7 +230,7 @@ fn length(response: &Response<'_, '_>) -> Result<Length, String> {
     Ok(length)
 }
 
-/// Whether the server closes the connection behind this response.
+/// Whether the server closes the connection after this response.
 fn is_last(response: &Response<'_, '_>) -> bool {
     let says = |word: &[u8]| values(response, "connection").any(|value| value.eq_ignore_ascii_case(word));
     says(b"close") || response.version == Some(0) && !says(b"keep-alive") || response.code == Some(101)
@@ -243,8 +243,8 @@ fn values<'a>(response: &'a Response<'_, '_>, name: &'a str) -> impl Iterator<It
     fields.flat_map(|field| field.value.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
 }
 
-/// What a response with this status says of its request. Where a server that is too busy or has waited too long closes
-/// the connection, it is that which it has refused.
+/// The kind of a response with this status. If a server that is too busy or has timed out closes the connection, it has
+/// refused the connection.
 fn kind_of(code: u16, is_last: bool) -> Kind {
     match code {
         408 | 503 if is_last => Kind::Farewell,

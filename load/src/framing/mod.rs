@@ -1,4 +1,4 @@
-//! How messages are told from each other on the wire.
+//! Message framings on the wire.
 
 mod http;
 mod parser;
@@ -14,33 +14,33 @@ pub(crate) use parser::{Found, Kind, Parser, kind_of};
 
 use crate::messages::LONGEST;
 
-/// How messages, and the replies to them, are told from each other.
+/// How messages and replies are delimited.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Framing {
-    /// By line ends, as [`Line`] has it. The generator finds them by itself, as fast as that goes.
+    /// By line ends, like [`Line`]. The generator has an optimized parser for them.
     Line,
-    /// By a [`Codec`], the same that the server has.
+    /// By a [`Codec`], the same as the server's.
     Codec {
         /// Its name.
         name: &'static str,
         /// Makes one for a connection.
         new: &'static (dyn Fn(&Limits) -> Box<dyn Codec> + Send + Sync),
     },
-    /// As the Redis protocol does it, in its versions 2 and 3.
+    /// The Redis protocol, versions 2 and 3.
     Resp,
-    /// As HTTP/1.1 does it, on connections that are kept alive.
+    /// HTTP/1.1 with keep-alive connections.
     Http,
 }
 
-/// A reply in lines, or of a codec, may be longer than its message, but not longer than this, in bytes.
+/// The maximal length of a reply in lines or of a codec, in bytes. It may be longer than its message.
 pub const LONGEST_REPLY: usize = 1024 * 1024 + 4096;
 
-/// A reply in `resp` or `http` is at most as long as this, in bytes, with its head.
+/// The maximal length of a reply in `resp` or `http`, in bytes, with its head.
 pub const LONGEST_DOCUMENT: usize = 16 * 1024 * 1024;
 
 impl Framing {
-    /// The framing of a codec, under a name. What makes the codecs is kept as long as the program runs.
+    /// The framing of a codec, under a name. `new` is leaked: it stays in memory until the program ends.
     pub fn of<C: Codec>(name: &'static str, new: impl Fn(&Limits) -> C + Send + Sync + 'static) -> Self {
         Self::Codec { name, new: Box::leak(Box::new(move |limits: &Limits| Box::new(new(limits)) as _)) }
     }
@@ -55,8 +55,8 @@ impl Framing {
         }
     }
 
-    /// How long the payload of a message of this size is. A line is as long as it is sent, with its end; what
-    /// other framings put around a message comes on top.
+    /// The payload length of a message of this size. The size of a line includes its line end; the bytes that other
+    /// framings add are not included.
     #[inline]
     pub fn payload(self, size: usize) -> usize {
         match self {
@@ -70,7 +70,8 @@ impl Framing {
     /// request; in `line` and in the framing of a codec the text itself.
     ///
     /// # Errors
-    /// If the text is no message in this framing, or makes one of more than [`LONGEST`] bytes: why, and what to write.
+    /// If the text is not a message in this framing, or its message is longer than [`LONGEST`] bytes: the reason, and
+    /// what to write.
     pub fn encode(self, text: &str) -> Result<Vec<u8>, String> {
         let payload = match self {
             Self::Line if text.contains('\n') => {
@@ -103,7 +104,7 @@ impl Framing {
         }
     }
 
-    /// A message that has the server say this payload back, as it is sent: in `resp` that is `ECHO`.
+    /// A message that the server echoes, with this payload, in wire format: in `resp` that is `ECHO`.
     pub fn message(self, payload: &[u8]) -> Vec<u8> {
         match self {
             Self::Resp => resp::command(&[&b"ECHO"[..], payload]),
@@ -111,18 +112,18 @@ impl Framing {
         }
     }
 
-    /// Whether a reply is an error, which refuses its message: the payload of a reply, or in `resp` and `http` the
-    /// reply as it came.
+    /// Whether a reply is an error that refuses its message. `reply` is the payload of the reply, or in `resp` and
+    /// `http` the whole reply.
     pub fn is_error(self, reply: &[u8]) -> bool {
         self.parser().kind(reply) != Kind::Answer
     }
 
-    /// The replies that come from `input`, which waits for them.
+    /// A blocking reader of replies from `input`.
     pub fn replies<R: std::io::Read>(self, input: R) -> Replies<R> {
         Replies::new(self.parser(), input)
     }
 
-    /// What finds the replies of a connection.
+    /// The reply parser of a connection.
     pub(crate) fn parser(self) -> Parser {
         match self {
             Self::Line | Self::Codec { .. } => Parser::Codec(self.codec()),
@@ -131,13 +132,13 @@ impl Framing {
         }
     }
 
-    /// Whether a message, as it is sent, gets a reply whose head tells of a body that does not come.
+    /// Whether the reply to a message announces a body without sending it (`HEAD`).
     #[inline]
     pub(crate) fn asks_for_head(self, message: &[u8]) -> bool {
         matches!(self, Self::Http) && message.starts_with(b"HEAD ")
     }
 
-    /// What puts something around the messages of a connection, if that is a codec.
+    /// The encoder of a connection's messages, if the framing is a codec.
     pub(crate) fn codec(self) -> Box<dyn Codec> {
         let limits = Limits::default().with_max_message(LONGEST_REPLY);
         match self {
@@ -167,7 +168,7 @@ pub(crate) fn push(codec: &dyn Codec, parts: &[&[u8]], out: &mut Outbox) {
     codec.end(start, out);
 }
 
-/// The beginning of a text that is wrong, fit to be shown.
+/// The beginning of an invalid text, for an error message.
 fn shown(text: &str) -> String {
     let mut characters = text.chars();
     let mut shown: String = characters.by_ref().take(40).flat_map(char::escape_debug).collect();

@@ -1,4 +1,4 @@
-//! Finds replies in what has come, and waits for them.
+//! Parses replies from received bytes, and reads them from blocking input.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
@@ -10,20 +10,20 @@ use super::Framing;
 use super::http::Http;
 use super::resp::Resp;
 
-/// Finds the replies of one connection.
+/// The reply parser of one connection.
 pub(crate) enum Parser {
-    /// As a codec has it.
+    /// Replies of a codec.
     Codec(Box<dyn Codec>),
-    /// As the Redis protocol has it.
+    /// Replies of the Redis protocol.
     Resp(Resp),
-    /// As HTTP/1.1 has it.
+    /// HTTP/1.1 responses.
     Http(Http),
 }
 
-/// What was found at the beginning of the input.
+/// The result of parsing the beginning of the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// No whole reply yet.
+    /// No complete reply yet.
     More,
     /// So many bytes, at least one, that belong to no reply.
     Skipped(usize),
@@ -31,40 +31,40 @@ pub(crate) enum Found {
     Reply {
         /// Its payload, or, in `resp` and `http`, all of it.
         whole: Range<usize>,
-        /// What it says beside the bytes around it: of a bulk string the text, of a response the body.
+        /// Its text without protocol bytes: that of a bulk string, or the body of a response.
         content: Range<usize>,
-        /// How many bytes are done with.
+        /// How many bytes were consumed.
         used: usize,
         kind: Kind,
-        /// Whether the server closes the connection behind it.
+        /// Whether the server closes the connection after it.
         is_last: bool,
     },
-    /// What came is no reply, for this reason.
+    /// The input is not a valid reply, for this reason.
     Broken(String),
 }
 
-/// What a reply says of its message.
+/// The kind of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// It answers it.
+    /// It answers its message.
     Answer,
-    /// It refuses it.
+    /// It refuses its message.
     Refusal,
-    /// It refuses the connection, if nothing was said before; otherwise it refuses the message.
+    /// It refuses the connection if it is the first reply; otherwise it refuses its message.
     Busy,
-    /// It ends the connection, whatever was sent.
+    /// It announces the end of the connection.
     Farewell,
 }
 
-/// What a server says, in any framing, when it refuses a connection: ours, and a Redis.
+/// The replies with which our server and Redis refuse a connection, in any framing.
 const BUSY: [&[u8]; 2] = [b"ERR busy", b"ERR max number of clients"];
 
-/// What a server says when it ends a connection for a reason of its own.
+/// The replies with which a server announces that it closes a connection.
 const FAREWELL: [&[u8]; 2] = [b"ERR shutting-down", b"ERR timeout "];
 
 impl Parser {
     /// Finds the reply at the beginning of `input`. After [`Found::More`] it is called with the same bytes and more
-    /// behind them, and looks at no byte twice. `without_body` is whether the reply answers a message that
+    /// after them, and scans no byte twice. `without_body` is whether the reply answers a message that
     /// [`asks_for_head`](super::Framing::asks_for_head).
     pub(crate) fn find(&mut self, input: &mut [u8], without_body: bool) -> Found {
         match self {
@@ -82,7 +82,7 @@ impl Parser {
         }
     }
 
-    /// As [`find`](Self::find), when the connection has ended and `input` is what is left.
+    /// Like [`find`](Self::find), when the connection has ended and `input` is the rest.
     pub(crate) fn finish(&mut self, input: &[u8]) -> Found {
         match self {
             Self::Http(http) => http.finish(input),
@@ -90,7 +90,7 @@ impl Parser {
         }
     }
 
-    /// What a reply says of its message.
+    /// The kind of a reply.
     pub(crate) fn kind(&self, reply: &[u8]) -> Kind {
         match self {
             Self::Codec(codec) => kind_of_codec(&**codec, reply),
@@ -120,7 +120,7 @@ pub(super) fn kind_of_error(text: &[u8]) -> Kind {
     }
 }
 
-/// Replies that are waited for, one after the other.
+/// A blocking reader of replies.
 pub struct Replies<R> {
     input: R,
     parser: Parser,
@@ -150,12 +150,12 @@ impl<R: Read> Replies<R> {
     /// The next reply: its payload, or, in `resp` and `http`, all of it.
     ///
     /// # Errors
-    /// If the input ends or fails before, or if what comes is no reply (`InvalidData`).
+    /// If the input ends or fails before, or if it is not a valid reply (`InvalidData`).
     pub fn receive(&mut self) -> io::Result<Vec<u8>> {
         self.receive_parts().map(|(whole, _)| whole)
     }
 
-    /// The next reply, and what it says beside the bytes around it.
+    /// The next reply, and its text without protocol bytes.
     pub(crate) fn receive_parts(&mut self) -> io::Result<(Vec<u8>, Vec<u8>)> {
         loop {
             let found = self.parser.find(&mut self.kept, self.without_body);
@@ -165,7 +165,7 @@ impl<R: Read> Replies<R> {
         }
     }
 
-    /// Takes what was found, or reads on if it was nothing.
+    /// Consumes what was found, or reads more if nothing was.
     fn take(&mut self, found: Found) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
         match found {
             Found::Reply { whole, content, used, .. } => {

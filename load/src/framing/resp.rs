@@ -7,16 +7,16 @@ use memchr::memchr;
 use super::parser::kind_of_error;
 use super::{Found, Kind};
 
-/// Finds the replies of a Redis. It counts how many elements of the reply at hand are still to come, so that nested
-/// arrays need no memory.
+/// A parser of Redis replies. It counts the remaining elements of the current reply, so that nested arrays need no
+/// memory.
 pub(crate) struct Resp {
     /// The longest reply, in bytes.
     max: usize,
-    /// How much of the reply at hand is done with.
+    /// How many bytes of the current reply were parsed.
     done: usize,
-    /// How much of what is behind that has no line feed in it.
+    /// How many bytes after them are known to contain no line feed.
     scanned: usize,
-    /// How many elements are to come, the reply itself among them.
+    /// How many elements remain, including the reply itself.
     left: u64,
     /// The first byte of the reply, and its text if it is a single element, once they are known.
     first: Option<(u8, Option<Range<usize>>)>,
@@ -24,13 +24,13 @@ pub(crate) struct Resp {
 
 /// An element, or the head of one.
 enum Element {
-    /// One that has come whole: where its text stands.
+    /// A complete element: the position of its text.
     Whole(Range<usize>),
-    /// One of so many elements, which follow.
+    /// The head of an aggregate of this number of elements.
     Elements(u64),
-    /// So many elements about the one behind them.
+    /// The head of attributes with this number of elements, which precede another element.
     Attributes(u64),
-    /// One that has not come whole.
+    /// An incomplete element.
     Partial,
 }
 
@@ -51,7 +51,7 @@ impl Resp {
         Self { max, done: 0, scanned: 0, left: 1, first: None }
     }
 
-    /// What a reply says of its message.
+    /// The kind of a reply.
     pub(super) fn kind(reply: &[u8]) -> Kind {
         match reply {
             [b'-', text @ ..] => kind_of_error(text),
@@ -71,7 +71,7 @@ impl Resp {
             if self.first.is_none() && self.done > begin {
                 let text = if let Element::Whole(text) = &element { Some(text.clone()) } else { None };
                 self.first = Some((input[begin], text));
-                // Attributes are passed over, and then the reply begins anew.
+                // Attributes are skipped, and then the reply starts again.
                 self.left -= u64::from(matches!(element, Element::Attributes(_)));
             }
             match element {
@@ -86,7 +86,7 @@ impl Resp {
         *self = Self::new(self.max);
         match first {
             _ if used > self.max => Found::Broken(self.too_long()),
-            // What a server tells by itself, or about the reply behind it, answers no message.
+            // Push messages and attributes do not answer a message.
             Some((b'>' | b'|', _)) => Found::Skipped(used),
             first => Found::Reply {
                 whole: 0..used,
@@ -98,7 +98,7 @@ impl Resp {
         }
     }
 
-    /// Takes the next element, or the head of one.
+    /// Parses the next element, or the head of one.
     fn element(&mut self, input: &[u8]) -> Result<Element, String> {
         let Some(end) = memchr(b'\n', &input[self.done + self.scanned..]) else {
             self.scanned = input.len() - self.done;
@@ -125,7 +125,7 @@ impl Resp {
         Ok(element)
     }
 
-    /// Takes a string of a length that was told, which begins at `begin`.
+    /// Parses a string of the given length that begins at `begin`.
     fn string(&mut self, input: &[u8], length: Option<u64>, begin: usize) -> Result<Element, String> {
         let Some(length) = length else {
             (self.done, self.scanned) = (begin, 0);
@@ -150,7 +150,7 @@ impl Resp {
     }
 }
 
-/// How long a string is, or how many elements an array has; `None` where there is none.
+/// The length of a string or an array; `None` for a null.
 fn count(text: &[u8]) -> Result<Option<u64>, String> {
     if text == b"-1" {
         return Ok(None);

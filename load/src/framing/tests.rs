@@ -43,7 +43,7 @@ fn responses_are_found_to_the_end_of_a_connection_and_to_head() {
 }
 
 #[test]
-fn what_is_no_reply_is_an_error() {
+fn an_invalid_reply_is_an_error() {
     for (framing, input) in
         [(length(), &[255; 4][..]), (Framing::Resp, b"hi\r\n"), (Framing::Http, b"hi\r\n")]
     {
@@ -53,7 +53,7 @@ fn what_is_no_reply_is_an_error() {
 }
 
 #[test]
-fn a_size_is_with_the_line_end_and_without_a_codecs_bytes() {
+fn a_size_includes_the_line_end_and_not_a_codecs_bytes() {
     assert_eq!((Framing::Line.payload(32), length().payload(32)), (31, 32));
 }
 
@@ -83,8 +83,8 @@ fn texts_become_messages() {
 }
 
 #[test]
-fn the_longest_message_passes_and_a_longer_one_does_not() {
-    // What a framing makes of a text is so much longer.
+fn a_message_of_the_maximal_length_is_accepted_and_a_longer_one_is_not() {
+    // How many bytes a framing adds to a text.
     for (framing, before, around) in [
         (Framing::Line, "", 1),
         (length(), "", 0),

@@ -1,4 +1,4 @@
-//! Messages that are written as text: a command of a Redis, and a request of HTTP/1.1.
+//! Messages written as text: Redis commands, and HTTP/1.1 requests.
 
 use super::shown;
 
@@ -25,7 +25,7 @@ pub(super) fn words(line: &str) -> Result<Vec<Vec<u8>>, String> {
     Ok(words)
 }
 
-/// The first word, and what is behind it.
+/// The first word, and the rest.
 fn word(mut rest: &[u8]) -> Result<(Vec<u8>, &[u8]), &'static str> {
     let mut word = Vec::new();
     while let Some((&byte, behind)) = rest.split_first() {
@@ -45,7 +45,7 @@ fn word(mut rest: &[u8]) -> Result<(Vec<u8>, &[u8]), &'static str> {
     Ok((word, rest))
 }
 
-/// Takes what stands before the closing quote, and tells what is behind that.
+/// Parses up to the closing quote, and returns the rest.
 fn quoted<'a>(quote: u8, mut rest: &'a [u8], word: &mut Vec<u8>) -> Result<&'a [u8], &'static str> {
     loop {
         let (byte, used) = match *rest {
@@ -84,18 +84,18 @@ fn behind_spaces(text: &[u8]) -> &[u8] {
     &text[spaces..]
 }
 
-/// White space as C has it, which is one byte more than Rust's.
+/// White space as in C, which has one byte more than in Rust.
 fn is_space(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte == 0x0b
 }
 
-/// The host that is asked where the text names none.
+/// The default host.
 const HOST: &str = "localhost";
 
-/// Methods whose requests have a body, if perhaps an empty one.
+/// Methods whose requests have a body, which may be empty.
 const WITH_BODY: [&str; 3] = ["PATCH", "POST", "PUT"];
 
-/// The request that a text means: a method, a path, and behind one space whatever is the body:
+/// Parses a request: a method, a path, and after one space an optional body:
 ///
 /// ```text
 /// GET /
@@ -103,11 +103,10 @@ const WITH_BODY: [&str; 3] = ["PATCH", "POST", "PUT"];
 /// POST /items {"count": 1}
 /// ```
 ///
-/// Where a host is named, it becomes the field `Host`; it is `localhost` otherwise. The connection is kept alive, as
-/// it is by default.
+/// A host becomes the field `Host`, which is `localhost` by default. The connection is kept alive, as it is by default.
 ///
 /// # Errors
-/// If the text is something else: what, and how to write it.
+/// If the text is invalid: why, and how to write it.
 pub(super) fn request(text: &str) -> Result<Vec<u8>, String> {
     let wrong = |why: &str| {
         Err(format!(
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_command_is_told() {
+    fn invalid_commands_are_errors() {
         for (line, expected) in [
             ("", "no words"),
             (" \t", "no words"),
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_told() {
+    fn invalid_requests_are_errors() {
         for (text, expected) in [
             ("", "does not begin with a method"),
             ("get /", "does not begin with a method"),

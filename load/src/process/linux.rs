@@ -1,4 +1,4 @@
-//! The processes of a tree, as Linux tells of them.
+//! The processes of a tree on Linux.
 
 use std::collections::HashMap;
 use std::io;
@@ -8,7 +8,7 @@ use procfs::{ProcError, ticks_per_second};
 
 use super::{Reading, Ticks, Tree};
 
-/// A process and all that descend from it, now.
+/// A process and all its descendants.
 pub(super) fn read(root: u32) -> io::Result<Tree> {
     let root = i32::try_from(root).map_err(|_| io::ErrorKind::NotFound)?;
     let all = all_processes().map_err(failed)?.flatten().filter_map(|process| process.stat().ok());
@@ -25,7 +25,7 @@ pub(super) fn read(root: u32) -> io::Result<Tree> {
     Ok(found.into_iter().map(|stat| (stat.pid, reading(stat))).collect())
 }
 
-/// How often each thread of these processes was switched. A thread that ends while this is read is left out.
+/// The context switches of each thread of these processes. A thread that ends meanwhile is left out.
 pub(super) fn switches<'a>(processes: impl Iterator<Item = &'a i32>) -> HashMap<i32, u64> {
     let tasks = processes.filter_map(|&number| Process::new(number).ok()?.tasks().ok()).flatten().flatten();
     let switched = tasks.filter_map(|task| {
@@ -36,8 +36,8 @@ pub(super) fn switches<'a>(processes: impl Iterator<Item = &'a i32>) -> HashMap<
     switched.collect()
 }
 
-/// The anonymous memory of these processes, in bytes; `None` if none of them tells. What several of them share since
-/// a fork counts once; before Linux 5.4, which does not tell, it counts for each.
+/// The anonymous memory of these processes, in bytes; `None` if it is not available for any of them. Memory shared
+/// since a fork counts once; before Linux 5.4 it counts for each process.
 pub(super) fn memory<'a>(processes: impl Iterator<Item = &'a i32>) -> Option<u64> {
     let anonymous = processes.filter_map(|&number| {
         let rollup = Process::new(number).ok()?.smaps_rollup().ok()?;
@@ -58,7 +58,7 @@ fn reading(stat: &Stat) -> Reading {
     Reading {
         parent: stat.ppid,
         started: stat.starttime,
-        // Of one that has ended since its ticks were read, these are what is left.
+        // If the process has ended since its ticks were read, only the ticks are known.
         clock: clock(stat.pid).unwrap_or(own.sum()),
         own,
         ended: ticks(waited_for(stat.cutime), waited_for(stat.cstime)),
@@ -73,7 +73,7 @@ fn failed(error: ProcError) -> io::Error {
     }
 }
 
-/// The processor time that a process has used, in nanoseconds.
+/// The CPU time that a process has used, in nanoseconds.
 #[expect(unsafe_code, reason = "rustix has no call for the clock of another process")]
 fn clock(process: i32) -> io::Result<u64> {
     let mut clock = 0;

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A process that has used so many milliseconds itself, and whose ended children have used so many.
+/// A process with the CPU time of its own and of its ended children, in milliseconds.
 fn process(parent: i32, own: u64, ended: u64) -> Reading {
     let user = |milliseconds: u64| Ticks { user: milliseconds * 1_000_000, system: 0 };
     Reading { parent, started: 7, clock: own * 1_000_000, own: user(own), ended: user(ended) }
@@ -25,7 +25,7 @@ fn processes_that_began_or_ended_meanwhile_count() {
 }
 
 #[test]
-fn a_number_that_is_used_again_is_another_process() {
+fn a_reused_process_id_is_another_process() {
     let begin = Tree::from([(1, process(0, 10, 0)), (2, process(1, 500, 0))]);
     let other = Reading { started: 8, ..process(1, 20, 0) };
     let end = Tree::from([(1, process(0, 10, 500)), (2, other)]);
@@ -33,14 +33,14 @@ fn a_number_that_is_used_again_is_another_process() {
 }
 
 #[test]
-fn nobody_who_was_not_waited_for_makes_the_time_negative() {
+fn processes_that_nobody_waited_for_do_not_make_the_time_negative() {
     let begin = Tree::from([(1, process(0, 10, 0)), (2, process(1, 500, 0))]);
     let end = Tree::from([(1, process(0, 15, 0))]);
     assert_eq!(clock(&begin, &end), 5_000_000);
 }
 
 #[test]
-fn own_code_is_told_from_the_kernel_by_ticks() {
+fn user_mode_and_kernel_are_distinguished_by_ticks() {
     assert_eq!(Ticks { user: 30, system: 10 }.user_share(), 0.75);
     assert_eq!(Ticks::default().user_share(), 0.5);
     assert_eq!(Ticks { user: 30, system: 10 }.scaled_to(80), Ticks { user: 60, system: 20 });
@@ -58,7 +58,7 @@ mod linux {
 
     use super::*;
 
-    /// A program that does a step for each line that it is sent, and says when it is done.
+    /// A program that runs a step for each line of input, and reports when it is done.
     struct Stepper(Child);
 
     impl Stepper {
@@ -118,13 +118,13 @@ os.close(asked); os.wait()
 ";
 
     #[test]
-    fn a_whole_tree_is_accounted_with_those_who_end_in_between() {
+    fn a_whole_tree_is_accounted_including_processes_that_end() {
         let mut tree = Stepper::start(TREE);
         let account = Account::open(tree.0.id()).unwrap();
         let said: f64 = tree.step().trim().parse().unwrap();
         let usage = account.usage(|| 17).unwrap();
         let used = usage.user_seconds + usage.system_seconds;
-        // What ended is known to 10 ms; forking takes time of its own.
+        // The time of ended processes has a resolution of 10 ms; forking takes additional time.
         assert!(used > said - 0.02 && used < said + 0.2, "{used} s of {said} s: {usage:?}");
         assert!(usage.context_switches > 0, "{usage:?}");
         assert_eq!(usage.messages, 17);
@@ -139,8 +139,8 @@ os.close(asked); os.wait()
     }
 
     #[test]
-    fn a_process_that_ended_and_was_not_waited_for_yet_counts() {
-        // It says a line when the child has ended, which it does not wait for.
+    fn a_zombie_counts() {
+        // It writes a line when the child has ended, without waiting for it.
         let script = r"
 import os, sys, time
 print('.', end='', flush=True)
@@ -160,7 +160,7 @@ for line in sys.stdin:
         assert!(used > 0.08, "{usage:?}");
     }
 
-    /// Uses so much processor time on a thread of its own, which then ends.
+    /// Uses this CPU time on a new thread, which then ends.
     fn burn(time: Duration) {
         let used = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap();
         let thread = thread::spawn(move || {
@@ -181,7 +181,7 @@ for line in sys.stdin:
     }
 
     #[test]
-    fn another_process_that_sleeps_uses_next_to_nothing() {
+    fn a_sleeping_process_uses_almost_nothing() {
         let mut child = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().unwrap();
         let account = Account::open(child.id()).unwrap();
         thread::sleep(Duration::from_millis(50));
@@ -197,7 +197,7 @@ for line in sys.stdin:
     }
 
     #[test]
-    fn a_process_that_does_not_exist_has_no_account() {
+    fn a_missing_process_is_an_error() {
         for number in [u32::MAX, i32::MAX as u32] {
             assert_eq!(Account::open(number).unwrap_err().kind(), io::ErrorKind::NotFound);
             assert_eq!(anonymous_memory(number), None);
@@ -205,7 +205,7 @@ for line in sys.stdin:
     }
 
     #[test]
-    fn blocking_is_counted_as_switches() {
+    fn blocking_causes_context_switches() {
         let account = Account::open(std::process::id()).unwrap();
         for _ in 0..20 {
             thread::sleep(Duration::from_millis(1));

@@ -46,7 +46,7 @@ fn the_bracket_holds_the_limit_and_is_narrow() {
 fn noise_moves_the_result_only_as_far_as_it_goes() {
     for seed in 0..50 {
         let mut random = fastrand::Rng::with_seed(seed);
-        // Mostly 2 % more or less, and one moment in ten in which half is gone.
+        // Mostly 2 % more or less; one measurement in ten has half the capacity.
         let mut noise = || if random.u8(0..10) == 0 { 0.5 } else { 0.98 + 0.04 * random.f64() };
         let found = search(40_000.0, &mut noise);
         let pass = found.highest_pass.unwrap();
@@ -65,8 +65,8 @@ fn one_bad_moment_does_not_end_the_ramp() {
 }
 
 #[test]
-fn what_passed_by_luck_is_not_confirmed() {
-    // Fast while the ramp lasts, slow ever after.
+fn a_rate_that_passed_by_chance_is_not_confirmed() {
+    // Fast during the ramp, slow afterwards.
     let mut measure = |rate: f64, purpose| {
         Ok(server(if purpose == Purpose::Ramp { 40_000.0 } else { 10_000.0 }, rate, 1.0))
     };
@@ -75,7 +75,7 @@ fn what_passed_by_luck_is_not_confirmed() {
 }
 
 #[test]
-fn a_server_that_keeps_no_rate_has_none() {
+fn a_server_that_meets_the_objective_at_no_rate_has_no_result() {
     let found = search(100.0, &mut || 1.0);
     assert_eq!(found.highest_pass, None, "its latency is never under 5 ms");
     assert_eq!(found.confirmation, None);
@@ -83,7 +83,7 @@ fn a_server_that_keeps_no_rate_has_none() {
 }
 
 #[test]
-fn a_server_that_keeps_every_rate_has_no_limit() {
+fn a_server_that_meets_it_at_every_rate_has_no_limit() {
     let found = search(1e9, &mut || 1.0);
     assert_eq!((found.highest_pass, found.lowest_fail), (Some(RANGE.most), None));
 }
@@ -117,16 +117,16 @@ fn one_bad_reply_fails_and_so_does_a_connection_that_the_server_ends() {
 }
 
 #[test]
-fn all_objectives_must_be_kept() {
+fn all_objectives_must_be_met() {
     let tight = Slo { limit: Duration::from_millis(1), ..slo() };
     let mut measure = |rate: f64, _| Ok(server(40_000.0, rate, 1.0));
     let found = find_max_rate(&mut measure, &[slo(), tight], false, RANGE).unwrap();
-    // 1 ms is kept up to 1000/s below the capacity.
+    // 1 ms is met up to 1000/s below the capacity.
     assert!((38_000.0..39_001.0).contains(&found.highest_pass.unwrap()), "{found:?}");
 }
 
 #[test]
-fn a_generator_that_is_the_limit_is_told() {
+fn a_bottleneck_in_the_generator_is_reported() {
     let mut measure =
         |rate: f64, _| Ok(Measurement { generator_limited: rate > 10_000.0, ..server(40_000.0, rate, 1.0) });
     let found = find_max_rate(&mut measure, &[slo()], false, RANGE).unwrap();
@@ -143,7 +143,7 @@ fn too_few_messages_are_no_failure() {
 }
 
 #[test]
-fn an_interruption_leaves_what_there_is() {
+fn an_interruption_keeps_the_results_so_far() {
     let mut count = 0;
     let mut measure = |rate: f64, _| {
         count += 1;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::testing::times;
 
-/// A measurement of which so many messages took so many microseconds.
+/// A measurement with these latencies in microseconds, and their counts.
 fn measurement(latencies: &[(f64, u64)]) -> Measurement {
     Measurement { latency: times(latencies), ..crate::testing::measurement() }
 }
@@ -30,7 +30,7 @@ fn objectives_are_read_and_written() {
 }
 
 #[test]
-fn what_is_no_objective_is_refused_with_the_reason() {
+fn invalid_objectives_are_errors() {
     for (text, reason) in [
         ("", "`` is no objective"),
         ("5ms", "`5ms` is no objective"),
@@ -93,7 +93,7 @@ fn no_replies_are_no_success() {
 }
 
 #[test]
-fn messages_without_an_answer_were_slower_than_any_limit() {
+fn unanswered_messages_are_slower_than_any_limit() {
     let mut measurement = measurement(&[(1_000.0, 990), (4_000.0, 6)]);
     measurement.dropped = 4;
     assert!(slo("p99=2ms").judge(&measurement, false).is_pass(), "the 990th of 1000 took 1 ms");
@@ -105,7 +105,7 @@ fn messages_without_an_answer_were_slower_than_any_limit() {
 }
 
 #[test]
-fn messages_that_were_waited_for_in_vain_are_over_every_limit() {
+fn unfinished_messages_are_over_every_limit() {
     let mut measurement = measurement(&[(1_000.0, 980), (4_000.0, 20)]);
     assert!(slo("p99=5ms").judge(&measurement, false).is_pass());
     measurement.unfinished = 20;
@@ -114,7 +114,7 @@ fn messages_that_were_waited_for_in_vain_are_over_every_limit() {
 }
 
 #[test]
-fn messages_that_were_waited_for_in_vain_are_counted_once() {
+fn unfinished_messages_are_counted_once() {
     let mut measurement = measurement(&[(1_000.0, 990), (9_000.0, 10)]);
     // Six of these ten, which have waited for longer than the limit.
     measurement.unfinished = 6;
@@ -126,7 +126,7 @@ fn messages_that_were_waited_for_in_vain_are_counted_once() {
 }
 
 #[test]
-fn few_messages_tell_nothing_unless_many_of_them_are_too_slow() {
+fn few_messages_are_undecided_unless_many_are_too_slow() {
     let few = measurement(&[(1_000.0, 999)]);
     let doubt = Doubt::FewMessages { count: 999, needed: 1_000 };
     assert_eq!(slo("p99=5ms").judge(&few, false), Verdict::Unknown(doubt));
@@ -142,7 +142,7 @@ fn few_messages_tell_nothing_unless_many_of_them_are_too_slow() {
 }
 
 #[test]
-fn a_generator_that_was_the_limit_says_nothing_about_the_server() {
+fn a_bottleneck_in_the_generator_leaves_the_objective_undecided() {
     let mut measurement = measurement(&[(9_000.0, 1000)]);
     measurement.generator_limited = true;
     assert_eq!(slo("p99=5ms").judge(&measurement, false), Verdict::Unknown(Doubt::GeneratorLimited));
@@ -155,7 +155,7 @@ fn a_generator_that_was_the_limit_says_nothing_about_the_server() {
 }
 
 #[test]
-fn a_closed_loop_can_not_tell() {
+fn a_closed_loop_leaves_the_objective_undecided() {
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
     let error = slo("p99=5ms").check(&Plan::new(address)).unwrap_err();
     assert!(error.starts_with("--slo p99=5ms needs --rate: ") && error.contains("under-counted"), "{error}");

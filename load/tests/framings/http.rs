@@ -9,7 +9,7 @@ use common::Address;
 
 use crate::{assert_good, own, run, serve};
 
-/// A server that answers by path, in pieces of so many bytes.
+/// A server that answers by path, in pieces of this many bytes.
 fn server(piece: usize) -> Address {
     serve(move |socket| converse(socket, piece))
 }
@@ -83,7 +83,7 @@ fn responses_of_all_forms_answer_one_request_each() {
 }
 
 #[test]
-fn responses_are_judged_by_a_function() {
+fn responses_are_verified_by_a_function() {
     let expect = ReplyHook::new(|request, response| {
         let body = |message: &[u8]| message.split(|&byte| byte == b'\n').next_back().map(<[u8]>::to_vec);
         body(request) == body(response)
@@ -106,7 +106,7 @@ fn errors_are_refusals() {
 }
 
 #[test]
-fn a_connection_that_the_server_closes_is_made_anew_only_on_request() {
+fn a_connection_closed_by_the_server_is_re_established_only_on_request() {
     for text in ["GET /last", "GET /end"] {
         let closing = Plan {
             depth: 1,
@@ -130,12 +130,12 @@ fn a_connection_that_the_server_closes_is_made_anew_only_on_request() {
 }
 
 #[test]
-fn a_response_that_is_cut_off_by_a_reset_is_none() {
+fn a_response_cut_off_by_a_reset_is_not_a_reply() {
     let address = serve(|mut socket| {
-        // Of the other requests nothing is read, so that closing resets the connection.
+        // The other requests are not read, so that closing resets the connection.
         socket.read_exact(&mut [0; 8])?;
         socket.write_all(b"HTTP/1.1 200 OK\r\n\r\nto the")?;
-        // The part is looked at before the reset comes: as it is behind by then, the client sends no more.
+        // The client reads the partial response before the reset: it has messages in flight, so it sends no more.
         std::thread::sleep(Duration::from_millis(100));
         Ok(())
     });
@@ -144,7 +144,7 @@ fn a_response_that_is_cut_off_by_a_reset_is_none() {
 }
 
 #[test]
-fn what_is_behind_the_last_response_is_sent_again() {
+fn messages_after_the_last_response_are_sent_again() {
     // The second of four in flight closes the connection, so that two of them may have no response there.
     let texts = ["GET /", "GET /last", "GET /", "GET /"];
     let m = run(&Plan { reconnect: true, ..plan(server(50), &texts) });
@@ -153,7 +153,7 @@ fn what_is_behind_the_last_response_is_sent_again() {
 }
 
 #[test]
-fn connections_that_are_closed_when_they_have_had_their_messages_are_no_failures() {
+fn connections_closed_after_their_last_message_are_no_failures() {
     let m = run(&Plan {
         messages_per_connection: Some(3),
         depth: 1,
@@ -171,7 +171,7 @@ fn a_server_that_is_too_busy_refuses_the_connection() {
 }
 
 #[test]
-fn what_is_no_http_ends_the_connection() {
+fn an_invalid_response_ends_the_connection() {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let address = serve(|mut socket| {
         let mut input = BufReader::new(socket.try_clone()?);
@@ -186,7 +186,7 @@ fn what_is_no_http_ends_the_connection() {
 }
 
 #[test]
-fn messages_of_the_generator_are_no_requests() {
+fn generated_messages_are_refused_in_http() {
     let made = Plan { messages: Messages::default(), ..plan(server(50), &["GET /"]) };
     let error = made.check().expect_err("there is nothing to ask for");
     assert!(error.contains("--message 'GET /'"), "{error}");

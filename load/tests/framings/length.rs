@@ -10,10 +10,10 @@ use common::Length;
 
 use crate::{assert_good, own, run, serve};
 
-/// What a server says to the message of this number.
+/// The reply of a server to the message of this number.
 type Answer = fn(u64, Vec<u8>) -> Vec<u8>;
 
-/// A server of messages that stand behind their length, which greets if there is a greeting.
+/// A server of length-prefixed messages, which sends a greeting if one is given.
 fn server(greeting: Option<&'static [u8]>, answer: Answer) -> Address {
     serve(move |socket| converse(socket, greeting, answer))
 }
@@ -26,7 +26,7 @@ fn converse(mut socket: TcpStream, greeting: Option<&[u8]>, answer: Answer) -> i
         socket.read_exact(&mut length)?;
         let mut payload = vec![0; u32::from_be_bytes(length) as usize];
         socket.read_exact(&mut payload)?;
-        // In two pieces, so that replies come apart.
+        // In two pieces, so that replies are split.
         let reply = frame(&answer(number, payload));
         let (head, tail) = reply.split_at(reply.len() / 2);
         socket.write_all(head)?;
@@ -48,7 +48,7 @@ fn echo(_: u64, message: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn a_good_server_is_found_good() {
+fn a_correct_server_has_no_faults() {
     let address = server(None, echo);
     for sizes in [Sizes::Fixed(2), Sizes::Uniform(2, 5000), Sizes::List(vec![10, 16, 17, 200_000])] {
         assert_good(&run(&Plan { messages: Messages::Made(sizes), ..plan(address.clone()) }));
@@ -56,7 +56,7 @@ fn a_good_server_is_found_good() {
 }
 
 #[test]
-fn what_a_server_says_is_found_out() {
+fn the_expected_replies_are_detected() {
     let ask = |address: &Address| engine::expectation(address, framing(), &AtomicBool::new(false));
     assert_eq!(ask(&server(None, echo)).expect("it is known"), Expect::Echo);
     let acknowledge: Answer = |_, _| b"17:ACK!".to_vec();
@@ -65,7 +65,7 @@ fn what_a_server_says_is_found_out() {
 }
 
 #[test]
-fn any_greeting_is_no_reply() {
+fn a_greeting_does_not_count_as_a_reply() {
     let address = server(Some(b"Good morning"), |number, _| number.to_string().into_bytes());
     assert_good(&run(&Plan { expect: Expect::Greeted, ..plan(address) }));
 }
@@ -78,7 +78,7 @@ fn a_wrong_reply_is_found() {
 }
 
 #[test]
-fn a_reply_that_is_none_ends_the_connection() {
+fn an_invalid_reply_ends_the_connection() {
     let address = server(None, |number, message| if number == 100 { vec![0; 2 << 20] } else { message });
     let m = run(&plan(address));
     assert_eq!(m.failures.ended, 2, "{:?}", m.failures);
@@ -86,7 +86,7 @@ fn a_reply_that_is_none_ends_the_connection() {
 }
 
 #[test]
-fn hostile_clients_speak_the_same_framing() {
+fn hostile_clients_use_the_same_framing() {
     let hostile = Hostile { idle: 1, slow_readers: 1, slow_writers: 1 };
     for messages in [Messages::default(), own(framing(), &["hello"])] {
         assert_good(&run(&Plan { hostile, messages, ..plan(server(None, echo)) }));
@@ -94,8 +94,8 @@ fn hostile_clients_speak_the_same_framing() {
 }
 
 #[test]
-fn own_messages_are_verified_as_one_says() {
-    // The first in the greeting's way, and none of them as long as another.
+fn custom_messages_are_verified() {
+    // The first one looks like the greeting, and all lengths differ.
     let hook = MessageHook::new(|connection, number, buffer| {
         write!(buffer, "{connection}:{}", "x".repeat(number as usize % 1000)).expect("memory takes it");
     });
@@ -111,12 +111,12 @@ fn own_messages_are_verified_as_one_says() {
         let expect = Expect::By(judge);
         let good = Plan { messages, expect, ..plan(server(greeting, shout)) };
         assert_good(&run(&good));
-        // The same of a server that says one message back as it was.
+        // The same with a server that echoes one message unchanged.
         let spoil: Answer =
             |number, message| if number == 3 { b"?".to_vec() } else { message.to_ascii_uppercase() };
         let m = run(&Plan { address: server(greeting, spoil), ..good.clone() });
         assert_eq!((m.verification.wrong, m.verification.bad()), (2, 2), "{}: {:?}", m.load, m.verification);
-        // And of one that says them back as they were.
+        // And with one that echoes them all.
         let echoed = Plan { address: server(greeting, echo), expect: Expect::Echo, ..good };
         if greeting.is_none() {
             assert_good(&run(&echoed));

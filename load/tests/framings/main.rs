@@ -1,4 +1,4 @@
-//! The generator in other framings than lines: against good servers, and against those with a known fault.
+//! The generator in framings other than lines: with correct servers, and with servers that have a known fault.
 
 mod http;
 mod length;
@@ -17,7 +17,7 @@ use anyloop_load::measurement::Measurement;
 use anyloop_load::plan::{Messages, Plan};
 use common::Address;
 
-/// A server that has a conversation with each client, in a thread of its own.
+/// A server with a thread per client.
 fn serve(converse: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Address {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
@@ -52,7 +52,7 @@ fn run(plan: &Plan) -> Measurement {
     engine::run(plan, &AtomicBool::new(false), None).expect("the load is made")
 }
 
-/// Sees that nothing was the matter.
+/// Checks that there were no problems.
 fn assert_good(m: &Measurement) {
     let seen = (m.verification.bad(), m.failures.connections(), m.verification.refused);
     assert_eq!(seen, (0, 0, 0), "{}: {:?}, {:?}", m.load, m.verification, m.failures);

@@ -10,7 +10,7 @@ use common::Address;
 
 use crate::{assert_good, own, run, serve};
 
-/// A server that speaks a little of the Redis protocol, in pieces of so many bytes.
+/// A server for a small part of the Redis protocol, in pieces of this many bytes.
 fn server(piece: usize) -> Address {
     serve(move |socket| converse(socket, piece))
 }
@@ -50,7 +50,7 @@ fn command(input: &mut impl BufRead) -> io::Result<Vec<Vec<u8>>> {
     Ok(words)
 }
 
-/// The number behind the first byte of a line.
+/// The number after the first byte of a line.
 fn count_of(input: &mut impl BufRead) -> io::Result<usize> {
     let mut line = String::new();
     input.read_line(&mut line)?;
@@ -62,7 +62,7 @@ fn plan(address: Address) -> Plan {
 }
 
 #[test]
-fn made_messages_are_said_back_by_echo_and_verified() {
+fn generated_messages_are_echoed_and_verified() {
     let address = server(7);
     assert_eq!(
         engine::expectation(&address, Framing::Resp, &AtomicBool::new(false)).expect("it echoes"),
@@ -82,13 +82,13 @@ fn replies_of_all_types_answer_one_message_each() {
 }
 
 #[test]
-fn large_replies_come_in_many_reads() {
+fn large_replies_need_many_reads() {
     let messages = own(Framing::Resp, &["GET large", "PING"]);
     assert_good(&run(&Plan { messages, expect: Expect::Any, ..plan(server(100_000)) }));
 }
 
 #[test]
-fn a_function_makes_and_judges_messages_as_they_are_sent() {
+fn hooks_write_and_verify_messages_in_wire_format() {
     let messages = MessageHook::new(|connection, number, buffer| {
         let text = format!("{connection}-{number}");
         write!(buffer, "*2\r\n$4\r\nECHO\r\n${}\r\n{text}\r\n", text.len()).expect("memory takes it");
@@ -110,7 +110,7 @@ fn errors_are_refusals() {
 }
 
 #[test]
-fn a_server_without_room_refuses_the_connection() {
+fn a_full_server_refuses_the_connection() {
     let messages = own(Framing::Resp, &["BUSY"]);
     let m = run(&Plan { messages, expect: Expect::Any, ..plan(server(100)) });
     assert_eq!((m.failures.ended, m.verification.refused), (2, 0), "{:?}", m.failures);
@@ -118,7 +118,7 @@ fn a_server_without_room_refuses_the_connection() {
 }
 
 #[test]
-fn what_is_no_reply_ends_the_connection() {
+fn an_invalid_reply_ends_the_connection() {
     let messages = own(Framing::Resp, &["PING", "BROKEN"]);
     let m = run(&Plan { messages, expect: Expect::Any, ..plan(server(100)) });
     assert_eq!((m.failures.ended, m.verification.bad()), (2, 0), "{:?}", m.failures);

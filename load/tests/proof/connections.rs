@@ -1,4 +1,4 @@
-//! What may happen to connections, and to the whole run.
+//! Failures of connections, and of the whole run.
 
 use std::io::{ErrorKind, Write};
 use std::process::Command;
@@ -16,7 +16,7 @@ use super::transport::{Place, listen};
 use super::{LAST, ask, plan, run};
 
 #[test]
-fn connections_are_made_anew_after_their_messages() {
+fn connections_are_re_established_after_their_messages() {
     let server = Faulty::good();
     let m =
         run(&Plan { messages_per_connection: Some(3), duration: Duration::from_secs(1), ..plan(&server) });
@@ -25,8 +25,8 @@ fn connections_are_made_anew_after_their_messages() {
 }
 
 #[test]
-fn connections_that_nobody_serves_are_told_from_lost_replies() {
-    // The kernel lets them in; nobody accepts them.
+// The kernel completes the handshake, but the server does not accept them.
+fn unserved_connections_are_distinguished_from_lost_replies() {
     let (_listener, place) = listen();
     let patience = Duration::from_millis(100);
     let m = run(&Plan {
@@ -44,7 +44,7 @@ fn connections_that_nobody_serves_are_told_from_lost_replies() {
 }
 
 #[test]
-fn a_connection_that_is_ended_is_a_failure_and_no_loss() {
+fn a_closed_connection_is_a_failure_and_not_a_loss() {
     let m = run(&plan(&Faulty::each_connection(|replies, _| {
         if replies.count() == LAST {
             replies.end();
@@ -64,7 +64,7 @@ fn a_connection_that_is_ended_is_a_failure_and_no_loss() {
 }
 
 #[test]
-fn what_a_server_says_before_it_ends_a_connection_is_no_wrong_reply() {
+fn a_farewell_is_not_a_wrong_reply() {
     let m = run(&plan(&Faulty::each_connection(|replies, _| {
         if replies.count() == LAST {
             replies.say(b"ERR shutting-down");
@@ -76,7 +76,7 @@ fn what_a_server_says_before_it_ends_a_connection_is_no_wrong_reply() {
 }
 
 #[test]
-fn a_run_that_some_connections_leave_goes_on() {
+fn a_run_continues_with_the_remaining_connections() {
     let server = Faulty::each_connection({
         let ended = AtomicBool::new(false);
         move |replies, _| {
@@ -90,7 +90,7 @@ fn a_run_that_some_connections_leave_goes_on() {
 }
 
 #[test]
-fn a_process_that_ends_while_it_is_watched_is_told() {
+fn the_end_of_a_monitored_process_is_reported() {
     let server = Faulty::good();
     let watched = Command::new("sleep").arg("600").spawn().expect("it is started");
     let plan = Plan { server: Some(watched.id()), ..plan(&server) };
@@ -117,7 +117,7 @@ fn a_refusal_is_a_failed_connection() {
 }
 
 #[test]
-fn nobody_there_is_an_error_that_says_so() {
+fn a_missing_server_is_an_error() {
     let go_on = AtomicBool::new(false);
     let (place, other) = (nobody(), nobody());
     let error = engine::run(&Plan::new(place.0.clone()), &go_on, None).expect_err("nobody is there");
@@ -133,7 +133,7 @@ fn nobody_there_is_an_error_that_says_so() {
 }
 
 #[test]
-fn of_several_addresses_the_first_that_answers_is_taken() {
+fn the_first_reachable_address_is_used() {
     let server = Faulty::good();
     let nobody = [nobody(), nobody()];
     let addresses = [nobody[0].0.clone(), server.address(), nobody[1].0.clone()];
@@ -141,13 +141,13 @@ fn of_several_addresses_the_first_that_answers_is_taken() {
     assert_eq!(found, server.address());
 }
 
-/// An address at which nobody listens.
+/// An address without a listener.
 fn nobody() -> Place {
     listen().1
 }
 
 #[test]
-fn nothing_is_waited_for_once_it_is_told_to_stop() {
+fn stop_ends_every_wait() {
     let (_listener, place) = listen();
     let stop = AtomicBool::new(true);
     let kinds = [
@@ -158,14 +158,14 @@ fn nothing_is_waited_for_once_it_is_told_to_stop() {
 }
 
 #[test]
-fn a_server_that_never_comes_to_an_end_is_not_waited_for() {
+fn a_server_that_sends_without_end_does_not_delay_the_end() {
     let (listener, place) = listen();
     let stop = Arc::new(AtomicBool::new(false));
     let its_stop = Arc::clone(&stop);
     let said = thread::spawn(move || {
         let mut socket = listener.accept().expect("it comes").0;
         let mut said = 0;
-        // No line ever ends.
+        // There is no line end.
         while said < 2000 && socket.write_all(b"no").is_ok() {
             said += 1;
             its_stop.fetch_or(said == 10, Ordering::Relaxed);
@@ -180,7 +180,7 @@ fn a_server_that_never_comes_to_an_end_is_not_waited_for() {
 }
 
 #[test]
-fn hostile_clients_are_there_beside_the_measured_ones() {
+fn hostile_clients_connect_beside_the_measured_ones() {
     let server = Faulty::good();
     let hostile = Hostile { idle: 3, slow_readers: 2, slow_writers: 2 };
     let m = run(&Plan { hostile, ..plan(&server) });
@@ -189,7 +189,7 @@ fn hostile_clients_are_there_beside_the_measured_ones() {
 }
 
 #[test]
-fn an_interruption_leaves_what_there_is() {
+fn an_interruption_keeps_the_results_so_far() {
     let server = Faulty::good();
     let stop = AtomicBool::new(false);
     let seen = Mutex::new(Progress::default());

@@ -1,4 +1,4 @@
-//! A server that echoes lines, but for what a test tells it to do wrong.
+//! An echo server for lines, with a fault that a test injects.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::Shutdown;
@@ -12,16 +12,16 @@ use socket2::Socket;
 use super::transport::{Place, listen};
 
 /// A server that echoes lines, but for what a test tells it to do wrong. It has a thread for each connection,
-/// and ends when the test does.
+/// An echo server for lines, with a fault that a test injects. It has a thread per connection, and ends with the test.
 pub(crate) struct Faulty {
     place: Place,
     connections: Arc<AtomicUsize>,
 }
 
-/// What is done wrong: it is shown each line before that is echoed.
+/// The fault: a function that is called with each line before it is echoed.
 type Fault = dyn Fn(&mut Replies, &[u8]) + Send + Sync;
 
-/// What is said on a connection.
+/// Writes to a connection.
 pub(crate) struct Replies {
     socket: Socket,
     count: u64,
@@ -30,17 +30,17 @@ pub(crate) struct Replies {
 }
 
 impl Faulty {
-    /// One that does nothing wrong.
+    /// A server without a fault.
     pub(crate) fn good() -> Self {
         Self::each_connection(|_, _| ())
     }
 
-    /// One that has each line looked at before it is echoed.
+    /// A server that calls a function with each line before it is echoed.
     pub(crate) fn each_connection(fault: impl Fn(&mut Replies, &[u8]) + Send + Sync + 'static) -> Self {
         Self::serve(None, Arc::new(fault))
     }
 
-    /// One that greets.
+    /// A server that sends a greeting.
     pub(crate) fn greeting(
         greeting: &'static str,
         fault: impl Fn(&mut Replies, &[u8]) + Send + Sync + 'static,

@@ -1,5 +1,5 @@
-//! Proof that the measuring is right: against servers with a known fault, the fault is found. `tests/proof_unix.rs`
-//! proves the same over Unix sockets.
+//! Tests of the measurement: a known fault of a server is detected. `tests/proof_unix.rs`
+//! runs the same tests over Unix sockets.
 
 mod connections;
 mod faulty;
@@ -22,10 +22,10 @@ use anyloop_load::measurement::Measurement;
 use anyloop_load::plan::{Arrivals, Dispatch, Expect, Messages, Pace, Plan, Sizes};
 use faulty::Faulty;
 
-/// Which message of a connection something is done wrong with.
+/// The number of the message at which the fault occurs.
 const LAST: u64 = 50;
 
-/// A plan for as long as it takes to see a fault.
+/// A plan that is long enough to detect a fault.
 fn plan(server: &Faulty) -> Plan {
     Plan {
         connections: 2,
@@ -41,7 +41,7 @@ fn run(plan: &Plan) -> Measurement {
     engine::run(plan, &AtomicBool::new(false), None).expect("the load is made")
 }
 
-/// Asks a server what it says.
+/// Detects the replies of a server.
 fn ask(server: &Faulty) -> io::Result<Expect> {
     engine::expectation(&server.address(), Framing::Line, &AtomicBool::new(false))
 }
@@ -51,7 +51,7 @@ fn open(rate: f64) -> Pace {
 }
 
 #[test]
-fn a_good_server_is_found_good_in_every_way_of_loading_it() {
+fn a_correct_server_has_no_faults_under_any_load() {
     let server = Faulty::good();
     for pace in [
         Pace::Closed,

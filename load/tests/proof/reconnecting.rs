@@ -1,4 +1,4 @@
-//! Connections that the server ends, and that are made anew.
+//! Reconnecting after the server has ended connections.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -16,18 +16,18 @@ use super::faulty::Faulty;
 use super::transport::{self, BACKLOG, Place, listen_at};
 use super::{LAST, open, plan, run};
 
-/// A server of lines that ends in the midst of what it does, and comes again at the same address.
+/// A line server that terminates while it serves, and restarts at the same address.
 struct Restarting {
     place: Place,
-    /// How many lives are left.
+    /// How many restarts remain.
     lives: Arc<Mutex<u64>>,
 }
 
-/// After so many lines a life ends.
+/// After how many lines the server terminates.
 const LINES: u64 = 300;
 
 impl Restarting {
-    /// One with so many lives before the last, in each of which it greets, and numbers what a client says.
+    /// A server with this number of restarts. Each instance sends a greeting, and numbers the lines of a client.
     fn start(lives: u64) -> Self {
         let (listener, place) = transport::listen();
         let address = place.0.clone();
@@ -50,7 +50,7 @@ impl Restarting {
     }
 }
 
-/// The address is free as soon as the life before has let it go.
+/// The port is free as soon as the previous instance has closed it.
 fn listen(address: &Address) -> Socket {
     loop {
         match listen_at(address, BACKLOG) {
@@ -60,7 +60,7 @@ fn listen(address: &Address) -> Socket {
     }
 }
 
-/// Serves until so many lines were answered, unless this life is the last.
+/// Serves until the number of lines was answered, unless this instance is the last.
 fn serve_life(listener: &Socket, address: &Address, is_last: bool) {
     let (lines, over) = (Arc::new(Mutex::new(0)), Arc::new(AtomicBool::new(false)));
     let mut conversations = Vec::new();
@@ -77,7 +77,7 @@ fn serve_life(listener: &Socket, address: &Address, is_last: bool) {
                 *lines += 1;
                 let ends = !is_last && *lines >= LINES;
                 if ends && !over.swap(true, Ordering::SeqCst) {
-                    // So that the listener is looked at.
+                    // So that the listener is polled.
                     transport::connect(&address);
                 }
                 !ends
@@ -91,13 +91,13 @@ fn serve_life(listener: &Socket, address: &Address, is_last: bool) {
     }
 }
 
-/// Greets, and numbers the lines, as long as it may.
+/// Sends a greeting, and numbers the lines while `may_go_on` returns true.
 fn converse(mut socket: Socket, may_go_on: impl Fn() -> bool) -> std::io::Result<()> {
     socket.write_all("Connected!\n".as_bytes())?;
     let reading = socket.try_clone()?;
     for (number, line) in (1..).zip(BufReader::new(reading).split(b'\n')) {
         let line = String::from_utf8(line?).expect("messages are text");
-        // The line at which a life ends has no reply.
+        // The line at which an instance ends has no reply.
         if !may_go_on() {
             break;
         }
@@ -146,7 +146,7 @@ fn a_server_that_restarts_loses_nothing() {
 }
 
 #[test]
-fn a_server_that_does_not_come_again_ends_the_run() {
+fn a_server_that_does_not_restart_ends_the_run() {
     for pace in [Pace::Closed, open(2000.0)] {
         let (listener, place) = transport::listen();
         let address = place.0.clone();
@@ -154,7 +154,7 @@ fn a_server_that_does_not_come_again_ends_the_run() {
             let mut sockets: Vec<_> = (0..2).map(|_| listener.accept().expect("they come").0).collect();
             drop(listener);
             for socket in &mut sockets {
-                // Once a message has come, the load is being made.
+                // The first message shows that the load has started.
                 let _ = socket.read(&mut [0]);
             }
         });
@@ -170,7 +170,7 @@ fn a_server_that_does_not_come_again_ends_the_run() {
 }
 
 #[test]
-fn a_server_that_is_busy_is_not_asked_without_a_pause() {
+fn reconnecting_to_a_busy_server_has_a_pause() {
     let server = Faulty::each_connection({
         let is_over = AtomicBool::new(false);
         move |replies, _| {
@@ -183,12 +183,12 @@ fn a_server_that_is_busy_is_not_asked_without_a_pause() {
     });
     let m = run(&Plan { reconnect: true, patience: Duration::from_millis(200), ..plan(&server) });
     assert_eq!(m.failures.ended, 2, "{m:?}");
-    // For 0.7 s at the most, each of two connections is made anew every 20 ms.
+    // For 0.7 s at the most, each of two connections reconnects every 20 ms.
     assert!(server.connections() <= 2 * 40, "{}", server.connections());
 }
 
 #[test]
-fn a_connection_that_was_made_anew_and_has_nothing_to_say_is_not_gone() {
+fn an_idle_re_established_connection_is_not_failed() {
     let server = Faulty::each_connection({
         let ended = AtomicUsize::new(0);
         move |replies, line| {
@@ -210,7 +210,7 @@ fn a_connection_that_was_made_anew_and_has_nothing_to_say_is_not_gone() {
 }
 
 #[test]
-fn without_reconnect_it_is_told_when_and_why_a_run_stopped_early() {
+fn without_reconnect_an_early_end_is_reported_with_its_reason() {
     let server = Faulty::each_connection(|replies, _| {
         if replies.count() == LAST {
             replies.end();

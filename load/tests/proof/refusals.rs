@@ -1,4 +1,4 @@
-//! Replies that are errors: counted apart, and told from connections that are refused or ended.
+//! Error replies: they are counted separately from refused or closed connections.
 
 use std::sync::atomic::AtomicBool;
 
@@ -9,14 +9,14 @@ use anyloop_load::plan::{Expect, Plan, ReplyHook};
 use super::faulty::{Faulty, Replies};
 use super::{LAST, plan, run};
 
-/// Says an error in place of a reply.
+/// Sends an error instead of a reply.
 fn refuse(replies: &mut Replies, error: &[u8]) {
     replies.say(error);
     replies.skip();
 }
 
 #[test]
-fn refusals_are_counted_apart_whatever_is_expected() {
+fn refusals_are_counted_separately_with_any_expectation() {
     let right = ReplyHook::new(|message, reply| message == reply);
     for expect in [Expect::Echo, Expect::Any, Expect::By(right)] {
         let server = Faulty::each_connection(|replies, _| {
@@ -37,7 +37,7 @@ fn refusals_are_counted_apart_whatever_is_expected() {
 }
 
 #[test]
-fn the_first_message_may_be_refused_as_any_other() {
+fn the_first_message_may_be_refused_like_any_other() {
     let server = Faulty::each_connection(|replies, _| {
         if replies.count() == 1 {
             refuse(replies, b"ERR rate-limited");
@@ -48,10 +48,10 @@ fn the_first_message_may_be_refused_as_any_other() {
 }
 
 #[test]
-fn a_connection_that_is_refused_is_no_refused_message() {
-    // As ours does it: without being asked, and then it closes.
+fn a_refused_connection_is_not_a_refused_message() {
+    // Like our server: before any message, and then it closes.
     let unasked = Faulty::greeting("ERR busy", |replies, _| replies.end());
-    // In answer to the first message, and in place of a greeting.
+    // As the reply to the first message, and instead of a greeting.
     let first: fn(&mut Replies, &[u8]) = |replies, _| {
         refuse(replies, b"ERR busy");
         replies.end();
@@ -77,7 +77,7 @@ fn a_connection_that_is_refused_is_no_refused_message() {
 }
 
 #[test]
-fn a_server_that_says_busy_later_refuses_the_message() {
+fn a_later_busy_refuses_the_message() {
     let server = Faulty::each_connection(|replies, _| {
         if replies.count() == LAST {
             refuse(replies, b"ERR busy");
@@ -88,7 +88,7 @@ fn a_server_that_says_busy_later_refuses_the_message() {
 }
 
 #[test]
-fn a_refusal_behind_which_the_connection_ends_is_both() {
+fn a_refusal_followed_by_a_close_counts_as_both() {
     let server = Faulty::each_connection(|replies, _| {
         if replies.count() == LAST {
             refuse(replies, b"ERR too-long max=3");
@@ -101,12 +101,12 @@ fn a_refusal_behind_which_the_connection_ends_is_both() {
 }
 
 #[test]
-fn an_error_that_nobody_asked_for_is_one_reply_too_many() {
+fn an_unexpected_error_is_an_extra_reply() {
     let m = run(&plan(&Faulty::each_connection(|replies, _| {
         if replies.count() == LAST {
             replies.say(b"ERR what");
         }
     })));
-    // It was taken for the answer to the next message, whose own answer is then too much.
+    // It counts as the reply to the next message, whose real reply is then an extra one.
     assert!(m.verification.refused == 2 && m.verification.bad() >= 2, "{m:?}");
 }

@@ -1,4 +1,4 @@
-//! What may be wrong with replies.
+//! Faults in replies.
 
 use std::thread;
 
@@ -10,7 +10,7 @@ use super::{LAST, ask, open, plan, run};
 #[test]
 fn a_carriage_return_before_the_line_end_belongs_to_it() {
     let server = Faulty::each_connection(|replies, line| {
-        // The line end comes whole or in two pieces.
+        // The line end arrives whole or in two pieces.
         replies.say_part(&[line, b"\r"].concat());
         if replies.count() % 2 == 0 {
             thread::yield_now();
@@ -62,7 +62,7 @@ fn a_doubled_reply_is_found() {
 }
 
 #[test]
-fn a_reply_that_nobody_asked_for_is_found_where_replies_do_not_tell_their_message() {
+fn an_extra_reply_is_found_if_replies_do_not_identify_their_message() {
     for expect in [Expect::Any, Expect::Greeted] {
         let fault = |replies: &mut Replies, _: &[u8]| {
             replies.say(b"+OK");
@@ -91,7 +91,7 @@ fn a_greeting_that_shifts_all_replies_is_found() {
             assert!(m.verification.extra >= 2, "{expect:?}, {messages_per_connection:?}: {m:?}");
             assert_eq!(m.verification.bad(), m.verification.extra, "{expect:?}: {m:?}");
         }
-        // Next to nothing is sent: what comes is seen even so.
+        // Almost nothing is sent, but replies are still checked.
         let m = run(&Plan { expect: expect.clone(), pace: open(0.1), ..plan(&server) });
         assert!(m.verification.extra >= 2, "{expect:?}: {m:?}");
         let early = |example: &String| example.contains("before its first message");
@@ -177,7 +177,7 @@ fn replies_of_the_built_in_handlers_are_known() {
 }
 
 #[test]
-fn any_line_will_do_where_that_was_said() {
+fn any_line_is_accepted_with_expect_any() {
     let server = Faulty::each_connection(|replies, _| {
         replies.say(b"+PONG");
         replies.skip();

@@ -1,4 +1,4 @@
-//! Replies of the right length, with the right message's name, that end in other bytes.
+//! Replies with the right length and identity that end in wrong bytes.
 
 use std::sync::Mutex;
 
@@ -7,7 +7,7 @@ use anyloop_load::plan::{Messages, Plan, Sizes};
 use super::faulty::Faulty;
 use super::{LAST, plan, run};
 
-/// So many bytes of a message say which it is.
+/// The number of bytes that identify a message.
 const IDENTITY: usize = 16;
 
 #[test]
@@ -16,7 +16,7 @@ fn a_reply_that_ends_in_another_clients_bytes_is_found() {
     let last = Mutex::new(Vec::new());
     let server = Faulty::each_connection(move |replies, line| {
         let mut last = last.lock().expect("nobody panics");
-        // Only once, and only with another connection's line: its number stands behind that of the message.
+        // Only once, and only with another connection's line: the connection's number follows the message's.
         if replies.count() >= LAST && last.len() == line.len() && last[8..IDENTITY] != line[8..IDENTITY] {
             replies.say(&[&line[..IDENTITY], &last[IDENTITY..]].concat());
             replies.skip();

@@ -12,10 +12,10 @@ use super::{open, plan, run};
 /// The number of the message before which one connection stalls.
 const STALLED: u64 = 200;
 
-/// A server that stalls on a connection of this digit for so long, before it answers the message of this number.
+/// A server that stalls on connections with such a digit for this time, before it answers the message of this number.
 fn stalling(whom: impl Fn(u8) -> bool + Send + Sync + 'static, number: u64, time: Duration) -> Faulty {
     Faulty::each_connection(move |replies, line| {
-        // The lowest digit of the connection's number stands behind the message's.
+        // The lowest digit of the connection's number follows the message's number.
         if replies.count() == number && whom(line[8]) {
             thread::sleep(time);
         }
@@ -32,7 +32,7 @@ fn a_stall_of_a_second_shows_in_the_latency_from_the_schedule() {
         duration: Duration::from_secs(3),
         ..plan(&server)
     });
-    // 500 messages come due within the second, a third of all; from the sending, only one took long.
+    // 500 messages are due within the second, a third of all; by service time, only one took long.
     assert!(m.latency.value_at(99.0) > 900_000.0, "{:?}", m.latency.percentiles);
     assert!(m.latency.value_at(80.0) > 300_000.0, "{:?}", m.latency.percentiles);
     assert!(m.service.value_at(99.0) < m.latency.value_at(99.0) / 3.0, "{:?}", m.service.percentiles);
@@ -50,14 +50,14 @@ fn half_stalls(dispatch: Dispatch) -> Measurement {
 }
 
 #[test]
-fn who_stalls_can_not_be_routed_around() {
-    // 4 of 8 connections stall for half of the time: a quarter of the messages waited for that.
+fn messages_of_a_stalled_connection_wait_for_it() {
+    // 4 of 8 connections stall for half of the time: a quarter of the messages waited.
     let m = half_stalls(Dispatch::Each);
     assert!(m.latency.value_at(85.0) > 250_000.0, "{:?}", m.latency.percentiles);
 }
 
 #[test]
-fn with_one_queue_for_all_who_stalls_is_routed_around() {
+fn a_shared_queue_avoids_stalled_connections() {
     let m = half_stalls(Dispatch::Any);
     assert!(m.latency.value_at(85.0) < 250_000.0, "{:?}", m.latency.percentiles);
     assert!(m.latency.max > 900_000.0, "{:?}", m.latency.percentiles);
@@ -78,14 +78,14 @@ fn to_the_end(server: &Faulty) -> Plan {
 const NEAR_THE_END: u64 = 100 + 1960;
 
 #[test]
-fn a_freeze_in_the_last_moments_shows_in_p99() {
+fn a_freeze_shortly_before_the_end_shows_in_p99() {
     let m = run(&to_the_end(&stalling(|_| true, NEAR_THE_END, Duration::from_millis(500))));
     assert!(m.latency.percentile(99.0).is_some_and(|p99| p99 > 400_000.0), "{:?}", m.latency.percentiles);
     assert_eq!((m.verification.bad(), m.dropped, m.unfinished), (0, 0, 0), "{m:?}");
 }
 
 #[test]
-fn a_freeze_that_does_not_end_counts_as_long_as_it_was_waited_for() {
+fn a_freeze_without_end_counts_with_the_time_waited() {
     let m = run(&to_the_end(&stalling(|_| true, NEAR_THE_END, Duration::from_secs(30))));
     assert!(m.latency.percentile(99.0).is_some_and(|p99| p99 > 800_000.0), "{:?}", m.latency.percentiles);
     assert!((35..=45).contains(&m.unfinished), "those of the last 40 ms: {m:?}");
@@ -93,8 +93,8 @@ fn a_freeze_that_does_not_end_counts_as_long_as_it_was_waited_for() {
 }
 
 #[test]
-fn messages_of_the_warm_up_count_nowhere() {
-    // What piles up while the server stalls in the warm-up is answered in what is measured.
+fn messages_of_the_warm_up_are_not_counted() {
+    // The backlog of a stall in the warm-up is answered in the measured time.
     let server = stalling(|_| true, 10, Duration::from_millis(600));
     let warmup = Duration::from_millis(300);
     let m = run(&Plan { connections: 1, depth: 1000, pace: open(1000.0), warmup, ..plan(&server) });
@@ -115,12 +115,13 @@ fn a_stall_shows_in_the_ticks_in_which_it_happened() {
     let ticks = &m.timeline;
     assert_eq!(ticks.len(), 15, "{ticks:?}");
     assert!(ticks.iter().enumerate().all(|(index, tick)| tick.at == index as f64 / 10.0), "{ticks:?}");
-    // Nothing comes, and what waits has waited for longer with each tick. The machine may add stalls of its own.
+    // No replies arrive, and the waiting messages have waited longer with each tick. The machine may add its own
+    // stalls.
     let is_stalled = |ticks: &[Tick]| {
         ticks.iter().all(|tick| tick.replies == 0) && ticks.windows(2).all(|pair| pair[0].max < pair[1].max)
     };
     assert!(ticks.windows(4).any(is_stalled), "{ticks:?}");
-    // What comes after the end is in no tick.
+    // Replies after the end are in no tick.
     let replies = ticks.iter().map(|tick| tick.replies).sum::<u64>();
     assert!(replies > 0 && replies <= m.latency.count, "{ticks:?}");
 }
@@ -139,7 +140,7 @@ fn a_server_that_is_slower_than_the_offered_rate_is_overloaded() {
 }
 
 #[test]
-fn messages_of_a_connection_that_has_ended_are_not_another_s() {
+fn messages_of_an_ended_connection_are_not_sent_on_another() {
     let server = Faulty::each_connection(|replies, line| {
         if replies.count() == 50 && line[8] == b'0' {
             replies.end();

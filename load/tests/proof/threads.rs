@@ -1,4 +1,4 @@
-//! The generator's own threads and clocks, as messages that a function writes see them.
+//! The generator's threads and clocks, observed by a message hook.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use anyloop_load::plan::{Expect, Hostile, MessageHook, Messages, Plan, ReplyHook
 use super::faulty::Faulty;
 use super::{open, plan, run};
 
-/// Messages of which each is written only when this was done.
+/// Messages that run this function before each is written.
 fn messages(first: impl Fn() + Send + Sync + 'static) -> Messages {
     Messages::By(MessageHook::new(move |connection, number, buffer| {
         first();
@@ -31,11 +31,11 @@ fn the_clock_is_read_for_each_write() {
         expect: Expect::Any,
         ..plan(&server)
     });
-    // While one message is written, five more come due on other connections: they are sent together, one after the
-    // other. The last of them was not on its way while the others were written.
+    // While one message is written, five more become due on other connections: they are sent in one batch. The last of
+    // them was not in flight while the others were written.
     assert_eq!((m.verification.bad(), m.unfinished), (0, 0), "{m:?}");
     assert!(m.service.value_at(30.0) < m.service.max / 2.0, "{:?}", m.service.values);
-    // Nor was it on its way while it was written itself.
+    // Nor was it in flight while it was written itself.
     assert!(m.service.value_at(0.0) < 5_000.0, "{:?}", m.service.values);
 }
 
@@ -87,7 +87,7 @@ fn a_hook_that_panics_ends_the_run_and_is_named() {
 }
 
 #[test]
-fn as_many_threads_as_it_takes_make_the_load() {
+fn load_is_produced_by_the_requested_threads() {
     let server = Faulty::good();
     let m = run(&Plan { threads: 0, ..plan(&server) });
     assert_eq!((m.connections, m.verification.bad()), (2, 0), "{m:?}");

@@ -1,22 +1,23 @@
-//! What stands below the first screen: details, noise and validity, conditions, and how to read it.
+//! The sections below the first screen: details, noise and validity, conditions, and the glossary.
 
 use maud::{Markup, html};
 
 use super::{figure, with_notes};
 use crate::report::contents::Contents;
 use crate::report::wording::{count, percent, time, title};
-use crate::report::{plots, trust};
+use crate::report::{plots, validity};
 use crate::statistics::{Assessment, Figure};
 use crate::{Comparison, Sample};
 
-/// So many flagged samples are named.
+/// At most this many flagged samples are listed.
 const SHOWN: usize = 12;
 
 pub(super) fn details(comparison: &Comparison, contents: &Contents) -> Markup {
     html! {
         @if !contents.details.is_empty() {
             h2 { "Details by load" }
-            p.note { "Medians over the rounds, each with its 95 % interval, which takes at least six rounds. No verdict rests on these figures." }
+            p.note { "Medians over the rounds, each with its 95 % interval, which takes at least six rounds. \
+                These figures have no verdicts." }
             @for table in &contents.details {
                 h3 { (table.title) }
                 (with_notes(comparison, table, "details"))
@@ -25,7 +26,7 @@ pub(super) fn details(comparison: &Comparison, contents: &Contents) -> Markup {
     }
 }
 
-/// Noise, checks, flags, and how it was judged.
+/// Noise, isolation, checks, and flags.
 pub(super) fn validity(comparison: &Comparison, assessment: &Assessment) -> Markup {
     html! {
         h2 { "Noise and validity" }
@@ -37,28 +38,27 @@ pub(super) fn validity(comparison: &Comparison, assessment: &Assessment) -> Mark
     }
 }
 
-/// How much the reference differs from itself.
+/// How much two runs of the reference differ.
 fn noise(comparison: &Comparison, assessment: &Assessment) -> Markup {
-    let twin = assessment.control.and_then(|control| comparison.subjects[control].control_of.clone());
-    let rows = trust::noise_rows(comparison, assessment);
+    let reference = assessment.control.and_then(|control| comparison.subjects[control].control_of.clone());
+    let rows = validity::noise_rows(comparison, assessment);
     html! {
-        @match twin {
+        @match reference {
             None => p {
                 strong { "The reference did not run twice" }
-                ", so it is not known how much two runs of the same server differ. Differences below 3 % are taken \
-                 for noise; be careful with the rest."
+                ", so the noise is unknown. Differences below 3 % count as noise; treat larger ones with care."
             },
-            Some(twin) => p {
-                "In each round " strong { (twin) } " ran twice. Both runs are of the same server, so whatever they differ \
-                 by is noise. Over all rounds that averages out; what is left is seen by the interval of the ratio of \
-                 one run to the other (A/A). A difference from the reference, which is the mean of both runs, counts \
-                 only beyond half of that interval, and beyond 3 % (6 % for the highest rate, one step of its search)."
+            Some(reference) => p {
+                "In each round " strong { (reference) } " ran twice. Any difference between the two runs is noise. Over \
+                 all rounds it averages out; the interval of the ratio of one run to the other shows how much remains \
+                 (A/A test). A difference from the reference, which is the mean of both runs, counts only \
+                 beyond half of that interval, and beyond 3 % (6 % for the highest rate, one step of its search)."
             }
         }
         @if !rows.is_empty() {
             div.scroll.wrap tabindex="0" {
                 table {
-                    thead { tr { @for heading in trust::NOISE_HEADINGS { th scope="col" { (heading) } } } }
+                    thead { tr { @for heading in validity::NOISE_HEADINGS { th scope="col" { (heading) } } } }
                     tbody {
                         @for [name, rest @ ..] in &rows {
                             tr { th scope="row" { (name) } @for cell in rest { td { (cell) } } }
@@ -70,10 +70,10 @@ fn noise(comparison: &Comparison, assessment: &Assessment) -> Markup {
     }
 }
 
-/// What hostile clients did to the good ones' latency.
+/// The latency of normal clients beside hostile ones.
 fn isolation(comparison: &Comparison, assessment: &Assessment) -> Markup {
     let column = assessment.columns.iter().find(|column| column.figure == Figure::Isolation);
-    let rows = column.map(trust::over_alone).unwrap_or_default();
+    let rows = column.map(validity::isolation_ratio).unwrap_or_default();
     html! {
         @if !rows.is_empty() {
             h3 { "Beside hostile clients" }
@@ -82,10 +82,10 @@ fn isolation(comparison: &Comparison, assessment: &Assessment) -> Markup {
     }
 }
 
-/// What is checked, its value in a sample, how that is written, and from where on it is flagged.
+/// A check's name, its value in a sample, how the value is written, and when a sample is flagged.
 type Check = (&'static str, fn(&Sample) -> Option<f64>, fn(f64) -> String, &'static str);
 
-/// The generator's checks of itself: the median and the worst over all samples, beside what is flagged.
+/// The generator's checks of itself: the median and the worst over all samples, and the limit.
 fn checks(comparison: &Comparison) -> Markup {
     let of = |value: fn(&Sample) -> Option<f64>| -> Option<(f64, f64)> {
         let values = comparison.samples.iter().filter_map(value).filter(|value| value.is_finite());
@@ -111,7 +111,7 @@ fn checks(comparison: &Comparison) -> Markup {
     ];
     html! {
         @if !comparison.samples.is_empty() {
-            h3 { "Checks of the measuring itself" }
+            h3 { "Checks of the measurement itself" }
             div.scroll.wrap tabindex="0" {
                 table {
                     thead {
@@ -134,21 +134,21 @@ fn checks(comparison: &Comparison) -> Markup {
 
 /// The flagged measurements.
 fn flags(comparison: &Comparison, assessment: &Assessment) -> Markup {
-    let flagged = trust::flags(comparison);
-    let columns = trust::flagged_rounds(assessment);
+    let flagged = validity::flags(comparison);
+    let columns = validity::flagged_rounds(assessment);
     html! {
         h3 { "Flagged measurements" }
         @if flagged.is_empty() {
             p { "No measurement is flagged as doubtful." }
         } @else {
             p {
-                @if let Some(said) = trust::flags_in_words(comparison) { (said) ". " }
+                @if let Some(said) = validity::flags_in_words(comparison) { (said) ". " }
                 "A busy or late load generator and an error of Little's law make latencies, throughput and the highest rate \
                  doubtful, but not CPU; time stolen by the host makes everything doubtful. No measurement is dropped. \
-                 Every figure is judged twice, with and without the rounds that are flagged for it: there is a verdict \
-                 only if both agree, and if at most a third of its rounds are flagged."
+                 Every figure is tested twice, with and without the rounds that are flagged for it: there is a verdict \
+    only if both agree and at most a third of its rounds are flagged."
                 @if !columns.is_empty() {
-                    " Flagged rounds of the server that has most of them: "
+                    " Most flagged rounds of one server: "
                     @for (index, (figure, rounds)) in columns.iter().enumerate() {
                         @if index > 0 { ", " }
                         (title(*figure)) " " (rounds) " of " (assessment.rounds)
@@ -165,7 +165,7 @@ fn flags(comparison: &Comparison, assessment: &Assessment) -> Markup {
 }
 
 pub(super) fn conditions(comparison: &Comparison, contents: &Contents) -> Markup {
-    let handlers = trust::handlers(comparison);
+    let handlers = validity::handlers(comparison);
     html! {
         h2 { "Conditions" }
         dl { @for (name, value) in &contents.conditions { dt { (name) } dd { (value) } } }
@@ -176,34 +176,31 @@ pub(super) fn conditions(comparison: &Comparison, contents: &Contents) -> Markup
     }
 }
 
-/// The words of the page.
+/// The terms of the page.
 const GLOSSARY: [(&str, &str); 11] = [
     (
         "CPU per message",
-        "CPU time of the server's processes, kernel included, for each reply: what a message costs.",
+        "CPU time of the server's processes, kernel included, for each reply: the cost of a message.",
     ),
     (
         "better, worse",
-        "the difference from the reference is larger than the noise, and if all were equal, chance would make such a \
-         difference anywhere in the column in at most 5 of 100 comparisons.",
+        "the difference from the reference is larger than the noise, and if all servers were equal, chance would produce \
+such a difference anywhere in the column in at most 5 of 100 comparisons.",
     ),
-    (
-        "same",
-        "no difference that counts: if there is one, it is at most as large as the cell says, and at most 10 %.",
-    ),
-    ("not told", "the rounds allow no verdict; a note below the first table says why."),
+    ("same", "no relevant difference: it is at most as large as the cell says, and never more than 10 %."),
+    ("no verdict", "the rounds don't support a verdict; a note below the first table says why."),
     (
         "interval",
-        "the range that contains the true figure in 95 of 100 comparisons, seen by how the rounds differ.",
+        "the range that contains the true figure in 95 of 100 comparisons, derived from the differences between rounds.",
     ),
     (
         "round",
-        "every server is started afresh and measured once, in an order that changes so that none has an advantage.",
+        "every server is started again and measured once, in an order that changes so that none has an advantage.",
     ),
     ("noise, A/A", "how much two runs of the same server differ, measured in the same rounds."),
     (
         "flagged",
-        "something makes a round doubtful for a figure: time stolen by the host for all of them, a busy or late load \
+        "something makes a round doubtful for a figure: time stolen by the host for every figure, a busy or late load \
          generator for latency, throughput and the highest rate.",
     ),
     (
@@ -222,15 +219,15 @@ pub(super) fn glossary() -> Markup {
     html! {
         h2 { "How to read it" }
         p.note {
-            "Start with the column that you pay for: CPU per message at your rate, memory if you have many idle connections, \
-             p99 latency if users wait. Servers with a marked figure in that column are the best of it, or can't be told \
-             apart from the best. If all servers were equal, at most 5 of 100 comparisons would call any of them better \
-             or worse in a column."
+            "Start with the column that matters to you: CPU per message at your rate, memory if you have many idle \
+    connections, p99 latency if users wait. Marked figures are the best of their column, or can't be told apart \
+    from the best. If all servers were equal, at most 5 of 100 comparisons would call any of them better or worse \
+    in a column."
         }
         p.note {
-            "For statisticians: intervals and p are from Wilcoxon's signed ranks of the rounds' ratios. Because several \
-             servers are judged at once, p is at least that of Friedman's test that all are equal, and Holm's method \
-             adjusts it, once among the comparisons with the reference and once among those of any two."
+            "For statisticians: intervals and p come from Wilcoxon's signed rank test of the rounds' ratios. Because several \
+    servers are tested at once, p is at least that of Friedman's test that all are equal, and is adjusted by Holm's \
+    method, once among the comparisons with the reference and once among all pairs."
         }
         dl.glossary { @for (word, meaning) in GLOSSARY { dt { (word) } dd { (meaning) } } }
     }

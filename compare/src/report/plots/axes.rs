@@ -1,8 +1,8 @@
-//! The part of a picture in which values stand: where a value stands on an axis, and the numbers at it.
+//! The plotting area of a picture: the coordinates of values, and the axes with their numbers.
 
 use super::svg::{Anchor, Svg};
 
-/// The part of a picture in which values stand.
+/// The plotting area of a picture.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axes {
     pub(super) left: f64,
@@ -26,7 +26,7 @@ impl Axes {
         (self.x(x), self.y(y))
     }
 
-    /// The horizontal lines, with their numbers.
+    /// Draws the horizontal grid lines, with their numbers.
     pub(super) fn draw_y(&self, svg: &mut Svg, number: impl Fn(f64) -> String) {
         for tick in self.y.ticks() {
             let y = self.y(tick);
@@ -35,7 +35,7 @@ impl Axes {
         }
     }
 
-    /// The axis at the bottom, with its numbers and what they are. Numbers that would touch are left out.
+    /// Draws the axis at the bottom, with its numbers and its name. Numbers that would overlap are left out.
     pub(super) fn draw_x(&self, svg: &mut Svg, ticks: &[f64], number: impl Fn(f64) -> String, name: &str) {
         svg.line("axis", (self.left, self.bottom), (self.right, self.bottom));
         let mut free_from = f64::NEG_INFINITY;
@@ -104,7 +104,7 @@ impl Scale {
         [self.low, self.high]
     }
 
-    /// Where a value stands: 0 is the low end, 1 the high one. Beyond the ends it stands at the end.
+    /// The position of a value: 0 is the low end, 1 the high one. Values beyond an end are placed at that end.
     pub(super) fn place(&self, value: f64) -> f64 {
         let place = if self.logarithmic {
             (value.max(f64::MIN_POSITIVE) / self.low).ln() / (self.high / self.low).ln()
@@ -114,7 +114,7 @@ impl Scale {
         if place.is_finite() { place.clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    /// Where the axis has its numbers: at most about eight of 1, 2 and 5 times a power of ten.
+    /// The values at which the axis has numbers: at most about eight of 1, 2 and 5 times a power of ten.
     pub(super) fn ticks(&self) -> Vec<f64> {
         if !self.logarithmic {
             let step = step(self.high - self.low, 5);
@@ -137,7 +137,7 @@ fn finite(values: impl IntoIterator<Item = f64>) -> impl Iterator<Item = f64> {
     values.into_iter().filter(|value| value.is_finite())
 }
 
-/// The step of 1, 2 or 5 times a power of ten that divides a length into about so many.
+/// The step of 1, 2 or 5 times a power of ten that divides a length into about `about` parts.
 fn step(length: f64, about: usize) -> f64 {
     if length <= 0.0 {
         return 1.0;

@@ -1,4 +1,4 @@
-//! What more connections do: the throughput against them, and the memory that idle ones cost.
+//! The effect of more connections: throughput, and the memory of idle ones.
 
 use super::axes::{Axes, Scale};
 use super::labels::{self, Label};
@@ -19,12 +19,12 @@ pub(super) fn throughput(comparison: &Comparison, assessment: &Assessment) -> Pl
         question: "Does throughput hold as connections grow?",
         caption: format!(
             "A closed loop: each connection sends when its reply has come. A cross marks where connections could \
-             not be made or broke. Closed loops flatter servers that stall, and on shared cores they measure also \
-             who gets the cores: read the cost per message beside it. {}",
+not be opened or broke. Closed loops favor servers that stall, and if server and generator share cores, \
+they also measure how the cores are divided: compare with the cost per message. {}",
             passes(comparison)
         ),
         pictures: has_data.then(|| throughput_picture(comparison, assessment)).into_iter().collect(),
-        missing: "Connections were not swept: --full does that, without --with-handwritten.",
+        missing: "Throughput against connections was not measured: use --full, without --with-handwritten.",
         ..Plot::default()
     }
 }
@@ -54,15 +54,15 @@ fn throughput_picture(comparison: &Comparison, assessment: &Assessment) -> Strin
         svg.curve(&class, &places);
         for (point, &place) in points.iter().zip(&places) {
             let who = name(comparison, subject);
-            let says = format!(
+            let tooltip = format!(
                 "{who}: {} with {}",
                 rate(point.rate),
                 count(point.connections, "connection", "connections")
             );
             if point.failed > 0 {
-                svg.cross(&class, place, &format!("{says}, {} of which failed", point.failed));
+                svg.cross(&class, place, &format!("{tooltip}, {} of which failed", point.failed));
             } else {
-                svg.point(&class, subject, place, &says);
+                svg.point(&class, subject, place, &tooltip);
             }
         }
         if let Some(&end) = places.last() {
@@ -78,9 +78,9 @@ pub(super) fn memory(comparison: &Comparison, assessment: &Assessment) -> Plot {
     Plot {
         key: "memory",
         question: "What does an idle client cost?",
-        caption: "The server's own (anonymous) memory, with clients that have exchanged a message and now say \
-                  nothing. The line is the least squares' fit, its slope the cost of one more connection; the \
-                  kernel's socket buffers are not in it."
+        caption: "The server's anonymous memory, with idle clients that have exchanged one message each. The line is \
+the least squares fit, its slope the memory of one more connection; the kernel's socket buffers are \
+not included."
             .to_owned(),
         pictures: has_data.then(|| memory_picture(comparison, assessment)).into_iter().collect(),
         missing: "Memory was not measured: leave out --quick and --with-handwritten.",
@@ -108,10 +108,10 @@ fn memory_picture(comparison: &Comparison, assessment: &Assessment) -> String {
         let (class, who, points) =
             (series(comparison, subject), name(comparison, subject), samples_of(comparison, subject));
         for point in &points {
-            let says =
+            let tooltip =
                 format!("{who}: {} with {} idle connections", bytes(point.bytes as f64), point.connections);
             let place = axes.at(point.connections as f64, mebibytes(point.bytes as f64));
-            svg.point(&class, subject, place, &says);
+            svg.point(&class, subject, place, &tooltip);
         }
         let most = points.iter().map(|point| point.connections).max().unwrap_or(0) as f64;
         if let Some((slope, base)) = per_connection(comparison, subject) {

@@ -1,4 +1,4 @@
-//! Server CPU time for each message, in lengths that can be compared.
+//! Server CPU time for each message, as bars.
 
 use super::axes::{Axes, Scale};
 use super::svg::{Anchor, Svg};
@@ -9,7 +9,7 @@ use crate::report::wording::{amount, time};
 use crate::statistics::{Assessment, Estimate, Metric};
 
 const LINE: f64 = 26.0;
-/// The least room for names at the left.
+/// The least width for the names at the left.
 const NAMES: f64 = 120.0;
 
 pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
@@ -18,13 +18,12 @@ pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
     Plot {
         key: "cost",
         question: "What does a message cost?",
-        caption: "Server CPU time for each message: full color is the server's own code, pale is the kernel on its \
-                  behalf. The whisker is the 95 % interval, which takes at least six rounds. A server that is kept busy \
-                  answers several messages for one wake-up, so a message costs less than at a low rate: each load \
-                  has a scale of its own."
+        caption: "Server CPU time for each message: full color is user mode, pale is the kernel. The whisker is the \
+95 % interval, which takes at least six rounds. A busy server answers several messages for one \
+wake-up, so a message costs less than at a low rate: each load has its own scale."
             .to_owned(),
         pictures: pictures.collect(),
-        missing: "CPU time was not measured; it is known of servers that compare starts itself.",
+        missing: "CPU time was not measured: the system didn't report it.",
         ..Plot::default()
     }
 }
@@ -41,13 +40,12 @@ fn bars(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Vec<B
         let mut details = assessment.details.iter();
         let of = details.find(|of| of.shape == shape && of.subject == subject && of.metric == Metric::Cpu)?;
         let level = of.level?;
-        Some(Bar { subject, shape, level: Estimate { interval: level.sure_interval(), ..level } })
+        Some(Bar { subject, shape, level: Estimate { interval: level.interval_95(), ..level } })
     };
     shown(comparison, assessment).filter_map(of_it).collect()
 }
 
-/// An axis that holds the bars and, up to twice the longest bar, the intervals: the
-/// bars must stay readable.
+/// An axis that covers the bars and the intervals, but at most twice the longest bar, so that the bars stay readable.
 fn scale(bars: &[Bar]) -> Scale {
     let longest = bars.iter().map(|bar| bar.level.median).fold(0.0, f64::max);
     let ends = bars.iter().filter_map(|bar| bar.level.interval).map(|interval| interval.high);
@@ -68,7 +66,7 @@ fn picture(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Op
     let mut svg = Svg::new(WIDTH, bottom + 42.0);
     svg.text("name", (0.0, 16.0), Anchor::Start, &load_in_words(comparison, shape));
     for (class, from, what) in
-        [("bar control", RIGHT - 150.0, "own code"), ("bar kernel control", RIGHT - 62.0, "kernel")]
+        [("bar control", RIGHT - 120.0, "user"), ("bar kernel control", RIGHT - 62.0, "kernel")]
     {
         svg.area(class, (from, 7.0), (from + 12.0, 17.0), "");
         svg.text("tick", (from + 17.0, 16.0), Anchor::Start, what);
@@ -90,10 +88,10 @@ fn draw(svg: &mut Svg, axes: &Axes, comparison: &Comparison, bar: &Bar, (low, hi
     let total = bar.level.median;
     let own = total * own_share(comparison, bar.shape, bar.subject);
     svg.text(&format!("label {class}"), (axes.left - 9.0, middle + 4.0), Anchor::End, who);
-    let says = format!("{who}: {} in its own code", time(own));
-    svg.area(&format!("bar {class}"), (axes.x(0.0), low), (axes.x(own), high), &says);
-    let says = format!("{who}: {} in the kernel", time(total - own));
-    svg.area(&format!("bar kernel {class}"), (axes.x(own), low), (axes.x(total), high), &says);
+    let tooltip = format!("{who}: {} in user mode", time(own));
+    svg.area(&format!("bar {class}"), (axes.x(0.0), low), (axes.x(own), high), &tooltip);
+    let tooltip = format!("{who}: {} in the kernel", time(total - own));
+    svg.area(&format!("bar kernel {class}"), (axes.x(own), low), (axes.x(total), high), &tooltip);
     let mut end = axes.x(total);
     if let Some(interval) = bar.level.interval {
         let (from, to) = (axes.x(interval.low), axes.x(interval.high));
@@ -105,7 +103,7 @@ fn draw(svg: &mut Svg, axes: &Axes, comparison: &Comparison, bar: &Bar, (low, hi
     svg.text("value", (end + 9.0, middle + 4.0), Anchor::Start, &time(total));
 }
 
-/// The part of a subject's CPU time that is spent in its own code.
+/// The share of a subject's CPU time that is spent in user mode.
 fn own_share(comparison: &Comparison, shape: usize, subject: usize) -> f64 {
     let of_it = comparison.samples.iter().filter(|sample| sample.shape == shape && sample.subject == subject);
     let (own, kernel) =

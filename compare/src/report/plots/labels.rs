@@ -1,4 +1,4 @@
-//! Where the names of the curves stand: beside them, and not on each other.
+//! The placement of the curves' names: beside the curves, without overlaps.
 
 use super::LETTER;
 use super::axes::Axes;
@@ -8,7 +8,7 @@ use super::svg::{Anchor, Svg};
 pub(super) struct Label {
     /// The class of its series.
     pub(super) class: String,
-    /// Where the curve ends.
+    /// The end of the curve.
     pub(super) end: (f64, f64),
     pub(super) text: String,
 }
@@ -16,8 +16,8 @@ pub(super) struct Label {
 /// The height of a line of text.
 const LINE: f64 = 15.0;
 
-/// The names in a column to the right of the axes, in the order of the ends: for curves that all end there. Names that
-/// would touch are moved apart, and a thin line leads back.
+/// Draws the names in a column to the right of the axes, in the order of the curves' ends: for curves that all end
+/// there. Names that would overlap are moved apart and connected to their curve by a thin line.
 pub(super) fn in_a_column(axes: &Axes, svg: &mut Svg, mut labels: Vec<Label>) {
     labels.sort_by(|one, other| one.end.1.total_cmp(&other.end.1));
     let wanted: Vec<f64> = labels.iter().map(|label| label.end.1).collect();
@@ -31,8 +31,8 @@ pub(super) fn in_a_column(axes: &Axes, svg: &mut Svg, mut labels: Vec<Label>) {
     }
 }
 
-/// The names each at the end of its curve: for curves that end anywhere. Of the places around an end, the nearest is
-/// taken at which the name covers neither another name nor, if that can be helped, a point.
+/// Draws each name at the end of its curve: for curves that end anywhere. The position nearest to the end is taken at
+/// which the name covers no other name and, if possible, no point.
 pub(super) fn at_the_ends(
     axes: &Axes,
     svg: &mut Svg,
@@ -52,7 +52,7 @@ pub(super) fn at_the_ends(
     }
 }
 
-/// A place for each name, in their order.
+/// A position for each name, in the same order.
 fn arrange(axes: &Axes, labels: &[Label], points: &[(f64, f64)], width: f64) -> Vec<(f64, f64, Anchor)> {
     let mut taken: Vec<Area> = Vec::new();
     let place = |label: &Label| {
@@ -77,7 +77,7 @@ fn arrange(axes: &Axes, labels: &[Label], points: &[(f64, f64)], width: f64) -> 
     labels.iter().map(place).collect()
 }
 
-/// About how wide a text is.
+/// The approximate width of a text.
 pub(super) fn length(text: &str) -> f64 {
     LETTER * text.chars().count() as f64
 }
@@ -96,7 +96,7 @@ pub(super) fn along(curve: &[(f64, f64)]) -> Vec<(f64, f64)> {
     points
 }
 
-/// Places for a text near an end.
+/// Candidate positions for a text near an end.
 fn places(end: (f64, f64), length: f64) -> impl Iterator<Item = (f64, f64, Anchor)> {
     let steps = (0..8).flat_map(|step| [f64::from(step), -f64::from(step)]);
     steps.flat_map(move |down| {
@@ -110,7 +110,7 @@ fn places(end: (f64, f64), length: f64) -> impl Iterator<Item = (f64, f64, Ancho
     })
 }
 
-/// What a text covers.
+/// The rectangle that a text covers.
 struct Area {
     left: f64,
     right: f64,
@@ -140,8 +140,8 @@ impl Area {
     }
 }
 
-/// Places in ascending order at least a distance apart, as near to the wanted ones, which ascend, as a pass
-/// down and one back up bring them.
+/// Moves positions, which ascend, so that they are at least `apart` from each other and within the bounds: one pass
+/// down, and one back up.
 fn spread(wanted: &[f64], apart: f64, low: f64, high: f64) -> Vec<f64> {
     let mut places = wanted.to_vec();
     for index in 0..places.len() {

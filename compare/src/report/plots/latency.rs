@@ -1,4 +1,4 @@
-//! Latency at one rate: whether its tail is made by queueing or by the service itself, and when a run stalled.
+//! Latency at one rate: whether its tail comes from queueing or from the service itself, and when a run stalled.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::report::wording::{load_in_words, time};
 use crate::statistics::{Assessment, Estimate, metric};
 use crate::{Comparison, Sample};
 
-/// The height of a panel. Each backend has one, so that its two curves never cross those of another.
+/// The height of a panel. Each server has one, so that its two curves don't cross those of others.
 const PANEL: f64 = 200.0;
 
 pub(super) fn percentiles(comparison: &Comparison, assessment: &Assessment) -> Plot {
@@ -23,14 +23,14 @@ pub(super) fn percentiles(comparison: &Comparison, assessment: &Assessment) -> P
     let place = shape.map_or(String::new(), |shape| format!(" ({})", load_in_words(comparison, shape)));
     Plot {
         key: "percentiles",
-        question: "Is a slow reply slow, or has it waited in a queue?",
+        question: "Is latency due to the service or to queueing?",
         caption: format!(
-            "At one rate for all{place}. Solid: from the time at which a message was due, what users feel. Dashed: \
-             from its sending, the service alone. Where they part, messages wait; where they stay together, the \
-             service is slow. The curves are medians over the rounds; the other servers are in grey."
+            "At one rate for all{place}. Solid: from the scheduled time, which is what users see. Dashed: from the \
+sending, which is the service alone. Where the two differ, messages wait in a queue; where they don't, \
+the service is slow. The curves are medians over the rounds; the other servers are in grey."
         ),
         pictures: shape.map(|shape| panels(comparison, assessment, shape)).into_iter().collect(),
-        missing: "No load with an offered rate was sustained by anybody.",
+        missing: "No server sustained a load with an offered rate.",
         ..Plot::default()
     }
 }
@@ -103,13 +103,13 @@ fn panels(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Str
         svg.curve(&format!("plain {class}"), &places(&axes, &felt[index]));
         for (points, what) in [(&felt[index], "from schedule"), (&served[index], "from sending")] {
             for &(rare, value) in points {
-                let says =
+                let tooltip =
                     format!("{}: p{} {what} {}", name(comparison, subject), percentile(rare), time(value));
-                svg.unseen(axes.at(rare, value), &says);
+                svg.hover_point(axes.at(rare, value), &tooltip);
             }
         }
         if index == 0 {
-            // Said once, where the curves are farthest apart.
+            // Labelled once, where the curves are farthest apart.
             for (points, what, aside) in [
                 (&felt[index], "from schedule", -9.0),
                 (&served[index], "from sending", if columns == 2 { 34.0 } else { 48.0 }),
@@ -128,7 +128,7 @@ fn places(axes: &Axes, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     points.iter().map(|&(rare, value)| axes.at(rare, value)).collect()
 }
 
-/// One in so many, as a percentile.
+/// One in `rare`, as a percentile.
 fn percentile(rare: f64) -> String {
     let percentile = 100.0 - 100.0 / rare;
     format!("{percentile:.2}").trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -138,7 +138,7 @@ fn percentile(rare: f64) -> String {
 const STRIP: f64 = 46.0;
 const SPACE: f64 = 24.0;
 
-/// The most lines of a strip.
+/// The maximum number of lines of a strip.
 const MOST_LINES: usize = 300;
 
 pub(super) fn timeline(comparison: &Comparison, assessment: &Assessment) -> Plot {
@@ -151,8 +151,8 @@ pub(super) fn timeline(comparison: &Comparison, assessment: &Assessment) -> Plot
         question: "When did a run stall?",
         caption: format!(
             "The longest latency of each tenth of a second, all rounds one after the other, separated by thin lines\
-             {place}. A peak in one round alone is an accident of that round; the same peak in every round is the \
-             server's own."
+             {place}. A peak in one round only is a disturbance of that round; a peak in every round comes from \
+             the server."
         ),
         pictures: shape.map(|shape| strips(comparison, assessment, shape)).into_iter().collect(),
         missing: "No load with an offered rate was measured.",
@@ -160,7 +160,7 @@ pub(super) fn timeline(comparison: &Comparison, assessment: &Assessment) -> Plot
     }
 }
 
-/// A subject's runs under a load that have a time series, by round.
+/// A subject's samples under a load that have a timeline, by round.
 fn runs(comparison: &Comparison, shape: usize, subject: usize) -> Vec<&Sample> {
     let of_it =
         |sample: &&Sample| sample.shape == shape && sample.subject == subject && !sample.timeline.is_empty();
@@ -176,7 +176,7 @@ fn strips(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Str
     let of_all = || subjects.iter().flat_map(|&subject| runs(comparison, shape, subject));
     let y = Scale::logarithmic(of_all().flat_map(|run| &run.timeline).map(|tick| tick.max));
     let rounds = of_all().map(|run| run.round + 1).max().unwrap_or(1);
-    // Every round has room for as many ticks as the longest.
+    // Every round gets the width of the longest one.
     let ticks = of_all().map(|run| run.timeline.len()).max().unwrap_or(1);
     let x = Scale::over(0.0, (rounds * ticks) as f64);
     let mut svg = Svg::new(WIDTH, 26.0 + (STRIP + SPACE) * subjects.len() as f64 + 22.0);
@@ -184,7 +184,7 @@ fn strips(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Str
     for (index, &subject) in subjects.iter().enumerate() {
         let top = 26.0 + SPACE + (STRIP + SPACE) * index as f64;
         let axes = Axes { left: LEFT, right: WIDTH - 8.0, top, bottom: top + STRIP, x, y };
-        // The numbers stand within the strip, or else they would touch those of the next.
+        // The numbers are within the strip; otherwise they would overlap those of the next one.
         for (tick, aside) in y.ends().into_iter().zip([0.0, 10.0]) {
             svg.line("grid", (axes.left, axes.y(tick)), (axes.right, axes.y(tick)));
             svg.text("tick", (axes.left - 7.0, axes.y(tick) + aside), Anchor::End, &time(tick));
@@ -202,12 +202,12 @@ fn strips(comparison: &Comparison, assessment: &Assessment, shape: usize) -> Str
     svg.finish("the longest latency of each tenth of a second of all rounds, a strip for each server")
 }
 
-/// A line upwards for each tick, and the longest latency in words.
+/// Draws a vertical line for each tick, and writes the longest latency.
 fn strip(svg: &mut Svg, axes: &Axes, class: &str, runs: &[&Sample], ticks: usize) {
     let mut path = String::new();
     let mut longest: Option<(f64, usize, f64)> = None;
     let rounds = runs.iter().map(|run| run.round + 1).max().unwrap_or(1);
-    // Of neighbours that would touch, the longest is drawn.
+    // Of ticks that would overlap, the longest is drawn.
     let together = (rounds * ticks).div_ceil(MOST_LINES).max(1);
     for run in runs {
         for (index, ticks_of_run) in run.timeline.chunks(together).enumerate() {
@@ -222,7 +222,7 @@ fn strip(svg: &mut Svg, axes: &Axes, class: &str, runs: &[&Sample], ticks: usize
     }
     svg.path(&format!("ticks {class}"), &path);
     if let Some((value, round, at)) = longest {
-        let says = format!("longest {}, in round {} at {at:.1} s", time(value), round + 1);
-        svg.text("tick", (axes.right, axes.top - 5.0), Anchor::End, &says);
+        let tooltip = format!("longest {}, in round {} at {at:.1} s", time(value), round + 1);
+        svg.text("tick", (axes.right, axes.top - 5.0), Anchor::End, &tooltip);
     }
 }

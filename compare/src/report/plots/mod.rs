@@ -1,9 +1,8 @@
-//! The plots, as SVG that stands within the page.
+//! The plots, as inline SVG.
 //!
-//! They are drawn by hand rather than by a plotting library. What serves the reader here is what libraries
-//! don't do: colors that follow the page from light to dark to paper, because they are names in a style
-//! sheet; labels at the curves in place of a legend; an axis of percentiles; overloaded points that are shown
-//! and yet never joined. All of it together is shorter than the code that would bend a library to it.
+//! They are drawn without a plotting library, because they need what libraries don't offer: colors that follow the
+//! page's light, dark and print styles, labels at the curves in place of a legend, an axis of percentiles, and
+//! overloaded points that are shown but not joined.
 
 mod axes;
 mod connections;
@@ -17,7 +16,7 @@ mod svg;
 use crate::statistics::Assessment;
 use crate::{Comparison, Kind};
 
-/// A plot with what it is for.
+/// A plot with its question and caption.
 #[derive(Default)]
 pub(super) struct Plot {
     /// A short name, for links.
@@ -28,13 +27,13 @@ pub(super) struct Plot {
     pub(super) caption: String,
     /// The pictures; none if there is no data.
     pub(super) pictures: Vec<String>,
-    /// The first of them once more, for a small screen, if it is worth that.
+    /// The first picture drawn for a small screen, if there is one.
     pub(super) small: Option<String>,
-    /// What to do to get the data.
+    /// What to show if there is no data: which flags add it.
     pub(super) missing: &'static str,
 }
 
-/// The plot that belongs to the first screen.
+/// The plot of the first screen.
 pub(super) fn first(comparison: &Comparison, assessment: &Assessment) -> Plot {
     rates::cores(comparison, assessment)
 }
@@ -51,7 +50,7 @@ pub(super) fn others(comparison: &Comparison, assessment: &Assessment) -> Vec<Pl
     ]
 }
 
-/// The rounds, which belong to the noise.
+/// The plot of the rounds, for the section on noise.
 pub(super) fn noise(comparison: &Comparison, assessment: &Assessment) -> Plot {
     rounds::plot(comparison, assessment)
 }
@@ -59,16 +58,16 @@ pub(super) fn noise(comparison: &Comparison, assessment: &Assessment) -> Plot {
 /// The width of every picture.
 const WIDTH: f64 = 760.0;
 
-/// Where the room for labels at the right begins, if they are short.
+/// The right end of the axes, if the labels beyond it are short.
 const RIGHT: f64 = 640.0;
 
-/// About the width of a letter in a label.
+/// The approximate width of a letter in a label.
 const LETTER: f64 = 7.9;
 
-/// Where the room for numbers at the left ends.
+/// The left end of the axes.
 const LEFT: f64 = 62.0;
 
-/// The class of a subject's series: its color and dashes, everywhere the same.
+/// The CSS class of a subject's series, which sets its color and dashes, the same in all plots.
 pub(super) fn series(comparison: &Comparison, subject: usize) -> String {
     let has_series =
         |index: usize| comparison.subjects[index].control_of.is_none() && !is_by_hand(comparison, index);
@@ -78,11 +77,11 @@ pub(super) fn series(comparison: &Comparison, subject: usize) -> String {
     format!("s{}", (0..subject).filter(|&index| has_series(index)).count() % SERIES)
 }
 
-/// How many subjects have a color and dashes of their own.
+/// How many different colors and dashes there are.
 const SERIES: usize = 10;
 
-/// Subjects of which curves are drawn: no controls, none that failed, none that was written by hand, which would
-/// be too many to tell apart.
+/// The subjects that have curves: no controls, failed ones or handwritten ones. With the latter there would be too many
+/// curves.
 fn shown<'a>(comparison: &'a Comparison, assessment: &'a Assessment) -> impl Iterator<Item = usize> + 'a {
     assessment.ranked.iter().copied().filter(|&subject| !is_by_hand(comparison, subject))
 }
@@ -91,21 +90,21 @@ fn is_by_hand(comparison: &Comparison, subject: usize) -> bool {
     matches!(comparison.subjects[subject].kind, Kind::Handwritten { .. })
 }
 
-/// Where the room for labels at the right begins: names, and so many letters behind them.
+/// The right end of the axes, with room for names and `behind` more letters.
 fn right(comparison: &Comparison, assessment: &Assessment, behind: usize) -> f64 {
     let letters = |subject| name(comparison, subject).chars().count();
     let longest = shown(comparison, assessment).map(letters).max().unwrap_or(0);
-    // Names have no bounds, the page has.
+    // Names may be longer than the page is wide.
     (WIDTH - 18.0 - LETTER * (longest + behind) as f64).clamp(WIDTH / 2.0, RIGHT)
 }
 
-/// How much the curves rest on.
+/// A note on how the points of the curves were measured.
 fn passes(comparison: &Comparison) -> &'static str {
     match comparison.conditions.tier.as_str() {
         "full" => {
-            "Each point is the median of several measurements, without an interval: no verdict rests on it."
+            "Each point is the median of several measurements, without an interval, and is not used for verdicts."
         }
-        _ => "Each point was measured once: no verdict rests on it.",
+        _ => "Each point was measured once and is not used for verdicts.",
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the sweep of the rate shows: the cores that a rate needs, which is how many to buy, and the latency at it, which is
-//! how much headroom each server has.
+//! The sweep of the rate: the cores that a rate needs, and the latency at a rate, which shows the headroom of each
+//! server.
 
 use load::slo::{Rank, Slo};
 
@@ -11,44 +11,45 @@ use crate::report::wording::{self, amount, rate, time};
 use crate::statistics::Assessment;
 use crate::{Comparison, RatePoint};
 
-/// The width of the same picture for a small screen.
+/// The width of the picture for small screens.
 const NARROW: f64 = 380.0;
 
 pub(super) fn cores(comparison: &Comparison, assessment: &Assessment) -> Plot {
-    let has_data = shown(comparison, assessment).any(|subject| kept(comparison, subject).next().is_some());
+    let has_data =
+        shown(comparison, assessment).any(|subject| sustained(comparison, subject).next().is_some());
     let pictures = has_data.then(|| cores_picture(comparison, assessment, WIDTH));
     Plot {
         key: "cores",
         question: "How many cores does a rate need?",
         caption: format!(
-            "Server CPU time for each message × messages per second. A curve ends where the server no longer keeps \
-             up; the cross is what it then answered. One that ends in a hollow mark has not reached its limit: no \
-             higher rate was offered. {}",
+            "Server CPU time for each message × messages per second. A curve ends where the server can't keep up; \
+the cross is the rate that it then achieved. A curve that ends in a hollow mark has not reached the \
+limit: no higher rate was offered. {}",
             passes(comparison)
         ),
         pictures: pictures.into_iter().collect(),
         small: has_data.then(|| cores_picture(comparison, assessment, NARROW)),
-        missing: "The rate was not swept: leave out --quick and --with-handwritten.",
+        missing: "The rates were not measured: leave out --quick and --with-handwritten.",
     }
 }
 
-/// Cores that a point of the sweep needed.
+/// The number of cores that a point of the sweep needed.
 fn needed(point: &RatePoint) -> f64 {
     (point.cpu.0 + point.cpu.1) * point.achieved / 1e6
 }
 
 /// A subject's points up to its first overload, by rate.
-fn kept(comparison: &Comparison, subject: usize) -> impl Iterator<Item = &RatePoint> {
+fn sustained(comparison: &Comparison, subject: usize) -> impl Iterator<Item = &RatePoint> {
     known(comparison, subject).take_while(|point| !point.overloaded)
 }
 
-/// A subject's points of which the cores are known, by rate.
+/// A subject's points with known CPU time, by rate.
 fn known(comparison: &Comparison, subject: usize) -> impl Iterator<Item = &RatePoint> {
     let is_known = |point: &&RatePoint| needed(point).is_finite() && needed(point) > 0.0;
     points(comparison, subject).into_iter().filter(is_known)
 }
 
-/// The first point at which it no longer kept up.
+/// The first point at which it was overloaded.
 fn end(comparison: &Comparison, subject: usize) -> Option<&RatePoint> {
     known(comparison, subject).find(|point| point.overloaded)
 }
@@ -56,8 +57,9 @@ fn end(comparison: &Comparison, subject: usize) -> Option<&RatePoint> {
 fn cores_picture(comparison: &Comparison, assessment: &Assessment, width: f64) -> String {
     let height = if width < WIDTH { 320.0 } else { 300.0 };
     let subjects: Vec<usize> = shown(comparison, assessment).collect();
-    let all =
-        || subjects.iter().flat_map(|&subject| kept(comparison, subject).chain(end(comparison, subject)));
+    let all = || {
+        subjects.iter().flat_map(|&subject| sustained(comparison, subject).chain(end(comparison, subject)))
+    };
     let common = comparison.shapes.iter().find_map(|shape| shape.rate);
     let x = Scale::from_zero(all().map(|point| point.achieved).chain(common));
     let y = Scale::from_zero(all().map(needed));
@@ -81,7 +83,7 @@ fn cores_picture(comparison: &Comparison, assessment: &Assessment, width: f64) -
         let (from, to) =
             ((place + 4.0, axes.top - 3.0), (place + 4.0 + 0.8 * labels::length(&said), axes.top - 3.0));
         svg.text("tick", from, Anchor::Start, &said);
-        // No name is to stand on it.
+        // Names must not cover it.
         covered.extend((0..4).flat_map(|_| labels::along(&[from, to])));
     }
     for &subject in &subjects {
@@ -96,23 +98,23 @@ fn cores_picture(comparison: &Comparison, assessment: &Assessment, width: f64) -
     svg.finish("cores needed against messages per second, a curve for each server")
 }
 
-/// Draws a server's curve, and says where it went.
+/// Draws a server's curve, and returns its points.
 fn curve(svg: &mut Svg, axes: &Axes, comparison: &Comparison, subject: usize) -> Vec<(f64, f64)> {
     let (class, who) = (series(comparison, subject), name(comparison, subject));
     let place = |point: &RatePoint| axes.at(point.achieved, needed(point));
-    let mut places: Vec<_> = kept(comparison, subject).map(place).collect();
+    let mut places: Vec<_> = sustained(comparison, subject).map(place).collect();
     svg.curve(&class, &places);
-    for point in kept(comparison, subject) {
+    for point in sustained(comparison, subject) {
         let (rate, each) = (rate(point.achieved), time(point.cpu.0 + point.cpu.1));
-        let says = format!("{who}: {} cores at {rate}, {each} a message", wording::cores(needed(point)));
-        svg.point(&class, subject, place(point), &says);
+        let tooltip = format!("{who}: {} cores at {rate}, {each} a message", wording::cores(needed(point)));
+        svg.point(&class, subject, place(point), &tooltip);
     }
     if let Some(point) = end(comparison, subject) {
-        let says = format!("{who}: {} of {} were answered", rate(point.achieved), rate(point.offered));
+        let tooltip = format!("{who}: {} of {} were answered", rate(point.achieved), rate(point.offered));
         if let Some(&last) = places.last() {
             svg.line(&format!("lead {class}"), last, place(point));
         }
-        svg.cross(&class, place(point), &says);
+        svg.cross(&class, place(point), &tooltip);
         places.push(place(point));
     } else if let Some(&last) = places.last() {
         svg.point(&format!("hollow {class}"), subject, last, &format!("{who}: not reached its limit"));
@@ -155,15 +157,15 @@ pub(super) fn latency(comparison: &Comparison, assessment: &Assessment) -> Plot 
     let passes = passes(comparison);
     Plot {
         key: "latency",
-        question: "At what rate does each server break?",
+        question: "At what rate is each server overloaded?",
         caption: format!(
-            "Latency counts from the time at which a message was due, so it includes the wait for a server that \
-             has fallen behind. A cross in the hatched strip is a rate at which less than 98 % of the messages \
-             were answered: latencies there say only how long the measurement lasted, so they are not drawn.{limit} \
-             {passes}"
+            "Latency counts from the scheduled time of a message, so it includes the wait for a server that has \
+fallen behind. A cross in the hatched strip is a rate at which less than 98 % of the messages were \
+answered: latencies there depend only on the length of the measurement, so they are not drawn.{limit} \
+{passes}"
         ),
         pictures,
-        missing: "The rate was not swept: leave out --quick and --with-handwritten.",
+        missing: "The rates were not measured: leave out --quick and --with-handwritten.",
         ..Plot::default()
     }
 }
@@ -212,9 +214,9 @@ fn latency_picture(
     let (mut labels, mut covered) = (Vec::new(), Vec::new());
     for (row, &subject) in subjects.iter().enumerate() {
         let (class, points) = (series(comparison, subject), points(comparison, subject));
-        // Only up to the first overload: what is joined must have been sustained.
-        let kept: Vec<_> = points.iter().take_while(|point| !point.overloaded).collect();
-        let places: Vec<_> = kept.iter().map(|point| axes.at(point.offered, value(point))).collect();
+        // Only points up to the first overload are joined: those rates were sustained.
+        let sustained: Vec<_> = points.iter().take_while(|point| !point.overloaded).collect();
+        let places: Vec<_> = sustained.iter().map(|point| axes.at(point.offered, value(point))).collect();
         svg.curve(&class, &places);
         covered.extend(labels::along(&places));
         for point in &points {
@@ -222,12 +224,12 @@ fn latency_picture(
             let offered = rate(point.offered);
             if point.overloaded && with_strip {
                 let y = top - strip + 8.0 + 10.0 * row as f64;
-                let says =
+                let tooltip =
                     format!("{who}: overloaded at {offered} offered, {} achieved", rate(point.achieved));
-                svg.cross(&class, (axes.x(point.offered), y), &says);
+                svg.cross(&class, (axes.x(point.offered), y), &tooltip);
             } else if !point.overloaded {
-                let says = format!("{who}: {what} {} at {offered}", time(value(point)));
-                svg.point(&class, subject, axes.at(point.offered, value(point)), &says);
+                let tooltip = format!("{who}: {what} {} at {offered}", time(value(point)));
+                svg.point(&class, subject, axes.at(point.offered, value(point)), &tooltip);
             }
         }
         if let Some(&end) = places.last() {

@@ -1,4 +1,4 @@
-//! The ratio of each round, and what the control shows: may any of this be believed?
+//! The ratio to the reference in each round, for the control and for each server.
 
 use super::axes::{Axes, Scale};
 use super::svg::{Anchor, Svg};
@@ -22,7 +22,7 @@ struct Strip {
 }
 
 pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
-    // The first column is the one that the verdict begins with.
+    // The column with which the verdict begins.
     let column = assessment.columns.iter().find(|column| column.absent.is_none() && column.shape.is_some());
     let band = column.map_or(0.0, |column| column.band);
     let place = column
@@ -30,17 +30,17 @@ pub(super) fn plot(comparison: &Comparison, assessment: &Assessment) -> Plot {
         .map_or(String::new(), |shape| load_in_words(comparison, shape));
     Plot {
         key: "rounds",
-        question: "Should I believe any of this?",
+        question: "How much do the rounds differ?",
         caption: format!(
             "A dot is one round: server CPU per message divided by that of the reference ({place}). The bar is the 95 % \
-             interval, the line across it the estimate. The first row is the reference against its own second run, where \
-             every difference is noise. A server is called better or worse only if its line lies outside the band of \
-             the noise, ±{}, and if chance would make such a difference anywhere in the column in at most 5 of 100 \
-             comparisons; a bar that does not reach 1 is not enough. Hollow dots are rounds that are flagged for CPU.",
+             interval, the line across it the estimate. The first row is the second run of the reference compared with the first; \
+its differences are noise. A server is called better or worse only if its line lies outside the noise \
+band, ±{}, and chance would produce such a difference anywhere in the column in at most 5 of 100 \
+comparisons; a bar that does not include 1 is not sufficient. Hollow dots are rounds that are flagged for CPU.",
             percent(band)
         ),
         pictures: column.and_then(|column| picture(comparison, assessment, column)).into_iter().collect(),
-        missing: "There are no rounds with a reference and another server; compare two at least.",
+        missing: "There are no rounds with a reference and another server: compare at least two.",
         ..Plot::default()
     }
 }
@@ -100,28 +100,28 @@ fn row(svg: &mut Svg, axes: &Axes, strip: &Strip, top: f64) {
     let (from, to) = (top + 3.0, top + ROW - 5.0);
     if let Some(estimate) = strip.estimate {
         if let Some(interval) = estimate.interval {
-            let says = format!("{}: {} to {}", strip.label, ratio(interval.low), ratio(interval.high));
+            let tooltip = format!("{}: {} to {}", strip.label, ratio(interval.low), ratio(interval.high));
             let class = format!("interval {}", strip.class);
-            svg.area(&class, (axes.x(interval.low), from), (axes.x(interval.high), to), &says);
+            svg.area(&class, (axes.x(interval.low), from), (axes.x(interval.high), to), &tooltip);
         }
         let x = axes.x(estimate.median);
         svg.line(&format!("median {}", strip.class), (x, from), (x, to));
         svg.text("value", (WIDTH, top + ROW / 2.0 + 3.0), Anchor::End, &ratio(estimate.median));
     }
     for (nth, round) in strip.rounds.iter().enumerate() {
-        // Downwards in the order of the rounds, so that they don't lie on each other.
+        // In the order of the rounds from top to bottom, so that the points don't overlap.
         let y = from + (to - from) * (nth as f64 + 0.5) / strip.rounds.len() as f64;
         let class = format!("{}{}", if round.flagged { "hollow " } else { "" }, strip.class);
         let flagged = if round.flagged { ", flagged" } else { "" };
         let value = round.logarithm.exp();
-        let says = format!("{}, round {}: {}{flagged}", strip.label, round.round + 1, ratio(value));
-        svg.point(&class, strip.subject, (axes.x(value), y), &says);
+        let tooltip = format!("{}, round {}: {}{flagged}", strip.label, round.round + 1, ratio(value));
+        svg.point(&class, strip.subject, (axes.x(value), y), &tooltip);
     }
     let class = format!("label {}", strip.class);
     svg.text(&class, (axes.left - 10.0, top + ROW / 2.0 + 3.0), Anchor::End, &strip.label);
 }
 
-/// Ratios on the axis: 1 and steps that fit the range, at most about eight.
+/// The ratios on the axis: 1, and steps that fit the range, at most about eight.
 fn ticks(low: f64, high: f64) -> Vec<f64> {
     let steps = [0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
     let step = steps.into_iter().find(|step| (high - low) / step <= 8.0);
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_axis_always_has_one_on_it() {
+    fn the_axis_always_includes_one() {
         assert!(ticks(0.62, 1.31).contains(&1.0));
         assert!(ticks(0.97, 1.03).len() > 2);
         assert!(ticks(0.001, 1000.0).contains(&1.0));

@@ -1,17 +1,17 @@
-//! Shapes and text as SVG. Whatever stands in a picture is escaped here; how it looks is the style sheet's.
+//! Shapes and text as SVG. All text is escaped here; the style sheet has colors and fonts.
 
 use std::fmt::Write;
 
 use maud::html;
 
-/// A picture that grows.
+/// An SVG picture under construction.
 pub(super) struct Svg {
     body: String,
     width: f64,
     height: f64,
 }
 
-/// On which side of its point a text stands.
+/// The part of a text that is placed at its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Anchor {
     Start,
@@ -31,7 +31,7 @@ impl Svg {
         ));
     }
 
-    /// A line through all points; none through fewer than two.
+    /// Draws a line through all points; nothing for fewer than two.
     pub(super) fn curve(&mut self, class: &str, points: &[(f64, f64)]) {
         if points.len() < 2 {
             return;
@@ -43,23 +43,23 @@ impl Svg {
         self.put(&format!("<path class=\"curve {}\" d=\"{path}\"/>", escape(class)));
     }
 
-    /// A path that is given in SVG's own words, of numbers alone.
+    /// Draws a path with this SVG path data.
     pub(super) fn path(&mut self, class: &str, path: &str) {
         self.put(&format!("<path class=\"{}\" d=\"{}\"/>", escape(class), escape(path)));
     }
 
-    /// A rectangle between two corners, which says something when it is pointed at.
-    pub(super) fn area(&mut self, class: &str, from: (f64, f64), to: (f64, f64), says: &str) {
+    /// Draws a rectangle between two corners, with a tooltip.
+    pub(super) fn area(&mut self, class: &str, from: (f64, f64), to: (f64, f64), tooltip: &str) {
         let (x, y) = (from.0.min(to.0), from.1.min(to.1));
         let (width, height) = ((from.0 - to.0).abs(), (from.1 - to.1).abs());
         let class = escape(class);
         let shape = format!(
             "class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\""
         );
-        self.put(&if says.is_empty() {
+        self.put(&if tooltip.is_empty() {
             format!("<rect {shape}/>")
         } else {
-            format!("<rect {shape}><title>{}</title></rect>", escape(says))
+            format!("<rect {shape}><title>{}</title></rect>", escape(tooltip))
         });
     }
 
@@ -75,9 +75,9 @@ impl Svg {
         ));
     }
 
-    /// A point of a series, in the series' own form so that it is known without colour, which says something
-    /// when it is pointed at.
-    pub(super) fn point(&mut self, class: &str, form: usize, at: (f64, f64), says: &str) {
+    /// Draws a point of a series, with a tooltip. Its form depends on the series, so that series differ without color
+    /// too.
+    pub(super) fn point(&mut self, class: &str, form: usize, at: (f64, f64), tooltip: &str) {
         let (x, y) = at;
         let path = match form % 6 {
             0 => format!("M{:.1} {y:.1}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z", x - 4.0),
@@ -87,28 +87,28 @@ impl Svg {
             4 => format!("M{x:.1} {:.1}l4.5 -7.6h-9Z", y + 4.8),
             _ => format!("M{:.1} {:.1}h3v-3h3v3h3v3h-3v3h-3v-3h-3Z", x - 4.5, y - 1.5),
         };
-        let (class, says) = (escape(class), escape(says));
-        self.put(&format!("<path class=\"point {class}\" d=\"{path}\"><title>{says}</title></path>"));
+        let (class, tooltip) = (escape(class), escape(tooltip));
+        self.put(&format!("<path class=\"point {class}\" d=\"{path}\"><title>{tooltip}</title></path>"));
     }
 
-    /// A point that is not seen, and says something when it is pointed at.
-    pub(super) fn unseen(&mut self, (x, y): (f64, f64), says: &str) {
-        let says = escape(says);
+    /// Adds an invisible point with a tooltip.
+    pub(super) fn hover_point(&mut self, (x, y): (f64, f64), tooltip: &str) {
+        let tooltip = escape(tooltip);
         self.put(&format!(
-            "<circle class=\"unseen\" cx=\"{x:.0}\" cy=\"{y:.0}\" r=\"5\"><title>{says}</title></circle>"
+            "<circle class=\"unseen\" cx=\"{x:.0}\" cy=\"{y:.0}\" r=\"5\"><title>{tooltip}</title></circle>"
         ));
     }
 
-    /// A cross, for what could not be measured.
-    pub(super) fn cross(&mut self, class: &str, at: (f64, f64), says: &str) {
+    /// Draws a cross, for a value that could not be measured.
+    pub(super) fn cross(&mut self, class: &str, at: (f64, f64), tooltip: &str) {
         let (x, y) = (at.0 - 3.5, at.1 - 3.5);
-        let (class, says) = (escape(class), escape(says));
+        let (class, tooltip) = (escape(class), escape(tooltip));
         self.put(&format!(
-            "<path class=\"cross {class}\" d=\"M{x:.1} {y:.1}l7 7m0 -7l-7 7\"><title>{says}</title></path>"
+            "<path class=\"cross {class}\" d=\"M{x:.1} {y:.1}l7 7m0 -7l-7 7\"><title>{tooltip}</title></path>"
         ));
     }
 
-    /// The picture, with what it shows in words.
+    /// The finished picture, with a description for screen readers.
     pub(super) fn finish(self, describes: &str) -> String {
         let (width, height, label) = (self.width, self.height, escape(describes));
         format!(
@@ -123,7 +123,7 @@ impl Svg {
     }
 }
 
-/// Text for the content of an element or an attribute.
+/// Escapes text for the content of an element or an attribute.
 fn escape(text: &str) -> String {
     html! { (text) }.into_string()
 }
@@ -140,6 +140,6 @@ mod tests {
         let svg = svg.finish("\"x\"");
         assert!(svg.contains("text-anchor=\"end\">&lt;b&gt;</text>"));
         assert!(svg.contains("aria-label=\"&quot;x&quot;\""));
-        assert!(!svg.contains("path"), "one point is no curve");
+        assert!(!svg.contains("path"), "no curve through one point");
     }
 }

@@ -1,4 +1,4 @@
-//! Tables as lines of a terminal.
+//! Tables as lines of text.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -8,17 +8,17 @@ use crate::report::contents::{Cell, Row, Table, Tone};
 /// Between two columns.
 const GAP: &str = "  ";
 
-/// The fewest columns of the names.
+/// The minimum width of the names.
 const NAMES: usize = 8;
 
-/// The lines of a table, in as many blocks as the width makes necessary.
+/// The lines of a table, in as many blocks as the width requires.
 pub(super) fn lay_out(table: &Table, style: Style) -> Vec<String> {
     let style = Style { width: style.width.max(NARROWEST), ..style };
     let filled: Vec<usize> = (0..table.columns.len()).filter(|&column| table.is_filled(column)).collect();
     let blocks = |with_evidence| -> Vec<Block> {
         filled.iter().map(|&column| Block::of(table, column, with_evidence, style)).collect()
     };
-    // With the evidence if everything fits, without it if not.
+    // With the evidence if everything fits, without it otherwise.
     let (full, short) = (blocks(true), blocks(false));
     let widest = short.iter().map(|block| block.width).max().unwrap_or(0);
     let names = Names::of(table, style.width.saturating_sub(GAP.len() + widest).max(NAMES), style);
@@ -52,7 +52,7 @@ impl Names {
     fn of(table: &Table, most: usize, style: Style) -> Self {
         let name = |row: &Row| match row {
             Row::Group(_) => String::new(),
-            Row::Without { name, .. } => clean(name, style),
+            Row::NoFigures { name, .. } => clean(name, style),
             Row::Figures { name, remark, .. } if remark.is_empty() => clean(name, style),
             Row::Figures { name, remark, .. } => clean(&format!("{name} ({remark})"), style),
         };
@@ -61,7 +61,7 @@ impl Names {
         Self { texts, width: widest.min(most) }
     }
 
-    /// The lines of a block of columns.
+    /// Adds the lines of a block of columns.
     fn write(&self, lines: &mut Vec<String>, table: &Table, columns: &[Block], style: Style) {
         for line in 0..2 {
             let mut text = " ".repeat(self.width);
@@ -77,7 +77,7 @@ impl Names {
             let name = pad(&cut(&self.texts[index], self.width), self.width);
             match row {
                 Row::Group(title) => lines.push(paint(&cut(&clean(title, style), style.width), "2", style)),
-                Row::Without { what, why, is_failure, .. } => {
+                Row::NoFigures { what, why, is_failure, .. } => {
                     let said = format!("{name}{GAP}{what}: {why}");
                     lines.extend(wrap(&said, if *is_failure { "31" } else { "2" }, style));
                 }
@@ -109,7 +109,7 @@ impl Block {
         let heading = [&heading.heading, &heading.under].map(|text| cut(&clean(text, style), most));
         let cell = |row: &Row| match row {
             Row::Figures { cells, .. } => cells.get(column).cloned().unwrap_or_default(),
-            Row::Group(_) | Row::Without { .. } => Cell::default(),
+            Row::Group(_) | Row::NoFigures { .. } => Cell::default(),
         };
         let cells: Vec<Cell> = table.rows.iter().map(cell).collect();
         let figure = |cell: &Cell| {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_stand_below_each_other() {
+    fn columns_are_aligned() {
         let lines = lay_out(&table(), Style { width: 60, unicode: true, ..PLAIN });
         assert_eq!(
             lines,
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_goes_without_the_evidence_and_then_into_a_block_of_its_own() {
+    fn columns_that_do_not_fit_lose_the_evidence_and_then_move_to_a_further_block() {
         let lines = lay_out(&table(), PLAIN);
         assert_eq!(lines[1], "a   9.8 us  better  1.2 ms  same");
         let mut table = table();

@@ -1,4 +1,4 @@
-//! Which loads are made, and on which cores.
+//! The loads, and the cores that they use.
 
 use super::*;
 
@@ -25,29 +25,26 @@ fn every_subject_is_measured_in_every_round_and_every_plot_has_its_points() {
             );
         }
     }
-    // Thirteen thousand and some in a closed loop: half of that for all.
+    // The slowest achieves 13,345 in a closed loop: half of that is offered to all.
     assert_eq!(comparison.shapes[1].rate, Some(6600.0));
     let common = comparison.samples.iter().filter(|sample| sample.shape == 1);
     assert!(common.clone().all(|sample| sample.rate == 6600.0) && common.count() == 5 * 13);
 
     assert_eq!(comparison.memory.len(), 4 * IDLE.len());
-    assert!(
-        comparison.connection_sweep.is_empty() && comparison.probes.is_empty(),
-        "for that there is --full"
-    );
+    assert!(comparison.connection_sweep.is_empty() && comparison.probes.is_empty(), "only with --full");
     let last = |subject| comparison.rate_sweep.iter().rfind(|point| point.subject == subject).unwrap();
-    assert!(comparison.rate_sweep.iter().all(|point| point.subject != 1), "the control is no curve");
-    assert!(last(3).overloaded && last(3).offered < 20_000.0, "what is too much ends the curve");
+    assert!(comparison.rate_sweep.iter().all(|point| point.subject != 1), "the control has no curve");
+    assert!(last(3).overloaded && last(3).offered < 20_000.0, "an overload ends the curve");
     assert!(last(0).overloaded && last(0).offered > 50_000.0, "{:?}", last(0));
     assert!(!comparison.interrupted);
     assert_eq!((comparison.conditions.tier.as_str(), comparison.conditions.rounds), ("default", 13));
 }
 
 #[test]
-fn a_generator_that_is_too_busy_has_the_rate_halved() {
+fn the_rate_is_at_most_halved_for_a_busy_generator() {
     let (comparison, events, _) = run(&settings(&FIVE), Fake { busy: |_| 0.9, ..Fake::new() });
     assert_eq!(comparison.shapes[1].rate, Some(3300.0), "half of 6,600");
-    // Whether a server was overloaded is not known then.
+    // Then it is unknown whether a server was overloaded.
     assert!(comparison.rate_sweep.iter().all(|point| !point.overloaded));
     let notes =
         events.iter().filter(|event| matches!(event, Event::Note(note) if note.contains("generator")));
@@ -55,16 +52,16 @@ fn a_generator_that_is_too_busy_has_the_rate_halved() {
 }
 
 #[test]
-fn the_rate_is_lowered_until_the_generator_makes_it_with_ease() {
+fn the_rate_is_lowered_until_the_generator_sustains_it() {
     let tried = |busy: fn(f64) -> f64| {
         let mut fake = Fake { busy, ..Fake::new() };
-        let comparison = carry_out(&settings(&["slow"]), &mut fake, &mut |_| ()).unwrap();
+        let comparison = run_comparison(&settings(&["slow"]), &mut fake, &mut |_| ()).unwrap();
         // The calibration's open loops come first.
         let common = comparison.shapes[1].rate;
         let open = fake.measured_on.iter().filter_map(|(rate, ..)| *rate);
         (open.take_while(|rate| Some(*rate) != common).collect::<Vec<_>>(), common)
     };
-    // It is not busy in proportion to the rate.
+    // Its CPU time is not proportional to the rate.
     assert_eq!(tried(|rate| 0.35 + rate / 12_000.0), (vec![6600.0, 4400.0], Some(3600.0)));
     assert_eq!(tried(|rate| 0.65 + rate / 66_000.0), (vec![6600.0, 5200.0, 4200.0], Some(3500.0)));
     assert_eq!(tried(|rate| rate / 10_000.0), (vec![], Some(6600.0)));
@@ -82,26 +79,25 @@ fn the_full_tier_has_every_curve_and_isolation_in_the_rounds() {
 }
 
 #[test]
-fn where_the_generator_is_the_limit_it_is_said() {
+fn a_generator_that_is_the_bottleneck_is_noted() {
     let (comparison, events, _) =
         run(&Settings { rate: Some(30_000.0), ..settings(&["limits", "b"]) }, Fake::new());
     let limited = comparison.samples.iter().filter(|sample| sample.generator_limited);
     assert!(limited.clone().all(|sample| sample.subject < 2 && sample.shape == 1));
     assert_eq!(limited.count(), 26);
     assert!(comparison.rate_sweep.iter().all(|point| point.subject != 0 || point.offered <= 20_000.0));
-    let told =
-        |event: &Event| matches!(event, Event::Note(note) if note.contains("the generator was the limit"));
-    assert!(events.iter().any(told), "{events:?}");
+    let is_noted = |event: &Event| matches!(event, Event::Note(note) if note.contains("the generator was the bottleneck"));
+    assert!(events.iter().any(is_noted), "{events:?}");
 }
 
 #[test]
-fn where_cores_are_few_closed_loops_and_probes_are_pinned() {
+fn with_few_cores_closed_loops_and_probes_are_pinned() {
     let slos = vec!["p99=1ms".parse().unwrap()];
     let settings = Settings { slos, rate: Some(777.0), ..settings(&["a", "b"]) };
     let mut fake = Fake { cores: vec![0, 1], ..Fake::new() };
-    let comparison = carry_out(&settings, &mut fake, &mut |_| ()).unwrap();
+    let comparison = run_comparison(&settings, &mut fake, &mut |_| ()).unwrap();
     let pinned = (vec![1], vec![0]);
-    // The calibration's closed loops are on all cores, since its rate is for all cores.
+    // The calibration's closed loops use all cores, since the common rate is measured on all cores.
     let calibration = fake.measured_on.iter().take(2);
     assert!(calibration.clone().all(|(rate, server, _)| rate.is_none() && server.is_empty()));
     for (rate, server, load) in fake.measured_on.iter().skip(2) {
@@ -117,18 +113,19 @@ fn where_cores_are_few_closed_loops_and_probes_are_pinned() {
 }
 
 #[test]
-fn cores_that_were_chosen_are_used_for_all() {
+fn chosen_cores_are_used_for_every_load() {
     let settings = Settings { cpus_server: vec![2, 3], cpus_load: vec![0], ..settings(&["a", "b"]) };
     let mut fake = Fake::new();
-    carry_out(&settings, &mut fake, &mut |_| ()).unwrap();
+    run_comparison(&settings, &mut fake, &mut |_| ()).unwrap();
     assert!(fake.started_on.iter().all(|cpus| *cpus == [2, 3]));
     assert!(fake.measured_on.iter().all(|(_, _, load)| *load == [0]));
-    let error = carry_out(&Settings { cpus_load: vec![4], ..settings }, &mut fake, &mut |_| ()).unwrap_err();
+    let error =
+        run_comparison(&Settings { cpus_load: vec![4], ..settings }, &mut fake, &mut |_| ()).unwrap_err();
     assert!(error.contains("core 4"), "{error}");
 }
 
 #[test]
-fn each_subject_climbs_to_the_highest_rate_that_keeps_the_objective() {
+fn each_subject_reaches_the_highest_rate_that_meets_the_objective() {
     let slos = vec!["p99=1ms".parse().unwrap()];
     let settings = Settings { slos, ..settings(&["a", "slow", "one", "limits"]) };
     let (comparison, ..) = run(&settings, Fake::new());
@@ -143,26 +140,26 @@ fn each_subject_climbs_to_the_highest_rate_that_keeps_the_objective() {
         let last = probes.last().unwrap().rate / capacity;
         assert!((0.93..1.07).contains(&last), "{name}: {last}");
     }
-    assert!(probes("one").is_empty(), "it holds one connection");
+    assert!(probes("one").is_empty(), "it can hold one connection only");
     let limited = probes("limits");
     assert!(limited.iter().all(|probe| probe.generator_limited == (probe.rate > 20_000.0)), "{limited:?}");
     assert_eq!(comparison.conditions.slos, ["p99=1ms"]);
 }
 
 #[test]
-fn the_search_is_not_led_astray_by_a_moment_in_which_others_had_the_cores() {
+fn the_search_repeats_a_miss() {
     let slos = vec!["p99=1ms".parse().unwrap()];
     for names in [["stalls", "a"], ["a", "stalls"]] {
         let (comparison, ..) = run(&Settings { slos: slos.clone(), ..settings(&names) }, Fake::new());
         let stalls = comparison.subjects.iter().position(|subject| subject.name == "stalls").unwrap();
         let begin = comparison.probes.iter().find(|probe| probe.subject == stalls).unwrap().rate;
-        // It does 50,000.
+        // Its capacity is 50,000.
         assert!((40_000.0..64_000.0).contains(&begin), "{begin}");
     }
 }
 
 #[test]
-fn a_rate_at_which_a_server_refuses_is_not_kept_and_ends_its_curve() {
+fn refusals_miss_the_objective_and_end_the_curve() {
     let slos = vec!["p99=1ms".parse().unwrap()];
     let settings = Settings { slos, ..settings(&["a", "limited", "slow"]) };
     let (comparison, events, _) = run(&settings, Fake::new());
@@ -171,15 +168,15 @@ fn a_rate_at_which_a_server_refuses_is_not_kept_and_ends_its_curve() {
     assert!(probes.clone().all(|probe| probe.pass == (probe.rate <= 10_000.0)), "{:?}", comparison.probes);
     let points = comparison.rate_sweep.iter().filter(|point| point.subject == 2);
     assert!(points.clone().count() > 0 && points.clone().all(|point| point.offered <= 10_000.0));
-    let told = |event: &Event| matches!(event, Event::Note(note) if note.starts_with("limited: the curve") && note.contains("refusals"));
-    assert!(events.iter().any(told), "{events:?}");
+    let is_noted = |event: &Event| matches!(event, Event::Note(note) if note.starts_with("limited: the curve") && note.contains("refusals"));
+    assert!(events.iter().any(is_noted), "{events:?}");
     let (comparison, ..) = run(&Settings { allow_refusals: true, ..settings }, Fake::new());
     let last = comparison.probes.iter().rfind(|probe| probe.subject == 2).unwrap();
     assert!(last.rate > 40_000.0, "{last:?}");
 }
 
 #[test]
-fn too_few_messages_for_a_percentile_are_no_miss() {
+fn too_few_messages_for_a_percentile_are_not_a_miss() {
     let objective = |text: &str| vec![text.parse().unwrap()];
     let sparse = Settings { slos: objective("p99=1ms"), ..settings(&["sparse", "b"]) };
     let (comparison, ..) = run(&sparse, Fake::new());
@@ -189,27 +186,27 @@ fn too_few_messages_for_a_percentile_are_no_miss() {
     let never = Settings { slos: objective("p99.9=1ms"), ..settings(&["a", "b"]) };
     let (comparison, events, _) = run(&never, Fake::new());
     assert_eq!(comparison.probes, []);
-    let told =
+    let is_noted =
         |event: &&Event| matches!(event, Event::Note(note) if note.contains("2400 messages per second"));
-    assert_eq!(events.iter().filter(told).count(), 2, "{events:?}");
-    let is_about_it = |event: &&Event| matches!(event, Event::Note(note) if note.contains("not known"));
+    assert_eq!(events.iter().filter(is_noted).count(), 2, "{events:?}");
+    let is_about_it = |event: &&Event| matches!(event, Event::Note(note) if note.contains("unknown whether"));
     assert_eq!(events.iter().filter(is_about_it).count(), 0, "{events:?}");
 }
 
 #[test]
-fn an_error_ends_a_curve_and_is_told() {
+fn an_error_ends_a_curve_and_is_noted() {
     let (comparison, events, _) = run(&settings(&["a", "errs", "slow"]), Fake::new());
     let points = comparison.rate_sweep.iter().filter(|point| point.subject == 2);
     assert!(points.clone().count() > 0 && points.clone().all(|point| point.offered <= 10_000.0));
-    let told = |event: &&Event| matches!(event, Event::Note(note) if note.starts_with("errs: the curve"));
-    assert_eq!(events.iter().filter(told).count(), 1, "{events:?}");
+    let is_noted = |event: &&Event| matches!(event, Event::Note(note) if note.starts_with("errs: the curve"));
+    assert_eq!(events.iter().filter(is_noted).count(), 1, "{events:?}");
 }
 
 #[test]
 fn hostile_clients_are_of_all_kinds() {
     for clients in 0..10 {
-        let crowd = crowd(clients);
-        assert_eq!(crowd.slow_readers + crowd.slow_writers + crowd.idle, clients);
+        let hostile_mix = hostile_mix(clients);
+        assert_eq!(hostile_mix.slow_readers + hostile_mix.slow_writers + hostile_mix.idle, clients);
     }
-    assert_eq!(crowd(5), Hostile { slow_readers: 2, slow_writers: 2, idle: 1 });
+    assert_eq!(hostile_mix(5), Hostile { slow_readers: 2, slow_writers: 2, idle: 1 });
 }

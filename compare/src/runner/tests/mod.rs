@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::*;
 use crate::candidate::Candidate;
-use crate::idle::Ladder;
+use crate::idle::IdlePlan;
 use crate::server::Written;
 use crate::settings::IDLE;
 use crate::{Conditions, Kind, MemorySample};
@@ -16,22 +16,23 @@ use crate::{Step, Tier};
 use load::measurement::Failures;
 use load::testing::{measurement, times};
 
-/// No machine at all: time passes when it is said to, and servers do what their names say.
+/// A simulated machine. Its clock advances only by the operations, and servers behave as their names say.
 struct Fake {
     now: Duration,
-    /// When it is interrupted.
+    /// The time of an interruption.
     stop: Option<Duration>,
-    /// What starting a server and a measurement take beside the load.
+    /// The time that starting a server takes, and a measurement in addition to the load.
     overhead: Duration,
     /// How busy the generator is at a rate; in a closed loop the rate is 0.
     busy: fn(f64) -> f64,
-    /// The cores that there are, and what the load average is.
+    /// The cores, and the load average.
     cores: Vec<usize>,
     load_average: f64,
-    /// Of each server that was started, the cores, and of each measurement, the server's and the generator's.
+    /// The cores of each server that was started; and for each measurement its rate, the server's cores, and the
+    /// generator's.
     started_on: Vec<Vec<usize>>,
     measured_on: Vec<(Option<f64>, Vec<usize>, Vec<usize>)>,
-    /// The name of the server that runs, and how often each was started.
+    /// The names of the servers in the order in which they were started, and how many are running.
     started: Vec<String>,
     running: Rc<Cell<usize>>,
 }
@@ -42,7 +43,7 @@ struct FakeServer {
     panicked: bool,
 }
 
-impl Running for FakeServer {
+impl RunningServer for FakeServer {
     fn address(&self) -> SocketAddr {
         ([127, 0, 0, 1], 1).into()
     }
@@ -55,11 +56,11 @@ impl Running for FakeServer {
         None
     }
 
-    fn failure(&mut self, _patience: Duration) -> Option<String> {
+    fn failure(&mut self, _timeout: Duration) -> Option<String> {
         self.ended.then(|| "the server ended".to_owned())
     }
 
-    fn said(&self) -> Option<String> {
+    fn panic_message(&self) -> Option<String> {
         self.panicked.then(|| "a thread panicked at x.rs:1: no".to_owned())
     }
 }
@@ -88,13 +89,13 @@ impl Fake {
         }
     }
 
-    /// How often the current server's program was started, this time included.
-    fn lives(&self) -> usize {
+    /// How often the current server was started, including this time.
+    fn starts(&self) -> usize {
         self.started.iter().filter(|name| Some(*name) == self.started.last()).count()
     }
 }
 
-impl Laboratory for Fake {
+impl Testbed for Fake {
     fn cores(&self) -> Vec<usize> {
         self.cores.clone()
     }
@@ -103,7 +104,7 @@ impl Laboratory for Fake {
         Some(self.load_average)
     }
 
-    fn start(&mut self, candidate: &Candidate, cpus: &[usize]) -> io::Result<Box<dyn Running>> {
+    fn start(&mut self, candidate: &Candidate, cpus: &[usize]) -> io::Result<Box<dyn RunningServer>> {
         self.started_on.push(cpus.to_vec());
         assert_eq!(self.running.get(), 0, "one server at a time");
         if candidate.name == "absent" {
@@ -112,8 +113,8 @@ impl Laboratory for Fake {
         self.now += self.overhead;
         self.started.push(candidate.name.clone());
         self.running.set(1);
-        let lives = self.lives();
-        let ended = (candidate.name == "crashes" && lives == 3) || (candidate.name == "dies" && lives == 1);
+        let starts = self.starts();
+        let ended = (candidate.name == "crashes" && starts == 3) || (candidate.name == "dies" && starts == 1);
         let panicked = candidate.name == "panics";
         Ok(Box::new(FakeServer { running: Rc::clone(&self.running), ended, panicked }))
     }
@@ -126,11 +127,11 @@ impl Laboratory for Fake {
         let capacity = match self.started.last().map(String::as_str) {
             Some("slow") => 13_345.0,
             Some("snail") => 100.0,
-            Some("stumbles") if self.lives() == 1 => 100.0,
+            Some("stumbles") if self.starts() == 1 => 100.0,
             Some("errs") if plan.rate().is_some_and(|rate| rate > 10_000.0) => {
                 return Err(io::ErrorKind::ConnectionReset.into());
             }
-            Some("crashes") if self.lives() == 3 => return Err(io::ErrorKind::ConnectionReset.into()),
+            Some("crashes") if self.starts() == 3 => return Err(io::ErrorKind::ConnectionReset.into()),
             _ => 50_000.0,
         };
         let offered = match plan.pace {
@@ -142,31 +143,31 @@ impl Laboratory for Fake {
             offered_rate: offered,
             achieved_rate: offered.unwrap_or(capacity).min(capacity),
             generator_busy: (self.busy)(offered.unwrap_or(0.0)),
-            // As slow as anything, where it falls behind.
+            // Very slow above its capacity.
             latency: times(&[(if offered.is_some_and(|rate| rate > capacity) { 1e6 } else { 100.0 }, 5000)]),
             ..measurement()
         };
         match self.started.last().map(String::as_str) {
-            Some("panics") if self.lives() == 3 => {
+            Some("panics") if self.starts() == 3 => {
                 made.failures = Failures { ended: 1, ..Failures::default() }
             }
-            Some("liar") if self.lives() == 3 => made.verification.wrong = 7,
+            Some("liar") if self.starts() == 3 => made.verification.wrong = 7,
             Some("refuses") => {
                 made.verification.refused = 1000;
                 made.verification.refusal = Some("ERR busy".to_owned());
             }
             Some("limited") if offered.is_some_and(|rate| rate > 10_000.0) => made.verification.refused = 100,
-            // At a low rate a slot has too few messages for a percentile.
+            // At a low rate a measurement has too few messages for a percentile.
             Some("sparse") if offered.is_some_and(|rate| rate < 30_000.0) => {
                 made.latency = times(&[(100.0, 5)])
             }
-            // Every second time.
+            // In every second measurement.
             Some("stalls") if offered.is_some() && self.measured_on.len().is_multiple_of(2) => {
                 made.latency = times(&[(1e6, 5000)]);
             }
             Some("limits") if offered.is_some_and(|rate| rate > 20_000.0) => made.generator_limited = true,
             Some("dies") => made.failures = Failures { ended: 1, ..Failures::default() },
-            Some("breaks") if self.lives() == 2 => {
+            Some("breaks") if self.starts() == 2 => {
                 made.failures = Failures { ended: 1, ..Failures::default() }
             }
             _ => {}
@@ -174,13 +175,17 @@ impl Laboratory for Fake {
         Ok(made)
     }
 
-    fn memory(&mut self, _server: &dyn Running, ladder: &Ladder<'_>) -> (Vec<MemorySample>, io::Result<()>) {
+    fn memory(
+        &mut self,
+        _server: &dyn RunningServer,
+        plan: &IdlePlan<'_>,
+    ) -> (Vec<MemorySample>, io::Result<()>) {
         self.now += Duration::from_secs(1);
         let sample = |&connections: &usize| {
             let bytes = 1_000_000 + 2000 * connections as u64;
             MemorySample { connections, bytes, ..MemorySample::default() }
         };
-        (ladder.counts.iter().map(sample).collect(), Ok(()))
+        (plan.counts.iter().map(sample).collect(), Ok(()))
     }
 
     fn written(&mut self) -> Written {
@@ -207,9 +212,9 @@ fn settings(names: &[&str]) -> Settings {
 
 fn run(settings: &Settings, mut fake: Fake) -> (Comparison, Vec<Event>, Duration) {
     let mut events = Vec::new();
-    let mut tell = |event: &Event| events.push(event.clone());
-    let comparison = carry_out(settings, &mut fake, &mut tell).unwrap();
-    assert_eq!(fake.running.get(), 0, "no server is left");
+    let mut on_event = |event: &Event| events.push(event.clone());
+    let comparison = run_comparison(settings, &mut fake, &mut on_event).unwrap();
+    assert_eq!(fake.running.get(), 0, "no server is left running");
     (comparison, events, fake.now)
 }
 

@@ -1,9 +1,9 @@
-//! Who fails, refuses, falls behind or can't run.
+//! Subjects that fail, refuse, are overloaded or can't run.
 
 use super::*;
 
 #[test]
-fn who_fails_is_marked_and_the_rest_goes_on() {
+fn a_failed_subject_is_marked_and_the_others_are_measured() {
     let names = ["absent", "a", "crashes", "liar", "breaks", "b"];
     let (comparison, events, _) = run(&settings(&names), Fake::new());
     let failed = |name: &str| {
@@ -21,12 +21,16 @@ fn who_fails_is_marked_and_the_rest_goes_on() {
     };
     assert_eq!((samples("a"), samples("a (again)"), samples("b")), (26, 26, 26));
     assert_eq!((samples("absent"), samples("crashes"), samples("liar"), samples("breaks")), (0, 2, 3, 1));
-    assert_eq!(comparison.samples.iter().filter(|sample| sample.bad > 0).count(), 1, "the proof is kept");
+    assert_eq!(
+        comparison.samples.iter().filter(|sample| sample.bad > 0).count(),
+        1,
+        "the sample with the bad replies is kept"
+    );
     assert_eq!(events.iter().filter(|event| matches!(event, Event::Note(_))).count(), 4);
 }
 
 #[test]
-fn who_dies_is_told_by_how_it_ended_and_who_runs_still_by_its_panic() {
+fn a_failure_says_how_the_process_ended_or_quotes_its_panic() {
     let (comparison, ..) = run(&settings(&["a", "dies", "panics"]), Fake::new());
     let failed = |index: usize| comparison.subjects[index].failed.clone().unwrap_or_default();
     assert_eq!(failed(2), "the server ended", "in the calibration");
@@ -34,14 +38,14 @@ fn who_dies_is_told_by_how_it_ended_and_who_runs_still_by_its_panic() {
 }
 
 #[test]
-fn if_all_fail_there_is_nothing_to_measure() {
+fn if_all_fail_nothing_is_measured() {
     let (comparison, ..) = run(&settings(&["absent"]), Fake::new());
     assert_eq!((comparison.subjects.len(), comparison.samples.len()), (1, 0));
     assert!(comparison.subjects[0].failed.is_some());
 }
 
 #[test]
-fn who_can_not_run_here_is_told_and_never_started() {
+fn an_unavailable_candidate_is_noted_and_never_started() {
     for closed_loops in [Vec::new(), vec![(64, 1)]] {
         let mut settings = Settings { closed_loops, ..settings(&["absent", "a"]) };
         settings.candidates[0].unavailable = Some("no such kernel".to_owned());
@@ -54,9 +58,9 @@ fn who_can_not_run_here_is_told_and_never_started() {
 }
 
 #[test]
-fn who_can_do_next_to_nothing_does_not_set_the_common_rate() {
+fn a_very_slow_candidate_does_not_determine_the_common_rate() {
     let (comparison, events, _) = run(&settings(&["a", "snail", "slow", "b"]), Fake::new());
-    assert_eq!(comparison.shapes[1].rate, Some(6600.0), "half of what the next slowest does");
+    assert_eq!(comparison.shapes[1].rate, Some(6600.0), "half of the next slowest one's throughput");
     let of = |name: &str| {
         let subject = comparison.subjects.iter().position(|subject| subject.name == name).unwrap();
         comparison.samples.iter().filter(move |sample| sample.subject == subject && sample.shape == 1)
@@ -64,12 +68,12 @@ fn who_can_do_next_to_nothing_does_not_set_the_common_rate() {
     assert_eq!(of("snail").map(|sample| sample.overloaded).collect::<Vec<_>>(), [true, true]);
     assert!(of("slow").all(|sample| !sample.overloaded) && of("slow").count() == 13);
     assert!(comparison.subjects.iter().all(|subject| subject.failed.is_none()));
-    let told = |event: &Event| matches!(event, Event::Note(note) if note.starts_with("snail does 100/s, less than a quarter"));
-    assert!(events.iter().any(told), "{events:?}");
+    let is_noted = |event: &Event| matches!(event, Event::Note(note) if note.starts_with("snail achieves 100/s, less than a quarter"));
+    assert!(events.iter().any(is_noted), "{events:?}");
 }
 
 #[test]
-fn refusals_are_told_once() {
+fn refusals_are_noted_once() {
     let refuses = settings(&["refuses", "a"]);
     let notes = |settings: &Settings| {
         let (comparison, events, _) = run(settings, Fake::new());
@@ -84,12 +88,12 @@ fn refusals_are_told_once() {
         let is_about_it = |event: &&Event| matches!(event, Event::Note(note) if note.contains("refusals, such as `ERR busy`"));
         events.iter().filter(is_about_it).count()
     };
-    assert_eq!(notes(&refuses), 2, "of it and of its control");
+    assert_eq!(notes(&refuses), 2, "for it and for its control");
     assert_eq!(notes(&Settings { allow_refusals: true, ..refuses }), 0);
 }
 
 #[test]
-fn what_is_known_of_a_candidate_is_told_of_the_subject() {
+fn a_subject_has_the_facts_of_its_candidate() {
     let mut settings = Settings { tier: Tier::Quick, ..settings(&["a", "b"]) };
     settings.candidates[1].kind = Kind::Server;
     settings.candidates[1].handler_runs = Some("worker".to_owned());
@@ -100,10 +104,10 @@ fn what_is_known_of_a_candidate_is_told_of_the_subject() {
 }
 
 #[test]
-fn a_moment_in_which_others_had_the_cores_is_no_verdict() {
-    // What the first attempt to calibrate it shows is next to nothing.
+fn a_slow_calibration_is_repeated() {
+    // Its first calibration shows a very low throughput.
     let (comparison, events, _) = run(&settings(&["a", "stumbles", "b"]), Fake::new());
     assert_eq!(comparison.shapes[1].rate, Some(25_000.0));
-    let told = |event: &Event| matches!(event, Event::Note(note) if note.contains("overloads"));
-    assert!(!events.iter().any(told), "{events:?}");
+    let is_noted = |event: &Event| matches!(event, Event::Note(note) if note.contains("overloads"));
+    assert!(!events.iter().any(is_noted), "{events:?}");
 }

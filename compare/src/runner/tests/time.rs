@@ -1,9 +1,9 @@
-//! How long it takes, and what is told beforehand.
+//! The duration of a comparison, and its estimates.
 
 use super::*;
 
 #[test]
-fn the_time_that_was_promised_is_kept() {
+fn a_comparison_takes_the_time_that_its_tier_promises() {
     let names: Vec<String> = (0..12).map(|number| format!("server {number}")).collect();
     for tier in [Tier::Quick, Tier::Default, Tier::Full] {
         for count in [1, 2, 5, 12] {
@@ -12,13 +12,13 @@ fn the_time_that_was_promised_is_kept() {
                 let settings = Settings { tier, ..settings(&some) };
                 let overhead = Duration::from_millis(overhead);
                 let (comparison, events, took) = run(&settings, Fake { overhead, ..Fake::new() });
-                // Once it is known what starting costs here, it is known how long all takes.
-                let told = steps(&events).find(|step| step.stage == Stage::Rounds).unwrap();
-                let promised = (told.passed + told.left).as_secs_f64();
+                // The duration is known once the calibration has measured how long starting takes.
+                let step = steps(&events).find(|step| step.stage == Stage::Rounds).unwrap();
+                let promised = (step.passed + step.left).as_secs_f64();
                 let share = took.as_secs_f64() / promised;
-                // Each curve goes on until its server is overloaded, which these are sooner than expected.
+                // Each curve ends when its server is overloaded, and these are overloaded sooner than planned.
                 assert!((0.8..1.05).contains(&share), "{tier:?}, {count}, {overhead:?}: {share}");
-                // A dozen servers that are slow to start don't fit into the time, and that is told at once.
+                // A dozen servers that start slowly don't fit into the time; the estimate says so from the beginning.
                 let fits = count <= 5 || overhead < Duration::from_millis(50);
                 let most = if fits { 1.2 } else { 2.0 };
                 assert!(
@@ -32,7 +32,7 @@ fn the_time_that_was_promised_is_kept() {
 }
 
 #[test]
-fn more_rounds_take_more_time_and_not_shorter_slots() {
+fn more_rounds_take_more_time_and_not_shorter_measurements() {
     let usual = run(&settings(&FIVE), Fake::new());
     let more = run(&Settings { rounds: Some(26), ..settings(&FIVE) }, Fake::new());
     assert_eq!(more.0.samples.len(), 2 * usual.0.samples.len());
@@ -40,7 +40,7 @@ fn more_rounds_take_more_time_and_not_shorter_slots() {
 }
 
 #[test]
-fn what_is_left_is_told_and_reaches_nothing() {
+fn the_time_left_is_estimated_and_ends_near_zero() {
     let (_, events, took) = run(&settings(&FIVE), Fake::new());
     let steps: Vec<_> = steps(&events).collect();
     let first = steps[0];
@@ -57,7 +57,7 @@ fn what_is_left_is_told_and_reaches_nothing() {
 }
 
 #[test]
-fn an_interruption_leaves_what_there_is() {
+fn an_interruption_keeps_what_was_measured() {
     for seconds in [0, 1, 8, 60, 130, 160] {
         let stop = Some(Duration::from_secs(seconds));
         let (comparison, _, took) = run(&settings(&FIVE), Fake { stop, ..Fake::new() });
@@ -77,41 +77,41 @@ fn the_quick_tier_has_no_curves() {
 }
 
 #[test]
-fn settings_without_sense_are_refused() {
+fn invalid_settings_are_an_error() {
     let error = compare(&settings(&[]), &AtomicBool::new(false), &mut |_| ()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
 }
 
 #[test]
-fn closed_loops_are_measured_beside_the_common_rate_and_without_curves() {
+fn chosen_closed_loops_are_measured_with_the_common_rate_and_without_curves() {
     let settings = Settings { closed_loops: vec![(64, 1), (500, 1)], ..settings(&["a", "b"]) };
     let (comparison, events, _) = run(&settings, Fake::new());
     assert!(steps(&events).all(|step| matches!(step.stage, Stage::Calibration | Stage::Rounds)));
     assert_eq!(comparison.samples.len(), 13 * 3 * 3);
     let curves = (comparison.memory.len(), comparison.rate_sweep.len(), comparison.connection_sweep.len());
     assert_eq!(curves, (0, 0, 0));
-    let told = |event: &Event| matches!(event, Event::Note(note) if note.starts_with("3 servers, 3 loads, 13 rounds"));
-    assert!(events.iter().any(told), "{events:?}");
+    let is_noted = |event: &Event| matches!(event, Event::Note(note) if note.starts_with("3 servers, 3 loads, 13 rounds"));
+    assert!(events.iter().any(is_noted), "{events:?}");
 }
 
 #[test]
-fn what_is_planned_is_what_is_made() {
+fn the_preview_has_the_conditions_subjects_and_loads_of_the_comparison() {
     let settings = Settings { rate: Some(900.0), ..settings(&FIVE) };
     let fake = Fake { cores: conditions::cores(), ..Fake::new() };
-    let (planned, (made, ..)) = (planned(&settings), run(&settings, fake));
+    let (planned, (made, ..)) = (preview(&settings), run(&settings, fake));
     assert_eq!((&planned.subjects, &planned.shapes), (&made.subjects, &made.shapes));
     let conditions = Conditions { seconds: 0.0, ..made.conditions };
     assert_eq!(Conditions { started: conditions.started, ..planned.conditions }, conditions);
     let unknown = Settings { rate: None, ..settings };
-    assert!(super::planned(&unknown).shapes.iter().all(|shape| shape.rate.is_none()));
+    assert!(preview(&unknown).shapes.iter().all(|shape| shape.rate.is_none()));
 }
 
 #[test]
-fn a_busy_machine_is_told_of_before_anything_is_measured() {
-    let told = |load_average| {
+fn a_busy_machine_is_noted_before_anything_is_measured() {
+    let is_noted = |load_average| {
         let (_, events, _) = run(&settings(&["a"]), Fake { load_average, ..Fake::new() });
         matches!(&events[0], Event::Note(note) if note.contains("the load average is") && note.contains("4 cores"))
     };
-    assert!(told(4.5));
-    assert!(!told(3.9));
+    assert!(is_noted(4.5));
+    assert!(!is_noted(3.9));
 }

@@ -48,13 +48,13 @@ fn column(comparison: &Comparison, figure: Figure) -> Column {
 }
 
 #[test]
-fn the_leader_is_named_with_those_that_equal_it() {
+fn the_leader_has_its_ties() {
     let comparison = comparison(|subject| if subject == 0 || subject == 3 { 12.0 } else { 10.0 });
     let column = column(&comparison, Figure::CpuAtRate);
     assert!(column.leader == Some(1) || column.leader == Some(2), "{column:?}");
-    assert_eq!(column.equals, [3 - column.leader.unwrap()]);
-    let told: Vec<Told> = column.cells.iter().map(|cell| cell.told).collect();
-    assert_eq!(told, [Told::Reference, Told::Better, Told::Better]);
+    assert_eq!(column.tied, [3 - column.leader.unwrap()]);
+    let verdict: Vec<Verdict> = column.cells.iter().map(|cell| cell.verdict).collect();
+    assert_eq!(verdict, [Verdict::Reference, Verdict::Better, Verdict::Better]);
     assert!(column.cells[1].p.is_some_and(|p| p < 0.01) && column.cells[0].p.is_none());
     assert!(column.cells[1].ratio.is_some_and(|ratio| (ratio.median - 10.0 / 12.0).abs() < 0.01));
 }
@@ -69,17 +69,17 @@ fn each_figure_has_its_load() {
 }
 
 #[test]
-fn isolation_tells_how_many_times_longer_the_tail_is() {
+fn isolation_has_the_ratio_to_the_tail_without_hostile_clients() {
     let column = column(&comparison(|_| 10.0), Figure::Isolation);
     for cell in &column.cells {
-        let factor = cell.over_alone.unwrap();
+        let factor = cell.isolation_ratio.unwrap();
         assert!((factor.median - 3.0).abs() < 0.01 && factor.rounds == 13, "{factor:?}");
     }
-    assert!(matches!(column.cells[1].told, Told::Same { .. }));
+    assert!(matches!(column.cells[1].verdict, Verdict::Same { .. }));
 }
 
 #[test]
-fn of_one_pass_over_the_memory_nothing_is_told() {
+fn one_pass_over_the_memory_gives_no_verdict() {
     let mut comparison = comparison(|_| 10.0);
     let sample = |pass: usize, subject: usize, connections: usize| {
         let each = 1000 * (subject + 1) + pass;
@@ -93,14 +93,14 @@ fn of_one_pass_over_the_memory_nothing_is_told() {
         column(&comparison, Figure::Memory)
     };
     let one = passes(1);
-    assert_eq!(one.cells[1].told, Told::NotTold(Why::OnePass));
+    assert_eq!(one.cells[1].verdict, Verdict::Undecided(Why::OnePass));
     assert!(one.cells[1].level.is_some_and(|level| (level.median - 2000.0).abs() < 1.0));
-    assert!(matches!(passes(5).cells[1].told, Told::NotTold(Why::FewRounds { .. })));
-    assert_eq!(passes(9).cells[1].told, Told::Worse);
+    assert!(matches!(passes(5).cells[1].verdict, Verdict::Undecided(Why::FewRounds { .. })));
+    assert_eq!(passes(9).cells[1].verdict, Verdict::Worse);
 }
 
 #[test]
-fn nothing_is_told_of_differences_below_a_step_of_the_staircase() {
+fn differences_below_a_step_of_the_staircase_have_no_verdict() {
     let mut comparison = comparison(|_| 10.0);
     for subject in 0..4 {
         let mut probes = Vec::new();
@@ -114,16 +114,16 @@ fn nothing_is_told_of_differences_below_a_step_of_the_staircase() {
     }
     let column = column(&comparison, Figure::HighestRate);
     assert!(column.noise.band >= 0.06 - 1e-9, "{column:?}");
-    assert!(column.cells.iter().all(|cell| !cell.told.is_difference()), "{column:?}");
+    assert!(column.cells.iter().all(|cell| !cell.verdict.is_difference()), "{column:?}");
     assert!(
         column.cells.iter().all(|cell| cell.level.is_some_and(|of| (of.median / 1e3 - 1.0).abs() < 0.06))
     );
 }
 
 #[test]
-fn the_highest_rate_lies_among_those_that_were_tried() {
+fn the_highest_rate_is_within_the_probed_rates() {
     let mut comparison = comparison(|_| 10.0);
-    // A subject that becomes faster: what its outcomes say hardly depends on the rate.
+    // A subject that becomes faster: its outcomes hardly depend on the rate.
     let passes = [0, 0, 1, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1].map(|pass| pass == 1);
     for subject in 0..4 {
         let mut probes = Vec::new();
@@ -142,15 +142,15 @@ fn the_highest_rate_lies_among_those_that_were_tried() {
 }
 
 #[test]
-fn who_was_limited_by_the_generator_is_not_among_the_best() {
+fn a_subject_limited_by_the_generator_is_not_among_the_best() {
     let mut comparison = comparison(|subject| 10.0 + 0.01 * subject as f64);
     for sample in &mut comparison.samples {
         sample.generator_limited = sample.subject == 1 && sample.round > 2;
     }
     let column = column(&comparison, Figure::CpuAtSaturation);
-    let limited = column.cells.iter().find(|cell| cell.told == Told::NotTold(Why::GeneratorLimited));
+    let limited = column.cells.iter().find(|cell| cell.verdict == Verdict::Undecided(Why::GeneratorLimited));
     let limited = limited.expect("one was limited").subject;
-    assert!(column.leader != Some(limited) && !column.equals.contains(&limited), "{column:?}");
+    assert!(column.leader != Some(limited) && !column.tied.contains(&limited), "{column:?}");
 }
 
 /// Four backends and a control that are nearly the same, seven rounds.
@@ -172,7 +172,7 @@ fn alike() -> Comparison {
 }
 
 #[test]
-fn the_same_comparison_is_assessed_the_same() {
+fn an_assessment_is_reproducible() {
     let assessment = assess(&alike());
     assert_eq!(assess(&alike()), assessment);
     assert_eq!((assessment.reference, assessment.control), (Some(0), Some(4)));
@@ -183,7 +183,7 @@ fn the_same_comparison_is_assessed_the_same() {
 }
 
 #[test]
-fn nothing_is_concluded_from_nothing() {
+fn a_comparison_without_data_has_no_verdicts() {
     let assessment = assess(&Comparison::default());
     assert_eq!((assessment.reference, assessment.columns.len(), assessment.screening), (None, 6, true));
     let mut comparison = alike();
@@ -191,12 +191,12 @@ fn nothing_is_concluded_from_nothing() {
     let assessment = assess(&comparison);
     let column = assessment.column(Figure::CpuAtRate).unwrap();
     assert_eq!((column.leader, column.cells.len()), (None, 4));
-    assert!(column.cells.iter().all(|cell| cell.told == Told::NotTold(Why::NotMeasured)));
+    assert!(column.cells.iter().all(|cell| cell.verdict == Verdict::Undecided(Why::NotMeasured)));
     assert!(assessment.details.is_empty());
 }
 
 #[test]
-fn the_failed_are_never_ranked_and_the_next_takes_their_place() {
+fn failed_subjects_are_not_ranked_and_the_next_one_is_the_reference() {
     let mut comparison = alike();
     comparison.samples[0].bad = 1;
     comparison.subjects[2].failed = Some("it did not start".to_owned());
@@ -206,7 +206,7 @@ fn the_failed_are_never_ranked_and_the_next_takes_their_place() {
     assert_eq!(assessment.control, None);
     assert_eq!(assessment.failed[1], (2, "it did not start".to_owned()));
     let noise = &assessment.column(Figure::CpuAtRate).unwrap().noise;
-    assert!(noise.estimate.is_none(), "the twin failed");
+    assert!(noise.estimate.is_none(), "the reference failed");
 }
 
 #[test]
@@ -217,12 +217,12 @@ fn five_rounds_are_screening() {
     let assessment = assess(&comparison);
     assert!(assessment.screening);
     let cell = &assessment.column(Figure::CpuAtRate).unwrap().cells[1];
-    assert!(matches!(cell.told, Told::NotTold(Why::FewRounds { needed }) if needed > 6), "{cell:?}");
-    assert!(cell.ratio.is_some_and(|ratio| ratio.median > 8.0), "the figure is shown all the same");
+    assert!(matches!(cell.verdict, Verdict::Undecided(Why::FewRounds { needed }) if needed > 6), "{cell:?}");
+    assert!(cell.ratio.is_some_and(|ratio| ratio.median > 8.0), "the figure is shown nevertheless");
 }
 
 #[test]
-fn what_was_not_measured_says_which_flag_measures_it() {
+fn an_absent_column_says_which_flag_it_needs() {
     let absent = |comparison: &Comparison, figure| assess(comparison).column(figure).unwrap().absent;
     let mut comparison = alike();
     assert_eq!(absent(&comparison, Figure::CpuAtRate), None);

@@ -1,11 +1,11 @@
 //! The highest rate: staircases of servers whose true threshold is known.
 
 use super::{Chance, Trial, names_anybody, normal, percent, random};
-use crate::statistics::{Column, Figure, Told, assess};
+use crate::statistics::{Column, Figure, Verdict, assess};
 use crate::{Comparison, Probe, staircase};
 
 impl Trial {
-    /// A staircase of each, where the threshold varies from round to round by the spread.
+    /// A staircase of each subject, whose threshold varies from round to round by the spread.
     fn staircases(&self, seed: u64) -> Comparison {
         let mut random = random(seed);
         let mut comparison = self.subjects();
@@ -30,12 +30,12 @@ impl Trial {
 }
 
 #[test]
-fn equals_have_the_same_highest_rate() {
+fn equal_subjects_have_the_same_highest_rate() {
     for chance in [Chance::Normal, Chance::Skewed] {
-        // The threshold hardly varies, as much as a step, and four times as much.
+        // The threshold varies by a sixth of a step, by a step, and by four steps.
         for spread in [0.01, 0.06, 0.25] {
             for (subjects, rounds) in [(2, 25), (6, 13)] {
-                let wrong = Trial::equals(subjects, rounds, spread, chance).percent_of_rates(names_anybody);
+                let wrong = Trial::equal(subjects, rounds, spread, chance).percent_of_rates(names_anybody);
                 assert!(
                     wrong <= 5.0,
                     "{wrong} % of {subjects} equals, {chance:?}, {rounds} rounds at {spread}"
@@ -46,17 +46,17 @@ fn equals_have_the_same_highest_rate() {
 }
 
 #[test]
-fn a_fifth_is_found() {
+fn a_difference_of_a_fifth_is_detected() {
     for (subjects, spread, promised) in [(2, 0.03, 95.0), (8, 0.03, 95.0), (2, 0.06, 80.0), (8, 0.06, 60.0)] {
         let trial = Trial::but_for_one(subjects, 13, spread, 1.20);
-        let found = trial.percent_of_rates(|column| column.cells[subjects - 1].told == Told::Better);
+        let found = trial.percent_of_rates(|column| column.cells[subjects - 1].verdict == Verdict::Better);
         assert!(found >= promised, "{found} % found among {subjects} at {spread}");
     }
 }
 
 #[test]
-fn the_rate_is_where_half_of_the_probes_pass() {
-    let trial = Trial::equals(2, 13, 0.06, Chance::Normal);
+fn half_of_the_probes_pass_at_the_highest_rate() {
+    let trial = Trial::equal(2, 13, 0.06, Chance::Normal);
     let covered = trial.percent_of_rates(|column| {
         let level = column.cells[1].level.unwrap();
         level.interval.unwrap().contains(1e4) && (level.median / 1e4 - 1.0).abs() < 0.25

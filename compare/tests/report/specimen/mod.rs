@@ -1,5 +1,5 @@
-//! A made-up comparison: seven backends, two other servers and a control, thirteen rounds, all curves. The numbers
-//! have the size of real ones, but say nothing about the backends.
+//! A made-up comparison: seven backends, two other servers and a control, thirteen rounds, all curves. The numbers are
+//! realistic but don't describe the real backends.
 
 use anyloop_compare::{
     Comparison, Conditions, ConnectionPoint, Kind, MemorySample, Probe, RatePoint, Sample, Shape, Subject,
@@ -10,14 +10,14 @@ mod variants;
 
 pub(crate) use variants::{quick, two, with_another_build, with_hand_written};
 
-/// What a made-up server is like.
+/// The parameters of a made-up server.
 #[derive(Clone, Copy)]
 struct Character {
     name: &'static str,
     model: &'static str,
-    /// CPU in microseconds for each message at a low rate: own code, kernel.
+    /// CPU in microseconds for each message at a low rate: user mode, kernel.
     cpu: (f64, f64),
-    /// Replies per second when kept busy.
+    /// Replies per second at saturation.
     capacity: f64,
     /// Median latency in microseconds at a low rate.
     p50: f64,
@@ -25,7 +25,7 @@ struct Character {
     switches: f64,
     /// Bytes for each idle connection.
     memory: f64,
-    /// By how much hostile clients multiply the tail.
+    /// The factor by which hostile clients increase tail latency.
     suffers: f64,
 }
 

@@ -1,10 +1,10 @@
-//! Other comparisons that are made of the specimen.
+//! Other comparisons that are derived from the specimen.
 
 use anyloop_compare::{Care, Comparison, Kind, Subject};
 
 use super::{CHARACTERS, Character, ROUNDS, of, samples, specimen};
 
-/// A made-up comparison of the first two.
+/// A made-up comparison of the first two servers.
 pub(crate) fn two() -> Comparison {
     let mut comparison = of(&CHARACTERS[..2]);
     comparison.shapes.truncate(2);
@@ -15,7 +15,7 @@ pub(crate) fn two() -> Comparison {
     comparison
 }
 
-/// The specimen with servers that were written by hand.
+/// The specimen with handwritten servers.
 pub(crate) fn with_hand_written() -> Comparison {
     let mut comparison = specimen();
     let mut random = fastrand::Rng::with_seed(9);
@@ -34,7 +34,7 @@ pub(crate) fn with_hand_written() -> Comparison {
     comparison
 }
 
-/// The specimen beside another build of two of its backends, which costs a quarter more on `epoll`.
+/// The specimen with another build of two of its backends, which costs a quarter more on `epoll`.
 pub(crate) fn with_another_build() -> Comparison {
     let mut comparison = specimen();
     let mut random = fastrand::Rng::with_seed(10);
@@ -46,7 +46,7 @@ pub(crate) fn with_another_build() -> Comparison {
     comparison
 }
 
-/// A quick run, which says less.
+/// A quick run, without curves and with fewer rounds.
 pub(crate) fn quick() -> Comparison {
     let mut comparison = specimen();
     comparison.conditions.tier = "quick".to_owned();

@@ -2,18 +2,18 @@
 
 use std::net::Ipv6Addr;
 
-/// Whether this is a host, and behind a colon a port, which may be empty.
+/// Whether this is a host, optionally followed by a colon and a port, which may be empty.
 pub(super) fn is_authority(authority: &[u8]) -> bool {
     split(authority).is_some_and(|(_, port)| port.is_none_or(|port| port.iter().all(u8::is_ascii_digit)))
 }
 
-/// The same with a port that is not left out.
+/// The same with a mandatory port.
 pub(super) fn has_port(authority: &[u8]) -> bool {
     is_authority(authority)
         && split(authority).is_some_and(|(_, port)| port.is_some_and(|port| !port.is_empty()))
 }
 
-/// The host, and the port if there is a colon. `None` if the host is none.
+/// The host, and the port if there is a colon. `None` if the host is invalid.
 fn split(authority: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     let (host, rest) = match authority {
         [b'[', rest @ ..] => {
@@ -33,7 +33,7 @@ fn split(authority: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     }
 }
 
-/// What may stand between brackets: an address of IPv6, or of what is still to come.
+/// The contents of brackets: an IPv6 address, or a future version.
 fn is_literal(literal: &[u8]) -> bool {
     match literal {
         [b'v' | b'V', rest @ ..] => rest.iter().position(|&byte| byte == b'.').is_some_and(|dot| {
@@ -48,7 +48,7 @@ fn is_literal(literal: &[u8]) -> bool {
     }
 }
 
-/// A name, or an address of IPv4.
+/// A name, or an IPv4 address.
 fn is_name(mut name: &[u8]) -> bool {
     loop {
         name = match name {
@@ -60,7 +60,7 @@ fn is_name(mut name: &[u8]) -> bool {
     }
 }
 
-/// Whether this stands for itself, wherever in a URI it is.
+/// Whether this byte is an unreserved character.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
 }

@@ -1,4 +1,4 @@
-//! The body of a request, which is passed over.
+//! The body of a request, which is skipped.
 
 use httparse::Header;
 use memchr::memchr;
@@ -6,11 +6,11 @@ use memchr::memchr;
 use super::head::{is_token, members, values};
 use crate::response::Status;
 
-/// How long a body is, as the head says.
+/// The length of a body, by the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Length {
     Known(usize),
-    /// It comes in chunks, each with its length.
+    /// Chunked.
     Chunked,
 }
 
@@ -18,41 +18,41 @@ pub(super) enum Length {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Body {
     stage: Stage,
-    /// How many bytes may still come.
+    /// How many more bytes are allowed.
     room: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// So many bytes of it are to come, and nothing else.
+    /// This number of bytes remain.
     Plain(usize),
     /// The line with the length of a chunk.
     Size,
-    /// So many bytes of a chunk.
+    /// This number of bytes of a chunk remain.
     Chunk(usize),
-    /// The line end behind a chunk.
+    /// The line end after a chunk.
     ChunkEnd,
-    /// A field behind the last chunk, or the empty line behind these.
+    /// A trailer field, or the empty line after the trailer.
     Trailer,
 }
 
-/// How far a body was passed over.
+/// How much of a body was skipped.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Passed {
-    /// There is more to come.
+    /// More is expected.
     More { used: usize },
     /// All of it.
     Whole { used: usize },
-    /// It is no body, or too long.
+    /// It is invalid, or too long.
     Refused(Status),
 }
 
-/// The longest line within a body in chunks, in bytes with its line end.
+/// The longest line within a chunked body, in bytes with its line end.
 const LONGEST_LINE: usize = 1024;
 
 impl Length {
-    /// How long the body is. Where two servers could read that differently, one of them could be made to take a body
-    /// for a request: so it has to be said once, in one way.
+    /// Determines the length of the body. If two servers could interpret it differently, an attacker could make one of
+    /// them take a body for a request (request smuggling), so the length must be given once, in one way.
     pub(super) fn of(fields: &[Header<'_>], is_old: bool) -> Result<Self, Status> {
         let mut encodings = values(fields, "transfer-encoding").peekable();
         let mut lengths = values(fields, "content-length");
@@ -62,7 +62,7 @@ impl Length {
                 let is_number = !length.is_empty() && length.iter().all(u8::is_ascii_digit);
                 let number =
                     std::str::from_utf8(length).ok().filter(|_| is_number).ok_or(Status::BadRequest)?;
-                // What has more digits than any number is too long.
+                // A number with too many digits is too long.
                 Ok(Self::Known(number.parse().unwrap_or(usize::MAX)))
             }
             (true, None, _) if !is_old => Self::encoded(fields),
@@ -76,7 +76,7 @@ impl Length {
         let ends = codings().last().is_some_and(|coding| is_chunked(&coding));
         match (codings().count(), codings().filter(is_chunked).count()) {
             (1, 1) => Ok(Self::Chunked),
-            // The others are not known here.
+            // Other codings are not supported.
             (1.., 0) => Err(Status::NotImplemented),
             (_, 1) if ends => Err(Status::NotImplemented),
             _ => Err(Status::BadRequest),
@@ -85,7 +85,7 @@ impl Length {
 }
 
 impl Body {
-    /// A body that is to come, if there is one. There is room for so many bytes.
+    /// The body to skip, if there is one, of at most the given number of bytes.
     pub(super) fn new(length: Length, room: usize) -> Result<Option<Self>, Status> {
         match length {
             Length::Known(0) => Ok(None),
@@ -95,7 +95,7 @@ impl Body {
         }
     }
 
-    /// Passes over what has come of it.
+    /// Skips the received part of it.
     pub(crate) fn pass(&mut self, input: &[u8]) -> Passed {
         let mut used = 0;
         loop {
@@ -134,7 +134,7 @@ impl Body {
         }
     }
 
-    /// How long the line is that stands here, with its end, if that has come.
+    /// The length of the line at the start, with its end, if it is complete.
     fn line(&self, input: &[u8]) -> Result<Option<usize>, Status> {
         let most = LONGEST_LINE.min(self.room);
         match memchr(b'\n', &input[..input.len().min(most)]) {
@@ -146,7 +146,7 @@ impl Body {
     }
 }
 
-/// The length of a chunk, from its line. What may stand behind a semicolon means nothing here.
+/// The length of a chunk, from its line. Extensions after a semicolon are ignored.
 fn size(line: &[u8]) -> Option<usize> {
     let line = line.strip_suffix(b"\r\n").filter(|line| is_text(line))?;
     let end = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
@@ -156,7 +156,7 @@ fn size(line: &[u8]) -> Option<usize> {
         return None;
     }
     let digits = std::str::from_utf8(digits).ok()?;
-    // What has more digits than any number is too long.
+    // A number with too many digits is too long.
     Some(usize::from_str_radix(digits, 16).unwrap_or(usize::MAX))
 }
 
@@ -167,7 +167,7 @@ fn is_field(line: &[u8]) -> bool {
     is_token(&line[..colon]) && is_text(&line[colon + 1..])
 }
 
-/// Whether there are no control characters in it but tabs.
+/// Whether it has no control characters except tabs.
 fn is_text(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
 }

@@ -18,26 +18,26 @@ pub(crate) struct Request<'a> {
     pub(crate) keeps_alive: bool,
     /// Whether it is one of HTTP/1.0.
     pub(crate) is_old: bool,
-    /// Whether the client may wait for a word before it sends the body.
+    /// Whether the client may wait for `100 Continue` before it sends the body.
     pub(crate) expects_continue: bool,
 }
 
-/// What is to be done with what the target names.
+/// The method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     Get,
     Head,
     Options,
-    /// One that others have a use for.
+    /// A known method that is not supported here.
     Other,
-    /// One that nothing here has a use for.
+    /// An unknown method.
     Unknown,
 }
 
-/// A head may have so many fields.
+/// The maximal number of fields of a head.
 const FIELDS: usize = 64;
 
-/// Parses a whole head: the request, and how long its body is.
+/// Parses a complete head: the request, and the length of its body.
 pub(super) fn parse(head: &[u8]) -> Result<(Request<'_>, Length), Status> {
     let end = memchr(b'\n', head).ok_or(Status::BadRequest)?;
     let line = head[..end].strip_suffix(b"\r").unwrap_or(&head[..end]);
@@ -82,7 +82,7 @@ pub(super) fn parse(head: &[u8]) -> Result<(Request<'_>, Length), Status> {
     Ok((Request { method, path, keeps_alive, is_old, expects_continue }, length))
 }
 
-/// The host is said once, and is one. Only HTTP/1.0 may leave it out.
+/// There must be exactly one host, and it must be valid. Only HTTP/1.0 may omit it.
 fn check_host(fields: &[Header<'_>], is_old: bool) -> Result<(), Status> {
     let mut hosts = values(fields, "host");
     let is_good = match (hosts.next(), hosts.next()) {
@@ -93,7 +93,7 @@ fn check_host(fields: &[Header<'_>], is_old: bool) -> Result<(), Status> {
     if is_good { Ok(()) } else { Err(Status::BadRequest) }
 }
 
-/// Whether the client waits for a word before it sends the body. Nothing else can be expected.
+/// Whether the client waits for `100 Continue` before it sends the body. No other expectation is supported.
 fn expects_continue(fields: &[Header<'_>]) -> Result<bool, Status> {
     let mut expected = members(fields, "expect").peekable();
     let any = expected.peek().is_some();
@@ -115,7 +115,7 @@ pub(super) fn members<'a>(fields: &'a [Header<'a>], name: &'a str) -> impl Itera
     members.map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
 }
 
-/// Whether this is a name as methods and fields have it.
+/// Whether this is a token, the syntax of method and field names.
 pub(super) fn is_token(name: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     !name.is_empty() && name.iter().all(is_part)

@@ -1,4 +1,4 @@
-//! What a request is for, in the four forms in which that is said.
+//! The target of a request, in its four forms.
 
 use super::authority::{has_port, is_authority};
 use crate::response::Status;
@@ -6,7 +6,7 @@ use crate::response::Status;
 /// The path of the target of a request with this method: `*` if it is for the whole server, and empty if it is for
 /// another server.
 pub(super) fn target<'a>(method: &[u8], target: &'a [u8]) -> Result<&'a str, Status> {
-    // A fragment is the client's own affair, and never sent.
+    // Clients never send a fragment.
     let is_part = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#';
     let text = std::str::from_utf8(target).ok().filter(|_| target.iter().all(is_part));
     let text = text.ok_or(Status::BadRequest)?;
@@ -40,7 +40,7 @@ fn absolute(target: &str, of_server: bool) -> Result<&str, Status> {
     }
 }
 
-/// What stands in front of the query.
+/// The part before the query.
 fn path(target: &str) -> &str {
     target.split_once('?').map_or(target, |(path, _)| path)
 }

@@ -1,9 +1,9 @@
-//! The forms of a request, good and bad ones, by the sections of RFC 9110 and RFC 9112 that say so. Each is fed whole
-//! and split at every byte, to the same effect.
+//! Valid and invalid requests, by the sections of RFC 9110 and RFC 9112. Each is fed whole and split at every byte,
+//! with the same result.
 
 use super::*;
 
-/// The status of the response to this, and whether the connection goes on to the next request.
+/// The status of the response to this, and whether the connection is kept for the next request.
 fn check(request: &str, status: &str, goes_on: bool) {
     let all = [request.as_bytes(), GET].concat();
     let whole = converse(1000, &[&all]);
@@ -18,7 +18,7 @@ fn check(request: &str, status: &str, goes_on: bool) {
     assert_eq!(converse(1000, &bytes), whole, "{request:?}");
 }
 
-/// First lines, with what the connection is good for behind them.
+/// First lines, with the version that is assumed after them.
 #[test]
 fn first_lines() {
     for (line, status, goes_on) in [
@@ -32,13 +32,13 @@ fn first_lines() {
         ("GET HTTP/1.1", "400", false),
         ("GET /a b HTTP/1.1", "400", false),
         ("G(T / HTTP/1.1", "400", false),
-        // RFC 9110, 9.1: a method is case-sensitive, and one that is not known is told so.
+        // RFC 9110, 9.1: a method is case-sensitive, and an unknown one has its own status.
         ("get / HTTP/1.1", "501", true),
         ("BREW / HTTP/1.1", "501", true),
         ("POST / HTTP/1.1", "405", true),
         ("POST /none HTTP/1.1", "404", true),
         ("GET /none HTTP/1.1", "404", true),
-        // RFC 9110, 2.5: what has the same major version is understood.
+        // RFC 9110, 2.5: the same major version is accepted.
         ("GET / HTTP/1.2", "200", true),
         ("GET / HTTP/1.9", "200", true),
         ("GET / HTTP/0.9", "505", false),
@@ -72,10 +72,10 @@ fn first_lines() {
         ("GET http:/health HTTP/1.1", "400", false),
         ("GET ://a/ HTTP/1.1", "400", false),
         ("GET 1http://a/ HTTP/1.1", "400", false),
-        // RFC 9110, 7.4: what is for others is not answered for them.
+        // RFC 9110, 7.4: requests for other servers are refused.
         ("GET https://a/ HTTP/1.1", "421", false),
         ("GET ftp://a/ HTTP/1.1", "421", false),
-        // RFC 9112, 3.2.3: the authority form is for CONNECT, and nothing else is.
+        // RFC 9112, 3.2.3: the authority form is for CONNECT only, and CONNECT has no other form.
         ("CONNECT a:80 HTTP/1.1", "501", true),
         ("CONNECT [::1]:80 HTTP/1.1", "501", true),
         ("CONNECT a HTTP/1.1", "400", false),
@@ -131,12 +131,12 @@ fn fields() {
         ("Host: a\r\nA: b\0\r\n", "400", false),
         ("Host: a\r\nA: b\rc\r\n", "400", false),
         ("Host: a\r\nA: b\x1bc\r\n", "400", false),
-        // RFC 9112, 9.3 and 9.6: whether the connection goes on.
+        // RFC 9112, 9.3 and 9.6: whether the connection is kept.
         ("Host: a\r\nConnection: close\r\n", "200", false),
         ("Host: a\r\nConnection: x, Close\r\n", "200", false),
         ("Host: a\r\nConnection: x\r\nConnection:,close,\r\n", "200", false),
         ("Host: a\r\nConnection: closed\r\n", "200", true),
-        // RFC 9110, 10.1.1: what is expected.
+        // RFC 9110, 10.1.1: expectations.
         ("Host: a\r\nExpect: 100-continue\r\n", "200", true),
         ("Host: a\r\nExpect: , 100-CONTINUE,\r\n", "200", true),
         ("Host: a\r\nExpect: 100-continue, x\r\n", "417", false),

@@ -1,6 +1,6 @@
 use super::*;
 
-/// The words of each command, and how it ended.
+/// The words of each command, and the final result.
 fn parse(max: usize, pieces: &[&[u8]]) -> (Vec<Vec<String>>, Parsed) {
     let (mut request, mut input, mut commands) = (Request::new(max), Vec::new(), Vec::new());
     let mut last = Parsed::More;
@@ -50,14 +50,14 @@ fn the_limit_is_on_the_whole_command() {
             assert_eq!(last == Parsed::Broken(ErrorReply::TooLong { max }), !passes, "{max}: {last:?}");
         }
     }
-    // It is said as soon as it is certain, before the bytes have come.
+    // The error is returned as soon as it is certain, before the bytes are received.
     for begun in [&b"*2\r\n$1\r\na\r\n$64\r\n"[..], b"*11\r\n", b"*9223372036854775807\r\n", &[b'x'; 64]] {
         assert_eq!(parse(64, &[begun]).1, Parsed::Broken(ErrorReply::TooLong { max: 64 }), "{begun:?}");
     }
 }
 
 #[test]
-fn what_is_no_command_is_refused() {
+fn invalid_commands_are_refused() {
     for input in [
         "*x\r\n",
         "*1\n",
@@ -79,7 +79,7 @@ fn what_is_no_command_is_refused() {
 }
 
 #[test]
-fn what_was_looked_at_is_not_looked_at_again() {
+fn bytes_are_scanned_once() {
     let mut request = Request::new(1000);
     for (input, at) in
         [("*2\r\n$4\r\nEC", 8), ("*2\r\n$4\r\nECHO\r\n$", 14), ("*2\r\n$4\r\nECHO\r\n$100\r\nx", 20)]

@@ -1,7 +1,6 @@
-//! The words of a line, in which they may be quoted.
+//! Splits a line into words, which may be quoted.
 
-/// Splits a line into its words. `bytes` takes what they consist of, and `places` where in there each begins and
-/// ends.
+/// Splits a line into its words. Their bytes are added to `bytes`, and their ranges in it to `places`.
 ///
 /// Between double quotes `\xHH` stands for a byte, `\n`, `\r`, `\t`, `\b` and `\a` stand for control characters, and
 /// a backslash in front of anything else stands for that. Between single quotes `\'` stands for a quote. A quote
@@ -26,11 +25,11 @@ pub(super) fn split(
     }
 }
 
-/// There is a quote too many, or one too few.
+/// The quotes are unbalanced.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unbalanced;
 
-/// Takes a word from the beginning of a line, and returns the rest of that.
+/// Parses a word at the beginning of a line, and returns the rest.
 fn word<'a>(mut line: &'a [u8], bytes: &mut Vec<u8>) -> Result<&'a [u8], Unbalanced> {
     let mut quote = None;
     loop {
@@ -77,7 +76,7 @@ fn digit(byte: u8) -> u8 {
     }
 }
 
-/// What C's `isspace` takes for space. Only three of these end a word that isn't quoted.
+/// White space as in C's `isspace`. Only three of these characters end an unquoted word.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
 }

@@ -8,7 +8,7 @@ fn composer(messages: &Messages, framing: Framing) -> Composer<'_> {
 }
 
 #[test]
-fn a_message_is_itself_and_no_other() {
+fn a_payload_matches_only_its_own_message() {
     let messages = Messages::Made(Sizes::Fixed(100));
     let mut composer = composer(&messages, Framing::Line);
     for length in [1, 2, 7, 8, 9, 16, 17, 31, 99] {
@@ -22,14 +22,14 @@ fn a_message_is_itself_and_no_other() {
 }
 
 #[test]
-fn the_padding_of_a_message_is_that_of_no_other() {
+fn paddings_differ_between_messages() {
     let messages = Messages::Made(Sizes::Fixed(48));
     let mut composer = composer(&messages, Framing::Line);
     let messages = (0..64).flat_map(|connection| (0..100).map(move |number| (connection, number)));
     let paddings: Vec<_> = messages
         .map(|(connection, number)| composer.payload(connection, (number, 47), b"")[16..].to_vec())
         .collect();
-    // 6,400 of 16,384 places: if they were drawn by chance, 5,300 of them were different ones.
+    // 6,400 of 16,384 offsets: random draws would give 5,300 different ones.
     let different = paddings.iter().collect::<HashSet<_>>().len();
     assert!(different > 5000, "{different} of {}", paddings.len());
     let neighbours = paddings.windows(2).filter(|pair| pair[0] == pair[1]).count();
@@ -37,7 +37,7 @@ fn the_padding_of_a_message_is_that_of_no_other() {
 }
 
 #[test]
-fn own_messages_are_taken_in_turn() {
+fn custom_messages_are_sent_in_rotation() {
     let messages = Messages::Own([b"a".to_vec(), b"bc".to_vec()].into());
     let mut composer = composer(&messages, Framing::Line);
     let mut out = Vec::new();
@@ -65,7 +65,7 @@ fn a_function_writes_messages() {
 }
 
 #[test]
-fn what_is_made_for_a_redis_is_said_back_by_it() {
+fn messages_for_redis_are_echoed_by_it() {
     let messages = Messages::Made(Sizes::Fixed(20));
     let (mut composer, mut out) = (composer(&messages, Framing::Resp), Vec::new());
     let parser = Framing::Resp.parser();

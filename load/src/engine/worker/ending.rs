@@ -1,4 +1,4 @@
-//! How a worker ends: it waits for the replies that are due, and then looks whether there are more.
+//! The end of a worker: it waits for the expected replies, and then checks for extra ones.
 
 use std::io;
 use std::net::Shutdown;
@@ -10,29 +10,29 @@ use crate::engine::client::Client;
 use crate::engine::schedule::Queue;
 use crate::engine::tally::Tally;
 
-/// How long it waits for replies once it is told to stop.
-const HURRY: Duration = Duration::from_millis(500);
+/// How long it waits for replies after an interruption.
+const INTERRUPTED_REPLY_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long messages that were due before the end are sent after it. Where that does not do, the server is overloaded
-/// or stalls, and they count with the time that they have waited.
-const LATE: Duration = Duration::from_secs(1);
+/// How long messages that were due before the end are still sent after it. If that is not enough, the server is
+/// overloaded or stalls, and the messages count with the time they have waited.
+const MAX_LATE_SENDS: Duration = Duration::from_secs(1);
 
 impl Worker<'_> {
-    /// Waits for the replies that are on their way, and sends what still waits to be sent. What does not come is lost,
-    /// or its connection was not served at all; unless the run was interrupted: then nobody knows.
+    /// Waits for the replies to messages in flight, and sends the waiting messages. A missing reply is lost, or its
+    /// connection was never served. After an interruption, missing replies are not classified.
     pub(super) fn wait_for_replies(&mut self) -> io::Result<()> {
         let begin = self.now();
         let mut interrupted = false;
         self.loading = self.queue.is_some() && !self.stop.load(Ordering::Relaxed);
-        // What came due while it last waited.
+        // Messages that became due during the last wait.
         self.send_what_is_due(begin);
         while self.is_waiting() {
             let waited = Duration::from_nanos(self.now().saturating_sub(begin));
-            interrupted = waited >= HURRY && self.stop.load(Ordering::Relaxed);
+            interrupted = waited >= INTERRUPTED_REPLY_TIMEOUT && self.stop.load(Ordering::Relaxed);
             if waited >= self.plan.patience || interrupted || self.is_left_alone(self.now()) {
                 break;
             }
-            self.loading &= waited < LATE;
+            self.loading &= waited < MAX_LATE_SENDS;
             self.turn(TICK)?;
             self.reconnect(self.now());
         }
@@ -45,7 +45,7 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Whether a reply is to come, a message to be sent, or a connection to be made anew.
+    /// Whether a reply is expected, a message has to be sent, or a connection has to be re-established.
     fn is_waiting(&self) -> bool {
         let waits = |queue: &Queue, place| self.loading && !queue.is_empty(place);
         !self.returning.is_empty()
@@ -59,7 +59,7 @@ impl Worker<'_> {
             })
     }
 
-    /// Counts what has no reply with the time that it has waited: a message took that long at the least.
+    /// Counts unanswered messages with the time they have waited, which is a lower bound of their latency.
     fn count_unfinished(&mut self) {
         let (now, window) = (self.now(), self.window);
         let returning = self.returning.iter().map(|returning| &returning.client);
@@ -72,8 +72,8 @@ impl Worker<'_> {
         }
     }
 
-    /// Counts the messages of a connection that has ended in the same way: those that were sent, and those that waited
-    /// for it alone.
+    /// Counts the messages of an ended connection in the same way: those that were sent, and those that waited for this
+    /// connection only.
     pub(super) fn give_up(&mut self, place: usize, client: &Client, now: u64) {
         let window = self.window;
         give_up_sent(&mut self.tally, client, now, window);
@@ -109,8 +109,8 @@ impl Worker<'_> {
         }
     }
 
-    /// Tells the server on each connection that no more messages come. A server that keeps to its protocol says
-    /// nothing any more and closes, for every message has its reply.
+    /// Shuts down the sending side of each connection. Since every message was answered, a correct server sends nothing
+    /// more and closes.
     pub(in crate::engine) fn begin_to_leave(&mut self) {
         self.leaving = true;
         for place in 0..self.clients.len() {
@@ -125,8 +125,8 @@ impl Worker<'_> {
         }
     }
 
-    /// Takes in what the server says nevertheless, until it has closed all connections or the time has come. So
-    /// it is noticed that each reply answered another message than it was taken for: then one is left over.
+    /// Receives what the server still sends, until it has closed all connections or the deadline passes. An extra reply
+    /// means that earlier replies were attributed to the wrong messages.
     pub(in crate::engine) fn leave_until(&mut self, end: Instant) -> io::Result<()> {
         while self.clients.iter().any(Option::is_some) && Instant::now() < end {
             self.turn(TICK.min(end.saturating_duration_since(Instant::now())))?;

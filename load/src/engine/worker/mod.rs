@@ -29,7 +29,7 @@ pub(super) struct Worker<'a> {
     /// Which of the threads it is, from 0.
     index: usize,
     poller: Poller,
-    /// Who is ready; at hand between two turns.
+    /// The ready connections, reused between iterations.
     ready: Vec<Ready>,
     clients: Vec<Option<Client>>,
     /// How many connections this worker has begun.
@@ -37,18 +37,18 @@ pub(super) struct Worker<'a> {
     composer: Composer<'a>,
     /// Connections for which the server's backlog has had no room yet.
     backlog: Backlog,
-    /// Connections that the server has ended and that are to be made anew.
+    /// Connections that the server has ended and that have to be re-established.
     returning: Vec<Returning>,
     random: fastrand::Rng,
-    /// What all times are counted from, in nanoseconds.
+    /// The epoch of all times, which are in nanoseconds.
     epoch: Instant,
     /// Whether messages are sent: not while connecting, and not at the end, when replies may still come.
     loading: bool,
-    /// Whether the connections are being closed, so that nobody is missed who goes.
+    /// Whether the connections are being closed, so that the end of one is no failure.
     leaving: bool,
-    /// What is measured: begin and end.
+    /// The measured time: start and end.
     window: (u64, u64),
-    /// Of an open loop: what is due when, and what waits for its connection.
+    /// In an open loop: the schedule, and the messages that wait for a connection.
     schedule: Option<Schedule>,
     queue: Option<Queue>,
     input: Vec<u8>,
@@ -56,10 +56,10 @@ pub(super) struct Worker<'a> {
     tally: Tally,
 }
 
-/// How often the loop looks at the clock and at the stop, whatever else happens.
+/// The maximal interval at which the loop checks the clock and `stop`.
 const TICK: Duration = Duration::from_millis(50);
 
-/// For so many bytes of messages there is room from the start.
+/// The initial capacity of the output buffer, in bytes.
 const OUTPUT: usize = 1024 * 1024;
 
 /// How much is read at once, in bytes.
@@ -100,7 +100,7 @@ impl<'a> Worker<'a> {
         })
     }
 
-    /// The core on which it is to run.
+    /// The core to which it is pinned.
     pub(super) fn cpu(&self) -> Option<usize> {
         self.plan.cpus.get(self.index % self.plan.cpus.len().max(1)).copied()
     }
@@ -110,8 +110,8 @@ impl<'a> Worker<'a> {
         self.tally.failures.examples.first().map(String::as_str)
     }
 
-    /// Makes load from `start` on, for the time of the plan, with its share of all connections that stand. Tells for
-    /// how long it has measured. The connections stay open as long as the worker lives.
+    /// Produces load from `start` on, for the time of the plan, with its share of all open connections. Returns for how
+    /// long it has measured. The connections stay open as long as the worker lives.
     pub(super) fn load(mut self, start: Instant, standing: usize) -> io::Result<(Self, Duration)> {
         self.shift_epoch(nanoseconds(start.saturating_duration_since(self.epoch)));
         self.epoch = start;
@@ -144,12 +144,12 @@ impl<'a> Worker<'a> {
         Ok((self, Duration::from_nanos(measured)))
     }
 
-    /// What it has counted. Its connections are closed.
+    /// Closes its connections, and returns its counters.
     pub(super) fn into_tally(self) -> Tally {
         self.tally
     }
 
-    /// Sees to what has happened; waits for it no longer than `wait`.
+    /// Runs one iteration of the event loop; waits at most `wait` for events.
     fn turn(&mut self, wait: Duration) -> io::Result<()> {
         let wait = if self.backlog.is_empty() { wait } else { wait.min(self.backlog.due_in(self.now())) };
         let mut ready = std::mem::take(&mut self.ready);
@@ -168,7 +168,7 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Takes in what has come on a connection, and goes on.
+    /// Reads from a connection, and sends the next messages.
     fn readable(&mut self, place: usize) {
         match self.take_in(place) {
             Ok(None) => {}
@@ -177,16 +177,16 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Ends a connection that can't be written any more. What the server has said before may be the reason.
+    /// Closes a connection on which writing failed. The bytes received before may contain the reason.
     fn broken(&mut self, place: usize, error: &io::Error) {
         let said = self.take_in(place).err();
         self.end(place, said.as_ref().unwrap_or(error));
     }
 
-    /// Reads once, and takes in what has come. Tells when that was, if anything has.
+    /// Reads once, and processes the bytes. Returns the time of reading, if there were any.
     ///
     /// # Errors
-    /// If the connection has ended, or is to end.
+    /// If the connection has ended, or has to be closed.
     #[inline]
     fn take_in(&mut self, place: usize) -> io::Result<Option<u64>> {
         let Some(client) = &mut self.clients[place] else { return Ok(None) };
@@ -196,7 +196,7 @@ impl<'a> Worker<'a> {
         let received = match read {
             Ok(None) => return Ok(None),
             Ok(Some(count)) => client.receive(&mut self.input[..count], &mut self.composer, &mut self.tally),
-            // What is left is a reply only where the server says that it comes to an end, not where it is cut off.
+            // The remaining bytes are a reply only if the server closed the connection in order, not if it was reset.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 client.finish(&mut self.composer, &mut self.tally).and(Err(error))
             }

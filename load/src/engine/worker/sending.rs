@@ -1,11 +1,11 @@
-//! When a worker sends: in a closed loop as replies come, in an open one as the schedule says.
+//! Sending: in a closed loop after each reply, in an open loop by the schedule.
 
 use super::{Worker, nanoseconds};
 use crate::engine::schedule::{Queue, Schedule};
 use crate::plan::{Messages, Pace};
 
 impl Worker<'_> {
-    /// Begins to send on all connections that stand. `standing` is how many those of all workers are.
+    /// Starts to send on all open connections. `standing` is the number of open connections of all workers.
     pub(super) fn start_sending(&mut self, standing: usize) {
         if let Pace::Open { rate, arrivals, dispatch } = self.plan.pace {
             let stands = |&place: &usize| self.clients[place].is_some();
@@ -20,8 +20,9 @@ impl Worker<'_> {
         }
     }
 
-    /// Sends the messages of an open loop whose time has come. What finds no room on its connection waits there, or
-    /// for the next that is free, and its latency runs. Tells in how many nanoseconds the next is due.
+    /// Sends the messages of an open loop that are due. A message whose connection has no room waits for it, or for the
+    /// next free connection; its latency counts from the scheduled time. Returns the nanoseconds until the next message
+    /// is due.
     pub(super) fn send_what_is_due(&mut self, now: u64) -> u64 {
         let now = now.min(self.window.1.saturating_sub(1));
         let (Some(schedule), Some(queue)) = (&mut self.schedule, &mut self.queue) else { return u64::MAX };
@@ -42,8 +43,8 @@ impl Worker<'_> {
         next.saturating_sub(self.now())
     }
 
-    /// Sends on this connection what it may have in flight and the pace allows, at most so many messages. Where there
-    /// was no room before, `earliest` is since when there is.
+    /// Sends messages on this connection, up to the limit in flight, the pace, and the given number. If there was no
+    /// room before, `earliest` is when room became available.
     pub(super) fn refill(&mut self, place: usize, earliest: u64, most: usize) {
         let Some(client) = &mut self.clients[place] else { return };
         if !self.loading || !client.connected {
@@ -59,7 +60,7 @@ impl Worker<'_> {
         let mut room = self.plan.depth.saturating_sub(client.messages.len());
         room = room.min(usize::try_from(left).unwrap_or(usize::MAX));
         if room > 0 && self.queue.as_ref().is_none_or(|queue| !queue.is_empty(place)) {
-            // In a closed loop, a reply that came alone was just now: there was no other to be looked at.
+            // In a closed loop, a single reply arrived just now: no other one was processed in between.
             let is_at_once =
                 self.queue.is_none() && room == 1 && !matches!(self.plan.messages, Messages::By(_));
             let mut count = 0;
@@ -73,7 +74,7 @@ impl Worker<'_> {
                 count += 1;
             }
             room -= count;
-            // They are sent when they are written, which may take a function its time.
+            // The send time is read after the messages are written, since a function may take long to write them.
             let now = if is_at_once && earliest > 0 { earliest } else { nanoseconds(self.epoch.elapsed()) };
             for sent in client.messages.last(count) {
                 sent.sent = now;
@@ -92,7 +93,7 @@ impl Worker<'_> {
         self.flush(place);
     }
 
-    /// Sends what was put into the output for this connection.
+    /// Sends the contents of the output buffer on this connection.
     pub(super) fn flush(&mut self, place: usize) {
         let Some(client) = &mut self.clients[place] else { return };
         if self.output.is_empty() {

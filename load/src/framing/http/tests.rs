@@ -67,7 +67,7 @@ fn a_response_to_head_has_no_body() {
 }
 
 #[test]
-fn the_longest_response_passes_and_a_longer_one_does_not() {
+fn a_response_of_the_maximal_length_is_accepted_and_a_longer_one_is_not() {
     for response in [
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
@@ -125,7 +125,7 @@ fn a_line_of_a_body_in_chunks_has_a_limit() {
 }
 
 #[test]
-fn what_is_no_response_is_told() {
+fn invalid_responses_are_errors() {
     let fields = |fields: &str| format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n");
     let chunks = |chunks: &str| fields("Transfer-Encoding: chunked") + chunks;
     for (input, expected) in [
@@ -152,7 +152,7 @@ fn what_is_no_response_is_told() {
 }
 
 #[test]
-fn errors_are_told_from_answers_and_the_last_response_from_others() {
+fn errors_and_last_responses_are_recognised() {
     for (head, kind, is_last) in [
         ("HTTP/1.1 200 OK\r\n", Kind::Answer, false),
         ("HTTP/1.1 302 Found\r\n", Kind::Answer, false),

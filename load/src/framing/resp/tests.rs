@@ -1,6 +1,6 @@
 use super::*;
 
-/// All that is found, byte by byte: replies as they came with their text, and what is passed over.
+/// All results: whole replies with their text, and skipped bytes.
 fn found(input: &[u8], piece: usize, max: usize) -> Result<Vec<(String, String)>, String> {
     let (mut resp, mut kept, mut all) = (Resp::new(max), Vec::new(), Vec::new());
     let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
@@ -58,7 +58,7 @@ fn replies_of_every_type_are_found_however_they_are_split() {
 }
 
 #[test]
-fn what_answers_nothing_is_passed_over() {
+fn push_messages_and_attributes_are_skipped() {
     let all = "|1\r\n+ttl\r\n*1\r\n:9\r\n$1\r\na\r\n>2\r\n+message\r\n$2\r\nhi\r\n+OK\r\n";
     for piece in 1..=all.len() {
         let texts: Vec<_> =
@@ -68,7 +68,7 @@ fn what_answers_nothing_is_passed_over() {
 }
 
 #[test]
-fn the_longest_reply_passes_and_a_longer_one_does_not() {
+fn a_reply_of_the_maximal_length_is_accepted_and_a_longer_one_is_not() {
     for (reply, length) in [("$5\r\nhello\r\n", 11), ("*2\r\n:1\r\n:2\r\n", 12), ("+hello\r\n", 8)] {
         assert_eq!(reply.len(), length);
         for (max, passes) in [(length - 1, false), (length, true), (length + 1, true)] {
@@ -90,7 +90,7 @@ fn the_longest_reply_passes_and_a_longer_one_does_not() {
 }
 
 #[test]
-fn what_is_no_reply_is_told() {
+fn invalid_replies_are_errors() {
     for (input, expected) in [
         ("HTTP/1.1 200 OK\r\n", "`H` begins no reply"),
         ("\r\n", "does not end with a carriage return"),
@@ -107,14 +107,14 @@ fn what_is_no_reply_is_told() {
         let error = found(input.as_bytes(), 1, 1000).unwrap_err();
         assert!(error.contains(expected), "{input:?}: {error}");
     }
-    // As many elements as there can be need no memory.
+    // The largest number of elements needs no memory.
     for input in ["*18446744073709551615\r\n*18446744073709551615\r\n", "%18446744073709551615\r\n"] {
         assert!(matches!(Resp::new(1000).find(input.as_bytes()), Found::More));
     }
 }
 
 #[test]
-fn errors_are_told_from_answers() {
+fn errors_are_distinguished_from_answers() {
     for (reply, kind) in [
         ("+OK\r\n", Kind::Answer),
         ("$5\r\n-ERR \r\n", Kind::Answer),

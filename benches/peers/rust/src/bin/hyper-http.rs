@@ -1,4 +1,4 @@
-//! `GET /health` answered with `ok`, as hyper's documentation has a server.
+//! `GET /health` answered with `ok`, as in hyper's documentation.
 
 use std::convert::Infallible;
 use std::{env, io};

@@ -1,4 +1,4 @@
-//! An echo of lines, as tokio-util's documentation has it: `Framed` with `LinesCodec`.
+//! An echo of lines, as in tokio-util's documentation: `Framed` with `LinesCodec`.
 
 use std::{env, io};
 

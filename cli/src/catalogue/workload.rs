@@ -1,28 +1,28 @@
-//! What load is made for a handler or an application.
+//! How the load generator talks to a handler or an application.
 
 use load::framing::Framing;
 use load::plan::{Expect, MessageHook, Messages, ReplyHook};
 
-/// What load is made for something that is served, unless the command line says otherwise.
+/// How the load generator talks to something that is served, unless the command line says otherwise.
 #[derive(Clone)]
-pub(crate) struct LoadOf {
-    /// What its replies should be, if no function judges them, and whether it greets.
+pub(crate) struct Workload {
+    /// The expected replies, if no function checks them, and whether there is a greeting.
     pub(crate) expect: Expect,
-    /// What writes messages for it.
+    /// The function that writes messages for it.
     pub(crate) messages: Option<MessageHook>,
-    /// What judges its replies.
+    /// The function that checks its replies.
     pub(crate) judge: Option<ReplyHook>,
-    /// How the replies of an application are found.
+    /// How the replies of an application are framed.
     pub(crate) framing: Option<Framing>,
 }
 
-impl LoadOf {
-    /// Of something of which nothing is known.
+impl Workload {
+    /// For something about which nothing is known.
     pub(super) fn unknown() -> Self {
         Self { expect: Expect::Any, messages: None, judge: None, framing: None }
     }
 
-    /// Whether anything is said about it.
+    /// Whether anything is known about it.
     pub(crate) fn is_known(&self) -> bool {
         self.expect != Expect::Any
             || self.messages.is_some()
@@ -30,8 +30,8 @@ impl LoadOf {
             || self.framing.is_some()
     }
 
-    /// What is sent, and what the replies should be. `own` are messages that the command line gives, of which no
-    /// function knows what the replies to them should be; `made` are sent if there are no others.
+    /// The messages to send, and the expected replies. `own` are messages of the command line, whose replies no
+    /// function can check; `made` are used if there are no others.
     pub(crate) fn messages(&self, own: Option<Messages>, made: Messages) -> (Messages, Expect) {
         let greets = self.expect.greets();
         match (own, &self.messages) {
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_expected_follows_from_what_is_sent() {
+    fn the_expected_replies_depend_on_the_messages() {
         let (judge, hook) = (ReplyHook::new(|_, _| true), MessageHook::new(|_, _, _| ()));
         let own = Messages::Own([b"a".to_vec()].into());
         let (made, written) = (Messages::default(), Messages::By(hook.clone()));
@@ -66,11 +66,11 @@ mod tests {
             (Expect::Echo, false, true, false, &written, Expect::Echo),
             (Expect::Any, true, true, false, &written, Expect::By(judge.clone())),
             (Expect::Greeted, true, false, false, &made, Expect::By(judge.clone().greeted())),
-            // No function knows what the replies to other messages should be.
+            // No function can check the replies to other messages.
             (Expect::Echo, true, true, true, &own, Expect::Any),
             (Expect::Counter, false, false, true, &own, Expect::Greeted),
         ] {
-            let load = LoadOf {
+            let load = Workload {
                 expect,
                 judge: judged.then(|| judge.clone()),
                 messages: has_hook.then(|| hook.clone()),

@@ -1,33 +1,33 @@
-//! What is told of a column as a whole, and why the rest is not.
+//! The ranking of a column as a whole, and the reasons where there is no verdict.
 
 use std::mem::discriminant;
 
 use super::wording::{count, list, name, names, sentence, title};
 use crate::Comparison;
-use crate::statistics::{Assessment, Cell, Column, Estimate, Told, Why};
+use crate::statistics::{Assessment, Cell, Column, Estimate, Verdict, Why};
 
-/// What is told of a column as a whole.
-pub(super) enum Standing {
-    /// These are best, the leader first; several can't be told from each other.
+/// The ranking of a column as a whole.
+pub(super) enum Ranking {
+    /// These are best, the leader first; if there are several, they can't be told apart.
     Best(Vec<usize>),
-    /// Nobody can be told from the leader.
-    Equal,
-    /// Nothing is told, for this reason.
-    Open(Option<Why>),
+    /// No server can be told apart from the leader.
+    AllTied,
+    /// There is no verdict, for this reason.
+    Undecided(Option<Why>),
 }
 
-pub(super) fn standing(column: &Column) -> Standing {
+pub(super) fn ranking(column: &Column) -> Ranking {
     let why = of_column(column);
-    let Some(leader) = column.leader else { return Standing::Open(why) };
+    let Some(leader) = column.leader else { return Ranking::Undecided(why) };
     let rivals = measured(column).filter(|(cell, _)| cell.subject != leader).count();
-    let is_told = |cell: &Cell| !matches!(cell.told, Told::NotTold(_) | Told::Reference);
+    let is_told = |cell: &Cell| !matches!(cell.verdict, Verdict::Undecided(_) | Verdict::Reference);
     if rivals > 0 && !column.cells.iter().any(is_told) {
-        return Standing::Open(why);
+        return Ranking::Undecided(why);
     }
-    if rivals > 0 && column.equals.len() >= rivals {
-        return Standing::Equal;
+    if rivals > 0 && column.tied.len() >= rivals {
+        return Ranking::AllTied;
     }
-    Standing::Best(std::iter::once(leader).chain(column.equals.iter().copied()).collect())
+    Ranking::Best(std::iter::once(leader).chain(column.tied.iter().copied()).collect())
 }
 
 /// The cells that have a figure.
@@ -40,7 +40,7 @@ pub(super) fn cell(column: &Column, subject: usize) -> Option<&Cell> {
     column.cells.iter().find(|cell| cell.subject == subject)
 }
 
-/// Who has the best figure: the leader, or the best median where there is none.
+/// The server with the best figure: the leader, or the best median if there is no leader.
 pub(super) fn leading(column: &Column) -> Option<(usize, &Estimate)> {
     let worth = |level: &Estimate| if column.figure.more_is_better() { -level.median } else { level.median };
     let best = measured(column).min_by(|one, other| worth(one.1).total_cmp(&worth(other.1)));
@@ -48,14 +48,14 @@ pub(super) fn leading(column: &Column) -> Option<(usize, &Estimate)> {
     leader.or(best).map(|(cell, level)| (cell.subject, level))
 }
 
-/// Why nothing is told, in a few letters.
-pub(super) fn in_short(why: Why) -> &'static str {
+/// Why there is no verdict, in short.
+pub(super) fn why_in_short(why: Why) -> &'static str {
     match why {
         Why::TooNoisy { .. } => "too noisy",
         Why::WithinNoise => "within the noise",
         Why::Flagged { .. } | Why::DependsOnFlagged { .. } => "flagged",
         Why::FewRounds { .. } => "too few rounds",
-        Why::GeneratorLimited => "generator was the limit",
+        Why::GeneratorLimited => "generator was the bottleneck",
         Why::Overloaded => "overloaded",
         Why::OnePass => "measured once",
         Why::Failed => "failed",
@@ -63,11 +63,11 @@ pub(super) fn in_short(why: Why) -> &'static str {
     }
 }
 
-/// Nobody measures so many rounds.
+/// More rounds than anybody would measure.
 const MANY: usize = 100;
 
-/// Why nothing is told, as a clause.
-pub(super) fn clause(why: Why) -> String {
+/// Why there is no verdict, as a clause.
+pub(super) fn why_clause(why: Why) -> String {
     match why {
         Why::TooNoisy { more_rounds } if more_rounds > MANY => {
             format!("it varies so much from round to round that more than {MANY} more rounds would be needed")
@@ -80,11 +80,13 @@ pub(super) fn clause(why: Why) -> String {
             "the difference is within the noise: two runs of the same server may differ by as much".to_owned()
         }
         Why::Flagged { .. } => "more than a third of the rounds are flagged as doubtful".to_owned(),
-        Why::DependsOnFlagged { .. } => "the rounds that are flagged as doubtful would decide it".to_owned(),
-        Why::FewRounds { needed } => {
-            format!("it has figures from fewer than the {needed} rounds that a verdict takes")
+        Why::DependsOnFlagged { .. } => {
+            "the verdict would depend on rounds that are flagged as doubtful".to_owned()
         }
-        Why::GeneratorLimited => "the load generator was the limit, and not the server".to_owned(),
+        Why::FewRounds { needed } => {
+            format!("fewer rounds have a figure than the {needed} that a verdict takes")
+        }
+        Why::GeneratorLimited => "the load generator was the bottleneck, not the server".to_owned(),
         Why::Overloaded => "the server could not keep up with the rate".to_owned(),
         Why::OnePass => "it was measured only once".to_owned(),
         Why::Failed => "a server failed".to_owned(),
@@ -92,8 +94,8 @@ pub(super) fn clause(why: Why) -> String {
     }
 }
 
-/// The reason that most cells of a column give, with the most rounds that any of them needs. That somebody was not measured
-/// is no reason for the others.
+/// The most frequent reason of a column's cells, with the most rounds that any of them needs. That a server failed or
+/// was not measured counts only if there is no other reason.
 pub(super) fn of_column(column: &Column) -> Option<Why> {
     let is_its_own = |why: &Why| matches!(why, Why::Failed | Why::NotMeasured);
     let most =
@@ -105,7 +107,7 @@ pub(super) fn of_column(column: &Column) -> Option<Why> {
 fn grouped(column: &Column) -> Vec<(Why, Vec<usize>)> {
     let mut reasons: Vec<(Why, Vec<usize>)> = Vec::new();
     for cell in &column.cells {
-        let Told::NotTold(why) = cell.told else { continue };
+        let Verdict::Undecided(why) = cell.verdict else { continue };
         match reasons.iter_mut().find(|(other, _)| discriminant(other) == discriminant(&why)) {
             Some((most, subjects)) => {
                 if let (Why::TooNoisy { more_rounds: most }, Why::TooNoisy { more_rounds }) = (most, why) {
@@ -119,17 +121,17 @@ fn grouped(column: &Column) -> Vec<(Why, Vec<usize>)> {
     reasons
 }
 
-/// How to read the matrix, and then why some of it is not told.
+/// How to read the matrix, and then why some cells have no verdict.
 pub(super) fn notes(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
     let mut notes = vec![match assessment.reference.filter(|_| assessment.ranked.len() > 1) {
         Some(reference) => format!(
-            "Better, same and worse are said of a server compared with {}, the reference. Marked figures are the best of \
+            "Better, same and worse compare a server with {}, the reference. Marked figures are the best of \
              their column, or can't be told apart from the best.",
             name(comparison, reference)
         ),
         None => "Fewer than two servers were measured, so nothing is compared.".to_owned(),
     }];
-    // Columns of which the same is said are named together.
+    // Columns with the same reason are named together.
     let mut reasons: Vec<(Vec<String>, (&str, String))> = Vec::new();
     for column in assessment.columns.iter().filter(|column| column.absent.is_none()) {
         for (why, subjects) in grouped(column) {
@@ -138,7 +140,7 @@ pub(super) fn notes(comparison: &Comparison, assessment: &Assessment) -> Vec<Str
             }
             let are_all = subjects.len() > 1 && subjects.len() + 1 >= column.cells.len();
             let who = if are_all { String::new() } else { format!(" of {}", names(comparison, &subjects)) };
-            let reason = clause(why);
+            let reason = why_clause(why);
             let said = match why {
                 Why::GeneratorLimited => ("", format!("{who} could not be measured, because {reason}")),
                 _ => ("there is no verdict on ", format!("{who}, because {reason}")),

@@ -30,34 +30,38 @@ fn flag(comparison: &mut Comparison, rounds: usize) {
     }
 }
 
-fn told(comparison: &Comparison) -> Told {
-    contest(comparison, 0, Metric::Cpu, 2, 0).unwrap().1
+fn verdict(comparison: &Comparison) -> Verdict {
+    compare_pair(comparison, 0, Metric::Cpu, 2, 0).unwrap().1
 }
 
 #[test]
-fn any_two_are_told_apart_and_the_other_way_round() {
+fn any_pair_can_be_tested_in_either_order() {
     let comparison = comparison(|shape, subject| if (shape, subject) == (0, 2) { 12.0 } else { 10.0 });
-    assert_eq!(told(&comparison), Told::Worse);
-    assert_eq!(contest(&comparison, 0, Metric::Cpu, 0, 2).unwrap().1, Told::Better);
-    assert!(matches!(contest(&comparison, 1, Metric::Cpu, 2, 0).unwrap().1, Told::Same { .. }));
-    assert_eq!(contest(&comparison, 0, Metric::TailLatency, 2, 0), None);
-    let (mean, told) = mean_contest(&comparison, &[0, 1], Metric::Cpu, 2, 0).unwrap();
+    assert_eq!(verdict(&comparison), Verdict::Worse);
+    assert_eq!(compare_pair(&comparison, 0, Metric::Cpu, 0, 2).unwrap().1, Verdict::Better);
+    assert!(matches!(compare_pair(&comparison, 1, Metric::Cpu, 2, 0).unwrap().1, Verdict::Same { .. }));
+    assert_eq!(compare_pair(&comparison, 0, Metric::TailLatency, 2, 0), None);
+    let (mean, verdict) = compare_pair_mean(&comparison, &[0, 1], Metric::Cpu, 2, 0).unwrap();
     assert!((mean.median - 1.2_f64.sqrt()).abs() < 0.01, "{mean:?}");
-    assert_eq!(told, Told::Worse);
-    assert_eq!(mean_contest(&comparison, &[0, 9], Metric::Cpu, 2, 0), None, "a load that nobody ran");
+    assert_eq!(verdict, Verdict::Worse);
+    assert_eq!(
+        compare_pair_mean(&comparison, &[0, 9], Metric::Cpu, 2, 0),
+        None,
+        "a load that was not measured"
+    );
 }
 
 #[test]
-fn nothing_is_told_where_more_than_a_third_is_flagged() {
+fn more_than_a_third_of_flagged_rounds_gives_no_verdict() {
     let mut comparison = comparison(|_, subject| if subject == 2 { 12.0 } else { 10.0 });
     flag(&mut comparison, 4);
-    assert_eq!(told(&comparison), Told::Worse);
+    assert_eq!(verdict(&comparison), Verdict::Worse);
     flag(&mut comparison, 5);
-    assert_eq!(told(&comparison), Told::NotTold(Why::Flagged { of: 5 }));
+    assert_eq!(verdict(&comparison), Verdict::Undecided(Why::Flagged { of: 5 }));
 }
 
 #[test]
-fn a_verdict_that_only_flagged_rounds_make_is_taken_back() {
+fn a_verdict_that_depends_on_flagged_rounds_is_withdrawn() {
     let mut comparison = comparison(|_, _| 10.0);
     for sample in comparison.samples.iter_mut().filter(|sample| sample.subject == 2) {
         sample.cpu_user *= if sample.round < 4 { 1.5 } else { 1.035 + (sample.round % 3) as f64 / 50.0 };
@@ -65,21 +69,21 @@ fn a_verdict_that_only_flagged_rounds_make_is_taken_back() {
             sample.cpu_user /= 1.06;
         }
     }
-    let with = told(&comparison);
+    let with = verdict(&comparison);
     flag(&mut comparison, 4);
-    let without = told(&comparison);
+    let without = verdict(&comparison);
     assert!(
-        with.is_difference() && without == Told::NotTold(Why::DependsOnFlagged { of: 4 }),
+        with.is_difference() && without == Verdict::Undecided(Why::DependsOnFlagged { of: 4 }),
         "{with:?} {without:?}"
     );
 }
 
 #[test]
-fn who_failed_or_had_no_value_is_not_judged() {
+fn subjects_that_failed_or_have_no_value_get_no_verdict() {
     let base = comparison(|_, subject| if subject == 2 { 12.0 } else { 10.0 });
     let mut failed = base.clone();
     failed.subjects[2].failed = Some("it ended".to_owned());
-    assert_eq!(told(&failed), Told::NotTold(Why::Failed));
+    assert_eq!(verdict(&failed), Verdict::Undecided(Why::Failed));
     let tail = |change: fn(&mut Sample)| {
         let mut comparison = base.clone();
         for sample in comparison.samples.iter_mut().filter(|sample| sample.round > 0) {
@@ -88,15 +92,15 @@ fn who_failed_or_had_no_value_is_not_judged() {
                 change(sample);
             }
         }
-        contest(&comparison, 0, Metric::TailLatency, 2, 0).unwrap().1
+        compare_pair(&comparison, 0, Metric::TailLatency, 2, 0).unwrap().1
     };
-    assert!(matches!(tail(|_| ()), Told::Same { .. }));
-    assert_eq!(tail(|sample| sample.overloaded = true), Told::NotTold(Why::Overloaded));
-    assert_eq!(tail(|sample| sample.generator_limited = true), Told::NotTold(Why::GeneratorLimited));
+    assert!(matches!(tail(|_| ()), Verdict::Same { .. }));
+    assert_eq!(tail(|sample| sample.overloaded = true), Verdict::Undecided(Why::Overloaded));
+    assert_eq!(tail(|sample| sample.generator_limited = true), Verdict::Undecided(Why::GeneratorLimited));
 }
 
 #[test]
-fn a_build_is_held_against_its_counterpart() {
+fn a_build_is_compared_with_its_counterpart() {
     let named = |name: &str, kind| Subject { name: name.to_owned(), kind, ..Subject::default() };
     let of = |name: &str| Kind::Build { of: name.to_owned() };
     let subjects = vec![
@@ -122,7 +126,7 @@ fn a_build_is_held_against_its_counterpart() {
     };
     let builds = builds(&comparison);
     assert_eq!(builds.len(), 2, "c has no counterpart: {builds:?}");
-    assert_eq!((builds[0].subject, builds[0].other, builds[0].told), (0, 2, Told::Worse));
-    assert!(matches!(builds[1].told, Told::Same { .. }), "{builds:?}");
+    assert_eq!((builds[0].subject, builds[0].other, builds[0].verdict), (0, 2, Verdict::Worse));
+    assert!(matches!(builds[1].verdict, Verdict::Same { .. }), "{builds:?}");
     assert_eq!(super::builds(&Comparison::default()), []);
 }

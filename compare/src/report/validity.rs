@@ -1,20 +1,20 @@
-//! What must be known before any of it is believed: refusals, noise, flags, and how much was measured.
+//! The validity of a comparison: refusals, noise, flags, and how much was measured.
 
 use super::wording::{
     count, figure, interval, list, load_in_words, name, names, percent, ratio, sentence, title,
 };
-use crate::statistics::{Assessment, Column, Figure, Metric, Told, Why};
+use crate::statistics::{Assessment, Column, Figure, Metric, Verdict, Why};
 use crate::{Comparison, Sample};
 
-/// Above this share of refusals, what was measured is how fast a server says no.
+/// Above this share of refusals, the figures show how fast a server refuses messages.
 const REFUSED: f64 = 0.01;
 
-/// Whose replies were refusals: a sentence for the verdict, which then is about something else.
+/// A sentence on the servers whose replies were refusals, if any.
 pub(super) fn refusals(comparison: &Comparison) -> Option<String> {
     let mut of_all = Vec::new();
     for (index, subject) in comparison.subjects.iter().enumerate() {
         let of_it = || comparison.samples.iter().filter(|sample| sample.subject == index);
-        // Each load by itself: the refusals of one would hardly be seen among the replies of a faster one.
+        // For each load by itself: the refusals of one load would be hidden among the replies of a faster one.
         let share = |load: usize| {
             let of_load = of_it().filter(|sample| sample.shape == load);
             let (refused, replies) = of_load.fold((0, 0), |(refused, replies), sample| {
@@ -45,7 +45,7 @@ pub(super) fn refusals(comparison: &Comparison) -> Option<String> {
     .map(|said| if up_to.is_empty() { said } else { said.replacen("up to", "Up to", 1) })
 }
 
-/// What stands in a line of its own above the matrix, in a few words each.
+/// The warnings above the matrix, in a few words each.
 pub(super) fn warnings(comparison: &Comparison, assessment: &Assessment) -> Vec<String> {
     let mut warnings = Vec::new();
     if comparison.interrupted {
@@ -65,14 +65,14 @@ pub(super) fn warnings(comparison: &Comparison, assessment: &Assessment) -> Vec<
         warnings.push(format!("{} failed", count(assessment.failed.len(), "server", "servers")));
     }
     if assessment.control.is_none() && assessment.ranked.len() > 1 {
-        warnings.push("the reference did not run twice, so the noise is not known".to_owned());
+        warnings.push("the reference did not run twice, so the noise is unknown".to_owned());
     }
     warnings.extend(busy_machine(comparison));
     warnings.extend(pinned(comparison).map(|pinned| format!("pinned: {pinned}")));
     warnings
 }
 
-/// That others used the machine when it began, if its load average was above its cores.
+/// A warning that other programs were running, if the load average at the start was above the number of cores.
 fn busy_machine(comparison: &Comparison) -> Option<String> {
     let fact = |wanted: &str| {
         let mut facts = comparison.conditions.machine.iter();
@@ -83,15 +83,15 @@ fn busy_machine(comparison: &Comparison) -> Option<String> {
         .then(|| format!("load average {load} at the start, on {cores} cores: other programs were running"))
 }
 
-/// What was pinned. The highest rate is not spoken of where it was not measured.
+/// What was pinned. The highest rate is left out if it was not measured.
 pub(super) fn pinned(comparison: &Comparison) -> Option<String> {
     let pinned = comparison.conditions.pinned.as_ref()?;
     let is_measured = !comparison.probes.is_empty();
     Some(if is_measured { pinned.clone() } else { pinned.replacen(" and the highest rate", "", 1) })
 }
 
-/// How far the verdict may be believed, in one sentence: what is doubtful, and if nothing is, the noise.
-pub(super) fn in_a_sentence(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
+/// The caveats of the verdict in one sentence: what is doubtful, or if nothing is, the noise.
+pub(super) fn caveats(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
     let mut clauses: Vec<String> = Vec::new();
     if assessment.screening && assessment.rounds > 0 {
         clauses.push(format!(
@@ -103,7 +103,7 @@ pub(super) fn in_a_sentence(comparison: &Comparison, assessment: &Assessment) ->
         clauses.push("the replies were counted, not verified".to_owned());
     }
     clauses.extend(flagged(assessment));
-    clauses.extend(unlike_itself(comparison, assessment));
+    clauses.extend(significant_noise(comparison, assessment));
     let leader =
         assessment.columns.iter().find(|column| column.absent.is_none()).and_then(|column| column.leader);
     if let Some(leader) = leader.filter(|leader| comparison.subjects[*leader].legacy.is_some()) {
@@ -116,15 +116,16 @@ pub(super) fn in_a_sentence(comparison: &Comparison, assessment: &Assessment) ->
     sentence(&clauses)
 }
 
-/// Columns of which nothing is told because of flags.
+/// The columns that have no verdicts because of flags.
 fn flagged(assessment: &Assessment) -> Option<String> {
     let doubted = |column: &&Column| {
-        let by_flags =
-            |told: &Told| matches!(told, Told::NotTold(Why::Flagged { .. } | Why::DependsOnFlagged { .. }));
-        column.absent.is_none() && column.cells.iter().any(|cell| by_flags(&cell.told))
+        let by_flags = |verdict: &Verdict| {
+            matches!(verdict, Verdict::Undecided(Why::Flagged { .. } | Why::DependsOnFlagged { .. }))
+        };
+        column.absent.is_none() && column.cells.iter().any(|cell| by_flags(&cell.verdict))
     };
     let is_told = |column: &&Column| {
-        column.cells.iter().any(|cell| !matches!(cell.told, Told::Reference | Told::NotTold(_)))
+        column.cells.iter().any(|cell| !matches!(cell.verdict, Verdict::Reference | Verdict::Undecided(_)))
     };
     let doubted: Vec<&Column> = assessment.columns.iter().filter(doubted).collect();
     let part = |what: &str, is: &dyn Fn(&&Column) -> bool| {
@@ -139,8 +140,8 @@ fn flagged(assessment: &Assessment) -> Option<String> {
         .then(|| format!("too many measurements are flagged as doubtful for {}", parts.join(" and for ")))
 }
 
-/// Where two runs of the same were told from each other.
-fn unlike_itself(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
+/// The columns in which two runs of the reference differ significantly.
+fn significant_noise(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
     let reference = name(comparison, assessment.reference?);
     let of_it: Vec<&Column> = assessment.columns.iter().filter(|column| column.noise.excludes_one).collect();
     let all: Vec<String> = of_it.iter().map(|column| title(column.figure).to_owned()).collect();
@@ -153,7 +154,7 @@ fn unlike_itself(comparison: &Comparison, assessment: &Assessment) -> Option<Str
     ))
 }
 
-/// How much two runs of the same differ where the verdict begins.
+/// How much two runs of the reference differ in the first column that has a noise.
 fn noise(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
     let reference = name(comparison, assessment.reference?);
     let column = assessment.columns.iter().find(|column| column.noise.spread.is_some())?;
@@ -167,8 +168,9 @@ fn noise(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
     ))
 }
 
-/// How much the reference differs from itself, for each column that has noise: what it is called, the spread of single
-/// runs, the ratio with its interval, whether that holds 1, and the band below which no difference from the reference counts.
+/// How much two runs of the reference differ, for each column that has a noise: its name, the spread of single runs,
+/// the ratio with its interval, whether that contains 1, and the band within which no difference from the reference
+/// counts.
 pub(super) fn noise_rows(comparison: &Comparison, assessment: &Assessment) -> Vec<[String; 5]> {
     let of_it =
         assessment.columns.iter().filter(|column| column.absent.is_none() && column.noise.estimate.is_some());
@@ -195,14 +197,14 @@ pub(super) fn noise_rows(comparison: &Comparison, assessment: &Assessment) -> Ve
 
 /// The headings of [`noise_rows`].
 pub(super) const NOISE_HEADINGS: [&str; 5] = [
-    "reference against its second run",
+    "second run of the reference compared with the first",
     "single runs differ by",
     "ratio over all rounds (interval)",
     "interval contains 1",
     "only larger differences count",
 ];
 
-/// The flagged measurements, named.
+/// The flagged measurements, described.
 pub(super) fn flags(comparison: &Comparison) -> Vec<String> {
     let flagged = comparison.samples.iter().filter(|sample| !sample.flags.is_empty());
     let said = |sample: &Sample| {
@@ -213,7 +215,8 @@ pub(super) fn flags(comparison: &Comparison) -> Vec<String> {
     flagged.map(said).collect()
 }
 
-/// How many measurements are flagged for what: a flag need not concern every figure. `None` if none is flagged.
+/// How many measurements are flagged for latency and for CPU: a flag need not concern every figure. `None` if none is
+/// flagged.
 pub(super) fn flags_in_words(comparison: &Comparison) -> Option<String> {
     let of_it = |metric: Metric| {
         let is_doubted = |sample: &&Sample| sample.flags.iter().any(|flag| metric.is_doubted_by(flag));
@@ -228,7 +231,7 @@ pub(super) fn flags_in_words(comparison: &Comparison) -> Option<String> {
     })
 }
 
-/// In how many rounds a column's figure is doubtful, at most over its cells.
+/// The largest number of flagged rounds of each column's cells.
 pub(super) fn flagged_rounds(assessment: &Assessment) -> Vec<(Figure, usize)> {
     let most =
         |column: &Column| (column.figure, column.cells.iter().map(|cell| cell.flagged).max().unwrap_or(0));
@@ -241,21 +244,21 @@ pub(super) fn flagged_rounds(assessment: &Assessment) -> Vec<(Figure, usize)> {
         .collect()
 }
 
-/// Where each backend runs the handler, if that is known.
+/// Where each server runs the handler, if known.
 pub(super) fn handlers(comparison: &Comparison) -> Vec<(String, String)> {
     let of_it = comparison.subjects.iter().filter(|subject| subject.control_of.is_none());
     of_it.filter_map(|subject| Some((subject.name.clone(), subject.handler_runs.clone()?))).collect()
 }
 
-/// A figure of an isolation column beside what it is without hostile clients.
-pub(super) fn over_alone(column: &Column) -> Vec<(usize, String)> {
+/// The figures of the isolation column, with their ratio to the figure without hostile clients.
+pub(super) fn isolation_ratio(column: &Column) -> Vec<(usize, String)> {
     let said = |cell: &crate::statistics::Cell| {
-        let (level, over) = (cell.level?, cell.over_alone?);
+        let (level, over) = (cell.level?, cell.isolation_ratio?);
         let range = over.interval.map_or(String::new(), |of| format!(" ({})", interval(of)));
         Some((
             cell.subject,
             format!(
-                "{}, which is {}{range} its own without them",
+                "{}, which is {}{range} the figure without them",
                 figure(column.figure, level.median),
                 ratio(over.median)
             ),

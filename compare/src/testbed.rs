@@ -1,4 +1,4 @@
-//! Where a comparison is made: on this machine, or, in tests, nowhere.
+//! The testbed of a comparison: this machine, or a simulated one in tests.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -13,32 +13,36 @@ use std::time::{Duration, Instant};
 use super::MemorySample;
 use super::candidate::{Candidate, Launch};
 use super::conditions;
-use super::idle::{self, Idle, Ladder};
+use super::idle::{self, Idle, IdlePlan};
 use super::server::{Lines, Server, Written};
 use load::engine;
 use load::host;
 use load::measurement::Measurement;
 use load::plan::Plan;
 
-/// What a comparison needs of the world.
-pub(super) trait Laboratory {
+/// The operations through which a comparison starts servers, generates load, and reads the time.
+pub(super) trait Testbed {
     /// The cores that may be used.
     fn cores(&self) -> Vec<usize>;
 
-    /// How many threads ran or wanted to run within the last minute, on average.
+    /// The average number of threads that ran or were runnable in the last minute.
     fn load_average(&self) -> Option<f64>;
 
-    /// Starts a server on these cores; none are all.
-    fn start(&mut self, candidate: &Candidate, cpus: &[usize]) -> io::Result<Box<dyn Running>>;
+    /// Starts a server on these cores; an empty slice means all.
+    fn start(&mut self, candidate: &Candidate, cpus: &[usize]) -> io::Result<Box<dyn RunningServer>>;
 
-    /// Makes the load of a plan, and measures.
+    /// Generates the load of a plan, and measures.
     fn measure(&mut self, plan: &Plan) -> io::Result<Measurement>;
 
-    /// Measures the memory of a server with these counts of idle connections, as far as it goes: of no subject and no
-    /// pass yet.
-    fn memory(&mut self, server: &dyn Running, ladder: &Ladder<'_>) -> (Vec<MemorySample>, io::Result<()>);
+    /// Measures the memory of a server at these counts of idle connections, until it fails. The samples have no subject
+    /// and no pass yet.
+    fn memory(
+        &mut self,
+        server: &dyn RunningServer,
+        plan: &IdlePlan<'_>,
+    ) -> (Vec<MemorySample>, io::Result<()>);
 
-    /// What servers have written to standard error and nobody was told of yet.
+    /// Takes the lines that servers have written to standard error since the last call.
     fn written(&mut self) -> Written;
 
     /// The time since the comparison began.
@@ -48,24 +52,24 @@ pub(super) trait Laboratory {
     fn is_stopped(&self) -> bool;
 }
 
-/// A server, which runs until this is dropped.
-pub(super) trait Running {
+/// A running server. Dropping it ends the server.
+pub(super) trait RunningServer {
     fn address(&self) -> SocketAddr;
-    /// The process from which all of its processes descend.
+    /// The process that is the ancestor of all of its processes.
     fn root(&self) -> u32;
     /// The anonymous memory of its processes, in bytes.
     fn memory(&self) -> Option<u64>;
-    /// How it ended; `None` if it runs still after `patience`.
-    fn failure(&mut self, patience: Duration) -> Option<String>;
-    /// The line in which it has told of a panic, if it has.
-    fn said(&self) -> Option<String>;
+    /// How it ended; `None` if it still runs after `timeout`.
+    fn failure(&mut self, timeout: Duration) -> Option<String>;
+    /// The line of standard error that reports a panic, if there is one.
+    fn panic_message(&self) -> Option<String>;
 }
 
-/// Starts a server, and ends it as soon as it can be connected to.
+/// Starts a server, and ends it as soon as it accepts a connection.
 ///
 /// # Errors
-/// If it can't be started, ends, or can't be connected to in time (`TimedOut`); `Interrupted` if `stop` was set.
-pub fn starts(candidate: &Candidate, stop: &AtomicBool) -> io::Result<()> {
+/// If it can't be started, exits, or doesn't accept a connection in time (`TimedOut`); `Interrupted` if `stop` was set.
+pub fn try_start(candidate: &Candidate, stop: &AtomicBool) -> io::Result<()> {
     Server::start(candidate, &[], stop, &Lines::default()).map(drop)
 }
 
@@ -78,13 +82,13 @@ pub(super) struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    /// This machine, with the programs of these candidates as they are now.
+    /// This machine. The programs of these candidates must stay as they are now.
     pub(super) fn new(stop: &'a AtomicBool, candidates: &[Candidate]) -> Self {
         Self { stop, programs: Programs::of(candidates), lines: Lines::default(), begin: Instant::now() }
     }
 }
 
-impl Laboratory for Machine<'_> {
+impl Testbed for Machine<'_> {
     fn cores(&self) -> Vec<usize> {
         conditions::cores()
     }
@@ -93,7 +97,7 @@ impl Laboratory for Machine<'_> {
         host::load_average()
     }
 
-    fn start(&mut self, candidate: &Candidate, cpus: &[usize]) -> io::Result<Box<dyn Running>> {
+    fn start(&mut self, candidate: &Candidate, cpus: &[usize]) -> io::Result<Box<dyn RunningServer>> {
         self.programs.check(&candidate.launch)?;
         Ok(Box::new(Server::start(candidate, cpus, self.stop, &self.lines)?))
     }
@@ -102,11 +106,15 @@ impl Laboratory for Machine<'_> {
         engine::run(plan, self.stop, None)
     }
 
-    fn memory(&mut self, server: &dyn Running, ladder: &Ladder<'_>) -> (Vec<MemorySample>, io::Result<()>) {
-        let mut idle = Idle::new(server.address(), ladder);
+    fn memory(
+        &mut self,
+        server: &dyn RunningServer,
+        plan: &IdlePlan<'_>,
+    ) -> (Vec<MemorySample>, io::Result<()>) {
+        let mut idle = Idle::new(server.address(), plan);
         let mut measured = Vec::new();
         let is_stopped = || self.is_stopped();
-        let result = idle::memory(&mut idle, &|| server.memory(), ladder.counts, &is_stopped, &mut measured);
+        let result = idle::memory(&mut idle, &|| server.memory(), plan.counts, &is_stopped, &mut measured);
         (measured, result)
     }
 
@@ -123,7 +131,7 @@ impl Laboratory for Machine<'_> {
     }
 }
 
-impl Running for Server {
+impl RunningServer for Server {
     fn address(&self) -> SocketAddr {
         Self::address(self)
     }
@@ -136,32 +144,33 @@ impl Running for Server {
         Self::memory(self)
     }
 
-    fn failure(&mut self, patience: Duration) -> Option<String> {
-        Self::failure(self, patience)
+    fn failure(&mut self, timeout: Duration) -> Option<String> {
+        Self::failure(self, timeout)
     }
 
-    fn said(&self) -> Option<String> {
-        Self::said(self)
+    fn panic_message(&self) -> Option<String> {
+        Self::panic_message(self)
     }
 }
 
-/// The programs of the candidates by their names, as they were at the start. Every round starts them anew: after a build
-/// in between, two programs would be measured under one name.
+/// The programs of the candidates by name, as they were at the start. Each round starts them again, so a build in
+/// between would put two programs under one name.
 #[derive(Debug)]
 struct Programs(HashMap<OsString, Identity>);
 
-/// What differs when a file was written or replaced, or another one is found by the same name: the file, its device,
-/// inode, and the time of its last change in seconds and nanoseconds.
+/// What changes when a file is written or replaced, or another one is found by the same name: path, device, inode, and
+/// the modification time in seconds and nanoseconds.
 type Identity = (PathBuf, u64, u64, i64, i64);
 
 impl Programs {
-    /// Takes note of the programs of these candidates.
+    /// Records the programs of these candidates.
     fn of(candidates: &[Candidate]) -> Self {
         let names = candidates.iter().filter_map(|candidate| program(&candidate.launch));
         Self(names.filter_map(|name| Some((name.to_owned(), identity(name)?))).collect())
     }
 
-    /// Whether a program is the one that it was at the start. One that wasn't there then is told of when it is started.
+    /// Checks that a program is the same as at the start. A program that didn't exist then is reported when it is
+    /// started.
     ///
     /// # Errors
     /// If it was changed, replaced or removed.
@@ -173,14 +182,14 @@ impl Programs {
             return Ok(());
         }
         Err(io::Error::other(format!(
-            "its program {} was changed while it was measured, by a build perhaps; compare again, and leave it as it is \
-             meanwhile, or compare a copy of it",
+            "its program {} was changed during the comparison, by a build perhaps; compare \
+             again without changing it, or compare a copy of it",
             noted.0.display()
         )))
     }
 }
 
-/// The name of a program: a path, or what is looked for in `PATH`.
+/// The name of a program: a path, or a name that is looked up in `PATH`.
 fn program(launch: &Launch) -> Option<&OsStr> {
     match launch {
         Launch::Announces { program, .. } => Some(program.as_os_str()),
@@ -188,7 +197,7 @@ fn program(launch: &Launch) -> Option<&OsStr> {
     }
 }
 
-/// The file that is executed by this name, as it is now.
+/// The file that this name executes, as it is now.
 fn identity(name: &OsStr) -> Option<Identity> {
     let found = |file: PathBuf| Some((fs::metadata(&file).ok()?, file));
     let (of, file) = if name.as_encoded_bytes().contains(&b'/') {
@@ -207,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_that_was_replaced_is_told() {
+    fn a_program_that_was_replaced_is_an_error() {
         let file = std::env::temp_dir().join(format!("anyloop-program-{}", std::process::id()));
         fs::write(&file, "one").unwrap();
         let command = format!("{} {{port}}", file.display());
@@ -216,27 +225,27 @@ mod tests {
             Launch::Announces { program: file.clone(), arguments: Vec::new(), variables: String::new() };
         let programs = Programs::of(std::slice::from_ref(&candidate));
         assert!(programs.check(&launch).is_ok() && programs.check(&candidate.launch).is_ok());
-        // As a linker does it: another file of the same name.
+        // As linkers do: another file with the same name.
         let other = file.with_extension("new");
         fs::write(&other, "two").unwrap();
         fs::rename(&other, &file).unwrap();
         for launch in [&launch, &candidate.launch] {
             let error = programs.check(launch).unwrap_err().to_string();
-            assert!(error.contains("was changed while it was measured"), "{error}");
+            assert!(error.contains("was changed during the comparison"), "{error}");
         }
         fs::remove_file(&file).unwrap();
-        assert!(programs.check(&launch).is_err(), "it is gone");
+        assert!(programs.check(&launch).is_err(), "it was removed");
     }
 
     #[test]
-    fn what_is_looked_for_in_the_path_is_watched() {
+    fn a_program_that_is_found_in_path_is_checked_too() {
         let candidate = Candidate::server("own", "sh -c 'serve {port}'").unwrap();
         let mut programs = Programs::of(std::slice::from_ref(&candidate));
         assert!(programs.check(&candidate.launch).is_ok());
         let noted = programs.0.get_mut(OsStr::new("sh")).unwrap();
         assert!(noted.0.is_absolute() && noted.0.ends_with("sh"), "{noted:?}");
         noted.3 -= 1;
-        assert!(programs.check(&candidate.launch).is_err(), "it was written before");
+        assert!(programs.check(&candidate.launch).is_err(), "its modification time differs");
         assert_eq!(identity(OsStr::new("no-program-of-this-name")), None);
     }
 }

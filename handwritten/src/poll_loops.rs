@@ -1,10 +1,10 @@
-//! The floor: a poll loop for each worker, which sends back what it received and looks at none of it. No server
-//! that waits in a poller does with less, so what others cost more is their own doing.
+//! A raw loop: a poller for each worker, which sends back what it received without parsing it. It is a lower bound for
+//! the cost of any server that waits in a poller.
 //!
-//! It keeps nothing for a client: the descriptor is the event's data. One worker accepts, and puts each
-//! connection straight into the poller of the worker whose turn it is. So a few connections that stay are
-//! spread evenly, which several accepting workers don't do (the first that is woken empties the backlog), and
-//! a connection costs one accept and one registration: no queue, and no wake-up before it has something to say.
+//! It keeps no state for a client: the descriptor is the event's data. One worker accepts, and registers each
+//! connection directly in the poller of the next worker. So a few long-lived connections are spread evenly, unlike with
+//! several accepting workers (the first that is woken empties the backlog), and a connection costs one accept and one
+//! registration: no queue, and no wake-up before it sends something.
 
 use std::io;
 use std::net::TcpListener;
@@ -18,16 +18,16 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send, sockopt};
 
-/// How much is read at once.
+/// The size of a read.
 const READ: usize = 64 * 1024;
 
-/// What the event of the listener has as its data; no descriptor is so large.
+/// The data of the listener's events; no descriptor is this large.
 const LISTENER: u64 = u64::MAX;
 
-/// Serves on so many workers.
-pub(crate) fn serve(listener: TcpListener, workers: usize) -> io::Result<()> {
+/// Serves on this many workers.
+pub(crate) fn raw(listener: TcpListener, workers: usize) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    // Each connection inherits it, so that none needs a call of its own.
+    // Connections inherit the option, which saves a system call for each.
     sockopt::set_tcp_nodelay(&listener, true)?;
     let create = |_| epoll::create(CreateFlags::CLOEXEC);
     let pollers: Arc<[OwnedFd]> = (0..workers.max(1)).map(create).collect::<Result<_, _>>()?;
@@ -38,14 +38,14 @@ pub(crate) fn serve(listener: TcpListener, workers: usize) -> io::Result<()> {
     }
     let mut turn = 0;
     run(&pollers[0], || {
-        // One for each event: to ask until there is none would be a second call for most.
+        // One accept for each event: to accept until there is none would usually be a second call.
         if let Ok(socket) = accept_with(&listener, SocketFlags::CLOEXEC) {
             turn = (turn + 1) % pollers.len();
-            // By its edges: an event is not looked at a second time when nothing more has come.
+            // Edge-triggered, so that an event isn't reported again when no more data has come.
             let data = EventData::new_u64(socket.as_raw_fd() as u64);
             let flags = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
             if epoll::add(&pollers[turn], &socket, data, flags).is_ok() {
-                // From here on it is the worker's, under its number.
+                // From here on the worker owns the descriptor.
                 let _ = socket.into_raw_fd();
             }
         }
@@ -71,19 +71,19 @@ fn run(poller: &OwnedFd, mut accept: impl FnMut()) -> io::Result<()> {
     }
 }
 
-#[expect(unsafe_code, reason = "a table of owned sockets would cost what is to be measured against")]
+#[expect(unsafe_code, reason = "a table of owned sockets would add cost")]
 fn echo(client: RawFd, ended: bool, buffer: &mut [u8]) {
-    // SAFETY: the number is that of a socket that was accepted and not closed: only this worker closes it, below,
-    // and an epoll names each descriptor once in what it returns, and no closed one later.
+    // SAFETY: the descriptor is that of an accepted socket that is still open: only this worker closes it, below, and
+    // epoll reports each descriptor at most once per call, and never a closed one.
     let socket = unsafe { BorrowedFd::borrow_raw(client) };
     if !send_back(socket, ended, buffer) {
-        // SAFETY: as above, and nothing uses the number from here on.
+        // SAFETY: as above, and the descriptor isn't used after this.
         drop(unsafe { OwnedFd::from_raw_fd(client) });
     }
 }
 
-/// Sends back what has arrived; whether the client is still there. Behind the last bytes of one that has `ended` is the
-/// end, which only one more read finds.
+/// Sends back what has arrived. Returns whether the connection is still open. If the client has `ended`, the end of
+/// input follows the last bytes, and only one more read finds it.
 fn send_back(socket: BorrowedFd<'_>, ended: bool, buffer: &mut [u8]) -> bool {
     loop {
         let length = match recv(socket, &mut *buffer, RecvFlags::DONTWAIT) {
@@ -95,12 +95,12 @@ fn send_back(socket: BorrowedFd<'_>, ended: bool, buffer: &mut [u8]) -> bool {
             return false;
         }
         if length < buffer.len() && !ended {
-            return true; // all has been read, and what comes now is a new edge
+            return true; // all has been read; more input is a new edge
         }
     }
 }
 
-/// A client that doesn't read holds its worker. Bounding that is more than a floor does.
+/// Blocks the worker while a client doesn't read. A raw loop has no bound for that.
 fn send_all(socket: BorrowedFd<'_>, mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
         match send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
