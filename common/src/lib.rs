@@ -22,9 +22,10 @@ mod outbox;
 mod protocol;
 mod service;
 pub mod testing;
+mod transform;
 
 pub use cell::{Cell, Marks, WakeQueue};
-pub use client::{Address, Client};
+pub use client::{Address, Client, TlsInfo};
 pub use close_reason::{CloseReason, Outcome};
 pub use connection::{Active, Connection, Next, Output, Timer};
 pub use error_reply::ErrorReply;
@@ -35,4 +36,5 @@ pub use handler::{Blocking, Flow, Handler, Session};
 pub use limits::{Limits, MAX_READ, Overload, TURN_MESSAGES, TURN_REPLIES};
 pub use outbox::{Outbox, Replies};
 pub use protocol::{Application, Progress, Protocol};
-pub use service::{BLOCKING_THREADS, Service};
+pub use service::{BLOCKING_THREADS, MakePreamble, MakeTransform, Service};
+pub use transform::{MAX_RECORD, Opened, Preamble, PreambleProgress, Transform};

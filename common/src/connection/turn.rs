@@ -28,6 +28,7 @@ impl Connection {
                 self.protocol = Some(protocol);
                 self.state = State::Open;
                 self.work = !self.kept.is_empty();
+                self.opened_above_layer();
                 if out.overflowed() {
                     self.internal(CloseReason::ReplyTooLong, out);
                 }
@@ -35,22 +36,17 @@ impl Connection {
             None => {
                 out.withdraw();
                 self.state = State::Ending(CloseReason::Panicked);
-                let refused = || service.application.refuse(&ErrorReply::Internal, &service.limits, out);
-                if guarded(refused).is_none() {
-                    out.withdraw();
-                }
+                self.refuse(&ErrorReply::Internal, out);
             }
         }
         self.start_timer(now());
     }
 
-    pub(super) fn turn_of_kept(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
+    /// Has what was kept answered for one turn.
+    pub(super) fn turn_of_kept(&mut self, out: &mut Outbox, now: impl FnMut() -> Instant) {
         let (mut bytes, used) = self.kept.take();
-        let used = used + self.turn(&mut bytes[used..], out, &mut now);
+        let used = used + self.turn(&mut bytes[used..], out, now);
         self.kept.put_back(bytes, used);
-        if self.input_ended && self.state == State::Open && !self.work {
-            self.finish(out, now);
-        }
     }
 
     /// Has messages answered for one turn, and says how many bytes were used.
@@ -150,7 +146,7 @@ impl Connection {
 
     /// The server stops, and all that had arrived was looked at.
     pub(super) fn drained(&mut self, out: &mut Outbox) {
-        if self.begun {
+        if self.begun || self.state == State::Handshake {
             self.fail(CloseReason::Stopping, &ErrorReply::ShuttingDown, out);
         } else {
             self.state = State::Ending(CloseReason::Stopping);
@@ -176,7 +172,7 @@ impl Connection {
     pub(super) fn fail(&mut self, reason: CloseReason, error: &ErrorReply, out: &mut Outbox) {
         self.state = State::Ending(reason);
         self.work = false;
-        let Some(protocol) = &mut self.protocol else { return };
+        let Some(protocol) = &mut self.protocol else { return self.refuse(error, out) };
         out.begin(usize::MAX);
         if guarded(|| protocol.error(error, out)).is_none() {
             out.withdraw();
@@ -186,10 +182,11 @@ impl Connection {
     /// Ends the conversation with nothing owed any more.
     pub(super) fn abandon(&mut self, reason: CloseReason, out: &mut Outbox) {
         out.clear();
-        let abandoned = matches!(
-            self.state,
-            State::Ending(CloseReason::WriteTimeout | CloseReason::Cut | CloseReason::Lost) | State::Done(_)
-        );
+        let abandoned = match self.state {
+            State::Ending(reason) => reason.is_abrupt(),
+            State::Done(_) => true,
+            State::Handshake | State::Opening | State::Open => false,
+        };
         if !abandoned {
             self.state = State::Ending(reason);
             self.unsent = None;
@@ -205,6 +202,9 @@ impl Connection {
         if let Some(mut protocol) = self.protocol.take() {
             let _ = guarded(|| protocol.closed(reason));
             let _ = guarded(|| drop(protocol));
+        }
+        if self.layer.is_some() {
+            self.drop_layer();
         }
     }
 }
