@@ -4,8 +4,11 @@ mod deadlines;
 mod endings;
 mod flow;
 mod lent;
+mod preambles;
 mod protocols;
+mod records;
 mod table;
+mod transforms;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
