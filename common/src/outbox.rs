@@ -104,9 +104,9 @@ impl Outbox {
 
     /// From here on, replies to another message are added, at most `max_reply` bytes of them.
     pub(crate) fn begin(&mut self, max_reply: usize) {
+        debug_assert!(!self.overflowed, "what asked for too much was withdrawn");
         self.start = self.bytes.len();
         self.limit = self.start.saturating_add(max_reply);
-        self.overflowed = false;
     }
 
     /// Whether the message at hand has asked for more than it may.

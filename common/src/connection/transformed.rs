@@ -114,7 +114,8 @@ impl Connection {
         }
         let Self { service, .. } = self;
         out.begin(usize::MAX);
-        if guarded(|| service.application.refuse(error, &service.limits, out)).is_none() {
+        let refused = guarded(|| service.application.refuse(error, &service.limits, out));
+        if refused.is_none() || out.overflowed() {
             out.withdraw();
         }
     }

@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::kept::Kept;
 use super::{Connection, State};
 use crate::{
-    Client, CloseReason, ErrorReply, Flow, Limits, MAX_READ, Outbox, Progress, TURN_MESSAGES, TURN_REPLIES,
-    guarded,
+    Client, CloseReason, ErrorReply, Flow, Limits, MAX_READ, Outbox, Progress, Protocol, TURN_MESSAGES,
+    TURN_REPLIES, guarded,
 };
 
 impl Connection {
@@ -60,35 +60,8 @@ impl Connection {
         let max_reply = self.service.limits.max_reply;
         let before = self.messages;
         let messages = &mut self.messages;
-        let mut total = 0;
-        let ended = guarded(|| {
-            loop {
-                if *messages - before == TURN_MESSAGES as u64 || out.len() >= TURN_REPLIES {
-                    return Ended::Turn;
-                }
-                out.begin(max_reply);
-                let progress = protocol.receive(&mut input[total..], out);
-                if out.overflowed() {
-                    return Ended::Overflow;
-                }
-                match progress {
-                    Progress::More { used, begun } => {
-                        total += used;
-                        return Ended::More { begun };
-                    }
-                    Progress::Message { used, flow } => {
-                        total += used;
-                        *messages += 1;
-                        match flow {
-                            Flow::Continue => {}
-                            Flow::Close => return Ended::Close,
-                            Flow::Fail => return Ended::Failed,
-                        }
-                    }
-                    Progress::Broken(error) => return Ended::Broken(error),
-                }
-            }
-        });
+        let turn = guarded(|| answer_messages(&mut **protocol, input, out, max_reply, messages));
+        let (ended, total) = turn.map_or((None, 0), |(ended, total)| (Some(ended), total));
         // A protocol may say that it has used more than there is.
         let ended = ended.filter(|_| total <= input.len());
         let total = total.min(input.len());
@@ -174,7 +147,7 @@ impl Connection {
         self.work = false;
         let Some(protocol) = &mut self.protocol else { return self.refuse(error, out) };
         out.begin(usize::MAX);
-        if guarded(|| protocol.error(error, out)).is_none() {
+        if guarded(|| protocol.error(error, out)).is_none() || out.overflowed() {
             out.withdraw();
         }
     }
@@ -207,6 +180,43 @@ impl Connection {
             self.drop_layer();
         }
     }
+}
+
+/// Has messages answered for one turn: why it ended, and how many bytes were used. It is a function of its own since
+/// its loop is what each message costs.
+#[inline(never)]
+fn answer_messages(
+    protocol: &mut dyn Protocol,
+    input: &mut [u8],
+    out: &mut Outbox,
+    max_reply: usize,
+    messages: &mut u64,
+) -> (Ended, usize) {
+    let mut total = 0;
+    for _ in 0..TURN_MESSAGES {
+        if out.len() >= TURN_REPLIES {
+            break;
+        }
+        out.begin(max_reply);
+        let progress = protocol.receive(&mut input[total..], out);
+        if out.overflowed() {
+            return (Ended::Overflow, total);
+        }
+        match progress {
+            Progress::Message { used, flow } => {
+                total += used;
+                *messages += 1;
+                match flow {
+                    Flow::Continue => {}
+                    Flow::Close => return (Ended::Close, total),
+                    Flow::Fail => return (Ended::Failed, total),
+                }
+            }
+            Progress::More { used, begun } => return (Ended::More { begun }, total + used),
+            Progress::Broken(error) => return (Ended::Broken(error), total),
+        }
+    }
+    (Ended::Turn, total)
 }
 
 /// Why a turn ended.
