@@ -157,7 +157,7 @@ impl Outbox {
     }
 
     /// What was said, and where to put what it is sealed to.
-    pub(crate) fn to_be_sealed(&mut self) -> (&[u8], &mut Vec<u8>) {
+    pub(crate) fn unsealed(&mut self) -> (&[u8], &mut Vec<u8>) {
         (&self.bytes, &mut self.scratch.get_or_insert_default().sealed)
     }
 

@@ -34,7 +34,8 @@ mod protocols;
 mod server;
 mod subject;
 mod suite;
+mod transforms;
 
 pub use serving::Backend;
 pub use subject::Subject;
-pub use suite::{Behaviour, CASES, Case, Exemption, Need, case, check};
+pub use suite::{Behaviour, CASES, Case, Exemption, Need, case, check, check_transformed};

@@ -12,6 +12,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::client::Client;
 use crate::subject::Subject;
+use crate::transforms::turned;
 
 /// A backend that serves. When it is dropped it is stopped, and its receipt is checked; but if the case has
 /// failed already, it is left to itself.
@@ -21,6 +22,8 @@ pub(crate) struct Server {
     has_ended: bool,
     patience: Duration,
     buffers: Option<usize>,
+    /// Whether its clients talk through a transform in every case.
+    is_transformed: bool,
 }
 
 /// Enough for every crowd in the cases.
@@ -46,9 +49,11 @@ impl Server {
         buffers: Option<usize>,
     ) -> Self {
         let duplicate = Some(listener.try_clone().expect("a duplicate of the listener"));
+        let service = if subject.is_transformed() { turned(service) } else { service };
         let running =
             start(Arc::clone(subject.backend()), listener, service).expect("a thread for the server");
-        Self { running, duplicate, has_ended: false, patience: subject.patience(), buffers }
+        let (patience, is_transformed) = (subject.patience(), subject.is_transformed());
+        Self { running, duplicate, has_ended: false, patience, buffers, is_transformed }
     }
 
     /// Where it listens.
@@ -86,12 +91,17 @@ impl Server {
 
     /// A client that speaks `framing`.
     pub(crate) fn connect_in(&self, framing: Framing) -> Client {
-        Client::connect(self.address(), framing, self.patience, self.buffers)
+        self.talk(Client::connect(self.address(), framing, self.patience, self.buffers))
     }
 
     /// A client that speaks `line`, on a socket whose buffers are about so many bytes.
     pub(crate) fn connect_with_buffers(&self, bytes: usize) -> Client {
-        Client::connect(self.address(), Framing::Line, self.patience, Some(bytes))
+        self.talk(Client::connect(self.address(), Framing::Line, self.patience, Some(bytes)))
+    }
+
+    /// The client, talking through the transform if all of them do.
+    fn talk(&self, client: Client) -> Client {
+        if self.is_transformed { client.turns("TURN") } else { client }
     }
 
     /// A client that speaks `line` and has been greeted, so that it is being served.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use common::Service;
 use serving::Backend;
 
+use crate::client::Client;
 use crate::server::Server;
 
 /// The backend that is being tried, and how long to wait for it.
@@ -15,6 +16,7 @@ pub struct Subject {
     backend: Arc<dyn Backend>,
     patience: Duration,
     test: Option<String>,
+    is_transformed: bool,
 }
 
 impl fmt::Debug for Subject {
@@ -31,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Subject {
     /// This backend, waited for as long as a loaded machine may need.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
-        Self { backend, patience: PATIENCE, test: None }
+        Self { backend, patience: PATIENCE, test: None, is_transformed: false }
     }
 
     /// The same, waited for so long.
@@ -45,6 +47,21 @@ impl Subject {
         // The harness knows a test without the name of its crate.
         let test = path.split_once("::").map(|(_, test)| test.to_owned());
         Self { test, ..self }
+    }
+
+    /// The same, with all clients talking through a transform, of which the cases know nothing.
+    pub fn through_a_transform(self) -> Self {
+        Self { is_transformed: true, ..self }
+    }
+
+    /// Whether all clients talk through a transform.
+    pub(crate) fn is_transformed(&self) -> bool {
+        self.is_transformed
+    }
+
+    /// The client, talking through the transform if all clients do.
+    pub(crate) fn talk(&self, client: Client) -> Client {
+        if self.is_transformed { client.turns("TURN") } else { client }
     }
 
     /// The backend.

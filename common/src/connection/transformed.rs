@@ -89,7 +89,7 @@ impl Connection {
             State::Ending(reason) => !std::mem::replace(&mut layer.closed, true) && !reason.is_abrupt(),
             _ => false,
         };
-        let (said, sealed) = out.to_be_sealed();
+        let (said, sealed) = out.unsealed();
         if is_last {
             layer.delivered = said.is_empty() && sealed.is_empty() && self.unsent.is_none();
         }
@@ -182,7 +182,7 @@ impl Connection {
             // At first it may speak, without input. So it can say whether it blocks before it is given any.
             let input = &mut raw[total..if begun { length } else { total }];
             let available = input.len();
-            let (used, opened, more) = match layer.open(input, &mut plain, out.to_be_sealed().1) {
+            let (used, opened, more) = match layer.open(input, &mut plain, out.unsealed().1) {
                 Some(Opened::InPlace { used, plain: at, more }) => (used, &mut input[at], more),
                 Some(Opened::Plain { used, more }) => (used, &mut plain[..], more),
                 Some(Opened::More { used }) => (used, &mut [][..], false),
@@ -324,7 +324,7 @@ impl Connection {
 
     /// The transform has panicked, or has broken its contract: what it has sealed is worth nothing.
     fn break_down(&mut self, out: &mut Outbox) {
-        out.to_be_sealed().1.clear();
+        out.unsealed().1.clear();
         out.clear();
         self.end_without(CloseReason::Panicked);
     }

@@ -33,7 +33,7 @@ pub(crate) fn idle_deadline(subject: &Subject) {
     assert_eq!(report.reason(CloseReason::IdleTimeout), 1);
 }
 
-fn not_early(start: Instant, deadline: Duration) {
+pub(crate) fn not_early(start: Instant, deadline: Duration) {
     let elapsed = start.elapsed();
     assert!(elapsed >= deadline, "a deadline of {deadline:?} had passed after {elapsed:?}");
 }

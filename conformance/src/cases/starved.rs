@@ -63,7 +63,7 @@ pub(crate) fn out_of_descriptors(subject: &Subject) {
 
 pub(crate) fn connect(child: &mut Child, subject: &Subject) -> Client {
     let address: SocketAddr = child.ask("address").parse().expect("an address");
-    Client::connect(address, Framing::Line, subject.patience(), None)
+    subject.talk(Client::connect(address, Framing::Line, subject.patience(), None))
 }
 
 fn connect_many(mut connect: impl FnMut() -> Client, count: usize) -> Vec<Client> {
