@@ -9,7 +9,8 @@ use crate::{
     Preamble, Transform, guarded,
 };
 
-/// Makes the [`Transform`] of a client. Of one that is refused it knows nothing. It must not take long.
+/// Makes the [`Transform`] of a client, as it is known after the [`Preamble`]; of one that is refused nothing is known. It
+/// must not take long.
 pub type MakeTransform = Arc<dyn Fn(&Client) -> Box<dyn Transform> + Send + Sync>;
 
 /// Makes the [`Preamble`] of a client. It must not take long.

@@ -18,6 +18,48 @@ use crate::{Blocking, Client, ErrorReply};
 /// 3. At the end of the conversation [`close`](Self::close) has the last word, unless nothing can be sent any more.
 ///
 /// A panic in it ends the conversation of its client alone. Nothing is called after a panic.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use common::testing::Client;
+/// use common::{Framing, MAX_READ, Opened, Service, Transform};
+/// # use common::{Flow, Handler, Replies, Session};
+/// # struct Echo;
+/// # impl Handler for Echo {
+/// #     fn open(&self, _: &common::Client, _: &mut Replies<'_>) -> Box<dyn Session> {
+/// #         Box::new(Self)
+/// #     }
+/// # }
+/// # impl Session for Echo {
+/// #     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+/// #         out.send(message);
+/// #         Flow::Continue
+/// #     }
+/// # }
+///
+/// /// Turns all bits, which keeps nobody from reading.
+/// struct Not;
+///
+/// impl Transform for Not {
+///     fn open(&mut self, input: &mut [u8], _: &mut Vec<u8>, _: &mut Vec<u8>) -> Opened {
+///         let used = input.len().min(MAX_READ);
+///         if used == 0 {
+///             return Opened::More { used };
+///         }
+///         input[..used].iter_mut().for_each(|byte| *byte = !*byte);
+///         Opened::InPlace { used, plain: 0..used, more: used < input.len() }
+///     }
+///
+///     fn seal(&mut self, plain: &[u8], sealed: &mut Vec<u8>) {
+///         sealed.extend(plain.iter().map(|byte| !byte));
+///     }
+/// }
+///
+/// let service = Service::framed(Arc::new(Echo), Framing::Line).with_transform(|_| Box::new(Not));
+/// let mut client = Client::connect(service).through(Box::new(Not));
+/// client.say("hello\n");
+/// assert_eq!(client.heard(), "hello\n");
+/// ```
 pub trait Transform: Send {
     /// Opens raw input: `input` is what has come and was not used yet. It uses as much of it as it can, and returns at most
     /// [`MAX_READ`](crate::MAX_READ) bytes of plaintext. It is called again, with what it has left and more, when more
@@ -97,6 +139,53 @@ pub enum Opened {
 ///
 /// It is read before the handshake of a [`Transform`] and before the application is opened. The message timeout runs from
 /// the accept until it is over.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use common::testing::Client;
+/// use common::{CloseReason, ErrorReply, Framing, Preamble, PreambleProgress, Service};
+/// # use common::{Flow, Handler, Replies, Session};
+/// # struct Echo;
+/// # impl Handler for Echo {
+/// #     fn open(&self, client: &common::Client, out: &mut Replies<'_>) -> Box<dyn Session> {
+/// #         out.write(format_args!("hello, {}", client.peer));
+/// #         Box::new(Self)
+/// #     }
+/// # }
+/// # impl Session for Echo {
+/// #     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+/// #         out.send(message);
+/// #         Flow::Continue
+/// #     }
+/// # }
+///
+/// /// A line with the address of the client.
+/// struct From;
+///
+/// impl Preamble for From {
+///     fn receive(&mut self, input: &[u8], client: &mut common::Client) -> PreambleProgress {
+///         let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
+///             return PreambleProgress::More { used: 0 };
+///         };
+///         let line = str::from_utf8(&input[..end]).unwrap_or_default();
+///         match line.parse::<std::net::SocketAddr>() {
+///             Ok(address) => client.peer = address.into(),
+///             Err(_) => return PreambleProgress::Broken(ErrorReply::malformed("address")),
+///         }
+///         PreambleProgress::Done { used: end + 1 }
+///     }
+/// }
+///
+/// let service = Service::framed(Arc::new(Echo), Framing::Line).with_preamble(|| Box::new(From));
+/// let mut client = Client::connect(service.clone());
+/// client.say("192.0.2.1:4711\nhello\n");
+/// assert_eq!(client.heard(), "hello, 192.0.2.1:4711\nhello\n");
+///
+/// let mut client = Client::connect(service);
+/// client.say("GET /\n");
+/// assert_eq!(client.heard(), "ERR malformed address\n");
+/// assert_eq!(client.over(), Some(CloseReason::HandshakeFailed));
+/// ```
 pub trait Preamble: Send {
     /// Reads `input`, which is what has come and was not used yet. It is handed the same bytes again, and more, until it
     /// is done. What it learns goes into `client`, with which the application is opened: the address of the peer

@@ -1,6 +1,7 @@
 //! The heart: what happens to a connection, decided without a socket and without a clock.
 
 mod active;
+mod handshake;
 mod kept;
 mod layer;
 mod lent;
@@ -126,7 +127,7 @@ impl Connection {
                 State::Open | State::Handshake if self.stopping.is_used_up() => self.drained(out),
                 State::Open | State::Handshake => return Next::Read,
                 State::Ending(_) if self.has_last_word() => self.seal(out),
-                State::Ending(_) if self.may_block => return Next::Run,
+                State::Ending(_) if self.may_block && self.protocol.is_some() => return Next::Run,
                 State::Ending(reason) => self.close(reason),
             }
         }

@@ -2,7 +2,9 @@
 
 mod deadlines;
 mod endings;
+mod faults;
 mod flow;
+mod handshakes;
 mod lent;
 mod preambles;
 mod protocols;

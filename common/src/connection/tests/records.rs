@@ -182,3 +182,42 @@ pub(super) fn read(sent: &[u8]) -> String {
     }
     text
 }
+
+pub(super) type Logged = Arc<Mutex<Log>>;
+
+/// A session that does what it is told, behind a transform.
+pub(super) fn rig_with(script: Script, how: How, limits: Limits) -> (Rig, Logged) {
+    let log = Logged::default();
+    let script = Arc::new(script);
+    let service = Service::framed(Arc::new(Scripted(Arc::clone(&script))), Framing::Line).with_limits(limits);
+    let made = Arc::clone(&log);
+    let service = service.with_transform(move |_| {
+        let mut records = Records::new(how);
+        if how.panics.contains("make") {
+            panic_any("no transform");
+        }
+        records.log = Arc::clone(&made);
+        Box::new(records)
+    });
+    (Rig { script, ..Rig::serving(service) }, log)
+}
+
+pub(super) fn rig(how: How) -> (Rig, Logged) {
+    rig_with(Script::default(), how, Limits::default())
+}
+
+/// One whose handshake is done, and that was greeted.
+pub(super) fn shaken(how: How) -> (Rig, Logged) {
+    let (mut rig, log) = rig(how);
+    rig.settle();
+    rig.send("HELLO\n");
+    assert_eq!(rig.read(), "hi\n");
+    (rig, log)
+}
+
+impl Rig {
+    /// What the client can read in what it was sent since it was last asked.
+    pub(super) fn read(&mut self) -> String {
+        read(&std::mem::take(&mut self.received))
+    }
+}

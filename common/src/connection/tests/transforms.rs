@@ -1,49 +1,12 @@
 //! Transforms below the protocol.
 
-use super::records::{How, Log, Records, read, record};
+use super::records::{How, record, rig_with, shaken};
 use super::*;
-use crate::{MAX_READ, MAX_RECORD, Opened};
+use crate::{MAX_READ, MAX_RECORD};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-type Logged = Arc<Mutex<Log>>;
-
-/// A session that does what it is told, behind a transform.
-fn rig_with(script: Script, how: How, limits: Limits) -> (Rig, Logged) {
-    let log = Logged::default();
-    let script = Arc::new(script);
-    let service = Service::framed(Arc::new(Scripted(Arc::clone(&script))), Framing::Line).with_limits(limits);
-    let made = Arc::clone(&log);
-    let service = service.with_transform(move |_| {
-        let mut records = Records::new(how);
-        if how.panics.contains("make") {
-            std::panic::panic_any("no transform");
-        }
-        records.log = Arc::clone(&made);
-        Box::new(records)
-    });
-    (Rig { script, ..Rig::serving(service) }, log)
-}
-
-fn rig(how: How) -> (Rig, Logged) {
-    rig_with(Script::default(), how, Limits::default())
-}
-
-/// One whose handshake is done, and that was greeted.
-fn shaken(how: How) -> (Rig, Logged) {
-    let (mut rig, log) = rig(how);
-    rig.settle();
-    rig.send("HELLO\n");
-    assert_eq!(rig.read(), "hi\n");
-    (rig, log)
-}
-
 impl Rig {
-    /// What the client can read in what it was sent since it was last asked.
-    fn read(&mut self) -> String {
-        read(&std::mem::take(&mut self.received))
-    }
-
     /// Does what is to be done as a ring does, until it is the client's turn or nobody's.
     fn settle_as_a_ring(&mut self) -> Next {
         loop {
@@ -102,21 +65,6 @@ fn however_the_input_is_split_the_conversation_is_the_same() {
             }
         }
     }
-}
-
-#[test]
-fn the_application_is_opened_when_the_handshake_is_done() {
-    let (mut rig, log) = rig(How::default());
-    assert_eq!(rig.settle(), Next::Read);
-    assert_eq!(log.lock().unwrap().opened, 1, "it may speak first");
-    assert_eq!(rig.send("HEL"), Next::Read);
-    assert_eq!(rig.heard(), "");
-    assert_eq!(rig.send("LO\n"), Next::Read);
-    assert_eq!(rig.heard().as_bytes()[..6], *b"READY\n");
-    assert_eq!(*rig.connection.peer(), Address::Unix(None), "it has described the client");
-    let (mut rig, _) = self::rig(How { at_once: true, ..How::default() });
-    assert_eq!(rig.settle(), Next::Read);
-    assert_eq!(rig.read(), "hi\n");
 }
 
 #[test]
@@ -230,90 +178,6 @@ fn a_client_that_is_gone_has_ended_though_the_last_word_is_lost() {
 }
 
 #[test]
-fn a_handshake_has_one_time_from_the_accept() {
-    let (mut rig, _) = rig(How::default());
-    rig.settle();
-    for byte in "HELLO".split_inclusive(|_| true) {
-        assert_eq!(rig.connection.deadline(), Some(rig.start + 10 * SECOND));
-        assert_eq!(rig.pass(SECOND), Next::Read);
-        assert_eq!(rig.send(byte), Next::Read);
-    }
-    assert_eq!(rig.pass(5 * SECOND - Duration::from_nanos(1)), Next::Read);
-    assert_eq!(rig.pass(Duration::from_nanos(1)), Next::Done(CloseReason::HandshakeTimeout));
-    assert_eq!(rig.read(), ".", "nothing can be sealed yet");
-    assert!(rig.script.closed.lock().unwrap().is_empty());
-    // What had arrived is read before.
-    let (mut rig, _) = self::rig(How::default());
-    rig.settle();
-    rig.now += 10 * SECOND;
-    rig.connection.expire(0, 6, &mut rig.out, rig.now);
-    assert_eq!(rig.settle(), Next::Read);
-    assert_eq!(rig.send("HELLO\n"), Next::Read);
-    assert_eq!(rig.pass(299 * SECOND), Next::Read, "it is idle from now on");
-}
-
-#[test]
-fn a_handshake_may_fail() {
-    for (input, told) in [("HALLO\n", "NO\n"), ("HEL", "\0")] {
-        let (mut rig, log) = rig(How::default());
-        rig.settle();
-        rig.send(input);
-        assert_eq!(rig.end_input(), Next::Done(CloseReason::HandshakeFailed));
-        assert_eq!(rig.heard(), told);
-        assert_eq!(log.lock().unwrap().dropped, 1);
-    }
-    let (mut rig, _) = rig(How::default());
-    rig.settle();
-    assert_eq!(rig.end_input(), Next::Done(CloseReason::EndOfInput), "somebody has looked who is there");
-    let (mut rig, _) = self::rig(How::default());
-    rig.settle();
-    rig.send("HEL");
-    rig.connection.stop(0);
-    assert_eq!(rig.settle(), Next::Done(CloseReason::Stopping));
-}
-
-#[test]
-fn a_handshake_that_may_block_runs_where_that_is_allowed() {
-    let (mut rig, log) = rig(How { blocks: true, ..How::default() });
-    assert!(!rig.connection.may_block(), "the first call has no input");
-    rig.settle();
-    assert!(rig.connection.may_block());
-    rig.receive("HELLO\n");
-    assert_eq!(log.lock().unwrap().opened, 1);
-    assert_eq!(rig.connection.what_now(&mut rig.out), Next::Run);
-    assert_eq!(rig.connection.deadline(), None, "it is the server's time");
-    rig.now += 20 * SECOND;
-    rig.connection.run(&mut rig.out, || rig.now);
-    assert!(!rig.connection.may_block());
-    assert_eq!(rig.settle(), Next::Read);
-    rig.receive(record("a\n"));
-    assert_eq!(log.lock().unwrap().opened, 3, "later input is opened as it comes");
-    assert_eq!(rig.settle(), Next::Read);
-    assert_eq!(rig.read(), "hi\na\n");
-    // Behind a handler that may block, it is the transform that says it of the handshake.
-    let script = Script { blocking: true, ..Script::default() };
-    let (mut rig, _) = rig_with(script, How::default(), Limits::default());
-    rig.settle();
-    rig.receive("HELLO\n");
-    assert!(rig.connection.may_block(), "`open` may");
-    rig.settle();
-    rig.receive(record("a\n"));
-    assert_eq!(rig.read(), "hi\n");
-}
-
-#[test]
-fn the_time_that_the_server_takes_for_a_handshake_is_not_its_clients() {
-    let how = How { blocks: true, ..How::default() };
-    let (mut rig, _) = rig(how);
-    rig.settle();
-    rig.pass(4 * SECOND);
-    rig.receive("HEL");
-    rig.now += 100 * SECOND;
-    assert_eq!(rig.settle(), Next::Read);
-    assert_eq!(rig.connection.deadline(), Some(rig.now + 6 * SECOND));
-}
-
-#[test]
 fn a_stop_counts_raw_bytes() {
     let (mut rig, _) = shaken(How { expansion: 3, ..How::default() });
     let input = record("a");
@@ -356,102 +220,5 @@ fn what_expands_stays_within_the_bound() {
         let ended = rig.settle();
         let expected = if message == "\n\n\n\n" { Next::Read } else { Next::Done(CloseReason::TooLong) };
         assert_eq!(ended, expected);
-    }
-}
-
-#[test]
-fn a_record_that_never_ends_ends_the_conversation() {
-    for (at_once, reason) in [(false, CloseReason::HandshakeFailed), (true, CloseReason::Malformed)] {
-        let (mut rig, _) = rig(How { at_once, endless: at_once, ..How::default() });
-        rig.settle();
-        let mut sent = 0;
-        while rig.send([b'x'; 1024]) == Next::Read {
-            sent += 1024;
-            assert!(sent <= MAX_RECORD);
-        }
-        assert_eq!(rig.settle(), Next::Done(reason));
-    }
-}
-
-#[test]
-fn a_panic_anywhere_ends_its_conversation_alone() {
-    for (panics, told) in [
-        ("make", ""),
-        ("open", ""),
-        ("is_handshaking", ""),
-        ("blocking", ""),
-        ("describe", ""),
-        ("seal", ""),
-        ("close", "hi\na\n"),
-        ("drop", "hi\na\n."),
-        ("close drop", "hi\na\n"),
-        ("seal drop", ""),
-        ("memory", "hi\na\n."),
-    ] {
-        for at_once in [false, true] {
-            let (mut rig, log) = rig(How { panics, at_once, ..How::default() });
-            rig.settle();
-            if !at_once {
-                rig.send("HELLO\n");
-            }
-            rig.send(record("a\n"));
-            rig.end_input();
-            assert!(matches!(rig.settle(), Next::Done(_)), "{panics}");
-            assert_eq!(rig.read(), told, "{panics}");
-            let opened = !matches!(panics, "make" | "open" | "is_handshaking" | "blocking" | "describe");
-            assert_eq!(rig.script.closed.lock().unwrap().len(), usize::from(opened), "{panics}");
-            assert_eq!(log.lock().unwrap().dropped, usize::from(panics != "make"), "{panics}");
-            assert!(rig.connection.service.memory_bound() >= Limits::default().memory_bound());
-        }
-    }
-}
-
-#[test]
-fn a_transform_that_breaks_its_contract_ends_the_conversation() {
-    let wrong: [fn(&mut Vec<u8>) -> Opened; 8] = [
-        |_| Opened::More { used: 100 },
-        |_| Opened::Plain { used: 100, more: false },
-        |plain| {
-            plain.resize(MAX_READ + 1, b'\n');
-            Opened::Plain { used: 0, more: false }
-        },
-        |plain| {
-            plain.push(b'\n');
-            Opened::More { used: 1 }
-        },
-        |plain| {
-            plain.push(b'\n');
-            Opened::End
-        },
-        |_| Opened::InPlace { used: 0, plain: 0..1, more: false },
-        #[expect(clippy::reversed_empty_ranges, reason = "it is wrong")]
-        |_| Opened::InPlace { used: 1, plain: 1..0, more: false },
-        |plain| {
-            plain.push(b'\n');
-            Opened::InPlace { used: 1, plain: 0..1, more: false }
-        },
-    ];
-    for wrong in wrong {
-        let how = How { wrong: Some(wrong), ..How::default() };
-        let (mut rig, _) = rig(how);
-        rig.settle();
-        assert_eq!(rig.send("HELLO\n"), Next::Done(CloseReason::Panicked));
-    }
-    // Nothing at all, and more of it, is no reason to go on for ever.
-    let how = How { wrong: Some(|_| Opened::Plain { used: 0, more: true }), ..How::default() };
-    let (mut rig, _) = rig(how);
-    rig.settle();
-    assert_eq!(rig.send("HELLO\n"), Next::Read);
-}
-
-#[test]
-fn a_refusal_is_sealed_if_that_needs_no_handshake() {
-    let (rig, _) = rig(How { at_once: true, ..How::default() });
-    let refusal = |rig: &Rig| read(rig.connection.service.refusal(&crate::ErrorReply::Busy).bytes());
-    assert_eq!(refusal(&rig), "ERR busy\n.");
-    assert_eq!(refusal(&self::rig(How::default()).0), ".");
-    for panics in ["make", "seal", "close", "drop"] {
-        let how = How { at_once: true, panics, ..How::default() };
-        assert_eq!(refusal(&self::rig(how).0), "", "{panics}");
     }
 }
