@@ -6,7 +6,10 @@
 //! conformance::suite!(MyBackend);
 //! ```
 //!
-//! Each case becomes a test. A backend to which some cases don't apply says which, and why:
+//! Each case becomes a test. Those of what goes on in conversations become another one in the module `through_a_transform`:
+//! there all clients talk through a transform, of which the cases know nothing.
+//!
+//! A backend to which some cases don't apply says which, and why:
 //!
 //! ```text
 //! conformance::suite!(MyBackend, except {
