@@ -5,26 +5,26 @@ use std::time::Instant;
 
 use common::CloseReason;
 
-use crate::cases::deadlines::{SHORT, in_time};
+use crate::cases::deadlines::in_time_for;
 use crate::handlers::limited;
 use crate::protocols::Bytes;
 use crate::server::Server;
 use crate::subject::Subject;
 
 pub(crate) fn a_message_that_ends_without_an_answer(subject: &Subject) {
-    let service = limited(Bytes::default().service(), |limits| limits.message_timeout = SHORT);
-    let server = subject.serve(service);
-    in_time(|| {
+    in_time_for(|short| {
+        let service = limited(Bytes::default().service(), |limits| limits.message_timeout = short);
+        let server = subject.serve(service);
         let mut client = server.connect_greeted();
         let start = Instant::now();
         client.send("(");
         client.waits_for_reading();
         let in_time = client.try_send(")").is_ok();
         client.waits_for_reading();
-        if !in_time || start.elapsed() >= SHORT {
+        if !in_time || start.elapsed() >= short {
             return false;
         }
-        thread::sleep(2 * SHORT);
+        thread::sleep(2 * short);
         client.hears_nothing();
         client.send("a");
         client.hears("answer");
