@@ -61,6 +61,11 @@ impl Client {
         self
     }
 
+    /// The same, through the transform without an answer if all clients talk through it.
+    pub(crate) fn turns_if(self, is_transformed: bool) -> Self {
+        if is_transformed { self.turns("TURN") } else { self }
+    }
+
     /// Sends a message in its framing.
     pub(crate) fn say(&mut self, message: impl AsRef<[u8]>) {
         self.send(encode(self.framing, message.as_ref()));

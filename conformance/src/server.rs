@@ -91,17 +91,13 @@ impl Server {
 
     /// A client that speaks `framing`.
     pub(crate) fn connect_in(&self, framing: Framing) -> Client {
-        self.talk(Client::connect(self.address(), framing, self.patience, self.buffers))
+        Client::connect(self.address(), framing, self.patience, self.buffers).turns_if(self.is_transformed)
     }
 
     /// A client that speaks `line`, on a socket whose buffers are about so many bytes.
     pub(crate) fn connect_with_buffers(&self, bytes: usize) -> Client {
-        self.talk(Client::connect(self.address(), Framing::Line, self.patience, Some(bytes)))
-    }
-
-    /// The client, talking through the transform if all of them do.
-    fn talk(&self, client: Client) -> Client {
-        if self.is_transformed { client.turns("TURN") } else { client }
+        Client::connect(self.address(), Framing::Line, self.patience, Some(bytes))
+            .turns_if(self.is_transformed)
     }
 
     /// A client that speaks `line` and has been greeted, so that it is being served.

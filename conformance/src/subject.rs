@@ -8,7 +8,6 @@ use std::time::Duration;
 use common::Service;
 use serving::Backend;
 
-use crate::client::Client;
 use crate::server::Server;
 
 /// The backend that is being tried, and how long to wait for it.
@@ -57,11 +56,6 @@ impl Subject {
     /// Whether all clients talk through a transform.
     pub(crate) fn is_transformed(&self) -> bool {
         self.is_transformed
-    }
-
-    /// The client, talking through the transform if all clients do.
-    pub(crate) fn talk(&self, client: Client) -> Client {
-        if self.is_transformed { client.turns("TURN") } else { client }
     }
 
     /// The backend.

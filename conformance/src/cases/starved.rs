@@ -63,7 +63,7 @@ pub(crate) fn out_of_descriptors(subject: &Subject) {
 
 pub(crate) fn connect(child: &mut Child, subject: &Subject) -> Client {
     let address: SocketAddr = child.ask("address").parse().expect("an address");
-    subject.talk(Client::connect(address, Framing::Line, subject.patience(), None))
+    Client::connect(address, Framing::Line, subject.patience(), None).turns_if(subject.is_transformed())
 }
 
 fn connect_many(mut connect: impl FnMut() -> Client, count: usize) -> Vec<Client> {
