@@ -117,7 +117,7 @@ impl Connection {
                 State::Done(reason) => return Next::Done(reason),
                 _ if self.is_unsent(out) => {
                     self.seal(out);
-                    if self.is_unsent(out) {
+                    if self.layer.is_none() || self.is_unsent(out) {
                         return Next::Write;
                     }
                 }
