@@ -98,7 +98,7 @@ impl Service {
         Self { shared_listener, ..self }
     }
 
-    /// The same, with all bytes of its clients transformed: each client has a [`Transform`] of its own.
+    /// Has all bytes of its clients transformed: each client has a [`Transform`] of its own.
     pub fn with_transform(
         self,
         make: impl Fn(&Client) -> Box<dyn Transform> + Send + Sync + 'static,
@@ -106,7 +106,7 @@ impl Service {
         Self { transform: Some(Arc::new(make)), ..self }
     }
 
-    /// The same, with a [`Preamble`] that is read before anything else that a client sends.
+    /// Has a [`Preamble`] read before anything else that a client sends.
     pub fn with_preamble(self, make: impl Fn() -> Box<dyn Preamble> + Send + Sync + 'static) -> Self {
         Self { preamble: Some(Arc::new(make)), ..self }
     }
@@ -162,7 +162,9 @@ impl fmt::Debug for Service {
         let mut service = f.debug_struct("Service");
         service.field("limits", &self.limits).field("workers", &self.workers);
         service.field("stack_size", &self.stack_size).field("blocking_threads", &self.blocking_threads);
-        service.field("shared_listener", &self.shared_listener).finish_non_exhaustive()
+        service.field("shared_listener", &self.shared_listener);
+        service.field("transform", &self.transform.is_some()).field("preamble", &self.preamble.is_some());
+        service.finish_non_exhaustive()
     }
 }
 

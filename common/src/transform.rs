@@ -21,21 +21,10 @@ use crate::{Blocking, Client, ErrorReply};
 ///
 /// ```
 /// # use std::sync::Arc;
-/// use common::testing::Client;
-/// use common::{Framing, MAX_READ, Opened, Service, Transform};
-/// # use common::{Flow, Handler, Replies, Session};
-/// # struct Echo;
-/// # impl Handler for Echo {
-/// #     fn open(&self, _: &common::Client, _: &mut Replies<'_>) -> Box<dyn Session> {
-/// #         Box::new(Self)
-/// #     }
-/// # }
-/// # impl Session for Echo {
-/// #     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
-/// #         out.send(message);
-/// #         Flow::Continue
-/// #     }
-/// # }
+/// use anyloop::testing::Client;
+/// use anyloop::transform::{MAX_READ, Opened, Transform};
+/// use anyloop::{Framing, Service};
+/// # use anyloop::handlers::Echo;
 ///
 /// /// Turns all bits, which keeps nobody from reading.
 /// struct Not;
@@ -142,12 +131,13 @@ pub enum Opened {
 ///
 /// ```
 /// # use std::sync::Arc;
-/// use common::testing::Client;
-/// use common::{CloseReason, ErrorReply, Framing, Preamble, PreambleProgress, Service};
-/// # use common::{Flow, Handler, Replies, Session};
+/// use anyloop::testing::Client;
+/// use anyloop::transform::{Preamble, PreambleProgress};
+/// use anyloop::{CloseReason, ErrorReply, Framing, Service};
+/// # use anyloop::{Flow, Handler, Replies, Session};
 /// # struct Echo;
 /// # impl Handler for Echo {
-/// #     fn open(&self, client: &common::Client, out: &mut Replies<'_>) -> Box<dyn Session> {
+/// #     fn open(&self, client: &anyloop::Client, out: &mut Replies<'_>) -> Box<dyn Session> {
 /// #         out.write(format_args!("hello, {}", client.peer));
 /// #         Box::new(Self)
 /// #     }
@@ -163,7 +153,7 @@ pub enum Opened {
 /// struct From;
 ///
 /// impl Preamble for From {
-///     fn receive(&mut self, input: &[u8], client: &mut common::Client) -> PreambleProgress {
+///     fn receive(&mut self, input: &[u8], client: &mut anyloop::Client) -> PreambleProgress {
 ///         let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
 ///             return PreambleProgress::More { used: 0 };
 ///         };
