@@ -101,6 +101,7 @@
 //! | test them | [`testing::Client`], without a socket |
 //! | tell where a message ends | [`framing`]: a [`Codec`](framing::Codec) of your own, and those that are built in |
 //! | decide over every byte | [`protocol`]: an [`Application`](protocol::Application) and its [`Protocol`](protocol::Protocol)s |
+//! | change every byte, or read what comes before the first | [`transform`]: a [`Transform`](transform::Transform), a [`Preamble`](transform::Preamble) |
 //! | try a server at once | `handlers`, with the feature `handlers`: `Counter`, `Ack`, `Echo`, `Work` |
 //! | write a backend | [`backend`] |
 //!
@@ -174,6 +175,20 @@ pub mod protocol {
 
     #[doc(inline)]
     pub use common::{Application, Outbox, Progress, Protocol};
+}
+
+pub mod transform {
+    //! What is below a protocol: a [`Transform`] of all bytes, as encryption is, and a [`Preamble`] before the first, as the
+    //! header of a proxy is.
+    //!
+    //! They are made by [`Service::with_transform`](crate::Service::with_transform) and
+    //! [`Service::with_preamble`](crate::Service::with_preamble).
+
+    #[doc(inline)]
+    pub use common::{
+        MAX_READ, MAX_RECORD, MakePreamble, MakeTransform, Opened, Preamble, PreambleProgress, TlsInfo,
+        Transform,
+    };
 }
 
 pub mod stop {

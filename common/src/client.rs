@@ -27,7 +27,21 @@ pub struct Client {
     /// Whether the framing tells for certain where a message ends. Not so in `raw`, where a line that
     /// somebody typed may still have its line end.
     pub framed: bool,
+    /// What TLS tells of it, where its connection is encrypted.
+    pub tls: Option<Arc<TlsInfo>>,
     handle: Handle,
+}
+
+/// What TLS tells of a client.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsInfo {
+    /// The name of the server that the client has asked for.
+    pub server_name: Option<String>,
+    /// The protocol that both have agreed on (ALPN).
+    pub alpn: Option<Vec<u8>>,
+    /// The certificate that the client has shown, in DER, if it was asked for one.
+    pub certificate: Option<Vec<u8>>,
 }
 
 impl Client {
@@ -43,7 +57,7 @@ impl Client {
         cell: Arc<dyn AsRef<Cell> + Send + Sync>,
     ) -> Self {
         let handle = Handle::new(cell, number);
-        Self { peer: peer.into(), local: Address::Unknown, number, framed: true, handle }
+        Self { peer: peer.into(), local: Address::Unknown, number, framed: true, tls: None, handle }
     }
 
     /// What reaches this client from any thread.

@@ -25,6 +25,8 @@ pub enum CloseReason {
     IdleTimeout,
     /// A message was begun, and not ended within the message timeout.
     MessageTimeout,
+    /// The preamble and the handshake of a transform were not done within the message timeout.
+    HandshakeTimeout,
     /// The client took no byte of its replies for as long as the write timeout.
     WriteTimeout,
     /// Refused at the door: as many clients as allowed were connected.
@@ -33,6 +35,8 @@ pub enum CloseReason {
     Unserved,
     /// Refused at the door: the server was stopping.
     TooLate,
+    /// The preamble or the handshake of a transform failed.
+    HandshakeFailed,
     /// The client ended it within a message.
     Incomplete,
     /// The client sent a message over the limit.
@@ -76,10 +80,12 @@ impl CloseReason {
         Self::Cut,
         Self::IdleTimeout,
         Self::MessageTimeout,
+        Self::HandshakeTimeout,
         Self::WriteTimeout,
         Self::Busy,
         Self::Unserved,
         Self::TooLate,
+        Self::HandshakeFailed,
         Self::Incomplete,
         Self::TooLong,
         Self::Malformed,
@@ -95,11 +101,17 @@ impl CloseReason {
             Self::Exit | Self::EndOfInput => Outcome::Finished,
             Self::Stopping => Outcome::Drained,
             Self::Cut => Outcome::Cut,
-            Self::IdleTimeout | Self::MessageTimeout | Self::WriteTimeout => Outcome::TimedOut,
+            Self::IdleTimeout | Self::MessageTimeout => Outcome::TimedOut,
+            Self::HandshakeTimeout | Self::WriteTimeout => Outcome::TimedOut,
             Self::Busy | Self::Unserved | Self::TooLate => Outcome::Refused,
             Self::Incomplete | Self::TooLong | Self::Malformed | Self::Rejected => Outcome::Failed,
-            Self::Panicked | Self::ReplyTooLong | Self::Lost => Outcome::Failed,
+            Self::HandshakeFailed | Self::Panicked | Self::ReplyTooLong | Self::Lost => Outcome::Failed,
         }
+    }
+
+    /// Whether it ended where it was: nothing more is delivered.
+    pub(crate) fn is_abrupt(self) -> bool {
+        matches!(self, Self::WriteTimeout | Self::Cut | Self::Lost)
     }
 
     /// Its name in receipts and logs.
@@ -111,10 +123,12 @@ impl CloseReason {
             Self::Cut => "cut",
             Self::IdleTimeout => "idle_timeout",
             Self::MessageTimeout => "message_timeout",
+            Self::HandshakeTimeout => "handshake_timeout",
             Self::WriteTimeout => "write_timeout",
             Self::Busy => "busy",
             Self::Unserved => "unserved",
             Self::TooLate => "too_late",
+            Self::HandshakeFailed => "handshake_failed",
             Self::Incomplete => "incomplete",
             Self::TooLong => "too_long",
             Self::Malformed => "malformed",

@@ -35,7 +35,8 @@ pub struct Limits {
     pub max_reply: usize,
     /// How long a client may be silent between two messages; `None` is for ever.
     pub idle_timeout: Option<Duration>,
-    /// How long a message may take from its first byte to its last, however many bytes come meanwhile.
+    /// How long a message may take from its first byte to its last, however many bytes come meanwhile; and how long a
+    /// preamble and the handshake of a transform may take from the accept.
     pub message_timeout: Duration,
     /// How long a client may leave its replies in the kernel's queue without taking a byte.
     pub write_timeout: Duration,
@@ -106,7 +107,8 @@ impl Limits {
     }
 
     /// The most bytes that one connection's buffers can come to hold: the longest message, one read behind
-    /// it, a turn's replies, and the longest reply that may end the turn.
+    /// it, a turn's replies, and the longest reply that may end the turn. A transform holds more:
+    /// [`Service::memory_bound`](crate::Service::memory_bound).
     pub fn memory_bound(&self) -> usize {
         self.max_message + MAX_READ + TURN_REPLIES + self.max_reply
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 
-use crate::{Codec, ErrorReply};
+use crate::{Codec, ErrorReply, MAX_READ};
 
 /// The bytes on their way to a client. It belongs to a worker, who lends it to one connection at a time.
 ///
@@ -32,6 +32,18 @@ pub struct Outbox {
     limit: usize,
     /// Whether the message at hand has asked for more than that.
     overflowed: bool,
+    /// Whether `bytes` are as a [transform](crate::Transform) has sealed them.
+    sealed: bool,
+    scratch: Option<Box<Scratch>>,
+}
+
+/// What a worker lends to the transforms of its connections. It takes memory when the first of them uses it.
+#[derive(Debug, Default)]
+struct Scratch {
+    /// What was opened.
+    plain: Vec<u8>,
+    /// What was sealed, and is not in the outbox yet.
+    sealed: Vec<u8>,
 }
 
 /// A worker gives the memory back when a burst has made its outbox larger than this.
@@ -40,7 +52,14 @@ const RETAINED: usize = 128 * 1024;
 impl Outbox {
     /// An empty outbox that owns no memory yet.
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), start: 0, limit: usize::MAX, overflowed: false }
+        Self {
+            bytes: Vec::new(),
+            start: 0,
+            limit: usize::MAX,
+            overflowed: false,
+            sealed: false,
+            scratch: None,
+        }
     }
 
     /// Adds bytes.
@@ -85,9 +104,10 @@ impl Outbox {
 
     /// From here on, replies to another message are added, at most `max_reply` bytes of them.
     pub(crate) fn begin(&mut self, max_reply: usize) {
+        debug_assert!(!self.overflowed, "what asked for too much was withdrawn");
         self.start = self.bytes.len();
-        self.limit = self.start.saturating_add(max_reply);
-        self.overflowed = false;
+        // No memory holds as much, so the sum needs no check.
+        self.limit = self.start + max_reply.min(usize::MAX / 2);
     }
 
     /// Whether the message at hand has asked for more than it may.
@@ -117,6 +137,42 @@ impl Outbox {
         bytes
     }
 
+    /// Lends the buffer for plaintext, which is empty and has a capacity of [`MAX_READ`].
+    pub(crate) fn take_plain(&mut self) -> Vec<u8> {
+        let mut plain = std::mem::take(&mut self.scratch.get_or_insert_default().plain);
+        plain.clear();
+        plain.reserve_exact(MAX_READ);
+        plain
+    }
+
+    /// Takes the buffer for plaintext back.
+    pub(crate) fn put_back_plain(&mut self, plain: Vec<u8>) {
+        if plain.capacity() <= RETAINED {
+            self.scratch.get_or_insert_default().plain = plain;
+        }
+    }
+
+    /// Whether it holds nothing but what was sealed.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.sealed
+    }
+
+    /// What was said, and where to put what it is sealed to.
+    pub(crate) fn unsealed(&mut self) -> (&[u8], &mut Vec<u8>) {
+        (&self.bytes, &mut self.scratch.get_or_insert_default().sealed)
+    }
+
+    /// Replaces what was said by what it was sealed to.
+    pub(crate) fn seal(&mut self) {
+        let Self { bytes, scratch: Some(scratch), .. } = self else { return self.clear() };
+        std::mem::swap(bytes, &mut scratch.sealed);
+        scratch.sealed.clear();
+        scratch.sealed.shrink_to(RETAINED);
+        self.start = 0;
+        self.overflowed = false;
+        self.sealed = !self.bytes.is_empty();
+    }
+
     /// Empties it, and gives memory back if a burst has made it large.
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -124,6 +180,7 @@ impl Outbox {
         self.start = 0;
         self.limit = usize::MAX;
         self.overflowed = false;
+        self.sealed = false;
     }
 }
 

@@ -4,7 +4,17 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::{Application, ErrorReply, Framing, Handler, Limits, Outbox, guarded};
+use crate::{
+    Address, Application, Client, ErrorReply, Framing, Handler, Limits, MAX_READ, MAX_RECORD, Outbox,
+    Preamble, Transform, guarded,
+};
+
+/// Makes the [`Transform`] of a client, as it is known after the [`Preamble`]; of one that is refused nothing is known. It
+/// must not take long.
+pub type MakeTransform = Arc<dyn Fn(&Client) -> Box<dyn Transform> + Send + Sync>;
+
+/// Makes the [`Preamble`] of a client. It must not take long.
+pub type MakePreamble = Arc<dyn Fn() -> Box<dyn Preamble> + Send + Sync>;
 
 /// What a backend is given to serve: an application, the limits on its clients, and the means.
 ///
@@ -37,6 +47,10 @@ pub struct Service {
     /// Whether somebody else goes on to accept from the same listener when this server stops: the clients in its
     /// backlog are then left to them. Otherwise they are accepted, and told that the server stops.
     pub shared_listener: bool,
+    /// What makes the transform of each client's bytes, if they are transformed.
+    pub transform: Option<MakeTransform>,
+    /// What makes that which reads what comes before a client's first byte, if something does.
+    pub preamble: Option<MakePreamble>,
 }
 
 impl Service {
@@ -49,6 +63,8 @@ impl Service {
             stack_size: None,
             blocking_threads: None,
             shared_listener: false,
+            transform: None,
+            preamble: None,
         }
     }
 
@@ -82,19 +98,62 @@ impl Service {
         Self { shared_listener, ..self }
     }
 
+    /// Has all bytes of its clients transformed: each client has a [`Transform`] of its own.
+    pub fn with_transform(
+        self,
+        make: impl Fn(&Client) -> Box<dyn Transform> + Send + Sync + 'static,
+    ) -> Self {
+        Self { transform: Some(Arc::new(make)), ..self }
+    }
+
+    /// Has a [`Preamble`] read before anything else that a client sends.
+    pub fn with_preamble(self, make: impl Fn() -> Box<dyn Preamble> + Send + Sync + 'static) -> Self {
+        Self { preamble: Some(Arc::new(make)), ..self }
+    }
+
+    /// The most bytes that one connection can come to hold: [that of the limits](Limits::memory_bound), and with a
+    /// transform what [it holds](Transform::memory) and its raw input, the longest record and one read behind it.
+    pub fn memory_bound(&self) -> usize {
+        let transform = self.make_transform(&Client::new(Address::Unknown));
+        let memory = transform.and_then(|transform| guarded(move || transform.memory()));
+        self.limits.memory_bound() + memory.map_or(0, |memory| memory.saturating_add(MAX_RECORD + MAX_READ))
+    }
+
     /// How many calls of handlers that may block run at once, where a backend has threads for them: as many as were
     /// asked for, or else [512](BLOCKING_THREADS).
     pub fn blocking_thread_count(&self) -> usize {
         self.blocking_threads.map_or(BLOCKING_THREADS, NonZeroUsize::get)
     }
 
-    /// What a client is told that is not served, in bytes as sent; empty if the application panics over it.
+    /// What a client is told that is not served, in bytes as sent; empty if the application panics over it. Through a
+    /// transform it is told only what needs no handshake.
     pub fn refusal(&self, error: &ErrorReply) -> Outbox {
         let mut out = Outbox::new();
         if guarded(|| self.application.refuse(error, &self.limits, &mut out)).is_none() {
             out.clear();
         }
-        out
+        if self.transform.is_none() {
+            return out;
+        }
+        let transform = self.make_transform(&Client::new(Address::Unknown));
+        let sealed = transform.and_then(|mut transform| {
+            let mut sealed = Vec::new();
+            guarded(move || {
+                if !transform.is_handshaking() && !out.is_empty() {
+                    transform.seal(out.bytes(), &mut sealed);
+                }
+                transform.close(&mut sealed);
+                sealed
+            })
+        });
+        let mut told = Outbox::new();
+        told.push(&sealed.unwrap_or_default());
+        told
+    }
+
+    /// Makes the transform of a client. `None` if there is none, or if that has panicked.
+    fn make_transform(&self, client: &Client) -> Option<Box<dyn Transform>> {
+        self.transform.as_ref().and_then(|make| guarded(|| make(client)))
     }
 }
 
@@ -103,7 +162,9 @@ impl fmt::Debug for Service {
         let mut service = f.debug_struct("Service");
         service.field("limits", &self.limits).field("workers", &self.workers);
         service.field("stack_size", &self.stack_size).field("blocking_threads", &self.blocking_threads);
-        service.field("shared_listener", &self.shared_listener).finish_non_exhaustive()
+        service.field("shared_listener", &self.shared_listener);
+        service.field("transform", &self.transform.is_some()).field("preamble", &self.preamble.is_some());
+        service.finish_non_exhaustive()
     }
 }
 

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::{Address, Client as Peer, CloseReason, Connection, MAX_READ, Next, Outbox, Service};
+use crate::{
+    Address, Client as Peer, CloseReason, Connection, MAX_READ, Next, Opened, Outbox, Service, Transform,
+};
 
 /// A client that is served by the pure core, in the thread of the test. It takes all that it is sent at once.
 ///
@@ -43,6 +45,10 @@ pub struct Client {
     connection: Connection,
     out: Outbox,
     now: Instant,
+    /// The client's own transform.
+    transform: Option<Box<dyn Transform>>,
+    /// What was sent to the client, as it was sent.
+    sent: Vec<u8>,
     heard: Vec<u8>,
     over: Option<CloseReason>,
 }
@@ -66,14 +72,36 @@ impl Client {
     pub fn connect_as(client: Peer, service: Arc<Service>) -> Self {
         let now = Instant::now();
         let connection = Connection::new(service, client, now);
-        let mut client = Self { connection, out: Outbox::new(), now, heard: Vec::new(), over: None };
+        let (sent, heard) = Default::default();
+        let mut client =
+            Self { connection, out: Outbox::new(), now, transform: None, sent, heard, over: None };
         client.settle();
         client
     }
 
+    /// Has all that is said from now on sealed, and all that is heard opened, by the client's side of a
+    /// [transform](Service::with_transform). What goes before that, as a preamble does, is sent as it is.
+    pub fn through(mut self, transform: Box<dyn Transform>) -> Self {
+        self.transform = Some(transform);
+        self.sent = std::mem::take(&mut self.heard);
+        self.listen();
+        self
+    }
+
     /// Sends bytes, as they are sent over a socket. What comes behind the end is not received.
     pub fn say(&mut self, bytes: impl AsRef<[u8]>) {
-        for piece in bytes.as_ref().to_vec().chunks_mut(MAX_READ) {
+        match &mut self.transform {
+            None => self.send(bytes.as_ref().to_vec()),
+            Some(transform) => {
+                let mut sealed = Vec::new();
+                transform.seal(bytes.as_ref(), &mut sealed);
+                self.send(sealed);
+            }
+        }
+    }
+
+    fn send(&mut self, mut bytes: Vec<u8>) {
+        for piece in bytes.chunks_mut(MAX_READ) {
             if self.over.is_none() {
                 self.connection.activate(&mut self.out, || self.now).receive(piece);
                 self.settle();
@@ -130,16 +158,50 @@ impl Client {
         loop {
             match active.what_now() {
                 Next::Write => {
-                    self.heard.extend_from_slice(active.output());
+                    let sent = if self.transform.is_some() { &mut self.sent } else { &mut self.heard };
+                    sent.extend_from_slice(active.output());
                     active.wrote(active.output().len());
                 }
                 Next::Run => active.run(),
-                Next::Read => return,
+                Next::Read => break,
                 Next::Done(reason) => {
                     self.over = Some(reason);
-                    return;
+                    break;
                 }
             }
+        }
+        drop(active);
+        self.listen();
+    }
+
+    /// Opens what was sent to the client, and says what the client's transform has to say to that.
+    fn listen(&mut self) {
+        let mut said = Vec::new();
+        while let Some(transform) = &mut self.transform {
+            let mut plain = Vec::with_capacity(MAX_READ);
+            match transform.open(&mut self.sent, &mut plain, &mut said) {
+                Opened::InPlace { used, plain, more } => {
+                    self.heard.extend_from_slice(&self.sent[plain]);
+                    self.sent.drain(..used);
+                    if more {
+                        continue;
+                    }
+                }
+                Opened::Plain { used, more } => {
+                    self.heard.append(&mut plain);
+                    self.sent.drain(..used);
+                    if more {
+                        continue;
+                    }
+                }
+                Opened::More { used } => drop(self.sent.drain(..used)),
+                Opened::End => self.sent.clear(),
+                Opened::Broken => panic!("the client's transform can't open what the server has sent"),
+            }
+            break;
+        }
+        if !said.is_empty() {
+            self.send(said);
         }
     }
 }

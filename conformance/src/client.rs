@@ -1,16 +1,18 @@
 //! A client that blocks, and never for ever.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use common::{Address, Framing};
+use common::{Address, Framing, Transform};
 use serving::Transport;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::kernel;
+use crate::transforms::Turning;
 
 /// A client that blocks, and never for longer than the patience it was given: then it panics, and the case
 /// has failed. When it hears the end it ends its own input, as a client does that closes, so that the server
@@ -22,6 +24,12 @@ pub(crate) struct Client {
     heard: Vec<u8>,
     buffer: Box<[u8]>,
     patience: Duration,
+    /// Its end of the transform, if there is one.
+    transform: Option<Turning>,
+    /// What has come and was not opened yet.
+    raw: Vec<u8>,
+    /// Whether the last word of the transform has come.
+    has_heard_the_last_word: bool,
 }
 
 impl Client {
@@ -36,7 +44,29 @@ impl Client {
     }
 
     fn over(socket: Socket, framing: Framing, patience: Duration) -> Self {
-        Self { socket, framing, heard: Vec::new(), buffer: vec![0; 64 * 1024].into(), patience }
+        Self {
+            socket,
+            framing,
+            heard: Vec::new(),
+            buffer: vec![0; 64 * 1024].into(),
+            patience,
+            transform: None,
+            raw: Vec::new(),
+            has_heard_the_last_word: false,
+        }
+    }
+
+    /// Begins with a line of the transform, through which it talks from here on.
+    pub(crate) fn turns(mut self, line: &str) -> Self {
+        // Whoever was refused may be gone.
+        let _ = self.try_send(format!("{line}\n"));
+        self.transform = Some(Turning::of_client(line));
+        self
+    }
+
+    /// The same, through the transform without an answer if all clients talk through it.
+    pub(crate) fn turns_if(self, is_transformed: bool) -> Self {
+        if is_transformed { self.turns("TURN") } else { self }
     }
 
     /// Sends a message in its framing.
@@ -51,12 +81,27 @@ impl Client {
 
     /// Sends bytes, if the server takes them in time.
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.socket.write_all(bytes.as_ref())
+        let bytes = self.sealed(bytes.as_ref());
+        self.socket.write_all(&bytes)
     }
 
-    /// Sends as much as is taken of `bytes` at once.
+    /// Sends bytes as they are, whatever transform there is.
+    pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).expect("the server takes what is sent");
+    }
+
+    /// The bytes as they are sent.
+    fn sealed<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let Some(transform) = &mut self.transform else { return bytes.into() };
+        let mut sealed = Vec::new();
+        transform.seal(bytes, &mut sealed);
+        sealed.into()
+    }
+
+    /// Sends as much as is taken of `bytes`, which are text, at once.
     pub(crate) fn send_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.write(bytes)
+        let bytes = self.sealed(bytes);
+        self.socket.write(&bytes)
     }
 
     /// Sends a byte as urgent data.
@@ -191,9 +236,24 @@ impl Client {
     /// What was read once, at most `piece` bytes, goes behind what was heard.
     pub(crate) fn listen_to(&mut self, piece: usize) -> io::Result<usize> {
         let piece = piece.min(self.buffer.len());
-        let count = self.socket.read(&mut self.buffer[..piece])?;
-        self.heard.extend_from_slice(&self.buffer[..count]);
-        Ok(count)
+        loop {
+            let count = self.socket.read(&mut self.buffer[..piece])?;
+            let Some(transform) = &mut self.transform else {
+                self.heard.extend_from_slice(&self.buffer[..count]);
+                return Ok(count);
+            };
+            self.raw.extend_from_slice(&self.buffer[..count]);
+            let heard = self.heard.len();
+            self.has_heard_the_last_word |= transform.open_all(&mut self.raw, &mut self.heard);
+            if count == 0 || self.heard.len() > heard {
+                return Ok(count);
+            }
+        }
+    }
+
+    /// Has heard the end, and the last word of the transform before it.
+    pub(crate) fn has_heard_the_last_word(&self) -> bool {
+        self.has_heard_the_last_word && self.raw.is_empty()
     }
 
     /// Ends its input, and goes on listening.
@@ -218,7 +278,8 @@ impl Client {
     /// A second handle on the same connection.
     pub(crate) fn another(&self) -> Self {
         let socket = self.socket.try_clone().expect("a duplicate of a socket");
-        Self::over(socket, self.framing, self.patience)
+        let transform = self.transform.as_ref().map(Turning::another);
+        Self { transform, ..Self::over(socket, self.framing, self.patience) }
     }
 
     /// Its own address and the server's, if they are of TCP.

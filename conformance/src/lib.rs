@@ -7,7 +7,11 @@
 //! conformance::suite!(MyBackend);
 //! ```
 //!
-//! Each case becomes a test, and another one over Unix sockets, in the module `over_unix`. A backend to which some cases don't apply says which, and why:
+//! Each case becomes a test, and another one over Unix sockets, in the module `over_unix`. Those of what goes on in
+//! conversations become a third one in the module `through_a_transform`: there all clients talk through a transform, of which
+//! the cases know nothing.
+//!
+//! A backend to which some cases don't apply says which, and why:
 //!
 //! ```text
 //! conformance::suite!(MyBackend, except {
@@ -35,7 +39,8 @@ mod protocols;
 mod server;
 mod subject;
 mod suite;
+mod transforms;
 
 pub use serving::Backend;
 pub use subject::{Subject, Transport};
-pub use suite::{Behaviour, CASES, Case, Exemption, Need, case, check, check_over_unix};
+pub use suite::{Behaviour, CASES, Case, Exemption, Need, case, check, check_over_unix, check_transformed};

@@ -69,7 +69,17 @@ macro_rules! for_each_case {
                 a_message_that_ends_without_an_answer [Protocols] [] "a message that was begun and ends without an answer leaves no deadline behind";
                 a_word_without_a_message [Protocols] [] "a protocol may say something that answers no message";
                 only_what_has_begun_is_finished [Protocols] [] "a protocol finishes what has begun, and is asked for nothing else";
-                an_application_around_another [Protocols] [] "an application may transform the bytes of another";
+            }
+            transforms {
+                a_transform_of_all_bytes [Protocols] [] "a transform changes all bytes, those of errors too, and each of them once";
+                a_handshake_goes_before_the_greeting [Protocols] [] "nothing is said before the handshake of a transform is done, however it arrives";
+                a_handshake_may_fail [Protocols] [] "a handshake that breaks the rules gets the answer of the transform, and the end";
+                a_handshake_has_a_deadline [Deadlines] [] "a handshake must be done in time from the accept, however many bytes keep coming; never early";
+                a_handshake_may_block [Fairness] [TwoClients] "while handshakes take long, another client is answered";
+                the_last_word_of_a_transform [Closing] [] "a transform has the last word at every kind of end at which something can be said";
+                a_preamble_goes_before_all [Protocols] [] "what a preamble tells of a client is known when its session is opened, however it arrives";
+                a_broken_preamble_is_told [Protocols] [] "what is no preamble gets one error reply, and the end";
+                a_preamble_has_a_deadline [Deadlines] [] "a preamble must be over in time from the accept; never early";
             }
             admission {
                 refuses_beyond_the_limit [Admission] [TwoClients] "with `refuse` as many as allowed are served, and the others get `ERR busy` and the end";

@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use common::{
-    Application, Blocking, Client, CloseReason, ErrorReply, Flow, Framing, Limits, Outbox, Progress,
-    Protocol, Service,
-};
+use common::{Application, Blocking, Client, ErrorReply, Flow, Limits, Outbox, Progress, Protocol, Service};
 
-use crate::handlers::{Scripted, panic_quietly};
+use crate::handlers::panic_quietly;
 
 /// A protocol of single bytes:
 ///
@@ -103,84 +100,5 @@ impl Protocol for Conversation {
 impl Drop for Conversation {
     fn drop(&mut self) {
         self.0.panics_in(&[Place::Destructor]);
-    }
-}
-
-/// Turns all bits of all bytes, in both directions, around `Scripted` in `line`.
-pub(crate) struct Turned(Arc<dyn Application>);
-
-impl Turned {
-    pub(crate) fn service(script: Scripted) -> Service {
-        Service::new(Arc::new(Self(Framing::Line.application(Arc::new(script)))))
-    }
-}
-
-/// The bytes as such an application sends and takes them.
-pub(crate) fn turned(bytes: &[u8]) -> Vec<u8> {
-    bytes.iter().map(|byte| !byte).collect()
-}
-
-/// Has `say` say something, and turns it.
-fn turning<T>(out: &mut Outbox, say: impl FnOnce(&mut Outbox) -> T) -> T {
-    let mut said = Outbox::new();
-    let result = say(&mut said);
-    out.push(&turned(said.bytes()));
-    result
-}
-
-impl Application for Turned {
-    fn open(&self, client: Client, limits: &Limits, out: &mut Outbox) -> Box<dyn Protocol> {
-        let inner = turning(out, |out| self.0.open(client, limits, out));
-        Box::new(TurnedConversation { inner, input: Vec::new() })
-    }
-
-    fn refuse(&self, error: &ErrorReply, limits: &Limits, out: &mut Outbox) {
-        turning(out, |out| self.0.refuse(error, limits, out));
-    }
-
-    fn blocking(&self) -> Blocking {
-        self.0.blocking()
-    }
-}
-
-struct TurnedConversation {
-    inner: Box<dyn Protocol>,
-    /// What has come and was not used, turned.
-    input: Vec<u8>,
-}
-
-impl TurnedConversation {
-    fn hand_on(
-        &mut self,
-        input: &[u8],
-        out: &mut Outbox,
-        to: fn(&mut dyn Protocol, &mut [u8], &mut Outbox) -> Progress,
-    ) -> Progress {
-        // What was left is handed over again, with more behind it.
-        self.input.extend(turned(&input[self.input.len()..]));
-        let Self { inner, input } = self;
-        let progress = turning(out, |out| to(&mut **inner, input, out));
-        if let Progress::More { used, .. } | Progress::Message { used, .. } = progress {
-            input.drain(..used);
-        }
-        progress
-    }
-}
-
-impl Protocol for TurnedConversation {
-    fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
-        self.hand_on(input, out, |inner, input, out| inner.receive(input, out))
-    }
-
-    fn finish(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
-        self.hand_on(input, out, |inner, input, out| inner.finish(input, out))
-    }
-
-    fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
-        turning(out, |out| self.inner.error(error, out));
-    }
-
-    fn closed(&mut self, why: CloseReason) {
-        self.inner.closed(why);
     }
 }

@@ -13,6 +13,7 @@ use socket2::{Socket, Type};
 
 use crate::client::{Client, resolve};
 use crate::subject::{Subject, Transport};
+use crate::transforms::turned;
 
 /// A backend that serves. When it is dropped it is stopped, and its receipt is checked; but if the case has
 /// failed already, it is left to itself.
@@ -22,6 +23,8 @@ pub(crate) struct Server {
     has_ended: bool,
     patience: Duration,
     buffers: Option<usize>,
+    /// Whether its clients talk through a transform in every case.
+    is_transformed: bool,
 }
 
 /// Enough for every crowd in the cases.
@@ -47,9 +50,11 @@ impl Server {
         buffers: Option<usize>,
     ) -> Self {
         let duplicate = Some(listener.try_clone().expect("a duplicate of the listener"));
+        let service = if subject.is_transformed() { turned(service) } else { service };
         let running =
             start(Arc::clone(subject.backend()), listener, service).expect("a thread for the server");
-        Self { running, duplicate, has_ended: false, patience: subject.patience(), buffers }
+        let (patience, is_transformed) = (subject.patience(), subject.is_transformed());
+        Self { running, duplicate, has_ended: false, patience, buffers, is_transformed }
     }
 
     /// Where it listens.
@@ -87,12 +92,13 @@ impl Server {
 
     /// A client that speaks `framing`.
     pub(crate) fn connect_in(&self, framing: Framing) -> Client {
-        Client::connect(self.address(), framing, self.patience, self.buffers)
+        Client::connect(self.address(), framing, self.patience, self.buffers).turns_if(self.is_transformed)
     }
 
     /// A client that speaks `line`, on a socket whose buffers are about so many bytes.
     pub(crate) fn connect_with_buffers(&self, bytes: usize) -> Client {
         Client::connect(self.address(), Framing::Line, self.patience, Some(bytes))
+            .turns_if(self.is_transformed)
     }
 
     /// A client that speaks `line` and has been greeted, so that it is being served.

@@ -18,6 +18,7 @@ pub struct Subject {
     test: Option<String>,
     transport: Transport,
     paths: Paths,
+    is_transformed: bool,
 }
 
 /// What the clients connect over.
@@ -72,7 +73,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Subject {
     /// This backend, waited for as long as a loaded machine may need.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
-        Self { backend, patience: PATIENCE, test: None, transport: Transport::Tcp, paths: Paths::default() }
+        let (transport, paths, is_transformed) = Default::default();
+        Self { backend, patience: PATIENCE, test: None, transport, paths, is_transformed }
     }
 
     /// The same, waited for so long.
@@ -105,6 +107,16 @@ impl Subject {
         let path = env::temp_dir().join(format!("{}{number}", prefix(process::id())));
         self.paths.0.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
         Address::Unix(Some(path.into()))
+    }
+
+    /// The same, with all clients talking through a transform, of which the cases know nothing.
+    pub fn through_a_transform(self) -> Self {
+        Self { is_transformed: true, ..self }
+    }
+
+    /// Whether all clients talk through a transform.
+    pub(crate) fn is_transformed(&self) -> bool {
+        self.is_transformed
     }
 
     /// The backend.

@@ -195,6 +195,18 @@ const OF_TCP: &[Exemption] = &[
     },
 ];
 
+/// Tries one case on a backend, as the test whose path is `test`, with all clients talking through a transform. A case that
+/// the backend is exempted from is left out.
+///
+/// # Panics
+/// If the backend does not pass.
+pub fn check_transformed(backend: Arc<dyn Backend>, name: &str, test: &str, exemptions: &[Exemption]) {
+    let case = case(name);
+    if !exemptions.iter().any(|exemption| exemption.covers(case)) {
+        (case.run)(&Subject::new(backend).tested_as(test).through_a_transform());
+    }
+}
+
 /// How long is waited for what is not expected to come, at first and at last.
 const SHORT_PATIENCE: Duration = Duration::from_millis(500);
 const LONG_PATIENCE: Duration = Duration::from_secs(10);
@@ -233,6 +245,11 @@ macro_rules! suite {
 
             $crate::for_each_case! { $crate::test_each }
         }
+
+        /// The same behaviours, with all clients talking through a transform of which the cases know nothing.
+        mod through_a_transform {
+            $crate::for_each_case! { $crate::test_each_transformed }
+        }
     };
 }
 
@@ -248,5 +265,37 @@ macro_rules! test_each {
                 check_case(stringify!($name), test);
             }
         )*)*
+    };
+}
+
+/// A test for each case of what goes on in conversations, through a transform.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! test_each_transformed {
+    ($($module:ident { $($name:ident $behaviour:tt $needs:tt $description:literal;)* })*) => {
+        $($($crate::test_transformed! { $module $behaviour $name })*)*
+    };
+}
+
+/// A test for a case through a transform, unless the case is about what happens outside of conversations, has a transform
+/// of its own, or hears what is said before a handshake.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! test_transformed {
+    ($module:ident [Admission] $name:ident) => {};
+    ($module:ident [AcceptErrors] $name:ident) => {};
+    ($module:ident [Vanishing] $name:ident) => {};
+    ($module:ident [Capabilities] $name:ident) => {};
+    ($module:ident [Quiet] $name:ident) => {};
+    ($module:ident [Start] $name:ident) => {};
+    ($module:ident [Statistics] $name:ident) => {};
+    (transforms $behaviour:tt $name:ident) => {};
+    (backlog $behaviour:tt $name:ident) => {};
+    ($module:ident $behaviour:tt $name:ident) => {
+        #[test]
+        fn $name() {
+            let test = concat!(module_path!(), "::", stringify!($name));
+            $crate::check_transformed(super::backend(), stringify!($name), test, super::EXEMPTIONS);
+        }
     };
 }

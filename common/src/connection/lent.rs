@@ -18,7 +18,8 @@ impl Connection {
 
     /// Whether more messages wait than one read brings.
     pub fn is_behind(&self) -> bool {
-        self.work && self.kept.len() > MAX_READ
+        let raw = self.layer.as_ref().map_or(0, |layer| layer.raw.len());
+        self.work && self.kept.len() + raw > MAX_READ
     }
 
     /// Whether output is lent.

@@ -1,11 +1,14 @@
 //! The heart: what happens to a connection, decided without a socket and without a clock.
 
 mod active;
+mod handshake;
 mod kept;
+mod layer;
 mod lent;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod transformed;
 mod turn;
 
 use std::fmt;
@@ -15,6 +18,7 @@ use std::time::Instant;
 pub use self::active::Active;
 pub use self::kept::Output;
 use self::kept::{Kept, Unsent};
+use self::layer::Layer;
 use self::timers::Allowance;
 pub use self::timers::Timer;
 use crate::{Address, Blocking, Client, CloseReason, Outbox, Protocol, Service, guarded};
@@ -51,6 +55,8 @@ pub struct Connection {
     /// Whether output was lent.
     lent: bool,
     messages: u64,
+    /// The transform and the preamble, if the service has one of them.
+    layer: Option<Box<Layer>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +64,8 @@ enum State {
     /// The application has not been asked yet.
     Opening,
     Open,
+    /// The preamble has not come yet, or the handshake of the transform is not done.
+    Handshake,
     /// Nothing more is answered; what is owed is delivered, then the protocol is told.
     Ending(CloseReason),
     Done(CloseReason),
@@ -79,6 +87,7 @@ pub enum Next {
 impl Connection {
     /// A client has connected. The application is asked in the first [`run`](Active::run).
     pub fn new(service: Arc<Service>, client: Client, now: Instant) -> Self {
+        let has_layer = service.transform.is_some() || service.preamble.is_some();
         Self {
             // Where it panics, it is called where whatever it does holds nobody up.
             may_block: guarded(|| service.application.blocking()) != Some(Blocking::Never),
@@ -86,10 +95,10 @@ impl Connection {
             peer: client.peer.clone(),
             opening: Some(Box::new(client)),
             protocol: None,
-            state: State::Opening,
+            state: if has_layer { State::Handshake } else { State::Opening },
             kept: Kept::default(),
             unsent: None,
-            work: false,
+            work: has_layer,
             input_ended: false,
             stopping: Allowance::UNLIMITED,
             overdue: Allowance::UNLIMITED,
@@ -97,6 +106,7 @@ impl Connection {
             since: now,
             lent: false,
             messages: 0,
+            layer: has_layer.then(|| Box::new(Layer::new())),
         }
     }
 
@@ -105,13 +115,19 @@ impl Connection {
         loop {
             match self.state {
                 State::Done(reason) => return Next::Done(reason),
-                _ if self.is_unsent(out) => return Next::Write,
+                _ if self.is_unsent(out) => {
+                    self.seal(out);
+                    if self.layer.is_none() || self.is_unsent(out) {
+                        return Next::Write;
+                    }
+                }
                 State::Opening => return Next::Run,
-                State::Open if self.work => return Next::Run,
-                State::Open if self.overdue.is_used_up() => self.time_out(out),
-                State::Open if self.stopping.is_used_up() => self.drained(out),
-                State::Open => return Next::Read,
-                State::Ending(_) if self.may_block => return Next::Run,
+                State::Open | State::Handshake if self.work => return Next::Run,
+                State::Open | State::Handshake if self.overdue.is_used_up() => self.time_out(out),
+                State::Open | State::Handshake if self.stopping.is_used_up() => self.drained(out),
+                State::Open | State::Handshake => return Next::Read,
+                State::Ending(_) if self.has_last_word() => self.seal(out),
+                State::Ending(_) if self.may_block && self.protocol.is_some() => return Next::Run,
                 State::Ending(reason) => self.close(reason),
             }
         }
@@ -122,9 +138,13 @@ impl Connection {
         &self.peer
     }
 
-    /// Whether [`run`](Active::run) may take long.
+    /// Whether the next [`run`](Active::run) may take long: as the application says, but for a preamble and a handshake,
+    /// of which the transform says it.
     pub fn may_block(&self) -> bool {
-        self.may_block
+        match &self.layer {
+            None => self.may_block,
+            Some(layer) => layer.may_block || (self.may_block && self.state != State::Handshake),
+        }
     }
 
     /// How many messages were answered.
@@ -170,41 +190,53 @@ impl Connection {
     /// Takes what was not sent out of `out`, which is then free to be lent to others.
     fn keep(&mut self, out: &mut Outbox, now: Instant) {
         if matches!(self.state, State::Done(_)) {
-            out.clear();
-        } else if !out.is_empty() {
+            return out.clear();
+        }
+        self.seal(out);
+        if !out.is_empty() {
             let unsent = self.unsent.get_or_insert_with(|| Box::new(Unsent::new(Output::default(), now)));
             unsent.push(out);
         }
     }
 
     /// Bytes came, with one read. They are answered, or kept until they can be.
-    fn receive(&mut self, input: &mut [u8], out: &mut Outbox, now: impl FnMut() -> Instant) {
+    fn receive(&mut self, input: &mut [u8], out: &mut Outbox, mut now: impl FnMut() -> Instant) {
         self.stopping.spend(input.len());
         self.overdue.spend(input.len());
+        if self.layer.is_some() {
+            return self.receive_raw(input, out, &mut now);
+        }
         let wait = self.may_block || self.work || self.is_unsent(out);
         match self.state {
             State::Ending(_) | State::Done(_) => {}
-            State::Open if !wait && self.kept.is_empty() => {
-                let used = self.turn(input, out, now);
-                if used < input.len() && self.state == State::Open {
-                    self.kept.push(&input[used..], self.kept_bound());
-                }
-            }
-            State::Open if !wait => {
-                self.kept.push(input, self.kept_bound());
-                self.turn_of_kept(out, now);
-            }
-            State::Opening | State::Open => {
+            State::Open if !wait => self.answer(input, out, now),
+            State::Opening | State::Open | State::Handshake => {
                 self.kept.push(input, self.kept_bound());
                 self.work = true;
             }
         }
     }
 
+    /// Has input answered for one turn, behind what was kept, and keeps what it leaves.
+    #[inline]
+    fn answer(&mut self, input: &mut [u8], out: &mut Outbox, now: impl FnMut() -> Instant) {
+        if self.kept.is_empty() {
+            let used = self.turn(input, out, now);
+            if used < input.len() && self.state == State::Open {
+                self.kept.push(&input[used..], self.kept_bound());
+            }
+        } else {
+            self.kept.push(input, self.kept_bound());
+            self.turn_of_kept(out, now);
+        }
+    }
+
     /// The client will send no more.
-    fn end_of_input(&mut self, out: &mut Outbox, now: impl FnMut() -> Instant) {
+    fn end_of_input(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
         self.input_ended = true;
-        if self.state == State::Open && !self.work {
+        if self.layer.is_some() {
+            self.end_of_raw_input(out, &mut now);
+        } else if self.state == State::Open && !self.work {
             // What has to be said waits for its place, and for its turn.
             let wait = self.begun && (self.may_block || self.is_unsent(out));
             if wait { self.work = true } else { self.finish(out, now) }
@@ -221,10 +253,17 @@ impl Connection {
     }
 
     /// Does what waits, for one turn.
-    fn run(&mut self, out: &mut Outbox, now: impl FnMut() -> Instant) {
+    fn run(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
         match self.state {
             State::Opening => self.open(out, now),
-            State::Open => self.turn_of_kept(out, now),
+            State::Open | State::Handshake if self.layer.is_some() => self.run_layer(out, &mut now),
+            State::Handshake => {}
+            State::Open => {
+                self.turn_of_kept(out, &mut now);
+                if self.input_ended && self.state == State::Open && !self.work {
+                    self.finish(out, now);
+                }
+            }
             State::Ending(reason) if self.unsent.is_none() && out.is_empty() => self.close(reason),
             State::Ending(_) | State::Done(_) => {}
         }
@@ -242,7 +281,12 @@ impl Connection {
 
     /// The socket has failed.
     fn lost(&mut self, out: &mut Outbox) {
-        self.abandon(CloseReason::Lost, out);
+        let reason = match self.state {
+            // The client has gone with all that it was owed, and without the transform's last word.
+            State::Ending(reason) if self.layer.as_ref().is_some_and(|layer| layer.delivered) => reason,
+            _ => CloseReason::Lost,
+        };
+        self.abandon(reason, out);
     }
 
     /// It is over, wherever it is: tells why, which the protocol has been told.
@@ -250,7 +294,7 @@ impl Connection {
         let reason = match self.state {
             State::Done(reason) => return reason,
             State::Ending(reason) => reason,
-            State::Opening | State::Open => CloseReason::Lost,
+            State::Handshake | State::Opening | State::Open => CloseReason::Lost,
         };
         self.close(reason);
         reason

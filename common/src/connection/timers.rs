@@ -10,7 +10,7 @@ use crate::{CloseReason, ErrorReply, Outbox};
 pub enum Timer {
     /// The first byte of a message: as long as the idle timeout.
     Idle,
-    /// The end of a message: as long as the message timeout.
+    /// The end of a message, or of a preamble and a handshake: as long as the message timeout.
     Message,
     /// That the peer takes its replies: as long as the write timeout. The deadline is when to look whether
     /// it has taken any.
@@ -36,6 +36,8 @@ impl Connection {
             State::Open if self.work || self.lent => None,
             State::Open if self.begun => Some(Timer::Message),
             State::Open => Some(Timer::Idle),
+            State::Handshake if self.work || self.lent => None,
+            State::Handshake => Some(Timer::Message),
             State::Opening | State::Ending(_) | State::Done(_) => None,
         }
     }
@@ -62,7 +64,9 @@ impl Connection {
 
     /// A deadline has passed, and what had arrived by then completed no message.
     pub(super) fn time_out(&mut self, out: &mut Outbox) {
-        if self.begun {
+        if self.state == State::Handshake {
+            self.fail(CloseReason::HandshakeTimeout, &ErrorReply::MessageTimeout, out);
+        } else if self.begun {
             self.fail(CloseReason::MessageTimeout, &ErrorReply::MessageTimeout, out);
         } else {
             self.fail(CloseReason::IdleTimeout, &ErrorReply::IdleTimeout, out);
@@ -72,7 +76,10 @@ impl Connection {
     /// The client has all that it is owed, and is read again. Nothing more is owed before a message that has begun
     /// ends, so this starts its time anew once at the most.
     pub(super) fn all_sent(&mut self, now: Instant) {
-        self.start_timer(now);
+        // A preamble and a handshake have one time, from the accept.
+        if self.state != State::Handshake {
+            self.start_timer(now);
+        }
     }
 
     /// From here on the client is waited for.

@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::kept::Kept;
 use super::{Connection, State};
 use crate::{
-    Client, CloseReason, ErrorReply, Flow, Limits, MAX_READ, Outbox, Progress, TURN_MESSAGES, TURN_REPLIES,
-    guarded,
+    Client, CloseReason, ErrorReply, Flow, Limits, MAX_READ, Outbox, Progress, Protocol, TURN_MESSAGES,
+    TURN_REPLIES, guarded,
 };
 
 impl Connection {
@@ -28,6 +28,7 @@ impl Connection {
                 self.protocol = Some(protocol);
                 self.state = State::Open;
                 self.work = !self.kept.is_empty();
+                self.opened_above_layer();
                 if out.overflowed() {
                     self.internal(CloseReason::ReplyTooLong, out);
                 }
@@ -35,22 +36,17 @@ impl Connection {
             None => {
                 out.withdraw();
                 self.state = State::Ending(CloseReason::Panicked);
-                let refused = || service.application.refuse(&ErrorReply::Internal, &service.limits, out);
-                if guarded(refused).is_none() {
-                    out.withdraw();
-                }
+                self.refuse(&ErrorReply::Internal, out);
             }
         }
         self.start_timer(now());
     }
 
-    pub(super) fn turn_of_kept(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
+    /// Has what was kept answered for one turn.
+    pub(super) fn turn_of_kept(&mut self, out: &mut Outbox, now: impl FnMut() -> Instant) {
         let (mut bytes, used) = self.kept.take();
-        let used = used + self.turn(&mut bytes[used..], out, &mut now);
+        let used = used + self.turn(&mut bytes[used..], out, now);
         self.kept.put_back(bytes, used);
-        if self.input_ended && self.state == State::Open && !self.work {
-            self.finish(out, now);
-        }
     }
 
     /// Has messages answered for one turn, and says how many bytes were used.
@@ -64,35 +60,8 @@ impl Connection {
         let max_reply = self.service.limits.max_reply;
         let before = self.messages;
         let messages = &mut self.messages;
-        let mut total = 0;
-        let ended = guarded(|| {
-            loop {
-                if *messages - before == TURN_MESSAGES as u64 || out.len() >= TURN_REPLIES {
-                    return Ended::Turn;
-                }
-                out.begin(max_reply);
-                let progress = protocol.receive(&mut input[total..], out);
-                if out.overflowed() {
-                    return Ended::Overflow;
-                }
-                match progress {
-                    Progress::More { used, begun } => {
-                        total += used;
-                        return Ended::More { begun };
-                    }
-                    Progress::Message { used, flow } => {
-                        total += used;
-                        *messages += 1;
-                        match flow {
-                            Flow::Continue => {}
-                            Flow::Close => return Ended::Close,
-                            Flow::Fail => return Ended::Failed,
-                        }
-                    }
-                    Progress::Broken(error) => return Ended::Broken(error),
-                }
-            }
-        });
+        let turn = guarded(|| answer_messages(&mut **protocol, input, out, max_reply, messages));
+        let (ended, total) = turn.map_or((None, 0), |(ended, total)| (Some(ended), total));
         // A protocol may say that it has used more than there is.
         let ended = ended.filter(|_| total <= input.len());
         let total = total.min(input.len());
@@ -150,7 +119,7 @@ impl Connection {
 
     /// The server stops, and all that had arrived was looked at.
     pub(super) fn drained(&mut self, out: &mut Outbox) {
-        if self.begun {
+        if self.begun || self.state == State::Handshake {
             self.fail(CloseReason::Stopping, &ErrorReply::ShuttingDown, out);
         } else {
             self.state = State::Ending(CloseReason::Stopping);
@@ -176,9 +145,9 @@ impl Connection {
     pub(super) fn fail(&mut self, reason: CloseReason, error: &ErrorReply, out: &mut Outbox) {
         self.state = State::Ending(reason);
         self.work = false;
-        let Some(protocol) = &mut self.protocol else { return };
+        let Some(protocol) = &mut self.protocol else { return self.refuse(error, out) };
         out.begin(usize::MAX);
-        if guarded(|| protocol.error(error, out)).is_none() {
+        if guarded(|| protocol.error(error, out)).is_none() || out.overflowed() {
             out.withdraw();
         }
     }
@@ -186,10 +155,11 @@ impl Connection {
     /// Ends the conversation with nothing owed any more.
     pub(super) fn abandon(&mut self, reason: CloseReason, out: &mut Outbox) {
         out.clear();
-        let abandoned = matches!(
-            self.state,
-            State::Ending(CloseReason::WriteTimeout | CloseReason::Cut | CloseReason::Lost) | State::Done(_)
-        );
+        let abandoned = match self.state {
+            State::Ending(reason) => reason.is_abrupt(),
+            State::Done(_) => true,
+            State::Handshake | State::Opening | State::Open => false,
+        };
         if !abandoned {
             self.state = State::Ending(reason);
             self.unsent = None;
@@ -206,7 +176,47 @@ impl Connection {
             let _ = guarded(|| protocol.closed(reason));
             let _ = guarded(|| drop(protocol));
         }
+        if self.layer.is_some() {
+            self.drop_layer();
+        }
     }
+}
+
+/// Has messages answered for one turn: why it ended, and how many bytes were used. It is a function of its own since
+/// its loop is what each message costs.
+#[inline(never)]
+fn answer_messages(
+    protocol: &mut dyn Protocol,
+    input: &mut [u8],
+    out: &mut Outbox,
+    max_reply: usize,
+    messages: &mut u64,
+) -> (Ended, usize) {
+    let mut total = 0;
+    for _ in 0..TURN_MESSAGES {
+        if out.len() >= TURN_REPLIES {
+            break;
+        }
+        out.begin(max_reply);
+        let progress = protocol.receive(&mut input[total..], out);
+        if out.overflowed() {
+            return (Ended::Overflow, total);
+        }
+        match progress {
+            Progress::Message { used, flow } => {
+                total += used;
+                *messages += 1;
+                match flow {
+                    Flow::Continue => {}
+                    Flow::Close => return (Ended::Close, total),
+                    Flow::Fail => return (Ended::Failed, total),
+                }
+            }
+            Progress::More { used, begun } => return (Ended::More { begun }, total + used),
+            Progress::Broken(error) => return (Ended::Broken(error), total),
+        }
+    }
+    (Ended::Turn, total)
 }
 
 /// Why a turn ended.

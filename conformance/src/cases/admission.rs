@@ -60,7 +60,8 @@ pub(crate) fn exact_in_a_stampede(subject: &Subject) {
     let (address, patience) = (server.address(), subject.patience());
     let connect = || {
         let clients = (0..10).map(|_| {
-            let mut client = Client::connect(address, Framing::Line, patience, None);
+            let mut client =
+                Client::connect(address, Framing::Line, patience, None).turns_if(subject.is_transformed());
             let greeting = client.hear();
             (client, greeting)
         });

@@ -21,10 +21,10 @@ pub(crate) fn blocking_handlers_keep_order(subject: &Subject) {
     client.hears_end();
 }
 
-const WORKERS: usize = 3;
+pub(crate) const WORKERS: usize = 3;
 
 /// How many handlers may block so that one more client must still be answered.
-fn blocked(subject: &Subject) -> usize {
+pub(crate) fn blocked(subject: &Subject) -> usize {
     let capabilities = subject.backend().capabilities();
     match capabilities.blocking_handlers {
         BlockingHandlers::OwnThread | BlockingHandlers::Offloaded => WORKERS + 1,
@@ -38,7 +38,7 @@ fn service(script: Scripted, subject: &Subject) -> Service {
     on_workers(WORKERS, script.service(), subject)
 }
 
-fn is_answered(client: &mut Client) {
+pub(crate) fn is_answered(client: &mut Client) {
     for number in 1..=10 {
         client.say("meanwhile");
         client.hears(format!("{number}:meanwhile"));

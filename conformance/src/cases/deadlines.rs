@@ -20,7 +20,13 @@ pub(crate) const SHORT: Duration = Duration::from_millis(200);
 
 /// Tries until it was in time.
 pub(crate) fn in_time(mut attempt: impl FnMut() -> bool) {
-    assert!((0..10).any(|_| attempt()), "a deadline passed before the client could act, ten times");
+    in_time_for(|_| attempt());
+}
+
+/// Tries until it was in time, each second time with a deadline that is twice as long.
+pub(crate) fn in_time_for(mut attempt: impl FnMut(Duration) -> bool) {
+    let in_time = (0..10).any(|tried| attempt(SHORT * (1 << (tried / 2))));
+    assert!(in_time, "a deadline passed before the client could act, ten times");
 }
 
 pub(crate) fn idle_deadline(subject: &Subject) {
@@ -33,7 +39,7 @@ pub(crate) fn idle_deadline(subject: &Subject) {
     assert_eq!(report.reason(CloseReason::IdleTimeout), 1);
 }
 
-fn not_early(start: Instant, deadline: Duration) {
+pub(crate) fn not_early(start: Instant, deadline: Duration) {
     let elapsed = start.elapsed();
     assert!(elapsed >= deadline, "a deadline of {deadline:?} had passed after {elapsed:?}");
 }
@@ -159,12 +165,12 @@ pub(crate) fn a_running_handler_is_not_idle(subject: &Subject) {
 }
 
 pub(crate) fn time_that_others_take_is_not_a_clients(subject: &Subject) {
-    in_time(|| {
+    in_time_for(|short| {
         // A server of its own for each attempt: who comes late to the gate would hold the worker in the next one.
         let gate = Gate::default();
         let service = limited(Scripted::new().holding_at(&gate).service(), |limits| {
-            limits.idle_timeout = Some(SHORT);
-            limits.message_timeout = SHORT;
+            limits.idle_timeout = Some(short);
+            limits.message_timeout = short;
         });
         let server = subject.serve(on_workers(1, service, subject));
         // The others have said something, or have begun to.
@@ -179,7 +185,7 @@ pub(crate) fn time_that_others_take_is_not_a_clients(subject: &Subject) {
         if holding.try_send("wait\n").is_err() {
             return false;
         }
-        if !gate.is_reached(|| start.elapsed() > SHORT, subject.patience()) {
+        if !gate.is_reached(|| start.elapsed() > short, subject.patience()) {
             gate.open();
             return false;
         }
@@ -190,11 +196,11 @@ pub(crate) fn time_that_others_take_is_not_a_clients(subject: &Subject) {
         }
         partial.waits_for_arrival();
         silent.waits_for_arrival();
-        if start.elapsed() > SHORT {
+        if start.elapsed() > short {
             gate.open();
             return false;
         }
-        thread::sleep(2 * SHORT);
+        thread::sleep(2 * short);
         gate.open();
         holding.hears("1:wait");
         silent.hears("1:here");

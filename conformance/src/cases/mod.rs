@@ -19,5 +19,6 @@ pub(crate) mod start;
 pub(crate) mod starved;
 pub(crate) mod statistics;
 pub(crate) mod stop;
+pub(crate) mod transforms;
 pub(crate) mod urgent;
 pub(crate) mod vanishing;

@@ -1,30 +1,30 @@
 //! Protocols that are no codecs.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::CloseReason;
 
-use crate::cases::deadlines::{SHORT, in_time};
-use crate::handlers::{Scripted, limited};
-use crate::protocols::{Bytes, Turned, turned};
+use crate::cases::deadlines::in_time_for;
+use crate::handlers::limited;
+use crate::protocols::Bytes;
 use crate::server::Server;
 use crate::subject::Subject;
 
 pub(crate) fn a_message_that_ends_without_an_answer(subject: &Subject) {
-    let service = limited(Bytes::default().service(), |limits| limits.message_timeout = SHORT);
-    let server = subject.serve(service);
-    in_time(|| {
+    in_time_for(|short| {
+        let service = limited(Bytes::default().service(), |limits| limits.message_timeout = short);
+        let server = subject.serve(service);
         let mut client = server.connect_greeted();
         let start = Instant::now();
         client.send("(");
         client.waits_for_reading();
         let in_time = client.try_send(")").is_ok();
         client.waits_for_reading();
-        if !in_time || start.elapsed() >= SHORT {
+        if !in_time || start.elapsed() >= short {
             return false;
         }
-        thread::sleep(2 * SHORT);
+        thread::sleep(2 * short);
         client.hears_nothing();
         client.send("a");
         client.hears("answer");
@@ -63,25 +63,4 @@ pub(crate) fn only_what_has_begun_is_finished(subject: &Subject) {
     assert_eq!(ends(&server, "("), b"unfinished\n");
     assert_eq!(ends(&server, "()"), b"");
     assert_eq!(ends(&server, "()("), b"unfinished\n");
-}
-
-pub(crate) fn an_application_around_another(subject: &Subject) {
-    for script in [Scripted::new(), Scripted::new().may_block()] {
-        let service = limited(Turned::service(script), |limits| limits.max_message = 100);
-        let server = subject.serve(service);
-        let mut client = server.connect();
-        client.hears_bytes(turned(b"hello\n"));
-        let (mut sent, mut expected) = (Vec::new(), Vec::new());
-        for number in 1..=300 {
-            sent.extend(format!("message {number}\n").into_bytes());
-            expected.extend(format!("{number}:message {number}\n").into_bytes());
-        }
-        for piece in turned(&sent).chunks(333) {
-            client.send(piece);
-        }
-        client.hears_bytes(turned(&expected));
-        client.send(turned(&[b'x'; 101]));
-        let heard = client.hear_all_in_pieces_of(64 * 1024, Duration::ZERO);
-        assert_eq!(turned(&heard), b"ERR too-long max=100\n");
-    }
 }

@@ -62,7 +62,7 @@ pub(crate) fn out_of_descriptors(subject: &Subject) {
 
 pub(crate) fn connect(child: &mut Child, subject: &Subject) -> Client {
     let address: Address = child.ask("address").parse().expect("an address");
-    Client::connect(&address, Framing::Line, subject.patience(), None)
+    Client::connect(&address, Framing::Line, subject.patience(), None).turns_if(subject.is_transformed())
 }
 
 fn connect_many(mut connect: impl FnMut() -> Client, count: usize) -> Vec<Client> {

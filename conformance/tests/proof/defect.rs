@@ -87,6 +87,16 @@ pub(crate) enum Defect {
     /// Waits for ever in front of urgent data.
     StallsAtUrgentData,
 
+    // What is below a protocol.
+    /// Sends what is to be sealed as it is.
+    SendsPlaintext,
+    /// Takes a handshake for done before it has begun.
+    OpensBeforeTheHandshake,
+    /// Does not let a transform have the last word.
+    ForgetsTheLastWord,
+    /// Reads a preamble, and forgets what it has said.
+    ForgetsThePreamble,
+
     // Who is let in.
     /// Serves one client more than allowed.
     SoftLimit,

@@ -8,6 +8,7 @@ mod means;
 mod plain;
 mod socket;
 mod stop;
+mod transform;
 
 /// The plain backend, as it should be.
 mod sound {

@@ -8,6 +8,7 @@ use serving::Stop;
 
 use crate::application::Tampered;
 use crate::defect::Defect;
+use crate::transform;
 
 const LONG: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(1);
@@ -43,6 +44,7 @@ pub(crate) fn tamper(service: &Service, defect: Option<Defect>, stop: &Stop) -> 
     }
     if let Some(defect) = defect {
         service.application = Arc::new(Tampered::new(service.application, defect, stop.clone()));
+        service = transform::tamper(service, defect);
     }
     service
 }

@@ -98,7 +98,16 @@ mutants! {
     a_message_that_ends_without_an_answer: NeverEndsMessages;
     a_word_without_a_message: DropsWords;
     only_what_has_begun_is_finished: NeverEndsMessages ForgetsPartialMessages;
-    an_application_around_another: LimitOffByOne;
+
+    a_transform_of_all_bytes: SendsPlaintext LimitOffByOne EndsWithoutAWord;
+    a_handshake_goes_before_the_greeting: OpensBeforeTheHandshake SendsPlaintext;
+    a_handshake_may_fail: OpensBeforeTheHandshake IgnoresEndOfInput;
+    a_handshake_has_a_deadline: NoMessageDeadline Early;
+    a_handshake_may_block: HoldsTheLoop;
+    the_last_word_of_a_transform: ForgetsTheLastWord IgnoresEndOfInput;
+    a_preamble_goes_before_all: ForgetsThePreamble;
+    a_broken_preamble_is_told: EndsWithoutAWord ForgetsThePreamble;
+    a_preamble_has_a_deadline: NoMessageDeadline Early;
 
     refuses_beyond_the_limit: SoftLimit;
     queues_beyond_the_limit: SoftLimit RefusesWaiting;

@@ -178,7 +178,7 @@ fn the_buffers_stay_within_the_bound() {
 }
 
 /// Numbers below a bound that look random and are the same in every run.
-fn fastrand_like(mut seed: u64) -> impl FnMut(usize) -> usize {
+pub(super) fn fastrand_like(mut seed: u64) -> impl FnMut(usize) -> usize {
     move |bound| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(seed >> 33).unwrap() % bound

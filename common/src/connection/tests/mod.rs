@@ -2,10 +2,15 @@
 
 mod deadlines;
 mod endings;
+mod faults;
 mod flow;
+mod handshakes;
 mod lent;
+mod preambles;
 mod protocols;
+mod records;
 mod table;
+mod transforms;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

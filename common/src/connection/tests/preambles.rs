@@ -1,0 +1,157 @@
+//! Preambles before the first byte of a client.
+
+use super::records::{How, Records, read, record};
+use super::*;
+use crate::{ErrorReply, MAX_RECORD, Preamble, PreambleProgress};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// `FROM `, a path, and a line feed. A path may be empty. `PANIC` panics, and `USES` claims too much.
+struct From;
+
+impl Preamble for From {
+    fn receive(&mut self, input: &[u8], client: &mut Client) -> PreambleProgress {
+        let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
+            return PreambleProgress::More { used: 0 };
+        };
+        let line = str::from_utf8(&input[..end]).unwrap();
+        match line.split_once(' ') {
+            Some(("FROM", path)) => {
+                client.peer = Address::Unix(Some(std::path::Path::new(path).into()));
+                PreambleProgress::Done { used: end + 1 }
+            }
+            Some(("USES", _)) => PreambleProgress::Done { used: input.len() + 1 },
+            Some(("PANIC", _)) => std::panic::panic_any("a preamble's panic"),
+            _ => PreambleProgress::Broken(ErrorReply::malformed("preamble")),
+        }
+    }
+}
+
+/// Says who its client is, and then does what it is told.
+struct Knowing(Scripted);
+
+impl Handler for Knowing {
+    fn open(&self, client: &Client, out: &mut Replies<'_>) -> Box<dyn Session> {
+        out.write(format_args!("hi {}", client.peer));
+        Box::new(Scripted(Arc::clone(&self.0.0)))
+    }
+
+    fn blocking(&self) -> Blocking {
+        self.0.blocking()
+    }
+}
+
+fn service(blocking: bool) -> Service {
+    let script = Script { blocking, ..Script::default() };
+    let handler = Knowing(Scripted(Arc::new(script)));
+    Service::framed(Arc::new(handler), Framing::Line).with_preamble(|| Box::new(From))
+}
+
+fn rig() -> Rig {
+    Rig::serving(service(false))
+}
+
+#[test]
+fn it_may_be_split_anywhere() {
+    for input in ["FROM /a\none\nlast\n", "FROM /a\n"] {
+        for blocking in [false, true] {
+            for split in 0..=input.len() {
+                let mut rig = Rig::serving(service(blocking));
+                assert_eq!(rig.settle(), Next::Read);
+                let (first, second) = input.split_at(split);
+                for part in [first, second] {
+                    for piece in part.split_inclusive(|_| split == 0) {
+                        assert_eq!(rig.send(piece), Next::Read, "{split}");
+                    }
+                }
+                assert_eq!(rig.heard(), input.replace("FROM", "hi").replace("/a", "unix:/a"));
+                assert_eq!(rig.connection.peer().to_string(), "unix:/a");
+                assert!(rig.connection.layer.is_none(), "it is a connection like any other");
+                assert_eq!(rig.end_input(), Next::Done(CloseReason::EndOfInput));
+            }
+        }
+    }
+}
+
+#[test]
+fn it_goes_before_a_handshake() {
+    let input = [&b"FROM /a\nHELLO\n"[..], &record("one\n")].concat();
+    for how in [How::default(), How { blocks: true, ..How::default() }] {
+        for split in 0..=input.len() {
+            let service = service(false).with_transform(move |client| {
+                assert_eq!(client.peer.to_string(), "unix:/a");
+                Box::new(Records::new(how))
+            });
+            let mut rig = Rig::serving(service);
+            rig.settle();
+            for part in [&input[..split], &input[split..]] {
+                if !part.is_empty() {
+                    assert_eq!(rig.send(part), Next::Read);
+                }
+            }
+            assert_eq!(read(&rig.received), "hi unix\none\n");
+        }
+    }
+}
+
+#[test]
+fn its_failures_are_told() {
+    for (input, reason, told) in [
+        ("GET /\r\n", CloseReason::HandshakeFailed, "ERR malformed preamble\n"),
+        ("PANIC \n", CloseReason::Panicked, "ERR internal\n"),
+        ("USES \n", CloseReason::Panicked, "ERR internal\n"),
+        ("FROM", CloseReason::HandshakeFailed, "ERR incomplete\n"),
+        ("", CloseReason::EndOfInput, ""),
+    ] {
+        let mut rig = rig();
+        rig.settle();
+        if !input.is_empty() {
+            rig.send(input);
+        }
+        assert_eq!(rig.end_input(), Next::Done(reason), "{input}");
+        assert_eq!(rig.heard(), told);
+        // With a transform nothing can be told.
+        let mut rig = Rig::serving(service(false).with_transform(|_| Box::new(Records::default())));
+        rig.settle();
+        if !input.is_empty() {
+            rig.send(input);
+        }
+        assert_eq!(rig.end_input(), Next::Done(reason), "{input}");
+        assert_eq!(rig.heard(), "");
+    }
+}
+
+#[test]
+fn it_has_the_time_of_a_message_from_the_accept() {
+    let mut rig = rig();
+    rig.settle();
+    rig.pass(9 * SECOND);
+    assert_eq!(rig.send("FR"), Next::Read);
+    assert_eq!(rig.pass(SECOND), Next::Done(CloseReason::HandshakeTimeout));
+    assert_eq!(rig.heard(), "ERR timeout message: no line end\n");
+    let mut rig = self::rig();
+    rig.settle();
+    rig.connection.stop(0);
+    assert_eq!(rig.settle(), Next::Done(CloseReason::Stopping));
+    assert_eq!(rig.heard(), "ERR shutting-down\n");
+}
+
+#[test]
+fn one_that_never_ends_ends_the_conversation() {
+    let mut rig = rig();
+    rig.settle();
+    let mut sent = 0;
+    while rig.send([b'x'; 1024]) == Next::Read {
+        sent += 1024;
+        assert!(sent <= MAX_RECORD);
+    }
+    assert_eq!(rig.settle(), Next::Done(CloseReason::HandshakeFailed));
+    assert_eq!(rig.heard(), "ERR malformed preamble\n");
+}
+
+#[test]
+fn a_panic_of_its_maker_ends_the_conversation() {
+    let service = service(false).with_preamble(|| std::panic::panic_any("no preamble"));
+    let mut rig = Rig::serving(service);
+    assert_eq!(rig.settle(), Next::Done(CloseReason::Panicked));
+}

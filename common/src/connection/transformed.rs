@@ -1,0 +1,244 @@
+//! A connection with a transform or a preamble: raw input is opened before the protocol has it, and what the protocol
+//! says is sealed before it is sent.
+
+use std::time::Instant;
+
+use super::layer::Stage;
+use super::{Connection, State};
+use crate::{CloseReason, ErrorReply, MAX_READ, MAX_RECORD, Opened, Outbox, guarded};
+
+/// Up to where the memory for raw input grows by doubling.
+const RAW_BOUND: usize = MAX_RECORD + MAX_READ;
+
+impl Connection {
+    /// Raw input came. It is opened, or kept until it can be.
+    pub(super) fn receive_raw(
+        &mut self,
+        input: &mut [u8],
+        out: &mut Outbox,
+        now: &mut dyn FnMut() -> Instant,
+    ) {
+        let (may_block, is_unsent) = (self.may_block(), self.is_unsent(out));
+        let opens = matches!(self.state, State::Handshake | State::Open);
+        let wait = !opens || may_block || self.work || is_unsent;
+        let Some(layer) = &mut self.layer else { return };
+        if matches!(self.state, State::Ending(_) | State::Done(_)) || layer.ended {
+            return;
+        }
+        layer.touched = true;
+        if !wait && layer.raw.is_empty() {
+            let used = self.open_input(input, out, now);
+            if let Some(layer) = &mut self.layer {
+                layer.raw.push(&input[used..], RAW_BOUND);
+            }
+            return self.settle_layer(out, now);
+        }
+        layer.raw.push(input, RAW_BOUND);
+        if !wait {
+            self.open_kept(out, now);
+            return self.settle_layer(out, now);
+        }
+        layer.raw_waits = true;
+        if may_block && !is_unsent && self.state == State::Handshake {
+            layer.paused.get_or_insert_with(now);
+        }
+        self.work = true;
+    }
+
+    /// Does what waits, for one turn: answers kept plaintext, or else opens raw input.
+    pub(super) fn run_layer(&mut self, out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
+        let Some(layer) = &mut self.layer else { return };
+        let paused = layer.paused.take();
+        if layer.plain_waits {
+            self.turn_of_kept(out, &mut *now);
+            self.plain_waits();
+        } else if layer.raw_waits {
+            self.open_kept(out, now);
+        }
+        if let Some(paused) = paused {
+            // The time that the server has spent on a handshake is not its client's.
+            self.since += now().saturating_duration_since(paused);
+        }
+        self.settle_layer(out, now);
+    }
+
+    /// The client will send no more. What has to be said waits for its place, and for its turn.
+    pub(super) fn end_of_raw_input(&mut self, out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
+        if self.may_block() || self.is_unsent(out) {
+            self.work = true;
+        } else if !self.work {
+            self.finish_layer(out, now);
+        }
+    }
+
+    /// The application was opened: says what waits for it.
+    pub(super) fn opened_above_layer(&mut self) {
+        self.plain_waits();
+        if let Some(layer) = &self.layer {
+            self.work |= layer.raw_waits || layer.ended || self.input_ended;
+        }
+    }
+
+    /// Seals what was said, and at the end adds the last word.
+    pub(super) fn seal(&mut self, out: &mut Outbox) {
+        let Some(layer) = &mut self.layer else { return };
+        if out.is_sealed() {
+            return;
+        }
+        let is_last = match self.state {
+            State::Ending(reason) => !std::mem::replace(&mut layer.closed, true) && !reason.is_abrupt(),
+            _ => false,
+        };
+        let (said, sealed) = out.unsealed();
+        if is_last {
+            layer.delivered = said.is_empty() && sealed.is_empty() && self.unsent.is_none();
+        }
+        if layer.seal(said, is_last, sealed) {
+            out.seal();
+        } else {
+            self.break_down(out);
+        }
+    }
+
+    /// Whether the last word is still to be said.
+    pub(super) fn has_last_word(&self) -> bool {
+        self.layer.as_ref().is_some_and(|layer| !layer.closed)
+    }
+
+    /// There is nothing below the protocol any more.
+    pub(super) fn drop_layer(&mut self) {
+        let layer = self.layer.take();
+        let _ = guarded(move || drop(layer));
+    }
+
+    /// After a turn: kept plaintext may wait for another.
+    fn plain_waits(&mut self) {
+        if let Some(layer) = &mut self.layer {
+            layer.plain_waits = self.work;
+        }
+    }
+
+    /// After a step: says what waits, finishes what has ended, and seals what was said.
+    fn settle_layer(&mut self, out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
+        let Some(layer) = &self.layer else { return };
+        if matches!(self.state, State::Handshake | State::Open) {
+            self.work = layer.plain_waits || layer.raw_waits;
+            if !self.work && (layer.ended || self.input_ended) {
+                self.finish_layer(out, now);
+            }
+        }
+        self.seal(out);
+    }
+
+    /// All input was opened and looked at, and no more can come.
+    fn finish_layer(&mut self, out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
+        let Some(layer) = &self.layer else { return };
+        match self.state {
+            State::Handshake if layer.touched => {
+                self.fail(CloseReason::HandshakeFailed, &ErrorReply::Incomplete, out);
+            }
+            State::Handshake => self.state = State::Ending(CloseReason::EndOfInput),
+            State::Open if !self.begun && !layer.ended && !layer.raw.is_empty() => {
+                self.fail(CloseReason::Incomplete, &ErrorReply::Incomplete, out);
+            }
+            State::Open => self.finish(out, now),
+            State::Opening | State::Ending(_) | State::Done(_) => {}
+        }
+    }
+
+    /// Opens what was kept of the raw input.
+    fn open_kept(&mut self, out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
+        let Some(layer) = &mut self.layer else { return };
+        let (mut raw, start) = layer.raw.take();
+        let used = self.open_input(&mut raw[start..], out, now);
+        if let Some(layer) = &mut self.layer {
+            layer.raw.put_back(raw, start + used);
+        }
+    }
+
+    /// Opens raw input up to the first plaintext, and has that answered for one turn. Says how many bytes were used.
+    fn open_input(&mut self, raw: &mut [u8], out: &mut Outbox, now: &mut dyn FnMut() -> Instant) -> usize {
+        let length = raw.len();
+        let mut total = self.read_preamble(raw, out);
+        let mut plain = out.take_plain();
+        while let Some(layer) = &mut self.layer
+            && let Some(begun) = layer.transform_begun()
+        {
+            // At first it may speak, without input. So it can say whether it blocks before it is given any.
+            let input = &mut raw[total..if begun { length } else { total }];
+            let available = input.len();
+            let (used, opened, more) = match layer.open(input, &mut plain, out.unsealed().1) {
+                Some(Opened::InPlace { used, plain: at, more }) => (used, &mut input[at], more),
+                Some(Opened::Plain { used, more }) => (used, &mut plain[..], more),
+                Some(Opened::More { used }) => (used, &mut [][..], false),
+                Some(Opened::End) => {
+                    layer.ended = true;
+                    (available, &mut [][..], false)
+                }
+                Some(Opened::Broken) => {
+                    self.give_up(out);
+                    break;
+                }
+                None => {
+                    self.break_down(out);
+                    break;
+                }
+            };
+            total += used;
+            let more = more && (used > 0 || !opened.is_empty());
+            layer.raw_waits = !layer.ended && (more || (!begun && total < length));
+            let is_stuck = begun && !layer.raw_waits && length - total > MAX_RECORD;
+            if more && begun && opened.is_empty() {
+                continue;
+            }
+            self.end_handshake(out);
+            self.take_plaintext(opened, out, now);
+            if is_stuck {
+                self.give_up(out);
+            }
+            break;
+        }
+        out.put_back_plain(plain);
+        total
+    }
+
+    /// Has plaintext answered for one turn, or keeps it for the application that is to be opened.
+    fn take_plaintext(&mut self, plain: &mut [u8], out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
+        match self.state {
+            State::Open if !plain.is_empty() => {
+                self.answer(plain, out, now);
+                self.plain_waits();
+            }
+            State::Opening => self.kept.push(plain, self.kept_bound()),
+            _ => {}
+        }
+    }
+
+    /// What came breaks the rules of the transform, which has said so itself.
+    fn give_up(&mut self, out: &mut Outbox) {
+        self.seal(out);
+        let reason = match self.state {
+            State::Ending(_) | State::Done(_) => return,
+            State::Handshake => CloseReason::HandshakeFailed,
+            State::Opening | State::Open => CloseReason::Malformed,
+        };
+        self.end_without(reason);
+    }
+
+    /// The transform has panicked, or has broken its contract: what it has sealed is worth nothing.
+    pub(super) fn break_down(&mut self, out: &mut Outbox) {
+        out.unsealed().1.clear();
+        out.clear();
+        self.end_without(CloseReason::Panicked);
+    }
+
+    /// Ends the conversation, with nothing to be said any more.
+    fn end_without(&mut self, reason: CloseReason) {
+        self.state = State::Ending(reason);
+        self.work = false;
+        if let Some(layer) = &mut self.layer {
+            layer.closed = true;
+            layer.enter(Stage::Dead);
+        }
+    }
+}
