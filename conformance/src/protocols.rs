@@ -73,8 +73,10 @@ impl Protocol for Conversation {
     fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         let Some(byte) = input.first() else { return Progress::More { used: 0, begun: false } };
         match byte {
-            b'(' => return Progress::More { used: 1, begun: true },
-            b')' => return Progress::More { used: 1, begun: false },
+            b'(' | b')' => {
+                let used = input.iter().take_while(|byte| matches!(byte, b'(' | b')')).count();
+                return Progress::More { used, begun: input[used - 1] == b'(' };
+            }
             b'!' => {
                 out.push(b"word\n");
                 return Progress::More { used: 1, begun: false };
