@@ -76,6 +76,11 @@ async fn serve(socket: Socket, mut conversation: Conversation) {
 fn advance(socket: &Async<Socket>, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
     conversation.poll_advance(socket.get_ref(), cx, |cx, wait| match wait {
         Wait::Writable => socket.poll_writable(cx),
-        _ => socket.poll_readable(cx),
+        // The first answer may be about input that has been read. The second arms the reactor, which reports what has
+        // arrived since: so no read finds nothing.
+        _ => match socket.poll_readable(cx) {
+            Poll::Ready(Ok(())) => socket.poll_readable(cx),
+            other => other,
+        },
     })
 }

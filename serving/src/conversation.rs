@@ -24,8 +24,8 @@ pub struct Conversation {
     pub(crate) state: Arc<State>,
     /// Which timer's deadline is in the record.
     armed: Option<Timer>,
-    /// What its task waits for, unless it is about to advance.
-    pub(crate) waiting: Option<Wait>,
+    /// Whether its task waits for input.
+    pub(crate) waits_for_input: bool,
     counted: bool,
     /// Whether all that was there has been read, and the socket has not been ready since.
     drained: bool,
@@ -65,7 +65,7 @@ impl Conversation {
             key,
             state,
             armed: None,
-            waiting: None,
+            waits_for_input: false,
             counted: false,
             drained: false,
             more_behind: false,

@@ -17,24 +17,23 @@ impl Conversation {
         mut poll_ready: impl FnMut(&mut Context<'_>, Wait) -> Poll<io::Result<()>>,
     ) -> Poll<Wait> {
         self.register(cx.waker());
-        // What it waits for since the last poll has come, as a rule, unless it was woken to look at its marks.
-        let mut waiting = self.waiting.take().filter(|_| !self.is_marked());
+        // As a rule, a task that waited for input is polled because some has come; if it has marks, because of these.
+        if std::mem::take(&mut self.waits_for_input) && !self.is_marked() {
+            self.ready(false);
+        }
         loop {
-            if let Some(wait) = waiting {
-                self.waiting = waiting;
-                let ready = ready!(poll_ready(cx, wait));
-                self.waiting = None;
-                match ready {
-                    Ok(()) => self.ready(false),
-                    Err(_) => self.mark_lost(),
-                }
-            }
             // The thread's buffers are lent for the advance alone, never across an await.
-            waiting = match Buffers::of_this_thread(|buffers| self.advance(&mut socket, buffers)) {
-                wait @ (Wait::Readable | Wait::Writable) => Some(wait),
+            match Buffers::of_this_thread(|buffers| self.advance(&mut socket, buffers)) {
+                wait @ (Wait::Readable | Wait::Writable) => {
+                    self.waits_for_input = wait == Wait::Readable;
+                    match ready!(poll_ready(cx, wait)) {
+                        Ok(()) => self.ready(false),
+                        Err(_) => self.mark_lost(),
+                    }
+                }
                 Wait::Wakeup => return Poll::Pending,
                 wait @ (Wait::Turn | Wait::Blocking | Wait::Over) => return Poll::Ready(wait),
-            };
+            }
         }
     }
 

@@ -80,11 +80,15 @@ impl Connection {
     }
 
     /// Seals what was said, and at the end adds the last word.
+    #[inline]
     pub(super) fn seal(&mut self, out: &mut Outbox) {
-        let Some(layer) = &mut self.layer else { return };
-        if out.is_sealed() {
-            return;
+        if self.layer.is_some() && !out.is_sealed() {
+            self.seal_in_layer(out);
         }
+    }
+
+    fn seal_in_layer(&mut self, out: &mut Outbox) {
+        let Some(layer) = &mut self.layer else { return };
         let is_last = match self.state {
             State::Ending(reason) => !std::mem::replace(&mut layer.closed, true) && !reason.is_abrupt(),
             _ => false,

@@ -50,6 +50,7 @@ impl Connection {
     }
 
     /// Has messages answered for one turn, and says how many bytes were used.
+    #[inline]
     pub(super) fn turn(
         &mut self,
         input: &mut [u8],
