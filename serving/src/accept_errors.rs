@@ -8,8 +8,8 @@ use rustix::io::Errno;
 /// What an error of `accept` means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Nobody is there.
-    Nobody,
+    /// No client has connected.
+    WouldBlock,
     /// The client was lost before it was accepted: the next may be there already.
     Passing,
     /// The system has no descriptors or no memory left: try again, but not at once.
@@ -22,7 +22,7 @@ pub(crate) enum Fault {
 pub(crate) fn fault(error: &io::Error) -> Fault {
     let Some(errno) = Errno::from_io_error(error) else { return Fault::Exhausted };
     match errno {
-        Errno::AGAIN => Fault::Nobody,
+        Errno::AGAIN => Fault::WouldBlock,
         Errno::INTR | Errno::CONNABORTED | Errno::PROTO | Errno::NETDOWN | Errno::NOPROTOOPT => {
             Fault::Passing
         }
@@ -131,7 +131,7 @@ mod tests {
             (Errno::NOBUFS, Fault::Exhausted),
             (Errno::NOMEM, Fault::Exhausted),
             (Errno::CONNABORTED, Fault::Passing),
-            (Errno::AGAIN, Fault::Nobody),
+            (Errno::AGAIN, Fault::WouldBlock),
             (Errno::BADF, Fault::Broken),
         ] {
             assert_eq!(fault(&io::Error::from(errno)), expected, "{errno:?}");

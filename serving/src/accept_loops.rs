@@ -26,7 +26,7 @@ impl Acceptor {
                 Accepting::Accept => match self.admit(accept(&listener)) {
                     Admission::Client(socket, conversation) => admit(socket, conversation),
                     Admission::None => {}
-                    Admission::Nobody => notifier.wait_readable(&listener)?,
+                    Admission::WouldBlock => notifier.wait_readable(&listener)?,
                 },
                 Accepting::Wait => notifier.wait()?,
                 Accepting::Stopped => {
@@ -55,7 +55,7 @@ impl Acceptor {
                 Accepting::Accept => match self.admit(accept()) {
                     Admission::Client(socket, conversation) => admit(socket, conversation),
                     Admission::None => {}
-                    Admission::Nobody => ready!(poll_readable(cx))?,
+                    Admission::WouldBlock => ready!(poll_readable(cx))?,
                 },
                 Accepting::Wait => return Poll::Pending,
                 Accepting::Stopped => return Poll::Ready(Ok(())),
@@ -103,7 +103,7 @@ impl AcceptLoop {
                 Accepting::Accept => match self.acceptor.admit(accept(&self.listener)) {
                     Admission::Client(socket, conversation) => admit(socket, conversation),
                     Admission::None => {}
-                    Admission::Nobody => return Accepting::Accept,
+                    Admission::WouldBlock => return Accepting::Accept,
                 },
                 other => return other,
             }

@@ -55,8 +55,8 @@ pub enum Admission {
     Client(Socket, Conversation),
     /// None to be served; ask what to do next.
     None,
-    /// None has connected: wait until the listener can be read, or the registered waker is woken.
-    Nobody,
+    /// No client has connected: wait until the listener is readable or the registered waker is woken.
+    WouldBlock,
 }
 
 /// When the server stops, so many clients that had connected before are told so, which is the usual bound of a backlog.
@@ -124,7 +124,7 @@ impl Acceptor {
                 }
             }
             Err(error) => match fault(&error) {
-                Fault::Nobody if stops => {
+                Fault::WouldBlock if stops => {
                     self.backlog = 0; // it is empty
                     Admission::None
                 }
@@ -132,7 +132,7 @@ impl Acceptor {
                     self.backlog = 0; // no connection is left whose descriptor could become free
                     Admission::None
                 }
-                Fault::Nobody => Admission::Nobody,
+                Fault::WouldBlock => Admission::WouldBlock,
                 Fault::Broken => {
                     self.fail(error);
                     Admission::None

@@ -45,7 +45,7 @@ fn admit(listener: &Listener, acceptor: &mut Acceptor) -> (TcpStream, Socket, Co
     loop {
         match acceptor.admit(listener.accept()) {
             Admission::Client(socket, conversation) => return (client, socket, conversation),
-            Admission::None | Admission::Nobody => thread::yield_now(),
+            Admission::None | Admission::WouldBlock => thread::yield_now(),
         }
     }
 }

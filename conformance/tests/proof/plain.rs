@@ -132,7 +132,7 @@ impl House {
                             self.spawn(Client { socket, conversation })?;
                         }
                         Admission::None => {}
-                        Admission::Nobody => notifier.wait_readable(listener)?,
+                        Admission::WouldBlock => notifier.wait_readable(listener)?,
                     }
                 }
             }
