@@ -85,7 +85,7 @@ impl Worker {
                 LISTENER => accept = true,
                 slot => {
                     let Some(client) = self.clients.get_mut(slot) else { continue };
-                    client.ready = Some(ready.more_behind || client.ready == Some(true));
+                    client.ready = Some(ready.more_input || client.ready == Some(true));
                     if !client.is_queued {
                         self.serve(slot);
                     }
@@ -145,8 +145,8 @@ impl Worker {
     fn serve(&mut self, slot: usize) {
         let Some(client) = self.clients.get_mut(slot) else { return };
         let Some(conversation) = &mut client.conversation else { return };
-        if let Some(more_behind) = client.ready.take() {
-            conversation.ready(more_behind);
+        if let Some(more_input) = client.ready.take() {
+            conversation.ready(more_input);
         }
         match conversation.advance(&client.socket, &mut self.buffers) {
             Wait::Readable | Wait::Writable | Wait::Wakeup => {}

@@ -53,7 +53,7 @@ impl Clients {
     /// without more behind. It may have left in the meantime, and another may have got the key, to which it does no harm.
     pub(crate) fn mark_ready(&mut self, key: usize, ready: Option<bool>) {
         let Some(slot) = self.slots.get_mut(key) else { return };
-        slot.ready = ready.map(|more_behind| more_behind || slot.ready == Some(true)).or(slot.ready);
+        slot.ready = ready.map(|more_input| more_input || slot.ready == Some(true)).or(slot.ready);
         match slot.parked.take() {
             Some(client) => self.ready.push_back(client),
             None => slot.event_pending = true,
@@ -80,8 +80,8 @@ impl Clients {
         let mut client = self.ready.pop_front()?;
         if let Some(slot) = self.slots.get_mut(client.key) {
             slot.event_pending = false;
-            if let Some(more_behind) = slot.ready.take() {
-                client.conversation.ready(more_behind);
+            if let Some(more_input) = slot.ready.take() {
+                client.conversation.ready(more_input);
             }
         }
         Some(client)

@@ -54,9 +54,9 @@ pub(crate) trait Poller: Send + Sync + Sized + 'static {
 /// What a poller reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// The client with this key is ready. With `more_behind`, the end of its input or urgent data have come, which may
+    /// The client with this key is ready. With `more_input`, the end of its input or urgent data have come, which may
     /// not be reported again.
-    Client { key: usize, more_behind: bool },
+    Client { key: usize, more_input: bool },
     /// The notifier was notified.
     Wakeup,
 }
@@ -101,7 +101,7 @@ impl Poller for Epoll {
         let ready = self.wait(events, timeout)?;
         Ok(ready.map(|ready| match ready.key {
             WAKEUP => Event::Wakeup,
-            key => Event::Client { key, more_behind: ready.more_behind },
+            key => Event::Client { key, more_input: ready.more_input },
         }))
     }
 }

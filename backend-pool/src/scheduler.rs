@@ -119,7 +119,7 @@ impl<P: Poller> Scheduler<P> {
     pub(crate) fn mark_ready(&self, events: impl Iterator<Item = Event>, state: &mut State) {
         for event in events {
             match event {
-                Event::Client { key, more_behind } => state.clients.mark_ready(key, Some(more_behind)),
+                Event::Client { key, more_input } => state.clients.mark_ready(key, Some(more_input)),
                 Event::Wakeup => {
                     self.notifier.clear();
                     for key in self.woken.take() {

@@ -34,7 +34,7 @@ impl AsyncSocket {
 
     /// Whether the reactor was told of urgent data, or of the end of the input: then a short read is not the last, and the
     /// socket stays readable until a read finds nothing.
-    fn has_more_behind(&self) -> bool {
+    fn has_more_input(&self) -> bool {
         self.0.try_io(URGENT, |_| Ok(())).is_ok()
     }
 
@@ -58,7 +58,7 @@ pub(crate) fn register<T: AsRawFd + Into<OwnedFd>>(socket: T, interest: Interest
 
 impl Transport for &AsyncSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.has_more_behind() {
+        if self.has_more_input() {
             match self.0.try_io(URGENT, |mut socket| Read::read(&mut socket, buffer)) {
                 // Nothing is behind any more, and the reactor is to tell of new urgent data.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -69,7 +69,7 @@ impl Transport for &AsyncSocket {
         let mut last = None;
         let read = self.0.try_io(Interest::READABLE, |mut socket| {
             let count = Read::read(&mut socket, buffer)?;
-            if (1..length).contains(&count) && !self.has_more_behind() {
+            if (1..length).contains(&count) && !self.has_more_input() {
                 // As if it would block already: so the reactor is asked for more without another call.
                 last = Some(count);
                 return Err(ErrorKind::WouldBlock.into());

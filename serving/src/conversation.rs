@@ -30,7 +30,7 @@ pub struct Conversation {
     /// Whether all that was there has been read, and the socket has not been ready since.
     drained: bool,
     /// Whether there may be more to read after a short read.
-    more_behind: bool,
+    more_input: bool,
     /// How many times in a row the kernel has taken nothing though the socket was said to be writable.
     refused_writes: u8,
 }
@@ -68,7 +68,7 @@ impl Conversation {
             waits_for_input: false,
             counted: false,
             drained: false,
-            more_behind: false,
+            more_input: false,
             refused_writes: 0,
         }
     }
@@ -97,13 +97,13 @@ impl Conversation {
     /// The socket was reported to be ready, so the next [`advance`](Self::advance) reads it. Without this, an advance after
     /// [`Wait::Readable`] reads nothing: a conversation that is woken for another reason costs no read in vain.
     ///
-    /// With `more_behind`, the end of the input or urgent data were reported as well: a read stops in front of them, and
+    /// With `more_input`, the end of the input or urgent data were reported as well: a read stops in front of them, and
     /// is short although there is more. So it reads until a read says that nothing is there. Only a poller that reports each
     /// change once has to tell.
     #[inline]
-    pub fn ready(&mut self, more_behind: bool) {
+    pub fn ready(&mut self, more_input: bool) {
         self.drained = false;
-        self.more_behind |= more_behind;
+        self.more_input |= more_input;
     }
 
     /// Reads, answers and writes, for one turn at most, without blocking as long as `socket` does not. It
@@ -152,12 +152,12 @@ impl Conversation {
                         Ok(0) => active.end_of_input(),
                         Ok(count) => {
                             bytes_in += count;
-                            self.drained = count < input.len() && !self.more_behind;
+                            self.drained = count < input.len() && !self.more_input;
                             active.receive(&mut input[..count]);
                         }
                         Err(error) if error.kind() == ErrorKind::WouldBlock => {
                             self.drained = true;
-                            self.more_behind = false;
+                            self.more_input = false;
                             active.would_block(|| socket.arrived());
                         }
                         Err(error) if error.kind() == ErrorKind::Interrupted => {

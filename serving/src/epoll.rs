@@ -34,7 +34,7 @@ pub struct Ready {
     pub key: usize,
     /// Whether the end of the input or urgent data have come, which are not reported again: the
     /// [conversation](crate::Conversation::ready) has to be told.
-    pub more_behind: bool,
+    pub more_input: bool,
 }
 
 /// Room for what is reported at once.
@@ -99,7 +99,7 @@ impl Epoll {
         }
         Ok(events.0.iter().map(|&epoll::Event { flags, data }| Ready {
             key: data.u64() as usize,
-            more_behind: flags.intersects(MORE_BEHIND),
+            more_input: flags.intersects(MORE_BEHIND),
         }))
     }
 }

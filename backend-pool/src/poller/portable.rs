@@ -65,7 +65,7 @@ impl Poller for Portable {
         Ok(events.iter().map(|event| match event.key {
             WAKEUP => Event::Wakeup,
             // The end of its input is reported whenever it is rearmed.
-            key => Event::Client { key, more_behind: false },
+            key => Event::Client { key, more_input: false },
         }))
     }
 }

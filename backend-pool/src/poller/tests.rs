@@ -25,12 +25,12 @@ fn tells_of_clients_and_of_the_notifier<P: Poller>() {
     let poller = P::new(&notifier).unwrap();
     assert_eq!(wait(&poller, AT_ONCE), []);
     poller.add(&socket, 7).unwrap();
-    assert_eq!(wait(&poller, None), [Event::Client { key: 7, more_behind: false }]);
+    assert_eq!(wait(&poller, None), [Event::Client { key: 7, more_input: false }]);
     assert_eq!(wait(&poller, AT_ONCE), []);
     poller.rearm(&socket, 7, Wait::Readable).unwrap();
     assert_eq!(wait(&poller, AT_ONCE), []);
     client.write_all(b"x").unwrap();
-    assert_eq!(wait(&poller, None), [Event::Client { key: 7, more_behind: false }]);
+    assert_eq!(wait(&poller, None), [Event::Client { key: 7, more_input: false }]);
     assert_eq!(wait(&poller, AT_ONCE), []);
     poller.rearm(&socket, 7, Wait::Readable).unwrap();
     drop(client);
