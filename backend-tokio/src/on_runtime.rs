@@ -66,7 +66,7 @@ impl OnRuntime {
         })?;
         self.0.spawn(async move {
             if let Err(error) = accept(listener, acceptor).await {
-                failure.tell(error);
+                failure.report(error);
             }
         });
         Ok(())

@@ -131,7 +131,7 @@ pub struct Failure(Arc<State>);
 
 impl Failure {
     /// Stops the server, whose [end](Server::close) is this error unless there was one before.
-    pub fn tell(&self, error: io::Error) {
+    pub fn report(&self, error: io::Error) {
         let why = error.to_string();
         self.0.ending.fail(error);
         self.0.fail();
@@ -144,7 +144,7 @@ impl Failure {
         if let Err(error) = worked.unwrap_or_else(|_| Err(io::Error::other("it has panicked"))) {
             let thread = thread::current();
             let name = thread.name().unwrap_or("of a worker");
-            self.tell(io::Error::new(error.kind(), format!("the thread {name} has ended: {error}")));
+            self.report(io::Error::new(error.kind(), format!("the thread {name} has ended: {error}")));
         }
     }
 }
