@@ -1,33 +1,33 @@
-//! What to do when accepting fails.
+//! How to continue after `accept` has failed.
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-/// What an error of `accept` means.
+/// The class of an error of `accept`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// No client has connected.
     WouldBlock,
-    /// The client was lost before it was accepted: the next may be there already.
-    Passing,
-    /// The system has no descriptors or no memory left: try again, but not at once.
+    /// This connection failed before it was accepted. Accept the next one immediately.
+    Transient,
+    /// The system has no descriptors or no memory left. Retry after a pause.
     Exhausted,
-    /// The listener is none any more.
+    /// The descriptor is not a listener.
     Broken,
 }
 
-/// Judges by the system's number, since `io::ErrorKind` puts most of these into one.
+/// Classifies an error by its `errno`, since `io::ErrorKind` doesn't distinguish most of these.
 pub(crate) fn fault(error: &io::Error) -> Fault {
     let Some(errno) = Errno::from_io_error(error) else { return Fault::Exhausted };
     match errno {
         Errno::AGAIN => Fault::WouldBlock,
         Errno::INTR | Errno::CONNABORTED | Errno::PROTO | Errno::NETDOWN | Errno::NOPROTOOPT => {
-            Fault::Passing
+            Fault::Transient
         }
-        Errno::HOSTDOWN | Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::OPNOTSUPP => Fault::Passing,
-        Errno::PERM | Errno::TIMEDOUT => Fault::Passing,
+        Errno::HOSTDOWN | Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::OPNOTSUPP => Fault::Transient,
+        Errno::PERM | Errno::TIMEDOUT => Fault::Transient,
         Errno::BADF | Errno::NOTSOCK | Errno::FAULT | Errno::INVAL => Fault::Broken,
         _ => Fault::Exhausted,
     }
@@ -36,19 +36,19 @@ pub(crate) fn fault(error: &io::Error) -> Fault {
 /// When to accept again after a failure.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
-    /// How many passing errors came in a row.
-    passing: u32,
+    /// The number of consecutive transient errors.
+    transient: u32,
     pause: Duration,
     until: Option<Instant>,
 }
 
-const SHORTEST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(1);
-/// So many passing errors in a row are taken for something that lasts.
-const MOST_PASSING: u32 = 64;
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// This many consecutive transient errors cause a pause.
+const MAX_TRANSIENT: u32 = 64;
 
 impl Backoff {
-    /// When to try again, unless it is time to.
+    /// The end of the current pause, if there is one.
     pub(crate) fn until(&mut self, now: Instant) -> Option<Instant> {
         self.until = self.until.filter(|&until| now < until);
         self.until
@@ -59,19 +59,19 @@ impl Backoff {
     }
 
     pub(crate) fn failed(&mut self, fault: Fault, now: Instant) {
-        if fault == Fault::Passing {
-            self.passing += 1;
-            if self.passing < MOST_PASSING {
+        if fault == Fault::Transient {
+            self.transient += 1;
+            if self.transient < MAX_TRANSIENT {
                 return;
             }
         }
-        self.passing = 0;
-        self.pause = (2 * self.pause).clamp(SHORTEST, LONGEST);
+        self.transient = 0;
+        self.pause = (2 * self.pause).clamp(MIN_PAUSE, MAX_PAUSE);
         self.until = Some(now + self.pause);
     }
 }
 
-/// Lets a log message through once in five seconds, and counts the others.
+/// Limits a log message to one in five seconds.
 #[derive(Debug, Default)]
 pub(crate) struct LogLimiter {
     last: Option<Instant>,
@@ -79,7 +79,7 @@ pub(crate) struct LogLimiter {
 }
 
 impl LogLimiter {
-    /// How many times it has happened since it was last logged, if it is to be logged again.
+    /// Counts an event. If it is time to log a message, returns the number of events since the last one.
     pub(crate) fn count(&mut self, now: Instant) -> Option<u64> {
         self.count += 1;
         let due = self.last.is_none_or(|last| now.duration_since(last) >= Duration::from_secs(5));
@@ -108,29 +108,29 @@ mod tests {
         }
         backoff.succeeded();
         backoff.failed(Fault::Exhausted, now);
-        assert_eq!(backoff.until(now), Some(now + SHORTEST));
+        assert_eq!(backoff.until(now), Some(now + MIN_PAUSE));
     }
 
     #[test]
-    fn the_64th_passing_error_in_a_row_pauses() {
+    fn the_64th_consecutive_transient_error_pauses() {
         let now = Instant::now();
         let mut backoff = Backoff::default();
         for _ in 0..63 {
-            backoff.failed(Fault::Passing, now);
+            backoff.failed(Fault::Transient, now);
             assert!(backoff.until(now).is_none());
         }
-        backoff.failed(Fault::Passing, now);
+        backoff.failed(Fault::Transient, now);
         assert!(backoff.until(now).is_some());
     }
 
     #[test]
-    fn errors_are_judged_by_their_number() {
+    fn errors_are_classified_by_errno() {
         for (errno, expected) in [
             (Errno::MFILE, Fault::Exhausted),
             (Errno::NFILE, Fault::Exhausted),
             (Errno::NOBUFS, Fault::Exhausted),
             (Errno::NOMEM, Fault::Exhausted),
-            (Errno::CONNABORTED, Fault::Passing),
+            (Errno::CONNABORTED, Fault::Transient),
             (Errno::AGAIN, Fault::WouldBlock),
             (Errno::BADF, Fault::Broken),
         ] {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_often_is_logged_seldom() {
+    fn a_log_message_is_limited_to_one_in_five_seconds() {
         let start = Instant::now();
         let mut limiter = LogLimiter::default();
         assert_eq!(limiter.count(start), Some(1));

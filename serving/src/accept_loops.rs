@@ -1,4 +1,4 @@
-//! The loops in which clients are accepted: on a thread that does nothing else, in a task, and beside other work.
+//! Accept loops: on a dedicated thread, in a task, and as a part of a worker's loop.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -8,11 +8,11 @@ use common::Address;
 use crate::{Accepting, Acceptor, Admission, Conversation, Listener, Notifier, Socket};
 
 impl Acceptor {
-    /// For a thread that does nothing else: accepts until the server stops, and hands the clients that are to be served to
-    /// `admit`. Then the listener is closed.
+    /// Accepts on a dedicated thread until the server stops, and passes the clients to serve to `admit`. Then it closes the
+    /// listener.
     ///
     /// # Errors
-    /// If the listener can't be waited for.
+    /// If waiting for the listener fails.
     pub fn accept_all(
         mut self,
         listener: Listener,
@@ -30,18 +30,18 @@ impl Acceptor {
                 },
                 Accepting::Wait => notifier.wait()?,
                 Accepting::Stopped => {
-                    drop(listener); // before the acceptor, which tells the server
+                    drop(listener); // before the acceptor, whose drop lets the server end
                     return Ok(());
                 }
             }
         }
     }
 
-    /// For a task: accepts until the server stops, and hands the clients that are to be served to `admit`. `accept` doesn't
-    /// wait, and `poll_readable` waits for the listener.
+    /// Accepts in a task until the server stops, and passes the clients to serve to `admit`. `accept` must not block.
+    /// `poll_readable` waits until the listener is readable.
     ///
     /// # Errors
-    /// If the listener can't be waited for.
+    /// If waiting for the listener fails.
     pub fn poll_accept_all(
         &mut self,
         cx: &mut Context<'_>,
@@ -64,35 +64,36 @@ impl Acceptor {
     }
 }
 
-/// Accepting in a loop that serves clients as well. When it is dropped, the listener is closed, and then the server told.
+/// Accepts as a part of a loop that also serves clients. Dropping it closes the listener and then ends accepting.
 #[derive(Debug)]
 pub struct AcceptLoop {
     listener: Listener,
     acceptor: Acceptor,
 }
 
-/// So many clients are accepted in one turn.
+/// The most clients that one turn accepts.
 const TURN: usize = 16;
 
 impl AcceptLoop {
-    /// Accepts from `listener`, as `acceptor` says.
+    /// Accepts from `listener` as `acceptor` decides.
     pub fn new(listener: Listener, acceptor: Acceptor) -> Self {
         Self { listener, acceptor }
     }
 
-    /// What is to be waited for after a [`turn`](Self::turn) that says so.
+    /// The listener, to wait for when [`turn`](Self::turn) returns [`Accept`](Accepting::Accept).
     pub fn listener(&self) -> &Listener {
         &self.listener
     }
 
-    /// What is to be registered with whatever wakes the loop.
+    /// The acceptor, to register the waker of the loop with.
     pub fn acceptor(&mut self) -> &mut Acceptor {
         &mut self.acceptor
     }
 
-    /// Accepts the clients that have connected, not too many at once, and hands those that are to be served to `admit`.
-    /// `accept` doesn't wait. Returns whether the listener is to be waited for ([`Accept`](Accepting::Accept)), or only the
-    /// acceptor's waker ([`Wait`](Accepting::Wait)), or whether this was the last turn.
+    /// Accepts a bounded number of clients and passes those to serve to `admit`. `accept` must not block.
+    ///
+    /// After [`Accept`](Accepting::Accept), call it again when the listener is readable or the acceptor's waker was woken;
+    /// after [`Wait`](Accepting::Wait), only when the waker was woken. [`Stopped`](Accepting::Stopped) is the last turn.
     pub fn turn(
         &mut self,
         accept: fn(&Listener) -> io::Result<(Socket, Address)>,

@@ -1,4 +1,4 @@
-//! The acceptor: which clients are served, and when to accept the next.
+//! The acceptor: decides which clients are served, and when to accept the next.
 
 use std::io;
 use std::sync::Arc;
@@ -11,19 +11,18 @@ use crate::state::{Phase, State};
 use crate::{Socket, socket};
 use common::{Address, CloseReason, Overload, WakeQueue};
 
-/// Decides which clients a server serves. The accept loop of every backend, which is one of its own
-/// ([`accept_all`](Self::accept_all), [`poll_accept_all`](Self::poll_accept_all), [`AcceptLoop`](crate::AcceptLoop))
-/// or goes the same way, asks it what to do:
+/// Decides which clients a server serves. Backends accept with [`accept_all`](Self::accept_all),
+/// [`poll_accept_all`](Self::poll_accept_all) or [`AcceptLoop`](crate::AcceptLoop), or with a loop of the same kind:
 ///
-/// 1. Register the waker of whoever will wait ([`register`](Self::register)).
-/// 2. [`what_now`](Self::what_now): accept, wait until woken, or end.
-/// 3. Hand the result of `accept` to [`admit`](Self::admit).
+/// 1. [Register](Self::register) the waker of the task or thread that will wait.
+/// 2. Do what [`what_now`](Self::what_now) returns: accept, wait until woken, or end.
+/// 3. Pass the result of `accept` to [`admit`](Self::admit).
 ///
-/// When the server stops, it goes on to accept the clients in the listener's backlog, to tell them so.
+/// When the server stops, the loop continues to accept the clients in the backlog of the listener, to tell them.
 #[derive(Debug)]
 pub struct Acceptor {
     state: Arc<State>,
-    /// The listener's.
+    /// The address of the listener.
     address: Address,
     backoff: Backoff,
     failures: LogLimiter,
@@ -33,11 +32,11 @@ pub struct Acceptor {
     number: u64,
     /// Whether the next client may have connected before the listener was prepared.
     early: bool,
-    /// Once the server stops: how many clients of the backlog may still be accepted, to be told so.
+    /// How many clients may still be accepted from the backlog after the server began to stop.
     backlog: usize,
 }
 
-/// What an accept loop is to do.
+/// What an accept loop does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepting {
     /// Accept a client.
@@ -48,40 +47,40 @@ pub enum Accepting {
     Stopped,
 }
 
-/// What became of an attempt to accept.
+/// The result of an attempt to accept.
 #[derive(Debug)]
 pub enum Admission {
-    /// A client to be served.
+    /// A client to serve.
     Client(Socket, Conversation),
-    /// None to be served; ask what to do next.
+    /// No client to serve. Continue with [`Acceptor::what_now`].
     None,
     /// No client has connected: wait until the listener is readable or the registered waker is woken.
     WouldBlock,
 }
 
-/// When the server stops, so many clients that had connected before are told so, which is the usual bound of a backlog.
-/// The connections that have not been accepted by then are reset when the listener is closed.
+/// The most clients that are accepted from the backlog after the server began to stop: the usual limit of a backlog.
+/// The rest are reset when the listener is closed.
 const BACKLOG: usize = 4096;
 
 impl Acceptor {
     pub(crate) fn new(state: Arc<State>, address: Address) -> Self {
         let (backoff, failures, refusals) = Default::default();
         let backlog = if state.service.shared_listener { 0 } else { BACKLOG };
-        let early = matches!(address, Address::Ip(_)); // only these have options to inherit
+        let early = matches!(address, Address::Ip(_)); // Unix sockets inherit no options
         Self { state, address, backoff, failures, refusals, broken: None, number: 0, early, backlog }
     }
 
-    /// Has `waker` woken when the server stops, or when it is to accept again after a pause.
+    /// Registers `waker` to be woken when the server stops, or when a pause in accepting ends.
     pub fn register(&self, waker: &Waker) {
         self.state.acceptor.cell.register(waker);
     }
 
-    /// As [`register`](Self::register), for a worker that has a queue: puts `slot` into it.
+    /// Like [`register`](Self::register), for a worker that has a queue: pushes `slot` to it.
     pub fn register_slot(&self, queue: &Arc<WakeQueue>, slot: usize) {
         self.state.acceptor.cell.register_slot(queue, slot);
     }
 
-    /// What to do.
+    /// What the accept loop does next.
     pub fn what_now(&mut self) -> Accepting {
         let phase = self.state.phase();
         if self.broken.is_some() || (phase != Phase::Serving && self.backlog == 0) {
@@ -99,20 +98,20 @@ impl Acceptor {
         }
     }
 
-    /// Opens the conversation of a client that was accepted, or refuses it, or handles the error.
+    /// Opens the conversation of an accepted client, refuses the client, or handles the error.
     pub fn admit(&mut self, accepted: io::Result<(Socket, Address)>) -> Admission {
-        let stops = self.state.phase() != Phase::Serving;
-        if stops {
+        let is_stopping = self.state.phase() != Phase::Serving;
+        if is_stopping {
             self.backlog = self.backlog.saturating_sub(1);
         }
         match accepted {
             Ok((socket, peer)) => {
-                // They come in the order in which they connected.
+                // Clients are accepted in the order in which they connected, so only the first ones can be early.
                 self.early = self.early && !socket::prepare_early(&socket, &self.state.service.limits);
                 self.backoff.succeeded();
                 self.number += 1;
                 let local = match &self.address {
-                    Address::Ip(_) => socket.address(), // the listener may be bound to all
+                    Address::Ip(_) => socket.address(), // the listener may be bound to a wildcard address
                     address => address.clone(),
                 };
                 match self.state.open_connection(peer, local, self.number) {
@@ -124,11 +123,11 @@ impl Acceptor {
                 }
             }
             Err(error) => match fault(&error) {
-                Fault::WouldBlock if stops => {
+                Fault::WouldBlock if is_stopping => {
                     self.backlog = 0; // it is empty
                     Admission::None
                 }
-                Fault::Exhausted if stops && self.state.open() == 0 => {
+                Fault::Exhausted if is_stopping && self.state.open() == 0 => {
                     self.backlog = 0; // no connection is left whose descriptor could become free
                     Admission::None
                 }
@@ -145,7 +144,7 @@ impl Acceptor {
         }
     }
 
-    /// The listener can't be accepted from, or not be waited for: the server stops, and its end is this error.
+    /// Reports that the listener is broken. The server stops, and ends with this error.
     pub fn fail(&mut self, error: io::Error) {
         tracing::error!(%error, "the listener is broken; the server stops");
         self.broken.get_or_insert(error);
@@ -156,7 +155,7 @@ impl Acceptor {
     }
 
     fn refuse(&mut self, socket: Socket, reason: CloseReason) {
-        self.state.say_refusal(socket, reason);
+        self.state.send_refusal(socket, reason);
         self.state.ended(reason);
         if let Some(count) = self.refusals.count(self.now()) {
             let max = self.state.max_connections;
@@ -170,23 +169,23 @@ impl Acceptor {
         self.state.acceptor.set_deadline(self.backoff.until(now), self.state.start);
         if fault == Fault::Exhausted {
             self.state.count(|counted| counted.accept_errors += 1);
-            self.state.spare_descriptors(); // and the maintenance thread sees when the pause ends
+            self.state.request_descriptors(); // also notifies the maintenance thread, which ends the pause
             if let Some(count) = self.failures.count(now) {
-                tracing::error!(count, %error, "clients can't be accepted; trying again within a second");
+                tracing::error!(count, %error, "accepting clients failed; retrying within a second");
             }
         }
     }
 }
 
 impl Drop for Acceptor {
-    /// No client is accepted any more: the server stops, if it does not yet, and [`close`](crate::Server::close) goes on.
+    /// Ends accepting, for which [`close`](crate::Server::close) waits. If no stop was requested, the server drains.
     fn drop(&mut self) {
-        let early = self.state.phase() == Phase::Serving;
-        if early {
+        let is_unrequested = self.state.phase() == Phase::Serving;
+        if is_unrequested {
             self.state.fail();
         }
-        let unasked =
-            || early.then(|| io::Error::other("the accepting has ended though the server was not to stop"));
-        self.state.ending.tell(self.broken.take().or_else(unasked).map_or(Ok(()), Err));
+        let unrequested =
+            || is_unrequested.then(|| io::Error::other("accepting ended, but no stop was requested"));
+        self.state.ending.accepting_ended(self.broken.take().or_else(unrequested).map_or(Ok(()), Err));
     }
 }

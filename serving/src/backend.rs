@@ -1,4 +1,4 @@
-//! The trait of a backend, and what a backend says of itself.
+//! The trait that backends implement, and their capabilities.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -8,13 +8,13 @@ use std::thread;
 use crate::{Listener, Report, Stop};
 use common::Service;
 
-/// A way to serve many clients: one of the concurrency models.
+/// A way to serve many clients: one concurrency model.
 ///
-/// A backend moves bytes and waits. It inspects no byte and compares no length with a limit: what happens
-/// to a connection is decided by [`Conversation`](crate::Conversation), and who is let in by
-/// [`Acceptor`](crate::Acceptor).
+/// A backend moves bytes and waits. It inspects no byte and compares no length with a limit: a
+/// [`Conversation`](crate::Conversation) decides what happens to a connection, and the
+/// [`Acceptor`](crate::Acceptor) decides which clients are served.
 ///
-/// [`start`](crate::start) has one serve, and a `&dyn Backend` is one too, so that it can be chosen while a program runs:
+/// A `&dyn Backend` is a backend too, so a program can choose one at run time and pass it to [`start`](crate::start):
 ///
 /// ```
 /// use anyloop::{Backend, Threads};
@@ -27,30 +27,31 @@ use common::Service;
 /// assert!(find("threads").is_some());
 /// ```
 pub trait Backend: Send + Sync {
-    /// Its name, as the flag `--backend` takes it.
+    /// The name that the flag `--backend` takes.
     fn name(&self) -> &'static str;
 
-    /// What it can do and what it can't.
+    /// What the backend can do.
     fn capabilities(&self) -> Capabilities;
 
-    /// Serves until `stop` is pressed and everybody has been drained, and says what became of them. The
-    /// caller's thread is kept until then, but not beyond the drain deadline, even if a handler still runs.
+    /// Serves until `stop` is requested and all clients have drained, and returns the final statistics. The call
+    /// blocks the caller's thread until then, but not beyond the drain deadline, even if a handler still runs.
     ///
-    /// **After a clean drain, in which nobody was [cut](common::Outcome::Cut), what was not answered was not handled**: a
-    /// client that was told `ERR shutting-down`, or saw the end, may send what got no reply again elsewhere.
+    /// **After a clean drain, in which no client was [cut](common::Outcome::Cut), each unanswered message was also not
+    /// handled.** A client that received `ERR shutting-down` or the end of the stream may send such messages to another
+    /// server.
     ///
-    /// The listener, which was bound by somebody else, is closed and never shut down: it may have
-    /// duplicates that others listen on. Clients that are in its backlog are accepted and told that the server stops,
-    /// unless [somebody else](Service::shared_listener) goes on to accept them.
+    /// The listener is closed and never shut down, since other processes may listen on duplicates of it. The clients in
+    /// its backlog are accepted and receive `ERR shutting-down`, unless
+    /// [another process](Service::shared_listener) continues to accept them.
     ///
     /// # Errors
-    /// If the service asks for what this backend can't do (`InvalidInput`), if the system has no thread or
-    /// descriptor to begin with, or if the listener breaks; in that case after a drain.
+    /// `InvalidInput` if the service asks for something that this backend can't do. An error of the system if the
+    /// server can't start a thread or open a descriptor, or if the listener fails; in the latter case after a drain.
     fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report>;
 }
 
-/// What refers to a backend is one too.
-macro_rules! refer {
+/// Implements [`Backend`] for pointers to backends.
+macro_rules! forward {
     ($($reference:ty),*) => {$(
         impl<B: Backend + ?Sized> Backend for $reference {
             fn name(&self) -> &'static str {
@@ -68,41 +69,41 @@ macro_rules! refer {
     )*};
 }
 
-refer!(&B, Box<B>, Arc<B>);
+forward!(&B, Box<B>, Arc<B>);
 
-/// What a backend can do. The conformance kit tests what is said here.
+/// What a backend can do. The conformance kit tests that it is true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// Its model, in a few words.
+    /// The concurrency model, in a few words.
     pub model: &'static str,
-    /// The most connections that it can hold at once, if it is the backend that bounds them.
+    /// The most connections that the backend can hold at once, if the backend itself limits them.
     pub max_connections: Option<usize>,
-    /// What its threads are.
+    /// The threads that serve.
     pub workers: Workers,
-    /// Where a handler runs that may block.
+    /// Where handlers that may block run.
     pub blocking_handlers: BlockingHandlers,
-    /// Why it should not be chosen for something new.
+    /// Why new projects should choose another backend, if they should.
     pub legacy: Option<&'static str>,
 }
 
-/// What a backend's threads are, and so what `--workers` and `--stack-size` mean to it.
+/// The threads of a backend. This decides what `--workers` and `--stack-size` mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Workers {
-    /// One thread is all there is.
+    /// Only the thread that called [`Backend::serve`].
     Caller,
-    /// Each connection has its own.
+    /// One thread for each connection.
     PerConnection,
-    /// As many as are asked for.
+    /// The number of threads that the service asks for.
     Chosen,
-    /// As many as this environment variable said when the process first used the runtime.
+    /// The number of threads that this environment variable held when the process first used the runtime.
     Environment(&'static str),
-    /// Those of a runtime that the program has made.
+    /// The threads of a runtime that the program created.
     Runtime,
 }
 
-/// How many threads are to work for a service: as many as it asks for, or else the cores.
+/// The number of workers for a service: the number it asks for, or else the number of cores.
 pub fn worker_count(service: &Service) -> usize {
     match service.workers {
         Some(count) => count.get(),
@@ -110,62 +111,62 @@ pub fn worker_count(service: &Service) -> usize {
     }
 }
 
-/// Where a handler runs that may block.
+/// Where handlers that may block run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BlockingHandlers {
-    /// On the connection's own thread: nobody else waits for it.
+    /// On the thread of the connection. No other client waits.
     OwnThread,
-    /// On a worker, which serves nobody else meanwhile: as many at once as there are workers.
+    /// On a worker, which serves no other client meanwhile. As many run at once as there are workers.
     OnWorker,
-    /// On threads made for it, so that the workers go on: as many at once as the service
-    /// [says](Service::blocking_threads). Beyond that a call waits, and holds up nobody but its own client.
+    /// On dedicated threads, while the workers serve other clients. At most
+    /// [`blocking_threads`](Service::blocking_threads) run at once. Further calls wait, and delay only their own clients.
     Offloaded,
 }
 
 impl Capabilities {
-    /// Those of a backend of this model, in a few words, which bounds its connections by nothing of its own.
+    /// The capabilities of a backend that doesn't limit its connections. `model` describes it in a few words.
     pub const fn new(model: &'static str, workers: Workers, blocking_handlers: BlockingHandlers) -> Self {
         Self { model, max_connections: None, workers, blocking_handlers, legacy: None }
     }
 
-    /// The same, of a backend that can hold so many connections at once.
+    /// Sets the most connections that the backend can hold at once.
     pub const fn with_max_connections(self, most: usize) -> Self {
         Self { max_connections: Some(most), ..self }
     }
 
-    /// The same, of a backend that should not be chosen for something new, and why.
+    /// Marks the backend as legacy, for this reason.
     pub const fn with_legacy(self, why: &'static str) -> Self {
         Self { legacy: Some(why), ..self }
     }
 
-    /// Whether a service asks for what this backend can't do.
+    /// Checks that the backend `name` can do what a service asks for.
     ///
     /// # Errors
-    /// What it asks for, why that can't be, and what to do instead.
+    /// What the service asks for, why the backend can't do it, and what to do instead.
     pub fn check(&self, name: &str, service: &Service) -> Result<(), String> {
         match self.workers {
             Workers::Chosen => {}
             _ if service.workers.is_none() => {}
             Workers::Caller => {
-                return Err(format!("{name} works on one thread alone; leave out --workers"));
+                return Err(format!("{name} uses a single thread; leave out --workers"));
             }
             Workers::PerConnection => {
                 return Err(format!(
-                    "{name} has a thread for each connection; leave out --workers, and bound the threads \
+                    "{name} has a thread for each connection; leave out --workers, and limit the threads \
                      with --max-connections"
                 ));
             }
             Workers::Environment(variable) => {
                 return Err(format!(
-                    "{name} takes its number of threads from the environment alone; leave out --workers, and \
+                    "{name} takes its number of threads from the environment only; leave out --workers, and \
                      set {variable} instead"
                 ));
             }
             Workers::Runtime => {
                 return Err(format!(
-                    "{name} works on the threads of the runtime that it was given; leave out --workers, and set \
-                     the number where that runtime is built"
+                    "{name} uses the threads of an existing runtime; leave out --workers, and set their number \
+                     where that runtime is built"
                 ));
             }
         }
@@ -174,7 +175,7 @@ impl Capabilities {
                 BlockingHandlers::OwnThread => "the thread of their connection",
                 BlockingHandlers::OnWorker | BlockingHandlers::Offloaded => "its workers",
             };
-            return Err(format!("{name} calls handlers that block on {place}; leave out --blocking-threads"));
+            return Err(format!("{name} runs blocking handlers on {place}; leave out --blocking-threads"));
         }
         if service.stack_size.is_some() && self.workers != Workers::PerConnection {
             return Err(format!("{name} has no thread for each connection; leave out --stack-size"));

@@ -1,4 +1,4 @@
-//! Serving one client on a thread that blocks: what the sequential and the threaded backend have in common.
+//! Serves one client on a thread that blocks, for the backends `sequential` and `threads`.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::interrupt::Interrupt;
 use crate::record::Record;
 use crate::{Socket, Transport};
 
-/// Serves one client on this thread, to its end.
+/// Serves one client on this thread until its conversation ends.
 pub fn serve(socket: Socket, mut conversation: Conversation, interrupt: &Interrupt, buffers: &mut Buffers) {
     interrupt.signal_again_by(&conversation.state.signalled);
     conversation.register(&interrupt.waker());
@@ -19,7 +19,7 @@ pub fn serve(socket: Socket, mut conversation: Conversation, interrupt: &Interru
     let mut blocking = BlockingSocket { socket, interrupt, record, was_empty: false };
     loop {
         match conversation.advance(&mut blocking, buffers) {
-            // The next advance waits in its read, unless the socket doesn't block, as one that has inherited that.
+            // The next advance waits in its read, unless the socket is non-blocking.
             Wait::Readable => {
                 if blocking.was_empty {
                     blocking.wait(&mut [PollFd::new(&blocking.socket, PollFlags::IN)]);
@@ -35,18 +35,18 @@ pub fn serve(socket: Socket, mut conversation: Conversation, interrupt: &Interru
     }
 }
 
-/// A socket whose reads block, until there is input or an [`Interrupt`]. Its writes do not, since a blocked
-/// write would tell nothing of the progress that it makes.
+/// A socket whose reads block until there is input or an [`Interrupt`]. Its writes don't block, since the progress of a
+/// blocked write could not be observed.
 struct BlockingSocket<'a> {
     socket: Socket,
     interrupt: &'a Interrupt,
     record: Arc<Record>,
-    /// Whether the last read has found nothing, and not waited.
+    /// Whether the last read returned `WouldBlock`, so that the socket is non-blocking.
     was_empty: bool,
 }
 
 impl BlockingSocket<'_> {
-    /// Waits for events, or until an interrupt. Errors show in what follows.
+    /// Waits for events, or until an interrupt. Errors show in the next read or write.
     fn wait(&self, events: &mut [PollFd<'_>]) {
         let _ = self.interrupt.call(|| self.record.cell.is_marked(), || Ok(poll(events, None)?));
     }

@@ -1,4 +1,4 @@
-//! The threads on which a server calls handlers that may block.
+//! The threads on which a server runs handlers that may block.
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,10 +9,10 @@ use std::time::Duration;
 use crate::STACK_SIZE;
 use common::guarded;
 
-/// The threads on which a server calls handlers that may block: as many as are needed at once, up to a limit. What
-/// comes beyond it waits, in the order in which it came.
+/// The threads on which a server runs handlers that may block. They are spawned on demand, up to a limit. Further jobs
+/// wait in a queue.
 pub(crate) struct BlockingThreads {
-    most: usize,
+    max_threads: usize,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -21,38 +21,38 @@ pub(crate) struct BlockingThreads {
 struct State {
     queue: VecDeque<Job>,
     threads: usize,
-    /// How many of them wait for a job.
+    /// How many of the threads wait for a job.
     idle: usize,
     closed: bool,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A thread that has had nothing to do for so long ends.
-const KEPT_IDLE: Duration = Duration::from_secs(10);
+/// A thread that has been idle for this time ends.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 impl BlockingThreads {
-    pub(crate) fn new(most: usize) -> Arc<Self> {
+    pub(crate) fn new(max_threads: usize) -> Arc<Self> {
         let (state, changed) = Default::default();
-        Arc::new(Self { most, state, changed })
+        Arc::new(Self { max_threads, state, changed })
     }
 
-    /// Runs a job on one of the threads; where the system has none at all, here.
+    /// Runs a job on one of the threads, or on this thread if the system can't start a single one.
     pub(crate) fn run(self: &Arc<Self>, job: impl FnOnce() + Send + 'static) {
         let mut state = self.state();
         state.queue.push_back(Box::new(job));
         if state.queue.len() <= state.idle {
             self.changed.notify_one();
-        } else if state.threads < self.most {
+        } else if state.threads < self.max_threads {
             state.threads += 1;
             drop(state);
             if self.spawn().is_err() {
-                self.go_without();
+                self.spawn_failed();
             }
         }
     }
 
-    /// Lets the threads end as soon as nothing is left to do.
+    /// Ends the threads once the queue is empty.
     pub(crate) fn close(&self) {
         self.state().closed = true;
         self.changed.notify_all();
@@ -64,8 +64,8 @@ impl BlockingThreads {
         thread.spawn(move || threads.work()).map(drop)
     }
 
-    /// A thread was refused: what waits is left to the others, or if there are none, is done here.
-    fn go_without(&self) {
+    /// Leaves the queue to the other threads, or if there are none, runs the jobs on this one.
+    fn spawn_failed(&self) {
         let mut state = self.state();
         state.threads -= 1;
         while state.threads == 0
@@ -77,13 +77,14 @@ impl BlockingThreads {
         }
     }
 
-    /// A thread's work. It is counted off under the lock under which it has seen that nothing is left.
+    /// The loop of a thread. The lock is held from the check that the queue is empty until the thread is subtracted, so that
+    /// no job is left to a thread that ends.
     fn work(&self) {
         let mut state = self.state();
         loop {
             if let Some(job) = state.queue.pop_front() {
                 drop(state);
-                let _ = guarded(job); // what it had is dropped, and others wait
+                let _ = guarded(job); // a panic drops the job, and the thread continues
                 state = self.state();
                 continue;
             }
@@ -91,7 +92,7 @@ impl BlockingThreads {
                 break;
             }
             state.idle += 1;
-            let waited = self.changed.wait_timeout(state, KEPT_IDLE).unwrap_or_else(PoisonError::into_inner);
+            let waited = self.changed.wait_timeout(state, KEEP_ALIVE).unwrap_or_else(PoisonError::into_inner);
             state = waited.0;
             state.idle -= 1;
             if waited.1.timed_out() && state.queue.is_empty() {
@@ -112,7 +113,7 @@ mod tests {
 
     use super::*;
 
-    /// Jobs that say when they begin, and end when they are told to.
+    /// Jobs that report when they begin, and end on request.
     struct Jobs {
         threads: Arc<BlockingThreads>,
         begun: (Sender<usize>, Receiver<usize>),
@@ -120,8 +121,8 @@ mod tests {
     }
 
     impl Jobs {
-        fn new(most: usize) -> Self {
-            Self { threads: BlockingThreads::new(most), begun: channel(), end: Vec::new() }
+        fn new(max_threads: usize) -> Self {
+            Self { threads: BlockingThreads::new(max_threads), begun: channel(), end: Vec::new() }
         }
 
         fn add(&mut self) {
@@ -140,24 +141,24 @@ mod tests {
     }
 
     #[test]
-    fn as_many_run_as_there_may_be_threads_and_the_others_wait_in_order() {
-        for most in [1, 3] {
-            let mut jobs = Jobs::new(most);
-            (0..most + 2).for_each(|_| jobs.add());
-            let mut begun: Vec<_> = (0..most).map(|_| jobs.next_begun()).collect();
+    fn jobs_beyond_the_limit_of_threads_wait_in_order() {
+        for max_threads in [1, 3] {
+            let mut jobs = Jobs::new(max_threads);
+            (0..max_threads + 2).for_each(|_| jobs.add());
+            let mut begun: Vec<_> = (0..max_threads).map(|_| jobs.next_begun()).collect();
             begun.sort_unstable();
-            assert_eq!(begun, (0..most).collect::<Vec<_>>());
-            assert_eq!(jobs.threads.state().threads, most);
+            assert_eq!(begun, (0..max_threads).collect::<Vec<_>>());
+            assert_eq!(jobs.threads.state().threads, max_threads);
             assert_eq!(jobs.threads.state().queue.len(), 2);
             for number in 0..2 {
                 jobs.end[number].send(()).unwrap();
-                assert_eq!(jobs.next_begun(), most + number);
+                assert_eq!(jobs.next_begun(), max_threads + number);
             }
         }
     }
 
     #[test]
-    fn a_job_that_panics_harms_no_other() {
+    fn a_thread_continues_after_a_job_that_panics() {
         let threads = BlockingThreads::new(1);
         let (sender, done) = channel();
         threads.run(|| std::panic::panic_any("on purpose"));
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_done_after_the_end() {
+    fn queued_jobs_run_after_close() {
         let mut jobs = Jobs::new(1);
         (0..3).for_each(|_| jobs.add());
         jobs.threads.close();
@@ -177,14 +178,14 @@ mod tests {
     }
 
     #[test]
-    fn without_any_thread_a_job_is_done_by_whoever_brings_it() {
+    fn without_any_thread_a_job_runs_on_its_caller() {
         let threads = BlockingThreads::new(1);
         let (sender, done) = channel();
         let mut state = threads.state();
         state.threads = 1;
         state.queue.push_back(Box::new(move || sender.send(thread::current().id()).unwrap()));
         drop(state);
-        threads.go_without();
+        threads.spawn_failed();
         assert_eq!(done.try_recv(), Ok(thread::current().id()));
     }
 }

@@ -1,27 +1,26 @@
-//! What a worker lends to the connection that it serves.
+//! The buffers that a worker lends to the connection that it serves.
 
 use std::cell::Cell;
 
 use common::{MAX_READ, Outbox};
 
-/// How many outputs' memory a worker keeps, and of which size: as many as may well be under way at once, and
-/// 1 MiB in all.
-const MOST_SPARES: usize = 256;
-const LARGEST_SPARE: usize = 4096;
+/// The most buffers of returned outputs that a worker keeps, and their largest size in bytes: 1 MiB in total.
+const MAX_SPARES: usize = 256;
+const MAX_SPARE_SIZE: usize = 4096;
 
-/// What a worker lends to the connection that it serves, one after the other, so that a connection which
-/// waits owns no buffer.
+/// The buffers that a worker lends to the connection that it serves, to one after the other, so that a waiting
+/// connection owns no buffer.
 #[derive(Debug)]
 pub struct Buffers {
     pub(crate) input: Vec<u8>,
     pub(crate) output: Outbox,
-    /// The memory of outputs that were lent and have come back.
+    /// The memory of outputs that were lent and returned.
     pub(crate) spare: Spare,
     capacity: usize,
 }
 
 impl Buffers {
-    /// Buffers that read up to [`MAX_READ`] bytes at once. They take memory when they are first used.
+    /// Buffers that read up to [`MAX_READ`] bytes at once. They are allocated at their first use.
     pub const fn new() -> Self {
         Self::with_capacity(MAX_READ)
     }
@@ -37,8 +36,7 @@ impl Buffers {
         thread_local! {
             static BUFFERS: Cell<Option<Box<Buffers>>> = const { Cell::new(None) };
         }
-        // Taken out and put back, so that a session which serves on its own in the middle of it, or a
-        // thread that is just ending, gets fresh ones.
+        // They are taken out and put back. So a nested call gets other buffers, and so does a thread that is ending.
         let lent = BUFFERS.try_with(Cell::take).ok().flatten();
         let mut lent = lent.unwrap_or_else(|| Box::new(Self::new()));
         let result = f(&mut lent);
@@ -46,14 +44,15 @@ impl Buffers {
         result
     }
 
-    pub(crate) fn ready(&mut self) {
+    /// Allocates the input buffer.
+    pub(crate) fn allocate(&mut self) {
         if self.input.is_empty() {
             self.input = vec![0; self.capacity];
         }
     }
 }
 
-/// The memory of outputs that were lent and have come back, to be lent again.
+/// The memory of outputs that were lent and returned, for reuse.
 #[derive(Debug)]
 pub(crate) struct Spare(Vec<Vec<u8>>);
 
@@ -64,7 +63,7 @@ impl Spare {
 
     /// Keeps memory, within bounds.
     pub(crate) fn reclaim(&mut self, memory: Vec<u8>) {
-        if memory.capacity() <= LARGEST_SPARE && self.0.len() < MOST_SPARES {
+        if memory.capacity() <= MAX_SPARE_SIZE && self.0.len() < MAX_SPARES {
             self.0.push(memory);
         }
     }

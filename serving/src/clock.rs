@@ -1,20 +1,20 @@
-//! What tells a server the time.
+//! The clock of a server.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What tells a server the time: the system, or a function, for tests and simulations in virtual time.
+/// The clock of a server: the system's, or a function, for tests and simulations in virtual time.
 #[derive(Clone, Default)]
 pub struct Clock(Option<Arc<dyn Fn() -> Instant + Send + Sync>>);
 
 impl Clock {
-    /// A clock that asks `now`. It may stand still, and never goes back.
+    /// A clock whose time is what `now` returns, which must not decrease.
     pub fn new(now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(now)))
     }
 
-    /// The time.
+    /// The current time.
     #[inline]
     pub fn now(&self) -> Instant {
         match &self.0 {

@@ -1,4 +1,4 @@
-//! A conversation over an I/O that owns its buffers and tells when it is done, such as a ring of the kernel's.
+//! A conversation over completion-based I/O, such as io_uring.
 
 use std::io;
 use std::time::Instant;
@@ -9,30 +9,29 @@ use crate::Transport;
 use crate::buffers::{Buffers, Spare};
 use crate::conversation::Conversation;
 
-/// What a conversation needs next, where reads and writes are submitted and completed later.
+/// What to do next for a conversation whose operations are submitted and complete later.
 #[derive(Debug)]
 pub enum Step {
-    /// That this is sent, and then [returned](Conversation::sent).
+    /// Send this output, and then return it by [`sent`](Conversation::sent).
     Send(Output),
-    /// That what is being sent returns. If this lasts, nothing more should be received, and it is to be told of it
-    /// ([`stalled`](Conversation::stalled)).
+    /// Wait until the output that is being sent returns. If this takes long, call [`stalled`](Conversation::stalled) and
+    /// stop receiving.
     Sending,
-    /// That something is received.
+    /// Receive input.
     Receive,
-    /// That others have had their turn, and then another [`step`](Conversation::step).
+    /// Let other conversations have a turn, and then call [`step`](Conversation::step).
     Turn,
-    /// A [`run`](Conversation::run) where blocking is allowed, and then another [`step`](Conversation::step).
-    /// Nothing should be received meanwhile.
+    /// Stop receiving, call [`run`](Conversation::run) where blocking is allowed, and then call
+    /// [`step`](Conversation::step).
     Blocking,
-    /// Nothing: it is over. [`end`](Conversation::end) it.
+    /// The conversation is over: [`end`](Conversation::end) it.
     Over,
 }
 
-/// The same life as by [`advance`](Conversation::advance), for an I/O that is told what to do and says later that
-/// it is done: each completion is reported, and the returned [`Step`] says how to go on. What is received while
-/// nothing should be is kept.
+/// The counterpart of [`advance`](Conversation::advance) for completion-based I/O: the backend reports each completion,
+/// and the returned [`Step`] says what to do next. Input that was received unasked is kept.
 impl Conversation {
-    /// Bytes were received; none are the end of the input. Messages are opened in place.
+    /// Reports received bytes, or if `bytes` is empty, the end of the input. Messages are decoded in place.
     pub fn received(&mut self, bytes: &mut [u8], buffers: &mut Buffers) -> Step {
         self.count_bytes(bytes.len(), 0);
         let mut active = self.connection.activate(&mut buffers.output, || self.state.clock.now());
@@ -47,7 +46,7 @@ impl Conversation {
         step
     }
 
-    /// What was to be [sent](Step::Send) returns, with what became of it.
+    /// Returns an output that was to be [sent](Step::Send), with the result of the operation.
     pub fn sent(&mut self, output: Output, sent: io::Result<usize>, buffers: &mut Buffers) -> Step {
         self.count_bytes(0, *sent.as_ref().unwrap_or(&0));
         let mut active = self.connection.activate(&mut buffers.output, || self.state.clock.now());
@@ -68,8 +67,8 @@ impl Conversation {
         step
     }
 
-    /// Takes its marks, and goes on. A mark is to be looked at when all that is complete
-    /// has been reported, so that what has arrived is answered before the server stops.
+    /// Takes the marks of the conversation, and continues. If it was woken by a mark, report all completions first, so that
+    /// input that has arrived is answered before the server stops.
     pub fn step(&mut self, socket: impl Transport, buffers: &mut Buffers) -> Step {
         self.apply_marks(&socket, &mut buffers.output);
         let mut active = self.connection.activate(&mut buffers.output, || self.state.clock.now());
@@ -79,19 +78,19 @@ impl Conversation {
         step
     }
 
-    /// Whether more was received than is answered: nothing more should be until it [is wanted](Step::Receive).
+    /// Whether unanswered input is kept. Stop receiving until the next [`Step::Receive`].
     pub fn is_behind(&self) -> bool {
         self.connection.is_behind()
     }
 
-    /// What is being sent has not returned for some time.
+    /// Reports that an output has not returned for some time, so that the write timeout applies.
     pub fn stalled(&mut self, socket: impl Transport, buffers: &mut Buffers) {
         self.connection.activate(&mut buffers.output, || self.state.clock.now()).blocked(socket.queued());
         self.publish();
     }
 }
 
-/// How to go on.
+/// The next step.
 fn next<C: FnMut() -> Instant>(active: &mut Active<'_, C>, spare: &mut Spare, mut had_turn: bool) -> Step {
     loop {
         match active.what_now() {

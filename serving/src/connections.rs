@@ -1,4 +1,4 @@
-//! The open connections of a server and what it has counted, which change under one lock so that they always add up.
+//! The open connections of a server and its counts, which share one lock so that they always add up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,18 +11,17 @@ use crate::state::State;
 use crate::statistics::Statistics;
 use common::CloseReason;
 
-/// The open connections of a server and what it has counted.
+/// The open connections of a server and its counts.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     records: Slab<Arc<Record>>,
-    /// What was counted, but for what the open connections have [counted](Counts) themselves.
+    /// All counts except those that the open connections keep in their [`Counts`].
     counted: Statistics,
-    /// Whether these are the last statistics.
+    /// Whether counting has ended.
     closed: bool,
 }
 
-/// What a connection has counted. Only its owner writes here, when it pauses, so that a message costs no atomic operation
-/// but plain stores.
+/// The counts of an open connection. Only its owner writes them, once per advance and with plain stores.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     messages: Counter,
@@ -30,7 +29,7 @@ pub(crate) struct Counts {
     bytes_out: Counter,
 }
 
-/// The low 32 bits of a count. The server counts the others as they come up.
+/// The low 32 bits of a count. The server adds the high bits to its own counts when they change.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU32);
 
@@ -45,7 +44,7 @@ impl Counter {
 }
 
 impl Counts {
-    /// Adds bytes that were read and written.
+    /// Adds to the counts of bytes that were read and written.
     #[inline]
     pub(crate) fn add_bytes(&self, bytes_in: usize, bytes_out: usize, state: &State) {
         let sum = |counter: &Counter, bytes: usize| u64::from(counter.get()) + bytes as u64;
@@ -53,7 +52,7 @@ impl Counts {
         set(&self.bytes_out, sum(&self.bytes_out, bytes_out), state, |counted| &mut counted.bytes_out);
     }
 
-    /// The connection has answered so many messages by now.
+    /// Sets the count of answered messages.
     #[inline]
     pub(crate) fn set_messages(&self, messages: u64, state: &State) {
         let low = messages as u32;
@@ -77,12 +76,12 @@ fn set(counter: &Counter, value: u64, state: &State, total: fn(&mut Statistics) 
 }
 
 impl Connections {
-    /// How many have a place.
+    /// How many connections count towards the limit.
     pub(crate) fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// How many were accepted and have not ended: those that have a place, and those that are leaving.
+    /// How many connections were accepted and have not ended: also those whose place is free while they are closed.
     pub(crate) fn open(&self) -> u64 {
         self.counted.open()
     }
@@ -91,33 +90,33 @@ impl Connections {
         self.records.iter().map(|(_, record)| &**record)
     }
 
-    /// Gives a connection a place, of which it gets the key.
+    /// Adds a connection, and returns its key.
     pub(crate) fn add(&mut self) -> Option<(u32, Arc<Record>)> {
         let entry = self.records.vacant_entry();
         let key = u32::try_from(entry.key()).ok()?;
         Some((key, Arc::clone(entry.insert(Arc::default()))))
     }
 
-    /// Frees the place of a connection that leaves.
+    /// Removes the record of a connection that is about to end.
     pub(crate) fn free(&mut self, key: u32) {
         let record = self.records.remove(key as usize);
         self.count(|counted| record.counts.add_to(counted));
     }
 
-    /// Counts something.
+    /// Changes the counts, unless counting has ended.
     pub(crate) fn count(&mut self, count: impl FnOnce(&mut Statistics)) {
         if !self.closed {
             count(&mut self.counted);
         }
     }
 
-    /// A connection's count has gone beyond its 32 bits.
+    /// Adds the high bits of a connection's count to the server's, and keeps the low 32 bits in the connection's.
     pub(crate) fn carry(&mut self, counter: &Counter, value: u64, total: fn(&mut Statistics) -> &mut u64) {
         self.count(|counted| *total(counted) += value >> u32::BITS << u32::BITS);
         counter.set(value as u32);
     }
 
-    /// Wakes the connections whose deadline has passed, at this time since the server's start. Returns what was counted.
+    /// Wakes the connections whose deadline has passed, and returns the statistics. `now` counts from the server's start.
     pub(crate) fn sweep(&self, now: Duration) -> Statistics {
         let mut sum = self.counted.clone();
         for record in self.records() {
@@ -127,7 +126,7 @@ impl Connections {
         sum
     }
 
-    /// From now on nothing is counted: who is still there was cut.
+    /// Ends counting, and returns the final statistics. Connections that are still open count as cut.
     pub(crate) fn close(&mut self) -> Statistics {
         if !std::mem::replace(&mut self.closed, true) {
             self.records.iter().for_each(|(_, record)| record.counts.add_to(&mut self.counted));
@@ -148,7 +147,7 @@ mod tests {
 
     impl Handler for Nothing {
         fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
-            unreachable!("nobody comes")
+            unreachable!("no client connects")
         }
     }
 
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_counted_adds_up_while_connections_come_and_go() {
+    fn counts_add_up_while_connections_open_and_end() {
         let mut connections = Connections::default();
         connections.count(|counted| counted.accepted += 2);
         let (first, record) = connections.add().unwrap();

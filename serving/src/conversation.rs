@@ -1,4 +1,4 @@
-//! One client being served: the pure connection, its record, and its place in the server's statistics.
+//! A conversation: serves one client, with its connection, its record and its share of the statistics.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -12,49 +12,50 @@ use crate::state::{Phase, State};
 use crate::{Socket, Transport};
 use common::{CloseReason, Connection, Marks, Next, Outbox, Timer, WakeQueue};
 
-/// One client being served. A backend drives it so:
+/// Serves one client. A backend drives it in a loop:
 ///
 /// 1. [Register](Self::register) the waker of the task or thread that will wait.
-/// 2. [`advance`](Self::advance): it reads, answers and writes what can be done without waiting.
-/// 3. Do what the returned [`Wait`] says; if the socket is [ready](Self::ready), say so; and begin again.
+/// 2. Call [`advance`](Self::advance), which reads, answers and writes as far as it can without waiting.
+/// 3. Do what the returned [`Wait`] says. If the socket became ready, call [`ready`](Self::ready).
 pub struct Conversation {
     pub(crate) connection: Connection,
     record: Arc<Record>,
     key: u32,
     pub(crate) state: Arc<State>,
-    /// Which timer's deadline is in the record.
+    /// The timer whose deadline is in the record.
     armed: Option<Timer>,
-    /// Whether its task waits for input.
+    /// Whether the task waits for input.
     pub(crate) waits_for_input: bool,
+    /// Whether its end was counted.
     counted: bool,
-    /// Whether all that was there has been read, and the socket has not been ready since.
+    /// Whether all input was read, and the socket has not become ready since.
     drained: bool,
-    /// Whether there may be more to read after a short read.
+    /// Whether there may be more input after a short read.
     more_input: bool,
-    /// How many times in a row the kernel has taken nothing though the socket was said to be writable.
+    /// How many consecutive writes failed with `WouldBlock` although the socket was reported writable.
     refused_writes: u8,
 }
 
-/// What a conversation needs before it can advance.
+/// What a conversation waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// That the socket can be read. All that was there has been read, so it is enough to be told of the next arrival.
+    /// The socket to become readable. All input was read, so an edge-triggered event is enough.
     Readable,
-    /// That the socket can be written.
+    /// The socket to become writable.
     Writable,
-    /// That its waker is woken: whatever the socket says, there is nothing to be done.
+    /// Its waker to be woken. Ignore events of the socket.
     Wakeup,
-    /// That others have had their turn.
+    /// The other conversations to have a turn.
     Turn,
     /// A [`run`](Conversation::run) where blocking is allowed.
     Blocking,
-    /// Nothing: it is over. [`end`](Conversation::end) it.
+    /// Nothing. The conversation is over: [`end`](Conversation::end) it.
     Over,
 }
 
-/// So many times a write may fail in a row although the socket is writable, as it does while the kernel has no
-/// memory for its queues; the next attempt comes after a pause.
-const MOST_REFUSED_WRITES: u8 = 3;
+/// This many consecutive writes may fail although the socket is reported writable, as they do while the kernel has no
+/// memory for its queues. The next attempt follows after a pause.
+const MAX_REFUSED_WRITES: u8 = 3;
 const REFUSED_WRITE_PAUSE: Duration = Duration::from_millis(20);
 
 impl Conversation {
@@ -73,19 +74,19 @@ impl Conversation {
         }
     }
 
-    /// Has `waker` woken when the conversation should advance though nothing has happened to its socket: a deadline has
-    /// passed, or the server stops.
+    /// Registers `waker` to be woken when the conversation must advance without an event of its socket, because a deadline
+    /// has passed or the server stops.
     pub fn register(&self, waker: &Waker) {
         self.record.cell.register(waker);
     }
 
-    /// As [`register`](Self::register), for a worker that serves many: puts `slot` into its queue, and at once if the
-    /// conversation [is marked](Self::is_marked).
+    /// Like [`register`](Self::register), for a worker that has a queue: pushes `slot` to it. If the conversation
+    /// [is marked](Self::is_marked) already, it does so immediately.
     pub fn register_slot(&self, queue: &Arc<WakeQueue>, slot: usize) {
         self.record.cell.register_slot(queue, slot);
     }
 
-    /// Whether it should advance though nothing has happened to its socket.
+    /// Whether the conversation must advance without an event of its socket.
     pub fn is_marked(&self) -> bool {
         self.record.cell.is_marked()
     }
@@ -94,23 +95,21 @@ impl Conversation {
         &self.record
     }
 
-    /// The socket was reported to be ready, so the next [`advance`](Self::advance) reads it. Without this, an advance after
-    /// [`Wait::Readable`] reads nothing: a conversation that is woken for another reason costs no read in vain.
+    /// Reports that the socket is ready, so that the next [`advance`](Self::advance) reads it. Otherwise an advance after
+    /// [`Wait::Readable`] doesn't read: a wake-up for another reason costs no read in vain.
     ///
-    /// With `more_input`, the end of the input or urgent data were reported as well: a read stops in front of them, and
-    /// is short although there is more. So it reads until a read says that nothing is there. Only a poller that reports each
-    /// change once has to tell.
+    /// Set `more_input` if an edge-triggered poller also reported urgent data, a hang-up or the end of the input. A read stops
+    /// before these and is short although there is more input, so the conversation then reads until `WouldBlock`.
     #[inline]
     pub fn ready(&mut self, more_input: bool) {
         self.drained = false;
         self.more_input |= more_input;
     }
 
-    /// Reads, answers and writes, for one turn at most, without blocking as long as `socket` does not. It
-    /// reads once at the most.
+    /// Reads, answers and writes, for at most one turn and one read. It blocks only if `socket` does.
     #[inline]
     pub fn advance(&mut self, mut socket: impl Transport, buffers: &mut Buffers) -> Wait {
-        buffers.ready();
+        buffers.allocate();
         self.apply_marks(&socket, &mut buffers.output);
         let Buffers { input, output, .. } = buffers;
         let mut had_turn = false;
@@ -125,11 +124,11 @@ impl Conversation {
                         bytes_out += count;
                         active.wrote(count);
                     }
-                    // The kernel takes nothing more. It may say that it would, and still not do it.
+                    // The kernel may refuse a write although it reports the socket writable.
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
                         active.blocked(socket.queued());
                         self.refused_writes += 1;
-                        if self.refused_writes < MOST_REFUSED_WRITES {
+                        if self.refused_writes < MAX_REFUSED_WRITES {
                             break Wait::Writable;
                         }
                         self.refused_writes = 0;
@@ -181,19 +180,19 @@ impl Conversation {
         wait
     }
 
-    /// Has the handler do what waits, for one turn, where that may block.
+    /// Runs the handler for one turn, which may block.
     pub fn run(&mut self, buffers: &mut Buffers) {
         let mut active = self.connection.activate(&mut buffers.output, || self.state.clock.now());
         if self.state.phase() == Phase::Cut {
-            active.cut(); // nothing is handled for a client that is gone
+            active.cut(); // so that no more messages are handled
         }
         active.run();
         drop(active);
         self.publish();
     }
 
-    /// Ends it: everything was said, or nothing can be. What the client still sends is discarded for a
-    /// while, so that it doesn't lose the last replies to a reset.
+    /// Ends the conversation and closes the socket. If the client may still be sending, the socket lingers: its input is
+    /// discarded for a while, so that the client doesn't lose the last replies to a reset.
     pub fn end(mut self, socket: Socket) {
         let reason = self.connection.end();
         let finished = match reason {
@@ -203,15 +202,15 @@ impl Conversation {
         self.close(reason, |state| if finished { drop(socket) } else { state.linger(socket) });
     }
 
-    /// The socket has failed in some other way than by an error of its `read` or `write`.
+    /// Marks the connection as lost, for failures other than those of `read` and `write`.
     pub fn mark_lost(&mut self) {
         self.connection.activate(&mut Outbox::new(), || self.state.clock.now()).lost();
     }
 
-    /// Ends it before it has begun: the system has nothing left to serve it with.
+    /// Refuses the client before its session has begun, since the system lacks the resources to serve it.
     pub fn refuse(mut self, socket: Socket, error: &io::Error) {
         self.state.log_unserved(error);
-        self.close(CloseReason::Unserved, |state| state.say_refusal(socket, CloseReason::Unserved));
+        self.close(CloseReason::Unserved, |state| state.send_refusal(socket, CloseReason::Unserved));
     }
 
     /// Counts bytes that were read and written.
@@ -220,7 +219,7 @@ impl Conversation {
         self.record.counts.add_bytes(bytes_in, bytes_out, &self.state);
     }
 
-    /// Takes its marks, and does what they say.
+    /// Takes the marks, and acts on them.
     pub(crate) fn apply_marks(&mut self, socket: &impl Transport, output: &mut Outbox) {
         let marks = self.record.cell.take_marks();
         if marks == Marks::NONE {
@@ -238,14 +237,14 @@ impl Conversation {
         }
         drop(active);
         if marks.contains(Marks::EXPIRED) {
-            self.arm(); // at once: the read that follows may block
+            self.arm(); // before the next read, which may block
         }
-        self.ready(true); // what had arrived is read to its end
+        self.ready(true); // so that all input that has arrived is read
     }
 
-    /// Writes down what it has counted, and the deadline, if it is of another timer than before. That of one timer only moves
-    /// to a later time, so an earlier one may stay: it wakes the connection once, to find that it isn't due. So a message
-    /// costs next to nothing.
+    /// Stores the counts in the record, and the deadline if its timer changed. The deadline of one timer only moves to a
+    /// later time, so the stored one may stay: it is too early, and wakes the connection once in vain. So a message costs no
+    /// store of a deadline.
     pub(crate) fn publish(&mut self) {
         self.record.counts.set_messages(self.connection.messages(), &self.state);
         if self.connection.timer() != self.armed {
@@ -253,14 +252,14 @@ impl Conversation {
         }
     }
 
-    /// Writes the deadline down.
+    /// Stores the deadline in the record.
     fn arm(&mut self) {
         self.armed = self.connection.timer();
         self.record.set_deadline(self.connection.deadline(), self.state.start);
     }
 
-    /// Frees its place, has its socket closed, and counts it: in this order, since the client may come back as soon as it
-    /// sees the end, and the server may end as soon as the last was counted.
+    /// Frees the place of the connection, closes the socket, and counts the end. In this order: the client may reconnect as
+    /// soon as it sees the end, and the server may end as soon as the last end was counted.
     fn close(&mut self, reason: CloseReason, close_socket: impl FnOnce(&State)) {
         if !std::mem::replace(&mut self.counted, true) {
             tracing::debug!(client = %self.connection.peer(), %reason, messages = self.connection.messages(), "ended");
@@ -282,7 +281,7 @@ impl fmt::Debug for Conversation {
 }
 
 impl Drop for Conversation {
-    /// A conversation that was dropped rather than ended was lost with what served it, or came too late for the cut.
+    /// A conversation that is dropped without [`end`](Self::end) counts as lost, or as cut after the cut.
     fn drop(&mut self) {
         if !self.counted {
             if self.state.phase() == Phase::Cut {

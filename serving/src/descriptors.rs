@@ -1,4 +1,4 @@
-//! How many descriptors this process may open.
+//! The limit on the descriptors of this process.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -6,10 +6,10 @@ use std::os::fd::AsFd;
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::process::{Resource, getrlimit};
 
-/// Makes sure that so many descriptors can be opened, of which `any` is one.
+/// Checks that `count` descriptors can be opened, by duplicating `any`.
 ///
 /// # Errors
-/// If they can't.
+/// If the limit of the process or the system is reached, which the text explains.
 pub(crate) fn ensure(any: impl AsFd, count: usize) -> io::Result<()> {
     let opened: Result<Vec<_>, _> = (0..count).map(|_| fcntl_dupfd_cloexec(&any, 0)).collect();
     match opened {
@@ -17,8 +17,8 @@ pub(crate) fn ensure(any: impl AsFd, count: usize) -> io::Result<()> {
         Err(error @ (Errno::MFILE | Errno::NFILE)) => {
             let limit = limit().map_or("no limit".to_owned(), |limit| limit.to_string());
             let why = format!(
-                "{error}: a server needs {count} open files beside those that are open already, and the limit on \
-                 them is {limit}; raise it (ulimit -n)"
+                "{error}: a server needs {count} more open files than the process has, and the limit is {limit}; \
+                 raise it (ulimit -n)"
             );
             Err(io::Error::new(io::Error::from(error).kind(), why))
         }

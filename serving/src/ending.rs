@@ -1,66 +1,69 @@
-//! How the accepting has ended, and what has failed.
+//! The result of accepting, and failures that end the server.
 
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How the accepting has ended, and what has failed.
+/// The result of accepting, and failures that end the server.
 #[derive(Default)]
 pub(crate) struct Ending {
-    told: Mutex<Told>,
+    state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Told {
-    ended: Option<io::Result<()>>,
+struct State {
+    /// The result of accepting, once it has ended.
+    accepted: Option<io::Result<()>>,
     failure: Option<io::Error>,
-    /// Whether everybody was cut off, so that nobody is waited for.
+    /// Whether all clients were cut.
     cut: bool,
 }
 
 impl Ending {
-    /// The accepting has ended. What is told first counts.
-    pub(crate) fn tell(&self, ended: io::Result<()>) {
-        self.told().ended.get_or_insert(ended);
+    /// Records the result of accepting. Only the first one counts.
+    pub(crate) fn accepting_ended(&self, accepted: io::Result<()>) {
+        self.state().accepted.get_or_insert(accepted);
         self.changed.notify_all();
     }
 
-    /// Something has failed that the server can't do without.
+    /// Records the failure of a part that the server depends on. Only the first one counts.
     pub(crate) fn fail(&self, error: io::Error) {
-        self.told().failure.get_or_insert(error);
+        self.state().failure.get_or_insert(error);
         self.changed.notify_all();
     }
 
-    /// Everybody was cut off.
+    /// Records that all clients were cut.
     pub(crate) fn cut(&self) {
-        self.told().cut = true;
+        self.state().cut = true;
         self.changed.notify_all();
     }
 
-    /// Waits until the accepting has ended, or something has failed; at a cut, only a little.
+    /// Waits until accepting has ended or a part has failed, or for [`ACCEPTOR_TIMEOUT`] after a cut.
     pub(crate) fn wait(&self) {
-        let accepts = |told: &mut Told| told.ended.is_none() && told.failure.is_none();
-        let told = self.changed.wait_while(self.told(), |told| accepts(told) && !told.cut);
-        let told = told.unwrap_or_else(PoisonError::into_inner);
-        drop(self.changed.wait_timeout_while(told, A_LITTLE, accepts));
+        let accepts = |state: &mut State| state.accepted.is_none() && state.failure.is_none();
+        let state = self.changed.wait_while(self.state(), |state| accepts(state) && !state.cut);
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        drop(self.changed.wait_timeout_while(state, ACCEPTOR_TIMEOUT, accepts));
     }
 
-    /// How it came to this: the failure, which is the cause of what came with it, or else how the accepting has ended. A
-    /// thread that fails drops what it has before it can say why, so that is waited for a little.
+    /// Why the server ended: the failure, or else the result of accepting. A thread that fails drops its acceptor before it
+    /// reports the failure, so this waits for that report, for [`FAILURE_TIMEOUT`] at most.
     pub(crate) fn cause(&self) -> io::Result<()> {
-        let unexplained = |told: &mut Told| told.failure.is_none() && matches!(told.ended, Some(Err(_)));
-        let waited = self.changed.wait_timeout_while(self.told(), A_LITTLE, unexplained);
-        let mut told = waited.unwrap_or_else(PoisonError::into_inner).0;
-        match told.failure.take() {
+        let is_unexplained =
+            |state: &mut State| state.failure.is_none() && matches!(state.accepted, Some(Err(_)));
+        let waited = self.changed.wait_timeout_while(self.state(), FAILURE_TIMEOUT, is_unexplained);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        match state.failure.take() {
             Some(error) => Err(error),
-            None => told.ended.take().unwrap_or(Ok(())),
+            None => state.accepted.take().unwrap_or(Ok(())),
         }
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-const A_LITTLE: Duration = Duration::from_millis(200);
+const ACCEPTOR_TIMEOUT: Duration = Duration::from_millis(200);
+const FAILURE_TIMEOUT: Duration = Duration::from_millis(200);

@@ -1,4 +1,4 @@
-//! epoll, as the backends of this kind wait at it.
+//! A safe interface to epoll.
 
 use std::fmt;
 use std::io;
@@ -10,34 +10,33 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 
-/// An epoll instance. Several threads may wait at it.
+/// An epoll instance. Several threads may wait on it.
 #[derive(Debug)]
 pub struct Epoll(OwnedFd);
 
-/// What is to be reported of a descriptor.
+/// Which events of a descriptor are reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// Each change of a client's socket, which is registered once for its whole life, so that a message costs no further
-    /// call. It is reported when it is added as well, since it can be written to. Each change is reported once, to one of the
-    /// threads that wait.
+    /// All events of a client's socket, edge-triggered, so that one registration is enough for the whole connection. Adding
+    /// it reports an event, since the socket is writable. Each event is reported to one waiting thread.
     Socket,
-    /// That there is input, again and again until it is read.
+    /// Input, level-triggered.
     Input,
-    /// Each arrival of input, once, to one of the threads that wait.
+    /// Input, edge-triggered. Each event is reported to one waiting thread.
     Arrival,
 }
 
-/// What has happened to the descriptor that was registered with this key.
+/// An event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ready {
-    /// The key.
+    /// The key with which the descriptor was registered.
     pub key: usize,
-    /// Whether the end of the input or urgent data have come, which are not reported again: the
-    /// [conversation](crate::Conversation::ready) has to be told.
+    /// Whether the end of the input, a hang-up or urgent data were reported. Pass it to
+    /// [`Conversation::ready`](crate::Conversation::ready).
     pub more_input: bool,
 }
 
-/// Room for what is reported at once.
+/// A buffer for events.
 pub struct Events(Vec<epoll::Event>);
 
 impl fmt::Debug for Events {
@@ -53,18 +52,21 @@ const SOCKET: EventFlags = EventFlags::IN
     .union(EventFlags::RDHUP)
     .union(EventFlags::ET);
 
-/// After one of these, a short read is not the last.
+/// After one of these flags, there may be more input after a short read.
 const MORE_BEHIND: EventFlags =
     EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR).union(EventFlags::PRI);
 
 impl Epoll {
-    /// An instance that watches nothing yet.
+    /// Creates an instance that watches no descriptors.
+    ///
+    /// # Errors
+    /// If the system has no descriptor left.
     pub fn new() -> io::Result<Self> {
         Ok(Self(epoll::create(CreateFlags::CLOEXEC)?))
     }
 
-    /// Watches a descriptor. It has to be [removed](Self::remove) before it is given to somebody who closes it later: an
-    /// event of its own would be taken for one of the next with this key.
+    /// Watches a descriptor. [Remove](Self::remove) it before its key is reused, unless it is closed by then: otherwise its
+    /// events are taken for those of the next descriptor with this key.
     ///
     /// # Errors
     /// If the system has no memory left for it, or the descriptor can't be watched.
@@ -77,15 +79,15 @@ impl Epoll {
         Ok(epoll::add(&self.0, descriptor, EventData::new_u64(key as u64), flags)?)
     }
 
-    /// Watches a descriptor no more.
+    /// Stops watching a descriptor.
     pub fn remove(&self, descriptor: impl AsFd) {
-        let _ = epoll::delete(&self.0, descriptor); // the only error is that it is not watched
+        let _ = epoll::delete(&self.0, descriptor); // fails only if it is not watched
     }
 
-    /// Waits until something happens, or `timeout` has passed, or a signal interrupts it, and returns what has happened.
+    /// Waits for events until `timeout` has passed or a signal arrives, and returns them.
     ///
     /// # Errors
-    /// None that could be expected: the instance is one, and so is the room for its events.
+    /// None are expected.
     pub fn wait<'a>(
         &self,
         events: &'a mut Events,
@@ -105,7 +107,7 @@ impl Epoll {
 }
 
 impl Events {
-    /// Room for so many: the more, the fewer calls, and the later is seen what has happened since.
+    /// A buffer for `count` events. A larger one takes fewer calls, but delays the events that occur meanwhile.
     pub fn with_capacity(count: usize) -> Self {
         Self(Vec::with_capacity(count))
     }

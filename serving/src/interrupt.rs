@@ -1,9 +1,8 @@
 //! Wakes a thread that is blocked in `recv`, by a signal.
 //!
-//! Waiting in `poll` for the socket and for a bell would be simpler, and costs one more system call for each
+//! To `poll` the socket and a wake-up descriptor would be simpler, but costs one more system call for each
 //! message: 5 to 16 % of the CPU time (measured on Linux 6.18, 64 and 500 connections). A signal costs
-//! nothing until it is sent. `SIGURG` is ignored by default, so nobody is hurt by one too many; it is what
-//! Go's runtime uses too.
+//! nothing until it is sent. `SIGURG` is ignored by default, so a spurious one is harmless. Go's runtime uses it too.
 #![expect(
     unsafe_code,
     reason = "no library sends a signal to a thread, or installs a handler without SA_RESTART"
@@ -20,90 +19,91 @@ use std::{hint, mem, ptr, thread};
 
 use crate::Notifier;
 
-/// While it lives, the thread that made it can be woken out of a blocking [`call`](Self::call), which then fails with
+/// Allows other threads to wake the thread that created it from a blocking [`call`](Self::call), which then fails with
 /// `EINTR`.
 ///
-/// It is woken by `SIGURG`. A program that embeds a server may have a handler of its own for this signal. Before a
-/// thread is signalled, the default action, or that the signal is ignored, is replaced by a handler that does nothing;
-/// and of any other handler the flag `SA_RESTART` is cleared, since with it the call would go on. The thread unblocks
-/// the signal for itself, and has it as before when the interrupt is dropped; a session must not block it. The thread
-/// is signalled only within a call that it makes to wait, so that no system call of a session's is interrupted.
+/// The thread is woken by `SIGURG`, only during such a call, so that no system call of a session is interrupted. For this
+/// the interrupt changes how the process and the thread treat the signal:
+///
+/// - If the signal has the default action or is ignored, it gets a handler that does nothing. If the program has a handler
+///   of its own, its flag `SA_RESTART` is cleared, since the flag would restart the call.
+/// - The thread unblocks the signal until the interrupt is dropped. A session must not block it.
 pub struct Interrupt {
     thread: Arc<Thread>,
-    /// The signals that were blocked on this thread before.
+    /// The signals that this thread blocked before.
     blocked_before: libc::sigset_t,
-    /// It belongs to one thread.
+    /// An interrupt belongs to one thread.
     not_send: PhantomData<*const ()>,
 }
 
 #[derive(Debug)]
 struct Thread {
-    /// What it does: one of the constants below.
-    doing: AtomicU8,
+    /// One of the constants below.
+    state: AtomicU8,
     target: Mutex<Target>,
 }
 
 #[derive(Debug)]
 struct Target {
-    /// What it is signalled by, until its interrupt is dropped.
+    /// The thread to signal, until its interrupt is dropped.
     handle: Option<libc::pthread_t>,
-    /// Where it is entered when it was signalled.
+    /// The list to which the thread is added when it was signalled.
     signalled: Option<Arc<Signalled>>,
 }
 
-/// It does something else than to wait.
+/// The thread is outside of a call.
 const RUNNING: u8 = 0;
-/// It waits, or is about to.
+/// The thread is within a call, or about to enter it.
 const WAITING: u8 = 1;
-/// It waits, and a signal is being sent to it, which may be delivered at any moment.
+/// The thread is within a call, and a signal is being sent to it.
 const SIGNALLING: u8 = 2;
-/// It waits, and was signalled.
+/// The thread is within a call, and a signal was sent to it.
 const SIGNALLED: u8 = 3;
 
 impl Interrupt {
-    /// For this thread.
+    /// Creates an interrupt for the current thread.
     ///
     /// # Errors
-    /// If the system refuses to have the signal handled.
+    /// If the system rejects the signal handler.
     pub fn of_this_thread() -> io::Result<Self> {
         handle_signal()?;
         let blocked_before = unblock_signal()?;
-        // SAFETY: it has no preconditions.
+        // SAFETY: the call has no preconditions.
         let this = unsafe { libc::pthread_self() };
         let target = Mutex::new(Target { handle: Some(this), signalled: None });
-        let thread = Thread { doing: AtomicU8::new(RUNNING), target };
+        let thread = Thread { state: AtomicU8::new(RUNNING), target };
         Ok(Self { thread: Arc::new(thread), blocked_before, not_send: PhantomData })
     }
 
-    /// What wakes the thread.
+    /// A waker that wakes the thread.
     pub fn waker(&self) -> Waker {
         Waker::from(Arc::clone(&self.thread))
     }
 
-    /// Has the thread signalled again until it notices.
+    /// Adds the thread to this list when it is signalled, so that it is signalled again until it wakes.
     pub(crate) fn signal_again_by(&self, signalled: &Arc<Signalled>) {
         self.thread.target().signalled = Some(Arc::clone(signalled));
     }
 
-    /// Makes a call that may block, unless `is_woken` says that the wake-up has come already. A wake-up that comes
-    /// during the call ends it with `EINTR`.
+    /// Makes a call that may block. A wake-up during the call interrupts it. `is_woken` tells whether the thread was woken
+    /// before; if so, the call is not made.
     ///
     /// # Errors
-    /// Those of the call; `Interrupted` at a wake-up.
+    /// Those of the call, and `Interrupted` at a wake-up.
     pub fn call<T>(
         &self,
         is_woken: impl FnOnce() -> bool,
         call: impl FnOnce() -> io::Result<T>,
     ) -> io::Result<T> {
-        let doing = &self.thread.doing;
-        // In this order, so that whoever wakes it after it has looked finds it waiting.
-        doing.store(WAITING, Ordering::SeqCst);
+        let state = &self.thread.state;
+        // In this order, so that a thread that wakes this one after `is_woken` finds it waiting.
+        state.store(WAITING, Ordering::SeqCst);
         let result = if is_woken() { Err(ErrorKind::Interrupted.into()) } else { call() };
-        if doing.compare_exchange(WAITING, RUNNING, Ordering::SeqCst, Ordering::SeqCst).is_err() {
-            while doing.compare_exchange(SIGNALLED, RUNNING, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+        if state.compare_exchange(WAITING, RUNNING, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+            while state.compare_exchange(SIGNALLED, RUNNING, Ordering::SeqCst, Ordering::SeqCst).is_err() {
                 hint::spin_loop();
             }
-            // The signal is delivered in this call at the latest, and so within no call of the session's.
+            // This call delivers a pending signal, which would otherwise interrupt a system call of the session.
             thread::yield_now();
         }
         result
@@ -125,24 +125,24 @@ impl Drop for Interrupt {
 }
 
 impl Thread {
-    /// Signals it if it waits. Returns whether it waited and was not signalled before.
+    /// Signals the thread if it is within a call. Returns whether this is the first signal for that call.
     ///
-    /// A signal that comes before the thread has entered its call is lost. So it is signalled again until it notices.
+    /// A signal that arrives just before the system call begins is lost. So the thread is signalled again until it wakes.
     fn signal(&self, target: &Target) -> bool {
         let Some(thread) = target.handle else { return false };
-        let waits = |doing| matches!(doing, WAITING | SIGNALLED).then_some(SIGNALLING);
-        let Ok(before) = self.doing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, waits) else {
+        let signalling = |state| matches!(state, WAITING | SIGNALLED).then_some(SIGNALLING);
+        let Ok(before) = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, signalling) else {
             return false;
         };
         let _ = handle_signal(); // it succeeded before
-        // SAFETY: the thread lives: before it ends it takes its handle out from under the lock that the caller holds.
+        // SAFETY: the thread is alive: it removes its handle before it ends, under the lock that the caller holds.
         unsafe { libc::pthread_kill(thread, libc::SIGURG) };
-        self.doing.store(SIGNALLED, Ordering::SeqCst);
+        self.state.store(SIGNALLED, Ordering::SeqCst);
         before == WAITING
     }
 
-    fn has_noticed(&self) -> bool {
-        self.doing.load(Ordering::SeqCst) != SIGNALLED
+    fn has_woken(&self) -> bool {
+        self.state.load(Ordering::SeqCst) != SIGNALLED
     }
 
     fn target(&self) -> MutexGuard<'_, Target> {
@@ -165,23 +165,23 @@ impl Wake for Thread {
     }
 }
 
-/// The threads that were signalled and may not have noticed.
+/// The threads that were signalled and may not have woken.
 #[derive(Debug)]
 pub(crate) struct Signalled {
     state: Mutex<SignalledState>,
-    /// Wakes the thread that signals them again.
+    /// Wakes the maintenance thread, which signals them again.
     notifier: Arc<Notifier>,
 }
 
 #[derive(Debug, Default)]
 struct SignalledState {
     threads: Vec<Arc<Thread>>,
-    /// When they are to be signalled again.
+    /// When to signal them again.
     at: Option<Instant>,
 }
 
-/// A signal that was lost is sent again after this time.
-const AGAIN: Duration = Duration::from_millis(1);
+/// The time after which a signal is sent again.
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(1);
 
 impl Signalled {
     pub(crate) fn new(notifier: &Arc<Notifier>) -> Arc<Self> {
@@ -198,13 +198,13 @@ impl Signalled {
         }
     }
 
-    /// Signals those that have not noticed, if it is time to. Returns when to call it again, unless all have noticed.
+    /// If it is time to, signals the threads that have not woken. Returns when to call it again, unless all have woken.
     pub(crate) fn signal_again(&self, now: Instant) -> Option<Instant> {
         let mut state = self.state();
         if state.at.is_some_and(|at| now >= at) {
-            state.threads.retain(|thread| !thread.has_noticed());
+            state.threads.retain(|thread| !thread.has_woken());
             let threads = state.threads.clone();
-            drop(state); // a thread that is woken is entered under its own lock
+            drop(state); // a waker adds a thread to this list while it holds the lock of that thread
             for thread in threads {
                 thread.signal(&thread.target());
             }
@@ -212,7 +212,7 @@ impl Signalled {
             state.at = None;
         }
         if state.at.is_none() && !state.threads.is_empty() {
-            state.at = Some(now + AGAIN);
+            state.at = Some(now + SIGNAL_INTERVAL);
         }
         state.at
     }
@@ -222,7 +222,7 @@ impl Signalled {
     }
 }
 
-/// Has `SIGURG` interrupt system calls, whatever else the program does at it.
+/// Ensures that `SIGURG` interrupts system calls, and keeps a handler of the program.
 fn handle_signal() -> io::Result<()> {
     extern "C" fn nothing(_signal: libc::c_int) {}
     // SAFETY: all-zero bits are a valid `sigaction`, and the structures are valid for the calls. The handler does
@@ -241,7 +241,7 @@ fn handle_signal() -> io::Result<()> {
     }
 }
 
-/// Has this thread take `SIGURG`, and tells which signals it did not take before.
+/// Unblocks `SIGURG` on this thread, and returns the signals that were blocked before.
 fn unblock_signal() -> io::Result<libc::sigset_t> {
     // SAFETY: all-zero bits are a valid set, and the sets are valid for the calls.
     unsafe {

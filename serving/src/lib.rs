@@ -1,15 +1,15 @@
-//! What every backend shares beside the core: accepting, deadlines, the stop, the last replies, statistics.
+//! The serving layer, which all backends share: accepting, deadlines, stopping, lingering close, statistics.
 //!
 //! - [`Backend`]: the trait. [`Server`] is the frame of its `serve`; the [`Acceptor`] decides which clients are served.
-//! - [`Listener`] and [`Socket`]: thin types over a descriptor, of TCP or of a Unix path.
-//! - [`Conversation`]: one client being served, as a backend drives it: by [`Wait`] where it reads and writes,
-//!   by [`Step`] where reads and writes are submitted and complete later.
-//! - [`start`]: a server on a thread of its own, which a program of any kind can embed.
-//! - [`Stop`] and [`Statistics`]: how a server is ended, and what it has counted.
-//! - [`Notifier`], [`Interrupt`]: wakers for threads that wait for descriptors, or block in a read.
-//! - [`WorkerGroup`]: workers that each have clients of their own, and an [`Inbox`].
-//! - `epoll`: the poller of Linux, as backends wait at it.
-//! - [`blocking`]: one client served on a thread that blocks.
+//! - [`Listener`] and [`Socket`]: thin types over a descriptor, for TCP and Unix sockets.
+//! - [`Conversation`]: serves one client. A backend drives it by [`Wait`] if it reads and writes, or by [`Step`] if it
+//!   submits operations that complete later.
+//! - [`start`]: runs a server on a dedicated thread, in any program.
+//! - [`Stop`] and [`Statistics`]: stop a server, and show what it has counted.
+//! - [`Notifier`], [`Interrupt`]: wakers for threads that poll descriptors or block in a read.
+//! - [`WorkerGroup`]: workers that each have their own clients and an [`Inbox`].
+//! - `epoll`: an epoll instance.
+//! - [`blocking`]: serves one client on a thread that blocks.
 
 mod accept_errors;
 mod accept_loops;

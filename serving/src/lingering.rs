@@ -1,4 +1,4 @@
-//! Sockets whose conversation is over and whose client may still be sending.
+//! Lingering close: discards the input of sockets whose conversation is over.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -9,75 +9,76 @@ use rustix::net::{RecvFlags, recv};
 
 use crate::{Socket, Transport, descriptors};
 
-/// Sockets whose conversation is over and whose client may still be sending. A socket that is closed with
-/// unread input resets its connection, and a reset drops what the client has not been sent yet: so the
-/// input is discarded until its end, within bounds. A client that goes on beyond them gets the reset when
-/// it has all it was owed, which it can read in spite of it, or when its time is up.
+/// Sockets whose conversation is over and whose client may still be sending.
+///
+/// Closing a socket with unread input resets the connection, and the reset drops output that was not delivered yet. So the
+/// input is discarded up to its end, or up to a limit of bytes. Beyond that limit the socket is closed once the client's
+/// system has acknowledged all output, or when the time is up.
 pub(crate) struct Lingering {
     sockets: Vec<Closing>,
-    most: usize,
+    max_sockets: usize,
 }
 
 /// A socket whose input is discarded.
 struct Closing {
     socket: Socket,
     until: Instant,
+    /// How many more bytes are discarded.
     left: usize,
 }
 
-/// How many sockets may linger at a time, where as many may be open. They are outside the connection limit.
-const MOST: usize = 256;
-/// So many may linger in any case.
-const LEAST: usize = 8;
-/// Descriptors that are left for everything else.
+/// The most sockets that linger at once if the descriptors suffice. They don't count towards the connection limit.
+const MAX_SOCKETS: usize = 256;
+/// The number of sockets that may linger in any case.
+const MIN_SOCKETS: usize = 8;
+/// Descriptors that are left for other purposes.
 const OTHER_DESCRIPTORS: usize = 32;
-const LONGEST: Duration = Duration::from_secs(2);
-const MOST_BYTES: usize = 64 * 1024;
+const MAX_TIME: Duration = Duration::from_secs(2);
+const MAX_BYTES: usize = 64 * 1024;
 
-/// How many may linger beside so many connections, where so many descriptors may be open.
-fn most(max_connections: usize, descriptors: Option<usize>) -> usize {
+/// How many sockets may linger, with this limit on connections and this limit on descriptors.
+fn max_sockets(max_connections: usize, descriptors: Option<usize>) -> usize {
     let left = descriptors.map(|all| all.saturating_sub(max_connections.saturating_add(OTHER_DESCRIPTORS)));
-    left.unwrap_or(MOST).clamp(LEAST, MOST)
+    left.unwrap_or(MAX_SOCKETS).clamp(MIN_SOCKETS, MAX_SOCKETS)
 }
 
 impl Lingering {
-    /// Beside so many connections.
+    /// Leaves descriptors for `max_connections`.
     pub(crate) fn new(max_connections: usize) -> Self {
-        Self { sockets: Vec::new(), most: most(max_connections, descriptors::limit()) }
+        Self { sockets: Vec::new(), max_sockets: max_sockets(max_connections, descriptors::limit()) }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.sockets.is_empty()
     }
 
-    /// Those whose input is waited for.
-    pub(crate) fn sockets(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
-        let listening = self.sockets.iter().filter(|socket| socket.left > 0);
-        listening.map(|socket| (socket.socket.as_fd(), PollFlags::IN)).collect()
+    /// The sockets to poll for input.
+    pub(crate) fn polled(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
+        let polled = self.sockets.iter().filter(|socket| socket.left > 0);
+        polled.map(|socket| (socket.socket.as_fd(), PollFlags::IN)).collect()
     }
 
-    /// Takes sockets in. Where there are too many, those are closed first whose client has been sent everything, and then
-    /// those that have just come. Returns how many of the latter were closed.
-    pub(crate) fn admit(&mut self, sockets: Vec<Socket>, now: Instant) -> u64 {
+    /// Adds sockets. If there are too many, closes those whose output was acknowledged, and if this doesn't suffice, the
+    /// newest. Returns how many of the latter it closed.
+    pub(crate) fn add(&mut self, sockets: Vec<Socket>, now: Instant) -> u64 {
         if sockets.is_empty() {
             return 0;
         }
-        let until = now + LONGEST;
-        let sockets = sockets.into_iter().map(|socket| Closing { socket, until, left: MOST_BYTES });
+        let until = now + MAX_TIME;
+        let sockets = sockets.into_iter().map(|socket| Closing { socket, until, left: MAX_BYTES });
         self.sockets.extend(sockets.filter_map(|mut socket| (!socket.is_over()).then_some(socket)));
-        if self.sockets.len() > self.most {
-            self.spare();
+        if self.sockets.len() > self.max_sockets {
+            self.close_acknowledged();
         }
-        self.sockets.drain(self.most.min(self.sockets.len())..).count() as u64
+        self.sockets.drain(self.max_sockets.min(self.sockets.len())..).count() as u64
     }
 
-    /// Closes those whose client has been sent everything, since descriptors are short.
-    pub(crate) fn spare(&mut self) {
-        self.sockets.retain(|socket| !socket.has_all());
+    /// Closes the sockets whose output was acknowledged, to free descriptors.
+    pub(crate) fn close_acknowledged(&mut self) {
+        self.sockets.retain(|socket| !socket.is_acknowledged());
     }
 
-    /// Discards the input of those among [`sockets`](Self::sockets) that are ready, and closes those that
-    /// have come to their end.
+    /// Discards the input of the ready sockets among [`polled`](Self::polled), and closes those that are done.
     pub(crate) fn discard(&mut self, ready: &[bool]) {
         let mut ready = ready.iter();
         self.sockets.retain_mut(|socket| {
@@ -86,30 +87,30 @@ impl Lingering {
         });
     }
 
-    /// Closes those whose time is up, and those that have been sent everything and would not stop.
+    /// Closes the sockets whose time is up, and those beyond the limit of bytes whose output was acknowledged.
     pub(crate) fn expire(&mut self, now: Instant) {
         self.sockets.retain_mut(|socket| now < socket.until && (socket.left > 0 || !socket.is_over()));
     }
 }
 
 impl Closing {
-    /// Discards what is there, and tells whether it was the last.
+    /// Discards the input that has arrived. Returns whether to close the socket.
     fn is_over(&mut self) -> bool {
-        let mut bin = [0; 4096];
+        let mut discarded = [0; 4096];
         while self.left > 0 {
-            let room = self.left.min(bin.len());
-            match recv(&self.socket, &mut bin[..room], RecvFlags::DONTWAIT) {
+            let room = self.left.min(discarded.len());
+            match recv(&self.socket, &mut discarded[..room], RecvFlags::DONTWAIT) {
                 Ok((0, _)) => return true,
                 Ok((count, _)) => self.left -= count,
                 Err(Errno::AGAIN | Errno::INTR) => return false,
                 Err(_) => return true,
             }
         }
-        self.has_all()
+        self.is_acknowledged()
     }
 
-    /// Whether the client's system has all that was owed, and the end of it.
-    fn has_all(&self) -> bool {
+    /// Whether the client's system has acknowledged all output and the FIN.
+    fn is_acknowledged(&self) -> bool {
         (&self.socket).queued() == 0
     }
 }
@@ -119,11 +120,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_come_before_sockets_that_linger() {
-        assert_eq!(most(10_000, None), 256);
-        assert_eq!(most(10_000, Some(1_000_000)), 256);
-        assert_eq!(most(960, Some(1024)), 32);
-        assert_eq!(most(960, Some(1000)), 8);
-        assert_eq!(most(usize::MAX, Some(64)), 8);
+    fn lingering_sockets_leave_descriptors_for_connections() {
+        assert_eq!(max_sockets(10_000, None), 256);
+        assert_eq!(max_sockets(10_000, Some(1_000_000)), 256);
+        assert_eq!(max_sockets(960, Some(1024)), 32);
+        assert_eq!(max_sockets(960, Some(1000)), 8);
+        assert_eq!(max_sockets(usize::MAX, Some(64)), 8);
     }
 }

@@ -1,4 +1,4 @@
-//! A socket that listens, of TCP or of a Unix path.
+//! A listening TCP or Unix socket.
 
 use std::io;
 use std::net::TcpListener;
@@ -12,8 +12,8 @@ use crate::Socket;
 use crate::socket::{address, set_options};
 use common::{Address, Limits};
 
-/// A socket that listens for clients: one of TCP, or a Unix socket. It is made of one of std's, or of a descriptor that
-/// was inherited.
+/// A listening TCP or Unix socket. It is created from a listener of the standard library, or from an inherited
+/// descriptor.
 ///
 /// ```
 /// use std::net::TcpListener;
@@ -28,34 +28,34 @@ use common::{Address, Limits};
 pub struct Listener(OwnedFd);
 
 impl Listener {
-    /// The address on which it listens.
+    /// The address of the listener.
     ///
     /// # Errors
-    /// If its descriptor is that of no socket.
+    /// If the system can't return it.
     pub fn address(&self) -> io::Result<Address> {
         Ok(address(rustix::net::getsockname(&self.0)?))
     }
 
-    /// Another descriptor of the same listener.
+    /// Duplicates the descriptor of the listener.
     ///
     /// # Errors
-    /// If the process may open no more.
+    /// If the process has no descriptor left.
     pub fn try_clone(&self) -> io::Result<Self> {
         self.0.try_clone().map(Self)
     }
 
-    /// Accepts a client, with a socket that doesn't block, and tells the address that it has connected from.
+    /// Accepts a client. Returns a non-blocking socket and the client's address.
     ///
     /// # Errors
-    /// As `accept`.
+    /// Those of the system call `accept`.
     pub fn accept(&self) -> io::Result<(Socket, Address)> {
         self.accept_with(true)
     }
 
-    /// Accepts a client, with a socket that blocks, whether the listener itself does or not.
+    /// Accepts a client. Returns a blocking socket, even if the listener is non-blocking, and the client's address.
     ///
     /// # Errors
-    /// As `accept`.
+    /// Those of the system call `accept`.
     pub fn accept_blocking(&self) -> io::Result<(Socket, Address)> {
         self.accept_with(false)
     }
@@ -69,7 +69,7 @@ impl Listener {
         Ok((socket.into(), peer.map_or(Address::Unix(None), address)))
     }
 
-    /// A socket inherits here whether it blocks.
+    /// On these systems a socket inherits from the listener whether it blocks.
     #[cfg(target_vendor = "apple")]
     fn accept_with(&self, nonblocking: bool) -> io::Result<(Socket, Address)> {
         let (socket, peer) = rustix::net::acceptfrom(&self.0)?;
@@ -78,14 +78,14 @@ impl Listener {
         Ok((socket.into(), peer.map_or(Address::Unix(None), address)))
     }
 
-    /// Prepares it, and with it all that are accepted from it: they inherit the options, so that a connection costs no
-    /// call for them.
+    /// Makes the listener non-blocking and sets the options that accepted sockets inherit, so that these need no
+    /// calls per connection.
     pub(crate) fn prepare(&self, limits: &Limits) -> io::Result<()> {
         rustix::io::ioctl_fionbio(&self.0, true)?;
         if self.is_tcp()? { set_options(&self.0, limits) } else { Ok(()) }
     }
 
-    /// Whether it is one of TCP.
+    /// Whether this is a TCP listener.
     pub(crate) fn is_tcp(&self) -> io::Result<bool> {
         Ok(matches!(self.address()?, Address::Ip(_)))
     }
@@ -103,10 +103,10 @@ impl From<UnixListener> for Listener {
     }
 }
 
-/// A descriptor that was inherited, from systemd for example.
+/// Takes an inherited descriptor, for example one from systemd.
 ///
 /// # Errors
-/// `InvalidInput` if it is no stream socket of TCP or of a Unix path that listens; the text says which of these it is not.
+/// `InvalidInput` if it is not a listening stream socket of TCP or Unix. The text says which condition it fails.
 impl TryFrom<OwnedFd> for Listener {
     type Error = io::Error;
 
@@ -117,13 +117,13 @@ impl TryFrom<OwnedFd> for Listener {
         };
         match rustix::net::getsockname(&descriptor).map(address) {
             Ok(Address::Ip(_) | Address::Unix(_)) => {}
-            Ok(_) => return invalid("is neither a socket of TCP nor a Unix socket"),
-            Err(_) => return invalid("is no socket"),
+            Ok(_) => return invalid("is neither a TCP socket nor a Unix socket"),
+            Err(_) => return invalid("is not a socket"),
         }
         if socket_type(&descriptor)? != SocketType::STREAM {
-            return invalid("is no stream socket");
+            return invalid("is not a stream socket");
         }
-        #[cfg(not(target_vendor = "apple"))] // which can't tell
+        #[cfg(not(target_vendor = "apple"))] // these systems can't tell
         if !rustix::net::sockopt::socket_acceptconn(&descriptor)? {
             return invalid("does not listen");
         }
@@ -167,14 +167,14 @@ mod tests {
         };
         assert!(refused(TcpStream::connect(address).unwrap().into()).ends_with("does not listen"));
         assert!(refused(UnixStream::pair().unwrap().0.into()).ends_with("does not listen"));
-        assert!(refused(UdpSocket::bind("127.0.0.1:0").unwrap().into()).ends_with("is no stream socket"));
-        assert!(refused(std::fs::File::open("/dev/null").unwrap().into()).ends_with("is no socket"));
+        assert!(refused(UdpSocket::bind("127.0.0.1:0").unwrap().into()).ends_with("is not a stream socket"));
+        assert!(refused(std::fs::File::open("/dev/null").unwrap().into()).ends_with("is not a socket"));
         let inherited = Listener::try_from(OwnedFd::from(listener)).unwrap();
         assert_eq!(inherited.address().unwrap(), Address::Ip(address));
     }
 
     #[test]
-    fn a_socket_blocks_or_not_whatever_the_listener_does() {
+    fn accepted_sockets_block_independently_of_the_listener() {
         let path = std::env::temp_dir().join(format!("anyloop-listener-{}", std::process::id()));
         let _ = std::fs::remove_file(&path);
         let unix = Listener::from(UnixListener::bind(&path).unwrap());
@@ -194,7 +194,7 @@ mod tests {
                     let flags = rustix::fs::fcntl_getfl(&socket).unwrap();
                     assert_eq!(flags.contains(rustix::fs::OFlags::NONBLOCK), nonblocking);
                     assert_eq!(peer.ip().is_some(), listener.is_tcp().unwrap());
-                    // The client of the other listener is left in its backlog, which is long enough.
+                    // The client of the other listener stays in its backlog, which is long enough.
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The maintenance thread: one for a server. It looks after deadlines, the stop, and sockets that linger.
+//! The maintenance thread of a server: handles deadlines, the stop, and lingering sockets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,21 +9,21 @@ use crate::state::{Phase, State};
 use crate::{Stop, Urgency};
 use common::Limits;
 
-/// What the maintenance thread does. It sweeps over the open connections and wakes those whose deadline has passed. So a
-/// deadline costs a connection a store to memory, and a message no timer; it is never early, and late by one sweep at most.
+/// The maintenance thread. It sweeps over the open connections and wakes those whose deadline has passed. So setting a
+/// deadline costs one store to memory. A deadline is never early, and late by one sweep at most.
 pub(crate) struct Maintenance {
     state: Arc<State>,
     stop: Stop,
-    /// Set when the conversations have ended, so that only lingering sockets are waited for.
+    /// Set when all conversations have ended. Then the thread ends when no socket lingers.
     finishing: Arc<AtomicBool>,
     lingering: Lingering,
     interval: Duration,
     drain_until: Option<Instant>,
 }
 
-/// A sweep comes after an eighth of the shortest deadline, within these bounds.
-const SHORTEST: Duration = Duration::from_millis(10);
-const LONGEST: Duration = Duration::from_millis(250);
+/// The interval between sweeps is an eighth of the shortest timeout, within these bounds.
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
+const MAX_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Maintenance {
     pub(crate) fn new(state: Arc<State>, stop: Stop, finishing: Arc<AtomicBool>) -> Self {
@@ -37,14 +37,14 @@ impl Maintenance {
         let mut sweep_at = self.state.clock.now() + self.interval;
         loop {
             self.follow_stop();
-            // Looked at first: the last socket began to linger before the server had ended.
+            // Read first: the last sockets were queued to linger before it was set.
             let finishing = self.finishing.load(Ordering::SeqCst);
-            let unlingered = self.lingering.admit(self.state.fetch_lingering(), self.state.clock.now());
+            let unlingered = self.lingering.add(self.state.take_lingering(), self.state.clock.now());
             if unlingered > 0 {
                 self.state.count(|counted| counted.unlingered += unlingered);
             }
-            if self.state.wants_descriptors() {
-                self.lingering.spare();
+            if self.state.take_descriptors_request() {
+                self.lingering.close_acknowledged();
             }
             let cut = self.state.phase() == Phase::Cut;
             if finishing && (cut || self.lingering.is_empty()) {
@@ -82,26 +82,26 @@ impl Maintenance {
         }
         if phase == Phase::Cut {
             self.drain_until = None;
-            self.interval = SHORTEST;
+            self.interval = MIN_INTERVAL;
         }
         self.state.enter(phase.max(Phase::Serving));
     }
 
-    /// Waits until it is notified, there is input to discard, or the time has passed.
+    /// Waits for a notification, for input to discard, or until the timeout.
     fn wait(&mut self, timeout: Duration) {
-        match self.state.notifier.wait_any(&self.lingering.sockets(), Some(timeout)) {
+        match self.state.notifier.wait_any(&self.lingering.polled(), Some(timeout)) {
             Ok(ready) => self.lingering.discard(&ready),
-            // For want of memory: the next sweep may find some.
-            Err(_) => std::thread::sleep(timeout.min(SHORTEST)),
+            // The system is out of memory, which may be temporary.
+            Err(_) => std::thread::sleep(timeout.min(MIN_INTERVAL)),
         }
     }
 }
 
-/// A drain timeout that is beyond the clock's range is as good as this.
+/// Replaces a drain timeout beyond the range of the clock.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 fn interval(limits: &Limits) -> Duration {
     let deadlines = [limits.idle_timeout, Some(limits.message_timeout), Some(limits.write_timeout)];
-    let shortest = deadlines.into_iter().flatten().min().unwrap_or(LONGEST);
-    (shortest / 8).clamp(SHORTEST, LONGEST)
+    let shortest = deadlines.into_iter().flatten().min().unwrap_or(MAX_INTERVAL);
+    (shortest / 8).clamp(MIN_INTERVAL, MAX_INTERVAL)
 }

@@ -1,4 +1,4 @@
-//! Wakes a thread that waits for descriptors.
+//! A wake-up descriptor.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// Wakes a thread that waits for descriptors, by a descriptor of its own, which can be read once it was notified. Its
-/// [waker](Self::waker) serves a task's purposes, and that of a [`WakeQueue`](common::WakeQueue).
+/// Wakes a thread that waits in a poller, by a descriptor that becomes readable when the notifier is notified. Its
+/// [waker](Self::waker) may be registered with conversations, the acceptor, and a [`WakeQueue`](common::WakeQueue).
 #[derive(Debug)]
 pub struct Notifier {
     notified: AtomicBool,
@@ -20,10 +20,10 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// One that has not been notified. It takes two descriptors.
+    /// Creates a notifier that has not been notified. It takes two descriptors.
     ///
     /// # Errors
-    /// If the process may open no more.
+    /// If the process has no descriptors left.
     pub fn new() -> io::Result<Arc<Self>> {
         let (sender, receiver) = UnixStream::pair()?;
         sender.set_nonblocking(true)?;
@@ -31,49 +31,49 @@ impl Notifier {
         Ok(Arc::new(Self { notified: AtomicBool::new(false), sender, receiver }))
     }
 
-    /// A waker that notifies it.
+    /// A waker that calls [`notify`](Self::notify).
     pub fn waker(self: &Arc<Self>) -> Waker {
         Waker::from(Arc::clone(self))
     }
 
-    /// Has the waiting thread, or the next that waits, return at once.
+    /// Wakes the waiting thread. If no thread waits, the next wait returns immediately.
     pub fn notify(&self) {
         if !self.notified.swap(true, Ordering::SeqCst) {
-            // The only error is a full queue, and then the thread is notified already.
+            // This fails only if the queue is full, and then the descriptor is readable already.
             let _ = (&self.sender).write(&[1]);
         }
     }
 
-    /// Makes it ready to be notified again. Call it where its [descriptor](AsFd) is waited for, **before** you look at what
-    /// you are notified of.
+    /// Resets the notifier. If you wait for its [descriptor](AsFd) yourself, call this after the wait and **before** you
+    /// check what the notifications are for.
     pub fn clear(&self) {
-        // Emptied before the flag is cleared: of a notification in between, the caller sees what it was for, since it looks
-        // after both. So there is never more than one byte.
+        // In this order, so that at most one byte is queued. A notification in between is not lost: the caller checks what
+        // it is for afterwards.
         let _ = (&self.receiver).read(&mut [0; 16]);
         self.notified.store(false, Ordering::SeqCst);
     }
 
-    /// Waits until it is notified, and clears it.
+    /// Waits until the notifier is notified, and clears it.
     ///
     /// # Errors
-    /// As [`wait_any`](Self::wait_any).
+    /// Those of [`wait_any`](Self::wait_any).
     pub fn wait(&self) -> io::Result<()> {
         self.wait_any(&[], None).map(drop)
     }
 
-    /// Waits until it is notified, or `descriptor` can be read.
+    /// Waits until the notifier is notified or `descriptor` is readable, and clears the notifier.
     ///
     /// # Errors
-    /// As [`wait_any`](Self::wait_any).
+    /// Those of [`wait_any`](Self::wait_any).
     pub fn wait_readable(&self, descriptor: impl AsFd) -> io::Result<()> {
         self.wait_any(&[(descriptor.as_fd(), PollFlags::IN)], None).map(drop)
     }
 
-    /// Waits until it is notified, `others` are ready, or `timeout` has passed, and clears it. Returns which of `others`
-    /// are ready.
+    /// Waits until the notifier is notified, one of `others` is ready, or `timeout` has passed, and clears the notifier.
+    /// Returns which of `others` are ready. A signal may end the wait early.
     ///
     /// # Errors
-    /// What `poll` may say of descriptors that are no descriptors, or of memory. An interruption is none.
+    /// Those of the system call `poll`, except `EINTR`.
     pub fn wait_any(
         &self,
         others: &[(BorrowedFd<'_>, PollFlags)],

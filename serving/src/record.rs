@@ -1,4 +1,4 @@
-//! A connection's record: what its owner writes down for the server's other threads, and how these reach it.
+//! The record of a connection, which it shares with the other threads of the server.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -7,11 +7,11 @@ use common::{Cell, Marks};
 
 use crate::connections::Counts;
 
-/// A connection's record: its deadline and its counts, which only its owner writes, and its [`Cell`], by which it is woken.
+/// The record of a connection: its deadline and counts, which only its owner writes, and the [`Cell`] that wakes the owner.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) cell: Cell,
-    /// In nanoseconds since the server's start.
+    /// In nanoseconds since the start of the server.
     deadline: AtomicU64,
     pub(crate) counts: Counts,
 }
@@ -27,19 +27,19 @@ impl Default for Record {
 }
 
 impl Record {
-    /// Writes the deadline down.
+    /// Stores the deadline.
     pub(crate) fn set_deadline(&self, deadline: Option<Instant>, start: Instant) {
         let nanoseconds = deadline.map_or(NEVER, |deadline| nanoseconds(deadline.duration_since(start)));
         self.deadline.store(nanoseconds, Ordering::Relaxed);
     }
 
-    /// When the deadline is.
+    /// The deadline, if there is one.
     pub(crate) fn deadline(&self, start: Instant) -> Option<Instant> {
         let nanoseconds = self.deadline.load(Ordering::Relaxed);
         (nanoseconds != NEVER).then(|| start + Duration::from_nanos(nanoseconds))
     }
 
-    /// Wakes the connection if its deadline has passed, at this time since the server's start.
+    /// Wakes the connection if its deadline has passed. `now` counts from the start of the server.
     pub(crate) fn sweep(&self, now: Duration) {
         if self.deadline.load(Ordering::Relaxed) <= nanoseconds(now) {
             self.cell.mark(Marks::EXPIRED);

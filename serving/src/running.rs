@@ -1,4 +1,4 @@
-//! A server that serves on a thread of its own, within a program of any kind.
+//! A server that runs on a dedicated thread of a program.
 
 use std::any::Any;
 use std::fmt;
@@ -13,11 +13,11 @@ use crate::statistics::Statistics;
 use crate::{Backend, Listener, Report, STACK_SIZE, Stop};
 use common::{Address, Service};
 
-/// Has a backend serve on a thread of its own, and returns at once.
+/// Starts a server on a dedicated thread, and returns immediately.
 ///
-/// The backend is given by value, by `&'static` reference, in a `Box` or in an [`Arc`]; the listener is a
-/// [`TcpListener`](std::net::TcpListener) or a [`UnixListener`](std::os::unix::net::UnixListener). It may be bound to port 0,
-/// since [`Running::address`] tells where it listens.
+/// The backend is passed by value, by `&'static` reference, in a `Box` or in an [`Arc`]; the listener is a
+/// [`TcpListener`](std::net::TcpListener) or a [`UnixListener`](std::os::unix::net::UnixListener). It may be bound to port 0:
+/// [`Running::address`] returns the port that the system chose.
 ///
 /// ```
 /// use std::net::TcpListener;
@@ -38,8 +38,8 @@ use common::{Address, Service};
 /// ```
 ///
 /// # Errors
-/// If the listener has no address, or the system has no thread left. All that keeps the backend itself from serving is an
-/// error of [`Running::wait`].
+/// If the listener has no address, or the system can't start a thread. If the backend fails,
+/// [`Running::wait`] returns its error.
 pub fn start(
     backend: impl Backend + 'static,
     listener: impl Into<Listener>,
@@ -49,29 +49,29 @@ pub fn start(
     let address = listener.address()?;
     let (stop, statistics, end) = (Stop::new(), Arc::default(), Arc::<End>::default());
     let running = Running { address, stop, statistics, end };
-    let (service, stop) = (service.into(), running.stop.showing(&running.statistics));
+    let (service, stop) = (service.into(), running.stop.with_statistics(&running.statistics));
     let end = Arc::clone(&running.end);
-    // Some backends call sessions on the thread that they are called on.
+    // Some backends call sessions on this thread, so its stack has the size that sessions may rely on.
     let thread = thread::Builder::new().name("server".into()).stack_size(STACK_SIZE);
     thread.spawn(move || {
         let served = catch_unwind(AssertUnwindSafe(|| backend.serve(listener, service, &stop)));
-        end.tell(served.unwrap_or_else(|panic| Err(panicked(&*panic))));
+        end.set(served.unwrap_or_else(|panic| Err(panicked(&*panic))));
     })?;
     Ok(running)
 }
 
-/// A server that [serves](start) on a thread of its own.
+/// A server that was [started](start) on a dedicated thread.
 ///
-/// It is waited for by [`wait`](Self::wait), or in any task as a future, whose result is the same; it needs no runtime.
-/// A `Running` that is dropped tells the server to drain, as [`stop`](Self::stop) does, and waits for nobody. So a program
-/// whose `main` returns ends at once; to lose no reply, stop the server and wait for it.
+/// To wait for its end, call [`wait`](Self::wait), or await the `Running` as a future, which has the same result and needs
+/// no runtime. `(&mut running).await` keeps the `Running`.
 ///
-/// As a future, it can be awaited where it is lent: `(&mut running).await`.
+/// Dropping a `Running` requests a drain, as [`stop`](Self::stop) does, and doesn't block. So a program whose `main` returns
+/// ends at once. To lose no reply, stop the server and wait for it.
 ///
 /// ```
 /// use anyloop::{Running, Stop};
 ///
-/// /// Serves until somebody presses `stop`, and then lets the clients drain.
+/// /// Serves until `stop` is requested, and then drains the clients.
 /// async fn serve(running: Running, stop: &Stop) -> std::io::Result<()> {
 ///     stop.requested().await;
 ///     running.stop();
@@ -88,45 +88,45 @@ pub struct Running {
 }
 
 impl Running {
-    /// The address on which it listens.
+    /// The address of the listener.
     pub fn address(&self) -> &Address {
         &self.address
     }
 
-    /// Lets its clients drain, and the server end: nobody is let in any more, what has arrived is answered, and who
-    /// has not left by the drain timeout is cut off. It returns at once.
+    /// Asks the server to drain and end: it serves no new clients, answers the input that has arrived, and cuts the clients
+    /// that are still connected at the drain timeout. Returns immediately.
     pub fn stop(&self) {
         self.stop.drain();
     }
 
-    /// Cuts all clients off, and has the server end. It returns at once.
+    /// Asks the server to cut all clients and end. Returns immediately.
     pub fn stop_now(&self) {
         self.stop.now();
     }
 
-    /// What stops this server, to be pressed or waited for elsewhere.
+    /// A handle that stops this server from anywhere.
     pub fn stop_handle(&self) -> Stop {
         self.stop.clone()
     }
 
-    /// What it has counted up to now. While it serves, this is up to 250 ms old; once it has ended, it is what it has
-    /// reported. It takes no lock that clients are served under.
+    /// What the server has counted so far: up to 250 ms old while it serves, and equal to its report once it has ended.
+    /// The call takes no lock that is held while clients are served.
     pub fn statistics(&self) -> Statistics {
         locked(&self.statistics).clone()
     }
 
-    /// Whether it has ended, so that [`wait`](Self::wait) returns at once.
+    /// Whether the server has ended. Then [`wait`](Self::wait) returns immediately.
     pub fn is_finished(&self) -> bool {
         locked(&self.end.state).result.is_some()
     }
 
-    /// Waits until it has ended, for whatever reason, and tells what it has counted. It may be called as often as you
-    /// like, by several threads as well.
+    /// Blocks until the server has ended, and returns its final statistics. It may be called repeatedly, and by several
+    /// threads at once.
     ///
-    /// It blocks. A task of a runtime that has the server on its own threads awaits the `Running` instead.
+    /// If the server runs on the threads of a runtime, await the `Running` in the tasks of that runtime instead.
     ///
     /// # Errors
-    /// As [`Backend::serve`], and if the backend has panicked.
+    /// Those of [`Backend::serve`], and an error if the backend panicked.
     pub fn wait(&self) -> io::Result<Report> {
         let mut state = locked(&self.end.state);
         loop {
@@ -148,7 +148,7 @@ impl Future for Running {
             None => {
                 let before = state.waker.replace(cx.waker().clone());
                 drop(state);
-                drop(before); // whatever that does, it holds nobody up
+                drop(before); // outside the lock, since it runs foreign code
                 Poll::Pending
             }
         }
@@ -169,7 +169,7 @@ impl fmt::Debug for Running {
     }
 }
 
-/// The end of a server, and who waits for it.
+/// The result of a server, and the task that waits for it.
 #[derive(Default)]
 struct End {
     state: Mutex<State>,
@@ -183,7 +183,7 @@ struct State {
 }
 
 impl End {
-    fn tell(&self, result: io::Result<Report>) {
+    fn set(&self, result: io::Result<Report>) {
         let mut state = locked(&self.state);
         state.result = Some(result);
         let waker = state.waker.take();
@@ -196,7 +196,7 @@ impl End {
 }
 
 impl State {
-    /// The result, for one of those who ask.
+    /// A copy of the result.
     fn result(&self) -> Option<io::Result<Report>> {
         self.result.as_ref().map(|result| match result {
             Ok(report) => Ok(report.clone()),
@@ -212,7 +212,7 @@ fn panicked(panic: &(dyn Any + Send)) -> io::Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let text = text.map_or_else(String::new, |text| format!(": {text}"));
-    io::Error::other(format!("the backend has panicked{text}"))
+    io::Error::other(format!("the backend panicked{text}"))
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,4 +1,4 @@
-//! The frame of every `serve`: opened before the first accept, closed after the last.
+//! The frame of every `serve`: opened before the first accept, and closed after the last.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,11 +14,11 @@ use crate::stop::Subscription;
 use crate::{Backend, Clock, Listener, Report, Stop, descriptors};
 use common::Service;
 
-/// The frame of every `serve`: [`open`](Self::open) it before the first accept, [`close`](Self::close) it
-/// after the last. In between, a maintenance thread looks after deadlines and the stop.
+/// The frame of every `serve`: [`open`](Self::open) it before the first accept, and [`close`](Self::close) it
+/// after the last. In between, a maintenance thread handles deadlines and the stop.
 ///
-/// A server that is dropped instead cuts everybody off, and then ends in the same way: it waits until they have left,
-/// though not for handlers, counts those who are left as cut, and ends its maintenance thread.
+/// Dropping a server cuts all clients and then ends it in the same way: the drop waits until the conversations have ended,
+/// except for those within a handler, which count as cut, and joins the maintenance thread.
 #[derive(Debug)]
 pub struct Server {
     state: Arc<State>,
@@ -27,20 +27,20 @@ pub struct Server {
     _subscription: Subscription,
 }
 
-/// The stack of a thread on which sessions are called, in bytes. A session may use half of it. Pages that are not
-/// touched cost nothing.
+/// The stack size of threads on which sessions are called, in bytes. A session may use half of it. Untouched pages cost
+/// nothing.
 pub const STACK_SIZE: usize = 2 * 1024 * 1024;
 
-/// How many descriptors a server needs to begin with, beyond those of its clients: those of its notifiers
-/// and its workers' pollers, or of a runtime.
+/// How many descriptors a server needs beside those of its clients: for notifiers and the pollers of its workers, or for
+/// a runtime.
 pub const SERVER_DESCRIPTORS: usize = 16;
 
 impl Server {
     /// Prepares the listener and starts the maintenance thread.
     ///
     /// # Errors
-    /// If the service asks for what the backend can't do (`InvalidInput`), or if the system has no thread or
-    /// no descriptor left.
+    /// `InvalidInput` if the service asks for something that the backend can't do. An error of the system if it has no
+    /// thread or descriptor left.
     pub fn open(
         backend: &dyn Backend,
         listener: &Listener,
@@ -50,10 +50,10 @@ impl Server {
         Self::open_with_clock(backend, listener, service, stop, Clock::default())
     }
 
-    /// As [`open`](Self::open), with another clock than the system's.
+    /// Like [`open`](Self::open), with a clock other than the system's.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// Those of [`open`](Self::open).
     pub fn open_with_clock(
         backend: &dyn Backend,
         listener: &Listener,
@@ -65,11 +65,11 @@ impl Server {
         let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
         capabilities.check(backend.name(), &service).map_err(invalid)?;
         listener.prepare(&service.limits)?;
-        // Some runtimes panic where they find none.
+        // Some runtimes panic if they find none.
         descriptors::ensure(listener, SERVER_DESCRIPTORS)?;
         let most = capabilities.max_connections.unwrap_or(usize::MAX);
         let max_connections = service.limits.max_connections.min(most);
-        let state = State::new(service, max_connections, stop.shown(), clock)?;
+        let state = State::new(service, max_connections, stop.statistics(), clock)?;
         let subscription = stop.subscribe(state.notifier.waker());
         let finishing = Arc::new(AtomicBool::new(false));
         let maintenance = Maintenance::new(Arc::clone(&state), stop.clone(), Arc::clone(&finishing));
@@ -78,13 +78,14 @@ impl Server {
         Ok((Self { state, maintenance: Some(maintenance), finishing, _subscription: subscription }, acceptor))
     }
 
-    /// Waits until the [`Acceptor`] was dropped and everybody has left, or has been cut off, and ends the counting.
-    /// `served` is how the backend's own part ended: with an error, the server stops by itself, and doesn't wait for the
-    /// acceptor. A worker that is
-    /// within a handler is waited for until the drain deadline.
+    /// Waits until the [`Acceptor`] was dropped and all conversations have ended, and returns the final statistics. At the
+    /// drain deadline it cuts the remaining clients and no longer waits for workers that are within a handler.
+    ///
+    /// `served` is the result of the backend's own part. If it is an error, the server drains without having been asked to,
+    /// and `close` doesn't wait for the acceptor.
     ///
     /// # Errors
-    /// That of the backend's own part, or what has broken the listener or ended a worker.
+    /// The error in `served`, or else the error that broke the listener or ended a worker.
     pub fn close(mut self, served: io::Result<()>) -> io::Result<Report> {
         self.end(served)
     }
@@ -92,13 +93,13 @@ impl Server {
     fn end(&mut self, served: io::Result<()>) -> io::Result<Report> {
         match served {
             Ok(()) => self.state.ending.wait(),
-            Err(_) => self.state.fail(), // nobody accepts, though the acceptor may still be there
+            Err(_) => self.state.fail(), // nothing accepts, though the acceptor may still exist
         }
         let mut open = self.state.open();
         loop {
-            // Looked at first, so that those who are cut while it waits have all of the next wait.
+            // Read before the wait, so that clients that are cut during this wait have all of the next one.
             let cut = self.state.phase() == Phase::Cut;
-            let still_open = self.state.wait_until_empty(PATIENCE);
+            let still_open = self.state.wait_until_empty(CUT_TIMEOUT);
             if still_open == 0 || (cut && still_open == open) {
                 break;
             }
@@ -109,7 +110,7 @@ impl Server {
         served.and_then(|()| self.state.ending.cause()).map(|()| report)
     }
 
-    /// What a thread of the backend's tells if it fails, which ends the server.
+    /// A handle by which the threads of the backend report failures, which end the server.
     pub fn failure(&self) -> Failure {
         Failure(Arc::clone(&self.state))
     }
@@ -120,31 +121,31 @@ impl Server {
         self.finishing.store(true, Ordering::SeqCst);
         self.state.notifier.notify();
         if let Some(maintenance) = self.maintenance.take() {
-            let _ = maintenance.join(); // a panic of its own would have been said
+            let _ = maintenance.join(); // a panic has been printed already
         }
     }
 }
 
-/// Ends a server with an error.
+/// Reports failures of the backend's threads, which end the server with an error.
 #[derive(Clone, Debug)]
 pub struct Failure(Arc<State>);
 
 impl Failure {
-    /// Stops the server, whose [end](Server::close) is this error unless there was one before.
+    /// Stops the server. [`Server::close`] returns this error, unless another was reported before.
     pub fn report(&self, error: io::Error) {
         let why = error.to_string();
         self.0.ending.fail(error);
         self.0.fail();
-        tracing::error!(error = why, "the server stops"); // last: who writes the log may panic
+        tracing::error!(error = why, "the server stops"); // last, since a log subscriber may panic
     }
 
-    /// Does the work of this thread. If that fails or panics, the server stops with an error that names the thread.
+    /// Runs `work` on this thread. If it fails or panics, the server stops with an error that names the thread.
     pub fn watch(&self, work: impl FnOnce() -> io::Result<()>) {
         let worked = catch_unwind(AssertUnwindSafe(work));
-        if let Err(error) = worked.unwrap_or_else(|_| Err(io::Error::other("it has panicked"))) {
+        if let Err(error) = worked.unwrap_or_else(|_| Err(io::Error::other("it panicked"))) {
             let thread = thread::current();
             let name = thread.name().unwrap_or("of a worker");
-            self.report(io::Error::new(error.kind(), format!("the thread {name} has ended: {error}")));
+            self.report(io::Error::new(error.kind(), format!("the thread {name} ended: {error}")));
         }
     }
 }
@@ -153,11 +154,11 @@ impl Drop for Server {
     fn drop(&mut self) {
         if self.maintenance.is_some() {
             self.state.enter(Phase::Cut);
-            let _ = self.end(Err(io::Error::other("the server was dropped"))); // nobody is told
+            let _ = self.end(Err(io::Error::other("the server was dropped")));
         }
     }
 }
 
-/// Conversations that have been cut end by themselves. When none has for so long, those that are left are
-/// within a handler, and are not waited for.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// Conversations that were cut end by themselves. If none ends for this long, the rest are within handlers, and
+/// the server doesn't wait for them.
+const CUT_TIMEOUT: Duration = Duration::from_millis(100);

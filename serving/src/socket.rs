@@ -1,4 +1,4 @@
-//! A connected socket: what is asked of it beside reading and writing.
+//! A connected TCP or Unix socket.
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
@@ -16,19 +16,19 @@ use socket2::{SockRef, TcpKeepalive};
 
 use common::{Address, Limits};
 
-/// What a conversation needs of the connection to its client. Neither reading nor writing has to block.
+/// The I/O operations that a conversation needs.
 pub trait Transport {
-    /// Reads, as [`Read::read`]. A read that blocks may fail with `Interrupted`, to have the conversation look for
-    /// whom it was woken.
+    /// Reads like [`Read::read`]. If it blocks, it returns `Interrupted` when the conversation is woken.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes, as [`Write::write`], without blocking.
+    /// Writes like [`Write::write`], without blocking.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// How many bytes are there to be read, behind urgent data as well.
+    /// How many unread bytes have arrived, including those behind urgent data.
     fn arrived(&self) -> usize;
 
-    /// How many bytes the peer has not taken yet. Where the system can't tell, zero: then only writes count as progress.
+    /// How many written bytes the peer has not acknowledged. Zero if the system can't tell: then only writes count as
+    /// progress.
     fn queued(&self) -> u64;
 }
 
@@ -52,21 +52,20 @@ impl<T: Transport> Transport for &mut T {
     }
 }
 
-/// A connected socket of TCP or of a Unix path, as a [`Listener`](crate::Listener) accepts it. Its writes never block, and
-/// never raise `SIGPIPE`.
+/// A connected TCP or Unix socket, which a [`Listener`](crate::Listener) accepts. Its writes never block and never raise
+/// `SIGPIPE`.
 #[derive(Debug)]
 pub struct Socket(OwnedFd);
 
 impl Socket {
-    /// The server's end of it.
+    /// The local address.
     pub(crate) fn address(&self) -> Address {
         rustix::net::getsockname(&self.0).map_or(Address::Unknown, address)
     }
 
-    /// Says that nothing more will be written.
+    /// Shuts down the output.
     pub(crate) fn end_writing(&self) {
-        // The peer may be gone already; there is nothing to be told to it then.
-        let _ = rustix::net::shutdown(&self.0, Shutdown::Write);
+        let _ = rustix::net::shutdown(&self.0, Shutdown::Write); // fails if the peer has disconnected
     }
 }
 
@@ -145,12 +144,12 @@ impl Transport for &Socket {
     }
 }
 
-/// Prepares a socket of TCP that was accepted, if its client had connected before the listener was prepared. Tells
-/// whether it had not, and so has inherited the options.
+/// Sets the options of an accepted TCP socket if it has not inherited them, since its client connected before the listener
+/// was prepared. Returns whether the socket has inherited them.
 pub(crate) fn prepare_early(socket: impl AsFd, limits: &Limits) -> bool {
     let inherited = SockRef::from(&socket).keepalive().unwrap_or(true);
     if !inherited {
-        // Its client may be gone already, which shows when it is read.
+        // This fails if the client has disconnected, which the next read shows.
         let _ = set_options(&socket, limits);
     }
     inherited
@@ -162,33 +161,32 @@ pub(crate) fn set_options(socket: &impl AsFd, limits: &Limits) -> io::Result<()>
     socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_RETRIES))?;
     socket.set_tcp_nodelay(true)?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(limits.write_timeout.clamp(UNACKNOWLEDGED, LONGEST_UNACKNOWLEDGED)))?;
+    socket.set_tcp_user_timeout(Some(limits.write_timeout.clamp(MIN_USER_TIMEOUT, MAX_USER_TIMEOUT)))?;
     let _ = limits;
     Ok(())
 }
 
-/// A silent client is asked for a sign of life after this time …
+/// The first keepalive probe is sent to a silent client after this time.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(60);
-/// … again after this, and so on …
+/// Further probes follow at this interval.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// … and given up when this many have not been answered.
+/// The connection fails when this many probes were not answered.
 const KEEPALIVE_RETRIES: u32 = 3;
-/// A client that acknowledges nothing is given up after this time, if the write timeout is no longer.
+/// The connection fails when the client has acknowledged nothing for this time, or for the write timeout if that is longer.
 #[cfg(target_os = "linux")]
-const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+const MIN_USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// The kernel counts the milliseconds of this timeout in an `int`.
+#[cfg(target_os = "linux")]
+const MAX_USER_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// How to send without waiting, and without a signal where the peer is gone.
+/// Flags to send without blocking, and without `SIGPIPE`.
 #[cfg(not(target_vendor = "apple"))]
 pub(crate) const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
-/// How to send without waiting. There is no flag against the signal; Rust's programs ignore it anyway.
+/// Flags to send without blocking. These systems have no flag against `SIGPIPE`, which Rust programs ignore by default.
 #[cfg(target_vendor = "apple")]
 pub(crate) const SEND: SendFlags = SendFlags::DONTWAIT;
 
-/// The kernel counts these milliseconds in an `int`, and takes no more.
-#[cfg(target_os = "linux")]
-const LONGEST_UNACKNOWLEDGED: Duration = Duration::from_millis(i32::MAX as u64);
-
-/// An address as the system has it. A Unix path that is none of the file system's is left out.
+/// Converts an address of the system. Abstract Unix addresses have no path.
 pub(crate) fn address(address: SocketAddrAny) -> Address {
     if let Ok(address) = address.clone().try_into() {
         return Address::Ip(address);
@@ -199,12 +197,12 @@ pub(crate) fn address(address: SocketAddrAny) -> Address {
     }
 }
 
-/// How many bytes are there to be read, behind urgent data as well.
+/// Implements [`Transport::arrived`].
 pub(crate) fn arrived(socket: impl AsFd) -> usize {
     let before_urgent_data = readable(&socket);
     let options = SockRef::from(&socket);
     if options.local_addr().is_ok_and(|address| address.is_unix()) {
-        // There the kernel counts a byte of urgent data as well, even when it was passed over and nothing is left to read.
+        // For Unix sockets the kernel counts a byte of urgent data as well, even after a read has skipped it.
         let mut waiting = [PollFd::new(&socket, PollFlags::PRI)];
         let is_urgent = poll(&mut waiting, Some(&Timespec::default())).is_ok()
             && waiting[0].revents().contains(PollFlags::PRI);
@@ -212,7 +210,7 @@ pub(crate) fn arrived(socket: impl AsFd) -> usize {
         let none = rest == Err(Errno::AGAIN);
         return if none { 0 } else { before_urgent_data.saturating_sub(usize::from(is_urgent)) };
     }
-    // The kernel counts what stands in front of urgent data, unless these are to be read with the rest.
+    // The kernel counts only the bytes before urgent data, unless these are received inline.
     if options.set_out_of_band_inline(true).is_err() {
         return before_urgent_data;
     }
@@ -225,8 +223,7 @@ fn readable(socket: impl AsFd) -> usize {
     rustix::io::ioctl_fionread(socket).map_or(0, |count| usize::try_from(count).unwrap_or(usize::MAX))
 }
 
-/// How many bytes have not been acknowledged by the peer. Where the system can't tell, zero: then only
-/// our own writes count as progress.
+/// Implements [`Transport::queued`].
 pub(crate) fn queued(socket: impl AsFd) -> u64 {
     #[cfg(target_os = "linux")]
     {
@@ -259,7 +256,7 @@ mod tests {
     use crate::Listener;
 
     #[test]
-    fn what_stands_behind_urgent_data_has_arrived() {
+    fn input_behind_urgent_data_counts_as_arrived() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let mut socket = listener.accept().unwrap().0;
@@ -272,14 +269,14 @@ mod tests {
         }
         assert_eq!(arrived(&socket), 5);
         let mut read = [0; 10];
-        assert_eq!(Read::read(&mut socket, &mut read).unwrap(), 2, "it stops in front of them");
+        assert_eq!(Read::read(&mut socket, &mut read).unwrap(), 2, "a read stops before urgent data");
         assert_eq!(arrived(&socket), 3);
         assert_eq!(Read::read(&mut socket, &mut read).unwrap(), 3);
         assert_eq!((arrived(&socket), &read[..3]), (0, &b"cde"[..]));
     }
 
     #[test]
-    fn urgent_data_of_a_unix_socket_never_arrive() {
+    fn urgent_data_of_a_unix_socket_does_not_count_as_arrived() {
         for tail in ["", "cd"] {
             let (client, mut socket) = UnixStream::pair().unwrap();
             socket.set_nonblocking(true).unwrap();
@@ -296,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_connects_and_whenever_has_the_options() {
+    fn accepted_sockets_have_the_options_whenever_the_client_connected() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let listener = Listener::from(listener);
@@ -312,7 +309,7 @@ mod tests {
             assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
             assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_TIME);
             #[cfg(target_os = "linux")]
-            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED));
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(MIN_USER_TIMEOUT));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What one call of `serve` shares among its workers, its acceptor and its maintenance thread.
+//! The state of a server, which its workers, its acceptor and its maintenance thread share.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -18,39 +18,39 @@ use crate::statistics::Statistics;
 use crate::{Clock, Notifier};
 use common::{Address, Cell, Client, CloseReason, Connection, ErrorReply, Marks, Service};
 
-/// What one call of `serve` shares among its workers, its acceptor and its maintenance thread.
+/// The state of a server, which its workers, its acceptor and its maintenance thread share.
 pub(crate) struct State {
     pub(crate) service: Arc<Service>,
-    /// The most connections at once: the service's limit, or what the backend can hold.
+    /// The most connections at once: the smaller one of the service's limit and the backend's.
     pub(crate) max_connections: usize,
     pub(crate) clock: Clock,
     /// When the server was started.
     pub(crate) start: Instant,
     /// Wakes the maintenance thread.
     pub(crate) notifier: Arc<Notifier>,
-    /// The threads that may have missed a signal.
+    /// Threads that may have missed a signal.
     pub(crate) signalled: Arc<Signalled>,
     pub(crate) blocking_threads: Arc<BlockingThreads>,
     connections: Mutex<Connections>,
     /// Notified when no connection is left.
     empty: Condvar,
-    /// Where the last statistics are shown to whoever has started the server.
-    shown: Option<Arc<Mutex<Statistics>>>,
+    /// Where the statistics are published for [`Running`](crate::Running).
+    published: Option<Arc<Mutex<Statistics>>>,
     phase: AtomicU8,
-    /// Sockets that are to linger, which the maintenance thread fetches.
+    /// New lingering sockets, which the maintenance thread takes.
     lingering: Mutex<Vec<Socket>>,
-    /// When it was last logged that clients can't be served.
+    /// Limits the message that clients can't be served.
     unserved: Mutex<LogLimiter>,
-    /// Whether a client could not be accepted for want of descriptors.
-    short_of_descriptors: AtomicBool,
-    /// The acceptor's record, with the end of its pause for a deadline.
+    /// Whether accepting has failed for lack of descriptors.
+    descriptors_requested: AtomicBool,
+    /// The acceptor's record, whose deadline is the end of a pause in accepting.
     pub(crate) acceptor: Record,
     pub(crate) ending: Ending,
-    /// Whether the acceptor waits until a client leaves.
+    /// Whether the acceptor waits until a connection ends.
     acceptor_waits: AtomicBool,
 }
 
-/// How far the server is with its end.
+/// The phases of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     Serving,
@@ -62,7 +62,7 @@ impl State {
     pub(crate) fn new(
         service: Arc<Service>,
         max_connections: usize,
-        shown: Option<Arc<Mutex<Statistics>>>,
+        published: Option<Arc<Mutex<Statistics>>>,
         clock: Clock,
     ) -> io::Result<Arc<Self>> {
         let notifier = Notifier::new()?;
@@ -77,11 +77,11 @@ impl State {
             notifier,
             connections: Mutex::default(),
             empty: Condvar::new(),
-            shown,
+            published,
             phase: AtomicU8::new(Phase::Serving as u8),
             lingering: Mutex::default(),
             unserved: Mutex::default(),
-            short_of_descriptors: AtomicBool::new(false),
+            descriptors_requested: AtomicBool::new(false),
             acceptor: Record::default(),
             ending: Ending::default(),
             acceptor_waits: AtomicBool::new(false),
@@ -96,7 +96,7 @@ impl State {
         }
     }
 
-    /// Goes on to a later phase, and tells everybody.
+    /// Enters a later phase, and marks all connections and the acceptor.
     pub(crate) fn enter(&self, phase: Phase) {
         let connections = locked(&self.connections);
         if self.phase.fetch_max(phase as u8, Ordering::SeqCst) >= phase as u8 {
@@ -111,21 +111,21 @@ impl State {
         }
     }
 
-    /// Stops by itself, for want of something that it can't do without.
+    /// Drains the server without a request, since a part of it has failed.
     pub(crate) fn fail(&self) {
         self.enter(Phase::Draining);
         self.notifier.notify();
     }
 
-    /// Looks after the deadlines of all connections, and shows the statistics.
+    /// Wakes the connections whose deadline has passed, and publishes the statistics.
     pub(crate) fn sweep(&self) {
         let now = self.clock.now().saturating_duration_since(self.start);
         self.acceptor.sweep(now);
         let statistics = locked(&self.connections).sweep(now);
-        self.show(statistics);
+        self.publish(statistics);
     }
 
-    /// Counts a connection that was accepted, and opens it if there is room and the server does not stop.
+    /// Counts an accepted connection, and opens it unless the server is full or stopping.
     pub(crate) fn open_connection(
         self: &Arc<Self>,
         peer: Address,
@@ -149,7 +149,7 @@ impl State {
         Ok(Conversation::new(connection, key, record, Arc::clone(self)))
     }
 
-    /// Frees the place of a client that leaves.
+    /// Frees the place of a connection that is about to end.
     pub(crate) fn free(&self, key: u32) {
         locked(&self.connections).free(key);
         if self.acceptor_waits.load(Ordering::SeqCst) {
@@ -157,7 +157,7 @@ impl State {
         }
     }
 
-    /// A conversation has ended.
+    /// Counts the end of a conversation.
     pub(crate) fn ended(&self, reason: CloseReason) {
         let mut connections = locked(&self.connections);
         connections.count(|counted| counted.end(reason, 1));
@@ -166,43 +166,43 @@ impl State {
         }
     }
 
-    /// Counts something.
+    /// Changes the counts, unless counting has ended.
     pub(crate) fn count(&self, count: impl FnOnce(&mut Statistics)) {
         locked(&self.connections).count(count);
     }
 
-    /// A connection's count has gone beyond its 32 bits.
+    /// Adds the high bits of a connection's count to the server's counts.
     #[cold]
     pub(crate) fn carry(&self, counter: &Counter, value: u64, total: fn(&mut Statistics) -> &mut u64) {
         locked(&self.connections).carry(counter, value, total);
     }
 
-    /// How many connections are open.
+    /// The number of open connections.
     pub(crate) fn open(&self) -> u64 {
         locked(&self.connections).open()
     }
 
-    /// Waits until no connection is left, at most for `timeout`. Returns how many are open.
+    /// Waits until no connection is open, or for `timeout`. Returns the number of open connections.
     pub(crate) fn wait_until_empty(&self, timeout: Duration) -> u64 {
         let is_open = |connections: &mut Connections| connections.open() > 0;
         let waited = self.empty.wait_timeout_while(locked(&self.connections), timeout, is_open);
         waited.unwrap_or_else(PoisonError::into_inner).0.open()
     }
 
-    /// Ends the counting, shows the last statistics, and tells them.
+    /// Ends counting, and publishes and returns the final statistics.
     pub(crate) fn close(&self) -> Statistics {
         let statistics = locked(&self.connections).close();
-        self.show(statistics.clone());
+        self.publish(statistics.clone());
         statistics
     }
 
-    fn show(&self, statistics: Statistics) {
-        if let Some(shown) = &self.shown {
-            *locked(shown) = statistics;
+    fn publish(&self, statistics: Statistics) {
+        if let Some(published) = &self.published {
+            *locked(published) = statistics;
         }
     }
 
-    /// Whether there are as many connections as there may be. If so, the acceptor is woken when one of them ends.
+    /// Whether the limit of connections is reached. If so, the acceptor is woken when one of them ends.
     pub(crate) fn is_full(&self) -> bool {
         self.acceptor_waits.store(true, Ordering::SeqCst);
         let full = locked(&self.connections).len() >= self.max_connections;
@@ -210,45 +210,45 @@ impl State {
         full
     }
 
-    /// Logs now and then that clients can't be served.
+    /// Logs that clients can't be served, at a limited rate.
     pub(crate) fn log_unserved(&self, error: &io::Error) {
         if let Some(count) = locked(&self.unserved).count(self.clock.now()) {
             tracing::warn!(count, %error, "clients can't be served");
         }
     }
 
-    /// Tells a client why it is not served, and closes its connection.
-    pub(crate) fn say_refusal(&self, socket: Socket, reason: CloseReason) {
+    /// Sends a client the reason why it is not served, and closes the connection.
+    pub(crate) fn send_refusal(&self, socket: Socket, reason: CloseReason) {
         let error = match reason {
             CloseReason::TooLate => ErrorReply::ShuttingDown,
             _ => ErrorReply::Busy,
         };
-        // A fresh socket takes a line at once; one that doesn't has no peer any more.
-        let said = (&socket).write(self.service.refusal(&error).bytes()).unwrap_or(0);
-        self.count(|counted| counted.bytes_out += said as u64);
+        // A new socket has room for a line, so this fails only if the peer has disconnected.
+        let sent = (&socket).write(self.service.refusal(&error).bytes()).unwrap_or(0);
+        self.count(|counted| counted.bytes_out += sent as u64);
         self.linger(socket);
     }
 
-    /// Ends the output, and leaves the rest to the maintenance thread.
+    /// Shuts down the output, and passes the socket to the maintenance thread.
     pub(crate) fn linger(&self, socket: Socket) {
         socket.end_writing();
         locked(&self.lingering).push(socket);
         self.notifier.notify();
     }
 
-    /// Asks the maintenance thread for the descriptors of sockets that linger.
-    pub(crate) fn spare_descriptors(&self) {
-        self.short_of_descriptors.store(true, Ordering::SeqCst);
+    /// Asks the maintenance thread to close lingering sockets.
+    pub(crate) fn request_descriptors(&self) {
+        self.descriptors_requested.store(true, Ordering::SeqCst);
         self.notifier.notify();
     }
 
-    /// Whether they were asked for since the last time.
-    pub(crate) fn wants_descriptors(&self) -> bool {
-        self.short_of_descriptors.swap(false, Ordering::SeqCst)
+    /// Whether descriptors were requested since the last call.
+    pub(crate) fn take_descriptors_request(&self) -> bool {
+        self.descriptors_requested.swap(false, Ordering::SeqCst)
     }
 
-    /// The sockets that are to linger since the last time.
-    pub(crate) fn fetch_lingering(&self) -> Vec<Socket> {
+    /// Takes the new lingering sockets.
+    pub(crate) fn take_lingering(&self) -> Vec<Socket> {
         std::mem::take(&mut locked(&self.lingering))
     }
 }

@@ -1,21 +1,20 @@
-//! What a server counts.
+//! The statistics of a server.
 
 use std::fmt;
 
 use common::{CloseReason, Outcome};
 
-/// What a server has counted: while it serves, its [statistics](crate::Running::statistics), and at its end, its
-/// [`Report`]. They add up at any time:
-/// `accepted = open + finished + drained + cut + timed_out + refused + failed`.
+/// The counts of a server: its current [statistics](crate::Running::statistics) while it serves, and its final [`Report`].
+/// They add up at any time: `accepted = open + finished + drained + cut + timed_out + refused + failed`.
 ///
-/// Its `Display` is one line with all of them but the single reasons, each as `name=count`. With the feature `serde` it is
-/// serialized as an object with the same names, and `reasons` beside them, an object with a count for each
-/// [`CloseReason`] that there was.
+/// `Display` writes one line of `name=count` pairs, without the counts of individual reasons. With the feature `serde`, the
+/// counts are serialized as an object with the same names and with a field `reasons`, an object with the count of each
+/// [`CloseReason`] that occurred.
 ///
 /// ```
 /// use anyloop::{CloseReason, Outcome, Statistics};
 ///
-/// /// Whether a stop has cost nobody anything.
+/// /// Whether no client was cut or lost.
 /// fn is_clean(report: &Statistics) -> bool {
 ///     report.outcome(Outcome::Cut) == 0 && report.reason(CloseReason::Lost) == 0
 /// }
@@ -29,19 +28,19 @@ pub struct Statistics {
     pub accepted: u64,
     /// How many messages were answered.
     pub messages: u64,
-    /// How many bytes were read from clients as long as they were served.
+    /// How many bytes were read from clients, without the input that lingering sockets discarded.
     pub bytes_in: u64,
-    /// How many bytes for clients the kernel has taken.
+    /// How many bytes were written to clients.
     pub bytes_out: u64,
-    /// How many times accepting failed, for want of descriptors or memory.
+    /// How many times accepting failed for lack of descriptors or memory.
     pub accept_errors: u64,
-    /// How many sockets were closed without lingering, since too many lingered.
+    /// How many sockets were closed without lingering, since too many sockets lingered.
     pub unlingered: u64,
     /// How many conversations ended for each reason, in the order of [`CloseReason::ALL`].
     reasons: [u64; CloseReason::ALL.len()],
 }
 
-/// The last [`Statistics`] of a server, when nobody is connected any more: who was when it ended is counted as cut.
+/// The final [`Statistics`] of a server. Connections that were open when it ended count as cut.
 pub type Report = Statistics;
 
 impl Statistics {
@@ -55,23 +54,23 @@ impl Statistics {
         self.reasons[reason as usize]
     }
 
-    /// How many conversations are counted so.
+    /// How many conversations ended with this outcome.
     pub fn outcome(&self, outcome: Outcome) -> u64 {
         let reasons = CloseReason::ALL.iter().filter(|reason| reason.outcome() == outcome);
         reasons.map(|&reason| self.reason(reason)).sum()
     }
 
-    /// How many conversations have ended, for whatever reason.
+    /// How many conversations ended, for any reason.
     pub fn ended(&self) -> u64 {
         self.reasons.iter().sum()
     }
 
-    /// Counts conversations that have ended for this reason.
+    /// Adds conversations that ended for this reason.
     pub(crate) fn end(&mut self, reason: CloseReason, count: u64) {
         self.reasons[reason as usize] += count;
     }
 
-    /// All counts but those of single reasons, by their names.
+    /// All counts except those of individual reasons, with their names.
     fn counts(&self) -> [(&'static str, u64); 13] {
         [
             ("open", self.open()),
@@ -108,7 +107,7 @@ mod serialize {
 
     use super::Statistics;
 
-    /// The reasons that there were.
+    /// The reasons that occurred.
     struct Reasons<'a>(&'a Statistics);
 
     impl Serialize for Statistics {
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_shown_in_one_line() {
+    fn display_is_one_line() {
         assert_eq!(
             statistics().to_string(),
             "open=2 accepted=9 finished=3 drained=0 cut=0 timed_out=0 refused=4 failed=0 messages=30 \
@@ -154,7 +153,7 @@ mod tests {
 
     #[cfg(feature = "serde")]
     #[test]
-    fn they_are_serialized_with_the_reasons_that_there_were() {
+    fn serialization_has_the_reasons_that_occurred() {
         let json = serde_json::to_value(statistics()).unwrap();
         let names = ["open", "accepted", "finished", "refused", "messages", "bytes_in", "bytes_out"];
         assert_eq!(names.map(|name| json[name].as_u64().unwrap()), [2, 9, 3, 4, 30, 200, 0]);

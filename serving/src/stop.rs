@@ -1,4 +1,4 @@
-//! The one way to tell a server to stop.
+//! A handle that stops servers.
 
 use std::fmt;
 use std::pin::Pin;
@@ -8,16 +8,16 @@ use std::task::{Context, Poll, Waker};
 
 use crate::statistics::Statistics;
 
-/// Tells every server that was given a clone of it to stop. It can be pressed from any thread, and
-/// [waited for](Self::requested) in any task.
+/// A handle that stops the servers that run with a clone of it. Any thread can request the stop, and any task can
+/// [await](Self::requested) the request.
 ///
 /// ```
 /// use anyloop::Stop;
 /// use anyloop::stop::Urgency;
 ///
 /// let stop = Stop::new();
-/// let button = stop.clone();
-/// std::thread::spawn(move || button.drain()).join().unwrap();
+/// let other = stop.clone();
+/// std::thread::spawn(move || other.drain()).join().unwrap();
 /// assert_eq!(stop.urgency(), Urgency::Drain);
 /// stop.now();
 /// assert_eq!(stop.urgency(), Urgency::Now);
@@ -27,77 +27,77 @@ use crate::statistics::Statistics;
 #[derive(Clone, Default)]
 pub struct Stop {
     shared: Arc<Shared>,
-    /// Where a server that is given this clone shows its statistics.
-    shown: Option<Arc<Mutex<Statistics>>>,
+    /// Where a server that runs with this clone publishes its statistics.
+    statistics: Option<Arc<Mutex<Statistics>>>,
 }
 
 #[derive(Default)]
 struct Shared {
-    pressed: AtomicU8,
+    requested: AtomicU8,
     wakers: Mutex<Vec<(Arc<()>, Waker)>>,
 }
 
-/// How urgently a server is to stop, as [`Stop::urgency`] tells.
+/// How urgently the servers are asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Urgency {
-    /// Not at all: it goes on.
+    /// Not at all.
     None,
-    /// It lets nobody in, answers what has arrived, and ends by the drain deadline.
+    /// They serve no new clients, answer the input that has arrived, and end by the drain deadline.
     Drain,
-    /// It cuts everybody off.
+    /// They cut all clients and end.
     Now,
 }
 
 impl Stop {
-    /// One that nobody has pressed.
+    /// A handle that has not been used yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same, for a server that shows its statistics there.
-    pub(crate) fn showing(&self, shown: &Arc<Mutex<Statistics>>) -> Self {
-        Self { shared: Arc::clone(&self.shared), shown: Some(Arc::clone(shown)) }
+    /// A clone for a server that publishes its statistics there.
+    pub(crate) fn with_statistics(&self, statistics: &Arc<Mutex<Statistics>>) -> Self {
+        Self { shared: Arc::clone(&self.shared), statistics: Some(Arc::clone(statistics)) }
     }
 
-    /// Where a server that was given this shows its statistics.
-    pub(crate) fn shown(&self) -> Option<Arc<Mutex<Statistics>>> {
-        self.shown.clone()
+    /// Where a server that runs with this clone publishes its statistics.
+    pub(crate) fn statistics(&self) -> Option<Arc<Mutex<Statistics>>> {
+        self.statistics.clone()
     }
 
-    /// Lets the servers drain and end, as [`Backend::serve`](crate::Backend::serve) promises.
+    /// Asks the servers to drain and end, as described at [`Backend::serve`](crate::Backend::serve).
     pub fn drain(&self) {
-        self.press(Urgency::Drain);
+        self.request(Urgency::Drain);
     }
 
-    /// Ends the servers at once.
+    /// Asks the servers to cut all clients and end.
     pub fn now(&self) {
-        self.press(Urgency::Now);
+        self.request(Urgency::Now);
     }
 
-    /// How urgent it is.
+    /// The most urgent request so far.
     pub fn urgency(&self) -> Urgency {
-        match self.shared.pressed.load(Ordering::SeqCst) {
+        match self.shared.requested.load(Ordering::SeqCst) {
             0 => Urgency::None,
             1 => Urgency::Drain,
             _ => Urgency::Now,
         }
     }
 
-    /// Wakes `waker` at each press, until the subscription is dropped.
+    /// Wakes `waker` at each request, until the subscription is dropped.
     pub fn subscribe(&self, waker: Waker) -> Subscription {
         let key = Arc::new(());
         self.wakers().push((Arc::clone(&key), waker));
         Subscription { stop: self.clone(), key }
     }
 
-    /// A future that is ready as soon as the stop was pressed, however urgently. It needs no runtime and polls nothing.
+    /// A future that completes when a stop is requested, with any urgency. It needs no runtime.
     pub fn requested(&self) -> Requested {
         Requested { stop: self.clone(), subscription: None }
     }
 
-    fn press(&self, urgency: Urgency) {
-        self.shared.pressed.fetch_max(urgency as u8, Ordering::SeqCst);
+    fn request(&self, urgency: Urgency) {
+        self.shared.requested.fetch_max(urgency as u8, Ordering::SeqCst);
         let wakers: Vec<_> = self.wakers().iter().map(|(_, waker)| waker.clone()).collect();
         wakers.iter().for_each(Waker::wake_by_ref);
     }
@@ -113,7 +113,7 @@ impl fmt::Debug for Stop {
     }
 }
 
-/// Waits until a [`Stop`] was pressed: what [`Stop::requested`] returns.
+/// The future that [`Stop::requested`] returns.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Requested {
@@ -130,7 +130,7 @@ impl Future for Requested {
             let waker = cx.waker();
             self.subscription = Some((waker.clone(), self.stop.subscribe(waker.clone())));
         }
-        // Looked at afterwards: a press in between has woken nobody.
+        // Checked after subscribing: an earlier request has not woken this task.
         if self.stop.urgency() == Urgency::None { Poll::Pending } else { Poll::Ready(()) }
     }
 }

@@ -1,4 +1,4 @@
-//! A conversation within a task, and one whose handler is called elsewhere meanwhile.
+//! Conversations in tasks, and handlers that run on other threads.
 
 use std::io;
 use std::pin::Pin;
@@ -8,8 +8,9 @@ use std::task::{Context, Poll, Waker, ready};
 use crate::{Buffers, Conversation, Transport, Wait};
 
 impl Conversation {
-    /// [Advances](Self::advance) within a task until it needs something else than its socket, which doesn't block.
-    /// `poll_ready` waits until that is [`Readable`](Wait::Readable) or [`Writable`](Wait::Writable), as it is told.
+    /// [Advances](Self::advance) the conversation in a task, until it returns [`Turn`](Wait::Turn),
+    /// [`Blocking`](Wait::Blocking) or [`Over`](Wait::Over). `socket` must be non-blocking. `poll_ready` waits for the socket to
+    /// be [`Readable`](Wait::Readable) or [`Writable`](Wait::Writable), depending on its argument.
     pub fn poll_advance(
         &mut self,
         mut socket: impl Transport,
@@ -17,12 +18,12 @@ impl Conversation {
         mut poll_ready: impl FnMut(&mut Context<'_>, Wait) -> Poll<io::Result<()>>,
     ) -> Poll<Wait> {
         self.register(cx.waker());
-        // As a rule, a task that waited for input is polled because some has come; if it has marks, because of these.
+        // A task that waited for input is polled because some has come, unless the conversation is marked.
         if std::mem::take(&mut self.waits_for_input) && !self.is_marked() {
             self.ready(false);
         }
         loop {
-            // The thread's buffers are lent for the advance alone, never across an await.
+            // The buffers of the thread are borrowed for one advance, never across an await.
             match Buffers::of_this_thread(|buffers| self.advance(&mut socket, buffers)) {
                 wait @ (Wait::Readable | Wait::Writable) => {
                     self.waits_for_input = wait == Wait::Readable;
@@ -37,42 +38,42 @@ impl Conversation {
         }
     }
 
-    /// Has the handler do what waits on one of the server's threads for handlers that block, of which there are
-    /// [so many](common::Service::blocking_threads), and then calls `back` there with the conversation.
-    pub fn offload(mut self, back: impl FnOnce(Self) + Send + 'static) {
+    /// Runs the handler on one of the server's [threads](common::Service::blocking_threads) for handlers that block, and then
+    /// passes the conversation to `returned` on that thread.
+    pub fn offload(mut self, returned: impl FnOnce(Self) + Send + 'static) {
         let threads = Arc::clone(&self.state.blocking_threads);
         threads.run(move || {
             Buffers::of_this_thread(|buffers| self.run(buffers));
-            back(self);
+            returned(self);
         });
     }
 
-    /// As [`offload`](Self::offload), for a task, which waits until the conversation is back.
+    /// Like [`offload`](Self::offload), for a task, which awaits the conversation.
     pub fn offloaded(self) -> Offloaded {
-        let way = Arc::new(Mutex::new(Way::default()));
-        let arrival = Arc::clone(&way);
+        let slot = Arc::new(Mutex::new(Slot::default()));
+        let returned = Arc::clone(&slot);
         self.offload(move |conversation| {
-            let mut way = arrival.lock().unwrap_or_else(PoisonError::into_inner);
-            way.back = Some(conversation);
-            let waker = way.waker.take();
-            drop(way);
+            let mut slot = returned.lock().unwrap_or_else(PoisonError::into_inner);
+            slot.conversation = Some(conversation);
+            let waker = slot.waker.take();
+            drop(slot);
             if let Some(waker) = waker {
                 waker.wake();
             }
         });
-        Offloaded(way)
+        Offloaded(slot)
     }
 }
 
-/// A conversation whose handler is being called elsewhere. It is a future that returns the conversation.
-#[must_use = "the conversation comes back by it"]
+/// A future that returns a conversation once its handler has run on another thread.
+#[must_use = "the future returns the conversation"]
 #[derive(Debug)]
-pub struct Offloaded(Arc<Mutex<Way>>);
+pub struct Offloaded(Arc<Mutex<Slot>>);
 
-/// By which it comes back.
+/// Where the conversation is returned.
 #[derive(Debug, Default)]
-struct Way {
-    back: Option<Conversation>,
+struct Slot {
+    conversation: Option<Conversation>,
     waker: Option<Waker>,
 }
 
@@ -80,11 +81,11 @@ impl Future for Offloaded {
     type Output = Conversation;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Conversation> {
-        let mut way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match way.back.take() {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match slot.conversation.take() {
             Some(conversation) => Poll::Ready(conversation),
             None => {
-                way.waker = Some(cx.waker().clone());
+                slot.waker = Some(cx.waker().clone());
                 Poll::Pending
             }
         }

@@ -1,4 +1,4 @@
-//! The workers of a server, where each has clients of its own: who has how many, and how to reach them.
+//! Workers that each have their own clients, and their inboxes.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,41 +9,40 @@ use common::WakeQueue;
 
 use crate::{AcceptLoop, Acceptor, Conversation, Notifier, Report, STACK_SIZE, Server, Socket};
 
-/// The workers of a server, where each has clients of its own.
+/// The workers of a server, each of which has its own clients.
 #[derive(Debug)]
 pub struct WorkerGroup {
     inboxes: Vec<Arc<Inbox>>,
     stopped: AtomicBool,
 }
 
-/// A worker's inbox: all that others have for it. What is put in wakes the worker, at a cost that doesn't depend on how many
-/// clients it has.
+/// The inbox of a worker. An item wakes the worker, at a cost that doesn't depend on how many clients the worker has.
 #[derive(Debug)]
 pub struct Inbox {
     notifier: Arc<Notifier>,
-    /// The slots of its clients that were woken.
+    /// The slots of clients that were woken.
     woken: Arc<WakeQueue>,
     /// `None` once the worker has ended.
     items: Mutex<Option<Vec<Item>>>,
-    /// How many clients it has.
+    /// The number of clients that the worker has.
     clients: AtomicUsize,
 }
 
-/// What comes for a worker.
+/// An item in an [`Inbox`].
 #[derive(Debug)]
 pub enum Item {
-    /// A client that was accepted for it.
+    /// A new client.
     Client(Socket, Conversation),
-    /// The conversation of the client in this slot, after a [run](Conversation::run) where blocking is allowed.
+    /// The conversation of the client in this slot, after it was [offloaded](Conversation::offload).
     Returned(usize, Conversation),
-    /// The client in this slot has [marks](common::Marks) to look at. It may have left meanwhile, and another may have the
-    /// slot.
+    /// The client in this slot has [marks](common::Marks). It may have left already, and the slot may belong to another
+    /// client.
     Woken(usize),
-    /// The [`Acceptor`] has something to do.
+    /// The [`Acceptor`] was woken.
     Accept,
 }
 
-/// The acceptor's slot, which is no client's.
+/// The slot that stands for the acceptor.
 const ACCEPTOR: usize = u32::MAX as usize;
 
 impl WorkerGroup {
@@ -52,13 +51,12 @@ impl WorkerGroup {
         Ok(Arc::new(Self { inboxes, stopped: AtomicBool::new(false) }))
     }
 
-    /// Serves with so many workers, each on a thread that is named after the backend. They are made by `make` out of
-    /// the group and their number, and the first of them with the accept loop; they work until the group is stopped,
-    /// when the server has ended. Nobody waits for them: a handler may hold one.
+    /// Serves with `count` workers until the server has ended. Each runs `work` on its own thread, which is named after the
+    /// backend. `make` creates a worker from the group, the number of the worker and, for the first one, the accept loop.
+    /// The threads are not joined, since a handler may block one.
     ///
     /// # Errors
-    /// If a worker can't be made or started; what has broken the listener; or how a worker has failed, which ends the
-    /// server.
+    /// If a worker can't be created or started, if the listener breaks, or if a worker fails.
     pub fn serve<W: Send + 'static>(
         server: Server,
         backend: &str,
@@ -92,16 +90,16 @@ impl WorkerGroup {
     /// The inbox of the worker with this number.
     ///
     /// # Panics
-    /// If there are fewer.
+    /// If there is no such worker.
     pub fn inbox(&self, number: usize) -> &Arc<Inbox> {
         &self.inboxes[number]
     }
 
-    /// Assigns a client to the worker that has the fewest: to the one that accepts before the others, since to hand a client
-    /// over costs a wake-up. It is returned if it is that worker's own.
+    /// Assigns a client to the worker that has the fewest clients. Among equals it prefers the `accepting` worker, since to
+    /// hand over a client costs a wake-up. Returns the client if it was assigned to the `accepting` worker.
     ///
-    /// So the connections are spread evenly. With a listener for each worker (SO_REUSEPORT) the kernel spreads them
-    /// by chance: over two of them it left one with 39 or more of 64, and with 6 or more of 8, in a tenth of 300 trials.
+    /// This spreads the connections evenly. With a listener for each worker (SO_REUSEPORT) the kernel spreads them
+    /// randomly: in a tenth of 300 trials one of two workers got 39 or more of 64 connections, or 6 or more of 8.
     pub fn assign(
         &self,
         accepting: usize,
@@ -120,7 +118,7 @@ impl WorkerGroup {
         None
     }
 
-    /// Whether the server has ended, so that the workers end as well.
+    /// Whether the server has ended, so that the workers must end.
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::SeqCst)
     }
@@ -144,22 +142,22 @@ impl Inbox {
         Ok(Arc::new(Self { notifier, woken, items, clients }))
     }
 
-    /// Its descriptor can be read when something has come.
+    /// The notifier, whose descriptor is readable when items have arrived.
     pub fn notifier(&self) -> &Notifier {
         &self.notifier
     }
 
-    /// Has the client in `slot` come [here](Item::Woken) when it has marks to look at.
+    /// Registers the client in `slot`: a mark sends [`Item::Woken`].
     pub fn register(&self, conversation: &Conversation, slot: usize) {
         conversation.register_slot(&self.woken, slot);
     }
 
-    /// Has the acceptor come [here](Item::Accept) when it has something to do.
+    /// Registers the acceptor: a wake-up sends [`Item::Accept`].
     pub fn register_acceptor(&self, acceptor: &Acceptor) {
         acceptor.register_slot(&self.woken, ACCEPTOR);
     }
 
-    /// Puts something in. What comes for a worker that has ended is dropped.
+    /// Sends an item. It is dropped if the worker has ended.
     pub fn send(&self, item: Item) {
         let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(open) = &mut *items else {
@@ -171,7 +169,7 @@ impl Inbox {
         self.notifier.notify();
     }
 
-    /// Takes out all that has come.
+    /// Takes all items, and clears the notifier.
     pub fn receive(&self) -> Vec<Item> {
         self.notifier.clear();
         let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
@@ -184,12 +182,12 @@ impl Inbox {
         all
     }
 
-    /// A client has left the worker.
+    /// Subtracts a client that has left the worker.
     pub fn client_left(&self) {
         self.clients.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// The worker has ended: no client is assigned to it any more.
+    /// Closes the inbox of a worker that has ended: no more clients are assigned to it.
     fn close(&self) {
         self.clients.fetch_add(usize::MAX / 2, Ordering::Relaxed);
         let items = self.items.lock().unwrap_or_else(PoisonError::into_inner).take();

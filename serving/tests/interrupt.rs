@@ -1,6 +1,6 @@
-//! A thread that blocks is woken whatever else the program does with the signal, and nobody else is. Signals are
-//! the whole process's, so this is a program of its own, with one test.
-#![expect(unsafe_code, reason = "signals are handled and blocked as other programs do it")]
+//! An interrupt wakes its thread whatever the program does with the signal, and interrupts no other call. Signal handlers
+//! belong to the whole process, so this program has a single test.
+#![expect(unsafe_code, reason = "the test handles and blocks signals as other programs do")]
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -17,7 +17,7 @@ extern "C" fn handle(_signal: libc::c_int) {
     HANDLED.fetch_add(1, Ordering::SeqCst);
 }
 
-/// Handles the signal as many programs do: system calls that it interrupts go on.
+/// Installs a handler as many programs do, with `SA_RESTART`.
 fn install(handler: libc::sighandler_t) {
     // SAFETY: all-zero bits are a valid `sigaction`, and the handler only counts.
     unsafe {
@@ -37,14 +37,15 @@ fn block_signal() {
     }
 }
 
-/// Has a thread block in a read, after `prepare`, and wakes it after `meanwhile` until the read has ended.
+/// Wakes a thread that blocks in a read, and checks that the read is interrupted. The thread runs `prepare` before it creates
+/// its interrupt, and the test runs `meanwhile` before it wakes the thread.
 fn is_woken(prepare: fn(), meanwhile: fn()) {
     let (mut reader, mut writer) = UnixStream::pair().expect("two sockets");
     let (waker, wakers) = std::sync::mpsc::channel();
     let blocked = thread::spawn(move || {
         prepare();
         let interrupt = Interrupt::of_this_thread().expect("an interrupt");
-        waker.send(interrupt.waker()).expect("somebody who wakes");
+        waker.send(interrupt.waker()).expect("the test receives");
         interrupt.call(|| false, || reader.read(&mut [0])).map_err(|error| error.kind())
     });
     let waker = wakers.recv().expect("a waker");
@@ -54,12 +55,12 @@ fn is_woken(prepare: fn(), meanwhile: fn()) {
         waker.wake_by_ref();
         thread::sleep(Duration::from_millis(1));
     }
-    let _ = writer.write_all(b"x"); // else it might wait for ever
+    let _ = writer.write_all(b"x"); // ends the read if the wake-up didn't
     assert_eq!(blocked.join().expect("no panic"), Err(ErrorKind::Interrupted));
 }
 
 #[test]
-fn a_thread_is_woken_within_its_call_and_only_there() {
+fn a_thread_is_woken_only_during_its_call() {
     let default = || install(libc::SIG_DFL);
     let ignored = || install(libc::SIG_IGN);
     let handled = || install(handle as extern "C" fn(libc::c_int) as libc::sighandler_t);
@@ -70,9 +71,9 @@ fn a_thread_is_woken_within_its_call_and_only_there() {
     is_woken(|| {}, handled);
     is_woken(|| {}, ignored);
     is_woken(block_signal, || {});
-    assert!(HANDLED.load(Ordering::SeqCst) > 0, "the program's own handler is called as well");
+    assert!(HANDLED.load(Ordering::SeqCst) > 0, "the program's own handler is not called");
 
-    // What a session does between its calls is not interrupted, however often the thread is woken.
+    // System calls between the interrupt's calls are not interrupted, however often the thread is woken.
     handled();
     let interrupt = Interrupt::of_this_thread().unwrap();
     let waker = interrupt.waker();
@@ -87,7 +88,7 @@ fn a_thread_is_woken_within_its_call_and_only_there() {
     });
     let mut interrupted = 0;
     for _ in 0..2_000 {
-        // The calls end at once, so that wake-ups come at their very end.
+        // The calls end immediately, so that wake-ups arrive at their end.
         let called = interrupt.call(|| false, || Ok(()));
         assert!(called.is_ok());
         let slept =
@@ -96,9 +97,9 @@ fn a_thread_is_woken_within_its_call_and_only_there() {
     }
     done.store(true, Ordering::SeqCst);
     waking.join().unwrap();
-    assert_eq!(interrupted, 0, "system calls of the session's");
+    assert_eq!(interrupted, 0, "system calls were interrupted");
 
-    // A wake-up that has come already is not waited for.
+    // After an earlier wake-up the call is not made.
     let woken = interrupt.call(|| true, || -> std::io::Result<()> { unreachable!() });
     assert_eq!(woken.unwrap_err().kind(), ErrorKind::Interrupted);
 }

@@ -1,4 +1,4 @@
-//! Servers that are embedded in a program: started, watched, stopped, waited for and dropped.
+//! Servers that are embedded in a program: started, stopped, awaited and dropped.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,10 +18,10 @@ use anyloop_serving::{
 };
 use common::{Client, CloseReason, Flow, Framing, Handler, Outcome, Replies, Service, Session};
 
-/// How long is waited for what comes at once on any machine that works.
+/// A test fails after this time.
 const BOUND: Duration = Duration::from_secs(20);
 
-/// One client after the other.
+/// Serves one client after the other.
 struct OneByOne;
 
 impl Backend for OneByOne {
@@ -44,19 +44,19 @@ impl Backend for OneByOne {
     }
 }
 
-/// Says what it is told, but panics at `panic`, and, if it is told so, at each client's end.
+/// Sends each message back. Panics in `closed`, if so configured.
 #[derive(Clone, Copy)]
-struct Says {
+struct Echo {
     panics_at_the_end: bool,
 }
 
-impl Handler for Says {
+impl Handler for Echo {
     fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
         Box::new(*self)
     }
 }
 
-impl Session for Says {
+impl Session for Echo {
     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
         out.send(message);
         Flow::Continue
@@ -68,7 +68,7 @@ impl Session for Says {
 }
 
 fn service() -> Service {
-    Service::framed(Arc::new(Says { panics_at_the_end: false }), Framing::Line)
+    Service::framed(Arc::new(Echo { panics_at_the_end: false }), Framing::Line)
 }
 
 fn listener() -> TcpListener {
@@ -79,7 +79,7 @@ fn started(backend: impl Backend + 'static) -> Running {
     start(backend, listener(), service()).expect("a server")
 }
 
-/// A client that has got a reply.
+/// A client that has received a reply.
 fn served(running: &Running) -> TcpStream {
     let mut client = TcpStream::connect(running.address()).expect("a connection");
     client.set_read_timeout(Some(BOUND)).expect("a timeout");
@@ -102,7 +102,7 @@ fn waits_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Runs a future on this thread: there is no runtime here.
+/// Runs a future on this thread, without a runtime.
 fn run<F: Future>(future: F) -> F::Output {
     struct Unparks(Thread);
 
@@ -127,7 +127,7 @@ fn run<F: Future>(future: F) -> F::Output {
 }
 
 #[test]
-fn a_server_is_stopped_and_waited_for_however_it_was_given() {
+fn start_takes_a_backend_by_value_reference_box_or_arc() {
     static BORROWED: &dyn Backend = &OneByOne;
     let all = [
         started(OneByOne),
@@ -148,7 +148,7 @@ fn a_server_is_stopped_and_waited_for_however_it_was_given() {
 }
 
 #[test]
-fn a_stop_may_come_twice_and_the_result_be_asked_for_again_and_from_several_threads() {
+fn stop_and_wait_may_be_called_repeatedly_and_by_several_threads() {
     let running = started(OneByOne);
     thread::scope(|scope| {
         let waiting = [(); 3].map(|()| scope.spawn(|| running.wait().expect("a report")));
@@ -165,7 +165,7 @@ fn a_stop_may_come_twice_and_the_result_be_asked_for_again_and_from_several_thre
 }
 
 #[test]
-fn a_client_that_does_not_leave_is_cut_off_at_once_if_that_is_asked_for() {
+fn stop_now_cuts_clients() {
     let running = started(OneByOne);
     let mut client = served(&running);
     client.write_all(b"part").expect("it is sent");
@@ -175,7 +175,7 @@ fn a_client_that_does_not_leave_is_cut_off_at_once_if_that_is_asked_for() {
 }
 
 #[test]
-fn it_is_awaited_without_a_runtime() {
+fn running_is_a_future_that_needs_no_runtime() {
     let mut running = started(OneByOne);
     let client = served(&running);
     let mut cx = Context::from_waker(Waker::noop());
@@ -186,19 +186,21 @@ fn it_is_awaited_without_a_runtime() {
     stopping.join().expect("no panic");
     sees_the_end(client);
     assert_eq!(report.messages, 1);
-    assert!(pin!(&mut running).poll(&mut cx).is_ready(), "and again");
+    assert!(pin!(&mut running).poll(&mut cx).is_ready(), "the result stays");
 }
 
 #[test]
-fn a_stop_is_awaited() {
+fn a_stop_request_is_awaited() {
     let stop = Stop::new();
     let mut requested = pin!(stop.requested());
     assert!(requested.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    let presses = stop.clone();
-    let pressing = thread::spawn(move || presses.now());
-    run(requested.as_mut()); // by another waker than before
-    pressing.join().expect("no panic");
-    run(stop.requested()); // it stays pressed
+    let requesting = thread::spawn({
+        let stop = stop.clone();
+        move || stop.now()
+    });
+    run(requested.as_mut()); // with another waker than before
+    requesting.join().expect("no panic");
+    run(stop.requested()); // a request is never withdrawn
     let running = started(OneByOne);
     let handle = running.stop_handle();
     running.stop();
@@ -207,7 +209,7 @@ fn a_stop_is_awaited() {
 }
 
 #[test]
-fn what_is_dropped_drains_and_holds_nobody_up() {
+fn dropping_a_server_drains_it() {
     let running = started(OneByOne);
     let client = served(&running);
     let handle = running.stop_handle();
@@ -217,8 +219,8 @@ fn what_is_dropped_drains_and_holds_nobody_up() {
 }
 
 #[test]
-fn panics_of_handlers_at_the_end_change_nothing() {
-    let service = Service::framed(Arc::new(Says { panics_at_the_end: true }), Framing::Line);
+fn a_panic_in_closed_does_not_change_the_outcome() {
+    let service = Service::framed(Arc::new(Echo { panics_at_the_end: true }), Framing::Line);
     let running = start(OneByOne, listener(), service).expect("a server");
     let client = served(&running);
     running.stop();
@@ -226,7 +228,7 @@ fn panics_of_handlers_at_the_end_change_nothing() {
     assert_eq!(running.wait().expect("a report").outcome(Outcome::Drained), 1);
 }
 
-/// Fails, or panics, before or after it has opened a server.
+/// Fails or panics before or after it has opened a server.
 struct Fails {
     opens: bool,
     how: fn() -> io::Error,
@@ -257,8 +259,8 @@ fn a_backend_that_fails_or_panics_is_an_error() {
     let ways: [Way; 4] = [
         (|| io::Error::new(ErrorKind::Unsupported, "no ring"), "no ring"),
         (|| io::Error::from_raw_os_error(24), "os error 24"),
-        (|| panic!("a fault of {}", "its own"), "the backend has panicked: a fault of its own"),
-        (|| panic!("a fault"), "the backend has panicked: a fault"),
+        (|| panic!("a {}", "String"), "the backend panicked: a String"),
+        (|| panic!("a str"), "the backend panicked: a str"),
     ];
     for (how, said) in ways {
         for opens in [false, true] {
@@ -274,14 +276,14 @@ fn a_backend_that_fails_or_panics_is_an_error() {
 }
 
 #[test]
-fn what_the_backend_can_not_do_is_an_error() {
+fn a_service_that_the_backend_does_not_support_is_an_error() {
     let service = service().with_workers(NonZeroUsize::MIN);
     let running = start(OneByOne, listener(), service).expect("a thread");
-    let error = running.wait().expect_err("it has no workers");
+    let error = running.wait().expect_err("workers are not supported");
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
-/// A conversation panics out of this backend, and with it the server and all that it has.
+/// Panics while it holds the server and a conversation.
 struct Breaks(Mutex<Sender<()>>);
 
 impl Backend for Breaks {
@@ -298,7 +300,7 @@ impl Backend for Breaks {
         let (_server, acceptor) = Server::open(self, &listener, service, stop)?;
         acceptor.accept_all(listener, Listener::accept_blocking, |_, conversation| {
             held.push(conversation);
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).send(()).expect("somebody listens");
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).send(()).expect("the test receives");
             panic!("on purpose");
         })?;
         unreachable!()
@@ -306,11 +308,11 @@ impl Backend for Breaks {
 }
 
 #[test]
-fn a_server_that_is_dropped_has_counted_everybody() {
+fn a_backend_that_panics_has_counted_its_clients() {
     let (sender, broken): (_, Receiver<()>) = channel();
     let running = started(Breaks(Mutex::new(sender)));
     let client = TcpStream::connect(running.address()).expect("a connection");
-    broken.recv_timeout(BOUND).expect("it is let in");
+    broken.recv_timeout(BOUND).expect("an accepted client");
     assert!(running.wait().is_err());
     let last = running.statistics();
     assert_eq!((last.accepted, last.open(), last.reason(CloseReason::Cut)), (1, 0, 1));
@@ -318,35 +320,35 @@ fn a_server_that_is_dropped_has_counted_everybody() {
 }
 
 #[test]
-fn statistics_tell_what_happens_while_it_happens() {
+fn statistics_are_current_while_the_server_serves() {
     let running = started(OneByOne);
     let mut client = served(&running);
-    waits_until("one is there, and has said a word", || {
+    waits_until("a client and a message are counted", || {
         let now = running.statistics();
         (now.open(), now.accepted, now.messages, now.bytes_in, now.bytes_out) == (1, 1, 1, 6, 6)
     });
     client.write_all(b"to\nand fro").expect("it is sent");
-    waits_until("a message and a part of one have come", || {
+    waits_until("a message and a part of one are counted", || {
         let now = running.statistics();
         (now.messages, now.bytes_in, now.bytes_out) == (2, 16, 9)
     });
-    client.read_exact(&mut [0; 3]).expect("a reply"); // so that it isn't reset
+    client.read_exact(&mut [0; 3]).expect("a reply"); // otherwise closing the socket would reset the connection
     drop(client);
-    waits_until("it has left", || running.statistics().open() == 0);
+    waits_until("the end is counted", || running.statistics().open() == 0);
     assert_eq!(running.statistics().reason(CloseReason::Incomplete), 1);
 }
 
-/// Set in a process that tries how a program ends.
+/// Set in the child process of a test.
 const PROGRAM: &str = "ANYLOOP_TEST_PROGRAM";
 
-/// The program: it serves a client, and returns without a stop.
+/// A program that serves a client, and returns without a stop.
 fn program(way: &str) {
     let running = started(OneByOne);
     let client = served(&running);
     if way == "forgets" {
         std::mem::forget(running);
     }
-    std::mem::forget(client); // and this client would stay for ever
+    std::mem::forget(client); // so that the client stays connected
 }
 
 #[test]
@@ -358,8 +360,8 @@ fn a_program_that_returns_without_a_stop_ends() {
         let mut test = Command::new(env::current_exe().expect("a program"));
         test.args(["--exact", "a_program_that_returns_without_a_stop_ends"]).env(PROGRAM, way);
         let mut child = test.stdout(Stdio::null()).spawn().expect("a process");
-        waits_until("it ends", || child.try_wait().expect("a process").is_some());
-        assert!(child.wait().expect("it has ended").success(), "{way}");
+        waits_until("the program ends", || child.try_wait().expect("a process").is_some());
+        assert!(child.wait().expect("an exit status").success(), "{way}");
     }
 }
 

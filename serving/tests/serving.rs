@@ -1,4 +1,4 @@
-//! The serving layer without a backend: one conversation on a socket of the test's own, and workers that fail.
+//! The serving layer without a backend: conversations that the tests drive, and workers that fail.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use common::{Framing, Service};
 use handlers::Echo;
 use rustix::time::{ClockId, clock_gettime};
 
-/// What the tests serve by.
+/// Provides only the capabilities. The tests do the serving.
 struct Backendless;
 
 impl Backend for Backendless {
@@ -39,7 +39,7 @@ fn open() -> (Listener, Server, Acceptor, Stop) {
     (listener, server, acceptor, stop)
 }
 
-/// A client, and its conversation.
+/// A client, its socket and its conversation.
 fn admit(listener: &Listener, acceptor: &mut Acceptor) -> (TcpStream, Socket, Conversation) {
     let client = TcpStream::connect(listener.address().expect("an address")).expect("a connection");
     loop {
@@ -50,7 +50,7 @@ fn admit(listener: &Listener, acceptor: &mut Acceptor) -> (TcpStream, Socket, Co
     }
 }
 
-/// A socket that is always said to be writable, and never takes anything.
+/// A socket whose writes always fail with `WouldBlock`.
 struct Refusing {
     socket: Socket,
     writes: usize,
@@ -76,7 +76,7 @@ impl Transport for Refusing {
 }
 
 #[test]
-fn writes_that_are_refused_again_and_again_pause() {
+fn repeatedly_refused_writes_pause() {
     let (listener, server, mut acceptor, stop) = open();
     let (mut client, socket, mut conversation) = admit(&listener, &mut acceptor);
     client.write_all(b"hello\n").expect("it is sent");
@@ -91,21 +91,23 @@ fn writes_that_are_refused_again_and_again_pause() {
         assert_eq!(conversation.advance(&mut refusing, &mut buffers), Wait::Writable);
         assert_eq!(conversation.advance(&mut refusing, &mut buffers), Wait::Wakeup);
         assert_eq!(refusing.writes, 3 * (round + 1));
-        // The watchman ends the pause.
+        // The maintenance thread ends the pause.
         let deadline = Instant::now() + Duration::from_secs(10);
         while !conversation.is_marked() {
-            assert!(Instant::now() < deadline, "nobody ends the pause");
+            assert!(Instant::now() < deadline, "the pause does not end");
             thread::yield_now();
         }
     }
     drop(conversation);
     stop.now();
-    acceptor.accept_all(listener, Listener::accept, |_, _| unreachable!("nobody comes")).expect("an end");
+    acceptor
+        .accept_all(listener, Listener::accept, |_, _| unreachable!("no client connects"))
+        .expect("an end");
     assert_eq!(server.close(Ok(())).expect("a report").ended(), 1);
 }
 
 #[test]
-fn a_socket_that_does_not_block_is_waited_for() {
+fn blocking_serve_polls_a_non_blocking_socket() {
     let (listener, server, mut acceptor, stop) = open();
     let (mut client, socket, conversation) = admit(&listener, &mut acceptor);
     let served = thread::spawn(move || {
@@ -113,16 +115,18 @@ fn a_socket_that_does_not_block_is_waited_for() {
         blocking::serve(socket, conversation, &interrupt, &mut Buffers::new());
         clock_gettime(ClockId::ThreadCPUTime)
     });
-    thread::sleep(Duration::from_millis(300)); // it is silent
+    thread::sleep(Duration::from_millis(300)); // a busy loop would use this time
     client.write_all(b"hello\n").expect("it is sent");
     let mut reply = [0; 6];
     client.read_exact(&mut reply).expect("a reply");
     assert_eq!(&reply, b"hello\n");
     drop(client);
     let spent = served.join().expect("no panic");
-    assert!(spent.tv_sec == 0 && spent.tv_nsec < 60_000_000, "it was at work for {spent:?}");
+    assert!(spent.tv_sec == 0 && spent.tv_nsec < 60_000_000, "it used {spent:?} of CPU time");
     stop.now();
-    acceptor.accept_all(listener, Listener::accept, |_, _| unreachable!("nobody comes")).expect("an end");
+    acceptor
+        .accept_all(listener, Listener::accept, |_, _| unreachable!("no client connects"))
+        .expect("an end");
     assert_eq!(server.close(Ok(())).expect("a report").messages, 1);
 }
 
@@ -132,7 +136,7 @@ fn a_worker_that_fails_or_panics_ends_the_server_with_an_error() {
     let works: [(Work, &str); 4] = [
         (|(_, number)| if number == 0 { Err(io::Error::other("no ring")) } else { Ok(()) }, "no ring"),
         (|(_, number)| if number == 0 { panic!("on purpose") } else { Ok(()) }, "panicked"),
-        // The one that accepts goes on until it is told to stop.
+        // The first worker accepts until the server stops.
         (
             |(accept_loop, number)| match accept_loop {
                 Some(mut accept_loop) => loop {
@@ -148,7 +152,7 @@ fn a_worker_that_fails_or_panics_ends_the_server_with_an_error() {
             },
             "no memory",
         ),
-        (|_| Ok(()), "has ended"),
+        (|_| Ok(()), "no stop was requested"),
     ];
     for (work, said) in works {
         let (listener, server, acceptor, _stop) = open();
@@ -161,18 +165,18 @@ fn a_worker_that_fails_or_panics_ends_the_server_with_an_error() {
 }
 
 #[test]
-fn a_server_that_could_not_serve_does_not_wait_for_its_acceptor() {
+fn closing_with_an_error_does_not_wait_for_the_acceptor() {
     let (_listener, server, acceptor, _stop) = open();
     let (sender, closed) = std::sync::mpsc::channel();
     thread::spawn(move || drop(sender.send(server.close(Err(io::Error::other("no runtime"))))));
-    // Less than the drain timeout, when it would be cut.
-    let error = closed.recv_timeout(Duration::from_secs(8)).expect("it ends").expect_err("an error");
+    // Less than the drain timeout, after which the server would end anyway.
+    let error = closed.recv_timeout(Duration::from_secs(8)).expect("an end").expect_err("an error");
     assert_eq!(error.to_string(), "no runtime");
     drop(acceptor);
 }
 
 #[test]
-fn a_server_that_is_dropped_cuts_its_clients_off() {
+fn dropping_a_server_cuts_its_clients() {
     let (listener, server, mut acceptor, _stop) = open();
     let (mut client, socket, mut conversation) = admit(&listener, &mut acceptor);
     drop(acceptor);
