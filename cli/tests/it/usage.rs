@@ -32,7 +32,7 @@ fn wrong_usage_is_explained() {
         ("serve --backend async-std --workers 2", "ASYNC_STD_THREAD_COUNT"),
         (
             "serve --backend pool --blocking-threads 9",
-            "pool calls handlers that block on its workers; leave out --b",
+            "pool runs blocking handlers on its workers; leave out --b",
         ),
         ("serve --backend threads --blocking-threads 9", "leave out --blocking-threads"),
         ("serve --backend smol --stack-size 1MiB", "leave out --stack-size"),
