@@ -1,6 +1,5 @@
-//! A task for each connection, on async-std. **Legacy**: async-std was discontinued in 2025
-//! (RUSTSEC-2025-0052), and its authors advise smol; so does this backend, which is kept for those who have
-//! async-std in production and want to see what a change would bring.
+//! A task for each connection, on async-std. **Legacy**: async-std was discontinued in 2025 (RUSTSEC-2025-0052), and its
+//! authors recommend smol. This backend exists for users of async-std who want to measure what a change would bring.
 
 use std::future::poll_fn;
 use std::io;
@@ -31,18 +30,18 @@ impl Backend for AsyncStd {
             Workers::Environment("ASYNC_STD_THREAD_COUNT"),
             BlockingHandlers::Offloaded,
         )
-        .with_legacy("async-std was discontinued in 2025; smol is the advice")
+        .with_legacy("async-std was discontinued in 2025; use smol instead")
     }
 
     fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        // Without the reactor: a thread that waits for new clients there as well would hand every event on.
+        // Not `async_std::task::block_on`: this thread would also poll the reactor, and pass each event on to the workers.
         let served = Async::new(listener).and_then(|listener| block_on(accept(listener, acceptor)));
         server.close(served)
     }
 }
 
-/// Gives each client a task, until the server stops.
+/// Accepts clients and spawns a task for each until the server stops.
 async fn accept(listener: Async<Listener>, mut acceptor: Acceptor) -> io::Result<()> {
     poll_fn(|cx| {
         acceptor.poll_accept_all(
@@ -55,9 +54,9 @@ async fn accept(listener: Async<Listener>, mut acceptor: Acceptor) -> io::Result
     .await
 }
 
-/// Serves a client, to its end.
+/// Serves a client until its conversation ends.
 async fn serve(socket: Socket, mut conversation: Conversation) {
-    // Where the reactor can't take it, the conversation is dropped with it, and counted as lost.
+    // If the reactor rejects the socket, the conversation is dropped and counts as lost.
     let Ok(socket) = Async::new_nonblocking(socket) else { return };
     loop {
         match poll_fn(|cx| advance(&socket, &mut conversation, cx)).await {
@@ -72,7 +71,7 @@ async fn serve(socket: Socket, mut conversation: Conversation) {
     }
 }
 
-/// Goes on with a conversation until it needs something else than its socket.
+/// Advances a conversation until it waits for something other than its socket.
 fn advance(socket: &Async<Socket>, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
     conversation.poll_advance(socket.get_ref(), cx, |cx, wait| match wait {
         Wait::Writable => socket.poll_writable(cx),

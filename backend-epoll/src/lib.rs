@@ -1,8 +1,8 @@
-//! A bare poller for each worker: the model of the fastest servers. Each worker waits for its own clients with
-//! epoll, and a client stays with its worker for life, so that nothing is shared on its way, and nothing stolen.
+//! An epoll instance for each worker. A client stays with one worker, so serving it takes no shared state and no work
+//! stealing.
 //!
-//! Choose it for very many clients and short handlers: it costs the least CPU time and the least memory. A
-//! handler that may block runs on threads made for it; one that computes for long holds up its worker's clients.
+//! Choose it for very many clients and short handlers: it uses the least CPU time and the least memory. Handlers that may block
+//! run on dedicated threads. A handler that computes for long delays the other clients of its worker.
 
 #![cfg(target_os = "linux")]
 
@@ -19,7 +19,7 @@ use serving::{
 
 use crate::worker::Worker;
 
-/// A bare poller for each worker. [`start`](serving::start) has an example.
+/// An epoll instance for each worker. [`start`](serving::start) has an example.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Epoll;
 

@@ -1,4 +1,4 @@
-//! A worker: one thread, one poller, its own clients.
+//! A worker: a thread with a poller and its own clients.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,14 +11,14 @@ use serving::{
 };
 use slab::Slab;
 
-/// A worker: one thread, one poller, its own clients.
+/// A worker: a thread with a poller and its own clients.
 pub(crate) struct Worker {
     group: Arc<WorkerGroup>,
     number: usize,
     inbox: Arc<Inbox>,
     poller: Epoll,
     clients: Clients,
-    /// The ready queue: the slots of clients that have had a turn and want another.
+    /// The ready queue: the slots of clients that need another turn.
     queue: VecDeque<usize>,
     buffers: Buffers,
     accept_loop: Option<AcceptLoop>,
@@ -26,24 +26,23 @@ pub(crate) struct Worker {
     is_listener_watched: bool,
 }
 
-/// A client's slot is its key at the poller.
+/// The slot of a client is also its key in the poller.
 type Clients = Slab<Client>;
 
 struct Client {
-    /// It is away while a handler of it may block.
+    /// `None` while it is offloaded.
     conversation: Option<Conversation>,
     socket: Socket,
-    /// What was reported since the conversation was told: whether it is [ready](Conversation::ready), and if so, whether
-    /// there is more behind.
+    /// An event that was not yet passed to [`Conversation::ready`], with its argument `more_input`.
     ready: Option<bool>,
     is_queued: bool,
 }
 
-/// Keys at the poller that are no client's.
+/// Keys in the poller that belong to no client.
 const NOTIFIER: usize = usize::MAX;
 const LISTENER: usize = usize::MAX - 1;
 
-/// How many events are fetched at once.
+/// The most events that one wait returns.
 const EVENTS: usize = 256;
 
 impl Worker {
@@ -75,8 +74,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Gives a turn to the clients that are ready and to so many of the queue, and accepts others. The inbox comes last: a
-    /// client from there may get the slot of one that has left, whose event is handled by then.
+    /// Serves the clients that are ready and the first `queued` of the ready queue, reads the inbox, and accepts. In this order:
+    /// a new client may reuse the slot of one that has left, whose events must be handled before.
     fn serve_all(&mut self, ready: impl Iterator<Item = Ready>, queued: usize) {
         let (mut notified, mut accept) = (false, false);
         for ready in ready {
@@ -93,7 +92,7 @@ impl Worker {
             }
         }
         for _ in 0..queued {
-            // One that has left meanwhile has no turn, and one that has come into its slot has none yet.
+            // The slot may be free or belong to a new client by now, which is not queued.
             if let Some(slot) = self.queue.pop_front()
                 && self.clients.get_mut(slot).is_some_and(|client| std::mem::take(&mut client.is_queued))
             {
@@ -126,7 +125,7 @@ impl Worker {
         }
     }
 
-    /// Accepts clients, and assigns them to the workers.
+    /// Accepts clients and assigns them to the workers.
     fn accept(&mut self) {
         let Some(accept_loop) = &mut self.accept_loop else { return };
         let accepting = accept_loop.turn(Listener::accept, |socket, conversation| {
@@ -141,7 +140,7 @@ impl Worker {
         }
     }
 
-    /// Serves a client until it has to wait.
+    /// Serves a client for one turn.
     fn serve(&mut self, slot: usize) {
         let Some(client) = self.clients.get_mut(slot) else { return };
         let Some(conversation) = &mut client.conversation else { return };
@@ -156,7 +155,7 @@ impl Worker {
                 }
             }
             Wait::Blocking => {
-                // The handler is called where it may block, and the conversation sent back.
+                // The handler runs on another thread, which then returns the conversation.
                 let Some(conversation) = client.conversation.take() else { return };
                 let inbox = Arc::clone(&self.inbox);
                 conversation.offload(move |conversation| inbox.send(Item::Returned(slot, conversation)));
@@ -173,7 +172,7 @@ impl Worker {
     }
 }
 
-/// Adds a client, which the poller reports at once. Where the system has no memory left for it, it is refused.
+/// Adds a client, which the poller reports immediately. If the system has no memory left for it, refuses it.
 fn add(clients: &mut Clients, poller: &Epoll, inbox: &Inbox, socket: Socket, conversation: Conversation) {
     let entry = clients.vacant_entry();
     if let Err(error) = poller.add(&socket, entry.key(), Interest::Socket) {
@@ -185,8 +184,7 @@ fn add(clients: &mut Clients, poller: &Epoll, inbox: &Inbox, socket: Socket, con
     entry.insert(Client { conversation, socket, ready: None, is_queued: false });
 }
 
-/// Has the poller report new clients as long as they are to be accepted. Returns whether it does, or `None` at the end of
-/// the accepting.
+/// Watches the listener while clients may be accepted. Returns whether it is watched, or `None` if accepting has ended.
 fn watch(
     poller: &Epoll,
     accept_loop: &mut AcceptLoop,
@@ -200,7 +198,7 @@ fn watch(
                 return None;
             }
         }
-        // The poller would report a hang-up all the same, whatever the interest.
+        // Removed, since epoll reports a hang-up whatever the interest is.
         Accepting::Wait if is_watched => poller.remove(accept_loop.listener()),
         Accepting::Accept | Accepting::Wait => {}
         Accepting::Stopped => return None,

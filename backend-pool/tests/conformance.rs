@@ -1,3 +1,3 @@
-//! The behaviours that every backend shows.
+//! The conformance kit.
 
 conformance::suite!(anyloop_backend_pool::Pool);

@@ -1,11 +1,9 @@
-//! One client at a time: the socket tutorial's first server. The others wait in the kernel's backlog until
-//! the one before them has left.
+//! One client at a time, like the first server of a socket tutorial. The other clients wait in the kernel's backlog.
 //!
-//! It is the smallest backend, and the one to read first. Choose it to learn, or for a service that only
-//! ever has one client.
+//! This is the smallest backend, and the one to read first. Choose it to learn, or for a service with a single client.
 //!
-//! The thread is woken by `SIGURG` when a deadline passes or the server stops, as [`Interrupt`] explains; a program
-//! that embeds it leaves that signal alone.
+//! `SIGURG` wakes the thread when a deadline passes or the server stops, as described at [`Interrupt`]. A program that embeds
+//! the server must not block this signal.
 
 use std::io;
 use std::sync::Arc;
@@ -36,7 +34,7 @@ impl Backend for Sequential {
     }
 }
 
-/// Serves one client after the other, until the server stops.
+/// Serves one client after the other until the server stops.
 fn accept(listener: Listener, acceptor: Acceptor) -> io::Result<()> {
     let interrupt = Interrupt::of_this_thread()?;
     let mut buffers = Buffers::new();

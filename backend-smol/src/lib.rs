@@ -1,7 +1,7 @@
-//! A task for each connection, on smol: an executor of its own, on as many threads as there are cores.
+//! A task for each connection, on smol. Each server has its own executor.
 //!
-//! Choose it for many clients that mostly wait, with the smallest of the asynchronous runtimes. A handler
-//! that may block runs on threads made for it.
+//! Choose it for many mostly idle clients. smol is the smallest of the asynchronous runtimes. Handlers that may block run on
+//! dedicated threads.
 
 use std::future::poll_fn;
 use std::io;
@@ -34,18 +34,18 @@ impl Backend for Smol {
     fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let workers = worker_count(&service);
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        // When `_running` is dropped, the workers end.
+        // Dropping `_running` ends the workers.
         let (_running, ended) = bounded(1);
         let executor = Arc::new(Executor::new());
         let served = start_workers(workers, &executor, &ended, &server.failure())
-            // Without the reactor: a thread that waits for new clients there as well would hand every event on.
+            // Not `smol::block_on`: this thread would also poll the reactor, and pass each event on to the workers.
             .and_then(|()| block_on(accept(Async::new(listener)?, acceptor, &executor)));
         server.close(served)
     }
 }
 
-/// Starts the threads that run the tasks. They are not waited for at the end: a handler may hold one. A task that panics
-/// ends its thread, and so the server; a session's panic never gets there.
+/// Starts the threads that run the tasks. They are not joined, since a handler may block one. A task that panics ends its
+/// thread and the server. Panics of sessions are caught before.
 fn start_workers(
     count: usize,
     executor: &Arc<Executor<'static>>,
@@ -57,7 +57,7 @@ fn start_workers(
         let worker = thread::Builder::new().name(format!("smol-{number}")).stack_size(STACK_SIZE);
         worker.spawn(move || {
             failure.watch(|| {
-                let _ = smol::block_on(executor.run(ended.recv())); // an error is what ends it
+                let _ = smol::block_on(executor.run(ended.recv())); // fails when the sender is dropped
                 Ok(())
             });
         })?;
@@ -65,7 +65,7 @@ fn start_workers(
     Ok(())
 }
 
-/// Gives each client a task, until the server stops.
+/// Accepts clients and spawns a task for each until the server stops.
 async fn accept(
     listener: Async<Listener>,
     mut acceptor: Acceptor,
@@ -82,9 +82,9 @@ async fn accept(
     .await
 }
 
-/// Serves a client, to its end.
+/// Serves a client until its conversation ends.
 async fn serve(socket: Socket, mut conversation: Conversation) {
-    // Where the reactor can't take it, the conversation is dropped with it, and counted as lost.
+    // If the reactor rejects the socket, the conversation is dropped and counts as lost.
     let Ok(socket) = Async::new_nonblocking(socket) else { return };
     loop {
         match poll_fn(|cx| advance(&socket, &mut conversation, cx)).await {
@@ -99,7 +99,7 @@ async fn serve(socket: Socket, mut conversation: Conversation) {
     }
 }
 
-/// Goes on with a conversation until it needs something else than its socket.
+/// Advances a conversation until it waits for something other than its socket.
 fn advance(socket: &Async<Socket>, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
     conversation.poll_advance(socket.get_ref(), cx, |cx, wait| match wait {
         Wait::Writable => socket.poll_writable(cx),

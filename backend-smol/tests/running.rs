@@ -1,4 +1,4 @@
-//! A server within a program that has an executor of smol's.
+//! A server in a program that uses smol.
 
 use std::net::TcpListener;
 use std::sync::Arc;

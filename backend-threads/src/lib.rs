@@ -1,11 +1,10 @@
-//! A thread for each connection: the model that most servers begin with, and the one whose code reads like
-//! the conversation itself. A thread that waits for its client is blocked in the kernel.
+//! A thread for each connection, which blocks in the kernel while it waits for its client.
 //!
-//! Choose it for handlers that block, and for up to a few thousand clients. Each costs a stack, of which
-//! some 12 KiB are touched, and each message a switch of threads.
+//! Choose it for handlers that block, and for up to a few thousand clients. Each client costs a stack, of which
+//! about 12 KiB are touched, and each message a context switch.
 //!
-//! The threads are woken by `SIGURG` when a deadline passes or the server stops, as [`Interrupt`] explains; a program
-//! that embeds the server leaves that signal alone.
+//! `SIGURG` wakes the threads when a deadline passes or the server stops, as described at [`Interrupt`]. A program that embeds
+//! the server must not block this signal.
 
 mod limit;
 
@@ -23,7 +22,7 @@ use serving::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Threads;
 
-/// What a thread reads at once, in bytes: a page. It stays with the thread while that waits.
+/// The size of a thread's read buffer, in bytes: one page, since a waiting thread keeps it.
 const READ: usize = 4096;
 
 impl Backend for Threads {
@@ -45,7 +44,7 @@ impl Backend for Threads {
     }
 }
 
-/// The service with no more connections than there may be threads with such stacks.
+/// Limits the connections of the service to the number of threads with such stacks that can exist.
 fn limited(service: Arc<Service>, stack_size: usize) -> Arc<Service> {
     let most = limit::max_threads(stack_size);
     if service.limits.max_connections <= most {
@@ -60,29 +59,28 @@ struct Client {
     conversation: Conversation,
 }
 
-/// Starts the thread of a client. Where the system has none left, that client is refused.
+/// Starts the thread of a client. If the system can't start it, refuses the client.
 fn spawn(client: Client, stack_size: usize) {
     let thread = thread::Builder::new().name("client".into()).stack_size(stack_size);
-    // A failed spawn drops its closure: what the thread is to take with it is left for it to fetch.
-    let handover = Arc::new(Mutex::new(Some(client)));
-    let fetched = Arc::clone(&handover);
-    let fetch =
-        |handover: &Mutex<Option<Client>>| handover.lock().unwrap_or_else(PoisonError::into_inner).take();
+    // A failed spawn drops its closure, so the closure doesn't own the client but takes it from here.
+    let shared = Arc::new(Mutex::new(Some(client)));
+    let thread_shared = Arc::clone(&shared);
+    let take = |shared: &Mutex<Option<Client>>| shared.lock().unwrap_or_else(PoisonError::into_inner).take();
     let spawned = thread.spawn(move || {
-        let client = fetch(&fetched);
-        drop(fetched);
+        let client = take(&thread_shared);
+        drop(thread_shared);
         if let Some(client) = client {
             serve(client);
         }
     });
     if let Err(error) = spawned
-        && let Some(Client { socket, conversation }) = fetch(&handover)
+        && let Some(Client { socket, conversation }) = take(&shared)
     {
         conversation.refuse(socket, &error);
     }
 }
 
-/// Serves a client, on its thread.
+/// Serves a client on the current thread.
 fn serve(Client { socket, conversation }: Client) {
     match Interrupt::of_this_thread() {
         Ok(interrupt) => {

@@ -1,8 +1,8 @@
-//! A task for each connection, on tokio: [`Tokio`] makes a multi-thread runtime of its own for each server, and
-//! [`OnRuntime`] serves on one that the program has.
+//! A task for each connection, on tokio: [`Tokio`] creates a multi-thread runtime for each server, and [`OnRuntime`] uses an
+//! existing runtime.
 //!
-//! Choose it for many clients that mostly wait, above all where tokio is there already. A handler that may
-//! block runs on threads made for it. `serve` blocks its caller, so within a task use `start`, and await what it returns.
+//! Choose it for many mostly idle clients, above all if your program uses tokio already. Handlers that may block run on
+//! dedicated threads. `serve` blocks its caller, so call `start` in a task, and await what it returns.
 
 mod on_runtime;
 mod socket;
@@ -25,7 +25,7 @@ use tokio::task;
 pub use crate::on_runtime::OnRuntime;
 use crate::socket::AsyncSocket;
 
-/// A task for each connection, on a tokio runtime of the server's own; or on [the program's](Self::current).
+/// A task for each connection, on a tokio runtime that the server creates, or on [an existing one](Self::current).
 ///
 /// ```
 /// use std::net::TcpListener;
@@ -71,7 +71,7 @@ impl Backend for Tokio {
                     accept(socket::register(listener, Interest::READABLE)?, acceptor).await
                 });
                 let report = server.close(served);
-                // Its threads are not waited for: a handler may hold one.
+                // Does not join the threads, since a handler may block one.
                 runtime.shutdown_background();
                 report
             }
@@ -80,7 +80,7 @@ impl Backend for Tokio {
     }
 }
 
-/// A runtime of this server's own: the number of workers is its own affair, and so is its end.
+/// Builds a runtime with this number of workers.
 fn runtime(workers: usize) -> io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(workers)
@@ -90,13 +90,13 @@ fn runtime(workers: usize) -> io::Result<Runtime> {
         .build()
 }
 
-/// Gives each client a task, until the server stops.
+/// Accepts clients and spawns a task for each until the server stops.
 async fn accept(listener: AsyncFd<Listener>, mut acceptor: Acceptor) -> io::Result<()> {
     poll_fn(|cx| {
         acceptor.poll_accept_all(
             cx,
             || listener.get_ref().accept(),
-            // Nobody was there, so the reactor is to tell of the next.
+            // The last accept returned `WouldBlock`, so the readiness is cleared.
             |cx| Poll::Ready(ready!(listener.poll_read_ready(cx)).map(|mut ready| ready.clear_ready())),
             |socket, conversation| drop(task::spawn(serve(socket, conversation))),
         )
@@ -104,9 +104,9 @@ async fn accept(listener: AsyncFd<Listener>, mut acceptor: Acceptor) -> io::Resu
     .await
 }
 
-/// Serves a client, to its end.
+/// Serves a client until its conversation ends.
 async fn serve(socket: Socket, mut conversation: Conversation) {
-    // Where the reactor can't take it, the conversation is dropped with it, and counted as lost.
+    // If the reactor rejects the socket, the conversation is dropped and counts as lost.
     let Ok(socket) = AsyncSocket::new(socket) else { return };
     loop {
         match poll_fn(|cx| advance(&socket, &mut conversation, cx)).await {
@@ -117,7 +117,7 @@ async fn serve(socket: Socket, mut conversation: Conversation) {
     }
 }
 
-/// Goes on with a conversation until it needs something else than its socket.
+/// Advances a conversation until it waits for something other than its socket.
 fn advance(socket: &AsyncSocket, conversation: &mut Conversation, cx: &mut Context<'_>) -> Poll<Wait> {
     conversation.poll_advance(socket, cx, |cx, wait| match wait {
         Wait::Writable => socket.poll_write_ready(cx),

@@ -1,4 +1,4 @@
-//! Serving on a runtime that the program has.
+//! The backend that serves on an existing runtime.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,26 +13,25 @@ use tokio::runtime::Handle;
 
 use crate::{Tokio, accept, socket};
 
-/// A task for each connection, on a tokio runtime that the program has: made by [`Tokio::current`] or [`Tokio::on`]. It
-/// starts no runtime, and no thread that serves clients.
+/// A task for each connection, on an existing tokio runtime. Create it with [`Tokio::current`] or [`Tokio::on`].
 ///
-/// The runtime is of either flavour and has its I/O enabled. It has to run as long as the server serves: a
-/// current-thread runtime runs within its `block_on` alone, so a task there awaits the server, and doesn't block until
-/// it ends. If the runtime is shut down before the server was stopped, its clients are lost and the server ends with an error.
+/// The runtime may have either flavour, and must have I/O enabled. It must run as long as the server serves. A current-thread
+/// runtime runs only within `block_on`, so tasks on it must await the server, and not block until it ends. If the runtime is
+/// shut down before the server has stopped, the clients are lost and the server ends with an error.
 #[derive(Clone, Debug)]
 pub struct OnRuntime(Handle);
 
 impl Tokio {
-    /// The backend that serves on the runtime that this is called in.
+    /// A backend that serves on the current runtime.
     ///
     /// # Panics
-    /// Outside of a runtime, as [`Handle::current`].
+    /// If called outside of a runtime, like [`Handle::current`].
     #[track_caller]
     pub fn current() -> OnRuntime {
         Self::on(Handle::current())
     }
 
-    /// The backend that serves on the runtime of this handle.
+    /// A backend that serves on the runtime of this handle.
     pub fn on(runtime: Handle) -> OnRuntime {
         OnRuntime(runtime)
     }
@@ -44,7 +43,7 @@ impl Backend for OnRuntime {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let model = "a task for each connection, on the program's own tokio runtime";
+        let model = "a task for each connection, on an existing tokio runtime";
         Capabilities::new(model, Workers::Runtime, BlockingHandlers::Offloaded)
     }
 
@@ -56,13 +55,13 @@ impl Backend for OnRuntime {
 }
 
 impl OnRuntime {
-    /// Starts the task that accepts. Its end shows in that of the acceptor.
+    /// Spawns the task that accepts. The server notices its end, since it drops the acceptor.
     fn spawn(&self, listener: Listener, acceptor: Acceptor, failure: Failure) -> io::Result<()> {
         let _entered = self.0.enter();
         let register = || socket::register(listener, Interest::READABLE);
-        // tokio panics where the runtime has no I/O driver, and says so on standard error.
+        // tokio panics if the runtime has no I/O driver.
         let listener = catch_unwind(AssertUnwindSafe(register)).unwrap_or_else(|_| {
-            Err(io::Error::other("the tokio runtime can't wait for sockets; build it with `enable_io`"))
+            Err(io::Error::other("the tokio runtime has no I/O driver; build it with `enable_io`"))
         })?;
         self.0.spawn(async move {
             if let Err(error) = accept(listener, acceptor).await {

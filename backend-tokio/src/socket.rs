@@ -1,4 +1,4 @@
-//! A socket at tokio's reactor.
+//! A socket registered with tokio's reactor.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
@@ -9,10 +9,10 @@ use serving::{Socket, Transport};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// A socket at tokio's reactor. What would block is to be waited for.
+/// A socket registered with tokio's reactor.
 ///
-/// tokio's own `TcpStream` takes a short read for proof that there is no more, and so forgets what stands behind
-/// urgent data. This one asks the reactor whether there are any.
+/// tokio's `TcpStream` clears the readiness after a short read, and so misses input behind urgent data. This type asks the
+/// reactor for urgent data first.
 pub(crate) struct AsyncSocket(AsyncFd<Socket>);
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -22,7 +22,7 @@ const URGENT: Interest = Interest::READABLE;
 
 impl AsyncSocket {
     /// # Errors
-    /// If the reactor can't take it.
+    /// If the reactor rejects the socket.
     pub(crate) fn new(socket: Socket) -> io::Result<Self> {
         let interest = Interest::READABLE.add(Interest::WRITABLE).add(URGENT);
         register(socket, interest).map(Self)
@@ -32,24 +32,24 @@ impl AsyncSocket {
         self.0.into_inner()
     }
 
-    /// Whether the reactor was told of urgent data, or of the end of the input: then a short read is not the last, and the
-    /// socket stays readable until a read finds nothing.
+    /// Whether urgent data or the end of the input were reported. Then there may be more input after a short read, and the
+    /// socket stays readable until a read returns `WouldBlock`.
     fn has_more_input(&self) -> bool {
         self.0.try_io(URGENT, |_| Ok(())).is_ok()
     }
 
-    /// Waits until it can be read.
+    /// Waits until the socket is readable.
     pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(ready!(self.0.poll_read_ready(cx)).map(drop))
     }
 
-    /// Waits until it can be written.
+    /// Waits until the socket is writable.
     pub(crate) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(ready!(self.0.poll_write_ready(cx)).map(drop))
     }
 }
 
-/// Has the reactor tell of a socket.
+/// Registers a socket with the reactor.
 #[expect(unsafe_code, reason = "tokio can't tell that a socket stays open as long as it is registered")]
 pub(crate) fn register<T: AsRawFd + Into<OwnedFd>>(socket: T, interest: Interest) -> io::Result<AsyncFd<T>> {
     // SAFETY: a socket owns its descriptor, which stays the same until the socket is dropped or taken out.
@@ -60,7 +60,7 @@ impl Transport for &AsyncSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.has_more_input() {
             match self.0.try_io(URGENT, |mut socket| Read::read(&mut socket, buffer)) {
-                // Nothing is behind any more, and the reactor is to tell of new urgent data.
+                // No input is left, and this has cleared the readiness for urgent data.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 read => return read,
             }
@@ -70,7 +70,7 @@ impl Transport for &AsyncSocket {
         let read = self.0.try_io(Interest::READABLE, |mut socket| {
             let count = Read::read(&mut socket, buffer)?;
             if (1..length).contains(&count) && !self.has_more_input() {
-                // As if it would block already: so the reactor is asked for more without another call.
+                // Clears the readiness without another system call.
                 last = Some(count);
                 return Err(ErrorKind::WouldBlock.into());
             }

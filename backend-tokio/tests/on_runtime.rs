@@ -1,4 +1,4 @@
-//! The behaviours that every backend shows, on runtimes that the program has.
+//! The conformance kit on existing runtimes.
 
 use std::future::pending;
 use std::sync::LazyLock;
@@ -7,7 +7,7 @@ use std::thread;
 use anyloop_backend_tokio::{OnRuntime, Tokio};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// A runtime with several workers.
+/// A multi-thread runtime.
 mod multi_thread {
     use super::*;
 
@@ -21,7 +21,7 @@ mod multi_thread {
     conformance::suite!(on_runtime());
 }
 
-/// A runtime on one thread, which is at work as long as the process lives.
+/// A current-thread runtime, which a thread runs as long as the process lives.
 mod current_thread {
     use super::*;
 

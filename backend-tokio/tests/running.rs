@@ -1,4 +1,4 @@
-//! Servers within programs that have a tokio runtime, on it and beside it.
+//! Servers in programs that use tokio, on the program's runtime or on their own.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,8 +18,8 @@ fn started(backend: impl Backend + 'static) -> Running {
     start(backend, listener, Service::framed(Arc::new(Echo), Framing::Line)).expect("a server")
 }
 
-/// A client on a thread of its own, since the runtime's may be the one that serves it. It is sent a reply, which is told by
-/// the future, and sees the end.
+/// Starts a client on another thread, since a thread of the runtime may have to serve it. The future completes when the client
+/// has received a reply; the thread ends when the server closes the connection.
 fn client(running: &Running) -> (Requested, JoinHandle<()>) {
     let address = running.address().clone();
     let replied = Stop::new();
@@ -43,7 +43,7 @@ fn runtimes() -> [Runtime; 2] {
 }
 
 #[test]
-fn a_program_with_a_runtime_serves_on_it_or_beside_it() {
+fn a_server_is_awaited_on_the_programs_runtime_or_beside_it() {
     for runtime in runtimes() {
         for on_it in [true, false] {
             let report = runtime.block_on(async {
@@ -67,7 +67,7 @@ fn a_program_with_a_runtime_serves_on_it_or_beside_it() {
 }
 
 #[test]
-fn what_is_dropped_in_a_task_drains() {
+fn dropping_a_server_in_a_task_drains_it() {
     for runtime in runtimes() {
         let client = runtime.block_on(async {
             let running = started(Tokio::current());
@@ -76,8 +76,8 @@ fn what_is_dropped_in_a_task_drains() {
             has_reply.await;
             drop(running);
             stop.requested().await;
-            tokio::spawn(async {}).await.expect("no panic"); // nothing is held up
-            // The task that serves the client is this runtime's.
+            tokio::spawn(async {}).await.expect("no panic"); // the runtime is not blocked
+            // Not on this thread, which may have to serve the client.
             tokio::task::spawn_blocking(|| client.join().expect("no panic")).await
         });
         client.expect("a clean end");
@@ -85,7 +85,7 @@ fn what_is_dropped_in_a_task_drains() {
 }
 
 #[test]
-fn a_runtime_that_ends_ends_its_server_with_an_error() {
+fn shutting_down_the_runtime_ends_the_server_with_an_error() {
     for runtime in runtimes() {
         let running = started(Tokio::on(runtime.handle().clone()));
         let client = TcpStream::connect(running.address()).expect("a connection");
@@ -100,19 +100,19 @@ fn a_runtime_that_ends_ends_its_server_with_an_error() {
 #[test]
 fn a_runtime_without_io_is_an_error() {
     let runtime = Builder::new_multi_thread().build().expect("a runtime");
-    let error = started(Tokio::on(runtime.handle().clone())).wait().expect_err("it can't wait for sockets");
+    let error = started(Tokio::on(runtime.handle().clone())).wait().expect_err("no I/O driver");
     assert!(error.to_string().contains("enable_io"), "{error}");
 }
 
 #[test]
-fn it_starts_no_thread_that_serves() {
-    /// Tells on which thread its clients are served.
-    struct Tells(Mutex<Sender<Option<String>>>);
+fn clients_are_served_on_the_threads_of_the_runtime() {
+    /// Reports the name of the thread that serves a client.
+    struct ThreadName(Mutex<Sender<Option<String>>>);
 
-    impl Handler for Tells {
+    impl Handler for ThreadName {
         fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
             let name = thread::current().name().map(str::to_owned);
-            self.0.lock().expect("no panic").send(name).expect("somebody listens");
+            self.0.lock().expect("no panic").send(name).expect("the test receives");
             Box::new(Echo)
         }
     }
@@ -121,7 +121,7 @@ fn it_starts_no_thread_that_serves() {
         Builder::new_multi_thread().worker_threads(1).thread_name("the program's").enable_io().build();
     let runtime = runtime.expect("a runtime");
     let (sender, served_on) = channel();
-    let service = Service::framed(Arc::new(Tells(Mutex::new(sender))), Framing::Line);
+    let service = Service::framed(Arc::new(ThreadName(Mutex::new(sender))), Framing::Line);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let running = start(Tokio::on(runtime.handle().clone()), listener, service).expect("a server");
     let client = TcpStream::connect(running.address()).expect("a connection");

@@ -1,4 +1,4 @@
-//! The behaviours that every backend shows.
+//! The conformance kit.
 #![cfg(target_os = "linux")]
 
 conformance::suite!(anyloop_backend_uring::Uring);

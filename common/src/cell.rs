@@ -1,4 +1,4 @@
-//! How a connection is reached from outside: its marks, and who is woken when one is set.
+//! The marks of a connection, which other threads set, and the wake-up of its owner.
 
 use std::fmt;
 use std::ops::BitOr;
@@ -6,45 +6,45 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-/// The part of a connection that other threads reach. They set [`Marks`] in it, which wakes whoever serves the connection:
-/// a task or a thread by its waker, or a worker that serves many connections by a [`WakeQueue`].
+/// The part of a connection that all threads share. A thread that sets [`Marks`] wakes the owner of the connection: a task or
+/// a thread by its waker, or a worker that serves many connections by a [`WakeQueue`].
 ///
-/// **Register, look at the marks, then wait**: whoever keeps this order misses no wake-up.
+/// To miss no wake-up, the owner **registers, takes the marks, and then waits**, in this order.
 #[derive(Debug, Default)]
 pub struct Cell {
     marks: AtomicU8,
     waiter: Mutex<Waiter>,
 }
 
-/// Who is to be woken.
+/// How the owner is woken.
 #[derive(Debug, Default)]
 enum Waiter {
-    /// Nobody has registered yet. Whoever does looks at the marks.
+    /// The owner has not registered yet. It will check the marks when it does.
     #[default]
     None,
-    /// A task, or a thread.
+    /// By the waker of a task or a thread.
     Waker(Waker),
-    /// A worker, which knows the connection by its slot.
+    /// By the queue of a worker, which identifies the connection by its slot.
     Queue(Arc<WakeQueue>, u32),
-    /// Nobody any more: the connection has ended.
+    /// Not at all, since the connection has ended.
     Gone,
 }
 
-/// What a connection is to look at.
+/// Events that a connection must handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Marks(u8);
 
 impl Marks {
-    /// Nothing.
+    /// No events.
     pub const NONE: Self = Self(0);
-    /// Its deadline has passed.
+    /// The deadline of the connection has passed.
     pub const EXPIRED: Self = Self(1);
-    /// The server stops.
+    /// The server is stopping.
     pub const STOPPING: Self = Self(2);
     /// The drain deadline has passed.
     pub const CUT: Self = Self(4);
 
-    /// Whether all marks of `other` are among them.
+    /// Whether `self` contains all marks of `other`.
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
@@ -59,7 +59,7 @@ impl BitOr for Marks {
 }
 
 impl Cell {
-    /// Has `waker` woken from now on.
+    /// Registers `waker` to be woken by marks that are set from now on.
     pub fn register(&self, waker: &Waker) {
         match &mut *self.waiter() {
             Waiter::Gone => {}
@@ -68,10 +68,11 @@ impl Cell {
         }
     }
 
-    /// Has `slot` put into `queue` from now on, and at once if there are marks.
+    /// Registers `slot` to be pushed to `queue` by marks that are set from now on. If marks are set already, pushes it
+    /// immediately.
     ///
     /// # Panics
-    /// If the slot is beyond 2³² − 1.
+    /// If the slot exceeds 2³² − 1.
     pub fn register_slot(&self, queue: &Arc<WakeQueue>, slot: usize) {
         let slot = u32::try_from(slot).expect("a worker has fewer connections than 2^32");
         match &mut *self.waiter() {
@@ -83,27 +84,27 @@ impl Cell {
         }
     }
 
-    /// Whether there are marks to be taken.
+    /// Whether any marks are set.
     #[inline]
     pub fn is_marked(&self) -> bool {
         self.marks.load(Ordering::SeqCst) != 0
     }
 
-    /// Takes the marks.
+    /// Returns the marks and clears them.
     #[inline]
     pub fn take_marks(&self) -> Marks {
         if self.is_marked() { Marks(self.marks.swap(0, Ordering::SeqCst)) } else { Marks::NONE }
     }
 
-    /// Sets marks, and wakes whoever is registered. A slot is put into its queue only by the first mark since they were
-    /// taken, so it is there once at most.
+    /// Sets marks, and wakes the owner. Only the first mark after the marks were taken pushes a slot to its queue, so the queue
+    /// contains it at most once.
     pub fn mark(&self, marks: Marks) {
         let before = self.marks.fetch_or(marks.0, Ordering::SeqCst);
         let waiter = self.waiter();
         match &*waiter {
             Waiter::Waker(waker) => {
                 let waker = waker.clone();
-                drop(waiter); // nobody's waker runs under the lock
+                drop(waiter); // wakers run outside the lock
                 waker.wake();
             }
             Waiter::Queue(queue, slot) if before == 0 => queue.push(*slot),
@@ -111,8 +112,8 @@ impl Cell {
         }
     }
 
-    /// Wakes a task or a thread again if it has not taken its marks: a wake-up may be lost on a thread that is just about
-    /// to block. A queue loses nothing.
+    /// Wakes a task or a thread again if it has not taken its marks, since a thread may miss a wake-up while it is about to
+    /// block. A queue misses none.
     pub fn wake_again(&self) {
         if !self.is_marked() {
             return;
@@ -124,10 +125,10 @@ impl Cell {
         waker.wake();
     }
 
-    /// The connection has ended: nobody is woken any more.
+    /// Records that the connection has ended, and drops the registered waker.
     pub fn leave(&self) {
-        let left = std::mem::replace(&mut *self.waiter(), Waiter::Gone);
-        drop(left); // what a waker does when it is dropped holds nobody up
+        let waiter = std::mem::replace(&mut *self.waiter(), Waiter::Gone);
+        drop(waiter); // outside the lock, since it runs foreign code
     }
 
     /// Whether the connection has ended.
@@ -146,23 +147,23 @@ impl AsRef<Self> for Cell {
     }
 }
 
-/// The slots of the connections that a worker is to look at. So a wake-up costs what was woken, however many connections
+/// The slots of the connections that were woken, for one worker. The cost of a wake-up doesn't depend on how many connections
 /// the worker has.
 ///
-/// A slot may be taken out after its connection has ended, and when another has its place: to look at that one in vain does
-/// no harm.
+/// The connection of a slot may have ended before the slot is taken, and another may have reused the slot. A spurious wake-up
+/// of that one is harmless.
 pub struct WakeQueue {
     slots: Mutex<Vec<u32>>,
     waker: Waker,
 }
 
 impl WakeQueue {
-    /// An empty queue, whose worker is woken by `waker`.
+    /// An empty queue for the worker that `waker` wakes.
     pub fn new(waker: Waker) -> Arc<Self> {
         Arc::new(Self { slots: Mutex::default(), waker })
     }
 
-    /// Takes the slots out, in the order in which they were put in.
+    /// Removes all slots, and returns them in the order in which they were pushed.
     pub fn take(&self) -> impl Iterator<Item = usize> + use<> {
         std::mem::take(&mut *self.slots()).into_iter().map(|slot| slot as usize)
     }
@@ -218,7 +219,7 @@ mod tests {
         let (woken, waker) = counting();
         let queue = WakeQueue::new(waker);
         let cells = [Cell::default(), Cell::default()];
-        cells[1].mark(Marks::EXPIRED); // before anybody has registered
+        cells[1].mark(Marks::EXPIRED); // before an owner has registered
         for (cell, slot) in cells.iter().zip([7, 8]) {
             cell.register_slot(&queue, slot);
         }
@@ -226,7 +227,7 @@ mod tests {
         cells[0].mark(Marks::STOPPING);
         cells[0].wake_again();
         assert_eq!((taken(&queue), woken.0.load(Ordering::SeqCst)), (vec![8, 7], 1));
-        cells[0].mark(Marks::CUT); // nobody has looked yet
+        cells[0].mark(Marks::CUT); // the earlier marks were not taken yet
         assert_eq!(taken(&queue), []);
         let marks = cells[0].take_marks();
         assert!(marks.contains(Marks::EXPIRED | Marks::STOPPING | Marks::CUT));
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waker_is_woken_by_each_mark_and_until_they_are_taken() {
+    fn each_mark_wakes_a_waker_and_wake_again_does_until_they_are_taken() {
         let (woken, waker) = counting();
         let cell = Cell::default();
         cell.register(&waker);

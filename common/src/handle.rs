@@ -1,4 +1,4 @@
-//! What reaches a client from any thread.
+//! A handle to a client, for any thread.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::Cell;
 
-/// Reaches one client from any thread, on every backend alike, as long as that is connected. It is cheap to clone, and may
-/// be kept for ever: it holds some hundred bytes, and no descriptor.
+/// A handle to one client, for any thread and on every backend. It is cheap to clone. It may outlive the connection: it holds
+/// about a hundred bytes, and no descriptor.
 ///
-/// Two handles are equal if they are of the same client.
+/// Two handles are equal if they belong to the same client.
 ///
 /// ```
 /// use std::collections::HashSet;

@@ -1,4 +1,4 @@
-//! Each backend serves Unix sockets as well.
+//! Each backend serves Unix sockets.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -9,7 +9,7 @@ use std::{env, fs, process};
 
 use common::{Address, Client, Flow, Framing, Handler, Replies, Service, Session};
 
-/// Greets with the addresses of both ends, and says everything back.
+/// Greets the client with both addresses, and sends each message back.
 struct Addresses;
 
 impl Handler for Addresses {
@@ -30,28 +30,28 @@ impl Session for Addresses {
 fn each_backend_serves_unix_sockets() {
     for backend in anyloop_registry::BACKENDS {
         let path = env::temp_dir().join(format!("anyloop-{}-{}", backend.name(), process::id()));
-        let listener = UnixListener::bind(&path).expect("a path of its own");
+        let listener = UnixListener::bind(&path).expect("an unused path");
         let service = Service::framed(Arc::new(Addresses), Framing::Line);
         let running = serving::start(*backend, listener, service).expect("a server");
         assert_eq!(*running.address(), Address::Unix(Some(Path::new(&path).into())));
-        // More than the kernel takes at once in either direction.
+        // More than the socket buffers hold, in both directions.
         let line = "x".repeat(60_000) + "\n";
-        let mut said = UnixStream::connect(&path).expect("a connection");
-        let mut heard = said.try_clone().expect("a descriptor");
+        let mut output = UnixStream::connect(&path).expect("a connection");
+        let mut input = output.try_clone().expect("a descriptor");
         let reader = std::thread::spawn(move || {
             let mut all = String::new();
-            heard.read_to_string(&mut all).map(|_| all)
+            input.read_to_string(&mut all).map(|_| all)
         });
         for _ in 0..50 {
-            said.write_all(line.as_bytes()).expect("it is taken");
+            output.write_all(line.as_bytes()).expect("it is sent");
         }
-        said.shutdown(Shutdown::Write).expect("the end of the input");
+        output.shutdown(Shutdown::Write).expect("the end of the output");
         let expected = format!("unix at unix:{}\n{}", path.display(), line.repeat(50));
         assert!(reader.join().expect("no panic").expect("no reset") == expected, "{}", backend.name());
         running.stop();
         let report = running.wait().expect("a report");
         assert_eq!((report.accepted, report.messages, report.open()), (1, 50, 0), "{}", backend.name());
         assert!(UnixStream::connect(&path).is_err(), "{} has left its listener open", backend.name());
-        fs::remove_file(&path).expect("a server removes nothing that it has not made");
+        fs::remove_file(&path).expect("the server has not removed the path");
     }
 }
