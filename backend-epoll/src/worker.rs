@@ -17,7 +17,8 @@ pub(crate) struct Worker {
     number: usize,
     inbox: Arc<Inbox>,
     poller: Epoll,
-    clients: Clients,
+    /// The slot of a client is also its key in the poller.
+    clients: Slab<Client>,
     /// The ready queue: the slots of clients that need another turn.
     queue: VecDeque<usize>,
     buffers: Buffers,
@@ -25,9 +26,6 @@ pub(crate) struct Worker {
     /// Whether the poller watches the listener.
     is_listener_watched: bool,
 }
-
-/// The slot of a client is also its key in the poller.
-type Clients = Slab<Client>;
 
 struct Client {
     /// `None` while it is offloaded.
@@ -110,9 +108,7 @@ impl Worker {
     fn read_inbox(&mut self) {
         for item in self.inbox.receive() {
             match item {
-                Item::Client(socket, conversation) => {
-                    add(&mut self.clients, &self.poller, &self.inbox, socket, conversation);
-                }
+                Item::Client(socket, conversation) => self.add(socket, conversation),
                 Item::Returned(slot, conversation) => {
                     if let Some(client) = self.clients.get_mut(slot) {
                         client.conversation = Some(conversation);
@@ -127,17 +123,28 @@ impl Worker {
 
     /// Accepts clients and assigns them to the workers.
     fn accept(&mut self) {
-        let Some(accept_loop) = &mut self.accept_loop else { return };
+        let Some(mut accept_loop) = self.accept_loop.take() else { return };
         let accepting = accept_loop.turn(Listener::accept, |socket, conversation| {
             if let Some((socket, conversation)) = self.group.assign(self.number, socket, conversation) {
-                add(&mut self.clients, &self.poller, &self.inbox, socket, conversation);
+                self.add(socket, conversation);
             }
         });
-        let watched = watch(&self.poller, accept_loop, accepting, self.is_listener_watched);
-        self.is_listener_watched = watched == Some(true);
-        if watched.is_none() {
-            self.accept_loop = None;
+        if let Some(is_watched) = watch(&self.poller, &mut accept_loop, accepting, self.is_listener_watched) {
+            self.is_listener_watched = is_watched;
+            self.accept_loop = Some(accept_loop);
         }
+    }
+
+    /// Adds a client, which the poller reports immediately. If the system has no memory left for it, refuses it.
+    fn add(&mut self, socket: Socket, conversation: Conversation) {
+        let entry = self.clients.vacant_entry();
+        if let Err(error) = self.poller.add(&socket, entry.key(), Interest::Socket) {
+            self.inbox.client_left();
+            return conversation.refuse(socket, &error);
+        }
+        self.inbox.register(&conversation, entry.key());
+        let conversation = Some(conversation);
+        entry.insert(Client { conversation, socket, ready: None, is_queued: false });
     }
 
     /// Serves a client for one turn.
@@ -170,18 +177,6 @@ impl Worker {
             }
         }
     }
-}
-
-/// Adds a client, which the poller reports immediately. If the system has no memory left for it, refuses it.
-fn add(clients: &mut Clients, poller: &Epoll, inbox: &Inbox, socket: Socket, conversation: Conversation) {
-    let entry = clients.vacant_entry();
-    if let Err(error) = poller.add(&socket, entry.key(), Interest::Socket) {
-        inbox.client_left();
-        return conversation.refuse(socket, &error);
-    }
-    inbox.register(&conversation, entry.key());
-    let conversation = Some(conversation);
-    entry.insert(Client { conversation, socket, ready: None, is_queued: false });
 }
 
 /// Watches the listener while clients may be accepted. Returns whether it is watched, or `None` if accepting has ended.

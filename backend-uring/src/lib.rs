@@ -1,11 +1,10 @@
-//! An io_uring for each worker: reads and writes are submitted to the kernel, which says when they are done, so
-//! that one system call carries many of them.
+//! An io_uring for each worker: one system call submits many reads and writes and returns the completed ones.
 //!
-//! Choose it for very many busy clients on Linux 6.0 or later, where sandboxes allow it. A handler that may block
-//! runs on threads made for it; one that computes for long holds up its worker's clients.
+//! Choose it for very many busy clients on Linux 6.0 or later, if sandboxes allow it. Handlers that may block run on dedicated
+//! threads. A handler that computes for long delays the other clients of its worker.
 //!
-//! Of a client that sends without end the kernel receives more than one read before it is told to stop. That is
-//! kept, on top of a connection's memory bound: at most as much as a worker has buffers to receive into, 512 KiB.
+//! From a client that sends continuously, the kernel may receive more than one read before receiving is cancelled. This input
+//! is kept beyond the memory bound of the connection: at most the size of a worker's receive buffers, 512 KiB.
 
 #![cfg(target_os = "linux")]
 
@@ -37,10 +36,10 @@ impl Backend for Uring {
         Capabilities::new("an io_uring for each worker", Workers::Chosen, BlockingHandlers::Offloaded)
     }
 
-    /// Serves, as every backend does.
+    /// Serves, as described at [`Backend::serve`].
     ///
     /// # Errors
-    /// `Unsupported`, which says what is missing, where the kernel or a sandbox doesn't offer what it needs.
+    /// `Unsupported`, with what is missing, if the kernel or a sandbox doesn't support the ring.
     fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let workers = worker_count(&service);
         let (server, acceptor) = Server::open(self, &listener, service, stop)?;

@@ -1,5 +1,4 @@
-//! The ring: operations go to the kernel, completions come back. What the kernel holds while it works stays
-//! with the ring until then.
+//! The ring: submits operations to the kernel and returns their completions. It owns the memory that the kernel uses.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,41 +16,29 @@ use crate::buffers::{GROUP, ProvidedBuffers};
 /// A ring.
 pub(crate) struct Ring {
     ring: IoUring,
-    buffers: Option<ProvidedBuffers>,
-    /// What is being sent.
+    buffers: ProvidedBuffers,
+    /// The outputs that are being sent.
     outputs: Slab<Output>,
     completed: VecDeque<cqueue::Entry>,
 }
 
-/// What the kernel says is done. `more` is whether the same operation will complete again.
+/// The completion of an operation. With `more`, the same operation will complete again.
 pub(crate) enum Completion {
     Listener { result: io::Result<()> },
+    Notifier { more: bool },
     Received { slot: usize, received: io::Result<Received>, more: bool },
     Sent { slot: usize, output: Output, sent: io::Result<usize> },
-    Notified { more: bool },
 }
 
-/// How long to wait until something is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wait {
-    No,
-    /// For [`MOMENT`].
-    Moment,
-    Endless,
-}
-
-/// How long is waited for what has been sent, before its client is taken for one that has to be waited for.
-const MOMENT: Duration = Duration::from_millis(10);
-
-/// What was received: so many bytes in this buffer; none is the end of the input.
+/// Received bytes: `count` bytes in this buffer, or no buffer at the end of the input.
 pub(crate) struct Received {
-    pub(crate) buffer: Option<u16>,
-    pub(crate) count: usize,
+    buffer: Option<u16>,
+    count: usize,
 }
 
-/// What an operation's completion is told apart by: its kind, what it sends, and the slot of its client.
-#[derive(Clone, Copy)]
-struct Token(u64);
+/// Identifies an operation by its kind, the key of its output, and the slot of its client.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Token(u64);
 
 const LISTENER: u64 = 0;
 const RECEIVE: u64 = 1;
@@ -65,104 +52,86 @@ impl Token {
     }
 }
 
-/// How many operations fit into one submission, and how many completions wait.
+/// The sizes of the submission queue and of the completion queue.
 const ENTRIES: u32 = 256;
 const COMPLETIONS: u32 = 4096;
 
 impl Ring {
-    /// A ring that is not [enabled](Self::enable) yet.
+    /// Creates a ring, to be [enabled](Self::enable) by the thread that uses it.
     ///
     /// # Errors
-    /// `Unsupported`, which says what is missing.
+    /// `Unsupported`, with what is missing, if the kernel or a sandbox doesn't support the ring.
     pub(crate) fn new() -> io::Result<Self> {
-        let ring = build().map_err(|error| missing(&error))?;
+        let ring = build().map_err(|error| setup_error(&error))?;
         let mut probe = Probe::new();
-        ring.submitter().register_probe(&mut probe).map_err(|error| missing(&error))?;
-        // What it is used for came with Linux 6.0, as did this operation; that it can be received many times
-        // over by one operation can't be asked for.
+        ring.submitter().register_probe(&mut probe).map_err(|error| setup_error(&error))?;
+        // A probe can't find multishot receive, which came with Linux 6.0, but it finds this operation, which came with it.
         if !probe.is_supported(opcode::SendZc::CODE) {
-            return Err(unsupported("the kernel is older than Linux 6.0, and can't receive without end"));
+            return Err(unsupported("the kernel is older than Linux 6.0, and has no multishot receive"));
         }
-        let buffers = ProvidedBuffers::new(&ring).map_err(|error| missing(&error))?;
-        Ok(Self { ring, buffers: Some(buffers), outputs: Slab::new(), completed: VecDeque::new() })
+        let buffers = ProvidedBuffers::new(&ring).map_err(|error| setup_error(&error))?;
+        Ok(Self { ring, buffers, outputs: Slab::new(), completed: VecDeque::new() })
     }
 
-    /// Makes this thread the one that uses it.
+    /// Enables the ring for the current thread.
     pub(crate) fn enable(&self) -> io::Result<()> {
         self.ring.submitter().register_enable_rings()
     }
 
-    /// Waits once for clients.
-    pub(crate) fn watch_listener(&mut self, listener: impl AsFd) {
+    /// Polls the listener, once.
+    pub(crate) fn poll_listener(&mut self, listener: impl AsFd) -> Token {
         let poll = opcode::PollAdd::new(descriptor(listener.as_fd()), libc::POLLIN as u32);
-        self.push(poll.build(), Token::new(LISTENER, 0, 0));
+        self.push(poll.build(), Token::new(LISTENER, 0, 0))
     }
 
-    /// Ends the waiting for clients.
-    pub(crate) fn cancel_listener(&mut self) {
-        self.cancel(Token::new(LISTENER, 0, 0));
+    /// Polls the notifier, repeatedly.
+    pub(crate) fn poll_notifier(&mut self, notifier: impl AsFd) -> Token {
+        let poll = opcode::PollAdd::new(descriptor(notifier.as_fd()), libc::POLLIN as u32);
+        self.push(poll.multi(true).build(), Token::new(NOTIFIER, 0, 0))
     }
 
-    /// Receives all that comes for the client in this slot.
-    pub(crate) fn receive(&mut self, socket: impl AsFd, slot: usize) {
+    /// Receives input of the client in this slot, repeatedly.
+    pub(crate) fn receive(&mut self, socket: impl AsFd, slot: usize) -> Token {
         let entry = opcode::RecvMulti::new(descriptor(socket.as_fd()), GROUP).build();
-        self.push(entry, Token::new(RECEIVE, 0, slot));
+        self.push(entry, Token::new(RECEIVE, 0, slot))
     }
 
-    /// Sends an output to the client in this slot. Returns what to [cancel](Self::cancel_send) it by.
-    pub(crate) fn send(&mut self, socket: impl AsFd, slot: usize, output: Output) -> usize {
+    /// Sends an output to the client in this slot.
+    pub(crate) fn send(&mut self, socket: impl AsFd, slot: usize, output: Output) -> Token {
         let key = self.outputs.insert(output);
         let bytes = self.outputs[key].bytes();
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let send = opcode::Send::new(descriptor(socket.as_fd()), bytes.as_ptr(), length);
-        self.push(send.flags(libc::MSG_NOSIGNAL).build(), Token::new(SEND, key, slot));
-        key
+        self.push(send.flags(libc::MSG_NOSIGNAL).build(), Token::new(SEND, key, slot))
     }
 
-    /// Waits for the notifier, again and again.
-    pub(crate) fn watch_notifier(&mut self, notifier: impl AsFd) {
-        let poll = opcode::PollAdd::new(descriptor(notifier.as_fd()), libc::POLLIN as u32);
-        self.push(poll.multi(true).build(), Token::new(NOTIFIER, 0, 0));
+    /// Cancels an operation, which then completes.
+    pub(crate) fn cancel(&mut self, token: Token) {
+        self.push(opcode::AsyncCancel::new(token.0).build(), Token::new(CANCEL, 0, 0));
     }
 
-    /// Ends the receiving for the client in this slot.
-    pub(crate) fn cancel_receive(&mut self, slot: usize) {
-        self.cancel(Token::new(RECEIVE, 0, slot));
-    }
-
-    /// Ends a sending.
-    pub(crate) fn cancel_send(&mut self, key: usize, slot: usize) {
-        self.cancel(Token::new(SEND, key, slot));
-    }
-
-    /// Submits what was asked for, and fetches what is done; waits for that as long as it is told to.
-    pub(crate) fn submit(&mut self, wait: Wait) -> io::Result<()> {
-        if let Some(buffers) = &mut self.buffers {
-            buffers.publish();
-        }
-        let submitted = match wait {
-            Wait::No => self.ring.submit(),
-            Wait::Moment => {
-                let moment = Timespec::from(MOMENT);
-                self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&moment))
+    /// Submits the operations and fetches completions. Waits until there is at least one, or for `timeout`.
+    pub(crate) fn submit(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.buffers.publish();
+        let submitted = match timeout {
+            None => self.ring.submit_and_wait(1),
+            Some(Duration::ZERO) => self.ring.submit(),
+            Some(timeout) => {
+                let timeout = Timespec::from(timeout);
+                self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&timeout))
             }
-            Wait::Endless => self.ring.submit_and_wait(1),
         };
-        match submitted {
+        match submitted.map_err(|error| (error.raw_os_error(), error)) {
             Ok(_) => {}
-            // The time is up, or it was interrupted; or there are so many completions that they have to be fetched first.
-            Err(error)
-                if matches!(
-                    error.raw_os_error(),
-                    Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN)
-                ) => {}
-            Err(error) => return Err(error),
+            // The time is up, a signal has interrupted the call, or completions must be fetched first.
+            Err((Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN), _)) => {}
+            Err((_, error)) => return Err(error),
         }
         self.completed.extend(self.ring.completion());
         Ok(())
     }
 
-    /// The next that is done, of what was fetched.
+    /// Takes the next fetched completion.
     pub(crate) fn next(&mut self) -> Option<Completion> {
         loop {
             let entry = self.completed.pop_front()?;
@@ -172,6 +141,7 @@ impl Ring {
             let more = cqueue::more(entry.flags());
             return Some(match kind {
                 LISTENER => Completion::Listener { result: result.map(drop) },
+                NOTIFIER => Completion::Notifier { more },
                 RECEIVE => {
                     let buffer = cqueue::buffer_select(entry.flags());
                     let received = result.map(|count| Received { buffer, count });
@@ -181,81 +151,71 @@ impl Ring {
                     let output = self.outputs.remove((entry.user_data() << 4 >> 36) as usize);
                     Completion::Sent { slot, output, sent: result }
                 }
-                NOTIFIER => Completion::Notified { more },
-                _ => continue, // a cancellation, which shows in what was cancelled
+                _ => continue, // a cancellation: the cancelled operation completes itself
             });
         }
     }
 
-    /// What was received.
+    /// The bytes that were received.
     pub(crate) fn bytes(&mut self, received: &Received) -> &mut [u8] {
-        match (&mut self.buffers, received.buffer) {
-            (Some(buffers), Some(buffer)) => buffers.bytes(buffer, received.count),
-            _ => &mut [],
+        match received.buffer {
+            Some(buffer) => self.buffers.bytes(buffer, received.count),
+            None => &mut [],
         }
     }
 
-    /// What was received has been looked at.
-    pub(crate) fn provide_again(&mut self, received: Received) {
-        if let (Some(buffers), Some(buffer)) = (&mut self.buffers, received.buffer) {
-            buffers.provide(buffer);
+    /// Returns the buffer of received bytes to the kernel.
+    pub(crate) fn release(&mut self, received: Received) {
+        if let Some(buffer) = received.buffer {
+            self.buffers.provide(buffer);
         }
     }
 
-    fn cancel(&mut self, token: Token) {
-        self.push(opcode::AsyncCancel::new(token.0).build(), Token::new(CANCEL, 0, 0));
-    }
-
-    #[expect(unsafe_code, reason = "the kernel reads what an operation points at")]
-    fn push(&mut self, entry: squeue::Entry, token: Token) {
+    #[expect(unsafe_code, reason = "the kernel accesses the memory to which an operation points")]
+    fn push(&mut self, entry: squeue::Entry, token: Token) -> Token {
         let entry = entry.user_data(token.0);
-        // SAFETY: what it points at is an output, which stays here until its completion, or a provided
-        // buffer; its descriptor is open now, and the kernel holds what it stands for from the submission on.
+        // SAFETY: the operation points to an output, which is kept until its completion, or to a provided buffer. Its
+        // descriptor is open now, and from the submission on the kernel holds a reference to the open file.
         while unsafe { self.ring.submission().push(&entry) }.is_err() {
-            // There is no room: what is there goes to the kernel first, and what is done may stand in its way.
+            // The queue is full: submit it. If the completion queue is full as well, fetch completions first.
             if let Err(error) = self.ring.submit() {
-                tracing::debug!(%error, "the ring takes nothing; it tries again");
+                tracing::debug!(%error, "submitting operations failed; retrying");
                 self.completed.extend(self.ring.completion());
             }
         }
+        token
     }
 }
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        if let Some(buffers) = self.buffers.take() {
-            buffers.free(&self.ring);
-        }
-        // The kernel may still be reading them.
+        self.buffers.unregister(&self.ring);
+        // The kernel may still read the outputs, so they are leaked.
         std::mem::forget(std::mem::take(&mut self.outputs));
     }
 }
 
-/// A ring for one thread, whose work is done when that thread asks for it, where the kernel has that (Linux 6.1).
+/// Builds a ring for a single thread, with deferred task work if the kernel supports it (Linux 6.1).
 fn build() -> io::Result<IoUring> {
     let mut builder = IoUring::builder();
     builder.setup_cqsize(COMPLETIONS).setup_r_disabled();
-    let mut best = builder.clone();
-    best.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
-    match best.build(ENTRIES) {
+    let mut deferred = builder.clone();
+    deferred.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
+    match deferred.build(ENTRIES) {
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => builder.build(ENTRIES),
         built => built,
     }
 }
 
-/// What an error of the setup means, and what to do.
-fn missing(error: &io::Error) -> io::Error {
-    unsupported(&match Errno::from_io_error(error) {
-        Some(Errno::NOSYS) => "the kernel has no io_uring".to_owned(),
+/// Explains an error of the setup.
+fn setup_error(error: &io::Error) -> io::Error {
+    unsupported(match Errno::from_io_error(error) {
+        Some(Errno::NOSYS) => "the kernel has no io_uring",
         Some(Errno::PERM | Errno::ACCESS) => {
-            "io_uring is forbidden here, by the sysctl kernel.io_uring_disabled \
-             or by a sandbox's filter of system calls"
-                .to_owned()
+            "io_uring is forbidden, by the sysctl kernel.io_uring_disabled or by a sandbox's system call filter"
         }
-        Some(Errno::INVAL) => {
-            "the kernel is older than Linux 6.0, and has no ring of provided buffers".to_owned()
-        }
-        _ => return io::Error::new(error.kind(), format!("an io_uring can't be set up: {error}")),
+        Some(Errno::INVAL) => "the kernel is older than Linux 6.0, and has no provided buffer rings",
+        _ => return io::Error::new(error.kind(), format!("setting up an io_uring failed: {error}")),
     })
 }
 
@@ -272,16 +232,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_said() {
-        for (errno, said) in [
+    fn setup_errors_say_what_is_missing() {
+        for (errno, expected) in [
             (Errno::NOSYS, "the kernel has no io_uring; choose another backend, such as epoll"),
             (Errno::PERM, "kernel.io_uring_disabled"),
             (Errno::INVAL, "older than Linux 6.0"),
         ] {
-            let error = missing(&errno.into());
+            let error = setup_error(&errno.into());
             assert_eq!(error.kind(), io::ErrorKind::Unsupported);
-            assert!(error.to_string().contains(said), "{error}");
+            assert!(error.to_string().contains(expected), "{error}");
         }
-        assert!(missing(&Errno::NOMEM.into()).to_string().contains("can't be set up"));
+        assert!(setup_error(&Errno::NOMEM.into()).to_string().contains("io_uring failed"));
     }
 }

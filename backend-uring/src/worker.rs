@@ -1,4 +1,4 @@
-//! A worker: one thread, one ring, its own clients.
+//! A worker: a thread with a ring and its own clients.
 
 use std::collections::VecDeque;
 use std::io;
@@ -6,49 +6,72 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use common::Output;
 use rustix::io::Errno;
 use serving::{
     AcceptLoop, Accepting, Buffers, Conversation, Inbox, Item, Listener, Socket, Step, WorkerGroup,
 };
 use slab::Slab;
 
-use crate::ring::{Completion, Received, Ring, Wait};
+use crate::ring::{Completion, Received, Ring, Token};
 
-/// A worker: one thread, one ring, its own clients.
+/// A worker: a thread with a ring and its own clients.
 pub(crate) struct Worker {
     group: Arc<WorkerGroup>,
     number: usize,
     inbox: Arc<Inbox>,
     ring: Ring,
     clients: Slab<Client>,
-    /// The ready queue: the slots of clients that have had a turn and want another.
+    /// The ready queue: the slots of clients that need another turn.
     queue: VecDeque<usize>,
-    /// The slots of clients to which something was sent in this round.
-    sends: Vec<usize>,
+    /// The slots of clients to which an output was sent in this round.
+    sent: Vec<usize>,
     round: u32,
     buffers: Buffers,
     accept_loop: Option<AcceptLoop>,
-    /// Whether the ring waits for the listener, and whether it was told not to.
-    is_listener_watched: bool,
-    is_listener_cancelled: bool,
+    /// The poll of the listener.
+    polling: Operation,
 }
 
 struct Client {
-    /// It is away while a handler of it may block; nothing is received meanwhile.
+    /// `None` while it is offloaded, which is only while nothing is being received.
     conversation: Option<Conversation>,
     socket: Socket,
-    /// What is being sent, and since which round.
-    sending: Option<(u32, u32)>,
-    receiving: Receiving,
+    receiving: Operation,
+    sending: Operation,
+    /// The round in which the output that is being sent was submitted.
+    sent_in: u32,
     is_queued: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Receiving {
-    No,
-    Yes,
-    /// The kernel was told to stop; what it delivers until it has stopped is taken.
-    Ending,
+/// How long a worker waits for outputs to be sent before it treats their clients as stalled.
+const SEND_TIMEOUT: Duration = Duration::from_millis(10);
+
+/// An operation that the kernel may be carrying out.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Operation {
+    #[default]
+    None,
+    Running(Token),
+    /// The operation is being cancelled. It may still produce results.
+    Cancelled,
+}
+
+/// An event of a client.
+enum Event {
+    Received(io::Result<Received>),
+    Sent(Output, io::Result<usize>),
+    /// The client has marks, gets another turn, or its conversation was returned.
+    Woken,
+}
+
+impl Operation {
+    fn cancel(&mut self, ring: &mut Ring) {
+        if let Self::Running(token) = *self {
+            ring.cancel(token);
+            *self = Self::Cancelled;
+        }
+    }
 }
 
 impl Worker {
@@ -62,117 +85,93 @@ impl Worker {
         if let Some(accept_loop) = &mut accept_loop {
             inbox.register_acceptor(accept_loop.acceptor());
         }
-        let (clients, queue, sends, round, buffers) = Default::default();
-        let (is_listener_watched, is_listener_cancelled) = (false, false);
-        Ok(Self {
-            group,
-            number,
-            inbox,
-            ring,
-            clients,
-            queue,
-            sends,
-            round,
-            buffers,
-            accept_loop,
-            is_listener_watched,
-            is_listener_cancelled,
-        })
+        let (clients, queue, sent, round, buffers, polling) = Default::default();
+        Ok(Self { group, number, inbox, ring, clients, queue, sent, round, buffers, accept_loop, polling })
     }
 
     /// Works until the server has ended.
     pub(crate) fn work(mut self) -> io::Result<()> {
         self.ring.enable()?;
-        self.ring.watch_notifier(self.inbox.notifier());
+        self.ring.poll_notifier(self.inbox.notifier());
         self.accept();
         while !self.group.is_stopped() {
             let queued = self.queue.len();
-            let wait = match (queued, self.sends.is_empty()) {
-                (1.., _) => Wait::No,
-                // Should none of it go, nothing else may happen either.
-                (0, false) => Wait::Moment,
-                (0, true) => Wait::Endless,
+            let timeout = match (queued, self.sent.is_empty()) {
+                (1.., _) => Some(Duration::ZERO),
+                // So that an output that its client doesn't take is noticed even if nothing else happens.
+                (0, false) => Some(SEND_TIMEOUT),
+                (0, true) => None,
             };
-            if let Err(error) = self.ring.submit(wait) {
-                tracing::error!(%error, "the ring fails; it tries again");
+            if let Err(error) = self.ring.submit(timeout) {
+                tracing::error!(%error, "submitting to the ring failed; retrying");
                 thread::sleep(Duration::from_millis(100));
             }
-            let sent = std::mem::take(&mut self.sends);
+            let sent = std::mem::take(&mut self.sent);
             self.round = self.round.wrapping_add(1);
-            let notified = self.handle_completions();
+            let is_notified = self.handle_completions();
             for slot in sent {
-                self.check_send(slot);
+                // A client that has not taken an output for a round is not received from.
+                if let Some(client) = self.clients.get_mut(slot)
+                    && client.sending != Operation::None
+                    && client.sent_in != self.round
+                    && let Some(conversation) = &mut client.conversation
+                {
+                    conversation.stalled(&client.socket, &mut self.buffers);
+                    client.receiving.cancel(&mut self.ring);
+                }
             }
             for _ in 0..queued {
-                // One that has left meanwhile has no turn, and one that has come into its slot has none yet.
+                // The slot may be free or belong to a new client by now, which is not queued.
                 if let Some(slot) = self.queue.pop_front()
                     && self.clients.get_mut(slot).is_some_and(|client| std::mem::take(&mut client.is_queued))
                 {
-                    self.step(slot);
+                    self.serve(slot, Event::Woken);
                 }
             }
-            if notified {
+            if is_notified {
                 self.read_inbox();
             }
         }
         Ok(())
     }
 
-    /// Handles all completions. Returns whether the inbox was notified.
+    /// Handles all fetched completions. Returns whether the inbox was notified.
     fn handle_completions(&mut self) -> bool {
-        let mut notified = false;
+        let mut is_notified = false;
         while let Some(completion) = self.ring.next() {
             match completion {
-                Completion::Received { slot, received, more } => self.received(slot, received, more),
+                Completion::Received { slot, received, more } => {
+                    if let Some(client) = self.clients.get_mut(slot)
+                        && !more
+                    {
+                        client.receiving = Operation::None;
+                    }
+                    self.serve(slot, Event::Received(received));
+                }
                 Completion::Sent { slot, output, sent } => {
-                    let Some(client) = self.clients.get_mut(slot) else { continue };
-                    client.sending = None;
-                    let Some(conversation) = &mut client.conversation else { continue };
-                    let step = conversation.sent(output, sent, &mut self.buffers);
-                    self.follow(slot, step);
+                    if let Some(client) = self.clients.get_mut(slot) {
+                        client.sending = Operation::None;
+                    }
+                    self.serve(slot, Event::Sent(output, sent));
                 }
                 Completion::Listener { result } => {
-                    self.is_listener_watched = false;
+                    let was_cancelled = std::mem::take(&mut self.polling) == Operation::Cancelled;
                     if let (Err(error), false, Some(accept_loop)) =
-                        (result, self.is_listener_cancelled, &mut self.accept_loop)
+                        (result, was_cancelled, &mut self.accept_loop)
                     {
                         accept_loop.acceptor().fail(error);
                     }
                     self.accept();
                 }
-                Completion::Notified { more } => {
-                    notified = true;
+                Completion::Notifier { more } => {
+                    is_notified = true;
                     if !more {
-                        self.ring.watch_notifier(self.inbox.notifier());
+                        self.ring.poll_notifier(self.inbox.notifier());
                     }
                 }
             }
         }
-        notified
-    }
-
-    fn received(&mut self, slot: usize, received: io::Result<Received>, more: bool) {
-        let Some(client) = self.clients.get_mut(slot) else { return };
-        if !more {
-            client.receiving = Receiving::No;
-        }
-        let Some(conversation) = &mut client.conversation else { return };
-        let step = match received {
-            Ok(received) => {
-                let step = conversation.received(self.ring.bytes(&received), &mut self.buffers);
-                self.ring.provide_again(received);
-                step
-            }
-            Err(error) => {
-                // It was told to stop, or there was no buffer; anything else is the end.
-                let errno = Errno::from_io_error(&error);
-                if !matches!(errno, Some(Errno::CANCELED | Errno::NOBUFS | Errno::INTR)) {
-                    conversation.mark_lost();
-                }
-                conversation.step(&client.socket, &mut self.buffers)
-            }
-        };
-        self.follow(slot, step);
+        is_notified
     }
 
     fn read_inbox(&mut self) {
@@ -182,44 +181,41 @@ impl Worker {
                 Item::Returned(slot, conversation) => {
                     if let Some(client) = self.clients.get_mut(slot) {
                         client.conversation = Some(conversation);
-                        self.step(slot);
+                        self.serve(slot, Event::Woken);
                     }
                 }
-                Item::Woken(slot) => self.step(slot),
+                Item::Woken(slot) => self.serve(slot, Event::Woken),
                 Item::Accept => self.accept(),
             }
         }
     }
 
-    /// Accepts clients, assigns them to the workers, and has the ring wait for more as long as they are to be accepted.
+    /// Accepts clients, assigns them to the workers, and polls the listener while clients may be accepted.
     ///
-    /// The ring only waits for the listener. The clients are accepted by calls that don't block, as by the other backends:
-    /// what the kernel would accept by itself depends on whether the listener blocks, which another process that shares it
-    /// may change, and it would not tell the addresses.
+    /// The ring only polls, and system calls accept. An accept by the ring would depend on whether the listener is
+    /// non-blocking, which another process that shares it may change, and would not return the addresses.
     fn accept(&mut self) {
-        let Some(accept_loop) = &mut self.accept_loop else { return };
-        let mut own = Vec::new();
+        let Some(mut accept_loop) = self.accept_loop.take() else { return };
         let accepting = accept_loop.turn(Listener::accept_blocking, |socket, conversation| {
-            own.extend(self.group.assign(self.number, socket, conversation));
+            if let Some((socket, conversation)) = self.group.assign(self.number, socket, conversation) {
+                self.add(socket, conversation);
+            }
         });
         match accepting {
-            Accepting::Accept if !self.is_listener_watched => {
-                self.is_listener_watched = true;
-                self.ring.watch_listener(accept_loop.listener());
+            Accepting::Accept if self.polling == Operation::None => {
+                self.polling = Operation::Running(self.ring.poll_listener(accept_loop.listener()));
             }
-            // A wait that is left while no client may be accepted completes once, and is not renewed.
+            // A poll that is still running completes once, and is not renewed.
             Accepting::Accept | Accepting::Wait => {}
-            // As long as the ring waits for the listener, that is not closed.
-            Accepting::Stopped if self.is_listener_watched => {
-                if !std::mem::replace(&mut self.is_listener_cancelled, true) {
-                    self.ring.cancel_listener();
+            // The kernel closes the listener only after the poll has ended, so the accept loop is kept until then.
+            Accepting::Stopped => {
+                self.polling.cancel(&mut self.ring);
+                if self.polling == Operation::None {
+                    return;
                 }
             }
-            Accepting::Stopped => self.accept_loop = None,
         }
-        for (socket, conversation) in own {
-            self.add(socket, conversation);
-        }
+        self.accept_loop = Some(accept_loop);
     }
 
     fn add(&mut self, socket: Socket, conversation: Conversation) {
@@ -227,88 +223,73 @@ impl Worker {
         let slot = entry.key();
         self.inbox.register(&conversation, slot);
         let conversation = Some(conversation);
-        let receiving = Receiving::No;
-        entry.insert(Client { conversation, socket, sending: None, receiving, is_queued: false });
-        self.step(slot);
+        let (receiving, sending, sent_in, is_queued) = Default::default();
+        entry.insert(Client { conversation, socket, receiving, sending, sent_in, is_queued });
+        self.serve(slot, Event::Woken);
     }
 
-    fn step(&mut self, slot: usize) {
-        let Some(Client { conversation: Some(conversation), socket, .. }) = self.clients.get_mut(slot) else {
-            return;
-        };
-        let step = conversation.step(&*socket, &mut self.buffers);
-        self.follow(slot, step);
-    }
-
-    /// Does what a conversation needs next.
-    fn follow(&mut self, slot: usize, step: Step) {
+    /// Reports an event to the conversation of a client, and does the next step.
+    fn serve(&mut self, slot: usize, event: Event) {
         let Some(client) = self.clients.get_mut(slot) else { return };
-        let is_behind = client.conversation.as_ref().is_some_and(Conversation::is_behind);
+        let Some(conversation) = &mut client.conversation else { return };
+        let step = match event {
+            Event::Received(Ok(received)) => {
+                let step = conversation.received(self.ring.bytes(&received), &mut self.buffers);
+                self.ring.release(received);
+                step
+            }
+            Event::Received(Err(error)) => {
+                // The operation was cancelled, or found no free buffer. Any other error ends the connection.
+                let errno = Errno::from_io_error(&error);
+                if !matches!(errno, Some(Errno::CANCELED | Errno::NOBUFS | Errno::INTR)) {
+                    conversation.mark_lost();
+                }
+                conversation.step(&client.socket, &mut self.buffers)
+            }
+            Event::Sent(output, sent) => conversation.sent(output, sent, &mut self.buffers),
+            Event::Woken => conversation.step(&client.socket, &mut self.buffers),
+        };
+        let is_behind = conversation.is_behind();
         match step {
             Step::Send(output) => {
-                let key = self.ring.send(&client.socket, slot, output);
-                client.sending = Some((key as u32, self.round));
-                self.sends.push(slot);
+                client.sending = Operation::Running(self.ring.send(&client.socket, slot, output));
+                client.sent_in = self.round;
+                self.sent.push(slot);
             }
-            Step::Receive if client.receiving == Receiving::No => {
-                client.receiving = Receiving::Yes;
-                self.ring.receive(&client.socket, slot);
+            Step::Receive if client.receiving == Operation::None => {
+                client.receiving = Operation::Running(self.ring.receive(&client.socket, slot));
             }
-            // What is sent has mostly gone by the next round.
+            // An output has mostly been sent by the next round, so receiving continues meanwhile.
             Step::Receive | Step::Sending => {}
             Step::Turn => {
                 if !std::mem::replace(&mut client.is_queued, true) {
                     self.queue.push_back(slot);
                 }
             }
-            Step::Blocking if client.receiving == Receiving::No => {
-                // The handler is called where it may block, and the conversation sent back.
+            Step::Blocking if client.receiving == Operation::None => {
+                // The handler runs on another thread, which then returns the conversation.
                 if let Some(conversation) = client.conversation.take() {
                     let inbox = Arc::clone(&self.inbox);
                     conversation.offload(move |conversation| inbox.send(Item::Returned(slot, conversation)));
                 }
             }
-            Step::Blocking => self.stop_receiving(slot),
-            Step::Over => return self.end(slot),
-        }
-        if is_behind {
-            self.stop_receiving(slot);
-        }
-    }
-
-    /// Ends a conversation, as soon as the kernel has no operation of its client any more.
-    fn end(&mut self, slot: usize) {
-        self.stop_receiving(slot);
-        let Some(client) = self.clients.get(slot) else { return };
-        if let Some((key, _)) = client.sending {
-            return self.ring.cancel_send(key as usize, slot);
-        }
-        if client.receiving == Receiving::No {
-            let client = self.clients.remove(slot);
-            self.inbox.client_left();
-            if let Some(conversation) = client.conversation {
-                conversation.end(client.socket);
+            Step::Blocking => client.receiving.cancel(&mut self.ring),
+            Step::Over => {
+                client.receiving.cancel(&mut self.ring);
+                client.sending.cancel(&mut self.ring);
+                // It ends when the kernel carries out no operation of its client any more.
+                if (client.receiving, client.sending) == (Operation::None, Operation::None) {
+                    let client = self.clients.remove(slot);
+                    self.inbox.client_left();
+                    if let Some(conversation) = client.conversation {
+                        conversation.end(client.socket);
+                    }
+                }
+                return;
             }
         }
-    }
-
-    fn stop_receiving(&mut self, slot: usize) {
-        if let Some(client) = self.clients.get_mut(slot)
-            && client.receiving == Receiving::Yes
-        {
-            client.receiving = Receiving::Ending;
-            self.ring.cancel_receive(slot);
-        }
-    }
-
-    /// An output that was sent a round ago and has not gone waits for the client, from which nothing more is received.
-    fn check_send(&mut self, slot: usize) {
-        if let Some(client) = self.clients.get_mut(slot)
-            && client.sending.is_some_and(|(_, round)| round != self.round)
-            && let Some(conversation) = &mut client.conversation
-        {
-            conversation.stalled(&client.socket, &mut self.buffers);
-            self.stop_receiving(slot);
+        if is_behind {
+            client.receiving.cancel(&mut self.ring);
         }
     }
 }
