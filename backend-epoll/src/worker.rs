@@ -193,20 +193,19 @@ fn watch(
                 return None;
             }
         }
-        // Removed, since epoll reports a hang-up whatever the interest is.
-        Accepting::Wait if is_watched => poller.remove(accept_loop.listener()),
-        Accepting::Accept | Accepting::Wait => {}
-        Accepting::Stopped => return None,
+        // Also after the stop: closing the listener doesn't remove it if it has duplicates, and the worker would spin.
+        Accepting::Wait | Accepting::Stopped if is_watched => poller.remove(accept_loop.listener()),
+        Accepting::Accept | Accepting::Wait | Accepting::Stopped => {}
     }
-    Some(accepting == Accepting::Accept)
+    (accepting != Accepting::Stopped).then_some(accepting == Accepting::Accept)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
 
     use common::{Client, Framing, Handler, Replies, Service, Session};
-    use serving::{Server, Stop};
+    use serving::{Acceptor, Server, Stop};
 
     use super::*;
 
@@ -218,19 +217,39 @@ mod tests {
         }
     }
 
+    fn open() -> (Listener, Server, Acceptor) {
+        let listener = Listener::from(TcpListener::bind("127.0.0.1:0").unwrap());
+        let service = Arc::new(Service::framed(Arc::new(Nothing), Framing::Line));
+        let opened = Server::open(&crate::Epoll, &listener, service, &Stop::new());
+        let (server, acceptor) = opened.expect("a server");
+        (listener, server, acceptor)
+    }
+
     #[test]
     fn a_listener_that_can_not_be_watched_is_an_error() {
-        let listener = Listener::from(TcpListener::bind("127.0.0.1:0").unwrap());
+        let (listener, server, acceptor) = open();
         let poller = Epoll::new().unwrap();
         poller.add(&listener, 0, Interest::Input).expect("the first registration");
-        let service = Arc::new(Service::framed(Arc::new(Nothing), Framing::Line));
-        let (server, acceptor) =
-            Server::open(&crate::Epoll, &listener, service, &Stop::new()).expect("a server");
         let mut accept_loop = AcceptLoop::new(listener, acceptor);
         let accepting = accept_loop.turn(Listener::accept, |_, _| unreachable!("no client connects"));
         // The second registration of a descriptor fails.
         assert_eq!(watch(&poller, &mut accept_loop, accepting, false), None);
         drop(accept_loop);
         assert!(server.close(Ok(())).is_err());
+    }
+
+    #[test]
+    fn a_listener_with_a_duplicate_is_not_watched_after_the_stop() {
+        let (listener, _server, acceptor) = open();
+        let duplicate = listener.try_clone().expect("a descriptor");
+        let poller = Epoll::new().unwrap();
+        let mut accept_loop = AcceptLoop::new(listener, acceptor);
+        assert_eq!(watch(&poller, &mut accept_loop, Accepting::Accept, false), Some(true));
+        assert_eq!(watch(&poller, &mut accept_loop, Accepting::Stopped, true), None);
+        drop(accept_loop);
+        let _client = TcpStream::connect(duplicate.address().unwrap()).expect("a connection");
+        let mut events = Events::with_capacity(1);
+        let mut reported = poller.wait(&mut events, Some(Duration::ZERO)).expect("a wait");
+        assert_eq!(reported.next(), None);
     }
 }
