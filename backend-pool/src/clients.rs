@@ -5,9 +5,8 @@ use std::collections::VecDeque;
 use serving::{Conversation, Socket};
 use slab::Slab;
 
-/// The clients of a pool. One that waits is parked in its slot. One that is ready is in the ready queue, and one that is
-/// being served belongs to the worker that serves it alone; their slots are empty, and keep what happens to them
-/// meanwhile until they are parked again.
+/// The clients of a pool. A waiting client is parked in its slot. A ready client is in the ready queue, and a client that is
+/// being served is owned by its worker; then the slot only records new events until the client is parked again.
 #[derive(Default)]
 pub(crate) struct Clients {
     slots: Slab<Slot>,
@@ -16,7 +15,7 @@ pub(crate) struct Clients {
 
 /// A client.
 pub(crate) struct Client {
-    /// That of its slot, and at the poller.
+    /// The key of its slot, also in the poller.
     pub(crate) key: usize,
     pub(crate) socket: Socket,
     pub(crate) conversation: Conversation,
@@ -24,33 +23,32 @@ pub(crate) struct Client {
 
 struct Slot {
     parked: Option<Box<Client>>,
-    /// Whether something has happened since the client was taken from the ready queue.
+    /// Whether the client was woken or reported since it was taken from the ready queue.
     event_pending: bool,
-    /// What the poller has reported since the conversation was told: whether it is [ready](Conversation::ready), and if so,
-    /// whether there is more behind.
+    /// An event of the poller that was not yet passed to [`Conversation::ready`], with its argument `more_input`.
     ready: Option<bool>,
 }
 
 impl Clients {
-    /// The key of the client that is added next.
+    /// The key of the next client to be added.
     pub(crate) fn vacant_key(&self) -> usize {
         self.slots.vacant_key()
     }
 
-    /// Parks a new client.
+    /// Adds a client, and parks it.
     pub(crate) fn add(&mut self, socket: Socket, conversation: Conversation) {
         let entry = self.slots.vacant_entry();
         let client = Box::new(Client { key: entry.key(), socket, conversation });
         entry.insert(Slot { parked: Some(client), event_pending: false, ready: None });
     }
 
-    /// Forgets a client that was taken from the ready queue.
+    /// Removes a client that was taken from the ready queue.
     pub(crate) fn remove(&mut self, key: usize) {
         self.slots.remove(key);
     }
 
-    /// Something has happened to the client with this key: it was woken, or the poller has reported it, `ready` with or
-    /// without more behind. It may have left in the meantime, and another may have got the key, to which it does no harm.
+    /// Queues the client with this key, which was woken, or which the poller has reported, with `more_input` in `ready`. The key
+    /// may belong to another client by now, for which a spurious wake-up is harmless.
     pub(crate) fn mark_ready(&mut self, key: usize, ready: Option<bool>) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         slot.ready = ready.map(|more_input| more_input || slot.ready == Some(true)).or(slot.ready);
@@ -60,7 +58,7 @@ impl Clients {
         }
     }
 
-    /// Has a client wait, unless what it waits for may have happened already.
+    /// Parks a client that was served, or queues it if there was an event meanwhile.
     pub(crate) fn park(&mut self, client: Box<Client>) {
         let Some(slot) = self.slots.get_mut(client.key) else { return };
         if slot.event_pending {
@@ -70,7 +68,7 @@ impl Clients {
         }
     }
 
-    /// Puts a client into the ready queue, for another turn.
+    /// Queues a client for another turn.
     pub(crate) fn queue(&mut self, client: Box<Client>) {
         self.ready.push_back(client);
     }
@@ -87,7 +85,7 @@ impl Clients {
         Some(client)
     }
 
-    /// How many clients are in the ready queue.
+    /// The length of the ready queue.
     pub(crate) fn ready(&self) -> usize {
         self.ready.len()
     }

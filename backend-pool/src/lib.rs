@@ -1,16 +1,15 @@
 //! A rayon pool that shares one poller.
 //!
-//! Connections that wait cost no thread: one poller waits for all of them. Those that become ready are in one
-//! queue, which workers of the pool serve: the one that waits at the poller, and as many others as are needed. A
-//! worker serves a connection until it would have to wait, and gives it back. Workers that have nothing to serve are
-//! rayon's, and find what handlers split with `rayon::join` or a parallel iterator; the one that waits at the poller does
-//! what was spawned on it, and steals nothing.
+//! One poller waits for all connections. Connections that become ready enter a single ready queue, which the leader serves,
+//! the worker that waits in the poller, and up to all other workers as helpers. A worker serves a connection for one turn.
+//! Workers without a connection to serve are available to rayon, and take the halves that handlers split with `rayon::join` or
+//! a parallel iterator. The leader runs jobs that were spawned on it, but steals none.
 //!
-//! A handler that uses rayon holds no lock across a `join`: the worker that waits there may serve another client meanwhile.
-//! It doesn't call `rayon::broadcast`, which waits for all workers, the one at the poller included.
+//! A handler that uses rayon must not hold a lock across a `join`, since the worker that waits there may serve another client
+//! meanwhile. It must not call `rayon::broadcast`, which waits for all workers, including the leader.
 //!
-//! Choose it for handlers that compute, since as many run at once as there are cores. A handler that blocks
-//! holds its worker: that is what a pool of a fixed size means.
+//! Choose it for handlers that compute, since as many run at once as there are cores. A handler that blocks occupies its
+//! worker.
 
 mod clients;
 mod monitor;
@@ -49,7 +48,7 @@ impl Backend for Pool {
     }
 }
 
-/// Serves with this kind of poller.
+/// Serves with a poller of this type.
 fn serve<P: Poller>(
     backend: &dyn Backend,
     listener: Listener,
@@ -68,7 +67,7 @@ fn serve<P: Poller>(
     server.close(accepted)
 }
 
-/// Stops the workers when it is dropped, also by a panic. They are not waited for: a handler may hold one.
+/// Stops the workers when it is dropped. They are not joined, since a handler may block one.
 struct StopOnDrop<P: Poller>(Arc<Scheduler<P>>);
 
 impl<P: Poller> Drop for StopOnDrop<P> {

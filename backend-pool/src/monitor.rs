@@ -1,15 +1,14 @@
-//! The monitor: a thread that has others help when the leader can't cope.
+//! The monitor: a thread that spawns helpers when the leader is overloaded.
 //!
-//! While the leader serves, nobody but the monitor waits at the poller, and so it learns who becomes ready meanwhile. It
-//! doesn't serve. It leaves them to the leader, which is there sooner than a worker that has to be woken, unless that
-//! proves wrong: if the leader has not come back to the poller for [`PATIENCE`], a helper is spawned. Where the leader is
-//! known to be overloaded, that is at once.
+//! While the leader serves, only the monitor waits in the poller, and queues the clients that become ready. It doesn't serve
+//! them. It leaves them to the leader, which usually returns sooner than another worker would wake. If the leader has not
+//! waited in the poller for [`LEADER_DELAY`], the monitor spawns a helper. If the leader is known to be overloaded, it does so
+//! immediately.
 //!
-//! The kernel wakes the one who began to wait last. So the monitor goes to the poller only while the leader isn't there,
-//! and the leader, before it goes there itself, waits for a monitor that was woken. Otherwise each event would go to
-//! the monitor, which has to wake the leader. Where messages come fast, the monitor stays away from the poller and looks
-//! at the queue by the clock. So a message costs no wake-up of the monitor where messages come one by one, and a small
-//! part of one where they come fast.
+//! Of several waiting threads, the kernel wakes the one that began to wait last. So the monitor waits in the poller only while
+//! the leader doesn't, and the leader, before it waits there, lets a woken monitor begin to wait first. Otherwise the monitor
+//! would get each event, and would have to wake the leader. At a high rate of messages, the monitor doesn't wait in the poller,
+//! but checks the queue at intervals. So a single message costs no wake-up of the monitor, and many messages share one.
 
 use std::io;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -19,27 +18,27 @@ use std::time::Duration;
 use crate::poller::Poller;
 use crate::scheduler::{Scheduler, State};
 
-/// For so long a client that is ready is left to those who are at work.
-const PATIENCE: Duration = Duration::from_millis(1);
+/// How long ready clients are left to the leader.
+const LEADER_DELAY: Duration = Duration::from_millis(1);
 
-/// If the leader takes so many clients in that time, it takes less to look by the clock than to be woken by events.
+/// If the leader takes this many clients in that time, the monitor checks the queue at intervals.
 const FAST: u64 = 8;
 
-/// For so long the leader waits for a monitor that was woken.
-const ARRIVAL: Duration = Duration::from_micros(200);
+/// How long the leader waits for a woken monitor.
+const MONITOR_DELAY: Duration = Duration::from_micros(200);
 
-/// What the monitor does.
+/// The state of the monitor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Monitor {
-    /// It sleeps until it is woken.
+    /// Sleeping until it is woken.
     #[default]
     Sleeps,
-    /// It was woken, and does nothing yet.
+    /// Woken, but not running yet.
     Woken,
-    /// It waits at the poller.
-    Waits,
-    /// It looks at the queue.
-    Looks,
+    /// Waiting in the poller.
+    Polls,
+    /// Running, or waiting for the next check of the queue.
+    Runs,
 }
 
 impl<P: Poller> Scheduler<P> {
@@ -50,7 +49,7 @@ impl<P: Poller> Scheduler<P> {
         thread::Builder::new().name("monitor".into()).spawn(monitor).map(drop)
     }
 
-    /// Wakes the monitor if it is needed. To be called whenever the leader has begun to serve, or a helper has ended.
+    /// Wakes the monitor if it is needed. Call this when the leader has begun to serve or a helper has ended.
     pub(crate) fn wake_monitor(&self, state: &mut State) {
         if state.monitor == Monitor::Sleeps && self.needs_monitor(state) {
             state.monitor = Monitor::Woken;
@@ -58,17 +57,17 @@ impl<P: Poller> Scheduler<P> {
         }
     }
 
-    /// Waits for a monitor that was woken, so that it is at the poller before the leader. This saves wake-ups, and
-    /// nothing else depends on it: where the monitor doesn't come in time the leader goes on.
+    /// Lets a woken monitor begin to wait in the poller before the leader. This only saves wake-ups, so the leader
+    /// continues if the monitor takes too long.
     pub(crate) fn await_monitor<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let is_woken = |state: &mut State| state.monitor == Monitor::Woken;
-        let waited = self.monitor_arrived.wait_timeout_while(state, ARRIVAL, is_woken);
+        let waited = self.monitor_arrived.wait_timeout_while(state, MONITOR_DELAY, is_woken);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Whether the monitor is needed: the leader is at work, and a worker could help.
+    /// Whether the monitor is needed: the leader is serving, and another worker could help.
     fn needs_monitor(&self, state: &State) -> bool {
-        !state.leader.is_waiting() && state.helpers < self.most_helpers()
+        !state.leader.is_waiting() && state.helpers < self.max_helpers()
     }
 
     fn monitor(self: &Arc<Self>) -> io::Result<()> {
@@ -81,26 +80,26 @@ impl<P: Poller> Scheduler<P> {
                 self.enter(Monitor::Sleeps, &mut state);
                 state = self.monitor_woken.wait(state).unwrap_or_else(PoisonError::into_inner);
             } else if state.unattended() == 0 && !fast {
-                self.enter(Monitor::Waits, &mut state);
+                self.enter(Monitor::Polls, &mut state);
                 drop(state);
                 let reported = self.poller.wait(&mut events, None)?;
                 state = self.state();
-                self.enter(Monitor::Looks, &mut state);
+                self.enter(Monitor::Runs, &mut state);
                 self.mark_ready(reported, &mut state);
                 self.wake_waiting(&state);
             } else if needed && state.unattended() > 0 && state.leader.overloaded {
                 let count = state.unattended();
                 self.spawn_helpers(count, &mut state);
             } else {
-                self.enter(Monitor::Looks, &mut state);
+                self.enter(Monitor::Runs, &mut state);
                 let before = state.leader;
-                let waited = self.monitor_woken.wait_timeout(state, PATIENCE);
+                let waited = self.monitor_woken.wait_timeout(state, LEADER_DELAY);
                 state = waited.unwrap_or_else(PoisonError::into_inner).0;
                 let clients = state.leader.clients_since(&before);
                 fast = clients >= FAST;
                 if !state.leader.has_waited_since(&before) && self.needs_monitor(&state) {
                     state.leader.overloaded = clients == 0;
-                    let count = state.unattended().min(state.helpers + 1); // at most twice as many are at work then
+                    let count = state.unattended().min(state.helpers + 1); // at most doubles the serving workers
                     self.spawn_helpers(count, &mut state);
                 }
             }
@@ -114,9 +113,9 @@ impl<P: Poller> Scheduler<P> {
         }
     }
 
-    /// Spawns so many helpers, as far as there are workers for them.
+    /// Spawns `count` helpers, but at most as many as there are workers left.
     fn spawn_helpers(self: &Arc<Self>, count: usize, state: &mut State) {
-        let count = count.min(self.most_helpers() - state.helpers);
+        let count = count.min(self.max_helpers() - state.helpers);
         state.helpers += count;
         state.helpers_spawned += count;
         for _ in 0..count {

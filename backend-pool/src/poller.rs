@@ -1,8 +1,7 @@
 //! The poller that all workers share.
 //!
-//! On Linux this is epoll itself: a socket is registered once for its whole life, and a look costs one call. The
-//! `polling` crate, which does it elsewhere, renews a registration with a call for each message, and makes four calls for
-//! each wait.
+//! On Linux this is epoll: a socket is registered once, and a wait is one system call. Other systems use the `polling` crate,
+//! which takes another call to rearm a socket after each message, and four calls for a wait.
 
 use std::io;
 use std::time::Duration;
@@ -23,27 +22,26 @@ pub(crate) use portable::Portable as System;
 #[cfg(target_os = "linux")]
 pub(crate) use serving::epoll::Epoll as System;
 
-/// Reports who is ready. Several threads may wait at once: each event is reported to one of them.
+/// Reports events. Several threads may wait at once. Each event is reported to one of them.
 pub(crate) trait Poller: Send + Sync + Sized + 'static {
-    /// Room for what is reported at once.
+    /// A buffer for events.
     type Events;
 
-    /// A poller that reports each notification of `notifier` to one of the threads that wait, or to the next that waits.
+    /// Creates a poller that reports each notification of `notifier` to one waiting thread.
     fn new(notifier: &Notifier) -> io::Result<Self>;
 
     fn events() -> Self::Events;
 
-    /// Reports what happens to a client from now on, and at once that it can be written to.
+    /// Adds a client. This reports an event, since the socket is writable.
     fn add(&self, socket: &Socket, key: usize) -> io::Result<()>;
 
-    /// Goes on to report a client that was reported.
+    /// Enables further events of a client that was reported.
     fn rearm(&self, socket: &Socket, key: usize, wait: Wait) -> io::Result<()>;
 
-    /// Forgets a client. Its socket may be closed much later: an event of its own would be taken for one of the next
-    /// client with its key.
+    /// Removes a client. Otherwise a lingering socket could report events under the key of another client.
     fn remove(&self, socket: &Socket);
 
-    /// Waits until something happens, or `timeout` has passed, and returns what has happened.
+    /// Waits for events until `timeout` has passed, and returns them.
     fn wait(
         &self,
         events: &mut Self::Events,
@@ -51,20 +49,19 @@ pub(crate) trait Poller: Send + Sync + Sized + 'static {
     ) -> io::Result<impl Iterator<Item = Event>>;
 }
 
-/// What a poller reports.
+/// An event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// The client with this key is ready. With `more_input`, the end of its input or urgent data have come, which may
-    /// not be reported again.
+    /// The client with this key is ready. `more_input` is the argument of [`ready`](serving::Conversation::ready).
     Client { key: usize, more_input: bool },
     /// The notifier was notified.
     Wakeup,
 }
 
-/// So many are reported at once: the more, the fewer calls; and the fewer, the sooner others hear of the rest.
+/// The most events that one wait returns. More would take fewer calls, but fewer leave the rest to other threads.
 const EVENTS: usize = 64;
 
-/// The key of the wake-up descriptor, which is no client's.
+/// The key of the notifier, which belongs to no client.
 const WAKEUP: usize = usize::MAX - 1;
 
 #[cfg(target_os = "linux")]

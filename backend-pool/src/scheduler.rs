@@ -1,4 +1,4 @@
-//! The clients of a pool, and how one of them is served.
+//! The scheduler: the state of a pool, and how a client is served.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,53 +12,53 @@ use crate::clients::{Client, Clients};
 use crate::monitor::Monitor;
 use crate::poller::{Event, Poller};
 
-/// What the workers of a pool and the [monitor](crate::monitor) share.
+/// The state that the workers of a pool and the [monitor](crate::monitor) share.
 pub(crate) struct Scheduler<P> {
     pub(crate) pool: ThreadPool,
     pub(crate) poller: P,
-    /// Ends a wait at the poller.
+    /// Ends a wait in the poller.
     notifier: Arc<Notifier>,
-    /// The keys of clients that have marks to look at.
+    /// The keys of clients that were woken by marks.
     woken: Arc<WakeQueue>,
     state: Mutex<State>,
     pub(crate) monitor_woken: Condvar,
-    /// Notified when the monitor has begun to do something else.
+    /// Notified when the monitor leaves the state [`Monitor::Woken`].
     pub(crate) monitor_arrived: Condvar,
     pub(crate) failure: Failure,
 }
 
-/// What is known under the lock.
+/// The state under the lock.
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) clients: Clients,
     pub(crate) leader: Leader,
     pub(crate) monitor: Monitor,
-    /// How many helpers there are, and how many of them have not begun.
+    /// The number of helpers, including those that have not begun.
     pub(crate) helpers: usize,
+    /// The number of helpers that have not begun.
     pub(crate) helpers_spawned: usize,
     pub(crate) stopped: bool,
 }
 
-/// What is known of the leader. An earlier copy tells what it has done since.
+/// The progress of the leader. Compare it with an earlier copy to find out what the leader has done since.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Leader {
     waiting: bool,
     waits: u64,
     clients: u64,
-    /// Whether it was overloaded when last looked at, and has not waited since: those who are ready had better not wait for
-    /// it.
+    /// Whether the monitor found the leader overloaded, and it has not waited since. Then helpers are spawned immediately.
     pub(crate) overloaded: bool,
 }
 
 impl State {
-    /// How many clients are ready beyond those for whom helpers are on their way.
+    /// How many clients are ready beyond those for which helpers were spawned.
     pub(crate) fn unattended(&self) -> usize {
         self.clients.ready().saturating_sub(self.helpers_spawned)
     }
 }
 
 impl Leader {
-    /// It goes to the poller to wait, since nobody is ready.
+    /// The leader begins to wait in the poller, since no client is ready.
     pub(crate) fn begin_waiting(&mut self) {
         *self = Self { waiting: true, waits: self.waits + 1, overloaded: false, ..*self };
     }
@@ -67,7 +67,7 @@ impl Leader {
         self.waiting = false;
     }
 
-    /// It has taken a client from the ready queue.
+    /// The leader has taken a client from the ready queue.
     pub(crate) fn note_client(&mut self) {
         self.clients += 1;
     }
@@ -76,12 +76,12 @@ impl Leader {
         self.waiting
     }
 
-    /// Whether it has waited, so that everybody who was ready before was served.
+    /// Whether the leader has waited, so that all clients that were ready before were served.
     pub(crate) fn has_waited_since(&self, earlier: &Self) -> bool {
         self.waiting || self.waits != earlier.waits
     }
 
-    /// How many clients it has taken. If it has taken none, and not waited either, it is held up by one.
+    /// How many clients the leader has taken. If it has taken none and not waited, a handler occupies it.
     pub(crate) fn clients_since(&self, earlier: &Self) -> u64 {
         self.clients - earlier.clients
     }
@@ -96,7 +96,7 @@ impl<P: Poller> Scheduler<P> {
         Ok(Self { pool, poller, notifier, woken, state, monitor_woken, monitor_arrived, failure })
     }
 
-    /// Adds a client, which the poller reports at once.
+    /// Adds a client, which the poller reports immediately.
     pub(crate) fn add(&self, socket: Socket, conversation: Conversation) {
         let mut state = self.state();
         let key = state.clients.vacant_key();
@@ -108,14 +108,14 @@ impl<P: Poller> Scheduler<P> {
         state.clients.add(socket, conversation);
     }
 
-    /// Ends the workers and the monitor, each when it has nobody to serve.
+    /// Ends the workers and the monitor as soon as they are idle.
     pub(crate) fn stop(&self) {
         self.state().stopped = true;
         self.notifier.notify();
         self.monitor_woken.notify_all();
     }
 
-    /// Queues those to whom something has happened. An event was reported to the caller alone, so each one counts.
+    /// Queues the clients of these events. Each event was reported to this thread only, so none may be ignored.
     pub(crate) fn mark_ready(&self, events: impl Iterator<Item = Event>, state: &mut State) {
         for event in events {
             match event {
@@ -126,23 +126,23 @@ impl<P: Poller> Scheduler<P> {
                         state.clients.mark_ready(key, None);
                     }
                     if state.stopped {
-                        self.notifier.notify(); // the next one ends as well
+                        self.notifier.notify(); // so that the next waiting thread ends too
                     }
                 }
             }
         }
     }
 
-    /// Wakes the leader if it waits, or else the monitor, where clients are left in the queue. Whoever is woken serves
-    /// them, or wakes another when it leaves some: so as long as clients are in the queue and a worker is idle, either the
-    /// leader is on its way or the monitor looks after them.
+    /// If clients are in the ready queue, wakes the leader or the monitor, whichever waits in the poller. The woken thread
+    /// calls this too if it leaves clients in the queue. So while clients are queued and a worker is idle, the leader or the
+    /// monitor is awake.
     pub(crate) fn wake_waiting(&self, state: &State) {
-        if state.clients.ready() > 0 && (state.leader.is_waiting() || state.monitor == Monitor::Waits) {
-            self.notifier.notify(); // which does nothing if it was notified and nobody has woken up yet
+        if state.clients.ready() > 0 && (state.leader.is_waiting() || state.monitor == Monitor::Polls) {
+            self.notifier.notify();
         }
     }
 
-    /// Serves a client until it would have to wait. A panic that gets here ends that client alone.
+    /// Serves a client for one turn, and then parks, queues or removes it. A panic ends only this client.
     pub(crate) fn serve(&self, mut client: Box<Client>) -> MutexGuard<'_, State> {
         let parks = match contained(|| advance(&mut client)) {
             ended @ (None | Some(Wait::Over)) => {
@@ -164,9 +164,9 @@ impl<P: Poller> Scheduler<P> {
         state
     }
 
-    /// Lets a client go whose conversation is over, or was lost by a panic.
+    /// Removes a client whose conversation is over, or was lost by a panic.
     fn remove(&self, Client { key, socket, conversation }: Client, over: bool) {
-        // Before the socket is closed: its number may be another's at once.
+        // Before the socket is closed, since its descriptor may be reused immediately.
         self.poller.remove(&socket);
         self.state().clients.remove(key);
         contained(|| if over { conversation.end(socket) } else { drop((conversation, socket)) });
@@ -176,13 +176,13 @@ impl<P: Poller> Scheduler<P> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many helpers there may be beside the leader.
-    pub(crate) fn most_helpers(&self) -> usize {
+    /// The limit of helpers: all workers except the leader.
+    pub(crate) fn max_helpers(&self) -> usize {
         self.pool.current_num_threads() - 1
     }
 }
 
-/// Goes on with a client as far as that goes without waiting, for one turn at most.
+/// Advances a client for one turn, including its handler.
 fn advance(Client { conversation, socket, .. }: &mut Client) -> Wait {
     Buffers::of_this_thread(|buffers| match conversation.advance(&*socket, buffers) {
         Wait::Blocking => {
@@ -193,11 +193,11 @@ fn advance(Client { conversation, socket, .. }: &mut Client) -> Wait {
     })
 }
 
-/// Keeps a panic from the loop. A session's own never gets here.
+/// Catches a panic, so that the loop continues. Panics of sessions are caught before.
 fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
     let done = catch_unwind(AssertUnwindSafe(work));
     if done.is_err() {
-        tracing::error!("serving a client has panicked; its connection is lost");
+        tracing::error!("serving a client panicked; its connection is lost");
     }
     done.ok()
 }

@@ -15,7 +15,7 @@ use serving::{Backend, Capabilities, Listener, Report, Stop};
 use crate::poller::{Poller, System};
 use crate::{Pool, serve};
 
-/// The pool on one of its pollers.
+/// The pool on a poller of this type.
 struct On<P>(PhantomData<P>);
 
 impl<P: Poller> Backend for On<P> {
@@ -32,7 +32,7 @@ impl<P: Poller> Backend for On<P> {
     }
 }
 
-/// The kit on the poller of other systems, where the backend itself uses another.
+/// The conformance kit on the portable poller, which the backend doesn't use on Linux.
 #[cfg(target_os = "linux")]
 mod portable {
     use super::*;
@@ -40,29 +40,29 @@ mod portable {
     conformance::suite!(On::<crate::poller::Portable>(PhantomData));
 }
 
-/// How long is waited for what should come at once.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A test fails after this time.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// At `hold` it says that it has begun, and is held until it is let go. Other messages are answered at once.
-struct Holds {
+/// Sends each message back. At `block`, first reports that it has begun, and blocks until it is released.
+struct Blocking {
     begun: Sender<()>,
-    let_go: Mutex<Receiver<()>>,
+    released: Mutex<Receiver<()>>,
 }
 
-struct Holding(Arc<Holds>);
+struct Shared(Arc<Blocking>);
 
-impl Handler for Holding {
+impl Handler for Shared {
     fn open(&self, _: &common::Client, _: &mut Replies<'_>) -> Box<dyn Session> {
         Box::new(Self(Arc::clone(&self.0)))
     }
 }
 
-impl Session for Holding {
+impl Session for Shared {
     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
-        if message == b"hold" {
-            let let_go = self.0.let_go.lock().expect("one at a time is held");
-            self.0.begun.send(()).expect("the test goes on");
-            let_go.recv_timeout(PATIENCE).expect("it is let go");
+        if message == b"block" {
+            let released = self.0.released.lock().expect("one handler blocks at a time");
+            self.0.begun.send(()).expect("the test receives");
+            released.recv_timeout(TIMEOUT).expect("the handler is released");
         }
         out.send(message);
         Flow::Continue
@@ -74,73 +74,75 @@ struct Client(BufReader<TcpStream>);
 impl Client {
     fn connect(address: SocketAddr) -> Self {
         let socket = TcpStream::connect(address).expect("a connection");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        socket.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
         Self(BufReader::new(socket))
     }
 
-    fn says(&mut self, message: &str) {
-        self.0.get_mut().write_all(format!("{message}\n").as_bytes()).expect("it is taken");
+    fn send(&mut self, message: &str) {
+        self.0.get_mut().write_all(format!("{message}\n").as_bytes()).expect("it is sent");
     }
 
-    fn hears(&mut self, message: &str) {
+    fn expect(&mut self, message: &str) {
         let mut reply = String::new();
         self.0.read_line(&mut reply).expect("a reply");
         assert_eq!(reply.trim_end(), message);
     }
 }
 
-/// One handler after the other is held, and each time another client is answered, whatever the leader and the monitor
-/// were about to do: nothing else happens that could wake them.
-fn others_are_answered_while_one_is_held<P: Poller>(workers: usize) {
+/// Blocks one handler after the other, and checks each time that other clients are answered, whatever state the leader and the
+/// monitor were in. No other event could wake them.
+fn clients_are_answered_while_a_handler_blocks<P: Poller>(workers: usize) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
-    let ((begun, begins), (go, let_go)) = (channel(), channel());
-    let handler = Holding(Arc::new(Holds { begun, let_go: Mutex::new(let_go) }));
+    let ((begun, has_begun), (release, released)) = (channel(), channel());
+    let handler = Shared(Arc::new(Blocking { begun, released: Mutex::new(released) }));
     let service = Service::framed(Arc::new(handler), Framing::Line);
     let service = service.with_workers(NonZeroUsize::new(workers));
     let stop = Stop::new();
-    let told = stop.clone();
-    let server = thread::spawn(move || On::<P>(PhantomData).serve(listener.into(), Arc::new(service), &told));
-    let mut held = Client::connect(address);
+    let server = thread::spawn({
+        let stop = stop.clone();
+        move || On::<P>(PhantomData).serve(listener.into(), Arc::new(service), &stop)
+    });
+    let mut blocked = Client::connect(address);
     let mut others = [Client::connect(address), Client::connect(address)];
     for round in 0..300_u64 {
-        // What is said first may find the monitor anywhere: at its patience, on its way, or asleep.
+        // These messages find the monitor in different states.
         let before = (round % 7) as usize;
-        (0..before).for_each(|_| others.iter_mut().for_each(|other| other.says("before")));
+        (0..before).for_each(|_| others.iter_mut().for_each(|other| other.send("before")));
         if round % 2 == 0 {
-            (0..before).for_each(|_| others.iter_mut().for_each(|other| other.hears("before")));
+            (0..before).for_each(|_| others.iter_mut().for_each(|other| other.expect("before")));
         }
-        held.says("hold");
-        // At the same time, or a while later.
+        blocked.send("block");
+        // The others send at the same time, or later.
         let early = round % 3 == 0;
         if early {
-            others.iter_mut().for_each(|other| other.says("meanwhile"));
+            others.iter_mut().for_each(|other| other.send("meanwhile"));
         }
-        begins.recv_timeout(PATIENCE).expect("it is held");
+        has_begun.recv_timeout(TIMEOUT).expect("a handler that blocks");
         thread::sleep(Duration::from_micros(round * 37 % 2500));
         for other in &mut others {
             if round % 2 == 1 {
-                (0..before).for_each(|_| other.hears("before"));
+                (0..before).for_each(|_| other.expect("before"));
             }
             if !early {
-                other.says("meanwhile");
+                other.send("meanwhile");
             }
-            other.hears("meanwhile");
+            other.expect("meanwhile");
         }
-        go.send(()).expect("a handler that is held");
-        held.hears("hold");
+        release.send(()).expect("a handler that blocks");
+        blocked.expect("block");
     }
     stop.now();
     server.join().expect("no panic in serve").expect("a report");
 }
 
 #[test]
-fn others_are_answered_while_one_is_held_on_the_systems_poller() {
-    [2, 3].into_iter().for_each(others_are_answered_while_one_is_held::<System>);
+fn clients_are_answered_while_a_handler_blocks_on_the_systems_poller() {
+    [2, 3].into_iter().for_each(clients_are_answered_while_a_handler_blocks::<System>);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn others_are_answered_while_one_is_held_on_the_portable_poller() {
-    [2, 3].into_iter().for_each(others_are_answered_while_one_is_held::<crate::poller::Portable>);
+fn clients_are_answered_while_a_handler_blocks_on_the_portable_poller() {
+    [2, 3].into_iter().for_each(clients_are_answered_while_a_handler_blocks::<crate::poller::Portable>);
 }

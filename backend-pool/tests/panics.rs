@@ -1,4 +1,4 @@
-//! Panics that are no session's: of a subscriber to the log, which is called in the middle of serving.
+//! Panics outside of sessions: those of a log subscriber, which is called while a client is served.
 
 mod serving;
 
@@ -13,11 +13,11 @@ use tracing::{Event, Metadata, Subscriber};
 
 use serving::{Client, Server};
 
-/// Panics when a client has ended, and when that panic is told of, if it is to.
+/// A subscriber that panics when the end of a client is logged, and when a panic is logged, if so configured.
 struct Panics;
 
-static WHEN_A_CLIENT_ENDS: AtomicBool = AtomicBool::new(false);
-static WHEN_IT_IS_TOLD_OF: AtomicBool = AtomicBool::new(false);
+static AT_THE_END: AtomicBool = AtomicBool::new(false);
+static AT_A_PANIC: AtomicBool = AtomicBool::new(false);
 
 impl Subscriber for Panics {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
@@ -35,9 +35,9 @@ impl Subscriber for Panics {
     fn event(&self, event: &Event<'_>) {
         let mut text = Text(String::new());
         event.record(&mut text);
-        let ends = text.0.contains("ended") && WHEN_A_CLIENT_ENDS.load(Ordering::SeqCst);
-        let told_of = text.0.contains("has panicked") && WHEN_IT_IS_TOLD_OF.swap(false, Ordering::SeqCst);
-        if ends || told_of {
+        let at_the_end = text.0.contains("ended") && AT_THE_END.load(Ordering::SeqCst);
+        let at_a_panic = text.0.contains("panicked") && AT_A_PANIC.swap(false, Ordering::SeqCst);
+        if at_the_end || at_a_panic {
             resume_unwind(Box::new("on purpose"));
         }
     }
@@ -57,7 +57,7 @@ impl Visit for Text {
     }
 }
 
-/// Has the subscriber called, for one test at a time.
+/// Installs the subscriber, and lets one test run at a time.
 fn subscribed() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     static SUBSCRIBED: Once = Once::new();
@@ -66,26 +66,26 @@ fn subscribed() -> MutexGuard<'static, ()> {
     one
 }
 
-/// A client leaves, and with it what serves it panics.
+/// Ends a client, at which the subscriber panics.
 fn leaves(mut client: Client) {
-    WHEN_A_CLIENT_ENDS.store(true, Ordering::SeqCst);
-    client.ends_input();
-    assert_eq!(client.hear(), "", "its connection is closed");
-    WHEN_A_CLIENT_ENDS.store(false, Ordering::SeqCst);
+    AT_THE_END.store(true, Ordering::SeqCst);
+    client.end_input();
+    assert_eq!(client.receive(), "", "its connection is closed");
+    AT_THE_END.store(false, Ordering::SeqCst);
 }
 
 #[test]
-fn a_panic_in_serving_ends_one_client_alone() {
+fn a_panic_while_serving_ends_one_client() {
     let _one = subscribed();
     for workers in [1, 2] {
         let server = Server::start(workers, str::to_owned);
         let mut other = server.connect();
         for number in 0..10 {
             let mut client = server.connect();
-            assert_eq!(client.asks("a"), "a");
+            assert_eq!(client.request("a"), "a");
             leaves(client);
             let message = number.to_string();
-            assert_eq!(other.asks(&message), message, "with {workers} workers");
+            assert_eq!(other.request(&message), message, "with {workers} workers");
         }
         drop(other);
         let report = server.stop().expect("a report");
@@ -99,10 +99,10 @@ fn a_panic_in_a_loop_ends_the_server_with_an_error() {
     for workers in [1, 2] {
         let server = Server::start(workers, str::to_owned);
         let mut client = server.connect();
-        assert_eq!(client.asks("a"), "a");
-        WHEN_IT_IS_TOLD_OF.store(true, Ordering::SeqCst);
+        assert_eq!(client.request("a"), "a");
+        AT_A_PANIC.store(true, Ordering::SeqCst);
         leaves(client);
-        let error = server.ended().expect_err("a worker has died");
+        let error = server.wait().expect_err("a worker has panicked");
         assert!(error.to_string().contains("the thread pool-"), "{error}");
     }
 }

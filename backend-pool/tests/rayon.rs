@@ -10,9 +10,9 @@ use std::thread;
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use serving::{PATIENCE, Server};
+use serving::{Server, TIMEOUT};
 
-/// What is waited for.
+/// Blocks threads until it is opened.
 #[derive(Clone, Default)]
 struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
@@ -22,25 +22,24 @@ impl Gate {
         self.0.1.notify_all();
     }
 
-    /// Waits until it is open, and tells whether it is.
+    /// Waits until the gate is open, or for the timeout. Returns whether it is open.
     fn pass(&self) -> bool {
-        let open = self.0.1.wait_timeout_while(
-            self.0.0.lock().expect("no panic under the lock"),
-            PATIENCE,
-            |open| !*open,
-        );
+        let open =
+            self.0.1.wait_timeout_while(self.0.0.lock().expect("no panic under the lock"), TIMEOUT, |open| {
+                !*open
+            });
         *open.expect("no panic under the lock").0
     }
 }
 
-/// A channel whose sender is shared by the handlers of several threads.
+/// A channel whose sender several threads may share.
 fn shared_channel() -> (Mutex<Sender<String>>, Receiver<String>) {
     let (sender, receiver) = channel();
     (Mutex::new(sender), receiver)
 }
 
 #[test]
-fn halves_of_a_join_run_at_once_on_a_pool_that_is_idle() {
+fn both_halves_of_a_join_run_at_once_on_an_idle_pool() {
     for workers in [2, 3] {
         let server = Server::start(workers, |_| {
             let (first, second) = (Gate::default(), Gate::default());
@@ -52,45 +51,45 @@ fn halves_of_a_join_run_at_once_on_a_pool_that_is_idle() {
         });
         let mut client = server.connect();
         for _ in 0..20 {
-            assert_eq!(client.asks("both"), "(true, true)", "with {workers} workers");
+            assert_eq!(client.request("both"), "(true, true)", "with {workers} workers");
         }
         server.stop().expect("a report");
     }
 }
 
 #[test]
-fn a_join_gets_by_on_a_pool_that_is_busy() {
+fn a_join_completes_on_a_busy_pool() {
     let gate = Gate::default();
     let (begun, begins) = shared_channel();
     let held = gate.clone();
     let server = Server::start(2, move |message| {
-        if message == "hold" {
-            begun.lock().expect("no panic under the lock").send(String::new()).expect("the test goes on");
+        if message == "block" {
+            begun.lock().expect("no panic under the lock").send(String::new()).expect("the test receives");
             held.pass();
         }
         format!("{:?}", rayon::join(|| 1, || (1..=10).into_par_iter().sum::<u32>()))
     });
     let mut holding = server.connect();
-    holding.say("hold");
-    begins.recv_timeout(PATIENCE).expect("a handler that holds a worker");
+    holding.send_line("block");
+    begins.recv_timeout(TIMEOUT).expect("a handler that blocks a worker");
     let mut others: Vec<_> = (0..4).map(|_| server.connect()).collect();
     for _ in 0..50 {
-        others.iter_mut().for_each(|client| client.say("join"));
-        others.iter_mut().for_each(|client| assert_eq!(client.hear(), "(1, 55)"));
+        others.iter_mut().for_each(|client| client.send_line("join"));
+        others.iter_mut().for_each(|client| assert_eq!(client.receive(), "(1, 55)"));
     }
     gate.open();
-    assert_eq!(holding.hear(), "(1, 55)");
+    assert_eq!(holding.receive(), "(1, 55)");
     server.stop().expect("a report");
 }
 
 #[test]
-fn what_a_handler_has_spawned_is_done_though_the_other_worker_is_held() {
+fn a_spawned_job_runs_while_the_other_worker_is_blocked() {
     let (gates, (begun, begins), (done, is_done)) =
         ([Gate::default(), Gate::default()], shared_channel(), shared_channel());
     let (held, done) = (gates.clone(), Arc::new(done));
     let server = Server::start(2, move |message| {
         let send = |to: &Mutex<Sender<String>>| {
-            to.lock().expect("no panic under the lock").send(String::new()).expect("the test goes on");
+            to.lock().expect("no panic under the lock").send(String::new()).expect("the test receives");
         };
         match message {
             "spawn" => {
@@ -104,27 +103,27 @@ fn what_a_handler_has_spawned_is_done_though_the_other_worker_is_held() {
         }
         message.to_owned()
     });
-    // Both workers are held, and then the one that was held first is free: it is the one that waits at the poller.
+    // Both workers are blocked. Then the first is released, which is the leader.
     let mut holding = [server.connect(), server.connect()];
     for (number, client) in holding.iter_mut().enumerate() {
-        client.say(&number.to_string());
-        begins.recv_timeout(PATIENCE).expect("a handler that holds a worker");
+        client.send_line(&number.to_string());
+        begins.recv_timeout(TIMEOUT).expect("a handler that blocks a worker");
     }
     gates[0].open();
-    assert_eq!(holding[0].hear(), "0");
-    assert_eq!(server.connect().asks("spawn"), "spawn");
-    is_done.recv_timeout(PATIENCE / 2).expect("a job that is done while the other worker is held");
+    assert_eq!(holding[0].receive(), "0");
+    assert_eq!(server.connect().request("spawn"), "spawn");
+    is_done.recv_timeout(TIMEOUT / 2).expect("a job that runs while the other worker is blocked");
     gates[1].open();
-    assert_eq!(holding[1].hear(), "1");
+    assert_eq!(holding[1].receive(), "1");
     server.stop().expect("a report");
 }
 
-/// So many clients talk while a half is held, and are answered so often.
-const TALKERS: usize = 4;
-const OFTEN: usize = 500;
+/// The clients that send while a half of a join blocks, and how many messages each sends at least.
+const SENDERS: usize = 4;
+const MESSAGES: usize = 500;
 
 #[test]
-fn a_join_whose_half_was_stolen_waits_for_no_loop() {
+fn a_join_whose_half_was_stolen_does_not_wait_for_a_loop() {
     let gate = Gate::default();
     let (begun, begins) = shared_channel();
     let held = gate.clone();
@@ -140,7 +139,7 @@ fn a_join_whose_half_was_stolen_waits_for_no_loop() {
                 .lock()
                 .expect("no panic under the lock")
                 .send(thread::current().name().unwrap_or_default().to_owned())
-                .expect("the test goes on");
+                .expect("the test receives");
             held.pass()
         };
         let own = Gate::default();
@@ -155,41 +154,41 @@ fn a_join_whose_half_was_stolen_waits_for_no_loop() {
         format!("{both:?}")
     });
     let mut joining = server.connect();
-    joining.say("join");
-    begins.recv_timeout(PATIENCE).expect("a half that was stolen");
-    // Now one worker has the half, another waits for it, and the third serves others, who talk without end: as a helper,
-    // by one job after the other, any of which the worker that waits may find.
-    let heard = AtomicBool::new(false);
-    let (often, heard_often) = channel();
+    joining.send_line("join");
+    begins.recv_timeout(TIMEOUT).expect("a half that was stolen");
+    // One worker runs the half, another waits for it, and the third serves the senders. It does so as a helper, by one job
+    // after the other, any of which the waiting worker may take.
+    let done = AtomicBool::new(false);
+    let (sent, has_sent) = channel();
     thread::scope(|scope| {
-        for _ in 0..TALKERS {
-            let often = often.clone();
-            let (server, heard) = (&server, &heard);
+        for _ in 0..SENDERS {
+            let sent = sent.clone();
+            let (server, done) = (&server, &done);
             scope.spawn(move || {
                 let mut other = server.connect();
                 for number in 0.. {
-                    if heard.load(Ordering::SeqCst) {
+                    if done.load(Ordering::SeqCst) {
                         break;
                     }
-                    assert_eq!(other.asks("meanwhile"), "meanwhile");
-                    if number == OFTEN {
-                        often.send(()).expect("the test goes on");
+                    assert_eq!(other.request("meanwhile"), "meanwhile");
+                    if number == MESSAGES {
+                        sent.send(()).expect("the test receives");
                     }
                 }
             });
         }
-        let answered = (0..TALKERS).all(|_| heard_often.recv_timeout(PATIENCE).is_ok());
+        let answered = (0..SENDERS).all(|_| has_sent.recv_timeout(TIMEOUT).is_ok());
         gate.open();
-        let both = joining.hear();
-        heard.store(true, Ordering::SeqCst);
-        assert!(answered, "others are answered while a half is held");
+        let both = joining.receive();
+        done.store(true, Ordering::SeqCst);
+        assert!(answered, "the senders are not answered while a half blocks");
         assert_eq!(both, "(true, true)");
     });
     server.stop().expect("a report");
 }
 
 #[test]
-fn parallel_iterators_of_many_clients_end() {
+fn parallel_iterators_of_many_clients_complete() {
     for workers in [1, 2, 4] {
         let server = Server::start(workers, |message| {
             let number: u64 = message.parse().expect("a number");
@@ -206,7 +205,7 @@ fn parallel_iterators_of_many_clients_end() {
                     let mut client = (server.connect(), client);
                     for number in (client.1 * 100)..(client.1 * 100 + 100) {
                         let expected = format!("{} {}", number * (number + 1) / 2, number.div_ceil(2));
-                        assert_eq!(client.0.asks(&number.to_string()), expected, "with {workers} workers");
+                        assert_eq!(client.0.request(&number.to_string()), expected, "with {workers} workers");
                     }
                 });
             }
@@ -216,14 +215,14 @@ fn parallel_iterators_of_many_clients_end() {
 }
 
 #[test]
-fn what_a_handler_spawns_is_run_and_may_panic() {
+fn spawned_jobs_run_and_may_panic() {
     for workers in [1, 2] {
         let (done, ran) = shared_channel();
         let done = Arc::new(done);
         let server = Server::start(workers, move |message| {
-            let (done, said) = (Arc::clone(&done), message.to_owned());
+            let (done, text) = (Arc::clone(&done), message.to_owned());
             rayon::spawn(move || {
-                done.lock().expect("no panic under the lock").send(said).expect("the test goes on");
+                done.lock().expect("no panic under the lock").send(text).expect("the test receives");
             });
             rayon::spawn(|| std::panic::resume_unwind(Box::new("on purpose")));
             message.to_owned()
@@ -231,8 +230,8 @@ fn what_a_handler_spawns_is_run_and_may_panic() {
         let mut client = server.connect();
         for number in 0..20 {
             let message = number.to_string();
-            assert_eq!(client.asks(&message), message);
-            assert_eq!(ran.recv_timeout(PATIENCE), Ok(message), "with {workers} workers");
+            assert_eq!(client.request(&message), message);
+            assert_eq!(ran.recv_timeout(TIMEOUT), Ok(message), "with {workers} workers");
         }
         server.stop().expect("a report");
     }

@@ -1,5 +1,4 @@
-//! The `polling` crate, where there is no epoll. It reports a client once, and again when it has been rearmed, if it
-//! is ready then.
+//! A poller for systems without epoll, on the `polling` crate. It reports a client once, until the client is rearmed.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -15,7 +14,7 @@ use super::{EVENTS, Event, Poller, WAKEUP};
 /// A poller of the `polling` crate.
 pub(crate) struct Portable {
     poller: polling::Poller,
-    /// Held by who waits for an event. Of two that wait at once, `polling` sends one away with nothing at once.
+    /// Held by a waiting thread, since `polling` lets only one thread wait at a time and returns to others immediately.
     waiting: Mutex<()>,
 }
 
@@ -25,8 +24,8 @@ impl Poller for Portable {
     #[expect(unsafe_code, reason = "polling can't tell that a descriptor outlives its registration")]
     fn new(notifier: &Notifier) -> io::Result<Self> {
         let poller = polling::Poller::new()?;
-        // By its level: it is reported to one thread after the other until it is cleared.
-        // SAFETY: whatever has the poller has the notifier, and drops both together.
+        // Level-triggered, so that it is reported until it is cleared.
+        // SAFETY: the owner of the poller also owns the notifier, and drops both together.
         unsafe {
             poller.add_with_mode(&notifier.as_fd(), polling::Event::readable(WAKEUP), PollMode::Level)?
         };
@@ -39,8 +38,7 @@ impl Poller for Portable {
 
     #[expect(unsafe_code, reason = "polling can't tell that a socket outlives its registration")]
     fn add(&self, socket: &Socket, key: usize) -> io::Result<()> {
-        // SAFETY: a client is removed before it is closed, and one that is dropped with the clients is
-        // dropped with the poller.
+        // SAFETY: a client is removed before its socket is closed, or dropped together with the poller.
         unsafe { self.poller.add(socket, polling::Event::all(key)) }
     }
 
@@ -50,7 +48,7 @@ impl Poller for Portable {
     }
 
     fn remove(&self, socket: &Socket) {
-        let _ = self.poller.delete(socket); // it is there
+        let _ = self.poller.delete(socket); // fails only if it is not registered
     }
 
     fn wait(
@@ -59,12 +57,12 @@ impl Poller for Portable {
         timeout: Option<Duration>,
     ) -> io::Result<impl Iterator<Item = Event>> {
         events.clear();
-        // One that doesn't wait needs no turn: if another waits at this moment, that one is told instead.
+        // Without a wait the lock is not needed: if another thread waits, that one gets the events.
         let _waiting = timeout.is_none().then(|| self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         self.poller.wait(events, timeout)?;
         Ok(events.iter().map(|event| match event.key {
             WAKEUP => Event::Wakeup,
-            // The end of its input is reported whenever it is rearmed.
+            // A rearmed client is reported again if its input has ended, so `more_input` isn't needed.
             key => Event::Client { key, more_input: false },
         }))
     }

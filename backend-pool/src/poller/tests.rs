@@ -1,4 +1,4 @@
-//! What every poller does.
+//! Tests of both pollers.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -10,28 +10,28 @@ use serving::Notifier;
 
 use super::*;
 
-const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
+const NO_WAIT: Option<Duration> = Some(Duration::ZERO);
 
 fn wait<P: Poller>(poller: &P, timeout: Option<Duration>) -> Vec<Event> {
     let mut events = P::events();
     poller.wait(&mut events, timeout).expect("it waits").collect()
 }
 
-fn tells_of_clients_and_of_the_notifier<P: Poller>() {
+fn reports_clients_and_the_notifier<P: Poller>() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let socket = Socket::from(listener.accept().unwrap().0);
     let notifier = Notifier::new().unwrap();
     let poller = P::new(&notifier).unwrap();
-    assert_eq!(wait(&poller, AT_ONCE), []);
+    assert_eq!(wait(&poller, NO_WAIT), []);
     poller.add(&socket, 7).unwrap();
     assert_eq!(wait(&poller, None), [Event::Client { key: 7, more_input: false }]);
-    assert_eq!(wait(&poller, AT_ONCE), []);
+    assert_eq!(wait(&poller, NO_WAIT), []);
     poller.rearm(&socket, 7, Wait::Readable).unwrap();
-    assert_eq!(wait(&poller, AT_ONCE), []);
+    assert_eq!(wait(&poller, NO_WAIT), []);
     client.write_all(b"x").unwrap();
     assert_eq!(wait(&poller, None), [Event::Client { key: 7, more_input: false }]);
-    assert_eq!(wait(&poller, AT_ONCE), []);
+    assert_eq!(wait(&poller, NO_WAIT), []);
     poller.rearm(&socket, 7, Wait::Readable).unwrap();
     drop(client);
     assert!(matches!(wait(&poller, None)[..], [Event::Client { key: 7, .. }]));
@@ -41,14 +41,14 @@ fn tells_of_clients_and_of_the_notifier<P: Poller>() {
         notifier.notify();
         assert_eq!(wait(&poller, None), [Event::Wakeup]);
         notifier.clear();
-        assert_eq!(wait(&poller, AT_ONCE), []);
+        assert_eq!(wait(&poller, NO_WAIT), []);
     }
 }
 
-fn each_waiting_thread_is_told_of_one_notification<P: Poller>() {
+fn each_notification_is_reported_to_one_thread<P: Poller>() {
     let notifier = Notifier::new().unwrap();
     let poller = P::new(&notifier).unwrap();
-    let (sender, told) = channel();
+    let (sender, reported) = channel();
     thread::scope(|scope| {
         for _ in 0..3 {
             let (sender, poller, notifier) = (sender.clone(), &poller, &notifier);
@@ -60,20 +60,20 @@ fn each_waiting_thread_is_told_of_one_notification<P: Poller>() {
         }
         for _ in 0..3 {
             notifier.notify();
-            assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(vec![Event::Wakeup]));
+            assert_eq!(reported.recv_timeout(Duration::from_secs(10)), Ok(vec![Event::Wakeup]));
         }
     });
 }
 
 #[test]
-fn the_systems_poller_tells_of_clients_and_of_the_notifier() {
-    tells_of_clients_and_of_the_notifier::<System>();
-    each_waiting_thread_is_told_of_one_notification::<System>();
+fn the_systems_poller_reports_clients_and_the_notifier() {
+    reports_clients_and_the_notifier::<System>();
+    each_notification_is_reported_to_one_thread::<System>();
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn the_portable_poller_tells_of_clients_and_of_the_notifier() {
-    tells_of_clients_and_of_the_notifier::<Portable>();
-    each_waiting_thread_is_told_of_one_notification::<Portable>();
+fn the_portable_poller_reports_clients_and_the_notifier() {
+    reports_clients_and_the_notifier::<Portable>();
+    each_notification_is_reported_to_one_thread::<Portable>();
 }

@@ -1,5 +1,5 @@
-//! A pool that serves a handler, and clients of it.
-#![allow(dead_code, reason = "each test uses a part of it")]
+//! A pool that serves a handler, and its clients.
+#![allow(dead_code, reason = "each test program uses a part of this module")]
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use ::serving::{Backend, Report, Stop};
 use anyloop_backend_pool::Pool;
 use common::{Flow, Framing, Handler, Replies, Service, Session};
 
-/// Answers each message with what the function makes of it.
+/// Answers each message with the result of a function.
 pub(crate) struct Answers<F>(Arc<F>);
 
 impl<F: Fn(&str) -> String + Send + Sync + 'static> Handler for Answers<F> {
@@ -28,18 +28,18 @@ impl<F: Fn(&str) -> String + Send + Sync + 'static> Session for Answers<F> {
     }
 }
 
-/// A pool that serves.
+/// A running pool.
 pub(crate) struct Server {
     address: SocketAddr,
     stop: Stop,
     thread: Option<JoinHandle<io::Result<Report>>>,
 }
 
-/// How long is waited for what should come at once.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// A test fails after this time.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Server {
-    /// Has a pool of so many workers answer.
+    /// Starts a pool with this number of workers.
     pub(crate) fn start(workers: usize, answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
@@ -47,25 +47,27 @@ impl Server {
         let limits = service.limits.with_drain_timeout(Duration::from_millis(500));
         let service = service.with_limits(limits).with_workers(NonZeroUsize::new(workers));
         let stop = Stop::new();
-        let told = stop.clone();
-        let thread = thread::spawn(move || Pool.serve(listener.into(), Arc::new(service), &told));
+        let thread = thread::spawn({
+            let stop = stop.clone();
+            move || Pool.serve(listener.into(), Arc::new(service), &stop)
+        });
         Self { address, stop, thread: Some(thread) }
     }
 
     pub(crate) fn connect(&self) -> Client {
         let socket = TcpStream::connect(self.address).expect("a connection");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        socket.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
         Client(BufReader::new(socket))
     }
 
-    /// Has it drain, and tells how it ended.
-    pub(crate) fn stop(mut self) -> io::Result<Report> {
+    /// Drains the pool, and returns its result.
+    pub(crate) fn stop(self) -> io::Result<Report> {
         self.stop.drain();
-        self.thread.take().expect("a thread").join().expect("no panic in serve")
+        self.wait()
     }
 
-    /// Tells how it ended by itself.
-    pub(crate) fn ended(mut self) -> io::Result<Report> {
+    /// Waits until the pool has ended, and returns its result.
+    pub(crate) fn wait(mut self) -> io::Result<Report> {
         self.thread.take().expect("a thread").join().expect("no panic in serve")
     }
 }
@@ -80,23 +82,23 @@ impl Drop for Server {
 pub(crate) struct Client(BufReader<TcpStream>);
 
 impl Client {
-    pub(crate) fn say(&mut self, message: &str) {
-        self.0.get_mut().write_all(format!("{message}\n").as_bytes()).expect("it is taken");
+    pub(crate) fn send_line(&mut self, message: &str) {
+        self.0.get_mut().write_all(format!("{message}\n").as_bytes()).expect("it is sent");
     }
 
-    /// The next reply, or nothing at the end.
-    pub(crate) fn hear(&mut self) -> String {
+    /// The next reply, or an empty string at the end.
+    pub(crate) fn receive(&mut self) -> String {
         let mut reply = String::new();
         self.0.read_line(&mut reply).expect("a reply");
         reply.trim_end().to_owned()
     }
 
-    pub(crate) fn ends_input(&mut self) {
-        self.0.get_mut().shutdown(Shutdown::Write).expect("an end");
+    pub(crate) fn end_input(&mut self) {
+        self.0.get_mut().shutdown(Shutdown::Write).expect("a connected socket");
     }
 
-    pub(crate) fn asks(&mut self, message: &str) -> String {
-        self.say(message);
-        self.hear()
+    pub(crate) fn request(&mut self, message: &str) -> String {
+        self.send_line(message);
+        self.receive()
     }
 }
