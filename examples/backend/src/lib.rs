@@ -45,7 +45,7 @@ impl Backend for Poll {
     }
 }
 
-/// Starts the thread that serves. It is not waited for at the end: a handler may hold it.
+/// Starts the thread that serves. It is not joined, since a handler may block it.
 fn start(mut accept_loop: AcceptLoop, failure: Failure) -> io::Result<()> {
     let notifier = Notifier::new()?;
     accept_loop.acceptor().register(&notifier.waker());
