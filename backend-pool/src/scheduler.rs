@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use common::WakeQueue;
-use rayon::ThreadPool;
-use serving::{Buffers, Conversation, Failure, Notifier, Socket, Wait};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use serving::{Buffers, Conversation, Failure, Notifier, STACK_SIZE, Socket, Wait};
 
 use crate::clients::{Client, Clients};
 use crate::monitor::Monitor;
@@ -88,12 +88,26 @@ impl Leader {
 }
 
 impl<P: Poller> Scheduler<P> {
-    pub(crate) fn new(pool: ThreadPool, failure: Failure) -> io::Result<Self> {
+    /// Builds a pool, and starts its monitor and its leader.
+    pub(crate) fn start(workers: usize, failure: Failure) -> io::Result<Arc<Self>> {
+        // Not rayon's global pool, which other parts of the program may use.
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(workers)
+            .stack_size(STACK_SIZE)
+            .thread_name(|number| format!("pool-{}", number + 1))
+            // Without a panic handler, rayon aborts the process when a spawned job panics.
+            .panic_handler(|_| tracing::error!("a job that a handler spawned on the pool panicked"))
+            .build()
+            .map_err(io::Error::other)?;
         let notifier = Notifier::new()?;
         let poller = P::new(&notifier)?;
         let woken = WakeQueue::new(notifier.waker());
         let (state, monitor_woken, monitor_arrived) = Default::default();
-        Ok(Self { pool, poller, notifier, woken, state, monitor_woken, monitor_arrived, failure })
+        let scheduler =
+            Arc::new(Self { pool, poller, notifier, woken, state, monitor_woken, monitor_arrived, failure });
+        scheduler.start_monitor()?;
+        scheduler.start_leader();
+        Ok(scheduler)
     }
 
     /// Adds a client, which the poller reports immediately.

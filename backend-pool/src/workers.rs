@@ -14,9 +14,6 @@ use std::io;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
-use rayon::ThreadPoolBuilder;
-use serving::{Failure, STACK_SIZE};
-
 use crate::poller::Poller;
 use crate::scheduler::{Scheduler, State};
 
@@ -30,23 +27,13 @@ thread_local! {
 }
 
 impl<P: Poller> Scheduler<P> {
-    /// Starts the monitor and the leader.
-    pub(crate) fn start(workers: usize, failure: Failure) -> io::Result<Arc<Self>> {
-        // Not rayon's global pool, which other parts of the program may use.
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(workers)
-            .stack_size(STACK_SIZE)
-            .thread_name(|number| format!("pool-{}", number + 1))
-            // Without a panic handler, rayon aborts the process when a spawned job panics.
-            .panic_handler(|_| tracing::error!("a job that a handler spawned on the pool panicked"));
-        let scheduler = Arc::new(Self::new(pool.build().map_err(io::Error::other)?, failure)?);
-        scheduler.start_monitor()?;
-        let leading = Arc::clone(&scheduler);
-        scheduler.pool.spawn(move || {
+    /// Starts the leader, as the first job of the pool.
+    pub(crate) fn start_leader(self: &Arc<Self>) {
+        let scheduler = Arc::clone(self);
+        self.pool.spawn(move || {
             IN_LOOP.set(true);
-            leading.failure.watch(|| leading.lead());
+            scheduler.failure.watch(|| scheduler.lead());
         });
-        Ok(scheduler)
     }
 
     /// The loop of the leader, until the server has ended.
