@@ -18,7 +18,8 @@ use common::{Address, CloseReason, Overload, WakeQueue};
 /// 2. Do what [`what_now`](Self::what_now) returns: accept, wait until woken, or end.
 /// 3. Pass the result of `accept` to [`admit`](Self::admit).
 ///
-/// When the server stops, the loop continues to accept the clients in the backlog of the listener, to tell them.
+/// When the server stops, the loop continues to accept the clients in the backlog of the listener, which receive
+/// `ERR shutting-down`.
 #[derive(Debug)]
 pub struct Acceptor {
     state: Arc<State>,

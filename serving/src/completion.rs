@@ -29,7 +29,7 @@ pub enum Step {
 }
 
 /// The counterpart of [`advance`](Conversation::advance) for completion-based I/O: the backend reports each completion,
-/// and the returned [`Step`] says what to do next. Input that was received unasked is kept.
+/// and the returned [`Step`] says what to do next. Input that was received without [`Step::Receive`] is kept.
 impl Conversation {
     /// Reports received bytes, or if `bytes` is empty, the end of the input. Messages are decoded in place.
     pub fn received(&mut self, bytes: &mut [u8], buffers: &mut Buffers) -> Step {

@@ -96,7 +96,7 @@ impl Conversation {
     }
 
     /// Reports that the socket is ready, so that the next [`advance`](Self::advance) reads it. Otherwise an advance after
-    /// [`Wait::Readable`] doesn't read: a wake-up for another reason costs no read in vain.
+    /// [`Wait::Readable`] doesn't read, so that a wake-up for another reason costs no unnecessary read.
     ///
     /// Set `more_input` if an edge-triggered poller also reported urgent data, a hang-up or the end of the input. A read stops
     /// before these and is short although there is more input, so the conversation then reads until `WouldBlock`.
@@ -243,8 +243,8 @@ impl Conversation {
     }
 
     /// Stores the counts in the record, and the deadline if its timer changed. The deadline of one timer only moves to a
-    /// later time, so the stored one may stay: it is too early, and wakes the connection once in vain. So a message costs no
-    /// store of a deadline.
+    /// later time, so the stored one may stay, and then wakes the connection once before its deadline. So a message costs
+    /// no store of a deadline.
     pub(crate) fn publish(&mut self) {
         self.record.counts.set_messages(self.connection.messages(), &self.state);
         if self.connection.timer() != self.armed {
