@@ -65,8 +65,8 @@ impl Epoll {
         Ok(Self(epoll::create(CreateFlags::CLOEXEC)?))
     }
 
-    /// Watches a descriptor. [Remove](Self::remove) it before its key is reused, unless it is closed by then: otherwise its
-    /// events are taken for those of the next descriptor with this key.
+    /// Watches a descriptor. [Remove](Self::remove) it before its key is reused. Otherwise its events, which are reported until
+    /// its last duplicate is closed, are taken for those of the next descriptor with this key.
     ///
     /// # Errors
     /// If the system has no memory left for it, or the descriptor can't be watched.

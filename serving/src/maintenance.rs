@@ -64,7 +64,7 @@ impl Maintenance {
         }
     }
 
-    /// Follows what the stop says.
+    /// Enters the phase that the stop or the drain deadline requires.
     fn follow_stop(&mut self) {
         let mut phase = match self.stop.urgency() {
             Urgency::None => self.state.phase(),

@@ -135,7 +135,7 @@ impl Future for Requested {
     }
 }
 
-/// Keeps a waker subscribed to a [`Stop`]: what [`Stop::subscribe`] returns.
+/// Keeps a waker subscribed to a [`Stop`] until it is dropped. [`Stop::subscribe`] returns it.
 #[derive(Debug)]
 pub struct Subscription {
     stop: Stop,
