@@ -1,4 +1,4 @@
-//! Listening on a path of the file system.
+//! Binds listeners to paths of the file system.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
@@ -15,9 +15,9 @@ use crate::Listener;
 use common::Address;
 
 impl Listener {
-    /// Listens on a Unix socket at `path`, whose permissions are `mode`, or what the process's umask leaves. A socket that
-    /// was left there by a program that has ended is replaced. Also returns the socket's file: keep it for as long as the
-    /// server serves, since the path is removed when it is dropped.
+    /// Listens on a Unix socket at `path`, with the permissions `mode`, or those that the umask allows. Replaces a socket whose
+    /// program has ended. Also returns the file of the socket: keep it as long as the server runs, since dropping it removes
+    /// the path.
     ///
     /// ```
     /// use anyloop::Listener;
@@ -30,46 +30,48 @@ impl Listener {
     /// # std::io::Result::Ok(())
     /// ```
     ///
-    /// Of several programs that do this at once with one path, exactly one succeeds. Each holds a lock (`flock`) of the
-    /// directory while it finds out whether somebody answers at the path, replaces it and begins to listen, or removes it; so
-    /// nobody takes a socket that is about to listen for one that was left, and nobody removes the socket of another. The system
-    /// releases the lock of a program that ends, and no file has to be left for it.
+    /// If several programs call this at the same time with the same path, exactly one succeeds. Each locks the directory
+    /// (`flock`) while it checks whether a server listens at the path, replaces the socket and listens, or removes the path. So a
+    /// program neither mistakes a new socket for an abandoned one, nor removes the socket of another program. The lock needs no
+    /// file, and the system releases it if the program ends.
     ///
     /// # Errors
-    /// `AddrInUse` if somebody answers at the path; `AlreadyExists` if there is a file that is no socket, which is left as it is;
-    /// `InvalidInput` if the path can't be that of a socket, or the mode has other bits than `0o777`; or what the system says.
+    /// `AddrInUse` if a server listens at the path. `AlreadyExists` if the path is a file but not a socket; it is not changed.
+    /// `InvalidInput` if the path is not valid for a socket, or `mode` has bits outside of `0o777`. Otherwise those of the system.
     pub fn bind_unix(path: impl AsRef<Path>, mode: Option<u32>) -> io::Result<(Self, SocketFile)> {
         let path = path.as_ref();
         let invalid = |why: String| io::Error::new(ErrorKind::InvalidInput, why);
         Address::unix(path).map_err(|error| invalid(error.to_string()))?;
         if let Some(mode) = mode.filter(|mode| mode & !0o777 != 0) {
-            return Err(invalid(format!("{mode:o} is no mode of a socket; choose one from 0 to 777")));
+            return Err(invalid(format!(
+                "{mode:o} is not a valid mode of a socket; choose one from 0 to 777"
+            )));
         }
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         let lock = lock(path)?;
         bind(&socket, path)?;
         let file = SocketFile::at(path).inspect_err(|_| drop(fs::remove_file(path)))?;
-        // Nobody can connect before the socket listens, and so while the permissions are other ones.
+        // The permissions are set before the socket listens, so no client can connect with others.
         let listens = mode
             .map_or(Ok(()), |mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
             .and_then(|()| socket.listen(BACKLOG));
-        drop(lock); // which the file takes where it is removed
+        drop(lock); // dropping the file takes the lock again
         listens.map(|()| (UnixListener::from(std::os::fd::OwnedFd::from(socket)).into(), file))
     }
 }
 
-/// How many clients may wait to be accepted. The system lowers it to its own limit.
+/// The length of the backlog. The system reduces it to its own limit.
 const BACKLOG: i32 = 4096;
 
-/// The file of a Unix socket that this process has bound. It is removed when this is dropped, unless the path has become
-/// another's since.
+/// The file of a Unix socket that this process has bound. Dropping it removes the path, unless the path has become another file
+/// since.
 #[derive(Debug)]
 pub struct SocketFile {
-    /// Absolute, since the process may change its directory.
+    /// Absolute, since the process may change its working directory.
     path: PathBuf,
-    /// The device and the number of the file.
+    /// The device and the inode number of the file.
     identity: (u64, u64),
-    /// Keeps the number from being another file's, should this one be removed.
+    /// Keeps the inode number from being reused if the file is removed.
     #[cfg(target_os = "linux")]
     _file: rustix::fd::OwnedFd,
 }
@@ -88,7 +90,7 @@ impl SocketFile {
         })
     }
 
-    /// Its absolute path.
+    /// The absolute path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -106,7 +108,7 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         match self.remove() {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                tracing::warn!(path = %self.path.display(), %error, "the socket can't be removed");
+                tracing::warn!(path = %self.path.display(), %error, "removing the socket failed");
             }
             _ => {}
         }
@@ -117,14 +119,11 @@ fn identity(file: &fs::Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
-/// Locks the directory of a path, until what is returned is dropped.
+/// Locks the directory of a path until the returned file is dropped.
 fn lock(path: &Path) -> io::Result<File> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |error: io::Error| {
-        io::Error::new(
-            error.kind(),
-            format!("its directory {} can't be locked: {error}", directory.display()),
-        )
+        io::Error::new(error.kind(), format!("locking its directory {} failed: {error}", directory.display()))
     };
     let file = File::open(directory).map_err(failed)?;
     let end = Instant::now() + LOCK_TIMEOUT;
@@ -136,18 +135,18 @@ fn lock(path: &Path) -> io::Result<File> {
             Err(TryLockError::WouldBlock) => {
                 return Err(failed(io::Error::new(
                     ErrorKind::ResourceBusy,
-                    "another program holds a lock of it",
+                    "another program holds the lock",
                 )));
             }
         }
     }
 }
 
-/// How long is waited for the lock, which others hold for a moment only.
+/// How long to wait for the lock, which other programs hold only briefly.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
-/// Binds a socket to a path whose directory is locked, in place of one that was left there.
+/// Binds a socket to a path whose directory is locked, and replaces an abandoned socket there.
 fn bind(socket: &Socket, path: &Path) -> io::Result<()> {
     let address = SockAddr::unix(path)?;
     let bind = || socket.bind(&address);
@@ -157,7 +156,7 @@ fn bind(socket: &Socket, path: &Path) -> io::Result<()> {
     }
     let file = fs::symlink_metadata(path)?;
     if !file.file_type().is_socket() {
-        return Err(io::Error::new(ErrorKind::AlreadyExists, "there is a file that is no socket"));
+        return Err(io::Error::new(ErrorKind::AlreadyExists, "the path is a file, but not a socket"));
     }
     let client = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     client.set_nonblocking(true)?;
@@ -167,10 +166,10 @@ fn bind(socket: &Socket, path: &Path) -> io::Result<()> {
             _ => {}
         },
         Err((Some(Errno::NOENT), _)) => {}
-        // A full backlog is somebody's as well, and so is a socket that has no connections.
+        // A full backlog belongs to a listening server. A datagram socket is in use as well.
         Ok(()) | Err((Some(Errno::AGAIN | Errno::PROTOTYPE), _)) => return Err(Errno::ADDRINUSE.into()),
         Err((_, error)) => {
-            let why = format!("there is a socket, and whether a server answers can't be found out: {error}");
+            let why = format!("checking whether a server listens on the existing socket failed: {error}");
             return Err(io::Error::new(error.kind(), why));
         }
     }

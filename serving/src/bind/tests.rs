@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 
-/// A directory of a test's own, which is removed with all that is in it.
+/// A temporary directory, which is removed with its contents.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -32,7 +32,7 @@ fn kind(bound: io::Result<(Listener, SocketFile)>) -> ErrorKind {
 }
 
 #[test]
-fn a_path_is_removed_by_who_has_bound_it() {
+fn dropping_the_file_removes_the_path() {
     let directory = Directory::new();
     let path = directory.path("socket");
     let (listener, file) = Listener::bind_unix(&path, None).unwrap();
@@ -40,19 +40,19 @@ fn a_path_is_removed_by_who_has_bound_it() {
     assert_eq!(file.path(), path);
     UnixStream::connect(&path).unwrap();
     drop(listener);
-    assert!(path.exists(), "it is the file's");
+    assert!(path.exists(), "dropping the listener removes the path");
     drop(file);
     assert!(!path.exists());
-    assert_eq!(fs::read_dir(&directory.0).unwrap().count(), 0, "no lock is left");
+    assert_eq!(fs::read_dir(&directory.0).unwrap().count(), 0, "a lock file is left");
 }
 
 #[test]
-fn a_path_on_which_somebody_answers_is_in_use() {
+fn a_path_at_which_a_server_listens_is_in_use() {
     let directory = Directory::new();
     let path = directory.path("socket");
     let (_listener, _file) = Listener::bind_unix(&path, None).unwrap();
     assert_eq!(kind(Listener::bind_unix(&path, None)), ErrorKind::AddrInUse);
-    // One whose backlog is full answers later.
+    // A server whose backlog is full listens too.
     let path = directory.path("full");
     let full = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
     full.bind(&SockAddr::unix(&path).unwrap()).unwrap();
@@ -66,7 +66,7 @@ fn a_path_on_which_somebody_answers_is_in_use() {
 }
 
 #[test]
-fn a_path_that_was_left_is_replaced() {
+fn an_abandoned_socket_is_replaced() {
     let directory = Directory::new();
     for (name, left) in [("stream", true), ("datagrams", false)] {
         let path = directory.path(name);
@@ -83,7 +83,7 @@ fn a_path_that_was_left_is_replaced() {
 }
 
 #[test]
-fn a_file_that_is_no_socket_is_left_as_it_is() {
+fn a_file_that_is_not_a_socket_is_not_changed() {
     let directory = Directory::new();
     let file = directory.path("file");
     fs::write(&file, "precious").unwrap();
@@ -93,17 +93,17 @@ fn a_file_that_is_no_socket_is_left_as_it_is() {
     for name in ["file", "link", "broken", "directory"] {
         let error = Listener::bind_unix(directory.path(name), None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{name}");
-        assert_eq!(error.to_string(), "there is a file that is no socket");
+        assert_eq!(error.to_string(), "the path is a file, but not a socket");
         assert!(fs::symlink_metadata(directory.path(name)).is_ok(), "{name}");
     }
     assert_eq!(fs::read_to_string(file).unwrap(), "precious");
 }
 
 #[test]
-fn a_path_that_has_become_another_s_is_not_removed() {
+fn a_path_that_has_become_another_file_is_not_removed() {
     let directory = Directory::new();
     let path = directory.path("socket");
-    // The number of a file that was removed may be the next one's at once.
+    // The inode number of a removed file may be reused immediately.
     for _ in 0..100 {
         let (listener, file) = Listener::bind_unix(&path, None).unwrap();
         drop(listener);
@@ -121,7 +121,7 @@ fn a_path_that_has_become_another_s_is_not_removed() {
 }
 
 #[test]
-fn the_mode_is_as_asked_or_what_the_umask_leaves() {
+fn the_mode_is_the_given_one_or_that_of_the_umask() {
     let directory = Directory::new();
     let mode = |name: &str| fs::metadata(directory.path(name)).unwrap().permissions().mode() & 0o7777;
     for wanted in [0o0, 0o600, 0o660, 0o666, 0o777] {
@@ -133,12 +133,12 @@ fn the_mode_is_as_asked_or_what_the_umask_leaves() {
     assert_eq!(mode("socket"), mode("other"));
     let error = Listener::bind_unix(directory.path("third"), Some(0o1000)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    assert!(error.to_string().contains("1000 is no mode"), "{error}");
+    assert!(error.to_string().contains("1000 is not a valid mode"), "{error}");
     assert!(!directory.path("third").exists());
 }
 
 #[test]
-fn a_path_is_as_long_as_the_system_takes() {
+fn a_path_may_have_the_longest_length_of_the_system() {
     let directory = Directory::new();
     let of_length = |length: usize| {
         let name = length - directory.path("").as_os_str().len();
@@ -158,27 +158,27 @@ fn a_path_is_as_long_as_the_system_takes() {
 }
 
 #[test]
-fn a_directory_that_is_not_there_or_locked_is_told() {
+fn a_missing_or_locked_directory_is_an_error() {
     let directory = Directory::new();
     let error = Listener::bind_unix(directory.path("nowhere/socket"), None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert!(error.to_string().contains("/nowhere can't be locked: No such file or directory"), "{error}");
+    assert!(error.to_string().contains("/nowhere failed: No such file or directory"), "{error}");
     let lock = File::open(&directory.0).unwrap();
     lock.lock().unwrap();
     let error = Listener::bind_unix(directory.path("socket"), None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ResourceBusy);
-    assert!(error.to_string().ends_with("can't be locked: another program holds a lock of it"), "{error}");
+    assert!(error.to_string().ends_with("failed: another program holds the lock"), "{error}");
     drop(lock);
     Listener::bind_unix(directory.path("socket"), None).unwrap();
 }
 
 #[test]
-fn of_all_who_begin_at_once_exactly_one_listens() {
+fn of_several_programs_exactly_one_listens() {
     const STARTERS: usize = 8;
     let directory = Directory::new();
     let path = directory.path("socket");
     for round in 0..50 {
-        // At first there is nothing, and after that a socket that was left.
+        // The first round finds no socket, and the others an abandoned one.
         if round > 0 {
             drop(UnixListener::bind(&path).unwrap());
         }
@@ -194,7 +194,7 @@ fn of_all_who_begin_at_once_exactly_one_listens() {
         let (owners, others): (Vec<_>, Vec<_>) = bound.into_iter().partition(Result::is_ok);
         assert_eq!(owners.len(), 1, "round {round}");
         assert!(others.into_iter().all(|other| kind(other) == ErrorKind::AddrInUse), "round {round}");
-        // All the others have only knocked: whoever connects now is the owner's client.
+        // The other programs have left the socket of the owner in place.
         let owner = owners.into_iter().next().unwrap().unwrap();
         UnixStream::connect(&path).unwrap();
         drop(owner);
