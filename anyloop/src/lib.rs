@@ -96,7 +96,7 @@
 //!
 //! | you want to | look at |
 //! | --- | --- |
-//! | answer messages | [`Handler`], [`Session`], [`Replies`], [`Flow`]; [`Client`] says who it is, its [`Handle`] reaches it, [`CloseReason`] says why it ended |
+//! | answer messages | [`Handler`], [`Session`], [`Replies`], [`Flow`]; [`Client`] says who it is, its [`Handle`] says whether it is still there, [`CloseReason`] says why it ended |
 //! | serve them | [`Service`], [`Limits`], [`Framing`]; [`start`], [`Running`], [`Stop`], [`Statistics`] |
 //! | test them | [`testing::Client`], without a socket |
 //! | tell where a message ends | [`framing`]: a [`Codec`](framing::Codec) of your own, and those that are built in |
@@ -130,7 +130,7 @@ pub use common::{
 #[doc(inline)]
 pub use handlers;
 #[doc(inline)]
-pub use serving::{Backend, Listener, Report, Running, SocketFile, Statistics, Stop, start};
+pub use serving::{Backend, Listener, Report, Running, Statistics, Stop, start};
 
 #[cfg(feature = "async-std")]
 #[doc(inline)]

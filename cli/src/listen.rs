@@ -4,21 +4,17 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 
 use common::Address;
-use serving::{Listener, SocketFile};
+use serving::Listener;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::failure::Failure;
 
 /// Listens on the first of these addresses that can be listened on. Where none can, that is no wrong usage: at another
-/// time, or on another machine, the same command line may be right. The path of a Unix socket is removed with the file,
-/// if there is one.
-pub(crate) fn listen(
-    addresses: &[Address],
-    mode: Option<u32>,
-) -> Result<(Listener, Option<SocketFile>), Failure> {
+/// time, or on another machine, the same command line may be right.
+pub(crate) fn listen(addresses: &[Address], mode: Option<u32>) -> Result<Listener, Failure> {
     first(addresses, |address| match address.path() {
-        Some(path) => Listener::bind_unix(path, mode).map(|(listener, file)| (listener, Some(file))),
-        None => tcp(address).map(|listener| (listener.into(), None)),
+        Some(path) => Listener::bind_unix(path, mode),
+        None => tcp(address).map(Listener::from),
     })
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn serve(arguments: &Serve, program: &Program, warnings: &[String]) -
     let addresses = arguments.listen.resolve().map_err(Failure::Failed)?;
     // From here on a signal ends nothing at once, so that the path of a Unix socket is removed in any case.
     let signalled = Signalled::catch().map_err(|error| failed(&error))?;
-    let (listener, _file) = listen::listen(&addresses, arguments.listen_mode)?;
+    let listener = listen::listen(&addresses, arguments.listen_mode)?;
     let address = listener.address().map_err(|error| failed(&error))?;
     let destination = Destination::open(arguments.receipt.as_deref())?;
 

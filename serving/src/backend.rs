@@ -149,24 +149,26 @@ impl Capabilities {
             Workers::Chosen => {}
             _ if service.workers.is_none() => {}
             Workers::Caller => {
-                return Err(format!("{name} uses a single thread; leave out --workers"));
+                return Err(format!(
+                    "{name} uses a single thread; leave out the number of workers (--workers)"
+                ));
             }
             Workers::PerConnection => {
                 return Err(format!(
-                    "{name} has a thread for each connection; leave out --workers, and limit the threads \
-                     with --max-connections"
+                    "{name} has a thread for each connection; leave out the number of workers (--workers), and limit \
+                     the threads with the number of connections (--max-connections)"
                 ));
             }
             Workers::Environment(variable) => {
                 return Err(format!(
-                    "{name} takes its number of threads from the environment only; leave out --workers, and \
-                     set {variable} instead"
+                    "{name} takes its number of threads from the environment only; leave out the number of \
+                     workers (--workers), and set {variable} instead"
                 ));
             }
             Workers::Runtime => {
                 return Err(format!(
-                    "{name} uses the threads of an existing runtime; leave out --workers, and set their number \
-                     where that runtime is built"
+                    "{name} uses the threads of an existing runtime; leave out the number of workers (--workers), and \
+                     set it where that runtime is built"
                 ));
             }
         }
@@ -175,10 +177,15 @@ impl Capabilities {
                 BlockingHandlers::OwnThread => "the thread of their connection",
                 BlockingHandlers::OnWorker | BlockingHandlers::Offloaded => "its workers",
             };
-            return Err(format!("{name} runs blocking handlers on {place}; leave out --blocking-threads"));
+            return Err(format!(
+                "{name} runs blocking handlers on {place}; leave out the number of blocking threads \
+                 (--blocking-threads)"
+            ));
         }
         if service.stack_size.is_some() && self.workers != Workers::PerConnection {
-            return Err(format!("{name} has no thread for each connection; leave out --stack-size"));
+            return Err(format!(
+                "{name} has no thread for each connection; leave out the stack size (--stack-size)"
+            ));
         }
         Ok(())
     }

@@ -3,7 +3,6 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
 use std::path::{self, Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,16 +15,15 @@ use common::Address;
 
 impl Listener {
     /// Listens on a Unix socket at `path`, with the permissions `mode`, or those that the umask allows. Replaces a socket whose
-    /// program has ended. Also returns the file of the socket: keep it as long as the server runs, since dropping it removes
-    /// the path.
+    /// program has ended. Dropping the listener, as a server does when it stops, removes the path.
     ///
     /// ```
     /// use anyloop::Listener;
     ///
     /// let path = std::env::temp_dir().join(format!("example-{}.sock", std::process::id()));
-    /// let (listener, file) = Listener::bind_unix(&path, Some(0o660))?;
+    /// let listener = Listener::bind_unix(&path, Some(0o660))?;
     /// assert_eq!(listener.address()?.path(), Some(&*path));
-    /// drop(file);
+    /// drop(listener);
     /// assert!(!path.exists());
     /// # std::io::Result::Ok(())
     /// ```
@@ -38,7 +36,7 @@ impl Listener {
     /// # Errors
     /// `AddrInUse` if a server listens at the path. `AlreadyExists` if the path is a file but not a socket; it is not changed.
     /// `InvalidInput` if the path is not valid for a socket, or `mode` has bits outside of `0o777`. Otherwise those of the system.
-    pub fn bind_unix(path: impl AsRef<Path>, mode: Option<u32>) -> io::Result<(Self, SocketFile)> {
+    pub fn bind_unix(path: impl AsRef<Path>, mode: Option<u32>) -> io::Result<Self> {
         let path = path.as_ref();
         let invalid = |why: String| io::Error::new(ErrorKind::InvalidInput, why);
         Address::unix(path).map_err(|error| invalid(error.to_string()))?;
@@ -56,7 +54,7 @@ impl Listener {
             .map_or(Ok(()), |mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
             .and_then(|()| socket.listen(BACKLOG));
         drop(lock); // dropping the file takes the lock again
-        listens.map(|()| (UnixListener::from(std::os::fd::OwnedFd::from(socket)).into(), file))
+        listens.map(|()| Self { socket: socket.into(), _file: Some(file) })
     }
 }
 
@@ -66,7 +64,7 @@ const BACKLOG: i32 = 4096;
 /// The file of a Unix socket that this process has bound. Dropping it removes the path, unless the path has become another file
 /// since.
 #[derive(Debug)]
-pub struct SocketFile {
+pub(crate) struct SocketFile {
     /// Absolute, since the process may change its working directory.
     path: PathBuf,
     /// The device and the inode number of the file.
@@ -88,11 +86,6 @@ impl SocketFile {
                 rustix::fs::open(path, flags, Mode::empty())?
             },
         })
-    }
-
-    /// The absolute path of the file.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     fn remove(&self) -> io::Result<()> {

@@ -45,7 +45,6 @@ mod workers;
 pub use accept_loops::AcceptLoop;
 pub use acceptor::{Accepting, Acceptor, Admission};
 pub use backend::{Backend, BlockingHandlers, Capabilities, Workers, worker_count};
-pub use bind::SocketFile;
 pub use buffers::Buffers;
 pub use clock::Clock;
 pub use completion::Step;

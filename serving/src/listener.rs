@@ -9,6 +9,7 @@ use rustix::net::SocketType;
 use rustix::net::sockopt::socket_type;
 
 use crate::Socket;
+use crate::bind::SocketFile;
 use crate::socket::{address, set_options};
 use common::{Address, Limits};
 
@@ -25,23 +26,31 @@ use common::{Address, Limits};
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
-pub struct Listener(OwnedFd);
+pub struct Listener {
+    pub(crate) socket: OwnedFd,
+    /// Removed after the socket was closed, if the listener was bound to a path by [`bind_unix`](Self::bind_unix).
+    pub(crate) _file: Option<SocketFile>,
+}
 
 impl Listener {
+    fn from_socket(socket: OwnedFd) -> Self {
+        Self { socket, _file: None }
+    }
+
     /// The address of the listener.
     ///
     /// # Errors
     /// If the system can't return it.
     pub fn address(&self) -> io::Result<Address> {
-        Ok(address(rustix::net::getsockname(&self.0)?))
+        Ok(address(rustix::net::getsockname(&self.socket)?))
     }
 
-    /// Duplicates the descriptor of the listener.
+    /// Duplicates the descriptor of the listener. Dropping the duplicate removes no path.
     ///
     /// # Errors
     /// If the process has no descriptor left.
     pub fn try_clone(&self) -> io::Result<Self> {
-        self.0.try_clone().map(Self)
+        self.socket.try_clone().map(Self::from_socket)
     }
 
     /// Accepts a client. Returns a non-blocking socket and the client's address.
@@ -65,14 +74,14 @@ impl Listener {
         use rustix::net::SocketFlags;
 
         let nonblocking = if nonblocking { SocketFlags::NONBLOCK } else { SocketFlags::empty() };
-        let (socket, peer) = rustix::net::acceptfrom_with(&self.0, SocketFlags::CLOEXEC | nonblocking)?;
+        let (socket, peer) = rustix::net::acceptfrom_with(&self.socket, SocketFlags::CLOEXEC | nonblocking)?;
         Ok((socket.into(), peer.map_or(Address::Unix(None), address)))
     }
 
     /// On these systems a socket inherits from the listener whether it blocks.
     #[cfg(target_vendor = "apple")]
     fn accept_with(&self, nonblocking: bool) -> io::Result<(Socket, Address)> {
-        let (socket, peer) = rustix::net::acceptfrom(&self.0)?;
+        let (socket, peer) = rustix::net::acceptfrom(&self.socket)?;
         rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&socket, nonblocking)?;
         Ok((socket.into(), peer.map_or(Address::Unix(None), address)))
@@ -81,8 +90,8 @@ impl Listener {
     /// Makes the listener non-blocking and sets the options that accepted sockets inherit, so that these need no
     /// calls per connection.
     pub(crate) fn prepare(&self, limits: &Limits) -> io::Result<()> {
-        rustix::io::ioctl_fionbio(&self.0, true)?;
-        if self.is_tcp()? { set_options(&self.0, limits) } else { Ok(()) }
+        rustix::io::ioctl_fionbio(&self.socket, true)?;
+        if self.is_tcp()? { set_options(&self.socket, limits) } else { Ok(()) }
     }
 
     /// Whether this is a TCP listener.
@@ -93,13 +102,13 @@ impl Listener {
 
 impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Self {
-        Self(listener.into())
+        Self::from_socket(listener.into())
     }
 }
 
 impl From<UnixListener> for Listener {
     fn from(listener: UnixListener) -> Self {
-        Self(listener.into())
+        Self::from_socket(listener.into())
     }
 }
 
@@ -127,25 +136,25 @@ impl TryFrom<OwnedFd> for Listener {
         if !rustix::net::sockopt::socket_acceptconn(&descriptor)? {
             return invalid("does not listen");
         }
-        Ok(Self(descriptor))
+        Ok(Self::from_socket(descriptor))
     }
 }
 
 impl From<Listener> for OwnedFd {
     fn from(listener: Listener) -> Self {
-        listener.0
+        listener.socket
     }
 }
 
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.socket.as_fd()
     }
 }
 
 impl AsRawFd for Listener {
     fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+        self.socket.as_raw_fd()
     }
 }
 

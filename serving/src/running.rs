@@ -17,7 +17,9 @@ use common::{Address, Service};
 ///
 /// The backend is passed by value, by `&'static` reference, in a `Box` or in an [`Arc`]; the listener is a
 /// [`TcpListener`](std::net::TcpListener) or a [`UnixListener`](std::os::unix::net::UnixListener). It may be bound to port 0:
-/// [`Running::address`] returns the port that the system chose.
+/// [`Running::address`] returns the port that the system chose. A listener of tokio's is passed by its `into_std`.
+///
+/// Keep what it returns: dropping it stops the server.
 ///
 /// ```
 /// use std::net::TcpListener;
@@ -65,8 +67,8 @@ pub fn start(
 /// To wait for its end, call [`wait`](Self::wait), or await the `Running` as a future, which has the same result and needs
 /// no runtime. `(&mut running).await` keeps the `Running`.
 ///
-/// Dropping a `Running` requests a drain, as [`stop`](Self::stop) does, and doesn't block. So a program whose `main` returns
-/// ends at once. To lose no reply, stop the server and wait for it.
+/// **Dropping a `Running` stops the server**: it requests a drain, as [`stop`](Self::stop) does, and doesn't block. So a program
+/// whose `main` returns ends at once. To lose no reply, stop the server and wait for it.
 ///
 /// ```
 /// use anyloop::{Running, Stop};
@@ -80,6 +82,7 @@ pub fn start(
 ///     Ok(())
 /// }
 /// ```
+#[must_use = "dropping it stops the server"]
 pub struct Running {
     address: Address,
     stop: Stop,

@@ -1,4 +1,4 @@
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -27,21 +27,20 @@ impl Drop for Directory {
     }
 }
 
-fn kind(bound: io::Result<(Listener, SocketFile)>) -> ErrorKind {
+fn kind(bound: io::Result<Listener>) -> ErrorKind {
     bound.unwrap_err().kind()
 }
 
 #[test]
-fn dropping_the_file_removes_the_path() {
+fn dropping_the_listener_removes_the_path() {
     let directory = Directory::new();
     let path = directory.path("socket");
-    let (listener, file) = Listener::bind_unix(&path, None).unwrap();
+    let listener = Listener::bind_unix(&path, None).unwrap();
     assert_eq!(listener.address().unwrap(), Address::unix(&path).unwrap());
-    assert_eq!(file.path(), path);
     UnixStream::connect(&path).unwrap();
+    drop(listener.try_clone().unwrap());
+    assert!(path.exists(), "dropping a duplicate removes the path");
     drop(listener);
-    assert!(path.exists(), "dropping the listener removes the path");
-    drop(file);
     assert!(!path.exists());
     assert_eq!(fs::read_dir(&directory.0).unwrap().count(), 0, "a lock file is left");
 }
@@ -50,7 +49,7 @@ fn dropping_the_file_removes_the_path() {
 fn a_path_at_which_a_server_listens_is_in_use() {
     let directory = Directory::new();
     let path = directory.path("socket");
-    let (_listener, _file) = Listener::bind_unix(&path, None).unwrap();
+    let _listener = Listener::bind_unix(&path, None).unwrap();
     assert_eq!(kind(Listener::bind_unix(&path, None)), ErrorKind::AddrInUse);
     // A server whose backlog is full listens too.
     let path = directory.path("full");
@@ -75,9 +74,9 @@ fn an_abandoned_socket_is_replaced() {
         } else {
             drop(UnixDatagram::bind(&path).unwrap());
         }
-        let (_listener, file) = Listener::bind_unix(&path, None).unwrap();
+        let listener = Listener::bind_unix(&path, None).unwrap();
         UnixStream::connect(&path).unwrap();
-        drop(file);
+        drop(listener);
         assert!(!path.exists());
     }
 }
@@ -105,18 +104,18 @@ fn a_path_that_has_become_another_file_is_not_removed() {
     let path = directory.path("socket");
     // The inode number of a removed file may be reused immediately.
     for _ in 0..100 {
-        let (listener, file) = Listener::bind_unix(&path, None).unwrap();
-        drop(listener);
-        let (_other_listener, other) = Listener::bind_unix(&path, None).unwrap();
+        let Listener { socket, _file: file } = Listener::bind_unix(&path, None).unwrap();
+        drop(socket);
+        let other = Listener::bind_unix(&path, None).unwrap();
         drop(file);
         UnixStream::connect(&path).unwrap();
         drop(other);
         assert!(!path.exists());
     }
-    let (_listener, file) = Listener::bind_unix(&path, None).unwrap();
+    let listener = Listener::bind_unix(&path, None).unwrap();
     fs::remove_file(&path).unwrap();
     fs::write(&path, "precious").unwrap();
-    drop(file);
+    drop(listener);
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
 
@@ -125,10 +124,10 @@ fn the_mode_is_the_given_one_or_that_of_the_umask() {
     let directory = Directory::new();
     let mode = |name: &str| fs::metadata(directory.path(name)).unwrap().permissions().mode() & 0o7777;
     for wanted in [0o0, 0o600, 0o660, 0o666, 0o777] {
-        let (_listener, _file) = Listener::bind_unix(directory.path("socket"), Some(wanted)).unwrap();
+        let _listener = Listener::bind_unix(directory.path("socket"), Some(wanted)).unwrap();
         assert_eq!(mode("socket"), wanted, "{wanted:o}");
     }
-    let (_listener, _file) = Listener::bind_unix(directory.path("socket"), None).unwrap();
+    let _listener = Listener::bind_unix(directory.path("socket"), None).unwrap();
     drop(UnixListener::bind(directory.path("other")).unwrap());
     assert_eq!(mode("socket"), mode("other"));
     let error = Listener::bind_unix(directory.path("third"), Some(0o1000)).unwrap_err();
@@ -146,7 +145,7 @@ fn a_path_may_have_the_longest_length_of_the_system() {
     };
     for length in [Address::LONGEST_PATH - 1, Address::LONGEST_PATH] {
         let path = of_length(length);
-        let (_listener, _file) = Listener::bind_unix(&path, None).unwrap();
+        let _listener = Listener::bind_unix(&path, None).unwrap();
         UnixStream::connect(&path).unwrap();
     }
     let error = Listener::bind_unix(of_length(Address::LONGEST_PATH + 1), None).unwrap_err();
