@@ -32,7 +32,7 @@ fn wrong_usage_is_explained() {
         ("serve --backend async-std --workers 2", "ASYNC_STD_THREAD_COUNT"),
         (
             "serve --backend pool --blocking-threads 9",
-            "pool runs blocking handlers on its workers; leave out --b",
+            "pool runs blocking handlers on its workers; leave out the number of b",
         ),
         (
             "serve --backend threads --blocking-threads 9",
