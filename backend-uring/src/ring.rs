@@ -47,7 +47,20 @@ const NOTIFIER: u64 = 3;
 const CANCEL: u64 = 4;
 
 impl Token {
-    fn new(kind: u64, output: usize, slot: usize) -> Self {
+    /// The poll of the listener.
+    pub(crate) const LISTENER: Self = Self::new(LISTENER, 0, 0);
+
+    /// Receiving from the client in this slot.
+    pub(crate) fn receive(slot: usize) -> Self {
+        Self::new(RECEIVE, 0, slot)
+    }
+
+    /// Sending the output with this key to the client in this slot.
+    pub(crate) fn send(output: u32, slot: usize) -> Self {
+        Self::new(SEND, output, slot)
+    }
+
+    const fn new(kind: u64, output: u32, slot: usize) -> Self {
         Self(kind << 60 | (output as u64) << 32 | slot as u64)
     }
 }
@@ -79,30 +92,32 @@ impl Ring {
     }
 
     /// Polls the listener, once.
-    pub(crate) fn poll_listener(&mut self, listener: impl AsFd) -> Token {
+    pub(crate) fn poll_listener(&mut self, listener: impl AsFd) {
         let poll = opcode::PollAdd::new(descriptor(listener.as_fd()), libc::POLLIN as u32);
-        self.push(poll.build(), Token::new(LISTENER, 0, 0))
+        self.push(poll.build(), Token::LISTENER);
     }
 
     /// Polls the notifier, repeatedly.
-    pub(crate) fn poll_notifier(&mut self, notifier: impl AsFd) -> Token {
+    pub(crate) fn poll_notifier(&mut self, notifier: impl AsFd) {
         let poll = opcode::PollAdd::new(descriptor(notifier.as_fd()), libc::POLLIN as u32);
-        self.push(poll.multi(true).build(), Token::new(NOTIFIER, 0, 0))
+        self.push(poll.multi(true).build(), Token::new(NOTIFIER, 0, 0));
     }
 
     /// Receives input of the client in this slot, repeatedly.
-    pub(crate) fn receive(&mut self, socket: impl AsFd, slot: usize) -> Token {
+    pub(crate) fn receive(&mut self, socket: impl AsFd, slot: usize) {
         let entry = opcode::RecvMulti::new(descriptor(socket.as_fd()), GROUP).build();
-        self.push(entry, Token::new(RECEIVE, 0, slot))
+        self.push(entry, Token::receive(slot));
     }
 
-    /// Sends an output to the client in this slot.
-    pub(crate) fn send(&mut self, socket: impl AsFd, slot: usize, output: Output) -> Token {
+    /// Sends an output to the client in this slot. Returns the key of the output.
+    pub(crate) fn send(&mut self, socket: impl AsFd, slot: usize, output: Output) -> u32 {
         let key = self.outputs.insert(output);
         let bytes = self.outputs[key].bytes();
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let send = opcode::Send::new(descriptor(socket.as_fd()), bytes.as_ptr(), length);
-        self.push(send.flags(libc::MSG_NOSIGNAL).build(), Token::new(SEND, key, slot))
+        let key = key as u32; // there are fewer outputs than clients, and fewer clients than 2^28
+        self.push(send.flags(libc::MSG_NOSIGNAL).build(), Token::send(key, slot));
+        key
     }
 
     /// Cancels an operation, which then completes.
@@ -172,7 +187,7 @@ impl Ring {
     }
 
     #[expect(unsafe_code, reason = "the kernel accesses the memory to which an operation points")]
-    fn push(&mut self, entry: squeue::Entry, token: Token) -> Token {
+    fn push(&mut self, entry: squeue::Entry, token: Token) {
         let entry = entry.user_data(token.0);
         // SAFETY: the operation points to an output, which is kept until its completion, or to a provided buffer. Its
         // descriptor is open now, and from the submission on the kernel holds a reference to the open file.
@@ -183,7 +198,6 @@ impl Ring {
                 self.completed.extend(self.ring.completion());
             }
         }
-        token
     }
 }
 

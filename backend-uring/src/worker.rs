@@ -39,7 +39,8 @@ struct Client {
     socket: Socket,
     receiving: Operation,
     sending: Operation,
-    /// The round in which the output that is being sent was submitted.
+    /// The key of the output that is being sent, and the round in which it was submitted.
+    output: u32,
     sent_in: u32,
     is_queued: bool,
 }
@@ -52,7 +53,7 @@ const SEND_TIMEOUT: Duration = Duration::from_millis(10);
 enum Operation {
     #[default]
     None,
-    Running(Token),
+    Running,
     /// The operation is being cancelled. It may still produce results.
     Cancelled,
 }
@@ -66,8 +67,8 @@ enum Event {
 }
 
 impl Operation {
-    fn cancel(&mut self, ring: &mut Ring) {
-        if let Self::Running(token) = *self {
+    fn cancel(&mut self, ring: &mut Ring, token: Token) {
+        if *self == Self::Running {
             ring.cancel(token);
             *self = Self::Cancelled;
         }
@@ -117,7 +118,7 @@ impl Worker {
                     && let Some(conversation) = &mut client.conversation
                 {
                     conversation.stalled(&client.socket, &mut self.buffers);
-                    client.receiving.cancel(&mut self.ring);
+                    client.receiving.cancel(&mut self.ring, Token::receive(slot));
                 }
             }
             for _ in 0..queued {
@@ -203,13 +204,14 @@ impl Worker {
         });
         match accepting {
             Accepting::Accept if self.polling == Operation::None => {
-                self.polling = Operation::Running(self.ring.poll_listener(accept_loop.listener()));
+                self.polling = Operation::Running;
+                self.ring.poll_listener(accept_loop.listener());
             }
             // A poll that is still running completes once, and is not renewed.
             Accepting::Accept | Accepting::Wait => {}
             // The kernel closes the listener only after the poll has ended, so the accept loop is kept until then.
             Accepting::Stopped => {
-                self.polling.cancel(&mut self.ring);
+                self.polling.cancel(&mut self.ring, Token::LISTENER);
                 if self.polling == Operation::None {
                     return;
                 }
@@ -223,8 +225,8 @@ impl Worker {
         let slot = entry.key();
         self.inbox.register(&conversation, slot);
         let conversation = Some(conversation);
-        let (receiving, sending, sent_in, is_queued) = Default::default();
-        entry.insert(Client { conversation, socket, receiving, sending, sent_in, is_queued });
+        let (receiving, sending, output, sent_in, is_queued) = Default::default();
+        entry.insert(Client { conversation, socket, receiving, sending, output, sent_in, is_queued });
         self.serve(slot, Event::Woken);
     }
 
@@ -252,12 +254,14 @@ impl Worker {
         let is_behind = conversation.is_behind();
         match step {
             Step::Send(output) => {
-                client.sending = Operation::Running(self.ring.send(&client.socket, slot, output));
+                client.output = self.ring.send(&client.socket, slot, output);
+                client.sending = Operation::Running;
                 client.sent_in = self.round;
                 self.sent.push(slot);
             }
             Step::Receive if client.receiving == Operation::None => {
-                client.receiving = Operation::Running(self.ring.receive(&client.socket, slot));
+                self.ring.receive(&client.socket, slot);
+                client.receiving = Operation::Running;
             }
             // An output has mostly been sent by the next round, so receiving continues meanwhile.
             Step::Receive | Step::Sending => {}
@@ -273,10 +277,10 @@ impl Worker {
                     conversation.offload(move |conversation| inbox.send(Item::Returned(slot, conversation)));
                 }
             }
-            Step::Blocking => client.receiving.cancel(&mut self.ring),
+            Step::Blocking => client.receiving.cancel(&mut self.ring, Token::receive(slot)),
             Step::Over => {
-                client.receiving.cancel(&mut self.ring);
-                client.sending.cancel(&mut self.ring);
+                client.receiving.cancel(&mut self.ring, Token::receive(slot));
+                client.sending.cancel(&mut self.ring, Token::send(client.output, slot));
                 // It ends when the kernel carries out no operation of its client any more.
                 if (client.receiving, client.sending) == (Operation::None, Operation::None) {
                     let client = self.clients.remove(slot);
@@ -289,7 +293,7 @@ impl Worker {
             }
         }
         if is_behind {
-            client.receiving.cancel(&mut self.ring);
+            client.receiving.cancel(&mut self.ring, Token::receive(slot));
         }
     }
 }

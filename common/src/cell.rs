@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::BitOr;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -13,22 +13,23 @@ use std::task::Waker;
 #[derive(Debug, Default)]
 pub struct Cell {
     marks: AtomicU8,
+    /// By which the owner knows the connection, if it has a queue.
+    slot: AtomicU32,
     waiter: Mutex<Waiter>,
 }
 
 /// How the owner is woken.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum Waiter {
-    /// The owner has not registered yet. It will check the marks when it does.
-    #[default]
-    None,
     /// By the waker of a task or a thread.
     Waker(Waker),
-    /// By the queue of a worker, which identifies the connection by its slot.
-    Queue(Arc<WakeQueue>, u32),
-    /// Not at all, since the connection has ended.
-    Gone,
+    /// By the queue of a worker. `None` if the owner has not registered yet, and will check the marks when it does; or if
+    /// the connection has ended.
+    Queue(Option<Arc<WakeQueue>>),
 }
+
+/// Set among the marks once the connection has ended.
+const GONE: u8 = 1 << 7;
 
 /// Events that a connection must handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +63,9 @@ impl Cell {
     /// Registers `waker` to be woken by marks that are set from now on.
     pub fn register(&self, waker: &Waker) {
         match &mut *self.waiter() {
-            Waiter::Gone => {}
             Waiter::Waker(registered) if registered.will_wake(waker) => {}
-            waiter => *waiter = Waiter::Waker(waker.clone()),
+            waiter if !self.is_gone() => *waiter = Waiter::Waker(waker.clone()),
+            _ => {}
         }
     }
 
@@ -75,9 +76,10 @@ impl Cell {
     /// If the slot exceeds 2³² − 1.
     pub fn register_slot(&self, queue: &Arc<WakeQueue>, slot: usize) {
         let slot = u32::try_from(slot).expect("a worker has fewer connections than 2^32");
+        self.slot.store(slot, Ordering::Relaxed); // the lock publishes it
         match &mut *self.waiter() {
-            Waiter::Gone => return,
-            waiter => *waiter = Waiter::Queue(Arc::clone(queue), slot),
+            waiter if !self.is_gone() => *waiter = Waiter::Queue(Some(Arc::clone(queue))),
+            _ => return,
         }
         if self.is_marked() {
             queue.push(slot);
@@ -87,13 +89,17 @@ impl Cell {
     /// Whether any marks are set.
     #[inline]
     pub fn is_marked(&self) -> bool {
-        self.marks.load(Ordering::SeqCst) != 0
+        self.marks.load(Ordering::SeqCst) & !GONE != 0
     }
 
     /// Returns the marks and clears them.
     #[inline]
     pub fn take_marks(&self) -> Marks {
-        if self.is_marked() { Marks(self.marks.swap(0, Ordering::SeqCst)) } else { Marks::NONE }
+        if self.is_marked() {
+            Marks(self.marks.fetch_and(GONE, Ordering::SeqCst) & !GONE)
+        } else {
+            Marks::NONE
+        }
     }
 
     /// Sets marks, and wakes the owner. Only the first mark after the marks were taken pushes a slot to its queue, so the queue
@@ -107,8 +113,8 @@ impl Cell {
                 drop(waiter); // wakers run outside the lock
                 waker.wake();
             }
-            Waiter::Queue(queue, slot) if before == 0 => queue.push(*slot),
-            Waiter::Queue(..) | Waiter::None | Waiter::Gone => {}
+            Waiter::Queue(Some(queue)) if before == 0 => queue.push(self.slot.load(Ordering::Relaxed)),
+            Waiter::Queue(_) => {}
         }
     }
 
@@ -120,24 +126,33 @@ impl Cell {
         }
         let waker = match &*self.waiter() {
             Waiter::Waker(waker) => waker.clone(),
-            Waiter::Queue(..) | Waiter::None | Waiter::Gone => return,
+            Waiter::Queue(_) => return,
         };
         waker.wake();
     }
 
     /// Records that the connection has ended, and drops the registered waker.
     pub fn leave(&self) {
-        let waiter = std::mem::replace(&mut *self.waiter(), Waiter::Gone);
-        drop(waiter); // outside the lock, since it runs foreign code
+        let mut waiter = self.waiter();
+        self.marks.fetch_or(GONE, Ordering::SeqCst);
+        let left = std::mem::take(&mut *waiter);
+        drop(waiter);
+        drop(left); // outside the lock, since it runs foreign code
     }
 
     /// Whether the connection has ended.
     pub fn is_gone(&self) -> bool {
-        matches!(*self.waiter(), Waiter::Gone)
+        self.marks.load(Ordering::SeqCst) & GONE != 0
     }
 
     fn waiter(&self) -> MutexGuard<'_, Waiter> {
         self.waiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Waiter {
+    fn default() -> Self {
+        Self::Queue(None)
     }
 }
 
@@ -255,6 +270,6 @@ mod tests {
 
     #[test]
     fn a_cell_is_small() {
-        assert!(size_of::<Cell>() <= 40, "each connection has one: {} bytes", size_of::<Cell>());
+        assert!(size_of::<Cell>() <= 32, "each connection has one: {} bytes", size_of::<Cell>());
     }
 }

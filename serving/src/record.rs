@@ -65,6 +65,6 @@ mod tests {
 
     #[test]
     fn a_record_is_small() {
-        assert!(size_of::<Record>() <= 64, "each client has one: {} bytes", size_of::<Record>());
+        assert!(size_of::<Record>() <= 56, "each client has one: {} bytes", size_of::<Record>());
     }
 }
