@@ -1,4 +1,4 @@
-//! Where a server listens, and where a client comes from.
+//! Addresses that servers listen on and clients connect from.
 
 use std::error::Error;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::{fmt, io, option};
 
-/// An end of a connection.
+/// The address of one end of a connection.
 ///
 /// ```
 /// use std::net::SocketAddr;
@@ -21,25 +21,24 @@ use std::{fmt, io, option};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
-    /// An address and a port of TCP.
+    /// A TCP address: an IP address and a port.
     Ip(SocketAddr),
-    /// A Unix socket, and its path if it has one. Clients have none, as a rule.
+    /// A Unix socket, with its path if it has one. Sockets of clients usually have none.
     Unix(Option<Arc<Path>>),
-    /// It is not known.
+    /// The address is unknown.
     #[default]
     Unknown,
 }
 
 impl Address {
-    /// The length of the longest path that a Unix socket can have, in bytes: the system's structure has room for no
-    /// more, with a zero behind it.
+    /// The maximum length of the path of a Unix socket, in bytes: the size of `sun_path` less the terminating zero.
     pub const LONGEST_PATH: usize =
         if cfg!(any(target_os = "linux", target_os = "android")) { 107 } else { 103 };
 
-    /// The address of a Unix socket that has this path.
+    /// The address of the Unix socket at `path`.
     ///
     /// # Errors
-    /// If no socket can have it: it is empty, too long, or has a zero byte in it.
+    /// If the path is empty, too long, or contains a zero byte.
     pub fn unix(path: impl AsRef<Path>) -> Result<Self, AddressError> {
         let path = path.as_ref();
         match path.as_os_str().as_encoded_bytes() {
@@ -51,7 +50,7 @@ impl Address {
         }
     }
 
-    /// The address and port, if it is one of TCP.
+    /// The IP address and port of a TCP address.
     pub fn ip(&self) -> Option<SocketAddr> {
         match self {
             Self::Ip(address) => Some(*address),
@@ -59,7 +58,7 @@ impl Address {
         }
     }
 
-    /// The path, if it is that of a Unix socket which has one.
+    /// The path of a Unix socket, if it has one.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Unix(path) => path.as_deref(),
@@ -68,14 +67,14 @@ impl Address {
     }
 }
 
-/// So `TcpStream::connect` takes it.
+/// Lets an address be passed to `TcpStream::connect`.
 impl ToSocketAddrs for Address {
     type Iter = option::IntoIter<SocketAddr>;
 
     /// # Errors
-    /// `InvalidInput` if it is no address of TCP.
+    /// `InvalidInput` if it is not a TCP address.
     fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
-        let none = || io::Error::new(io::ErrorKind::InvalidInput, format!("`{self}` is no address of TCP"));
+        let none = || io::Error::new(io::ErrorKind::InvalidInput, format!("`{self}` is not a TCP address"));
         self.ip().map(|address| Some(address).into_iter()).ok_or_else(none)
     }
 }
@@ -86,7 +85,7 @@ impl From<SocketAddr> for Address {
     }
 }
 
-/// As the flag `--listen` takes it: `127.0.0.1:8888` or `unix:/run/server.sock`.
+/// The format of the flag `--listen`: `127.0.0.1:8888` or `unix:/run/server.sock`.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -98,8 +97,8 @@ impl fmt::Display for Address {
     }
 }
 
-/// Reads an address as it is written: an IP address and a port, or `unix:` and a path. Host names are
-/// not looked up: one with a port is an [`AddressError::HostName`].
+/// Parses an IP address and a port, or `unix:` and a path. Host names are not resolved: a host name with a port is an
+/// [`AddressError::HostName`].
 ///
 /// ```
 /// use anyloop::{Address, AddressError};
@@ -113,7 +112,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         match text.strip_prefix("unix:") {
-            // So the name of an abstract socket is written in other programs.
+            // Other programs write the names of abstract sockets in this way.
             Some(path) if path.starts_with('@') => return Err(AddressError::Abstract),
             Some(path) => return Self::unix(path),
             None => {}
@@ -133,31 +132,31 @@ impl FromStr for Address {
     }
 }
 
-/// Why a text is no [`Address`].
+/// The reason why a text is not a valid [`Address`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// There is no colon, and so no port.
+    /// There is no colon, hence no port.
     NoPort,
-    /// There is nothing before the port.
+    /// The host is empty.
     NoHost,
-    /// An IPv6 address stands without its brackets, so that nobody can tell where it ends.
+    /// An IPv6 address has no brackets, so it can't be separated from the port.
     NoBrackets,
-    /// The port is no number from 0 to 65535.
+    /// The port is not a number from 0 to 65535.
     WrongPort,
-    /// There is a host and a port, but the host is no IP address. It may be a name.
+    /// The host is not an IP address. It may be a host name.
     HostName,
-    /// There is no path behind `unix:`.
+    /// There is no path after `unix:`.
     NoPath,
-    /// The path has so many bytes, more than [`Address::LONGEST_PATH`].
+    /// The path has this number of bytes, which is more than [`Address::LONGEST_PATH`].
     LongPath(usize),
-    /// There is a zero byte in the path.
+    /// The path contains a zero byte.
     ZeroByte,
-    /// It is the name of an abstract Unix socket, which exists in no file system.
+    /// It is the name of an abstract Unix socket.
     Abstract,
 }
 
-/// What is wrong, and what to write instead.
+/// States the problem and what to write instead.
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let longest = Address::LONGEST_PATH;
@@ -169,15 +168,15 @@ impl fmt::Display for AddressError {
                 "it has no host; write 127.0.0.1:PORT, or 0.0.0.0:PORT for all of IPv4"
             }
             Self::NoBrackets => {
-                "an IPv6 address stands in brackets; write [ADDRESS]:PORT, such as [::1]:8888"
+                "its IPv6 address has no brackets; write [ADDRESS]:PORT, such as [::1]:8888"
             }
-            Self::WrongPort => "it ends with no port; write a number from 0 to 65535 behind the colon",
-            Self::HostName => "its host is no IP address; write one, such as 127.0.0.1:8888 or [::1]:8888",
-            Self::NoPath => "it has no path; write one behind the colon, such as unix:/run/server.sock",
-            Self::ZeroByte => "there is a zero byte in its path; write a path without one",
+            Self::WrongPort => "its port is invalid; write a number from 0 to 65535 after the colon",
+            Self::HostName => "its host is not an IP address; write one, such as 127.0.0.1:8888 or [::1]:8888",
+            Self::NoPath => "it has no path; write one after the colon, such as unix:/run/server.sock",
+            Self::ZeroByte => "its path contains a zero byte; write a path without one",
             Self::Abstract => {
-                "abstract sockets are not supported; write a path, such as unix:/run/server.sock, and ./ in front \
-                 of one that begins with @"
+                "abstract sockets are not supported; write a path, such as unix:/run/server.sock, with ./ before \
+                 a name that begins with @"
             }
             Self::LongPath(length) => {
                 return write!(
@@ -197,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_written_as_it_is_read() {
+    fn display_and_from_str_are_inverse() {
         let ip = SocketAddr::from(([127, 0, 0, 1], 8888));
         assert_eq!(Address::from(ip).to_string(), "127.0.0.1:8888");
         assert_eq!(Address::Unix(Some(Path::new("/run/a").into())).to_string(), "unix:/run/a");
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_told_apart() {
+    fn each_invalid_address_has_its_error() {
         for (text, expected) in [
             ("", AddressError::NoPort),
             ("unix", AddressError::NoPort),
@@ -235,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_as_long_as_the_system_takes() {
+    fn a_path_may_be_as_long_as_the_system_allows() {
         let longest = Address::LONGEST_PATH;
         for length in [longest - 1, longest] {
             let path = "p".repeat(length);

@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection.
+//! The client of a connection.
 
 use std::sync::Arc;
 
@@ -12,45 +12,45 @@ use crate::{Address, Cell, Handle};
 /// use anyloop::Client;
 ///
 /// let address = SocketAddr::from(([127, 0, 0, 1], 50_000));
-/// let client = Client::new(address); // as in a test; a server makes its own
+/// let client = Client::new(address); // for tests; a server creates it itself
 /// assert!(client.peer.ip().is_some_and(|address| address.ip().is_loopback()));
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Client {
-    /// The address that it has connected from.
+    /// The address that the client connected from.
     pub peer: Address,
-    /// The address of the server that it has connected to.
+    /// The address of the server that the client connected to.
     pub local: Address,
-    /// Its number: no two clients of one server have the same.
+    /// The number of the client, which is unique within a server.
     pub number: u64,
-    /// Whether the framing tells for certain where a message ends. Not so in `raw`, where a line that
-    /// somebody typed may still have its line end.
+    /// Whether the framing determines the ends of messages. It does not in `raw`, where a line that a user typed still
+    /// includes its line end.
     pub framed: bool,
-    /// What TLS tells of it, where its connection is encrypted.
+    /// What is known of the client by TLS, if the connection uses TLS.
     pub tls: Option<Arc<TlsInfo>>,
     handle: Handle,
 }
 
-/// What TLS tells of a client.
+/// What is known of a client by TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsInfo {
-    /// The name of the server that the client has asked for.
+    /// The server name that the client has requested (SNI).
     pub server_name: Option<String>,
-    /// The protocol that both have agreed on (ALPN).
+    /// The negotiated protocol (ALPN).
     pub alpn: Option<Vec<u8>>,
-    /// The certificate that the client has shown, in DER, if it was asked for one.
+    /// The certificate that the client presented, in DER, if the server requested one.
     pub certificate: Option<Vec<u8>>,
 }
 
 impl Client {
-    /// A client that has connected from `peer`, of which nothing else is known.
+    /// A client that connected from `peer`. All other fields have defaults.
     pub fn new(peer: impl Into<Address>) -> Self {
         Self::with_cell(peer, 0, Arc::new(Cell::default()))
     }
 
-    /// A client that has connected from `peer`, with this number, and is reached by its connection's `cell`.
+    /// A client that connected from `peer`, with the given number. Its handle refers to `cell`.
     pub fn with_cell(
         peer: impl Into<Address>,
         number: u64,
@@ -60,7 +60,7 @@ impl Client {
         Self { peer: peer.into(), local: Address::Unknown, number, framed: true, tls: None, handle }
     }
 
-    /// What reaches this client from any thread.
+    /// Returns a handle to the client, which any thread can use.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }

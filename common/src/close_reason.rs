@@ -1,8 +1,8 @@
-//! Why a conversation ended, and as what it is counted.
+//! The reasons why conversations end, and how they are counted.
 
 use std::fmt;
 
-/// Why a conversation ended. Every one has exactly one reason, which is counted exactly once.
+/// The reason why a conversation ended. Each conversation has exactly one, and is counted once.
 ///
 /// ```
 /// use anyloop::{CloseReason, Outcome};
@@ -13,66 +13,66 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The session ended it with [`Flow::Close`](crate::Flow::Close).
+    /// The session returned [`Flow::Close`](crate::Flow::Close).
     Exit,
-    /// The client ended it, between two messages; everything was answered.
+    /// The client ended its input between two messages, and all messages were answered.
     EndOfInput,
-    /// The server stops; the client's complete messages were answered.
+    /// The server stopped, and all complete messages of the client were answered.
     Stopping,
-    /// The server stops, and the conversation had not ended by the drain deadline.
+    /// The server stopped, and the conversation had not ended by the drain deadline.
     Cut,
-    /// No message came for as long as the idle timeout.
+    /// No message began within the idle timeout.
     IdleTimeout,
-    /// A message was begun, and not ended within the message timeout.
+    /// A message began and was not complete within the message timeout.
     MessageTimeout,
-    /// The preamble and the handshake of a transform were not done within the message timeout.
+    /// The preamble and the handshake of a transform were not complete within the message timeout.
     HandshakeTimeout,
-    /// The client took no byte of its replies for as long as the write timeout.
+    /// The client received no byte of its replies within the write timeout.
     WriteTimeout,
-    /// Refused at the door: as many clients as allowed were connected.
+    /// The client was refused, since the maximal number of clients was connected.
     Busy,
-    /// Refused at the door: the system had no thread, or no memory, to serve it with.
+    /// The client was refused, since the system had no thread or no memory for it.
     Unserved,
-    /// Refused at the door: the server was stopping.
+    /// The client was refused, since the server was stopping.
     TooLate,
     /// The preamble or the handshake of a transform failed.
     HandshakeFailed,
-    /// The client ended it within a message.
+    /// The client ended its input within a message.
     Incomplete,
-    /// The client sent a message over the limit.
+    /// The client sent a message that exceeds the limit.
     TooLong,
-    /// The client sent what is no message.
+    /// The client sent an invalid message.
     Malformed,
-    /// The session ended it with [`Flow::Fail`](crate::Flow::Fail).
+    /// The session returned [`Flow::Fail`](crate::Flow::Fail).
     Rejected,
     /// The session panicked.
     Panicked,
-    /// The session said more for one message than the limit allows.
+    /// The replies to one message exceeded the limit.
     ReplyTooLong,
-    /// The connection broke: reset, or its peer has vanished.
+    /// The connection was reset, or the peer became unreachable.
     Lost,
 }
 
-/// As what a conversation is counted in the receipt. [`CloseReason::outcome`] tells it.
+/// The category of a [`CloseReason`] in the statistics, as [`CloseReason::outcome`] returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It came to its natural end.
+    /// The client or the session ended it, without an error.
     Finished,
-    /// It was ended by the server's stop, with everything answered.
+    /// The server's stop ended it, and everything was answered.
     Drained,
-    /// It was ended by the drain deadline.
+    /// The drain deadline ended it.
     Cut,
-    /// A deadline of its own ended it.
+    /// One of its timeouts ended it.
     TimedOut,
-    /// It never began.
+    /// The client was refused, so no session was opened.
     Refused,
     /// An error ended it.
     Failed,
 }
 
 impl CloseReason {
-    /// All of them, in the order of the receipt.
+    /// All reasons, in the order of the statistics.
     pub const ALL: &'static [Self] = &[
         Self::Exit,
         Self::EndOfInput,
@@ -95,7 +95,7 @@ impl CloseReason {
         Self::Lost,
     ];
 
-    /// As what it is counted.
+    /// The category that the reason is counted as.
     pub fn outcome(self) -> Outcome {
         match self {
             Self::Exit | Self::EndOfInput => Outcome::Finished,
@@ -109,12 +109,12 @@ impl CloseReason {
         }
     }
 
-    /// Whether it ended where it was: nothing more is delivered.
+    /// Whether the conversation ends immediately, with unsent output discarded.
     pub(crate) fn is_abrupt(self) -> bool {
         matches!(self, Self::WriteTimeout | Self::Cut | Self::Lost)
     }
 
-    /// Its name in receipts and logs.
+    /// The name of the reason in statistics and logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Exit => "exit",

@@ -1,10 +1,10 @@
-//! What a client is told when something is wrong.
+//! Errors that are reported to clients.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// What a client is told when something is wrong. How it is written is the protocol's affair; its
-/// `Display` is what the built-in framings write.
+/// An error that is reported to a client. The protocol determines its format; the built-in framings send the text of
+/// its `Display`.
 ///
 /// ```
 /// use anyloop::ErrorReply;
@@ -16,37 +16,37 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorReply {
-    /// As many clients as allowed are connected, or nothing is left to serve one more with.
+    /// The maximal number of clients is connected, or the system has no resources for another one.
     Busy,
     /// A message is longer than `max` bytes.
     TooLong {
         /// The limit, in bytes of payload.
         max: usize,
     },
-    /// What came is no message; the text says why.
+    /// The input is not a valid message, for the given reason.
     Malformed(Cow<'static, str>),
     /// The client ended its input within a message.
     Incomplete,
-    /// No message came for too long.
+    /// No message began within the idle timeout.
     IdleTimeout,
-    /// A message was begun and took too long to end.
+    /// A message was not complete within the message timeout.
     MessageTimeout,
-    /// The server stops.
+    /// The server is stopping.
     ShuttingDown,
-    /// The server's own fault: a panic, or a reply over the limit.
+    /// The server failed: a panic, or a reply that exceeds the limit.
     Internal,
-    /// A handler's own objection to a message, such as `not-utf8`. Control characters in it are written as spaces, so
-    /// that an error reply stays one line whatever a client has sent.
+    /// A handler rejected a message for the given reason, such as `not-utf8`. Control characters in it are replaced
+    /// with spaces, so that an error reply is always one line.
     Rejected(Cow<'static, str>),
 }
 
 impl ErrorReply {
-    /// What came is no message, for this reason.
+    /// Returns [`Malformed`](Self::Malformed) with this reason.
     pub fn malformed(why: impl Into<Cow<'static, str>>) -> Self {
         Self::Malformed(why.into())
     }
 
-    /// A handler's own objection to a message.
+    /// Returns [`Rejected`](Self::Rejected) with this reason.
     pub fn rejected(why: impl Into<Cow<'static, str>>) -> Self {
         Self::Rejected(why.into())
     }
@@ -68,9 +68,9 @@ impl fmt::Display for ErrorReply {
     }
 }
 
-/// Writes a text behind its beginning, with spaces in place of control characters.
-fn write_line(f: &mut fmt::Formatter<'_>, begin: &str, text: &str) -> fmt::Result {
-    f.write_str(begin)?;
+/// Writes `prefix` and `text`, with control characters in `text` replaced with spaces.
+fn write_line(f: &mut fmt::Formatter<'_>, prefix: &str, text: &str) -> fmt::Result {
+    f.write_str(prefix)?;
     let mut parts = text.split(char::is_control);
     f.write_str(parts.next().unwrap_or_default())?;
     parts.try_for_each(|part| write!(f, " {part}"))
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_made_at_run_time_stays_one_line() {
+    fn control_characters_in_a_reason_become_spaces() {
         let rejected = |why: &str| ErrorReply::Rejected(why.to_owned().into()).to_string();
         assert_eq!(rejected("no room `a\r\nb\0`"), "ERR no room `a  b `");
         assert_eq!(rejected(""), "ERR ");

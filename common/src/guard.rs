@@ -1,13 +1,13 @@
-//! User code is called so that a panic in it ends one conversation, and nothing else.
+//! Catches panics of user code, so that they end only one conversation.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Calls user code, or drops what is the user's. `None` if it has panicked.
+/// Calls user code, which may be a destructor. Returns `None` if it panicked.
 pub fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(value) => Some(value),
         Err(payload) => {
-            // What a panic carries is the user's too, and may panic when it is dropped.
+            // The payload of a panic is a user's value too, and its destructor may panic.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
                 std::mem::forget(payload);
             }

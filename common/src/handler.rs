@@ -1,13 +1,13 @@
-//! What a user of anyloop writes: a [`Handler`] for everybody, and a [`Session`] for each client.
+//! The traits that users implement: a [`Handler`] for the server, and a [`Session`] for each client.
 
 use crate::{Client, CloseReason, Replies};
 
-/// A service: opens a [`Session`] for each client. One handler is shared by all of them.
+/// Opens a [`Session`] for each client. All clients share one handler.
 ///
 /// ```
 /// use anyloop::{Client, Flow, Handler, Replies, Session};
 ///
-/// /// Greets, and says everything back in capitals.
+/// /// Sends a greeting, and sends each message back in upper case.
 /// struct Shout;
 ///
 /// impl Handler for Shout {
@@ -30,21 +30,21 @@ use crate::{Client, CloseReason, Replies};
 /// }
 /// ```
 pub trait Handler: Send + Sync {
-    /// Opens the session of a client that has just connected; what is sent here greets it.
+    /// Opens the session of a client that has just connected. Replies sent here are a greeting.
     fn open(&self, client: &Client, out: &mut Replies<'_>) -> Box<dyn Session>;
 
-    /// Whether this handler's sessions may block. The default is that they never do.
+    /// Whether calls of this handler and its sessions may block. The default is [`Blocking::Never`].
     fn blocking(&self) -> Blocking {
         Blocking::Never
     }
 }
 
-/// The state of one client's conversation. Only one call runs at a time, so it needs no locks.
+/// The state of the conversation with one client. Its methods are never called concurrently, so it needs no locks.
 ///
 /// ```
 /// use anyloop::{CloseReason, Flow, Replies, Session};
 ///
-/// /// Adds up what one client sends.
+/// /// Adds up the numbers that a client sends.
 /// struct Sum(i64);
 ///
 /// impl Session for Sum {
@@ -63,16 +63,16 @@ pub trait Handler: Send + Sync {
 /// }
 /// ```
 pub trait Session: Send {
-    /// Answers one message: with no reply, one, or several.
+    /// Answers one message with any number of replies.
     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow;
 
-    /// Told once, when the conversation has ended and nothing can be said any more.
+    /// Called once when the conversation has ended and nothing can be sent any more.
     fn closed(&mut self, why: CloseReason) {
         let _ = why;
     }
 }
 
-/// How a conversation goes on after a message.
+/// How a conversation continues after a message.
 ///
 /// ```
 /// use anyloop::{Flow, Replies};
@@ -94,16 +94,16 @@ pub trait Session: Send {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Flow {
-    /// The next message may come.
+    /// Continue with the next message.
     Continue,
-    /// What was said so far is delivered, then the conversation ends. Later messages are not looked at.
+    /// Deliver the replies so far, then end the conversation. Later messages are ignored.
     Close,
-    /// What was said so far is delivered, then the conversation ends, and counts as [failed](CloseReason::Rejected). What
-    /// was wrong is said before: `out.reject("not-allowed")` sends `ERR not-allowed`.
+    /// Deliver the replies so far, then end the conversation and count it as [failed](CloseReason::Rejected). To report
+    /// an error to the client, call `out.reject("not-allowed")` first, which sends `ERR not-allowed`.
     Fail,
 }
 
-/// Whether a session's calls may wait for something: a disk, a lock, another server, a long computation.
+/// Whether calls of a session may block, for example on a disk, a lock, another server or a long computation.
 ///
 /// ```
 /// use std::fs::File;
@@ -112,7 +112,7 @@ pub enum Flow {
 ///
 /// use anyloop::{Blocking, Client, Flow, Handler, Replies, Session};
 ///
-/// /// Stores every message before it is answered.
+/// /// Stores each message before it is answered.
 /// struct Journal(Arc<File>);
 ///
 /// impl Handler for Journal {
@@ -138,11 +138,11 @@ pub enum Flow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Blocking {
-    /// Every call returns within some tens of microseconds. It runs right where the bytes were read.
+    /// Each call returns within tens of microseconds. It runs on the thread that has read the message.
     Never,
-    /// A call may take long. It runs where a backend allows that, so that other clients are not held up: on the
-    /// thread of its connection, or on one of up to [so many](crate::Service::blocking_threads) threads that are
-    /// there for it, 512 unless the service says otherwise. When all of them are within calls, the next call waits,
-    /// and with it its client. `pool` has no such threads: there each call holds one of the workers.
+    /// A call may take long. It runs where it does not delay other clients: on the thread of its connection, or on a
+    /// separate thread for blocking calls. The number of these threads is limited by
+    /// [`Service::blocking_threads`](crate::Service::blocking_threads), 512 by default; when all are busy, the next
+    /// call waits for a free one. `pool` has no such threads: there each call occupies a worker.
     MayBlock,
 }

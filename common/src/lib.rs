@@ -1,4 +1,4 @@
-//! The contract, and the pure core: no I/O, no clock, no thread. `common/clippy.toml` holds that.
+//! The traits of anyloop and its pure core, without I/O, clocks or threads. `common/clippy.toml` enforces this.
 //!
 //! ```text
 //!              bytes                         messages

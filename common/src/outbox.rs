@@ -1,4 +1,4 @@
-//! Where replies go: [`Outbox`] takes bytes, [`Replies`] takes messages.
+//! Buffers for replies: [`Outbox`] for bytes, [`Replies`] for messages.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::io;
 
 use crate::{Codec, ErrorReply, MAX_READ};
 
-/// The bytes on their way to a client. It belongs to a worker, who lends it to one connection at a time.
+/// The output buffer of a worker, which lends it to one connection at a time.
 ///
-/// It refuses more than the service's `max_reply` bytes for one message; what was said for that message is
-/// then withdrawn, and the conversation ends with [`ErrorReply::Internal`].
+/// It accepts at most `max_reply` bytes for one message. If a message exceeds this limit, all its replies are
+/// withdrawn, and the conversation ends with [`ErrorReply::Internal`].
 ///
 /// ```
 /// use std::io::Write;
@@ -26,31 +26,31 @@ use crate::{Codec, ErrorReply, MAX_READ};
 #[derive(Debug, Default)]
 pub struct Outbox {
     bytes: Vec<u8>,
-    /// Where the replies to the message at hand begin.
+    /// The index in `bytes` where the replies to the current message begin.
     start: usize,
-    /// How much `bytes` may hold by the end of the message at hand.
+    /// The maximum length of `bytes` during the current message.
     limit: usize,
-    /// Whether the message at hand has asked for more than that.
+    /// Whether the current message has exceeded it.
     overflowed: bool,
-    /// Whether `bytes` are as a [transform](crate::Transform) has sealed them.
+    /// Whether `bytes` were sealed by a [transform](crate::Transform).
     sealed: bool,
     scratch: Option<Box<Scratch>>,
 }
 
-/// What a worker lends to the transforms of its connections. It takes memory when the first of them uses it.
+/// Buffers that a worker lends to the transforms of its connections. They are allocated on first use.
 #[derive(Debug, Default)]
 struct Scratch {
-    /// What was opened.
+    /// Opened input.
     plain: Vec<u8>,
-    /// What was sealed, and is not in the outbox yet.
+    /// Sealed output that was not moved to the outbox yet.
     sealed: Vec<u8>,
 }
 
-/// A worker gives the memory back when a burst has made its outbox larger than this.
+/// The maximum capacity that an empty outbox keeps after a burst.
 const RETAINED: usize = 128 * 1024;
 
 impl Outbox {
-    /// An empty outbox that owns no memory yet.
+    /// An empty outbox, without an allocation.
     pub const fn new() -> Self {
         Self {
             bytes: Vec::new(),
@@ -62,7 +62,7 @@ impl Outbox {
         }
     }
 
-    /// Adds bytes.
+    /// Appends bytes.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
         if bytes.len() > self.limit - self.bytes.len() {
@@ -72,56 +72,56 @@ impl Outbox {
         }
     }
 
-    /// What it holds.
+    /// The bytes in the outbox.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// How many bytes it holds.
+    /// The number of bytes in the outbox.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether it holds nothing.
+    /// Whether the outbox is empty.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Overwrites bytes that were pushed before: the length in front of a payload, once it is known.
+    /// Overwrites bytes that were pushed before, for example the length before a payload once it is known.
     ///
     /// # Panics
-    /// If fewer than `at + bytes.len()` bytes were pushed and taken.
+    /// If the outbox contains fewer than `at + bytes.len()` bytes.
     pub fn patch(&mut self, at: usize, bytes: &[u8]) {
         if !self.overflowed {
             self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
         }
     }
 
-    /// Marks the message at hand as one that asked for more than it may.
+    /// Records that the current message has exceeded its limit.
     pub(crate) fn refuse(&mut self) {
         self.overflowed = true;
     }
 
-    /// From here on, replies to another message are added, at most `max_reply` bytes of them.
+    /// Begins the replies to the next message, which may have at most `max_reply` bytes.
     pub(crate) fn begin(&mut self, max_reply: usize) {
-        debug_assert!(!self.overflowed, "what asked for too much was withdrawn");
+        debug_assert!(!self.overflowed, "replies over the limit were withdrawn");
         self.start = self.bytes.len();
-        // No memory holds as much, so the sum needs no check.
+        // No allocation exceeds `usize::MAX / 2`, so the sum can't overflow.
         self.limit = self.start + max_reply.min(usize::MAX / 2);
     }
 
-    /// Whether the message at hand has asked for more than it may.
+    /// Whether the current message has exceeded its limit.
     pub(crate) fn overflowed(&self) -> bool {
         self.overflowed
     }
 
-    /// Forgets what was said for the message at hand.
+    /// Removes the replies to the current message.
     pub(crate) fn withdraw(&mut self) {
         self.bytes.truncate(self.start);
         self.overflowed = false;
     }
 
-    /// Forgets the first `count` bytes: they were sent.
+    /// Removes the first `count` bytes, which were sent.
     pub(crate) fn sent(&mut self, count: usize) {
         if count >= self.bytes.len() {
             self.clear();
@@ -130,7 +130,7 @@ impl Outbox {
         }
     }
 
-    /// Moves what it holds out, with its memory, and goes on with that of `spare`, which is empty.
+    /// Returns the buffer, and replaces it with `spare`, which is empty.
     pub(crate) fn replace(&mut self, spare: Vec<u8>) -> Vec<u8> {
         let bytes = std::mem::replace(&mut self.bytes, spare);
         self.clear();
@@ -145,24 +145,24 @@ impl Outbox {
         plain
     }
 
-    /// Takes the buffer for plaintext back.
+    /// Returns the buffer for plaintext.
     pub(crate) fn put_back_plain(&mut self, plain: Vec<u8>) {
         if plain.capacity() <= RETAINED {
             self.scratch.get_or_insert_default().plain = plain;
         }
     }
 
-    /// Whether it holds nothing but what was sealed.
+    /// Whether the content was sealed.
     pub(crate) fn is_sealed(&self) -> bool {
         self.sealed
     }
 
-    /// What was said, and where to put what it is sealed to.
+    /// The content to seal, and the buffer for the sealed bytes.
     pub(crate) fn unsealed(&mut self) -> (&[u8], &mut Vec<u8>) {
         (&self.bytes, &mut self.scratch.get_or_insert_default().sealed)
     }
 
-    /// Replaces what was said by what it was sealed to.
+    /// Replaces the content with the sealed bytes.
     pub(crate) fn seal(&mut self) {
         let Self { bytes, scratch: Some(scratch), .. } = self else { return self.clear() };
         std::mem::swap(bytes, &mut scratch.sealed);
@@ -173,7 +173,7 @@ impl Outbox {
         self.sealed = !self.bytes.is_empty();
     }
 
-    /// Empties it, and gives memory back if a burst has made it large.
+    /// Clears the outbox, and frees memory that exceeds the usual size.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.bytes.shrink_to(RETAINED);
@@ -202,7 +202,7 @@ impl fmt::Write for Outbox {
     }
 }
 
-/// Where a session says its replies: whole messages, each framed as the client's were.
+/// The replies of a session to one client: whole messages, in the framing of the client.
 ///
 /// ```
 /// use anyloop::framing::Line;
@@ -210,7 +210,7 @@ impl fmt::Write for Outbox {
 /// use anyloop::{Limits, Replies};
 ///
 /// let (mut outbox, codec) = (Outbox::new(), Line::new(&Limits::default()));
-/// let mut out = Replies::new(&mut outbox, &codec); // a server makes them for each call of a session
+/// let mut out = Replies::new(&mut outbox, &codec); // a server creates them for each call of a session
 /// out.send(b"one");
 /// out.send_parts(&[b"t", b"wo"]);
 /// out.write(format_args!("{}", 3));
@@ -229,7 +229,7 @@ impl fmt::Debug for Replies<'_> {
 }
 
 impl<'a> Replies<'a> {
-    /// Replies that go into `outbox`, framed by `codec`.
+    /// Replies that are framed by `codec` and written to `outbox`.
     pub fn new(outbox: &'a mut Outbox, codec: &'a dyn Codec) -> Self {
         Self { outbox, codec }
     }
@@ -239,7 +239,7 @@ impl<'a> Replies<'a> {
         self.send_parts(&[reply]);
     }
 
-    /// Sends one reply that consists of several parts.
+    /// Sends one reply, the concatenation of `parts`.
     pub fn send_parts(&mut self, parts: &[&[u8]]) {
         let start = self.outbox.len();
         self.codec.begin(self.outbox);
@@ -249,17 +249,17 @@ impl<'a> Replies<'a> {
         self.codec.end(start, self.outbox);
     }
 
-    /// Sends one reply, written as `write!` does: `out.write(format_args!("{count} items"))`.
+    /// Sends one reply with formatted text: `out.write(format_args!("{count} items"))`.
     pub fn write(&mut self, reply: fmt::Arguments<'_>) {
         let start = self.outbox.len();
         self.codec.begin(self.outbox);
-        // An outbox takes or counts everything; only a `Display` of the caller's own can fail here, and
-        // then the reply is as long as it got.
+        // An outbox never fails. If a `Display` of the caller fails, the reply ends there.
         let _ = fmt::Write::write_fmt(self.outbox, reply);
         self.codec.end(start, self.outbox);
     }
 
-    /// Objects to a message, in the protocol's way: `out.reject("not-utf8")` sends `ERR not-utf8`.
+    /// Sends an error reply that rejects a message, in the format of the framing: `out.reject("not-utf8")` sends `ERR
+    /// not-utf8`.
     pub fn reject(&mut self, why: impl Into<Cow<'static, str>>) {
         self.codec.error(&ErrorReply::Rejected(why.into()), self.outbox);
     }

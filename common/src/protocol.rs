@@ -1,14 +1,15 @@
-//! The layer under a session: bytes in, bytes out. Write one for a protocol that is no codec's.
+//! The layer below sessions, which works on bytes. Implement it for protocols that a codec can't express.
 
 use crate::{Blocking, Client, CloseReason, ErrorReply, Flow, Limits, Outbox};
 
-/// One client's conversation, in bytes. [`Framed`](crate::Framed) is one: a codec and a session.
+/// The protocol state of one connection, which works on bytes. [`Framed`](crate::Framed) implements it with a codec and
+/// a session.
 ///
-/// **It is handed the same bytes again, and more, until it has used them.** It may remember how far it has
-/// looked, so that a long message which comes in pieces is looked at once. It may change the bytes that it uses in the
-/// same call, to unmask or unescape them in place, and no others.
+/// **Each call receives the bytes that earlier calls have not used, followed by new ones.** An implementation may
+/// remember how far it has scanned them, so that a long message that arrives in pieces is scanned once. It may modify
+/// only the bytes that it uses in the same call, to unmask or unescape them in place.
 ///
-/// This one takes a byte for each message, and needs no more than what every [`Application`] does:
+/// In this example each byte is a message:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::{Blocking, Client, CloseReason, ErrorReply, Flow, Limits, Outbox};
 /// use anyloop::testing;
 /// use anyloop::{Blocking, Client, ErrorReply, Flow, Limits, Service};
 ///
-/// /// Says the successor of each byte.
+/// /// Replies with the successor of each byte.
 /// struct Next;
 ///
 /// impl Application for Next {
@@ -55,58 +56,59 @@ use crate::{Blocking, Client, CloseReason, ErrorReply, Flow, Limits, Outbox};
 /// assert_eq!(client.heard(), "IBM");
 /// ```
 pub trait Protocol: Send {
-    /// Uses up to one message at the beginning of `input`. It is called again until it asks for more.
+    /// Processes at most one message at the beginning of `input`. It is called again until it returns
+    /// [`Progress::More`].
     fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress;
 
-    /// As [`receive`](Self::receive), when no more input can come and a message [has begun](Progress::More::begun):
-    /// `input` is what the last call left of it. By default it is a message that was not ended.
+    /// Like [`receive`](Self::receive), at the end of the input within a [begun](Progress::More::begun) message:
+    /// `input` is what the last call has not used. The default reports [`ErrorReply::Incomplete`].
     fn finish(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         let _ = (input, out);
         Progress::Broken(ErrorReply::Incomplete)
     }
 
-    /// Tells the client what is wrong.
+    /// Writes an error reply to the client.
     fn error(&mut self, error: &ErrorReply, out: &mut Outbox);
 
-    /// Told once, when the conversation has ended and nothing can be said any more.
+    /// Called once when the conversation has ended and nothing can be sent any more.
     fn closed(&mut self, why: CloseReason) {
         let _ = why;
     }
 }
 
-/// How far a [`Protocol`] got, as its example shows.
+/// The result of [`Protocol::receive`].
 ///
-/// It can be matched exhaustively on purpose: whoever drives a protocol must not ignore a new variant.
+/// It is exhaustive, so that code that drives a protocol can't ignore a new variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// There is no whole message any more.
+    /// The input contains no complete message.
     More {
-        /// How many bytes need not be handed over again.
+        /// The number of bytes that were used.
         used: usize,
-        /// Whether a part of one has come, so that the message timeout runs, and an end of the input is within a
-        /// message. It may have been used: a body that is skipped belongs to a message until its last byte.
+        /// Whether a part of a message has arrived, so that the message timeout runs and the input must not end here.
+        /// The part may have been used already: a body that is skipped belongs to a message until its last byte.
         begun: bool,
     },
     /// A message was answered.
     Message {
-        /// How many bytes need not be handed over again.
+        /// The number of bytes that were used.
         used: usize,
-        /// How the conversation goes on.
+        /// How the conversation continues.
         flow: Flow,
     },
-    /// What came breaks the protocol. The client is told, and the conversation ends.
+    /// The input violates the protocol. The error is sent to the client, and the conversation ends.
     Broken(ErrorReply),
 }
 
-/// What a server serves: it opens a [`Protocol`] for each client, whose documentation has an example of both. A
-/// [`Handler`](crate::Handler) becomes one by its [framing](crate::Framing::application).
+/// Opens a [`Protocol`] for each client. The documentation of `Protocol` has an example.
+/// [`Framing::application`](crate::Framing::application) makes an application of a [`Handler`](crate::Handler).
 pub trait Application: Send + Sync {
-    /// Opens the conversation of a client that has just connected; what is put out here greets it.
+    /// Opens the protocol of a client that has just connected. Output written here is a greeting.
     fn open(&self, client: Client, limits: &Limits, out: &mut Outbox) -> Box<dyn Protocol>;
 
-    /// Tells a client at the door why it is not let in.
+    /// Writes the error reply to a client that is refused.
     fn refuse(&self, error: &ErrorReply, limits: &Limits, out: &mut Outbox);
 
-    /// Whether a call of the protocols may block.
+    /// Whether calls of this application and its protocols may block.
     fn blocking(&self) -> Blocking;
 }

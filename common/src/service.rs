@@ -1,4 +1,4 @@
-//! What a backend is given to serve.
+//! The configuration of a server.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -9,14 +9,14 @@ use crate::{
     Preamble, Transform, guarded,
 };
 
-/// Makes the [`Transform`] of a client, as it is known after the [`Preamble`]; of one that is refused nothing is known. It
-/// must not take long.
+/// Creates the [`Transform`] of a client, which is called after the [`Preamble`] was read. For a refused client it gets
+/// no information. It must not block.
 pub type MakeTransform = Arc<dyn Fn(&Client) -> Box<dyn Transform> + Send + Sync>;
 
-/// Makes the [`Preamble`] of a client. It must not take long.
+/// Creates the [`Preamble`] of a client. It must not block.
 pub type MakePreamble = Arc<dyn Fn() -> Box<dyn Preamble> + Send + Sync>;
 
-/// What a backend is given to serve: an application, the limits on its clients, and the means.
+/// The configuration of a server: an application, the limits on its clients, and the number of threads.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -33,28 +33,28 @@ pub type MakePreamble = Arc<dyn Fn() -> Box<dyn Preamble> + Send + Sync>;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Service {
-    /// What is served.
+    /// The application to serve.
     pub application: Arc<dyn Application>,
-    /// What a client may cost.
+    /// The limits on clients.
     pub limits: Limits,
-    /// How many threads are to work; `None` leaves it to the backend, which takes the number of cores.
+    /// The number of worker threads; `None` for the default of the backend, which is the number of cores.
     pub workers: Option<NonZeroUsize>,
-    /// The stack, in bytes, of a thread that serves one client; `None` leaves it to the backend.
+    /// The stack size, in bytes, of a thread that serves one client; `None` for the default of the backend.
     pub stack_size: Option<NonZeroUsize>,
-    /// How many calls of handlers that [may block](crate::Blocking::MayBlock) run at once, on a backend that has
-    /// threads for them; `None` is 512.
+    /// The maximum number of concurrent calls that [may block](crate::Blocking::MayBlock), on backends with threads for
+    /// them; `None` for 512.
     pub blocking_threads: Option<NonZeroUsize>,
-    /// Whether somebody else goes on to accept from the same listener when this server stops: the clients in its
-    /// backlog are then left to them. Otherwise they are accepted, and told that the server stops.
+    /// Whether another server continues to accept from the same listener when this one stops. If so, the clients in the
+    /// backlog are left to it; otherwise they are accepted and refused with [`ErrorReply::ShuttingDown`].
     pub shared_listener: bool,
-    /// What makes the transform of each client's bytes, if they are transformed.
+    /// Creates the transform of each client, if there is one.
     pub transform: Option<MakeTransform>,
-    /// What makes that which reads what comes before a client's first byte, if something does.
+    /// Creates the preamble of each client, if there is one.
     pub preamble: Option<MakePreamble>,
 }
 
 impl Service {
-    /// A service with the default limits, on as many workers as there are cores.
+    /// A service with default limits and one worker per core.
     pub fn new(application: Arc<dyn Application>) -> Self {
         Self {
             application,
@@ -73,32 +73,33 @@ impl Service {
         Self::new(framing.application(handler))
     }
 
-    /// Sets what a client may cost.
+    /// Sets the limits on clients.
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// Sets how many [threads are to work](Self::workers); `None` leaves it to the backend.
+    /// Sets the [number of worker threads](Self::workers); `None` for the default of the backend.
     pub fn with_workers(self, workers: impl Into<Option<NonZeroUsize>>) -> Self {
         Self { workers: workers.into(), ..self }
     }
 
-    /// Sets the [stack](Self::stack_size), in bytes, of a thread that serves one client; `None` leaves it to the backend.
+    /// Sets the [stack size](Self::stack_size), in bytes, of a thread that serves one client; `None` for the default of
+    /// the backend.
     pub fn with_stack_size(self, stack_size: impl Into<Option<NonZeroUsize>>) -> Self {
         Self { stack_size: stack_size.into(), ..self }
     }
 
-    /// Sets how many calls of handlers that may block [run at once](Self::blocking_threads); `None` is 512.
+    /// Sets the [maximum number of concurrent calls](Self::blocking_threads) that may block; `None` for 512.
     pub fn with_blocking_threads(self, blocking_threads: impl Into<Option<NonZeroUsize>>) -> Self {
         Self { blocking_threads: blocking_threads.into(), ..self }
     }
 
-    /// Sets whether somebody else [goes on to accept](Self::shared_listener) from the same listener.
+    /// Sets whether another server [continues to accept](Self::shared_listener) from the same listener.
     pub fn with_shared_listener(self, shared_listener: bool) -> Self {
         Self { shared_listener, ..self }
     }
 
-    /// Has all bytes of its clients transformed: each client has a [`Transform`] of its own.
+    /// Transforms all bytes of the clients. `make` creates a [`Transform`] for each client.
     pub fn with_transform(
         self,
         make: impl Fn(&Client) -> Box<dyn Transform> + Send + Sync + 'static,
@@ -106,27 +107,28 @@ impl Service {
         Self { transform: Some(Arc::new(make)), ..self }
     }
 
-    /// Has a [`Preamble`] read before anything else that a client sends.
+    /// Reads a [`Preamble`] before all other input of a client.
     pub fn with_preamble(self, make: impl Fn() -> Box<dyn Preamble> + Send + Sync + 'static) -> Self {
         Self { preamble: Some(Arc::new(make)), ..self }
     }
 
-    /// The most bytes that one connection can come to hold: [that of the limits](Limits::memory_bound), and with a
-    /// transform what [it holds](Transform::memory) and its raw input, the longest record and one read behind it.
+    /// The maximum size of the buffers of one connection, in bytes: that [of the limits](Limits::memory_bound), and
+    /// with a transform that [of the transform](Transform::memory) and of its raw input, which is the longest record
+    /// and one more read.
     pub fn memory_bound(&self) -> usize {
         let transform = self.make_transform(&Client::new(Address::Unknown));
         let memory = transform.and_then(|transform| guarded(move || transform.memory()));
         self.limits.memory_bound() + memory.map_or(0, |memory| memory.saturating_add(MAX_RECORD + MAX_READ))
     }
 
-    /// How many calls of handlers that may block run at once, where a backend has threads for them: as many as were
-    /// asked for, or else [512](BLOCKING_THREADS).
+    /// The maximum number of concurrent calls that may block, on backends with threads for them:
+    /// [`blocking_threads`](Self::blocking_threads), or else [512](BLOCKING_THREADS).
     pub fn blocking_thread_count(&self) -> usize {
         self.blocking_threads.map_or(BLOCKING_THREADS, NonZeroUsize::get)
     }
 
-    /// What a client is told that is not served, in bytes as sent; empty if the application panics over it. Through a
-    /// transform it is told only what needs no handshake.
+    /// The bytes to send to a refused client; empty if the application panics. With a transform, they contain only what
+    /// can be sent without a handshake.
     pub fn refusal(&self, error: &ErrorReply) -> Outbox {
         let mut out = Outbox::new();
         if guarded(|| self.application.refuse(error, &self.limits, &mut out)).is_none() {
@@ -146,12 +148,12 @@ impl Service {
                 sealed
             })
         });
-        let mut told = Outbox::new();
-        told.push(&sealed.unwrap_or_default());
-        told
+        let mut refusal = Outbox::new();
+        refusal.push(&sealed.unwrap_or_default());
+        refusal
     }
 
-    /// Makes the transform of a client. `None` if there is none, or if that has panicked.
+    /// Creates the transform of a client. `None` if there is none, or if creating it panicked.
     fn make_transform(&self, client: &Client) -> Option<Box<dyn Transform>> {
         self.transform.as_ref().and_then(|make| guarded(|| make(client)))
     }
@@ -168,5 +170,5 @@ impl fmt::Debug for Service {
     }
 }
 
-/// How many threads a server has for handlers that block, unless the service asks for another number.
+/// The default of [`Service::blocking_threads`].
 pub const BLOCKING_THREADS: usize = 512;

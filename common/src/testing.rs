@@ -1,4 +1,4 @@
-//! A client for tests of handlers and protocols: no socket, no thread, and time that passes when it is told to.
+//! A client for tests of handlers and protocols, without sockets and threads, and with a simulated clock.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::{
     Address, Client as Peer, CloseReason, Connection, MAX_READ, Next, Opened, Outbox, Service, Transform,
 };
 
-/// A client that is served by the pure core, in the thread of the test. It takes all that it is sent at once.
+/// A client that is served by the pure core on the thread of the test. It receives all output immediately.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -47,7 +47,7 @@ pub struct Client {
     now: Instant,
     /// The client's own transform.
     transform: Option<Box<dyn Transform>>,
-    /// What was sent to the client, as it was sent.
+    /// The output of the server that was not opened yet.
     sent: Vec<u8>,
     heard: Vec<u8>,
     over: Option<CloseReason>,
@@ -67,7 +67,7 @@ impl Client {
         Self::connect_as(Peer::new(Address::Unknown), Arc::new(service))
     }
 
-    /// Connects as a certain client, to a service that it may share with others.
+    /// Connects as the given client, to a service that it may share with others.
     #[expect(clippy::disallowed_methods, reason = "there is no other way to have an instant at all")]
     pub fn connect_as(client: Peer, service: Arc<Service>) -> Self {
         let now = Instant::now();
@@ -79,8 +79,8 @@ impl Client {
         client
     }
 
-    /// Has all that is said from now on sealed, and all that is heard opened, by the client's side of a
-    /// [transform](Service::with_transform). What goes before that, as a preamble does, is sent as it is.
+    /// Seals all later input and opens all output with the client's side of a [transform](Service::with_transform).
+    /// Send a preamble before this call.
     pub fn through(mut self, transform: Box<dyn Transform>) -> Self {
         self.transform = Some(transform);
         self.sent = std::mem::take(&mut self.heard);
@@ -88,7 +88,7 @@ impl Client {
         self
     }
 
-    /// Sends bytes, as they are sent over a socket. What comes behind the end is not received.
+    /// Sends bytes to the server. They are ignored if the conversation has ended.
     pub fn say(&mut self, bytes: impl AsRef<[u8]>) {
         match &mut self.transform {
             None => self.send(bytes.as_ref().to_vec()),
@@ -115,13 +115,13 @@ impl Client {
         self.settle();
     }
 
-    /// Has the server stop: what has arrived is answered, and then the conversation ends.
+    /// Stops the server: it answers the complete messages, then ends the conversation.
     pub fn stop(&mut self) {
         self.connection.activate(&mut self.out, || self.now).stop(0);
         self.settle();
     }
 
-    /// Lets time pass. Deadlines that are reached within it fire when they are due.
+    /// Advances the clock by `time`. Deadlines within it fire when they are due.
     pub fn advance(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(deadline) = self.connection.deadline().filter(|deadline| *deadline <= end) {
@@ -132,27 +132,27 @@ impl Client {
         self.now = end;
     }
 
-    /// What the server has sent since this was last asked, as text.
+    /// Returns what the server has sent since the last call, as text.
     pub fn heard(&mut self) -> String {
         String::from_utf8_lossy(&self.heard_bytes()).into_owned()
     }
 
-    /// What the server has sent since this was last asked.
+    /// Returns what the server has sent since the last call.
     pub fn heard_bytes(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.heard)
     }
 
-    /// Why the conversation has ended; `None` while it goes on.
+    /// Why the conversation has ended; `None` while it continues.
     pub fn over(&self) -> Option<CloseReason> {
         self.over
     }
 
-    /// How many messages were answered.
+    /// The number of answered messages.
     pub fn messages(&self) -> u64 {
         self.connection.messages()
     }
 
-    /// Does what is to be done until it is the client's turn.
+    /// Drives the connection until it waits for input.
     fn settle(&mut self) {
         let mut active = self.connection.activate(&mut self.out, || self.now);
         loop {
@@ -174,12 +174,12 @@ impl Client {
         self.listen();
     }
 
-    /// Opens what was sent to the client, and says what the client's transform has to say to that.
+    /// Opens the output of the server, and sends the output of the client's transform.
     fn listen(&mut self) {
-        let mut said = Vec::new();
+        let mut sealed = Vec::new();
         while let Some(transform) = &mut self.transform {
             let mut plain = Vec::with_capacity(MAX_READ);
-            match transform.open(&mut self.sent, &mut plain, &mut said) {
+            match transform.open(&mut self.sent, &mut plain, &mut sealed) {
                 Opened::InPlace { used, plain, more } => {
                     self.heard.extend_from_slice(&self.sent[plain]);
                     self.sent.drain(..used);
@@ -200,8 +200,8 @@ impl Client {
             }
             break;
         }
-        if !said.is_empty() {
-            self.send(said);
+        if !sealed.is_empty() {
+            self.send(sealed);
         }
     }
 }

@@ -1,23 +1,25 @@
-//! What is below a protocol: a [`Transform`] changes every byte, as TLS does; a [`Preamble`] comes before the first.
+//! The layers below a protocol: a [`Transform`] such as TLS, and a [`Preamble`] such as a PROXY header.
 
 use std::ops::Range;
 
 use crate::{Blocking, Client, ErrorReply};
 
-/// A change of all bytes between a client and its protocol, in both directions: encryption, compression. One is made for
-/// each client, by [`Service::with_transform`](crate::Service::with_transform).
+/// Transforms all bytes between a client and its protocol, in both directions, for example by encryption or
+/// compression. [`Service::with_transform`](crate::Service::with_transform) creates one for each client.
 ///
-/// The bytes from the client are raw input, which is opened and becomes the plaintext that the protocol gets. What the
-/// protocol says is sealed once it is final: when it is to be written, after a panic or a limit may have withdrawn a
-/// reply. Limits, deadlines, error replies and backpressure are about the plaintext, and are the same as without a
-/// transform.
+/// The raw input from the client is opened, and the protocol receives the resulting plaintext. The output of the
+/// protocol is sealed when it is about to be written, since until then a panic or a limit may withdraw a reply. Limits,
+/// deadlines, error replies and backpressure apply to the plaintext, as they do without a transform.
 ///
-/// 1. [`open`](Self::open) is called once without input, so that the server may speak first, and then with the raw input.
-/// 2. While it [is handshaking](Self::is_handshaking), all that it says is put out by `open`. The message timeout runs from
-///    the accept until that ends. Then [`describe`](Self::describe) is called, and the application is opened.
-/// 3. At the end of the conversation [`close`](Self::close) has the last word, unless nothing can be sent any more.
+/// 1. [`open`](Self::open) is called once without input, so that the server may send first, and then with the raw
+///    input.
+/// 2. During the [handshake](Self::is_handshaking) only `open` produces output. The message timeout runs from the
+///    accept until the end of the handshake. Then [`describe`](Self::describe) is called, and the application is
+///    opened.
+/// 3. At the end of the conversation [`close`](Self::close) writes the final output, unless nothing can be sent any
+///    more.
 ///
-/// A panic in it ends the conversation of its client alone. Nothing is called after a panic.
+/// A panic ends only the conversation of this client. No method is called after a panic.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -26,7 +28,7 @@ use crate::{Blocking, Client, ErrorReply};
 /// use anyloop::{Framing, Service};
 /// # use anyloop::handlers::Echo;
 ///
-/// /// Turns all bits, which keeps nobody from reading.
+/// /// Inverts all bits.
 /// struct Not;
 ///
 /// impl Transform for Not {
@@ -50,84 +52,85 @@ use crate::{Blocking, Client, ErrorReply};
 /// assert_eq!(client.heard(), "hello\n");
 /// ```
 pub trait Transform: Send {
-    /// Opens raw input: `input` is what has come and was not used yet. It uses as much of it as it can, and returns at most
-    /// [`MAX_READ`](crate::MAX_READ) bytes of plaintext. It is called again, with what it has left and more, when more
-    /// has come; and if there is [more plaintext](Opened::Plain::more), once this one was used and its replies were sent.
+    /// Opens raw input: `input` contains all received bytes that were not used yet. It uses as many of them as it can,
+    /// and returns at most [`MAX_READ`](crate::MAX_READ) bytes of plaintext. It is called again when more input has
+    /// arrived; and if there is [more plaintext](Opened::Plain::more), when this plaintext was processed and its
+    /// replies were sent.
     ///
-    /// The plaintext may be left in `input`, or be put into `plain`, which is empty and has a capacity of `MAX_READ`. What
-    /// the transform itself has to say is put behind what is in `sealed`, and is sent before all later replies.
+    /// The plaintext may be left in `input`, or be written to `plain`, which is empty and has a capacity of `MAX_READ`.
+    /// Output of the transform itself is appended to `sealed`, and is sent before all later replies.
     fn open(&mut self, input: &mut [u8], plain: &mut Vec<u8>, sealed: &mut Vec<u8>) -> Opened;
 
-    /// Seals `plain`, the replies of up to one turn, and puts all that is to be sent for them behind what is in `sealed`.
-    /// It is not called while the transform is handshaking.
+    /// Seals `plain`, the replies of at most one turn, and appends the result to `sealed`. It is not called during the
+    /// handshake.
     fn seal(&mut self, plain: &[u8], sealed: &mut Vec<u8>);
 
-    /// Puts the last word behind what is in `sealed`, such as the `close_notify` of TLS. It is called once, at every kind of
-    /// end but a cut, a loss and a write timeout; also within a handshake.
+    /// Appends final output to `sealed`, such as the `close_notify` of TLS. It is called once at the end of the
+    /// conversation, also during a handshake, but not after [`Cut`](crate::CloseReason::Cut),
+    /// [`Lost`](crate::CloseReason::Lost) and [`WriteTimeout`](crate::CloseReason::WriteTimeout).
     fn close(&mut self, sealed: &mut Vec<u8>) {
         let _ = sealed;
     }
 
-    /// Whether the handshake is not done yet. Until it is, `open` must not return plaintext. Later ones, such as a new key
-    /// of TLS, are the transform's own affair.
+    /// Whether the initial handshake is not complete. Until it is, `open` must not return plaintext. Later handshakes,
+    /// such as a key update of TLS, are internal to the transform.
     fn is_handshaking(&self) -> bool {
         false
     }
 
-    /// Whether the next [`open`](Self::open) of input may take long, as that of a handshake's signature. It then runs where a
-    /// backend allows that. It is asked after each call of `open`.
+    /// Whether the next call of [`open`](Self::open) may block, for example to compute the signature of a handshake. It
+    /// then runs where the backend allows blocking. This method is called after each `open`.
     fn blocking(&self) -> Blocking {
         Blocking::Never
     }
 
-    /// Tells what it knows of the client after its handshake.
+    /// Adds information from the handshake to `client`.
     fn describe(&self, client: &mut Client) {
         let _ = client;
     }
 
-    /// The most bytes that it comes to hold for its client, in buffers and state of its own. What it leaves of its input
-    /// is not among them.
+    /// The maximum size of its own buffers and state, in bytes, without unused input.
     fn memory(&self) -> usize {
         0
     }
 }
 
-/// What has become of raw input, of which the first `used` bytes are not handed over again.
+/// The result of [`Transform::open`]. The first `used` bytes of the input are not passed again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opened {
-    /// There is no plaintext before more input comes. At most [`MAX_RECORD`] bytes may be left unused.
+    /// More input is needed for plaintext. At most [`MAX_RECORD`] bytes may be left unused.
     More {
-        /// How many bytes were used.
+        /// The number of bytes that were used.
         used: usize,
     },
-    /// There is plaintext in the input itself.
+    /// The plaintext is in the input.
     InPlace {
-        /// How many bytes were used.
+        /// The number of bytes that were used.
         used: usize,
-        /// Where the plaintext stands in them.
+        /// The range of the plaintext within them.
         plain: Range<usize>,
         /// Whether there may be more plaintext without more input.
         more: bool,
     },
-    /// Plaintext was put into the buffer for it.
+    /// The plaintext is in the buffer `plain`.
     Plain {
-        /// How many bytes were used.
+        /// The number of bytes that were used.
         used: usize,
         /// Whether there may be more plaintext without more input.
         more: bool,
     },
-    /// The client has ended its input, as by the `close_notify` of TLS. What comes behind that is not looked at.
+    /// The client has ended its input, for example by the `close_notify` of TLS. All later input is ignored.
     End,
-    /// What came breaks the rules of the transform. What it has put into `sealed` is sent, and the conversation ends. It is
-    /// not called again.
+    /// The input is invalid. The content of `sealed` is sent, and the conversation ends. The transform is not called
+    /// again.
     Broken,
 }
 
-/// What a client, or the proxy before it, sends before anything else: a PROXY header, for example. One is made for each
-/// client, by [`Service::with_preamble`](crate::Service::with_preamble).
+/// Parses what a client, or the proxy in front of the server, sends first, such as a PROXY header.
+/// [`Service::with_preamble`](crate::Service::with_preamble) creates one for each client.
 ///
-/// It is read before the handshake of a [`Transform`] and before the application is opened. The message timeout runs from
-/// the accept until it is over.
+/// The preamble is read before the handshake of a [`Transform`] and before the application is opened. The message
+/// timeout runs from the accept until its end.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -177,29 +180,30 @@ pub enum Opened {
 /// assert_eq!(client.over(), Some(CloseReason::HandshakeFailed));
 /// ```
 pub trait Preamble: Send {
-    /// Reads `input`, which is what has come and was not used yet. It is handed the same bytes again, and more, until it
-    /// is done. What it learns goes into `client`, with which the application is opened: the address of the peer
+    /// Parses `input`, which contains all received bytes that were not used yet. It is called with more input until it
+    /// is done. It may change `client`, which is passed to the application, for example to the address of the peer
     /// behind a proxy.
     fn receive(&mut self, input: &[u8], client: &mut Client) -> PreambleProgress;
 }
 
-/// How far a [`Preamble`] got.
+/// The result of [`Preamble::receive`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PreambleProgress {
-    /// There is more to come. At most [`MAX_RECORD`] bytes may be left unused.
+    /// More input is needed. At most [`MAX_RECORD`] bytes may be left unused.
     More {
-        /// How many bytes need not be handed over again.
+        /// The number of bytes that were used.
         used: usize,
     },
-    /// It is over. What follows is the client's.
+    /// The preamble is complete. The rest of the input is the client's.
     Done {
-        /// How many bytes belong to it.
+        /// The number of bytes that belong to it.
         used: usize,
     },
-    /// What came is no preamble, or not from somebody who may send one. The client is told, if there is no transform, and
-    /// the conversation ends.
+    /// The preamble is invalid, or its sender is not allowed to send one. The error is sent if there is no transform,
+    /// and the conversation ends.
     Broken(ErrorReply),
 }
 
-/// The most input that a [`Transform`] or a [`Preamble`] may leave unused, in bytes: more than the longest record of TLS.
+/// The maximum amount of input that a [`Transform`] or a [`Preamble`] may leave unused, in bytes. It exceeds the
+/// longest record of TLS.
 pub const MAX_RECORD: usize = 32 * 1024;

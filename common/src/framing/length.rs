@@ -1,8 +1,8 @@
-//! `length`: a message stands behind its length.
+//! `length`: messages that are preceded by their length.
 
 use crate::{Codec, Decoded, ErrorReply, Limits, Outbox};
 
-/// A message, and a reply, stands behind its length in bytes: four bytes, the most significant first.
+/// Messages and replies are preceded by their length in bytes, as a 32-bit big-endian integer.
 ///
 /// ```
 /// use anyloop::Limits;
@@ -47,7 +47,7 @@ impl Codec for Length {
 
     #[inline]
     fn end(&self, start: usize, out: &mut Outbox) {
-        // Where the header itself was refused, nothing is left to be patched.
+        // If the header exceeded the limit of the outbox, there is nothing to patch.
         let Some(length) = out.len().checked_sub(start + HEADER) else { return };
         match u32::try_from(length) {
             Ok(length) => out.patch(start, &length.to_be_bytes()),
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_whole_when_its_last_byte_is_there() {
+    fn a_message_is_complete_with_its_last_byte() {
         let bytes = [0, 0, 0, 2, b'h', b'i', b'!'];
         for split in 0..6 {
             assert_eq!(length(9).decode(&mut bytes.to_vec()[..split]), Decoded::More, "{split}");
@@ -80,14 +80,14 @@ mod tests {
     }
 
     #[test]
-    fn the_header_alone_tells_what_is_too_long() {
+    fn a_length_over_the_limit_is_rejected_with_the_header() {
         assert_eq!(length(3).decode(&mut [0, 0, 0, 3]), Decoded::More);
         assert_eq!(length(3).decode(&mut [0, 0, 0, 4]), Decoded::Broken(ErrorReply::TooLong { max: 3 }));
         assert_eq!(length(3).decode(&mut [255; 4]), Decoded::Broken(ErrorReply::TooLong { max: 3 }));
     }
 
     #[test]
-    fn a_reply_gets_its_length_in_front() {
+    fn a_reply_is_preceded_by_its_length() {
         let mut out = Outbox::new();
         let codec = length(3);
         crate::Replies::new(&mut out, &codec).send_parts(&[b"he", b"llo"]);

@@ -1,11 +1,11 @@
-//! `line`: a message is any bytes up to a line feed.
+//! `line`: messages that end with a line feed.
 
 use memchr::memchr;
 
 use crate::{Codec, Decoded, ErrorReply, Limits, Outbox};
 
-/// A message is any bytes up to a line feed; one carriage return in front of that is dropped. A reply gets
-/// a line feed behind it, so one that contains line feeds is several lines to the client.
+/// A message ends with a line feed; a carriage return before it is removed. A line feed is appended to each reply, so a
+/// reply that contains line feeds is several lines for the client.
 ///
 /// ```
 /// use anyloop::Limits;
@@ -17,7 +17,7 @@ use crate::{Codec, Decoded, ErrorReply, Limits, Outbox};
 #[derive(Debug)]
 pub struct Line {
     max: usize,
-    /// How much of the unfinished line has no line feed in it.
+    /// The number of bytes of the incomplete line that were scanned for a line feed.
     scanned: usize,
 }
 
@@ -37,7 +37,7 @@ impl Codec for Line {
     fn decode(&mut self, input: &mut [u8]) -> Decoded {
         let Some(found) = memchr(b'\n', &input[self.scanned..]) else {
             self.scanned = input.len();
-            // A carriage return may yet turn out to belong to the line end.
+            // A carriage return at the end may belong to the line end.
             let payload = input.strip_suffix(b"\r").unwrap_or(input).len();
             return if payload > self.max { self.too_long() } else { Decoded::More };
         };
@@ -98,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn too_long_is_said_before_the_line_ends() {
+    fn a_line_over_the_limit_is_rejected_before_its_end() {
         assert_eq!(line(3).decode(&mut b"123".to_vec()), Decoded::More);
         assert_eq!(line(3).decode(&mut b"123\r".to_vec()), Decoded::More);
         assert_eq!(line(3).decode(&mut b"1234".to_vec()), Decoded::Broken(ErrorReply::TooLong { max: 3 }));
     }
 
     #[test]
-    fn every_error_that_a_codec_writes_is_told_from_an_answer() {
+    fn is_error_recognises_every_error_reply() {
         use crate::{Length, Raw};
         let limits = Limits::default();
         let codecs: [Box<dyn Codec>; 3] =
@@ -125,7 +125,7 @@ mod tests {
                 let mut out = Outbox::new();
                 codec.error(&error, &mut out);
                 let Decoded::Message { payload, .. } = codec.decode(&mut out.bytes().to_vec()) else {
-                    panic!("{error} is no reply")
+                    panic!("{error} is not a reply")
                 };
                 assert!(codec.is_error(&out.bytes()[payload]), "{error}");
             }
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_scanned_is_not_scanned_again() {
+    fn bytes_are_scanned_once() {
         let mut codec = line(9);
         assert_eq!(codec.decode(&mut b"ab".to_vec()), Decoded::More);
         assert_eq!(codec.scanned, 2);

@@ -1,4 +1,4 @@
-//! Where a message ends: the [`Codec`]s, and [`Framed`], the protocol made of a codec and a session.
+//! Framing: the [`Codec`]s, and [`Framed`], the protocol that consists of a codec and a session.
 
 mod length;
 mod line;
@@ -18,14 +18,14 @@ use crate::{
     Replies, Session,
 };
 
-/// Where a message ends, found without copying; and how a reply is written. There is one for each client.
+/// Finds the ends of messages, without copying, and writes replies. Each client has its own codec.
 ///
 /// ```
 /// use anyloop::framing::{Codec, Decoded};
 /// use anyloop::protocol::Outbox;
 /// use anyloop::{ErrorReply, Replies};
 ///
-/// /// A length of one byte, so many bytes, and one byte that makes the sum of all bytes zero.
+/// /// A length of one byte, the payload, and a checksum that makes the sum of all bytes zero.
 /// struct Summed {
 ///     max: usize,
 /// }
@@ -35,12 +35,12 @@ use crate::{
 ///         let Some(&length) = input.first() else { return Decoded::More };
 ///         let end = 1 + usize::from(length);
 ///         if end - 1 > self.max {
-///             return Decoded::Broken(ErrorReply::TooLong { max: self.max }); // said before the bytes come
+///             return Decoded::Broken(ErrorReply::TooLong { max: self.max }); // before the payload arrives
 ///         }
 ///         match input.get(..=end) {
 ///             None => Decoded::More,
 ///             Some(whole) if sum(whole) == 0 => Decoded::Message { payload: 1..end, used: end + 1 },
-///             Some(_) => Decoded::Broken(ErrorReply::malformed("sum")), // the client is told, and the conversation ends
+///             Some(_) => Decoded::Broken(ErrorReply::malformed("sum")), // is sent to the client, and ends the conversation
 ///         }
 ///     }
 ///
@@ -49,9 +49,9 @@ use crate::{
 ///     }
 ///
 ///     fn end(&self, start: usize, out: &mut Outbox) {
-///         // Where a reply is refused for its length, what `begin` has put out may be missing.
+///         // If a reply exceeds the limit, the output of `begin` may be missing.
 ///         let Some(length) = out.len().checked_sub(start + 1) else { return };
-///         // Longer replies can't be said in this framing: a handler for it sends none.
+///         // This framing can't express longer replies, so its handlers must not send them.
 ///         out.patch(start, &[u8::try_from(length).unwrap_or(u8::MAX)]);
 ///         out.push(&[sum(&out.bytes()[start..]).wrapping_neg()]);
 ///     }
@@ -66,26 +66,26 @@ use crate::{
 /// Replies::new(&mut out, &codec).send(b"abc");
 /// assert_eq!(out.bytes(), b"\x03abc\xd7");
 /// for split in 0..5 {
-///     assert_eq!(codec.decode(&mut out.bytes()[..split].to_vec()), Decoded::More); // whatever a read brings
+///     assert_eq!(codec.decode(&mut out.bytes()[..split].to_vec()), Decoded::More); // wherever a read ends
 /// }
 /// assert_eq!(codec.decode(&mut out.bytes().to_vec()), Decoded::Message { payload: 1..4, used: 5 });
 /// assert_eq!(codec.decode(&mut [4]), Decoded::Broken(ErrorReply::TooLong { max: 3 })); // 3 passes, 4 does not
 /// ```
 pub trait Codec: Send + 'static {
-    /// Finds the message at the beginning of `input`. After [`Decoded::More`] it is called with the same
-    /// bytes and more behind them, so it may remember how far it has looked.
+    /// Finds the message at the beginning of `input`. After [`Decoded::More`] it is called with the same bytes followed
+    /// by new ones, so it may remember how far it has scanned them.
     ///
-    /// It may change the bytes of the message that it returns in this call, to unmask or unescape them in place, and no
-    /// others.
+    /// It may modify only the bytes of the message that it returns in this call, to unmask or unescape them in place.
     fn decode(&mut self, input: &mut [u8]) -> Decoded;
 
-    /// As [`decode`](Self::decode), when no more input can come and some is left.
+    /// Like [`decode`](Self::decode), at the end of the input, if some of it is left. The default reports
+    /// [`ErrorReply::Incomplete`].
     fn finish(&mut self, input: &mut [u8]) -> Decoded {
         let _ = input;
         Decoded::Broken(ErrorReply::Incomplete)
     }
 
-    /// Puts out what stands in front of a reply.
+    /// Writes the header of a reply.
     fn begin(&self, out: &mut Outbox) {
         let _ = out;
     }
@@ -95,7 +95,7 @@ pub trait Codec: Send + 'static {
         let _ = (start, out);
     }
 
-    /// Writes an error reply. By default it is a reply like any other.
+    /// Writes an error reply. The default writes its text as an ordinary reply.
     fn error(&self, error: &ErrorReply, out: &mut Outbox) {
         self.error_text(format_args!("{error}"), out);
     }
@@ -104,47 +104,47 @@ pub trait Codec: Send + 'static {
     fn error_text(&self, text: fmt::Arguments<'_>, out: &mut Outbox) {
         let start = out.len();
         self.begin(out);
-        let _ = fmt::Write::write_fmt(out, text); // an outbox takes or counts everything
+        let _ = fmt::Write::write_fmt(out, text); // an outbox never fails
         self.end(start, out);
     }
 
-    /// Whether a reply is an error, which refuses the message that it answers, so that a client can tell a refusal from
-    /// an answer. By default it is one that begins as an [`ErrorReply`] does.
+    /// Whether a reply is an error reply, so that a client can distinguish it from an answer. The default checks for
+    /// the prefix of an [`ErrorReply`].
     fn is_error(&self, reply: &[u8]) -> bool {
         reply.starts_with(b"ERR ")
     }
 
-    /// Whether a message's end is certain, as [`Client::framed`] says.
+    /// Whether the framing determines the ends of messages: see [`Client::framed`].
     fn framed(&self) -> bool {
         true
     }
 }
 
-/// What a [`Codec`] found, as its example shows.
+/// The result of [`Codec::decode`].
 ///
-/// It can be matched exhaustively on purpose: whoever takes input apart with a codec must not ignore a new variant.
+/// It is exhaustive, so that code that uses a codec can't ignore a new variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded {
-    /// No whole message yet.
+    /// The input contains no complete message.
     More,
-    /// These bytes belong to no message, and are passed over.
+    /// The first bytes of the input belong to no message, and are skipped.
     Skipped {
-        /// How many they are: at least one.
+        /// The number of these bytes, at least one.
         used: usize,
     },
     /// A message.
     Message {
-        /// Where in the input it stands.
+        /// The range of the payload in the input.
         payload: Range<usize>,
-        /// How much of the input is done with.
+        /// The number of bytes of the input that were used.
         used: usize,
     },
-    /// What came is no message.
+    /// The input is not a valid message.
     Broken(ErrorReply),
 }
 
-/// The protocol made of a codec and a session. [`FramedHandler`] opens one for each client; an
-/// [`Application`] of your own can open them for some.
+/// A protocol that consists of a codec and a session. [`FramedHandler`] opens one for each client; a custom
+/// [`Application`] can open them too.
 pub struct Framed<C> {
     codec: C,
     session: Box<dyn Session>,
@@ -164,7 +164,7 @@ impl<C: Codec> Framed<C> {
         Self { codec, session }
     }
 
-    /// Answers the message at the beginning of `input`, behind what is passed over.
+    /// Answers the message at the beginning of `input`, after skipped bytes.
     #[inline]
     fn answer(
         &mut self,
@@ -210,7 +210,7 @@ impl<C: Codec> Protocol for Framed<C> {
     }
 }
 
-/// The application that serves a [`Handler`] in the framing of a [`Codec`].
+/// An application that serves a [`Handler`] in the framing of a [`Codec`].
 ///
 /// ```
 /// use std::sync::Arc;
@@ -220,7 +220,7 @@ impl<C: Codec> Protocol for Framed<C> {
 /// use anyloop::testing::Client;
 /// use anyloop::{Limits, Service};
 ///
-/// // Lines that are shorter than other messages may be.
+/// // Lines of at most 8 bytes, whatever the limits allow.
 /// let short = |limits: &Limits| Line::new(&limits.with_max_message(8));
 /// let mut client = Client::connect(Service::new(Arc::new(FramedHandler::new(Arc::new(Echo), short))));
 /// client.say("short\nnot so short\n");
@@ -238,8 +238,8 @@ impl<M> fmt::Debug for FramedHandler<M> {
 }
 
 impl<C: Codec, M: Fn(&Limits) -> C + Send + Sync> FramedHandler<M> {
-    /// Serves `handler`, with a codec for each client that `make_codec` makes: `FramedHandler::new(handler, Line::new)`, or a
-    /// closure for a codec that is configured.
+    /// Serves `handler`. `make_codec` creates the codec of each client: `FramedHandler::new(handler, Line::new)`, or a
+    /// closure for a codec with options.
     pub fn new(handler: Arc<dyn Handler>, make_codec: M) -> Self {
         Self { handler, make_codec }
     }
@@ -271,19 +271,19 @@ impl<C: Codec, M: Fn(&Limits) -> C + Send + Sync> Application for FramedHandler<
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Framing {
-    /// A message ends with a line end: [`Line`].
+    /// A message ends with a line feed: [`Line`].
     Line,
-    /// A message stands behind its length: [`Length`].
+    /// A message is preceded by its length: [`Length`].
     Length,
-    /// No framing: what has arrived is a message: [`Raw`].
+    /// No framing: the bytes of each read are a message: [`Raw`].
     Raw,
 }
 
 impl Framing {
-    /// All of them, the default first.
+    /// All framings. The first is the default.
     pub const ALL: &[Self] = &[Self::Line, Self::Length, Self::Raw];
 
-    /// Its name, as a flag's value.
+    /// The name of the framing, as used in flags.
     pub fn name(self) -> &'static str {
         match self {
             Self::Line => "line",
@@ -292,7 +292,7 @@ impl Framing {
         }
     }
 
-    /// The application that serves `handler` in this framing.
+    /// Creates an application that serves `handler` in this framing.
     pub fn application(self, handler: Arc<dyn Handler>) -> Arc<dyn Application> {
         match self {
             Self::Line => Arc::new(FramedHandler::new(handler, Line::new)),

@@ -1,12 +1,13 @@
-//! `raw`: what has arrived is a message. The classic socket tutorial's way, and no framing at all.
+//! `raw`: no framing; the bytes of each read are a message.
 
 use crate::{Codec, Decoded, ErrorReply, Limits};
 
-/// What has arrived is a message, up to 1,024 bytes of it, and a reply is its bytes alone: the classic socket
-/// tutorial's way. **It is no framing at all**: TCP joins and parts what was sent as it likes, and so may the server.
+/// The bytes that have arrived are a message, up to 1,024 bytes, and replies are sent without a header or an end, as in
+/// many socket tutorials. **This is not a framing**: TCP may split and join what was sent at any place, and so may the
+/// server.
 ///
-/// A message never ends inside a UTF-8 character: the beginning of one is joined to what comes next, or is a message of
-/// its own when nothing does.
+/// A message never ends inside a UTF-8 character: the first bytes of a character are kept until the rest arrives. At
+/// the end of the input they are a separate message.
 ///
 /// ```
 /// use anyloop::Limits;
@@ -14,15 +15,15 @@ use crate::{Codec, Decoded, ErrorReply, Limits};
 ///
 /// let mut codec = Raw::new(&Limits::default());
 /// assert_eq!(codec.decode(&mut b"hello".to_vec()), Decoded::Message { payload: 0..5, used: 5 });
-/// assert!(!codec.framed()); // whether a message ends here is not certain
+/// assert!(!codec.framed()); // the message may continue
 /// ```
 #[derive(Debug)]
 pub struct Raw {
     max: usize,
 }
 
-/// The buffer of the tutorial's programs, in bytes.
-const LONGEST: usize = 1024;
+/// The maximum length of a message, in bytes: the buffer size in many tutorials.
+const MAX_LENGTH: usize = 1024;
 
 impl Raw {
     /// A codec for one client.
@@ -40,7 +41,7 @@ impl Raw {
 
 impl Codec for Raw {
     fn decode(&mut self, input: &mut [u8]) -> Decoded {
-        match whole_characters(&input[..input.len().min(LONGEST)]) {
+        match whole_characters(&input[..input.len().min(MAX_LENGTH)]) {
             0 => Decoded::More,
             length => self.message(length),
         }
@@ -55,7 +56,7 @@ impl Codec for Raw {
     }
 }
 
-/// How long `piece` is without the beginning of a character at its end. Zero if it is nothing else.
+/// The length of `piece` without an incomplete character at its end. Zero if it contains nothing else.
 fn whole_characters(piece: &[u8]) -> usize {
     let begun = (1..=piece.len().min(3)).find(|&back| piece[piece.len() - back] & 0b1100_0000 != 0b1000_0000);
     let Some(back) = begun else { return piece.len() };
@@ -72,7 +73,7 @@ fn whole_characters(piece: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    /// The messages that these pieces make, each of which is looked at as it comes.
+    /// The messages that these pieces make, each of which is decoded when it arrives.
     fn messages(pieces: &[&[u8]]) -> Vec<Vec<u8>> {
         let mut codec = Raw::new(&Limits::default());
         let mut input = Vec::new();
@@ -92,12 +93,12 @@ mod tests {
     }
 
     #[test]
-    fn what_has_arrived_is_a_message() {
+    fn each_read_is_a_message() {
         assert_eq!(messages(&[b"one", b"two\n"]), [b"one".to_vec(), b"two\n".to_vec()]);
     }
 
     #[test]
-    fn a_message_is_cut_at_1024_and_never_inside_a_character() {
+    fn a_message_has_at_most_1024_bytes_and_whole_characters() {
         for length in [1023, 1024, 1025, 2048, 3000, 16_384] {
             let lengths: Vec<_> = messages(&[&vec![b'a'; length]]).iter().map(Vec::len).collect();
             assert_eq!(lengths.iter().sum::<usize>(), length);
@@ -113,14 +114,14 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_input_gives_out_a_begun_character() {
+    fn an_incomplete_character_is_a_message_at_the_end_of_input() {
         let mut read = vec![b'a'; 1023];
         read.push(0xe7);
         assert_eq!(messages(&[&read]), [vec![b'a'; 1023], vec![0xe7]]);
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_cut_at_1024() {
+    fn a_message_that_is_not_text_has_at_most_1024_bytes() {
         let all = messages(&[&[0x80; 3000]]);
         assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [1024, 1024, 952]);
     }
