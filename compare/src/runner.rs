@@ -220,7 +220,7 @@ the servers; end them, or wait"
             pace: shape.rate.map_or(Pace::Closed, open),
             duration: window.duration,
             warmup: window.warmup,
-            patience: REPLY_TIMEOUT,
+            reply_timeout: REPLY_TIMEOUT,
             messages: self.settings.messages.clone(),
             framing: self.settings.framing,
             expect: self.settings.expect.clone(),

@@ -25,7 +25,7 @@ pub struct Plan {
     /// The warm-up: how long load is produced before that.
     pub warmup: Duration,
     /// How long to wait for replies after the last message was sent; later replies count as lost.
-    pub patience: Duration,
+    pub reply_timeout: Duration,
     /// The messages to send.
     pub messages: Messages,
     /// The framing of messages.
@@ -119,7 +119,7 @@ impl Plan {
             pace: Pace::Closed,
             duration: Duration::from_secs(10),
             warmup: Duration::from_secs(1),
-            patience: Duration::from_secs(10),
+            reply_timeout: Duration::from_secs(10),
             messages: Messages::default(),
             framing: Framing::Line,
             expect: Expect::Echo,

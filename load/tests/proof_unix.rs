@@ -106,7 +106,7 @@ fn who_finds_no_room_for_too_long_has_failed() {
     let error = engine::run(&plan(&place.0), &AtomicBool::new(false), None).expect_err("nobody accepts");
     let expected = format!("can't connect to {}: ", place.0);
     assert!(error.to_string().starts_with(&expected), "{error}");
-    assert!(error.to_string().contains("nobody accepted it within 10 s"), "{error}");
+    assert!(error.to_string().contains("the server did not accept it within 10 s"), "{error}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::engine::sources::{self, Attempt, CONNECT_TIMEOUT};
 use crate::engine::tally::beginning;
 use crate::engine::verify::first_line;
 use crate::expect::{Expect, Reply};
-use crate::framing::{Framing, Replies};
+use crate::framing::{Framing, ReplyReader};
 use crate::messages::{Messages, Sizes};
 
 /// The timeout for the greeting and one reply.
@@ -74,7 +74,7 @@ pub fn expectation(address: &Address, framing: Framing, stop: &AtomicBool) -> io
 
 /// Waits for a reply.
 fn next(
-    replies: &mut Replies<impl Read>,
+    replies: &mut ReplyReader<impl Read>,
     framing: Framing,
     so_far: &str,
     stop: &AtomicBool,

@@ -1,4 +1,4 @@
-//! Connections, made without waiting, from as many source addresses as it takes.
+//! Non-blocking connects from as many source addresses as needed.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,22 +8,22 @@ use common::Address;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-/// How long making the connections may take, beside what the connect rate asks for.
+/// The timeout for connecting, in addition to the time that the connect rate requires.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How far connecting has come.
+/// The state of an attempt to connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Attempt {
-    /// To its end.
+    /// The socket is connected.
     Connected,
-    /// The socket can be written once it has come to its end, well or not.
+    /// The connect is in progress. The socket becomes writable when it has succeeded or failed.
     Underway,
-    /// Nowhere: the backlog of a Unix socket is full, which it says at once where TCP tries again by itself. The
-    /// [attempt] is to be repeated later.
+    /// The backlog of a Unix socket is full. TCP retries in this case, but a Unix socket returns an error, so the
+    /// [attempt] must be repeated later.
     Full,
 }
 
-/// Begins to connect.
+/// Starts to connect a new socket.
 pub(super) fn connect(address: &Address, number: u32) -> io::Result<(Socket, Attempt)> {
     let socket = socket(address, number)?;
     let attempt = attempt(&socket, address)?;
@@ -46,15 +46,15 @@ fn system_address(address: &Address) -> io::Result<SockAddr> {
     match (address.ip(), address.path()) {
         (Some(address), _) => Ok(address.into()),
         (None, Some(path)) => SockAddr::unix(path),
-        (None, None) => Err(io::ErrorKind::InvalidInput.into()), // as a plan's check has said
+        (None, None) => Err(io::ErrorKind::InvalidInput.into()), // excluded by the check of the plan
     }
 }
 
-/// A socket for a connection, which does not block.
+/// Creates a non-blocking socket for a connection.
 ///
-/// Connections to a loopback address come from `127.0.x.1`, at most [`PER_SOURCE`] at a time from each: from
-/// one address the search for a free port slows connecting down twentyfold, and there are only some 28,000. The first
-/// come from `127.0.0.1`, the only one that some servers trust, as Redis does in its protected mode.
+/// Connections to a loopback address come from `127.0.x.1`, at most [`PER_SOURCE`] at a time from each: with one
+/// address the search for a free port makes connecting twenty times slower, and there are only about 28,000 ports. The
+/// first connections come from `127.0.0.1`, the only address that some servers trust, such as Redis in protected mode.
 pub(super) fn socket(address: &Address, number: u32) -> io::Result<Socket> {
     let Some(address) = address.ip() else {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -68,7 +68,7 @@ pub(super) fn socket(address: &Address, number: u32) -> io::Result<Socket> {
         && ip.is_loopback()
     {
         socket.set_reuse_address(true)?;
-        // Only Linux has the whole of 127.0.0.0/8 as its own without being told.
+        // Only Linux accepts all of 127.0.0.0/8 as local addresses without configuration.
         #[cfg(target_os = "linux")]
         bind_without_port(&socket)?;
         #[cfg(target_os = "linux")]
@@ -77,14 +77,14 @@ pub(super) fn socket(address: &Address, number: u32) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Leaves the choice of the port to connecting: a port that is taken while binding is taken for all destinations, so
-/// that other programs run out of them.
+/// Defers the choice of the port to `connect`: a port that is allocated by `bind` is used for all destinations, so that
+/// other programs run out of ports.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "neither socket2 nor rustix has the option")]
 fn bind_without_port(socket: &Socket) -> io::Result<()> {
     use std::os::fd::AsRawFd;
     let on: libc::c_int = 1;
-    // SAFETY: the value and its size are those of an int that lives through the call.
+    // SAFETY: the pointer is to an int that is valid for the call, and the size is that of the int.
     let set = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
@@ -94,15 +94,15 @@ fn bind_without_port(socket: &Socket) -> io::Result<()> {
             size_of_val(&on) as libc::socklen_t,
         )
     };
-    // Where a kernel does not know it, binding takes a port.
+    // If the kernel does not support it, `bind` allocates a port.
     if set == 0 || Errno::from_io_error(&io::Error::last_os_error()) == Some(Errno::NOPROTOOPT) {
         return Ok(());
     }
     Err(io::Error::last_os_error())
 }
 
-/// How many connections come from one source address. Also with connections that are made anew all the time:
-/// the numbers go round through all addresses before one is used again.
+/// The number of connections per source address. This also holds with constant reconnecting, since the numbers rotate
+/// through all addresses before one is reused.
 const PER_SOURCE: u32 = 1000;
 
 fn source(number: u32) -> Ipv4Addr {
@@ -117,18 +117,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_come_from_the_usual_address() {
+    fn the_first_connections_come_from_127_0_0_1() {
         let sources = [0, PER_SOURCE - 1, PER_SOURCE, 250 * PER_SOURCE].map(|number| source(number).octets());
         assert_eq!(sources, [[127, 0, 0, 1], [127, 0, 0, 1], [127, 0, 1, 1], [127, 1, 0, 1]]);
     }
 
     #[test]
-    fn binding_takes_no_port() {
+    fn bind_allocates_no_port() {
         let listeners: [_; 2] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
         let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
         let sockets = addresses.map(|address| connect(&address.into(), 7).unwrap().0);
         for socket in &sockets {
-            assert_eq!(no_port(socket), 1, "binding takes no port");
+            assert_eq!(no_port(socket), 1, "bind allocates no port");
             assert_eq!(*socket.local_addr().unwrap().as_socket_ipv4().unwrap().ip(), source(7));
         }
     }
@@ -138,7 +138,7 @@ mod tests {
         use std::os::fd::AsRawFd;
         let mut value: libc::c_int = -1;
         let mut size = size_of_val(&value) as libc::socklen_t;
-        // SAFETY: the places of value and size are valid for the call, and the size is that of the value.
+        // SAFETY: the pointers to value and size are valid for the call, and the size is that of the value.
         let got = unsafe {
             libc::getsockopt(
                 socket.as_raw_fd(),

@@ -160,7 +160,7 @@ fn verification(m: &Measurement, text: &mut String) {
     if m.reconnected > 0 {
         let _ = writeln!(
             text,
-            "server   {} connections were made anew after it had ended them, and {} messages sent again",
+            "server   {} connections were re-established after it had ended them, and {} messages sent again",
             m.reconnected, m.resent
         );
     }

@@ -9,7 +9,7 @@ use std::fmt;
 
 use common::{Codec, Limits, Line, Outbox};
 
-pub use parser::Replies;
+pub use parser::ReplyReader;
 pub(crate) use parser::{Found, Kind, Parser, kind_of};
 
 use crate::messages::LONGEST;
@@ -119,8 +119,8 @@ impl Framing {
     }
 
     /// A blocking reader of replies from `input`.
-    pub fn replies<R: std::io::Read>(self, input: R) -> Replies<R> {
-        Replies::new(self.parser(), input)
+    pub fn replies<R: std::io::Read>(self, input: R) -> ReplyReader<R> {
+        ReplyReader::new(self.parser(), input)
     }
 
     /// The reply parser of a connection.

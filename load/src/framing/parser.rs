@@ -121,20 +121,20 @@ pub(super) fn kind_of_error(text: &[u8]) -> Kind {
 }
 
 /// A blocking reader of replies.
-pub struct Replies<R> {
+pub struct ReplyReader<R> {
     input: R,
     parser: Parser,
     kept: Vec<u8>,
     without_body: bool,
 }
 
-impl<R> fmt::Debug for Replies<R> {
+impl<R> fmt::Debug for ReplyReader<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Replies").field("kept", &self.kept.len()).finish_non_exhaustive()
+        f.debug_struct("ReplyReader").field("kept", &self.kept.len()).finish_non_exhaustive()
     }
 }
 
-impl<R: Read> Replies<R> {
+impl<R: Read> ReplyReader<R> {
     pub(super) fn new(parser: Parser, input: R) -> Self {
         Self { input, parser, kept: Vec::new(), without_body: false }
     }

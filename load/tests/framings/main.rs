@@ -37,7 +37,7 @@ fn plan(address: Address, framing: Framing) -> Plan {
         depth: 4,
         duration: Duration::from_millis(200),
         warmup: Duration::from_millis(50),
-        patience: Duration::from_secs(2),
+        reply_timeout: Duration::from_secs(2),
         framing,
         ..Plan::new(address)
     }

@@ -28,11 +28,11 @@ fn connections_are_re_established_after_their_messages() {
 // The kernel completes the handshake, but the server does not accept them.
 fn unserved_connections_are_distinguished_from_lost_replies() {
     let (_listener, place) = listen();
-    let patience = Duration::from_millis(100);
+    let reply_timeout = Duration::from_millis(100);
     let m = run(&Plan {
         connections: 3,
         depth: 4,
-        patience,
+        reply_timeout,
         duration: Duration::from_millis(50),
         ..Plan::new(place.0.clone())
     });

@@ -32,7 +32,7 @@ fn plan(server: &Faulty) -> Plan {
         depth: 4,
         duration: Duration::from_millis(400),
         warmup: Duration::from_millis(100),
-        patience: Duration::from_secs(2),
+        reply_timeout: Duration::from_secs(2),
         ..Plan::new(server.address())
     }
 }

@@ -139,7 +139,7 @@ fn a_server_that_restarts_loses_nothing() {
             );
             assert!(m.reconnected >= 2 && m.resent > 0 && m.stopped_early.is_none(), "{what}");
             let table = table(&m);
-            assert!(table.contains(&format!("{} connections were made anew", m.reconnected)), "{table}");
+            assert!(table.contains(&format!("{} connections were re-established", m.reconnected)), "{table}");
             assert!(table.contains(&format!("{} messages sent again", m.resent)), "{table}");
         }
     }
@@ -158,14 +158,18 @@ fn a_server_that_does_not_restart_ends_the_run() {
                 let _ = socket.read(&mut [0]);
             }
         });
-        let patience = Duration::from_millis(300);
+        let reply_timeout = Duration::from_millis(300);
         let duration = Duration::from_secs(100);
-        let m = run(&Plan { address, reconnect: true, patience, duration, pace, ..plan(&Faulty::good()) });
+        let m =
+            run(&Plan { address, reconnect: true, reply_timeout, duration, pace, ..plan(&Faulty::good()) });
         assert_eq!((m.failures.ended, m.reconnected, m.verification.bad()), (2, 0, 0), "{:?}", m.failures);
         let why = m.stopped_early.expect("it stopped early");
-        assert!(why.contains(" s after the start, no connection could be made anew within 300ms: "), "{why}");
+        assert!(
+            why.contains(" s after the start, no connection could be re-established within 300ms: "),
+            "{why}"
+        );
         assert!(why.contains("Connection refused"), "{why}");
-        assert!(m.failures.examples[0].contains("could not be made anew"), "{:?}", m.failures);
+        assert!(m.failures.examples[0].contains("could not be re-established"), "{:?}", m.failures);
     }
 }
 
@@ -181,7 +185,7 @@ fn reconnecting_to_a_busy_server_has_a_pause() {
             }
         }
     });
-    let m = run(&Plan { reconnect: true, patience: Duration::from_millis(200), ..plan(&server) });
+    let m = run(&Plan { reconnect: true, reply_timeout: Duration::from_millis(200), ..plan(&server) });
     assert_eq!(m.failures.ended, 2, "{m:?}");
     // For 0.7 s at the most, each of two connections reconnects every 20 ms.
     assert!(server.connections() <= 2 * 40, "{}", server.connections());
@@ -201,7 +205,7 @@ fn an_idle_re_established_connection_is_not_failed() {
     let m = run(&Plan {
         reconnect: true,
         pace: open(4.0),
-        patience: Duration::from_millis(100),
+        reply_timeout: Duration::from_millis(100),
         duration: Duration::from_secs(2),
         ..plan(&server)
     });

@@ -97,7 +97,7 @@ fn a_refusal_followed_by_a_close_counts_as_both() {
     });
     let m = run(&Plan { depth: 1, ..plan(&server) });
     assert_eq!((m.verification.refused, m.failures.ended, m.verification.bad()), (2, 2, 0), "{m:?}");
-    assert!(m.failures.examples[0].ends_with("the server closed it behind a refusal"), "{m:?}");
+    assert!(m.failures.examples[0].ends_with("the server closed it after a refusal"), "{m:?}");
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn to_the_end(server: &Faulty) -> Plan {
         connections: 1,
         pace: open(1000.0),
         duration: Duration::from_secs(2),
-        patience: Duration::from_millis(900),
+        reply_timeout: Duration::from_millis(900),
         ..plan(server)
     }
 }

@@ -1,4 +1,4 @@
-//! How a worker makes its connections, and what it does when they end: in a plan that says so, it makes them anew.
+//! Establishes the connections of a worker, and re-establishes ended ones in a plan with `reconnect`.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -10,22 +10,22 @@ use super::{Worker, nanoseconds};
 use crate::engine::client::Client;
 use crate::engine::sources::{Attempt, CONNECT_TIMEOUT, attempt, socket};
 
-/// A connection that has ended, and that is to be made anew.
+/// An ended connection that will be re-established.
 pub(super) struct Returning {
     pub(super) client: Client,
     place: usize,
-    /// When that is tried.
+    /// When the next attempt is made.
     due: u64,
 }
 
-/// So many are begun before those under way are seen to.
+/// How many connects are started before pending ones are processed.
 const BATCH: usize = 64;
 
-/// How long it is waited where the last attempt has come to nothing.
+/// The pause after a failed attempt.
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Worker<'_> {
-    /// Makes the connections. Tells how many stand.
+    /// Establishes the connections. Returns the number of open ones.
     pub(in crate::engine) fn connect(&mut self) -> io::Result<usize> {
         let (start, count) = (Instant::now(), self.clients.len());
         let rate = self.plan.connect_rate.map(|rate| rate / self.plan.threads as f64);
@@ -49,36 +49,39 @@ impl Worker<'_> {
         for place in 0..count {
             if self.clients[place].as_ref().is_some_and(|client| !client.connected) {
                 let seconds = CONNECT_TIMEOUT.as_secs();
-                self.end(place, &io::Error::other(format!("nobody accepted it within {seconds} s")));
+                self.end(
+                    place,
+                    &io::Error::other(format!("the server did not accept it within {seconds} s")),
+                );
             }
         }
         Ok(self.clients.iter().flatten().count())
     }
 
-    /// Begins a connection.
+    /// Starts a connection.
     fn begin(&mut self, place: usize) {
         let number = self.begun * self.plan.threads as u32 + self.index as u32;
         self.begun += 1;
         let since = self.now();
         match self.open(place, number) {
             Ok((socket, attempt)) => {
-                self.stand(place, Client::new(socket, number, since, self.plan), attempt);
+                self.place_client(place, Client::new(socket, number, since, self.plan), attempt);
             }
             Err(error) => {
                 self.tally.failures.connect += 1;
-                self.tally.failure(|| format!("connection {number} can't be made: {error}"));
+                self.tally.failure(|| format!("connection {number} failed: {error}"));
             }
         }
     }
 
-    /// Begins to connect, behind those that wait for room in the backlog.
+    /// Starts to connect, unless others already wait for room in the backlog.
     fn open(&self, place: usize, number: u32) -> io::Result<(Socket, Attempt)> {
         let socket = socket(&self.plan.address, number)?;
         let attempt = if self.backlog.is_empty() { self.attempt(&socket, place)? } else { Attempt::Full };
         Ok((socket, attempt))
     }
 
-    /// Tries to connect, and watches over the socket unless the backlog is full.
+    /// Tries to connect, and registers the socket with the poller unless the backlog is full.
     pub(super) fn attempt(&self, socket: &Socket, place: usize) -> io::Result<Attempt> {
         let attempt = attempt(socket, &self.plan.address)?;
         if attempt != Attempt::Full {
@@ -87,7 +90,7 @@ impl Worker<'_> {
         Ok(attempt)
     }
 
-    fn stand(&mut self, place: usize, client: Client, attempt: Attempt) {
+    fn place_client(&mut self, place: usize, client: Client, attempt: Attempt) {
         let number = client.number;
         self.clients[place] = Some(client);
         match attempt {
@@ -97,7 +100,7 @@ impl Worker<'_> {
         }
     }
 
-    /// A connection has been made.
+    /// Handles an established connection.
     pub(super) fn connected(&mut self, place: usize) {
         let now = self.now();
         let Some(client) = &mut self.clients[place] else { return };
@@ -109,7 +112,7 @@ impl Worker<'_> {
         self.refill(place, now, usize::MAX);
     }
 
-    /// A connection can be written: it has been made, or the kernel takes more. Tells whether it stands.
+    /// Handles a writable connection: it is established, or the kernel accepts more. Returns whether it is open.
     pub(super) fn writable(&mut self, place: usize) -> bool {
         let Some(client) = &mut self.clients[place] else { return false };
         let was_connected = client.connected;
@@ -127,19 +130,19 @@ impl Worker<'_> {
         self.clients[place].is_some()
     }
 
-    /// Waits for room to write only where something is to be written.
+    /// Waits for writability only if there is something to write.
     pub(super) fn rearm(&self, place: usize) -> io::Result<()> {
         let Some(client) = &self.clients[place] else { return Ok(()) };
         self.poller.modify(&client.socket, place, client.has_unsent())
     }
 
-    /// Closes a connection that has had its messages, and begins another.
+    /// Closes a connection that has sent its number of messages, and starts another.
     pub(super) fn renew(&mut self, place: usize) {
         self.leave(place);
         self.begin(place);
     }
 
-    /// A connection has failed, or has come to its end.
+    /// Handles a failed or ended connection.
     pub(super) fn end(&mut self, place: usize, error: &io::Error) {
         let now = self.now();
         let Some(client) = self.leave(place) else { return };
@@ -148,7 +151,7 @@ impl Worker<'_> {
         }
         let most = self.plan.messages_per_connection;
         if client.unanswered() == 0 && most.is_some_and(|most| client.sent_here >= most) {
-            // It has had its messages: the server was only faster to close it.
+            // All its messages were sent and answered: the server was only faster in closing it.
             if self.loading {
                 self.begin(place);
             }
@@ -173,11 +176,11 @@ impl Worker<'_> {
             self.tally.stopped = Some(format!("{when}, no connection was left; of the last one, {why}"));
         } else {
             self.tally.failures.connect += 1;
-            self.tally.failure(|| format!("connection {number} can't be made: {error}"));
+            self.tally.failure(|| format!("connection {number} failed: {error}"));
         }
     }
 
-    /// A time in words.
+    /// Describes a time.
     pub(super) fn when(&self, now: u64) -> String {
         match self.window.0 {
             u64::MAX => "before the start".to_owned(),
@@ -187,13 +190,13 @@ impl Worker<'_> {
 
     pub(super) fn leave(&mut self, place: usize) -> Option<Client> {
         let client = self.clients[place].take()?;
-        // Before the socket is closed: its number may be another's at once.
+        // Before the socket is closed, since its descriptor may be reused at once.
         self.poller.delete(&client.socket);
         Some(client)
     }
 
-    /// Keeps a connection that has ended, to make it anew: at once if the server has answered a message on it, and
-    /// otherwise after a pause. One that only says that it is busy has answered none.
+    /// Keeps an ended connection to re-establish it: at once if the server has answered a message on it, and otherwise
+    /// after a pause. A busy error does not count as an answer.
     fn park(&mut self, place: usize, mut client: Client, error: &io::Error, now: u64) {
         client.close();
         let why = reason(error, client.is_refused);
@@ -206,7 +209,7 @@ impl Worker<'_> {
         self.returning.push(Returning { client, place, due });
     }
 
-    /// Makes those connections anew for which it is time.
+    /// Re-establishes the connections that are due.
     pub(super) fn reconnect(&mut self, now: u64) {
         let mut at = 0;
         while let Some(returning) = self.returning.get(at) {
@@ -216,25 +219,27 @@ impl Worker<'_> {
             }
             let Returning { client, place, .. } = self.returning.swap_remove(at);
             match self.open(place, client.number) {
-                Ok((socket, attempt)) => self.stand(place, client.again(socket, now, self.plan), attempt),
+                Ok((socket, attempt)) => {
+                    self.place_client(place, client.again(socket, now, self.plan), attempt)
+                }
                 Err(error) => self.park(place, client, &error, now),
             }
         }
     }
 
-    /// Sends what had no reply when the connection ended, now that it stands again.
+    /// Sends the messages again that were unanswered when the connection ended.
     fn send_again(&mut self, place: usize, now: u64) {
         let Some(client) = self.clients[place].as_mut().filter(|client| client.is_again) else { return };
         self.tally.reconnected += 1;
         self.tally.resent += client.push_again(&mut self.composer, now, &mut self.output);
         if client.messages.len() == 0 {
-            // Nobody can tell yet whether it is served, and nothing waits for it.
+            // It is not yet known whether the server serves it, and no message waits for it.
             client.gone = None;
         }
         self.flush(place);
     }
 
-    /// Counts the times of connections that are made anew from a new epoch, which is so much later.
+    /// Moves the times of reconnecting connections to a new epoch, which is later by this duration.
     pub(super) fn shift_epoch(&mut self, later: u64) {
         self.backlog.shift_epoch(later);
         for returning in &mut self.returning {
@@ -249,12 +254,12 @@ impl Worker<'_> {
         }
     }
 
-    /// Whether this worker can't make load any more: it has no connection left, and none could be made anew for as long as replies
-    /// are waited for.
+    /// Whether this worker can't produce load any more: it has no connection, and none could be re-established within
+    /// the reply timeout.
     pub(super) fn is_left_alone(&mut self, now: u64) -> bool {
-        let patience = nanoseconds(self.plan.patience);
+        let reply_timeout = nanoseconds(self.plan.reply_timeout);
         let gone = |client: &Client| match &client.gone {
-            Some((since, why)) if client.done_here == 0 && now.saturating_sub(*since) >= patience => {
+            Some((since, why)) if client.done_here == 0 && now.saturating_sub(*since) >= reply_timeout => {
                 Some(why.clone())
             }
             _ => None,
@@ -265,17 +270,18 @@ impl Worker<'_> {
             return false;
         };
         if let Some(why) = whys.last() {
-            let (when, patience) = (self.when(now), self.plan.patience);
-            self.tally.stopped =
-                Some(format!("{when}, no connection could be made anew within {patience:?}: {why}"));
+            let (when, reply_timeout) = (self.when(now), self.plan.reply_timeout);
+            self.tally.stopped = Some(format!(
+                "{when}, no connection could be re-established within {reply_timeout:?}: {why}"
+            ));
         }
         true
     }
 
-    /// Counts those that could not be made anew as failed.
+    /// Counts those that could not be re-established as failed.
     pub(super) fn abandon(&mut self) {
         let now = self.now();
-        // One that stands again and was not served since is as good as gone: it may be refused in a moment.
+        // A connection that was re-established but not served since counts as ended, since it may still be refused.
         let is_gone = |client: &Client| !client.is_served && (!client.connected || client.gone.is_some());
         for place in 0..self.clients.len() {
             if self.clients[place].as_ref().is_some_and(|client| client.is_again && is_gone(client))
@@ -283,7 +289,7 @@ impl Worker<'_> {
             {
                 match client.connected {
                     true => self.returning.push(Returning { client, place, due: now }),
-                    false => self.park(place, client, &io::Error::other("nobody accepted it"), now),
+                    false => self.park(place, client, &io::Error::other("the server did not accept it"), now),
                 }
             }
         }
@@ -294,17 +300,17 @@ impl Worker<'_> {
             self.tally.failures.unanswered += unanswered;
             self.tally.failure(|| {
                 format!(
-                    "connection {number} ended, with {unanswered} messages unanswered, and could not be made anew: {why}"
+                    "connection {number} ended, with {unanswered} messages unanswered, and could not be re-established: {why}"
                 )
             });
         }
     }
 }
 
-/// Why a connection ended, in words.
+/// Describes why a connection ended.
 fn reason(error: &io::Error, is_refused: bool) -> String {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof if is_refused => "the server closed it behind a refusal".to_owned(),
+        io::ErrorKind::UnexpectedEof if is_refused => "the server closed it after a refusal".to_owned(),
         io::ErrorKind::UnexpectedEof => "the server closed it".to_owned(),
         _ => error.to_string(),
     }

@@ -29,7 +29,7 @@ impl Worker<'_> {
         while self.is_waiting() {
             let waited = Duration::from_nanos(self.now().saturating_sub(begin));
             interrupted = waited >= INTERRUPTED_REPLY_TIMEOUT && self.stop.load(Ordering::Relaxed);
-            if waited >= self.plan.patience || interrupted || self.is_left_alone(self.now()) {
+            if waited >= self.plan.reply_timeout || interrupted || self.is_left_alone(self.now()) {
                 break;
             }
             self.loading &= waited < MAX_LATE_SENDS;
