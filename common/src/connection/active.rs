@@ -1,4 +1,4 @@
-//! A connection in the hands of a worker.
+//! The interface between a worker and a connection.
 
 use std::fmt;
 use std::time::Instant;
@@ -6,23 +6,22 @@ use std::time::Instant;
 use super::{Connection, Next, Output};
 use crate::Outbox;
 
-/// A connection in the hands of a worker, with the [`Outbox`] that the worker lends to one connection after the other, and
-/// a clock. When it is dropped, the connection keeps what was not sent, and the outbox is empty: so the bytes of two
-/// clients never meet.
+/// A connection with the [`Outbox`] of a worker and a clock. When it is dropped, unsent output is moved to the
+/// connection and the outbox is cleared, so that the output of two clients can't be mixed.
 ///
-/// **After every call, ask [`what_now`](Self::what_now) and do what it says:**
+/// **After each call, call [`what_now`](Self::what_now) and perform the operation that it returns:**
 ///
-/// 1. At [`Next::Write`], write the [`output`](Self::output); report with [`wrote`](Self::wrote) or
-///    [`blocked`](Self::blocked). An I/O that owns its buffers takes it with [`lend`](Self::lend), and gives it back with
+/// 1. [`Next::Write`]: write the [`output`](Self::output), and report the result with [`wrote`](Self::wrote) or
+///    [`blocked`](Self::blocked). Completion-based I/O takes the output with [`lend`](Self::lend), and returns it with
 ///    [`returned`](Self::returned).
-/// 2. At [`Next::Run`], let others have a turn, then call [`run`](Self::run), where blocking is allowed if the connection
-///    [may block](Connection::may_block).
-/// 3. At [`Next::Read`], read, at most [`MAX_READ`](crate::MAX_READ) bytes; report with [`receive`](Self::receive),
-///    [`end_of_input`](Self::end_of_input) or [`would_block`](Self::would_block).
-/// 4. At [`Next::Done`], close.
+/// 2. [`Next::Run`]: serve other connections, then call [`run`](Self::run), on a thread that may block if the
+///    connection [may block](Connection::may_block).
+/// 3. [`Next::Read`]: read at most [`MAX_READ`](crate::MAX_READ) bytes, and report the result with
+///    [`receive`](Self::receive), [`end_of_input`](Self::end_of_input) or [`would_block`](Self::would_block).
+/// 4. [`Next::Done`]: close the socket.
 ///
-/// The clock is asked once, and again after a session was called or a read may have waited: what a session spends is not
-/// its client's time.
+/// The clock is read once, and again after calls of a session and after reads that may have waited, so that the time of
+/// a session does not count against its client.
 pub struct Active<'a, C: FnMut() -> Instant> {
     connection: &'a mut Connection,
     out: &'a mut Outbox,
@@ -38,7 +37,7 @@ impl<C: FnMut() -> Instant> fmt::Debug for Active<'_, C> {
 }
 
 impl Connection {
-    /// Takes it in hand, with a worker's outbox and a clock.
+    /// Activates the connection with the outbox of a worker and a clock.
     #[inline]
     pub fn activate<'a, C: FnMut() -> Instant>(&'a mut self, out: &'a mut Outbox, clock: C) -> Active<'a, C> {
         Active { connection: self, out, clock, time: None }
@@ -51,32 +50,32 @@ impl<C: FnMut() -> Instant> Active<'_, C> {
         self.connection
     }
 
-    /// What to do. Nothing is read while a reply is unsent: that is the backpressure, and all of it.
+    /// Returns the next operation. Nothing is read while a reply is unsent, which is the only backpressure.
     #[inline]
     pub fn what_now(&mut self) -> Next {
         self.connection.what_now(self.out)
     }
 
-    /// What is to be written.
+    /// The output to write.
     #[inline]
     pub fn output(&self) -> &[u8] {
         self.connection.output(self.out)
     }
 
-    /// The kernel took the first `count` bytes of the [`output`](Self::output).
+    /// Reports that the first `count` bytes of the [`output`](Self::output) were written.
     #[inline]
     pub fn wrote(&mut self, count: usize) {
         let now = self.now();
         self.connection.wrote(count, self.out, now);
     }
 
-    /// The kernel takes no more of the output: `queued` bytes stand in its queue.
+    /// Reports that writing would block, with `queued` bytes in the send queue of the kernel.
     pub fn blocked(&mut self, queued: u64) {
-        let now = self.fresh();
+        let now = self.read_clock();
         self.connection.blocked(queued, self.out, now);
     }
 
-    /// Bytes came, with one read. They are answered, or kept until they can be. Messages are opened in place.
+    /// Processes the bytes of one read. They are answered, or kept for a later turn. Messages may be decoded in place.
     #[inline]
     pub fn receive(&mut self, input: &mut [u8]) {
         self.time = None;
@@ -84,59 +83,61 @@ impl<C: FnMut() -> Instant> Active<'_, C> {
         connection.receive(input, out, || *time.insert(clock()));
     }
 
-    /// The client will send no more.
+    /// Reports the end of the input.
     pub fn end_of_input(&mut self) {
         self.time = None;
         let Self { connection, out, clock, time } = self;
         connection.end_of_input(out, || *time.insert(clock()));
     }
 
-    /// A read has found nothing. `arrived` counts what is there all the same, of which a runtime may not have heard yet.
+    /// Reports that a read would block. `arrived` returns the number of unread bytes in the socket, which a runtime may
+    /// not have reported yet.
     #[inline]
     pub fn would_block(&mut self, arrived: impl FnOnce() -> usize) {
         self.time = None;
         self.connection.would_block(arrived);
     }
 
-    /// Does what waits, for one turn.
+    /// Performs pending work for one turn.
     pub fn run(&mut self) {
         let Self { connection, out, clock, time } = self;
         connection.run(out, || *time.insert(clock()));
     }
 
-    /// The [`deadline`](Connection::deadline) may have passed; `queued` bytes stand in the kernel's queue, and `arrived`
-    /// bytes are there to be read. They came while the server was busy with others, so they are read first, and the
-    /// client is given up if they complete no message.
+    /// Reports that the [`deadline`](Connection::deadline) may have passed, with `queued` bytes in the send queue of
+    /// the kernel and `arrived` unread bytes. The unread bytes arrived while the server was busy, so they are read
+    /// first, and the connection times out if they complete no message.
     pub fn expire(&mut self, queued: u64, arrived: usize) {
-        let now = self.fresh();
+        let now = self.read_clock();
         self.connection.expire(queued, arrived, self.out, now);
     }
 
-    /// The server stops, and `arrived` bytes are there to be read: they are the last.
+    /// Reports that the server is stopping. The `arrived` unread bytes are the last that are processed.
     pub fn stop(&mut self, arrived: usize) {
         self.connection.stop(arrived);
     }
 
-    /// The drain deadline has passed: nothing is owed any more.
+    /// Reports that the drain deadline has passed. Unsent output is discarded.
     pub fn cut(&mut self) {
         self.connection.cut(self.out);
     }
 
-    /// The socket has failed.
+    /// Reports that the socket has failed.
     pub fn lost(&mut self) {
         self.connection.lost(self.out);
     }
 
-    /// Lends the output, at [`Next::Write`]; the outbox goes on with the memory of `spare`. Until it
-    /// [returns](Self::returned) there is nothing to be written, and nothing is answered: what comes is kept.
+    /// Lends the output, at [`Next::Write`], and gives the outbox the buffer `spare`. Until the output is
+    /// [returned](Self::returned), nothing is written and no message is answered: input is kept.
     ///
-    /// An output that does not return soon is reported to be [`blocked`](Self::blocked).
+    /// If the output is not returned soon, call [`blocked`](Self::blocked).
     #[inline]
     pub fn lend(&mut self, spare: Vec<u8>) -> Output {
         self.connection.lend(self.out, spare)
     }
 
-    /// Takes back what was lent, of which the kernel took `count` bytes. Returns its memory, empty, if it is free.
+    /// Returns lent output, of which `count` bytes were written. If all of it was written, returns its empty buffer for
+    /// reuse.
     #[inline]
     pub fn returned(&mut self, output: Output, count: usize) -> Option<Vec<u8>> {
         let Self { connection, clock, time, .. } = self;
@@ -147,7 +148,7 @@ impl<C: FnMut() -> Instant> Active<'_, C> {
         *self.time.get_or_insert_with(&mut self.clock)
     }
 
-    fn fresh(&mut self) -> Instant {
+    fn read_clock(&mut self) -> Instant {
         *self.time.insert((self.clock)())
     }
 }

@@ -1,13 +1,14 @@
-//! What goes before the application is opened: a preamble, and the handshake of a transform.
+//! The phase before the application is opened: a preamble, and the handshake of a transform.
 
 use super::layer::Stage;
 use super::{Connection, State};
 use crate::{CloseReason, ErrorReply, MAX_RECORD, Outbox, PreambleProgress, guarded};
 
 impl Connection {
-    /// Makes what there is to make, and has the preamble read. Says how many bytes were used.
+    /// Creates the preamble or the transform if necessary, and parses the preamble. Returns the number of bytes that
+    /// were used.
     pub(super) fn read_preamble(&mut self, raw: &[u8], out: &mut Outbox) -> usize {
-        let Self { service, layer: Some(layer), opening: Some(client), .. } = self else { return 0 };
+        let Self { service, layer: Some(layer), pending_client: Some(client), .. } = self else { return 0 };
         if let Stage::New = layer.stage() {
             let made = service.preamble.as_ref().map(|make| guarded(|| make()));
             match made {
@@ -16,7 +17,7 @@ impl Connection {
                     return self.keep_as_plaintext(raw);
                 }
                 Some(None) => {
-                    self.break_down(out);
+                    self.transform_failed(out);
                     return raw.len();
                 }
                 Some(Some(preamble)) => layer.enter(Stage::Preamble(preamble)),
@@ -49,9 +50,9 @@ impl Connection {
         }
     }
 
-    /// Makes the transform. Where there is none, the connection is one like any other from here on.
+    /// Creates the transform. If the service has none, the connection continues as an ordinary one.
     fn begin_transform(&mut self, out: &mut Outbox) {
-        let Self { service, layer: Some(layer), opening: Some(client), .. } = self else { return };
+        let Self { service, layer: Some(layer), pending_client: Some(client), .. } = self else { return };
         let Some(make) = &service.transform else {
             self.drop_layer();
             self.state = State::Opening;
@@ -59,11 +60,11 @@ impl Connection {
         };
         match guarded(|| make(client)) {
             Some(transform) => layer.enter(Stage::Transform(transform, false)),
-            None => self.break_down(out),
+            None => self.transform_failed(out),
         }
     }
 
-    /// Keeps what is raw input no more, once there is no layer. Says how many bytes it was.
+    /// Keeps the rest of the raw input as plaintext if there is no layer. Returns its length.
     fn keep_as_plaintext(&mut self, raw: &[u8]) -> usize {
         if self.layer.is_some() {
             return 0;
@@ -72,9 +73,10 @@ impl Connection {
         raw.len()
     }
 
-    /// Has the application opened next, once the handshake is done.
+    /// Proceeds to pending_client the application once the handshake is complete.
     pub(super) fn end_handshake(&mut self, out: &mut Outbox) {
-        let Self { state: State::Handshake, layer: Some(layer), opening: Some(client), .. } = self else {
+        let Self { state: State::Handshake, layer: Some(layer), pending_client: Some(client), .. } = self
+        else {
             return;
         };
         match layer.describe(client) {
@@ -83,11 +85,11 @@ impl Connection {
                 self.peer = client.peer.clone();
                 self.state = State::Opening;
             }
-            Some(false) => self.break_down(out),
+            Some(false) => self.transform_failed(out),
         }
     }
 
-    /// Tells a client for whom the application was not opened what is wrong, unless that would need a handshake.
+    /// Sends an error reply to a client whose application was not opened, unless that needs a handshake.
     pub(super) fn refuse(&mut self, error: &ErrorReply, out: &mut Outbox) {
         if self.service.transform.is_none() {
             self.drop_layer();

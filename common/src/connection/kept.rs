@@ -1,11 +1,11 @@
-//! What a connection keeps for itself: input that waits for its turn, output that the kernel did not take.
+//! Buffers of a connection: input that waits for a turn, and unsent output.
 
 use std::time::{Duration, Instant};
 
 use crate::Outbox;
 
-/// Input that could not be used when it came: the beginning of a message, or messages that wait. It is boxed,
-/// since most connections keep nothing most of the time.
+/// Input that was not used when it arrived: an incomplete message, or messages that wait for a turn. It is boxed, since
+/// most connections keep no input most of the time.
 #[derive(Debug, Default)]
 pub(super) struct Kept(Option<Box<Input>>);
 
@@ -29,8 +29,8 @@ impl Kept {
         self.0.as_ref().map_or(0, |input| input.bytes.capacity())
     }
 
-    /// Adds input. The memory grows by doubling, so that a message which comes byte by byte is copied a
-    /// constant number of times, but not beyond `bound` as long as that suffices.
+    /// Appends input. The capacity grows by doubling, so that the cost of a message that arrives byte by byte is
+    /// linear, but it does not exceed `bound` unless the input does.
     pub(super) fn push(&mut self, input: &[u8], bound: usize) {
         if input.is_empty() {
             return;
@@ -45,12 +45,13 @@ impl Kept {
         bytes.extend_from_slice(input);
     }
 
-    /// Takes everything out, to be looked at; [`put_back`](Self::put_back) returns what was not used.
+    /// Takes the buffer, and the number of bytes at its start that were used. Call [`put_back`](Self::put_back) to
+    /// return it.
     pub(super) fn take(&mut self) -> (Vec<u8>, usize) {
         self.0.take().map_or((Vec::new(), 0), |input| (input.bytes, input.used))
     }
 
-    /// Keeps `bytes` but for the first `used` of them. Nothing left means no memory held.
+    /// Keeps `bytes` without the first `used` of them. If nothing is left, the buffer is freed.
     pub(super) fn put_back(&mut self, bytes: Vec<u8>, used: usize) {
         if used < bytes.len() {
             self.0 = Some(Box::new(Input { bytes, used }));
@@ -58,7 +59,7 @@ impl Kept {
     }
 }
 
-/// Output, and how much of it was sent. A ring owns it while it is being sent.
+/// Output, and how much of it was sent. Completion-based I/O owns it while it is being sent.
 #[derive(Debug, Default)]
 pub struct Output {
     bytes: Vec<u8>,
@@ -70,86 +71,86 @@ impl Output {
         Self { bytes, sent: 0 }
     }
 
-    /// The kernel took `count` bytes of it.
+    /// Records that `count` more bytes were sent.
     pub(super) fn sent(&mut self, count: usize) {
         self.sent += count;
     }
 
-    /// What is left to be sent.
+    /// The bytes that were not sent yet.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[self.sent..]
     }
 
-    /// The memory, to be used again.
+    /// Returns the buffer for reuse.
     pub(super) fn into_memory(self) -> Vec<u8> {
         self.bytes
     }
 }
 
-/// Output that the kernel did not take, and how its queue has moved since.
+/// Output that could not be written, and the progress of the kernel's send queue.
 #[derive(Debug)]
 pub(super) struct Unsent {
     output: Output,
-    /// How many bytes stood in the kernel's queue when last looked at.
+    /// The length of the send queue when it was last checked, in bytes.
     queued: u64,
-    /// When a byte last left it.
+    /// When a byte last left the send queue.
     progress: Instant,
-    /// When to look at the queue again.
-    look: Instant,
+    /// When to check the send queue again.
+    next_check: Instant,
 }
 
-/// When to look at the kernel's queue again: eight times within the timeout, and at least every hour. So
-/// much later than it is made, progress is noticed at the worst.
-fn next_look(now: Instant, timeout: Duration) -> Instant {
+/// When to check the send queue again: eight times within the timeout, and at least every hour. Progress is noticed
+/// with at most this delay.
+fn check_time(now: Instant, timeout: Duration) -> Instant {
     now + (timeout / 8).min(Duration::from_secs(3600))
 }
 
 impl Unsent {
     pub(super) fn new(output: Output, now: Instant) -> Self {
-        Self { output, queued: 0, progress: now, look: now }
+        Self { output, queued: 0, progress: now, next_check: now }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
         self.output.bytes()
     }
 
-    /// Adds what was said since.
+    /// Appends new output.
     pub(super) fn push(&mut self, out: &mut Outbox) {
         self.output.bytes.extend_from_slice(out.bytes());
         out.clear();
     }
 
-    /// The kernel took `count` bytes, so it had got rid of others.
+    /// Records that `count` bytes were written, so the send queue has made progress.
     pub(super) fn sent(&mut self, count: usize, now: Instant) {
         self.output.sent += count;
         self.progress = now;
     }
 
-    /// Lends what is to be sent.
+    /// Lends the output.
     pub(super) fn lend(&mut self) -> Output {
         std::mem::take(&mut self.output)
     }
 
-    /// Takes back what was lent, before what was said since.
+    /// Takes lent output back, and puts it before newer output.
     pub(super) fn take_back(&mut self, mut lent: Output) {
         lent.bytes.extend_from_slice(self.output.bytes());
         self.output = lent;
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        self.look
+        self.next_check
     }
 
-    /// Looks at the kernel's queue, in which `queued` bytes stand. Tells whether the peer has taken nothing for
-    /// as long as `timeout`.
+    /// Checks the send queue, which contains `queued` bytes. Returns whether the peer has received nothing for
+    /// `timeout`.
     pub(super) fn stalled(&mut self, queued: u64, now: Instant, timeout: Duration) -> bool {
         if queued < self.queued {
             self.progress = now;
         }
         self.queued = queued;
-        self.look = next_look(now, timeout);
+        self.next_check = check_time(now, timeout);
         let Some(end) = self.progress.checked_add(timeout) else { return false };
-        self.look = self.look.min(end);
+        self.next_check = self.next_check.min(end);
         now >= end
     }
 }

@@ -1,43 +1,43 @@
-//! What a connection has below its protocol: a preamble, a transform, and the raw input that they have not used.
+//! The layer below the protocol of a connection: a preamble, a transform, and the raw input that they have not used.
 
 use std::time::Instant;
 
 use super::kept::Kept;
 use crate::{Blocking, Client, MAX_READ, Opened, Preamble, Transform, guarded};
 
-/// What is below the protocol. Only the connections of a service with a transform or a preamble have it.
+/// The layer below the protocol, which only connections of services with a transform or a preamble have.
 pub(super) struct Layer {
     stage: Stage,
     /// Raw input that was not opened yet.
     pub(super) raw: Kept,
-    /// Whether there may be something to be had from it, or from the transform without it.
+    /// Whether opening `raw` may give plaintext, or the transform may give some without more input.
     pub(super) raw_waits: bool,
-    /// Whether the kept plaintext may hold a whole message.
+    /// Whether the kept plaintext may contain a complete message.
     pub(super) plain_waits: bool,
-    /// Whether any raw input has come.
+    /// Whether any raw input has arrived.
     pub(super) touched: bool,
-    /// Whether the transform is within its handshake, or was not called yet.
+    /// Whether the handshake of the transform is not complete.
     handshaking: bool,
-    /// Whether the next opening may take long.
+    /// Whether the next call of `open` may block.
     pub(super) may_block: bool,
-    /// Since when the handshake has waited for a place to run.
+    /// Since when the handshake has waited for a thread that may block.
     pub(super) paused: Option<Instant>,
-    /// Whether the client has ended its input in the way of the transform.
+    /// Whether the client has ended its input by the transform.
     pub(super) ended: bool,
-    /// Whether the last word was said, or must not be.
+    /// Whether the final output of the transform was written, or must not be.
     pub(super) closed: bool,
-    /// Whether the last word was said when the client had all that it was owed.
+    /// Whether all replies had been sent when the final output was written.
     pub(super) delivered: bool,
 }
 
-/// What is to be done with raw input.
+/// What raw input is passed to.
 pub(super) enum Stage {
-    /// Nothing was made yet.
+    /// Neither the preamble nor the transform was created yet.
     New,
     Preamble(Box<dyn Preamble>),
-    /// The transform, and whether it was called and so could speak first.
+    /// The transform, and whether `open` was called for the first time, without input.
     Transform(Box<dyn Transform>, bool),
-    /// The transform can't be used any more: nothing is opened or said.
+    /// The transform can't be used any more: nothing is opened or sealed.
     Dead,
 }
 
@@ -62,13 +62,14 @@ impl Layer {
         &mut self.stage
     }
 
-    /// Goes on to another stage. What the last one had is the user's, and may panic when it is dropped.
+    /// Enters another stage. The value of the last stage is a user's, so its destructor may panic.
     pub(super) fn enter(&mut self, stage: Stage) {
         let last = std::mem::replace(&mut self.stage, stage);
         let _ = guarded(move || drop(last));
     }
 
-    /// Whether the transform was called, and so could speak first. `None` if there is none, or if the client has ended.
+    /// Whether `open` of the transform was called. `None` if there is no transform, or if the client has ended its
+    /// input.
     pub(super) fn transform_begun(&self) -> Option<bool> {
         match self.stage {
             Stage::Transform(_, begun) if !self.ended => Some(begun),
@@ -76,18 +77,18 @@ impl Layer {
         }
     }
 
-    /// Whether the transform is one that can seal.
+    /// Whether the transform can seal output.
     pub(super) fn can_seal(&self) -> bool {
         !self.handshaking && matches!(self.stage, Stage::Transform(..))
     }
 
-    /// Has the transform describe its client, once its handshake is done; `Some(false)` if it has panicked.
+    /// Lets the transform describe its client once its handshake is complete. `Some(false)` if it panicked.
     pub(super) fn describe(&self, client: &mut Client) -> Option<bool> {
         let Stage::Transform(transform, _) = &self.stage else { return None };
         (!self.handshaking).then(|| guarded(|| transform.describe(client)).is_some())
     }
 
-    /// Has raw input opened once. `None` if the transform has panicked, or has broken its contract.
+    /// Opens raw input once. `None` if the transform panicked or violated its contract.
     pub(super) fn open(
         &mut self,
         input: &mut [u8],
@@ -112,19 +113,18 @@ impl Layer {
             Opened::Plain { used, .. } | Opened::More { used } => (*used, plain.len()),
             Opened::End | Opened::Broken => (0, plain.len()),
         };
-        let most = match opened {
+        let max = match opened {
             Opened::InPlace { .. } | Opened::Plain { .. } if !handshaking => MAX_READ,
             _ => 0,
         };
-        (used <= length && count <= most).then_some(opened)
+        (used <= length && count <= max).then_some(opened)
     }
 
-    /// Seals what was said, and adds the last word if it `is_last`. `false` if the transform has panicked over what was
-    /// said.
-    pub(super) fn seal(&mut self, said: &[u8], is_last: bool, sealed: &mut Vec<u8>) -> bool {
-        let can_seal = !said.is_empty() && self.can_seal();
+    /// Seals `plain`, and appends the final output if `is_last`. Returns `false` if sealing panicked.
+    pub(super) fn seal(&mut self, plain: &[u8], is_last: bool, sealed: &mut Vec<u8>) -> bool {
+        let can_seal = !plain.is_empty() && self.can_seal();
         let Stage::Transform(transform, _) = &mut self.stage else { return true };
-        if can_seal && guarded(|| transform.seal(said, sealed)).is_none() {
+        if can_seal && guarded(|| transform.seal(plain, sealed)).is_none() {
             return false;
         }
         let length = sealed.len();

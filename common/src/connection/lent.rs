@@ -1,4 +1,4 @@
-//! Output that is lent to an I/O which owns its buffers while it writes, such as a ring of the kernel's.
+//! Output that is lent to completion-based I/O, such as io_uring, which owns its buffers during writes.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use crate::{MAX_READ, Outbox};
 impl Connection {
     /// See [`Active::lend`](super::Active::lend).
     pub(super) fn lend(&mut self, out: &mut Outbox, spare: Vec<u8>) -> Output {
-        debug_assert!(!self.lent, "output is lent once at a time");
+        debug_assert!(!self.lent, "output was lent twice");
         self.lent = true;
         match &mut self.unsent {
             Some(unsent) => unsent.lend(),
@@ -16,7 +16,7 @@ impl Connection {
         }
     }
 
-    /// Whether more messages wait than one read brings.
+    /// Whether the kept input exceeds the size of one read.
     pub fn is_behind(&self) -> bool {
         let raw = self.layer.as_ref().map_or(0, |layer| layer.raw.len());
         self.work && self.kept.len() + raw > MAX_READ
@@ -27,7 +27,7 @@ impl Connection {
         self.lent
     }
 
-    /// See [`Active::returned`](super::Active::returned). The clock is only asked where the output has been waited for.
+    /// See [`Active::returned`](super::Active::returned). The clock is read only if the output was waited for.
     pub(super) fn returned(
         &mut self,
         mut output: Output,
@@ -35,7 +35,7 @@ impl Connection {
         now: impl FnOnce() -> Instant,
     ) -> Option<Vec<u8>> {
         if !std::mem::take(&mut self.lent) {
-            return None; // it was given up meanwhile
+            return None; // the output was abandoned in the meantime
         }
         output.sent(count);
         if output.bytes().is_empty() {

@@ -1,4 +1,4 @@
-//! The heart: what happens to a connection, decided without a socket and without a clock.
+//! The state machine of a connection, without a socket and without a clock.
 
 mod active;
 mod handshake;
@@ -23,36 +23,37 @@ use self::timers::Allowance;
 pub use self::timers::Timer;
 use crate::{Address, Blocking, Client, CloseReason, Outbox, Protocol, Service, guarded};
 
-/// One client's connection as a state machine: bytes and the time go in, and it says what to do. Framing, limits,
-/// deadlines, backpressure, draining and panics are decided here.
+/// The state machine of one client's connection. Its inputs are bytes and the time, and it returns the next operation.
+/// It implements framing, limits, deadlines, backpressure, draining and the handling of panics.
 ///
-/// A worker [takes it in hand](Self::activate), does what [`Active`] says, and lets it go to wait. Meanwhile, when its
-/// [`deadline`](Self::deadline) has passed, it is [expired](Active::expire); when the server stops, it is
-/// [stopped](Active::stop), and later [cut](Active::cut); when its socket fails, it is [lost](Active::lost).
+/// A worker [activates](Self::activate) the connection, performs the operations that [`Active`] returns, and drops the
+/// `Active` before it waits. It calls [`expire`](Active::expire) when the [`deadline`](Self::deadline) has passed,
+/// [`stop`](Active::stop) when the server stops, [`cut`](Active::cut) at the drain deadline, and [`lost`](Active::lost)
+/// when the socket fails.
 pub struct Connection {
     service: Arc<Service>,
     peer: Address,
-    /// Until the application is opened: what it is told of the client.
-    opening: Option<Box<Client>>,
+    /// The client that the application will be opened for.
+    pending_client: Option<Box<Client>>,
     may_block: bool,
     protocol: Option<Box<dyn Protocol>>,
     state: State,
     kept: Kept,
     unsent: Option<Box<Unsent>>,
-    /// Whether the kept input may hold a whole message.
+    /// Whether the kept input may contain a complete message.
     work: bool,
     /// Whether the client has ended its input.
     input_ended: bool,
-    /// Once the server stops: how many bytes may still be read, those that had arrived by then.
+    /// After a stop: the number of bytes that may still be read, which had arrived before the stop.
     stopping: Allowance,
-    /// Once a deadline has passed while input had arrived that nobody has read: how many bytes of it are left to be
-    /// read before the client is given up.
+    /// After a deadline has passed with unread input: the number of bytes that are still read before the connection
+    /// times out.
     overdue: Allowance,
-    /// Whether the protocol says that a message has begun and not ended.
+    /// Whether a part of a message has arrived, according to the protocol.
     begun: bool,
-    /// When that began, or else when the client last had all it was owed.
+    /// When that part began; otherwise when the last reply was sent.
     since: Instant,
-    /// Whether output was lent.
+    /// Whether output is lent.
     lent: bool,
     messages: u64,
     /// The transform and the preamble, if the service has one of them.
@@ -61,39 +62,39 @@ pub struct Connection {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// The application has not been asked yet.
+    /// The application was not opened yet.
     Opening,
     Open,
-    /// The preamble has not come yet, or the handshake of the transform is not done.
+    /// The preamble or the handshake of the transform is not complete.
     Handshake,
-    /// Nothing more is answered; what is owed is delivered, then the protocol is told.
+    /// No more messages are answered. Unsent output is delivered, then the protocol is closed.
     Ending(CloseReason),
     Done(CloseReason),
 }
 
-/// What a connection needs next.
+/// The next operation of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Replies are to be written.
+    /// Write the output.
     Write,
-    /// Kept messages wait for their turn, or for a place where blocking is allowed.
+    /// Call [`run`](Active::run): kept messages wait for a turn, or for a thread that may block.
     Run,
-    /// The client has the word.
+    /// Wait for input.
     Read,
-    /// It is over.
+    /// Close the connection, which has ended.
     Done(CloseReason),
 }
 
 impl Connection {
-    /// A client has connected. The application is asked in the first [`run`](Active::run).
+    /// Creates the state of a client that has just connected. The first [`run`](Active::run) opens the application.
     pub fn new(service: Arc<Service>, client: Client, now: Instant) -> Self {
         let has_layer = service.transform.is_some() || service.preamble.is_some();
         Self {
-            // Where it panics, it is called where whatever it does holds nobody up.
+            // If `blocking` panics, the application is treated as one that may block.
             may_block: guarded(|| service.application.blocking()) != Some(Blocking::Never),
             service,
             peer: client.peer.clone(),
-            opening: Some(Box::new(client)),
+            pending_client: Some(Box::new(client)),
             protocol: None,
             state: if has_layer { State::Handshake } else { State::Opening },
             kept: Kept::default(),
@@ -110,7 +111,7 @@ impl Connection {
         }
     }
 
-    /// What to do. Nothing is read while a reply is unsent: that is the backpressure, and all of it.
+    /// Returns the next operation. Nothing is read while a reply is unsent, which is the only backpressure.
     fn what_now(&mut self, out: &mut Outbox) -> Next {
         loop {
             match self.state {
@@ -126,20 +127,20 @@ impl Connection {
                 State::Open | State::Handshake if self.overdue.is_used_up() => self.time_out(out),
                 State::Open | State::Handshake if self.stopping.is_used_up() => self.drained(out),
                 State::Open | State::Handshake => return Next::Read,
-                State::Ending(_) if self.has_last_word() => self.seal(out),
+                State::Ending(_) if self.has_final_output() => self.seal(out),
                 State::Ending(_) if self.may_block && self.protocol.is_some() => return Next::Run,
                 State::Ending(reason) => self.close(reason),
             }
         }
     }
 
-    /// Where the client has connected from.
+    /// The address of the client.
     pub fn peer(&self) -> &Address {
         &self.peer
     }
 
-    /// Whether the next [`run`](Active::run) may take long: as the application says, but for a preamble and a handshake,
-    /// of which the transform says it.
+    /// Whether the next [`run`](Active::run) may block. During a preamble and a handshake this is determined by the
+    /// transform, otherwise by the application.
     pub fn may_block(&self) -> bool {
         match &self.layer {
             None => self.may_block,
@@ -147,17 +148,17 @@ impl Connection {
         }
     }
 
-    /// How many messages were answered.
+    /// The number of answered messages.
     pub fn messages(&self) -> u64 {
         self.messages
     }
 
-    /// Whether the client has ended its input, so that nothing unread can come to stand in its way.
+    /// Whether the client has ended its input, so that the socket can't contain unread input when it is closed.
     pub fn input_ended(&self) -> bool {
         self.input_ended
     }
 
-    /// What is to be written: what was kept from earlier, or else what is in `out`.
+    /// The output to write: unsent output if there is some, otherwise the content of `out`.
     fn output<'a>(&'a self, out: &'a Outbox) -> &'a [u8] {
         match &self.unsent {
             Some(unsent) => unsent.bytes(),
@@ -165,7 +166,7 @@ impl Connection {
         }
     }
 
-    /// The kernel took the first `count` bytes of the [`output`](Self::output).
+    /// The first `count` bytes of the [`output`](Self::output) were written.
     fn wrote(&mut self, count: usize, out: &mut Outbox, now: Instant) {
         let Some(unsent) = &mut self.unsent else { return out.sent(count) };
         unsent.sent(count, now);
@@ -175,7 +176,7 @@ impl Connection {
         }
     }
 
-    /// The kernel takes no more of the output: `queued` bytes stand in its queue.
+    /// Writing would block. The send queue of the kernel contains `queued` bytes.
     fn blocked(&mut self, queued: u64, out: &mut Outbox, now: Instant) {
         self.keep(out, now);
         let timeout = self.limits().write_timeout;
@@ -187,7 +188,7 @@ impl Connection {
         }
     }
 
-    /// Takes what was not sent out of `out`, which is then free to be lent to others.
+    /// Moves unsent output out of `out`, so that other connections can use it.
     fn keep(&mut self, out: &mut Outbox, now: Instant) {
         if matches!(self.state, State::Done(_)) {
             return out.clear();
@@ -199,7 +200,7 @@ impl Connection {
         }
     }
 
-    /// Bytes came, with one read. They are answered, or kept until they can be.
+    /// Processes the bytes of one read. They are answered, or kept for a later turn.
     fn receive(&mut self, input: &mut [u8], out: &mut Outbox, mut now: impl FnMut() -> Instant) {
         self.stopping.spend(input.len());
         self.overdue.spend(input.len());
@@ -217,7 +218,7 @@ impl Connection {
         }
     }
 
-    /// Has input answered for one turn, behind what was kept, and keeps what it leaves.
+    /// Answers kept input and `input` for one turn, and keeps the rest.
     #[inline]
     fn answer(&mut self, input: &mut [u8], out: &mut Outbox, now: impl FnMut() -> Instant) {
         if self.kept.is_empty() {
@@ -231,19 +232,20 @@ impl Connection {
         }
     }
 
-    /// The client will send no more.
+    /// Handles the end of the input.
     fn end_of_input(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
         self.input_ended = true;
         if self.layer.is_some() {
             self.end_of_raw_input(out, &mut now);
         } else if self.state == State::Open && !self.work {
-            // What has to be said waits for its place, and for its turn.
+            // The last message waits until it may block, and until unsent replies are written.
             let wait = self.begun && (self.may_block || self.is_unsent(out));
             if wait { self.work = true } else { self.finish(out, now) }
         }
     }
 
-    /// A read has found nothing. `arrived` counts what is there all the same, of which a runtime may not have heard yet.
+    /// A read would block. `arrived` returns the number of unread bytes in the socket, which a runtime may not have
+    /// reported yet.
     fn would_block(&mut self, arrived: impl FnOnce() -> usize) {
         let limited = self.stopping != Allowance::UNLIMITED || self.overdue != Allowance::UNLIMITED;
         if limited && arrived() == 0 {
@@ -252,7 +254,7 @@ impl Connection {
         }
     }
 
-    /// Does what waits, for one turn.
+    /// Performs pending work for one turn.
     fn run(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
         match self.state {
             State::Opening => self.open(out, now),
@@ -269,27 +271,27 @@ impl Connection {
         }
     }
 
-    /// The server stops, and `arrived` bytes are there to be read: they are the last.
+    /// The server is stopping. The `arrived` unread bytes are the last that are processed.
     fn stop(&mut self, arrived: usize) {
         self.stopping.limit(arrived);
     }
 
-    /// The drain deadline has passed: nothing is owed any more.
+    /// The drain deadline has passed. Unsent output is discarded.
     fn cut(&mut self, out: &mut Outbox) {
         self.abandon(CloseReason::Cut, out);
     }
 
-    /// The socket has failed.
+    /// Handles a failure of the socket.
     fn lost(&mut self, out: &mut Outbox) {
         let reason = match self.state {
-            // The client has gone with all that it was owed, and without the transform's last word.
+            // The client has received all replies. Only the final output of the transform is missing.
             State::Ending(reason) if self.layer.as_ref().is_some_and(|layer| layer.delivered) => reason,
             _ => CloseReason::Lost,
         };
         self.abandon(reason, out);
     }
 
-    /// It is over, wherever it is: tells why, which the protocol has been told.
+    /// Ends the conversation in any state, and returns the reason that the protocol was closed with.
     pub fn end(&mut self) -> CloseReason {
         let reason = match self.state {
             State::Done(reason) => return reason,
@@ -314,7 +316,7 @@ impl fmt::Debug for Connection {
 }
 
 impl Drop for Connection {
-    /// A protocol that was opened is told of the end, whatever has become of its connection.
+    /// Calls `closed` of the protocol if it was not called yet.
     fn drop(&mut self) {
         self.end();
     }

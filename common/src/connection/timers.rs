@@ -1,24 +1,23 @@
-//! When a connection has waited for its client for too long.
+//! The deadlines of a connection.
 
 use std::time::Instant;
 
 use super::{Connection, State};
 use crate::{CloseReason, ErrorReply, Outbox};
 
-/// What a connection waits for, and how long it does.
+/// What a connection waits for, and with which timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timer {
-    /// The first byte of a message: as long as the idle timeout.
+    /// The first byte of a message, for the idle timeout.
     Idle,
-    /// The end of a message, or of a preamble and a handshake: as long as the message timeout.
+    /// The end of a message, or of a preamble and a handshake, for the message timeout.
     Message,
-    /// That the peer takes its replies: as long as the write timeout. The deadline is when to look whether
-    /// it has taken any.
+    /// The peer to receive its replies, for the write timeout. The deadline is the time of the next check for progress.
     Write,
 }
 
 impl Connection {
-    /// When it [expires](super::Active::expire), unless something happens before.
+    /// The time at which to call [`expire`](super::Active::expire), unless the deadline changes before.
     pub fn deadline(&self) -> Option<Instant> {
         match self.timer()? {
             Timer::Write => self.unsent.as_ref().map(|unsent| unsent.deadline()),
@@ -27,8 +26,8 @@ impl Connection {
         }
     }
 
-    /// Which timer the [`deadline`](Self::deadline) is of. As long as it is the same, the deadline only moves
-    /// to a later time.
+    /// The timer that the [`deadline`](Self::deadline) belongs to. While it stays the same, the deadline only becomes
+    /// later.
     #[inline]
     pub fn timer(&self) -> Option<Timer> {
         match self.state {
@@ -62,7 +61,7 @@ impl Connection {
         }
     }
 
-    /// A deadline has passed, and what had arrived by then completed no message.
+    /// A deadline has passed, and the input that had arrived by then completed no message.
     pub(super) fn time_out(&mut self, out: &mut Outbox) {
         if self.state == State::Handshake {
             self.fail(CloseReason::HandshakeTimeout, &ErrorReply::MessageTimeout, out);
@@ -73,30 +72,30 @@ impl Connection {
         }
     }
 
-    /// The client has all that it is owed, and is read again. Nothing more is owed before a message that has begun
-    /// ends, so this starts its time anew once at the most.
+    /// All replies were sent, and reading resumes. No more replies are produced before the current message ends, so
+    /// this restarts its timeout at most once.
     pub(super) fn all_sent(&mut self, now: Instant) {
-        // A preamble and a handshake have one time, from the accept.
+        // The timeout of a preamble and a handshake runs from the accept.
         if self.state != State::Handshake {
             self.start_timer(now);
         }
     }
 
-    /// From here on the client is waited for.
+    /// Starts to wait for the client.
     pub(super) fn start_timer(&mut self, now: Instant) {
         self.since = now;
         self.overdue = Allowance::UNLIMITED;
     }
 }
 
-/// How many bytes may still be read, if that is limited.
+/// The number of bytes that may still be read, if it is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Allowance(u32);
 
 impl Allowance {
     pub(super) const UNLIMITED: Self = Self(u32::MAX);
 
-    /// Limits it, unless it is limited already. More than 4 GiB can't have arrived.
+    /// Sets the limit, unless there is one already. A socket never contains 4 GiB of unread input.
     pub(super) fn limit(&mut self, bytes: usize) {
         if *self == Self::UNLIMITED {
             self.0 = u32::try_from(bytes).unwrap_or(u32::MAX).min(u32::MAX - 1);

@@ -1,5 +1,5 @@
-//! A connection with a transform or a preamble: raw input is opened before the protocol has it, and what the protocol
-//! says is sealed before it is sent.
+//! Connections with a transform or a preamble: raw input is opened before the protocol receives it, and output is
+//! sealed before it is sent.
 
 use std::time::Instant;
 
@@ -7,11 +7,11 @@ use super::layer::Stage;
 use super::{Connection, State};
 use crate::{CloseReason, ErrorReply, MAX_READ, MAX_RECORD, Opened, Outbox, guarded};
 
-/// Up to where the memory for raw input grows by doubling.
+/// The capacity up to which the buffer for raw input grows by doubling.
 const RAW_BOUND: usize = MAX_RECORD + MAX_READ;
 
 impl Connection {
-    /// Raw input came. It is opened, or kept until it can be.
+    /// Processes raw input. It is opened, or kept for later.
     pub(super) fn receive_raw(
         &mut self,
         input: &mut [u8],
@@ -45,24 +45,25 @@ impl Connection {
         self.work = true;
     }
 
-    /// Does what waits, for one turn: answers kept plaintext, or else opens raw input.
+    /// Performs pending work for one turn: answers kept plaintext, or else opens raw input.
     pub(super) fn run_layer(&mut self, out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
         let Some(layer) = &mut self.layer else { return };
         let paused = layer.paused.take();
         if layer.plain_waits {
             self.turn_of_kept(out, &mut *now);
-            self.plain_waits();
+            self.update_plain_waits();
         } else if layer.raw_waits {
             self.open_kept(out, now);
         }
         if let Some(paused) = paused {
-            // The time that the server has spent on a handshake is not its client's.
+            // The time that the server spends on a handshake does not count against the client.
             self.since += now().saturating_duration_since(paused);
         }
         self.settle_layer(out, now);
     }
 
-    /// The client will send no more. What has to be said waits for its place, and for its turn.
+    /// Handles the end of the raw input. The last message waits until it may block, and until unsent replies are
+    /// written.
     pub(super) fn end_of_raw_input(&mut self, out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
         if self.may_block() || self.is_unsent(out) {
             self.work = true;
@@ -71,15 +72,15 @@ impl Connection {
         }
     }
 
-    /// The application was opened: says what waits for it.
+    /// Determines the pending work after the application was opened.
     pub(super) fn opened_above_layer(&mut self) {
-        self.plain_waits();
+        self.update_plain_waits();
         if let Some(layer) = &self.layer {
             self.work |= layer.raw_waits || layer.ended || self.input_ended;
         }
     }
 
-    /// Seals what was said, and at the end adds the last word.
+    /// Seals the output, and at the end of the conversation appends the final output of the transform.
     #[inline]
     pub(super) fn seal(&mut self, out: &mut Outbox) {
         if self.layer.is_some() && !out.is_sealed() {
@@ -93,36 +94,36 @@ impl Connection {
             State::Ending(reason) => !std::mem::replace(&mut layer.closed, true) && !reason.is_abrupt(),
             _ => false,
         };
-        let (said, sealed) = out.unsealed();
+        let (plain, sealed) = out.unsealed();
         if is_last {
-            layer.delivered = said.is_empty() && sealed.is_empty() && self.unsent.is_none();
+            layer.delivered = plain.is_empty() && sealed.is_empty() && self.unsent.is_none();
         }
-        if layer.seal(said, is_last, sealed) {
+        if layer.seal(plain, is_last, sealed) {
             out.seal();
         } else {
-            self.break_down(out);
+            self.transform_failed(out);
         }
     }
 
-    /// Whether the last word is still to be said.
-    pub(super) fn has_last_word(&self) -> bool {
+    /// Whether the final output of the transform was not written yet.
+    pub(super) fn has_final_output(&self) -> bool {
         self.layer.as_ref().is_some_and(|layer| !layer.closed)
     }
 
-    /// There is nothing below the protocol any more.
+    /// Drops the layer below the protocol.
     pub(super) fn drop_layer(&mut self) {
         let layer = self.layer.take();
         let _ = guarded(move || drop(layer));
     }
 
-    /// After a turn: kept plaintext may wait for another.
-    fn plain_waits(&mut self) {
+    /// Records after a turn whether kept plaintext waits for another one.
+    fn update_plain_waits(&mut self) {
         if let Some(layer) = &mut self.layer {
             layer.plain_waits = self.work;
         }
     }
 
-    /// After a step: says what waits, finishes what has ended, and seals what was said.
+    /// Determines the pending work, handles the end of the input, and seals the output.
     fn settle_layer(&mut self, out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
         let Some(layer) = &self.layer else { return };
         if matches!(self.state, State::Handshake | State::Open) {
@@ -134,7 +135,7 @@ impl Connection {
         self.seal(out);
     }
 
-    /// All input was opened and looked at, and no more can come.
+    /// Handles the end of the input after all of it was opened and processed.
     fn finish_layer(&mut self, out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
         let Some(layer) = &self.layer else { return };
         match self.state {
@@ -150,7 +151,7 @@ impl Connection {
         }
     }
 
-    /// Opens what was kept of the raw input.
+    /// Opens kept raw input.
     fn open_kept(&mut self, out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
         let Some(layer) = &mut self.layer else { return };
         let (mut raw, start) = layer.raw.take();
@@ -160,7 +161,8 @@ impl Connection {
         }
     }
 
-    /// Opens raw input up to the first plaintext, and has that answered for one turn. Says how many bytes were used.
+    /// Opens raw input up to the first plaintext, and answers that for one turn. Returns the number of bytes that were
+    /// used.
     fn open_input(&mut self, raw: &mut [u8], out: &mut Outbox, now: &mut dyn FnMut() -> Instant) -> usize {
         let length = raw.len();
         let mut total = self.read_preamble(raw, out);
@@ -168,7 +170,8 @@ impl Connection {
         while let Some(layer) = &mut self.layer
             && let Some(begun) = layer.transform_begun()
         {
-            // At first it may speak, without input. So it can say whether it blocks before it is given any.
+            // The first call has no input, so that the transform can send first, and can report whether it blocks
+            // before it gets input.
             let input = &mut raw[total..if begun { length } else { total }];
             let available = input.len();
             let (used, opened, more) = match layer.open(input, &mut plain, out.unsealed().1) {
@@ -180,11 +183,11 @@ impl Connection {
                     (available, &mut [][..], false)
                 }
                 Some(Opened::Broken) => {
-                    self.give_up(out);
+                    self.reject_input(out);
                     break;
                 }
                 None => {
-                    self.break_down(out);
+                    self.transform_failed(out);
                     break;
                 }
             };
@@ -198,7 +201,7 @@ impl Connection {
             self.end_handshake(out);
             self.take_plaintext(opened, out, now);
             if is_stuck {
-                self.give_up(out);
+                self.reject_input(out);
             }
             break;
         }
@@ -206,38 +209,38 @@ impl Connection {
         total
     }
 
-    /// Has plaintext answered for one turn, or keeps it for the application that is to be opened.
+    /// Answers plaintext for one turn, or keeps it until the application is opened.
     fn take_plaintext(&mut self, plain: &mut [u8], out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
         match self.state {
             State::Open if !plain.is_empty() => {
                 self.answer(plain, out, now);
-                self.plain_waits();
+                self.update_plain_waits();
             }
             State::Opening => self.kept.push(plain, self.kept_bound()),
             _ => {}
         }
     }
 
-    /// What came breaks the rules of the transform, which has said so itself.
-    fn give_up(&mut self, out: &mut Outbox) {
+    /// Ends the conversation because the raw input is invalid. The transform has written its own error.
+    fn reject_input(&mut self, out: &mut Outbox) {
         self.seal(out);
         let reason = match self.state {
             State::Ending(_) | State::Done(_) => return,
             State::Handshake => CloseReason::HandshakeFailed,
             State::Opening | State::Open => CloseReason::Malformed,
         };
-        self.end_without(reason);
+        self.end_silently(reason);
     }
 
-    /// The transform has panicked, or has broken its contract: what it has sealed is worth nothing.
-    pub(super) fn break_down(&mut self, out: &mut Outbox) {
+    /// Ends the conversation because the transform panicked or violated its contract. Its sealed output is discarded.
+    pub(super) fn transform_failed(&mut self, out: &mut Outbox) {
         out.unsealed().1.clear();
         out.clear();
-        self.end_without(CloseReason::Panicked);
+        self.end_silently(CloseReason::Panicked);
     }
 
-    /// Ends the conversation, with nothing to be said any more.
-    fn end_without(&mut self, reason: CloseReason) {
+    /// Ends the conversation without an error reply or final output.
+    fn end_silently(&mut self, reason: CloseReason) {
         self.state = State::Ending(reason);
         self.work = false;
         if let Some(layer) = &mut self.layer {

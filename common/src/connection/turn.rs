@@ -1,4 +1,4 @@
-//! What happens inside a connection: the protocol is opened, has its turns, and is told of the end.
+//! The calls of the protocol: it is opened, processes input in turns, and is closed.
 
 use std::time::Instant;
 
@@ -20,8 +20,8 @@ impl Connection {
 
     pub(super) fn open(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
         out.begin(self.limits().max_reply);
-        let Self { service, opening, peer, .. } = self;
-        let client = opening.take().map_or_else(|| Client::new(peer.clone()), |client| *client);
+        let Self { service, pending_client, peer, .. } = self;
+        let client = pending_client.take().map_or_else(|| Client::new(peer.clone()), |client| *client);
         let opened = guarded(|| service.application.open(client, &service.limits, out));
         match opened {
             Some(protocol) => {
@@ -42,14 +42,14 @@ impl Connection {
         self.start_timer(now());
     }
 
-    /// Has what was kept answered for one turn.
+    /// Answers kept input for one turn.
     pub(super) fn turn_of_kept(&mut self, out: &mut Outbox, now: impl FnMut() -> Instant) {
         let (mut bytes, used) = self.kept.take();
         let used = used + self.turn(&mut bytes[used..], out, now);
         self.kept.put_back(bytes, used);
     }
 
-    /// Has messages answered for one turn, and says how many bytes were used.
+    /// Answers messages for one turn, and returns the number of bytes that were used.
     #[inline]
     pub(super) fn turn(
         &mut self,
@@ -63,7 +63,7 @@ impl Connection {
         let messages = &mut self.messages;
         let turn = guarded(|| answer_messages(&mut **protocol, input, out, max_reply, messages));
         let (ended, total) = turn.map_or((None, 0), |(ended, total)| (Some(ended), total));
-        // A protocol may say that it has used more than there is.
+        // A protocol may return that it has used more bytes than there are.
         let ended = ended.filter(|_| total <= input.len());
         let total = total.min(input.len());
         let answered = self.messages != before;
@@ -92,7 +92,7 @@ impl Connection {
         total
     }
 
-    /// All input was looked at, and no more can come.
+    /// Handles the end of the input after all of it was processed.
     pub(super) fn finish(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
         if self.begun {
             let (mut bytes, used) = self.kept.take();
@@ -118,7 +118,7 @@ impl Connection {
         self.state = State::Ending(CloseReason::EndOfInput);
     }
 
-    /// The server stops, and all that had arrived was looked at.
+    /// The server is stopping, and all input that had arrived was processed.
     pub(super) fn drained(&mut self, out: &mut Outbox) {
         if self.begun || self.state == State::Handshake {
             self.fail(CloseReason::Stopping, &ErrorReply::ShuttingDown, out);
@@ -127,7 +127,7 @@ impl Connection {
         }
     }
 
-    /// The server's own fault: what was said for the message at hand is withdrawn.
+    /// Handles a failure of the server: withdraws the replies to the current message.
     fn internal(&mut self, reason: CloseReason, out: &mut Outbox) {
         out.withdraw();
         self.fail(reason, &ErrorReply::Internal, out);
@@ -153,7 +153,7 @@ impl Connection {
         }
     }
 
-    /// Ends the conversation with nothing owed any more.
+    /// Ends the conversation, and discards unsent output.
     pub(super) fn abandon(&mut self, reason: CloseReason, out: &mut Outbox) {
         out.clear();
         let abandoned = match self.state {
@@ -169,7 +169,7 @@ impl Connection {
         }
     }
 
-    /// Tells the protocol, and drops it. Its panics are its own affair by now.
+    /// Closes the protocol and drops it. Panics are ignored, since the conversation has ended already.
     pub(super) fn close(&mut self, reason: CloseReason) {
         self.state = State::Done(reason);
         self.kept = Kept::default();
@@ -183,8 +183,8 @@ impl Connection {
     }
 }
 
-/// Has messages answered for one turn: why it ended, and how many bytes were used. It is a function of its own since
-/// its loop is what each message costs.
+/// Answers messages for one turn. Returns why it ended, and the number of bytes that were used. It is not inlined,
+/// since its loop determines the cost of each message.
 #[inline(never)]
 fn answer_messages(
     protocol: &mut dyn Protocol,
@@ -222,9 +222,9 @@ fn answer_messages(
 
 /// Why a turn ended.
 enum Ended {
-    /// It was long enough; there may be more to do.
+    /// The turn has reached its limit. There may be more messages.
     Turn,
-    /// The input holds no whole message any more; `begun` if it holds a part of one.
+    /// The input contains no complete message. `begun` if it contains a part of one.
     More {
         begun: bool,
     },
