@@ -1,5 +1,5 @@
-//! A process of its own, for cases that starve the one in which the backend serves: the test that is running
-//! is run once more, and the two talk over a connection.
+//! A child process for cases that exhaust the resources of the server's process. It runs the calling test again, and
+//! communicates with its parent over a connection.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
@@ -10,20 +10,20 @@ use std::time::{Duration, Instant};
 
 use crate::subject::{Subject, remove_sockets_of};
 
-/// Where a child finds its parent.
+/// The environment variable with the address of the parent.
 const PARENT: &str = "ANYLOOP_CONFORMANCE_PARENT";
 
-/// A child, which serves.
+/// A child process that runs the server.
 pub(crate) struct Child {
     process: process::Child,
     talk: Talk,
 }
 
 impl Child {
-    /// Runs the test of `subject` once more. There, [`parent`] is somebody.
+    /// Runs the test of `subject` again, in a process in which [`parent`] returns the parent.
     pub(crate) fn start(subject: &Subject) -> Self {
-        let test = subject.test().expect("a case that needs a process of its own needs to know its test");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port on the loopback device");
+        let test = subject.test().expect("a case that needs a child process needs the path of its test");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port on the loopback interface");
         let address = listener.local_addr().expect("the address of a listener");
         let program = env::current_exe().expect("the path of this program");
         let process = Command::new(program)
@@ -34,16 +34,16 @@ impl Child {
             .stderr(Stdio::null())
             .spawn()
             .expect("a child");
-        let mut child = Process(Some(process));
-        let talk = child.meet(&listener, Instant::now() + LONGEST);
+        let mut child = Starting(Some(process));
+        let talk = child.accept(&listener, Instant::now() + START_TIMEOUT);
         let process = child.0.take().expect("the child that was met");
         Self { process, talk: Talk::over(talk) }
     }
 
-    /// Asks the child.
-    pub(crate) fn ask(&mut self, question: &str) -> String {
-        self.talk.say(question);
-        self.talk.hear().unwrap_or_else(|| panic!("the child is gone; it was asked: {question}"))
+    /// Sends a request to the child, and returns its response.
+    pub(crate) fn ask(&mut self, request: &str) -> String {
+        self.talk.say(request);
+        self.talk.hear().unwrap_or_else(|| panic!("the child has ended without a response to: {request}"))
     }
 }
 
@@ -53,14 +53,14 @@ impl Drop for Child {
     }
 }
 
-/// How long a child may take to come up on a busy machine.
-const LONGEST: Duration = Duration::from_secs(30);
+/// How long a child may take to start on a busy machine.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A child that has not been met yet.
-struct Process(Option<process::Child>);
+/// A child that has not connected yet.
+struct Starting(Option<process::Child>);
 
-impl Process {
-    fn meet(&mut self, listener: &TcpListener, deadline: Instant) -> TcpStream {
+impl Starting {
+    fn accept(&mut self, listener: &TcpListener, deadline: Instant) -> TcpStream {
         listener.set_nonblocking(true).expect("a listener that does not block");
         loop {
             if let Ok((talk, _)) = listener.accept() {
@@ -69,13 +69,13 @@ impl Process {
             }
             let ended = self.0.as_mut().map(process::Child::try_wait);
             assert!(matches!(ended, Some(Ok(None))), "the child has ended: {ended:?}");
-            assert!(Instant::now() < deadline, "the child does not come up");
+            assert!(Instant::now() < deadline, "the child does not connect");
             thread::sleep(Duration::from_millis(2));
         }
     }
 }
 
-impl Drop for Process {
+impl Drop for Starting {
     fn drop(&mut self) {
         if let Some(process) = &mut self.0 {
             end(process);
@@ -90,7 +90,7 @@ fn end(process: &mut process::Child) {
     remove_sockets_of(process.id());
 }
 
-/// The one who asks, in a child.
+/// The parent of a child process, which sends requests.
 pub(crate) struct Parent(Talk);
 
 /// The parent of this process, if it is a child.
@@ -101,10 +101,10 @@ pub(crate) fn parent() -> Option<Parent> {
 }
 
 impl Parent {
-    /// Answers the parent until it is gone.
+    /// Responds to requests until the parent has disconnected.
     pub(crate) fn answer(mut self, mut answer: impl FnMut(&str) -> String) {
-        while let Some(question) = self.0.hear() {
-            self.0.say(&answer(&question));
+        while let Some(request) = self.0.hear() {
+            self.0.say(&answer(&request));
         }
     }
 }
@@ -113,12 +113,12 @@ struct Talk(BufReader<TcpStream>);
 
 impl Talk {
     fn over(socket: TcpStream) -> Self {
-        socket.set_read_timeout(Some(2 * LONGEST)).expect("a timeout");
+        socket.set_read_timeout(Some(2 * START_TIMEOUT)).expect("a timeout");
         Self(BufReader::new(socket))
     }
 
     fn say(&mut self, line: &str) {
-        // Who is gone does not answer, and that is noticed.
+        // If the peer has disconnected, the next read returns the end.
         let _ = self.0.get_mut().write_all(format!("{line}\n").as_bytes());
     }
 

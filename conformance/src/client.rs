@@ -1,4 +1,4 @@
-//! A client that blocks, and never for ever.
+//! A blocking client with timeouts.
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read, Write};
@@ -14,21 +14,20 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::kernel;
 use crate::transforms::Turning;
 
-/// A client that blocks, and never for longer than the patience it was given: then it panics, and the case
-/// has failed. When it hears the end it ends its own input, as a client does that closes, so that the server
-/// need not linger over it.
+/// A blocking client. If an operation exceeds its timeout, it panics, so that the case fails. When it reads the end, it
+/// shuts its own side down, so that the server need not linger.
 pub(crate) struct Client {
     socket: Socket,
     framing: Framing,
-    /// What has come and was not asked for yet.
+    /// Received bytes that were not returned yet.
     heard: Vec<u8>,
     buffer: Box<[u8]>,
     patience: Duration,
-    /// Its end of the transform, if there is one.
+    /// The client's end of the transform, if there is one.
     transform: Option<Turning>,
-    /// What has come and was not opened yet.
+    /// Received bytes that were not opened yet.
     raw: Vec<u8>,
-    /// Whether the last word of the transform has come.
+    /// Whether the final output of the transform was received.
     has_heard_the_last_word: bool,
 }
 
@@ -56,20 +55,20 @@ impl Client {
         }
     }
 
-    /// Begins with a line of the transform, through which it talks from here on.
+    /// Sends the first line of the transform, and transforms all later bytes.
     pub(crate) fn turns(mut self, line: &str) -> Self {
-        // Whoever was refused may be gone.
+        // The server may have refused and closed the connection.
         let _ = self.try_send(format!("{line}\n"));
         self.transform = Some(Turning::of_client(line));
         self
     }
 
-    /// The same, through the transform without an answer if all clients talk through it.
+    /// Uses the transform without an answer if `is_transformed`.
     pub(crate) fn turns_if(self, is_transformed: bool) -> Self {
         if is_transformed { self.turns("TURN") } else { self }
     }
 
-    /// Sends a message in its framing.
+    /// Sends a framed message.
     pub(crate) fn say(&mut self, message: impl AsRef<[u8]>) {
         self.send(encode(self.framing, message.as_ref()));
     }
@@ -79,18 +78,18 @@ impl Client {
         self.try_send(bytes).expect("the server takes what is sent");
     }
 
-    /// Sends bytes, if the server takes them in time.
+    /// Sends bytes. Fails if the server does not receive them in time.
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         let bytes = self.sealed(bytes.as_ref());
         self.socket.write_all(&bytes)
     }
 
-    /// Sends bytes as they are, whatever transform there is.
+    /// Sends bytes without transforming them.
     pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
         self.socket.write_all(bytes).expect("the server takes what is sent");
     }
 
-    /// The bytes as they are sent.
+    /// Transforms bytes, if there is a transform.
     fn sealed<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let Some(transform) = &mut self.transform else { return bytes.into() };
         let mut sealed = Vec::new();
@@ -98,7 +97,7 @@ impl Client {
         sealed.into()
     }
 
-    /// Sends as much as is taken of `bytes`, which are text, at once.
+    /// Sends as much of `bytes`, which must be text, as one write accepts.
     pub(crate) fn send_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let bytes = self.sealed(bytes);
         self.socket.write(&bytes)
@@ -110,15 +109,15 @@ impl Client {
         assert_eq!(sent, 1);
     }
 
-    /// Waits until all that was sent has reached the server's end.
+    /// Waits until everything that was sent has arrived at the server's end.
     pub(crate) fn waits_for_arrival(&self) {
-        // What is sent on a Unix socket is at its other end at once.
+        // Data sent on a Unix socket arrives immediately.
         if let Some((local, peer)) = self.ends() {
             kernel::wait_for_arrival(local, peer, self.patience);
         }
     }
 
-    /// Waits until all that was sent was read by the server.
+    /// Waits until the server has read everything that was sent.
     pub(crate) fn waits_for_reading(&self) {
         self.waits_for_arrival();
         if let Some((local, peer)) = self.ends() {
@@ -127,11 +126,11 @@ impl Client {
         let socket = serving::Socket::from(OwnedFd::from(self.socket.try_clone().expect("a duplicate")));
         let deadline = self.deadline();
         while (&socket).queued() > 0 {
-            assert!(Instant::now() < deadline, "what was sent is not read");
+            assert!(Instant::now() < deadline, "sent data is not read");
         }
     }
 
-    /// The next reply. In `raw`, what has come.
+    /// Returns the next reply. In `raw`, returns all received bytes.
     pub(crate) fn hear(&mut self) -> Vec<u8> {
         let heard = self.hear_unless_ended();
         heard.unwrap_or_else(|| {
@@ -139,7 +138,7 @@ impl Client {
         })
     }
 
-    /// The next reply, unless a clean end comes before it is whole.
+    /// Returns the next reply, or `None` if the server ends the connection before it is complete.
     pub(crate) fn hear_unless_ended(&mut self) -> Option<Vec<u8>> {
         loop {
             if let Some((reply, used)) = decode(self.framing, &self.heard) {
@@ -153,14 +152,14 @@ impl Client {
         }
     }
 
-    /// Hears this reply.
+    /// Checks that the next reply is this one.
     pub(crate) fn hears(&mut self, reply: impl AsRef<[u8]>) {
         let reply = reply.as_ref();
         let heard = self.hear();
         assert!(heard == reply, "heard {:?}, not {:?}", shown(&heard), shown(reply));
     }
 
-    /// Hears exactly these bytes.
+    /// Checks that the next bytes are these.
     pub(crate) fn hears_bytes(&mut self, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();
         while self.heard.len() < bytes.len() {
@@ -172,12 +171,12 @@ impl Client {
         assert!(heard == bytes, "heard {:?}, not {:?}", shown(&heard), shown(bytes));
     }
 
-    /// Everything up to the end, which is a clean one.
+    /// Returns everything up to the end, which must be clean.
     pub(crate) fn hear_all(&mut self) -> Vec<u8> {
         self.hear_all_in_pieces_of(64 * 1024, Duration::ZERO)
     }
 
-    /// As [`hear_all`](Self::hear_all), no more than `piece` bytes at once, with pauses.
+    /// Like [`hear_all`](Self::hear_all), with at most `piece` bytes per read and pauses in between.
     pub(crate) fn hear_all_in_pieces_of(&mut self, piece: usize, pause: Duration) -> Vec<u8> {
         while self.listen_to(piece).expect("the end, not an error") > 0 {
             std::thread::sleep(pause);
@@ -186,19 +185,19 @@ impl Client {
         std::mem::take(&mut self.heard)
     }
 
-    /// Hears the end, a clean one, and nothing before it.
+    /// Checks that the connection ends cleanly, without more output.
     pub(crate) fn hears_end(&mut self) {
         let heard = self.hear_all();
         assert!(heard.is_empty(), "the end was expected, and {:?} came before it", shown(&heard));
     }
 
-    /// Hears this reply, and then the end.
+    /// Checks that this is the next and last reply.
     pub(crate) fn hears_last(&mut self, reply: impl AsRef<[u8]>) {
         self.hears(reply);
         self.hears_end();
     }
 
-    /// Has heard nothing, and hears nothing for a moment.
+    /// Checks that nothing arrives for a short time.
     pub(crate) fn hears_nothing(&mut self) {
         self.socket.set_read_timeout(Some(A_MOMENT)).expect("a timeout");
         let heard = self.listen();
@@ -210,7 +209,7 @@ impl Client {
         }
     }
 
-    /// Whatever comes within a moment, and however it ends.
+    /// Returns what arrives within a short time, and ignores errors.
     pub(crate) fn overhear(&mut self) -> Vec<u8> {
         self.socket.set_read_timeout(Some(A_MOMENT)).expect("a timeout");
         while let Ok(1..) = self.listen() {}
@@ -218,7 +217,7 @@ impl Client {
         std::mem::take(&mut self.heard)
     }
 
-    /// Forgets what it has heard, and tells how much that was.
+    /// Discards received bytes, and returns their number.
     pub(crate) fn forget(&mut self) -> usize {
         std::mem::take(&mut self.heard).len()
     }
@@ -233,7 +232,7 @@ impl Client {
         self.listen_to(64 * 1024)
     }
 
-    /// What was read once, at most `piece` bytes, goes behind what was heard.
+    /// Reads once, at most `piece` bytes; `Ok(0)` is the end.
     pub(crate) fn listen_to(&mut self, piece: usize) -> io::Result<usize> {
         let piece = piece.min(self.buffer.len());
         loop {
@@ -251,22 +250,22 @@ impl Client {
         }
     }
 
-    /// Has heard the end, and the last word of the transform before it.
+    /// Whether the final output of the transform was received, and nothing after it.
     pub(crate) fn has_heard_the_last_word(&self) -> bool {
         self.has_heard_the_last_word && self.raw.is_empty()
     }
 
-    /// Ends its input, and goes on listening.
+    /// Shuts the sending side down.
     pub(crate) fn ends_input(&self) {
         self.socket.shutdown(Shutdown::Write).expect("an end of input");
     }
 
-    /// Ends its input, unless the connection is broken already.
+    /// Shuts the sending side down, and ignores errors of a broken connection.
     pub(crate) fn ends_input_if_it_can(&self) {
         let _ = self.socket.shutdown(Shutdown::Write);
     }
 
-    /// Breaks the connection off with a reset. Over a Unix socket that is an end behind which something is left unread.
+    /// Resets the connection. A Unix socket is reset by closing it with unread input.
     pub(crate) fn resets(mut self) {
         if self.ends().is_none() {
             self.say("reset");
@@ -275,20 +274,20 @@ impl Client {
         self.socket.set_linger(Some(Duration::ZERO)).expect("a linger time");
     }
 
-    /// A second handle on the same connection.
+    /// Returns a second handle to the connection.
     pub(crate) fn another(&self) -> Self {
         let socket = self.socket.try_clone().expect("a duplicate of a socket");
         let transform = self.transform.as_ref().map(Turning::another);
         Self { transform, ..Self::over(socket, self.framing, self.patience) }
     }
 
-    /// Its own address and the server's, if they are of TCP.
+    /// The addresses of the client and the server, if they are TCP addresses.
     pub(crate) fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
         let local = self.socket.local_addr().expect("an address").as_socket()?;
         Some((local, self.socket.peer_addr().expect("an address").as_socket()?))
     }
 
-    /// When it loses patience, if it begins to wait now.
+    /// The deadline of a wait that starts now.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.patience
     }
@@ -296,10 +295,10 @@ impl Client {
 
 const A_SECOND: Duration = Duration::from_secs(1);
 
-/// How long silence is listened to.
+/// How long the absence of output is checked.
 const A_MOMENT: Duration = Duration::from_millis(30);
 
-/// A message as it is sent.
+/// Frames a message.
 pub(crate) fn encode(framing: Framing, message: &[u8]) -> Vec<u8> {
     match framing {
         Framing::Line => [message, b"\n"].concat(),
@@ -312,7 +311,7 @@ pub(crate) fn encode(framing: Framing, message: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The first reply in `heard`, and how long it is there.
+/// The first reply in `heard`, and its length with framing.
 fn decode(framing: Framing, heard: &[u8]) -> Option<(Vec<u8>, usize)> {
     match framing {
         Framing::Line => {
@@ -339,7 +338,7 @@ fn connect(address: &Address, patience: Duration, buffers: Option<usize>) -> io:
     socket.set_read_timeout(Some(patience))?;
     socket.set_write_timeout(Some(patience))?;
     if domain == Domain::UNIX {
-        socket.connect(&address)?; // which the write timeout bounds
+        socket.connect(&address)?; // bounded by the write timeout
     } else {
         socket.connect_timeout(&address, patience)?;
         socket.set_tcp_nodelay(true)?;
@@ -347,7 +346,7 @@ fn connect(address: &Address, patience: Duration, buffers: Option<usize>) -> io:
     Ok(socket)
 }
 
-/// An address as the system takes it.
+/// Converts an address for the system.
 pub(crate) fn resolve(address: &Address) -> io::Result<(Domain, SockAddr)> {
     match (address.ip(), address.path()) {
         (Some(address), _) => Ok((Domain::for_address(address), address.into())),
@@ -356,12 +355,12 @@ pub(crate) fn resolve(address: &Address) -> io::Result<(Domain, SockAddr)> {
     }
 }
 
-/// Whether somebody listens there.
+/// Whether the address accepts connections.
 pub(crate) fn is_listened_on(address: &Address) -> bool {
     connect(address, A_SECOND, None).is_ok()
 }
 
-/// Bytes for a message about them, not too many.
+/// Formats bytes for an error message, abbreviated.
 fn shown(bytes: &[u8]) -> String {
     let end = bytes.len().min(200);
     let text = String::from_utf8_lossy(&bytes[..end]).into_owned();

@@ -1,10 +1,10 @@
-//! A gate at which handlers wait until the case lets them go on.
+//! A gate at which handlers wait until the case opens it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A gate at which handlers wait. It opens when the case says so, or ends.
+/// A gate at which handlers wait. It opens when the case opens it or ends.
 #[derive(Default)]
 pub(crate) struct Gate(Arc<Way>);
 
@@ -27,7 +27,7 @@ impl Gate {
         Arc::clone(&self.0)
     }
 
-    /// Waits until `count` handlers wait.
+    /// Blocks until `count` handlers wait at the gate.
     pub(crate) fn waits_for(&self, count: usize, patience: Duration) {
         let state = self.0.state();
         let waited = self.0.changed.wait_timeout_while(state, patience, |state| state.waiting < count);
@@ -35,12 +35,12 @@ impl Gate {
         assert!(waiting >= count, "{waiting} handlers wait at the gate, not {count}");
     }
 
-    /// How many handlers wait by now.
+    /// The number of handlers that wait at the gate.
     pub(crate) fn waiting(&self) -> usize {
         self.0.state().waiting
     }
 
-    /// Waits until a handler waits, or `otherwise` holds; tells whether a handler waits.
+    /// Blocks until a handler waits at the gate or `otherwise` holds. Returns whether a handler waits.
     pub(crate) fn is_reached(&self, otherwise: impl Fn() -> bool, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         while Instant::now() < deadline && !otherwise() {
@@ -49,11 +49,11 @@ impl Gate {
             }
             thread::sleep(Duration::from_millis(1));
         }
-        assert!(otherwise(), "no handler comes to the gate");
+        assert!(otherwise(), "no handler has reached the gate");
         false
     }
 
-    /// Lets everybody go on, from now on.
+    /// Opens the gate for all waiting and later handlers.
     pub(crate) fn open(&self) {
         self.0.state().open = true;
         self.0.changed.notify_all();

@@ -1,4 +1,4 @@
-//! The handler of most cases: it does what the messages say.
+//! The handler of most cases, which is controlled by messages.
 
 use std::hint::black_box;
 use std::panic::resume_unwind;
@@ -11,21 +11,21 @@ use rustix::event::{Timespec, poll};
 use crate::gate::{Gate, Way};
 use crate::journal::Journal;
 
-/// Greets with `hello`, and does what the messages say:
+/// Greets with `hello`, and executes the messages:
 ///
 /// | message | what it does |
 /// | --- | --- |
 /// | `exit` | ends the conversation |
 /// | `panic` | panics |
-/// | `quiet` | says nothing |
+/// | `quiet` | sends no reply |
 /// | `thrice` | answers three times |
 /// | `wait` | answers when the gate is open |
-/// | `hush` | goes on when the gate is open, and says nothing |
-/// | `deep` | answers from below [`DEEP`] bytes of stack |
-/// | `nap` | sleeps in a system call for [`NAP`], and says whether a signal has ended it |
+/// | `hush` | waits until the gate is open, and sends no reply |
+/// | `deep` | answers after using [`DEEP`] bytes of stack |
+/// | `nap` | sleeps in a system call for [`NAP`], and answers whether a signal has interrupted it |
 /// | `big N` | answers with [`filling`] of N bytes |
 /// | `last N` | the same, and ends the conversation |
-/// | what is no text | objects with `not-utf8`, and does not count it |
+/// | not UTF-8 | is rejected with `not-utf8`, and not counted |
 /// | anything else | answers with its number, a colon, and the message |
 #[derive(Clone, Default)]
 pub(crate) struct Scripted {
@@ -37,16 +37,16 @@ pub(crate) struct Scripted {
     at_drop: Act,
 }
 
-/// What a session does beyond the messages.
+/// What a session does when it is opened, closed or dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Act {
     #[default]
     Nothing,
     Panic,
     Wait,
-    /// Waits, and does not greet.
+    /// Waits, and sends no greeting.
     WaitAndSayNothing,
-    /// Waits, but not in the first session.
+    /// Waits, except in the first session.
     WaitUnlessFirst,
 }
 
@@ -55,52 +55,52 @@ impl Scripted {
         Self::default()
     }
 
-    /// The same, whose messages, `open` and `closed` may wait at this gate, and so block.
+    /// Waits at this gate, and declares that it may block.
     pub(crate) fn waiting_at(self, gate: &Gate) -> Self {
         Self { gate: gate.way(), may_block: true, ..self }
     }
 
-    /// The same, which doesn't say so.
+    /// Waits at this gate, without declaring that it may block.
     pub(crate) fn holding_at(self, gate: &Gate) -> Self {
         Self { gate: gate.way(), ..self }
     }
 
-    /// The same, which says that it may block.
+    /// Declares that it may block.
     pub(crate) fn may_block(self) -> Self {
         Self { may_block: true, ..self }
     }
 
-    /// The same, which does this when a session is opened.
+    /// Does this when a session is opened.
     pub(crate) fn at_open(self, at_open: Act) -> Self {
         Self { at_open, ..self }
     }
 
-    /// The same, which does this when a session is closed.
+    /// Does this when a session is closed.
     pub(crate) fn at_close(self, at_close: Act) -> Self {
         Self { at_close, ..self }
     }
 
-    /// The same, which does this when a session is dropped.
+    /// Does this when a session is dropped.
     pub(crate) fn at_drop(self, at_drop: Act) -> Self {
         Self { at_drop, ..self }
     }
 
-    /// What its sessions go through.
+    /// The events of its sessions.
     pub(crate) fn journal(&self) -> Arc<Journal> {
         Arc::clone(&self.journal)
     }
 
-    /// A service of it in `line`.
+    /// A service with the framing `line`.
     pub(crate) fn service(self) -> Service {
         self.service_in(Framing::Line)
     }
 
-    /// A service of it in `framing`.
+    /// A service with this framing.
     pub(crate) fn service_in(self, framing: Framing) -> Service {
         Service::framed(Arc::new(self), framing)
     }
 
-    /// A service of it in `line` with other limits than the defaults.
+    /// A service with the framing `line` and changed limits.
     pub(crate) fn limited(self, limit: impl FnOnce(&mut Limits)) -> Service {
         limited(self.service(), limit)
     }
@@ -202,27 +202,27 @@ impl Drop for Scene {
     }
 }
 
-/// The service with other limits.
+/// Changes the limits of a service.
 pub(crate) fn limited(mut service: Service, limit: impl FnOnce(&mut Limits)) -> Service {
     limit(&mut service.limits);
     service
 }
 
-/// Text in which every piece that is lost, doubled or moved shows.
+/// Text in which any lost, duplicated or moved piece is detected.
 pub(crate) fn filling(length: usize) -> &'static [u8] {
     static FILLING: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let numbers = (0..).flat_map(|number: u32| format!("{number:x},").into_bytes());
-        numbers.take(MOST_FILLING).collect()
+        numbers.take(MAX_FILLING).collect()
     });
-    &FILLING[..length.min(MOST_FILLING)]
+    &FILLING[..length.min(MAX_FILLING)]
 }
 
-const MOST_FILLING: usize = 1_000_000;
+const MAX_FILLING: usize = 1_000_000;
 
-/// How many bytes of stack a session may use on every backend.
+/// The stack that a session may use on every backend, in bytes.
 pub(crate) const DEEP: usize = 1024 * 1024;
 
-/// Uses so many bytes of stack, and tells how many calls that took.
+/// Uses this number of bytes of stack, and returns the number of calls that were needed.
 fn deep(left: usize) -> usize {
     const FRAME: usize = 16 * 1024;
     let mut frame = [0_u8; FRAME];
@@ -231,7 +231,7 @@ fn deep(left: usize) -> usize {
     calls + usize::from(frame[calls])
 }
 
-/// How long a nap is.
+/// The duration of `nap`.
 pub(crate) const NAP: Duration = Duration::from_millis(300);
 
 fn nap() -> &'static str {
@@ -242,7 +242,7 @@ fn nap() -> &'static str {
     }
 }
 
-/// Panics without a message on stderr, of which there would be thousands.
+/// Panics without a message on stderr, since there would be thousands.
 pub(crate) fn panic_quietly() -> ! {
-    resume_unwind(Box::new("as the case wants it"))
+    resume_unwind(Box::new("requested by the case"))
 }

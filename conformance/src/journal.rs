@@ -12,27 +12,27 @@ pub(crate) struct Journal {
     changed: Condvar,
 }
 
-/// How often what has happened.
+/// The events of all sessions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Entries {
-    /// How many sessions are open.
+    /// The number of open sessions.
     pub(crate) present: usize,
-    /// The most that were open at once.
+    /// The maximum number of sessions that were open at once.
     pub(crate) most: usize,
-    /// How many messages were answered.
+    /// The number of answered messages.
     pub(crate) answered: usize,
-    /// Why sessions were closed, in the order in which they were.
+    /// The reasons why sessions were closed, in order.
     pub(crate) closed: Vec<CloseReason>,
 }
 
 impl Journal {
-    /// Enters what has happened.
+    /// Records an event.
     pub(crate) fn enter(&self, happened: impl FnOnce(&mut Entries)) {
         happened(&mut self.entries());
         self.changed.notify_all();
     }
 
-    /// What was entered by now.
+    /// The events so far.
     pub(crate) fn read(&self) -> Entries {
         self.entries().clone()
     }
@@ -41,16 +41,16 @@ impl Journal {
     pub(crate) fn waits_until(&self, patience: Duration, condition: impl Fn(&Entries) -> bool) -> Entries {
         let waited = self.changed.wait_timeout_while(self.entries(), patience, |entries| !condition(entries));
         let entries = waited.unwrap_or_else(PoisonError::into_inner).0.clone();
-        assert!(condition(&entries), "what was waited for does not happen: {entries:?}");
+        assert!(condition(&entries), "the expected event does not happen: {entries:?}");
         entries
     }
 
-    /// Checks that nothing more is entered for a moment.
+    /// Checks that no more sessions are closed for a short time.
     pub(crate) fn stays_so(&self) {
         let closed = self.entries().closed.len();
         let waited =
             self.changed.wait_timeout(self.entries(), A_MOMENT).unwrap_or_else(PoisonError::into_inner);
-        assert_eq!(waited.0.closed.len(), closed, "a session was told of its end twice");
+        assert_eq!(waited.0.closed.len(), closed, "`closed` was called twice for a session");
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {

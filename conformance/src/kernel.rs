@@ -1,39 +1,39 @@
-//! What the kernel says of a connection's two ends, and what it allows this process.
+//! The state of connections in the kernel, and the resource limits of this process.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// One end of a connection, as the kernel lists it.
+/// One end of a connection, as listed by the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
-    /// How many bytes the other end has not acknowledged.
+    /// The number of bytes that the peer has not acknowledged.
     pub(crate) unacknowledged: u64,
-    /// How many bytes have come and were not read.
+    /// The number of received bytes that were not read.
     pub(crate) unread: u64,
     /// Whether the keepalive timer runs.
     pub(crate) keepalive: bool,
 }
 
-/// Waits until the end at `from` has nothing on its way to `to` any more.
+/// Waits until `to` has acknowledged everything that `from` has sent.
 pub(crate) fn wait_for_arrival(from: SocketAddr, to: SocketAddr, patience: Duration) {
     let deadline = Instant::now() + patience;
     while end(from, to).is_some_and(|end| end.unacknowledged > 0) {
-        assert!(Instant::now() < deadline, "what was sent does not arrive");
+        assert!(Instant::now() < deadline, "sent data does not arrive");
         std::thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// Waits until what came from `from` was read at `to`.
+/// Waits until everything that `from` has sent was read at `to`.
 pub(crate) fn wait_for_reading(from: SocketAddr, to: SocketAddr, patience: Duration) {
     let deadline = Instant::now() + patience;
     while end(to, from).is_some_and(|end| end.unread > 0) {
-        assert!(Instant::now() < deadline, "what was sent is not read");
+        assert!(Instant::now() < deadline, "sent data is not read");
     }
 }
 
-/// The end of a connection that is at `local`; `None` if there is no such connection, or no way to know.
+/// The end of a connection at `local`. `None` if there is no such connection or the kernel does not list it.
 pub(crate) fn end(local: SocketAddr, remote: SocketAddr) -> Option<End> {
     let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
     let (local, remote) = (listed(local)?, listed(remote)?);
@@ -54,17 +54,17 @@ fn number(digits: &str) -> Option<u64> {
     u64::from_str_radix(digits, 16).ok()
 }
 
-/// The timer of a connection that waits for nothing else.
+/// The code of the keepalive timer.
 const KEEPALIVE: &str = "02";
 
-/// An address as the kernel lists it.
+/// Formats an address as the kernel lists it.
 fn listed(address: SocketAddr) -> Option<String> {
     let SocketAddr::V4(address) = address else { return None };
     let number = u32::from_ne_bytes(address.ip().octets());
     Some(format!("{number:08X}:{:04X}", address.port()))
 }
 
-/// Raises the number of descriptors that this process may have as far as it can, and tells it.
+/// Raises the limit on descriptors of this process to the hard limit, and returns it.
 pub(crate) fn raise_descriptor_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
@@ -72,7 +72,7 @@ pub(crate) fn raise_descriptor_limit() -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
-/// Sets how many there may be of something, as long as the hard limit allows; `None` for as many as that.
+/// Sets the soft limit of a resource, at most to the hard limit; `None` for the hard limit.
 pub(crate) fn set_limit(resource: Resource, count: Option<u64>) {
     let limit = getrlimit(resource);
     let limit = Rlimit { current: count.or(limit.maximum), ..limit };

@@ -1,17 +1,16 @@
-//! The behaviours that every backend shows, as named cases over real sockets: those of the loopback device, and
-//! Unix sockets.
+//! The required behaviours of backends, as named test cases over real sockets: TCP on the loopback interface, and Unix
+//! sockets.
 //!
-//! To try a backend, whoever has written it, put this into a file under its `tests/`:
+//! To test a backend, put this into a file under its `tests/`:
 //!
 //! ```text
 //! conformance::suite!(MyBackend);
 //! ```
 //!
-//! Each case becomes a test, and another one over Unix sockets, in the module `over_unix`. Those of what goes on in
-//! conversations become a third one in the module `through_a_transform`: there all clients talk through a transform, of which
-//! the cases know nothing.
+//! Each case becomes a test over TCP, and one over Unix sockets in the module `over_unix`. Cases about conversations
+//! become a third test in the module `through_a_transform`, where all bytes of all clients are transformed.
 //!
-//! A backend to which some cases don't apply says which, and why:
+//! A backend to which some cases don't apply lists them with the reason:
 //!
 //! ```text
 //! conformance::suite!(MyBackend, except {
@@ -19,11 +18,11 @@
 //! });
 //! ```
 //!
-//! An exemption names a case, or a [`Need`] and with it every case that has it. **An exempted case must
-//! fail**: its test fails when it starts to pass, so that no exemption outlives its reason.
+//! An exemption names a case, or a [`Need`] to exempt from all cases with this need. **An exempted case must fail**:
+//! its test fails if the case passes, so that outdated exemptions are found.
 //!
-//! No verdict depends on how fast something was. Every wait ends with an event, and is bounded so that what
-//! never comes is a failure; a deadline is checked to be not early, never to be on time.
+//! No verdict depends on timing. Each wait ends with an event, and has a timeout after which the case fails. Deadlines
+//! are checked not to be early, but never to be on time.
 
 mod cases;
 mod child;

@@ -1,4 +1,4 @@
-//! Applications that are no codecs.
+//! An application that does not use a codec.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use crate::handlers::panic_quietly;
 /// | --- | --- |
 /// | `(` | begins a message |
 /// | `)` | ends it, without an answer |
-/// | `!` | says `word`, and is no message |
-/// | `>`, `<` | claims to have used more than there is, for a message or for a part of one |
+/// | `!` | writes `word`, and is not a message |
+/// | `>`, `<` | returns that it has used more bytes than there are, for a message or for a part of one |
 /// | anything else | is answered with `answer` |
 ///
-/// At the end of the input within a message it says `unfinished`. Every reply is a line.
+/// At the end of the input within a message it writes `unfinished`. Each reply is a line.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Bytes {
     panics: Option<Place>,
@@ -37,7 +37,7 @@ impl Bytes {
         Service::new(Arc::new(self))
     }
 
-    /// The same, which panics there.
+    /// Panics in this place.
     pub(crate) fn panicking_in(place: Place) -> Self {
         Self { panics: Some(place) }
     }

@@ -1,4 +1,4 @@
-//! A backend that serves, on a thread of its own and an address of its own.
+//! A server of the backend under test, with its own thread and address.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,19 +15,19 @@ use crate::client::{Client, resolve};
 use crate::subject::{Subject, Transport};
 use crate::transforms::turned;
 
-/// A backend that serves. When it is dropped it is stopped, and its receipt is checked; but if the case has
-/// failed already, it is left to itself.
+/// A server of the backend under test. On drop it is stopped and its report is checked; if the case has failed already,
+/// it is stopped without a check.
 pub(crate) struct Server {
     running: Running,
     duplicate: Option<Listener>,
     has_ended: bool,
     patience: Duration,
     buffers: Option<usize>,
-    /// Whether its clients talk through a transform in every case.
+    /// Whether all bytes of all clients are transformed.
     is_transformed: bool,
 }
 
-/// Enough for every crowd in the cases.
+/// A backlog that suffices for all cases.
 const BACKLOG: i32 = 4096;
 
 impl Server {
@@ -57,17 +57,17 @@ impl Server {
         Self { running, duplicate, has_ended: false, patience, buffers, is_transformed }
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub(crate) fn address(&self) -> &Address {
         self.running.address()
     }
 
-    /// What it has counted up to now.
+    /// Its statistics so far.
     pub(crate) fn statistics(&self) -> Statistics {
         self.running.statistics()
     }
 
-    /// Waits until it has counted this.
+    /// Waits until its statistics satisfy a condition.
     pub(crate) fn has_counted(&self, what: &str, condition: impl Fn(&Statistics) -> bool) {
         let deadline = Instant::now() + self.patience;
         loop {
@@ -85,55 +85,55 @@ impl Server {
         self.duplicate.as_ref().expect("a server that is not alone on its listener")
     }
 
-    /// A client that speaks `line`.
+    /// Connects a client with the framing `line`.
     pub(crate) fn connect(&self) -> Client {
         self.connect_in(Framing::Line)
     }
 
-    /// A client that speaks `framing`.
+    /// Connects a client with this framing.
     pub(crate) fn connect_in(&self, framing: Framing) -> Client {
         Client::connect(self.address(), framing, self.patience, self.buffers).turns_if(self.is_transformed)
     }
 
-    /// A client that speaks `line`, on a socket whose buffers are about so many bytes.
+    /// Connects a client with the framing `line`, whose socket has buffers of about this size.
     pub(crate) fn connect_with_buffers(&self, bytes: usize) -> Client {
         Client::connect(self.address(), Framing::Line, self.patience, Some(bytes))
             .turns_if(self.is_transformed)
     }
 
-    /// A client that speaks `line` and has been greeted, so that it is being served.
+    /// Connects a client with the framing `line`, and receives the greeting, so that its session is open.
     pub(crate) fn connect_greeted(&self) -> Client {
         let mut client = self.connect();
         client.hears("hello");
         client
     }
 
-    /// Tells it to stop.
+    /// Requests a stop.
     pub(crate) fn drain(&self) {
         self.running.stop();
     }
 
-    /// Tells it to stop at once.
+    /// Requests an immediate stop.
     pub(crate) fn stop_now(&self) {
         self.running.stop_now();
     }
 
-    /// Waits for its end, whoever has caused it.
+    /// Waits for the server to end, for any reason.
     pub(crate) fn result(mut self) -> io::Result<Report> {
         self.wait()
     }
 
-    /// Waits for its end, and checks its receipt.
+    /// Waits for the server to end, and checks its report.
     pub(crate) fn report(mut self) -> Report {
         self.checked_report()
     }
 
-    /// The same, and what it says afterwards that it has counted.
+    /// Waits for the server to end, checks its report, and returns it with the final statistics.
     pub(crate) fn report_and_statistics(mut self) -> (Report, Statistics) {
         (self.checked_report(), self.statistics())
     }
 
-    /// Tells it to stop, waits for its end, and checks its receipt.
+    /// Requests a stop, waits for the server to end, and checks its report.
     pub(crate) fn stop(self) -> Report {
         self.drain();
         self.report()
@@ -141,7 +141,7 @@ impl Server {
 
     fn checked_report(&mut self) -> Report {
         let report = self.wait().expect("the server ends without an error");
-        assert_eq!(report.accepted, report.ended(), "the receipt does not add up: {report:?}");
+        assert_eq!(report.accepted, report.ended(), "the report does not add up: {report:?}");
         report
     }
 
@@ -171,7 +171,7 @@ impl Drop for Server {
 fn listen(subject: &Subject, buffers: Option<usize>) -> io::Result<Listener> {
     let address = match subject.transport() {
         Transport::Tcp => SocketAddr::from(([127, 0, 0, 1], 0)).into(),
-        Transport::Unix => subject.path_of_its_own(),
+        Transport::Unix => subject.unique_path(),
     };
     let (domain, address) = resolve(&address)?;
     let socket = Socket::new(domain, Type::STREAM, None)?;

@@ -1,4 +1,4 @@
-//! The backend that is being tried, and how long to wait for it.
+//! The backend under test, and how it is tested.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use serving::{Backend, Listener};
 
 use crate::server::Server;
 
-/// The backend that is being tried, and how long to wait for it.
+/// The backend under test, the transport of its connections, and the timeout of waits.
 pub struct Subject {
     backend: Arc<dyn Backend>,
     patience: Duration,
@@ -21,18 +21,18 @@ pub struct Subject {
     is_transformed: bool,
 }
 
-/// What the clients connect over.
+/// The transport of the connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Transport {
-    /// TCP, on the loopback device.
+    /// TCP on the loopback interface.
     #[default]
     Tcp,
     /// Unix sockets.
     Unix,
 }
 
-/// The paths of Unix sockets, which are removed with this.
+/// The paths of Unix sockets, which are removed on drop.
 #[derive(Default)]
 struct Paths(Mutex<Vec<PathBuf>>);
 
@@ -44,12 +44,12 @@ impl Drop for Paths {
     }
 }
 
-/// How the names of the sockets of a process begin.
+/// The prefix of the names of a process's sockets.
 fn prefix(process: u32) -> String {
     format!("anyloop-kit-{process}-")
 }
 
-/// Removes the sockets of a process that was killed.
+/// Removes the sockets of a killed process.
 pub(crate) fn remove_sockets_of(process: u32) {
     let prefix = prefix(process);
     for entry in fs::read_dir(env::temp_dir()).into_iter().flatten().flatten() {
@@ -67,41 +67,41 @@ impl fmt::Debug for Subject {
     }
 }
 
-/// How long is waited for what should come at once. It is only ever waited out by a backend that fails.
+/// The timeout of waits. It expires only if a backend fails.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Subject {
-    /// This backend, waited for as long as a loaded machine may need.
+    /// Tests `backend` with a timeout that suffices on a loaded machine.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
         let (transport, paths, is_transformed) = Default::default();
         Self { backend, patience: PATIENCE, test: None, transport, paths, is_transformed }
     }
 
-    /// The same, waited for so long.
+    /// Sets the timeout of waits.
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// The same, tried by the test of this path (`module_path!()` and the name), which can be run once more
-    /// in a process of its own.
+    /// Sets the path of the calling test (`module_path!()` and its name), so that the test can be run again in a
+    /// separate process.
     pub fn tested_as(self, path: &str) -> Self {
-        // The harness knows a test without the name of its crate.
+        // The test harness omits the crate from names of tests.
         let test = path.split_once("::").map(|(_, test)| test.to_owned());
         Self { test, ..self }
     }
 
-    /// The same, over this transport.
+    /// Sets the transport.
     pub fn over(self, transport: Transport) -> Self {
         Self { transport, ..self }
     }
 
-    /// What the clients connect over.
+    /// The transport of the connections.
     pub(crate) fn transport(&self) -> Transport {
         self.transport
     }
 
-    /// The address of a Unix socket whose path nobody else has. It is removed with the subject.
-    pub(crate) fn path_of_its_own(&self) -> Address {
+    /// Returns a unique path for a Unix socket. It is removed with the subject.
+    pub(crate) fn unique_path(&self) -> Address {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = env::temp_dir().join(format!("{}{number}", prefix(process::id())));
@@ -109,12 +109,12 @@ impl Subject {
         Address::Unix(Some(path.into()))
     }
 
-    /// The same, with all clients talking through a transform, of which the cases know nothing.
+    /// Transforms all bytes of all clients, without the cases noticing.
     pub fn through_a_transform(self) -> Self {
         Self { is_transformed: true, ..self }
     }
 
-    /// Whether all clients talk through a transform.
+    /// Whether all bytes of all clients are transformed.
     pub(crate) fn is_transformed(&self) -> bool {
         self.is_transformed
     }
@@ -124,32 +124,32 @@ impl Subject {
         &self.backend
     }
 
-    /// How long is waited for what should come.
+    /// The timeout of waits.
     pub(crate) fn patience(&self) -> Duration {
         self.patience
     }
 
-    /// The name of the test that tries it, for the harness.
+    /// The name of the calling test, as the test harness knows it.
     pub(crate) fn test(&self) -> Option<&str> {
         self.test.as_deref()
     }
 
-    /// Has it serve.
+    /// Starts a server.
     pub(crate) fn serve(&self, service: Service) -> Server {
         Server::start(self, service, None)
     }
 
-    /// Has it serve on a listener of which there is no duplicate.
+    /// Starts a server on a listener without a duplicate.
     pub(crate) fn serve_alone(&self, service: Service) -> Server {
         Server::start_alone(self, service)
     }
 
-    /// Has it serve on this listener.
+    /// Starts a server on this listener.
     pub(crate) fn serve_on(&self, listener: impl Into<Listener>, service: Service) -> Server {
         Server::start_on(self, listener.into(), service, None)
     }
 
-    /// Has it serve on sockets whose buffers are about so many bytes, at both ends.
+    /// Starts a server whose sockets have buffers of about this size, at both ends.
     pub(crate) fn serve_with_buffers(&self, service: Service, bytes: usize) -> Server {
         Server::start(self, service, Some(bytes))
     }

@@ -1,4 +1,4 @@
-//! What a case is, what may exempt a backend from it, and how it is tried.
+//! Cases, exemptions, and the functions and macros that run cases.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,79 +10,79 @@ use serving::Backend;
 use crate::cases;
 use crate::subject::{Subject, Transport};
 
-/// One behaviour, tried on one backend.
+/// A test case for backends.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Case {
-    /// Its name, which is also that of the test.
+    /// The name of the case and of its test.
     pub name: &'static str,
-    /// The behaviour of which it shows a part.
+    /// The behaviour that it tests.
     pub behaviour: Behaviour,
-    /// What it asks of a backend beyond serving one client after the other.
+    /// What it requires of a backend beyond serving one client at a time.
     pub needs: &'static [Need],
-    /// What is expected.
+    /// The expected behaviour.
     pub description: &'static str,
-    /// Tries it, and panics if the backend does not behave so.
+    /// Runs the case. Panics if it fails.
     pub run: fn(&Subject),
 }
 
-/// The behaviours that every backend shows.
+/// The required behaviours of backends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Behaviour {
-    /// 1: a greeting, then replies in order; nothing lost, doubled or reordered.
+    /// 1: a greeting, then replies in order; nothing is lost, duplicated or reordered.
     Conversation = 1,
-    /// 2: messages may be split and coalesced, and a long one costs linear time.
+    /// 2: messages may be split and coalesced, and long ones cost linear time.
     Framing,
-    /// 3: whatever ends a conversation, what is owed is delivered first, and then comes a clean end.
+    /// 3: before a conversation ends, all replies are delivered, followed by a clean end.
     Closing,
-    /// 4: a message that is too long or malformed gets one error reply, and the server goes on.
+    /// 4: a message that is too long or malformed gets one error reply, and the server continues.
     Limits,
-    /// 5: a client that does not read is not read, and memory stays bounded.
+    /// 5: the server stops reading from a client that does not read, and memory stays bounded.
     Backpressure,
-    /// 6: deadlines hold, and are never early.
+    /// 6: deadlines are enforced, and never early.
     Deadlines,
-    /// 7: so many clients as allowed, exactly.
+    /// 7: the limit on connected clients is exact.
     Admission,
     /// 8: accept errors never end the server, and it does not spin.
     AcceptErrors,
-    /// 9: a panic in a session ends that session alone.
+    /// 9: a panic in a session ends only that session.
     Panics,
-    /// 10: the stop, the drain, and a receipt that adds up.
+    /// 10: stopping, draining, and a report that adds up.
     Stop,
-    /// 11: a client that vanishes frees what it held.
+    /// 11: the resources of a client that disappears are freed.
     Vanishing,
-    /// 12: one client can't hold the loop.
+    /// 12: one client can't monopolise the server.
     Fairness,
-    /// 13: what a backend says of itself is so.
+    /// 13: the capabilities that a backend reports are correct.
     Capabilities,
-    /// 14: while nothing happens, nothing runs.
+    /// 14: an idle server uses no CPU time.
     Quiet,
-    /// 15: protocols that are no codecs are served as the others.
+    /// 15: protocols that are not codecs are served like others.
     Protocols,
-    /// 16: urgent data lose and delay nothing.
+    /// 16: urgent data causes no loss and no delay.
     Urgent,
-    /// 17: what a server needs to begin with, and what it leaves.
+    /// 17: the resources that a server needs to start, and that it frees.
     Start,
-    /// 18: what is counted is so, at any time.
+    /// 18: statistics are correct at any time.
     Statistics,
 }
 
-/// What a case may ask of a backend.
+/// What a case may require of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Need {
-    /// That it serves two clients at once.
+    /// It serves two clients at once.
     TwoClients,
-    /// That handlers don't run on the thread that `serve` was called on.
+    /// Handlers don't run on the thread that called `serve`.
     HandlersElsewhere,
 }
 
 impl Need {
-    /// All of them.
+    /// All needs.
     pub const ALL: &[Self] = &[Self::TwoClients, Self::HandlersElsewhere];
 
-    /// Its name in an exemption.
+    /// The name of the need in exemptions.
     pub fn name(self) -> &'static str {
         match self {
             Self::TwoClients => "two_clients_at_once",
@@ -91,12 +91,12 @@ impl Need {
     }
 }
 
-/// Cases that a backend need not pass, and indeed does not.
+/// Cases that a backend does not pass, with the reason.
 #[derive(Clone, Copy, Debug)]
 pub struct Exemption {
-    /// The name of a case, or of a need and so of all cases that have it.
+    /// The name of a case, or of a need to exempt from all cases with it.
     pub name: &'static str,
-    /// Why.
+    /// The reason.
     pub reason: &'static str,
 }
 
@@ -120,37 +120,37 @@ macro_rules! table {
     };
 }
 
-/// Every case, in the order of the list.
+/// All cases, in the order of the list.
 pub static CASES: &[Case] = for_each_case! { table };
 
-/// The case of this name.
+/// Returns the case with this name.
 ///
 /// # Panics
-/// If there is none.
+/// If there is no such case.
 pub fn case(name: &str) -> &'static Case {
     CASES.iter().find(|case| case.name == name).unwrap_or_else(|| panic!("there is no case `{name}`"))
 }
 
-/// Tries one case on a backend over TCP, as the test whose path is `test`.
+/// Runs a case on a backend over TCP. `test` is the path of the calling test.
 ///
 /// # Panics
-/// If the backend does not pass, or if it passes though it is exempted.
+/// If the case fails, or if it passes although the backend is exempted.
 pub fn check(backend: Arc<dyn Backend>, name: &str, test: &str, exemptions: &[Exemption]) {
-    try_over(Transport::Tcp, backend, name, test, exemptions);
+    run_over(Transport::Tcp, backend, name, test, exemptions);
 }
 
-/// Tries one case on a backend over Unix sockets, as the test whose path is `test`. Cases of what only TCP has are
-/// exempted on every backend. What the backend is exempted from is not tried: [`check`] shows that it needs that.
+/// Runs a case on a backend over Unix sockets. `test` is the path of the calling test. All backends are exempted from
+/// cases about TCP. Cases that the backend is exempted from are skipped, since [`check`] verifies the exemption.
 ///
 /// # Panics
 /// As [`check`].
 pub fn check_over_unix(backend: Arc<dyn Backend>, name: &str, test: &str, exemptions: &[Exemption]) {
     if !exemptions.iter().any(|exemption| exemption.covers(case(name))) {
-        try_over(Transport::Unix, backend, name, test, OF_TCP);
+        run_over(Transport::Unix, backend, name, test, TCP_ONLY);
     }
 }
 
-fn try_over(
+fn run_over(
     transport: Transport,
     backend: Arc<dyn Backend>,
     name: &str,
@@ -166,7 +166,7 @@ fn try_over(
     let Some(exemption) = exemptions.iter().find(|exemption| exemption.covers(case)) else {
         return (case.run)(&subject());
     };
-    let mut patience = SHORT_PATIENCE;
+    let mut patience = MIN_TIMEOUT;
     loop {
         let subject = subject().with_patience(patience);
         let fails = |case: &Case| catch_unwind(AssertUnwindSafe(|| (case.run)(&subject))).is_err();
@@ -175,28 +175,28 @@ fn try_over(
             "`{name}` passes, so it needs no exemption any more; the reason given was: {}",
             exemption.reason
         );
-        // It may have failed since the machine is slow. A case that every backend passes tells.
-        if patience >= LONG_PATIENCE || !fails(self::case(CONTROL)) {
+        // The failure may be due to a slow machine. In that case, a case that every backend passes fails too.
+        if patience >= MAX_TIMEOUT || !fails(self::case(CONTROL)) {
             return;
         }
         patience *= 3;
     }
 }
 
-/// Cases of what only TCP has. Over Unix sockets they fail, whatever the backend does.
-const OF_TCP: &[Exemption] = &[
+/// Cases about TCP. Over Unix sockets they fail with any backend.
+const TCP_ONLY: &[Exemption] = &[
     Exemption {
         name: "vanished_clients_are_looked_for",
-        reason: "a Unix socket has no keepalive, since the kernel knows when its other end is gone",
+        reason: "a Unix socket has no keepalive, since the kernel knows when the peer is gone",
     },
     Exemption {
         name: "a_begun_message_waits_while_nothing_is_read",
-        reason: "an accepted Unix socket has buffers of the system's size, which take the whole reply",
+        reason: "an accepted Unix socket has buffers of the default size, into which the whole reply fits",
     },
 ];
 
-/// Tries one case on a backend, as the test whose path is `test`, with all clients talking through a transform. A case that
-/// the backend is exempted from is left out.
+/// Runs a case on a backend, with all bytes of all clients transformed. `test` is the path of the calling test. Cases
+/// that the backend is exempted from are skipped.
 ///
 /// # Panics
 /// If the backend does not pass.
@@ -207,11 +207,11 @@ pub fn check_transformed(backend: Arc<dyn Backend>, name: &str, test: &str, exem
     }
 }
 
-/// How long is waited for what is not expected to come, at first and at last.
-const SHORT_PATIENCE: Duration = Duration::from_millis(500);
-const LONG_PATIENCE: Duration = Duration::from_secs(10);
+/// The first and the last timeout for cases that are expected to fail.
+const MIN_TIMEOUT: Duration = Duration::from_millis(500);
+const MAX_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A case that fails only where the machine is too slow for the patience, or where nothing works at all.
+/// A case that fails only if the machine is too slow for the timeout, or if the backend does not work at all.
 const CONTROL: &str = "replies_in_order";
 
 impl fmt::Debug for Case {
@@ -220,7 +220,7 @@ impl fmt::Debug for Case {
     }
 }
 
-/// Has a backend tried on every case, each as a test: see the [crate's documentation](crate).
+/// Defines a test for each case: see the [crate's documentation](crate).
 #[macro_export]
 macro_rules! suite {
     ($backend:expr $(, except { $($name:ident: $reason:literal),+ $(,)? })? $(,)?) => {
@@ -237,7 +237,7 @@ macro_rules! suite {
 
         $crate::for_each_case! { $crate::test_each }
 
-        /// The same over Unix sockets.
+        /// The cases over Unix sockets.
         mod over_unix {
             fn check_case(name: &str, test: &str) {
                 $crate::check_over_unix(super::backend(), name, test, super::EXEMPTIONS);
@@ -246,14 +246,14 @@ macro_rules! suite {
             $crate::for_each_case! { $crate::test_each }
         }
 
-        /// The same behaviours, with all clients talking through a transform of which the cases know nothing.
+        /// The cases with all bytes of all clients transformed.
         mod through_a_transform {
             $crate::for_each_case! { $crate::test_each_transformed }
         }
     };
 }
 
-/// A test for each case, which is tried by `check_case`.
+/// Defines a test for each case, which calls `check_case`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! test_each {
@@ -268,7 +268,7 @@ macro_rules! test_each {
     };
 }
 
-/// A test for each case of what goes on in conversations, through a transform.
+/// Defines a test through a transform for each case about conversations.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! test_each_transformed {
@@ -277,8 +277,8 @@ macro_rules! test_each_transformed {
     };
 }
 
-/// A test for a case through a transform, unless the case is about what happens outside of conversations, has a transform
-/// of its own, or hears what is said before a handshake.
+/// Defines a test for a case through a transform, unless the case is not about conversations, uses its own transform,
+/// or receives output before a handshake.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! test_transformed {

@@ -1,4 +1,4 @@
-//! What is below a protocol in the cases: a transform of all bytes, for either end, and a preamble.
+//! The transform, for both ends, and the preamble of the cases.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use common::{
 
 use crate::gate::{Gate, Way};
 
-/// Turns all bits of all bytes.
+/// Inverts all bits of all bytes.
 ///
-/// A client begins with a line that is not turned. With `TURN` it gets no answer, with `TURN?` it gets `TURNED`, and with
-/// `WAIT` it gets `TURNED` when the gate is open; any other breaks the rules, and is answered with `NO`. The rest is turned. A
-/// 0 that comes of that is followed by a 1. The last word is a 0 that is followed by another.
+/// A client sends a line first, which is not inverted. The server does not answer `TURN`; it answers `TURN?` with
+/// `TURNED`, `WAIT` with `TURNED` when the gate is open, and any other line, which is an error, with `NO`. All later
+/// bytes are inverted. A resulting 0 is escaped as 0 1. The final output is 0 0.
 pub(crate) struct Turning {
     state: State,
     gate: Arc<Way>,
@@ -22,43 +22,43 @@ pub(crate) struct Turning {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// The server's end, before it has read the line.
+    /// The server's end, before it has received the line.
     Server,
-    /// The client's end, before it has read the answer.
+    /// The client's end, before it has received the answer.
     Client,
     Turning,
 }
 
-/// The longest line with which a client may begin.
-const LONGEST_LINE: usize = 10;
+/// The maximum length of a client's line.
+const MAX_LINE: usize = 10;
 
-/// The same service, through such a transform.
+/// Adds the transform to a service.
 pub(crate) fn turned(service: Service) -> Service {
     turned_at(service, &Gate::default())
 }
 
-/// The same service, through such a transform, whose handshakes may wait at this gate.
+/// Adds the transform to a service. Its handshakes may wait at this gate.
 pub(crate) fn turned_at(service: Service, gate: &Gate) -> Service {
     let gate = gate.way();
     service.with_transform(move |_| Box::new(Turning { state: State::Server, gate: Arc::clone(&gate) }))
 }
 
 impl Turning {
-    /// The client's end, which has an answer to read if it has begun with another line than `TURN`.
+    /// The client's end after it has sent `line`.
     pub(crate) fn of_client(line: &str) -> Self {
         let state = if line == "TURN" { State::Turning } else { State::Client };
         Self { state, gate: Arc::default() }
     }
 
-    /// The same from here on, for a second handle on a connection.
+    /// Returns a copy for a second handle to the connection.
     pub(crate) fn another(&self) -> Self {
         Self { state: self.state, gate: Arc::clone(&self.gate) }
     }
 
-    /// Opens what can be opened of `raw`, and tells whether that ends with the last word.
+    /// Opens `raw` as far as possible. Returns whether the final output was reached.
     ///
     /// # Panics
-    /// If it is not turned.
+    /// If `raw` is invalid.
     pub(crate) fn open_all(&mut self, raw: &mut Vec<u8>, plain: &mut Vec<u8>) -> bool {
         loop {
             match self.open(raw, &mut Vec::new(), &mut Vec::new()) {
@@ -70,19 +70,20 @@ impl Turning {
                     }
                 }
                 Opened::End => {
-                    raw.drain(..LAST_WORD.len());
+                    raw.drain(..FINAL_OUTPUT.len());
                     return true;
                 }
-                Opened::Broken => panic!("what was sent is not turned: {raw:?}"),
+                Opened::Broken => panic!("the server sent bytes that were not transformed: {raw:?}"),
                 Opened::More { .. } | Opened::Plain { .. } => return false,
             }
         }
     }
 
-    /// Reads the line of the other end, and says how long it is with its end. `Err` is what becomes of it otherwise.
-    fn shake(&mut self, input: &[u8], sealed: &mut Vec<u8>) -> Result<usize, Opened> {
+    /// Reads the line of the peer, and returns its length with the line feed. `Err` is the result of `open` if that is
+    /// not possible.
+    fn handshake(&mut self, input: &[u8], sealed: &mut Vec<u8>) -> Result<usize, Opened> {
         let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
-            return Err(if input.len() > LONGEST_LINE { Opened::Broken } else { Opened::More { used: 0 } });
+            return Err(if input.len() > MAX_LINE { Opened::Broken } else { Opened::More { used: 0 } });
         };
         match (self.state, &input[..end]) {
             (State::Client, b"TURNED") | (State::Server, b"TURN") => {}
@@ -106,7 +107,7 @@ impl Transform for Turning {
     fn open(&mut self, input: &mut [u8], _: &mut Vec<u8>, sealed: &mut Vec<u8>) -> Opened {
         let mut start = 0;
         if self.state != State::Turning {
-            match self.shake(input, sealed) {
+            match self.handshake(input, sealed) {
                 Ok(length) => start = length,
                 Err(opened) => return opened,
             }
@@ -143,7 +144,7 @@ impl Transform for Turning {
     }
 
     fn close(&mut self, sealed: &mut Vec<u8>) {
-        sealed.extend_from_slice(LAST_WORD);
+        sealed.extend_from_slice(FINAL_OUTPUT);
     }
 
     fn is_handshaking(&self) -> bool {
@@ -155,14 +156,14 @@ impl Transform for Turning {
     }
 }
 
-/// What such a transform says last.
-pub(crate) const LAST_WORD: &[u8] = &[0, 0];
+/// The final output of the transform.
+pub(crate) const FINAL_OUTPUT: &[u8] = &[0, 0];
 
-/// A line with the address of a client, as a proxy would tell it: `FROM 192.0.2.1:4711`.
+/// A preamble with the address of a client, as sent by a proxy: `FROM 192.0.2.1:4711` and a line feed.
 pub(crate) struct Announced;
 
 impl Announced {
-    /// The same service, whose clients are announced so.
+    /// Adds the preamble to a service.
     pub(crate) fn before(service: Service) -> Service {
         service.with_preamble(|| Box::new(Self))
     }
@@ -172,11 +173,7 @@ impl Preamble for Announced {
     fn receive(&mut self, input: &[u8], client: &mut Client) -> PreambleProgress {
         let broken = || PreambleProgress::Broken(ErrorReply::malformed("preamble"));
         let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
-            return if input.len() > LONGEST_PREAMBLE {
-                broken()
-            } else {
-                PreambleProgress::More { used: 0 }
-            };
+            return if input.len() > MAX_PREAMBLE { broken() } else { PreambleProgress::More { used: 0 } };
         };
         let line = str::from_utf8(&input[..end]).unwrap_or_default();
         match line.strip_prefix("FROM ").map(str::parse::<SocketAddr>) {
@@ -189,10 +186,10 @@ impl Preamble for Announced {
     }
 }
 
-/// The longest line of a preamble.
-const LONGEST_PREAMBLE: usize = 100;
+/// The maximum length of a preamble.
+const MAX_PREAMBLE: usize = 100;
 
-/// Greets its client with its address, and answers each message with that and the message.
+/// Greets a client with its address, and answers each message with the address and the message.
 pub(crate) struct Asking {
     peer: Address,
     may_block: bool,

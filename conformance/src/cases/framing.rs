@@ -8,7 +8,7 @@ use common::{
 
 use crate::client::encode;
 use crate::handlers::Scripted;
-use crate::oracle::foretell;
+use crate::oracle::expected_output;
 use crate::subject::Subject;
 
 /// The framings that are no matter of reads.
@@ -35,7 +35,7 @@ pub(crate) fn one_byte_at_a_time(subject: &Subject) {
     for framing in FRAMINGS {
         let messages = ["one", "", "thrice", "two words", "quiet", "big 300", "last 200"];
         let input: Vec<u8> = messages.iter().flat_map(|text| encode(framing, text.as_bytes())).collect();
-        let (said, _) = foretell(Scripted::new().service_in(framing), &input);
+        let (said, _) = expected_output(Scripted::new().service_in(framing), &input);
         let server = subject.serve(Scripted::new().service_in(framing));
         let mut client = server.connect_in(framing);
         let (greeting, replies) = said.split_at(encode(framing, b"hello").len());

@@ -7,7 +7,7 @@ use fastrand::Rng;
 
 use crate::client::encode;
 use crate::handlers::{Scripted, limited};
-use crate::oracle::foretell;
+use crate::oracle::expected_output;
 use crate::subject::Subject;
 
 pub(crate) fn greets(subject: &Subject) {
@@ -113,7 +113,7 @@ fn converse_at_random(subject: &Subject, rng: &mut Rng) {
     });
     let input: Vec<u8> = (0..rng.usize(0..300)).flat_map(|_| any_message(framing, rng)).collect();
     let input = &input[..input.len() - rng.usize(0..=input.len().min(3))];
-    let (said, reason) = foretell(service.clone(), input);
+    let (said, reason) = expected_output(service.clone(), input);
 
     let server = subject.serve(service);
     let mut client = server.connect_in(framing);

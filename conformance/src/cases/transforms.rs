@@ -13,7 +13,7 @@ use crate::gate::Gate;
 use crate::handlers::{Scripted, limited};
 use crate::server::Server;
 use crate::subject::Subject;
-use crate::transforms::{Announced, Asking, LAST_WORD, turned, turned_at};
+use crate::transforms::{Announced, Asking, FINAL_OUTPUT, turned, turned_at};
 
 /// A client whose handshake is done, and that was greeted.
 fn connect_turned(server: &Server) -> Client {
@@ -76,7 +76,7 @@ pub(crate) fn a_handshake_may_fail(subject: &Subject) {
     let mut client = server.connect();
     client.send("TUR");
     client.ends_input();
-    assert_eq!(client.hear_all(), LAST_WORD);
+    assert_eq!(client.hear_all(), FINAL_OUTPUT);
     let client = server.connect();
     client.ends_input();
     drop(client);
@@ -88,7 +88,7 @@ pub(crate) fn a_handshake_may_fail(subject: &Subject) {
 
 pub(crate) fn a_handshake_has_a_deadline(subject: &Subject) {
     let server = subject.serve(short(turned(Scripted::new().service())));
-    assert_eq!(trickles(&server, "TURN?"), LAST_WORD);
+    assert_eq!(trickles(&server, "TURN?"), FINAL_OUTPUT);
     assert_eq!(server.stop().reason(CloseReason::HandshakeTimeout), 1);
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn the_last_word_of_a_transform(subject: &Subject) {
     let ends: [fn(&mut Client, &Server); 4] = [
         |client, _| client.say("exit"),
         |client, _| client.ends_input(),
-        |client, _| client.send_raw(LAST_WORD),
+        |client, _| client.send_raw(FINAL_OUTPUT),
         |_, server| server.drain(),
     ];
     for end in ends {
