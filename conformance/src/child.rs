@@ -42,8 +42,8 @@ impl Child {
 
     /// Sends a request to the child, and returns its response.
     pub(crate) fn ask(&mut self, request: &str) -> String {
-        self.talk.say(request);
-        self.talk.hear().unwrap_or_else(|| panic!("the child has ended without a response to: {request}"))
+        self.talk.send_message(request);
+        self.talk.receive().unwrap_or_else(|| panic!("the child has ended without a response to: {request}"))
     }
 }
 
@@ -103,8 +103,8 @@ pub(crate) fn parent() -> Option<Parent> {
 impl Parent {
     /// Responds to requests until the parent has disconnected.
     pub(crate) fn answer(mut self, mut answer: impl FnMut(&str) -> String) {
-        while let Some(request) = self.0.hear() {
-            self.0.say(&answer(&request));
+        while let Some(request) = self.0.receive() {
+            self.0.send_message(&answer(&request));
         }
     }
 }
@@ -117,12 +117,12 @@ impl Talk {
         Self(BufReader::new(socket))
     }
 
-    fn say(&mut self, line: &str) {
+    fn send_message(&mut self, line: &str) {
         // If the peer has disconnected, the next read returns the end.
         let _ = self.0.get_mut().write_all(format!("{line}\n").as_bytes());
     }
 
-    fn hear(&mut self) -> Option<String> {
+    fn receive(&mut self) -> Option<String> {
         let mut line = String::new();
         let count = self.0.read_line(&mut line).unwrap_or(0);
         (count > 0).then(|| line.trim_end().to_owned())

@@ -12,7 +12,7 @@ use serving::Transport;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::kernel;
-use crate::transforms::Turning;
+use crate::transforms::Inverting;
 
 /// A blocking client. If an operation exceeds its timeout, it panics, so that the case fails. When it reads the end, it
 /// shuts its own side down, so that the server need not linger.
@@ -20,56 +20,56 @@ pub(crate) struct Client {
     socket: Socket,
     framing: Framing,
     /// Received bytes that were not returned yet.
-    heard: Vec<u8>,
+    received: Vec<u8>,
     buffer: Box<[u8]>,
-    patience: Duration,
+    timeout: Duration,
     /// The client's end of the transform, if there is one.
-    transform: Option<Turning>,
+    transform: Option<Inverting>,
     /// Received bytes that were not opened yet.
     raw: Vec<u8>,
     /// Whether the final output of the transform was received.
-    has_heard_the_last_word: bool,
+    has_received_final_output: bool,
 }
 
 impl Client {
     pub(crate) fn connect(
         address: &Address,
         framing: Framing,
-        patience: Duration,
+        timeout: Duration,
         buffers: Option<usize>,
     ) -> Self {
-        let socket = connect(address, patience, buffers).expect("a connection to the server");
-        Self::over(socket, framing, patience)
+        let socket = connect(address, timeout, buffers).expect("a connection to the server");
+        Self::over(socket, framing, timeout)
     }
 
-    fn over(socket: Socket, framing: Framing, patience: Duration) -> Self {
+    fn over(socket: Socket, framing: Framing, timeout: Duration) -> Self {
         Self {
             socket,
             framing,
-            heard: Vec::new(),
+            received: Vec::new(),
             buffer: vec![0; 64 * 1024].into(),
-            patience,
+            timeout,
             transform: None,
             raw: Vec::new(),
-            has_heard_the_last_word: false,
+            has_received_final_output: false,
         }
     }
 
     /// Sends the first line of the transform, and transforms all later bytes.
-    pub(crate) fn turns(mut self, line: &str) -> Self {
+    pub(crate) fn transformed(mut self, line: &str) -> Self {
         // The server may have refused and closed the connection.
         let _ = self.try_send(format!("{line}\n"));
-        self.transform = Some(Turning::of_client(line));
+        self.transform = Some(Inverting::of_client(line));
         self
     }
 
     /// Uses the transform without an answer if `is_transformed`.
-    pub(crate) fn turns_if(self, is_transformed: bool) -> Self {
-        if is_transformed { self.turns("TURN") } else { self }
+    pub(crate) fn transformed_if(self, is_transformed: bool) -> Self {
+        if is_transformed { self.transformed("TURN") } else { self }
     }
 
     /// Sends a framed message.
-    pub(crate) fn say(&mut self, message: impl AsRef<[u8]>) {
+    pub(crate) fn send_message(&mut self, message: impl AsRef<[u8]>) {
         self.send(encode(self.framing, message.as_ref()));
     }
 
@@ -104,24 +104,24 @@ impl Client {
     }
 
     /// Sends a byte as urgent data.
-    pub(crate) fn sends_urgently(&self, byte: u8) {
+    pub(crate) fn send_urgent(&self, byte: u8) {
         let sent = self.socket.send_out_of_band(&[byte]).expect("the server takes urgent data");
         assert_eq!(sent, 1);
     }
 
     /// Waits until everything that was sent has arrived at the server's end.
-    pub(crate) fn waits_for_arrival(&self) {
+    pub(crate) fn wait_for_arrival(&self) {
         // Data sent on a Unix socket arrives immediately.
         if let Some((local, peer)) = self.ends() {
-            kernel::wait_for_arrival(local, peer, self.patience);
+            kernel::wait_for_arrival(local, peer, self.timeout);
         }
     }
 
     /// Waits until the server has read everything that was sent.
-    pub(crate) fn waits_for_reading(&self) {
-        self.waits_for_arrival();
+    pub(crate) fn wait_for_reading(&self) {
+        self.wait_for_arrival();
         if let Some((local, peer)) = self.ends() {
-            return kernel::wait_for_reading(local, peer, self.patience);
+            return kernel::wait_for_reading(local, peer, self.timeout);
         }
         let socket = serving::Socket::from(OwnedFd::from(self.socket.try_clone().expect("a duplicate")));
         let deadline = self.deadline();
@@ -131,154 +131,154 @@ impl Client {
     }
 
     /// Returns the next reply. In `raw`, returns all received bytes.
-    pub(crate) fn hear(&mut self) -> Vec<u8> {
-        let heard = self.hear_unless_ended();
-        heard.unwrap_or_else(|| {
-            panic!("a reply was expected, and the end came instead, after {:?}", shown(&self.heard))
+    pub(crate) fn receive(&mut self) -> Vec<u8> {
+        let received = self.next_reply();
+        received.unwrap_or_else(|| {
+            panic!("a reply was expected, and the end came instead, after {:?}", shown(&self.received))
         })
     }
 
     /// Returns the next reply, or `None` if the server ends the connection before it is complete.
-    pub(crate) fn hear_unless_ended(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn next_reply(&mut self) -> Option<Vec<u8>> {
         loop {
-            if let Some((reply, used)) = decode(self.framing, &self.heard) {
-                self.heard.drain(..used);
+            if let Some((reply, used)) = decode(self.framing, &self.received) {
+                self.received.drain(..used);
                 return Some(reply);
             }
-            if self.listen().expect("a reply, not an error") == 0 {
-                self.ends_input_if_it_can();
+            if self.read_once().expect("a reply, not an error") == 0 {
+                self.try_end_input();
                 return None;
             }
         }
     }
 
     /// Checks that the next reply is this one.
-    pub(crate) fn hears(&mut self, reply: impl AsRef<[u8]>) {
+    pub(crate) fn expect_reply(&mut self, reply: impl AsRef<[u8]>) {
         let reply = reply.as_ref();
-        let heard = self.hear();
-        assert!(heard == reply, "heard {:?}, not {:?}", shown(&heard), shown(reply));
+        let received = self.receive();
+        assert!(received == reply, "received {:?}, not {:?}", shown(&received), shown(reply));
     }
 
     /// Checks that the next bytes are these.
-    pub(crate) fn hears_bytes(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn expect_bytes(&mut self, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();
-        while self.heard.len() < bytes.len() {
-            if self.listen().expect("bytes, not an error") == 0 {
+        while self.received.len() < bytes.len() {
+            if self.read_once().expect("bytes, not an error") == 0 {
                 break;
             }
         }
-        let heard: Vec<u8> = self.heard.drain(..bytes.len().min(self.heard.len())).collect();
-        assert!(heard == bytes, "heard {:?}, not {:?}", shown(&heard), shown(bytes));
+        let received: Vec<u8> = self.received.drain(..bytes.len().min(self.received.len())).collect();
+        assert!(received == bytes, "received {:?}, not {:?}", shown(&received), shown(bytes));
     }
 
     /// Returns everything up to the end, which must be clean.
-    pub(crate) fn hear_all(&mut self) -> Vec<u8> {
-        self.hear_all_in_pieces_of(64 * 1024, Duration::ZERO)
+    pub(crate) fn read_to_end(&mut self) -> Vec<u8> {
+        self.read_to_end_in_pieces(64 * 1024, Duration::ZERO)
     }
 
-    /// Like [`hear_all`](Self::hear_all), with at most `piece` bytes per read and pauses in between.
-    pub(crate) fn hear_all_in_pieces_of(&mut self, piece: usize, pause: Duration) -> Vec<u8> {
-        while self.listen_to(piece).expect("the end, not an error") > 0 {
+    /// Like [`read_to_end`](Self::read_to_end), with at most `piece` bytes per read and pauses in between.
+    pub(crate) fn read_to_end_in_pieces(&mut self, piece: usize, pause: Duration) -> Vec<u8> {
+        while self.read_at_most(piece).expect("the end, not an error") > 0 {
             std::thread::sleep(pause);
         }
-        self.ends_input_if_it_can();
-        std::mem::take(&mut self.heard)
+        self.try_end_input();
+        std::mem::take(&mut self.received)
     }
 
     /// Checks that the connection ends cleanly, without more output.
-    pub(crate) fn hears_end(&mut self) {
-        let heard = self.hear_all();
-        assert!(heard.is_empty(), "the end was expected, and {:?} came before it", shown(&heard));
+    pub(crate) fn expect_end(&mut self) {
+        let received = self.read_to_end();
+        assert!(received.is_empty(), "the end was expected, and {:?} came before it", shown(&received));
     }
 
     /// Checks that this is the next and last reply.
-    pub(crate) fn hears_last(&mut self, reply: impl AsRef<[u8]>) {
-        self.hears(reply);
-        self.hears_end();
+    pub(crate) fn expect_last(&mut self, reply: impl AsRef<[u8]>) {
+        self.expect_reply(reply);
+        self.expect_end();
     }
 
     /// Checks that nothing arrives for a short time.
-    pub(crate) fn hears_nothing(&mut self) {
+    pub(crate) fn expect_silence(&mut self) {
         self.socket.set_read_timeout(Some(A_MOMENT)).expect("a timeout");
-        let heard = self.listen();
-        self.socket.set_read_timeout(Some(self.patience)).expect("a timeout");
-        match heard {
+        let received = self.read_once();
+        self.socket.set_read_timeout(Some(self.timeout)).expect("a timeout");
+        match received {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(error) => panic!("silence was expected, not {error}"),
-            Ok(_) => panic!("silence was expected, not {:?}", shown(&self.heard)),
+            Ok(_) => panic!("silence was expected, not {:?}", shown(&self.received)),
         }
     }
 
     /// Returns what arrives within a short time, and ignores errors.
-    pub(crate) fn overhear(&mut self) -> Vec<u8> {
+    pub(crate) fn read_briefly(&mut self) -> Vec<u8> {
         self.socket.set_read_timeout(Some(A_MOMENT)).expect("a timeout");
-        while let Ok(1..) = self.listen() {}
-        self.socket.set_read_timeout(Some(self.patience)).expect("a timeout");
-        std::mem::take(&mut self.heard)
+        while let Ok(1..) = self.read_once() {}
+        self.socket.set_read_timeout(Some(self.timeout)).expect("a timeout");
+        std::mem::take(&mut self.received)
     }
 
     /// Discards received bytes, and returns their number.
-    pub(crate) fn forget(&mut self) -> usize {
-        std::mem::take(&mut self.heard).len()
+    pub(crate) fn discard(&mut self) -> usize {
+        std::mem::take(&mut self.received).len()
     }
 
     /// Waits until there is something to read.
-    pub(crate) fn waits_for_input(&mut self) {
+    pub(crate) fn wait_for_input(&mut self) {
         self.socket.peek(&mut [MaybeUninit::uninit()]).expect("something to read");
     }
 
     /// Reads once; `Ok(0)` is the end.
-    pub(crate) fn listen(&mut self) -> io::Result<usize> {
-        self.listen_to(64 * 1024)
+    pub(crate) fn read_once(&mut self) -> io::Result<usize> {
+        self.read_at_most(64 * 1024)
     }
 
     /// Reads once, at most `piece` bytes; `Ok(0)` is the end.
-    pub(crate) fn listen_to(&mut self, piece: usize) -> io::Result<usize> {
+    pub(crate) fn read_at_most(&mut self, piece: usize) -> io::Result<usize> {
         let piece = piece.min(self.buffer.len());
         loop {
             let count = self.socket.read(&mut self.buffer[..piece])?;
             let Some(transform) = &mut self.transform else {
-                self.heard.extend_from_slice(&self.buffer[..count]);
+                self.received.extend_from_slice(&self.buffer[..count]);
                 return Ok(count);
             };
             self.raw.extend_from_slice(&self.buffer[..count]);
-            let heard = self.heard.len();
-            self.has_heard_the_last_word |= transform.open_all(&mut self.raw, &mut self.heard);
-            if count == 0 || self.heard.len() > heard {
+            let received = self.received.len();
+            self.has_received_final_output |= transform.open_all(&mut self.raw, &mut self.received);
+            if count == 0 || self.received.len() > received {
                 return Ok(count);
             }
         }
     }
 
     /// Whether the final output of the transform was received, and nothing after it.
-    pub(crate) fn has_heard_the_last_word(&self) -> bool {
-        self.has_heard_the_last_word && self.raw.is_empty()
+    pub(crate) fn has_received_final_output(&self) -> bool {
+        self.has_received_final_output && self.raw.is_empty()
     }
 
     /// Shuts the sending side down.
-    pub(crate) fn ends_input(&self) {
+    pub(crate) fn end_input(&self) {
         self.socket.shutdown(Shutdown::Write).expect("an end of input");
     }
 
     /// Shuts the sending side down, and ignores errors of a broken connection.
-    pub(crate) fn ends_input_if_it_can(&self) {
+    pub(crate) fn try_end_input(&self) {
         let _ = self.socket.shutdown(Shutdown::Write);
     }
 
     /// Resets the connection. A Unix socket is reset by closing it with unread input.
-    pub(crate) fn resets(mut self) {
+    pub(crate) fn reset(mut self) {
         if self.ends().is_none() {
-            self.say("reset");
-            return self.waits_for_input();
+            self.send_message("reset");
+            return self.wait_for_input();
         }
         self.socket.set_linger(Some(Duration::ZERO)).expect("a linger time");
     }
 
     /// Returns a second handle to the connection.
-    pub(crate) fn another(&self) -> Self {
+    pub(crate) fn duplicate(&self) -> Self {
         let socket = self.socket.try_clone().expect("a duplicate of a socket");
-        let transform = self.transform.as_ref().map(Turning::another);
-        Self { transform, ..Self::over(socket, self.framing, self.patience) }
+        let transform = self.transform.as_ref().map(Inverting::duplicate);
+        Self { transform, ..Self::over(socket, self.framing, self.timeout) }
     }
 
     /// The addresses of the client and the server, if they are TCP addresses.
@@ -289,7 +289,7 @@ impl Client {
 
     /// The deadline of a wait that starts now.
     pub(crate) fn deadline(&self) -> Instant {
-        Instant::now() + self.patience
+        Instant::now() + self.timeout
     }
 }
 
@@ -311,36 +311,36 @@ pub(crate) fn encode(framing: Framing, message: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The first reply in `heard`, and its length with framing.
-fn decode(framing: Framing, heard: &[u8]) -> Option<(Vec<u8>, usize)> {
+/// The first reply in `received`, and its length with framing.
+fn decode(framing: Framing, received: &[u8]) -> Option<(Vec<u8>, usize)> {
     match framing {
         Framing::Line => {
-            let end = heard.iter().position(|&byte| byte == b'\n')?;
-            Some((heard[..end].to_vec(), end + 1))
+            let end = received.iter().position(|&byte| byte == b'\n')?;
+            Some((received[..end].to_vec(), end + 1))
         }
         Framing::Length => {
-            let (header, rest) = heard.split_first_chunk::<4>()?;
+            let (header, rest) = received.split_first_chunk::<4>()?;
             let reply = rest.get(..u32::from_be_bytes(*header) as usize)?;
             Some((reply.to_vec(), 4 + reply.len()))
         }
-        Framing::Raw => (!heard.is_empty()).then(|| (heard.to_vec(), heard.len())),
+        Framing::Raw => (!received.is_empty()).then(|| (received.to_vec(), received.len())),
         other => panic!("the kit's client does not know the framing {other:?}"),
     }
 }
 
-fn connect(address: &Address, patience: Duration, buffers: Option<usize>) -> io::Result<Socket> {
+fn connect(address: &Address, timeout: Duration, buffers: Option<usize>) -> io::Result<Socket> {
     let (domain, address) = resolve(address)?;
     let socket = Socket::new(domain, Type::STREAM, None)?;
     if let Some(bytes) = buffers {
         socket.set_recv_buffer_size(bytes)?;
         socket.set_send_buffer_size(bytes)?;
     }
-    socket.set_read_timeout(Some(patience))?;
-    socket.set_write_timeout(Some(patience))?;
+    socket.set_read_timeout(Some(timeout))?;
+    socket.set_write_timeout(Some(timeout))?;
     if domain == Domain::UNIX {
         socket.connect(&address)?; // bounded by the write timeout
     } else {
-        socket.connect_timeout(&address, patience)?;
+        socket.connect_timeout(&address, timeout)?;
         socket.set_tcp_nodelay(true)?;
     }
     Ok(socket)

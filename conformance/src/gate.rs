@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 /// A gate at which handlers wait. It opens when the case opens it or ends.
 #[derive(Default)]
-pub(crate) struct Gate(Arc<Way>);
+pub(crate) struct Gate(Arc<GateHandle>);
 
 /// The handlers' side of a [`Gate`].
 #[derive(Default)]
-pub(crate) struct Way {
+pub(crate) struct GateHandle {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -23,14 +23,14 @@ struct State {
 
 impl Gate {
     /// The handlers' side.
-    pub(crate) fn way(&self) -> Arc<Way> {
+    pub(crate) fn handle(&self) -> Arc<GateHandle> {
         Arc::clone(&self.0)
     }
 
     /// Blocks until `count` handlers wait at the gate.
-    pub(crate) fn waits_for(&self, count: usize, patience: Duration) {
+    pub(crate) fn wait_for(&self, count: usize, timeout: Duration) {
         let state = self.0.state();
-        let waited = self.0.changed.wait_timeout_while(state, patience, |state| state.waiting < count);
+        let waited = self.0.changed.wait_timeout_while(state, timeout, |state| state.waiting < count);
         let waiting = waited.unwrap_or_else(PoisonError::into_inner).0.waiting;
         assert!(waiting >= count, "{waiting} handlers wait at the gate, not {count}");
     }
@@ -41,8 +41,8 @@ impl Gate {
     }
 
     /// Blocks until a handler waits at the gate or `otherwise` holds. Returns whether a handler waits.
-    pub(crate) fn is_reached(&self, otherwise: impl Fn() -> bool, patience: Duration) -> bool {
-        let deadline = Instant::now() + patience;
+    pub(crate) fn wait_for_any(&self, otherwise: impl Fn() -> bool, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
         while Instant::now() < deadline && !otherwise() {
             if self.0.state().waiting > 0 {
                 return true;
@@ -66,7 +66,7 @@ impl Drop for Gate {
     }
 }
 
-impl Way {
+impl GateHandle {
     /// Waits until the gate is open.
     pub(crate) fn pass(&self) {
         let mut state = self.state();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{Blocking, Client, CloseReason, Flow, Framing, Handler, Limits, Replies, Service, Session};
 use rustix::event::{Timespec, poll};
 
-use crate::gate::{Gate, Way};
+use crate::gate::{Gate, GateHandle};
 use crate::journal::Journal;
 
 /// Greets with `hello`, and executes the messages:
@@ -29,7 +29,7 @@ use crate::journal::Journal;
 /// | anything else | answers with its number, a colon, and the message |
 #[derive(Clone, Default)]
 pub(crate) struct Scripted {
-    gate: Arc<Way>,
+    gate: Arc<GateHandle>,
     journal: Arc<Journal>,
     may_block: bool,
     at_open: Act,
@@ -57,12 +57,12 @@ impl Scripted {
 
     /// Waits at this gate, and declares that it may block.
     pub(crate) fn waiting_at(self, gate: &Gate) -> Self {
-        Self { gate: gate.way(), may_block: true, ..self }
+        Self { gate: gate.handle(), may_block: true, ..self }
     }
 
     /// Waits at this gate, without declaring that it may block.
     pub(crate) fn holding_at(self, gate: &Gate) -> Self {
-        Self { gate: gate.way(), ..self }
+        Self { gate: gate.handle(), ..self }
     }
 
     /// Declares that it may block.
@@ -118,16 +118,16 @@ impl Scripted {
 impl Handler for Scripted {
     fn open(&self, _client: &Client, out: &mut Replies<'_>) -> Box<dyn Session> {
         let mut first = false;
-        self.journal.enter(|entries| {
-            first = entries.most == 0;
+        self.journal.record(|entries| {
+            first = entries.max_present == 0;
             entries.present += 1;
-            entries.most = entries.most.max(entries.present);
+            entries.max_present = entries.max_present.max(entries.present);
         });
         self.act(self.at_open, first);
         if self.at_open != Act::WaitAndSayNothing {
             out.send(b"hello");
         }
-        Box::new(Scene { script: self.clone(), number: 0 })
+        Box::new(ScriptedSession { script: self.clone(), number: 0 })
     }
 
     fn blocking(&self) -> Blocking {
@@ -135,12 +135,12 @@ impl Handler for Scripted {
     }
 }
 
-struct Scene {
+struct ScriptedSession {
     script: Scripted,
     number: u64,
 }
 
-impl Session for Scene {
+impl Session for ScriptedSession {
     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
         let Ok(text) = std::str::from_utf8(message) else {
             out.reject("not-utf8");
@@ -183,12 +183,12 @@ impl Session for Scene {
                 Flow::Continue
             }
         };
-        self.script.journal.enter(|entries| entries.answered += 1);
+        self.script.journal.record(|entries| entries.answered += 1);
         flow
     }
 
     fn closed(&mut self, why: CloseReason) {
-        self.script.journal.enter(|entries| {
+        self.script.journal.record(|entries| {
             entries.present = entries.present.saturating_sub(1);
             entries.closed.push(why);
         });
@@ -196,7 +196,7 @@ impl Session for Scene {
     }
 }
 
-impl Drop for Scene {
+impl Drop for ScriptedSession {
     fn drop(&mut self) {
         self.script.act(self.script.at_drop, false);
     }

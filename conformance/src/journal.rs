@@ -18,7 +18,7 @@ pub(crate) struct Entries {
     /// The number of open sessions.
     pub(crate) present: usize,
     /// The maximum number of sessions that were open at once.
-    pub(crate) most: usize,
+    pub(crate) max_present: usize,
     /// The number of answered messages.
     pub(crate) answered: usize,
     /// The reasons why sessions were closed, in order.
@@ -27,7 +27,7 @@ pub(crate) struct Entries {
 
 impl Journal {
     /// Records an event.
-    pub(crate) fn enter(&self, happened: impl FnOnce(&mut Entries)) {
+    pub(crate) fn record(&self, happened: impl FnOnce(&mut Entries)) {
         happened(&mut self.entries());
         self.changed.notify_all();
     }
@@ -38,15 +38,15 @@ impl Journal {
     }
 
     /// Waits until `condition` holds.
-    pub(crate) fn waits_until(&self, patience: Duration, condition: impl Fn(&Entries) -> bool) -> Entries {
-        let waited = self.changed.wait_timeout_while(self.entries(), patience, |entries| !condition(entries));
+    pub(crate) fn wait_until(&self, timeout: Duration, condition: impl Fn(&Entries) -> bool) -> Entries {
+        let waited = self.changed.wait_timeout_while(self.entries(), timeout, |entries| !condition(entries));
         let entries = waited.unwrap_or_else(PoisonError::into_inner).0.clone();
         assert!(condition(&entries), "the expected event does not happen: {entries:?}");
         entries
     }
 
     /// Checks that no more sessions are closed for a short time.
-    pub(crate) fn stays_so(&self) {
+    pub(crate) fn assert_unchanged(&self) {
         let closed = self.entries().closed.len();
         let waited =
             self.changed.wait_timeout(self.entries(), A_MOMENT).unwrap_or_else(PoisonError::into_inner);

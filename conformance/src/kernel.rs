@@ -17,8 +17,8 @@ pub(crate) struct End {
 }
 
 /// Waits until `to` has acknowledged everything that `from` has sent.
-pub(crate) fn wait_for_arrival(from: SocketAddr, to: SocketAddr, patience: Duration) {
-    let deadline = Instant::now() + patience;
+pub(crate) fn wait_for_arrival(from: SocketAddr, to: SocketAddr, timeout: Duration) {
+    let deadline = Instant::now() + timeout;
     while end(from, to).is_some_and(|end| end.unacknowledged > 0) {
         assert!(Instant::now() < deadline, "sent data does not arrive");
         std::thread::sleep(Duration::from_millis(1));
@@ -26,8 +26,8 @@ pub(crate) fn wait_for_arrival(from: SocketAddr, to: SocketAddr, patience: Durat
 }
 
 /// Waits until everything that `from` has sent was read at `to`.
-pub(crate) fn wait_for_reading(from: SocketAddr, to: SocketAddr, patience: Duration) {
-    let deadline = Instant::now() + patience;
+pub(crate) fn wait_for_reading(from: SocketAddr, to: SocketAddr, timeout: Duration) {
+    let deadline = Instant::now() + timeout;
     while end(to, from).is_some_and(|end| end.unread > 0) {
         assert!(Instant::now() < deadline, "sent data is not read");
     }

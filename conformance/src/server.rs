@@ -13,7 +13,7 @@ use socket2::{Socket, Type};
 
 use crate::client::{Client, resolve};
 use crate::subject::{Subject, Transport};
-use crate::transforms::turned;
+use crate::transforms::transformed;
 
 /// A server of the backend under test. On drop it is stopped and its report is checked; if the case has failed already,
 /// it is stopped without a check.
@@ -21,7 +21,7 @@ pub(crate) struct Server {
     running: Running,
     duplicate: Option<Listener>,
     has_ended: bool,
-    patience: Duration,
+    timeout: Duration,
     buffers: Option<usize>,
     /// Whether all bytes of all clients are transformed.
     is_transformed: bool,
@@ -50,11 +50,11 @@ impl Server {
         buffers: Option<usize>,
     ) -> Self {
         let duplicate = Some(listener.try_clone().expect("a duplicate of the listener"));
-        let service = if subject.is_transformed() { turned(service) } else { service };
+        let service = if subject.is_transformed() { transformed(service) } else { service };
         let running =
             start(Arc::clone(subject.backend()), listener, service).expect("a thread for the server");
-        let (patience, is_transformed) = (subject.patience(), subject.is_transformed());
-        Self { running, duplicate, has_ended: false, patience, buffers, is_transformed }
+        let (timeout, is_transformed) = (subject.timeout(), subject.is_transformed());
+        Self { running, duplicate, has_ended: false, timeout, buffers, is_transformed }
     }
 
     /// The address that it listens on.
@@ -68,8 +68,8 @@ impl Server {
     }
 
     /// Waits until its statistics satisfy a condition.
-    pub(crate) fn has_counted(&self, what: &str, condition: impl Fn(&Statistics) -> bool) {
-        let deadline = Instant::now() + self.patience;
+    pub(crate) fn wait_for_statistics(&self, what: &str, condition: impl Fn(&Statistics) -> bool) {
+        let deadline = Instant::now() + self.timeout;
         loop {
             let statistics = self.statistics();
             if condition(&statistics) {
@@ -92,19 +92,20 @@ impl Server {
 
     /// Connects a client with this framing.
     pub(crate) fn connect_in(&self, framing: Framing) -> Client {
-        Client::connect(self.address(), framing, self.patience, self.buffers).turns_if(self.is_transformed)
+        Client::connect(self.address(), framing, self.timeout, self.buffers)
+            .transformed_if(self.is_transformed)
     }
 
     /// Connects a client with the framing `line`, whose socket has buffers of about this size.
     pub(crate) fn connect_with_buffers(&self, bytes: usize) -> Client {
-        Client::connect(self.address(), Framing::Line, self.patience, Some(bytes))
-            .turns_if(self.is_transformed)
+        Client::connect(self.address(), Framing::Line, self.timeout, Some(bytes))
+            .transformed_if(self.is_transformed)
     }
 
     /// Connects a client with the framing `line`, and receives the greeting, so that its session is open.
     pub(crate) fn connect_greeted(&self) -> Client {
         let mut client = self.connect();
-        client.hears("hello");
+        client.expect_reply("hello");
         client
     }
 
@@ -147,7 +148,7 @@ impl Server {
 
     fn wait(&mut self) -> io::Result<Report> {
         self.has_ended = true;
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.timeout;
         while !self.running.is_finished() {
             assert!(Instant::now() < deadline, "the server does not end");
             thread::sleep(Duration::from_millis(1));

@@ -14,7 +14,7 @@ use crate::server::Server;
 /// The backend under test, the transport of its connections, and the timeout of waits.
 pub struct Subject {
     backend: Arc<dyn Backend>,
-    patience: Duration,
+    timeout: Duration,
     test: Option<String>,
     transport: Transport,
     paths: Paths,
@@ -62,7 +62,7 @@ pub(crate) fn remove_sockets_of(process: u32) {
 impl fmt::Debug for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut subject = f.debug_struct("Subject");
-        subject.field("backend", &self.backend.name()).field("patience", &self.patience);
+        subject.field("backend", &self.backend.name()).field("timeout", &self.timeout);
         subject.field("test", &self.test).finish()
     }
 }
@@ -74,12 +74,12 @@ impl Subject {
     /// Tests `backend` with a timeout that suffices on a loaded machine.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
         let (transport, paths, is_transformed) = Default::default();
-        Self { backend, patience: PATIENCE, test: None, transport, paths, is_transformed }
+        Self { backend, timeout: PATIENCE, test: None, transport, paths, is_transformed }
     }
 
     /// Sets the timeout of waits.
-    pub fn with_patience(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    pub fn with_patience(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     /// Sets the path of the calling test (`module_path!()` and its name), so that the test can be run again in a
@@ -125,8 +125,8 @@ impl Subject {
     }
 
     /// The timeout of waits.
-    pub(crate) fn patience(&self) -> Duration {
-        self.patience
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// The name of the calling test, as the test harness knows it.

@@ -166,9 +166,9 @@ fn run_over(
     let Some(exemption) = exemptions.iter().find(|exemption| exemption.covers(case)) else {
         return (case.run)(&subject());
     };
-    let mut patience = MIN_TIMEOUT;
+    let mut timeout = MIN_TIMEOUT;
     loop {
-        let subject = subject().with_patience(patience);
+        let subject = subject().with_patience(timeout);
         let fails = |case: &Case| catch_unwind(AssertUnwindSafe(|| (case.run)(&subject))).is_err();
         assert!(
             fails(case),
@@ -176,10 +176,10 @@ fn run_over(
             exemption.reason
         );
         // The failure may be due to a slow machine. In that case, a case that every backend passes fails too.
-        if patience >= MAX_TIMEOUT || !fails(self::case(CONTROL)) {
+        if timeout >= MAX_TIMEOUT || !fails(self::case(CONTROL)) {
             return;
         }
-        patience *= 3;
+        timeout *= 3;
     }
 }
 

@@ -8,16 +8,16 @@ use common::{
     Replies, Service, Session, Transform,
 };
 
-use crate::gate::{Gate, Way};
+use crate::gate::{Gate, GateHandle};
 
 /// Inverts all bits of all bytes.
 ///
 /// A client sends a line first, which is not inverted. The server does not answer `TURN`; it answers `TURN?` with
 /// `TURNED`, `WAIT` with `TURNED` when the gate is open, and any other line, which is an error, with `NO`. All later
 /// bytes are inverted. A resulting 0 is escaped as 0 1. The final output is 0 0.
-pub(crate) struct Turning {
+pub(crate) struct Inverting {
     state: State,
-    gate: Arc<Way>,
+    gate: Arc<GateHandle>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,32 +26,32 @@ enum State {
     Server,
     /// The client's end, before it has received the answer.
     Client,
-    Turning,
+    Inverting,
 }
 
 /// The maximum length of a client's line.
 const MAX_LINE: usize = 10;
 
 /// Adds the transform to a service.
-pub(crate) fn turned(service: Service) -> Service {
-    turned_at(service, &Gate::default())
+pub(crate) fn transformed(service: Service) -> Service {
+    transformed_at(service, &Gate::default())
 }
 
 /// Adds the transform to a service. Its handshakes may wait at this gate.
-pub(crate) fn turned_at(service: Service, gate: &Gate) -> Service {
-    let gate = gate.way();
-    service.with_transform(move |_| Box::new(Turning { state: State::Server, gate: Arc::clone(&gate) }))
+pub(crate) fn transformed_at(service: Service, gate: &Gate) -> Service {
+    let gate = gate.handle();
+    service.with_transform(move |_| Box::new(Inverting { state: State::Server, gate: Arc::clone(&gate) }))
 }
 
-impl Turning {
+impl Inverting {
     /// The client's end after it has sent `line`.
     pub(crate) fn of_client(line: &str) -> Self {
-        let state = if line == "TURN" { State::Turning } else { State::Client };
+        let state = if line == "TURN" { State::Inverting } else { State::Client };
         Self { state, gate: Arc::default() }
     }
 
     /// Returns a copy for a second handle to the connection.
-    pub(crate) fn another(&self) -> Self {
+    pub(crate) fn duplicate(&self) -> Self {
         Self { state: self.state, gate: Arc::clone(&self.gate) }
     }
 
@@ -98,15 +98,15 @@ impl Turning {
                 return Err(Opened::Broken);
             }
         }
-        self.state = State::Turning;
+        self.state = State::Inverting;
         Ok(end + 1)
     }
 }
 
-impl Transform for Turning {
+impl Transform for Inverting {
     fn open(&mut self, input: &mut [u8], _: &mut Vec<u8>, sealed: &mut Vec<u8>) -> Opened {
         let mut start = 0;
-        if self.state != State::Turning {
+        if self.state != State::Inverting {
             match self.handshake(input, sealed) {
                 Ok(length) => start = length,
                 Err(opened) => return opened,
@@ -148,7 +148,7 @@ impl Transform for Turning {
     }
 
     fn is_handshaking(&self) -> bool {
-        self.state != State::Turning
+        self.state != State::Inverting
     }
 
     fn blocking(&self) -> Blocking {
@@ -160,16 +160,16 @@ impl Transform for Turning {
 pub(crate) const FINAL_OUTPUT: &[u8] = &[0, 0];
 
 /// A preamble with the address of a client, as sent by a proxy: `FROM 192.0.2.1:4711` and a line feed.
-pub(crate) struct Announced;
+pub(crate) struct ProxyHeader;
 
-impl Announced {
+impl ProxyHeader {
     /// Adds the preamble to a service.
     pub(crate) fn before(service: Service) -> Service {
         service.with_preamble(|| Box::new(Self))
     }
 }
 
-impl Preamble for Announced {
+impl Preamble for ProxyHeader {
     fn receive(&mut self, input: &[u8], client: &mut Client) -> PreambleProgress {
         let broken = || PreambleProgress::Broken(ErrorReply::malformed("preamble"));
         let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
@@ -190,18 +190,18 @@ impl Preamble for Announced {
 const MAX_PREAMBLE: usize = 100;
 
 /// Greets a client with its address, and answers each message with the address and the message.
-pub(crate) struct Asking {
+pub(crate) struct PeerEcho {
     peer: Address,
     may_block: bool,
 }
 
-impl Asking {
+impl PeerEcho {
     pub(crate) fn handler(may_block: bool) -> Arc<dyn Handler> {
         Arc::new(Self { peer: Address::Unknown, may_block })
     }
 }
 
-impl Handler for Asking {
+impl Handler for PeerEcho {
     fn open(&self, client: &Client, out: &mut Replies<'_>) -> Box<dyn Session> {
         out.write(format_args!("hello {}", client.peer));
         Box::new(Self { peer: client.peer.clone(), may_block: self.may_block })
@@ -212,7 +212,7 @@ impl Handler for Asking {
     }
 }
 
-impl Session for Asking {
+impl Session for PeerEcho {
     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
         out.send_parts(&[self.peer.to_string().as_bytes(), b" ", message]);
         Flow::Continue

@@ -1,4 +1,4 @@
-//! As many clients as allowed, exactly.
+//! The limit on connected clients is exact.
 
 use std::thread;
 
@@ -15,17 +15,17 @@ pub(crate) fn refuses_beyond_the_limit(subject: &Subject) {
     }));
     let mut clients: Vec<_> = (0..3).map(|_| server.connect_greeted()).collect();
     for _ in 0..5 {
-        server.connect().hears_last("ERR busy");
+        server.connect().expect_last("ERR busy");
     }
     for client in &mut clients {
-        client.say("still here");
-        client.hears("1:still here");
+        client.send_message("still here");
+        client.expect_reply("1:still here");
     }
     let mut leaving = clients.remove(1);
-    leaving.say("exit");
-    leaving.hears_end();
+    leaving.send_message("exit");
+    leaving.expect_end();
     clients.push(server.connect_greeted());
-    server.connect().hears_last("ERR busy");
+    server.connect().expect_last("ERR busy");
     drop(clients);
     let report = server.stop();
     assert_eq!((report.accepted, report.reason(CloseReason::Busy)), (10, 6));
@@ -39,12 +39,12 @@ pub(crate) fn queues_beyond_the_limit(subject: &Subject) {
     let mut served = server.connect_greeted();
     for _ in 0..3 {
         let mut waiting = server.connect();
-        waiting.say("at last");
-        waiting.hears_nothing();
-        served.say("exit");
-        served.hears_end();
-        waiting.hears("hello");
-        waiting.hears("1:at last");
+        waiting.send_message("at last");
+        waiting.expect_silence();
+        served.send_message("exit");
+        served.expect_end();
+        waiting.expect_reply("hello");
+        waiting.expect_reply("1:at last");
         served = waiting;
     }
     drop(served);
@@ -57,51 +57,54 @@ pub(crate) fn exact_in_a_stampede(subject: &Subject) {
     let script = Scripted::new();
     let journal = script.journal();
     let server = subject.serve(script.limited(|limits| limits.max_connections = PLACES));
-    let (address, patience) = (server.address(), subject.patience());
+    let (address, timeout) = (server.address(), subject.timeout());
     let connect = || {
         let clients = (0..10).map(|_| {
-            let mut client =
-                Client::connect(address, Framing::Line, patience, None).turns_if(subject.is_transformed());
-            let greeting = client.hear();
+            let mut client = Client::connect(address, Framing::Line, timeout, None)
+                .transformed_if(subject.is_transformed());
+            let greeting = client.receive();
             (client, greeting)
         });
         clients.collect::<Vec<_>>()
     };
     let clients: Vec<_> = thread::scope(|scope| {
         let groups: Vec<_> = (0..4).map(|_| scope.spawn(connect)).collect();
-        groups.into_iter().flat_map(|group| group.join().expect("every client hears something")).collect()
+        groups
+            .into_iter()
+            .flat_map(|group| group.join().expect("each client receives a greeting or an error"))
+            .collect()
     });
     let count = |expected: &[u8]| clients.iter().filter(|(_, greeting)| greeting == expected).count();
     assert_eq!((count(b"hello"), count(b"ERR busy")), (PLACES, clients.len() - PLACES));
-    assert_eq!(journal.read().most, PLACES);
+    assert_eq!(journal.read().max_present, PLACES);
 }
 
 pub(crate) fn a_place_is_free_before_the_end(subject: &Subject) {
     let server = subject.serve(Scripted::new().limited(|limits| limits.max_connections = 1));
     for _ in 0..200 {
         let mut client = server.connect_greeted();
-        client.say("exit");
-        client.hears_end();
+        client.send_message("exit");
+        client.expect_end();
     }
     assert_eq!(server.stop().reason(CloseReason::Busy), 0);
 }
 
 pub(crate) fn holds_what_it_says(subject: &Subject) {
     const CROWD: usize = 12;
-    let most = subject.backend().capabilities().max_connections.unwrap_or(usize::MAX);
+    let max = subject.backend().capabilities().max_connections.unwrap_or(usize::MAX);
     let script = Scripted::new();
     let journal = script.journal();
     let server = subject.serve(script.limited(|limits| limits.overload = Overload::Queue));
     let mut clients: Vec<_> = (0..CROWD).map(|_| server.connect()).collect();
-    journal.waits_until(subject.patience(), |entries| entries.present >= most.min(CROWD));
-    if let Some(waiting) = clients.get_mut(most) {
-        waiting.hears_nothing();
+    journal.wait_until(subject.timeout(), |entries| entries.present >= max.min(CROWD));
+    if let Some(waiting) = clients.get_mut(max) {
+        waiting.expect_silence();
     }
     for client in &mut clients {
-        client.hears("hello");
-        client.say("exit");
-        client.hears_end();
+        client.expect_reply("hello");
+        client.send_message("exit");
+        client.expect_end();
     }
-    assert!(journal.read().most <= most, "{} clients were served at once", journal.read().most);
+    assert!(journal.read().max_present <= max, "{} clients were served at once", journal.read().max_present);
     assert_eq!(server.stop().reason(CloseReason::Exit), CROWD as u64);
 }

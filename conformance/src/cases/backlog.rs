@@ -1,4 +1,4 @@
-//! Clients that have connected and were not accepted when the server stops, and listeners that are shared.
+//! Clients that are in the backlog when the server stops, and shared listeners.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use crate::handlers::{Scripted, limited};
 use crate::server::Server;
 use crate::subject::Subject;
 
-/// As many clients as may be served at once, which is one, and others that have connected and said something.
+/// A client that is being served, which is the limit, and clients in the backlog that have sent a message.
 fn backlog(server: &Server) -> (Client, Vec<Client>) {
     let served = server.connect_greeted();
     let mut waiting: Vec<_> = (0..20).map(|_| server.connect()).collect();
     for client in &mut waiting {
-        client.say("hello?");
-        client.waits_for_arrival();
+        client.send_message("hello?");
+        client.wait_for_arrival();
     }
     (served, waiting)
 }
@@ -31,9 +31,9 @@ pub(crate) fn stop_tells_who_waits(subject: &Subject) {
     let server = subject.serve(service);
     let (mut served, mut waiting) = backlog(&server);
     server.drain();
-    served.hears_end();
+    served.expect_end();
     for client in &mut waiting {
-        client.hears_last("ERR shutting-down");
+        client.expect_last("ERR shutting-down");
     }
     let report = server.report();
     assert_eq!((report.accepted, report.messages, report.reason(CloseReason::TooLate)), (21, 0, 20));
@@ -47,14 +47,14 @@ pub(crate) fn stop_leaves_a_shared_backlog(subject: &Subject) {
     let (mut served, mut waiting) = backlog(&server);
     let successor = server.listener().try_clone().expect("a duplicate of the listener");
     server.drain();
-    served.hears_end();
+    served.expect_end();
     assert_eq!(server.report().accepted, 1);
     let successor = subject.serve_on(successor, limited(service, |limits| limits.max_connections = 30));
     for client in &mut waiting {
-        client.hears("hello");
-        client.hears("1:hello?");
-        client.say("exit");
-        client.hears_end();
+        client.expect_reply("hello");
+        client.expect_reply("1:hello?");
+        client.send_message("exit");
+        client.expect_end();
     }
     assert_eq!(successor.stop().accepted, 20);
 }
@@ -66,12 +66,12 @@ pub(crate) fn a_listener_may_be_shared(subject: &Subject) {
     let second = subject.serve_on(duplicate(), Scripted::new().service());
     let greets = |server: &Server| {
         let mut client = server.connect_greeted();
-        client.say("exit");
-        client.hears_end();
+        client.send_message("exit");
+        client.expect_end();
     };
     for _ in 0..20 {
         greets(&first);
-        // Whoever shares it has it not block, as every server does.
+        // Every server sets its listener to non-blocking, and the duplicates share this flag.
         ioctl_fionbio(duplicate(), true).expect("a listener");
     }
     first.drain();
@@ -89,8 +89,8 @@ pub(crate) fn the_listener_is_closed_while_clients_drain(subject: &Subject) {
     let server =
         subject.serve_alone(limited(service, |limits| limits.drain_timeout = Duration::from_secs(3600)));
     let mut client = server.connect_greeted();
-    client.say("wait");
-    gate.waits_for(1, subject.patience());
+    client.send_message("wait");
+    gate.wait_for(1, subject.timeout());
     server.drain();
     let deadline = client.deadline();
     while is_listened_on(server.address()) {
@@ -98,6 +98,6 @@ pub(crate) fn the_listener_is_closed_while_clients_drain(subject: &Subject) {
         thread::sleep(Duration::from_millis(1));
     }
     gate.open();
-    client.hears_last("1:wait");
+    client.expect_last("1:wait");
     server.report();
 }

@@ -1,4 +1,4 @@
-//! Handlers that may block run where they hold up nobody else.
+//! Handlers that may block don't delay other clients.
 
 use std::num::NonZeroUsize;
 
@@ -17,13 +17,13 @@ pub(crate) fn blocking_handlers_keep_order(subject: &Subject) {
     let server = subject.serve(Scripted::new().may_block().service());
     let mut client = server.connect_greeted();
     pipelined(&mut client, 2000);
-    client.say("exit");
-    client.hears_end();
+    client.send_message("exit");
+    client.expect_end();
 }
 
 pub(crate) const WORKERS: usize = 3;
 
-/// How many handlers may block so that one more client must still be answered.
+/// The number of handlers that may block while another client must still be answered.
 pub(crate) fn blocked(subject: &Subject) -> usize {
     let capabilities = subject.backend().capabilities();
     match capabilities.blocking_handlers {
@@ -40,8 +40,8 @@ fn service(script: Scripted, subject: &Subject) -> Service {
 
 pub(crate) fn is_answered(client: &mut Client) {
     for number in 1..=10 {
-        client.say("meanwhile");
-        client.hears(format!("{number}:meanwhile"));
+        client.send_message("meanwhile");
+        client.expect_reply(format!("{number}:meanwhile"));
     }
 }
 
@@ -53,13 +53,13 @@ pub(crate) fn a_blocked_handler_holds_up_nobody(subject: &Subject) {
     for client in &mut clients {
         client.send("wait\nafterwards\n");
     }
-    gate.waits_for(clients.len(), subject.patience());
+    gate.wait_for(clients.len(), subject.timeout());
     is_answered(&mut other);
     is_answered(&mut server.connect_greeted());
     gate.open();
     for client in &mut clients {
-        client.hears("1:wait");
-        client.hears("2:afterwards");
+        client.expect_reply("1:wait");
+        client.expect_reply("2:afterwards");
     }
 }
 
@@ -69,11 +69,11 @@ pub(crate) fn open_may_block(subject: &Subject) {
     let server = subject.serve(service(script, subject));
     let mut other = server.connect_greeted();
     let mut clients: Vec<_> = (0..blocked(subject)).map(|_| server.connect()).collect();
-    gate.waits_for(clients.len(), subject.patience());
+    gate.wait_for(clients.len(), subject.timeout());
     is_answered(&mut other);
     gate.open();
     for client in &mut clients {
-        client.hears("hello");
+        client.expect_reply("hello");
     }
 }
 
@@ -84,37 +84,37 @@ pub(crate) fn closed_may_block(subject: &Subject) {
     let mut other = server.connect_greeted();
     let mut clients: Vec<_> = (0..blocked(subject)).map(|_| server.connect_greeted()).collect();
     for client in &mut clients {
-        client.say("exit");
+        client.send_message("exit");
     }
-    gate.waits_for(clients.len(), subject.patience());
+    gate.wait_for(clients.len(), subject.timeout());
     is_answered(&mut other);
     gate.open();
     for client in &mut clients {
-        client.hears_end();
+        client.expect_end();
     }
 }
 
 pub(crate) fn as_many_blocking_handlers_as_allowed(subject: &Subject) {
-    const MOST: usize = 3;
+    const MAX: usize = 3;
     let gate = Gate::default();
     let service = Scripted::new().waiting_at(&gate).service();
-    let service = service.with_blocking_threads(NonZeroUsize::new(MOST));
+    let service = service.with_blocking_threads(NonZeroUsize::new(MAX));
     if subject.backend().capabilities().blocking_handlers != BlockingHandlers::Offloaded {
         return refused(subject, service);
     }
     let server = subject.serve(service);
-    let mut clients: Vec<_> = (0..=MOST).map(|_| server.connect_greeted()).collect();
+    let mut clients: Vec<_> = (0..=MAX).map(|_| server.connect_greeted()).collect();
     for (running, client) in (1..).zip(&mut clients) {
         client.send("wait\nafterwards\n");
-        gate.waits_for(running.min(MOST), subject.patience());
+        gate.wait_for(running.min(MAX), subject.timeout());
     }
-    clients[MOST].waits_for_arrival();
-    clients[MOST].hears_nothing();
-    assert_eq!(gate.waiting(), MOST, "more handlers run at once than may");
+    clients[MAX].wait_for_arrival();
+    clients[MAX].expect_silence();
+    assert_eq!(gate.waiting(), MAX, "more handlers run at once than allowed");
     gate.open();
     for client in &mut clients {
-        client.hears("1:wait");
-        client.hears("2:afterwards");
+        client.expect_reply("1:wait");
+        client.expect_reply("2:afterwards");
     }
 }
 
@@ -122,9 +122,9 @@ pub(crate) fn a_handler_is_not_interrupted(subject: &Subject) {
     for script in [Scripted::new(), Scripted::new().may_block()] {
         let server = subject.serve(script.limited(|limits| limits.drain_timeout = 10 * NAP));
         let mut client = server.connect_greeted();
-        client.say("nap");
-        client.waits_for_reading();
+        client.send_message("nap");
+        client.wait_for_reading();
         server.drain();
-        client.hears_last("1:slept");
+        client.expect_last("1:slept");
     }
 }

@@ -1,4 +1,4 @@
-//! What a backend says of itself is so.
+//! The capabilities that a backend reports are correct.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -24,7 +24,7 @@ pub(crate) fn means_it_cannot_have_are_refused(subject: &Subject) {
 }
 
 pub(crate) fn refused(subject: &Subject, service: Service) {
-    let error = subject.serve(service).result().expect_err("what the backend can't have is refused");
+    let error = subject.serve(service).result().expect_err("unsupported settings are an error");
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
     let name = subject.backend().name();
     assert!(error.to_string().contains(name), "`{error}` does not say that it is about {name}");
@@ -38,7 +38,7 @@ pub(crate) fn works_with_the_workers_asked_for(subject: &Subject) {
         let server = subject.serve(Scripted::new().service());
         return (0..5).for_each(|_| goes_on(&server));
     }
-    // Each in a process of its own, where nobody else has threads.
+    // In separate processes, which have no other threads.
     let threads = [1_usize, 3, 5].map(|count| {
         let threads = Child::start(subject).ask(&count.to_string());
         threads.parse::<usize>().unwrap_or_else(|_| panic!("with {count} workers: {threads}"))
@@ -50,7 +50,7 @@ pub(crate) fn works_with_the_workers_asked_for(subject: &Subject) {
     );
 }
 
-/// How many threads this process has while it serves with so many workers.
+/// The number of threads of this process while it runs a server with `count` workers.
 fn threads_with(count: usize, subject: &Subject) -> String {
     let service = Scripted::new().service();
     let server = subject.serve(service.with_workers(NonZeroUsize::new(count)));

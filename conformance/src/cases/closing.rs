@@ -1,4 +1,4 @@
-//! Whatever ends a conversation: what is owed is delivered first, and then comes a clean end.
+//! Before a conversation ends, all replies are delivered, followed by a clean end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +18,11 @@ pub(crate) fn exit_ends_the_conversation(subject: &Subject) {
     let server = subject.serve(script.service());
     let mut client = server.connect_greeted();
     client.send("a\nb\nexit\nnever\npart");
-    client.hears("1:a");
-    client.hears_last("2:b");
+    client.expect_reply("1:a");
+    client.expect_last("2:b");
     let report = server.stop();
     assert_eq!((report.messages, report.reason(CloseReason::Exit)), (3, 1));
-    assert_eq!(journal.read().answered, 3, "what was sent behind the exit was looked at");
+    assert_eq!(journal.read().answered, 3, "a message after the exit was handled");
 }
 
 pub(crate) fn half_close_is_answered(subject: &Subject) {
@@ -30,9 +30,9 @@ pub(crate) fn half_close_is_answered(subject: &Subject) {
         let server = subject.serve(script.service());
         let mut client = server.connect_greeted();
         client.send("message\n".repeat(1000));
-        client.ends_input();
-        (1..=1000).for_each(|number| client.hears(format!("{number}:message")));
-        client.hears_end();
+        client.end_input();
+        (1..=1000).for_each(|number| client.expect_reply(format!("{number}:message")));
+        client.expect_end();
         assert_eq!(server.stop().reason(CloseReason::EndOfInput), 1);
     }
 }
@@ -40,8 +40,8 @@ pub(crate) fn half_close_is_answered(subject: &Subject) {
 pub(crate) fn half_close_without_a_word(subject: &Subject) {
     let server = subject.serve(Scripted::new().service());
     let mut client = server.connect();
-    client.ends_input();
-    client.hears_last("hello");
+    client.end_input();
+    client.expect_last("hello");
     assert_eq!(server.stop().reason(CloseReason::EndOfInput), 1);
 }
 
@@ -50,11 +50,11 @@ pub(crate) fn half_close_within_a_message(subject: &Subject) {
         for script in [Scripted::new(), Scripted::new().may_block()] {
             let server = subject.serve(script.service_in(framing));
             let mut client = server.connect_in(framing);
-            client.hears("hello");
+            client.expect_reply("hello");
             client.send([encode(framing, b"whole"), encode(framing, b"part")[..4].to_vec()].concat());
-            client.ends_input();
-            client.hears("1:whole");
-            client.hears_last("ERR incomplete");
+            client.end_input();
+            client.expect_reply("1:whole");
+            client.expect_last("ERR incomplete");
             assert_eq!(server.stop().reason(CloseReason::Incomplete), 1);
         }
     }
@@ -64,63 +64,63 @@ pub(crate) fn no_reset_eats_the_last_reply(subject: &Subject) {
     const LENGTH: usize = 700_000;
     let server = subject.serve_with_buffers(Scripted::new().service(), 64 * 1024);
     let mut client = server.connect_greeted();
-    // More than the server reads at once, so that it closes with input unread, and less than it discards.
+    // More than one read of the server, so that it closes with unread input, but less than it discards.
     let more = "more\n".repeat(32 * 1024 / 5);
     client.send(format!("last {LENGTH}\n{more}"));
-    let heard = client.hear_all_in_pieces_of(16 * 1024, Duration::from_millis(1));
-    assert!(heard == [filling(LENGTH), b"\n"].concat(), "{} bytes of {LENGTH}", heard.len());
+    let received = client.read_to_end_in_pieces(16 * 1024, Duration::from_millis(1));
+    assert!(received == [filling(LENGTH), b"\n"].concat(), "{} bytes of {LENGTH}", received.len());
 }
 
 pub(crate) fn no_reset_eats_an_error_reply(subject: &Subject) {
     let server = subject.serve(Scripted::new().limited(|limits| limits.max_message = 100));
     let mut client = server.connect_greeted();
     client.send("x".repeat(32 * 1024));
-    client.hears_last("ERR too-long max=100");
+    client.expect_last("ERR too-long max=100");
 }
 
 /// What a client does to end its conversation.
-type Farewell = fn(Client);
+type Ending = fn(Client);
 
-/// It stays to the end, or else it is lost.
+/// Waits for the end after sending, since the conversation counts as lost otherwise.
 fn says_last(mut client: Client, message: impl AsRef<[u8]>) {
-    client.say(message);
-    client.hear_all();
+    client.send_message(message);
+    client.read_to_end();
 }
 
 pub(crate) fn closed_is_told_once(subject: &Subject) {
-    let farewells: [(CloseReason, Farewell); 7] = [
-        (CloseReason::Exit, |mut client| client.say("exit")),
-        (CloseReason::EndOfInput, |client| client.ends_input()),
+    let endings: [(CloseReason, Ending); 7] = [
+        (CloseReason::Exit, |mut client| client.send_message("exit")),
+        (CloseReason::EndOfInput, |client| client.end_input()),
         (CloseReason::Incomplete, |mut client| {
             client.send("part");
-            client.ends_input();
-            client.hears_last("ERR incomplete");
+            client.end_input();
+            client.expect_last("ERR incomplete");
         }),
         (CloseReason::TooLong, |client| says_last(client, "x".repeat(101))),
         (CloseReason::Panicked, |client| says_last(client, "panic")),
         (CloseReason::ReplyTooLong, |client| says_last(client, "big 200")),
-        (CloseReason::Lost, Client::resets),
+        (CloseReason::Lost, Client::reset),
     ];
     let script = Scripted::new();
     let journal = script.journal();
     let server = subject.serve(script.limited(|limits| (limits.max_message, limits.max_reply) = (100, 100)));
-    let mut told = Vec::new();
-    for (reason, farewell) in farewells {
-        farewell(server.connect_greeted());
-        told.push(reason);
-        let entries = journal.waits_until(subject.patience(), |entries| entries.closed.len() >= told.len());
-        assert_eq!(entries.closed, told);
+    let mut reasons = Vec::new();
+    for (reason, ending) in endings {
+        ending(server.connect_greeted());
+        reasons.push(reason);
+        let entries = journal.wait_until(subject.timeout(), |entries| entries.closed.len() >= reasons.len());
+        assert_eq!(entries.closed, reasons);
     }
     let client = server.connect_greeted();
-    told.push(CloseReason::Stopping);
-    stopped(server, &journal, &told);
+    reasons.push(CloseReason::Stopping);
+    stopped(server, &journal, &reasons);
     drop(client);
 
     let timeout = Duration::from_millis(100);
     let script = Scripted::new();
     let journal = script.journal();
     let server = subject.serve(script.limited(|limits| limits.idle_timeout = Some(timeout)));
-    server.connect().hear_all();
+    server.connect().read_to_end();
     stopped(server, &journal, &[CloseReason::IdleTimeout]);
 
     let script = Scripted::new();
@@ -128,27 +128,27 @@ pub(crate) fn closed_is_told_once(subject: &Subject) {
     let server = subject.serve(script.limited(|limits| limits.message_timeout = timeout));
     let mut client = server.connect();
     client.send("part");
-    client.hear_all();
+    client.read_to_end();
     stopped(server, &journal, &[CloseReason::MessageTimeout]);
 }
 
-/// Stops the server, and checks why its sessions were told they ended, and that each was told once.
-fn stopped(server: Server, journal: &Arc<Journal>, told: &[CloseReason]) {
+/// Stops the server, and checks that `closed` was called once for each session, with these reasons.
+fn stopped(server: Server, journal: &Arc<Journal>, reasons: &[CloseReason]) {
     let report = server.stop();
-    assert_eq!(journal.read().closed, told);
-    for reason in told {
+    assert_eq!(journal.read().closed, reasons);
+    for reason in reasons {
         assert_eq!(report.reason(*reason), 1, "{reason}");
     }
 }
 
 pub(crate) fn closed_is_told_at_the_cut(subject: &Subject) {
-    // Handlers that say that they may block, and handlers that hold a worker nevertheless.
+    // Handlers that declare that they may block, and handlers that block without declaring it.
     for hold in [Scripted::waiting_at, Scripted::holding_at] {
         cut_within_handlers(subject, hold, Act::Nothing);
     }
 }
 
-/// Cuts clients off whose handlers run, or wait for a worker, and checks that each session is told once.
+/// Cuts off clients whose handlers run or wait for a worker, and checks that `closed` is called once for each session.
 pub(crate) fn cut_within_handlers(subject: &Subject, hold: fn(Scripted, &Gate) -> Scripted, at_drop: Act) {
     const CLIENTS: usize = 20;
     let gate = Gate::default();
@@ -157,16 +157,16 @@ pub(crate) fn cut_within_handlers(subject: &Subject, hold: fn(Scripted, &Gate) -
     let server = subject.serve(script.limited(|limits| limits.drain_timeout = Duration::ZERO));
     let mut connected: Vec<_> = (0..CLIENTS).map(|_| server.connect_greeted()).collect();
     for client in &mut connected {
-        client.say("wait");
+        client.send_message("wait");
     }
-    gate.waits_for(1, subject.patience());
+    gate.wait_for(1, subject.timeout());
     server.drain();
     let report = server.report();
     gate.open();
-    let entries = journal.waits_until(subject.patience(), |entries| entries.closed.len() >= CLIENTS);
+    let entries = journal.wait_until(subject.timeout(), |entries| entries.closed.len() >= CLIENTS);
     assert_eq!(report.ended(), CLIENTS as u64);
     let cut = |why: &CloseReason| matches!(why, CloseReason::Cut | CloseReason::Stopping);
     assert!(entries.closed.iter().all(cut), "{:?}", entries.closed);
-    journal.stays_so();
+    journal.assert_unchanged();
     drop(connected);
 }

@@ -1,7 +1,7 @@
-//! Deadlines: each ends what it is there to end, and none is early.
+//! Deadlines are enforced, and never early.
 //!
-//! The client's clock starts before the server's, so that what it measures is never less than the server's
-//! deadline. Where a case must act before a deadline, it is repeated if it was too late.
+//! The client starts its clock before the server does, so that it never measures less than the server's deadline. A
+//! case that must act before a deadline is repeated if it was too late.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -15,15 +15,15 @@ use crate::gate::Gate;
 use crate::handlers::{Act, Scripted, filling, limited};
 use crate::subject::Subject;
 
-/// How long the deadlines are that are to pass.
+/// The duration of deadlines that are expected to pass.
 pub(crate) const SHORT: Duration = Duration::from_millis(200);
 
-/// Tries until it was in time.
+/// Repeats a case until it was in time.
 pub(crate) fn in_time(mut attempt: impl FnMut() -> bool) {
     in_time_for(|_| attempt());
 }
 
-/// Tries until it was in time, each second time with a deadline that is twice as long.
+/// Repeats a case until it was in time. The deadline is doubled after every second attempt.
 pub(crate) fn in_time_for(mut attempt: impl FnMut(Duration) -> bool) {
     let in_time = (0..10).any(|tried| attempt(SHORT * (1 << (tried / 2))));
     assert!(in_time, "a deadline passed before the client could act, ten times");
@@ -33,7 +33,7 @@ pub(crate) fn idle_deadline(subject: &Subject) {
     let server = subject.serve(Scripted::new().limited(|limits| limits.idle_timeout = Some(SHORT)));
     let start = Instant::now();
     let mut client = server.connect_greeted();
-    client.hears_last("ERR timeout idle");
+    client.expect_last("ERR timeout idle");
     not_early(start, SHORT);
     let report = server.stop();
     assert_eq!(report.reason(CloseReason::IdleTimeout), 1);
@@ -50,10 +50,10 @@ pub(crate) fn idle_deadline_begins_anew(subject: &Subject) {
         let mut client = server.connect_greeted();
         thread::sleep(SHORT / 2);
         let start = Instant::now();
-        if client.try_send("still here\n").is_err() || client.hear() != b"1:still here" {
+        if client.try_send("still here\n").is_err() || client.receive() != b"1:still here" {
             return false;
         }
-        client.hears_last("ERR timeout idle");
+        client.expect_last("ERR timeout idle");
         not_early(start, SHORT);
         true
     });
@@ -67,16 +67,16 @@ pub(crate) fn message_deadline(subject: &Subject) {
         let service = limited(Scripted::new().service_in(framing), |limits| limits.message_timeout = SHORT);
         let server = subject.serve(service);
         let mut client = server.connect_in(framing);
-        client.hears("hello");
+        client.expect_reply("hello");
         let start = Instant::now();
         client.send(beginning);
-        while_dripping(client.another(), || client.hears_last(error));
+        while_dripping(client.duplicate(), || client.expect_last(error));
         not_early(start, SHORT);
         assert_eq!(server.stop().reason(CloseReason::MessageTimeout), 1);
     }
 }
 
-/// Does something while `sender` sends a byte now and then.
+/// Calls `something` while `sender` sends a byte from time to time.
 fn while_dripping(mut sender: Client, something: impl FnOnce()) {
     struct Ends<'a>(&'a AtomicBool);
     impl Drop for Ends<'_> {
@@ -104,8 +104,8 @@ pub(crate) fn message_deadline_needs_a_message(subject: &Subject) {
     let mut client = server.connect_greeted();
     for number in 1..=2 {
         thread::sleep(SHORT);
-        client.say("after a while");
-        client.hears(format!("{number}:after a while"));
+        client.send_message("after a while");
+        client.expect_reply(format!("{number}:after a while"));
     }
 }
 
@@ -116,13 +116,13 @@ pub(crate) fn idle_deadline_needs_silence(subject: &Subject) {
         if client.try_send("whole\npar").is_err() {
             return false;
         }
-        client.hears("hello");
-        if client.hear() != b"1:whole" {
+        client.expect_reply("hello");
+        if client.receive() != b"1:whole" {
             return false;
         }
         thread::sleep(2 * SHORT);
         client.send("ted\n");
-        client.hears("2:parted");
+        client.expect_reply("2:parted");
         true
     });
 }
@@ -134,8 +134,8 @@ pub(crate) fn write_deadline(subject: &Subject) {
     let server = subject.serve_with_buffers(service, 64 * 1024);
     let mut client = server.connect_greeted();
     let start = Instant::now();
-    client.say("big 1000000");
-    let entries = journal.waits_until(subject.patience(), |entries| !entries.closed.is_empty());
+    client.send_message("big 1000000");
+    let entries = journal.wait_until(subject.timeout(), |entries| !entries.closed.is_empty());
     assert_eq!(entries.closed, [CloseReason::WriteTimeout]);
     not_early(start, SHORT);
     drop(client);
@@ -153,27 +153,28 @@ pub(crate) fn a_running_handler_is_not_idle(subject: &Subject) {
         }));
         let mut client = server.connect();
         client.send("wait\n");
-        client.hears("hello");
-        if !gate.is_reached(|| !journal.read().closed.is_empty(), subject.patience()) {
+        client.expect_reply("hello");
+        if !gate.wait_for_any(|| !journal.read().closed.is_empty(), subject.timeout()) {
             return false;
         }
         thread::sleep(2 * SHORT);
         gate.open();
-        client.hears("1:wait");
+        client.expect_reply("1:wait");
         true
     });
 }
 
 pub(crate) fn time_that_others_take_is_not_a_clients(subject: &Subject) {
     in_time_for(|short| {
-        // A server of its own for each attempt: who comes late to the gate would hold the worker in the next one.
+        // Each attempt has its own server, since a handler that reaches the gate late would block the worker of the
+        // next one.
         let gate = Gate::default();
         let service = limited(Scripted::new().holding_at(&gate).service(), |limits| {
             limits.idle_timeout = Some(short);
             limits.message_timeout = short;
         });
         let server = subject.serve(on_workers(1, service, subject));
-        // The others have said something, or have begun to.
+        // The other clients have sent a message, or a part of one.
         let mut holding = server.connect_greeted();
         let mut silent = server.connect_greeted();
         let mut partial = server.connect_greeted();
@@ -181,50 +182,50 @@ pub(crate) fn time_that_others_take_is_not_a_clients(subject: &Subject) {
         if partial.try_send("par").is_err() {
             return false;
         }
-        partial.waits_for_reading();
+        partial.wait_for_reading();
         if holding.try_send("wait\n").is_err() {
             return false;
         }
-        if !gate.is_reached(|| start.elapsed() > short, subject.patience()) {
+        if !gate.wait_for_any(|| start.elapsed() > short, subject.timeout()) {
             gate.open();
             return false;
         }
-        // More than is read at once.
+        // More than one read.
         let rest = format!("{}\n", "x".repeat(40_000));
         if partial.try_send(&rest).is_err() || silent.try_send("here\n").is_err() {
             return false;
         }
-        partial.waits_for_arrival();
-        silent.waits_for_arrival();
+        partial.wait_for_arrival();
+        silent.wait_for_arrival();
         if start.elapsed() > short {
             gate.open();
             return false;
         }
         thread::sleep(2 * short);
         gate.open();
-        holding.hears("1:wait");
-        silent.hears("1:here");
-        partial.hears(format!("1:par{}", rest.trim_end()));
+        holding.expect_reply("1:wait");
+        silent.expect_reply("1:here");
+        partial.expect_reply(format!("1:par{}", rest.trim_end()));
         true
     });
 }
 
 pub(crate) fn idle_deadline_runs_from_the_reply(subject: &Subject) {
     for hold in [Scripted::holding_at, Scripted::waiting_at] {
-        // Whether or not a reply is said.
+        // With and without a reply.
         for (message, reply) in [("wait\n", "1:wait\n"), ("hush\n", "")] {
             let gate = Gate::default();
             let script = hold(Scripted::new(), &gate);
             let server = subject.serve(script.limited(|limits| limits.idle_timeout = Some(SHORT)));
             let mut client = server.connect();
             client.send(message);
-            client.hears("hello");
-            gate.waits_for(1, subject.patience());
+            client.expect_reply("hello");
+            gate.wait_for(1, subject.timeout());
             thread::sleep(2 * SHORT);
             let start = Instant::now();
             gate.open();
-            client.hears_bytes(reply);
-            client.hears_last("ERR timeout idle");
+            client.expect_bytes(reply);
+            client.expect_last("ERR timeout idle");
             not_early(start, SHORT);
         }
     }
@@ -240,11 +241,11 @@ pub(crate) fn a_running_open_is_not_idle(subject: &Subject) {
         }));
         let mut client = server.connect();
         client.send(sent);
-        gate.waits_for(1, subject.patience());
+        gate.wait_for(1, subject.timeout());
         thread::sleep(2 * SHORT);
         let start = Instant::now();
         gate.open();
-        client.hears_last(error);
+        client.expect_last(error);
         not_early(start, SHORT);
     }
 }
@@ -253,25 +254,25 @@ pub(crate) fn a_begun_message_waits_while_nothing_is_read(subject: &Subject) {
     let script = Scripted::new();
     let journal = script.journal();
     let service = script.limited(|limits| limits.message_timeout = SHORT);
-    // A reply that the kernel doesn't take, and that is short enough for the next message to be looked at.
+    // The reply exceeds the buffers of the kernel, but not the limit of a turn, so that the next message is processed.
     const REPLY: usize = 60_000;
     let server = subject.serve_with_buffers(service, 4 * 1024);
     in_time(|| {
         let answered = journal.read().answered;
         let mut client = server.connect_greeted();
         client.send(format!("big {REPLY}\npar"));
-        journal.waits_until(subject.patience(), |entries| entries.answered > answered);
+        journal.wait_until(subject.timeout(), |entries| entries.answered > answered);
         thread::sleep(2 * SHORT);
-        // Its time begins when the last of the reply is taken, which is later than this.
+        // Its timeout starts when the last byte of the reply is written, which is later than this.
         let start = Instant::now();
-        client.hears_bytes([filling(REPLY), b"\n"].concat());
+        client.expect_bytes([filling(REPLY), b"\n"].concat());
         thread::sleep(SHORT / 2);
         let sent = client.try_send("tial\n");
         if start.elapsed() >= SHORT {
             return false;
         }
-        sent.expect("the server takes what is sent in time");
-        client.hears("2:partial");
+        sent.expect("the server reads in time");
+        client.expect_reply("2:partial");
         true
     });
 }

@@ -1,4 +1,4 @@
-//! One client can't hold the loop.
+//! One client can't monopolise the server.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,36 +14,36 @@ use crate::kernel;
 use crate::subject::Subject;
 
 pub(crate) fn a_hog_takes_turns(subject: &Subject) {
-    // On one worker, where there is a choice: there everybody else depends on the hog's turns.
-    // Small buffers, so that little is left to be answered when the hog ends.
+    // On one worker, if the backend has workers, since there all other clients depend on the hog's turns. The buffers
+    // are small, so that few messages are unanswered when the hog ends.
     let service = on_workers(1, Scripted::new().service(), subject);
     let server = subject.serve_with_buffers(service, 64 * 1024);
     let hog = server.connect_greeted();
-    beside_a_hog(hog, |heard| {
-        is_served(heard, subject.patience());
+    beside_a_hog(hog, |received| {
+        is_served(received, subject.timeout());
         let mut clients: Vec<_> = (0..4).map(|_| server.connect_greeted()).collect();
         for number in 1..=50 {
             for client in &mut clients {
-                client.say("please");
+                client.send_message("please");
             }
             for client in &mut clients {
-                client.hears(format!("{number}:please"));
+                client.expect_reply(format!("{number}:please"));
             }
         }
-        is_served(heard, subject.patience());
+        is_served(received, subject.timeout());
     });
 }
 
-/// Waits until the hog has heard more.
-fn is_served(heard: &AtomicUsize, patience: Duration) {
-    let (before, deadline) = (heard.load(Ordering::Relaxed), Instant::now() + patience);
-    while heard.load(Ordering::Relaxed) == before {
+/// Waits until the hog has received more.
+fn is_served(received: &AtomicUsize, timeout: Duration) {
+    let (before, deadline) = (received.load(Ordering::Relaxed), Instant::now() + timeout);
+    while received.load(Ordering::Relaxed) == before {
         assert!(Instant::now() < deadline, "the hog is not served");
         thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// The service on so many workers, where they can be chosen.
+/// Sets the number of workers, if the backend supports it.
 pub(crate) fn on_workers(count: usize, service: Service, subject: &Subject) -> Service {
     match subject.backend().capabilities().workers {
         Workers::Chosen => service.with_workers(NonZeroUsize::new(count)),
@@ -51,10 +51,10 @@ pub(crate) fn on_workers(count: usize, service: Service, subject: &Subject) -> S
     }
 }
 
-/// Does something while `hog` sends without end, and reads what it is answered. It is told how many bytes
-/// the hog has heard.
+/// Calls `something` while `hog` sends without end and reads the replies. `something` gets the number of bytes that the
+/// hog has received.
 fn beside_a_hog(mut hog: Client, something: impl FnOnce(&AtomicUsize)) {
-    /// Ends the hog's part, whatever becomes of the other.
+    /// Ends the hog, also if `something` panics.
     struct Done<'a>(&'a AtomicBool);
     impl Drop for Done<'_> {
         fn drop(&mut self) {
@@ -62,8 +62,8 @@ fn beside_a_hog(mut hog: Client, something: impl FnOnce(&AtomicUsize)) {
         }
     }
     let done = AtomicBool::new(false);
-    let heard = AtomicUsize::new(0);
-    let mut sender = hog.another();
+    let received = AtomicUsize::new(0);
+    let mut sender = hog.duplicate();
     thread::scope(|scope| {
         scope.spawn(|| {
             let messages = "more\n".repeat(4096);
@@ -72,27 +72,27 @@ fn beside_a_hog(mut hog: Client, something: impl FnOnce(&AtomicUsize)) {
                     break;
                 }
             }
-            sender.ends_input_if_it_can();
+            sender.try_end_input();
         });
         scope.spawn(|| {
-            while let Ok(1..) = hog.listen() {
-                heard.fetch_add(hog.forget(), Ordering::Relaxed);
+            while let Ok(1..) = hog.read_once() {
+                received.fetch_add(hog.discard(), Ordering::Relaxed);
             }
         });
         let _done = Done(&done);
-        something(&heard);
+        something(&received);
     });
 }
 
 pub(crate) fn a_crowd_is_no_burden(subject: &Subject) {
-    // Both ends of each connection are in this process, and some backends need more than one descriptor.
+    // Both ends of each connection are in this process, and some backends need several descriptors per connection.
     let crowd = (kernel::raise_descriptor_limit() / 8).min(1000);
     let server = subject.serve(on_workers(2, Scripted::new().service(), subject));
     let silent: Vec<_> = (0..crowd).map(|_| server.connect()).collect();
     let mut active = server.connect_greeted();
     for number in 1..=50 {
-        active.say("excuse me");
-        active.hears(format!("{number}:excuse me"));
+        active.send_message("excuse me");
+        active.expect_reply(format!("{number}:excuse me"));
     }
     drop(silent);
 }

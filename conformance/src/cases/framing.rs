@@ -1,4 +1,4 @@
-//! Where one message ends and the next begins is told by the bytes, never by how they arrived.
+//! The ends of messages are determined by the bytes, and not by how they arrive.
 
 use std::sync::Arc;
 
@@ -11,22 +11,22 @@ use crate::handlers::Scripted;
 use crate::oracle::expected_output;
 use crate::subject::Subject;
 
-/// The framings that are no matter of reads.
+/// The framings that don't depend on reads.
 const FRAMINGS: [Framing; 2] = [Framing::Line, Framing::Length];
 
 pub(crate) fn split_at_every_byte(subject: &Subject) {
     for framing in FRAMINGS {
         let server = subject.serve(Scripted::new().service_in(framing));
         let mut client = server.connect_in(framing);
-        client.hears("hello");
+        client.expect_reply("hello");
         let (first, second) = (encode(framing, b"whole"), encode(framing, b"parted"));
         for split in 1..second.len() {
             let (beginning, rest) = second.split_at(split);
             client.send([&first, beginning].concat());
-            // That this is answered shows that the beginning of the next was read without its rest.
-            client.hears(format!("{}:whole", 2 * split - 1));
+            // This reply shows that the server has read the beginning of the next message without its rest.
+            client.expect_reply(format!("{}:whole", 2 * split - 1));
             client.send(rest);
-            client.hears(format!("{}:parted", 2 * split));
+            client.expect_reply(format!("{}:parted", 2 * split));
         }
     }
 }
@@ -39,15 +39,15 @@ pub(crate) fn one_byte_at_a_time(subject: &Subject) {
         let server = subject.serve(Scripted::new().service_in(framing));
         let mut client = server.connect_in(framing);
         let (greeting, replies) = said.split_at(encode(framing, b"hello").len());
-        client.hears_bytes(greeting);
+        client.expect_bytes(greeting);
         for (index, byte) in input.iter().enumerate() {
             client.send([*byte]);
-            // For some it is made sure that they are read alone; more would take long.
+            // Only some bytes are sent separately for certain, since this takes long.
             if index < 4 {
-                client.waits_for_reading();
+                client.wait_for_reading();
             }
         }
-        assert_eq!(client.hear_all(), replies);
+        assert_eq!(client.read_to_end(), replies);
     }
 }
 
@@ -55,27 +55,27 @@ pub(crate) fn coalesced(subject: &Subject) {
     for framing in FRAMINGS {
         let server = subject.serve(Scripted::new().service_in(framing));
         let mut client = server.connect_in(framing);
-        client.hears("hello");
+        client.expect_reply("hello");
         let whole = encode(framing, b"whole").repeat(10);
         let last = encode(framing, b"parted");
         let (beginning, rest) = last.split_at(5);
         client.send([&whole, beginning].concat());
-        (1..=10).for_each(|number| client.hears(format!("{number}:whole")));
+        (1..=10).for_each(|number| client.expect_reply(format!("{number}:whole")));
         client.send(rest);
-        client.hears("11:parted");
+        client.expect_reply("11:parted");
     }
 }
 
 pub(crate) fn a_long_message_costs_linear_work(subject: &Subject) {
     const LENGTH: usize = 4 * 1024;
-    let server = subject.serve(Service::new(Arc::new(Weighing)));
+    let server = subject.serve(Service::new(Arc::new(Measured)));
     let mut client = server.connect();
     for _ in 0..LENGTH {
         client.send("x");
-        client.hears_bytes(".");
+        client.expect_bytes(".");
     }
     client.send("\n");
-    let work = String::from_utf8(client.hear()).expect("two numbers");
+    let work = String::from_utf8(client.receive()).expect("two numbers");
     let (copied, calls) = work.split_once(' ').expect("two numbers");
     let (copied, calls): (usize, usize) =
         (copied.parse().expect("a number"), calls.parse().expect("a number"));
@@ -83,21 +83,21 @@ pub(crate) fn a_long_message_costs_linear_work(subject: &Subject) {
     assert!(calls <= 2 * LENGTH, "{calls} calls were made for a message of {LENGTH} bytes");
 }
 
-/// Answers a line with the work that was done for it: how many bytes were copied, and how many calls made.
-/// Until its end it answers each call with a dot, so that no byte is sent before the last was looked at.
-struct Weighing;
+/// Answers a line with its cost: the number of copied bytes, and the number of calls. Before the end of the line it
+/// answers each call with a dot, so that the client sends each byte after the last one was processed.
+struct Measured;
 
 #[derive(Default)]
-struct Scales {
-    /// Where the bytes were when they were last seen.
+struct Measurement {
+    /// The address of the bytes in the last call.
     place: usize,
     copied: usize,
     calls: usize,
 }
 
-impl Application for Weighing {
+impl Application for Measured {
     fn open(&self, _client: Client, _limits: &Limits, _out: &mut Outbox) -> Box<dyn Protocol> {
-        Box::new(Scales::default())
+        Box::new(Measurement::default())
     }
 
     fn refuse(&self, error: &ErrorReply, _limits: &Limits, out: &mut Outbox) {
@@ -109,10 +109,10 @@ impl Application for Weighing {
     }
 }
 
-impl Protocol for Scales {
+impl Protocol for Measurement {
     fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         self.calls += 1;
-        // Bytes that are handed over once more from another place were copied there.
+        // Bytes that are passed again at another address were copied.
         let place = input.as_ptr().addr();
         if place != self.place {
             self.place = place;
@@ -145,17 +145,17 @@ pub(crate) fn line_ends(subject: &Subject) {
     ];
     client.send(lines.map(|(line, _)| line).concat());
     for (number, (_, message)) in (1..).zip(lines) {
-        client.hears(format!("{number}:{message}"));
+        client.expect_reply(format!("{number}:{message}"));
     }
 }
 
 pub(crate) fn length_prefixes(subject: &Subject) {
     let server = subject.serve(Scripted::new().service_in(Framing::Length));
     let mut client = server.connect_in(Framing::Length);
-    client.hears("hello");
+    client.expect_reply("hello");
     let messages = ["", "a\nb", "\r\n", "\0\0\0\u{1}", "條", &"long ".repeat(100), ""];
     for (number, message) in (1..).zip(messages) {
-        client.say(message);
-        client.hears(format!("{number}:{message}"));
+        client.send_message(message);
+        client.expect_reply(format!("{number}:{message}"));
     }
 }

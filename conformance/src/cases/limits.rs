@@ -1,4 +1,4 @@
-//! What is too long, or is no message at all, gets one error reply; the server goes on.
+//! A message that is too long or malformed gets one error reply, and the server continues.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::handlers::{Scripted, limited};
 use crate::server::Server;
 use crate::subject::Subject;
 
-/// The limit in these cases.
+/// The maximum length of a message in these cases.
 const MAX: usize = 10;
 
 pub(crate) fn line_limit(subject: &Subject) {
@@ -17,9 +17,9 @@ pub(crate) fn line_limit(subject: &Subject) {
     let server = subject.serve(Scripted::new().limited(|limits| limits.max_message = MAX));
     let mut client = server.connect_greeted();
     client.send("0123456789\r\n");
-    client.hears("1:0123456789");
+    client.expect_reply("1:0123456789");
     client.send("0123456789a\r\n");
-    client.hears_last("ERR too-long max=10");
+    client.expect_last("ERR too-long max=10");
 }
 
 pub(crate) fn length_limit(subject: &Subject) {
@@ -35,17 +35,17 @@ fn limit_in(framing: Framing, subject: &Subject) {
         subject.serve(limited(Scripted::new().service_in(framing), |limits| limits.max_message = MAX));
     for _ in 0..2 {
         let mut client = server.connect_in(framing);
-        client.hears("hello");
+        client.expect_reply("hello");
         for (number, length) in [(1, MAX - 1), (2, MAX), (3, 0), (4, MAX)] {
             if framing == Framing::Raw && length == 0 {
                 continue; // a message of no bytes can't be sent
             }
             let number = if framing == Framing::Raw && number > 3 { number - 1 } else { number };
-            client.say("x".repeat(length));
-            client.hears(format!("{number}:{}", "x".repeat(length)));
+            client.send_message("x".repeat(length));
+            client.expect_reply(format!("{number}:{}", "x".repeat(length)));
         }
-        client.say("x".repeat(MAX + 1));
-        client.hears_last(format!("ERR too-long max={MAX}"));
+        client.send_message("x".repeat(MAX + 1));
+        client.expect_last(format!("ERR too-long max={MAX}"));
     }
     assert_eq!(server.stop().reason(CloseReason::TooLong), 2);
 }
@@ -57,9 +57,9 @@ pub(crate) fn too_long_before_the_end(subject: &Subject) {
         let server =
             subject.serve(limited(Scripted::new().service_in(framing), |limits| limits.max_message = MAX));
         let mut client = server.connect_in(framing);
-        client.hears("hello");
+        client.expect_reply("hello");
         client.send(beginning);
-        client.hears_last("ERR too-long max=10");
+        client.expect_last("ERR too-long max=10");
     }
 }
 
@@ -68,8 +68,8 @@ pub(crate) fn malformed_messages(subject: &Subject) {
     let server = subject.serve(Service::new(Arc::new(application)));
     let mut client = server.connect_greeted();
     client.send("please\nnow!\nplease\n");
-    client.hears("1:please");
-    client.hears_last("ERR malformed not-so-loud");
+    client.expect_reply("1:please");
+    client.expect_last("ERR malformed not-so-loud");
     goes_on(&server);
     assert_eq!(server.stop().reason(CloseReason::Malformed), 1);
 }
@@ -97,35 +97,35 @@ pub(crate) fn objections_continue(subject: &Subject) {
     let server = subject.serve(Scripted::new().service());
     let mut client = server.connect_greeted();
     client.send(b"a\n\xff\xfe\nb\n");
-    client.hears("1:a");
-    client.hears("ERR not-utf8");
-    client.hears("2:b");
+    client.expect_reply("1:a");
+    client.expect_reply("ERR not-utf8");
+    client.expect_reply("2:b");
     client.send(b"\xe6\n");
-    client.hears("ERR not-utf8");
-    client.say("c");
-    client.hears("3:c");
+    client.expect_reply("ERR not-utf8");
+    client.send_message("c");
+    client.expect_reply("3:c");
 }
 
 pub(crate) fn reply_limit(subject: &Subject) {
     let server = subject.serve(Scripted::new().limited(|limits| limits.max_reply = 1000));
     let mut client = server.connect_greeted();
-    // A line feed ends a reply, and counts.
+    // The line feed at the end of a reply counts.
     for length in [998, 999] {
-        client.say(format!("big {length}"));
-        assert_eq!(client.hear().len(), length);
+        client.send_message(format!("big {length}"));
+        assert_eq!(client.receive().len(), length);
     }
     client.send("a\nbig 1000\nnever\n");
-    client.hears("3:a");
-    client.hears_last("ERR internal");
+    client.expect_reply("3:a");
+    client.expect_last("ERR internal");
     goes_on(&server);
     assert_eq!(server.stop().reason(CloseReason::ReplyTooLong), 1);
 }
 
-/// The server serves the next client as if nothing had been.
+/// Checks that the server serves another client.
 pub(crate) fn goes_on(server: &Server) {
     let mut client = server.connect_greeted();
-    client.say("well");
-    client.hears("1:well");
-    client.say("exit");
-    client.hears_end();
+    client.send_message("well");
+    client.expect_reply("1:well");
+    client.send_message("exit");
+    client.expect_end();
 }

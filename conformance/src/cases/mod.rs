@@ -1,4 +1,4 @@
-//! The cases, one function each, under the name by which [`for_each_case`](crate::for_each_case) lists them.
+//! The cases: a function for each, with the name in the list of [`for_each_case`](crate::for_each_case).
 
 pub(crate) mod admission;
 pub(crate) mod backlog;

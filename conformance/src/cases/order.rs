@@ -1,4 +1,4 @@
-//! Replies come in order, whole, and to the one who asked.
+//! Replies arrive in order, complete, and at the client whose message they answer.
 
 use std::thread;
 
@@ -13,24 +13,24 @@ use crate::subject::Subject;
 pub(crate) fn greets(subject: &Subject) {
     let server = subject.serve(Scripted::new().service());
     let mut client = server.connect();
-    client.hears("hello");
-    client.say("exit");
-    client.hears_end();
+    client.expect_reply("hello");
+    client.send_message("exit");
+    client.expect_end();
     assert_eq!(server.stop().reason(CloseReason::Exit), 1);
 
     let server = subject.serve(Scripted::new().service_in(Framing::Length));
-    server.connect_in(Framing::Length).hears("hello");
+    server.connect_in(Framing::Length).expect_reply("hello");
 }
 
 pub(crate) fn replies_in_order(subject: &Subject) {
     let server = subject.serve(Scripted::new().service());
     let mut client = server.connect_greeted();
     for number in 1..=200 {
-        client.say(format!("message {number}"));
-        client.hears(format!("{number}:message {number}"));
+        client.send_message(format!("message {number}"));
+        client.expect_reply(format!("{number}:message {number}"));
     }
-    client.say("exit");
-    client.hears_end();
+    client.send_message("exit");
+    client.expect_end();
     assert_eq!(server.stop().messages, 201);
 }
 
@@ -38,21 +38,21 @@ pub(crate) fn replies_in_order_when_pipelined(subject: &Subject) {
     let server = subject.serve(Scripted::new().service());
     let mut client = server.connect_greeted();
     pipelined(&mut client, 5000);
-    client.say("exit");
-    client.hears_end();
+    client.send_message("exit");
+    client.expect_end();
 }
 
-/// So many messages without waiting, and all of their replies.
+/// Sends this number of messages without waiting, and checks all replies.
 pub(crate) fn pipelined(client: &mut crate::client::Client, count: usize) {
-    let mut sender = client.another();
+    let mut sender = client.duplicate();
     thread::scope(|scope| {
         scope.spawn(move || {
             let messages: Vec<_> = (1..=count).map(|number| format!("message {number}\n")).collect();
-            // Where the server does not take them all, the replies that are missing tell.
+            // If the server does not read all of them, the check of the replies fails.
             let _ = sender.try_send(messages.concat());
         });
         for number in 1..=count {
-            client.hears(format!("{number}:message {number}"));
+            client.expect_reply(format!("{number}:message {number}"));
         }
     });
 }
@@ -62,9 +62,9 @@ pub(crate) fn no_reply_one_reply_several_replies(subject: &Subject) {
     let mut client = server.connect_greeted();
     client.send("quiet\nthrice\none\nquiet\nquiet\nthrice\nexit\n");
     for reply in ["2:thrice", "2:thrice", "2:thrice", "3:one", "6:thrice", "6:thrice", "6:thrice"] {
-        client.hears(reply);
+        client.expect_reply(reply);
     }
-    client.hears_end();
+    client.expect_end();
 }
 
 pub(crate) fn each_client_has_its_own_session(subject: &Subject) {
@@ -72,29 +72,29 @@ pub(crate) fn each_client_has_its_own_session(subject: &Subject) {
     let mut clients: Vec<_> = (0..5).map(|_| server.connect_greeted()).collect();
     for round in 1..=20 {
         for (index, client) in clients.iter_mut().enumerate() {
-            client.say(format!("from {index}"));
+            client.send_message(format!("from {index}"));
             if index % 2 == 0 {
-                client.hears(format!("{round}:from {index}"));
+                client.expect_reply(format!("{round}:from {index}"));
             }
         }
         for (index, client) in clients.iter_mut().enumerate().filter(|(index, _)| index % 2 == 1) {
-            client.hears(format!("{round}:from {index}"));
+            client.expect_reply(format!("{round}:from {index}"));
         }
     }
 }
 
-/// To have a failed conversation repeated, set this to the seed that was told.
+/// The environment variable with a seed that was reported, to repeat a failed conversation.
 const SEED: &str = "ANYLOOP_CONFORMANCE_SEED";
 
 pub(crate) fn agrees_with_the_oracle(subject: &Subject) {
     let given = std::env::var(SEED).ok().and_then(|seed| seed.parse().ok());
     for _ in 0..30 {
         let seed = given.unwrap_or_else(|| fastrand::u64(..));
-        with_seed_told(seed, || converse_at_random(subject, &mut Rng::with_seed(seed)));
+        with_seed_reported(seed, || random_conversation(subject, &mut Rng::with_seed(seed)));
     }
 }
 
-fn with_seed_told(seed: u64, case: impl FnOnce()) {
+fn with_seed_reported(seed: u64, case: impl FnOnce()) {
     if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(case)) {
         std::panic::resume_unwind(match panic.downcast::<String>() {
             Ok(text) => Box::new(format!("{text}; {SEED}={seed}")),
@@ -103,7 +103,7 @@ fn with_seed_told(seed: u64, case: impl FnOnce()) {
     }
 }
 
-fn converse_at_random(subject: &Subject, rng: &mut Rng) {
+fn random_conversation(subject: &Subject, rng: &mut Rng) {
     let framing = if rng.bool() { Framing::Line } else { Framing::Length };
     let script = if rng.bool() { Scripted::new() } else { Scripted::new().may_block() };
     let max_message = rng.usize(40..400);
@@ -113,27 +113,32 @@ fn converse_at_random(subject: &Subject, rng: &mut Rng) {
     });
     let input: Vec<u8> = (0..rng.usize(0..300)).flat_map(|_| any_message(framing, rng)).collect();
     let input = &input[..input.len() - rng.usize(0..=input.len().min(3))];
-    let (said, reason) = expected_output(service.clone(), input);
+    let (predicted, reason) = expected_output(service.clone(), input);
 
     let server = subject.serve(service);
     let mut client = server.connect_in(framing);
-    let mut sender = client.another();
-    let heard = thread::scope(|scope| {
+    let mut sender = client.duplicate();
+    let received = thread::scope(|scope| {
         scope.spawn(|| {
             let mut rest = input;
             while !rest.is_empty() {
                 let (piece, behind) = rest.split_at(rng.usize(1..=rest.len().min(2000)));
-                // A conversation that has ended early takes no more, as the oracle has foretold.
+                // Sending fails if the conversation has ended early, as the oracle may predict.
                 if sender.try_send(piece).is_err() {
                     return;
                 }
                 rest = behind;
             }
-            sender.ends_input_if_it_can();
+            sender.try_end_input();
         });
-        client.hear_all()
+        client.read_to_end()
     });
-    assert!(heard == said, "the oracle foretold {} bytes, and {} were heard", said.len(), heard.len());
+    assert!(
+        received == predicted,
+        "the oracle predicted {} bytes, and {} were received",
+        predicted.len(),
+        received.len()
+    );
     assert_eq!(server.stop().reason(reason), 1, "{reason}");
 }
 

@@ -1,4 +1,4 @@
-//! A panic in a session ends that session alone.
+//! A panic in a session ends only that session.
 
 use common::{CloseReason, Overload};
 
@@ -14,8 +14,8 @@ pub(crate) fn panic_in_a_message(subject: &Subject) {
         let server = subject.serve(script.service());
         let mut client = server.connect_greeted();
         client.send("a\npanic\nnever\n");
-        client.hears("1:a");
-        client.hears_last("ERR internal");
+        client.expect_reply("1:a");
+        client.expect_last("ERR internal");
         goes_on(&server);
         assert_eq!(server.stop().reason(CloseReason::Panicked), 1);
     }
@@ -25,7 +25,7 @@ pub(crate) fn panic_in_open(subject: &Subject) {
     for script in [Scripted::new(), Scripted::new().may_block()] {
         let server = subject.serve(script.at_open(Act::Panic).service());
         for _ in 0..3 {
-            server.connect().hears_last("ERR internal");
+            server.connect().expect_last("ERR internal");
         }
         assert_eq!(server.stop().reason(CloseReason::Panicked), 3);
     }
@@ -46,34 +46,34 @@ pub(crate) fn panic_beside_others(subject: &Subject) {
     let mut other = server.connect_greeted();
     for number in 1..=10 {
         let mut client = server.connect_greeted();
-        client.say("panic");
-        client.hears_last("ERR internal");
-        other.say("well");
-        other.hears(format!("{number}:well"));
+        client.send_message("panic");
+        client.expect_last("ERR internal");
+        other.send_message("well");
+        other.expect_reply(format!("{number}:well"));
     }
 }
 
 pub(crate) fn a_thousand_panics(subject: &Subject) {
-    // So few places that they would soon run out if a panic kept one.
+    // The limit is low, so that it would soon be reached if panicked sessions kept counting.
     let server = subject.serve(Scripted::new().limited(|limits| limits.max_connections = 4));
     for _ in 0..1000 {
         let mut client = server.connect();
-        client.say("panic");
-        client.hears("hello");
-        client.hears_last("ERR internal");
+        client.send_message("panic");
+        client.expect_reply("hello");
+        client.expect_last("ERR internal");
     }
     goes_on(&server);
     let report = server.stop();
     assert_eq!((report.reason(CloseReason::Panicked), report.reason(CloseReason::Exit)), (1000, 1));
 }
 
-/// A client is greeted and answered.
-fn is_well(server: &Server) {
+/// Checks that a client is greeted and answered.
+fn assert_serves(server: &Server) {
     let mut client = server.connect_greeted();
     client.send("a");
-    client.hears("answer");
-    client.ends_input();
-    client.hears_end();
+    client.expect_reply("answer");
+    client.end_input();
+    client.expect_end();
 }
 
 pub(crate) fn panic_in_refuse(subject: &Subject) {
@@ -84,20 +84,20 @@ pub(crate) fn panic_in_refuse(subject: &Subject) {
     let server = subject.serve(service);
     let mut served = server.connect_greeted();
     for _ in 0..5 {
-        server.connect().hears_end();
+        server.connect().expect_end();
     }
     served.send("a");
-    served.hears("answer");
-    served.ends_input();
-    served.hears_end();
-    is_well(&server);
+    served.expect_reply("answer");
+    served.end_input();
+    served.expect_end();
+    assert_serves(&server);
     assert_eq!(server.stop().reason(CloseReason::Busy), 5);
 }
 
 pub(crate) fn panic_in_open_and_refuse(subject: &Subject) {
     let server = subject.serve(Bytes::panicking_in(Place::OpenAndRefuse).service());
     for _ in 0..20 {
-        server.connect().hears_end();
+        server.connect().expect_end();
     }
     assert_eq!(server.stop().reason(CloseReason::Panicked), 20);
 }
@@ -107,21 +107,21 @@ pub(crate) fn panic_in_error(subject: &Subject) {
     for _ in 0..3 {
         let mut client = server.connect_greeted();
         client.send(">");
-        client.hears_end();
-        is_well(&server);
+        client.expect_end();
+        assert_serves(&server);
     }
     assert_eq!(server.stop().reason(CloseReason::Panicked), 3);
 }
 
 pub(crate) fn panic_in_blocking(subject: &Subject) {
     let server = subject.serve(Bytes::panicking_in(Place::Blocking).service());
-    (0..3).for_each(|_| is_well(&server));
+    (0..3).for_each(|_| assert_serves(&server));
     assert_eq!(server.stop().reason(CloseReason::EndOfInput), 3);
 }
 
 pub(crate) fn panic_in_a_destructor(subject: &Subject) {
     let server = subject.serve(Bytes::panicking_in(Place::Destructor).service());
-    (0..3).for_each(|_| is_well(&server));
+    (0..3).for_each(|_| assert_serves(&server));
     let client = server.connect_greeted();
     server.stop_now();
     assert_eq!(server.report().reason(CloseReason::Cut), 1);
@@ -137,8 +137,8 @@ pub(crate) fn more_used_than_there_is(subject: &Subject) {
     for claims in [">", ">>", "<", "<<"] {
         let mut client = server.connect_greeted();
         client.send(claims);
-        client.hears_last("ERR internal");
-        is_well(&server);
+        client.expect_last("ERR internal");
+        assert_serves(&server);
     }
     assert_eq!(server.stop().reason(CloseReason::Panicked), 4);
 }

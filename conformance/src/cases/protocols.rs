@@ -1,4 +1,4 @@
-//! Protocols that are no codecs.
+//! Protocols that are not codecs.
 
 use std::thread;
 use std::time::Instant;
@@ -18,18 +18,18 @@ pub(crate) fn a_message_that_ends_without_an_answer(subject: &Subject) {
         let mut client = server.connect_greeted();
         let start = Instant::now();
         client.send("(");
-        client.waits_for_reading();
+        client.wait_for_reading();
         let in_time = client.try_send(")").is_ok();
-        client.waits_for_reading();
+        client.wait_for_reading();
         if !in_time || start.elapsed() >= short {
             return false;
         }
         thread::sleep(2 * short);
-        client.hears_nothing();
+        client.expect_silence();
         client.send("a");
-        client.hears("answer");
-        client.ends_input();
-        client.hears_end();
+        client.expect_reply("answer");
+        client.end_input();
+        client.expect_end();
         true
     });
 }
@@ -39,12 +39,12 @@ pub(crate) fn a_word_without_a_message(subject: &Subject) {
     let mut client = server.connect_greeted();
     for _ in 0..2 {
         client.send("!");
-        client.hears("word");
+        client.expect_reply("word");
         client.send("a");
-        client.hears("answer");
+        client.expect_reply("answer");
     }
-    client.ends_input();
-    client.hears_end();
+    client.end_input();
+    client.expect_end();
     let report = server.stop();
     assert_eq!((report.messages, report.reason(CloseReason::EndOfInput)), (2, 1));
 }
@@ -55,10 +55,10 @@ pub(crate) fn only_what_has_begun_is_finished(subject: &Subject) {
         let mut client = server.connect_greeted();
         for byte in sent.split_inclusive(|_| true) {
             client.send(byte);
-            client.waits_for_reading();
+            client.wait_for_reading();
         }
-        client.ends_input();
-        client.hear_all()
+        client.end_input();
+        client.read_to_end()
     };
     assert_eq!(ends(&server, "("), b"unfinished\n");
     assert_eq!(ends(&server, "()"), b"");

@@ -1,4 +1,4 @@
-//! While nothing happens, nothing runs.
+//! An idle server uses no CPU time.
 
 use std::thread;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::gate::Gate;
 use crate::handlers::{Scripted, limited};
 use crate::subject::Subject;
 
-/// How long nothing happens, and how much of it a server may be at work: it looks for deadlines now and then.
-const NOTHING: Duration = Duration::from_millis(400);
-const MOST: Duration = Duration::from_millis(40);
+/// How long the server is idle, and how much CPU time it may use meanwhile for its checks of deadlines.
+const IDLE: Duration = Duration::from_millis(400);
+const MAX: Duration = Duration::from_millis(40);
 
-/// How many clients there may be, and how many come at a time.
+/// The limit on clients, and the number of clients in each step.
 const PLACES: usize = 30;
 const CLIENTS: usize = 20;
 
@@ -35,40 +35,40 @@ pub(crate) fn nothing_runs_while_nothing_happens(subject: &Subject) {
     let greeted = |child: &mut Child, count| -> Vec<Client> {
         (0..count).map(|_| connect_greeted(child, subject)).collect()
     };
-    is_quiet(&mut child, "without a client");
+    assert_quiet(&mut child, "without a client");
 
     let idle = greeted(&mut child, count);
-    is_quiet(&mut child, "with silent clients");
+    assert_quiet(&mut child, "with idle clients");
     drop(idle);
 
-    let mut owed = greeted(&mut child, 1);
-    owed[0].send("big 1000000\n".repeat(20));
-    is_quiet(&mut child, "with a client that doesn't read");
-    drop(owed);
+    let mut blocked_client = greeted(&mut child, 1);
+    blocked_client[0].send("big 1000000\n".repeat(20));
+    assert_quiet(&mut child, "with a client that doesn't read");
+    drop(blocked_client);
 
-    // They have been let go, and neither read nor close.
+    // The server has ended their conversations, but they neither read nor close.
     let mut ended = greeted(&mut child, count);
-    ended.iter_mut().for_each(|client| client.say("exit"));
-    is_quiet(&mut child, "with clients that linger");
+    ended.iter_mut().for_each(|client| client.send_message("exit"));
+    assert_quiet(&mut child, "with clients that linger");
 
-    // Others are here when those close.
+    // Other clients are connected when these close.
     let others = greeted(&mut child, count);
-    ended.iter_mut().for_each(Client::hears_end);
+    ended.iter_mut().for_each(Client::expect_end);
     drop(ended);
-    is_quiet(&mut child, "after others have closed");
+    assert_quiet(&mut child, "after others have closed");
     drop(others);
 
     let full = greeted(&mut child, if one_at_a_time { 1 } else { PLACES });
     let beyond: Vec<_> = (0..CLIENTS).map(|_| connect(&mut child, subject)).collect();
-    is_quiet(&mut child, "with clients that are refused, or wait");
+    assert_quiet(&mut child, "with clients that are refused or in the backlog");
     drop((full, beyond));
 
     let mut held = greeted(&mut child, 1);
-    held[0].say("wait");
-    held[0].ends_input();
-    is_quiet(&mut child, "with a client that has ended its input, in a handler");
+    held[0].send_message("wait");
+    held[0].end_input();
+    assert_quiet(&mut child, "with a client that has ended its input, in a handler");
     child.ask("open");
-    held[0].hears_last("1:wait");
+    held[0].expect_last("1:wait");
 }
 
 fn service(gate: &Gate) -> Service {
@@ -78,23 +78,23 @@ fn service(gate: &Gate) -> Service {
     })
 }
 
-/// A client that was let in, as soon as those who have left are gone.
+/// Connects a client, and retries while the server still counts clients that have left.
 pub(crate) fn connect_greeted(child: &mut Child, subject: &Subject) -> Client {
     loop {
         let mut client = connect(child, subject);
-        match client.hear().as_slice() {
-            b"ERR busy" => client.hears_end(),
+        match client.receive().as_slice() {
+            b"ERR busy" => client.expect_end(),
             b"hello" => return client,
-            other => panic!("a client heard {:?}", String::from_utf8_lossy(other)),
+            other => panic!("a client received {:?}", String::from_utf8_lossy(other)),
         }
     }
 }
 
-fn is_quiet(child: &mut Child, when: &str) {
-    // What has just happened has its consequences.
-    thread::sleep(NOTHING / 4);
+fn assert_quiet(child: &mut Child, when: &str) {
+    // Let the server finish its reaction to the last step.
+    thread::sleep(IDLE / 4);
     let before = processor_time(child);
-    thread::sleep(NOTHING);
+    thread::sleep(IDLE);
     let spent = processor_time(child) - before;
-    assert!(spent < MOST, "the server was at work for {spent:?} of {NOTHING:?} {when}");
+    assert!(spent < MAX, "the server used {spent:?} of CPU time in {IDLE:?} {when}");
 }

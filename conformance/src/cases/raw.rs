@@ -1,4 +1,4 @@
-//! `raw`, where a read is a message: what holds of it although it is no framing.
+//! `raw`, where the bytes of a read are a message.
 
 use common::Framing;
 
@@ -8,26 +8,26 @@ use crate::subject::Subject;
 pub(crate) fn raw_takes_turns(subject: &Subject) {
     let server = subject.serve(Scripted::new().service_in(Framing::Raw));
     let mut client = server.connect_in(Framing::Raw);
-    client.hears_bytes("hello");
+    client.expect_bytes("hello");
     for number in 1..=20 {
-        // A line end that somebody typed is a part of the message.
+        // A line feed that a user typed is a part of the message.
         let message = if number % 2 == 0 { format!("typed {number}\n") } else { format!("sent {number}") };
-        client.say(&message);
-        client.hears_bytes(format!("{number}:{message}"));
+        client.send_message(&message);
+        client.expect_bytes(format!("{number}:{message}"));
     }
-    client.say("exit");
-    client.hears_end();
+    client.send_message("exit");
+    client.expect_end();
 }
 
 pub(crate) fn raw_cuts_at_1024(subject: &Subject) {
     let server = subject.serve(Scripted::new().service_in(Framing::Raw));
     let mut client = server.connect_in(Framing::Raw);
-    client.hears_bytes("hello");
+    client.expect_bytes("hello");
     let letters = "a".repeat(1023);
-    client.say(format!("{letters}條"));
-    client.hears_bytes(format!("1:{letters}2:條"));
-    client.say("b".repeat(1024));
-    client.hears_bytes(format!("3:{}", "b".repeat(1024)));
-    client.say("c".repeat(1025));
-    client.hears_bytes(format!("4:{}5:c", "c".repeat(1024)));
+    client.send_message(format!("{letters}條"));
+    client.expect_bytes(format!("1:{letters}2:條"));
+    client.send_message("b".repeat(1024));
+    client.expect_bytes(format!("3:{}", "b".repeat(1024)));
+    client.send_message("c".repeat(1025));
+    client.expect_bytes(format!("4:{}5:c", "c".repeat(1024)));
 }

@@ -1,4 +1,4 @@
-//! What a server needs to begin with, and what it leaves when it can't begin or go on.
+//! The resources that a server needs to start, and that it frees when it fails.
 
 use std::fs;
 use std::net::TcpListener;
@@ -18,28 +18,28 @@ use crate::kernel::set_limit;
 use crate::subject::Subject;
 
 pub(crate) fn a_handler_may_use_a_mebibyte_of_stack(subject: &Subject) {
-    // In a process of its own, since there is no way back from a stack that is too small.
+    // In a child process, since a stack overflow ends the process.
     if let Some(parent) = child::parent() {
         return serve_for(parent, subject, Scripted::new().service(), |_| {});
     }
     let mut child = Child::start(subject);
     let mut client = connect(&mut child, subject);
-    client.hears("hello");
-    client.say("deep");
-    client.hears("1:63");
-    client.say("exit");
-    client.hears_end();
+    client.expect_reply("hello");
+    client.send_message("deep");
+    client.expect_reply("1:63");
+    client.send_message("exit");
+    client.expect_end();
     assert_eq!(child.ask("stop"), "0");
 }
 
-/// A socket that nobody can be accepted from.
+/// A socket that can't accept connections.
 fn no_listener() -> TcpListener {
     Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket").into()
 }
 
 pub(crate) fn a_broken_listener_is_an_error(subject: &Subject) {
     let server = subject.serve_on(no_listener(), Scripted::new().service());
-    let error = server.result().expect_err("nobody can be accepted");
+    let error = server.result().expect_err("accepting fails");
     assert!(!error.to_string().is_empty());
 }
 
@@ -48,15 +48,15 @@ pub(crate) fn a_failed_server_leaves_nothing(subject: &Subject) {
         return fail_for(parent, subject);
     }
     let mut child = Child::start(subject);
-    // The first may start what is the process's own: a reactor, or a pool.
+    // The first server may start threads of the whole process, such as a reactor or a pool.
     child.ask("fail");
     child.ask("fail");
     let before = counted(&mut child);
     for _ in 0..10 {
         child.ask("fail");
     }
-    // Threads that nobody waits for end by themselves.
-    let deadline = Instant::now() + subject.patience();
+    // Detached threads end some time later.
+    let deadline = Instant::now() + subject.timeout();
     loop {
         let after = counted(&mut child);
         if after[0] <= before[0] && after[1] <= before[1] {
@@ -64,24 +64,24 @@ pub(crate) fn a_failed_server_leaves_nothing(subject: &Subject) {
         }
         assert!(
             Instant::now() < deadline,
-            "[threads, descriptors]: {before:?} before ten servers have failed, and {after:?} after"
+            "[threads, descriptors]: {before:?} before ten failed servers, {after:?} after"
         );
-        thread::sleep(subject.patience() / 500);
+        thread::sleep(subject.timeout() / 500);
     }
 }
 
-/// How many threads and descriptors the child has.
+/// The number of threads and descriptors of the child.
 fn counted(child: &mut Child) -> [usize; 2] {
     ["threads", "descriptors"].map(|what| child.ask(what).parse().expect("a number"))
 }
 
-/// Has servers fail, and counts what the process has.
+/// Runs servers that fail, and counts threads and descriptors of the process.
 fn fail_for(parent: Parent, subject: &Subject) {
     parent.answer(|question| match question {
         "fail" => {
             let service = Arc::new(Scripted::new().service());
             let failed = subject.backend().serve(no_listener().into(), service, &Stop::new());
-            if failed.is_err() { "failed".into() } else { "went well".into() }
+            if failed.is_err() { "failed".into() } else { "did not fail".into() }
         }
         what => {
             let folder = if what == "threads" { "/proc/self/task" } else { "/proc/self/fd" };
@@ -92,7 +92,7 @@ fn fail_for(parent: Parent, subject: &Subject) {
 
 pub(crate) fn too_few_descriptors_to_begin_with(subject: &Subject) {
     if let Some(parent) = child::parent() {
-        // As few as are open already: with those of standard streams and of the parent there is none left.
+        // The limit is the number of open descriptors, so that none is left.
         let open = fs::read_dir("/proc/self/fd").map_or(0, Iterator::count) as u64;
         return parent.answer(|question| {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a port on the loopback device");
@@ -101,7 +101,7 @@ pub(crate) fn too_few_descriptors_to_begin_with(subject: &Subject) {
             let service = Scripted::new().service();
             let ended = subject.backend().serve(listener.into(), Arc::new(service), &Stop::new());
             set_limit(Resource::Nofile, None);
-            ended.map_or_else(|error| error.to_string(), |_| "it went well".into())
+            ended.map_or_else(|error| error.to_string(), |_| "it did not fail".into())
         });
     }
     let mut child = Child::start(subject);
@@ -121,12 +121,12 @@ pub(crate) fn few_descriptors_refuse_with_a_word(subject: &Subject) {
     }
     let mut child = Child::start(subject);
     let mut served: Vec<_> = (0..PLACES).map(|_| connect(&mut child, subject)).collect();
-    served.iter_mut().for_each(|client| client.hears("hello"));
-    // Those who are refused stay, so that they are lingered over.
+    served.iter_mut().for_each(|client| client.expect_reply("hello"));
+    // Refused clients stay connected, so that the server lingers.
     let mut refused: Vec<_> = (0..2 * PLACES).map(|_| connect(&mut child, subject)).collect();
-    refused.iter_mut().for_each(|client| client.hears_last("ERR busy"));
+    refused.iter_mut().for_each(|client| client.expect_last("ERR busy"));
     drop((served, refused));
     let mut client = connect_greeted(&mut child, subject);
-    client.say("exit");
-    client.hears_end();
+    client.send_message("exit");
+    client.expect_end();
 }

@@ -1,5 +1,4 @@
-//! A server for which the system has nothing left. It serves in a process of its own, and the clients are in
-//! this one.
+//! A server without resources of the system. It runs in a child process, and the clients in this one.
 
 use std::io;
 #[cfg(target_os = "linux")]
@@ -19,12 +18,12 @@ use crate::handlers::Scripted;
 use crate::kernel;
 use crate::subject::Subject;
 
-/// How many descriptors the server has, and how many clients come.
+/// The limit on descriptors of the server, and the number of clients.
 const DESCRIPTORS: u64 = 64;
 const CLIENTS: usize = 80;
-/// How long it is left without any.
+/// How long the server is left without free descriptors.
 const STARVED: Duration = Duration::from_millis(700);
-/// Between two attempts the server waits for at least this time.
+/// The minimum pause of the server between two attempts to accept.
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) fn out_of_descriptors(subject: &Subject) {
@@ -36,33 +35,33 @@ pub(crate) fn out_of_descriptors(subject: &Subject) {
     let mut child = Child::start(subject);
     let connect = || connect(&mut child, subject);
     let mut clients: Vec<_> = connect_many(connect, CLIENTS);
-    clients[0].hears("hello");
+    clients[0].expect_reply("hello");
     let before = processor_time(&mut child);
     thread::sleep(STARVED);
     let spent = processor_time(&mut child) - before;
-    clients[0].say("still here");
-    clients[0].hears("1:still here");
-    // The first came in first: so the last one says whether the server was starved.
-    clients[CLIENTS - 1].hears_nothing();
-    assert!(spent < STARVED / 4, "the server was busy for {spent:?} of {STARVED:?} without descriptors");
+    clients[0].send_message("still here");
+    clients[0].expect_reply("1:still here");
+    // Clients are accepted in order, so the last one shows whether the descriptors were exhausted.
+    clients[CLIENTS - 1].expect_silence();
+    assert!(spent < STARVED / 4, "the server used {spent:?} of CPU time in {STARVED:?} without descriptors");
 
-    // As clients leave, those behind them are served.
+    // When clients leave, waiting ones are served.
     for (index, mut client) in clients.into_iter().enumerate() {
         if index > 0 {
-            client.hears("hello");
+            client.expect_reply("hello");
         }
-        client.say("exit");
+        client.send_message("exit");
     }
     let report = child.ask("stop");
     let errors: u64 = report.parse().unwrap_or_else(|_| panic!("the server did not end well: {report}"));
-    let most = start.elapsed().as_millis() / PAUSE.as_millis() + 1;
+    let max = start.elapsed().as_millis() / PAUSE.as_millis() + 1;
     assert!(errors > 0, "no accept error was counted");
-    assert!(u128::from(errors) <= most, "{errors} errors in {:?}: it does not wait", start.elapsed());
+    assert!(u128::from(errors) <= max, "{errors} errors in {:?}: it does not pause", start.elapsed());
 }
 
 pub(crate) fn connect(child: &mut Child, subject: &Subject) -> Client {
     let address: Address = child.ask("address").parse().expect("an address");
-    Client::connect(&address, Framing::Line, subject.patience(), None).turns_if(subject.is_transformed())
+    Client::connect(&address, Framing::Line, subject.timeout(), None).transformed_if(subject.is_transformed())
 }
 
 fn connect_many(mut connect: impl FnMut() -> Client, count: usize) -> Vec<Client> {
@@ -73,7 +72,7 @@ pub(crate) fn processor_time(child: &mut Child) -> Duration {
     Duration::from_nanos(child.ask("processor time").parse().expect("nanoseconds"))
 }
 
-/// Serves, and answers the parent's questions; those that it doesn't know are for `other` as well.
+/// Runs a server, and responds to requests of the parent. Passes unknown requests to `other`.
 pub(crate) fn serve_for(parent: Parent, subject: &Subject, service: Service, other: impl Fn(&str)) {
     let server = subject.serve(service);
     let address = server.address().clone();
@@ -113,31 +112,30 @@ pub(crate) fn out_of_threads(subject: &Subject) {
     for _ in 0..3 {
         child.ask("starve");
         let mut client = connect(&mut child, subject);
-        match client.hear().as_slice() {
+        match client.receive().as_slice() {
             b"ERR busy" => {}
             b"hello" => {
                 let own = subject.backend().capabilities().workers == Workers::PerConnection;
-                assert!(!own, "a client got a thread where there are none");
-                client.say("exit");
+                assert!(!own, "a client got a thread though none can be created");
+                client.send_message("exit");
             }
-            other => panic!("a client heard {:?}", String::from_utf8_lossy(other)),
+            other => panic!("a client received {:?}", String::from_utf8_lossy(other)),
         }
-        client.hears_end();
+        client.expect_end();
         child.ask("feed");
         goes_on(&mut child, subject);
     }
-    assert_eq!(child.ask("stop"), "0", "a thread that can't be spawned is no accept error");
+    assert_eq!(child.ask("stop"), "0", "a failure to spawn a thread must not count as an accept error");
 }
 
 pub(crate) fn goes_on(child: &mut Child, subject: &Subject) {
     let mut client = connect(child, subject);
-    client.hears("hello");
-    client.say("exit");
-    client.hears_end();
+    client.expect_reply("hello");
+    client.send_message("exit");
+    client.expect_end();
 }
 
-/// Serves for a user that exists for it alone, since the system's limit on threads is one on each user's,
-/// and none on root's.
+/// Runs the server as a user without other processes, since the limit on threads applies to each user, and not to root.
 struct Unprivileged(Arc<dyn Backend>);
 
 impl Backend for Unprivileged {
@@ -153,7 +151,7 @@ impl Backend for Unprivileged {
         #[cfg(target_os = "linux")]
         if rustix::process::geteuid().is_root() {
             let user = rustix::process::Uid::from_raw(100_000 + process::id());
-            // Of this thread alone, and so of those that it starts.
+            // Changes the user of this thread, which the threads that it starts inherit.
             rustix::thread::set_thread_res_uid(user, user, user)?;
         }
         self.0.serve(listener, service, stop)

@@ -1,4 +1,4 @@
-//! The stop: nobody is let in, what had arrived is answered, and the receipt adds up.
+//! Stopping: no more clients are served, messages that had arrived are answered, and the report adds up.
 
 use std::io::ErrorKind;
 use std::thread;
@@ -12,7 +12,7 @@ use crate::handlers::{Scripted, limited};
 use crate::server::Server;
 use crate::subject::Subject;
 
-/// A drain timeout that no case waits for.
+/// A drain timeout that never expires.
 const LONG: Duration = Duration::from_secs(3600);
 
 pub(crate) fn stop_lets_nobody_in(subject: &Subject) {
@@ -21,15 +21,15 @@ pub(crate) fn stop_lets_nobody_in(subject: &Subject) {
     let server = subject.serve(script.service());
     let mut client = server.connect_greeted();
     server.drain();
-    client.hears_end();
-    // It gets into the backlog at least, since the listener has a duplicate here. It is told, if it comes before the
-    // server has seen the last of those who had come before.
+    client.expect_end();
+    // The client can connect, since the listener has a duplicate here. It gets an error reply if it connects before the
+    // server has accepted the last earlier client.
     let mut late = server.connect();
     let duplicate = server.listener().try_clone().expect("a duplicate of the listener");
     server.report();
-    let heard = late.overhear();
-    assert!(heard.is_empty() || heard == b"ERR shutting-down\n", "a client was let in after the stop");
-    assert_eq!(journal.read().most, 1);
+    let received = late.read_briefly();
+    assert!(received.is_empty() || received == b"ERR shutting-down\n", "a client was served after the stop");
+    assert_eq!(journal.read().max_present, 1);
     drop(duplicate);
 }
 
@@ -39,37 +39,37 @@ pub(crate) fn a_clean_drain_handles_only_what_it_answers(subject: &Subject) {
     let journal = script.journal();
     let server = subject.serve(script.limited(|limits| limits.drain_timeout = LONG));
     let connected: Vec<_> = (0..clients).map(|_| server.connect_greeted()).collect();
-    let heard: usize = thread::scope(|scope| {
+    let received: usize = thread::scope(|scope| {
         let talking: Vec<_> = connected
             .into_iter()
             .map(|mut client| {
                 scope.spawn(move || {
-                    let mut heard = 0;
+                    let mut received = 0;
                     client.send("message\n".repeat(50));
-                    while let Some(reply) = client.hear_unless_ended() {
-                        heard += 1;
-                        assert_eq!(reply, format!("{heard}:message").into_bytes());
-                        let _ = client.try_send("message\n"); // nobody takes it once the server has closed
+                    while let Some(reply) = client.next_reply() {
+                        received += 1;
+                        assert_eq!(reply, format!("{received}:message").into_bytes());
+                        let _ = client.try_send("message\n"); // fails once the server has closed
                     }
-                    heard
+                    received
                 })
             })
             .collect();
-        // Enough for many writes to each client, however many answers go into one.
-        journal.waits_until(subject.patience(), |entries| entries.answered > 1000 * clients);
+        // This needs many writes to each client, however many replies are written at once.
+        journal.wait_until(subject.timeout(), |entries| entries.answered > 1000 * clients);
         server.drain();
         talking.into_iter().map(|client| client.join().expect("a clean end")).sum()
     });
     let report = server.report();
     assert_eq!(report.reason(CloseReason::Stopping), clients as u64);
-    assert_eq!(journal.read().answered, heard, "a message was handled, and its answer not delivered");
+    assert_eq!(journal.read().answered, received, "a message was handled, but its reply was not delivered");
 }
 
 pub(crate) fn stop_ends_the_idle(subject: &Subject) {
     let server = subject.serve(Scripted::new().limited(|limits| limits.drain_timeout = LONG));
     let mut client = server.connect_greeted();
     server.drain();
-    client.hears_end();
+    client.expect_end();
     assert_eq!(server.report().reason(CloseReason::Stopping), 1);
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn stop_ends_every_idle_client(subject: &Subject) {
     let mut clients: Vec<_> = (0..20).map(|_| server.connect_greeted()).collect();
     server.drain();
     for client in &mut clients {
-        client.hears_end();
+        client.expect_end();
     }
     assert_eq!(server.report().reason(CloseReason::Stopping), 20);
 }
@@ -88,16 +88,16 @@ pub(crate) fn stop_answers_what_has_arrived(subject: &Subject) {
     let script = Scripted::new().waiting_at(&gate);
     let server = subject.serve(script.limited(|limits| limits.drain_timeout = LONG));
     let mut client = server.connect_greeted();
-    client.say("wait");
-    gate.waits_for(1, subject.patience());
+    client.send_message("wait");
+    gate.wait_for(1, subject.timeout());
     client.send("message\n".repeat(200));
-    client.waits_for_arrival();
+    client.wait_for_arrival();
     server.drain();
-    client.hears_nothing();
+    client.expect_silence();
     gate.open();
-    client.hears("1:wait");
-    (2..=201).for_each(|number| client.hears(format!("{number}:message")));
-    client.hears_end();
+    client.expect_reply("1:wait");
+    (2..=201).for_each(|number| client.expect_reply(format!("{number}:message")));
+    client.expect_end();
     assert_eq!(server.report().reason(CloseReason::Stopping), 1);
 }
 
@@ -106,11 +106,11 @@ pub(crate) fn stop_within_a_message(subject: &Subject) {
         let service = limited(Scripted::new().service_in(framing), |limits| limits.drain_timeout = LONG);
         let server = subject.serve(service);
         let mut client = server.connect_in(framing);
-        client.hears("hello");
+        client.expect_reply("hello");
         client.send([encode(framing, b"whole"), encode(framing, b"parted")[..5].to_vec()].concat());
-        client.hears("1:whole");
+        client.expect_reply("1:whole");
         server.drain();
-        client.hears_last("ERR shutting-down");
+        client.expect_last("ERR shutting-down");
         assert_eq!(server.report().reason(CloseReason::Stopping), 1);
     }
 }
@@ -120,32 +120,32 @@ pub(crate) fn stop_under_a_pipelining_client(subject: &Subject) {
     let journal = script.journal();
     let server = subject.serve(script.limited(|limits| limits.drain_timeout = LONG));
     let mut client = server.connect_greeted();
-    // So many messages are always under way, and not more, so that the server can discard what is left.
+    // A constant number of messages is in flight, so that the server can discard the rest.
     client.send("message\n".repeat(100));
     for number in 1..=500 {
-        client.hears(format!("{number}:message"));
+        client.expect_reply(format!("{number}:message"));
         client.send("message\n");
     }
     server.drain();
     let deadline = client.deadline();
-    let mut heard = 500;
-    while let Some(reply) = client.hear_unless_ended() {
-        heard += 1;
-        assert_eq!(reply, format!("{heard}:message").into_bytes());
-        // Once the server has closed, nobody takes it any more.
+    let mut received = 500;
+    while let Some(reply) = client.next_reply() {
+        received += 1;
+        assert_eq!(reply, format!("{received}:message").into_bytes());
+        // Sending fails once the server has closed.
         let _ = client.try_send("message\n");
-        assert!(Instant::now() < deadline, "the server goes on and on");
+        assert!(Instant::now() < deadline, "the server does not end the connection");
     }
     let report = server.report();
-    assert_eq!(journal.read().answered, heard, "an answer was not delivered");
+    assert_eq!(journal.read().answered, received, "a reply was not delivered");
     assert_eq!(report.reason(CloseReason::Stopping), 1);
 }
 
-/// A client that is owed more than the kernel takes, and does not read.
-fn owed(server: &Server, subject: &Subject, journal: &crate::journal::Journal) -> Client {
+/// A client that does not read, with unsent replies that exceed the buffers of the kernel.
+fn blocked_client(server: &Server, subject: &Subject, journal: &crate::journal::Journal) -> Client {
     let mut client = server.connect_greeted();
-    client.say("big 1000000");
-    journal.waits_until(subject.patience(), |entries| entries.answered == 1);
+    client.send_message("big 1000000");
+    journal.wait_until(subject.timeout(), |entries| entries.answered == 1);
     client
 }
 
@@ -155,26 +155,26 @@ pub(crate) fn the_drain_deadline_cuts_who_does_not_read(subject: &Subject) {
     let journal = script.journal();
     let service = script.limited(|limits| (limits.write_timeout, limits.drain_timeout) = (LONG, timeout));
     let server = subject.serve_with_buffers(service, 64 * 1024);
-    let client = owed(&server, subject, &journal);
+    let client = blocked_client(&server, subject, &journal);
     let start = Instant::now();
     server.drain();
     let report = server.report();
     assert!(start.elapsed() >= timeout, "the server ended before the drain deadline");
     assert_eq!(report.reason(CloseReason::Cut), 1);
-    // A worker that is slow to notice is not waited for.
-    journal.waits_until(subject.patience(), |entries| entries.closed == [CloseReason::Cut]);
+    // The server does not wait for a worker that is slow to notice.
+    journal.wait_until(subject.timeout(), |entries| entries.closed == [CloseReason::Cut]);
     drop(client);
 }
 
 pub(crate) fn the_drain_deadline_cuts_a_running_handler(subject: &Subject) {
-    // Longer than a server that has cut everybody waits for them to notice.
+    // Longer than a server waits for workers after it has cut all clients.
     let timeout = Duration::from_millis(500);
     let gate = Gate::default();
     let script = Scripted::new().waiting_at(&gate);
     let server = subject.serve(script.limited(|limits| limits.drain_timeout = timeout));
     let mut client = server.connect_greeted();
-    client.say("wait");
-    gate.waits_for(1, subject.patience());
+    client.send_message("wait");
+    gate.wait_for(1, subject.timeout());
     let start = Instant::now();
     server.drain();
     let report = server.report();
@@ -188,7 +188,7 @@ pub(crate) fn a_second_press_ends_at_once(subject: &Subject) {
     let journal = script.journal();
     let service = script.limited(|limits| (limits.write_timeout, limits.drain_timeout) = (LONG, LONG));
     let server = subject.serve_with_buffers(service, 64 * 1024);
-    let client = owed(&server, subject, &journal);
+    let client = blocked_client(&server, subject, &journal);
     server.drain();
     server.stop_now();
     assert_eq!(server.report().reason(CloseReason::Cut), 1);
@@ -206,8 +206,8 @@ pub(crate) fn the_receipt_adds_up(subject: &Subject) {
         for _ in 0..times {
             let mut client = server.connect_greeted();
             client.send(messages);
-            client.ends_input();
-            client.hear_all();
+            client.end_input();
+            client.read_to_end();
         }
     };
     says("a\nexit\n", 5);
@@ -216,11 +216,11 @@ pub(crate) fn the_receipt_adds_up(subject: &Subject) {
     says(&"x".repeat(101), 2);
     says("panic\n", 2);
     says("big 200\n", 1);
-    server.connect_greeted().resets();
-    journal.waits_until(subject.patience(), |entries| entries.closed.contains(&CloseReason::Lost));
+    server.connect_greeted().reset();
+    journal.wait_until(subject.timeout(), |entries| entries.closed.contains(&CloseReason::Lost));
     let mut last = server.connect_greeted();
     server.drain();
-    last.hears_end();
+    last.expect_end();
     let report = server.report();
     let count = |reason| report.reason(reason);
     assert_eq!(report.accepted, 19);
@@ -235,7 +235,7 @@ pub(crate) fn the_listener_is_closed_not_shut_down(subject: &Subject) {
     let (address, deadline) = (server.address().clone(), server.connect_greeted().deadline());
     let duplicate = server.listener().try_clone().expect("a duplicate of the listener");
     server.stop();
-    let client = Client::connect(&address, Framing::Line, subject.patience(), None);
+    let client = Client::connect(&address, Framing::Line, subject.timeout(), None);
     loop {
         match duplicate.accept() {
             Ok((_, peer)) if client.ends().is_none_or(|(local, _)| peer == local.into()) => break,
@@ -243,7 +243,7 @@ pub(crate) fn the_listener_is_closed_not_shut_down(subject: &Subject) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(Duration::from_millis(1)),
             Err(error) => panic!("the duplicate does not accept: {error}"),
         }
-        assert!(Instant::now() < deadline, "the duplicate accepts nobody");
+        assert!(Instant::now() < deadline, "the duplicate accepts no connection");
     }
     drop(duplicate);
     assert!(!is_listened_on(&address), "the server has left its listener open");

@@ -1,4 +1,4 @@
-//! Urgent data, which this server has no use for: they are passed over, and lose and delay nothing.
+//! Urgent data is skipped, and causes no loss and no delay.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use crate::gate::Gate;
 use crate::handlers::Scripted;
 use crate::subject::Subject;
 
-/// How often a case is tried: where a reader stops in front of urgent data, it depends on the moment whether it is told
-/// of what stands behind.
+/// How often a case is repeated: whether a reader that stops at urgent data is notified of the data after it depends on
+/// timing.
 const TRIALS: usize = 50;
 
 pub(crate) fn urgent_data_delays_nothing(subject: &Subject) {
@@ -17,12 +17,12 @@ pub(crate) fn urgent_data_delays_nothing(subject: &Subject) {
     for _ in 0..TRIALS {
         let mut client = server.connect_greeted();
         client.send("a\n");
-        client.sends_urgently(b'!');
+        client.send_urgent(b'!');
         client.send("b\n");
-        client.hears("1:a");
-        client.hears("2:b");
-        client.say("exit");
-        client.hears_end();
+        client.expect_reply("1:a");
+        client.expect_reply("2:b");
+        client.send_message("exit");
+        client.expect_end();
     }
 }
 
@@ -31,9 +31,9 @@ pub(crate) fn the_end_behind_urgent_data_is_seen(subject: &Subject) {
     for _ in 0..TRIALS {
         let mut client = server.connect_greeted();
         client.send("a\n");
-        client.sends_urgently(b'!');
-        client.ends_input();
-        client.hears_last("1:a");
+        client.send_urgent(b'!');
+        client.end_input();
+        client.expect_last("1:a");
     }
     assert_eq!(server.stop().reason(CloseReason::EndOfInput), TRIALS as u64);
 }
@@ -44,16 +44,16 @@ pub(crate) fn stop_answers_behind_urgent_data(subject: &Subject) {
         let script = Scripted::new().waiting_at(&gate);
         let server = subject.serve(script.limited(|limits| limits.drain_timeout = Duration::from_secs(3600)));
         let mut client = server.connect_greeted();
-        client.say("wait");
-        gate.waits_for(1, subject.patience());
+        client.send_message("wait");
+        gate.wait_for(1, subject.timeout());
         client.send("a\n");
-        client.sends_urgently(b'!');
+        client.send_urgent(b'!');
         client.send("b\n");
-        client.waits_for_arrival();
+        client.wait_for_arrival();
         server.drain();
         gate.open();
-        client.hears("1:wait");
-        client.hears("2:a");
-        client.hears_last("3:b");
+        client.expect_reply("1:wait");
+        client.expect_reply("2:a");
+        client.expect_last("3:b");
     }
 }

@@ -1,4 +1,4 @@
-//! A client that vanishes frees what it held.
+//! The resources of a client that disappears are freed.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,10 +17,10 @@ pub(crate) fn a_reset_frees_the_place(subject: &Subject) {
     }));
     let vanishing = server.connect_greeted();
     let mut waiting = server.connect();
-    vanishing.resets();
-    waiting.hears("hello");
-    waiting.say("exit");
-    waiting.hears_end();
+    vanishing.reset();
+    waiting.expect_reply("hello");
+    waiting.send_message("exit");
+    waiting.expect_end();
     assert_eq!(server.stop().reason(CloseReason::Lost), 1);
 }
 
@@ -33,33 +33,33 @@ pub(crate) fn a_reset_under_unread_replies_frees_the_place(subject: &Subject) {
     });
     let server = subject.serve_with_buffers(service, 64 * 1024);
     let mut vanishing = server.connect_greeted();
-    vanishing.say("big 1000000");
-    journal.waits_until(subject.patience(), |entries| entries.answered == 1);
+    vanishing.send_message("big 1000000");
+    journal.wait_until(subject.timeout(), |entries| entries.answered == 1);
     let mut waiting = server.connect();
-    vanishing.resets();
-    waiting.hears("hello");
-    waiting.say("exit");
-    waiting.hears_end();
+    vanishing.reset();
+    waiting.expect_reply("hello");
+    waiting.send_message("exit");
+    waiting.expect_end();
     assert_eq!(server.stop().reason(CloseReason::Lost), 1);
 }
 
 pub(crate) fn vanished_clients_are_looked_for(subject: &Subject) {
     let server = subject.serve(Scripted::new().service());
-    // The first may have connected before the backend had the listener.
+    // The first client may have connected before the backend received the listener.
     for _ in 0..2 {
         let mut client = server.connect_greeted();
         if cfg!(target_os = "linux") {
-            is_looked_for(&client);
+            wait_for_keepalive(&client);
         }
-        client.say("exit");
-        client.hears_end();
+        client.send_message("exit");
+        client.expect_end();
     }
 }
 
-fn is_looked_for(client: &Client) {
-    // Until the greeting is acknowledged, another timer runs.
+fn wait_for_keepalive(client: &Client) {
+    // Another timer runs until the greeting is acknowledged.
     let deadline = client.deadline();
-    let (local, peer) = client.ends().expect("a connection of TCP");
+    let (local, peer) = client.ends().expect("a TCP connection");
     while !kernel::end(peer, local).is_some_and(|end| end.keepalive) {
         assert!(Instant::now() < deadline, "no keepalive timer runs for an accepted connection");
         thread::sleep(Duration::from_millis(1));
