@@ -1,4 +1,4 @@
-//! A backend of its own, written from scratch: [`Poll`], one thread that waits for all its clients with `poll(2)`.
+//! A custom backend, written from scratch: [`Poll`], one thread that waits for all clients with `poll(2)`.
 //!
 //! ```sh
 //! cargo run --release -p anyloop-example-backend -- backends
@@ -6,7 +6,7 @@
 //! cargo run --release -p anyloop-example-backend -- compare --quick --backends poll,threads,smol
 //! ```
 //!
-//! `docs/write-a-backend.md` goes there step by step, from a server of one client at a time.
+//! `docs/write-a-backend.md` develops it step by step, starting with a server of one client at a time.
 
 mod worker;
 
@@ -21,11 +21,11 @@ use anyloop::{Backend, Listener, Report, Service, Stop};
 
 use crate::worker::Worker;
 
-/// One thread that waits for all its clients with `poll(2)`, as servers did before there was epoll. Handlers that
-/// may block are called on threads beside it.
+/// One thread that waits for all clients with `poll(2)`, as servers did before epoll. Handlers that may block are
+/// called on other threads.
 ///
-/// Choose it for some hundred clients on a system that has nothing newer: the kernel looks at every client at each
-/// wait, so a message costs the more, the more clients are silent.
+/// Choose it for some hundred clients on a system without a newer mechanism: the kernel checks all clients at each
+/// wait, so the cost of a message grows with the number of idle clients.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Poll;
 
@@ -55,7 +55,7 @@ fn start(mut accept_loop: AcceptLoop, failure: Failure) -> io::Result<()> {
     Ok(())
 }
 
-/// The guide's programs are compiled and run with the tests.
+/// Compiles and runs the programs of the guide with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/write-a-backend.md")]
 mod guide {}

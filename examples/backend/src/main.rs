@@ -1,4 +1,4 @@
-//! The command `anyloop`, with a backend more.
+//! The command `anyloop` with an additional backend.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The thread that serves: it waits for all clients at once, and gives a turn to those that are ready.
+//! The thread that serves all clients.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -10,7 +10,7 @@ use anyloop::Listener;
 use anyloop::backend::{AcceptLoop, Accepting, Buffers, Conversation, Notifier, Socket, Wait};
 use rustix::event::PollFlags;
 
-/// A client, with what its conversation waits for.
+/// A client, and what its conversation waits for.
 struct Client {
     socket: Socket,
     conversation: Conversation,
@@ -18,7 +18,7 @@ struct Client {
 }
 
 impl Client {
-    /// What its socket is polled for.
+    /// The events that its socket is polled for.
     fn interest(&self) -> PollFlags {
         match self.wait {
             Wait::Readable => PollFlags::IN,
@@ -27,7 +27,7 @@ impl Client {
         }
     }
 
-    /// Advances, if it is time to.
+    /// Advances the conversation, if it is ready, has a turn or was woken.
     fn advance(&mut self, is_ready: bool, buffers: &mut Buffers) {
         if is_ready {
             self.conversation.ready(false);
@@ -41,18 +41,18 @@ impl Client {
 /// The thread that serves.
 pub(crate) struct Worker {
     accept_loop: Option<AcceptLoop>,
-    /// The clients, but for those whose handlers run on another thread.
+    /// The clients, except those whose handlers run on another thread.
     clients: Vec<Client>,
-    /// How many handlers run on other threads.
+    /// The number of handlers that run on other threads.
     running: usize,
-    /// By which their clients return.
+    /// Returns these clients.
     returned: (Sender<Client>, Receiver<Client>),
     notifier: Arc<Notifier>,
     buffers: Buffers,
 }
 
 impl Worker {
-    /// A worker that waits with `notifier`, with which the acceptor is registered.
+    /// A worker that waits with `notifier`, which is registered with the acceptor.
     pub(crate) fn new(accept_loop: AcceptLoop, notifier: Arc<Notifier>) -> Self {
         let (clients, running, buffers) = Default::default();
         Self { accept_loop: Some(accept_loop), clients, running, returned: channel(), notifier, buffers }
@@ -68,7 +68,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Accepts clients, not too many at once. Returns whether the listener is to be polled for more.
+    /// Accepts a limited number of clients. Returns whether the listener must be polled for more.
     fn accept(&mut self) -> bool {
         let Some(accept_loop) = &mut self.accept_loop else { return false };
         let accepting = accept_loop.turn(Listener::accept, |socket, conversation| {
@@ -92,7 +92,7 @@ impl Worker {
         self.notifier.wait_any(&polled, has_turn.then_some(Duration::ZERO))
     }
 
-    /// Gives a turn to each client that is to have one, and removes those that leave.
+    /// Advances the clients, and removes those that have ended or block.
     fn serve(&mut self, ready: &[bool]) {
         let mut ready = ready.iter();
         let leaving = self.clients.extract_if(.., |client| {

@@ -1,4 +1,4 @@
-//! The command with a backend more: it is listed, and serves until it is told to stop.
+//! Tests the command with the additional backend: it is listed, and serves until it is stopped.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The command, with no flag set by the environment.
+/// The command, without flags from the environment.
 fn command(flags: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_poll"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANYLOOP_")) {
@@ -17,7 +17,7 @@ fn command(flags: &str) -> Command {
     command
 }
 
-/// A child, which is ended when this is dropped.
+/// A child process, which is killed on drop.
 struct Ended(Child);
 
 impl Drop for Ended {
@@ -28,7 +28,7 @@ impl Drop for Ended {
 }
 
 #[test]
-fn it_is_listed_beside_the_built_in_ones() {
+fn it_is_listed_with_the_built_in_backends() {
     let output = command("backends").output().expect("it runs");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("one thread that polls all clients"), "{text}");
@@ -36,7 +36,7 @@ fn it_is_listed_beside_the_built_in_ones() {
 }
 
 #[test]
-fn it_serves_until_it_is_told_to_stop() {
+fn it_serves_until_it_is_stopped() {
     let flags = "serve --backend poll --handler echo --framing line --listen 127.0.0.1:0 --log-level error";
     let mut server = Ended(command(flags).stdout(Stdio::piped()).spawn().expect("it starts"));
     let mut stdout = BufReader::new(server.0.stdout.take().expect("it is piped"));
@@ -54,6 +54,6 @@ fn it_serves_until_it_is_told_to_stop() {
     let id = i32::try_from(server.0.id()).ok().and_then(Pid::from_raw).expect("it is one");
     kill_process(id, Signal::TERM).expect("it runs");
     assert_eq!(socket.read(&mut heard).expect("it ends cleanly"), 0);
-    drop(socket); // for which it would linger
+    drop(socket); // otherwise the server would linger
     assert!(server.0.wait().expect("it ends").success());
 }

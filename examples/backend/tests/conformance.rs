@@ -1,3 +1,3 @@
-//! The behaviours that every backend shows.
+//! The required behaviours of backends.
 
 conformance::suite!(own_backend::Poll);

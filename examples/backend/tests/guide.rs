@@ -1,4 +1,4 @@
-//! What the guide shows of the example is what the example says.
+//! Checks that the guide quotes the example correctly.
 
 const GUIDE: &str = include_str!("../../../docs/write-a-backend.md");
 const SOURCES: [&str; 3] =
@@ -10,7 +10,10 @@ fn it_shows_the_example() {
         GUIDE.split("```rust,ignore\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert!(blocks.len() >= 3, "{} blocks", blocks.len());
     for block in blocks {
-        assert!(SOURCES.iter().any(|source| source.contains(block)), "the example does not say:\n{block}");
+        assert!(
+            SOURCES.iter().any(|source| source.contains(block)),
+            "the example does not contain:\n{block}"
+        );
     }
 }
 
