@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use common::{Address, AddressError};
 
-/// Where a server is, or is to be: an [`Address`], or a host name and a port, which have to be looked up.
+/// The address of a server: an [`Address`], or a host name and a port, which must be resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Address(Address),
@@ -14,7 +14,7 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    /// Its addresses. A name may have several.
+    /// Resolves the target. A name may have several addresses.
     pub(crate) fn resolve(&self) -> Result<Vec<Address>, String> {
         let name = match self {
             Self::Address(address) => return Ok(vec![address.clone()]),
@@ -27,7 +27,7 @@ impl Target {
         if found.is_empty() { Err(format!("{name} has no address")) } else { Ok(found) }
     }
 
-    /// Whether it is the path of a Unix socket.
+    /// Whether this is the path of a Unix socket.
     pub(crate) fn is_unix(&self) -> bool {
         matches!(self, Self::Address(Address::Unix(_)))
     }
@@ -54,11 +54,11 @@ impl fmt::Display for Target {
     }
 }
 
-/// The target of a server that listens on TCP alone.
+/// Parses the address of a server that listens only on TCP.
 pub(crate) fn of_tcp(text: &str) -> Result<Target, String> {
     match text.parse() {
         Ok(target @ Target::Address(Address::Unix(_))) => {
-            Err(format!("{target} is a Unix socket, and this server listens on TCP alone; write HOST:PORT"))
+            Err(format!("{target} is a Unix socket, but this server listens only on TCP; write HOST:PORT"))
         }
         Ok(target) => Ok(target),
         Err(error) => Err(AddressError::to_string(&error)),
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn where_only_tcp_will_do_a_unix_socket_is_refused() {
         assert_eq!(of_tcp("127.0.0.1:0").unwrap().to_string(), "127.0.0.1:0");
-        assert!(of_tcp("unix:/a").unwrap_err().contains("listens on TCP alone; write HOST:PORT"));
+        assert!(of_tcp("unix:/a").unwrap_err().contains("listens only on TCP; write HOST:PORT"));
         assert!(of_tcp("8888").unwrap_err().contains("no port"));
     }
 }

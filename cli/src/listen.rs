@@ -1,4 +1,4 @@
-//! The listener that a backend is lent.
+//! Creates the listener of a server.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
@@ -9,8 +9,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::failure::Failure;
 
-/// Listens on the first of these addresses that can be listened on. Where none can, that is no wrong usage: at another
-/// time, or on another machine, the same command line may be right.
+/// Listens on the first of these addresses that is available. If none is, this is not a usage error, since the same
+/// command line may work at another time or on another machine.
 pub(crate) fn listen(addresses: &[Address], mode: Option<u32>) -> Result<Listener, Failure> {
     first(addresses, |address| match address.path() {
         Some(path) => Listener::bind_unix(path, mode),
@@ -18,7 +18,7 @@ pub(crate) fn listen(addresses: &[Address], mode: Option<u32>) -> Result<Listene
     })
 }
 
-/// Listens on the first of these addresses of TCP that can be listened on.
+/// Listens on the first of these TCP addresses that is available.
 pub(crate) fn listen_on_tcp(addresses: &[Address]) -> Result<TcpListener, Failure> {
     first(addresses, tcp)
 }
@@ -37,7 +37,7 @@ fn first<T>(addresses: &[Address], bind: impl Fn(&Address) -> io::Result<T>) -> 
 fn tcp(address: &Address) -> io::Result<TcpListener> {
     let address: SocketAddr = address.ip().ok_or(ErrorKind::InvalidInput)?;
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A server that was restarted need not wait until the last connections of the one before are forgotten.
+    // A restarted server can listen while connections of its predecessor are in TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -48,13 +48,15 @@ fn explain(address: &Address, error: &io::Error) -> String {
     let is_unix = address.path().is_some();
     let advice = match error.kind() {
         ErrorKind::AddrInUse if is_unix => {
-            "it is in use by another program; stop that, or choose another path with --listen"
+            "it is in use by another program; stop that program, or choose another path with --listen"
         }
         ErrorKind::AlreadyExists if is_unix => {
-            "there is a file that is no socket; remove it, or choose another path with --listen"
+            "there is a file that is not a socket; remove it, or choose another path with --listen"
         }
         _ if is_unix => return error.to_string(),
-        ErrorKind::AddrInUse => "another program does; stop it, or choose another port with --listen",
+        ErrorKind::AddrInUse => {
+            "it is in use by another program; stop that program, or choose another port with --listen"
+        }
         ErrorKind::AddrNotAvailable => "this machine has no such address; choose another with --listen",
         ErrorKind::PermissionDenied => "that port needs privileges; choose one from 1024 up with --listen",
         _ => return error.to_string(),
@@ -62,5 +64,5 @@ fn explain(address: &Address, error: &io::Error) -> String {
     advice.to_owned()
 }
 
-/// How many clients may wait to be accepted. The system lowers it to its own limit, usually the same.
+/// The size of the backlog. The system lowers it to its own limit, which is usually the same.
 const BACKLOG: i32 = 4096;

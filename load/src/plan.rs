@@ -141,7 +141,7 @@ impl Plan {
     pub fn check(&self) -> Result<(), String> {
         if self.address.ip().is_none() && self.address.path().is_none() {
             return Err(format!(
-                "`{}` is no address to connect to; write HOST:PORT or unix:PATH",
+                "`{}` is not an address to connect to; write HOST:PORT or unix:PATH",
                 self.address
             ));
         }

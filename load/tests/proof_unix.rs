@@ -121,6 +121,6 @@ fn what_is_no_address_can_not_be_loaded() {
     for address in [Address::Unknown, Address::Unix(None)] {
         let error = engine::run(&Plan::new(address), &AtomicBool::new(false), None).expect_err("it is none");
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert!(error.to_string().contains("is no address to connect to; write HOST:PORT or unix:PATH"));
+        assert!(error.to_string().contains("is not an address to connect to; write HOST:PORT or unix:PATH"));
     }
 }

@@ -1,4 +1,4 @@
-//! The conversation of a person: replies are shown as they come, above the line that is being typed.
+//! The interactive client: replies are shown when they arrive, above the line that is being typed.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -16,23 +16,23 @@ use super::outcome::{Heard, Tally};
 use super::screen::Screen;
 use super::terminal::{Terminal, Typed};
 use super::wire::{Messages, Replies, Trouble};
-use super::{Manner, silent};
+use super::{Settings, silent};
 use crate::failure::Failure;
 
-/// Sends what is typed and shows what is replied, until one of the two ends it.
-pub(super) fn converse(socket: &Socket, manner: Manner) -> Result<(), Failure> {
+/// Sends the typed lines and shows the replies, until the user or the server ends the conversation.
+pub(super) fn converse(socket: &Socket, settings: Settings) -> Result<(), Failure> {
     socket.set_nonblocking(true).map_err(super::unusable)?;
     let terminal = Terminal::open().map_err(|error| unusable(&error))?;
     let tally = Arc::new(Tally::default());
     let mut dialogue = Dialogue {
         socket,
-        manner,
-        messages: Messages::new(manner.framing),
+        settings,
+        messages: Messages::new(settings.framing),
         heard: Heard::new(&tally),
         tally,
         watch: Watch::start(socket, terminal.waker())?,
         terminal,
-        replies: Replies::new(manner.framing, manner.max_reply),
+        replies: Replies::new(settings.framing, settings.max_reply),
         unsent: Vec::new(),
         leaving: false,
         until: None,
@@ -41,7 +41,7 @@ pub(super) fn converse(socket: &Socket, manner: Manner) -> Result<(), Failure> {
     let by_server = !dialogue.leaving;
     drop(dialogue);
     if by_server {
-        // A notice, and no reply: where it can't be seen, nothing is missing.
+        // This is only a notice, so an error of stderr is ignored.
         let _ = writeln!(io::stderr(), "the server has ended the conversation");
     }
     Ok(())
@@ -49,29 +49,29 @@ pub(super) fn converse(socket: &Socket, manner: Manner) -> Result<(), Failure> {
 
 struct Dialogue<'a> {
     socket: &'a Socket,
-    manner: Manner,
+    settings: Settings,
     messages: Messages,
     tally: Arc<Tally>,
     heard: Heard,
     watch: Watch,
     terminal: Terminal,
     replies: Replies,
-    /// Messages that the server has not taken yet.
+    /// Messages that were not sent yet.
     unsent: Vec<u8>,
-    /// Whether no more will be said to the server.
+    /// Whether no more messages will be sent.
     leaving: bool,
-    /// Until when the server may be silent then.
+    /// The deadline for the server to send something after that.
     until: Option<Instant>,
 }
 
 impl Dialogue<'_> {
-    /// Goes on to the server's end.
+    /// Runs until the server ends the conversation.
     fn run(&mut self) -> Result<(), Failure> {
         loop {
             self.send()?;
             while self.leaving || !self.unsent.is_empty() {
                 if !self.wait()? {
-                    return Err(silent(self.manner.reply_timeout));
+                    return Err(silent(self.settings.reply_timeout));
                 }
                 if self.receive()? {
                     return Ok(());
@@ -107,23 +107,23 @@ impl Dialogue<'_> {
 
     fn bound_silence(&mut self) {
         self.until =
-            self.manner.reply_timeout.filter(|_| self.leaving).map(|timeout| Instant::now() + timeout);
+            self.settings.reply_timeout.filter(|_| self.leaving).map(|timeout| Instant::now() + timeout);
     }
 
-    /// Waits until there are replies, or room for what is unsent. Tells whether there were in time.
+    /// Waits until the socket is readable, or writable if messages are unsent. Returns whether it was in time.
     fn wait(&self) -> Result<bool, Failure> {
         let room = if self.unsent.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
         self.terminal.wait(self.socket, PollFlags::IN | room, self.until).map_err(|error| unusable(&error))
     }
 
-    /// Sends as much as the server takes; and once all is sent, that no more will come.
+    /// Sends as much as possible. Ends the output when everything was sent and no more messages follow.
     fn send(&mut self) -> Result<(), Failure> {
         while !self.unsent.is_empty() {
             match (&mut &*self.socket).write(&self.unsent) {
                 Ok(count) => drop(self.unsent.drain(..count)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // The server hears no more. What it has said before is still there to be read.
+                // The server does not read any more. Its earlier replies can still be read.
                 Err(_) => {
                     self.unsent.clear();
                     self.tally.lost();
@@ -131,12 +131,12 @@ impl Dialogue<'_> {
             }
         }
         if self.leaving {
-            let _ = self.socket.shutdown(Shutdown::Write); // again does no harm
+            let _ = self.socket.shutdown(Shutdown::Write); // may be called repeatedly
         }
         Ok(())
     }
 
-    /// Shows the replies that have come, but not for ever; tells whether they were the last.
+    /// Shows the replies that have arrived, for a limited time. Returns whether the server has ended the conversation.
     fn receive(&mut self) -> Result<bool, Failure> {
         let until = Instant::now() + LONGEST_TURN;
         let mut input = [0; 16 * 1024];
@@ -165,7 +165,7 @@ impl Dialogue<'_> {
         Ok(false)
     }
 
-    /// The server has ended: what it has not said to the end is shown nevertheless.
+    /// Handles the end of the replies. An incomplete reply is shown nevertheless.
     fn finish(&self) -> Result<(), Failure> {
         let unfinished = self.replies.unfinished();
         if unfinished.is_empty() {
@@ -177,7 +177,7 @@ impl Dialogue<'_> {
     }
 }
 
-/// Wakes the terminal once the server has said something.
+/// Wakes the terminal when the server has sent something.
 struct Watch {
     orders: Sender<()>,
     begun: bool,
@@ -189,9 +189,9 @@ impl Watch {
         let (orders, received) = channel();
         thread::spawn(move || {
             for () in received {
-                // Keys get their turn, too, however much the server says.
+                // Keys are handled too, however much the server sends.
                 thread::sleep(TURN_OF_KEYS);
-                // Where it fails, whoever is woken sees why.
+                // If it fails, the reader that is woken reports the error.
                 let _ = poll(&mut [PollFd::new(&socket, PollFlags::IN)], None);
                 waker.store(true, Ordering::Relaxed);
             }
@@ -211,13 +211,13 @@ impl Watch {
     }
 }
 
-/// The terminal can't be used.
+/// The error if the terminal can't be used.
 pub(super) fn unusable(error: &io::Error) -> Failure {
     Failure::Failed(format!("the terminal can't be used: {error}"))
 }
 
-/// How long keys may have to wait for replies.
+/// How long replies may delay keys.
 const LONGEST_TURN: Duration = Duration::from_millis(100);
 
-/// How long replies may have to wait for keys.
+/// How long keys may delay replies.
 const TURN_OF_KEYS: Duration = Duration::from_millis(40);

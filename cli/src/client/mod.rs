@@ -1,5 +1,5 @@
-//! `anyloop client`: at a terminal a [`dialogue`], otherwise a [`pipe`]; and in a framing such as `raw`,
-//! which can't tell where a reply ends, [`turns`].
+//! `anyloop client`: a [`dialogue`] at a terminal, otherwise a [`pipe`]. In a framing such as `raw`, which does not
+//! determine the ends of replies, it takes [`turns`].
 
 mod dialogue;
 mod outcome;
@@ -23,32 +23,32 @@ use crate::catalogue::Framing;
 use crate::failure::Failure;
 use crate::quantity::Time;
 
-/// Talks to a server until one of the two ends the conversation.
+/// Communicates with a server until one of the two ends the conversation.
 pub(crate) fn client(arguments: &Client) -> Result<(), Failure> {
     let socket = connect(&arguments.address)?;
     let at_terminal = io::stdin().is_terminal()
         && io::stdout().is_terminal()
-        && io::stderr().is_terminal() // where the editor shows what is typed
-        && env::var_os("TERM").is_none_or(|kind| kind != "dumb"); // which has no cursor to direct
-    let manner = Manner {
+        && io::stderr().is_terminal() // where the editor draws the line
+        && env::var_os("TERM").is_none_or(|kind| kind != "dumb"); // whose cursor can't be moved
+    let settings = Settings {
         framing: arguments.framing,
         max_reply: arguments.max_reply.0,
         reply_timeout: Some(arguments.reply_timeout.0).filter(|timeout| !timeout.is_zero()),
     };
-    match manner.framing.is_certain() {
-        true if at_terminal => dialogue::converse(&socket, manner),
-        true => pipe::converse(&socket, manner),
-        false if at_terminal => turns::at_terminal(&socket, manner),
-        false => turns::through_pipe(&socket, manner),
+    match settings.framing.is_certain() {
+        true if at_terminal => dialogue::converse(&socket, settings),
+        true => pipe::converse(&socket, settings),
+        false if at_terminal => turns::at_terminal(&socket, settings),
+        false => turns::through_pipe(&socket, settings),
     }
 }
 
-/// How the conversation is held.
+/// The settings of the conversation.
 #[derive(Clone, Copy)]
-struct Manner {
+struct Settings {
     framing: Framing,
     max_reply: usize,
-    /// How long the server may be silent where it is its turn; `None` is for ever.
+    /// How long to wait for the server when a reply is due; `None` for no limit.
     reply_timeout: Option<Duration>,
 }
 
@@ -67,12 +67,12 @@ fn connect_to(address: &Address) -> io::Result<Socket> {
     let Some(path) = address.path() else {
         let address = address.ip().ok_or(io::ErrorKind::InvalidInput)?;
         let socket = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
-        // Messages are written whole, so there is nothing to collect; without it they are only slower.
+        // Messages are written whole, so Nagle's algorithm would only delay them.
         let _ = socket.set_nodelay(true);
         return Ok(socket.into());
     };
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // So long it waits for room in the backlog, too.
+    // `connect` waits for room in the backlog, for at most the write timeout.
     socket.set_write_timeout(Some(CONNECT_TIMEOUT))?;
     socket.connect(&SockAddr::unix(path)?).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
@@ -82,21 +82,20 @@ fn connect_to(address: &Address) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// The server is silent for too long.
+/// The error if the server sends nothing within the reply timeout.
 fn silent(reply_timeout: Option<Duration>) -> Failure {
     Failure::Failed(format!(
-        "the server has said nothing for {}, and has not ended; raise --reply-timeout, or write 0 to wait for ever",
+        "the server has sent nothing for {}, and has not ended; raise --reply-timeout, or write 0 to wait forever",
         Time(reply_timeout.unwrap_or_default())
     ))
 }
 
-/// The connection can't be used.
+/// The error if the connection can't be used.
 fn unusable(error: io::Error) -> Failure {
-    Failure::Failed(format!("can't talk to the server: {error}"))
+    Failure::Failed(format!("can't communicate with the server: {error}"))
 }
 
-/// The longest reply that is taken by default: what a server says at most by default, and room for the end
-/// of a line or a number in front.
+/// The default maximum length of a reply: the default limit of servers, and room for a line end or a number.
 pub(crate) fn max_reply() -> usize {
     Limits::default().max_reply + 1024
 }
@@ -104,5 +103,5 @@ pub(crate) fn max_reply() -> usize {
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the server may be silent where it is its turn, by default.
+/// The default of how long to wait for the server when a reply is due.
 pub(crate) const REPLY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,8 +1,9 @@
-//! How a conversation went: what was said by either side, and so what its end means.
+//! Determines whether a conversation has succeeded.
 //!
 //! A client can't know how many replies a message gets. So a conversation has failed if the server ends it without any
-//! reply, with an error for its last reply, before it has taken every message, or with more than one message behind
-//! its last reply. One there may be, since there are servers that end without a reply to the message that asks for it.
+//! reply, with an error as its last reply, before it has received every message, or with more than one message after
+//! its last reply. One such message is allowed, since some servers end the conversation without a reply to the message
+//! that requests it.
 
 use std::io;
 use std::sync::Arc;
@@ -11,44 +12,44 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::escape::escaped;
 use crate::failure::{Failure, warn};
 
-/// What was said so far, counted by who says it and by who hears it.
+/// Counters that the sender and the receiver share.
 #[derive(Default)]
 pub(super) struct Tally {
     messages: AtomicU64,
     replies: AtomicU64,
     /// Whether the last message was `exit`.
     exit: AtomicBool,
-    /// Whether the server has not taken all messages.
+    /// Whether a message could not be sent.
     lost: AtomicBool,
 }
 
 impl Tally {
-    /// Told of a message before it is sent, since its reply may be heard at any time after that.
+    /// Counts a message. Must be called before it is sent, since its reply may be received at any time after that.
     pub(super) fn message(&self, message: &[u8]) {
         self.exit.store(message == b"exit", Ordering::SeqCst);
         self.messages.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Told that a message could not be sent.
+    /// Records that a message could not be sent.
     pub(super) fn lost(&self) {
         self.lost.store(true, Ordering::SeqCst);
     }
 
-    /// How many messages there were.
+    /// The number of messages.
     pub(super) fn messages(&self) -> u64 {
         self.messages.load(Ordering::SeqCst)
     }
 
-    /// How many replies there were.
+    /// The number of replies.
     pub(super) fn replies(&self) -> u64 {
         self.replies.load(Ordering::SeqCst)
     }
 }
 
-/// What the server has said.
+/// The replies of the server.
 pub(super) struct Heard {
     tally: Arc<Tally>,
-    /// How many messages had been sent when the last reply was heard.
+    /// The number of messages that had been sent when the last reply was received.
     behind: u64,
     /// The last reply, if it is an error.
     error: Option<Vec<u8>>,
@@ -62,11 +63,11 @@ impl Heard {
     pub(super) fn reply(&mut self, reply: &[u8]) {
         self.tally.replies.fetch_add(1, Ordering::SeqCst);
         self.behind = self.tally.messages();
-        let shown = &reply[..reply.len().min(LONGEST_ERROR)];
+        let shown = &reply[..reply.len().min(MAX_ERROR)];
         self.error = (reply == b"ERR" || reply.starts_with(b"ERR ")).then(|| shown.to_vec());
     }
 
-    /// The server has ended the conversation.
+    /// Returns the result after the server has ended the conversation.
     pub(super) fn end(&self) -> Result<(), Failure> {
         if let Some(failure) = self.error() {
             return Err(failure);
@@ -85,12 +86,13 @@ impl Heard {
         Err(Failure::Failed(format!("the server has ended the conversation {how}")))
     }
 
-    /// The server has ended the conversation after a person has left. Who has said nothing misses no reply.
+    /// Returns the result after an interactive user has left and the server has ended the conversation. Without
+    /// messages and replies it has not failed.
     pub(super) fn end_of_person(&self) -> Result<(), Failure> {
         if self.tally.messages() == 0 && self.tally.replies() == 0 { Ok(()) } else { self.end() }
     }
 
-    /// The connection is broken. Where the server has said why it ends, that is why.
+    /// The error if the connection is broken: the last error reply of the server, if there is one.
     pub(super) fn broken(&self, error: &io::Error) -> Failure {
         self.error().unwrap_or_else(|| Failure::Failed(format!("the server has vanished: {error}")))
     }
@@ -101,14 +103,14 @@ impl Heard {
     }
 }
 
-/// How much of an error is said again, in bytes.
-const LONGEST_ERROR: usize = 256;
+/// The maximum length of an error reply that is shown, in bytes.
+const MAX_ERROR: usize = 256;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What a conversation comes to: `>` stands in front of a message, `<` in front of a reply.
+    /// The result of a conversation, in which `>` precedes a message and `<` a reply.
     fn end(conversation: &[&str]) -> String {
         let tally = Arc::new(Tally::default());
         let mut heard = Heard::new(&tally);

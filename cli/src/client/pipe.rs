@@ -1,4 +1,4 @@
-//! The conversation of a program: lines in, replies out, as fast as both go.
+//! The client of scripts: sends the lines of standard input, and writes the replies to standard output.
 
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::net::Shutdown;
@@ -14,48 +14,48 @@ use socket2::Socket;
 use super::outcome::{Heard, Tally};
 use super::screen::{Screen, unheard};
 use super::wire::{Lines, Messages, Replies, Trouble};
-use super::{Manner, silent, unusable};
+use super::{Settings, silent, unusable};
 use crate::failure::Failure;
 
-/// Sends each line of standard input and shows every reply, both at once, so that neither waits for the
-/// other. The server ends it, after it has been told that no more will come.
-pub(super) fn converse(socket: &Socket, manner: Manner) -> Result<(), Failure> {
+/// Sends each line of standard input and shows each reply, concurrently. At the end of standard input it ends its
+/// output, and then the server ends the conversation.
+pub(super) fn converse(socket: &Socket, settings: Settings) -> Result<(), Failure> {
     let mut output = socket.try_clone().map_err(unusable)?;
-    // While nothing is heard, nothing may be waited for longer than this either.
-    output.set_write_timeout(manner.reply_timeout).map_err(unusable)?;
+    // Writes have the same timeout as replies.
+    output.set_write_timeout(settings.reply_timeout).map_err(unusable)?;
     let (input_ended, input) = io::pipe().map_err(unusable)?;
     let tally = Arc::new(Tally::default());
     let mut heard = Heard::new(&tally);
     let failed = Arc::new(OnceLock::new());
     let sender = Sender { tally, failed: Arc::clone(&failed), _input: input };
-    thread::spawn(move || sender.send_all(&mut output, manner));
-    let shown = show_replies(&mut Ear { socket, input: Some(input_ended), manner }, &mut heard);
-    // Where the server was first, some input may be left: it would not have been heard.
+    thread::spawn(move || sender.send_all(&mut output, settings));
+    let shown = show_replies(&mut ReplyInput { socket, input: Some(input_ended), settings }, &mut heard);
+    // If the server has ended first, unsent input is ignored.
     match failed.get() {
         Some(text) => Err(Failure::Failed(String::clone(text))),
         None => shown,
     }
 }
 
-/// Sends standard input, on a thread of its own.
+/// Sends standard input on a separate thread.
 struct Sender {
     tally: Arc<Tally>,
-    /// Why standard input could not be sent.
+    /// The error if standard input could not be sent.
     failed: Arc<OnceLock<String>>,
-    /// Closed when no more will be sent.
+    /// Closed on drop, when no more will be sent.
     _input: PipeWriter,
 }
 
 impl Sender {
-    fn send_all(&self, socket: &mut Socket, manner: Manner) {
-        let end = match self.send_lines(socket, manner) {
+    fn send_all(&self, socket: &mut Socket, settings: Settings) {
+        let end = match self.send_lines(socket, settings) {
             Ok(()) => Shutdown::Write,
             Err(Unsent::Input(error)) => {
                 let _ = self.failed.set(format!("can't read standard input: {error}"));
                 Shutdown::Write
             }
             Err(Unsent::Message(error)) if is_timeout(&error) => {
-                let _ = self.failed.set(silent(manner.reply_timeout).to_string());
+                let _ = self.failed.set(silent(settings.reply_timeout).to_string());
                 Shutdown::Both
             }
             Err(Unsent::Message(_)) => {
@@ -63,14 +63,14 @@ impl Sender {
                 Shutdown::Write
             }
         };
-        // The server may have closed already, and then knows.
+        // The server may have closed the connection already.
         let _ = socket.shutdown(end);
     }
 
-    /// Sends standard input to its end, or until the server hears no more.
-    fn send_lines(&self, socket: &mut Socket, manner: Manner) -> Result<(), Unsent> {
+    /// Sends standard input up to its end, or until the server does not read any more.
+    fn send_lines(&self, socket: &mut Socket, settings: Settings) -> Result<(), Unsent> {
         let mut lines = Lines::new(io::stdin().lock());
-        let messages = Messages::new(manner.framing);
+        let messages = Messages::new(settings.framing);
         let mut out = Outbox::new();
         while let Some(line) = lines.next().map_err(Unsent::Input)? {
             self.tally.message(line);
@@ -83,7 +83,7 @@ impl Sender {
         self.send(socket, out.bytes()).map_err(Unsent::Message)
     }
 
-    /// Sends it all, unless the server neither takes nor says anything for too long.
+    /// Sends all bytes. Fails if the server neither reads nor sends anything within the timeout.
     fn send(&self, socket: &mut Socket, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let replies = self.tally.replies();
@@ -108,16 +108,16 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-fn show_replies(ear: &mut Ear<'_>, heard: &mut Heard) -> Result<(), Failure> {
-    let Manner { framing, max_reply, .. } = ear.manner;
+fn show_replies(source: &mut ReplyInput<'_>, heard: &mut Heard) -> Result<(), Failure> {
+    let Settings { framing, max_reply, .. } = source.settings;
     let mut replies = Replies::new(framing, max_reply);
     let mut screen = Screen::new();
     let mut input = vec![0; BATCH];
     loop {
-        let count = match ear.listen(&mut input) {
+        let count = match source.listen(&mut input) {
             Ok(Some(0)) => break,
             Ok(Some(count)) => count,
-            Ok(None) => return Err(silent(ear.manner.reply_timeout)),
+            Ok(None) => return Err(silent(source.settings.reply_timeout)),
             Err(error) => return Err(heard.broken(&error)),
         };
         let shown = replies.receive(&input[..count], |reply, end| {
@@ -134,21 +134,20 @@ fn show_replies(ear: &mut Ear<'_>, heard: &mut Heard) -> Result<(), Failure> {
     if unfinished.is_empty() {
         return heard.end();
     }
-    let _ = screen.show(unfinished, b"").and_then(|()| screen.flush()); // the failure below is the graver one
+    let _ = screen.show(unfinished, b"").and_then(|()| screen.flush()); // the failure below is more important
     Err(Failure::Failed("the server ended within a reply".into()))
 }
 
-/// Hears what the server says: without a bound while there may be more to be said to it, and after that only if it
-/// is not silent for too long.
-struct Ear<'a> {
+/// Reads replies: without a timeout while messages may be sent, and with the reply timeout after that.
+struct ReplyInput<'a> {
     socket: &'a Socket,
-    /// Ends with our own input; `None` after that.
+    /// Closed at the end of standard input; `None` after that.
     input: Option<PipeReader>,
-    manner: Manner,
+    settings: Settings,
 }
 
-impl Ear<'_> {
-    /// Reads what the server says; `None` is too long a silence.
+impl ReplyInput<'_> {
+    /// Reads bytes from the server; `None` if the reply timeout has expired.
     fn listen(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         loop {
             if !self.wait()? {
@@ -161,11 +160,11 @@ impl Ear<'_> {
         }
     }
 
-    /// Waits until there is something to read. Tells whether there was in time.
+    /// Waits until the socket is readable. Returns whether it was in time.
     fn wait(&mut self) -> io::Result<bool> {
         let mut since = Instant::now();
         loop {
-            let bound = self.manner.reply_timeout.filter(|_| self.input.is_none());
+            let bound = self.settings.reply_timeout.filter(|_| self.input.is_none());
             let rest = bound.map(|bound| bound.saturating_sub(since.elapsed()));
             let timeout = rest.and_then(|rest| Timespec::try_from(rest).ok());
             let mut events = vec![PollFd::new(self.socket, PollFlags::IN)];
@@ -182,11 +181,11 @@ impl Ear<'_> {
                 self.input = None;
                 since = Instant::now();
             } else if ready == 0 {
-                return Ok(false); // the bound is over
+                return Ok(false); // the timeout has expired
             }
         }
     }
 }
 
-/// How much is read, or collected before it is sent, at once, in bytes.
+/// The size of reads, and of the batches in which messages are sent, in bytes.
 const BATCH: usize = 64 * 1024;

@@ -1,12 +1,12 @@
-//! Standard output, and the replies on it.
+//! Writes replies to standard output.
 
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
 
 use crate::escape::escaped;
 use crate::failure::Failure;
 
-/// Standard output, with a line for each reply. At a terminal a reply is shown so that it directs nothing; elsewhere
-/// stand its bytes as they came.
+/// Standard output, with a line for each reply. At a terminal control characters of replies are escaped; otherwise
+/// their bytes are written unchanged.
 pub(super) struct Screen {
     output: BufWriter<StdoutLock<'static>>,
     is_terminal: bool,
@@ -19,7 +19,7 @@ impl Screen {
         Self { output: BufWriter::with_capacity(BUFFER, stdout.lock()), is_terminal }
     }
 
-    /// Shows a reply that came with this behind it. If that is no line end, it gets one.
+    /// Shows a reply with the bytes of its end. If these are not a line end, adds one.
     pub(super) fn show(&mut self, reply: &[u8], behind: &[u8]) -> io::Result<()> {
         if self.is_terminal {
             return writeln!(self.output, "{}", escaped(reply).with_tabs());
@@ -33,7 +33,7 @@ impl Screen {
     }
 }
 
-/// What it means that replies can't be written. Whoever reads them may have seen enough.
+/// Converts an error of standard output. A closed pipe is not a failure, since its reader may have seen enough.
 pub(super) fn unheard(error: &io::Error) -> Result<(), Failure> {
     match error.kind() {
         ErrorKind::BrokenPipe => Ok(()),
@@ -41,5 +41,5 @@ pub(super) fn unheard(error: &io::Error) -> Result<(), Failure> {
     }
 }
 
-/// How much is collected before it is written, in bytes.
+/// The size of the write buffer, in bytes.
 const BUFFER: usize = 64 * 1024;

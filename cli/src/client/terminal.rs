@@ -1,4 +1,4 @@
-//! The terminal: a line is typed at a prompt, and what is shown stands above it.
+//! The terminal: lines are typed at a prompt, and replies are shown above it.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -17,26 +17,25 @@ use rustix::termios::{
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 
-/// The terminal at standard input, output and error. While it lives, keys come one by one and unseen; then
-/// the terminal is as it was.
+/// The terminal at standard input, output and error, in a mode without line editing and echo. On drop its previous mode
+/// is restored.
 pub(super) struct Terminal {
     editor: Reedline,
-    /// Lines that were typed before the editor was there: it would take the first and drop the others.
+    /// Lines that were typed before the editor was created, since it would read the first and discard the others.
     early: VecDeque<String>,
     waker: Arc<AtomicBool>,
-    /// The signal that has ended the client; 0 is none.
+    /// The signal that has ended the client, or 0.
     signal: Arc<AtomicUsize>,
     before: Termios,
 }
 
-/// What came of a prompt.
+/// The result of a prompt.
 pub(super) enum Typed {
-    /// A line was ended.
+    /// A line was entered.
     Line(String),
-    /// Ctrl-D where nothing is typed: no more will come.
+    /// Ctrl-D on an empty line: the end of the input.
     End,
-    /// The [waker](Terminal::waker) was set. Whatever is typed is kept for the next prompt, and off the screen
-    /// until then.
+    /// The [waker](Terminal::waker) was set. The typed text is hidden and kept for the next prompt.
     Woken,
 }
 
@@ -45,13 +44,13 @@ impl Terminal {
         let waker = Arc::new(AtomicBool::new(false));
         let signal = Arc::new(AtomicUsize::new(0));
         for number in [SIGINT, SIGTERM] {
-            // In this order, so that who is woken finds the signal.
+            // In this order, so that the signal is set before the waker.
             flag::register_usize(number, Arc::clone(&signal), number.unsigned_abs() as usize)?;
             flag::register(number, Arc::clone(&waker))?;
         }
         let before = tcgetattr(io::stdin())?;
-        // The editor has modes of its own. These are for the time between two lines: nothing that is typed
-        // ahead is lost or changed, and Ctrl-C is a signal.
+        // The editor sets its own modes. These apply between two lines: keys that are typed ahead are neither lost nor
+        // changed, and Ctrl-C is a signal.
         let mut between = before.clone();
         between.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN;
         between.input_modes -= InputModes::ICRNL;
@@ -69,17 +68,17 @@ impl Terminal {
         let mut editor = Reedline::create()
             .with_ansi_colors(false)
             .with_break_signal(Arc::clone(&waker))
-            .with_poll_interval(MOST_DELAY);
+            .with_poll_interval(MAX_DELAY);
         editor.run_edit_commands(&[EditCommand::InsertString(unended)]);
         Ok(Self { editor, early, waker, signal, before })
     }
 
-    /// What is to be set to interrupt the prompt.
+    /// The flag that interrupts the prompt when it is set.
     pub(super) fn waker(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.waker)
     }
 
-    /// Waits until a line was typed, or something else came up.
+    /// Waits until a line was entered, or the prompt was interrupted.
     pub(super) fn read_line(&mut self) -> io::Result<Typed> {
         if let Some(line) = self.early.pop_front() {
             let mut stdout = io::stdout().lock();
@@ -90,7 +89,7 @@ impl Terminal {
             Signal::Success(line) => Ok(Typed::Line(line)),
             Signal::CtrlD => Ok(Typed::End),
             Signal::CtrlC => {
-                // What the key means to any program, though here it was none.
+                // Treat the key as the signal that it usually sends.
                 self.signal.store(SIGINT.unsigned_abs() as usize, Ordering::Relaxed);
                 self.check_signal().map(|()| Typed::Woken)
             }
@@ -101,7 +100,7 @@ impl Terminal {
         }
     }
 
-    /// Waits, between two lines, until `what` is ready, or `until` then. Tells whether it is.
+    /// Waits, between two lines, until `what` is ready, at most until `until`. Returns whether it is ready.
     pub(super) fn wait(
         &self,
         what: &impl AsFd,
@@ -110,11 +109,11 @@ impl Terminal {
     ) -> io::Result<bool> {
         loop {
             self.check_signal()?;
-            let rest = until.map_or(MOST_DELAY, |until| until.saturating_duration_since(Instant::now()));
+            let rest = until.map_or(MAX_DELAY, |until| until.saturating_duration_since(Instant::now()));
             if rest.is_zero() {
                 return Ok(false);
             }
-            let timeout = Timespec::try_from(rest.min(MOST_DELAY)).ok();
+            let timeout = Timespec::try_from(rest.min(MAX_DELAY)).ok();
             match poll(&mut [PollFd::new(what, events)], timeout.as_ref()) {
                 Ok(0) | Err(Errno::INTR) => {}
                 Ok(_) => return Ok(true),
@@ -123,12 +122,11 @@ impl Terminal {
         }
     }
 
-    /// Takes the line that is being typed off the screen.
+    /// Hides the line that is being typed.
     ///
-    /// The editor can print above its line by itself, but counts a line's rows in bytes, so that above Chinese
-    /// it would overwrite what was shown before. And after an interruption alone it would draw the line again
-    /// where it was, over what has been shown since. So it is given an empty line to accept: then it forgets
-    /// where it was.
+    /// The editor can print above its line itself, but it computes the rows of a line from its bytes, so that above
+    /// Chinese text it would overwrite earlier output. After an interruption it would draw the line at its old
+    /// position, over later output. So it accepts an empty line instead, after which it forgets the position.
     fn hide_line(&mut self) -> io::Result<()> {
         let line = self.editor.current_buffer_contents().to_owned();
         let position = self.editor.current_insertion_point();
@@ -140,7 +138,7 @@ impl Terminal {
             EditCommand::InsertString(line),
             EditCommand::MoveToPosition { position, select: false },
         ]);
-        // An accepted line is left for the next row; one that a signal has interrupted is not.
+        // After an accepted line the cursor is in the next row; after an interrupted one it is not.
         let up = if matches!(accepted?, Signal::Success(_)) { "\x1b[A" } else { "" };
         let mut stdout = io::stdout().lock();
         write!(stdout, "{up}\r\x1b[K")?;
@@ -162,7 +160,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // A terminal that is gone needs nothing.
+        // An error means that the terminal is gone.
         let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.before);
         let signal = self.signal.load(Ordering::Relaxed);
         if let Ok(signal @ 1..) = i32::try_from(signal) {
@@ -171,8 +169,7 @@ impl Drop for Terminal {
     }
 }
 
-/// The lines that wait to be read, as the terminal itself has edited them. The last is the one that has not
-/// been ended.
+/// Reads the lines in the terminal's input queue, as the terminal has edited them. The last one is incomplete.
 fn typed_before() -> io::Result<VecDeque<String>> {
     let mut bytes = vec![0; usize::try_from(ioctl_fionread(io::stdin())?).unwrap_or(0)];
     let count = if bytes.is_empty() { 0 } else { read(io::stdin(), &mut bytes)? };
@@ -181,7 +178,7 @@ fn typed_before() -> io::Result<VecDeque<String>> {
     Ok(lines.map(|line| line.replace(|character: char| character.is_control(), "")).collect())
 }
 
-/// What stands in front of a line.
+/// The prompt before a line.
 struct Mark;
 
 impl Prompt for Mark {
@@ -206,10 +203,10 @@ impl Prompt for Mark {
     }
 }
 
-/// How late the end, or a reply, may be noticed.
-const MOST_DELAY: Duration = Duration::from_millis(50);
+/// The maximum delay until the end or a reply is noticed.
+const MAX_DELAY: Duration = Duration::from_millis(50);
 
 const MARK: &str = "> ";
 
-/// No key has this special meaning.
+/// Disables a special character.
 const DISABLED: u8 = 0;

@@ -1,5 +1,5 @@
-//! The conversation of the classic socket tutorial's client: a reply, a message, a reply, in turns. In `raw`
-//! there is no other way to tell where a reply ends than that the server waits for the next message.
+//! A client that alternates between receiving a reply and sending a message, as in many socket tutorials. In `raw`, the
+//! bytes of each read are taken for a reply, since nothing else marks its end.
 
 use std::io::{self, ErrorKind, Read, StdinLock, Write};
 use std::net::Shutdown;
@@ -15,34 +15,34 @@ use super::outcome::{Heard, Tally};
 use super::screen::{Screen, unheard};
 use super::terminal::{Terminal, Typed};
 use super::wire::Lines;
-use super::{Manner, silent, unusable};
+use super::{Settings, silent, unusable};
 use crate::failure::Failure;
 
-/// Takes turns with a person.
-pub(super) fn at_terminal(socket: &Socket, manner: Manner) -> Result<(), Failure> {
+/// Takes turns with an interactive user.
+pub(super) fn at_terminal(socket: &Socket, settings: Settings) -> Result<(), Failure> {
     let mut terminal = Terminal::open().map_err(|error| unusable_terminal(&error))?;
-    converse(socket, &mut terminal, manner)
+    converse(socket, &mut terminal, settings)
 }
 
 /// Takes turns with the lines of standard input.
-pub(super) fn through_pipe(socket: &Socket, manner: Manner) -> Result<(), Failure> {
-    converse(socket, &mut Lines::new(io::stdin().lock()), manner)
+pub(super) fn through_pipe(socket: &Socket, settings: Settings) -> Result<(), Failure> {
+    converse(socket, &mut Lines::new(io::stdin().lock()), settings)
 }
 
-/// Who says the messages.
-trait Speaker {
-    /// The next message; `None` is the end.
+/// The source of the messages.
+trait Source {
+    /// The next message; `None` at the end.
     fn message(&mut self) -> Result<Option<Vec<u8>>, Failure>;
 
-    /// Whether it is a person, who sees what the server does and knows when to leave.
-    const IS_PERSON: bool;
+    /// Whether the source is an interactive user, who decides when to leave.
+    const IS_INTERACTIVE: bool;
 
-    /// Waits until the server says something, or `until` then. Tells whether it did.
+    /// Waits until the server sends something, at most until `until`. Returns whether it did.
     fn listen(&self, socket: &Socket, until: Option<Instant>) -> Result<bool, Failure>;
 }
 
-impl Speaker for Terminal {
-    const IS_PERSON: bool = true;
+impl Source for Terminal {
+    const IS_INTERACTIVE: bool = true;
 
     fn message(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         loop {
@@ -59,8 +59,8 @@ impl Speaker for Terminal {
     }
 }
 
-impl Speaker for Lines<StdinLock<'_>> {
-    const IS_PERSON: bool = false;
+impl Source for Lines<StdinLock<'_>> {
+    const IS_INTERACTIVE: bool = false;
 
     fn message(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         let line =
@@ -84,13 +84,13 @@ impl Speaker for Lines<StdinLock<'_>> {
     }
 }
 
-fn converse<S: Speaker>(socket: &Socket, speaker: &mut S, manner: Manner) -> Result<(), Failure> {
+fn converse<S: Source>(socket: &Socket, source: &mut S, settings: Settings) -> Result<(), Failure> {
     let tally = Arc::new(Tally::default());
     let mut turns = Turns { socket, heard: Heard::new(&tally), tally };
-    // The server has the first word; but if it has none, somebody has to begin.
+    // The server may send a greeting first. If there is none in time, the client begins.
     let mut timeout = Some(GREETING_TIMEOUT);
     loop {
-        match turns.receive(speaker, timeout)? {
+        match turns.receive(source, timeout)? {
             Received::End => return turns.heard.end(),
             Received::Reply(reply) => {
                 if let Err(error) = show(&reply) {
@@ -100,21 +100,21 @@ fn converse<S: Speaker>(socket: &Socket, speaker: &mut S, manner: Manner) -> Res
             Received::Nothing if turns.tally.messages() == 0 => {}
             Received::Nothing => return Err(silent(timeout)),
         }
-        timeout = manner.reply_timeout.filter(|_| !S::IS_PERSON);
+        timeout = settings.reply_timeout.filter(|_| !S::IS_INTERACTIVE);
         let message = loop {
-            match speaker.message()? {
-                Some(message) if message.is_empty() => {} // in `raw` it can't be said
+            match source.message()? {
+                Some(message) if message.is_empty() => {} // can't be sent in `raw`
                 message => break message,
             }
         };
-        let Some(message) = message else { return turns.leave(speaker, manner) };
+        let Some(message) = message else { return turns.leave(source, settings) };
         turns.tally.message(&message);
         if turns.socket.write_all(&message).is_err() {
             turns.tally.lost();
-            continue; // the server hears no more: what it said last is there to be received
+            continue; // the server does not read any more, but its last reply can be received
         }
         if message == b"exit" {
-            return turns.leave(speaker, manner);
+            return turns.leave(source, settings);
         }
     }
 }
@@ -127,17 +127,17 @@ struct Turns<'a> {
 
 enum Received {
     Reply(Vec<u8>),
-    /// The server has said nothing for too long.
+    /// The server has sent nothing within the timeout.
     Nothing,
     End,
 }
 
 impl Turns<'_> {
-    fn receive(&mut self, speaker: &impl Speaker, timeout: Option<Duration>) -> Result<Received, Failure> {
-        if !speaker.listen(self.socket, timeout.map(|timeout| Instant::now() + timeout))? {
+    fn receive(&mut self, source: &impl Source, timeout: Option<Duration>) -> Result<Received, Failure> {
+        if !source.listen(self.socket, timeout.map(|timeout| Instant::now() + timeout))? {
             return Ok(Received::Nothing);
         }
-        let mut buffer = [0; LONGEST];
+        let mut buffer = [0; BUFFER];
         loop {
             match self.socket.read(&mut buffer) {
                 Ok(0) => return Ok(Received::End),
@@ -151,15 +151,15 @@ impl Turns<'_> {
         }
     }
 
-    /// Tells the server that no more will come, and shows what it still says until it ends as well.
-    fn leave<S: Speaker>(&mut self, speaker: &S, manner: Manner) -> Result<(), Failure> {
-        let _ = self.socket.shutdown(Shutdown::Write); // the server may have been faster
+    /// Ends the output, and shows the remaining replies until the server ends the conversation.
+    fn leave<S: Source>(&mut self, source: &S, settings: Settings) -> Result<(), Failure> {
+        let _ = self.socket.shutdown(Shutdown::Write); // the server may have closed the connection already
         loop {
-            match self.receive(speaker, manner.reply_timeout) {
-                // One that closes without having read everything resets the connection: it has ended all the same.
-                Ok(Received::End) | Err(_) if S::IS_PERSON => return self.heard.end_of_person(),
+            match self.receive(source, settings.reply_timeout) {
+                // A server that closes with unread input resets the connection, which is an end too.
+                Ok(Received::End) | Err(_) if S::IS_INTERACTIVE => return self.heard.end_of_person(),
                 Ok(Received::End) | Err(_) => return self.heard.end(),
-                Ok(Received::Nothing) => return Err(silent(manner.reply_timeout)),
+                Ok(Received::Nothing) => return Err(silent(settings.reply_timeout)),
                 Ok(Received::Reply(reply)) => {
                     if let Err(error) = show(&reply) {
                         return unheard(&error);
@@ -175,8 +175,8 @@ fn show(reply: &[u8]) -> io::Result<()> {
     screen.show(reply, b"").and_then(|()| screen.flush())
 }
 
-/// The buffer of the tutorial's client, in bytes.
-const LONGEST: usize = 1024;
+/// The size of the read buffer, in bytes.
+const BUFFER: usize = 1024;
 
-/// How long the server may take to greet.
+/// How long to wait for a greeting.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! How messages are written for a server, and replies found in what it sends.
+//! Encodes messages for a server, and decodes its replies.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -7,7 +7,7 @@ use common::{Codec, Decoded, ErrorReply, Limits, Outbox};
 use crate::catalogue::Framing;
 use crate::quantity::Size;
 
-/// Writes messages, as the server's own codec writes replies.
+/// Encodes messages, with the codec that servers encode replies with.
 pub(super) struct Messages(Box<dyn Codec>);
 
 impl Messages {
@@ -15,14 +15,14 @@ impl Messages {
         Self((framing.codec)(&Limits::default()))
     }
 
-    /// Adds a message to what is to be sent.
+    /// Appends a message to `out`.
     pub(super) fn push(&self, message: &[u8], out: &mut Outbox) {
         common::Replies::new(out, &*self.0).send(message);
     }
 }
 
-/// Finds the replies in what a server sends, with the server's own codecs. It never holds more than one
-/// reply that is not whole, and one read.
+/// Decodes the replies of a server, with the codec that servers decode messages with. It never holds more than one
+/// incomplete reply and one read.
 pub(super) struct Replies {
     framing: Framing,
     codec: Box<dyn Codec>,
@@ -36,7 +36,7 @@ impl Replies {
         Self { framing, codec: codec(framing, max), max, kept: Vec::new() }
     }
 
-    /// Takes what one read brought, and gives every reply that is now whole to `show`, with what stands behind it.
+    /// Adds the bytes of one read, and passes each complete reply to `show`, with the bytes of its end.
     pub(super) fn receive(
         &mut self,
         bytes: &[u8],
@@ -59,7 +59,7 @@ impl Replies {
                 Decoded::Broken(why) => {
                     let name = self.framing.name;
                     let text = format!(
-                        "what the server says is no reply in `{name}` ({why}); choose another --framing"
+                        "what the server sends is not a reply in `{name}` ({why}); choose another --framing"
                     );
                     return Err(Trouble::NoReply(text));
                 }
@@ -69,18 +69,18 @@ impl Replies {
         Ok(())
     }
 
-    /// The beginning of a reply that has not come whole.
+    /// The bytes of an incomplete reply.
     pub(super) fn unfinished(&self) -> &[u8] {
         &self.kept
     }
 }
 
-/// Why replies can't be shown.
+/// The reason why replies can't be shown.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// What came is no reply that is taken; this says why, and what to do.
+    /// The server has sent an invalid reply or one over the limit. The text says why, and what to do.
     NoReply(String),
-    /// They can't be written.
+    /// Writing them failed.
     Unheard(io::Error),
 }
 
@@ -88,30 +88,30 @@ fn codec(framing: Framing, max: usize) -> Box<dyn Codec> {
     (framing.codec)(&Limits::default().with_max_message(max))
 }
 
-/// What to do about a reply over the limit that begins with these bytes.
+/// The error about a reply over the limit that begins with these bytes.
 fn too_long(framing: Framing, max: usize, bytes: &[u8]) -> String {
-    let most = Size::MOST.0;
+    let max_limit = Size::MOST.0;
     let decoded = |max| codec(framing, max).decode(&mut bytes.to_vec());
-    let is_taken = |max| !matches!(decoded(max), Decoded::Broken(_));
+    let is_accepted = |max| !matches!(decoded(max), Decoded::Broken(_));
     let (name, limit) = (framing.name, Size(max));
-    if !is_taken(most) {
+    if !is_accepted(max_limit) {
         return format!("a reply has more than the {} that --max-reply can be: {}", Size::MOST, other(name));
     }
-    // The least limit under which it would be taken.
-    let (mut below, mut least) = (max, most);
-    while least - below > 1 {
-        let middle = below + (least - below) / 2;
-        if is_taken(middle) { least = middle } else { below = middle }
+    // The minimum limit that accepts the reply.
+    let (mut below, mut min) = (max, max_limit);
+    while min - below > 1 {
+        let middle = below + (min - below) / 2;
+        if is_accepted(middle) { min = middle } else { below = middle }
     }
-    // A framing with a length says how much is to come; one with an end only shows what has come.
-    if matches!(decoded(least), Decoded::Message { .. }) || least > bytes.len() {
+    // A length prefix determines the length of the reply; a line feed may be anywhere after these bytes.
+    if matches!(decoded(min), Decoded::Message { .. }) || min > bytes.len() {
         return format!(
-            "a reply has {least} bytes, over the limit of {limit}; write --max-reply {least} or more"
+            "a reply has {min} bytes, over the limit of {limit}; write --max-reply {min} or more"
         );
     }
     format!(
-        "a reply has not ended after {limit}; write a larger --max-reply, of {} at the most, if the server may say so \
-         much, and if not: {}",
+        "a reply has not ended after {limit}; write a larger --max-reply, of at most {}, if the server may send \
+         such replies, and if not: {}",
         Size::MOST,
         other(name)
     )
@@ -132,12 +132,12 @@ impl<R: Read> Lines<R> {
         Self { input: BufReader::with_capacity(64 * 1024, input), line: Vec::new() }
     }
 
-    /// The next line, without its end. The last one need not have an end.
+    /// The next line, without its end. The last line may lack an end.
     pub(super) fn next(&mut self) -> io::Result<Option<&[u8]>> {
         self.line.clear();
-        let count = self.input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.line)?;
-        if count as u64 == LONGEST_LINE {
-            let text = format!("a line of standard input has {LONGEST_LINE} bytes or more");
+        let count = self.input.by_ref().take(MAX_LINE).read_until(b'\n', &mut self.line)?;
+        if count as u64 == MAX_LINE {
+            let text = format!("a line of standard input has {MAX_LINE} bytes or more");
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
         let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
@@ -145,14 +145,14 @@ impl<R: Read> Lines<R> {
         Ok((count > 0).then_some(line))
     }
 
-    /// Whether the next line may have to be waited for.
+    /// Whether reading the next line may block.
     pub(super) fn may_wait(&self) -> bool {
         !self.input.buffer().contains(&b'\n')
     }
 }
 
-/// More is no message of anybody's: it is a file that was meant for another program.
-const LONGEST_LINE: u64 = 1 << 30;
+/// The maximum length of a line. A longer one is assumed to be a file for another program.
+const MAX_LINE: u64 = 1 << 30;
 
 #[cfg(test)]
 mod tests {
@@ -162,7 +162,7 @@ mod tests {
         Framing::built_in().into_iter().find(|framing| framing.name == name).unwrap()
     }
 
-    /// The replies, each with what stood behind it, and what is left.
+    /// The replies, each with its end, and the incomplete reply.
     fn replies(framing: Framing, reads: &[&[u8]]) -> (Vec<[Vec<u8>; 2]>, Vec<u8>) {
         let mut replies = Replies::new(framing, 8);
         let mut shown = Vec::new();

@@ -1,4 +1,4 @@
-//! What `load` and `merge` are told.
+//! The arguments of `load` and `merge`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -139,7 +139,7 @@ pub(crate) struct Load {
     pub(crate) verbose: bool,
 
     /// Process of the server, on this machine, to measure its CPU time and memory
-    #[arg(long, value_name = "PID", value_parser = number(1, MOST_PROCESSES))]
+    #[arg(long, value_name = "PID", value_parser = number(1, MAX_PROCESS_ID))]
     pub(crate) server_pid: Option<u32>,
 
     #[command(flatten)]
@@ -170,8 +170,8 @@ pub(crate) struct Exports {
     pub(crate) hlog: Option<PathBuf>,
 }
 
-/// The highest number of a process.
-const MOST_PROCESSES: u32 = i32::MAX as u32;
+/// The maximum process ID.
+const MAX_PROCESS_ID: u32 = i32::MAX as u32;
 
 fn arrivals() -> impl TypedValueParser<Value = Arrivals> {
     PossibleValuesParser::new([

@@ -15,13 +15,13 @@ use crate::failure::Failure;
 /// Merges what several runs of `load` have measured.
 pub(crate) fn merge(arguments: &Merge) -> Result<ExitCode, Failure> {
     let contents: Vec<Vec<u8>> = arguments.files.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
-    refuse_twins(&arguments.files, &contents)?;
+    reject_duplicates(&arguments.files, &contents)?;
     let measurements = arguments.files.iter().zip(&contents).map(|(file, content)| {
         serde_json::from_slice(content)
             .map_err(|error| wrong(file, &format!("it is no measurement of `load`: {error}")))
     });
     let measurements: Vec<Measurement> = measurements.collect::<Result<_, _>>()?;
-    refuse_unlike(&arguments.files, &measurements)?;
+    reject_incompatible(&arguments.files, &measurements)?;
     arguments.exports.check()?;
     let merged = Measurement::merged(&measurements)
         .ok_or_else(|| Failure::Usage("there is nothing to merge".into()))?;
@@ -33,9 +33,9 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(file).map_err(|error| wrong(file, &error.to_string()))
 }
 
-/// Refuses the same measurement twice: messages that are counted twice make every figure look surer than it is. Links and
-/// copies are the same.
-fn refuse_twins<P: AsRef<Path>>(files: &[P], contents: &[Vec<u8>]) -> Result<(), Failure> {
+/// Rejects duplicate measurements, including links and copies: messages that are counted twice make every figure look
+/// more certain than it is.
+fn reject_duplicates<P: AsRef<Path>>(files: &[P], contents: &[Vec<u8>]) -> Result<(), Failure> {
     let mut seen: HashMap<&[u8], &Path> = HashMap::new();
     for (file, content) in files.iter().map(AsRef::as_ref).zip(contents) {
         if let Some(earlier) = seen.insert(content, file) {
@@ -46,9 +46,9 @@ fn refuse_twins<P: AsRef<Path>>(files: &[P], contents: &[Vec<u8>]) -> Result<(),
     Ok(())
 }
 
-/// Refuses measurements of which the sums would say nothing: their rates must mean the same, and be of the same time.
-/// One that ended before its time may be shorter.
-fn refuse_unlike<P: AsRef<Path>>(files: &[P], measurements: &[Measurement]) -> Result<(), Failure> {
+/// Rejects measurements whose sums would be meaningless: they must be of the same kind and the same duration. A
+/// measurement that was ended early may be shorter.
+fn reject_incompatible<P: AsRef<Path>>(files: &[P], measurements: &[Measurement]) -> Result<(), Failure> {
     let is_whole = |one: &Measurement| !one.interrupted && one.stopped_early.is_none();
     let kind = |one: &Measurement| if one.offered_rate.is_some() { "an open loop" } else { "a closed loop" };
     let all = || files.iter().map(AsRef::as_ref).zip(measurements);
@@ -76,7 +76,7 @@ fn refuse_unlike<P: AsRef<Path>>(files: &[P], measurements: &[Measurement]) -> R
     Ok(())
 }
 
-/// By so much of it durations may differ.
+/// The relative difference of durations that is accepted.
 const TOLERANCE: f64 = 0.01;
 
 fn same_as(earlier: &Path) -> String {

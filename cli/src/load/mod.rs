@@ -26,7 +26,7 @@ use arguments::Load;
 
 pub(crate) use merge::merge;
 
-/// Makes load and says what it has shown.
+/// Produces load, and reports the measurement.
 pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     let addresses = arguments.address.resolve().map_err(Failure::Failed)?;
     let (mut plan, is_known) = plan::plan(arguments, addresses[0].clone())?;
@@ -61,7 +61,7 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     Ok(outcome(&measurement, &verdicts, arguments.allow_refusals).into())
 }
 
-/// Makes the load of a plan. Where somebody sees the bar, it shows meanwhile how the step of this name goes.
+/// Produces the load of a plan. Shows the progress of this step in the bar, if it is visible.
 fn run(plan: &Plan, stop: &AtomicBool, bar: &Bar, step: &str) -> io::Result<Measurement> {
     let tell = |progress: Progress| {
         let (passed, total) = (progress.passed.as_secs_f64(), progress.total.as_secs_f64());
@@ -80,7 +80,7 @@ fn line(plan: &Plan, progress: Progress) -> String {
     format!("{offered}{rate:.0}/s done  {times}  bad {bad}  failed {failed}")
 }
 
-/// How a run ends that has measured this.
+/// The outcome of a run with this measurement.
 fn outcome(measurement: &Measurement, verdicts: &[Verdict], allow_refusals: bool) -> Outcome {
     let verification = &measurement.verification;
     let refused = !allow_refusals && too_many_refused(verification.refused, verification.replies);
@@ -93,13 +93,13 @@ fn outcome(measurement: &Measurement, verdicts: &[Verdict], allow_refusals: bool
     ])
 }
 
-/// Whether it can be told what a process uses.
+/// Checks that the CPU time and memory of a process can be read.
 fn can_be_watched(process: u32) -> Result<(), Failure> {
     Account::open(process).map(drop).map_err(|error| {
         let why = match error.kind() {
             ErrorKind::NotFound => "there is no such process".to_owned(),
-            _ => format!("what it uses can't be told: {error}"),
+            _ => format!("its CPU time and memory can't be read: {error}"),
         };
-        Failure::Usage(format!("--server-pid {process}: {why}; write the number of the server's process"))
+        Failure::Usage(format!("--server-pid {process}: {why}; write the ID of the server's process"))
     })
 }

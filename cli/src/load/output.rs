@@ -1,4 +1,4 @@
-//! What is written of what was measured, and where.
+//! Writes measurements to files and to standard output.
 
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
@@ -14,11 +14,11 @@ use crate::failure::{Failure, print};
 use crate::terminal;
 
 impl Exports {
-    /// Finds out before the load begins whether the files can be written.
+    /// Checks before the load begins that the files can be written.
     pub(super) fn check(&self) -> Result<(), Failure> {
         if self.format == Format::Json && self.files().into_iter().flatten().any(is_stdout) {
             return Err(Failure::Usage(
-                "--format json has standard output to itself; write a file's name in place of `-`".into(),
+                "--format json uses standard output; write the name of a file in place of `-`".into(),
             ));
         }
         for file in self.files().into_iter().flatten().filter(|file| !is_stdout(file)) {
@@ -28,12 +28,12 @@ impl Exports {
         Ok(())
     }
 
-    /// Writes what was asked for, and the text for people: on standard output, unless something else is to go there.
+    /// Writes the requested files, and the text to standard output, unless a file is written there.
     pub(super) fn write(&self, measurement: &Measurement, text: &str) -> Result<(), Failure> {
         if self.format == Format::Json {
             print(&to_json(measurement)?)?;
         } else if self.files().into_iter().flatten().any(is_stdout) {
-            // Where nobody can be told any more, the files still say it.
+            // If standard error is closed, the files are written nevertheless.
             let _ = io::stderr().write_all(text.as_bytes());
         } else {
             print(terminal::fitted(text).as_bytes())?;
@@ -77,7 +77,7 @@ fn is_stdout(file: &Path) -> bool {
     file == Path::new("-")
 }
 
-/// A line for each second: when it begins, how many replies came, and the longest latency.
+/// A line for each second, with its start, the number of replies and the maximum latency.
 pub(super) fn timeline(ticks: &[Tick]) -> String {
     if ticks.is_empty() {
         return String::new();

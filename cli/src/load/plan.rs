@@ -1,4 +1,4 @@
-//! The plan that the flags of `load` make.
+//! Creates a plan from the flags of `load`.
 
 use common::Address;
 use load::framing::Framing;
@@ -8,11 +8,11 @@ use super::arguments::Load;
 use crate::descriptors;
 use crate::failure::Failure;
 
-/// The plan for a server at this address, and whether it is known what its replies should be.
+/// Creates the plan for a server at this address. Also returns whether the expected replies are known.
 pub(super) fn plan(arguments: &Load, address: Address) -> Result<(Plan, bool), Failure> {
     let (arrivals, dispatch) = (arguments.arrivals, arguments.dispatch);
     let pace = arguments.rate.map_or(Pace::Closed, |rate| Pace::Open { rate, arrivals, dispatch });
-    // A framing that is not the handler's is that of another server.
+    // If the framing is not the handler's, the server is another one.
     let is_its = |own: Framing| arguments.framing.is_none_or(|framing| framing == own);
     let load = arguments.handler.as_ref().map(|served| &served.load);
     let load = load.filter(|load| load.framing.is_none_or(is_its));
@@ -56,7 +56,7 @@ pub(super) fn plan(arguments: &Load, address: Address) -> Result<(Plan, bool), F
     Ok((plan, is_known))
 }
 
-/// Whether the limit on open files leaves room for the connections.
+/// Checks that the limit on open files allows the connections.
 fn check_room(plan: &Plan) -> Result<(), Failure> {
     let Hostile { idle, slow_readers, slow_writers } = plan.hostile;
     let connections = plan.connections + idle + slow_readers + slow_writers;

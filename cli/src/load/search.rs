@@ -16,10 +16,10 @@ use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::progress::Bar;
 
-/// How long a rate is tried; the confirmation takes the whole --duration.
+/// How long a rate is tried. The confirmation takes the whole --duration.
 const TRIAL: Duration = Duration::from_secs(2);
 
-/// Searches the highest rate that keeps every objective.
+/// Searches for the highest rate at which every objective is met.
 pub(super) fn search(arguments: &Load, plan: &Plan, stop: &AtomicBool) -> Result<ExitCode, Failure> {
     let slos = &arguments.slo;
     let (bar, mut steps) = (Bar::new(), 0);
@@ -29,7 +29,7 @@ pub(super) fn search(arguments: &Load, plan: &Plan, stop: &AtomicBool) -> Result
         steps += 1;
         run(plan, stop, &bar, &format!("step {steps}, {what}: "))
     };
-    // What a closed loop reaches is more than any open one keeps: the search begins far below.
+    // A closed loop reaches a higher rate than any open loop sustains, so the search begins far below it.
     let closed = step(&trial, "a closed loop").map_err(|error| Failure::of(&error))?;
     let capacity = closed.achieved_rate.max(1.0);
     // A rate is tried for as long as it takes to judge it.
@@ -61,7 +61,7 @@ pub(super) fn search(arguments: &Load, plan: &Plan, stop: &AtomicBool) -> Result
     Ok(end(&found, outcome(&last, &[], arguments.allow_refusals)).into())
 }
 
-/// How a search ends that has found this, and whose last run of load ended like that.
+/// The outcome of a search with this result, whose last run had this outcome.
 fn end(found: &Found, last: Outcome) -> Outcome {
     let kept = matches!(found.confirmation, Some((_, true)));
     Outcome::of(&[

@@ -316,7 +316,7 @@ fn wrong_usage_is_explained() {
         ("127.0.0.1:1 --slo p99=5ms", "--slo p99=5ms needs --rate"),
         ("127.0.0.1:1 --cpus a", "`a` is not a core; write the numbers of cores"),
         ("127.0.0.1:1 --dispatch none", "not one of: each, any"),
-        ("127.0.0.1:1 --format json --csv -", "--format json has standard output to itself"),
+        ("127.0.0.1:1 --format json --csv -", "--format json uses standard output"),
         ("127.0.0.1:1 --duration 0", "write a time above 0"),
         ("127.0.0.1:1 --messages-per-connection 0", "`0` is not a count from 1 to"),
         ("127.0.0.1:1 --framing raw", "not one of: line, length, resp, http"),

@@ -144,8 +144,8 @@ fn a_stopping_server_is_a_failure_in_the_middle_of_a_conversation() {
 
 #[test]
 fn a_silent_server_is_left_after_a_timeout() {
-    let stderr = "error: the server has said nothing for 100ms, and has not ended; raise --reply-timeout, or write 0 to \
-                  wait for ever";
+    let stderr = "error: the server has sent nothing for 100ms, and has not ended; raise --reply-timeout, or write 0 to \
+                  wait forever";
     for framing in FRAMINGS {
         let (leave, left) = channel::<()>();
         let (address, server) = one_client(move |mut socket| {
@@ -168,7 +168,7 @@ fn a_server_that_neither_reads_nor_writes_is_left_after_a_timeout() {
     let flags = ["client", &address, "--reply-timeout", "100ms"];
     let ended = run(&mut anyloop(&flags), "x\n".repeat(10_000_000));
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stderr.starts_with("error: the server has said nothing for 100ms"), "{ended:?}");
+    assert!(ended.stderr.starts_with("error: the server has sent nothing for 100ms"), "{ended:?}");
     drop(leave);
     server.join().unwrap();
 }

@@ -149,7 +149,7 @@ fn a_file_that_is_no_socket_is_never_removed() {
     fs::write(&path, "precious").unwrap();
     let ended = begin(&path, "").end();
     assert_eq!((ended.code, ended.stderr.lines().count()), (Some(1), 1), "{ended:?}");
-    assert!(ended.stderr.contains("there is a file that is no socket; remove it, or choose"), "{ended:?}");
+    assert!(ended.stderr.contains("there is a file that is not a socket; remove it, or choose"), "{ended:?}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
 
@@ -266,7 +266,7 @@ fn a_mode_without_a_unix_socket_is_wrong_usage() {
         ("serve --listen unix:@name", "abstract sockets are not supported"),
         ("client unix:@name", "abstract sockets are not supported"),
         ("load unix:", "it has no path"),
-        ("handwritten poll-raw --listen unix:/nowhere/a", "listens on TCP alone; write HOST:PORT"),
+        ("handwritten poll-raw --listen unix:/nowhere/a", "listens only on TCP; write HOST:PORT"),
     ] {
         let arguments: Vec<_> = flags.split_whitespace().collect();
         let ended = run(&mut anyloop(&arguments), "");

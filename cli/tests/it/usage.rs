@@ -70,7 +70,7 @@ fn an_unavailable_address_is_one_line_and_not_wrong_usage() {
     for (address, expected) in [
         ("203.0.113.1:0", "this machine has no such address; choose another with --listen"),
         ("nobody.invalid:0", "the host of nobody.invalid:0 can't be found"),
-        (&taken, "another program does; stop it, or choose another port with --listen"),
+        (&taken, "it is in use by another program; stop that program, or choose another port with --listen"),
     ] {
         let ended = run(&mut anyloop(&["serve", "--listen", address]), "");
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{address}: {ended:?}");
