@@ -1,5 +1,4 @@
-//! The plain path takes no memory: once a connection is open, a message that comes whole is answered without
-//! an allocation.
+//! Once a connection is open, a message that arrives whole is answered without an allocation.
 #![expect(clippy::disallowed_methods, reason = "a test may look at the clock to have an instant")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -19,7 +18,7 @@ thread_local! {
 }
 
 #[expect(unsafe_code, reason = "an allocator is unsafe to write")]
-// SAFETY: everything is left to the system's allocator.
+// SAFETY: all calls are forwarded to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
@@ -51,7 +50,7 @@ impl Session for Echo {
     }
 }
 
-/// Has `input` answered once, and says how many messages were.
+/// Answers `input` once, and returns the number of answered messages.
 fn round(connection: &mut Connection, input: &mut [u8], out: &mut Outbox, now: Instant) -> u64 {
     let before = connection.messages();
     let mut active = connection.activate(out, || now);
@@ -72,7 +71,7 @@ fn allocations_of_rounds(framing: Framing, input: &[u8], messages: u64) -> usize
     let (mut out, mut input) = (Outbox::new(), input.to_vec());
     let mut connection = Connection::new(service, Client::new(Address::Unknown), now);
     connection.activate(&mut out, || now).run();
-    // The first round gives the worker's outbox its memory.
+    // The first round allocates the outbox.
     assert_eq!(round(&mut connection, &mut input, &mut out, now), messages);
     let before = ALLOCATIONS.get();
     for _ in 0..1000 {
@@ -91,7 +90,7 @@ fn a_message_costs_no_allocation() {
 }
 
 #[test]
-fn the_count_would_show_one() {
-    // A read that holds more than a turn has its rest kept, which takes memory.
+fn an_allocation_is_counted() {
+    // If a read exceeds a turn, its rest is kept, which needs an allocation.
     assert!(allocations_of_rounds(Framing::Line, &b"m\n".repeat(65), 65) >= 1000);
 }

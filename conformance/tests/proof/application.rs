@@ -1,4 +1,4 @@
-//! Applications whose conversations were tampered with.
+//! Modified applications.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use serving::Stop;
 
 use crate::defect::Defect;
 
-/// An application around the right one.
+/// A wrapper of the correct application.
 pub(crate) struct Tampered {
     right: Arc<dyn Application>,
     defect: Defect,
@@ -18,7 +18,7 @@ pub(crate) struct Tampered {
     shared: Mutex<Option<Shared>>,
 }
 
-/// A conversation that several clients have at once.
+/// A conversation that several clients share.
 type Shared = Arc<Mutex<Box<dyn Protocol>>>;
 
 impl Tampered {
@@ -54,7 +54,7 @@ impl Application for Tampered {
     }
 }
 
-/// Has a panic end the server, where that is the defect.
+/// Stops the server after a panic, if that is the defect.
 fn ending_at_panics<T>(defect: Defect, stop: &Stop, call: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
         if defect == Defect::EndsAtPanics {
@@ -69,7 +69,7 @@ struct Conversation {
     right: Option<Box<dyn Protocol>>,
     defect: Defect,
     stop: Stop,
-    /// Replies that are not said before the messages at hand are all answered.
+    /// Replies that are delayed until all received messages are answered.
     owed: Vec<u8>,
     copy: Vec<u8>,
 }
@@ -87,7 +87,7 @@ impl Protocol for Conversation {
         let mut said = Outbox::new();
         let progress = match defect {
             Defect::CopiesInput => {
-                // The last copy is dropped after the next was made, so that the two are in different places.
+                // The last copy is dropped after the next was created, so that their addresses differ.
                 let last = std::mem::replace(copy, input.to_vec());
                 let progress = right.receive(copy, out);
                 drop(last);

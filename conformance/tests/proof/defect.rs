@@ -1,171 +1,171 @@
-//! What can be wrong with a backend.
+//! Defects of backends.
 
-/// One thing that is wrong with a backend.
+/// A defect of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Defect {
-    // What it says, and what it hears.
-    /// Says nothing until it is spoken to.
+    // Messages and replies.
+    /// Sends no greeting before the first message.
     NoGreeting,
     /// Sends some bytes twice.
     DoublesWrites,
     /// Doesn't send some bytes.
     LosesWrites,
-    /// Exchanges replies that are written together.
+    /// Reorders replies that are written together.
     ReordersWrites,
-    /// Sends the first reply to a message alone.
+    /// Sends only the first reply to a message.
     OneReplyAMessage,
-    /// Has one session for all.
+    /// Shares one session among all clients.
     SharesTheSession,
     /// Answers one message of each read.
     OneMessageARead,
-    /// Forgets the beginning of a message when the rest does not come with it.
+    /// Discards an incomplete message at the end of a read.
     ForgetsPartialMessages,
-    /// Copies all that was kept, at each read.
+    /// Copies all kept input at each read.
     CopiesInput,
-    /// Drops all carriage returns.
+    /// Removes all carriage returns.
     StripsCarriageReturns,
-    /// Reads a byte at a time.
+    /// Reads one byte at a time.
     ReadsByteByByte,
     /// Reads at most a thousand bytes at a time.
     ReadsLittle,
-    /// Takes bytes that are no text for a broken connection.
+    /// Treats bytes that are not text as a broken connection.
     FailsOnOddBytes,
 
-    // How it ends a conversation.
-    /// Goes on after an exit.
+    // Ends of conversations.
+    /// Continues after an exit.
     IgnoresExit,
-    /// Forgets at an exit what was owed before it.
+    /// Discards unsent replies at an exit.
     ForgetsAtExit,
-    /// Takes no notice of the end of a client's input.
+    /// Ignores the end of a client's input.
     IgnoresEndOfInput,
     /// Closes a socket although there is unread input.
     ClosesAtOnce,
-    /// Tells a session of its end twice.
+    /// Calls `closed` of a session twice.
     TellsOfTheEndTwice,
-    /// Never tells a session of its end.
+    /// Never calls `closed` of a session.
     NeverTellsOfTheEnd,
-    /// Keeps a client for whom the connection was reset.
+    /// Keeps a client whose connection was reset.
     IgnoresResets,
     /// Switches keepalive off.
     NoKeepalive,
 
     // Limits and deadlines.
-    /// Lets messages pass that are one byte too long.
+    /// Accepts messages that are one byte too long.
     LimitOffByOne,
-    /// Overlooks what is no message.
+    /// Ignores invalid messages.
     IgnoresBrokenMessages,
-    /// Ends without a word where an error is to be told.
+    /// Ends conversations without error replies.
     EndsWithoutAWord,
-    /// Bounds no reply.
+    /// Does not limit replies.
     UnboundedReplies,
-    /// Reads on while nobody reads its replies.
+    /// Continues to read while replies are unsent.
     ReadsRegardless,
-    /// Takes a short write for a whole one.
+    /// Treats a short write as a complete one.
     TrustsShortWrites,
-    /// Gives a client up that has not taken all of its replies in time, whatever it has taken.
+    /// Times a client out that has not received all its replies in time, in spite of progress.
     IgnoresProgress,
-    /// Knows no idle deadline.
+    /// Has no idle deadline.
     NoIdleDeadline,
-    /// Knows no message deadline.
+    /// Has no message deadline.
     NoMessageDeadline,
-    /// Knows no write deadline.
+    /// Has no write deadline.
     NoWriteDeadline,
-    /// All of its deadlines are too early.
+    /// Fires all deadlines too early.
     Early,
-    /// Has the message deadline run between messages too.
+    /// Runs the message deadline between messages too.
     MessageDeadlineAlwaysRuns,
-    /// Has the idle deadline run within messages too.
+    /// Runs the idle deadline within messages too.
     IdleDeadlineAlwaysRuns,
-    /// Loses clients whose handler took long.
+    /// Drops clients whose handler took long.
     LosesSlowHandlers,
 
-    // Protocols that are no codecs.
-    /// Takes every message for one that has begun, whatever the protocol says.
+    // Protocols that are not codecs.
+    /// Treats each message as begun, regardless of the protocol.
     NeverEndsMessages,
-    /// Drops what is said without a message.
+    /// Discards output that answers no message.
     DropsWords,
-    /// Waits for ever in front of urgent data.
+    /// Waits forever at urgent data.
     StallsAtUrgentData,
 
-    // What is below a protocol.
-    /// Sends what is to be sealed as it is.
+    // Transforms and preambles.
+    /// Sends output without sealing it.
     SendsPlaintext,
-    /// Takes a handshake for done before it has begun.
+    /// Treats a handshake as complete before it has begun.
     OpensBeforeTheHandshake,
-    /// Does not let a transform have the last word.
+    /// Omits the final output of a transform.
     ForgetsTheLastWord,
-    /// Reads a preamble, and forgets what it has said.
+    /// Reads a preamble, and discards its information.
     ForgetsThePreamble,
 
-    // Who is let in.
+    // Admission.
     /// Serves one client more than allowed.
     SoftLimit,
-    /// Refuses whom it should leave waiting.
+    /// Refuses clients that should wait.
     RefusesWaiting,
-    /// Frees a place after the client was let go.
+    /// Counts a client as connected until some time after its end.
     FreesPlacesLate,
-    /// Never frees a place.
+    /// Counts clients as connected forever.
     LeaksPlaces,
-    /// Says that it can hold no more than two clients, and holds more.
+    /// Reports a limit of two clients, and serves more.
     BoastsOfALimit,
     /// Ends when it has no descriptors.
     EndsWithoutDescriptors,
-    /// Tries again and again when it has no descriptors.
+    /// Retries in a busy loop when it has no descriptors.
     SpinsWithoutDescriptors,
-    /// Drops a client without a word when it has no thread for it.
+    /// Drops a client without an error reply when it has no thread for it.
     DropsWithoutThread,
     /// Ends when it has no thread.
     EndsWithoutThread,
 
-    // What it needs, and what it leaves.
-    /// Tries again and again to read.
+    // Resources.
+    /// Reads in a busy loop.
     Spins,
     /// Has small stacks.
     SmallStacks,
     /// Leaves descriptors open when it fails.
     LeaksWhenItFails,
-    /// Ends as if nothing had happened when it fails.
+    /// Ends without an error when it fails.
     HidesFailures,
 
-    // Faults of one that hurt others.
+    // Isolation.
     /// Ends when a session panics.
     EndsAtPanics,
     /// Serves one client at a time.
     HoldsTheLoop,
 
-    // How it stops.
+    // Stopping.
     /// Does not stop.
     IgnoresStop,
-    /// Cuts everybody off as soon as it is to stop.
+    /// Cuts all clients off immediately at a stop.
     StopsImpatiently,
-    /// Takes no notice of a second press.
+    /// Ignores a second request to stop.
     IgnoresTheSecondPress,
-    /// Wakes nobody who waits.
+    /// Wakes no waiting thread.
     Deaf,
-    /// Leaves those in the backlog to a reset.
+    /// Closes the listener without accepting the clients in the backlog.
     ForgetsTheBacklog,
-    /// Takes those in the backlog from its successor.
+    /// Accepts the clients in a shared backlog at a stop.
     IgnoresTheSuccessor,
-    /// Lets clients in after the stop.
+    /// Serves new clients after a stop.
     LetsInAfterTheStop,
-    /// Drains for ever.
+    /// Drains without a deadline.
     DrainsForEver,
     /// Waits for handlers beyond the drain deadline.
     WaitsForHandlers,
     /// Counts one client too many.
     Miscounts,
-    /// Tells nobody what it has counted before it ends.
+    /// Reports no statistics before it ends.
     HidesStatistics,
     /// Shuts the listener down.
     ShutsTheListenerDown,
     /// Leaves the listener open.
     LeavesTheListenerOpen,
 
-    // What it says of itself.
-    /// Ignores that it is asked for what it can't have.
+    // Capabilities.
+    /// Ignores unsupported settings.
     IgnoresMeans,
-    /// Says that its workers can be chosen, and refuses the choice.
+    /// Reports that the number of workers is configurable, and rejects the setting.
     RefusesTheChoice,
-    /// Says that its workers can be chosen, and has as many as it likes.
+    /// Reports that the number of workers is configurable, and ignores the setting.
     IgnoresTheChoice,
 }

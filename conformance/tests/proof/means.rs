@@ -1,4 +1,4 @@
-//! Services whose limits were tampered with.
+//! Services with modified limits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,7 @@ use crate::transform;
 const LONG: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(1);
 
-/// The service as a backend with this defect understands it. A session's panic presses `stop` where that is
-/// the defect.
+/// The service of a backend with this defect. A panic of a session requests `stop` if that is the defect.
 pub(crate) fn tamper(service: &Service, defect: Option<Defect>, stop: &Stop) -> Service {
     let mut service = service.clone();
     let limits = &mut service.limits;

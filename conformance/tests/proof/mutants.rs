@@ -1,4 +1,4 @@
-//! For each case, defects that it must find. A case that finds none of its defects would be empty.
+//! For each case, the defects that it must find, which shows that the case tests something.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use anyloop_conformance::{CASES, Subject, case};
 use crate::defect::Defect;
 use crate::plain::Plain;
 
-/// How long is waited for what a defect keeps from coming.
-const PATIENCE: Duration = Duration::from_millis(600);
+/// The timeout of waits, which many defects let expire.
+const TIMEOUT: Duration = Duration::from_millis(600);
 
-/// A defect that only shows when threads run in a certain order may need more than one attempt.
+/// A defect that depends on the scheduling of threads may need several attempts.
 const ATTEMPTS: usize = 5;
 
 fn finds(name: &str, defect: Defect, test: &str) {
     let case = case(name);
-    let subject = || Subject::new(Arc::new(Plain::with(defect))).with_patience(PATIENCE).tested_as(test);
+    let subject = || Subject::new(Arc::new(Plain::with(defect))).with_patience(TIMEOUT).tested_as(test);
     let fails = || catch_unwind(AssertUnwindSafe(|| (case.run)(&subject()))).is_err();
     assert!((0..ATTEMPTS).any(|_| fails()), "`{name}` passes although the backend {defect:?}");
 }
@@ -27,7 +27,7 @@ macro_rules! mutants {
         $(mod $case {
             $(
                 #[test]
-                #[expect(non_snake_case, reason = "it bears the defect's name")]
+                #[expect(non_snake_case, reason = "the name is that of the defect")]
                 fn $defect() {
                     let test = concat!(module_path!(), "::", stringify!($defect));
                     super::finds(stringify!($case), crate::defect::Defect::$defect, test);

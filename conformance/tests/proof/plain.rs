@@ -1,4 +1,4 @@
-//! The backend of the proof: a thread for each connection, with or without a defect.
+//! The backend under test: a thread for each connection, with or without a defect.
 
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -26,8 +26,8 @@ pub(crate) struct Plain {
 }
 
 impl Plain {
-    /// As it should be.
-    pub(crate) fn sound() -> Self {
+    /// Without a defect.
+    pub(crate) fn correct() -> Self {
         Self { defect: None }
     }
 
@@ -58,7 +58,7 @@ impl Backend for Plain {
         let (stop, _subscription) = stop::tamper(stop, self.defect);
         let service = Arc::new(means::tamper(&service, self.defect, &stop));
         let leaked = self.has(Defect::LeaksWhenItFails).then(|| listener.try_clone());
-        let result = self.serve_soundly(listener, &service, &stop);
+        let result = self.serve_correctly(listener, &service, &stop);
         match (&result, self.defect) {
             (Err(_), Some(Defect::LeaksWhenItFails)) => std::mem::forget(leaked),
             (Err(_), Some(Defect::HidesFailures)) => return Ok(Report::default()),
@@ -69,18 +69,18 @@ impl Backend for Plain {
 }
 
 impl Plain {
-    /// Serves, with a service and a stop that were tampered with.
-    fn serve_soundly(self, listener: Listener, service: &Arc<Service>, stop: &Stop) -> io::Result<Report> {
-        // What a sound one can do is what is done, whatever was said.
+    /// Serves with a modified service and stop.
+    fn serve_correctly(self, listener: Listener, service: &Arc<Service>, stop: &Stop) -> io::Result<Report> {
+        // Uses the capabilities of the correct backend, whatever was reported.
         let write_timeout = service.limits.write_timeout;
-        let (server, acceptor) = Server::open(&Self::sound(), &listener, Arc::clone(service), stop)?;
+        let (server, acceptor) = Server::open(&Self::correct(), &listener, Arc::clone(service), stop)?;
         let (threads, one) = Default::default();
-        let house = Arc::new(House { plain: self, write_timeout, stop: stop.clone(), threads, one });
-        let accepted = house.accept(&listener, acceptor);
-        house.leave(listener);
+        let shared = Arc::new(Shared { plain: self, write_timeout, stop: stop.clone(), threads, one });
+        let accepted = shared.accept(&listener, acceptor);
+        shared.leave(listener);
         let mut report = server.close(accepted)?;
         if self.has(Defect::WaitsForHandlers) {
-            house.threads().drain(..).for_each(|thread| drop(thread.join()));
+            shared.threads().drain(..).for_each(|thread| drop(thread.join()));
         }
         if self.has(Defect::Miscounts) {
             report.accepted += 1;
@@ -89,13 +89,13 @@ impl Plain {
     }
 }
 
-/// What one call of `serve` shares with its threads.
-struct House {
+/// The state that the threads of a server share.
+struct Shared {
     plain: Plain,
     write_timeout: Duration,
     stop: Stop,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// Held by the one client that is served, where only one is.
+    /// Held by the client that is served, if the defect is to serve one at a time.
     one: Mutex<()>,
 }
 
@@ -104,7 +104,7 @@ struct Client {
     conversation: Conversation,
 }
 
-impl House {
+impl Shared {
     fn has(&self, defect: Defect) -> bool {
         self.plain.has(defect)
     }
@@ -139,16 +139,16 @@ impl House {
         }
     }
 
-    /// Starts the thread of a client. Where the system has none left, that client is refused.
+    /// Starts the thread of a client. If that fails, the client is refused.
     fn spawn(self: &Arc<Self>, client: Client) -> io::Result<()> {
         let handover = Arc::new(Mutex::new(Some(client)));
-        let (house, fetched) = (Arc::clone(self), Arc::clone(&handover));
+        let (shared, taken) = (Arc::clone(self), Arc::clone(&handover));
         let stack_size = if self.has(Defect::SmallStacks) { 128 * 1024 } else { STACK_SIZE };
         let spawned = thread::Builder::new().stack_size(stack_size).spawn(move || {
-            let client = fetched.lock().unwrap_or_else(PoisonError::into_inner).take();
-            drop(fetched);
+            let client = taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+            drop(taken);
             if let Some(client) = client {
-                house.serve(client);
+                shared.serve(client);
             }
         });
         match spawned {
@@ -223,7 +223,7 @@ impl House {
         }
     }
 
-    /// Closes the listener, or does to it what the defect is.
+    /// Closes the listener, or applies the defect.
     fn leave(&self, listener: Listener) {
         match self.plain.defect {
             Some(Defect::ShutsTheListenerDown) => {
@@ -242,7 +242,7 @@ impl House {
     }
 }
 
-/// Greets whoever comes within a second.
+/// Greets all clients that connect within a second.
 fn greet(listener: &Listener) {
     let end = Instant::now() + Duration::from_secs(1);
     while Instant::now() < end {

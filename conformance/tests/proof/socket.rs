@@ -1,4 +1,4 @@
-//! Sockets that were tampered with.
+//! Modified sockets.
 
 use std::io::{self, ErrorKind};
 use std::thread;
@@ -15,7 +15,7 @@ pub(crate) struct Socket<'a> {
     pub(crate) stream: serving::Socket,
     defect: Option<Defect>,
     interrupt: &'a Interrupt,
-    /// What was taken, and not sent yet.
+    /// Accepted bytes that were not sent yet.
     taken: Vec<u8>,
     writes: usize,
     broken: bool,
@@ -26,7 +26,7 @@ impl<'a> Socket<'a> {
         Self { stream, defect, interrupt, taken: Vec::new(), writes: 0, broken: false }
     }
 
-    /// Waits for an event, or until an interrupt. Errors show in what follows.
+    /// Waits for an event or an interrupt. Later operations report errors.
     pub(crate) fn wait(&self, events: PollFlags) {
         let wait = || Ok(poll(&mut [PollFd::new(&self.stream, events)], None)?);
         let _ = self.interrupt.call(|| false, wait);
@@ -36,14 +36,14 @@ impl<'a> Socket<'a> {
         Ok(send(&self.stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
     }
 
-    /// Nothing has happened, a little later.
+    /// Returns `WouldBlock` after a short pause.
     fn nothing<T>() -> io::Result<T> {
         thread::sleep(Duration::from_millis(1));
         Err(ErrorKind::WouldBlock.into())
     }
 }
 
-/// Which of the writes suffers, where one does.
+/// The number of the write that fails, if the defect affects one.
 const UNLUCKY: usize = 10;
 
 impl Transport for Socket<'_> {

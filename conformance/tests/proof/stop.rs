@@ -1,4 +1,4 @@
-//! Stops that were tampered with.
+//! Modified stops.
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -7,7 +7,7 @@ use serving::{Stop, Subscription, Urgency};
 
 use crate::defect::Defect;
 
-/// The stop as a backend with this defect understands it, for as long as the subscription is kept.
+/// The stop of a backend with this defect, which works while the subscription is kept.
 pub(crate) fn tamper(stop: &Stop, defect: Option<Defect>) -> (Stop, Option<Subscription>) {
     let most = match defect {
         Some(Defect::IgnoresStop) => Urgency::None,
@@ -21,7 +21,7 @@ pub(crate) fn tamper(stop: &Stop, defect: Option<Defect>) -> (Stop, Option<Subsc
     (understood, Some(stop.subscribe(Waker::from(Arc::new(messenger)))))
 }
 
-/// Passes on what is pressed, wrongly.
+/// Forwards requests to stop incorrectly.
 struct Messenger {
     heard: Stop,
     most: Urgency,

@@ -1,10 +1,10 @@
-//! Transforms and preambles that were tampered with.
+//! Modified transforms and preambles.
 
 use common::{Blocking, Client, Opened, Preamble, PreambleProgress, Service, Transform};
 
 use crate::defect::Defect;
 
-/// The service with what is below its protocols as a backend with this defect understands it.
+/// The service with the transform and the preamble of a backend with this defect.
 pub(crate) fn tamper(mut service: Service, defect: Defect) -> Service {
     if let Some(make) = service.transform.take() {
         service = service.with_transform(move |client| Box::new(Tampered { right: make(client), defect }));
@@ -17,7 +17,7 @@ pub(crate) fn tamper(mut service: Service, defect: Defect) -> Service {
     service
 }
 
-/// A transform around the right one.
+/// A wrapper of the correct transform.
 struct Tampered {
     right: Box<dyn Transform>,
     defect: Defect,
@@ -58,7 +58,7 @@ impl Transform for Tampered {
     }
 }
 
-/// A preamble that is read, and of which nothing is kept.
+/// A preamble whose information is discarded.
 struct Forgotten(Box<dyn Preamble>);
 
 impl Preamble for Forgotten {

@@ -1,4 +1,4 @@
-//! Deadlines: when each runs, and that none is early.
+//! Deadlines: when they run, and that they are never early.
 
 use super::*;
 
@@ -6,7 +6,7 @@ const NANOSECOND: Duration = Duration::from_nanos(1);
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn a_silent_client_is_told_at_the_idle_timeout_and_not_before() {
+fn an_idle_client_times_out_and_not_early() {
     let mut rig = Rig::line();
     rig.settle();
     let timeout = Limits::default().idle_timeout.unwrap();
@@ -17,7 +17,7 @@ fn a_silent_client_is_told_at_the_idle_timeout_and_not_before() {
 }
 
 #[test]
-fn a_message_starts_the_idle_timeout_anew() {
+fn a_message_restarts_the_idle_timeout() {
     let mut rig = Rig::line();
     rig.settle();
     rig.pass(200 * SECOND);
@@ -27,7 +27,7 @@ fn a_message_starts_the_idle_timeout_anew() {
 }
 
 #[test]
-fn no_idle_timeout_means_for_ever() {
+fn without_an_idle_timeout_a_client_may_be_idle_forever() {
     let mut rig = Rig::new(Framing::Line, Limits::default().with_idle_timeout(None));
     rig.settle();
     assert_eq!(rig.connection.deadline(), None);
@@ -35,8 +35,8 @@ fn no_idle_timeout_means_for_ever() {
 }
 
 #[test]
-fn a_message_has_its_time_from_its_first_byte_whatever_comes_meanwhile() {
-    for (framing, byte, told) in [
+fn the_message_timeout_runs_from_the_first_byte() {
+    for (framing, byte, expected) in [
         (Framing::Line, &b"x"[..], "hi\nERR timeout message: no line end\n"),
         (Framing::Length, &b"\0"[..], "\0\0\0\x02hi\0\0\0\x13ERR timeout message"),
     ] {
@@ -51,12 +51,12 @@ fn a_message_has_its_time_from_its_first_byte_whatever_comes_meanwhile() {
         }
         assert_eq!(rig.pass(SECOND - NANOSECOND), Next::Read);
         assert_eq!(rig.pass(NANOSECOND), Next::Done(CloseReason::MessageTimeout));
-        assert_eq!(rig.heard(), told);
+        assert_eq!(rig.heard(), expected);
     }
 }
 
 #[test]
-fn the_next_message_has_a_time_of_its_own() {
+fn the_next_message_has_its_own_timeout() {
     let mut rig = Rig::line();
     rig.settle();
     rig.send("a");
@@ -69,7 +69,7 @@ fn the_next_message_has_a_time_of_its_own() {
 }
 
 #[test]
-fn a_client_that_takes_nothing_is_given_up_without_a_word() {
+fn a_client_that_receives_nothing_times_out_without_an_error_reply() {
     let mut rig = Rig::line();
     rig.settle();
     rig.heard();
@@ -84,7 +84,7 @@ fn a_client_that_takes_nothing_is_given_up_without_a_word() {
 }
 
 #[test]
-fn bytes_that_leave_the_kernels_queue_are_progress() {
+fn bytes_that_leave_the_send_queue_are_progress() {
     let mut rig = Rig::line();
     rig.settle();
     rig.room = 0;
@@ -103,7 +103,7 @@ fn bytes_that_leave_the_kernels_queue_are_progress() {
 }
 
 #[test]
-fn the_queue_is_looked_at_well_within_the_write_timeout() {
+fn the_send_queue_is_checked_well_within_the_write_timeout() {
     let mut rig = Rig::line();
     rig.settle();
     rig.room = 0;
@@ -113,7 +113,7 @@ fn the_queue_is_looked_at_well_within_the_write_timeout() {
 }
 
 #[test]
-fn timeouts_beyond_the_clocks_range_are_as_good_as_none() {
+fn timeouts_beyond_the_range_of_the_clock_never_expire() {
     let limits = Limits::default()
         .with_idle_timeout(Duration::MAX)
         .with_message_timeout(Duration::MAX)
@@ -129,13 +129,13 @@ fn timeouts_beyond_the_clocks_range_are_as_good_as_none() {
 }
 
 #[test]
-fn the_time_that_a_session_takes_is_not_its_clients() {
+fn the_time_of_a_session_does_not_count_against_its_client() {
     let mut rig = Rig::line();
     rig.connection.run(&mut rig.out, || rig.start + 400 * SECOND); // to greet
     rig.now = rig.start + 400 * SECOND;
     assert_eq!(rig.settle(), Next::Read);
     assert_eq!(rig.connection.deadline(), Some(rig.now + 300 * SECOND));
-    // The next message has begun, and waited for its turn meanwhile.
+    // The next message has begun and waits for a turn.
     let mut input = *b"slow\npart";
     rig.connection.receive(&mut input, &mut rig.out, || rig.now + 400 * SECOND);
     rig.now += 400 * SECOND;
@@ -145,7 +145,7 @@ fn the_time_that_a_session_takes_is_not_its_clients() {
 }
 
 #[test]
-fn a_blocking_session_that_says_nothing_is_not_idle() {
+fn a_client_is_not_idle_while_its_session_blocks() {
     let script = Script { blocking: true, ..Script::default() };
     let mut rig = Rig::scripted(script, Framing::Line, Limits::default());
     rig.settle();
@@ -158,12 +158,12 @@ fn a_blocking_session_that_says_nothing_is_not_idle() {
 }
 
 #[test]
-fn what_has_arrived_goes_before_a_deadline() {
-    for (before, unread, rest, told) in [
+fn input_that_has_arrived_is_read_before_a_deadline() {
+    for (before, unread, rest, expected) in [
         ("", "late\n", "", "hi\nlate\n"),
         ("be", "gun\n", "", "hi\nbegun\n"),
         ("be", "gun\n", "!", "hi\nbegun\n"),
-        ("", "par", "tial\n", "hi\npartial\n"), // it is silent no more
+        ("", "par", "tial\n", "hi\npartial\n"), // it is not idle any more
         ("be", "gun", "\n", "hi\nERR timeout message: no line end\n"),
         ("be", "", "gun\n", "hi\nERR timeout message: no line end\n"),
         ("", "", "late\n", "hi\nERR timeout idle\n"),
@@ -177,7 +177,7 @@ fn what_has_arrived_goes_before_a_deadline() {
         rig.connection.expire(0, unread.len(), &mut rig.out, rig.now);
         if !unread.is_empty() {
             assert_eq!(rig.settle(), Next::Read, "{before}{unread}");
-            // It is not read at once, and by another count than it came.
+            // It is read in other pieces than it arrived.
             let (first, second) = unread.split_at(1);
             rig.send(first);
             rig.connection.expire(0, 1, &mut rig.out, rig.now);
@@ -187,12 +187,12 @@ fn what_has_arrived_goes_before_a_deadline() {
             rig.send(rest);
         }
         rig.settle();
-        assert_eq!(rig.heard(), told, "{before}{unread}{rest}");
+        assert_eq!(rig.heard(), expected, "{before}{unread}{rest}");
     }
 }
 
 #[test]
-fn a_deadline_that_has_passed_ends_it_when_nothing_is_there_after_all() {
+fn a_passed_deadline_ends_the_conversation_if_nothing_can_be_read() {
     let mut rig = Rig::line();
     rig.settle();
     rig.now += 300 * SECOND;
@@ -205,7 +205,7 @@ fn a_deadline_that_has_passed_ends_it_when_nothing_is_there_after_all() {
 }
 
 #[test]
-fn a_message_has_its_time_anew_when_it_is_read_again() {
+fn the_message_timeout_restarts_when_reading_resumes() {
     let mut rig = Rig::line();
     rig.settle();
     rig.room = 0;

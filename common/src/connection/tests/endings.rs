@@ -1,9 +1,9 @@
-//! How a conversation ends: by its session, its client, its faults, and the server's stop.
+//! The ends of conversations: by the session, the client, errors, and a stop of the server.
 
 use super::*;
 
 #[test]
-fn exit_delivers_what_was_owed_and_nothing_after_it() {
+fn exit_delivers_earlier_replies_and_nothing_else() {
     let mut rig = Rig::line();
     rig.settle();
     assert_eq!(rig.send("a\nexit\nb\n"), Next::Done(CloseReason::Exit));
@@ -56,7 +56,7 @@ fn a_handler_that_may_block_sees_all_input_before_its_end() {
 }
 
 #[test]
-fn a_panic_takes_back_what_its_message_was_told() {
+fn a_panic_withdraws_the_replies_to_its_message() {
     let mut rig = Rig::line();
     rig.settle();
     assert_eq!(rig.send("a\npanic\nb\n"), Next::Done(CloseReason::Panicked));
@@ -64,7 +64,7 @@ fn a_panic_takes_back_what_its_message_was_told() {
 }
 
 #[test]
-fn a_reply_may_have_max_reply_bytes_and_not_one_more() {
+fn a_reply_may_have_at_most_max_reply_bytes() {
     for (max_reply, reason, told) in
         [(6, None, "hi\nhello\n"), (5, Some(CloseReason::ReplyTooLong), "hi\nERR internal\n")]
     {
@@ -80,7 +80,7 @@ fn a_reply_may_have_max_reply_bytes_and_not_one_more() {
 }
 
 #[test]
-fn a_greeting_over_the_limit_ends_it() {
+fn a_greeting_over_the_limit_ends_the_conversation() {
     let mut rig = Rig::new(Framing::Length, Limits::default().with_max_reply(3));
     assert_eq!(rig.settle(), Next::Done(CloseReason::ReplyTooLong));
     assert_eq!(rig.heard(), "\0\0\0\x0cERR internal");
@@ -140,7 +140,7 @@ fn a_stop_before_the_greeting_still_greets() {
 }
 
 #[test]
-fn a_cut_owes_nothing() {
+fn a_cut_discards_unsent_output() {
     let mut rig = Rig::line();
     rig.settle();
     rig.room = 0;
@@ -150,7 +150,7 @@ fn a_cut_owes_nothing() {
 }
 
 #[test]
-fn a_lost_socket_ends_it_with_replies_still_in_the_outbox() {
+fn a_lost_socket_ends_the_conversation_with_replies_in_the_outbox() {
     let mut rig = Rig::line();
     rig.settle();
     rig.receive(b"hello\n");

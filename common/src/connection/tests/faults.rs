@@ -1,4 +1,4 @@
-//! Transforms that panic or break their contract, and clients that break their rules.
+//! Transforms that panic or violate their contract, and clients that send invalid records.
 
 use super::records::{How, read, record, rig};
 use super::*;
@@ -19,8 +19,8 @@ fn a_record_that_never_ends_ends_the_conversation() {
 }
 
 #[test]
-fn a_panic_anywhere_ends_its_conversation_alone() {
-    for (panics, told) in [
+fn a_panic_ends_only_its_conversation() {
+    for (panics, expected) in [
         ("make", ""),
         ("open", ""),
         ("is_handshaking", ""),
@@ -42,7 +42,7 @@ fn a_panic_anywhere_ends_its_conversation_alone() {
             rig.send(record("a\n"));
             rig.end_input();
             assert!(matches!(rig.settle(), Next::Done(_)), "{panics}");
-            assert_eq!(rig.read(), told, "{panics}");
+            assert_eq!(rig.read(), expected, "{panics}");
             let opened = !matches!(panics, "make" | "open" | "is_handshaking" | "blocking" | "describe");
             assert_eq!(rig.script.closed.lock().unwrap().len(), usize::from(opened), "{panics}");
             assert_eq!(log.lock().unwrap().dropped, usize::from(panics != "make"), "{panics}");
@@ -52,7 +52,7 @@ fn a_panic_anywhere_ends_its_conversation_alone() {
 }
 
 #[test]
-fn a_transform_that_breaks_its_contract_ends_the_conversation() {
+fn a_transform_that_violates_its_contract_ends_the_conversation() {
     let wrong: [fn(&mut Vec<u8>) -> Opened; 8] = [
         |_| Opened::More { used: 100 },
         |_| Opened::Plain { used: 100, more: false },
@@ -82,7 +82,7 @@ fn a_transform_that_breaks_its_contract_ends_the_conversation() {
         rig.settle();
         assert_eq!(rig.send("HELLO\n"), Next::Done(CloseReason::Panicked));
     }
-    // Nothing at all, and more of it, is no reason to go on for ever.
+    // `more` without any progress must not cause an endless loop.
     let how = How { wrong: Some(|_| Opened::Plain { used: 0, more: true }), ..How::default() };
     let (mut rig, _) = rig(how);
     rig.settle();

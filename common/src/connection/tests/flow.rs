@@ -1,10 +1,10 @@
-//! Who has the word when: greeting, order, turns, backpressure, blocking.
+//! The order of operations: greeting, replies, turns, backpressure, blocking.
 
 use super::*;
 use crate::{MAX_READ, TURN_REPLIES};
 
 #[test]
-fn it_greets_before_it_reads() {
+fn the_greeting_is_sent_before_reading() {
     let mut rig = Rig::line();
     assert_eq!(rig.settle(), Next::Read);
     assert_eq!(rig.heard(), "hi\n");
@@ -68,7 +68,7 @@ fn nothing_is_read_while_a_reply_is_unsent() {
 }
 
 #[test]
-fn what_is_received_while_a_reply_is_unsent_is_answered_after_it() {
+fn input_received_while_a_reply_is_unsent_is_answered_later() {
     let mut rig = Rig::line();
     rig.settle();
     rig.room = 0;
@@ -82,7 +82,7 @@ fn what_is_received_while_a_reply_is_unsent_is_answered_after_it() {
 }
 
 #[test]
-fn what_is_received_before_the_greeting_is_answered_after_it() {
+fn input_received_before_the_greeting_is_answered_after_it() {
     for &framing in Framing::ALL {
         let mut rig = Rig::new(framing, Limits::default());
         let (message, said): (&[u8], _) = match framing {
@@ -96,7 +96,7 @@ fn what_is_received_before_the_greeting_is_answered_after_it() {
 }
 
 #[test]
-fn raw_takes_what_has_arrived() {
+fn raw_takes_each_read_as_a_message() {
     let mut rig = Rig::new(Framing::Raw, Limits::default());
     rig.settle();
     rig.send("one");
@@ -120,13 +120,13 @@ fn a_handler_that_may_block_is_only_called_in_a_run() {
     assert_eq!(rig.connection.deadline(), None);
     assert_eq!(rig.connection.what_now(&mut rig.out), Next::Run);
     rig.connection.run(&mut rig.out, || rig.now);
-    // What was said is kept, so that the run's buffers are free.
+    // The output is kept, so that the buffers of the run are free.
     rig.connection.keep(&mut rig.out, rig.now);
     assert!(rig.out.is_empty());
     assert_eq!(rig.connection.what_now(&mut rig.out), Next::Write);
     let count = rig.connection.output(&rig.out).len();
     rig.connection.wrote(count, &mut rig.out, rig.now);
-    // The session is told of the end where it may block, too.
+    // `closed` of the session is called where it may block, too.
     assert_eq!(rig.connection.what_now(&mut rig.out), Next::Run);
     assert!(rig.script.closed.lock().unwrap().is_empty());
     assert_eq!(rig.settle(), Next::Done(CloseReason::Exit));
@@ -134,7 +134,7 @@ fn a_handler_that_may_block_is_only_called_in_a_run() {
 }
 
 #[test]
-fn a_long_message_that_comes_byte_by_byte_is_copied_a_constant_number_of_times() {
+fn the_cost_of_a_message_that_arrives_byte_by_byte_is_linear() {
     let mut rig = Rig::line();
     rig.settle();
     let mut growths = 0;
@@ -177,7 +177,7 @@ fn the_buffers_stay_within_the_bound() {
     }
 }
 
-/// Numbers below a bound that look random and are the same in every run.
+/// Pseudo-random numbers below a bound, which are the same in each run.
 pub(super) fn fastrand_like(mut seed: u64) -> impl FnMut(usize) -> usize {
     move |bound| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -9,7 +9,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn the_application_is_opened_when_the_handshake_is_done() {
     let (mut rig, log) = rig(How::default());
     assert_eq!(rig.settle(), Next::Read);
-    assert_eq!(log.lock().unwrap().opened, 1, "it may speak first");
+    assert_eq!(log.lock().unwrap().opened, 1, "it may send first");
     assert_eq!(rig.send("HEL"), Next::Read);
     assert_eq!(rig.heard(), "");
     assert_eq!(rig.send("LO\n"), Next::Read);
@@ -21,7 +21,7 @@ fn the_application_is_opened_when_the_handshake_is_done() {
 }
 
 #[test]
-fn a_handshake_has_one_time_from_the_accept() {
+fn the_timeout_of_a_handshake_runs_from_the_accept() {
     let (mut rig, _) = rig(How::default());
     rig.settle();
     for byte in "HELLO".split_inclusive(|_| true) {
@@ -33,29 +33,33 @@ fn a_handshake_has_one_time_from_the_accept() {
     assert_eq!(rig.pass(Duration::from_nanos(1)), Next::Done(CloseReason::HandshakeTimeout));
     assert_eq!(rig.read(), ".", "nothing can be sealed yet");
     assert!(rig.script.closed.lock().unwrap().is_empty());
-    // What had arrived is read before.
+    // Input that had arrived is read first.
     let (mut rig, _) = self::rig(How::default());
     rig.settle();
     rig.now += 10 * SECOND;
     rig.connection.expire(0, 6, &mut rig.out, rig.now);
     assert_eq!(rig.settle(), Next::Read);
     assert_eq!(rig.send("HELLO\n"), Next::Read);
-    assert_eq!(rig.pass(299 * SECOND), Next::Read, "it is idle from now on");
+    assert_eq!(rig.pass(299 * SECOND), Next::Read, "the idle timeout starts here");
 }
 
 #[test]
 fn a_handshake_may_fail() {
-    for (input, told) in [("HALLO\n", "NO\n"), ("HEL", "\0")] {
+    for (input, expected) in [("HALLO\n", "NO\n"), ("HEL", "\0")] {
         let (mut rig, log) = rig(How::default());
         rig.settle();
         rig.send(input);
         assert_eq!(rig.end_input(), Next::Done(CloseReason::HandshakeFailed));
-        assert_eq!(rig.heard(), told);
+        assert_eq!(rig.heard(), expected);
         assert_eq!(log.lock().unwrap().dropped, 1);
     }
     let (mut rig, _) = rig(How::default());
     rig.settle();
-    assert_eq!(rig.end_input(), Next::Done(CloseReason::EndOfInput), "somebody has looked who is there");
+    assert_eq!(
+        rig.end_input(),
+        Next::Done(CloseReason::EndOfInput),
+        "a connection without input is not an error"
+    );
     let (mut rig, _) = self::rig(How::default());
     rig.settle();
     rig.send("HEL");
@@ -64,7 +68,7 @@ fn a_handshake_may_fail() {
 }
 
 #[test]
-fn a_handshake_that_may_block_runs_where_that_is_allowed() {
+fn a_handshake_that_may_block_runs_only_in_run() {
     let (mut rig, log) = rig(How { blocks: true, ..How::default() });
     assert!(!rig.connection.may_block(), "the first call has no input");
     rig.settle();
@@ -72,28 +76,28 @@ fn a_handshake_that_may_block_runs_where_that_is_allowed() {
     rig.receive("HELLO\n");
     assert_eq!(log.lock().unwrap().opened, 1);
     assert_eq!(rig.connection.what_now(&mut rig.out), Next::Run);
-    assert_eq!(rig.connection.deadline(), None, "it is the server's time");
+    assert_eq!(rig.connection.deadline(), None, "no deadline runs while the server works");
     rig.now += 20 * SECOND;
     rig.connection.run(&mut rig.out, || rig.now);
     assert!(!rig.connection.may_block());
     assert_eq!(rig.settle(), Next::Read);
     rig.receive(record("a\n"));
-    assert_eq!(log.lock().unwrap().opened, 3, "later input is opened as it comes");
+    assert_eq!(log.lock().unwrap().opened, 3, "later input is opened when it arrives");
     assert_eq!(rig.settle(), Next::Read);
     assert_eq!(rig.read(), "hi\na\n");
-    // Behind a handler that may block, it is the transform that says it of the handshake.
+    // With a handler that may block, the transform determines whether the handshake may block.
     let script = Script { blocking: true, ..Script::default() };
     let (mut rig, _) = rig_with(script, How::default(), Limits::default());
     rig.settle();
     rig.receive("HELLO\n");
-    assert!(rig.connection.may_block(), "`open` may");
+    assert!(rig.connection.may_block(), "`open` of the handler may block");
     rig.settle();
     rig.receive(record("a\n"));
     assert_eq!(rig.read(), "hi\n");
 }
 
 #[test]
-fn the_time_that_the_server_takes_for_a_handshake_is_not_its_clients() {
+fn the_time_of_the_server_in_a_handshake_does_not_count() {
     let how = How { blocks: true, ..How::default() };
     let (mut rig, _) = rig(how);
     rig.settle();

@@ -1,9 +1,9 @@
-//! Output that is lent to a ring.
+//! Output that is lent to completion-based I/O.
 
 use super::*;
 use crate::Output;
 
-/// What a ring does beside others: takes the output, and gives it back.
+/// Lending and returning output.
 impl Rig {
     fn lend(&mut self) -> Output {
         assert_eq!(self.connection.what_now(&mut self.out), Next::Write);
@@ -20,7 +20,7 @@ impl Rig {
         }
     }
 
-    /// A conversation in which `message` was received, and whose reply is lent.
+    /// A conversation that has received `message` and lent its reply.
     fn lent(message: &str) -> (Self, Output) {
         let mut rig = Self::line();
         rig.settle();
@@ -32,7 +32,7 @@ impl Rig {
 }
 
 #[test]
-fn what_comes_while_output_is_lent_is_answered_behind_it() {
+fn input_received_while_output_is_lent_is_answered_later() {
     let (mut rig, output) = Rig::lent("a\n");
     rig.receive(b"b\nc");
     rig.receive(b"\n");
@@ -43,7 +43,7 @@ fn what_comes_while_output_is_lent_is_answered_behind_it() {
 }
 
 #[test]
-fn what_was_not_sent_is_lent_again() {
+fn unsent_output_is_lent_again() {
     let (mut rig, output) = Rig::lent("hello\n");
     assert_eq!(rig.give_back(output, 2), None);
     let output = rig.lend();
@@ -85,7 +85,7 @@ fn only_lent_output_that_stalls_has_a_deadline() {
 }
 
 #[test]
-fn lent_output_that_comes_back_late_begins_the_idle_time() {
+fn lent_output_that_is_returned_late_starts_the_idle_timeout() {
     let (mut rig, output) = Rig::lent("a\n");
     rig.connection.blocked(2, &mut rig.out, rig.now);
     rig.now += Duration::from_secs(5);
@@ -95,7 +95,7 @@ fn lent_output_that_comes_back_late_begins_the_idle_time() {
 }
 
 #[test]
-fn lent_output_may_come_back_after_a_cut() {
+fn lent_output_may_be_returned_after_a_cut() {
     let (mut rig, output) = Rig::lent("a\n");
     rig.connection.cut(&mut rig.out);
     assert_eq!(rig.connection.what_now(&mut rig.out), Next::Done(CloseReason::Cut));

@@ -1,4 +1,4 @@
-//! A connection without a socket and without a clock.
+//! Tests of connections, without a socket and without a clock.
 
 mod deadlines;
 mod endings;
@@ -20,7 +20,7 @@ use crate::{
     Address, Blocking, Client, CloseReason, Flow, Framing, Handler, Limits, Outbox, Replies, Service, Session,
 };
 
-/// A connection, its worker's outbox, a clock that is set by hand, and a client that takes what it is sent.
+/// A connection, an outbox, a simulated clock, and a client that receives the output.
 struct Rig {
     connection: Connection,
     out: Outbox,
@@ -28,12 +28,12 @@ struct Rig {
     now: Instant,
     /// What the client has received.
     received: Vec<u8>,
-    /// How many more bytes the kernel takes.
+    /// The number of bytes that can still be written before a write would block.
     room: usize,
     script: Arc<Script>,
 }
 
-/// What the session does, and what became of it.
+/// The behaviour of the session, and the calls of its `closed`.
 #[derive(Default)]
 struct Script {
     blocking: bool,
@@ -62,7 +62,7 @@ impl Rig {
         Self { connection, out, start, now: start, received, room: usize::MAX, script }
     }
 
-    /// Does what is to be done until it is the client's turn, the kernel's, or nobody's; tells whose.
+    /// Performs operations until the connection waits for input or for a write, or is done. Returns the last operation.
     fn settle(&mut self) -> Next {
         loop {
             match self.connection.what_now(&mut self.out) {
@@ -98,7 +98,7 @@ impl Rig {
         self.settle()
     }
 
-    /// Lets time pass, and has the deadline looked at, as a watchman would at any time.
+    /// Advances the clock, and calls `expire`, which may be called at any time.
     fn pass(&mut self, time: Duration) -> Next {
         self.pass_with_queue(time, 0)
     }
@@ -109,7 +109,7 @@ impl Rig {
         self.settle()
     }
 
-    /// What the client has received since it was last asked, as text.
+    /// Returns what the client has received since the last call, as text.
     fn heard(&mut self) -> String {
         String::from_utf8_lossy(&std::mem::take(&mut self.received)).into_owned()
     }
@@ -120,7 +120,7 @@ fn any_instant() -> Instant {
     Instant::now()
 }
 
-/// Greets with `hi`, and does what each message says; says back what it doesn't understand.
+/// Greets with `hi`, executes the commands in messages, and echoes all other messages.
 struct Scripted(Arc<Script>);
 
 impl Handler for Scripted {

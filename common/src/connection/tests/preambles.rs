@@ -1,4 +1,4 @@
-//! Preambles before the first byte of a client.
+//! Preambles.
 
 use super::records::{How, Records, read, record};
 use super::*;
@@ -6,7 +6,7 @@ use crate::{ErrorReply, MAX_RECORD, Preamble, PreambleProgress};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// `FROM `, a path, and a line feed. A path may be empty. `PANIC` panics, and `USES` claims too much.
+/// `FROM `, a path, which may be empty, and a line feed. `PANIC` panics, and `USES` returns more bytes than there are.
 struct From;
 
 impl Preamble for From {
@@ -27,7 +27,7 @@ impl Preamble for From {
     }
 }
 
-/// Says who its client is, and then does what it is told.
+/// Adds the address of the client to the greeting of a scripted session.
 struct Knowing(Scripted);
 
 impl Handler for Knowing {
@@ -52,7 +52,7 @@ fn rig() -> Rig {
 }
 
 #[test]
-fn it_may_be_split_anywhere() {
+fn a_preamble_may_be_split_anywhere() {
     for input in ["FROM /a\none\nlast\n", "FROM /a\n"] {
         for blocking in [false, true] {
             for split in 0..=input.len() {
@@ -66,7 +66,7 @@ fn it_may_be_split_anywhere() {
                 }
                 assert_eq!(rig.heard(), input.replace("FROM", "hi").replace("/a", "unix:/a"));
                 assert_eq!(rig.connection.peer().to_string(), "unix:/a");
-                assert!(rig.connection.layer.is_none(), "it is a connection like any other");
+                assert!(rig.connection.layer.is_none(), "the layer is dropped");
                 assert_eq!(rig.end_input(), Next::Done(CloseReason::EndOfInput));
             }
         }
@@ -74,7 +74,7 @@ fn it_may_be_split_anywhere() {
 }
 
 #[test]
-fn it_goes_before_a_handshake() {
+fn a_preamble_precedes_a_handshake() {
     let input = [&b"FROM /a\nHELLO\n"[..], &record("one\n")].concat();
     for how in [How::default(), How { blocks: true, ..How::default() }] {
         for split in 0..=input.len() {
@@ -95,7 +95,7 @@ fn it_goes_before_a_handshake() {
 }
 
 #[test]
-fn its_failures_are_told() {
+fn an_invalid_preamble_gets_an_error_reply() {
     for (input, reason, told) in [
         ("GET /\r\n", CloseReason::HandshakeFailed, "ERR malformed preamble\n"),
         ("PANIC \n", CloseReason::Panicked, "ERR internal\n"),
@@ -110,7 +110,7 @@ fn its_failures_are_told() {
         }
         assert_eq!(rig.end_input(), Next::Done(reason), "{input}");
         assert_eq!(rig.heard(), told);
-        // With a transform nothing can be told.
+        // With a transform no error reply can be sent.
         let mut rig = Rig::serving(service(false).with_transform(|_| Box::new(Records::default())));
         rig.settle();
         if !input.is_empty() {
@@ -122,7 +122,7 @@ fn its_failures_are_told() {
 }
 
 #[test]
-fn it_has_the_time_of_a_message_from_the_accept() {
+fn the_message_timeout_runs_from_the_accept() {
     let mut rig = rig();
     rig.settle();
     rig.pass(9 * SECOND);
@@ -137,7 +137,7 @@ fn it_has_the_time_of_a_message_from_the_accept() {
 }
 
 #[test]
-fn one_that_never_ends_ends_the_conversation() {
+fn an_endless_preamble_ends_the_conversation() {
     let mut rig = rig();
     rig.settle();
     let mut sent = 0;
@@ -150,7 +150,7 @@ fn one_that_never_ends_ends_the_conversation() {
 }
 
 #[test]
-fn a_panic_of_its_maker_ends_the_conversation() {
+fn a_panic_in_make_ends_the_conversation() {
     let service = service(false).with_preamble(|| std::panic::panic_any("no preamble"));
     let mut rig = Rig::serving(service);
     assert_eq!(rig.settle(), Next::Done(CloseReason::Panicked));

@@ -1,4 +1,4 @@
-//! Protocols that are no codecs, and user code that panics.
+//! Protocols that are not codecs, and user code that panics.
 
 use std::panic::panic_any;
 
@@ -9,14 +9,14 @@ use crate::{Application, ErrorReply, Progress, Protocol};
 #[derive(Clone)]
 struct Instructed {
     closed: Arc<Mutex<Vec<CloseReason>>>,
-    /// In which of its functions it panics.
+    /// The functions that panic.
     panics: &'static str,
 }
 
 impl Instructed {
     fn panic_in(&self, function: &str) {
         if self.panics.contains(function) {
-            panic_any("the user's own");
+            panic_any("a panic of the user's code");
         }
     }
 }
@@ -42,13 +42,13 @@ impl Protocol for Instructed {
     fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         match input {
             [] => Progress::More { used: 0, begun: false },
-            // The beginning of a message, and the end of one that gets no answer.
+            // The beginning and the end of a message that gets no answer.
             [b'(', ..] => Progress::More { used: 1, begun: true },
             [b')', ..] => Progress::More { used: 1, begun: false },
-            // An end that is begun, and left.
+            // A part of a delimiter, which the protocol does not report as a begun message.
             [b'['] => Progress::More { used: 0, begun: false },
             [b'[', b']', ..] => Progress::More { used: 2, begun: false },
-            // A word that nobody asked for.
+            // Output that answers no message.
             [b'!', ..] => {
                 out.push(b"word");
                 Progress::More { used: 1, begun: false }
@@ -80,7 +80,7 @@ impl Protocol for Instructed {
 
 impl Drop for Instructed {
     fn drop(&mut self) {
-        // The original is the tests'.
+        // The original belongs to the test.
         if Arc::strong_count(&self.closed) > 2 {
             self.panic_in("drop");
         }
@@ -98,7 +98,7 @@ fn rig(panics: &'static str) -> (Rig, Closed) {
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn a_message_has_begun_as_long_as_the_protocol_says_so() {
+fn the_protocol_determines_whether_a_message_has_begun() {
     let (mut rig, _) = rig("");
     rig.settle();
     rig.send("(");
@@ -108,27 +108,31 @@ fn a_message_has_begun_as_long_as_the_protocol_says_so() {
     assert_eq!(rig.connection.deadline(), Some(rig.now + 300 * SECOND));
     rig.pass(9 * SECOND);
     rig.send("(");
-    assert_eq!(rig.connection.deadline(), Some(rig.now + 10 * SECOND), "it has a time of its own");
+    assert_eq!(
+        rig.connection.deadline(),
+        Some(rig.now + 10 * SECOND),
+        "the next message has its own timeout"
+    );
     rig.send(")");
     assert_eq!(rig.end_input(), Next::Done(CloseReason::EndOfInput));
     assert_eq!(rig.heard(), "");
 }
 
 #[test]
-fn only_what_has_begun_is_finished() {
-    for (input, told) in [("[", ""), ("[]", ""), ("()", ""), ("(", "finish:ERR incomplete")] {
+fn finish_is_called_only_within_a_message() {
+    for (input, expected) in [("[", ""), ("[]", ""), ("()", ""), ("(", "finish:ERR incomplete")] {
         let (mut rig, _) = rig("");
         rig.settle();
         for byte in input.split_inclusive(|_| true) {
             rig.send(byte);
         }
         rig.end_input();
-        assert_eq!(rig.heard(), told, "{input}");
+        assert_eq!(rig.heard(), expected, "{input}");
     }
 }
 
 #[test]
-fn a_word_without_a_message_is_delivered() {
+fn output_without_a_message_is_delivered() {
     let (mut rig, _) = rig("");
     rig.settle();
     assert_eq!(rig.send("!"), Next::Read);
@@ -137,7 +141,7 @@ fn a_word_without_a_message_is_delivered() {
 }
 
 #[test]
-fn more_used_than_there_is_ends_the_conversation() {
+fn using_more_bytes_than_there_are_ends_the_conversation() {
     for input in ["><", ">", "<"] {
         let (mut rig, closed) = rig("");
         rig.settle();
@@ -148,8 +152,8 @@ fn more_used_than_there_is_ends_the_conversation() {
 }
 
 #[test]
-fn a_panic_anywhere_ends_its_conversation_alone() {
-    for (panics, told) in [
+fn a_panic_ends_only_its_conversation() {
+    for (panics, expected) in [
         ("open refuse", ""),
         ("open", "half a refusal"),
         ("blocking", "answer"),
@@ -163,20 +167,20 @@ fn a_panic_anywhere_ends_its_conversation_alone() {
         rig.send(if panics == "error" { ">" } else { "a" });
         rig.end_input();
         assert!(matches!(rig.settle(), Next::Done(_)), "{panics}");
-        assert_eq!(rig.heard(), told, "{panics}");
+        assert_eq!(rig.heard(), expected, "{panics}");
         assert_eq!(closed.lock().unwrap().len(), usize::from(!panics.contains("open")), "{panics}");
     }
 }
 
 #[test]
-fn a_connection_that_is_dropped_tells_its_protocol() {
+fn dropping_a_connection_closes_its_protocol() {
     for (panics, opened) in [("", true), ("closed drop", true), ("", false)] {
         let (mut rig, closed) = rig(panics);
         if opened {
             rig.settle();
         }
         drop(rig);
-        let told: &[_] = if opened { &[CloseReason::Lost] } else { &[] };
-        assert_eq!(*closed.lock().unwrap(), told);
+        let expected: &[_] = if opened { &[CloseReason::Lost] } else { &[] };
+        assert_eq!(*closed.lock().unwrap(), expected);
     }
 }

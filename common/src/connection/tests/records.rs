@@ -5,37 +5,37 @@ use std::panic::panic_any;
 use super::*;
 use crate::{MAX_READ, MAX_RECORD, Opened, Transform};
 
-/// A record is its length, from 1 to 250, and as many bytes, each of whose bits are turned. A length of 0 ends the input, and
-/// one of 255 breaks the rules. Before them goes `HELLO` and a line feed, which is answered with `READY`.
+/// A record is a length from 1 to 250 and this number of inverted bytes. A length of 0 ends the input, and 255 is
+/// invalid. The handshake is `HELLO` and a line feed, which is answered with `READY`.
 #[derive(Clone, Default)]
 pub(super) struct Records {
-    /// How it opens and what goes wrong with it.
+    /// Its variant.
     pub(super) how: How,
     shaken: bool,
-    /// Plaintext for which there was no room.
+    /// Plaintext that did not fit into the buffer.
     rest: Vec<u8>,
     pub(super) log: Arc<Mutex<Log>>,
 }
 
 #[derive(Clone, Copy, Default)]
 pub(super) struct How {
-    /// It leaves the plaintext of one record at a time in the input.
+    /// Leaves the plaintext of one record at a time in the input.
     pub(super) in_place: bool,
-    /// It has no handshake.
+    /// Has no handshake.
     pub(super) at_once: bool,
-    /// Each byte becomes so many more.
+    /// Adds this number of copies of each byte.
     pub(super) expansion: usize,
     /// Its handshake may block.
     pub(super) blocks: bool,
-    /// It takes everything for a part of one record.
+    /// Treats all input as a part of one record.
     pub(super) endless: bool,
-    /// In which of its functions it panics.
+    /// The functions that panic.
     pub(super) panics: &'static str,
-    /// What it returns first after its handshake, if not what is right.
+    /// The wrong first result after the handshake, if any.
     pub(super) wrong: Option<fn(&mut Vec<u8>) -> Opened>,
 }
 
-/// What it was called for.
+/// The calls of a transform.
 #[derive(Default)]
 pub(super) struct Log {
     pub(super) sealed: Vec<Vec<u8>>,
@@ -55,7 +55,7 @@ impl Records {
         }
     }
 
-    /// The next whole record: where it begins and ends, without its length.
+    /// The start and the end of the next complete record, without its length.
     fn record(input: &[u8]) -> Option<(usize, usize)> {
         let length = usize::from(*input.first()?);
         (input.len() > length).then_some((1, 1 + length))
@@ -156,7 +156,7 @@ impl Drop for Records {
     }
 }
 
-/// Plaintext as it is sent.
+/// Encodes plaintext as a client sends it.
 pub(super) fn record(plain: impl AsRef<[u8]>) -> Vec<u8> {
     let mut records = Vec::new();
     for piece in plain.as_ref().chunks(250) {
@@ -166,7 +166,7 @@ pub(super) fn record(plain: impl AsRef<[u8]>) -> Vec<u8> {
     records
 }
 
-/// What a client reads in what it was sent, and `.` for the last word.
+/// Decodes output as a client does, with `.` for the final output.
 pub(super) fn read(sent: &[u8]) -> String {
     let (mut text, mut rest) = (String::new(), sent);
     if let Some(sealed) = rest.strip_prefix(b"READY\n") {
@@ -185,7 +185,7 @@ pub(super) fn read(sent: &[u8]) -> String {
 
 pub(super) type Logged = Arc<Mutex<Log>>;
 
-/// A session that does what it is told, behind a transform.
+/// A scripted session with a transform.
 pub(super) fn rig_with(script: Script, how: How, limits: Limits) -> (Rig, Logged) {
     let log = Logged::default();
     let script = Arc::new(script);
@@ -206,7 +206,7 @@ pub(super) fn rig(how: How) -> (Rig, Logged) {
     rig_with(Script::default(), how, Limits::default())
 }
 
-/// One whose handshake is done, and that was greeted.
+/// A connection after the handshake and the greeting.
 pub(super) fn shaken(how: How) -> (Rig, Logged) {
     let (mut rig, log) = rig(how);
     rig.settle();
@@ -216,7 +216,7 @@ pub(super) fn shaken(how: How) -> (Rig, Logged) {
 }
 
 impl Rig {
-    /// What the client can read in what it was sent since it was last asked.
+    /// Decodes the output since the last call.
     pub(super) fn read(&mut self) -> String {
         read(&std::mem::take(&mut self.received))
     }

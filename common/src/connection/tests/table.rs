@@ -1,4 +1,4 @@
-//! One table: every way to end, what the client is told, and that the session is told once.
+//! A table of the ways in which conversations end, with the final output. `closed` must be called once.
 
 use super::*;
 
@@ -6,12 +6,12 @@ struct Row {
     reason: CloseReason,
     framing: Framing,
     steps: fn(&mut Rig) -> Next,
-    told: &'static str,
+    expected: &'static str,
 }
 
 const ROWS: [Row; 12] = [
-    Row { reason: CloseReason::Exit, framing: Framing::Line, steps: |rig| rig.send("exit\n"), told: "" },
-    Row { reason: CloseReason::EndOfInput, framing: Framing::Line, steps: Rig::end_input, told: "" },
+    Row { reason: CloseReason::Exit, framing: Framing::Line, steps: |rig| rig.send("exit\n"), expected: "" },
+    Row { reason: CloseReason::EndOfInput, framing: Framing::Line, steps: Rig::end_input, expected: "" },
     Row {
         reason: CloseReason::Incomplete,
         framing: Framing::Line,
@@ -19,37 +19,37 @@ const ROWS: [Row; 12] = [
             rig.send("part");
             rig.end_input()
         },
-        told: "ERR incomplete\n",
+        expected: "ERR incomplete\n",
     },
     Row {
         reason: CloseReason::TooLong,
         framing: Framing::Line,
         steps: |rig| rig.send("x".repeat(65_537)),
-        told: "ERR too-long max=65536\n",
+        expected: "ERR too-long max=65536\n",
     },
     Row {
         reason: CloseReason::TooLong,
         framing: Framing::Length,
         steps: |rig| rig.send([0, 1, 0, 1]),
-        told: "\0\0\0\x16ERR too-long max=65536",
+        expected: "\0\0\0\x16ERR too-long max=65536",
     },
     Row {
         reason: CloseReason::Panicked,
         framing: Framing::Raw,
         steps: |rig| rig.send("panic"),
-        told: "ERR internal",
+        expected: "ERR internal",
     },
     Row {
         reason: CloseReason::ReplyTooLong,
         framing: Framing::Line,
         steps: |rig| rig.send("too large\n"),
-        told: "ERR internal\n",
+        expected: "ERR internal\n",
     },
     Row {
         reason: CloseReason::IdleTimeout,
         framing: Framing::Raw,
         steps: |rig| rig.pass(Duration::from_secs(300)),
-        told: "ERR timeout idle",
+        expected: "ERR timeout idle",
     },
     Row {
         reason: CloseReason::MessageTimeout,
@@ -58,7 +58,7 @@ const ROWS: [Row; 12] = [
             rig.send("part");
             rig.pass(Duration::from_secs(10))
         },
-        told: "ERR timeout message: no line end\n",
+        expected: "ERR timeout message: no line end\n",
     },
     Row {
         reason: CloseReason::Stopping,
@@ -68,7 +68,7 @@ const ROWS: [Row; 12] = [
             rig.connection.stop(0);
             rig.settle()
         },
-        told: "ERR shutting-down\n",
+        expected: "ERR shutting-down\n",
     },
     Row {
         reason: CloseReason::Cut,
@@ -77,7 +77,7 @@ const ROWS: [Row; 12] = [
             rig.connection.cut(&mut rig.out);
             rig.settle()
         },
-        told: "",
+        expected: "",
     },
     Row {
         reason: CloseReason::Lost,
@@ -86,21 +86,21 @@ const ROWS: [Row; 12] = [
             rig.connection.lost(&mut rig.out);
             rig.settle()
         },
-        told: "",
+        expected: "",
     },
 ];
 
 #[test]
 fn every_way_to_end() {
-    for Row { reason, framing, steps, told } in ROWS {
+    for Row { reason, framing, steps, expected } in ROWS {
         for blocking in [false, true] {
             let script = Script { blocking, ..Script::default() };
             let mut rig = Rig::scripted(script, framing, Limits::default());
             rig.settle();
             rig.heard();
             assert_eq!(steps(&mut rig), Next::Done(reason), "{reason} {framing:?}");
-            assert_eq!(rig.heard(), told, "{reason} {framing:?}");
-            // Whatever comes now changes nothing.
+            assert_eq!(rig.heard(), expected, "{reason} {framing:?}");
+            // Later events must have no effect.
             rig.send("more\n");
             rig.end_input();
             rig.connection.cut(&mut rig.out);

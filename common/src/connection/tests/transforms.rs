@@ -8,13 +8,13 @@ use crate::{MAX_READ, MAX_RECORD};
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Rig {
-    /// Does what is to be done as a ring does, until it is the client's turn or nobody's.
-    fn settle_as_a_ring(&mut self) -> Next {
+    /// Performs operations with lent output, until the connection waits for input or is done.
+    fn settle_with_lending(&mut self) -> Next {
         loop {
             match self.connection.what_now(&mut self.out) {
                 Next::Write => {
                     let output = self.connection.lend(&mut self.out, Vec::new());
-                    // What it says meanwhile, and what is sent only in part, comes behind.
+                    // Output that is produced meanwhile, and the unsent part, follow later.
                     let count = output.bytes().len().div_ceil(2);
                     self.received.extend_from_slice(&output.bytes()[..count]);
                     let now = self.now;
@@ -29,14 +29,14 @@ impl Rig {
 }
 
 #[test]
-fn a_connection_without_a_transform_is_hardly_larger() {
+fn the_size_of_a_connection_is_bounded() {
     assert!(size_of::<Connection>() <= 128, "{}", size_of::<Connection>());
 }
 
 #[test]
-fn however_the_input_is_split_the_conversation_is_the_same() {
+fn the_result_does_not_depend_on_how_input_is_split() {
     let input = [&b"HELLO\n"[..], &record("one\ntwo\nla"), &record("rge\n"), &record("end"), &[0]].concat();
-    let told = format!("hi\none\none\ntwo\n{}\nERR incomplete\n.", "x".repeat(40_000));
+    let expected = format!("hi\none\none\ntwo\n{}\nERR incomplete\n.", "x".repeat(40_000));
     for in_place in [false, true] {
         for blocking in [false, true] {
             for as_a_ring in [false, true] {
@@ -48,7 +48,7 @@ fn however_the_input_is_split_the_conversation_is_the_same() {
                     let how = How { in_place, blocks: blocking, ..How::default() };
                     let script = Script { blocking, ..Script::default() };
                     let (mut rig, log) = rig_with(script, how, Limits::default());
-                    let settle = if as_a_ring { Rig::settle_as_a_ring } else { Rig::settle };
+                    let settle = if as_a_ring { Rig::settle_with_lending } else { Rig::settle };
                     let mut next = settle(&mut rig);
                     for part in parts.into_iter().filter(|part| !part.is_empty()) {
                         rig.receive(part);
@@ -59,7 +59,7 @@ fn however_the_input_is_split_the_conversation_is_the_same() {
                     }
                     next = if matches!(next, Next::Done(_)) { next } else { settle(&mut rig) };
                     assert_eq!(next, Next::Done(CloseReason::Incomplete));
-                    assert_eq!(rig.read(), told, "{in_place} {blocking} {as_a_ring} {split}");
+                    assert_eq!(rig.read(), expected, "{in_place} {blocking} {as_a_ring} {split}");
                     assert_eq!(log.lock().unwrap().closed, 1);
                     assert_eq!(log.lock().unwrap().dropped, 1);
                 }
@@ -94,7 +94,7 @@ fn random_reads_and_writes_change_nothing() {
         let mut next = rig.settle();
         while !matches!(next, Next::Done(_)) {
             rig.room = [0, 1, 1000, 100_000, usize::MAX][random(5)];
-            // A ring receives while other things are to be done.
+            // Completion-based I/O may receive input before other operations are performed.
             if next == Next::Read || random(3) == 0 {
                 let (read, behind) = rest.split_at(rest.len().min(1 + random(500)));
                 if read.is_empty() {
@@ -121,18 +121,22 @@ fn a_withdrawn_reply_never_reaches_the_transform() {
     ] {
         let (mut rig, log) = shaken(How::default());
         rig.send(record(message));
-        assert_eq!(log.lock().unwrap().sealed, [b"hi\n", sealed.as_bytes()], "once, as a whole");
+        assert_eq!(
+            log.lock().unwrap().sealed,
+            [b"hi\n", sealed.as_bytes()],
+            "the output is sealed once, as a whole"
+        );
         assert_eq!(rig.read(), format!("{sealed}."));
     }
 }
 
 #[test]
-fn what_is_unsent_is_sealed_once() {
+fn unsent_output_is_sealed_once() {
     let (mut rig, log) = shaken(How::default());
     rig.room = 3;
     assert_eq!(rig.send(record("hello\n")), Next::Write);
     assert_eq!(rig.send(record("again\n")), Next::Write);
-    assert_eq!(log.lock().unwrap().opened, 3, "nothing is opened while something is unsent");
+    assert_eq!(log.lock().unwrap().opened, 3, "nothing is opened while output is unsent");
     rig.room = usize::MAX;
     assert_eq!(rig.settle(), Next::Read);
     assert_eq!(log.lock().unwrap().sealed, [&b"hi\n"[..], b"hello\n", b"again\n"]);
@@ -140,7 +144,7 @@ fn what_is_unsent_is_sealed_once() {
 }
 
 #[test]
-fn the_last_word_is_said_at_every_end_at_which_something_can_be_said() {
+fn the_final_output_is_sent_unless_the_connection_is_broken() {
     type Steps = fn(&mut Rig) -> Next;
     let rows: [(CloseReason, Steps, &str); 12] = [
         (CloseReason::Exit, |rig| rig.send(record("exit\n")), "."),
@@ -192,7 +196,7 @@ fn the_last_word_is_said_at_every_end_at_which_something_can_be_said() {
             "",
         ),
     ];
-    for (reason, steps, told) in rows {
+    for (reason, steps, expected) in rows {
         for blocking in [false, true] {
             let script = Script { blocking, ..Script::default() };
             let (mut rig, log) = rig_with(script, How::default(), Limits::default());
@@ -200,8 +204,8 @@ fn the_last_word_is_said_at_every_end_at_which_something_can_be_said() {
             rig.send("HELLO\n");
             rig.read();
             assert_eq!(steps(&mut rig), Next::Done(reason));
-            assert_eq!(rig.read(), told, "{reason}");
-            assert_eq!(log.lock().unwrap().closed, usize::from(told.ends_with('.')), "{reason}");
+            assert_eq!(rig.read(), expected, "{reason}");
+            assert_eq!(log.lock().unwrap().closed, usize::from(expected.ends_with('.')), "{reason}");
             assert_eq!(*rig.script.closed.lock().unwrap(), [reason]);
             assert_eq!(log.lock().unwrap().dropped, 1);
         }
@@ -209,13 +213,13 @@ fn the_last_word_is_said_at_every_end_at_which_something_can_be_said() {
 }
 
 #[test]
-fn a_client_that_is_gone_has_ended_though_the_last_word_is_lost() {
+fn losing_only_the_final_output_is_not_a_failure() {
     let (mut rig, _) = shaken(How::default());
     rig.connection.end_of_input(&mut rig.out, || rig.now);
     assert_eq!(rig.connection.what_now(&mut rig.out), Next::Write);
     rig.connection.lost(&mut rig.out);
     assert_eq!(rig.settle(), Next::Done(CloseReason::EndOfInput));
-    // Unless a reply is lost with it.
+    // It has failed if a reply is lost too.
     let (mut rig, _) = shaken(How::default());
     rig.receive(record("a\nexit\n"));
     rig.connection.lost(&mut rig.out);
@@ -234,7 +238,7 @@ fn a_stop_counts_raw_bytes() {
 }
 
 #[test]
-fn what_expands_stays_within_the_bound() {
+fn expanding_transforms_stay_within_the_bound() {
     let limits = Limits { max_message: 5000, max_reply: 50_000, ..Limits::default() };
     for message in ["mmmmmm\n", "\n\n\n\n"] {
         let how = How { expansion: 999, ..How::default() };
