@@ -68,13 +68,13 @@ impl fmt::Debug for Subject {
 }
 
 /// The timeout of waits. It expires only if a backend fails.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Subject {
     /// Tests `backend` with a timeout that suffices on a loaded machine.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
         let (transport, paths, is_transformed) = Default::default();
-        Self { backend, timeout: PATIENCE, test: None, transport, paths, is_transformed }
+        Self { backend, timeout: TIMEOUT, test: None, transport, paths, is_transformed }
     }
 
     /// Sets the timeout of waits.

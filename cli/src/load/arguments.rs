@@ -15,14 +15,14 @@ use crate::catalogue::Served;
 use crate::messages::{Own, expects};
 use crate::quantity::{Time, count, cpu, number, rate, sizes, threads, time_above_zero};
 
-/// What `merge` is told.
+/// The arguments of `merge`.
 #[derive(Args, Debug)]
 pub(crate) struct Merge {
     /// The files that `load --json` wrote
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
-    /// Let replies that are errors be a success however many they are [default: up to 1 % are]
+    /// Accept any share of replies that are errors as a success [default: up to 1 %]
     #[arg(long)]
     pub(crate) allow_refusals: bool,
 
@@ -30,18 +30,18 @@ pub(crate) struct Merge {
     pub(crate) exports: Exports,
 }
 
-/// What `load` is told: what load to make, and how to judge what it shows.
+/// The arguments of `load`: the load to produce, and how to judge the measurement.
 #[derive(Args, Debug)]
 pub(crate) struct Load {
     /// Address of the server
     #[arg(value_name = "HOST:PORT|unix:PATH")]
     pub(crate) address: Target,
 
-    /// Handler that the server serves, which says what to send and what the replies must be, where the flags don't
+    /// Handler that the server serves, which determines the messages and the expected replies unless flags do
     #[arg(long, env, value_parser = chosen::<Served>)]
     pub(crate) handler: Option<Served>,
 
-    /// How the end of a message and of a reply is marked [default: as the handler has it, or line]
+    /// Framing of messages and replies [default: that of the handler, or line]
     #[arg(long, env, value_parser = chosen::<Framing>)]
     pub(crate) framing: Option<Framing>,
 
@@ -53,8 +53,8 @@ pub(crate) struct Load {
     #[arg(long, env, value_name = "COUNT", value_parser = count(1, MOST_IN_FLIGHT), default_value_t = 1)]
     pub(crate) depth: usize,
 
-    /// Messages to send per second, whatever the server does: an open loop [default: a closed loop, which sends the
-    /// next message when a reply has come]
+    /// Messages to send per second, regardless of the server: an open loop [default: a closed loop, which sends the
+    /// next message after a reply]
     #[arg(short, long, env, value_name = "RATE", value_parser = rate)]
     pub(crate) rate: Option<f64>,
 
@@ -62,7 +62,7 @@ pub(crate) struct Load {
     #[arg(long, env, default_value = "constant", value_parser = arrivals())]
     pub(crate) arrivals: Arrivals,
 
-    /// Which connection takes a message of an open loop
+    /// Which connection sends a message of an open loop
     #[arg(long, env, default_value = "each", value_parser = dispatches())]
     pub(crate) dispatch: Dispatch,
 
@@ -71,7 +71,7 @@ pub(crate) struct Load {
           default_value_t = Time(Duration::from_secs(10)))]
     pub(crate) duration: Time,
 
-    /// How long to make load before measuring
+    /// How long to produce load before measuring
     #[arg(long, env, value_name = "TIME", default_value_t = Time(Duration::from_secs(1)))]
     pub(crate) warmup: Time,
 
@@ -106,7 +106,7 @@ pub(crate) struct Load {
     #[arg(long, env, value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
     pub(crate) slow_writers: usize,
 
-    /// What the replies must be [default: any with messages of your own, or else found out with one message]
+    /// Expected replies [default: any with custom messages, otherwise determined with one message]
     #[arg(long, env, value_parser = expects(true))]
     pub(crate) expect: Option<Expect>,
 
@@ -114,15 +114,15 @@ pub(crate) struct Load {
     #[arg(long, env, value_name = "SLO", allow_hyphen_values = true)]
     pub(crate) slo: Vec<Slo>,
 
-    /// Let replies that are errors, such as `ERR rate-limited`, be a success however many they are [default: up to 1 % are]
+    /// Accept any share of replies that are errors, such as `ERR rate-limited`, as a success [default: up to 1 %]
     #[arg(long)]
     pub(crate) allow_refusals: bool,
 
-    /// Search for the highest rate at which the server keeps every --slo
+    /// Search for the highest rate at which the server meets every --slo
     #[arg(long, requires = "slo", conflicts_with_all = ["rate", "messages_per_connection"])]
     pub(crate) find_max_rate: bool,
 
-    /// Threads that make the load: a number, or as many as it takes of the cores that are left
+    /// Threads that produce the load: a number, or as many of the remaining cores as needed
     #[arg(short, long, env, value_name = "COUNT|auto", value_parser = threads(MOST_THREADS), default_value = "auto")]
     pub(crate) threads: usize,
 
@@ -130,11 +130,11 @@ pub(crate) struct Load {
     #[arg(long, env, value_name = "CPU,…", value_delimiter = ',', value_parser = cpu)]
     pub(crate) cpus: Vec<usize>,
 
-    /// Seed of everything random
+    /// Seed of all random choices
     #[arg(long, env, value_name = "NUMBER", value_parser = number(0, u64::MAX), default_value_t = 1)]
     pub(crate) seed: u64,
 
-    /// Show how it went in each second as well: replies, and the longest latency
+    /// Also show the replies and the maximum latency of each second
     #[arg(short, long)]
     pub(crate) verbose: bool,
 
@@ -146,10 +146,10 @@ pub(crate) struct Load {
     pub(crate) exports: Exports,
 }
 
-/// Where to write what was measured, and in which form.
+/// Where to write the measurement, and in which format.
 #[derive(Args, Debug)]
 pub(crate) struct Exports {
-    /// Form of standard output
+    /// Format of standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 
@@ -176,7 +176,7 @@ const MAX_PROCESS_ID: u32 = i32::MAX as u32;
 fn arrivals() -> impl TypedValueParser<Value = Arrivals> {
     PossibleValuesParser::new([
         PossibleValue::new("constant").help("at equal intervals"),
-        PossibleValue::new("poisson").help("at random, as by many users who know nothing of each other"),
+        PossibleValue::new("poisson").help("at random, as from many independent users"),
     ])
     .map(|name| if name == "poisson" { Arrivals::Poisson } else { Arrivals::Constant })
 }
@@ -184,9 +184,9 @@ fn arrivals() -> impl TypedValueParser<Value = Arrivals> {
 fn dispatches() -> impl TypedValueParser<Value = Dispatch> {
     PossibleValuesParser::new([
         PossibleValue::new("each")
-            .help("each connection has a schedule of its own, and waits for a server that stalls"),
+            .help("each connection has its own schedule, and waits for a server that stalls"),
         PossibleValue::new("any")
-            .help("one queue for all connections of a thread: a message goes to whichever is free"),
+            .help("one queue for all connections of a thread: a message goes to any free one"),
     ])
     .map(|name| if name == "any" { Dispatch::Any } else { Dispatch::Each })
 }

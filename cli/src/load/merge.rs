@@ -18,7 +18,7 @@ pub(crate) fn merge(arguments: &Merge) -> Result<ExitCode, Failure> {
     reject_duplicates(&arguments.files, &contents)?;
     let measurements = arguments.files.iter().zip(&contents).map(|(file, content)| {
         serde_json::from_slice(content)
-            .map_err(|error| wrong(file, &format!("it is no measurement of `load`: {error}")))
+            .map_err(|error| wrong(file, &format!("it is not a measurement of `load`: {error}")))
     });
     let measurements: Vec<Measurement> = measurements.collect::<Result<_, _>>()?;
     reject_incompatible(&arguments.files, &measurements)?;

@@ -74,10 +74,10 @@ fn end(found: &Found, last: Outcome) -> Outcome {
 
 fn describe(found: &Found, slo: &str) -> String {
     let mut text = match (found.highest_pass, found.lowest_fail) {
-        (Some(pass), Some(fail)) => format!("{slo} is kept at {pass:.0}/s, and fails at {fail:.0}/s\n"),
-        (Some(pass), None) => format!("{slo} is kept at {pass:.0}/s, and nothing higher was tried\n"),
+        (Some(pass), Some(fail)) => format!("{slo} is met at {pass:.0}/s, and fails at {fail:.0}/s\n"),
+        (Some(pass), None) => format!("{slo} is met at {pass:.0}/s, and nothing higher was tried\n"),
         (None, Some(fail)) => format!("{slo} fails at {fail:.0}/s, and at every rate that was tried\n"),
-        (None, None) => format!("nothing was measured that says whether {slo} is kept\n"),
+        (None, None) => format!("no measurement shows whether {slo} is met\n"),
     };
     match found.confirmation {
         Some((rate, true)) => text.push_str(&format!("confirmed at {rate:.0}/s\n")),
@@ -85,13 +85,17 @@ fn describe(found: &Found, slo: &str) -> String {
         None => {}
     }
     if found.generator_limited {
-        text.push_str("the generator was busy where it failed: the server may not have been the limit\n");
+        text.push_str(
+            "the generator was busy where it failed: the server may not have been the bottleneck\n",
+        );
     }
     if found.undecided {
-        text.push_str("where it was not kept, there were too few messages to tell; measure for longer\n");
+        text.push_str(
+            "where it was not met, there were too few messages for a verdict; measure for longer\n",
+        );
     }
     if found.interrupted {
-        text.push_str("interrupted: the bracket is wider than it should be\n");
+        text.push_str("interrupted: the bracket is wider than requested\n");
     }
     text
 }

@@ -133,7 +133,7 @@ fn the_highest_rate_is_searched() {
     let server = Server::start("--handler echo");
     let ended =
         load(&server.address.to_string(), "--slo p99=60s --find-max-rate --connections 4 --duration 1s");
-    assert!(ended.stdout.contains("p99=60s is kept at "), "{ended:?}");
+    assert!(ended.stdout.contains("p99=60s is met at "), "{ended:?}");
     let ended = load(&server.address.to_string(), "--slo p50=1ns --find-max-rate");
     assert!(ended.code == Some(5) && ended.stdout.contains("p50=1ns fails at "), "{ended:?}");
 }

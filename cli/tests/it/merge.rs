@@ -106,8 +106,8 @@ fn wrong_usage_is_explained() {
     for (arguments, expected) in [
         (&[][..], "<FILE>"),
         (&["/nowhere.json"], "/nowhere.json can't be merged"),
-        (&["/dev/null"], "it is no measurement of `load`"),
-        (&["/dev/null", "--format", "json", "--csv", "-"], "it is no measurement of `load`"),
+        (&["/dev/null"], "it is not a measurement of `load`"),
+        (&["/dev/null", "--format", "json", "--csv", "-"], "it is not a measurement of `load`"),
     ] {
         let ended = merge(arguments);
         assert!(ended.code == Some(2) && ended.stderr.contains(expected), "{arguments:?}: {ended:?}");
