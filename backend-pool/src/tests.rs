@@ -37,7 +37,7 @@ impl<P: Poller> Backend for On<P> {
 mod portable {
     use super::*;
 
-    conformance::suite!(On::<crate::poller::Portable>(PhantomData));
+    conformance::tcp_suite!(On::<crate::poller::Portable>(PhantomData));
 }
 
 /// A test fails after this time.

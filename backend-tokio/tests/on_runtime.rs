@@ -18,7 +18,7 @@ mod multi_thread {
         Tokio::on(RUNTIME.handle().clone())
     }
 
-    conformance::suite!(on_runtime());
+    conformance::tcp_suite!(on_runtime());
 }
 
 /// A current-thread runtime, which a thread runs as long as the process lives.
@@ -36,5 +36,5 @@ mod current_thread {
         Tokio::on(RUNTIME.clone())
     }
 
-    conformance::suite!(on_runtime());
+    conformance::tcp_suite!(on_runtime());
 }

@@ -223,19 +223,8 @@ impl fmt::Debug for Case {
 /// Defines a test for each case: see the [crate's documentation](crate).
 #[macro_export]
 macro_rules! suite {
-    ($backend:expr $(, except { $($name:ident: $reason:literal),+ $(,)? })? $(,)?) => {
-        fn backend() -> ::std::sync::Arc<dyn $crate::Backend> {
-            ::std::sync::Arc::new($backend)
-        }
-
-        const EXEMPTIONS: &[$crate::Exemption] =
-            &[$($($crate::Exemption { name: stringify!($name), reason: $reason }),+)?];
-
-        fn check_case(name: &str, test: &str) {
-            $crate::check(backend(), name, test, EXEMPTIONS);
-        }
-
-        $crate::for_each_case! { $crate::test_each }
+    ($($suite:tt)*) => {
+        $crate::tcp_suite! { $($suite)* }
 
         /// The cases over Unix sockets.
         mod over_unix {
@@ -250,6 +239,25 @@ macro_rules! suite {
         mod through_a_transform {
             $crate::for_each_case! { $crate::test_each_transformed }
         }
+    };
+}
+
+/// As [`suite`], but over TCP only: for a variant of a backend that has the whole suite.
+#[macro_export]
+macro_rules! tcp_suite {
+    ($backend:expr $(, except { $($name:ident: $reason:literal),+ $(,)? })? $(,)?) => {
+        fn backend() -> ::std::sync::Arc<dyn $crate::Backend> {
+            ::std::sync::Arc::new($backend)
+        }
+
+        const EXEMPTIONS: &[$crate::Exemption] =
+            &[$($($crate::Exemption { name: stringify!($name), reason: $reason }),+)?];
+
+        fn check_case(name: &str, test: &str) {
+            $crate::check(backend(), name, test, EXEMPTIONS);
+        }
+
+        $crate::for_each_case! { $crate::test_each }
     };
 }
 
