@@ -258,3 +258,39 @@ fn unblock_signal() -> io::Result<libc::sigset_t> {
 fn checked(status: libc::c_int) -> io::Result<()> {
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_lost_signal_is_sent_again() {
+        let notifier = Notifier::new().unwrap();
+        let signalled = Signalled::new(&notifier);
+        let interrupt = Interrupt::of_this_thread().unwrap();
+        interrupt.signal_again_by(&signalled);
+        let waker = interrupt.waker();
+        let (mut socket, _peer) = UnixStream::pair().unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        thread::scope(|scope| {
+            let again = scope.spawn(|| {
+                notifier.wait().unwrap(); // the signal was entered
+                while signalled.signal_again(Instant::now()).is_some() {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+            // The signal comes after the thread has looked whether it was woken, and before it blocks.
+            let lose_a_signal = || {
+                waker.wake_by_ref();
+                false
+            };
+            let read = interrupt.call(lose_a_signal, || socket.read(&mut [0]));
+            assert_eq!(read.unwrap_err().kind(), ErrorKind::Interrupted);
+            again.join().unwrap();
+        });
+        assert_eq!(signalled.signal_again(Instant::now()), None, "it has noticed");
+    }
+}

@@ -2,15 +2,15 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyloop_serving::{
-    AcceptLoop, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation,
+    AcceptLoop, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Clock, Conversation,
     Interrupt, Listener, Report, Server, Socket, Stop, Transport, Wait, WorkerGroup, Workers, blocking,
 };
-use common::{Framing, Service};
+use common::{CloseReason, Framing, Limits, Service};
 use handlers::Echo;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -32,10 +32,15 @@ impl Backend for Backendless {
 }
 
 fn open() -> (Listener, Server, Acceptor, Stop) {
+    open_with_clock(Clock::default())
+}
+
+fn open_with_clock(clock: Clock) -> (Listener, Server, Acceptor, Stop) {
     let listener = Listener::from(TcpListener::bind("127.0.0.1:0").expect("a port"));
     let service = Arc::new(Service::framed(Arc::new(Echo), Framing::Line));
     let stop = Stop::new();
-    let (server, acceptor) = Server::open(&Backendless, &listener, service, &stop).expect("a server");
+    let opened = Server::open_with_clock(&Backendless, &listener, service, &stop, clock);
+    let (server, acceptor) = opened.expect("a server");
     (listener, server, acceptor, stop)
 }
 
@@ -184,4 +189,33 @@ fn dropping_a_server_cuts_its_clients() {
     assert_eq!(conversation.advance(&socket, &mut Buffers::new()), Wait::Over);
     conversation.end(socket);
     assert_eq!(client.read(&mut [0]).expect("an end"), 0);
+}
+
+#[test]
+fn deadlines_follow_the_clock_of_the_server() {
+    let now = Arc::new(Mutex::new(Instant::now()));
+    let shown = Arc::clone(&now);
+    let (listener, server, mut acceptor, stop) = open_with_clock(Clock::new(move || *shown.lock().unwrap()));
+    let (client, socket, mut conversation) = admit(&listener, &mut acceptor);
+    let mut buffers = Buffers::new();
+    while conversation.advance(&socket, &mut buffers) != Wait::Readable {}
+    let idle_timeout = Limits::default().idle_timeout.expect("a timeout");
+    *now.lock().unwrap() += idle_timeout - Duration::from_nanos(1);
+    thread::sleep(Duration::from_millis(600)); // more than two sweeps take
+    assert!(!conversation.is_marked(), "the deadline is early");
+    *now.lock().unwrap() += Duration::from_secs(1); // a deadline is late by one sweep at most
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !conversation.is_marked() {
+        assert!(Instant::now() < deadline, "the deadline doesn't pass");
+        thread::yield_now();
+    }
+    while conversation.advance(&socket, &mut buffers) != Wait::Over {}
+    conversation.end(socket);
+    let mut heard = String::new();
+    (&client).read_to_string(&mut heard).expect("the end");
+    assert_eq!(heard, "ERR timeout idle\n");
+    drop(client);
+    stop.now();
+    acceptor.accept_all(listener, Listener::accept, |_, _| unreachable!("nobody comes")).expect("an end");
+    assert_eq!(server.close(Ok(())).expect("a report").reason(CloseReason::IdleTimeout), 1);
 }
