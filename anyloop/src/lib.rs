@@ -33,7 +33,7 @@
 //!
 //! // A test needs no socket.
 //! let service = Service::framed(Arc::new(Shout), Framing::Line);
-//! let mut client = anyloop::testing::Client::connect(service);
+//! let mut client = anyloop::testing::TestClient::connect(service);
 //! client.say("hello\nbye\n");
 //! assert_eq!(client.heard(), "Hello, unknown!\nHELLO\n");
 //! ```
@@ -98,7 +98,7 @@
 //! | --- | --- |
 //! | answer messages | [`Handler`], [`Session`], [`Replies`], [`Flow`]; [`Client`] says who it is, its [`Handle`] says whether it is still there, [`CloseReason`] says why it ended |
 //! | serve them | [`Service`], [`Limits`], [`Framing`]; [`start`], [`Running`], [`Stop`], [`Statistics`] |
-//! | test them | [`testing::Client`], without a socket |
+//! | test them | [`testing::TestClient`], without a socket |
 //! | tell where a message ends | [`framing`]: a [`Codec`](framing::Codec) of your own, and those that are built in |
 //! | decide over every byte | [`protocol`]: an [`Application`](protocol::Application) and its [`Protocol`](protocol::Protocol)s |
 //! | change every byte, or read what comes before the first | [`transform`]: a [`Transform`](transform::Transform), a [`Preamble`](transform::Preamble) |

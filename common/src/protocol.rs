@@ -51,7 +51,7 @@ use crate::{Blocking, Client, CloseReason, ErrorReply, Flow, Limits, Outbox};
 ///     }
 /// }
 ///
-/// let mut client = testing::Client::connect(Service::new(Arc::new(Next)));
+/// let mut client = testing::TestClient::connect(Service::new(Arc::new(Next)));
 /// client.say("HAL");
 /// assert_eq!(client.heard(), "IBM");
 /// ```

@@ -4,9 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::{
-    Address, Client as Peer, CloseReason, Connection, MAX_READ, Next, Opened, Outbox, Service, Transform,
-};
+use crate::{Address, Client, CloseReason, Connection, MAX_READ, Next, Opened, Outbox, Service, Transform};
 
 /// A client that is served by the pure core on the thread of the test. It receives all output immediately.
 ///
@@ -14,7 +12,7 @@ use crate::{
 /// use std::sync::Arc;
 /// use std::time::Duration;
 ///
-/// use anyloop::testing::Client;
+/// use anyloop::testing::TestClient;
 /// use anyloop::{CloseReason, Flow, Framing, Handler, Limits, Replies, Service, Session};
 ///
 /// struct Shout;
@@ -33,7 +31,7 @@ use crate::{
 ///     }
 /// }
 ///
-/// let mut client = Client::connect(Service::framed(Arc::new(Shout), Framing::Line));
+/// let mut client = TestClient::connect(Service::framed(Arc::new(Shout), Framing::Line));
 /// assert_eq!(client.heard(), "hello\n");
 /// client.say("one\ntwo\nthr");
 /// assert_eq!(client.heard(), "ONE\nTWO\n");
@@ -41,7 +39,7 @@ use crate::{
 /// assert_eq!(client.heard(), "ERR timeout message: no line end\n");
 /// assert_eq!(client.over(), Some(CloseReason::MessageTimeout));
 /// ```
-pub struct Client {
+pub struct TestClient {
     connection: Connection,
     out: Outbox,
     now: Instant,
@@ -53,23 +51,23 @@ pub struct Client {
     over: Option<CloseReason>,
 }
 
-impl fmt::Debug for Client {
+impl fmt::Debug for TestClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut client = f.debug_struct("Client");
+        let mut client = f.debug_struct("TestClient");
         client.field("connection", &self.connection).field("heard", &String::from_utf8_lossy(&self.heard));
         client.field("over", &self.over).finish_non_exhaustive()
     }
 }
 
-impl Client {
+impl TestClient {
     /// Connects to a service.
     pub fn connect(service: Service) -> Self {
-        Self::connect_as(Peer::new(Address::Unknown), Arc::new(service))
+        Self::connect_as(Client::new(Address::Unknown), Arc::new(service))
     }
 
     /// Connects as the given client, to a service that it may share with others.
     #[expect(clippy::disallowed_methods, reason = "there is no other way to have an instant at all")]
-    pub fn connect_as(client: Peer, service: Arc<Service>) -> Self {
+    pub fn connect_as(client: Client, service: Arc<Service>) -> Self {
         let now = Instant::now();
         let connection = Connection::new(service, client, now);
         let (sent, heard) = Default::default();

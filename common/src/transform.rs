@@ -23,7 +23,7 @@ use crate::{Blocking, Client, ErrorReply};
 ///
 /// ```
 /// # use std::sync::Arc;
-/// use anyloop::testing::Client;
+/// use anyloop::testing::TestClient;
 /// use anyloop::transform::{MAX_READ, Opened, Transform};
 /// use anyloop::{Framing, Service};
 /// # use anyloop::handlers::Echo;
@@ -47,7 +47,7 @@ use crate::{Blocking, Client, ErrorReply};
 /// }
 ///
 /// let service = Service::framed(Arc::new(Echo), Framing::Line).with_transform(|_| Box::new(Not));
-/// let mut client = Client::connect(service).through(Box::new(Not));
+/// let mut client = TestClient::connect(service).through(Box::new(Not));
 /// client.say("hello\n");
 /// assert_eq!(client.heard(), "hello\n");
 /// ```
@@ -134,7 +134,7 @@ pub enum Opened {
 ///
 /// ```
 /// # use std::sync::Arc;
-/// use anyloop::testing::Client;
+/// use anyloop::testing::TestClient;
 /// use anyloop::transform::{Preamble, PreambleProgress};
 /// use anyloop::{CloseReason, ErrorReply, Framing, Service};
 /// # use anyloop::{Flow, Handler, Replies, Session};
@@ -170,11 +170,11 @@ pub enum Opened {
 /// }
 ///
 /// let service = Service::framed(Arc::new(Echo), Framing::Line).with_preamble(|| Box::new(From));
-/// let mut client = Client::connect(service.clone());
+/// let mut client = TestClient::connect(service.clone());
 /// client.say("192.0.2.1:4711\nhello\n");
 /// assert_eq!(client.heard(), "hello, 192.0.2.1:4711\nhello\n");
 ///
-/// let mut client = Client::connect(service);
+/// let mut client = TestClient::connect(service);
 /// client.say("GET /\n");
 /// assert_eq!(client.heard(), "ERR malformed address\n");
 /// assert_eq!(client.over(), Some(CloseReason::HandshakeFailed));

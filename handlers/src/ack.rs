@@ -11,10 +11,10 @@ use crate::is_exit;
 /// use std::sync::Arc;
 ///
 /// use anyloop::handlers::Ack;
-/// use anyloop::testing::Client;
+/// use anyloop::testing::TestClient;
 /// use anyloop::{Framing, Service};
 ///
-/// let mut client = Client::connect(Service::framed(Arc::new(Ack), Framing::Line));
+/// let mut client = TestClient::connect(Service::framed(Arc::new(Ack), Framing::Line));
 /// client.say("hello\n");
 /// let heard = client.heard();
 /// assert!(heard.starts_with("Hello World!\n") && heard.ends_with(":ACK!\n"));

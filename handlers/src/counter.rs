@@ -10,11 +10,11 @@ use crate::is_exit;
 /// use std::sync::Arc;
 ///
 /// use anyloop::handlers::{Counter, Language};
-/// use anyloop::testing::Client;
+/// use anyloop::testing::TestClient;
 /// use anyloop::{Framing, Service};
 ///
 /// let counter = Counter::default().with_language(Language::English);
-/// let mut client = Client::connect(Service::framed(Arc::new(counter), Framing::Line));
+/// let mut client = TestClient::connect(Service::framed(Arc::new(counter), Framing::Line));
 /// client.say("hello\n");
 /// assert_eq!(client.heard(), "Connected!\nMessage 1: hello\n");
 /// ```

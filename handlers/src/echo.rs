@@ -8,10 +8,10 @@ use common::{Client, Flow, Handler, Replies, Session};
 /// use std::sync::Arc;
 ///
 /// use anyloop::handlers::Echo;
-/// use anyloop::testing::Client;
+/// use anyloop::testing::TestClient;
 /// use anyloop::{Framing, Service};
 ///
-/// let mut client = Client::connect(Service::framed(Arc::new(Echo), Framing::Line));
+/// let mut client = TestClient::connect(Service::framed(Arc::new(Echo), Framing::Line));
 /// client.say("hello\n");
 /// assert_eq!(client.heard(), "hello\n");
 /// ```

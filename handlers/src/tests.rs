@@ -1,14 +1,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::testing::Client;
+use common::testing::TestClient;
 use common::{Blocking, Framing, Handler, Service};
 
 use crate::{Ack, Counter, Echo, Language, Load, Work};
 
 /// The replies of a handler to these reads, and whether it closed the connection.
 fn talk(handler: impl Handler + 'static, framing: Framing, reads: &[&[u8]]) -> (String, bool) {
-    let mut client = Client::connect(Service::framed(Arc::new(handler), framing));
+    let mut client = TestClient::connect(Service::framed(Arc::new(handler), framing));
     reads.iter().for_each(|read| client.say(read));
     (client.heard(), client.over().is_some())
 }

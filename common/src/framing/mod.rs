@@ -217,12 +217,12 @@ impl<C: Codec> Protocol for Framed<C> {
 ///
 /// use anyloop::framing::{FramedHandler, Line};
 /// use anyloop::handlers::Echo;
-/// use anyloop::testing::Client;
+/// use anyloop::testing::TestClient;
 /// use anyloop::{Limits, Service};
 ///
 /// // Lines of at most 8 bytes, whatever the limits allow.
 /// let short = |limits: &Limits| Line::new(&limits.with_max_message(8));
-/// let mut client = Client::connect(Service::new(Arc::new(FramedHandler::new(Arc::new(Echo), short))));
+/// let mut client = TestClient::connect(Service::new(Arc::new(FramedHandler::new(Arc::new(Echo), short))));
 /// client.say("short\nnot so short\n");
 /// assert_eq!(client.heard(), "short\nERR too-long max=8\n");
 /// ```

@@ -3,7 +3,7 @@ mod forms;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyloop::testing::Client;
+use anyloop::testing::TestClient;
 use anyloop::{CloseReason, Service};
 
 use super::*;
@@ -12,7 +12,7 @@ use super::*;
 /// of each response is left out.
 fn converse(max: usize, pieces: &[&[u8]]) -> (String, CloseReason) {
     let limits = Limits::default().with_max_message(max);
-    let mut client = Client::connect(Service::new(Arc::new(Http)).with_limits(limits));
+    let mut client = TestClient::connect(Service::new(Arc::new(Http)).with_limits(limits));
     for piece in pieces {
         match *piece {
             LATE => client.advance(Duration::from_secs(11)),
@@ -141,7 +141,7 @@ fn empty_lines_are_passed_over_in_any_pieces() {
 #[test]
 fn requests_that_have_not_begun_do_not_delay_the_end() {
     let mut out = Outbox::new();
-    let mut client = Http.open(anyloop::Client::new(anyloop::Address::Unknown), &Limits::default(), &mut out);
+    let mut client = Http.open(Client::new(anyloop::Address::Unknown), &Limits::default(), &mut out);
     assert_eq!(client.receive(&mut b"\r".to_vec(), &mut out), Progress::More { used: 0, begun: false });
     assert_eq!(client.receive(&mut b"\r\n".to_vec(), &mut out), Progress::More { used: 2, begun: false });
     assert_eq!(

@@ -1,4 +1,4 @@
-use anyloop::testing::Client;
+use anyloop::testing::TestClient;
 use anyloop::{CloseReason, Flow, Service};
 
 use super::*;
@@ -6,7 +6,7 @@ use super::*;
 /// The replies to a client that sends these pieces and then shuts down, and why the connection was closed.
 fn converse(application: Arc<KeyValue>, max: usize, pieces: &[&[u8]]) -> (String, CloseReason) {
     let limits = Limits::default().with_max_message(max);
-    let mut client = Client::connect(Service::new(application).with_limits(limits));
+    let mut client = TestClient::connect(Service::new(application).with_limits(limits));
     pieces.iter().for_each(|piece| client.say(piece));
     client.end();
     (client.heard(), client.over().unwrap())

@@ -62,7 +62,8 @@ mod tests {
     // A test needs no socket: a client says its lines, and hears what is said to them.
     #[test]
     fn entries_add_up() {
-        let mut client = testing::Client::connect(Service::framed(Arc::new(Tally::default()), Framing::Line));
+        let mut client =
+            testing::TestClient::connect(Service::framed(Arc::new(Tally::default()), Framing::Line));
         client.say("3\n4\nmany\ndone\n");
         assert_eq!(client.heard(), "How many?\n3 in all\n7 in all\nERR not-a-number\n2 entries, thank you\n");
         assert_eq!(client.over(), Some(CloseReason::Exit));
