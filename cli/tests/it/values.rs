@@ -116,7 +116,7 @@ fn conflicts_name_the_source() {
         (
             &["--backend", "threads"][..],
             &[("ANYLOOP_SERVE_WORKERS", "2")][..],
-            "; leave out ANYLOOP_SERVE_WORKERS, and",
+            "; leave out the number of workers (ANYLOOP_SERVE_WORKERS), and",
         ),
         (
             &[],
