@@ -138,22 +138,15 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
-    use common::{Client, Framing, Handler, Replies, Service, Session};
+    use common::{Framing, Service};
+    use handlers::Echo;
 
     use super::*;
     use crate::Clock;
 
-    struct Nothing;
-
-    impl Handler for Nothing {
-        fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
-            unreachable!("no client connects")
-        }
-    }
-
     #[test]
     fn counts_go_beyond_32_bits() {
-        let service = Arc::new(Service::framed(Arc::new(Nothing), Framing::Line));
+        let service = Arc::new(Service::framed(Arc::new(Echo), Framing::Line));
         let (state, counts) = (State::new(service, 1, None, Clock::default()).unwrap(), Counts::default());
         for (read, written) in [(u32::MAX as usize, 1 << 33), (3, 5), (u32::MAX as usize, 0)] {
             counts.add_bytes(read, written, &state);
