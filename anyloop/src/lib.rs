@@ -123,8 +123,8 @@
 
 #[doc(inline)]
 pub use common::{
-    Address, AddressError, Blocking, Client, CloseReason, ErrorReply, Flow, Framing, Handle, Handler, Limits,
-    Outcome, Overload, Replies, Service, Session, testing,
+    Address, AddressError, Blocking, Client, CloseReason, ErrorReply, Flow, Framing, Group, Handle, Handler,
+    Later, Limits, MailboxFull, Outcome, Overload, Replies, SendError, Service, Session, testing,
 };
 #[cfg(feature = "handlers")]
 #[doc(inline)]
@@ -206,8 +206,8 @@ pub mod backend {
     pub use backend_tokio::OnRuntime;
     #[doc(inline)]
     pub use common::{
-        Active, BLOCKING_THREADS, Cell, Connection, MAX_READ, Marks, Next, Output, TURN_MESSAGES,
-        TURN_REPLIES, Timer, WakeQueue,
+        Active, BLOCKING_THREADS, Cell, Clock, Connection, Counter, Counts, MAX_READ, Marks, Next, Output,
+        PushCounts, Record, TURN_MESSAGES, TURN_REPLIES, Timer, WakeQueue,
     };
     #[doc(inline)]
     pub use serving::*;

@@ -264,7 +264,7 @@ impl Worker {
                 client.receiving = Operation::Running;
             }
             // An output has mostly been sent by the next round, so receiving continues meanwhile.
-            Step::Receive | Step::Sending => {}
+            Step::Receive | Step::Sending | Step::Wakeup => {}
             Step::Turn => {
                 if !std::mem::replace(&mut client.is_queued, true) {
                     self.queue.push_back(slot);

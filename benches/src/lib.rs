@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
-use common::{Address, Client, Connection, Framing, MAX_READ, Next, Outbox, Service};
+use common::{Address, Client, Clock, Connection, Framing, MAX_READ, Next, Outbox, Service};
 use handlers::Echo;
 use serving::{Backend, Running};
 
@@ -68,7 +68,7 @@ pub fn read(mut socket: &TcpStream, count: usize, buffer: &mut [u8]) {
 pub struct Core {
     connection: Connection,
     out: Outbox,
-    now: Instant,
+    clock: Clock,
 }
 
 impl Core {
@@ -77,16 +77,17 @@ impl Core {
         let service = Arc::new(Service::framed(Arc::new(Echo), framing));
         let (now, mut out) = (Instant::now(), Outbox::new());
         let mut connection = Connection::new(service, Client::new(Address::Unknown), now);
-        connection.activate(&mut out, || now).run();
-        Self { connection, out, now }
+        let clock = Clock::new(move || now);
+        connection.activate(&mut out, &clock).run();
+        Self { connection, out, clock }
     }
 
     /// Answers all of `input`, in reads of the usual size. Returns the number of bytes of the replies.
     pub fn answer(&mut self, input: &mut [u8]) -> usize {
-        let Self { connection, out, now } = self;
+        let Self { connection, out, clock } = self;
         let mut said = 0;
         for read in input.chunks_mut(MAX_READ) {
-            let mut active = connection.activate(out, || *now);
+            let mut active = connection.activate(out, clock);
             active.receive(read);
             loop {
                 match active.what_now() {
@@ -96,7 +97,7 @@ impl Core {
                         said += count;
                     }
                     Next::Run => active.run(),
-                    Next::Read | Next::Done(_) => break,
+                    Next::Read | Next::Wait | Next::Done(_) => break,
                 }
             }
         }

@@ -6,16 +6,26 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use crate::later::Awaiting;
+use crate::mailbox::Mailbox;
+
 /// The part of a connection that all threads share. A thread that sets [`Marks`] wakes the owner of the connection: a task or
 /// a thread by its waker, or a worker that serves many connections by a [`WakeQueue`].
 ///
 /// To miss no wake-up, the owner **registers, takes the marks, and then waits**, in this order.
 #[derive(Debug, Default)]
 pub struct Cell {
-    marks: AtomicU8,
+    pub(crate) marks: AtomicU8,
     /// By which the owner knows the connection, if it has a queue.
     slot: AtomicU32,
-    waiter: Mutex<Waiter>,
+    inner: Mutex<Inner>,
+}
+
+/// What the lock guards.
+#[derive(Debug, Default)]
+pub(crate) struct Inner {
+    waiter: Waiter,
+    pub(crate) mailbox: Option<Box<Mailbox>>,
 }
 
 /// How the owner is woken.
@@ -28,8 +38,33 @@ enum Waiter {
     Queue(Option<Arc<WakeQueue>>),
 }
 
-/// Set among the marks once the connection has ended.
-const GONE: u8 = 1 << 7;
+/// Set among the marks once there is a mailbox.
+pub(crate) const HAS_MAILBOX: u8 = 1 << 5;
+/// Set among the marks once nothing may be pushed any more. It is set under the lock.
+pub(crate) const SHUT: u8 = 1 << 6;
+/// Set among the marks once the connection has ended. It is set under the lock.
+pub(crate) const GONE: u8 = 1 << 7;
+/// These bits are never cleared.
+const STICKY: u8 = HAS_MAILBOX | SHUT | GONE;
+
+/// The wake-up of an owner, for which no lock may be held, since a waker may run foreign code.
+#[must_use]
+#[derive(Debug)]
+pub(crate) enum Wakeup {
+    None,
+    Waker(Waker),
+    Queue(Arc<WakeQueue>),
+}
+
+impl Wakeup {
+    pub(crate) fn wake(self) {
+        match self {
+            Self::None => {}
+            Self::Waker(waker) => waker.wake(),
+            Self::Queue(queue) => queue.waker.wake_by_ref(),
+        }
+    }
+}
 
 /// Events that a connection must handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +79,8 @@ impl Marks {
     pub const STOPPING: Self = Self(2);
     /// The drain deadline has passed.
     pub const CUT: Self = Self(4);
+    /// Something was pushed to the mailbox.
+    pub const NOTIFIED: Self = Self(8);
 
     /// Whether `self` contains all marks of `other`.
     pub fn contains(self, other: Self) -> bool {
@@ -62,7 +99,7 @@ impl BitOr for Marks {
 impl Cell {
     /// Registers `waker` to be woken by marks that are set from now on.
     pub fn register(&self, waker: &Waker) {
-        match &mut *self.waiter() {
+        match &mut self.inner().waiter {
             Waiter::Waker(registered) if registered.will_wake(waker) => {}
             waiter if !self.is_gone() => *waiter = Waiter::Waker(waker.clone()),
             _ => {}
@@ -77,44 +114,54 @@ impl Cell {
     pub fn register_slot(&self, queue: &Arc<WakeQueue>, slot: usize) {
         let slot = u32::try_from(slot).expect("a worker has fewer connections than 2^32");
         self.slot.store(slot, Ordering::Relaxed); // the lock publishes it
-        match &mut *self.waiter() {
+        match &mut self.inner().waiter {
             waiter if !self.is_gone() => *waiter = Waiter::Queue(Some(Arc::clone(queue))),
             _ => return,
         }
         if self.is_marked() {
-            queue.push(slot);
+            WakeQueue::push(queue, slot).wake();
         }
     }
 
     /// Whether any marks are set.
     #[inline]
     pub fn is_marked(&self) -> bool {
-        self.marks.load(Ordering::SeqCst) & !GONE != 0
+        self.is(!STICKY)
     }
 
     /// Returns the marks and clears them.
     #[inline]
     pub fn take_marks(&self) -> Marks {
         if self.is_marked() {
-            Marks(self.marks.fetch_and(GONE, Ordering::SeqCst) & !GONE)
+            Marks(self.marks.fetch_and(STICKY, Ordering::SeqCst) & !STICKY)
         } else {
             Marks::NONE
         }
     }
 
     /// Sets marks, and wakes the owner. Only the first mark after the marks were taken pushes a slot to its queue, so the queue
-    /// contains it at most once.
+    /// contains it at most once. After a stop nothing can be pushed.
     pub fn mark(&self, marks: Marks) {
-        let before = self.marks.fetch_or(marks.0, Ordering::SeqCst);
-        let waiter = self.waiter();
-        match &*waiter {
-            Waiter::Waker(waker) => {
-                let waker = waker.clone();
-                drop(waiter); // wakers run outside the lock
-                waker.wake();
+        let inner = self.inner();
+        if marks.0 & (Marks::STOPPING | Marks::CUT).0 != 0 {
+            self.marks.fetch_or(SHUT, Ordering::SeqCst);
+        }
+        let wakeup = self.wakeup(&inner, marks);
+        drop(inner);
+        wakeup.wake();
+    }
+
+    /// Sets marks under the lock. Wake the owner after the lock was released.
+    pub(crate) fn wakeup(&self, inner: &Inner, marks: Marks) -> Wakeup {
+        let before = self.marks.fetch_or(marks.0, Ordering::SeqCst) & !STICKY;
+        match &inner.waiter {
+            // Further pushes don't wake an owner again that has not taken the first.
+            _ if marks == Marks::NOTIFIED && before & marks.0 != 0 => Wakeup::None,
+            Waiter::Waker(waker) => Wakeup::Waker(waker.clone()),
+            Waiter::Queue(Some(queue)) if before == 0 => {
+                WakeQueue::push(queue, self.slot.load(Ordering::Relaxed))
             }
-            Waiter::Queue(Some(queue)) if before == 0 => queue.push(self.slot.load(Ordering::Relaxed)),
-            Waiter::Queue(_) => {}
+            Waiter::Queue(_) => Wakeup::None,
         }
     }
 
@@ -124,41 +171,51 @@ impl Cell {
         if !self.is_marked() {
             return;
         }
-        let waker = match &*self.waiter() {
+        let waker = match &self.inner().waiter {
             Waiter::Waker(waker) => waker.clone(),
             Waiter::Queue(_) => return,
         };
         waker.wake();
     }
 
-    /// Records that the connection has ended, and drops the registered waker.
+    /// Records that the connection has ended. Drops the registered waker and the content of the mailbox.
     pub fn leave(&self) {
-        let mut waiter = self.waiter();
+        let mut inner = self.inner();
         self.marks.fetch_or(GONE, Ordering::SeqCst);
-        let left = std::mem::take(&mut *waiter);
+        let waiter = std::mem::take(&mut inner.waiter);
+        let awaiting = inner.mailbox.as_mut().map(|mailbox| mailbox.end());
+        drop(inner);
+        // Outside the lock, since it runs foreign code.
         drop(waiter);
-        drop(left); // outside the lock, since it runs foreign code
+        if let Some(Awaiting::Answer(Some(waker))) = awaiting {
+            waker.wake();
+        }
+    }
+
+    /// Frees the mailbox of a connection that has ended, with its counts.
+    pub fn free_mailbox(&self) {
+        drop(self.inner().mailbox.take());
     }
 
     /// Whether the connection has ended.
     pub fn is_gone(&self) -> bool {
-        self.marks.load(Ordering::SeqCst) & GONE != 0
+        self.is(GONE)
     }
 
-    fn waiter(&self) -> MutexGuard<'_, Waiter> {
-        self.waiter.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether any of these bits is set.
+    #[inline]
+    pub(crate) fn is(&self, bits: u8) -> bool {
+        self.marks.load(Ordering::SeqCst) & bits != 0
+    }
+
+    pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Default for Waiter {
     fn default() -> Self {
         Self::Queue(None)
-    }
-}
-
-impl AsRef<Self> for Cell {
-    fn as_ref(&self) -> &Self {
-        self
     }
 }
 
@@ -183,14 +240,10 @@ impl WakeQueue {
         std::mem::take(&mut *self.slots()).into_iter().map(|slot| slot as usize)
     }
 
-    fn push(&self, slot: u32) {
-        let mut slots = self.slots();
+    fn push(queue: &Arc<Self>, slot: u32) -> Wakeup {
+        let mut slots = queue.slots();
         slots.push(slot);
-        let is_first = slots.len() == 1;
-        drop(slots);
-        if is_first {
-            self.waker.wake_by_ref();
-        }
+        if slots.len() == 1 { Wakeup::Queue(Arc::clone(queue)) } else { Wakeup::None }
     }
 
     fn slots(&self) -> MutexGuard<'_, Vec<u32>> {
@@ -270,6 +323,6 @@ mod tests {
 
     #[test]
     fn a_cell_is_small() {
-        assert!(size_of::<Cell>() <= 32, "each connection has one: {} bytes", size_of::<Cell>());
+        assert!(size_of::<Cell>() <= 40, "each connection has one: {} bytes", size_of::<Cell>());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Address, Cell, Handle};
+use crate::{Address, Handle, Limits, Record};
 
 /// The client that a session is opened for.
 ///
@@ -47,21 +47,27 @@ pub struct TlsInfo {
 impl Client {
     /// A client that connected from `peer`. All other fields have defaults.
     pub fn new(peer: impl Into<Address>) -> Self {
-        Self::with_cell(peer, 0, Arc::new(Cell::default()))
+        Self::with_record(peer, 0, Arc::default())
     }
 
-    /// A client that connected from `peer`, with the given number. Its handle refers to `cell`.
-    pub fn with_cell(
-        peer: impl Into<Address>,
-        number: u64,
-        cell: Arc<dyn AsRef<Cell> + Send + Sync>,
-    ) -> Self {
-        let handle = Handle::new(cell, number);
+    /// A client that connected from `peer`, with the given number and record.
+    pub fn with_record(peer: impl Into<Address>, number: u64, record: Arc<Record>) -> Self {
+        let handle = Handle::new(record, number);
         Self { peer: peer.into(), local: Address::Unknown, number, framed: true, tls: None, handle }
     }
 
-    /// Returns a handle to the client, which any thread can use.
+    /// Returns a handle to the client, by which any thread can push messages to it.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
+    }
+
+    /// The same client with a new record, with these limits.
+    pub(crate) fn with_limits(self, limits: &Limits) -> Self {
+        let handle = Handle::new(Arc::new(Record::new(limits)), self.number);
+        Self { handle, ..self }
+    }
+
+    pub(crate) fn record(&self) -> &Arc<Record> {
+        self.handle.record()
     }
 }

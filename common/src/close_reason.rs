@@ -21,12 +21,16 @@ pub enum CloseReason {
     Stopping,
     /// The server stopped, and the conversation had not ended by the drain deadline.
     Cut,
+    /// A [`Handle`](crate::Handle::close) ended it.
+    Closed,
     /// No message began within the idle timeout.
     IdleTimeout,
     /// A message began and was not complete within the message timeout.
     MessageTimeout,
     /// The preamble and the handshake of a transform were not complete within the message timeout.
     HandshakeTimeout,
+    /// A [later](crate::Later) answer was not given within the answer timeout.
+    AnswerTimeout,
     /// The client received no byte of its replies within the write timeout.
     WriteTimeout,
     /// The client was refused, since the maximal number of clients was connected.
@@ -47,8 +51,12 @@ pub enum CloseReason {
     Rejected,
     /// The session panicked.
     Panicked,
+    /// A [later](crate::Later) answer was dropped.
+    Unanswered,
     /// The replies to one message exceeded the limit.
     ReplyTooLong,
+    /// More messages were pushed to the client than fit into its [mailbox](crate::Limits::mailbox).
+    MailboxFull,
     /// The connection was reset, or the peer became unreachable.
     Lost,
 }
@@ -78,9 +86,11 @@ impl CloseReason {
         Self::EndOfInput,
         Self::Stopping,
         Self::Cut,
+        Self::Closed,
         Self::IdleTimeout,
         Self::MessageTimeout,
         Self::HandshakeTimeout,
+        Self::AnswerTimeout,
         Self::WriteTimeout,
         Self::Busy,
         Self::Unserved,
@@ -91,27 +101,30 @@ impl CloseReason {
         Self::Malformed,
         Self::Rejected,
         Self::Panicked,
+        Self::Unanswered,
         Self::ReplyTooLong,
+        Self::MailboxFull,
         Self::Lost,
     ];
 
     /// The category that the reason is counted as.
     pub fn outcome(self) -> Outcome {
         match self {
-            Self::Exit | Self::EndOfInput => Outcome::Finished,
+            Self::Exit | Self::EndOfInput | Self::Closed => Outcome::Finished,
             Self::Stopping => Outcome::Drained,
             Self::Cut => Outcome::Cut,
             Self::IdleTimeout | Self::MessageTimeout => Outcome::TimedOut,
-            Self::HandshakeTimeout | Self::WriteTimeout => Outcome::TimedOut,
+            Self::HandshakeTimeout | Self::AnswerTimeout | Self::WriteTimeout => Outcome::TimedOut,
             Self::Busy | Self::Unserved | Self::TooLate => Outcome::Refused,
             Self::Incomplete | Self::TooLong | Self::Malformed | Self::Rejected => Outcome::Failed,
-            Self::HandshakeFailed | Self::Panicked | Self::ReplyTooLong | Self::Lost => Outcome::Failed,
+            Self::HandshakeFailed | Self::Panicked | Self::Unanswered => Outcome::Failed,
+            Self::ReplyTooLong | Self::MailboxFull | Self::Lost => Outcome::Failed,
         }
     }
 
     /// Whether the conversation ends immediately, with unsent output discarded.
     pub(crate) fn is_abrupt(self) -> bool {
-        matches!(self, Self::WriteTimeout | Self::Cut | Self::Lost)
+        matches!(self, Self::WriteTimeout | Self::MailboxFull | Self::Cut | Self::Lost)
     }
 
     /// The name of the reason in statistics and logs.
@@ -121,9 +134,11 @@ impl CloseReason {
             Self::EndOfInput => "end_of_input",
             Self::Stopping => "stopping",
             Self::Cut => "cut",
+            Self::Closed => "closed",
             Self::IdleTimeout => "idle_timeout",
             Self::MessageTimeout => "message_timeout",
             Self::HandshakeTimeout => "handshake_timeout",
+            Self::AnswerTimeout => "answer_timeout",
             Self::WriteTimeout => "write_timeout",
             Self::Busy => "busy",
             Self::Unserved => "unserved",
@@ -134,7 +149,9 @@ impl CloseReason {
             Self::Malformed => "malformed",
             Self::Rejected => "rejected",
             Self::Panicked => "panicked",
+            Self::Unanswered => "unanswered",
             Self::ReplyTooLong => "reply_too_long",
+            Self::MailboxFull => "mailbox_full",
             Self::Lost => "lost",
         }
     }

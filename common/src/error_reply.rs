@@ -31,9 +31,11 @@ pub enum ErrorReply {
     IdleTimeout,
     /// A message was not complete within the message timeout.
     MessageTimeout,
+    /// A [later](crate::Later) answer was not given within the answer timeout.
+    AnswerTimeout,
     /// The server is stopping.
     ShuttingDown,
-    /// The server failed: a panic, or a reply that exceeds the limit.
+    /// The server failed: a panic, a reply that exceeds the limit, or an answer that was dropped.
     Internal,
     /// A handler rejected a message for the given reason, such as `not-utf8`. Control characters in it are replaced
     /// with spaces, so that an error reply is always one line.
@@ -61,6 +63,7 @@ impl fmt::Display for ErrorReply {
             Self::Incomplete => f.write_str("ERR incomplete"),
             Self::IdleTimeout => f.write_str("ERR timeout idle"),
             Self::MessageTimeout => f.write_str("ERR timeout message"),
+            Self::AnswerTimeout => f.write_str("ERR timeout answer"),
             Self::ShuttingDown => f.write_str("ERR shutting-down"),
             Self::Internal => f.write_str("ERR internal"),
             Self::Rejected(why) => write_line(f, "ERR ", why),

@@ -66,6 +66,26 @@ pub trait Session: Send {
     /// Answers one message with any number of replies.
     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow;
 
+    /// Called between two messages with a message that was [pushed](crate::Handle::send) to the client. The default sends it.
+    fn notified(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+        out.send(message);
+        Flow::Continue
+    }
+
+    /// Called before the next pushed message if `count` pushed messages were [dropped](crate::MailboxFull::DropOldest). The
+    /// default ignores it.
+    fn missed(&mut self, count: u64, out: &mut Replies<'_>) -> Flow {
+        let _ = (count, out);
+        Flow::Continue
+    }
+
+    /// Called between two messages when the timer of the session has expired, which is [set](Replies::set_timer) by the
+    /// session itself. The default ignores it.
+    fn timer(&mut self, out: &mut Replies<'_>) -> Flow {
+        let _ = out;
+        Flow::Continue
+    }
+
     /// Called once when the conversation has ended and nothing can be sent any more.
     fn closed(&mut self, why: CloseReason) {
         let _ = why;

@@ -40,8 +40,28 @@ pub struct Limits {
     pub message_timeout: Duration,
     /// How long unsent replies may wait without the client receiving a byte of them.
     pub write_timeout: Duration,
+    /// How long an answer that is given [later](crate::Later) may take.
+    pub answer_timeout: Duration,
     /// How long conversations may continue after the server was requested to stop.
     pub drain_timeout: Duration,
+    /// The maximum size of a client's mailbox, in bytes: of the messages that were [pushed](crate::Handle::send) and not
+    /// delivered yet. Each is charged its length and 64 bytes, also if other clients get it too. At most 4 GiB.
+    pub mailbox: usize,
+    /// What happens when a push exceeds it.
+    pub mailbox_full: MailboxFull,
+}
+
+/// What happens when a [pushed](crate::Handle::send) message exceeds the mailbox of the client. Set by
+/// [`Limits::with_mailbox_full`]. A message that exceeds an empty mailbox is always refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MailboxFull {
+    /// The conversation ends immediately as [failed](crate::CloseReason::MailboxFull): the client is too slow.
+    Close,
+    /// The push is refused, and the client continues.
+    Refuse,
+    /// The oldest messages are dropped, and the session is told [how many](crate::Session::missed).
+    DropOldest,
 }
 
 /// What happens to clients that connect while the maximal number is connected. Set by [`Limits::with_overload`].
@@ -105,11 +125,37 @@ impl Limits {
         Self { drain_timeout, ..self }
     }
 
-    /// The maximum size of the buffers of one connection, in bytes: the longest message and one more read, the replies
-    /// of a turn and the longest reply at its end. A transform needs more: see
-    /// [`Service::memory_bound`](crate::Service::memory_bound).
+    /// Sets how long an answer that is given later [may take](Self::answer_timeout).
+    pub fn with_answer_timeout(self, answer_timeout: Duration) -> Self {
+        Self { answer_timeout, ..self }
+    }
+
+    /// Sets the [maximum size of a mailbox](Self::mailbox), in bytes.
+    pub fn with_mailbox(self, mailbox: usize) -> Self {
+        Self { mailbox, ..self }
+    }
+
+    /// Sets what happens when a push [exceeds the mailbox](Self::mailbox_full).
+    pub fn with_mailbox_full(self, mailbox_full: MailboxFull) -> Self {
+        Self { mailbox_full, ..self }
+    }
+
+    /// The maximum size of the buffers of one connection, in bytes: the longest message and one more read, the mailbox, the
+    /// output of a turn, and at its end the longest output for a pushed message and the longest reply. A transform needs
+    /// more: see [`Service::memory_bound`](crate::Service::memory_bound).
     pub fn memory_bound(&self) -> usize {
-        self.max_message + MAX_READ + TURN_REPLIES + self.max_reply
+        self.max_message + MAX_READ + TURN_REPLIES + 2 * self.max_reply + self.mailbox
+    }
+}
+
+/// The format of the flag `--mailbox-full`: `close`, `refuse` or `drop-oldest`.
+impl fmt::Display for MailboxFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Close => "close",
+            Self::Refuse => "refuse",
+            Self::DropOldest => "drop-oldest",
+        })
     }
 }
 
@@ -133,7 +179,10 @@ impl Default for Limits {
             idle_timeout: Some(Duration::from_secs(300)),
             message_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(10),
+            answer_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
+            mailbox: 256 * 1024,
+            mailbox_full: MailboxFull::Close,
         }
     }
 }

@@ -1,10 +1,11 @@
-//! Buffers for replies: [`Outbox`] for bytes, [`Replies`] for messages.
+//! The output buffer of a worker.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::{Codec, ErrorReply, MAX_READ};
+use crate::{Clock, Later, MAX_READ, Record};
 
 /// The output buffer of a worker, which lends it to one connection at a time.
 ///
@@ -30,12 +31,25 @@ pub struct Outbox {
     start: usize,
     /// The maximum length of `bytes` during the current message.
     limit: usize,
-    /// Whether the current message has exceeded it.
-    overflowed: bool,
+    /// Requests of the current message, which the connection handles after the call.
+    requests: u8,
     /// Whether `bytes` were sealed by a [transform](crate::Transform).
     sealed: bool,
     scratch: Option<Box<Scratch>>,
+    /// The clock of the server.
+    clock: Option<Clock>,
+    /// The record of the connection, during calls of its protocol.
+    record: Option<Arc<Record>>,
+    /// When the timer of the session expires, if it was requested.
+    timer: Option<Instant>,
 }
+
+/// The current message has exceeded its limit.
+const OVERFLOWED: u8 = 1;
+/// The current message is answered later.
+const LATER: u8 = 2;
+/// The timer of the session was set or cancelled.
+const TIMER: u8 = 4;
 
 /// Buffers that a worker lends to the transforms of its connections. They are allocated on first use.
 #[derive(Debug, Default)]
@@ -56,17 +70,45 @@ impl Outbox {
             bytes: Vec::new(),
             start: 0,
             limit: usize::MAX,
-            overflowed: false,
+            requests: 0,
             sealed: false,
             scratch: None,
+            clock: None,
+            record: None,
+            timer: None,
         }
+    }
+
+    /// The time of the server's clock. Use it instead of `Instant::now`, so that tests can [advance](
+    /// crate::testing::TestClient::advance) it.
+    #[expect(clippy::disallowed_methods, reason = "without a server there is no other clock")]
+    pub fn now(&self) -> Instant {
+        self.clock.as_ref().map_or_else(Instant::now, Clock::now)
+    }
+
+    /// Sets the timer of the connection, which has only one, or cancels it with `None`. After this time
+    /// [`Protocol::timer`](crate::Protocol::timer) is called once, at most a quarter of a second late.
+    pub fn set_timer(&mut self, after: impl Into<Option<Duration>>) {
+        self.timer = after.into().and_then(|after| self.now().checked_add(after));
+        self.requests |= TIMER;
+    }
+
+    /// Returns the [answer](Later) to the current message, which any thread can give later.
+    ///
+    /// # Panics
+    /// If an answer is awaited already, or outside of a call by a connection.
+    pub fn later(&mut self) -> Later {
+        let Some(record) = &self.record else { panic!("no message is being answered") };
+        let later = Later::new(record);
+        self.requests |= LATER;
+        later
     }
 
     /// Appends bytes.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
         if bytes.len() > self.limit - self.bytes.len() {
-            self.overflowed = true;
+            self.requests |= OVERFLOWED;
         } else {
             self.bytes.extend_from_slice(bytes);
         }
@@ -92,19 +134,64 @@ impl Outbox {
     /// # Panics
     /// If the outbox contains fewer than `at + bytes.len()` bytes.
     pub fn patch(&mut self, at: usize, bytes: &[u8]) {
-        if !self.overflowed {
+        if !self.overflowed() {
             self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
         }
     }
 
     /// Records that the current message has exceeded its limit.
     pub(crate) fn refuse(&mut self) {
-        self.overflowed = true;
+        self.requests |= OVERFLOWED;
+    }
+
+    /// Lends the record of a connection for a call of its protocol.
+    #[inline]
+    pub(crate) fn lend_record(&mut self, record: Option<Arc<Record>>) {
+        self.record = record;
+    }
+
+    /// Returns the record after the call.
+    #[inline]
+    pub(crate) fn return_record(&mut self) -> Option<Arc<Record>> {
+        self.record.take()
+    }
+
+    /// Sets the clock of the server.
+    #[inline]
+    pub(crate) fn set_clock(&mut self, clock: &Clock) {
+        if !self.clock.as_ref().is_some_and(|current| current.is(clock)) {
+            self.clock = Some(clock.clone());
+        }
+    }
+
+    /// Whether there are requests, or the current message has exceeded its limit.
+    #[inline]
+    pub(crate) fn has_requests(&self) -> bool {
+        self.requests != 0
+    }
+
+    /// Whether the current message is answered later.
+    pub(crate) fn is_later(&self) -> bool {
+        self.requests & LATER != 0
+    }
+
+    /// Whether the current message is answered later. Clears the request.
+    pub(crate) fn take_later(&mut self) -> bool {
+        let later = self.requests & LATER != 0;
+        self.requests &= !LATER;
+        later
+    }
+
+    /// When the timer expires, if it was set or cancelled. Clears the request.
+    pub(crate) fn take_timer(&mut self) -> Option<Option<Instant>> {
+        let requested = self.requests & TIMER != 0;
+        self.requests &= !TIMER;
+        requested.then(|| self.timer.take())
     }
 
     /// Begins the replies to the next message, which may have at most `max_reply` bytes.
     pub(crate) fn begin(&mut self, max_reply: usize) {
-        debug_assert!(!self.overflowed, "replies over the limit were withdrawn");
+        debug_assert!(!self.overflowed(), "replies over the limit were withdrawn");
         self.start = self.bytes.len();
         // No allocation exceeds `usize::MAX / 2`, so the sum can't overflow.
         self.limit = self.start + max_reply.min(usize::MAX / 2);
@@ -112,13 +199,13 @@ impl Outbox {
 
     /// Whether the current message has exceeded its limit.
     pub(crate) fn overflowed(&self) -> bool {
-        self.overflowed
+        self.requests & OVERFLOWED != 0
     }
 
     /// Removes the replies to the current message.
     pub(crate) fn withdraw(&mut self) {
         self.bytes.truncate(self.start);
-        self.overflowed = false;
+        self.requests = 0;
     }
 
     /// Removes the first `count` bytes, which were sent.
@@ -169,7 +256,7 @@ impl Outbox {
         scratch.sealed.clear();
         scratch.sealed.shrink_to(RETAINED);
         self.start = 0;
-        self.overflowed = false;
+        self.requests &= !OVERFLOWED;
         self.sealed = !self.bytes.is_empty();
     }
 
@@ -179,7 +266,7 @@ impl Outbox {
         self.bytes.shrink_to(RETAINED);
         self.start = 0;
         self.limit = usize::MAX;
-        self.overflowed = false;
+        self.requests &= !OVERFLOWED;
         self.sealed = false;
     }
 }
@@ -199,68 +286,5 @@ impl fmt::Write for Outbox {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.push(text.as_bytes());
         Ok(())
-    }
-}
-
-/// The replies of a session to one client: whole messages, in the framing of the client.
-///
-/// ```
-/// use anyloop::framing::Line;
-/// use anyloop::protocol::Outbox;
-/// use anyloop::{Limits, Replies};
-///
-/// let (mut outbox, codec) = (Outbox::new(), Line::new(&Limits::default()));
-/// let mut out = Replies::new(&mut outbox, &codec); // a server creates them for each call of a session
-/// out.send(b"one");
-/// out.send_parts(&[b"t", b"wo"]);
-/// out.write(format_args!("{}", 3));
-/// out.reject("not-a-number");
-/// assert_eq!(outbox.bytes(), b"one\ntwo\n3\nERR not-a-number\n");
-/// ```
-pub struct Replies<'a> {
-    outbox: &'a mut Outbox,
-    codec: &'a dyn Codec,
-}
-
-impl fmt::Debug for Replies<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Replies").field("outbox", &self.outbox).finish_non_exhaustive()
-    }
-}
-
-impl<'a> Replies<'a> {
-    /// Replies that are framed by `codec` and written to `outbox`.
-    pub fn new(outbox: &'a mut Outbox, codec: &'a dyn Codec) -> Self {
-        Self { outbox, codec }
-    }
-
-    /// Sends one reply.
-    pub fn send(&mut self, reply: &[u8]) {
-        self.send_parts(&[reply]);
-    }
-
-    /// Sends one reply, the concatenation of `parts`.
-    pub fn send_parts(&mut self, parts: &[&[u8]]) {
-        let start = self.outbox.len();
-        self.codec.begin(self.outbox);
-        for part in parts {
-            self.outbox.push(part);
-        }
-        self.codec.end(start, self.outbox);
-    }
-
-    /// Sends one reply with formatted text: `out.write(format_args!("{count} items"))`.
-    pub fn write(&mut self, reply: fmt::Arguments<'_>) {
-        let start = self.outbox.len();
-        self.codec.begin(self.outbox);
-        // An outbox never fails. If a `Display` of the caller fails, the reply ends there.
-        let _ = fmt::Write::write_fmt(self.outbox, reply);
-        self.codec.end(start, self.outbox);
-    }
-
-    /// Sends an error reply that rejects a message, in the format of the framing: `out.reject("not-utf8")` sends `ERR
-    /// not-utf8`.
-    pub fn reject(&mut self, why: impl Into<Cow<'static, str>>) {
-        self.codec.error(&ErrorReply::Rejected(why.into()), self.outbox);
     }
 }

@@ -67,6 +67,30 @@ pub trait Protocol: Send {
         Progress::Broken(ErrorReply::Incomplete)
     }
 
+    /// Writes a message that was [pushed](crate::Handle::send) to the client. The default writes it without a frame.
+    fn notified(&mut self, message: &[u8], out: &mut Outbox) -> Flow {
+        out.push(message);
+        Flow::Continue
+    }
+
+    /// Called before the next pushed message if `count` pushed messages were [dropped](crate::MailboxFull::DropOldest). The
+    /// default ignores it.
+    fn missed(&mut self, count: u64, out: &mut Outbox) -> Flow {
+        let _ = (count, out);
+        Flow::Continue
+    }
+
+    /// Writes an answer that was given [later](crate::Later). The default writes it without a frame.
+    fn answered(&mut self, answer: &[u8], out: &mut Outbox) {
+        out.push(answer);
+    }
+
+    /// Called when the timer has expired that was [set](Outbox::set_timer) before. The default ignores it.
+    fn timer(&mut self, out: &mut Outbox) -> Flow {
+        let _ = out;
+        Flow::Continue
+    }
+
     /// Writes an error reply to the client.
     fn error(&mut self, error: &ErrorReply, out: &mut Outbox);
 

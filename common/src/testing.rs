@@ -1,10 +1,13 @@
 //! A client for tests of handlers and protocols, without sockets and threads, and with a simulated clock.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::{Address, Client, CloseReason, Connection, MAX_READ, Next, Opened, Outbox, Service, Transform};
+use crate::{
+    Address, Client, Clock, CloseReason, Connection, Handle, MAX_READ, Marks, Next, Opened, Outbox,
+    SendError, Service, Transform,
+};
 
 /// A client that is served by the pure core on the thread of the test. It receives all output immediately.
 ///
@@ -42,7 +45,9 @@ use crate::{Address, Client, CloseReason, Connection, MAX_READ, Next, Opened, Ou
 pub struct TestClient {
     connection: Connection,
     out: Outbox,
-    now: Instant,
+    handle: Handle,
+    now: Arc<Mutex<Instant>>,
+    clock: Clock,
     /// The client's own transform.
     transform: Option<Box<dyn Transform>>,
     /// The output of the server that was not opened yet.
@@ -68,13 +73,32 @@ impl TestClient {
     /// Connects as the given client, to a service that it may share with others.
     #[expect(clippy::disallowed_methods, reason = "there is no other way to have an instant at all")]
     pub fn connect_as(client: Client, service: Arc<Service>) -> Self {
-        let now = Instant::now();
-        let connection = Connection::new(service, client, now);
-        let (sent, heard) = Default::default();
-        let mut client =
-            Self { connection, out: Outbox::new(), now, transform: None, sent, heard, over: None };
+        let client = client.with_limits(&service.limits);
+        let handle = client.handle();
+        let start = Instant::now();
+        let now = Arc::new(Mutex::new(start));
+        let shown = Arc::clone(&now);
+        let clock = Clock::new(move || *shown.lock().unwrap_or_else(PoisonError::into_inner));
+        let connection = Connection::new(service, client, start);
+        let (out, transform, sent, heard, over) = Default::default();
+        let mut client = Self { connection, out, handle, now, clock, transform, sent, heard, over };
         client.settle();
         client
+    }
+
+    /// The handle to this client, by which other threads reach it.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Pushes a message to the client, as another thread does by its [handle](Self::handle).
+    ///
+    /// # Errors
+    /// Those of [`Handle::send`].
+    pub fn pushed(&mut self, message: impl AsRef<[u8]>) -> Result<(), SendError> {
+        let pushed = self.handle.send(message.as_ref());
+        self.settle();
+        pushed
     }
 
     /// Seals all later input and opens all output with the client's side of a [transform](Service::with_transform).
@@ -101,7 +125,7 @@ impl TestClient {
     fn send(&mut self, mut bytes: Vec<u8>) {
         for piece in bytes.chunks_mut(MAX_READ) {
             if self.over.is_none() {
-                self.connection.activate(&mut self.out, || self.now).receive(piece);
+                self.connection.activate(&mut self.out, &self.clock).receive(piece);
                 self.settle();
             }
         }
@@ -109,25 +133,29 @@ impl TestClient {
 
     /// Ends the input: the client sends no more.
     pub fn end(&mut self) {
-        self.connection.activate(&mut self.out, || self.now).end_of_input();
+        self.connection.activate(&mut self.out, &self.clock).end_of_input();
         self.settle();
     }
 
     /// Stops the server: it answers the complete messages, then ends the conversation.
     pub fn stop(&mut self) {
-        self.connection.activate(&mut self.out, || self.now).stop(0);
+        self.connection.activate(&mut self.out, &self.clock).stop(0);
         self.settle();
     }
 
     /// Advances the clock by `time`. Deadlines within it fire when they are due.
     pub fn advance(&mut self, time: Duration) {
-        let end = self.now + time;
+        let end = self.clock.now() + time;
         while let Some(deadline) = self.connection.deadline().filter(|deadline| *deadline <= end) {
-            self.now = self.now.max(deadline);
-            self.connection.activate(&mut self.out, || self.now).expire(0, 0);
+            self.set_clock(deadline.max(self.clock.now()));
+            self.connection.activate(&mut self.out, &self.clock).expire(0, 0);
             self.settle();
         }
-        self.now = end;
+        self.set_clock(end);
+    }
+
+    fn set_clock(&self, now: Instant) {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
     /// Returns what the server has sent since the last call, as text.
@@ -137,6 +165,7 @@ impl TestClient {
 
     /// Returns what the server has sent since the last call.
     pub fn heard_bytes(&mut self) -> Vec<u8> {
+        self.settle();
         std::mem::take(&mut self.heard)
     }
 
@@ -150,9 +179,9 @@ impl TestClient {
         self.connection.messages()
     }
 
-    /// Drives the connection until it waits for input.
+    /// Drives the connection until it waits for input or for another thread.
     fn settle(&mut self) {
-        let mut active = self.connection.activate(&mut self.out, || self.now);
+        let mut active = self.connection.activate(&mut self.out, &self.clock);
         loop {
             match active.what_now() {
                 Next::Write => {
@@ -161,7 +190,10 @@ impl TestClient {
                     active.wrote(active.output().len());
                 }
                 Next::Run => active.run(),
-                Next::Read => break,
+                Next::Read | Next::Wait => match self.handle.record().cell.take_marks() {
+                    Marks::NONE => break,
+                    _ => active.notified(),
+                },
                 Next::Done(reason) => {
                     self.over = Some(reason);
                     break;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyloop_common::{
-    Address, Client, Connection, Flow, Framing, Handler, Next, Outbox, Replies, Service, Session,
+    Address, Client, Clock, Connection, Flow, Framing, Handler, Next, Outbox, Replies, Service, Session,
 };
 
 /// Counts the allocations of each thread.
@@ -51,16 +51,16 @@ impl Session for Echo {
 }
 
 /// Answers `input` once, and returns the number of answered messages.
-fn round(connection: &mut Connection, input: &mut [u8], out: &mut Outbox, now: Instant) -> u64 {
+fn round(connection: &mut Connection, input: &mut [u8], out: &mut Outbox, clock: &Clock) -> u64 {
     let before = connection.messages();
-    let mut active = connection.activate(out, || now);
+    let mut active = connection.activate(out, clock);
     active.receive(input);
     loop {
         match active.what_now() {
             Next::Write => active.wrote(active.output().len()),
             Next::Run => active.run(),
             Next::Read => return active.connection().messages() - before,
-            Next::Done(reason) => panic!("ended: {reason}"),
+            next @ (Next::Wait | Next::Done(_)) => panic!("ended: {next:?}"),
         }
     }
 }
@@ -70,12 +70,13 @@ fn allocations_of_rounds(framing: Framing, input: &[u8], messages: u64) -> usize
     let now = Instant::now();
     let (mut out, mut input) = (Outbox::new(), input.to_vec());
     let mut connection = Connection::new(service, Client::new(Address::Unknown), now);
-    connection.activate(&mut out, || now).run();
+    let clock = Clock::new(move || now);
+    connection.activate(&mut out, &clock).run();
     // The first round allocates the outbox.
-    assert_eq!(round(&mut connection, &mut input, &mut out, now), messages);
+    assert_eq!(round(&mut connection, &mut input, &mut out, &clock), messages);
     let before = ALLOCATIONS.get();
     for _ in 0..1000 {
-        assert_eq!(round(&mut connection, &mut input, &mut out, now), messages);
+        assert_eq!(round(&mut connection, &mut input, &mut out, &clock), messages);
     }
     ALLOCATIONS.get() - before
 }

@@ -8,8 +8,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use crate::buffers::Buffers;
 use crate::conversation::{Conversation, Wait};
 use crate::interrupt::Interrupt;
-use crate::record::Record;
 use crate::{Socket, Transport};
+use common::Record;
 
 /// Serves one client on this thread until its conversation ends.
 pub fn serve(socket: Socket, mut conversation: Conversation, interrupt: &Interrupt, buffers: &mut Buffers) {

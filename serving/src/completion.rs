@@ -1,7 +1,6 @@
 //! A conversation over completion-based I/O, such as io_uring.
 
 use std::io;
-use std::time::Instant;
 
 use common::{Active, Next, Output};
 
@@ -19,6 +18,8 @@ pub enum Step {
     Sending,
     /// Receive input.
     Receive,
+    /// Wait until the conversation is woken. It may continue to receive.
+    Wakeup,
     /// Let other conversations have a turn, and then call [`step`](Conversation::step).
     Turn,
     /// Stop receiving, call [`run`](Conversation::run) where blocking is allowed, and then call
@@ -34,7 +35,7 @@ impl Conversation {
     /// Reports received bytes, or if `bytes` is empty, the end of the input. Messages are decoded in place.
     pub fn received(&mut self, bytes: &mut [u8], buffers: &mut Buffers) -> Step {
         self.count_bytes(bytes.len(), 0);
-        let mut active = self.connection.activate(&mut buffers.output, || self.state.clock.now());
+        let mut active = self.connection.activate(&mut buffers.output, &self.state.clock);
         if bytes.is_empty() {
             active.end_of_input();
         } else {
@@ -49,7 +50,7 @@ impl Conversation {
     /// Returns an output that was to be [sent](Step::Send), with the result of the operation.
     pub fn sent(&mut self, output: Output, sent: io::Result<usize>, buffers: &mut Buffers) -> Step {
         self.count_bytes(0, *sent.as_ref().unwrap_or(&0));
-        let mut active = self.connection.activate(&mut buffers.output, || self.state.clock.now());
+        let mut active = self.connection.activate(&mut buffers.output, &self.state.clock);
         match sent {
             Ok(count @ 1..) => {
                 if let Some(memory) = active.returned(output, count) {
@@ -71,7 +72,7 @@ impl Conversation {
     /// input that has arrived is answered before the server stops.
     pub fn step(&mut self, socket: impl Transport, buffers: &mut Buffers) -> Step {
         self.apply_marks(&socket, &mut buffers.output);
-        let mut active = self.connection.activate(&mut buffers.output, || self.state.clock.now());
+        let mut active = self.connection.activate(&mut buffers.output, &self.state.clock);
         let step = next(&mut active, &mut buffers.spare, false);
         drop(active);
         self.publish();
@@ -85,13 +86,13 @@ impl Conversation {
 
     /// Reports that an output has not returned for some time, so that the write timeout applies.
     pub fn stalled(&mut self, socket: impl Transport, buffers: &mut Buffers) {
-        self.connection.activate(&mut buffers.output, || self.state.clock.now()).blocked(socket.queued());
+        self.connection.activate(&mut buffers.output, &self.state.clock).blocked(socket.queued());
         self.publish();
     }
 }
 
 /// The next step.
-fn next<C: FnMut() -> Instant>(active: &mut Active<'_, C>, spare: &mut Spare, mut had_turn: bool) -> Step {
+fn next(active: &mut Active<'_>, spare: &mut Spare, mut had_turn: bool) -> Step {
     loop {
         match active.what_now() {
             Next::Write if active.connection().is_lent() => return Step::Sending,
@@ -103,6 +104,7 @@ fn next<C: FnMut() -> Instant>(active: &mut Active<'_, C>, spare: &mut Spare, mu
                 active.run();
             }
             Next::Read => return Step::Receive,
+            Next::Wait => return Step::Wakeup,
             Next::Done(_) => return Step::Over,
         }
     }

@@ -1,15 +1,13 @@
 //! The open connections of a server and its counts, which share one lock so that they always add up.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use slab::Slab;
 
-use crate::record::Record;
 use crate::state::State;
 use crate::statistics::Statistics;
-use common::CloseReason;
+use common::{CloseReason, Counter, Counts, Limits, Record};
 
 /// The open connections of a server and its counts.
 #[derive(Debug, Default)]
@@ -21,58 +19,38 @@ pub(crate) struct Connections {
     closed: bool,
 }
 
-/// The counts of an open connection. Only its owner writes them, once per advance and with plain stores.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    messages: Counter,
-    bytes_in: Counter,
-    bytes_out: Counter,
+/// Adds to the counts of bytes that were read and written.
+#[inline]
+pub(crate) fn add_bytes(counts: &Counts, bytes_in: usize, bytes_out: usize, state: &State) {
+    let sum = |counter: &Counter, bytes: usize| u64::from(counter.get()) + bytes as u64;
+    set(&counts.bytes_in, sum(&counts.bytes_in, bytes_in), state, |counted| &mut counted.bytes_in);
+    set(&counts.bytes_out, sum(&counts.bytes_out, bytes_out), state, |counted| &mut counted.bytes_out);
 }
 
-/// The low 32 bits of a count. The server adds the high bits to its own counts when they change.
-#[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU32);
-
-impl Counter {
-    fn get(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn set(&self, value: u32) {
-        self.0.store(value, Ordering::Relaxed);
-    }
+/// Sets the count of answered messages.
+#[inline]
+pub(crate) fn set_messages(counts: &Counts, messages: u64, state: &State) {
+    let low = messages as u32;
+    let carry = u64::from(low < counts.messages.get()) << u32::BITS;
+    set(&counts.messages, carry + u64::from(low), state, |counted| &mut counted.messages);
 }
 
-impl Counts {
-    /// Adds to the counts of bytes that were read and written.
-    #[inline]
-    pub(crate) fn add_bytes(&self, bytes_in: usize, bytes_out: usize, state: &State) {
-        let sum = |counter: &Counter, bytes: usize| u64::from(counter.get()) + bytes as u64;
-        set(&self.bytes_in, sum(&self.bytes_in, bytes_in), state, |counted| &mut counted.bytes_in);
-        set(&self.bytes_out, sum(&self.bytes_out, bytes_out), state, |counted| &mut counted.bytes_out);
-    }
-
-    /// Sets the count of answered messages.
-    #[inline]
-    pub(crate) fn set_messages(&self, messages: u64, state: &State) {
-        let low = messages as u32;
-        let carry = u64::from(low < self.messages.get()) << u32::BITS;
-        set(&self.messages, carry + u64::from(low), state, |counted| &mut counted.messages);
-    }
-
-    fn add_to(&self, statistics: &mut Statistics) {
-        statistics.messages += u64::from(self.messages.get());
-        statistics.bytes_in += u64::from(self.bytes_in.get());
-        statistics.bytes_out += u64::from(self.bytes_out.get());
-    }
-}
-
+/// Sets a count, of which the server gets the high bits when they change.
 #[inline]
 fn set(counter: &Counter, value: u64, state: &State, total: fn(&mut Statistics) -> &mut u64) {
     match u32::try_from(value) {
         Ok(value) => counter.set(value),
         Err(_) => state.carry(counter, value, total),
     }
+}
+
+/// Adds the counts of a connection.
+fn add(record: &Record, statistics: &mut Statistics) {
+    let Counts { messages, bytes_in, bytes_out } = &record.counts;
+    statistics.messages += u64::from(messages.get());
+    statistics.bytes_in += u64::from(bytes_in.get());
+    statistics.bytes_out += u64::from(bytes_out.get());
+    statistics.add_pushes(&record.cell.push_counts());
 }
 
 impl Connections {
@@ -86,21 +64,22 @@ impl Connections {
         self.counted.open()
     }
 
-    pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
-        self.records.iter().map(|(_, record)| &**record)
+    pub(crate) fn records(&self) -> impl Iterator<Item = &Arc<Record>> {
+        self.records.iter().map(|(_, record)| record)
     }
 
     /// Adds a connection, and returns its key.
-    pub(crate) fn add(&mut self) -> Option<(u32, Arc<Record>)> {
+    pub(crate) fn add(&mut self, limits: &Limits) -> Option<(u32, Arc<Record>)> {
         let entry = self.records.vacant_entry();
         let key = u32::try_from(entry.key()).ok()?;
-        Some((key, Arc::clone(entry.insert(Arc::default()))))
+        Some((key, Arc::clone(entry.insert(Arc::new(Record::new(limits))))))
     }
 
-    /// Removes the record of a connection that is about to end.
+    /// Removes the record of a connection that is about to end, and frees its mailbox.
     pub(crate) fn free(&mut self, key: u32) {
         let record = self.records.remove(key as usize);
-        self.count(|counted| record.counts.add_to(counted));
+        self.count(|counted| add(&record, counted));
+        record.cell.free_mailbox();
     }
 
     /// Changes the counts, unless counting has ended.
@@ -121,7 +100,7 @@ impl Connections {
         let mut sum = self.counted.clone();
         for record in self.records() {
             record.sweep(now);
-            record.counts.add_to(&mut sum);
+            add(record, &mut sum);
         }
         sum
     }
@@ -129,7 +108,7 @@ impl Connections {
     /// Ends counting, and returns the final statistics. Connections that are still open count as cut.
     pub(crate) fn close(&mut self) -> Statistics {
         if !std::mem::replace(&mut self.closed, true) {
-            self.records.iter().for_each(|(_, record)| record.counts.add_to(&mut self.counted));
+            self.records.iter().for_each(|(_, record)| add(record, &mut self.counted));
             self.counted.end(CloseReason::Cut, self.open());
         }
         self.counted.clone()
@@ -138,24 +117,27 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
-    use common::{Framing, Service};
+    use std::time::Instant;
+
+    use common::{Clock, Framing, Service};
     use handlers::Echo;
 
     use super::*;
-    use crate::Clock;
 
     #[test]
     fn counts_go_beyond_32_bits() {
         let service = Arc::new(Service::framed(Arc::new(Echo), Framing::Line));
-        let (state, counts) = (State::new(service, 1, None, Clock::default()).unwrap(), Counts::default());
+        let state = State::new(service, 1, None, Clock::new(Instant::now)).unwrap();
+        let record = Record::default();
+        let counts = &record.counts;
         for (read, written) in [(u32::MAX as usize, 1 << 33), (3, 5), (u32::MAX as usize, 0)] {
-            counts.add_bytes(read, written, &state);
+            add_bytes(counts, read, written, &state);
         }
         for messages in [u64::from(u32::MAX) - 1, (1 << 32) + 2] {
-            counts.set_messages(messages, &state);
+            set_messages(counts, messages, &state);
         }
         let mut sum = state.close();
-        counts.add_to(&mut sum);
+        add(&record, &mut sum);
         assert_eq!(
             (sum.bytes_in, sum.bytes_out, sum.messages),
             ((1 << 33) + 1, (1 << 33) + 5, (1 << 32) + 2)
@@ -166,8 +148,8 @@ mod tests {
     fn counts_add_up_while_connections_open_and_end() {
         let mut connections = Connections::default();
         connections.count(|counted| counted.accepted += 2);
-        let (first, record) = connections.add().unwrap();
-        let (_second, other) = connections.add().unwrap();
+        let (first, record) = connections.add(&Limits::default()).unwrap();
+        let (_second, other) = connections.add(&Limits::default()).unwrap();
         record.counts.messages.set(3);
         record.counts.bytes_in.set(u32::MAX);
         other.counts.bytes_in.set(5);

@@ -7,10 +7,10 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::buffers::Buffers;
-use crate::record::Record;
+use crate::connections::{add_bytes, set_messages};
 use crate::state::{Phase, State};
 use crate::{Socket, Transport};
-use common::{CloseReason, Connection, Marks, Next, Outbox, Timer, WakeQueue};
+use common::{CloseReason, Connection, Marks, Next, Outbox, Record, Timer, WakeQueue};
 
 /// Serves one client. A backend drives it in a loop:
 ///
@@ -19,7 +19,6 @@ use common::{CloseReason, Connection, Marks, Next, Outbox, Timer, WakeQueue};
 /// 3. Do what the returned [`Wait`] says. If the socket became ready, call [`ready`](Self::ready).
 pub struct Conversation {
     pub(crate) connection: Connection,
-    record: Arc<Record>,
     key: u32,
     pub(crate) state: Arc<State>,
     /// The timer whose deadline is in the record.
@@ -59,10 +58,9 @@ const MAX_REFUSED_WRITES: u8 = 3;
 const REFUSED_WRITE_PAUSE: Duration = Duration::from_millis(20);
 
 impl Conversation {
-    pub(crate) fn new(connection: Connection, key: u32, record: Arc<Record>, state: Arc<State>) -> Self {
+    pub(crate) fn new(connection: Connection, key: u32, state: Arc<State>) -> Self {
         Self {
             connection,
-            record,
             key,
             state,
             armed: None,
@@ -77,22 +75,23 @@ impl Conversation {
     /// Registers `waker` to be woken when the conversation must advance without an event of its socket, because a deadline
     /// has passed or the server stops.
     pub fn register(&self, waker: &Waker) {
-        self.record.cell.register(waker);
+        self.record().cell.register(waker);
     }
 
     /// Like [`register`](Self::register), for a worker that has a queue: pushes `slot` to it. If the conversation
     /// [is marked](Self::is_marked) already, it does so immediately.
     pub fn register_slot(&self, queue: &Arc<WakeQueue>, slot: usize) {
-        self.record.cell.register_slot(queue, slot);
+        self.record().cell.register_slot(queue, slot);
     }
 
     /// Whether the conversation must advance without an event of its socket.
     pub fn is_marked(&self) -> bool {
-        self.record.cell.is_marked()
+        self.record().cell.is_marked()
     }
 
+    #[inline]
     pub(crate) fn record(&self) -> &Arc<Record> {
-        &self.record
+        self.connection.record()
     }
 
     /// Reports that the socket is ready, so that the next [`advance`](Self::advance) reads it. Otherwise an advance after
@@ -112,9 +111,9 @@ impl Conversation {
         buffers.allocate();
         self.apply_marks(&socket, &mut buffers.output);
         let Buffers { input, output, .. } = buffers;
-        let mut had_turn = false;
+        let (mut had_turn, mut pauses) = (false, false);
         let (mut bytes_in, mut bytes_out) = (0, 0);
-        let mut active = self.connection.activate(output, || self.state.clock.now());
+        let mut active = self.connection.activate(output, &self.state.clock);
         let wait = loop {
             match active.what_now() {
                 Next::Write => match socket.write(active.output()) {
@@ -132,6 +131,7 @@ impl Conversation {
                             break Wait::Writable;
                         }
                         self.refused_writes = 0;
+                        pauses = true;
                         break Wait::Wakeup;
                     }
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -166,15 +166,16 @@ impl Conversation {
                         Err(_) => active.lost(),
                     }
                 }
+                Next::Wait => break Wait::Wakeup,
                 Next::Done(_) => break Wait::Over,
             }
         };
         drop(active);
         self.count_bytes(bytes_in, bytes_out);
         self.publish();
-        if wait == Wait::Wakeup {
+        if pauses {
             let pause_ends = self.state.clock.now() + REFUSED_WRITE_PAUSE;
-            self.record.set_deadline(Some(pause_ends), self.state.start);
+            self.record().set_deadline(Some(pause_ends), self.state.start);
             self.armed = None;
         }
         wait
@@ -182,7 +183,7 @@ impl Conversation {
 
     /// Runs the handler for one turn, which may block.
     pub fn run(&mut self, buffers: &mut Buffers) {
-        let mut active = self.connection.activate(&mut buffers.output, || self.state.clock.now());
+        let mut active = self.connection.activate(&mut buffers.output, &self.state.clock);
         if self.state.phase() == Phase::Cut {
             active.cut(); // so that no more messages are handled
         }
@@ -204,7 +205,7 @@ impl Conversation {
 
     /// Marks the connection as lost, for failures other than those of `read` and `write`.
     pub fn mark_lost(&mut self) {
-        self.connection.activate(&mut Outbox::new(), || self.state.clock.now()).lost();
+        self.connection.activate(&mut Outbox::new(), &self.state.clock).lost();
     }
 
     /// Refuses the client before its session has begun, since the system lacks the resources to serve it.
@@ -216,26 +217,32 @@ impl Conversation {
     /// Counts bytes that were read and written.
     #[inline]
     pub(crate) fn count_bytes(&self, bytes_in: usize, bytes_out: usize) {
-        self.record.counts.add_bytes(bytes_in, bytes_out, &self.state);
+        add_bytes(&self.record().counts, bytes_in, bytes_out, &self.state);
     }
 
     /// Takes the marks, and acts on them.
     pub(crate) fn apply_marks(&mut self, socket: &impl Transport, output: &mut Outbox) {
-        let marks = self.record.cell.take_marks();
+        let marks = self.record().cell.take_marks();
         if marks == Marks::NONE {
             return;
         }
-        let mut active = self.connection.activate(output, || self.state.clock.now());
+        let mut active = self.connection.activate(output, &self.state.clock);
         if marks.contains(Marks::STOPPING) {
             active.stop(socket.arrived());
         }
         if marks.contains(Marks::EXPIRED) {
             active.expire(socket.queued(), socket.arrived());
         }
+        if marks.contains(Marks::NOTIFIED) {
+            active.notified();
+        }
         if marks.contains(Marks::CUT) {
             active.cut();
         }
         drop(active);
+        if marks == Marks::NOTIFIED {
+            return; // the socket has not become ready
+        }
         if marks.contains(Marks::EXPIRED) {
             self.arm(); // before the next read, which may block
         }
@@ -246,8 +253,9 @@ impl Conversation {
     /// later time, so the stored one may stay, and then wakes the connection once before its deadline. So a message costs
     /// no store of a deadline.
     pub(crate) fn publish(&mut self) {
-        self.record.counts.set_messages(self.connection.messages(), &self.state);
-        if self.connection.timer() != self.armed {
+        set_messages(&self.record().counts, self.connection.messages(), &self.state);
+        let timer = self.connection.timer();
+        if timer != self.armed || timer == Some(Timer::Session) {
             self.arm();
         }
     }
@@ -255,7 +263,7 @@ impl Conversation {
     /// Stores the deadline in the record.
     fn arm(&mut self) {
         self.armed = self.connection.timer();
-        self.record.set_deadline(self.connection.deadline(), self.state.start);
+        self.record().set_deadline(self.connection.deadline(), self.state.start);
     }
 
     /// Frees the place of the connection, closes the socket, and counts the end. In this order: the client may reconnect as
@@ -263,7 +271,7 @@ impl Conversation {
     fn close(&mut self, reason: CloseReason, close_socket: impl FnOnce(&State)) {
         if !std::mem::replace(&mut self.counted, true) {
             tracing::debug!(client = %self.connection.peer(), %reason, messages = self.connection.messages(), "ended");
-            self.record.cell.leave();
+            self.record().cell.leave();
             self.state.free(self.key);
             close_socket(&self.state);
             self.state.ended(reason);
@@ -285,7 +293,7 @@ impl Drop for Conversation {
     fn drop(&mut self) {
         if !self.counted {
             if self.state.phase() == Phase::Cut {
-                self.connection.activate(&mut Outbox::new(), || self.state.clock.now()).cut();
+                self.connection.activate(&mut Outbox::new(), &self.state.clock).cut();
             }
             let reason = self.connection.end();
             self.close(reason, |_| {});

@@ -101,7 +101,7 @@ impl Maintenance {
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 fn interval(limits: &Limits) -> Duration {
-    let deadlines = [limits.idle_timeout, Some(limits.message_timeout), Some(limits.write_timeout)];
-    let shortest = deadlines.into_iter().flatten().min().unwrap_or(MAX_INTERVAL);
+    let deadlines = [limits.message_timeout, limits.write_timeout, limits.answer_timeout];
+    let shortest = deadlines.into_iter().chain(limits.idle_timeout).min().unwrap_or(MAX_INTERVAL);
     (shortest / 8).clamp(MIN_INTERVAL, MAX_INTERVAL)
 }

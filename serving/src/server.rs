@@ -5,14 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::acceptor::Acceptor;
 use crate::maintenance::Maintenance;
 use crate::state::{Phase, State};
 use crate::stop::Subscription;
-use crate::{Backend, Clock, Listener, Report, Stop, descriptors};
-use common::Service;
+use crate::{Backend, Listener, Report, Stop, descriptors};
+use common::{Clock, Service};
 
 /// The frame of every `serve`: [`open`](Self::open) it before the first accept, and [`close`](Self::close) it
 /// after the last. In between, a maintenance thread handles deadlines and the stop.
@@ -47,7 +47,7 @@ impl Server {
         service: Arc<Service>,
         stop: &Stop,
     ) -> io::Result<(Self, Acceptor)> {
-        Self::open_with_clock(backend, listener, service, stop, Clock::default())
+        Self::open_with_clock(backend, listener, service, stop, Clock::new(Instant::now))
     }
 
     /// Like [`open`](Self::open), with a clock other than the system's.

@@ -6,17 +6,16 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::Notifier;
 use crate::Socket;
 use crate::accept_errors::LogLimiter;
 use crate::blocking_threads::BlockingThreads;
-use crate::connections::{Connections, Counter};
+use crate::connections::Connections;
 use crate::conversation::Conversation;
 use crate::ending::Ending;
 use crate::interrupt::Signalled;
-use crate::record::Record;
 use crate::statistics::Statistics;
-use crate::{Clock, Notifier};
-use common::{Address, Cell, Client, CloseReason, Connection, ErrorReply, Marks, Service};
+use common::{Address, Client, Clock, CloseReason, Connection, Counter, ErrorReply, Marks, Record, Service};
 
 /// The state of a server, which its workers, its acceptor and its maintenance thread share.
 pub(crate) struct State {
@@ -140,13 +139,12 @@ impl State {
         if connections.len() >= self.max_connections {
             return Err(CloseReason::Busy);
         }
-        let (key, record) = connections.add().ok_or(CloseReason::Busy)?;
+        let (key, record) = connections.add(&self.service.limits).ok_or(CloseReason::Busy)?;
         drop(connections);
-        let mut client =
-            Client::with_cell(peer, number, Arc::clone(&record) as Arc<dyn AsRef<Cell> + Send + Sync>);
+        let mut client = Client::with_record(peer, number, record);
         client.local = local;
         let connection = Connection::new(Arc::clone(&self.service), client, self.clock.now());
-        Ok(Conversation::new(connection, key, record, Arc::clone(self)))
+        Ok(Conversation::new(connection, key, Arc::clone(self)))
     }
 
     /// Frees the place of a connection that is about to end.
@@ -191,6 +189,8 @@ impl State {
 
     /// Ends counting, and publishes and returns the final statistics.
     pub(crate) fn close(&self) -> Statistics {
+        let open: Vec<_> = locked(&self.connections).records().map(Arc::clone).collect();
+        open.iter().for_each(|record| record.cell.leave()); // outside the lock, since it wakes tasks
         let statistics = locked(&self.connections).close();
         self.publish(statistics.clone());
         statistics

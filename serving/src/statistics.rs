@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use common::{CloseReason, Outcome};
+use common::{CloseReason, Outcome, PushCounts};
 
 /// The counts of a server: its current [statistics](crate::Running::statistics) while it serves, and its final [`Report`].
 /// They add up at any time: `accepted = open + finished + drained + cut + timed_out + refused + failed`.
@@ -32,6 +32,15 @@ pub struct Statistics {
     pub bytes_in: u64,
     /// How many bytes were written to clients.
     pub bytes_out: u64,
+    /// How many messages were [pushed](common::Handle::send) to clients. They add up: `pushed = pushes_delivered +
+    /// pushes_dropped + pushes_refused`, and while the server runs, plus those that wait in mailboxes.
+    pub pushed: u64,
+    /// How many of them were passed to a session.
+    pub pushes_delivered: u64,
+    /// How many of them were accepted and not delivered.
+    pub pushes_dropped: u64,
+    /// How many of them were refused, since the mailbox of the client was full.
+    pub pushes_refused: u64,
     /// How many times accepting failed for lack of descriptors or memory.
     pub accept_errors: u64,
     /// How many sockets were closed without lingering, since too many sockets lingered.
@@ -70,8 +79,16 @@ impl Statistics {
         self.reasons[reason as usize] += count;
     }
 
+    /// Adds the counts of a mailbox.
+    pub(crate) fn add_pushes(&mut self, counts: &PushCounts) {
+        self.pushed += counts.pushed;
+        self.pushes_delivered += counts.delivered;
+        self.pushes_dropped += counts.dropped;
+        self.pushes_refused += counts.refused;
+    }
+
     /// All counts except those of individual reasons, with their names.
-    fn counts(&self) -> [(&'static str, u64); 13] {
+    fn counts(&self) -> [(&'static str, u64); 17] {
         [
             ("open", self.open()),
             ("accepted", self.accepted),
@@ -84,6 +101,10 @@ impl Statistics {
             ("messages", self.messages),
             ("bytes_in", self.bytes_in),
             ("bytes_out", self.bytes_out),
+            ("pushed", self.pushed),
+            ("pushes_delivered", self.pushes_delivered),
+            ("pushes_dropped", self.pushes_dropped),
+            ("pushes_refused", self.pushes_refused),
             ("accept_errors", self.accept_errors),
             ("unlingered", self.unlingered),
         ]
@@ -147,7 +168,7 @@ mod tests {
         assert_eq!(
             statistics().to_string(),
             "open=2 accepted=9 finished=3 drained=0 cut=0 timed_out=0 refused=4 failed=0 messages=30 \
-             bytes_in=200 bytes_out=0 accept_errors=0 unlingered=0"
+             bytes_in=200 bytes_out=0 pushed=0 pushes_delivered=0 pushes_dropped=0 pushes_refused=0 accept_errors=0 unlingered=0"
         );
     }
 

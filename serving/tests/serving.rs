@@ -7,10 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyloop_serving::{
-    AcceptLoop, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Clock, Conversation,
+    AcceptLoop, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation,
     Interrupt, Listener, Report, Server, Socket, Stop, Transport, Wait, WorkerGroup, Workers, blocking,
 };
-use common::{CloseReason, Framing, Limits, Service};
+use common::{Clock, CloseReason, Framing, Limits, Service};
 use handlers::Echo;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -32,7 +32,7 @@ impl Backend for Backendless {
 }
 
 fn open() -> (Listener, Server, Acceptor, Stop) {
-    open_with_clock(Clock::default())
+    open_with_clock(Clock::new(Instant::now))
 }
 
 fn open_with_clock(clock: Clock) -> (Listener, Server, Acceptor, Stop) {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Instant;
 
 use super::{Connection, Next, Output};
-use crate::Outbox;
+use crate::{Clock, Outbox};
 
 /// A connection with the [`Outbox`] of a worker and a clock. When it is dropped, unsent output is moved to the
 /// connection and the outbox is cleared, so that the output of two clients can't be mixed.
@@ -18,18 +18,19 @@ use crate::Outbox;
 ///    connection [may block](Connection::may_block).
 /// 3. [`Next::Read`]: read at most [`MAX_READ`](crate::MAX_READ) bytes, and report the result with
 ///    [`receive`](Self::receive), [`end_of_input`](Self::end_of_input) or [`would_block`](Self::would_block).
-/// 4. [`Next::Done`]: close the socket.
+/// 4. [`Next::Wait`]: wait for marks. Ignore events of the socket.
+/// 5. [`Next::Done`]: close the socket.
 ///
 /// The clock is read once, and again after calls of a session and after reads that may have waited, so that the time of
 /// a session does not count against its client.
-pub struct Active<'a, C: FnMut() -> Instant> {
+pub struct Active<'a> {
     connection: &'a mut Connection,
     out: &'a mut Outbox,
-    clock: C,
+    clock: &'a Clock,
     time: Option<Instant>,
 }
 
-impl<C: FnMut() -> Instant> fmt::Debug for Active<'_, C> {
+impl fmt::Debug for Active<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut active = f.debug_struct("Active");
         active.field("connection", &self.connection).field("out", &self.out).finish_non_exhaustive()
@@ -39,12 +40,13 @@ impl<C: FnMut() -> Instant> fmt::Debug for Active<'_, C> {
 impl Connection {
     /// Activates the connection with the outbox of a worker and a clock.
     #[inline]
-    pub fn activate<'a, C: FnMut() -> Instant>(&'a mut self, out: &'a mut Outbox, clock: C) -> Active<'a, C> {
+    pub fn activate<'a>(&'a mut self, out: &'a mut Outbox, clock: &'a Clock) -> Active<'a> {
+        out.set_clock(clock);
         Active { connection: self, out, clock, time: None }
     }
 }
 
-impl<C: FnMut() -> Instant> Active<'_, C> {
+impl Active<'_> {
     /// The connection.
     pub fn connection(&self) -> &Connection {
         self.connection
@@ -80,14 +82,14 @@ impl<C: FnMut() -> Instant> Active<'_, C> {
     pub fn receive(&mut self, input: &mut [u8]) {
         self.time = None;
         let Self { connection, out, clock, time } = self;
-        connection.receive(input, out, || *time.insert(clock()));
+        connection.receive(input, out, || *time.insert(clock.now()));
     }
 
     /// Reports the end of the input.
     pub fn end_of_input(&mut self) {
         self.time = None;
         let Self { connection, out, clock, time } = self;
-        connection.end_of_input(out, || *time.insert(clock()));
+        connection.end_of_input(out, || *time.insert(clock.now()));
     }
 
     /// Reports that a read would block. `arrived` returns the number of unread bytes in the socket, which a runtime may
@@ -101,7 +103,7 @@ impl<C: FnMut() -> Instant> Active<'_, C> {
     /// Performs pending work for one turn.
     pub fn run(&mut self) {
         let Self { connection, out, clock, time } = self;
-        connection.run(out, || *time.insert(clock()));
+        connection.run(out, || *time.insert(clock.now()));
     }
 
     /// Reports that the [`deadline`](Connection::deadline) may have passed, with `queued` bytes in the send queue of
@@ -110,6 +112,11 @@ impl<C: FnMut() -> Instant> Active<'_, C> {
     pub fn expire(&mut self, queued: u64, arrived: usize) {
         let now = self.read_clock();
         self.connection.expire(queued, arrived, self.out, now);
+    }
+
+    /// Reports that something was pushed to the mailbox.
+    pub fn notified(&mut self) {
+        self.connection.notified(self.out);
     }
 
     /// Reports that the server is stopping. The `arrived` unread bytes are the last that are processed.
@@ -141,19 +148,19 @@ impl<C: FnMut() -> Instant> Active<'_, C> {
     #[inline]
     pub fn returned(&mut self, output: Output, count: usize) -> Option<Vec<u8>> {
         let Self { connection, clock, time, .. } = self;
-        connection.returned(output, count, || *time.get_or_insert_with(clock))
+        connection.returned(output, count, || *time.get_or_insert_with(|| clock.now()))
     }
 
     fn now(&mut self) -> Instant {
-        *self.time.get_or_insert_with(&mut self.clock)
+        *self.time.get_or_insert_with(|| self.clock.now())
     }
 
     fn read_clock(&mut self) -> Instant {
-        *self.time.insert((self.clock)())
+        *self.time.insert(self.clock.now())
     }
 }
 
-impl<C: FnMut() -> Instant> Drop for Active<'_, C> {
+impl Drop for Active<'_> {
     #[inline]
     fn drop(&mut self) {
         if !self.out.is_empty() {

@@ -1,14 +1,15 @@
 //! The phase before the application is opened: a preamble, and the handshake of a transform.
 
 use super::layer::Stage;
-use super::{Connection, State};
+use super::{Connection, Peer, State};
 use crate::{CloseReason, ErrorReply, MAX_RECORD, Outbox, PreambleProgress, guarded};
 
 impl Connection {
     /// Creates the preamble or the transform if necessary, and parses the preamble. Returns the number of bytes that
     /// were used.
     pub(super) fn read_preamble(&mut self, raw: &[u8], out: &mut Outbox) -> usize {
-        let Self { service, layer: Some(layer), pending_client: Some(client), .. } = self else { return 0 };
+        let Self { service, layer: Some(layer), rare: Some(rare), .. } = self else { return 0 };
+        let Some(client) = &mut rare.client else { return 0 };
         if let Stage::New = layer.stage() {
             let made = service.preamble.as_ref().map(|make| guarded(|| make()));
             match made {
@@ -31,7 +32,7 @@ impl Connection {
                 used
             }
             Some(PreambleProgress::Done { used }) if used <= raw.len() => {
-                self.peer = client.peer.clone();
+                self.peer = Peer::new(&client.peer);
                 self.begin_transform(out);
                 used + self.keep_as_plaintext(&raw[used..])
             }
@@ -52,7 +53,8 @@ impl Connection {
 
     /// Creates the transform. If the service has none, the connection continues as an ordinary one.
     fn begin_transform(&mut self, out: &mut Outbox) {
-        let Self { service, layer: Some(layer), pending_client: Some(client), .. } = self else { return };
+        let Self { service, layer: Some(layer), rare: Some(rare), .. } = self else { return };
+        let Some(client) = &rare.client else { return };
         let Some(make) = &service.transform else {
             self.drop_layer();
             self.state = State::Opening;
@@ -73,16 +75,14 @@ impl Connection {
         raw.len()
     }
 
-    /// Proceeds to pending_client the application once the handshake is complete.
+    /// Proceeds to open the application once the handshake is complete.
     pub(super) fn end_handshake(&mut self, out: &mut Outbox) {
-        let Self { state: State::Handshake, layer: Some(layer), pending_client: Some(client), .. } = self
-        else {
-            return;
-        };
+        let Self { state: State::Handshake, layer: Some(layer), rare: Some(rare), .. } = self else { return };
+        let Some(client) = &mut rare.client else { return };
         match layer.describe(client) {
             None => {}
             Some(true) => {
-                self.peer = client.peer.clone();
+                self.peer = Peer::new(&client.peer);
                 self.state = State::Opening;
             }
             Some(false) => self.transform_failed(out),

@@ -97,6 +97,8 @@ pub(super) struct Unsent {
     progress: Instant,
     /// When to check the send queue again.
     next_check: Instant,
+    /// Since when there has been unsent output.
+    since: Instant,
 }
 
 /// When to check the send queue again: eight times within the timeout, and at least every hour. Progress is noticed
@@ -107,7 +109,7 @@ fn check_time(now: Instant, timeout: Duration) -> Instant {
 
 impl Unsent {
     pub(super) fn new(output: Output, now: Instant) -> Self {
-        Self { output, queued: 0, progress: now, next_check: now }
+        Self { output, queued: 0, progress: now, next_check: now, since: now }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -135,6 +137,11 @@ impl Unsent {
     pub(super) fn take_back(&mut self, mut lent: Output) {
         lent.bytes.extend_from_slice(self.output.bytes());
         self.output = lent;
+    }
+
+    /// Since when there has been unsent output.
+    pub(super) fn since(&self) -> Instant {
+        self.since
     }
 
     pub(super) fn deadline(&self) -> Instant {

@@ -41,8 +41,9 @@ impl Connection {
         if output.bytes().is_empty() {
             match &mut self.unsent {
                 Some(unsent) if unsent.bytes().is_empty() => {
+                    let since = unsent.since();
                     self.unsent = None;
-                    self.all_sent(now());
+                    self.all_sent(since, now());
                 }
                 Some(unsent) => unsent.sent(0, now()),
                 None => {}

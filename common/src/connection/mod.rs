@@ -1,6 +1,7 @@
 //! The state machine of a connection, without a socket and without a clock.
 
 mod active;
+mod delivery;
 mod handshake;
 mod kept;
 mod layer;
@@ -12,16 +13,18 @@ mod transformed;
 mod turn;
 
 use std::fmt;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Instant;
 
 pub use self::active::Active;
+use self::delivery::Pending;
 pub use self::kept::Output;
 use self::kept::{Kept, Unsent};
 use self::layer::Layer;
 use self::timers::Allowance;
 pub use self::timers::Timer;
-use crate::{Address, Blocking, Client, CloseReason, Outbox, Protocol, Service, guarded};
+use crate::{Address, Blocking, Client, CloseReason, Outbox, Protocol, Record, Service, guarded};
 
 /// The state machine of one client's connection. Its inputs are bytes and the time, and it returns the next operation.
 /// It implements framing, limits, deadlines, backpressure, draining and the handling of panics.
@@ -32,9 +35,10 @@ use crate::{Address, Blocking, Client, CloseReason, Outbox, Protocol, Service, g
 /// when the socket fails.
 pub struct Connection {
     service: Arc<Service>,
-    peer: Address,
-    /// The client that the application will be opened for.
-    pending_client: Option<Box<Client>>,
+    /// `None` while it is lent to the outbox, during a call of the protocol.
+    record: Option<Arc<Record>>,
+    peer: Peer,
+    rare: Option<Box<Rare>>,
     may_block: bool,
     protocol: Option<Box<dyn Protocol>>,
     state: State,
@@ -42,6 +46,10 @@ pub struct Connection {
     unsent: Option<Box<Unsent>>,
     /// Whether the kept input may contain a complete message.
     work: bool,
+    /// Whether the mailbox may contain something, or the timer of the session has expired.
+    mail: bool,
+    /// The answer that is awaited.
+    pending: Option<Pending>,
     /// Whether the client has ended its input.
     input_ended: bool,
     /// After a stop: the number of bytes that may still be read, which had arrived before the stop.
@@ -81,6 +89,8 @@ pub enum Next {
     Run,
     /// Wait for input.
     Read,
+    /// Wait until the connection is marked: an answer is awaited, so nothing is read.
+    Wait,
     /// Close the connection, which has ended.
     Done(CloseReason),
 }
@@ -89,17 +99,21 @@ impl Connection {
     /// Creates the state of a client that has just connected. The first [`run`](Active::run) opens the application.
     pub fn new(service: Arc<Service>, client: Client, now: Instant) -> Self {
         let has_layer = service.transform.is_some() || service.preamble.is_some();
+        let record = Arc::clone(client.record());
         Self {
             // If `blocking` panics, the application is treated as one that may block.
             may_block: guarded(|| service.application.blocking()) != Some(Blocking::Never),
             service,
-            peer: client.peer.clone(),
-            pending_client: Some(Box::new(client)),
+            record: Some(record),
+            peer: Peer::new(&client.peer),
+            rare: Some(Box::new(Rare { client: Some(client), ..Rare::default() })),
             protocol: None,
             state: if has_layer { State::Handshake } else { State::Opening },
             kept: Kept::default(),
             unsent: None,
             work: has_layer,
+            mail: false,
+            pending: None,
             input_ended: false,
             stopping: Allowance::UNLIMITED,
             overdue: Allowance::UNLIMITED,
@@ -123,6 +137,8 @@ impl Connection {
                     }
                 }
                 State::Opening => return Next::Run,
+                State::Open if self.mail => return Next::Run,
+                State::Open if self.pending.is_some() => return Next::Wait,
                 State::Open | State::Handshake if self.work => return Next::Run,
                 State::Open | State::Handshake if self.overdue.is_used_up() => self.time_out(out),
                 State::Open | State::Handshake if self.stopping.is_used_up() => self.drained(out),
@@ -135,8 +151,18 @@ impl Connection {
     }
 
     /// The address of the client.
-    pub fn peer(&self) -> &Address {
-        &self.peer
+    pub fn peer(&self) -> Address {
+        self.peer.address()
+    }
+
+    /// The record, which the connection shares with other threads.
+    ///
+    /// # Panics
+    /// During a call of the protocol.
+    #[inline]
+    pub fn record(&self) -> &Arc<Record> {
+        let Some(record) = &self.record else { panic!("the record is lent to the outbox") };
+        record
     }
 
     /// Whether the next [`run`](Active::run) may block. During a preamble and a handshake this is determined by the
@@ -171,8 +197,9 @@ impl Connection {
         let Some(unsent) = &mut self.unsent else { return out.sent(count) };
         unsent.sent(count, now);
         if unsent.bytes().is_empty() {
+            let since = unsent.since();
             self.unsent = None;
-            self.all_sent(now);
+            self.all_sent(since, now);
         }
     }
 
@@ -207,7 +234,7 @@ impl Connection {
         if self.layer.is_some() {
             return self.receive_raw(input, out, &mut now);
         }
-        let wait = self.may_block || self.work || self.is_unsent(out);
+        let wait = self.may_block || self.work || self.holds_input() || self.is_unsent(out);
         match self.state {
             State::Ending(_) | State::Done(_) => {}
             State::Open if !wait => self.answer(input, out, now),
@@ -239,7 +266,7 @@ impl Connection {
             self.end_of_raw_input(out, &mut now);
         } else if self.state == State::Open && !self.work {
             // The last message waits until it may block, and until unsent replies are written.
-            let wait = self.begun && (self.may_block || self.is_unsent(out));
+            let wait = self.holds_input() || (self.begun && (self.may_block || self.is_unsent(out)));
             if wait { self.work = true } else { self.finish(out, now) }
         }
     }
@@ -256,13 +283,19 @@ impl Connection {
 
     /// Performs pending work for one turn.
     fn run(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
+        if self.mail && self.state == State::Open {
+            self.deliver(out, &mut now);
+        }
         match self.state {
             State::Opening => self.open(out, now),
+            State::Open if self.pending.is_some() => {}
             State::Open | State::Handshake if self.layer.is_some() => self.run_layer(out, &mut now),
             State::Handshake => {}
             State::Open => {
-                self.turn_of_kept(out, &mut now);
-                if self.input_ended && self.state == State::Open && !self.work {
+                if self.work {
+                    self.turn_of_kept(out, &mut now);
+                }
+                if self.input_ended && self.state == State::Open && !self.work && !self.holds_input() {
                     self.finish(out, now);
                 }
             }
@@ -302,15 +335,54 @@ impl Connection {
         reason
     }
 
+    /// Whether input must wait for an answer, or for a turn with messages that were pushed.
+    #[inline]
+    fn holds_input(&self) -> bool {
+        self.mail || self.pending.is_some()
+    }
+
     fn is_unsent(&self, out: &Outbox) -> bool {
         self.lent || self.unsent.is_some() || !out.is_empty()
+    }
+}
+
+/// What few connections have, or only for a short time.
+#[derive(Debug, Default)]
+struct Rare {
+    /// The client that the application will be opened for.
+    client: Option<Client>,
+    /// When the timer of the session expires.
+    timer: Option<Instant>,
+    /// Whether it has expired.
+    timer_expired: bool,
+}
+
+/// The address of a client. It is small for IPv4, which most clients use.
+enum Peer {
+    V4(SocketAddrV4),
+    Other(Box<Address>),
+}
+
+impl Peer {
+    fn new(address: &Address) -> Self {
+        match address {
+            Address::Ip(SocketAddr::V4(address)) => Self::V4(*address),
+            other => Self::Other(Box::new(other.clone())),
+        }
+    }
+
+    fn address(&self) -> Address {
+        match self {
+            Self::V4(address) => Address::Ip(SocketAddr::V4(*address)),
+            Self::Other(address) => Address::clone(address),
+        }
     }
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut connection = f.debug_struct("Connection");
-        connection.field("peer", &self.peer).field("state", &self.state).field("messages", &self.messages);
+        connection.field("peer", &self.peer()).field("state", &self.state).field("messages", &self.messages);
         connection.finish_non_exhaustive()
     }
 }

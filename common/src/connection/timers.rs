@@ -12,26 +12,40 @@ pub enum Timer {
     Idle,
     /// The end of a message, or of a preamble and a handshake, for the message timeout.
     Message,
+    /// An answer that is given later, for the answer timeout.
+    Answer,
     /// The peer to receive its replies, for the write timeout. The deadline is the time of the next check for progress.
     Write,
+    /// The timer of the session.
+    Session,
 }
 
 impl Connection {
     /// The time at which to call [`expire`](super::Active::expire), unless the deadline changes before.
     pub fn deadline(&self) -> Option<Instant> {
-        match self.timer()? {
-            Timer::Write => self.unsent.as_ref().map(|unsent| unsent.deadline()),
-            Timer::Message => self.since.checked_add(self.limits().message_timeout),
-            Timer::Idle => self.since.checked_add(self.limits().idle_timeout?),
+        let deadline = self.own_timer().and_then(|timer| self.deadline_of(timer));
+        match (deadline, self.session_timer()) {
+            (Some(deadline), Some(timer)) => Some(deadline.min(timer)),
+            (deadline, timer) => deadline.or(timer),
         }
     }
 
-    /// The timer that the [`deadline`](Self::deadline) belongs to. While it stays the same, the deadline only becomes
-    /// later.
+    /// The timer that the [`deadline`](Self::deadline) belongs to. While it stays the same, and is not the session's, the
+    /// deadline only becomes later.
     #[inline]
     pub fn timer(&self) -> Option<Timer> {
+        if self.rare.is_some() && self.session_timer().is_some() {
+            Some(Timer::Session)
+        } else {
+            self.own_timer()
+        }
+    }
+
+    #[inline]
+    fn own_timer(&self) -> Option<Timer> {
         match self.state {
             _ if self.unsent.is_some() => Some(Timer::Write),
+            State::Open if self.pending.is_some() => Some(Timer::Answer),
             State::Open if self.work || self.lent => None,
             State::Open if self.begun => Some(Timer::Message),
             State::Open => Some(Timer::Idle),
@@ -41,23 +55,47 @@ impl Connection {
         }
     }
 
+    fn deadline_of(&self, timer: Timer) -> Option<Instant> {
+        match timer {
+            Timer::Write => self.unsent.as_ref().map(|unsent| unsent.deadline()),
+            Timer::Message => self.since.checked_add(self.limits().message_timeout),
+            Timer::Idle => self.since.checked_add(self.limits().idle_timeout?),
+            Timer::Answer => self.since.checked_add(self.limits().answer_timeout),
+            Timer::Session => self.session_timer(),
+        }
+    }
+
+    /// When the timer of the session expires.
+    fn session_timer(&self) -> Option<Instant> {
+        self.rare.as_ref().and_then(|rare| rare.timer)
+    }
+
     /// See [`Active::expire`](super::Active::expire).
     pub(super) fn expire(&mut self, queued: u64, arrived: usize, out: &mut Outbox, now: Instant) {
-        if self.deadline().is_none_or(|deadline| now < deadline) {
+        if let Some(rare) = &mut self.rare
+            && rare.timer.is_some_and(|timer| now >= timer)
+        {
+            (rare.timer, rare.timer_expired) = (None, true);
+            self.mail = true;
+        }
+        let Some(timer) = self.own_timer() else { return };
+        if self.deadline_of(timer).is_none_or(|deadline| now < deadline) {
             return;
         }
         let timeout = self.limits().write_timeout;
-        match self.timer() {
-            Some(Timer::Idle | Timer::Message) => {
-                self.overdue.limit(arrived);
-            }
-            Some(Timer::Write) => {
+        match timer {
+            Timer::Idle | Timer::Message => self.overdue.limit(arrived),
+            Timer::Write => {
                 let unsent = self.unsent.as_mut();
                 if unsent.is_some_and(|unsent| unsent.stalled(queued, now, timeout)) {
                     self.abandon(CloseReason::WriteTimeout, out);
                 }
             }
-            None => {}
+            // If the answer was given in this moment, it is in the mailbox.
+            Timer::Answer if self.record().cell.revoke_answer() => {
+                self.fail(CloseReason::AnswerTimeout, &ErrorReply::AnswerTimeout, out);
+            }
+            Timer::Answer | Timer::Session => {}
         }
     }
 
@@ -72,13 +110,15 @@ impl Connection {
         }
     }
 
-    /// All replies were sent, and reading resumes. No more replies are produced before the current message ends, so
-    /// this restarts its timeout at most once.
-    pub(super) fn all_sent(&mut self, now: Instant) {
-        // The timeout of a preamble and a handshake runs from the accept.
-        if self.state != State::Handshake {
-            self.start_timer(now);
+    /// All output was sent, which had been unsent since the given time. A preamble and a handshake are timed from the accept,
+    /// and an answer from its message. The time of a message does not include the time in which it was not read. It would
+    /// be endless if it began again, since messages that are pushed to the client may be unsent any number of times.
+    pub(super) fn all_sent(&mut self, unsent_since: Instant, now: Instant) {
+        if self.state == State::Handshake || self.pending.is_some() {
+            return;
         }
+        let unread = now.saturating_duration_since(unsent_since.max(self.since));
+        self.start_timer(if self.begun { self.since + unread } else { now });
     }
 
     /// Starts to wait for the client.

@@ -20,7 +20,7 @@ impl Connection {
     ) {
         let (may_block, is_unsent) = (self.may_block(), self.is_unsent(out));
         let opens = matches!(self.state, State::Handshake | State::Open);
-        let wait = !opens || may_block || self.work || is_unsent;
+        let wait = !opens || may_block || self.work || self.holds_input() || is_unsent;
         let Some(layer) = &mut self.layer else { return };
         if matches!(self.state, State::Ending(_) | State::Done(_)) || layer.ended {
             return;
@@ -65,7 +65,7 @@ impl Connection {
     /// Handles the end of the raw input. The last message waits until it may block, and until unsent replies are
     /// written.
     pub(super) fn end_of_raw_input(&mut self, out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
-        if self.may_block() || self.is_unsent(out) {
+        if self.may_block() || self.holds_input() || self.is_unsent(out) {
             self.work = true;
         } else if !self.work {
             self.finish_layer(out, now);
@@ -128,7 +128,7 @@ impl Connection {
         let Some(layer) = &self.layer else { return };
         if matches!(self.state, State::Handshake | State::Open) {
             self.work = layer.plain_waits || layer.raw_waits;
-            if !self.work && (layer.ended || self.input_ended) {
+            if !self.work && (layer.ended || self.input_ended) && !self.holds_input() {
                 self.finish_layer(out, now);
             }
         }

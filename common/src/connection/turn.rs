@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::delivery::Pending;
 use super::kept::Kept;
 use super::{Connection, State};
 use crate::{
@@ -20,22 +21,29 @@ impl Connection {
 
     pub(super) fn open(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
         out.begin(self.limits().max_reply);
-        let Self { service, pending_client, peer, .. } = self;
-        let client = pending_client.take().map_or_else(|| Client::new(peer.clone()), |client| *client);
+        let client = self.rare.as_mut().and_then(|rare| rare.client.take());
+        let client = client.unwrap_or_else(|| Client::new(self.peer()));
+        self.rare = None;
+        out.lend_record(self.record.take());
+        let Self { service, .. } = self;
         let opened = guarded(|| service.application.open(client, &service.limits, out));
+        self.record = out.return_record();
         match opened {
             Some(protocol) => {
                 self.protocol = Some(protocol);
                 self.state = State::Open;
                 self.work = !self.kept.is_empty();
                 self.opened_above_layer();
+                let is_later = self.take_requests(out);
                 if out.overflowed() {
                     self.internal(CloseReason::ReplyTooLong, out);
+                } else if is_later {
+                    self.await_answer(Pending { flow: Flow::Continue, is_message: false });
                 }
             }
             None => {
                 out.withdraw();
-                self.state = State::Ending(CloseReason::Panicked);
+                self.end_with(CloseReason::Panicked);
                 self.refuse(&ErrorReply::Internal, out);
             }
         }
@@ -61,12 +69,14 @@ impl Connection {
         let max_reply = self.service.limits.max_reply;
         let before = self.messages;
         let messages = &mut self.messages;
+        out.lend_record(self.record.take());
         let turn = guarded(|| answer_messages(&mut **protocol, input, out, max_reply, messages));
+        self.record = out.return_record();
         let (ended, total) = turn.map_or((None, 0), |(ended, total)| (Some(ended), total));
         // A protocol may return that it has used more bytes than there are.
         let ended = ended.filter(|_| total <= input.len());
         let total = total.min(input.len());
-        let answered = self.messages != before;
+        let answered = self.messages != before || matches!(ended, Some(Ended::Later(_)));
         let begun = match &ended {
             Some(Ended::More { begun }) => *begun,
             _ => self.begun && !answered,
@@ -76,8 +86,10 @@ impl Connection {
             self.start_timer(now());
         }
         self.work = false;
+        self.take_requests(out);
         match ended {
             Some(Ended::Turn) => self.work = true,
+            Some(Ended::Later(pending)) => self.await_answer(pending),
             Some(Ended::More { .. }) if input.len() - total > self.kept_bound() => {
                 let max = self.limits().max_message;
                 self.fail(CloseReason::TooLong, &ErrorReply::TooLong { max }, out);
@@ -98,13 +110,19 @@ impl Connection {
             let (mut bytes, used) = self.kept.take();
             let Some(protocol) = &mut self.protocol else { return };
             out.begin(self.service.limits.max_reply);
+            out.lend_record(self.record.take());
             let progress = guarded(|| protocol.finish(&mut bytes[used..], out));
+            self.record = out.return_record();
             self.begun = false;
             self.start_timer(now());
+            let is_later = self.take_requests(out);
             match progress {
                 None => return self.internal(CloseReason::Panicked, out),
                 Some(_) if out.overflowed() => return self.internal(CloseReason::ReplyTooLong, out),
                 Some(Progress::Broken(error)) => return self.broken(&error, out),
+                Some(Progress::Message { flow, .. }) if is_later => {
+                    return self.await_answer(Pending { flow, is_message: true });
+                }
                 Some(Progress::Message { flow, .. }) => {
                     self.messages += 1;
                     if flow == Flow::Fail {
@@ -115,11 +133,18 @@ impl Connection {
                 Some(Progress::More { .. }) => {}
             }
         }
-        self.state = State::Ending(CloseReason::EndOfInput);
+        if self.holds_input() || self.has_mail() {
+            self.work = true;
+        } else {
+            self.state = State::Ending(CloseReason::EndOfInput);
+        }
     }
 
     /// The server is stopping, and all input that had arrived was processed.
     pub(super) fn drained(&mut self, out: &mut Outbox) {
+        if self.state == State::Open && self.has_mail() {
+            return; // it is delivered before
+        }
         if self.begun || self.state == State::Handshake {
             self.fail(CloseReason::Stopping, &ErrorReply::ShuttingDown, out);
         } else {
@@ -128,7 +153,7 @@ impl Connection {
     }
 
     /// Handles a failure of the server: withdraws the replies to the current message.
-    fn internal(&mut self, reason: CloseReason, out: &mut Outbox) {
+    pub(super) fn internal(&mut self, reason: CloseReason, out: &mut Outbox) {
         out.withdraw();
         self.fail(reason, &ErrorReply::Internal, out);
     }
@@ -144,8 +169,7 @@ impl Connection {
 
     /// Ends the conversation with an error reply.
     pub(super) fn fail(&mut self, reason: CloseReason, error: &ErrorReply, out: &mut Outbox) {
-        self.state = State::Ending(reason);
-        self.work = false;
+        self.end_with(reason);
         let Some(protocol) = &mut self.protocol else { return self.refuse(error, out) };
         out.begin(usize::MAX);
         if guarded(|| protocol.error(error, out)).is_none() || out.overflowed() {
@@ -162,10 +186,9 @@ impl Connection {
             State::Handshake | State::Opening | State::Open => false,
         };
         if !abandoned {
-            self.state = State::Ending(reason);
+            self.end_with(reason);
             self.unsent = None;
             self.lent = false;
-            self.work = false;
         }
     }
 
@@ -173,6 +196,10 @@ impl Connection {
     pub(super) fn close(&mut self, reason: CloseReason) {
         self.state = State::Done(reason);
         self.kept = Kept::default();
+        self.rare = None;
+        if let Some(record) = &self.record {
+            record.cell.leave();
+        }
         if let Some(mut protocol) = self.protocol.take() {
             let _ = guarded(|| protocol.closed(reason));
             let _ = guarded(|| drop(protocol));
@@ -195,19 +222,22 @@ fn answer_messages(
 ) -> (Ended, usize) {
     let mut total = 0;
     for _ in 0..TURN_MESSAGES {
-        if out.len() >= TURN_REPLIES {
-            break;
-        }
         out.begin(max_reply);
         let progress = protocol.receive(&mut input[total..], out);
-        if out.overflowed() {
-            return (Ended::Overflow, total);
+        if out.has_requests() {
+            if out.overflowed() {
+                return (Ended::Overflow, total);
+            }
+            if let Some((pending, used)) = answered_later(&progress, out) {
+                return (Ended::Later(pending), total + used);
+            }
         }
         match progress {
             Progress::Message { used, flow } => {
                 total += used;
                 *messages += 1;
                 match flow {
+                    Flow::Continue if out.len() >= TURN_REPLIES => break,
                     Flow::Continue => {}
                     Flow::Close => return (Ended::Close, total),
                     Flow::Fail => return (Ended::Failed, total),
@@ -218,6 +248,19 @@ fn answer_messages(
         }
     }
     (Ended::Turn, total)
+}
+
+/// If an answer was requested, returns it, and the number of bytes that were used.
+#[cold]
+fn answered_later(progress: &Progress, out: &mut Outbox) -> Option<(Pending, usize)> {
+    if !out.is_later() {
+        return None;
+    }
+    match *progress {
+        Progress::Message { used, flow } => Some((Pending { flow, is_message: true }, used)),
+        Progress::More { used, .. } => Some((Pending { flow: Flow::Continue, is_message: false }, used)),
+        Progress::Broken(_) => None,
+    }
 }
 
 /// Why a turn ended.
@@ -232,4 +275,6 @@ enum Ended {
     Failed,
     Broken(ErrorReply),
     Overflow,
+    /// The last message is answered later.
+    Later(Pending),
 }

@@ -14,8 +14,8 @@ pub use line::Line;
 pub use raw::Raw;
 
 use crate::{
-    Application, Blocking, Client, CloseReason, ErrorReply, Handler, Limits, Outbox, Progress, Protocol,
-    Replies, Session,
+    Application, Blocking, Client, CloseReason, ErrorReply, Flow, Handler, Limits, Outbox, Progress,
+    Protocol, Replies, Session,
 };
 
 /// Finds the ends of messages, without copying, and writes replies. Each client has its own codec.
@@ -199,6 +199,22 @@ impl<C: Codec> Protocol for Framed<C> {
 
     fn finish(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         self.answer(C::finish, input, out)
+    }
+
+    fn notified(&mut self, message: &[u8], out: &mut Outbox) -> Flow {
+        self.session.notified(message, &mut Replies::new(out, &self.codec))
+    }
+
+    fn missed(&mut self, count: u64, out: &mut Outbox) -> Flow {
+        self.session.missed(count, &mut Replies::new(out, &self.codec))
+    }
+
+    fn answered(&mut self, answer: &[u8], out: &mut Outbox) {
+        Replies::new(out, &self.codec).send(answer);
+    }
+
+    fn timer(&mut self, out: &mut Outbox) -> Flow {
+        self.session.timer(&mut Replies::new(out, &self.codec))
     }
 
     fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {

@@ -167,7 +167,7 @@ fn the_buffers_stay_within_the_bound() {
             match rig.settle() {
                 Next::Read => drop(rig.send(&read)),
                 Next::Done(_) => break,
-                Next::Write | Next::Run => {}
+                Next::Write | Next::Run | Next::Wait => {}
             }
             rig.connection.keep(&mut rig.out, rig.now);
             let unsent = rig.connection.unsent.as_ref().map_or(0, |unsent| unsent.bytes().len());

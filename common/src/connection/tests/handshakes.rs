@@ -14,7 +14,7 @@ fn the_application_is_opened_when_the_handshake_is_done() {
     assert_eq!(rig.heard(), "");
     assert_eq!(rig.send("LO\n"), Next::Read);
     assert_eq!(rig.heard().as_bytes()[..6], *b"READY\n");
-    assert_eq!(*rig.connection.peer(), Address::Unix(None), "it has described the client");
+    assert_eq!(rig.connection.peer(), Address::Unix(None), "it has described the client");
     let (mut rig, _) = self::rig(How { at_once: true, ..How::default() });
     assert_eq!(rig.settle(), Next::Read);
     assert_eq!(rig.read(), "hi\n");

@@ -5,11 +5,14 @@ mod endings;
 mod faults;
 mod flow;
 mod handshakes;
+mod later;
 mod lent;
 mod preambles;
 mod protocols;
+mod pushes;
 mod records;
 mod table;
+mod talk;
 mod transforms;
 
 use std::sync::{Arc, Mutex};
@@ -17,7 +20,8 @@ use std::time::{Duration, Instant};
 
 use super::{Connection, Next};
 use crate::{
-    Address, Blocking, Client, CloseReason, Flow, Framing, Handler, Limits, Outbox, Replies, Service, Session,
+    Address, Blocking, Client, CloseReason, Flow, Framing, Handler, Limits, Marks, Outbox, Record, Replies,
+    Service, Session,
 };
 
 /// A connection, an outbox, a simulated clock, and a client that receives the output.

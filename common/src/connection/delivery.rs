@@ -1,0 +1,147 @@
+//! What reaches a connection from other threads: messages that were pushed to its client, and answers that come later. The
+//! timer of the session is served with them.
+
+use std::time::Instant;
+
+use super::{Connection, State};
+use crate::later::Answer;
+use crate::mailbox::Mail;
+use crate::{CloseReason, ErrorReply, Flow, Outbox, Protocol, TURN_MESSAGES, TURN_REPLIES, guarded};
+
+/// An answer that is awaited.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending {
+    /// How the conversation continues after the answer.
+    pub(super) flow: Flow,
+    /// Whether it answers a message, which is counted then.
+    pub(super) is_message: bool,
+}
+
+impl Connection {
+    /// See [`Active::notified`](super::Active::notified).
+    pub(super) fn notified(&mut self, out: &mut Outbox) {
+        if self.record().cell.is_overrun() {
+            self.abandon(CloseReason::MailboxFull, out);
+        }
+        self.mail = true;
+    }
+
+    /// Whether the mailbox contains anything. If so, it is delivered next.
+    pub(super) fn has_mail(&mut self) -> bool {
+        self.mail |= self.record().cell.has_mail();
+        self.mail
+    }
+
+    /// Delivers the content of the mailbox, and calls the session's timer if it has expired, for one turn.
+    pub(super) fn deliver(&mut self, out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
+        let before = (self.messages, self.pending.is_some());
+        let mut delivered = false;
+        if let Some(rare) = &mut self.rare
+            && std::mem::take(&mut rare.timer_expired)
+        {
+            self.call(out, |protocol, out| protocol.timer(out));
+        }
+        for _ in 0..TURN_MESSAGES {
+            if self.state != State::Open || out.len() >= TURN_REPLIES {
+                break;
+            }
+            let Some(mail) = self.record().cell.next_mail() else {
+                self.mail = false;
+                break;
+            };
+            delivered = true;
+            self.handle_mail(mail, out);
+        }
+        // Messages that are pushed restart the idle timeout, and no other one.
+        if before != (self.messages, self.pending.is_some())
+            || (delivered && self.pending.is_none() && !self.begun)
+        {
+            self.start_timer(now());
+        }
+    }
+
+    fn handle_mail(&mut self, mail: Mail, out: &mut Outbox) {
+        match mail {
+            Mail::Push(message) => self.call(out, |protocol, out| protocol.notified(&message, out)),
+            Mail::Missed(count) => self.call(out, |protocol, out| protocol.missed(count, out)),
+            Mail::Close => self.end_with(CloseReason::Closed),
+            Mail::Answer(answer) => self.handle_answer(answer, out),
+        }
+    }
+
+    /// Writes the answer to the message that is pending.
+    fn handle_answer(&mut self, answer: Answer, out: &mut Outbox) {
+        let Some(Pending { flow, is_message }) = self.pending.take() else { return };
+        let answered = match answer {
+            Answer::Reply(reply) => self.call(out, |protocol, out| {
+                protocol.answered(&reply, out);
+                flow
+            }),
+            Answer::Close(reply) => self.call(out, |protocol, out| {
+                protocol.answered(&reply, out);
+                Flow::Close
+            }),
+            Answer::Reject(why) => self.call(out, |protocol, out| {
+                protocol.error(&ErrorReply::rejected(why), out);
+                flow
+            }),
+            Answer::Dropped => return self.fail(CloseReason::Unanswered, &ErrorReply::Internal, out),
+        };
+        self.messages += u64::from(is_message);
+        answered
+    }
+
+    /// Calls the protocol outside of a message.
+    fn call(&mut self, out: &mut Outbox, call: impl FnOnce(&mut dyn Protocol, &mut Outbox) -> Flow) {
+        let Some(protocol) = &mut self.protocol else { return };
+        out.begin(self.service.limits.max_reply);
+        out.lend_record(self.record.take());
+        let called = guarded(|| call(&mut **protocol, out));
+        self.record = out.return_record();
+        match called {
+            None => self.internal(CloseReason::Panicked, out),
+            Some(_) if out.overflowed() => self.internal(CloseReason::ReplyTooLong, out),
+            Some(flow) if self.take_requests(out) => self.await_answer(Pending { flow, is_message: false }),
+            Some(Flow::Continue) => {}
+            Some(Flow::Close) => self.end_with(CloseReason::Exit),
+            Some(Flow::Fail) => self.end_with(CloseReason::Rejected),
+        }
+    }
+
+    /// Sets the timer of the session if it was requested. Returns whether an answer was announced.
+    #[inline]
+    pub(super) fn take_requests(&mut self, out: &mut Outbox) -> bool {
+        out.has_requests() && self.take_requests_of(out)
+    }
+
+    #[cold]
+    fn take_requests_of(&mut self, out: &mut Outbox) -> bool {
+        match out.take_timer() {
+            None => {}
+            Some(None) => self.rare = None,
+            Some(timer) => self.rare.get_or_insert_default().timer = timer,
+        }
+        out.take_later()
+    }
+
+    /// Awaits an answer that was announced. A session that fails has no more answers.
+    pub(super) fn await_answer(&mut self, pending: Pending) {
+        if pending.flow == Flow::Fail {
+            self.end_with(CloseReason::Rejected);
+        } else {
+            self.pending = Some(pending);
+            self.work = true; // there may be more input
+        }
+    }
+
+    /// Ends the conversation for this reason once all output was sent. An answer that is awaited is not sent.
+    pub(super) fn end_with(&mut self, reason: CloseReason) {
+        self.state = State::Ending(reason);
+        self.work = false;
+        self.pending = None;
+        self.mail = false;
+        if let Some(record) = &self.record {
+            record.cell.revoke_answer();
+        }
+    }
+}
