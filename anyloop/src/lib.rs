@@ -96,13 +96,14 @@
 //!
 //! | you want to | look at |
 //! | --- | --- |
-//! | answer messages | [`Handler`], [`Session`], [`Replies`], [`Flow`]; [`Client`] says who it is, its [`Handle`] says whether it is still there, [`CloseReason`] says why it ended |
+//! | answer messages | [`Handler`], [`Session`], [`Replies`], [`Flow`]; [`Client`] says who it is, [`CloseReason`] says why it ended |
+//! | push messages to clients, answer later | [`Handle`], [`Group`], [`Later`]; [`Limits`] bound the mailbox of each client |
 //! | serve them | [`Service`], [`Limits`], [`Framing`]; [`start`], [`Running`], [`Stop`], [`Statistics`] |
 //! | test them | [`testing::TestClient`], without a socket |
 //! | tell where a message ends | [`framing`]: a [`Codec`](framing::Codec) of your own, and those that are built in |
 //! | decide over every byte | [`protocol`]: an [`Application`](protocol::Application) and its [`Protocol`](protocol::Protocol)s |
 //! | change every byte, or read what comes before the first | [`transform`]: a [`Transform`](transform::Transform), a [`Preamble`](transform::Preamble) |
-//! | try a server at once | `handlers`, with the feature `handlers`: `Counter`, `Ack`, `Echo`, `Work` |
+//! | try a server at once | `handlers`, with the feature `handlers`: `Counter`, `Ack`, `Echo`, `Work`, `Fanout` |
 //! | write a backend | [`backend`] |
 //!
 //! The feature `serde` has [`Statistics`] serialized. What goes wrong with a client is logged by [tracing], with targets that

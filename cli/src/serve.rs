@@ -114,7 +114,10 @@ fn announce(arguments: &Serve, program: &Program, service: &Service, address: &A
         idle_timeout = %arguments.idle_timeout,
         message_timeout = %arguments.message_timeout,
         write_timeout = %arguments.write_timeout,
+        answer_timeout = %arguments.answer_timeout,
         drain_timeout = %arguments.drain_timeout,
+        mailbox = limits.mailbox,
+        mailbox_full = %limits.mailbox_full,
         "serving"
     );
     if let Some(why) = arguments.backend.capabilities().legacy {

@@ -1,14 +1,16 @@
-//! The built-in handlers: [`Counter`] and [`Ack`], from the classic socket tutorial, [`Echo`] for benchmarks, and
-//! [`Work`], which computes or blocks, for comparing concurrency models.
+//! The built-in handlers: [`Counter`] and [`Ack`], from the classic socket tutorial, [`Echo`] for benchmarks,
+//! [`Work`], which computes or blocks, and [`Fanout`], which pushes messages, for comparing concurrency models.
 
 mod ack;
 mod counter;
 mod echo;
+mod fanout;
 mod work;
 
 pub use ack::Ack;
 pub use counter::{Counter, Language};
 pub use echo::Echo;
+pub use fanout::Fanout;
 pub use work::{Load, Work};
 
 /// The description of a handler for listings such as [`HANDLERS`]: its name and what it does.
@@ -36,6 +38,10 @@ pub const HANDLERS: &[Description] = &[
     },
     Description { name: "echo", text: "says every message back" },
     Description { name: "work", text: "computes or sleeps as --work says, then says the message back" },
+    Description {
+        name: "fanout",
+        text: "answers `ok`, and sends each message to all others that said `subscribe`; ends on `exit`",
+    },
 ];
 
 /// Whether a message is `exit`. If the framing has no message boundaries (`raw`), a line end may follow it.

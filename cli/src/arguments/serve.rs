@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use common::{Limits, Overload};
+use common::{Limits, MailboxFull, Overload};
 use serving::Backend;
 use tracing::level_filters::LevelFilter;
 
@@ -78,10 +78,24 @@ pub(crate) struct Serve {
           default_value_t = Time(Limits::default().write_timeout))]
     pub(crate) write_timeout: Time,
 
+    /// Longest time that a handler may take for an answer that it gives later
+    #[arg(long, env, help_heading = LIMITS, value_name = "TIME", value_parser = time_above_zero,
+          default_value_t = Time(Limits::default().answer_timeout))]
+    pub(crate) answer_timeout: Time,
+
     /// Longest time for conversations to end after the server was told to stop
     #[arg(long, env, help_heading = LIMITS, value_name = "TIME",
           default_value_t = Time(Limits::default().drain_timeout))]
     pub(crate) drain_timeout: Time,
+
+    /// Size of the mailbox of a client, for messages that other clients send to it: each takes its length and 64 bytes
+    #[arg(long, env, help_heading = LIMITS, value_name = "SIZE", value_parser = size_above_zero,
+          default_value_t = Size(Limits::default().mailbox))]
+    pub(crate) mailbox: Size,
+
+    /// What to do with a client whose mailbox is full
+    #[arg(long, env, help_heading = LIMITS, value_parser = mailboxes_full(), default_value_t = Limits::default().mailbox_full)]
+    pub(crate) mailbox_full: MailboxFull,
 
     /// Format of the log on standard error
     #[arg(long, env, help_heading = RECORDS, value_enum, default_value_t = LogFormat::Text)]
@@ -147,6 +161,19 @@ fn overloads() -> impl TypedValueParser<Value = Overload> {
         PossibleValue::new("refuse").help("they get `ERR busy`, and their connection is closed"),
     ])
     .map(|name| if name == "queue" { Overload::Queue } else { Overload::Refuse })
+}
+
+fn mailboxes_full() -> impl TypedValueParser<Value = MailboxFull> {
+    PossibleValuesParser::new([
+        PossibleValue::new("close").help("its connection is closed"),
+        PossibleValue::new("refuse").help("further messages to it are refused until there is room"),
+        PossibleValue::new("drop-oldest").help("its oldest messages are dropped"),
+    ])
+    .map(|name| match name.as_str() {
+        "close" => MailboxFull::Close,
+        "refuse" => MailboxFull::Refuse,
+        _ => MailboxFull::DropOldest,
+    })
 }
 
 fn log_levels() -> impl TypedValueParser<Value = LevelFilter> {

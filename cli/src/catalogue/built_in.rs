@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use common::Handler;
-use handlers::{Ack, Counter, Description, Echo, HANDLERS, Language, Load, Work};
+use handlers::{Ack, Counter, Description, Echo, Fanout, HANDLERS, Language, Load, Work};
 use load::plan::Expect;
 
 use super::{Served, What};
@@ -24,6 +24,7 @@ fn handler(&Description { name, text, .. }: &Description) -> Served {
         "counter" => Served::of_flags(name, text, What::Handler, CounterFlags::handler),
         "ack" => Served::new(name, text, What::Handler, || Arc::new(Ack)),
         "echo" => Served::new(name, text, What::Handler, || Arc::new(Echo)),
+        "fanout" => Served::new(name, text, What::Handler, || Arc::new(Fanout::default())),
         "work" => Served::of_flags(name, text, What::Handler, WorkFlags::handler),
         name => unreachable!("the built-in handler `{name}` has no constructor"),
     };
@@ -31,6 +32,7 @@ fn handler(&Description { name, text, .. }: &Description) -> Served {
     served.load.expect = match name {
         "counter" => replies(locale::language()),
         "ack" => Expect::Ack,
+        "fanout" => Expect::Any,
         _ => Expect::Echo,
     };
     if name == "counter" {
