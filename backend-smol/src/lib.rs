@@ -3,9 +3,10 @@
 //! Choose it for many mostly idle clients. smol is the smallest of the asynchronous runtimes. Handlers that may block run on
 //! dedicated threads.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::thread;
 
@@ -16,11 +17,57 @@ use serving::{
 };
 use smol::channel::{Receiver, bounded};
 use smol::future::{block_on, yield_now};
-use smol::{Async, Executor};
+use smol::{Async, Executor, Task};
 
 /// A task for each connection, on smol. [`start`](serving::start) has an example.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Smol;
+
+thread_local! {
+    /// The executor of the server that this thread works for.
+    static EXECUTOR: RefCell<Weak<Executor<'static>>> = const { RefCell::new(Weak::new()) };
+}
+
+impl Smol {
+    /// Spawns a future on the executor of the server whose session calls this, to [answer later](common::Later). On other
+    /// threads, as those for handlers that may block, spawns it on smol's global executor.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// use anyloop::{Client, Flow, Framing, Handler, Replies, Service, Session};
+    ///
+    /// /// Answers each message after a second.
+    /// struct Slow;
+    ///
+    /// impl Handler for Slow {
+    ///     fn open(&self, _client: &Client, _out: &mut Replies<'_>) -> Box<dyn Session> {
+    ///         Box::new(Self)
+    ///     }
+    /// }
+    ///
+    /// impl Session for Slow {
+    ///     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+    ///         let (message, later) = (message.to_vec(), out.later());
+    ///         anyloop::Smol::spawn(async move {
+    ///             smol::Timer::after(Duration::from_secs(1)).await;
+    ///             let _ = later.send(message); // fails if the client has left
+    ///         })
+    ///         .detach();
+    ///         Flow::Continue
+    ///     }
+    /// }
+    ///
+    /// let service = Service::framed(Arc::new(Slow), Framing::Line);
+    /// ```
+    pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Task<T> {
+        match EXECUTOR.with_borrow(Weak::upgrade) {
+            Some(executor) => executor.spawn(future),
+            None => smol::spawn(future),
+        }
+    }
+}
 
 impl Backend for Smol {
     fn name(&self) -> &'static str {
@@ -56,6 +103,7 @@ fn start_workers(
         let (executor, ended, failure) = (Arc::clone(executor), ended.clone(), failure.clone());
         let worker = thread::Builder::new().name(format!("smol-{number}")).stack_size(STACK_SIZE);
         worker.spawn(move || {
+            EXECUTOR.set(Arc::downgrade(&executor));
             failure.watch(|| {
                 let _ = smol::block_on(executor.run(ended.recv())); // fails when the sender is dropped
                 Ok(())

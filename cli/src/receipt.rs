@@ -122,6 +122,10 @@ macro_rules! log {
             messages = $statistics.messages,
             bytes_in = $statistics.bytes_in,
             bytes_out = $statistics.bytes_out,
+            pushed = $statistics.pushed,
+            pushes_delivered = $statistics.pushes_delivered,
+            pushes_dropped = $statistics.pushes_dropped,
+            pushes_refused = $statistics.pushes_refused,
             accept_errors = $statistics.accept_errors,
             unlingered = $statistics.unlingered,
             $($more)*

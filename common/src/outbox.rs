@@ -31,8 +31,8 @@ pub struct Outbox {
     start: usize,
     /// The maximum length of `bytes` during the current message.
     limit: usize,
-    /// Requests of the current message, which the connection handles after the call.
-    requests: u8,
+    /// Why the turn ends after the current message: the flags below.
+    interrupted: u8,
     /// Whether `bytes` were sealed by a [transform](crate::Transform).
     sealed: bool,
     scratch: Option<Box<Scratch>>,
@@ -40,16 +40,14 @@ pub struct Outbox {
     clock: Option<Clock>,
     /// The record of the connection, during calls of its protocol.
     record: Option<Arc<Record>>,
-    /// When the timer of the session expires, if it was requested.
-    timer: Option<Instant>,
+    /// When the timer of the session expires, if it was set or cancelled.
+    timer: Option<Option<Instant>>,
 }
 
 /// The current message has exceeded its limit.
 const OVERFLOWED: u8 = 1;
 /// The current message is answered later.
 const LATER: u8 = 2;
-/// The timer of the session was set or cancelled.
-const TIMER: u8 = 4;
 
 /// Buffers that a worker lends to the transforms of its connections. They are allocated on first use.
 #[derive(Debug, Default)]
@@ -70,7 +68,7 @@ impl Outbox {
             bytes: Vec::new(),
             start: 0,
             limit: usize::MAX,
-            requests: 0,
+            interrupted: 0,
             sealed: false,
             scratch: None,
             clock: None,
@@ -89,8 +87,7 @@ impl Outbox {
     /// Sets the timer of the connection, which has only one, or cancels it with `None`. After this time
     /// [`Protocol::timer`](crate::Protocol::timer) is called once, at most a quarter of a second late.
     pub fn set_timer(&mut self, after: impl Into<Option<Duration>>) {
-        self.timer = after.into().and_then(|after| self.now().checked_add(after));
-        self.requests |= TIMER;
+        self.timer = Some(after.into().and_then(|after| self.now().checked_add(after)));
     }
 
     /// Returns the [answer](Later) to the current message, which any thread can give later.
@@ -100,7 +97,7 @@ impl Outbox {
     pub fn later(&mut self) -> Later {
         let Some(record) = &self.record else { panic!("no message is being answered") };
         let later = Later::new(record);
-        self.requests |= LATER;
+        self.interrupted |= LATER;
         later
     }
 
@@ -108,7 +105,7 @@ impl Outbox {
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
         if bytes.len() > self.limit - self.bytes.len() {
-            self.requests |= OVERFLOWED;
+            self.interrupted |= OVERFLOWED;
         } else {
             self.bytes.extend_from_slice(bytes);
         }
@@ -141,7 +138,7 @@ impl Outbox {
 
     /// Records that the current message has exceeded its limit.
     pub(crate) fn refuse(&mut self) {
-        self.requests |= OVERFLOWED;
+        self.interrupted |= OVERFLOWED;
     }
 
     /// Lends the record of a connection for a call of its protocol.
@@ -164,29 +161,23 @@ impl Outbox {
         }
     }
 
-    /// Whether there are requests, or the current message has exceeded its limit.
+    /// Whether the turn ends after the current message, which has exceeded its limit or is answered later.
     #[inline]
-    pub(crate) fn has_requests(&self) -> bool {
-        self.requests != 0
-    }
-
-    /// Whether the current message is answered later.
-    pub(crate) fn is_later(&self) -> bool {
-        self.requests & LATER != 0
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted != 0
     }
 
     /// Whether the current message is answered later. Clears the request.
     pub(crate) fn take_later(&mut self) -> bool {
-        let later = self.requests & LATER != 0;
-        self.requests &= !LATER;
+        let later = self.interrupted & LATER != 0;
+        self.interrupted &= !LATER;
         later
     }
 
     /// When the timer expires, if it was set or cancelled. Clears the request.
+    #[inline]
     pub(crate) fn take_timer(&mut self) -> Option<Option<Instant>> {
-        let requested = self.requests & TIMER != 0;
-        self.requests &= !TIMER;
-        requested.then(|| self.timer.take())
+        self.timer.take()
     }
 
     /// Begins the replies to the next message, which may have at most `max_reply` bytes.
@@ -199,13 +190,13 @@ impl Outbox {
 
     /// Whether the current message has exceeded its limit.
     pub(crate) fn overflowed(&self) -> bool {
-        self.requests & OVERFLOWED != 0
+        self.interrupted & OVERFLOWED != 0
     }
 
     /// Removes the replies to the current message.
     pub(crate) fn withdraw(&mut self) {
         self.bytes.truncate(self.start);
-        self.requests = 0;
+        self.interrupted = 0;
     }
 
     /// Removes the first `count` bytes, which were sent.
@@ -256,7 +247,7 @@ impl Outbox {
         scratch.sealed.clear();
         scratch.sealed.shrink_to(RETAINED);
         self.start = 0;
-        self.requests &= !OVERFLOWED;
+        self.interrupted &= !OVERFLOWED;
         self.sealed = !self.bytes.is_empty();
     }
 
@@ -266,7 +257,7 @@ impl Outbox {
         self.bytes.shrink_to(RETAINED);
         self.start = 0;
         self.limit = usize::MAX;
-        self.requests &= !OVERFLOWED;
+        self.interrupted &= !OVERFLOWED;
         self.sealed = false;
     }
 }

@@ -111,17 +111,12 @@ impl Connection {
     /// Sets the timer of the session if it was requested. Returns whether an answer was announced.
     #[inline]
     pub(super) fn take_requests(&mut self, out: &mut Outbox) -> bool {
-        out.has_requests() && self.take_requests_of(out)
-    }
-
-    #[cold]
-    fn take_requests_of(&mut self, out: &mut Outbox) -> bool {
         match out.take_timer() {
             None => {}
             Some(None) => self.rare = None,
             Some(timer) => self.rare.get_or_insert_default().timer = timer,
         }
-        out.take_later()
+        out.is_interrupted() && out.take_later()
     }
 
     /// Awaits an answer that was announced. A session that fails has no more answers.

@@ -221,45 +221,43 @@ fn answer_messages(
     messages: &mut u64,
 ) -> (Ended, usize) {
     let mut total = 0;
-    for _ in 0..TURN_MESSAGES {
+    let end = *messages + TURN_MESSAGES as u64;
+    while *messages < end {
         out.begin(max_reply);
         let progress = protocol.receive(&mut input[total..], out);
-        if out.has_requests() {
-            if out.overflowed() {
-                return (Ended::Overflow, total);
-            }
-            if let Some((pending, used)) = answered_later(&progress, out) {
-                return (Ended::Later(pending), total + used);
-            }
+        let Progress::Message { used, flow: Flow::Continue } = progress else {
+            return last(progress, out, total, messages);
+        };
+        if out.is_interrupted() {
+            return last(progress, out, total, messages);
         }
-        match progress {
-            Progress::Message { used, flow } => {
-                total += used;
-                *messages += 1;
-                match flow {
-                    Flow::Continue if out.len() >= TURN_REPLIES => break,
-                    Flow::Continue => {}
-                    Flow::Close => return (Ended::Close, total),
-                    Flow::Fail => return (Ended::Failed, total),
-                }
-            }
-            Progress::More { used, begun } => return (Ended::More { begun }, total + used),
-            Progress::Broken(error) => return (Ended::Broken(error), total),
+        total += used;
+        *messages += 1;
+        if out.len() >= TURN_REPLIES {
+            break;
         }
     }
     (Ended::Turn, total)
 }
 
-/// If an answer was requested, returns it, and the number of bytes that were used.
-#[cold]
-fn answered_later(progress: &Progress, out: &mut Outbox) -> Option<(Pending, usize)> {
-    if !out.is_later() {
-        return None;
-    }
-    match *progress {
-        Progress::Message { used, flow } => Some((Pending { flow, is_message: true }, used)),
-        Progress::More { used, .. } => Some((Pending { flow: Flow::Continue, is_message: false }, used)),
-        Progress::Broken(_) => None,
+/// Ends a turn, unless it ends after a message that was answered and has a successor.
+fn last(progress: Progress, out: &Outbox, total: usize, messages: &mut u64) -> (Ended, usize) {
+    let is_later = out.is_interrupted();
+    match progress {
+        _ if out.overflowed() => (Ended::Overflow, total),
+        Progress::Broken(error) => (Ended::Broken(error), total),
+        Progress::Message { used, flow } if is_later => {
+            (Ended::Later(Pending { flow, is_message: true }), total + used)
+        }
+        Progress::More { used, .. } if is_later => {
+            (Ended::Later(Pending { flow: Flow::Continue, is_message: false }), total + used)
+        }
+        Progress::Message { used, flow } => {
+            *messages += 1;
+            let ended = if flow == Flow::Fail { Ended::Failed } else { Ended::Close };
+            (ended, total + used)
+        }
+        Progress::More { used, begun } => (Ended::More { begun }, total + used),
     }
 }
 
