@@ -1,7 +1,7 @@
 //! A task for each connection, on smol. Each server has its own executor.
 //!
 //! Choose it for many mostly idle clients. smol is the smallest of the asynchronous runtimes. Handlers that may block run on
-//! dedicated threads.
+//! dedicated threads. Other handlers may [spawn](Smol::spawn) a future that answers later.
 
 use std::cell::RefCell;
 use std::future::poll_fn;

@@ -2,7 +2,7 @@
 //! existing runtime.
 //!
 //! Choose it for many mostly idle clients, above all if your program uses tokio already. Handlers that may block run on
-//! dedicated threads. `serve` blocks its caller, so call `start` in a task, and await what it returns.
+//! dedicated threads. Other handlers may `tokio::spawn` a future that [answers later](common::Later). `serve` blocks its caller, so call `start` in a task, and await what it returns.
 
 mod on_runtime;
 mod socket;
@@ -86,7 +86,7 @@ fn runtime(workers: usize) -> io::Result<Runtime> {
         .worker_threads(workers)
         .thread_name("tokio")
         .thread_stack_size(STACK_SIZE)
-        .enable_io()
+        .enable_all() // timers too, for futures that handlers spawn
         .build()
 }
 

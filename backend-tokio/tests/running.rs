@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyloop_backend_tokio::Tokio;
-use common::{Client, Framing, Handler, Outcome, Replies, Service, Session};
+use common::{Client, Flow, Framing, Handler, Outcome, Replies, Service, Session};
 use handlers::Echo;
 use serving::{Backend, Requested, Running, Stop, start};
 use tokio::runtime::{Builder, Runtime};
@@ -130,4 +130,35 @@ fn clients_are_served_on_the_threads_of_the_runtime() {
     drop(client);
     running.stop();
     running.wait().expect("a report");
+}
+
+/// Answers each message in a task of the runtime.
+struct Awaits;
+
+impl Handler for Awaits {
+    fn open(&self, _: &Client, _: &mut Replies<'_>) -> Box<dyn Session> {
+        Box::new(Self)
+    }
+}
+
+impl Session for Awaits {
+    fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+        let (message, later) = (message.to_vec(), out.later());
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            later.send(message).expect("a client");
+        });
+        Flow::Continue
+    }
+}
+
+#[test]
+fn a_session_spawns_a_future_that_answers() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let running = start(Tokio, listener, Service::framed(Arc::new(Awaits), Framing::Line)).expect("a server");
+    let mut client = TcpStream::connect(running.address()).expect("a connection");
+    client.write_all(b"one\ntwo\n").expect("it is sent");
+    let mut replies = [0; 8];
+    client.read_exact(&mut replies).expect("two replies");
+    assert_eq!(&replies, b"one\ntwo\n");
 }
