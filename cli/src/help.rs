@@ -260,6 +260,7 @@ mod tests {
         let guides = [
             include_str!("../../docs/compare.md"),
             include_str!("../../docs/write-a-handler.md"),
+            include_str!("../../docs/push.md"),
             include_str!("../../docs/write-a-backend.md"),
         ];
         // In the guides, `cargo run` runs the reader's command, so only the README's are checked.

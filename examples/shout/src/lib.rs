@@ -33,7 +33,12 @@ impl Session for Shout {
     }
 }
 
-/// The guide's programs are compiled and run with the tests.
+/// The programs of the guides are compiled and run with the tests.
 #[cfg(doctest)]
-#[doc = include_str!("../../../docs/write-a-handler.md")]
-mod guide {}
+mod guides {
+    #[doc = include_str!("../../../docs/write-a-handler.md")]
+    mod write_a_handler {}
+
+    #[doc = include_str!("../../../docs/push.md")]
+    mod push {}
+}
