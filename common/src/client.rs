@@ -63,7 +63,7 @@ impl Client {
 
     /// The same client with a new record, with these limits.
     pub(crate) fn with_limits(self, limits: &Limits) -> Self {
-        let handle = Handle::new(Arc::new(Record::new(limits)), self.number);
+        let handle = Handle::new(Arc::new(Record::new(limits, 0)), self.number);
         Self { handle, ..self }
     }
 

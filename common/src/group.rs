@@ -144,7 +144,7 @@ mod tests {
     use crate::{Limits, MailboxFull, Record};
 
     fn client(limits: &Limits) -> (Arc<Record>, Handle) {
-        let record = Arc::new(Record::new(limits));
+        let record = Arc::new(Record::new(limits, 0));
         (Arc::clone(&record), Handle::new(record, 0))
     }
 

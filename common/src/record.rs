@@ -17,6 +17,7 @@ pub struct Record {
     /// What the owner has counted.
     pub counts: Counts,
     pub(crate) mailbox: MailboxLimit,
+    key: u32,
 }
 
 /// The counts of an open connection. Only its owner writes them, once per advance and with plain stores.
@@ -53,16 +54,21 @@ const NEVER: u64 = u64::MAX;
 impl Default for Record {
     /// A record with the default limits.
     fn default() -> Self {
-        Self::new(&Limits::default())
+        Self::new(&Limits::default(), 0)
     }
 }
 
 impl Record {
-    /// The record of a connection that has no deadline yet.
-    pub fn new(limits: &Limits) -> Self {
+    /// The record of a connection that has no deadline yet, which its server knows by `key`.
+    pub fn new(limits: &Limits, key: u32) -> Self {
         let (cell, counts) = Default::default();
         let mailbox = MailboxLimit::new(limits.mailbox, limits.mailbox_full);
-        Self { cell, deadline: AtomicU64::new(NEVER), counts, mailbox }
+        Self { cell, deadline: AtomicU64::new(NEVER), counts, mailbox, key }
+    }
+
+    /// By which the server knows the connection.
+    pub fn key(&self) -> u32 {
+        self.key
     }
 
     /// Stores the deadline.

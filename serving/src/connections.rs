@@ -68,17 +68,17 @@ impl Connections {
         self.records.iter().map(|(_, record)| record)
     }
 
-    /// Adds a connection, and returns its key.
-    pub(crate) fn add(&mut self, limits: &Limits) -> Option<(u32, Arc<Record>)> {
+    /// Adds a connection, and returns its record.
+    pub(crate) fn add(&mut self, limits: &Limits) -> Option<Arc<Record>> {
         let entry = self.records.vacant_entry();
         let key = u32::try_from(entry.key()).ok()?;
-        Some((key, Arc::clone(entry.insert(Arc::new(Record::new(limits))))))
+        Some(Arc::clone(entry.insert(Arc::new(Record::new(limits, key)))))
     }
 
     /// Removes the record of a connection that is about to end, and frees its mailbox.
-    pub(crate) fn free(&mut self, key: u32) {
-        let record = self.records.remove(key as usize);
-        self.count(|counted| add(&record, counted));
+    pub(crate) fn free(&mut self, record: &Record) {
+        self.records.remove(record.key() as usize);
+        self.count(|counted| add(record, counted));
         record.cell.free_mailbox();
     }
 
@@ -148,8 +148,8 @@ mod tests {
     fn counts_add_up_while_connections_open_and_end() {
         let mut connections = Connections::default();
         connections.count(|counted| counted.accepted += 2);
-        let (first, record) = connections.add(&Limits::default()).unwrap();
-        let (_second, other) = connections.add(&Limits::default()).unwrap();
+        let record = connections.add(&Limits::default()).unwrap();
+        let other = connections.add(&Limits::default()).unwrap();
         record.counts.messages.set(3);
         record.counts.bytes_in.set(u32::MAX);
         other.counts.bytes_in.set(5);
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(counts(connections.sweep(Duration::ZERO)), (2, 3, 4_294_967_300, 0));
         connections.carry(&record.counts.bytes_in, (1 << 32) + 7, |counted| &mut counted.bytes_in);
         assert_eq!(counts(connections.sweep(Duration::ZERO)), (2, 3, 4_294_967_308, 0));
-        connections.free(first);
+        connections.free(&record);
         assert_eq!(counts(connections.sweep(Duration::ZERO)), (2, 3, 4_294_967_308, 0));
         connections.count(|counted| counted.end(CloseReason::Exit, 1));
         assert_eq!(counts(connections.close()), (0, 3, 4_294_967_308, 0));

@@ -19,7 +19,6 @@ use common::{CloseReason, Connection, Marks, Next, Outbox, Record, Timer, WakeQu
 /// 3. Do what the returned [`Wait`] says. If the socket became ready, call [`ready`](Self::ready).
 pub struct Conversation {
     pub(crate) connection: Connection,
-    key: u32,
     pub(crate) state: Arc<State>,
     /// The timer whose deadline is in the record.
     armed: Option<Timer>,
@@ -58,10 +57,9 @@ const MAX_REFUSED_WRITES: u8 = 3;
 const REFUSED_WRITE_PAUSE: Duration = Duration::from_millis(20);
 
 impl Conversation {
-    pub(crate) fn new(connection: Connection, key: u32, state: Arc<State>) -> Self {
+    pub(crate) fn new(connection: Connection, state: Arc<State>) -> Self {
         Self {
             connection,
-            key,
             state,
             armed: None,
             waits_for_input: false,
@@ -272,7 +270,7 @@ impl Conversation {
         if !std::mem::replace(&mut self.counted, true) {
             tracing::debug!(client = %self.connection.peer(), %reason, messages = self.connection.messages(), "ended");
             self.record().cell.leave();
-            self.state.free(self.key);
+            self.state.free(self.record());
             close_socket(&self.state);
             self.state.ended(reason);
         }
@@ -281,10 +279,10 @@ impl Conversation {
 
 impl fmt::Debug for Conversation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connection, key, armed, .. } = self;
+        let Self { connection, armed, .. } = self;
         let mut conversation = f.debug_struct("Conversation");
         conversation.field("client", &connection.peer()).field("messages", &connection.messages());
-        conversation.field("key", key).field("armed", armed).finish_non_exhaustive()
+        conversation.field("armed", armed).finish_non_exhaustive()
     }
 }
 

@@ -139,17 +139,17 @@ impl State {
         if connections.len() >= self.max_connections {
             return Err(CloseReason::Busy);
         }
-        let (key, record) = connections.add(&self.service.limits).ok_or(CloseReason::Busy)?;
+        let record = connections.add(&self.service.limits).ok_or(CloseReason::Busy)?;
         drop(connections);
         let mut client = Client::with_record(peer, number, record);
         client.local = local;
         let connection = Connection::new(Arc::clone(&self.service), client, self.clock.now());
-        Ok(Conversation::new(connection, key, Arc::clone(self)))
+        Ok(Conversation::new(connection, Arc::clone(self)))
     }
 
     /// Frees the place of a connection that is about to end.
-    pub(crate) fn free(&self, key: u32) {
-        locked(&self.connections).free(key);
+    pub(crate) fn free(&self, record: &Record) {
+        locked(&self.connections).free(record);
         if self.acceptor_waits.load(Ordering::SeqCst) {
             self.acceptor.cell.mark(Marks::EXPIRED);
         }

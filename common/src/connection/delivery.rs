@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{Connection, State};
+use super::{Connection, Rare, SessionTimer, State};
 use crate::later::Answer;
 use crate::mailbox::Mail;
 use crate::{CloseReason, ErrorReply, Flow, Outbox, Protocol, TURN_MESSAGES, TURN_REPLIES, guarded};
@@ -36,9 +36,8 @@ impl Connection {
     pub(super) fn deliver(&mut self, out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
         let before = (self.messages, self.pending.is_some());
         let mut delivered = false;
-        if let Some(rare) = &mut self.rare
-            && std::mem::take(&mut rare.timer_expired)
-        {
+        if let Some(Rare::Timer(SessionTimer::Expired)) = self.rare.as_deref() {
+            self.rare = None;
             self.call(out, |protocol, out| protocol.timer(out));
         }
         for _ in 0..TURN_MESSAGES {
@@ -114,7 +113,7 @@ impl Connection {
         match out.take_timer() {
             None => {}
             Some(None) => self.rare = None,
-            Some(timer) => self.rare.get_or_insert_default().timer = timer,
+            Some(Some(at)) => self.rare = Some(Box::new(Rare::Timer(SessionTimer::Set(at)))),
         }
         out.is_interrupted() && out.take_later()
     }

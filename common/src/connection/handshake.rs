@@ -1,7 +1,7 @@
 //! The phase before the application is opened: a preamble, and the handshake of a transform.
 
 use super::layer::Stage;
-use super::{Connection, Peer, State};
+use super::{Connection, Peer, Rare, State};
 use crate::{CloseReason, ErrorReply, MAX_RECORD, Outbox, PreambleProgress, guarded};
 
 impl Connection {
@@ -9,7 +9,7 @@ impl Connection {
     /// were used.
     pub(super) fn read_preamble(&mut self, raw: &[u8], out: &mut Outbox) -> usize {
         let Self { service, layer: Some(layer), rare: Some(rare), .. } = self else { return 0 };
-        let Some(client) = &mut rare.client else { return 0 };
+        let Rare::Client(client) = &mut **rare else { return 0 };
         if let Stage::New = layer.stage() {
             let made = service.preamble.as_ref().map(|make| guarded(|| make()));
             match made {
@@ -54,7 +54,7 @@ impl Connection {
     /// Creates the transform. If the service has none, the connection continues as an ordinary one.
     fn begin_transform(&mut self, out: &mut Outbox) {
         let Self { service, layer: Some(layer), rare: Some(rare), .. } = self else { return };
-        let Some(client) = &rare.client else { return };
+        let Rare::Client(client) = &**rare else { return };
         let Some(make) = &service.transform else {
             self.drop_layer();
             self.state = State::Opening;
@@ -78,7 +78,7 @@ impl Connection {
     /// Proceeds to open the application once the handshake is complete.
     pub(super) fn end_handshake(&mut self, out: &mut Outbox) {
         let Self { state: State::Handshake, layer: Some(layer), rare: Some(rare), .. } = self else { return };
-        let Some(client) = &mut rare.client else { return };
+        let Rare::Client(client) = &mut **rare else { return };
         match layer.describe(client) {
             None => {}
             Some(true) => {

@@ -106,7 +106,7 @@ impl Connection {
             service,
             record: Some(record),
             peer: Peer::new(&client.peer),
-            rare: Some(Box::new(Rare { client: Some(client), ..Rare::default() })),
+            rare: Some(Box::new(Rare::Client(client))),
             protocol: None,
             state: if has_layer { State::Handshake } else { State::Opening },
             kept: Kept::default(),
@@ -347,14 +347,20 @@ impl Connection {
 }
 
 /// What few connections have, or only for a short time.
-#[derive(Debug, Default)]
-struct Rare {
+#[derive(Debug)]
+enum Rare {
     /// The client that the application will be opened for.
-    client: Option<Client>,
-    /// When the timer of the session expires.
-    timer: Option<Instant>,
-    /// Whether it has expired.
-    timer_expired: bool,
+    Client(Client),
+    /// The timer of the session, once it was opened.
+    Timer(SessionTimer),
+}
+
+#[derive(Debug)]
+enum SessionTimer {
+    /// When it expires.
+    Set(Instant),
+    /// It has expired, and the session was not called yet.
+    Expired,
 }
 
 /// The address of a client. It is small for IPv4, which most clients use.

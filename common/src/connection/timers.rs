@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Connection, State};
+use super::{Connection, Rare, SessionTimer, State};
 use crate::{CloseReason, ErrorReply, Outbox};
 
 /// What a connection waits for, and with which timeout.
@@ -67,15 +67,16 @@ impl Connection {
 
     /// When the timer of the session expires.
     fn session_timer(&self) -> Option<Instant> {
-        self.rare.as_ref().and_then(|rare| rare.timer)
+        match self.rare.as_deref() {
+            Some(Rare::Timer(SessionTimer::Set(at))) => Some(*at),
+            _ => None,
+        }
     }
 
     /// See [`Active::expire`](super::Active::expire).
     pub(super) fn expire(&mut self, queued: u64, arrived: usize, out: &mut Outbox, now: Instant) {
-        if let Some(rare) = &mut self.rare
-            && rare.timer.is_some_and(|timer| now >= timer)
-        {
-            (rare.timer, rare.timer_expired) = (None, true);
+        if self.session_timer().is_some_and(|timer| now >= timer) {
+            self.rare = Some(Box::new(Rare::Timer(SessionTimer::Expired)));
             self.mail = true;
         }
         let Some(timer) = self.own_timer() else { return };

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::delivery::Pending;
 use super::kept::Kept;
-use super::{Connection, State};
+use super::{Connection, Rare, State};
 use crate::{
     Client, CloseReason, ErrorReply, Flow, Limits, MAX_READ, Outbox, Progress, Protocol, TURN_MESSAGES,
     TURN_REPLIES, guarded,
@@ -21,9 +21,10 @@ impl Connection {
 
     pub(super) fn open(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
         out.begin(self.limits().max_reply);
-        let client = self.rare.as_mut().and_then(|rare| rare.client.take());
-        let client = client.unwrap_or_else(|| Client::new(self.peer()));
-        self.rare = None;
+        let client = match self.rare.take().map(|rare| *rare) {
+            Some(Rare::Client(client)) => client,
+            _ => Client::new(self.peer()),
+        };
         out.lend_record(self.record.take());
         let Self { service, .. } = self;
         let opened = guarded(|| service.application.open(client, &service.limits, out));

@@ -16,7 +16,7 @@ fn connected() -> (Arc<Talk>, TestClient) {
 /// A rig for [`Talk`], which does not take its marks by itself.
 fn rig(talk: &Arc<Talk>, limits: Limits) -> Rig {
     let mut rig = Rig::serving(talk.service(limits));
-    rig.connection.record = Some(Arc::new(Record::new(&limits)));
+    rig.connection.record = Some(Arc::new(Record::new(&limits, 0)));
     assert_eq!(rig.settle(), Next::Read);
     rig
 }
