@@ -186,11 +186,11 @@ fn run_over(
 /// Cases about TCP. Over Unix sockets they fail with any backend.
 const TCP_ONLY: &[Exemption] = &[
     Exemption {
-        name: "vanished_clients_are_looked_for",
+        name: "keepalive_is_enabled",
         reason: "a Unix socket has no keepalive, since the kernel knows when the peer is gone",
     },
     Exemption {
-        name: "a_begun_message_waits_while_nothing_is_read",
+        name: "message_deadline_restarts_when_reading_resumes",
         reason: "an accepted Unix socket has buffers of the default size, into which the whole reply fits",
     },
 ];

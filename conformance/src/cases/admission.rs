@@ -52,7 +52,7 @@ pub(crate) fn queues_beyond_the_limit(subject: &Subject) {
     assert_eq!((report.accepted, report.reason(CloseReason::Busy)), (4, 0));
 }
 
-pub(crate) fn exact_in_a_stampede(subject: &Subject) {
+pub(crate) fn limit_is_exact_under_concurrent_connects(subject: &Subject) {
     const PLACES: usize = 5;
     let script = Scripted::new();
     let journal = script.journal();
@@ -79,7 +79,7 @@ pub(crate) fn exact_in_a_stampede(subject: &Subject) {
     assert_eq!(journal.read().max_present, PLACES);
 }
 
-pub(crate) fn a_place_is_free_before_the_end(subject: &Subject) {
+pub(crate) fn client_can_reconnect_immediately(subject: &Subject) {
     let server = subject.serve(Scripted::new().limited(|limits| limits.max_connections = 1));
     for _ in 0..200 {
         let mut client = server.connect_greeted();
@@ -89,7 +89,7 @@ pub(crate) fn a_place_is_free_before_the_end(subject: &Subject) {
     assert_eq!(server.stop().reason(CloseReason::Busy), 0);
 }
 
-pub(crate) fn holds_what_it_says(subject: &Subject) {
+pub(crate) fn reported_max_connections_is_not_exceeded(subject: &Subject) {
     const CROWD: usize = 12;
     let max = subject.backend().capabilities().max_connections.unwrap_or(usize::MAX);
     let script = Scripted::new();

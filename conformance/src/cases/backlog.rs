@@ -23,7 +23,7 @@ fn backlog(server: &Server) -> (Client, Vec<Client>) {
     (served, waiting)
 }
 
-pub(crate) fn stop_tells_who_waits(subject: &Subject) {
+pub(crate) fn stop_refuses_the_backlog(subject: &Subject) {
     let service = Scripted::new().limited(|limits| {
         (limits.max_connections, limits.overload) = (1, Overload::Queue);
         limits.drain_timeout = Duration::from_secs(3600);

@@ -16,7 +16,7 @@ fn bound() -> usize {
     Limits::default().memory_bound() + 16 * BUFFERS
 }
 
-pub(crate) fn reading_stops_while_nobody_reads(subject: &Subject) {
+pub(crate) fn reading_pauses_while_replies_are_unsent(subject: &Subject) {
     let timeout = Duration::from_millis(300);
     let script = Scripted::new();
     let journal = script.journal();
@@ -65,7 +65,7 @@ pub(crate) fn reading_resumes(subject: &Subject) {
     client.expect_end();
 }
 
-pub(crate) fn a_steady_reader_is_not_cut(subject: &Subject) {
+pub(crate) fn slow_reader_does_not_time_out(subject: &Subject) {
     // The reader must be steady, so a busy machine needs a longer deadline.
     let mut timeouts = [200, 400, 800, 1600, 3200, 6400].map(Duration::from_millis).into_iter();
     let steady = timeouts.any(|timeout| reads_steadily(subject, timeout));

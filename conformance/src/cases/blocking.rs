@@ -45,7 +45,7 @@ pub(crate) fn is_answered(client: &mut Client) {
     }
 }
 
-pub(crate) fn a_blocked_handler_holds_up_nobody(subject: &Subject) {
+pub(crate) fn blocked_handlers_delay_no_other_client(subject: &Subject) {
     let gate = Gate::default();
     let server = subject.serve(service(Scripted::new().waiting_at(&gate), subject));
     let mut other = server.connect_greeted();
@@ -63,7 +63,7 @@ pub(crate) fn a_blocked_handler_holds_up_nobody(subject: &Subject) {
     }
 }
 
-pub(crate) fn open_may_block(subject: &Subject) {
+pub(crate) fn blocked_open_delays_no_other_client(subject: &Subject) {
     let gate = Gate::default();
     let script = Scripted::new().waiting_at(&gate).at_open(Act::WaitUnlessFirst);
     let server = subject.serve(service(script, subject));
@@ -77,7 +77,7 @@ pub(crate) fn open_may_block(subject: &Subject) {
     }
 }
 
-pub(crate) fn closed_may_block(subject: &Subject) {
+pub(crate) fn blocked_closed_delays_no_other_client(subject: &Subject) {
     let gate = Gate::default();
     let script = Scripted::new().waiting_at(&gate).at_close(Act::Wait);
     let server = subject.serve(service(script, subject));
@@ -94,7 +94,7 @@ pub(crate) fn closed_may_block(subject: &Subject) {
     }
 }
 
-pub(crate) fn as_many_blocking_handlers_as_allowed(subject: &Subject) {
+pub(crate) fn max_blocking_threads_is_exact(subject: &Subject) {
     const MAX: usize = 3;
     let gate = Gate::default();
     let service = Scripted::new().waiting_at(&gate).service();
@@ -118,7 +118,7 @@ pub(crate) fn as_many_blocking_handlers_as_allowed(subject: &Subject) {
     }
 }
 
-pub(crate) fn a_handler_is_not_interrupted(subject: &Subject) {
+pub(crate) fn handlers_are_not_interrupted_by_signals(subject: &Subject) {
     for script in [Scripted::new(), Scripted::new().may_block()] {
         let server = subject.serve(script.limited(|limits| limits.drain_timeout = 10 * NAP));
         let mut client = server.connect_greeted();

@@ -12,7 +12,7 @@ use crate::child::{self, Child};
 use crate::handlers::Scripted;
 use crate::subject::Subject;
 
-pub(crate) fn means_it_cannot_have_are_refused(subject: &Subject) {
+pub(crate) fn unsupported_settings_are_rejected(subject: &Subject) {
     let workers = subject.backend().capabilities().workers;
     let service = Scripted::new().service();
     if workers != Workers::Chosen {
@@ -30,7 +30,7 @@ pub(crate) fn refused(subject: &Subject, service: Service) {
     assert!(error.to_string().contains(name), "`{error}` does not say that it is about {name}");
 }
 
-pub(crate) fn works_with_the_workers_asked_for(subject: &Subject) {
+pub(crate) fn configured_number_of_workers_is_started(subject: &Subject) {
     if let Some(parent) = child::parent() {
         return parent.answer(|count| threads_with(count.parse().expect("a number of workers"), subject));
     }

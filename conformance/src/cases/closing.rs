@@ -37,7 +37,7 @@ pub(crate) fn half_close_is_answered(subject: &Subject) {
     }
 }
 
-pub(crate) fn half_close_without_a_word(subject: &Subject) {
+pub(crate) fn half_close_without_a_message(subject: &Subject) {
     let server = subject.serve(Scripted::new().service());
     let mut client = server.connect();
     client.end_input();
@@ -60,7 +60,7 @@ pub(crate) fn half_close_within_a_message(subject: &Subject) {
     }
 }
 
-pub(crate) fn no_reset_eats_the_last_reply(subject: &Subject) {
+pub(crate) fn last_reply_is_not_lost_to_a_reset(subject: &Subject) {
     const LENGTH: usize = 700_000;
     let server = subject.serve_with_buffers(Scripted::new().service(), 64 * 1024);
     let mut client = server.connect_greeted();
@@ -71,7 +71,7 @@ pub(crate) fn no_reset_eats_the_last_reply(subject: &Subject) {
     assert!(received == [filling(LENGTH), b"\n"].concat(), "{} bytes of {LENGTH}", received.len());
 }
 
-pub(crate) fn no_reset_eats_an_error_reply(subject: &Subject) {
+pub(crate) fn error_reply_is_not_lost_to_a_reset(subject: &Subject) {
     let server = subject.serve(Scripted::new().limited(|limits| limits.max_message = 100));
     let mut client = server.connect_greeted();
     client.send("x".repeat(32 * 1024));
@@ -87,7 +87,7 @@ fn says_last(mut client: Client, message: impl AsRef<[u8]>) {
     client.read_to_end();
 }
 
-pub(crate) fn closed_is_told_once(subject: &Subject) {
+pub(crate) fn closed_is_called_once(subject: &Subject) {
     let endings: [(CloseReason, Ending); 7] = [
         (CloseReason::Exit, |mut client| client.send_message("exit")),
         (CloseReason::EndOfInput, |client| client.end_input()),
@@ -141,7 +141,7 @@ fn stopped(server: Server, journal: &Arc<Journal>, reasons: &[CloseReason]) {
     }
 }
 
-pub(crate) fn closed_is_told_at_the_cut(subject: &Subject) {
+pub(crate) fn closed_is_called_when_cut_off(subject: &Subject) {
     // Handlers that declare that they may block, and handlers that block without declaring it.
     for hold in [Scripted::waiting_at, Scripted::holding_at] {
         cut_within_handlers(subject, hold, Act::Nothing);

@@ -44,7 +44,7 @@ pub(crate) fn not_early(start: Instant, deadline: Duration) {
     assert!(elapsed >= deadline, "a deadline of {deadline:?} had passed after {elapsed:?}");
 }
 
-pub(crate) fn idle_deadline_begins_anew(subject: &Subject) {
+pub(crate) fn message_restarts_the_idle_deadline(subject: &Subject) {
     let server = subject.serve(Scripted::new().limited(|limits| limits.idle_timeout = Some(SHORT)));
     in_time(|| {
         let mut client = server.connect_greeted();
@@ -96,7 +96,7 @@ fn while_dripping(mut sender: Client, something: impl FnOnce()) {
     });
 }
 
-pub(crate) fn message_deadline_needs_a_message(subject: &Subject) {
+pub(crate) fn no_message_deadline_between_messages(subject: &Subject) {
     let server = subject.serve(Scripted::new().limited(|limits| {
         limits.idle_timeout = None;
         limits.message_timeout = SHORT / 4;
@@ -109,7 +109,7 @@ pub(crate) fn message_deadline_needs_a_message(subject: &Subject) {
     }
 }
 
-pub(crate) fn idle_deadline_needs_silence(subject: &Subject) {
+pub(crate) fn no_idle_deadline_within_a_message(subject: &Subject) {
     let server = subject.serve(Scripted::new().limited(|limits| limits.idle_timeout = Some(SHORT)));
     in_time(|| {
         let mut client = server.connect();
@@ -142,7 +142,7 @@ pub(crate) fn write_deadline(subject: &Subject) {
     assert_eq!(server.stop().reason(CloseReason::WriteTimeout), 1);
 }
 
-pub(crate) fn a_running_handler_is_not_idle(subject: &Subject) {
+pub(crate) fn no_deadline_while_a_handler_runs(subject: &Subject) {
     in_time(|| {
         let gate = Gate::default();
         let script = Scripted::new().waiting_at(&gate);
@@ -164,7 +164,7 @@ pub(crate) fn a_running_handler_is_not_idle(subject: &Subject) {
     });
 }
 
-pub(crate) fn time_that_others_take_is_not_a_clients(subject: &Subject) {
+pub(crate) fn received_input_is_read_before_a_deadline_fires(subject: &Subject) {
     in_time_for(|short| {
         // Each attempt has its own server, since a handler that reaches the gate late would block the worker of the
         // next one.
@@ -231,7 +231,7 @@ pub(crate) fn idle_deadline_runs_from_the_reply(subject: &Subject) {
     }
 }
 
-pub(crate) fn a_running_open_is_not_idle(subject: &Subject) {
+pub(crate) fn no_deadline_while_open_runs(subject: &Subject) {
     for (sent, error) in [("", "ERR timeout idle"), ("par", "ERR timeout message: no line end")] {
         let gate = Gate::default();
         let script = Scripted::new().waiting_at(&gate).at_open(Act::WaitAndSayNothing);
@@ -250,7 +250,7 @@ pub(crate) fn a_running_open_is_not_idle(subject: &Subject) {
     }
 }
 
-pub(crate) fn a_begun_message_waits_while_nothing_is_read(subject: &Subject) {
+pub(crate) fn message_deadline_restarts_when_reading_resumes(subject: &Subject) {
     let script = Scripted::new();
     let journal = script.journal();
     let service = script.limited(|limits| limits.message_timeout = SHORT);

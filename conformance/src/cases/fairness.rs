@@ -13,7 +13,7 @@ use crate::handlers::Scripted;
 use crate::kernel;
 use crate::subject::Subject;
 
-pub(crate) fn a_hog_takes_turns(subject: &Subject) {
+pub(crate) fn flooding_client_does_not_starve_others(subject: &Subject) {
     // On one worker, if the backend has workers, since there all other clients depend on the hog's turns. The buffers
     // are small, so that few messages are unanswered when the hog ends.
     let service = on_workers(1, Scripted::new().service(), subject);
@@ -84,7 +84,7 @@ fn beside_a_hog(mut hog: Client, something: impl FnOnce(&AtomicUsize)) {
     });
 }
 
-pub(crate) fn a_crowd_is_no_burden(subject: &Subject) {
+pub(crate) fn idle_clients_do_not_delay_an_active_one(subject: &Subject) {
     // Both ends of each connection are in this process, and some backends need several descriptors per connection.
     let crowd = (kernel::raise_descriptor_limit() / 8).min(1000);
     let server = subject.serve(on_workers(2, Scripted::new().service(), subject));

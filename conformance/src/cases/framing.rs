@@ -51,7 +51,7 @@ pub(crate) fn one_byte_at_a_time(subject: &Subject) {
     }
 }
 
-pub(crate) fn coalesced(subject: &Subject) {
+pub(crate) fn coalesced_messages(subject: &Subject) {
     for framing in FRAMINGS {
         let server = subject.serve(Scripted::new().service_in(framing));
         let mut client = server.connect_in(framing);
@@ -131,7 +131,7 @@ impl Protocol for Measurement {
     }
 }
 
-pub(crate) fn line_ends(subject: &Subject) {
+pub(crate) fn line_endings(subject: &Subject) {
     let server = subject.serve(Scripted::new().service());
     let mut client = server.connect_greeted();
     let lines = [

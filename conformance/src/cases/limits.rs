@@ -11,7 +11,7 @@ use crate::subject::Subject;
 /// The maximum length of a message in these cases.
 const MAX: usize = 10;
 
-pub(crate) fn line_limit(subject: &Subject) {
+pub(crate) fn line_framing_enforces_max_message(subject: &Subject) {
     limit_in(Framing::Line, subject);
 
     let server = subject.serve(Scripted::new().limited(|limits| limits.max_message = MAX));
@@ -22,11 +22,11 @@ pub(crate) fn line_limit(subject: &Subject) {
     client.expect_last("ERR too-long max=10");
 }
 
-pub(crate) fn length_limit(subject: &Subject) {
+pub(crate) fn length_framing_enforces_max_message(subject: &Subject) {
     limit_in(Framing::Length, subject);
 }
 
-pub(crate) fn raw_limit(subject: &Subject) {
+pub(crate) fn raw_framing_enforces_max_message(subject: &Subject) {
     limit_in(Framing::Raw, subject);
 }
 
@@ -50,7 +50,7 @@ fn limit_in(framing: Framing, subject: &Subject) {
     assert_eq!(server.stop().reason(CloseReason::TooLong), 2);
 }
 
-pub(crate) fn too_long_before_the_end(subject: &Subject) {
+pub(crate) fn too_long_message_is_rejected_early(subject: &Subject) {
     for (framing, beginning) in
         [(Framing::Line, b"0123456789a".as_slice()), (Framing::Length, &[0, 0, 0, 11])]
     {
@@ -63,7 +63,7 @@ pub(crate) fn too_long_before_the_end(subject: &Subject) {
     }
 }
 
-pub(crate) fn malformed_messages(subject: &Subject) {
+pub(crate) fn malformed_message_ends_the_conversation(subject: &Subject) {
     let application = FramedHandler::new(Arc::new(Scripted::new()), |_: &Limits| Polite);
     let server = subject.serve(Service::new(Arc::new(application)));
     let mut client = server.connect_greeted();
@@ -93,7 +93,7 @@ impl Codec for Polite {
     }
 }
 
-pub(crate) fn objections_continue(subject: &Subject) {
+pub(crate) fn rejection_does_not_end_the_conversation(subject: &Subject) {
     let server = subject.serve(Scripted::new().service());
     let mut client = server.connect_greeted();
     client.send(b"a\n\xff\xfe\nb\n");
@@ -106,7 +106,7 @@ pub(crate) fn objections_continue(subject: &Subject) {
     client.expect_reply("3:c");
 }
 
-pub(crate) fn reply_limit(subject: &Subject) {
+pub(crate) fn max_reply_is_enforced(subject: &Subject) {
     let server = subject.serve(Scripted::new().limited(|limits| limits.max_reply = 1000));
     let mut client = server.connect_greeted();
     // The line feed at the end of a reply counts.

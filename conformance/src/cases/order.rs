@@ -57,7 +57,7 @@ pub(crate) fn pipelined(client: &mut crate::client::Client, count: usize) {
     });
 }
 
-pub(crate) fn no_reply_one_reply_several_replies(subject: &Subject) {
+pub(crate) fn any_number_of_replies_per_message(subject: &Subject) {
     let server = subject.serve(Scripted::new().service());
     let mut client = server.connect_greeted();
     client.send("quiet\nthrice\none\nquiet\nquiet\nthrice\nexit\n");
@@ -86,7 +86,7 @@ pub(crate) fn each_client_has_its_own_session(subject: &Subject) {
 /// The environment variable with a seed that was reported, to repeat a failed conversation.
 const SEED: &str = "ANYLOOP_CONFORMANCE_SEED";
 
-pub(crate) fn agrees_with_the_oracle(subject: &Subject) {
+pub(crate) fn random_conversations_match_the_oracle(subject: &Subject) {
     let given = std::env::var(SEED).ok().and_then(|seed| seed.parse().ok());
     for _ in 0..30 {
         let seed = given.unwrap_or_else(|| fastrand::u64(..));

@@ -41,7 +41,7 @@ pub(crate) fn panic_in_closed(subject: &Subject) {
     }
 }
 
-pub(crate) fn panic_beside_others(subject: &Subject) {
+pub(crate) fn panic_does_not_affect_other_clients(subject: &Subject) {
     let server = subject.serve(Scripted::new().service());
     let mut other = server.connect_greeted();
     for number in 1..=10 {
@@ -128,11 +128,11 @@ pub(crate) fn panic_in_a_destructor(subject: &Subject) {
     drop(client);
 }
 
-pub(crate) fn panic_in_a_destructor_at_the_cut(subject: &Subject) {
+pub(crate) fn panic_in_a_destructor_when_cut_off(subject: &Subject) {
     cut_within_handlers(subject, Scripted::waiting_at, Act::Panic);
 }
 
-pub(crate) fn more_used_than_there_is(subject: &Subject) {
+pub(crate) fn invalid_progress_ends_only_that_conversation(subject: &Subject) {
     let server = subject.serve(Bytes::default().service());
     for claims in [">", ">>", "<", "<<"] {
         let mut client = server.connect_greeted();

@@ -11,7 +11,7 @@ use crate::protocols::Bytes;
 use crate::server::Server;
 use crate::subject::Subject;
 
-pub(crate) fn a_message_that_ends_without_an_answer(subject: &Subject) {
+pub(crate) fn message_without_a_reply_stops_its_deadline(subject: &Subject) {
     in_time_for(|short| {
         let service = limited(Bytes::default().service(), |limits| limits.message_timeout = short);
         let server = subject.serve(service);
@@ -34,7 +34,7 @@ pub(crate) fn a_message_that_ends_without_an_answer(subject: &Subject) {
     });
 }
 
-pub(crate) fn a_word_without_a_message(subject: &Subject) {
+pub(crate) fn output_without_a_message(subject: &Subject) {
     let server = subject.serve(Bytes::default().service());
     let mut client = server.connect_greeted();
     for _ in 0..2 {
@@ -49,7 +49,7 @@ pub(crate) fn a_word_without_a_message(subject: &Subject) {
     assert_eq!((report.messages, report.reason(CloseReason::EndOfInput)), (2, 1));
 }
 
-pub(crate) fn only_what_has_begun_is_finished(subject: &Subject) {
+pub(crate) fn finish_is_called_only_within_a_message(subject: &Subject) {
     let server = subject.serve(Bytes::default().service());
     let ends = |server: &Server, sent: &str| {
         let mut client = server.connect_greeted();

@@ -20,7 +20,7 @@ const MAX: Duration = Duration::from_millis(40);
 const PLACES: usize = 30;
 const CLIENTS: usize = 20;
 
-pub(crate) fn nothing_runs_while_nothing_happens(subject: &Subject) {
+pub(crate) fn idle_server_uses_no_cpu_time(subject: &Subject) {
     if let Some(parent) = child::parent() {
         let gate = Gate::default();
         return serve_for(parent, subject, service(&gate), |question| {

@@ -5,7 +5,7 @@ use common::Framing;
 use crate::handlers::Scripted;
 use crate::subject::Subject;
 
-pub(crate) fn raw_takes_turns(subject: &Subject) {
+pub(crate) fn raw_treats_each_read_as_a_message(subject: &Subject) {
     let server = subject.serve(Scripted::new().service_in(Framing::Raw));
     let mut client = server.connect_in(Framing::Raw);
     client.expect_bytes("hello");
@@ -19,7 +19,7 @@ pub(crate) fn raw_takes_turns(subject: &Subject) {
     client.expect_end();
 }
 
-pub(crate) fn raw_cuts_at_1024(subject: &Subject) {
+pub(crate) fn raw_splits_reads_at_1024_bytes(subject: &Subject) {
     let server = subject.serve(Scripted::new().service_in(Framing::Raw));
     let mut client = server.connect_in(Framing::Raw);
     client.expect_bytes("hello");

@@ -43,7 +43,7 @@ pub(crate) fn a_broken_listener_is_an_error(subject: &Subject) {
     assert!(!error.to_string().is_empty());
 }
 
-pub(crate) fn a_failed_server_leaves_nothing(subject: &Subject) {
+pub(crate) fn failed_server_leaks_nothing(subject: &Subject) {
     if let Some(parent) = child::parent() {
         return fail_for(parent, subject);
     }
@@ -90,7 +90,7 @@ fn fail_for(parent: Parent, subject: &Subject) {
     });
 }
 
-pub(crate) fn too_few_descriptors_to_begin_with(subject: &Subject) {
+pub(crate) fn start_fails_with_too_few_descriptors(subject: &Subject) {
     if let Some(parent) = child::parent() {
         // The limit is the number of open descriptors, so that none is left.
         let open = fs::read_dir("/proc/self/fd").map_or(0, Iterator::count) as u64;
@@ -111,7 +111,7 @@ pub(crate) fn too_few_descriptors_to_begin_with(subject: &Subject) {
     }
 }
 
-pub(crate) fn few_descriptors_refuse_with_a_word(subject: &Subject) {
+pub(crate) fn few_descriptors_suffice_for_error_replies(subject: &Subject) {
     const DESCRIPTORS: u64 = 200;
     const PLACES: usize = 100;
     if let Some(parent) = child::parent() {

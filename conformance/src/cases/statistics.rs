@@ -11,7 +11,7 @@ use crate::subject::Subject;
 /// A drain timeout that never expires.
 const LONG: Duration = Duration::from_secs(3600);
 
-pub(crate) fn statistics_tell_what_happens(subject: &Subject) {
+pub(crate) fn statistics_are_current(subject: &Subject) {
     let server = subject.serve(Scripted::new().service());
     for before in 0..2 {
         let mut client = server.connect_greeted();
@@ -54,7 +54,7 @@ pub(crate) fn statistics_count_each_byte(subject: &Subject) {
     assert_eq!(report.messages, 2 + 5000 + 3 + 1);
 }
 
-pub(crate) fn statistics_become_the_report(subject: &Subject) {
+pub(crate) fn final_statistics_equal_the_report(subject: &Subject) {
     let script = Scripted::new();
     let journal = script.journal();
     let server = subject.serve(script.limited(|limits| {
@@ -81,7 +81,7 @@ pub(crate) fn statistics_become_the_report(subject: &Subject) {
     assert_eq!((report.accepted, report.open()), (6, 0));
 }
 
-pub(crate) fn statistics_count_who_is_refused(subject: &Subject) {
+pub(crate) fn statistics_count_refused_clients(subject: &Subject) {
     let server = subject.serve(Scripted::new().limited(|limits| limits.max_connections = 1));
     let mut client = server.connect_greeted();
     for _ in 0..3 {
@@ -95,7 +95,7 @@ pub(crate) fn statistics_count_who_is_refused(subject: &Subject) {
     client.expect_end();
 }
 
-pub(crate) fn statistics_become_the_report_at_the_cut(subject: &Subject) {
+pub(crate) fn final_statistics_equal_the_report_when_cut_off(subject: &Subject) {
     let gate = Gate::default();
     let script = Scripted::new().waiting_at(&gate);
     let server = subject.serve(script.limited(|limits| limits.drain_timeout = Duration::from_millis(50)));

@@ -15,7 +15,7 @@ use crate::subject::Subject;
 /// A drain timeout that never expires.
 const LONG: Duration = Duration::from_secs(3600);
 
-pub(crate) fn stop_lets_nobody_in(subject: &Subject) {
+pub(crate) fn stop_serves_no_new_clients(subject: &Subject) {
     let script = Scripted::new();
     let journal = script.journal();
     let server = subject.serve(script.service());
@@ -33,7 +33,7 @@ pub(crate) fn stop_lets_nobody_in(subject: &Subject) {
     drop(duplicate);
 }
 
-pub(crate) fn a_clean_drain_handles_only_what_it_answers(subject: &Subject) {
+pub(crate) fn drain_delivers_the_replies_to_all_handled_messages(subject: &Subject) {
     let clients = if subject.backend().capabilities().max_connections == Some(1) { 1 } else { 8 };
     let script = Scripted::new();
     let journal = script.journal();
@@ -65,7 +65,7 @@ pub(crate) fn a_clean_drain_handles_only_what_it_answers(subject: &Subject) {
     assert_eq!(journal.read().answered, received, "a message was handled, but its reply was not delivered");
 }
 
-pub(crate) fn stop_ends_the_idle(subject: &Subject) {
+pub(crate) fn stop_ends_an_idle_client(subject: &Subject) {
     let server = subject.serve(Scripted::new().limited(|limits| limits.drain_timeout = LONG));
     let mut client = server.connect_greeted();
     server.drain();
@@ -83,7 +83,7 @@ pub(crate) fn stop_ends_every_idle_client(subject: &Subject) {
     assert_eq!(server.report().reason(CloseReason::Stopping), 20);
 }
 
-pub(crate) fn stop_answers_what_has_arrived(subject: &Subject) {
+pub(crate) fn stop_answers_received_messages(subject: &Subject) {
     let gate = Gate::default();
     let script = Scripted::new().waiting_at(&gate);
     let server = subject.serve(script.limited(|limits| limits.drain_timeout = LONG));
@@ -149,7 +149,7 @@ fn blocked_client(server: &Server, subject: &Subject, journal: &crate::journal::
     client
 }
 
-pub(crate) fn the_drain_deadline_cuts_who_does_not_read(subject: &Subject) {
+pub(crate) fn drain_deadline_cuts_off_a_client_that_does_not_read(subject: &Subject) {
     let timeout = Duration::from_millis(200);
     let script = Scripted::new();
     let journal = script.journal();
@@ -166,7 +166,7 @@ pub(crate) fn the_drain_deadline_cuts_who_does_not_read(subject: &Subject) {
     drop(client);
 }
 
-pub(crate) fn the_drain_deadline_cuts_a_running_handler(subject: &Subject) {
+pub(crate) fn drain_deadline_does_not_wait_for_a_handler(subject: &Subject) {
     // Longer than a server waits for workers after it has cut all clients.
     let timeout = Duration::from_millis(500);
     let gate = Gate::default();
@@ -183,7 +183,7 @@ pub(crate) fn the_drain_deadline_cuts_a_running_handler(subject: &Subject) {
     drop(gate);
 }
 
-pub(crate) fn a_second_press_ends_at_once(subject: &Subject) {
+pub(crate) fn immediate_stop_waits_for_no_client(subject: &Subject) {
     let script = Scripted::new();
     let journal = script.journal();
     let service = script.limited(|limits| (limits.write_timeout, limits.drain_timeout) = (LONG, LONG));
@@ -195,7 +195,7 @@ pub(crate) fn a_second_press_ends_at_once(subject: &Subject) {
     drop(client);
 }
 
-pub(crate) fn the_receipt_adds_up(subject: &Subject) {
+pub(crate) fn report_counts_each_client_once(subject: &Subject) {
     let script = Scripted::new();
     let journal = script.journal();
     let server = subject.serve(script.limited(|limits| {

@@ -22,7 +22,7 @@ fn connect_transformed(server: &Server) -> Client {
     client
 }
 
-pub(crate) fn a_transform_of_all_bytes(subject: &Subject) {
+pub(crate) fn transform_is_applied_to_all_bytes(subject: &Subject) {
     for script in [Scripted::new(), Scripted::new().may_block()] {
         let service = limited(script.service(), |limits| limits.max_message = 100);
         let server = subject.serve(transformed(service));
@@ -49,7 +49,7 @@ pub(crate) fn a_transform_of_all_bytes(subject: &Subject) {
     }
 }
 
-pub(crate) fn a_handshake_goes_before_the_greeting(subject: &Subject) {
+pub(crate) fn handshake_precedes_the_greeting(subject: &Subject) {
     let server = subject.serve(transformed(Scripted::new().service()));
     let begins = b"TURN?\n\x97"; // the last byte is an inverted `h`
     for split in 1..begins.len() {
@@ -68,7 +68,7 @@ pub(crate) fn a_handshake_goes_before_the_greeting(subject: &Subject) {
     }
 }
 
-pub(crate) fn a_handshake_may_fail(subject: &Subject) {
+pub(crate) fn failed_handshake_ends_the_connection(subject: &Subject) {
     let server = subject.serve(transformed(Scripted::new().service()));
     let mut client = server.connect();
     client.send_message("hello?");
@@ -86,7 +86,7 @@ pub(crate) fn a_handshake_may_fail(subject: &Subject) {
     assert_eq!(report.reason(CloseReason::EndOfInput), 1, "a client that sends nothing has not failed");
 }
 
-pub(crate) fn a_handshake_has_a_deadline(subject: &Subject) {
+pub(crate) fn handshake_deadline(subject: &Subject) {
     let server = subject.serve(short(transformed(Scripted::new().service())));
     assert_eq!(trickle(&server, "TURN?"), FINAL_OUTPUT);
     assert_eq!(server.stop().reason(CloseReason::HandshakeTimeout), 1);
@@ -111,7 +111,7 @@ fn trickle(server: &Server, beginning: &str) -> Vec<u8> {
     received
 }
 
-pub(crate) fn a_handshake_may_block(subject: &Subject) {
+pub(crate) fn blocked_handshakes_delay_no_other_client(subject: &Subject) {
     let gate = Gate::default();
     let service = transformed_at(Scripted::new().service(), &gate);
     let server = subject.serve(on_workers(WORKERS, service, subject));
@@ -128,7 +128,7 @@ pub(crate) fn a_handshake_may_block(subject: &Subject) {
     }
 }
 
-pub(crate) fn the_last_word_of_a_transform(subject: &Subject) {
+pub(crate) fn final_output_of_a_transform_is_sent(subject: &Subject) {
     let ends: [fn(&mut Client, &Server); 4] = [
         |client, _| client.send_message("exit"),
         |client, _| client.end_input(),
@@ -154,7 +154,7 @@ pub(crate) fn the_last_word_of_a_transform(subject: &Subject) {
     assert!(client.has_received_final_output());
 }
 
-pub(crate) fn a_preamble_goes_before_all(subject: &Subject) {
+pub(crate) fn preamble_precedes_open(subject: &Subject) {
     for may_block in [false, true] {
         let service = || ProxyHeader::before(Service::framed(PeerEcho::handler(may_block), Framing::Line));
         let server = subject.serve(service());
@@ -175,7 +175,7 @@ pub(crate) fn a_preamble_goes_before_all(subject: &Subject) {
     }
 }
 
-pub(crate) fn a_broken_preamble_is_told(subject: &Subject) {
+pub(crate) fn invalid_preamble_gets_an_error_reply(subject: &Subject) {
     let server = subject.serve(ProxyHeader::before(Scripted::new().service()));
     for (sent, received) in [("GET /\n", "ERR malformed preamble"), ("FROM ", "ERR incomplete")] {
         let mut client = server.connect();
@@ -186,7 +186,7 @@ pub(crate) fn a_broken_preamble_is_told(subject: &Subject) {
     assert_eq!(server.stop().reason(CloseReason::HandshakeFailed), 2);
 }
 
-pub(crate) fn a_preamble_has_a_deadline(subject: &Subject) {
+pub(crate) fn preamble_deadline(subject: &Subject) {
     let server = subject.serve(short(ProxyHeader::before(Scripted::new().service())));
     assert_eq!(trickle(&server, "FROM 192.0"), b"ERR timeout message: no line end\n");
     let mut client = server.connect();

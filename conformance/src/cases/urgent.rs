@@ -12,7 +12,7 @@ use crate::subject::Subject;
 /// timing.
 const TRIALS: usize = 50;
 
-pub(crate) fn urgent_data_delays_nothing(subject: &Subject) {
+pub(crate) fn urgent_data_does_not_delay_messages(subject: &Subject) {
     let server = subject.serve(Scripted::new().service());
     for _ in 0..TRIALS {
         let mut client = server.connect_greeted();
@@ -26,7 +26,7 @@ pub(crate) fn urgent_data_delays_nothing(subject: &Subject) {
     }
 }
 
-pub(crate) fn the_end_behind_urgent_data_is_seen(subject: &Subject) {
+pub(crate) fn end_of_input_after_urgent_data_is_noticed(subject: &Subject) {
     let server = subject.serve(Scripted::new().service());
     for _ in 0..TRIALS {
         let mut client = server.connect_greeted();
@@ -38,7 +38,7 @@ pub(crate) fn the_end_behind_urgent_data_is_seen(subject: &Subject) {
     assert_eq!(server.stop().reason(CloseReason::EndOfInput), TRIALS as u64);
 }
 
-pub(crate) fn stop_answers_behind_urgent_data(subject: &Subject) {
+pub(crate) fn stop_answers_messages_after_urgent_data(subject: &Subject) {
     for _ in 0..5 {
         let gate = Gate::default();
         let script = Scripted::new().waiting_at(&gate);

@@ -10,7 +10,7 @@ use crate::handlers::Scripted;
 use crate::kernel;
 use crate::subject::Subject;
 
-pub(crate) fn a_reset_frees_the_place(subject: &Subject) {
+pub(crate) fn reset_frees_the_connection(subject: &Subject) {
     let server = subject.serve(Scripted::new().limited(|limits| {
         limits.max_connections = 1;
         limits.overload = Overload::Queue;
@@ -24,7 +24,7 @@ pub(crate) fn a_reset_frees_the_place(subject: &Subject) {
     assert_eq!(server.stop().reason(CloseReason::Lost), 1);
 }
 
-pub(crate) fn a_reset_under_unread_replies_frees_the_place(subject: &Subject) {
+pub(crate) fn reset_with_unsent_replies_frees_the_connection(subject: &Subject) {
     let script = Scripted::new();
     let journal = script.journal();
     let service = script.limited(|limits| {
@@ -43,7 +43,7 @@ pub(crate) fn a_reset_under_unread_replies_frees_the_place(subject: &Subject) {
     assert_eq!(server.stop().reason(CloseReason::Lost), 1);
 }
 
-pub(crate) fn vanished_clients_are_looked_for(subject: &Subject) {
+pub(crate) fn keepalive_is_enabled(subject: &Subject) {
     let server = subject.serve(Scripted::new().service());
     // The first client may have connected before the backend received the listener.
     for _ in 0..2 {

@@ -33,7 +33,7 @@ impl Application for Tampered {
         let mut unheard = Outbox::new();
         let out = if *defect == Defect::NoGreeting { &mut unheard } else { out };
         let right = ending_at_panics(*defect, stop, || right.open(client, limits, out));
-        let right = if *defect == Defect::SharesTheSession {
+        let right = if *defect == Defect::SharesOneSession {
             let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
             Box::new(Sharing(Arc::clone(shared.get_or_insert_with(|| Arc::new(Mutex::new(right))))))
         } else {
@@ -44,7 +44,7 @@ impl Application for Tampered {
     }
 
     fn refuse(&self, error: &ErrorReply, limits: &Limits, out: &mut Outbox) {
-        if self.defect != Defect::EndsWithoutAWord {
+        if self.defect != Defect::SendsNoErrorReplies {
             ending_at_panics(self.defect, &self.stop, || self.right.refuse(error, limits, out));
         }
     }
@@ -93,40 +93,40 @@ impl Protocol for Conversation {
                 drop(last);
                 return progress;
             }
-            Defect::OneReplyAMessage | Defect::ForgetsAtExit | Defect::DropsWords => {
-                right.receive(input, &mut said)
-            }
+            Defect::SendsOnlyTheFirstReply
+            | Defect::DiscardsRepliesAtExit
+            | Defect::DiscardsOutputWithoutMessage => right.receive(input, &mut said),
             _ => ending_at_panics(*defect, stop, || right.receive(input, out)),
         };
         match (*defect, progress) {
-            (Defect::OneReplyAMessage, progress) => {
+            (Defect::SendsOnlyTheFirstReply, progress) => {
                 out.push(said.bytes().split_inclusive(|&byte| byte == b'\n').next().unwrap_or_default());
                 progress
             }
-            (Defect::ForgetsAtExit, progress) => {
+            (Defect::DiscardsRepliesAtExit, progress) => {
                 owed.extend_from_slice(said.bytes());
                 if !matches!(progress, Progress::Message { .. }) {
                     out.push(&std::mem::take(owed));
                 }
                 progress
             }
-            (Defect::DropsWords, progress) => {
+            (Defect::DiscardsOutputWithoutMessage, progress) => {
                 if !matches!(progress, Progress::More { .. }) {
                     out.push(said.bytes());
                 }
                 progress
             }
             (Defect::NeverEndsMessages, Progress::More { used, .. }) => Progress::More { used, begun: true },
-            (Defect::ForgetsPartialMessages, Progress::More { .. }) => {
+            (Defect::DiscardsPartialMessages, Progress::More { .. }) => {
                 Progress::More { used: input.len(), begun: false }
             }
-            (Defect::OneMessageARead, Progress::Message { flow, .. }) => {
+            (Defect::AnswersOneMessagePerRead, Progress::Message { flow, .. }) => {
                 Progress::Message { used: input.len(), flow }
             }
             (Defect::IgnoresExit, Progress::Message { used, .. }) => {
                 Progress::Message { used, flow: Flow::Continue }
             }
-            (Defect::IgnoresBrokenMessages, Progress::Broken(_)) => {
+            (Defect::IgnoresInvalidMessages, Progress::Broken(_)) => {
                 Progress::More { used: input.len(), begun: false }
             }
             (_, progress) => progress,
@@ -139,7 +139,7 @@ impl Protocol for Conversation {
     }
 
     fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
-        if self.defect != Defect::EndsWithoutAWord
+        if self.defect != Defect::SendsNoErrorReplies
             && let Some(right) = &mut self.right
         {
             ending_at_panics(self.defect, &self.stop, || right.error(error, out));
@@ -149,8 +149,8 @@ impl Protocol for Conversation {
     fn closed(&mut self, why: CloseReason) {
         let Self { right: Some(right), defect, stop, .. } = self else { return };
         match defect {
-            Defect::NeverTellsOfTheEnd => {}
-            Defect::TellsOfTheEndTwice => {
+            Defect::NeverCallsClosed => {}
+            Defect::CallsClosedTwice => {
                 right.closed(why);
                 right.closed(why);
             }

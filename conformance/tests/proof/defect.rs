@@ -7,19 +7,19 @@ pub(crate) enum Defect {
     /// Sends no greeting before the first message.
     NoGreeting,
     /// Sends some bytes twice.
-    DoublesWrites,
+    DuplicatesWrites,
     /// Doesn't send some bytes.
     LosesWrites,
     /// Reorders replies that are written together.
     ReordersWrites,
     /// Sends only the first reply to a message.
-    OneReplyAMessage,
+    SendsOnlyTheFirstReply,
     /// Shares one session among all clients.
-    SharesTheSession,
+    SharesOneSession,
     /// Answers one message of each read.
-    OneMessageARead,
+    AnswersOneMessagePerRead,
     /// Discards an incomplete message at the end of a read.
-    ForgetsPartialMessages,
+    DiscardsPartialMessages,
     /// Copies all kept input at each read.
     CopiesInput,
     /// Removes all carriage returns.
@@ -27,23 +27,23 @@ pub(crate) enum Defect {
     /// Reads one byte at a time.
     ReadsByteByByte,
     /// Reads at most a thousand bytes at a time.
-    ReadsLittle,
-    /// Treats bytes that are not text as a broken connection.
-    FailsOnOddBytes,
+    ReadsAtMost1000Bytes,
+    /// Treats bytes that are not UTF-8 as a broken connection.
+    FailsOnInvalidUtf8,
 
     // Ends of conversations.
     /// Continues after an exit.
     IgnoresExit,
     /// Discards unsent replies at an exit.
-    ForgetsAtExit,
+    DiscardsRepliesAtExit,
     /// Ignores the end of a client's input.
     IgnoresEndOfInput,
     /// Closes a socket although there is unread input.
-    ClosesAtOnce,
+    ClosesWithoutLingering,
     /// Calls `closed` of a session twice.
-    TellsOfTheEndTwice,
+    CallsClosedTwice,
     /// Never calls `closed` of a session.
-    NeverTellsOfTheEnd,
+    NeverCallsClosed,
     /// Keeps a client whose connection was reset.
     IgnoresResets,
     /// Switches keepalive off.
@@ -53,17 +53,17 @@ pub(crate) enum Defect {
     /// Accepts messages that are one byte too long.
     LimitOffByOne,
     /// Ignores invalid messages.
-    IgnoresBrokenMessages,
+    IgnoresInvalidMessages,
     /// Ends conversations without error replies.
-    EndsWithoutAWord,
+    SendsNoErrorReplies,
     /// Does not limit replies.
     UnboundedReplies,
     /// Continues to read while replies are unsent.
-    ReadsRegardless,
+    ReadsDespiteUnsentReplies,
     /// Treats a short write as a complete one.
-    TrustsShortWrites,
+    IgnoresShortWrites,
     /// Times a client out that has not received all its replies in time, in spite of progress.
-    IgnoresProgress,
+    IgnoresWriteProgress,
     /// Has no idle deadline.
     NoIdleDeadline,
     /// Has no message deadline.
@@ -71,49 +71,49 @@ pub(crate) enum Defect {
     /// Has no write deadline.
     NoWriteDeadline,
     /// Fires all deadlines too early.
-    Early,
+    FiresDeadlinesEarly,
     /// Runs the message deadline between messages too.
     MessageDeadlineAlwaysRuns,
     /// Runs the idle deadline within messages too.
     IdleDeadlineAlwaysRuns,
     /// Drops clients whose handler took long.
-    LosesSlowHandlers,
+    DropsClientsOfSlowHandlers,
 
     // Protocols that are not codecs.
     /// Treats each message as begun, regardless of the protocol.
     NeverEndsMessages,
     /// Discards output that answers no message.
-    DropsWords,
-    /// Waits forever at urgent data.
+    DiscardsOutputWithoutMessage,
+    /// Reads nothing after urgent data.
     StallsAtUrgentData,
 
     // Transforms and preambles.
     /// Sends output without sealing it.
     SendsPlaintext,
     /// Treats a handshake as complete before it has begun.
-    OpensBeforeTheHandshake,
+    SkipsTheHandshake,
     /// Omits the final output of a transform.
-    ForgetsTheLastWord,
+    OmitsTheFinalOutput,
     /// Reads a preamble, and discards its information.
-    ForgetsThePreamble,
+    DiscardsThePreamble,
 
     // Admission.
     /// Serves one client more than allowed.
-    SoftLimit,
+    ConnectionLimitOffByOne,
     /// Refuses clients that should wait.
-    RefusesWaiting,
+    RefusesInsteadOfQueueing,
     /// Counts a client as connected until some time after its end.
-    FreesPlacesLate,
+    FreesConnectionsLate,
     /// Counts clients as connected forever.
-    LeaksPlaces,
+    LeaksConnections,
     /// Reports a limit of two clients, and serves more.
-    BoastsOfALimit,
+    ExceedsReportedMaxConnections,
     /// Ends when it has no descriptors.
     EndsWithoutDescriptors,
     /// Retries in a busy loop when it has no descriptors.
     SpinsWithoutDescriptors,
     /// Drops a client without an error reply when it has no thread for it.
-    DropsWithoutThread,
+    DropsClientsWithoutThread,
     /// Ends when it has no thread.
     EndsWithoutThread,
 
@@ -123,7 +123,7 @@ pub(crate) enum Defect {
     /// Has small stacks.
     SmallStacks,
     /// Leaves descriptors open when it fails.
-    LeaksWhenItFails,
+    LeaksDescriptorsOnFailure,
     /// Ends without an error when it fails.
     HidesFailures,
 
@@ -131,29 +131,29 @@ pub(crate) enum Defect {
     /// Ends when a session panics.
     EndsAtPanics,
     /// Serves one client at a time.
-    HoldsTheLoop,
+    ServesOneClientAtATime,
 
     // Stopping.
     /// Does not stop.
     IgnoresStop,
     /// Cuts all clients off immediately at a stop.
-    StopsImpatiently,
-    /// Ignores a second request to stop.
-    IgnoresTheSecondPress,
+    CutsOffAtStop,
+    /// Treats a request for an immediate stop as one to drain.
+    IgnoresImmediateStop,
     /// Wakes no waiting thread.
-    Deaf,
+    WakesNoThread,
     /// Closes the listener without accepting the clients in the backlog.
-    ForgetsTheBacklog,
+    DropsTheBacklog,
     /// Accepts the clients in a shared backlog at a stop.
-    IgnoresTheSuccessor,
+    AcceptsFromASharedBacklog,
     /// Serves new clients after a stop.
-    LetsInAfterTheStop,
+    ServesNewClientsAfterStop,
     /// Drains without a deadline.
-    DrainsForEver,
+    NoDrainDeadline,
     /// Waits for handlers beyond the drain deadline.
     WaitsForHandlers,
     /// Counts one client too many.
-    Miscounts,
+    MiscountsClients,
     /// Reports no statistics before it ends.
     HidesStatistics,
     /// Shuts the listener down.
@@ -163,9 +163,9 @@ pub(crate) enum Defect {
 
     // Capabilities.
     /// Ignores unsupported settings.
-    IgnoresMeans,
+    IgnoresUnsupportedSettings,
     /// Reports that the number of workers is configurable, and rejects the setting.
-    RefusesTheChoice,
+    RejectsConfiguredWorkers,
     /// Reports that the number of workers is configurable, and ignores the setting.
-    IgnoresTheChoice,
+    IgnoresConfiguredWorkers,
 }

@@ -23,7 +23,7 @@ pub(crate) fn tamper(service: &Service, defect: Option<Defect>, stop: &Stop) -> 
         Some(Defect::NoIdleDeadline) => limits.idle_timeout = None,
         Some(Defect::NoMessageDeadline) => limits.message_timeout = LONG,
         Some(Defect::NoWriteDeadline) => limits.write_timeout = LONG,
-        Some(Defect::Early) => {
+        Some(Defect::FiresDeadlinesEarly) => {
             limits.idle_timeout = limits.idle_timeout.map(|_| SHORT);
             (limits.message_timeout, limits.write_timeout, limits.drain_timeout) = (SHORT, SHORT, SHORT);
         }
@@ -31,14 +31,14 @@ pub(crate) fn tamper(service: &Service, defect: Option<Defect>, stop: &Stop) -> 
         Some(Defect::IdleDeadlineAlwaysRuns) => {
             limits.message_timeout = limits.idle_timeout.unwrap_or(LONG);
         }
-        Some(Defect::SoftLimit) => limits.max_connections += 1,
-        Some(Defect::RefusesWaiting) => limits.overload = Overload::Refuse,
-        Some(Defect::DrainsForEver) => limits.drain_timeout = LONG,
-        Some(Defect::IgnoresMeans) => {
+        Some(Defect::ConnectionLimitOffByOne) => limits.max_connections += 1,
+        Some(Defect::RefusesInsteadOfQueueing) => limits.overload = Overload::Refuse,
+        Some(Defect::NoDrainDeadline) => limits.drain_timeout = LONG,
+        Some(Defect::IgnoresUnsupportedSettings) => {
             (service.workers, service.stack_size, service.blocking_threads) = (None, None, None);
         }
-        Some(Defect::IgnoresTheChoice) => service.workers = None,
-        Some(Defect::IgnoresTheSuccessor) => service.shared_listener = false,
+        Some(Defect::IgnoresConfiguredWorkers) => service.workers = None,
+        Some(Defect::AcceptsFromASharedBacklog) => service.shared_listener = false,
         _ => {}
     }
     if let Some(defect) = defect {

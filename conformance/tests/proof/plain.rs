@@ -47,20 +47,24 @@ impl Backend for Plain {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let chosen = self.has(Defect::RefusesTheChoice) || self.has(Defect::IgnoresTheChoice);
+        let chosen = self.has(Defect::RejectsConfiguredWorkers) || self.has(Defect::IgnoresConfiguredWorkers);
         let workers = if chosen { Workers::Chosen } else { Workers::PerConnection };
         let model = "a thread for each connection";
         let capabilities = Capabilities::new(model, workers, BlockingHandlers::OwnThread);
-        if self.has(Defect::BoastsOfALimit) { capabilities.with_max_connections(2) } else { capabilities }
+        if self.has(Defect::ExceedsReportedMaxConnections) {
+            capabilities.with_max_connections(2)
+        } else {
+            capabilities
+        }
     }
 
     fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let (stop, _subscription) = stop::tamper(stop, self.defect);
         let service = Arc::new(means::tamper(&service, self.defect, &stop));
-        let leaked = self.has(Defect::LeaksWhenItFails).then(|| listener.try_clone());
+        let leaked = self.has(Defect::LeaksDescriptorsOnFailure).then(|| listener.try_clone());
         let result = self.serve_correctly(listener, &service, &stop);
         match (&result, self.defect) {
-            (Err(_), Some(Defect::LeaksWhenItFails)) => std::mem::forget(leaked),
+            (Err(_), Some(Defect::LeaksDescriptorsOnFailure)) => std::mem::forget(leaked),
             (Err(_), Some(Defect::HidesFailures)) => return Ok(Report::default()),
             _ => {}
         }
@@ -82,7 +86,7 @@ impl Plain {
         if self.has(Defect::WaitsForHandlers) {
             shared.threads().drain(..).for_each(|thread| drop(thread.join()));
         }
-        if self.has(Defect::Miscounts) {
+        if self.has(Defect::MiscountsClients) {
             report.accepted += 1;
         }
         Ok(report)
@@ -113,7 +117,7 @@ impl Shared {
         let notifier = Notifier::new()?;
         acceptor.register(&notifier.waker());
         loop {
-            if self.has(Defect::ForgetsTheBacklog) && self.stop.urgency() > Urgency::None {
+            if self.has(Defect::DropsTheBacklog) && self.stop.urgency() > Urgency::None {
                 return Ok(());
             }
             match acceptor.what_now() {
@@ -154,7 +158,7 @@ impl Shared {
         match spawned {
             Ok(thread) => self.threads().push(thread),
             Err(error) if self.has(Defect::EndsWithoutThread) => return Err(error),
-            Err(_) if self.has(Defect::DropsWithoutThread) => {}
+            Err(_) if self.has(Defect::DropsClientsWithoutThread) => {}
             Err(error) => {
                 let client = handover.lock().unwrap_or_else(PoisonError::into_inner).take();
                 if let Some(Client { socket, conversation }) = client {
@@ -166,7 +170,7 @@ impl Shared {
     }
 
     fn serve(&self, Client { socket, mut conversation }: Client) {
-        let _alone = self.has(Defect::HoldsTheLoop).then(|| self.one.lock());
+        let _alone = self.has(Defect::ServesOneClientAtATime).then(|| self.one.lock());
         if self.has(Defect::NoKeepalive) {
             SockRef::from(&socket).set_keepalive(false).expect("a socket without keepalive");
         }
@@ -174,7 +178,7 @@ impl Shared {
             Ok(interrupt) => interrupt,
             Err(error) => return conversation.refuse(socket, &error),
         };
-        if !self.has(Defect::Deaf) {
+        if !self.has(Defect::WakesNoThread) {
             conversation.register(&interrupt.waker());
         }
         let mut socket = Socket::new(socket, self.plain.defect, &interrupt);
@@ -189,7 +193,7 @@ impl Shared {
                 Wait::Turn => blocked = None,
                 Wait::Writable => {
                     let since = *blocked.get_or_insert_with(Instant::now);
-                    if self.has(Defect::IgnoresProgress) && since.elapsed() > self.write_timeout {
+                    if self.has(Defect::IgnoresWriteProgress) && since.elapsed() > self.write_timeout {
                         conversation.mark_lost();
                     }
                     socket.wait(PollFlags::OUT);
@@ -198,7 +202,9 @@ impl Shared {
                 Wait::Blocking => {
                     let start = Instant::now();
                     conversation.run(&mut buffers);
-                    if self.has(Defect::LosesSlowHandlers) && start.elapsed() > Duration::from_millis(100) {
+                    if self.has(Defect::DropsClientsOfSlowHandlers)
+                        && start.elapsed() > Duration::from_millis(100)
+                    {
                         conversation.mark_lost();
                     }
                 }
@@ -209,12 +215,12 @@ impl Shared {
 
     fn end(&self, socket: serving::Socket, conversation: Conversation) {
         match self.plain.defect {
-            Some(Defect::ClosesAtOnce) => {
+            Some(Defect::ClosesWithoutLingering) => {
                 drop(socket);
                 conversation.end(UnixStream::pair().expect("sockets").0.into());
             }
-            Some(Defect::LeaksPlaces) => std::mem::forget(conversation),
-            Some(Defect::FreesPlacesLate) => {
+            Some(Defect::LeaksConnections) => std::mem::forget(conversation),
+            Some(Defect::FreesConnectionsLate) => {
                 let _ = rustix::net::shutdown(&socket, Shutdown::Write);
                 thread::sleep(Duration::from_millis(30));
                 conversation.end(socket);
@@ -230,7 +236,7 @@ impl Shared {
                 let _ = rustix::net::shutdown(&listener, Shutdown::Both);
             }
             Some(Defect::LeavesTheListenerOpen) => std::mem::forget(listener),
-            Some(Defect::LetsInAfterTheStop) => {
+            Some(Defect::ServesNewClientsAfterStop) => {
                 thread::spawn(move || greet(&listener));
             }
             _ => {}

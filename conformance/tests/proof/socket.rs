@@ -50,7 +50,7 @@ impl Transport for Socket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = match self.defect {
             Some(Defect::ReadsByteByByte) => 1,
-            Some(Defect::ReadsLittle) => 1000,
+            Some(Defect::ReadsAtMost1000Bytes) => 1000,
             _ => buffer.len(),
         };
         let buffer = &mut buffer[..most];
@@ -76,7 +76,7 @@ impl Transport for Socket<'_> {
                 buffer[..kept.len()].copy_from_slice(&kept);
                 if kept.is_empty() { Self::nothing() } else { Ok(kept.len()) }
             }
-            (Some(Defect::FailsOnOddBytes), Ok(count)) if str::from_utf8(&buffer[..count]).is_err() => {
+            (Some(Defect::FailsOnInvalidUtf8), Ok(count)) if str::from_utf8(&buffer[..count]).is_err() => {
                 Err(ErrorKind::InvalidData.into())
             }
             (_, result) => result,
@@ -86,7 +86,7 @@ impl Transport for Socket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.writes += 1;
         match self.defect {
-            Some(Defect::DoublesWrites) if self.writes == UNLUCKY => {
+            Some(Defect::DuplicatesWrites) if self.writes == UNLUCKY => {
                 self.send(bytes)?;
                 self.send(bytes)
             }
@@ -98,8 +98,8 @@ impl Transport for Socket<'_> {
                 }
                 self.send(&replies.concat())
             }
-            Some(Defect::TrustsShortWrites) => self.send(bytes).map(|_| bytes.len()),
-            Some(Defect::ReadsRegardless) => {
+            Some(Defect::IgnoresShortWrites) => self.send(bytes).map(|_| bytes.len()),
+            Some(Defect::ReadsDespiteUnsentReplies) => {
                 self.taken.extend_from_slice(bytes);
                 if let Ok(count) = self.send(&self.taken) {
                     self.taken.drain(..count);

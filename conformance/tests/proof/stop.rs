@@ -11,12 +11,12 @@ use crate::defect::Defect;
 pub(crate) fn tamper(stop: &Stop, defect: Option<Defect>) -> (Stop, Option<Subscription>) {
     let most = match defect {
         Some(Defect::IgnoresStop) => Urgency::None,
-        Some(Defect::IgnoresTheSecondPress) => Urgency::Drain,
-        Some(Defect::StopsImpatiently | Defect::HidesStatistics) => Urgency::Now,
+        Some(Defect::IgnoresImmediateStop) => Urgency::Drain,
+        Some(Defect::CutsOffAtStop | Defect::HidesStatistics) => Urgency::Now,
         _ => return (stop.clone(), None),
     };
     let understood = Stop::new();
-    let impatient = defect == Some(Defect::StopsImpatiently);
+    let impatient = defect == Some(Defect::CutsOffAtStop);
     let messenger = Messenger { heard: stop.clone(), most, impatient, told: understood.clone() };
     (understood, Some(stop.subscribe(Waker::from(Arc::new(messenger)))))
 }

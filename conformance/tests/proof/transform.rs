@@ -9,7 +9,7 @@ pub(crate) fn tamper(mut service: Service, defect: Defect) -> Service {
     if let Some(make) = service.transform.take() {
         service = service.with_transform(move |client| Box::new(Tampered { right: make(client), defect }));
     }
-    if defect == Defect::ForgetsThePreamble
+    if defect == Defect::DiscardsThePreamble
         && let Some(make) = service.preamble.take()
     {
         service = service.with_preamble(move || Box::new(Forgotten(make())));
@@ -36,13 +36,13 @@ impl Transform for Tampered {
     }
 
     fn close(&mut self, sealed: &mut Vec<u8>) {
-        if self.defect != Defect::ForgetsTheLastWord {
+        if self.defect != Defect::OmitsTheFinalOutput {
             self.right.close(sealed);
         }
     }
 
     fn is_handshaking(&self) -> bool {
-        self.defect != Defect::OpensBeforeTheHandshake && self.right.is_handshaking()
+        self.defect != Defect::SkipsTheHandshake && self.right.is_handshaking()
     }
 
     fn blocking(&self) -> Blocking {
