@@ -4,6 +4,6 @@ conformance::suite!(
     anyloop_backend_sequential::Sequential,
     except {
         two_clients_at_once: "it serves one client at a time",
-        handlers_elsewhere: "a handler runs on the thread that called `serve`, which can't return before it",
+        handlers_on_other_threads: "a handler runs on the thread that called `serve`, which can't return before it",
     }
 );

@@ -16,7 +16,7 @@ const PARENT: &str = "ANYLOOP_CONFORMANCE_PARENT";
 /// A child process that runs the server.
 pub(crate) struct Child {
     process: process::Child,
-    talk: Talk,
+    channel: Channel,
 }
 
 impl Child {
@@ -35,15 +35,17 @@ impl Child {
             .spawn()
             .expect("a child");
         let mut child = Starting(Some(process));
-        let talk = child.accept(&listener, Instant::now() + START_TIMEOUT);
-        let process = child.0.take().expect("the child that was met");
-        Self { process, talk: Talk::over(talk) }
+        let channel = child.accept(&listener, Instant::now() + START_TIMEOUT);
+        let process = child.0.take().expect("the child that has connected");
+        Self { process, channel: Channel::over(channel) }
     }
 
     /// Sends a request to the child, and returns its response.
-    pub(crate) fn ask(&mut self, request: &str) -> String {
-        self.talk.send_message(request);
-        self.talk.receive().unwrap_or_else(|| panic!("the child has ended without a response to: {request}"))
+    pub(crate) fn request(&mut self, request: &str) -> String {
+        self.channel.send_message(request);
+        self.channel
+            .receive()
+            .unwrap_or_else(|| panic!("the child has ended without a response to: {request}"))
     }
 }
 
@@ -63,9 +65,9 @@ impl Starting {
     fn accept(&mut self, listener: &TcpListener, deadline: Instant) -> TcpStream {
         listener.set_nonblocking(true).expect("a listener that does not block");
         loop {
-            if let Ok((talk, _)) = listener.accept() {
-                talk.set_nonblocking(false).expect("a socket that blocks");
-                return talk;
+            if let Ok((channel, _)) = listener.accept() {
+                channel.set_nonblocking(false).expect("a socket that blocks");
+                return channel;
             }
             let ended = self.0.as_mut().map(process::Child::try_wait);
             assert!(matches!(ended, Some(Ok(None))), "the child has ended: {ended:?}");
@@ -91,27 +93,27 @@ fn end(process: &mut process::Child) {
 }
 
 /// The parent of a child process, which sends requests.
-pub(crate) struct Parent(Talk);
+pub(crate) struct Parent(Channel);
 
 /// The parent of this process, if it is a child.
 pub(crate) fn parent() -> Option<Parent> {
     let address = env::var(PARENT).ok()?;
-    let talk = TcpStream::connect(address).expect("a connection to the parent");
-    Some(Parent(Talk::over(talk)))
+    let channel = TcpStream::connect(address).expect("a connection to the parent");
+    Some(Parent(Channel::over(channel)))
 }
 
 impl Parent {
     /// Responds to requests until the parent has disconnected.
-    pub(crate) fn answer(mut self, mut answer: impl FnMut(&str) -> String) {
+    pub(crate) fn respond(mut self, mut respond: impl FnMut(&str) -> String) {
         while let Some(request) = self.0.receive() {
-            self.0.send_message(&answer(&request));
+            self.0.send_message(&respond(&request));
         }
     }
 }
 
-struct Talk(BufReader<TcpStream>);
+struct Channel(BufReader<TcpStream>);
 
-impl Talk {
+impl Channel {
     fn over(socket: TcpStream) -> Self {
         socket.set_read_timeout(Some(2 * START_TIMEOUT)).expect("a timeout");
         Self(BufReader::new(socket))

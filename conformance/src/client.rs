@@ -65,7 +65,7 @@ impl Client {
 
     /// Uses the transform without an answer if `is_transformed`.
     pub(crate) fn transformed_if(self, is_transformed: bool) -> Self {
-        if is_transformed { self.transformed("TURN") } else { self }
+        if is_transformed { self.transformed("INVERT") } else { self }
     }
 
     /// Sends a framed message.
@@ -75,7 +75,7 @@ impl Client {
 
     /// Sends bytes, all of them.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.try_send(bytes).expect("the server takes what is sent");
+        self.try_send(bytes).expect("the server accepts the data");
     }
 
     /// Sends bytes. Fails if the server does not receive them in time.
@@ -86,7 +86,7 @@ impl Client {
 
     /// Sends bytes without transforming them.
     pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
-        self.socket.write_all(bytes).expect("the server takes what is sent");
+        self.socket.write_all(bytes).expect("the server accepts the data");
     }
 
     /// Transforms bytes, if there is a transform.
@@ -105,23 +105,23 @@ impl Client {
 
     /// Sends a byte as urgent data.
     pub(crate) fn send_urgent(&self, byte: u8) {
-        let sent = self.socket.send_out_of_band(&[byte]).expect("the server takes urgent data");
+        let sent = self.socket.send_out_of_band(&[byte]).expect("the server accepts urgent data");
         assert_eq!(sent, 1);
     }
 
     /// Waits until everything that was sent has arrived at the server's end.
-    pub(crate) fn wait_for_arrival(&self) {
+    pub(crate) fn wait_until_arrived(&self) {
         // Data sent on a Unix socket arrives immediately.
-        if let Some((local, peer)) = self.ends() {
-            kernel::wait_for_arrival(local, peer, self.timeout);
+        if let Some((local, peer)) = self.addresses() {
+            kernel::wait_until_arrived(local, peer, self.timeout);
         }
     }
 
     /// Waits until the server has read everything that was sent.
-    pub(crate) fn wait_for_reading(&self) {
-        self.wait_for_arrival();
-        if let Some((local, peer)) = self.ends() {
-            return kernel::wait_for_reading(local, peer, self.timeout);
+    pub(crate) fn wait_until_read(&self) {
+        self.wait_until_arrived();
+        if let Some((local, peer)) = self.addresses() {
+            return kernel::wait_until_read(local, peer, self.timeout);
         }
         let socket = serving::Socket::from(OwnedFd::from(self.socket.try_clone().expect("a duplicate")));
         let deadline = self.deadline();
@@ -134,7 +134,7 @@ impl Client {
     pub(crate) fn receive(&mut self) -> Vec<u8> {
         let received = self.next_reply();
         received.unwrap_or_else(|| {
-            panic!("a reply was expected, and the end came instead, after {:?}", shown(&self.received))
+            panic!("a reply was expected, and the end came instead, after {:?}", abbreviated(&self.received))
         })
     }
 
@@ -156,7 +156,7 @@ impl Client {
     pub(crate) fn expect_reply(&mut self, reply: impl AsRef<[u8]>) {
         let reply = reply.as_ref();
         let received = self.receive();
-        assert!(received == reply, "received {:?}, not {:?}", shown(&received), shown(reply));
+        assert!(received == reply, "received {:?}, not {:?}", abbreviated(&received), abbreviated(reply));
     }
 
     /// Checks that the next bytes are these.
@@ -168,7 +168,7 @@ impl Client {
             }
         }
         let received: Vec<u8> = self.received.drain(..bytes.len().min(self.received.len())).collect();
-        assert!(received == bytes, "received {:?}, not {:?}", shown(&received), shown(bytes));
+        assert!(received == bytes, "received {:?}, not {:?}", abbreviated(&received), abbreviated(bytes));
     }
 
     /// Returns everything up to the end, which must be clean.
@@ -188,7 +188,7 @@ impl Client {
     /// Checks that the connection ends cleanly, without more output.
     pub(crate) fn expect_end(&mut self) {
         let received = self.read_to_end();
-        assert!(received.is_empty(), "the end was expected, and {:?} came before it", shown(&received));
+        assert!(received.is_empty(), "the end was expected, and {:?} came before it", abbreviated(&received));
     }
 
     /// Checks that this is the next and last reply.
@@ -198,20 +198,20 @@ impl Client {
     }
 
     /// Checks that nothing arrives for a short time.
-    pub(crate) fn expect_silence(&mut self) {
-        self.socket.set_read_timeout(Some(A_MOMENT)).expect("a timeout");
+    pub(crate) fn expect_no_data(&mut self) {
+        self.socket.set_read_timeout(Some(SILENCE)).expect("a timeout");
         let received = self.read_once();
         self.socket.set_read_timeout(Some(self.timeout)).expect("a timeout");
         match received {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            Err(error) => panic!("silence was expected, not {error}"),
-            Ok(_) => panic!("silence was expected, not {:?}", shown(&self.received)),
+            Err(error) => panic!("no data was expected, not the error: {error}"),
+            Ok(_) => panic!("no data was expected, not {:?}", abbreviated(&self.received)),
         }
     }
 
     /// Returns what arrives within a short time, and ignores errors.
     pub(crate) fn read_briefly(&mut self) -> Vec<u8> {
-        self.socket.set_read_timeout(Some(A_MOMENT)).expect("a timeout");
+        self.socket.set_read_timeout(Some(SILENCE)).expect("a timeout");
         while let Ok(1..) = self.read_once() {}
         self.socket.set_read_timeout(Some(self.timeout)).expect("a timeout");
         std::mem::take(&mut self.received)
@@ -267,7 +267,7 @@ impl Client {
 
     /// Resets the connection. A Unix socket is reset by closing it with unread input.
     pub(crate) fn reset(mut self) {
-        if self.ends().is_none() {
+        if self.addresses().is_none() {
             self.send_message("reset");
             return self.wait_for_input();
         }
@@ -282,7 +282,7 @@ impl Client {
     }
 
     /// The addresses of the client and the server, if they are TCP addresses.
-    pub(crate) fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
+    pub(crate) fn addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
         let local = self.socket.local_addr().expect("an address").as_socket()?;
         Some((local, self.socket.peer_addr().expect("an address").as_socket()?))
     }
@@ -293,10 +293,11 @@ impl Client {
     }
 }
 
-const A_SECOND: Duration = Duration::from_secs(1);
+/// The timeout of a check whether an address accepts connections.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long the absence of output is checked.
-const A_MOMENT: Duration = Duration::from_millis(30);
+const SILENCE: Duration = Duration::from_millis(30);
 
 /// Frames a message.
 pub(crate) fn encode(framing: Framing, message: &[u8]) -> Vec<u8> {
@@ -356,12 +357,12 @@ pub(crate) fn resolve(address: &Address) -> io::Result<(Domain, SockAddr)> {
 }
 
 /// Whether the address accepts connections.
-pub(crate) fn is_listened_on(address: &Address) -> bool {
-    connect(address, A_SECOND, None).is_ok()
+pub(crate) fn accepts_connections(address: &Address) -> bool {
+    connect(address, CONNECT_TIMEOUT, None).is_ok()
 }
 
 /// Formats bytes for an error message, abbreviated.
-fn shown(bytes: &[u8]) -> String {
+fn abbreviated(bytes: &[u8]) -> String {
     let end = bytes.len().min(200);
     let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
     if end < bytes.len() { format!("{text}… ({} bytes)", bytes.len()) } else { text }

@@ -9,7 +9,7 @@ use common::{Blocking, Client, CloseReason, Flow, Framing, Handler, Limits, Repl
 use rustix::event::{Timespec, poll};
 
 use crate::gate::{Gate, GateHandle};
-use crate::journal::Journal;
+use crate::log::SessionLog;
 
 /// Greets with `hello`, and executes the messages:
 ///
@@ -17,35 +17,35 @@ use crate::journal::Journal;
 /// | --- | --- |
 /// | `exit` | ends the conversation |
 /// | `panic` | panics |
-/// | `quiet` | sends no reply |
-/// | `thrice` | answers three times |
+/// | `no-reply` | sends no reply |
+/// | `triple` | answers three times |
 /// | `wait` | answers when the gate is open |
-/// | `hush` | waits until the gate is open, and sends no reply |
-/// | `deep` | answers after using [`DEEP`] bytes of stack |
-/// | `nap` | sleeps in a system call for [`NAP`], and answers whether a signal has interrupted it |
-/// | `big N` | answers with [`filling`] of N bytes |
+/// | `wait-no-reply` | waits until the gate is open, and sends no reply |
+/// | `stack` | answers after using [`STACK`] bytes of stack |
+/// | `sleep` | sleeps in a system call for [`SLEEP`], and answers whether a signal has interrupted it |
+/// | `big N` | answers with [`pattern`] of N bytes |
 /// | `last N` | the same, and ends the conversation |
 /// | not UTF-8 | is rejected with `not-utf8`, and not counted |
 /// | anything else | answers with its number, a colon, and the message |
 #[derive(Clone, Default)]
 pub(crate) struct Scripted {
     gate: Arc<GateHandle>,
-    journal: Arc<Journal>,
+    log: Arc<SessionLog>,
     may_block: bool,
-    at_open: Act,
-    at_close: Act,
-    at_drop: Act,
+    at_open: Action,
+    at_close: Action,
+    at_drop: Action,
 }
 
 /// What a session does when it is opened, closed or dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Act {
+pub(crate) enum Action {
     #[default]
     Nothing,
     Panic,
     Wait,
     /// Waits, and sends no greeting.
-    WaitAndSayNothing,
+    WaitWithoutGreeting,
     /// Waits, except in the first session.
     WaitUnlessFirst,
 }
@@ -56,12 +56,12 @@ impl Scripted {
     }
 
     /// Waits at this gate, and declares that it may block.
-    pub(crate) fn waiting_at(self, gate: &Gate) -> Self {
+    pub(crate) fn blocking_at(self, gate: &Gate) -> Self {
         Self { gate: gate.handle(), may_block: true, ..self }
     }
 
     /// Waits at this gate, without declaring that it may block.
-    pub(crate) fn holding_at(self, gate: &Gate) -> Self {
+    pub(crate) fn blocking_undeclared_at(self, gate: &Gate) -> Self {
         Self { gate: gate.handle(), ..self }
     }
 
@@ -71,23 +71,23 @@ impl Scripted {
     }
 
     /// Does this when a session is opened.
-    pub(crate) fn at_open(self, at_open: Act) -> Self {
+    pub(crate) fn at_open(self, at_open: Action) -> Self {
         Self { at_open, ..self }
     }
 
     /// Does this when a session is closed.
-    pub(crate) fn at_close(self, at_close: Act) -> Self {
+    pub(crate) fn at_close(self, at_close: Action) -> Self {
         Self { at_close, ..self }
     }
 
     /// Does this when a session is dropped.
-    pub(crate) fn at_drop(self, at_drop: Act) -> Self {
+    pub(crate) fn at_drop(self, at_drop: Action) -> Self {
         Self { at_drop, ..self }
     }
 
     /// The events of its sessions.
-    pub(crate) fn journal(&self) -> Arc<Journal> {
-        Arc::clone(&self.journal)
+    pub(crate) fn log(&self) -> Arc<SessionLog> {
+        Arc::clone(&self.log)
     }
 
     /// A service with the framing `line`.
@@ -105,12 +105,12 @@ impl Scripted {
         limited(self.service(), limit)
     }
 
-    fn act(&self, act: Act, first: bool) {
-        match act {
-            Act::Nothing => {}
-            Act::WaitUnlessFirst if first => {}
-            Act::Panic => panic_quietly(),
-            Act::Wait | Act::WaitAndSayNothing | Act::WaitUnlessFirst => self.gate.pass(),
+    fn run(&self, action: Action, first: bool) {
+        match action {
+            Action::Nothing => {}
+            Action::WaitUnlessFirst if first => {}
+            Action::Panic => panic_quietly(),
+            Action::Wait | Action::WaitWithoutGreeting | Action::WaitUnlessFirst => self.gate.pass(),
         }
     }
 }
@@ -118,13 +118,13 @@ impl Scripted {
 impl Handler for Scripted {
     fn open(&self, _client: &Client, out: &mut Replies<'_>) -> Box<dyn Session> {
         let mut first = false;
-        self.journal.record(|entries| {
-            first = entries.max_present == 0;
-            entries.present += 1;
-            entries.max_present = entries.max_present.max(entries.present);
+        self.log.record(|sessions| {
+            first = sessions.max_open == 0;
+            sessions.open += 1;
+            sessions.max_open = sessions.max_open.max(sessions.open);
         });
-        self.act(self.at_open, first);
-        if self.at_open != Act::WaitAndSayNothing {
+        self.run(self.at_open, first);
+        if self.at_open != Action::WaitWithoutGreeting {
             out.send(b"hello");
         }
         Box::new(ScriptedSession { script: self.clone(), number: 0 })
@@ -150,29 +150,29 @@ impl Session for ScriptedSession {
         let flow = match text.split_once(' ').unwrap_or((text, "")) {
             ("exit", "") => Flow::Close,
             ("panic", "") => panic_quietly(),
-            ("quiet", "") => Flow::Continue,
-            ("thrice", "") => {
+            ("no-reply", "") => Flow::Continue,
+            ("triple", "") => {
                 (0..3).for_each(|_| out.write(format_args!("{}:{text}", self.number)));
                 Flow::Continue
             }
             ("big", length) => {
-                out.send(filling(length.parse().unwrap_or(0)));
+                out.send(pattern(length.parse().unwrap_or(0)));
                 Flow::Continue
             }
             ("last", length) => {
-                out.send(filling(length.parse().unwrap_or(0)));
+                out.send(pattern(length.parse().unwrap_or(0)));
                 Flow::Close
             }
-            ("hush", "") => {
+            ("wait-no-reply", "") => {
                 self.script.gate.pass();
                 Flow::Continue
             }
-            ("deep", "") => {
-                out.write(format_args!("{}:{}", self.number, deep(DEEP)));
+            ("stack", "") => {
+                out.write(format_args!("{}:{}", self.number, use_stack(STACK)));
                 Flow::Continue
             }
-            ("nap", "") => {
-                out.write(format_args!("{}:{}", self.number, nap()));
+            ("sleep", "") => {
+                out.write(format_args!("{}:{}", self.number, sleep()));
                 Flow::Continue
             }
             (word, _) => {
@@ -183,22 +183,22 @@ impl Session for ScriptedSession {
                 Flow::Continue
             }
         };
-        self.script.journal.record(|entries| entries.answered += 1);
+        self.script.log.record(|sessions| sessions.answered += 1);
         flow
     }
 
     fn closed(&mut self, why: CloseReason) {
-        self.script.journal.record(|entries| {
-            entries.present = entries.present.saturating_sub(1);
-            entries.closed.push(why);
+        self.script.log.record(|sessions| {
+            sessions.open = sessions.open.saturating_sub(1);
+            sessions.closed.push(why);
         });
-        self.script.act(self.script.at_close, false);
+        self.script.run(self.script.at_close, false);
     }
 }
 
 impl Drop for ScriptedSession {
     fn drop(&mut self) {
-        self.script.act(self.script.at_drop, false);
+        self.script.run(self.script.at_drop, false);
     }
 }
 
@@ -209,33 +209,33 @@ pub(crate) fn limited(mut service: Service, limit: impl FnOnce(&mut Limits)) -> 
 }
 
 /// Text in which any lost, duplicated or moved piece is detected.
-pub(crate) fn filling(length: usize) -> &'static [u8] {
-    static FILLING: LazyLock<Vec<u8>> = LazyLock::new(|| {
+pub(crate) fn pattern(length: usize) -> &'static [u8] {
+    static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let numbers = (0..).flat_map(|number: u32| format!("{number:x},").into_bytes());
-        numbers.take(MAX_FILLING).collect()
+        numbers.take(MAX_PATTERN).collect()
     });
-    &FILLING[..length.min(MAX_FILLING)]
+    &PATTERN[..length.min(MAX_PATTERN)]
 }
 
-const MAX_FILLING: usize = 1_000_000;
+const MAX_PATTERN: usize = 1_000_000;
 
 /// The stack that a session may use on every backend, in bytes.
-pub(crate) const DEEP: usize = 1024 * 1024;
+pub(crate) const STACK: usize = 1024 * 1024;
 
 /// Uses this number of bytes of stack, and returns the number of calls that were needed.
-fn deep(left: usize) -> usize {
+fn use_stack(left: usize) -> usize {
     const FRAME: usize = 16 * 1024;
     let mut frame = [0_u8; FRAME];
     black_box(&mut frame);
-    let calls = if left > FRAME { 1 + deep(left - FRAME) } else { 0 };
+    let calls = if left > FRAME { 1 + use_stack(left - FRAME) } else { 0 };
     calls + usize::from(frame[calls])
 }
 
-/// The duration of `nap`.
-pub(crate) const NAP: Duration = Duration::from_millis(300);
+/// The duration of `sleep`.
+pub(crate) const SLEEP: Duration = Duration::from_millis(300);
 
-fn nap() -> &'static str {
-    let time = Timespec { tv_sec: 0, tv_nsec: NAP.subsec_nanos().into() };
+fn sleep() -> &'static str {
+    let time = Timespec { tv_sec: 0, tv_nsec: SLEEP.subsec_nanos().into() };
     match poll(&mut [], Some(&time)) {
         Ok(_) => "slept",
         Err(_) => "was woken by a signal",

@@ -7,7 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// One end of a connection, as listed by the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct End {
+pub(crate) struct SocketState {
     /// The number of bytes that the peer has not acknowledged.
     pub(crate) unacknowledged: u64,
     /// The number of received bytes that were not read.
@@ -17,26 +17,26 @@ pub(crate) struct End {
 }
 
 /// Waits until `to` has acknowledged everything that `from` has sent.
-pub(crate) fn wait_for_arrival(from: SocketAddr, to: SocketAddr, timeout: Duration) {
+pub(crate) fn wait_until_arrived(from: SocketAddr, to: SocketAddr, timeout: Duration) {
     let deadline = Instant::now() + timeout;
-    while end(from, to).is_some_and(|end| end.unacknowledged > 0) {
+    while socket_state(from, to).is_some_and(|state| state.unacknowledged > 0) {
         assert!(Instant::now() < deadline, "sent data does not arrive");
         std::thread::sleep(Duration::from_millis(1));
     }
 }
 
 /// Waits until everything that `from` has sent was read at `to`.
-pub(crate) fn wait_for_reading(from: SocketAddr, to: SocketAddr, timeout: Duration) {
+pub(crate) fn wait_until_read(from: SocketAddr, to: SocketAddr, timeout: Duration) {
     let deadline = Instant::now() + timeout;
-    while end(to, from).is_some_and(|end| end.unread > 0) {
+    while socket_state(to, from).is_some_and(|state| state.unread > 0) {
         assert!(Instant::now() < deadline, "sent data is not read");
     }
 }
 
 /// The end of a connection at `local`. `None` if there is no such connection or the kernel does not list it.
-pub(crate) fn end(local: SocketAddr, remote: SocketAddr) -> Option<End> {
+pub(crate) fn socket_state(local: SocketAddr, remote: SocketAddr) -> Option<SocketState> {
     let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
-    let (local, remote) = (listed(local)?, listed(remote)?);
+    let (local, remote) = (proc_format(local)?, proc_format(remote)?);
     table.lines().find_map(|line| {
         // sl, local address, remote address, state, the two queues, the timer and when it ends, …
         let mut columns = line.split_whitespace().skip(1);
@@ -45,12 +45,12 @@ pub(crate) fn end(local: SocketAddr, remote: SocketAddr) -> Option<End> {
         }
         let (sending, received) = columns.nth(1)?.split_once(':')?;
         let (timer, _) = columns.next()?.split_once(':')?;
-        let (unacknowledged, unread) = (number(sending)?, number(received)?);
-        Some(End { unacknowledged, unread, keepalive: timer == KEEPALIVE })
+        let (unacknowledged, unread) = (parse_hex(sending)?, parse_hex(received)?);
+        Some(SocketState { unacknowledged, unread, keepalive: timer == KEEPALIVE })
     })
 }
 
-fn number(digits: &str) -> Option<u64> {
+fn parse_hex(digits: &str) -> Option<u64> {
     u64::from_str_radix(digits, 16).ok()
 }
 
@@ -58,7 +58,7 @@ fn number(digits: &str) -> Option<u64> {
 const KEEPALIVE: &str = "02";
 
 /// Formats an address as the kernel lists it.
-fn listed(address: SocketAddr) -> Option<String> {
+fn proc_format(address: SocketAddr) -> Option<String> {
     let SocketAddr::V4(address) = address else { return None };
     let number = u32::from_ne_bytes(address.ip().octets());
     Some(format!("{number:08X}:{:04X}", address.port()))

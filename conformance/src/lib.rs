@@ -29,8 +29,8 @@ mod child;
 mod client;
 mod gate;
 mod handlers;
-mod journal;
 mod kernel;
+mod log;
 #[macro_use]
 mod list;
 mod oracle;

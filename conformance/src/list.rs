@@ -35,7 +35,7 @@ macro_rules! for_each_case {
                 last_reply_is_not_lost_to_a_reset [Closing] [] "a client that keeps sending and reads late receives its last replies and a clean end";
                 error_reply_is_not_lost_to_a_reset [Closing] [] "a client that has more to send receives an error reply and a clean end";
                 closed_is_called_once [Closing] [] "`closed` of a session is called once, with the reason";
-                closed_is_called_when_cut_off [Closing] [TwoClients, HandlersElsewhere] "`closed` of each session is called once at the cut, also if its handler or worker was blocked";
+                closed_is_called_when_cut_off [Closing] [TwoClients, HandlersOnOtherThreads] "`closed` of each session is called once when its client is cut off, also if its handler or worker was blocked";
             }
             limits {
                 line_framing_enforces_max_message [Limits] [] "in `line`, a message of the maximum length is accepted, a longer one rejected, and the server continues";
@@ -88,7 +88,7 @@ macro_rules! for_each_case {
                 client_can_reconnect_immediately [Admission] [] "a client that has received the end can reconnect immediately";
                 reported_max_connections_is_not_exceeded [Admission] [] "no more clients are served at once than the backend's capabilities allow";
             }
-            starved {
+            exhaustion {
                 out_of_descriptors [AcceptErrors] [TwoClients] "without descriptors the server keeps running, does not spin, counts the errors, and serves clients again when descriptors are free";
                 out_of_threads [AcceptErrors] [] "without threads a client is refused, or served without one, and the server keeps running";
             }
@@ -101,8 +101,8 @@ macro_rules! for_each_case {
                 panic_in_open_and_refuse [Panics] [] "panics in `open` and then in `refuse` end only that connection";
                 panic_in_error [Panics] [] "a panic in a protocol's `error` has no effect on others";
                 panic_in_blocking [Panics] [] "a panic in `blocking` has no effect on others";
-                panic_in_a_destructor [Panics] [] "a panic in a session's destructor has no effect on others, also at the cut";
-                panic_in_a_destructor_when_cut_off [Panics] [TwoClients, HandlersElsewhere] "a panic in a session's destructor has no effect on others if the client was cut off within a handler";
+                panic_in_a_destructor [Panics] [] "a panic in a session's destructor has no effect on others, also when its client is cut off";
+                panic_in_a_destructor_when_cut_off [Panics] [TwoClients, HandlersOnOtherThreads] "a panic in a session's destructor has no effect on others if the client was cut off within a handler";
                 invalid_progress_ends_only_that_conversation [Panics] [] "a protocol that returns that it has used more bytes than there are ends only that conversation";
                 a_thousand_panics [Panics] [] "after a thousand panics the server still serves clients";
             }
@@ -114,7 +114,7 @@ macro_rules! for_each_case {
                 stop_within_a_message [Stop] [] "an incomplete message gets `ERR shutting-down`";
                 stop_under_a_pipelining_client [Stop] [] "a client that keeps sending receives its replies in order, and a clean end";
                 drain_deadline_cuts_off_a_client_that_does_not_read [Stop] [] "a client that does not receive its replies is cut off at the drain deadline, not early";
-                drain_deadline_does_not_wait_for_a_handler [Stop] [HandlersElsewhere] "at the drain deadline the server ends even if a handler still runs";
+                drain_deadline_does_not_wait_for_a_handler [Stop] [HandlersOnOtherThreads] "at the drain deadline the server ends even if a handler still runs";
                 immediate_stop_waits_for_no_client [Stop] [] "after an immediate stop the server waits for no client";
                 report_counts_each_client_once [Stop] [] "each accepted client is counted once in the report, with the right outcome";
                 drain_delivers_the_replies_to_all_handled_messages [Stop] [] "after a clean drain, no message was handled without its reply being delivered";
@@ -125,18 +125,18 @@ macro_rules! for_each_case {
                 statistics_count_each_byte [Statistics] [] "all bytes that clients have sent and received are counted";
                 final_statistics_equal_the_report [Statistics] [] "after a server has ended, its statistics equal its report";
                 statistics_count_refused_clients [Statistics] [TwoClients] "refused clients are counted, with the bytes of their error replies";
-                final_statistics_equal_the_report_when_cut_off [Statistics] [HandlersElsewhere] "statistics equal the report if clients were cut off, also within a handler";
+                final_statistics_equal_the_report_when_cut_off [Statistics] [HandlersOnOtherThreads] "statistics equal the report if clients were cut off, also within a handler";
             }
             backlog {
                 stop_refuses_the_backlog [Stop] [] "clients in the backlog get `ERR shutting-down`";
                 stop_leaves_a_shared_backlog [Stop] [] "clients in a shared backlog are left to the other server";
-                the_listener_is_closed_while_clients_drain [Stop] [HandlersElsewhere] "no client can connect while others drain";
+                the_listener_is_closed_while_clients_drain [Stop] [HandlersOnOtherThreads] "no client can connect while others drain";
                 a_listener_may_be_shared [Stop] [] "servers that share a listener each greet the clients that they accept, and one continues when the other stops";
             }
-            vanishing {
-                reset_frees_the_connection [Vanishing] [] "a client that was reset no longer counts as connected";
-                reset_with_unsent_replies_frees_the_connection [Vanishing] [] "a client that was reset with unsent replies no longer counts as connected";
-                keepalive_is_enabled [Vanishing] [] "keepalive is enabled, so that unreachable clients are detected";
+            disconnects {
+                reset_frees_the_connection [Disconnects] [] "a client that was reset no longer counts as connected";
+                reset_with_unsent_replies_frees_the_connection [Disconnects] [] "a client that was reset with unsent replies no longer counts as connected";
+                keepalive_is_enabled [Disconnects] [] "keepalive is enabled, so that unreachable clients are detected";
             }
             fairness {
                 flooding_client_does_not_starve_others [Fairness] [TwoClients] "clients are answered while another one sends without end";
@@ -155,8 +155,8 @@ macro_rules! for_each_case {
                 end_of_input_after_urgent_data_is_noticed [Urgent] [] "the end of the input after urgent data is noticed";
                 stop_answers_messages_after_urgent_data [Urgent] [] "at a stop, messages that had arrived after urgent data are answered";
             }
-            quiet {
-                idle_server_uses_no_cpu_time [Quiet] [] "an idle server uses no CPU time";
+            idle {
+                idle_server_uses_no_cpu_time [Idle] [] "an idle server uses no CPU time";
             }
             start {
                 a_handler_may_use_a_mebibyte_of_stack [Start] [] "a handler may use 1 MiB of stack";

@@ -12,19 +12,19 @@ use crate::handlers::panic_quietly;
 /// | --- | --- |
 /// | `(` | begins a message |
 /// | `)` | ends it, without an answer |
-/// | `!` | writes `word`, and is not a message |
+/// | `!` | writes `notice`, and is not a message |
 /// | `>`, `<` | returns that it has used more bytes than there are, for a message or for a part of one |
 /// | anything else | is answered with `answer` |
 ///
 /// At the end of the input within a message it writes `unfinished`. Each reply is a line.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Bytes {
-    panics: Option<Place>,
+    panics: Option<Callback>,
 }
 
-/// Where the application panics.
+/// The function of the application that panics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Callback {
     Refuse,
     OpenAndRefuse,
     Blocking,
@@ -37,13 +37,13 @@ impl Bytes {
         Service::new(Arc::new(self))
     }
 
-    /// Panics in this place.
-    pub(crate) fn panicking_in(place: Place) -> Self {
-        Self { panics: Some(place) }
+    /// Panics in this function.
+    pub(crate) fn panicking_in(callback: Callback) -> Self {
+        Self { panics: Some(callback) }
     }
 
-    fn panics_in(self, places: &[Place]) {
-        if self.panics.is_some_and(|place| places.contains(&place)) {
+    fn panics_in(self, callbacks: &[Callback]) {
+        if self.panics.is_some_and(|callback| callbacks.contains(&callback)) {
             panic_quietly();
         }
     }
@@ -51,18 +51,18 @@ impl Bytes {
 
 impl Application for Bytes {
     fn open(&self, _: Client, _: &Limits, out: &mut Outbox) -> Box<dyn Protocol> {
-        self.panics_in(&[Place::OpenAndRefuse]);
+        self.panics_in(&[Callback::OpenAndRefuse]);
         out.push(b"hello\n");
         Box::new(Conversation(*self))
     }
 
     fn refuse(&self, error: &ErrorReply, _: &Limits, out: &mut Outbox) {
-        self.panics_in(&[Place::Refuse, Place::OpenAndRefuse]);
+        self.panics_in(&[Callback::Refuse, Callback::OpenAndRefuse]);
         out.push(format!("{error}\n").as_bytes());
     }
 
     fn blocking(&self) -> Blocking {
-        self.panics_in(&[Place::Blocking]);
+        self.panics_in(&[Callback::Blocking]);
         Blocking::Never
     }
 }
@@ -78,7 +78,7 @@ impl Protocol for Conversation {
                 return Progress::More { used, begun: input[used - 1] == b'(' };
             }
             b'!' => {
-                out.push(b"word\n");
+                out.push(b"notice\n");
                 return Progress::More { used: 1, begun: false };
             }
             b'<' => return Progress::More { used: input.len() + 1, begun: false },
@@ -94,13 +94,13 @@ impl Protocol for Conversation {
     }
 
     fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
-        self.0.panics_in(&[Place::Error]);
+        self.0.panics_in(&[Callback::Error]);
         out.push(format!("{error}\n").as_bytes());
     }
 }
 
 impl Drop for Conversation {
     fn drop(&mut self) {
-        self.0.panics_in(&[Place::Destructor]);
+        self.0.panics_in(&[Callback::Destructor]);
     }
 }

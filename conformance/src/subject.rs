@@ -78,13 +78,13 @@ impl Subject {
     }
 
     /// Sets the timeout of waits.
-    pub fn with_patience(self, timeout: Duration) -> Self {
+    pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
     /// Sets the path of the calling test (`module_path!()` and its name), so that the test can be run again in a
     /// separate process.
-    pub fn tested_as(self, path: &str) -> Self {
+    pub fn with_test_path(self, path: &str) -> Self {
         // The test harness omits the crate from names of tests.
         let test = path.split_once("::").map(|(_, test)| test.to_owned());
         Self { test, ..self }
@@ -109,8 +109,8 @@ impl Subject {
         Address::Unix(Some(path.into()))
     }
 
-    /// Transforms all bytes of all clients, without the cases noticing.
-    pub fn through_a_transform(self) -> Self {
+    /// Transforms all bytes of all clients, transparently to the cases.
+    pub fn with_transform(self) -> Self {
         Self { is_transformed: true, ..self }
     }
 

@@ -51,13 +51,13 @@ pub enum Behaviour {
     /// 10: stopping, draining, and a report that adds up.
     Stop,
     /// 11: the resources of a client that disappears are freed.
-    Vanishing,
+    Disconnects,
     /// 12: one client can't monopolise the server.
     Fairness,
     /// 13: the capabilities that a backend reports are correct.
     Capabilities,
     /// 14: an idle server uses no CPU time.
-    Quiet,
+    Idle,
     /// 15: protocols that are not codecs are served like others.
     Protocols,
     /// 16: urgent data causes no loss and no delay.
@@ -75,18 +75,18 @@ pub enum Need {
     /// It serves two clients at once.
     TwoClients,
     /// Handlers don't run on the thread that called `serve`.
-    HandlersElsewhere,
+    HandlersOnOtherThreads,
 }
 
 impl Need {
     /// All needs.
-    pub const ALL: &[Self] = &[Self::TwoClients, Self::HandlersElsewhere];
+    pub const ALL: &[Self] = &[Self::TwoClients, Self::HandlersOnOtherThreads];
 
     /// The name of the need in exemptions.
     pub fn name(self) -> &'static str {
         match self {
             Self::TwoClients => "two_clients_at_once",
-            Self::HandlersElsewhere => "handlers_elsewhere",
+            Self::HandlersOnOtherThreads => "handlers_on_other_threads",
         }
     }
 }
@@ -162,13 +162,13 @@ fn run_over(
         let known = CASES.iter().any(|case| exemption.covers(case));
         assert!(known, "the exemption `{}` names no case and no need", exemption.name);
     }
-    let subject = || Subject::new(Arc::clone(&backend)).tested_as(test).over(transport);
+    let subject = || Subject::new(Arc::clone(&backend)).with_test_path(test).over(transport);
     let Some(exemption) = exemptions.iter().find(|exemption| exemption.covers(case)) else {
         return (case.run)(&subject());
     };
     let mut timeout = MIN_TIMEOUT;
     loop {
-        let subject = subject().with_patience(timeout);
+        let subject = subject().with_timeout(timeout);
         let fails = |case: &Case| catch_unwind(AssertUnwindSafe(|| (case.run)(&subject))).is_err();
         assert!(
             fails(case),
@@ -203,7 +203,7 @@ const TCP_ONLY: &[Exemption] = &[
 pub fn check_transformed(backend: Arc<dyn Backend>, name: &str, test: &str, exemptions: &[Exemption]) {
     let case = case(name);
     if !exemptions.iter().any(|exemption| exemption.covers(case)) {
-        (case.run)(&Subject::new(backend).tested_as(test).through_a_transform());
+        (case.run)(&Subject::new(backend).with_test_path(test).with_transform());
     }
 }
 
@@ -292,9 +292,9 @@ macro_rules! test_each_transformed {
 macro_rules! test_transformed {
     ($module:ident [Admission] $name:ident) => {};
     ($module:ident [AcceptErrors] $name:ident) => {};
-    ($module:ident [Vanishing] $name:ident) => {};
+    ($module:ident [Disconnects] $name:ident) => {};
     ($module:ident [Capabilities] $name:ident) => {};
-    ($module:ident [Quiet] $name:ident) => {};
+    ($module:ident [Idle] $name:ident) => {};
     ($module:ident [Start] $name:ident) => {};
     ($module:ident [Statistics] $name:ident) => {};
     (transforms $behaviour:tt $name:ident) => {};

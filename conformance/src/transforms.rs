@@ -12,8 +12,8 @@ use crate::gate::{Gate, GateHandle};
 
 /// Inverts all bits of all bytes.
 ///
-/// A client sends a line first, which is not inverted. The server does not answer `TURN`; it answers `TURN?` with
-/// `TURNED`, `WAIT` with `TURNED` when the gate is open, and any other line, which is an error, with `NO`. All later
+/// A client sends a line first, which is not inverted. The server does not answer `INVERT`; it answers `INVERT?` with
+/// `INVERTED`, `WAIT` with `INVERTED` when the gate is open, and any other line, which is an error, with `NO`. All later
 /// bytes are inverted. A resulting 0 is escaped as 0 1. The final output is 0 0.
 pub(crate) struct Inverting {
     state: State,
@@ -46,7 +46,7 @@ pub(crate) fn transformed_at(service: Service, gate: &Gate) -> Service {
 impl Inverting {
     /// The client's end after it has sent `line`.
     pub(crate) fn of_client(line: &str) -> Self {
-        let state = if line == "TURN" { State::Inverting } else { State::Client };
+        let state = if line == "INVERT" { State::Inverting } else { State::Client };
         Self { state, gate: Arc::default() }
     }
 
@@ -86,12 +86,12 @@ impl Inverting {
             return Err(if input.len() > MAX_LINE { Opened::Broken } else { Opened::More { used: 0 } });
         };
         match (self.state, &input[..end]) {
-            (State::Client, b"TURNED") | (State::Server, b"TURN") => {}
-            (State::Server, line @ (b"TURN?" | b"WAIT")) => {
+            (State::Client, b"INVERTED") | (State::Server, b"INVERT") => {}
+            (State::Server, line @ (b"INVERT?" | b"WAIT")) => {
                 if line == b"WAIT" {
                     self.gate.pass();
                 }
-                sealed.extend_from_slice(b"TURNED\n");
+                sealed.extend_from_slice(b"INVERTED\n");
             }
             _ => {
                 sealed.extend_from_slice(b"NO\n");

@@ -39,12 +39,12 @@ pub(crate) fn queues_beyond_the_limit(subject: &Subject) {
     let mut served = server.connect_greeted();
     for _ in 0..3 {
         let mut waiting = server.connect();
-        waiting.send_message("at last");
-        waiting.expect_silence();
+        waiting.send_message("message");
+        waiting.expect_no_data();
         served.send_message("exit");
         served.expect_end();
         waiting.expect_reply("hello");
-        waiting.expect_reply("1:at last");
+        waiting.expect_reply("1:message");
         served = waiting;
     }
     drop(served);
@@ -53,10 +53,10 @@ pub(crate) fn queues_beyond_the_limit(subject: &Subject) {
 }
 
 pub(crate) fn limit_is_exact_under_concurrent_connects(subject: &Subject) {
-    const PLACES: usize = 5;
+    const MAX_CONNECTIONS: usize = 5;
     let script = Scripted::new();
-    let journal = script.journal();
-    let server = subject.serve(script.limited(|limits| limits.max_connections = PLACES));
+    let log = script.log();
+    let server = subject.serve(script.limited(|limits| limits.max_connections = MAX_CONNECTIONS));
     let (address, timeout) = (server.address(), subject.timeout());
     let connect = || {
         let clients = (0..10).map(|_| {
@@ -75,8 +75,8 @@ pub(crate) fn limit_is_exact_under_concurrent_connects(subject: &Subject) {
             .collect()
     });
     let count = |expected: &[u8]| clients.iter().filter(|(_, greeting)| greeting == expected).count();
-    assert_eq!((count(b"hello"), count(b"ERR busy")), (PLACES, clients.len() - PLACES));
-    assert_eq!(journal.read().max_present, PLACES);
+    assert_eq!((count(b"hello"), count(b"ERR busy")), (MAX_CONNECTIONS, clients.len() - MAX_CONNECTIONS));
+    assert_eq!(log.read().max_open, MAX_CONNECTIONS);
 }
 
 pub(crate) fn client_can_reconnect_immediately(subject: &Subject) {
@@ -90,21 +90,21 @@ pub(crate) fn client_can_reconnect_immediately(subject: &Subject) {
 }
 
 pub(crate) fn reported_max_connections_is_not_exceeded(subject: &Subject) {
-    const CROWD: usize = 12;
+    const CLIENTS: usize = 12;
     let max = subject.backend().capabilities().max_connections.unwrap_or(usize::MAX);
     let script = Scripted::new();
-    let journal = script.journal();
+    let log = script.log();
     let server = subject.serve(script.limited(|limits| limits.overload = Overload::Queue));
-    let mut clients: Vec<_> = (0..CROWD).map(|_| server.connect()).collect();
-    journal.wait_until(subject.timeout(), |entries| entries.present >= max.min(CROWD));
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| server.connect()).collect();
+    log.wait_until(subject.timeout(), |sessions| sessions.open >= max.min(CLIENTS));
     if let Some(waiting) = clients.get_mut(max) {
-        waiting.expect_silence();
+        waiting.expect_no_data();
     }
     for client in &mut clients {
         client.expect_reply("hello");
         client.send_message("exit");
         client.expect_end();
     }
-    assert!(journal.read().max_present <= max, "{} clients were served at once", journal.read().max_present);
-    assert_eq!(server.stop().reason(CloseReason::Exit), CROWD as u64);
+    assert!(log.read().max_open <= max, "{} clients were served at once", log.read().max_open);
+    assert_eq!(server.stop().reason(CloseReason::Exit), CLIENTS as u64);
 }

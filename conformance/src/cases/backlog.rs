@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use common::{CloseReason, Overload};
 use rustix::io::ioctl_fionbio;
 
-use crate::client::{Client, is_listened_on};
+use crate::client::{Client, accepts_connections};
 use crate::gate::Gate;
 use crate::handlers::{Scripted, limited};
 use crate::server::Server;
@@ -18,7 +18,7 @@ fn backlog(server: &Server) -> (Client, Vec<Client>) {
     let mut waiting: Vec<_> = (0..20).map(|_| server.connect()).collect();
     for client in &mut waiting {
         client.send_message("hello?");
-        client.wait_for_arrival();
+        client.wait_until_arrived();
     }
     (served, waiting)
 }
@@ -85,7 +85,7 @@ pub(crate) fn a_listener_may_be_shared(subject: &Subject) {
 
 pub(crate) fn the_listener_is_closed_while_clients_drain(subject: &Subject) {
     let gate = Gate::default();
-    let service = Scripted::new().waiting_at(&gate).service();
+    let service = Scripted::new().blocking_at(&gate).service();
     let server =
         subject.serve_alone(limited(service, |limits| limits.drain_timeout = Duration::from_secs(3600)));
     let mut client = server.connect_greeted();
@@ -93,7 +93,7 @@ pub(crate) fn the_listener_is_closed_while_clients_drain(subject: &Subject) {
     gate.wait_for(1, subject.timeout());
     server.drain();
     let deadline = client.deadline();
-    while is_listened_on(server.address()) {
+    while accepts_connections(server.address()) {
         assert!(Instant::now() < deadline, "the listener is open while a client drains");
         thread::sleep(Duration::from_millis(1));
     }

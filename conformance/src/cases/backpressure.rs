@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use common::{CloseReason, Limits};
 
-use crate::handlers::{Scripted, filling};
+use crate::handlers::{Scripted, pattern};
 use crate::subject::Subject;
 
 /// The size of the socket buffers, at each end and for each direction. The kernel allocates about twice as much.
@@ -19,7 +19,7 @@ fn bound() -> usize {
 pub(crate) fn reading_pauses_while_replies_are_unsent(subject: &Subject) {
     let timeout = Duration::from_millis(300);
     let script = Scripted::new();
-    let journal = script.journal();
+    let log = script.log();
     let server = subject.serve_with_buffers(script.limited(|limits| limits.write_timeout = timeout), BUFFERS);
     let mut client = server.connect();
     let messages = format!("{}\n", "x".repeat(99)).repeat(100);
@@ -34,7 +34,7 @@ pub(crate) fn reading_pauses_while_replies_are_unsent(subject: &Subject) {
         }
         assert!(taken <= bound(), "{taken} bytes were read from a client that reads nothing");
     }
-    journal.wait_until(subject.timeout(), |entries| entries.closed == [CloseReason::WriteTimeout]);
+    log.wait_until(subject.timeout(), |sessions| sessions.closed == [CloseReason::WriteTimeout]);
     assert_eq!(server.stop().reason(CloseReason::WriteTimeout), 1);
 }
 
@@ -42,13 +42,13 @@ pub(crate) fn large_replies_are_bounded(subject: &Subject) {
     const REPLY: usize = 60_000;
     let timeout = Duration::from_millis(300);
     let script = Scripted::new();
-    let journal = script.journal();
+    let log = script.log();
     let server = subject.serve_with_buffers(script.limited(|limits| limits.write_timeout = timeout), BUFFERS);
     let mut client = server.connect_greeted();
     client.send(format!("big {REPLY}\n").repeat(1000));
-    let entries = journal.wait_until(subject.timeout(), |entries| !entries.closed.is_empty());
-    assert_eq!(entries.closed, [CloseReason::WriteTimeout]);
-    let replies = entries.answered * REPLY;
+    let sessions = log.wait_until(subject.timeout(), |sessions| !sessions.closed.is_empty());
+    assert_eq!(sessions.closed, [CloseReason::WriteTimeout]);
+    let replies = sessions.answered * REPLY;
     assert!(replies <= bound(), "{replies} bytes of replies were produced for a client that reads nothing");
 }
 
@@ -57,9 +57,9 @@ pub(crate) fn reading_resumes(subject: &Subject) {
     let mut client = server.connect_greeted();
     // The first reply exceeds the buffers of the kernel.
     client.send(format!("big 1000000\n{}exit\n", "big 1000\nsmall\n".repeat(1000)));
-    client.expect_reply(filling(1_000_000));
+    client.expect_reply(pattern(1_000_000));
     for number in 1..=1000 {
-        client.expect_reply(filling(1000));
+        client.expect_reply(pattern(1000));
         client.expect_reply(format!("{}:small", 2 * number + 1));
     }
     client.expect_end();
@@ -93,7 +93,7 @@ fn reads_steadily(subject: &Subject, timeout: Duration) -> bool {
         last = Instant::now();
         assert!(received.is_ok_and(|count| count > 0), "a steady reader was cut");
     }
-    client.expect_reply(filling(REPLY));
+    client.expect_reply(pattern(REPLY));
     client.send_message("exit");
     client.expect_end();
     true

@@ -7,14 +7,14 @@ use common::{CloseReason, Framing};
 
 use crate::client::{Client, encode};
 use crate::gate::Gate;
-use crate::handlers::{Act, Scripted, filling};
-use crate::journal::Journal;
+use crate::handlers::{Action, Scripted, pattern};
+use crate::log::SessionLog;
 use crate::server::Server;
 use crate::subject::Subject;
 
 pub(crate) fn exit_ends_the_conversation(subject: &Subject) {
     let script = Scripted::new();
-    let journal = script.journal();
+    let log = script.log();
     let server = subject.serve(script.service());
     let mut client = server.connect_greeted();
     client.send("a\nb\nexit\nnever\npart");
@@ -22,7 +22,7 @@ pub(crate) fn exit_ends_the_conversation(subject: &Subject) {
     client.expect_last("2:b");
     let report = server.stop();
     assert_eq!((report.messages, report.reason(CloseReason::Exit)), (3, 1));
-    assert_eq!(journal.read().answered, 3, "a message after the exit was handled");
+    assert_eq!(log.read().answered, 3, "a message after the exit was handled");
 }
 
 pub(crate) fn half_close_is_answered(subject: &Subject) {
@@ -68,7 +68,7 @@ pub(crate) fn last_reply_is_not_lost_to_a_reset(subject: &Subject) {
     let more = "more\n".repeat(32 * 1024 / 5);
     client.send(format!("last {LENGTH}\n{more}"));
     let received = client.read_to_end_in_pieces(16 * 1024, Duration::from_millis(1));
-    assert!(received == [filling(LENGTH), b"\n"].concat(), "{} bytes of {LENGTH}", received.len());
+    assert!(received == [pattern(LENGTH), b"\n"].concat(), "{} bytes of {LENGTH}", received.len());
 }
 
 pub(crate) fn error_reply_is_not_lost_to_a_reset(subject: &Subject) {
@@ -82,7 +82,7 @@ pub(crate) fn error_reply_is_not_lost_to_a_reset(subject: &Subject) {
 type Ending = fn(Client);
 
 /// Waits for the end after sending, since the conversation counts as lost otherwise.
-fn says_last(mut client: Client, message: impl AsRef<[u8]>) {
+fn send_and_read_to_end(mut client: Client, message: impl AsRef<[u8]>) {
     client.send_message(message);
     client.read_to_end();
 }
@@ -96,46 +96,46 @@ pub(crate) fn closed_is_called_once(subject: &Subject) {
             client.end_input();
             client.expect_last("ERR incomplete");
         }),
-        (CloseReason::TooLong, |client| says_last(client, "x".repeat(101))),
-        (CloseReason::Panicked, |client| says_last(client, "panic")),
-        (CloseReason::ReplyTooLong, |client| says_last(client, "big 200")),
+        (CloseReason::TooLong, |client| send_and_read_to_end(client, "x".repeat(101))),
+        (CloseReason::Panicked, |client| send_and_read_to_end(client, "panic")),
+        (CloseReason::ReplyTooLong, |client| send_and_read_to_end(client, "big 200")),
         (CloseReason::Lost, Client::reset),
     ];
     let script = Scripted::new();
-    let journal = script.journal();
+    let log = script.log();
     let server = subject.serve(script.limited(|limits| (limits.max_message, limits.max_reply) = (100, 100)));
     let mut reasons = Vec::new();
     for (reason, ending) in endings {
         ending(server.connect_greeted());
         reasons.push(reason);
-        let entries = journal.wait_until(subject.timeout(), |entries| entries.closed.len() >= reasons.len());
-        assert_eq!(entries.closed, reasons);
+        let sessions = log.wait_until(subject.timeout(), |sessions| sessions.closed.len() >= reasons.len());
+        assert_eq!(sessions.closed, reasons);
     }
     let client = server.connect_greeted();
     reasons.push(CloseReason::Stopping);
-    stopped(server, &journal, &reasons);
+    assert_closed_at_stop(server, &log, &reasons);
     drop(client);
 
     let timeout = Duration::from_millis(100);
     let script = Scripted::new();
-    let journal = script.journal();
+    let log = script.log();
     let server = subject.serve(script.limited(|limits| limits.idle_timeout = Some(timeout)));
     server.connect().read_to_end();
-    stopped(server, &journal, &[CloseReason::IdleTimeout]);
+    assert_closed_at_stop(server, &log, &[CloseReason::IdleTimeout]);
 
     let script = Scripted::new();
-    let journal = script.journal();
+    let log = script.log();
     let server = subject.serve(script.limited(|limits| limits.message_timeout = timeout));
     let mut client = server.connect();
     client.send("part");
     client.read_to_end();
-    stopped(server, &journal, &[CloseReason::MessageTimeout]);
+    assert_closed_at_stop(server, &log, &[CloseReason::MessageTimeout]);
 }
 
 /// Stops the server, and checks that `closed` was called once for each session, with these reasons.
-fn stopped(server: Server, journal: &Arc<Journal>, reasons: &[CloseReason]) {
+fn assert_closed_at_stop(server: Server, log: &Arc<SessionLog>, reasons: &[CloseReason]) {
     let report = server.stop();
-    assert_eq!(journal.read().closed, reasons);
+    assert_eq!(log.read().closed, reasons);
     for reason in reasons {
         assert_eq!(report.reason(*reason), 1, "{reason}");
     }
@@ -143,17 +143,21 @@ fn stopped(server: Server, journal: &Arc<Journal>, reasons: &[CloseReason]) {
 
 pub(crate) fn closed_is_called_when_cut_off(subject: &Subject) {
     // Handlers that declare that they may block, and handlers that block without declaring it.
-    for hold in [Scripted::waiting_at, Scripted::holding_at] {
-        cut_within_handlers(subject, hold, Act::Nothing);
+    for block_at in [Scripted::blocking_at, Scripted::blocking_undeclared_at] {
+        cut_within_handlers(subject, block_at, Action::Nothing);
     }
 }
 
 /// Cuts off clients whose handlers run or wait for a worker, and checks that `closed` is called once for each session.
-pub(crate) fn cut_within_handlers(subject: &Subject, hold: fn(Scripted, &Gate) -> Scripted, at_drop: Act) {
+pub(crate) fn cut_within_handlers(
+    subject: &Subject,
+    block_at: fn(Scripted, &Gate) -> Scripted,
+    at_drop: Action,
+) {
     const CLIENTS: usize = 20;
     let gate = Gate::default();
-    let script = hold(Scripted::new(), &gate).at_drop(at_drop);
-    let journal = script.journal();
+    let script = block_at(Scripted::new(), &gate).at_drop(at_drop);
+    let log = script.log();
     let server = subject.serve(script.limited(|limits| limits.drain_timeout = Duration::ZERO));
     let mut connected: Vec<_> = (0..CLIENTS).map(|_| server.connect_greeted()).collect();
     for client in &mut connected {
@@ -163,10 +167,10 @@ pub(crate) fn cut_within_handlers(subject: &Subject, hold: fn(Scripted, &Gate) -
     server.drain();
     let report = server.report();
     gate.open();
-    let entries = journal.wait_until(subject.timeout(), |entries| entries.closed.len() >= CLIENTS);
+    let sessions = log.wait_until(subject.timeout(), |sessions| sessions.closed.len() >= CLIENTS);
     assert_eq!(report.ended(), CLIENTS as u64);
     let cut = |why: &CloseReason| matches!(why, CloseReason::Cut | CloseReason::Stopping);
-    assert!(entries.closed.iter().all(cut), "{:?}", entries.closed);
-    journal.assert_unchanged();
+    assert!(sessions.closed.iter().all(cut), "{:?}", sessions.closed);
+    log.assert_unchanged();
     drop(connected);
 }

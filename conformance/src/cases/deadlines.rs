@@ -12,19 +12,19 @@ use common::{CloseReason, Framing};
 use crate::cases::fairness::on_workers;
 use crate::client::Client;
 use crate::gate::Gate;
-use crate::handlers::{Act, Scripted, filling, limited};
+use crate::handlers::{Action, Scripted, limited, pattern};
 use crate::subject::Subject;
 
 /// The duration of deadlines that are expected to pass.
 pub(crate) const SHORT: Duration = Duration::from_millis(200);
 
 /// Repeats a case until it was in time.
-pub(crate) fn in_time(mut attempt: impl FnMut() -> bool) {
-    in_time_for(|_| attempt());
+pub(crate) fn retry_until_in_time(mut attempt: impl FnMut() -> bool) {
+    retry_with_longer_deadlines(|_| attempt());
 }
 
 /// Repeats a case until it was in time. The deadline is doubled after every second attempt.
-pub(crate) fn in_time_for(mut attempt: impl FnMut(Duration) -> bool) {
+pub(crate) fn retry_with_longer_deadlines(mut attempt: impl FnMut(Duration) -> bool) {
     let in_time = (0..10).any(|tried| attempt(SHORT * (1 << (tried / 2))));
     assert!(in_time, "a deadline passed before the client could act, ten times");
 }
@@ -34,19 +34,19 @@ pub(crate) fn idle_deadline(subject: &Subject) {
     let start = Instant::now();
     let mut client = server.connect_greeted();
     client.expect_last("ERR timeout idle");
-    not_early(start, SHORT);
+    assert_not_early(start, SHORT);
     let report = server.stop();
     assert_eq!(report.reason(CloseReason::IdleTimeout), 1);
 }
 
-pub(crate) fn not_early(start: Instant, deadline: Duration) {
+pub(crate) fn assert_not_early(start: Instant, deadline: Duration) {
     let elapsed = start.elapsed();
     assert!(elapsed >= deadline, "a deadline of {deadline:?} had passed after {elapsed:?}");
 }
 
 pub(crate) fn message_restarts_the_idle_deadline(subject: &Subject) {
     let server = subject.serve(Scripted::new().limited(|limits| limits.idle_timeout = Some(SHORT)));
-    in_time(|| {
+    retry_until_in_time(|| {
         let mut client = server.connect_greeted();
         thread::sleep(SHORT / 2);
         let start = Instant::now();
@@ -54,7 +54,7 @@ pub(crate) fn message_restarts_the_idle_deadline(subject: &Subject) {
             return false;
         }
         client.expect_last("ERR timeout idle");
-        not_early(start, SHORT);
+        assert_not_early(start, SHORT);
         true
     });
 }
@@ -70,14 +70,14 @@ pub(crate) fn message_deadline(subject: &Subject) {
         client.expect_reply("hello");
         let start = Instant::now();
         client.send(beginning);
-        while_dripping(client.duplicate(), || client.expect_last(error));
-        not_early(start, SHORT);
+        while_trickling(client.duplicate(), || client.expect_last(error));
+        assert_not_early(start, SHORT);
         assert_eq!(server.stop().reason(CloseReason::MessageTimeout), 1);
     }
 }
 
-/// Calls `something` while `sender` sends a byte from time to time.
-fn while_dripping(mut sender: Client, something: impl FnOnce()) {
+/// Calls `action` while `sender` sends a byte from time to time.
+fn while_trickling(mut sender: Client, action: impl FnOnce()) {
     struct Ends<'a>(&'a AtomicBool);
     impl Drop for Ends<'_> {
         fn drop(&mut self) {
@@ -92,7 +92,7 @@ fn while_dripping(mut sender: Client, something: impl FnOnce()) {
             }
         });
         let _ends = Ends(&done);
-        something();
+        action();
     });
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn no_message_deadline_between_messages(subject: &Subject) {
 
 pub(crate) fn no_idle_deadline_within_a_message(subject: &Subject) {
     let server = subject.serve(Scripted::new().limited(|limits| limits.idle_timeout = Some(SHORT)));
-    in_time(|| {
+    retry_until_in_time(|| {
         let mut client = server.connect();
         if client.try_send("whole\npar").is_err() {
             return false;
@@ -129,24 +129,24 @@ pub(crate) fn no_idle_deadline_within_a_message(subject: &Subject) {
 
 pub(crate) fn write_deadline(subject: &Subject) {
     let script = Scripted::new();
-    let journal = script.journal();
+    let log = script.log();
     let service = script.limited(|limits| limits.write_timeout = SHORT);
     let server = subject.serve_with_buffers(service, 64 * 1024);
     let mut client = server.connect_greeted();
     let start = Instant::now();
     client.send_message("big 1000000");
-    let entries = journal.wait_until(subject.timeout(), |entries| !entries.closed.is_empty());
-    assert_eq!(entries.closed, [CloseReason::WriteTimeout]);
-    not_early(start, SHORT);
+    let sessions = log.wait_until(subject.timeout(), |sessions| !sessions.closed.is_empty());
+    assert_eq!(sessions.closed, [CloseReason::WriteTimeout]);
+    assert_not_early(start, SHORT);
     drop(client);
     assert_eq!(server.stop().reason(CloseReason::WriteTimeout), 1);
 }
 
 pub(crate) fn no_deadline_while_a_handler_runs(subject: &Subject) {
-    in_time(|| {
+    retry_until_in_time(|| {
         let gate = Gate::default();
-        let script = Scripted::new().waiting_at(&gate);
-        let journal = script.journal();
+        let script = Scripted::new().blocking_at(&gate);
+        let log = script.log();
         let server = subject.serve(script.limited(|limits| {
             limits.idle_timeout = Some(SHORT);
             limits.message_timeout = SHORT;
@@ -154,7 +154,7 @@ pub(crate) fn no_deadline_while_a_handler_runs(subject: &Subject) {
         let mut client = server.connect();
         client.send("wait\n");
         client.expect_reply("hello");
-        if !gate.wait_for_any(|| !journal.read().closed.is_empty(), subject.timeout()) {
+        if !gate.wait_for_any(|| !log.read().closed.is_empty(), subject.timeout()) {
             return false;
         }
         thread::sleep(2 * SHORT);
@@ -165,11 +165,11 @@ pub(crate) fn no_deadline_while_a_handler_runs(subject: &Subject) {
 }
 
 pub(crate) fn received_input_is_read_before_a_deadline_fires(subject: &Subject) {
-    in_time_for(|short| {
+    retry_with_longer_deadlines(|short| {
         // Each attempt has its own server, since a handler that reaches the gate late would block the worker of the
         // next one.
         let gate = Gate::default();
-        let service = limited(Scripted::new().holding_at(&gate).service(), |limits| {
+        let service = limited(Scripted::new().blocking_undeclared_at(&gate).service(), |limits| {
             limits.idle_timeout = Some(short);
             limits.message_timeout = short;
         });
@@ -182,7 +182,7 @@ pub(crate) fn received_input_is_read_before_a_deadline_fires(subject: &Subject) 
         if partial.try_send("par").is_err() {
             return false;
         }
-        partial.wait_for_reading();
+        partial.wait_until_read();
         if holding.try_send("wait\n").is_err() {
             return false;
         }
@@ -195,8 +195,8 @@ pub(crate) fn received_input_is_read_before_a_deadline_fires(subject: &Subject) 
         if partial.try_send(&rest).is_err() || silent.try_send("here\n").is_err() {
             return false;
         }
-        partial.wait_for_arrival();
-        silent.wait_for_arrival();
+        partial.wait_until_arrived();
+        silent.wait_until_arrived();
         if start.elapsed() > short {
             gate.open();
             return false;
@@ -211,11 +211,11 @@ pub(crate) fn received_input_is_read_before_a_deadline_fires(subject: &Subject) 
 }
 
 pub(crate) fn idle_deadline_runs_from_the_reply(subject: &Subject) {
-    for hold in [Scripted::holding_at, Scripted::waiting_at] {
+    for block_at in [Scripted::blocking_undeclared_at, Scripted::blocking_at] {
         // With and without a reply.
-        for (message, reply) in [("wait\n", "1:wait\n"), ("hush\n", "")] {
+        for (message, reply) in [("wait\n", "1:wait\n"), ("wait-no-reply\n", "")] {
             let gate = Gate::default();
-            let script = hold(Scripted::new(), &gate);
+            let script = block_at(Scripted::new(), &gate);
             let server = subject.serve(script.limited(|limits| limits.idle_timeout = Some(SHORT)));
             let mut client = server.connect();
             client.send(message);
@@ -226,7 +226,7 @@ pub(crate) fn idle_deadline_runs_from_the_reply(subject: &Subject) {
             gate.open();
             client.expect_bytes(reply);
             client.expect_last("ERR timeout idle");
-            not_early(start, SHORT);
+            assert_not_early(start, SHORT);
         }
     }
 }
@@ -234,7 +234,7 @@ pub(crate) fn idle_deadline_runs_from_the_reply(subject: &Subject) {
 pub(crate) fn no_deadline_while_open_runs(subject: &Subject) {
     for (sent, error) in [("", "ERR timeout idle"), ("par", "ERR timeout message: no line end")] {
         let gate = Gate::default();
-        let script = Scripted::new().waiting_at(&gate).at_open(Act::WaitAndSayNothing);
+        let script = Scripted::new().blocking_at(&gate).at_open(Action::WaitWithoutGreeting);
         let server = subject.serve(script.limited(|limits| {
             limits.idle_timeout = Some(SHORT);
             limits.message_timeout = SHORT;
@@ -246,26 +246,26 @@ pub(crate) fn no_deadline_while_open_runs(subject: &Subject) {
         let start = Instant::now();
         gate.open();
         client.expect_last(error);
-        not_early(start, SHORT);
+        assert_not_early(start, SHORT);
     }
 }
 
 pub(crate) fn message_deadline_restarts_when_reading_resumes(subject: &Subject) {
     let script = Scripted::new();
-    let journal = script.journal();
+    let log = script.log();
     let service = script.limited(|limits| limits.message_timeout = SHORT);
     // The reply exceeds the buffers of the kernel, but not the limit of a turn, so that the next message is processed.
     const REPLY: usize = 60_000;
     let server = subject.serve_with_buffers(service, 4 * 1024);
-    in_time(|| {
-        let answered = journal.read().answered;
+    retry_until_in_time(|| {
+        let answered = log.read().answered;
         let mut client = server.connect_greeted();
         client.send(format!("big {REPLY}\npar"));
-        journal.wait_until(subject.timeout(), |entries| entries.answered > answered);
+        log.wait_until(subject.timeout(), |sessions| sessions.answered > answered);
         thread::sleep(2 * SHORT);
         // Its timeout starts when the last byte of the reply is written, which is later than this.
         let start = Instant::now();
-        client.expect_bytes([filling(REPLY), b"\n"].concat());
+        client.expect_bytes([pattern(REPLY), b"\n"].concat());
         thread::sleep(SHORT / 2);
         let sent = client.try_send("tial\n");
         if start.elapsed() >= SHORT {

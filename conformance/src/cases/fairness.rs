@@ -14,31 +14,31 @@ use crate::kernel;
 use crate::subject::Subject;
 
 pub(crate) fn flooding_client_does_not_starve_others(subject: &Subject) {
-    // On one worker, if the backend has workers, since there all other clients depend on the hog's turns. The buffers
-    // are small, so that few messages are unanswered when the hog ends.
+    // On one worker, if the backend has workers, since there all other clients depend on the turns of the flooding client. The buffers
+    // are small, so that few messages are unanswered when it ends.
     let service = on_workers(1, Scripted::new().service(), subject);
     let server = subject.serve_with_buffers(service, 64 * 1024);
-    let hog = server.connect_greeted();
-    beside_a_hog(hog, |received| {
-        is_served(received, subject.timeout());
+    let flooding = server.connect_greeted();
+    while_flooding(flooding, |received| {
+        wait_for_progress(received, subject.timeout());
         let mut clients: Vec<_> = (0..4).map(|_| server.connect_greeted()).collect();
         for number in 1..=50 {
             for client in &mut clients {
-                client.send_message("please");
+                client.send_message("message");
             }
             for client in &mut clients {
-                client.expect_reply(format!("{number}:please"));
+                client.expect_reply(format!("{number}:message"));
             }
         }
-        is_served(received, subject.timeout());
+        wait_for_progress(received, subject.timeout());
     });
 }
 
-/// Waits until the hog has received more.
-fn is_served(received: &AtomicUsize, timeout: Duration) {
+/// Waits until the flooding client has received more.
+fn wait_for_progress(received: &AtomicUsize, timeout: Duration) {
     let (before, deadline) = (received.load(Ordering::Relaxed), Instant::now() + timeout);
     while received.load(Ordering::Relaxed) == before {
-        assert!(Instant::now() < deadline, "the hog is not served");
+        assert!(Instant::now() < deadline, "the flooding client is not served");
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -51,10 +51,10 @@ pub(crate) fn on_workers(count: usize, service: Service, subject: &Subject) -> S
     }
 }
 
-/// Calls `something` while `hog` sends without end and reads the replies. `something` gets the number of bytes that the
-/// hog has received.
-fn beside_a_hog(mut hog: Client, something: impl FnOnce(&AtomicUsize)) {
-    /// Ends the hog, also if `something` panics.
+/// Calls `action` while `flooding` sends without end and reads the replies. `action` gets the number of bytes that the
+/// flooding client has received.
+fn while_flooding(mut flooding: Client, action: impl FnOnce(&AtomicUsize)) {
+    /// Ends the flood, also if `action` panics.
     struct Done<'a>(&'a AtomicBool);
     impl Drop for Done<'_> {
         fn drop(&mut self) {
@@ -63,7 +63,7 @@ fn beside_a_hog(mut hog: Client, something: impl FnOnce(&AtomicUsize)) {
     }
     let done = AtomicBool::new(false);
     let received = AtomicUsize::new(0);
-    let mut sender = hog.duplicate();
+    let mut sender = flooding.duplicate();
     thread::scope(|scope| {
         scope.spawn(|| {
             let messages = "more\n".repeat(4096);
@@ -75,24 +75,24 @@ fn beside_a_hog(mut hog: Client, something: impl FnOnce(&AtomicUsize)) {
             sender.try_end_input();
         });
         scope.spawn(|| {
-            while let Ok(1..) = hog.read_once() {
-                received.fetch_add(hog.discard(), Ordering::Relaxed);
+            while let Ok(1..) = flooding.read_once() {
+                received.fetch_add(flooding.discard(), Ordering::Relaxed);
             }
         });
         let _done = Done(&done);
-        something(&received);
+        action(&received);
     });
 }
 
 pub(crate) fn idle_clients_do_not_delay_an_active_one(subject: &Subject) {
     // Both ends of each connection are in this process, and some backends need several descriptors per connection.
-    let crowd = (kernel::raise_descriptor_limit() / 8).min(1000);
+    let count = (kernel::raise_descriptor_limit() / 8).min(1000);
     let server = subject.serve(on_workers(2, Scripted::new().service(), subject));
-    let silent: Vec<_> = (0..crowd).map(|_| server.connect()).collect();
+    let silent: Vec<_> = (0..count).map(|_| server.connect()).collect();
     let mut active = server.connect_greeted();
     for number in 1..=50 {
-        active.send_message("excuse me");
-        active.expect_reply(format!("{number}:excuse me"));
+        active.send_message("message");
+        active.expect_reply(format!("{number}:message"));
     }
     drop(silent);
 }

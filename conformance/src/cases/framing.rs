@@ -33,7 +33,7 @@ pub(crate) fn split_at_every_byte(subject: &Subject) {
 
 pub(crate) fn one_byte_at_a_time(subject: &Subject) {
     for framing in FRAMINGS {
-        let messages = ["one", "", "thrice", "two words", "quiet", "big 300", "last 200"];
+        let messages = ["one", "", "triple", "two words", "no-reply", "big 300", "last 200"];
         let input: Vec<u8> = messages.iter().flat_map(|text| encode(framing, text.as_bytes())).collect();
         let (said, _) = expected_output(Scripted::new().service_in(framing), &input);
         let server = subject.serve(Scripted::new().service_in(framing));
@@ -44,7 +44,7 @@ pub(crate) fn one_byte_at_a_time(subject: &Subject) {
             client.send([*byte]);
             // Only some bytes are sent separately for certain, since this takes long.
             if index < 4 {
-                client.wait_for_reading();
+                client.wait_until_read();
             }
         }
         assert_eq!(client.read_to_end(), replies);
@@ -90,7 +90,7 @@ struct Measured;
 #[derive(Default)]
 struct Measurement {
     /// The address of the bytes in the last call.
-    place: usize,
+    address: usize,
     copied: usize,
     calls: usize,
 }
@@ -113,9 +113,9 @@ impl Protocol for Measurement {
     fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
         self.calls += 1;
         // Bytes that are passed again at another address were copied.
-        let place = input.as_ptr().addr();
-        if place != self.place {
-            self.place = place;
+        let address = input.as_ptr().addr();
+        if address != self.address {
+            self.address = address;
             self.copied += input.len();
         }
         if input.last() != Some(&b'\n') {

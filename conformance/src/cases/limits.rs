@@ -12,7 +12,7 @@ use crate::subject::Subject;
 const MAX: usize = 10;
 
 pub(crate) fn line_framing_enforces_max_message(subject: &Subject) {
-    limit_in(Framing::Line, subject);
+    check_max_message(Framing::Line, subject);
 
     let server = subject.serve(Scripted::new().limited(|limits| limits.max_message = MAX));
     let mut client = server.connect_greeted();
@@ -23,14 +23,14 @@ pub(crate) fn line_framing_enforces_max_message(subject: &Subject) {
 }
 
 pub(crate) fn length_framing_enforces_max_message(subject: &Subject) {
-    limit_in(Framing::Length, subject);
+    check_max_message(Framing::Length, subject);
 }
 
 pub(crate) fn raw_framing_enforces_max_message(subject: &Subject) {
-    limit_in(Framing::Raw, subject);
+    check_max_message(Framing::Raw, subject);
 }
 
-fn limit_in(framing: Framing, subject: &Subject) {
+fn check_max_message(framing: Framing, subject: &Subject) {
     let server =
         subject.serve(limited(Scripted::new().service_in(framing), |limits| limits.max_message = MAX));
     for _ in 0..2 {
@@ -64,25 +64,25 @@ pub(crate) fn too_long_message_is_rejected_early(subject: &Subject) {
 }
 
 pub(crate) fn malformed_message_ends_the_conversation(subject: &Subject) {
-    let application = FramedHandler::new(Arc::new(Scripted::new()), |_: &Limits| Polite);
+    let application = FramedHandler::new(Arc::new(Scripted::new()), |_: &Limits| WithoutExclamationMarks);
     let server = subject.serve(Service::new(Arc::new(application)));
     let mut client = server.connect_greeted();
-    client.send("please\nnow!\nplease\n");
-    client.expect_reply("1:please");
-    client.expect_last("ERR malformed not-so-loud");
-    goes_on(&server);
+    client.send("a\nb!\nc\n");
+    client.expect_reply("1:a");
+    client.expect_last("ERR malformed exclamation-mark");
+    assert_still_serves(&server);
     assert_eq!(server.stop().reason(CloseReason::Malformed), 1);
 }
 
 /// Lines without exclamation marks.
-struct Polite;
+struct WithoutExclamationMarks;
 
-impl Codec for Polite {
+impl Codec for WithoutExclamationMarks {
     fn decode(&mut self, input: &mut [u8]) -> Decoded {
         match input.iter().position(|&byte| byte == b'\n') {
             None => Decoded::More,
             Some(end) if input[..end].contains(&b'!') => {
-                Decoded::Broken(ErrorReply::malformed("not-so-loud"))
+                Decoded::Broken(ErrorReply::malformed("exclamation-mark"))
             }
             Some(end) => Decoded::Message { payload: 0..end, used: end + 1 },
         }
@@ -117,15 +117,15 @@ pub(crate) fn max_reply_is_enforced(subject: &Subject) {
     client.send("a\nbig 1000\nnever\n");
     client.expect_reply("3:a");
     client.expect_last("ERR internal");
-    goes_on(&server);
+    assert_still_serves(&server);
     assert_eq!(server.stop().reason(CloseReason::ReplyTooLong), 1);
 }
 
 /// Checks that the server serves another client.
-pub(crate) fn goes_on(server: &Server) {
+pub(crate) fn assert_still_serves(server: &Server) {
     let mut client = server.connect_greeted();
-    client.send_message("well");
-    client.expect_reply("1:well");
+    client.send_message("message");
+    client.expect_reply("1:message");
     client.send_message("exit");
     client.expect_end();
 }

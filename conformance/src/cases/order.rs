@@ -60,8 +60,8 @@ pub(crate) fn pipelined(client: &mut crate::client::Client, count: usize) {
 pub(crate) fn any_number_of_replies_per_message(subject: &Subject) {
     let server = subject.serve(Scripted::new().service());
     let mut client = server.connect_greeted();
-    client.send("quiet\nthrice\none\nquiet\nquiet\nthrice\nexit\n");
-    for reply in ["2:thrice", "2:thrice", "2:thrice", "3:one", "6:thrice", "6:thrice", "6:thrice"] {
+    client.send("no-reply\ntriple\none\nno-reply\nno-reply\ntriple\nexit\n");
+    for reply in ["2:triple", "2:triple", "2:triple", "3:one", "6:triple", "6:triple", "6:triple"] {
         client.expect_reply(reply);
     }
     client.expect_end();
@@ -149,8 +149,8 @@ fn any_message(framing: Framing, rng: &mut Rng) -> Vec<u8> {
         2 => b"big 5000".to_vec(),
         3 => vec![b'x'; 400],
         4 => b"last 3000".to_vec(),
-        5..50 => b"thrice".to_vec(),
-        50..100 => b"quiet".to_vec(),
+        5..50 => b"triple".to_vec(),
+        50..100 => b"no-reply".to_vec(),
         100..150 => format!("big {}", rng.u32(0..3000)).into_bytes(),
         150..200 => (0..rng.usize(0..30)).map(|_| rng.u8(..)).collect(),
         _ => (0..rng.usize(0..40)).map(|_| rng.alphanumeric()).collect::<String>().into_bytes(),

@@ -3,9 +3,9 @@
 use common::{CloseReason, Overload};
 
 use crate::cases::closing::cut_within_handlers;
-use crate::cases::limits::goes_on;
-use crate::handlers::{Act, Scripted, limited};
-use crate::protocols::{Bytes, Place};
+use crate::cases::limits::assert_still_serves;
+use crate::handlers::{Action, Scripted, limited};
+use crate::protocols::{Bytes, Callback};
 use crate::server::Server;
 use crate::subject::Subject;
 
@@ -16,14 +16,14 @@ pub(crate) fn panic_in_a_message(subject: &Subject) {
         client.send("a\npanic\nnever\n");
         client.expect_reply("1:a");
         client.expect_last("ERR internal");
-        goes_on(&server);
+        assert_still_serves(&server);
         assert_eq!(server.stop().reason(CloseReason::Panicked), 1);
     }
 }
 
 pub(crate) fn panic_in_open(subject: &Subject) {
     for script in [Scripted::new(), Scripted::new().may_block()] {
-        let server = subject.serve(script.at_open(Act::Panic).service());
+        let server = subject.serve(script.at_open(Action::Panic).service());
         for _ in 0..3 {
             server.connect().expect_last("ERR internal");
         }
@@ -33,9 +33,9 @@ pub(crate) fn panic_in_open(subject: &Subject) {
 
 pub(crate) fn panic_in_closed(subject: &Subject) {
     for script in [Scripted::new(), Scripted::new().may_block()] {
-        let server = subject.serve(script.at_close(Act::Panic).service());
+        let server = subject.serve(script.at_close(Action::Panic).service());
         for _ in 0..3 {
-            goes_on(&server);
+            assert_still_serves(&server);
         }
         assert_eq!(server.stop().reason(CloseReason::Exit), 3);
     }
@@ -48,8 +48,8 @@ pub(crate) fn panic_does_not_affect_other_clients(subject: &Subject) {
         let mut client = server.connect_greeted();
         client.send_message("panic");
         client.expect_last("ERR internal");
-        other.send_message("well");
-        other.expect_reply(format!("{number}:well"));
+        other.send_message("message");
+        other.expect_reply(format!("{number}:message"));
     }
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn a_thousand_panics(subject: &Subject) {
         client.expect_reply("hello");
         client.expect_last("ERR internal");
     }
-    goes_on(&server);
+    assert_still_serves(&server);
     let report = server.stop();
     assert_eq!((report.reason(CloseReason::Panicked), report.reason(CloseReason::Exit)), (1000, 1));
 }
@@ -77,7 +77,7 @@ fn assert_serves(server: &Server) {
 }
 
 pub(crate) fn panic_in_refuse(subject: &Subject) {
-    let service = limited(Bytes::panicking_in(Place::Refuse).service(), |limits| {
+    let service = limited(Bytes::panicking_in(Callback::Refuse).service(), |limits| {
         limits.max_connections = 1;
         limits.overload = Overload::Refuse;
     });
@@ -95,7 +95,7 @@ pub(crate) fn panic_in_refuse(subject: &Subject) {
 }
 
 pub(crate) fn panic_in_open_and_refuse(subject: &Subject) {
-    let server = subject.serve(Bytes::panicking_in(Place::OpenAndRefuse).service());
+    let server = subject.serve(Bytes::panicking_in(Callback::OpenAndRefuse).service());
     for _ in 0..20 {
         server.connect().expect_end();
     }
@@ -103,7 +103,7 @@ pub(crate) fn panic_in_open_and_refuse(subject: &Subject) {
 }
 
 pub(crate) fn panic_in_error(subject: &Subject) {
-    let server = subject.serve(Bytes::panicking_in(Place::Error).service());
+    let server = subject.serve(Bytes::panicking_in(Callback::Error).service());
     for _ in 0..3 {
         let mut client = server.connect_greeted();
         client.send(">");
@@ -114,13 +114,13 @@ pub(crate) fn panic_in_error(subject: &Subject) {
 }
 
 pub(crate) fn panic_in_blocking(subject: &Subject) {
-    let server = subject.serve(Bytes::panicking_in(Place::Blocking).service());
+    let server = subject.serve(Bytes::panicking_in(Callback::Blocking).service());
     (0..3).for_each(|_| assert_serves(&server));
     assert_eq!(server.stop().reason(CloseReason::EndOfInput), 3);
 }
 
 pub(crate) fn panic_in_a_destructor(subject: &Subject) {
-    let server = subject.serve(Bytes::panicking_in(Place::Destructor).service());
+    let server = subject.serve(Bytes::panicking_in(Callback::Destructor).service());
     (0..3).for_each(|_| assert_serves(&server));
     let client = server.connect_greeted();
     server.stop_now();
@@ -129,7 +129,7 @@ pub(crate) fn panic_in_a_destructor(subject: &Subject) {
 }
 
 pub(crate) fn panic_in_a_destructor_when_cut_off(subject: &Subject) {
-    cut_within_handlers(subject, Scripted::waiting_at, Act::Panic);
+    cut_within_handlers(subject, Scripted::blocking_at, Action::Panic);
 }
 
 pub(crate) fn invalid_progress_ends_only_that_conversation(subject: &Subject) {

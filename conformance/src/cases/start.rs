@@ -10,8 +10,8 @@ use rustix::process::Resource;
 use serving::Stop;
 use socket2::{Domain, Socket, Type};
 
-use crate::cases::quiet::connect_greeted;
-use crate::cases::starved::{connect, serve_for};
+use crate::cases::exhaustion::{connect, serve_and_respond};
+use crate::cases::idle::connect_greeted;
 use crate::child::{self, Child, Parent};
 use crate::handlers::Scripted;
 use crate::kernel::set_limit;
@@ -20,40 +20,40 @@ use crate::subject::Subject;
 pub(crate) fn a_handler_may_use_a_mebibyte_of_stack(subject: &Subject) {
     // In a child process, since a stack overflow ends the process.
     if let Some(parent) = child::parent() {
-        return serve_for(parent, subject, Scripted::new().service(), |_| {});
+        return serve_and_respond(parent, subject, Scripted::new().service(), |_| {});
     }
     let mut child = Child::start(subject);
     let mut client = connect(&mut child, subject);
     client.expect_reply("hello");
-    client.send_message("deep");
+    client.send_message("stack");
     client.expect_reply("1:63");
     client.send_message("exit");
     client.expect_end();
-    assert_eq!(child.ask("stop"), "0");
+    assert_eq!(child.request("stop"), "0");
 }
 
 /// A socket that can't accept connections.
-fn no_listener() -> TcpListener {
+fn broken_listener() -> TcpListener {
     Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket").into()
 }
 
 pub(crate) fn a_broken_listener_is_an_error(subject: &Subject) {
-    let server = subject.serve_on(no_listener(), Scripted::new().service());
+    let server = subject.serve_on(broken_listener(), Scripted::new().service());
     let error = server.result().expect_err("accepting fails");
     assert!(!error.to_string().is_empty());
 }
 
 pub(crate) fn failed_server_leaks_nothing(subject: &Subject) {
     if let Some(parent) = child::parent() {
-        return fail_for(parent, subject);
+        return fail_and_count(parent, subject);
     }
     let mut child = Child::start(subject);
     // The first server may start threads of the whole process, such as a reactor or a pool.
-    child.ask("fail");
-    child.ask("fail");
+    child.request("fail");
+    child.request("fail");
     let before = counted(&mut child);
     for _ in 0..10 {
-        child.ask("fail");
+        child.request("fail");
     }
     // Detached threads end some time later.
     let deadline = Instant::now() + subject.timeout();
@@ -72,15 +72,15 @@ pub(crate) fn failed_server_leaks_nothing(subject: &Subject) {
 
 /// The number of threads and descriptors of the child.
 fn counted(child: &mut Child) -> [usize; 2] {
-    ["threads", "descriptors"].map(|what| child.ask(what).parse().expect("a number"))
+    ["threads", "descriptors"].map(|what| child.request(what).parse().expect("a number"))
 }
 
 /// Runs servers that fail, and counts threads and descriptors of the process.
-fn fail_for(parent: Parent, subject: &Subject) {
-    parent.answer(|question| match question {
+fn fail_and_count(parent: Parent, subject: &Subject) {
+    parent.respond(|request| match request {
         "fail" => {
             let service = Arc::new(Scripted::new().service());
-            let failed = subject.backend().serve(no_listener().into(), service, &Stop::new());
+            let failed = subject.backend().serve(broken_listener().into(), service, &Stop::new());
             if failed.is_err() { "failed".into() } else { "did not fail".into() }
         }
         what => {
@@ -94,9 +94,9 @@ pub(crate) fn start_fails_with_too_few_descriptors(subject: &Subject) {
     if let Some(parent) = child::parent() {
         // The limit is the number of open descriptors, so that none is left.
         let open = fs::read_dir("/proc/self/fd").map_or(0, Iterator::count) as u64;
-        return parent.answer(|question| {
+        return parent.respond(|request| {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a port on the loopback device");
-            let more: u64 = question.parse().unwrap_or(0);
+            let more: u64 = request.parse().unwrap_or(0);
             set_limit(Resource::Nofile, Some(open + 1 + more));
             let service = Scripted::new().service();
             let ended = subject.backend().serve(listener.into(), Arc::new(service), &Stop::new());
@@ -106,24 +106,24 @@ pub(crate) fn start_fails_with_too_few_descriptors(subject: &Subject) {
     }
     let mut child = Child::start(subject);
     for more in ["0", "1", "3", "5"] {
-        let error = child.ask(more);
+        let error = child.request(more);
         assert!(error.contains("open files"), "{error}");
     }
 }
 
 pub(crate) fn few_descriptors_suffice_for_error_replies(subject: &Subject) {
     const DESCRIPTORS: u64 = 200;
-    const PLACES: usize = 100;
+    const MAX_CONNECTIONS: usize = 100;
     if let Some(parent) = child::parent() {
         set_limit(Resource::Nofile, Some(DESCRIPTORS));
-        let service = Scripted::new().limited(|limits| limits.max_connections = PLACES);
-        return serve_for(parent, subject, service, |_| {});
+        let service = Scripted::new().limited(|limits| limits.max_connections = MAX_CONNECTIONS);
+        return serve_and_respond(parent, subject, service, |_| {});
     }
     let mut child = Child::start(subject);
-    let mut served: Vec<_> = (0..PLACES).map(|_| connect(&mut child, subject)).collect();
+    let mut served: Vec<_> = (0..MAX_CONNECTIONS).map(|_| connect(&mut child, subject)).collect();
     served.iter_mut().for_each(|client| client.expect_reply("hello"));
     // Refused clients stay connected, so that the server lingers.
-    let mut refused: Vec<_> = (0..2 * PLACES).map(|_| connect(&mut child, subject)).collect();
+    let mut refused: Vec<_> = (0..2 * MAX_CONNECTIONS).map(|_| connect(&mut child, subject)).collect();
     refused.iter_mut().for_each(|client| client.expect_last("ERR busy"));
     drop((served, refused));
     let mut client = connect_greeted(&mut child, subject);

@@ -23,7 +23,7 @@ pub(crate) fn statistics_are_current(subject: &Subject) {
         client.expect_reply("2:b");
         server.wait_for_statistics("two messages were answered", |now| now.messages == 3 * before + 2);
         client.send("par");
-        client.wait_for_reading();
+        client.wait_until_read();
         let bytes_in = 13 * before + 7;
         server.wait_for_statistics("a part of a message was read", |now| now.bytes_in == bytes_in);
         client.send("t\npart");
@@ -56,7 +56,7 @@ pub(crate) fn statistics_count_each_byte(subject: &Subject) {
 
 pub(crate) fn final_statistics_equal_the_report(subject: &Subject) {
     let script = Scripted::new();
-    let journal = script.journal();
+    let log = script.log();
     let server = subject.serve(script.limited(|limits| {
         (limits.max_message, limits.drain_timeout) = (100, LONG);
         limits.overload = Overload::Queue;
@@ -68,11 +68,11 @@ pub(crate) fn final_statistics_equal_the_report(subject: &Subject) {
         client.read_to_end();
     }
     server.connect_greeted().reset();
-    journal.wait_until(subject.timeout(), |entries| entries.closed.contains(&CloseReason::Lost));
+    log.wait_until(subject.timeout(), |sessions| sessions.closed.contains(&CloseReason::Lost));
     let mut last = server.connect_greeted();
     last.send("a\npart");
     last.expect_reply("1:a");
-    last.wait_for_reading();
+    last.wait_until_read();
     server.drain();
     last.expect_last("ERR shutting-down");
     drop(last);
@@ -97,7 +97,7 @@ pub(crate) fn statistics_count_refused_clients(subject: &Subject) {
 
 pub(crate) fn final_statistics_equal_the_report_when_cut_off(subject: &Subject) {
     let gate = Gate::default();
-    let script = Scripted::new().waiting_at(&gate);
+    let script = Scripted::new().blocking_at(&gate);
     let server = subject.serve(script.limited(|limits| limits.drain_timeout = Duration::from_millis(50)));
     let mut client = server.connect_greeted();
     client.send("a\n");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use common::{CloseReason, Framing, Overload};
 
-use crate::client::{Client, encode, is_listened_on};
+use crate::client::{Client, accepts_connections, encode};
 use crate::gate::Gate;
 use crate::handlers::{Scripted, limited};
 use crate::server::Server;
@@ -17,7 +17,7 @@ const LONG: Duration = Duration::from_secs(3600);
 
 pub(crate) fn stop_serves_no_new_clients(subject: &Subject) {
     let script = Scripted::new();
-    let journal = script.journal();
+    let log = script.log();
     let server = subject.serve(script.service());
     let mut client = server.connect_greeted();
     server.drain();
@@ -29,18 +29,18 @@ pub(crate) fn stop_serves_no_new_clients(subject: &Subject) {
     server.report();
     let received = late.read_briefly();
     assert!(received.is_empty() || received == b"ERR shutting-down\n", "a client was served after the stop");
-    assert_eq!(journal.read().max_present, 1);
+    assert_eq!(log.read().max_open, 1);
     drop(duplicate);
 }
 
 pub(crate) fn drain_delivers_the_replies_to_all_handled_messages(subject: &Subject) {
     let clients = if subject.backend().capabilities().max_connections == Some(1) { 1 } else { 8 };
     let script = Scripted::new();
-    let journal = script.journal();
+    let log = script.log();
     let server = subject.serve(script.limited(|limits| limits.drain_timeout = LONG));
     let connected: Vec<_> = (0..clients).map(|_| server.connect_greeted()).collect();
     let received: usize = thread::scope(|scope| {
-        let talking: Vec<_> = connected
+        let exchanges: Vec<_> = connected
             .into_iter()
             .map(|mut client| {
                 scope.spawn(move || {
@@ -56,13 +56,13 @@ pub(crate) fn drain_delivers_the_replies_to_all_handled_messages(subject: &Subje
             })
             .collect();
         // This needs many writes to each client, however many replies are written at once.
-        journal.wait_until(subject.timeout(), |entries| entries.answered > 1000 * clients);
+        log.wait_until(subject.timeout(), |sessions| sessions.answered > 1000 * clients);
         server.drain();
-        talking.into_iter().map(|client| client.join().expect("a clean end")).sum()
+        exchanges.into_iter().map(|client| client.join().expect("a clean end")).sum()
     });
     let report = server.report();
     assert_eq!(report.reason(CloseReason::Stopping), clients as u64);
-    assert_eq!(journal.read().answered, received, "a message was handled, but its reply was not delivered");
+    assert_eq!(log.read().answered, received, "a message was handled, but its reply was not delivered");
 }
 
 pub(crate) fn stop_ends_an_idle_client(subject: &Subject) {
@@ -85,15 +85,15 @@ pub(crate) fn stop_ends_every_idle_client(subject: &Subject) {
 
 pub(crate) fn stop_answers_received_messages(subject: &Subject) {
     let gate = Gate::default();
-    let script = Scripted::new().waiting_at(&gate);
+    let script = Scripted::new().blocking_at(&gate);
     let server = subject.serve(script.limited(|limits| limits.drain_timeout = LONG));
     let mut client = server.connect_greeted();
     client.send_message("wait");
     gate.wait_for(1, subject.timeout());
     client.send("message\n".repeat(200));
-    client.wait_for_arrival();
+    client.wait_until_arrived();
     server.drain();
-    client.expect_silence();
+    client.expect_no_data();
     gate.open();
     client.expect_reply("1:wait");
     (2..=201).for_each(|number| client.expect_reply(format!("{number}:message")));
@@ -117,7 +117,7 @@ pub(crate) fn stop_within_a_message(subject: &Subject) {
 
 pub(crate) fn stop_under_a_pipelining_client(subject: &Subject) {
     let script = Scripted::new();
-    let journal = script.journal();
+    let log = script.log();
     let server = subject.serve(script.limited(|limits| limits.drain_timeout = LONG));
     let mut client = server.connect_greeted();
     // A constant number of messages is in flight, so that the server can discard the rest.
@@ -137,32 +137,32 @@ pub(crate) fn stop_under_a_pipelining_client(subject: &Subject) {
         assert!(Instant::now() < deadline, "the server does not end the connection");
     }
     let report = server.report();
-    assert_eq!(journal.read().answered, received, "a reply was not delivered");
+    assert_eq!(log.read().answered, received, "a reply was not delivered");
     assert_eq!(report.reason(CloseReason::Stopping), 1);
 }
 
 /// A client that does not read, with unsent replies that exceed the buffers of the kernel.
-fn blocked_client(server: &Server, subject: &Subject, journal: &crate::journal::Journal) -> Client {
+fn blocked_client(server: &Server, subject: &Subject, log: &crate::log::SessionLog) -> Client {
     let mut client = server.connect_greeted();
     client.send_message("big 1000000");
-    journal.wait_until(subject.timeout(), |entries| entries.answered == 1);
+    log.wait_until(subject.timeout(), |sessions| sessions.answered == 1);
     client
 }
 
 pub(crate) fn drain_deadline_cuts_off_a_client_that_does_not_read(subject: &Subject) {
     let timeout = Duration::from_millis(200);
     let script = Scripted::new();
-    let journal = script.journal();
+    let log = script.log();
     let service = script.limited(|limits| (limits.write_timeout, limits.drain_timeout) = (LONG, timeout));
     let server = subject.serve_with_buffers(service, 64 * 1024);
-    let client = blocked_client(&server, subject, &journal);
+    let client = blocked_client(&server, subject, &log);
     let start = Instant::now();
     server.drain();
     let report = server.report();
     assert!(start.elapsed() >= timeout, "the server ended before the drain deadline");
     assert_eq!(report.reason(CloseReason::Cut), 1);
     // The server does not wait for a worker that is slow to notice.
-    journal.wait_until(subject.timeout(), |entries| entries.closed == [CloseReason::Cut]);
+    log.wait_until(subject.timeout(), |sessions| sessions.closed == [CloseReason::Cut]);
     drop(client);
 }
 
@@ -170,7 +170,7 @@ pub(crate) fn drain_deadline_does_not_wait_for_a_handler(subject: &Subject) {
     // Longer than a server waits for workers after it has cut all clients.
     let timeout = Duration::from_millis(500);
     let gate = Gate::default();
-    let script = Scripted::new().waiting_at(&gate);
+    let script = Scripted::new().blocking_at(&gate);
     let server = subject.serve(script.limited(|limits| limits.drain_timeout = timeout));
     let mut client = server.connect_greeted();
     client.send_message("wait");
@@ -185,10 +185,10 @@ pub(crate) fn drain_deadline_does_not_wait_for_a_handler(subject: &Subject) {
 
 pub(crate) fn immediate_stop_waits_for_no_client(subject: &Subject) {
     let script = Scripted::new();
-    let journal = script.journal();
+    let log = script.log();
     let service = script.limited(|limits| (limits.write_timeout, limits.drain_timeout) = (LONG, LONG));
     let server = subject.serve_with_buffers(service, 64 * 1024);
-    let client = blocked_client(&server, subject, &journal);
+    let client = blocked_client(&server, subject, &log);
     server.drain();
     server.stop_now();
     assert_eq!(server.report().reason(CloseReason::Cut), 1);
@@ -197,12 +197,12 @@ pub(crate) fn immediate_stop_waits_for_no_client(subject: &Subject) {
 
 pub(crate) fn report_counts_each_client_once(subject: &Subject) {
     let script = Scripted::new();
-    let journal = script.journal();
+    let log = script.log();
     let server = subject.serve(script.limited(|limits| {
         (limits.max_message, limits.max_reply) = (100, 100);
         limits.overload = Overload::Queue;
     }));
-    let says = |messages: &str, times: usize| {
+    let converse = |messages: &str, times: usize| {
         for _ in 0..times {
             let mut client = server.connect_greeted();
             client.send(messages);
@@ -210,14 +210,14 @@ pub(crate) fn report_counts_each_client_once(subject: &Subject) {
             client.read_to_end();
         }
     };
-    says("a\nexit\n", 5);
-    says("a\nb\n", 4);
-    says("a\npart", 3);
-    says(&"x".repeat(101), 2);
-    says("panic\n", 2);
-    says("big 200\n", 1);
+    converse("a\nexit\n", 5);
+    converse("a\nb\n", 4);
+    converse("a\npart", 3);
+    converse(&"x".repeat(101), 2);
+    converse("panic\n", 2);
+    converse("big 200\n", 1);
     server.connect_greeted().reset();
-    journal.wait_until(subject.timeout(), |entries| entries.closed.contains(&CloseReason::Lost));
+    log.wait_until(subject.timeout(), |sessions| sessions.closed.contains(&CloseReason::Lost));
     let mut last = server.connect_greeted();
     server.drain();
     last.expect_end();
@@ -238,7 +238,7 @@ pub(crate) fn the_listener_is_closed_not_shut_down(subject: &Subject) {
     let client = Client::connect(&address, Framing::Line, subject.timeout(), None);
     loop {
         match duplicate.accept() {
-            Ok((_, peer)) if client.ends().is_none_or(|(local, _)| peer == local.into()) => break,
+            Ok((_, peer)) if client.addresses().is_none_or(|(local, _)| peer == local.into()) => break,
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(Duration::from_millis(1)),
             Err(error) => panic!("the duplicate does not accept: {error}"),
@@ -246,5 +246,5 @@ pub(crate) fn the_listener_is_closed_not_shut_down(subject: &Subject) {
         assert!(Instant::now() < deadline, "the duplicate accepts no connection");
     }
     drop(duplicate);
-    assert!(!is_listened_on(&address), "the server has left its listener open");
+    assert!(!accepts_connections(&address), "the server has left its listener open");
 }

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use common::{CloseReason, Framing, Outcome, Service};
 
-use crate::cases::blocking::{WORKERS, blocked, is_answered};
-use crate::cases::deadlines::{SHORT, not_early};
+use crate::cases::blocking::{WORKERS, assert_answered, blocked_count};
+use crate::cases::deadlines::{SHORT, assert_not_early};
 use crate::cases::fairness::on_workers;
 use crate::client::Client;
 use crate::gate::Gate;
@@ -17,7 +17,7 @@ use crate::transforms::{FINAL_OUTPUT, PeerEcho, ProxyHeader, transformed, transf
 
 /// A client that has completed its handshake and received the greeting.
 fn connect_transformed(server: &Server) -> Client {
-    let mut client = server.connect().transformed("TURN?");
+    let mut client = server.connect().transformed("INVERT?");
     client.expect_reply("hello");
     client
 }
@@ -51,16 +51,16 @@ pub(crate) fn transform_is_applied_to_all_bytes(subject: &Subject) {
 
 pub(crate) fn handshake_precedes_the_greeting(subject: &Subject) {
     let server = subject.serve(transformed(Scripted::new().service()));
-    let begins = b"TURN?\n\x97"; // the last byte is an inverted `h`
+    let begins = b"INVERT?\n\x97"; // the last byte is an inverted `h`
     for split in 1..begins.len() {
         let mut client = server.connect();
         if split == 3 {
-            client.expect_silence();
+            client.expect_no_data();
         }
         client.send(&begins[..split]);
-        client.wait_for_reading();
+        client.wait_until_read();
         client.send(&begins[split..]);
-        let mut received = b"TURNED\n".to_vec();
+        let mut received = b"INVERTED\n".to_vec();
         received.extend(b"hello\n".map(|byte| !byte));
         client.expect_bytes(&received);
         client.send(b"i\n".map(|byte| !byte));
@@ -74,7 +74,7 @@ pub(crate) fn failed_handshake_ends_the_connection(subject: &Subject) {
     client.send_message("hello?");
     client.expect_last("NO");
     let mut client = server.connect();
-    client.send("TUR");
+    client.send("INVER");
     client.end_input();
     assert_eq!(client.read_to_end(), FINAL_OUTPUT);
     let client = server.connect();
@@ -87,13 +87,13 @@ pub(crate) fn failed_handshake_ends_the_connection(subject: &Subject) {
 }
 
 pub(crate) fn handshake_deadline(subject: &Subject) {
-    let server = subject.serve(short(transformed(Scripted::new().service())));
-    assert_eq!(trickle(&server, "TURN?"), FINAL_OUTPUT);
+    let server = subject.serve(with_short_timeout(transformed(Scripted::new().service())));
+    assert_eq!(trickle(&server, "INVER"), FINAL_OUTPUT);
     assert_eq!(server.stop().reason(CloseReason::HandshakeTimeout), 1);
 }
 
 /// Sets a short message timeout, which also limits preambles and handshakes.
-fn short(service: Service) -> Service {
+fn with_short_timeout(service: Service) -> Service {
     limited(service, |limits| limits.message_timeout = SHORT)
 }
 
@@ -107,7 +107,7 @@ fn trickle(server: &Server, beginning: &str) -> Vec<u8> {
         thread::sleep(SHORT / 8);
     }
     let received = client.read_to_end();
-    not_early(start, SHORT);
+    assert_not_early(start, SHORT);
     received
 }
 
@@ -116,10 +116,11 @@ pub(crate) fn blocked_handshakes_delay_no_other_client(subject: &Subject) {
     let service = transformed_at(Scripted::new().service(), &gate);
     let server = subject.serve(on_workers(WORKERS, service, subject));
     let mut other = connect_transformed(&server);
-    let mut clients: Vec<_> = (0..blocked(subject)).map(|_| server.connect().transformed("WAIT")).collect();
+    let mut clients: Vec<_> =
+        (0..blocked_count(subject)).map(|_| server.connect().transformed("WAIT")).collect();
     gate.wait_for(clients.len(), subject.timeout());
-    is_answered(&mut other);
-    is_answered(&mut connect_transformed(&server));
+    assert_answered(&mut other);
+    assert_answered(&mut connect_transformed(&server));
     gate.open();
     for client in &mut clients {
         client.expect_reply("hello");
@@ -158,19 +159,19 @@ pub(crate) fn preamble_precedes_open(subject: &Subject) {
     for may_block in [false, true] {
         let service = || ProxyHeader::before(Service::framed(PeerEcho::handler(may_block), Framing::Line));
         let server = subject.serve(service());
-        let sent = "FROM 192.0.2.1:4711\nwho\n";
+        let sent = "FROM 192.0.2.1:4711\nmessage\n";
         for split in 1..sent.len() {
             let mut client = server.connect();
             client.send(&sent[..split]);
-            client.wait_for_reading();
+            client.wait_until_read();
             client.send(&sent[split..]);
             client.expect_reply("hello 192.0.2.1:4711");
-            client.expect_reply("192.0.2.1:4711 who");
+            client.expect_reply("192.0.2.1:4711 message");
         }
         let server = subject.serve(transformed(service()));
         let mut client = server.connect();
         client.send("FROM [2001:db8::1]:80\n");
-        let mut client = client.transformed("TURN?");
+        let mut client = client.transformed("INVERT?");
         client.expect_reply("hello [2001:db8::1]:80");
     }
 }
@@ -187,12 +188,12 @@ pub(crate) fn invalid_preamble_gets_an_error_reply(subject: &Subject) {
 }
 
 pub(crate) fn preamble_deadline(subject: &Subject) {
-    let server = subject.serve(short(ProxyHeader::before(Scripted::new().service())));
+    let server = subject.serve(with_short_timeout(ProxyHeader::before(Scripted::new().service())));
     assert_eq!(trickle(&server, "FROM 192.0"), b"ERR timeout message: no line end\n");
     let mut client = server.connect();
     client.send("FROM 192.0.2.1:4711\n");
     client.expect_reply("hello");
     thread::sleep(2 * SHORT);
-    client.expect_silence();
+    client.expect_no_data();
     assert_eq!(server.stop().reason(CloseReason::HandshakeTimeout), 1);
 }

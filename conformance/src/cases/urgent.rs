@@ -41,7 +41,7 @@ pub(crate) fn end_of_input_after_urgent_data_is_noticed(subject: &Subject) {
 pub(crate) fn stop_answers_messages_after_urgent_data(subject: &Subject) {
     for _ in 0..5 {
         let gate = Gate::default();
-        let script = Scripted::new().waiting_at(&gate);
+        let script = Scripted::new().blocking_at(&gate);
         let server = subject.serve(script.limited(|limits| limits.drain_timeout = Duration::from_secs(3600)));
         let mut client = server.connect_greeted();
         client.send_message("wait");
@@ -49,7 +49,7 @@ pub(crate) fn stop_answers_messages_after_urgent_data(subject: &Subject) {
         client.send("a\n");
         client.send_urgent(b'!');
         client.send("b\n");
-        client.wait_for_arrival();
+        client.wait_until_arrived();
         server.drain();
         gate.open();
         client.expect_reply("1:wait");

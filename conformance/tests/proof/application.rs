@@ -12,7 +12,7 @@ use crate::defect::Defect;
 
 /// A wrapper of the correct application.
 pub(crate) struct Tampered {
-    right: Arc<dyn Application>,
+    inner: Arc<dyn Application>,
     defect: Defect,
     stop: Stop,
     shared: Mutex<Option<Shared>>,
@@ -22,35 +22,35 @@ pub(crate) struct Tampered {
 type Shared = Arc<Mutex<Box<dyn Protocol>>>;
 
 impl Tampered {
-    pub(crate) fn new(right: Arc<dyn Application>, defect: Defect, stop: Stop) -> Self {
-        Self { right, defect, stop, shared: Mutex::new(None) }
+    pub(crate) fn new(inner: Arc<dyn Application>, defect: Defect, stop: Stop) -> Self {
+        Self { inner, defect, stop, shared: Mutex::new(None) }
     }
 }
 
 impl Application for Tampered {
     fn open(&self, client: Client, limits: &Limits, out: &mut Outbox) -> Box<dyn Protocol> {
-        let Self { right, defect, stop, shared } = self;
-        let mut unheard = Outbox::new();
-        let out = if *defect == Defect::NoGreeting { &mut unheard } else { out };
-        let right = ending_at_panics(*defect, stop, || right.open(client, limits, out));
-        let right = if *defect == Defect::SharesOneSession {
+        let Self { inner, defect, stop, shared } = self;
+        let mut discarded = Outbox::new();
+        let out = if *defect == Defect::NoGreeting { &mut discarded } else { out };
+        let inner = ending_at_panics(*defect, stop, || inner.open(client, limits, out));
+        let inner = if *defect == Defect::SharesOneSession {
             let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            Box::new(Sharing(Arc::clone(shared.get_or_insert_with(|| Arc::new(Mutex::new(right))))))
+            Box::new(Sharing(Arc::clone(shared.get_or_insert_with(|| Arc::new(Mutex::new(inner))))))
         } else {
-            right
+            inner
         };
-        let (owed, copy) = Default::default();
-        Box::new(Conversation { right: Some(right), defect: *defect, stop: stop.clone(), owed, copy })
+        let (delayed, copy) = Default::default();
+        Box::new(Conversation { inner: Some(inner), defect: *defect, stop: stop.clone(), delayed, copy })
     }
 
     fn refuse(&self, error: &ErrorReply, limits: &Limits, out: &mut Outbox) {
         if self.defect != Defect::SendsNoErrorReplies {
-            ending_at_panics(self.defect, &self.stop, || self.right.refuse(error, limits, out));
+            ending_at_panics(self.defect, &self.stop, || self.inner.refuse(error, limits, out));
         }
     }
 
     fn blocking(&self) -> Blocking {
-        ending_at_panics(self.defect, &self.stop, || self.right.blocking())
+        ending_at_panics(self.defect, &self.stop, || self.inner.blocking())
     }
 }
 
@@ -66,53 +66,55 @@ fn ending_at_panics<T>(defect: Defect, stop: &Stop, call: impl FnOnce() -> T) ->
 
 struct Conversation {
     /// Until it is dropped.
-    right: Option<Box<dyn Protocol>>,
+    inner: Option<Box<dyn Protocol>>,
     defect: Defect,
     stop: Stop,
     /// Replies that are delayed until all received messages are answered.
-    owed: Vec<u8>,
+    delayed: Vec<u8>,
     copy: Vec<u8>,
 }
 
 impl Drop for Conversation {
     fn drop(&mut self) {
-        let right = self.right.take();
-        ending_at_panics(self.defect, &self.stop, || drop(right));
+        let inner = self.inner.take();
+        ending_at_panics(self.defect, &self.stop, || drop(inner));
     }
 }
 
 impl Protocol for Conversation {
     fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
-        let Self { right: Some(right), defect, stop, owed, copy } = self else { unreachable!("it is here") };
-        let mut said = Outbox::new();
+        let Self { inner: Some(inner), defect, stop, delayed, copy } = self else {
+            unreachable!("it is present until the drop")
+        };
+        let mut output = Outbox::new();
         let progress = match defect {
             Defect::CopiesInput => {
                 // The last copy is dropped after the next was created, so that their addresses differ.
                 let last = std::mem::replace(copy, input.to_vec());
-                let progress = right.receive(copy, out);
+                let progress = inner.receive(copy, out);
                 drop(last);
                 return progress;
             }
             Defect::SendsOnlyTheFirstReply
             | Defect::DiscardsRepliesAtExit
-            | Defect::DiscardsOutputWithoutMessage => right.receive(input, &mut said),
-            _ => ending_at_panics(*defect, stop, || right.receive(input, out)),
+            | Defect::DiscardsOutputWithoutMessage => inner.receive(input, &mut output),
+            _ => ending_at_panics(*defect, stop, || inner.receive(input, out)),
         };
         match (*defect, progress) {
             (Defect::SendsOnlyTheFirstReply, progress) => {
-                out.push(said.bytes().split_inclusive(|&byte| byte == b'\n').next().unwrap_or_default());
+                out.push(output.bytes().split_inclusive(|&byte| byte == b'\n').next().unwrap_or_default());
                 progress
             }
             (Defect::DiscardsRepliesAtExit, progress) => {
-                owed.extend_from_slice(said.bytes());
+                delayed.extend_from_slice(output.bytes());
                 if !matches!(progress, Progress::Message { .. }) {
-                    out.push(&std::mem::take(owed));
+                    out.push(&std::mem::take(delayed));
                 }
                 progress
             }
             (Defect::DiscardsOutputWithoutMessage, progress) => {
                 if !matches!(progress, Progress::More { .. }) {
-                    out.push(said.bytes());
+                    out.push(output.bytes());
                 }
                 progress
             }
@@ -134,27 +136,27 @@ impl Protocol for Conversation {
     }
 
     fn finish(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
-        let Some(right) = &mut self.right else { unreachable!("it is here") };
-        right.finish(input, out)
+        let Some(inner) = &mut self.inner else { unreachable!("it is present until the drop") };
+        inner.finish(input, out)
     }
 
     fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
         if self.defect != Defect::SendsNoErrorReplies
-            && let Some(right) = &mut self.right
+            && let Some(inner) = &mut self.inner
         {
-            ending_at_panics(self.defect, &self.stop, || right.error(error, out));
+            ending_at_panics(self.defect, &self.stop, || inner.error(error, out));
         }
     }
 
     fn closed(&mut self, why: CloseReason) {
-        let Self { right: Some(right), defect, stop, .. } = self else { return };
+        let Self { inner: Some(inner), defect, stop, .. } = self else { return };
         match defect {
             Defect::NeverCallsClosed => {}
             Defect::CallsClosedTwice => {
-                right.closed(why);
-                right.closed(why);
+                inner.closed(why);
+                inner.closed(why);
             }
-            _ => ending_at_panics(*defect, stop, || right.closed(why)),
+            _ => ending_at_panics(*defect, stop, || inner.closed(why)),
         }
     }
 }

@@ -26,7 +26,7 @@ fn an_exempted_need_covers_the_cases_that_have_it() {
     let one_at_a_time = Plain::with(Defect::ServesOneClientAtATime);
     assert!(!fails(one_at_a_time, "panic_does_not_affect_other_clients", "two_clients_at_once"));
     assert!(!fails(one_at_a_time, "greets", "two_clients_at_once"));
-    assert!(fails(one_at_a_time, "panic_does_not_affect_other_clients", "handlers_elsewhere"));
+    assert!(fails(one_at_a_time, "panic_does_not_affect_other_clients", "handlers_on_other_threads"));
 }
 
 #[test]

@@ -4,8 +4,8 @@
 mod application;
 mod defect;
 mod exemptions;
-mod means;
 mod plain;
+mod service;
 mod socket;
 mod stop;
 mod transform;

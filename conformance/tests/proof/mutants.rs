@@ -15,11 +15,11 @@ const TIMEOUT: Duration = Duration::from_millis(600);
 /// A defect that depends on the scheduling of threads may need several attempts.
 const ATTEMPTS: usize = 5;
 
-fn finds(name: &str, defect: Defect, test: &str) {
+fn assert_finds(name: &str, defect: Defect, test: &str) {
     let case = case(name);
-    let subject = || Subject::new(Arc::new(Plain::with(defect))).with_patience(TIMEOUT).tested_as(test);
+    let subject = || Subject::new(Arc::new(Plain::with(defect))).with_timeout(TIMEOUT).with_test_path(test);
     let fails = || catch_unwind(AssertUnwindSafe(|| (case.run)(&subject()))).is_err();
-    assert!((0..ATTEMPTS).any(|_| fails()), "`{name}` passes although the backend {defect:?}");
+    assert!((0..ATTEMPTS).any(|_| fails()), "`{name}` passes in spite of the defect {defect:?}");
 }
 
 macro_rules! mutants {
@@ -30,7 +30,7 @@ macro_rules! mutants {
                 #[expect(non_snake_case, reason = "the name is that of the defect")]
                 fn $defect() {
                     let test = concat!(module_path!(), "::", stringify!($defect));
-                    super::finds(stringify!($case), crate::defect::Defect::$defect, test);
+                    super::assert_finds(stringify!($case), crate::defect::Defect::$defect, test);
                 }
             )+
         })*

@@ -17,7 +17,7 @@ use socket2::SockRef;
 
 use crate::defect::Defect;
 use crate::socket::Socket;
-use crate::{means, stop};
+use crate::{service, stop};
 
 /// A thread for each connection.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ impl Backend for Plain {
 
     fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let (stop, _subscription) = stop::tamper(stop, self.defect);
-        let service = Arc::new(means::tamper(&service, self.defect, &stop));
+        let service = Arc::new(service::tamper(&service, self.defect, &stop));
         let leaked = self.has(Defect::LeaksDescriptorsOnFailure).then(|| listener.try_clone());
         let result = self.serve_correctly(listener, &service, &stop);
         match (&result, self.defect) {
@@ -81,7 +81,7 @@ impl Plain {
         let (threads, one) = Default::default();
         let shared = Arc::new(Shared { plain: self, write_timeout, stop: stop.clone(), threads, one });
         let accepted = shared.accept(&listener, acceptor);
-        shared.leave(listener);
+        shared.close_listener(listener);
         let mut report = server.close(accepted)?;
         if self.has(Defect::WaitsForHandlers) {
             shared.threads().drain(..).for_each(|thread| drop(thread.join()));
@@ -170,7 +170,7 @@ impl Shared {
     }
 
     fn serve(&self, Client { socket, mut conversation }: Client) {
-        let _alone = self.has(Defect::ServesOneClientAtATime).then(|| self.one.lock());
+        let _guard = self.has(Defect::ServesOneClientAtATime).then(|| self.one.lock());
         if self.has(Defect::NoKeepalive) {
             SockRef::from(&socket).set_keepalive(false).expect("a socket without keepalive");
         }
@@ -230,7 +230,7 @@ impl Shared {
     }
 
     /// Closes the listener, or applies the defect.
-    fn leave(&self, listener: Listener) {
+    fn close_listener(&self, listener: Listener) {
         match self.plain.defect {
             Some(Defect::ShutsTheListenerDown) => {
                 let _ = rustix::net::shutdown(&listener, Shutdown::Both);

@@ -16,14 +16,14 @@ pub(crate) struct Socket<'a> {
     defect: Option<Defect>,
     interrupt: &'a Interrupt,
     /// Accepted bytes that were not sent yet.
-    taken: Vec<u8>,
+    accepted: Vec<u8>,
     writes: usize,
     broken: bool,
 }
 
 impl<'a> Socket<'a> {
     pub(crate) fn new(stream: serving::Socket, defect: Option<Defect>, interrupt: &'a Interrupt) -> Self {
-        Self { stream, defect, interrupt, taken: Vec::new(), writes: 0, broken: false }
+        Self { stream, defect, interrupt, accepted: Vec::new(), writes: 0, broken: false }
     }
 
     /// Waits for an event or an interrupt. Later operations report errors.
@@ -37,14 +37,14 @@ impl<'a> Socket<'a> {
     }
 
     /// Returns `WouldBlock` after a short pause.
-    fn nothing<T>() -> io::Result<T> {
+    fn would_block<T>() -> io::Result<T> {
         thread::sleep(Duration::from_millis(1));
         Err(ErrorKind::WouldBlock.into())
     }
 }
 
 /// The number of the write that fails, if the defect affects one.
-const UNLUCKY: usize = 10;
+const FAULTY_WRITE: usize = 10;
 
 impl Transport for Socket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -55,26 +55,26 @@ impl Transport for Socket<'_> {
         };
         let buffer = &mut buffer[..most];
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let is = |event| {
+        let has = |event| {
             poll(&mut [PollFd::new(&self.stream, event)], Some(&at_once)).is_ok_and(|count| count > 0)
         };
         match self.defect {
-            Some(Defect::StallsAtUrgentData) if is(PollFlags::PRI) => return Self::nothing(),
-            Some(Defect::Spins) if !is(PollFlags::IN) => return Err(ErrorKind::Interrupted.into()),
+            Some(Defect::StallsAtUrgentData) if has(PollFlags::PRI) => return Self::would_block(),
+            Some(Defect::Spins) if !has(PollFlags::IN) => return Err(ErrorKind::Interrupted.into()),
             _ => {}
         }
         let (interrupt, mut stream) = (self.interrupt, &self.stream);
         match (self.defect, interrupt.call(|| false, || stream.read(buffer))) {
-            (Some(Defect::IgnoresEndOfInput), Ok(0)) => Self::nothing(),
+            (Some(Defect::IgnoresEndOfInput), Ok(0)) => Self::would_block(),
             (Some(Defect::IgnoresResets), Err(error)) if error.kind() == ErrorKind::ConnectionReset => {
                 self.broken = true;
-                Self::nothing()
+                Self::would_block()
             }
-            (Some(Defect::IgnoresResets), Ok(0)) if self.broken => Self::nothing(),
+            (Some(Defect::IgnoresResets), Ok(0)) if self.broken => Self::would_block(),
             (Some(Defect::StripsCarriageReturns), Ok(count)) if count > 0 => {
                 let kept: Vec<u8> = buffer[..count].iter().copied().filter(|&byte| byte != b'\r').collect();
                 buffer[..kept.len()].copy_from_slice(&kept);
-                if kept.is_empty() { Self::nothing() } else { Ok(kept.len()) }
+                if kept.is_empty() { Self::would_block() } else { Ok(kept.len()) }
             }
             (Some(Defect::FailsOnInvalidUtf8), Ok(count)) if str::from_utf8(&buffer[..count]).is_err() => {
                 Err(ErrorKind::InvalidData.into())
@@ -86,11 +86,11 @@ impl Transport for Socket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.writes += 1;
         match self.defect {
-            Some(Defect::DuplicatesWrites) if self.writes == UNLUCKY => {
+            Some(Defect::DuplicatesWrites) if self.writes == FAULTY_WRITE => {
                 self.send(bytes)?;
                 self.send(bytes)
             }
-            Some(Defect::LosesWrites) if self.writes == UNLUCKY => Ok(bytes.len()),
+            Some(Defect::LosesWrites) if self.writes == FAULTY_WRITE => Ok(bytes.len()),
             Some(Defect::ReordersWrites) => {
                 let mut replies: Vec<_> = bytes.split_inclusive(|&byte| byte == b'\n').collect();
                 if replies.len() >= 2 {
@@ -100,16 +100,16 @@ impl Transport for Socket<'_> {
             }
             Some(Defect::IgnoresShortWrites) => self.send(bytes).map(|_| bytes.len()),
             Some(Defect::ReadsDespiteUnsentReplies) => {
-                self.taken.extend_from_slice(bytes);
-                if let Ok(count) = self.send(&self.taken) {
-                    self.taken.drain(..count);
+                self.accepted.extend_from_slice(bytes);
+                if let Ok(count) = self.send(&self.accepted) {
+                    self.accepted.drain(..count);
                 }
                 Ok(bytes.len())
             }
             Some(Defect::IgnoresResets) => match self.send(bytes) {
                 Err(error) if error.kind() != ErrorKind::WouldBlock => {
                     self.broken = true;
-                    Self::nothing()
+                    Self::would_block()
                 }
                 result => result,
             },

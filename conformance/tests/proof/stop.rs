@@ -9,34 +9,34 @@ use crate::defect::Defect;
 
 /// The stop of a backend with this defect, which works while the subscription is kept.
 pub(crate) fn tamper(stop: &Stop, defect: Option<Defect>) -> (Stop, Option<Subscription>) {
-    let most = match defect {
+    let max = match defect {
         Some(Defect::IgnoresStop) => Urgency::None,
         Some(Defect::IgnoresImmediateStop) => Urgency::Drain,
         Some(Defect::CutsOffAtStop | Defect::HidesStatistics) => Urgency::Now,
         _ => return (stop.clone(), None),
     };
-    let understood = Stop::new();
-    let impatient = defect == Some(Defect::CutsOffAtStop);
-    let messenger = Messenger { heard: stop.clone(), most, impatient, told: understood.clone() };
-    (understood, Some(stop.subscribe(Waker::from(Arc::new(messenger)))))
+    let modified = Stop::new();
+    let cuts_off = defect == Some(Defect::CutsOffAtStop);
+    let forwarder = Forwarder { source: stop.clone(), max, cuts_off, target: modified.clone() };
+    (modified, Some(stop.subscribe(Waker::from(Arc::new(forwarder)))))
 }
 
 /// Forwards requests to stop incorrectly.
-struct Messenger {
-    heard: Stop,
-    most: Urgency,
-    impatient: bool,
-    told: Stop,
+struct Forwarder {
+    source: Stop,
+    max: Urgency,
+    cuts_off: bool,
+    target: Stop,
 }
 
-impl Wake for Messenger {
+impl Wake for Forwarder {
     fn wake(self: Arc<Self>) {
-        let heard = self.heard.urgency();
-        match heard.min(self.most) {
-            Urgency::Drain if self.impatient => self.told.now(),
-            Urgency::Drain => self.told.drain(),
+        let urgency = self.source.urgency();
+        match urgency.min(self.max) {
+            Urgency::Drain if self.cuts_off => self.target.now(),
+            Urgency::Drain => self.target.drain(),
             Urgency::None => {}
-            _ => self.told.now(),
+            _ => self.target.now(),
         }
     }
 }

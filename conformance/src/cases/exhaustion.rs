@@ -22,28 +22,31 @@ use crate::subject::Subject;
 const DESCRIPTORS: u64 = 64;
 const CLIENTS: usize = 80;
 /// How long the server is left without free descriptors.
-const STARVED: Duration = Duration::from_millis(700);
+const EXHAUSTED: Duration = Duration::from_millis(700);
 /// The minimum pause of the server between two attempts to accept.
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) fn out_of_descriptors(subject: &Subject) {
     if let Some(parent) = child::parent() {
         kernel::set_limit(Resource::Nofile, Some(DESCRIPTORS));
-        return serve_for(parent, subject, Scripted::new().service(), |_| {});
+        return serve_and_respond(parent, subject, Scripted::new().service(), |_| {});
     }
     let start = Instant::now();
     let mut child = Child::start(subject);
     let connect = || connect(&mut child, subject);
     let mut clients: Vec<_> = connect_many(connect, CLIENTS);
     clients[0].expect_reply("hello");
-    let before = processor_time(&mut child);
-    thread::sleep(STARVED);
-    let spent = processor_time(&mut child) - before;
+    let before = cpu_time(&mut child);
+    thread::sleep(EXHAUSTED);
+    let spent = cpu_time(&mut child) - before;
     clients[0].send_message("still here");
     clients[0].expect_reply("1:still here");
     // Clients are accepted in order, so the last one shows whether the descriptors were exhausted.
-    clients[CLIENTS - 1].expect_silence();
-    assert!(spent < STARVED / 4, "the server used {spent:?} of CPU time in {STARVED:?} without descriptors");
+    clients[CLIENTS - 1].expect_no_data();
+    assert!(
+        spent < EXHAUSTED / 4,
+        "the server used {spent:?} of CPU time in {EXHAUSTED:?} without descriptors"
+    );
 
     // When clients leave, waiting ones are served.
     for (index, mut client) in clients.into_iter().enumerate() {
@@ -52,7 +55,7 @@ pub(crate) fn out_of_descriptors(subject: &Subject) {
         }
         client.send_message("exit");
     }
-    let report = child.ask("stop");
+    let report = child.request("stop");
     let errors: u64 = report.parse().unwrap_or_else(|_| panic!("the server did not end well: {report}"));
     let max = start.elapsed().as_millis() / PAUSE.as_millis() + 1;
     assert!(errors > 0, "no accept error was counted");
@@ -60,7 +63,7 @@ pub(crate) fn out_of_descriptors(subject: &Subject) {
 }
 
 pub(crate) fn connect(child: &mut Child, subject: &Subject) -> Client {
-    let address: Address = child.ask("address").parse().expect("an address");
+    let address: Address = child.request("address").parse().expect("an address");
     Client::connect(&address, Framing::Line, subject.timeout(), None).transformed_if(subject.is_transformed())
 }
 
@@ -68,18 +71,18 @@ fn connect_many(mut connect: impl FnMut() -> Client, count: usize) -> Vec<Client
     (0..count).map(|_| connect()).collect()
 }
 
-pub(crate) fn processor_time(child: &mut Child) -> Duration {
-    Duration::from_nanos(child.ask("processor time").parse().expect("nanoseconds"))
+pub(crate) fn cpu_time(child: &mut Child) -> Duration {
+    Duration::from_nanos(child.request("cpu time").parse().expect("nanoseconds"))
 }
 
 /// Runs a server, and responds to requests of the parent. Passes unknown requests to `other`.
-pub(crate) fn serve_for(parent: Parent, subject: &Subject, service: Service, other: impl Fn(&str)) {
+pub(crate) fn serve_and_respond(parent: Parent, subject: &Subject, service: Service, other: impl Fn(&str)) {
     let server = subject.serve(service);
     let address = server.address().clone();
     let mut server = Some(server);
-    parent.answer(|question| match question {
+    parent.respond(|request| match request {
         "address" => address.to_string(),
-        "processor time" => {
+        "cpu time" => {
             let time = clock_gettime(ClockId::ProcessCPUTime);
             format!("{}", time.tv_sec * 1_000_000_000 + time.tv_nsec)
         }
@@ -92,8 +95,8 @@ pub(crate) fn serve_for(parent: Parent, subject: &Subject, service: Service, oth
                 Err(error) => error.to_string(),
             }
         }
-        question => {
-            other(question);
+        request => {
+            other(request);
             "done".into()
         }
     });
@@ -103,14 +106,14 @@ pub(crate) fn out_of_threads(subject: &Subject) {
     if let Some(parent) = child::parent() {
         let subject =
             Subject::new(Arc::new(Unprivileged(Arc::clone(subject.backend())))).over(subject.transport());
-        return serve_for(parent, &subject, Scripted::new().service(), |question| {
-            kernel::set_limit(Resource::Nproc, (question == "starve").then_some(1));
+        return serve_and_respond(parent, &subject, Scripted::new().service(), |request| {
+            kernel::set_limit(Resource::Nproc, (request == "exhaust threads").then_some(1));
         });
     }
     let mut child = Child::start(subject);
-    goes_on(&mut child, subject);
+    assert_still_serves(&mut child, subject);
     for _ in 0..3 {
-        child.ask("starve");
+        child.request("exhaust threads");
         let mut client = connect(&mut child, subject);
         match client.receive().as_slice() {
             b"ERR busy" => {}
@@ -122,13 +125,13 @@ pub(crate) fn out_of_threads(subject: &Subject) {
             other => panic!("a client received {:?}", String::from_utf8_lossy(other)),
         }
         client.expect_end();
-        child.ask("feed");
-        goes_on(&mut child, subject);
+        child.request("restore threads");
+        assert_still_serves(&mut child, subject);
     }
-    assert_eq!(child.ask("stop"), "0", "a failure to spawn a thread must not count as an accept error");
+    assert_eq!(child.request("stop"), "0", "a failure to spawn a thread must not count as an accept error");
 }
 
-pub(crate) fn goes_on(child: &mut Child, subject: &Subject) {
+pub(crate) fn assert_still_serves(child: &mut Child, subject: &Subject) {
     let mut client = connect(child, subject);
     client.expect_reply("hello");
     client.send_message("exit");

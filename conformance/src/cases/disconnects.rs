@@ -15,9 +15,9 @@ pub(crate) fn reset_frees_the_connection(subject: &Subject) {
         limits.max_connections = 1;
         limits.overload = Overload::Queue;
     }));
-    let vanishing = server.connect_greeted();
+    let client = server.connect_greeted();
     let mut waiting = server.connect();
-    vanishing.reset();
+    client.reset();
     waiting.expect_reply("hello");
     waiting.send_message("exit");
     waiting.expect_end();
@@ -26,17 +26,17 @@ pub(crate) fn reset_frees_the_connection(subject: &Subject) {
 
 pub(crate) fn reset_with_unsent_replies_frees_the_connection(subject: &Subject) {
     let script = Scripted::new();
-    let journal = script.journal();
+    let log = script.log();
     let service = script.limited(|limits| {
         limits.max_connections = 1;
         limits.overload = Overload::Queue;
     });
     let server = subject.serve_with_buffers(service, 64 * 1024);
-    let mut vanishing = server.connect_greeted();
-    vanishing.send_message("big 1000000");
-    journal.wait_until(subject.timeout(), |entries| entries.answered == 1);
+    let mut client = server.connect_greeted();
+    client.send_message("big 1000000");
+    log.wait_until(subject.timeout(), |sessions| sessions.answered == 1);
     let mut waiting = server.connect();
-    vanishing.reset();
+    client.reset();
     waiting.expect_reply("hello");
     waiting.send_message("exit");
     waiting.expect_end();
@@ -59,8 +59,8 @@ pub(crate) fn keepalive_is_enabled(subject: &Subject) {
 fn wait_for_keepalive(client: &Client) {
     // Another timer runs until the greeting is acknowledged.
     let deadline = client.deadline();
-    let (local, peer) = client.ends().expect("a TCP connection");
-    while !kernel::end(peer, local).is_some_and(|end| end.keepalive) {
+    let (local, peer) = client.addresses().expect("a TCP connection");
+    while !kernel::socket_state(peer, local).is_some_and(|state| state.keepalive) {
         assert!(Instant::now() < deadline, "no keepalive timer runs for an accepted connection");
         thread::sleep(Duration::from_millis(1));
     }
