@@ -44,7 +44,7 @@ fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
 }
 
 fn metadata() -> Metadata {
-    MetadataCommand::new().no_deps().exec().expect("cargo tells what the workspace is made of")
+    MetadataCommand::new().no_deps().exec().expect("the metadata of the workspace")
 }
 
 /// The names of a package's dependencies: dev-dependencies, or all others.
@@ -108,7 +108,7 @@ fn only_the_library_has_features() {
 }
 
 #[test]
-fn what_can_be_published_says_what_it_is() {
+fn publishable_packages_have_metadata() {
     let metadata = metadata();
     let mut described = BTreeSet::new();
     for package in metadata.workspace_packages() {
@@ -116,7 +116,10 @@ fn what_can_be_published_says_what_it_is() {
         let for_the_workspace = name == "anyloop-benches" || name.starts_with("anyloop-example-");
         assert_eq!(package.publish.as_ref().is_some_and(Vec::is_empty), for_the_workspace, "{name}");
         let description = package.description.as_deref().expect("a description");
-        assert!(described.insert(description), "{name} says what another says: {description}");
+        assert!(
+            described.insert(description),
+            "{name} has the description of another package: {description}"
+        );
         if !for_the_workspace {
             let folder = package.manifest_path.parent().expect("a folder");
             let license = std::fs::read_to_string(folder.join("LICENSE"));
@@ -133,7 +136,7 @@ fn what_can_be_published_says_what_it_is() {
 
 /// async-std is discontinued, so that whoever depends on it has to explain that in an audit.
 #[test]
-fn only_who_asks_for_async_std_compiles_it() {
+fn async_std_is_compiled_only_on_request() {
     for (asked, compiled) in [
         ("--package anyloop --no-default-features", false),
         ("--package anyloop --features epoll,handlers,pool,sequential,serde,smol,threads,tokio,uring", false),

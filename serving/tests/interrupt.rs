@@ -39,7 +39,7 @@ fn block_signal() {
 
 /// Wakes a thread that blocks in a read, and checks that the read is interrupted. The thread runs `prepare` before it creates
 /// its interrupt, and the test runs `meanwhile` before it wakes the thread.
-fn is_woken(prepare: fn(), meanwhile: fn()) {
+fn assert_woken(prepare: fn(), meanwhile: fn()) {
     let (mut reader, mut writer) = UnixStream::pair().expect("two sockets");
     let (waker, wakers) = std::sync::mpsc::channel();
     let blocked = thread::spawn(move || {
@@ -64,13 +64,13 @@ fn a_thread_is_woken_only_during_its_call() {
     let default = || install(libc::SIG_DFL);
     let ignored = || install(libc::SIG_IGN);
     let handled = || install(handle as extern "C" fn(libc::c_int) as libc::sighandler_t);
-    is_woken(default, || {});
-    is_woken(handled, || {});
-    is_woken(ignored, || {});
-    is_woken(|| {}, default);
-    is_woken(|| {}, handled);
-    is_woken(|| {}, ignored);
-    is_woken(block_signal, || {});
+    assert_woken(default, || {});
+    assert_woken(handled, || {});
+    assert_woken(ignored, || {});
+    assert_woken(|| {}, default);
+    assert_woken(|| {}, handled);
+    assert_woken(|| {}, ignored);
+    assert_woken(block_signal, || {});
     assert!(HANDLED.load(Ordering::SeqCst) > 0, "the program's own handler is not called");
 
     // System calls between the interrupt's calls are not interrupted, however often the thread is woken.

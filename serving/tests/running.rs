@@ -47,7 +47,7 @@ impl Backend for OneByOne {
 /// Sends each message back. Panics in `closed`, if so configured.
 #[derive(Clone, Copy)]
 struct Echo {
-    panics_at_the_end: bool,
+    panics_in_closed: bool,
 }
 
 impl Handler for Echo {
@@ -63,12 +63,12 @@ impl Session for Echo {
     }
 
     fn closed(&mut self, _: CloseReason) {
-        assert!(!self.panics_at_the_end, "on purpose");
+        assert!(!self.panics_in_closed, "on purpose");
     }
 }
 
 fn service() -> Service {
-    Service::framed(Arc::new(Echo { panics_at_the_end: false }), Framing::Line)
+    Service::framed(Arc::new(Echo { panics_in_closed: false }), Framing::Line)
 }
 
 fn listener() -> TcpListener {
@@ -90,11 +90,11 @@ fn served(running: &Running) -> TcpStream {
     client
 }
 
-fn sees_the_end(mut client: TcpStream) {
+fn expect_end(mut client: TcpStream) {
     assert_eq!(client.read(&mut [0]).expect("a clean end"), 0);
 }
 
-fn waits_until(what: &str, mut holds: impl FnMut() -> bool) {
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + BOUND;
     while !holds() {
         assert!(Instant::now() < deadline, "{what}");
@@ -138,7 +138,7 @@ fn start_takes_a_backend_by_value_reference_box_or_arc() {
     for running in all {
         let client = served(&running);
         running.stop();
-        sees_the_end(client);
+        expect_end(client);
         let report = running.wait().expect("a report");
         assert_eq!((report.accepted, report.messages, report.outcome(Outcome::Drained)), (1, 1, 1));
         assert_eq!((report.bytes_in, report.bytes_out), (6, 6));
@@ -184,7 +184,7 @@ fn running_is_a_future_that_needs_no_runtime() {
     let stopping = thread::spawn(move || stop.drain());
     let report = run(&mut running).expect("a report");
     stopping.join().expect("no panic");
-    sees_the_end(client);
+    expect_end(client);
     assert_eq!(report.messages, 1);
     assert!(pin!(&mut running).poll(&mut cx).is_ready(), "the result stays");
 }
@@ -215,16 +215,16 @@ fn dropping_a_server_drains_it() {
     let handle = running.stop_handle();
     drop(running);
     assert_eq!(handle.urgency(), Urgency::Drain);
-    sees_the_end(client);
+    expect_end(client);
 }
 
 #[test]
 fn a_panic_in_closed_does_not_change_the_outcome() {
-    let service = Service::framed(Arc::new(Echo { panics_at_the_end: true }), Framing::Line);
+    let service = Service::framed(Arc::new(Echo { panics_in_closed: true }), Framing::Line);
     let running = start(OneByOne, listener(), service).expect("a server");
     let client = served(&running);
     running.stop();
-    sees_the_end(client);
+    expect_end(client);
     assert_eq!(running.wait().expect("a report").outcome(Outcome::Drained), 1);
 }
 
@@ -262,11 +262,11 @@ fn a_backend_that_fails_or_panics_is_an_error() {
         (|| panic!("a {}", "String"), "the backend panicked: a String"),
         (|| panic!("a str"), "the backend panicked: a str"),
     ];
-    for (how, said) in ways {
+    for (how, expected) in ways {
         for opens in [false, true] {
             let running = started(Fails { opens, how });
             let errors = [running.wait(), running.wait()].map(|ended| ended.expect_err("an error"));
-            assert!(errors.iter().all(|error| error.to_string().contains(said)), "{errors:?}");
+            assert!(errors.iter().all(|error| error.to_string().contains(expected)), "{errors:?}");
             assert_eq!(errors[0].kind(), errors[1].kind());
             assert_eq!(errors[0].raw_os_error(), errors[1].raw_os_error());
             assert_eq!(running.statistics(), Statistics::default());
@@ -323,18 +323,18 @@ fn a_backend_that_panics_has_counted_its_clients() {
 fn statistics_are_current_while_the_server_serves() {
     let running = started(OneByOne);
     let mut client = served(&running);
-    waits_until("a client and a message are counted", || {
+    wait_until("a client and a message are counted", || {
         let now = running.statistics();
         (now.open(), now.accepted, now.messages, now.bytes_in, now.bytes_out) == (1, 1, 1, 6, 6)
     });
     client.write_all(b"to\nand fro").expect("it is sent");
-    waits_until("a message and a part of one are counted", || {
+    wait_until("a message and a part of one are counted", || {
         let now = running.statistics();
         (now.messages, now.bytes_in, now.bytes_out) == (2, 16, 9)
     });
     client.read_exact(&mut [0; 3]).expect("a reply"); // otherwise closing the socket would reset the connection
     drop(client);
-    waits_until("the end is counted", || running.statistics().open() == 0);
+    wait_until("the end is counted", || running.statistics().open() == 0);
     assert_eq!(running.statistics().reason(CloseReason::Incomplete), 1);
 }
 
@@ -360,7 +360,7 @@ fn a_program_that_returns_without_a_stop_ends() {
         let mut test = Command::new(env::current_exe().expect("a program"));
         test.args(["--exact", "a_program_that_returns_without_a_stop_ends"]).env(PROGRAM, way);
         let mut child = test.stdout(Stdio::null()).spawn().expect("a process");
-        waits_until("the program ends", || child.try_wait().expect("a process").is_some());
+        wait_until("the program ends", || child.try_wait().expect("a process").is_some());
         assert!(child.wait().expect("an exit status").success(), "{way}");
     }
 }

@@ -81,7 +81,7 @@ impl Transport for Refusing {
 }
 
 #[test]
-fn repeatedly_refused_writes_pause() {
+fn repeated_would_block_pauses_writes() {
     let (listener, server, mut acceptor, stop) = open();
     let (mut client, socket, mut conversation) = admit(&listener, &mut acceptor);
     client.write_all(b"hello\n").expect("it is sent");
@@ -159,13 +159,13 @@ fn a_worker_that_fails_or_panics_ends_the_server_with_an_error() {
         ),
         (|_| Ok(()), "no stop was requested"),
     ];
-    for (work, said) in works {
+    for (work, expected) in works {
         let (listener, server, acceptor, _stop) = open();
         let accept_loop = AcceptLoop::new(listener, acceptor);
         let make = |_, number, accept_loop| Ok((accept_loop, number));
         let ended = WorkerGroup::serve(server, "none", 2, accept_loop, make, work);
         let error = ended.expect_err("the server ends with an error").to_string();
-        assert!(error.contains(said), "{error}");
+        assert!(error.contains(expected), "{error}");
     }
 }
 
@@ -194,8 +194,8 @@ fn dropping_a_server_cuts_its_clients() {
 #[test]
 fn deadlines_follow_the_clock_of_the_server() {
     let now = Arc::new(Mutex::new(Instant::now()));
-    let shown = Arc::clone(&now);
-    let (listener, server, mut acceptor, stop) = open_with_clock(Clock::new(move || *shown.lock().unwrap()));
+    let shared = Arc::clone(&now);
+    let (listener, server, mut acceptor, stop) = open_with_clock(Clock::new(move || *shared.lock().unwrap()));
     let (client, socket, mut conversation) = admit(&listener, &mut acceptor);
     let mut buffers = Buffers::new();
     while conversation.advance(&socket, &mut buffers) != Wait::Readable {}
@@ -211,11 +211,13 @@ fn deadlines_follow_the_clock_of_the_server() {
     }
     while conversation.advance(&socket, &mut buffers) != Wait::Over {}
     conversation.end(socket);
-    let mut heard = String::new();
-    (&client).read_to_string(&mut heard).expect("the end");
-    assert_eq!(heard, "ERR timeout idle\n");
+    let mut received = String::new();
+    (&client).read_to_string(&mut received).expect("the end");
+    assert_eq!(received, "ERR timeout idle\n");
     drop(client);
     stop.now();
-    acceptor.accept_all(listener, Listener::accept, |_, _| unreachable!("nobody comes")).expect("an end");
+    acceptor
+        .accept_all(listener, Listener::accept, |_, _| unreachable!("no client connects"))
+        .expect("an end");
     assert_eq!(server.close(Ok(())).expect("a report").reason(CloseReason::IdleTimeout), 1);
 }

@@ -129,7 +129,7 @@ fn timeouts_beyond_the_range_of_the_clock_never_expire() {
 }
 
 #[test]
-fn the_time_of_a_session_does_not_count_against_its_client() {
+fn deadlines_exclude_time_spent_in_the_session() {
     let mut rig = Rig::line();
     rig.connection.run(&mut rig.out, || rig.start + 400 * SECOND); // to greet
     rig.now = rig.start + 400 * SECOND;

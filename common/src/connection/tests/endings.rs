@@ -32,7 +32,7 @@ fn the_end_waits_until_the_last_byte_is_written() {
 }
 
 #[test]
-fn the_end_of_input_waits_for_messages_that_wait() {
+fn the_end_of_input_waits_for_unanswered_messages() {
     let mut rig = Rig::line();
     rig.settle();
     rig.receive(b"m\n".repeat(100));
@@ -96,7 +96,7 @@ fn a_stop_ends_an_idle_client_at_once() {
 }
 
 #[test]
-fn a_stop_answers_what_had_arrived_and_no_more() {
+fn a_stop_answers_only_messages_that_had_arrived() {
     let mut rig = Rig::line();
     rig.settle();
     rig.connection.stop(8);
@@ -119,7 +119,7 @@ fn a_stop_ends_at_the_first_would_block() {
 }
 
 #[test]
-fn a_stop_waits_for_unsent_replies_and_for_messages_that_wait() {
+fn a_stop_waits_for_unsent_replies_and_unanswered_messages() {
     let mut rig = Rig::line();
     rig.settle();
     rig.room = 0;

@@ -5,7 +5,7 @@ use super::*;
 use crate::{ErrorReply, MAX_READ, MAX_RECORD, Opened};
 
 #[test]
-fn a_record_that_never_ends_ends_the_conversation() {
+fn an_endless_record_ends_the_conversation() {
     for (at_once, reason) in [(false, CloseReason::HandshakeFailed), (true, CloseReason::Malformed)] {
         let (mut rig, _) = rig(How { at_once, endless: at_once, ..How::default() });
         rig.settle();

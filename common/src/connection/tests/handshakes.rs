@@ -44,7 +44,7 @@ fn the_timeout_of_a_handshake_runs_from_the_accept() {
 }
 
 #[test]
-fn a_handshake_may_fail() {
+fn a_failed_handshake_ends_the_conversation() {
     for (input, expected) in [("HALLO\n", "NO\n"), ("HEL", "\0")] {
         let (mut rig, log) = rig(How::default());
         rig.settle();
@@ -97,7 +97,7 @@ fn a_handshake_that_may_block_runs_only_in_run() {
 }
 
 #[test]
-fn the_time_of_the_server_in_a_handshake_does_not_count() {
+fn deadlines_exclude_time_spent_in_a_handshake() {
     let how = How { blocks: true, ..How::default() };
     let (mut rig, _) = rig(how);
     rig.settle();

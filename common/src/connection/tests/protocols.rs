@@ -141,7 +141,7 @@ fn output_without_a_message_is_delivered() {
 }
 
 #[test]
-fn using_more_bytes_than_there_are_ends_the_conversation() {
+fn invalid_progress_ends_the_conversation() {
     for input in ["><", ">", "<"] {
         let (mut rig, closed) = rig("");
         rig.settle();

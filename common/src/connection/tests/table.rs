@@ -91,7 +91,7 @@ const ROWS: [Row; 12] = [
 ];
 
 #[test]
-fn every_way_to_end() {
+fn each_close_reason_has_its_final_output() {
     for Row { reason, framing, steps, expected } in ROWS {
         for blocking in [false, true] {
             let script = Script { blocking, ..Script::default() };
