@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// One end of a connection, as listed by the kernel.
+/// The state of a connected socket, as listed by the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SocketState {
     /// The number of bytes that the peer has not acknowledged.
@@ -33,7 +33,7 @@ pub(crate) fn wait_until_read(from: SocketAddr, to: SocketAddr, timeout: Duratio
     }
 }
 
-/// The end of a connection at `local`. `None` if there is no such connection or the kernel does not list it.
+/// The state of the socket at `local`. `None` if there is no such connection or the kernel does not list it.
 pub(crate) fn socket_state(local: SocketAddr, remote: SocketAddr) -> Option<SocketState> {
     let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
     let (local, remote) = (proc_format(local)?, proc_format(remote)?);

@@ -14,8 +14,8 @@ use crate::kernel;
 use crate::subject::Subject;
 
 pub(crate) fn flooding_client_does_not_starve_others(subject: &Subject) {
-    // On one worker, if the backend has workers, since there all other clients depend on the turns of the flooding client. The buffers
-    // are small, so that few messages are unanswered when it ends.
+    // On one worker, if the backend has workers, since there all other clients depend on the turns of the flooding
+    // client. The buffers are small, so that few messages are unanswered when it ends.
     let service = on_workers(1, Scripted::new().service(), subject);
     let server = subject.serve_with_buffers(service, 64 * 1024);
     let flooding = server.connect_greeted();
