@@ -146,7 +146,7 @@ fn a_slow_client_is_closed_if_its_mailbox_is_full() {
 }
 
 #[test]
-fn a_slow_client_is_told_how_many_messages_it_has_missed() {
+fn a_slow_client_is_notified_of_the_number_of_missed_messages() {
     let talk = Arc::new(Talk::default());
     let limits = Limits::default().with_mailbox(3 * 65).with_mailbox_full(MailboxFull::DropOldest);
     let mut rig = rig(&talk, limits);
@@ -180,7 +180,7 @@ fn a_pushed_message_restarts_the_idle_timeout_only() {
 }
 
 #[test]
-fn time_in_which_pushed_messages_are_unsent_does_not_count_against_a_message() {
+fn the_message_timeout_excludes_time_with_unsent_pushes() {
     let limits = Limits::default();
     let talk = Arc::new(Talk::default());
     let mut rig = rig(&talk, limits);
