@@ -46,12 +46,12 @@ impl SessionLog {
         sessions
     }
 
-    /// Checks that no more sessions are closed for a short time.
-    pub(crate) fn assert_unchanged(&self) {
-        let closed = self.sessions().closed.len();
-        let waited =
-            self.changed.wait_timeout(self.sessions(), SILENCE).unwrap_or_else(PoisonError::into_inner);
-        assert_eq!(waited.0.closed.len(), closed, "`closed` was called twice for a session");
+    /// Checks that `closed` was called `count` times, and is not called again for a short time.
+    pub(crate) fn assert_closed(&self, count: usize) {
+        let is_right = |sessions: &mut Sessions| sessions.closed.len() == count;
+        let waited = self.changed.wait_timeout_while(self.sessions(), SILENCE, is_right);
+        let closed = waited.unwrap_or_else(PoisonError::into_inner).0.closed.len();
+        assert_eq!(closed, count, "`closed` was not called once for each session");
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
