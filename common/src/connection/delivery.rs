@@ -71,7 +71,7 @@ impl Connection {
     /// Writes the answer to the message that is pending.
     fn handle_answer(&mut self, answer: Answer, out: &mut Outbox) {
         let Some(Pending { flow, is_message }) = self.pending.take() else { return };
-        let answered = match answer {
+        match answer {
             Answer::Reply(reply) => self.call(out, |protocol, out| {
                 protocol.answered(&reply, out);
                 flow
@@ -85,9 +85,8 @@ impl Connection {
                 flow
             }),
             Answer::Dropped => return self.fail(CloseReason::Unanswered, &ErrorReply::Internal, out),
-        };
+        }
         self.messages += u64::from(is_message);
-        answered
     }
 
     /// Calls the protocol outside of a message.
