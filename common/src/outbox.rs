@@ -141,16 +141,11 @@ impl Outbox {
         self.interrupted |= OVERFLOWED;
     }
 
-    /// Lends the record of a connection for a call of its protocol.
+    /// Exchanges the record of a connection for what is there: lends it for a call of the protocol, and takes it back after
+    /// the call.
     #[inline]
-    pub(crate) fn lend_record(&mut self, record: Option<Arc<Record>>) {
-        self.record = record;
-    }
-
-    /// Returns the record after the call.
-    #[inline]
-    pub(crate) fn return_record(&mut self) -> Option<Arc<Record>> {
-        self.record.take()
+    pub(crate) fn swap_record(&mut self, record: &mut Option<Arc<Record>>) {
+        std::mem::swap(&mut self.record, record);
     }
 
     /// Sets the clock of the server.
@@ -174,8 +169,13 @@ impl Outbox {
         later
     }
 
-    /// When the timer expires, if it was set or cancelled. Clears the request.
+    /// Whether the timer was set or cancelled.
     #[inline]
+    pub(crate) fn sets_timer(&self) -> bool {
+        self.timer.is_some()
+    }
+
+    /// When the timer expires, if it was set or cancelled. Clears the request.
     pub(crate) fn take_timer(&mut self) -> Option<Option<Instant>> {
         self.timer.take()
     }

@@ -93,9 +93,9 @@ impl Connection {
     fn call(&mut self, out: &mut Outbox, call: impl FnOnce(&mut dyn Protocol, &mut Outbox) -> Flow) {
         let Some(protocol) = &mut self.protocol else { return };
         out.begin(self.service.limits.max_reply);
-        out.lend_record(self.record.take());
+        out.swap_record(&mut self.record);
         let called = guarded(|| call(&mut **protocol, out));
-        self.record = out.return_record();
+        out.swap_record(&mut self.record);
         match called {
             None => self.internal(CloseReason::Panicked, out),
             Some(_) if out.overflowed() => self.internal(CloseReason::ReplyTooLong, out),
@@ -109,12 +109,19 @@ impl Connection {
     /// Sets the timer of the session if it was requested. Returns whether an answer was announced.
     #[inline]
     pub(super) fn take_requests(&mut self, out: &mut Outbox) -> bool {
+        if out.sets_timer() {
+            self.set_timer(out);
+        }
+        out.is_interrupted() && out.take_later()
+    }
+
+    #[cold]
+    fn set_timer(&mut self, out: &mut Outbox) {
         match out.take_timer() {
             None => {}
             Some(None) => self.rare = None,
             Some(Some(at)) => self.rare = Some(Box::new(Rare::Timer(SessionTimer::Set(at)))),
         }
-        out.is_interrupted() && out.take_later()
     }
 
     /// Awaits an answer that was announced. A session that fails has no more answers.

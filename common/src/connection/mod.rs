@@ -125,8 +125,26 @@ impl Connection {
         }
     }
 
-    /// Returns the next operation. Nothing is read while a reply is unsent, which is the only backpressure.
+    /// Returns the next operation. Nothing is read while a reply is unsent or an answer is awaited, which is the only
+    /// backpressure.
+    #[inline]
     fn what_now(&mut self, out: &mut Outbox) -> Next {
+        // The usual cases, which are inlined.
+        if self.state == State::Open && self.layer.is_none() {
+            if self.is_unsent(out) {
+                return Next::Write;
+            }
+            if !self.work && !self.holds_input() && !self.overdue.is_used_up() && !self.stopping.is_used_up()
+            {
+                return Next::Read;
+            }
+        }
+        self.what_else(out)
+    }
+
+    /// Returns the next operation in all cases.
+    #[inline(never)]
+    fn what_else(&mut self, out: &mut Outbox) -> Next {
         loop {
             match self.state {
                 State::Done(reason) => return Next::Done(reason),

@@ -25,10 +25,10 @@ impl Connection {
             Some(Rare::Client(client)) => client,
             _ => Client::new(self.peer()),
         };
-        out.lend_record(self.record.take());
+        out.swap_record(&mut self.record);
         let Self { service, .. } = self;
         let opened = guarded(|| service.application.open(client, &service.limits, out));
-        self.record = out.return_record();
+        out.swap_record(&mut self.record);
         match opened {
             Some(protocol) => {
                 self.protocol = Some(protocol);
@@ -70,9 +70,9 @@ impl Connection {
         let max_reply = self.service.limits.max_reply;
         let before = self.messages;
         let messages = &mut self.messages;
-        out.lend_record(self.record.take());
+        out.swap_record(&mut self.record);
         let turn = guarded(|| answer_messages(&mut **protocol, input, out, max_reply, messages));
-        self.record = out.return_record();
+        out.swap_record(&mut self.record);
         let (ended, total) = turn.map_or((None, 0), |(ended, total)| (Some(ended), total));
         // A protocol may return that it has used more bytes than there are.
         let ended = ended.filter(|_| total <= input.len());
@@ -111,9 +111,9 @@ impl Connection {
             let (mut bytes, used) = self.kept.take();
             let Some(protocol) = &mut self.protocol else { return };
             out.begin(self.service.limits.max_reply);
-            out.lend_record(self.record.take());
+            out.swap_record(&mut self.record);
             let progress = guarded(|| protocol.finish(&mut bytes[used..], out));
-            self.record = out.return_record();
+            out.swap_record(&mut self.record);
             self.begun = false;
             self.start_timer(now());
             let is_later = self.take_requests(out);
