@@ -27,7 +27,7 @@ impl Child {
         let address = listener.local_addr().expect("the address of a listener");
         let program = env::current_exe().expect("the path of this program");
         let process = Command::new(program)
-            .args(["--exact", test, "--nocapture", "--test-threads=1"])
+            .args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"])
             .env(PARENT, address.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -8,7 +8,9 @@
 //! ```
 //!
 //! Each case becomes a test over TCP, and one over Unix sockets in the module `over_unix`. Cases about conversations
-//! become a third test in the module `through_a_transform`, where all bytes of all clients are transformed.
+//! become a third test in the module `through_a_transform`, where all bytes of all clients are transformed. In these two
+//! variants, a sample of the cases runs by default. The others are ignored, and run with
+//! `cargo test -- --include-ignored`.
 //!
 //! A backend to which some cases don't apply lists them with the reason:
 //!

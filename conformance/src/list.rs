@@ -1,5 +1,8 @@
 //! The list of cases: name, behaviour, needs, and description. A case is the function of this name in the module
 //! `cases::…` that it is listed under.
+//!
+//! The cases that are marked with `sampled` are the sample, which a variant runs by default: over Unix sockets, through a
+//! transform, or another way to run a backend. Together they touch each mechanism that a variant could break.
 
 /// Passes the list of cases to the named macro: `for_each_case! { my_macro }`.
 #[doc(hidden)]
@@ -10,13 +13,13 @@ macro_rules! for_each_case {
             order {
                 greets [Conversation] [] "a client receives a greeting before it sends anything";
                 replies_in_order [Conversation] [] "each message gets its reply before the next one is sent";
-                replies_in_order_when_pipelined [Conversation] [] "pipelined messages are answered in order, without loss and duplicates";
+                replies_in_order_when_pipelined [Conversation] [] sampled "pipelined messages are answered in order, without loss and duplicates";
                 any_number_of_replies_per_message [Conversation] [] "a message may get no reply, one, or several";
                 each_client_has_its_own_session [Conversation] [TwoClients] "the messages of a client don't affect other clients";
-                random_conversations_match_the_oracle [Conversation] [] "random conversations get the replies that the pure core computes in memory";
+                random_conversations_match_the_oracle [Conversation] [] sampled "random conversations get the replies that the pure core computes in memory";
             }
             framing {
-                split_at_every_byte [Framing] [] "a message may be split between any two bytes";
+                split_at_every_byte [Framing] [] sampled "a message may be split between any two bytes";
                 one_byte_at_a_time [Framing] [] "a conversation may arrive byte by byte";
                 coalesced_messages [Framing] [] "several messages, and a part of one, may arrive at once";
                 a_long_message_costs_linear_work [Framing] [] "a long message that arrives byte by byte costs linear time";
@@ -29,10 +32,10 @@ macro_rules! for_each_case {
             }
             closing {
                 exit_ends_the_conversation [Closing] [] "earlier replies are delivered before the end; later messages are ignored";
-                half_close_is_answered [Closing] [] "a client that ends its input receives all its replies, then the end";
+                half_close_is_answered [Closing] [] sampled "a client that ends its input receives all its replies, then the end";
                 half_close_without_a_message [Closing] [] "a client that ends its input immediately receives the end";
                 half_close_within_a_message [Closing] [] "an incomplete message gets `ERR incomplete`";
-                last_reply_is_not_lost_to_a_reset [Closing] [] "a client that keeps sending and reads late receives its last replies and a clean end";
+                last_reply_is_not_lost_to_a_reset [Closing] [] sampled "a client that keeps sending and reads late receives its last replies and a clean end";
                 error_reply_is_not_lost_to_a_reset [Closing] [] "a client that has more to send receives an error reply and a clean end";
                 closed_is_called_once [Closing] [] "`closed` of a session is called once, with the reason";
                 closed_is_called_when_cut_off [Closing] [TwoClients, HandlersOnOtherThreads] "`closed` of each session is called once when its client is cut off, also if its handler or worker was blocked";
@@ -42,23 +45,23 @@ macro_rules! for_each_case {
                 length_framing_enforces_max_message [Limits] [] "in `length`, a message of the maximum length is accepted, a longer one rejected, and the server continues";
                 raw_framing_enforces_max_message [Limits] [] "in `raw`, a message of the maximum length is accepted, a longer one rejected, and the server continues";
                 too_long_message_is_rejected_early [Limits] [] "a message that is too long is rejected before its end";
-                malformed_message_ends_the_conversation [Limits] [] "an invalid message gets one error reply, and the conversation ends";
+                malformed_message_ends_the_conversation [Limits] [] sampled "an invalid message gets one error reply, and the conversation ends";
                 rejection_does_not_end_the_conversation [Limits] [] "a rejection by the handler, such as `ERR not-utf8`, does not end the conversation";
                 max_reply_is_enforced [Limits] [] "a reply over the limit becomes `ERR internal`, and the conversation ends";
             }
             backpressure {
-                reading_pauses_while_replies_are_unsent [Backpressure] [] "from a client that sends and never reads, no more is read than fits the memory bound, and the write deadline ends it";
+                reading_pauses_while_replies_are_unsent [Backpressure] [] sampled "from a client that sends and never reads, no more is read than fits the memory bound, and the write deadline ends it";
                 large_replies_are_bounded [Backpressure] [] "no more messages are answered than fit the memory bound, however large the replies are";
-                reading_resumes [Backpressure] [] "a client that starts to read late receives all replies in order";
+                reading_resumes [Backpressure] [] sampled "a client that starts to read late receives all replies in order";
                 slow_reader_does_not_time_out [Backpressure] [] "a client that reads slowly but steadily does not time out";
             }
             deadlines {
                 idle_deadline [Deadlines] [] "an idle client gets `ERR timeout idle`, not early";
                 message_restarts_the_idle_deadline [Deadlines] [] "the idle deadline runs from the last message";
-                message_deadline [Deadlines] [] "a message must end in time, even if bytes keep arriving; not early";
+                message_deadline [Deadlines] [] sampled "a message must end in time, even if bytes keep arriving; not early";
                 no_message_deadline_between_messages [Deadlines] [] "between two messages only the idle deadline runs";
                 no_idle_deadline_within_a_message [Deadlines] [] "within a message only the message deadline runs";
-                write_deadline [Deadlines] [] "a client that receives none of its replies times out, not early";
+                write_deadline [Deadlines] [] sampled "a client that receives none of its replies times out, not early";
                 no_deadline_while_a_handler_runs [Deadlines] [] "no deadline of a client runs while its message is being answered";
                 no_deadline_while_open_runs [Deadlines] [] "no deadline of a client runs while its session is being opened";
                 idle_deadline_runs_from_the_reply [Deadlines] [] "the idle deadline runs from the end of the handler, not from the last read";
@@ -82,7 +85,7 @@ macro_rules! for_each_case {
                 preamble_deadline [Deadlines] [] "a preamble must be complete in time from the accept; not early";
             }
             admission {
-                refuses_beyond_the_limit [Admission] [TwoClients] "with `refuse`, the maximal number of clients is served, and others get `ERR busy` and the end";
+                refuses_beyond_the_limit [Admission] [TwoClients] sampled "with `refuse`, the maximal number of clients is served, and others get `ERR busy` and the end";
                 queues_beyond_the_limit [Admission] [] "with `queue`, one client too many waits, and is served when another leaves";
                 limit_is_exact_under_concurrent_connects [Admission] [TwoClients] "of many clients that connect at once, exactly the maximal number is served";
                 client_can_reconnect_immediately [Admission] [] "a client that has received the end can reconnect immediately";
@@ -93,7 +96,7 @@ macro_rules! for_each_case {
                 out_of_threads [AcceptErrors] [] "without threads a client is refused, or served without one, and the server keeps running";
             }
             panics {
-                panic_in_a_message [Panics] [] "a panic in `message` ends only that conversation, with `ERR internal`";
+                panic_in_a_message [Panics] [] sampled "a panic in `message` ends only that conversation, with `ERR internal`";
                 panic_in_open [Panics] [] "a panic in `open` ends only that conversation, with `ERR internal`";
                 panic_in_closed [Panics] [] "a panic in `closed` has no effect on others";
                 panic_does_not_affect_other_clients [Panics] [TwoClients] "a panic does not end other conversations";
@@ -110,10 +113,10 @@ macro_rules! for_each_case {
                 stop_serves_no_new_clients [Stop] [] "after a stop no more clients are served";
                 stop_ends_an_idle_client [Stop] [] "at a stop an idle client receives the end, without an error reply";
                 stop_ends_every_idle_client [Stop] [TwoClients] "at a stop all idle clients receive the end";
-                stop_answers_received_messages [Stop] [] "complete messages that had arrived are answered, then the conversation ends";
+                stop_answers_received_messages [Stop] [] sampled "complete messages that had arrived are answered, then the conversation ends";
                 stop_within_a_message [Stop] [] "an incomplete message gets `ERR shutting-down`";
                 stop_under_a_pipelining_client [Stop] [] "a client that keeps sending receives its replies in order, and a clean end";
-                drain_deadline_cuts_off_a_client_that_does_not_read [Stop] [] "a client that does not receive its replies is cut off at the drain deadline, not early";
+                drain_deadline_cuts_off_a_client_that_does_not_read [Stop] [] sampled "a client that does not receive its replies is cut off at the drain deadline, not early";
                 drain_deadline_does_not_wait_for_a_handler [Stop] [HandlersOnOtherThreads] "at the drain deadline the server ends even if a handler still runs";
                 immediate_stop_waits_for_no_client [Stop] [] "after an immediate stop the server waits for no client";
                 report_counts_each_client_once [Stop] [] "each accepted client is counted once in the report, with the right outcome";
@@ -139,12 +142,12 @@ macro_rules! for_each_case {
                 keepalive_is_enabled [Disconnects] [] "keepalive is enabled, so that unreachable clients are detected";
             }
             fairness {
-                flooding_client_does_not_starve_others [Fairness] [TwoClients] "clients are answered while another one sends without end";
+                flooding_client_does_not_starve_others [Fairness] [TwoClients] sampled "clients are answered while another one sends without end";
                 idle_clients_do_not_delay_an_active_one [Fairness] [TwoClients] "a client is answered while a thousand others are idle";
             }
             blocking {
                 blocking_handlers_keep_order [Conversation] [] "pipelined messages are answered in order by handlers that may block";
-                blocked_handlers_delay_no_other_client [Fairness] [TwoClients] "while handlers block, another client is answered";
+                blocked_handlers_delay_no_other_client [Fairness] [TwoClients] sampled "while handlers block, another client is answered";
                 blocked_open_delays_no_other_client [Fairness] [TwoClients] "while handlers block in `open`, another client is answered";
                 max_blocking_threads_is_exact [Fairness] [] "the allowed number of handlers blocks at once, and the next one waits";
                 handlers_are_not_interrupted_by_signals [Stop] [] "the server does not interrupt system calls of handlers with signals";

@@ -20,6 +20,8 @@ pub struct Case {
     pub behaviour: Behaviour,
     /// What it requires of a backend beyond serving one client at a time.
     pub needs: &'static [Need],
+    /// Whether it belongs to the sample that the variants of a suite run by default.
+    pub is_sampled: bool,
     /// The expected behaviour.
     pub description: &'static str,
     /// Runs the case. Panics if it fails.
@@ -108,12 +110,13 @@ impl Exemption {
 
 macro_rules! table {
     ($($module:ident {
-        $($name:ident [$behaviour:ident] [$($need:ident),*] $description:literal;)*
+        $($name:ident [$behaviour:ident] [$($need:ident),*] $($sampled:ident)? $description:literal;)*
     })*) => {
         &[$($(Case {
             name: stringify!($name),
             behaviour: Behaviour::$behaviour,
             needs: &[$(Need::$need),*],
+            is_sampled: !stringify!($($sampled)?).is_empty(),
             description: $description,
             run: cases::$module::$name,
         },)*)*]
@@ -224,7 +227,8 @@ impl fmt::Debug for Case {
 #[macro_export]
 macro_rules! suite {
     ($($suite:tt)*) => {
-        $crate::tcp_suite! { $($suite)* }
+        $crate::subject! { $($suite)* }
+        $crate::for_each_case! { $crate::test_each }
 
         /// The cases over Unix sockets.
         mod over_unix {
@@ -232,19 +236,33 @@ macro_rules! suite {
                 $crate::check_over_unix(super::backend(), name, test, super::EXEMPTIONS);
             }
 
-            $crate::for_each_case! { $crate::test_each }
+            $crate::for_each_case! { $crate::test_sample }
         }
 
         /// The cases with all bytes of all clients transformed.
         mod through_a_transform {
-            $crate::for_each_case! { $crate::test_each_transformed }
+            fn check_case(name: &str, test: &str) {
+                $crate::check_transformed(super::backend(), name, test, super::EXEMPTIONS);
+            }
+
+            $crate::for_each_case! { $crate::test_sample_transformed }
         }
     };
 }
 
-/// As [`suite`], but over TCP only: for a variant of a backend that has the whole suite.
+/// As [`suite`], but over TCP only, with the sample by default: for a variant of a backend that has the whole suite.
 #[macro_export]
 macro_rules! tcp_suite {
+    ($($suite:tt)*) => {
+        $crate::subject! { $($suite)* }
+        $crate::for_each_case! { $crate::test_sample }
+    };
+}
+
+/// Defines the backend under test, its exemptions, and how a case is checked.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! subject {
     ($backend:expr $(, except { $($name:ident: $reason:literal),+ $(,)? })? $(,)?) => {
         fn backend() -> ::std::sync::Arc<dyn $crate::Backend> {
             ::std::sync::Arc::new($backend)
@@ -256,32 +274,33 @@ macro_rules! tcp_suite {
         fn check_case(name: &str, test: &str) {
             $crate::check(backend(), name, test, EXEMPTIONS);
         }
-
-        $crate::for_each_case! { $crate::test_each }
     };
 }
 
-/// Defines a test for each case, which calls `check_case`.
+/// Defines a test for each case.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! test_each {
-    ($($module:ident { $($name:ident $behaviour:tt $needs:tt $description:literal;)* })*) => {
-        $($(
-            #[test]
-            fn $name() {
-                let test = concat!(module_path!(), "::", stringify!($name));
-                check_case(stringify!($name), test);
-            }
-        )*)*
+    ($($module:ident { $($name:ident $behaviour:tt $needs:tt $($sampled:ident)? $description:literal;)* })*) => {
+        $($($crate::test_case! { sampled $name })*)*
     };
 }
 
-/// Defines a test through a transform for each case about conversations.
+/// Defines a test for each case, and ignores those outside of the sample.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! test_each_transformed {
-    ($($module:ident { $($name:ident $behaviour:tt $needs:tt $description:literal;)* })*) => {
-        $($($crate::test_transformed! { $module $behaviour $name })*)*
+macro_rules! test_sample {
+    ($($module:ident { $($name:ident $behaviour:tt $needs:tt $($sampled:ident)? $description:literal;)* })*) => {
+        $($($crate::test_case! { $($sampled)? $name })*)*
+    };
+}
+
+/// Defines a test through a transform for each case about conversations, and ignores those outside of the sample.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! test_sample_transformed {
+    ($($module:ident { $($name:ident $behaviour:tt $needs:tt $($sampled:ident)? $description:literal;)* })*) => {
+        $($($crate::test_transformed! { $module $behaviour $($sampled)? $name })*)*
     };
 }
 
@@ -290,20 +309,36 @@ macro_rules! test_each_transformed {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! test_transformed {
-    ($module:ident [Admission] $name:ident) => {};
-    ($module:ident [AcceptErrors] $name:ident) => {};
-    ($module:ident [Disconnects] $name:ident) => {};
-    ($module:ident [Capabilities] $name:ident) => {};
-    ($module:ident [Idle] $name:ident) => {};
-    ($module:ident [Start] $name:ident) => {};
-    ($module:ident [Statistics] $name:ident) => {};
-    (transforms $behaviour:tt $name:ident) => {};
-    (backlog $behaviour:tt $name:ident) => {};
-    ($module:ident $behaviour:tt $name:ident) => {
+    ($module:ident [Admission] $($case:ident)+) => {};
+    ($module:ident [AcceptErrors] $($case:ident)+) => {};
+    ($module:ident [Disconnects] $($case:ident)+) => {};
+    ($module:ident [Capabilities] $($case:ident)+) => {};
+    ($module:ident [Idle] $($case:ident)+) => {};
+    ($module:ident [Start] $($case:ident)+) => {};
+    ($module:ident [Statistics] $($case:ident)+) => {};
+    (transforms $behaviour:tt $($case:ident)+) => {};
+    (backlog $behaviour:tt $($case:ident)+) => {};
+    ($module:ident $behaviour:tt $($case:ident)+) => {
+        $crate::test_case! { $($case)+ }
+    };
+}
+
+/// Defines a test for a case, which calls `check_case`. The test is ignored if the case is not marked with `sampled`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! test_case {
+    ($name:ident) => {
+        $crate::test_case! {
+            #[ignore = "outside of the sample of this variant: run by `.ci/full`, or with `--include-ignored`"]
+            sampled $name
+        }
+    };
+    ($(#[$ignored:meta])? sampled $name:ident) => {
         #[test]
+        $(#[$ignored])?
         fn $name() {
             let test = concat!(module_path!(), "::", stringify!($name));
-            $crate::check_transformed(super::backend(), stringify!($name), test, super::EXEMPTIONS);
+            check_case(stringify!($name), test);
         }
     };
 }

@@ -36,10 +36,24 @@ fn an_exemption_names_something() {
 
 #[test]
 fn every_behaviour_has_cases_and_every_name_is_the_only_one() {
-    let behaviours = (1..=17).filter(|&number| CASES.iter().any(|case| case.behaviour as i32 == number));
-    assert_eq!(behaviours.count(), Behaviour::Start as usize);
+    let behaviours = (1..=18).filter(|&number| CASES.iter().any(|case| case.behaviour as i32 == number));
+    assert_eq!(behaviours.count(), Behaviour::Statistics as usize);
     let mut names: Vec<_> = CASES.iter().map(|case| case.name).collect();
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), CASES.len());
+}
+
+#[test]
+fn the_sample_is_short_and_touches_each_mechanism() {
+    use Behaviour::{
+        Backpressure, Closing, Conversation, Deadlines, Fairness, Framing, Limits, Panics, Stop,
+    };
+
+    let sample: Vec<_> = CASES.iter().filter(|case| case.is_sampled).collect();
+    assert!(sample.len() < CASES.len() / 5, "{} of {} cases", sample.len(), CASES.len());
+    for behaviour in [Backpressure, Closing, Conversation, Deadlines, Fairness, Framing, Limits, Panics, Stop]
+    {
+        assert!(sample.iter().any(|case| case.behaviour == behaviour), "no case of {behaviour:?}");
+    }
 }
