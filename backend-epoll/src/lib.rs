@@ -12,10 +12,7 @@ use std::io;
 use std::sync::Arc;
 
 use common::Service;
-use serving::{
-    AcceptLoop, Backend, BlockingHandlers, Capabilities, Listener, Report, Server, Stop, WorkerGroup,
-    Workers, worker_count,
-};
+use serving::{Backend, BlockingHandlers, Capabilities, Listener, Report, Stop, WorkerGroup, Workers};
 
 use crate::worker::Worker;
 
@@ -33,9 +30,6 @@ impl Backend for Epoll {
     }
 
     fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
-        let workers = worker_count(&service);
-        let (server, acceptor) = Server::open(self, &listener, service, stop)?;
-        let accept_loop = AcceptLoop::new(listener, acceptor);
-        WorkerGroup::serve(server, self.name(), workers, accept_loop, Worker::new, Worker::work)
+        WorkerGroup::serve(self, listener, service, stop, Worker::new, Worker::work)
     }
 }

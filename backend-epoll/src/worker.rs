@@ -1,28 +1,21 @@
 //! A worker: a thread with a poller and its own clients.
 
-use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serving::epoll::{Epoll, Events, Interest, Ready};
-use serving::{
-    AcceptLoop, Accepting, Buffers, Conversation, Inbox, Item, Listener, Socket, Wait, WorkerGroup,
-};
+use serving::{AcceptLoop, Accepting, Buffers, Conversation, Item, Listener, Socket, Wait, WorkerContext};
 use slab::Slab;
 
 /// A worker: a thread with a poller and its own clients.
 pub(crate) struct Worker {
-    group: Arc<WorkerGroup>,
-    number: usize,
-    inbox: Arc<Inbox>,
+    context: WorkerContext,
     poller: Epoll,
     /// The slot of a client is also its key in the poller.
     clients: Slab<Client>,
     /// The ready queue: the slots of clients that need another turn.
-    queue: VecDeque<usize>,
+    queue: Vec<usize>,
     buffers: Buffers,
-    accept_loop: Option<AcceptLoop>,
     /// Whether the poller watches the listener.
     is_listener_watched: bool,
 }
@@ -44,37 +37,29 @@ const LISTENER: usize = usize::MAX - 1;
 const EVENTS: usize = 256;
 
 impl Worker {
-    pub(crate) fn new(
-        group: Arc<WorkerGroup>,
-        number: usize,
-        mut accept_loop: Option<AcceptLoop>,
-    ) -> io::Result<Self> {
-        let inbox = Arc::clone(group.inbox(number));
+    pub(crate) fn new(context: WorkerContext) -> io::Result<Self> {
         let poller = Epoll::new()?;
-        poller.add(inbox.notifier(), NOTIFIER, Interest::Input)?;
-        if let Some(accept_loop) = &mut accept_loop {
-            inbox.register_acceptor(accept_loop.acceptor());
-        }
+        poller.add(context.notifier(), NOTIFIER, Interest::Input)?;
         let (clients, queue, buffers, is_listener_watched) = Default::default();
-        Ok(Self { group, number, inbox, poller, clients, queue, buffers, accept_loop, is_listener_watched })
+        Ok(Self { context, poller, clients, queue, buffers, is_listener_watched })
     }
 
     /// Works until the server has ended.
     pub(crate) fn work(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         self.accept();
-        while !self.group.is_stopped() {
-            let queued = self.queue.len();
-            let timeout = (queued > 0).then_some(Duration::ZERO);
+        while !self.context.is_stopped() {
+            let queued = std::mem::take(&mut self.queue);
+            let timeout = (!queued.is_empty()).then_some(Duration::ZERO);
             let ready = self.poller.wait(&mut events, timeout)?;
             self.serve_all(ready, queued);
         }
         Ok(())
     }
 
-    /// Serves the clients that are ready and the first `queued` of the ready queue, reads the inbox, and accepts. In this order:
-    /// a new client may reuse the slot of one that has left, whose events must be handled before.
-    fn serve_all(&mut self, ready: impl Iterator<Item = Ready>, queued: usize) {
+    /// Serves the clients that are ready and those that were queued, reads the inbox, and accepts. In this order: a new client
+    /// may reuse the slot of one that has left, whose events must be handled before.
+    fn serve_all(&mut self, ready: impl Iterator<Item = Ready>, queued: Vec<usize>) {
         let (mut notified, mut accept) = (false, false);
         for ready in ready {
             match ready.key {
@@ -89,11 +74,9 @@ impl Worker {
                 }
             }
         }
-        for _ in 0..queued {
+        for slot in queued {
             // The slot may be free or belong to a new client by now, which is not queued.
-            if let Some(slot) = self.queue.pop_front()
-                && self.clients.get_mut(slot).is_some_and(|client| std::mem::take(&mut client.is_queued))
-            {
+            if self.clients.get_mut(slot).is_some_and(|client| std::mem::take(&mut client.is_queued)) {
                 self.serve(slot);
             }
         }
@@ -106,13 +89,11 @@ impl Worker {
     }
 
     fn read_inbox(&mut self) {
-        for item in self.inbox.receive() {
+        for item in self.context.receive() {
             match item {
                 Item::Client(socket, conversation) => self.add(socket, conversation),
                 Item::Returned(slot, conversation) => {
-                    if let Some(client) = self.clients.get_mut(slot) {
-                        client.conversation = Some(conversation);
-                    }
+                    self.clients[slot].conversation = Some(conversation);
                     self.serve(slot);
                 }
                 Item::Woken(slot) => self.serve(slot),
@@ -123,15 +104,12 @@ impl Worker {
 
     /// Accepts clients and assigns them to the workers.
     fn accept(&mut self) {
-        let Some(mut accept_loop) = self.accept_loop.take() else { return };
-        let accepting = accept_loop.turn(Listener::accept, |socket, conversation| {
-            if let Some((socket, conversation)) = self.group.assign(self.number, socket, conversation) {
-                self.add(socket, conversation);
-            }
-        });
-        if let Some(is_watched) = watch(&self.poller, &mut accept_loop, accepting, self.is_listener_watched) {
-            self.is_listener_watched = is_watched;
-            self.accept_loop = Some(accept_loop);
+        let (clients, accepting) = self.context.accept(Listener::accept);
+        clients.into_iter().for_each(|(socket, conversation)| self.add(socket, conversation));
+        let Some(accept_loop) = &mut self.context.accept_loop else { return };
+        match watch(&self.poller, accept_loop, accepting, self.is_listener_watched) {
+            Some(is_watched) => self.is_listener_watched = is_watched,
+            None => self.context.accept_loop = None,
         }
     }
 
@@ -139,10 +117,10 @@ impl Worker {
     fn add(&mut self, socket: Socket, conversation: Conversation) {
         let entry = self.clients.vacant_entry();
         if let Err(error) = self.poller.add(&socket, entry.key(), Interest::Socket) {
-            self.inbox.client_left();
+            self.context.client_left();
             return conversation.refuse(socket, &error);
         }
-        self.inbox.register(&conversation, entry.key());
+        self.context.register(&conversation, entry.key());
         let conversation = Some(conversation);
         entry.insert(Client { conversation, socket, ready: None, is_queued: false });
     }
@@ -158,19 +136,18 @@ impl Worker {
             Wait::Readable | Wait::Writable | Wait::Wakeup => {}
             Wait::Turn => {
                 if !std::mem::replace(&mut client.is_queued, true) {
-                    self.queue.push_back(slot);
+                    self.queue.push(slot);
                 }
             }
             Wait::Blocking => {
                 // The handler runs on another thread, which then returns the conversation.
                 let Some(conversation) = client.conversation.take() else { return };
-                let inbox = Arc::clone(&self.inbox);
-                conversation.offload(move |conversation| inbox.send(Item::Returned(slot, conversation)));
+                self.context.offload(conversation, slot);
             }
             Wait::Over => {
                 let Client { conversation, socket, .. } = self.clients.remove(slot);
                 self.poller.remove(&socket);
-                self.inbox.client_left();
+                self.context.client_left();
                 if let Some(conversation) = conversation {
                     conversation.end(socket);
                 }
@@ -203,6 +180,7 @@ fn watch(
 #[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
 
     use common::{Client, Framing, Handler, Replies, Service, Session};
     use serving::{Acceptor, Server, Stop};

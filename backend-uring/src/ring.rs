@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd};
+use std::thread;
 use std::time::Duration;
 
 use common::Output;
@@ -13,7 +14,6 @@ use slab::Slab;
 
 use crate::buffers::{GROUP, ProvidedBuffers};
 
-/// A ring.
 pub(crate) struct Ring {
     ring: IoUring,
     buffers: ProvidedBuffers,
@@ -22,33 +22,52 @@ pub(crate) struct Ring {
     completed: VecDeque<cqueue::Entry>,
 }
 
-/// The completion of an operation. With `more`, the same operation will complete again.
+/// The completion of an operation.
 pub(crate) enum Completion {
-    Listener { result: io::Result<()> },
-    Notifier { more: bool },
-    Received { slot: usize, received: io::Result<Received>, more: bool },
-    Sent { slot: usize, output: Output, sent: io::Result<usize> },
+    Listener(io::Result<()>),
+    Notifier,
+    /// Of a client in a slot.
+    Client(usize, Event),
+    /// The cancelled operation completes as well.
+    Cancel,
 }
 
-/// Received bytes: `count` bytes in this buffer, or no buffer at the end of the input.
-pub(crate) struct Received {
-    buffer: Option<u16>,
-    count: usize,
+/// An event of a client.
+pub(crate) enum Event {
+    /// So many bytes were received into this buffer, or none at the end of the input. With `more`, receiving continues.
+    Received {
+        buffer: Option<u16>,
+        count: io::Result<usize>,
+        more: bool,
+    },
+    Sent(Output, io::Result<usize>),
+    /// The client has marks, gets another turn, or its conversation was returned.
+    Woken,
+}
+
+/// An operation that the kernel may be carrying out.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Operation {
+    #[default]
+    None,
+    Running,
+    /// The operation is being cancelled. It may still produce results.
+    Cancelled,
 }
 
 /// Identifies an operation by its kind, the key of its output, and the slot of its client.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Token(u64);
 
 const LISTENER: u64 = 0;
-const RECEIVE: u64 = 1;
-const SEND: u64 = 2;
-const NOTIFIER: u64 = 3;
+const NOTIFIER: u64 = 1;
+const RECEIVE: u64 = 2;
+const SEND: u64 = 3;
 const CANCEL: u64 = 4;
 
 impl Token {
-    /// The poll of the listener.
     pub(crate) const LISTENER: Self = Self::new(LISTENER, 0, 0);
+    pub(crate) const NOTIFIER: Self = Self::new(NOTIFIER, 0, 0);
 
     /// Receiving from the client in this slot.
     pub(crate) fn receive(slot: usize) -> Self {
@@ -70,19 +89,31 @@ const ENTRIES: u32 = 256;
 const COMPLETIONS: u32 = 4096;
 
 impl Ring {
-    /// Creates a ring, to be [enabled](Self::enable) by the thread that uses it.
+    /// Creates a ring for a single thread, which [enables](Self::enable) it.
     ///
     /// # Errors
     /// `Unsupported`, with what is missing, if the kernel or a sandbox doesn't support the ring.
     pub(crate) fn new() -> io::Result<Self> {
-        let ring = build().map_err(|error| setup_error(&error))?;
+        Self::build().map_err(setup_error)
+    }
+
+    fn build() -> io::Result<Self> {
+        let mut builder = IoUring::builder();
+        builder.setup_cqsize(COMPLETIONS).setup_r_disabled();
+        // Deferred task work came with Linux 6.1.
+        let mut deferred = builder.clone();
+        deferred.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
+        let ring = match deferred.build(ENTRIES) {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => builder.build(ENTRIES)?,
+            built => built?,
+        };
         let mut probe = Probe::new();
-        ring.submitter().register_probe(&mut probe).map_err(|error| setup_error(&error))?;
+        ring.submitter().register_probe(&mut probe)?;
         // A probe can't find multishot receive, which came with Linux 6.0, but it finds this operation, which came with it.
         if !probe.is_supported(opcode::SendZc::CODE) {
-            return Err(unsupported("the kernel is older than Linux 6.0, and has no multishot receive"));
+            return Err(Errno::INVAL.into());
         }
-        let buffers = ProvidedBuffers::new(&ring).map_err(|error| setup_error(&error))?;
+        let buffers = ProvidedBuffers::new(&ring)?;
         Ok(Self { ring, buffers, outputs: Slab::new(), completed: VecDeque::new() })
     }
 
@@ -91,22 +122,14 @@ impl Ring {
         self.ring.submitter().register_enable_rings()
     }
 
-    /// Polls the listener, once.
-    pub(crate) fn poll_listener(&mut self, listener: impl AsFd) {
-        let poll = opcode::PollAdd::new(descriptor(listener.as_fd()), libc::POLLIN as u32);
-        self.push(poll.build(), Token::LISTENER);
-    }
-
-    /// Polls the notifier, repeatedly.
-    pub(crate) fn poll_notifier(&mut self, notifier: impl AsFd) {
-        let poll = opcode::PollAdd::new(descriptor(notifier.as_fd()), libc::POLLIN as u32);
-        self.push(poll.multi(true).build(), Token::new(NOTIFIER, 0, 0));
+    /// Waits for a descriptor to be readable, once.
+    pub(crate) fn poll(&mut self, descriptor: impl AsFd, token: Token) {
+        self.push(opcode::PollAdd::new(fd(descriptor), libc::POLLIN as u32).build(), token);
     }
 
     /// Receives input of the client in this slot, repeatedly.
     pub(crate) fn receive(&mut self, socket: impl AsFd, slot: usize) {
-        let entry = opcode::RecvMulti::new(descriptor(socket.as_fd()), GROUP).build();
-        self.push(entry, Token::receive(slot));
+        self.push(opcode::RecvMulti::new(fd(socket), GROUP).build(), Token::receive(slot));
     }
 
     /// Sends an output to the client in this slot. Returns the key of the output.
@@ -114,20 +137,22 @@ impl Ring {
         let key = self.outputs.insert(output);
         let bytes = self.outputs[key].bytes();
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let send = opcode::Send::new(descriptor(socket.as_fd()), bytes.as_ptr(), length);
+        let send = opcode::Send::new(fd(socket), bytes.as_ptr(), length);
         let key = key as u32; // there are fewer outputs than clients, and fewer clients than 2^28
         self.push(send.flags(libc::MSG_NOSIGNAL).build(), Token::send(key, slot));
         key
     }
 
     /// Cancels an operation, which then completes.
-    pub(crate) fn cancel(&mut self, token: Token) {
-        self.push(opcode::AsyncCancel::new(token.0).build(), Token::new(CANCEL, 0, 0));
+    pub(crate) fn cancel(&mut self, operation: &mut Operation, token: Token) {
+        if *operation == Operation::Running {
+            self.push(opcode::AsyncCancel::new(token.0).build(), Token::new(CANCEL, 0, 0));
+            *operation = Operation::Cancelled;
+        }
     }
 
     /// Submits the operations and fetches completions. Waits until there is at least one, or for `timeout`.
-    pub(crate) fn submit(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.buffers.publish();
+    pub(crate) fn submit(&mut self, timeout: Option<Duration>) {
         let submitted = match timeout {
             None => self.ring.submit_and_wait(1),
             Some(Duration::ZERO) => self.ring.submit(),
@@ -136,54 +161,41 @@ impl Ring {
                 self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&timeout))
             }
         };
-        match submitted.map_err(|error| (error.raw_os_error(), error)) {
-            Ok(_) => {}
-            // The time is up, a signal has interrupted the call, or completions must be fetched first.
-            Err((Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN), _)) => {}
-            Err((_, error)) => return Err(error),
+        // The time may be up, a signal may have interrupted the call, or completions must be fetched first.
+        if let Err(error) = submitted
+            && !matches!(error.raw_os_error(), Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN))
+        {
+            tracing::error!(%error, "submitting to the ring failed; retrying");
+            thread::sleep(Duration::from_millis(100));
         }
         self.completed.extend(self.ring.completion());
-        Ok(())
     }
 
     /// Takes the next fetched completion.
     pub(crate) fn next(&mut self) -> Option<Completion> {
-        loop {
-            let entry = self.completed.pop_front()?;
-            let (kind, slot) = (entry.user_data() >> 60, entry.user_data() as u32 as usize);
-            let result =
-                usize::try_from(entry.result()).map_err(|_| io::Error::from_raw_os_error(-entry.result()));
-            let more = cqueue::more(entry.flags());
-            return Some(match kind {
-                LISTENER => Completion::Listener { result: result.map(drop) },
-                NOTIFIER => Completion::Notifier { more },
-                RECEIVE => {
-                    let buffer = cqueue::buffer_select(entry.flags());
-                    let received = result.map(|count| Received { buffer, count });
-                    Completion::Received { slot, received, more }
-                }
-                SEND => {
-                    let output = self.outputs.remove((entry.user_data() << 4 >> 36) as usize);
-                    Completion::Sent { slot, output, sent: result }
-                }
-                _ => continue, // a cancellation: the cancelled operation completes itself
-            });
-        }
+        let entry = self.completed.pop_front()?;
+        let token = entry.user_data();
+        let (output, slot) = ((token << 4 >> 36) as usize, token as u32 as usize);
+        let result =
+            usize::try_from(entry.result()).map_err(|_| io::Error::from_raw_os_error(-entry.result()));
+        Some(match token >> 60 {
+            LISTENER => Completion::Listener(result.map(drop)),
+            NOTIFIER => Completion::Notifier,
+            RECEIVE => {
+                let (buffer, more) = (cqueue::buffer_select(entry.flags()), cqueue::more(entry.flags()));
+                Completion::Client(slot, Event::Received { buffer, count: result, more })
+            }
+            SEND => Completion::Client(slot, Event::Sent(self.outputs.remove(output), result)),
+            _ => Completion::Cancel,
+        })
     }
 
-    /// The bytes that were received.
-    pub(crate) fn bytes(&mut self, received: &Received) -> &mut [u8] {
-        match received.buffer {
-            Some(buffer) => self.buffers.bytes(buffer, received.count),
-            None => &mut [],
-        }
-    }
-
-    /// Returns the buffer of received bytes to the kernel.
-    pub(crate) fn release(&mut self, received: Received) {
-        if let Some(buffer) = received.buffer {
-            self.buffers.provide(buffer);
-        }
+    /// Passes `count` received bytes to `f`, and returns their buffer to the kernel.
+    pub(crate) fn read<T>(&mut self, buffer: Option<u16>, count: usize, f: impl FnOnce(&mut [u8]) -> T) -> T {
+        let Some(buffer) = buffer else { return f(&mut []) };
+        let result = f(self.buffers.bytes(buffer, count));
+        self.buffers.provide(buffer);
+        result
     }
 
     #[expect(unsafe_code, reason = "the kernel accesses the memory to which an operation points")]
@@ -192,11 +204,7 @@ impl Ring {
         // SAFETY: the operation points to an output, which is kept until its completion, or to a provided buffer. Its
         // descriptor is open now, and from the submission on the kernel holds a reference to the open file.
         while unsafe { self.ring.submission().push(&entry) }.is_err() {
-            // The queue is full: submit it. If the completion queue is full as well, fetch completions first.
-            if let Err(error) = self.ring.submit() {
-                tracing::debug!(%error, "submitting operations failed; retrying");
-                self.completed.extend(self.ring.completion());
-            }
+            self.submit(Some(Duration::ZERO)); // the queue is full
         }
     }
 }
@@ -209,36 +217,21 @@ impl Drop for Ring {
     }
 }
 
-/// Builds a ring for a single thread, with deferred task work if the kernel supports it (Linux 6.1).
-fn build() -> io::Result<IoUring> {
-    let mut builder = IoUring::builder();
-    builder.setup_cqsize(COMPLETIONS).setup_r_disabled();
-    let mut deferred = builder.clone();
-    deferred.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
-    match deferred.build(ENTRIES) {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => builder.build(ENTRIES),
-        built => built,
-    }
+fn fd(descriptor: impl AsFd) -> Fd {
+    Fd(descriptor.as_fd().as_raw_fd())
 }
 
 /// Explains an error of the setup.
-fn setup_error(error: &io::Error) -> io::Error {
-    unsupported(match Errno::from_io_error(error) {
+fn setup_error(error: io::Error) -> io::Error {
+    let why = match Errno::from_io_error(&error) {
         Some(Errno::NOSYS) => "the kernel has no io_uring",
         Some(Errno::PERM | Errno::ACCESS) => {
             "io_uring is forbidden, by the sysctl kernel.io_uring_disabled or by a sandbox's system call filter"
         }
-        Some(Errno::INVAL) => "the kernel is older than Linux 6.0, and has no provided buffer rings",
+        Some(Errno::INVAL) => "the kernel is older than Linux 6.0, and has no multishot receive",
         _ => return io::Error::new(error.kind(), format!("setting up an io_uring failed: {error}")),
-    })
-}
-
-fn unsupported(why: &str) -> io::Error {
+    };
     io::Error::new(io::ErrorKind::Unsupported, format!("{why}; choose another backend, such as epoll"))
-}
-
-fn descriptor(descriptor: BorrowedFd<'_>) -> Fd {
-    Fd(descriptor.as_raw_fd())
 }
 
 #[cfg(test)]
@@ -251,11 +244,11 @@ mod tests {
             (Errno::NOSYS, "the kernel has no io_uring; choose another backend, such as epoll"),
             (Errno::PERM, "kernel.io_uring_disabled"),
             (Errno::INVAL, "older than Linux 6.0"),
+            (Errno::NOMEM, "setting up an io_uring failed"),
         ] {
-            let error = setup_error(&errno.into());
-            assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+            let error = setup_error(errno.into());
+            assert_eq!(error.kind() == io::ErrorKind::Unsupported, errno != Errno::NOMEM);
             assert!(error.to_string().contains(expected), "{error}");
         }
-        assert!(setup_error(&Errno::NOMEM.into()).to_string().contains("io_uring failed"));
     }
 }

@@ -1,34 +1,24 @@
 //! A worker: a thread with a ring and its own clients.
 
-use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
-use common::Output;
 use rustix::io::Errno;
-use serving::{
-    AcceptLoop, Accepting, Buffers, Conversation, Inbox, Item, Listener, Socket, Step, WorkerGroup,
-};
+use serving::{Accepting, Buffers, Conversation, Item, Listener, Socket, Step, WorkerContext};
 use slab::Slab;
 
-use crate::ring::{Completion, Received, Ring, Token};
+use crate::ring::{Completion, Event, Operation, Ring, Token};
 
-/// A worker: a thread with a ring and its own clients.
 pub(crate) struct Worker {
-    group: Arc<WorkerGroup>,
-    number: usize,
-    inbox: Arc<Inbox>,
+    context: WorkerContext,
     ring: Ring,
     clients: Slab<Client>,
     /// The ready queue: the slots of clients that need another turn.
-    queue: VecDeque<usize>,
+    queue: Vec<usize>,
     /// The slots of clients to which an output was sent in this round.
     sent: Vec<usize>,
     round: u32,
     buffers: Buffers,
-    accept_loop: Option<AcceptLoop>,
     /// The poll of the listener.
     polling: Operation,
 }
@@ -45,69 +35,25 @@ struct Client {
     is_queued: bool,
 }
 
-/// How long a worker waits for outputs to be sent before it treats their clients as stalled.
+/// How long a worker waits for outputs to be sent before it treats their clients as stalled, so that an output that its
+/// client doesn't take is noticed even if nothing else happens.
 const SEND_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// An operation that the kernel may be carrying out.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Operation {
-    #[default]
-    None,
-    Running,
-    /// The operation is being cancelled. It may still produce results.
-    Cancelled,
-}
-
-/// An event of a client.
-enum Event {
-    Received(io::Result<Received>),
-    Sent(Output, io::Result<usize>),
-    /// The client has marks, gets another turn, or its conversation was returned.
-    Woken,
-}
-
-impl Operation {
-    fn cancel(&mut self, ring: &mut Ring, token: Token) {
-        if *self == Self::Running {
-            ring.cancel(token);
-            *self = Self::Cancelled;
-        }
-    }
-}
-
 impl Worker {
-    pub(crate) fn new(
-        group: Arc<WorkerGroup>,
-        number: usize,
-        mut accept_loop: Option<AcceptLoop>,
-    ) -> io::Result<Self> {
-        let inbox = Arc::clone(group.inbox(number));
-        let ring = Ring::new()?;
-        if let Some(accept_loop) = &mut accept_loop {
-            inbox.register_acceptor(accept_loop.acceptor());
-        }
+    pub(crate) fn new(context: WorkerContext) -> io::Result<Self> {
         let (clients, queue, sent, round, buffers, polling) = Default::default();
-        Ok(Self { group, number, inbox, ring, clients, queue, sent, round, buffers, accept_loop, polling })
+        Ok(Self { context, ring: Ring::new()?, clients, queue, sent, round, buffers, polling })
     }
 
     /// Works until the server has ended.
     pub(crate) fn work(mut self) -> io::Result<()> {
         self.ring.enable()?;
-        self.ring.poll_notifier(self.inbox.notifier());
+        self.read_inbox();
         self.accept();
-        while !self.group.is_stopped() {
-            let queued = self.queue.len();
-            let timeout = match (queued, self.sent.is_empty()) {
-                (1.., _) => Some(Duration::ZERO),
-                // So that an output that its client doesn't take is noticed even if nothing else happens.
-                (0, false) => Some(SEND_TIMEOUT),
-                (0, true) => None,
-            };
-            if let Err(error) = self.ring.submit(timeout) {
-                tracing::error!(%error, "submitting to the ring failed; retrying");
-                thread::sleep(Duration::from_millis(100));
-            }
-            let sent = std::mem::take(&mut self.sent);
+        while !self.context.is_stopped() {
+            let (queued, sent) = (std::mem::take(&mut self.queue), std::mem::take(&mut self.sent));
+            let send_timeout = (!sent.is_empty()).then_some(SEND_TIMEOUT);
+            self.ring.submit(if queued.is_empty() { send_timeout } else { Some(Duration::ZERO) });
             self.round = self.round.wrapping_add(1);
             let is_notified = self.handle_completions();
             for slot in sent {
@@ -118,14 +64,12 @@ impl Worker {
                     && let Some(conversation) = &mut client.conversation
                 {
                     conversation.stalled(&client.socket, &mut self.buffers);
-                    client.receiving.cancel(&mut self.ring, Token::receive(slot));
+                    self.ring.cancel(&mut client.receiving, Token::receive(slot));
                 }
             }
-            for _ in 0..queued {
+            for slot in queued {
                 // The slot may be free or belong to a new client by now, which is not queued.
-                if let Some(slot) = self.queue.pop_front()
-                    && self.clients.get_mut(slot).is_some_and(|client| std::mem::take(&mut client.is_queued))
-                {
+                if self.clients.get_mut(slot).is_some_and(|client| std::mem::take(&mut client.is_queued)) {
                     self.serve(slot, Event::Woken);
                 }
             }
@@ -141,49 +85,30 @@ impl Worker {
         let mut is_notified = false;
         while let Some(completion) = self.ring.next() {
             match completion {
-                Completion::Received { slot, received, more } => {
-                    if let Some(client) = self.clients.get_mut(slot)
-                        && !more
-                    {
-                        client.receiving = Operation::None;
-                    }
-                    self.serve(slot, Event::Received(received));
-                }
-                Completion::Sent { slot, output, sent } => {
-                    if let Some(client) = self.clients.get_mut(slot) {
-                        client.sending = Operation::None;
-                    }
-                    self.serve(slot, Event::Sent(output, sent));
-                }
-                Completion::Listener { result } => {
-                    let was_cancelled = std::mem::take(&mut self.polling) == Operation::Cancelled;
-                    if let (Err(error), false, Some(accept_loop)) =
-                        (result, was_cancelled, &mut self.accept_loop)
+                Completion::Client(slot, event) => self.serve(slot, event),
+                Completion::Notifier => is_notified = true,
+                Completion::Listener(result) => {
+                    if let (Err(error), Operation::Running) = (result, std::mem::take(&mut self.polling))
+                        && let Some(accept_loop) = &mut self.context.accept_loop
                     {
                         accept_loop.acceptor().fail(error);
                     }
                     self.accept();
                 }
-                Completion::Notifier { more } => {
-                    is_notified = true;
-                    if !more {
-                        self.ring.poll_notifier(self.inbox.notifier());
-                    }
-                }
+                Completion::Cancel => {}
             }
         }
         is_notified
     }
 
     fn read_inbox(&mut self) {
-        for item in self.inbox.receive() {
+        self.ring.poll(self.context.notifier(), Token::NOTIFIER);
+        for item in self.context.receive() {
             match item {
                 Item::Client(socket, conversation) => self.add(socket, conversation),
                 Item::Returned(slot, conversation) => {
-                    if let Some(client) = self.clients.get_mut(slot) {
-                        client.conversation = Some(conversation);
-                        self.serve(slot, Event::Woken);
-                    }
+                    self.clients[slot].conversation = Some(conversation);
+                    self.serve(slot, Event::Woken);
                 }
                 Item::Woken(slot) => self.serve(slot, Event::Woken),
                 Item::Accept => self.accept(),
@@ -196,34 +121,26 @@ impl Worker {
     /// The ring only polls, and system calls accept. An accept by the ring would depend on whether the listener is
     /// non-blocking, which another process that shares it may change, and would not return the addresses.
     fn accept(&mut self) {
-        let Some(mut accept_loop) = self.accept_loop.take() else { return };
-        let accepting = accept_loop.turn(Listener::accept_blocking, |socket, conversation| {
-            if let Some((socket, conversation)) = self.group.assign(self.number, socket, conversation) {
-                self.add(socket, conversation);
-            }
-        });
+        let (clients, accepting) = self.context.accept(Listener::accept_blocking);
+        clients.into_iter().for_each(|(socket, conversation)| self.add(socket, conversation));
+        let Some(accept_loop) = &self.context.accept_loop else { return };
         match accepting {
             Accepting::Accept if self.polling == Operation::None => {
+                self.ring.poll(accept_loop.listener(), Token::LISTENER);
                 self.polling = Operation::Running;
-                self.ring.poll_listener(accept_loop.listener());
             }
             // A poll that is still running completes once, and is not renewed.
             Accepting::Accept | Accepting::Wait => {}
             // The kernel closes the listener only after the poll has ended, so the accept loop is kept until then.
-            Accepting::Stopped => {
-                self.polling.cancel(&mut self.ring, Token::LISTENER);
-                if self.polling == Operation::None {
-                    return;
-                }
-            }
+            Accepting::Stopped if self.polling == Operation::None => self.context.accept_loop = None,
+            Accepting::Stopped => self.ring.cancel(&mut self.polling, Token::LISTENER),
         }
-        self.accept_loop = Some(accept_loop);
     }
 
     fn add(&mut self, socket: Socket, conversation: Conversation) {
         let entry = self.clients.vacant_entry();
         let slot = entry.key();
-        self.inbox.register(&conversation, slot);
+        self.context.register(&conversation, slot);
         let conversation = Some(conversation);
         let (receiving, sending, output, sent_in, is_queued) = Default::default();
         entry.insert(Client { conversation, socket, receiving, sending, output, sent_in, is_queued });
@@ -234,13 +151,16 @@ impl Worker {
     fn serve(&mut self, slot: usize, event: Event) {
         let Some(client) = self.clients.get_mut(slot) else { return };
         let Some(conversation) = &mut client.conversation else { return };
+        match event {
+            Event::Received { more: false, .. } => client.receiving = Operation::None,
+            Event::Sent(..) => client.sending = Operation::None,
+            Event::Received { .. } | Event::Woken => {}
+        }
         let step = match event {
-            Event::Received(Ok(received)) => {
-                let step = conversation.received(self.ring.bytes(&received), &mut self.buffers);
-                self.ring.release(received);
-                step
+            Event::Received { buffer, count: Ok(count), .. } => {
+                self.ring.read(buffer, count, |bytes| conversation.received(bytes, &mut self.buffers))
             }
-            Event::Received(Err(error)) => {
+            Event::Received { count: Err(error), .. } => {
                 // The operation was cancelled, or found no free buffer. Any other error ends the connection.
                 let errno = Errno::from_io_error(&error);
                 if !matches!(errno, Some(Errno::CANCELED | Errno::NOBUFS | Errno::INTR)) {
@@ -251,7 +171,9 @@ impl Worker {
             Event::Sent(output, sent) => conversation.sent(output, sent, &mut self.buffers),
             Event::Woken => conversation.step(&client.socket, &mut self.buffers),
         };
-        let is_behind = conversation.is_behind();
+        if conversation.is_behind() || matches!(step, Step::Blocking | Step::Over) {
+            self.ring.cancel(&mut client.receiving, Token::receive(slot));
+        }
         match step {
             Step::Send(output) => {
                 client.output = self.ring.send(&client.socket, slot, output);
@@ -267,33 +189,27 @@ impl Worker {
             Step::Receive | Step::Sending | Step::Wakeup => {}
             Step::Turn => {
                 if !std::mem::replace(&mut client.is_queued, true) {
-                    self.queue.push_back(slot);
+                    self.queue.push(slot);
                 }
             }
-            Step::Blocking if client.receiving == Operation::None => {
+            Step::Blocking => {
                 // The handler runs on another thread, which then returns the conversation.
-                if let Some(conversation) = client.conversation.take() {
-                    let inbox = Arc::clone(&self.inbox);
-                    conversation.offload(move |conversation| inbox.send(Item::Returned(slot, conversation)));
+                if client.receiving == Operation::None
+                    && let Some(conversation) = client.conversation.take()
+                {
+                    self.context.offload(conversation, slot);
                 }
             }
-            Step::Blocking => client.receiving.cancel(&mut self.ring, Token::receive(slot)),
             Step::Over => {
-                client.receiving.cancel(&mut self.ring, Token::receive(slot));
-                client.sending.cancel(&mut self.ring, Token::send(client.output, slot));
+                self.ring.cancel(&mut client.sending, Token::send(client.output, slot));
                 // It ends when the kernel carries out no operation of its client any more.
-                if (client.receiving, client.sending) == (Operation::None, Operation::None) {
-                    let client = self.clients.remove(slot);
-                    self.inbox.client_left();
-                    if let Some(conversation) = client.conversation {
-                        conversation.end(client.socket);
-                    }
+                if (client.receiving, client.sending) == (Operation::None, Operation::None)
+                    && let Some(conversation) = client.conversation.take()
+                {
+                    self.context.client_left();
+                    conversation.end(self.clients.remove(slot).socket);
                 }
-                return;
             }
-        }
-        if is_behind {
-            client.receiving.cancel(&mut self.ring, Token::receive(slot));
         }
     }
 }

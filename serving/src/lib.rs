@@ -7,7 +7,7 @@
 //! - [`start`]: runs a server on a dedicated thread, in any program.
 //! - [`Stop`] and [`Statistics`]: stop a server, and show what it has counted.
 //! - [`Notifier`], [`Interrupt`]: wakers for threads that poll descriptors or block in a read.
-//! - [`WorkerGroup`]: workers that each have their own clients and an [`Inbox`].
+//! - [`WorkerGroup`]: workers that each have their own clients and a [`WorkerContext`].
 //! - `epoll`: an epoll instance.
 //! - [`blocking`]: serves one client on a thread that blocks.
 
@@ -55,4 +55,4 @@ pub use socket::{Socket, Transport};
 pub use statistics::{Report, Statistics};
 pub use stop::{Requested, Stop, Subscription, Urgency};
 pub use task::Offloaded;
-pub use workers::{Inbox, Item, WorkerGroup};
+pub use workers::{Item, WorkerContext, WorkerGroup};

@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use common::WakeQueue;
+use common::{Address, Service, WakeQueue};
 
-use crate::{AcceptLoop, Acceptor, Conversation, Notifier, Report, STACK_SIZE, Server, Socket};
+use crate::{
+    AcceptLoop, Accepting, Backend, Conversation, Listener, Notifier, Report, STACK_SIZE, Server, Socket,
+    Stop, worker_count,
+};
 
 /// The workers of a server, each of which has its own clients.
 #[derive(Debug)]
@@ -16,64 +19,56 @@ pub struct WorkerGroup {
     stopped: AtomicBool,
 }
 
-/// The inbox of a worker. An item wakes the worker, at a cost that doesn't depend on how many clients the worker has.
+/// A worker's access to its inbox and to the other workers. What others put into the inbox wakes the worker, at a cost that
+/// doesn't depend on how many clients it has.
 #[derive(Debug)]
-pub struct Inbox {
-    notifier: Arc<Notifier>,
-    /// The slots of clients that were woken.
-    woken: Arc<WakeQueue>,
-    /// `None` once the worker has ended.
-    items: Mutex<Option<Vec<Item>>>,
-    /// The number of clients that the worker has.
-    clients: AtomicUsize,
+pub struct WorkerContext {
+    group: Arc<WorkerGroup>,
+    inbox: Arc<Inbox>,
+    /// The accept loop of the server, which the first worker has until it drops it.
+    pub accept_loop: Option<AcceptLoop>,
 }
 
-/// An item in an [`Inbox`].
+/// An item in the inbox of a worker.
 #[derive(Debug)]
 pub enum Item {
     /// A new client.
     Client(Socket, Conversation),
-    /// The conversation of the client in this slot, after it was [offloaded](Conversation::offload).
+    /// The conversation of the client in this slot, after it was [offloaded](WorkerContext::offload).
     Returned(usize, Conversation),
     /// The client in this slot has [marks](common::Marks). It may have left already, and the slot may belong to another
     /// client.
     Woken(usize),
-    /// The [`Acceptor`] was woken.
+    /// The [`Acceptor`](crate::Acceptor) was woken.
     Accept,
 }
 
-/// The slot that stands for the acceptor.
-const ACCEPTOR: usize = u32::MAX as usize;
-
 impl WorkerGroup {
-    fn new(count: usize) -> io::Result<Arc<Self>> {
-        let inboxes = (0..count).map(|_| Inbox::new()).collect::<io::Result<_>>()?;
-        Ok(Arc::new(Self { inboxes, stopped: AtomicBool::new(false) }))
-    }
-
-    /// Serves with `count` workers until the server has ended. Each runs `work` on its own thread, which is named after the
-    /// backend. `make` creates a worker from the group, the number of the worker and, for the first one, the accept loop.
-    /// The threads are not joined, since a handler may block one.
+    /// Serves with as many workers as the service asks for, until the server has ended. `make` creates a worker. Each runs
+    /// `work` on its own thread, which is named after the backend. The threads are not joined, since a handler may block one.
     ///
     /// # Errors
-    /// If a worker can't be created or started, if the listener breaks, or if a worker fails.
+    /// Those of [`Server::open`]. If a worker can't be created or started, if the listener breaks, or if a worker fails.
     pub fn serve<W: Send + 'static>(
-        server: Server,
-        backend: &str,
-        count: usize,
-        accept_loop: AcceptLoop,
-        make: fn(Arc<Self>, usize, Option<AcceptLoop>) -> io::Result<W>,
+        backend: &dyn Backend,
+        listener: Listener,
+        service: Arc<Service>,
+        stop: &Stop,
+        make: fn(WorkerContext) -> io::Result<W>,
         work: fn(W) -> io::Result<()>,
     ) -> io::Result<Report> {
-        let failure = server.failure();
+        let count = worker_count(&service);
+        let (server, acceptor) = Server::open(backend, &listener, service, stop)?;
+        let (accept_loop, failure) = (AcceptLoop::new(listener, acceptor), server.failure());
         let started = Self::new(count).and_then(|group| {
             let mut accept_loop = Some(accept_loop);
-            let workers = (0..count).map(|number| make(Arc::clone(&group), number, accept_loop.take()));
-            let workers = workers.collect::<io::Result<Vec<_>>>()?;
+            let inboxes = group.inboxes.iter();
+            let contexts = inboxes.map(|inbox| WorkerContext::new(&group, inbox, accept_loop.take()));
+            let workers = contexts.map(make).collect::<io::Result<Vec<_>>>()?;
             let stop = StopOnDrop(Arc::clone(&group));
-            for (number, worker) in workers.into_iter().enumerate() {
-                let (inbox, failure) = (Arc::clone(group.inbox(number)), failure.clone());
-                let thread = thread::Builder::new().name(format!("{backend}-{}", number + 1));
+            for (number, (worker, inbox)) in workers.into_iter().zip(&group.inboxes).enumerate() {
+                let (inbox, failure) = (Arc::clone(inbox), failure.clone());
+                let thread = thread::Builder::new().name(format!("{}-{}", backend.name(), number + 1));
                 thread.stack_size(STACK_SIZE).spawn(move || {
                     failure.watch(|| work(worker));
                     inbox.close();
@@ -87,40 +82,9 @@ impl WorkerGroup {
         }
     }
 
-    /// The inbox of the worker with this number.
-    ///
-    /// # Panics
-    /// If there is no such worker.
-    pub fn inbox(&self, number: usize) -> &Arc<Inbox> {
-        &self.inboxes[number]
-    }
-
-    /// Assigns a client to the worker that has the fewest clients. Among equals it prefers the `accepting` worker, since to
-    /// hand over a client costs a wake-up. Returns the client if it was assigned to the `accepting` worker.
-    ///
-    /// This spreads the connections evenly. With a listener for each worker (SO_REUSEPORT) the kernel spreads them
-    /// randomly: in a tenth of 300 trials one of two workers got 39 or more of 64 connections, or 6 or more of 8.
-    pub fn assign(
-        &self,
-        accepting: usize,
-        socket: Socket,
-        conversation: Conversation,
-    ) -> Option<(Socket, Conversation)> {
-        let clients = |number: &usize| self.inboxes[*number].clients.load(Ordering::Relaxed);
-        let others = (0..self.inboxes.len()).filter(|&number| number != accepting);
-        let fewest = others.min_by_key(clients).filter(|other| clients(other) < clients(&accepting));
-        let fewest = fewest.unwrap_or(accepting);
-        self.inboxes[fewest].clients.fetch_add(1, Ordering::Relaxed);
-        if fewest == accepting {
-            return Some((socket, conversation));
-        }
-        self.inboxes[fewest].send(Item::Client(socket, conversation));
-        None
-    }
-
-    /// Whether the server has ended, so that the workers must end.
-    pub fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::SeqCst)
+    fn new(count: usize) -> io::Result<Arc<Self>> {
+        let inboxes = (0..count).map(|_| Inbox::new()).collect::<io::Result<_>>()?;
+        Ok(Arc::new(Self { inboxes, stopped: AtomicBool::new(false) }))
     }
 }
 
@@ -134,6 +98,93 @@ impl Drop for StopOnDrop {
     }
 }
 
+impl WorkerContext {
+    fn new(group: &Arc<WorkerGroup>, inbox: &Arc<Inbox>, mut accept_loop: Option<AcceptLoop>) -> Self {
+        if let Some(accept_loop) = &mut accept_loop {
+            accept_loop.acceptor().register_slot(&inbox.woken, ACCEPTOR);
+        }
+        Self { group: Arc::clone(group), inbox: Arc::clone(inbox), accept_loop }
+    }
+
+    /// Whether the server has ended, so that the worker must end.
+    pub fn is_stopped(&self) -> bool {
+        self.group.stopped.load(Ordering::SeqCst)
+    }
+
+    /// The notifier, whose descriptor is readable when items have arrived.
+    pub fn notifier(&self) -> &Notifier {
+        &self.inbox.notifier
+    }
+
+    /// Takes all items from the inbox, and clears the notifier.
+    pub fn receive(&self) -> Vec<Item> {
+        self.inbox.receive()
+    }
+
+    /// Accepts a bounded number of clients, as [`AcceptLoop::turn`] does, and assigns each to the worker that has the fewest
+    /// clients. Returns those of this worker. After [`Accepting::Stopped`], the accept loop is to be dropped.
+    pub fn accept(
+        &mut self,
+        accept: fn(&Listener) -> io::Result<(Socket, Address)>,
+    ) -> (Vec<(Socket, Conversation)>, Accepting) {
+        let mut own = Vec::new();
+        let Some(mut accept_loop) = self.accept_loop.take() else { return (own, Accepting::Stopped) };
+        let accepting =
+            accept_loop.turn(accept, |socket, conversation| own.extend(self.assign(socket, conversation)));
+        self.accept_loop = Some(accept_loop);
+        (own, accepting)
+    }
+
+    /// Assigns a client to the worker that has the fewest clients. Among equals it prefers this worker, since to hand over a
+    /// client costs a wake-up. Returns the client if it was assigned to this worker.
+    ///
+    /// This spreads the connections evenly. With a listener for each worker (SO_REUSEPORT) the kernel spreads them
+    /// randomly: in a tenth of 300 trials one of two workers got 39 or more of 64 connections, or 6 or more of 8.
+    fn assign(&self, socket: Socket, conversation: Conversation) -> Option<(Socket, Conversation)> {
+        let clients = |inbox: &&Arc<Inbox>| inbox.clients.load(Ordering::Relaxed);
+        let others = self.group.inboxes.iter().filter(|inbox| !Arc::ptr_eq(inbox, &self.inbox));
+        let fewest = others.min_by_key(clients).filter(|other| clients(other) < clients(&&self.inbox));
+        let assigned = fewest.unwrap_or(&self.inbox);
+        assigned.clients.fetch_add(1, Ordering::Relaxed);
+        if fewest.is_none() {
+            return Some((socket, conversation));
+        }
+        assigned.send(Item::Client(socket, conversation));
+        None
+    }
+
+    /// Registers the client in `slot`: a mark sends [`Item::Woken`].
+    pub fn register(&self, conversation: &Conversation, slot: usize) {
+        conversation.register_slot(&self.inbox.woken, slot);
+    }
+
+    /// [Offloads](Conversation::offload) the conversation of the client in `slot`, and then sends [`Item::Returned`].
+    pub fn offload(&self, conversation: Conversation, slot: usize) {
+        let inbox = Arc::clone(&self.inbox);
+        conversation.offload(move |conversation| inbox.send(Item::Returned(slot, conversation)));
+    }
+
+    /// Subtracts a client that has left the worker.
+    pub fn client_left(&self) {
+        self.inbox.clients.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The inbox of a worker.
+#[derive(Debug)]
+struct Inbox {
+    notifier: Arc<Notifier>,
+    /// The slots of clients that were woken.
+    woken: Arc<WakeQueue>,
+    /// `None` once the worker has ended.
+    items: Mutex<Option<Vec<Item>>>,
+    /// The number of clients that the worker has.
+    clients: AtomicUsize,
+}
+
+/// The slot that stands for the acceptor.
+const ACCEPTOR: usize = u32::MAX as usize;
+
 impl Inbox {
     fn new() -> io::Result<Arc<Self>> {
         let notifier = Notifier::new()?;
@@ -142,23 +193,8 @@ impl Inbox {
         Ok(Arc::new(Self { notifier, woken, items, clients }))
     }
 
-    /// The notifier, whose descriptor is readable when items have arrived.
-    pub fn notifier(&self) -> &Notifier {
-        &self.notifier
-    }
-
-    /// Registers the client in `slot`: a mark sends [`Item::Woken`].
-    pub fn register(&self, conversation: &Conversation, slot: usize) {
-        conversation.register_slot(&self.woken, slot);
-    }
-
-    /// Registers the acceptor: a wake-up sends [`Item::Accept`].
-    pub fn register_acceptor(&self, acceptor: &Acceptor) {
-        acceptor.register_slot(&self.woken, ACCEPTOR);
-    }
-
     /// Sends an item. It is dropped if the worker has ended.
-    pub fn send(&self, item: Item) {
+    fn send(&self, item: Item) {
         let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(open) = &mut *items else {
             drop(items);
@@ -169,8 +205,7 @@ impl Inbox {
         self.notifier.notify();
     }
 
-    /// Takes all items, and clears the notifier.
-    pub fn receive(&self) -> Vec<Item> {
+    fn receive(&self) -> Vec<Item> {
         self.notifier.clear();
         let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = items.as_mut().map(std::mem::take).unwrap_or_default();
@@ -180,11 +215,6 @@ impl Inbox {
             slot => Item::Woken(slot),
         }));
         all
-    }
-
-    /// Subtracts a client that has left the worker.
-    pub fn client_left(&self) {
-        self.clients.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Closes the inbox of a worker that has ended: no more clients are assigned to it.

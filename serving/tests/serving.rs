@@ -2,13 +2,14 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyloop_serving::{
-    AcceptLoop, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation,
-    Interrupt, Listener, Report, Server, Socket, Stop, Transport, Wait, WorkerGroup, Workers, blocking,
+    Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Interrupt, Listener,
+    Report, Server, Socket, Stop, Transport, Wait, WorkerContext, WorkerGroup, Workers, blocking,
 };
 use common::{Clock, CloseReason, Framing, Limits, Service};
 use handlers::Echo;
@@ -137,13 +138,16 @@ fn blocking_serve_polls_a_non_blocking_socket() {
 
 #[test]
 fn a_worker_that_fails_or_panics_ends_the_server_with_an_error() {
-    type Work = fn((Option<AcceptLoop>, usize)) -> io::Result<()>;
+    type Work = fn(WorkerContext) -> io::Result<()>;
     let works: [(Work, &str); 4] = [
-        (|(_, number)| if number == 0 { Err(io::Error::other("no ring")) } else { Ok(()) }, "no ring"),
-        (|(_, number)| if number == 0 { panic!("on purpose") } else { Ok(()) }, "panicked"),
+        (
+            |context| if context.accept_loop.is_some() { Err(io::Error::other("no ring")) } else { Ok(()) },
+            "no ring",
+        ),
+        (|context| if context.accept_loop.is_some() { panic!("on purpose") } else { Ok(()) }, "panicked"),
         // The first worker accepts until the server stops.
         (
-            |(accept_loop, number)| match accept_loop {
+            |context| match context.accept_loop {
                 Some(mut accept_loop) => loop {
                     let none = |_: &Listener| Err(ErrorKind::WouldBlock.into());
                     let accepting = accept_loop.turn(none, |_, _| unreachable!());
@@ -152,18 +156,17 @@ fn a_worker_that_fails_or_panics_ends_the_server_with_an_error() {
                     }
                     thread::sleep(Duration::from_millis(1));
                 },
-                None if number == 1 => Err(io::Error::other("no memory")),
-                None => Ok(()),
+                None => Err(io::Error::other("no memory")),
             },
             "no memory",
         ),
         (|_| Ok(()), "no stop was requested"),
     ];
     for (work, expected) in works {
-        let (listener, server, acceptor, _stop) = open();
-        let accept_loop = AcceptLoop::new(listener, acceptor);
-        let make = |_, number, accept_loop| Ok((accept_loop, number));
-        let ended = WorkerGroup::serve(server, "none", 2, accept_loop, make, work);
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let service = Service::framed(Arc::new(Echo), Framing::Line).with_workers(NonZeroUsize::new(2));
+        let ended =
+            WorkerGroup::serve(&Backendless, listener.into(), Arc::new(service), &Stop::new(), Ok, work);
         let error = ended.expect_err("the server ends with an error").to_string();
         assert!(error.contains(expected), "{error}");
     }
