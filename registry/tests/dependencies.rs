@@ -6,7 +6,7 @@ use std::process::Command;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// The runtimes: each is a dependency of one backend only, and of the handwritten servers. The load generator uses a
-/// poller as well.
+/// poller as well, and one of the examples is a program on tokio.
 const RUNTIMES: [(&str, &[&str]); 8] = [
     ("async-io", &["anyloop-backend-async-std"]),
     ("async-std", &["anyloop-backend-async-std", "anyloop-handwritten"]),
@@ -14,7 +14,7 @@ const RUNTIMES: [(&str, &[&str]); 8] = [
     ("polling", &["anyloop-backend-pool", "anyloop-load"]),
     ("rayon", &["anyloop-backend-pool", "anyloop-handwritten"]),
     ("smol", &["anyloop-backend-smol", "anyloop-handwritten"]),
-    ("tokio", &["anyloop-backend-tokio", "anyloop-handwritten"]),
+    ("tokio", &["anyloop-backend-tokio", "anyloop-example-embed", "anyloop-handwritten"]),
     ("tokio-util", &["anyloop-handwritten"]),
 ];
 
