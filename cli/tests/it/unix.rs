@@ -5,41 +5,18 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::Value;
 use socket2::{Domain, SockAddr, Socket, Type};
+use tempfile::tempdir;
 
 use crate::process::{BOUND, Process, anyloop, run, through};
 use crate::server::{backends, command};
-
-/// A directory of a test's own, which is removed with all that is in it.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("anyloop-cli-{}-{number}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).unwrap();
-    }
-}
 
 fn address(path: &Path) -> String {
     format!("unix:{}", path.display())
@@ -79,9 +56,9 @@ fn stop(server: Process) -> Value {
 
 #[test]
 fn every_backend_serves_a_client_and_a_load() {
-    let directory = Directory::new();
+    let directory = tempdir().unwrap();
     for backend in backends() {
-        let path = directory.path(backend);
+        let path = directory.path().join(backend);
         let to = address(&path);
         let server = serve(&path, &format!("--backend {backend} --handler echo"));
         assert_eq!(converse(&path, "one\ntwo\n"), "one\ntwo\n", "{backend}");
@@ -106,8 +83,8 @@ fn every_backend_serves_a_client_and_a_load() {
 
 #[test]
 fn a_client_in_turns_talks_over_a_unix_socket() {
-    let directory = Directory::new();
-    let path = directory.path("socket");
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("socket");
     let _server = serve(&path, "--framing raw");
     let client = run(&mut anyloop(&["client", "--framing", "raw", &address(&path)]), "a\nexit\n");
     assert_eq!((client.code, client.stdout.as_str()), (Some(0), "連接成功!\n第1條信息:a\n"), "{client:?}");
@@ -115,8 +92,8 @@ fn a_client_in_turns_talks_over_a_unix_socket() {
 
 #[test]
 fn a_path_that_was_left_is_replaced() {
-    let directory = Directory::new();
-    let path = directory.path("socket");
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("socket");
     let server = serve(&path, "");
     server.signal(Signal::KILL);
     server.end();
@@ -129,8 +106,8 @@ fn a_path_that_was_left_is_replaced() {
 
 #[test]
 fn a_path_on_which_somebody_answers_is_in_use() {
-    let directory = Directory::new();
-    let path = directory.path("socket");
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("socket");
     let server = serve(&path, "--handler echo");
     let other = begin(&path, "").end();
     assert_eq!((other.code, other.stdout.as_str()), (Some(1), ""), "{other:?}");
@@ -144,8 +121,8 @@ fn a_path_on_which_somebody_answers_is_in_use() {
 
 #[test]
 fn a_file_that_is_no_socket_is_never_removed() {
-    let directory = Directory::new();
-    let path = directory.path("file");
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("file");
     fs::write(&path, "precious").unwrap();
     let ended = begin(&path, "").end();
     assert_eq!((ended.code, ended.stderr.lines().count()), (Some(1), 1), "{ended:?}");
@@ -155,8 +132,8 @@ fn a_file_that_is_no_socket_is_never_removed() {
 
 #[test]
 fn a_path_that_another_has_taken_over_is_not_removed() {
-    let directory = Directory::new();
-    let path = directory.path("socket");
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("socket");
     let first = serve(&path, "");
     fs::remove_file(&path).unwrap();
     let second = serve(&path, "--handler echo");
@@ -168,8 +145,8 @@ fn a_path_that_another_has_taken_over_is_not_removed() {
 
 #[test]
 fn a_start_that_fails_leaves_no_path() {
-    let directory = Directory::new();
-    let path = directory.path("socket");
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("socket");
     let flags = ["serve", "--listen", &address(&path), "--receipt", "/nowhere/receipt"];
     let ended = run(&mut anyloop(&flags), "");
     assert_eq!(ended.code, Some(2), "{ended:?}");
@@ -178,8 +155,8 @@ fn a_start_that_fails_leaves_no_path() {
 
 #[test]
 fn a_second_signal_removes_the_path_as_well() {
-    let directory = Directory::new();
-    let path = directory.path("socket");
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("socket");
     let mut server =
         serve(&path, "--handler echo --max-message 32MiB --drain-timeout 365d --write-timeout 365d");
     let mut stuck = UnixStream::connect(&path).unwrap();
@@ -201,8 +178,8 @@ fn a_second_signal_removes_the_path_as_well() {
 #[test]
 fn of_all_that_start_at_once_exactly_one_serves() {
     const STARTERS: usize = 6;
-    let directory = Directory::new();
-    let path = directory.path("socket");
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("socket");
     for round in 0..5 {
         // At first there is nothing, and after that a socket that was left.
         if round > 0 {
@@ -230,8 +207,8 @@ fn of_all_that_start_at_once_exactly_one_serves() {
 
 #[test]
 fn the_mode_is_as_asked_or_the_umask_s() {
-    let directory = Directory::new();
-    let path = directory.path("socket");
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("socket");
     let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
     for (flags, umask, expected) in
         [("--listen-mode 660", "077", 0o660), ("--listen-mode 600", "000", 0o600), ("", "077", 0o700)]
@@ -287,8 +264,8 @@ fn a_mode_without_a_unix_socket_is_wrong_usage() {
 
 #[test]
 fn nobody_there_is_said() {
-    let directory = Directory::new();
-    let path = directory.path("socket");
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("socket");
     let to = address(&path);
     let nothing = run(&mut anyloop(&["client", &to]), "");
     let expected = format!("no server answers at {to}: No such file or directory");

@@ -1,31 +1,9 @@
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tempfile::tempdir;
 
 use super::*;
-
-/// A temporary directory, which is removed with its contents.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("anyloop-bind-{}-{number}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).unwrap();
-    }
-}
 
 fn kind(bound: io::Result<Listener>) -> ErrorKind {
     bound.unwrap_err().kind()
@@ -33,8 +11,8 @@ fn kind(bound: io::Result<Listener>) -> ErrorKind {
 
 #[test]
 fn dropping_the_listener_removes_the_path() {
-    let directory = Directory::new();
-    let path = directory.path("socket");
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("socket");
     let listener = Listener::bind_unix(&path, None).unwrap();
     assert_eq!(listener.address().unwrap(), Address::unix(&path).unwrap());
     UnixStream::connect(&path).unwrap();
@@ -42,23 +20,23 @@ fn dropping_the_listener_removes_the_path() {
     assert!(path.exists(), "dropping a duplicate removes the path");
     drop(listener);
     assert!(!path.exists());
-    assert_eq!(fs::read_dir(&directory.0).unwrap().count(), 0, "a lock file is left");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "a lock file is left");
 }
 
 #[test]
 fn a_path_at_which_a_server_listens_is_in_use() {
-    let directory = Directory::new();
-    let path = directory.path("socket");
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("socket");
     let _listener = Listener::bind_unix(&path, None).unwrap();
     assert_eq!(kind(Listener::bind_unix(&path, None)), ErrorKind::AddrInUse);
     // A server whose backlog is full listens too.
-    let path = directory.path("full");
+    let path = directory.path().join("full");
     let full = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
     full.bind(&SockAddr::unix(&path).unwrap()).unwrap();
     full.listen(0).unwrap();
     let _client = UnixStream::connect(&path).unwrap();
     assert_eq!(kind(Listener::bind_unix(&path, None)), ErrorKind::AddrInUse);
-    let path = directory.path("datagrams");
+    let path = directory.path().join("datagrams");
     let _other = UnixDatagram::bind(&path).unwrap();
     assert_eq!(kind(Listener::bind_unix(&path, None)), ErrorKind::AddrInUse);
     assert!(path.exists());
@@ -66,9 +44,9 @@ fn a_path_at_which_a_server_listens_is_in_use() {
 
 #[test]
 fn an_abandoned_socket_is_replaced() {
-    let directory = Directory::new();
+    let directory = tempdir().unwrap();
     for (name, left) in [("stream", true), ("datagrams", false)] {
-        let path = directory.path(name);
+        let path = directory.path().join(name);
         if left {
             drop(UnixListener::bind(&path).unwrap());
         } else {
@@ -83,25 +61,25 @@ fn an_abandoned_socket_is_replaced() {
 
 #[test]
 fn a_file_that_is_not_a_socket_is_not_changed() {
-    let directory = Directory::new();
-    let file = directory.path("file");
+    let directory = tempdir().unwrap();
+    let file = directory.path().join("file");
     fs::write(&file, "precious").unwrap();
-    std::os::unix::fs::symlink(&file, directory.path("link")).unwrap();
-    std::os::unix::fs::symlink(directory.path("nowhere"), directory.path("broken")).unwrap();
-    fs::create_dir(directory.path("directory")).unwrap();
+    std::os::unix::fs::symlink(&file, directory.path().join("link")).unwrap();
+    std::os::unix::fs::symlink(directory.path().join("nowhere"), directory.path().join("broken")).unwrap();
+    fs::create_dir(directory.path().join("directory")).unwrap();
     for name in ["file", "link", "broken", "directory"] {
-        let error = Listener::bind_unix(directory.path(name), None).unwrap_err();
+        let error = Listener::bind_unix(directory.path().join(name), None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{name}");
         assert_eq!(error.to_string(), "the path is a file, but not a socket");
-        assert!(fs::symlink_metadata(directory.path(name)).is_ok(), "{name}");
+        assert!(fs::symlink_metadata(directory.path().join(name)).is_ok(), "{name}");
     }
     assert_eq!(fs::read_to_string(file).unwrap(), "precious");
 }
 
 #[test]
 fn a_path_that_has_become_another_file_is_not_removed() {
-    let directory = Directory::new();
-    let path = directory.path("socket");
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("socket");
     // The inode number of a removed file may be reused immediately.
     for _ in 0..100 {
         let Listener { socket, _file: file } = Listener::bind_unix(&path, None).unwrap();
@@ -121,27 +99,27 @@ fn a_path_that_has_become_another_file_is_not_removed() {
 
 #[test]
 fn the_mode_is_the_given_one_or_that_of_the_umask() {
-    let directory = Directory::new();
-    let mode = |name: &str| fs::metadata(directory.path(name)).unwrap().permissions().mode() & 0o7777;
+    let directory = tempdir().unwrap();
+    let mode = |name: &str| fs::metadata(directory.path().join(name)).unwrap().permissions().mode() & 0o7777;
     for wanted in [0o0, 0o600, 0o660, 0o666, 0o777] {
-        let _listener = Listener::bind_unix(directory.path("socket"), Some(wanted)).unwrap();
+        let _listener = Listener::bind_unix(directory.path().join("socket"), Some(wanted)).unwrap();
         assert_eq!(mode("socket"), wanted, "{wanted:o}");
     }
-    let _listener = Listener::bind_unix(directory.path("socket"), None).unwrap();
-    drop(UnixListener::bind(directory.path("other")).unwrap());
+    let _listener = Listener::bind_unix(directory.path().join("socket"), None).unwrap();
+    drop(UnixListener::bind(directory.path().join("other")).unwrap());
     assert_eq!(mode("socket"), mode("other"));
-    let error = Listener::bind_unix(directory.path("third"), Some(0o1000)).unwrap_err();
+    let error = Listener::bind_unix(directory.path().join("third"), Some(0o1000)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().contains("1000 is not a valid mode"), "{error}");
-    assert!(!directory.path("third").exists());
+    assert!(!directory.path().join("third").exists());
 }
 
 #[test]
 fn a_path_may_have_the_longest_length_of_the_system() {
-    let directory = Directory::new();
+    let directory = tempdir().unwrap();
     let of_length = |length: usize| {
-        let name = length - directory.path("").as_os_str().len();
-        directory.path(&"p".repeat(name))
+        let name = length - directory.path().join("").as_os_str().len();
+        directory.path().join("p".repeat(name))
     };
     for length in [Address::LONGEST_PATH - 1, Address::LONGEST_PATH] {
         let path = of_length(length);
@@ -158,24 +136,24 @@ fn a_path_may_have_the_longest_length_of_the_system() {
 
 #[test]
 fn a_missing_or_locked_directory_is_an_error() {
-    let directory = Directory::new();
-    let error = Listener::bind_unix(directory.path("nowhere/socket"), None).unwrap_err();
+    let directory = tempdir().unwrap();
+    let error = Listener::bind_unix(directory.path().join("nowhere/socket"), None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("/nowhere failed: No such file or directory"), "{error}");
-    let lock = File::open(&directory.0).unwrap();
+    let lock = File::open(directory.path()).unwrap();
     lock.lock().unwrap();
-    let error = Listener::bind_unix(directory.path("socket"), None).unwrap_err();
+    let error = Listener::bind_unix(directory.path().join("socket"), None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ResourceBusy);
     assert!(error.to_string().ends_with("failed: another program holds the lock"), "{error}");
     drop(lock);
-    Listener::bind_unix(directory.path("socket"), None).unwrap();
+    Listener::bind_unix(directory.path().join("socket"), None).unwrap();
 }
 
 #[test]
 fn of_several_programs_exactly_one_listens() {
     const STARTERS: usize = 8;
-    let directory = Directory::new();
-    let path = directory.path("socket");
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("socket");
     for round in 0..50 {
         // The first round finds no socket, and the others an abandoned one.
         if round > 0 {
