@@ -6,6 +6,7 @@ mod handshake;
 mod kept;
 mod layer;
 mod lent;
+mod rare;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -13,7 +14,6 @@ mod transformed;
 mod turn;
 
 use std::fmt;
-use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,6 +22,7 @@ use self::delivery::Pending;
 pub use self::kept::Output;
 use self::kept::{Kept, Unsent};
 use self::layer::Layer;
+use self::rare::{Peer, Rare, SessionTimer};
 use self::timers::Allowance;
 pub use self::timers::Timer;
 use crate::{Address, Blocking, Client, CloseReason, Outbox, Protocol, Record, Service, guarded};
@@ -361,45 +362,6 @@ impl Connection {
 
     fn is_unsent(&self, out: &Outbox) -> bool {
         self.lent || self.unsent.is_some() || !out.is_empty()
-    }
-}
-
-/// What few connections have, or only for a short time.
-#[derive(Debug)]
-enum Rare {
-    /// The client that the application will be opened for.
-    Client(Client),
-    /// The timer of the session, once it was opened.
-    Timer(SessionTimer),
-}
-
-#[derive(Debug)]
-enum SessionTimer {
-    /// When it expires.
-    Set(Instant),
-    /// It has expired, and the session was not called yet.
-    Expired,
-}
-
-/// The address of a client. It is small for IPv4, which most clients use.
-enum Peer {
-    V4(SocketAddrV4),
-    Other(Box<Address>),
-}
-
-impl Peer {
-    fn new(address: &Address) -> Self {
-        match address {
-            Address::Ip(SocketAddr::V4(address)) => Self::V4(*address),
-            other => Self::Other(Box::new(other.clone())),
-        }
-    }
-
-    fn address(&self) -> Address {
-        match self {
-            Self::V4(address) => Address::Ip(SocketAddr::V4(*address)),
-            Self::Other(address) => Address::clone(address),
-        }
     }
 }
 
