@@ -102,6 +102,7 @@ impl Dialogue<'_> {
 
     fn leave(&mut self) {
         self.leaving = true;
+        self.heard.leave();
         self.bound_silence();
     }
 

@@ -67,6 +67,11 @@ impl Heard {
         self.error = (reply == b"ERR" || reply.starts_with(b"ERR ")).then(|| shown.to_vec());
     }
 
+    /// An interactive user leaves. An error reply before that is not why the conversation ends.
+    pub(super) fn leave(&mut self) {
+        self.error = None;
+    }
+
     /// Returns the result after the server has ended the conversation.
     pub(super) fn end(&self) -> Result<(), Failure> {
         if let Some(failure) = self.error() {
@@ -86,10 +91,15 @@ impl Heard {
         Err(Failure::Failed(format!("the server has ended the conversation {how}")))
     }
 
-    /// Returns the result after an interactive user has left and the server has ended the conversation. Without
-    /// messages and replies it has not failed.
+    /// Returns the result after an interactive user has left and the server has ended the conversation. Without messages
+    /// and replies it has not failed, and neither if messages had no reply: the user has seen that, and a chat answers none.
     pub(super) fn end_of_person(&self) -> Result<(), Failure> {
-        if self.tally.messages() == 0 && self.tally.replies() == 0 { Ok(()) } else { self.end() }
+        let lost = self.tally.lost.load(Ordering::SeqCst);
+        match (self.tally.messages(), self.tally.replies()) {
+            (0, 0) => Ok(()),
+            (_, 1..) if self.error.is_none() && !lost => Ok(()),
+            _ => self.end(),
+        }
     }
 
     /// The error if the connection is broken: the last error reply of the server, if there is one.
@@ -110,18 +120,24 @@ const MAX_ERROR: usize = 256;
 mod tests {
     use super::*;
 
-    /// The result of a conversation, in which `>` precedes a message and `<` a reply.
-    fn end(conversation: &[&str]) -> String {
+    /// What was heard in a conversation, in which `>` precedes a message and `<` a reply, and the user may
+    /// leave.
+    fn heard(conversation: &[&str]) -> Heard {
         let tally = Arc::new(Tally::default());
         let mut heard = Heard::new(&tally);
         for said in conversation {
             match said.split_at(1) {
                 (">", message) => tally.message(message.as_bytes()),
                 ("<", reply) => heard.reply(reply.as_bytes()),
+                ("l", "eaves") => heard.leave(),
                 _ => tally.lost(),
             }
         }
-        heard.end().map_or_else(|failure| failure.to_string(), |()| "well".into())
+        heard
+    }
+
+    fn result(end: Result<(), Failure>) -> String {
+        end.map_or_else(|failure| failure.to_string(), |()| "well".into())
     }
 
     #[test]
@@ -142,7 +158,23 @@ mod tests {
             (&["<ERR busy"], ": ERR busy"),
             (&["<hello", ">a", "<ERR", ">b", ">c", "lost"], ": ERR"),
         ] {
-            let said = end(conversation);
+            let said = result(heard(conversation).end());
+            assert!(said.ends_with(expected), "{conversation:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_person_who_leaves_has_seen_which_messages_were_answered() {
+        for (conversation, expected) in [
+            (&[][..], "well"),
+            (&["<hello", ">a", ">b"], "well"),
+            (&[">a", "<A", ">b", ">c", ">exit"], "well"),
+            (&[">a", ">b"], "without any reply"),
+            (&["<hello", ">a", "lost"], "before it took every message"),
+            (&["<hello", ">a", "<ERR unknown", "leaves"], "well"),
+            (&["<hello", ">a", ">b", "leaves", "<ERR busy"], ": ERR busy"),
+        ] {
+            let said = result(heard(conversation).end_of_person());
             assert!(said.ends_with(expected), "{conversation:?}: {said}");
         }
     }

@@ -154,6 +154,9 @@ impl Turns<'_> {
     /// Ends the output, and shows the remaining replies until the server ends the conversation.
     fn leave<S: Source>(&mut self, source: &S, settings: Settings) -> Result<(), Failure> {
         let _ = self.socket.shutdown(Shutdown::Write); // the server may have closed the connection already
+        if S::IS_INTERACTIVE {
+            self.heard.leave();
+        }
         loop {
             match self.receive(source, settings.reply_timeout) {
                 // A server that closes with unread input resets the connection, which is an end too.

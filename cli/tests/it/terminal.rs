@@ -188,6 +188,25 @@ fn unanswered_messages_are_reported_as_the_servers_failure() {
 }
 
 #[test]
+fn who_leaves_need_not_have_been_answered() {
+    for keys in ["\x04", "exit\r"] {
+        let (address, server) = one_client(|mut socket| {
+            socket.write_all(b"ERR hello\n").unwrap();
+            let mut lines = String::new();
+            socket.read_to_string(&mut lines).unwrap();
+            assert!(lines.starts_with("one\ntwo\n"), "{lines}");
+        });
+        let mut terminal = Terminal::start(&["client", &address]);
+        terminal.see("ERR hello\n");
+        terminal.press("one\rtwo\r");
+        terminal.see("> two\n");
+        terminal.press(keys);
+        assert_eq!(terminal.end(), Some(0), "{keys:?}");
+        server.join().unwrap();
+    }
+}
+
+#[test]
 fn no_reply_is_lost_when_stdin_ends() {
     for framing in ["line", "raw"] {
         let server = Server::start(&format!("--handler echo --framing {framing}"));
