@@ -17,6 +17,8 @@ pub enum Expect {
     CounterEnglish,
     /// A greeting, and then the replies of the handler `ack`.
     Ack,
+    /// `ok` for each message, and no greeting: the replies of the handler `fanout`.
+    Ok,
     /// Any reply for each message, and no greeting. Replies are counted, not verified.
     Any,
     /// Any greeting, and then any reply for each message. Replies are counted, not verified.
@@ -41,7 +43,7 @@ impl Expect {
     /// Whether a greeting comes before any reply.
     pub fn greets(&self) -> bool {
         match self {
-            Self::Echo | Self::Any => false,
+            Self::Echo | Self::Ok | Self::Any => false,
             Self::Counter | Self::CounterEnglish | Self::Ack | Self::Greeted => true,
             Self::By(hook) => hook.greeted,
         }
@@ -63,7 +65,7 @@ impl Expect {
     /// The text of the greeting, if it is fixed.
     pub(crate) fn greeting(&self) -> Option<&'static [u8]> {
         match self {
-            Self::Echo | Self::Any | Self::Greeted | Self::By(_) => None,
+            Self::Echo | Self::Ok | Self::Any | Self::Greeted | Self::By(_) => None,
             Self::Counter => Some("連接成功!".as_bytes()),
             Self::CounterEnglish => Some(b"Connected!"),
             Self::Ack => Some(b"Hello World!"),
@@ -85,7 +87,8 @@ impl Expect {
             Self::Counter => numbered(line, "第".as_bytes(), "條信息:".as_bytes(), answered),
             Self::CounterEnglish => numbered(line, b"Message ", b": ", answered),
             Self::Ack if is_acknowledgement(line) => Reply::Right,
-            Self::Ack => Reply::Wrong,
+            Self::Ok if line == b"ok" => Reply::Right,
+            Self::Ack | Self::Ok => Reply::Wrong,
         }
     }
 
@@ -96,7 +99,7 @@ impl Expect {
         match self {
             Self::Counter => behind("條信息:".as_bytes()),
             Self::CounterEnglish => behind(b": "),
-            Self::Echo | Self::Ack | Self::Any | Self::Greeted | Self::By(_) => None,
+            Self::Echo | Self::Ack | Self::Ok | Self::Any | Self::Greeted | Self::By(_) => None,
         }
         .unwrap_or(line)
     }
@@ -193,6 +196,7 @@ mod tests {
         for (expect, greets, first, is_greeting) in [
             (Expect::Echo, false, "abc", false),
             (Expect::Any, false, "abc", false),
+            (Expect::Ok, false, "ok", false),
             (Expect::Greeted, true, "abc", true),
             (Expect::Ack, true, "Hello World!", true),
             (Expect::Ack, true, "Hello", false),
@@ -223,6 +227,9 @@ mod tests {
             (Expect::Ack, "1001:ACK!", None),
             (Expect::Ack, "0:ACK!", None),
             (Expect::Ack, ":ACK!", None),
+            (Expect::Ok, "ok", Some("right")),
+            (Expect::Ok, "OK", None),
+            (Expect::Ok, "ok ", None),
             (Expect::Any, "whatever", Some("right")),
             (Expect::Greeted, "whatever", Some("right")),
         ] {

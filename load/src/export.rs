@@ -12,7 +12,7 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 pub use table::table;
 
 use crate::histogram::{Distribution, PERCENTILES};
-use crate::measurement::Measurement;
+use crate::measurement::{Measurement, Pushes};
 
 /// Measurements as CSV: a line of names, and a line for each measurement. Rates are in messages per second, times in microseconds; a percentile with too few values
 /// beyond it is left empty.
@@ -25,19 +25,20 @@ pub fn csv(measurements: &[Measurement]) -> String {
         let _ = write!(text, ",{kind}_max");
     }
     text.push_str(
-        ",dropped,unfinished,replies,refused,lost,doubled,reordered,foreign,wrong,extra,connect_failures,ended,unserved,unanswered,reconnected,resent\n",
+        ",dropped,unfinished,replies,refused,lost,doubled,reordered,foreign,wrong,extra,connect_failures,ended,unserved,unanswered,reconnected,resent",
     );
+    text.push_str(",subscribers,delivered,missed,wrong_pushes,doubled_pushes,reordered_pushes,delivery_rate");
+    for &percentile in PERCENTILES {
+        let _ = write!(text, ",delay_p{percentile}");
+    }
+    text.push_str(",delay_max\n");
     for measurement in measurements {
         let offered = measurement.offered_rate.map_or_else(String::new, |rate| rate.to_string());
         let load = measurement.load.replace('"', "\"\"");
         let Measurement { seconds, connections, achieved_rate, .. } = measurement;
         let _ = write!(text, "\"{load}\",{seconds},{connections},{offered},{achieved_rate}");
         for distribution in [&measurement.latency, &measurement.service, &measurement.send_lag] {
-            for &percentile in PERCENTILES {
-                let value = distribution.percentile(percentile);
-                let _ = write!(text, ",{}", value.map_or_else(String::new, |value| value.to_string()));
-            }
-            let _ = write!(text, ",{}", distribution.max);
+            times(distribution, &mut text);
         }
         let verification = &measurement.verification;
         let failures = &measurement.failures;
@@ -61,9 +62,22 @@ pub fn csv(measurements: &[Measurement]) -> String {
         ] {
             let _ = write!(text, ",{count}");
         }
+        let pushes = measurement.pushes.clone().unwrap_or_default();
+        let Pushes { subscribers, delivered, missed, wrong, doubled, reordered, rate, .. } = pushes;
+        let _ = write!(text, ",{subscribers},{delivered},{missed},{wrong},{doubled},{reordered},{rate}");
+        times(&pushes.delay, &mut text);
         text.push('\n');
     }
     text
+}
+
+/// The percentiles and the maximum of a distribution, each behind a comma.
+fn times(distribution: &Distribution, text: &mut String) {
+    for &percentile in PERCENTILES {
+        let value = distribution.percentile(percentile);
+        let _ = write!(text, ",{}", value.map_or_else(String::new, |value| value.to_string()));
+    }
+    let _ = write!(text, ",{}", distribution.max);
 }
 
 /// A distribution in HdrHistogram's format of percentiles (`.hgrm`), which its plotters read, in microseconds.
@@ -90,8 +104,8 @@ pub fn hgrm(distribution: &Distribution) -> String {
 }
 
 /// The latencies of a measurement as a histogram log (`.hlog`), as the tools of HdrHistogram read it, without loss: one
-/// interval for each kind, in nanoseconds: `latency`, from the scheduled time of a message, and in an open loop
-/// `service`, from its sending. The log has maxima in milliseconds.
+/// interval for each kind, in nanoseconds: `latency`, from the scheduled time of a message, in an open loop `service`,
+/// from its sending, and with subscribers `delay`, from the sending to a delivery. The log has maxima in milliseconds.
 ///
 /// # Errors
 /// If a histogram can't be serialized, which is not known to happen.
@@ -107,7 +121,8 @@ pub fn hlog(measurement: &Measurement) -> io::Result<Vec<u8>> {
     let length = Duration::try_from_secs_f64(measurement.seconds).unwrap_or_default();
     let kinds = [("latency", &measurement.latency), ("service", &measurement.service)];
     let kinds = kinds.into_iter().take(if measurement.offered_rate.is_some() { 2 } else { 1 });
-    for (name, distribution) in kinds {
+    let delay = measurement.pushes.as_ref().map(|pushes| ("delay", &pushes.delay));
+    for (name, distribution) in kinds.chain(delay) {
         log.write_histogram(&distribution.histogram(), Duration::ZERO, length, Tag::new(name))
             .map_err(|error| failed(&error))?;
     }

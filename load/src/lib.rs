@@ -12,9 +12,11 @@ mod merge;
 mod messages;
 pub mod plan;
 pub mod process;
+mod pushes;
 pub mod quantity;
 pub mod search;
 pub mod slo;
+mod subscribers;
 
 #[doc(hidden)]
 pub mod testing; // measurements for tests, those of `compare` among them

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::histogram::Distribution;
+pub use crate::pushes::Pushes;
 
 /// The results of one load run.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -43,7 +44,10 @@ pub struct Measurement {
     pub waited: Distribution,
     /// The verification of the replies.
     pub verification: Verification,
-    /// Connections that could not be established, or broke.
+    /// What the subscribers received; `None` if there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushes: Option<Pushes>,
+    /// Connections that could not be established, or broke, those of subscribers among them.
     pub failures: Failures,
     /// Connections that were re-established after the server had ended them, in a plan with `reconnect`.
     #[serde(default)]
@@ -141,6 +145,9 @@ pub struct Usage {
     /// Replies received between the two readings of its CPU clocks.
     #[serde(default)]
     pub messages: u64,
+    /// Pushes that subscribers received between these.
+    #[serde(default)]
+    pub deliveries: u64,
     /// Its anonymous memory at the end, in bytes; `None` if the system does not provide it.
     #[serde(default)]
     pub memory: Option<u64>,
@@ -175,12 +182,29 @@ impl Measurement {
         Some((in_flight / self.in_flight_limit as f64 - 1.0).abs())
     }
 
+    /// The number of replies and pushes that failed verification.
+    pub fn bad(&self) -> u64 {
+        self.verification.bad() + self.pushes.as_ref().map_or(0, Pushes::bad)
+    }
+
     /// Server CPU time per message, in microseconds: in user mode and in the kernel. Time and messages are counted
     /// between the same two instants.
     pub fn cpu_per_message(&self) -> Option<(f64, f64)> {
-        let usage = self.server.filter(|usage| usage.messages > 0)?;
-        let each = |seconds: f64| seconds * 1e6 / usage.messages as f64;
-        Some((each(usage.user_seconds), each(usage.system_seconds)))
+        self.server.and_then(|usage| usage.per(usage.messages))
+    }
+
+    /// Server CPU time per push that a subscriber received, in the same way: all the time of the server, the time to
+    /// receive and to answer the messages included.
+    pub fn cpu_per_delivery(&self) -> Option<(f64, f64)> {
+        self.server.and_then(|usage| usage.per(usage.deliveries))
+    }
+}
+
+impl Usage {
+    /// The CPU time of each of so many, in microseconds.
+    fn per(&self, count: u64) -> Option<(f64, f64)> {
+        let each = |seconds: f64| seconds * 1e6 / count as f64;
+        (count > 0).then(|| (each(self.user_seconds), each(self.system_seconds)))
     }
 }
 
@@ -223,6 +247,12 @@ impl Default for Verification {
 }
 
 impl Verification {
+    /// The number of messages whose reply was no error.
+    pub(crate) fn accepted(&self) -> u64 {
+        let others = self.refused + self.doubled + self.foreign + self.extra;
+        self.replies.saturating_sub(others)
+    }
+
     /// The number of replies that failed verification.
     pub fn bad(&self) -> u64 {
         self.lost + self.doubled + self.reordered + self.foreign + self.wrong + self.extra

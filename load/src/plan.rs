@@ -8,6 +8,7 @@ use common::Address;
 pub use crate::expect::{Expect, ReplyHook};
 use crate::framing::Framing;
 pub use crate::messages::{LONGEST, MessageHook, Messages, Sizes};
+pub use crate::subscribers::{MOST_PAIRS, SHORTEST_PUSHED, Subscribers};
 
 /// The load to produce.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +39,8 @@ pub struct Plan {
     pub messages_per_connection: Option<u64>,
     /// Whether a connection that the server has ended is re-established, and its unanswered messages are sent again.
     pub reconnect: bool,
+    /// Connections that only listen, to what the measured ones send.
+    pub subscribers: Subscribers,
     /// Hostile clients that run beside the measured ones.
     pub hostile: Hostile,
     /// The number of event loops; with 0 it follows from the rate and the available cores.
@@ -126,12 +129,27 @@ impl Plan {
             connect_rate: None,
             messages_per_connection: None,
             reconnect: false,
+            subscribers: Subscribers::default(),
             hostile: Hostile::default(),
             threads: 1,
             cpus: Vec::new(),
             seed: 1,
             server: None,
         }
+    }
+
+    /// The same with this number of subscribers, to a server that replies `ok` to each message, such as the handler
+    /// `fanout`.
+    #[must_use]
+    pub fn with_subscribers(self, count: usize) -> Self {
+        let subscribers = Subscribers { count, ..self.subscribers };
+        Self { expect: Expect::Ok, subscribers, ..self }
+    }
+
+    /// Subscribers say this payload, and not `subscribe`.
+    #[must_use]
+    pub fn with_subscribe_message(self, message: impl Into<Vec<u8>>) -> Self {
+        Self { subscribers: Subscribers { message: message.into(), ..self.subscribers }, ..self }
     }
 
     /// Checks the plan.
@@ -160,7 +178,8 @@ impl Plan {
                 return Err(format!("{count} is no number of {name}; choose one from 1 to {most}"));
             }
         }
-        if self.threads > self.connections {
+        self.subscribers.check(self)?;
+        if self.threads > self.most_threads() {
             let (threads, connections) = (self.threads, self.connections);
             return Err(format!(
                 "{threads} --threads have nothing to do with {connections} --connections; choose at most as many"
@@ -187,6 +206,7 @@ impl Plan {
     /// # Errors
     /// Why they are not possible, and what to expect instead.
     pub fn check_expect(&self) -> Result<(), String> {
+        self.subscribers.check_expect(&self.expect)?;
         let fits = match (&self.expect, self.framing) {
             (Expect::Any | Expect::Greeted | Expect::By(_), _) => true,
             (_, Framing::Line | Framing::Codec { .. }) => true,
@@ -201,6 +221,11 @@ impl Plan {
              counted",
             self.framing.name()
         ))
+    }
+
+    /// The number of threads of which each has a connection or a subscriber.
+    pub(crate) fn most_threads(&self) -> usize {
+        self.connections.max(self.subscribers.count)
     }
 
     /// The offered rate of an open loop.
@@ -222,7 +247,11 @@ impl fmt::Display for Plan {
                 write!(f, ", {}/s by chance", rounded(rate))?
             }
         }
-        write!(f, ", {}", self.messages)
+        write!(f, ", {}", self.messages)?;
+        match &self.subscribers {
+            none if none.is_empty() => Ok(()),
+            subscribers => write!(f, ", {subscribers}"),
+        }
     }
 }
 

@@ -85,6 +85,7 @@ impl Account {
             context_switches: switched.fold(0, u64::saturating_add),
             messages,
             memory: tree::memory(end.keys()),
+            ..Usage::default()
         })
     }
 }

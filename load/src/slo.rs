@@ -41,7 +41,7 @@ pub enum Verdict {
 /// Why an objective was missed. Of several reasons the first is given.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reason {
-    /// This number of replies failed verification. Fast wrong replies do not count.
+    /// This number of replies and pushes failed verification. Fast wrong replies do not count.
     BadReplies(u64),
     /// This share of the replies, from 0 to 1, were refusals.
     Refused(f64),
@@ -100,7 +100,7 @@ impl Slo {
     /// allowed, because refusing is fast.
     pub fn judge(&self, measurement: &Measurement, allow_refusals: bool) -> Verdict {
         let latency = &measurement.latency;
-        let bad = measurement.verification.bad();
+        let bad = measurement.bad();
         if bad > 0 {
             return Verdict::Fail(Reason::BadReplies(bad));
         }

@@ -7,6 +7,7 @@ use socket2::Socket;
 
 use crate::engine::composer::Composer;
 use crate::engine::in_flight::{InFlight, Sent};
+use crate::engine::subscription::{Stage, Subscription};
 use crate::framing::{Framing, Parser};
 use crate::plan::{Messages, Plan};
 
@@ -16,6 +17,8 @@ pub(super) struct Client {
     /// Its number, unique within the run.
     pub(super) number: u32,
     pub(super) connected: bool,
+    /// Whether it is connected and may send messages.
+    pub(super) sends: bool,
     /// When connecting began.
     pub(super) since: u64,
     /// Whether any byte was received.
@@ -24,8 +27,10 @@ pub(super) struct Client {
     pub(super) is_again: bool,
     /// Since when the server has not served it, and the last error if it was closed.
     pub(super) gone: Option<(u64, String)>,
-    /// Whether the greeting is still expected.
-    pub(super) greeting: bool,
+    /// What it receives next.
+    pub(super) stage: Stage,
+    /// What it has received, if it only listens.
+    pub(super) subscription: Option<Box<Subscription>>,
     /// Whether the last reply was a refusal.
     pub(super) is_refused: bool,
     /// The number of the next message.
@@ -52,11 +57,13 @@ impl Client {
             socket,
             number,
             connected: false,
+            sends: false,
             since,
             is_served: false,
             is_again: false,
             gone: None,
-            greeting: plan.expect.greets(),
+            stage: if plan.expect.greets() { Stage::Greeting } else { Stage::Replies },
+            subscription: None,
             is_refused: false,
             next: 0,
             sent_here: 0,
@@ -67,6 +74,14 @@ impl Client {
             partial: Vec::new(),
             unsent: Vec::new(),
         }
+    }
+
+    /// A connection that only listens.
+    pub(super) fn subscriber(socket: Socket, number: u32, since: u64, plan: &Plan) -> Self {
+        let stage = if plan.expect.greets() { Stage::Greeting } else { Stage::Subscription };
+        let subscription = Some(Box::new(Subscription::new(number - plan.connections as u32, plan)));
+        let messages = InFlight::new(0, false);
+        Self { stage, subscription, messages, ..Self::new(socket, number, since, plan) }
     }
 
     /// The same connection on a new socket, with its number and its unanswered messages.

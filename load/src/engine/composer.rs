@@ -1,5 +1,7 @@
 //! Generates messages, and verifies that replies echo them. A generated message contains its connection and its number.
 
+mod stamped;
+
 use std::io::Write;
 
 use common::Outbox;
@@ -9,6 +11,8 @@ use crate::engine::verify::Said;
 use crate::expect::{Expect, Reply};
 use crate::framing::{self, Framing, Kind, Parser};
 use crate::messages::{Messages, Sizes};
+pub(super) use stamped::Stamped;
+use stamped::Stamping;
 
 /// Generates the messages of a worker's connections. A generated payload is the number of the message within its
 /// connection and the number of the connection, each as eight hexadecimal digits with the lowest first, so that a short
@@ -25,6 +29,8 @@ pub(super) struct Composer<'a> {
     /// The current payload, if it has to be stored.
     payload: Vec<u8>,
     framed: Outbox,
+    /// If generated messages carry their send time.
+    stamping: Option<Stamping>,
 }
 
 /// The number of payload bytes that identify message and connection.
@@ -49,7 +55,8 @@ impl<'a> Composer<'a> {
         // The same for every run, so that two runs send the same bytes.
         let mut letters = fastrand::Rng::with_seed(0);
         let table = (0..longest + OFFSETS).map(|_| ALPHABET[letters.usize(..ALPHABET.len())]).collect();
-        Self { messages, framing, expect, table, random, payload: Vec::new(), framed: Outbox::new() }
+        let (payload, framed) = (Vec::new(), Outbox::new());
+        Self { messages, framing, expect, table, random, payload, framed, stamping: None }
     }
 
     /// Whether the messages are generated, so that they contain their numbers.
@@ -69,7 +76,10 @@ impl<'a> Composer<'a> {
         match self.messages {
             Messages::Made(sizes) => {
                 let length = self.framing.payload(draw(sizes, &mut self.random));
-                self.write_made(connection, number, length, parser, out);
+                match self.stamping {
+                    None => self.write_made(connection, number, length, parser, out),
+                    Some(_) => self.write_stamped(connection, number, length, parser, out),
+                }
                 length
             }
             Messages::Own(messages) => {
@@ -198,13 +208,12 @@ impl<'a> Composer<'a> {
     }
 }
 
-/// The numbers of message and connection in a payload; `None` if it is too short.
+/// The numbers of message and connection in a payload; `None` if it is too short, or begins with other characters.
 pub(super) fn parse(payload: &[u8]) -> Option<(u32, u32)> {
-    let number = |digits: &[u8]| {
-        digits.iter().rev().try_fold(0, |number, &digit| Some(number << 4 | char::from(digit).to_digit(16)?))
-    };
-    let (sequence, rest) = payload.split_at_checked(8)?;
-    Some((number(sequence)?, number(rest.get(..8)?)?))
+    let (sequence, rest) = payload.split_first_chunk()?;
+    let connection = rest.first_chunk()?;
+    let is_number = |of: &[u8; 8]| digits(number(*of)) == *of;
+    (is_number(sequence) && is_number(connection)).then(|| (number(*sequence), number(*connection)))
 }
 
 /// The custom message with this number, in rotation.
@@ -271,6 +280,17 @@ fn digits(number: u32) -> [u8; 8] {
     let letters = (halves + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
     let step = u64::from(b'a' - b'9' - 1);
     (halves + 0x3030_3030_3030_3030 + letters * step).to_le_bytes()
+}
+
+/// The number with these [`digits`]; any number if they are none.
+#[inline]
+fn number(digits: [u8; 8]) -> u32 {
+    let digits = u64::from_le_bytes(digits);
+    let letters = digits >> 6 & 0x0101_0101_0101_0101;
+    let mut halves = (digits & 0x0f0f_0f0f_0f0f_0f0f).wrapping_add(letters * 9);
+    halves = (halves | halves >> 4) & 0x00ff_00ff_00ff_00ff;
+    halves = (halves | halves >> 8) & 0x0000_ffff_0000_ffff;
+    (halves | halves >> 16) as u32
 }
 
 #[cfg(test)]

@@ -21,7 +21,9 @@ pub struct Progress {
     pub warming_up: bool,
     /// Replies received so far.
     pub replies: u64,
-    /// Replies that failed verification.
+    /// Pushes that subscribers received so far.
+    pub deliveries: u64,
+    /// Replies and pushes that failed verification.
     pub bad: u64,
     /// Connections that failed.
     pub failed: u64,
@@ -43,6 +45,7 @@ pub(super) struct Live {
 #[repr(align(128))]
 struct Counts {
     replies: AtomicU64,
+    deliveries: AtomicU64,
     bad: AtomicU64,
     failed: AtomicU64,
     p50: AtomicU64,
@@ -51,24 +54,31 @@ struct Counts {
     is_alone: AtomicBool,
     /// When the percentiles are computed next.
     next: AtomicU64,
+    /// How many messages were answered, when all replies have come that will; until then [`UNFINISHED`].
+    accepted: AtomicU64,
 }
+
+/// The number of messages that a worker has had answered before it is known.
+const UNFINISHED: u64 = u64::MAX;
 
 /// The interval at which percentiles are computed, in nanoseconds: this iterates over the histogram.
 const PERCENTILE_INTERVAL: u64 = 250_000_000;
 
 impl Live {
     pub(super) fn new(threads: usize, is_watched: bool) -> Self {
-        Self { is_watched, workers: (0..threads).map(|_| Counts::default()).collect() }
+        let unfinished = || Counts { accepted: AtomicU64::new(UNFINISHED), ..Counts::default() };
+        Self { is_watched, workers: (0..threads).map(|_| unfinished()).collect() }
     }
 
     /// Publishes the counters of a worker. `now` is called only if the progress is observed.
     pub(super) fn publish(&self, index: usize, tally: &mut Tally, now: impl FnOnce() -> u64) {
         let counts = &self.workers[index];
         counts.replies.store(tally.verification.replies, Ordering::Relaxed);
+        counts.deliveries.store(tally.pushes.delivered, Ordering::Relaxed);
         if !self.is_watched {
             return;
         }
-        counts.bad.store(tally.verification.bad(), Ordering::Relaxed);
+        counts.bad.store(tally.verification.bad() + tally.pushes.bad(), Ordering::Relaxed);
         counts.failed.store(tally.failures.connections(), Ordering::Relaxed);
         let now = now();
         if now >= counts.next.load(Ordering::Relaxed) {
@@ -83,6 +93,22 @@ impl Live {
     pub(super) fn are_left_alone(&self, index: usize, is_alone: bool) -> bool {
         self.workers[index].is_alone.store(is_alone, Ordering::Relaxed);
         is_alone && self.workers.iter().all(|counts| counts.is_alone.load(Ordering::Relaxed))
+    }
+
+    /// Stores how many messages of a worker were answered, when no more replies are waited for.
+    pub(super) fn finish(&self, index: usize, accepted: u64) {
+        self.workers[index].accepted.store(accepted, Ordering::Relaxed);
+    }
+
+    /// How many messages of all workers were answered; `None` until all have finished.
+    pub(super) fn accepted(&self) -> Option<u64> {
+        let accepted = self.workers.iter().map(|counts| counts.accepted.load(Ordering::Relaxed));
+        accepted.map(|accepted| (accepted != UNFINISHED).then_some(accepted)).sum()
+    }
+
+    /// The number of deliveries to subscribers so far.
+    pub(super) fn deliveries(&self) -> u64 {
+        self.workers.iter().map(|counts| counts.deliveries.load(Ordering::Relaxed)).sum()
     }
 
     /// The number of replies so far.
@@ -101,6 +127,7 @@ impl Live {
         };
         Progress {
             replies: self.replies(),
+            deliveries: self.deliveries(),
             bad: sum(|counts| &counts.bad),
             failed: sum(|counts| &counts.failed),
             p50: most(|counts| &counts.p50),
@@ -140,14 +167,18 @@ pub(super) fn observe(
     };
     watch_until(plan.warmup);
     let account = plan.server.and_then(|server| Account::open(server).ok());
-    let before = live.replies();
+    let before = (live.replies(), live.deliveries());
     let host = Host::now();
     watch_until(total);
     let steal = host.and_then(|host| Some(Host::now()?.steal_since(&host)));
-    Observed {
-        usage: account.and_then(|account| account.usage(|| live.replies().saturating_sub(before))),
-        steal: steal.unwrap_or(0.0),
-    }
+    let mut deliveries = 0;
+    let usage = account.and_then(|account| {
+        account.usage(|| {
+            deliveries = live.deliveries().saturating_sub(before.1);
+            live.replies().saturating_sub(before.0)
+        })
+    });
+    Observed { usage: usage.map(|usage| Usage { deliveries, ..usage }), steal: steal.unwrap_or(0.0) }
 }
 
 #[cfg(test)]

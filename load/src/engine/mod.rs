@@ -20,8 +20,10 @@ mod in_flight;
 mod live;
 mod poller;
 mod probe;
+mod pushes;
 mod schedule;
 mod sources;
+mod subscription;
 mod tally;
 mod timeline;
 mod verify;
@@ -133,6 +135,7 @@ fn measure(
         unfinished: tally.unfinished,
         waited: Distribution::of(&tally.waited),
         verification: Verification { verified: plan.expect.verifies(), ..tally.verification },
+        pushes: (!plan.subscribers.is_empty()).then(|| tally.pushes.pushes(rate)),
         failures: tally.failures,
         reconnected: tally.reconnected,
         resent: tally.resent,
@@ -148,28 +151,35 @@ fn measure(
 
 /// Establishes the connections, and returns the number of open ones.
 fn connect<'a>(plan: &'a Plan, stop: &'a AtomicBool, live: &'a Live) -> io::Result<(Vec<Worker<'a>>, usize)> {
+    let salt = fastrand::u64(..);
     thread::scope(|scope| {
         let connecting = (0..plan.threads).map(|index| {
             scope.spawn(move || {
-                let mut worker = Worker::new(plan, stop, live, index)?;
+                let mut worker = Worker::new(plan, stop, live, index, salt)?;
                 pin(worker.cpu())?;
                 let standing = worker.connect()?;
                 Ok::<_, io::Error>((worker, standing))
             })
         });
         let connecting: Vec<_> = connecting.collect();
-        let (mut workers, mut connections) = (Vec::new(), 0);
+        let (mut workers, mut connections, mut subscribed) = (Vec::new(), 0, 0);
         for worker in connecting {
             let (worker, standing) = join(worker)?;
+            subscribed += worker.subscribed();
             workers.push(worker);
             connections += standing;
         }
         if stop.load(Ordering::Relaxed) {
             return Err(interrupted());
         }
-        if connections == 0 {
+        let can_not = match (connections, subscribed) {
+            (0, _) => Some("connect"),
+            (_, 0) if !plan.subscribers.is_empty() => Some("subscribe"),
+            _ => None,
+        };
+        if let Some(can_not) = can_not {
             let why = workers.iter().find_map(Worker::first_failure).unwrap_or("the time was up");
-            return Err(io::Error::other(format!("can't connect to {}: {why}", plan.address)));
+            return Err(io::Error::other(format!("can't {can_not} to {}: {why}", plan.address)));
         }
         Ok((workers, connections))
     })
@@ -178,11 +188,15 @@ fn connect<'a>(plan: &'a Plan, stop: &'a AtomicBool, live: &'a Live) -> io::Resu
 /// Ends the connections of all workers. Tells what they have counted, and for how long they have measured.
 fn leave(mut workers: Vec<(Worker<'_>, Duration)>, stop: &AtomicBool) -> io::Result<(Tally, Duration)> {
     workers.iter_mut().for_each(|(worker, _)| worker.begin_to_leave());
-    let timeout = if stop.load(Ordering::Relaxed) { INTERRUPTED_CLOSE_TIMEOUT } else { CLOSE_TIMEOUT };
+    let is_interrupted = stop.load(Ordering::Relaxed);
+    let timeout = if is_interrupted { INTERRUPTED_CLOSE_TIMEOUT } else { CLOSE_TIMEOUT };
     let end = Instant::now() + timeout;
     let (mut all, mut measured): (Option<Tally>, _) = (None, Duration::ZERO);
     for (mut worker, its_time) in workers {
         worker.leave_until(end)?;
+        if !is_interrupted {
+            worker.count_missed();
+        }
         let tally = worker.into_tally();
         match &mut all {
             Some(all) => all.add(tally),
@@ -224,8 +238,10 @@ fn as_needed(plan: &Plan, cores: usize) -> usize {
         0 => cores / 2,
         pinned => pinned,
     };
-    let needed = plan.rate().map_or(usize::MAX, |rate| (rate / RATE_OF_A_THREAD).ceil() as usize);
-    needed.min(left).min(plan.connections).max(1)
+    // Each message is also received by every subscriber.
+    let events = 1.0 + plan.subscribers.count as f64;
+    let needed = plan.rate().map_or(usize::MAX, |rate| (rate * events / RATE_OF_A_THREAD).ceil() as usize);
+    needed.min(left).min(plan.most_threads()).max(1)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use crate::engine::in_flight::Sent;
+use crate::engine::pushes::PushTally;
 use crate::engine::timeline::Timeline;
 use crate::histogram::histogram;
 use crate::measurement::{EXAMPLES, Failures, Tick, Verification};
@@ -38,6 +39,7 @@ pub(super) struct Tally {
     /// How long these had waited.
     pub(super) waited: Histogram<u64>,
     pub(super) verification: Verification,
+    pub(super) pushes: PushTally,
     pub(super) failures: Failures,
     /// Reconnections, and messages that were sent again on them.
     pub(super) reconnected: u64,
@@ -68,6 +70,7 @@ impl Tally {
             unfinished: 0,
             waited: histogram(),
             verification: Verification::default(),
+            pushes: PushTally::new(),
             failures: Failures::default(),
             reconnected: 0,
             resent: 0,
@@ -85,9 +88,11 @@ impl Tally {
     pub(super) fn stop(&mut self, now: u64) {
         let length = self.timeline.length();
         self.timeline.stop(now);
+        let earlier = length - self.timeline.length();
         if self.until != u64::MAX {
-            self.until -= length - self.timeline.length();
+            self.until -= earlier;
         }
+        self.pushes.stop(earlier);
     }
 
     /// Sets the arrival time of the replies that are counted next.
@@ -119,6 +124,21 @@ impl Tally {
             self.until = self.now.saturating_add(self.timeline.length());
         }
         self.achieved += u64::from(self.now < self.until);
+    }
+
+    /// When the replies or pushes that are counted now arrived.
+    #[inline]
+    pub(super) fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// Counts a message that was sent then and is delivered to a subscriber now.
+    #[inline]
+    pub(super) fn delivered(&mut self, sent: u64) {
+        self.pushes.delivered += 1;
+        if self.timeline.is_of(sent) {
+            self.pushes.measure(sent, self.now, self.timeline.length());
+        }
     }
 
     /// Counts a message of the measured time for which the wait ends now, without a reply. `sent` is when it was sent,
@@ -211,6 +231,7 @@ impl Tally {
         self.unfinished += other.unfinished;
         self.busy = self.busy.max(other.busy);
         self.verification.add(other.verification);
+        self.pushes.add(other.pushes);
         self.failures.add(other.failures);
         self.reconnected += other.reconnected;
         self.resent += other.resent;

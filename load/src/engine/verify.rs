@@ -6,6 +6,7 @@ use memchr::memchr;
 
 use crate::engine::client::Client;
 use crate::engine::composer::{Composer, parse};
+use crate::engine::subscription::Stage;
 use crate::engine::tally::{Tally, beginning};
 use crate::framing::{Found, Kind, LONGEST_REPLY, kind_of};
 
@@ -119,20 +120,14 @@ impl Client {
         Ok(())
     }
 
-    /// Processes a reply.
+    /// Processes a reply, or what comes in place of replies.
     ///
     /// # Errors
     /// If it says that the server refuses the connection, or ends it.
     #[inline]
     fn reply(&mut self, said: Said<'_>, composer: &mut Composer<'_>, tally: &mut Tally) -> io::Result<()> {
-        if self.greeting {
-            if said.kind != Kind::Answer {
-                return Err(refused(said.whole));
-            }
-            self.greeting = false;
-            if composer.expect.is_greeting(said.content) {
-                return Ok(());
-            }
+        if self.stage != Stage::Replies && self.before_replies(said, composer, tally)? {
+            return Ok(());
         }
         tally.verification.replies += 1;
         if let Some(front) = self.messages.front()
@@ -244,7 +239,7 @@ impl<'a> Said<'a> {
 }
 
 /// The error of a server that refuses connections.
-fn refused(whole: &[u8]) -> io::Error {
+pub(super) fn refused(whole: &[u8]) -> io::Error {
     io::Error::other(format!("the server refuses: {}", first_line(whole)))
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::checks::{GENERATOR_BUSY, LITTLE, SEND_LAG, STEAL};
 use crate::histogram::{Distribution, PERCENTILES};
-use crate::measurement::{Failures, Measurement};
+use crate::measurement::{Failures, Measurement, Pushes};
 
 /// A measurement as a table for a terminal, at most 100 columns wide.
 pub fn table(measurement: &Measurement) -> String {
@@ -32,6 +32,7 @@ pub fn table(measurement: &Measurement) -> String {
     server(m, &mut text);
     checks(m, &mut text);
     verification(m, &mut text);
+    failures(m, &mut text);
     text
 }
 
@@ -67,6 +68,9 @@ fn latencies(m: &Measurement, text: &mut String) {
         row("from sending", &m.latency, "", text);
         text.push_str("               closed loop: stalls are under-counted; use --rate\n");
     }
+    if let Some(pushes) = &m.pushes {
+        row("push delay", &pushes.delay, "from sending", text);
+    }
     row("connecting", &m.connect, "", text);
     text.push('\n');
 }
@@ -97,6 +101,9 @@ fn server(m: &Measurement, text: &mut String) {
             "server   {cpu:.2} µs of CPU time per message (own code {user:.2}, kernel {system:.2}), {switches:.2} \
              context switches"
         );
+    }
+    if let Some((user, system)) = m.cpu_per_delivery() {
+        let _ = writeln!(text, "server   {:.2} µs of CPU time per push", user + system);
     }
     if m.server_ended {
         text.push_str("server   its process ended before the end of the run: what it used is not known\n");
@@ -157,6 +164,32 @@ fn verification(m: &Measurement, text: &mut String) {
              each\n         reply may have been taken for another's; --expect says what it should say.\n",
         );
     }
+    if let Some(pushes) = &m.pushes {
+        deliveries(pushes, text);
+    }
+}
+
+fn deliveries(pushes: &Pushes, text: &mut String) {
+    let Pushes { subscribers, delivered, missed, wrong, doubled, reordered, .. } = pushes;
+    let rate = thousands(pushes.rate);
+    let _ = match pushes.bad() {
+        0 => writeln!(
+            text,
+            "pushes   {delivered} delivered to {subscribers} subscribers ({rate} /s), {missed} missed, none of them bad"
+        ),
+        _ => writeln!(
+            text,
+            "pushes   VERIFICATION FAILED: {delivered} delivered to {subscribers} subscribers, {missed} missed, {wrong} \
+             wrong, {doubled} doubled, {reordered} reordered"
+        ),
+    };
+    for example in &pushes.examples {
+        let _ = writeln!(text, "         {example}");
+    }
+}
+
+fn failures(m: &Measurement, text: &mut String) {
+    let f = &m.failures;
     if m.reconnected > 0 {
         let _ = writeln!(
             text,

@@ -79,5 +79,16 @@ fn digits_are_hexadecimal() {
     for number in (0..100_000).step_by(7).chain([0x89ab_cdef, 0x0123_4567, u32::MAX]) {
         let expected: String = format!("{number:08x}").chars().rev().collect();
         assert_eq!(digits(number), expected.as_bytes());
+        assert_eq!(super::number(digits(number)), number);
+    }
+}
+
+#[test]
+fn other_characters_are_no_numbers() {
+    assert_eq!(parse(b"b0000000f7000000rest"), Some((11, 127)));
+    for payload in
+        [&b"b0000000f700000"[..], b"B0000000f7000000", b"b0000000f7000:00", b"b000000\xfff7000000", b""]
+    {
+        assert_eq!(parse(payload), None, "{}", payload.escape_ascii());
     }
 }

@@ -9,6 +9,7 @@ use socket2::Socket;
 use super::{Worker, nanoseconds};
 use crate::engine::client::Client;
 use crate::engine::sources::{Attempt, CONNECT_TIMEOUT, attempt, socket};
+use crate::engine::subscription::Stage;
 
 /// An ended connection that will be re-established.
 pub(super) struct Returning {
@@ -25,7 +26,8 @@ const BATCH: usize = 64;
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Worker<'_> {
-    /// Establishes the connections. Returns the number of open ones.
+    /// Establishes the connections, and subscribes on those of subscribers. Returns the number of open ones that are
+    /// measured.
     pub(in crate::engine) fn connect(&mut self) -> io::Result<usize> {
         let (start, count) = (Instant::now(), self.clients.len());
         let rate = self.plan.connect_rate.map(|rate| rate / self.plan.threads as f64);
@@ -55,21 +57,31 @@ impl Worker<'_> {
                 );
             }
         }
-        Ok(self.clients.iter().flatten().count())
+        self.wait_for_subscriptions()?;
+        Ok(self.clients[..self.senders].iter().flatten().count())
     }
 
     /// Starts a connection.
     fn begin(&mut self, place: usize) {
-        let number = self.begun * self.plan.threads as u32 + self.index as u32;
-        self.begun += 1;
+        let is_sender = place < self.senders;
+        let number = match is_sender {
+            true => self.begun * self.plan.threads as u32 + self.index as u32,
+            false => self.number_of_subscriber(place),
+        };
+        self.begun += u32::from(is_sender);
         let since = self.now();
         match self.open(place, number) {
             Ok((socket, attempt)) => {
-                self.place_client(place, Client::new(socket, number, since, self.plan), attempt);
+                let new = if is_sender { Client::new } else { Client::subscriber };
+                self.place_client(place, new(socket, number, since, self.plan), attempt);
             }
             Err(error) => {
+                let name = match is_sender {
+                    true => format!("connection {number}"),
+                    false => format!("subscriber {}", number - self.plan.connections as u32),
+                };
                 self.tally.failures.connect += 1;
-                self.tally.failure(|| format!("connection {number} failed: {error}"));
+                self.tally.failure(|| format!("{name} failed: {error}"));
             }
         }
     }
@@ -105,6 +117,10 @@ impl Worker<'_> {
         let now = self.now();
         let Some(client) = &mut self.clients[place] else { return };
         client.connected = true;
+        client.sends = client.subscription.is_none();
+        if !client.sends {
+            return self.subscribe(place);
+        }
         if (self.window.0..self.window.1).contains(&now) {
             self.tally.connect.saturating_record(now.saturating_sub(client.since));
         }
@@ -149,6 +165,9 @@ impl Worker<'_> {
         if self.leaving {
             return;
         }
+        if let Some(subscription) = &client.subscription {
+            return self.unsubscribe(&client, subscription, &reason(error, false), now);
+        }
         let most = self.plan.messages_per_connection;
         if client.unanswered() == 0 && most.is_some_and(|most| client.sent_here >= most) {
             // All its messages were sent and answered: the server was only faster in closing it.
@@ -190,6 +209,11 @@ impl Worker<'_> {
 
     pub(super) fn leave(&mut self, place: usize) -> Option<Client> {
         let client = self.clients[place].take()?;
+        if client.stage == Stage::Pushes
+            && let Some(subscription) = &client.subscription
+        {
+            self.tally.pushes.end(subscription.delivered);
+        }
         // Before the socket is closed, since its descriptor may be reused at once.
         self.poller.delete(&client.socket);
         Some(client)
@@ -265,8 +289,8 @@ impl Worker<'_> {
             _ => None,
         };
         let returning = self.returning.iter().map(|returning| &returning.client);
-        let Some(whys) = self.clients.iter().flatten().chain(returning).map(gone).collect::<Option<Vec<_>>>()
-        else {
+        let senders = self.clients[..self.senders].iter().flatten();
+        let Some(whys) = senders.chain(returning).map(gone).collect::<Option<Vec<_>>>() else {
             return false;
         };
         if let Some(why) = whys.last() {

@@ -11,7 +11,7 @@ use crate::engine::schedule::Queue;
 use crate::engine::tally::Tally;
 
 /// How long it waits for replies after an interruption.
-const INTERRUPTED_REPLY_TIMEOUT: Duration = Duration::from_millis(500);
+pub(super) const INTERRUPTED_REPLY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long messages that were due before the end are still sent after it. If that is not enough, the server is
 /// overloaded or stalls, and the messages count with the time they have waited.

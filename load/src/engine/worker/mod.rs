@@ -4,6 +4,7 @@ mod backlog;
 mod connecting;
 mod ending;
 mod sending;
+mod subscribing;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +32,10 @@ pub(super) struct Worker<'a> {
     poller: Poller,
     /// The ready connections, reused between iterations.
     ready: Vec<Ready>,
+    /// The measured connections, and then those of subscribers.
     clients: Vec<Option<Client>>,
+    /// The number of the measured ones.
+    senders: usize,
     /// How many connections this worker has begun.
     begun: u32,
     composer: Composer<'a>,
@@ -66,15 +70,19 @@ const OUTPUT: usize = 1024 * 1024;
 const READ: usize = 64 * 1024;
 
 impl<'a> Worker<'a> {
+    /// A worker for its share of a plan. `salt` identifies the run in messages that carry their send time.
     pub(super) fn new(
         plan: &'a Plan,
         stop: &'a AtomicBool,
         live: &'a Live,
         index: usize,
+        salt: u64,
     ) -> io::Result<Self> {
-        let share = plan.connections / plan.threads + usize::from(index < plan.connections % plan.threads);
+        let share = |of: usize| of / plan.threads + usize::from(index < of % plan.threads);
+        let (senders, subscribers) = (share(plan.connections), share(plan.subscribers.count));
         let longest = plan.messages.longest();
         let mut random = fastrand::Rng::with_seed(plan.seed.wrapping_add(index as u64));
+        let composer = Composer::new(&plan.messages, plan.framing, &plan.expect, random.fork());
         Ok(Self {
             plan,
             stop,
@@ -82,9 +90,10 @@ impl<'a> Worker<'a> {
             index,
             poller: Poller::new()?,
             ready: Vec::new(),
-            clients: (0..share).map(|_| None).collect(),
+            clients: (0..senders + subscribers).map(|_| None).collect(),
+            senders,
             begun: 0,
-            composer: Composer::new(&plan.messages, plan.framing, &plan.expect, random.fork()),
+            composer: if plan.subscribers.is_empty() { composer } else { composer.with_stamps(salt) },
             backlog: Backlog::default(),
             returning: Vec::new(),
             random,
@@ -140,6 +149,7 @@ impl<'a> Worker<'a> {
         }
         self.tally.busy = busy_at_begin.map_or(Duration::ZERO, |at_begin| busy().saturating_sub(at_begin));
         self.wait_for_replies()?;
+        self.wait_for_pushes()?;
         let measured = self.window.1.saturating_sub(self.window.0);
         Ok((self, Duration::from_nanos(measured)))
     }

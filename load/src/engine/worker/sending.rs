@@ -9,13 +9,13 @@ impl Worker<'_> {
     pub(super) fn start_sending(&mut self, standing: usize) {
         if let Pace::Open { rate, arrivals, dispatch } = self.plan.pace {
             let stands = |&place: &usize| self.clients[place].is_some();
-            let places: Vec<usize> = (0..self.clients.len()).filter(stands).collect();
+            let places: Vec<usize> = (0..self.senders).filter(stands).collect();
             let rate = rate * places.len() as f64 / standing.max(1) as f64;
             let worker = (self.index, self.plan.threads);
             self.schedule = Some(Schedule::new(rate, arrivals, worker, places, self.random.fork()));
             self.queue = Some(Queue::new(dispatch, self.clients.len()));
         }
-        for place in 0..self.clients.len() {
+        for place in 0..self.senders {
             self.refill(place, 0, usize::MAX);
         }
     }
@@ -47,7 +47,7 @@ impl Worker<'_> {
     /// room before, `earliest` is when room became available.
     pub(super) fn refill(&mut self, place: usize, earliest: u64, most: usize) {
         let Some(client) = &mut self.clients[place] else { return };
-        if !self.loading || !client.connected {
+        if !self.loading || !client.sends {
             return;
         }
         let left = self.plan.messages_per_connection.map_or(u64::MAX, |most| most - client.sent_here);
@@ -63,6 +63,9 @@ impl Worker<'_> {
             // In a closed loop, a single reply arrived just now: no other one was processed in between.
             let is_at_once =
                 self.queue.is_none() && room == 1 && !matches!(self.plan.messages, Messages::By(_));
+            let at_once = (is_at_once && earliest > 0).then_some(earliest);
+            let sending = || at_once.unwrap_or_else(|| nanoseconds(self.epoch.elapsed()));
+            self.composer.stamp(sending);
             let mut count = 0;
             while count < room.min(most) {
                 let scheduled = match &mut self.queue {
@@ -75,7 +78,7 @@ impl Worker<'_> {
             }
             room -= count;
             // The send time is read after the messages are written, since a function may take long to write them.
-            let now = if is_at_once && earliest > 0 { earliest } else { nanoseconds(self.epoch.elapsed()) };
+            let now = sending();
             for sent in client.messages.last(count) {
                 sent.sent = now;
                 if self.queue.is_none() {
