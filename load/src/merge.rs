@@ -113,6 +113,13 @@ mod tests {
         assert_eq!(both.verification.replies, 2400);
         assert_eq!(Measurement::merged(std::slice::from_ref(&one)).unwrap().latency, one.latency);
         assert_eq!(Measurement::merged(&[]), None);
+        let pushes = Some(Pushes { subscribers: 3, delivered: 7, ..Pushes::default() });
+        let fanout = Measurement { pushes, ..one.clone() };
+        let counts = |all: &[Measurement]| {
+            Measurement::merged(all).unwrap().pushes.map(|pushes| (pushes.subscribers, pushes.delivered))
+        };
+        assert_eq!(counts(&[fanout.clone(), one.clone(), fanout]), Some((6, 14)));
+        assert_eq!(counts(&[one]), None);
     }
 
     #[test]

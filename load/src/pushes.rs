@@ -27,9 +27,9 @@ pub struct Pushes {
     /// Pushes that a subscriber received after a later one of the same connection. They are delivered, too. One of more
     /// than a thousand that are outstanding is taken for doubled.
     pub reordered: u64,
-    /// Deliveries per second.
+    /// Deliveries per second, of the same messages.
     pub rate: f64,
-    /// The time from the sending of a message to its delivery, of messages that were sent within the measured time.
+    /// The time from the sending of a message to its delivery, of messages that were sent after the warm-up.
     pub delay: Distribution,
     /// The first few faults, with subscriber, connection and sequence number, for display.
     pub examples: Vec<String>,

@@ -25,13 +25,14 @@ mod schedule;
 mod sources;
 mod subscription;
 mod tally;
+mod threads;
 mod timeline;
 mod verify;
 mod worker;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, ScopedJoinHandle, available_parallelism};
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 pub use live::Progress;
@@ -41,6 +42,7 @@ use crate::checks;
 use crate::engine::hostile::Crowd;
 use crate::engine::live::{Live, observe};
 use crate::engine::tally::Tally;
+use crate::engine::threads::threads;
 use crate::engine::worker::Worker;
 use crate::expect;
 use crate::histogram::Distribution;
@@ -217,69 +219,4 @@ fn join<T>(thread: ScopedJoinHandle<'_, io::Result<T>>) -> io::Result<T> {
         Some(why) => Err(io::Error::other(why.to_owned())),
         None => std::panic::resume_unwind(panic),
     })
-}
-
-/// The rate at which a thread sends messages without being the bottleneck, with one write per message.
-const RATE_OF_A_THREAD: f64 = 100_000.0;
-
-/// The number of threads for a plan: as given, or as many as the rate needs. The default leaves the other cores to the
-/// server.
-fn threads(plan: &Plan) -> usize {
-    let cores = available_parallelism().map_or(1, usize::from);
-    match plan.threads {
-        0 => as_needed(plan, cores),
-        threads => threads,
-    }
-}
-
-fn as_needed(plan: &Plan, cores: usize) -> usize {
-    let left = match plan.cpus.len() {
-        0 if cores < 4 => 1,
-        0 => cores / 2,
-        pinned => pinned,
-    };
-    // Each message is also received by every subscriber.
-    let events = 1.0 + plan.subscribers.count as f64;
-    let needed = plan.rate().map_or(usize::MAX, |rate| (rate * events / RATE_OF_A_THREAD).ceil() as usize);
-    needed.min(left).min(plan.most_threads()).max(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::{Arrivals, Dispatch};
-
-    fn plan(rate: Option<f64>, connections: usize, cpus: &[usize]) -> Plan {
-        let open = |rate| Pace::Open { rate, arrivals: Arrivals::Constant, dispatch: Dispatch::Each };
-        let pace = rate.map_or(Pace::Closed, open);
-        Plan {
-            pace,
-            connections,
-            cpus: cpus.into(),
-            threads: 0,
-            ..Plan::new(std::net::SocketAddr::from(([127, 0, 0, 1], 1)))
-        }
-    }
-
-    #[test]
-    fn the_default_number_of_threads_follows_from_the_rate_and_the_cores() {
-        for (rate, connections, cpus, cores, threads) in [
-            (None, 64, &[][..], 1, 1),
-            (None, 64, &[], 2, 1),
-            (None, 64, &[], 3, 1),
-            (None, 64, &[], 4, 2),
-            (None, 64, &[], 16, 8),
-            (None, 3, &[], 16, 3),
-            (None, 64, &[1], 16, 1),
-            (None, 64, &[2, 3], 2, 2),
-            (Some(1000.0), 64, &[], 16, 1),
-            (Some(250_000.0), 64, &[], 16, 3),
-            (Some(250_000.0), 64, &[], 4, 2),
-            (Some(250_000.0), 64, &[1], 4, 1),
-        ] {
-            let plan = plan(rate, connections, cpus);
-            assert_eq!(as_needed(&plan, cores), threads, "{rate:?}, {connections}, {cpus:?}, {cores} cores");
-        }
-        assert_eq!(threads(&Plan { threads: 7, ..plan(None, 64, &[]) }), 7, "a given number is used");
-    }
 }

@@ -17,7 +17,7 @@ pub(super) struct PushTally {
     pub(super) missed: u64,
     /// How many messages were delivered to each subscriber whose connection has ended.
     ended: Vec<u64>,
-    /// Deliveries of messages that were sent within the measured time, received within the same length of time from the
+    /// Deliveries of messages that were sent after the warm-up, received within the length of the measured time from the
     /// first one on.
     achieved: u64,
     /// Until when they count.
@@ -43,7 +43,7 @@ impl PushTally {
         }
     }
 
-    /// Counts the delivery of a message that was sent within the measured time, which has this length.
+    /// Counts the delivery of a message that was sent after the warm-up. `length` is that of the measured time.
     #[inline]
     pub(super) fn measure(&mut self, sent: u64, now: u64, length: u64) {
         self.delay.saturating_record(now.saturating_sub(sent));

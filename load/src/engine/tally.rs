@@ -136,7 +136,7 @@ impl Tally {
     #[inline]
     pub(super) fn delivered(&mut self, sent: u64) {
         self.pushes.delivered += 1;
-        if self.timeline.is_of(sent) {
+        if self.timeline.is_after_warmup(sent) {
             self.pushes.measure(sent, self.now, self.timeline.length());
         }
     }

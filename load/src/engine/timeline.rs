@@ -42,6 +42,11 @@ impl Timeline {
         (self.window.0..self.window.1).contains(&scheduled)
     }
 
+    /// Whether a message that was sent then was sent after the warm-up.
+    pub(super) fn is_after_warmup(&self, sent: u64) -> bool {
+        sent >= self.window.0
+    }
+
     /// Ends the measured time now, earlier than planned.
     pub(super) fn stop(&mut self, now: u64) {
         self.window.1 = now.clamp(self.window.0, self.window.1);

@@ -4,7 +4,7 @@ use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
 use super::*;
 use crate::histogram::histogram;
-use crate::measurement::{Failures, Verification};
+use crate::measurement::{Failures, Pushes, Verification};
 
 fn distribution(values: &[u64]) -> Distribution {
     let mut histogram = histogram();
@@ -32,11 +32,54 @@ fn json_is_read_back_without_loss() {
     assert_eq!(serde_json::from_value::<Measurement>(json).unwrap(), measurement);
 }
 
+/// A measurement with pushes of these delays in microseconds.
+fn pushes(delays: &[u64]) -> Measurement {
+    let delay = distribution(delays);
+    let count = delay.count;
+    let pushes =
+        Pushes { subscribers: 3, delivered: count, missed: 7, rate: 20.0, delay, ..Pushes::default() };
+    let server = measurement(&[]).server.map(|usage| crate::measurement::Usage { deliveries: 4000, ..usage });
+    Measurement { pushes: Some(pushes), server, ..measurement(&[1, 2]) }
+}
+
+#[test]
+fn pushes_are_exported() {
+    let good = pushes(&[70; 1500]);
+    let text = table(&good);
+    let row = text.lines().find(|line| line.starts_with("push delay ")).expect("there is one");
+    assert_eq!(row.split_whitespace().filter(|&word| word.starts_with("70.")).count(), 5, "{text}");
+    assert!(text.contains("server   2.50 µs of CPU time per push"), "{text}");
+    let told = "pushes   1500 delivered to 3 subscribers (20 /s), 7 missed, none of them bad\n";
+    assert!(text.contains(told), "{text}");
+    let json = serde_json::to_value(&good).unwrap();
+    assert_eq!((&json["pushes"]["delivered"], &json["pushes"]["missed"]), (&1500.into(), &7.into()));
+    assert_eq!(serde_json::from_value::<Measurement>(json).unwrap(), good);
+    let csv = csv(std::slice::from_ref(&good));
+    let (names, values) = csv.split_once('\n').unwrap();
+    assert!(names.contains(",subscribers,delivered,missed,wrong_pushes,"), "{names}");
+    assert!(values.contains(",3,1500,7,0,0,0,20,70.0"), "{values}");
+    assert_eq!(read(&hlog(&good).unwrap())[2], ("delay".to_owned(), distribution(&[70; 1500])));
+    let none = measurement(&[1]);
+    assert!(!table(&none).contains("push") && serde_json::to_value(&none).unwrap().get("pushes").is_none());
+    let mut bad = good;
+    bad.pushes = bad.pushes.map(|pushes| Pushes {
+        wrong: 4,
+        doubled: 5,
+        reordered: 6,
+        examples: vec!["doubled: subscriber 1".to_owned()],
+        ..pushes
+    });
+    let text = table(&bad);
+    let told = "pushes   VERIFICATION FAILED: 1500 delivered to 3 subscribers, 7 missed, 4 wrong, 5 doubled, 6 \
+                reordered\n         doubled: subscriber 1\n";
+    assert!(text.contains(told), "{text}");
+}
+
 #[test]
 fn csv_has_as_many_values_as_names() {
-    let text = csv(&[measurement(&[1, 2]), measurement(&[])]);
+    let text = csv(&[measurement(&[1, 2]), measurement(&[]), pushes(&[9])]);
     let lines: Vec<_> = text.lines().collect();
-    assert_eq!(lines.len(), 3);
+    assert_eq!(lines.len(), 4);
     let load = "\"64 connections, depth 16\"";
     for line in &lines[1..] {
         let values = line.strip_prefix(load).unwrap();

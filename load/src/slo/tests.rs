@@ -1,4 +1,5 @@
 use super::*;
+use crate::measurement::Pushes;
 use crate::testing::times;
 
 /// A measurement with these latencies in microseconds, and their counts.
@@ -67,6 +68,8 @@ fn bad_replies_fail_whatever_the_latency() {
     let mut measurement = measurement(&[(1.0, 1000)]);
     measurement.verification.doubled = 2;
     assert_eq!(slo("p99=5ms").judge(&measurement, false), Verdict::Fail(Reason::BadReplies(2)));
+    measurement.pushes = Some(Pushes { missed: 9, wrong: 1, ..Pushes::default() });
+    assert_eq!(slo("p99=5ms").judge(&measurement, false), Verdict::Fail(Reason::BadReplies(3)));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use anyloop_load::engine;
@@ -13,19 +14,35 @@ use crate::{assert_good, own, run, serve};
 /// The reply of a server to the message of this number.
 type Answer = fn(u64, Vec<u8>) -> Vec<u8>;
 
+/// A server that pushes each message to the connections that said `subscribe`, `push` with that of this number.
+fn fanout(push: Answer) -> Address {
+    let subscribers = Mutex::new(Vec::new());
+    serve(move |mut socket| {
+        loop {
+            let message = receive(&mut socket)?;
+            let mut subscribers = subscribers.lock().expect("nobody panics");
+            match message == b"subscribe" {
+                true => subscribers.push((socket.try_clone()?, 0)),
+                false => subscribers.iter_mut().for_each(|(subscriber, count)| {
+                    *count += 1;
+                    // It may be gone.
+                    let _ = subscriber.write_all(&frame(&push(*count - 1, message.clone())));
+                }),
+            }
+            socket.write_all(&frame(b"ok"))?;
+        }
+    })
+}
+
 /// A server of length-prefixed messages, which sends a greeting if one is given.
 fn server(greeting: Option<&'static [u8]>, answer: Answer) -> Address {
     serve(move |socket| converse(socket, greeting, answer))
 }
 
 fn converse(mut socket: TcpStream, greeting: Option<&[u8]>, answer: Answer) -> io::Result<()> {
-    let frame = |payload: &[u8]| [&(payload.len() as u32).to_be_bytes()[..], payload].concat();
     greeting.map_or(Ok(()), |greeting| socket.write_all(&frame(greeting)))?;
     for number in 0.. {
-        let mut length = [0; 4];
-        socket.read_exact(&mut length)?;
-        let mut payload = vec![0; u32::from_be_bytes(length) as usize];
-        socket.read_exact(&mut payload)?;
+        let payload = receive(&mut socket)?;
         // In two pieces, so that replies are split.
         let reply = frame(&answer(number, payload));
         let (head, tail) = reply.split_at(reply.len() / 2);
@@ -33,6 +50,18 @@ fn converse(mut socket: TcpStream, greeting: Option<&[u8]>, answer: Answer) -> i
         socket.write_all(tail)?;
     }
     Ok(())
+}
+
+fn frame(payload: &[u8]) -> Vec<u8> {
+    [&(payload.len() as u32).to_be_bytes()[..], payload].concat()
+}
+
+fn receive(socket: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut length = [0; 4];
+    socket.read_exact(&mut length)?;
+    let mut payload = vec![0; u32::from_be_bytes(length) as usize];
+    socket.read_exact(&mut payload)?;
+    Ok(payload)
 }
 
 fn framing() -> Framing {
@@ -122,4 +151,20 @@ fn custom_messages_are_verified() {
             assert_good(&run(&echoed));
         }
     }
+}
+
+#[test]
+fn pushes_are_verified() {
+    let address = fanout(|_, message| message);
+    for sizes in [Sizes::Fixed(31), Sizes::Uniform(31, 5000), Sizes::Fixed(200_000)] {
+        let plan = plan(address.clone()).with_subscribers(3);
+        let m = run(&Plan { messages: Messages::Made(sizes), ..plan });
+        assert_good(&m);
+        let pushes = m.pushes.expect("there are subscribers");
+        assert_eq!((pushes.delivered, pushes.bad()), (3 * m.verification.replies, 0), "{pushes:?}");
+    }
+    let cut: Answer = |number, message| message[usize::from(number == 20)..].to_vec();
+    let m = run(&plan(fanout(cut)).with_subscribers(3));
+    let pushes = m.pushes.expect("there are subscribers");
+    assert_eq!((pushes.wrong, pushes.missed, pushes.bad()), (3, 3, 3), "{pushes:?}");
 }
