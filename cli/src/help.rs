@@ -88,8 +88,10 @@ pub(crate) const BELOW: [Below; 13] = [
     },
     Below {
         command: "load",
-        text: "Every reply is verified; with --expect any replies are only counted. A table goes to standard output, \
-               and on a terminal progress to standard error. \
+        text: "Every reply is verified; with --expect any replies are only counted. With --subscribe every push is \
+               verified, and its delay measured from the sending of its message; one that never comes is counted as \
+               missed, which is no failure. A table goes to standard output, and on a terminal progress to standard \
+               error. \
                Ctrl-C ends the run early and shows the results so far.",
         examples: &[
             ("a closed loop: each of 64 connections sends when a reply has come", "load 127.0.0.1:8888"),
@@ -210,9 +212,9 @@ const LOAD_CODES: &str = "Exit codes; where several apply, the lowest of this li
     0    success\n  \
     3    an --slo has no verdict\n  \
     5    an --slo was missed\n  \
-    1    connections failed, or no reply came\n  \
-    4    replies were lost, doubled, reordered, another connection's, wrong or superfluous, or more than 1 % were \
-    refusals without --allow-refusals\n  \
+    1    connections failed, or no reply or no push came\n  \
+    4    replies were lost, doubled, reordered, another connection's, wrong or superfluous, pushes were doubled, \
+    reordered or wrong, or more than 1 % of the replies were refusals without --allow-refusals\n  \
     130  interrupted\n  \
     2    wrong usage: nothing was measured";
 

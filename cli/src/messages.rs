@@ -73,6 +73,7 @@ pub(crate) fn expects(built_in: bool) -> impl TypedValueParser<Value = Expect> {
         PossibleValue::new("counter").help("the replies of the handler `counter`, in Chinese"),
         PossibleValue::new("counter-en").help("the replies of the handler `counter`, in English"),
         PossibleValue::new("ack").help("the replies of the handler `ack`"),
+        PossibleValue::new("ok").help("`ok` for each message: the replies of the handler `fanout`"),
     ];
     let mut values = vec![PossibleValue::new("echo").help("the message itself")];
     values.extend(of_handlers.into_iter().filter(|_| built_in));
@@ -86,6 +87,7 @@ pub(crate) fn expects(built_in: bool) -> impl TypedValueParser<Value = Expect> {
         "counter" => Expect::Counter,
         "counter-en" => Expect::CounterEnglish,
         "ack" => Expect::Ack,
+        "ok" => Expect::Ok,
         "greeted" => Expect::Greeted,
         _ => Expect::Any,
     })

@@ -54,6 +54,8 @@ impl Subscribers {
                 plan.framing.name()
             ));
         }
+        let message = String::from_utf8_lossy(&self.message);
+        plan.framing.encode(&message).map_err(|error| format!("--subscribe-message: {error}"))?;
         let Messages::Made(sizes) = &plan.messages else {
             return Err(
                 "--subscribe needs generated messages, since each carries its send time; leave out your \
@@ -172,6 +174,8 @@ mod tests {
                 "slow readers and slow writers send messages",
             ),
             (Plan { expect: Expect::Echo, ..plan() }, "say --expect ok"),
+            (plan().with_subscribe_message("a\nb"), "--subscribe-message: `a\\nb` is several lines"),
+            (plan().with_subscribe_message(vec![b'a'; 2 << 20]), "write one of at most 1048576 bytes"),
             (plan().with_subscribers(MOST_CONNECTIONS + 1), "choose one up to 1000000"),
             (Plan { connections: 101, ..plan().with_subscribers(MOST_CONNECTIONS) }, "100000000 pairs"),
             (Plan { threads: 4, ..plan() }, "4 --threads have nothing to do"),

@@ -94,6 +94,15 @@ pub(crate) struct Load {
     #[arg(long)]
     pub(crate) reconnect: bool,
 
+    /// Subscribers to add: connections which send --subscribe-message, and then only listen. Every message of the other
+    /// connections has to be pushed to each of them, whole, in order and once
+    #[arg(long, env, value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
+    pub(crate) subscribe: usize,
+
+    /// Message with which a subscriber subscribes
+    #[arg(long, env, value_name = "TEXT", default_value = "subscribe", allow_hyphen_values = true)]
+    pub(crate) subscribe_message: String,
+
     /// Idle connections to add, which send nothing
     #[arg(long, env, value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
     pub(crate) idle: usize,
@@ -106,7 +115,7 @@ pub(crate) struct Load {
     #[arg(long, env, value_name = "COUNT", value_parser = count(0, MOST_CONNECTIONS), default_value_t = 0)]
     pub(crate) slow_writers: usize,
 
-    /// Expected replies [default: any with custom messages, otherwise determined with one message]
+    /// Expected replies [default: any with custom messages, ok with --subscribe, otherwise determined with one message]
     #[arg(long, env, value_parser = expects(true))]
     pub(crate) expect: Option<Expect>,
 

@@ -72,12 +72,16 @@ fn run(plan: &Plan, stop: &AtomicBool, bar: &Bar, step: &str) -> io::Result<Meas
 }
 
 fn line(plan: &Plan, progress: Progress) -> String {
-    let Progress { passed, warming_up, replies, bad, failed, p50, p99, .. } = progress;
+    let Progress { passed, warming_up, replies, deliveries, bad, failed, p50, p99, .. } = progress;
     let passed = passed.as_secs_f64();
     let offered = plan.rate().map_or_else(String::new, |rate| format!("{rate:.0}/s offered  "));
-    let rate = if passed > 0.0 { replies as f64 / passed } else { 0.0 };
+    let rate = |count: u64| if passed > 0.0 { count as f64 / passed } else { 0.0 };
+    let pushed = match plan.subscribers.is_empty() {
+        true => String::new(),
+        false => format!("{:.0}/s pushed  ", rate(deliveries)),
+    };
     let times = if warming_up { "warming up".into() } else { format!("p50 {p50:.0} µs  p99 {p99:.0} µs") };
-    format!("{offered}{rate:.0}/s done  {times}  bad {bad}  failed {failed}")
+    format!("{offered}{:.0}/s done  {pushed}{times}  bad {bad}  failed {failed}", rate(replies))
 }
 
 /// The outcome of a run with this measurement.
@@ -88,7 +92,8 @@ fn outcome(measurement: &Measurement, verdicts: &[Verdict], allow_refusals: bool
         (verdicts.iter().any(|verdict| matches!(verdict, Verdict::Unknown(_))), Outcome::Undecided),
         (verdicts.iter().any(Verdict::is_fail), Outcome::Missed),
         (measurement.failures.connections() > 0 || verification.replies == 0, Outcome::Failed),
-        (verification.bad() > 0 || refused, Outcome::WrongReplies),
+        (measurement.pushes.as_ref().is_some_and(|pushes| pushes.delivered == 0), Outcome::Failed),
+        (measurement.bad() > 0 || refused, Outcome::WrongReplies),
         (measurement.interrupted, Outcome::Interrupted),
     ])
 }

@@ -2,7 +2,7 @@
 
 use common::Address;
 use load::framing::Framing;
-use load::plan::{Expect, Hostile, Messages, Pace, Plan};
+use load::plan::{Expect, Hostile, Messages, Pace, Plan, Subscribers};
 
 use super::arguments::Load;
 use crate::descriptors;
@@ -18,10 +18,12 @@ pub(super) fn plan(arguments: &Load, address: Address) -> Result<(Plan, bool), F
     let load = load.filter(|load| load.framing.is_none_or(is_its));
     let framing = arguments.framing.or(load.and_then(|load| load.framing)).unwrap_or(Framing::Line);
     let own = arguments.own_messages.encoded(framing)?;
-    let is_known = arguments.expect.is_some() || own.is_some() || load.is_some();
+    let subscribes = arguments.subscribe > 0;
+    let is_known = arguments.expect.is_some() || own.is_some() || load.is_some() || subscribes;
     let made = Messages::Made(arguments.message_size.clone());
     let (messages, expect) = match load {
         Some(load) => load.messages(own, made),
+        None if subscribes => (own.unwrap_or(made), Expect::Ok),
         None => (own.unwrap_or(made), Expect::Any),
     };
     let expect = arguments.expect.clone().unwrap_or(expect);
@@ -37,6 +39,10 @@ pub(super) fn plan(arguments: &Load, address: Address) -> Result<(Plan, bool), F
         connect_rate: arguments.connect_rate,
         messages_per_connection: arguments.messages_per_connection,
         reconnect: arguments.reconnect,
+        subscribers: Subscribers {
+            count: arguments.subscribe,
+            message: arguments.subscribe_message.clone().into_bytes(),
+        },
         hostile: Hostile {
             idle: arguments.idle,
             slow_readers: arguments.slow_readers,
@@ -59,7 +65,7 @@ pub(super) fn plan(arguments: &Load, address: Address) -> Result<(Plan, bool), F
 /// Checks that the limit on open files allows the connections.
 fn check_room(plan: &Plan) -> Result<(), Failure> {
     let Hostile { idle, slow_readers, slow_writers } = plan.hostile;
-    let connections = plan.connections + idle + slow_readers + slow_writers;
+    let connections = plan.connections + plan.subscribers.count + idle + slow_readers + slow_writers;
     let limit = descriptors::raise_limit();
     let room = limit.saturating_sub(descriptors::RESERVED);
     if connections > room {

@@ -320,7 +320,7 @@ fn wrong_usage_is_explained() {
         ("127.0.0.1:1 --duration 0", "write a time above 0"),
         ("127.0.0.1:1 --messages-per-connection 0", "`0` is not a count from 1 to"),
         ("127.0.0.1:1 --framing raw", "not one of: line, length, resp, http"),
-        ("127.0.0.1:1 --expect all", "not one of: echo, counter, counter-en, ack, any, greeted"),
+        ("127.0.0.1:1 --expect all", "not one of: echo, counter, counter-en, ack, ok, any, greeted"),
         ("127.0.0.1:1 --json /nowhere/file", "can't write /nowhere/file"),
     ] {
         let mut all = vec!["load"];

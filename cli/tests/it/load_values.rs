@@ -9,7 +9,7 @@ const WRONG: [&str; 8] = ["0", "-1", "ten", "10k", "", "18446744073709551616", "
 /// A flag that takes a quantity, and those of the values above that it takes.
 type Flag = (&'static str, &'static [&'static str]);
 
-const LOAD: [Flag; 15] = [
+const LOAD: [Flag; 16] = [
     ("--connections", &["10k"]),
     ("--depth", &["10k"]),
     ("--rate", &["10k"]),
@@ -18,6 +18,7 @@ const LOAD: [Flag; 15] = [
     ("--message-size", &[]),
     ("--connect-rate", &["10k"]),
     ("--messages-per-connection", &["10k"]),
+    ("--subscribe", &["0", "10k"]),
     ("--idle", &["0", "10k"]),
     ("--slow-readers", &["0", "10k"]),
     ("--slow-writers", &["0", "10k"]),
@@ -111,6 +112,7 @@ fn the_bounds_of_a_quantity_are_within_it() {
         ("load", "--depth", "1000000", "1000001"),
         ("load", "--threads", "1", "1025"),
         ("load", "--rate", "1000M", "1001M"),
+        ("load", "--subscribe", "0", "1000001"),
         ("load", "--message-size", "fixed:2", "fixed:1"),
         ("load", "--message-size", "fixed:1048576", "fixed:1048577"),
         ("load", "--messages-per-connection", "18446744073709551615", "18446744073709551616"),

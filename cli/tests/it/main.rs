@@ -14,6 +14,7 @@ mod handwritten;
 mod limits;
 mod load;
 mod load_messages;
+mod load_pushes;
 mod load_values;
 mod log;
 mod merge;

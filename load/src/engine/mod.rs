@@ -10,6 +10,10 @@
 //!   the rate is neither raised by a backlog of the warm-up nor lowered by messages in flight at the end.
 //! - The server's CPU clocks and the number of replies are read at the same two instants. The processes that descend from
 //!   the server's are the server, too.
+//! - Subscribers are connections of the same event loops, and have subscribed before the first message is sent. Messages
+//!   carry their send time then, so that each push is verified and its delay is measured where it arrives. After the last
+//!   reply the generator waits for the pushes of all messages whose reply was no error; a push that does not come is
+//!   `missed`.
 //! - If the generator was the bottleneck ([`checks::generator_limited`]), the measurement says nothing about the
 //!   server.
 

@@ -171,18 +171,18 @@ fn verification(m: &Measurement, text: &mut String) {
 
 fn deliveries(pushes: &Pushes, text: &mut String) {
     let Pushes { subscribers, delivered, missed, wrong, doubled, reordered, .. } = pushes;
-    let rate = thousands(pushes.rate);
-    let _ = match pushes.bad() {
-        0 => writeln!(
+    if pushes.bad() > 0 {
+        let _ = writeln!(
             text,
-            "pushes   {delivered} delivered to {subscribers} subscribers ({rate} /s), {missed} missed, none of them bad"
-        ),
-        _ => writeln!(
-            text,
-            "pushes   VERIFICATION FAILED: {delivered} delivered to {subscribers} subscribers, {missed} missed, {wrong} \
-             wrong, {doubled} doubled, {reordered} reordered"
-        ),
-    };
+            "pushes   VERIFICATION FAILED: {wrong} wrong, {doubled} doubled, {reordered} reordered"
+        );
+    }
+    let _ = writeln!(
+        text,
+        "pushes   {delivered} delivered to {subscribers} subscribers, {} /s; {missed} missed{}",
+        thousands(pushes.rate),
+        if pushes.bad() > 0 { "" } else { ", and none was wrong" }
+    );
     for example in &pushes.examples {
         let _ = writeln!(text, "         {example}");
     }
