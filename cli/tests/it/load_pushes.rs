@@ -162,7 +162,7 @@ fn a_terminal_shows_the_pushes() {
     terminal.see("/s done  ");
     terminal.see("/s pushed  p50 ");
     terminal.signal(Signal::INT);
-    terminal.see("and none was wrong");
+    terminal.see("delivered to 3 subscribers, ");
     assert_eq!(terminal.end(), Some(130));
 }
 

@@ -2,7 +2,6 @@
 //! runs the same tests over Unix sockets.
 
 mod connections;
-mod fanout;
 mod faulty;
 mod pushes;
 mod reconnecting;

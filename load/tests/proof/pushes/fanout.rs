@@ -8,7 +8,7 @@ use std::thread;
 use common::Address;
 use socket2::Socket;
 
-use super::transport::{Place, listen};
+use super::super::transport::{Place, listen};
 
 /// A server with a thread per connection, which ends with the test. It replies `ok` to each line. A connection that says
 /// `subscribe` is pushed the lines of all others from then on.
