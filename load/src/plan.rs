@@ -25,7 +25,8 @@ pub struct Plan {
     pub duration: Duration,
     /// The warm-up: how long load is produced before that.
     pub warmup: Duration,
-    /// How long to wait for replies after the last message was sent; later replies count as lost.
+    /// How long to wait for replies after the last message was sent; later replies count as lost. Also how long to wait
+    /// for the replies to subscriptions, and after the last reply or push for another push.
     pub reply_timeout: Duration,
     /// The messages to send.
     pub messages: Messages,

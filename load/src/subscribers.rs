@@ -58,8 +58,8 @@ impl Subscribers {
         plan.framing.encode(&message).map_err(|error| format!("--subscribe-message: {error}"))?;
         let Messages::Made(sizes) = &plan.messages else {
             return Err(
-                "--subscribe needs generated messages, since each carries its send time; leave out your \
-                        own messages"
+                "--subscribe needs generated messages, since each carries its send time; leave out --message, \
+                 --messages, and a handler that writes messages"
                     .to_owned(),
             );
         };
