@@ -163,7 +163,7 @@ fn pushes_are_verified() {
         let pushes = m.pushes.expect("there are subscribers");
         assert_eq!((pushes.delivered, pushes.bad()), (3 * m.verification.replies, 0), "{pushes:?}");
     }
-    let cut: Answer = |number, message| message[usize::from(number == 20)..].to_vec();
+    let cut: Answer = |number, message| message[usize::from(number == 0)..].to_vec();
     let m = run(&plan(fanout(cut)).with_subscribers(3));
     let pushes = m.pushes.expect("there are subscribers");
     assert_eq!((pushes.wrong, pushes.missed, pushes.bad()), (3, 3, 3), "{pushes:?}");
