@@ -32,7 +32,7 @@ fn handler(&Description { name, text, .. }: &Description) -> Served {
     served.load.expect = match name {
         "counter" => replies(locale::language()),
         "ack" => Expect::Ack,
-        "fanout" => Expect::Any,
+        "fanout" => Expect::Ok,
         _ => Expect::Echo,
     };
     if name == "counter" {
