@@ -103,6 +103,20 @@ impl Client {
         self.socket.write(&bytes)
     }
 
+    /// Sends `bytes` again and again until none are accepted for a short time, and at most about `max` bytes. Returns the
+    /// number of bytes that were sent.
+    pub(crate) fn send_until_blocked(&mut self, bytes: &[u8], max: usize) -> usize {
+        self.socket.set_write_timeout(Some(SILENCE)).expect("a timeout");
+        let mut sent = 0;
+        while sent < max
+            && let Ok(count) = self.send_some(&bytes[sent % bytes.len()..])
+        {
+            sent += count;
+        }
+        self.socket.set_write_timeout(Some(self.timeout)).expect("a timeout");
+        sent
+    }
+
     /// Sends a byte as urgent data.
     pub(crate) fn send_urgent(&self, byte: u8) {
         let sent = self.socket.send_out_of_band(&[byte]).expect("the server accepts urgent data");

@@ -37,6 +37,7 @@ mod log;
 mod list;
 mod oracle;
 mod protocols;
+mod remote;
 mod server;
 mod subject;
 mod suite;

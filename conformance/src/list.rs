@@ -168,6 +168,66 @@ macro_rules! for_each_case {
                 start_fails_with_too_few_descriptors [Start] [] "without enough descriptors a server does not start, and reports how many it needs";
                 few_descriptors_suffice_for_error_replies [Start] [TwoClients] "with few descriptors, refused clients get an error reply";
             }
+            pushes {
+                pushes_of_many_senders_keep_their_order [Pushes] [] "messages that ten threads push to a client arrive once and whole, in the order of each thread";
+                pushes_reach_an_idle_client [Pushes] [] "a pushed message is delivered to an idle client without waiting for a sweep";
+                pushes_do_not_split_a_reply [Pushes] [] "messages that are pushed while a reply is unsent are delivered after it";
+                pushes_arrive_within_a_partial_message [Pushes] [] "messages are delivered while a part of a client's message has arrived";
+                pushes_alternate_with_replies [Pushes] [] "replies and pushed messages keep their order, and both are delivered";
+                pushes_wait_for_a_running_handler [Pushes] [] "messages that are pushed while a handler runs are delivered after its reply";
+                pushes_are_delivered_while_other_handlers_block [Pushes] [TwoClients] "pushed messages are delivered while the handlers of other clients block";
+                pushes_from_a_session_to_itself [Pushes] [] "a session may push to its own client, and `closed` gets `Gone`";
+                pushes_from_closed_reach_others [Pushes] [TwoClients] "`closed` of a session may push to other clients";
+                pushes_before_a_close_are_delivered [Pushes] [] "`Handle::close` ends the conversation after the messages that were pushed before";
+                pushes_restart_the_idle_deadline [Deadlines] [] "the idle deadline runs from the last pushed message";
+                pushes_do_not_extend_the_message_deadline [Deadlines] [] "a message must end in time, even if pushed messages are delivered meanwhile";
+            }
+            mailboxes {
+                pushes_beyond_the_mailbox_end_the_client [Pushes] [] "with `close`, a push that exceeds the mailbox gets `Full`, and the client's conversation ends as failed";
+                pushes_beyond_one_mailbox_disturb_no_other_client [Pushes] [TwoClients] "while the mailbox of a client is full, others are served";
+                pushes_beyond_the_mailbox_are_refused [Pushes] [] "with `refuse`, a push that exceeds the mailbox gets `Full`, and exactly the accepted messages are delivered";
+                pushes_beyond_the_mailbox_drop_the_oldest [Pushes] [] "with `drop-oldest`, the newest messages are delivered, and the session is told how many are missing";
+                pushes_to_a_client_that_leaves_are_counted [Pushes] [] "each push to a client that leaves is delivered, dropped or refused, and counted as such";
+                pushes_before_a_stop_are_delivered [Pushes] [] "messages that were accepted before a stop are delivered, and later ones get `Gone`";
+                pushes_to_a_client_that_has_left_reach_no_other [Pushes] [] "the handle of a client that has left never reaches the client that has taken its place";
+            }
+            groups {
+                pushes_to_a_group_arrive_once [Pushes] [TwoClients] "each of a thousand idle clients of a group receives each message once";
+                pushes_to_a_group_skip_clients_that_have_left [Pushes] [] "clients leave a group when their conversation ends";
+                pushes_between_two_groups_are_bounded [Pushes] [TwoClients] "two groups whose sessions push to each other neither deadlock nor grow beyond their mailboxes";
+            }
+            later {
+                later_answers_keep_the_order [Later] [] "pipelined messages are answered in order by other threads, one at a time";
+                later_answers_keep_the_order_where_handlers_block [Later] [] "the same for handlers that may block";
+                later_pauses_reading [Later] [] "while an answer is pending, no more is read than fits the memory bound";
+                later_does_not_delay_pushes [Later] [] "pushed messages are delivered while an answer is pending";
+                later_answered_within_the_call [Later] [] "a message may be answered by a `Later` within the call";
+                later_twice_is_an_internal_error [Later] [] "a second `later` for a message panics, and the client gets `ERR internal`";
+                later_dropped_is_an_internal_error [Later] [] "the client of an answer that is dropped gets `ERR internal`, after the replies that were sent before";
+                later_must_not_exceed_max_reply [Limits] [] "an answer over the limit becomes `ERR internal`, and the conversation ends";
+                later_may_reject_or_close [Later] [] "an answer may be an error reply, or end the conversation";
+                later_before_the_end_of_a_conversation [Later] [] "with `Flow::Close` the answer is delivered before the end, with `Flow::Fail` it is not";
+                later_in_open [Later] [] "a greeting may come later, before the replies to messages";
+                later_in_notified_and_timer [Later] [] "`notified` and `timer` may answer later";
+            }
+            pending {
+                later_times_out [Deadlines] [] "an answer that is not given in time becomes `ERR timeout answer`, not early";
+                later_races_its_timeout [Deadlines] [] "an answer at the moment of its timeout is delivered, or `Gone`";
+                later_stops_other_deadlines [Deadlines] [] "no other deadline runs while an answer is pending, and the idle deadline runs from the answer";
+                later_after_the_end_of_input [Closing] [] "a client that has ended its input receives its pending answer";
+                later_is_awaited_by_a_stop [Stop] [] "at a stop, a pending answer is awaited and delivered";
+                later_ends_when_cut_off [Stop] [] "at the drain deadline, a pending answer becomes `Gone`";
+                later_after_a_reset [Later] [] "a client that was reset while its answer is pending no longer counts as connected";
+                later_pending_uses_no_cpu_time [Idle] [] "a server uses no CPU time while an answer is pending, also after the client's end or reset";
+            }
+            timers {
+                timer_expires_once [Timers] [] "the timer of a session expires once on an idle connection, not early";
+                timer_may_be_cancelled_or_replaced [Timers] [] "a timer may be cancelled, or replaced with a shorter or a longer one";
+                timer_may_be_repeated [Timers] [] "a timer may set itself again, also while messages arrive";
+                timer_expires_while_other_handlers_block [Timers] [TwoClients] "a timer expires while the handlers of other clients block";
+                timer_expires_while_an_answer_is_pending [Timers] [] "a timer expires while an answer is pending";
+                timer_does_not_split_a_reply [Timers] [] "a timer that expires while a reply is unsent is handled after it";
+            }
             capabilities {
                 unsupported_settings_are_rejected [Capabilities] [] "a number of threads or a stack size that the backend does not support is a usage error that says so";
                 configured_number_of_workers_is_started [Capabilities] [] "if the number of workers is configurable, the number of threads grows with it";

@@ -143,6 +143,8 @@ impl Server {
     fn checked_report(&mut self) -> Report {
         let report = self.wait().expect("the server ends without an error");
         assert_eq!(report.accepted, report.ended(), "the report does not add up: {report:?}");
+        let pushes = report.pushes_delivered + report.pushes_dropped + report.pushes_refused;
+        assert_eq!(report.pushed, pushes, "the pushes in the report do not add up: {report:?}");
         report
     }
 

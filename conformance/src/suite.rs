@@ -68,6 +68,12 @@ pub enum Behaviour {
     Start,
     /// 18: statistics are correct at any time.
     Statistics,
+    /// 19: messages that other threads push to a client arrive once, in order and whole, and mailboxes are bounded.
+    Pushes,
+    /// 20: an answer that is given later takes the place of the reply, and is given once.
+    Later,
+    /// 21: the timer of a session expires once, and never early.
+    Timers,
 }
 
 /// What a case may require of a backend.

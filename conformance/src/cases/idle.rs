@@ -90,7 +90,7 @@ pub(crate) fn connect_greeted(child: &mut Child, subject: &Subject) -> Client {
     }
 }
 
-fn assert_idle(child: &mut Child, when: &str) {
+pub(crate) fn assert_idle(child: &mut Child, when: &str) {
     // Let the server finish its reaction to the last step.
     thread::sleep(IDLE / 4);
     let before = cpu_time(child);

@@ -140,6 +140,24 @@ impl Protocol for Conversation {
         inner.finish(input, out)
     }
 
+    fn notified(&mut self, message: &[u8], out: &mut Outbox) -> Flow {
+        self.inner.as_mut().map_or(Flow::Continue, |inner| inner.notified(message, out))
+    }
+
+    fn missed(&mut self, count: u64, out: &mut Outbox) -> Flow {
+        self.inner.as_mut().map_or(Flow::Continue, |inner| inner.missed(count, out))
+    }
+
+    fn answered(&mut self, answer: &[u8], out: &mut Outbox) {
+        if let Some(inner) = &mut self.inner {
+            inner.answered(answer, out);
+        }
+    }
+
+    fn timer(&mut self, out: &mut Outbox) -> Flow {
+        self.inner.as_mut().map_or(Flow::Continue, |inner| inner.timer(out))
+    }
+
     fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
         if self.defect != Defect::SendsNoErrorReplies
             && let Some(inner) = &mut self.inner

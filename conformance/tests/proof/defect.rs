@@ -79,6 +79,64 @@ pub(crate) enum Defect {
     /// Drops clients whose handler took long.
     DropsClientsOfSlowHandlers,
 
+    // Pushed messages.
+    /// Does not deliver every second pushed message.
+    LosesPushes,
+    /// Delivers every second pushed message twice.
+    DuplicatesPushes,
+    /// Reorders pushed messages.
+    ReordersPushes,
+    /// Delivers pushed messages only after the reply to the next message.
+    HoldsPushes,
+    /// Does not deliver pushed messages after a stop.
+    LosesPushesAtStop,
+    /// Delivers the messages that are pushed to the first client to the second one.
+    PushesToAnotherClient,
+    /// Opens sessions with handles that reach no client.
+    HandlesReachNobody,
+    /// Sends the unsent output of a client to the next one.
+    SendsOutputToTheNextClient,
+    /// Sends the end of long replies after the next output.
+    SplitsReplies,
+    /// Does not limit mailboxes.
+    UnlimitedMailboxes,
+    /// Does something else at a full mailbox than it was told.
+    IgnoresMailboxFull,
+    /// Does not tell a session that pushed messages were dropped.
+    HidesDroppedPushes,
+    /// Counts one pushed message too many.
+    MiscountsPushes,
+
+    // Answers that are given later.
+    /// Sends answers twice.
+    DuplicatesAnswers,
+    /// Sends an answer when the next message is answered.
+    AnswersTheNextMessage,
+    /// Has no answer timeout.
+    NoAnswerTimeout,
+    /// Sends an answer to a client whose answer has timed out.
+    AnswersDespiteTimeout,
+    /// Runs the idle deadline while an answer is pending.
+    IdleDeadlineRunsWhilePending,
+    /// Reads without a limit while an answer is pending.
+    ReadsWhilePending,
+    /// Drops a client that ends its input while an answer is pending.
+    EndsWhilePending,
+    /// Waits for an answer in a busy loop.
+    SpinsWhilePending,
+
+    // Timers of sessions.
+    /// Fires timers too early.
+    FiresTimersEarly,
+    /// Fires no timers.
+    FiresNoTimers,
+    /// Fires timers twice.
+    FiresTimersTwice,
+    /// Fires the timer of a session once and never again.
+    FiresTimersOnce,
+    /// Fires timers that were cancelled.
+    FiresCancelledTimers,
+
     // Protocols that are not codecs.
     /// Treats each message as begun, regardless of the protocol.
     NeverEndsMessages,

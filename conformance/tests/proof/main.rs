@@ -3,6 +3,7 @@
 
 mod application;
 mod defect;
+mod delivery;
 mod exemptions;
 mod plain;
 mod service;

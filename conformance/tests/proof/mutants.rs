@@ -180,4 +180,58 @@ mutants! {
 
     unsupported_settings_are_rejected: IgnoresUnsupportedSettings;
     configured_number_of_workers_is_started: RejectsConfiguredWorkers IgnoresConfiguredWorkers;
+
+    pushes_of_many_senders_keep_their_order: LosesPushes DuplicatesPushes ReordersPushes;
+    pushes_reach_an_idle_client: LosesPushes WakesNoThread HandlesReachNobody;
+    pushes_do_not_split_a_reply: SplitsReplies ReordersPushes;
+    pushes_arrive_within_a_partial_message: HoldsPushes ReordersPushes;
+    pushes_alternate_with_replies: ReordersPushes DuplicatesPushes;
+    pushes_wait_for_a_running_handler: LosesPushes ReordersPushes;
+    pushes_are_delivered_while_other_handlers_block: ServesOneClientAtATime PushesToAnotherClient;
+    pushes_from_a_session_to_itself: ReordersPushes DuplicatesPushes HandlesReachNobody;
+    pushes_from_closed_reach_others: NeverCallsClosed PushesToAnotherClient;
+    pushes_before_a_close_are_delivered: LosesPushes HandlesReachNobody;
+    pushes_restart_the_idle_deadline: NoIdleDeadline FiresDeadlinesEarly;
+    pushes_do_not_extend_the_message_deadline: NoMessageDeadline FiresDeadlinesEarly;
+
+    pushes_beyond_the_mailbox_end_the_client: UnlimitedMailboxes IgnoresMailboxFull ReordersPushes;
+    pushes_beyond_one_mailbox_disturb_no_other_client: ServesOneClientAtATime PushesToAnotherClient;
+    pushes_beyond_the_mailbox_are_refused: UnlimitedMailboxes IgnoresMailboxFull LosesPushes;
+    pushes_beyond_the_mailbox_drop_the_oldest: IgnoresMailboxFull HidesDroppedPushes UnlimitedMailboxes;
+    pushes_to_a_client_that_leaves_are_counted: MiscountsPushes LosesPushes;
+    pushes_before_a_stop_are_delivered: LosesPushesAtStop CutsOffAtStop;
+    pushes_to_a_client_that_has_left_reach_no_other: SendsOutputToTheNextClient HandlesReachNobody;
+
+    pushes_to_a_group_arrive_once: DuplicatesPushes LosesPushes PushesToAnotherClient;
+    pushes_to_a_group_skip_clients_that_have_left: HandlesReachNobody;
+    pushes_between_two_groups_are_bounded: UnlimitedMailboxes ServesOneClientAtATime;
+
+    later_answers_keep_the_order: DuplicatesAnswers AnswersTheNextMessage;
+    later_answers_keep_the_order_where_handlers_block: DuplicatesAnswers AnswersTheNextMessage;
+    later_pauses_reading: ReadsWhilePending;
+    later_does_not_delay_pushes: HoldsPushes AnswersTheNextMessage;
+    later_answered_within_the_call: DuplicatesAnswers AnswersTheNextMessage;
+    later_twice_is_an_internal_error: SendsNoErrorReplies EndsAtPanics;
+    later_dropped_is_an_internal_error: SendsNoErrorReplies;
+    later_must_not_exceed_max_reply: UnboundedReplies SendsNoErrorReplies;
+    later_may_reject_or_close: SendsNoErrorReplies AnswersTheNextMessage;
+    later_before_the_end_of_a_conversation: DuplicatesAnswers IgnoresExit;
+    later_in_open: NoGreeting DuplicatesAnswers;
+    later_in_notified_and_timer: DuplicatesAnswers FiresNoTimers;
+
+    later_times_out: NoAnswerTimeout FiresDeadlinesEarly SendsNoErrorReplies;
+    later_races_its_timeout: AnswersDespiteTimeout DuplicatesAnswers;
+    later_stops_other_deadlines: IdleDeadlineRunsWhilePending;
+    later_after_the_end_of_input: EndsWhilePending;
+    later_is_awaited_by_a_stop: CutsOffAtStop;
+    later_ends_when_cut_off: NoDrainDeadline FiresDeadlinesEarly;
+    later_after_a_reset: IgnoresResets LeaksConnections;
+    later_pending_uses_no_cpu_time: SpinsWhilePending;
+
+    timer_expires_once: FiresTimersTwice FiresTimersEarly FiresNoTimers;
+    timer_may_be_cancelled_or_replaced: FiresCancelledTimers FiresTimersEarly;
+    timer_may_be_repeated: FiresTimersOnce FiresNoTimers;
+    timer_expires_while_other_handlers_block: FiresNoTimers ServesOneClientAtATime;
+    timer_expires_while_an_answer_is_pending: FiresNoTimers AnswersTheNextMessage;
+    timer_does_not_split_a_reply: SplitsReplies FiresNoTimers;
 }

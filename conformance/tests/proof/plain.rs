@@ -11,7 +11,7 @@ use rustix::event::PollFlags;
 use rustix::net::Shutdown;
 use serving::{
     Accepting, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation,
-    Interrupt, Listener, Notifier, Report, STACK_SIZE, Server, Stop, Urgency, Wait, Workers,
+    Interrupt, Listener, Notifier, Report, STACK_SIZE, Server, Stop, Transport, Urgency, Wait, Workers,
 };
 use socket2::SockRef;
 
@@ -78,8 +78,9 @@ impl Plain {
         // Uses the capabilities of the correct backend, whatever was reported.
         let write_timeout = service.limits.write_timeout;
         let (server, acceptor) = Server::open(&Self::correct(), &listener, Arc::clone(service), stop)?;
-        let (threads, one) = Default::default();
-        let shared = Arc::new(Shared { plain: self, write_timeout, stop: stop.clone(), threads, one });
+        let (threads, one, unsent) = Default::default();
+        let stop = stop.clone();
+        let shared = Arc::new(Shared { plain: self, write_timeout, stop, threads, one, unsent });
         let accepted = shared.accept(&listener, acceptor);
         shared.close_listener(listener);
         let mut report = server.close(accepted)?;
@@ -88,6 +89,9 @@ impl Plain {
         }
         if self.has(Defect::MiscountsClients) {
             report.accepted += 1;
+        }
+        if self.has(Defect::MiscountsPushes) {
+            report.pushed += 1;
         }
         Ok(report)
     }
@@ -101,6 +105,8 @@ struct Shared {
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held by the client that is served, if the defect is to serve one at a time.
     one: Mutex<()>,
+    /// The unsent output of the last client, if the defect is to send it to the next one.
+    unsent: Mutex<Vec<u8>>,
 }
 
 struct Client {
@@ -182,11 +188,15 @@ impl Shared {
             conversation.register(&interrupt.waker());
         }
         let mut socket = Socket::new(socket, self.plain.defect, &interrupt);
+        if self.has(Defect::SendsOutputToTheNextClient) {
+            let _ = socket.write(&std::mem::take(&mut *self.unsent()));
+        }
         let mut blocked = None;
         let mut buffers = Buffers::new();
         loop {
             match conversation.advance(&mut socket, &mut buffers) {
                 Wait::Readable => {
+                    socket.wait(PollFlags::IN, || conversation.is_marked());
                     conversation.ready(false);
                     blocked = None;
                 }
@@ -196,9 +206,12 @@ impl Shared {
                     if self.has(Defect::IgnoresWriteProgress) && since.elapsed() > self.write_timeout {
                         conversation.mark_lost();
                     }
-                    socket.wait(PollFlags::OUT);
+                    socket.wait(PollFlags::OUT, || conversation.is_marked());
                 }
-                Wait::Wakeup => socket.wait(PollFlags::empty()),
+                Wait::Wakeup if self.has(Defect::EndsWhilePending) && socket.has(PollFlags::RDHUP) => {
+                    conversation.mark_lost();
+                }
+                Wait::Wakeup => socket.wait_for_wakeup(|| conversation.is_marked()),
                 Wait::Blocking => {
                     let start = Instant::now();
                     conversation.run(&mut buffers);
@@ -208,7 +221,10 @@ impl Shared {
                         conversation.mark_lost();
                     }
                 }
-                Wait::Over => return self.end(socket.stream, conversation),
+                Wait::Over => {
+                    *self.unsent() = socket.unsent;
+                    return self.end(socket.stream, conversation);
+                }
             }
         }
     }
@@ -241,6 +257,10 @@ impl Shared {
             }
             _ => {}
         }
+    }
+
+    fn unsent(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Overload, Service};
+use common::{MailboxFull, Overload, Service};
 use serving::Stop;
 
 use crate::application::Tampered;
 use crate::defect::Defect;
-use crate::transform;
+use crate::{delivery, transform};
 
 const LONG: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(1);
@@ -26,10 +26,23 @@ pub(crate) fn tamper(service: &Service, defect: Option<Defect>, stop: &Stop) -> 
         Some(Defect::FiresDeadlinesEarly) => {
             limits.idle_timeout = limits.idle_timeout.map(|_| SHORT);
             (limits.message_timeout, limits.write_timeout, limits.drain_timeout) = (SHORT, SHORT, SHORT);
+            limits.answer_timeout = SHORT;
         }
         Some(Defect::MessageDeadlineAlwaysRuns) => limits.idle_timeout = Some(limits.message_timeout),
         Some(Defect::IdleDeadlineAlwaysRuns) => {
             limits.message_timeout = limits.idle_timeout.unwrap_or(LONG);
+        }
+        Some(Defect::NoAnswerTimeout) => limits.answer_timeout = LONG,
+        Some(Defect::IdleDeadlineRunsWhilePending) => {
+            limits.answer_timeout = limits.idle_timeout.unwrap_or(LONG);
+        }
+        Some(Defect::UnlimitedMailboxes) => limits.mailbox = usize::MAX,
+        Some(Defect::IgnoresMailboxFull) => {
+            limits.mailbox_full = match limits.mailbox_full {
+                MailboxFull::Close => MailboxFull::Refuse,
+                MailboxFull::Refuse => MailboxFull::DropOldest,
+                _ => MailboxFull::Close,
+            };
         }
         Some(Defect::ConnectionLimitOffByOne) => limits.max_connections += 1,
         Some(Defect::RefusesInsteadOfQueueing) => limits.overload = Overload::Refuse,
@@ -42,6 +55,7 @@ pub(crate) fn tamper(service: &Service, defect: Option<Defect>, stop: &Stop) -> 
         _ => {}
     }
     if let Some(defect) = defect {
+        service.application = Arc::new(delivery::Tampered::new(service.application, defect, stop.clone()));
         service.application = Arc::new(Tampered::new(service.application, defect, stop.clone()));
         service = transform::tamper(service, defect);
     }
