@@ -41,7 +41,8 @@ impl Conversation {
         } else {
             active.receive(bytes);
         }
-        let step = next(&mut active, &mut buffers.spare, true);
+        self.has_run = false;
+        let step = next(&mut active, &mut buffers.spare, true, &mut self.has_run);
         drop(active);
         self.publish();
         step
@@ -62,7 +63,11 @@ impl Conversation {
                 active.lost();
             }
         }
-        let step = next(&mut active, &mut buffers.spare, false);
+        let step = if self.has_run && active.accepts_input() {
+            Step::Turn
+        } else {
+            next(&mut active, &mut buffers.spare, false, &mut self.has_run)
+        };
         drop(active);
         self.publish();
         step
@@ -73,7 +78,12 @@ impl Conversation {
     pub fn step(&mut self, socket: impl Transport, buffers: &mut Buffers) -> Step {
         self.apply_marks(&socket, &mut buffers.output);
         let mut active = self.connection.activate(&mut buffers.output, &self.state.clock);
-        let step = next(&mut active, &mut buffers.spare, false);
+        // Input that has arrived is received between two turns, also if more messages are pushed continuously.
+        let step = if self.has_run && active.accepts_input() && socket.arrived() > 0 {
+            Step::Receive
+        } else {
+            next(&mut active, &mut buffers.spare, false, &mut self.has_run)
+        };
         drop(active);
         self.publish();
         step
@@ -91,8 +101,8 @@ impl Conversation {
     }
 }
 
-/// The next step.
-fn next(active: &mut Active<'_>, spare: &mut Spare, mut had_turn: bool) -> Step {
+/// The next step. Stores whether the handler ran since the last wait for input.
+fn next(active: &mut Active<'_>, spare: &mut Spare, mut had_turn: bool, has_run: &mut bool) -> Step {
     loop {
         match active.what_now() {
             Next::Write if active.connection().is_lent() => return Step::Sending,
@@ -100,11 +110,17 @@ fn next(active: &mut Active<'_>, spare: &mut Spare, mut had_turn: bool) -> Step 
             Next::Run if active.connection().may_block() => return Step::Blocking,
             Next::Run if had_turn => return Step::Turn,
             Next::Run => {
-                had_turn = true;
+                (had_turn, *has_run) = (true, true);
                 active.run();
             }
-            Next::Read => return Step::Receive,
-            Next::Wait => return Step::Wakeup,
+            Next::Read => {
+                *has_run = false;
+                return Step::Receive;
+            }
+            Next::Wait => {
+                *has_run = false;
+                return Step::Wakeup;
+            }
             Next::Done(_) => return Step::Over,
         }
     }

@@ -30,6 +30,8 @@ pub struct Conversation {
     drained: bool,
     /// Whether there may be more input after a short read.
     more_input: bool,
+    /// Whether the handler ran since the last advance, or with completion-based I/O since the last wait for input.
+    pub(crate) has_run: bool,
     /// How many consecutive writes failed with `WouldBlock` although the socket was reported writable.
     refused_writes: u8,
 }
@@ -66,6 +68,7 @@ impl Conversation {
             counted: false,
             drained: false,
             more_input: false,
+            has_run: false,
             refused_writes: 0,
         }
     }
@@ -109,11 +112,16 @@ impl Conversation {
         buffers.allocate();
         self.apply_marks(&socket, &mut buffers.output);
         let Buffers { input, output, .. } = buffers;
-        let (mut had_turn, mut pauses) = (false, false);
+        let (mut had_turn, mut had_read, mut pauses) = (false, false, false);
+        let has_run = std::mem::take(&mut self.has_run);
         let (mut bytes_in, mut bytes_out) = (0, 0);
         let mut active = self.connection.activate(output, &self.state.clock);
         let wait = loop {
-            match active.what_now() {
+            let next = active.what_now();
+            // Input that has arrived is read between two turns, also if more messages are pushed continuously.
+            let is_between = next == Next::Run && (had_turn || has_run) && !had_read;
+            let reads_first = is_between && active.accepts_input() && socket.arrived() > 0;
+            match next {
                 Next::Write => match socket.write(active.output()) {
                     Ok(0) => active.lost(),
                     Ok(count) => {
@@ -135,16 +143,16 @@ impl Conversation {
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     Err(_) => active.lost(),
                 },
-                Next::Run if active.connection().may_block() => break Wait::Blocking,
-                Next::Run if had_turn => break Wait::Turn,
-                Next::Run => {
+                Next::Run if !reads_first && active.connection().may_block() => break Wait::Blocking,
+                Next::Run if !reads_first && had_turn => break Wait::Turn,
+                Next::Run if !reads_first => {
                     had_turn = true;
                     active.run();
                 }
                 Next::Read if self.drained => break Wait::Readable,
                 Next::Read if had_turn => break Wait::Turn,
-                Next::Read => {
-                    had_turn = true;
+                Next::Read | Next::Run => {
+                    (had_turn, had_read) = (true, true);
                     match socket.read(input) {
                         Ok(0) => active.end_of_input(),
                         Ok(count) => {
@@ -187,6 +195,7 @@ impl Conversation {
         }
         active.run();
         drop(active);
+        self.has_run = true;
         self.publish();
     }
 

@@ -58,6 +58,14 @@ impl Active<'_> {
         self.connection.what_now(self.out)
     }
 
+    /// Whether pushed messages are to be delivered by [`run`](Self::run), and input may be received before. A worker that has
+    /// called `run` and must call it again reads input that has arrived first, so that messages which are pushed continuously
+    /// don't starve the client's own. The next `run` handles both.
+    #[inline]
+    pub fn accepts_input(&self) -> bool {
+        self.connection.accepts_input()
+    }
+
     /// The output to write.
     #[inline]
     pub fn output(&self) -> &[u8] {

@@ -32,6 +32,16 @@ impl Connection {
         self.mail
     }
 
+    /// See [`Active::accepts_input`](super::Active::accepts_input).
+    #[inline]
+    pub(super) fn accepts_input(&self) -> bool {
+        self.mail
+            && self.state == State::Open
+            && !(self.work || self.pending.is_some() || self.input_ended)
+            && !(self.lent || self.unsent.is_some())
+            && !(self.stopping.is_used_up() || self.overdue.is_used_up())
+    }
+
     /// Delivers the content of the mailbox, and calls the session's timer if it has expired, for one turn.
     pub(super) fn deliver(&mut self, out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
         let before = (self.messages, self.pending.is_some());
