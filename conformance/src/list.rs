@@ -174,6 +174,7 @@ macro_rules! for_each_case {
                 pushes_do_not_split_a_reply [Pushes] [] "messages that are pushed while a reply is unsent are delivered after it";
                 pushes_arrive_within_a_partial_message [Pushes] [] "messages are delivered while a part of a client's message has arrived";
                 pushes_alternate_with_replies [Pushes] [] "replies and pushed messages keep their order, and both are delivered";
+                pushes_without_end_do_not_starve_messages [Fairness] [] "a client whose mailbox is never empty gets replies to its messages";
                 pushes_wait_for_a_running_handler [Pushes] [] "messages that are pushed while a handler runs are delivered after its reply";
                 pushes_are_delivered_while_other_handlers_block [Pushes] [TwoClients] "pushed messages are delivered while the handlers of other clients block";
                 pushes_from_a_session_to_itself [Pushes] [] "a session may push to its own client, and `closed` gets `Gone`";

@@ -35,7 +35,8 @@ use crate::subject::Subject;
 /// | `leave` | ends the conversation, and pushes `left` to all other clients when it is closed |
 /// | anything else | answers with its number, a colon, and the message |
 ///
-/// The pushed message `later` is answered by the case. If pushed messages were dropped, it sends `missed N`.
+/// The pushed message `later` is answered by the case, and `again` and `send again` are pushed again, where `again` is not sent.
+/// If pushed messages were dropped, it sends `missed N`.
 #[derive(Clone)]
 pub(crate) struct Remote {
     opened: Sender<Handle>,
@@ -243,10 +244,14 @@ impl Session for RemoteSession {
     }
 
     fn notified(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
-        if message == b"later" {
-            self.answer_later(out);
-        } else {
-            out.send(message);
+        match message {
+            b"later" => self.answer_later(out),
+            b"again" => drop(self.client.send(message)), // fails once the server stops
+            b"send again" => {
+                out.send(message);
+                let _ = self.client.send(message);
+            }
+            _ => out.send(message),
         }
         Flow::Continue
     }

@@ -156,7 +156,8 @@ impl Connection {
                     }
                 }
                 State::Opening => return Next::Run,
-                State::Open if self.mail => return Next::Run,
+                // What is pushed does not extend the deadline of a message.
+                State::Open if self.mail && !(self.begun && self.overdue.is_used_up()) => return Next::Run,
                 State::Open if self.pending.is_some() => return Next::Wait,
                 State::Open | State::Handshake if self.work => return Next::Run,
                 State::Open | State::Handshake if self.overdue.is_used_up() => self.time_out(out),

@@ -154,6 +154,34 @@ pub(crate) fn pushes_alternate_with_replies(subject: &Subject) {
     client.expect_end();
 }
 
+pub(crate) fn pushes_without_end_do_not_starve_messages(subject: &Subject) {
+    for (message, may_block) in
+        [("again", false), ("again", true), ("send again", false), ("send again", true)]
+    {
+        let (remote, clients) = Remote::new(subject);
+        let remote = if may_block { remote.may_block() } else { remote };
+        let server = subject.serve(remote.service());
+        let (mut client, handle) = connect(&server, &clients);
+        assert_eq!(handle.send(message.as_bytes()), Ok(()));
+        let deadline = client.deadline();
+        for number in 1..=10 {
+            // More than one read.
+            let text = "x".repeat(6_000 * number);
+            client.send_message(&text);
+            loop {
+                let received = client.receive();
+                if received != message.as_bytes() {
+                    break assert!(received == format!("{number}:{text}").as_bytes(), "the reply is wrong");
+                }
+                assert!(Instant::now() < deadline, "messages are not answered while others are pushed");
+            }
+        }
+        client.send_message("exit");
+        while client.next_reply().is_some() {}
+        assert_eq!(server.stop().messages, 11);
+    }
+}
+
 pub(crate) fn pushes_wait_for_a_running_handler(subject: &Subject) {
     let gate = Gate::default();
     let (remote, clients) = Remote::new(subject);
@@ -252,27 +280,34 @@ pub(crate) fn pushes_restart_the_idle_deadline(subject: &Subject) {
 pub(crate) fn pushes_do_not_extend_the_message_deadline(subject: &Subject) {
     let (remote, clients) = Remote::new(subject);
     let server = subject.serve(remote.limited(|limits| limits.message_timeout = SHORT));
-    let (mut client, handle) = connect(&server, &clients);
-    let start = Instant::now();
-    client.send("par");
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while handle.send(*b"push").is_ok() {
-                thread::sleep(Duration::from_millis(1));
-            }
-        });
-        let deadline = client.deadline();
-        loop {
-            match client.receive().as_slice() {
-                b"push" if Instant::now() < deadline => {}
-                b"push" => break handle.close(),
-                error => {
-                    assert_eq!(String::from_utf8_lossy(error), "ERR timeout message: no line end");
+    for is_never_empty in [false, true] {
+        let (mut client, handle) = connect(&server, &clients);
+        if is_never_empty {
+            assert_eq!(handle.send(*b"again"), Ok(()));
+        }
+        let start = Instant::now();
+        client.send("par");
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while handle.send(*b"push").is_ok() {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+            let deadline = client.deadline();
+            loop {
+                let received = client.receive();
+                if received != b"push" {
+                    handle.close();
+                    assert_eq!(String::from_utf8_lossy(&received), "ERR timeout message: no line end");
                     break client.expect_end();
                 }
+                if Instant::now() > deadline {
+                    handle.close();
+                    panic!("pushed messages extend the deadline");
+                }
             }
-        }
-    });
-    assert_not_early(start, SHORT);
-    assert_eq!(server.stop().reason(CloseReason::MessageTimeout), 1);
+        });
+        assert_not_early(start, SHORT);
+    }
+    assert_eq!(server.stop().reason(CloseReason::MessageTimeout), 2);
 }

@@ -98,6 +98,8 @@ pub(crate) enum Defect {
     SendsOutputToTheNextClient,
     /// Sends the end of long replies after the next output.
     SplitsReplies,
+    /// Reports that no input has arrived.
+    ReportsNoInput,
     /// Does not limit mailboxes.
     UnlimitedMailboxes,
     /// Does something else at a full mailbox than it was told.

@@ -186,6 +186,7 @@ mutants! {
     pushes_do_not_split_a_reply: SplitsReplies ReordersPushes;
     pushes_arrive_within_a_partial_message: HoldsPushes ReordersPushes;
     pushes_alternate_with_replies: ReordersPushes DuplicatesPushes;
+    pushes_without_end_do_not_starve_messages: ReportsNoInput;
     pushes_wait_for_a_running_handler: LosesPushes ReordersPushes;
     pushes_are_delivered_while_other_handlers_block: ServesOneClientAtATime PushesToAnotherClient;
     pushes_from_a_session_to_itself: ReordersPushes DuplicatesPushes HandlesReachNobody;

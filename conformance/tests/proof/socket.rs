@@ -171,7 +171,7 @@ impl Transport for Socket<'_> {
     }
 
     fn arrived(&self) -> usize {
-        (&self.stream).arrived()
+        if self.defect == Some(Defect::ReportsNoInput) { 0 } else { (&self.stream).arrived() }
     }
 
     fn queued(&self) -> u64 {
