@@ -70,7 +70,8 @@ impl Notifier {
     }
 
     /// Waits until the notifier is notified, one of `others` is ready, or `timeout` has passed, and clears the notifier.
-    /// Returns which of `others` are ready. A signal may end the wait early.
+    /// Returns which of `others` are ready. One without flags is not waited for, not even for its failure, as `poll` would. A
+    /// signal may end the wait early.
     ///
     /// # Errors
     /// Those of the system call `poll`, except `EINTR`.
@@ -79,8 +80,12 @@ impl Notifier {
         others: &[(BorrowedFd<'_>, PollFlags)],
         timeout: Option<Duration>,
     ) -> io::Result<Vec<bool>> {
-        let mut descriptors = vec![PollFd::from_borrowed_fd(self.receiver.as_fd(), PollFlags::IN)];
-        descriptors.extend(others.iter().map(|&(fd, flags)| PollFd::from_borrowed_fd(fd, flags)));
+        let own = self.receiver.as_fd();
+        let mut descriptors = vec![PollFd::from_borrowed_fd(own, PollFlags::IN)];
+        descriptors.extend(others.iter().map(|&(fd, flags)| {
+            // The own descriptor never fails.
+            PollFd::from_borrowed_fd(if flags.is_empty() { own } else { fd }, flags)
+        }));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         match poll(&mut descriptors, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
