@@ -173,8 +173,8 @@ macro_rules! for_each_case {
                 pushes_reach_an_idle_client [Pushes] [] "a pushed message is delivered to an idle client without waiting for a sweep";
                 pushes_do_not_split_a_reply [Pushes] [] "messages that are pushed while a reply is unsent are delivered after it";
                 pushes_arrive_within_a_partial_message [Pushes] [] "messages are delivered while a part of a client's message has arrived";
-                pushes_alternate_with_replies [Pushes] [] "replies and pushed messages keep their order, and both are delivered";
-                pushes_without_end_do_not_starve_messages [Fairness] [] "a client whose mailbox is never empty gets replies to its messages";
+                pushes_alternate_with_replies [Pushes] [] sampled "replies and pushed messages keep their order, and both are delivered";
+                pushes_without_end_do_not_starve_messages [Fairness] [] sampled "a client whose mailbox is never empty gets replies to its messages";
                 pushes_wait_for_a_running_handler [Pushes] [] "messages that are pushed while a handler runs are delivered after its reply";
                 pushes_are_delivered_while_other_handlers_block [Pushes] [TwoClients] "pushed messages are delivered while the handlers of other clients block";
                 pushes_from_a_session_to_itself [Pushes] [] "a session may push to its own client, and `closed` gets `Gone`";
@@ -189,7 +189,7 @@ macro_rules! for_each_case {
                 pushes_beyond_the_mailbox_are_refused [Pushes] [] "with `refuse`, a push that exceeds the mailbox gets `Full`, and exactly the accepted messages are delivered";
                 pushes_beyond_the_mailbox_drop_the_oldest [Pushes] [] "with `drop-oldest`, the newest messages are delivered, and the session is told how many are missing";
                 pushes_to_a_client_that_leaves_are_counted [Pushes] [] "each push to a client that leaves is delivered, dropped or refused, and counted as such";
-                pushes_before_a_stop_are_delivered [Pushes] [] "messages that were accepted before a stop are delivered, and later ones get `Gone`";
+                pushes_before_a_stop_are_delivered [Pushes] [] sampled "messages that were accepted before a stop are delivered, and later ones get `Gone`";
                 pushes_to_a_client_that_has_left_reach_no_other [Pushes] [] "the handle of a client that has left never reaches the client that has taken its place";
             }
             groups {
@@ -198,7 +198,7 @@ macro_rules! for_each_case {
                 pushes_between_two_groups_are_bounded [Pushes] [TwoClients] "two groups whose sessions push to each other neither deadlock nor grow beyond their mailboxes";
             }
             later {
-                later_answers_keep_the_order [Later] [] "pipelined messages are answered in order by other threads, one at a time";
+                later_answers_keep_the_order [Later] [] sampled "pipelined messages are answered in order by other threads, one at a time";
                 later_answers_keep_the_order_where_handlers_block [Later] [] "the same for handlers that may block";
                 later_pauses_reading [Later] [] "while an answer is pending, no more is read than fits the memory bound";
                 later_does_not_delay_pushes [Later] [] "pushed messages are delivered while an answer is pending";
@@ -215,14 +215,14 @@ macro_rules! for_each_case {
                 later_times_out [Deadlines] [] "an answer that is not given in time becomes `ERR timeout answer`, not early";
                 later_races_its_timeout [Deadlines] [] "an answer at the moment of its timeout is delivered, or `Gone`";
                 later_stops_other_deadlines [Deadlines] [] "no other deadline runs while an answer is pending, and the idle deadline runs from the answer";
-                later_after_the_end_of_input [Closing] [] "a client that has ended its input receives its pending answer";
+                later_after_the_end_of_input [Closing] [] sampled "a client that has ended its input receives its pending answer";
                 later_is_awaited_by_a_stop [Stop] [] "at a stop, a pending answer is awaited and delivered";
                 later_ends_when_cut_off [Stop] [] "at the drain deadline, a pending answer becomes `Gone`";
                 later_after_a_reset [Later] [] "a client that was reset while its answer is pending no longer counts as connected";
-                later_pending_uses_no_cpu_time [Idle] [] "a server uses no CPU time while an answer is pending, also after the client's end or reset";
+                later_pending_uses_no_cpu_time [Idle] [] sampled "a server uses no CPU time while an answer is pending, also after the client's end or reset";
             }
             timers {
-                timer_expires_once [Timers] [] "the timer of a session expires once on an idle connection, not early";
+                timer_expires_once [Timers] [] sampled "the timer of a session expires once on an idle connection, not early";
                 timer_may_be_cancelled_or_replaced [Timers] [] "a timer may be cancelled, or replaced with a shorter or a longer one";
                 timer_may_be_repeated [Timers] [] "a timer may set itself again, also while messages arrive";
                 timer_expires_while_other_handlers_block [Timers] [TwoClients] "a timer expires while the handlers of other clients block";

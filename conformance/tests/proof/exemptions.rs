@@ -47,13 +47,14 @@ fn every_behaviour_has_cases_and_every_name_is_the_only_one() {
 #[test]
 fn the_sample_is_short_and_touches_each_mechanism() {
     use Behaviour::{
-        Backpressure, Closing, Conversation, Deadlines, Fairness, Framing, Limits, Panics, Stop,
+        Backpressure, Closing, Conversation, Deadlines, Fairness, Framing, Later, Limits, Panics, Pushes,
+        Stop, Timers,
     };
 
     let sample: Vec<_> = CASES.iter().filter(|case| case.is_sampled).collect();
     assert!(sample.len() < CASES.len() / 5, "{} of {} cases", sample.len(), CASES.len());
-    for behaviour in [Backpressure, Closing, Conversation, Deadlines, Fairness, Framing, Limits, Panics, Stop]
-    {
+    let once = [Backpressure, Closing, Conversation, Deadlines, Fairness, Framing, Limits, Panics, Stop];
+    for behaviour in once.into_iter().chain([Pushes, Later, Timers]) {
         assert!(sample.iter().any(|case| case.behaviour == behaviour), "no case of {behaviour:?}");
     }
 }
