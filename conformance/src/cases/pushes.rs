@@ -19,7 +19,7 @@ use crate::subject::Subject;
 const LARGE: usize = 256 * 1024 * 1024;
 
 const SENDERS: usize = 10;
-const PUSHES: usize = if cfg!(debug_assertions) { 2_000 } else { 10_000 };
+const PUSHES: usize = 10_000;
 
 /// Connects a client, and returns it with its handle.
 pub(crate) fn connect(server: &Server, clients: &Clients) -> (Client, Handle) {
