@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::talk::Talk;
 use super::*;
 use crate::testing::TestClient;
-use crate::{MailboxFull, SendError, TURN_REPLIES};
+use crate::{MailboxFull, SendError, TURN_MESSAGES, TURN_REPLIES};
 
 fn connected() -> (Arc<Talk>, TestClient) {
     let talk = Arc::new(Talk::default());
@@ -177,6 +177,34 @@ fn a_pushed_message_restarts_the_idle_timeout_only() {
         let _ = client.pushed("news");
     }
     assert_eq!(client.over(), Some(CloseReason::MessageTimeout));
+}
+
+#[test]
+fn input_is_accepted_while_more_is_pushed_than_a_turn_delivers() {
+    let mut rig = rig(&Arc::default(), Limits::default());
+    let now = rig.now;
+    for _ in 0..=TURN_MESSAGES {
+        rig.push(b"news").unwrap();
+    }
+    rig.connection.notified(&mut rig.out);
+    rig.connection.run(&mut rig.out, || now);
+    rig.connection.wrote(rig.out.len(), &mut rig.out, now);
+    assert_eq!(rig.connection.what_now(&mut rig.out), Next::Run);
+    assert!(rig.connection.accepts_input());
+    rig.receive("hello\n");
+    assert!(!rig.connection.accepts_input(), "it has input to answer");
+    rig.connection.run(&mut rig.out, || now);
+    assert_eq!(rig.connection.output(&rig.out), b"> news\nhello\n");
+}
+
+#[test]
+fn a_message_times_out_while_pushed_messages_wait() {
+    let limits = Limits::default();
+    let mut rig = rig(&Arc::default(), limits);
+    rig.send("begun");
+    rig.push(b"news").unwrap();
+    rig.connection.notified(&mut rig.out);
+    assert_eq!(rig.pass(limits.message_timeout), Next::Done(CloseReason::MessageTimeout));
 }
 
 #[test]
