@@ -9,8 +9,8 @@ use crate::{Clock, Later, MAX_READ, Record};
 
 /// The output buffer of a worker, which lends it to one connection at a time.
 ///
-/// It accepts at most `max_reply` bytes for one message. If a message exceeds this limit, all its replies are
-/// withdrawn, and the conversation ends with [`ErrorReply::Internal`].
+/// It accepts at most `max_reply` bytes for one message. If a message exceeds this limit, all its replies are withdrawn, and
+/// the conversation ends with [`ErrorReply::Internal`](crate::ErrorReply::Internal).
 ///
 /// ```
 /// use std::io::Write;
