@@ -50,20 +50,24 @@ impl Worker {
         self.accept();
         while !self.context.is_stopped() {
             let queued = std::mem::take(&mut self.queue);
-            let timeout = (!queued.is_empty()).then_some(Duration::ZERO);
-            let ready = self.poller.wait(&mut events, timeout)?;
-            self.serve_all(ready, queued);
+            let may_block = self.context.notifier().begin_wait() && queued.is_empty();
+            let ready = self.poller.wait(&mut events, (!may_block).then_some(Duration::ZERO))?;
+            let is_notified = self.context.notifier().end_wait();
+            self.serve_all(ready, queued, is_notified);
         }
         Ok(())
     }
 
     /// Serves the clients that are ready and those that were queued, reads the inbox, and accepts. In this order: a new client
     /// may reuse the slot of one that has left, whose events must be handled before.
-    fn serve_all(&mut self, ready: impl Iterator<Item = Ready>, queued: Vec<usize>) {
-        let (mut notified, mut accept) = (false, false);
+    fn serve_all(&mut self, ready: impl Iterator<Item = Ready>, queued: Vec<usize>, mut is_notified: bool) {
+        let mut accept = false;
         for ready in ready {
             match ready.key {
-                NOTIFIER => notified = true,
+                NOTIFIER => {
+                    self.context.notifier().drain();
+                    is_notified = true;
+                }
                 LISTENER => accept = true,
                 slot => {
                     let Some(client) = self.clients.get_mut(slot) else { continue };
@@ -80,7 +84,7 @@ impl Worker {
                 self.serve(slot);
             }
         }
-        if notified {
+        if is_notified {
             self.read_inbox();
         }
         if accept {

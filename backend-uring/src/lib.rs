@@ -1,7 +1,8 @@
 //! An io_uring for each worker: one system call submits many reads and writes and returns the completed ones.
 //!
 //! Choose it for very many busy clients on Linux 6.0 or later, if sandboxes allow it. Handlers that may block run on dedicated
-//! threads. A handler that computes for long delays the other clients of its worker.
+//! threads. A handler that computes for long delays the other clients of its worker. If the kernel or a sandbox doesn't support
+//! the ring, `serve` fails with `Unsupported` and says what is missing.
 //!
 //! From a client that sends continuously, the kernel may receive more than one read before receiving is cancelled. This input
 //! is kept beyond the memory bound of the connection: at most the size of a worker's receive buffers, 512 KiB.
@@ -33,10 +34,6 @@ impl Backend for Uring {
         Capabilities::new("an io_uring for each worker", Workers::Chosen, BlockingHandlers::Offloaded)
     }
 
-    /// Serves, as described at [`Backend::serve`].
-    ///
-    /// # Errors
-    /// `Unsupported`, with what is missing, if the kernel or a sandbox doesn't support the ring.
     fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         WorkerGroup::serve(self, listener, service, stop, Worker::new, Worker::work)
     }

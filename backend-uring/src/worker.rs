@@ -48,14 +48,15 @@ impl Worker {
     /// Works until the server has ended.
     pub(crate) fn work(mut self) -> io::Result<()> {
         self.ring.enable()?;
-        self.read_inbox();
+        self.ring.poll(self.context.notifier(), Token::NOTIFIER);
         self.accept();
         while !self.context.is_stopped() {
             let (queued, sent) = (std::mem::take(&mut self.queue), std::mem::take(&mut self.sent));
             let send_timeout = (!sent.is_empty()).then_some(SEND_TIMEOUT);
-            self.ring.submit(if queued.is_empty() { send_timeout } else { Some(Duration::ZERO) });
+            let may_block = self.context.notifier().begin_wait() && queued.is_empty();
+            self.ring.submit(if may_block { send_timeout } else { Some(Duration::ZERO) });
             self.round = self.round.wrapping_add(1);
-            let is_notified = self.handle_completions();
+            let is_notified = self.context.notifier().end_wait() | self.handle_completions();
             for slot in sent {
                 // A client that has not taken an output for a round is not received from.
                 if let Some(client) = self.clients.get_mut(slot)
@@ -86,7 +87,11 @@ impl Worker {
         while let Some(completion) = self.ring.next() {
             match completion {
                 Completion::Client(slot, event) => self.serve(slot, event),
-                Completion::Notifier => is_notified = true,
+                Completion::Notifier => {
+                    self.context.notifier().drain();
+                    self.ring.poll(self.context.notifier(), Token::NOTIFIER);
+                    is_notified = true;
+                }
                 Completion::Listener(result) => {
                     if let (Err(error), Operation::Running) = (result, std::mem::take(&mut self.polling))
                         && let Some(accept_loop) = &mut self.context.accept_loop
@@ -102,7 +107,6 @@ impl Worker {
     }
 
     fn read_inbox(&mut self) {
-        self.ring.poll(self.context.notifier(), Token::NOTIFIER);
         for item in self.context.receive() {
             match item {
                 Item::Client(socket, conversation) => self.add(socket, conversation),
@@ -193,7 +197,6 @@ impl Worker {
                 }
             }
             Step::Blocking => {
-                // The handler runs on another thread, which then returns the conversation.
                 if client.receiving == Operation::None
                     && let Some(conversation) = client.conversation.take()
                 {

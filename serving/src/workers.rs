@@ -111,12 +111,13 @@ impl WorkerContext {
         self.group.stopped.load(Ordering::SeqCst)
     }
 
-    /// The notifier, whose descriptor is readable when items have arrived.
+    /// The notifier of the inbox. Call its [`begin_wait`](Notifier::begin_wait) and [`end_wait`](Notifier::end_wait) around
+    /// each wait, and [receive](Self::receive) the items if it was notified.
     pub fn notifier(&self) -> &Notifier {
         &self.inbox.notifier
     }
 
-    /// Takes all items from the inbox, and clears the notifier.
+    /// Takes all items from the inbox.
     pub fn receive(&self) -> Vec<Item> {
         self.inbox.receive()
     }
@@ -206,7 +207,6 @@ impl Inbox {
     }
 
     fn receive(&self) -> Vec<Item> {
-        self.notifier.clear();
         let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = items.as_mut().map(std::mem::take).unwrap_or_default();
         drop(items);
