@@ -1,5 +1,5 @@
 //! The built-in handlers: [`Counter`] and [`Ack`], from the classic socket tutorial, [`Echo`] for benchmarks,
-//! [`Work`], which computes or blocks, and [`Fanout`], which pushes messages, for comparing concurrency models.
+//! [`Work`], which computes, blocks or waits, and [`Fanout`], which pushes messages, for comparing concurrency models.
 
 mod ack;
 mod counter;
@@ -37,7 +37,10 @@ pub const HANDLERS: &[Description] = &[
         text: "greets, and acknowledges each message with a random number; ends on `exit`",
     },
     Description { name: "echo", text: "says every message back" },
-    Description { name: "work", text: "computes or sleeps as --work says, then says the message back" },
+    Description {
+        name: "work",
+        text: "computes, sleeps or waits as --work says, then says the message back",
+    },
     Description {
         name: "fanout",
         text: "answers `ok`, and sends each message to all others that said `subscribe`; ends on `exit`",

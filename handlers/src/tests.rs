@@ -64,9 +64,24 @@ fn exit_may_have_a_line_end_only_in_raw() {
 fn work_replies_after_its_time() {
     for load in [Load::Cpu(Duration::from_millis(2)), Load::Block(Duration::from_millis(2))] {
         let start = Instant::now();
-        assert_eq!(talk(Work { load }, Framing::Line, &[b"a\nb\n"]).0, "a\nb\n");
+        assert_eq!(talk(Work::new(load), Framing::Line, &[b"a\nb\n"]).0, "a\nb\n");
         assert!(start.elapsed() >= Duration::from_millis(4));
     }
+}
+
+#[test]
+fn work_that_waits_is_answered_later() {
+    let work = Work::new(Load::Wait(Duration::from_millis(2)));
+    let start = Instant::now();
+    let mut client = TestClient::connect(Service::framed(Arc::new(work), Framing::Line));
+    client.say("a\nb\n");
+    let mut heard = String::new();
+    while heard != "a\nb\n" {
+        assert!(start.elapsed() < Duration::from_secs(20), "{heard}");
+        std::thread::sleep(Duration::from_millis(1));
+        heard += &client.heard();
+    }
+    assert!(start.elapsed() >= Duration::from_millis(4));
 }
 
 #[test]
@@ -75,7 +90,8 @@ fn work_declares_whether_it_blocks() {
         (Load::Cpu(Duration::from_micros(99)), Blocking::Never),
         (Load::Cpu(Duration::from_micros(100)), Blocking::MayBlock),
         (Load::Block(Duration::from_micros(1)), Blocking::MayBlock),
+        (Load::Wait(Duration::from_secs(1)), Blocking::Never),
     ] {
-        assert_eq!(Work { load }.blocking(), blocking, "{load}");
+        assert_eq!(Work::new(load).blocking(), blocking, "{load}");
     }
 }

@@ -86,12 +86,16 @@ fn languages() -> impl TypedValueParser<Value = Language> {
 
 /// Parses the value of `--work`.
 fn load(text: &str) -> Result<Load, String> {
-    let invalid =
-        || format!("`{text}` is not valid work; write cpu:TIME or block:TIME, such as cpu:50us or block:2ms");
+    let invalid = || {
+        format!(
+            "`{text}` is not valid work; write cpu:TIME, block:TIME or wait:TIME, such as cpu:50us or block:2ms"
+        )
+    };
     let (kind, time) = text.split_once(':').ok_or_else(invalid)?;
     let load = match kind {
         "cpu" => Load::Cpu,
         "block" => Load::Block,
+        "wait" => Load::Wait,
         _ => return Err(invalid()),
     };
     time.parse().map(|Time(time)| load(time))
@@ -102,9 +106,10 @@ fn work_help() -> String {
     let default = match WORK {
         Load::Cpu(time) => format!("cpu:{}", Time(time)),
         Load::Block(time) => format!("block:{}", Time(time)),
+        Load::Wait(time) => format!("wait:{}", Time(time)),
     };
     format!(
-        "Work of the handler `work` for each message: cpu:TIME computes, block:TIME sleeps [default: {default}]"
+        "Work of the handler `work` for each message: cpu:TIME computes, block:TIME sleeps, wait:TIME answers later [default: {default}]"
     )
 }
 
@@ -119,6 +124,7 @@ mod tests {
     fn work_is_parsed() {
         assert_eq!(load("cpu:50us"), Ok(Load::Cpu(Duration::from_micros(50))));
         assert_eq!(load("block:2ms"), Ok(Load::Block(Duration::from_millis(2))));
+        assert_eq!(load("wait:1s"), Ok(Load::Wait(Duration::from_secs(1))));
         for text in ["", "cpu", "disk:2ms", ":2ms"] {
             assert!(load(text).unwrap_err().contains("cpu:50us"), "{text}");
         }
