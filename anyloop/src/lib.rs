@@ -98,6 +98,7 @@
 //! | --- | --- |
 //! | answer messages | [`Handler`], [`Session`], [`Replies`], [`Flow`]; [`Client`] says who it is, [`CloseReason`] says why it ended |
 //! | push messages to clients, answer later | [`Handle`], [`Group`], [`Later`]; [`Limits`] bound the mailbox of each client |
+//! | push messages to the clients of other processes | [`Exchange`]; the crate `anyloop-exchange-redis` has one |
 //! | serve them | [`Service`], [`Limits`], [`Framing`]; [`start`], [`Running`], [`Stop`], [`Statistics`] |
 //! | test them | [`testing::TestClient`], without a socket |
 //! | tell where a message ends | [`framing`]: a [`Codec`](framing::Codec) of your own, and those that are built in |
@@ -125,8 +126,9 @@
 
 #[doc(inline)]
 pub use common::{
-    Address, AddressError, Blocking, Client, CloseReason, ErrorReply, Flow, Framing, Group, Handle, Handler,
-    Later, Limits, MailboxFull, Outcome, Overload, Replies, SendError, Service, Session, testing,
+    Address, AddressError, Blocking, Client, CloseReason, ErrorReply, Exchange, Flow, Framing, Group, Handle,
+    Handler, Later, Limits, LocalExchange, MailboxFull, Outcome, Overload, PublishError, Replies, SendError,
+    Service, Session, Subscriber, Subscription, testing,
 };
 #[cfg(feature = "handlers")]
 #[doc(inline)]
