@@ -73,14 +73,14 @@ impl Backoff {
 
 /// Limits a log message to one in five seconds.
 #[derive(Debug, Default)]
-pub(crate) struct LogLimiter {
+pub struct LogLimiter {
     last: Option<Instant>,
     count: u64,
 }
 
 impl LogLimiter {
     /// Counts an event. If it is time to log a message, returns the number of events since the last one.
-    pub(crate) fn count(&mut self, now: Instant) -> Option<u64> {
+    pub fn count(&mut self, now: Instant) -> Option<u64> {
         self.count += 1;
         let due = self.last.is_none_or(|last| now.duration_since(last) >= Duration::from_secs(5));
         due.then(|| {

@@ -40,6 +40,7 @@ mod stop;
 mod task;
 mod workers;
 
+pub use accept_errors::LogLimiter;
 pub use accept_loops::AcceptLoop;
 pub use acceptor::{Accepting, Acceptor, Admission};
 pub use backend::{Backend, BlockingHandlers, Capabilities, Workers, worker_count};
