@@ -150,7 +150,7 @@ impl fmt::Debug for Subscription {
     }
 }
 
-/// The exchange of one process: it delivers each message to its subscribers, and fails never. Clones are the same exchange.
+/// The exchange of one process: it delivers each message to its subscribers, and never fails. Clones are the same exchange.
 ///
 /// ```
 /// use std::sync::{Arc, mpsc::channel};

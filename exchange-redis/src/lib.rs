@@ -33,6 +33,7 @@ mod outgoing;
 mod publisher;
 mod receiver;
 mod shared;
+mod state;
 
 use std::fmt;
 use std::io;
@@ -43,9 +44,8 @@ use std::time::{Duration, Instant};
 use common::{Exchange, Handle, LocalExchange, PublishError, Subscriber, Subscription};
 use redis::{Client, IntoConnectionInfo, ProtocolVersion, RedisResult};
 
-use crate::outgoing::Outgoing;
-pub use crate::shared::RedisCounts;
 use crate::shared::Shared;
+pub use crate::state::RedisCounts;
 
 /// An exchange between all processes that use the same Redis.
 ///
@@ -95,7 +95,7 @@ impl RedisExchange {
     /// Waits until messages can be exchanged and Redis has confirmed all subscriptions that were made before the call. Returns
     /// `false` if that takes longer than `timeout`.
     pub fn wait_until_ready(&self, timeout: Duration) -> bool {
-        self.shared.wait_until_ready(Instant::now() + timeout)
+        self.shared.wait_until_ready(Instant::now().checked_add(timeout))
     }
 
     /// The number of messages so far.
@@ -193,10 +193,11 @@ impl Options {
         self
     }
 
-    /// How long Redis may take to connect or to answer before it counts as lost: 5 s by default. It is at least a millisecond.
+    /// How long Redis may take to connect or to answer before it counts as lost: 5 s by default. It is between a millisecond and
+    /// an hour.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout.max(Duration::from_millis(1));
+        self.timeout = timeout.clamp(Duration::from_millis(1), Duration::from_secs(3600));
         self
     }
 }

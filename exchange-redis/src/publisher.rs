@@ -1,8 +1,11 @@
 //! The thread that publishes.
 
+use std::time::Instant;
+
 use redis::{Connection, RedisResult, Value, cmd};
 
-use crate::shared::{Backoff, Shared, State, Work};
+use crate::shared::{Backoff, Shared};
+use crate::state::{State, Work};
 
 /// What each message begins with: the format, and then eight bytes that name the exchange that has published it.
 pub(crate) const MAGIC: [u8; 4] = *b"any1";
@@ -13,12 +16,12 @@ pub(crate) fn run(shared: &Shared) {
 
 /// Publishes over one connection until the exchange is closed.
 fn publish(shared: &Shared, backoff: &mut Backoff) -> RedisResult<()> {
-    let mut losses = shared.state().losses;
+    let mut known = shared.state().known(Instant::now());
     let mut connection = shared.connect()?;
     shared.update(|state| state.publishes = true);
     backoff.succeeded();
     loop {
-        match shared.next_work(&mut losses) {
+        match shared.next_work(&mut known) {
             Work::Publish(messages, wakes) => {
                 let mut packed = Vec::new();
                 for message in &messages {
@@ -40,6 +43,7 @@ fn publish(shared: &Shared, backoff: &mut Backoff) -> RedisResult<()> {
                 }
             }
             Work::Check => cmd("PING").exec(&mut connection)?,
+            Work::Wait(_) => {}
             Work::End => return Ok(()),
         }
     }

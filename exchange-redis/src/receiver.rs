@@ -6,7 +6,8 @@ use common::Exchange;
 use redis::{Connection, Msg, RedisResult, cmd};
 
 use crate::publisher::MAGIC;
-use crate::shared::{Backoff, Shared, State};
+use crate::shared::{Backoff, Shared};
+use crate::state::State;
 
 /// How many channels are subscribed at once. The confirmations of very many would overflow Redis's buffer.
 const STEP: usize = 1000;

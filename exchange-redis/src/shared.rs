@@ -7,31 +7,9 @@ use std::time::{Duration, Instant};
 
 use common::{LocalExchange, PublishError, guarded};
 use redis::{Client, Connection, RedisResult};
-use serving::LogLimiter;
 
-use crate::outgoing::Message;
-use crate::{Options, Outgoing};
-
-/// The number of messages of a [`RedisExchange`](crate::RedisExchange), and what became of them: `published = sent + lost + refused`
-/// and those that wait to be sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RedisCounts {
-    /// All messages that were published in this process.
-    pub published: u64,
-    /// The messages that Redis has confirmed.
-    pub sent: u64,
-    /// The messages that were accepted and not confirmed: Redis was lost, or has rejected them.
-    pub lost: u64,
-    /// The messages that were not accepted: those for which [`publish`](common::Exchange::publish) has returned an error.
-    pub refused: u64,
-    /// The messages of other processes that were received.
-    pub received: u64,
-    /// The messages that were received and not delivered, since no exchange has published them.
-    pub invalid: u64,
-    /// How often a connection was lost or could not be made. There are two connections.
-    pub failures: u64,
-}
+use crate::Options;
+use crate::state::{Known, State, Work};
 
 pub(crate) struct Shared {
     /// The subscribers of this process.
@@ -44,59 +22,9 @@ pub(crate) struct Shared {
     changed: Condvar,
 }
 
-pub(crate) struct State {
-    pub(crate) counts: RedisCounts,
-    outgoing: Outgoing,
-    /// Whether the publisher has a connection.
-    pub(crate) publishes: bool,
-    /// Whether the receiver has a connection, and all that was subscribed before it was made is confirmed.
-    pub(crate) receives: bool,
-    /// How many connections the receiver has lost.
-    pub(crate) losses: u64,
-    /// The channels whose subscribers have changed, while the receiver has a connection.
-    changes: Option<BTreeSet<String>>,
-    /// The number of changes, and how many of them Redis has confirmed.
-    requested: u64,
-    confirmed: u64,
-    /// Whether the receiver is to be woken, by a message.
-    wakes_receiver: bool,
-    closed: bool,
-    log: LogLimiter,
-}
-
-impl State {
-    pub(crate) fn is_ready(&self) -> bool {
-        self.publishes && self.receives
-    }
-}
-
-/// What the publisher does next.
-#[derive(Debug)]
-pub(crate) enum Work {
-    /// Publish these messages, and one that wakes the receiver if the flag is set.
-    Publish(Vec<Message>, bool),
-    /// Check the connection, since the receiver has lost its own.
-    Check,
-    /// End.
-    End,
-}
-
 impl Shared {
     pub(crate) fn new(client: Client, options: Options) -> Self {
-        let state = State {
-            counts: RedisCounts::default(),
-            outgoing: Outgoing::new(options.queue),
-            publishes: false,
-            receives: false,
-            losses: 0,
-            changes: None,
-            requested: 0,
-            confirmed: 0,
-            wakes_receiver: false,
-            closed: false,
-            log: LogLimiter::default(),
-        };
-        let (state, changed) = (Mutex::new(state), Condvar::new());
+        let (state, changed) = (Mutex::new(State::new(options.queue)), Condvar::new());
         Self { local: LocalExchange::new(), options, id: fastrand::u64(..), client, state, changed }
     }
 
@@ -110,17 +38,7 @@ impl Shared {
 
     /// Accepts a message to be sent to the other processes.
     pub(crate) fn enqueue(&self, channel: &str, content: &Arc<[u8]>) -> Result<(), PublishError> {
-        let mut state = self.state();
-        state.counts.published += 1;
-        let accepted = if !state.publishes {
-            Err(PublishError::Unreachable)
-        } else if state.outgoing.push(channel, content) {
-            Ok(())
-        } else {
-            Err(PublishError::Full)
-        };
-        state.counts.refused += u64::from(accepted.is_err());
-        drop(state);
+        let accepted = self.state().accept(channel, content);
         self.changed.notify_all();
         accepted
     }
@@ -148,42 +66,27 @@ impl Shared {
         self.state().closed
     }
 
-    pub(crate) fn wait_until_ready(&self, deadline: Instant) -> bool {
+    /// `None` waits for ever.
+    pub(crate) fn wait_until_ready(&self, deadline: Option<Instant>) -> bool {
         let mut state = self.state();
         let requested = state.requested;
         while !(state.is_ready() && state.confirmed >= requested) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
                 return false;
             }
-            state = self.wait(state, left);
+            state = self.wait(state, left.unwrap_or(Duration::MAX));
         }
         true
     }
 
-    /// Waits for the publisher's next work. `losses` is what it knew of the receiver's losses.
-    pub(crate) fn next_work(&self, losses: &mut u64) -> Work {
+    /// Waits for the publisher's next work, which is not [`Work::Wait`].
+    pub(crate) fn next_work(&self, known: &mut Known) -> Work {
         let mut state = self.state();
-        let heartbeat = Instant::now() + self.options.timeout / 4;
         loop {
-            if state.losses != *losses {
-                *losses = state.losses;
-                return Work::Check;
-            }
-            if !state.outgoing.is_empty() || state.wakes_receiver {
-                let messages = state.outgoing.take();
-                // It is woken last, so that a receiver that ends is behind all messages.
-                let wakes = state.outgoing.is_empty() && std::mem::take(&mut state.wakes_receiver);
-                return Work::Publish(messages, wakes);
-            }
-            if state.closed {
-                return Work::End;
-            }
-            let left = heartbeat.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                state.wakes_receiver = true; // it takes Redis for lost if nothing comes
-            } else {
-                state = self.wait(state, left);
+            match state.next_work(known, Instant::now(), self.options.timeout / 4) {
+                Work::Wait(left) => state = self.wait(state, left),
+                work => return work,
             }
         }
     }
@@ -208,13 +111,13 @@ impl Shared {
 
     /// Redis has confirmed this many changes. Returns the channels that have changed since, and the number of changes then.
     pub(crate) fn confirmed(&self, changes: u64) -> (Vec<String>, u64) {
-        let mut state = self.state();
-        state.confirmed = changes;
-        let channels = state.changes.as_mut().map(std::mem::take).unwrap_or_default();
-        let requested = state.requested;
-        drop(state);
-        self.update(|state| state.receives = true);
-        (channels.into_iter().collect(), requested)
+        let mut next = (Vec::new(), changes);
+        self.update(|state| {
+            (state.receives, state.confirmed) = (true, changes);
+            let channels = state.changes.as_mut().map(std::mem::take).unwrap_or_default();
+            next = (channels.into_iter().collect(), state.requested);
+        });
+        next
     }
 
     /// Changes the state, and says so if the exchange is ready now.
@@ -222,10 +125,10 @@ impl Shared {
         let mut state = self.state();
         let was_ready = state.is_ready();
         update(&mut state);
-        let found = state.is_ready() && !was_ready;
+        let is_found = state.is_ready() && !was_ready;
         drop(state);
         self.changed.notify_all();
-        if found {
+        if is_found {
             tracing::info!(redis = %self.address(), "Redis is connected");
         }
     }
@@ -242,9 +145,9 @@ impl Shared {
             let ended = guarded(|| session(self, &mut backoff).map_err(|error| error.to_string()));
             self.update(&lost);
             match ended.unwrap_or_else(|| Err("a thread of the exchange panicked".to_owned())) {
-                Err(error) if !self.is_closed() => self.failed(&error),
+                Err(error) if !self.is_closed() => guarded(|| self.failed(&error)), // a log subscriber may panic
                 _ => return,
-            }
+            };
             let until = Instant::now() + backoff.next();
             let mut state = self.state();
             while !state.closed && Instant::now() < until {
@@ -263,7 +166,8 @@ impl Shared {
         let due = state.log.count(Instant::now());
         drop(state);
         if let Some(count) = due {
-            tracing::warn!(redis = %self.address(), count, error, "Redis is lost; other processes don't hear this one");
+            let redis = self.address();
+            tracing::warn!(%redis, count, error, "Redis is lost; messages are not exchanged until it is found again");
         }
     }
 
@@ -298,20 +202,6 @@ impl Shared {
     }
 }
 
-impl State {
-    /// The publisher has no connection any more: what waits is lost.
-    pub(crate) fn publisher_lost(&mut self) {
-        self.publishes = false;
-        self.counts.lost += self.outgoing.clear() as u64;
-    }
-
-    /// The receiver has no connection any more.
-    pub(crate) fn receiver_lost(&mut self) {
-        (self.receives, self.changes) = (false, None);
-        self.losses += 1;
-    }
-}
-
 /// The pause after a failure, which doubles until a connection was made.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff(Duration);
@@ -324,5 +214,19 @@ impl Backoff {
     fn next(&mut self) -> Duration {
         self.0 = (2 * self.0).clamp(Duration::from_millis(100), Duration::from_secs(5));
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_doubles_from_100_ms_up_to_five_seconds() {
+        let mut backoff = Backoff::default();
+        let pauses: Vec<_> = (0..8).map(|_| backoff.next().as_millis()).collect();
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        backoff.succeeded();
+        assert_eq!(backoff.next().as_millis(), 100);
     }
 }

@@ -5,7 +5,7 @@ mod redis;
 mod tool;
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -286,19 +286,4 @@ fn what_was_accepted_is_sent_when_the_exchange_is_dropped_and_its_threads_end() 
     drop(receiver);
     until("its connections are closed", || connections(&redis) == 0);
     drop(listener.subscription);
-}
-
-#[test]
-fn the_threads_of_a_dropped_exchange_end_without_a_redis() {
-    let Some(mut redis) = Redis::stopped() else { return };
-    let exchange = open(&redis);
-    let listener = Listener::new(&exchange, "room");
-    until("both connections have failed", || exchange.counts().failures >= 2);
-    drop((exchange, listener.subscription));
-    // They hold the subscriber's sender no longer than the subscription, and connect to nothing any more.
-    assert!(
-        listener.messages.recv_timeout(PATIENCE).is_err_and(|error| error == RecvTimeoutError::Disconnected)
-    );
-    redis.start();
-    assert_eq!(connections(&redis), 0);
 }

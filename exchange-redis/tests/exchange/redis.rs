@@ -21,9 +21,11 @@ impl Redis {
     /// One that is not running. `None` if it isn't installed.
     pub(crate) fn stopped() -> Option<Self> {
         REDIS.run(&["--version"])?;
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("an address").port();
-        Some(Self { child: None, folder: TempDir::new().expect("a folder"), port })
+        // Below the ports that the system gives to others, so that it stays free while Redis is not running.
+        let mut ports = std::iter::repeat_with(|| fastrand::u16(15_000..32_000));
+        let port = ports.find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok());
+        let folder = TempDir::new().expect("a folder");
+        Some(Self { child: None, folder, port: port.expect("a free port") })
     }
 
     /// One that is running.
