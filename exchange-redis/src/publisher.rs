@@ -7,15 +7,17 @@ use redis::{Connection, RedisResult, Value, cmd};
 use crate::shared::{Backoff, Shared};
 use crate::state::{State, Work};
 
-/// What each message begins with: the format, and then eight bytes that name the exchange that has published it.
+/// What each message begins with: the format, and then eight bytes each for the exchange that has published it and for its
+/// number, by which the order is kept.
 pub(crate) const MAGIC: [u8; 4] = *b"any1";
 
 pub(crate) fn run(shared: &Shared) {
-    shared.run(publish, State::publisher_lost);
+    let mut number = 0;
+    shared.run(|shared, backoff| publish(shared, backoff, &mut number), State::publisher_lost);
 }
 
-/// Publishes over one connection until the exchange is closed.
-fn publish(shared: &Shared, backoff: &mut Backoff) -> RedisResult<()> {
+/// Publishes over one connection until the exchange is closed. `number` is that of the next message.
+fn publish(shared: &Shared, backoff: &mut Backoff, number: &mut u64) -> RedisResult<()> {
     let mut known = shared.state().known(Instant::now());
     let mut connection = shared.connect()?;
     shared.update(|state| state.publishes = true);
@@ -25,11 +27,12 @@ fn publish(shared: &Shared, backoff: &mut Backoff) -> RedisResult<()> {
             Work::Publish(messages, wakes) => {
                 let mut packed = Vec::new();
                 for message in &messages {
-                    let content = [&MAGIC[..], &shared.id.to_be_bytes(), &message.content].concat();
-                    cmd("PUBLISH")
-                        .arg(shared.name(&message.channel))
-                        .arg(content)
-                        .write_packed_command(&mut packed);
+                    let content =
+                        [&MAGIC[..], &shared.id.to_be_bytes(), &number.to_be_bytes(), &message.content]
+                            .concat();
+                    *number += 1;
+                    let channel = shared.name(&message.channel);
+                    cmd("PUBLISH").arg(channel).arg(content).write_packed_command(&mut packed);
                 }
                 if wakes {
                     cmd("PUBLISH").arg(shared.wakeups()).arg(b"").write_packed_command(&mut packed);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,8 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(client: Client, options: Options) -> Self {
         let (state, changed) = (Mutex::new(State::new(options.queue)), Condvar::new());
-        Self { local: LocalExchange::new(), options, id: fastrand::u64(..), client, state, changed }
+        let id = RandomState::new().build_hasher().finish(); // random numbers of the system
+        Self { local: LocalExchange::new(), options, id, client, state, changed }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

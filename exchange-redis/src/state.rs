@@ -26,6 +26,8 @@ pub struct RedisCounts {
     pub received: u64,
     /// The messages that were received and not delivered, since no exchange has published them.
     pub invalid: u64,
+    /// The messages that were received and not delivered, since later ones of the same exchange had come before.
+    pub late: u64,
     /// How often a connection was lost or could not be made. There are two connections.
     pub failures: u64,
 }

@@ -228,13 +228,29 @@ fn a_message_that_no_exchange_has_published_is_not_delivered() {
     let listener = Listener::new(&receiver, "room");
     wait_until_ready(&sender);
     wait_until_ready(&receiver);
-    for content in ["", "any1", "any11234567", "hello to everybody"] {
+    for content in ["", "any1", "any1 and 15 bytes..", "hello to everybody, in 31 bytes"] {
         redis.run(&["publish", "anyloop:room", content]);
     }
     publish(&sender, "room", "").expect("room");
     publish(&sender, "room", "\0\r\n\u{ff}").expect("room");
     assert_eq!((listener.next(), listener.next()), (String::new(), "\0\r\n\u{ff}".into()));
     assert_eq!((receiver.counts().invalid, receiver.counts().received), (4, 2));
+}
+
+#[test]
+fn a_message_that_comes_after_later_ones_is_not_delivered() {
+    let Some(redis) = Redis::started() else { return };
+    let exchange = open(&redis);
+    let listener = Listener::new(&exchange, "room");
+    wait_until_ready(&exchange);
+    let client = ::redis::Client::open(redis.url()).expect("the URL");
+    let mut connection = client.get_connection().expect("a connection");
+    for (number, text) in [(1_u64, "one"), (3, "three"), (2, "two"), (3, "again"), (4, "four")] {
+        let message = [b"any1", &7_u64.to_be_bytes()[..], &number.to_be_bytes(), text.as_bytes()].concat();
+        ::redis::cmd("PUBLISH").arg("anyloop:room").arg(message).exec(&mut connection).expect("it is sent");
+    }
+    assert_eq!([listener.next(), listener.next(), listener.next()], ["one", "three", "four"]);
+    assert_eq!((exchange.counts().late, exchange.counts().received), (2, 3));
 }
 
 #[test]
