@@ -1,6 +1,6 @@
 //! Quantities on the command line: times, sizes, rates, and counts. All have the syntax of [`load::quantity`]: a
-//! decimal number followed by a unit. Added flags can use [`Size`] and [`Time`], and [`count()`] for numbers such as
-//! `10k`:
+//! decimal number followed by a unit. Added flags can use [`Size`] and [`Time`], [`time_above_zero`] for those that must
+//! not be zero, and [`count()`] for numbers such as `10k`:
 //!
 //! ```
 //! use anyloop_cli::clap;
@@ -36,8 +36,8 @@ pub use load::quantity::Time;
 pub use size::Size;
 pub(crate) use size::{size_above_zero, sizes};
 
-/// A time above zero.
-pub(crate) fn time_above_zero(text: &str) -> Result<Time, String> {
+/// A parser of times above zero, such as `500ms`.
+pub fn time_above_zero(text: &str) -> Result<Time, String> {
     match text.parse()? {
         Time(Duration::ZERO) => Err(format!("`{text}` is too short; write a time above 0")),
         time => Ok(time),

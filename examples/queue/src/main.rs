@@ -3,18 +3,17 @@
 use std::convert::Infallible;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyloop::Handler;
 use anyloop_cli::clap;
-use anyloop_cli::quantity::{Size, Time, count};
+use anyloop_cli::quantity::{Size, Time, count, time_above_zero};
 use queue::{Bounds, Queue};
 
 /// The flags of the queue.
 #[derive(clap::Args)]
 struct Flags {
     /// How long a worker has a job before it is given to another one
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = lease)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time_above_zero)]
     lease: Time,
 
     /// Most jobs, those that are taken included
@@ -24,13 +23,6 @@ struct Flags {
     /// Longest text of a job, within --max-message and --max-reply
     #[arg(long, value_name = "SIZE", default_value = "1KiB")]
     max_text: Size,
-}
-
-fn lease(text: &str) -> Result<Time, String> {
-    match text.parse()? {
-        Time(Duration::ZERO) => Err(format!("`{text}` is too short; write a time above 0")),
-        time => Ok(time),
-    }
 }
 
 fn open(flags: &Flags) -> Result<Arc<dyn Handler>, Infallible> {
