@@ -47,8 +47,7 @@ impl Pool {
                 TrySendError::Full(Question { answer, .. })
                 | TrySendError::Disconnected(Question { answer, .. }),
             ) => {
-                let waiting = self.waiting;
-                let why = format!("upstream busy: {waiting} messages wait already; send it again later");
+                let why = format!("upstream busy: max={}; send the message again later", self.waiting);
                 let _ = answer.reject(why); // fails if the client has left
             }
         }

@@ -116,7 +116,7 @@ fn too_many_messages_are_refused_and_those_of_who_has_left_are_not_sent() {
     assert_eq!(hear(&mut upstream), "one\n");
     left.say("two\n");
     refused.say("three\n");
-    assert_eq!(refused.heard(), "ERR upstream busy: 1 messages wait already; send it again later\n");
+    assert_eq!(refused.heard(), "ERR upstream busy: max=1; send the message again later\n");
     assert_eq!((refused.over(), left.heard().as_str()), (None, ""));
     left.advance(Limits::default().answer_timeout);
     assert_eq!(left.heard(), "ERR timeout answer\n");

@@ -163,6 +163,19 @@ fn many_who_leave_tell_a_taker_once() {
 }
 
 #[test]
+fn a_taker_whose_mailbox_has_no_room_gets_the_job_of_who_leaves_within_a_lease() {
+    let limits = Limits::default().with_mailbox(63).with_answer_timeout(100 * SECOND);
+    let site = Site::new(Bounds::default(), Framing::Line, limits);
+    let [mut leaver, mut taker] = site.clients();
+    leaver.say("put a\ntake\n");
+    taker.say("take\n");
+    drop(leaver);
+    assert_eq!((taker.heard().as_str(), taker.over(), site.size()), ("", None, (1, 0, 1)));
+    taker.advance(30 * SECOND);
+    assert_eq!((taker.heard().as_str(), site.size()), ("1 a\n", (0, 1, 0)));
+}
+
+#[test]
 fn a_taker_that_has_left_or_waited_too_long_loses_no_job() {
     let site = Site::default();
     let [mut user, mut late, mut left, mut last] = site.clients();

@@ -1,5 +1,7 @@
 //! Tests of the chat's binary, with several clients on every backend.
 
+#[path = "../../../testing/person.rs"]
+mod person;
 #[path = "../../../testing/server.rs"]
 mod server;
 
@@ -8,41 +10,36 @@ mod slow;
 mod stop;
 mod talk;
 
-use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use self::person::{Person, backends};
 use self::server::Server;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_chat");
 
-/// The names of the backends that serve several clients at once.
-fn backends() -> impl Iterator<Item = &'static str> {
-    anyloop_cli::BACKENDS.iter().map(|backend| backend.name()).filter(|&name| name != "sequential")
-}
-
-/// Who takes part in a chat, over a connection. Calls that wait fail after 20 seconds.
-pub(crate) struct Person(BufReader<TcpStream>);
-
+/// A person is a member of the chat.
 impl Person {
     /// Connects, and takes a name.
     pub(crate) fn join(server: &Server, name: &str) -> Self {
-        Self::join_by(server.connect(), name)
+        Self::connect(server).greeted().named(name)
     }
 
     /// Takes a name in a chat to which `socket` is connected.
     pub(crate) fn join_by(socket: TcpStream, name: &str) -> Self {
-        let mut person = Self::new(socket);
-        assert!(person.take(name), "{name} is taken");
-        person
+        Self::over(socket).greeted().named(name)
     }
 
     /// Hears the greeting.
-    pub(crate) fn new(socket: TcpStream) -> Self {
-        let mut person = Self(BufReader::new(socket));
-        person.hear();
-        person.hear();
-        person
+    pub(crate) fn greeted(mut self) -> Self {
+        self.hear();
+        self.hear();
+        self
+    }
+
+    fn named(mut self, name: &str) -> Self {
+        assert!(self.take(name), "{name} is taken");
+        self
     }
 
     /// Takes a name. Returns `false` if it is taken by somebody else.
@@ -63,27 +60,6 @@ impl Person {
         while !self.take(name) {
             assert!(Instant::now() < end, "{name} is not freed");
         }
-    }
-
-    pub(crate) fn say(&mut self, line: &str) {
-        self.try_to_say(line).expect("it reads");
-    }
-
-    pub(crate) fn try_to_say(&mut self, line: &str) -> std::io::Result<()> {
-        self.0.get_mut().write_all(format!("{line}\n").as_bytes())
-    }
-
-    /// The next line.
-    pub(crate) fn hear(&mut self) -> String {
-        self.listen().expect("the conversation has not ended")
-    }
-
-    /// The next line; `None` at the end of the conversation.
-    pub(crate) fn listen(&mut self) -> Option<String> {
-        let mut line = String::new();
-        self.0.read_line(&mut line).expect("it sends, or ends");
-        line.pop()?;
-        Some(line)
     }
 
     /// The lines before this one.

@@ -37,8 +37,7 @@ fn a_room_has_as_many_members_as_it_is_told() {
     let server = Server::start(PROGRAM, "--max-members 1");
     let _ann = Person::join(&server, "ann");
     let mut bob = Person::join(&server, "bob");
-    bob.say("/join lobby");
-    assert_eq!(bob.hear(), "ERR room-full: lobby max=1; write /join and another room");
+    assert_eq!(bob.ask("/join lobby"), "ERR room-full: lobby max=1; write /join and another room");
     let output = command(PROGRAM, "serve --max-members 0").output().expect("it runs");
     assert_eq!(output.status.code(), Some(2), "{output:?}");
 }

@@ -84,10 +84,9 @@ fn members_of_two_rooms_move_and_hear_only_the_room_that_they_are_in() {
             }
         });
         // A name is free when its member has left, so the rooms are closed.
-        let mut last = Person::new(server.connect());
+        let mut last = Person::connect(&server).greeted();
         names.iter().for_each(|name| last.take_when_free(name));
-        last.say("/join red");
-        assert_eq!(last.hear(), "* you are in red, alone", "{backend}");
+        assert_eq!(last.ask("/join red"), "* you are in red, alone", "{backend}");
     }
 }
 
@@ -113,8 +112,7 @@ fn who_leaves_is_announced_however_it_leaves() {
             Some("* guest-4 is now reset")
         );
         ann.take_when_free("reset"); // which it is soon after that was told
-        ann.say("/who");
-        assert_eq!(ann.hear(), "* in lobby: reset", "{backend}");
+        assert_eq!(ann.ask("/who"), "* in lobby: reset", "{backend}");
     }
 }
 
@@ -130,7 +128,7 @@ fn who_comes_and_goes_is_told_once_and_in_order() {
                 let server = &server;
                 scope.spawn(move || {
                     for visit in 0..VISITS {
-                        let mut member = Person::new(server.connect());
+                        let mut member = Person::connect(server).greeted();
                         // The previous visit may have been noticed by nobody yet.
                         member.take_when_free(name);
                         if visit % 2 == 0 {
@@ -158,7 +156,6 @@ fn who_comes_and_goes_is_told_once_and_in_order() {
             }
             assert!(here.is_empty() && names.iter().all(|name| left[*name] == VISITS), "{backend}: {left:?}");
         });
-        observer.say("/who");
-        assert_eq!(observer.hear(), "* in lobby: observer", "{backend}");
+        assert_eq!(observer.ask("/who"), "* in lobby: observer", "{backend}");
     }
 }

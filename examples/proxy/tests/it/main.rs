@@ -1,9 +1,9 @@
 //! Tests of the proxy's binary, with several clients and an upstream server, on every backend.
 
+#[path = "../../../testing/person.rs"]
+mod person;
 #[path = "../../../testing/server.rs"]
 mod server;
-#[path = "../../../testing/talk.rs"]
-mod talk;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use std::thread;
 
 use anyloop::{Client, CloseReason, Flow, Framing, Handler, Replies, Running, Service, Session};
 
+use self::person::{Person, backends};
 use self::server::{Server, command};
-use self::talk::{Person, backends};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_proxy");
 

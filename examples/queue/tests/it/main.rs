@@ -1,15 +1,15 @@
 //! Tests of the queue's binary, with several clients on every backend.
 
+#[path = "../../../testing/person.rs"]
+mod person;
 #[path = "../../../testing/server.rs"]
 mod server;
-#[path = "../../../testing/talk.rs"]
-mod talk;
 
 use std::collections::BTreeSet;
 use std::thread;
 
+use self::person::{Person, backends};
 use self::server::{Server, command};
-use self::talk::{Person, backends};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_queue");
 

@@ -1,6 +1,6 @@
 //! A client of an example whose messages and replies are lines.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
 
 use crate::server::Server;
@@ -10,20 +10,33 @@ pub(crate) struct Person(BufReader<TcpStream>);
 
 impl Person {
     pub(crate) fn connect(server: &Server) -> Self {
-        Self(BufReader::new(server.connect()))
+        Self::over(server.connect())
+    }
+
+    pub(crate) fn over(socket: TcpStream) -> Self {
+        Self(BufReader::new(socket))
     }
 
     /// Sends a line.
     pub(crate) fn say(&mut self, line: &str) {
-        self.0.get_mut().write_all(format!("{line}\n").as_bytes()).expect("it reads");
+        self.try_to_say(line).expect("it reads");
+    }
+
+    pub(crate) fn try_to_say(&mut self, line: &str) -> io::Result<()> {
+        self.0.get_mut().write_all(format!("{line}\n").as_bytes())
     }
 
     /// The next line.
     pub(crate) fn hear(&mut self) -> String {
+        self.listen().expect("the conversation has not ended")
+    }
+
+    /// The next line; `None` at the end of the conversation.
+    pub(crate) fn listen(&mut self) -> Option<String> {
         let mut line = String::new();
         self.0.read_line(&mut line).expect("it sends, or ends");
-        assert_eq!(line.pop(), Some('\n'), "the conversation has ended");
-        line
+        line.pop()?;
+        Some(line)
     }
 
     /// Sends a line, and returns the reply.
