@@ -14,8 +14,10 @@
 //!
 //! Clients that wait for a job get one in the order in which they have asked. They wait for at most `--answer-timeout`. A job
 //! that is not done within its lease returns to the front of the queue, and so do the jobs of a client that leaves, or says
-//! nothing for `--idle-timeout`. So a job is given to a worker at least once, and may be given to several. Jobs are held in
-//! memory: they are lost when the server stops.
+//! nothing for `--idle-timeout`. So a job is given to a worker at least once, and may be given to several.
+//!
+//! Jobs are held in memory: they are lost when the server stops. A stop waits for the clients that wait for a job, until the
+//! `--drain-timeout`.
 
 mod jobs;
 #[cfg(test)]
