@@ -97,7 +97,7 @@
 //! | you want to | look at |
 //! | --- | --- |
 //! | answer messages | [`Handler`], [`Session`], [`Replies`], [`Flow`]; [`Client`] says who it is, [`CloseReason`] says why it ended |
-//! | push messages to clients, answer later | [`Handle`], [`Group`], [`Later`]; [`Limits`] bound the mailbox of each client |
+//! | push messages to clients, answer later | [`Handle`], [`Group`], [`Later`], [`AsyncSession`]; [`Limits`] bound the mailbox of each client |
 //! | push messages to the clients of other processes | [`Exchange`]; the crate `anyloop-exchange-redis` has one |
 //! | serve them | [`Service`], [`Limits`], [`Framing`]; [`start`], [`Running`], [`Stop`], [`Statistics`] |
 //! | test them | [`testing::TestClient`], without a socket |
@@ -126,9 +126,9 @@
 
 #[doc(inline)]
 pub use common::{
-    Address, AddressError, Blocking, Client, CloseReason, ErrorReply, Exchange, Flow, Framing, Group, Handle,
-    Handler, Later, Limits, LocalExchange, MailboxFull, Outcome, Overload, PublishError, Replies, SendError,
-    Service, Session, Subscriber, Subscription, testing,
+    Address, AddressError, Answer, Answering, AsyncHandler, AsyncSession, Blocking, Client, CloseReason,
+    ErrorReply, Exchange, Flow, Framing, Group, Handle, Handler, Later, Limits, LocalExchange, MailboxFull,
+    Outcome, Overload, PublishError, Replies, SendError, Service, Session, Subscriber, Subscription, testing,
 };
 #[cfg(feature = "handlers")]
 #[doc(inline)]

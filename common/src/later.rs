@@ -56,16 +56,28 @@ pub struct Later {
     answered: bool,
 }
 
-/// An answer.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    Reply(Box<[u8]>),
-    /// An error reply with this text.
+/// The answer to a message. Text and bytes are a [`Reply`](Self::Reply).
+///
+/// ```
+/// use anyloop::Answer;
+///
+/// assert_eq!(Answer::from("yes"), Answer::Reply(b"yes".to_vec()));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Answer {
+    /// A reply.
+    Reply(Vec<u8>),
+    /// An error reply with this text, as [`Replies::reject`](crate::Replies::reject) sends it.
     Reject(String),
     /// A reply after which the conversation ends.
-    Close(Box<[u8]>),
-    /// The answer was dropped.
-    Dropped,
+    Close(Vec<u8>),
+}
+
+impl<T: Into<Vec<u8>>> From<T> for Answer {
+    fn from(reply: T) -> Self {
+        Self::Reply(reply.into())
+    }
 }
 
 /// Whether an answer is awaited.
@@ -92,7 +104,7 @@ impl Later {
     /// # Errors
     /// [`Gone`](SendError::Gone) if the conversation has ended, or the answer is too late.
     pub fn send(self, reply: impl AsRef<[u8]>) -> Result<(), SendError> {
-        self.answer(Answer::Reply(reply.as_ref().into()))
+        self.answer(Answer::Reply(reply.as_ref().to_vec()))
     }
 
     /// Answers the message with an error reply, as [`Replies::reject`](crate::Replies::reject) does.
@@ -108,7 +120,16 @@ impl Later {
     /// # Errors
     /// As for [`send`](Self::send).
     pub fn close(self, reply: impl AsRef<[u8]>) -> Result<(), SendError> {
-        self.answer(Answer::Close(reply.as_ref().into()))
+        self.answer(Answer::Close(reply.as_ref().to_vec()))
+    }
+
+    /// Answers the message.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub fn answer(mut self, answer: impl Into<Answer>) -> Result<(), SendError> {
+        self.answered = true;
+        self.record.cell.answer(Some(answer.into()))
     }
 
     /// Whether the answer can't be delivered any more, since the conversation has ended or the answer is too late.
@@ -125,17 +146,12 @@ impl Later {
         )
         .await;
     }
-
-    fn answer(mut self, answer: Answer) -> Result<(), SendError> {
-        self.answered = true;
-        self.record.cell.answer(answer)
-    }
 }
 
 impl Drop for Later {
     fn drop(&mut self) {
         if !self.answered {
-            let _ = self.record.cell.answer(Answer::Dropped); // fails if the conversation has ended
+            let _ = self.record.cell.answer(None); // fails if the conversation has ended
         }
     }
 }
@@ -173,8 +189,8 @@ impl Cell {
         matches!(registered, Some(Ok(_))) // the other waker is dropped outside the lock
     }
 
-    /// Pushes the awaited answer. Fails if it is not awaited any more.
-    pub(crate) fn answer(&self, answer: Answer) -> Result<(), SendError> {
+    /// Pushes the awaited answer, or `None` if it was dropped. Fails if it is not awaited any more.
+    pub(crate) fn answer(&self, answer: Option<Answer>) -> Result<(), SendError> {
         let mut inner = self.inner();
         let Some(mailbox) = &mut inner.mailbox else { return Err(SendError::Gone) };
         let awaiting = std::mem::take(&mut mailbox.awaiting);

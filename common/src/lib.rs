@@ -9,6 +9,7 @@
 //! ```
 
 mod address;
+mod async_session;
 mod cell;
 mod client;
 mod clock;
@@ -33,6 +34,7 @@ pub mod testing;
 mod transform;
 
 pub use address::{Address, AddressError};
+pub use async_session::{Answering, AsyncHandler, AsyncSession};
 pub use cell::{Cell, Marks, WakeQueue};
 pub use client::{Client, TlsInfo};
 pub use clock::Clock;
@@ -45,7 +47,7 @@ pub use group::Group;
 pub use guard::guarded;
 pub use handle::Handle;
 pub use handler::{Blocking, Flow, Handler, Session};
-pub use later::Later;
+pub use later::{Answer, Later};
 pub use limits::{Limits, MAX_READ, MailboxFull, Overload, TURN_MESSAGES, TURN_REPLIES};
 pub use mailbox::{PushCounts, SendError};
 pub use outbox::Outbox;

@@ -18,8 +18,8 @@ pub(crate) enum Mail {
     Push(Arc<[u8]>),
     /// This many pushed messages were dropped, which were older than the next ones.
     Missed(u64),
-    /// The answer to a message.
-    Answer(Answer),
+    /// The answer to a message; `None` if it was dropped.
+    Answer(Option<Answer>),
     /// The conversation is to end.
     Close,
 }
@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(push(&cell, 0, limit), Err(SendError::Full));
         assert!(cell.is_overrun() && cell.is_marked());
         assert_eq!(push(&cell, 0, limit), Err(SendError::Gone));
-        assert_eq!(cell.answer(Answer::Dropped), Err(SendError::Gone));
+        assert_eq!(cell.answer(None), Err(SendError::Gone));
         assert!(lengths(&cell).is_empty());
         assert_eq!(cell.push_counts(), PushCounts { pushed: 3, delivered: 0, dropped: 1, refused: 2 });
     }
@@ -296,10 +296,10 @@ mod tests {
         assert!(cell.await_answer() && !cell.await_answer());
         cell.mark(Marks::STOPPING);
         assert_eq!(push(&cell, 2, limit), Err(SendError::Gone));
-        assert_eq!(cell.answer(Answer::Reject("no".to_owned())), Ok(()));
-        assert_eq!(cell.answer(Answer::Dropped), Err(SendError::Gone), "it is answered once");
+        assert_eq!(cell.answer(Some(Answer::Reject("no".to_owned()))), Ok(()));
+        assert_eq!(cell.answer(None), Err(SendError::Gone), "it is answered once");
         assert!(matches!(cell.next_mail(), Some(Mail::Push(_))));
-        assert!(matches!(cell.next_mail(), Some(Mail::Answer(Answer::Reject(_)))));
+        assert!(matches!(cell.next_mail(), Some(Mail::Answer(Some(Answer::Reject(_))))));
         assert!(cell.next_mail().is_none() && !cell.has_mail());
     }
 
@@ -311,7 +311,7 @@ mod tests {
         assert!(cell.await_answer());
         cell.leave();
         assert_eq!(push(&cell, 3, limit), Err(SendError::Gone));
-        assert_eq!(cell.answer(Answer::Dropped), Err(SendError::Gone));
+        assert_eq!(cell.answer(None), Err(SendError::Gone));
         assert!(!cell.awaits_answer() && !cell.has_mail());
         assert_eq!(cell.push_counts(), PushCounts { pushed: 2, delivered: 0, dropped: 2, refused: 0 });
     }

@@ -79,22 +79,22 @@ impl Connection {
     }
 
     /// Writes the answer to the message that is pending.
-    fn handle_answer(&mut self, answer: Answer, out: &mut Outbox) {
+    fn handle_answer(&mut self, answer: Option<Answer>, out: &mut Outbox) {
         let Some(Pending { flow, is_message }) = self.pending.take() else { return };
         match answer {
-            Answer::Reply(reply) => self.call(out, |protocol, out| {
+            Some(Answer::Reply(reply)) => self.call(out, |protocol, out| {
                 protocol.answered(&reply, out);
                 flow
             }),
-            Answer::Close(reply) => self.call(out, |protocol, out| {
+            Some(Answer::Close(reply)) => self.call(out, |protocol, out| {
                 protocol.answered(&reply, out);
                 Flow::Close
             }),
-            Answer::Reject(why) => self.call(out, |protocol, out| {
+            Some(Answer::Reject(why)) => self.call(out, |protocol, out| {
                 protocol.error(&ErrorReply::rejected(why), out);
                 flow
             }),
-            Answer::Dropped => return self.fail(CloseReason::Unanswered, &ErrorReply::Internal, out),
+            None => return self.fail(CloseReason::Unanswered, &ErrorReply::Internal, out),
         }
         self.messages += u64::from(is_message);
     }
