@@ -128,7 +128,8 @@
 pub use common::{
     Address, AddressError, Answer, Answering, AsyncHandler, AsyncSession, Blocking, Client, CloseReason,
     ErrorReply, Exchange, Flow, Framing, Group, Handle, Handler, Later, Limits, LocalExchange, MailboxFull,
-    Outcome, Overload, PublishError, Replies, SendError, Service, Session, Subscriber, Subscription, testing,
+    Outcome, Overload, PublishError, ReadyCheck, Replies, SendError, Service, Session, Subscriber,
+    Subscription, testing,
 };
 #[cfg(feature = "handlers")]
 #[doc(inline)]

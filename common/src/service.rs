@@ -16,6 +16,10 @@ pub type MakeTransform = Arc<dyn Fn(&Client) -> Box<dyn Transform> + Send + Sync
 /// Creates the [`Preamble`] of a client. It must not block.
 pub type MakePreamble = Arc<dyn Fn() -> Box<dyn Preamble> + Send + Sync>;
 
+/// Whether what a service depends on is available, such as an [exchange](crate::Exchange::is_ready). It must not block.
+/// Set by [`Service::with_ready_check`].
+pub type ReadyCheck = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// The configuration of a server: an application, the limits on its clients, and the number of threads.
 ///
 /// ```
@@ -51,6 +55,8 @@ pub struct Service {
     pub transform: Option<MakeTransform>,
     /// Creates the preamble of each client, if there is one.
     pub preamble: Option<MakePreamble>,
+    /// Determines whether the server is ready, if it depends on anything.
+    pub ready_check: Option<ReadyCheck>,
 }
 
 impl Service {
@@ -65,6 +71,7 @@ impl Service {
             shared_listener: false,
             transform: None,
             preamble: None,
+            ready_check: None,
         }
     }
 
@@ -110,6 +117,23 @@ impl Service {
     /// Reads a [`Preamble`] before all other input of a client.
     pub fn with_preamble(self, make: impl Fn() -> Box<dyn Preamble> + Send + Sync + 'static) -> Self {
         Self { preamble: Some(Arc::new(make)), ..self }
+    }
+
+    /// Sets what determines whether a running server is ready, for example that an [exchange](crate::Exchange::is_ready) is.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use anyloop::handlers::Echo;
+    /// use anyloop::{Exchange, Framing, Service};
+    ///
+    /// fn service(exchange: Arc<dyn Exchange>) -> Service {
+    ///     Service::framed(Arc::new(Echo), Framing::Line).with_ready_check(move || exchange.is_ready())
+    /// }
+    /// # service(Arc::new(anyloop::LocalExchange::new()));
+    /// ```
+    pub fn with_ready_check(self, check: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { ready_check: Some(Arc::new(check)), ..self }
     }
 
     /// The maximum size of the buffers of one connection, in bytes: that [of the limits](Limits::memory_bound), and

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use crate::statistics::Statistics;
-use crate::{Backend, Listener, Report, STACK_SIZE, Stop};
-use common::{Address, Service};
+use crate::{Backend, Listener, Report, STACK_SIZE, Stop, Urgency};
+use common::{Address, ReadyCheck, Service, guarded};
 
 /// Starts a server on a dedicated thread, and returns immediately.
 ///
@@ -50,8 +50,10 @@ pub fn start(
     let listener = listener.into();
     let address = listener.address()?;
     let (stop, statistics, end) = (Stop::new(), Arc::default(), Arc::<End>::default());
-    let running = Running { address, stop, statistics, end };
-    let (service, stop) = (service.into(), running.stop.with_statistics(&running.statistics));
+    let service = service.into();
+    let ready_check = service.ready_check.clone();
+    let running = Running { address, stop, statistics, ready_check, end };
+    let stop = running.stop.with_statistics(&running.statistics);
     let end = Arc::clone(&running.end);
     // Some backends call sessions on this thread, so its stack has the size that sessions may rely on.
     let thread = thread::Builder::new().name("server".into()).stack_size(STACK_SIZE);
@@ -87,6 +89,7 @@ pub struct Running {
     address: Address,
     stop: Stop,
     statistics: Arc<Mutex<Statistics>>,
+    ready_check: Option<ReadyCheck>,
     end: Arc<End>,
 }
 
@@ -116,6 +119,15 @@ impl Running {
     /// The call takes no lock that is held while clients are served.
     pub fn statistics(&self) -> Statistics {
         locked(&self.statistics).clone()
+    }
+
+    /// Whether the server accepts clients, and what it depends on [is available](Service::with_ready_check). A load balancer
+    /// should send it no more clients otherwise.
+    pub fn ready(&self) -> bool {
+        let is_available = |check: &ReadyCheck| guarded(|| check()) == Some(true);
+        self.stop.urgency() == Urgency::None
+            && !self.is_finished()
+            && self.ready_check.as_ref().is_none_or(is_available)
     }
 
     /// Whether the server has ended. Then [`wait`](Self::wait) returns immediately.

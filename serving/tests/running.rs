@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -380,4 +381,19 @@ fn too_few_descriptors_are_an_error() {
     let running = start(OneByOne, listener, service()).expect("a thread");
     let error = running.wait().expect_err("too few descriptors").to_string();
     assert!(error.contains("descriptors") || error.contains("open files"), "{error}");
+}
+
+#[test]
+fn a_server_is_ready_while_it_accepts_and_its_check_passes() {
+    let available = Arc::new(AtomicBool::new(true));
+    let check = Arc::clone(&available);
+    let service = service().with_ready_check(move || check.load(Ordering::SeqCst));
+    let running = start(OneByOne, listener(), service).expect("a server");
+    for is_available in [true, false, true] {
+        available.store(is_available, Ordering::SeqCst);
+        assert_eq!(running.ready(), is_available);
+    }
+    running.stop();
+    assert!(!running.ready());
+    running.wait().expect("a report");
 }
