@@ -200,7 +200,7 @@ pub mod stop {
     //! How a server is told to stop, and how that is waited for. [`Stop`](crate::Stop) is the handle.
 
     #[doc(inline)]
-    pub use serving::{Requested, Subscription, Urgency};
+    pub use serving::{Registration, Requested, Urgency};
 }
 
 pub mod backend {

@@ -54,6 +54,6 @@ pub use running::{Running, start};
 pub use server::{Failure, SERVER_DESCRIPTORS, STACK_SIZE, Server};
 pub use socket::{Socket, Transport};
 pub use statistics::{Report, Statistics};
-pub use stop::{Requested, Stop, Subscription, Urgency};
+pub use stop::{Registration, Requested, Stop, Urgency};
 pub use task::Offloaded;
 pub use workers::{Item, WorkerContext, WorkerGroup};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::acceptor::Acceptor;
 use crate::maintenance::Maintenance;
 use crate::state::{Phase, State};
-use crate::stop::Subscription;
+use crate::stop::Registration;
 use crate::{Backend, Listener, Report, Stop, descriptors};
 use common::{Clock, Service};
 
@@ -24,7 +24,7 @@ pub struct Server {
     state: Arc<State>,
     maintenance: Option<JoinHandle<()>>,
     finishing: Arc<AtomicBool>,
-    _subscription: Subscription,
+    _registration: Registration,
 }
 
 /// The stack size of threads on which sessions are called, in bytes. A session may use half of it. Untouched pages cost
@@ -70,12 +70,12 @@ impl Server {
         let most = capabilities.max_connections.unwrap_or(usize::MAX);
         let max_connections = service.limits.max_connections.min(most);
         let state = State::new(service, max_connections, stop.statistics(), clock)?;
-        let subscription = stop.subscribe(state.notifier.waker());
+        let registration = stop.register(state.notifier.waker());
         let finishing = Arc::new(AtomicBool::new(false));
         let maintenance = Maintenance::new(Arc::clone(&state), stop.clone(), Arc::clone(&finishing));
         let maintenance = thread::Builder::new().name("maintenance".into()).spawn(|| maintenance.run())?;
         let acceptor = Acceptor::new(Arc::clone(&state), listener.address()?);
-        Ok((Self { state, maintenance: Some(maintenance), finishing, _subscription: subscription }, acceptor))
+        Ok((Self { state, maintenance: Some(maintenance), finishing, _registration: registration }, acceptor))
     }
 
     /// Waits until the [`Acceptor`] was dropped and all conversations have ended, and returns the final statistics. At the

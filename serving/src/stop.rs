@@ -84,16 +84,16 @@ impl Stop {
         }
     }
 
-    /// Wakes `waker` at each request, until the subscription is dropped.
-    pub fn subscribe(&self, waker: Waker) -> Subscription {
+    /// Wakes `waker` at each request, until the registration is dropped.
+    pub fn register(&self, waker: Waker) -> Registration {
         let key = Arc::new(());
         self.wakers().push((Arc::clone(&key), waker));
-        Subscription { stop: self.clone(), key }
+        Registration { stop: self.clone(), key }
     }
 
     /// A future that completes when a stop is requested, with any urgency. It needs no runtime.
     pub fn requested(&self) -> Requested {
-        Requested { stop: self.clone(), subscription: None }
+        Requested { stop: self.clone(), registration: None }
     }
 
     fn request(&self, urgency: Urgency) {
@@ -118,31 +118,31 @@ impl fmt::Debug for Stop {
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Requested {
     stop: Stop,
-    subscription: Option<(Waker, Subscription)>,
+    registration: Option<(Waker, Registration)>,
 }
 
 impl Future for Requested {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let subscribed = self.subscription.as_ref().is_some_and(|(waker, _)| waker.will_wake(cx.waker()));
-        if !subscribed {
+        let registered = self.registration.as_ref().is_some_and(|(waker, _)| waker.will_wake(cx.waker()));
+        if !registered {
             let waker = cx.waker();
-            self.subscription = Some((waker.clone(), self.stop.subscribe(waker.clone())));
+            self.registration = Some((waker.clone(), self.stop.register(waker.clone())));
         }
-        // Checked after subscribing: an earlier request has not woken this task.
+        // Checked after registering: an earlier request has not woken this task.
         if self.stop.urgency() == Urgency::None { Poll::Pending } else { Poll::Ready(()) }
     }
 }
 
-/// Keeps a waker subscribed to a [`Stop`] until it is dropped. [`Stop::subscribe`] returns it.
+/// Keeps a waker registered with a [`Stop`] until it is dropped. [`Stop::register`] returns it.
 #[derive(Debug)]
-pub struct Subscription {
+pub struct Registration {
     stop: Stop,
     key: Arc<()>,
 }
 
-impl Drop for Subscription {
+impl Drop for Registration {
     fn drop(&mut self) {
         self.stop.wakers().retain(|(key, _)| !Arc::ptr_eq(key, &self.key));
     }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
-use serving::{Stop, Subscription, Urgency};
+use serving::{Registration, Stop, Urgency};
 
 use crate::defect::Defect;
 
-/// The stop of a backend with this defect, which works while the subscription is kept.
-pub(crate) fn tamper(stop: &Stop, defect: Option<Defect>) -> (Stop, Option<Subscription>) {
+/// The stop of a backend with this defect, which works while the registration is kept.
+pub(crate) fn tamper(stop: &Stop, defect: Option<Defect>) -> (Stop, Option<Registration>) {
     let max = match defect {
         Some(Defect::IgnoresStop) => Urgency::None,
         Some(Defect::IgnoresImmediateStop) => Urgency::Drain,
@@ -18,7 +18,7 @@ pub(crate) fn tamper(stop: &Stop, defect: Option<Defect>) -> (Stop, Option<Subsc
     let modified = Stop::new();
     let cuts_off = defect == Some(Defect::CutsOffAtStop);
     let forwarder = Forwarder { source: stop.clone(), max, cuts_off, target: modified.clone() };
-    (modified, Some(stop.subscribe(Waker::from(Arc::new(forwarder)))))
+    (modified, Some(stop.register(Waker::from(Arc::new(forwarder)))))
 }
 
 /// Forwards requests to stop incorrectly.
