@@ -42,8 +42,12 @@ pub type Answering = Pin<Box<dyn Future<Output = ()> + Send>>;
 ///     std::str::from_utf8(message).ok()?.parse().ok()
 /// }
 ///
+/// # fn block_on(mut answering: anyloop::Answering) {
+/// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+/// #     while answering.as_mut().poll(&mut cx).is_pending() {}
+/// # }
 /// // With tokio: `|answering| drop(tokio::spawn(answering))`; with smol: `|answering| smol::spawn(answering).detach()`.
-/// let handler = AsyncHandler::new(|_client| Sum(0), |answering| smol::block_on(answering));
+/// let handler = AsyncHandler::new(|_client| Sum(0), |answering| block_on(answering));
 /// let mut client = TestClient::connect(Service::framed(Arc::new(handler), Framing::Line));
 /// client.say("1\n20\nx\n300\n");
 /// assert_eq!(client.heard(), "1\n21\nERR not-a-number\n321\n");
