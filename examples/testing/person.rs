@@ -33,10 +33,13 @@ impl Person {
 
     /// The next line; `None` at the end of the conversation.
     pub(crate) fn listen(&mut self) -> Option<String> {
+        self.try_to_listen().expect("it sends, or ends")
+    }
+
+    pub(crate) fn try_to_listen(&mut self) -> io::Result<Option<String>> {
         let mut line = String::new();
-        self.0.read_line(&mut line).expect("it sends, or ends");
-        line.pop()?;
-        Some(line)
+        self.0.read_line(&mut line)?;
+        Ok(line.pop().map(|_| line))
     }
 
     /// Sends a line, and returns the reply.

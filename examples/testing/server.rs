@@ -17,13 +17,17 @@ pub(crate) fn command(program: &str, flags: &str) -> Command {
 
 /// A server, which is stopped on drop.
 pub(crate) struct Server {
-    child: Child,
+    pub(crate) child: Child,
     pub(crate) address: String,
 }
 
 impl Server {
     pub(crate) fn start(program: &str, flags: &str) -> Self {
-        let mut command = command(program, &format!("serve --listen 127.0.0.1:0 --log-level error {flags}"));
+        Self::start_at("127.0.0.1:0", program, flags)
+    }
+
+    pub(crate) fn start_at(address: &str, program: &str, flags: &str) -> Self {
+        let mut command = command(program, &format!("serve --listen {address} --log-level error {flags}"));
         let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
         let mut line = String::new();
         let stdout = child.stdout.as_mut().expect("it is piped");

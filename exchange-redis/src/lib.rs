@@ -98,6 +98,12 @@ impl RedisExchange {
         self.shared.wait_until_ready(Instant::now().checked_add(timeout))
     }
 
+    /// Waits until no message that was published before the call waits to be sent: Redis has confirmed it, or it is lost. Returns
+    /// `false` if that takes longer than `timeout`. A program that ends calls it, since its end ends the threads.
+    pub fn wait_until_sent(&self, timeout: Duration) -> bool {
+        self.shared.wait_until_sent(Instant::now().checked_add(timeout))
+    }
+
     /// The number of messages so far.
     pub fn counts(&self) -> RedisCounts {
         self.shared.state().counts

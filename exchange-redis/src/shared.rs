@@ -82,6 +82,19 @@ impl Shared {
         true
     }
 
+    pub(crate) fn wait_until_sent(&self, deadline: Option<Instant>) -> bool {
+        let mut state = self.state();
+        let published = state.counts.published;
+        while state.counts.finished() < published {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return false;
+            }
+            state = self.wait(state, left.unwrap_or(Duration::MAX));
+        }
+        true
+    }
+
     /// Waits for the publisher's next work, which is not [`Work::Wait`].
     pub(crate) fn next_work(&self, known: &mut Known) -> Work {
         let mut state = self.state();
@@ -99,6 +112,8 @@ impl Shared {
         state.outgoing.release();
         state.counts.sent += sent as u64;
         state.counts.lost += lost as u64;
+        drop(state);
+        self.changed.notify_all();
     }
 
     /// Prepares the receiver's list of changes. Returns all channels that have subscribers, and the number of changes that

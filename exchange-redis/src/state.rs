@@ -32,6 +32,13 @@ pub struct RedisCounts {
     pub failures: u64,
 }
 
+impl RedisCounts {
+    /// The number of messages that don't wait to be sent any more.
+    pub(crate) fn finished(&self) -> u64 {
+        self.sent + self.lost + self.refused
+    }
+}
+
 pub(crate) struct State {
     pub(crate) counts: RedisCounts,
     pub(crate) outgoing: Outgoing,

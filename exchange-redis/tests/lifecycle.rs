@@ -3,7 +3,7 @@
 
 #![cfg(target_os = "linux")]
 
-#[path = "exchange/redis.rs"]
+#[path = "../../examples/testing/redis.rs"]
 mod redis;
 #[path = "../../examples/testing/tool.rs"]
 mod tool;
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use anyloop::Exchange;
 use anyloop_exchange_redis::{Options, RedisExchange};
 
-use self::redis::Redis;
+use self::redis::{Redis, signal};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -78,12 +78,12 @@ fn a_loss_is_logged_and_the_threads_end_with_the_exchange() {
 
     let hung = open(Duration::from_millis(100));
     assert!(hung.wait_until_ready(PATIENCE));
-    redis.signal("STOP");
+    signal(redis.child.as_ref().expect("it runs"), "STOP");
     until("the loss is noticed", || !hung.is_ready());
     until("it is logged", || log.has("WARN", "Redis is lost"));
     drop(hung);
     until("they end with one that hangs", || threads() == 0);
-    redis.signal("CONT");
+    signal(redis.child.as_ref().expect("it runs"), "CONT");
 
     let url = redis.url();
     redis.stop();

@@ -1,5 +1,6 @@
 //! Exchanges on a real redis-server. Each exchange is what a process has.
 
+#[path = "../../../examples/testing/redis.rs"]
 mod redis;
 #[path = "../../../examples/testing/tool.rs"]
 mod tool;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyloop::{Exchange, PublishError, Subscription};
 use anyloop_exchange_redis::{Options, RedisExchange};
 
-use self::redis::Redis;
+use self::redis::{Redis, signal};
 
 /// The time after which a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -131,6 +132,24 @@ fn subscriptions_are_made_and_ended_while_connected() {
 }
 
 #[test]
+fn what_was_published_can_be_awaited() {
+    let Some(mut redis) = Redis::started() else { return };
+    let exchange = open(&redis);
+    assert!(exchange.wait_until_sent(Duration::ZERO), "there is nothing");
+    wait_until_ready(&exchange);
+    (0..1000).for_each(|_| publish(&exchange, "room", "news").expect("room"));
+    assert!(exchange.wait_until_sent(PATIENCE));
+    assert_eq!(exchange.counts().sent, 1000);
+    signal(redis.child.as_ref().expect("it runs"), "STOP");
+    publish(&exchange, "room", "more").expect("room");
+    assert!(!exchange.wait_until_sent(Duration::from_millis(1)), "Redis does not answer");
+    redis.stop();
+    assert!(exchange.wait_until_sent(PATIENCE), "it is lost");
+    let counts = exchange.counts();
+    assert_eq!((counts.sent, counts.lost), (1000, 1));
+}
+
+#[test]
 fn a_redis_that_ends_is_found_again() {
     let Some(mut redis) = Redis::started() else { return };
     let exchanges = [open(&redis), open(&redis)];
@@ -203,7 +222,7 @@ fn the_queue_has_a_bound_and_a_redis_that_hangs_is_lost() {
     let (listener, heard) = (Listener::new(&other, "four"), Listener::new(&patient, "four"));
     wait_until_ready(&patient);
     wait_until_ready(&other);
-    redis.signal("STOP");
+    signal(redis.child.as_ref().expect("it runs"), "STOP");
     let send = |length| patient.publish("four", vec![b'm'; length].into());
     for _ in 0..9 {
         assert_eq!(send(32), Ok(()));
@@ -212,7 +231,7 @@ fn the_queue_has_a_bound_and_a_redis_that_hangs_is_lost() {
     assert_eq!(patient.counts().refused, 2);
     (0..12).for_each(|_| drop(heard.next()));
     until("it is lost", || !other.is_ready());
-    redis.signal("CONT");
+    signal(redis.child.as_ref().expect("it runs"), "CONT");
     wait_until_ready(&other);
     until("all is sent", || patient.counts().sent == 10);
     // Those that were sent while the other was not connected are lost to it.

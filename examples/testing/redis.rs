@@ -12,7 +12,7 @@ use crate::tool::Tool;
 const REDIS: Tool = Tool { name: "redis-server", package: "redis-server" };
 
 pub(crate) struct Redis {
-    child: Option<Child>,
+    pub(crate) child: Option<Child>,
     folder: TempDir,
     port: u16,
 }
@@ -21,11 +21,7 @@ impl Redis {
     /// One that is not running. `None` if it isn't installed.
     pub(crate) fn stopped() -> Option<Self> {
         REDIS.run(&["--version"])?;
-        // Below the ports that the system gives to others, so that it stays free while Redis is not running.
-        let mut ports = std::iter::repeat_with(|| fastrand::u16(15_000..32_000));
-        let port = ports.find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok());
-        let folder = TempDir::new().expect("a folder");
-        Some(Self { child: None, folder, port: port.expect("a free port") })
+        Some(Self { child: None, folder: TempDir::new().expect("a folder"), port: free_port() })
     }
 
     /// One that is running.
@@ -58,13 +54,6 @@ impl Redis {
         }
     }
 
-    /// Sends a signal: with `STOP` it answers nothing, until `CONT`.
-    pub(crate) fn signal(&self, signal: &str) {
-        let id = self.child.as_ref().expect("it runs").id().to_string();
-        let status = Command::new("kill").args(["-s", signal, &id]).status();
-        assert!(status.expect("kill runs").success());
-    }
-
     /// The output of redis-cli.
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
         let port = self.port.to_string();
@@ -72,6 +61,19 @@ impl Redis {
         let tool = Tool { name: "redis-cli", package: "redis-tools" };
         tool.run(&arguments).expect("it comes with redis-server")
     }
+}
+
+/// A port on which nobody listens. It is below those that the system gives to others, so that it stays free while its server is
+/// not running.
+pub(crate) fn free_port() -> u16 {
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(15_000..32_000));
+    ports.find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()).expect("a free port")
+}
+
+/// Sends a signal to a process.
+pub(crate) fn signal(process: &Child, signal: &str) {
+    let status = Command::new("kill").args(["-s", signal, &process.id().to_string()]).status();
+    assert!(status.expect("kill runs").success());
 }
 
 impl Drop for Redis {
