@@ -36,6 +36,7 @@ fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
             let tools = ["anyloop-compare", "anyloop-handwritten", "anyloop-load", "anyloop-registry"];
             contract.into_iter().chain(tools).collect()
         }
+        "anyloop-example-chat" => vec!["anyloop", "anyloop-cli", "anyloop-exchange-redis"],
         example if example.starts_with("anyloop-example-") => vec!["anyloop", "anyloop-cli"],
         backend if backend.starts_with("anyloop-backend-") => vec!["anyloop-common", "anyloop-serving"],
         other => panic!("there is no rule for {other}: add one here, and to ARCHITECTURE.md"),

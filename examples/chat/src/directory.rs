@@ -11,14 +11,17 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyloop::{Group, Handle};
+use anyloop::{Exchange, Group, Handle, PublishError, Subscription};
 
 use crate::name::Name;
 
-/// The directory.
+/// The directory of this process.
 #[derive(Debug)]
 pub(crate) struct Directory {
     max_members: NonZeroUsize,
+    exchange: Arc<dyn Exchange>,
+    /// Tells the guests of this process from those of others, if there are any.
+    process: Option<String>,
     entries: Mutex<Entries>,
 }
 
@@ -30,8 +33,6 @@ struct Entries {
     rooms: BTreeMap<Name, Entry>,
     /// The number of guests so far.
     guests: u64,
-    /// The number of rooms so far.
-    opened: u64,
 }
 
 /// A room that is open, and the names of its members.
@@ -41,16 +42,18 @@ struct Entry {
     members: BTreeSet<Name>,
 }
 
-/// A room that is open, until its last member has left. It is lent to its members, so sending takes no lock of other rooms.
+/// A room that is open in this process, until its last member here has left. In other processes it is a room of the same name,
+/// and the channel of this name connects them.
 #[derive(Debug)]
 pub(crate) struct Room {
     pub(crate) name: Name,
-    /// Unique within a server, also among rooms that had the same name.
-    number: u64,
-    group: Group,
+    exchange: Arc<dyn Exchange>,
+    /// The members in this process.
+    group: Arc<Group>,
+    _subscription: Subscription, // of the group, until it is dropped
 }
 
-/// Some of the members of a room, and how many there are.
+/// Some of the members of a room in this process, and how many there are.
 #[derive(Debug)]
 pub(crate) struct Members {
     pub(crate) count: usize,
@@ -67,15 +70,24 @@ pub(crate) struct Full {
 }
 
 impl Directory {
-    pub(crate) fn new(max_members: NonZeroUsize) -> Self {
-        Self { max_members, entries: Mutex::default() }
+    pub(crate) fn new(
+        max_members: NonZeroUsize,
+        exchange: Arc<dyn Exchange>,
+        process: Option<String>,
+    ) -> Self {
+        Self { max_members, exchange, process, entries: Mutex::default() }
+    }
+
+    /// Where the members are of whom a list tells.
+    pub(crate) fn here(&self) -> &'static str {
+        if self.process.is_some() { " on this server" } else { "" }
     }
 
     /// Takes a name for a new member.
     pub(crate) fn take_guest_name(&self) -> Name {
         let mut entries = self.entries();
         entries.guests += 1;
-        let name = Name::guest(entries.guests);
+        let name = Name::guest(self.process.as_deref(), entries.guests);
         entries.names.insert(name.clone());
         name
     }
@@ -107,10 +119,9 @@ impl Directory {
         client: &Handle,
     ) -> Result<(Arc<Room>, Members), Full> {
         let mut entries = self.entries();
-        let Entries { rooms, opened, .. } = &mut *entries;
-        let entry = rooms.entry(room.clone()).or_insert_with(|| {
-            *opened += 1;
-            Entry { room: Arc::new(Room::new(room.clone(), *opened)), members: BTreeSet::new() }
+        let entry = entries.rooms.entry(room.clone()).or_insert_with(|| {
+            let room = Room::new(room.clone(), Arc::clone(&self.exchange));
+            Entry { room: Arc::new(room), members: BTreeSet::new() }
         });
         if entry.members.len() >= self.max_members.get() {
             return Err(Full { max_members: self.max_members });
@@ -134,7 +145,7 @@ impl Directory {
         }
     }
 
-    /// The members of a room.
+    /// The members of a room in this process.
     pub(crate) fn members(&self, room: &Room) -> Members {
         let entries = self.entries();
         entries
@@ -156,23 +167,29 @@ impl Directory {
 }
 
 impl Room {
-    fn new(name: Name, number: u64) -> Self {
-        Self { name, number, group: Group::new() }
+    fn new(name: Name, exchange: Arc<dyn Exchange>) -> Self {
+        let group = Arc::new(Group::new());
+        let _subscription = exchange.subscribe(name.key(), Arc::clone(&group) as _);
+        Self { name, exchange, group, _subscription }
     }
 
-    /// Pushes a line to all members except `sender`.
-    pub(crate) fn tell_others(&self, sender: &Handle, line: fmt::Arguments<'_>) {
-        let mut message = self.number.to_be_bytes().to_vec();
+    /// Pushes a line to all members except `sender`, also in other processes. In case of an error those in this process have
+    /// received it.
+    pub(crate) fn tell_others(&self, sender: &Handle, line: fmt::Arguments<'_>) -> Result<(), PublishError> {
+        let mut message = format!("{}{END}", self.name.key()).into_bytes();
         let _ = message.write_fmt(line); // a vector never fails
-        self.group.send_to_others(sender, message);
+        self.exchange.publish_to_others(sender, self.name.key(), message.into())
     }
 
     /// The line in a message that was pushed; `None` if another room has sent it. A member who has just left a room may still
     /// have messages of it in the mailbox.
     pub(crate) fn line<'a>(&self, message: &'a [u8]) -> Option<&'a [u8]> {
-        message.strip_prefix(&self.number.to_be_bytes())
+        message.strip_prefix(self.name.key().as_bytes())?.strip_prefix(END.as_bytes())
     }
 }
+
+/// What ends the name of the room at the beginning of a message.
+const END: &str = "\n";
 
 impl Members {
     fn of(members: &BTreeSet<Name>) -> Self {
@@ -196,21 +213,22 @@ impl fmt::Display for Members {
 
 #[cfg(test)]
 mod tests {
-    use anyloop::{Address, Client};
+    use anyloop::{Address, Client, LocalExchange};
 
     use super::*;
 
     #[test]
     fn a_million_joins_and_leaves_do_not_make_it_grow() {
-        let directory = Directory::new(NonZeroUsize::MIN);
+        let exchange = LocalExchange::new();
+        let directory = Directory::new(NonZeroUsize::MIN, Arc::new(exchange.clone()), None);
         let client = Client::new(Address::Unknown).handle();
         for number in 0..1_000_000 {
-            let (member, room) = (directory.take_guest_name(), Name::guest(number % 1000));
+            let (member, room) = (directory.take_guest_name(), Name::guest(None, number % 1000));
             let (room, others) = directory.enter(&room, &member, &client).unwrap();
             assert_eq!((others.count, room.group.len()), (0, 1));
             directory.leave(&room, &member, &client);
             directory.free_name(&member);
         }
-        assert_eq!(directory.size(), (0, 0));
+        assert_eq!((directory.size(), exchange.subscribed_channels().len()), ((0, 0), 0));
     }
 }

@@ -7,14 +7,25 @@
 //!
 //! | line | effect |
 //! | --- | --- |
-//! | `/nick NAME` | changes the name of the member, which is unique |
+//! | `/nick NAME` | changes the name of the member, which is unique in its process |
 //! | `/join ROOM` | leaves the room for another, which is opened if necessary |
-//! | `/who` | lists the members of the room |
+//! | `/who` | lists the members of the room in this process |
 //! | `/quit` | ends the conversation |
 //! | any other | is sent to the others in the room as `NAME: text` |
 //!
 //! Lines that begin with `* ` are notices of the server, and those that begin with `ERR ` report an error. Members can't forge
 //! them, since no name contains an asterisk or a blank.
+//!
+//! # Several processes
+//! With `serve --exchange redis://127.0.0.1:6379` the rooms of all processes that use the same Redis are connected: who joins, leaves
+//! or speaks is heard by all members of the room, whichever process they are in.
+//!
+//! - Names are unique in each process, and not across them. A guest has the tag of its process in its name, as in `guest-3f9a-1`.
+//! - `/who` lists the members in the same process, and `--max-members` counts these.
+//! - A line reaches the members in other processes at most once. If it is not sent to them the member who said it gets `ERR
+//!   not-exchanged`, once for each line; those in the same process have heard it. A server whose Redis is not there serves its own
+//!   members, warns in its log, and looks for it again.
+//! - The first member of a room in a process may miss what others say until Redis has confirmed that the process listens.
 
 mod directory;
 mod member;
@@ -22,10 +33,11 @@ mod name;
 #[cfg(test)]
 mod tests;
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use anyloop::{Client, Handler, Replies, Session};
+use anyloop::{Client, Exchange, Handler, LocalExchange, Replies, Session};
 
 use directory::Directory;
 use member::Member;
@@ -53,9 +65,17 @@ impl Chat {
     /// The default of the maximum number of members of a room.
     pub const MAX_MEMBERS: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not zero");
 
-    /// A chat whose rooms have at most this number of members each.
+    /// A chat in one process, whose rooms have at most this number of members each.
     pub fn new(max_members: NonZeroUsize) -> Self {
-        Self(Arc::new(Directory::new(max_members)))
+        Self(Arc::new(Directory::new(max_members, Arc::new(LocalExchange::new()), None)))
+    }
+
+    /// A chat with those in other processes, by an exchange whose channels are the rooms. In this process a room has at most this
+    /// number of members.
+    pub fn across_processes(max_members: NonZeroUsize, exchange: Arc<dyn Exchange>) -> Self {
+        let random = RandomState::new().build_hasher().finish(); // of the system
+        let process = format!("{:04x}", random & 0xffff);
+        Self(Arc::new(Directory::new(max_members, exchange, Some(process))))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::str;
 use std::sync::Arc;
 
-use anyloop::{Client, CloseReason, Flow, Handle, Outcome, Replies, Session};
+use anyloop::{Client, CloseReason, Flow, Handle, Outcome, PublishError, Replies, Session};
 
 use crate::directory::{Directory, Room};
 use crate::name::Name;
@@ -57,7 +57,9 @@ impl Member {
 
     fn say(&self, text: &str, out: &mut Replies<'_>) {
         match &self.room {
-            Some(room) => room.tell_others(&self.client, format_args!("{}: {text}", self.name)),
+            Some(room) => {
+                report(room.tell_others(&self.client, format_args!("{}: {text}", self.name)), out);
+            }
             None => out.reject("no-room: nobody hears it; write /join ROOM first"),
         }
     }
@@ -74,7 +76,7 @@ impl Member {
         let old = std::mem::replace(&mut self.name, name);
         out.write(format_args!("* you are now {}", self.name));
         if let Some(room) = &self.room {
-            room.tell_others(&self.client, format_args!("* {old} is now {}", self.name));
+            report(room.tell_others(&self.client, format_args!("* {old} is now {}", self.name)), out);
         }
         if old != self.name {
             self.directory.free_name(&old);
@@ -103,11 +105,12 @@ impl Member {
             }
         };
         self.leave("");
+        let here = self.directory.here();
         match others.count {
-            0 => out.write(format_args!("* you are in {}, alone", room.name)),
-            _ => out.write(format_args!("* you are in {} with {others}", room.name)),
+            0 => out.write(format_args!("* you are in {}, alone{here}", room.name)),
+            _ => out.write(format_args!("* you are in {} with {others}{here}", room.name)),
         }
-        room.tell_others(&self.client, format_args!("* {} has joined", self.name));
+        report(room.tell_others(&self.client, format_args!("* {} has joined", self.name)), out);
         self.room = Some(room);
     }
 
@@ -115,15 +118,26 @@ impl Member {
     fn leave(&mut self, why: &str) {
         if let Some(room) = self.room.take() {
             self.directory.leave(&room, &self.name, &self.client);
-            room.tell_others(&self.client, format_args!("* {} has left{why}", self.name));
+            // The client can't be told of an error: it has left, or will be told of the same one by the next room.
+            let _ = room.tell_others(&self.client, format_args!("* {} has left{why}", self.name));
         }
     }
 
     fn list(&self, out: &mut Replies<'_>) {
         match &self.room {
-            Some(room) => out.write(format_args!("* in {}: {}", room.name, self.directory.members(room))),
+            Some(room) => {
+                let (here, members) = (self.directory.here(), self.directory.members(room));
+                out.write(format_args!("* in {}{here}: {members}", room.name));
+            }
             None => out.send(b"* you are in no room"),
         }
+    }
+}
+
+/// Reports that members in other processes were not told.
+fn report(told: Result<(), PublishError>, out: &mut Replies<'_>) {
+    if let Err(error) = told {
+        out.reject(format!("not-exchanged: {error}"));
     }
 }
 

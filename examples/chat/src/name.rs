@@ -15,9 +15,12 @@ impl Name {
     /// The maximum length of a name, in characters.
     pub(crate) const MAX_LENGTH: usize = 20;
 
-    /// The name of the guest with this number. Members can't choose such a name.
-    pub(crate) fn guest(number: u64) -> Self {
-        Self::new(&format!("{GUEST}{number}"))
+    /// The name of the guest with this number, in this process if there are others. Members can't choose such a name.
+    pub(crate) fn guest(process: Option<&str>, number: u64) -> Self {
+        match process {
+            Some(process) => Self::new(&format!("{GUEST}{process}-{number}")),
+            None => Self::new(&format!("{GUEST}{number}")),
+        }
     }
 
     /// The room in which all members begin.
@@ -46,6 +49,11 @@ impl Name {
     /// Whether the server gives such names to those who have not chosen one.
     pub(crate) fn is_guest(&self) -> bool {
         self.key.starts_with(GUEST)
+    }
+
+    /// The text that equal names have in common.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
     }
 
     fn new(text: &str) -> Self {
@@ -123,6 +131,6 @@ mod tests {
         assert_eq!(name("Ann"), name("aNN"));
         assert_eq!(name("Ωμέγα"), name("ωμέγα"));
         assert_ne!(name("ann"), name("anna"));
-        assert!(name("Guest-1").is_guest() && Name::guest(1).is_guest() && !name("guest1").is_guest());
+        assert!(name("Guest-1").is_guest() && Name::guest(None, 1).is_guest() && !name("guest1").is_guest());
     }
 }

@@ -1,5 +1,6 @@
 use anyloop::testing::TestClient;
-use anyloop::{Address, CloseReason, Framing, Limits, MailboxFull, Service};
+use anyloop::{Address, CloseReason, Framing, Handle, Limits, MailboxFull, PublishError, Service};
+use anyloop::{Subscriber, Subscription};
 
 use super::*;
 use crate::directory::MAX_LISTED;
@@ -216,7 +217,7 @@ fn lines_of_a_room_that_was_left_are_not_heard() {
 
 #[test]
 fn a_member_who_is_too_slow_is_treated_by_the_policy() {
-    let limits = Limits::default().with_mailbox(300); // three of the lines, each with 8 and 64 bytes
+    let limits = Limits::default().with_mailbox(300); // three of the lines, each with 6 and 64 bytes
     for (policy, expected) in [
         (MailboxFull::Close, ""),
         (MailboxFull::Refuse, "guest-1: 11\nguest-1: 12\nguest-1: 13\n"),
@@ -235,6 +236,78 @@ fn a_member_who_is_too_slow_is_treated_by_the_policy() {
         };
         assert_eq!((slow.over(), bob.heard().as_str(), ann.heard().as_str()), (over, told, told), "{policy}");
     }
+}
+
+/// A chat that shares an exchange with others, as in another process.
+fn another_process(exchange: &LocalExchange, max_members: NonZeroUsize) -> Talk {
+    let chat = Chat::across_processes(max_members, Arc::new(exchange.clone()));
+    Talk::new(chat, Framing::Line, Limits::default())
+}
+
+#[test]
+fn a_room_is_one_in_all_processes_and_names_and_lists_are_of_one() {
+    let exchange = LocalExchange::new();
+    let [here, there] = std::array::from_fn(|_| another_process(&exchange, NonZeroUsize::MIN));
+    let [mut ann] = here.clients();
+    let [mut bob] = there.clients();
+    let joined = ann.heard();
+    let guest = joined.strip_prefix("* ").and_then(|rest| rest.strip_suffix(" has joined\n")).unwrap();
+    assert!(guest.starts_with("guest-") && guest.ends_with("-1") && guest.len() == 12, "{guest}");
+    ann.say("/nick ann\nhello\n/join DEN\n");
+    let heard = bob.heard();
+    assert!(heard.ends_with("-1 is now ann\nann: hello\n* ann has left\n"), "{heard}");
+    bob.say("/nick ann\n/nick bob\n/who\n/join den\nhi\n");
+    let expected = "* you are now ann\n* you are now bob\n* in lobby on this server: bob\n\
+        * you are in den, alone on this server\n";
+    assert_eq!(bob.heard(), expected);
+    assert!(ann.heard().ends_with("* you are in DEN, alone on this server\n* bob has joined\nbob: hi\n"));
+    drop((ann, bob));
+    assert_eq!((here.directory.size(), exchange.subscribed_channels().len()), ((0, 0), 0));
+}
+
+/// An exchange that has lost the other processes.
+#[derive(Debug)]
+struct Lost(LocalExchange);
+
+impl Exchange for Lost {
+    fn publish(&self, channel: &str, message: Arc<[u8]>) -> Result<(), PublishError> {
+        self.0.publish(channel, message).and(Err(PublishError::Unreachable))
+    }
+
+    fn publish_to_others(
+        &self,
+        client: &Handle,
+        channel: &str,
+        message: Arc<[u8]>,
+    ) -> Result<(), PublishError> {
+        self.0.publish_to_others(client, channel, message).and(Err(PublishError::Unreachable))
+    }
+
+    fn subscribe(&self, channel: &str, subscriber: Arc<dyn Subscriber>) -> Subscription {
+        self.0.subscribe(channel, subscriber)
+    }
+
+    fn is_ready(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn who_says_a_line_that_other_processes_do_not_get_is_told_once() {
+    let chat = Chat::across_processes(Chat::MAX_MEMBERS, Arc::new(Lost(LocalExchange::new())));
+    let [mut ann, mut bob] = Talk::new(chat, Framing::Line, Limits::default()).clients();
+    let error = "ERR not-exchanged: other processes don't get the message: there is no connection to them\n";
+    ann.say("/nick ann\nhello\n/who\n/join den\n");
+    let heard = ann.heard();
+    let expected = format!("* you are now ann\n{error}{error}* in lobby on this server: ann, guest-");
+    assert!(heard.starts_with(&expected), "{heard}");
+    assert!(heard.ends_with(&format!("* you are in den, alone on this server\n{error}")), "{heard}");
+    assert_eq!(heard.matches(error).count(), 3);
+    let heard = bob.heard();
+    assert!(
+        heard.ends_with(" is now ann\nann: hello\n* ann has left\n") && !heard.contains("ERR"),
+        "{heard}"
+    );
 }
 
 #[test]

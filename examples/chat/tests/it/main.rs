@@ -2,10 +2,16 @@
 
 #[path = "../../../testing/person.rs"]
 mod person;
+#[path = "../../../testing/redis.rs"]
+mod redis;
 #[path = "../../../testing/server.rs"]
 mod server;
+#[path = "../../../testing/tool.rs"]
+mod tool;
 
+mod processes;
 mod product;
+mod site;
 mod slow;
 mod stop;
 mod talk;
