@@ -71,8 +71,12 @@ impl Connection {
 
     fn handle_mail(&mut self, mail: Mail, out: &mut Outbox) {
         match mail {
-            Mail::Push(message) => self.call(out, |protocol, out| protocol.notified(&message, out)),
-            Mail::Missed(count) => self.call(out, |protocol, out| protocol.missed(count, out)),
+            Mail::Push(message) => {
+                self.call(out, |protocol, out| protocol.notified(&message, out));
+            }
+            Mail::Missed(count) => {
+                self.call(out, |protocol, out| protocol.missed(count, out));
+            }
             Mail::Close => self.end_with(CloseReason::Closed),
             Mail::Answer(answer) => self.handle_answer(answer, out),
         }
@@ -81,7 +85,7 @@ impl Connection {
     /// Writes the answer to the message that is pending.
     fn handle_answer(&mut self, answer: Option<Answer>, out: &mut Outbox) {
         let Some(Pending { flow, is_message }) = self.pending.take() else { return };
-        match answer {
+        let is_sent = match answer {
             Some(Answer::Reply(reply)) => self.call(out, |protocol, out| {
                 protocol.answered(&reply, out);
                 flow
@@ -95,25 +99,27 @@ impl Connection {
                 flow
             }),
             None => return self.fail(CloseReason::Unanswered, &ErrorReply::Internal, out),
-        }
-        self.messages += u64::from(is_message);
+        };
+        self.messages += u64::from(is_message && is_sent);
     }
 
-    /// Calls the protocol outside of a message.
-    fn call(&mut self, out: &mut Outbox, call: impl FnOnce(&mut dyn Protocol, &mut Outbox) -> Flow) {
-        let Some(protocol) = &mut self.protocol else { return };
+    /// Calls the protocol outside of a message. Returns whether its output is sent: not if it panicked or exceeded the limit.
+    fn call(&mut self, out: &mut Outbox, call: impl FnOnce(&mut dyn Protocol, &mut Outbox) -> Flow) -> bool {
+        let Some(protocol) = &mut self.protocol else { return false };
         out.begin(self.service.limits.max_reply);
         out.swap_record(&mut self.record);
         let called = guarded(|| call(&mut **protocol, out));
         out.swap_record(&mut self.record);
+        let is_sent = called.is_some() && !out.overflowed();
         match called {
             None => self.internal(CloseReason::Panicked, out),
-            Some(_) if out.overflowed() => self.internal(CloseReason::ReplyTooLong, out),
+            Some(_) if !is_sent => self.internal(CloseReason::ReplyTooLong, out),
             Some(flow) if self.take_requests(out) => self.await_answer(Pending { flow, is_message: false }),
             Some(Flow::Continue) => {}
             Some(Flow::Close) => self.end_with(CloseReason::Exit),
             Some(Flow::Fail) => self.end_with(CloseReason::Rejected),
         }
+        is_sent
     }
 
     /// Sets the timer of the session if it was requested. Returns whether an answer was announced.

@@ -90,6 +90,22 @@ fn a_dropped_answer_and_a_second_one_are_internal_errors() {
 }
 
 #[test]
+fn an_answer_over_the_limit_is_not_counted() {
+    let limits = Limits::default().with_max_reply(100); // with the line end
+    for (length, reason, messages) in
+        [(98, None, 1), (99, None, 1), (100, Some(CloseReason::ReplyTooLong), 0)]
+    {
+        let talk = Arc::new(Talk::default());
+        let mut client = talk.connect(limits);
+        client.say("later\n");
+        talk.answer().send(vec![b'x'; length]).unwrap();
+        let heard = client.heard();
+        assert_eq!((client.over(), client.messages()), (reason, messages), "{length}");
+        assert_eq!(heard == "ERR internal\n", reason.is_some());
+    }
+}
+
+#[test]
 fn an_answer_has_a_timeout_which_nothing_restarts() {
     let (talk, mut client) = connected();
     let timeout = Limits::default().answer_timeout;
