@@ -4,6 +4,8 @@
 mod person;
 #[path = "../../../testing/server.rs"]
 mod server;
+#[path = "../../../testing/usage.rs"]
+mod usage;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -13,7 +15,8 @@ use std::thread;
 use anyloop::{Client, CloseReason, Flow, Framing, Handler, Replies, Running, Service, Session};
 
 use self::person::{Person, backends};
-use self::server::{Server, command};
+use self::server::Server;
+use self::usage::{assert_rejects, assert_says};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_proxy");
 
@@ -67,17 +70,14 @@ fn proxy(backend: &str, upstream: SocketAddr, flags: &str) -> Server {
 
 #[test]
 fn it_says_its_own_name_and_its_flags() {
-    for (flags, expected) in [
+    let says = [
         ("--version", concat!("proxy ", env!("CARGO_PKG_VERSION"))),
         ("--help", "A proxy that passes lines to another server"),
         ("serve --help", "[env: PROXY_SERVE_UPSTREAM=]"),
         ("handlers", "has each line answered by another server"),
-    ] {
-        let output = command(PROGRAM, flags).output().expect("it runs");
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && text.contains(expected), "{flags}: {text}");
-    }
-    for (flags, expected) in [
+    ];
+    assert_says(PROGRAM, &says);
+    let rejected = [
         ("", "--upstream"),
         ("--upstream localhost", "`localhost` is no address; write HOST:PORT, such as 127.0.0.1:9999"),
         ("--upstream :1", "`:1` is no address"),
@@ -86,11 +86,8 @@ fn it_says_its_own_name_and_its_flags() {
         ("--upstream a:1 --upstream-connections 0", "`0` is not a count from 1 to 1000"),
         ("--upstream a:1 --upstream-waiting 0", "`0` is not a count from 1 to 100000"),
         ("--upstream a:1 --upstream-timeout 0", "`0` is too short; write a time above 0"),
-    ] {
-        let output = command(PROGRAM, &format!("serve {flags}")).output().expect("it runs");
-        let text = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(2) && text.contains(expected), "{flags}: {text}");
-    }
+    ];
+    assert_rejects(PROGRAM, &rejected);
 }
 
 #[test]

@@ -4,35 +4,32 @@
 mod person;
 #[path = "../../../testing/server.rs"]
 mod server;
+#[path = "../../../testing/usage.rs"]
+mod usage;
 
 use std::collections::BTreeSet;
 use std::thread;
 
 use self::person::{Person, backends};
-use self::server::{Server, command};
+use self::server::Server;
+use self::usage::{assert_rejects, assert_says};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_queue");
 
 #[test]
 fn it_says_its_own_name_and_its_flags() {
-    for (flags, expected) in [
+    let says = [
         ("--version", concat!("queue ", env!("CARGO_PKG_VERSION"))),
         ("--help", "A queue of jobs with leases"),
         ("serve --help", "[env: QUEUE_SERVE_LEASE=]"),
         ("handlers", "gives each job to a worker until it is done"),
-    ] {
-        let output = command(PROGRAM, flags).output().expect("it runs");
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && text.contains(expected), "{flags}: {text}");
-    }
-    for (flags, expected) in [
+    ];
+    assert_says(PROGRAM, &says);
+    let rejected = [
         ("--lease 0s", "`0s` is too short; write a time above 0"),
         ("--max-jobs 0", "`0` is not a count from 1 to 10000000"),
-    ] {
-        let output = command(PROGRAM, &format!("serve {flags}")).output().expect("it runs");
-        let text = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(2) && text.contains(expected), "{flags}: {text}");
-    }
+    ];
+    assert_rejects(PROGRAM, &rejected);
 }
 
 #[test]
