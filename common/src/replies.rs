@@ -66,7 +66,8 @@ impl<'a> Replies<'a> {
     /// are delivered immediately.
     ///
     /// # Panics
-    /// If an answer is awaited already: a message has one answer. `TestClient` tests it: without a connection it panics too.
+    /// If an answer is awaited already, since a message has one answer; or outside of a call by a server or a
+    /// [`TestClient`](crate::testing::TestClient).
     pub fn later(&mut self) -> Later {
         self.outbox.later()
     }
