@@ -117,10 +117,12 @@ impl Conversation {
         let (mut bytes_in, mut bytes_out) = (0, 0);
         let mut active = self.connection.activate(output, &self.state.clock);
         let wait = loop {
-            let next = active.what_now();
-            // Input that has arrived is read between two turns, also if more messages are pushed continuously.
+            let mut next = active.what_now();
             let is_between = next == Next::Run && (had_turn || has_run) && !had_read;
-            let reads_first = is_between && active.accepts_input() && socket.arrived() > 0;
+            if is_between && active.accepts_input() && socket.arrived() > 0 {
+                // Input that has arrived is read between two turns, also if more messages are pushed continuously.
+                (next, had_turn, self.drained) = (Next::Read, false, false);
+            }
             match next {
                 Next::Write => match socket.write(active.output()) {
                     Ok(0) => active.lost(),
@@ -143,15 +145,15 @@ impl Conversation {
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     Err(_) => active.lost(),
                 },
-                Next::Run if !reads_first && active.connection().may_block() => break Wait::Blocking,
-                Next::Run if !reads_first && had_turn => break Wait::Turn,
-                Next::Run if !reads_first => {
+                Next::Run if active.connection().may_block() => break Wait::Blocking,
+                Next::Run if had_turn => break Wait::Turn,
+                Next::Run => {
                     had_turn = true;
                     active.run();
                 }
                 Next::Read if self.drained => break Wait::Readable,
                 Next::Read if had_turn => break Wait::Turn,
-                Next::Read | Next::Run => {
+                Next::Read => {
                     (had_turn, had_read) = (true, true);
                     match socket.read(input) {
                         Ok(0) => active.end_of_input(),
