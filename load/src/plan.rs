@@ -165,6 +165,7 @@ impl Plan {
             ));
         }
         self.messages.check()?;
+        self.subscribers.check(self)?; // before the messages that a framing asks for, which would not help
         if self.messages.are_made() && self.framing == Framing::Http {
             return Err(
                 "in http it must be said what to ask for; say it by --message 'GET /', say".to_owned()
@@ -179,7 +180,6 @@ impl Plan {
                 return Err(format!("{count} is no number of {name}; choose one from 1 to {most}"));
             }
         }
-        self.subscribers.check(self)?;
         if self.threads > self.most_threads() {
             let (threads, connections) = (self.threads, self.connections);
             return Err(format!(

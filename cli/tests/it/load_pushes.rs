@@ -171,6 +171,7 @@ fn wrong_usage_is_explained() {
     let requests = file("requests");
     fs::write(&requests, "GET /\n").unwrap();
     for (flags, expected) in [
+        ("--framing http", "in the framing `http`; use it with `line`"),
         ("--framing http --messages {requests}", "in the framing `http`; use it with `line`"),
         (
             "--framing resp",
