@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::accept_errors::{Backoff, Fault, LogLimiter, fault};
 use crate::conversation::Conversation;
 use crate::state::{Phase, State};
-use crate::{Socket, socket};
+use crate::{Accepted, Socket};
 use common::{Address, CloseReason, Overload, WakeQueue};
 
 /// Decides which clients a server serves. Backends accept with [`accept_all`](Self::accept_all),
@@ -50,9 +50,9 @@ pub enum Accepting {
 
 /// The result of an attempt to accept.
 #[derive(Debug)]
-pub enum Admission {
+pub enum Admission<S = Socket> {
     /// A client to serve.
-    Client(Socket, Conversation),
+    Client(S, Conversation),
     /// No client to serve. Continue with [`Acceptor::what_now`].
     None,
     /// No client has connected: wait until the listener is readable or the registered waker is woken.
@@ -100,7 +100,7 @@ impl Acceptor {
     }
 
     /// Opens the conversation of an accepted client, refuses the client, or handles the error.
-    pub fn admit(&mut self, accepted: io::Result<(Socket, Address)>) -> Admission {
+    pub fn admit<S: Accepted>(&mut self, accepted: io::Result<(S, Address)>) -> Admission<S> {
         let is_stopping = self.state.phase() != Phase::Serving;
         if is_stopping {
             self.backlog = self.backlog.saturating_sub(1);
@@ -108,11 +108,11 @@ impl Acceptor {
         match accepted {
             Ok((socket, peer)) => {
                 // Clients are accepted in the order in which they connected, so only the first ones can be early.
-                self.early = self.early && !socket::prepare_early(&socket, &self.state.service.limits);
+                self.early = self.early && !socket.prepare(&self.state.service.limits);
                 self.backoff.succeeded();
                 self.number += 1;
                 let local = match &self.address {
-                    Address::Ip(_) => socket.address(), // the listener may be bound to a wildcard address
+                    Address::Ip(_) => socket.local_address(), // the listener may be bound to a wildcard address
                     address => address.clone(),
                 };
                 match self.state.open_connection(peer, local, self.number) {
@@ -155,7 +155,7 @@ impl Acceptor {
         self.state.clock.now()
     }
 
-    fn refuse(&mut self, socket: Socket, reason: CloseReason) {
+    fn refuse(&mut self, socket: impl Accepted, reason: CloseReason) {
         self.state.send_refusal(socket, reason);
         self.state.ended(reason);
         if let Some(count) = self.refusals.count(self.now()) {

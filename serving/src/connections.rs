@@ -105,6 +105,13 @@ impl Connections {
         sum
     }
 
+    /// The current statistics.
+    pub(crate) fn statistics(&self) -> Statistics {
+        let mut sum = self.counted.clone();
+        self.records().for_each(|record| add(record, &mut sum));
+        sum
+    }
+
     /// Ends counting, and returns the final statistics. Connections that are still open count as cut.
     pub(crate) fn close(&mut self) -> Statistics {
         if !std::mem::replace(&mut self.closed, true) {
@@ -117,6 +124,7 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
     use std::time::Instant;
 
     use common::{Clock, Framing, Service};
@@ -127,7 +135,7 @@ mod tests {
     #[test]
     fn counts_go_beyond_32_bits() {
         let service = Arc::new(Service::framed(Arc::new(Echo), Framing::Line));
-        let state = State::new(service, 1, None, Clock::new(Instant::now)).unwrap();
+        let state = State::new(service, 1, None, Clock::new(Instant::now), Waker::noop().clone());
         let record = Record::default();
         let counts = &record.counts;
         for (read, written) in [(u32::MAX as usize, 1 << 33), (3, 5), (u32::MAX as usize, 0)] {

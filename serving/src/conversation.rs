@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::buffers::Buffers;
 use crate::connections::{add_bytes, set_messages};
 use crate::state::{Phase, State};
-use crate::{Socket, Transport};
+use crate::{Accepted, Transport};
 use common::{CloseReason, Connection, Marks, Next, Outbox, Record, Timer, WakeQueue};
 
 /// Serves one client. A backend drives it in a loop:
@@ -203,7 +203,7 @@ impl Conversation {
 
     /// Ends the conversation and closes the socket. If the client may still be sending, the socket lingers: its input is
     /// discarded for a while, so that the client doesn't lose the last replies to a reset.
-    pub fn end(mut self, socket: Socket) {
+    pub fn end(mut self, socket: impl Accepted) {
         let reason = self.connection.end();
         let finished = match reason {
             CloseReason::Cut | CloseReason::Lost | CloseReason::WriteTimeout => true,
@@ -218,7 +218,7 @@ impl Conversation {
     }
 
     /// Refuses the client before its session has begun, since the system lacks the resources to serve it.
-    pub fn refuse(mut self, socket: Socket, error: &io::Error) {
+    pub fn refuse(mut self, socket: impl Accepted, error: &io::Error) {
         self.state.log_unserved(error);
         self.close(CloseReason::Unserved, |state| state.send_refusal(socket, CloseReason::Unserved));
     }

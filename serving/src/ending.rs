@@ -39,6 +39,12 @@ impl Ending {
         self.changed.notify_all();
     }
 
+    /// Whether accepting has ended or a part has failed.
+    pub(crate) fn has_begun(&self) -> bool {
+        let state = self.state();
+        state.accepted.is_some() || state.failure.is_some()
+    }
+
     /// Waits until accepting has ended or a part has failed, or for [`ACCEPTOR_TIMEOUT`] after a cut.
     pub(crate) fn wait(&self) {
         let accepts = |state: &mut State| state.accepted.is_none() && state.failure.is_none();
@@ -48,11 +54,11 @@ impl Ending {
     }
 
     /// Why the server ended: the failure, or else the result of accepting. A thread that fails drops its acceptor before it
-    /// reports the failure, so this waits for that report, for [`FAILURE_TIMEOUT`] at most.
-    pub(crate) fn cause(&self) -> io::Result<()> {
+    /// reports the failure, so this waits for that report, for `timeout` at most.
+    pub(crate) fn cause(&self, timeout: Duration) -> io::Result<()> {
         let is_unexplained =
             |state: &mut State| state.failure.is_none() && matches!(state.accepted, Some(Err(_)));
-        let waited = self.changed.wait_timeout_while(self.state(), FAILURE_TIMEOUT, is_unexplained);
+        let waited = self.changed.wait_timeout_while(self.state(), timeout, is_unexplained);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
         match state.failure.take() {
             Some(error) => Err(error),
@@ -66,4 +72,5 @@ impl Ending {
 }
 
 const ACCEPTOR_TIMEOUT: Duration = Duration::from_millis(200);
-const FAILURE_TIMEOUT: Duration = Duration::from_millis(200);
+/// How long the report of a failure may take after the acceptor was dropped.
+pub(crate) const FAILURE_TIMEOUT: Duration = Duration::from_millis(200);

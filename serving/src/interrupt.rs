@@ -17,8 +17,6 @@ use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 use std::{hint, mem, ptr, thread};
 
-use crate::Notifier;
-
 /// Allows other threads to wake the thread that created it from a blocking [`call`](Self::call), which then fails with
 /// `EINTR`.
 ///
@@ -170,7 +168,7 @@ impl Wake for Thread {
 pub(crate) struct Signalled {
     state: Mutex<SignalledState>,
     /// Wakes the maintenance thread, which signals them again.
-    notifier: Arc<Notifier>,
+    maintenance: Waker,
 }
 
 #[derive(Debug, Default)]
@@ -184,8 +182,8 @@ struct SignalledState {
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(1);
 
 impl Signalled {
-    pub(crate) fn new(notifier: &Arc<Notifier>) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), notifier: Arc::clone(notifier) })
+    pub(crate) fn new(maintenance: Waker) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), maintenance })
     }
 
     fn add(&self, thread: &Arc<Thread>) {
@@ -194,7 +192,7 @@ impl Signalled {
         let is_first = state.threads.len() == 1;
         drop(state);
         if is_first {
-            self.notifier.notify();
+            self.maintenance.wake_by_ref();
         }
     }
 
@@ -265,11 +263,12 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::*;
+    use crate::Notifier;
 
     #[test]
     fn a_lost_signal_is_sent_again() {
         let notifier = Notifier::new().unwrap();
-        let signalled = Signalled::new(&notifier);
+        let signalled = Signalled::new(notifier.waker());
         let interrupt = Interrupt::of_this_thread().unwrap();
         interrupt.signal_again_by(&signalled);
         let waker = interrupt.waker();

@@ -8,6 +8,7 @@
 //! - [`Stop`] and [`Statistics`]: stop a server, and show what it has counted.
 //! - [`Notifier`], [`Interrupt`]: wakers for threads that poll descriptors or block in a read.
 //! - [`WorkerGroup`]: workers that each have their own clients and a [`WorkerContext`].
+//! - [`ManualServer`]: a server without threads, for simulations.
 //! - `epoll`: an epoll instance.
 //! - [`blocking`]: serves one client on a thread that blocks.
 
@@ -30,6 +31,7 @@ mod interrupt;
 mod lingering;
 mod listener;
 mod maintenance;
+mod manual;
 mod notifier;
 mod running;
 mod server;
@@ -49,10 +51,11 @@ pub use completion::Step;
 pub use conversation::{Conversation, Wait};
 pub use interrupt::Interrupt;
 pub use listener::Listener;
+pub use manual::ManualServer;
 pub use notifier::Notifier;
 pub use running::{Running, start};
 pub use server::{Failure, SERVER_DESCRIPTORS, STACK_SIZE, Server};
-pub use socket::{Socket, Transport};
+pub use socket::{Accepted, Socket, Transport};
 pub use statistics::{Report, Statistics};
 pub use stop::{Registration, Requested, Stop, Urgency};
 pub use task::Offloaded;

@@ -1,27 +1,28 @@
 //! Lingering close: discards the input of sockets whose conversation is over.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::ErrorKind;
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv};
 
-use crate::{Socket, Transport, descriptors};
+use crate::Accepted;
 
 /// Sockets whose conversation is over and whose client may still be sending.
 ///
 /// Closing a socket with unread input resets the connection, and the reset drops output that was not delivered yet. So the
 /// input is discarded up to its end, or up to a limit of bytes. Beyond that limit the socket is closed once the client's
 /// system has acknowledged all output, or when the time is up.
+#[derive(Debug)]
 pub(crate) struct Lingering {
     sockets: Vec<Closing>,
     max_sockets: usize,
 }
 
 /// A socket whose input is discarded.
+#[derive(Debug)]
 struct Closing {
-    socket: Socket,
+    socket: Box<dyn Accepted>,
     until: Instant,
     /// How many more bytes are discarded.
     left: usize,
@@ -44,8 +45,8 @@ fn max_sockets(max_connections: usize, descriptors: Option<usize>) -> usize {
 
 impl Lingering {
     /// Leaves descriptors for `max_connections`.
-    pub(crate) fn new(max_connections: usize) -> Self {
-        Self { sockets: Vec::new(), max_sockets: max_sockets(max_connections, descriptors::limit()) }
+    pub(crate) fn new(max_connections: usize, max_descriptors: Option<usize>) -> Self {
+        Self { sockets: Vec::new(), max_sockets: max_sockets(max_connections, max_descriptors) }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -54,13 +55,13 @@ impl Lingering {
 
     /// The sockets to poll for input.
     pub(crate) fn polled(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
-        let polled = self.sockets.iter().filter(|socket| socket.left > 0);
-        polled.map(|socket| (socket.socket.as_fd(), PollFlags::IN)).collect()
+        let polled = self.sockets.iter().filter_map(Closing::polled);
+        polled.map(|descriptor| (descriptor, PollFlags::IN)).collect()
     }
 
     /// Adds sockets. If there are too many, closes those whose output was acknowledged, and if this doesn't suffice, the
     /// newest. Returns how many of the latter it closed.
-    pub(crate) fn add(&mut self, sockets: Vec<Socket>, now: Instant) -> u64 {
+    pub(crate) fn add(&mut self, sockets: Vec<Box<dyn Accepted>>, now: Instant) -> u64 {
         if sockets.is_empty() {
             return 0;
         }
@@ -82,28 +83,31 @@ impl Lingering {
     pub(crate) fn discard(&mut self, ready: &[bool]) {
         let mut ready = ready.iter();
         self.sockets.retain_mut(|socket| {
-            let ready = socket.left > 0 && ready.next().is_some_and(|&ready| ready);
+            let ready = socket.polled().is_some() && ready.next().is_some_and(|&ready| ready);
             !ready || !socket.is_over()
         });
     }
 
-    /// Closes the sockets whose time is up, and those beyond the limit of bytes whose output was acknowledged.
+    /// Closes the sockets whose time is up, and those that are not polled and are done.
     pub(crate) fn expire(&mut self, now: Instant) {
-        self.sockets.retain_mut(|socket| now < socket.until && (socket.left > 0 || !socket.is_over()));
+        self.sockets
+            .retain_mut(|socket| now < socket.until && (socket.polled().is_some() || !socket.is_over()));
     }
 }
 
 impl Closing {
+    /// What to poll, until the limit of bytes is reached.
+    fn polled(&self) -> Option<BorrowedFd<'_>> {
+        self.socket.descriptor().filter(|_| self.left > 0)
+    }
+
     /// Discards the input that has arrived. Returns whether to close the socket.
     fn is_over(&mut self) -> bool {
-        let mut discarded = [0; 4096];
         while self.left > 0 {
-            let room = self.left.min(discarded.len());
-            match recv(&self.socket, &mut discarded[..room], RecvFlags::DONTWAIT) {
-                Ok((0, _)) => return true,
-                Ok((count, _)) => self.left -= count,
-                Err(Errno::AGAIN | Errno::INTR) => return false,
-                Err(_) => return true,
+            match self.socket.discard(self.left) {
+                Ok(0) => return true,
+                Ok(count) => self.left -= count,
+                Err(error) => return !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
             }
         }
         self.is_acknowledged()
@@ -111,7 +115,7 @@ impl Closing {
 
     /// Whether the client's system has acknowledged all output and the FIN.
     fn is_acknowledged(&self) -> bool {
-        (&self.socket).queued() == 0
+        self.socket.queued() == 0
     }
 }
 

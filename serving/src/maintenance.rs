@@ -1,23 +1,22 @@
-//! The maintenance thread of a server: handles deadlines, the stop, and lingering sockets.
+//! The maintenance of a server: handles deadlines, the stop, and lingering sockets.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::lingering::Lingering;
 use crate::state::{Phase, State};
-use crate::{Stop, Urgency};
+use crate::{Notifier, Stop, Urgency};
 use common::Limits;
 
-/// The maintenance thread. It sweeps over the open connections and wakes those whose deadline has passed. So setting a
-/// deadline costs one store to memory. A deadline is never early, and late by one sweep at most.
+/// The work of the maintenance thread. It sweeps over the open connections and wakes those whose deadline has passed. So setting
+/// a deadline costs one store to memory. A deadline is never early, and late by one sweep at most.
+#[derive(Debug)]
 pub(crate) struct Maintenance {
     state: Arc<State>,
     stop: Stop,
-    /// Set when all conversations have ended. Then the thread ends when no socket lingers.
-    finishing: Arc<AtomicBool>,
     lingering: Lingering,
     interval: Duration,
+    sweep_at: Instant,
     drain_until: Option<Instant>,
 }
 
@@ -26,42 +25,58 @@ const MIN_INTERVAL: Duration = Duration::from_millis(10);
 const MAX_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Maintenance {
-    pub(crate) fn new(state: Arc<State>, stop: Stop, finishing: Arc<AtomicBool>) -> Self {
+    /// `max_descriptors` is the system's limit, if it has one.
+    pub(crate) fn new(state: Arc<State>, stop: Stop, max_descriptors: Option<usize>) -> Self {
         let interval = interval(&state.service.limits);
-        let lingering = Lingering::new(state.max_connections);
-        Self { state, stop, finishing, lingering, interval, drain_until: None }
+        let lingering = Lingering::new(state.max_connections, max_descriptors);
+        let sweep_at = state.start + interval;
+        Self { state, stop, lingering, interval, sweep_at, drain_until: None }
     }
 
-    /// Runs until the server has ended and no socket lingers.
-    pub(crate) fn run(mut self) {
-        let mut sweep_at = self.state.clock.now() + self.interval;
-        loop {
-            self.follow_stop();
-            // Read first: the last sockets were queued to linger before it was set.
-            let finishing = self.finishing.load(Ordering::SeqCst);
-            let unlingered = self.lingering.add(self.state.take_lingering(), self.state.clock.now());
-            if unlingered > 0 {
-                self.state.count(|counted| counted.unlingered += unlingered);
+    /// Runs on this thread until the server has ended and no socket lingers.
+    pub(crate) fn run(mut self, notifier: &Notifier) {
+        while let Some(timeout) = self.tick() {
+            match notifier.wait_any(&self.lingering.polled(), Some(timeout)) {
+                Ok(ready) => self.lingering.discard(&ready),
+                // The system is out of memory, which may be temporary.
+                Err(_) => std::thread::sleep(timeout.min(MIN_INTERVAL)),
             }
-            if self.state.take_descriptors_request() {
-                self.lingering.close_acknowledged();
-            }
-            let cut = self.state.phase() == Phase::Cut;
-            if finishing && (cut || self.lingering.is_empty()) {
-                return;
-            }
-            let now = self.state.clock.now();
-            let accept_at = self.state.acceptor.deadline(self.state.start);
-            if now >= sweep_at || accept_at.is_some_and(|accept_at| now >= accept_at) {
-                self.state.sweep();
-                self.lingering.expire(now);
-                sweep_at = now + self.interval;
-            }
-            let signal_at = self.state.signalled.signal_again(now);
-            let others = [accept_at.filter(|&accept_at| now < accept_at), self.drain_until, signal_at];
-            let until = others.into_iter().flatten().fold(sweep_at, Instant::min);
-            self.wait(until.saturating_duration_since(now));
         }
+    }
+
+    /// Does what is due. Returns for how long to wait, unless its waker is woken or input is to be discarded before. `None` when
+    /// the server has ended and no socket lingers.
+    pub(crate) fn tick(&mut self) -> Option<Duration> {
+        self.follow_stop();
+        // Read first: the last sockets were queued to linger before it was set.
+        let finishing = self.state.is_finishing();
+        let unlingered = self.lingering.add(self.state.take_lingering(), self.state.clock.now());
+        if unlingered > 0 {
+            self.state.count(|counted| counted.unlingered += unlingered);
+        }
+        if self.state.take_descriptors_request() {
+            self.lingering.close_acknowledged();
+        }
+        let cut = self.state.phase() == Phase::Cut;
+        if finishing && (cut || self.lingering.is_empty()) {
+            return None;
+        }
+        let now = self.state.clock.now();
+        let accept_at = self.state.acceptor.deadline(self.state.start);
+        if now >= self.sweep_at || accept_at.is_some_and(|accept_at| now >= accept_at) {
+            self.state.sweep();
+            self.lingering.expire(now);
+            self.sweep_at = now + self.interval;
+        }
+        let signal_at = self.state.signalled.signal_again(now);
+        let others = [accept_at.filter(|&accept_at| now < accept_at), self.drain_until, signal_at];
+        let until = others.into_iter().flatten().fold(self.sweep_at, Instant::min);
+        Some(until.saturating_duration_since(now))
+    }
+
+    /// The interval between sweeps.
+    pub(crate) fn interval(&self) -> Duration {
+        self.interval
     }
 
     /// Enters the phase that the stop or the drain deadline requires.
@@ -85,15 +100,6 @@ impl Maintenance {
             self.interval = MIN_INTERVAL;
         }
         self.state.enter(phase.max(Phase::Serving));
-    }
-
-    /// Waits for a notification, for input to discard, or until the timeout.
-    fn wait(&mut self, timeout: Duration) {
-        match self.state.notifier.wait_any(&self.lingering.polled(), Some(timeout)) {
-            Ok(ready) => self.lingering.discard(&ready),
-            // The system is out of memory, which may be temporary.
-            Err(_) => std::thread::sleep(timeout.min(MIN_INTERVAL)),
-        }
     }
 }
 

@@ -3,15 +3,15 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::acceptor::Acceptor;
+use crate::ending::FAILURE_TIMEOUT;
 use crate::maintenance::Maintenance;
 use crate::state::{Phase, State};
 use crate::stop::Registration;
-use crate::{Backend, Listener, Report, Stop, descriptors};
+use crate::{Backend, Listener, Notifier, Report, Stop, descriptors};
 use common::{Clock, Service};
 
 /// The frame of every `serve`: [`open`](Self::open) it before the first accept, and [`close`](Self::close) it
@@ -23,7 +23,6 @@ use common::{Clock, Service};
 pub struct Server {
     state: Arc<State>,
     maintenance: Option<JoinHandle<()>>,
-    finishing: Arc<AtomicBool>,
     _registration: Registration,
 }
 
@@ -69,13 +68,14 @@ impl Server {
         descriptors::ensure(listener, SERVER_DESCRIPTORS)?;
         let most = capabilities.max_connections.unwrap_or(usize::MAX);
         let max_connections = service.limits.max_connections.min(most);
-        let state = State::new(service, max_connections, stop.statistics(), clock)?;
-        let registration = stop.register(state.notifier.waker());
-        let finishing = Arc::new(AtomicBool::new(false));
-        let maintenance = Maintenance::new(Arc::clone(&state), stop.clone(), Arc::clone(&finishing));
-        let maintenance = thread::Builder::new().name("maintenance".into()).spawn(|| maintenance.run())?;
+        let notifier = Notifier::new()?;
+        let state = State::new(service, max_connections, stop.statistics(), clock, notifier.waker());
+        let registration = stop.register(notifier.waker());
+        let maintenance = Maintenance::new(Arc::clone(&state), stop.clone(), descriptors::limit());
+        let maintenance =
+            thread::Builder::new().name("maintenance".into()).spawn(move || maintenance.run(&notifier))?;
         let acceptor = Acceptor::new(Arc::clone(&state), listener.address()?);
-        Ok((Self { state, maintenance: Some(maintenance), finishing, _registration: registration }, acceptor))
+        Ok((Self { state, maintenance: Some(maintenance), _registration: registration }, acceptor))
     }
 
     /// Waits until the [`Acceptor`] was dropped and all conversations have ended, and returns the final statistics. At the
@@ -107,7 +107,7 @@ impl Server {
         }
         self.finish();
         let report = self.state.close();
-        served.and_then(|()| self.state.ending.cause()).map(|()| report)
+        served.and_then(|()| self.state.ending.cause(FAILURE_TIMEOUT)).map(|()| report)
     }
 
     /// A handle by which the threads of the backend report failures, which end the server.
@@ -117,9 +117,7 @@ impl Server {
 
     /// Waits for the maintenance thread, which ends when no socket lingers, or at the drain deadline.
     fn finish(&mut self) {
-        self.state.blocking_threads.close();
-        self.finishing.store(true, Ordering::SeqCst);
-        self.state.notifier.notify();
+        self.state.finish();
         if let Some(maintenance) = self.maintenance.take() {
             let _ = maintenance.join(); // a panic has been printed already
         }

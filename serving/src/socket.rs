@@ -1,6 +1,7 @@
 //! A connected TCP or Unix socket.
 
 use std::ffi::OsStr;
+use std::fmt::Debug;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -52,22 +53,73 @@ impl<T: Transport> Transport for &mut T {
     }
 }
 
+/// The operations of a socket that was accepted, other than those of a conversation: to refuse its client, and to close it.
+/// None of them blocks. [`Socket`] is one; a simulation has its own.
+pub trait Accepted: Debug + Send + 'static {
+    /// The local address.
+    fn local_address(&self) -> Address;
+
+    /// Sets the options of a TCP socket if it has not inherited them, since its client connected before the listener was
+    /// prepared. Returns whether the socket has inherited them.
+    fn prepare(&self, limits: &Limits) -> bool;
+
+    /// Sends bytes to a client that is refused.
+    fn send(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Receives and discards up to `most` bytes.
+    fn discard(&self, most: usize) -> io::Result<usize>;
+
+    /// See [`Transport::queued`].
+    fn queued(&self) -> u64;
+
+    /// Shuts down the output.
+    fn end_writing(&self);
+
+    /// The descriptor to poll for input. `None` if the socket has none, and is to be read at each sweep.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>>;
+}
+
+impl Accepted for Socket {
+    fn local_address(&self) -> Address {
+        rustix::net::getsockname(&self.0).map_or(Address::Unknown, address)
+    }
+
+    fn prepare(&self, limits: &Limits) -> bool {
+        let inherited = SockRef::from(self).keepalive().unwrap_or(true);
+        if !inherited {
+            // This fails if the client has disconnected, which the next read shows.
+            let _ = set_options(self, limits);
+        }
+        inherited
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(send(&self.0, bytes, SEND)?)
+    }
+
+    fn discard(&self, most: usize) -> io::Result<usize> {
+        let mut discarded = [0; 4096];
+        let room = most.min(discarded.len());
+        Ok(recv(&self.0, &mut discarded[..room], RecvFlags::DONTWAIT)?.0)
+    }
+
+    fn queued(&self) -> u64 {
+        queued(&self.0)
+    }
+
+    fn end_writing(&self) {
+        let _ = rustix::net::shutdown(&self.0, Shutdown::Write); // fails if the peer has disconnected
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
+}
+
 /// A connected TCP or Unix socket, which a [`Listener`](crate::Listener) accepts. Its writes never block and never raise
 /// `SIGPIPE`.
 #[derive(Debug)]
 pub struct Socket(OwnedFd);
-
-impl Socket {
-    /// The local address.
-    pub(crate) fn address(&self) -> Address {
-        rustix::net::getsockname(&self.0).map_or(Address::Unknown, address)
-    }
-
-    /// Shuts down the output.
-    pub(crate) fn end_writing(&self) {
-        let _ = rustix::net::shutdown(&self.0, Shutdown::Write); // fails if the peer has disconnected
-    }
-}
 
 impl From<TcpStream> for Socket {
     fn from(socket: TcpStream) -> Self {
@@ -142,17 +194,6 @@ impl Transport for &Socket {
     fn queued(&self) -> u64 {
         queued(&self.0)
     }
-}
-
-/// Sets the options of an accepted TCP socket if it has not inherited them, since its client connected before the listener
-/// was prepared. Returns whether the socket has inherited them.
-pub(crate) fn prepare_early(socket: impl AsFd, limits: &Limits) -> bool {
-    let inherited = SockRef::from(&socket).keepalive().unwrap_or(true);
-    if !inherited {
-        // This fails if the client has disconnected, which the next read shows.
-        let _ = set_options(&socket, limits);
-    }
-    inherited
 }
 
 pub(crate) fn set_options(socket: &impl AsFd, limits: &Limits) -> io::Result<()> {
@@ -304,7 +345,7 @@ mod tests {
         for (client, inherits) in [(early, false), (late, true)] {
             let (socket, peer) = listener.accept().unwrap();
             assert_eq!(peer, Address::Ip(client.local_addr().unwrap()));
-            assert_eq!(prepare_early(&socket, &limits), inherits);
+            assert_eq!(socket.prepare(&limits), inherits);
             let socket = SockRef::from(&socket);
             assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
             assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_TIME);

@@ -1,13 +1,13 @@
 //! The state of a server, which its workers, its acceptor and its maintenance thread share.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::Notifier;
-use crate::Socket;
+use crate::Accepted;
 use crate::accept_errors::LogLimiter;
 use crate::blocking_threads::BlockingThreads;
 use crate::connections::Connections;
@@ -26,7 +26,7 @@ pub(crate) struct State {
     /// When the server was started.
     pub(crate) start: Instant,
     /// Wakes the maintenance thread.
-    pub(crate) notifier: Arc<Notifier>,
+    pub(crate) maintenance: Waker,
     /// Threads that may have missed a signal.
     pub(crate) signalled: Arc<Signalled>,
     pub(crate) blocking_threads: Arc<BlockingThreads>,
@@ -37,7 +37,7 @@ pub(crate) struct State {
     published: Option<Arc<Mutex<Statistics>>>,
     phase: AtomicU8,
     /// New lingering sockets, which the maintenance thread takes.
-    lingering: Mutex<Vec<Socket>>,
+    lingering: Mutex<Vec<Box<dyn Accepted>>>,
     /// Limits the message that clients can't be served.
     unserved: Mutex<LogLimiter>,
     /// Whether accepting has failed for lack of descriptors.
@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) ending: Ending,
     /// Whether the acceptor waits until a connection ends.
     acceptor_waits: AtomicBool,
+    /// Whether all conversations have ended. Then maintenance ends when no socket lingers.
+    finishing: AtomicBool,
 }
 
 /// The phases of a server.
@@ -63,17 +65,17 @@ impl State {
         max_connections: usize,
         published: Option<Arc<Mutex<Statistics>>>,
         clock: Clock,
-    ) -> io::Result<Arc<Self>> {
-        let notifier = Notifier::new()?;
+        maintenance: Waker,
+    ) -> Arc<Self> {
         let blocking_threads = BlockingThreads::new(service.blocking_thread_count());
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             service,
             max_connections,
             blocking_threads,
             start: clock.now(),
             clock,
-            signalled: Signalled::new(&notifier),
-            notifier,
+            signalled: Signalled::new(maintenance.clone()),
+            maintenance,
             connections: Mutex::default(),
             empty: Condvar::new(),
             published,
@@ -84,7 +86,8 @@ impl State {
             acceptor: Record::default(),
             ending: Ending::default(),
             acceptor_waits: AtomicBool::new(false),
-        }))
+            finishing: AtomicBool::new(false),
+        })
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -110,10 +113,21 @@ impl State {
         }
     }
 
+    /// Ends maintenance once no socket lingers, since all conversations have ended.
+    pub(crate) fn finish(&self) {
+        self.blocking_threads.close();
+        self.finishing.store(true, Ordering::SeqCst);
+        self.maintenance.wake_by_ref();
+    }
+
+    pub(crate) fn is_finishing(&self) -> bool {
+        self.finishing.load(Ordering::SeqCst)
+    }
+
     /// Drains the server without a request, since a part of it has failed.
     pub(crate) fn fail(&self) {
         self.enter(Phase::Draining);
-        self.notifier.notify();
+        self.maintenance.wake_by_ref();
     }
 
     /// Wakes the connections whose deadline has passed, and publishes the statistics.
@@ -196,6 +210,11 @@ impl State {
         statistics
     }
 
+    /// The current statistics.
+    pub(crate) fn statistics(&self) -> Statistics {
+        locked(&self.connections).statistics()
+    }
+
     fn publish(&self, statistics: Statistics) {
         if let Some(published) = &self.published {
             *locked(published) = statistics;
@@ -218,28 +237,28 @@ impl State {
     }
 
     /// Sends a client the reason why it is not served, and closes the connection.
-    pub(crate) fn send_refusal(&self, socket: Socket, reason: CloseReason) {
+    pub(crate) fn send_refusal(&self, socket: impl Accepted, reason: CloseReason) {
         let error = match reason {
             CloseReason::TooLate => ErrorReply::ShuttingDown,
             _ => ErrorReply::Busy,
         };
         // A new socket has room for a line, so this fails only if the peer has disconnected.
-        let sent = (&socket).write(self.service.refusal(&error).bytes()).unwrap_or(0);
+        let sent = socket.send(self.service.refusal(&error).bytes()).unwrap_or(0);
         self.count(|counted| counted.bytes_out += sent as u64);
         self.linger(socket);
     }
 
     /// Shuts down the output, and passes the socket to the maintenance thread.
-    pub(crate) fn linger(&self, socket: Socket) {
+    pub(crate) fn linger(&self, socket: impl Accepted) {
         socket.end_writing();
-        locked(&self.lingering).push(socket);
-        self.notifier.notify();
+        locked(&self.lingering).push(Box::new(socket));
+        self.maintenance.wake_by_ref();
     }
 
     /// Asks the maintenance thread to close lingering sockets.
     pub(crate) fn request_descriptors(&self) {
         self.descriptors_requested.store(true, Ordering::SeqCst);
-        self.notifier.notify();
+        self.maintenance.wake_by_ref();
     }
 
     /// Whether descriptors were requested since the last call.
@@ -248,7 +267,7 @@ impl State {
     }
 
     /// Takes the new lingering sockets.
-    pub(crate) fn take_lingering(&self) -> Vec<Socket> {
+    pub(crate) fn take_lingering(&self) -> Vec<Box<dyn Accepted>> {
         std::mem::take(&mut locked(&self.lingering))
     }
 }
