@@ -90,6 +90,11 @@ impl Conversation {
         self.record().cell.is_marked()
     }
 
+    /// The connection that it serves.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     #[inline]
     pub(crate) fn record(&self) -> &Arc<Record> {
         self.connection.record()

@@ -24,7 +24,6 @@ impl Kept {
         self.0.as_ref().map_or(0, |input| input.bytes.len() - input.used)
     }
 
-    #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.0.as_ref().map_or(0, |input| input.bytes.capacity())
     }

@@ -194,6 +194,13 @@ impl Connection {
         }
     }
 
+    /// The size of the buffers that it keeps, in bytes. It is bounded by [`Service::memory_bound`], with the mailbox.
+    pub fn memory(&self) -> usize {
+        let unsent = self.unsent.as_ref().map_or(0, |unsent| unsent.bytes().len());
+        let raw = self.layer.as_ref().map_or(0, |layer| layer.raw.capacity());
+        self.kept.capacity() + unsent + raw
+    }
+
     /// The number of answered messages.
     pub fn messages(&self) -> u64 {
         self.messages
@@ -319,7 +326,9 @@ impl Connection {
                     self.finish(out, now);
                 }
             }
-            State::Ending(reason) if self.unsent.is_none() && out.is_empty() => self.close(reason),
+            State::Ending(reason) if !self.has_final_output() && self.unsent.is_none() && out.is_empty() => {
+                self.close(reason);
+            }
             State::Ending(_) | State::Done(_) => {}
         }
     }

@@ -271,3 +271,12 @@ fn expanding_transforms_stay_within_the_bound() {
         assert_eq!(ended, expected);
     }
 }
+
+#[test]
+fn the_final_output_is_sent_when_a_handle_ends_the_conversation() {
+    let (mut rig, log) = shaken(How::default());
+    rig.connection.record().cell.push_close().wake();
+    rig.connection.notified(&mut rig.out);
+    assert_eq!(rig.settle(), Next::Done(CloseReason::Closed));
+    assert_eq!((rig.read().as_str(), log.lock().unwrap().closed), (".", 1));
+}
