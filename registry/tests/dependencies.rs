@@ -24,7 +24,9 @@ fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
     let allowed: Vec<&str> = match package {
         "anyloop-common" | "anyloop-handwritten" => vec![],
         "anyloop-handlers" | "anyloop-load" | "anyloop-serving" => vec!["anyloop-common"],
-        "anyloop-conformance" | "anyloop-exchange-redis" => vec!["anyloop-common", "anyloop-serving"],
+        "anyloop-conformance" | "anyloop-exchange-redis" | "anyloop-simulation" => {
+            vec!["anyloop-common", "anyloop-serving"]
+        }
         "anyloop-compare" => vec!["anyloop-load"],
         "anyloop-registry" => backends().chain(["anyloop-serving"]).collect(),
         "anyloop" => backends().chain(["anyloop-common", "anyloop-handlers", "anyloop-serving"]).collect(),

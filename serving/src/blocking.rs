@@ -27,7 +27,10 @@ pub fn serve(socket: Socket, mut conversation: Conversation, interrupt: &Interru
                 conversation.ready(false);
             }
             Wait::Turn => {}
-            Wait::Writable => blocking.wait(&mut [PollFd::new(&blocking.socket, PollFlags::OUT)]),
+            Wait::Writable => {
+                blocking.wait(&mut [PollFd::new(&blocking.socket, PollFlags::OUT)]);
+                conversation.ready(false);
+            }
             Wait::Wakeup => blocking.wait(&mut []),
             Wait::Blocking => conversation.run(buffers),
             Wait::Over => return conversation.end(blocking.socket),

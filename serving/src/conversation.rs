@@ -32,6 +32,8 @@ pub struct Conversation {
     more_input: bool,
     /// Whether the handler ran since the last advance, or with completion-based I/O since the last wait for input.
     pub(crate) has_run: bool,
+    /// Whether a write would have blocked, and the socket has not become ready since.
+    write_blocked: bool,
     /// How many consecutive writes failed with `WouldBlock` although the socket was reported writable.
     refused_writes: u8,
 }
@@ -69,6 +71,7 @@ impl Conversation {
             drained: false,
             more_input: false,
             has_run: false,
+            write_blocked: false,
             refused_writes: 0,
         }
     }
@@ -100,14 +103,16 @@ impl Conversation {
         self.connection.record()
     }
 
-    /// Reports that the socket is ready, so that the next [`advance`](Self::advance) reads it. Otherwise an advance after
-    /// [`Wait::Readable`] doesn't read, so that a wake-up for another reason costs no unnecessary read.
+    /// Reports that the socket is ready, so that the next [`advance`](Self::advance) reads or writes. Otherwise an advance after
+    /// [`Wait::Readable`] doesn't read, and one after [`Wait::Writable`] doesn't write, so that a wake-up for another reason
+    /// costs no unnecessary call.
     ///
     /// Set `more_input` if an edge-triggered poller also reported urgent data, a hang-up or the end of the input. A read stops
     /// before these and is short although there is more input, so the conversation then reads until `WouldBlock`.
     #[inline]
     pub fn ready(&mut self, more_input: bool) {
         self.drained = false;
+        self.write_blocked = false;
         self.more_input |= more_input;
     }
 
@@ -129,6 +134,7 @@ impl Conversation {
                 (next, had_turn, self.drained) = (Next::Read, false, false);
             }
             match next {
+                Next::Write if self.write_blocked => break Wait::Writable,
                 Next::Write => match socket.write(active.output()) {
                     Ok(0) => active.lost(),
                     Ok(count) => {
@@ -140,12 +146,9 @@ impl Conversation {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
                         active.blocked(socket.queued());
                         self.refused_writes += 1;
-                        if self.refused_writes < MAX_REFUSED_WRITES {
-                            break Wait::Writable;
-                        }
-                        self.refused_writes = 0;
-                        pauses = true;
-                        break Wait::Wakeup;
+                        pauses = self.refused_writes >= MAX_REFUSED_WRITES;
+                        self.write_blocked = !pauses;
+                        break if pauses { Wait::Wakeup } else { Wait::Writable };
                     }
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     Err(_) => active.lost(),
@@ -187,8 +190,10 @@ impl Conversation {
         self.count_bytes(bytes_in, bytes_out);
         self.publish();
         if pauses {
+            self.refused_writes = 0;
             let pause_ends = self.state.clock.now() + REFUSED_WRITE_PAUSE;
-            self.record().set_deadline(Some(pause_ends), self.state.start);
+            let deadline = self.connection.deadline().map_or(pause_ends, |deadline| deadline.min(pause_ends));
+            self.record().set_deadline(Some(deadline), self.state.start);
             self.armed = None;
         }
         wait
@@ -260,7 +265,7 @@ impl Conversation {
         if marks.contains(Marks::EXPIRED) {
             self.arm(); // before the next read, which may block
         }
-        self.ready(true); // so that all input that has arrived is read
+        (self.drained, self.more_input) = (false, true); // so that all input that has arrived is read
     }
 
     /// Stores the counts in the record, and the deadline if its timer changed. The deadline of one timer only moves to a

@@ -94,7 +94,10 @@ fn repeated_would_block_pauses_writes() {
             assert_eq!(conversation.advance(&mut refusing, &mut buffers), Wait::Turn); // its session was opened
         }
         assert_eq!(conversation.advance(&mut refusing, &mut buffers), Wait::Writable);
+        assert_eq!(conversation.advance(&mut refusing, &mut buffers), Wait::Writable, "it is not writable");
+        conversation.ready(false);
         assert_eq!(conversation.advance(&mut refusing, &mut buffers), Wait::Writable);
+        conversation.ready(false);
         assert_eq!(conversation.advance(&mut refusing, &mut buffers), Wait::Wakeup);
         assert_eq!(refusing.writes, 3 * (round + 1));
         // The maintenance thread ends the pause.

@@ -207,6 +207,7 @@ impl Shared {
                         conversation.mark_lost();
                     }
                     socket.wait(PollFlags::OUT, || conversation.is_marked());
+                    conversation.ready(false);
                 }
                 Wait::Wakeup if self.has(Defect::EndsWhilePending) && socket.has(PollFlags::RDHUP) => {
                     conversation.mark_lost();

@@ -1,0 +1,285 @@
+//! The simulated kernel: connected sockets, as their system calls show them.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use common::{Address, Limits};
+use serving::{Accepted, Transport};
+
+use crate::options::Faults;
+use crate::tape::Tape;
+
+/// The kernel: the connections of all clients, and the tape that chooses the faults.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    pub(crate) tape: Tape,
+    pub(crate) faults: Faults,
+    pub(crate) wires: Vec<Wire>,
+    /// The wires that were not accepted yet.
+    pub(crate) backlog: VecDeque<usize>,
+}
+
+/// A kernel that several parts share.
+pub(crate) type SharedKernel = Arc<Mutex<Kernel>>;
+
+/// Locks what is shared. Panics of sessions on purpose don't poison it.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection, as its two ends see it.
+#[derive(Debug, Default)]
+pub(crate) struct Wire {
+    /// What the client has sent and the server has not read.
+    pub(crate) inbound: VecDeque<u8>,
+    /// How many bytes of it have arrived.
+    pub(crate) arrived: usize,
+    /// After how many bytes of it there is a byte of urgent data, which is no part of it.
+    pub(crate) urgent: Option<usize>,
+    /// Whether the client has ended its output, and whether that has arrived.
+    pub(crate) client_ended: bool,
+    pub(crate) end_arrived: bool,
+    /// Whether a reset has arrived from the client.
+    pub(crate) reset: bool,
+    /// What the server has written and the client's system has not acknowledged.
+    pub(crate) outbound: VecDeque<u8>,
+    pub(crate) send_capacity: usize,
+    /// What has arrived at the client and was not read.
+    pub(crate) received: VecDeque<u8>,
+    pub(crate) receive_capacity: usize,
+    /// Whether the server has ended its output, and whether that has arrived.
+    pub(crate) server_ended: bool,
+    pub(crate) end_received: bool,
+    /// Whether a reset has arrived at the client.
+    pub(crate) aborted: bool,
+    /// Whether the server, or the client, has closed its socket.
+    pub(crate) closed: bool,
+    pub(crate) client_closed: bool,
+    /// Whether something has happened since the last event was reported to the server.
+    pub(crate) has_event: bool,
+    /// Whether a write would have blocked since there was room.
+    pub(crate) blocked: bool,
+    /// How many bytes the server has taken from the client in total.
+    pub(crate) taken: usize,
+}
+
+impl Wire {
+    /// The bytes that a read returns at most: it stops before urgent data.
+    fn readable(&self) -> usize {
+        self.urgent.map_or(self.arrived, |mark| self.arrived.min(mark))
+    }
+
+    /// Whether a read returns something other than `WouldBlock`.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.arrived > 0 || self.end_arrived || self.reset
+    }
+
+    /// Whether a poller reports that it is writable.
+    pub(crate) fn is_writable(&self) -> bool {
+        (self.outbound.len() < self.send_capacity && !self.blocked) || self.reset
+    }
+
+    /// Whether an event also reports urgent data, an end or a failure.
+    pub(crate) fn has_more(&self) -> bool {
+        self.urgent.is_some_and(|mark| mark <= self.arrived) || self.end_arrived || self.reset
+    }
+
+    /// The next `count` bytes that the client has sent arrive.
+    pub(crate) fn arrive(&mut self, count: usize) {
+        self.arrived += count;
+        if self.client_ended && self.arrived == self.inbound.len() {
+            self.end_arrived = true;
+        }
+        if self.closed {
+            self.abort();
+        }
+        self.has_event = true;
+    }
+
+    /// Whether anything is on its way to the server.
+    pub(crate) fn has_inbound(&self) -> bool {
+        !self.reset && (self.arrived < self.inbound.len() || (self.client_ended && !self.end_arrived))
+    }
+
+    /// Whether anything is on its way to the client, and can arrive.
+    pub(crate) fn has_outbound(&self) -> bool {
+        let has_room = !self.outbound.is_empty() && self.received.len() < self.receive_capacity;
+        let ends = self.outbound.is_empty() && self.server_ended && !self.end_received && !self.client_closed;
+        !self.aborted
+            && !self.reset
+            && (has_room || ends || (self.client_closed && !self.outbound.is_empty()))
+    }
+
+    /// The next bytes that the server has written arrive at the client, `most` at most.
+    pub(crate) fn deliver(&mut self, most: usize) {
+        if self.client_closed {
+            return self.fail(); // the client's system answers with a reset
+        }
+        let count = most.min(self.outbound.len()).min(self.receive_capacity - self.received.len());
+        self.received.extend(self.outbound.drain(..count));
+        self.end_received |= self.outbound.is_empty() && self.server_ended;
+        // The kernel reports room once a third of the queue is free.
+        if self.blocked && 3 * self.outbound.len() <= 2 * self.send_capacity {
+            self.blocked = false;
+            self.has_event = true;
+        }
+    }
+
+    /// A reset arrives from the client.
+    pub(crate) fn fail(&mut self) {
+        (self.reset, self.has_event) = (true, true);
+        self.inbound.truncate(self.arrived);
+        self.outbound.clear();
+    }
+
+    /// A reset goes to the client: what it was not sent is lost.
+    fn abort(&mut self) {
+        self.outbound.clear();
+        self.inbound.clear();
+        (self.arrived, self.urgent) = (0, None);
+        self.aborted = !self.end_received || self.aborted;
+    }
+
+    fn take(&mut self, buffer: &mut [u8]) -> usize {
+        if self.urgent == Some(0) {
+            self.urgent = None;
+        }
+        let count = self.readable().min(buffer.len());
+        for (to, from) in buffer.iter_mut().zip(self.inbound.drain(..count)) {
+            *to = from;
+        }
+        self.arrived -= count;
+        self.taken += count;
+        self.urgent = self.urgent.map(|mark| mark - count);
+        count
+    }
+
+    /// Reads without faults.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.take(buffer) {
+            0 if self.arrived > 0 => Ok(self.take(buffer)),
+            0 if self.reset => Err(ErrorKind::ConnectionReset.into()),
+            0 if self.end_arrived => Ok(0),
+            0 => Err(ErrorKind::WouldBlock.into()),
+            count => Ok(count),
+        }
+    }
+}
+
+/// The server's end of a connection.
+pub(crate) struct SimSocket {
+    pub(crate) kernel: SharedKernel,
+    pub(crate) wire: usize,
+}
+
+impl SimSocket {
+    fn with<T>(&self, call: impl FnOnce(&mut Wire, &mut Tape, &Faults) -> T) -> T {
+        let Kernel { tape, faults, wires, .. } = &mut *locked(&self.kernel);
+        call(&mut wires[self.wire], tape, faults)
+    }
+}
+
+impl fmt::Debug for SimSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SimSocket").field(&self.wire).finish()
+    }
+}
+
+impl Transport for &SimSocket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.with(|wire, tape, faults| {
+            if tape.chance(faults.interrupts) {
+                return Err(ErrorKind::Interrupted.into());
+            }
+            let mut room = buffer.len();
+            if wire.arrived > 1 && tape.chance(faults.short_reads) {
+                // The rest arrives right after this read, which is an event of its own.
+                room = room.min(1 + tape.below(wire.arrived.min(255)));
+                wire.has_event = true;
+            }
+            wire.read(&mut buffer[..room])
+        })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.with(|wire, tape, faults| {
+            if tape.chance(faults.interrupts) {
+                return Err(ErrorKind::Interrupted.into());
+            }
+            if wire.reset {
+                return Err(ErrorKind::BrokenPipe.into());
+            }
+            if tape.chance(faults.refused_writes) {
+                wire.has_event = true; // the kernel has no memory, and then reports that it is writable
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            let mut room = (wire.send_capacity - wire.outbound.len()).min(bytes.len());
+            if room == 0 {
+                wire.blocked = true;
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            if room > 1 && tape.chance(faults.short_writes) {
+                room = 1 + tape.below(room.min(255));
+            }
+            wire.outbound.extend(&bytes[..room]);
+            Ok(room)
+        })
+    }
+
+    fn arrived(&self) -> usize {
+        self.with(|wire, _, _| wire.arrived)
+    }
+
+    fn queued(&self) -> u64 {
+        self.with(|wire, _, _| wire.outbound.len() as u64)
+    }
+}
+
+impl Accepted for SimSocket {
+    fn local_address(&self) -> Address {
+        Address::Unknown
+    }
+
+    fn prepare(&self, _limits: &Limits) -> bool {
+        true
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.with(|wire, _, _| {
+            wire.outbound.extend(bytes); // a new socket has room for a line
+            Ok(bytes.len())
+        })
+    }
+
+    fn discard(&self, most: usize) -> io::Result<usize> {
+        let mut discarded = vec![0; most.min(4096)];
+        self.with(|wire, _, _| wire.read(&mut discarded))
+    }
+
+    fn queued(&self) -> u64 {
+        Transport::queued(&self)
+    }
+
+    fn end_writing(&self) {
+        self.with(|wire, _, _| wire.server_ended = true);
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
+
+impl Drop for SimSocket {
+    /// Closes the socket. With unread input, that resets the connection.
+    fn drop(&mut self) {
+        self.with(|wire, _, _| {
+            (wire.closed, wire.server_ended) = (true, true);
+            if wire.arrived > 0 {
+                wire.abort();
+            }
+        });
+    }
+}

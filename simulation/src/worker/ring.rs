@@ -1,0 +1,225 @@
+//! Operations that complete later, as the backend `uring` submits them.
+
+use std::io;
+
+use common::Output;
+use serving::{Step, Transport, Wait};
+
+use super::Worker;
+use crate::kernel::{Kernel, locked};
+
+/// The operations of a client.
+#[derive(Debug, Default)]
+pub(super) struct Operations {
+    receiving: Operation,
+    sending: Operation,
+    /// The output that is being sent, and the round in which it was submitted.
+    output: Option<Output>,
+    sent_in: u32,
+}
+
+/// An operation that the kernel carries out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Operation {
+    #[default]
+    None,
+    Running,
+    /// It was cancelled, and has not completed.
+    Cancelled,
+}
+
+impl Operation {
+    fn cancel(&mut self) {
+        if *self == Self::Running {
+            *self = Self::Cancelled;
+        }
+    }
+}
+
+/// What is reported to a conversation.
+pub(super) enum Event {
+    Woken,
+    Received(io::Result<Vec<u8>>),
+    Sent(Output, io::Result<usize>),
+}
+
+const CANCELLED: i32 = 125;
+const NO_BUFFERS: i32 = 105;
+
+impl Worker {
+    /// Whether an operation would complete, or an output was sent that has not completed.
+    pub(super) fn has_completions(&self) -> bool {
+        if !self.sent.is_empty() {
+            return true;
+        }
+        let kernel = locked(&self.kernel);
+        self.peers.iter().any(|(_, peer)| {
+            let (wire, operations) = (&kernel.wires[peer.socket.wire], &peer.operations);
+            let receives = match operations.receiving {
+                Operation::None => false,
+                Operation::Running => wire.is_readable(),
+                Operation::Cancelled => true,
+            };
+            receives
+                || match operations.sending {
+                    Operation::None => false,
+                    Operation::Running => wire.is_writable(),
+                    Operation::Cancelled => true,
+                }
+        })
+    }
+
+    /// Handles completions, then outputs that were not sent within a round, then the clients that were queued before.
+    pub(super) fn turn_of_ring(&mut self) {
+        let (queued, sent) = (std::mem::take(&mut self.queue), std::mem::take(&mut self.sent));
+        self.round = self.round.wrapping_add(1);
+        let slots: Vec<_> = self.peers.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            let mut events = vec![self.complete_receive(slot), self.complete_send(slot)];
+            if self.is_late() {
+                events.reverse();
+            }
+            events.into_iter().flatten().for_each(|event| self.step(slot, event));
+        }
+        for slot in sent {
+            let Some(peer) = self.peers.get_mut(slot) else { continue };
+            let is_unsent =
+                peer.operations.sending != Operation::None && peer.operations.sent_in != self.round;
+            if let (true, Some(conversation)) = (is_unsent, &mut peer.conversation) {
+                conversation.stalled(&peer.socket, &mut self.buffers);
+                peer.operations.receiving.cancel();
+            }
+        }
+        for slot in queued {
+            if self.peers.get_mut(slot).is_some_and(|peer| std::mem::take(&mut peer.is_queued)) {
+                self.step(slot, Event::Woken);
+            }
+        }
+    }
+
+    fn complete_receive(&mut self, slot: usize) -> Option<Event> {
+        let peer = &mut self.peers[slot];
+        let Kernel { tape, faults, wires, .. } = &mut *locked(&self.kernel);
+        let wire = &mut wires[peer.socket.wire];
+        let receiving = &mut peer.operations.receiving;
+        if *receiving == Operation::None || tape.chance(faults.late) {
+            return None;
+        }
+        let is_cancelled = *receiving == Operation::Cancelled;
+        if is_cancelled && !(wire.arrived > 0 && tape.chance(faults.late)) {
+            *receiving = Operation::None;
+            return Some(Event::Received(Err(io::Error::from_raw_os_error(CANCELLED))));
+        }
+        if !wire.is_readable() {
+            return None;
+        }
+        let ends = tape.chance(faults.single_receives);
+        if ends && tape.chance(faults.single_receives) {
+            *receiving = Operation::None;
+            return Some(Event::Received(Err(io::Error::from_raw_os_error(NO_BUFFERS))));
+        }
+        let mut bytes = vec![0; common::MAX_READ];
+        if wire.arrived > 1 && tape.chance(faults.short_reads) {
+            bytes.truncate(1 + tape.below(wire.arrived.min(255)));
+        }
+        let read = wire.read(&mut bytes).map(|count| {
+            bytes.truncate(count);
+            bytes
+        });
+        if matches!(&read, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+            return None;
+        }
+        let more = !ends && read.as_ref().is_ok_and(|bytes| !bytes.is_empty());
+        if !more {
+            *receiving = Operation::None;
+        }
+        Some(Event::Received(read))
+    }
+
+    fn complete_send(&mut self, slot: usize) -> Option<Event> {
+        let peer = self.peers.get_mut(slot)?;
+        let operations = &mut peer.operations;
+        if operations.sending == Operation::None || self.kernel_is_late() {
+            return None;
+        }
+        let peer = &mut self.peers[slot];
+        let operations = &mut peer.operations;
+        let output = operations.output.take()?;
+        let sent = match (&peer.socket).write(output.bytes()) {
+            Err(error)
+                if error.kind() == io::ErrorKind::WouldBlock
+                    || error.kind() == io::ErrorKind::Interrupted =>
+            {
+                if operations.sending == Operation::Running {
+                    operations.output = Some(output);
+                    return None;
+                }
+                Err(io::Error::from_raw_os_error(CANCELLED))
+            }
+            sent => sent,
+        };
+        operations.sending = Operation::None;
+        Some(Event::Sent(output, sent))
+    }
+
+    fn kernel_is_late(&self) -> bool {
+        self.is_late()
+    }
+
+    /// Reports an event to the conversation of a client, and does the next step.
+    pub(super) fn step(&mut self, slot: usize, event: Event) {
+        let Some(peer) = self.peers.get_mut(slot) else { return };
+        let Some(conversation) = &mut peer.conversation else { return };
+        let step = match event {
+            Event::Received(Ok(mut bytes)) => conversation.received(&mut bytes, &mut self.buffers),
+            Event::Received(Err(error)) => {
+                if !matches!(error.raw_os_error(), Some(CANCELLED | NO_BUFFERS)) {
+                    conversation.mark_lost();
+                }
+                conversation.step(&peer.socket, &mut self.buffers)
+            }
+            Event::Sent(output, sent) => conversation.sent(output, sent, &mut self.buffers),
+            Event::Woken => conversation.step(&peer.socket, &mut self.buffers),
+        };
+        let operations = &mut peer.operations;
+        if conversation.is_behind() || matches!(step, Step::Blocking | Step::Over) {
+            operations.receiving.cancel();
+        }
+        peer.served_at = self.clock.elapsed();
+        peer.wait = Some(match &step {
+            Step::Send(_) | Step::Sending => Wait::Writable,
+            Step::Receive => Wait::Readable,
+            Step::Wakeup => Wait::Wakeup,
+            Step::Turn => Wait::Turn,
+            Step::Blocking => Wait::Blocking,
+            Step::Over => Wait::Over,
+        });
+        match step {
+            Step::Send(output) => {
+                operations.output = Some(output);
+                (operations.sending, operations.sent_in) = (Operation::Running, self.round);
+                self.sent.push(slot);
+            }
+            Step::Receive if operations.receiving == Operation::None => {
+                operations.receiving = Operation::Running
+            }
+            Step::Receive | Step::Sending | Step::Wakeup => {}
+            Step::Turn => {
+                if !std::mem::replace(&mut peer.is_queued, true) {
+                    self.queue.push(slot);
+                }
+            }
+            Step::Blocking => {
+                if operations.receiving == Operation::None {
+                    self.offload(slot);
+                }
+            }
+            Step::Over => {
+                operations.sending.cancel();
+                if (operations.receiving, operations.sending) == (Operation::None, Operation::None) {
+                    self.end(slot);
+                }
+            }
+        }
+    }
+}
