@@ -234,7 +234,7 @@ impl Shared {
         match self.plain.defect {
             Some(Defect::ClosesWithoutLingering) => {
                 drop(socket);
-                conversation.end(UnixStream::pair().expect("sockets").0.into());
+                conversation.end(serving::Socket::from(UnixStream::pair().expect("sockets").0));
             }
             Some(Defect::LeaksConnections) => std::mem::forget(conversation),
             Some(Defect::FreesConnectionsLate) => {
