@@ -75,6 +75,12 @@ pub(crate) struct Load {
     #[arg(long, env, value_name = "TIME", default_value_t = Time(Duration::from_secs(1)))]
     pub(crate) warmup: Time,
 
+    /// How long to wait for replies after the last message was sent; later ones count as lost. Subscribers wait as long
+    /// for the reply to their subscription, and for a further push
+    #[arg(long, env, value_name = "TIME", value_parser = time_above_zero,
+          default_value_t = Time(Duration::from_secs(10)))]
+    pub(crate) reply_timeout: Time,
+
     /// Size of a message in bytes, a line with its end: SIZE, uniform:LEAST-MOST or list:SIZE,SIZE…
     #[arg(long, env, value_name = "SIZES", default_value = "32", value_parser = sizes)]
     pub(crate) message_size: Sizes,

@@ -33,6 +33,7 @@ pub(super) fn plan(arguments: &Load, address: Address) -> Result<(Plan, bool), F
         pace,
         duration: arguments.duration.0,
         warmup: arguments.warmup.0,
+        reply_timeout: arguments.reply_timeout.0,
         messages,
         framing,
         expect,

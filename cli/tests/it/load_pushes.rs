@@ -124,6 +124,7 @@ fn a_missed_push_is_no_failure_and_a_doubled_one_is() {
 #[test]
 fn without_any_push_nothing_is_measured() {
     let mut short = anyloop(&["load", &fanout(|_| 0), "--subscribe", "2", "--duration", "100ms"]);
+    short.args(["--reply-timeout", "200ms"]);
     let ended = run(short.env("ANYLOOP_LOAD_WARMUP", "0").env("ANYLOOP_LOAD_CONNECTIONS", "1"), "");
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stdout.contains("pushes   0 delivered to 2 subscribers"), "{ended:?}");
@@ -142,6 +143,20 @@ fn a_server_without_subscriptions_is_explained() {
         let told = format!("error: can't subscribe to {address}: subscriber ");
         assert!(ended.stderr.starts_with(&told) && ended.stderr.contains(expected), "{ended:?}");
     }
+}
+
+#[test]
+fn the_reply_timeout_bounds_the_wait() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap(); // it accepts nobody, so the system does
+    let address = listener.local_addr().unwrap().to_string();
+    let ended = load(&address, "--subscribe 1 --reply-timeout 50ms");
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
+    assert!(ended.stderr.contains("the server did not answer within 50ms"), "{ended:?}");
+    let ended = load(&address, "--expect any --reply-timeout 50ms --format json");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(json(&ended.stdout).pointer("/failures/unserved") == Some(&2.into()), "{ended:?}");
+    let none = load(&address, "--reply-timeout 0");
+    assert!(none.code == Some(2) && none.stderr.contains("--reply-timeout: `0`"), "{none:?}");
 }
 
 #[test]

@@ -9,12 +9,13 @@ const WRONG: [&str; 8] = ["0", "-1", "ten", "10k", "", "18446744073709551616", "
 /// A flag that takes a quantity, and those of the values above that it takes.
 type Flag = (&'static str, &'static [&'static str]);
 
-const LOAD: [Flag; 16] = [
+const LOAD: [Flag; 17] = [
     ("--connections", &["10k"]),
     ("--depth", &["10k"]),
     ("--rate", &["10k"]),
     ("--duration", &[]),
     ("--warmup", &["0"]),
+    ("--reply-timeout", &[]),
     ("--message-size", &[]),
     ("--connect-rate", &["10k"]),
     ("--messages-per-connection", &["10k"]),
