@@ -108,8 +108,11 @@ pub(super) const LONGEST: Duration = Duration::from_secs(5);
 /// The bounds of the warm-up, in which caches and buffers fill. Between them it is a quarter of what is measured.
 const WARMUP: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 
+/// The fewest messages of a measurement with subscribers.
+const FEWEST: f64 = 4.0;
+
 impl Window {
-    /// The window of the closed loops that the user chose. Short, because many short rounds detect more than few long
+    /// The window of the loads that replace the usual ones. Short, because many short rounds detect more than few long
     /// ones.
     pub(super) fn short(tier: Tier) -> Self {
         let (warmup, duration) = match tier {
@@ -118,6 +121,17 @@ impl Window {
             Tier::Full => (Duration::from_millis(300), Duration::from_secs(1)),
         };
         Self { warmup, duration }
+    }
+
+    /// At least as long, with several messages at this rate. Both ends are in the middle between two messages, so that
+    /// neither cuts the deliveries of one.
+    pub(super) fn between_messages(self, rate: f64) -> Self {
+        let intervals = |time: Duration| (time.as_secs_f64() * rate).ceil();
+        let long = |intervals: f64| Duration::from_secs_f64(intervals / rate);
+        Self {
+            warmup: long(intervals(self.warmup).max(1.0) + 0.5),
+            duration: long(intervals(self.duration).max(FEWEST)),
+        }
     }
 
     /// The longest window with which the work fits into a time; the shortest sensible one if none does.
@@ -191,6 +205,19 @@ mod tests {
         let window = Window { warmup: WARMUP.1, duration: LONGEST };
         assert_eq!(Window::within(MINUTE, work(2), Overheads::default()), window);
         assert_eq!(Window::within(MINUTE, Work::default(), Overheads::default()), window);
+    }
+
+    #[test]
+    fn a_window_ends_between_two_messages() {
+        let window = Window { warmup: Duration::from_millis(150), duration: Duration::from_millis(400) };
+        let between_messages = |rate| {
+            let Window { warmup, duration } = window.between_messages(rate);
+            (warmup.as_micros(), duration.as_micros())
+        };
+        assert_eq!(between_messages(2.0), (750_000, 2_000_000), "four messages at least");
+        assert_eq!(between_messages(16.0), (218_750, 437_500));
+        assert_eq!(between_messages(40.0), (162_500, 400_000));
+        assert_eq!(between_messages(10_000.0), (150_050, 400_000));
     }
 
     #[test]

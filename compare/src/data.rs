@@ -34,6 +34,13 @@ pub struct Comparison {
     pub interrupted: bool,
 }
 
+impl Comparison {
+    /// Whether its loads have subscribers, so that its figures are of pushes.
+    pub(crate) fn has_subscribers(&self) -> bool {
+        self.shapes.iter().any(|shape| shape.subscribers > 0)
+    }
+}
+
 /// Where, when and how it was measured.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Conditions {
@@ -92,15 +99,27 @@ pub struct Subject {
     pub kind: Kind,
     /// Why it was not measured, or not in all rounds.
     pub failed: Option<String>,
-    /// How many replies were bad in the measurement for which it failed.
+    /// How many replies and pushes were bad in the measurement for which it failed.
     #[serde(default)]
     pub bad: u64,
+    /// The loads with subscribers whose connections it can't hold, or did not hold. That doesn't count as a failure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_held: Vec<NotHeld>,
     /// Why it can't run on this machine. That doesn't count as a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
     /// Where it runs this handler: `worker`, `own thread`, `blocking pool of 512`; `None` if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handler_runs: Option<String>,
+}
+
+/// A load under which a subject was not measured, or not in all rounds.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct NotHeld {
+    /// Index into [`Comparison::shapes`].
+    pub shape: usize,
+    /// Why not, as a clause.
+    pub why: String,
 }
 
 /// What kind of server a subject is.
@@ -157,6 +176,10 @@ pub struct Shape {
     /// How many hostile clients there are in addition.
     #[serde(default)]
     pub hostile: usize,
+    /// How many subscribers there are in addition: connections that only listen, and are pushed every message of the
+    /// others.
+    #[serde(default)]
+    pub subscribers: usize,
 }
 
 /// One measurement of a subject under a shape.
@@ -184,7 +207,7 @@ pub struct Sample {
     pub service: Vec<(f64, f64)>,
     /// Whether less than 98 % of the offered rate was achieved.
     pub overloaded: bool,
-    /// How many replies were bad.
+    /// How many replies and pushes were bad.
     pub bad: u64,
     /// How many replies were refusals, such as `ERR rate-limited`.
     #[serde(default)]
@@ -201,6 +224,9 @@ pub struct Sample {
     /// Whether the generator was the bottleneck: then rate and latency say nothing about the server.
     #[serde(default)]
     pub generator_limited: bool,
+    /// What the subscribers received, under a load with subscribers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deliveries: Option<Deliveries>,
     /// What happened when, in an open loop.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Tick>,
@@ -214,6 +240,23 @@ pub struct Sample {
     pub steal: f64,
     /// What makes this measurement doubtful. It is flagged, never dropped.
     pub flags: Vec<String>,
+}
+
+/// What subscribers received in a measurement.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Deliveries {
+    /// Messages that a subscriber received, warm-up included. Each is counted once for each subscriber.
+    pub count: u64,
+    /// Messages that a subscriber did not receive, counted in the same way.
+    pub missed: u64,
+    /// Deliveries per second.
+    pub rate: f64,
+    /// CPU time of the server for each delivery, in user mode.
+    pub cpu_user: f64,
+    /// CPU time of the server for each delivery, in the kernel.
+    pub cpu_system: f64,
+    /// The time from the sending of a message to its delivery: percentile and value.
+    pub delay: Vec<(f64, f64)>,
 }
 
 /// Whether a subject met the objective at a rate: one step of its staircase.

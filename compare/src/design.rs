@@ -4,7 +4,7 @@ use super::budget::Work;
 use super::candidate::Candidate;
 use super::pinning::{Pinning, Placement};
 use super::settings::{IDLE, Settings};
-use super::{Shape, Subject, report};
+use super::{NotHeld, Shape, Subject, fanout, report};
 
 /// Which subjects are measured under which loads, and on which cores.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +26,8 @@ pub(super) struct Calibrated {
     pub(super) bad: u64,
     /// Whether its capacity is so far below the others' that the common rate overloads it.
     pub(super) is_overloaded: bool,
+    /// Whether it did not keep up with the loads with subscribers.
+    pub(super) is_late: bool,
     /// The rate at which its staircase begins; `None` if no rate was searched.
     pub(super) begin: Option<f64>,
 }
@@ -63,17 +65,21 @@ impl Design {
     ///
     /// The reference is the first ranked candidate that can hold the connections of the main loads. It runs a second
     /// time as its own control. A candidate that can hold fewer is measured with one connection, and so are the
-    /// reference and its control, so that there is something to compare it with.
+    /// reference and its control, so that there is something to compare it with. Under loads with subscribers it is not
+    /// measured, and the reference is one that keeps up with them, if there is one.
     pub(super) fn new(settings: &Settings, pinning: Pinning, calibrated: &[Calibrated], rate: f64) -> Self {
         let candidates = &settings.candidates;
         let found = |index: usize| calibrated.get(index).cloned().unwrap_or_default();
         let is_sound =
             |index: &usize| found(*index).failed.is_none() && candidates[*index].unavailable.is_none();
-        let can_hold = |index: &usize| holds(candidates[*index].max_connections, settings.clients);
+        let can_hold =
+            |index: &usize| holds(candidates[*index].max_connections, settings.least_connections());
         let is_ranked = |index: &usize| candidates[*index].kind.is_ranked();
         let sound: Vec<usize> = (0..candidates.len()).filter(is_sound).collect();
         let able = || sound.iter().copied().filter(can_hold);
-        let reference = able().find(is_ranked).or_else(|| able().next()).or(sound.first().copied());
+        let keeps_up = |index: &usize| is_ranked(index) && !found(*index).is_late;
+        let reference = able().find(keeps_up).or_else(|| able().find(is_ranked)).or_else(|| able().next());
+        let reference = reference.or(sound.first().copied());
 
         let shapes = shapes(settings, &sound, rate);
         let mut design = Self { shapes, pinning, ..Self::default() };
@@ -99,17 +105,18 @@ impl Design {
         &mut self,
         settings: &Settings,
         candidate: usize,
-        subject: Subject,
+        mut subject: Subject,
         found: &Calibrated,
         is_reference: bool,
     ) {
         let max_connections = settings.candidates[candidate].max_connections;
+        subject.not_held = not_held(max_connections, &self.shapes);
         let is_limited = !holds(max_connections, settings.clients);
         let runs = |shape: &Shape| {
             let is_single = shape.connections == 1 && settings.clients != 1;
-            let wanted = is_single == is_limited || (is_single && is_reference);
+            let wanted = shape.subscribers > 0 || is_single == is_limited || (is_single && is_reference);
             let is_sound = subject.failed.is_none() && subject.unavailable.is_none();
-            wanted && is_sound && holds(max_connections, shape.connections + shape.hostile)
+            wanted && is_sound && holds(max_connections, connections(shape))
         };
         let shapes = (0..self.shapes.len()).filter(|&index| runs(&self.shapes[index])).collect();
         let begin = found.begin.filter(|_| subject.failed.is_none());
@@ -236,6 +243,25 @@ fn holds(max_connections: Option<usize>, connections: usize) -> bool {
     max_connections.is_none_or(|most| connections <= most)
 }
 
+/// The number of connections of a load.
+fn connections(shape: &Shape) -> usize {
+    shape.connections + shape.hostile + shape.subscribers
+}
+
+/// The loads with subscribers whose connections a server can't hold.
+fn not_held(max_connections: Option<usize>, shapes: &[Shape]) -> Vec<NotHeld> {
+    let with_subscribers = shapes.iter().enumerate().filter(|(_, shape)| shape.subscribers > 0);
+    let why = |(shape, load): (usize, &Shape)| {
+        let most = max_connections.filter(|most| connections(load) > *most)?;
+        let why = match most {
+            1 => "it serves one client at a time, and a push takes a sender and a subscriber".to_owned(),
+            most => format!("it holds at most {most} connections, and this load has {}", connections(load)),
+        };
+        Some(NotHeld { shape, why })
+    };
+    with_subscribers.filter_map(why).collect()
+}
+
 fn subject(candidate: &Candidate) -> Subject {
     Subject {
         name: candidate.name.clone(),
@@ -245,6 +271,7 @@ fn subject(candidate: &Candidate) -> Subject {
         kind: candidate.kind.clone(),
         failed: None,
         bad: 0,
+        not_held: Vec::new(),
         unavailable: candidate.unavailable.clone(),
         handler_runs: candidate.handler_runs.clone(),
     }
@@ -253,7 +280,7 @@ fn subject(candidate: &Candidate) -> Subject {
 /// The loads. If any candidate can hold the connections: a closed loop, which shows the capacity of a server, and an
 /// open loop at one rate for all, which shows the cost of the same work and the latency that users see; in the tier
 /// `full` the open loop also beside hostile clients. For candidates that can't hold the connections: a closed loop with
-/// one connection. If the user chose closed loops, those replace the usual one.
+/// one connection. If the user chose closed loops, those replace the usual one; loads with subscribers replace all.
 fn shapes(settings: &Settings, sound: &[usize], rate: f64) -> Vec<Shape> {
     let can_hold = |index: &usize| holds(settings.candidates[*index].max_connections, settings.clients);
     let (clients, depth) = (settings.clients, settings.depth);
@@ -268,6 +295,9 @@ fn shapes(settings: &Settings, sound: &[usize], rate: f64) -> Vec<Shape> {
         rate: Some(rate),
         ..closed(clients, depth)
     };
+    if !settings.subscribers.is_empty() {
+        return fanout::shapes(settings, rate);
+    }
     let mut shapes = Vec::new();
     if !settings.closed_loops.is_empty() {
         let loops = settings.closed_loops.iter();

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use super::testbed::RunningServer;
-use load::measurement::Measurement;
+use load::measurement::{Measurement, Pushes};
 
 /// How long to wait for the end of a process whose connections broke: at an exit the kernel closes the connections
 /// first.
@@ -34,14 +34,21 @@ pub(super) fn quoted(server: &dyn RunningServer, why: String) -> String {
     }
 }
 
-/// The bad replies of a measurement, if there are any.
+/// The bad replies and pushes of a measurement, if there are any. That no push comes at all is as bad.
 fn bad_replies(measurement: &Measurement) -> Option<String> {
     let verification = &measurement.verification;
-    let bad = verification.bad();
-    (bad > 0).then(|| {
-        let what = format!("{bad} bad replies, of {} in all", verification.replies);
+    let replies = (verification.bad() > 0).then(|| {
+        let what = format!("{} bad replies, of {} in all", verification.bad(), verification.replies);
         with_example(what, &verification.examples)
-    })
+    });
+    let pushes = measurement.pushes.as_ref().filter(|pushes| pushes.bad() > 0).map(|pushes| {
+        let what = format!("{} bad pushes, and {} good ones", pushes.bad(), pushes.delivered);
+        with_example(what, &pushes.examples)
+    });
+    let is_silent = |pushes: &&Pushes| pushes.delivered == 0 && measurement.failures.connections() == 0;
+    let silent = measurement.pushes.as_ref().filter(is_silent).map(|_| "no push came".to_owned());
+    let bad: Vec<_> = replies.into_iter().chain(pushes).chain(silent).collect();
+    (!bad.is_empty()).then(|| bad.join("; "))
 }
 
 /// The broken connections of a measurement without hostile clients: connections that were refused or ended, or no
@@ -95,6 +102,12 @@ mod tests {
         bad.verification.examples = vec!["connection 3, message 7".into()];
         let text = bad_replies(&bad).unwrap();
         assert_eq!(text, "2 bad replies, of 1200 in all: connection 3, message 7");
+
+        let pushes = Pushes { delivered: 9, doubled: 3, examples: vec!["x".into()], ..Pushes::default() };
+        let none = Measurement { pushes: Some(Pushes::default()), ..measurement() };
+        assert_eq!(bad_replies(&none).as_deref(), Some("no push came"));
+        let doubled = Measurement { pushes: Some(pushes), ..measurement() };
+        assert_eq!(bad_replies(&doubled).as_deref(), Some("3 bad pushes, and 9 good ones: x"));
 
         let mut broken = measurement();
         broken.failures.ended = 1;

@@ -7,6 +7,7 @@ mod conditions;
 pub mod data;
 mod design;
 mod failure;
+mod fanout;
 mod idle;
 mod pinning;
 mod progress;
@@ -25,8 +26,8 @@ mod testbed;
 pub use budget::Tier;
 pub use candidate::{Candidate, Launch};
 pub use data::{
-    Care, Comparison, Conditions, ConnectionPoint, Kind, MemorySample, Probe, RatePoint, Sample, Shape,
-    Subject,
+    Care, Comparison, Conditions, ConnectionPoint, Deliveries, Kind, MemorySample, NotHeld, Probe, RatePoint,
+    Sample, Shape, Subject,
 };
 pub use progress::{Event, Stage, Step};
 pub use runner::{compare, preview};

@@ -45,6 +45,8 @@ impl Pinning {
                 Self { server: rest(&generator), generator, is_for_all: true }
             }
             _ if !server.is_empty() => Self { server, generator, is_for_all: true },
+            // With subscribers there are no closed loops.
+            _ if !settings.subscribers.is_empty() => Self::default(),
             [others @ .., last] if !others.is_empty() && cores.len() < ENOUGH => {
                 Self { server: vec![*last], generator: others.to_vec(), is_for_all: false }
             }
@@ -98,6 +100,14 @@ mod tests {
 
     fn open() -> Shape {
         Shape { rate: Some(1.0), ..Shape::default() }
+    }
+
+    #[test]
+    fn with_subscribers_only_chosen_cores_are_used() {
+        let settings = Settings { subscribers: vec![1], ..Settings::new(Vec::new()) };
+        assert_eq!(Pinning::new(&settings, &[0, 1]), Ok(Pinning::default()));
+        let chosen = Settings { cpus_server: vec![0], ..settings };
+        assert_eq!(Pinning::new(&chosen, &[0, 1]).unwrap().usual().generator, [1]);
     }
 
     #[test]

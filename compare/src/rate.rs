@@ -7,6 +7,8 @@
 //! report says so; otherwise all others would be nearly idle. The generator must sustain the rate as well: if it would
 //! be too busy to send on time, the rate is lowered, but not below half.
 //!
+//! With subscribers a smaller share of that throughput is the rate of the [deliveries](super::fanout).
+//!
 //! If there are objectives, the highest rate that keeps them is then [searched](super::staircase) in large steps.
 //!
 //! The calibration also measures how long starting a server and opening connections takes on this machine. The length
@@ -24,7 +26,7 @@ use super::runner::Runner;
 use super::settings::Settings;
 use super::staircase::SEARCHES;
 use super::testbed::RunningServer;
-use super::{Shape, report};
+use super::{Shape, fanout, report};
 use load::measurement::Measurement;
 
 /// How long each candidate is loaded in the calibration.
@@ -72,9 +74,11 @@ impl Runner<'_> {
         let is_measured = |candidate: &Candidate| candidate.unavailable.is_none();
         for (index, candidate) in candidates.iter().enumerate().filter(|(_, one)| is_measured(one)) {
             let connections = candidate.max_connections.unwrap_or(usize::MAX).min(self.settings.clients);
-            match self.try_out(index, &single(connections), &mut overheads) {
+            match self.try_out(index, &single(connections), WINDOW, &mut overheads) {
                 None => break,
-                Some(Ok((rate, _))) if connections == self.settings.clients => able.push((index, rate)),
+                Some(Ok(measured)) if connections == self.settings.clients => {
+                    able.push((index, measured.achieved_rate));
+                }
                 Some(Ok(_)) => {}
                 Some(Err((why, bad))) => {
                     self.note(format!("{} failed: {why}", candidate.name));
@@ -86,17 +90,25 @@ impl Runner<'_> {
         let middle = median(able.iter().map(|&(_, rate)| rate));
         for (index, rate) in able.iter_mut().filter(|(_, rate)| *rate < middle * SLOW_SHARE) {
             for _ in 0..RETRIES {
-                let again = self.try_out(*index, &single(self.settings.clients), &mut overheads);
-                *rate = rate.max(again.and_then(Result::ok).map_or(0.0, |(rate, _)| rate));
+                let again = self.try_out(*index, &single(self.settings.clients), WINDOW, &mut overheads);
+                *rate = rate.max(again.and_then(Result::ok).map_or(0.0, |of| of.achieved_rate));
             }
         }
         let enough = middle * COUNTED_SHARE;
+        let has_subscribers = !self.settings.subscribers.is_empty();
         let counted = || able.iter().filter(|(_, rate)| *rate >= enough);
         let least = counted().map(|&(_, rate)| rate).fold(f64::INFINITY, f64::min);
         self.lowest_capacity = if least.is_finite() { least.max(1.0) } else { 1.0 };
-        self.common_rate =
-            self.settings.rate.unwrap_or_else(|| two_digits(self.lowest_capacity * COMMON_SHARE));
-        if let Some(&(index, _)) = counted().next().filter(|_| self.settings.rate.is_none()) {
+        let share = if has_subscribers { fanout::SHARE } else { COMMON_SHARE };
+        self.common_rate = self.settings.rate.unwrap_or_else(|| two_digits(self.lowest_capacity * share));
+        if has_subscribers {
+            // The first one that keeps up becomes the reference.
+            let late: Vec<usize> = counted()
+                .map(|&(index, _)| index)
+                .take_while(|&index| self.is_late(index, &mut overheads))
+                .collect();
+            late.into_iter().for_each(|index| calibrated[index].is_late = true);
+        } else if let Some(&(index, _)) = counted().next().filter(|_| self.settings.rate.is_none()) {
             self.lower_common_rate(index, &mut overheads);
         }
         let common = self.common_rate;
@@ -128,9 +140,10 @@ impl Runner<'_> {
         let least = two_digits(self.common_rate * LOWEST_SHARE);
         for _ in 0..ATTEMPTS {
             let rate = self.common_rate;
-            let Some(Ok((_, busy))) = self.try_out(candidate, &self.open_loop(rate), overheads) else {
+            let Some(Ok(measured)) = self.try_out(candidate, &self.open_loop(rate), WINDOW, overheads) else {
                 return;
             };
+            let busy = measured.generator_busy;
             if busy <= MOST_BUSY {
                 return;
             }
@@ -141,14 +154,15 @@ impl Runner<'_> {
         }
     }
 
-    /// Starts a candidate, and loads it once. Returns the achieved rate and how busy the generator was, or why the
-    /// candidate failed and how many replies were bad; `None` if the comparison was interrupted.
-    fn try_out(
+    /// Starts a candidate, and loads it once. Returns the measurement, or why the candidate failed and how many replies
+    /// were bad; `None` if the comparison was interrupted.
+    pub(super) fn try_out(
         &mut self,
         candidate: usize,
         shape: &Shape,
+        window: Window,
         overheads: &mut Vec<Overhead>,
-    ) -> Option<Result<(f64, f64), (String, u64)>> {
+    ) -> Option<Result<Measurement, (String, u64)>> {
         if self.testbed.is_stopped() {
             return None;
         }
@@ -161,7 +175,7 @@ impl Runner<'_> {
             self.testbed.start(&self.settings.candidates[candidate], &cpus).and_then(|mut server| {
                 started = self.testbed.now();
                 let measured =
-                    self.load_once(self.design.usual().generator.to_vec(), shape, &mut *server, WINDOW);
+                    self.load_once(self.design.usual().generator.to_vec(), shape, &mut *server, window);
                 loaded = self.testbed.now().saturating_sub(started);
                 // How the process ended can only be found out before the server is dropped.
                 let why = failure::under_any_load(&mut *server, &measured);
@@ -174,9 +188,9 @@ impl Runner<'_> {
         }
         let start = self.testbed.now().saturating_sub(begin).saturating_sub(loaded);
         Some(measured.map_err(|error| (error.to_string(), 0)).and_then(|(measurement, why)| {
-            overheads.push((start, loaded.saturating_sub(WINDOW.warmup + WINDOW.duration)));
-            let bad = measurement.verification.bad();
-            why.map_or(Ok((measurement.achieved_rate, measurement.generator_busy)), |why| Err((why, bad)))
+            overheads.push((start, loaded.saturating_sub(window.warmup + window.duration)));
+            let bad = measurement.bad();
+            why.map_or(Ok(measurement), |why| Err((why, bad)))
         }))
     }
 
@@ -209,7 +223,7 @@ fn single(connections: usize) -> Shape {
 }
 
 /// The time to start and end a server, and the time of a measurement beyond warm-up and duration.
-type Overhead = (Duration, Duration);
+pub(super) type Overhead = (Duration, Duration);
 
 /// The median, the upper one of an even number; 0 if there are no rates.
 fn median(rates: impl Iterator<Item = f64>) -> f64 {

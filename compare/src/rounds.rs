@@ -16,7 +16,7 @@ impl Runner<'_> {
     pub(super) fn rounds(&mut self) {
         let active = self.design.active();
         let rounds = self.settings.rounds();
-        if !self.settings.closed_loops.is_empty() {
+        if self.settings.has_own_loads() {
             let left = self.clock.left(self.testbed.now()).as_secs_f64() / 60.0;
             let loads = self.design.shapes.len();
             self.note(format!("{} servers, {loads} loads, {rounds} rounds: {left:.1} minutes", active.len()));
@@ -54,24 +54,29 @@ impl Runner<'_> {
     /// One measurement of a round.
     fn sample(&mut self, place: Position, server: &mut dyn RunningServer, positions: Positions) {
         let Position { subject, shape, .. } = place;
-        if self.has_failed(subject) || self.testbed.is_stopped() {
+        if self.has_failed(subject) || self.can_not_hold(subject, shape) || self.testbed.is_stopped() {
             return;
         }
         let shape = self.comparison.shapes[shape].clone();
         self.announce(Stage::Rounds, subject, &shape.name, positions);
-        let plan = self.plan_for(&shape, server, self.window, self.seed_of(place.round));
+        let plan = self.plan_for(&shape, server, self.window_of(&shape), self.seed_of(place.round));
         let cores = match self.design.placement(&shape).server {
             [] => self.testbed.cores().len(),
             pinned => pinned.len(),
         };
         match self.measure(subject, server, &plan) {
             Some(Ok(measurement)) => {
+                // Servers end hostile clients, and some refuse normal ones because of them: the figures show that.
+                let broken = broken_connections(&measurement).filter(|_| shape.hostile == 0);
+                if let Some(why) =
+                    broken.clone().filter(|_| shape.subscribers > 0 && !self.has_failed(subject))
+                {
+                    return self.leave_out(subject, place.shape, quoted(server, why), positions);
+                }
                 self.comparison.samples.push(Sample::of(&measurement, place, cores));
                 if let Some(what) = refusals(&measurement) {
                     self.note_refusals(subject, &what);
                 }
-                // Servers end hostile clients, and some refuse normal ones because of them: the figures show that.
-                let broken = broken_connections(&measurement).filter(|_| shape.hostile == 0);
                 if let Some(why) = broken {
                     self.fail(subject, quoted(server, why));
                 }
@@ -85,7 +90,7 @@ impl Runner<'_> {
     pub(super) fn open_loop(&self, rate: f64) -> Shape {
         let (connections, depth) = (self.settings.clients, self.settings.depth);
         let name = format!("{connections} at {}", report::rate(rate));
-        Shape { name, connections, depth, rate: Some(rate), hostile: 0 }
+        Shape { name, connections, depth, rate: Some(rate), ..Shape::default() }
     }
 
     /// The seed of a round: random choices are the same for all subjects.

@@ -21,7 +21,7 @@ use super::settings::Settings;
 use super::testbed::{Machine, RunningServer, Testbed};
 use super::{Comparison, Shape, failure, rate};
 use load::measurement::Measurement;
-use load::plan::{Arrivals, Dispatch, Hostile, Pace, Plan};
+use load::plan::{Arrivals, Dispatch, Hostile, Pace, Plan, Subscribers};
 
 /// Runs a comparison. Setting `stop` ends it within two seconds; the result then has what was measured so far and is
 /// marked as interrupted. `on_event` is called when a step begins, and when there is something that the user should
@@ -57,7 +57,7 @@ pub fn preview(settings: &Settings) -> Comparison {
     let conditions = conditions(settings, &pinning);
     let Design { subjects, mut shapes, .. } =
         Design::new(settings, pinning, &[], settings.rate.unwrap_or(1.0));
-    shapes.retain(|shape| shape.rate == settings.rate || shape.rate.is_none());
+    shapes.retain(|shape| settings.rate.is_some() || shape.rate.is_none());
     Comparison { version: VERSION, conditions, subjects, shapes, ..Comparison::default() }
 }
 
@@ -143,9 +143,9 @@ the servers; end them, or wait"
         let curves = self.design.pass(settings).times(settings.passes());
         let spent = self.testbed.now() + first;
         let usual = self.design.round().times(settings.tier.rounds()).and(curves);
-        self.window = match settings.closed_loops.as_slice() {
-            [] => Window::within(settings.tier.time().saturating_sub(spent), usual, self.overheads),
-            _ => Window::short(settings.tier),
+        self.window = match settings.has_own_loads() {
+            false => Window::within(settings.tier.time().saturating_sub(spent), usual, self.overheads),
+            true => Window::short(settings.tier),
         };
         let work = self.design.round().times(settings.rounds()).and(curves);
         self.clock = Clock::new(work.time(self.window, self.overheads) + first, self.testbed.now());
@@ -185,7 +185,7 @@ the servers; end them, or wait"
         if self.testbed.is_stopped() {
             return None;
         }
-        self.comparison.subjects[subject].bad += measured.as_ref().map_or(0, |of| of.verification.bad());
+        self.comparison.subjects[subject].bad += measured.as_ref().map_or(0, Measurement::bad);
         if let Some(why) = failure::under_any_load(server, &measured) {
             self.fail(subject, why);
         }
@@ -224,6 +224,10 @@ the servers; end them, or wait"
             messages: self.settings.messages.clone(),
             framing: self.settings.framing,
             expect: self.settings.expect.clone(),
+            subscribers: Subscribers {
+                count: shape.subscribers,
+                message: self.settings.subscribe_message.clone(),
+            },
             hostile: hostile_mix(shape.hostile),
             threads: self.settings.threads.min(shape.connections),
             cpus: placement.generator.to_vec(),

@@ -1,8 +1,8 @@
 //! The conversion of a measurement into a sample of a comparison.
 
-use super::Sample;
+use super::{Deliveries, Sample};
 use load::checks;
-use load::measurement::Measurement;
+use load::measurement::{MIN_ACHIEVED_SHARE, Measurement, Pushes};
 
 /// The position of a sample in a comparison.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,7 +24,11 @@ impl Sample {
         let switches = usage.map(|usage| usage.context_switches as f64 / usage.messages as f64);
         let is_open = measurement.offered_rate.is_some();
         let mut flags = checks::flags(measurement);
-        if cpu.is_none() {
+        let is_known = match &measurement.pushes {
+            Some(_) => measurement.cpu_per_delivery().is_some(),
+            None => cpu.is_some(),
+        };
+        if !is_known {
             flags.push("the server's CPU time is unknown".to_owned());
         }
         let (cpu_user, cpu_system) = cpu.unwrap_or_default();
@@ -41,13 +45,14 @@ impl Sample {
             switches: switches.unwrap_or_default(),
             latency: measurement.latency.percentiles.clone(),
             service: measurement.service.percentiles.clone(),
-            overloaded: measurement.is_overloaded(),
-            bad: measurement.verification.bad(),
+            overloaded: measurement.is_overloaded() || is_late(measurement),
+            bad: measurement.bad(),
             refused: measurement.verification.refused,
             refusal: measurement.verification.refusal.clone(),
             replies: measurement.verification.replies,
             server_busy: busy,
             generator_limited: measurement.generator_limited && !is_saturated,
+            deliveries: measurement.pushes.as_ref().map(|pushes| deliveries(pushes, measurement)),
             // In a closed loop nothing is sent while a server stalls, so the timeline would hide stalls.
             timeline: if is_open { measurement.timeline.clone() } else { Vec::new() },
             generator_busy: measurement.generator_busy,
@@ -57,6 +62,20 @@ impl Sample {
             flags,
         }
     }
+}
+
+/// Whether the subscribers received their pushes at a lower rate than the messages were offered.
+pub(super) fn is_late(measurement: &Measurement) -> bool {
+    let Some((pushes, offered)) = measurement.pushes.as_ref().zip(measurement.offered_rate) else {
+        return false;
+    };
+    pushes.rate < offered * pushes.subscribers as f64 * MIN_ACHIEVED_SHARE
+}
+
+fn deliveries(pushes: &Pushes, measurement: &Measurement) -> Deliveries {
+    let (cpu_user, cpu_system) = measurement.cpu_per_delivery().unwrap_or_default();
+    let (count, missed, rate) = (pushes.delivered, pushes.missed, pushes.rate);
+    Deliveries { count, missed, rate, cpu_user, cpu_system, delay: pushes.delay.percentiles.clone() }
 }
 
 #[cfg(test)]
@@ -113,6 +132,33 @@ mod tests {
         let verification = Verification { refused: 999, refusal, ..measurement().verification };
         let sample = Sample::of(&Measurement { verification, ..measurement() }, Position::default(), 1);
         assert_eq!((sample.refused, sample.refusal.as_deref()), (999, Some("ERR rate-limited")));
+    }
+
+    #[test]
+    fn the_costs_of_pushes_are_for_each_delivery() {
+        let usage = Usage { deliveries: 10_000, ..measurement().server.unwrap() };
+        let pushes = Pushes {
+            subscribers: 10,
+            delivered: 12_000,
+            missed: 3,
+            rate: 9990.0,
+            delay: measurement().latency,
+            ..Pushes::default()
+        };
+        let pushed = Measurement { server: Some(usage), pushes: Some(pushes), ..measurement() };
+        let sample = |of: &Measurement| Sample::of(of, Position::default(), 1);
+        let deliveries = sample(&pushed).deliveries.unwrap();
+        assert_eq!((deliveries.count, deliveries.missed, deliveries.rate), (12_000, 3, 9990.0));
+        assert_eq!(
+            (deliveries.cpu_user, deliveries.cpu_system),
+            (0.2, 0.8),
+            "2 and 8 for each of 1,000 messages"
+        );
+        assert_eq!(deliveries.delay, measurement().latency.percentiles);
+        assert!(!sample(&pushed).overloaded);
+        let late = Pushes { rate: 9700.0, ..pushed.pushes.clone().unwrap() };
+        assert!(sample(&Measurement { pushes: Some(late), ..pushed }).overloaded);
+        assert_eq!(sample(&measurement()).deliveries, None);
     }
 
     #[test]

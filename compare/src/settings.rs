@@ -1,10 +1,12 @@
 //! The settings of a comparison.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use super::Candidate;
 use super::budget::Tier;
 use super::design::CONTROL_SUFFIX;
 use load::framing::Framing;
-use load::plan::{Expect, HIGHEST_RATE, Messages};
+use load::plan::{Expect, HIGHEST_RATE, Messages, Plan, Subscribers};
 use load::slo::Slo;
 
 /// The settings of a comparison.
@@ -21,8 +23,8 @@ use load::slo::Slo;
 /// - **the common rate**, the curves and isolation are measured on all cores, so that the cost of hand-overs between
 ///   workers is included.
 ///
-/// If both are measured, a server is started twice in each round. With four cores or more, and with one, nothing is
-/// pinned. If cores were chosen, everything is pinned to them.
+/// If both are measured, a server is started twice in each round. With four cores or more, with one, and with
+/// [`subscribers`](Self::subscribers), nothing is pinned. If cores were chosen, everything is pinned to them.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The servers to compare. The first that can hold [`clients`](Self::clients) connections is the reference.
@@ -42,6 +44,12 @@ pub struct Settings {
     /// Closed loops that replace the usual one, if any: connections, and messages in flight on each. Then there are no
     /// curves, and the measurements are short, because there are many.
     pub closed_loops: Vec<(usize, usize)>,
+    /// The numbers of subscribers of the loads that replace the usual ones, if any: [`clients`](Self::clients)
+    /// connections send messages, which the server pushes to all subscribers. Then [`rate`](Self::rate) is that of the
+    /// deliveries, there are no curves, and the measurements are short.
+    pub subscribers: Vec<usize>,
+    /// The message with which each of them subscribes.
+    pub subscribe_message: Vec<u8>,
     /// The counts of connections at which throughput is measured, for the curve of the tier `full`.
     pub connections: Vec<usize>,
     /// The messages to send.
@@ -92,6 +100,8 @@ impl Settings {
             depth: 16,
             rate: None,
             closed_loops: Vec::new(),
+            subscribers: Vec::new(),
+            subscribe_message: Subscribers::default().message,
             connections: vec![1, 64, 1000],
             messages: Messages::default(),
             framing: Framing::Line,
@@ -116,7 +126,12 @@ impl Settings {
 
     /// How often the points of the curves are measured.
     pub(super) fn passes(&self) -> usize {
-        if self.closed_loops.is_empty() { self.tier.passes() } else { 0 }
+        if self.has_own_loads() { 0 } else { self.tier.passes() }
+    }
+
+    /// Whether there are loads that replace the usual ones.
+    pub(super) fn has_own_loads(&self) -> bool {
+        !self.closed_loops.is_empty() || !self.subscribers.is_empty()
     }
 
     /// The counts of connections at which throughput is measured for the curve.
@@ -127,7 +142,7 @@ impl Settings {
     /// How many hostile clients are added to the load that measures isolation: as many as there are clients, or 0 if it
     /// is not measured.
     pub(super) fn hostile(&self) -> usize {
-        let is_measured = self.tier == Tier::Full && self.closed_loops.is_empty();
+        let is_measured = self.tier == Tier::Full && !self.has_own_loads();
         if is_measured { self.clients } else { 0 }
     }
 
@@ -141,7 +156,13 @@ impl Settings {
         let idle = if self.passes() > 0 { &IDLE[..] } else { &[] };
         let sweeps = self.swept_connections().iter().chain(idle).copied();
         let loops = self.closed_loops.iter().map(|&(connections, _)| connections);
-        sweeps.chain(loops).max().unwrap_or(0).max(self.clients + self.hostile())
+        let subscribers = self.subscribers.iter().max().copied().unwrap_or(0);
+        sweeps.chain(loops).max().unwrap_or(0).max(self.clients + self.hostile() + subscribers)
+    }
+
+    /// The number of connections that a server must hold to be measured under a main load.
+    pub fn least_connections(&self) -> usize {
+        self.clients + self.subscribers.iter().min().copied().unwrap_or(0)
     }
 
     /// Checks the settings.
@@ -183,7 +204,30 @@ impl Settings {
                 "{rate} is not a valid rate; choose one above 0 and at most 1,000,000,000 per second"
             ));
         }
-        self.messages.check()
+        self.messages.check()?;
+        self.check_subscribers()
+    }
+
+    /// Checks that the pushes to the subscribers can be verified.
+    fn check_subscribers(&self) -> Result<(), String> {
+        let Some(&count) = self.subscribers.iter().max() else { return Ok(()) };
+        if let Some((_, count)) =
+            self.subscribers.iter().enumerate().find(|(at, count)| self.subscribers[..*at].contains(count))
+        {
+            return Err(format!("{count} subscribers are given twice; give each number once"));
+        }
+        if self.subscribers.contains(&0) {
+            return Err("the number of subscribers must be above zero".to_owned());
+        }
+        let plan = Plan {
+            connections: self.clients,
+            messages: self.messages.clone(),
+            framing: self.framing,
+            expect: self.expect.clone(),
+            subscribers: Subscribers { count, message: self.subscribe_message.clone() },
+            ..Plan::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)))
+        };
+        plan.check().and_then(|()| plan.check_expect())
     }
 }
 
@@ -232,6 +276,26 @@ mod tests {
         assert_eq!(hostile.most_connections(), 6000);
         let loops = Settings { closed_loops: vec![(64, 1), (500, 1)], ..named(&["a"]) };
         assert_eq!(loops.most_connections(), 500);
+        let pushes = Settings { subscribers: vec![100, 1, 9000], ..named(&["a"]) };
+        assert_eq!((pushes.most_connections(), pushes.least_connections()), (9064, 65));
+        assert_eq!(named(&["a"]).least_connections(), 64);
+    }
+
+    #[test]
+    fn pushes_must_be_verifiable() {
+        let pushes = Settings { subscribers: vec![1, 100], expect: Expect::Ok, ..named(&["a"]) };
+        assert_eq!(pushes.check(), Ok(()));
+        for (settings, expected) in [
+            (Settings { subscribers: vec![1, 5, 1], ..pushes.clone() }, "1 subscribers are given twice"),
+            (Settings { subscribers: vec![0], ..pushes.clone() }, "subscribers must be above zero"),
+            (Settings { expect: Expect::Echo, ..pushes.clone() }, "say --expect ok"),
+            (Settings { messages: Messages::Made(Sizes::Fixed(9)), ..pushes.clone() }, "too short for"),
+            (Settings { framing: Framing::Resp, ..pushes.clone() }, "use it with `line`"),
+            (Settings { subscribe_message: b"a\nb".to_vec(), ..pushes }, "--subscribe-message"),
+        ] {
+            let error = settings.check().unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

@@ -53,8 +53,18 @@ pub(crate) struct Compare {
     #[arg(long, env, value_name = "COUNT", value_parser = count(1, MOST_IN_FLIGHT), default_value_t = 16)]
     pub(crate) depth: usize,
 
-    /// Messages per second that are offered to every server in the open loop [default: the rate of the --baseline, or
-    /// about half of the slowest server's throughput]
+    /// Numbers of subscribers, to each of which every message of the other connections is pushed: the cost and the delay
+    /// of a push are compared, in place of all other figures [default: 1,100,10000 with the handler `fanout`, otherwise
+    /// none]
+    #[arg(long, env, value_name = "COUNT,…", value_delimiter = ',', value_parser = count(1, MOST_CONNECTIONS))]
+    pub(crate) subscribe: Vec<usize>,
+
+    /// Message with which a subscriber subscribes
+    #[arg(long, env, value_name = "TEXT", default_value = "subscribe", allow_hyphen_values = true)]
+    pub(crate) subscribe_message: String,
+
+    /// Messages per second that are offered to every server in the open loop, with subscribers the deliveries per second
+    /// [default: the rate of the --baseline, or about half of the slowest server's throughput, of deliveries an eighth]
     #[arg(short, long, env, value_name = "RATE", value_parser = rate)]
     pub(crate) rate: Option<f64>,
 

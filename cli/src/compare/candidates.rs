@@ -70,7 +70,7 @@ fn check_room(connections: usize) -> Result<(), Failure> {
     if connections + SLACK > room {
         return Err(Failure::Usage(format!(
             "{connections} connections and {SLACK} spare ones are more than the {room} that a limit of {limit} open files \
-             allows; choose fewer with --connections or --sweep-connections"
+             allows; choose fewer with --connections, --sweep-connections or --subscribe"
         )));
     }
     Ok(())

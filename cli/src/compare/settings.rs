@@ -25,7 +25,8 @@ pub(super) fn settings(
     baseline: Option<&Comparison>,
     program: &Program,
 ) -> Result<Settings, Failure> {
-    check(arguments)?;
+    let subscribers = subscribers(arguments);
+    check(arguments, &subscribers)?;
     let load = arguments.handler.load(&arguments.flags)?;
     let framing = load.framing.filter(|_| serves_backends(arguments)).unwrap_or(arguments.framing);
     let own = arguments.own_messages.encoded(framing)?;
@@ -35,8 +36,10 @@ pub(super) fn settings(
         rounds: arguments.rounds,
         clients: arguments.connections,
         depth: arguments.depth,
-        rate: arguments.rate.or_else(|| rate_of(baseline?, arguments)),
+        rate: arguments.rate.or_else(|| rate_of(baseline?, arguments, &subscribers)),
         closed_loops: if arguments.with_handwritten { HANDWRITTEN_LOOPS.to_vec() } else { Vec::new() },
+        subscribers,
+        subscribe_message: arguments.subscribe_message.clone().into_bytes(),
         connections: arguments.sweep_connections.clone(),
         messages,
         framing,
@@ -55,6 +58,7 @@ pub(super) fn settings(
     let candidates = candidates(arguments, all, program, settings.most_connections(), longest)?;
     let settings = Settings { candidates, ..settings };
     settings.check().map_err(Failure::Usage)?;
+    check_subscribers(&settings)?;
     let absent = settings.candidates.iter().map(|candidate| candidate.unavailable.as_deref());
     if let Some(why) = absent.collect::<Option<Vec<_>>>() {
         return Err(Failure::Failed(format!(
@@ -65,12 +69,44 @@ pub(super) fn settings(
     Ok(settings)
 }
 
+/// The numbers of subscribers of the handler `fanout`, unless flags say otherwise.
+const SUBSCRIBERS: [usize; 3] = [1, 100, 10_000];
+
+fn subscribers(arguments: &Compare) -> Vec<usize> {
+    let handler = &arguments.handler;
+    let is_fanout = handler.built_in && handler.name == "fanout" && serves_backends(arguments);
+    if arguments.subscribe.is_empty() && is_fanout {
+        SUBSCRIBERS.to_vec()
+    } else {
+        arguments.subscribe.clone()
+    }
+}
+
+/// Checks that some server can hold a subscriber beside the senders.
+fn check_subscribers(settings: &Settings) -> Result<(), Failure> {
+    let needed = settings.least_connections();
+    let holds = |most: Option<usize>| most.is_none_or(|most| most >= needed);
+    if settings.subscribers.is_empty() || settings.candidates.iter().any(|one| holds(one.max_connections)) {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "with subscribers a server must hold {needed} connections, which none of the chosen ones can; choose another with \
+         --backends, or lower --connections or --subscribe"
+    )))
+}
+
 /// Checks combinations of flags.
-fn check(arguments: &Compare) -> Result<(), Failure> {
+fn check(arguments: &Compare, subscribers: &[usize]) -> Result<(), Failure> {
     let Served { name: handler, .. } = arguments.handler;
     let framing = arguments.framing.name();
     if serves_backends(arguments) {
         check_framing(arguments)?;
+    }
+    if !subscribers.is_empty() && !arguments.slo.is_empty() {
+        return Err(Failure::Usage(
+            "--slo is about the latency of replies, and with subscribers the delay of pushes is compared; leave out --slo"
+                .to_owned(),
+        ));
     }
     if arguments.with_handwritten && (handler, framing) != ("echo", common::Framing::Line.name()) {
         return Err(Failure::Usage(format!(
@@ -118,10 +154,16 @@ fn tier(arguments: &Compare) -> Tier {
     }
 }
 
-/// The rate of a baseline with the same connections and depth, so that both can be compared.
-fn rate_of(baseline: &Comparison, arguments: &Compare) -> Option<f64> {
-    let of_it = |shape: &&Shape| shape.connections == arguments.connections && shape.depth == arguments.depth;
-    baseline.shapes.iter().filter(of_it).find_map(|shape| shape.rate)
+/// The rate of a baseline with the same connections and depth, so that both can be compared. With subscribers it is that
+/// of the deliveries to the fewest: to more of them, the rate of messages may have been raised.
+fn rate_of(baseline: &Comparison, arguments: &Compare, subscribers: &[usize]) -> Option<f64> {
+    let of_it = |shape: &&Shape| {
+        let has_same = shape.connections == arguments.connections && shape.depth == arguments.depth;
+        has_same && (shape.subscribers > 0) != subscribers.is_empty()
+    };
+    let shapes = baseline.shapes.iter().filter(of_it).filter(|shape| shape.rate.is_some());
+    let shape = shapes.min_by_key(|shape| shape.subscribers)?;
+    shape.rate.map(|rate| rate * shape.subscribers.max(1) as f64)
 }
 
 /// The handler with its flags and framing, for the report.

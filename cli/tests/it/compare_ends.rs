@@ -45,7 +45,7 @@ fn baseline(subject: &str, (connections, depth): (usize, usize)) -> Comparison {
             ..Conditions::default()
         },
         subjects: vec![Subject { name: subject.to_owned(), ..Subject::default() }],
-        shapes: vec![Shape { name, connections, depth, rate: None, hostile: 0 }],
+        shapes: vec![Shape { name, connections, depth, ..Shape::default() }],
         samples: (0..6).map(sample).collect(),
         ..Comparison::default()
     }
@@ -143,7 +143,7 @@ fn the_exit_code_of_diff_distinguishes_changed_and_undecided() {
 
     let mut more = baseline("threads", (64, 1));
     more.subjects.push(Subject { name: "gone".to_owned(), ..Subject::default() });
-    more.shapes.push(Shape { name: "7 × 7".to_owned(), connections: 7, depth: 7, rate: None, hostile: 0 });
+    more.shapes.push(Shape { name: "7 × 7".to_owned(), connections: 7, depth: 7, ..Shape::default() });
     more.samples.push(Sample { subject: 1, shape: 1, cpu_user: 1.0, ..Sample::default() });
     store(&more, &before);
     store(&baseline("threads", (64, 1)), &after);

@@ -29,9 +29,10 @@ const LOAD: [Flag; 17] = [
     ("--server-pid", &[]),
 ];
 
-const COMPARE: [Flag; 10] = [
+const COMPARE: [Flag; 11] = [
     ("--work", &[]),
     ("--sweep-connections", &["10k"]),
+    ("--subscribe", &["10k"]),
     ("--connections", &["10k"]),
     ("--depth", &["10k"]),
     ("--rate", &["10k"]),

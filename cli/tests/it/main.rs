@@ -7,6 +7,7 @@
 mod client;
 mod compare;
 mod compare_ends;
+mod compare_fanout;
 mod compare_servers;
 mod descriptors;
 mod exit_codes;

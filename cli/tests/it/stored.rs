@@ -43,7 +43,7 @@ fn comparison(smol: f64, tokio: f64, rounds: usize) -> Comparison {
             connections: 64,
             depth: 1,
             rate: Some(1e4),
-            hostile: 0,
+            ..Shape::default()
         }],
         samples: (0..rounds).flat_map(sample).collect(),
         ..Comparison::default()

@@ -62,6 +62,30 @@ fn chosen_closed_loops_replace_the_usual_one() {
 }
 
 #[test]
+fn loads_with_subscribers_replace_all_others() {
+    let candidates = settings(&[("one", Some(1)), ("few", Some(70)), ("a", None), ("some", Some(500))]);
+    let settings = Settings { subscribers: vec![5, 100, 10_000], tier: Tier::Full, ..candidates };
+    let design = design(&settings, 6600.0);
+    assert_eq!(names(&design), ["few", "few (again)", "one", "a", "some"]);
+    let (five, hundred, most) = ("64 at 1.3k/s to 5", "64 at 66/s to 100", "64 at 2/s to 10000");
+    assert_eq!(
+        loads(&design),
+        [vec![five], vec![five], vec![], vec![five, hundred, most], vec![five, hundred]]
+    );
+    let rates: Vec<_> = design.shapes.iter().map(|shape| (shape.subscribers, shape.rate)).collect();
+    assert_eq!(rates, [(5, Some(1300.0)), (100, Some(66.0)), (10_000, Some(2.0))]);
+    let why = |subject: usize| {
+        let not_held = design.subjects[subject].not_held.iter();
+        not_held.map(|of| (of.shape, of.why.as_str())).collect::<Vec<_>>()
+    };
+    let alone = "it serves one client at a time, and a push takes a sender and a subscriber";
+    assert_eq!(why(2), [(0, alone), (1, alone), (2, alone)]);
+    assert_eq!(why(3), []);
+    assert_eq!(why(4), [(2, "it holds at most 500 connections, and this load has 10064")]);
+    assert_eq!(design.active(), [0, 1, 3, 4]);
+}
+
+#[test]
 fn one_connection_is_measured_only_if_a_candidate_is_limited() {
     let design = design(&settings(&[("a", None), ("b", None)]), 1.0);
     assert_eq!(loads(&design), vec![vec!["64 × 16", "64 at 1/s"]; 3]);

@@ -100,6 +100,9 @@ fn heading(metric: Metric) -> &'static str {
         Metric::MedianLatency => "p50 latency",
         Metric::TailLatency => "p99 latency",
         Metric::Switches => "context switches per message",
+        Metric::DeliveryCpu => "CPU per delivery",
+        Metric::MedianDelay => "p50 delay",
+        Metric::TailDelay => "p99 delay",
     }
 }
 

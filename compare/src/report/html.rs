@@ -41,7 +41,7 @@ pub fn to_html(comparison: &Comparison) -> String {
                     @for plot in plots::others(comparison, &assessment) { (figure(&plot)) }
                     (sections::validity(comparison, &assessment))
                     (sections::conditions(comparison, &contents))
-                    (sections::glossary())
+                    (sections::glossary(comparison))
                     h2 { "Reproduce" }
                     pre { (comparison.conditions.command) }
                     footer {

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::ranking::{Ranking, ranking};
 use super::wording::unit;
-use crate::Comparison;
 use crate::data::VERSION;
 use crate::statistics::metric::percentile;
 use crate::statistics::{self, Assessment, Column, Estimate, Figure, Verdict, Why, assess};
+use crate::{Comparison, Sample};
 
 /// Why a file can't be read as a report.
 #[derive(Debug)]
@@ -87,10 +87,12 @@ pub fn from_json(json: &str) -> Result<Comparison, Unreadable> {
 /// Checks that every index refers to a subject or a load.
 fn check(comparison: &Comparison) -> Result<(), Unreadable> {
     let (subjects, shapes) = (comparison.subjects.len(), comparison.shapes.len());
+    let mut not_held = comparison.subjects.iter().flat_map(|subject| &subject.not_held);
     let highest = |indices: &mut dyn Iterator<Item = usize>| indices.max();
     for (list, index, count) in [
         ("samples", highest(&mut comparison.samples.iter().map(|of| of.subject)), subjects),
         ("samples", highest(&mut comparison.samples.iter().map(|of| of.shape)), shapes),
+        ("subjects", highest(&mut not_held.by_ref().map(|of| of.shape)), shapes),
         ("memory", highest(&mut comparison.memory.iter().map(|of| of.subject)), subjects),
         ("rate sweep", highest(&mut comparison.rate_sweep.iter().map(|of| of.subject)), subjects),
         ("connection sweep", highest(&mut comparison.connection_sweep.iter().map(|of| of.subject)), subjects),
@@ -112,6 +114,10 @@ fn finite(comparison: &Comparison) -> Comparison {
         sample.timeline.iter_mut().for_each(|tick| make_finite(&mut tick.max));
         sample.littles_error = sample.littles_error.filter(|error| error.is_finite());
         let [one, two, three] = [&mut sample.generator_busy, &mut sample.send_lag, &mut sample.steal];
+        if let Some(of) = &mut sample.deliveries {
+            let delays = of.delay.iter_mut().map(|(_, value)| value);
+            delays.chain([&mut of.rate, &mut of.cpu_user, &mut of.cpu_system]).for_each(make_finite);
+        }
         let costs = [&mut sample.rate, &mut sample.cpu_user, &mut sample.cpu_system, &mut sample.switches];
         [one, two, three].into_iter().chain(costs).for_each(make_finite);
     }
@@ -211,35 +217,49 @@ fn key(figure: Figure) -> &'static str {
         Figure::TailLatency => "p99",
         Figure::Memory => "memory_per_idle_connection",
         Figure::Isolation => "p99_beside_hostile_clients",
+        Figure::DeliveryCpu => "cpu_per_delivery",
+        Figure::DeliveryDelay => "p99_delivery_delay",
     }
 }
 
 /// The data that the page embeds: the verdicts, and a row for each measurement. `report.json` has more; that would make
 /// the page too large to send.
 pub(super) fn page_data(comparison: &Comparison, assessment: &Assessment) -> String {
-    let rows: Vec<Value> = comparison
-        .samples
-        .iter()
-        .map(|of| {
-            let [p50, p99] = [50.0, 99.0].map(|rank| percentile(&of.latency, rank).map(short));
-            let costs = [of.rate, of.cpu_user, of.cpu_system, of.switches].map(short);
-            let flags = of.flags.join("; ");
-            json!([
-                of.round, of.slot, of.subject, of.shape, costs[0], costs[1], costs[2], costs[3], p50, p99,
-                flags
-            ])
-        })
-        .collect();
+    let mut columns = vec![
+        "round",
+        "slot",
+        "subject",
+        "load",
+        "replies/s",
+        "own CPU µs",
+        "kernel CPU µs",
+        "switches",
+        "p50 µs",
+        "p99 µs",
+        "flags",
+    ];
+    if comparison.has_subscribers() {
+        columns.extend(["CPU per delivery µs", "p99 delivery delay µs", "missed"]);
+    }
+    let row = |of: &Sample| {
+        let [p50, p99] = [50.0, 99.0].map(|rank| percentile(&of.latency, rank).map(short));
+        let costs = [of.rate, of.cpu_user, of.cpu_system, of.switches].map(short);
+        let flags = of.flags.join("; ");
+        let mut row = vec![json!(of.round), json!(of.slot), json!(of.subject), json!(of.shape)];
+        row.extend(costs.map(|cost| json!(cost)));
+        row.extend([json!(p50), json!(p99), json!(flags)]);
+        if let Some(of) = &of.deliveries {
+            let delay = percentile(&of.delay, 99.0).map(short);
+            row.extend([json!(short(of.cpu_user + of.cpu_system)), json!(delay), json!(of.missed)]);
+        }
+        row
+    };
     let data = json!({
         "version": VERSION,
         "subjects": comparison.subjects.iter().map(|subject| &subject.name).collect::<Vec<_>>(),
         "loads": comparison.shapes.iter().map(|shape| &shape.name).collect::<Vec<_>>(),
         "verdicts": verdicts(comparison, assessment),
-        "samples": {
-            "columns": ["round", "slot", "subject", "load", "replies/s", "own CPU µs", "kernel CPU µs", "switches",
-                        "p50 µs", "p99 µs", "flags"],
-            "rows": rows,
-        },
+        "samples": { "columns": columns, "rows": comparison.samples.iter().map(row).collect::<Vec<_>>() },
     });
     // Inside a script element only JSON's own escapes apply. Without a `<` nothing in it can end the element.
     data.to_string().replace('<', "\\u003c")

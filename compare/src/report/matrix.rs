@@ -1,8 +1,11 @@
 //! The matrix: a row for each server, a column for each figure that has verdicts.
 
 use super::contents::{Cell, Column, Row, Table, Tone};
+use super::pushes;
 use super::ranking::{Ranking, notes, ranking, why_in_short};
-use super::wording::{self, count, interval, load_in_words, name, percent, rate, ratio, remark, title};
+use super::wording::{
+    self, count, interval, load_in_words, name, percent, rate, ratio, remark, subscribers, title,
+};
 use crate::statistics::rounds::levels;
 use crate::statistics::{
     self, Absent, Assessment, Estimate, Figure, Metric, Verdict, Why, builds, compare_pair,
@@ -53,12 +56,16 @@ pub(super) fn matrix(comparison: &Comparison, assessment: &Assessment) -> Table 
     Table { title, columns, rows, notes: notes(comparison, assessment) }
 }
 
-/// The row of a server that can't hold the connections of the matrix's loads and was measured only under another load;
-/// `None` for other servers.
+/// The row of a server that can't hold the connections of the matrix's loads and was measured only under another load,
+/// or under none; `None` for other servers.
 fn measured_elsewhere(comparison: &Comparison, assessment: &Assessment, subject: usize) -> Option<Row> {
     let has_figure = |column: &statistics::Column| {
         column.cells.iter().any(|cell| cell.subject == subject && cell.level.is_some())
     };
+    if comparison.has_subscribers() {
+        let row = pushes::row_of_no_figures(comparison, subject)?;
+        return (!assessment.columns.iter().any(has_figure)).then_some(row);
+    }
     let is_under = |shape: usize| assessment.columns.iter().any(|column| column.shape == Some(shape));
     let ran = |shape: &usize| assessment.details.iter().any(|of| of.subject == subject && of.shape == *shape);
     let shape = (0..comparison.shapes.len()).filter(ran).find(|&shape| !is_under(shape))?;
@@ -105,6 +112,8 @@ fn column(comparison: &Comparison, column: &statistics::Column) -> Column {
         Figure::TailLatency => at,
         Figure::Memory => "per idle connection".to_owned(),
         Figure::Isolation => shape.map_or(String::new(), |shape| format!("{at}, {} hostile", shape.hostile)),
+        Figure::DeliveryCpu | Figure::DeliveryDelay => shape
+            .map_or(String::new(), |shape| format!("to {}, {at}", unbroken(&subscribers(shape.subscribers)))),
     };
     let absent = column.absent.map(|why| {
         let why = match why {
@@ -169,6 +178,8 @@ fn unranked_row(
         let metric = match column.figure {
             Figure::CpuAtRate | Figure::CpuAtSaturation => Metric::Cpu,
             Figure::TailLatency | Figure::Isolation => Metric::TailLatency,
+            Figure::DeliveryCpu => Metric::DeliveryCpu,
+            Figure::DeliveryDelay => Metric::TailDelay,
             Figure::HighestRate | Figure::Memory => return Cell::default(),
         };
         let Some(shape) = column.shape else { return Cell::default() };
@@ -196,7 +207,8 @@ fn other_build(
     metric: Metric,
     subject: usize,
 ) -> Option<(Estimate, Verdict)> {
-    if metric != Metric::Cpu {
+    // Per delivery or per message, it is the same CPU time of the same work.
+    if !matches!(metric, Metric::Cpu | Metric::DeliveryCpu) {
         return None;
     }
     let build =

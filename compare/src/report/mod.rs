@@ -9,6 +9,7 @@ mod json;
 mod markdown;
 mod matrix;
 mod plots;
+mod pushes;
 mod ranking;
 mod sentences;
 #[cfg(test)]

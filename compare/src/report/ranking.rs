@@ -2,7 +2,8 @@
 
 use std::mem::discriminant;
 
-use super::wording::{count, list, name, names, sentence, title};
+use super::pushes;
+use super::wording::{count, name, names, sentence, titles_in_words};
 use crate::Comparison;
 use crate::statistics::{Assessment, Cell, Column, Estimate, Verdict, Why};
 
@@ -132,7 +133,7 @@ pub(super) fn notes(comparison: &Comparison, assessment: &Assessment) -> Vec<Str
         None => "Fewer than two servers were measured, so nothing is compared.".to_owned(),
     }];
     // Columns with the same reason are named together.
-    let mut reasons: Vec<(Vec<String>, (&str, String))> = Vec::new();
+    let mut reasons: Vec<(Vec<&Column>, (&str, String))> = Vec::new();
     for column in assessment.columns.iter().filter(|column| column.absent.is_none()) {
         for (why, subjects) in grouped(column) {
             if matches!(why, Why::Failed | Why::NotMeasured) {
@@ -146,14 +147,15 @@ pub(super) fn notes(comparison: &Comparison, assessment: &Assessment) -> Vec<Str
                 _ => ("there is no verdict on ", format!("{who}, because {reason}")),
             };
             match reasons.iter_mut().find(|(_, other)| *other == said) {
-                Some((columns, _)) => columns.push(title(column.figure).to_owned()),
-                None => reasons.push((vec![title(column.figure).to_owned()], said)),
+                Some((columns, _)) => columns.push(column),
+                None => reasons.push((vec![column], said)),
             }
         }
     }
-    let in_words = |(columns, (before, behind)): &(Vec<String>, (&str, String))| {
-        sentence(&[format!("{before}{}{behind}", list(columns))])
+    let in_words = |(columns, (before, behind)): &(Vec<&Column>, (&str, String))| {
+        sentence(&[format!("{before}{}{behind}", titles_in_words(comparison, columns))])
     };
     notes.extend(reasons.iter().filter_map(in_words));
+    notes.extend(pushes::notes(comparison));
     notes.into_iter().map(|note| note.replace("**", "")).collect()
 }

@@ -5,7 +5,7 @@ use super::ranking::{Ranking, cell, leading, measured, ranking, why_clause};
 use super::validity;
 use super::wording::{
     self, count, interval, kind_of_all, list, load_in_a_sentence, name, names, percent, ratio, sentence, slo,
-    title,
+    title, title_in_words, titles_in_words, to_whom,
 };
 use crate::Comparison;
 use crate::statistics::{Assessment, Cell, Column, Estimate, Figure, Verdict, Why, assess};
@@ -147,6 +147,8 @@ fn best_of(comparison: &Comparison, column: &Column) -> String {
         Figure::TailLatency => "the lowest p99 latency".to_owned(),
         Figure::Memory => "the least memory per idle connection".to_owned(),
         Figure::Isolation => "the lowest p99 beside hostile clients".to_owned(),
+        Figure::DeliveryCpu => "the lowest CPU per delivery".to_owned(),
+        Figure::DeliveryDelay => "the lowest p99 delivery delay".to_owned(),
     }
 }
 
@@ -154,14 +156,14 @@ fn best_of(comparison: &Comparison, column: &Column) -> String {
 fn other_columns(comparison: &Comparison, assessment: &Assessment, first: &Column) -> Option<String> {
     let mut best: Vec<(Vec<usize>, Vec<String>)> = Vec::new();
     let (mut equal, mut ranges, mut crowded) = (Vec::new(), Vec::new(), Vec::new());
-    let others =
-        assessment.columns.iter().filter(|column| column.figure != first.figure && column.absent.is_none());
+    let others = assessment.columns.iter().filter(|column| *column != first && column.absent.is_none());
     for column in others {
         match ranking(column) {
             Ranking::Best(of) if of.len() <= FEW && measured(column).count() > 1 => {
                 let level = cell(column, of[0]).and_then(|cell| cell.level);
                 let value = level.map_or(String::new(), |level| wording::figure(column.figure, level.median));
-                let said = format!("{} ({value})", best_of(comparison, column));
+                let said =
+                    format!("{}{} ({value})", best_of(comparison, column), to_whom(comparison, column));
                 let mut sorted = of.clone();
                 sorted.sort_unstable();
                 match best.iter_mut().find(|(others, _)| *others == sorted) {
@@ -169,7 +171,7 @@ fn other_columns(comparison: &Comparison, assessment: &Assessment, first: &Colum
                     None => best.push((sorted, vec![said])),
                 }
             }
-            Ranking::AllTied => equal.push(title(column.figure).to_owned()),
+            Ranking::AllTied => equal.push(column),
             Ranking::Undecided(Some(Why::OnePass)) => ranges.extend(range(comparison, column)),
             Ranking::Best(of) => crowded.extend(behind(comparison, assessment, column, &of)),
             Ranking::Undecided(_) => {}
@@ -183,7 +185,10 @@ fn other_columns(comparison: &Comparison, assessment: &Assessment, first: &Colum
         })
         .collect();
     if !equal.is_empty() {
-        clauses.push(format!("in {} no server can be told apart from the best", list(&equal)));
+        clauses.push(format!(
+            "in {} no server can be told apart from the best",
+            titles_in_words(comparison, &equal)
+        ));
     }
     clauses.extend(crowded);
     clauses.extend(ranges);
@@ -201,7 +206,7 @@ fn behind(
     let times = cell(column, best[0])?.ratio?.median;
     Some(format!(
         "in {} {} can't be told apart from {}, the best, and {} has {} its figure",
-        title(column.figure),
+        title_in_words(comparison, column),
         count(best.len() - 1, "server", "servers"),
         name(comparison, best[0]),
         name(comparison, reference),
@@ -214,8 +219,10 @@ fn range(comparison: &Comparison, column: &Column) -> Option<String> {
     let by = |one: &(&Cell, &Estimate), other: &(&Cell, &Estimate)| one.1.median.total_cmp(&other.1.median);
     let (least, most) = (measured(column).min_by(by)?, measured(column).max_by(by)?);
     let value = |of: &Estimate| wording::figure(column.figure, of.median);
-    let what =
-        if column.figure == Figure::Memory { "memory per idle connection" } else { title(column.figure) };
+    let what = match column.figure {
+        Figure::Memory => "memory per idle connection".to_owned(),
+        _ => title_in_words(comparison, column),
+    };
     (least.0.subject != most.0.subject).then(|| {
         format!(
             "{what}, which was measured only once, was between about {} ({}) and {} ({})",

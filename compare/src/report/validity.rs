@@ -1,9 +1,10 @@
 //! The validity of a comparison: refusals, noise, flags, and how much was measured.
 
 use super::wording::{
-    count, figure, interval, list, load_in_words, name, names, percent, ratio, sentence, title,
+    count, figure, interval, load_in_words, name, names, percent, ratio, sentence, title, title_in_words,
+    titles_in_words,
 };
-use crate::statistics::{Assessment, Column, Figure, Metric, Verdict, Why};
+use crate::statistics::{Assessment, Column, Metric, Verdict, Why};
 use crate::{Comparison, Sample};
 
 /// Above this share of refusals, the figures show how fast a server refuses messages.
@@ -102,7 +103,7 @@ pub(super) fn caveats(comparison: &Comparison, assessment: &Assessment) -> Optio
     if comparison.conditions.unverified {
         clauses.push("the replies were counted, not verified".to_owned());
     }
-    clauses.extend(flagged(assessment));
+    clauses.extend(flagged(comparison, assessment));
     clauses.extend(significant_noise(comparison, assessment));
     let leader =
         assessment.columns.iter().find(|column| column.absent.is_none()).and_then(|column| column.leader);
@@ -117,7 +118,7 @@ pub(super) fn caveats(comparison: &Comparison, assessment: &Assessment) -> Optio
 }
 
 /// The columns that have no verdicts because of flags.
-fn flagged(assessment: &Assessment) -> Option<String> {
+fn flagged(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
     let doubted = |column: &&Column| {
         let by_flags = |verdict: &Verdict| {
             matches!(verdict, Verdict::Undecided(Why::Flagged { .. } | Why::DependsOnFlagged { .. }))
@@ -129,9 +130,8 @@ fn flagged(assessment: &Assessment) -> Option<String> {
     };
     let doubted: Vec<&Column> = assessment.columns.iter().filter(doubted).collect();
     let part = |what: &str, is: &dyn Fn(&&Column) -> bool| {
-        let of_it = doubted.iter().copied().filter(is);
-        let columns: Vec<String> = of_it.map(|column| title(column.figure).to_owned()).collect();
-        (!columns.is_empty()).then(|| format!("{what} {}", list(&columns)))
+        let columns: Vec<&Column> = doubted.iter().copied().filter(is).collect();
+        (!columns.is_empty()).then(|| format!("{what} {}", titles_in_words(comparison, &columns)))
     };
     let parts =
         [part("any verdict on", &|column| !is_told(column)), part("a verdict on every server in", &is_told)];
@@ -144,12 +144,11 @@ fn flagged(assessment: &Assessment) -> Option<String> {
 fn significant_noise(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
     let reference = name(comparison, assessment.reference?);
     let of_it: Vec<&Column> = assessment.columns.iter().filter(|column| column.noise.excludes_one).collect();
-    let all: Vec<String> = of_it.iter().map(|column| title(column.figure).to_owned()).collect();
     let band = of_it.iter().map(|column| column.band).reduce(f64::max)?;
     Some(format!(
         "two runs of {reference}, which should be the same, differ by more than chance in {}, so only differences above {} \
          count there",
-        list(&all),
+        titles_in_words(comparison, &of_it),
         percent(band)
     ))
 }
@@ -162,7 +161,7 @@ fn noise(comparison: &Comparison, assessment: &Assessment) -> Option<String> {
         "two runs of {reference} in the same round typically differ by {} in {}; over {} this noise averages out to at most \
          {}, and only larger differences count",
         percent(column.noise.spread?.exp_m1()),
-        title(column.figure),
+        title_in_words(comparison, column),
         count(column.noise.ratios.len(), "round", "rounds"),
         percent(column.band)
     ))
@@ -232,9 +231,8 @@ pub(super) fn flags_in_words(comparison: &Comparison) -> Option<String> {
 }
 
 /// The largest number of flagged rounds of each column's cells.
-pub(super) fn flagged_rounds(assessment: &Assessment) -> Vec<(Figure, usize)> {
-    let most =
-        |column: &Column| (column.figure, column.cells.iter().map(|cell| cell.flagged).max().unwrap_or(0));
+pub(super) fn flagged_rounds<'a>(assessment: &'a Assessment) -> Vec<(&'a Column, usize)> {
+    let most = |column: &'a Column| (column, column.cells.iter().map(|cell| cell.flagged).max().unwrap_or(0));
     assessment
         .columns
         .iter()

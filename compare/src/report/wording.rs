@@ -1,7 +1,7 @@
 //! The format of numbers, names and lists in reports. Numbers have three significant digits and a unit after a no-break
 //! space.
 
-use crate::statistics::{Assessment, Figure, Interval, Metric};
+use crate::statistics::{Assessment, Column, Figure, Interval, Metric};
 use crate::{Comparison, Kind, Shape};
 
 /// A time that is given in microseconds.
@@ -97,7 +97,12 @@ pub(super) fn count(number: usize, one: &str, several: &str) -> String {
 /// A value of a metric, with its unit.
 pub(super) fn value(metric: Metric, value: f64) -> String {
     match metric {
-        Metric::Cpu | Metric::MedianLatency | Metric::TailLatency => time(value),
+        Metric::Cpu
+        | Metric::MedianLatency
+        | Metric::TailLatency
+        | Metric::DeliveryCpu
+        | Metric::MedianDelay
+        | Metric::TailDelay => time(value),
         Metric::Throughput => rate(value),
         Metric::Switches => digits(value),
     }
@@ -106,18 +111,28 @@ pub(super) fn value(metric: Metric, value: f64) -> String {
 /// A figure of the matrix, with its unit.
 pub(super) fn figure(figure: Figure, value: f64) -> String {
     match figure {
-        Figure::CpuAtRate | Figure::CpuAtSaturation | Figure::TailLatency | Figure::Isolation => time(value),
         Figure::HighestRate => rate(value),
         Figure::Memory => bytes(value),
+        Figure::CpuAtRate
+        | Figure::CpuAtSaturation
+        | Figure::TailLatency
+        | Figure::Isolation
+        | Figure::DeliveryCpu
+        | Figure::DeliveryDelay => time(value),
     }
 }
 
 /// The unit of a figure in `report.json`.
 pub(super) fn unit(figure: Figure) -> &'static str {
     match figure {
-        Figure::CpuAtRate | Figure::CpuAtSaturation | Figure::TailLatency | Figure::Isolation => "µs",
         Figure::HighestRate => "messages/s",
         Figure::Memory => "bytes",
+        Figure::CpuAtRate
+        | Figure::CpuAtSaturation
+        | Figure::TailLatency
+        | Figure::Isolation
+        | Figure::DeliveryCpu
+        | Figure::DeliveryDelay => "µs",
     }
 }
 
@@ -155,15 +170,24 @@ pub(crate) fn load(shape: &Shape) -> String {
         (None, 1) => format!("{connections}, closed loop"),
         (None, depth) => format!("{connections} × {depth} in flight"),
     };
-    match shape.hostile {
-        0 => load,
-        hostile => format!("{load}, beside {hostile} hostile clients"),
+    match (shape.hostile, shape.subscribers) {
+        (0, 0) => load,
+        (0, count) => format!("{load}, to {}", subscribers(count)),
+        (hostile, _) => format!("{load}, beside {hostile} hostile clients"),
     }
+}
+
+/// A number of subscribers.
+pub(super) fn subscribers(number: usize) -> String {
+    format!("{} {}", amount(number as f64), if number == 1 { "subscriber" } else { "subscribers" })
 }
 
 /// A load for a sentence, after "serving": `to 64 connections at 15k/s`.
 pub(super) fn load_in_a_sentence(comparison: &Comparison, shape: usize) -> String {
     let Some(shape) = comparison.shapes.get(shape) else { return String::new() };
+    if let (Some(offered), count @ 1..) = (shape.rate, shape.subscribers) {
+        return format!("to {} at {}", subscribers(count), rate(offered));
+    }
     let connections = count(shape.connections, "connection", "connections");
     let load = match (shape.rate, shape.depth) {
         (Some(offered), _) => format!("to {connections} at {}", rate(offered)),
@@ -236,6 +260,38 @@ pub(super) fn title(figure: Figure) -> &'static str {
         Figure::TailLatency => "p99 latency",
         Figure::Memory => "memory",
         Figure::Isolation => "p99 beside hostile clients",
+        Figure::DeliveryCpu => "CPU per delivery",
+        Figure::DeliveryDelay => "p99 delivery delay",
+    }
+}
+
+/// The title of a column in running text, which distinguishes it from all others.
+pub(super) fn title_in_words(comparison: &Comparison, column: &Column) -> String {
+    title(column.figure).to_owned() + &to_whom(comparison, column)
+}
+
+/// The titles of several columns in running text. Columns that differ only in the number of subscribers are named
+/// together.
+pub(super) fn titles_in_words(comparison: &Comparison, columns: &[&Column]) -> String {
+    let same = columns.chunk_by(|one, other| one.figure == other.figure);
+    let numbers = |columns: &[&Column]| {
+        let number = |column: &&Column| comparison.shapes.get(column.shape?).map(|shape| shape.subscribers);
+        let numbers: Vec<String> =
+            columns.iter().filter_map(number).map(|number| amount(number as f64)).collect();
+        format!("{} to {} subscribers", title(columns[0].figure), list(&numbers))
+    };
+    let named = same.map(|columns| match columns {
+        [one] => title_in_words(comparison, one),
+        several => numbers(several),
+    });
+    list(&named.collect::<Vec<_>>())
+}
+
+/// The number of subscribers of a column's load, after what they cost; empty if there are none.
+pub(super) fn to_whom(comparison: &Comparison, column: &Column) -> String {
+    match column.shape.and_then(|shape| comparison.shapes.get(shape)).map_or(0, |shape| shape.subscribers) {
+        0 => String::new(),
+        count => format!(" to {}", subscribers(count)),
     }
 }
 

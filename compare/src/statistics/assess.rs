@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::column::{Cell, Column, Detail, Figure, shape_of, source, why_absent};
+use super::column::{Cell, Column, Detail, Figure, figures, shape_of, why_absent};
 use super::estimate::Estimate;
 use super::metric::Metric;
 use super::noise::{Noise, min_band};
@@ -36,7 +36,8 @@ pub struct Assessment {
     pub rounds: usize,
     /// Whether there are too few rounds for any verdict: screening only.
     pub screening: bool,
-    /// The matrix: the columns of [`Figure::ALL`], always all of them, in that order.
+    /// The matrix: the columns of [`Figure::USUAL`], always all of them, in that order; in a comparison with subscribers
+    /// those of [`Figure::OF_PUSHES`], each once for each of its loads.
     pub columns: Vec<Column>,
     /// Further figures, without verdicts.
     pub details: Vec<Detail>,
@@ -57,7 +58,10 @@ pub fn assess(comparison: &Comparison) -> Assessment {
         unavailable: subjects.filter_map(unavailable).collect(),
         rounds,
         screening: rounds < MIN_ROUNDS,
-        columns: Figure::ALL.iter().map(|&figure| column(comparison, figure, &ranked, reference)).collect(),
+        columns: figures(comparison, &ranked)
+            .into_iter()
+            .map(|figure| column(comparison, figure, &ranked, reference))
+            .collect(),
         details: details(comparison, &ranked),
         ranked,
     }
@@ -98,15 +102,19 @@ fn details(comparison: &Comparison, ranked: &[usize]) -> Vec<Detail> {
 }
 
 impl Assessment {
-    /// A column of the matrix.
+    /// The first column of the matrix with this figure.
     pub fn column(&self, figure: Figure) -> Option<&Column> {
         self.columns.iter().find(|column| column.figure == figure)
     }
 }
 
 /// A column.
-fn column(comparison: &Comparison, figure: Figure, ranked: &[usize], reference: Option<usize>) -> Column {
-    let (shape, source) = source(comparison, figure, ranked);
+fn column(
+    comparison: &Comparison,
+    (figure, shape, source): (Figure, Option<usize>, Option<Source>),
+    ranked: &[usize],
+    reference: Option<usize>,
+) -> Column {
     let Some(source) = source else {
         let cells = ranked.iter().map(|&subject| Cell::absent(subject)).collect();
         let absent = Some(why_absent(comparison, figure));

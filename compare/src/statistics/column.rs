@@ -25,6 +25,10 @@ pub enum Figure {
     Memory,
     /// The 99th percentile of the latency of normal clients beside hostile ones, in microseconds.
     Isolation,
+    /// Server CPU time for each delivery to a subscriber, in microseconds.
+    DeliveryCpu,
+    /// The 99th percentile of the time from the sending of a message to its delivery, in microseconds.
+    DeliveryDelay,
 }
 
 /// A figure for every ranked subject, with verdicts.
@@ -99,8 +103,8 @@ pub struct Detail {
 }
 
 impl Figure {
-    /// All of them, in the order of the columns.
-    pub const ALL: &[Self] = &[
+    /// The columns of a comparison without subscribers, in their order.
+    pub const USUAL: &[Self] = &[
         Self::CpuAtRate,
         Self::CpuAtSaturation,
         Self::HighestRate,
@@ -109,20 +113,46 @@ impl Figure {
         Self::Isolation,
     ];
 
+    /// The columns of a comparison with subscribers, in their order: each for all of its loads.
+    pub const OF_PUSHES: &[Self] = &[Self::DeliveryCpu, Self::DeliveryDelay];
+
     /// Whether a larger value is the better one.
     pub fn more_is_better(self) -> bool {
         self == Self::HighestRate
     }
 }
 
-/// The load and the source of a figure; `None` for what was not measured.
-pub(super) fn source(
+/// The figures of the matrix, each with its load and source, `None` for what was not measured.
+pub(super) fn figures(
     comparison: &Comparison,
-    figure: Figure,
     ranked: &[usize],
-) -> (Option<usize>, Option<Source>) {
+) -> Vec<(Figure, Option<usize>, Option<Source>)> {
+    let with_subscribers: Vec<usize> =
+        (0..comparison.shapes.len()).filter(|&shape| comparison.shapes[shape].subscribers > 0).collect();
+    if with_subscribers.is_empty() {
+        let of_it = |&figure: &Figure| {
+            let (shape, source) = source(comparison, figure, ranked);
+            (figure, shape, source)
+        };
+        return Figure::USUAL.iter().map(of_it).collect();
+    }
+    let was_measured = |shape: usize| {
+        comparison.samples.iter().any(|sample| sample.shape == shape && ranked.contains(&sample.subject))
+    };
+    let of_it = |figure: Figure, shape: usize| {
+        let metric = if figure == Figure::DeliveryCpu { Metric::DeliveryCpu } else { Metric::TailDelay };
+        (figure, Some(shape), was_measured(shape).then_some(Source::Samples(shape, metric)))
+    };
+    let pairs = Figure::OF_PUSHES
+        .iter()
+        .flat_map(|&figure| with_subscribers.iter().map(move |&shape| (figure, shape)));
+    pairs.map(|(figure, shape)| of_it(figure, shape)).collect()
+}
+
+/// The load and the source of a figure of a comparison without subscribers; `None` for what was not measured.
+fn source(comparison: &Comparison, figure: Figure, ranked: &[usize]) -> (Option<usize>, Option<Source>) {
     let samples = |shape: Option<usize>, metric| (shape, shape.map(|shape| Source::Samples(shape, metric)));
-    let is_open = |shape: &Shape| shape.rate.is_some() && shape.hostile == 0;
+    let is_open = |shape: &Shape| shape.rate.is_some() && shape.hostile == 0 && shape.subscribers == 0;
     let is_closed = |shape: &Shape| shape.rate.is_none() && shape.hostile == 0;
     match figure {
         Figure::CpuAtRate => samples(main_shape(comparison, ranked, is_open), Metric::Cpu),
@@ -133,6 +163,7 @@ pub(super) fn source(
         }
         Figure::HighestRate => (None, (!comparison.probes.is_empty()).then_some(Source::Probes)),
         Figure::Memory => (None, (!comparison.memory.is_empty()).then_some(Source::Memory)),
+        Figure::DeliveryCpu | Figure::DeliveryDelay => (None, None),
     }
 }
 

@@ -19,12 +19,27 @@ pub enum Metric {
     TailLatency,
     /// Context switches of the server for each message.
     Switches,
+    /// Server CPU time for each delivery to a subscriber: all of it, the time to receive and to answer the messages
+    /// included.
+    DeliveryCpu,
+    /// The median time from the sending of a message to its delivery to a subscriber.
+    MedianDelay,
+    /// The 99th percentile of that time.
+    TailDelay,
 }
 
 impl Metric {
     /// All of them.
-    pub const ALL: &[Self] =
-        &[Self::Cpu, Self::Throughput, Self::MedianLatency, Self::TailLatency, Self::Switches];
+    pub const ALL: &[Self] = &[
+        Self::DeliveryCpu,
+        Self::MedianDelay,
+        Self::TailDelay,
+        Self::Cpu,
+        Self::Throughput,
+        Self::MedianLatency,
+        Self::TailLatency,
+        Self::Switches,
+    ];
 
     /// Its name in running text.
     pub fn name(self) -> &'static str {
@@ -34,6 +49,9 @@ impl Metric {
             Self::MedianLatency => "p50 latency",
             Self::TailLatency => "p99 latency",
             Self::Switches => "context switches per message",
+            Self::DeliveryCpu => "server CPU per delivery",
+            Self::MedianDelay => "p50 delivery delay",
+            Self::TailDelay => "p99 delivery delay",
         }
     }
 
@@ -43,13 +61,13 @@ impl Metric {
     }
 
     /// Whether a sample's flag makes its value by this metric doubtful. Late sending affects latencies only, a busy
-    /// generator also throughput; neither changes the server's CPU time for a message. All other flags, such as steal
-    /// time, concern every metric.
+    /// generator also throughput; neither changes the server's CPU time for a message. The delay of a delivery counts
+    /// from the sending, so late sending doesn't affect it. All other flags, such as steal time, concern every metric.
     pub fn is_doubted_by(self, flag: &str) -> bool {
         let [busy, little, lag] = FLAG_PREFIXES.map(|beginning| flag.starts_with(beginning));
         match self {
-            Self::Cpu | Self::Switches => !(busy || little || lag),
-            Self::Throughput => !lag,
+            Self::Cpu | Self::Switches | Self::DeliveryCpu => !(busy || little || lag),
+            Self::Throughput | Self::MedianDelay | Self::TailDelay => !lag,
             Self::MedianLatency | Self::TailLatency => true,
         }
     }
@@ -59,7 +77,12 @@ impl Metric {
     /// rate. If the generator was the bottleneck, neither says anything about the server, and a closed loop doesn't
     /// show the cost at saturation, because the server was not saturated.
     pub(super) fn value(self, sample: &Sample, shape: &Shape) -> Option<Value> {
-        let is_latency = matches!(self, Self::MedianLatency | Self::TailLatency);
+        let is_delay = matches!(self, Self::MedianDelay | Self::TailDelay);
+        if (is_delay || self == Self::DeliveryCpu) && sample.deliveries.is_none() {
+            return None;
+        }
+        let is_latency = is_delay || matches!(self, Self::MedianLatency | Self::TailLatency);
+        let deliveries = sample.deliveries.as_ref();
         if sample.generator_limited && (is_latency || self == Self::Throughput || shape.rate.is_none()) {
             return Some(Value::GeneratorLimited);
         }
@@ -73,6 +96,9 @@ impl Metric {
             Self::MedianLatency => percentile(&sample.latency, 50.0)?,
             Self::TailLatency => percentile(&sample.latency, 99.0)?,
             Self::Switches => sample.switches,
+            Self::DeliveryCpu => deliveries.map(|of| of.cpu_user + of.cpu_system)?,
+            Self::MedianDelay => percentile(&deliveries?.delay, 50.0)?,
+            Self::TailDelay => percentile(&deliveries?.delay, 99.0)?,
         };
         (value.is_finite() && value > 0.0).then(|| Value::Logarithm(value.ln()))
     }
@@ -86,6 +112,7 @@ pub fn percentile(percentiles: &[(f64, f64)], wanted: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Deliveries;
 
     #[test]
     fn a_sample_that_cannot_be_compared_has_no_value() {
@@ -113,6 +140,22 @@ mod tests {
     }
 
     #[test]
+    fn only_samples_with_subscribers_have_deliveries() {
+        let shape = Shape { rate: Some(2.0), subscribers: 10_000, ..Shape::default() };
+        let of_pushes = [Metric::DeliveryCpu, Metric::MedianDelay, Metric::TailDelay];
+        let none = Sample { overloaded: true, generator_limited: true, ..Sample::default() };
+        assert!(of_pushes.iter().all(|metric| metric.value(&none, &shape).is_none()));
+        let deliveries =
+            Deliveries { cpu_user: 1.0, cpu_system: 4.0, delay: vec![(50.0, 7.0)], ..Deliveries::default() };
+        let sample = Sample { deliveries: Some(deliveries), ..Sample::default() };
+        let values = |sample: &Sample| of_pushes.map(|metric| metric.value(sample, &shape));
+        let known = |value: f64| Some(Value::Logarithm(value.ln()));
+        assert_eq!(values(&sample), [known(5.0), known(7.0), None]);
+        let late = Sample { overloaded: true, ..sample };
+        assert_eq!(values(&late), [known(5.0), Some(Value::Overloaded), Some(Value::Overloaded)]);
+    }
+
+    #[test]
     fn a_flag_concerns_the_metrics_that_it_affects() {
         let sound = load::testing::measurement();
         let (steal, generator_busy, send_lag) = (0.1, 0.9, sound.latency.clone());
@@ -121,8 +164,9 @@ mod tests {
         let [steal, busy, lag] = &flags[..] else { panic!("{flags:?}") };
         for &metric in Metric::ALL {
             let of_latency = matches!(metric, Metric::MedianLatency | Metric::TailLatency);
+            let of_delay = matches!(metric, Metric::MedianDelay | Metric::TailDelay);
             assert!(metric.is_doubted_by(steal));
-            assert_eq!(metric.is_doubted_by(busy), of_latency || metric == Metric::Throughput);
+            assert_eq!(metric.is_doubted_by(busy), of_latency || of_delay || metric == Metric::Throughput);
             assert_eq!(metric.is_doubted_by(lag), of_latency);
         }
     }

@@ -2,6 +2,7 @@
 //! (`target/tmp/report-*.html`).
 
 mod details;
+mod fanout;
 mod forms;
 mod nesting;
 mod page;

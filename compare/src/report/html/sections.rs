@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{figure, with_notes};
 use crate::report::contents::Contents;
-use crate::report::wording::{count, percent, time, title};
+use crate::report::wording::{count, percent, time, title_in_words};
 use crate::report::{plots, validity};
 use crate::statistics::{Assessment, Figure};
 use crate::{Comparison, Sample};
@@ -149,9 +149,9 @@ fn flags(comparison: &Comparison, assessment: &Assessment) -> Markup {
     only if both agree and at most a third of its rounds are flagged."
                 @if !columns.is_empty() {
                     " Most flagged rounds of one server: "
-                    @for (index, (figure, rounds)) in columns.iter().enumerate() {
+                    @for (index, (column, rounds)) in columns.iter().enumerate() {
                         @if index > 0 { ", " }
-                        (title(*figure)) " " (rounds) " of " (assessment.rounds)
+                        (title_in_words(comparison, column)) " " (rounds) " of " (assessment.rounds)
                     }
                     "."
                 }
@@ -177,7 +177,7 @@ pub(super) fn conditions(comparison: &Comparison, contents: &Contents) -> Markup
 }
 
 /// The terms of the page.
-const GLOSSARY: [(&str, &str); 11] = [
+const GLOSSARY: [(&str, &str); 12] = [
     (
         "CPU per message",
         "CPU time of the server's processes, kernel included, for each reply: the cost of a message.",
@@ -212,10 +212,18 @@ such a difference anywhere in the column in at most 5 of 100 comparisons.",
         "each connection sends its next message when a reply has come; it shows cost, not latency.",
     ),
     ("p99", "99 of 100 messages were answered within this time."),
+    (
+        DELIVERY,
+        "a message that a subscriber has received; its delay counts from the sending of the message to the server.",
+    ),
 ];
 
+/// The term that only pages with subscribers have.
+const DELIVERY: &str = "delivery";
+
 /// How to read it.
-pub(super) fn glossary() -> Markup {
+pub(super) fn glossary(comparison: &Comparison) -> Markup {
+    let used = GLOSSARY.iter().filter(|(word, _)| *word != DELIVERY || comparison.has_subscribers());
     html! {
         h2 { "How to read it" }
         p.note {
@@ -229,6 +237,6 @@ pub(super) fn glossary() -> Markup {
     servers are tested at once, p is at least that of Friedman's test that all are equal, and is adjusted by Holm's \
     method, once among the comparisons with the reference and once among all pairs."
         }
-        dl.glossary { @for (word, meaning) in GLOSSARY { dt { (word) } dd { (meaning) } } }
+        dl.glossary { @for (word, meaning) in used { dt { (word) } dd { (meaning) } } }
     }
 }

@@ -7,6 +7,7 @@
 mod axes;
 mod connections;
 mod cost;
+mod fanout;
 mod labels;
 mod latency;
 mod rates;
@@ -35,11 +36,18 @@ pub(super) struct Plot {
 
 /// The plot of the first screen.
 pub(super) fn first(comparison: &Comparison, assessment: &Assessment) -> Plot {
-    rates::cores(comparison, assessment)
+    if comparison.has_subscribers() {
+        fanout::cost(comparison, assessment)
+    } else {
+        rates::cores(comparison, assessment)
+    }
 }
 
 /// All others, in the order of the page.
 pub(super) fn others(comparison: &Comparison, assessment: &Assessment) -> Vec<Plot> {
+    if comparison.has_subscribers() {
+        return vec![fanout::delay(comparison, assessment), cost::plot(comparison, assessment)];
+    }
     vec![
         cost::plot(comparison, assessment),
         rates::latency(comparison, assessment),

@@ -1,3 +1,4 @@
+mod fanout;
 mod loads;
 mod subjects;
 mod time;
@@ -13,7 +14,7 @@ use crate::server::Written;
 use crate::settings::IDLE;
 use crate::{Conditions, Kind, MemorySample};
 use crate::{Step, Tier};
-use load::measurement::Failures;
+use load::measurement::{Failures, Pushes, Usage};
 use load::testing::{measurement, times};
 
 /// A simulated machine. Its clock advances only by the operations, and servers behave as their names say.
@@ -147,6 +148,12 @@ impl Testbed for Fake {
             latency: times(&[(if offered.is_some_and(|rate| rate > capacity) { 1e6 } else { 100.0 }, 5000)]),
             ..measurement()
         };
+        if let count @ 1.. = plan.subscribers.count {
+            let delivered = 1000 * count as u64;
+            let (rate, delay) = (made.achieved_rate * count as f64, times(&[(300.0, delivered)]));
+            made.pushes = Some(Pushes { subscribers: count, delivered, rate, delay, ..Pushes::default() });
+            made.server = made.server.map(|usage| Usage { deliveries: delivered, ..usage });
+        }
         match self.started.last().map(String::as_str) {
             Some("panics") if self.starts() == 3 => {
                 made.failures = Failures { ended: 1, ..Failures::default() }
@@ -166,6 +173,19 @@ impl Testbed for Fake {
                 made.latency = times(&[(1e6, 5000)]);
             }
             Some("limits") if offered.is_some_and(|rate| rate > 20_000.0) => made.generator_limited = true,
+            Some("small") if plan.subscribers.count > 50 => {
+                made.failures = Failures { connect: 3, ..Failures::default() }
+            }
+            Some("repeats") if plan.subscribers.count > 50 && self.starts() == 2 => {
+                if let Some(pushes) = &mut made.pushes {
+                    pushes.doubled = 7;
+                }
+            }
+            Some("late") => {
+                if let Some(pushes) = made.pushes.as_mut().filter(|pushes| pushes.subscribers > 50) {
+                    pushes.rate /= 2.0;
+                }
+            }
             Some("dies") => made.failures = Failures { ended: 1, ..Failures::default() },
             Some("breaks") if self.starts() == 2 => {
                 made.failures = Failures { ended: 1, ..Failures::default() }

@@ -8,7 +8,7 @@ use load::measurement::Tick;
 
 mod variants;
 
-pub(crate) use variants::{quick, two, with_another_build, with_hand_written};
+pub(crate) use variants::{quick, two, with_another_build, with_hand_written, with_subscribers};
 
 /// The parameters of a made-up server.
 #[derive(Clone, Copy)]
