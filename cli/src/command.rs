@@ -314,7 +314,7 @@ impl Command {
             }
             Task::Compare(arguments) => {
                 catalogue.check_flags(&arguments.handler, &arguments.flags)?;
-                return compare::compare(&arguments, backends, program);
+                return compare::compare(&arguments, catalogue, program);
             }
             Task::Report(arguments) => return compare::render(&arguments),
             Task::Diff(arguments) => return compare::diff(&arguments),

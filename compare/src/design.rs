@@ -4,7 +4,7 @@ use super::budget::Work;
 use super::candidate::Candidate;
 use super::pinning::{Pinning, Placement};
 use super::settings::{IDLE, Settings};
-use super::{NotHeld, Shape, Subject, fanout, report};
+use super::{Shape, Subject, fanout, report};
 
 /// Which subjects are measured under which loads, and on which cores.
 #[derive(Clone, Debug, Default)]
@@ -110,13 +110,13 @@ impl Design {
         is_reference: bool,
     ) {
         let max_connections = settings.candidates[candidate].max_connections;
-        subject.not_held = not_held(max_connections, &self.shapes);
+        subject.not_held = fanout::not_held(max_connections, &self.shapes);
         let is_limited = !holds(max_connections, settings.clients);
         let runs = |shape: &Shape| {
             let is_single = shape.connections == 1 && settings.clients != 1;
             let wanted = shape.subscribers > 0 || is_single == is_limited || (is_single && is_reference);
             let is_sound = subject.failed.is_none() && subject.unavailable.is_none();
-            wanted && is_sound && holds(max_connections, connections(shape))
+            wanted && is_sound && holds(max_connections, fanout::connections(shape))
         };
         let shapes = (0..self.shapes.len()).filter(|&index| runs(&self.shapes[index])).collect();
         let begin = found.begin.filter(|_| subject.failed.is_none());
@@ -241,25 +241,6 @@ fn instance_on<'a>(instances: &'a mut Vec<Instance>, cpus: &[usize]) -> &'a mut 
 
 fn holds(max_connections: Option<usize>, connections: usize) -> bool {
     max_connections.is_none_or(|most| connections <= most)
-}
-
-/// The number of connections of a load.
-fn connections(shape: &Shape) -> usize {
-    shape.connections + shape.hostile + shape.subscribers
-}
-
-/// The loads with subscribers whose connections a server can't hold.
-fn not_held(max_connections: Option<usize>, shapes: &[Shape]) -> Vec<NotHeld> {
-    let with_subscribers = shapes.iter().enumerate().filter(|(_, shape)| shape.subscribers > 0);
-    let why = |(shape, load): (usize, &Shape)| {
-        let most = max_connections.filter(|most| connections(load) > *most)?;
-        let why = match most {
-            1 => "it serves one client at a time, and a push takes a sender and a subscriber".to_owned(),
-            most => format!("it holds at most {most} connections, and this load has {}", connections(load)),
-        };
-        Some(NotHeld { shape, why })
-    };
-    with_subscribers.filter_map(why).collect()
 }
 
 fn subject(candidate: &Candidate) -> Subject {

@@ -40,6 +40,25 @@ pub(super) fn shapes(settings: &Settings, deliveries: f64) -> Vec<Shape> {
     settings.subscribers.iter().map(shape).collect()
 }
 
+/// The number of connections of a load.
+pub(super) fn connections(shape: &Shape) -> usize {
+    shape.connections + shape.hostile + shape.subscribers
+}
+
+/// The loads with subscribers whose connections a server can't hold.
+pub(super) fn not_held(max_connections: Option<usize>, shapes: &[Shape]) -> Vec<NotHeld> {
+    let with_subscribers = shapes.iter().enumerate().filter(|(_, shape)| shape.subscribers > 0);
+    let why = |(shape, load): (usize, &Shape)| {
+        let most = max_connections.filter(|most| connections(load) > *most)?;
+        let why = match most {
+            1 => "it serves one client at a time, and a push takes a sender and a subscriber".to_owned(),
+            most => format!("it holds at most {most} connections, and this load has {}", connections(load)),
+        };
+        Some(NotHeld { shape, why })
+    };
+    with_subscribers.filter_map(why).collect()
+}
+
 impl Runner<'_> {
     /// The length of a measurement under a load.
     pub(super) fn window_of(&self, shape: &Shape) -> Window {
@@ -57,11 +76,11 @@ impl Runner<'_> {
         let mut late = None;
         for shape in shapes(self.settings, self.common_rate) {
             let window = self.window_of(&shape);
-            let measured = self.try_out(candidate, &shape, window, &mut of_loads);
             // The plan counts each measurement with the usual window.
-            if let Some((_, measurement)) = of_loads.last_mut() {
-                *measurement += (window.warmup + window.duration).saturating_sub(usual);
-            }
+            let longer = (window.warmup + window.duration).saturating_sub(usual);
+            let mut of_load = Vec::new();
+            let measured = self.try_out(candidate, &shape, window, &mut of_load);
+            of_loads.extend(of_load.into_iter().map(|(start, measurement)| (start, measurement + longer)));
             let is_late = |of: &Measurement| of.is_overloaded() || sample::is_late(of);
             if measured.and_then(Result::ok).is_some_and(|measured| is_late(&measured)) {
                 late = Some(shape);
@@ -70,7 +89,9 @@ impl Runner<'_> {
         *overheads = of_loads;
         if let Some(shape) = &late {
             let (name, load) = (&self.settings.candidates[candidate].name, report::load(shape));
-            self.note(format!("{name} does not keep up with {load}, so another server is the reference"));
+            self.note(format!(
+                "{name} does not keep up with {load}, so the reference is another server if one does"
+            ));
         }
         late.is_some()
     }

@@ -36,6 +36,10 @@ pub(crate) struct Compare {
     #[arg(long, env, default_value = "echo", value_parser = chosen::<Served>)]
     pub(crate) handler: Served,
 
+    /// Further flags of `serve`, such as '--work wait:2ms'; can be repeated: each backend is compared once with each
+    #[arg(long, value_name = "FLAGS", allow_hyphen_values = true, conflicts_with = "with_handwritten")]
+    pub(crate) variant: Vec<String>,
+
     /// Framing of messages and replies
     #[arg(long, env, default_value = common::Framing::ALL[0].name(), value_parser = chosen::<Framing>)]
     pub(crate) framing: Framing,

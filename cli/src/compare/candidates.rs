@@ -2,13 +2,14 @@
 
 use std::env;
 
-use common::Blocking;
 use compare::{Candidate, Launch};
 use serving::Backend;
 
 use super::arguments::Compare;
 use super::settings::serves_backends;
+use super::variants::{Variant, variants};
 use super::{against, backends};
+use crate::catalogue::Catalogue;
 use crate::failure::Failure;
 use crate::program::Program;
 use crate::{descriptors, handwritten};
@@ -21,7 +22,7 @@ const SLACK: usize = 200;
 /// With --server, backends are compared only if --backends, --against or --with-handwritten is given.
 pub(super) fn candidates(
     arguments: &Compare,
-    all: &[&'static dyn Backend],
+    catalogue: &Catalogue,
     program: &Program,
     connections: usize,
     longest: usize,
@@ -29,23 +30,26 @@ pub(super) fn candidates(
     check_room(connections)?;
     let chosen = match arguments.backends.as_slice() {
         [] if !serves_backends(arguments) => &[],
-        [] => all,
+        [] => catalogue.backends.as_slice(),
         chosen => chosen,
     };
     let file = env::current_exe()
         .map_err(|error| Failure::Failed(format!("this program can't be found to be started: {error}")))?;
     let launch =
         |arguments| Launch::Announces { program: file.clone(), arguments, variables: program.prefix() };
-    // The handler is constructed once and not for each backend, because it may open files.
-    let blocking = match chosen {
-        [] => Blocking::Never,
-        _ => arguments.handler.blocking(&arguments.flags)?,
+    let flags =
+        |backend: &&'static dyn Backend| backends::flags(arguments, *backend, connections + SLACK, longest);
+    let variants = match chosen {
+        [] => Vec::new(),
+        [first, ..] => variants(arguments, catalogue, program, &flags(first))?,
     };
-    let one = |backend: &&'static dyn Backend| {
-        let flags = backends::flags(arguments, *backend, connections + SLACK, longest);
-        backends::candidate(*backend, blocking, launch(flags))
+    let one = |backend: &&'static dyn Backend, variant: &Variant| {
+        let flags = [flags(backend), variant.flags.clone()].concat();
+        let candidate = backends::candidate(*backend, variant.blocking, launch(flags));
+        Candidate { name: variant.name(&candidate.name), ..candidate }
     };
-    let mut candidates: Vec<Candidate> = chosen.iter().map(one).collect();
+    let of_all = |backend| variants.iter().map(move |variant| one(backend, variant));
+    let mut candidates: Vec<Candidate> = chosen.iter().flat_map(of_all).collect();
     if let Some(other) = &arguments.against {
         candidates = against::with_other_build(candidates, other)?;
     }
@@ -85,12 +89,55 @@ mod tests {
 
     /// The names of the candidates with these flags.
     fn names(flags: &[&str]) -> Vec<String> {
-        let program = Program::new();
-        let command = Catalogue::built_in().command(&program);
+        all(flags).unwrap().into_iter().map(|candidate| candidate.name).collect()
+    }
+
+    fn all(flags: &[&str]) -> Result<Vec<Candidate>, Failure> {
+        let (program, catalogue) = (Program::new(), Catalogue::built_in());
+        let command = catalogue.command(&program);
         let matches = command.try_get_matches_from([&["anyloop", "compare"], flags].concat()).unwrap();
         let arguments = Compare::from_arg_matches(matches.subcommand().unwrap().1).unwrap();
-        let all = candidates(&arguments, registry::BACKENDS, &program, 64, 32).unwrap();
-        all.into_iter().map(|candidate| candidate.name).collect()
+        candidates(&arguments, &catalogue, &program, 64, 32)
+    }
+
+    #[test]
+    fn each_backend_is_compared_with_each_variant() {
+        let flags = ["-b", "smol,epoll", "--handler", "work", "--variant", "--work block:2ms", "--variant"];
+        let found = all(&[&flags[..], &["--work wait:2ms --workers 1"]].concat()).unwrap();
+        let names: Vec<_> = found.iter().map(|candidate| candidate.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "smol (--work block:2ms)",
+                "smol (--work wait:2ms --workers 1)",
+                "epoll (--work block:2ms)",
+                "epoll (--work wait:2ms --workers 1)",
+            ]
+        );
+        let runs: Vec<_> = found.iter().map(|candidate| candidate.handler_runs.as_deref().unwrap()).collect();
+        assert_eq!(runs[..2], ["blocking pool of 512", "worker"], "it depends on the variant");
+        let Launch::Announces { arguments, .. } = &found[3].launch else { panic!("{found:?}") };
+        assert!(
+            arguments.ends_with(&["--work", "wait:2ms", "--workers", "1"].map(Into::into)),
+            "{arguments:?}"
+        );
+    }
+
+    #[test]
+    fn a_variant_has_flags_of_serve_that_are_not_set_otherwise() {
+        for (variant, expected) in [
+            ("", "it is empty"),
+            ("--work 'wait:2ms", "a quote is not closed"),
+            ("--work soon", "is not valid work"),
+            ("--tornado", "unexpected argument '--tornado'"),
+            ("--listen 127.0.0.1:1", "'--listen <HOST:PORT|unix:PATH>' cannot be used multiple times"),
+            ("--language en", "--language belongs to --handler counter"),
+            ("block:2ms", "unexpected argument 'block:2ms'"),
+        ] {
+            let error = all(&["--handler", "work", "--variant", variant]).unwrap_err();
+            let Failure::Usage(text) = error else { panic!("{variant}") };
+            assert!(text.contains(expected), "{variant}: {text}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod outcome;
 mod output;
 mod settings;
 mod stored;
+mod variants;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -17,9 +18,9 @@ use std::time::Duration;
 
 use compare::report::{self, Style};
 use compare::{Event, Step, compare as run_comparison};
-use serving::Backend;
 
 use crate::arguments::Format;
+use crate::catalogue::Catalogue;
 use crate::failure::{Failure, print};
 use crate::program::Program;
 use crate::progress::Bar;
@@ -33,13 +34,13 @@ pub(crate) use stored::{diff, render};
 /// Compares servers, and writes the reports.
 pub(crate) fn compare(
     arguments: &Compare,
-    all: &[&'static dyn Backend],
+    catalogue: &Catalogue,
     program: &Program,
 ) -> Result<ExitCode, Failure> {
     let baseline =
         arguments.baseline.as_deref().map(|file| Baseline::read(file, arguments.force)).transpose()?;
     let stored = baseline.as_ref().map(|baseline| &baseline.comparison);
-    let mut settings = settings::settings(arguments, all, stored, program)?;
+    let mut settings = settings::settings(arguments, catalogue, stored, program)?;
     baseline.as_ref().map_or(Ok(()), |baseline| baseline.check(&settings))?;
     let output = Output::prepare(&arguments.output, arguments.baseline.as_deref())?;
     let stop = Arc::new(AtomicBool::new(false));

@@ -5,11 +5,10 @@ use std::env;
 use compare::{Comparison, Settings, Shape, Tier};
 use load::framing::Framing;
 use load::plan::Messages;
-use serving::Backend;
 
 use super::arguments::Compare;
 use super::candidates::candidates;
-use crate::catalogue::Served;
+use crate::catalogue::{Catalogue, Served};
 use crate::failure::Failure;
 use crate::program::Program;
 
@@ -18,10 +17,10 @@ use crate::program::Program;
 /// The first is the saturation of the matrix.
 const HANDWRITTEN_LOOPS: [(usize, usize); 3] = [(64, 16), (64, 1), (500, 1)];
 
-/// The settings for a program with these backends, and to be compared with a baseline.
+/// The settings for a program with this catalogue, and to be compared with a baseline.
 pub(super) fn settings(
     arguments: &Compare,
-    all: &[&'static dyn Backend],
+    catalogue: &Catalogue,
     baseline: Option<&Comparison>,
     program: &Program,
 ) -> Result<Settings, Failure> {
@@ -55,7 +54,7 @@ pub(super) fn settings(
         ..Settings::new(Vec::new())
     };
     let longest = settings.messages.longest();
-    let candidates = candidates(arguments, all, program, settings.most_connections(), longest)?;
+    let candidates = candidates(arguments, catalogue, program, settings.most_connections(), longest)?;
     let settings = Settings { candidates, ..settings };
     settings.check().map_err(Failure::Usage)?;
     check_subscribers(&settings)?;
@@ -119,8 +118,8 @@ fn check(arguments: &Compare, subscribers: &[usize]) -> Result<(), Failure> {
 
 /// Whether backends are compared.
 pub(super) fn serves_backends(arguments: &Compare) -> bool {
-    let asks = !arguments.backends.is_empty() || arguments.against.is_some() || arguments.with_handwritten;
-    asks || arguments.server.is_empty()
+    let asks = !arguments.backends.is_empty() || !arguments.variant.is_empty();
+    asks || arguments.against.is_some() || arguments.with_handwritten || arguments.server.is_empty()
 }
 
 /// Checks that the backends can serve the handler in the framing, and that the generator can talk to it.

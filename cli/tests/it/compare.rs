@@ -72,6 +72,24 @@ fn another_framing_is_compared_and_reported() {
 }
 
 #[test]
+fn a_handler_is_compared_in_two_variants() {
+    let folder = folder("variants");
+    let variants = ["--variant", "--work block:1ms", "--variant", "--work wait:1ms"];
+    let flags = "--backends smol --handler work --connections 2 --depth 2";
+    let ended = run(command(&folder, flags).args(variants), "");
+    assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
+    let report = report(&folder);
+    let subject = |index: usize| {
+        let of_it = |field: &str| report["subjects"][index][field].as_str().unwrap().to_owned();
+        (of_it("name"), of_it("handler_runs"))
+    };
+    let pool = "blocking pool of 512".to_owned();
+    assert_eq!(subject(0), ("smol (--work block:1ms)".to_owned(), pool));
+    assert_eq!(subject(2), ("smol (--work wait:1ms)".to_owned(), "worker".to_owned()));
+    assert_eq!(report["samples"].as_array().unwrap().len(), 3 * 2, "two, and a control");
+}
+
+#[test]
 fn backends_are_compared_with_handwritten_servers() {
     let folder = folder("by-hand");
     let ended = compare(&folder, "--backends smol --with-handwritten");
@@ -119,6 +137,9 @@ fn wrong_usage_is_explained() {
         ("--with-handwritten --handler counter", "this is counter in line"),
         ("--with-handwritten --framing length", "this is echo in length"),
         ("--with-handwritten --connections 5", "cannot be used with"),
+        ("--with-handwritten --variant=--workers=1", "cannot be used with"),
+        ("--variant=--workers", "--variant `--workers`: "),
+        ("--variant=--workers=1 --variant=--workers=1", "two servers are named"),
         ("--with-handwritten --backends sequential", "none of the chosen backends can hold"),
     ] {
         let ended = compare(&folder("none"), flags);

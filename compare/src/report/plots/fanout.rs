@@ -15,9 +15,8 @@ pub(super) fn cost(comparison: &Comparison, assessment: &Assessment) -> Plot {
     Plot {
         key: "deliveries",
         question: "What does a push cost?",
-        caption: "Server CPU time for each delivery to a subscriber, the time to receive and to answer the messages included. \
-With more subscribers that time is divided among more deliveries, and one pass over the clients serves more of them. A \
-point is the median of the rounds."
+        caption: "Server CPU time for each delivery to a subscriber, the time to receive and to answer the messages \
+included. With more subscribers there are fewer messages for each delivery. A point is the median of the rounds."
             .to_owned(),
         pictures: picture(comparison, assessment, Metric::DeliveryCpu).into_iter().collect(),
         missing: "CPU time was not measured: the system didn't report it.",

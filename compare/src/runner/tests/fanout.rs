@@ -65,7 +65,8 @@ fn the_reference_is_the_first_that_keeps_up() {
     assert_eq!(names, ["a", "a (again)", "late", "b"]);
     let late = comparison.samples.iter().filter(|sample| sample.overloaded);
     assert!(late.clone().all(|sample| (sample.subject, sample.shape) == (2, 1)) && late.count() == 13);
-    let note = "late does not keep up with 64 connections, 62/s, to 100 subscribers, so another server is the reference";
+    let note = "late does not keep up with 64 connections, 62/s, to 100 subscribers, so the reference is another server \
+                if one does";
     assert_eq!(
         events.iter().filter(|event| **event == Event::Note(note.to_owned())).count(),
         1,
