@@ -1,8 +1,13 @@
 //! Sessions that answer by an `async fn`.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
 use crate::{Answer, Client, Flow, Handler, Replies, Session};
 
@@ -10,6 +15,13 @@ use crate::{Answer, Client, Flow, Handler, Replies, Session};
 pub trait AsyncSession: Send + 'static {
     /// Answers one message. The next one waits for the answer. The future is dropped if the client leaves before.
     fn message(&mut self, message: &[u8]) -> impl Future<Output = Answer> + Send;
+
+    /// The answer to a message whose future is not complete when the server stops. The future is dropped then. By default, or
+    /// with `None`, the server awaits it until the drain deadline.
+    fn stopping(message: &[u8]) -> Option<Answer> {
+        let _ = message;
+        None
+    }
 }
 
 /// The work of answering a message, which a runtime polls.
@@ -76,8 +88,8 @@ where
     S: Fn(Answering) + Send + Sync + 'static,
 {
     fn open(&self, client: &Client, _out: &mut Replies<'_>) -> Box<dyn Session> {
-        let session = Arc::new(Mutex::new(Some((self.open)(client))));
-        Box::new(Asynchronous { session, spawn: Arc::clone(&self.spawn) })
+        let shared = Shared { session: Some((self.open)(client)), is_stopping: false, waker: None };
+        Box::new(Asynchronous { shared: Arc::new(Mutex::new(shared)), spawn: Arc::clone(&self.spawn) })
     }
 }
 
@@ -88,123 +100,82 @@ impl<O, S> fmt::Debug for AsyncHandler<O, S> {
 }
 
 struct Asynchronous<A, S> {
-    /// `None` while a message is being answered, and after a panic.
-    session: Arc<Mutex<Option<A>>>,
+    shared: Arc<Mutex<Shared<A>>>,
     spawn: Arc<S>,
+}
+
+/// What a session and the future that answers its message share.
+struct Shared<A> {
+    /// `None` while a message is being answered, and after a panic.
+    session: Option<A>,
+    /// Whether the server is stopping.
+    is_stopping: bool,
+    /// The task that answers a message, which is woken at a stop.
+    waker: Option<Waker>,
 }
 
 impl<A: AsyncSession, S: Fn(Answering) + Send + Sync + 'static> Session for Asynchronous<A, S> {
     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
         let later = out.later();
-        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let session = locked(&self.shared).session.take();
         // The next message comes after the answer, so the session is there, unless it panicked. Then the answer is dropped.
         let Some(mut session) = session else { return Flow::Continue };
-        let (message, place) = (message.to_vec(), Arc::clone(&self.session));
+        let (message, shared) = (message.to_vec(), Arc::clone(&self.shared));
         (self.spawn)(Box::pin(async move {
             let answer = {
-                let mut answering = std::pin::pin!(session.message(&message));
-                let mut gone = std::pin::pin!(later.gone());
-                std::future::poll_fn(|cx| {
-                    let answer = answering.as_mut().poll(cx).map(Some);
-                    if answer.is_pending() { gone.as_mut().poll(cx).map(|()| None) } else { answer }
+                let mut answering = pin!(session.message(&message));
+                let mut gone = pin!(later.gone());
+                poll_fn(|cx| {
+                    if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
+                        return Poll::Ready(Some(answer));
+                    }
+                    if gone.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(None);
+                    }
+                    let is_stopping = register(&shared, cx.waker());
+                    match if is_stopping { A::stopping(&message) } else { None } {
+                        Some(answer) => Poll::Ready(Some(answer)),
+                        None => Poll::Pending,
+                    }
                 })
                 .await
             };
             // Before the answer, after which the next message may come.
-            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
+            let mut place = locked(&shared);
+            place.session = Some(session);
+            let waker = place.waker.take();
+            drop(place);
+            drop(waker); // outside the lock, since it runs foreign code
             if let Some(answer) = answer {
                 let _ = later.answer(answer); // fails if the client has left
             }
         }));
         Flow::Continue
     }
+
+    fn stopping(&mut self, _out: &mut Replies<'_>) -> Flow {
+        let mut shared = locked(&self.shared);
+        shared.is_stopping = true;
+        let waker = shared.waker.take();
+        drop(shared);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Flow::Continue
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc::channel;
-    use std::task::{Context, Poll, Waker};
+/// Registers `waker` to be woken at a stop. Returns whether the server is stopping already.
+fn register<A>(shared: &Mutex<Shared<A>>, waker: &Waker) -> bool {
+    let waker = waker.clone();
+    let mut shared = locked(shared);
+    let is_stopping = shared.is_stopping;
+    let earlier = shared.waker.replace(waker);
+    drop(shared);
+    drop(earlier); // outside the lock, since it runs foreign code
+    is_stopping
+}
 
-    use super::*;
-    use crate::testing::TestClient;
-    use crate::{CloseReason, Framing, Service};
-
-    /// Answers what `Waits` lets through.
-    struct Waits(Arc<Mutex<bool>>);
-
-    impl AsyncSession for Waits {
-        async fn message(&mut self, message: &[u8]) -> Answer {
-            match message {
-                b"panic" => panic!("a session's panic"),
-                b"bye" => Answer::Close(b"bye".to_vec()),
-                _ => {
-                    std::future::poll_fn(|_| {
-                        if *self.0.lock().unwrap() { Poll::Ready(()) } else { Poll::Pending }
-                    })
-                    .await;
-                    message.to_vec().into()
-                }
-            }
-        }
-    }
-
-    /// A client, the futures that answer it, and whether they may.
-    fn connect() -> (TestClient, std::sync::mpsc::Receiver<Answering>, Arc<Mutex<bool>>) {
-        let (sender, spawned) = channel();
-        let lets_through = Arc::new(Mutex::new(true));
-        let shown = Arc::clone(&lets_through);
-        let handler = AsyncHandler::new(
-            move |_: &Client| Waits(Arc::clone(&shown)),
-            move |answering| sender.send(answering).unwrap(),
-        );
-        let client = TestClient::connect(Service::framed(Arc::new(handler), Framing::Line));
-        (client, spawned, lets_through)
-    }
-
-    fn poll(answering: &mut Answering) -> bool {
-        answering.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
-    }
-
-    #[test]
-    fn messages_are_answered_one_after_the_other() {
-        let (mut client, spawned, _) = connect();
-        client.say("one\ntwo\nbye\nignored\n");
-        for expected in ["one\n", "two\n", "bye\n"] {
-            assert_eq!(client.heard(), "");
-            assert!(poll(&mut spawned.try_recv().unwrap()));
-            assert_eq!(client.heard(), expected);
-        }
-        assert_eq!(client.over(), Some(CloseReason::Exit));
-    }
-
-    #[test]
-    fn a_future_ends_when_its_client_is_gone() {
-        let (mut client, spawned, lets_through) = connect();
-        *lets_through.lock().unwrap() = false;
-        client.say("one\n");
-        let mut answering = spawned.try_recv().unwrap();
-        assert!(!poll(&mut answering));
-        drop(client);
-        assert!(poll(&mut answering));
-    }
-
-    #[test]
-    fn a_panic_and_a_dropped_future_end_the_conversation() {
-        let (mut client, spawned, _) = connect();
-        client.say("panic\n");
-        let answering = spawned.try_recv().unwrap();
-        assert!(crate::guarded(move || poll(&mut { answering })).is_none());
-        assert_eq!(
-            (client.heard().as_str(), client.over()),
-            ("ERR internal\n", Some(CloseReason::Unanswered))
-        );
-
-        let (mut client, spawned, _) = connect();
-        client.say("one\n");
-        drop(spawned.try_recv().unwrap());
-        assert_eq!(
-            (client.heard().as_str(), client.over()),
-            ("ERR internal\n", Some(CloseReason::Unanswered))
-        );
-    }
+fn locked<A>(shared: &Mutex<Shared<A>>) -> MutexGuard<'_, Shared<A>> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -86,6 +86,63 @@ pub trait Session: Send {
         Flow::Continue
     }
 
+    /// Called once when the server stops, between two messages and after everything that was pushed before. The messages that
+    /// have arrived until then are still answered, then the conversation ends. The default ignores the stop.
+    ///
+    /// It is also called while an answer is [pending](Replies::later). The server waits for that answer until the drain deadline,
+    /// so a session whose answer may take longer should give it here:
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use anyloop::testing::TestClient;
+    /// use anyloop::{Client, CloseReason, Flow, Framing, Handler, Later, Replies, Service, Session};
+    ///
+    /// /// Answers each message with the next event, of which there is none until the end.
+    /// struct Events;
+    ///
+    /// #[derive(Default)]
+    /// struct Subscriber {
+    ///     waiting: Option<Later>,
+    ///     is_stopping: bool,
+    /// }
+    ///
+    /// impl Handler for Events {
+    ///     fn open(&self, _client: &Client, _out: &mut Replies<'_>) -> Box<dyn Session> {
+    ///         Box::new(Subscriber::default())
+    ///     }
+    /// }
+    ///
+    /// impl Session for Subscriber {
+    ///     fn message(&mut self, _message: &[u8], out: &mut Replies<'_>) -> Flow {
+    ///         if self.is_stopping {
+    ///             out.send(b"none"); // the message had arrived before the stop
+    ///         } else {
+    ///             self.waiting = Some(out.later());
+    ///         }
+    ///         Flow::Continue
+    ///     }
+    ///
+    ///     fn stopping(&mut self, _out: &mut Replies<'_>) -> Flow {
+    ///         self.is_stopping = true;
+    ///         if let Some(later) = self.waiting.take() {
+    ///             let _ = later.send(b"none"); // fails if it took too long
+    ///         }
+    ///         Flow::Continue
+    ///     }
+    /// }
+    ///
+    /// let mut client = TestClient::connect(Service::framed(Arc::new(Events), Framing::Line));
+    /// client.say("next\nnext\n");
+    /// assert_eq!(client.heard(), "");
+    /// client.stop();
+    /// assert_eq!((client.heard().as_str(), client.over()), ("none\nnone\n", Some(CloseReason::Stopping)));
+    /// ```
+    fn stopping(&mut self, out: &mut Replies<'_>) -> Flow {
+        let _ = out;
+        Flow::Continue
+    }
+
     /// Called once when the conversation has ended and nothing can be sent any more.
     fn closed(&mut self, why: CloseReason) {
         let _ = why;

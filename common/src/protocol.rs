@@ -91,6 +91,13 @@ pub trait Protocol: Send {
         Flow::Continue
     }
 
+    /// Called once when the server stops, after everything that was pushed before, also while an answer is pending; see
+    /// [`Session::stopping`](crate::Session::stopping). The default ignores it.
+    fn stopping(&mut self, out: &mut Outbox) -> Flow {
+        let _ = out;
+        Flow::Continue
+    }
+
     /// Writes an error reply to the client.
     fn error(&mut self, error: &ErrorReply, out: &mut Outbox);
 

@@ -1,5 +1,5 @@
 //! What reaches a connection from other threads: messages that were pushed to its client, and answers that come later. The
-//! timer of the session is served with them.
+//! timer of the session, and the news of a stop, are served with them.
 
 use std::time::Instant;
 
@@ -42,7 +42,8 @@ impl Connection {
             && !(self.stopping.is_used_up() || self.overdue.is_used_up())
     }
 
-    /// Delivers the content of the mailbox, and calls the session's timer if it has expired, for one turn.
+    /// Calls the session's timer if it has expired, delivers the content of the mailbox, and then tells the session of a stop,
+    /// for one turn.
     pub(super) fn deliver(&mut self, out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
         let before = (self.messages, self.pending.is_some());
         let mut delivered = false;
@@ -54,12 +55,15 @@ impl Connection {
             if self.state != State::Open || out.len() >= TURN_REPLIES {
                 break;
             }
-            let Some(mail) = self.record().cell.next_mail() else {
+            if let Some(mail) = self.record().cell.next_mail() {
+                delivered = true;
+                self.handle_mail(mail, out);
+            } else if std::mem::take(&mut self.stop_untold) {
+                self.call(out, |protocol, out| protocol.stopping(out)); // it may give an answer, which is delivered next
+            } else {
                 self.mail = false;
                 break;
-            };
-            delivered = true;
-            self.handle_mail(mail, out);
+            }
         }
         // Messages that are pushed restart the idle timeout, and no other one.
         if before != (self.messages, self.pending.is_some())

@@ -47,8 +47,10 @@ pub struct Connection {
     unsent: Option<Box<Unsent>>,
     /// Whether the kept input may contain a complete message.
     work: bool,
-    /// Whether the mailbox may contain something, or the timer of the session has expired.
+    /// Whether the mailbox may contain something, the timer of the session has expired, or the session is to be told of a stop.
     mail: bool,
+    /// Whether the session is to be told that the server stops, once it is open.
+    stop_untold: bool,
     /// The answer that is awaited.
     pending: Option<Pending>,
     /// Whether the client has ended its input.
@@ -114,6 +116,7 @@ impl Connection {
             unsent: None,
             work: has_layer,
             mail: false,
+            stop_untold: false,
             pending: None,
             input_ended: false,
             stopping: Allowance::UNLIMITED,
@@ -335,6 +338,8 @@ impl Connection {
 
     /// The server is stopping. The `arrived` unread bytes are the last that are processed.
     fn stop(&mut self, arrived: usize) {
+        self.stop_untold |= self.stopping == Allowance::UNLIMITED;
+        self.mail |= self.stop_untold && self.state == State::Open;
         self.stopping.limit(arrived);
     }
 

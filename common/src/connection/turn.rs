@@ -34,6 +34,7 @@ impl Connection {
                 self.protocol = Some(protocol);
                 self.state = State::Open;
                 self.work = !self.kept.is_empty();
+                self.mail |= self.stop_untold;
                 self.opened_above_layer();
                 let is_later = self.take_requests(out);
                 if out.overflowed() {

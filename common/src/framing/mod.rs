@@ -217,6 +217,10 @@ impl<C: Codec> Protocol for Framed<C> {
         self.session.timer(&mut Replies::new(out, &self.codec))
     }
 
+    fn stopping(&mut self, out: &mut Outbox) -> Flow {
+        self.session.stopping(&mut Replies::new(out, &self.codec))
+    }
+
     fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
         self.codec.error(error, out);
     }

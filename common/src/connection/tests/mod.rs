@@ -11,6 +11,7 @@ mod preambles;
 mod protocols;
 mod pushes;
 mod records;
+mod stopping;
 mod table;
 mod talk;
 mod transforms;

@@ -14,7 +14,7 @@ fn connected() -> (Arc<Talk>, TestClient) {
 }
 
 /// A rig for [`Talk`], which does not take its marks by itself.
-fn rig(talk: &Arc<Talk>, limits: Limits) -> Rig {
+pub(super) fn rig(talk: &Arc<Talk>, limits: Limits) -> Rig {
     let mut rig = Rig::serving(talk.service(limits));
     rig.connection.record = Some(Arc::new(Record::new(&limits, 0)));
     assert_eq!(rig.settle(), Next::Read);
@@ -22,7 +22,7 @@ fn rig(talk: &Arc<Talk>, limits: Limits) -> Rig {
 }
 
 impl Rig {
-    fn push(&mut self, message: &[u8]) -> Result<(), SendError> {
+    pub(super) fn push(&mut self, message: &[u8]) -> Result<(), SendError> {
         let record = Arc::clone(self.connection.record());
         let (pushed, wakeup) = record.cell.push(message.into(), record.mailbox);
         wakeup.wake();

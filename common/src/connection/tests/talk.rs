@@ -1,4 +1,4 @@
-//! The handler of the tests of messages that are pushed, of answers that come later, and of session timers.
+//! The handler of the tests of messages that are pushed, of answers that come later, of session timers, and of stops.
 
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use crate::{Handle, Later, SendError};
 #[derive(Default)]
 pub(super) struct Talk {
     blocking: bool,
+    /// What a session does when it is told of a stop.
+    at_stop: &'static str,
     answers: Mutex<Vec<Later>>,
     closed: Mutex<Vec<(CloseReason, Result<(), SendError>)>>,
 }
@@ -22,6 +24,10 @@ struct Talking {
 impl Talk {
     pub(super) fn blocking() -> Arc<Self> {
         Arc::new(Self { blocking: true, ..Self::default() })
+    }
+
+    pub(super) fn at_stop(at_stop: &'static str) -> Arc<Self> {
+        Arc::new(Self { at_stop, ..Self::default() })
     }
 
     pub(super) fn connect(self: &Arc<Self>, limits: Limits) -> TestClient {
@@ -131,6 +137,19 @@ impl Session for Talking {
 
     fn timer(&mut self, out: &mut Replies<'_>) -> Flow {
         out.send(b"timer");
+        Flow::Continue
+    }
+
+    fn stopping(&mut self, out: &mut Replies<'_>) -> Flow {
+        match self.talk.at_stop {
+            "" => {}
+            "answer" => self.talk.answer().send("stopping").unwrap(),
+            "later" => self.owe(out),
+            "close" => return Flow::Close,
+            "fail" => return Flow::Fail,
+            "panic" => panic!("a session's panic"),
+            text => out.send(text.as_bytes()),
+        }
         Flow::Continue
     }
 
