@@ -174,6 +174,11 @@ impl Session for Member {
         Flow::Continue
     }
 
+    fn stopping(&mut self, out: &mut Replies<'_>) -> Flow {
+        out.send(b"* the server is stopping");
+        Flow::Continue
+    }
+
     fn closed(&mut self, why: CloseReason) {
         match why.outcome() {
             Outcome::Finished | Outcome::Drained => self.leave(""),

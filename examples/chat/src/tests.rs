@@ -319,3 +319,13 @@ fn without_a_framing_line_ends_are_no_part_of_a_line() {
     ann.say("/quit\n");
     assert_eq!(ann.heard(), "* bye");
 }
+
+#[test]
+fn members_are_told_of_a_stop() {
+    let [mut ann] = Talk::default().clients();
+    ann.stop();
+    assert_eq!(
+        (ann.heard().as_str(), ann.over()),
+        ("* the server is stopping\n", Some(CloseReason::Stopping))
+    );
+}

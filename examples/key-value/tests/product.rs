@@ -2,6 +2,8 @@
 
 #[path = "../../testing/server.rs"]
 mod server;
+#[path = "../../testing/terminate.rs"]
+mod terminate;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,6 +11,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use self::server::{Server, command};
+use self::terminate::terminate;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_key-value");
 
@@ -139,8 +142,7 @@ fn its_log_and_its_receipt_have_its_name() {
         child.stdout.as_mut().expect("it is piped").read_exact(&mut byte).expect("it says where it listens");
         line.push(byte[0]);
     }
-    let stop = format!("kill -TERM {}", child.id());
-    assert!(Command::new("sh").args(["-c", &stop]).status().expect("it runs").success());
+    terminate(&child);
     let ended = child.wait_with_output().expect("it ends");
     let (receipt, log) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     let version = env!("CARGO_PKG_VERSION");

@@ -116,6 +116,11 @@ impl Jobs {
         ticket
     }
 
+    /// Removes a taker, and returns its answer. `None` if it has one already.
+    pub(crate) fn withdraw(&self, ticket: Ticket) -> Option<Later> {
+        self.state().takers.remove(&ticket).map(|taker| taker.answer)
+    }
+
     /// Gives jobs to takers, as long as there are both.
     pub(crate) fn hand_out(&self, now: Instant) {
         loop {

@@ -8,7 +8,7 @@
 //! | line | reply |
 //! | --- | --- |
 //! | `put TEXT` | the number of the new job |
-//! | `take` | `NUMBER TEXT` of the oldest job, which is leased to this client; without a job, as soon as there is one |
+//! | `take` | `NUMBER TEXT` of the oldest job, which is leased to this client; without a job, as soon as there is one, or `none` when the server stops |
 //! | `done NUMBER` | `ok`; the job is removed |
 //! | `size` | `waiting=COUNT taken=COUNT takers=COUNT` |
 //!
@@ -16,8 +16,7 @@
 //! that is not done within its lease returns to the front of the queue, and so do the jobs of a client that leaves, or says
 //! nothing for `--idle-timeout`. So a job is given to a worker at least once, and may be given to several.
 //!
-//! Jobs are held in memory: they are lost when the server stops. A stop waits for the clients that wait for a job, until the
-//! `--drain-timeout`.
+//! Jobs are held in memory: they are lost when the server stops.
 
 mod jobs;
 #[cfg(test)]

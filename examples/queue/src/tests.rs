@@ -116,3 +116,14 @@ fn without_a_framing_line_ends_are_no_part_of_a_job() {
     client.say("take\n");
     assert_eq!(client.heard(), "11 a");
 }
+
+#[test]
+fn who_waits_is_told_none_when_the_server_stops() {
+    let site = Site::default();
+    let [mut one, mut two] = site.clients();
+    one.say("take\ntake\nput a\ntake\n");
+    two.say("take\n");
+    one.stop();
+    assert_eq!(one.heard(), "none\nnone\n1\nnone\n");
+    assert_eq!((two.heard().as_str(), two.over()), ("1 a\n", None));
+}

@@ -17,12 +17,17 @@ pub(crate) struct Worker {
     timed: bool,
     /// Whether messages have no line ends.
     framed: bool,
+    is_stopping: bool,
 }
+
+/// The reply to a client that waits for a job when the server stops.
+const NONE: &[u8] = b"none";
 
 impl Worker {
     pub(crate) fn new(jobs: Arc<Jobs>, client: &Client) -> Self {
         let number = jobs.add_worker();
-        Self { jobs, client: client.handle(), number, ticket: None, timed: false, framed: client.framed }
+        let (ticket, timed, is_stopping) = Default::default();
+        Self { jobs, client: client.handle(), number, ticket, timed, framed: client.framed, is_stopping }
     }
 
     fn put(&self, text: &[u8], out: &mut Replies<'_>) {
@@ -47,6 +52,7 @@ impl Worker {
         let now = out.now();
         match self.jobs.take(self.number, now) {
             Some(reply) => out.send(&reply),
+            None if self.is_stopping => return out.send(NONE),
             None => {
                 let answer = out.later();
                 self.ticket = Some(self.jobs.wait(self.number, self.client.clone(), answer, now));
@@ -103,6 +109,14 @@ impl Session for Worker {
         };
         self.timed = after.is_some();
         out.set_timer(after);
+        Flow::Continue
+    }
+
+    fn stopping(&mut self, _out: &mut Replies<'_>) -> Flow {
+        self.is_stopping = true;
+        if let Some(answer) = self.ticket.and_then(|ticket| self.jobs.withdraw(ticket)) {
+            let _ = answer.send(NONE); // fails if it has waited for too long
+        }
         Flow::Continue
     }
 

@@ -2,12 +2,13 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use crate::server::command;
+use crate::terminate::terminate;
 use crate::{PROGRAM, Person, backends};
 
 /// Talks in rounds, in each of which every member says one line and hears one of each other, until the server ends it. Tells
@@ -59,8 +60,7 @@ fn members_that_talk_are_drained() {
                 scope.spawn(move || talk(member, MEMBERS - 1, &sender));
             }
             assert_eq!(rounds.iter().take(20 * MEMBERS).count(), 20 * MEMBERS);
-            let stop = format!("kill -TERM {}", child.id());
-            assert!(Command::new("sh").args(["-c", &stop]).status().expect("it runs").success());
+            terminate(&child);
         });
         let mut receipt = String::new();
         stdout.read_to_string(&mut receipt).expect("it ends");

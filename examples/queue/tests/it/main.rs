@@ -4,6 +4,8 @@
 mod person;
 #[path = "../../../testing/server.rs"]
 mod server;
+#[path = "../../../testing/terminate.rs"]
+mod terminate;
 #[path = "../../../testing/usage.rs"]
 mod usage;
 
@@ -12,6 +14,7 @@ use std::thread;
 
 use self::person::{Person, backends};
 use self::server::Server;
+use self::terminate::terminate;
 use self::usage::{assert_rejects, assert_says};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_queue");
@@ -77,6 +80,22 @@ fn who_waits_gets_the_jobs_of_who_leaves() {
         while user.ask("size") != "waiting=0 taken=2 takers=2" {}
         drop(leaver);
         assert_eq!((one.hear(), two.hear()), ("1 a".into(), "2 b".into()), "{backend}");
+    }
+}
+
+#[test]
+fn a_stop_waits_for_nobody_who_waits_for_a_job() {
+    for backend in anyloop_cli::BACKENDS {
+        let flags = format!("--backend {} --drain-timeout 1h --answer-timeout 1h", backend.name());
+        let mut server = Server::start(PROGRAM, &flags);
+        let mut worker = Person::connect(&server);
+        // The line that ends with the request is sent, so the request has arrived, too.
+        assert_eq!(worker.ask("size\ntake"), "waiting=0 taken=0 takers=0", "{}", backend.name());
+        terminate(&server.child);
+        assert_eq!(worker.listen().as_deref(), Some("none"), "{}", backend.name());
+        assert_eq!(worker.listen(), None, "{}", backend.name());
+        drop(worker); // otherwise its socket lingers
+        assert!(server.child.wait().expect("it ends").success(), "{}", backend.name());
     }
 }
 
