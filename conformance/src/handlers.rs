@@ -90,21 +90,6 @@ impl Scripted {
         Arc::clone(&self.log)
     }
 
-    /// A service with the framing `line`.
-    pub(crate) fn service(self) -> Service {
-        self.service_in(Framing::Line)
-    }
-
-    /// A service with this framing.
-    pub(crate) fn service_in(self, framing: Framing) -> Service {
-        Service::framed(Arc::new(self), framing)
-    }
-
-    /// A service with the framing `line` and changed limits.
-    pub(crate) fn limited(self, limit: impl FnOnce(&mut Limits)) -> Service {
-        limited(self.service(), limit)
-    }
-
     fn run(&self, action: Action, first: bool) {
         match action {
             Action::Nothing => {}
@@ -201,6 +186,26 @@ impl Drop for ScriptedSession {
         self.script.run(self.script.at_drop, false);
     }
 }
+
+/// The services of a handler.
+pub(crate) trait IntoService: Handler + Sized + 'static {
+    /// A service with the framing `line`.
+    fn service(self) -> Service {
+        self.service_in(Framing::Line)
+    }
+
+    /// A service with this framing.
+    fn service_in(self, framing: Framing) -> Service {
+        Service::framed(Arc::new(self), framing)
+    }
+
+    /// A service with the framing `line` and changed limits.
+    fn limited(self, limit: impl FnOnce(&mut Limits)) -> Service {
+        limited(self.service(), limit)
+    }
+}
+
+impl<H: Handler + 'static> IntoService for H {}
 
 /// Changes the limits of a service.
 pub(crate) fn limited(mut service: Service, limit: impl FnOnce(&mut Limits)) -> Service {

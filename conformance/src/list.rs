@@ -221,6 +221,11 @@ macro_rules! for_each_case {
                 later_after_a_reset [Later] [] "a client that was reset while its answer is pending no longer counts as connected";
                 later_pending_uses_no_cpu_time [Idle] [] sampled "a server uses no CPU time while an answer is pending, also after the client's end or reset";
             }
+            stopping {
+                later_may_be_answered_at_a_stop [Stop] [] sampled "a session is told of a stop while its answer is pending, and may give it then";
+                stop_is_told_between_pushes_and_messages [Stop] [] "a session is told of a stop after earlier pushes, and before the messages that have arrived";
+                stop_is_told_once_to_each_session [Stop] [TwoClients] "each session is told of a stop once";
+            }
             timers {
                 timer_expires_once [Timers] [] sampled "the timer of a session expires once on an idle connection, not early";
                 timer_may_be_cancelled_or_replaced [Timers] [] "a timer may be cancelled, or replaced with a shorter or a longer one";

@@ -5,12 +5,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use common::{
-    Blocking, Client, CloseReason, Flow, Framing, Group, Handle, Handler, Later, Limits, Replies, SendError,
-    Service, Session,
+    Blocking, Client, CloseReason, Flow, Group, Handle, Handler, Later, Replies, SendError, Session,
 };
 
 use crate::gate::{Gate, GateHandle};
-use crate::handlers::{limited, pattern};
+use crate::handlers::pattern;
 use crate::log::SessionLog;
 use crate::subject::Subject;
 
@@ -21,6 +20,8 @@ use crate::subject::Subject;
 /// | `later` | is answered by the case |
 /// | `part` | sends `part`, and is answered by the case |
 /// | `last`, `fail` | is answered by the case, and ends the conversation |
+/// | `hold` | is answered with `stopping` when the server stops |
+/// | `tell` | answers, and sends `stopping` when the server stops |
 /// | `now TEXT` | is answered with the text by a [`Later`] within the call |
 /// | `twice` | requests two answers |
 /// | `drop` | drops the answer |
@@ -97,21 +98,6 @@ impl Remote {
     pub(crate) fn log(&self) -> Arc<SessionLog> {
         Arc::clone(&self.log)
     }
-
-    /// A service with the framing `line`.
-    pub(crate) fn service(self) -> Service {
-        self.service_in(Framing::Line)
-    }
-
-    /// A service with this framing.
-    pub(crate) fn service_in(self, framing: Framing) -> Service {
-        Service::framed(Arc::new(self), framing)
-    }
-
-    /// A service with the framing `line` and changed limits.
-    pub(crate) fn limited(self, limit: impl FnOnce(&mut Limits)) -> Service {
-        limited(self.service(), limit)
-    }
 }
 
 impl Clients {
@@ -165,6 +151,8 @@ impl Handler for Remote {
             number: 0,
             at_timer: AtTimer::Send,
             leaves: false,
+            held: None,
+            tells: false,
         };
         if self.greets_later {
             session.answer_later(out);
@@ -185,6 +173,10 @@ struct RemoteSession {
     number: u64,
     at_timer: AtTimer,
     leaves: bool,
+    /// The answer that is given when the server stops.
+    held: Option<Later>,
+    /// Whether it sends `stopping` when the server stops.
+    tells: bool,
 }
 
 /// What the session does when its timer expires.
@@ -223,11 +215,13 @@ impl Session for RemoteSession {
             "drop" => drop(out.later()),
             "twice" => drop((out.later(), out.later())),
             "now" => out.later().send(rest).expect("an answer within the call"),
+            "hold" => self.held = Some(out.later()),
             "later" => {}
             _ => replies = true,
         }
         match word {
             "later" | "part" | "last" | "fail" => self.answer_later(out),
+            "tell" => self.tells = true,
             "wait" => self.remote.gate.pass(),
             "self" => self.client.send(rest.as_bytes()).expect("a push to the own client"),
             "timer" => self.set_timer(rest, |_| AtTimer::Send, out),
@@ -269,6 +263,16 @@ impl Session for RemoteSession {
                 out.set_timer(after);
             }
             AtTimer::AnswerLater => self.answer_later(out),
+        }
+        Flow::Continue
+    }
+
+    fn stopping(&mut self, out: &mut Replies<'_>) -> Flow {
+        if self.tells {
+            out.send(b"stopping");
+        }
+        if let Some(later) = self.held.take() {
+            later.send("stopping").expect("an answer that is awaited");
         }
         Flow::Continue
     }

@@ -5,7 +5,7 @@ use std::thread;
 use common::{CloseReason, Framing, Overload};
 
 use crate::client::Client;
-use crate::handlers::Scripted;
+use crate::handlers::{IntoService, Scripted};
 use crate::subject::Subject;
 
 pub(crate) fn refuses_beyond_the_limit(subject: &Subject) {

@@ -8,7 +8,7 @@ use rustix::io::ioctl_fionbio;
 
 use crate::client::{Client, accepts_connections};
 use crate::gate::Gate;
-use crate::handlers::{Scripted, limited};
+use crate::handlers::{IntoService, Scripted, limited};
 use crate::server::Server;
 use crate::subject::Subject;
 

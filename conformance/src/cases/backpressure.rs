@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use common::{CloseReason, Limits};
 
-use crate::handlers::{Scripted, pattern};
+use crate::handlers::{IntoService, Scripted, pattern};
 use crate::subject::Subject;
 
 /// The size of the socket buffers, at each end and for each direction. The kernel allocates about twice as much.

@@ -10,7 +10,7 @@ use crate::cases::fairness::on_workers;
 use crate::cases::order::pipelined;
 use crate::client::Client;
 use crate::gate::Gate;
-use crate::handlers::{Action, SLEEP, Scripted};
+use crate::handlers::{Action, IntoService, SLEEP, Scripted};
 use crate::subject::Subject;
 
 pub(crate) fn blocking_handlers_keep_order(subject: &Subject) {

@@ -9,7 +9,7 @@ use serving::Workers;
 
 use crate::cases::limits::assert_still_serves;
 use crate::child::{self, Child};
-use crate::handlers::Scripted;
+use crate::handlers::{IntoService, Scripted};
 use crate::subject::Subject;
 
 pub(crate) fn unsupported_settings_are_rejected(subject: &Subject) {

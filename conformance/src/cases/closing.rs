@@ -7,7 +7,7 @@ use common::{CloseReason, Framing};
 
 use crate::client::{Client, encode};
 use crate::gate::Gate;
-use crate::handlers::{Action, Scripted, pattern};
+use crate::handlers::{Action, IntoService, Scripted, pattern};
 use crate::log::SessionLog;
 use crate::server::Server;
 use crate::subject::Subject;

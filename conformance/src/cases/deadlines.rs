@@ -12,7 +12,7 @@ use common::{CloseReason, Framing};
 use crate::cases::fairness::on_workers;
 use crate::client::Client;
 use crate::gate::Gate;
-use crate::handlers::{Action, Scripted, limited, pattern};
+use crate::handlers::{Action, IntoService, Scripted, limited, pattern};
 use crate::subject::Subject;
 
 /// The duration of deadlines that are expected to pass.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use common::{CloseReason, Overload};
 
 use crate::client::Client;
-use crate::handlers::Scripted;
+use crate::handlers::{IntoService, Scripted};
 use crate::kernel;
 use crate::server::Server;
 use crate::subject::Subject;

@@ -14,7 +14,7 @@ use serving::{Backend, Capabilities, Listener, Report, Stop, Workers};
 
 use crate::child::{self, Child, Parent};
 use crate::client::Client;
-use crate::handlers::Scripted;
+use crate::handlers::{IntoService, Scripted};
 use crate::kernel;
 use crate::subject::Subject;
 

@@ -9,7 +9,7 @@ use common::Service;
 use serving::Workers;
 
 use crate::client::Client;
-use crate::handlers::Scripted;
+use crate::handlers::{IntoService, Scripted};
 use crate::kernel;
 use crate::subject::Subject;
 

@@ -7,7 +7,7 @@ use common::{
 };
 
 use crate::client::encode;
-use crate::handlers::Scripted;
+use crate::handlers::{IntoService, Scripted};
 use crate::oracle::expected_output;
 use crate::subject::Subject;
 

@@ -7,7 +7,7 @@ use common::{Client, Flow, Framing, Group, Handler, MailboxFull, Replies, Servic
 
 use crate::cases::blocking::assert_answered;
 use crate::cases::fairness::on_workers;
-use crate::handlers::limited;
+use crate::handlers::{IntoService, limited};
 use crate::kernel;
 use crate::remote::Remote;
 use crate::subject::Subject;

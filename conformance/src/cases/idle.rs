@@ -9,7 +9,7 @@ use crate::cases::exhaustion::{connect, cpu_time, serve_and_respond};
 use crate::child::{self, Child};
 use crate::client::Client;
 use crate::gate::Gate;
-use crate::handlers::{Scripted, limited};
+use crate::handlers::{IntoService, Scripted, limited};
 use crate::subject::Subject;
 
 /// How long the server is idle, and how much CPU time it may use meanwhile for its checks of deadlines.

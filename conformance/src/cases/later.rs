@@ -5,6 +5,7 @@ use std::thread;
 use common::{CloseReason, Limits, SendError};
 
 use crate::cases::pushes::connect;
+use crate::handlers::IntoService;
 use crate::remote::Remote;
 use crate::subject::Subject;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use common::{CloseReason, Codec, Decoded, ErrorReply, FramedHandler, Framing, Limits, Outbox, Service};
 
-use crate::handlers::{Scripted, limited};
+use crate::handlers::{IntoService, Scripted, limited};
 use crate::server::Server;
 use crate::subject::Subject;
 

@@ -7,6 +7,7 @@ use common::{CloseReason, Handle, Limits, MAX_READ, MailboxFull, Overload, SendE
 
 use crate::cases::blocking::assert_answered;
 use crate::cases::pushes::{connect, parse_pushed, pushed_by};
+use crate::handlers::IntoService;
 use crate::remote::Remote;
 use crate::subject::Subject;
 

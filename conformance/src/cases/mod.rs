@@ -25,6 +25,7 @@ pub(crate) mod raw;
 pub(crate) mod start;
 pub(crate) mod statistics;
 pub(crate) mod stop;
+pub(crate) mod stopping;
 pub(crate) mod timers;
 pub(crate) mod transforms;
 pub(crate) mod urgent;

@@ -6,7 +6,7 @@ use common::{CloseReason, Framing};
 use fastrand::Rng;
 
 use crate::client::encode;
-use crate::handlers::{Scripted, limited};
+use crate::handlers::{IntoService, Scripted, limited};
 use crate::oracle::expected_output;
 use crate::subject::Subject;
 

@@ -4,7 +4,7 @@ use common::{CloseReason, Overload};
 
 use crate::cases::closing::cut_within_handlers;
 use crate::cases::limits::assert_still_serves;
-use crate::handlers::{Action, Scripted, limited};
+use crate::handlers::{Action, IntoService, Scripted, limited};
 use crate::protocols::{Bytes, Callback};
 use crate::server::Server;
 use crate::subject::Subject;

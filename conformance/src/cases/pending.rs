@@ -14,6 +14,7 @@ use crate::cases::exhaustion::serve_and_respond;
 use crate::cases::idle::{assert_idle, connect_greeted};
 use crate::cases::pushes::connect;
 use crate::child::{self, Child};
+use crate::handlers::IntoService;
 use crate::remote::Remote;
 use crate::subject::Subject;
 

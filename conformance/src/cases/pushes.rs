@@ -10,7 +10,7 @@ use crate::cases::deadlines::{SHORT, assert_not_early, retry_until_in_time};
 use crate::cases::fairness::on_workers;
 use crate::client::{Client, encode};
 use crate::gate::Gate;
-use crate::handlers::{limited, pattern};
+use crate::handlers::{IntoService, limited, pattern};
 use crate::remote::{Clients, Remote};
 use crate::server::Server;
 use crate::subject::Subject;

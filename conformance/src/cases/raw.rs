@@ -2,7 +2,7 @@
 
 use common::Framing;
 
-use crate::handlers::Scripted;
+use crate::handlers::{IntoService, Scripted};
 use crate::subject::Subject;
 
 pub(crate) fn raw_treats_each_read_as_a_message(subject: &Subject) {

@@ -13,7 +13,7 @@ use socket2::{Domain, Socket, Type};
 use crate::cases::exhaustion::{connect, serve_and_respond};
 use crate::cases::idle::connect_greeted;
 use crate::child::{self, Child, Parent};
-use crate::handlers::Scripted;
+use crate::handlers::{IntoService, Scripted};
 use crate::kernel::set_limit;
 use crate::subject::Subject;
 

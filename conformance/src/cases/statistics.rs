@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::{CloseReason, Outcome, Overload};
 
 use crate::gate::Gate;
-use crate::handlers::Scripted;
+use crate::handlers::{IntoService, Scripted};
 use crate::subject::Subject;
 
 /// A drain timeout that never expires.

@@ -8,7 +8,7 @@ use common::{CloseReason, Framing, Overload};
 
 use crate::client::{Client, accepts_connections, encode};
 use crate::gate::Gate;
-use crate::handlers::{Scripted, limited};
+use crate::handlers::{IntoService, Scripted, limited};
 use crate::server::Server;
 use crate::subject::Subject;
 

@@ -10,7 +10,7 @@ use crate::cases::deadlines::assert_not_early;
 use crate::cases::fairness::on_workers;
 use crate::cases::pushes::connect;
 use crate::gate::Gate;
-use crate::handlers::pattern;
+use crate::handlers::{IntoService, pattern};
 use crate::remote::Remote;
 use crate::subject::Subject;
 

@@ -10,7 +10,7 @@ use crate::cases::deadlines::{SHORT, assert_not_early};
 use crate::cases::fairness::on_workers;
 use crate::client::Client;
 use crate::gate::Gate;
-use crate::handlers::{Scripted, limited};
+use crate::handlers::{IntoService, Scripted, limited};
 use crate::server::Server;
 use crate::subject::Subject;
 use crate::transforms::{FINAL_OUTPUT, PeerEcho, ProxyHeader, transformed, transformed_at};

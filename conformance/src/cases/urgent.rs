@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::CloseReason;
 
 use crate::gate::Gate;
-use crate::handlers::Scripted;
+use crate::handlers::{IntoService, Scripted};
 use crate::subject::Subject;
 
 /// How often a case is repeated: whether a reader that stops at urgent data is notified of the data after it depends on

@@ -158,6 +158,10 @@ impl Protocol for Conversation {
         self.inner.as_mut().map_or(Flow::Continue, |inner| inner.timer(out))
     }
 
+    fn stopping(&mut self, out: &mut Outbox) -> Flow {
+        self.inner.as_mut().map_or(Flow::Continue, |inner| inner.stopping(out))
+    }
+
     fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
         if self.defect != Defect::SendsNoErrorReplies
             && let Some(inner) = &mut self.inner

@@ -196,6 +196,10 @@ pub(crate) enum Defect {
     // Stopping.
     /// Does not stop.
     IgnoresStop,
+    /// Doesn't tell sessions of a stop.
+    HidesStops,
+    /// Tells sessions of a stop twice.
+    TellsOfStopsTwice,
     /// Cuts all clients off immediately at a stop.
     CutsOffAtStop,
     /// Treats a request for an immediate stop as one to drain.

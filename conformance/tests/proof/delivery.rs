@@ -1,4 +1,4 @@
-//! Modified deliveries of pushed messages, later answers and timers.
+//! Modified deliveries of pushed messages, later answers, timers and stops.
 
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -165,6 +165,15 @@ impl Protocol for Conversation {
             out.set_timer(None);
         }
         flow
+    }
+
+    fn stopping(&mut self, out: &mut Outbox) -> Flow {
+        match self.defect {
+            Defect::HidesStops => return Flow::Continue,
+            Defect::TellsOfStopsTwice => drop(self.inner.stopping(out)),
+            _ => {}
+        }
+        self.inner.stopping(out)
     }
 
     fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {

@@ -229,6 +229,10 @@ mutants! {
     later_after_a_reset: IgnoresResets LeaksConnections;
     later_pending_uses_no_cpu_time: SpinsWhilePending;
 
+    later_may_be_answered_at_a_stop: HidesStops CutsOffAtStop WakesNoThread;
+    stop_is_told_between_pushes_and_messages: HidesStops TellsOfStopsTwice LosesPushesAtStop;
+    stop_is_told_once_to_each_session: HidesStops TellsOfStopsTwice;
+
     timer_expires_once: FiresTimersTwice FiresTimersEarly FiresNoTimers;
     timer_may_be_cancelled_or_replaced: FiresCancelledTimers FiresTimersEarly;
     timer_may_be_repeated: FiresTimersOnce FiresNoTimers;
