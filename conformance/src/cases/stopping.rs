@@ -1,5 +1,6 @@
 //! Sessions are told that the server stops.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use common::CloseReason;
@@ -48,6 +49,7 @@ pub(crate) fn stop_is_told_between_pushes_and_messages(subject: &Subject) {
     let deadline = client.deadline();
     while handle.send(*b"more").is_ok() {
         assert!(Instant::now() < deadline, "pushes are accepted after a stop");
+        thread::sleep(Duration::from_millis(1)); // so that the mailbox has room for all of them
     }
     gate.open();
     for expected in ["2:wait", "first", "second"] {
