@@ -90,4 +90,8 @@ impl Transport for &AsyncSocket {
     fn queued(&self) -> u64 {
         self.0.get_ref().queued()
     }
+
+    fn has_failed(&self) -> bool {
+        self.0.get_ref().has_failed()
+    }
 }

@@ -185,7 +185,9 @@ impl Worker {
                 client.sent_in = self.round;
                 self.sent.push(slot);
             }
-            Step::Receive if client.receiving == Operation::None => {
+            Step::Receive | Step::Wakeup
+                if client.receiving == Operation::None && !conversation.is_behind() =>
+            {
                 self.ring.receive(&client.socket, slot);
                 client.receiving = Operation::Running;
             }

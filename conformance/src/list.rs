@@ -219,6 +219,7 @@ macro_rules! for_each_case {
                 later_is_awaited_by_a_stop [Stop] [] "at a stop, a pending answer is awaited and delivered";
                 later_ends_when_cut_off [Stop] [] "at the drain deadline, a pending answer becomes `Gone`";
                 later_after_a_reset [Later] [] "a client that was reset while its answer is pending no longer counts as connected";
+                later_is_gone_after_a_reset [Later] [] sampled "a reset while an answer is pending ends the conversation at once, and the answer is `Gone`";
                 later_pending_uses_no_cpu_time [Idle] [] sampled "a server uses no CPU time while an answer is pending, also after the client's end or reset";
             }
             stopping {

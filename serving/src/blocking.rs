@@ -22,16 +22,16 @@ pub fn serve(socket: Socket, mut conversation: Conversation, interrupt: &Interru
             // The next advance waits in its read, unless the socket is non-blocking.
             Wait::Readable => {
                 if blocking.was_empty {
-                    blocking.wait(&mut [PollFd::new(&blocking.socket, PollFlags::IN)]);
+                    blocking.wait(PollFlags::IN);
                 }
                 conversation.ready(false);
             }
             Wait::Turn => {}
-            Wait::Writable => {
-                blocking.wait(&mut [PollFd::new(&blocking.socket, PollFlags::OUT)]);
-                conversation.ready(false);
-            }
-            Wait::Wakeup => blocking.wait(&mut []),
+            Wait::Writable if blocking.wait(PollFlags::OUT) => conversation.ready(false),
+            Wait::Writable => {}
+            // Without flags, only a failure of the socket is reported.
+            Wait::Wakeup if blocking.wait(PollFlags::empty()) => conversation.ready(true),
+            Wait::Wakeup => {}
             Wait::Blocking => conversation.run(buffers),
             Wait::Over => return conversation.end(blocking.socket),
         }
@@ -49,9 +49,10 @@ struct BlockingSocket<'a> {
 }
 
 impl BlockingSocket<'_> {
-    /// Waits for events, or until an interrupt. Errors show in the next read or write.
-    fn wait(&self, events: &mut [PollFd<'_>]) {
-        let _ = self.interrupt.call(|| self.record.cell.is_marked(), || Ok(poll(events, None)?));
+    /// Waits for events or a failure of the socket, or until an interrupt. Returns whether it was not interrupted.
+    fn wait(&self, events: PollFlags) -> bool {
+        let wait = || Ok(poll(&mut [PollFd::new(&self.socket, events)], None)?);
+        self.interrupt.call(|| self.record.cell.is_marked(), wait).is_ok()
     }
 }
 
@@ -77,5 +78,9 @@ impl Transport for BlockingSocket<'_> {
 
     fn queued(&self) -> u64 {
         (&self.socket).queued()
+    }
+
+    fn has_failed(&self) -> bool {
+        (&self.socket).has_failed()
     }
 }

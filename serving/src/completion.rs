@@ -18,7 +18,8 @@ pub enum Step {
     Sending,
     /// Receive input.
     Receive,
-    /// Wait until the conversation is woken. It may continue to receive.
+    /// Wait until the conversation is woken. Continue to receive, unless the conversation [is
+    /// behind](Conversation::is_behind): a receive shows whether the client has reset the connection.
     Wakeup,
     /// Let other conversations have a turn, and then call [`step`](Conversation::step).
     Turn,
@@ -89,9 +90,9 @@ impl Conversation {
         step
     }
 
-    /// Whether unanswered input is kept. Stop receiving until the next [`Step::Receive`].
+    /// Whether the input has ended, or much unanswered input is kept. Stop receiving until the next [`Step::Receive`].
     pub fn is_behind(&self) -> bool {
-        self.connection.is_behind()
+        self.connection.is_behind() || self.connection.input_ended()
     }
 
     /// Reports that an output has not returned for some time, so that the write timeout applies.

@@ -22,8 +22,10 @@ pub struct Conversation {
     pub(crate) state: Arc<State>,
     /// The timer whose deadline is in the record.
     armed: Option<Timer>,
-    /// Whether the task waits for input.
-    pub(crate) waits_for_input: bool,
+    /// Whether the task waits for input, or for a failure of the socket.
+    pub(crate) waits_for_socket: bool,
+    /// Whether the task has waited for a failure of the socket while an answer is pending. It does so once.
+    pub(crate) has_watched: bool,
     /// Whether its end was counted.
     counted: bool,
     /// Whether all input was read, and the socket has not become ready since.
@@ -45,7 +47,8 @@ pub enum Wait {
     Readable,
     /// The socket to become writable.
     Writable,
-    /// Its waker to be woken. Ignore events of the socket.
+    /// Its waker to be woken. If the socket is reported to have failed or to have become readable meanwhile, the conversation may
+    /// be advanced as well, to find out whether the client is lost.
     Wakeup,
     /// The other conversations to have a turn.
     Turn,
@@ -66,7 +69,8 @@ impl Conversation {
             connection,
             state,
             armed: None,
-            waits_for_input: false,
+            waits_for_socket: false,
+            has_watched: false,
             counted: false,
             drained: false,
             more_input: false,
@@ -182,6 +186,8 @@ impl Conversation {
                         Err(_) => active.lost(),
                     }
                 }
+                // While an answer is pending, only a failure of the socket matters.
+                Next::Wait if !self.drained && socket.has_failed() => active.lost(),
                 Next::Wait => break Wait::Wakeup,
                 Next::Done(_) => break Wait::Over,
             }

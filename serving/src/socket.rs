@@ -31,6 +31,12 @@ pub trait Transport {
     /// How many written bytes the peer has not acknowledged. Zero if the system can't tell: then only writes count as
     /// progress.
     fn queued(&self) -> u64;
+
+    /// Whether the connection was reset, or has ended in both directions, so that nothing can be sent any more. The default can't
+    /// tell, so that this is noticed when something is sent.
+    fn has_failed(&self) -> bool {
+        false
+    }
 }
 
 impl<T: Transport> Transport for &mut T {
@@ -50,6 +56,10 @@ impl<T: Transport> Transport for &mut T {
 
     fn queued(&self) -> u64 {
         (**self).queued()
+    }
+
+    fn has_failed(&self) -> bool {
+        (**self).has_failed()
     }
 }
 
@@ -193,6 +203,11 @@ impl Transport for &Socket {
 
     fn queued(&self) -> u64 {
         queued(&self.0)
+    }
+
+    fn has_failed(&self) -> bool {
+        let mut polled = [PollFd::new(&self.0, PollFlags::empty())]; // failures are reported without flags
+        poll(&mut polled, Some(&Timespec::default())).is_ok_and(|count| count > 0)
     }
 }
 

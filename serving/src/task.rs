@@ -11,6 +11,9 @@ impl Conversation {
     /// [Advances](Self::advance) the conversation in a task, until it returns [`Turn`](Wait::Turn),
     /// [`Blocking`](Wait::Blocking) or [`Over`](Wait::Over). `socket` must be non-blocking. `poll_ready` waits for the socket to
     /// be [`Readable`](Wait::Readable) or [`Writable`](Wait::Writable), depending on its argument.
+    ///
+    /// While an answer is pending, it also waits for the socket to be readable, as it is if it fails. If it has not failed then,
+    /// the task waits for nothing but its waker, since a runtime would report the unread input again and again.
     pub fn poll_advance(
         &mut self,
         mut socket: impl Transport,
@@ -18,21 +21,23 @@ impl Conversation {
         mut poll_ready: impl FnMut(&mut Context<'_>, Wait) -> Poll<io::Result<()>>,
     ) -> Poll<Wait> {
         self.register(cx.waker());
-        // A task that waited for input is polled because some has come, unless the conversation is marked.
-        if std::mem::take(&mut self.waits_for_input) && !self.is_marked() {
-            self.ready(false);
+        // A task that waited for its socket is polled because that is ready, unless the conversation is marked.
+        if std::mem::take(&mut self.waits_for_socket) {
+            if self.is_marked() { self.has_watched = false } else { self.ready(false) }
         }
         loop {
             // The buffers of the thread are borrowed for one advance, never across an await.
             match Buffers::of_this_thread(|buffers| self.advance(&mut socket, buffers)) {
-                wait @ (Wait::Readable | Wait::Writable) => {
-                    self.waits_for_input = wait == Wait::Readable;
-                    match ready!(poll_ready(cx, wait)) {
+                Wait::Wakeup if std::mem::replace(&mut self.has_watched, true) => return Poll::Pending,
+                wait @ (Wait::Readable | Wait::Writable | Wait::Wakeup) => {
+                    self.waits_for_socket = wait != Wait::Writable;
+                    self.has_watched &= wait != Wait::Readable;
+                    let event = if wait == Wait::Writable { wait } else { Wait::Readable };
+                    match ready!(poll_ready(cx, event)) {
                         Ok(()) => self.ready(false),
                         Err(_) => self.mark_lost(),
                     }
                 }
-                Wait::Wakeup => return Poll::Pending,
                 wait @ (Wait::Turn | Wait::Blocking | Wait::Over) => return Poll::Ready(wait),
             }
         }

@@ -43,9 +43,6 @@ impl Poller for Portable {
     }
 
     fn rearm(&self, socket: &Socket, key: usize, wait: Wait) -> io::Result<()> {
-        if wait == Wait::Wakeup {
-            return Ok(()); // a failure of the socket would be reported again and again
-        }
         let (readable, writable) = (wait == Wait::Readable, wait == Wait::Writable);
         self.poller.modify(socket, polling::Event::new(key, readable, writable))
     }

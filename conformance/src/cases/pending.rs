@@ -200,6 +200,29 @@ pub(crate) fn later_after_a_reset(subject: &Subject) {
     assert_eq!(server.stop().reason(CloseReason::Lost), 1);
 }
 
+pub(crate) fn later_is_gone_after_a_reset(subject: &Subject) {
+    for configure in [|remote| remote, Remote::may_block] {
+        let (remote, clients) = Remote::new(subject);
+        let server = subject.serve(configure(remote).limited(|limits| limits.answer_timeout = LONG));
+        for is_pushed in [false, true] {
+            let (mut client, handle) = connect(&server, &clients);
+            client.send_message("later");
+            let later = clients.next_later();
+            if is_pushed {
+                assert_eq!(handle.send(*b"first"), Ok(()));
+                client.expect_reply("first");
+            }
+            assert_eq!(handle.send(*b"unread"), Ok(()));
+            client.wait_for_input();
+            drop(client);
+            wait_until_gone(&later, subject.timeout());
+            assert_eq!(later.send("answer"), Err(SendError::Gone));
+        }
+        let report = server.stop();
+        assert_eq!((report.reason(CloseReason::Lost), report.messages), (2, 0));
+    }
+}
+
 pub(crate) fn later_pending_uses_no_cpu_time(subject: &Subject) {
     if let Some(parent) = child::parent() {
         let (remote, clients) = Remote::new(subject);
@@ -217,10 +240,13 @@ pub(crate) fn later_pending_uses_no_cpu_time(subject: &Subject) {
     client.expect_reply("answer");
     client.expect_last("2:message");
 
-    let mut client = connect_greeted(&mut child, subject);
-    client.send_message("part");
-    client.wait_for_input();
-    drop(client);
-    assert_idle(&mut child, "with a pending answer to a client that was reset");
-    child.request("answer");
+    for unread in ["", "message\n"] {
+        let mut client = connect_greeted(&mut child, subject);
+        client.send(format!("part\n{unread}"));
+        client.wait_until_arrived();
+        client.wait_for_input();
+        drop(client);
+        assert_idle(&mut child, "with a pending answer to a client that was reset");
+        child.request("answer");
+    }
 }

@@ -44,6 +44,8 @@ pub(crate) enum Defect {
     CallsClosedTwice,
     /// Never calls `closed` of a session.
     NeverCallsClosed,
+    /// Doesn't notice that a client was reset while its answer is pending.
+    IgnoresFailuresWhilePending,
     /// Keeps a client whose connection was reset.
     IgnoresResets,
     /// Switches keepalive off.

@@ -212,7 +212,10 @@ impl Shared {
                 Wait::Wakeup if self.has(Defect::EndsWhilePending) && socket.has(PollFlags::RDHUP) => {
                     conversation.mark_lost();
                 }
-                Wait::Wakeup => socket.wait_for_wakeup(|| conversation.is_marked()),
+                Wait::Wakeup => {
+                    socket.wait_for_wakeup(|| conversation.is_marked());
+                    conversation.ready(true);
+                }
                 Wait::Blocking => {
                     let start = Instant::now();
                     conversation.run(&mut buffers);

@@ -50,7 +50,10 @@ impl<'a> Socket<'a> {
                 self.ahead.extend_from_slice(&buffer[..count]);
             }
             Some(Defect::EndsWhilePending) => self.wait(PollFlags::RDHUP, is_woken),
-            _ => drop(self.interrupt.call(is_woken, || Ok(poll(&mut [], None)?))),
+            Some(Defect::IgnoresFailuresWhilePending) => {
+                drop(self.interrupt.call(is_woken, || Ok(poll(&mut [], None)?)));
+            }
+            _ => self.wait(PollFlags::empty(), is_woken),
         }
     }
 
@@ -176,5 +179,9 @@ impl Transport for Socket<'_> {
 
     fn queued(&self) -> u64 {
         (&self.stream).queued()
+    }
+
+    fn has_failed(&self) -> bool {
+        (&self.stream).has_failed()
     }
 }

@@ -23,7 +23,8 @@ impl Client {
         match self.wait {
             Wait::Readable => PollFlags::IN,
             Wait::Writable => PollFlags::OUT,
-            Wait::Wakeup | Wait::Turn | Wait::Blocking | Wait::Over => PollFlags::empty(),
+            Wait::Wakeup => PollFlags::HUP, // a failure
+            Wait::Turn | Wait::Blocking | Wait::Over => PollFlags::empty(),
         }
     }
 
