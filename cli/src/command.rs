@@ -5,17 +5,20 @@ use std::fmt::{self, Display};
 use std::iter;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::load::framing as generator;
 use ::load::plan::{Expect, MessageHook, ReplyHook};
 use clap::{Args, FromArgMatches};
-use common::{Application, Codec, Handler, Limits};
+use common::{Application, Codec, Handler, Limits, Service};
 use serving::Backend;
 
 use crate::arguments::{Arguments, Task};
 use crate::catalogue::{Catalogue, Framing, Served, What, check_name};
 use crate::failure::{Failure, print, warn};
 use crate::program::Program;
+use crate::quantity::Time;
+use crate::serve::Configure;
 use crate::{client, color, compare, describe, environment, handwritten, list, load, serve, usage};
 
 /// The command `anyloop`, to which backends, handlers, framings and protocols can be added; or a product with its own
@@ -32,6 +35,7 @@ use crate::{client, color, compare, describe, environment, handwritten, list, lo
 pub struct Command {
     catalogue: Catalogue,
     program: Program,
+    configure: Option<Configure>,
 }
 
 impl fmt::Debug for Command {
@@ -44,7 +48,7 @@ impl fmt::Debug for Command {
 impl Command {
     /// The command with the built-in backends, handlers and framings.
     pub fn new() -> Self {
-        Self { catalogue: Catalogue::built_in(), program: Program::new() }
+        Self { catalogue: Catalogue::built_in(), program: Program::new(), configure: None }
     }
 
     /// Sets the name of the program, which its help, manual, completions, errors, log and receipt show. Its environment
@@ -88,6 +92,42 @@ impl Command {
     /// [`run`](Self::run) panics if there is no handler or application with this name.
     pub fn default_handler(mut self, name: &'static str) -> Self {
         self.catalogue.set_default(name);
+        self
+    }
+
+    /// Sets the default of `--idle-timeout`; `None` if clients may be idle for ever.
+    pub fn default_idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.catalogue.set_default_idle_timeout(Time(timeout.into().unwrap_or_default()));
+        self
+    }
+
+    /// Changes the service before `serve` starts it, for example to set what determines whether the server is
+    /// [ready](Service::with_ready_check), which the log of the statistics shows. It is called once, after the handler was made
+    /// and with the limits that the flags have set.
+    ///
+    /// ```no_run
+    /// use std::process::ExitCode;
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// use anyloop::handlers::Echo;
+    /// use anyloop::{Exchange, LocalExchange};
+    ///
+    /// fn main() -> ExitCode {
+    ///     let exchange = Arc::new(LocalExchange::new());
+    ///     anyloop_cli::Command::new()
+    ///         .name("chatd")
+    ///         .handler("chat", "talk to each other", || Arc::new(Echo))
+    ///         .default_idle_timeout(Duration::from_secs(3600))
+    ///         .configure(move |service| {
+    ///             let exchange = Arc::clone(&exchange);
+    ///             service.with_ready_check(move || exchange.is_ready())
+    ///         })
+    ///         .run()
+    /// }
+    /// ```
+    pub fn configure(mut self, change: impl Fn(Service) -> Service + Send + Sync + 'static) -> Self {
+        self.configure = Some(Box::new(change));
         self
     }
 
@@ -301,12 +341,12 @@ impl Command {
         if !matches!(task, Task::Serve(_)) {
             warnings.iter().for_each(|text| warn(text));
         }
-        let Self { catalogue, program } = self;
+        let Self { catalogue, program, configure } = self;
         let Catalogue { backends, served, .. } = catalogue;
         let output = match task {
             Task::Serve(arguments) => {
                 catalogue.check_flags(&arguments.handler, &arguments.flags)?;
-                return serve::serve(&arguments, program, warnings);
+                return serve::serve(&arguments, program, configure.as_ref(), warnings);
             }
             Task::Client(arguments) => return client::client(&arguments).map(|()| ExitCode::SUCCESS),
             Task::Handwritten(arguments) => {

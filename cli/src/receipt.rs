@@ -8,7 +8,7 @@ use std::process;
 
 use common::{Address, Outcome};
 use serde::Serialize;
-use serving::{Report, Statistics};
+use serving::{Report, Running};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
@@ -133,9 +133,10 @@ macro_rules! log {
     };
 }
 
-/// Logs the statistics so far.
-pub(crate) fn log(statistics: &Statistics) {
-    log!(statistics; "statistics");
+/// Logs the statistics of a server so far, and whether it is ready.
+pub(crate) fn log(running: &Running) {
+    let statistics = running.statistics();
+    log!(statistics; ready = running.ready(), "statistics");
 }
 
 impl Receipt {

@@ -18,13 +18,24 @@ use crate::receipt::{self, Destination, Receipt, Run};
 use crate::signals::Signalled;
 use crate::{descriptors, listen, log, service};
 
+/// Changes a service before it is served.
+pub(crate) type Configure = Box<dyn Fn(Service) -> Service + Send + Sync>;
+
 /// Serves until a signal, and writes the receipt. Errors in the arguments are reported before the first client is
 /// accepted. The warnings go to the log.
-pub(crate) fn serve(arguments: &Serve, program: &Program, warnings: &[String]) -> Result<ExitCode, Failure> {
+pub(crate) fn serve(
+    arguments: &Serve,
+    program: &Program,
+    configure: Option<&Configure>,
+    warnings: &[String],
+) -> Result<ExitCode, Failure> {
     let _log = log::start(arguments.log_format, arguments.log_level()).map_err(|error| failed(&error))?;
     warnings.iter().for_each(|text| tracing::warn!("{text}"));
     let limit = descriptors::raise_limit();
-    let service = service::service(arguments, limit)?;
+    let mut service = service::service(arguments, limit)?;
+    if let Some(configure) = configure {
+        service = configure(service);
+    }
     descriptors::check(limit, pollers(arguments))?;
     descriptors::warn_of_limit(limit, service::wanted_connections(arguments), service.limits.max_connections);
     if let Some(mode) = arguments.listen_mode.filter(|_| !arguments.listen.is_unix()) {
@@ -80,7 +91,7 @@ impl StatisticsLog {
         let running = Arc::clone(running);
         let thread = thread::Builder::new().name("statistics".into()).spawn(move || {
             while has_ended.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-                receipt::log(&running.statistics());
+                receipt::log(&running);
             }
         })?;
         Ok(Self { ended: Some(ended), thread: Some(thread) })

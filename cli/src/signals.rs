@@ -30,7 +30,7 @@ impl Signalled {
         let mut first = None;
         on_thread(self.0, move |signal| match signal {
             SIGUSR1 if running.is_finished() => {} // the receipt has them
-            SIGUSR1 => receipt::log(&running.statistics()),
+            SIGUSR1 => receipt::log(&running),
             signal => stop(&running, signal, meaning(&mut first, Instant::now())),
         })
     }

@@ -70,12 +70,6 @@ pub(crate) fn free_port() -> u16 {
     ports.find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()).expect("a free port")
 }
 
-/// Sends a signal to a process.
-pub(crate) fn signal(process: &Child, signal: &str) {
-    let status = Command::new("kill").args(["-s", signal, &process.id().to_string()]).status();
-    assert!(status.expect("kill runs").success());
-}
-
 impl Drop for Redis {
     fn drop(&mut self) {
         self.stop();

@@ -5,6 +5,8 @@
 
 #[path = "../../examples/testing/redis.rs"]
 mod redis;
+#[path = "../../examples/testing/signal.rs"]
+mod signal;
 #[path = "../../examples/testing/tool.rs"]
 mod tool;
 
@@ -17,7 +19,8 @@ use std::time::{Duration, Instant};
 use anyloop::Exchange;
 use anyloop_exchange_redis::{Options, RedisExchange};
 
-use self::redis::{Redis, signal};
+use self::redis::Redis;
+use self::signal::signal;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

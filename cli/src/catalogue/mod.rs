@@ -18,6 +18,7 @@ pub(crate) use workload::Workload;
 
 use crate::failure::Failure;
 use crate::flags::{Flags, Given};
+use crate::quantity::Time;
 
 /// The available backends, handlers and framings, in the order of their lists.
 pub(crate) struct Catalogue {
@@ -26,6 +27,8 @@ pub(crate) struct Catalogue {
     pub(crate) framings: Vec<Framing>,
     /// The default handler, if the program sets one.
     default: Option<&'static str>,
+    /// The default idle timeout, if the program sets one.
+    idle_timeout: Option<Time>,
 }
 
 /// A framing, which `--framing` selects.
@@ -47,6 +50,7 @@ impl Catalogue {
             served: built_in::handlers(),
             framings: Framing::built_in().into(),
             default: None,
+            idle_timeout: None,
         }
     }
 
@@ -76,6 +80,11 @@ impl Catalogue {
     /// Sets the default handler.
     pub(crate) fn set_default(&mut self, name: &'static str) {
         self.default = Some(name);
+    }
+
+    /// Sets the default idle timeout.
+    pub(crate) fn set_default_idle_timeout(&mut self, timeout: Time) {
+        self.idle_timeout = Some(timeout);
     }
 
     /// Checks that there is a handler, and that the default exists.

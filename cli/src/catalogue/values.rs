@@ -29,6 +29,10 @@ impl Catalogue {
                     .mut_arg("backend", |arg| arg.value_parser(self.backend_values()))
                     .mut_arg("handler", |arg| self.handler(arg, self.default()))
                     .mut_arg("framing", |arg| self.framing(arg))
+                    .mut_arg("idle_timeout", |arg| match self.idle_timeout {
+                        Some(timeout) => arg.default_value(timeout.to_string()),
+                        None => arg,
+                    })
             })
             .mut_subcommand("client", |client| client.mut_arg("framing", |arg| self.framing(arg)))
             .mut_subcommand("load", |load| {

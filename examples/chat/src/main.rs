@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use anyloop::Handler;
+use anyloop::{Exchange, Handler};
 use anyloop_cli::clap;
 use anyloop_exchange_redis::{Options, RedisExchange};
 use chat::Chat;
@@ -48,13 +48,18 @@ fn wait_until_ready(exchange: &RedisExchange) {
 
 fn main() -> ExitCode {
     let used: Arc<OnceLock<Arc<RedisExchange>>> = Arc::default();
-    let opened = Arc::clone(&used);
+    let (opened, checked) = (Arc::clone(&used), Arc::clone(&used));
     let code = anyloop_cli::Command::new()
         .name("chat")
         .about("A chat with rooms, for `nc` and for `chat client`")
         .version(env!("CARGO_PKG_VERSION"))
         .without_builtins()
         .try_handler("chat", "passes each line to the others in the room", move |flags| open(flags, &opened))
+        .default_idle_timeout(None) // members listen for hours
+        .configure(move |service| match checked.get().cloned() {
+            Some(exchange) => service.with_ready_check(move || exchange.is_ready()),
+            None => service,
+        })
         .run();
     if let Some(exchange) = used.get() {
         exchange.wait_until_sent(PATIENCE); // the others are told who has left

@@ -2,8 +2,8 @@
 
 #[path = "../../testing/server.rs"]
 mod server;
-#[path = "../../testing/terminate.rs"]
-mod terminate;
+#[path = "../../testing/signal.rs"]
+mod signal;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use self::server::{Server, command};
-use self::terminate::terminate;
+use self::signal::signal;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_key-value");
 
@@ -142,7 +142,7 @@ fn its_log_and_its_receipt_have_its_name() {
         child.stdout.as_mut().expect("it is piped").read_exact(&mut byte).expect("it says where it listens");
         line.push(byte[0]);
     }
-    terminate(&child);
+    signal(&child, "TERM");
     let ended = child.wait_with_output().expect("it ends");
     let (receipt, log) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     let version = env!("CARGO_PKG_VERSION");

@@ -2,6 +2,8 @@
 
 #[path = "../../../examples/testing/redis.rs"]
 mod redis;
+#[path = "../../../examples/testing/signal.rs"]
+mod signal;
 #[path = "../../../examples/testing/tool.rs"]
 mod tool;
 
@@ -13,7 +15,8 @@ use std::time::{Duration, Instant};
 use anyloop::{Exchange, PublishError, Subscription};
 use anyloop_exchange_redis::{Options, RedisExchange};
 
-use self::redis::{Redis, signal};
+use self::redis::Redis;
+use self::signal::signal;
 
 /// The time after which a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);

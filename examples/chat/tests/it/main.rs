@@ -6,8 +6,8 @@ mod person;
 mod redis;
 #[path = "../../../testing/server.rs"]
 mod server;
-#[path = "../../../testing/terminate.rs"]
-mod terminate;
+#[path = "../../../testing/signal.rs"]
+mod signal;
 #[path = "../../../testing/tool.rs"]
 mod tool;
 

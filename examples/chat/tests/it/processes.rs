@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::redis::{free_port, signal};
+use crate::redis::free_port;
 use crate::server::command;
+use crate::signal::signal;
 use crate::site::{ROOM, Site, Visit, until};
 use crate::{PROGRAM, Person};
 

@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
+use crate::redis::Redis;
 use crate::server::{Server, command};
+use crate::signal::signal;
 use crate::{PROGRAM, Person};
 
 #[test]
@@ -63,4 +65,44 @@ fn its_client_shows_lines_when_they_arrive_and_sends_lines_when_they_are_written
     stdin.write_all(b"/quit\n").expect("it reads");
     assert_eq!(heard(), "* bye");
     assert!(client.wait().expect("it ends").success());
+}
+
+#[test]
+fn members_may_be_silent_for_ever_unless_it_is_told_otherwise() {
+    let output = command(PROGRAM, "serve --help").output().expect("it runs");
+    let help = String::from_utf8_lossy(&output.stdout);
+    let lines = help.lines().skip_while(|line| !line.contains("--idle-timeout"));
+    let text: String = lines.take(6).collect();
+    assert!(text.contains("[default: 0"), "{text}");
+    let server = Server::start(PROGRAM, "--idle-timeout 50ms");
+    assert_eq!(Person::join(&server, "ann").listen().as_deref(), Some("ERR timeout idle"));
+}
+
+#[test]
+fn it_is_ready_only_while_its_exchange_is() {
+    let Some(mut redis) = Redis::started() else { return };
+    let flags = "serve --listen 127.0.0.1:0 --log-format json --exchange";
+    let mut command = command(PROGRAM, &format!("{flags} {}", redis.url()));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).expect("it listens");
+    let mut log = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+    // Readiness changes some time after Redis.
+    let mut wait_until = |is_ready: bool| {
+        loop {
+            signal(&child, "USR1");
+            let mut lines = log.by_ref().map(|line| line.expect("text"));
+            let statistics = lines.find(|line| line.contains(r#""message":"statistics""#));
+            if statistics.expect("it logs them").contains(&format!(r#""ready":{is_ready}"#)) {
+                return;
+            }
+        }
+    };
+    wait_until(true);
+    redis.stop();
+    wait_until(false);
+    redis.start();
+    wait_until(true);
+    signal(&child, "TERM");
+    assert!(child.wait().expect("it ends").success());
 }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::redis::{Redis, free_port, signal};
+use crate::redis::{Redis, free_port};
 use crate::server::Server;
+use crate::signal::signal;
 use crate::tool::Tool;
 use crate::{PROGRAM, Person};
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::server::command;
-use crate::terminate::terminate;
+use crate::signal::signal;
 use crate::{PROGRAM, Person, backends};
 
 /// Talks in rounds, in each of which every member says one line and hears one of each other, until the server ends it. Tells
@@ -60,7 +60,7 @@ fn members_that_talk_are_drained() {
                 scope.spawn(move || talk(member, MEMBERS - 1, &sender));
             }
             assert_eq!(rounds.iter().take(20 * MEMBERS).count(), 20 * MEMBERS);
-            terminate(&child);
+            signal(&child, "TERM");
         });
         let mut receipt = String::new();
         stdout.read_to_string(&mut receipt).expect("it ends");

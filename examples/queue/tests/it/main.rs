@@ -4,8 +4,8 @@
 mod person;
 #[path = "../../../testing/server.rs"]
 mod server;
-#[path = "../../../testing/terminate.rs"]
-mod terminate;
+#[path = "../../../testing/signal.rs"]
+mod signal;
 #[path = "../../../testing/usage.rs"]
 mod usage;
 
@@ -14,7 +14,7 @@ use std::thread;
 
 use self::person::{Person, backends};
 use self::server::Server;
-use self::terminate::terminate;
+use self::signal::signal;
 use self::usage::{assert_rejects, assert_says};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_queue");
@@ -91,7 +91,7 @@ fn a_stop_waits_for_nobody_who_waits_for_a_job() {
         let mut worker = Person::connect(&server);
         // The line that ends with the request is sent, so the request has arrived, too.
         assert_eq!(worker.ask("size\ntake"), "waiting=0 taken=0 takers=0", "{}", backend.name());
-        terminate(&server.child);
+        signal(&server.child, "TERM");
         assert_eq!(worker.listen().as_deref(), Some("none"), "{}", backend.name());
         assert_eq!(worker.listen(), None, "{}", backend.name());
         drop(worker); // otherwise its socket lingers
