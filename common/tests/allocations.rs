@@ -10,11 +10,12 @@ use anyloop_common::{
     Address, Client, Clock, Connection, Flow, Framing, Handler, Next, Outbox, Replies, Service, Session,
 };
 
-/// Counts the allocations of each thread.
+/// Counts the allocations of each thread, and the bytes that it holds.
 struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    static BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
 #[expect(unsafe_code, reason = "an allocator is unsafe to write")]
@@ -22,11 +23,13 @@ thread_local! {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        let _ = BYTES.try_with(|bytes| bytes.set(bytes.get().wrapping_add(layout.size())));
         // SAFETY: the caller's promises are passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        let _ = BYTES.try_with(|bytes| bytes.set(bytes.get().wrapping_sub(layout.size())));
         // SAFETY: the caller's promises are passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -94,4 +97,28 @@ fn a_message_costs_no_allocation() {
 fn an_allocation_is_counted() {
     // If a read exceeds a turn, its rest is kept, which needs an allocation.
     assert!(allocations_of_rounds(Framing::Line, &b"m\n".repeat(65), 65) >= 1000);
+}
+
+#[test]
+fn a_handle_that_outlives_its_client_holds_about_a_hundred_bytes() {
+    let service = Arc::new(Service::framed(Arc::new(Echo), Framing::Line));
+    let now = Instant::now();
+    let clock = Clock::new(move || now);
+    let mut out = Outbox::new();
+    let before = BYTES.get();
+    let client = Client::new(Address::Unknown);
+    let handle = client.handle();
+    let mut connection = Connection::new(service, client, now);
+    connection.activate(&mut out, &clock).run();
+    for _ in 0..100 {
+        handle.send(vec![b'x'; 1000]).expect("a client");
+    }
+    assert!(BYTES.get() - before > 100_000);
+    connection.end();
+    connection.record().cell.free_mailbox(); // as a server does
+    drop(connection);
+    let held = BYTES.get() - before;
+    assert!(held <= 128, "{held} bytes");
+    assert!(handle.send(*b"too late").is_err());
+    assert!(BYTES.get() - before <= 128);
 }
