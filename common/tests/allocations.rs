@@ -108,7 +108,7 @@ fn a_handle_that_outlives_its_client_holds_about_a_hundred_bytes() {
     let before = BYTES.get();
     let client = Client::new(Address::Unknown);
     let handle = client.handle();
-    let mut connection = Connection::new(service, client, now);
+    let mut connection = Connection::new(Arc::clone(&service), client, now);
     connection.activate(&mut out, &clock).run();
     for _ in 0..100 {
         handle.send(vec![b'x'; 1000]).expect("a client");
