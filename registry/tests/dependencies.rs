@@ -13,7 +13,7 @@ const RUNTIMES: [(&str, &[&str]); 8] = [
     ("io-uring", &["anyloop-backend-uring", "anyloop-handwritten"]),
     ("polling", &["anyloop-backend-pool", "anyloop-load"]),
     ("rayon", &["anyloop-backend-pool", "anyloop-handwritten"]),
-    ("smol", &["anyloop-backend-smol", "anyloop-handwritten"]),
+    ("smol", &["anyloop-backend-smol", "anyloop-example-shout", "anyloop-handwritten"]), // its guides have an executor
     ("tokio", &["anyloop-backend-tokio", "anyloop-example-embed", "anyloop-handwritten"]),
     ("tokio-util", &["anyloop-handwritten"]),
 ];
