@@ -116,7 +116,8 @@ fn publishable_packages_have_metadata() {
     let mut described = BTreeSet::new();
     for package in metadata.workspace_packages() {
         let name = package.name.as_str();
-        let for_the_workspace = name == "anyloop-benches" || name.starts_with("anyloop-example-");
+        let for_the_workspace =
+            name.starts_with("anyloop-example-") || ["anyloop-benches", "anyloop-simulation"].contains(&name);
         assert_eq!(package.publish.as_ref().is_some_and(Vec::is_empty), for_the_workspace, "{name}");
         let description = package.description.as_deref().expect("a description");
         assert!(

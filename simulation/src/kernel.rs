@@ -236,6 +236,10 @@ impl Transport for &SimSocket {
     fn queued(&self) -> u64 {
         self.with(|wire, _, _| wire.outbound.len() as u64)
     }
+
+    fn has_failed(&self) -> bool {
+        self.with(|wire, _, _| wire.reset)
+    }
 }
 
 impl Accepted for SimSocket {
