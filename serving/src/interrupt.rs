@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
-use std::{hint, mem, ptr, thread};
+use std::{mem, ptr, thread};
 
 /// Allows other threads to wake the thread that created it from a blocking [`call`](Self::call), which then fails with
 /// `EINTR`.
@@ -98,8 +98,10 @@ impl Interrupt {
         state.store(WAITING, Ordering::SeqCst);
         let result = if is_woken() { Err(ErrorKind::Interrupted.into()) } else { call() };
         if state.compare_exchange(WAITING, RUNNING, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+            // The thread that sends the signal may have been preempted by this one, which the signal has woken. So this one yields:
+            // if it spun, it would do so for a time slice.
             while state.compare_exchange(SIGNALLED, RUNNING, Ordering::SeqCst, Ordering::SeqCst).is_err() {
-                hint::spin_loop();
+                thread::yield_now();
             }
             // This call delivers a pending signal, which would otherwise interrupt a system call of the session.
             thread::yield_now();
