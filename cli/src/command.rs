@@ -360,6 +360,7 @@ impl Command {
             Task::Diff(arguments) => return compare::diff(&arguments),
             Task::Load(arguments) => return load::load(&arguments),
             Task::Merge(arguments) => return load::merge(&arguments),
+            Task::Verify(arguments) => return load::verify(&arguments),
             Task::Backends(list) => list::backends(backends, list.format).into_bytes(),
             Task::Handlers(list) => list::handlers(served, list.format).into_bytes(),
             Task::Completions { shell } => describe::completions(catalogue.command(program), shell),

@@ -1,4 +1,4 @@
-//! The outcomes of `load`, `merge`, `compare` and `diff`, and their exit codes.
+//! The outcomes of `load`, `merge`, `verify`, `compare` and `diff`, and their exit codes.
 
 use std::process::ExitCode;
 

@@ -31,7 +31,7 @@ impl Below {
 }
 
 /// The texts of all commands.
-pub(crate) const BELOW: [Below; 13] = [
+pub(crate) const BELOW: [Below; 14] = [
     Below {
         command: "",
         text: "",
@@ -115,6 +115,22 @@ pub(crate) const BELOW: [Below; 13] = [
             ("the same, as JSON", "merge here.json there.json --format json"),
         ],
         codes: LOAD_CODES,
+    },
+    Below {
+        command: "verify",
+        text: "The judge knows only the file, not the client or the server. A message that was unanswered when its \
+               connection was ended by the server or the network is unknown, which is no violation; every other one \
+               must have its own reply.",
+        examples: &[
+            ("a history of a server of anyone's", "verify history"),
+            ("one that ends with a clean drain of the server", "verify history --handled 129114"),
+        ],
+        codes: "Exit codes; where several apply, the lowest of this list counts:\n  \
+                0    every reply is as it should be\n  \
+                3    the end of the history is missing\n  \
+                1    no message was answered, or the file can't be read\n  \
+                4    there are violations\n  \
+                2    wrong usage, or the file is not a history",
     },
     Below {
         command: "compare",

@@ -95,7 +95,7 @@ impl Recorder {
     /// Sets the time of the events that are recorded next, since the start. It is recorded once per millisecond.
     #[inline]
     pub fn set_time(&mut self, now: Duration) {
-        if now >= self.now + TICK {
+        if now.abs_diff(self.now) >= TICK {
             self.now = now;
             self.add(0, Event::Time(now));
         }

@@ -77,6 +77,30 @@ impl Expect {
         matches!(self, Self::Echo | Self::Counter | Self::CounterEnglish)
     }
 
+    /// Whether a message determines its reply.
+    #[inline]
+    pub(crate) fn has_answers(&self) -> bool {
+        !matches!(self, Self::Ack | Self::Any | Self::Greeted | Self::By(_))
+    }
+
+    /// Adds the reply to a message, which is given in two parts, and returns true if the message determines it.
+    /// `before` is the number of earlier messages on its connection.
+    #[inline]
+    pub(crate) fn answer(&self, message: [&[u8]; 2], before: u64, out: &mut Vec<u8>) -> bool {
+        match self {
+            Self::Echo => {}
+            Self::Counter => out.extend_from_slice(format!("第{}條信息:", before + 1).as_bytes()),
+            Self::CounterEnglish => out.extend_from_slice(format!("Message {}: ", before + 1).as_bytes()),
+            Self::Ok => {
+                out.extend_from_slice(b"ok");
+                return true;
+            }
+            Self::Ack | Self::Any | Self::Greeted | Self::By(_) => return false,
+        }
+        message.iter().for_each(|part| out.extend_from_slice(part));
+        true
+    }
+
     /// Parses a reply; `answered` is the number of earlier replies on its connection.
     #[inline(always)] // called for each reply, and returns more than registers hold
     pub(crate) fn read<'a>(&'a self, line: &'a [u8], answered: u64) -> Reply<'a> {
@@ -206,6 +230,22 @@ mod tests {
                 (greets, is_greeting),
                 "{expect:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_reply_that_a_message_determines_is_the_one_that_is_right() {
+        for expect in [Expect::Echo, Expect::Counter, Expect::CounterEnglish, Expect::Ok] {
+            let mut reply = Vec::new();
+            assert!(expect.has_answers() && expect.answer([b"ab", b"c"], 2, &mut reply));
+            assert!(match expect.read(&reply, 2) {
+                Reply::Says(message) => message == b"abc",
+                other => matches!(other, Reply::Right),
+            });
+        }
+        let hook = ReplyHook::new(|_, _| true);
+        for expect in [Expect::Ack, Expect::Any, Expect::Greeted, Expect::By(hook)] {
+            assert!(!expect.has_answers() && !expect.answer([b"abc", b""], 2, &mut Vec::new()));
         }
     }
 

@@ -15,6 +15,7 @@ use handwritten::SERVERS;
 
 use crate::address::{Target, of_tcp};
 use crate::compare::arguments::Compare;
+use crate::load::Verify;
 use crate::load::arguments::{Load, Merge};
 use crate::service;
 
@@ -44,6 +45,8 @@ pub(crate) enum Task {
     Load(Box<Load>),
     /// Merge measurements of `load` from several machines, without loss
     Merge(Merge),
+    /// Judge the history that `load --history` wrote: whether each message was answered once, in order and unaltered
+    Verify(Verify),
     /// Compare servers under the same load
     Compare(Box<Compare>),
     /// Render the report.json of an earlier comparison again

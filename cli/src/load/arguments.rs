@@ -134,7 +134,7 @@ pub(crate) struct Load {
     pub(crate) allow_refusals: bool,
 
     /// Search for the highest rate at which the server meets every --slo
-    #[arg(long, requires = "slo", conflicts_with_all = ["rate", "messages_per_connection"])]
+    #[arg(long, requires = "slo", conflicts_with_all = ["rate", "messages_per_connection", "history"])]
     pub(crate) find_max_rate: bool,
 
     /// Threads that produce the load: a number, or as many of the remaining cores as needed
@@ -156,6 +156,10 @@ pub(crate) struct Load {
     /// Process of the server, on this machine, to measure its CPU time and memory
     #[arg(long, value_name = "PID", value_parser = number(1, MAX_PROCESS_ID))]
     pub(crate) server_pid: Option<u32>,
+
+    /// File for the history of all messages and replies, 32 bytes for each message, which `verify` judges
+    #[arg(long, value_name = "FILE")]
+    pub(crate) history: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) exports: Exports,

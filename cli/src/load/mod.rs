@@ -1,16 +1,19 @@
-//! `anyloop load` and `anyloop merge`.
+//! `anyloop load`, `anyloop merge` and `anyloop verify`.
 
 pub(crate) mod arguments;
 mod merge;
 mod output;
 mod plan;
 mod search;
+mod verify;
 
 use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use history::Writer;
 use load::engine::{self, Progress};
 use load::export;
 use load::measurement::{Measurement, too_many_refused};
@@ -25,6 +28,7 @@ use crate::signals;
 use arguments::Load;
 
 pub(crate) use merge::merge;
+pub(crate) use verify::{Verify, verify};
 
 /// Produces load, and reports the measurement.
 pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
@@ -44,10 +48,13 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     if arguments.find_max_rate {
         return search::search(arguments, &plan, &stop);
     }
+    let history = arguments.history.as_deref().map(|file| create(file, &plan)).transpose()?;
     let bar = Bar::new();
-    let measured = run(&plan, &stop, &bar, "");
+    let measured = run(&plan, &stop, &bar, "", history.as_ref());
     bar.clear();
+    let recorded = history.map_or(Ok(0), Writer::finish);
     let measurement = measured.map_err(|error| Failure::of(&error))?;
+    recorded.map_err(|error| Failure::Failed(format!("can't write the history: {error}")))?;
     let verdicts: Vec<_> =
         arguments.slo.iter().map(|slo| (slo, slo.judge(&measurement, arguments.allow_refusals))).collect();
     let mut text: String =
@@ -61,14 +68,30 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     Ok(outcome(&measurement, &verdicts, arguments.allow_refusals).into())
 }
 
+/// Begins a history of the load of this plan.
+fn create(file: &Path, plan: &Plan) -> Result<Writer, Failure> {
+    Writer::create(file, &format!("{}: {plan}", plan.address))
+        .map_err(|error| Failure::Usage(format!("can't write {}: {error}", file.display())))
+}
+
 /// Produces the load of a plan. Shows the progress of this step in the bar, if it is visible.
-fn run(plan: &Plan, stop: &AtomicBool, bar: &Bar, step: &str) -> io::Result<Measurement> {
+fn run(
+    plan: &Plan,
+    stop: &AtomicBool,
+    bar: &Bar,
+    step: &str,
+    history: Option<&Writer>,
+) -> io::Result<Measurement> {
     let tell = |progress: Progress| {
         let (passed, total) = (progress.passed.as_secs_f64(), progress.total.as_secs_f64());
         let done = if total > 0.0 { passed / total } else { 0.0 };
         bar.show(done, format!("{passed:.1}/{total:.0} s"), format!("{step}{}", line(plan, progress)));
     };
-    engine::run(plan, stop, if bar.is_seen() { Some(&tell) } else { None })
+    let tell: Option<&dyn Fn(Progress)> = if bar.is_seen() { Some(&tell) } else { None };
+    match history {
+        None => engine::run(plan, stop, tell),
+        Some(history) => engine::record(plan, stop, tell, history),
+    }
 }
 
 fn line(plan: &Plan, progress: Progress) -> String {

@@ -65,7 +65,8 @@ fn to_json(measurement: &Measurement) -> Result<Vec<u8>, Failure> {
     Ok(json)
 }
 
-fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+/// Writes a file, or to standard output.
+pub(super) fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if is_stdout(file) {
         return print(bytes);
     }
@@ -73,7 +74,7 @@ fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
         .map_err(|error| Failure::Failed(format!("can't write {}: {error}", file.display())))
 }
 
-fn is_stdout(file: &Path) -> bool {
+pub(super) fn is_stdout(file: &Path) -> bool {
     file == Path::new("-")
 }
 

@@ -27,7 +27,7 @@ pub(super) fn search(arguments: &Load, plan: &Plan, stop: &AtomicBool) -> Result
     let trial = Plan { duration: TRIAL.min(plan.duration), ..plan.clone() };
     let mut step = |plan: &Plan, what: &str| {
         steps += 1;
-        run(plan, stop, &bar, &format!("step {steps}, {what}: "))
+        run(plan, stop, &bar, &format!("step {steps}, {what}: "), None)
     };
     // A closed loop reaches a higher rate than any open loop sustains, so the search begins far below it.
     let closed = step(&trial, "a closed loop").map_err(|error| Failure::of(&error))?;

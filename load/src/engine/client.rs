@@ -16,6 +16,8 @@ pub(super) struct Client {
     pub(super) socket: Socket,
     /// Its number, unique within the run.
     pub(super) number: u32,
+    /// Its number in the history, which it has since it was established.
+    pub(super) record: u32,
     pub(super) connected: bool,
     /// Whether it is connected and may send messages.
     pub(super) sends: bool,
@@ -56,6 +58,7 @@ impl Client {
         Self {
             socket,
             number,
+            record: 0,
             connected: false,
             sends: false,
             since,
@@ -108,6 +111,7 @@ impl Client {
         let asks_for_head = self.framing.asks_for_head(&out[begin..]);
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         let sent = Sent { number, scheduled, sent: scheduled, length, asks_for_head };
+        composer.record_request(self.record, self.number, sent.id(), None, self.sent_here, &out[begin..]);
         self.messages.push(sent, composer.last_written());
         self.next += 1;
         self.sent_here += 1;
@@ -115,12 +119,15 @@ impl Client {
 
     /// Adds all unanswered messages to `out` again. Returns their number.
     pub(super) fn push_again(&mut self, composer: &mut Composer<'_>, now: u64, out: &mut Vec<u8>) -> u64 {
-        let (connection, parser) = (self.number, self.parser.as_ref());
+        let (record, connection, parser) = (self.record, self.number, self.parser.as_ref());
+        let count = &mut self.sent_here;
         self.messages.for_each_again(|sent, payload| {
             sent.sent = now;
+            let begin = out.len();
             composer.write_again(connection, sent.id(), payload, parser, out);
+            composer.record_request(record, connection, sent.id(), Some(payload), *count, &out[begin..]);
+            *count += 1;
         });
-        self.sent_here += self.messages.len() as u64;
         self.messages.len() as u64
     }
 

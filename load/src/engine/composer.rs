@@ -1,16 +1,19 @@
 //! Generates messages, and verifies that replies echo them. A generated message contains its connection and its number.
 
+mod recorded;
 mod stamped;
 
 use std::io::Write;
 
 use common::Outbox;
+use history::Recorder;
 
 use crate::engine::in_flight::Sent;
 use crate::engine::verify::Said;
 use crate::expect::{Expect, Reply};
 use crate::framing::{self, Framing, Kind, Parser};
 use crate::messages::{Messages, Sizes};
+pub(super) use recorded::End;
 pub(super) use stamped::Stamped;
 use stamped::Stamping;
 
@@ -31,6 +34,9 @@ pub(super) struct Composer<'a> {
     framed: Outbox,
     /// If generated messages carry their send time.
     stamping: Option<Stamping>,
+    /// Records messages and replies, and the last reply that was expected, if the run has a history.
+    recorder: Option<Recorder>,
+    answer: Vec<u8>,
 }
 
 /// The number of payload bytes that identify message and connection.
@@ -55,8 +61,18 @@ impl<'a> Composer<'a> {
         // The same for every run, so that two runs send the same bytes.
         let mut letters = fastrand::Rng::with_seed(0);
         let table = (0..longest + OFFSETS).map(|_| ALPHABET[letters.usize(..ALPHABET.len())]).collect();
-        let (payload, framed) = (Vec::new(), Outbox::new());
-        Self { messages, framing, expect, table, random, payload, framed, stamping: None }
+        Self {
+            messages,
+            framing,
+            expect,
+            table,
+            random,
+            payload: Vec::new(),
+            framed: Outbox::new(),
+            stamping: None,
+            recorder: None,
+            answer: Vec::new(),
+        }
     }
 
     /// Whether the messages are generated, so that they contain their numbers.

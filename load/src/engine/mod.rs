@@ -39,6 +39,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
+use history::Writer;
 pub use live::Progress;
 pub use probe::{expectation, reachable};
 
@@ -67,6 +68,34 @@ const INTERRUPTED_CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
 /// (`Interrupted`), if a function that writes messages or judges replies panics, or if the system has no threads or
 /// descriptors left.
 pub fn run(plan: &Plan, stop: &AtomicBool, tell: Option<&dyn Fn(Progress)>) -> io::Result<Measurement> {
+    run_with(plan, stop, tell, None)
+}
+
+/// Like [`run`], and writes each message and each reply to a history. The caller finishes it.
+///
+/// # Errors
+/// As those of [`run`], and if the plan does not verify replies (`InvalidInput`).
+pub fn record(
+    plan: &Plan,
+    stop: &AtomicBool,
+    tell: Option<&dyn Fn(Progress)>,
+    history: &Writer,
+) -> io::Result<Measurement> {
+    match plan.expect.verifies() {
+        true => run_with(plan, stop, tell, Some(history)),
+        false => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a history needs replies that can be verified; say by --expect what the replies are",
+        )),
+    }
+}
+
+fn run_with(
+    plan: &Plan,
+    stop: &AtomicBool,
+    tell: Option<&dyn Fn(Progress)>,
+    history: Option<&Writer>,
+) -> io::Result<Measurement> {
     plan.check()
         .and_then(|()| plan.check_expect())
         .map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
@@ -79,7 +108,7 @@ pub fn run(plan: &Plan, stop: &AtomicBool, tell: Option<&dyn Fn(Progress)>) -> i
     thread::scope(|scope| {
         let crowd = (!crowd.is_empty()).then(|| scope.spawn(|| crowd.make_trouble(&over)));
         let ends = Ends(&over);
-        let measured = measure(plan, stop, &live, tell);
+        let measured = measure(plan, stop, &live, tell, history);
         drop(ends);
         crowd.map(join).transpose()?;
         measured
@@ -100,8 +129,9 @@ fn measure(
     stop: &AtomicBool,
     live: &Live,
     tell: Option<&dyn Fn(Progress)>,
+    history: Option<&Writer>,
 ) -> io::Result<Measurement> {
-    let (workers, connections) = connect(plan, stop, live)?;
+    let (workers, connections) = connect(plan, stop, live, history)?;
     let start = Instant::now();
     let ((mut tally, measured), observed) = thread::scope(|scope| {
         let workers = workers.into_iter().map(|worker| {
@@ -156,12 +186,18 @@ fn measure(
 }
 
 /// Establishes the connections, and returns the number of open ones.
-fn connect<'a>(plan: &'a Plan, stop: &'a AtomicBool, live: &'a Live) -> io::Result<(Vec<Worker<'a>>, usize)> {
+fn connect<'a>(
+    plan: &'a Plan,
+    stop: &'a AtomicBool,
+    live: &'a Live,
+    history: Option<&Writer>,
+) -> io::Result<(Vec<Worker<'a>>, usize)> {
     let salt = fastrand::u64(..);
     thread::scope(|scope| {
         let connecting = (0..plan.threads).map(|index| {
             scope.spawn(move || {
-                let mut worker = Worker::new(plan, stop, live, index, salt)?;
+                let recorder = history.map(Writer::recorder);
+                let mut worker = Worker::new(plan, stop, live, index, salt, recorder)?;
                 pin(worker.cpu())?;
                 let standing = worker.connect()?;
                 Ok::<_, io::Error>((worker, standing))

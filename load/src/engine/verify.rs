@@ -92,6 +92,7 @@ impl Client {
                 }
             }
             Found::Broken(why) => {
+                composer.record_malformed(self.record, input);
                 let rest = beginning(input);
                 Err(io::Error::other(format!("the server says `{rest}`: {why}")))
             }
@@ -115,6 +116,7 @@ impl Client {
         }
         self.partial.extend_from_slice(bytes);
         if self.partial.len() > LONGEST_REPLY {
+            composer.record_malformed(self.record, &self.partial);
             return Err(io::Error::other("a reply of more than 1 MiB has no line end"));
         }
         Ok(())
@@ -129,26 +131,51 @@ impl Client {
         if self.stage != Stage::Replies && self.before_replies(said, composer, tally)? {
             return Ok(());
         }
+        let is_right = self.is_right(said, composer);
+        composer.record_reply(self.record, said, is_right);
+        self.take_reply(said, is_right, composer, tally)
+    }
+
+    /// Whether a reply answers the oldest unanswered message.
+    #[inline]
+    fn is_right(&self, said: Said<'_>, composer: &mut Composer<'_>) -> bool {
+        self.messages.front().is_some_and(|front| {
+            composer.is_right(said, self.number, self.done_here, front, self.messages.front_payload())
+        })
+    }
+
+    #[inline]
+    fn take_reply(
+        &mut self,
+        said: Said<'_>,
+        is_right: bool,
+        composer: &mut Composer<'_>,
+        tally: &mut Tally,
+    ) -> io::Result<()> {
         tally.verification.replies += 1;
-        if let Some(front) = self.messages.front()
-            && composer.is_right(said, self.number, self.done_here, front, self.messages.front_payload())
-        {
-            self.take_front();
+        if is_right && let Some(front) = self.take_front() {
             self.is_refused = false;
             tally.answered(front);
             return Ok(());
         }
         match said.kind {
             Kind::Answer => self.odd_reply(said, composer, tally),
-            _ => self.refusal(said, tally),
+            _ => self.refusal(said, composer, tally),
         }
     }
 
     /// Processes an error reply. It refuses the connection if nothing was answered before and its text says so, or if
     /// no message was sent; otherwise it refuses the message.
     #[cold]
-    fn refusal(&mut self, Said { whole, kind, .. }: Said<'_>, tally: &mut Tally) -> io::Result<()> {
-        if kind == Kind::Busy && self.done_here == 0 || self.sent_here == 0 {
+    fn refusal(
+        &mut self,
+        Said { whole, kind, .. }: Said<'_>,
+        composer: &mut Composer<'_>,
+        tally: &mut Tally,
+    ) -> io::Result<()> {
+        let is_refused = kind == Kind::Busy && self.done_here == 0 || self.sent_here == 0;
+        composer.record_refusal(self.record, whole, is_refused || kind == Kind::Farewell);
+        if is_refused {
             tally.verification.replies -= 1;
             return Err(refused(whole));
         }
@@ -202,7 +229,8 @@ impl Client {
                 let connection = self.number;
                 self.done_here += self.messages.pass_over(number, |sent| tally.lose(sent, connection));
                 tally.verification.replies -= 1;
-                return self.reply(said, composer, tally);
+                let is_right = self.is_right(said, composer);
+                return self.take_reply(said, is_right, composer, tally);
             }
             _ => match self.take_front() {
                 Some(sent) => {

@@ -8,6 +8,7 @@ use socket2::Socket;
 
 use super::{Worker, nanoseconds};
 use crate::engine::client::Client;
+use crate::engine::composer::End;
 use crate::engine::sources::{Attempt, CONNECT_TIMEOUT, attempt, socket};
 use crate::engine::subscription::Stage;
 
@@ -121,6 +122,7 @@ impl Worker<'_> {
         if !client.sends {
             return self.subscribe(place);
         }
+        client.record = self.composer.record_open(client.number);
         if (self.window.0..self.window.1).contains(&now) {
             self.tally.connect.saturating_record(now.saturating_sub(client.since));
         }
@@ -154,14 +156,14 @@ impl Worker<'_> {
 
     /// Closes a connection that has sent its number of messages, and starts another.
     pub(super) fn renew(&mut self, place: usize) {
-        self.leave(place);
+        self.leave(place, End::Left);
         self.begin(place);
     }
 
     /// Handles a failed or ended connection.
     pub(super) fn end(&mut self, place: usize, error: &io::Error) {
         let now = self.now();
-        let Some(client) = self.leave(place) else { return };
+        let Some(client) = self.leave(place, End::Died) else { return };
         if self.leaving {
             return;
         }
@@ -207,8 +209,11 @@ impl Worker<'_> {
         }
     }
 
-    pub(super) fn leave(&mut self, place: usize) -> Option<Client> {
+    pub(super) fn leave(&mut self, place: usize, end: End) -> Option<Client> {
         let client = self.clients[place].take()?;
+        if client.connected && client.subscription.is_none() {
+            self.composer.record_end(client.record, end);
+        }
         if client.stage == Stage::Pushes
             && let Some(subscription) = &client.subscription
         {
@@ -309,7 +314,7 @@ impl Worker<'_> {
         let is_gone = |client: &Client| !client.is_served && (!client.connected || client.gone.is_some());
         for place in 0..self.clients.len() {
             if self.clients[place].as_ref().is_some_and(|client| client.is_again && is_gone(client))
-                && let Some(client) = self.leave(place)
+                && let Some(client) = self.leave(place, End::Left)
             {
                 match client.connected {
                     true => self.returning.push(Returning { client, place, due: now }),

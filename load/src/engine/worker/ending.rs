@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{TICK, Worker};
 use crate::engine::client::Client;
+use crate::engine::composer::End;
 use crate::engine::schedule::Queue;
 use crate::engine::tally::Tally;
 
@@ -113,6 +114,7 @@ impl Worker<'_> {
     /// more and closes.
     pub(in crate::engine) fn begin_to_leave(&mut self) {
         self.leaving = true;
+        let end = if self.stop.load(Ordering::Relaxed) { End::Interrupted } else { End::Left };
         for place in 0..self.clients.len() {
             let has_all = |client: &Client| {
                 client.connected
@@ -120,7 +122,7 @@ impl Worker<'_> {
                     && client.socket.shutdown(Shutdown::Write).is_ok()
             };
             if !self.clients[place].as_ref().is_some_and(has_all) {
-                self.leave(place);
+                self.leave(place, end);
             }
         }
     }

@@ -10,6 +10,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use history::Recorder;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::engine::client::Client;
@@ -70,19 +71,22 @@ const OUTPUT: usize = 1024 * 1024;
 const READ: usize = 64 * 1024;
 
 impl<'a> Worker<'a> {
-    /// A worker for its share of a plan. `salt` identifies the run in messages that carry their send time.
+    /// A worker for its share of a plan. `salt` identifies the run in messages that carry their send time. The recorder
+    /// records the messages and the replies.
     pub(super) fn new(
         plan: &'a Plan,
         stop: &'a AtomicBool,
         live: &'a Live,
         index: usize,
         salt: u64,
+        recorder: Option<Recorder>,
     ) -> io::Result<Self> {
         let share = |of: usize| of / plan.threads + usize::from(index < of % plan.threads);
         let (senders, subscribers) = (share(plan.connections), share(plan.subscribers.count));
         let longest = plan.messages.longest();
         let mut random = fastrand::Rng::with_seed(plan.seed.wrapping_add(index as u64));
         let composer = Composer::new(&plan.messages, plan.framing, &plan.expect, random.fork());
+        let composer = composer.with_recorder(recorder);
         Ok(Self {
             plan,
             stop,
@@ -203,6 +207,7 @@ impl<'a> Worker<'a> {
         let read = client.read(&mut self.input);
         let now = nanoseconds(self.epoch.elapsed());
         self.tally.turn_to(now);
+        self.composer.record_time(now);
         let received = match read {
             Ok(None) => return Ok(None),
             Ok(Some(count)) => client.receive(&mut self.input[..count], &mut self.composer, &mut self.tally),

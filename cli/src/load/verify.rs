@@ -1,0 +1,98 @@
+//! `anyloop verify`.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use history::Verdict;
+use serde::Serialize;
+
+use super::output;
+use crate::arguments::Format;
+use crate::escape::escaped;
+use crate::exit::Outcome;
+use crate::failure::{Failure, print};
+use crate::quantity::count;
+use crate::terminal;
+
+/// The arguments of `verify`.
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    /// The file that `load --history` wrote; `-` is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// Number of messages that the server has handled, such as `messages` of its receipt: after a clean drain all of
+    /// these were answered
+    #[arg(long, value_name = "COUNT", value_parser = count(0, u64::MAX))]
+    handled: Option<u64>,
+
+    /// Format of standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+
+    /// File for the verdict as JSON; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// The verdict as it is printed as JSON.
+#[derive(Serialize)]
+struct Judged<'a> {
+    passes: bool,
+    #[serde(flatten)]
+    verdict: &'a Verdict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handled: Option<u64>,
+}
+
+/// Judges a history, and prints the verdict.
+pub(crate) fn verify(arguments: &Verify) -> Result<ExitCode, Failure> {
+    let Verify { file, handled, format, json } = arguments;
+    let verdict = match file.as_os_str() == "-" {
+        true => history::verify(io::stdin().lock()),
+        false => File::open(file).and_then(history::verify),
+    };
+    let mut verdict = verdict.map_err(|error| {
+        let why = format!("can't verify {}: {error}", file.display());
+        match error.kind() {
+            ErrorKind::InvalidData | ErrorKind::NotFound => Failure::Usage(why),
+            _ => Failure::Failed(why),
+        }
+    })?;
+    verdict.description = escaped(verdict.description.as_bytes()).to_string();
+    // A message that is handled is answered or refused. What failed is described by itself.
+    let answered = verdict.answered + verdict.refused;
+    let unaccounted = handled.filter(|handled| *handled != answered && verdict.passes());
+    let outcome = Outcome::of(&[
+        (!verdict.is_complete, Outcome::Undecided),
+        (verdict.answered == 0, Outcome::Failed),
+        (!verdict.violations.is_empty() || unaccounted.is_some(), Outcome::WrongReplies),
+    ]);
+    let judged = Judged { passes: outcome == Outcome::Passed, verdict: &verdict, handled: *handled };
+    let as_json = || {
+        let mut text = serde_json::to_vec_pretty(&judged)
+            .map_err(|error| Failure::Failed(format!("can't write the verdict as JSON: {error}")))?;
+        text.push(b'\n');
+        Ok(text)
+    };
+    if let Some(file) = json {
+        output::write(file, &as_json()?)?;
+    }
+    if *format == Format::Json {
+        print(&as_json()?)?;
+    } else if !json.as_deref().is_some_and(output::is_stdout) {
+        let mut text = verdict.to_string();
+        if let Some(handled) = unaccounted {
+            let (more, what) = match handled > answered {
+                true => (handled - answered, "were handled and not answered"),
+                false => (answered - handled, "were answered and not handled"),
+            };
+            text.push_str(&format!("VIOLATION: the server handled {handled} messages: {more} {what}\n"));
+        }
+        print(terminal::fitted(&text).as_bytes())?;
+    }
+    Ok(outcome.into())
+}
