@@ -123,9 +123,13 @@ impl fmt::Display for Verdict {
         writeln!(f, "{description}; {seconds:.1} s, {} connections", grouped(*connections))?;
         writeln!(f, "{:>16} requests", grouped(*requests))?;
         writeln!(f, "{:>16} answered, each by its own reply, in order and unaltered", grouped(*answered))?;
+        let unanswered = match self.is_complete {
+            true => "unknown: unanswered when their connection ended",
+            false => "unknown: unanswered when their connection or the file ended",
+        };
         for (count, text) in [
             (refused, "refused by an error reply"),
-            (unknown, "unknown: unanswered when their connection ended"),
+            (unknown, unanswered),
             (failed, "failed"),
         ] {
             if *count > 0 {

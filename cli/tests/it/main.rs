@@ -12,6 +12,7 @@ mod compare_servers;
 mod descriptors;
 mod exit_codes;
 mod handwritten;
+mod history;
 mod limits;
 mod load;
 mod load_messages;
