@@ -127,11 +127,9 @@ impl fmt::Display for Verdict {
             true => "unknown: unanswered when their connection ended",
             false => "unknown: unanswered when their connection or the file ended",
         };
-        for (count, text) in [
-            (refused, "refused by an error reply"),
-            (unknown, unanswered),
-            (failed, "failed"),
-        ] {
+        for (count, text) in
+            [(refused, "refused by an error reply"), (unknown, unanswered), (failed, "failed")]
+        {
             if *count > 0 {
                 writeln!(f, "{:>16} {text}", grouped(*count))?;
             }

@@ -22,8 +22,9 @@ const RUNTIMES: [(&str, &[&str]); 8] = [
 fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
     let backends = || members.iter().filter(|name| name.starts_with("anyloop-backend-")).map(String::as_str);
     let allowed: Vec<&str> = match package {
-        "anyloop-common" | "anyloop-handwritten" => vec![],
-        "anyloop-handlers" | "anyloop-load" | "anyloop-serving" => vec!["anyloop-common"],
+        "anyloop-common" | "anyloop-fault-proxy" | "anyloop-handwritten" | "anyloop-history" => vec![],
+        "anyloop-handlers" | "anyloop-serving" => vec!["anyloop-common"],
+        "anyloop-load" => vec!["anyloop-common", "anyloop-history"],
         "anyloop-conformance" | "anyloop-exchange-redis" | "anyloop-simulation" => {
             vec!["anyloop-common", "anyloop-serving"]
         }
@@ -35,8 +36,8 @@ fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
         }
         "anyloop-cli" => {
             let contract = ["anyloop", "anyloop-common", "anyloop-handlers", "anyloop-serving"];
-            let tools = ["anyloop-compare", "anyloop-handwritten", "anyloop-load", "anyloop-registry"];
-            contract.into_iter().chain(tools).collect()
+            let tools = ["anyloop-compare", "anyloop-handwritten", "anyloop-history", "anyloop-load"];
+            contract.into_iter().chain(tools).chain(["anyloop-registry"]).collect()
         }
         "anyloop-example-chat" => vec!["anyloop", "anyloop-cli", "anyloop-exchange-redis"],
         example if example.starts_with("anyloop-example-") => vec!["anyloop", "anyloop-cli"],

@@ -152,7 +152,7 @@ fn another_connections_reply_is_named() {
         let mut leaked = LEAKED.lock().unwrap();
         let earlier = leaked.get_or_insert_with(|| line.clone());
         let is_others = count == 20 && connection(earlier) != connection(&line);
-        format!("{}\n", if is_others { earlier } else { &line })
+        if is_others { format!("{earlier}\n{line}\n") } else { format!("{line}\n") }
     };
     let text = judged(leaks, "-c 2");
     assert!(text.contains("foreign: the reply to request 0 of connection "), "{text}");
@@ -200,20 +200,20 @@ fn a_history_goes_through_a_pipe() {
 
 #[test]
 fn wrong_usage_is_explained() {
-    let history = History::new("usage");
+    let (history, other) = (History::new("usage"), History::new("other"));
     let server = Server::start("--handler echo");
     let address = server.address.to_string();
-    fs::write(history.path(), "no history").unwrap();
+    fs::write(other.path(), "no history").unwrap();
     for (arguments, expected) in [
         (&["load", &address, "--history", "/nowhere/file"][..], "can't write /nowhere/file"),
         (&["load", &address, "--history", "/dev/full", "--expect", "echo"], "can't write /dev/full"),
         (&["load", &address, "--history", history.path(), "--expect", "any"], "say by --expect what"),
         (
             &["load", &address, "--history", history.path(), "--find-max-rate", "--slo", "p99=1s"],
-            "'--find-max-rate' cannot be used with '--history <FILE>'",
+            "'--history <FILE>' cannot be used with '--find-max-rate'",
         ),
         (&["verify", "/nowhere/file"], "can't verify /nowhere/file"),
-        (&["verify", history.path()], "it is not a history"),
+        (&["verify", other.path()], "it is not a history"),
         (&["verify"], "<FILE>"),
         (&["verify", history.path(), "--handled", "few"], "`few` is not a count"),
     ] {

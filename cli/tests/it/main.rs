@@ -13,6 +13,7 @@ mod descriptors;
 mod exit_codes;
 mod handwritten;
 mod history;
+mod history_faults;
 mod limits;
 mod load;
 mod load_messages;

@@ -1,0 +1,239 @@
+//! The history of a load on every backend: through a proxy that disturbs connections, while the server is killed and
+//! restarted, during a drain, and without descriptors or memory. Whatever happens, each message is answered by its own
+//! reply, in order and unaltered, or its connection has ended.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use fault_proxy::{Proxy, Settings};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
+use serde_json::Value;
+
+use crate::history::{History, wait_until};
+use crate::process::{Process, through};
+use crate::server::{Server, backends, command, concurrent_backends};
+
+/// How long the load of a scenario takes in a normal run, and in a long one.
+const SHORT: Duration = Duration::from_secs(2);
+const LONG: Duration = Duration::from_secs(60);
+
+/// Runs a scenario on these backends, all at once.
+fn on(backends: impl Iterator<Item = &'static str>, scenario: impl Fn(&'static str) + Sync) {
+    thread::scope(|scope| {
+        for backend in backends {
+            let scenario = &scenario;
+            thread::Builder::new()
+                .name(backend.into())
+                .spawn_scoped(scope, move || scenario(backend))
+                .unwrap();
+        }
+    });
+}
+
+/// The flags of a load with as many connections as a backend can serve at once, which are made anew when they end.
+fn flags(backend: &str, time: Duration) -> String {
+    let connections = if backend == "sequential" { 1 } else { 16 };
+    format!(
+        "-c {connections} --depth 8 -d {}s --message-size uniform:20-2000 --expect echo --reconnect --allow-refusals",
+        time.as_secs()
+    )
+}
+
+/// Checks that a history has no violation, and that messages were answered. Returns the verdict.
+#[track_caller]
+fn check(backend: &str, history: &History, flags: &str) -> Value {
+    let (code, verdict) = history.verdict(flags);
+    assert_eq!(code, Some(0), "{backend}: {verdict:#}");
+    println!(
+        "{backend}: {} answered, {} refused, {} unknown, {} connections",
+        verdict["answered"], verdict["refused"], verdict["unknown"], verdict["connections"]
+    );
+    verdict
+}
+
+/// Loads a server through a proxy with all faults.
+fn through_the_proxy(backend: &str, time: Duration, seed: u64) {
+    let history = History::new(&format!("proxy-{backend}-{seed}"));
+    let server = Server::start(&format!("--backend {backend} --handler echo"));
+    let settings = Settings { seed, ..Settings::default() };
+    let proxy = Proxy::start(TcpListener::bind("127.0.0.1:0").unwrap(), server.address, settings).unwrap();
+    let loading = Process::start(&mut history.load(&proxy.address().to_string(), &flags(backend, time)));
+    let loaded = loading.end();
+    // The generator has verified the same replies.
+    assert!(matches!(loaded.code, Some(0 | 1)), "{backend}: {loaded:?}");
+    check(backend, &history, "");
+    let disturbed: u64 = proxy.counts().applied.iter().map(|(_, count)| count).sum();
+    assert!(disturbed > 0, "{backend}: {:?}", proxy.counts());
+    drop(proxy);
+    server.stop();
+}
+
+#[test]
+fn a_disturbed_network_breaks_no_history() {
+    on(backends(), |backend| through_the_proxy(backend, SHORT, 1));
+}
+
+#[test]
+#[ignore = "takes minutes: run by `.ci/full`, or with `--include-ignored`"]
+fn a_disturbed_network_breaks_no_long_history() {
+    for seed in 2..5 {
+        on(backends(), |backend| through_the_proxy(backend, LONG, seed));
+    }
+}
+
+/// Kills the server under load, again and again, and starts it anew at the same address.
+fn killed(backend: &str, times: usize) {
+    let history = History::new(&format!("killed-{backend}"));
+    let flags = flags(backend, Duration::from_secs(3600));
+    let start =
+        |address: &str| Server::start(&format!("--backend {backend} --handler echo --listen {address}"));
+    let mut server = start("127.0.0.1:0");
+    let address = server.address.to_string();
+    let loading = Process::start(&mut history.load(&address, &flags));
+    let written = || fs::metadata(history.path()).map_or(0, |file| file.len());
+    for _ in 0..times {
+        let before = written();
+        wait_until(|| written() > before + (1 << 18)); // it is under load
+        server.process.signal(Signal::KILL);
+        drop(server); // it is waited for
+        server = start(&address);
+    }
+    let before = written();
+    wait_until(|| written() > before + (1 << 18));
+    loading.signal(Signal::INT);
+    assert_eq!(loading.end().code, Some(130));
+    let verdict = check(backend, &history, "");
+    assert!(verdict["connections"].as_u64() > Some(times as u64), "{verdict:#}");
+    server.stop();
+}
+
+#[test]
+fn a_server_that_is_killed_and_restarted_breaks_no_history() {
+    on(backends(), |backend| killed(backend, 2));
+}
+
+#[test]
+#[ignore = "takes minutes: run by `.ci/full`, or with `--include-ignored`"]
+fn a_server_that_is_killed_again_and_again_breaks_no_history() {
+    on(backends(), |backend| killed(backend, 30));
+}
+
+/// Lets a server drain under full load: what was not answered was not handled.
+fn drained(backend: &str) {
+    let history = History::new(&format!("drained-{backend}"));
+    let server = Server::start(&format!("--backend {backend} --handler echo"));
+    let flags = flags(backend, Duration::from_secs(3600)).replace(" --reconnect", "");
+    let loading = Process::start(&mut history.load(&server.address.to_string(), &flags));
+    wait_until(|| fs::metadata(history.path()).is_ok_and(|file| file.len() > 1 << 18));
+    let ended = server.stop();
+    assert_eq!((ended.code, &ended.receipt["cut"]), (Some(0), &0.into()), "{backend}: {}", ended.log);
+    let loaded = loading.end();
+    assert_eq!(loaded.code, Some(1), "its connections ended early: {loaded:?}");
+    check(backend, &history, &format!("--handled {}", ended.receipt["messages"]));
+}
+
+#[test]
+fn what_a_drain_did_not_answer_was_not_handled() {
+    on(backends(), drained);
+}
+
+#[test]
+#[ignore = "takes minutes: run by `.ci/full`, or with `--include-ignored`"]
+fn what_no_drain_did_answer_was_not_handled() {
+    for _ in 0..20 {
+        on(backends(), drained);
+    }
+}
+
+/// Takes the descriptors from a server under a load whose connections change all the time, and gives them back.
+fn without_descriptors(backend: &str) {
+    let history = History::new(&format!("descriptors-{backend}"));
+    let mut server = Server::start(&format!("--backend {backend} --handler echo"));
+    let process = Pid::from_raw(server.process.id() as i32).unwrap();
+    let flags = format!("{} --messages-per-connection 40", flags(backend, SHORT));
+    let loading = Process::start(&mut history.load(&server.address.to_string(), &flags));
+    wait_until(|| fs::metadata(history.path()).is_ok()); // it is about to connect
+    let before = getrlimit(Resource::Nofile);
+    prlimit(Some(process), Resource::Nofile, Rlimit { current: Some(8), maximum: before.maximum }).unwrap();
+    server.process.wait_for_log("accept");
+    prlimit(Some(process), Resource::Nofile, before).unwrap();
+    let loaded = loading.end();
+    assert_eq!(loaded.code, Some(0), "{backend}: {loaded:?}");
+    check(backend, &history, "");
+    server.stop();
+}
+
+#[test]
+fn a_server_without_descriptors_breaks_no_history() {
+    on(concurrent_backends(), without_descriptors);
+}
+
+/// A control group with a limit on memory, which is removed with this.
+struct Group(PathBuf);
+
+impl Group {
+    /// A new group; `None`, with a message, if this machine does not allow it.
+    fn new(name: &str, limits: &[(&str, u64)]) -> Option<Self> {
+        let group = Self(format!("/sys/fs/cgroup/memory/anyloop-{}-{name}", std::process::id()).into());
+        let made = fs::create_dir(&group.0).and_then(|()| {
+            limits.iter().try_for_each(|(limit, bytes)| fs::write(group.0.join(limit), bytes.to_string()))
+        });
+        match made {
+            Ok(()) => Some(group),
+            Err(error) => {
+                eprintln!("SKIPPED: no memory control group of version 1 can be made: {error}");
+                None
+            }
+        }
+    }
+
+    fn read(&self, name: &str) -> u64 {
+        fs::read_to_string(self.0.join(name)).unwrap().trim().parse().unwrap()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0); // the kernel may not yet have taken leave of the process
+    }
+}
+
+/// Takes the memory for sockets from a server that has little memory, and gives it back.
+fn without_memory(backend: &str) {
+    let limits = [("memory.limit_in_bytes", 64 << 20), (SOCKETS, MEMORY)];
+    let Some(group) = Group::new(backend, &limits) else { return };
+    let history = History::new(&format!("memory-{backend}"));
+    let enter = format!("echo $$ >{}/cgroup.procs && exec \"$0\" \"$@\"", group.0.display());
+    let serve = command(&format!("--backend {backend} --handler echo"));
+    let mut serve = through(&["sh", "-c", &enter], &serve);
+    let server =
+        Server::start_as_is(serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let load = if backend == "sequential" { "-c 1 --depth 256" } else { "-c 100 --depth 4" };
+    let flags = format!("{load} -d 2s --message-size 60000 --expect echo --reconnect");
+    let loading = Process::start(&mut history.load(&server.address.to_string(), &flags));
+    // All of it is taken when the kernel has refused some, or has gone to the limit.
+    wait_until(|| {
+        group.read("memory.kmem.tcp.failcnt") > 0
+            || group.read(&SOCKETS.replace("limit", "max_usage")) >= MEMORY
+    });
+    fs::write(group.0.join(SOCKETS), "-1").unwrap();
+    let loaded = loading.end();
+    assert_eq!(loaded.code, Some(0), "{backend}: {loaded:?}");
+    check(backend, &history, "");
+    assert_eq!(server.stop().code, Some(0), "{backend}: it was not killed");
+}
+
+/// How much that is, in bytes.
+const MEMORY: u64 = 256 << 10;
+
+/// The limit on the memory of all sockets of a group, in the kernel.
+const SOCKETS: &str = "memory.kmem.tcp.limit_in_bytes";
+
+#[test]
+fn a_server_without_memory_breaks_no_history() {
+    on(backends(), without_memory);
+}
