@@ -45,6 +45,8 @@ mod exit;
 mod failure;
 mod file;
 mod flags;
+#[doc(hidden)]
+pub mod fuzzing; // what the fuzz targets of the workspace call
 mod handwritten;
 mod help;
 mod list;

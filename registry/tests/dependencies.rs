@@ -39,6 +39,10 @@ fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
             let tools = ["anyloop-compare", "anyloop-handwritten", "anyloop-history", "anyloop-load"];
             contract.into_iter().chain(tools).chain(["anyloop-registry"]).collect()
         }
+        "anyloop-fuzz" => {
+            let examples = ["anyloop-example-http", "anyloop-example-key-value", "anyloop-example-shout"];
+            ["anyloop", "anyloop-cli"].into_iter().chain(examples).collect()
+        }
         "anyloop-example-chat" => vec!["anyloop", "anyloop-cli", "anyloop-exchange-redis"],
         example if example.starts_with("anyloop-example-") => vec!["anyloop", "anyloop-cli"],
         backend if backend.starts_with("anyloop-backend-") => vec!["anyloop-common", "anyloop-serving"],
@@ -118,7 +122,7 @@ fn publishable_packages_have_metadata() {
     for package in metadata.workspace_packages() {
         let name = package.name.as_str();
         let for_the_workspace =
-            name.starts_with("anyloop-example-") || ["anyloop-benches", "anyloop-simulation"].contains(&name);
+            ["anyloop-benches", "anyloop-fuzz", "anyloop-simulation"].contains(&name) || name.starts_with("anyloop-example-");
         assert_eq!(package.publish.as_ref().is_some_and(Vec::is_empty), for_the_workspace, "{name}");
         let description = package.description.as_deref().expect("a description");
         assert!(

@@ -7,7 +7,7 @@ mod pipe;
 mod screen;
 mod terminal;
 mod turns;
-mod wire;
+pub(crate) mod wire;
 
 use std::env;
 use std::io::{self, IsTerminal};

@@ -23,7 +23,7 @@ impl Messages {
 
 /// Decodes the replies of a server, with the codec that servers decode messages with. It never holds more than one
 /// incomplete reply and one read.
-pub(super) struct Replies {
+pub(crate) struct Replies {
     framing: Framing,
     codec: Box<dyn Codec>,
     max: usize,
@@ -32,12 +32,12 @@ pub(super) struct Replies {
 
 impl Replies {
     /// Replies in this framing, of at most `max` bytes each.
-    pub(super) fn new(framing: Framing, max: usize) -> Self {
+    pub(crate) fn new(framing: Framing, max: usize) -> Self {
         Self { framing, codec: codec(framing, max), max, kept: Vec::new() }
     }
 
     /// Adds the bytes of one read, and passes each complete reply to `show`, with the bytes of its end.
-    pub(super) fn receive(
+    pub(crate) fn receive(
         &mut self,
         bytes: &[u8],
         mut show: impl FnMut(&[u8], &[u8]) -> io::Result<()>,
@@ -70,14 +70,14 @@ impl Replies {
     }
 
     /// The bytes of an incomplete reply.
-    pub(super) fn unfinished(&self) -> &[u8] {
+    pub(crate) fn unfinished(&self) -> &[u8] {
         &self.kept
     }
 }
 
 /// The reason why replies can't be shown.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// The server has sent an invalid reply or one over the limit. The text says why, and what to do.
     NoReply(String),
     /// Writing them failed.

@@ -1,0 +1,35 @@
+//! The bodies of the fuzz targets. `fuzz/libfuzzer` runs them with libFuzzer, and a test runs them with the corpus.
+//!
+//! Each takes any bytes, and panics if it finds a fault. A target for a codec or a protocol checks that what a client
+//! receives doesn't depend on how its input is cut into pieces, and that it is what a model expects.
+
+mod codecs;
+mod connection;
+mod http;
+mod key_value;
+mod load;
+mod pieces;
+mod text;
+
+pub use codecs::{length, line, mllp, raw};
+pub use connection::connection;
+pub use http::http;
+pub use key_value::resp;
+pub use load::{load_messages, load_replies};
+pub use text::{client_replies, escape, values};
+
+/// All targets, with the names of their corpora.
+pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("client_replies", client_replies),
+    ("connection", connection),
+    ("escape", escape),
+    ("http", http),
+    ("length", length),
+    ("line", line),
+    ("load_messages", load_messages),
+    ("load_replies", load_replies),
+    ("mllp", mllp),
+    ("raw", raw),
+    ("resp", resp),
+    ("values", values),
+];
