@@ -17,12 +17,14 @@ pub fn escaped(bytes: &[u8], tabs: bool) -> String {
     if tabs { escaped.with_tabs().to_string() } else { escaped.to_string() }
 }
 
-/// The replies of at most `max` bytes that the client finds in these reads, each with the bytes of its end. After them,
-/// the bytes of an incomplete reply, or why there are no more replies.
+/// A reply, and the bytes of its end.
+pub type Reply = [Vec<u8>; 2];
+
+/// The replies of at most `max` bytes that the client finds in these reads. After them, the bytes of an incomplete reply, or why there are no more replies.
 ///
 /// # Panics
 /// If there is no such framing.
-pub fn replies(framing: &str, max: usize, reads: &[&[u8]]) -> (Vec<[Vec<u8>; 2]>, Result<Vec<u8>, String>) {
+pub fn replies(framing: &str, max: usize, reads: &[&[u8]]) -> (Vec<Reply>, Result<Vec<u8>, String>) {
     let framing = Framing::built_in().into_iter().find(|one| one.name == framing).expect("a framing");
     let (mut replies, mut shown) = (Replies::new(framing, max), Vec::new());
     for read in reads {

@@ -18,8 +18,11 @@ pub use key_value::resp;
 pub use load::{load_messages, load_replies};
 pub use text::{client_replies, escape, values};
 
+/// The body of a target.
+pub type Target = fn(&[u8]);
+
 /// All targets, with the names of their corpora.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("client_replies", client_replies),
     ("connection", connection),
     ("escape", escape),

@@ -154,6 +154,7 @@ fn the_cost_of_a_message_that_arrives_byte_by_byte_is_linear() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri takes minutes for it")]
 fn the_buffers_stay_within_the_bound() {
     let limits = Limits::default().with_max_message(5000).with_max_reply(50_000);
     let mut random = fastrand_like(7);

@@ -69,6 +69,7 @@ fn the_result_does_not_depend_on_how_input_is_split() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri takes minutes for it")]
 fn random_reads_and_writes_change_nothing() {
     let input = "one\ntwo\nnone\nlarge\nlast\n".repeat(20);
     let replies = format!("one\none\ntwo\n{}\nlast\n", "x".repeat(40_000)).repeat(20);
@@ -213,6 +214,21 @@ fn the_final_output_is_sent_unless_the_connection_is_broken() {
 }
 
 #[test]
+fn the_final_output_is_sent_if_a_handle_closes_the_connection() {
+    for blocking in [false, true] {
+        let (mut rig, log) =
+            rig_with(Script { blocking, ..Script::default() }, How::default(), Limits::default());
+        rig.settle();
+        rig.send("HELLO\n");
+        assert_eq!(rig.read(), "hi\n");
+        rig.connection.record().cell.push_close().wake();
+        rig.connection.notified(&mut rig.out);
+        assert_eq!(rig.settle(), Next::Done(CloseReason::Closed));
+        assert_eq!((rig.read().as_str(), log.lock().unwrap().closed), (".", 1), "{blocking}");
+    }
+}
+
+#[test]
 fn losing_only_the_final_output_is_not_a_failure() {
     let (mut rig, _) = shaken(How::default());
     rig.connection.end_of_input(&mut rig.out, || rig.now);
@@ -238,6 +254,7 @@ fn a_stop_counts_raw_bytes() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri takes minutes for it")]
 fn expanding_transforms_stay_within_the_bound() {
     let limits = Limits { max_message: 5000, max_reply: 50_000, ..Limits::default() };
     for message in ["mmmmmm\n", "\n\n\n\n"] {
