@@ -40,6 +40,8 @@
 //!
 //! [`start`] has a backend serve, within a program of any kind:
 //!
+
+#![forbid(unsafe_code)]
 #![cfg_attr(feature = "smol", doc = "```")]
 #![cfg_attr(not(feature = "smol"), doc = "```ignore")]
 //! use std::io::{Read, Write};

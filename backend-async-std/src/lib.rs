@@ -1,6 +1,8 @@
 //! A task for each connection, on async-std. **Legacy**: async-std was discontinued in 2025 (RUSTSEC-2025-0052), and its
 //! authors recommend smol. This backend exists for users of async-std who want to measure what a change would bring.
 
+#![forbid(unsafe_code)]
+
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;

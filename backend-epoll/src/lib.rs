@@ -4,6 +4,7 @@
 //! Choose it for very many clients and short handlers: it uses the least CPU time and the least memory. Handlers that may block
 //! run on dedicated threads. A handler that computes for long delays the other clients of its worker.
 
+#![forbid(unsafe_code)]
 #![cfg(target_os = "linux")]
 
 mod worker;

@@ -5,6 +5,8 @@
 //! `SIGURG` wakes the thread when a deadline passes or the server stops, as described at [`Interrupt`]. A program that embeds
 //! the server must not block this signal.
 
+#![forbid(unsafe_code)]
+
 use std::io;
 use std::sync::Arc;
 

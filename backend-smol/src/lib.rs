@@ -3,6 +3,8 @@
 //! Choose it for many mostly idle clients. smol is the smallest of the asynchronous runtimes. Handlers that may block run on
 //! dedicated threads. Other handlers may [spawn](Smol::spawn) a future that answers later.
 
+#![forbid(unsafe_code)]
+
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;

@@ -6,6 +6,8 @@
 //! `SIGURG` wakes the threads when a deadline passes or the server stops, as described at [`Interrupt`]. A program that embeds
 //! the server must not block this signal.
 
+#![forbid(unsafe_code)]
+
 mod limit;
 
 use std::io;

@@ -1,5 +1,7 @@
 //! Helpers of the benches: every backend as a server in this process, and the pure core fed from memory.
 
+#![forbid(unsafe_code)]
+
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;

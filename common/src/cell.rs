@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::ops::BitOr;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
 use crate::later::Awaiting;
 use crate::mailbox::Mailbox;
+use crate::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 /// The part of a connection that all threads share. A thread that sets [`Marks`] wakes the owner of the connection: a task or
 /// a thread by its waker, or a worker that serves many connections by a [`WakeQueue`].

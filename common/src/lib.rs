@@ -8,6 +8,8 @@
 //!  socket ◄─────────── └────────────┘ ◄───────────   replies     a Handler opens them
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod address;
 mod async_session;
 mod cell;
@@ -25,11 +27,15 @@ mod handler;
 mod later;
 mod limits;
 mod mailbox;
+#[cfg(all(test, shuttle))]
+mod models;
 mod outbox;
 mod protocol;
 mod record;
 mod replies;
 mod service;
+#[doc(hidden)]
+pub mod sync; // which serving and the backends use as well
 pub mod testing;
 mod transform;
 

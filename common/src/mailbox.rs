@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::cell::{Cell, GONE, HAS_MAILBOX, Inner, SHUT, Wakeup};
 use crate::later::{Answer, Awaiting};
+use crate::sync::atomic::Ordering;
 use crate::{MailboxFull, Marks};
 
 /// What a mailbox contains, in the order in which it was pushed.

@@ -26,6 +26,8 @@
 //! No verdict depends on timing. Each wait ends with an event, and has a timeout after which the case fails. Deadlines
 //! are checked not to be early, but never to be on time.
 
+#![forbid(unsafe_code)]
+
 mod cases;
 mod child;
 mod client;

@@ -29,6 +29,8 @@
 //!
 //! [`PublishError::Unreachable`]: common::PublishError::Unreachable
 
+#![forbid(unsafe_code)]
+
 mod outgoing;
 mod publisher;
 mod receiver;

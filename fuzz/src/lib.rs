@@ -3,6 +3,8 @@
 //! Each takes any bytes, and panics if it finds a fault. A target for a codec or a protocol checks that what a client
 //! receives doesn't depend on how its input is cut into pieces, and that it is what a model expects.
 
+#![forbid(unsafe_code)]
+
 mod codecs;
 mod connection;
 mod http;

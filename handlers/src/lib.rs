@@ -1,6 +1,8 @@
 //! The built-in handlers: [`Counter`] and [`Ack`], from the classic socket tutorial, [`Echo`] for benchmarks,
 //! [`Work`], which computes, blocks or waits, and [`Fanout`], which pushes messages, for comparing concurrency models.
 
+#![forbid(unsafe_code)]
+
 mod ack;
 mod counter;
 mod echo;

@@ -1,5 +1,7 @@
 //! The list of all backends. To add one, add a line here.
 
+#![forbid(unsafe_code)]
+
 use serving::Backend;
 
 /// Every backend, in the order in which they are listed.

@@ -1,8 +1,10 @@
 //! The result of accepting, and failures that end the server.
 
 use std::io;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
+
+use common::sync::{Condvar, Mutex, MutexGuard};
 
 /// The result of accepting, and failures that end the server.
 #[derive(Default)]
@@ -74,3 +76,27 @@ impl Ending {
 const ACCEPTOR_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long the report of a failure may take after the acceptor was dropped.
 pub(crate) const FAILURE_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// For shuttle: `RUSTFLAGS="--cfg shuttle" cargo test -p anyloop-serving --lib models`.
+#[cfg(all(test, shuttle))]
+mod models {
+    use std::sync::Arc;
+
+    use shuttle::thread;
+
+    use super::*;
+
+    /// A server that waits for its end learns of it, and a failure explains the end of accepting, in any order.
+    #[test]
+    fn the_end_is_seen_and_the_failure_is_its_cause() {
+        let model = || {
+            let ending = Arc::new(Ending::default());
+            let (failing, accepting) = (Arc::clone(&ending), Arc::clone(&ending));
+            thread::spawn(move || failing.fail(io::Error::other("a worker")));
+            thread::spawn(move || accepting.accepting_ended(Err(io::Error::other("the acceptor"))));
+            ending.wait();
+            assert_eq!(ending.cause(FAILURE_TIMEOUT).unwrap_err().to_string(), "a worker");
+        };
+        shuttle::check_random(model, 20_000);
+    }
+}

@@ -4,10 +4,10 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
+use common::sync::atomic::{AtomicU8, Ordering};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Wakes a thread that waits in a poller, by a descriptor that becomes readable when the notifier is notified. Its

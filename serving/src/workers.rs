@@ -1,10 +1,11 @@
 //! Workers that each have their own clients, and their inboxes.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread;
 
+use common::sync::Mutex;
+use common::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use common::{Address, Service, WakeQueue};
 
 use crate::{
@@ -222,5 +223,73 @@ impl Inbox {
         self.clients.fetch_add(usize::MAX / 2, Ordering::Relaxed);
         let items = self.items.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(items);
+    }
+}
+
+/// For shuttle: `RUSTFLAGS="--cfg shuttle" cargo test -p anyloop-serving --lib models`.
+#[cfg(all(test, shuttle))]
+mod models {
+    use std::os::fd::AsFd;
+
+    use common::{Cell, Marks};
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use shuttle::thread;
+
+    use super::*;
+
+    /// Waits as a worker does, without blocking the thread of the model. Fails if nobody will end the wait.
+    fn wait(notifier: &Notifier, others: &AtomicUsize) {
+        if notifier.begin_wait() {
+            loop {
+                let ended = others.load(Ordering::SeqCst) == 0;
+                let mut polled = [PollFd::from_borrowed_fd(notifier.as_fd(), PollFlags::IN)];
+                if poll(&mut polled, Some(&Timespec::default())).unwrap() > 0 {
+                    notifier.drain();
+                    break;
+                }
+                assert!(!ended, "a wake-up was lost");
+                thread::yield_now();
+            }
+        }
+        notifier.end_wait();
+    }
+
+    /// Marks and items reach a worker, whether it waits or is busy.
+    #[test]
+    fn a_worker_misses_nothing() {
+        let model = || {
+            let inbox = Inbox::new().unwrap();
+            let cell = Arc::new(Cell::default());
+            let others = Arc::new(AtomicUsize::new(3));
+            let run = |act: fn(&Inbox, &Cell)| {
+                let (inbox, cell, others) = (Arc::clone(&inbox), Arc::clone(&cell), Arc::clone(&others));
+                thread::spawn(move || {
+                    act(&inbox, &cell);
+                    others.fetch_sub(1, Ordering::SeqCst);
+                });
+            };
+            run(|_, cell| cell.mark(Marks::EXPIRED));
+            run(|_, cell| cell.mark(Marks::CUT));
+            run(|inbox, _| inbox.send(Item::Accept));
+            cell.register_slot(&inbox.woken, 7);
+            inbox.notifier.end_wait(); // it is busy, as after every wait
+            let (mut marks, mut accepted) = (Marks::NONE, false);
+            while marks != Marks::EXPIRED | Marks::CUT || !accepted {
+                for item in inbox.receive() {
+                    match item {
+                        Item::Woken(slot) => {
+                            assert_eq!(slot, 7);
+                            marks = marks | cell.take_marks();
+                        }
+                        Item::Accept => accepted = true,
+                        other => panic!("{other:?}"),
+                    }
+                }
+                if marks != Marks::EXPIRED | Marks::CUT || !accepted {
+                    wait(&inbox.notifier, &others);
+                }
+            }
+        };
+        shuttle::check_random(model, 5_000);
     }
 }

@@ -8,6 +8,8 @@
 //!
 //! `docs/write-a-backend.md` develops it step by step, starting with a server of one client at a time.
 
+#![forbid(unsafe_code)]
+
 mod worker;
 
 use std::io;

@@ -27,6 +27,8 @@
 //!   members, warns in its log, and looks for it again.
 //! - The first member of a room in a process may miss what others say until Redis has confirmed that the process listens.
 
+#![forbid(unsafe_code)]
+
 mod directory;
 mod member;
 mod name;

@@ -1,5 +1,7 @@
 //! A program on tokio that does jobs, and serves clients who ask how many it has done.
 
+#![forbid(unsafe_code)]
+
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -20,6 +20,8 @@
 //! | a body is skipped | `request/body.rs` |
 //! | a request is answered | `response.rs`, `date.rs` |
 
+#![forbid(unsafe_code)]
+
 mod date;
 mod request;
 mod response;

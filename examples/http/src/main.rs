@@ -1,5 +1,7 @@
 //! The command `anyloop`, with the HTTP responder.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 use std::sync::Arc;
 

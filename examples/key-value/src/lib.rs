@@ -20,6 +20,8 @@
 //! | a command becomes a product with its own flags | `main.rs` |
 //! | clients query the server | `client.rs`, `about.rs`, `table.rs` |
 
+#![forbid(unsafe_code)]
+
 mod about;
 mod client;
 mod commands;

@@ -1,5 +1,7 @@
 //! The store as a product: a command with its own name, flags and handler, and no others.
 
+#![forbid(unsafe_code)]
+
 mod load;
 
 use std::fs;

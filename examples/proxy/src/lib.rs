@@ -22,6 +22,8 @@
 //! After each of them the conversation goes on, and the next message is sent over a new connection if necessary. A message
 //! that waits longer than `--answer-timeout` ends its conversation.
 
+#![forbid(unsafe_code)]
+
 mod connection;
 mod pool;
 #[cfg(test)]

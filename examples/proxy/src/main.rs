@@ -1,5 +1,7 @@
 //! The proxy as a product: a command with its own name, flags and handler, and no others.
 
+#![forbid(unsafe_code)]
+
 use std::io;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;

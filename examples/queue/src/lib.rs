@@ -18,6 +18,8 @@
 //!
 //! Jobs are held in memory: they are lost when the server stops.
 
+#![forbid(unsafe_code)]
+
 mod jobs;
 #[cfg(test)]
 mod tests;

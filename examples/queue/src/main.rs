@@ -1,5 +1,7 @@
 //! The queue as a product: a command with its own name, flags and handler, and no others.
 
+#![forbid(unsafe_code)]
+
 use std::convert::Infallible;
 use std::process::ExitCode;
 use std::sync::Arc;

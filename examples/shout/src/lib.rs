@@ -6,6 +6,8 @@
 //! cargo run --release -p anyloop-example-shout -- compare --quick --framing mllp
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod mllp;
 
 use anyloop::{Client, Flow, Handler, Replies, Session};

@@ -1,5 +1,7 @@
 //! The command `anyloop` with an additional handler and framing.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 use std::sync::Arc;
 

@@ -1,7 +1,6 @@
 //! A client, its socket, and the worker that serves it.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyloop::backend::{Clock, Connection, Marks, Next, Output, Record};
 use anyloop::protocol::Outbox;
@@ -40,9 +39,6 @@ pub(super) struct Client {
     /// How much of what was sent must be answered, once the server stops.
     pub(super) stopped: Option<usize>,
     pub(super) over: Option<CloseReason>,
-    /// When a byte was last received or written.
-    pub(super) activity: Instant,
-    pub(super) over_at: Option<Instant>,
 }
 
 impl Client {
@@ -73,8 +69,6 @@ impl Client {
             gone: 0,
             stopped: None,
             over: None,
-            activity: now,
-            over_at: None,
         }
     }
 
@@ -209,7 +203,6 @@ impl Client {
                     let written = output.len().min(self.room).min(count.max(1));
                     self.received.extend_from_slice(&output[..written]);
                     self.room -= written;
-                    self.activity = self.time.now();
                     active.wrote(written);
                 }
                 Next::Run => active.run(),
@@ -217,16 +210,13 @@ impl Client {
                     let piece = arrived.min(count);
                     let mut bytes = self.sent[self.delivered..][..piece].to_vec();
                     (self.delivered, arrived) = (self.delivered + piece, arrived - piece);
-                    self.activity = self.time.now();
                     active.receive(&mut bytes);
                 }
                 Next::Read if self.sent_end => active.end_of_input(),
                 Next::Read => return active.would_block(|| 0),
                 Next::Wait => return,
                 Next::Done(reason) => {
-                    let now = self.time.now();
                     self.over.get_or_insert(reason);
-                    self.over_at.get_or_insert(now);
                     return;
                 }
             }
@@ -257,7 +247,6 @@ impl Client {
         if self.settings.lends && count > 0 {
             let mut bytes = self.sent[self.delivered..][..count].to_vec();
             self.delivered += count;
-            self.activity = self.time.now();
             self.connection.activate(out, clock).receive(&mut bytes);
         }
     }
@@ -271,7 +260,6 @@ impl Client {
         self.connection.activate(out, clock).returned(output, count);
         if is_lent {
             self.received.extend(written);
-            self.activity = self.time.now();
         }
     }
 

@@ -120,6 +120,10 @@ impl Http {
     }
 
     fn head(&mut self, input: &[u8], scanned: usize, without_body: bool) -> Result<Next, String> {
+        // Reported before the head is complete. The parser of heads would accept empty lines before a response.
+        if !b"HTTP/".starts_with(&input[..input.len().min(5)]) {
+            return Err("it does not begin with `HTTP/`".to_owned());
+        }
         // The end may have begun within the scanned bytes.
         let from = scanned.saturating_sub(3);
         let end = memmem::find(&input[from..], b"\r\n\r\n").map(|at| from + at + 4);
@@ -128,10 +132,7 @@ impl Http {
         }
         let Some(end) = end else {
             self.part = Part::Head { scanned: input.len() };
-            // Input that does not begin as a response is reported immediately.
-            let start = &input[..input.len().min(5)];
-            let is_http = b"HTTP/".starts_with(start);
-            return if is_http { Ok(Next::More) } else { Err("it does not begin with `HTTP/`".to_owned()) };
+            return Ok(Next::More);
         };
         let mut fields = [EMPTY_HEADER; MOST_FIELDS];
         let mut response = Response::new(&mut fields);

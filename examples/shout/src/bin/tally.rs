@@ -1,5 +1,7 @@
 //! The first handler of `docs/write-a-handler.md`, as a program.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

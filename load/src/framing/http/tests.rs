@@ -172,3 +172,12 @@ fn errors_and_last_responses_are_recognised() {
         assert_eq!(Http::kind(response.as_bytes()), kind, "{response}");
     }
 }
+
+#[test]
+fn empty_lines_before_a_response_are_invalid_however_they_are_split() {
+    let input = b"\r\nHTTP/1.1 204 No Content\r\n\r\n";
+    for split in 1..=input.len() {
+        let found = Http::new(1000).find(&input[..split], false);
+        assert_eq!(found, Found::Broken("it does not begin with `HTTP/`".to_owned()), "{split}");
+    }
+}

@@ -1,0 +1,7 @@
+//! The locks and atomic types that threads share. With `--cfg shuttle` they are those of shuttle, whose scheduler tries
+//! many interleavings of the threads of a model.
+
+#[cfg(shuttle)]
+pub use shuttle::sync::{Condvar, Mutex, MutexGuard, atomic};
+#[cfg(not(shuttle))]
+pub use std::sync::{Condvar, Mutex, MutexGuard, atomic};
