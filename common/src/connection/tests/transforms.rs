@@ -34,6 +34,7 @@ fn the_size_of_a_connection_is_bounded() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri takes minutes for it")]
 fn the_result_does_not_depend_on_how_input_is_split() {
     let input = [&b"HELLO\n"[..], &record("one\ntwo\nla"), &record("rge\n"), &record("end"), &[0]].concat();
     let expected = format!("hi\none\none\ntwo\n{}\nERR incomplete\n.", "x".repeat(40_000));
