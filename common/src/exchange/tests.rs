@@ -86,6 +86,7 @@ fn a_subscriber_that_panics_disturbs_nobody() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri takes minutes for it")]
 fn messages_of_each_thread_are_received_in_order_by_all() {
     const MESSAGES: usize = 1000;
     let exchange = LocalExchange::new();
