@@ -121,8 +121,8 @@ fn publishable_packages_have_metadata() {
     let mut described = BTreeSet::new();
     for package in metadata.workspace_packages() {
         let name = package.name.as_str();
-        let for_the_workspace =
-            ["anyloop-benches", "anyloop-fuzz", "anyloop-simulation"].contains(&name) || name.starts_with("anyloop-example-");
+        let for_the_workspace = ["anyloop-benches", "anyloop-fuzz", "anyloop-simulation"].contains(&name)
+            || name.starts_with("anyloop-example-");
         assert_eq!(package.publish.as_ref().is_some_and(Vec::is_empty), for_the_workspace, "{name}");
         let description = package.description.as_deref().expect("a description");
         assert!(
