@@ -1,0 +1,412 @@
+#!/usr/bin/env python3
+"""Serves all backends at once for a while, under a mixed load through fault proxies, with stops, kills and restarts.
+
+Usage: benches/soak.py [--minutes 20] [--seed 1] [--restart-every 15] [--record FILE] [BACKEND ...]
+
+Each backend has a server on a fixed port, one proxy that applies all faults, and one that ends no connection. Its load
+comes in rounds: `echo`, `work` that computes, blocks or answers later, and `fanout` with subscribers. Every so often a
+server is stopped under load, killed under load, or stopped when it is idle. It is started again with the same handler,
+or with the next one if it was idle, and `load --reconnect` goes on.
+
+Fails with exit code 1 if a history has a violation, if replies or pushes are bad, if a drain isn't clean or a receipt
+doesn't add up, or if the descriptors or threads of an idle server are more than when it had started. Slopes are least
+squares over the life of a process. Memory is not judged: in so short a time its slope shows how an allocator settles.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import platform
+import queue
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROGRAMS = [ROOT / "target/release" / name for name in ["anyloop", "anyloop-fault-proxy"]]
+BACKENDS = ["sequential", "threads", "pool", "async-std", "smol", "tokio", "epoll", "uring"]
+GENTLE = "delay,jitter,split,coalesce,stall,throttle"  # the faults that end no connection
+WORK = ["cpu:50us", "cpu:200us", "block:1ms", "wait:2ms"]
+SAMPLE_EVERY = 2.0  # seconds
+SPARE = 12.0  # seconds after which a server has no spare threads left: these end after 10
+IDLE_TIMEOUT = 40.0  # seconds in which a server without clients has to return to its baseline
+EXIT_TIMEOUT = 30.0  # seconds until a server that was told to stop has ended
+SETTLING = 20.0  # seconds after the start whose samples have no part in a slope
+
+
+class Life:
+    """The life of one process of a server, with samples of what it holds."""
+
+    def __init__(self, backend, handler, number, process):
+        self.backend, self.handler, self.number, self.process = backend, handler, number, process
+        self.start = time.monotonic()
+        self.samples = []  # (seconds, KiB, descriptors, threads)
+        self.idle = []  # the same, of when it had no clients
+        self.baseline = None
+        self.end = "?"
+
+    def sample(self, into=None):
+        """Samples the process: `None` if it has ended."""
+        folder = f"/proc/{self.process.pid}"
+        try:
+            status = dict(line.split(":", 1) for line in open(f"{folder}/status") if ":" in line)
+            sample = (
+                time.monotonic() - self.start,
+                int(status["VmRSS"].split()[0]),
+                len(os.listdir(f"{folder}/fd")),
+                int(status["Threads"]),
+            )
+        except (OSError, KeyError):
+            return None
+        (self.samples if into is None else into).append(sample)
+        return sample
+
+
+def slope(samples, field):
+    """The least-squares slope of a field per hour, after the settling time: `None` with fewer than 5 samples."""
+    points = [(sample[0], sample[field]) for sample in samples if sample[0] >= SETTLING]
+    if len(points) < 5:
+        return None
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return 3600 * sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else None
+
+
+def free_ports(count):
+    """Ports that no connection takes by itself, since they are below those that the system gives to clients."""
+    least = int(open("/proc/sys/net/ipv4/ip_local_port_range").read().split()[0])
+    ports = []
+    for port in random.Random(os.getpid()).sample(range(10_000, least), 200):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                ports.append(port)
+            except OSError:
+                continue
+        if len(ports) == count:
+            return ports
+    raise SystemExit("there are not enough free ports")
+
+
+class Driver(threading.Thread):
+    """Serves one backend, and gives it load until it is told to end."""
+
+    def __init__(self, backend, port, folder, programs, seed, ended):
+        super().__init__(name=backend)
+        self.backend, self.port, self.folder, self.ended = backend, port, folder, ended
+        self.program, self.proxy_program = programs
+        self.random = random.Random(f"{seed} {backend}")
+        self.handlers = ["echo", "work", "fanout"] if backend != "sequential" else ["echo", "work"]
+        self.handler = self.random.randrange(len(self.handlers))
+        self.baselines = {}  # by the last of the handler's flags
+        self.stops = queue.Queue()
+        self.lives, self.faults, self.proxies = [], [], []
+        self.life = self.load = None
+        self.count = dict.fromkeys(
+            "rounds connections answered unknown refused pushes missed stops kills idle_stops checks".split(), 0
+        )
+
+    def fault(self, text):
+        self.faults.append(f"`{self.backend}`: {text}")
+        print(f"FAULT {self.backend}: {text}", flush=True)
+
+    def run(self):
+        try:
+            self.measure_baselines()
+            self.serve()
+            self.proxies = [self.proxy("all", []), self.proxy("gentle", ["--faults", GENTLE])]
+            while not self.ended.is_set():
+                self.round()
+                if not self.ended.is_set() and self.random.random() < 0.2:
+                    self.wait_until_idle()
+            self.wait_until_idle()
+            self.stop("end")
+        except Exception as error:  # the others go on, and the verdict tells
+            self.fault(f"the driver failed: {error!r}")
+        finally:
+            for process in [self.load, self.life and self.life.process, *(proxy for proxy, _ in self.proxies)]:
+                if process and process.poll() is None:
+                    process.kill()
+                    process.wait()
+
+    def spawn(self, arguments, log):
+        """Starts a program that tells its address in its first line."""
+        file = open(self.folder / f"{self.backend}-{log}.log", "ab")
+        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=file, text=True)
+        line = process.stdout.readline()
+        if not line.startswith("listening on "):
+            raise RuntimeError(f"{arguments} printed {line!r}")
+        return process, line.split()[-1]
+
+    def proxy(self, name, faults):
+        seed = str(self.random.randrange(1 << 32))
+        arguments = [self.proxy_program, "--to", f"127.0.0.1:{self.port}", "--seed", seed, "--chance", "0.3", *faults]
+        return self.spawn(arguments, f"proxy-{name}")
+
+    def serve(self):
+        handler, number = self.handlers[self.handler], len(self.lives)
+        flags = ["--handler", handler]
+        flags += ["--work", self.random.choice(WORK)] if handler == "work" else []
+        self.life, _ = self.launch(flags, number, self.port)
+        self.life.baseline = self.baselines[flags[-1]]
+        self.life.sample()
+        self.lives.append(self.life)
+
+    def launch(self, flags, number, port):
+        arguments = [self.program, "serve", "--backend", self.backend, *flags, "--log-level", "warn"]
+        arguments += ["--listen", f"127.0.0.1:{port}", "--receipt", self.receipt(number)]
+        process, address = self.spawn(arguments, "server")
+        return Life(self.backend, " ".join(flags[1::2]), number, process), address
+
+    def measure_baselines(self):
+        """What a server holds when its only client has left: runtimes start threads with the first client."""
+        works = [["--handler", "work", "--work", work] for work in WORK]
+        lives = {}
+        for flags in [["--handler", "echo"], ["--handler", "fanout"], *works]:
+            life, address = self.launch(flags, "baseline", 0)
+            with socket.create_connection(address.split(":")) as client:
+                client.sendall(b"x\n")
+                client.recv(2)
+            lives[flags[-1]] = life
+        time.sleep(SPARE)
+        for name, life in lives.items():
+            self.baselines[name] = life.sample()
+            life.process.kill()
+            life.process.wait()
+
+    def receipt(self, number):
+        return self.folder / f"{self.backend}-{number}.receipt"
+
+    def round(self):
+        """A load of some seconds, under which the server may be stopped; and what its history shows."""
+        self.count["rounds"] += 1
+        handler, is_one = self.handlers[self.handler], self.backend == "sequential"
+        history, measured = self.folder / f"{self.backend}.history", self.folder / f"{self.backend}.json"
+        seconds, size = self.random.randint(6, 15), self.random.choice(["20", "uniform:20-2000", "list:32,4000"])
+        _, address = self.proxies[1 if handler == "fanout" else 0]
+        arguments = [self.program, "load", address, "--json", measured, "--duration", f"{seconds}s", "--warmup", "0"]
+        arguments += ["--threads", "1", "--seed", str(self.random.randrange(1 << 32)), "--allow-refusals"]
+        if handler == "fanout":
+            arguments += ["--expect", "ok", "--connections", "4", "--rate", "100", "--subscribe", "8"]
+            arguments += ["--message-size", "uniform:40-400"]
+        else:
+            arguments += ["--expect", "echo", "--reconnect", "--history", history, "--message-size", size]
+            arguments += ["--connections", "1" if is_one else "16", "--depth", self.random.choice(["1", "4"])]
+            arguments += ["--rate", self.random.choice(["50", "300", "600"])]
+            if not is_one and self.random.random() < 0.5:
+                arguments += ["--idle", "8", "--slow-writers", "2"]
+        for file in [history, measured]:
+            file.unlink(missing_ok=True)
+        log = open(self.folder / f"{self.backend}-load.log", "ab")
+        self.load = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=log)
+        is_idle_stop = False
+        while self.load.poll() is None:
+            try:
+                kind = self.stops.get(timeout=0.1)
+            except queue.Empty:
+                kind = None
+            if kind == "idle":
+                is_idle_stop = True
+            elif kind:
+                self.stop(kind)
+                self.serve()
+            if self.life.process.poll() is not None:
+                self.fault(f"the server ended by itself with {self.life.process.returncode}")
+                self.serve()
+        self.judge(history, measured)
+        if is_idle_stop:
+            self.wait_until_idle()
+            self.stop("idle")
+            self.handler = (self.handler + 1) % len(self.handlers)
+            self.serve()
+
+    def judge(self, history, measured):
+        """Counts what a round has shown."""
+        if history.exists():
+            verify = [self.program, "verify", history, "--format", "json"]
+            judged = subprocess.run(verify, capture_output=True, text=True)
+            try:
+                verdict = json.loads(judged.stdout)
+            except ValueError:
+                return self.fault(f"no verdict: {judged.stderr.strip()}")
+            for field in ["connections", "answered", "unknown", "refused"]:
+                self.count[field] += verdict[field]
+            if verdict["violations"] or not verdict["is_complete"]:
+                kept = self.folder / f"violation-{self.backend}-{self.count['rounds']}"
+                history.rename(kept)
+                self.fault(f"{len(verdict['violations'])} violations, {kept}: {verdict['violations'][:2]}")
+        if not measured.exists():
+            # There was no server at the start of the load.
+            return None if self.load.returncode == 3 else self.fault(f"load ended with {self.load.returncode}")
+        measurement = json.loads(measured.read_text())
+        verification, pushes = measurement["verification"], measurement.get("pushes")
+        bad = {field: verification[field] for field in "doubled reordered foreign wrong extra lost".split()}
+        if pushes:
+            self.count["pushes"] += pushes["delivered"]
+            self.count["missed"] += pushes["missed"]
+            bad |= {f"pushes {field}": pushes[field] for field in "wrong doubled reordered".split()}
+        if any(bad.values()):
+            examples = verification["examples"] + (pushes["examples"] if pushes else [])
+            self.fault(f"bad replies in {self.life.handler}: {bad}, {examples[:2]}")
+        return None
+
+    def wait_until_idle(self):
+        """Waits until the server holds no more than at its start."""
+        self.count["checks"] += 1
+        deadline = time.monotonic() + IDLE_TIMEOUT
+        _, _, descriptors, threads = self.life.baseline
+        while (sample := self.life.sample([])) and (sample[2] > descriptors or sample[3] > threads):
+            if time.monotonic() > deadline:
+                self.fault(
+                    f"{self.life.handler}: {sample[2]} descriptors and {sample[3]} threads when idle, at the start "
+                    f"{descriptors} and {threads}"
+                )
+                break
+            time.sleep(0.2)
+        self.life.sample(self.life.idle)
+
+    def stop(self, kind):
+        """Stops the server, and checks how it ended."""
+        life = self.life
+        life.sample()
+        life.end = kind
+        life.seconds = time.monotonic() - life.start
+        life.process.send_signal(signal.SIGKILL if kind == "kill" else signal.SIGTERM)
+        try:
+            code = life.process.wait(EXIT_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            life.process.kill()
+            return self.fault(f"{life.handler}: it did not end within {EXIT_TIMEOUT:.0f} s")
+        self.count[{"kill": "kills", "busy": "stops"}.get(kind, "idle_stops")] += 1
+        if kind == "kill":
+            return None
+        if code != 0:
+            self.fault(f"{life.handler}: exit code {code} after a stop ({kind})")
+        try:
+            receipt = json.loads(self.receipt(life.number).read_text())
+        except (OSError, ValueError) as error:
+            return self.fault(f"no receipt: {error}")
+        outcomes = "finished drained cut timed_out refused failed".split()
+        if receipt["accepted"] != sum(receipt[outcome] for outcome in outcomes):
+            self.fault(f"the clients of a receipt don't add up: {receipt}")
+        if receipt["pushed"] != sum(receipt[f"pushes_{end}"] for end in "delivered dropped refused".split()):
+            self.fault(f"the pushes of a receipt don't add up: {receipt}")
+        return None
+
+
+def number(value, digits=0):
+    return "" if value is None else f"{value:,.{digits}f}"
+
+
+def record(drivers, options, seconds):
+    """The result as Markdown."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    command = "benches/soak.py " + " ".join(sys.argv[1:])
+    faults = [fault for driver in drivers for fault in driver.faults]
+    lines = [
+        "# Soak",
+        "",
+        f"{datetime.date.today()}, commit {commit.stdout.strip()}, {os.cpu_count()} cores, "
+        f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}, shared with other work; "
+        f"{seconds / 60:.1f} minutes, seed {options.seed}:",
+        "",
+        "```sh",
+        command.strip(),
+        "```",
+        "",
+        "All backends at once, each behind fault proxies, with stops and kills under load.",
+        "",
+        "| backend | rounds | connections | checked pairs | unknown | pushes | stops under load | kills | idle stops "
+        "| checks against the baseline |",
+        "| --- " * 10 + "|",
+    ]
+    for driver in drivers:
+        fields = "rounds connections answered unknown pushes stops kills idle_stops checks".split()
+        lines.append(f"| `{driver.backend}` | " + " | ".join(number(driver.count[name]) for name in fields) + " |")
+    lines += ["", f"Faults: {len(faults) or 'none'}.", *(f"\n- {fault}" for fault in faults), ""]
+    lines += [
+        f"Each life of a server of at least 60 s. Slopes are per hour, after {SETTLING:.0f} s; resident memory in KiB.",
+        "",
+        "| backend | handler | seconds | memory at the start | at the end | most | slope | slope of the second half "
+        "| descriptors at the start, most | slope | threads at the start, most | slope | end |",
+        "| --- " * 13 + "|",
+    ]
+    for life in (life for driver in drivers for life in driver.lives):
+        if not life.samples or life.samples[-1][0] < 60:
+            continue
+        first, last = life.samples[0], life.samples[-1]
+        late = [sample for sample in life.samples if sample[0] > last[0] / 2]
+        most = [max(sample[field] for sample in life.samples) for field in range(4)]
+        lines.append(
+            f"| `{life.backend}` | {life.handler} | {last[0]:.0f} | {first[1]} | {last[1]} | {most[1]} "
+            f"| {number(slope(life.samples, 1))} | {number(slope(late, 1))} "
+            f"| {first[2]}, {most[2]} | {number(slope(life.samples, 2))} "
+            f"| {first[3]}, {most[3]} | {number(slope(life.samples, 3))} | {life.end} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--restart-every", type=float, default=15, metavar="SECONDS")
+    parser.add_argument("--record", type=pathlib.Path, metavar="FILE")
+    parser.add_argument("backends", nargs="*", metavar="BACKEND")
+    options = parser.parse_args()
+    if not all(program.exists() for program in PROGRAMS):
+        raise SystemExit("build first: cargo build --release -p anyloop-cli -p anyloop-fault-proxy")
+    chosen = options.backends or BACKENDS
+    ended, chance = threading.Event(), random.Random(options.seed)
+    for ending in [signal.SIGINT, signal.SIGTERM]:
+        signal.signal(ending, lambda *_: ended.set())
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="anyloop-soak-"))
+    # Of their own, so that a build meanwhile changes nothing.
+    programs = [shutil.copy2(program, folder) for program in PROGRAMS]
+    drivers = [
+        Driver(backend, port, folder, programs, options.seed, ended)
+        for backend, port in zip(chosen, free_ports(len(chosen)))
+    ]
+    start = time.monotonic()
+    for driver in drivers:
+        driver.start()
+    next_stop = start + SPARE + options.restart_every
+    while not ended.wait(SAMPLE_EVERY) and time.monotonic() < start + 60 * options.minutes:
+        for driver in drivers:
+            if driver.life:
+                driver.life.sample()
+        if time.monotonic() >= next_stop:
+            next_stop += options.restart_every
+            kind = chance.choices(["busy", "idle", "kill"], [5, 3, 2])[0]
+            chance.choice(drivers).stops.put(kind)
+    ended.set()
+    for driver in drivers:
+        driver.join()
+    errors = [
+        f"{log.name}: {line.strip()}"
+        for log in folder.glob("*-server.log")
+        for line in log.read_text(errors="replace").splitlines()
+        if "ERROR" in line or "panicked" in line
+    ]
+    drivers[0].faults += errors
+    text = record(drivers, options, time.monotonic() - start)
+    print(text)
+    if options.record:
+        options.record.parent.mkdir(parents=True, exist_ok=True)
+        options.record.write_text(text)
+    if any(driver.faults for driver in drivers):
+        raise SystemExit(f"there were faults; logs and histories are in {folder}")
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
