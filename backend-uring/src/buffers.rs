@@ -12,6 +12,9 @@ use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 const COUNT: usize = 256;
 const SIZE: usize = 2048;
 
+/// The size of all buffers in bytes.
+pub(crate) const TOTAL: usize = COUNT * SIZE;
+
 /// The buffer group ID.
 pub(crate) const GROUP: u16 = 0;
 

@@ -32,6 +32,7 @@ impl Backend for Uring {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities::new("an io_uring for each worker", Workers::Chosen, BlockingHandlers::Offloaded)
+            .with_read_ahead(buffers::TOTAL)
     }
 
     fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {

@@ -322,9 +322,9 @@ impl Command {
         match parsed {
             Ok((Arguments { task, color }, matches)) => {
                 color.write_global();
-                self.run_task(task, &warnings).unwrap_or_else(|failure| {
-                    let set = usage::set_by_variables(&command, &matches);
-                    failure.reworded(|text| usage::name_variables(text, &set)).report(program.name())
+                let origins = usage::origins(&command, &matches);
+                self.run_task(task, &warnings, &origins).unwrap_or_else(|failure| {
+                    failure.reworded(|text| usage::name_origins(text, &origins)).report(program.name())
                 })
             }
             Err(error) => {
@@ -337,7 +337,12 @@ impl Command {
         }
     }
 
-    fn run_task(&self, task: Task, warnings: &[String]) -> Result<ExitCode, Failure> {
+    fn run_task(
+        &self,
+        task: Task,
+        warnings: &[String],
+        origins: &[(String, String)],
+    ) -> Result<ExitCode, Failure> {
         if !matches!(task, Task::Serve(_)) {
             warnings.iter().for_each(|text| warn(text));
         }
@@ -346,7 +351,7 @@ impl Command {
         let output = match task {
             Task::Serve(arguments) => {
                 catalogue.check_flags(&arguments.handler, &arguments.flags)?;
-                return serve::serve(&arguments, program, configure.as_ref(), warnings);
+                return serve::serve(&arguments, program, configure.as_ref(), warnings, origins);
             }
             Task::Client(arguments) => return client::client(&arguments).map(|()| ExitCode::SUCCESS),
             Task::Handwritten(arguments) => {

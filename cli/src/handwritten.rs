@@ -22,6 +22,7 @@ pub(crate) fn handwritten(arguments: &Handwritten) -> Result<(), Failure> {
     }
     descriptors::raise_limit();
     let addresses = arguments.listen.resolve().map_err(Failure::Failed)?;
+    listen::check_exposure(&arguments.listen, &addresses, arguments.expose)?;
     let listener = listen::listen_on_tcp(&addresses)?;
     let failed = |error: std::io::Error| Failure::Failed(format!("{name} can't serve: {error}"));
     let address = listener.local_addr().map_err(failed)?;

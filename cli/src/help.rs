@@ -46,7 +46,8 @@ pub(crate) const BELOW: [Below; 14] = [
         command: "serve",
         text: "When it listens, it prints `listening on ADDRESS:PORT` or `listening on unix:PATH` to standard output; the log goes to standard error. \
                SIGINT, SIGTERM or SIGHUP starts a drain; another one, at least a second later, ends the server at once. \
-               Under `nohup` SIGHUP is ignored.",
+               Under `nohup` SIGHUP is ignored. \
+               The lines of --show-config have sizes in bytes, and behind a `#` the flag or variable that has set the value.",
         examples: &[
             ("serve the handler `{handler}` on smol, at 127.0.0.1:8888", "serve"),
             (

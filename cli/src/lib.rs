@@ -37,6 +37,7 @@ mod client;
 mod color;
 mod command;
 mod compare;
+mod config;
 mod describe;
 mod descriptors;
 mod environment;

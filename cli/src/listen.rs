@@ -1,13 +1,28 @@
 //! Creates the listener of a server.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use common::Address;
 use serving::Listener;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::address::Target;
 use crate::failure::Failure;
+
+/// Checks that no other machine can reach these addresses, to which a target was resolved, unless that is wanted. A
+/// server has neither encryption nor authentication, so a slip must not publish it.
+pub(crate) fn check_exposure(target: &Target, addresses: &[Address], is_wanted: bool) -> Result<(), Failure> {
+    let is_exposed = |ip: &IpAddr| !ip.to_canonical().is_loopback();
+    let mut ips = addresses.iter().filter_map(|address| address.ip().map(|address| address.ip()));
+    let Some(ip) = ips.find(is_exposed).filter(|_| !is_wanted) else { return Ok(()) };
+    let resolved = if matches!(target, Target::Name(_)) { format!(" is {ip}, which") } else { String::new() };
+    let port = addresses.first().and_then(Address::ip).map_or(0, |address| address.port());
+    Err(Failure::Usage(format!(
+        "--listen {target}{resolved} is no loopback address, so clients of other machines could connect; add --expose \
+         if they should, or write a loopback address, such as 127.0.0.1:{port}"
+    )))
+}
 
 /// Listens on the first of these addresses that is available. If none is, this is not a usage error, since the same
 /// command line may work at another time or on another machine.
@@ -66,3 +81,41 @@ fn explain(address: &Address, error: &io::Error) -> String {
 
 /// The size of the backlog. The system lowers it to its own limit, which is usually the same.
 const BACKLOG: i32 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(target: &str, addresses: &[&str], is_wanted: bool) -> Result<(), String> {
+        let addresses: Vec<_> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        check_exposure(&target.parse().unwrap(), &addresses, is_wanted).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn loopback_addresses_and_unix_sockets_are_not_exposed() {
+        for address in
+            ["127.0.0.1:1", "127.255.255.254:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "unix:/run/server.sock"]
+        {
+            assert_eq!(check(address, &[address], false), Ok(()), "{address}");
+        }
+        assert_eq!(check("localhost:1", &["[::1]:1", "127.0.0.1:1"], false), Ok(()));
+    }
+
+    #[test]
+    fn other_addresses_are_exposed_only_on_demand() {
+        for address in
+            ["0.0.0.0:7", "[::]:7", "10.0.0.1:7", "[fe80::1]:7", "[::ffff:10.0.0.1]:7", "128.0.0.1:7"]
+        {
+            assert_eq!(check(address, &[address], true), Ok(()), "{address}");
+            let error = check(address, &[address], false).unwrap_err();
+            assert!(error.starts_with(&format!("--listen {address} is no loopback address")), "{error}");
+            assert!(error.contains("add --expose") && error.ends_with("such as 127.0.0.1:7"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_exposed_if_one_of_its_addresses_is() {
+        let error = check("here:7", &["127.0.0.1:7", "10.0.0.1:7"], false).unwrap_err();
+        assert!(error.starts_with("--listen here:7 is 10.0.0.1, which is no loopback address"), "{error}");
+    }
+}

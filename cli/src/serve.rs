@@ -16,18 +16,19 @@ use crate::failure::{Failure, print};
 use crate::program::Program;
 use crate::receipt::{self, Destination, Receipt, Run};
 use crate::signals::Signalled;
-use crate::{descriptors, listen, log, service};
+use crate::{config, descriptors, listen, log, service};
 
 /// Changes a service before it is served.
 pub(crate) type Configure = Box<dyn Fn(Service) -> Service + Send + Sync>;
 
 /// Serves until a signal, and writes the receipt. Errors in the arguments are reported before the first client is
-/// accepted. The warnings go to the log.
+/// accepted. The warnings go to the log. `origins` says what has set a flag.
 pub(crate) fn serve(
     arguments: &Serve,
     program: &Program,
     configure: Option<&Configure>,
     warnings: &[String],
+    origins: &[(String, String)],
 ) -> Result<ExitCode, Failure> {
     let _log = log::start(arguments.log_format, arguments.log_level()).map_err(|error| failed(&error))?;
     warnings.iter().for_each(|text| tracing::warn!("{text}"));
@@ -45,6 +46,10 @@ pub(crate) fn serve(
         )));
     }
     let addresses = arguments.listen.resolve().map_err(Failure::Failed)?;
+    listen::check_exposure(&arguments.listen, &addresses, arguments.expose)?;
+    if arguments.show_config {
+        return print(config::text(arguments, &service, origins).as_bytes()).map(|()| ExitCode::SUCCESS);
+    }
     // From here on a signal ends nothing at once, so that the path of a Unix socket is removed in any case.
     let signalled = Signalled::catch().map_err(|error| failed(&error))?;
     let listener = listen::listen(&addresses, arguments.listen_mode)?;

@@ -98,27 +98,33 @@ fn origin(command: &Command, arguments: &[OsString], flag: &str) -> String {
     variable.map_or(flag.to_owned(), |name| name.display().to_string())
 }
 
-/// The flags that were set by environment variables, each with its variable.
-pub(crate) fn set_by_variables(command: &Command, matches: &ArgMatches) -> Vec<(String, String)> {
+/// The flags that were given, each with its origin: the flag itself, or the environment variable that has set it.
+pub(crate) fn origins(command: &Command, matches: &ArgMatches) -> Vec<(String, String)> {
     let Some((name, matches)) = matches.subcommand() else { return Vec::new() };
     let Some(command) = command.find_subcommand(name) else { return Vec::new() };
-    let is_set = |arg: &&Arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::EnvVariable);
-    let pair = |arg: &Arg| Some((long(arg)?, arg.get_env().map(OsStr::display)?.to_string()));
-    command.get_arguments().filter(is_set).filter_map(pair).collect()
+    let pair = |arg: &Arg| {
+        let flag = long(arg)?;
+        match matches.value_source(arg.get_id().as_str())? {
+            ValueSource::CommandLine => Some((flag.clone(), flag)),
+            ValueSource::EnvVariable => Some((flag, arg.get_env().map(OsStr::display)?.to_string())),
+            _ => None,
+        }
+    };
+    command.get_arguments().filter_map(pair).collect()
 }
 
-/// Replaces flags in a text by the variables that have set them.
-pub(crate) fn name_variables(text: &str, set: &[(String, String)]) -> String {
+/// Replaces flags in a text by their origins.
+pub(crate) fn name_origins(text: &str, origins: &[(String, String)]) -> String {
     let mut named = text.to_owned();
-    for (flag, variable) in set {
+    for (flag, origin) in origins {
         let mut from = 0;
         while let Some(at) = named[from..].find(flag.as_str()).map(|at| from + at) {
             let behind = &named[at + flag.len()..];
             let goes_on = behind.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-');
             if !goes_on {
-                named.replace_range(at..at + flag.len(), variable);
+                named.replace_range(at..at + flag.len(), origin);
             }
-            from = at + if goes_on { flag.len() } else { variable.len() };
+            from = at + if goes_on { flag.len() } else { origin.len() };
         }
     }
     named
@@ -144,7 +150,7 @@ mod tests {
             ),
             ("nothing", "nothing"),
         ] {
-            assert_eq!(name_variables(text, &set), expected);
+            assert_eq!(name_origins(text, &set), expected);
         }
     }
 }

@@ -83,6 +83,9 @@ pub struct Capabilities {
     pub workers: Workers,
     /// Where handlers that may block run.
     pub blocking_handlers: BlockingHandlers,
+    /// How many bytes of input a connection may hold beyond [`Service::memory_bound`], since the backend had received
+    /// them before it was told to stop reading.
+    pub read_ahead: usize,
     /// Why new projects should choose another backend, if they should.
     pub legacy: Option<&'static str>,
 }
@@ -127,12 +130,17 @@ pub enum BlockingHandlers {
 impl Capabilities {
     /// The capabilities of a backend that doesn't limit its connections. `model` describes it in a few words.
     pub const fn new(model: &'static str, workers: Workers, blocking_handlers: BlockingHandlers) -> Self {
-        Self { model, max_connections: None, workers, blocking_handlers, legacy: None }
+        Self { model, max_connections: None, workers, blocking_handlers, read_ahead: 0, legacy: None }
     }
 
     /// Sets the most connections that the backend can hold at once.
     pub const fn with_max_connections(self, most: usize) -> Self {
         Self { max_connections: Some(most), ..self }
+    }
+
+    /// Sets how many bytes of input a connection may [hold beyond its bound](Self::read_ahead).
+    pub const fn with_read_ahead(self, bytes: usize) -> Self {
+        Self { read_ahead: bytes, ..self }
     }
 
     /// Marks the backend as legacy, for this reason.

@@ -82,6 +82,10 @@ pub(crate) struct Handwritten {
     #[arg(long, env, value_name = "HOST:PORT", default_value = "127.0.0.1:0", value_parser = of_tcp)]
     pub(crate) listen: Target,
 
+    /// Accept clients from other machines: without it, --listen takes only loopback addresses
+    #[arg(long, env, value_parser = boolean)]
+    pub(crate) expose: bool,
+
     /// Number of worker threads [default: the number of cores]
     #[arg(short = 't', long, env, value_name = "COUNT", value_parser = service::workers)]
     pub(crate) workers: Option<NonZeroUsize>,
@@ -125,6 +129,15 @@ pub(crate) struct Diff {
     /// Compare them even if they were measured on different machines
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// Parses the variable of a flag that has no value.
+fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err("it is neither true nor false; write one of these".to_owned()),
+    }
 }
 
 /// The arguments of a command that prints a list.

@@ -9,7 +9,7 @@ use common::{Limits, MailboxFull, Overload};
 use serving::Backend;
 use tracing::level_filters::LevelFilter;
 
-use super::chosen;
+use super::{boolean, chosen};
 use crate::address::Target;
 use crate::catalogue::{Framing, Served};
 use crate::flags::Given;
@@ -35,6 +35,10 @@ pub(crate) struct Serve {
     /// Address to listen on, or path of a Unix socket; port 0 means any free port
     #[arg(long, env, value_name = "HOST:PORT|unix:PATH", default_value = "127.0.0.1:8888")]
     pub(crate) listen: Target,
+
+    /// Accept clients from other machines: without it, --listen takes only loopback addresses and Unix sockets
+    #[arg(long, env, value_parser = boolean)]
+    pub(crate) expose: bool,
 
     /// Permissions of the Unix socket in octal, such as 660 [default: the umask's]
     #[arg(long, env, value_name = "MODE", value_parser = mode)]
@@ -116,6 +120,10 @@ pub(crate) struct Serve {
     /// File for the receipt, a JSON object that accounts for every client; `-` is standard output
     #[arg(long, env, help_heading = RECORDS, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
+
+    /// Print the effective limits and the most memory that they allow, as lines of NAME = VALUE, and exit
+    #[arg(long, help_heading = RECORDS)]
+    pub(crate) show_config: bool,
 
     #[command(flatten)]
     pub(crate) flags: Given,

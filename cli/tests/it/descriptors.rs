@@ -65,7 +65,7 @@ fn a_limit_on_files_below_max_connections_is_warned_of() {
 /// The number of open files that the error under this limit asks for; `None` if there is no such error.
 fn enough(limit: usize, flags: &str) -> Option<usize> {
     // A server that could serve ends on an address that it can't have.
-    let ended = run(&mut limited(limit, &format!("{flags} --listen 203.0.113.1:0")), "");
+    let ended = run(&mut limited(limit, &format!("{flags} --expose --listen 203.0.113.1:0")), "");
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{flags}: {ended:?}");
     let Some(error) = ended.stderr.strip_prefix("error: serving needs ") else {
         assert!(ended.stderr.contains("can't listen on 203.0.113.1:0"), "{flags}: {ended:?}");

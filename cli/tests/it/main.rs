@@ -9,6 +9,7 @@ mod compare;
 mod compare_ends;
 mod compare_fanout;
 mod compare_servers;
+mod config;
 mod descriptors;
 mod exit_codes;
 mod handwritten;

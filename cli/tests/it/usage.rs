@@ -46,6 +46,10 @@ fn wrong_usage_is_explained() {
         ("serve --language fr", "not one of: zh, en"),
         ("serve --listen 8888", "write HOST:PORT, such as 127.0.0.1:8888 or [::1]:8888"),
         ("serve --listen :8888", "write 127.0.0.1:PORT"),
+        ("serve --listen 0.0.0.0:8888", "--listen 0.0.0.0:8888 is no loopback address"),
+        ("serve --listen 0.0.0.0:8888 --show-config", "add --expose"),
+        ("serve --listen [::]:8888", "write a loopback address, such as 127.0.0.1:8888"),
+        ("handwritten threads-plain --listen 0.0.0.0:0", "add --expose"),
         ("serve --listen localhost:http", "write a number from 0 to 65535"),
         ("serve --listen 127.0.0.1:0 --receipt /nowhere/receipt", "choose another --receipt"),
         ("handwritten nobody", "not one of: poll-raw, "),
@@ -72,7 +76,7 @@ fn an_unavailable_address_is_one_line_and_not_wrong_usage() {
         ("nobody.invalid:0", "the host of nobody.invalid:0 can't be found"),
         (&taken, "it is in use by another program; stop that program, or choose another port with --listen"),
     ] {
-        let ended = run(&mut anyloop(&["serve", "--listen", address]), "");
+        let ended = run(&mut anyloop(&["serve", "--expose", "--listen", address]), "");
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{address}: {ended:?}");
         assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
         assert!(ended.stderr.contains(expected) && ended.stderr.contains(address), "{ended:?}");

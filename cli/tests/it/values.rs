@@ -10,7 +10,7 @@ const WRONG: [&str; 9] = ["0", "-1", "-1s", "ten", "2.5", "", "18446744073709551
 
 /// The commands with an argument that ends them before they have begun, and the flags that take `0` for a value.
 const COMMANDS: [(&str, &[&str], &[&str]); 2] = [
-    ("serve", &["--listen", "203.0.113.1:0"], &["--idle-timeout", "--drain-timeout", "--stats"]),
+    ("serve", &["--expose", "--listen", "203.0.113.1:0"], &["--idle-timeout", "--drain-timeout", "--stats"]),
     ("client", &["127.0.0.1:1"], &["--reply-timeout"]),
 ];
 
@@ -123,8 +123,16 @@ fn conflicts_name_the_source() {
             &[("ANYLOOP_SERVE_MAX_CONNECTIONS", "18446744073709551615")],
             "error: ANYLOOP_SERVE_MAX_CONNECTIONS 1844",
         ),
-        (&[], &[("ANYLOOP_SERVE_LISTEN", "203.0.113.1:0")], "choose another with ANYLOOP_SERVE_LISTEN\n"),
-        (&["--listen", "203.0.113.1:0"], &[("ANYLOOP_SERVE_LISTEN", "127.0.0.1:0")], "with --listen\n"),
+        (
+            &["--expose"],
+            &[("ANYLOOP_SERVE_LISTEN", "203.0.113.1:0")],
+            "choose another with ANYLOOP_SERVE_LISTEN\n",
+        ),
+        (
+            &["--expose", "--listen", "203.0.113.1:0"],
+            &[("ANYLOOP_SERVE_LISTEN", "127.0.0.1:0")],
+            "with --listen\n",
+        ),
     ] {
         let mut command = anyloop(&["serve"]);
         let ended = run(command.args(arguments).envs(variables.iter().copied()), "");
@@ -140,7 +148,7 @@ fn an_unused_variable_is_warned_of() {
         assert!(ended.stderr.starts_with(&format!("warning: {warning}\n")), "{arguments:?}: {ended:?}");
     }
     // The log has it in its own form.
-    let serve = ["serve", "--listen", "203.0.113.1:0", "--log-format", "json"];
+    let serve = ["serve", "--expose", "--listen", "203.0.113.1:0", "--log-format", "json"];
     let ended = run(anyloop(&serve).env("ANYLOOP_SERVE_BAKEND", "tokio"), "");
     let event: serde_json::Value = serde_json::from_str(ended.stderr.lines().next().unwrap()).unwrap();
     assert_eq!((event["level"].as_str(), event["message"].as_str()), (Some("WARN"), Some(warning)));
