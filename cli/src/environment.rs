@@ -116,7 +116,10 @@ mod tests {
             ("ANYLOOP_BAKEND", Some("did you mean ANYLOOP_SERVE_BACKEND?")),
             ("ANYLOOP_MAX_MESAGE", Some("did you mean ANYLOOP_SERVE_MAX_MESSAGE?")),
             ("ANYLOOP_RATE", Some("did you mean ANYLOOP_LOAD_RATE or ANYLOOP_COMPARE_RATE?")),
-            ("ANYLOOP_REPLY_TIMEOUT", Some("did you mean ANYLOOP_CLIENT_REPLY_TIMEOUT?")),
+            (
+                "ANYLOOP_REPLY_TIMEOUT",
+                Some("did you mean ANYLOOP_CLIENT_REPLY_TIMEOUT or ANYLOOP_LOAD_REPLY_TIMEOUT?"),
+            ),
             ("ANYLOOP_CLIENTS", Some("did you mean ANYLOOP_COMPARE_CONNECTIONS?")),
             ("ANYLOOP_SOMETHING_ELSE", Some(none)),
             ("ANYLOOP_FOO", Some(none)),
