@@ -153,6 +153,11 @@ fn what_ten_drains_did_not_answer_was_not_handled() {
 fn without_descriptors(backend: &str) {
     let history = History::new(&format!("descriptors-{backend}"));
     let mut server = Server::start(&format!("--backend {backend} --handler echo"));
+    // It tells its address before it has opened all that it needs to serve.
+    let mut first = server.connect();
+    first.say("x\n");
+    assert_eq!(first.hear(), "x");
+    drop(first);
     let process = Pid::from_raw(server.process.id() as i32).unwrap();
     let flags = format!("{} --messages-per-connection 40", flags(backend, SHORT));
     let loading = Process::start(&mut history.load(&server.address.to_string(), &flags));
