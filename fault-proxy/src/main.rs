@@ -1,5 +1,7 @@
 //! `anyloop-fault-proxy`: the proxy as a program.
 
+#![forbid(unsafe_code)]
+
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 

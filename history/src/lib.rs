@@ -50,6 +50,8 @@
 //! different connections may be in any order. Requests have no numbers in the file: they are counted from 0, for each
 //! connection. A file without an end was cut off.
 
+#![forbid(unsafe_code)]
+
 mod judge;
 mod record;
 mod verdict;

@@ -1,5 +1,7 @@
 //! The core and the serving layer of anyloop on virtual time and a simulated kernel, from a seed.
 
+#![forbid(unsafe_code)]
+
 mod book;
 mod checks;
 mod client;

@@ -1,5 +1,7 @@
 //! The command: runs seeds, and replays one step by step.
 
+#![forbid(unsafe_code)]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
