@@ -1,18 +1,34 @@
-//! The book: what happened to each client, from which the expected output follows.
+//! The book: what happened to each client, from which all of its output follows, to the byte.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use common::{CloseReason, SendError};
+use common::{CloseReason, ErrorReply, Flow, Limits, Progress, SendError, TURN_MESSAGES, TURN_REPLIES};
+
+use crate::client::Input;
+use crate::format::Format;
+use crate::mail::{Mailbox, PushTotals};
+use crate::timing::Timing;
 
 /// What happened to each client of a run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Book {
     pub(crate) clients: Vec<Account>,
-    pub(crate) pushes: usize,
-    /// The counts of pushes that were accepted, and refused.
-    pub(crate) accepted: u64,
-    pub(crate) refused: u64,
-    pub(crate) delivered: u64,
+    pub(crate) format: Format,
+    pub(crate) limits: Limits,
+    pub(crate) totals: PushTotals,
+    /// How many messages were answered.
+    pub(crate) answered: u64,
+    /// How many conversations with a session ended for each reason, in the order of [`CloseReason::ALL`].
+    pub(crate) reasons: [u64; CloseReason::ALL.len()],
+    /// The client whose connection does something now.
+    pub(crate) current: usize,
+    /// Whether the server stops, so that nothing can be pushed.
+    pub(crate) is_stopping: bool,
+    /// When it may cut what is open, once a stop was requested.
+    pub(crate) cut_at: Option<Duration>,
+    /// The numbers of pushes and answers.
+    pub(crate) numbers: u64,
     /// What was wrong first.
     pub(crate) violation: Option<String>,
 }
@@ -24,161 +40,323 @@ pub(crate) struct Account {
     pub(crate) messages: Vec<Vec<u8>>,
     /// How many of them were sent in whole.
     pub(crate) sent: usize,
-    /// How many of them were handled.
+    /// How many of them were handled, and of how many bytes they were.
     pub(crate) handled: usize,
-    /// The output that the client has not received yet.
+    streamed: usize,
+    /// The output of the current call, which may be withdrawn, and the output that the client has not received.
+    staged: Vec<Vec<u8>>,
     pub(crate) expected: VecDeque<Vec<u8>>,
-    /// What is in the mailbox: pushes and answers.
-    pub(crate) mail: VecDeque<Mail>,
+    /// How much of the first one it has received.
+    pub(crate) position: usize,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) timing: Timing,
+    /// Whether it was accepted, and has a connection; and whether its session was opened.
+    pub(crate) is_connected: bool,
     pub(crate) is_open: bool,
     pub(crate) closed: Option<CloseReason>,
-    pub(crate) close_requested: bool,
-    /// The reply with which the conversation ended.
-    pub(crate) error: Option<Vec<u8>>,
-    /// How many pushes the session was told that it has missed.
-    pub(crate) told_missed: u64,
+    /// The reason for which the session has ended the conversation.
+    pub(crate) asked: Option<CloseReason>,
+    /// The error with which the core has ended it.
+    pub(crate) error: Option<ErrorReply>,
+    /// Whether anything of it has panicked, in particular the transform, so that output may be lost.
+    pub(crate) has_panicked: bool,
+    pub(crate) may_lose_output: bool,
+    pub(crate) has_overflowed: bool,
+    /// Whether its socket was made to fail, or its job was dropped.
+    pub(crate) was_lost: bool,
+    /// Whether an answer was refused, so that its conversation is ending.
+    answer_refused: bool,
+    /// Whether the current call has announced an answer.
+    announces: bool,
+    /// The answer that is to be written before the next message.
+    pub(crate) pending: Option<Pending>,
+    /// How its input begins and ends.
+    pub(crate) input: Input,
+    /// How many bytes had arrived when the server began to stop.
+    pub(crate) arrived_at_stop: usize,
+    /// When the handshake ran last where it may block.
+    pub(crate) handshake_until: Duration,
+    /// Whether the transform has written its final output.
+    pub(crate) has_final_output: bool,
+    /// How many messages were handled in this turn, and how many pushes.
+    turn: [usize; 2],
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Mail {
-    Push(Vec<u8>),
-    Answer(Vec<u8>),
+/// An answer that is to be written before the next message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pending {
+    /// Whether it counts as an answered message.
+    is_message: bool,
+    /// Whether the conversation ends after it.
+    exits: bool,
+}
+
+impl Account {
+    /// The account of a client that will send these messages.
+    pub(crate) fn new(messages: Vec<Vec<u8>>, input: Input) -> Self {
+        Self { messages, input, ..Self::default() }
+    }
 }
 
 impl Book {
-    /// Records a violation, unless there is one already.
-    pub(crate) fn violate(&mut self, what: impl FnOnce() -> String) {
-        self.violation.get_or_insert_with(what);
+    pub(crate) fn new(format: Format, limits: Limits) -> Self {
+        Self {
+            clients: Vec::new(),
+            format,
+            limits,
+            totals: PushTotals::default(),
+            answered: 0,
+            reasons: [0; CloseReason::ALL.len()],
+            current: 0,
+            is_stopping: false,
+            cut_at: None,
+            numbers: 0,
+            violation: None,
+        }
     }
 
-    fn check(&mut self, is_right: bool, what: impl FnOnce() -> String) {
+    /// Records a violation, unless there is one already.
+    pub(crate) fn violate(&mut self, client: usize, what: impl FnOnce() -> String) {
+        self.violation.get_or_insert_with(|| format!("client {client}: {}", what()));
+    }
+
+    pub(crate) fn check(&mut self, client: usize, is_right: bool, what: impl FnOnce() -> String) {
         if !is_right {
-            self.violate(what);
+            self.violate(client, what);
         }
+    }
+
+    pub(crate) fn require(&mut self, client: usize, result: Result<(), String>) {
+        if let Err(what) = result {
+            self.violate(client, || what);
+        }
+    }
+
+    /// The worker calls the connection of a client, for one turn.
+    pub(crate) fn begin_turn(&mut self, client: usize) {
+        self.current = client;
+        self.clients[client].turn = [0; 2];
+    }
+
+    /// The protocol of a client is called, except for its end.
+    pub(crate) fn begin(&mut self, client: usize) {
+        let account = &mut self.clients[client];
+        account.staged.clear();
+        account.announces = false;
+        let is_over = account.closed.is_some() || account.error.is_some() || account.asked.is_some();
+        self.check(client, !is_over, || "it is called after its conversation has ended".into());
+    }
+
+    /// The call has returned, and its output is sent unless it exceeds the limit.
+    pub(crate) fn commit(&mut self, client: usize) -> bool {
+        let account = &mut self.clients[client];
+        let is_too_long = account.staged.iter().map(Vec::len).sum::<usize>() > self.limits.max_reply;
+        if is_too_long {
+            account.has_overflowed = true;
+            account.staged.clear();
+        }
+        account.expected.extend(account.staged.drain(..));
+        !is_too_long
+    }
+
+    /// A reply, or other output of a session.
+    pub(crate) fn replied(&mut self, client: usize, reply: &[u8]) {
+        let mut framed = Vec::new();
+        self.format.encode(reply, &mut framed);
+        self.clients[client].staged.push(framed);
     }
 
     pub(crate) fn opened(&mut self, client: usize) {
         let account = &mut self.clients[client];
         let was_open = std::mem::replace(&mut account.is_open, true);
-        account.expected.push_back(b"hello".to_vec());
-        self.check(!was_open, || format!("client {client}: its session was opened twice"));
+        let is_opening_valid = account.input.is_opening_valid;
+        self.check(client, is_opening_valid, || "its session was opened after an invalid handshake".into());
+        self.check(client, !was_open, || "its session was opened twice".into());
     }
 
+    /// The protocol is to process input. `unsent` is how much output there is.
+    pub(crate) fn receiving(&mut self, client: usize, unsent: usize) {
+        let account = &self.clients[client];
+        let (is_awaiting, is_refused) = (account.pending.is_some(), account.answer_refused);
+        let messages = account.turn[0];
+        self.check(client, !is_awaiting, || "input is processed before an answer was given".into());
+        self.check(client, !is_refused, || "it continues after an answer was refused".into());
+        self.check(client, messages == 0 || unsent < TURN_REPLIES, || {
+            format!("its turn goes on after {unsent} bytes of replies")
+        });
+    }
+
+    /// A message is handled.
     pub(crate) fn handled(&mut self, client: usize, message: &[u8]) {
         let account = &mut self.clients[client];
-        // Nothing is handled while an answer is awaited, so those that were given were sent.
-        while let Some(Mail::Answer(_)) = account.mail.front() {
-            if let Some(Mail::Answer(answer)) = account.mail.pop_front() {
-                account.expected.push_back(answer);
-            }
-        }
-        let awaits = account.mail.iter().any(|mail| matches!(mail, Mail::Answer(_)));
+        account.turn[0] += 1;
+        // The handler runs for a turn, and then input that has arrived may be read for another.
+        let is_turn_over = account.turn[0] > 2 * TURN_MESSAGES;
         let number = account.handled;
         account.handled += 1;
-        let is_right = account.messages.get(number).is_some_and(|expected| expected == message);
-        let (is_sent, is_closed) = (number < account.sent, account.closed.is_some());
-        self.check(is_right, || {
-            format!("client {client}: message {number} is not what it has sent: {}", text(message))
+        let (is_right, is_sent) = if self.format == Format::Raw {
+            let position = account.streamed;
+            account.streamed += message.len();
+            (is_next(&account.messages, position, message), true)
+        } else {
+            let expected = account.messages.get(number);
+            (expected.is_some_and(|expected| expected == message), number < account.sent)
+        };
+        self.check(client, is_right, || {
+            format!("message {number} is not what it has sent: {}", text(message))
         });
-        self.check(is_sent, || format!("client {client}: message {number} was handled before it was sent"));
-        self.check(!awaits, || {
-            format!("client {client}: message {number} was handled before an answer was sent")
-        });
-        self.check(!is_closed, || format!("client {client}: message {number} was handled after `closed`"));
+        self.check(client, is_sent, || format!("message {number} was handled before it was sent"));
+        self.check(client, !is_turn_over, || "a turn has too many messages".into());
     }
 
-    pub(crate) fn replied(&mut self, client: usize, reply: Vec<u8>) {
-        self.clients[client].expected.push_back(reply);
-    }
-
-    /// A message that is pushed to several clients is composed for each.
-    pub(crate) fn compose_push(&mut self) -> String {
-        self.pushes += 1;
-        format!("P{}", self.pushes)
-    }
-
-    pub(crate) fn pushed(&mut self, client: usize, message: String, result: Result<(), SendError>) {
-        match result {
-            Ok(()) => {
-                self.accepted += 1;
-                self.clients[client].mail.push_back(Mail::Push(message.into_bytes()));
+    /// The protocol has processed input.
+    pub(crate) fn progressed(&mut self, client: usize, progress: &Progress, now: Duration) {
+        let is_sent = self.commit(client);
+        let account = &mut self.clients[client];
+        let is_later = account.announces;
+        match progress {
+            Progress::Broken(_) => {}
+            _ if !is_sent => {}
+            Progress::More { begun, .. } => account.timing.more(*begun, now),
+            Progress::Message { flow, .. } => {
+                account.timing.message(now);
+                self.answered += u64::from(!is_later);
+                self.flowed(client, *flow, true);
             }
-            Err(SendError::Full) => self.refused += 1,
-            Err(_) => {}
         }
     }
 
-    pub(crate) fn answered(&mut self, client: usize, answer: Vec<u8>) {
-        self.clients[client].mail.push_back(Mail::Answer(answer));
+    /// A call has returned how the conversation continues. With an answer that it has announced, it ends after it.
+    pub(crate) fn flowed(&mut self, client: usize, flow: Flow, is_message: bool) {
+        let account = &mut self.clients[client];
+        let is_later = std::mem::take(&mut account.announces);
+        if is_later && flow != Flow::Fail {
+            account.pending = Some(Pending { is_message, exits: flow == Flow::Close });
+        } else if flow != Flow::Continue {
+            let why = if flow == Flow::Fail { CloseReason::Rejected } else { CloseReason::Exit };
+            account.asked = Some(why);
+            account.mailbox.is_awaiting = false;
+        }
     }
 
-    pub(crate) fn close_requested(&mut self, client: usize) {
-        self.clients[client].close_requested = true;
+    /// An answer is announced.
+    pub(crate) fn announced(&mut self, client: usize, now: Duration) {
+        let account = &mut self.clients[client];
+        (account.announces, account.mailbox.is_awaiting) = (true, true);
+        account.timing.announced(now);
     }
 
+    /// The text of the next push or answer, each of which is unlike all others.
+    pub(crate) fn next_text(&mut self, kind: char) -> String {
+        self.numbers += 1;
+        format!("{kind}{}", self.numbers)
+    }
+
+    /// An answer was given, with this result. It may be one after which the conversation ends.
+    pub(crate) fn gave_answer(
+        &mut self,
+        client: usize,
+        answer: Vec<u8>,
+        exits: bool,
+        result: Result<(), SendError>,
+    ) {
+        let account = &mut self.clients[client];
+        account.answer_refused |= result.is_err();
+        if let Some(pending) = &mut account.pending {
+            pending.exits |= exits;
+        }
+        let given = account.mailbox.answer(Some(answer), result);
+        self.require(client, given);
+    }
+
+    /// What was pushed is passed to the session.
     pub(crate) fn notified(&mut self, client: usize, message: &[u8]) {
-        self.delivered += 1;
         let account = &mut self.clients[client];
-        let mut skipped = 0;
-        let found = loop {
-            match account.mail.pop_front() {
-                Some(Mail::Answer(answer)) => account.expected.push_back(answer),
-                Some(Mail::Push(next)) if next == message => break true,
-                Some(Mail::Push(_)) => skipped += 1,
-                None => break false,
-            }
+        account.turn[1] += 1;
+        let is_turn_over = account.turn[1] > 2 * TURN_MESSAGES;
+        let delivered = account.mailbox.delivered(message, &mut self.totals);
+        self.require(client, delivered);
+        self.check(client, !is_turn_over, || "a turn has too many pushed messages".into());
+    }
+
+    /// An answer, or its rejection, was written.
+    pub(crate) fn answered(&mut self, client: usize, now: Duration) {
+        let is_sent = self.commit(client);
+        let account = &mut self.clients[client];
+        let Some(Pending { is_message, exits }) = account.pending.take() else {
+            return self.violate(client, || "an answer came that nothing awaits".into());
         };
-        account.expected.push_back(message.to_vec());
-        let told = std::mem::take(&mut account.told_missed);
-        let is_closed = account.closed.is_some();
-        self.check(found, || {
-            format!("client {client}: {} was pushed to another, or delivered before", text(message))
-        });
-        self.check(skipped == told, || {
-            format!(
-                "client {client}: {skipped} messages before {} were lost, and it was told of {told}",
-                text(message)
-            )
-        });
-        self.check(!is_closed, || format!("client {client}: {} came after `closed`", text(message)));
+        if is_sent {
+            self.answered += u64::from(is_message);
+            account.timing.message(now);
+            account.asked = exits.then_some(CloseReason::Exit);
+        }
     }
 
-    pub(crate) fn missed(&mut self, client: usize, count: u64) {
+    /// The core ends the conversation with an error, which is sent.
+    pub(crate) fn failed(&mut self, client: usize, error: &ErrorReply) {
+        let text = self.format.error_text(error);
+        self.replied(client, text.as_bytes());
         let account = &mut self.clients[client];
-        account.told_missed += count;
-        account.expected.push_back(format!("M{count}").into_bytes());
+        account.expected.extend(account.staged.drain(..));
     }
 
+    /// The session is closed.
     pub(crate) fn closed(&mut self, client: usize, why: CloseReason) {
         let account = &mut self.clients[client];
-        let (is_open, before) = (account.is_open, account.closed.replace(why));
-        self.check(is_open, || {
-            format!("client {client}: `closed` was called, and its session was not opened")
-        });
-        self.check(before.is_none(), || format!("client {client}: `closed` was called twice"));
+        let before = account.closed.replace(why);
+        account.mailbox.end(&mut self.totals);
+        self.reasons[why as usize] += 1;
+        self.check(client, before.is_none(), || "`closed` was called twice".into());
     }
 
     /// The client has received this output.
-    pub(crate) fn received(&mut self, client: usize, frame: Vec<u8>) {
+    pub(crate) fn received(&mut self, client: usize, mut bytes: &[u8]) {
         let account = &mut self.clients[client];
-        if account.error.is_some() {
-            return self
-                .violate(|| format!("client {client}: {} came after an error that ends it", text(&frame)));
-        }
-        let answer = account.mail.iter().position(|mail| *mail == Mail::Answer(frame.clone()));
-        match account.expected.front() {
-            Some(expected) if *expected == frame => drop(account.expected.pop_front()),
-            // An answer goes out between the pushes around it, which may have been dropped, and beside the session's timer.
-            _ if answer.is_some() => drop(answer.and_then(|answer| account.mail.remove(answer))),
-            _ if frame.starts_with(b"ERR ") => account.error = Some(frame),
-            expected => {
-                let expected = expected.map_or("nothing".to_owned(), |expected| text(expected));
-                self.violate(|| {
-                    format!("client {client} received {}, and {expected} was expected", text(&frame))
-                });
+        while let Some(expected) = account.expected.front() {
+            let rest = &expected[account.position..];
+            let count = rest.len().min(bytes.len());
+            if rest[..count] != bytes[..count] {
+                break;
             }
+            account.position += count;
+            bytes = &bytes[count..];
+            if count < rest.len() {
+                return;
+            }
+            account.expected.pop_front();
+            account.position = 0;
+        }
+        if !bytes.is_empty() {
+            let expected = account.expected.front().map_or("nothing".into(), |expected| text(expected));
+            self.violate(client, || format!("it received {}, and expected {expected}", text(bytes)));
         }
     }
+
+    /// Whether all messages were handled, and without a framing all of their bytes.
+    pub(crate) fn has_handled(account: &Account, format: Format) -> bool {
+        match format {
+            Format::Raw => account.streamed >= account.messages.iter().map(Vec::len).sum(),
+            _ => account.handled >= account.messages.len(),
+        }
+    }
+}
+
+/// Whether `piece` is in the concatenation of `messages` at this position.
+fn is_next(messages: &[Vec<u8>], position: usize, piece: &[u8]) -> bool {
+    let mut start = 0;
+    let mut compared = 0;
+    for message in messages {
+        let end = start + message.len();
+        while compared < piece.len() && position + compared < end {
+            if message[position + compared - start] != piece[compared] {
+                return false;
+            }
+            compared += 1;
+        }
+        start = end;
+    }
+    compared == piece.len()
 }
 
 /// Output as text, shortened.

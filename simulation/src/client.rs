@@ -1,11 +1,11 @@
-//! A simulated client: what it sends and how it ends, and the parser of what it receives.
+//! A simulated client: what it sends, how it ends, and what it reads.
 
 use std::collections::VecDeque;
 
-use common::Framing;
-
+use crate::format::Format;
 use crate::kernel::Wire;
-use crate::options::{Operation, Options};
+use crate::operation::Operation;
+use crate::options::Options;
 use crate::records::{self, Opener};
 use crate::tape::Tape;
 
@@ -24,19 +24,57 @@ pub(crate) enum Ending {
     Done,
 }
 
+/// What follows the messages of a client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tail {
+    #[default]
+    None,
+    /// A part of a message, or of a record.
+    Part,
+    PartOfRecord,
+    /// A message over the limit.
+    TooLong,
+    /// What is no message.
+    Malformed,
+    /// What is no record, and the record that ends the input.
+    BadRecord,
+    EndRecord,
+}
+
+impl Tail {
+    /// Whether the input may end within a message.
+    pub(crate) fn is_incomplete(self) -> bool {
+        matches!(self, Self::Part | Self::PartOfRecord | Self::TooLong)
+    }
+}
+
+/// The input of a client, as it sends it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Input {
+    /// Whether the preamble and the handshake are valid and complete.
+    pub(crate) is_opening_valid: bool,
+    pub(crate) tail: Tail,
+    /// After how many bytes each message is whole.
+    ends: Vec<usize>,
+}
+
+impl Input {
+    /// How many messages are whole within this many bytes.
+    pub(crate) fn whole(&self, bytes: usize) -> usize {
+        self.ends.partition_point(|&end| end <= bytes)
+    }
+}
+
 /// A simulated client.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) wire: usize,
-    framing: Framing,
-    /// What is still to be sent.
+    pub(crate) input: Input,
+    /// What is still to be sent, and how many bytes were.
     outgoing: VecDeque<u8>,
-    /// How many bytes were sent, and after how many of them each message is whole.
     sent: usize,
-    ends: Vec<usize>,
     pub(crate) ending: Ending,
     opener: Option<Opener>,
-    plain: Vec<u8>,
     /// Whether it has read the end of the input, or a reset.
     pub(crate) read_end: bool,
     pub(crate) read_reset: bool,
@@ -49,42 +87,50 @@ impl Client {
     pub(crate) fn draw(wire: usize, options: &Options, tape: &mut Tape) -> (Self, Vec<Vec<u8>>) {
         let behavior = &options.behavior;
         let count = tape.below(behavior.messages + 1);
-        let longest = behavior.longest.min(options.limits.max_message - 16);
-        let mut messages: Vec<Vec<u8>> =
-            (0..count).map(|number| message(wire, number, longest, options, tape)).collect();
+        let mut messages: Vec<Vec<u8>> = Vec::new();
         let (mut plain, mut ends) = (Vec::new(), Vec::new());
-        for message in &messages {
-            frame(options.framing, message, &mut plain);
+        for number in 0..count {
+            if options.format == Format::Tagged && tape.chance(20) {
+                plain.extend_from_slice(b"...");
+            }
+            let message = message(wire, number, options, tape);
+            options.format.encode(&message, &mut plain);
             ends.push(plain.len());
+            messages.push(message);
         }
-        let is_partial = tape.chance(behavior.partial);
-        let is_too_long = is_partial && tape.chance(128);
-        if is_too_long {
-            frame(options.framing, &vec![b'z'; options.limits.max_message + 1], &mut plain);
-        } else if is_partial {
-            let mut part = Vec::new();
-            frame(options.framing, b"partial", &mut part);
-            plain.extend_from_slice(&part[..1 + tape.below(part.len() - 1)]);
-        }
-        let mut outgoing = plain;
+        let tail = draw_tail(options, tape);
+        append_tail(tail, options, tape, &mut plain);
+        let mut outgoing = Vec::new();
+        let is_opening_valid = opening(wire, options, tape, &mut outgoing);
+        let start = outgoing.len();
         if options.transform {
-            (outgoing, ends) = seal(&outgoing, &ends);
+            records::seal(&plain, &mut outgoing);
+            // Each record has a header of a byte.
+            let all = outgoing.len();
+            let sealed = |end: &usize| (start + end.div_ceil(records::MAX) * (records::MAX + 1)).min(all);
+            ends = ends.iter().map(sealed).collect();
+            match tail {
+                Tail::PartOfRecord => outgoing.extend_from_slice(b"\x05ab"),
+                Tail::BadRecord => outgoing.push(255),
+                Tail::EndRecord => outgoing.push(0),
+                _ => {}
+            }
+        } else {
+            outgoing.extend_from_slice(&plain);
+            ends.iter_mut().for_each(|end| *end += start);
         }
         let ending = match () {
             () if tape.chance(behavior.resets) => tape.pick(&[Ending::Reset, Ending::Close]),
             () if tape.chance(behavior.stays) => Ending::Stay,
             () => Ending::HalfClose,
         };
-        messages.shrink_to_fit();
         let client = Self {
             wire,
-            framing: options.framing,
+            input: Input { is_opening_valid, tail, ends },
             outgoing: outgoing.into(),
             sent: 0,
-            ends,
             ending,
             opener: options.transform.then(Opener::default),
-            plain: Vec::new(),
             read_end: false,
             read_reset: false,
             stalls: behavior.stalls,
@@ -117,7 +163,7 @@ impl Client {
         let count = count.min(self.outgoing.len());
         wire.inbound.extend(self.outgoing.drain(..count));
         self.sent += count;
-        self.ends.partition_point(|&end| end <= self.sent)
+        self.input.whole(self.sent)
     }
 
     /// Ends its part of the conversation.
@@ -135,88 +181,80 @@ impl Client {
         }
     }
 
-    /// Reads up to `count` bytes, and returns the frames that are complete. `Err` if they are invalid.
-    pub(crate) fn read(&mut self, count: usize, wire: &mut Wire) -> Result<Vec<Vec<u8>>, String> {
+    /// Reads up to `count` bytes, and returns them, opened if there is a transform.
+    pub(crate) fn read(&mut self, count: usize, wire: &mut Wire) -> Result<Vec<u8>, String> {
         let count = count.min(wire.received.len());
         let bytes: Vec<u8> = wire.received.drain(..count).collect();
         if bytes.is_empty() {
             self.read_reset = wire.aborted && !wire.end_received;
             self.read_end = !self.read_reset;
         }
-        match &mut self.opener {
-            Some(opener) => {
-                if !opener.open(&bytes, &mut self.plain) {
-                    return Err("invalid records".into());
-                }
-            }
-            None => self.plain.extend_from_slice(&bytes),
-        }
-        let mut frames = Vec::new();
-        while let Some((frame, used)) = unframe(self.framing, &self.plain) {
-            frames.push(frame);
-            self.plain.drain(..used);
-        }
-        Ok(frames)
+        let Some(opener) = &mut self.opener else { return Ok(bytes) };
+        let mut plain = Vec::new();
+        if opener.open(&bytes, &mut plain) { Ok(plain) } else { Err("invalid records".into()) }
     }
 
-    /// Whether a part of a frame was received.
-    pub(crate) fn has_part(&self) -> bool {
-        !self.plain.is_empty()
-    }
-
-    /// Whether the final output of the transform was received, if there is one.
-    pub(crate) fn was_closed(&self) -> bool {
-        self.opener.as_ref().is_none_or(|opener| opener.has_ended)
+    /// Whether the final output of the transform was received.
+    pub(crate) fn has_final_output(&self) -> bool {
+        self.opener.as_ref().is_some_and(|opener| opener.has_ended)
     }
 }
 
 /// Composes a message.
-fn message(client: usize, number: usize, longest: usize, options: &Options, tape: &mut Tape) -> Vec<u8> {
+fn message(client: usize, number: usize, options: &Options, tape: &mut Tape) -> Vec<u8> {
     let operation: Operation = options.operations[tape.below(options.operations.len())];
     let mut message = vec![operation.letter(), b'0' + tape.below(10) as u8];
     message.extend_from_slice(format!("{client}.{number}.").as_bytes());
-    let filler = tape.below(longest);
+    let limit = options.limits.max_message;
+    let length = if options.format != Format::Raw && tape.chance(options.behavior.at_limit) {
+        limit - tape.below(2)
+    } else {
+        (message.len() + tape.below(options.behavior.longest)).min(limit)
+    };
+    let filler = length.saturating_sub(message.len());
     message.extend((0..filler).map(|position| b'A' + ((position * 7 + number) % 26) as u8));
     message
 }
 
-/// Encodes a message.
-fn frame(framing: Framing, message: &[u8], out: &mut Vec<u8>) {
-    match framing {
-        Framing::Length => {
-            out.extend_from_slice(&(message.len() as u32).to_be_bytes());
-            out.extend_from_slice(message);
-        }
-        _ => {
-            out.extend_from_slice(message);
-            out.push(b'\n');
-        }
+/// Draws what follows the messages.
+fn draw_tail(options: &Options, tape: &mut Tape) -> Tail {
+    if !tape.chance(options.behavior.invalid) {
+        return Tail::None;
+    }
+    let of_records = [Tail::PartOfRecord, Tail::BadRecord, Tail::EndRecord];
+    match options.format {
+        _ if options.transform && tape.chance(128) => tape.pick(&of_records),
+        Format::Raw => Tail::None,
+        Format::Tagged => tape.pick(&[Tail::Part, Tail::TooLong, Tail::Malformed]),
+        Format::Line | Format::Length => tape.pick(&[Tail::Part, Tail::TooLong]),
     }
 }
 
-/// Decodes the first frame, and returns the number of bytes that it took.
-fn unframe(framing: Framing, bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
-    match framing {
-        Framing::Length => {
-            let length = u32::from_be_bytes(*bytes.first_chunk()?) as usize;
-            let frame = bytes.get(4..4 + length)?;
-            Some((frame.to_vec(), 4 + length))
+fn append_tail(tail: Tail, options: &Options, tape: &mut Tape, plain: &mut Vec<u8>) {
+    match tail {
+        Tail::Part => {
+            let mut part = Vec::new();
+            options.format.encode(b"partial", &mut part);
+            plain.extend_from_slice(&part[..1 + tape.below(part.len() - 1)]);
         }
-        _ => {
-            let end = bytes.iter().position(|&byte| byte == b'\n')?;
-            Some((bytes[..end].to_vec(), end + 1))
-        }
+        Tail::TooLong => options.format.encode(&vec![b'z'; options.limits.max_message + 1], plain),
+        Tail::Malformed => plain.push(b'?'),
+        Tail::None | Tail::PartOfRecord | Tail::BadRecord | Tail::EndRecord => {}
     }
 }
 
-/// Seals plaintext in records that don't depend on where its messages end, and returns after how many bytes each of them can
-/// be opened in whole.
-fn seal(plain: &[u8], ends: &[usize]) -> (Vec<u8>, Vec<usize>) {
-    let mut sealed = records::hello();
-    let handshake = sealed.len();
-    records::seal(plain, &mut sealed);
-    let total = sealed.len();
-    let at = |end: usize| (handshake + (end.div_ceil(250)) * 251).min(total);
-    let ends = ends.iter().map(|&end| at(end)).collect();
-    (sealed, ends)
+/// Appends the preamble and the client's part of the handshake. Returns whether they are valid and complete.
+fn opening(client: usize, options: &Options, tape: &mut Tape, out: &mut Vec<u8>) -> bool {
+    let is_invalid = tape.chance(options.behavior.invalid / 2);
+    let start = out.len();
+    if options.preamble {
+        records::preamble(client, out);
+    }
+    if options.transform {
+        out.extend_from_slice(records::HELLO);
+    }
+    if is_invalid && let Some(place) = out.len().checked_sub(start + 1) {
+        out[start + tape.below(place)] = b'!';
+    }
+    !is_invalid || out.len() == start
 }

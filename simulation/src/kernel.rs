@@ -1,14 +1,11 @@
 //! The simulated kernel: connected sockets, as their system calls show them.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::io::{self, ErrorKind};
-use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use common::{Address, Limits};
-use serving::{Accepted, Transport};
-
+use crate::clock::VirtualClock;
 use crate::options::Faults;
 use crate::tape::Tape;
 
@@ -16,6 +13,7 @@ use crate::tape::Tape;
 #[derive(Debug)]
 pub(crate) struct Kernel {
     pub(crate) tape: Tape,
+    pub(crate) clock: VirtualClock,
     pub(crate) faults: Faults,
     pub(crate) wires: Vec<Wire>,
     /// The wires that were not accepted yet.
@@ -62,8 +60,16 @@ pub(crate) struct Wire {
     pub(crate) has_event: bool,
     /// Whether a write would have blocked since there was room.
     pub(crate) blocked: bool,
-    /// How many bytes the server has taken from the client in total.
+    /// How many bytes the server has read and written in total, without those that lingering discards.
     pub(crate) taken: usize,
+    pub(crate) written: usize,
+    /// When the server wrote last, and when a byte of its output last left its system, as far as it can know.
+    pub(crate) written_at: Duration,
+    pub(crate) progressed_at: Duration,
+    /// Since when a write would block. `None` if the last one did not.
+    pub(crate) blocked_at: Option<Duration>,
+    /// The times in which output was left that could not be written.
+    pub(crate) unsent: Vec<(Duration, Duration)>,
 }
 
 impl Wire {
@@ -114,12 +120,15 @@ impl Wire {
     }
 
     /// The next bytes that the server has written arrive at the client, `most` at most.
-    pub(crate) fn deliver(&mut self, most: usize) {
+    pub(crate) fn deliver(&mut self, most: usize, now: Duration) {
         if self.client_closed {
             return self.fail(); // the client's system answers with a reset
         }
         let count = most.min(self.outbound.len()).min(self.receive_capacity - self.received.len());
         self.received.extend(self.outbound.drain(..count));
+        if count > 0 {
+            self.progressed_at = now;
+        }
         self.end_received |= self.outbound.is_empty() && self.server_ended;
         // The kernel reports room once a third of the queue is free.
         if self.blocked && 3 * self.outbound.len() <= 2 * self.send_capacity {
@@ -136,7 +145,7 @@ impl Wire {
     }
 
     /// A reset goes to the client: what it was not sent is lost.
-    fn abort(&mut self) {
+    pub(crate) fn abort(&mut self) {
         self.outbound.clear();
         self.inbound.clear();
         (self.arrived, self.urgent) = (0, None);
@@ -152,9 +161,24 @@ impl Wire {
             *to = from;
         }
         self.arrived -= count;
-        self.taken += count;
         self.urgent = self.urgent.map(|mark| mark - count);
         count
+    }
+
+    /// A write of the server accepts `count` bytes, `all` of its output or not.
+    pub(crate) fn write(&mut self, bytes: &[u8], all: usize, now: Duration) {
+        self.outbound.extend(bytes);
+        self.written += bytes.len();
+        (self.written_at, self.progressed_at) = (now, now);
+        if bytes.len() == all {
+            let since = self.blocked_at.take();
+            self.unsent.extend(since.map(|since| (since, now)));
+        }
+    }
+
+    /// A write of the server would block.
+    pub(crate) fn block(&mut self, now: Duration) {
+        self.blocked_at.get_or_insert(now);
     }
 
     /// Reads without faults.
@@ -166,124 +190,5 @@ impl Wire {
             0 => Err(ErrorKind::WouldBlock.into()),
             count => Ok(count),
         }
-    }
-}
-
-/// The server's end of a connection.
-pub(crate) struct SimSocket {
-    pub(crate) kernel: SharedKernel,
-    pub(crate) wire: usize,
-}
-
-impl SimSocket {
-    fn with<T>(&self, call: impl FnOnce(&mut Wire, &mut Tape, &Faults) -> T) -> T {
-        let Kernel { tape, faults, wires, .. } = &mut *locked(&self.kernel);
-        call(&mut wires[self.wire], tape, faults)
-    }
-}
-
-impl fmt::Debug for SimSocket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SimSocket").field(&self.wire).finish()
-    }
-}
-
-impl Transport for &SimSocket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.with(|wire, tape, faults| {
-            if tape.chance(faults.interrupts) {
-                return Err(ErrorKind::Interrupted.into());
-            }
-            let mut room = buffer.len();
-            if wire.arrived > 1 && tape.chance(faults.short_reads) {
-                // The rest arrives right after this read, which is an event of its own.
-                room = room.min(1 + tape.below(wire.arrived.min(255)));
-                wire.has_event = true;
-            }
-            wire.read(&mut buffer[..room])
-        })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.with(|wire, tape, faults| {
-            if tape.chance(faults.interrupts) {
-                return Err(ErrorKind::Interrupted.into());
-            }
-            if wire.reset {
-                return Err(ErrorKind::BrokenPipe.into());
-            }
-            if tape.chance(faults.refused_writes) {
-                wire.has_event = true; // the kernel has no memory, and then reports that it is writable
-                return Err(ErrorKind::WouldBlock.into());
-            }
-            let mut room = (wire.send_capacity - wire.outbound.len()).min(bytes.len());
-            if room == 0 {
-                wire.blocked = true;
-                return Err(ErrorKind::WouldBlock.into());
-            }
-            if room > 1 && tape.chance(faults.short_writes) {
-                room = 1 + tape.below(room.min(255));
-            }
-            wire.outbound.extend(&bytes[..room]);
-            Ok(room)
-        })
-    }
-
-    fn arrived(&self) -> usize {
-        self.with(|wire, _, _| wire.arrived)
-    }
-
-    fn queued(&self) -> u64 {
-        self.with(|wire, _, _| wire.outbound.len() as u64)
-    }
-
-    fn has_failed(&self) -> bool {
-        self.with(|wire, _, _| wire.reset)
-    }
-}
-
-impl Accepted for SimSocket {
-    fn local_address(&self) -> Address {
-        Address::Unknown
-    }
-
-    fn prepare(&self, _limits: &Limits) -> bool {
-        true
-    }
-
-    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.with(|wire, _, _| {
-            wire.outbound.extend(bytes); // a new socket has room for a line
-            Ok(bytes.len())
-        })
-    }
-
-    fn discard(&self, most: usize) -> io::Result<usize> {
-        let mut discarded = vec![0; most.min(4096)];
-        self.with(|wire, _, _| wire.read(&mut discarded))
-    }
-
-    fn queued(&self) -> u64 {
-        Transport::queued(&self)
-    }
-
-    fn end_writing(&self) {
-        self.with(|wire, _, _| wire.server_ended = true);
-    }
-
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-}
-
-impl Drop for SimSocket {
-    /// Closes the socket. With unread input, that resets the connection.
-    fn drop(&mut self) {
-        self.with(|wire, _, _| {
-            (wire.closed, wire.server_ended) = (true, true);
-            if wire.arrived > 0 {
-                wire.abort();
-            }
-        });
     }
 }

@@ -3,14 +3,24 @@
 #![forbid(unsafe_code)]
 
 mod book;
+mod causes;
 mod checks;
 mod client;
 mod clock;
+mod core;
+mod format;
 mod kernel;
+mod mail;
+mod operation;
 mod options;
+mod protocol;
 mod records;
+mod server;
 mod session;
+mod socket;
+mod steps;
 mod tape;
+mod timing;
 mod trace;
 mod worker;
 mod world;
@@ -18,8 +28,8 @@ mod world;
 use std::sync::Once;
 
 pub use crate::checks::Summary;
+pub use crate::format::Format;
 pub use crate::options::{Driving, Options};
-use crate::session::OnPurpose;
 pub use crate::tape::Tape;
 pub use crate::trace::Trace;
 use crate::world::World;
@@ -39,7 +49,7 @@ pub struct Run {
 pub fn run(tape: Tape, trace: Trace) -> Run {
     hide_panics_on_purpose();
     let world = World::new(tape, trace);
-    let options = world.options.clone();
+    let options = world.shared.options.clone();
     let (trace, result) = world.run();
     Run { options, trace, result }
 }
@@ -50,7 +60,7 @@ fn hide_panics_on_purpose() {
     HIDDEN.call_once(|| {
         let others = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            if !panic.payload().is::<OnPurpose>() {
+            if !session::is_on_purpose(panic) {
                 others(panic);
             }
         }));

@@ -3,19 +3,35 @@
 use std::fmt;
 use std::time::Duration;
 
-use common::{Framing, Limits, MailboxFull, Overload};
+use common::{Limits, MailboxFull, Overload};
 
+use crate::format::Format;
+use crate::operation::Operation;
 use crate::tape::Tape;
 
-/// How the simulated worker drives its conversations.
+/// How the connections are driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Driving {
-    /// By edge-triggered events, as `epoll` does.
+    /// A server whose worker handles edge-triggered events, as `epoll` does.
     Events,
-    /// In a task for each client, as the async backends do.
+    /// A server with a task for each client, as the async backends have it.
     Tasks,
-    /// By operations that complete later, as `uring` does.
+    /// A server with operations that complete later, as `uring` has them.
     Ring,
+    /// The core alone, in any legal order, which writes its output from the outbox.
+    Borrowed,
+    /// The core alone, in any legal order, which lends its output.
+    Lent,
+}
+
+impl Driving {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Events, Self::Tasks, Self::Ring, Self::Borrowed, Self::Lent];
+
+    /// Whether the core is driven without a server.
+    pub fn is_core(self) -> bool {
+        matches!(self, Self::Borrowed | Self::Lent)
+    }
 }
 
 /// The chances of faults, of 256 each time that they may occur.
@@ -28,12 +44,20 @@ pub(crate) struct Faults {
     /// Wake-ups and events without a reason.
     pub(crate) spurious: u8,
     pub(crate) accept_errors: u8,
+    /// The descriptor of the listener is invalid.
+    pub(crate) broken_listener: u8,
     /// The system has no resources for an accepted client.
     pub(crate) unserved: u8,
     /// Events and completions that are reported later than others.
     pub(crate) late: u8,
     /// Receive operations that end although there is more to receive.
     pub(crate) single_receives: u8,
+    /// Jobs of threads that may block which are dropped.
+    pub(crate) dropped_jobs: u8,
+    /// Sockets that fail.
+    pub(crate) lost: u8,
+    /// Calls of the application that panic: in any method, in a constructor or in a destructor.
+    pub(crate) panics: u8,
 }
 
 /// What the clients do.
@@ -45,21 +69,28 @@ pub(crate) struct Behavior {
     pub(crate) resets: u8,
     pub(crate) urgent: u8,
     pub(crate) stalls: u8,
-    pub(crate) partial: u8,
+    /// Input that ends within a message, or is invalid.
+    pub(crate) invalid: u8,
+    /// Messages whose length is at the limit.
+    pub(crate) at_limit: u8,
     pub(crate) stays: u8,
 }
 
 /// What takes part in a run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How the worker drives its conversations.
+    /// How the connections are driven.
     pub driving: Driving,
-    /// The framing of the messages.
-    pub framing: Framing,
+    /// The format of the messages.
+    pub format: Format,
     /// Whether the handler may block.
     pub blocking: bool,
     /// Whether the clients speak through a transform.
     pub transform: bool,
+    /// Whether its handshake may block.
+    pub(crate) blocking_handshake: bool,
+    /// Whether the clients send a preamble.
+    pub(crate) preamble: bool,
     pub(crate) limits: Limits,
     pub(crate) faults: Faults,
     pub(crate) behavior: Behavior,
@@ -67,79 +98,16 @@ pub struct Options {
     pub(crate) operations: Vec<Operation>,
     pub(crate) send_capacity: usize,
     pub(crate) receive_capacity: usize,
+    /// The chance that other calls of a session push messages, or announce an answer.
+    pub(crate) side_effects: u8,
     /// Whether other threads push messages to the clients.
     pub(crate) pushes: bool,
+    /// The chance that an answer that is awaited is dropped, of those that are given.
+    pub(crate) dropped_answers: u8,
     /// The chance that the server is stopped at a step.
     pub(crate) stop: u8,
     /// The chance that time passes at a step although there is work.
     pub(crate) delay: u8,
-}
-
-/// What a message asks of the session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Operation {
-    /// One reply.
-    Echo,
-    /// Two replies.
-    Twice,
-    /// No reply.
-    Silent,
-    /// A reply, and the end of the conversation.
-    Exit,
-    /// A rejection; the conversation goes on.
-    Reject,
-    /// A rejection, and the end of the conversation.
-    Fail,
-    /// A panic after a reply, which is withdrawn.
-    Panic,
-    /// Replies that exceed the limit.
-    Overflow,
-    /// An answer that is given later.
-    Later,
-    /// An answer that is announced and dropped.
-    Drop,
-    /// An answer that is announced and never given.
-    Never,
-    /// A reply after some time.
-    Slow,
-    /// A timer, which sends a message.
-    Timer,
-    /// A message that is pushed to another client.
-    Push,
-    /// A message that is pushed to all clients.
-    Publish,
-    /// The end of another client's conversation.
-    Close,
-}
-
-impl Operation {
-    pub(crate) const ALL: [Self; 16] = [
-        Self::Echo,
-        Self::Twice,
-        Self::Silent,
-        Self::Exit,
-        Self::Reject,
-        Self::Fail,
-        Self::Panic,
-        Self::Overflow,
-        Self::Later,
-        Self::Drop,
-        Self::Never,
-        Self::Slow,
-        Self::Timer,
-        Self::Push,
-        Self::Publish,
-        Self::Close,
-    ];
-
-    /// The letter that stands for it in a message.
-    pub(crate) fn letter(self) -> u8 {
-        b'a' + self as u8
-    }
-
-    pub(crate) fn from_letter(letter: u8) -> Self {
-        Self::ALL[usize::from(letter.wrapping_sub(b'a')) % Self::ALL.len()]
-    }
 }
 
 const MS: Duration = Duration::from_millis(1);
@@ -147,32 +115,12 @@ const MS: Duration = Duration::from_millis(1);
 impl Options {
     /// Draws what takes part.
     pub(crate) fn draw(tape: &mut Tape) -> Self {
-        let driving = tape.pick(&[Driving::Events, Driving::Tasks, Driving::Ring]);
-        let framing = tape.pick(&[Framing::Line, Framing::Length, Framing::Line]);
-        let blocking = tape.chance(80);
-        let transform = tape.chance(64);
-        let mut fault = |chances: &[u8]| if tape.chance(96) { tape.pick(chances) } else { 0 };
-        let faults = Faults {
-            short_reads: fault(&[16, 64, 200]),
-            short_writes: fault(&[16, 64, 200]),
-            interrupts: fault(&[8, 64]),
-            refused_writes: fault(&[8, 64, 200]),
-            spurious: fault(&[8, 64]),
-            accept_errors: fault(&[16, 100]),
-            unserved: fault(&[8, 64]),
-            late: fault(&[32, 128]),
-            single_receives: fault(&[32, 200]),
-        };
-        let mut behavior = Behavior {
-            clients: 1 + tape.below(6),
-            messages: tape.pick(&[1, 3, 8, 80]),
-            longest: tape.pick(&[1, 20, 200, 2000]),
-            resets: tape.pick(&[0, 0, 8, 60]),
-            urgent: tape.pick(&[0, 0, 0, 40]),
-            stalls: tape.pick(&[0, 0, 100, 220]),
-            partial: tape.pick(&[0, 60]),
-            stays: tape.pick(&[0, 60, 200]),
-        };
+        let driving = tape.pick(&Driving::ALL);
+        let format = tape.pick(&Format::ALL);
+        let (blocking, transform) = (tape.chance(80), tape.chance(80));
+        let (blocking_handshake, preamble) = (tape.chance(64), tape.chance(40));
+        let faults = draw_faults(tape);
+        let mut behavior = draw_behavior(tape);
         let (send_capacity, receive_capacity) =
             (tape.pick(&[100_000, 4000, 100, 1]), tape.pick(&[100_000, 100, 1]));
         if send_capacity.min(receive_capacity) < 100 {
@@ -183,51 +131,97 @@ impl Options {
         for _ in 0..tape.below(6) {
             operations.push(tape.pick(&Operation::ALL));
         }
-        let limits = Limits::default()
-            .with_max_connections(tape.pick(&[100, 100, 3, 1]))
-            .with_overload(tape.pick(&[Overload::Refuse, Overload::Queue]))
-            .with_max_message(tape.pick(&[4096, 300, 64]))
-            .with_max_reply(tape.pick(&[100_000, 5000]))
-            .with_idle_timeout(tape.pick(&[Some(300_000 * MS), Some(200 * MS), None]))
-            .with_message_timeout(tape.pick(&[10_000 * MS, 100 * MS]))
-            .with_write_timeout(tape.pick(&[10_000 * MS, 100 * MS]))
-            .with_answer_timeout(tape.pick(&[30_000 * MS, 100 * MS]))
-            .with_drain_timeout(tape.pick(&[10_000 * MS, 50 * MS]))
-            .with_mailbox(tape.pick(&[256 * 1024, 600, 200]))
-            .with_mailbox_full(tape.pick(&[
-                MailboxFull::Close,
-                MailboxFull::Refuse,
-                MailboxFull::DropOldest,
-            ]));
+        let mut limits = draw_limits(tape);
+        if send_capacity.min(receive_capacity) < 100 {
+            limits = limits.with_max_reply(600);
+        }
+        if tape.chance(2) {
+            // A crowd that is refused and stays, so that too many sockets linger.
+            behavior = Behavior { clients: 300, messages: 1, longest: 20, stays: 250, ..behavior };
+            limits = limits.with_max_connections(1).with_overload(Overload::Refuse);
+        }
         Self {
             driving,
-            framing,
+            format,
             blocking,
             transform,
+            blocking_handshake,
+            preamble,
             limits,
             faults,
             behavior,
             operations,
             send_capacity,
             receive_capacity,
+            side_effects: tape.pick(&[0, 0, 20]),
             pushes: tape.chance(64),
+            dropped_answers: tape.pick(&[0, 0, 60]),
             stop: tape.pick(&[0, 0, 1, 4]),
             delay: tape.pick(&[0, 4, 30]),
         }
     }
 }
 
+fn draw_faults(tape: &mut Tape) -> Faults {
+    let mut fault = |chances: &[u8]| if tape.chance(96) { tape.pick(chances) } else { 0 };
+    Faults {
+        short_reads: fault(&[16, 64, 200]),
+        short_writes: fault(&[16, 64, 200]),
+        interrupts: fault(&[8, 64]),
+        refused_writes: fault(&[8, 64, 200]),
+        spurious: fault(&[8, 64]),
+        accept_errors: fault(&[16, 100]),
+        broken_listener: fault(&[0, 0, 2]),
+        unserved: fault(&[8, 64]),
+        late: fault(&[32, 128]),
+        single_receives: fault(&[32, 200]),
+        dropped_jobs: fault(&[0, 8]),
+        lost: fault(&[0, 1]),
+        panics: fault(&[0, 4, 12]),
+    }
+}
+
+fn draw_behavior(tape: &mut Tape) -> Behavior {
+    Behavior {
+        clients: 1 + tape.below(6),
+        messages: tape.pick(&[1, 3, 8, 80]),
+        longest: tape.pick(&[1, 20, 200, 2000]),
+        resets: tape.pick(&[0, 0, 8, 60]),
+        urgent: tape.pick(&[0, 0, 0, 40]),
+        stalls: tape.pick(&[0, 0, 100, 220]),
+        invalid: tape.pick(&[0, 60]),
+        at_limit: tape.pick(&[0, 0, 20]),
+        stays: tape.pick(&[0, 60, 200]),
+    }
+}
+
+fn draw_limits(tape: &mut Tape) -> Limits {
+    Limits::default()
+        .with_max_connections(tape.pick(&[100, 100, 3, 1]))
+        .with_overload(tape.pick(&[Overload::Refuse, Overload::Queue]))
+        .with_max_message(tape.pick(&[4096, 300, 64]))
+        .with_max_reply(tape.pick(&[100_000, 5000]))
+        .with_idle_timeout(tape.pick(&[Some(300_000 * MS), Some(200 * MS), None]))
+        .with_message_timeout(tape.pick(&[10_000 * MS, 100 * MS]))
+        .with_write_timeout(tape.pick(&[10_000 * MS, 100 * MS]))
+        .with_answer_timeout(tape.pick(&[30_000 * MS, 100 * MS]))
+        .with_drain_timeout(tape.pick(&[10_000 * MS, 50 * MS]))
+        .with_mailbox(tape.pick(&[256 * 1024, 600, 200]))
+        .with_mailbox_full(tape.pick(&[MailboxFull::Close, MailboxFull::Refuse, MailboxFull::DropOldest]))
+}
+
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { driving, framing, blocking, transform, limits, faults, behavior, .. } = self;
-        writeln!(f, "driving {driving:?}, framing {framing:?}, blocking {blocking}, transform {transform}")?;
-        writeln!(f, "{limits:?}")?;
-        writeln!(f, "{faults:?}")?;
-        writeln!(f, "{behavior:?}")?;
-        write!(
-            f,
-            "operations {:?}, send capacity {}, receive capacity {}, pushes {}, stop {}, delay {}",
-            self.operations, self.send_capacity, self.receive_capacity, self.pushes, self.stop, self.delay
-        )
+        let Self { driving, format, blocking, transform, blocking_handshake, preamble, .. } = self;
+        writeln!(f, "driving {driving:?}, format {format}, blocking {blocking}, preamble {preamble}")?;
+        writeln!(f, "transform {transform}, blocking handshake {blocking_handshake}")?;
+        writeln!(f, "{:?}", self.limits)?;
+        writeln!(f, "{:?}", self.faults)?;
+        writeln!(f, "{:?}", self.behavior)?;
+        let Self { operations, send_capacity, receive_capacity, side_effects, .. } = self;
+        writeln!(f, "operations {operations:?}, side effects {side_effects}")?;
+        writeln!(f, "send capacity {send_capacity}, receive capacity {receive_capacity}")?;
+        let Self { pushes, dropped_answers, stop, delay, .. } = self;
+        write!(f, "pushes {pushes}, dropped answers {dropped_answers}, stop {stop}, delay {delay}")
     }
 }

@@ -1,19 +1,36 @@
-//! A transform, and the client's side of it.
+//! A transform and a preamble, and the client's side of them.
 
-use common::{MAX_READ, Opened, Transform};
+use std::sync::Arc;
+
+use common::{Blocking, Client, ErrorReply, MAX_READ, Opened, Preamble, PreambleProgress, Transform};
+
+use crate::session::Shared;
 
 /// A record is a length from 1 to 250 and this number of inverted bytes. A length of 0 ends the input, and 255 is invalid. The
 /// handshake is `HI`, which is answered with `OK`.
-#[derive(Debug, Default)]
 pub(crate) struct Records {
+    shared: Arc<Shared>,
+    client: usize,
     is_shaken: bool,
 }
 
-const HELLO: &[u8] = b"HI\n";
+pub(crate) const HELLO: &[u8] = b"HI\n";
 const READY: &[u8] = b"OK\n";
+/// The most bytes in a record.
+pub(crate) const MAX: usize = 250;
+
+impl Records {
+    /// The transform of a client, or of one that is refused.
+    pub(crate) fn new(shared: &Arc<Shared>, client: &Client) -> Self {
+        let client = crate::session::number(client);
+        shared.may_panic(client, true);
+        Self { shared: Arc::clone(shared), client, is_shaken: false }
+    }
+}
 
 impl Transform for Records {
     fn open(&mut self, input: &mut [u8], plain: &mut Vec<u8>, sealed: &mut Vec<u8>) -> Opened {
+        self.shared.may_panic(self.client, true);
         let mut used = 0;
         if !self.is_shaken {
             if input.len() < HELLO.len() {
@@ -45,29 +62,71 @@ impl Transform for Records {
     }
 
     fn seal(&mut self, plain: &[u8], sealed: &mut Vec<u8>) {
+        self.shared.may_panic(self.client, true);
         seal(plain, sealed);
     }
 
     fn close(&mut self, sealed: &mut Vec<u8>) {
+        self.shared.may_panic(self.client, false);
         sealed.push(0);
+        if let Some(account) = self.shared.book().clients.get_mut(self.client) {
+            account.has_final_output = true;
+        }
     }
 
     fn is_handshaking(&self) -> bool {
         !self.is_shaken
     }
+
+    fn blocking(&self) -> Blocking {
+        let may_block = self.shared.options.blocking_handshake && !self.is_shaken;
+        if may_block { Blocking::MayBlock } else { Blocking::Never }
+    }
+
+    fn describe(&self, _client: &mut Client) {
+        self.shared.may_panic(self.client, true);
+    }
 }
 
-/// What a client sends first.
-pub(crate) fn hello() -> Vec<u8> {
-    HELLO.to_vec()
+impl Drop for Records {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.shared.may_panic(self.client, false);
+        }
+    }
 }
 
 /// Seals plaintext.
 pub(crate) fn seal(plain: &[u8], sealed: &mut Vec<u8>) {
-    for piece in plain.chunks(250) {
+    for piece in plain.chunks(MAX) {
         sealed.push(piece.len() as u8);
         sealed.extend(piece.iter().map(|byte| !byte));
     }
+}
+
+/// A line with the number of the client, which replaces the port of its address.
+pub(crate) struct Number(pub(crate) Arc<Shared>);
+
+/// Appends the preamble of a client.
+pub(crate) fn preamble(client: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("N{client}\n").as_bytes());
+}
+
+impl Preamble for Number {
+    fn receive(&mut self, input: &[u8], client: &mut Client) -> PreambleProgress {
+        self.0.may_panic(crate::session::number(client), false);
+        let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
+            let is_valid = input.first().is_none_or(|&byte| byte == b'N') && !input.contains(&b'!');
+            return if is_valid { PreambleProgress::More { used: 0 } } else { broken() };
+        };
+        let mut expected = Vec::new();
+        preamble(crate::session::number(client), &mut expected);
+        if input[..=end] == expected { PreambleProgress::Done { used: end + 1 } } else { broken() }
+    }
+}
+
+fn broken() -> PreambleProgress {
+    PreambleProgress::Broken(ErrorReply::malformed("number"))
 }
 
 /// Opens what a client has received.
@@ -96,7 +155,7 @@ impl Opener {
         }
         while let Some((&length, rest)) = self.raw[used..].split_first() {
             let length = usize::from(length);
-            if self.has_ended || length > 250 {
+            if self.has_ended || length > MAX {
                 return false;
             }
             if length == 0 {

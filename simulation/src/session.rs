@@ -1,47 +1,154 @@
 //! The handler that the simulation serves: each message tells its session what to do.
 
-use std::panic::panic_any;
-use std::sync::{Arc, Mutex};
+use std::cell::Cell;
+use std::panic::{PanicHookInfo, panic_any};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use common::{Blocking, Client, CloseReason, Flow, Handle, Handler, Later, Replies, SendError, Session};
+use common::{Blocking, Client, CloseReason, Flow, Group, Handle, Handler, Later, Replies, Session};
 
 use crate::book::Book;
 use crate::clock::VirtualClock;
-use crate::kernel::locked;
-use crate::options::Operation;
+use crate::format::Format;
+use crate::kernel::{SharedKernel, locked};
+use crate::operation::Operation;
+use crate::options::Options;
 
 /// What the sessions of a run share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) book: Mutex<Book>,
+    pub(crate) kernel: SharedKernel,
     pub(crate) clock: VirtualClock,
-    /// The answers that are awaited, with the number of their client.
+    pub(crate) options: Options,
+    /// The answers that are awaited, with the client of each, and those that are kept for ever.
     pub(crate) laters: Mutex<Vec<(usize, Later)>>,
+    kept: Mutex<Vec<Later>>,
+    /// The handles of all clients, also of those that are gone.
     pub(crate) handles: Mutex<Vec<(usize, Handle)>>,
-    pub(crate) blocking: bool,
-    pub(crate) max_reply: usize,
+    group: Group,
 }
 
 /// The payload of panics on purpose.
 pub(crate) struct OnPurpose;
 
+thread_local! {
+    /// Whether the next panic is one that the core must cause.
+    static EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a panic was caused by the simulation.
+pub(crate) fn is_on_purpose(panic: &PanicHookInfo<'_>) -> bool {
+    EXPECTED.take() || panic.payload().is::<OnPurpose>()
+}
+
 impl Shared {
-    /// Pushes a message to a client, and keeps account of it.
+    pub(crate) fn new(options: Options, kernel: SharedKernel, clock: VirtualClock) -> Self {
+        let (laters, kept, handles) = Default::default();
+        let book = Mutex::new(Book::new(options.format, options.limits));
+        Self { book, kernel, clock, options, laters, kept, handles, group: Group::new() }
+    }
+
+    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
+        locked(&self.book)
+    }
+
+    /// Whether something occurs that has this chance of 256.
+    pub(crate) fn chance(&self, of_256: u8) -> bool {
+        locked(&self.kernel).tape.chance(of_256)
+    }
+
+    /// Panics if the tape says so, for a client. With `loses_output`, output that was not sealed may be lost.
+    pub(crate) fn may_panic(&self, client: usize, loses_output: bool) {
+        if client != usize::MAX && self.chance(self.options.faults.panics) {
+            let account = &mut self.book().clients[client];
+            account.has_panicked = true;
+            account.may_lose_output |= loses_output;
+            panic_any(OnPurpose);
+        }
+    }
+
+    /// The server begins to stop, unless it has.
+    pub(crate) fn begin_stop(&self) {
+        let (kernel, book) = (locked(&self.kernel), &mut *self.book());
+        if !std::mem::replace(&mut book.is_stopping, true) {
+            for (account, wire) in book.clients.iter_mut().zip(&kernel.wires) {
+                account.arrived_at_stop = wire.taken + wire.arrived;
+            }
+        }
+    }
+
+    /// Pushes a message to a client.
     pub(crate) fn push(&self, to: usize, handle: &Handle) {
-        let message = locked(&self.book).compose_push();
-        self.pushed(to, message.clone(), handle.send(message.into_bytes()));
+        let message = self.book().next_text('P').into_bytes();
+        let expected = self.expect_push(to, &message);
+        let pushed = handle.send(message);
+        self.book().check(to, pushed == expected, || {
+            format!("a push returned {pushed:?}, and {expected:?} was expected")
+        });
     }
 
-    fn pushed(&self, to: usize, message: String, result: Result<(), SendError>) {
-        locked(&self.book).pushed(to, message, result);
+    fn expect_push(&self, to: usize, message: &[u8]) -> Result<(), common::SendError> {
+        let Book { clients, limits, is_stopping, totals, .. } = &mut *self.book();
+        clients[to].mailbox.push(message.to_vec(), limits, *is_stopping, totals)
     }
 
-    /// A client's handle, or another's.
+    /// Pushes a message to all clients.
+    fn publish(&self, sender: usize) {
+        let message = self.book().next_text('G').into_bytes();
+        let members: Vec<_> = locked(&self.handles).iter().map(|(to, _)| *to).collect();
+        let accepted = members.iter().filter(|&&to| self.expect_push(to, &message).is_ok()).count();
+        let sent = self.group.send(message);
+        self.book().check(sender, sent == accepted, || {
+            format!("{sent} members of the group accepted a message, and {accepted} were expected to")
+        });
+    }
+
+    /// One of the handles.
     pub(crate) fn handle(&self, index: usize) -> Option<(usize, Handle)> {
         let handles = locked(&self.handles);
         (!handles.is_empty()).then(|| handles[index % handles.len()].clone())
     }
+
+    /// Announces an answer.
+    fn later(&self, client: usize, out: &mut Replies<'_>) -> Later {
+        let later = out.later();
+        self.book().announced(client, self.clock.elapsed());
+        later
+    }
+
+    /// Drops an answer.
+    pub(crate) fn drop_later(&self, client: usize, later: Later) {
+        self.book().clients[client].mailbox.drop_answer();
+        drop(later);
+    }
+
+    /// What calls other than those with messages may do besides.
+    fn side_effect(&self, client: usize, out: Option<&mut Replies<'_>>) {
+        if !self.chance(self.options.side_effects) {
+            return;
+        }
+        let target = locked(&self.kernel).tape.below(8);
+        if let Some((to, handle)) = self.handle(target) {
+            self.push(to, &handle);
+        }
+        let is_pending = {
+            let account = &self.book().clients[client];
+            account.pending.is_some()
+        };
+        if let Some(out) = out
+            && !is_pending
+            && self.chance(60)
+        {
+            let later = self.later(client, out);
+            locked(&self.laters).push((client, later));
+        }
+    }
+}
+
+/// Each client's number is the port of its address.
+pub(crate) fn number(client: &Client) -> usize {
+    client.peer.ip().map_or(usize::MAX, |address| usize::from(address.port()))
 }
 
 #[derive(Debug)]
@@ -49,110 +156,149 @@ pub(crate) struct SimHandler(pub(crate) Arc<Shared>);
 
 impl Handler for SimHandler {
     fn open(&self, client: &Client, out: &mut Replies<'_>) -> Box<dyn Session> {
-        let wire = client.peer.ip().map_or(usize::MAX, |address| usize::from(address.port()));
+        let number = number(client);
         let shared = Arc::clone(&self.0);
-        locked(&shared.handles).push((wire, client.handle()));
-        locked(&shared.book).opened(wire);
+        shared.may_panic(number, false);
+        locked(&shared.handles).push((number, client.handle()));
+        shared.group.join(&client.handle());
         out.send(b"hello");
-        Box::new(SimSession { shared, wire, ticks: 0 })
+        shared.book().replied(number, b"hello");
+        shared.side_effect(number, Some(out));
+        Box::new(SimSession { shared, client: number, ticks: 0 })
     }
 
     fn blocking(&self) -> Blocking {
-        if self.0.blocking { Blocking::MayBlock } else { Blocking::Never }
+        if self.0.options.blocking { Blocking::MayBlock } else { Blocking::Never }
     }
 }
 
 struct SimSession {
     shared: Arc<Shared>,
-    wire: usize,
+    client: usize,
     ticks: u32,
+}
+
+impl SimSession {
+    fn say(&self, reply: &[u8], out: &mut Replies<'_>) {
+        out.send(reply);
+        self.shared.book().replied(self.client, reply);
+    }
 }
 
 impl Session for SimSession {
     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
-        let Self { shared, wire, .. } = self;
-        locked(&shared.book).handled(*wire, message);
-        let operation = Operation::from_letter(message.first().copied().unwrap_or(0));
+        let (shared, client) = (Arc::clone(&self.shared), self.client);
+        shared.book().handled(client, message);
+        shared.may_panic(client, false);
+        let is_framed = shared.options.format != Format::Raw;
+        let operation = Operation::of(message, &shared.options.operations, is_framed);
         let target = message.get(1).map_or(0, |&digit| usize::from(digit.wrapping_sub(b'0')));
-        let mut replies: Vec<Vec<u8>> = vec![[b"R", message].concat()];
-        let mut flow = Flow::Continue;
+        let later = |out: &mut Replies<'_>| {
+            let later = shared.later(client, out);
+            locked(&shared.laters).push((client, later));
+        };
+        let max_reply = shared.options.limits.max_reply;
         match operation {
             Operation::Echo => {}
-            Operation::Twice => replies.push([b"S", message].concat()),
-            Operation::Silent => replies.clear(),
-            Operation::Exit => flow = Flow::Close,
+            Operation::Twice => self.say(&[b"S", message].concat(), out),
+            Operation::Silent => return Flow::Continue,
+            Operation::Exit => {
+                self.say(b"bye", out);
+                return Flow::Close;
+            }
             Operation::Reject | Operation::Fail => {
-                replies.clear();
                 out.reject("no");
-                locked(&shared.book).replied(*wire, b"ERR no".to_vec());
-                if operation == Operation::Fail {
-                    flow = Flow::Fail;
-                }
+                shared.book().replied(client, b"ERR no");
+                return if operation == Operation::Fail { Flow::Fail } else { Flow::Continue };
             }
             Operation::Panic => {
-                out.send(b"withdrawn");
+                self.say(b"withdrawn", out);
+                shared.book().clients[client].has_panicked = true;
                 panic_any(OnPurpose);
             }
-            Operation::Overflow => {
-                out.send(&vec![b'x'; shared.max_reply / 2]);
-                out.send(&vec![b'x'; shared.max_reply / 2 + 1]);
-                replies.clear();
+            Operation::Overflow | Operation::Full => {
+                let mut framed = Vec::new();
+                shared.options.format.encode(b"", &mut framed);
+                let excess = usize::from(operation == Operation::Overflow);
+                let first = max_reply / 2;
+                self.say(&vec![b'x'; first], out);
+                self.say(&vec![b'y'; max_reply - first - 2 * framed.len() + excess], out);
+                return Flow::Continue;
             }
-            Operation::Later | Operation::Never => {
-                let later = out.later();
-                replies.clear();
-                let kept = if operation == Operation::Later { *wire } else { usize::MAX };
-                locked(&shared.laters).push((kept, later));
+            Operation::Later => later(out),
+            Operation::LaterExit => {
+                later(out);
+                return Flow::Close;
+            }
+            Operation::Never => {
+                let later = shared.later(client, out);
+                locked(&shared.kept).push(later);
             }
             Operation::Drop => {
-                replies.clear();
+                let later = shared.later(client, out);
+                shared.drop_later(client, later);
+            }
+            Operation::TwoLaters => {
+                shared.book().clients[client].has_panicked = true;
+                later(out);
+                EXPECTED.set(true);
                 drop(out.later());
             }
             Operation::Slow => shared.clock.advance(Duration::from_millis(60)),
             Operation::Timer => out.set_timer(Duration::from_millis(30)),
+            Operation::PastTimer => out.set_timer(Duration::ZERO),
             Operation::Push => {
                 if let Some((to, handle)) = shared.handle(target) {
                     shared.push(to, &handle);
                 }
             }
-            Operation::Publish => {
-                let handles = locked(&shared.handles).clone();
-                handles.iter().for_each(|(to, handle)| shared.push(*to, handle));
-            }
+            Operation::Publish => shared.publish(client),
             Operation::Close => {
                 if let Some((to, handle)) = shared.handle(target) {
                     handle.close();
-                    locked(&shared.book).close_requested(to);
+                    shared.book().clients[to].mailbox.close();
                 }
             }
         }
-        for reply in replies {
-            out.send(&reply);
-            locked(&shared.book).replied(*wire, reply);
-        }
-        flow
+        self.say(&[b"R", message].concat(), out);
+        Flow::Continue
     }
 
     fn notified(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
-        locked(&self.shared.book).notified(self.wire, message);
-        out.send(message);
+        self.shared.book().notified(self.client, message);
+        self.shared.may_panic(self.client, false);
+        self.say(message, out);
+        self.shared.side_effect(self.client, Some(out));
         Flow::Continue
     }
 
     fn missed(&mut self, count: u64, out: &mut Replies<'_>) -> Flow {
-        out.write(format_args!("M{count}"));
-        locked(&self.shared.book).missed(self.wire, count);
+        let told = self.shared.book().clients[self.client].mailbox.told_missed(count);
+        self.shared.book().require(self.client, told);
+        self.shared.may_panic(self.client, false);
+        self.say(format!("M{count}").as_bytes(), out);
         Flow::Continue
     }
 
     fn timer(&mut self, out: &mut Replies<'_>) -> Flow {
+        self.shared.may_panic(self.client, false);
         self.ticks += 1;
-        out.write(format_args!("T{}", self.ticks));
-        locked(&self.shared.book).replied(self.wire, format!("T{}", self.ticks).into_bytes());
+        self.say(format!("T{}", self.ticks).as_bytes(), out);
+        self.shared.side_effect(self.client, Some(out));
         Flow::Continue
     }
 
-    fn closed(&mut self, why: CloseReason) {
-        locked(&self.shared.book).closed(self.wire, why);
+    fn closed(&mut self, _why: CloseReason) {
+        self.shared.side_effect(self.client, None);
+        self.shared.may_panic(self.client, false);
+    }
+}
+
+impl Drop for SimSession {
+    /// A destructor that may panic. A second panic while one is handled would abort the process.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.shared.may_panic(self.client, false);
+        }
     }
 }

@@ -45,11 +45,16 @@ impl Worker {
 
     /// Serves a client for one turn.
     pub(super) fn serve(&mut self, slot: usize) {
+        if !self.peers.contains(slot) {
+            return;
+        }
+        self.may_lose(slot);
         let Some(peer) = self.peers.get_mut(slot) else { return };
         let Some(conversation) = &mut peer.conversation else { return };
         if let Some(more_input) = peer.ready.take() {
             conversation.ready(more_input);
         }
+        self.shared.book().begin_turn(peer.socket.wire);
         let wait = conversation.advance(&peer.socket, &mut self.buffers);
         (peer.wait, peer.served_at) = (Some(wait), self.clock.elapsed());
         match wait {
@@ -74,6 +79,7 @@ impl Worker {
     pub(super) fn end(&mut self, slot: usize) {
         let peer = self.peers.remove(slot);
         if let Some(conversation) = peer.conversation {
+            self.shared.book().begin_turn(peer.socket.wire);
             conversation.end(peer.socket);
         }
     }

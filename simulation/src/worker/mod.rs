@@ -18,12 +18,15 @@ use slab::Slab;
 use self::ring::Operations;
 use self::tasks::Task;
 use crate::clock::VirtualClock;
-use crate::kernel::{SharedKernel, SimSocket, locked};
+use crate::kernel::{SharedKernel, locked};
 use crate::options::Driving;
+use crate::session::Shared;
+use crate::socket::SimSocket;
 
 /// A worker with its clients.
 pub(crate) struct Worker {
     driving: Driving,
+    shared: Arc<Shared>,
     kernel: SharedKernel,
     clock: VirtualClock,
     buffers: Buffers,
@@ -37,6 +40,9 @@ pub(crate) struct Worker {
     jobs: Vec<(usize, Conversation)>,
     returned: Vec<(usize, Conversation)>,
     acceptor: Option<Acceptor>,
+    /// How many clients were accepted, and whether the listener has failed.
+    pub(crate) accepted: u64,
+    pub(crate) is_broken: bool,
     /// Whether the listener is watched.
     is_listening: bool,
     /// The tasks that were woken.
@@ -92,21 +98,17 @@ const ACCEPTOR: usize = u32::MAX as usize;
 const ACCEPT_TURN: usize = 16;
 
 impl Worker {
-    pub(crate) fn new(
-        driving: Driving,
-        kernel: SharedKernel,
-        clock: VirtualClock,
-        acceptor: Acceptor,
-    ) -> Self {
+    pub(crate) fn new(shared: &Arc<Shared>, acceptor: Acceptor) -> Self {
         let notified = Arc::new(Flag::default());
         let woken = WakeQueue::new(Waker::from(Arc::clone(&notified)));
         acceptor.register_slot(&woken, ACCEPTOR);
         let (peers, queue, jobs, returned, scheduled, sent, round) = Default::default();
         notified.set();
         Self {
-            driving,
-            kernel,
-            clock,
+            driving: shared.options.driving,
+            shared: Arc::clone(shared),
+            kernel: Arc::clone(&shared.kernel),
+            clock: shared.clock.clone(),
             buffers: Buffers::new(),
             peers,
             queue,
@@ -115,6 +117,8 @@ impl Worker {
             jobs,
             returned,
             acceptor: Some(acceptor),
+            accepted: 0,
+            is_broken: false,
             is_listening: true,
             scheduled,
             sent,
@@ -130,7 +134,7 @@ impl Worker {
             || match self.driving {
                 Driving::Events => self.has_events(),
                 Driving::Tasks => self.has_tasks(),
-                Driving::Ring => self.has_completions(),
+                _ => self.has_completions(),
             }
     }
 
@@ -145,7 +149,7 @@ impl Worker {
         match self.driving {
             Driving::Events => self.turn_of_events(),
             Driving::Tasks => self.turn_of_tasks(),
-            Driving::Ring => self.turn_of_ring(),
+            _ => self.turn_of_ring(),
         }
         for (slot, conversation) in std::mem::take(&mut self.returned) {
             self.peers[slot].conversation = Some(conversation);
@@ -170,7 +174,7 @@ impl Worker {
         match self.driving {
             Driving::Events => self.serve(slot),
             Driving::Tasks => self.schedule(slot),
-            Driving::Ring => self.step(slot, ring::Event::Woken),
+            _ => self.step(slot, ring::Event::Woken),
         }
     }
 
@@ -185,21 +189,43 @@ impl Worker {
             let Some(acceptor) = &mut self.acceptor else { return };
             self.is_listening = true;
             match acceptor.what_now() {
-                Accepting::Accept => match acceptor.admit(accept(&self.kernel)) {
-                    Admission::Client(socket, conversation) => self.admit(socket, conversation),
-                    Admission::None => {}
-                    Admission::WouldBlock => return,
-                },
+                Accepting::Accept => {
+                    let accepted = accept(&self.kernel);
+                    match &accepted {
+                        Ok((socket, _)) => {
+                            self.accepted += 1;
+                            self.shared.book().current = socket.wire;
+                        }
+                        Err(error) => self.is_broken |= error.raw_os_error() == Some(EBADF),
+                    }
+                    match acceptor.admit(accepted) {
+                        Admission::Client(socket, conversation) => self.admit(socket, conversation),
+                        Admission::None => {}
+                        Admission::WouldBlock => return,
+                    }
+                }
                 Accepting::Wait => {
                     self.is_listening = false;
                     return;
                 }
-                Accepting::Stopped => {
-                    self.acceptor = None;
-                    return;
-                }
+                Accepting::Stopped => return self.stop_accepting(),
             }
         }
+    }
+
+    /// Closes the listener, which resets the clients in its backlog.
+    fn stop_accepting(&mut self) {
+        self.acceptor = None;
+        {
+            let kernel = &mut *locked(&self.kernel);
+            for wire in std::mem::take(&mut kernel.backlog) {
+                kernel.wires[wire].aborted = true;
+            }
+        }
+        // If it was not requested, the server drains.
+        let until = self.clock.elapsed() + self.shared.options.limits.drain_timeout;
+        self.shared.begin_stop();
+        self.shared.book().cut_at.get_or_insert(until);
     }
 
     fn admit(&mut self, socket: SimSocket, conversation: Conversation) {
@@ -208,6 +234,11 @@ impl Worker {
             kernel.wires[socket.wire].has_event = true; // a poller reports a new socket
             kernel.tape.chance(kernel.faults.unserved)
         };
+        {
+            let account = &mut self.shared.book().clients[socket.wire];
+            account.is_connected = !is_unserved;
+            account.timing.accepted = self.clock.elapsed();
+        }
         if is_unserved {
             return conversation.refuse(socket, &io::Error::from_raw_os_error(ENOMEM));
         }
@@ -233,8 +264,36 @@ impl Worker {
     /// Runs a handler on a thread that may block.
     pub(crate) fn run_job(&mut self, index: usize) {
         let (slot, mut conversation) = self.jobs.swap_remove(index);
+        let client = self.peers[slot].socket.wire;
+        if self.shared.chance(self.shared.options.faults.dropped_jobs) {
+            self.shared.book().clients[client].was_lost = true;
+            drop(conversation);
+            self.peers.remove(slot);
+            return;
+        }
+        {
+            let book = &mut *self.shared.book();
+            book.begin_turn(client);
+            book.clients[client].handshake_until = self.clock.elapsed();
+        }
         conversation.run(&mut self.buffers);
         self.returned.push((slot, conversation));
+    }
+
+    /// The socket of a client fails, if the tape says so.
+    fn may_lose(&mut self, slot: usize) {
+        let peer = &mut self.peers[slot];
+        if let Some(conversation) = &mut peer.conversation
+            && self.shared.chance(self.shared.options.faults.lost)
+        {
+            self.shared.book().clients[peer.socket.wire].was_lost = true;
+            conversation.mark_lost();
+        }
+    }
+
+    /// Whether there is a listener.
+    pub(crate) fn is_accepting(&self) -> bool {
+        self.acceptor.is_some()
     }
 
     /// Whether accepting has ended and no client is left.
@@ -277,6 +336,7 @@ impl Worker {
 }
 
 const ENOMEM: i32 = 12;
+const EBADF: i32 = 9;
 /// Errors of `accept`: those of the process, the system, the client, and an interrupt.
 const ACCEPT_ERRORS: [i32; 6] = [24, 23, 105, 103, 71, 4];
 
@@ -286,6 +346,9 @@ fn accept(kernel: &SharedKernel) -> io::Result<(SimSocket, Address)> {
     let kernel = &mut *locked(kernel);
     if kernel.tape.chance(kernel.faults.accept_errors) {
         return Err(io::Error::from_raw_os_error(kernel.tape.pick(&ACCEPT_ERRORS)));
+    }
+    if kernel.tape.chance(kernel.faults.broken_listener) {
+        return Err(io::Error::from_raw_os_error(EBADF));
     }
     let wire = kernel.backlog.pop_front().ok_or_else(|| io::Error::from_raw_os_error(11))?;
     let port = u16::try_from(wire).unwrap_or(u16::MAX);

@@ -86,6 +86,7 @@ impl Worker {
             let is_unsent =
                 peer.operations.sending != Operation::None && peer.operations.sent_in != self.round;
             if let (true, Some(conversation)) = (is_unsent, &mut peer.conversation) {
+                locked(&self.kernel).wires[peer.socket.wire].blocked_at = Some(self.clock.elapsed());
                 conversation.stalled(&peer.socket, &mut self.buffers);
                 peer.operations.receiving.cancel();
             }
@@ -126,6 +127,7 @@ impl Worker {
             bytes.truncate(count);
             bytes
         });
+        wire.taken += read.as_ref().map_or(0, Vec::len);
         if matches!(&read, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
             return None;
         }
@@ -168,8 +170,13 @@ impl Worker {
 
     /// Reports an event to the conversation of a client, and does the next step.
     pub(super) fn step(&mut self, slot: usize, event: Event) {
+        if !self.peers.contains(slot) {
+            return;
+        }
+        self.may_lose(slot);
         let Some(peer) = self.peers.get_mut(slot) else { return };
         let Some(conversation) = &mut peer.conversation else { return };
+        self.shared.book().begin_turn(peer.socket.wire);
         let step = match event {
             Event::Received(Ok(mut bytes)) => conversation.received(&mut bytes, &mut self.buffers),
             Event::Received(Err(error)) => {
@@ -210,7 +217,9 @@ impl Worker {
                 }
             }
             Step::Blocking => {
-                if operations.receiving == Operation::None {
+                // An output is still being sent only if it was abandoned.
+                operations.sending.cancel();
+                if (operations.receiving, operations.sending) == (Operation::None, Operation::None) {
                     self.offload(slot);
                 }
             }

@@ -83,6 +83,10 @@ impl Worker {
     }
 
     fn poll_task(&mut self, slot: usize) {
+        if !self.peers.contains(slot) {
+            return;
+        }
+        self.may_lose(slot);
         let Some(peer) = self.peers.get_mut(slot) else { return };
         let Some(task) = &mut peer.task else { return };
         task.state.is_scheduled.take();
@@ -91,9 +95,12 @@ impl Worker {
         let interest = &mut task.interest;
         let waits = &mut peer.wait;
         *waits = Some(Wait::Wakeup);
+        let (shared, client) = (&self.shared, peer.socket.wire);
+        shared.book().begin_turn(client);
         let polled = conversation.poll_advance(&peer.socket, &mut Context::from_waker(&waker), |_, wait| {
             if *interest == Some((wait, true)) {
                 *interest = None;
+                shared.book().begin_turn(client);
                 return Poll::Ready(Ok(()));
             }
             *interest = Some((wait, false));

@@ -1,0 +1,111 @@
+//! Checks at the end of a conversation that it has ended for a reason that there was, and not before its time.
+
+use common::{CloseReason, ErrorReply};
+
+use crate::book::{Account, Book};
+use crate::client::Tail;
+use crate::format::Format;
+use crate::kernel::{Wire, locked};
+use crate::session::Shared;
+use crate::timing;
+
+/// Checks the reason with which the session of a client is closed.
+pub(crate) fn check(shared: &Shared, client: usize, why: CloseReason) {
+    let kernel = locked(&shared.kernel);
+    let book = &mut *shared.book();
+    let is_told_first =
+        matches!(why, CloseReason::IdleTimeout | CloseReason::MessageTimeout | CloseReason::AnswerTimeout);
+    if !is_told_first {
+        check_time(shared, &kernel.wires, book, client, why);
+    }
+    let (account, wire) = (&book.clients[client], &kernel.wires[client]);
+    if !is_caused(why, account, wire, book) {
+        return book.violate(client, || format!("it ends for {why}, and there was no reason for that"));
+    }
+    if !is_told(why, account.error.as_ref()) {
+        let error = account.error.clone();
+        return book.violate(client, || format!("it ends for {why}, and the client is told {error:?}"));
+    }
+    let arrived = if why == CloseReason::Stopping { account.arrived_at_stop } else { wire.taken };
+    let whole = account.input.whole(arrived);
+    let is_graceful = matches!(why, CloseReason::EndOfInput | CloseReason::Stopping);
+    if is_graceful && book.format != Format::Raw && account.handled < whole {
+        let handled = account.handled;
+        book.violate(client, || format!("it ends for {why}, and {handled} of {whole} messages were handled"));
+    }
+}
+
+/// Checks the time at which the core ends a conversation with an error.
+pub(crate) fn check_error(shared: &Shared, client: usize, error: &ErrorReply) {
+    let why = match error {
+        ErrorReply::IdleTimeout => CloseReason::IdleTimeout,
+        ErrorReply::MessageTimeout => CloseReason::MessageTimeout,
+        ErrorReply::AnswerTimeout => CloseReason::AnswerTimeout,
+        _ => return,
+    };
+    let kernel = locked(&shared.kernel);
+    check_time(shared, &kernel.wires, &mut shared.book(), client, why);
+}
+
+fn check_time(shared: &Shared, wires: &[Wire], book: &mut Book, client: usize, why: CloseReason) {
+    let now = shared.clock.elapsed();
+    let account = &book.clients[client];
+    let (cut_at, options) = (book.cut_at, &shared.options);
+    let earliest = timing::earliest(why, account, &wires[client], &book.limits, cut_at, options);
+    if let Some(earliest) = earliest
+        && now < earliest
+    {
+        book.violate(client, || format!("it ends for {why} at {now:?}, before {earliest:?}"));
+    }
+}
+
+/// Whether the conversation of a client with a session may end for this reason.
+fn is_caused(why: CloseReason, account: &Account, wire: &Wire, book: &Book) -> bool {
+    let tail = account.input.tail;
+    match why {
+        CloseReason::Exit | CloseReason::Rejected => account.asked == Some(why),
+        CloseReason::EndOfInput => {
+            let has_ended = wire.end_arrived || tail == Tail::EndRecord;
+            has_ended && account.pending.is_none() && Book::has_handled(account, book.format)
+        }
+        CloseReason::Stopping => book.is_stopping && account.pending.is_none(),
+        CloseReason::Cut => book.is_stopping,
+        CloseReason::Closed | CloseReason::Unanswered | CloseReason::MailboxFull => {
+            account.mailbox.causes(why)
+        }
+        CloseReason::IdleTimeout | CloseReason::MessageTimeout => account.pending.is_none(),
+        CloseReason::AnswerTimeout => account.pending.is_some(),
+        CloseReason::WriteTimeout => true,
+        CloseReason::Incomplete => wire.end_arrived && tail.is_incomplete(),
+        CloseReason::TooLong => tail == Tail::TooLong || book.format == Format::Raw,
+        CloseReason::Malformed => matches!(tail, Tail::Malformed | Tail::BadRecord),
+        CloseReason::Panicked => account.has_panicked,
+        CloseReason::ReplyTooLong => account.has_overflowed,
+        CloseReason::Lost => wire.reset || account.was_lost,
+        // These end a conversation before there is a session.
+        CloseReason::Busy
+        | CloseReason::Unserved
+        | CloseReason::TooLate
+        | CloseReason::HandshakeFailed
+        | CloseReason::HandshakeTimeout => false,
+        _ => true,
+    }
+}
+
+/// Whether the last error reply is the one that belongs to the reason.
+fn is_told(why: CloseReason, error: Option<&ErrorReply>) -> bool {
+    match why {
+        CloseReason::Exit | CloseReason::Rejected | CloseReason::Closed | CloseReason::EndOfInput => {
+            error.is_none()
+        }
+        CloseReason::Stopping => matches!(error, None | Some(ErrorReply::ShuttingDown)),
+        CloseReason::IdleTimeout => error == Some(&ErrorReply::IdleTimeout),
+        CloseReason::MessageTimeout => error == Some(&ErrorReply::MessageTimeout),
+        CloseReason::AnswerTimeout => error == Some(&ErrorReply::AnswerTimeout),
+        CloseReason::Incomplete => error == Some(&ErrorReply::Incomplete),
+        CloseReason::TooLong => matches!(error, Some(ErrorReply::TooLong { .. })),
+        CloseReason::Malformed => matches!(error, None | Some(ErrorReply::Malformed(_))),
+        CloseReason::Unanswered | CloseReason::ReplyTooLong => error == Some(&ErrorReply::Internal),
+        _ => true, // it ends at once, or its transform has failed
+    }
+}
