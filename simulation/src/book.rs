@@ -70,6 +70,8 @@ pub(crate) struct Account {
     announces: bool,
     /// The answer that is to be written before the next message.
     pub(crate) pending: Option<Pending>,
+    /// Whether an answer was dropped when the core ended it.
+    pub(crate) was_unanswered: bool,
     /// How its input begins and ends.
     pub(crate) input: Input,
     /// How many bytes had arrived when the server began to stop.

@@ -51,7 +51,7 @@ fn check_time(shared: &Shared, wires: &[Wire], book: &mut Book, client: usize, w
     let now = shared.clock.elapsed();
     let account = &book.clients[client];
     let (cut_at, options) = (book.cut_at, &shared.options);
-    let earliest = timing::earliest(why, account, &wires[client], &book.limits, cut_at, options);
+    let earliest = timing::earliest(why, account, &wires[client], &book.limits, cut_at, options, now);
     if let Some(earliest) = earliest
         && now < earliest
     {
@@ -70,9 +70,8 @@ fn is_caused(why: CloseReason, account: &Account, wire: &Wire, book: &Book) -> b
         }
         CloseReason::Stopping => book.is_stopping && account.pending.is_none(),
         CloseReason::Cut => book.is_stopping,
-        CloseReason::Closed | CloseReason::Unanswered | CloseReason::MailboxFull => {
-            account.mailbox.causes(why)
-        }
+        CloseReason::Closed | CloseReason::MailboxFull => account.mailbox.causes(why),
+        CloseReason::Unanswered => account.was_unanswered,
         CloseReason::IdleTimeout | CloseReason::MessageTimeout => account.pending.is_none(),
         CloseReason::AnswerTimeout => account.pending.is_some(),
         CloseReason::WriteTimeout => true,

@@ -66,6 +66,11 @@ pub(crate) struct Wire {
     /// When the server wrote last, and when a byte of its output last left its system, as far as it can know.
     pub(crate) written_at: Duration,
     pub(crate) progressed_at: Duration,
+    /// When it wrote at an earlier time.
+    pub(crate) written_before: Duration,
+    /// When the server has looked at its queue first since that progress.
+    pub(crate) noticed_at: Duration,
+    pub(crate) noticed: Duration,
     /// Since when a write would block. `None` if the last one did not.
     pub(crate) blocked_at: Option<Duration>,
     /// The times in which output was left that could not be written.
@@ -169,11 +174,22 @@ impl Wire {
     pub(crate) fn write(&mut self, bytes: &[u8], all: usize, now: Duration) {
         self.outbound.extend(bytes);
         self.written += bytes.len();
+        if now > self.written_at {
+            self.written_before = self.written_at;
+        }
         (self.written_at, self.progressed_at) = (now, now);
         if bytes.len() == all {
             let since = self.blocked_at.take();
             self.unsent.extend(since.map(|since| (since, now)));
         }
+    }
+
+    /// How many bytes the client's system has not acknowledged, which shows the server whether there was progress.
+    pub(crate) fn queued(&mut self, now: Duration) -> u64 {
+        if self.progressed_at > self.noticed {
+            (self.noticed, self.noticed_at) = (self.progressed_at, now);
+        }
+        self.outbound.len() as u64
     }
 
     /// A write of the server would block.

@@ -132,8 +132,10 @@ impl Options {
             operations.push(tape.pick(&Operation::ALL));
         }
         let mut limits = draw_limits(tape);
-        if send_capacity.min(receive_capacity) < 100 {
-            limits = limits.with_max_reply(600);
+        match send_capacity.min(receive_capacity) {
+            ..100 => limits = limits.with_max_reply(600),
+            100 => limits = limits.with_max_reply(5000),
+            _ => {}
         }
         if tape.chance(2) {
             // A crowd that is refused and stays, so that too many sockets linger.

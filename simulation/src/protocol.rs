@@ -159,6 +159,7 @@ impl Protocol for SimProtocol {
         {
             let account = &mut self.shared.book().clients[client];
             account.error = Some(error.clone());
+            account.was_unanswered = account.mailbox.causes(CloseReason::Unanswered);
             account.mailbox.is_awaiting = false;
         }
         self.shared.may_panic(client, false);

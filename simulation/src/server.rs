@@ -147,7 +147,7 @@ impl SimServer {
             let waits = match peer.wait {
                 Some(Wait::Readable) => Waits::Input,
                 Some(Wait::Writable) => Waits::Output,
-                Some(Wait::Wakeup) if account.pending.is_some() => Waits::Answer,
+                Some(Wait::Wakeup) if account.pending.is_some() && wire.blocked_at.is_none() => Waits::Answer,
                 _ => continue,
             };
             let own = conversation.connection().deadline();

@@ -81,7 +81,8 @@ impl Transport for &SimSocket {
     }
 
     fn queued(&self) -> u64 {
-        self.with(|wire, _, _| wire.outbound.len() as u64)
+        let now = locked(&self.kernel).clock.elapsed();
+        self.with(|wire, _, _| wire.queued(now))
     }
 }
 

@@ -72,6 +72,7 @@ pub(crate) fn earliest(
     limits: &Limits,
     cut_at: Option<Duration>,
     options: &Options,
+    now: Duration,
 ) -> Option<Duration> {
     let timing = &account.timing;
     let lends = matches!(options.driving, Driving::Ring | Driving::Lent);
@@ -81,6 +82,9 @@ pub(crate) fn earliest(
         CloseReason::MessageTimeout if lends => timing.begun? + limits.message_timeout,
         // A session that may block is closed some time after its output was given up.
         CloseReason::WriteTimeout if lends && options.blocking => return None,
+        CloseReason::WriteTimeout if lends && wire.written_at == now => {
+            wire.written_before + limits.write_timeout // the completion may be reported next
+        }
         CloseReason::WriteTimeout if lends || options.blocking => wire.written_at + limits.write_timeout,
         CloseReason::IdleTimeout => {
             timing.idle_since(wire).saturating_add(limits.idle_timeout.unwrap_or(Duration::MAX))
@@ -110,7 +114,10 @@ pub(crate) fn latest(waits: Waits, account: &Account, wire: &Wire, limits: &Limi
     let timing = &account.timing;
     let written = wire.written_at;
     Some(match waits {
-        Waits::Output => wire.progressed_at.max(wire.blocked_at?) + limits.write_timeout * 9 / 8 + REFUSED,
+        Waits::Output => {
+            let since = wire.progressed_at.max(wire.blocked_at?).max(wire.noticed_at);
+            since + limits.write_timeout * 9 / 8 + REFUSED
+        }
         Waits::Answer => timing.announced.max(timing.idle) + limits.answer_timeout,
         Waits::Input if !account.is_open => {
             timing.accepted.max(account.handshake_until) + limits.message_timeout

@@ -39,7 +39,8 @@ impl Operation {
 /// What is reported to a conversation.
 pub(super) enum Event {
     Woken,
-    Received(io::Result<Vec<u8>>),
+    /// Received bytes, and whether there will be `more` of them.
+    Received { bytes: io::Result<Vec<u8>>, more: bool },
     Sent(Output, io::Result<usize>),
 }
 
@@ -102,22 +103,22 @@ impl Worker {
         let peer = &mut self.peers[slot];
         let Kernel { tape, faults, wires, .. } = &mut *locked(&self.kernel);
         let wire = &mut wires[peer.socket.wire];
-        let receiving = &mut peer.operations.receiving;
-        if *receiving == Operation::None || tape.chance(faults.late) {
+        let receiving = peer.operations.receiving;
+        if receiving == Operation::None || tape.chance(faults.late) {
             return None;
         }
-        let is_cancelled = *receiving == Operation::Cancelled;
+        let is_cancelled = receiving == Operation::Cancelled;
         if is_cancelled && !(wire.arrived > 0 && tape.chance(faults.late)) {
-            *receiving = Operation::None;
-            return Some(Event::Received(Err(io::Error::from_raw_os_error(CANCELLED))));
+            let bytes = Err(io::Error::from_raw_os_error(CANCELLED));
+            return Some(Event::Received { bytes, more: false });
         }
         if !wire.is_readable() {
             return None;
         }
         let ends = tape.chance(faults.single_receives);
         if ends && tape.chance(faults.single_receives) {
-            *receiving = Operation::None;
-            return Some(Event::Received(Err(io::Error::from_raw_os_error(NO_BUFFERS))));
+            let bytes = Err(io::Error::from_raw_os_error(NO_BUFFERS));
+            return Some(Event::Received { bytes, more: false });
         }
         let mut bytes = vec![0; common::MAX_READ];
         if wire.arrived > 1 && tape.chance(faults.short_reads) {
@@ -132,10 +133,7 @@ impl Worker {
             return None;
         }
         let more = !ends && read.as_ref().is_ok_and(|bytes| !bytes.is_empty());
-        if !more {
-            *receiving = Operation::None;
-        }
-        Some(Event::Received(read))
+        Some(Event::Received { bytes: read, more })
     }
 
     fn complete_send(&mut self, slot: usize) -> Option<Event> {
@@ -160,7 +158,6 @@ impl Worker {
             }
             sent => sent,
         };
-        operations.sending = Operation::None;
         Some(Event::Sent(output, sent))
     }
 
@@ -177,9 +174,14 @@ impl Worker {
         let Some(peer) = self.peers.get_mut(slot) else { return };
         let Some(conversation) = &mut peer.conversation else { return };
         self.shared.book().begin_turn(peer.socket.wire);
+        match event {
+            Event::Received { more: false, .. } => peer.operations.receiving = Operation::None,
+            Event::Sent(..) => peer.operations.sending = Operation::None,
+            Event::Received { .. } | Event::Woken => {}
+        }
         let step = match event {
-            Event::Received(Ok(mut bytes)) => conversation.received(&mut bytes, &mut self.buffers),
-            Event::Received(Err(error)) => {
+            Event::Received { bytes: Ok(mut bytes), .. } => conversation.received(&mut bytes, &mut self.buffers),
+            Event::Received { bytes: Err(error), .. } => {
                 if !matches!(error.raw_os_error(), Some(CANCELLED | NO_BUFFERS)) {
                     conversation.mark_lost();
                 }
