@@ -84,6 +84,10 @@ impl Transport for &SimSocket {
         let now = locked(&self.kernel).clock.elapsed();
         self.with(|wire, _, _| wire.queued(now))
     }
+
+    fn has_failed(&self) -> bool {
+        self.with(|wire, _, _| wire.reset)
+    }
 }
 
 impl Accepted for SimSocket {

@@ -40,7 +40,10 @@ impl Operation {
 pub(super) enum Event {
     Woken,
     /// Received bytes, and whether there will be `more` of them.
-    Received { bytes: io::Result<Vec<u8>>, more: bool },
+    Received {
+        bytes: io::Result<Vec<u8>>,
+        more: bool,
+    },
     Sent(Output, io::Result<usize>),
 }
 
@@ -180,7 +183,9 @@ impl Worker {
             Event::Received { .. } | Event::Woken => {}
         }
         let step = match event {
-            Event::Received { bytes: Ok(mut bytes), .. } => conversation.received(&mut bytes, &mut self.buffers),
+            Event::Received { bytes: Ok(mut bytes), .. } => {
+                conversation.received(&mut bytes, &mut self.buffers)
+            }
             Event::Received { bytes: Err(error), .. } => {
                 if !matches!(error.raw_os_error(), Some(CANCELLED | NO_BUFFERS)) {
                     conversation.mark_lost();
