@@ -34,10 +34,7 @@ pub struct Conversation {
     more_input: bool,
     /// Whether the handler ran since the last advance, or with completion-based I/O since the last wait for input.
     pub(crate) has_run: bool,
-    /// Whether a write would have blocked, and the socket has not become ready since.
-    write_blocked: bool,
-    /// How many consecutive writes failed with `WouldBlock` although the socket was reported writable.
-    refused_writes: u8,
+    writes: Writes,
 }
 
 /// What a conversation waits for.
@@ -58,9 +55,33 @@ pub enum Wait {
     Over,
 }
 
-/// This many consecutive writes may fail although the socket is reported writable, as they do while the kernel has no
-/// memory for its queues. The next attempt follows after a pause.
-const MAX_REFUSED_WRITES: u8 = 3;
+/// How many consecutive writes failed with `WouldBlock` although the socket was reported writable, and whether the last one did
+/// and the socket has not become ready since. It is one byte, since each idle client has one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Writes(u8);
+
+impl Writes {
+    /// This many consecutive writes may fail although the socket is reported writable, as they do while the kernel has no memory
+    /// for its queues. The next attempt follows after a pause.
+    const MAX_REFUSED: u8 = 3;
+    const BLOCKED: u8 = 1 << 7;
+
+    fn is_blocked(self) -> bool {
+        self.0 & Self::BLOCKED != 0
+    }
+
+    fn ready(&mut self) {
+        self.0 &= !Self::BLOCKED;
+    }
+
+    /// A write would have blocked. Returns whether to pause.
+    fn refused(&mut self) -> bool {
+        let pauses = self.0 + 1 >= Self::MAX_REFUSED;
+        self.0 = if pauses { 0 } else { (self.0 + 1) | Self::BLOCKED };
+        pauses
+    }
+}
+
 const REFUSED_WRITE_PAUSE: Duration = Duration::from_millis(20);
 
 impl Conversation {
@@ -75,8 +96,7 @@ impl Conversation {
             drained: false,
             more_input: false,
             has_run: false,
-            write_blocked: false,
-            refused_writes: 0,
+            writes: Writes(0),
         }
     }
 
@@ -116,7 +136,7 @@ impl Conversation {
     #[inline]
     pub fn ready(&mut self, more_input: bool) {
         self.drained = false;
-        self.write_blocked = false;
+        self.writes.ready();
         self.more_input |= more_input;
     }
 
@@ -138,20 +158,18 @@ impl Conversation {
                 (next, had_turn, self.drained) = (Next::Read, false, false);
             }
             match next {
-                Next::Write if self.write_blocked => break Wait::Writable,
+                Next::Write if self.writes.is_blocked() => break Wait::Writable,
                 Next::Write => match socket.write(active.output()) {
                     Ok(0) => active.lost(),
                     Ok(count) => {
-                        self.refused_writes = 0;
+                        self.writes = Writes(0);
                         bytes_out += count;
                         active.wrote(count);
                     }
                     // The kernel may refuse a write although it reports the socket writable.
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
                         active.blocked(socket.queued());
-                        self.refused_writes += 1;
-                        pauses = self.refused_writes >= MAX_REFUSED_WRITES;
-                        self.write_blocked = !pauses;
+                        pauses = self.writes.refused();
                         break if pauses { Wait::Wakeup } else { Wait::Writable };
                     }
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -196,7 +214,6 @@ impl Conversation {
         self.count_bytes(bytes_in, bytes_out);
         self.publish();
         if pauses {
-            self.refused_writes = 0;
             let pause_ends = self.state.clock.now() + REFUSED_WRITE_PAUSE;
             let deadline = self.connection.deadline().map_or(pause_ends, |deadline| deadline.min(pause_ends));
             self.record().set_deadline(Some(deadline), self.state.start);
