@@ -24,7 +24,7 @@ pub(crate) struct Worker {
 }
 
 struct Client {
-    /// `None` while it is offloaded, which is only while nothing is being received.
+    /// `None` while it is offloaded, which is only while nothing is being received or sent.
     conversation: Option<Conversation>,
     socket: Socket,
     receiving: Operation,
@@ -199,7 +199,10 @@ impl Worker {
                 }
             }
             Step::Blocking => {
-                if client.receiving == Operation::None
+                // An output is still being sent only if it was given up. While the conversation is offloaded, nothing could
+                // take the completion.
+                self.ring.cancel(&mut client.sending, Token::send(client.output, slot));
+                if (client.receiving, client.sending) == (Operation::None, Operation::None)
                     && let Some(conversation) = client.conversation.take()
                 {
                     self.context.offload(conversation, slot);

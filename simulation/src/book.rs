@@ -290,7 +290,7 @@ impl Book {
         };
         if is_sent {
             self.answered += u64::from(is_message);
-            account.timing.message(now);
+            account.timing.answered(now);
             account.asked = exits.then_some(CloseReason::Exit);
         }
     }

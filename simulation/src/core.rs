@@ -203,6 +203,8 @@ impl Core {
                     }
                 },
                 Next::Run => {
+                    // It may have been a handshake that waited for a thread.
+                    shared.book().clients[client].handshake_until = shared.clock.elapsed();
                     active.run();
                     true
                 }

@@ -68,7 +68,8 @@ pub(crate) struct Wire {
     pub(crate) progressed_at: Duration,
     /// When it wrote at an earlier time.
     pub(crate) written_before: Duration,
-    /// When the server has looked at its queue first since that progress.
+    /// How long progress may be unnoticed, and when the server has noticed it last.
+    pub(crate) check: Duration,
     pub(crate) noticed_at: Duration,
     pub(crate) noticed: Duration,
     /// Since when a write would block. `None` if the last one did not.
@@ -186,7 +187,7 @@ impl Wire {
 
     /// How many bytes the client's system has not acknowledged, which shows the server whether there was progress.
     pub(crate) fn queued(&mut self, now: Duration) -> u64 {
-        if self.progressed_at > self.noticed {
+        if self.progressed_at > self.noticed && now >= self.progressed_at + self.check {
             (self.noticed, self.noticed_at) = (self.progressed_at, now);
         }
         self.outbound.len() as u64

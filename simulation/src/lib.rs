@@ -1,4 +1,46 @@
 //! The core and the serving layer of anyloop on virtual time and a simulated kernel, from a seed.
+//!
+//! A run has clients, a network, a server and a clock. A finite [`Tape`] of random bytes decides which of them does the next
+//! step and what goes wrong, so a run is a function of its tape, and a tape is a function of a seed. Each seed first draws what
+//! takes part at all: see [`Options`]. When the tape is over, no more faults occur and everything must end.
+//!
+//! The server is the real one, in one thread: acceptor, conversations, maintenance, lingering close, handles and answers. A
+//! worker drives it like `epoll`, like the async backends or like `uring`, over sockets that fail as TCP's system calls do. With
+//! [`Driving::Borrowed`] and [`Driving::Lent`] there are the connections of the core alone, in any order that is legal.
+//! Blocking sockets, threads, and the backends' own code are out of scope: the kit tests them on real sockets.
+//!
+//! # Running
+//!
+//! ```text
+//! cargo run --release -p anyloop-simulation -- --seconds 60         # as many seeds as possible
+//! cargo run --release -p anyloop-simulation -- --seed 4711 --trace  # one of them, step by step
+//! cargo run --release -p anyloop-simulation -- --tape seed-4711.tape --trace
+//! cargo run --release -p anyloop-simulation -- --count 300000 --marks
+//! ```
+//!
+//! # Reading a trace
+//!
+//! It begins with the seed, the commit and the drawn options: chances are of 256. Then each line is a step: the virtual time,
+//! and who did what. Clients are numbered as they connect. *Arrive* and *deliver* are the network's steps: bytes reach the
+//! server's socket, and the client's. The last line names the violation. Replies begin with `R`, pushes are `P1`, `P2` …, those
+//! to the group of all clients `G3`, and answers that come later `L4`, so that no two of them are alike.
+//!
+//! # What is checked
+//!
+//! - The book (`book.rs`) is told of each call of the application, and from this follows all output that a client must receive,
+//!   to the byte. `mail.rs` is a model of the mailbox: what each push returns, and what is delivered next.
+//! - `causes.rs` checks at each end that there was a reason for it and that the client was told. `timing.rs` knows the earliest
+//!   and the latest time of each timeout, from what was seen on the wire and not from the deadlines of the core.
+//! - After each step: both equations of the receipt against the model, the bound on memory with the mailbox, the bounds of a
+//!   turn. When nothing can run: no wake-up was lost, and no deadline is late. At the end: `checks.rs`.
+//!
+//! # Adding a fault or a check
+//!
+//! A fault is a chance in `Faults` (`options.rs`), which its place draws by `tape.chance`. An operation that a message asks for
+//! is a variant of `Operation` and an arm in `session.rs`. A check of what a client may see belongs in the book; one of what
+//! holds at each step in `check` of `server.rs` and `core.rs`. If a new check fails although the server is right, the model is
+//! wrong: make it exact, don't weaken the check. A fault of the server that is found gets a unit test where it is mended, and
+//! its shrunk tape a file in `tapes/` that begins with a sentence.
 
 #![forbid(unsafe_code)]
 
@@ -11,12 +53,14 @@ mod core;
 mod format;
 mod kernel;
 mod mail;
+mod marks;
 mod operation;
 mod options;
 mod protocol;
 mod records;
 mod server;
 mod session;
+mod shrink;
 mod socket;
 mod steps;
 mod tape;
@@ -29,7 +73,9 @@ use std::sync::Once;
 
 pub use crate::checks::Summary;
 pub use crate::format::Format;
+pub use crate::marks::{Mark, Marks};
 pub use crate::options::{Driving, Options};
+pub use crate::shrink::{kind, shrink};
 pub use crate::tape::Tape;
 pub use crate::trace::Trace;
 use crate::world::World;

@@ -1,61 +1,166 @@
-//! The command: runs seeds, and replays one step by step.
+//! The command: runs seeds, replays one step by step, and shrinks failures.
 
 #![forbid(unsafe_code)]
 
+use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyloop_simulation::{Tape, Trace, run};
+use anyloop_simulation::{Marks, Tape, Trace, kind, run, shrink};
 use clap::Parser;
 
 /// Runs the core and the serving layer of anyloop on virtual time and a simulated kernel.
 ///
-/// Exits with 0 if nothing was violated, and with 1 otherwise.
+/// Exits with 0 if nothing was violated, and with 1 otherwise. A failure is shrunk and written to a file, which --tape replays.
 #[derive(Parser)]
+#[command(name = "anyloop-simulation")]
 struct Arguments {
     /// The first seed
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// How many seeds to run, from the first one on
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     count: u64,
-    /// Print each step
+    /// Run seeds for this time instead of a number of them
+    #[arg(long, value_name = "N", conflicts_with = "count")]
+    seconds: Option<u64>,
+    /// Print what takes part, and then each step
     #[arg(long)]
     trace: bool,
     /// Replay the tape in this file instead of a seed
-    #[arg(long, conflicts_with = "seed")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "count", "seconds"])]
     tape: Option<PathBuf>,
+    /// Shrink the tape of --tape as well, which a failing seed's always is
+    #[arg(long)]
+    shrink: bool,
+    /// Print which ends of conversations were reached, and fail if one is missing that can be
+    #[arg(long)]
+    marks: bool,
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a command")]
+/// What a series of runs has shown.
+#[derive(Default)]
+struct Series {
+    marks: Marks,
+    seeds: u64,
+    failed: u64,
+    steps: u64,
+    answered: u64,
+    unlingered: u64,
+    virtual_time: Duration,
+}
+
+/// So many failures are shrunk, for this time each at most.
+const MOST_SHRUNK: u64 = 3;
+const SHRINK_TIME: Duration = Duration::from_secs(20);
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    match simulate(&Arguments::parse(), &mut io::stdout().lock()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS, // nobody reads on
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns whether nothing was violated.
+fn simulate(arguments: &Arguments, out: &mut impl Write) -> io::Result<bool> {
+    let mut series = Series::default();
+    if let Some(file) = &arguments.tape {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))?;
+        let tape = Tape::parse(&text).map_err(io::Error::other)?;
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        series.run(&format!("tape {name}"), tape, arguments.shrink, arguments.trace, out)?;
+        return Ok(series.failed == 0);
+    }
     let begun = Instant::now();
-    let mut failed = 0;
-    let (mut virtual_time, mut steps) = (std::time::Duration::ZERO, 0);
-    for seed in arguments.seed..arguments.seed + arguments.count {
-        let trace = if arguments.trace { Trace::kept() } else { Trace::default() };
-        let ran = run(Tape::from_seed(seed), trace);
-        if arguments.trace {
-            println!("{}", ran.options);
-            ran.trace.lines().iter().for_each(|line| println!("{line}"));
+    let until = arguments.seconds.map(|seconds| begun + Duration::from_secs(seconds));
+    let mut told = begun;
+    for seed in arguments.seed.. {
+        let is_over = match until {
+            Some(until) => Instant::now() >= until,
+            None => seed - arguments.seed >= arguments.count,
+        };
+        if is_over {
+            break;
+        }
+        let shrinks = series.failed < MOST_SHRUNK && !arguments.trace;
+        series.run(&format!("seed {seed}"), Tape::from_seed(seed), shrinks, arguments.trace, out)?;
+        if told.elapsed() >= PROGRESS_INTERVAL {
+            told = Instant::now();
+            let _ = writeln!(io::stderr(), "{}", series.text(begun.elapsed()));
+        }
+    }
+    let _ = writeln!(io::stderr(), "{}", series.text(begun.elapsed()));
+    if arguments.marks {
+        writeln!(out, "{}", series.marks)?;
+    }
+    let is_complete = series.marks.missing().is_empty() && series.marks.unexpected().is_empty();
+    Ok(series.failed == 0 && (!arguments.marks || is_complete))
+}
+
+impl Series {
+    /// Runs a tape, and reports and shrinks its failure.
+    fn run(
+        &mut self,
+        name: &str,
+        tape: Tape,
+        shrinks: bool,
+        is_traced: bool,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        self.seeds += 1;
+        let bytes = tape.bytes().to_vec();
+        let ran = run(tape, if is_traced { Trace::kept() } else { Trace::default() });
+        if is_traced {
+            let commit = option_env!("ANYLOOP_COMMIT").unwrap_or("unknown");
+            writeln!(out, "{name}, commit {commit}\n{}", ran.options)?;
+            ran.trace.lines().iter().try_for_each(|line| writeln!(out, "{line}"))?;
         }
         match ran.result {
             Ok(summary) => {
-                virtual_time += summary.elapsed;
-                steps += summary.steps;
+                self.marks.add(&ran.options, &summary);
+                self.virtual_time += summary.elapsed;
+                self.steps += summary.steps;
+                self.answered += summary.answered;
+                self.unlingered += summary.unlingered;
             }
             Err(violation) => {
-                failed += 1;
-                println!("seed {seed}: {violation}");
+                self.failed += 1;
+                writeln!(out, "{name}: {violation}")?;
+                if shrinks {
+                    write_shrunk(name, &bytes, &violation, out)?;
+                }
             }
         }
+        Ok(())
     }
-    eprintln!(
-        "{failed} of {} seeds failed; {steps} steps, {virtual_time:?} of virtual time in {:?}",
-        arguments.count,
-        begun.elapsed()
-    );
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+
+    fn text(&self, time: Duration) -> String {
+        let Self { seeds, failed, steps, answered, unlingered, virtual_time, .. } = self;
+        let hours = virtual_time.as_secs() / 3600;
+        format!(
+            "{failed} of {seeds} seeds failed; {steps} steps, {answered} messages, {unlingered} sockets that did not linger, \
+             {hours} virtual hours in {:.1} s",
+            time.as_secs_f64()
+        )
+    }
+}
+
+/// Shrinks a failing tape, and writes it to a file in the current directory.
+fn write_shrunk(name: &str, bytes: &[u8], violation: &str, out: &mut impl Write) -> io::Result<()> {
+    let fails = |bytes: &[u8]| {
+        let ran = run(Tape::new(bytes.to_vec()), Trace::default());
+        ran.result.err().is_some_and(|other| kind(&other) == kind(violation))
+    };
+    let shrunk = Tape::new(shrink(bytes, SHRINK_TIME, fails));
+    let file = format!("{}.tape", name.replace(' ', "-"));
+    std::fs::write(&file, shrunk.to_text(violation))?;
+    writeln!(out, "shrunk from {} to {} bytes: --tape {file} --trace", bytes.len(), shrunk.bytes().len())
 }

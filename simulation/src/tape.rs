@@ -1,4 +1,8 @@
 //! The tape: the source of all choices of a run.
+//!
+//! It is the idea of the crate `arbtest`, which is not used: that shrinks by drawing shorter tapes anew until one of them fails
+//! too, knows a failure by its seed alone, and takes the lengths of collections from the end of the tape. Here a failing tape
+//! itself becomes shorter, and is a file that replays the failure without the seed.
 
 /// A finite tape of random bytes, which makes all choices of a run. When it is over, no more faults occur and every number is
 /// zero, so a shorter tape is a simpler run.
@@ -24,6 +28,31 @@ impl Tape {
         let mut bytes = vec![0; length];
         random.fill(&mut bytes);
         Self::new(bytes)
+    }
+
+    /// Parses a tape as text: hexadecimal bytes, and comments from `#` to the end of their line.
+    ///
+    /// # Errors
+    /// If there is anything else.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let without_comments = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+        let digits: String = without_comments.flat_map(str::split_whitespace).collect();
+        let digits = digits.as_bytes();
+        let byte = |pair: &[u8]| {
+            let pair = str::from_utf8(pair).unwrap_or_default();
+            u8::from_str_radix(pair, 16).map_err(|_| format!("`{pair}` is no hexadecimal byte of a tape"))
+        };
+        digits.chunks(2).map(byte).collect::<Result<_, _>>().map(Self::new)
+    }
+
+    /// The tape as text, after a comment.
+    pub fn to_text(&self, comment: &str) -> String {
+        let mut text: String = comment.lines().map(|line| format!("# {line}\n")).collect();
+        for line in self.bytes.chunks(32) {
+            line.iter().for_each(|byte| text.push_str(&format!("{byte:02x}")));
+            text.push('\n');
+        }
+        text
     }
 
     /// All its bytes.
@@ -74,6 +103,14 @@ mod tests {
         let mut tape = Tape::new(vec![255, 0]);
         assert_eq!((tape.below(3), tape.chance(1), tape.is_over()), (2, true, true));
         assert_eq!((tape.below(1000), tape.chance(255), tape.pick(&['a', 'b'])), (0, false, 'a'));
+    }
+
+    #[test]
+    fn a_tape_is_text_with_comments() {
+        let tape = Tape::from_seed(3);
+        let parsed = Tape::parse(&tape.to_text("What it shows.\nAnd more.")).unwrap();
+        assert_eq!(parsed.bytes(), tape.bytes());
+        assert!(Tape::parse("00 xy").is_err() && Tape::parse("# none").unwrap().is_over());
     }
 
     #[test]

@@ -39,7 +39,13 @@ impl Timing {
     }
 
     pub(crate) fn announced(&mut self, now: Duration) {
-        (self.announced, self.begun) = (now, None);
+        self.announced = now;
+    }
+
+    /// An answer was written. The part of a message that has arrived counts from now on.
+    pub(crate) fn answered(&mut self, now: Duration) {
+        self.idle = now;
+        self.begun = self.begun.map(|_| now);
     }
 
     /// A pushed message was delivered between two messages.

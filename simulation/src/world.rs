@@ -184,7 +184,8 @@ impl World {
         self.unconnected -= 1;
         let wire = self.clients.len();
         let Options { send_capacity, receive_capacity, .. } = self.shared.options;
-        let mut connected = Wire { send_capacity, receive_capacity, ..Wire::default() };
+        let check = self.shared.options.limits.write_timeout / 8;
+        let mut connected = Wire { send_capacity, receive_capacity, check, ..Wire::default() };
         let is_listening = match &self.engine {
             Engine::Server(server) => server.worker.is_accepting(),
             Engine::Core(core) => !core.is_stopping(),

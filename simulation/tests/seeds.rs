@@ -1,0 +1,52 @@
+//! Runs of fixed seeds and of the tapes of faults that the simulation has found.
+
+use std::path::Path;
+
+use anyloop_simulation::{Driving, Marks, Tape, Trace, run};
+use common::CloseReason;
+
+/// So many seeds are run. The command runs more of them, and also checks all marks.
+const SEEDS: u64 = 2000;
+
+#[test]
+fn a_fixed_range_of_seeds_violates_nothing_and_reaches_every_end() {
+    let mut marks = Marks::default();
+    for seed in 0..SEEDS {
+        let ran = run(Tape::from_seed(seed), Trace::default());
+        match ran.result {
+            Ok(summary) => marks.add(&ran.options, &summary),
+            Err(violation) => panic!("seed {seed}: {violation}"),
+        }
+    }
+    for &reason in CloseReason::ALL {
+        let count: u64 = Driving::ALL.iter().map(|&driving| marks.count(reason, driving)).sum();
+        assert!(count > 0, "no conversation ended for {reason}");
+    }
+    assert!(marks.unexpected().is_empty(), "{:?}", marks.unexpected());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    for seed in 0..40 {
+        let traced = || run(Tape::from_seed(seed), Trace::kept()).trace;
+        let (one, other) = (traced(), traced());
+        let differs = one.lines().iter().zip(other.lines()).find(|(one, other)| one != other);
+        assert_eq!(differs, None, "seed {seed}");
+        assert_eq!(one.lines().len(), other.lines().len(), "seed {seed}");
+    }
+}
+
+#[test]
+fn the_tapes_of_faults_that_were_found_replay_without_a_violation() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tapes");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let file = entry.unwrap().path();
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.starts_with("# "), "{}: a sentence says what it has found", file.display());
+        let ran = run(Tape::parse(&text).unwrap(), Trace::kept());
+        assert_eq!(ran.result.err(), None, "{}:\n{}", file.display(), ran.trace.lines().join("\n"));
+        count += 1;
+    }
+    assert!(count > 0);
+}
