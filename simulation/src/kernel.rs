@@ -71,7 +71,7 @@ pub(crate) struct Wire {
     /// How long progress may be unnoticed, and when the server has noticed it last.
     pub(crate) check: Duration,
     pub(crate) noticed_at: Duration,
-    pub(crate) noticed: Duration,
+    pub(crate) noticed: Option<Duration>,
     /// Since when a write would block. `None` if the last one did not.
     pub(crate) blocked_at: Option<Duration>,
     /// The times in which output was left that could not be written.
@@ -187,8 +187,9 @@ impl Wire {
 
     /// How many bytes the client's system has not acknowledged, which shows the server whether there was progress.
     pub(crate) fn queued(&mut self, now: Duration) -> u64 {
-        if self.progressed_at > self.noticed && now >= self.progressed_at + self.check {
-            (self.noticed, self.noticed_at) = (self.progressed_at, now);
+        let is_new = self.noticed != Some(self.progressed_at);
+        if is_new && now >= self.progressed_at + self.check {
+            (self.noticed, self.noticed_at) = (Some(self.progressed_at), now);
         }
         self.outbound.len() as u64
     }
