@@ -179,3 +179,19 @@ fn a_thread_without_connections_drops_the_rest_of_its_schedule() {
     assert!(m.dropped > 300, "{m:?}");
     assert!(m.offered_rate.is_some_and(|rate| (rate - 1000.0).abs() <= 2.0), "{m:?}");
 }
+
+#[test]
+fn replies_of_an_overloaded_server_are_awaited_from_the_last_message() {
+    // It takes 5 ms for each message and is sent 1000 per second, so that messages still wait at the end.
+    let server = Faulty::each_connection(|_, _| thread::sleep(Duration::from_millis(5)));
+    let m = run(&Plan {
+        connections: 1,
+        depth: 1,
+        pace: open(1000.0),
+        // Shorter than messages are sent after the end.
+        reply_timeout: Duration::from_millis(900),
+        ..plan(&server)
+    });
+    assert!(m.unfinished > 0, "it is overloaded: {m:?}");
+    assert_eq!(m.verification.bad(), 0, "{m:?}");
+}

@@ -19,21 +19,27 @@ pub(super) const INTERRUPTED_REPLY_TIMEOUT: Duration = Duration::from_millis(500
 const MAX_LATE_SENDS: Duration = Duration::from_secs(1);
 
 impl Worker<'_> {
-    /// Waits for the replies to messages in flight, and sends the waiting messages. A missing reply is lost, or its
-    /// connection was never served. After an interruption, missing replies are not classified.
+    /// Waits for the replies to messages in flight, and sends the waiting messages. A reply that is missing when the last
+    /// message was sent long enough ago is lost, or its connection was never served. After an interruption, missing replies are not classified.
     pub(super) fn wait_for_replies(&mut self) -> io::Result<()> {
         let begin = self.now();
+        let mut last_sent = begin;
         let mut interrupted = false;
         self.loading = self.queue.is_some() && !self.stop.load(Ordering::Relaxed);
         // Messages that became due during the last wait.
         self.send_what_is_due(begin);
         while self.is_waiting() {
-            let waited = Duration::from_nanos(self.now().saturating_sub(begin));
+            let now = self.now();
+            let since = |then| Duration::from_nanos(now.saturating_sub(then));
+            let waited = since(begin);
+            self.loading &= waited < MAX_LATE_SENDS;
+            if self.loading && self.queue.as_ref().is_some_and(|queue| queue.iter().next().is_some()) {
+                last_sent = now;
+            }
             interrupted = waited >= INTERRUPTED_REPLY_TIMEOUT && self.stop.load(Ordering::Relaxed);
-            if waited >= self.plan.reply_timeout || interrupted || self.is_left_alone(self.now()) {
+            if since(last_sent) >= self.plan.reply_timeout || interrupted || self.is_left_alone(now) {
                 break;
             }
-            self.loading &= waited < MAX_LATE_SENDS;
             self.turn(TICK)?;
             self.reconnect(self.now());
         }
