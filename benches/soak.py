@@ -30,44 +30,30 @@ import tempfile
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-PROGRAMS = [ROOT / "target/release" / name for name in ["anyloop", "anyloop-fault-proxy"]]
-BACKENDS = ["sequential", "threads", "pool", "async-std", "smol", "tokio", "epoll", "uring"]
+from served import BACKENDS, PROGRAM, ROOT, Server, spawn
+
+PROGRAMS = [PROGRAM, PROGRAM.with_name("anyloop-fault-proxy")]
 GENTLE = "delay,jitter,split,coalesce,stall,throttle"  # the faults that end no connection
 WORK = ["cpu:50us", "cpu:200us", "block:1ms", "wait:2ms"]
 SAMPLE_EVERY = 2.0  # seconds
 SPARE = 12.0  # seconds after which a server has no spare threads left: these end after 10
 IDLE_TIMEOUT = 40.0  # seconds in which a server without clients has to return to its baseline
-EXIT_TIMEOUT = 30.0  # seconds until a server that was told to stop has ended
 SETTLING = 20.0  # seconds after the start whose samples have no part in a slope
 
 
 class Life:
     """The life of one process of a server, with samples of what it holds."""
 
-    def __init__(self, backend, handler, number, process):
-        self.backend, self.handler, self.number, self.process = backend, handler, number, process
+    def __init__(self, backend, handler, server, baseline=None):
+        self.backend, self.handler, self.server, self.baseline = backend, handler, server, baseline
         self.start = time.monotonic()
         self.samples = []  # (seconds, KiB, descriptors, threads)
-        self.idle = []  # the same, of when it had no clients
-        self.baseline = None
         self.end = "?"
 
-    def sample(self, into=None):
-        """Samples the process: `None` if it has ended."""
-        folder = f"/proc/{self.process.pid}"
-        try:
-            status = dict(line.split(":", 1) for line in open(f"{folder}/status") if ":" in line)
-            sample = (
-                time.monotonic() - self.start,
-                int(status["VmRSS"].split()[0]),
-                len(os.listdir(f"{folder}/fd")),
-                int(status["Threads"]),
-            )
-        except (OSError, KeyError):
-            return None
-        (self.samples if into is None else into).append(sample)
-        return sample
+    def sample(self):
+        """Samples the process, unless it has ended."""
+        if held := self.server.holds():
+            self.samples.append((time.monotonic() - self.start, *held))
 
 
 def slope(samples, field):
@@ -133,58 +119,42 @@ class Driver(threading.Thread):
         except Exception as error:  # the others go on, and the verdict tells
             self.fault(f"the driver failed: {error!r}")
         finally:
-            for process in [self.load, self.life and self.life.process, *(proxy for proxy, _ in self.proxies)]:
+            for process in [self.load, self.life and self.life.server.process, *(proxy for proxy, _ in self.proxies)]:
                 if process and process.poll() is None:
                     process.kill()
                     process.wait()
 
-    def spawn(self, arguments, log):
-        """Starts a program that tells its address in its first line."""
-        file = open(self.folder / f"{self.backend}-{log}.log", "ab")
-        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=file, text=True)
-        line = process.stdout.readline()
-        if not line.startswith("listening on "):
-            raise RuntimeError(f"{arguments} printed {line!r}")
-        return process, line.split()[-1]
-
     def proxy(self, name, faults):
         seed = str(self.random.randrange(1 << 32))
         arguments = [self.proxy_program, "--to", f"127.0.0.1:{self.port}", "--seed", seed, "--chance", "0.3", *faults]
-        return self.spawn(arguments, f"proxy-{name}")
+        return spawn(arguments, self.folder / f"{self.backend}-proxy-{name}.log")
 
     def serve(self):
         handler, number = self.handlers[self.handler], len(self.lives)
         flags = ["--handler", handler]
         flags += ["--work", self.random.choice(WORK)] if handler == "work" else []
-        self.life, _ = self.launch(flags, number, self.port)
-        self.life.baseline = self.baselines[flags[-1]]
+        server = self.launch(flags, number, self.port)
+        self.life = Life(self.backend, " ".join(flags[1::2]), server, self.baselines[flags[-1]])
         self.life.sample()
         self.lives.append(self.life)
 
     def launch(self, flags, number, port):
-        arguments = [self.program, "serve", "--backend", self.backend, *flags, "--log-level", "warn"]
-        arguments += ["--listen", f"127.0.0.1:{port}", "--receipt", self.receipt(number)]
-        process, address = self.spawn(arguments, "server")
-        return Life(self.backend, " ".join(flags[1::2]), number, process), address
+        receipt, log = self.folder / f"{self.backend}-{number}.receipt", self.folder / f"{self.backend}-server.log"
+        return Server(["--backend", self.backend, *flags], receipt, log, f"127.0.0.1:{port}", self.program)
 
     def measure_baselines(self):
         """What a server holds when its only client has left: runtimes start threads with the first client."""
         works = [["--handler", "work", "--work", work] for work in WORK]
-        lives = {}
+        servers = {}
         for flags in [["--handler", "echo"], ["--handler", "fanout"], *works]:
-            life, address = self.launch(flags, "baseline", 0)
-            with socket.create_connection(address.split(":")) as client:
+            server = servers[flags[-1]] = self.launch(flags, "baseline", 0)
+            with socket.create_connection(server.address.split(":")) as client:
                 client.sendall(b"x\n")
                 client.recv(2)
-            lives[flags[-1]] = life
         time.sleep(SPARE)
-        for name, life in lives.items():
-            self.baselines[name] = life.sample()
-            life.process.kill()
-            life.process.wait()
-
-    def receipt(self, number):
-        return self.folder / f"{self.backend}-{number}.receipt"
+        for name, server in servers.items():
+            self.baselines[name] = server.holds()
+            server.kill()
 
     def round(self):
         """A load of some seconds, under which the server may be stopped; and what its history shows."""
@@ -219,8 +189,8 @@ class Driver(threading.Thread):
             elif kind:
                 self.stop(kind)
                 self.serve()
-            if self.life.process.poll() is not None:
-                self.fault(f"the server ended by itself with {self.life.process.returncode}")
+            if self.life.server.process.poll() is not None:
+                self.fault(f"the server ended by itself with {self.life.server.process.returncode}")
                 self.serve()
         self.judge(history, measured)
         if is_idle_stop:
@@ -263,43 +233,26 @@ class Driver(threading.Thread):
         """Waits until the server holds no more than at its start."""
         self.count["checks"] += 1
         deadline = time.monotonic() + IDLE_TIMEOUT
-        _, _, descriptors, threads = self.life.baseline
-        while (sample := self.life.sample([])) and (sample[2] > descriptors or sample[3] > threads):
+        _, descriptors, threads = self.life.baseline
+        while (held := self.life.server.holds()) and (held[1] > descriptors or held[2] > threads):
             if time.monotonic() > deadline:
                 self.fault(
-                    f"{self.life.handler}: {sample[2]} descriptors and {sample[3]} threads when idle, at the start "
+                    f"{self.life.handler}: {held[1]} descriptors and {held[2]} threads when idle, at the start "
                     f"{descriptors} and {threads}"
                 )
                 break
             time.sleep(0.2)
-        self.life.sample(self.life.idle)
 
     def stop(self, kind):
         """Stops the server, and checks how it ended."""
         life = self.life
         life.sample()
         life.end = kind
-        life.seconds = time.monotonic() - life.start
-        life.process.send_signal(signal.SIGKILL if kind == "kill" else signal.SIGTERM)
-        try:
-            code = life.process.wait(EXIT_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            life.process.kill()
-            return self.fault(f"{life.handler}: it did not end within {EXIT_TIMEOUT:.0f} s")
         self.count[{"kill": "kills", "busy": "stops"}.get(kind, "idle_stops")] += 1
         if kind == "kill":
-            return None
-        if code != 0:
-            self.fault(f"{life.handler}: exit code {code} after a stop ({kind})")
-        try:
-            receipt = json.loads(self.receipt(life.number).read_text())
-        except (OSError, ValueError) as error:
-            return self.fault(f"no receipt: {error}")
-        outcomes = "finished drained cut timed_out refused failed".split()
-        if receipt["accepted"] != sum(receipt[outcome] for outcome in outcomes):
-            self.fault(f"the clients of a receipt don't add up: {receipt}")
-        if receipt["pushed"] != sum(receipt[f"pushes_{end}"] for end in "delivered dropped refused".split()):
-            self.fault(f"the pushes of a receipt don't add up: {receipt}")
+            return life.server.kill()
+        for fault in life.server.stop()[1]:
+            self.fault(f"{life.handler}, stopped ({kind}): {fault}")
         return None
 
 
