@@ -260,15 +260,14 @@ def number(value, digits=0):
     return "" if value is None else f"{value:,.{digits}f}"
 
 
-def record(drivers, options, seconds):
+def record(drivers, options, commit, seconds):
     """The result as Markdown."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     command = "benches/soak.py " + " ".join(sys.argv[1:])
     faults = [fault for driver in drivers for fault in driver.faults]
     lines = [
         "# Soak",
         "",
-        f"{datetime.date.today()}, commit {commit.stdout.strip()}, {os.cpu_count()} cores, "
+        f"{datetime.date.today()}, commit {commit}, {os.cpu_count()} cores, "
         f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}, shared with other work; "
         f"{seconds / 60:.1f} minutes, seed {options.seed}:",
         "",
@@ -323,6 +322,7 @@ def main():
     for ending in [signal.SIGINT, signal.SIGTERM]:
         signal.signal(ending, lambda *_: ended.set())
     folder = pathlib.Path(tempfile.mkdtemp(prefix="anyloop-soak-"))
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     # Of their own, so that a build meanwhile changes nothing.
     programs = [shutil.copy2(program, folder) for program in PROGRAMS]
     drivers = [
@@ -351,7 +351,7 @@ def main():
         if "ERROR" in line or "panicked" in line
     ]
     drivers[0].faults += errors
-    text = record(drivers, options, time.monotonic() - start)
+    text = record(drivers, options, commit.stdout.strip(), time.monotonic() - start)
     print(text)
     if options.record:
         options.record.parent.mkdir(parents=True, exist_ok=True)
