@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Offers each backend twice what it can do: does it still do what it can?
 
-Usage: benches/overload.py [--rounds 3] [--seconds 4] [--work cpu:200us] [--record FILE] [BACKEND ...]
+Usage: benches/overload.py [--rounds 3] [--seconds 4] [--work cpu:200us] [--overload MODE]
+                           [--record FILE] [BACKEND ...]
 
 The capacity is measured in a closed loop, with as many connections as the server accepts. Then an open loop on twice as
 many connections offers twice that rate. With `refuse` the connections beyond the limit are told `ERR busy`, and connect
 again at once; with `queue` they wait in the backlog, and connections change after 50 messages. Rounds of both alternate.
 
-Fails with exit code 1 if the median rate of good answers is below 90 % of the median capacity, if a reply is bad, if a
-receipt doesn't add up, or if the memory after the last round is over 5/4 of that after the first.
+Fails with exit code 1 if the rate of good answers is below 90 % of the capacity, by the median of the ratios within a
+round, if a reply is bad, if a receipt doesn't add up, or if the memory after the last round is over 5/4 of that after the
+first. The capacity differs from run to run on a machine that has other work, so a ratio needs several short rounds.
 """
 
 import argparse
@@ -67,9 +69,10 @@ def measure(backend, mode, options, folder):
         for measurement in [closed, overload]:
             answered, bad = (sum(pair) for pair in zip((answered, bad), good(measurement)))
     receipt, faults = server.stop()
-    peak, rate = statistics.median(peaks), statistics.median(rates)
-    if rate < LEAST * peak:
-        faults.append(f"{rate:.0f} good answers per second are {rate / peak:.0%} of {peak:.0f}")
+    ratios = sorted(rate / peak for rate, peak in zip(rates, peaks))
+    peak, rate, ratio = statistics.median(peaks), statistics.median(rates), statistics.median(ratios)
+    if ratio < LEAST:
+        faults.append(f"the good answers are {ratio:.0%} of the capacity")
     if bad:
         faults.append(f"{bad} replies were bad")
     if receipt and receipt["messages"] < answered:
@@ -79,9 +82,10 @@ def measure(backend, mode, options, folder):
     refused = receipt.get("refused", 0)
     if mode == "refuse" and not refused or mode == "queue" and refused:
         faults.append(f"{refused} connections were refused")
-    cells = [f"{peak:,.0f}", f"{rate:,.0f}", f"{rate / peak:.2f}", f"{refused:,}", f"{receipt.get('accepted', 0):,}"]
+    cells = [f"{peak:,.0f}", f"{rate:,.0f}", f"{ratio:.2f}, {ratios[0]:.2f} to {ratios[-1]:.2f}"]
+    cells += [f"{refused:,}", f"{receipt.get('accepted', 0):,}"]
     cells += [f"{memory[0]:,}", f"{memory[-1]:,}", "adds up" if not faults else "see below"]
-    return f"| `{backend}` | {mode} | " + " | ".join(cells) + " |", [f"`{backend}`, {mode}: {fault}" for fault in faults]
+    return f"| `{backend}` | {mode} | {' | '.join(cells)} |", [f"`{backend}`, {mode}: {fault}" for fault in faults]
 
 
 def main():
@@ -89,6 +93,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--work", default="cpu:200us")
+    parser.add_argument("--overload", choices=["refuse", "queue"], nargs=1, default=["refuse", "queue"])
     parser.add_argument("--record", type=pathlib.Path, metavar="FILE")
     parser.add_argument("backends", nargs="*", metavar="BACKEND")
     options = parser.parse_args()
@@ -108,15 +113,15 @@ def main():
         f"one. Overload: open loop at twice that rate on twice as many connections. Medians of {options.rounds} rounds "
         f"of {options.seconds} s each; memory is resident, in KiB.",
         "",
-        "| backend | overload | capacity/s | good answers/s | ratio | refused connections | accepted | memory after the first "
-        "round | after the last | receipt |",
+        "| backend | overload | capacity/s | good answers/s | ratio in a round, median and range "
+        "| refused connections | accepted | memory after the first round | after the last | receipt |",
         "| --- " * 10 + "|",
     ]
     print("\n".join(lines), flush=True)
     faults = []
     with tempfile.TemporaryDirectory(prefix="anyloop-overload-") as folder:
         for backend in options.backends or BACKENDS:
-            for mode in ["queue"] if backend == "sequential" else ["refuse", "queue"]:
+            for mode in ["queue"] if backend == "sequential" else options.overload:
                 row, found = measure(backend, mode, options, pathlib.Path(folder))
                 print(row, flush=True)
                 lines.append(row)
