@@ -54,8 +54,9 @@ impl Notifier {
             _ => None,
         };
         if self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, notify) == Ok(WAITING) {
-            // This fails only if the queue is full, and then the descriptor is readable already.
-            let _ = (&self.sender).write(&[1]);
+            // Unless it was interrupted, it fails only if the queue is full, and then the descriptor is readable already.
+            let written = || (&self.sender).write(&[1]);
+            while written().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
         }
     }
 

@@ -3,9 +3,7 @@
 //! reply, in order and unaltered, or its connection has ended.
 
 use std::fs;
-use std::io::{self, Write};
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
@@ -14,6 +12,7 @@ use fault_proxy::{Proxy, Settings};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use serde_json::Value;
 
+use crate::group::Group;
 use crate::history::{History, wait_until};
 use crate::process::{Process, through};
 use crate::server::{Server, backends, command};
@@ -177,43 +176,13 @@ fn a_server_without_descriptors_breaks_no_history() {
     on(backends(), without_descriptors);
 }
 
-/// A control group with a limit on memory, which is removed with this.
-struct Group(PathBuf);
-
-impl Group {
-    /// A new group; `None`, with a message, if this machine does not allow it.
-    fn new(name: &str, limits: &[(&str, u64)]) -> Option<Self> {
-        let group = Self(format!("/sys/fs/cgroup/memory/anyloop-{}-{name}", std::process::id()).into());
-        let made = fs::create_dir(&group.0).and_then(|()| {
-            limits.iter().try_for_each(|(limit, bytes)| fs::write(group.0.join(limit), bytes.to_string()))
-        });
-        match made {
-            Ok(()) => Some(group),
-            Err(error) => {
-                let why = format!("SKIPPED: no memory control group of version 1 can be made: {error}\n");
-                io::stderr().write_all(why.as_bytes()).unwrap(); // this is not captured
-                None
-            }
-        }
-    }
-
-    fn read(&self, name: &str) -> u64 {
-        fs::read_to_string(self.0.join(name)).unwrap().trim().parse().unwrap()
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.0); // the kernel may not yet have taken leave of the process
-    }
-}
-
 /// Takes the memory for sockets from a server that has little memory, and gives it back.
 fn without_memory(backend: &str) {
-    let limits = [("memory.limit_in_bytes", 64 << 20), (SOCKETS, MEMORY)];
-    let Some(group) = Group::new(backend, &limits) else { return };
+    let Some(group) = Group::new("memory", backend) else { return };
+    group.write("memory.limit_in_bytes", 64 << 20);
+    group.write(SOCKETS, MEMORY);
     let history = History::new(&format!("memory-{backend}"));
-    let enter = format!("echo $$ >{}/cgroup.procs && exec \"$0\" \"$@\"", group.0.display());
+    let enter = format!("echo $$ >{} && exec \"$0\" \"$@\"", group.path("cgroup.procs").display());
     let serve = command(&format!("--backend {backend} --handler echo"));
     let mut serve = through(&["sh", "-c", &enter], &serve);
     let server =
@@ -226,7 +195,7 @@ fn without_memory(backend: &str) {
         group.read("memory.kmem.tcp.failcnt") > 0
             || group.read(&SOCKETS.replace("limit", "max_usage")) >= MEMORY
     });
-    fs::write(group.0.join(SOCKETS), "-1").unwrap();
+    group.write(SOCKETS, -1);
     let loaded = loading.end();
     assert_eq!(loaded.code, Some(0), "{backend}: {loaded:?}");
     check(backend, &history, "");

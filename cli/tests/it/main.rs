@@ -12,6 +12,7 @@ mod compare_servers;
 mod config;
 mod descriptors;
 mod exit_codes;
+mod group;
 mod handwritten;
 mod history;
 mod history_faults;

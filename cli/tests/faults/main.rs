@@ -1,0 +1,27 @@
+//! Every fault on every backend: each row of the table of faults is a test on each backend, which passes or says why it
+//! is skipped. `docs/faults.md` is generated from the [table](rows).
+
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
+
+#[macro_use]
+mod table;
+
+mod accept;
+mod calls;
+mod clock;
+mod crowds;
+mod output;
+mod resources;
+mod rows;
+mod start;
+
+// The helpers of the other tests of the command.
+#[path = "../it/group.rs"]
+#[allow(dead_code, reason = "not all of it is needed here")]
+mod group;
+#[path = "../it/process.rs"]
+#[allow(dead_code, reason = "not all of it is needed here")]
+mod process;
+#[path = "../it/server.rs"]
+#[allow(dead_code, reason = "not all of it is needed here")]
+mod server;
