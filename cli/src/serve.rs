@@ -130,6 +130,7 @@ fn announce(arguments: &Serve, program: &Program, service: &Service, address: &A
         idle_timeout = %arguments.idle_timeout,
         message_timeout = %arguments.message_timeout,
         write_timeout = %arguments.write_timeout,
+        min_rate = limits.min_rate,
         answer_timeout = %arguments.answer_timeout,
         drain_timeout = %arguments.drain_timeout,
         mailbox = limits.mailbox,

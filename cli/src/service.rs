@@ -57,6 +57,7 @@ fn limits(arguments: &Serve, capabilities: &Capabilities, descriptors: usize) ->
         .with_idle_timeout(Some(arguments.idle_timeout.0).filter(|timeout| !timeout.is_zero()))
         .with_message_timeout(arguments.message_timeout.0)
         .with_write_timeout(arguments.write_timeout.0)
+        .with_min_rate(arguments.min_rate.0)
         .with_answer_timeout(arguments.answer_timeout.0)
         .with_drain_timeout(arguments.drain_timeout.0)
         .with_mailbox(arguments.mailbox.0)

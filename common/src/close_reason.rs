@@ -31,7 +31,8 @@ pub enum CloseReason {
     HandshakeTimeout,
     /// A [later](crate::Later) answer was not given within the answer timeout.
     AnswerTimeout,
-    /// The client received no byte of its replies within the write timeout.
+    /// The client received no byte of its replies within the write timeout, or fewer than the
+    /// [minimum rate](crate::Limits::min_rate) asks for.
     WriteTimeout,
     /// The client was refused, since the maximal number of clients was connected.
     Busy,

@@ -40,6 +40,12 @@ pub struct Limits {
     pub message_timeout: Duration,
     /// How long unsent replies may wait without the client receiving a byte of them.
     pub write_timeout: Duration,
+    /// The minimum rate at which a client must receive unsent replies, in bytes per second; 0 for no limit. It is measured
+    /// over each [`min_rate_window`](Self::min_rate_window), so that a client which receives a byte now and then does not
+    /// occupy its buffers for ever.
+    pub min_rate: usize,
+    /// The time over which [`min_rate`](Self::min_rate) is measured.
+    pub min_rate_window: Duration,
     /// How long an answer that is given [later](crate::Later) may take.
     pub answer_timeout: Duration,
     /// How long conversations may continue after the server was requested to stop.
@@ -120,6 +126,17 @@ impl Limits {
         Self { write_timeout, ..self }
     }
 
+    /// Sets the [minimum rate](Self::min_rate) at which a client must receive unsent replies, in bytes per second; 0 for no
+    /// limit.
+    pub fn with_min_rate(self, min_rate: usize) -> Self {
+        Self { min_rate, ..self }
+    }
+
+    /// Sets the time over which the minimum rate [is measured](Self::min_rate_window).
+    pub fn with_min_rate_window(self, min_rate_window: Duration) -> Self {
+        Self { min_rate_window, ..self }
+    }
+
     /// Sets how long conversations [may continue](Self::drain_timeout) after the server was requested to stop.
     pub fn with_drain_timeout(self, drain_timeout: Duration) -> Self {
         Self { drain_timeout, ..self }
@@ -179,6 +196,8 @@ impl Default for Limits {
             idle_timeout: Some(Duration::from_secs(300)),
             message_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(10),
+            min_rate: 256,
+            min_rate_window: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
             mailbox: 256 * 1024,

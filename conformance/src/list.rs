@@ -53,6 +53,7 @@ macro_rules! for_each_case {
                 reading_pauses_while_replies_are_unsent [Backpressure] [] sampled "from a client that sends and never reads, no more is read than fits the memory bound, and the write deadline ends it";
                 large_replies_are_bounded [Backpressure] [] "no more messages are answered than fit the memory bound, however large the replies are";
                 reading_resumes [Backpressure] [] sampled "a client that starts to read late receives all replies in order";
+                minimum_rate [Deadlines] [] "a client that receives its replies more slowly than the minimum rate times out, not early";
                 slow_reader_does_not_time_out [Backpressure] [] "a client that reads slowly but steadily does not time out";
             }
             deadlines {

@@ -82,6 +82,10 @@ pub(crate) struct Serve {
           default_value_t = Time(Limits::default().write_timeout))]
     pub(crate) write_timeout: Time,
 
+    /// Least rate at which a client receives replies that wait for it, in bytes a second over 30s; 0 means any
+    #[arg(long, env, help_heading = LIMITS, value_name = "SIZE", default_value_t = Size(Limits::default().min_rate))]
+    pub(crate) min_rate: Size,
+
     /// Longest time that a handler may take for an answer that it gives later
     #[arg(long, env, help_heading = LIMITS, value_name = "TIME", value_parser = time_above_zero,
           default_value_t = Time(Limits::default().answer_timeout))]

@@ -43,7 +43,7 @@ fn clients_beyond_the_drain_timeout_are_cut_and_change_the_code() {
 
 /// A server on this backend with a client that is stuck in its drain, for as long as it takes.
 fn draining(backend: &str) -> (Server, Client) {
-    let flags = format!("--backend {backend} {STUCK} --drain-timeout 365d --write-timeout 365d");
+    let flags = format!("--backend {backend} {STUCK} --drain-timeout 365d --write-timeout 365d --min-rate 0");
     let server = Server::start(&flags);
     let client = stuck(&server);
     (server, client)

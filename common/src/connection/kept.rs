@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::Outbox;
+use crate::{Limits, Outbox};
 
 /// Input that was not used when it arrived: an incomplete message, or messages that wait for a turn. It is boxed, since
 /// most connections keep no input most of the time.
@@ -98,6 +98,19 @@ pub(super) struct Unsent {
     next_check: Instant,
     /// Since when there has been unsent output.
     since: Instant,
+    /// How many bytes the kernel has taken over since then.
+    written: u64,
+    /// The window of the minimum rate, from the first check on.
+    window: Option<Window>,
+}
+
+/// A time over which the rate of the peer is measured.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    start: Instant,
+    /// How many bytes the peer had received at the start, counted from when there was unsent output. What was in the send
+    /// queue then is missing from it.
+    received: i64,
 }
 
 /// When to check the send queue again: eight times within the timeout, and at least every hour. Progress is noticed
@@ -108,7 +121,7 @@ fn check_time(now: Instant, timeout: Duration) -> Instant {
 
 impl Unsent {
     pub(super) fn new(output: Output, now: Instant) -> Self {
-        Self { output, queued: 0, progress: now, next_check: now, since: now }
+        Self { output, queued: 0, progress: now, next_check: now, since: now, written: 0, window: None }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -124,6 +137,12 @@ impl Unsent {
     /// Records that `count` bytes were written, so the send queue has made progress.
     pub(super) fn sent(&mut self, count: usize, now: Instant) {
         self.output.sent += count;
+        self.sent_lent(count, now);
+    }
+
+    /// Records that `count` bytes of lent output were written.
+    pub(super) fn sent_lent(&mut self, count: usize, now: Instant) {
+        self.written += count as u64;
         self.progress = now;
     }
 
@@ -147,16 +166,35 @@ impl Unsent {
         self.next_check
     }
 
-    /// Checks the send queue, which contains `queued` bytes. Returns whether the peer has received nothing for
-    /// `timeout`.
-    pub(super) fn stalled(&mut self, queued: u64, now: Instant, timeout: Duration) -> bool {
+    /// Checks the send queue, which contains `queued` bytes. Returns whether the peer has received nothing for the write
+    /// timeout, or less than the minimum rate in its window.
+    pub(super) fn stalled(&mut self, queued: u64, now: Instant, limits: &Limits) -> bool {
         if queued < self.queued {
             self.progress = now;
         }
         self.queued = queued;
+        let timeout = limits.write_timeout;
         self.next_check = check_time(now, timeout);
+        if limits.min_rate > 0 && self.is_slow(now, limits) {
+            return true;
+        }
         let Some(end) = self.progress.checked_add(timeout) else { return false };
         self.next_check = self.next_check.min(end);
         now >= end
+    }
+
+    /// Whether the peer has received less than the minimum rate in the window that ends now, if one does. Begins the next.
+    fn is_slow(&mut self, now: Instant, limits: &Limits) -> bool {
+        let received = self.written.cast_signed().wrapping_sub_unsigned(self.queued);
+        let window = *self.window.get_or_insert(Window { start: now, received });
+        let Some(end) = window.start.checked_add(limits.min_rate_window) else { return false };
+        if now < end {
+            self.next_check = self.next_check.min(end);
+            return false;
+        }
+        self.window = Some(Window { start: now, received });
+        let asked = limits.min_rate as f64 * limits.min_rate_window.as_secs_f64();
+        // If the queue is empty, the peer has received all that it could.
+        self.queued > 0 && ((received - window.received) as f64) < asked
     }
 }

@@ -45,7 +45,7 @@ impl Connection {
                     self.unsent = None;
                     self.all_sent(since, now());
                 }
-                Some(unsent) => unsent.sent(0, now()),
+                Some(unsent) => unsent.sent_lent(count, now()),
                 None => {}
             }
             let mut memory = output.into_memory();
@@ -55,7 +55,7 @@ impl Connection {
         let now = now();
         let unsent = self.unsent.get_or_insert_with(|| Box::new(Unsent::new(Output::default(), now)));
         unsent.take_back(output);
-        unsent.sent(0, now);
+        unsent.sent_lent(count, now);
         None
     }
 }

@@ -236,12 +236,11 @@ impl Connection {
     /// Writing would block. The send queue of the kernel contains `queued` bytes.
     fn blocked(&mut self, queued: u64, out: &mut Outbox, now: Instant) {
         self.keep(out, now);
-        let timeout = self.limits().write_timeout;
         if self.lent && self.unsent.is_none() {
             self.unsent = Some(Box::new(Unsent::new(Output::default(), now)));
         }
         if let Some(unsent) = &mut self.unsent {
-            unsent.stalled(queued, now, timeout);
+            unsent.stalled(queued, now, &self.service.limits);
         }
     }
 

@@ -83,12 +83,11 @@ impl Connection {
         if self.deadline_of(timer).is_none_or(|deadline| now < deadline) {
             return;
         }
-        let timeout = self.limits().write_timeout;
         match timer {
             Timer::Idle | Timer::Message => self.overdue.limit(arrived),
             Timer::Write => {
-                let unsent = self.unsent.as_mut();
-                if unsent.is_some_and(|unsent| unsent.stalled(queued, now, timeout)) {
+                let (unsent, limits) = (self.unsent.as_mut(), &self.service.limits);
+                if unsent.is_some_and(|unsent| unsent.stalled(queued, now, limits)) {
                     self.abandon(CloseReason::WriteTimeout, out);
                 }
             }

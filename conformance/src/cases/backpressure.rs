@@ -65,6 +65,25 @@ pub(crate) fn reading_resumes(subject: &Subject) {
     client.expect_end();
 }
 
+pub(crate) fn minimum_rate(subject: &Subject) {
+    let window = Duration::from_millis(400);
+    let script = Scripted::new();
+    let log = script.log();
+    let service = script.limited(|limits| (limits.min_rate, limits.min_rate_window) = (1 << 30, window));
+    let server = subject.serve_with_buffers(service, BUFFERS);
+    let mut client = server.connect_greeted();
+    let start = Instant::now();
+    client.send_message("big 1000000");
+    // It reads all the time, though never a gigabyte in a second.
+    while log.read().closed.is_empty() && start.elapsed() < subject.timeout() {
+        std::thread::sleep(window / 16);
+        let _ = client.read_at_most(1024);
+    }
+    assert_eq!(log.read().closed, [CloseReason::WriteTimeout]);
+    assert!(start.elapsed() >= window, "it was cut off after {:?}", start.elapsed());
+    assert_eq!(server.stop().reason(CloseReason::WriteTimeout), 1);
+}
+
 pub(crate) fn slow_reader_does_not_time_out(subject: &Subject) {
     // The reader must be steady, so a busy machine needs a longer deadline.
     let mut timeouts = [200, 400, 800, 1600, 3200, 6400].map(Duration::from_millis).into_iter();

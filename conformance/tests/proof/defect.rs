@@ -72,6 +72,8 @@ pub(crate) enum Defect {
     NoMessageDeadline,
     /// Has no write deadline.
     NoWriteDeadline,
+    /// Has no minimum rate.
+    NoMinimumRate,
     /// Fires all deadlines too early.
     FiresDeadlinesEarly,
     /// Runs the message deadline between messages too.

@@ -81,6 +81,7 @@ mutants! {
     reading_pauses_while_replies_are_unsent: ReadsDespiteUnsentReplies NoWriteDeadline;
     large_replies_are_bounded: ReadsDespiteUnsentReplies NoWriteDeadline;
     reading_resumes: IgnoresShortWrites;
+    minimum_rate: NoMinimumRate FiresDeadlinesEarly;
     slow_reader_does_not_time_out: IgnoresWriteProgress;
 
     idle_deadline: NoIdleDeadline FiresDeadlinesEarly;

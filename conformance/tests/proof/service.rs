@@ -23,10 +23,11 @@ pub(crate) fn tamper(service: &Service, defect: Option<Defect>, stop: &Stop) -> 
         Some(Defect::NoIdleDeadline) => limits.idle_timeout = None,
         Some(Defect::NoMessageDeadline) => limits.message_timeout = LONG,
         Some(Defect::NoWriteDeadline) => limits.write_timeout = LONG,
+        Some(Defect::NoMinimumRate) => limits.min_rate = 0,
         Some(Defect::FiresDeadlinesEarly) => {
             limits.idle_timeout = limits.idle_timeout.map(|_| SHORT);
             (limits.message_timeout, limits.write_timeout, limits.drain_timeout) = (SHORT, SHORT, SHORT);
-            limits.answer_timeout = SHORT;
+            (limits.answer_timeout, limits.min_rate_window) = (SHORT, SHORT);
         }
         Some(Defect::MessageDeadlineAlwaysRuns) => limits.idle_timeout = Some(limits.message_timeout),
         Some(Defect::IdleDeadlineAlwaysRuns) => {

@@ -85,7 +85,7 @@ fn a_client_that_receives_nothing_times_out_without_an_error_reply() {
 
 #[test]
 fn bytes_that_leave_the_send_queue_are_progress() {
-    let mut rig = Rig::line();
+    let mut rig = Rig::new(Framing::Line, Limits::default().with_min_rate(0));
     rig.settle();
     rig.room = 0;
     rig.send("hello\n");
@@ -219,4 +219,81 @@ fn the_message_timeout_restarts_when_reading_resumes() {
     assert_eq!(rig.settle(), Next::Read);
     assert_eq!(rig.pass(10 * SECOND - NANOSECOND), Next::Read);
     assert_eq!(rig.pass(NANOSECOND), Next::Done(CloseReason::MessageTimeout));
+}
+
+/// A client with a long send queue, which has received the given number of bytes of it after each of these times.
+/// Returns whether it is still connected after the last.
+fn receives(limits: Limits, received: &[(Duration, u64)]) -> bool {
+    let mut rig = Rig::new(Framing::Line, limits);
+    rig.settle();
+    rig.room = 0;
+    rig.received.resize(1_000_000, 0); // which is the length of the queue
+    rig.send("hello\n");
+    let mut queued = rig.received.len() as u64;
+    for &(time, bytes) in received {
+        assert!(rig.connection.unsent.is_some(), "it was cut off before {time:?} of {received:?} were over");
+        queued -= bytes;
+        rig.now += time;
+        rig.connection.expire(queued, 0, &mut rig.out, rig.now);
+    }
+    match rig.settle() {
+        Next::Write => true,
+        Next::Done(reason) => {
+            assert_eq!(reason, CloseReason::WriteTimeout);
+            false
+        }
+        next => panic!("{next:?}"),
+    }
+}
+
+#[test]
+fn unsent_replies_are_received_at_the_minimum_rate_or_not_at_all() {
+    const ASKED: u64 = 30 * 256;
+    let limits = Limits::default();
+    let after = |bytes| [(9 * SECOND, 1), (9 * SECOND, 1), (9 * SECOND, 1), (3 * SECOND, bytes - 3)];
+    assert!(!receives(limits, &after(ASKED - 1)));
+    assert!(receives(limits, &after(ASKED)));
+    assert!(receives(limits, &after(ASKED + 1)));
+    assert!(receives(limits.with_min_rate(0), &after(ASKED - 1)));
+    assert!(receives(limits.with_min_rate(255), &after(ASKED - 1)));
+
+    // Not before the window is over, and by each window alone.
+    let early = [(9 * SECOND, 1), (9 * SECOND, 1), (9 * SECOND, 1), (3 * SECOND - NANOSECOND, 1)];
+    assert!(receives(limits, &early));
+    let next = |bytes| [&after(100_000)[..], &after(bytes)].concat();
+    assert!(!receives(limits, &next(ASKED - 1)));
+    assert!(receives(limits, &next(ASKED)));
+}
+
+#[test]
+fn the_minimum_rate_counts_what_was_written_as_well() {
+    for (room, is_enough) in [(30 * 256, true), (30 * 256 - 1, false)] {
+        let mut rig = Rig::line();
+        rig.settle();
+        let queued = rig.received.len() as u64;
+        rig.room = 0;
+        rig.send(format!("{}\n", "x".repeat(20_000)));
+        // The queue is as full as before, so the client has received what was written.
+        for part in [8, 8, 8, room - 24] {
+            rig.room = part;
+            rig.now += 7 * SECOND + SECOND / 2;
+            while rig.room > 0 {
+                let count = rig.connection.output(&rig.out).len().min(rig.room);
+                rig.connection.wrote(count, &mut rig.out, rig.now);
+                rig.room -= count;
+            }
+            rig.connection.expire(queued, 0, &mut rig.out, rig.now);
+        }
+        assert_eq!(rig.settle() == Next::Write, is_enough);
+    }
+}
+
+#[test]
+fn a_client_that_has_received_all_that_was_offered_is_not_slow() {
+    let mut rig = Rig::new(Framing::Line, Limits::default().with_write_timeout(3600 * SECOND));
+    rig.settle();
+    rig.room = 0;
+    rig.send("hello\n");
+    assert_eq!(rig.pass_with_queue(31 * SECOND, 0), Next::Write);
+    assert_eq!(rig.pass_with_queue(31 * SECOND, 0), Next::Write);
 }
