@@ -209,7 +209,7 @@ fn a_message_times_out_while_pushed_messages_wait() {
 
 #[test]
 fn the_message_timeout_excludes_time_with_unsent_pushes() {
-    let limits = Limits::default();
+    let limits = Limits::default().with_min_rate(0);
     let talk = Arc::new(Talk::default());
     let mut rig = rig(&talk, limits);
     rig.send("begun");
