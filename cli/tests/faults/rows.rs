@@ -35,8 +35,8 @@ rows! {
         kit: &["idle_deadline", "handshake_deadline", "preamble_deadline"],
         tests: &["cli/tests/it/limits.rs::an_idle_client_is_closed"],
     }
-    row_06_never_readers "a client that sends and never reads" => "nothing is read while a reply is unsent; the end by `write_timeout`; others are served" {
-        kit: &["reading_pauses_while_replies_are_unsent", "large_replies_are_bounded", "write_deadline"],
+    row_06_never_readers "a client that sends and never reads" => "nothing is read while a reply is unsent; the end by `--write-timeout` or `--min-rate`; others are served" {
+        kit: &["reading_pauses_while_replies_are_unsent", "large_replies_are_bounded", "write_deadline", "minimum_rate"],
         tests: &["cli/tests/it/limits.rs::a_client_that_reads_no_reply_is_closed"],
         here: several(crowds::never_readers),
     }
