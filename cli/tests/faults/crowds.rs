@@ -90,7 +90,6 @@ fn crowd(backend: &str, kind: Kind, count: usize) {
         times[times.len() - 1],
         grown / 1024
     );
-    print!("{line}");
     if let Some(record) = std::env::var_os("ANYLOOP_TEST_RECORD") {
         let file = OpenOptions::new().append(true).create(true).open(record);
         file.unwrap().write_all(line.as_bytes()).unwrap();
