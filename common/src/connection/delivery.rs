@@ -46,7 +46,7 @@ impl Connection {
     /// for one turn.
     pub(super) fn deliver(&mut self, out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
         let before = (self.messages, self.pending.is_some());
-        let mut delivered = false;
+        let (mut delivered, mut answered) = (false, false);
         if let Some(Rare::Timer(SessionTimer::Expired)) = self.rare.as_deref() {
             self.rare = None;
             self.call(out, |protocol, out| protocol.timer(out));
@@ -57,6 +57,7 @@ impl Connection {
             }
             if let Some(mail) = self.record().cell.next_mail() {
                 delivered = true;
+                answered |= matches!(mail, Mail::Answer(_));
                 self.handle_mail(mail, out);
             } else if std::mem::take(&mut self.stop_untold) {
                 self.call(out, |protocol, out| protocol.stopping(out)); // it may give an answer, which is delivered next
@@ -66,7 +67,9 @@ impl Connection {
             }
         }
         // Messages that are pushed restart the idle timeout, and no other one.
-        if before != (self.messages, self.pending.is_some())
+        // After an answer, the next one that is announced has its own time.
+        if answered
+            || before != (self.messages, self.pending.is_some())
             || (delivered && self.pending.is_none() && !self.begun)
         {
             self.start_timer(now());
