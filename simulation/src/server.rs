@@ -145,6 +145,8 @@ impl SimServer {
             let client = peer.socket.wire;
             let (account, wire) = (&book.clients[client], &kernel.wires[client]);
             let waits = match peer.wait {
+                // It also waits for a reset meanwhile.
+                Some(Wait::Readable) if account.pending.is_some() => Waits::Answer,
                 Some(Wait::Readable) => Waits::Input,
                 Some(Wait::Writable) => Waits::Output,
                 Some(Wait::Wakeup) if account.pending.is_some() && wire.blocked_at.is_none() => Waits::Answer,
