@@ -146,6 +146,7 @@ impl SimServer {
             let (account, wire) = (&book.clients[client], &kernel.wires[client]);
             let waits = match peer.wait {
                 // It also waits for a reset meanwhile.
+                Some(Wait::Readable) if wire.blocked_at.is_some() => Waits::Output,
                 Some(Wait::Readable) if account.pending.is_some() => Waits::Answer,
                 Some(Wait::Readable) => Waits::Input,
                 Some(Wait::Writable) => Waits::Output,
