@@ -120,6 +120,21 @@ fn an_answer_has_a_timeout_which_nothing_restarts() {
 }
 
 #[test]
+fn an_answer_that_is_announced_right_after_another_has_its_own_timeout() {
+    let (talk, mut client) = connected();
+    let timeout = Limits::default().answer_timeout;
+    client.say("later\n");
+    client.advance(timeout - Duration::from_secs(1));
+    talk.answer().send("one").unwrap();
+    client.pushed("later").unwrap(); // both are delivered in one turn
+    assert_eq!(client.heard(), "one\n");
+    client.advance(timeout - Duration::from_secs(1));
+    assert_eq!(client.over(), None);
+    client.advance(Duration::from_secs(1));
+    assert_eq!(client.over(), Some(CloseReason::AnswerTimeout));
+}
+
+#[test]
 fn an_answer_that_was_given_before_its_timeout_is_delivered() {
     let talk = Arc::new(Talk::default());
     let mut rig = Rig::serving(talk.service(Limits::default()));
