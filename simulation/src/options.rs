@@ -210,6 +210,7 @@ fn draw_limits(tape: &mut Tape) -> Limits {
         .with_drain_timeout(tape.pick(&[10_000 * MS, 50 * MS]))
         .with_mailbox(tape.pick(&[256 * 1024, 600, 200]))
         .with_mailbox_full(tape.pick(&[MailboxFull::Close, MailboxFull::Refuse, MailboxFull::DropOldest]))
+        .with_min_rate(0) // its send queues are too small for a rate
 }
 
 impl fmt::Display for Options {

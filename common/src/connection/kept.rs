@@ -194,7 +194,9 @@ impl Unsent {
         }
         self.window = Some(Window { start: now, received });
         let asked = limits.min_rate as f64 * limits.min_rate_window.as_secs_f64();
-        // If the queue is empty, the peer has received all that it could.
-        self.queued > 0 && ((received - window.received) as f64) < asked
+        // If the queue is empty, the peer has received all that it could. If this check is late, the server was busy or suspended,
+        // and may not have sent for most of the time.
+        let is_late = now > end + limits.write_timeout / 8;
+        !is_late && self.queued > 0 && ((received - window.received) as f64) < asked
     }
 }

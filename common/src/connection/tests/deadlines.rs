@@ -260,6 +260,12 @@ fn unsent_replies_are_received_at_the_minimum_rate_or_not_at_all() {
     // Not before the window is over, and by each window alone.
     let early = [(9 * SECOND, 1), (9 * SECOND, 1), (9 * SECOND, 1), (3 * SECOND - NANOSECOND, 1)];
     assert!(receives(limits, &early));
+
+    // A check that is late judges nothing, since the server was suspended or busy.
+    let late = limits.write_timeout / 8;
+    let at = |time| [(9 * SECOND, 1), (9 * SECOND, 1), (9 * SECOND, 1), (time, 1)];
+    assert!(!receives(limits, &at(3 * SECOND + late)));
+    assert!(receives(limits, &at(3 * SECOND + late + NANOSECOND)));
     let next = |bytes| [&after(100_000)[..], &after(bytes)].concat();
     assert!(!receives(limits, &next(ASKED - 1)));
     assert!(receives(limits, &next(ASKED)));
