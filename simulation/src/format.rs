@@ -13,7 +13,7 @@ pub enum Format {
     Length,
     /// The framing `raw`: whatever a read returns is a message.
     Raw,
-    /// A [codec](Tagged) with bytes to skip, bytes to unmask in place, and invalid messages.
+    /// A codec with bytes to skip, bytes to unmask in place, and invalid messages.
     Tagged,
 }
 
