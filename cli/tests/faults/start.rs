@@ -11,7 +11,8 @@ pub(crate) fn fails(backend: &str) {
     let address = taken.local_addr().unwrap().to_string();
     for (flags, code, says) in [
         (format!("--listen {address}"), 1, address.as_str()),
-        ("--listen 203.0.113.1:0".into(), 1, "203.0.113.1"),
+        ("--expose --listen 203.0.113.1:0".into(), 1, "203.0.113.1"),
+        ("--listen 203.0.113.1:0".into(), 2, "--expose"),
         ("--listen nonsense".into(), 2, "nonsense"),
         ("--max-message 0".into(), 2, "--max-message"),
         ("--max-message 1Mib?".into(), 2, "--max-message"),
