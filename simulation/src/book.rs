@@ -80,6 +80,8 @@ pub(crate) struct Account {
     pub(crate) handshake_until: Duration,
     /// Whether the transform has written its final output.
     pub(crate) has_final_output: bool,
+    /// When the timer of its session expires, if it was set.
+    pub(crate) timer_at: Option<Duration>,
     /// How many messages were handled in this turn, and how many pushes.
     turn: [usize; 2],
 }

@@ -55,7 +55,20 @@ fn check_time(shared: &Shared, wires: &[Wire], book: &mut Book, client: usize, w
     if let Some(earliest) = earliest
         && now < earliest
     {
-        book.violate(client, || format!("it ends for {why} at {now:?}, before {earliest:?}"));
+        return book.violate(client, || format!("it ends for {why} at {now:?}, before {earliest:?}"));
+    }
+    // What has arrived in time is handled before, and an answer that was given is sent.
+    if let Some(earliest) = earliest
+        && matches!(why, CloseReason::IdleTimeout | CloseReason::MessageTimeout)
+        && book.format != Format::Raw
+    {
+        let (handled, whole) = (account.handled, account.input.whole(wires[client].arrived_before(earliest)));
+        book.check(client, handled >= whole, || {
+            format!("it ends for {why}, and {handled} of {whole} messages were handled that came in time")
+        });
+    } else if why == CloseReason::AnswerTimeout {
+        let is_awaiting = account.mailbox.is_awaiting;
+        book.check(client, is_awaiting, || format!("it ends for {why}, and its answer was given"));
     }
 }
 
@@ -66,9 +79,10 @@ fn is_caused(why: CloseReason, account: &Account, wire: &Wire, book: &Book) -> b
         CloseReason::Exit | CloseReason::Rejected => account.asked == Some(why),
         CloseReason::EndOfInput => {
             let has_ended = wire.end_arrived || tail == Tail::EndRecord;
-            has_ended && account.pending.is_none() && Book::has_handled(account, book.format)
+            let is_whole = !tail.is_incomplete() || book.format == Format::Raw;
+            has_ended && is_whole && account.pending.is_none() && Book::has_handled(account, book.format)
         }
-        CloseReason::Stopping => book.is_stopping && account.pending.is_none(),
+        CloseReason::Stopping => book.is_stopping && account.pending.is_none() && !account.mailbox.has_push(),
         CloseReason::Cut => book.is_stopping,
         CloseReason::Closed | CloseReason::MailboxFull => account.mailbox.causes(why),
         CloseReason::Unanswered => account.was_unanswered,

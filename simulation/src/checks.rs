@@ -8,6 +8,7 @@ use common::CloseReason;
 use crate::book::text;
 use crate::kernel::locked;
 use crate::trace::Trace;
+use crate::watch::is_abrupt;
 use crate::world::{Checked, Engine, World};
 
 /// What a run has shown.
@@ -65,10 +66,7 @@ impl World {
             return Ok(());
         }
         let why = account.closed;
-        let is_abrupt = matches!(
-            why,
-            Some(CloseReason::Cut | CloseReason::Lost | CloseReason::WriteTimeout | CloseReason::MailboxFull)
-        );
+        let is_abrupt = why.is_some_and(is_abrupt);
         // Without a session the reason is not known, so it may have been cut or lost.
         let is_uncertain = why.is_none() && (book.cut_at.is_some() || account.was_lost);
         if is_abrupt || is_uncertain || account.may_lose_output {
@@ -77,8 +75,11 @@ impl World {
         if let Some(missing) = account.expected.front() {
             return Err(format!("client {index} has not received {} when it ends: {why:?}", text(missing)));
         }
-        if account.is_connected && !account.was_lost && client.has_final_output() != account.has_final_output
-        {
+        // Unless something has failed, there must be one.
+        let is_orderly =
+            matches!(why, Some(CloseReason::Closed | CloseReason::Exit)) && !account.has_panicked;
+        let is_due = account.has_final_output || (is_orderly && self.shared.options.transform);
+        if account.is_connected && !account.was_lost && client.has_final_output() != is_due {
             return Err(format!("client {index} has not received the end of the transform: {why:?}"));
         }
         Ok(())

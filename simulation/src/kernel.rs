@@ -76,6 +76,14 @@ pub(crate) struct Wire {
     pub(crate) blocked_at: Option<Duration>,
     /// The times in which output was left that could not be written.
     pub(crate) unsent: Vec<(Duration, Duration)>,
+    /// How many bytes have arrived in total, and at which times.
+    pub(crate) sent: usize,
+    pub(crate) arrivals: Vec<(Duration, usize)>,
+    /// Whether a reset has discarded output.
+    pub(crate) has_lost_output: bool,
+    /// When its conversation has ended, and since when its socket lingers at least.
+    pub(crate) ended_at: Option<Duration>,
+    pub(crate) lingers_since: Option<Duration>,
 }
 
 impl Wire {
@@ -100,8 +108,10 @@ impl Wire {
     }
 
     /// The next `count` bytes that the client has sent arrive.
-    pub(crate) fn arrive(&mut self, count: usize) {
+    pub(crate) fn arrive(&mut self, count: usize, now: Duration) {
         self.arrived += count;
+        self.sent += count;
+        self.arrivals.push((now, self.sent));
         if self.client_ended && self.arrived == self.inbound.len() {
             self.end_arrived = true;
         }
@@ -109,6 +119,12 @@ impl Wire {
             self.abort();
         }
         self.has_event = true;
+    }
+
+    /// How many bytes had arrived before this time.
+    pub(crate) fn arrived_before(&self, time: Duration) -> usize {
+        let count = self.arrivals.partition_point(|(at, _)| *at < time);
+        count.checked_sub(1).map_or(0, |last| self.arrivals[last].1)
     }
 
     /// Whether anything is on its way to the server.
@@ -152,6 +168,7 @@ impl Wire {
 
     /// A reset goes to the client: what it was not sent is lost.
     pub(crate) fn abort(&mut self) {
+        self.has_lost_output |= !self.outbound.is_empty();
         self.outbound.clear();
         self.inbound.clear();
         (self.arrived, self.urgent) = (0, None);

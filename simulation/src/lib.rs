@@ -66,6 +66,7 @@ mod steps;
 mod tape;
 mod timing;
 mod trace;
+mod watch;
 mod worker;
 mod world;
 

@@ -156,6 +156,16 @@ impl Mailbox {
         }
     }
 
+    /// Whether anything is in it.
+    pub(crate) fn has_mail(&self) -> bool {
+        !self.queue.is_empty() || self.missed > 0
+    }
+
+    /// Whether any pushed message is in it.
+    pub(crate) fn has_push(&self) -> bool {
+        self.queue.iter().any(|mail| matches!(mail, Mail::Push(_)))
+    }
+
     /// Whether what is next ends the conversation for this reason.
     pub(crate) fn causes(&self, why: CloseReason) -> bool {
         match why {

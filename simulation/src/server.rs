@@ -15,7 +15,7 @@ use crate::world::{Action, Checked};
 
 /// The server of a run.
 pub(crate) struct SimServer {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     server: ManualServer,
     pub(crate) stop: Stop,
     pub(crate) worker: Worker,
@@ -24,9 +24,13 @@ pub(crate) struct SimServer {
     /// When maintenance runs next. `None` once it has ended.
     pub(crate) maintenance_at: Option<Duration>,
     /// When the deadlines were swept last, and when they are swept next.
-    swept_at: Duration,
+    pub(crate) swept_at: Duration,
     sweep_at: Duration,
     memory_bound: usize,
+    /// The longest interval between sweeps, which is shorter after the cut.
+    interval: Duration,
+    /// Whether maintenance was to run after a sweep is due.
+    sleeps_too_long: bool,
     /// How many handshakes have timed out.
     handshake_timeouts: u64,
 }
@@ -41,6 +45,8 @@ impl SimServer {
             ManualServer::new(Arc::new(service), &stop, clock, Address::Unix(None), waker);
         Self {
             sweep_at: server.sweep_interval(),
+            interval: server.sweep_interval(),
+            sleeps_too_long: false,
             worker: Worker::new(shared, acceptor),
             shared: Arc::clone(shared),
             server,
@@ -51,6 +57,11 @@ impl SimServer {
             memory_bound,
             handshake_timeouts: 0,
         }
+    }
+
+    /// Whether it accepts no more clients for now.
+    pub(crate) fn is_full(&self) -> bool {
+        self.worker.peers.len() >= self.shared.options.limits.max_connections
     }
 
     /// What it can do now.
@@ -75,6 +86,7 @@ impl SimServer {
         }
         let next = self.server.tick();
         self.maintenance_at = next.map(|next| at + next);
+        self.sleeps_too_long |= next > Some(self.interval);
         if at >= self.sweep_at {
             (self.swept_at, self.sweep_at) = (at, at + self.server.sweep_interval());
         }
@@ -85,6 +97,10 @@ impl SimServer {
     pub(crate) fn check(&mut self) -> Checked {
         let statistics = self.server.statistics();
         self.check_receipt(&statistics)?;
+        self.check_closing()?;
+        if self.sleeps_too_long {
+            return Err("maintenance is to run after a sweep is due".into());
+        }
         let book = self.shared.book();
         for (_, peer) in &self.worker.peers {
             let Some(conversation) = &peer.conversation else { continue };
@@ -139,6 +155,7 @@ impl SimServer {
         if let Some(forgotten) = self.worker.forgotten() {
             return Err(format!("a wake-up was lost: {forgotten}"));
         }
+        self.check_waiting()?;
         let (book, kernel) = (self.shared.book(), locked(&self.shared.kernel));
         for (_, peer) in &self.worker.peers {
             let Some(conversation) = &peer.conversation else { continue };
@@ -146,17 +163,22 @@ impl SimServer {
             let (account, wire) = (&book.clients[client], &kernel.wires[client]);
             let waits = match peer.wait {
                 // It also waits for a reset meanwhile.
-                Some(Wait::Readable) if wire.blocked_at.is_some() => Waits::Output,
-                Some(Wait::Readable) if account.pending.is_some() => Waits::Answer,
-                Some(Wait::Readable) => Waits::Input,
-                Some(Wait::Writable) => Waits::Output,
-                Some(Wait::Wakeup) if account.pending.is_some() && wire.blocked_at.is_none() => Waits::Answer,
+                Some(Wait::Readable) if wire.blocked_at.is_some() => Some(Waits::Output),
+                Some(Wait::Readable) if account.pending.is_some() => Some(Waits::Answer),
+                Some(Wait::Readable) => Some(Waits::Input),
+                Some(Wait::Writable) => Some(Waits::Output),
+                Some(Wait::Wakeup) if account.pending.is_some() && wire.blocked_at.is_none() => {
+                    Some(Waits::Answer)
+                }
+                Some(Wait::Wakeup) => None, // a pause after writes that were refused
                 _ => continue,
             };
             let own = conversation.connection().deadline();
             let own = own.map(|at| at.saturating_duration_since(self.shared.clock.at(Duration::ZERO)));
-            let latest = timing::latest(waits, account, wire, &book.limits);
-            for (whose, at) in [("its own", own), ("the model's", latest)] {
+            let latest = waits.and_then(|waits| timing::latest(waits, account, wire, &book.limits));
+            let is_delivered = matches!(waits, Some(Waits::Input | Waits::Answer));
+            let timer = account.timer_at.filter(|_| is_delivered);
+            for (whose, at) in [("its own", own), ("the model's", latest), ("its session's", timer)] {
                 let Some(at) = at else { continue };
                 let since = at.max(peer.served_at);
                 if self.swept_at > since {

@@ -245,8 +245,11 @@ impl Session for SimSession {
                 drop(out.later());
             }
             Operation::Slow => shared.clock.advance(Duration::from_millis(60)),
-            Operation::Timer => out.set_timer(Duration::from_millis(30)),
-            Operation::PastTimer => out.set_timer(Duration::ZERO),
+            Operation::Timer | Operation::PastTimer => {
+                let after = Duration::from_millis(if operation == Operation::Timer { 30 } else { 0 });
+                out.set_timer(after);
+                shared.book().clients[client].timer_at = Some(shared.clock.elapsed() + after);
+            }
             Operation::Push => {
                 if let Some((to, handle)) = shared.handle(target) {
                     shared.push(to, &handle);
@@ -281,6 +284,13 @@ impl Session for SimSession {
     }
 
     fn timer(&mut self, out: &mut Replies<'_>) -> Flow {
+        {
+            let (now, book) = (self.shared.clock.elapsed(), &mut *self.shared.book());
+            let timer_at = book.clients[self.client].timer_at.take();
+            book.check(self.client, timer_at.is_some_and(|timer_at| timer_at <= now), || {
+                format!("its timer is called at {now:?}, and was set to {timer_at:?}")
+            });
+        }
         self.shared.may_panic(self.client, false);
         self.ticks += 1;
         self.say(format!("T{}", self.ticks).as_bytes(), out);

@@ -75,7 +75,7 @@ impl World {
                 let wire = &mut kernel.wires[index];
                 let count = amount(&mut kernel.tape, wire.inbound.len() - wire.arrived);
                 self.trace.line(|| format!("{at:?} {count} bytes of client {index} arrive"));
-                wire.arrive(count);
+                wire.arrive(count, at);
             }
             Action::Deliver(index) => {
                 let kernel = &mut *locked(&self.kernel);

@@ -146,7 +146,12 @@ impl World {
             let has_read = client.read_end || client.read_reset || wire.client_closed;
             has_read || client.ending == Ending::Stay || wire.client_ended
         };
-        self.clients.iter().all(is_over)
+        // A client in the backlog is accepted, unless the server is full.
+        let is_accepted = match &self.engine {
+            Engine::Server(server) => server.is_full() || kernel.backlog.is_empty(),
+            Engine::Core(_) => true,
+        };
+        is_accepted && self.clients.iter().all(is_over)
     }
 
     /// What the server can do now.

@@ -45,6 +45,8 @@ pub(crate) struct Worker {
     pub(crate) is_broken: bool,
     /// Whether the listener is watched.
     is_listening: bool,
+    /// Whether accepting has ended although clients were in the backlog.
+    has_left_clients: bool,
     /// The tasks that were woken.
     scheduled: Arc<tasks::Scheduled>,
     /// The slots of clients to which an output was sent in this round of the ring.
@@ -120,6 +122,7 @@ impl Worker {
             accepted: 0,
             is_broken: false,
             is_listening: true,
+            has_left_clients: false,
             scheduled,
             sent,
             round,
@@ -218,6 +221,9 @@ impl Worker {
         self.acceptor = None;
         {
             let kernel = &mut *locked(&self.kernel);
+            // After an error they may be left, if no connection is open whose descriptor could become free.
+            let has_failed = self.is_broken || kernel.faults.accept_errors > 0;
+            self.has_left_clients = !has_failed && !kernel.backlog.is_empty();
             for wire in std::mem::take(&mut kernel.backlog) {
                 kernel.wires[wire].aborted = true;
             }
@@ -318,6 +324,9 @@ impl Worker {
     pub(crate) fn forgotten(&self) -> Option<String> {
         if self.is_listening && self.acceptor.is_some() && !locked(&self.kernel).backlog.is_empty() {
             return Some("clients wait in the backlog".into());
+        }
+        if self.has_left_clients {
+            return Some("clients were left in the backlog".into());
         }
         self.peers.iter().find_map(|(_, peer)| {
             let conversation = peer.conversation.as_ref()?;

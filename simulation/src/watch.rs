@@ -1,0 +1,72 @@
+//! Checks of what surrounds the conversations: what waits in a mailbox, and the lingering close.
+
+use std::time::Duration;
+
+use common::{CloseReason, Timer};
+use serving::Wait;
+
+use crate::kernel::locked;
+use crate::server::SimServer;
+use crate::world::Checked;
+
+/// How long a socket lingers, and how much input that discards.
+const LINGER_TIME: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 64 * 1024;
+
+/// Whether a conversation ends without its last output for this reason.
+pub(crate) fn is_abrupt(why: CloseReason) -> bool {
+    matches!(why, CloseReason::Cut | CloseReason::Lost | CloseReason::WriteTimeout | CloseReason::MailboxFull)
+}
+
+impl SimServer {
+    /// Checks that no reset takes the last output from a client whose socket should linger.
+    pub(crate) fn check_closing(&self) -> Checked {
+        let now = self.shared.clock.elapsed();
+        let book = self.shared.book();
+        for (client, wire) in locked(&self.shared.kernel).wires.iter_mut().enumerate() {
+            let Some(why) = book.clients[client].closed else { continue };
+            let ended_at = *wire.ended_at.get_or_insert(now);
+            let is_excused = is_abrupt(why)
+                || book.is_stopping
+                || wire.sent > LINGER_BYTES
+                || book.clients[client].was_lost;
+            if std::mem::take(&mut wire.has_lost_output) && !is_excused && now < ended_at + LINGER_TIME {
+                return Err(format!("client {client}: a reset has taken its last output, after {why}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks, when nothing can run, that no socket lingers for too long, and that nothing waits in a mailbox.
+    pub(crate) fn check_waiting(&self) -> Checked {
+        let now = self.shared.clock.elapsed();
+        let wires = &mut locked(&self.shared.kernel).wires;
+        for (client, wire) in wires.iter_mut().enumerate() {
+            if wire.ended_at.is_some()
+                && !wire.closed
+                && self.swept_at > *wire.lingers_since.get_or_insert(now) + LINGER_TIME
+            {
+                return Err(format!("client {client}: its socket lingers for too long"));
+            }
+        }
+        for (_, peer) in &self.worker.peers {
+            let Some(conversation) = &peer.conversation else { continue };
+            let (client, connection) = (peer.socket.wire, conversation.connection());
+            let is_idle = match peer.wait {
+                Some(Wait::Readable) => wires[client].blocked_at.is_none(), // if not, it pauses, and waits for a reset
+                Some(Wait::Wakeup) => connection.timer() == Some(Timer::Answer),
+                _ => false,
+            };
+            let mailbox = &self.shared.book().clients[client].mailbox;
+            if is_idle && mailbox.has_mail() {
+                return Err(format!(
+                    "client {client}: something waits in its mailbox, and nothing delivers it"
+                ));
+            }
+            if mailbox.is_overrun {
+                return Err(format!("client {client}: its mailbox was full, and its conversation goes on"));
+            }
+        }
+        Ok(())
+    }
+}
