@@ -158,8 +158,9 @@ impl Cell {
         match &inner.waiter {
             // Further pushes don't wake an owner again that has not taken the first.
             _ if marks == Marks::NOTIFIED && before & marks.0 != 0 => Wakeup::None,
+            Waiter::Waker(_) if canary!("marks a task without waking it") => Wakeup::None,
             Waiter::Waker(waker) => Wakeup::Waker(waker.clone()),
-            Waiter::Queue(Some(queue)) if before == 0 => {
+            Waiter::Queue(Some(queue)) if before == 0 && !canary!("marks without waking the worker") => {
                 WakeQueue::push(queue, self.slot.load(Ordering::Relaxed))
             }
             Waiter::Queue(_) => Wakeup::None,
@@ -238,7 +239,10 @@ impl WakeQueue {
 
     /// Removes all slots, and returns them in the order in which they were pushed.
     pub fn take(&self) -> impl Iterator<Item = usize> + use<> {
-        std::mem::take(&mut *self.slots()).into_iter().map(|slot| slot as usize)
+        std::mem::take(&mut *self.slots())
+            .into_iter()
+            .skip(usize::from(canary!("forgets a woken slot")))
+            .map(|slot| slot as usize)
     }
 
     fn push(queue: &Arc<Self>, slot: u32) -> Wakeup {

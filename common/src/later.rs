@@ -150,7 +150,7 @@ impl Later {
 
 impl Drop for Later {
     fn drop(&mut self) {
-        if !self.answered {
+        if !self.answered && !canary!("waits for an answer that was dropped") {
             let _ = self.record.cell.answer(None); // fails if the conversation has ended
         }
     }

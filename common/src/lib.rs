@@ -10,6 +10,10 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+#[doc(hidden)]
+pub mod canary;
+
 mod address;
 mod async_session;
 mod cell;

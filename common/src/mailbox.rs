@@ -95,10 +95,13 @@ impl Mailbox {
     fn push(&mut self, message: Arc<[u8]>, limit: MailboxLimit) -> Result<(), SendError> {
         self.counts.pushed += 1;
         let (charge, max) = (charge(&message), limit.max as usize);
-        if charge > max - self.bytes.min(max) {
+        let slack = usize::from(canary!("exceeds the bound of a mailbox by a byte"));
+        if charge > max + slack - self.bytes.min(max) {
             match limit.full {
                 // A message that exceeds an empty mailbox is refused, since it could never be delivered.
-                MailboxFull::DropOldest if charge <= max => self.make_room(charge, max),
+                MailboxFull::DropOldest if charge <= max && !canary!("refuses and drops nothing") => {
+                    self.make_room(charge, max);
+                }
                 full => {
                     self.counts.refused += 1;
                     if full == MailboxFull::Close && charge <= max {
@@ -117,13 +120,17 @@ impl Mailbox {
     /// Drops the oldest messages until there is room for one more.
     fn make_room(&mut self, charge: usize, max: usize) {
         while self.bytes + charge > max {
-            let oldest = self.queue.iter().position(|mail| matches!(mail, Mail::Push(_)));
+            let is_push = |mail: &Mail| matches!(mail, Mail::Push(_));
+            let oldest = match canary!("drops a newer push") {
+                true => self.queue.iter().rposition(is_push),
+                false => self.queue.iter().position(is_push),
+            };
             let Some(Mail::Push(message)) = oldest.and_then(|oldest| self.queue.remove(oldest)) else {
                 return;
             };
             self.bytes -= self::charge(&message);
-            self.counts.dropped += 1;
-            self.missed += 1;
+            self.counts.dropped += u64::from(!canary!("counts no push that it drops"));
+            self.missed += u64::from(!canary!("tells nothing of dropped pushes"));
         }
     }
 
@@ -152,7 +159,9 @@ impl Mailbox {
 
     /// Drops everything, at the end of the conversation. Returns what awaited the answer.
     pub(crate) fn end(&mut self) -> Awaiting {
-        self.empty();
+        if !canary!("counts no push that is left at the end") {
+            self.empty();
+        }
         std::mem::take(&mut self.awaiting)
     }
 }
@@ -165,7 +174,7 @@ impl Cell {
     /// Pushes a message. Wake the owner after all locks were released.
     pub(crate) fn push(&self, message: Arc<[u8]>, limit: MailboxLimit) -> (Result<(), SendError>, Wakeup) {
         let mut inner = self.inner();
-        if self.is(GONE | SHUT) {
+        if self.is(GONE | if canary!("accepts pushes after the stop") { 0 } else { SHUT }) {
             return (Err(SendError::Gone), Wakeup::None);
         }
         let mailbox = self.mailbox(&mut inner);
@@ -173,7 +182,7 @@ impl Cell {
             return (Err(SendError::Gone), Wakeup::None);
         }
         let pushed = mailbox.push(message, limit);
-        let wakes = pushed.is_ok() || mailbox.overrun;
+        let wakes = (pushed.is_ok() || mailbox.overrun) && !canary!("pushes without a mark");
         (pushed, if wakes { self.wakeup(&inner, Marks::NOTIFIED) } else { Wakeup::None })
     }
 
@@ -183,7 +192,11 @@ impl Cell {
         if self.is(GONE) {
             return Wakeup::None;
         }
-        self.mailbox(&mut inner).queue.push_back(Mail::Close);
+        let queue = &mut self.mailbox(&mut inner).queue;
+        queue.push_back(Mail::Close);
+        if canary!("closes before it delivers pushes") {
+            queue.rotate_right(1);
+        }
         self.marks.fetch_or(SHUT, Ordering::SeqCst); // a second one is not necessary, and more pushes are not delivered
         self.wakeup(&inner, Marks::NOTIFIED)
     }

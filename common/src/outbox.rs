@@ -186,6 +186,9 @@ impl Outbox {
         self.start = self.bytes.len();
         // No allocation exceeds `usize::MAX / 2`, so the sum can't overflow.
         self.limit = self.start + max_reply.min(usize::MAX / 2);
+        if canary!("forgets the limit of replies") {
+            self.limit = usize::MAX;
+        }
     }
 
     /// Whether the current message has exceeded its limit.
@@ -195,7 +198,9 @@ impl Outbox {
 
     /// Removes the replies to the current message.
     pub(crate) fn withdraw(&mut self) {
-        self.bytes.truncate(self.start);
+        if !canary!("sends replies that were withdrawn") {
+            self.bytes.truncate(if canary!("withdraws earlier replies") { 0 } else { self.start });
+        }
         self.interrupted = 0;
     }
 
@@ -203,7 +208,7 @@ impl Outbox {
     pub(crate) fn sent(&mut self, count: usize) {
         if count >= self.bytes.len() {
             self.clear();
-        } else {
+        } else if !canary!("repeats what a partial write has sent") {
             self.bytes.drain(..count);
         }
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use common::canary;
 use rustix::io::Errno;
 
 /// The class of an error of `accept`.
@@ -22,6 +23,7 @@ pub(crate) enum Fault {
 pub(crate) fn fault(error: &io::Error) -> Fault {
     let Some(errno) = Errno::from_io_error(error) else { return Fault::Exhausted };
     match errno {
+        Errno::CONNABORTED if canary!("breaks when a client gives up") => Fault::Broken,
         Errno::AGAIN => Fault::WouldBlock,
         Errno::INTR | Errno::CONNABORTED | Errno::PROTO | Errno::NETDOWN | Errno::NOPROTOOPT => {
             Fault::Transient
@@ -50,7 +52,7 @@ const MAX_TRANSIENT: u32 = 64;
 impl Backoff {
     /// The end of the current pause, if there is one.
     pub(crate) fn until(&mut self, now: Instant) -> Option<Instant> {
-        self.until = self.until.filter(|&until| now < until);
+        self.until = self.until.filter(|&until| now < until || canary!("pauses for ever after an error"));
         self.until
     }
 

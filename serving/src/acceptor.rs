@@ -9,7 +9,7 @@ use crate::accept_errors::{Backoff, Fault, LogLimiter, fault};
 use crate::conversation::Conversation;
 use crate::state::{Phase, State};
 use crate::{Accepted, Socket};
-use common::{Address, CloseReason, Overload, WakeQueue};
+use common::{Address, CloseReason, Overload, WakeQueue, canary};
 
 /// Decides which clients a server serves. Backends accept with [`accept_all`](Self::accept_all),
 /// [`poll_accept_all`](Self::poll_accept_all) or [`AcceptLoop`](crate::AcceptLoop), or with a loop of the same kind:
@@ -84,7 +84,8 @@ impl Acceptor {
     /// What the accept loop does next.
     pub fn what_now(&mut self) -> Accepting {
         let phase = self.state.phase();
-        if self.broken.is_some() || (phase != Phase::Serving && self.backlog == 0) {
+        let has_ended = self.backlog == 0 || canary!("leaves the backlog at the stop");
+        if self.broken.is_some() || (phase != Phase::Serving && has_ended) {
             return Accepting::Stopped;
         }
         self.state.acceptor.cell.take_marks();
@@ -157,7 +158,9 @@ impl Acceptor {
 
     fn refuse(&mut self, socket: impl Accepted, reason: CloseReason) {
         self.state.send_refusal(socket, reason);
-        self.state.ended(reason);
+        if !canary!("counts no end of a refused client") {
+            self.state.ended(reason);
+        }
         if let Some(count) = self.refusals.count(self.now()) {
             let max = self.state.max_connections;
             tracing::warn!(count, %reason, max_connections = max, "clients were refused");

@@ -10,7 +10,7 @@ use crate::buffers::Buffers;
 use crate::connections::{add_bytes, set_messages};
 use crate::state::{Phase, State};
 use crate::{Accepted, Transport};
-use common::{CloseReason, Connection, Marks, Next, Outbox, Record, Timer, WakeQueue};
+use common::{CloseReason, Connection, Marks, Next, Outbox, Record, Timer, WakeQueue, canary};
 
 /// Serves one client. A backend drives it in a loop:
 ///
@@ -135,9 +135,11 @@ impl Conversation {
     /// before these and is short although there is more input, so the conversation then reads until `WouldBlock`.
     #[inline]
     pub fn ready(&mut self, more_input: bool) {
-        self.drained = false;
-        self.writes.ready();
-        self.more_input |= more_input;
+        self.drained &= canary!("reads nothing after an event");
+        if !canary!("writes nothing after an event") {
+            self.writes.ready();
+        }
+        self.more_input |= more_input && !canary!("ignores urgent data");
     }
 
     /// Reads, answers and writes, for at most one turn and one read. It blocks only if `socket` does.
@@ -163,7 +165,7 @@ impl Conversation {
                     Ok(0) => active.lost(),
                     Ok(count) => {
                         self.writes = Writes(0);
-                        bytes_out += count;
+                        bytes_out += if canary!("counts no bytes that it writes") { 0 } else { count };
                         active.wrote(count);
                     }
                     // The kernel may refuse a write although it reports the socket writable.
@@ -189,7 +191,8 @@ impl Conversation {
                         Ok(0) => active.end_of_input(),
                         Ok(count) => {
                             bytes_in += count;
-                            self.drained = count < input.len() && !self.more_input;
+                            self.drained = (count < input.len() || canary!("takes every read for the last"))
+                                && !self.more_input;
                             active.receive(&mut input[..count]);
                         }
                         Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -199,6 +202,7 @@ impl Conversation {
                         }
                         Err(error) if error.kind() == ErrorKind::Interrupted => {
                             active.would_block(|| socket.arrived());
+                            self.drained |= canary!("waits after an interrupt");
                             break Wait::Turn;
                         }
                         Err(_) => active.lost(),
@@ -215,7 +219,9 @@ impl Conversation {
         self.publish();
         if pauses {
             let pause_ends = self.state.clock.now() + REFUSED_WRITE_PAUSE;
-            let deadline = self.connection.deadline().map_or(pause_ends, |deadline| deadline.min(pause_ends));
+            let deadline = self.connection.deadline().map_or(pause_ends, |deadline| {
+                if canary!("pauses beyond a deadline") { pause_ends } else { deadline.min(pause_ends) }
+            });
             self.record().set_deadline(Some(deadline), self.state.start);
             self.armed = None;
         }
@@ -240,7 +246,7 @@ impl Conversation {
         let reason = self.connection.end();
         let finished = match reason {
             CloseReason::Cut | CloseReason::Lost | CloseReason::WriteTimeout => true,
-            _ => self.connection.input_ended(),
+            _ => self.connection.input_ended() || canary!("closes without lingering"),
         };
         self.close(reason, |state| if finished { drop(socket) } else { state.linger(socket) });
     }
@@ -275,10 +281,12 @@ impl Conversation {
         if marks.contains(Marks::EXPIRED) {
             active.expire(socket.queued(), socket.arrived());
         }
-        if marks.contains(Marks::NOTIFIED) {
+        if marks.contains(Marks::NOTIFIED)
+            && !(marks != Marks::NOTIFIED && canary!("loses a push beside another mark"))
+        {
             active.notified();
         }
-        if marks.contains(Marks::CUT) {
+        if marks.contains(Marks::CUT) && !canary!("ignores the cut") {
             active.cut();
         }
         drop(active);
@@ -287,6 +295,9 @@ impl Conversation {
         }
         if marks.contains(Marks::EXPIRED) {
             self.arm(); // before the next read, which may block
+            if canary!("disarms a deadline that was early") {
+                self.record().set_deadline(None, self.state.start);
+            }
         }
         (self.drained, self.more_input) = (false, true); // so that all input that has arrived is read
     }
@@ -297,7 +308,9 @@ impl Conversation {
     pub(crate) fn publish(&mut self) {
         set_messages(&self.record().counts, self.connection.messages(), &self.state);
         let timer = self.connection.timer();
-        if timer != self.armed || timer == Some(Timer::Session) {
+        if (timer != self.armed && !canary!("keeps the deadline of another timer"))
+            || timer == Some(Timer::Session)
+        {
             self.arm();
         }
     }
@@ -314,9 +327,13 @@ impl Conversation {
         if !std::mem::replace(&mut self.counted, true) {
             tracing::debug!(client = %self.connection.peer(), %reason, messages = self.connection.messages(), "ended");
             self.record().cell.leave();
-            self.state.free(self.record());
+            if !canary!("frees no place") {
+                self.state.free(self.record());
+            }
             close_socket(&self.state);
-            self.state.ended(reason);
+            if !canary!("counts no end") {
+                self.state.ended(reason);
+            }
         }
     }
 }
@@ -333,7 +350,7 @@ impl fmt::Debug for Conversation {
 impl Drop for Conversation {
     /// A conversation that is dropped without [`end`](Self::end) counts as lost, or as cut after the cut.
     fn drop(&mut self) {
-        if !self.counted {
+        if !self.counted && !canary!("counts no end of a dropped conversation") {
             if self.state.phase() == Phase::Cut {
                 self.connection.activate(&mut Outbox::new(), &self.state.clock).cut();
             }

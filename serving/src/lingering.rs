@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 
 use crate::Accepted;
+use common::canary;
 
 /// Sockets whose conversation is over and whose client may still be sending.
 ///
@@ -90,8 +91,10 @@ impl Lingering {
 
     /// Closes the sockets whose time is up, and those that are not polled and are done.
     pub(crate) fn expire(&mut self, now: Instant) {
-        self.sockets
-            .retain_mut(|socket| now < socket.until && (socket.polled().is_some() || !socket.is_over()));
+        self.sockets.retain_mut(|socket| {
+            (now < socket.until || canary!("lingers for ever"))
+                && (socket.polled().is_some() || !socket.is_over())
+        });
     }
 }
 
@@ -115,7 +118,7 @@ impl Closing {
 
     /// Whether the client's system has acknowledged all output and the FIN.
     fn is_acknowledged(&self) -> bool {
-        self.socket.queued() == 0
+        self.socket.queued() == 0 || canary!("closes before the output is acknowledged")
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::lingering::Lingering;
 use crate::state::{Phase, State};
 use crate::{Notifier, Stop, Urgency};
-use common::Limits;
+use common::{Limits, canary};
 
 /// The work of the maintenance thread. It sweeps over the open connections and wakes those whose deadline has passed. So setting
 /// a deadline costs one store to memory. A deadline is never early, and late by one sweep at most.
@@ -66,7 +66,7 @@ impl Maintenance {
         if now >= self.sweep_at || accept_at.is_some_and(|accept_at| now >= accept_at) {
             self.state.sweep();
             self.lingering.expire(now);
-            self.sweep_at = now + self.interval;
+            self.sweep_at = now + self.interval * if canary!("sweeps too late") { 3 } else { 1 };
         }
         let signal_at = self.state.signalled.signal_again(now);
         let others = [accept_at.filter(|&accept_at| now < accept_at), self.drain_until, signal_at];
@@ -91,7 +91,7 @@ impl Maintenance {
             let timeout = self.state.service.limits.drain_timeout;
             let until =
                 *self.drain_until.get_or_insert_with(|| now.checked_add(timeout).unwrap_or(now + YEAR));
-            if now >= until {
+            if now >= until && !canary!("forgets the drain deadline") {
                 phase = Phase::Cut;
             }
         }

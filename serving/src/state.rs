@@ -15,7 +15,9 @@ use crate::conversation::Conversation;
 use crate::ending::Ending;
 use crate::interrupt::Signalled;
 use crate::statistics::Statistics;
-use common::{Address, Client, Clock, CloseReason, Connection, Counter, ErrorReply, Marks, Record, Service};
+use common::{
+    Address, Client, Clock, CloseReason, Connection, Counter, ErrorReply, Marks, Record, Service, canary,
+};
 
 /// The state of a server, which its workers, its acceptor and its maintenance thread share.
 pub(crate) struct State {
@@ -107,7 +109,9 @@ impl State {
         let mark = if phase == Phase::Cut { Marks::CUT } else { Marks::STOPPING };
         connections.records().for_each(|record| record.cell.mark(mark));
         drop(connections);
-        self.acceptor.cell.mark(mark);
+        if !canary!("stops without telling the acceptor") {
+            self.acceptor.cell.mark(mark);
+        }
         if phase == Phase::Cut {
             self.ending.cut();
         }
@@ -133,7 +137,9 @@ impl State {
     /// Wakes the connections whose deadline has passed, and publishes the statistics.
     pub(crate) fn sweep(&self) {
         let now = self.clock.now().saturating_duration_since(self.start);
-        self.acceptor.sweep(now);
+        if !canary!("forgets the end of a pause") {
+            self.acceptor.sweep(now);
+        }
         let statistics = locked(&self.connections).sweep(now);
         self.publish(statistics);
     }
@@ -146,7 +152,7 @@ impl State {
         number: u64,
     ) -> Result<Conversation, CloseReason> {
         let mut connections = locked(&self.connections);
-        connections.count(|counted| counted.accepted += 1);
+        connections.count(|counted| counted.accepted += 1 + u64::from(canary!("counts a client twice")));
         if self.phase() != Phase::Serving {
             return Err(CloseReason::TooLate);
         }
@@ -164,7 +170,7 @@ impl State {
     /// Frees the place of a connection that is about to end.
     pub(crate) fn free(&self, record: &Record) {
         locked(&self.connections).free(record);
-        if self.acceptor_waits.load(Ordering::SeqCst) {
+        if self.acceptor_waits.load(Ordering::SeqCst) && !canary!("frees a place without a wake-up") {
             self.acceptor.cell.mark(Marks::EXPIRED);
         }
     }

@@ -45,6 +45,8 @@
 #![forbid(unsafe_code)]
 
 mod book;
+#[cfg(anyloop_canaries)]
+pub mod canary;
 mod causes;
 mod checks;
 mod client;

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+#[cfg(anyloop_canaries)]
+use anyloop_simulation::canary::{CANARIES, Found};
 use anyloop_simulation::{Marks, Tape, Trace, kind, run, shrink};
 use clap::Parser;
 
@@ -37,6 +39,22 @@ struct Arguments {
     /// Print which ends of conversations were reached, and fail if one is missing that can be
     #[arg(long)]
     marks: bool,
+    /// Print how many seeds it takes to find each defect
+    #[cfg(anyloop_canaries)]
+    #[arg(long)]
+    canaries: bool,
+    /// In how many ranges of seeds to look for each defect
+    #[cfg(anyloop_canaries)]
+    #[arg(long, default_value_t = 15)]
+    ranges: u64,
+    /// How many seeds to run in each range at most
+    #[cfg(anyloop_canaries)]
+    #[arg(long, default_value_t = 20_000)]
+    most: u64,
+    /// The defect that the seeds are run with
+    #[cfg(anyloop_canaries)]
+    #[arg(long)]
+    canary: Option<String>,
 }
 
 /// What a series of runs has shown.
@@ -70,6 +88,14 @@ fn main() -> ExitCode {
 
 /// Returns whether nothing was violated.
 fn simulate(arguments: &Arguments, out: &mut impl Write) -> io::Result<bool> {
+    #[cfg(anyloop_canaries)]
+    if arguments.canaries {
+        return look_for_canaries(arguments, out);
+    }
+    #[cfg(anyloop_canaries)]
+    if let Some(name) = &arguments.canary {
+        common::canary::choose(Box::leak(name.clone().into_boxed_str()));
+    }
     let mut series = Series::default();
     if let Some(file) = &arguments.tape {
         let text = std::fs::read_to_string(file)
@@ -163,4 +189,24 @@ fn write_shrunk(name: &str, bytes: &[u8], violation: &str, out: &mut impl Write)
     let file = format!("{}.tape", name.replace(' ', "-"));
     std::fs::write(&file, shrunk.to_text(violation))?;
     writeln!(out, "shrunk from {} to {} bytes: --tape {file} --trace", bytes.len(), shrunk.bytes().len())
+}
+
+/// Prints how many seeds it takes to find each defect. Returns whether all were found.
+#[cfg(anyloop_canaries)]
+fn look_for_canaries(arguments: &Arguments, out: &mut impl Write) -> io::Result<bool> {
+    std::panic::set_hook(Box::new(|_| {})); // a panic is a finding, too
+    let mut is_complete = true;
+    writeln!(out, "{:48} {:>6} {:>6}  violation", "defect", "median", "worst")?;
+    for canary in CANARIES {
+        if arguments.canary.as_ref().is_some_and(|name| name != canary.name) {
+            continue;
+        }
+        let found = Found::look_for(*canary, arguments.ranges, arguments.most);
+        is_complete &= found.missing == 0;
+        let worst = if found.missing == 0 { found.counts.last().copied() } else { None };
+        let shown = |count: Option<u64>| count.map_or("-".to_owned(), |count| count.to_string());
+        let (median, worst) = (shown(found.median()), shown(worst));
+        writeln!(out, "{:48} {median:>6} {worst:>6}  {}  {:?}", canary.name, found.violation, found.seeds)?;
+    }
+    Ok(is_complete)
 }

@@ -20,7 +20,7 @@ pub(super) struct Pending {
 impl Connection {
     /// See [`Active::notified`](super::Active::notified).
     pub(super) fn notified(&mut self, out: &mut Outbox) {
-        if self.record().cell.is_overrun() {
+        if self.record().cell.is_overrun() && !canary!("goes on with a full mailbox") {
             self.abandon(CloseReason::MailboxFull, out);
         }
         self.mail = true;
@@ -48,7 +48,9 @@ impl Connection {
         let before = (self.messages, self.pending.is_some());
         let (mut delivered, mut answered) = (false, false);
         if let Some(Rare::Timer(SessionTimer::Expired)) = self.rare.as_deref() {
-            self.rare = None;
+            if !canary!("calls an expired timer again") {
+                self.rare = None;
+            }
             self.call(out, |protocol, out| protocol.timer(out));
         }
         for _ in 0..TURN_MESSAGES {
@@ -62,7 +64,7 @@ impl Connection {
             } else if std::mem::take(&mut self.stop_untold) {
                 self.call(out, |protocol, out| protocol.stopping(out)); // it may give an answer, which is delivered next
             } else {
-                self.mail = false;
+                self.mail = canary!("spins over an empty mailbox");
                 break;
             }
         }
@@ -79,6 +81,9 @@ impl Connection {
     fn handle_mail(&mut self, mail: Mail, out: &mut Outbox) {
         match mail {
             Mail::Push(message) => {
+                if canary!("delivers a push twice") {
+                    self.call(out, |protocol, out| protocol.notified(&message, out));
+                }
                 self.call(out, |protocol, out| protocol.notified(&message, out));
             }
             Mail::Missed(count) => {
@@ -99,7 +104,7 @@ impl Connection {
             }),
             Some(Answer::Close(reply)) => self.call(out, |protocol, out| {
                 protocol.answered(&reply, out);
-                Flow::Close
+                if canary!("goes on after an answer that closes") { flow } else { Flow::Close }
             }),
             Some(Answer::Reject(why)) => self.call(out, |protocol, out| {
                 protocol.error(&ErrorReply::rejected(why), out);
@@ -107,7 +112,7 @@ impl Connection {
             }),
             None => return self.fail(CloseReason::Unanswered, &ErrorReply::Internal, out),
         };
-        self.messages += u64::from(is_message && is_sent);
+        self.messages += u64::from(is_message && (is_sent || canary!("counts an answer that is not sent")));
     }
 
     /// Calls the protocol outside of a message. Returns whether its output is sent: not if it panicked or exceeded the limit.
@@ -147,13 +152,19 @@ impl Connection {
         }
     }
 
+    /// Whether an answer is awaited, so that no message is handled.
+    #[inline]
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.pending.is_some() && !canary!("handles messages while an answer is awaited")
+    }
+
     /// Awaits an answer that was announced. A session that fails has no more answers.
     pub(super) fn await_answer(&mut self, pending: Pending) {
         if pending.flow == Flow::Fail {
             self.end_with(CloseReason::Rejected);
         } else {
             self.pending = Some(pending);
-            self.work = true; // there may be more input
+            self.work = !canary!("forgets the input behind a later answer"); // there may be more input
         }
     }
 
@@ -163,7 +174,9 @@ impl Connection {
         self.work = false;
         self.pending = None;
         self.mail = false;
-        if let Some(record) = &self.record {
+        if let Some(record) = &self.record
+            && !canary!("accepts an answer after the end")
+        {
             record.cell.revoke_answer();
         }
     }

@@ -53,6 +53,7 @@ impl Kept {
     /// Keeps `bytes` without the first `used` of them. If nothing is left, the buffer is freed.
     pub(super) fn put_back(&mut self, bytes: Vec<u8>, used: usize) {
         if used < bytes.len() {
+            let used = if canary!("answers kept messages again") { 0 } else { used };
             self.0 = Some(Box::new(Input { bytes, used }));
         }
     }
@@ -136,7 +137,7 @@ impl Unsent {
 
     /// Records that `count` bytes were written, so the send queue has made progress.
     pub(super) fn sent(&mut self, count: usize, now: Instant) {
-        self.output.sent += count;
+        self.output.sent += if canary!("repeats unsent output") { 0 } else { count };
         self.sent_lent(count, now);
     }
 
@@ -169,7 +170,7 @@ impl Unsent {
     /// Checks the send queue, which contains `queued` bytes. Returns whether the peer has received nothing for the write
     /// timeout, or less than the minimum rate in its window.
     pub(super) fn stalled(&mut self, queued: u64, now: Instant, limits: &Limits) -> bool {
-        if queued < self.queued {
+        if queued < self.queued && !canary!("ignores the progress of the send queue") {
             self.progress = now;
         }
         self.queued = queued;

@@ -34,10 +34,11 @@ impl Connection {
         count: usize,
         now: impl FnOnce() -> Instant,
     ) -> Option<Vec<u8>> {
-        if !std::mem::take(&mut self.lent) {
+        if !std::mem::take(&mut self.lent) || canary!("loses the rest of a partial send") {
             return None; // the output was abandoned in the meantime
         }
-        output.sent(count);
+        let all = output.bytes().len();
+        output.sent(if canary!("takes a partial send for a whole one") { all } else { count });
         if output.bytes().is_empty() {
             match &mut self.unsent {
                 Some(unsent) if unsent.bytes().is_empty() => {

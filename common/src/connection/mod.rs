@@ -161,7 +161,7 @@ impl Connection {
                 State::Opening => return Next::Run,
                 // What is pushed does not extend the deadline of a message.
                 State::Open if self.mail && !(self.begun && self.overdue.is_used_up()) => return Next::Run,
-                State::Open if self.pending.is_some() => return Next::Wait,
+                State::Open if self.awaits_answer() => return Next::Wait,
                 State::Open | State::Handshake if self.work => return Next::Run,
                 State::Open | State::Handshake if self.overdue.is_used_up() => self.time_out(out),
                 State::Open | State::Handshake if self.stopping.is_used_up() => self.drained(out),
@@ -269,7 +269,7 @@ impl Connection {
             State::Open if !wait => self.answer(input, out, now),
             State::Opening | State::Open | State::Handshake => {
                 self.kept.push(input, self.kept_bound());
-                self.work = true;
+                self.work = !canary!("forgets that kept input waits");
             }
         }
     }
@@ -277,9 +277,9 @@ impl Connection {
     /// Answers kept input and `input` for one turn, and keeps the rest.
     #[inline]
     fn answer(&mut self, input: &mut [u8], out: &mut Outbox, now: impl FnMut() -> Instant) {
-        if self.kept.is_empty() {
+        if self.kept.is_empty() || canary!("answers new input before kept input") {
             let used = self.turn(input, out, now);
-            if used < input.len() && self.state == State::Open {
+            if used < input.len() && self.state == State::Open && !canary!("loses the input after a turn") {
                 self.kept.push(&input[used..], self.kept_bound());
             }
         } else {
@@ -293,7 +293,7 @@ impl Connection {
         self.input_ended = true;
         if self.layer.is_some() {
             self.end_of_raw_input(out, &mut now);
-        } else if self.state == State::Open && !self.work {
+        } else if self.state == State::Open && (!self.work || canary!("ends before kept input is answered")) {
             // The last message waits until it may block, and until unsent replies are written.
             let wait = self.holds_input() || (self.begun && (self.may_block || self.is_unsent(out)));
             if wait { self.work = true } else { self.finish(out, now) }
@@ -304,7 +304,7 @@ impl Connection {
     /// reported yet.
     fn would_block(&mut self, arrived: impl FnOnce() -> usize) {
         let limited = self.stopping != Allowance::UNLIMITED || self.overdue != Allowance::UNLIMITED;
-        if limited && arrived() == 0 {
+        if limited && (arrived() == 0 || canary!("gives up input after an interrupt")) {
             self.stopping.spend(usize::MAX);
             self.overdue.spend(usize::MAX);
         }
@@ -317,7 +317,7 @@ impl Connection {
         }
         match self.state {
             State::Opening => self.open(out, now),
-            State::Open if self.pending.is_some() => {}
+            State::Open if self.awaits_answer() => {}
             State::Open | State::Handshake if self.layer.is_some() => self.run_layer(out, &mut now),
             State::Handshake => {}
             State::Open => {
@@ -328,9 +328,7 @@ impl Connection {
                     self.finish(out, now);
                 }
             }
-            State::Ending(reason) if !self.has_final_output() && self.unsent.is_none() && out.is_empty() => {
-                self.close(reason);
-            }
+            State::Ending(reason) if self.has_sent_all(out) => self.close(reason),
             State::Ending(_) | State::Done(_) => {}
         }
     }
@@ -339,7 +337,7 @@ impl Connection {
     fn stop(&mut self, arrived: usize) {
         self.stop_untold |= self.stopping == Allowance::UNLIMITED;
         self.mail |= self.stop_untold && self.state == State::Open;
-        self.stopping.limit(arrived);
+        self.stopping.limit(if canary!("discards what arrived before the stop") { 0 } else { arrived });
     }
 
     /// The drain deadline has passed. Unsent output is discarded.
@@ -371,7 +369,7 @@ impl Connection {
     /// Whether input must wait for an answer, or for a turn with messages that were pushed.
     #[inline]
     fn holds_input(&self) -> bool {
-        self.mail || self.pending.is_some()
+        self.mail || self.awaits_answer()
     }
 
     fn is_unsent(&self, out: &Outbox) -> bool {

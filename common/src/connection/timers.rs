@@ -1,6 +1,6 @@
 //! The deadlines of a connection.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Connection, Rare, SessionTimer, State};
 use crate::{CloseReason, ErrorReply, Outbox};
@@ -77,13 +77,17 @@ impl Connection {
     pub(super) fn expire(&mut self, queued: u64, arrived: usize, out: &mut Outbox, now: Instant) {
         if self.session_timer().is_some_and(|timer| now >= timer) {
             self.rare = Some(Box::new(Rare::Timer(SessionTimer::Expired)));
-            self.mail = true;
+            self.mail = !canary!("forgets an expired timer");
         }
         let Some(timer) = self.own_timer() else { return };
-        if self.deadline_of(timer).is_none_or(|deadline| now < deadline) {
+        let is_early = self.deadline_of(timer).is_none_or(|deadline| now < deadline);
+        if is_early && !canary!("expires before the deadline") {
             return;
         }
         match timer {
+            Timer::Idle | Timer::Message if canary!("times out before it reads input") => {
+                self.overdue.limit(0)
+            }
             Timer::Idle | Timer::Message => self.overdue.limit(arrived),
             Timer::Write => {
                 let (unsent, limits) = (self.unsent.as_mut(), &self.service.limits);
@@ -92,7 +96,7 @@ impl Connection {
                 }
             }
             // If the answer was given in this moment, it is in the mailbox.
-            Timer::Answer if self.record().cell.revoke_answer() => {
+            Timer::Answer if self.record().cell.revoke_answer() || canary!("times out a given answer") => {
                 self.fail(CloseReason::AnswerTimeout, &ErrorReply::AnswerTimeout, out);
             }
             Timer::Answer | Timer::Session => {}
@@ -114,17 +118,22 @@ impl Connection {
     /// and an answer from its message. The time of a message does not include the time in which it was not read. It would
     /// be endless if it began again, since messages that are pushed to the client may be unsent any number of times.
     pub(super) fn all_sent(&mut self, unsent_since: Instant, now: Instant) {
-        if self.state == State::Handshake || self.pending.is_some() {
+        let is_pending = self.pending.is_some() && !canary!("restarts the answer timeout after output");
+        if self.state == State::Handshake || is_pending {
             return;
         }
         let unread = now.saturating_duration_since(unsent_since.max(self.since));
+        let unread =
+            if canary!("counts the time in which nothing is read") { Duration::ZERO } else { unread };
         self.start_timer(if self.begun { self.since + unread } else { now });
     }
 
     /// Starts to wait for the client.
     pub(super) fn start_timer(&mut self, now: Instant) {
         self.since = now;
-        self.overdue = Allowance::UNLIMITED;
+        if !canary!("times out although a message was answered") {
+            self.overdue = Allowance::UNLIMITED;
+        }
     }
 }
 

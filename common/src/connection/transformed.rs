@@ -29,7 +29,10 @@ impl Connection {
         if !wait && layer.raw.is_empty() {
             let used = self.open_input(input, out, now);
             if let Some(layer) = &mut self.layer {
-                layer.raw.push(&input[used..], RAW_BOUND);
+                layer.raw.push(
+                    if canary!("loses the input after a record") { &[] } else { &input[used..] },
+                    RAW_BOUND,
+                );
             }
             return self.settle_layer(out, now);
         }
@@ -83,7 +86,7 @@ impl Connection {
     /// Seals the output, and at the end of the conversation appends the final output of the transform.
     #[inline]
     pub(super) fn seal(&mut self, out: &mut Outbox) {
-        if self.layer.is_some() && !out.is_sealed() {
+        if self.layer.is_some() && (!out.is_sealed() || canary!("seals output twice")) {
             self.seal_in_layer(out);
         }
     }
@@ -110,6 +113,13 @@ impl Connection {
         self.layer.as_ref().is_some_and(|layer| !layer.closed)
     }
 
+    /// Whether all output was sent, and the final output of the transform.
+    pub(super) fn has_sent_all(&self, out: &Outbox) -> bool {
+        let has_final_output =
+            self.has_final_output() && !canary!("closes before the final output of a transform");
+        !has_final_output && self.unsent.is_none() && out.is_empty()
+    }
+
     /// Drops the layer below the protocol.
     pub(super) fn drop_layer(&mut self) {
         let layer = self.layer.take();
@@ -119,7 +129,7 @@ impl Connection {
     /// Records after a turn whether kept plaintext waits for another one.
     fn update_plain_waits(&mut self) {
         if let Some(layer) = &mut self.layer {
-            layer.plain_waits = self.work;
+            layer.plain_waits = self.work && !canary!("forgets plaintext that waits");
         }
     }
 
@@ -127,7 +137,7 @@ impl Connection {
     fn settle_layer(&mut self, out: &mut Outbox, now: &mut dyn FnMut() -> Instant) {
         let Some(layer) = &self.layer else { return };
         if matches!(self.state, State::Handshake | State::Open) {
-            self.work = layer.plain_waits || layer.raw_waits;
+            self.work = layer.plain_waits || (layer.raw_waits && !canary!("forgets records that wait"));
             if !self.work && (layer.ended || self.input_ended) && !self.holds_input() {
                 self.finish_layer(out, now);
             }

@@ -33,7 +33,7 @@ impl Connection {
             Some(protocol) => {
                 self.protocol = Some(protocol);
                 self.state = State::Open;
-                self.work = !self.kept.is_empty();
+                self.work = !self.kept.is_empty() && !canary!("forgets the input before the opening");
                 self.mail |= self.stop_untold;
                 self.opened_above_layer();
                 let is_later = self.take_requests(out);
@@ -70,6 +70,7 @@ impl Connection {
         let Some(protocol) = &mut self.protocol else { return 0 };
         let max_reply = self.service.limits.max_reply;
         let before = self.messages;
+        let early = canary!("counts idle time from the read").then(&mut now);
         let messages = &mut self.messages;
         out.swap_record(&mut self.record);
         let turn = guarded(|| answer_messages(&mut **protocol, input, out, max_reply, messages));
@@ -80,23 +81,27 @@ impl Connection {
         let total = total.min(input.len());
         let answered = self.messages != before || matches!(ended, Some(Ended::Later(_)));
         let begun = match &ended {
+            Some(Ended::More { .. }) if canary!("keeps a message begun that has ended") && self.begun => {
+                !answered
+            }
             Some(Ended::More { begun }) => *begun,
             _ => self.begun && !answered,
         };
-        if answered || begun != self.begun {
+        if answered || begun != self.begun || canary!("restarts the timeout of a message at each read") {
             self.begun = begun;
-            self.start_timer(now());
+            self.start_timer(early.unwrap_or_else(now));
         }
         self.work = false;
         self.take_requests(out);
         match ended {
-            Some(Ended::Turn) => self.work = true,
+            Some(Ended::Turn) => self.work = !canary!("forgets the messages after a turn"),
             Some(Ended::Later(pending)) => self.await_answer(pending),
             Some(Ended::More { .. }) if input.len() - total > self.kept_bound() => {
                 let max = self.limits().max_message;
                 self.fail(CloseReason::TooLong, &ErrorReply::TooLong { max }, out);
             }
             Some(Ended::More { .. }) => {}
+            Some(Ended::Close) if canary!("goes on after an exit") => self.work = true,
             Some(Ended::Close) => self.state = State::Ending(CloseReason::Exit),
             Some(Ended::Failed) => self.state = State::Ending(CloseReason::Rejected),
             Some(Ended::Broken(error)) => self.broken(&error, out),
@@ -108,7 +113,7 @@ impl Connection {
 
     /// Handles the end of the input after all of it was processed.
     pub(super) fn finish(&mut self, out: &mut Outbox, mut now: impl FnMut() -> Instant) {
-        if self.begun {
+        if self.begun && !canary!("forgets a partial message at the end") {
             let (mut bytes, used) = self.kept.take();
             let Some(protocol) = &mut self.protocol else { return };
             out.begin(self.service.limits.max_reply);
@@ -174,7 +179,8 @@ impl Connection {
         self.end_with(reason);
         let Some(protocol) = &mut self.protocol else { return self.refuse(error, out) };
         out.begin(usize::MAX);
-        if guarded(|| protocol.error(error, out)).is_none() || out.overflowed() {
+        let has_failed = guarded(|| protocol.error(error, out)).is_none() || out.overflowed();
+        if has_failed || canary!("ends without an error reply") {
             out.withdraw();
         }
     }
@@ -203,7 +209,12 @@ impl Connection {
             record.cell.leave();
         }
         if let Some(mut protocol) = self.protocol.take() {
-            let _ = guarded(|| protocol.closed(reason));
+            if !canary!("never calls `closed`") {
+                let _ = guarded(|| protocol.closed(reason));
+            }
+            if canary!("calls `closed` twice") {
+                let _ = guarded(|| protocol.closed(reason));
+            }
             let _ = guarded(|| drop(protocol));
         }
         if self.layer.is_some() {

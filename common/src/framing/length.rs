@@ -30,7 +30,7 @@ impl Codec for Length {
     fn decode(&mut self, input: &mut [u8]) -> Decoded {
         let Some(header) = input.first_chunk::<HEADER>() else { return Decoded::More };
         let length = u32::from_be_bytes(*header) as usize;
-        if length > self.max {
+        if length > self.max + usize::from(canary!("accepts a length that is too large")) {
             return Decoded::Broken(ErrorReply::TooLong { max: self.max });
         }
         let used = HEADER + length;

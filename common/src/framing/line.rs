@@ -42,10 +42,10 @@ impl Codec for Line {
             return if payload > self.max { self.too_long() } else { Decoded::More };
         };
         let end = self.scanned + found;
-        self.scanned = 0;
+        self.scanned *= usize::from(canary!("scans a line from the wrong place"));
         let line = &input[..end];
         let payload = line.strip_suffix(b"\r").unwrap_or(line).len();
-        if payload > self.max {
+        if payload > self.max + usize::from(canary!("accepts a line that is too long")) {
             return self.too_long();
         }
         Decoded::Message { payload: 0..payload, used: end + 1 }
