@@ -64,6 +64,7 @@ impl Lines<'_> {
         self.set("idle-timeout", Time(limits.idle_timeout.unwrap_or_default()));
         self.set("message-timeout", Time(limits.message_timeout));
         self.set("write-timeout", Time(limits.write_timeout));
+        self.set("min-rate", limits.min_rate);
         self.set("answer-timeout", Time(limits.answer_timeout));
         self.set("drain-timeout", Time(limits.drain_timeout));
         self.set("mailbox", limits.mailbox);
