@@ -10,7 +10,11 @@ const WRONG: [&str; 9] = ["0", "-1", "-1s", "ten", "2.5", "", "18446744073709551
 
 /// The commands with an argument that ends them before they have begun, and the flags that take `0` for a value.
 const COMMANDS: [(&str, &[&str], &[&str]); 2] = [
-    ("serve", &["--expose", "--listen", "203.0.113.1:0"], &["--idle-timeout", "--drain-timeout", "--stats"]),
+    (
+        "serve",
+        &["--expose", "--listen", "203.0.113.1:0"],
+        &["--idle-timeout", "--min-rate", "--drain-timeout", "--stats"],
+    ),
     ("client", &["127.0.0.1:1"], &["--reply-timeout"]),
 ];
 
