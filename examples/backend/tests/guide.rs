@@ -19,7 +19,8 @@ fn it_shows_the_example() {
 
 #[test]
 fn it_shows_the_main() {
-    let (_, program) = include_str!("../src/main.rs").split_once("\n\n").expect("it begins with a comment");
+    let (_, program) =
+        include_str!("../src/main.rs").split_once("#![forbid(unsafe_code)]\n\n").expect("a program");
     assert!(GUIDE.contains(program));
 }
 
