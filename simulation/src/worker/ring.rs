@@ -142,7 +142,7 @@ impl Worker {
     fn complete_send(&mut self, slot: usize) -> Option<Event> {
         let peer = self.peers.get_mut(slot)?;
         let operations = &mut peer.operations;
-        if operations.sending == Operation::None || self.kernel_is_late() {
+        if operations.sending == Operation::None || self.is_late() {
             return None;
         }
         let peer = &mut self.peers[slot];
@@ -162,10 +162,6 @@ impl Worker {
             sent => sent,
         };
         Some(Event::Sent(output, sent))
-    }
-
-    fn kernel_is_late(&self) -> bool {
-        self.is_late()
     }
 
     /// Reports an event to the conversation of a client, and does the next step.
