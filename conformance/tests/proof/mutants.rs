@@ -227,7 +227,7 @@ mutants! {
     later_after_the_end_of_input: EndsWhilePending;
     later_is_awaited_by_a_stop: CutsOffAtStop;
     later_ends_when_cut_off: NoDrainDeadline FiresDeadlinesEarly;
-    later_after_a_reset: LeaksConnections;
+    later_after_a_reset: IgnoresResets LeaksConnections;
     later_is_gone_after_a_reset: IgnoresFailuresWhilePending LeaksConnections;
     later_pending_uses_no_cpu_time: SpinsWhilePending;
 

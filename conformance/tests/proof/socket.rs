@@ -182,6 +182,6 @@ impl Transport for Socket<'_> {
     }
 
     fn has_failed(&self) -> bool {
-        (&self.stream).has_failed()
+        self.defect != Some(Defect::IgnoresResets) && (&self.stream).has_failed()
     }
 }
