@@ -84,7 +84,7 @@ def measure(backend, mode, options, folder):
         faults.append(f"{refused} connections were refused")
     cells = [f"{peak:,.0f}", f"{rate:,.0f}", f"{ratio:.2f}, {ratios[0]:.2f} to {ratios[-1]:.2f}"]
     cells += [f"{refused:,}", f"{receipt.get('accepted', 0):,}"]
-    cells += [f"{memory[0]:,}", f"{memory[-1]:,}", "adds up" if not faults else "see below"]
+    cells += [f"{memory[0]:,}", f"{memory[-1]:,}", "none" if not faults else "see below"]
     return f"| `{backend}` | {mode} | {' | '.join(cells)} |", [f"`{backend}`, {mode}: {fault}" for fault in faults]
 
 
@@ -114,7 +114,7 @@ def main():
         f"of {options.seconds} s each; memory is resident, in KiB.",
         "",
         "| backend | overload | capacity/s | good answers/s | ratio in a round, median and range "
-        "| refused connections | accepted | memory after the first round | after the last | receipt |",
+        "| refused connections | accepted | memory after the first round | after the last | faults |",
         "| --- " * 10 + "|",
     ]
     print("\n".join(lines), flush=True)
