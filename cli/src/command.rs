@@ -15,10 +15,12 @@ use serving::Backend;
 
 use crate::arguments::{Arguments, Task};
 use crate::catalogue::{Catalogue, Framing, Served, What, check_name};
+use crate::config::File;
 use crate::failure::{Failure, print, warn};
 use crate::program::Program;
 use crate::quantity::Time;
 use crate::serve::Configure;
+use crate::usage::Origin;
 use crate::{client, color, compare, describe, environment, handwritten, list, load, serve, usage};
 
 /// The command `anyloop`, to which backends, handlers, framings and protocols can be added; or a product with its own
@@ -317,19 +319,30 @@ impl Command {
         asked.write_global();
         let mut command = self.catalogue.command(program).color(color::for_clap(asked));
         let warnings = environment::unknown(&command, program);
-        let matches = command.try_get_matches_from_mut(&arguments);
+        let file = match File::of(&command, &arguments) {
+            Ok(file) => file,
+            Err(failure) => {
+                warnings.iter().for_each(|text| warn(text));
+                return failure.report(program.name());
+            }
+        };
+        let file = file.as_ref();
+        let matches = match file {
+            Some(file) => command.try_get_matches_from_mut(file.added_to(&arguments)),
+            None => command.try_get_matches_from_mut(&arguments),
+        };
         let parsed = matches.and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, matches)));
         match parsed {
             Ok((Arguments { task, color }, matches)) => {
                 color.write_global();
-                let origins = usage::origins(&command, &matches);
+                let origins = usage::origins(&command, &matches, file);
                 self.run_task(task, &warnings, &origins).unwrap_or_else(|failure| {
                     failure.reworded(|text| usage::name_origins(text, &origins)).report(program.name())
                 })
             }
             Err(error) => {
                 warnings.iter().for_each(|text| warn(text));
-                match usage::explain(&command, &arguments, &error) {
+                match usage::explain(&command, &arguments, file, &error) {
                     Some(text) => Failure::Usage(text).report(program.name()),
                     None => error.exit(),
                 }
@@ -337,12 +350,7 @@ impl Command {
         }
     }
 
-    fn run_task(
-        &self,
-        task: Task,
-        warnings: &[String],
-        origins: &[(String, String)],
-    ) -> Result<ExitCode, Failure> {
+    fn run_task(&self, task: Task, warnings: &[String], origins: &[Origin]) -> Result<ExitCode, Failure> {
         if !matches!(task, Task::Serve(_)) {
             warnings.iter().for_each(|text| warn(text));
         }

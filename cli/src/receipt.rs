@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use common::{Address, Outcome};
+use rustix::fs::Access;
 use serde::Serialize;
 use serving::{Report, Running};
 use tracing_subscriber::fmt::format::Writer;
@@ -32,11 +33,21 @@ impl Destination {
         }
         match OpenOptions::new().write(true).create(true).truncate(false).open(path) {
             Ok(file) => Ok(Self::File(path.to_owned(), file)),
-            Err(error) => Err(Failure::Usage(format!(
-                "the receipt can't be written to {}: {error}; choose another --receipt",
-                path.display()
-            ))),
+            Err(error) => Err(unwritable(path, &error)),
         }
+    }
+
+    /// Checks the same without creating a file.
+    pub(crate) fn check(path: Option<&Path>) -> Result<(), Failure> {
+        let Some(path) = path.filter(|path| *path != Path::new("-")) else { return Ok(()) };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let checked = match OpenOptions::new().write(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(io::Error::from)
+            }
+            opened => opened.map(drop),
+        };
+        checked.map_err(|error| unwritable(path, &error))
     }
 
     /// Writes the receipt there.
@@ -50,6 +61,13 @@ impl Destination {
                 .map_err(|error| Failure::Failed(format!("{}: {error}", path.display()))),
         }
     }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::Usage(format!(
+        "the receipt can't be written to {}: {error}; choose another --receipt",
+        path.display()
+    ))
 }
 
 /// Replaces the content of a file. To a pipe or a device it only writes.

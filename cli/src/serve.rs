@@ -16,6 +16,7 @@ use crate::failure::{Failure, print};
 use crate::program::Program;
 use crate::receipt::{self, Destination, Receipt, Run};
 use crate::signals::Signalled;
+use crate::usage::Origin;
 use crate::{config, descriptors, listen, log, service};
 
 /// Changes a service before it is served.
@@ -28,7 +29,7 @@ pub(crate) fn serve(
     program: &Program,
     configure: Option<&Configure>,
     warnings: &[String],
-    origins: &[(String, String)],
+    origins: &[Origin],
 ) -> Result<ExitCode, Failure> {
     let _log = log::start(arguments.log_format, arguments.log_level()).map_err(|error| failed(&error))?;
     warnings.iter().for_each(|text| tracing::warn!("{text}"));
@@ -47,8 +48,13 @@ pub(crate) fn serve(
     }
     let addresses = arguments.listen.resolve().map_err(Failure::Failed)?;
     listen::check_exposure(&arguments.listen, &addresses, arguments.expose)?;
-    if arguments.show_config {
+    let configuration = &arguments.configuration;
+    if configuration.show_config {
         return print(config::text(arguments, &service, origins).as_bytes()).map(|()| ExitCode::SUCCESS);
+    }
+    if configuration.check {
+        Destination::check(arguments.receipt.as_deref())?;
+        return print(config::checked(configuration).as_bytes()).map(|()| ExitCode::SUCCESS);
     }
     // From here on a signal ends nothing at once, so that the path of a Unix socket is removed in any case.
     let signalled = Signalled::catch().map_err(|error| failed(&error))?;

@@ -1,4 +1,5 @@
-//! Errors in the values of flags: one sentence that names the flag, or the environment variable that has set it.
+//! Errors in the values of flags: one sentence that names the flag, or the environment variable or the line of the
+//! configuration file that has set it.
 
 use std::env;
 use std::error::Error as _;
@@ -7,6 +8,8 @@ use std::ffi::{OsStr, OsString};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Error};
+
+use crate::config::File;
 
 /// The names of values that are quantities. A value that begins with a hyphen is then a wrong quantity and not a flag.
 const QUANTITIES: [&str; 10] =
@@ -23,8 +26,14 @@ pub(crate) fn take_any_quantity(command: Command) -> Command {
         .mut_subcommands(take_any_quantity)
 }
 
-/// The sentence for an invalid value. Other errors are left to clap.
-pub(crate) fn explain(command: &Command, arguments: &[OsString], error: &Error) -> Option<String> {
+/// The sentence for an invalid value, or for what is wrong with the flags of a configuration file. Other errors are left
+/// to clap.
+pub(crate) fn explain(
+    command: &Command,
+    arguments: &[OsString],
+    file: Option<&File>,
+    error: &Error,
+) -> Option<String> {
     let command = chosen(command, arguments);
     if error.kind() == ErrorKind::InvalidUtf8 {
         return no_text(command, arguments);
@@ -33,14 +42,21 @@ pub(crate) fn explain(command: &Command, arguments: &[OsString], error: &Error) 
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
+    match error.kind() {
+        ErrorKind::ArgumentConflict => return file.and_then(|file| conflict(file, error)),
+        ErrorKind::MissingRequiredArgument => return file.map(|file| missing(file, error)),
+        _ => {}
+    }
     let (argument, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
     let flag = argument.split_whitespace().next()?;
+    let is_secret = find(command, flag).is_some_and(Arg::is_hide_env_values_set);
     let what = match (error.get(ContextKind::ValidValue), error.source()) {
         (Some(ContextValue::Strings(choices)), _) if !choices.is_empty() => {
             let choices = choices.join(", ");
             let nearest = text(ContextKind::SuggestedValue).map(|name| format!("; did you mean `{name}`?"));
             format!("`{value}` is not one of: {choices}{}", nearest.unwrap_or_default())
         }
+        (_, Some(source)) if is_secret => source.to_string().replace(value, "…"),
         (_, Some(source)) => quoting(value, source.to_string()),
         (_, None) if value.is_empty() => {
             let name = argument.split_once(' ').map_or(argument, |(_, name)| name);
@@ -48,7 +64,36 @@ pub(crate) fn explain(command: &Command, arguments: &[OsString], error: &Error) 
         }
         (_, None) => return None,
     };
-    Some(format!("{}: {what}", origin(command, arguments, flag)))
+    Some(format!("{}: {what}", origin(command, arguments, file, flag)))
+}
+
+/// The sentence for flags that exclude each other, if the file has set one of them.
+fn conflict(file: &File, error: &Error) -> Option<String> {
+    let flags: Vec<_> = [ContextKind::InvalidArg, ContextKind::PriorArg]
+        .into_iter()
+        .flat_map(|kind| texts(error, kind))
+        .filter_map(|argument| argument.split_whitespace().next())
+        .collect();
+    let named: Vec<_> =
+        flags.iter().map(|&flag| file.mention(flag).unwrap_or_else(|| flag.to_owned())).collect();
+    flags
+        .iter()
+        .any(|flag| file.place(flag).is_some())
+        .then(|| format!("{} can't be used together; leave out one of them", named.join(" and ")))
+}
+
+/// The sentence for flags that neither the command line nor the file has.
+fn missing(file: &File, error: &Error) -> String {
+    let flags = texts(error, ContextKind::InvalidArg).join(" and ");
+    format!("{flags} is needed; add it, as a flag or in {}", file.path().display())
+}
+
+fn texts(error: &Error, kind: ContextKind) -> Vec<&str> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => vec![text],
+        Some(ContextValue::Strings(texts)) => texts.iter().map(String::as_str).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// A parser's error, prefixed with the value if it doesn't quote it.
@@ -82,9 +127,12 @@ fn chosen<'a>(command: &'a Command, arguments: &[OsString]) -> &'a Command {
     chosen
 }
 
-/// The origin of a flag's value: its long or short name, or its variable.
-fn origin(command: &Command, arguments: &[OsString], flag: &str) -> String {
-    let arg = command.get_arguments().find(|arg| long(arg).is_some_and(|name| name == flag));
+/// The origin of a flag's value: its long or short name, its variable, or the line of the file.
+fn origin(command: &Command, arguments: &[OsString], file: Option<&File>, flag: &str) -> String {
+    if let Some(place) = file.and_then(|file| file.place(flag)) {
+        return format!("{place}: {}", flag.trim_start_matches('-'));
+    }
+    let arg = find(command, flag);
     let is_flag = |argument: &OsString| {
         let Some(argument) = argument.to_str() else { return false };
         let rest = argument.strip_prefix(flag);
@@ -98,25 +146,45 @@ fn origin(command: &Command, arguments: &[OsString], flag: &str) -> String {
     variable.map_or(flag.to_owned(), |name| name.display().to_string())
 }
 
-/// The flags that were given, each with its origin: the flag itself, or the environment variable that has set it.
-pub(crate) fn origins(command: &Command, matches: &ArgMatches) -> Vec<(String, String)> {
+/// A flag that was given, and what has set it.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    /// Its long name, such as `--workers`.
+    pub(crate) flag: String,
+    /// How a sentence names it: the flag itself, its environment variable, or the key and the line of the file.
+    pub(crate) named: String,
+    /// What has set it: the flag, the variable, or the line of the file.
+    pub(crate) set_by: String,
+    /// Its values as texts; `None` if it takes none or if they are secret.
+    pub(crate) values: Option<Vec<String>>,
+    pub(crate) is_secret: bool,
+}
+
+/// The flags that were given, each with its origin.
+pub(crate) fn origins(command: &Command, matches: &ArgMatches, file: Option<&File>) -> Vec<Origin> {
     let Some((name, matches)) = matches.subcommand() else { return Vec::new() };
     let Some(command) = command.find_subcommand(name) else { return Vec::new() };
-    let pair = |arg: &Arg| {
-        let flag = long(arg)?;
-        match matches.value_source(arg.get_id().as_str())? {
-            ValueSource::CommandLine => Some((flag.clone(), flag)),
-            ValueSource::EnvVariable => Some((flag, arg.get_env().map(OsStr::display)?.to_string())),
-            _ => None,
-        }
+    let origin = |arg: &Arg| {
+        let (flag, id) = (long(arg)?, arg.get_id().as_str());
+        let set_by = match (matches.value_source(id)?, file.and_then(|file| file.place(&flag))) {
+            (ValueSource::CommandLine, place) => place.unwrap_or_else(|| flag.clone()),
+            (ValueSource::EnvVariable, _) => arg.get_env().map(OsStr::display)?.to_string(),
+            _ => return None,
+        };
+        let named = file.and_then(|file| file.mention(&flag)).unwrap_or_else(|| set_by.clone());
+        let is_secret = arg.is_hide_env_values_set();
+        let values = arg.get_action().takes_values() && !is_secret;
+        let values = values.then(|| matches.get_raw(id).into_iter().flatten());
+        let values = values.map(|values| values.map(|value| value.display().to_string()).collect());
+        Some(Origin { flag, named, set_by, values, is_secret })
     };
-    command.get_arguments().filter_map(pair).collect()
+    command.get_arguments().filter_map(origin).collect()
 }
 
 /// Replaces flags in a text by their origins.
-pub(crate) fn name_origins(text: &str, origins: &[(String, String)]) -> String {
+pub(crate) fn name_origins(text: &str, origins: &[Origin]) -> String {
     let mut named = text.to_owned();
-    for (flag, origin) in origins {
+    for Origin { flag, named: origin, .. } in origins {
         let mut from = 0;
         while let Some(at) = named[from..].find(flag.as_str()).map(|at| from + at) {
             let behind = &named[at + flag.len()..];
@@ -130,6 +198,10 @@ pub(crate) fn name_origins(text: &str, origins: &[(String, String)]) -> String {
     named
 }
 
+fn find<'a>(command: &'a Command, flag: &str) -> Option<&'a Arg> {
+    command.get_arguments().find(|arg| long(arg).is_some_and(|name| name == flag))
+}
+
 fn long(arg: &Arg) -> Option<String> {
     arg.get_long().map(|name| format!("--{name}"))
 }
@@ -140,7 +212,8 @@ mod tests {
 
     #[test]
     fn a_variable_replaces_only_its_own_flag() {
-        let set = [("--work".to_owned(), "ANYLOOP_WORK".to_owned())];
+        let (flag, named) = ("--work".to_owned(), "ANYLOOP_WORK".to_owned());
+        let set = [Origin { flag, set_by: named.clone(), named, values: None, is_secret: false }];
         for (text, expected) in [
             ("--work is for work", "ANYLOOP_WORK is for work"),
             ("leave out --work", "leave out ANYLOOP_WORK"),

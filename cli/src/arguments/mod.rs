@@ -2,6 +2,7 @@
 //! arguments from the [`Catalogue`](crate::catalogue::Catalogue).
 
 mod client;
+mod configuration;
 mod serve;
 
 use std::num::NonZeroUsize;
@@ -20,6 +21,7 @@ use crate::load::arguments::{Load, Merge};
 use crate::service;
 
 pub(crate) use client::Client;
+pub(crate) use configuration::Configuration;
 pub(crate) use serve::{LogFormat, Serve};
 
 /// Write the handler once; serve it on any loop

@@ -9,7 +9,7 @@ use common::{Limits, MailboxFull, Overload};
 use serving::Backend;
 use tracing::level_filters::LevelFilter;
 
-use super::{boolean, chosen};
+use super::{Configuration, boolean, chosen};
 use crate::address::Target;
 use crate::catalogue::{Framing, Served};
 use crate::flags::Given;
@@ -125,9 +125,8 @@ pub(crate) struct Serve {
     #[arg(long, env, help_heading = RECORDS, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
 
-    /// Print the effective limits and the most memory that they allow, as lines of NAME = VALUE, and exit
-    #[arg(long, help_heading = RECORDS)]
-    pub(crate) show_config: bool,
+    #[command(flatten)]
+    pub(crate) configuration: Configuration,
 
     #[command(flatten)]
     pub(crate) flags: Given,

@@ -13,14 +13,15 @@ fn shown(flags: &str, variables: &[(&str, &str)]) -> HashMap<String, (String, Op
     command.args(flags.split_whitespace()).envs(variables.iter().copied());
     let ended = run(&mut command, "");
     assert_eq!((ended.code, ended.stderr.contains("ERROR")), (Some(0), false), "{flags}: {ended:?}");
-    let settings = ended.stdout.lines().filter(|line| !line.starts_with('#'));
+    // A setting that is no flag is a comment.
+    let settings = ended.stdout.lines().map(|line| line.strip_prefix("# ").unwrap_or(line));
     let pair = |line: &str| {
-        let (name, value) = line.split_once(" = ").unwrap_or_else(|| panic!("{line}"));
+        let (name, value) = line.split_once(" = ")?;
         let (value, origin) =
             value.split_once(" # ").map_or((value, None), |(value, origin)| (value, Some(origin)));
-        (name.to_owned(), (value.to_owned(), origin.map(str::to_owned)))
+        Some((name.to_owned(), (value.trim_matches('"').to_owned(), origin.map(str::to_owned))))
     };
-    settings.map(pair).collect()
+    settings.filter_map(pair).collect()
 }
 
 #[test]

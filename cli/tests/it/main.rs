@@ -10,6 +10,7 @@ mod compare_ends;
 mod compare_fanout;
 mod compare_servers;
 mod config;
+mod config_file;
 mod descriptors;
 mod exit_codes;
 mod group;
