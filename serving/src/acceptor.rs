@@ -35,6 +35,8 @@ pub struct Acceptor {
     early: bool,
     /// How many clients may still be accepted from the backlog after the server began to stop.
     backlog: usize,
+    /// Whether the backend has begun to accept.
+    has_begun: bool,
 }
 
 /// What an accept loop does next.
@@ -66,9 +68,20 @@ const BACKLOG: usize = 4096;
 impl Acceptor {
     pub(crate) fn new(state: Arc<State>, address: Address) -> Self {
         let (backoff, failures, refusals) = Default::default();
-        let backlog = if state.service.shared_listener { 0 } else { BACKLOG };
         let early = matches!(address, Address::Ip(_)); // Unix sockets inherit no options
-        Self { state, address, backoff, failures, refusals, broken: None, number: 0, early, backlog }
+        let (broken, number, has_begun) = Default::default();
+        Self {
+            state,
+            address,
+            backoff,
+            failures,
+            refusals,
+            broken,
+            number,
+            early,
+            backlog: BACKLOG,
+            has_begun,
+        }
     }
 
     /// Registers `waker` to be woken when the server stops, or when a pause in accepting ends.
@@ -84,7 +97,12 @@ impl Acceptor {
     /// What the accept loop does next.
     pub fn what_now(&mut self) -> Accepting {
         let phase = self.state.phase();
-        let has_ended = self.backlog == 0 || canary!("leaves the backlog at the stop");
+        if !self.has_begun {
+            self.has_begun = true;
+            self.state.begin_accepting();
+        }
+        let is_left = self.backlog == 0 || self.state.is_listener_shared();
+        let has_ended = is_left || canary!("leaves the backlog at the stop");
         if self.broken.is_some() || (phase != Phase::Serving && has_ended) {
             return Accepting::Stopped;
         }

@@ -54,31 +54,37 @@ impl Listener {
             .map_or(Ok(()), |mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
             .and_then(|()| socket.listen(BACKLOG));
         drop(lock); // dropping the file takes the lock again
-        listens.map(|()| Self { socket: socket.into(), _file: Some(file) })
+        listens.map(|()| Self { socket: socket.into(), file: Some(file) })
     }
 }
 
 /// The length of the backlog. The system reduces it to its own limit.
 const BACKLOG: i32 = 4096;
 
-/// The file of a Unix socket that this process has bound. Dropping it removes the path, unless the path has become another file
-/// since.
+/// The file of a Unix socket that this process has to remove. Dropping it removes the path, unless the path has become another
+/// file since. A listener has it, until [`Listener::take_file`] takes it.
 #[derive(Debug)]
-pub(crate) struct SocketFile {
+pub struct SocketFile {
     /// Absolute, since the process may change its working directory.
     path: PathBuf,
     /// The device and the inode number of the file.
     identity: (u64, u64),
+    is_kept: bool,
     /// Keeps the inode number from being reused if the file is removed.
     #[cfg(target_os = "linux")]
     _file: rustix::fd::OwnedFd,
 }
 
 impl SocketFile {
-    fn at(path: &Path) -> io::Result<Self> {
+    /// The file at a path that another process has bound, and leaves to this one.
+    ///
+    /// # Errors
+    /// Those of the system, if the file can't be examined.
+    pub fn at(path: &Path) -> io::Result<Self> {
         Ok(Self {
             path: path::absolute(path)?,
             identity: identity(&fs::symlink_metadata(path)?),
+            is_kept: false,
             #[cfg(target_os = "linux")]
             _file: {
                 use rustix::fs::{Mode, OFlags};
@@ -86,6 +92,11 @@ impl SocketFile {
                 rustix::fs::open(path, flags, Mode::empty())?
             },
         })
+    }
+
+    /// Leaves the path to another process, which listens there.
+    pub fn keep(mut self) {
+        self.is_kept = true;
     }
 
     fn remove(&self) -> io::Result<()> {
@@ -99,6 +110,9 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if self.is_kept {
+            return;
+        }
         match self.remove() {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 tracing::warn!(path = %self.path.display(), %error, "removing the socket failed");

@@ -29,12 +29,12 @@ use common::{Address, Limits};
 pub struct Listener {
     pub(crate) socket: OwnedFd,
     /// Removed after the socket was closed, if the listener was bound to a path by [`bind_unix`](Self::bind_unix).
-    pub(crate) _file: Option<SocketFile>,
+    pub(crate) file: Option<SocketFile>,
 }
 
 impl Listener {
     fn from_socket(socket: OwnedFd) -> Self {
-        Self { socket, _file: None }
+        Self { socket, file: None }
     }
 
     /// The address of the listener.
@@ -51,6 +51,12 @@ impl Listener {
     /// If the process has no descriptor left.
     pub fn try_clone(&self) -> io::Result<Self> {
         self.socket.try_clone().map(Self::from_socket)
+    }
+
+    /// Takes the file of a Unix socket that [`bind_unix`](Self::bind_unix) has bound. Then dropping the listener removes no path;
+    /// dropping the file does.
+    pub fn take_file(&mut self) -> Option<SocketFile> {
+        self.file.take()
     }
 
     /// Accepts a client. Returns a non-blocking socket and the client's address.

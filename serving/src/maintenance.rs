@@ -81,6 +81,9 @@ impl Maintenance {
 
     /// Enters the phase that the stop or the drain deadline requires.
     fn follow_stop(&mut self) {
+        if self.stop.is_handed_over() {
+            self.state.share_listener();
+        }
         let mut phase = match self.stop.urgency() {
             Urgency::None => self.state.phase(),
             Urgency::Drain => Phase::Draining,

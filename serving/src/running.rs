@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
+use crate::published::Published;
 use crate::statistics::Statistics;
 use crate::{Backend, Listener, Report, STACK_SIZE, Stop, Urgency};
 use common::{Address, ReadyCheck, Service, guarded};
@@ -49,17 +50,18 @@ pub fn start(
 ) -> io::Result<Running> {
     let listener = listener.into();
     let address = listener.address()?;
-    let (stop, statistics, end) = (Stop::new(), Arc::default(), Arc::<End>::default());
+    let (stop, published, end) = (Stop::new(), Arc::<Published>::default(), Arc::<End>::default());
     let service = service.into();
     let ready_check = service.ready_check.clone();
-    let running = Running { address, stop, statistics, ready_check, end };
-    let stop = running.stop.with_statistics(&running.statistics);
+    let running = Running { address, stop, published: Arc::clone(&published), ready_check, end };
+    let stop = running.stop.publishing_to(&published);
     let end = Arc::clone(&running.end);
     // Some backends call sessions on this thread, so its stack has the size that sessions may rely on.
     let thread = thread::Builder::new().name("server".into()).stack_size(STACK_SIZE);
     thread.spawn(move || {
         let served = catch_unwind(AssertUnwindSafe(|| backend.serve(listener, service, &stop)));
         end.set(served.unwrap_or_else(|panic| Err(panicked(&*panic))));
+        published.ended();
     })?;
     Ok(running)
 }
@@ -88,7 +90,7 @@ pub fn start(
 pub struct Running {
     address: Address,
     stop: Stop,
-    statistics: Arc<Mutex<Statistics>>,
+    published: Arc<Published>,
     ready_check: Option<ReadyCheck>,
     end: Arc<End>,
 }
@@ -105,6 +107,12 @@ impl Running {
         self.stop.drain();
     }
 
+    /// Asks the server to drain and end, and to leave the clients that were not accepted yet to another server, which accepts from
+    /// the same listener. Returns immediately.
+    pub fn hand_over(&self) {
+        self.stop.hand_over();
+    }
+
     /// Asks the server to cut all clients and end. Returns immediately.
     pub fn stop_now(&self) {
         self.stop.now();
@@ -118,7 +126,24 @@ impl Running {
     /// What the server has counted so far: up to 250 ms old while it serves, and equal to its report once it has ended.
     /// The call takes no lock that is held while clients are served.
     pub fn statistics(&self) -> Statistics {
-        locked(&self.statistics).clone()
+        self.published.statistics()
+    }
+
+    /// How often the maintenance thread has swept over the connections, which it does every 10 to 250 ms. A watchdog can tell by
+    /// this that the server makes progress.
+    pub fn sweeps(&self) -> u64 {
+        self.published.sweeps()
+    }
+
+    /// Blocks until the server accepts clients.
+    ///
+    /// # Errors
+    /// Those of [`wait`](Self::wait) if the server has ended before, and one if it was stopped before.
+    pub fn wait_until_accepting(&self) -> io::Result<()> {
+        if self.published.wait_until_accepting() {
+            return Ok(());
+        }
+        self.wait().and(Err(io::Error::other("the server has ended before it accepted a client")))
     }
 
     /// Whether the server accepts clients, and what it depends on [is available](Service::with_ready_check). A load balancer

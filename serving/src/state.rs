@@ -14,6 +14,7 @@ use crate::connections::Connections;
 use crate::conversation::Conversation;
 use crate::ending::Ending;
 use crate::interrupt::Signalled;
+use crate::published::Published;
 use crate::statistics::Statistics;
 use common::{
     Address, Client, Clock, CloseReason, Connection, Counter, ErrorReply, Marks, Record, Service, canary,
@@ -36,8 +37,10 @@ pub(crate) struct State {
     /// Notified when no connection is left.
     empty: Condvar,
     /// Where the statistics are published for [`Running`](crate::Running).
-    published: Option<Arc<Mutex<Statistics>>>,
+    published: Option<Arc<Published>>,
     phase: AtomicU8,
+    /// Whether another server continues to accept from the same listener.
+    is_listener_shared: AtomicBool,
     /// New lingering sockets, which the maintenance thread takes.
     lingering: Mutex<Vec<Box<dyn Accepted>>>,
     /// Limits the message that clients can't be served.
@@ -65,12 +68,13 @@ impl State {
     pub(crate) fn new(
         service: Arc<Service>,
         max_connections: usize,
-        published: Option<Arc<Mutex<Statistics>>>,
+        published: Option<Arc<Published>>,
         clock: Clock,
         maintenance: Waker,
     ) -> Arc<Self> {
         let blocking_threads = BlockingThreads::new(service.blocking_thread_count());
         Arc::new(Self {
+            is_listener_shared: AtomicBool::new(service.shared_listener),
             service,
             max_connections,
             blocking_threads,
@@ -97,6 +101,22 @@ impl State {
             0 => Phase::Serving,
             1 => Phase::Draining,
             _ => Phase::Cut,
+        }
+    }
+
+    /// Leaves the clients that were not accepted yet to another server.
+    pub(crate) fn share_listener(&self) {
+        self.is_listener_shared.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_listener_shared(&self) -> bool {
+        self.is_listener_shared.load(Ordering::SeqCst)
+    }
+
+    /// Publishes that clients are accepted from now on.
+    pub(crate) fn begin_accepting(&self) {
+        if let Some(published) = &self.published {
+            published.accepting();
         }
     }
 
@@ -153,7 +173,9 @@ impl State {
     ) -> Result<Conversation, CloseReason> {
         let mut connections = locked(&self.connections);
         connections.count(|counted| counted.accepted += 1 + u64::from(canary!("counts a client twice")));
-        if self.phase() != Phase::Serving {
+        // A client that was accepted when the listener was handed over is served by this server, as far as a drain does so.
+        let is_late = self.phase() == Phase::Draining && self.is_listener_shared();
+        if self.phase() != Phase::Serving && !is_late {
             return Err(CloseReason::TooLate);
         }
         if connections.len() >= self.max_connections {
@@ -161,6 +183,9 @@ impl State {
         }
         let record = connections.add(&self.service.limits).ok_or(CloseReason::Busy)?;
         drop(connections);
+        if is_late {
+            record.cell.mark(Marks::STOPPING);
+        }
         let mut client = Client::with_record(peer, number, record);
         client.local = local;
         let connection = Connection::new(Arc::clone(&self.service), client, self.clock.now());
@@ -223,7 +248,7 @@ impl State {
 
     fn publish(&self, statistics: Statistics) {
         if let Some(published) = &self.published {
-            *locked(published) = statistics;
+            published.publish(statistics);
         }
     }
 

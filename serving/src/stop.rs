@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::statistics::Statistics;
+use crate::published::Published;
 
 /// A handle that stops the servers that run with a clone of it. Any thread can request the stop, and any task can
 /// [await](Self::requested) the request.
@@ -28,12 +28,14 @@ use crate::statistics::Statistics;
 pub struct Stop {
     shared: Arc<Shared>,
     /// Where a server that runs with this clone publishes its statistics.
-    statistics: Option<Arc<Mutex<Statistics>>>,
+    published: Option<Arc<Published>>,
 }
 
 #[derive(Default)]
 struct Shared {
     requested: AtomicU8,
+    /// Whether another process accepts from the same listener.
+    handed_over: AtomicBool,
     wakers: Mutex<Vec<(Arc<()>, Waker)>>,
 }
 
@@ -56,18 +58,30 @@ impl Stop {
     }
 
     /// A clone for a server that publishes its statistics there.
-    pub(crate) fn with_statistics(&self, statistics: &Arc<Mutex<Statistics>>) -> Self {
-        Self { shared: Arc::clone(&self.shared), statistics: Some(Arc::clone(statistics)) }
+    pub(crate) fn publishing_to(&self, published: &Arc<Published>) -> Self {
+        Self { shared: Arc::clone(&self.shared), published: Some(Arc::clone(published)) }
     }
 
     /// Where a server that runs with this clone publishes its statistics.
-    pub(crate) fn statistics(&self) -> Option<Arc<Mutex<Statistics>>> {
-        self.statistics.clone()
+    pub(crate) fn published(&self) -> Option<Arc<Published>> {
+        self.published.clone()
     }
 
     /// Asks the servers to drain and end, as described at [`Backend::serve`](crate::Backend::serve).
     pub fn drain(&self) {
         self.request(Urgency::Drain);
+    }
+
+    /// Asks the servers to drain and end, and to leave the clients that were not accepted yet to another server, which
+    /// accepts from the same listener, as with [`Service::shared_listener`](common::Service::shared_listener).
+    pub fn hand_over(&self) {
+        self.shared.handed_over.store(true, Ordering::SeqCst);
+        self.drain();
+    }
+
+    /// Whether another server continues to accept.
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.shared.handed_over.load(Ordering::SeqCst)
     }
 
     /// Asks the servers to cut all clients and end.

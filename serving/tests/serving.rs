@@ -8,10 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyloop_serving::{
-    Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation, Interrupt, Listener,
-    Report, Server, Socket, Stop, Transport, Wait, WorkerContext, WorkerGroup, Workers, blocking,
+    Accepting, Acceptor, Admission, Backend, BlockingHandlers, Buffers, Capabilities, Conversation,
+    Interrupt, Listener, Report, Server, Socket, Stop, Transport, Wait, WorkerContext, WorkerGroup, Workers,
+    blocking, start,
 };
-use common::{Clock, CloseReason, Framing, Limits, Service};
+use common::{Clock, CloseReason, Framing, Limits, Outcome, Service};
 use handlers::Echo;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -79,6 +80,48 @@ impl Transport for Refusing {
     fn queued(&self) -> u64 {
         (&self.socket).queued()
     }
+}
+
+#[test]
+fn a_client_that_was_accepted_when_the_listener_was_handed_over_is_served() {
+    let (listener, server, mut acceptor, stop) = open();
+    let connect = || TcpStream::connect(listener.address().expect("an address")).expect("a connection");
+    let mut client = connect();
+    client.write_all(b"hello\n").expect("it is sent");
+    let accepted = loop {
+        match listener.accept() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::yield_now(),
+            accepted => break accepted,
+        }
+    };
+    let _waiting = connect();
+    stop.hand_over();
+    while acceptor.what_now() != Accepting::Stopped {
+        thread::yield_now();
+    }
+    let Admission::Client(socket, conversation) = acceptor.admit(accepted) else { panic!("it is refused") };
+    drop(acceptor);
+    blocking::serve(
+        socket,
+        conversation,
+        &Interrupt::of_this_thread().expect("signals"),
+        &mut Buffers::new(),
+    );
+    let mut said = String::new();
+    client.read_to_string(&mut said).expect("a clean end");
+    assert_eq!(said, "hello\n");
+    let report = server.close(Ok(())).expect("a report");
+    assert_eq!((report.accepted, report.outcome(Outcome::Drained)), (1, 1));
+    assert!(listener.accept().is_ok(), "the other client is left to the successor");
+}
+
+#[test]
+fn a_server_that_fails_at_its_start_accepts_nobody() {
+    let service = Service::framed(Arc::new(Echo), Framing::Line);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let running = start(Backendless, listener, service).expect("a server");
+    let error = running.wait_until_accepting().expect_err("it has failed");
+    assert_eq!((error.kind(), running.sweeps()), (ErrorKind::Unsupported, 0));
 }
 
 #[test]
@@ -154,7 +197,7 @@ fn a_worker_that_fails_or_panics_ends_the_server_with_an_error() {
                 Some(mut accept_loop) => loop {
                     let none = |_: &Listener| Err(ErrorKind::WouldBlock.into());
                     let accepting = accept_loop.turn(none, |_, _| unreachable!());
-                    if accepting == anyloop_serving::Accepting::Stopped {
+                    if accepting == Accepting::Stopped {
                         return Ok(());
                     }
                     thread::sleep(Duration::from_millis(1));

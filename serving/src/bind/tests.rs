@@ -24,6 +24,22 @@ fn dropping_the_listener_removes_the_path() {
 }
 
 #[test]
+fn a_file_that_is_taken_outlives_the_listener_and_can_be_left_to_another() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let mut listener = Listener::bind_unix(&path, None).unwrap();
+    let file = listener.take_file().unwrap();
+    let successor = listener.try_clone().unwrap();
+    drop(listener);
+    UnixStream::connect(&path).unwrap();
+    file.keep();
+    UnixStream::connect(&path).unwrap();
+    drop(SocketFile::at(&path).unwrap());
+    assert!(!path.exists() && SocketFile::at(&path).is_err());
+    drop(successor);
+}
+
+#[test]
 fn a_path_at_which_a_server_listens_is_in_use() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("socket");
@@ -82,7 +98,7 @@ fn a_path_that_has_become_another_file_is_not_removed() {
     let path = directory.path().join("socket");
     // The inode number of a removed file may be reused immediately.
     for _ in 0..100 {
-        let Listener { socket, _file: file } = Listener::bind_unix(&path, None).unwrap();
+        let Listener { socket, file } = Listener::bind_unix(&path, None).unwrap();
         drop(socket);
         let other = Listener::bind_unix(&path, None).unwrap();
         drop(file);
