@@ -1,27 +1,22 @@
 //! The command, and the methods that extend it.
 
-use std::env;
+mod run;
+
 use std::fmt::{self, Display};
 use std::iter;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::load::framing as generator;
 use ::load::plan::{Expect, MessageHook, ReplyHook};
-use clap::{Args, FromArgMatches};
+use clap::Args;
 use common::{Application, Codec, Handler, Limits, Service};
 use serving::Backend;
 
-use crate::arguments::{Arguments, Task};
 use crate::catalogue::{Catalogue, Framing, Served, What, check_name};
-use crate::config::File;
-use crate::failure::{Failure, print, warn};
 use crate::program::Program;
 use crate::quantity::Time;
 use crate::serve::Configure;
-use crate::usage::Origin;
-use crate::{client, color, compare, describe, environment, handwritten, list, load, serve, usage};
 
 /// The command `anyloop`, to which backends, handlers, framings and protocols can be added; or a product with its own
 /// name, flags and handlers.
@@ -304,82 +299,6 @@ impl Command {
         assert!(!last.is_framed(), "`{}` is a handler, whose framing --framing selects", last.name);
         last.load.framing = Some(framing);
         self
-    }
-
-    /// Runs the command line, and returns the exit code.
-    ///
-    /// # Panics
-    /// If there is no handler, or none with the name of [`default_handler`](Self::default_handler).
-    #[track_caller]
-    pub fn run(self) -> ExitCode {
-        self.catalogue.check();
-        let program = &self.program;
-        let arguments: Vec<_> = env::args_os().collect();
-        let asked = color::asked(&arguments);
-        asked.write_global();
-        let mut command = self.catalogue.command(program).color(color::for_clap(asked));
-        let warnings = environment::unknown(&command, program);
-        let file = match File::of(&command, &arguments) {
-            Ok(file) => file,
-            Err(failure) => {
-                warnings.iter().for_each(|text| warn(text));
-                return failure.report(program.name());
-            }
-        };
-        let file = file.as_ref();
-        let matches = match file {
-            Some(file) => command.try_get_matches_from_mut(file.added_to(&arguments)),
-            None => command.try_get_matches_from_mut(&arguments),
-        };
-        let parsed = matches.and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, matches)));
-        match parsed {
-            Ok((Arguments { task, color }, matches)) => {
-                color.write_global();
-                let origins = usage::origins(&command, &matches, file);
-                self.run_task(task, &warnings, &origins).unwrap_or_else(|failure| {
-                    failure.reworded(|text| usage::name_origins(text, &origins)).report(program.name())
-                })
-            }
-            Err(error) => {
-                warnings.iter().for_each(|text| warn(text));
-                match usage::explain(&command, &arguments, file, &error) {
-                    Some(text) => Failure::Usage(text).report(program.name()),
-                    None => error.exit(),
-                }
-            }
-        }
-    }
-
-    fn run_task(&self, task: Task, warnings: &[String], origins: &[Origin]) -> Result<ExitCode, Failure> {
-        if !matches!(task, Task::Serve(_)) {
-            warnings.iter().for_each(|text| warn(text));
-        }
-        let Self { catalogue, program, configure } = self;
-        let Catalogue { backends, served, .. } = catalogue;
-        let output = match task {
-            Task::Serve(arguments) => {
-                catalogue.check_flags(&arguments.handler, &arguments.flags)?;
-                return serve::serve(&arguments, program, configure.as_ref(), warnings, origins);
-            }
-            Task::Client(arguments) => return client::client(&arguments).map(|()| ExitCode::SUCCESS),
-            Task::Handwritten(arguments) => {
-                return handwritten::handwritten(&arguments).map(|()| ExitCode::SUCCESS);
-            }
-            Task::Compare(arguments) => {
-                catalogue.check_flags(&arguments.handler, &arguments.flags)?;
-                return compare::compare(&arguments, catalogue, program);
-            }
-            Task::Report(arguments) => return compare::render(&arguments),
-            Task::Diff(arguments) => return compare::diff(&arguments),
-            Task::Load(arguments) => return load::load(&arguments),
-            Task::Merge(arguments) => return load::merge(&arguments),
-            Task::Verify(arguments) => return load::verify(&arguments),
-            Task::Backends(list) => list::backends(backends, list.format).into_bytes(),
-            Task::Handlers(list) => list::handlers(served, list.format).into_bytes(),
-            Task::Completions { shell } => describe::completions(catalogue.command(program), shell),
-            Task::Man { command } => describe::manual(catalogue.command(program), command.as_deref())?,
-        };
-        print(&output).map(|()| ExitCode::SUCCESS)
     }
 }
 

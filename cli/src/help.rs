@@ -47,6 +47,7 @@ pub(crate) const BELOW: [Below; 14] = [
         text: "When it listens, it prints `listening on ADDRESS:PORT` or `listening on unix:PATH` to standard output; the log goes to standard error. \
                SIGINT, SIGTERM or SIGHUP starts a drain; another one, at least a second later, ends the server at once. \
                Under `nohup` SIGHUP is ignored. \
+               SIGUSR2 hands the server over to a new process, without refusing a client. \
                The lines of --show-config have sizes in bytes, and behind a `#` what has set the value; they are a file for --config, whose keys are the names of the flags.",
         examples: &[
             ("serve the handler `{handler}` on smol, at 127.0.0.1:8888", "serve"),

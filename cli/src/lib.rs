@@ -30,6 +30,7 @@
 //! With [`Command::name`], [`Command::without_builtins`] and [`Command::try_handler`] it becomes a product with its own
 //! name, handlers and flags. `docs/write-a-handler.md` shows how to add a framing and a protocol.
 
+mod activation;
 mod address;
 mod arguments;
 mod catalogue;
@@ -48,6 +49,7 @@ mod file;
 mod flags;
 #[doc(hidden)]
 pub mod fuzzing; // what the fuzz targets of the workspace call
+mod handover;
 mod handwritten;
 mod help;
 mod list;
@@ -56,6 +58,7 @@ mod load;
 mod locale;
 mod log;
 mod messages;
+mod notify;
 mod program;
 mod progress;
 pub mod quantity;

@@ -10,6 +10,18 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::address::Target;
 use crate::failure::Failure;
 
+/// The addresses of `--listen`, checked with the flags that go with it.
+pub(crate) fn addresses(target: &Target, mode: Option<u32>, expose: bool) -> Result<Vec<Address>, Failure> {
+    if let Some(mode) = mode.filter(|_| !target.is_unix()) {
+        return Err(Failure::Usage(format!(
+            "--listen-mode {mode:o} is for Unix sockets, and --listen {target} is none; leave it out, or listen on unix:PATH"
+        )));
+    }
+    let addresses = target.resolve().map_err(Failure::Failed)?;
+    check_exposure(target, &addresses, expose)?;
+    Ok(addresses)
+}
+
 /// Checks that no other machine can reach these addresses, to which a target was resolved, unless that is wanted. A
 /// server has neither encryption nor authentication, so a slip must not publish it.
 pub(crate) fn check_exposure(target: &Target, addresses: &[Address], is_wanted: bool) -> Result<(), Failure> {

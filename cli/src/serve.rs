@@ -11,13 +11,16 @@ use std::time::Duration;
 use common::{Address, Service};
 use serving::{Running, Workers, start};
 
+use crate::activation::Inherited;
 use crate::arguments::Serve;
 use crate::failure::{Failure, print};
+use crate::handover::Handover;
+use crate::notify::Progress;
 use crate::program::Program;
 use crate::receipt::{self, Destination, Receipt, Run};
 use crate::signals::Signalled;
 use crate::usage::Origin;
-use crate::{config, descriptors, listen, log, service};
+use crate::{config, descriptors, listen, log, notify, service};
 
 /// Changes a service before it is served.
 pub(crate) type Configure = Box<dyn Fn(Service) -> Service + Send + Sync>;
@@ -28,6 +31,7 @@ pub(crate) fn serve(
     arguments: &Serve,
     program: &Program,
     configure: Option<&Configure>,
+    mut inherited: Inherited,
     warnings: &[String],
     origins: &[Origin],
 ) -> Result<ExitCode, Failure> {
@@ -40,14 +44,11 @@ pub(crate) fn serve(
     }
     descriptors::check(limit, pollers(arguments))?;
     descriptors::warn_of_limit(limit, service::wanted_connections(arguments), service.limits.max_connections);
-    if let Some(mode) = arguments.listen_mode.filter(|_| !arguments.listen.is_unix()) {
-        return Err(Failure::Usage(format!(
-            "--listen-mode {mode:o} is for Unix sockets, and --listen {} is none; leave it out, or listen on unix:PATH",
-            arguments.listen
-        )));
-    }
-    let addresses = arguments.listen.resolve().map_err(Failure::Failed)?;
-    listen::check_exposure(&arguments.listen, &addresses, arguments.expose)?;
+    let inherited_listener = inherited.main.take();
+    let addresses = match inherited_listener {
+        Some(_) => Vec::new(),
+        None => listen::addresses(&arguments.listen, arguments.listen_mode, arguments.expose)?,
+    };
     let configuration = &arguments.configuration;
     if configuration.show_config {
         return print(config::text(arguments, &service, origins).as_bytes()).map(|()| ExitCode::SUCCESS);
@@ -56,24 +57,52 @@ pub(crate) fn serve(
         Destination::check(arguments.receipt.as_deref())?;
         return print(config::checked(configuration).as_bytes()).map(|()| ExitCode::SUCCESS);
     }
+    if inherited.admin.is_some() {
+        tracing::warn!("the inherited socket `admin` is not served");
+    }
     // From here on a signal ends nothing at once, so that the path of a Unix socket is removed in any case.
     let signalled = Signalled::catch().map_err(|error| failed(&error))?;
-    let listener = listen::listen(&addresses, arguments.listen_mode)?;
+    let mut listener = match inherited_listener {
+        Some(listener) => {
+            tracing::info!("the inherited socket takes the place of --listen");
+            listener
+        }
+        None => listen::listen(&addresses, arguments.listen_mode)?,
+    };
     let address = listener.address().map_err(|error| failed(&error))?;
+    let mut file = listener.take_file();
     let destination = Destination::open(arguments.receipt.as_deref())?;
+    let owns_file = file.is_some() || inherited.leaves_file();
+    let handover = Handover::prepare(&listener, inherited.admin.as_ref(), owns_file);
+    let handover = handover.map_err(|error| failed(&error))?;
 
     announce(arguments, program, &service, &address);
 
     let run = Run::start(program, arguments.backend.name(), &address);
     let running = start(arguments.backend, listener, service).map_err(|error| failed(&error))?;
     let running = Arc::new(running);
-    signalled.control(&running).map_err(|error| failed(&error))?;
+    signalled.control(&running, &handover).map_err(|error| failed(&error))?;
     let log = arguments.stats.filter(|interval| !interval.0.is_zero());
     let log = log.map(|interval| StatisticsLog::start(&running, interval.0)).transpose();
     let log = log.map_err(|error| failed(&error))?;
+    // If it ends before it accepts, its error is reported below.
+    let progress = match running.wait_until_accepting() {
+        Ok(()) => {
+            file = file.or(inherited.take_over(&address)?);
+            notify::ready();
+            Some(Progress::start(&running, &handover).map_err(|error| failed(&error))?)
+        }
+        Err(error) => {
+            inherited.fail(&error.to_string());
+            None
+        }
+    };
 
     let ended = running.wait();
-    drop(log);
+    drop((log, progress));
+    if let Some(file) = file.filter(|_| handover.is_done()) {
+        file.keep();
+    }
     // Errors from here on are logged.
     let receipt = match ended {
         Ok(report) => Receipt::new(run, report),

@@ -1,4 +1,4 @@
-//! Signal handling: the signals that stop a program, and the one that logs a server's statistics.
+//! Signal handling: the signals that stop a program, the one that logs a server's statistics, and the one that has it replaced.
 
 use std::io;
 use std::sync::Arc;
@@ -7,11 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serving::Running;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use signal_hook::{flag, low_level};
 
-use crate::receipt;
+use crate::handover::Handover;
+use crate::{notify, receipt};
 
 /// The signals of a server. Signals that arrive before it serves are pending.
 pub(crate) struct Signalled(Signals);
@@ -19,25 +20,26 @@ pub(crate) struct Signalled(Signals);
 impl Signalled {
     /// Blocks the default action of the signals.
     pub(crate) fn catch() -> io::Result<Self> {
-        let signals = signals()?.into_iter().chain([SIGUSR1]);
+        let signals = signals()?.into_iter().chain([SIGUSR1, SIGUSR2]);
         Signals::new(signals).map(Self)
     }
 
     /// SIGINT, SIGTERM and SIGHUP stop this server: the first starts a drain, a second one ends it at once. SIGUSR1
-    /// logs its statistics.
-    pub(crate) fn control(self, running: &Arc<Running>) -> io::Result<()> {
-        let running = Arc::clone(running);
+    /// logs its statistics, and SIGUSR2 hands it over to a new process.
+    pub(crate) fn control(self, running: &Arc<Running>, handover: &Arc<Handover>) -> io::Result<()> {
+        let (running, handover) = (Arc::clone(running), Arc::clone(handover));
         let mut first = None;
         on_thread(self.0, move |signal| match signal {
             SIGUSR1 if running.is_finished() => {} // the receipt has them
             SIGUSR1 => receipt::log(&running),
-            signal => stop(&running, signal, meaning(&mut first, Instant::now())),
+            SIGUSR2 => handover.begin(&running),
+            signal => stop(&running, &handover, signal, meaning(&mut first, Instant::now())),
         })
     }
 }
 
 /// Stops a server, as a signal's meaning requires.
-fn stop(running: &Running, signal: i32, meaning: Meaning) {
+fn stop(running: &Running, handover: &Handover, signal: i32, meaning: Meaning) {
     let signal = low_level::signal_name(signal);
     match meaning {
         Meaning::First => {
@@ -45,6 +47,10 @@ fn stop(running: &Running, signal: i32, meaning: Meaning) {
                 signal,
                 "draining; another signal at least a second later ends the server at once"
             );
+            if !handover.is_done() {
+                notify::stopping();
+            }
+            handover.stop(); // before the listener is closed, of which it has a duplicate
             running.stop();
         }
         Meaning::Same => {

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
 
+mod activation;
 mod client;
 mod compare;
 mod compare_ends;
@@ -14,6 +15,7 @@ mod config_file;
 mod descriptors;
 mod exit_codes;
 mod group;
+mod handover;
 mod handwritten;
 mod history;
 mod history_faults;
@@ -24,6 +26,7 @@ mod load_pushes;
 mod load_values;
 mod log;
 mod merge;
+mod notify;
 mod process;
 mod pseudoterminal;
 mod readme;

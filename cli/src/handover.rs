@@ -1,0 +1,170 @@
+//! The hand-over of a server to a new process: SIGUSR2 starts the program anew with the listeners of this one, and when the new
+//! server accepts clients, this one drains. So a server gets a new version, another configuration or another backend without
+//! refusing a client.
+
+mod predecessor;
+mod program;
+mod spawn;
+mod successor;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{env, process, thread};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serving::{Listener, Running};
+
+pub(crate) use predecessor::Predecessor;
+
+use crate::{activation, notify};
+use successor::Successor;
+
+/// What a hand-over needs: the program, and duplicates of the listeners.
+#[derive(Debug)]
+pub(crate) struct Handover {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// The listeners with their names, until this server stops to accept.
+    listeners: Vec<(&'static str, Listener)>,
+    /// The process that was started and is not ready yet.
+    starting: Option<Pid>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No hand-over is under way.
+    Serving,
+    /// A new process was started, and is not ready yet.
+    Starting,
+    /// The new process serves.
+    Done,
+    /// This server was told to stop, and is not replaced any more.
+    Stopped,
+}
+
+/// The name of the listener that takes the place of `--listen`.
+const MAIN: &str = "main";
+
+impl Handover {
+    /// Prepares to hand over these listeners. With `owns_file`, the successor removes the path of the Unix socket at its end.
+    ///
+    /// # Errors
+    /// If the program can't be found, or if there is no descriptor left.
+    pub(crate) fn prepare(
+        listener: &Listener,
+        admin: Option<&Listener>,
+        owns_file: bool,
+    ) -> io::Result<Arc<Self>> {
+        let name = if owns_file { predecessor::BOUND } else { MAIN };
+        let mut listeners = vec![(name, listener.try_clone()?)];
+        if let Some(admin) = admin {
+            listeners.push((activation::ADMIN, admin.try_clone()?));
+        }
+        let state = Mutex::new(State { phase: Phase::Serving, listeners, starting: None });
+        Ok(Arc::new(Self { program: program::path()?, arguments: env::args_os().skip(1).collect(), state }))
+    }
+
+    /// Starts a hand-over on a separate thread, unless one is under way.
+    pub(crate) fn begin(self: &Arc<Self>, running: &Arc<Running>) {
+        match self.start() {
+            Err(why) => tracing::warn!("not handed over: {why}"),
+            Ok(successor) => {
+                tracing::info!(pid = successor.id(), program = %self.program.display(), "handing over to a new process");
+                let (handover, running) = (Arc::clone(self), Arc::clone(running));
+                let finish = move || handover.finish(successor, &running);
+                if let Err(error) = thread::Builder::new().name("hand-over".into()).spawn(finish) {
+                    self.fail(&error.to_string()); // the new process was ended with the closure
+                }
+            }
+        }
+    }
+
+    /// Gives up the listeners, since the server stops. A new process that is not ready yet is ended.
+    pub(crate) fn stop(&self) {
+        let mut state = self.state();
+        if state.phase != Phase::Done {
+            state.phase = Phase::Stopped;
+        }
+        if let Some(process) = state.starting.take() {
+            let _ = kill_process(process, Signal::TERM); // it may have ended
+        }
+        state.listeners.clear();
+    }
+
+    /// Whether another process has taken over.
+    pub(crate) fn is_done(&self) -> bool {
+        self.state().phase == Phase::Done
+    }
+
+    fn start(&self) -> Result<Successor, String> {
+        let mut state = self.state();
+        match state.phase {
+            Phase::Serving => {}
+            Phase::Starting => {
+                return Err("a new process was started already, and is not ready yet".to_owned());
+            }
+            Phase::Done => return Err("another process has taken over already".to_owned()),
+            Phase::Stopped => return Err("this server is draining".to_owned()),
+        }
+        if process::id() == 1 {
+            return Err("this is process 1, with which its container ends; start another container instead"
+                .to_owned());
+        }
+        notify::reloading();
+        let started = Successor::start(&self.program, &self.arguments, &state.listeners);
+        match started {
+            Ok(successor) => {
+                state.phase = Phase::Starting;
+                state.starting = successor.pid();
+                Ok(successor)
+            }
+            Err(error) => {
+                notify::ready();
+                Err(format!("{} can't be started: {error}", self.program.display()))
+            }
+        }
+    }
+
+    /// Waits until the new process is ready, and then lets this server drain.
+    fn finish(&self, mut successor: Successor, running: &Running) {
+        if let Err(why) = successor.wait_until_ready() {
+            return self.fail(&why); // dropping the successor ends it
+        }
+        let mut state = self.state();
+        state.starting = None;
+        if state.phase != Phase::Starting {
+            return; // `stop` has ended it
+        }
+        state.phase = Phase::Done;
+        state.listeners.clear();
+        drop(state);
+        let process = successor.release();
+        notify::replaced_by(process);
+        tracing::info!(pid = process, "handed over; draining");
+        running.hand_over();
+    }
+
+    fn fail(&self, why: &str) {
+        let mut state = self.state();
+        state.starting = None;
+        if state.phase != Phase::Starting {
+            return; // this server was told to stop, and has ended the new process
+        }
+        state.phase = Phase::Serving;
+        drop(state);
+        notify::ready();
+        tracing::error!(error = why, "the hand-over failed; this server continues to serve");
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
