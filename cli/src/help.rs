@@ -245,7 +245,10 @@ mod tests {
     /// The arguments of a command line, without shell operators and what follows.
     fn arguments(line: &str) -> Vec<String> {
         let words = shlex::split(line).unwrap_or_else(|| panic!("{line}"));
-        words.into_iter().take_while(|word| !["|", ">", "<", ";"].contains(&word.as_str())).collect()
+        words
+            .into_iter()
+            .take_while(|word| !["|", ">", "<", ";", "&", "&&"].contains(&word.as_str()))
+            .collect()
     }
 
     #[track_caller]
@@ -283,6 +286,7 @@ mod tests {
             include_str!("../../docs/write-a-handler.md"),
             include_str!("../../docs/push.md"),
             include_str!("../../docs/write-a-backend.md"),
+            include_str!("../../docs/operate.md"),
         ];
         // In the guides, `cargo run` runs the reader's command, so only the README's are checked.
         let from_source = shell_lines(readme).into_iter().map(|line| (line, "cargo run --release -- "));
