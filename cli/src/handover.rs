@@ -24,7 +24,8 @@ use successor::Successor;
 /// What a hand-over needs: the program, and duplicates of the listeners.
 #[derive(Debug)]
 pub(crate) struct Handover {
-    program: PathBuf,
+    /// The path by which this program was started; `None` if it can't be found.
+    program: Option<PathBuf>,
     arguments: Vec<OsString>,
     state: Mutex<State>,
 }
@@ -57,7 +58,7 @@ impl Handover {
     /// Prepares to hand over these listeners. With `owns_file`, the successor removes the path of the Unix socket at its end.
     ///
     /// # Errors
-    /// If the program can't be found, or if there is no descriptor left.
+    /// If there is no descriptor left.
     pub(crate) fn prepare(
         listener: &Listener,
         admin: Option<&Listener>,
@@ -69,7 +70,11 @@ impl Handover {
             listeners.push((activation::ADMIN, admin.try_clone()?));
         }
         let state = Mutex::new(State { phase: Phase::Serving, listeners, starting: None });
-        Ok(Arc::new(Self { program: program::path()?, arguments: env::args_os().skip(1).collect(), state }))
+        Ok(Arc::new(Self {
+            program: program::path().ok(),
+            arguments: env::args_os().skip(1).collect(),
+            state,
+        }))
     }
 
     /// Starts a hand-over on a separate thread, unless one is under way.
@@ -77,7 +82,7 @@ impl Handover {
         match self.start() {
             Err(why) => tracing::warn!("not handed over: {why}"),
             Ok(successor) => {
-                tracing::info!(pid = successor.id(), program = %self.program.display(), "handing over to a new process");
+                tracing::info!(pid = successor.id(), "handing over to a new process");
                 let (handover, running) = (Arc::clone(self), Arc::clone(running));
                 let finish = move || handover.finish(successor, &running);
                 if let Err(error) = thread::Builder::new().name("hand-over".into()).spawn(finish) {
@@ -118,9 +123,9 @@ impl Handover {
             return Err("this is process 1, with which its container ends; start another container instead"
                 .to_owned());
         }
+        let program = self.program.as_ref().ok_or("the path of this program can't be found")?;
         notify::reloading();
-        let started = Successor::start(&self.program, &self.arguments, &state.listeners);
-        match started {
+        match Successor::start(program, &self.arguments, &state.listeners) {
             Ok(successor) => {
                 state.phase = Phase::Starting;
                 state.starting = successor.pid();
@@ -128,7 +133,7 @@ impl Handover {
             }
             Err(error) => {
                 notify::ready();
-                Err(format!("{} can't be started: {error}", self.program.display()))
+                Err(format!("{} can't be started: {error}", program.display()))
             }
         }
     }
@@ -141,7 +146,8 @@ impl Handover {
         let mut state = self.state();
         state.starting = None;
         if state.phase != Phase::Starting {
-            return; // `stop` has ended it
+            successor.release(); // `stop` has told it to drain as well
+            return;
         }
         state.phase = Phase::Done;
         state.listeners.clear();

@@ -64,7 +64,11 @@ impl Successor {
     /// # Errors
     /// Why it does not.
     pub(super) fn wait_until_ready(&mut self) -> Result<(), String> {
-        let until = Instant::now() + READY_WITHIN;
+        self.wait_for(READY_WITHIN)
+    }
+
+    fn wait_for(&mut self, within: Duration) -> Result<(), String> {
+        let until = Instant::now() + within;
         let mut said = Vec::new();
         while !said.contains(&b'\n') && said.len() < MOST_BYTES {
             let left = until.saturating_duration_since(Instant::now());
@@ -72,7 +76,7 @@ impl Successor {
             let mut polled = [PollFd::new(&self.ready, PollFlags::IN)];
             match poll(&mut polled, left.as_ref()) {
                 Ok(0) => {
-                    return Err(format!("the new process was not ready within {} s", READY_WITHIN.as_secs()));
+                    return Err(format!("the new process was not ready within {} s", within.as_secs()));
                 }
                 Ok(_) => {}
                 Err(rustix::io::Errno::INTR) => continue,
@@ -118,5 +122,37 @@ impl Drop for Successor {
             let _ = child.kill(); // it may have ended
             let _ = child.wait();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of a shell script as the new process, which has the pipe at descriptor 3.
+    fn ready(script: &str, within: Duration) -> Result<(), String> {
+        let arguments = ["-c", script].map(OsString::from);
+        Successor::start(Path::new("/bin/sh"), &arguments, &[]).unwrap().wait_for(within)
+    }
+
+    #[test]
+    fn a_new_process_is_ready_when_it_says_so_whole() {
+        let patient = Duration::from_secs(60);
+        assert_eq!(ready("echo ready >&3; exec sleep 100", patient), Ok(()));
+        assert_eq!(ready("printf rea >&3; printf 'dy\\n' >&3", patient), Ok(()));
+        let error = ready("echo it is broken >&3", patient).unwrap_err();
+        assert_eq!(error, "the new process can't serve: it is broken");
+        let error = ready("printf ready >&3; exit 3", patient).unwrap_err();
+        assert_eq!(error, "the new process ended with exit status: 3 before it was ready");
+    }
+
+    #[test]
+    fn a_new_process_that_is_too_slow_or_says_too_much_is_ended() {
+        let error = ready("exec sleep 100", Duration::ZERO).unwrap_err();
+        assert_eq!(error, "the new process was not ready within 0 s");
+        let error =
+            ready("while :; do printf xxxxxxxxxxxxxxxx >&3; done", Duration::from_secs(60)).unwrap_err();
+        let text = error.strip_prefix("the new process can't serve: ").unwrap();
+        assert!(text.len() <= MOST_BYTES + 1024 && text.trim_matches('x').is_empty(), "{text}");
     }
 }
