@@ -31,7 +31,7 @@ impl Inherited {
     /// If the variables are wrong, or if a socket is none that a server can accept from. The predecessor is told of it.
     #[expect(unsafe_code, reason = "a variable is removed, and a number becomes a descriptor")]
     pub(crate) fn take() -> Result<Self, Failure> {
-        // It fails if the variables don't fit together, also those for another process.
+        // Variables for another process are not checked, and neither are names without a socket.
         let is_for_another = env::var("LISTEN_PID")
             .map_or(true, |number| number.parse().is_ok_and(|number: u32| number != process::id()));
         let is_empty = env::var("LISTEN_FDS").is_ok_and(|count| count == "0");

@@ -28,7 +28,8 @@ pub(super) fn spawn(
     command.spawn()
 }
 
-/// Has the child become `image` instead of what the command says. This is called before it does so itself.
+/// Has the child become `image` instead of what the command says. An error of `execute` reaches the parent through a descriptor
+/// of the standard library. If that has one of the numbers that are passed, the parent learns only that the child has ended.
 #[expect(
     unsafe_code,
     reason = "the number of a process, which LISTEN_PID needs, is known only after the fork"
