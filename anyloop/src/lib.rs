@@ -193,8 +193,8 @@ pub mod transform {
 
     #[doc(inline)]
     pub use common::{
-        MAX_READ, MAX_RECORD, MakePreamble, MakeTransform, Opened, Preamble, PreambleProgress, TlsInfo,
-        Transform,
+        FirstInputCheck, MAX_READ, MAX_RECORD, MakePreamble, MakeTransform, Opened, Preamble,
+        PreambleProgress, TlsInfo, Transform,
     };
 }
 
