@@ -46,6 +46,9 @@ impl Lines<'_> {
         }
         self.set("listen", &arguments.listen);
         self.set("expose", arguments.expose);
+        if let Some(proxies) = &arguments.proxy_from {
+            self.set("proxy-from", proxies);
+        }
         match capabilities.workers {
             Workers::PerConnection => self.set("stack-size", stack_size(service)),
             workers => self.set("workers", threads(workers, service)),

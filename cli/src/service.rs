@@ -28,7 +28,13 @@ pub(crate) fn service(arguments: &Serve, descriptors: usize) -> Result<Service, 
         .with_blocking_threads(arguments.blocking_threads)
         .with_stack_size(arguments.stack_size);
     capabilities.check(name, &service).map_err(Failure::Usage)?;
-    Ok(service)
+    Ok(match &arguments.proxy_from {
+        Some(proxies) => proxy_header::accept_from(service, proxies.clone()),
+        None => proxy_header::warn_of_headers(
+            service,
+            "if it comes from a proxy, add --proxy-from with its address",
+        ),
+    })
 }
 
 /// The application to serve.

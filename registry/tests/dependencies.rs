@@ -25,7 +25,7 @@ fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
         "anyloop-common" | "anyloop-fault-proxy" | "anyloop-handwritten" | "anyloop-history" => vec![],
         "anyloop-handlers" | "anyloop-serving" => vec!["anyloop-common"],
         "anyloop-load" => vec!["anyloop-common", "anyloop-history"],
-        "anyloop-conformance" | "anyloop-exchange-redis" | "anyloop-simulation" => {
+        "anyloop-conformance" | "anyloop-exchange-redis" | "anyloop-proxy-header" | "anyloop-simulation" => {
             vec!["anyloop-common", "anyloop-serving"]
         }
         "anyloop-compare" => vec!["anyloop-load"],
@@ -37,7 +37,7 @@ fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
         "anyloop-cli" => {
             let contract = ["anyloop", "anyloop-common", "anyloop-handlers", "anyloop-serving"];
             let tools = ["anyloop-compare", "anyloop-handwritten", "anyloop-history", "anyloop-load"];
-            contract.into_iter().chain(tools).chain(["anyloop-registry"]).collect()
+            contract.into_iter().chain(tools).chain(["anyloop-proxy-header", "anyloop-registry"]).collect()
         }
         "anyloop-fuzz" => {
             let examples = ["anyloop-example-http", "anyloop-example-key-value", "anyloop-example-shout"];

@@ -24,6 +24,7 @@ mod load_values;
 mod log;
 mod merge;
 mod process;
+mod proxy_header;
 mod pseudoterminal;
 mod readme;
 mod serve;

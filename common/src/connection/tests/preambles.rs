@@ -211,7 +211,7 @@ fn the_first_input_of_a_transform_is_checked() {
     let mut rig = Rig::serving(checking(transformed()));
     rig.settle();
     assert_eq!(rig.send("GET /\n"), Next::Done(CloseReason::HandshakeFailed));
-    assert_eq!(rig.received, [0], "the final output of the transform, without an error reply");
+    assert_eq!(rig.heard(), "\0", "the final output of the transform, without an error reply");
     let mut rig = Rig::serving(checking(transformed()));
     rig.settle();
     assert_eq!(rig.send([&b"HELLO\n"[..], &record("one\n")].concat()), Next::Read);
