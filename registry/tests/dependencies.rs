@@ -41,7 +41,7 @@ fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
         }
         "anyloop-fuzz" => {
             let examples = ["anyloop-example-http", "anyloop-example-key-value", "anyloop-example-shout"];
-            ["anyloop", "anyloop-cli"].into_iter().chain(examples).collect()
+            ["anyloop", "anyloop-cli", "anyloop-proxy-header"].into_iter().chain(examples).collect()
         }
         "anyloop-example-chat" => vec!["anyloop", "anyloop-cli", "anyloop-exchange-redis"],
         example if example.starts_with("anyloop-example-") => vec!["anyloop", "anyloop-cli"],
