@@ -105,7 +105,7 @@
 //! | test them | [`testing::TestClient`], without a socket |
 //! | tell where a message ends | [`framing`]: a [`Codec`](framing::Codec) of your own, and those that are built in |
 //! | decide over every byte | [`protocol`]: an [`Application`](protocol::Application) and its [`Protocol`](protocol::Protocol)s |
-//! | change every byte, or read what comes before the first | [`transform`]: a [`Transform`](transform::Transform), a [`Preamble`](transform::Preamble) |
+//! | change every byte, or read what comes before the first | [`transform`]: a [`Transform`](transform::Transform), a [`Preamble`](transform::Preamble); the crate `anyloop-proxy-header` has one |
 //! | try a server at once | `handlers`, with the feature `handlers`: `Counter`, `Ack`, `Echo`, `Work`, `Fanout` |
 //! | write a backend | [`backend`] |
 //!
