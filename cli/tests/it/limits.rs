@@ -74,7 +74,9 @@ fn a_client_that_reads_below_the_minimum_rate_is_closed() {
     thread::scope(|scope| {
         for backend in backends() {
             scope.spawn(move || {
-                let flags = format!("--backend {backend} {STUCK} --write-timeout 1h --min-rate 64KiB --log-level debug");
+                let flags = format!(
+                    "--backend {backend} {STUCK} --write-timeout 1h --min-rate 64KiB --log-level debug"
+                );
                 let mut server = Server::start(&flags);
                 let client = stuck(&server);
                 let (ended, has_ended) = mpsc::channel::<()>();

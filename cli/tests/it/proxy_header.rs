@@ -1,15 +1,16 @@
 //! PROXY headers: from a proxy, from somebody else, and from HAProxy.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use tempfile::tempdir;
 
+use crate::haproxy::Haproxy;
 use crate::process::{BOUND, Process, anyloop, run};
 use crate::server::{Server, backends, command};
 
@@ -152,51 +153,10 @@ fn a_header_that_trickles_is_timed_out() {
     assert_eq!(server.stop().receipt["failed"], 1);
 }
 
-/// HAProxy in front of a server, which ends on drop.
-struct Haproxy(Child, String);
-
-impl Haproxy {
-    /// Starts it with these options of its server.
-    fn start(server: &Server, options: &str) -> Self {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let directory = tempdir().unwrap();
-        let file = directory.path().join("haproxy.cfg");
-        let configuration = format!(
-            "defaults\n mode tcp\n timeout connect 5s\n timeout client 1h\n timeout server 1h\n\
-             listen proxy\n bind {address}\n server one {} {options}\n",
-            server.address
-        );
-        std::fs::write(&file, configuration).unwrap();
-        let mut command = Command::new("haproxy");
-        command
-            .arg("-db")
-            .arg("-f")
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let haproxy = Self(command.spawn().unwrap(), address);
-        let deadline = Instant::now() + BOUND;
-        while TcpStream::connect(&haproxy.1).is_err() {
-            assert!(Instant::now() < deadline, "HAProxy does not listen");
-            thread::sleep(Duration::from_millis(5));
-        }
-        haproxy
-    }
-}
-
-impl Drop for Haproxy {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn haproxy_tells_the_address_of_its_client() {
-    if Command::new("haproxy").arg("-v").output().is_err() {
-        assert!(std::env::var_os("CI").is_none(), "haproxy is not installed");
-        return eprintln!("skipped: haproxy is not installed");
+    if !Haproxy::is_installed() {
+        return;
     }
     let crc = "send-proxy-v2 proxy-v2-options crc32c,unique-id,authority";
     for options in [
@@ -207,8 +167,8 @@ fn haproxy_tells_the_address_of_its_client() {
         "send-proxy-v2 check inter 100ms",
     ] {
         let server = Server::start("--handler echo --proxy-from 127.0.0.1 --log-level debug");
-        let haproxy = Haproxy::start(&server, options);
-        let socket = TcpStream::connect(&haproxy.1).unwrap();
+        let haproxy = Haproxy::start(&[server.address], options);
+        let socket = TcpStream::connect(&haproxy.address).unwrap();
         socket.set_read_timeout(Some(BOUND)).unwrap();
         let local = socket.local_addr().unwrap().to_string();
         assert_eq!(
