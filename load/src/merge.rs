@@ -1,7 +1,10 @@
 //! Merges the measurements of several generators.
 
+use std::collections::BTreeMap;
+
 use crate::histogram::Distribution;
-use crate::measurement::{EXAMPLES, Failures, Measurement, Pushes, Tick, Verification};
+use crate::measurement::{EXAMPLES, Failures, Measurement, Pushes, Tick, Verification, Window};
+use crate::shard::Shard;
 
 impl Measurement {
     /// Merges the measurements of several generators without loss: `None` if there are none.
@@ -17,7 +20,10 @@ impl Measurement {
             failures.add(measurement.failures.clone());
         }
         let open = measurements.iter().all(|measurement| measurement.offered_rate.is_some());
-        let loads: Vec<_> = measurements.iter().map(|measurement| measurement.load.as_str()).collect();
+        let is_one_plan = measurements.iter().all(|measurement| measurement.plan == first.plan);
+        // Each shard names the load of all.
+        let named = if first.shard.is_whole() { measurements } else { std::slice::from_ref(first) };
+        let loads: Vec<_> = named.iter().map(|measurement| measurement.load.as_str()).collect();
         Some(Self {
             load: loads.join(" + "),
             seconds: most(|measurement| measurement.seconds),
@@ -45,8 +51,21 @@ impl Measurement {
             server: if measurements.len() == 1 { first.server } else { None },
             server_ended: measurements.iter().any(|measurement| measurement.server_ended),
             steal: most(|measurement| measurement.steal),
+            plan: if is_one_plan { first.plan.clone() } else { BTreeMap::new() },
+            shard: Shard::WHOLE,
+            window: window(measurements),
         })
     }
+}
+
+/// From the first start to the last end; `None` if one is not known.
+fn window(measurements: &[Measurement]) -> Option<Window> {
+    let windows = measurements.iter().map(|measurement| measurement.window);
+    let both = |one: Window, other: Window| Window {
+        start: one.start.min(other.start),
+        end: one.end.max(other.end),
+    };
+    windows.collect::<Option<Vec<_>>>()?.into_iter().reduce(both)
 }
 
 /// Adds the timelines of several generators that started together.

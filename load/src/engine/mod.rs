@@ -37,7 +37,7 @@ mod worker;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use history::Writer;
 pub use live::Progress;
@@ -52,7 +52,7 @@ use crate::engine::worker::Worker;
 use crate::expect;
 use crate::histogram::Distribution;
 use crate::host::{Pinned, pin};
-use crate::measurement::{Measurement, Verification};
+use crate::measurement::{Measurement, Verification, Window};
 use crate::plan::{Pace, Plan};
 
 /// How long a server may take to close the connections when no more messages come: one that waits for its client to
@@ -131,13 +131,14 @@ fn measure(
     tell: Option<&dyn Fn(Progress)>,
     history: Option<&Writer>,
 ) -> io::Result<Measurement> {
-    let (workers, connections) = connect(plan, stop, live, history)?;
-    let start = Instant::now();
+    let (workers, standing) = connect(plan, stop, live, history)?;
+    let (start, window) = (Instant::now(), Window::from_now(plan));
+    let (standing, connections) = (&*standing, standing.len());
     let ((mut tally, measured), observed) = thread::scope(|scope| {
         let workers = workers.into_iter().map(|worker| {
             scope.spawn(move || {
                 pin(worker.cpu())?;
-                worker.load(start, connections)
+                worker.load(start, standing)
             })
         });
         let workers: Vec<_> = workers.collect();
@@ -180,51 +181,69 @@ fn measure(
         server_ended: plan.server.is_some() && observed.usage.is_none(),
         server: observed.usage,
         steal: observed.steal,
+        plan: plan.settings(),
+        shard: plan.shard,
+        window: Some(window.measured(measured)),
     };
     measurement.generator_limited = checks::generator_limited(&measurement);
     Ok(measurement)
 }
 
-/// Establishes the connections, and returns the number of open ones.
+/// Establishes the connections, and waits until the load begins. Also returns the numbers of the open connections within
+/// the shard, in ascending order.
 fn connect<'a>(
     plan: &'a Plan,
     stop: &'a AtomicBool,
     live: &'a Live,
     history: Option<&Writer>,
-) -> io::Result<(Vec<Worker<'a>>, usize)> {
+) -> io::Result<(Vec<Worker<'a>>, Vec<usize>)> {
     let salt = fastrand::u64(..);
+    let start = plan.start_at.map(instant).transpose()?;
     thread::scope(|scope| {
         let connecting = (0..plan.threads).map(|index| {
             scope.spawn(move || {
                 let recorder = history.map(Writer::recorder);
                 let mut worker = Worker::new(plan, stop, live, index, salt, recorder)?;
                 pin(worker.cpu())?;
-                let standing = worker.connect()?;
-                Ok::<_, io::Error>((worker, standing))
+                worker.connect()?;
+                start.map_or(Ok(()), |start| worker.wait_until(start))?;
+                Ok::<_, io::Error>(worker)
             })
         });
         let connecting: Vec<_> = connecting.collect();
-        let (mut workers, mut connections, mut subscribed) = (Vec::new(), 0, 0);
-        for worker in connecting {
-            let (worker, standing) = join(worker)?;
-            subscribed += worker.subscribed();
-            workers.push(worker);
-            connections += standing;
-        }
+        let workers = connecting.into_iter().map(join).collect::<io::Result<Vec<_>>>()?;
+        let mut standing: Vec<_> = workers.iter().flat_map(Worker::standing).collect();
+        standing.sort_unstable();
+        let subscribed: usize = workers.iter().map(Worker::subscribed).sum();
         if stop.load(Ordering::Relaxed) {
             return Err(interrupted());
         }
-        let can_not = match (connections, subscribed) {
+        let can_not = match (standing.len(), subscribed) {
             (0, _) => Some("connect"),
-            (_, 0) if !plan.subscribers.is_empty() => Some("subscribe"),
+            (_, 0) if plan.shard.share(plan.subscribers.count) > 0 => Some("subscribe"),
             _ => None,
         };
         if let Some(can_not) = can_not {
             let why = workers.iter().find_map(Worker::first_failure).unwrap_or("the time was up");
             return Err(io::Error::other(format!("can't {can_not} to {}: {why}", plan.address)));
         }
-        Ok((workers, connections))
+        Ok((workers, standing))
     })
+}
+
+/// When the system's clock shows this time.
+///
+/// # Errors
+/// If it has passed.
+fn instant(time: SystemTime) -> io::Result<Instant> {
+    let now = Instant::now();
+    match time.duration_since(SystemTime::now()) {
+        Ok(left) => Ok(now + left),
+        Err(error) => Err(io::Error::other(format!(
+            "the load was to begin {} ms ago, before it could connect; choose a later --start-at",
+            error.duration().as_millis().max(1)
+        ))),
+    }
 }
 
 /// Ends the connections of all workers. Tells what they have counted, and for how long they have measured.

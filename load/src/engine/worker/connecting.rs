@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
-use super::{Worker, nanoseconds};
+use super::{TICK, Worker, nanoseconds};
 use crate::engine::client::Client;
 use crate::engine::composer::End;
 use crate::engine::sources::{Attempt, CONNECT_TIMEOUT, attempt, socket};
@@ -27,11 +27,10 @@ const BATCH: usize = 64;
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Worker<'_> {
-    /// Establishes the connections, and subscribes on those of subscribers. Returns the number of open ones that are
-    /// measured.
-    pub(in crate::engine) fn connect(&mut self) -> io::Result<usize> {
+    /// Establishes the connections, and subscribes on those of subscribers.
+    pub(in crate::engine) fn connect(&mut self) -> io::Result<()> {
         let (start, count) = (Instant::now(), self.clients.len());
-        let rate = self.plan.connect_rate.map(|rate| rate / self.plan.threads as f64);
+        let rate = self.plan.connect_rate.map(|rate| rate / self.part.count() as f64);
         let allowed = rate.map_or(Duration::ZERO, |rate| {
             Duration::try_from_secs_f64(count as f64 / rate).unwrap_or(Duration::MAX)
         });
@@ -58,15 +57,43 @@ impl Worker<'_> {
                 );
             }
         }
-        self.wait_for_subscriptions()?;
-        Ok(self.clients[..self.senders].iter().flatten().count())
+        self.wait_for_subscriptions()
+    }
+
+    /// Waits until the load begins. The ends of connections are noticed.
+    ///
+    /// # Errors
+    /// If the time has passed.
+    pub(in crate::engine) fn wait_until(&mut self, start: Instant) -> io::Result<()> {
+        let late = Instant::now().saturating_duration_since(start);
+        if !late.is_zero() {
+            return Err(io::Error::other(format!(
+                "the connections were established {} ms after --start-at; choose a later time",
+                late.as_millis().max(1)
+            )));
+        }
+        loop {
+            let left = start.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            self.turn(left.min(TICK))?;
+            self.reconnect(self.now());
+        }
+    }
+
+    /// The numbers within the shard of its open connections that are measured.
+    pub(in crate::engine) fn standing(&self) -> impl Iterator<Item = usize> {
+        let senders = self.clients[..self.senders].iter().enumerate();
+        let standing = senders.filter(|(_, client)| client.is_some());
+        standing.map(|(place, _)| place * self.plan.threads + self.index)
     }
 
     /// Starts a connection.
     fn begin(&mut self, place: usize) {
         let is_sender = place < self.senders;
         let number = match is_sender {
-            true => self.begun * self.plan.threads as u32 + self.index as u32,
+            true => self.part.number_of(self.begun as usize) as u32,
             false => self.number_of_subscriber(place),
         };
         self.begun += u32::from(is_sender);

@@ -12,8 +12,7 @@ use crate::engine::subscription::{Stage, Subscription};
 impl Worker<'_> {
     /// The number of the subscriber at this place, which is unique among all connections.
     pub(super) fn number_of_subscriber(&self, place: usize) -> u32 {
-        let number = (place - self.senders) * self.plan.threads + self.index;
-        (self.plan.connections + number) as u32
+        (self.plan.connections + self.part.number_of(place - self.senders)) as u32
     }
 
     /// How many subscribers there are.
