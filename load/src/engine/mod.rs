@@ -7,7 +7,9 @@
 //!   with the time it has waited, and is `unfinished`. Messages due on a connection that has ended are `dropped`, and
 //!   are in no latency.
 //! - Replies count for the rate from the first one to a message of the measured time, for the length of that time. So
-//!   the rate is neither raised by a backlog of the warm-up nor lowered by messages in flight at the end.
+//!   the rate is neither raised by a backlog of the warm-up nor lowered by messages in flight at the end. An overloaded
+//!   server answers the backlog of the warm-up first, so messages that wait are sent until the end of that time, for at
+//!   most a second and ten times the warm-up.
 //! - The server's CPU clocks and the number of replies are read at the same two instants. The processes that descend from
 //!   the server's are the server, too.
 //! - Subscribers are connections of the same event loops, and have subscribed before the first message is sent. Messages

@@ -126,6 +126,11 @@ impl Tally {
         self.achieved += u64::from(self.now < self.until);
     }
 
+    /// Whether a reply would count for the rate now.
+    pub(super) fn is_counting(&self, now: u64) -> bool {
+        now < self.until
+    }
+
     /// When the replies or pushes that are counted now arrived.
     #[inline]
     pub(super) fn now(&self) -> u64 {
