@@ -9,6 +9,7 @@ use load::framing::Framing;
 use load::plan::{Arrivals, Dispatch, Expect, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
 use load::slo::Slo;
 
+use super::shard::Part;
 use crate::address::Target;
 use crate::arguments::{Format, chosen};
 use crate::catalogue::Served;
@@ -87,6 +88,9 @@ pub(crate) struct Load {
 
     #[command(flatten)]
     pub(crate) own_messages: Own,
+
+    #[command(flatten)]
+    pub(crate) part: Part,
 
     /// Connections to open per second at most [default: as many as possible]
     #[arg(long, env, value_name = "RATE", value_parser = rate)]
