@@ -61,6 +61,11 @@ impl Shard {
         own.wrapping_mul(self.count).wrapping_add(self.index)
     }
 
+    /// Whether the thing of this number among all shards' things is its own.
+    pub(crate) fn has(self, number: usize) -> bool {
+        number % self.count == self.index
+    }
+
     /// Divides its share further, into the shares of so many threads.
     pub(crate) fn of_thread(self, thread: usize, threads: usize) -> Self {
         Self { count: self.count * threads, index: self.number_of(thread) }

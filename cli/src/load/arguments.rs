@@ -19,9 +19,18 @@ use crate::quantity::{Time, count, cpu, number, rate, sizes, threads, time_above
 /// The arguments of `merge`.
 #[derive(Args, Debug)]
 pub(crate) struct Merge {
-    /// The files that `load --json` wrote
+    /// The files that `load --json` wrote, each with one measurement or several; `-` is standard input. Lines of other
+    /// output between measurements are skipped, with a warning
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+
+    /// Accept that shards are missing
+    #[arg(long)]
+    pub(crate) allow_missing: bool,
+
+    /// Accept measurements of different times. By default, the measured times must overlap by nine tenths
+    #[arg(long)]
+    pub(crate) allow_apart: bool,
 
     /// Accept any share of replies that are errors as a success [default: up to 1 %]
     #[arg(long)]

@@ -25,7 +25,7 @@ pub(crate) struct Part {
     /// When to begin the load, warm-up included, in RFC 3339 or in seconds since 1970 (UTC). Connections are established
     /// before. For several shards: the clocks of their machines have to agree to within a tenth of --duration, and the
     /// less, the better; one that has not connected by then fails
-    #[arg(long, env, value_name = "TIME", value_parser = Moment::from_str, conflicts_with = "find_max_rate")]
+    #[arg(long, env, value_name = "WHEN", value_parser = Moment::from_str, conflicts_with = "find_max_rate")]
     start_at: Option<Moment>,
 }
 

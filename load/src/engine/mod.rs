@@ -174,7 +174,7 @@ fn measure(
         unfinished: tally.unfinished,
         waited: Distribution::of(&tally.waited),
         verification: Verification { verified: plan.expect.verifies(), ..tally.verification },
-        pushes: (!plan.subscribers.is_empty()).then(|| tally.pushes.pushes(rate)),
+        pushes: (plan.shard.share(plan.subscribers.count) > 0).then(|| tally.pushes.pushes(rate)),
         failures: tally.failures,
         reconnected: tally.reconnected,
         resent: tally.resent,
@@ -199,7 +199,7 @@ fn connect<'a>(
     live: &'a Live,
     history: Option<&Writer>,
 ) -> io::Result<(Vec<Worker<'a>>, Vec<usize>)> {
-    let salt = fastrand::u64(..);
+    let salt = salt(plan);
     let start = plan.start_at.map(instant).transpose()?;
     thread::scope(|scope| {
         let connecting = (0..plan.threads).map(|index| {
@@ -231,6 +231,16 @@ fn connect<'a>(
         }
         Ok((workers, standing))
     })
+}
+
+/// The number that identifies a run in messages that carry their send time. It is the same in all shards, which receive
+/// each other's messages.
+fn salt(plan: &Plan) -> u64 {
+    let start = plan.start_at.filter(|_| !plan.shard.is_whole());
+    let Some(start) = start.and_then(|start| start.duration_since(SystemTime::UNIX_EPOCH).ok()) else {
+        return fastrand::u64(..);
+    };
+    fastrand::Rng::with_seed(plan.seed ^ start.as_nanos() as u64).u64(..)
 }
 
 /// When the system's clock shows this time.

@@ -137,12 +137,13 @@ impl Tally {
         self.now
     }
 
-    /// Counts a message that was sent then and is delivered to a subscriber now.
+    /// Counts a message that was sent then, by this shard or another, and is delivered to a subscriber now.
     #[inline]
-    pub(super) fn delivered(&mut self, sent: u64) {
+    pub(super) fn delivered(&mut self, sent: u64, is_own: bool) {
         self.pushes.delivered += 1;
-        if self.timeline.is_after_warmup(sent) {
-            self.pushes.measure(sent, self.now, self.timeline.length());
+        // Other shards may begin before this one has set the measured time.
+        if self.timeline.length() > 0 && self.timeline.is_after_warmup(sent) {
+            self.pushes.measure(sent, is_own, self.now, self.timeline.length());
         }
     }
 

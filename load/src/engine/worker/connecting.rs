@@ -244,7 +244,7 @@ impl Worker<'_> {
         if client.stage == Stage::Pushes
             && let Some(subscription) = &client.subscription
         {
-            self.tally.pushes.end(subscription.delivered);
+            self.tally.pushes.end(subscription.own);
         }
         // Before the socket is closed, since its descriptor may be reused at once.
         self.poller.delete(&client.socket);

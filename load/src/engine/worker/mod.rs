@@ -100,7 +100,11 @@ impl<'a> Worker<'a> {
             clients: (0..senders + subscribers).map(|_| None).collect(),
             senders,
             begun: 0,
-            composer: if plan.subscribers.is_empty() { composer } else { composer.with_stamps(salt) },
+            composer: if plan.subscribers.is_empty() {
+                composer
+            } else {
+                composer.with_stamps(salt, plan.shard)
+            },
             backlog: Backlog::default(),
             returning: Vec::new(),
             random,
