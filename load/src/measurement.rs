@@ -1,7 +1,7 @@
 //! The results of a load run, as plain data. Times are in microseconds, rates in messages per second.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -224,10 +224,12 @@ impl Measurement {
 }
 
 impl Window {
-    /// The measured time of a load that begins now.
-    pub(crate) fn from_now(plan: &Plan) -> Self {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let start = now.as_secs_f64() + plan.warmup.as_secs_f64();
+    /// The measured time of a load that begins at this instant.
+    pub(crate) fn of(plan: &Plan, start: Instant) -> Self {
+        let since_1970 = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let (now, time) = (Instant::now(), since_1970(SystemTime::now()));
+        let (left, passed) = (start.saturating_duration_since(now), now.saturating_duration_since(start));
+        let start = (time + left + plan.warmup).as_secs_f64() - passed.as_secs_f64();
         Self { start, end: start + plan.duration.as_secs_f64() }
     }
 

@@ -23,8 +23,8 @@ pub(crate) struct Part {
     shard: Option<Choice>,
 
     /// When to begin the load, warm-up included, in RFC 3339 or in seconds since 1970 (UTC). Connections are established
-    /// before. For several shards: the clocks of their machines have to agree to within a tenth of --duration, and the
-    /// less, the better; one that has not connected by then fails
+    /// before; if they are not by then, that is an error. For several shards, the clocks of all machines have to agree to
+    /// much less than a tenth of --duration
     #[arg(long, env, value_name = "WHEN", value_parser = Moment::from_str, conflicts_with = "find_max_rate")]
     start_at: Option<Moment>,
 }
@@ -54,21 +54,15 @@ impl Part {
     pub(super) fn start_at(&self) -> Result<Option<SystemTime>, Failure> {
         let Some(Moment(start)) = self.start_at else { return Ok(None) };
         let left = start.duration_since(Timestamp::now());
-        let wrong = |what: &str, by: SignedDuration, choose: &str| {
-            let by = SignedDuration::from_millis(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
-            Err(Failure::Usage(format!("--start-at {start} {what} by {by:#}; {choose}")))
+        let by = SignedDuration::from_millis(i64::try_from(left.abs().as_millis()).unwrap_or(i64::MAX));
+        let wrong = if left.is_negative() {
+            format!("was {by:#} ago; choose a time by which all processes have started and connected")
+        } else if left > FURTHEST {
+            format!("is {by:#} ahead; choose a time within a day")
+        } else {
+            return Ok(Some(start.into()));
         };
-        if left.is_negative() {
-            return wrong(
-                "has passed",
-                left.abs(),
-                "choose a time by which all processes have started and connected",
-            );
-        }
-        if left > FURTHEST {
-            return wrong("is too far ahead", left - FURTHEST, "choose a time within a day");
-        }
-        Ok(Some(start.into()))
+        Err(Failure::Usage(format!("--start-at {start} {wrong}")))
     }
 }
 
@@ -176,8 +170,11 @@ mod tests {
         };
         assert_eq!(start_at(3600), Ok(()));
         let past = start_at(-3600).unwrap_err();
-        assert!(past.contains(" has passed by 1h") && past.contains("; choose a time by which"), "{past}");
+        assert!(
+            past.contains(" was 1h") && past.contains(" ago; ") && past.contains("; choose a time by which"),
+            "{past}"
+        );
         let far = start_at(25 * 3600 + 30).unwrap_err();
-        assert!(far.contains(" is too far ahead by 1h") && far.contains("within a day"), "{far}");
+        assert!(far.contains(" is 25h") && far.contains("within a day"), "{far}");
     }
 }

@@ -27,8 +27,10 @@ mod live;
 mod poller;
 mod probe;
 mod pushes;
+mod queue;
 mod schedule;
 mod sources;
+mod start;
 mod subscription;
 mod tally;
 mod threads;
@@ -39,7 +41,7 @@ mod worker;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use history::Writer;
 pub use live::Progress;
@@ -48,6 +50,7 @@ pub use probe::{expectation, reachable};
 use crate::checks;
 use crate::engine::hostile::Crowd;
 use crate::engine::live::{Live, observe};
+use crate::engine::start::{LEAD, instant, reject_late, salt};
 use crate::engine::tally::Tally;
 use crate::engine::threads::threads;
 use crate::engine::worker::Worker;
@@ -133,8 +136,10 @@ fn measure(
     tell: Option<&dyn Fn(Progress)>,
     history: Option<&Writer>,
 ) -> io::Result<Measurement> {
-    let (workers, standing) = connect(plan, stop, live, history)?;
-    let (start, window) = (Instant::now(), Window::from_now(plan));
+    let planned = plan.start_at.map(instant).transpose()?;
+    let (workers, standing) = connect(plan, stop, live, planned, history)?;
+    let start = planned.unwrap_or_else(Instant::now);
+    let window = Window::of(plan, start);
     let (standing, connections) = (&*standing, standing.len());
     let ((mut tally, measured), observed) = thread::scope(|scope| {
         let workers = workers.into_iter().map(|worker| {
@@ -191,16 +196,16 @@ fn measure(
     Ok(measurement)
 }
 
-/// Establishes the connections, and waits until the load begins. Also returns the numbers of the open connections within
+/// Establishes the connections, and waits until shortly before the load begins. Also returns the numbers of the open connections within
 /// the shard, in ascending order.
 fn connect<'a>(
     plan: &'a Plan,
     stop: &'a AtomicBool,
     live: &'a Live,
+    start: Option<Instant>,
     history: Option<&Writer>,
 ) -> io::Result<(Vec<Worker<'a>>, Vec<usize>)> {
     let salt = salt(plan);
-    let start = plan.start_at.map(instant).transpose()?;
     thread::scope(|scope| {
         let connecting = (0..plan.threads).map(|index| {
             scope.spawn(move || {
@@ -208,7 +213,10 @@ fn connect<'a>(
                 let mut worker = Worker::new(plan, stop, live, index, salt, recorder)?;
                 pin(worker.cpu())?;
                 worker.connect()?;
-                start.map_or(Ok(()), |start| worker.wait_until(start))?;
+                if let Some(start) = start {
+                    reject_late(start)?;
+                    worker.wait_until(start.checked_sub(LEAD).unwrap_or(start))?;
+                }
                 Ok::<_, io::Error>(worker)
             })
         });
@@ -231,31 +239,6 @@ fn connect<'a>(
         }
         Ok((workers, standing))
     })
-}
-
-/// The number that identifies a run in messages that carry their send time. It is the same in all shards, which receive
-/// each other's messages.
-fn salt(plan: &Plan) -> u64 {
-    let start = plan.start_at.filter(|_| !plan.shard.is_whole());
-    let Some(start) = start.and_then(|start| start.duration_since(SystemTime::UNIX_EPOCH).ok()) else {
-        return fastrand::u64(..);
-    };
-    fastrand::Rng::with_seed(plan.seed ^ start.as_nanos() as u64).u64(..)
-}
-
-/// When the system's clock shows this time.
-///
-/// # Errors
-/// If it has passed.
-fn instant(time: SystemTime) -> io::Result<Instant> {
-    let now = Instant::now();
-    match time.duration_since(SystemTime::now()) {
-        Ok(left) => Ok(now + left),
-        Err(error) => Err(io::Error::other(format!(
-            "the load was to begin {} ms ago, before it could connect; choose a later --start-at",
-            error.duration().as_millis().max(1)
-        ))),
-    }
 }
 
 /// Ends the connections of all workers. Tells what they have counted, and for how long they have measured.

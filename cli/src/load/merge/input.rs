@@ -174,7 +174,9 @@ mod tests {
     }
 
     /// The line and the load of each measurement, and the lines of others.
-    fn found(text: &str) -> Result<(Vec<(usize, String)>, Vec<usize>), String> {
+    type Lines = (Vec<(usize, String)>, Vec<usize>);
+
+    fn found(text: &str) -> Result<Lines, String> {
         let Found { measurements, others } = find(text.as_bytes())?;
         let measurements = measurements.into_iter().map(|(line, measurement, _)| (line, measurement.load));
         Ok((measurements.collect(), others.into_iter().map(|(line, _)| line).collect()))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
-use super::{TICK, Worker, nanoseconds};
+use super::{Worker, nanoseconds};
 use crate::engine::client::Client;
 use crate::engine::composer::End;
 use crate::engine::sources::{Attempt, CONNECT_TIMEOUT, attempt, socket};
@@ -58,35 +58,6 @@ impl Worker<'_> {
             }
         }
         self.wait_for_subscriptions()
-    }
-
-    /// Waits until the load begins. The ends of connections are noticed.
-    ///
-    /// # Errors
-    /// If the time has passed.
-    pub(in crate::engine) fn wait_until(&mut self, start: Instant) -> io::Result<()> {
-        let late = Instant::now().saturating_duration_since(start);
-        if !late.is_zero() {
-            return Err(io::Error::other(format!(
-                "the connections were established {} ms after --start-at; choose a later time",
-                late.as_millis().max(1)
-            )));
-        }
-        loop {
-            let left = start.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.stop.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            self.turn(left.min(TICK))?;
-            self.reconnect(self.now());
-        }
-    }
-
-    /// The numbers within the shard of its open connections that are measured.
-    pub(in crate::engine) fn standing(&self) -> impl Iterator<Item = usize> {
-        let senders = self.clients[..self.senders].iter().enumerate();
-        let standing = senders.filter(|(_, client)| client.is_some());
-        standing.map(|(place, _)| place * self.plan.threads + self.index)
     }
 
     /// Starts a connection.

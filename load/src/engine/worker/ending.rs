@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{TICK, Worker};
 use crate::engine::client::Client;
 use crate::engine::composer::End;
-use crate::engine::schedule::Queue;
+use crate::engine::queue::Queue;
 use crate::engine::tally::Tally;
 
 /// How long it waits for replies after an interruption.

@@ -17,7 +17,8 @@ use crate::engine::client::Client;
 use crate::engine::composer::Composer;
 use crate::engine::live::Live;
 use crate::engine::poller::{Poller, Ready};
-use crate::engine::schedule::{Queue, Schedule};
+use crate::engine::queue::Queue;
+use crate::engine::schedule::Schedule;
 use crate::engine::tally::Tally;
 use crate::engine::worker::backlog::Backlog;
 use crate::engine::worker::connecting::Returning;
@@ -130,10 +131,30 @@ impl<'a> Worker<'a> {
         self.tally.failures.examples.first().map(String::as_str)
     }
 
+    /// Waits until this instant. The ends of connections are noticed.
+    pub(in crate::engine) fn wait_until(&mut self, instant: Instant) -> io::Result<()> {
+        loop {
+            let left = instant.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            self.turn(left.min(TICK))?;
+            self.reconnect(self.now());
+        }
+    }
+
+    /// The numbers within the shard of its open connections that are measured.
+    pub(in crate::engine) fn standing(&self) -> impl Iterator<Item = usize> {
+        let senders = self.clients[..self.senders].iter().enumerate();
+        let standing = senders.filter(|(_, client)| client.is_some());
+        standing.map(|(place, _)| place * self.plan.threads + self.index)
+    }
+
     /// Produces load from `start` on, for the time of the plan, with its share of all open connections, which are
     /// numbered within the shard. Returns for how long it has measured. The connections stay open as long as the worker
     /// lives.
     pub(super) fn load(mut self, start: Instant, standing: &[usize]) -> io::Result<(Self, Duration)> {
+        self.wait_until(start)?;
         self.shift_epoch(nanoseconds(start.saturating_duration_since(self.epoch)));
         self.epoch = start;
         let begin = nanoseconds(self.plan.warmup);

@@ -1,7 +1,8 @@
 //! Sending: in a closed loop after each reply, in an open loop by the schedule.
 
 use super::{Worker, nanoseconds};
-use crate::engine::schedule::{Queue, Schedule, Turns};
+use crate::engine::queue::Queue;
+use crate::engine::schedule::{Schedule, Turns};
 use crate::plan::{Messages, Pace};
 
 impl Worker<'_> {
