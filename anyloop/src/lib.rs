@@ -137,7 +137,9 @@ pub use common::{
 #[doc(inline)]
 pub use handlers;
 #[doc(inline)]
-pub use serving::{Backend, Listener, Report, Running, Statistics, Stop, start};
+pub use serving::{
+    Backend, Durations, Listener, Monitor, NotReady, Report, Running, Statistics, Stop, start,
+};
 
 #[cfg(feature = "async-std")]
 #[doc(inline)]
