@@ -102,6 +102,7 @@
 //! | push messages to clients, answer later | [`Handle`], [`Group`], [`Later`], [`AsyncSession`]; [`Limits`] bound the mailbox of each client |
 //! | push messages to the clients of other processes | [`Exchange`]; the crate `anyloop-exchange-redis` has one |
 //! | serve them | [`Service`], [`Limits`], [`Framing`]; [`start`], [`Running`], [`Stop`], [`Statistics`] |
+//! | expose metrics and health checks | `admin`, with the feature `admin`; [`Monitor`] |
 //! | test them | [`testing::TestClient`], without a socket |
 //! | tell where a message ends | [`framing`]: a [`Codec`](framing::Codec) of your own, and those that are built in |
 //! | decide over every byte | [`protocol`]: an [`Application`](protocol::Application) and its [`Protocol`](protocol::Protocol)s |
@@ -133,6 +134,9 @@ pub use common::{
     Outcome, Overload, PublishError, ReadyCheck, Replies, SendError, Service, Session, Subscriber,
     Subscription, testing,
 };
+#[cfg(feature = "admin")]
+#[doc(inline)]
+pub use admin;
 #[cfg(feature = "handlers")]
 #[doc(inline)]
 pub use handlers;

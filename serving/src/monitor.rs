@@ -58,7 +58,10 @@ impl fmt::Display for NotReady {
             Self::Draining => f.write_str("the server is draining"),
             Self::Ended => f.write_str("the server has ended"),
             Self::Full { max_connections } => {
-                write!(f, "the server is full: {max_connections} clients are connected, and more are refused")
+                write!(
+                    f,
+                    "the server is full: max_connections is {max_connections}, and it refuses more clients"
+                )
             }
             Self::Unavailable => f.write_str("what the service depends on is not available"),
         }
@@ -109,8 +112,8 @@ impl Monitor {
         self.shared.published.statistics()
     }
 
-    /// Whether a load balancer should send the server more clients. If it is full is as old as the
-    /// [statistics](Self::statistics).
+    /// Whether a load balancer should send the server more clients. Whether the server is full is known from the
+    /// [statistics](Self::statistics), so it is as old as they are.
     ///
     /// # Errors
     /// Why it should send none.
