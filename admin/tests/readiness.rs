@@ -120,7 +120,7 @@ fn a_stop_is_announced_drained_and_over() {
     release.send(()).expect("the message is being answered");
     let mut said = String::new();
     client.read_to_string(&mut said).expect("an end");
-    assert_eq!(said, "hello\nERR shutting-down\n");
+    assert_eq!(said, "hello\n");
     running.wait().expect("a report");
     assert_eq!(check(&admin, "/readyz"), (503, "the server has ended\n".to_owned()));
     assert_eq!(check(&admin, "/healthz"), (503, "the server has ended\n".to_owned()));

@@ -8,7 +8,7 @@ use serving::Capabilities;
 
 use crate::arguments::Serve;
 use crate::catalogue::What;
-use crate::descriptors::RESERVED;
+use crate::descriptors::{RESERVED, reserved};
 use crate::failure::Failure;
 use crate::quantity::{self, Size};
 
@@ -78,7 +78,8 @@ fn max_connections(
     descriptors: usize,
 ) -> Result<usize, String> {
     let held = capabilities.max_connections.unwrap_or(usize::MAX);
-    let opened = descriptors.saturating_sub(RESERVED).max(1);
+    let reserved = reserved(arguments);
+    let opened = descriptors.saturating_sub(reserved).max(1);
     let Some(asked) = arguments.max_connections.map(NonZeroUsize::get) else {
         return Ok(wanted_connections(arguments).min(opened));
     };
@@ -93,7 +94,7 @@ fn max_connections(
         return Err(format!(
             "--max-connections {asked} is more than the {opened} that a limit of {descriptors} open files \
              allows; write {opened} or less, or raise the limit (ulimit -Hn) to {}",
-            asked.saturating_add(RESERVED)
+            asked.saturating_add(reserved)
         ));
     }
     Ok(asked)
@@ -134,8 +135,9 @@ pub(crate) fn stack_size(text: &str) -> Result<NonZeroUsize, String> {
 pub(crate) fn max_connections_help() -> String {
     format!(
         "Maximum number of connected clients [default: the minimum of {}, the limit on open files − \
-         {RESERVED}, and what the backend can hold]",
-        Limits::default().max_connections
+         {RESERVED} ({} with --admin), and what the backend can hold]",
+        Limits::default().max_connections,
+        RESERVED + admin::DESCRIPTORS
     )
 }
 

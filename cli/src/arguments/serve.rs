@@ -10,6 +10,7 @@ use proxy_header::Proxies;
 use serving::Backend;
 use tracing::level_filters::LevelFilter;
 
+use super::admin::Admin;
 use super::{boolean, chosen};
 use crate::address::Target;
 use crate::catalogue::{Framing, Served};
@@ -134,6 +135,9 @@ pub(crate) struct Serve {
     /// Print the effective limits and the most memory that they allow, as lines of NAME = VALUE, and exit
     #[arg(long, help_heading = RECORDS)]
     pub(crate) show_config: bool,
+
+    #[command(flatten)]
+    pub(crate) admin: Admin,
 
     #[command(flatten)]
     pub(crate) flags: Given,
