@@ -114,6 +114,9 @@ impl Families<'_> {
         ];
         let bytes = bytes.map(|(name, bytes)| ([("name", name)], bytes));
         self.gauges("anyloop_limit", "bytes", "The limits on the memory of a client.", bytes)?;
+        let help = "The least rate of unsent replies, unless it is off.";
+        let rates = Some(limits.min_rate).filter(|&rate| rate > 0).map(|rate| ([("name", "min_rate")], rate));
+        self.gauges("anyloop_limit", "bytes_per_second", help, rates)?;
         let seconds = [
             ("idle_timeout", limits.idle_timeout),
             ("message_timeout", Some(limits.message_timeout)),

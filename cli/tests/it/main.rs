@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
 
+mod admin;
 mod client;
 mod compare;
 mod compare_ends;
@@ -25,6 +26,7 @@ mod load_pushes;
 mod load_values;
 mod log;
 mod merge;
+mod openmetrics;
 mod process;
 mod proxy_header;
 mod pseudoterminal;
