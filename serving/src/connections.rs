@@ -1,7 +1,7 @@
 //! The open connections of a server and its counts, which share one lock so that they always add up.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use slab::Slab;
 
@@ -19,12 +19,19 @@ pub(crate) struct Connections {
     closed: bool,
 }
 
-/// An open connection.
+/// An open connection. It is as small as what a slab keeps for a vacant place.
 #[derive(Debug)]
 struct Place {
     record: Arc<Record>,
-    /// When it was accepted.
-    since: Instant,
+    /// When it was accepted, in nanoseconds since the server's start.
+    since: u64,
+}
+
+impl Place {
+    /// How long the connection has lasted.
+    fn duration(&self, now: Duration) -> Duration {
+        now.saturating_sub(Duration::from_nanos(self.since))
+    }
 }
 
 /// Adds to the counts of bytes that were read and written.
@@ -76,19 +83,20 @@ impl Connections {
         self.places.iter().map(|(_, place)| &place.record)
     }
 
-    /// Adds a connection that was accepted now, and returns its record.
-    pub(crate) fn add(&mut self, limits: &Limits, now: Instant) -> Option<Arc<Record>> {
+    /// Adds a connection that was accepted now, and returns its record. `now` counts from the server's start, here and below.
+    pub(crate) fn add(&mut self, limits: &Limits, now: Duration) -> Option<Arc<Record>> {
         let entry = self.places.vacant_entry();
         let key = u32::try_from(entry.key()).ok()?;
         let record = Arc::new(Record::new(limits, key));
-        Some(Arc::clone(&entry.insert(Place { record, since: now }).record))
+        let since = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        Some(Arc::clone(&entry.insert(Place { record, since }).record))
     }
 
     /// Removes the record of a connection that is about to end for this reason, and frees its mailbox.
-    pub(crate) fn free(&mut self, record: &Record, reason: CloseReason, now: Instant) {
+    pub(crate) fn free(&mut self, record: &Record, reason: CloseReason, now: Duration) {
         let place = self.places.remove(record.key() as usize);
         if reason.outcome() != Outcome::Refused {
-            self.count(|counted| counted.durations.add(now.saturating_duration_since(place.since)));
+            self.count(|counted| counted.durations.add(place.duration(now)));
         }
         if !canary!("forgets the counts at the end") {
             self.count(|counted| add(record, counted));
@@ -109,7 +117,7 @@ impl Connections {
         counter.set(value as u32);
     }
 
-    /// Wakes the connections whose deadline has passed, and returns the statistics. `now` counts from the server's start.
+    /// Wakes the connections whose deadline has passed, and returns the statistics.
     pub(crate) fn sweep(&self, now: Duration) -> Statistics {
         let mut sum = self.counted.clone();
         for record in self.records() {
@@ -127,11 +135,11 @@ impl Connections {
     }
 
     /// Ends counting, and returns the final statistics. Connections that are still open count as cut.
-    pub(crate) fn close(&mut self, now: Instant) -> Statistics {
+    pub(crate) fn close(&mut self, now: Duration) -> Statistics {
         if !std::mem::replace(&mut self.closed, true) {
             for (_, place) in &self.places {
                 add(&place.record, &mut self.counted);
-                self.counted.durations.add(now.saturating_duration_since(place.since));
+                self.counted.durations.add(place.duration(now));
             }
             self.counted.end(CloseReason::Cut, self.open());
         }
@@ -169,11 +177,22 @@ mod tests {
         );
     }
 
+    /// Each client has one.
+    #[test]
+    fn a_place_is_small() {
+        #[expect(dead_code, reason = "it is never made")]
+        enum Entry {
+            Vacant(usize),
+            Occupied(Place),
+        }
+        assert_eq!(size_of::<Entry>(), 16, "what a slab keeps");
+    }
+
     #[test]
     fn counts_add_up_while_connections_open_and_end() {
         let mut connections = Connections::default();
         connections.count(|counted| counted.accepted += 2);
-        let start = Instant::now();
+        let start = Duration::ZERO;
         let record = connections.add(&Limits::default(), start).unwrap();
         let other = connections.add(&Limits::default(), start).unwrap();
         record.counts.messages.set(3);

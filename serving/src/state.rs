@@ -124,6 +124,10 @@ impl State {
         }
     }
 
+    fn since_start(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.start)
+    }
+
     /// Ends maintenance once no socket lingers, since all conversations have ended.
     pub(crate) fn finish(&self) {
         self.blocking_threads.close();
@@ -143,7 +147,7 @@ impl State {
 
     /// Wakes the connections whose deadline has passed, and publishes the statistics.
     pub(crate) fn sweep(&self) {
-        let now = self.clock.now().saturating_duration_since(self.start);
+        let now = self.since_start(self.clock.now());
         if !canary!("forgets the end of a pause") {
             self.acceptor.sweep(now);
         }
@@ -167,7 +171,7 @@ impl State {
         if connections.len() >= self.max_connections {
             return Err(CloseReason::Busy);
         }
-        let record = connections.add(&self.service.limits, now).ok_or(CloseReason::Busy)?;
+        let record = connections.add(&self.service.limits, self.since_start(now)).ok_or(CloseReason::Busy)?;
         drop(connections);
         let mut client = Client::with_record(peer, number, record);
         client.local = local;
@@ -177,7 +181,7 @@ impl State {
 
     /// Frees the place of a connection that is about to end for this reason.
     pub(crate) fn free(&self, record: &Record, reason: CloseReason) {
-        let now = self.clock.now();
+        let now = self.since_start(self.clock.now());
         locked(&self.connections).free(record, reason, now);
         if self.acceptor_waits.load(Ordering::SeqCst) && !canary!("frees a place without a wake-up") {
             self.acceptor.cell.mark(Marks::EXPIRED);
@@ -220,7 +224,7 @@ impl State {
     pub(crate) fn close(&self) -> Statistics {
         let open: Vec<_> = locked(&self.connections).records().map(Arc::clone).collect();
         open.iter().for_each(|record| record.cell.leave()); // outside the lock, since it wakes tasks
-        let statistics = locked(&self.connections).close(self.clock.now());
+        let statistics = locked(&self.connections).close(self.since_start(self.clock.now()));
         self.publish(statistics.clone());
         statistics
     }
