@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use common::{Application, Blocking, Client, ErrorReply, Flow, Limits, Outbox, Progress, Protocol};
@@ -9,6 +10,8 @@ use httparse::{EMPTY_HEADER, Header};
 use prometheus_client::encoding::{prometheus_text, text};
 use prometheus_client::registry::Registry;
 use serving::Monitor;
+
+use crate::MAX_CONNECTIONS;
 
 /// The responder.
 #[derive(Clone, Debug)]
@@ -19,16 +22,19 @@ pub(crate) struct Http(Arc<Source>);
 struct Source {
     registry: Registry,
     monitor: Monitor,
+    /// How many conversations are open.
+    open: AtomicUsize,
 }
 
 impl Http {
     pub(crate) fn new(registry: Registry, monitor: Monitor) -> Self {
-        Self(Arc::new(Source { registry, monitor }))
+        Self(Arc::new(Source { registry, monitor, open: AtomicUsize::new(0) }))
     }
 }
 
 impl Application for Http {
     fn open(&self, _client: Client, limits: &Limits, _out: &mut Outbox) -> Box<dyn Protocol> {
+        self.0.open.fetch_add(1, Ordering::Relaxed);
         Box::new(Conversation { source: Arc::clone(&self.0), max: limits.max_message, is_head: false })
     }
 
@@ -68,8 +74,9 @@ impl Protocol for Conversation {
         };
         match Request::of(&request) {
             Ok(request) => {
-                self.respond(&request).write(request.is_last, self.is_head, out);
-                let flow = if request.is_last { Flow::Close } else { Flow::Continue };
+                let is_last = request.is_last || self.source.open.load(Ordering::Relaxed) > KEPT;
+                self.respond(&request).write(is_last, self.is_head, out);
+                let flow = if is_last { Flow::Close } else { Flow::Continue };
                 Progress::Message { used, flow }
             }
             Err(why) => Progress::Broken(ErrorReply::malformed(why)),
@@ -80,6 +87,16 @@ impl Protocol for Conversation {
         refuse(error, !self.is_head, out);
     }
 }
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        self.source.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// While more connections are open than this, each is closed after its response, so that connections that are kept
+/// leave room for others.
+const KEPT: usize = MAX_CONNECTIONS / 2;
 
 /// The most fields of a request.
 const FIELDS: usize = 64;

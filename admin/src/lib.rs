@@ -10,7 +10,7 @@
 //! | `/` | these paths |
 //!
 //! The metrics are read at a scrape, from what the server has published last: at most 250 ms ago. So they cost nothing while a
-//! message is served, a scrape costs the same however many clients are connected, and it waits for nobody.
+//! message is served, a scrape doesn't depend on how many clients are connected, and neither waits for the other.
 //!
 //! ```
 //! use std::io::{Read, Write};

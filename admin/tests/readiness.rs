@@ -121,11 +121,28 @@ fn a_stop_is_announced_drained_and_over() {
     let mut said = String::new();
     client.read_to_string(&mut said).expect("an end");
     assert_eq!(said, "hello\n");
+    drop(client);
     running.wait().expect("a report");
     assert_eq!(check(&admin, "/readyz"), (503, "the server has ended\n".to_owned()));
     assert_eq!(check(&admin, "/healthz"), (503, "the server has ended\n".to_owned()));
     let (status, metrics) = check(&admin, "/metrics");
     assert!(status == 200 && metrics.contains("\nanyloop_accepted_connections_total 1\n"), "{metrics}");
+}
+
+#[test]
+fn connections_that_are_kept_leave_room_for_others() {
+    let (_running, admin) = started(service());
+    let mut kept: Vec<_> =
+        (0..100).map(|_| TcpStream::connect(admin.address()).expect("a connection")).collect();
+    for socket in &mut kept {
+        socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").expect("it is sent");
+    }
+    for socket in &mut kept {
+        socket.set_read_timeout(Some(BOUND)).expect("a timeout");
+        let mut status = [0; 15];
+        socket.read_exact(&mut status).expect("a response");
+        assert_eq!(&status, b"HTTP/1.1 200 OK");
+    }
 }
 
 #[test]

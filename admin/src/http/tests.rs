@@ -167,6 +167,19 @@ fn a_request_has_its_time_and_an_idle_client_is_told_nothing() {
 }
 
 #[test]
+fn while_many_are_connected_none_is_kept() {
+    let (_running, http) = observed();
+    let service = Arc::new(service(http));
+    let connect = || TestClient::connect_as(Client::new(common::Address::Unknown), Arc::clone(&service));
+    let mut clients: Vec<_> = (0..=KEPT).map(|_| connect()).collect();
+    for (kept, client) in clients.iter_mut().rev().enumerate() {
+        client.say(get("/healthz", "").as_bytes());
+        assert_eq!(client.heard().contains("Connection: close\r\n"), kept == 0);
+        assert_eq!(client.over(), (kept == 0).then_some(CloseReason::Exit));
+    }
+}
+
+#[test]
 fn a_refused_client_receives_a_503() {
     let (_running, http) = observed();
     let mut out = Outbox::new();
