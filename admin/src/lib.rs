@@ -81,7 +81,8 @@ const STACK_SIZE: NonZeroUsize = NonZeroUsize::new(256 * 1024).unwrap();
 /// Serves the metrics and health checks of an observed server on this listener, until the returned `Running` is dropped. It
 /// may serve on after the observed server has ended.
 ///
-/// It has neither encryption nor authentication: listen on a loopback address, a Unix socket, or a network that is trusted.
+/// It runs on the backend `Threads`, whose threads are woken by `SIGURG`, so a program must not block this signal. It has neither
+/// encryption nor authentication: listen on a loopback address, a Unix socket, or a network that is trusted.
 ///
 /// # Errors
 /// Those of [`serving::start`].

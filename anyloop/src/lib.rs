@@ -127,6 +127,9 @@
 //!
 //! [tracing]: https://docs.rs/tracing
 
+#[cfg(feature = "admin")]
+#[doc(inline)]
+pub use admin;
 #[doc(inline)]
 pub use common::{
     Address, AddressError, Answer, Answering, AsyncHandler, AsyncSession, Blocking, Client, CloseReason,
@@ -134,9 +137,6 @@ pub use common::{
     Outcome, Overload, PublishError, ReadyCheck, Replies, SendError, Service, Session, Subscriber,
     Subscription, testing,
 };
-#[cfg(feature = "admin")]
-#[doc(inline)]
-pub use admin;
 #[cfg(feature = "handlers")]
 #[doc(inline)]
 pub use handlers;

@@ -39,7 +39,8 @@ fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
             vec!["anyloop-common", "anyloop-handlers", "anyloop-load", "anyloop-registry", "anyloop-serving"]
         }
         "anyloop-cli" => {
-            let contract = ["anyloop", "anyloop-admin", "anyloop-common", "anyloop-handlers", "anyloop-serving"];
+            let contract =
+                ["anyloop", "anyloop-admin", "anyloop-common", "anyloop-handlers", "anyloop-serving"];
             let tools = ["anyloop-compare", "anyloop-handwritten", "anyloop-history", "anyloop-load"];
             contract.into_iter().chain(tools).chain(["anyloop-proxy-header", "anyloop-registry"]).collect()
         }
@@ -152,7 +153,10 @@ fn publishable_packages_have_metadata() {
 fn async_std_is_compiled_only_on_request() {
     for (asked, compiled) in [
         ("--package anyloop --no-default-features", false),
-        ("--package anyloop --features admin,epoll,handlers,pool,sequential,serde,smol,threads,tokio,uring", false),
+        (
+            "--package anyloop --features admin,epoll,handlers,pool,sequential,serde,smol,threads,tokio,uring",
+            false,
+        ),
         ("--package anyloop --features async-std", true),
         ("--package anyloop-cli --no-default-features", false),
         ("--package anyloop-cli", true),
