@@ -6,8 +6,11 @@ use std::{env, process};
 use common::Address;
 use serving::{Listener, SocketFile};
 
+use crate::address::Target;
+use crate::arguments::Serve;
 use crate::failure::Failure;
 use crate::handover::Predecessor;
+use crate::sockets::file_at;
 
 /// The sockets that this process has inherited.
 #[derive(Debug, Default)]
@@ -22,6 +25,9 @@ pub(crate) struct Inherited {
 
 /// The name of the socket for the administration, which `FileDescriptorName=` gives it.
 pub(crate) const ADMIN: &str = "admin";
+
+/// The name that a hand-over gives the other one.
+pub(crate) const MAIN: &str = "main";
 
 impl Inherited {
     /// Takes the sockets that the variables `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES` describe, and unsets these. There
@@ -61,22 +67,36 @@ impl Inherited {
         inherited.map(|inherited| Self { predecessor, ..inherited })
     }
 
-    /// Whether the predecessor leaves the path of its Unix socket to this process.
-    pub(crate) fn leaves_file(&self) -> bool {
-        self.predecessor.as_ref().is_some_and(|predecessor| predecessor.leaves_file)
+    /// Sets `--admin` to the address of the inherited listener, so that what depends on the flag is there.
+    pub(crate) fn set_admin(&self, arguments: &mut Serve) -> Result<(), Failure> {
+        if let Some(listener) = &self.admin {
+            let address = listener.address().map_err(|error| Failure::Failed(error.to_string()))?;
+            arguments.admin.address = Some(Target::Address(address));
+        }
+        Ok(())
     }
 
-    /// Tells the predecessor, if there is one, that this server accepts clients at this address. Returns the file of the Unix
-    /// socket if the predecessor leaves it to this process.
+    /// The names of the listeners whose paths the predecessor leaves to this process.
+    pub(crate) fn left(&self) -> &[&'static str] {
+        self.predecessor.as_ref().map_or(&[], |predecessor| &predecessor.left)
+    }
+
+    /// Tells the predecessor, if there is one, that this server accepts clients at these addresses. Returns the files of the Unix
+    /// sockets that the predecessor leaves to this process.
     ///
     /// # Errors
     /// If the predecessor has ended meanwhile.
-    pub(crate) fn take_over(&self, address: &Address) -> Result<Option<SocketFile>, Failure> {
-        let Some(predecessor) = &self.predecessor else { return Ok(None) };
+    pub(crate) fn take_over(
+        &self,
+        main: &Address,
+        admin: Option<&Address>,
+    ) -> Result<Vec<(&'static str, SocketFile)>, Failure> {
+        let Some(predecessor) = &self.predecessor else { return Ok(Vec::new()) };
         let gone = |error| Failure::Failed(format!("the server that was to be replaced has ended: {error}"));
         predecessor.ready().map_err(gone)?;
-        let path = address.path().filter(|_| predecessor.leaves_file);
-        Ok(path.and_then(|path| SocketFile::at(path).ok())) // if somebody has removed it, there is nothing to remove
+        let listeners = [(MAIN, Some(main)), (ADMIN, admin)].into_iter();
+        let left = listeners.filter(|(name, _)| predecessor.left.contains(name));
+        Ok(left.filter_map(|(name, address)| Some((name, file_at(address?)?))).collect())
     }
 
     /// Tells the predecessor, if there is one, why this server ends.

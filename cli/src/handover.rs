@@ -14,11 +14,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{env, process, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serving::{Listener, Running};
+use serving::{Listener, Running, Stop};
 
 pub(crate) use predecessor::Predecessor;
 
-use crate::{activation, notify};
+use crate::activation::{ADMIN, MAIN};
+use crate::notify;
 use successor::Successor;
 
 /// What a hand-over needs: the program, and duplicates of the listeners.
@@ -34,9 +35,11 @@ pub(crate) struct Handover {
 struct State {
     phase: Phase,
     /// The listeners with their names, until this server stops to accept.
-    listeners: Vec<(&'static str, Listener)>,
+    listeners: Vec<(String, Listener)>,
     /// The process that was started and is not ready yet.
     starting: Option<Pid>,
+    /// Stops the server of metrics and health checks, which the successor has as well.
+    admin: Option<Stop>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,30 +54,35 @@ enum Phase {
     Stopped,
 }
 
-/// The name of the listener that takes the place of `--listen`.
-const MAIN: &str = "main";
-
 impl Handover {
-    /// Prepares to hand over these listeners. With `owns_file`, the successor removes the path of the Unix socket at its end.
+    /// Prepares to hand over these listeners. Of those in `with_files` the successor removes the path of the Unix socket at its end.
     ///
     /// # Errors
     /// If there is no descriptor left.
     pub(crate) fn prepare(
         listener: &Listener,
         admin: Option<&Listener>,
-        owns_file: bool,
+        with_files: &[&str],
     ) -> io::Result<Arc<Self>> {
-        let name = if owns_file { predecessor::BOUND } else { MAIN };
-        let mut listeners = vec![(name, listener.try_clone()?)];
+        let name = |name: &str| {
+            let suffix = if with_files.contains(&name) { predecessor::WITH_PATH } else { "" };
+            format!("{name}{suffix}")
+        };
+        let mut listeners = vec![(name(MAIN), listener.try_clone()?)];
         if let Some(admin) = admin {
-            listeners.push((activation::ADMIN, admin.try_clone()?));
+            listeners.push((name(ADMIN), admin.try_clone()?));
         }
-        let state = Mutex::new(State { phase: Phase::Serving, listeners, starting: None });
+        let state = Mutex::new(State { phase: Phase::Serving, listeners, starting: None, admin: None });
         Ok(Arc::new(Self {
             program: program::path().ok(),
             arguments: env::args_os().skip(1).collect(),
             state,
         }))
+    }
+
+    /// Stops another server as well as soon as a new process has taken over.
+    pub(crate) fn stop_with(&self, admin: Stop) {
+        self.state().admin = Some(admin);
     }
 
     /// Starts a hand-over on a separate thread, unless one is under way.
@@ -151,7 +159,10 @@ impl Handover {
         }
         state.phase = Phase::Done;
         state.listeners.clear();
+        let admin = state.admin.take();
         drop(state);
+        // It would say that this server is not ready, and the new one is.
+        admin.iter().for_each(Stop::hand_over);
         let process = successor.release();
         notify::replaced_by(process);
         tracing::info!(pid = process, "handed over; draining");

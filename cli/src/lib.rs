@@ -32,6 +32,7 @@
 
 mod activation;
 mod address;
+mod admin;
 mod arguments;
 mod catalogue;
 mod client;
@@ -66,6 +67,7 @@ mod receipt;
 mod serve;
 mod service;
 mod signals;
+mod sockets;
 mod terminal;
 mod usage;
 

@@ -12,6 +12,7 @@ use common::{Address, Service};
 use serving::{Running, Workers, start};
 
 use crate::activation::Inherited;
+use crate::admin::AdminServer;
 use crate::arguments::Serve;
 use crate::failure::{Failure, print};
 use crate::handover::Handover;
@@ -19,8 +20,9 @@ use crate::notify::Progress;
 use crate::program::Program;
 use crate::receipt::{self, Destination, Receipt, Run};
 use crate::signals::Signalled;
+use crate::sockets::{Bound, Sockets};
 use crate::usage::Origin;
-use crate::{config, descriptors, listen, log, notify, service};
+use crate::{config, descriptors, log, notify, service};
 
 /// Changes a service before it is served.
 pub(crate) type Configure = Box<dyn Fn(Service) -> Service + Send + Sync>;
@@ -42,13 +44,11 @@ pub(crate) fn serve(
     if let Some(configure) = configure {
         service = configure(service);
     }
-    descriptors::check(limit, pollers(arguments))?;
-    descriptors::warn_of_limit(limit, service::wanted_connections(arguments), service.limits.max_connections);
-    let inherited_listener = inherited.main.take();
-    let addresses = match inherited_listener {
-        Some(_) => Vec::new(),
-        None => listen::addresses(&arguments.listen, arguments.listen_mode, arguments.expose)?,
-    };
+    let reserved = descriptors::reserved(arguments);
+    descriptors::check(limit, pollers(arguments), reserved)?;
+    let wanted = service::wanted_connections(arguments);
+    descriptors::warn_of_limit(limit, wanted, service.limits.max_connections, reserved);
+    let sockets = Sockets::find(arguments, &mut inherited)?;
     let configuration = &arguments.configuration;
     if configuration.show_config {
         return print(config::text(arguments, &service, origins).as_bytes()).map(|()| ExitCode::SUCCESS);
@@ -57,23 +57,14 @@ pub(crate) fn serve(
         Destination::check(arguments.receipt.as_deref())?;
         return print(config::checked(configuration).as_bytes()).map(|()| ExitCode::SUCCESS);
     }
-    if inherited.admin.is_some() {
-        tracing::warn!("the inherited socket `admin` is not served");
-    }
     // From here on a signal ends nothing at once, so that the path of a Unix socket is removed in any case.
     let signalled = Signalled::catch().map_err(|error| failed(&error))?;
-    let mut listener = match inherited_listener {
-        Some(listener) => {
-            tracing::info!("the inherited socket takes the place of --listen");
-            listener
-        }
-        None => listen::listen(&addresses, arguments.listen_mode)?,
-    };
+    let Bound { main: listener, admin: admin_listener, mut files } = sockets.listen(arguments.listen_mode)?;
     let address = listener.address().map_err(|error| failed(&error))?;
-    let mut file = listener.take_file();
     let destination = Destination::open(arguments.receipt.as_deref())?;
-    let owns_file = file.is_some() || inherited.leaves_file();
-    let handover = Handover::prepare(&listener, inherited.admin.as_ref(), owns_file);
+    let with_files: Vec<_> =
+        files.iter().map(|(name, _)| *name).chain(inherited.left().iter().copied()).collect();
+    let handover = Handover::prepare(&listener, admin_listener.as_ref(), &with_files);
     let handover = handover.map_err(|error| failed(&error))?;
 
     announce(arguments, program, &service, &address);
@@ -81,14 +72,19 @@ pub(crate) fn serve(
     let run = Run::start(program, arguments.backend.name(), &address);
     let running = start(arguments.backend, listener, service).map_err(|error| failed(&error))?;
     let running = Arc::new(running);
-    signalled.control(&running, &handover).map_err(|error| failed(&error))?;
+    signalled.control(&running, &handover, arguments.admin.drain_delay.0).map_err(|error| failed(&error))?;
+    let admin_address = admin_listener.as_ref().and_then(|listener| listener.address().ok());
+    let admin = admin_listener.map(|listener| AdminServer::start(listener, &running)).transpose()?;
+    if let Some(admin) = &admin {
+        handover.stop_with(admin.stop_handle());
+    }
     let log = arguments.stats.filter(|interval| !interval.0.is_zero());
     let log = log.map(|interval| StatisticsLog::start(&running, interval.0)).transpose();
     let log = log.map_err(|error| failed(&error))?;
     // If it ends before it accepts, its error is reported below.
     let progress = match running.wait_until_accepting() {
         Ok(()) => {
-            file = file.or(inherited.take_over(&address)?);
+            files.extend(inherited.take_over(&address, admin_address.as_ref())?);
             notify::ready();
             Some(Progress::start(&running, &handover).map_err(|error| failed(&error))?)
         }
@@ -99,10 +95,11 @@ pub(crate) fn serve(
     };
 
     let ended = running.wait();
-    drop((log, progress));
-    if let Some(file) = file.filter(|_| handover.is_done()) {
-        file.keep();
+    drop((log, progress, admin));
+    if handover.is_done() {
+        files.drain(..).for_each(|(_, file)| file.keep());
     }
+    drop(files);
     // Errors from here on are logged.
     let receipt = match ended {
         Ok(report) => Receipt::new(run, report),

@@ -12,6 +12,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::{flag, low_level};
 
 use crate::handover::Handover;
+use crate::quantity::Time;
 use crate::{notify, receipt};
 
 /// The signals of a server. Signals that arrive before it serves are pending.
@@ -24,33 +25,53 @@ impl Signalled {
         Signals::new(signals).map(Self)
     }
 
-    /// SIGINT, SIGTERM and SIGHUP stop this server: the first starts a drain, a second one ends it at once. SIGUSR1
-    /// logs its statistics, and SIGUSR2 hands it over to a new process.
-    pub(crate) fn control(self, running: &Arc<Running>, handover: &Arc<Handover>) -> io::Result<()> {
+    /// SIGINT, SIGTERM and SIGHUP stop this server: the first starts a drain after this delay, a second one ends it at
+    /// once. SIGUSR1 logs its statistics, and SIGUSR2 hands it over to a new process.
+    pub(crate) fn control(
+        self,
+        running: &Arc<Running>,
+        handover: &Arc<Handover>,
+        drain_delay: Duration,
+    ) -> io::Result<()> {
         let (running, handover) = (Arc::clone(running), Arc::clone(handover));
         let mut first = None;
         on_thread(self.0, move |signal| match signal {
             SIGUSR1 if running.is_finished() => {} // the receipt has them
             SIGUSR1 => receipt::log(&running),
             SIGUSR2 => handover.begin(&running),
-            signal => stop(&running, &handover, signal, meaning(&mut first, Instant::now())),
+            signal => {
+                let meaning = meaning(&mut first, Instant::now());
+                if meaning == Meaning::First {
+                    if !handover.is_done() {
+                        notify::stopping();
+                    }
+                    handover.stop(); // before the listener is closed, of which it has a duplicate
+                }
+                stop(&running, drain_delay, signal, meaning);
+            }
         })
     }
 }
 
 /// Stops a server, as a signal's meaning requires.
-fn stop(running: &Running, handover: &Handover, signal: i32, meaning: Meaning) {
+fn stop(running: &Arc<Running>, drain_delay: Duration, signal: i32, meaning: Meaning) {
     let signal = low_level::signal_name(signal);
     match meaning {
+        Meaning::First if !drain_delay.is_zero() => {
+            tracing::info!(
+                signal,
+                drain_delay = %Time(drain_delay),
+                "not ready any more, and still accepting until the drain; another signal at least a second later ends the \
+                 server at once"
+            );
+            running.announce_stop();
+            drain_after(drain_delay, running);
+        }
         Meaning::First => {
             tracing::info!(
                 signal,
                 "draining; another signal at least a second later ends the server at once"
             );
-            if !handover.is_done() {
-                notify::stopping();
-            }
-            handover.stop(); // before the listener is closed, of which it has a duplicate
             running.stop();
         }
         Meaning::Same => {
@@ -60,6 +81,20 @@ fn stop(running: &Running, handover: &Handover, signal: i32, meaning: Meaning) {
             tracing::warn!(signal, "ending at once");
             running.stop_now();
         }
+    }
+}
+
+/// Starts the drain after this delay. Nothing waits for its thread, so that a second signal can end the server meanwhile.
+fn drain_after(delay: Duration, running: &Arc<Running>) {
+    let waiting = Arc::clone(running);
+    let thread = thread::Builder::new().name("drain-delay".into()).spawn(move || {
+        thread::sleep(delay);
+        tracing::info!("draining");
+        waiting.stop();
+    });
+    if let Err(error) = thread {
+        tracing::warn!(%error, "draining at once, since --drain-delay needs a thread");
+        running.stop();
     }
 }
 

@@ -1,16 +1,20 @@
-//! What a server publishes while it runs, for its [`Running`](crate::Running).
+//! What a server publishes for those who observe it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::statistics::Statistics;
+use crate::Statistics;
 
-/// What a server publishes while it runs.
+/// What a server publishes for those who observe it. Nothing here is locked while clients are served.
 #[derive(Debug, Default)]
 pub(crate) struct Published {
     statistics: Mutex<Statistics>,
-    /// How often the maintenance thread has published the statistics.
+    /// How often the statistics were published.
     sweeps: AtomicU64,
+    /// The most connections at once; 0 until the server has opened.
+    max_connections: AtomicUsize,
+    /// Whether the server drains or cuts its clients, also if nobody has requested it.
+    is_stopping: AtomicBool,
     start: Mutex<Start>,
     started: Condvar,
 }
@@ -25,18 +29,34 @@ enum Start {
 }
 
 impl Published {
-    /// Publishes new statistics.
-    pub(crate) fn publish(&self, statistics: Statistics) {
-        *locked(&self.statistics) = statistics;
-        self.sweeps.fetch_add(1, Ordering::Relaxed);
-    }
-
     pub(crate) fn statistics(&self) -> Statistics {
         locked(&self.statistics).clone()
     }
 
+    pub(crate) fn set_statistics(&self, statistics: Statistics) {
+        *locked(&self.statistics) = statistics;
+        self.sweeps.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn sweeps(&self) -> u64 {
         self.sweeps.load(Ordering::Relaxed)
+    }
+
+    /// The most connections at once. `None` until the server has opened.
+    pub(crate) fn max_connections(&self) -> Option<usize> {
+        Some(self.max_connections.load(Ordering::Relaxed)).filter(|&max| max > 0)
+    }
+
+    pub(crate) fn set_max_connections(&self, max: usize) {
+        self.max_connections.store(max, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_stopping(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
     }
 
     /// The server accepts clients from now on.

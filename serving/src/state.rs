@@ -36,7 +36,7 @@ pub(crate) struct State {
     connections: Mutex<Connections>,
     /// Notified when no connection is left.
     empty: Condvar,
-    /// Where the statistics are published for [`Running`](crate::Running).
+    /// Where the statistics are published for those who observe the server.
     published: Option<Arc<Published>>,
     phase: AtomicU8,
     /// Whether another server continues to accept from the same listener.
@@ -73,6 +73,9 @@ impl State {
         maintenance: Waker,
     ) -> Arc<Self> {
         let blocking_threads = BlockingThreads::new(service.blocking_thread_count());
+        if let Some(published) = &published {
+            published.set_max_connections(max_connections);
+        }
         Arc::new(Self {
             is_listener_shared: AtomicBool::new(service.shared_listener),
             service,
@@ -126,6 +129,9 @@ impl State {
         if self.phase.fetch_max(phase as u8, Ordering::SeqCst) >= phase as u8 {
             return;
         }
+        if let Some(published) = &self.published {
+            published.set_stopping();
+        }
         let mark = if phase == Phase::Cut { Marks::CUT } else { Marks::STOPPING };
         connections.records().for_each(|record| record.cell.mark(mark));
         drop(connections);
@@ -135,6 +141,10 @@ impl State {
         if phase == Phase::Cut {
             self.ending.cut();
         }
+    }
+
+    fn since_start(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.start)
     }
 
     /// Ends maintenance once no socket lingers, since all conversations have ended.
@@ -156,7 +166,7 @@ impl State {
 
     /// Wakes the connections whose deadline has passed, and publishes the statistics.
     pub(crate) fn sweep(&self) {
-        let now = self.clock.now().saturating_duration_since(self.start);
+        let now = self.since_start(self.clock.now());
         if !canary!("forgets the end of a pause") {
             self.acceptor.sweep(now);
         }
@@ -171,6 +181,7 @@ impl State {
         local: Address,
         number: u64,
     ) -> Result<Conversation, CloseReason> {
+        let now = self.clock.now();
         let mut connections = locked(&self.connections);
         connections.count(|counted| counted.accepted += 1 + u64::from(canary!("counts a client twice")));
         // A client that was accepted when the listener was handed over is served by this server, as far as a drain does so.
@@ -181,20 +192,21 @@ impl State {
         if connections.len() >= self.max_connections {
             return Err(CloseReason::Busy);
         }
-        let record = connections.add(&self.service.limits).ok_or(CloseReason::Busy)?;
+        let record = connections.add(&self.service.limits, self.since_start(now)).ok_or(CloseReason::Busy)?;
         drop(connections);
         if is_late {
             record.cell.mark(Marks::STOPPING);
         }
         let mut client = Client::with_record(peer, number, record);
         client.local = local;
-        let connection = Connection::new(Arc::clone(&self.service), client, self.clock.now());
+        let connection = Connection::new(Arc::clone(&self.service), client, now);
         Ok(Conversation::new(connection, Arc::clone(self)))
     }
 
-    /// Frees the place of a connection that is about to end.
-    pub(crate) fn free(&self, record: &Record) {
-        locked(&self.connections).free(record);
+    /// Frees the place of a connection that is about to end for this reason.
+    pub(crate) fn free(&self, record: &Record, reason: CloseReason) {
+        let now = self.since_start(self.clock.now());
+        locked(&self.connections).free(record, reason, now);
         if self.acceptor_waits.load(Ordering::SeqCst) && !canary!("frees a place without a wake-up") {
             self.acceptor.cell.mark(Marks::EXPIRED);
         }
@@ -236,7 +248,7 @@ impl State {
     pub(crate) fn close(&self) -> Statistics {
         let open: Vec<_> = locked(&self.connections).records().map(Arc::clone).collect();
         open.iter().for_each(|record| record.cell.leave()); // outside the lock, since it wakes tasks
-        let statistics = locked(&self.connections).close();
+        let statistics = locked(&self.connections).close(self.since_start(self.clock.now()));
         self.publish(statistics.clone());
         statistics
     }
@@ -248,7 +260,7 @@ impl State {
 
     fn publish(&self, statistics: Statistics) {
         if let Some(published) = &self.published {
-            published.publish(statistics);
+            published.set_statistics(statistics);
         }
     }
 

@@ -27,7 +27,7 @@ use crate::published::Published;
 #[derive(Clone, Default)]
 pub struct Stop {
     shared: Arc<Shared>,
-    /// Where a server that runs with this clone publishes its statistics.
+    /// Where a server that runs with this clone publishes what it counts.
     published: Option<Arc<Published>>,
 }
 
@@ -57,12 +57,12 @@ impl Stop {
         Self::default()
     }
 
-    /// A clone for a server that publishes its statistics there.
-    pub(crate) fn publishing_to(&self, published: &Arc<Published>) -> Self {
+    /// A clone for a server that publishes what it counts there.
+    pub(crate) fn publishing(&self, published: &Arc<Published>) -> Self {
         Self { shared: Arc::clone(&self.shared), published: Some(Arc::clone(published)) }
     }
 
-    /// Where a server that runs with this clone publishes its statistics.
+    /// Where a server that runs with this clone publishes what it counts.
     pub(crate) fn published(&self) -> Option<Arc<Published>> {
         self.published.clone()
     }

@@ -79,9 +79,11 @@ impl Command {
         let Self { catalogue, program, configure } = self;
         let Catalogue { backends, served, .. } = catalogue;
         let output = match task {
-            Task::Serve(arguments) => {
+            Task::Serve(mut arguments) => {
+                let inherited = inherited?;
+                inherited.set_admin(&mut arguments)?;
                 catalogue.check_flags(&arguments.handler, &arguments.flags)?;
-                return serve::serve(&arguments, program, configure.as_ref(), inherited?, warnings, origins);
+                return serve::serve(&arguments, program, configure.as_ref(), inherited, warnings, origins);
             }
             Task::Client(arguments) => return client::client(&arguments).map(|()| ExitCode::SUCCESS),
             Task::Handwritten(arguments) => {

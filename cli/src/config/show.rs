@@ -87,6 +87,13 @@ impl Lines<'_> {
         }
         self.set("listen", arguments.listen.to_string().as_str(), true);
         self.set("expose", arguments.expose, true);
+        if let Some(proxies) = &arguments.proxy_from {
+            self.set("proxy-from", proxies.to_string().as_str(), true);
+        }
+        if let Some(address) = &arguments.admin.address {
+            self.set("admin", address.to_string().as_str(), true);
+        }
+        self.set("drain-delay", arguments.admin.drain_delay, true);
         match capabilities.workers {
             Workers::PerConnection => self.set("stack-size", stack_size(service), true),
             workers => self.set("workers", threads(workers, service), workers == Workers::Chosen),

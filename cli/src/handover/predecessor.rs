@@ -6,19 +6,21 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::sync::Arc;
 
+use crate::activation::{ADMIN, MAIN};
+
 /// The server that this process replaces.
 #[derive(Clone, Debug)]
 pub(crate) struct Predecessor {
     pipe: Arc<File>,
-    /// Whether the path of the Unix socket is left to this process, which removes it at its end.
-    pub(crate) leaves_file: bool,
+    /// The names of the listeners whose Unix sockets have paths that are left to this process, which removes them at its end.
+    pub(crate) left: Vec<&'static str>,
 }
 
 /// The name of the pipe among the inherited descriptors.
 pub(super) const READY: &str = "hand-over";
 
-/// The name of the main listener if the path of the Unix socket goes with it.
-pub(super) const BOUND: &str = "main-with-path";
+/// What follows the name of a listener if the path of the Unix socket goes with it.
+pub(super) const WITH_PATH: &str = "-with-path";
 
 /// What the new process writes to the pipe: that it is ready, or why it is not.
 pub(super) const IS_READY: &str = "ready";
@@ -33,8 +35,16 @@ impl Predecessor {
             descriptors.insert(at, (READY.to_owned(), pipe.into())); // a socket that somebody has given this name
             return None;
         }
-        let leaves_file = descriptors.iter().any(|(name, _)| name == BOUND);
-        Some(Self { pipe: Arc::new(pipe), leaves_file })
+        let mut left = Vec::new();
+        for (name, _) in descriptors {
+            let listener =
+                [MAIN, ADMIN].into_iter().find(|&listener| name.strip_suffix(WITH_PATH) == Some(listener));
+            if let Some(listener) = listener {
+                *name = listener.to_owned();
+                left.push(listener);
+            }
+        }
+        Some(Self { pipe: Arc::new(pipe), left })
     }
 
     /// Tells it that this process accepts clients. Then it drains.

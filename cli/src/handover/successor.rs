@@ -40,10 +40,11 @@ impl Successor {
     pub(super) fn start(
         program: &Path,
         arguments: &[OsString],
-        listeners: &[(&str, Listener)],
+        listeners: &[(String, Listener)],
     ) -> io::Result<Self> {
         let (ready, writer) = io::pipe()?;
-        let mut passed: Vec<_> = listeners.iter().map(|(name, listener)| (*name, listener.as_fd())).collect();
+        let mut passed: Vec<_> =
+            listeners.iter().map(|(name, listener)| (name.as_str(), listener.as_fd())).collect();
         passed.push((READY, writer.as_fd()));
         let child = spawn(program, arguments, &passed)?;
         Ok(Self { child: Some(child), ready })

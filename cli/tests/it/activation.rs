@@ -97,7 +97,8 @@ fn an_admin_socket_alone_leaves_the_address() {
     let server = Server::start_as_is(&mut inheriting("admin=tcp", "--language en"));
     assert_eq!(server.connect().hear(), "Connected!");
     let ended = server.stop();
-    assert!(!ended.log.contains("the inherited socket takes the place"), "{}", ended.log);
+    assert!(ended.log.contains("the inherited socket takes the place of --admin"), "{}", ended.log);
+    assert!(ended.log.contains("serving metrics and health checks"), "{}", ended.log);
 }
 
 /// Checks that it was wrong usage, and that the only line contains this.

@@ -288,6 +288,28 @@ fn echo(path: &Path) -> String {
 }
 
 #[test]
+fn metrics_and_health_checks_are_those_of_the_new_process() {
+    let folder = Folder::new("");
+    let mut process = Process::start_as_is(&mut folder.command("--admin unix:admin --listen unix:socket"));
+    assert_eq!(process.line(), "listening on unix:socket\n");
+    assert_eq!(process.line(), "admin listening on unix:admin\n");
+    let ready = || {
+        use std::io::{Read, Write};
+        let mut socket = std::os::unix::net::UnixStream::connect(folder.path("admin")).unwrap();
+        socket.write_all(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let mut response = String::new();
+        socket.read_to_string(&mut response).unwrap();
+        response
+    };
+    assert!(ready().starts_with("HTTP/1.1 200 "), "{}", ready());
+    let other = hand_over(&mut process);
+    assert!(ready().starts_with("HTTP/1.1 200 "), "{}", ready());
+    other.signal(Signal::TERM);
+    assert_eq!(process.end().code, Some(0));
+    assert!(!folder.path("admin").exists() && !folder.path("socket").exists());
+}
+
+#[test]
 fn systemd_is_told_which_process_is_the_service() {
     let (manager, folder) = (Manager::new(), Folder::new("language = 'en'\n"));
     let mut command = folder.command("");
