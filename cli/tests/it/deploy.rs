@@ -11,7 +11,7 @@ use yaml_rust2::{Yaml, YamlLoader};
 use crate::process::{anyloop, run};
 
 const DOCKERFILE: &str = include_str!("../../../deploy/container/Dockerfile");
-const KUBERNETES: &str = include_str!("../../../deploy/container/kubernetes.yaml");
+const KUBERNETES: &str = include_str!("../../../deploy/kubernetes/serve.yaml");
 
 /// The units, with the program of this build. `None`, with a message, if systemd-analyze is missing, also in CI: it is in the
 /// package `systemd`, which does more to a machine than a test should.
