@@ -23,9 +23,8 @@ pub(crate) struct SimServer {
     maintenance_woken: Arc<Flag>,
     /// When maintenance runs next. `None` once it has ended.
     pub(crate) maintenance_at: Option<Duration>,
-    /// When the deadlines were swept last, and when they are swept next.
+    /// When the deadlines were swept last.
     pub(crate) swept_at: Duration,
-    sweep_at: Duration,
     memory_bound: usize,
     /// The longest interval between sweeps, which is shorter after the cut.
     interval: Duration,
@@ -44,7 +43,6 @@ impl SimServer {
         let (server, acceptor) =
             ManualServer::new(Arc::new(service), &stop, clock, Address::Unix(None), waker);
         Self {
-            sweep_at: server.sweep_interval(),
             interval: server.sweep_interval(),
             sleeps_too_long: false,
             worker: Worker::new(shared, acceptor),
@@ -84,11 +82,12 @@ impl SimServer {
         if self.stop.urgency() != serving::Urgency::None {
             self.shared.begin_stop();
         }
+        let sweep = self.server.next_sweep();
         let next = self.server.tick();
         self.maintenance_at = next.map(|next| at + next);
         self.sleeps_too_long |= next > Some(self.interval);
-        if at >= self.sweep_at {
-            (self.swept_at, self.sweep_at) = (at, at + self.server.sweep_interval());
+        if self.server.next_sweep() != sweep {
+            self.swept_at = at;
         }
         next
     }
