@@ -51,11 +51,17 @@ fn check_time(shared: &Shared, wires: &[Wire], book: &mut Book, client: usize, w
     let now = shared.clock.elapsed();
     let account = &book.clients[client];
     let (cut_at, options) = (book.cut_at, &shared.options);
-    let earliest = timing::earliest(why, account, &wires[client], &book.limits, cut_at, options, now);
+    let earliest = timing::earliest(why, account, &wires[client], &book.limits, cut_at, options);
     if let Some(earliest) = earliest
         && now < earliest
     {
         return book.violate(client, || format!("it ends for {why} at {now:?}, before {earliest:?}"));
+    }
+    if why == CloseReason::WriteTimeout {
+        let may_end =
+            account.passed_on.unwrap_or_else(|| timing::may_time_out_writing(&wires[client], options, now));
+        return book
+            .check(client, may_end, || format!("it ends for {why} at {now:?}, and receives its replies"));
     }
     // What has arrived in time is handled before, and an answer that was given is sent.
     if let Some(earliest) = earliest
@@ -82,7 +88,9 @@ fn is_caused(why: CloseReason, account: &Account, wire: &Wire, book: &Book) -> b
             let is_whole = !tail.is_incomplete() || book.format == Format::Raw;
             has_ended && is_whole && account.pending.is_none() && Book::has_handled(account, book.format)
         }
-        CloseReason::Stopping => book.is_stopping && account.pending.is_none() && !account.mailbox.has_push(),
+        CloseReason::Stopping => {
+            account.is_told_of_stop && account.pending.is_none() && !account.mailbox.has_push()
+        }
         CloseReason::Cut => book.is_stopping,
         CloseReason::Closed | CloseReason::MailboxFull => account.mailbox.causes(why),
         CloseReason::Unanswered => account.was_unanswered,

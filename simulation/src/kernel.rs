@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::clock::VirtualClock;
 use crate::options::Faults;
+use crate::rate::Rate;
 use crate::tape::Tape;
 
 /// The kernel: the connections of all clients, and the tape that chooses the faults.
@@ -74,6 +75,10 @@ pub(crate) struct Wire {
     pub(crate) noticed: Option<Duration>,
     /// Since when a write would block. `None` if the last one did not.
     pub(crate) blocked_at: Option<Duration>,
+    /// Whether the server looks at the queue next because a write would block, and not to judge the client.
+    pub(crate) is_blocking: bool,
+    /// How fast the client receives meanwhile.
+    pub(crate) rate: Rate,
     /// The times in which output was left that could not be written.
     pub(crate) unsent: Vec<(Duration, Duration)>,
     /// How many bytes have arrived in total, and at which times.
@@ -150,6 +155,7 @@ impl Wire {
         self.received.extend(self.outbound.drain(..count));
         if count > 0 {
             self.progressed_at = now;
+            self.rate.receive(count, now);
         }
         self.end_received |= self.outbound.is_empty() && self.server_ended;
         // The kernel reports room once a third of the queue is free.
@@ -199,6 +205,7 @@ impl Wire {
         if bytes.len() == all {
             let since = self.blocked_at.take();
             self.unsent.extend(since.map(|since| (since, now)));
+            self.rate.all_sent();
         }
     }
 
@@ -208,12 +215,17 @@ impl Wire {
         if is_new && now >= self.progressed_at + self.check {
             (self.noticed, self.noticed_at) = (Some(self.progressed_at), now);
         }
+        if !std::mem::take(&mut self.is_blocking) {
+            self.rate.check(self.outbound.is_empty(), now);
+        }
         self.outbound.len() as u64
     }
 
     /// A write of the server would block.
     pub(crate) fn block(&mut self, now: Duration) {
         self.blocked_at.get_or_insert(now);
+        self.rate.block(now);
+        self.is_blocking = true;
     }
 
     /// Reads without faults.

@@ -100,10 +100,14 @@ impl SimServer {
         if self.sleeps_too_long {
             return Err("maintenance is to run after a sweep is due".into());
         }
-        let book = self.shared.book();
+        let (book, kernel) = (self.shared.book(), locked(&self.shared.kernel));
         for (_, peer) in &self.worker.peers {
             let Some(conversation) = &peer.conversation else { continue };
             let client = peer.socket.wire;
+            let is_over = matches!(peer.wait, Some(Wait::Blocking | Wait::Over));
+            if kernel.wires[client].rate.is_too_slow && !is_over {
+                return Err(format!("client {client} receives too slowly, and its conversation goes on"));
+            }
             let memory = conversation.connection().memory() + book.clients[client].mailbox.bytes;
             if memory > self.memory_bound {
                 let bound = self.memory_bound;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use common::{Address, Limits};
 use serving::{Accepted, Transport};
@@ -50,30 +51,11 @@ impl Transport for &SimSocket {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let now = locked(&self.kernel).clock.elapsed();
-        self.with(|wire, tape, faults| {
-            if tape.chance(faults.interrupts) {
-                return Err(ErrorKind::Interrupted.into());
-            }
-            if wire.reset {
-                return Err(ErrorKind::BrokenPipe.into());
-            }
-            if tape.chance(faults.refused_writes) {
-                wire.block(now);
-                wire.has_event = true; // the kernel has no memory, and then reports that it is writable
-                return Err(ErrorKind::WouldBlock.into());
-            }
-            let mut room = (wire.send_capacity - wire.outbound.len()).min(bytes.len());
-            if room == 0 {
-                wire.blocked = true;
-                wire.block(now);
-                return Err(ErrorKind::WouldBlock.into());
-            }
-            if room > 1 && tape.chance(faults.short_writes) {
-                room = 1 + tape.below(room.min(255));
-            }
-            wire.write(&bytes[..room], bytes.len(), now);
-            Ok(room)
-        })
+        let written = self.try_write(bytes, now);
+        if matches!(&written, Err(error) if error.kind() == ErrorKind::WouldBlock) {
+            self.with(|wire, _, _| wire.block(now));
+        }
+        written
     }
 
     fn arrived(&self) -> usize {
@@ -87,6 +69,34 @@ impl Transport for &SimSocket {
 
     fn has_failed(&self) -> bool {
         self.with(|wire, _, _| wire.reset)
+    }
+}
+
+impl SimSocket {
+    /// Writes, or tries to without telling the server if it would block.
+    pub(crate) fn try_write(&self, bytes: &[u8], now: Duration) -> io::Result<usize> {
+        self.with(|wire, tape, faults| {
+            if tape.chance(faults.interrupts) {
+                return Err(ErrorKind::Interrupted.into());
+            }
+            if wire.reset {
+                return Err(ErrorKind::BrokenPipe.into());
+            }
+            if tape.chance(faults.refused_writes) {
+                wire.has_event = true; // the kernel has no memory, and then reports that it is writable
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            let mut room = (wire.send_capacity - wire.outbound.len()).min(bytes.len());
+            if room == 0 {
+                wire.blocked = true;
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            if room > 1 && tape.chance(faults.short_writes) {
+                room = 1 + tape.below(room.min(255));
+            }
+            wire.write(&bytes[..room], bytes.len(), now);
+            Ok(room)
+        })
     }
 }
 

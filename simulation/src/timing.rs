@@ -78,7 +78,6 @@ pub(crate) fn earliest(
     limits: &Limits,
     cut_at: Option<Duration>,
     options: &Options,
-    now: Duration,
 ) -> Option<Duration> {
     let timing = &account.timing;
     let lends = matches!(options.driving, Driving::Ring | Driving::Lent);
@@ -86,22 +85,26 @@ pub(crate) fn earliest(
         // What completes later is known later, so only what is certain counts.
         CloseReason::IdleTimeout if lends => timing.idle.saturating_add(limits.idle_timeout?),
         CloseReason::MessageTimeout if lends => timing.begun? + limits.message_timeout,
-        // A session that may block is closed some time after its output was given up.
-        CloseReason::WriteTimeout if lends && options.blocking => return None,
-        CloseReason::WriteTimeout if lends && wire.written_at == now => {
-            wire.written_before + limits.write_timeout // the completion may be reported next
-        }
-        CloseReason::WriteTimeout if lends || options.blocking => wire.written_at + limits.write_timeout,
         CloseReason::IdleTimeout => {
             timing.idle_since(wire).saturating_add(limits.idle_timeout.unwrap_or(Duration::MAX))
         }
         CloseReason::MessageTimeout => timing.message_since(wire) + limits.message_timeout,
         CloseReason::HandshakeTimeout => timing.accepted + limits.message_timeout,
         CloseReason::AnswerTimeout => timing.announced + limits.answer_timeout,
-        CloseReason::WriteTimeout => wire.progressed_at + limits.write_timeout,
         CloseReason::Cut => cut_at.unwrap_or(Duration::MAX),
         _ => return None,
     })
+}
+
+/// Whether the write timeout may end a conversation now: nothing was received for that time, or less than the minimum rate.
+pub(crate) fn may_time_out_writing(wire: &Wire, options: &Options, now: Duration) -> bool {
+    let lends = matches!(options.driving, Driving::Ring | Driving::Lent);
+    let progress = match wire.written_at {
+        _ if !lends => wire.progressed_at,
+        written_at if written_at == now => wire.written_before, // the completion may be reported next
+        written_at => written_at,
+    };
+    now >= progress + options.limits.write_timeout || wire.rate.may_end(wire.blocked_at, now)
 }
 
 /// For how long a conversation pauses after several refused writes.
@@ -122,7 +125,8 @@ pub(crate) fn latest(waits: Waits, account: &Account, wire: &Wire, limits: &Limi
     Some(match waits {
         Waits::Output => {
             let since = wire.progressed_at.max(wire.blocked_at?).max(wire.noticed_at);
-            since + limits.write_timeout * 9 / 8 + REFUSED
+            let stalled = since + limits.write_timeout * 9 / 8 + REFUSED;
+            wire.rate.ends_at().map_or(stalled, |end| stalled.min(end))
         }
         Waits::Answer => timing.announced.max(timing.idle) + limits.answer_timeout,
         Waits::Input if !account.is_open => {

@@ -57,7 +57,12 @@ impl SimServer {
                 Some(Wait::Wakeup) => connection.timer() == Some(Timer::Answer),
                 _ => false,
             };
-            let mailbox = &self.shared.book().clients[client].mailbox;
+            let book = self.shared.book();
+            let account = &book.clients[client];
+            let mailbox = &account.mailbox;
+            if is_idle && book.is_stopping && account.is_open && !account.is_told_of_stop {
+                return Err(format!("client {client}: its session was not told that the server stops"));
+            }
             if is_idle && mailbox.has_mail() {
                 return Err(format!(
                     "client {client}: something waits in its mailbox, and nothing delivers it"

@@ -273,16 +273,12 @@ impl Worker {
         let client = self.peers[slot].socket.wire;
         if self.shared.chance(self.shared.options.faults.dropped_jobs) {
             self.shared.book().clients[client].was_lost = true;
-            drop(conversation);
+            self.shared.where_it_may_block(client, || drop(conversation));
             self.peers.remove(slot);
             return;
         }
-        {
-            let book = &mut *self.shared.book();
-            book.begin_turn(client);
-            book.clients[client].handshake_until = self.clock.elapsed();
-        }
-        conversation.run(&mut self.buffers);
+        self.shared.book().begin_turn(client);
+        self.shared.where_it_may_block(client, || conversation.run(&mut self.buffers));
         self.returned.push((slot, conversation));
     }
 
