@@ -216,7 +216,7 @@ impl Wire {
             (self.noticed, self.noticed_at) = (Some(self.progressed_at), now);
         }
         if !std::mem::take(&mut self.is_blocking) {
-            self.rate.check(self.outbound.is_empty(), now);
+            self.rate.check(self.outbound.is_empty(), self.written_at, now);
         }
         self.outbound.len() as u64
     }

@@ -28,6 +28,11 @@ impl Driving {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Events, Self::Tasks, Self::Ring, Self::Borrowed, Self::Lent];
 
+    /// Whether output is lent, so that the server learns later what it has written.
+    pub(crate) fn lends(self) -> bool {
+        matches!(self, Self::Ring | Self::Lent)
+    }
+
     /// Whether the core is driven without a server.
     pub fn is_core(self) -> bool {
         matches!(self, Self::Borrowed | Self::Lent)

@@ -12,6 +12,8 @@ pub(crate) struct Rate {
     window: Duration,
     /// How late the end of a window may be noticed: later, the server was busy, and judges nothing.
     tolerance: Duration,
+    /// Whether the server learns later what it has written.
+    lends: bool,
     /// How many bytes had left the send queue at which time.
     received: Vec<(Duration, usize)>,
     /// When the current window began, and how many bytes had left the send queue then.
@@ -21,9 +23,9 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, lends: bool) -> Self {
         let (min, window, tolerance) = (limits.min_rate, limits.min_rate_window, limits.write_timeout / 8);
-        Self { min, window, tolerance, ..Self::default() }
+        Self { min, window, tolerance, lends, ..Self::default() }
     }
 
     /// More bytes have left the send queue.
@@ -61,11 +63,12 @@ impl Rate {
     }
 
     /// The server checks the send queue. It is empty if the client has received all that it could.
-    pub(crate) fn check(&mut self, is_empty: bool, now: Duration) {
+    pub(crate) fn check(&mut self, is_empty: bool, written_at: Duration, now: Duration) {
         let (total, Some((start, before))) = (self.total(), self.begun) else { return };
         let end = start + self.window;
         if now >= end {
-            let is_judged = self.min > 0 && !is_empty && now <= end + self.tolerance;
+            let is_known = !self.lends || written_at < now;
+            let is_judged = is_known && self.min > 0 && !is_empty && now <= end + self.tolerance;
             self.is_too_slow |= is_judged && self.is_below(total - before);
             self.begun = Some((now, total));
         }
@@ -100,15 +103,15 @@ mod tests {
             (0, false, limits.write_timeout.as_millis() / 8, true),
             (0, false, limits.write_timeout.as_millis() / 8 + 1, false),
         ] {
-            let mut rate = Rate::new(&limits);
+            let mut rate = Rate::new(&limits, false);
             rate.receive(1000, Duration::ZERO);
             rate.block(Duration::ZERO);
             rate.receive(bytes, 500 * ms);
-            rate.check(false, second - ms);
+            rate.check(false, Duration::ZERO, second - ms);
             let end = second + late as u32 * ms;
             assert!(!rate.is_too_slow && rate.ends_at() == Some(second));
             assert_eq!(rate.may_end(Some(Duration::ZERO), second), bytes < 100);
-            rate.check(is_empty, end);
+            rate.check(is_empty, Duration::ZERO, end);
             assert_eq!((rate.is_too_slow, rate.ends_at()), (is_too_slow, Some(end + second)));
         }
     }

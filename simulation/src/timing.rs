@@ -6,7 +6,7 @@ use common::{CloseReason, Limits};
 
 use crate::book::Account;
 use crate::kernel::Wire;
-use crate::options::{Driving, Options};
+use crate::options::Options;
 
 /// When what happened to a client that a timeout counts from.
 #[derive(Debug, Default)]
@@ -80,7 +80,7 @@ pub(crate) fn earliest(
     options: &Options,
 ) -> Option<Duration> {
     let timing = &account.timing;
-    let lends = matches!(options.driving, Driving::Ring | Driving::Lent);
+    let lends = options.driving.lends();
     Some(match why {
         // What completes later is known later, so only what is certain counts.
         CloseReason::IdleTimeout if lends => timing.idle.saturating_add(limits.idle_timeout?),
@@ -98,13 +98,15 @@ pub(crate) fn earliest(
 
 /// Whether the write timeout may end a conversation now: nothing was received for that time, or less than the minimum rate.
 pub(crate) fn may_time_out_writing(wire: &Wire, options: &Options, now: Duration) -> bool {
-    let lends = matches!(options.driving, Driving::Ring | Driving::Lent);
+    let lends = options.driving.lends();
     let progress = match wire.written_at {
         _ if !lends => wire.progressed_at,
         written_at if written_at == now => wire.written_before, // the completion may be reported next
         written_at => written_at,
     };
-    now >= progress + options.limits.write_timeout || wire.rate.may_end(wire.blocked_at, now)
+    let last = wire.unsent.last().filter(|(_, end)| lends && *end == now);
+    let unsent_since = wire.blocked_at.or(last.map(|(since, _)| *since));
+    now >= progress + options.limits.write_timeout || wire.rate.may_end(unsent_since, now)
 }
 
 /// For how long a conversation pauses after several refused writes.

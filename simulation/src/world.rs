@@ -191,7 +191,7 @@ impl World {
         let wire = self.clients.len();
         let Options { send_capacity, receive_capacity, .. } = self.shared.options;
         let check = self.shared.options.limits.write_timeout / 8;
-        let rate = Rate::new(&self.shared.options.limits);
+        let rate = Rate::new(&self.shared.options.limits, self.shared.options.driving.lends());
         let mut connected = Wire { send_capacity, receive_capacity, check, rate, ..Wire::default() };
         let is_listening = match &self.engine {
             Engine::Server(server) => server.worker.is_accepting(),

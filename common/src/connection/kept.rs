@@ -101,6 +101,8 @@ pub(super) struct Unsent {
     since: Instant,
     /// How many bytes the kernel has taken over since then.
     written: u64,
+    /// How many of them the peer had received at the last check, minus what was in the send queue before.
+    received: i64,
     /// The window of the minimum rate, from the first write that would have blocked. Before, the client could receive nothing.
     window: Option<Window>,
 }
@@ -122,7 +124,16 @@ fn check_time(now: Instant, timeout: Duration) -> Instant {
 
 impl Unsent {
     pub(super) fn new(output: Output, now: Instant) -> Self {
-        Self { output, queued: 0, progress: now, next_check: now, since: now, written: 0, window: None }
+        Self {
+            output,
+            queued: 0,
+            progress: now,
+            next_check: now,
+            since: now,
+            written: 0,
+            received: 0,
+            window: None,
+        }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -170,9 +181,9 @@ impl Unsent {
     /// Writing would block. The send queue contains `queued` bytes. The peer is judged by [`has_stalled`](Self::has_stalled) alone,
     /// since a window that has ended is not over before.
     pub(super) fn blocked(&mut self, queued: u64, now: Instant, limits: &Limits) {
-        let received = self.received(queued);
         if self.window.is_none() {
-            (self.window, self.progress) = (Some(Window { start: now, received }), now);
+            (self.window, self.progress) =
+                (Some(Window { start: now, received: self.received(queued) }), now);
         }
         self.notice(queued, now, limits);
     }
@@ -194,7 +205,7 @@ impl Unsent {
         if queued < self.queued && !canary!("ignores the progress of the send queue") {
             self.progress = now;
         }
-        self.queued = queued;
+        (self.queued, self.received) = (queued, self.received(queued));
         let window = self.window.filter(|_| limits.min_rate > 0);
         let ends = [
             window.and_then(|window| window.start.checked_add(limits.min_rate_window)),
@@ -215,10 +226,12 @@ impl Unsent {
         let Some(end) = end.filter(|&end| now >= end) else { return false };
         let received = self.received(queued);
         self.window = Some(Window { start: now, received });
+        // If the queue has grown by more than what was written, the completion of lent output is about to be reported.
+        let is_known = received >= self.received;
         let asked = limits.min_rate as f64 * limits.min_rate_window.as_secs_f64();
         // If the queue is empty, the peer has received all that it could. If this check is late, the server was busy or suspended,
         // and may not have sent for most of the time.
         let is_late = now > end + limits.write_timeout / 8;
-        !is_late && queued > 0 && ((received - window.received) as f64) < asked
+        is_known && !is_late && queued > 0 && ((received - window.received) as f64) < asked
     }
 }
