@@ -41,8 +41,11 @@ pub(crate) struct Wire {
     /// Whether the client has ended its output, and whether that has arrived.
     pub(crate) client_ended: bool,
     pub(crate) end_arrived: bool,
-    /// Whether a reset has arrived from the client.
+    /// Whether a reset has arrived from the client, and was reported.
     pub(crate) reset: bool,
+    pub(crate) reset_reported: bool,
+    /// How much unsent output it has dropped, which the system still counts.
+    pub(crate) dropped: usize,
     /// What the server has written and the client's system has not acknowledged.
     pub(crate) outbound: VecDeque<u8>,
     pub(crate) send_capacity: usize,
@@ -165,10 +168,26 @@ impl Wire {
         }
     }
 
+    /// The client closes its socket. If it has not read everything, that resets the connection.
+    pub(crate) fn close_client(&mut self) {
+        if self.received.is_empty() {
+            (self.client_ended, self.client_closed) = (true, true);
+        } else {
+            self.reset_by_client();
+        }
+    }
+
+    /// The client resets the connection.
+    pub(crate) fn reset_by_client(&mut self) {
+        self.client_closed = true;
+        self.fail();
+    }
+
     /// A reset arrives from the client.
     pub(crate) fn fail(&mut self) {
         (self.reset, self.has_event) = (true, true);
         self.inbound.truncate(self.arrived);
+        self.dropped += self.outbound.len();
         self.outbound.clear();
     }
 
@@ -218,7 +237,7 @@ impl Wire {
         if !std::mem::take(&mut self.is_blocking) {
             self.rate.check(self.outbound.is_empty(), self.written_at, now);
         }
-        self.outbound.len() as u64
+        (self.outbound.len() + self.dropped) as u64
     }
 
     /// A write of the server would block.
@@ -228,12 +247,30 @@ impl Wire {
         self.is_blocking = true;
     }
 
+    /// Why nothing can be written any more, if so.
+    pub(crate) fn write_error(&mut self) -> Option<ErrorKind> {
+        match self.takes_reset() {
+            true => Some(ErrorKind::ConnectionReset),
+            false => (self.reset || self.server_ended).then_some(ErrorKind::BrokenPipe),
+        }
+    }
+
+    /// Whether a reset is reported, which is done once, and not after the end of the input.
+    fn takes_reset(&mut self) -> bool {
+        self.reset && !self.end_arrived && !std::mem::replace(&mut self.reset_reported, true)
+    }
+
+    /// Whether nothing can be sent any more.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.reset || (self.end_arrived && self.server_ended)
+    }
+
     /// Reads without faults.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.take(buffer) {
             0 if self.arrived > 0 => Ok(self.take(buffer)),
-            0 if self.reset => Err(ErrorKind::ConnectionReset.into()),
-            0 if self.end_arrived => Ok(0),
+            0 if self.takes_reset() => Err(ErrorKind::ConnectionReset.into()),
+            0 if self.end_arrived || self.reset => Ok(0),
             0 => Err(ErrorKind::WouldBlock.into()),
             count => Ok(count),
         }

@@ -13,7 +13,7 @@ use crate::options::Faults;
 use crate::tape::Tape;
 
 /// The server's end of a connection.
-pub(crate) struct SimSocket {
+pub struct SimSocket {
     pub(crate) kernel: SharedKernel,
     pub(crate) wire: usize,
 }
@@ -68,7 +68,7 @@ impl Transport for &SimSocket {
     }
 
     fn has_failed(&self) -> bool {
-        self.with(|wire, _, _| wire.reset)
+        self.with(|wire, _, _| wire.has_failed())
     }
 }
 
@@ -79,15 +79,15 @@ impl SimSocket {
             if tape.chance(faults.interrupts) {
                 return Err(ErrorKind::Interrupted.into());
             }
-            if wire.reset {
-                return Err(ErrorKind::BrokenPipe.into());
+            if let Some(error) = wire.write_error() {
+                return Err(error.into());
             }
             if tape.chance(faults.refused_writes) {
                 wire.has_event = true; // the kernel has no memory, and then reports that it is writable
                 return Err(ErrorKind::WouldBlock.into());
             }
             let mut room = (wire.send_capacity - wire.outbound.len()).min(bytes.len());
-            if room == 0 {
+            if room == 0 && !bytes.is_empty() {
                 wire.blocked = true;
                 return Err(ErrorKind::WouldBlock.into());
             }
