@@ -107,6 +107,14 @@ pub const CANARIES: &[Canary] = &[
     Canary { name: "keeps a message begun that has ended", seeds: &[1015, 1000051, 2000020] },
     Canary { name: "counts idle time from the read", seeds: &[804, 1001072, 2000757] },
     Canary { name: "counts no end of a dropped conversation", seeds: &[460, 1000185, 2000355] },
+    Canary { name: "tells no session of the stop", seeds: &[] },
+    Canary { name: "tells a session of the stop twice", seeds: &[] },
+    Canary { name: "judges no rate", seeds: &[] },
+    Canary { name: "judges a rate before its window is over", seeds: &[] },
+    Canary { name: "forgets a window that ends at a write", seeds: &[] },
+    Canary { name: "times out what was not written yet", seeds: &[] },
+    Canary { name: "ignores a failure during an answer", seeds: &[] },
+    Canary { name: "pushes to another member of the group", seeds: &[] },
 ];
 
 impl Canary {

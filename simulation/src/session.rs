@@ -219,6 +219,14 @@ impl Handler for SimHandler {
     }
 }
 
+impl Drop for SimHandler {
+    fn drop(&mut self) {
+        if self.0.chance(self.0.options.faults.panics) && !std::thread::panicking() {
+            panic_any(OnPurpose);
+        }
+    }
+}
+
 struct SimSession {
     shared: Arc<Shared>,
     client: usize,

@@ -6,6 +6,7 @@ use common::{CloseReason, Timer};
 use serving::Wait;
 
 use crate::kernel::locked;
+use crate::options::Driving;
 use crate::server::SimServer;
 use crate::world::Checked;
 
@@ -60,6 +61,10 @@ impl SimServer {
             let book = self.shared.book();
             let account = &book.clients[client];
             let mailbox = &account.mailbox;
+            let is_reported = self.shared.options.driving == Driving::Events && account.pending.is_some();
+            if is_reported && peer.wait == Some(Wait::Wakeup) && wires[client].reset {
+                return Err(format!("client {client}: it was reset, and its conversation goes on"));
+            }
             if is_idle && book.is_stopping && account.is_open && !account.is_told_of_stop {
                 return Err(format!("client {client}: its session was not told that the server stops"));
             }

@@ -185,12 +185,19 @@ impl Unsent {
             (self.window, self.progress) =
                 (Some(Window { start: now, received: self.received(queued) }), now);
         }
+        if canary!("forgets a window that ends at a write") {
+            self.window = self.window.filter(|window| now < window.start + limits.min_rate_window);
+            self.window.get_or_insert(Window { start: now, received: self.received(queued) });
+        }
         self.notice(queued, now, limits);
     }
 
     /// Checks the send queue, which contains `queued` bytes. Returns whether the peer has received nothing for the write
     /// timeout, or less than the minimum rate in its window.
     pub(super) fn has_stalled(&mut self, queued: u64, now: Instant, limits: &Limits) -> bool {
+        if canary!("times out what was not written yet") {
+            self.window = self.window.or(Some(Window { start: self.since, received: 0 }));
+        }
         let Some(window) = self.window else {
             self.next_check = now; // a deadline must not become earlier, and the end of the window is not known
             return false;
@@ -223,7 +230,8 @@ impl Unsent {
     /// Whether the peer has received less than the minimum rate in the window, if it is over. Begins the next.
     fn is_slow(&mut self, window: Window, queued: u64, now: Instant, limits: &Limits) -> bool {
         let end = window.start.checked_add(limits.min_rate_window).filter(|_| limits.min_rate > 0);
-        let Some(end) = end.filter(|&end| now >= end) else { return false };
+        let is_over = |end: Instant| now >= end || canary!("judges a rate before its window is over");
+        let Some(end) = end.filter(|&end| is_over(end)) else { return false };
         let received = self.received(queued);
         self.window = Some(Window { start: now, received });
         // If the queue has grown by more than what was written, the completion of lent output is about to be reported.
@@ -232,6 +240,7 @@ impl Unsent {
         // If the queue is empty, the peer has received all that it could. If this check is late, the server was busy or suspended,
         // and may not have sent for most of the time.
         let is_late = now > end + limits.write_timeout / 8;
-        is_known && !is_late && queued > 0 && ((received - window.received) as f64) < asked
+        let is_judged = is_known && !is_late && !canary!("judges no rate");
+        is_judged && queued > 0 && ((received - window.received) as f64) < asked
     }
 }

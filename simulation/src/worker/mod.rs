@@ -159,7 +159,9 @@ impl Worker {
             self.continue_with(slot);
         }
         if is_notified {
-            let woken: Vec<_> = self.woken.take().collect();
+            // A group is a set of handles in no order, in which its members are woken.
+            let mut woken: Vec<_> = self.woken.take().collect();
+            woken.sort_unstable();
             for slot in woken {
                 match slot {
                     ACCEPTOR => self.accept(),
