@@ -11,8 +11,9 @@ use crate::timing;
 
 /// Checks the reason with which the session of a client is closed.
 pub(crate) fn check(shared: &Shared, client: usize, why: CloseReason) {
-    let kernel = locked(&shared.kernel);
+    let kernel = &mut *locked(&shared.kernel);
     let book = &mut *shared.book();
+    kernel.wires[client].ended_at.get_or_insert(shared.clock.elapsed());
     let is_told_first =
         matches!(why, CloseReason::IdleTimeout | CloseReason::MessageTimeout | CloseReason::AnswerTimeout);
     if !is_told_first {

@@ -267,7 +267,7 @@ impl Core {
             counted.dropped += counts.dropped;
             counted.refused += counts.refused;
             let client = peer.socket.wire;
-            if kernel.wires[client].rate.is_too_slow && !matches!(peer.next, Next::Run | Next::Done(_)) {
+            if kernel.too_slow.contains(&client) && !matches!(peer.next, Next::Run | Next::Done(_)) {
                 return Err(format!("client {client} receives too slowly, and its conversation goes on"));
             }
             let memory = peer.connection.memory() + book.clients[client].mailbox.bytes;

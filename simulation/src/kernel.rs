@@ -19,6 +19,8 @@ pub(crate) struct Kernel {
     pub(crate) wires: Vec<Wire>,
     /// The wires that were not accepted yet.
     pub(crate) backlog: VecDeque<usize>,
+    /// The wires of clients that receive too slowly, as the server has noticed.
+    pub(crate) too_slow: Vec<usize>,
 }
 
 /// A kernel that several parts share.
@@ -81,7 +83,7 @@ pub(crate) struct Wire {
     /// Whether the server looks at the queue next because a write would block, and not to judge the client.
     pub(crate) is_blocking: bool,
     /// How fast the client receives meanwhile.
-    pub(crate) rate: Rate,
+    pub(crate) rate: Box<Rate>,
     /// The times in which output was left that could not be written.
     pub(crate) unsent: Vec<(Duration, Duration)>,
     /// How many bytes have arrived in total, and at which times.

@@ -21,7 +21,8 @@ impl Pair {
     pub fn new(send_capacity: usize, receive_capacity: usize) -> Self {
         let wires = vec![Wire { send_capacity, receive_capacity, ..Wire::default() }];
         let (tape, clock) = (Tape::new(Vec::new()), VirtualClock::new());
-        let kernel = Kernel { tape, clock, faults: Default::default(), wires, backlog: Default::default() };
+        let (faults, backlog, too_slow) = Default::default();
+        let kernel = Kernel { tape, clock, faults, wires, backlog, too_slow };
         let kernel = Arc::new(Mutex::new(kernel));
         Self { socket: Some(SimSocket { kernel: Arc::clone(&kernel), wire: 0 }), kernel }
     }

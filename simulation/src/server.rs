@@ -7,6 +7,7 @@ use std::time::Duration;
 use common::{Address, CloseReason, Service};
 use serving::{ManualServer, Statistics, Stop, Wait};
 
+use crate::book::Book;
 use crate::kernel::locked;
 use crate::session::Shared;
 use crate::timing::{self, Waits};
@@ -95,17 +96,17 @@ impl SimServer {
     /// Checks what holds after every step.
     pub(crate) fn check(&mut self) -> Checked {
         let statistics = self.server.statistics();
-        self.check_receipt(&statistics)?;
-        self.check_closing()?;
+        let (book, kernel) = (self.shared.book(), &mut *locked(&self.shared.kernel));
+        self.check_receipt(&statistics, &book)?;
+        self.check_closing(&book, &mut kernel.wires)?;
         if self.sleeps_too_long {
             return Err("maintenance is to run after a sweep is due".into());
         }
-        let (book, kernel) = (self.shared.book(), locked(&self.shared.kernel));
         for (_, peer) in &self.worker.peers {
             let Some(conversation) = &peer.conversation else { continue };
             let client = peer.socket.wire;
             let is_over = matches!(peer.wait, Some(Wait::Blocking | Wait::Over));
-            if kernel.wires[client].rate.is_too_slow && !is_over {
+            if kernel.too_slow.contains(&client) && !is_over {
                 return Err(format!("client {client} receives too slowly, and its conversation goes on"));
             }
             let memory = conversation.connection().memory() + book.clients[client].mailbox.bytes;
@@ -128,8 +129,7 @@ impl SimServer {
     }
 
     /// Checks both equations of the receipt against the model.
-    fn check_receipt(&self, statistics: &Statistics) -> Checked {
-        let book = self.shared.book();
+    fn check_receipt(&self, statistics: &Statistics, book: &Book) -> Checked {
         let Statistics { pushed, pushes_delivered, pushes_dropped, pushes_refused, accepted, .. } =
             *statistics;
         let counted = [pushed, pushes_delivered, pushes_dropped, pushes_refused];
@@ -201,8 +201,8 @@ impl SimServer {
         if !self.worker.has_ended() {
             return Err("maintenance ended before the worker".into());
         }
-        self.check_receipt(&statistics)?;
         let book = self.shared.book();
+        self.check_receipt(&statistics, &book)?;
         let (messages, answered) = (statistics.messages, book.answered);
         if messages != answered {
             return Err(format!("{answered} messages were answered, and the server counts {messages}"));

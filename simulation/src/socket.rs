@@ -63,8 +63,13 @@ impl Transport for &SimSocket {
     }
 
     fn queued(&self) -> u64 {
-        let now = locked(&self.kernel).clock.elapsed();
-        self.with(|wire, _, _| wire.queued(now))
+        let Kernel { clock, wires, too_slow, .. } = &mut *locked(&self.kernel);
+        let wire = &mut wires[self.wire];
+        let queued = wire.queued(clock.elapsed());
+        if wire.rate.is_too_slow {
+            too_slow.push(self.wire);
+        }
+        queued
     }
 
     fn has_failed(&self) -> bool {

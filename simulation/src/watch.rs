@@ -5,7 +5,8 @@ use std::time::Duration;
 use common::{CloseReason, Timer};
 use serving::Wait;
 
-use crate::kernel::locked;
+use crate::book::Book;
+use crate::kernel::{Wire, locked};
 use crate::options::Driving;
 use crate::server::SimServer;
 use crate::world::Checked;
@@ -21,12 +22,13 @@ pub(crate) fn is_abrupt(why: CloseReason) -> bool {
 
 impl SimServer {
     /// Checks that no reset takes the last output from a client whose socket should linger.
-    pub(crate) fn check_closing(&self) -> Checked {
+    pub(crate) fn check_closing(&self, book: &Book, wires: &mut [Wire]) -> Checked {
         let now = self.shared.clock.elapsed();
-        let book = self.shared.book();
-        for (client, wire) in locked(&self.shared.kernel).wires.iter_mut().enumerate() {
-            let Some(why) = book.clients[client].closed else { continue };
-            let ended_at = *wire.ended_at.get_or_insert(now);
+        for (client, wire) in wires.iter_mut().enumerate() {
+            if !wire.has_lost_output {
+                continue;
+            }
+            let (Some(ended_at), Some(why)) = (wire.ended_at, book.clients[client].closed) else { continue };
             let is_excused = is_abrupt(why)
                 || book.is_stopping
                 || wire.sent > LINGER_BYTES

@@ -65,8 +65,8 @@ impl World {
     pub(crate) fn new(mut tape: Tape, trace: Trace) -> Self {
         let options = Options::draw(&mut tape);
         let clock = VirtualClock::new();
-        let (faults, backlog, wires) = (options.faults, Default::default(), Vec::new());
-        let kernel = Kernel { tape, clock: clock.clone(), faults, wires, backlog };
+        let (faults, backlog, wires, too_slow) = (options.faults, Default::default(), Vec::new(), Vec::new());
+        let kernel = Kernel { tape, clock: clock.clone(), faults, wires, backlog, too_slow };
         let kernel: SharedKernel = Arc::new(Mutex::new(kernel));
         let unconnected = options.behavior.clients;
         let shared = Arc::new(Shared::new(options, Arc::clone(&kernel), clock));
@@ -191,7 +191,7 @@ impl World {
         let wire = self.clients.len();
         let Options { send_capacity, receive_capacity, .. } = self.shared.options;
         let check = self.shared.options.limits.write_timeout / 8;
-        let rate = Rate::new(&self.shared.options.limits, self.shared.options.driving.lends());
+        let rate = Box::new(Rate::new(&self.shared.options.limits, self.shared.options.driving.lends()));
         let mut connected = Wire { send_capacity, receive_capacity, check, rate, ..Wire::default() };
         let is_listening = match &self.engine {
             Engine::Server(server) => server.worker.is_accepting(),
