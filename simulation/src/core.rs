@@ -174,7 +174,7 @@ impl Core {
                     }
                     let output = peer.lent.take().unwrap_or_default();
                     match socket.write(output.bytes()) {
-                        Ok(count) => {
+                        Ok(count @ 1..) => {
                             active.returned(output, count);
                             true
                         }
@@ -187,7 +187,7 @@ impl Core {
                             active.blocked(Transport::queued(&socket));
                             false
                         }
-                        Err(_) => {
+                        Ok(0) | Err(_) => {
                             active.returned(output, 0);
                             active.lost();
                             true
@@ -195,7 +195,7 @@ impl Core {
                     }
                 }
                 Next::Write => match socket.write(active.output()) {
-                    Ok(count) => {
+                    Ok(count @ 1..) => {
                         active.wrote(count);
                         true
                     }
@@ -204,7 +204,7 @@ impl Core {
                         active.blocked(Transport::queued(&socket));
                         false
                     }
-                    Err(_) => {
+                    Ok(0) | Err(_) => {
                         active.lost();
                         true
                     }

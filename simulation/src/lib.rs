@@ -34,6 +34,14 @@
 //! - After each step: both equations of the receipt against the model, the bound on memory with the mailbox, the bounds of a
 //!   turn. When nothing can run: no wake-up was lost, and no deadline is late. At the end: `checks.rs`.
 //!
+//! # What checks the simulation itself
+//!
+//! - Canaries (`canary.rs`) are defects on purpose in the core and the serving layer, by `canary!` of `common`. A build with
+//!   `--cfg anyloop_canaries` contains them, and a run chooses one. `tests/canaries.rs` runs the seeds that find each, and the
+//!   flag `--canaries` prints how many seeds it takes to find them.
+//! - Parity (`tests/parity`) runs situations of a connected socket over the simulated kernel, by a [`Pair`], and over the loopback
+//!   interface, with the same assertions.
+//!
 //! # Adding a fault or a check
 //!
 //! A fault is a chance in `Faults` (`options.rs`), which its place draws by `tape.chance`. An operation that a message asks for

@@ -99,6 +99,8 @@ pub(crate) fn earliest(
 /// Whether the write timeout may end a conversation now: nothing was received for that time, or less than the minimum rate.
 pub(crate) fn may_time_out_writing(wire: &Wire, options: &Options, now: Duration) -> bool {
     let lends = options.driving.lends();
+    // A lent output is written while the server does not look, so the queue may be as long as before although bytes have left it.
+    // Then only the write counts as progress.
     let progress = match wire.written_at {
         _ if !lends => wire.progressed_at,
         written_at if written_at == now => wire.written_before, // the completion may be reported next
