@@ -112,7 +112,7 @@ pub const CANARIES: &[Canary] = &[
     Canary { name: "judges no rate", seeds: &[7, 1000066, 2000088] },
     Canary { name: "judges a rate before its window is over", seeds: &[0, 1000064, 2000001] },
     Canary { name: "forgets a window that ends at a write", seeds: &[43, 1001179, 2000938] },
-    Canary { name: "times out what was not written yet", seeds: &[] },
+    Canary { name: "times out what was not written yet", seeds: &[383, 1000332, 2004947] },
     Canary { name: "ignores a failure during an answer", seeds: &[2112, 1001738, 2003140] },
     Canary { name: "pushes to another member of the group", seeds: &[3, 1000017, 2000025] },
 ];
