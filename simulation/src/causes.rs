@@ -59,8 +59,9 @@ fn check_time(shared: &Shared, wires: &[Wire], book: &mut Book, client: usize, w
         return book.violate(client, || format!("it ends for {why} at {now:?}, before {earliest:?}"));
     }
     if why == CloseReason::WriteTimeout {
+        // What is passed on to where it may block is judged before that, or it stalls while it waits for that.
         let may_end =
-            account.passed_on.unwrap_or_else(|| timing::may_time_out_writing(&wires[client], options, now));
+            account.passed_on == Some(true) || timing::may_time_out_writing(&wires[client], options, now);
         return book
             .check(client, may_end, || format!("it ends for {why} at {now:?}, and receives its replies"));
     }

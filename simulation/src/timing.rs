@@ -106,7 +106,8 @@ pub(crate) fn may_time_out_writing(wire: &Wire, options: &Options, now: Duration
         written_at if written_at == now => wire.written_before, // the completion may be reported next
         written_at => written_at,
     };
-    let last = wire.unsent.last().filter(|(_, end)| lends && *end == now);
+    // More output may wait behind what was lent, until it is lent in its turn.
+    let last = wire.unsent.last().filter(|(_, end)| lends && *end == wire.written_at);
     let unsent_since = wire.blocked_at.or(last.map(|(since, _)| *since));
     now >= progress + options.limits.write_timeout || wire.rate.may_end(unsent_since, now)
 }
