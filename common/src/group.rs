@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crate::cell::Wakeup;
+use crate::sync::{Mutex, MutexGuard};
 use crate::{Handle, SendError};
 
 /// A set of clients that get the same messages, for any thread. Clients leave it by themselves when their conversation ends.

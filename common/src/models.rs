@@ -1,5 +1,8 @@
 //! Models of what threads share, for shuttle: `RUSTFLAGS="--cfg shuttle" cargo test -p anyloop-common --lib models`.
 
+mod group;
+mod later;
+
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 

@@ -1,7 +1,13 @@
-//! The locks and atomic types that threads share. With `--cfg shuttle` they are those of shuttle, whose scheduler tries
-//! many interleavings of the threads of a model.
+//! The locks and atomic types that threads share, and the threads. With `--cfg shuttle` they are those of shuttle, whose
+//! scheduler tries many interleavings of the threads of a model.
 
 #[cfg(shuttle)]
-pub use shuttle::sync::{Condvar, Mutex, MutexGuard, atomic};
+pub use shuttle::{
+    sync::{Condvar, Mutex, MutexGuard, atomic},
+    thread, thread_local,
+};
 #[cfg(not(shuttle))]
-pub use std::sync::{Condvar, Mutex, MutexGuard, atomic};
+pub use std::{
+    sync::{Condvar, Mutex, MutexGuard, atomic},
+    thread, thread_local,
+};

@@ -2,8 +2,10 @@
 //!
 //! Two connections share an outbox. Their clients send messages, which arrive in pieces; writes are short or refused, or
 //! the output is lent; other threads push messages and answer later; deadlines pass, and the server stops. At the end
-//! nothing is withheld any more, and both conversations must end. [`check`] then judges what each client received.
+//! nothing is withheld any more, and both conversations must end. [`bounds`] judges memory and deadlines meanwhile, and
+//! [`check`] then judges what each client received.
 
+mod bounds;
 mod check;
 mod client;
 mod session;

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::STACK_SIZE;
 use common::guarded;
+use common::sync::{Condvar, Mutex, MutexGuard, thread};
 
 /// The threads on which a server runs handlers that may block. They are spawned on demand, up to a limit. Further jobs
 /// wait in a queue.

@@ -33,6 +33,8 @@ mod lingering;
 mod listener;
 mod maintenance;
 mod manual;
+#[cfg(all(test, shuttle))]
+mod models;
 mod monitor;
 mod notifier;
 mod published;

@@ -2,8 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,8 @@ use crate::ending::Ending;
 use crate::interrupt::Signalled;
 use crate::published::Published;
 use crate::statistics::Statistics;
+use common::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use common::sync::{Condvar, Mutex, MutexGuard};
 use common::{
     Address, Client, Clock, CloseReason, Connection, Counter, ErrorReply, Marks, Record, Service, canary,
 };

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
+
+use common::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use common::sync::{Mutex, MutexGuard};
 
 use crate::published::Published;
 
@@ -116,7 +118,7 @@ impl Stop {
         wakers.iter().for_each(Waker::wake_by_ref);
     }
 
-    fn wakers(&self) -> std::sync::MutexGuard<'_, Vec<(Arc<()>, Waker)>> {
+    fn wakers(&self) -> MutexGuard<'_, Vec<(Arc<()>, Waker)>> {
         self.shared.wakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
+
+use common::sync::Mutex;
 
 use crate::{Buffers, Conversation, Transport, Wait};
 

@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use anyloop::backend::{Clock, Connection, Marks, Next, Output, Record};
+use anyloop::backend::{Clock, Connection, Marks, Next, Output, Record, Timer};
 use anyloop::protocol::Outbox;
 use anyloop::{Address, Answer, CloseReason, Handle, SendError};
 use arbitrary::{Result, Unstructured};
 
+use super::bounds::{self, Rest, Times};
 use super::session::{Kind, Script};
 use super::{Settings, Time, transform};
 
 pub(super) struct Client {
     pub(super) settings: Settings,
-    time: Arc<Time>,
+    pub(super) time: Arc<Time>,
+    pub(super) times: Times,
+    /// The most memory that the connection may have.
+    pub(super) memory_bound: usize,
     pub(super) script: Arc<Script>,
     pub(super) connection: Connection,
     pub(super) record: Arc<Record>,
@@ -29,7 +33,7 @@ pub(super) struct Client {
     pub(super) is_lost: bool,
     /// How many bytes can be written before a write would block.
     room: usize,
-    lent: Option<Output>,
+    pub(super) lent: Option<Output>,
     /// What the client has received, in raw bytes.
     pub(super) received: Vec<u8>,
     /// The pushes that were accepted.
@@ -47,10 +51,14 @@ impl Client {
         let record = Arc::new(Record::new(&settings.limits, 0));
         let client = anyloop::Client::with_record(Address::Unknown, 0, Arc::clone(&record));
         let handle = client.handle();
-        let connection = Connection::new(Arc::new(settings.service(&script)), client, now);
+        let service = settings.service(&script);
+        let memory_bound = service.memory_bound();
+        let connection = Connection::new(Arc::new(service), client, now);
         Self {
             settings,
             time: Arc::clone(time),
+            times: Times::new(now),
+            memory_bound,
             script,
             connection,
             record,
@@ -107,12 +115,16 @@ impl Client {
             31 => self.record.cell.mark(Marks::EXPIRED), // also if no deadline has passed
             _ => {}
         }
+        self.times.handle(self.script.events().handled, self.time.now());
+        bounds::check_memory(self);
         Ok(())
     }
 
     fn send(&mut self, bytes: &[u8]) {
-        let sealed = if self.settings.transformed { transform::seal(bytes) } else { bytes.to_vec() };
-        self.sent.extend(sealed);
+        match self.settings.transformed {
+            true => transform::seal(bytes, &mut self.sent),
+            false => self.sent.extend_from_slice(bytes),
+        }
     }
 
     fn send_message(&mut self, kind: Kind) {
@@ -183,8 +195,17 @@ impl Client {
 
     /// Takes the marks, and performs up to `steps` operations, with up to `count` bytes each.
     pub(super) fn serve(&mut self, steps: usize, count: usize, out: &mut Outbox, clock: &Clock) {
-        self.take_marks(out, clock);
-        let mut arrived = self.sent.len() - self.delivered;
+        let was_due = self.take_marks(out, clock);
+        let rest = self.operate(steps, count, out, clock);
+        self.times.handle(self.script.events().handled, self.time.now());
+        bounds::check_memory(self);
+        if let Some(rest) = rest {
+            bounds::check_deadline(self, rest, was_due);
+        }
+    }
+
+    /// Performs operations. Returns what the connection waits for, if it can do nothing more.
+    fn operate(&mut self, steps: usize, count: usize, out: &mut Outbox, clock: &Clock) -> Option<Rest> {
         let mut active = self.connection.activate(out, clock);
         for _ in 0..steps {
             match active.what_now() {
@@ -194,9 +215,12 @@ impl Client {
                         assert!(!lent.bytes().is_empty(), "no output is lent");
                         self.lent = Some(lent);
                     }
-                    return;
+                    return Some(Rest::Lent);
                 }
-                Next::Write if self.room == 0 => return active.blocked(self.received.len() as u64),
+                Next::Write if self.room == 0 => {
+                    active.blocked(self.received.len() as u64);
+                    return Some(Rest::Output);
+                }
                 Next::Write => {
                     let output = active.output();
                     assert!(!output.is_empty(), "there is nothing to write");
@@ -204,27 +228,37 @@ impl Client {
                     self.received.extend_from_slice(&output[..written]);
                     self.room -= written;
                     active.wrote(written);
+                    self.times.written = self.time.now();
                 }
                 Next::Run => active.run(),
-                Next::Read if arrived > 0 => {
-                    let piece = arrived.min(count);
-                    let mut bytes = self.sent[self.delivered..][..piece].to_vec();
-                    (self.delivered, arrived) = (self.delivered + piece, arrived - piece);
-                    active.receive(&mut bytes);
+                Next::Read if self.delivered < self.sent.len() => {
+                    let piece = self.delivered..self.sent.len().min(self.delivered + count);
+                    self.delivered = piece.end;
+                    self.times.receive(&piece, &self.messages, self.time.now());
+                    active.receive(&mut self.sent[piece]);
                 }
                 Next::Read if self.sent_end => active.end_of_input(),
-                Next::Read => return active.would_block(|| 0),
-                Next::Wait => return,
+                Next::Read => {
+                    active.would_block(|| 0);
+                    return Some(Rest::Input);
+                }
+                Next::Wait => return Some(Rest::Answer),
                 Next::Done(reason) => {
-                    self.over.get_or_insert(reason);
-                    return;
+                    drop(active);
+                    if self.over.replace(reason).is_none() {
+                        bounds::check_end(self, reason);
+                    }
+                    return Some(Rest::Over);
                 }
             }
         }
+        None
     }
 
-    fn take_marks(&mut self, out: &mut Outbox, clock: &Clock) {
+    /// Returns the timer that was due, if the connection was told that its deadline has passed.
+    fn take_marks(&mut self, out: &mut Outbox, clock: &Clock) -> Option<Timer> {
         let (marks, arrived) = (self.record.cell.take_marks(), self.unread());
+        let due = bounds::due(self).filter(|_| marks.contains(Marks::EXPIRED));
         let mut active = self.connection.activate(out, clock);
         if marks.contains(Marks::STOPPING) {
             active.stop(arrived);
@@ -239,15 +273,16 @@ impl Client {
         if marks.contains(Marks::CUT) {
             active.cut();
         }
+        due
     }
 
     /// A ring delivers what it had received before it was told to stop.
     fn deliver_to_ring(&mut self, count: usize, out: &mut Outbox, clock: &Clock) {
-        let count = count.min(self.unread());
-        if self.settings.lends && count > 0 {
-            let mut bytes = self.sent[self.delivered..][..count].to_vec();
-            self.delivered += count;
-            self.connection.activate(out, clock).receive(&mut bytes);
+        if self.settings.lends && self.unread() > 0 {
+            let piece = self.delivered..self.sent.len().min(self.delivered + count);
+            self.delivered = piece.end;
+            self.times.receive(&piece, &self.messages, self.time.now());
+            self.connection.activate(out, clock).receive(&mut self.sent[piece]);
         }
     }
 
@@ -260,6 +295,7 @@ impl Client {
         self.connection.activate(out, clock).returned(output, count);
         if is_lent {
             self.received.extend(written);
+            self.times.written = self.time.now();
         }
     }
 

@@ -29,7 +29,7 @@ impl Transform for Records {
     }
 
     fn seal(&mut self, plain: &[u8], sealed: &mut Vec<u8>) {
-        sealed.extend(seal(plain));
+        seal(plain, sealed);
     }
 
     fn close(&mut self, sealed: &mut Vec<u8>) {
@@ -37,27 +37,31 @@ impl Transform for Records {
     }
 }
 
-/// The records of these bytes.
-pub(super) fn seal(plain: &[u8]) -> Vec<u8> {
-    let record = |bytes: &[u8]| [&[bytes.len() as u8][..], &inverted(bytes)].concat();
-    plain.chunks(255).flat_map(record).collect()
+/// Appends the records of these bytes. Most of a run may be spent here, so it works on whole slices.
+pub(super) fn seal(plain: &[u8], sealed: &mut Vec<u8>) {
+    for bytes in plain.chunks(255) {
+        sealed.push(bytes.len() as u8);
+        append_inverted(bytes, sealed);
+    }
 }
 
 /// The bytes in the complete records, and whether the last of them was the last of all.
 pub(super) fn open(mut sealed: &[u8]) -> (Vec<u8>, bool) {
-    let mut plain = Vec::new();
+    let mut plain = Vec::with_capacity(sealed.len());
     while let Some((&length, rest)) = sealed.split_first() {
         if length == 0 {
             assert_eq!(rest, b"", "output after the last record");
             return (plain, true);
         }
         let Some((bytes, rest)) = rest.split_at_checked(length.into()) else { break };
-        plain.extend(inverted(bytes));
+        append_inverted(bytes, &mut plain);
         sealed = rest;
     }
     (plain, false)
 }
 
-fn inverted(bytes: &[u8]) -> Vec<u8> {
-    bytes.iter().map(|byte| !byte).collect()
+fn append_inverted(bytes: &[u8], to: &mut Vec<u8>) {
+    let start = to.len();
+    to.extend_from_slice(bytes);
+    to[start..].iter_mut().for_each(|byte| *byte = !*byte);
 }
