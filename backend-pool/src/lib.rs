@@ -12,6 +12,8 @@
 //! worker.
 
 mod clients;
+#[cfg(all(test, shuttle))]
+mod models;
 mod monitor;
 mod poller;
 mod scheduler;

@@ -11,9 +11,12 @@
 //! but checks the queue at intervals. So a single message costs no wake-up of the monitor, and many messages share one.
 
 use std::io;
-use std::sync::{Arc, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+
+#[cfg(not(all(test, shuttle)))]
+use common::sync::Condvar;
+use common::sync::{MutexGuard, thread};
 
 use crate::poller::Poller;
 use crate::scheduler::{Scheduler, State};
@@ -59,10 +62,22 @@ impl<P: Poller> Scheduler<P> {
 
     /// Lets a woken monitor begin to wait in the poller before the leader. This only saves wake-ups, so the leader
     /// continues if the monitor takes too long.
-    pub(crate) fn await_monitor<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let is_woken = |state: &mut State| state.monitor == Monitor::Woken;
-        let waited = self.monitor_arrived.wait_timeout_while(state, MONITOR_DELAY, is_woken);
-        waited.unwrap_or_else(PoisonError::into_inner).0
+    pub(crate) fn await_monitor<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        match state.monitor {
+            Monitor::Woken => self.wait_timeout(&self.monitor_arrived, state, MONITOR_DELAY),
+            _ => state,
+        }
+    }
+
+    /// Waits to be notified, for `timeout` at most. The model of the scheduler has its own.
+    #[cfg(not(all(test, shuttle)))]
+    fn wait_timeout<'a>(
+        &self,
+        notified: &Condvar,
+        state: MutexGuard<'a, State>,
+        timeout: Duration,
+    ) -> MutexGuard<'a, State> {
+        notified.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Whether the monitor is needed: the leader is serving, and another worker could help.
@@ -93,8 +108,7 @@ impl<P: Poller> Scheduler<P> {
             } else {
                 self.enter(Monitor::Runs, &mut state);
                 let before = state.leader;
-                let waited = self.monitor_woken.wait_timeout(state, LEADER_DELAY);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                state = self.wait_timeout(&self.monitor_woken, state, LEADER_DELAY);
                 let clients = state.leader.clients_since(&before);
                 fast = clients >= FAST;
                 if !state.leader.has_waited_since(&before) && self.needs_monitor(&state) {

@@ -2,13 +2,19 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use common::WakeQueue;
+use common::sync::{Condvar, Mutex, MutexGuard};
+#[cfg(not(all(test, shuttle)))]
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use serving::{Buffers, Conversation, Failure, Notifier, STACK_SIZE, Socket, Wait};
+#[cfg(not(all(test, shuttle)))]
+use serving::STACK_SIZE;
+use serving::{Buffers, Conversation, Failure, Notifier, Socket, Wait};
 
 use crate::clients::{Client, Clients};
+#[cfg(all(test, shuttle))]
+use crate::models::ThreadPool;
 use crate::monitor::Monitor;
 use crate::poller::{Event, Poller};
 
@@ -90,15 +96,7 @@ impl Leader {
 impl<P: Poller> Scheduler<P> {
     /// Builds a pool, and starts its monitor and its leader.
     pub(crate) fn start(workers: usize, failure: Failure) -> io::Result<Arc<Self>> {
-        // Not rayon's global pool, which other parts of the program may use.
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(workers)
-            .stack_size(STACK_SIZE)
-            .thread_name(|number| format!("pool-{}", number + 1))
-            // Without a panic handler, rayon aborts the process when a spawned job panics.
-            .panic_handler(|_| tracing::error!("a job that a handler spawned on the pool panicked"))
-            .build()
-            .map_err(io::Error::other)?;
+        let pool = pool(workers)?;
         let notifier = Notifier::new()?;
         let poller = P::new(&notifier)?;
         let woken = WakeQueue::new(notifier.waker());
@@ -194,6 +192,25 @@ impl<P: Poller> Scheduler<P> {
     pub(crate) fn max_helpers(&self) -> usize {
         self.pool.current_num_threads() - 1
     }
+}
+
+/// The threads of the workers.
+#[cfg(not(all(test, shuttle)))]
+fn pool(workers: usize) -> io::Result<ThreadPool> {
+    // Not rayon's global pool, which other parts of the program may use.
+    ThreadPoolBuilder::new()
+        .num_threads(workers)
+        .stack_size(STACK_SIZE)
+        .thread_name(|number| format!("pool-{}", number + 1))
+        // Without a panic handler, rayon aborts the process when a spawned job panics.
+        .panic_handler(|_| tracing::error!("a job that a handler spawned on the pool panicked"))
+        .build()
+        .map_err(io::Error::other)
+}
+
+#[cfg(all(test, shuttle))]
+fn pool(workers: usize) -> io::Result<ThreadPool> {
+    Ok(ThreadPool::new(workers))
 }
 
 /// Advances a client for one turn, including its handler.

@@ -11,8 +11,10 @@
 
 use std::cell::Cell;
 use std::io;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use common::sync::{MutexGuard, thread_local};
 
 use crate::poller::Poller;
 use crate::scheduler::{Scheduler, State};
@@ -31,7 +33,7 @@ impl<P: Poller> Scheduler<P> {
     pub(crate) fn start_leader(self: &Arc<Self>) {
         let scheduler = Arc::clone(self);
         self.pool.spawn(move || {
-            IN_LOOP.set(true);
+            IN_LOOP.with(|in_loop| in_loop.set(true));
             scheduler.failure.watch(|| scheduler.lead());
         });
     }
@@ -72,10 +74,10 @@ impl<P: Poller> Scheduler<P> {
     pub(crate) fn help(&self) {
         self.state().helpers_spawned -= 1;
         // If this worker runs a loop already, a handler in it waits in a `join`, which must not wait for another loop.
-        let nested = IN_LOOP.replace(true);
+        let nested = IN_LOOP.with(|in_loop| in_loop.replace(true));
         if !nested {
             self.failure.watch(|| self.serve_for_a_while());
-            IN_LOOP.set(false);
+            IN_LOOP.with(|in_loop| in_loop.set(false));
         }
         let mut state = self.state();
         state.helpers -= 1;

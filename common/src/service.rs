@@ -197,13 +197,14 @@ impl Service {
         let transform = self.make_transform(&Client::new(Address::Unknown));
         let sealed = transform.and_then(|mut transform| {
             let mut sealed = Vec::new();
-            guarded(move || {
+            let closed = guarded(|| {
                 if !transform.is_handshaking() && !out.is_empty() {
                     transform.seal(out.bytes(), &mut sealed);
                 }
                 transform.close(&mut sealed);
-                sealed
-            })
+                drop(transform); // a result that is returned past a destructor that panics would leak
+            });
+            closed.map(|()| sealed)
         });
         let mut refusal = Outbox::new();
         refusal.push(&sealed.unwrap_or_default());

@@ -106,7 +106,7 @@ impl Settings {
     fn unframe<'a>(&self, received: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
         match self.framing {
             Framing::Line => {
-                let end = received.iter().position(|&byte| byte == b'\n')?;
+                let end = memchr::memchr(b'\n', received)?; // replies are long
                 Some((&received[..end], &received[end + 1..]))
             }
             _ => {

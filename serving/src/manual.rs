@@ -11,7 +11,7 @@ use crate::acceptor::Acceptor;
 use crate::maintenance::Maintenance;
 use crate::state::State;
 use crate::stop::Registration;
-use crate::{Report, Statistics, Stop};
+use crate::{Failure, Report, Statistics, Stop};
 
 /// A server without threads and without a listener, for simulations and for other programs that decide themselves when each of
 /// its parts runs, and at which time. Its sockets are [`Accepted`](crate::Accepted) and [`Transport`](crate::Transport).
@@ -66,6 +66,11 @@ impl ManualServer {
     /// The current statistics.
     pub fn statistics(&self) -> Statistics {
         self.state.statistics()
+    }
+
+    /// A handle by which the threads of the program report failures, which end the server.
+    pub fn failure(&self) -> Failure {
+        Failure::new(&self.state)
     }
 
     /// Ends counting, and returns the final statistics.

@@ -112,7 +112,7 @@ impl Server {
 
     /// A handle by which the threads of the backend report failures, which end the server.
     pub fn failure(&self) -> Failure {
-        Failure(Arc::clone(&self.state))
+        Failure::new(&self.state)
     }
 
     /// Waits for the maintenance thread, which ends when no socket lingers, or at the drain deadline.
@@ -129,6 +129,10 @@ impl Server {
 pub struct Failure(Arc<State>);
 
 impl Failure {
+    pub(crate) fn new(state: &Arc<State>) -> Self {
+        Self(Arc::clone(state))
+    }
+
     /// Stops the server. [`Server::close`] returns this error, unless another was reported before.
     pub fn report(&self, error: io::Error) {
         let why = error.to_string();

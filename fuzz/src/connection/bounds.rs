@@ -22,7 +22,8 @@ pub(super) enum Rest {
     Over,
 }
 
-/// When something last happened from which a timeout may be counted, as the client and the handler have seen it.
+/// When something last happened from which a timeout may be counted, as the client and the handler have seen it. What a ring
+/// delivers by itself is left out, since the end may have been decided before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
     /// When input was last received, and when it last completed a message.

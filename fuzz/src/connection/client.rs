@@ -281,7 +281,6 @@ impl Client {
         if self.settings.lends && self.unread() > 0 {
             let piece = self.delivered..self.sent.len().min(self.delivered + count);
             self.delivered = piece.end;
-            self.times.receive(&piece, &self.messages, self.time.now());
             self.connection.activate(out, clock).receive(&mut self.sent[piece]);
         }
     }
@@ -295,7 +294,6 @@ impl Client {
         self.connection.activate(out, clock).returned(output, count);
         if is_lent {
             self.received.extend(written);
-            self.times.written = self.time.now();
         }
     }
 
