@@ -178,11 +178,13 @@ impl Server {
         own
     }
 
-    /// Stops the workers. One that doesn't end waits for ever, which shuttle reports.
+    /// Stops the workers and the monitor, and waits until each has ended: then nobody else has the scheduler.
     fn end(self) {
         self.scheduler.stop();
-        drop(self.acceptor);
-        drop(self.server);
+        while Arc::strong_count(&self.scheduler) > 1 {
+            thread::yield_now();
+        }
+        drop((self.acceptor, self.server));
     }
 }
 
@@ -240,6 +242,31 @@ fn a_client_is_woken_while_a_handler_blocks() {
         expect(&idle, b"push\n");
         expect(&blocks, b"block\n");
         pushing.join().unwrap();
+        server.end();
+    });
+}
+
+/// What a client sends and what it is pushed while it is served is not forgotten when it is parked.
+#[test]
+fn what_arrives_while_a_client_is_served_is_served_next() {
+    explore(|| {
+        let mut server = Server::new(2);
+        let client = server.connect();
+        while server.handles.lock().unwrap().is_empty() {
+            thread::yield_now();
+        }
+        let handle = server.handles.lock().unwrap()[0].clone();
+        let pushing = thread::spawn(move || (0..3).for_each(|_| handle.send(*b"1").unwrap()));
+        let mut sender = client.try_clone().unwrap();
+        let sending = thread::spawn(move || {
+            for _ in 0..3 {
+                sender.write_all(b"1\n").unwrap();
+                thread::yield_now();
+            }
+        });
+        expect(&client, &b"1\n".repeat(6));
+        pushing.join().unwrap();
+        sending.join().unwrap();
         server.end();
     });
 }

@@ -115,8 +115,8 @@ fn blocking_threads_run_each_job() {
             let closing = Arc::clone(&threads);
             thread::spawn(move || closing.close());
             submitting.into_iter().for_each(|thread| thread.join().unwrap());
-            // A job that was left to a thread that has ended is never done.
-            while done.load(Ordering::SeqCst) < 3 {
+            // A job that was left to a thread that has ended is never done, and each thread has the threads.
+            while done.load(Ordering::SeqCst) < 3 || Arc::strong_count(&threads) > 1 {
                 thread::yield_now();
             }
         });

@@ -57,16 +57,18 @@ fn a_message_has_one_answer() {
 /// An answer that is dropped is reported, unless its timeout was first. The owner is woken.
 #[test]
 fn a_dropped_answer_is_reported_or_too_late() {
-    explore(|| {
-        let (record, later) = awaiting();
-        thread::spawn(move || drop(later));
-        record.cell.register(&waker_of_this_thread());
-        let revoked = record.cell.revoke_answer();
-        while !revoked && record.cell.take_marks() == Marks::NONE {
-            thread::park();
-        }
-        assert_eq!(answers(&record.cell), usize::from(!revoked));
-    });
+    for times_out in [true, false] {
+        explore(move || {
+            let (record, later) = awaiting();
+            thread::spawn(move || drop(later));
+            record.cell.register(&waker_of_this_thread());
+            let revoked = times_out && record.cell.revoke_answer();
+            while !revoked && record.cell.take_marks() == Marks::NONE {
+                thread::park();
+            }
+            assert_eq!(answers(&record.cell), usize::from(!revoked));
+        });
+    }
 }
 
 /// A task that waits until its answer is not awaited any more is woken by the timeout, or by the end of the conversation.
