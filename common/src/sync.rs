@@ -11,3 +11,10 @@ pub use std::{
     sync::{Condvar, Mutex, MutexGuard, atomic},
     thread, thread_local,
 };
+
+/// A step that other threads may observe, such as a system call. In a model, another thread may run before it.
+#[inline]
+pub fn step() {
+    #[cfg(shuttle)]
+    thread::yield_now();
+}

@@ -88,6 +88,32 @@ fn whoever_awaits_a_stop_learns_of_it() {
     });
 }
 
+/// As many jobs run at once as there may be threads, also if fewer threads are idle: these two wait for each other.
+#[test]
+fn blocking_threads_run_jobs_at_once() {
+    explore(|| {
+        let threads = BlockingThreads::new(2);
+        let (begun, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let first = Arc::clone(&done);
+        threads.run(move || drop(first.fetch_add(1, Ordering::SeqCst))); // which leaves an idle thread, or none
+        for _ in 0..2 {
+            let (begun, done) = (Arc::clone(&begun), Arc::clone(&done));
+            threads.run(move || {
+                begun.fetch_add(1, Ordering::SeqCst);
+                while begun.load(Ordering::SeqCst) < 2 {
+                    thread::yield_now();
+                }
+                done.fetch_add(1, Ordering::SeqCst);
+            });
+            thread::yield_now();
+        }
+        while done.load(Ordering::SeqCst) < 3 {
+            thread::yield_now();
+        }
+        threads.close();
+    });
+}
+
 /// The threads for handlers that block run each job once, on no more threads than allowed, also jobs that come when they are
 /// told to end. Then they end.
 #[test]

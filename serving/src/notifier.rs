@@ -8,6 +8,7 @@ use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use common::sync::atomic::{AtomicU8, Ordering};
+use common::sync::step;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Wakes a thread that waits in a poller, by a descriptor that becomes readable when the notifier is notified. Its
@@ -54,6 +55,7 @@ impl Notifier {
             _ => None,
         };
         if self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, notify) == Ok(WAITING) {
+            step();
             // Unless it was interrupted, it fails only if the queue is full, and then the descriptor is readable already.
             let written = || (&self.sender).write(&[1]);
             while written().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
@@ -74,6 +76,7 @@ impl Notifier {
 
     /// Reads the descriptor, so that it is no longer readable.
     pub fn drain(&self) {
+        step();
         let _ = (&self.receiver).read(&mut [0; 16]);
     }
 
