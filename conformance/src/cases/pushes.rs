@@ -163,8 +163,8 @@ pub(crate) fn pushes_without_end_do_not_starve_messages(subject: &Subject) {
         let server = subject.serve(remote.service());
         let (mut client, handle) = connect(&server, &clients);
         assert_eq!(handle.send(message.as_bytes()), Ok(()));
-        let deadline = client.deadline();
         for number in 1..=10 {
+            let deadline = client.deadline();
             // More than one read.
             let text = "x".repeat(6_000 * number);
             client.send_message(&text);
