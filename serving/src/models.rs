@@ -95,7 +95,10 @@ fn blocking_threads_run_jobs_at_once() {
         let threads = BlockingThreads::new(2);
         let (begun, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let first = Arc::clone(&done);
-        threads.run(move || drop(first.fetch_add(1, Ordering::SeqCst))); // which leaves an idle thread, or none
+        let job = move || {
+            first.fetch_add(1, Ordering::SeqCst);
+        };
+        threads.run(job); // which leaves an idle thread, or none
         for _ in 0..2 {
             let (begun, done) = (Arc::clone(&begun), Arc::clone(&done));
             threads.run(move || {
