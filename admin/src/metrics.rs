@@ -1,7 +1,7 @@
 //! The metrics of a server.
 
 use std::fmt;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use common::{CloseReason, Limits, Outcome};
 use prometheus_client::collector::Collector;
@@ -26,23 +26,30 @@ pub fn registry(monitor: &Monitor) -> Registry {
 /// read at once, so it adds up in every scrape: accepted connections are the open, the ended and the refused ones, and pushes are
 /// the delivered, the dropped, the refused and the queued ones. `docs/operate.md` has the list.
 #[derive(Clone, Debug)]
-pub struct Metrics(Monitor);
+pub struct Metrics {
+    monitor: Monitor,
+    /// When the server was started, since the Unix epoch.
+    started: Duration,
+}
 
 impl Metrics {
     /// The metrics of the server that is observed.
     pub fn new(monitor: Monitor) -> Self {
-        Self(monitor)
+        // A server itself goes by a clock that nobody sets.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let started = now.saturating_sub(monitor.started().elapsed());
+        Self { monitor, started }
     }
 }
 
 impl Collector for Metrics {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut families = Families(encoder);
-        let statistics = self.0.statistics();
-        families.server(&self.0)?;
+        let statistics = self.monitor.statistics();
+        families.server(&self.monitor, self.started)?;
         families.connections(&statistics)?;
         families.messages(&statistics)?;
-        families.limits(&self.0.limits())?;
+        families.limits(&self.monitor.limits())?;
         #[cfg(target_os = "linux")]
         crate::process::encode(&mut families)?;
         Ok(())
@@ -53,11 +60,10 @@ impl Collector for Metrics {
 pub(crate) struct Families<'a>(DescriptorEncoder<'a>);
 
 impl Families<'_> {
-    fn server(&mut self, monitor: &Monitor) -> fmt::Result {
+    fn server(&mut self, monitor: &Monitor, started: Duration) -> fmt::Result {
         let help = "The backend, and the version of anyloop.";
         let mut build = self.0.encode_descriptor("anyloop_build", help, None, MetricType::Info)?;
         build.encode_info(&[("version", env!("CARGO_PKG_VERSION")), ("backend", monitor.backend())])?;
-        let started = monitor.started().duration_since(UNIX_EPOCH).unwrap_or_default();
         let help = "When the server was started, since the Unix epoch.";
         self.gauge("anyloop_start_time", "seconds", help, started.as_secs_f64())
     }

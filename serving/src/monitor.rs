@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::Instant;
 
 use crate::published::Published;
 use crate::running::End;
@@ -24,7 +24,7 @@ struct Shared {
     backend: &'static str,
     address: Address,
     limits: Limits,
-    started: SystemTime,
+    started: Instant,
     stop: Stop,
     published: Arc<Published>,
     ready_check: Option<ReadyCheck>,
@@ -76,7 +76,7 @@ impl Monitor {
             backend: backend.name(),
             address,
             limits: service.limits,
-            started: SystemTime::now(),
+            started: Instant::now(),
             stop: Stop::new(),
             published: Arc::default(),
             ready_check: service.ready_check.clone(),
@@ -102,7 +102,7 @@ impl Monitor {
     }
 
     /// When the server was started.
-    pub fn started(&self) -> SystemTime {
+    pub fn started(&self) -> Instant {
         self.shared.started
     }
 
