@@ -78,6 +78,10 @@ impl Transform for Records {
         !self.is_shaken
     }
 
+    fn announces_end(&self) -> bool {
+        announces_end(self.client)
+    }
+
     fn blocking(&self) -> Blocking {
         let may_block = self.shared.options.blocking_handshake && !self.is_shaken;
         if may_block { Blocking::MayBlock } else { Blocking::Never }
@@ -94,6 +98,11 @@ impl Drop for Records {
             self.shared.may_panic(self.client, false);
         }
     }
+}
+
+/// Whether the transform of this client expects that the end of the input is announced: that of every other one does.
+pub(crate) fn announces_end(client: usize) -> bool {
+    client % 2 == 1
 }
 
 /// Seals plaintext.
