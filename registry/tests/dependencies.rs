@@ -25,6 +25,7 @@ fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
         "anyloop-common" | "anyloop-fault-proxy" | "anyloop-handwritten" | "anyloop-history" => vec![],
         "anyloop-handlers" | "anyloop-serving" => vec!["anyloop-common"],
         "anyloop-load" => vec!["anyloop-common", "anyloop-history"],
+        "anyloop-tls" => vec!["anyloop-common"],
         "anyloop-conformance" | "anyloop-exchange-redis" | "anyloop-simulation" => {
             vec!["anyloop-common", "anyloop-serving"]
         }

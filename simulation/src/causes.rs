@@ -30,8 +30,7 @@ pub(crate) fn check(shared: &Shared, client: usize, why: CloseReason) {
     }
     let arrived = if why == CloseReason::Stopping { account.arrived_at_stop } else { wire.taken };
     let whole = account.input.whole(arrived);
-    let is_graceful =
-        matches!(why, CloseReason::EndOfInput | CloseReason::Truncated | CloseReason::Stopping);
+    let is_graceful = matches!(why, CloseReason::EndOfInput | CloseReason::Truncated | CloseReason::Stopping);
     if is_graceful && book.format != Format::Raw && account.handled < whole {
         let handled = account.handled;
         book.violate(client, || format!("it ends for {why}, and {handled} of {whole} messages were handled"));
