@@ -7,7 +7,7 @@ use std::thread;
 use common::Service;
 use serving::{BlockingHandlers, STACK_SIZE, Workers, worker_count};
 
-use crate::arguments::Serve;
+use crate::arguments::{Serve, Tls};
 use crate::quantity::Time;
 
 /// The configuration of a service, as a line `name = value` for each setting, with sizes in bytes. The names are those of the
@@ -46,12 +46,31 @@ impl Lines<'_> {
         }
         self.set("listen", &arguments.listen);
         self.set("expose", arguments.expose);
+        self.tls(&arguments.tls);
         match capabilities.workers {
             Workers::PerConnection => self.set("stack-size", stack_size(service)),
             workers => self.set("workers", threads(workers, service)),
         }
         if capabilities.blocking_handlers == BlockingHandlers::Offloaded {
             self.set("blocking-threads", service.blocking_thread_count());
+        }
+    }
+
+    /// The flags of TLS that were given.
+    fn tls(&mut self, tls: &Tls) {
+        let files = [
+            ("tls-cert", &tls.tls_cert),
+            ("tls-key", &tls.tls_key),
+            ("tls-certs", &tls.tls_certs),
+            ("tls-client-ca", &tls.tls_client_ca),
+        ];
+        for (name, file) in files {
+            if let Some(file) = file {
+                self.set(name, file.display());
+            }
+        }
+        if !tls.tls_alpn.is_empty() {
+            self.set("tls-alpn", tls.tls_alpn.join(","));
         }
     }
 

@@ -46,7 +46,7 @@ pub(crate) const BELOW: [Below; 14] = [
         command: "serve",
         text: "When it listens, it prints `listening on ADDRESS:PORT` or `listening on unix:PATH` to standard output; the log goes to standard error. \
                SIGINT, SIGTERM or SIGHUP starts a drain; another one, at least a second later, ends the server at once. \
-               Under `nohup` SIGHUP is ignored. \
+               Under `nohup` SIGHUP is ignored. With --tls-cert or --tls-certs SIGHUP reloads the certificates instead, and what can't be loaded changes nothing. \
                The lines of --show-config have sizes in bytes, and behind a `#` the flag or variable that has set the value.",
         examples: &[
             ("serve the handler `{handler}` on smol, at 127.0.0.1:8888", "serve"),
@@ -57,6 +57,10 @@ pub(crate) const BELOW: [Below; 14] = [
             (
                 "the same on a Unix socket that its owner's group may connect to",
                 "serve --listen unix:/run/{program}.sock --listen-mode 660",
+            ),
+            (
+                "the same with TLS, whose certificate a SIGHUP reloads",
+                "serve --tls-cert server.crt --tls-key server.key",
             ),
             (
                 "limit the clients, and write a receipt at the end",

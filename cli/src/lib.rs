@@ -64,6 +64,7 @@ mod serve;
 mod service;
 mod signals;
 mod terminal;
+mod tls;
 mod usage;
 
 pub use ::load::framing::Framing as LoadFraming;

@@ -16,7 +16,7 @@ use crate::failure::{Failure, print};
 use crate::program::Program;
 use crate::receipt::{self, Destination, Receipt, Run};
 use crate::signals::Signalled;
-use crate::{config, descriptors, listen, log, service};
+use crate::{config, descriptors, listen, log, service, tls};
 
 /// Changes a service before it is served.
 pub(crate) type Configure = Box<dyn Fn(Service) -> Service + Send + Sync>;
@@ -37,6 +37,10 @@ pub(crate) fn serve(
     if let Some(configure) = configure {
         service = configure(service);
     }
+    let acceptor = tls::load(&arguments.tls)?;
+    if let Some(acceptor) = &acceptor {
+        service = tls::below(service, acceptor)?;
+    }
     descriptors::check(limit, pollers(arguments))?;
     descriptors::warn_of_limit(limit, service::wanted_connections(arguments), service.limits.max_connections);
     if let Some(mode) = arguments.listen_mode.filter(|_| !arguments.listen.is_unix()) {
@@ -51,7 +55,7 @@ pub(crate) fn serve(
         return print(config::text(arguments, &service, origins).as_bytes()).map(|()| ExitCode::SUCCESS);
     }
     // From here on a signal ends nothing at once, so that the path of a Unix socket is removed in any case.
-    let signalled = Signalled::catch().map_err(|error| failed(&error))?;
+    let signalled = Signalled::catch(acceptor.is_some()).map_err(|error| failed(&error))?;
     let listener = listen::listen(&addresses, arguments.listen_mode)?;
     let address = listener.address().map_err(|error| failed(&error))?;
     let destination = Destination::open(arguments.receipt.as_deref())?;
@@ -61,7 +65,7 @@ pub(crate) fn serve(
     let run = Run::start(program, arguments.backend.name(), &address);
     let running = start(arguments.backend, listener, service).map_err(|error| failed(&error))?;
     let running = Arc::new(running);
-    signalled.control(&running).map_err(|error| failed(&error))?;
+    signalled.control(&running, acceptor).map_err(|error| failed(&error))?;
     let log = arguments.stats.filter(|interval| !interval.0.is_zero());
     let log = log.map(|interval| StatisticsLog::start(&running, interval.0)).transpose();
     let log = log.map_err(|error| failed(&error))?;

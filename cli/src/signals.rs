@@ -6,31 +6,33 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ::tls::Acceptor;
 use serving::Running;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use signal_hook::{flag, low_level};
 
-use crate::receipt;
+use crate::{receipt, tls};
 
 /// The signals of a server. Signals that arrive before it serves are pending.
 pub(crate) struct Signalled(Signals);
 
 impl Signalled {
-    /// Blocks the default action of the signals.
-    pub(crate) fn catch() -> io::Result<Self> {
-        let signals = signals()?.into_iter().chain([SIGUSR1]);
+    /// Blocks the default action of the signals. SIGHUP is among them even under `nohup` if it reloads.
+    pub(crate) fn catch(reloads: bool) -> io::Result<Self> {
+        let signals = signals()?.into_iter().chain([SIGUSR1]).chain(reloads.then_some(SIGHUP));
         Signals::new(signals).map(Self)
     }
 
-    /// SIGINT, SIGTERM and SIGHUP stop this server: the first starts a drain, a second one ends it at once. SIGUSR1
-    /// logs its statistics.
-    pub(crate) fn control(self, running: &Arc<Running>) -> io::Result<()> {
+    /// SIGINT, SIGTERM and SIGHUP stop this server: the first starts a drain, a second one ends it at once. With an acceptor
+    /// SIGHUP reloads its certificates instead. SIGUSR1 logs the statistics.
+    pub(crate) fn control(self, running: &Arc<Running>, acceptor: Option<Arc<Acceptor>>) -> io::Result<()> {
         let running = Arc::clone(running);
         let mut first = None;
         on_thread(self.0, move |signal| match signal {
             SIGUSR1 if running.is_finished() => {} // the receipt has them
             SIGUSR1 => receipt::log(&running),
+            SIGHUP if acceptor.is_some() => acceptor.iter().for_each(|acceptor| tls::reload(acceptor)),
             signal => stop(&running, signal, meaning(&mut first, Instant::now())),
         })
     }

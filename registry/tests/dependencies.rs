@@ -38,7 +38,7 @@ fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
         "anyloop-cli" => {
             let contract = ["anyloop", "anyloop-common", "anyloop-handlers", "anyloop-serving"];
             let tools = ["anyloop-compare", "anyloop-handwritten", "anyloop-history", "anyloop-load"];
-            contract.into_iter().chain(tools).chain(["anyloop-registry"]).collect()
+            contract.into_iter().chain(tools).chain(["anyloop-registry", "anyloop-tls"]).collect()
         }
         "anyloop-fuzz" => {
             let examples = ["anyloop-example-http", "anyloop-example-key-value", "anyloop-example-shout"];

@@ -9,7 +9,7 @@ use common::{Limits, MailboxFull, Overload};
 use serving::Backend;
 use tracing::level_filters::LevelFilter;
 
-use super::{boolean, chosen};
+use super::{Tls, boolean, chosen};
 use crate::address::Target;
 use crate::catalogue::{Framing, Served};
 use crate::flags::Given;
@@ -128,6 +128,9 @@ pub(crate) struct Serve {
     /// Print the effective limits and the most memory that they allow, as lines of NAME = VALUE, and exit
     #[arg(long, help_heading = RECORDS)]
     pub(crate) show_config: bool,
+
+    #[command(flatten)]
+    pub(crate) tls: Tls,
 
     #[command(flatten)]
     pub(crate) flags: Given,

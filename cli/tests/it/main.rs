@@ -31,6 +31,7 @@ mod server;
 mod stop;
 mod stored;
 mod terminal;
+mod tls;
 mod tutorial;
 mod unanswered;
 mod unix;
