@@ -17,8 +17,8 @@ use rustls::server::{
 };
 use rustls::sign::CertifiedKey;
 use rustls::{
-    Connection, DigitallySignedStruct, InconsistentKeys, InvalidMessage, RootCertStore, SignatureAlgorithm,
-    SignatureScheme, SupportedProtocolVersion, version,
+    Connection, DigitallySignedStruct, HandshakeKind, InconsistentKeys, InvalidMessage, RootCertStore,
+    SignatureAlgorithm, SignatureScheme, SupportedProtocolVersion, version,
 };
 use rustls_platform_verifier::BuilderVerifierExt;
 
@@ -91,7 +91,10 @@ impl Tickets {
 
 /// The configuration of a server.
 #[derive(Clone, Debug)]
-pub(crate) struct Server(Arc<ServerConfig>);
+pub(crate) struct Server {
+    config: Arc<ServerConfig>,
+    verifies_clients: bool,
+}
 
 impl Server {
     /// With authorities for clients nothing is resumed, since a client's certificate is not verified again then.
@@ -119,13 +122,14 @@ impl Server {
             None => config.ticketer = Arc::clone(&tickets.0),
             Some(_) => config.send_tls13_tickets = 0,
         }
-        Ok(Self(Arc::new(config)))
+        Ok(Self { config: Arc::new(config), verifies_clients: client_authorities.is_some() })
     }
 
     /// The transform of a client with this address.
     pub(crate) fn transform(&self, client: &Address) -> Box<dyn Transform> {
-        let connection = ServerConnection::new(Arc::clone(&self.0));
-        Box::new(Session::new(connection.map(Connection::Server), Some(Box::new(client.clone()))))
+        let connection = ServerConnection::new(Arc::clone(&self.config)).map(Connection::Server);
+        let verifies_peer = self.verifies_clients;
+        Box::new(Session { verifies_peer, ..Session::new(connection, Some(Box::new(client.clone()))) })
     }
 }
 
@@ -233,6 +237,8 @@ struct Session {
     connection: Result<Connection, rustls::Error>,
     /// The address of the client, for the log. Only a server has it.
     client: Option<Box<Address>>,
+    /// Whether a client must present a certificate, which is verified at the end of the handshake.
+    verifies_peer: bool,
     failure: Option<Box<rustls::Error>>,
 }
 
@@ -241,7 +247,7 @@ impl Session {
         if let Ok(connection) = &mut connection {
             connection.set_buffer_limit(Some(BUFFER_LIMIT));
         }
-        Self { connection, client, failure: None }
+        Self { connection, client, verifies_peer: false, failure: None }
     }
 
     fn broken(&mut self, error: rustls::Error) -> Opened {
@@ -317,8 +323,14 @@ impl Transform for Session {
         true
     }
 
+    /// A server takes 80 µs to 300 µs for its key exchange and its signature, and as long to verify a client's certificate. The
+    /// rest of a handshake takes at most 25 µs.
     fn blocking(&self) -> Blocking {
-        let may_block = self.is_server() && self.is_handshaking();
+        let Ok(connection) = &self.connection else { return Blocking::Never };
+        let has_signed =
+            matches!(connection.handshake_kind(), Some(HandshakeKind::Full | HandshakeKind::Resumed));
+        let computes = self.verifies_peer || !has_signed;
+        let may_block = self.is_server() && connection.is_handshaking() && computes;
         if may_block { Blocking::MayBlock } else { Blocking::Never }
     }
 

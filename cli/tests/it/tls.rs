@@ -163,6 +163,11 @@ fn protocols_are_negotiated_and_early_data_is_not_taken() {
         let said = talk(&format!("-alpn {offered}"));
         assert!(said.contains(expected) && said.contains("第1條信息:hello"), "{said}");
     }
+    let said = talk("-groups P-521:X25519");
+    assert!(
+        said.contains("Server Temp Key: X25519") && said.contains("第1條信息:hello"),
+        "a second hello: {said}"
+    );
     let said = talk("-alpn three");
     assert!(!said.contains("連接成功") && said.contains("No ALPN negotiated"), "{said}");
     let said = talk(&format!("-sess_out {}", session.display()));
@@ -251,7 +256,7 @@ fn faults_of_certificates_are_found_before_it_listens() {
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(code), ""), "{flags}: {ended:?}");
         assert!(ended.stderr.contains(expected), "{flags}: {ended:?}");
     }
-    std::fs::set_permissions(&files.key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    fs::set_permissions(&files.key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let ended = run(&mut command(&format!("--tls-cert {certificate} --tls-key {key}")), "");
     assert!(
         ended.code == Some(2) && ended.stderr.contains("server.key is a private key with permissions 644")

@@ -157,10 +157,21 @@ fn sessions_are_resumed_unless_clients_present_certificates() {
 fn a_handshake_may_block_until_the_server_has_signed() {
     let authority = Authority::new("ours");
     let files = authority.issue("server", &["example.org"]);
-    let acceptor = acceptor(served(&files));
-    let mut pair = Pair::new(&acceptor, &connector(&trusting(&authority)), "example.org");
-    assert_eq!(pair.server.transform.blocking(), Blocking::MayBlock);
-    pair.exchange();
-    assert_eq!(pair.server.transform.blocking(), Blocking::Never);
-    assert_eq!(pair.client.transform.blocking(), Blocking::Never);
+    let verifying = served(&files).with_client_authorities(authority.file());
+    for (server, second) in [(served(&files), Blocking::Never), (verifying, Blocking::MayBlock)] {
+        for client in [trusting(&authority), trusting(&authority).with_only_tls12()] {
+            let client = client.with_certificate(&files.certificate, &files.key);
+            let mut pair = Pair::new(&acceptor(server.clone()), &connector(&client), "example.org");
+            assert_eq!(pair.server.transform.blocking(), Blocking::MayBlock, "it is to sign");
+            assert_eq!(pair.client.transform.blocking(), Blocking::Never);
+            let hello = std::mem::take(&mut pair.client.sent);
+            pair.server.receive(&hello[..10]);
+            assert_eq!(pair.server.transform.blocking(), Blocking::MayBlock);
+            pair.server.receive(&hello[10..]);
+            assert!(pair.server.transform.is_handshaking());
+            assert_eq!(pair.server.transform.blocking(), second, "it has signed");
+            pair.exchange();
+            assert_eq!(pair.server.transform.blocking(), Blocking::Never);
+        }
+    }
 }
