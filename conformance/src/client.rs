@@ -330,6 +330,11 @@ impl Client {
         self.socket.set_linger(Some(Duration::ZERO)).expect("a linger time");
     }
 
+    /// Closes the connection without announcing that, which resets it if there is unread input.
+    pub(crate) fn leave_unannounced(self) {
+        self.end.iter().for_each(End::forget);
+    }
+
     /// Returns a second handle to the connection, after the handshake.
     pub(crate) fn duplicate(&mut self) -> Self {
         self.shake_hands().expect("a handshake");
