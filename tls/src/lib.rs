@@ -10,6 +10,10 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/tls.md")]
+mod guide {}
+
 mod acceptor;
 mod certificates;
 mod connector;
