@@ -51,16 +51,12 @@ pub(crate) const BELOW: [Below; 14] = [
         examples: &[
             ("serve the handler `{handler}` on smol, at 127.0.0.1:8888", "serve"),
             (
-                "the same on tokio, on any free port",
-                "serve -b tokio --handler {handler} --listen 127.0.0.1:0",
+                "the same on tokio, with TLS, on any free port",
+                "serve -b tokio --handler {handler} --listen 127.0.0.1:0 --tls-cert server.crt --tls-key server.key",
             ),
             (
                 "the same on a Unix socket that its owner's group may connect to",
                 "serve --listen unix:/run/{program}.sock --listen-mode 660",
-            ),
-            (
-                "the same with TLS, whose certificate a SIGHUP reloads",
-                "serve --tls-cert server.crt --tls-key server.key",
             ),
             (
                 "limit the clients, and write a receipt at the end",
