@@ -328,7 +328,7 @@ impl Conversation {
             tracing::debug!(client = %self.connection.peer(), %reason, messages = self.connection.messages(), "ended");
             self.record().cell.leave();
             if !canary!("frees no place") {
-                self.state.free(self.record());
+                self.state.free(self.record(), reason);
             }
             close_socket(&self.state);
             if !canary!("counts no end") {

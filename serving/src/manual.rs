@@ -37,7 +37,7 @@ impl ManualServer {
     ) -> (Self, Acceptor) {
         let registration = stop.register(waker.clone());
         let max_connections = service.limits.max_connections;
-        let state = State::new(service, max_connections, stop.statistics(), clock, waker);
+        let state = State::new(service, max_connections, stop.published(), clock, waker);
         let maintenance = Maintenance::new(Arc::clone(&state), stop.clone(), None);
         let acceptor = Acceptor::new(Arc::clone(&state), address);
         (Self { state, maintenance, _registration: registration }, acceptor)

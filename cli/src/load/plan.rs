@@ -53,6 +53,8 @@ pub(super) fn plan(arguments: &Load, address: Address) -> Result<(Plan, bool), F
         cpus: arguments.cpus.clone(),
         seed: arguments.seed,
         server: arguments.server_pid,
+        shard: arguments.part.shard()?,
+        start_at: arguments.part.start_at()?,
         ..Plan::new(address)
     };
     plan.check().map_err(Failure::Usage)?;
@@ -65,14 +67,13 @@ pub(super) fn plan(arguments: &Load, address: Address) -> Result<(Plan, bool), F
 
 /// Checks that the limit on open files allows the connections.
 fn check_room(plan: &Plan) -> Result<(), Failure> {
-    let Hostile { idle, slow_readers, slow_writers } = plan.hostile;
-    let connections = plan.connections + plan.subscribers.count + idle + slow_readers + slow_writers;
+    let connections = plan.own_clients();
     let limit = descriptors::raise_limit();
     let room = limit.saturating_sub(descriptors::RESERVED);
     if connections > room {
         return Err(Failure::Usage(format!(
             "{connections} connections are more than the {room} that {limit} open files leave room for; ask for \
-             fewer, or have several generators make the load, and merge what they measure"
+             fewer, or divide them among several machines by --shard"
         )));
     }
     Ok(())
