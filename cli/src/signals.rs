@@ -49,13 +49,13 @@ fn stop(running: &Arc<Running>, drain_delay: Duration, signal: i32, meaning: Mea
     let signal = low_level::signal_name(signal);
     match meaning {
         Meaning::First if !drain_delay.is_zero() => {
+            running.announce_stop();
             tracing::info!(
                 signal,
                 drain_delay = %Time(drain_delay),
                 "not ready any more, and still accepting until the drain; another signal at least a second later ends the \
                  server at once"
             );
-            running.announce_stop();
             drain_after(drain_delay, running);
         }
         Meaning::First => {

@@ -39,6 +39,8 @@ mod stop;
 mod stored;
 mod terminal;
 mod tls;
+#[path = "../../../examples/testing/tool.rs"]
+mod tool;
 mod tutorial;
 mod unanswered;
 mod unix;
