@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::{
-    Address, Application, Client, ErrorReply, Framing, Handler, Limits, MAX_READ, MAX_RECORD, Outbox,
-    Preamble, Transform, guarded,
+    Address, Application, Blocking, Client, ErrorReply, Framing, Handler, Limits, MAX_READ, MAX_RECORD,
+    Outbox, Preamble, Protocol, Transform, guarded,
 };
 
 /// Creates the [`Transform`] of a client, which is called after the [`Preamble`] was read. For a refused client it gets
@@ -70,7 +70,7 @@ impl Service {
     /// A service with default limits and one worker per core.
     pub fn new(application: Arc<dyn Application>) -> Self {
         Self {
-            application,
+            application: Arc::new(Guarded(Some(application))),
             limits: Limits::default(),
             workers: None,
             stack_size: None,
@@ -228,5 +228,60 @@ impl fmt::Debug for Service {
     }
 }
 
+/// An application whose destructor may panic, or that of its handler, on whichever thread is the last to have it.
+struct Guarded(Option<Arc<dyn Application>>);
+
+impl Application for Guarded {
+    fn open(&self, client: Client, limits: &Limits, out: &mut Outbox) -> Box<dyn Protocol> {
+        let Some(application) = &self.0 else { panic!("the application was dropped") };
+        application.open(client, limits, out)
+    }
+
+    fn refuse(&self, error: &ErrorReply, limits: &Limits, out: &mut Outbox) {
+        if let Some(application) = &self.0 {
+            application.refuse(error, limits, out);
+        }
+    }
+
+    fn blocking(&self) -> Blocking {
+        self.0.as_ref().map_or(Blocking::MayBlock, |application| application.blocking())
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let application = self.0.take();
+        let _ = guarded(move || drop(application));
+    }
+}
+
 /// The default of [`Service::blocking_threads`].
 pub const BLOCKING_THREADS: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Replies, Session};
+
+    struct Fragile;
+
+    impl Handler for Fragile {
+        fn open(&self, _client: &Client, _out: &mut Replies<'_>) -> Box<dyn Session> {
+            panic!("no session is opened")
+        }
+    }
+
+    impl Drop for Fragile {
+        fn drop(&mut self) {
+            panic!("the destructor panics");
+        }
+    }
+
+    #[test]
+    fn a_handler_whose_destructor_panics_ends_no_thread() {
+        let service = Service::framed(Arc::new(Fragile), Framing::Line);
+        let clone = service.clone();
+        drop(service);
+        drop(clone);
+    }
+}

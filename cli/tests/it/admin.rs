@@ -8,10 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::openmetrics::Scrape;
 use crate::process::{BOUND, run};
-use crate::server::{Client, Server, backends, command};
+use crate::server::{Client, Server, backends, command, concurrent_backends};
 use crate::tool::Tool;
 
 const CURL: Tool = Tool { name: "curl", package: "curl" };
@@ -81,92 +82,102 @@ fn talk(client: &mut Client, messages: &[&str]) {
     }
 }
 
-/// One client of each kind after the other. Returns how many messages they sent.
-fn one_of_each_kind(server: &Server) -> f64 {
-    let mut leaves = server.connect();
-    talk(&mut leaves, &["one", "two"]);
-    leaves.say("exit\n");
-    assert_eq!(leaves.hear_all(), "");
-    drop(leaves);
-    let mut slow = server.connect();
-    slow.say("par");
-    assert_eq!(slow.hear_all(), "ERR timeout message: no line end\n");
-    drop(slow);
-    let mut breaks_off = server.connect();
-    breaks_off.say("three\npar");
-    breaks_off.half_close();
-    assert_eq!(breaks_off.hear_all(), "ok\nERR incomplete\n");
-    drop(breaks_off);
-    let mut resets = server.connect();
-    talk(&mut resets, &["four"]);
-    let socket = socket2::SockRef::from(resets.socket());
-    socket.set_linger(Some(Duration::ZERO)).unwrap();
-    drop(resets);
-    5.0
+/// How many connections ended for this reason.
+fn ended(scrape: &Scrape, outcome: &str, reason: &str) -> f64 {
+    scrape.value("anyloop_ended_connections_total", &[("outcome", outcome), ("reason", reason)])
 }
 
 #[test]
 fn at_rest_the_equations_of_the_receipt_hold_in_a_scrape() {
-    const MESSAGES: &str = "anyloop_messages_total";
     for backend in backends() {
-        let several = backend != "sequential";
-        let limit = if several { "--max-connections 3" } else { "" };
-        let (server, admin) = start(&format!(
-            "--backend {backend} --handler fanout --message-timeout 300ms --write-timeout 365d --min-rate 0 \
-             --drain-timeout 365d --max-message 1MiB --mailbox 64MiB {limit}"
-        ));
-        let mut messages = one_of_each_kind(&server);
-        let rest = wait_for(admin, backend, |scrape| scrape.value("anyloop_open_connections", &[]) == 0.0);
-        let reason = |scrape: &Scrape, outcome: &str, reason: &str| {
-            scrape.value("anyloop_ended_connections_total", &[("outcome", outcome), ("reason", reason)])
-        };
-        let reasons = [
-            ("finished", "exit"),
-            ("timed_out", "message_timeout"),
-            ("failed", "incomplete"),
-            ("failed", "lost"),
-        ];
-        assert_eq!(reasons.map(|(outcome, it)| reason(&rest, outcome, it)), [1.0; 4], "{backend}: {rest:?}");
-        assert_eq!(rest.value("anyloop_accepted_connections_total", &[]), 4.0, "{backend}");
-        assert_eq!(rest.value("anyloop_connection_duration_seconds_count", &[]), 4.0, "{backend}");
-        assert!(rest.value("anyloop_connection_duration_seconds_sum", &[]) >= 0.3, "{backend}: the slow one");
-        assert_eq!(rest.value(MESSAGES, &[]), messages, "{backend}");
-        assert_eq!(rest.value("anyloop_build_info", &[("backend", backend), ("version", "0.1.0")]), 1.0);
-        if !several {
-            assert_eq!(server.stop().receipt["messages"].as_f64(), Some(messages));
-            continue;
+        let (server, admin) = start(&format!("--backend {backend} --handler fanout --message-timeout 300ms"));
+        let mut leaves = server.connect();
+        talk(&mut leaves, &["one", "two"]);
+        leaves.say("exit\n");
+        assert_eq!(leaves.hear_all(), "", "{backend}");
+        drop(leaves);
+        let mut slow = server.connect();
+        slow.say("par");
+        assert_eq!(slow.hear_all(), "ERR timeout message: no line end\n", "{backend}");
+        drop(slow);
+        let mut times_out = 1.0;
+        loop {
+            let mut breaks_off = server.connect();
+            breaks_off.say("three\npar");
+            breaks_off.half_close();
+            match breaks_off.hear_all().as_str() {
+                "ok\nERR incomplete\n" => break,
+                said => assert_eq!(said, "ok\nERR timeout message: no line end\n", "{backend}"),
+            }
+            times_out += 1.0; // this test was not given the time to end its input
         }
-        // One subscriber reads nothing of what is pushed, which is more than all buffers hold. The other one reads all of it.
+        let mut resets = server.connect();
+        talk(&mut resets, &["four"]);
+        SockRef::from(resets.socket()).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(resets);
+        let (accepted, messages) = (3.0 + times_out, 4.0 + times_out);
+        let rest = wait_for(admin, backend, |scrape| {
+            let all = scrape.value("anyloop_accepted_connections_total", &[]) == accepted;
+            all && scrape.value("anyloop_open_connections", &[]) == 0.0
+        });
+        let reasons = [("finished", "exit"), ("failed", "incomplete"), ("failed", "lost")];
+        assert_eq!(
+            reasons.map(|(outcome, reason)| ended(&rest, outcome, reason)),
+            [1.0; 3],
+            "{backend}: {rest:?}"
+        );
+        assert_eq!(ended(&rest, "timed_out", "message_timeout"), times_out, "{backend}");
+        assert_eq!(rest.value("anyloop_connection_duration_seconds_count", &[]), accepted, "{backend}");
+        assert!(rest.value("anyloop_connection_duration_seconds_sum", &[]) >= 0.3, "{backend}: the slow one");
+        assert_eq!(rest.value("anyloop_messages_total", &[]), messages, "{backend}");
+        assert_eq!(rest.value("anyloop_build_info", &[("backend", backend), ("version", "0.1.0")]), 1.0);
+        let receipt = server.stop().receipt;
+        assert_eq!(receipt["messages"].as_f64(), Some(messages), "{backend}: {receipt}");
+    }
+}
+
+/// One subscriber reads nothing of what is pushed, which is more than all buffers hold. The other one reads all of it.
+#[test]
+fn pushes_and_refused_clients_are_in_a_scrape_and_so_is_the_drain() {
+    for backend in concurrent_backends() {
+        let (server, admin) = start(&format!(
+            "--backend {backend} --handler fanout --max-connections 3 --write-timeout 365d --min-rate 0 \
+             --drain-timeout 365d --max-message 1MiB --mailbox 64MiB"
+        ));
         let (mut stuck, mut reads, mut sender) = (server.connect(), server.connect(), server.connect());
         talk(&mut stuck, &["subscribe"]);
         talk(&mut reads, &["subscribe"]);
+        talk(&mut sender, &["x"]);
+        assert_eq!(reads.hear(), "x", "{backend}");
         assert_eq!(server.connect().hear_all(), "ERR busy\n", "{backend}");
         let message = "x".repeat(1 << 20);
         for _ in 0..32 {
             talk(&mut sender, &[&message]);
             assert!(reads.hear() == message, "{backend}");
         }
-        messages += 2.0 + 32.0;
-        let rest = wait_for(admin, backend, |scrape| scrape.value(MESSAGES, &[]) == messages);
-        assert_eq!(rest.value("anyloop_pushes_total", &[]), 64.0, "{backend}");
+        let rest = wait_for(admin, backend, |scrape| {
+            let all = scrape.value("anyloop_messages_total", &[]) == 35.0;
+            let refused = scrape.value("anyloop_refused_connections_total", &[("reason", "busy")]);
+            all && scrape.value("anyloop_pushes_total", &[]) == 66.0 && refused == 1.0
+        });
         assert!(rest.value("anyloop_queued_pushes", &[]) > 0.0, "{backend}: {rest:?}");
         assert_eq!(rest.value("anyloop_open_connections", &[]), 3.0, "{backend}");
-        assert_eq!(rest.value("anyloop_refused_connections_total", &[("reason", "busy")]), 1.0, "{backend}");
         assert_eq!(get(admin, "/readyz").0, 503, "{backend}: it is full");
         // In a drain, the one that reads and the sender are let go, and the stuck one is waited for.
         server.process.signal(Signal::TERM);
         assert_eq!((reads.hear_all(), sender.hear_all()), (String::new(), String::new()), "{backend}");
         drop((reads, sender));
-        let rest = wait_for(admin, backend, |scrape| reason(scrape, "drained", "stopping") == 2.0);
+        let rest = wait_for(admin, backend, |scrape| ended(scrape, "drained", "stopping") == 2.0);
         assert_eq!(rest.value("anyloop_open_connections", &[]), 1.0, "{backend}");
         assert_eq!(get(admin, "/readyz"), (503, "the server is draining\n".to_owned()), "{backend}");
         assert_eq!(get(admin, "/healthz"), (200, "ok\n".to_owned()), "{backend}");
         drop(stuck);
         let receipt = server.ended().receipt;
-        assert_eq!(receipt["messages"].as_f64(), Some(messages), "{backend}: {receipt}");
-        let pushes =
-            ["pushed", "pushes_delivered", "pushes_dropped"].map(|name| receipt[name].as_u64().unwrap());
-        assert!(pushes[0] == 64 && pushes[1] + pushes[2] == 64 && pushes[2] > 0, "{backend}: {receipt}");
+        let names = ["messages", "refused", "pushed", "pushes_delivered", "pushes_dropped"];
+        let [messages, refused, pushed, delivered, dropped] =
+            names.map(|name| receipt[name].as_u64().unwrap());
+        assert_eq!((messages, refused, pushed), (35, 1, 66), "{backend}: {receipt}");
+        assert!(delivered + dropped == 66 && dropped > 0, "{backend}: {receipt}");
     }
 }
 
@@ -251,7 +262,10 @@ fn the_drain_follows_its_delay() {
 fn wrong_addresses_are_errors_before_anything_listens() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Bound, so that nobody else listens there.
+    let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    bound.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let free = bound.local_addr().unwrap().as_socket().unwrap();
     for (flags, code, expected) in [
         ("--admin 0.0.0.0:9100", 2, "--admin 0.0.0.0:9100 is no loopback address".to_owned()),
         (

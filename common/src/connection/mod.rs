@@ -243,7 +243,7 @@ impl Connection {
             self.unsent = Some(Box::new(Unsent::new(Output::default(), now)));
         }
         if let Some(unsent) = &mut self.unsent {
-            unsent.stalled(queued, now, &self.service.limits);
+            unsent.blocked(queued, now, &self.service.limits);
         }
     }
 
