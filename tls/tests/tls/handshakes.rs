@@ -148,7 +148,8 @@ fn sessions_are_resumed_unless_clients_present_certificates() {
             let full = size();
             acceptor.reload().expect("valid files");
             let second = size();
-            assert_eq!(second < full, resumes, "{second} and {full} bytes");
+            // A signature of P-256 has 70 to 72 bytes, so two full handshakes differ by some.
+            assert_eq!(second + 50 < full, resumes, "{second} and {full} bytes");
         }
     }
 }
