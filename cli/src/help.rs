@@ -46,14 +46,14 @@ pub(crate) const BELOW: [Below; 14] = [
         command: "serve",
         text: "When it listens, it prints `listening on ADDRESS:PORT` or `listening on unix:PATH` to standard output; the log goes to standard error. \
                SIGINT, SIGTERM or SIGHUP starts a drain; another one, at least a second later, ends the server at once. \
-               Under `nohup` SIGHUP is ignored. \
+               Under `nohup` SIGHUP is ignored. With --tls-cert, --tls-certs or --config SIGHUP reloads the certificates instead, and what can't be loaded changes nothing. \
                SIGUSR2 hands the server over to a new process, without refusing a client. \
                The lines of --show-config have sizes in bytes, and behind a `#` what has set the value; they are a file for --config, whose keys are the names of the flags.",
         examples: &[
             ("serve the handler `{handler}` on smol, at 127.0.0.1:8888", "serve"),
             (
-                "the same on tokio, on any free port",
-                "serve -b tokio --handler {handler} --listen 127.0.0.1:0",
+                "the same on tokio, with TLS, on any free port",
+                "serve -b tokio --handler {handler} --listen 127.0.0.1:0 --tls-cert server.crt --tls-key server.key",
             ),
             (
                 "the same on a Unix socket that its owner's group may connect to",

@@ -69,6 +69,7 @@ mod service;
 mod signals;
 mod sockets;
 mod terminal;
+mod tls;
 mod usage;
 
 pub use ::load::framing::Framing as LoadFraming;

@@ -22,7 +22,7 @@ use crate::receipt::{self, Destination, Receipt, Run};
 use crate::signals::Signalled;
 use crate::sockets::{Bound, Sockets};
 use crate::usage::Origin;
-use crate::{config, descriptors, log, notify, service};
+use crate::{config, descriptors, log, notify, service, tls};
 
 /// Changes a service before it is served.
 pub(crate) type Configure = Box<dyn Fn(Service) -> Service + Send + Sync>;
@@ -44,6 +44,10 @@ pub(crate) fn serve(
     if let Some(configure) = configure {
         service = configure(service);
     }
+    let acceptor = tls::load(&arguments.tls)?;
+    if let Some(acceptor) = &acceptor {
+        service = tls::below(service, acceptor)?;
+    }
     let reserved = descriptors::reserved(arguments);
     descriptors::check(limit, pollers(arguments), reserved)?;
     let wanted = service::wanted_connections(arguments);
@@ -58,7 +62,8 @@ pub(crate) fn serve(
         return print(config::checked(configuration).as_bytes()).map(|()| ExitCode::SUCCESS);
     }
     // From here on a signal ends nothing at once, so that the path of a Unix socket is removed in any case.
-    let signalled = Signalled::catch().map_err(|error| failed(&error))?;
+    let reloads = acceptor.is_some() || configuration.config.is_some();
+    let signalled = Signalled::catch(reloads).map_err(|error| failed(&error))?;
     let Bound { main: listener, admin: admin_listener, mut files } = sockets.listen(arguments.listen_mode)?;
     let address = listener.address().map_err(|error| failed(&error))?;
     let destination = Destination::open(arguments.receipt.as_deref())?;
@@ -72,7 +77,8 @@ pub(crate) fn serve(
     let run = Run::start(program, arguments.backend.name(), &address);
     let running = start(arguments.backend, listener, service).map_err(|error| failed(&error))?;
     let running = Arc::new(running);
-    signalled.control(&running, &handover, arguments.admin.drain_delay.0).map_err(|error| failed(&error))?;
+    let drain_delay = arguments.admin.drain_delay.0;
+    signalled.control(&running, &handover, drain_delay, acceptor).map_err(|error| failed(&error))?;
     let admin_address = admin_listener.as_ref().and_then(|listener| listener.address().ok());
     let admin = admin_listener.map(|listener| AdminServer::start(listener, &running)).transpose()?;
     if let Some(admin) = &admin {

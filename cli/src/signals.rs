@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ::tls::Acceptor;
 use serving::Running;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
@@ -13,31 +14,40 @@ use signal_hook::{flag, low_level};
 
 use crate::handover::Handover;
 use crate::quantity::Time;
-use crate::{notify, receipt};
+use crate::{notify, receipt, tls};
 
 /// The signals of a server. Signals that arrive before it serves are pending.
-pub(crate) struct Signalled(Signals);
+pub(crate) struct Signalled {
+    signals: Signals,
+    /// Whether SIGHUP reloads what it can, and stops nothing.
+    reloads: bool,
+}
 
 impl Signalled {
-    /// Blocks the default action of the signals.
-    pub(crate) fn catch() -> io::Result<Self> {
-        let signals = signals()?.into_iter().chain([SIGUSR1, SIGUSR2]);
-        Signals::new(signals).map(Self)
+    /// Blocks the default action of the signals. SIGHUP is among them even under `nohup` if it reloads.
+    pub(crate) fn catch(reloads: bool) -> io::Result<Self> {
+        let signals = signals()?.into_iter().chain([SIGUSR1, SIGUSR2]).chain(reloads.then_some(SIGHUP));
+        let signals = Signals::new(signals)?;
+        Ok(Self { signals, reloads })
     }
 
     /// SIGINT, SIGTERM and SIGHUP stop this server: the first starts a drain after this delay, a second one ends it at
-    /// once. SIGUSR1 logs its statistics, and SIGUSR2 hands it over to a new process.
+    /// once. If SIGHUP reloads, it does that instead. SIGUSR1 logs the statistics, and SIGUSR2 hands the server over to a new
+    /// process.
     pub(crate) fn control(
         self,
         running: &Arc<Running>,
         handover: &Arc<Handover>,
         drain_delay: Duration,
+        acceptor: Option<Arc<Acceptor>>,
     ) -> io::Result<()> {
+        let Self { signals, reloads } = self;
         let (running, handover) = (Arc::clone(running), Arc::clone(handover));
         let mut first = None;
-        on_thread(self.0, move |signal| match signal {
+        on_thread(signals, move |signal| match signal {
             SIGUSR1 if running.is_finished() => {} // the receipt has them
             SIGUSR1 => receipt::log(&running),
+            SIGHUP if reloads => reload(acceptor.as_deref()),
             SIGUSR2 => handover.begin(&running),
             signal => {
                 let meaning = meaning(&mut first, Instant::now());
@@ -53,18 +63,30 @@ impl Signalled {
     }
 }
 
+/// Loads the certificates again. All other settings are those of the start.
+fn reload(acceptor: Option<&Acceptor>) {
+    notify::reloading();
+    match acceptor {
+        Some(acceptor) => tls::reload(acceptor),
+        None => tracing::info!(
+            "there are no certificates to reload; SIGUSR2 starts a new process with the settings that --config has now"
+        ),
+    }
+    notify::ready();
+}
+
 /// Stops a server, as a signal's meaning requires.
 fn stop(running: &Arc<Running>, drain_delay: Duration, signal: i32, meaning: Meaning) {
     let signal = low_level::signal_name(signal);
     match meaning {
         Meaning::First if !drain_delay.is_zero() => {
+            running.announce_stop();
             tracing::info!(
                 signal,
                 drain_delay = %Time(drain_delay),
                 "not ready any more, and still accepting until the drain; another signal at least a second later ends the \
                  server at once"
             );
-            running.announce_stop();
             drain_after(drain_delay, running);
         }
         Meaning::First => {

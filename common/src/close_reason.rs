@@ -44,6 +44,9 @@ pub enum CloseReason {
     HandshakeFailed,
     /// The client ended its input within a message.
     Incomplete,
+    /// The client's input ended without the end that a [transform](crate::Transform::announces_end) requires, such as the
+    /// `close_notify` of TLS. It may have been cut off by somebody else.
+    Truncated,
     /// The client sent a message that exceeds the limit.
     TooLong,
     /// The client sent an invalid message.
@@ -98,6 +101,7 @@ impl CloseReason {
         Self::TooLate,
         Self::HandshakeFailed,
         Self::Incomplete,
+        Self::Truncated,
         Self::TooLong,
         Self::Malformed,
         Self::Rejected,
@@ -117,7 +121,8 @@ impl CloseReason {
             Self::IdleTimeout | Self::MessageTimeout => Outcome::TimedOut,
             Self::HandshakeTimeout | Self::AnswerTimeout | Self::WriteTimeout => Outcome::TimedOut,
             Self::Busy | Self::Unserved | Self::TooLate => Outcome::Refused,
-            Self::Incomplete | Self::TooLong | Self::Malformed | Self::Rejected => Outcome::Failed,
+            Self::Incomplete | Self::Truncated | Self::TooLong => Outcome::Failed,
+            Self::Malformed | Self::Rejected => Outcome::Failed,
             Self::HandshakeFailed | Self::Panicked | Self::Unanswered => Outcome::Failed,
             Self::ReplyTooLong | Self::MailboxFull | Self::Lost => Outcome::Failed,
         }
@@ -146,6 +151,7 @@ impl CloseReason {
             Self::TooLate => "too_late",
             Self::HandshakeFailed => "handshake_failed",
             Self::Incomplete => "incomplete",
+            Self::Truncated => "truncated",
             Self::TooLong => "too_long",
             Self::Malformed => "malformed",
             Self::Rejected => "rejected",

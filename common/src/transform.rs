@@ -78,6 +78,12 @@ pub trait Transform: Send {
         false
     }
 
+    /// Whether the client announces the end of its input by [`Opened::End`]. If so, input that ends without it is
+    /// [`Truncated`](crate::CloseReason::Truncated): somebody else may have cut it off.
+    fn announces_end(&self) -> bool {
+        false
+    }
+
     /// Whether the next call of [`open`](Self::open) may block, for example to compute the signature of a handshake. It
     /// then runs where the backend allows blocking. This method is called after each `open`.
     fn blocking(&self) -> Blocking {
@@ -87,6 +93,11 @@ pub trait Transform: Send {
     /// Adds information from the handshake to `client`.
     fn describe(&self, client: &mut Client) {
         let _ = client;
+    }
+
+    /// Why [`open`](Self::open) has returned [`Opened::Broken`], for logs and error messages.
+    fn failure(&self) -> Option<String> {
+        None
     }
 
     /// The maximum size of its own buffers and state, in bytes, without unused input.

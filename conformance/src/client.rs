@@ -1,6 +1,5 @@
 //! A blocking client with timeouts.
 
-use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
@@ -9,10 +8,13 @@ use std::time::{Duration, Instant};
 
 use common::{Address, Framing, Transform};
 use serving::Transport;
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::Socket;
 
+use crate::ends::End;
+use crate::framing::{decode, encode};
 use crate::kernel;
-use crate::transforms::Inverting;
+use crate::socket::connect;
+use crate::transforms::FINAL_OUTPUT;
 
 /// A blocking client. If an operation exceeds its timeout, it panics, so that the case fails. When it reads the end, it
 /// shuts its own side down, so that the server need not linger.
@@ -23,12 +25,8 @@ pub(crate) struct Client {
     received: Vec<u8>,
     buffer: Box<[u8]>,
     timeout: Duration,
-    /// The client's end of the transform, if there is one.
-    transform: Option<Inverting>,
-    /// Received bytes that were not opened yet.
-    raw: Vec<u8>,
-    /// Whether the final output of the transform was received.
-    has_received_final_output: bool,
+    /// The end of the transform, if there is one.
+    end: Option<End>,
 }
 
 impl Client {
@@ -43,29 +41,15 @@ impl Client {
     }
 
     fn over(socket: Socket, framing: Framing, timeout: Duration) -> Self {
-        Self {
-            socket,
-            framing,
-            received: Vec::new(),
-            buffer: vec![0; 64 * 1024].into(),
-            timeout,
-            transform: None,
-            raw: Vec::new(),
-            has_received_final_output: false,
-        }
+        Self { socket, framing, received: Vec::new(), buffer: vec![0; 64 * 1024].into(), timeout, end: None }
     }
 
-    /// Sends the first line of the transform, and transforms all later bytes.
-    pub(crate) fn transformed(mut self, line: &str) -> Self {
-        // The server may have refused and closed the connection.
-        let _ = self.try_send(format!("{line}\n"));
-        self.transform = Some(Inverting::of_client(line));
+    /// Begins the handshake of the transform, and transforms all later bytes. The handshake continues when bytes are sent or
+    /// received.
+    pub(crate) fn transformed(mut self, transform: Option<Box<dyn Transform>>) -> Self {
+        self.end = transform.map(End::new);
+        let _ = self.write_unsent(); // the server may have refused and closed the connection
         self
-    }
-
-    /// Uses the transform without an answer if `is_transformed`.
-    pub(crate) fn transformed_if(self, is_transformed: bool) -> Self {
-        if is_transformed { self.transformed("INVERT") } else { self }
     }
 
     /// Sends a framed message.
@@ -80,8 +64,11 @@ impl Client {
 
     /// Sends bytes. Fails if the server does not receive them in time.
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        let bytes = self.sealed(bytes.as_ref());
-        self.socket.write_all(&bytes)
+        if self.end.is_none() {
+            return self.socket.write_all(bytes.as_ref());
+        }
+        self.seal(bytes.as_ref())?;
+        self.write_unsent()
     }
 
     /// Sends bytes without transforming them.
@@ -89,18 +76,47 @@ impl Client {
         self.socket.write_all(bytes).expect("the server accepts the data");
     }
 
-    /// Transforms bytes, if there is a transform.
-    fn sealed<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        let Some(transform) = &mut self.transform else { return bytes.into() };
-        let mut sealed = Vec::new();
-        transform.seal(bytes, &mut sealed);
-        sealed.into()
+    /// Transforms bytes, after the handshake.
+    fn seal(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.shake_hands()?;
+        self.end.iter().for_each(|end| end.seal(bytes));
+        Ok(())
     }
 
-    /// Sends as much of `bytes`, which must be text, as one write accepts.
+    /// Completes the handshake of the transform.
+    pub(crate) fn shake_hands(&mut self) -> io::Result<()> {
+        while self.is_handshaking() {
+            if self.read_once()? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_handshaking(&self) -> bool {
+        self.end.as_ref().is_some_and(End::is_handshaking)
+    }
+
+    /// Sends all transformed bytes.
+    fn write_unsent(&mut self) -> io::Result<()> {
+        let unsent = self.end.as_ref().map(End::take_unsent).unwrap_or_default();
+        self.socket.write_all(&unsent)
+    }
+
+    /// Sends as much of `bytes` as one write accepts. What is transformed and can't be sent is sent before all later bytes, and
+    /// counts as sent.
     pub(crate) fn send_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let bytes = self.sealed(bytes);
-        self.socket.write(&bytes)
+        let Some(end) = self.end.clone() else { return self.socket.write(bytes) };
+        let mut unsent = end.take_unsent();
+        let mut count = 0;
+        if unsent.is_empty() {
+            count = bytes.len().min(PIECE);
+            self.seal(&bytes[..count])?;
+            unsent = end.take_unsent();
+        }
+        let written = self.socket.write(&unsent);
+        end.put_back(&unsent[*written.as_ref().unwrap_or(&0)..]);
+        if count > 0 { Ok(count) } else { written.map(|_| 0) }
     }
 
     /// Sends `bytes` again and again until none are accepted for a short time, and at most about `max` bytes. Returns the
@@ -192,6 +208,14 @@ impl Client {
 
     /// Like [`read_to_end`](Self::read_to_end), with at most `piece` bytes per read and pauses in between.
     pub(crate) fn read_to_end_in_pieces(&mut self, piece: usize, pause: Duration) -> Vec<u8> {
+        let received = self.read_to_cut(piece, pause);
+        let is_clean = self.end.as_ref().is_none_or(|end| end.is_handshaking() || end.has_ended());
+        assert!(is_clean, "the server has not announced its end");
+        received
+    }
+
+    /// Like [`read_to_end_in_pieces`](Self::read_to_end_in_pieces), but the server need not announce the end.
+    pub(crate) fn read_to_cut(&mut self, piece: usize, pause: Duration) -> Vec<u8> {
         while self.read_at_most(piece).expect("the end, not an error") > 0 {
             std::thread::sleep(pause);
         }
@@ -246,41 +270,59 @@ impl Client {
         self.read_at_most(64 * 1024)
     }
 
-    /// Reads once, at most `piece` bytes; `Ok(0)` is the end.
+    /// Reads once, at most `piece` bytes; `Ok(0)` is the end. With a transform it reads until that opens something.
     pub(crate) fn read_at_most(&mut self, piece: usize) -> io::Result<usize> {
-        let piece = piece.min(self.buffer.len());
         loop {
-            let count = self.socket.read(&mut self.buffer[..piece])?;
-            let Some(transform) = &mut self.transform else {
-                self.received.extend_from_slice(&self.buffer[..count]);
-                return Ok(count);
-            };
-            self.raw.extend_from_slice(&self.buffer[..count]);
             let received = self.received.len();
-            self.has_received_final_output |= transform.open_all(&mut self.raw, &mut self.received);
-            if count == 0 || self.received.len() > received {
+            let is_handshaking = self.is_handshaking();
+            let count = self.read_raw(piece)?;
+            if count == 0 || self.received.len() > received || is_handshaking != self.is_handshaking() {
                 return Ok(count);
             }
         }
     }
 
+    /// Reads once, at most `piece` bytes, also with a transform. Returns how many were read.
+    pub(crate) fn read_raw(&mut self, piece: usize) -> io::Result<usize> {
+        let piece = piece.min(self.buffer.len());
+        let count = self.socket.read(&mut self.buffer[..piece])?;
+        match &self.end {
+            None => self.received.extend_from_slice(&self.buffer[..count]),
+            Some(end) => {
+                end.open(&self.buffer[..count], &mut self.received);
+                let _ = self.write_unsent(); // if it fails, so does the next read
+            }
+        }
+        Ok(count)
+    }
+
     /// Whether the final output of the transform was received, and nothing after it.
     pub(crate) fn has_received_final_output(&self) -> bool {
-        self.has_received_final_output && self.raw.is_empty()
+        self.end.as_ref().is_some_and(|end| end.has_ended() && end.unopened() == FINAL_OUTPUT)
     }
 
     /// Shuts the sending side down.
-    pub(crate) fn end_input(&self) {
-        self.socket.shutdown(Shutdown::Write).expect("an end of input");
+    pub(crate) fn end_input(&mut self) {
+        self.shut_down().expect("an end of input");
     }
 
     /// Shuts the sending side down, and ignores errors of a broken connection.
-    pub(crate) fn try_end_input(&self) {
-        let _ = self.socket.shutdown(Shutdown::Write);
+    pub(crate) fn try_end_input(&mut self) {
+        let _ = self.shut_down();
+    }
+
+    fn shut_down(&mut self) -> io::Result<()> {
+        if self.end.is_some() {
+            self.shake_hands()?;
+            self.end.iter().for_each(End::close);
+            self.write_unsent()?;
+        }
+        self.socket.shutdown(Shutdown::Write)
     }
 
     /// Resets the connection. A Unix socket is reset by closing it with unread input.
     pub(crate) fn reset(mut self) {
+        self.end.iter().for_each(End::forget);
         if self.addresses().is_none() {
             self.send_message("reset");
             return self.wait_for_input();
@@ -288,11 +330,18 @@ impl Client {
         self.socket.set_linger(Some(Duration::ZERO)).expect("a linger time");
     }
 
-    /// Returns a second handle to the connection.
-    pub(crate) fn duplicate(&self) -> Self {
+    /// Closes the connection without announcing that, which resets it if there is unread input.
+    pub(crate) fn leave_unannounced(self) {
+        self.end.iter().for_each(End::forget);
+    }
+
+    /// Returns a second handle to the connection, after the handshake.
+    pub(crate) fn duplicate(&mut self) -> Self {
+        self.shake_hands().expect("a handshake");
         let socket = self.socket.try_clone().expect("a duplicate of a socket");
-        let transform = self.transform.as_ref().map(Inverting::duplicate);
-        Self { transform, ..Self::over(socket, self.framing, self.timeout) }
+        let mut duplicate = Self::over(socket, self.framing, self.timeout);
+        duplicate.end.clone_from(&self.end);
+        duplicate
     }
 
     /// The addresses of the client and the server, if they are TCP addresses.
@@ -307,73 +356,24 @@ impl Client {
     }
 }
 
-/// The timeout of a check whether an address accepts connections.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+impl Drop for Client {
+    /// A client that leaves announces that. It does not wait for a server that reads nothing.
+    fn drop(&mut self) {
+        let Some(end) = self.end.as_ref().filter(|end| end.is_last() && !end.is_handshaking()) else {
+            return;
+        };
+        if self.socket.set_nonblocking(true).is_ok() {
+            end.close();
+            let _ = self.write_unsent();
+        }
+    }
+}
+
+/// The most bytes that are transformed at once to be sent with one write.
+const PIECE: usize = 16 * 1024;
 
 /// How long the absence of output is checked.
 const SILENCE: Duration = Duration::from_millis(30);
-
-/// Frames a message.
-pub(crate) fn encode(framing: Framing, message: &[u8]) -> Vec<u8> {
-    match framing {
-        Framing::Line => [message, b"\n"].concat(),
-        Framing::Length => {
-            let length = u32::try_from(message.len()).expect("a short message");
-            [&length.to_be_bytes(), message].concat()
-        }
-        Framing::Raw => message.to_vec(),
-        other => panic!("the kit's client does not know the framing {other:?}"),
-    }
-}
-
-/// The first reply in `received`, and its length with framing.
-fn decode(framing: Framing, received: &[u8]) -> Option<(Vec<u8>, usize)> {
-    match framing {
-        Framing::Line => {
-            let end = received.iter().position(|&byte| byte == b'\n')?;
-            Some((received[..end].to_vec(), end + 1))
-        }
-        Framing::Length => {
-            let (header, rest) = received.split_first_chunk::<4>()?;
-            let reply = rest.get(..u32::from_be_bytes(*header) as usize)?;
-            Some((reply.to_vec(), 4 + reply.len()))
-        }
-        Framing::Raw => (!received.is_empty()).then(|| (received.to_vec(), received.len())),
-        other => panic!("the kit's client does not know the framing {other:?}"),
-    }
-}
-
-fn connect(address: &Address, timeout: Duration, buffers: Option<usize>) -> io::Result<Socket> {
-    let (domain, address) = resolve(address)?;
-    let socket = Socket::new(domain, Type::STREAM, None)?;
-    if let Some(bytes) = buffers {
-        socket.set_recv_buffer_size(bytes)?;
-        socket.set_send_buffer_size(bytes)?;
-    }
-    socket.set_read_timeout(Some(timeout))?;
-    socket.set_write_timeout(Some(timeout))?;
-    if domain == Domain::UNIX {
-        socket.connect(&address)?; // bounded by the write timeout
-    } else {
-        socket.connect_timeout(&address, timeout)?;
-        socket.set_tcp_nodelay(true)?;
-    }
-    Ok(socket)
-}
-
-/// Converts an address for the system.
-pub(crate) fn resolve(address: &Address) -> io::Result<(Domain, SockAddr)> {
-    match (address.ip(), address.path()) {
-        (Some(address), _) => Ok((Domain::for_address(address), address.into())),
-        (None, Some(path)) => Ok((Domain::UNIX, SockAddr::unix(path)?)),
-        (None, None) => Err(ErrorKind::InvalidInput.into()),
-    }
-}
-
-/// Whether the address accepts connections.
-pub(crate) fn accepts_connections(address: &Address) -> bool {
-    connect(address, CONNECT_TIMEOUT, None).is_ok()
-}
 
 /// Formats bytes for an error message, abbreviated.
 fn abbreviated(bytes: &[u8]) -> String {

@@ -31,6 +31,8 @@
 mod cases;
 mod child;
 mod client;
+mod ends;
+mod framing;
 mod gate;
 mod handlers;
 mod kernel;
@@ -41,10 +43,12 @@ mod oracle;
 mod protocols;
 mod remote;
 mod server;
+mod socket;
 mod subject;
 mod suite;
 mod transforms;
 
+pub use ends::Transforms;
 pub use serving::Backend;
 pub use subject::{Subject, Transport};
-pub use suite::{Behaviour, CASES, Case, Exemption, Need, case, check, check_over_unix, check_transformed};
+pub use suite::{Behaviour, CASES, Case, Exemption, Need, case, check, check_over_unix, check_through};

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Address, Framing, Service};
+use common::{Address, Framing, Service, Transform};
 use serving::{Listener, Report, Running, Statistics, start};
 use socket2::{Socket, Type};
 
-use crate::client::{Client, resolve};
+use crate::client::Client;
+use crate::ends::Transforms;
+use crate::socket::resolve;
 use crate::subject::{Subject, Transport};
-use crate::transforms::transformed;
 
 /// A server of the backend under test. On drop it is stopped and its report is checked; if the case has failed already,
 /// it is stopped without a check.
@@ -23,8 +24,8 @@ pub(crate) struct Server {
     has_ended: bool,
     timeout: Duration,
     buffers: Option<usize>,
-    /// Whether all bytes of all clients are transformed.
-    is_transformed: bool,
+    /// The transforms of all connections, if there are any.
+    transforms: Option<Transforms>,
 }
 
 /// A backlog that suffices for all cases.
@@ -50,11 +51,14 @@ impl Server {
         buffers: Option<usize>,
     ) -> Self {
         let duplicate = Some(listener.try_clone().expect("a duplicate of the listener"));
-        let service = if subject.is_transformed() { transformed(service) } else { service };
+        let transforms = subject.transforms().cloned();
+        let service = match &transforms {
+            Some(transforms) => transforms.below(service),
+            None => service,
+        };
         let running =
             start(Arc::clone(subject.backend()), listener, service).expect("a thread for the server");
-        let (timeout, is_transformed) = (subject.timeout(), subject.is_transformed());
-        Self { running, duplicate, has_ended: false, timeout, buffers, is_transformed }
+        Self { running, duplicate, has_ended: false, timeout: subject.timeout(), buffers, transforms }
     }
 
     /// The address that it listens on.
@@ -92,14 +96,18 @@ impl Server {
 
     /// Connects a client with this framing.
     pub(crate) fn connect_in(&self, framing: Framing) -> Client {
-        Client::connect(self.address(), framing, self.timeout, self.buffers)
-            .transformed_if(self.is_transformed)
+        Client::connect(self.address(), framing, self.timeout, self.buffers).transformed(self.transform())
     }
 
     /// Connects a client with the framing `line`, whose socket has buffers of about this size.
     pub(crate) fn connect_with_buffers(&self, bytes: usize) -> Client {
         Client::connect(self.address(), Framing::Line, self.timeout, Some(bytes))
-            .transformed_if(self.is_transformed)
+            .transformed(self.transform())
+    }
+
+    /// The transform of a client, if there is one.
+    fn transform(&self) -> Option<Box<dyn Transform>> {
+        self.transforms.as_ref().map(Transforms::of_client)
     }
 
     /// Connects a client with the framing `line`, and receives the greeting, so that its session is open.

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{env, fmt, fs, process};
 
-use common::{Address, Service};
+use common::{Address, Service, Transform};
 use serving::{Backend, Listener};
 
+use crate::ends::Transforms;
 use crate::server::Server;
 
 /// The backend under test, the transport of its connections, and the timeout of waits.
@@ -18,7 +19,7 @@ pub struct Subject {
     test: Option<String>,
     transport: Transport,
     paths: Paths,
-    is_transformed: bool,
+    transforms: Option<Transforms>,
 }
 
 /// The transport of the connections.
@@ -73,8 +74,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 impl Subject {
     /// Tests `backend` with a timeout that suffices on a loaded machine.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
-        let (transport, paths, is_transformed) = Default::default();
-        Self { backend, timeout: TIMEOUT, test: None, transport, paths, is_transformed }
+        let (transport, paths, transforms) = Default::default();
+        Self { backend, timeout: TIMEOUT, test: None, transport, paths, transforms }
     }
 
     /// Sets the timeout of waits.
@@ -110,13 +111,18 @@ impl Subject {
     }
 
     /// Transforms all bytes of all clients, transparently to the cases.
-    pub fn with_transform(self) -> Self {
-        Self { is_transformed: true, ..self }
+    pub fn through(self, transforms: Transforms) -> Self {
+        Self { transforms: Some(transforms), ..self }
     }
 
-    /// Whether all bytes of all clients are transformed.
-    pub(crate) fn is_transformed(&self) -> bool {
-        self.is_transformed
+    /// The transforms of all connections, if there are any.
+    pub(crate) fn transforms(&self) -> Option<&Transforms> {
+        self.transforms.as_ref()
+    }
+
+    /// The transform of a client, if there is one.
+    pub(crate) fn transform(&self) -> Option<Box<dyn Transform>> {
+        self.transforms().map(Transforms::of_client)
     }
 
     /// The backend.

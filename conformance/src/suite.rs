@@ -8,6 +8,7 @@ use std::time::Duration;
 use serving::Backend;
 
 use crate::cases;
+use crate::ends::Transforms;
 use crate::subject::{Subject, Transport};
 
 /// A test case for backends.
@@ -209,10 +210,16 @@ const TCP_ONLY: &[Exemption] = &[
 ///
 /// # Panics
 /// If the backend does not pass.
-pub fn check_transformed(backend: Arc<dyn Backend>, name: &str, test: &str, exemptions: &[Exemption]) {
+pub fn check_through(
+    transforms: Transforms,
+    backend: Arc<dyn Backend>,
+    name: &str,
+    test: &str,
+    exemptions: &[Exemption],
+) {
     let case = case(name);
     if !exemptions.iter().any(|exemption| exemption.covers(case)) {
-        (case.run)(&Subject::new(backend).with_test_path(test).with_transform());
+        (case.run)(&Subject::new(backend).with_test_path(test).through(transforms));
     }
 }
 
@@ -234,6 +241,7 @@ impl fmt::Debug for Case {
 macro_rules! suite {
     ($($suite:tt)*) => {
         $crate::subject! { $($suite)* }
+        $crate::over_tcp! {}
         $crate::for_each_case! { $crate::test_each }
 
         /// The cases over Unix sockets.
@@ -248,7 +256,8 @@ macro_rules! suite {
         /// The cases with all bytes of all clients transformed.
         mod through_a_transform {
             fn check_case(name: &str, test: &str) {
-                $crate::check_transformed(super::backend(), name, test, super::EXEMPTIONS);
+                let transforms = $crate::Transforms::default();
+                $crate::check_through(transforms, super::backend(), name, test, super::EXEMPTIONS);
             }
 
             $crate::for_each_case! { $crate::test_sample_transformed }
@@ -261,11 +270,27 @@ macro_rules! suite {
 macro_rules! tcp_suite {
     ($($suite:tt)*) => {
         $crate::subject! { $($suite)* }
+        $crate::over_tcp! {}
         $crate::for_each_case! { $crate::test_sample }
     };
 }
 
-/// Defines the backend under test, its exemptions, and how a case is checked.
+/// As [`suite`], but only the cases about conversations, with all bytes of all clients transformed, by a [`Transforms`] that is
+/// the first argument. A sample of the cases runs by default.
+#[macro_export]
+macro_rules! transformed_suite {
+    ($transforms:expr, $($suite:tt)*) => {
+        $crate::subject! { $($suite)* }
+
+        fn check_case(name: &str, test: &str) {
+            $crate::check_through($transforms, backend(), name, test, EXEMPTIONS);
+        }
+
+        $crate::for_each_case! { $crate::test_sample_transformed }
+    };
+}
+
+/// Defines the backend under test, and its exemptions.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! subject {
@@ -276,7 +301,14 @@ macro_rules! subject {
 
         const EXEMPTIONS: &[$crate::Exemption] =
             &[$($($crate::Exemption { name: stringify!($name), reason: $reason }),+)?];
+    };
+}
 
+/// Defines that a case is checked over TCP.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! over_tcp {
+    () => {
         fn check_case(name: &str, test: &str) {
             $crate::check(backend(), name, test, EXEMPTIONS);
         }

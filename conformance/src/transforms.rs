@@ -17,6 +17,8 @@ use crate::gate::{Gate, GateHandle};
 /// bytes are inverted. A resulting 0 is escaped as 0 1. The final output is 0 0.
 pub(crate) struct Inverting {
     state: State,
+    /// The line that a client sends first, until it was sent.
+    line: Option<&'static str>,
     gate: Arc<GateHandle>,
 }
 
@@ -40,43 +42,18 @@ pub(crate) fn transformed(service: Service) -> Service {
 /// Adds the transform to a service. Its handshakes may wait at this gate.
 pub(crate) fn transformed_at(service: Service, gate: &Gate) -> Service {
     let gate = gate.handle();
-    service.with_transform(move |_| Box::new(Inverting { state: State::Server, gate: Arc::clone(&gate) }))
+    service.with_transform(move |_| Box::new(Inverting { gate: Arc::clone(&gate), ..Inverting::of_server() }))
 }
 
 impl Inverting {
-    /// The client's end after it has sent `line`.
-    pub(crate) fn of_client(line: &str) -> Self {
+    pub(crate) fn of_server() -> Self {
+        Self { state: State::Server, line: None, gate: Arc::default() }
+    }
+
+    /// The end of a client that sends this line first.
+    pub(crate) fn of_client(line: &'static str) -> Self {
         let state = if line == "INVERT" { State::Inverting } else { State::Client };
-        Self { state, gate: Arc::default() }
-    }
-
-    /// Returns a copy for a second handle to the connection.
-    pub(crate) fn duplicate(&self) -> Self {
-        Self { state: self.state, gate: Arc::clone(&self.gate) }
-    }
-
-    /// Opens `raw` as far as possible. Returns whether the final output was reached.
-    ///
-    /// # Panics
-    /// If `raw` is invalid.
-    pub(crate) fn open_all(&mut self, raw: &mut Vec<u8>, plain: &mut Vec<u8>) -> bool {
-        loop {
-            match self.open(raw, &mut Vec::new(), &mut Vec::new()) {
-                Opened::InPlace { used, plain: opened, more } => {
-                    plain.extend_from_slice(&raw[opened]);
-                    raw.drain(..used);
-                    if !more {
-                        return false;
-                    }
-                }
-                Opened::End => {
-                    raw.drain(..FINAL_OUTPUT.len());
-                    return true;
-                }
-                Opened::Broken => panic!("the server sent bytes that were not transformed: {raw:?}"),
-                Opened::More { .. } | Opened::Plain { .. } => return false,
-            }
-        }
+        Self { state, line: Some(line), gate: Arc::default() }
     }
 
     /// Reads the line of the peer, and returns its length with the line feed. `Err` is the result of `open` if that is
@@ -105,6 +82,10 @@ impl Inverting {
 
 impl Transform for Inverting {
     fn open(&mut self, input: &mut [u8], _: &mut Vec<u8>, sealed: &mut Vec<u8>) -> Opened {
+        if let Some(line) = self.line.take() {
+            sealed.extend_from_slice(line.as_bytes());
+            sealed.push(b'\n');
+        }
         let mut start = 0;
         if self.state != State::Inverting {
             match self.handshake(input, sealed) {

@@ -25,6 +25,7 @@ fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
         "anyloop-common" | "anyloop-fault-proxy" | "anyloop-handwritten" | "anyloop-history" => vec![],
         "anyloop-handlers" | "anyloop-serving" => vec!["anyloop-common"],
         "anyloop-load" => vec!["anyloop-common", "anyloop-history"],
+        "anyloop-tls" => vec!["anyloop-common"],
         "anyloop-conformance" | "anyloop-exchange-redis" | "anyloop-proxy-header" | "anyloop-simulation" => {
             vec!["anyloop-common", "anyloop-serving"]
         }
@@ -42,7 +43,8 @@ fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
             let contract =
                 ["anyloop", "anyloop-admin", "anyloop-common", "anyloop-handlers", "anyloop-serving"];
             let tools = ["anyloop-compare", "anyloop-handwritten", "anyloop-history", "anyloop-load"];
-            contract.into_iter().chain(tools).chain(["anyloop-proxy-header", "anyloop-registry"]).collect()
+            let below = ["anyloop-proxy-header", "anyloop-registry", "anyloop-tls"];
+            contract.into_iter().chain(tools).chain(below).collect()
         }
         "anyloop-fuzz" => {
             let examples = ["anyloop-example-http", "anyloop-example-key-value", "anyloop-example-shout"];

@@ -6,6 +6,7 @@ use crate::book::{Account, Book};
 use crate::client::Tail;
 use crate::format::Format;
 use crate::kernel::{Wire, locked};
+use crate::records::announces_end;
 use crate::session::Shared;
 use crate::timing;
 
@@ -20,7 +21,8 @@ pub(crate) fn check(shared: &Shared, client: usize, why: CloseReason) {
         check_time(shared, &kernel.wires, book, client, why);
     }
     let (account, wire) = (&book.clients[client], &kernel.wires[client]);
-    if !is_caused(why, account, wire, book) {
+    let must_announce = shared.options.transform && announces_end(client);
+    if !is_caused(why, account, wire, book, must_announce) {
         return book.violate(client, || format!("it ends for {why}, and there was no reason for that"));
     }
     if !is_told(why, account.error.as_ref()) {
@@ -29,7 +31,7 @@ pub(crate) fn check(shared: &Shared, client: usize, why: CloseReason) {
     }
     let arrived = if why == CloseReason::Stopping { account.arrived_at_stop } else { wire.taken };
     let whole = account.input.whole(arrived);
-    let is_graceful = matches!(why, CloseReason::EndOfInput | CloseReason::Stopping);
+    let is_graceful = matches!(why, CloseReason::EndOfInput | CloseReason::Truncated | CloseReason::Stopping);
     if is_graceful && book.format != Format::Raw && account.handled < whole {
         let handled = account.handled;
         book.violate(client, || format!("it ends for {why}, and {handled} of {whole} messages were handled"));
@@ -80,13 +82,14 @@ fn check_time(shared: &Shared, wires: &[Wire], book: &mut Book, client: usize, w
     }
 }
 
-/// Whether the conversation of a client with a session may end for this reason.
-fn is_caused(why: CloseReason, account: &Account, wire: &Wire, book: &Book) -> bool {
+/// Whether the conversation of a client with a session may end for this reason. `must_announce` if its transform expects
+/// that the end of the input is announced.
+fn is_caused(why: CloseReason, account: &Account, wire: &Wire, book: &Book, must_announce: bool) -> bool {
     let tail = account.input.tail;
     match why {
         CloseReason::Exit | CloseReason::Rejected => account.asked == Some(why),
         CloseReason::EndOfInput => {
-            let has_ended = wire.end_arrived || tail == Tail::EndRecord;
+            let has_ended = (wire.end_arrived && !must_announce) || tail == Tail::EndRecord;
             let is_whole = !tail.is_incomplete() || book.format == Format::Raw;
             has_ended && is_whole && account.pending.is_none() && Book::has_handled(account, book.format)
         }
@@ -99,7 +102,8 @@ fn is_caused(why: CloseReason, account: &Account, wire: &Wire, book: &Book) -> b
         CloseReason::IdleTimeout | CloseReason::MessageTimeout => account.pending.is_none(),
         CloseReason::AnswerTimeout => account.pending.is_some(),
         CloseReason::WriteTimeout => true,
-        CloseReason::Incomplete => wire.end_arrived && tail.is_incomplete(),
+        CloseReason::Incomplete => wire.end_arrived && tail.is_incomplete() && !must_announce,
+        CloseReason::Truncated => wire.end_arrived && tail != Tail::EndRecord && must_announce,
         CloseReason::TooLong => tail == Tail::TooLong || book.format == Format::Raw,
         CloseReason::Malformed => matches!(tail, Tail::Malformed | Tail::BadRecord),
         CloseReason::Panicked => account.has_panicked,
@@ -125,6 +129,7 @@ fn is_told(why: CloseReason, error: Option<&ErrorReply>) -> bool {
         CloseReason::IdleTimeout => error == Some(&ErrorReply::IdleTimeout),
         CloseReason::MessageTimeout => error == Some(&ErrorReply::MessageTimeout),
         CloseReason::AnswerTimeout => error == Some(&ErrorReply::AnswerTimeout),
+        CloseReason::Truncated => matches!(error, None | Some(ErrorReply::Incomplete)),
         CloseReason::Incomplete => error == Some(&ErrorReply::Incomplete),
         CloseReason::TooLong => matches!(error, Some(ErrorReply::TooLong { .. })),
         CloseReason::Malformed => matches!(error, None | Some(ErrorReply::Malformed(_))),

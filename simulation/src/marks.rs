@@ -43,6 +43,9 @@ impl Mark {
         if format == Format::Raw && !transform && is(&[CloseReason::Incomplete]) {
             return Some("without a framing the rest of the input is a message");
         }
+        if !transform && is(&[CloseReason::Truncated]) {
+            return Some("only a transform expects that the end of the input is announced");
+        }
         if format == Format::Raw && is(&[CloseReason::MessageTimeout]) {
             return Some("without a framing a message has no parts");
         }

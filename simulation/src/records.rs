@@ -79,6 +79,10 @@ impl Transform for Records {
         !self.is_shaken
     }
 
+    fn announces_end(&self) -> bool {
+        announces_end(self.client)
+    }
+
     fn blocking(&self) -> Blocking {
         self.shared.may_panic(self.client, true);
         let may_block = self.shared.options.blocking_handshake && !self.is_shaken;
@@ -94,6 +98,11 @@ impl Drop for Records {
     fn drop(&mut self) {
         self.shared.may_panic_in_destructor(self.client);
     }
+}
+
+/// Whether the transform of this client expects that the end of the input is announced: that of every other one does.
+pub(crate) fn announces_end(client: usize) -> bool {
+    client % 2 == 1
 }
 
 /// Seals plaintext.

@@ -5,6 +5,7 @@ mod admin;
 mod client;
 mod configuration;
 mod serve;
+mod tls;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use crate::service;
 pub(crate) use client::Client;
 pub(crate) use configuration::Configuration;
 pub(crate) use serve::{LogFormat, Serve};
+pub(crate) use tls::Tls;
 
 /// Write the handler once; serve it on any loop
 #[derive(Debug, Parser)]
@@ -40,7 +42,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
-    /// Serve a handler on a backend, until SIGINT, SIGTERM or SIGHUP
+    /// Serve a handler on a backend, until SIGINT, SIGTERM or, without TLS, SIGHUP
     Serve(Box<Serve>),
     /// Talk to a server, from a terminal or through a pipe
     Client(Client),

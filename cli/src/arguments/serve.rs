@@ -11,7 +11,7 @@ use serving::Backend;
 use tracing::level_filters::LevelFilter;
 
 use super::admin::Admin;
-use super::{Configuration, boolean, chosen};
+use super::{Configuration, Tls, boolean, chosen};
 use crate::address::Target;
 use crate::catalogue::{Framing, Served};
 use crate::flags::Given;
@@ -134,6 +134,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     pub(crate) configuration: Configuration,
+
+    #[command(flatten)]
+    pub(crate) tls: Tls,
 
     #[command(flatten)]
     pub(crate) admin: Admin,

@@ -13,11 +13,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use crate::openmetrics::Scrape;
 use crate::process::{BOUND, run};
 use crate::server::{Client, Server, backends, command, concurrent_backends};
-
-#[path = "../../../examples/testing/tool.rs"]
-mod tool;
-
-use self::tool::Tool;
+use crate::tool::Tool;
 
 const CURL: Tool = Tool { name: "curl", package: "curl" };
 const OPERATE: &str = include_str!("../../../docs/operate.md");

@@ -44,6 +44,9 @@ mod shards;
 mod stop;
 mod stored;
 mod terminal;
+mod tls;
+#[path = "../../../examples/testing/tool.rs"]
+mod tool;
 mod tutorial;
 mod unanswered;
 mod unix;

@@ -77,6 +77,12 @@ impl Layer {
         }
     }
 
+    /// Whether the client should have announced the end of its input.
+    pub(super) fn announces_end(&self) -> bool {
+        let Stage::Transform(transform, _) = &self.stage else { return false };
+        guarded(|| transform.announces_end()).unwrap_or(true)
+    }
+
     /// Whether the transform can seal output.
     pub(super) fn can_seal(&self) -> bool {
         !self.handshaking && matches!(self.stage, Stage::Transform(..))

@@ -153,11 +153,23 @@ impl Connection {
                 self.fail(CloseReason::HandshakeFailed, &ErrorReply::Incomplete, out);
             }
             State::Handshake => self.state = State::Ending(CloseReason::EndOfInput),
+            State::Open if !layer.ended && layer.announces_end() => self.truncated(out),
             State::Open if !self.begun && !layer.ended && !layer.raw.is_empty() => {
                 self.fail(CloseReason::Incomplete, &ErrorReply::Incomplete, out);
             }
             State::Open => self.finish(out, now),
             State::Opening | State::Ending(_) | State::Done(_) => {}
+        }
+    }
+
+    /// Ends the conversation because the input ended, and the client has not announced it. A part of a message is not
+    /// processed.
+    fn truncated(&mut self, out: &mut Outbox) {
+        let is_between_messages = !self.begun && self.layer.as_ref().is_none_or(|layer| layer.raw.is_empty());
+        if is_between_messages {
+            self.end_with(CloseReason::Truncated);
+        } else {
+            self.fail(CloseReason::Truncated, &ErrorReply::Incomplete, out);
         }
     }
 

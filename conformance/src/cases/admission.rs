@@ -60,8 +60,8 @@ pub(crate) fn limit_is_exact_under_concurrent_connects(subject: &Subject) {
     let (address, timeout) = (server.address(), subject.timeout());
     let connect = || {
         let clients = (0..10).map(|_| {
-            let mut client = Client::connect(address, Framing::Line, timeout, None)
-                .transformed_if(subject.is_transformed());
+            let mut client =
+                Client::connect(address, Framing::Line, timeout, None).transformed(subject.transform());
             let greeting = client.receive();
             (client, greeting)
         });

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use common::{CloseReason, Overload};
 use rustix::io::ioctl_fionbio;
 
-use crate::client::{Client, accepts_connections};
+use crate::client::Client;
 use crate::gate::Gate;
 use crate::handlers::{IntoService, Scripted, limited};
 use crate::server::Server;
+use crate::socket::accepts_connections;
 use crate::subject::Subject;
 
 /// A client that is being served, which is the limit, and clients in the backlog that have sent a message.

@@ -69,6 +69,9 @@ pub(crate) fn blocked_open_delays_no_other_client(subject: &Subject) {
     let server = subject.serve(service(script, subject));
     let mut other = server.connect_greeted();
     let mut clients: Vec<_> = (0..blocked_count(subject)).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.shake_hands().expect("a handshake");
+    }
     gate.wait_for(clients.len(), subject.timeout());
     assert_answered(&mut other);
     gate.open();

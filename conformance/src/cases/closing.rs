@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use common::{CloseReason, Framing};
 
-use crate::client::{Client, encode};
+use crate::client::Client;
+use crate::framing::encode;
 use crate::gate::Gate;
 use crate::handlers::{Action, IntoService, Scripted, pattern};
 use crate::log::SessionLog;
@@ -90,7 +91,7 @@ fn send_and_read_to_end(mut client: Client, message: impl AsRef<[u8]>) {
 pub(crate) fn closed_is_called_once(subject: &Subject) {
     let endings: [(CloseReason, Ending); 7] = [
         (CloseReason::Exit, |mut client| client.send_message("exit")),
-        (CloseReason::EndOfInput, |client| client.end_input()),
+        (CloseReason::EndOfInput, |mut client| client.end_input()),
         (CloseReason::Incomplete, |mut client| {
             client.send("part");
             client.end_input();

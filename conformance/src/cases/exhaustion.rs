@@ -64,7 +64,7 @@ pub(crate) fn out_of_descriptors(subject: &Subject) {
 
 pub(crate) fn connect(child: &mut Child, subject: &Subject) -> Client {
     let address: Address = child.request("address").parse().expect("an address");
-    Client::connect(&address, Framing::Line, subject.timeout(), None).transformed_if(subject.is_transformed())
+    Client::connect(&address, Framing::Line, subject.timeout(), None).transformed(subject.transform())
 }
 
 fn connect_many(mut connect: impl FnMut() -> Client, count: usize) -> Vec<Client> {

@@ -6,7 +6,7 @@ use common::{
     Application, Blocking, Client, ErrorReply, Flow, Framing, Limits, Outbox, Progress, Protocol, Service,
 };
 
-use crate::client::encode;
+use crate::framing::encode;
 use crate::handlers::{IntoService, Scripted};
 use crate::oracle::expected_output;
 use crate::subject::Subject;

@@ -5,7 +5,7 @@ use std::thread;
 use common::{CloseReason, Framing};
 use fastrand::Rng;
 
-use crate::client::encode;
+use crate::framing::encode;
 use crate::handlers::{IntoService, Scripted, limited};
 use crate::oracle::expected_output;
 use crate::subject::Subject;

@@ -214,7 +214,7 @@ pub(crate) fn later_is_gone_after_a_reset(subject: &Subject) {
             }
             assert_eq!(handle.send(*b"unread"), Ok(()));
             client.wait_for_input();
-            drop(client);
+            client.leave_unannounced();
             wait_until_gone(&later, subject.timeout());
             assert_eq!(later.send("answer"), Err(SendError::Gone));
         }

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use common::{CloseReason, Framing, Overload};
 
-use crate::client::{Client, accepts_connections, encode};
+use crate::client::Client;
+use crate::framing::encode;
 use crate::gate::Gate;
 use crate::handlers::{IntoService, Scripted, limited};
 use crate::server::Server;
+use crate::socket::accepts_connections;
 use crate::subject::Subject;
 
 /// A drain timeout that never expires.

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Instant;
 
-use common::{CloseReason, Framing, Outcome, Service};
+use common::{CloseReason, Framing, Outcome, Service, Transform};
 
 use crate::cases::blocking::{WORKERS, assert_answered, blocked_count};
 use crate::cases::deadlines::{SHORT, assert_not_early};
@@ -13,11 +13,16 @@ use crate::gate::Gate;
 use crate::handlers::{IntoService, Scripted, limited};
 use crate::server::Server;
 use crate::subject::Subject;
-use crate::transforms::{FINAL_OUTPUT, PeerEcho, ProxyHeader, transformed, transformed_at};
+use crate::transforms::{FINAL_OUTPUT, Inverting, PeerEcho, ProxyHeader, transformed, transformed_at};
+
+/// The transform of a client that sends this line first.
+fn inverting(line: &'static str) -> Option<Box<dyn Transform>> {
+    Some(Box::new(Inverting::of_client(line)))
+}
 
 /// A client that has completed its handshake and received the greeting.
 fn connect_transformed(server: &Server) -> Client {
-    let mut client = server.connect().transformed("INVERT?");
+    let mut client = server.connect().transformed(inverting("INVERT?"));
     client.expect_reply("hello");
     client
 }
@@ -77,7 +82,7 @@ pub(crate) fn failed_handshake_ends_the_connection(subject: &Subject) {
     client.send("INVER");
     client.end_input();
     assert_eq!(client.read_to_end(), FINAL_OUTPUT);
-    let client = server.connect();
+    let mut client = server.connect();
     client.end_input();
     drop(client);
     server.wait_for_statistics("all have ended", |counted| counted.ended() == 3);
@@ -117,7 +122,7 @@ pub(crate) fn blocked_handshakes_delay_no_other_client(subject: &Subject) {
     let server = subject.serve(on_workers(WORKERS, service, subject));
     let mut other = connect_transformed(&server);
     let mut clients: Vec<_> =
-        (0..blocked_count(subject)).map(|_| server.connect().transformed("WAIT")).collect();
+        (0..blocked_count(subject)).map(|_| server.connect().transformed(inverting("WAIT"))).collect();
     gate.wait_for(clients.len(), subject.timeout());
     assert_answered(&mut other);
     assert_answered(&mut connect_transformed(&server));
@@ -171,7 +176,7 @@ pub(crate) fn preamble_precedes_open(subject: &Subject) {
         let server = subject.serve(transformed(service()));
         let mut client = server.connect();
         client.send("FROM [2001:db8::1]:80\n");
-        let mut client = client.transformed("INVERT?");
+        let mut client = client.transformed(inverting("INVERT?"));
         client.expect_reply("hello [2001:db8::1]:80");
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct How {
     pub(super) at_once: bool,
     /// Adds this number of copies of each byte.
     pub(super) expansion: usize,
+    /// The client must announce the end of its input.
+    pub(super) announces_end: bool,
     /// Its handshake may block.
     pub(super) blocks: bool,
     /// Treats all input as a part of one record.
@@ -131,6 +133,11 @@ impl Transform for Records {
     fn is_handshaking(&self) -> bool {
         self.panic_in("is_handshaking");
         !self.shaken
+    }
+
+    fn announces_end(&self) -> bool {
+        self.panic_in("announces_end");
+        self.how.announces_end
     }
 
     fn blocking(&self) -> Blocking {

@@ -215,6 +215,33 @@ fn the_final_output_is_sent_unless_the_connection_is_broken() {
 }
 
 #[test]
+fn input_that_ends_unannounced_is_truncated() {
+    type Steps = fn(&mut Rig) -> Next;
+    let rows: [(CloseReason, Steps, &str); 5] = [
+        (CloseReason::EndOfInput, |rig| rig.send([&record("one\n")[..], &[0]].concat()), "one\n."),
+        (CloseReason::Incomplete, |rig| rig.send([&record("on")[..], &[0]].concat()), "ERR incomplete\n."),
+        (CloseReason::Truncated, |rig| rig.send(record("one\n")), "one\n."),
+        (CloseReason::Truncated, |rig| rig.send(record("one\non")), "one\nERR incomplete\n."),
+        (CloseReason::Truncated, |rig| rig.send([5, b'h']), "ERR incomplete\n."),
+    ];
+    for (reason, steps, expected) in rows {
+        for panics in ["", "announces_end"] {
+            for blocking in [false, true] {
+                let how = How { announces_end: true, panics, ..How::default() };
+                let (mut rig, _) = rig_with(Script { blocking, ..Script::default() }, how, Limits::default());
+                rig.settle();
+                rig.send("HELLO\n");
+                rig.read();
+                steps(&mut rig);
+                assert_eq!(rig.end_input(), Next::Done(reason));
+                assert_eq!(rig.read(), expected, "{reason}");
+                assert_eq!(*rig.script.closed.lock().unwrap(), [reason]);
+            }
+        }
+    }
+}
+
+#[test]
 fn the_final_output_is_sent_if_a_handle_closes_the_connection() {
     for blocking in [false, true] {
         let (mut rig, log) =
