@@ -5,6 +5,7 @@ pub mod engine;
 mod expect;
 pub mod export;
 pub mod framing;
+mod handshakes;
 pub mod histogram;
 pub mod host;
 pub mod measurement;
@@ -17,6 +18,7 @@ pub mod quantity;
 pub mod search;
 pub mod slo;
 mod subscribers;
+pub mod transform;
 
 #[doc(hidden)]
 pub mod testing; // measurements for tests, those of `compare` among them

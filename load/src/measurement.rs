@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::handshakes::Handshakes;
 use crate::histogram::Distribution;
 pub use crate::pushes::Pushes;
 
@@ -47,6 +48,9 @@ pub struct Measurement {
     /// What the subscribers received; `None` if there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushes: Option<Pushes>,
+    /// The handshakes of TLS; `None` if the load was without TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Handshakes>,
     /// Connections that could not be established, or broke, those of subscribers among them.
     pub failures: Failures,
     /// Connections that were re-established after the server had ended them, in a plan with `reconnect`.

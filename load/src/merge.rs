@@ -1,7 +1,7 @@
 //! Merges the measurements of several generators.
 
 use crate::histogram::Distribution;
-use crate::measurement::{EXAMPLES, Failures, Measurement, Pushes, Tick, Verification};
+use crate::measurement::{EXAMPLES, Failures, Handshakes, Measurement, Pushes, Tick, Verification};
 
 impl Measurement {
     /// Merges the measurements of several generators without loss: `None` if there are none.
@@ -36,6 +36,7 @@ impl Measurement {
             waited: all(|measurement| &measurement.waited),
             verification,
             pushes: Pushes::merged(measurements.iter().filter_map(|measurement| measurement.pushes.as_ref())),
+            tls: Handshakes::merged(measurements.iter().filter_map(|measurement| measurement.tls.as_ref())),
             failures,
             reconnected: measurements.iter().map(|measurement| measurement.reconnected).sum(),
             resent: measurements.iter().map(|measurement| measurement.resent).sum(),

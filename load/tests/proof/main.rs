@@ -44,7 +44,7 @@ fn run(plan: &Plan) -> Measurement {
 
 /// Detects the replies of a server.
 fn ask(server: &Faulty) -> io::Result<Expect> {
-    engine::expectation(&server.address(), Framing::Line, &AtomicBool::new(false))
+    engine::expectation(&Plan::new(server.address()), &AtomicBool::new(false))
 }
 
 fn open(rate: f64) -> Pace {
