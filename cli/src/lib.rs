@@ -38,6 +38,7 @@ mod color;
 mod command;
 mod compare;
 mod config;
+mod connector;
 mod describe;
 mod descriptors;
 mod environment;

@@ -127,8 +127,8 @@ impl Channel {
         }
     }
 
-    /// Makes the handshake over a blocking socket. Returns the plaintext that has arrived with its end. If a timeout of
-    /// the socket expires, `check` decides whether to go on.
+    /// Makes the handshake over a blocking socket, whose timeout for reads is short. Returns the plaintext that has arrived
+    /// with its end. `check` is called before each read, and decides whether to go on.
     ///
     /// # Errors
     /// Those of the transform, of the socket and of `check`, and if the server ends the connection.
@@ -153,10 +153,11 @@ impl Channel {
                 return Ok(early);
             }
             count = loop {
+                check()?;
                 match socket.read(&mut input) {
                     Ok(0) => return Err(self.cut()),
                     Ok(count) => break count,
-                    Err(error) if is_passing(&error) => check()?,
+                    Err(error) if is_passing(&error) => {}
                     Err(error) => return Err(self.in_handshake(error)),
                 }
             };
