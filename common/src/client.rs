@@ -42,7 +42,7 @@ pub struct TlsInfo {
     pub alpn: Option<Vec<u8>>,
     /// The certificate that the client presented, in DER, if the server requested one.
     pub certificate: Option<Vec<u8>>,
-    /// The negotiated version, such as `TLSv1_3`.
+    /// The negotiated version, such as `TLSv1.3`.
     pub version: Option<&'static str>,
     /// The negotiated cipher suite, such as `TLS13_AES_256_GCM_SHA384`.
     pub cipher_suite: Option<&'static str>,

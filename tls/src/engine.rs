@@ -1,5 +1,6 @@
 //! All uses of rustls. Its next version has another interface, so nothing else names it.
 
+mod anybody;
 mod failure;
 
 use std::fmt;
@@ -8,22 +9,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::{Address, Blocking, Client, MAX_READ, Opened, TlsInfo, Transform};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConfig, ClientConnection, Resumption};
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::ServerName;
 use rustls::server::{
     ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert, ServerConfig, ServerConnection,
     WebPkiClientVerifier,
 };
 use rustls::sign::CertifiedKey;
 use rustls::{
-    Connection, DigitallySignedStruct, HandshakeKind, InconsistentKeys, RootCertStore, SignatureAlgorithm,
-    SignatureScheme, SupportedProtocolVersion, version,
+    Connection, HandshakeKind, InconsistentKeys, ProtocolVersion, RootCertStore, SignatureAlgorithm,
+    SupportedProtocolVersion, version,
 };
 use rustls_platform_verifier::BuilderVerifierExt;
 
+use self::anybody::Anybody;
 use crate::certificates::Certificates;
 use crate::pem::{self, Chain, invalid};
 use crate::{Advice, CertificateFiles, ConnectorSettings, Trust};
@@ -154,7 +154,7 @@ impl Connector {
             })?,
             Trust::Authorities(path) => builder.with_root_certificates(authorities(path)?),
             Trust::Anybody => {
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(NoVerifier(provider)))
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
             }
         };
         let mut config = match &settings.certificate {
@@ -196,45 +196,6 @@ fn authorities(path: &Path) -> io::Result<RootCertStore> {
         })?;
     }
     Ok(roots)
-}
-
-/// Verifies that a server has the key of its certificate, whosever that is.
-#[derive(Debug)]
-struct NoVerifier(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for NoVerifier {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 /// One end of a connection.
@@ -351,7 +312,11 @@ impl Transform for Session {
         tls.alpn = connection.alpn_protocol().map(<[u8]>::to_vec);
         let certificates = connection.peer_certificates().unwrap_or_default();
         tls.certificate = certificates.first().map(|certificate| certificate.to_vec());
-        tls.version = connection.protocol_version().and_then(|version| version.as_str());
+        tls.version = connection.protocol_version().and_then(|version| match version {
+            ProtocolVersion::TLSv1_3 => Some("TLSv1.3"),
+            ProtocolVersion::TLSv1_2 => Some("TLSv1.2"),
+            _ => None,
+        });
         tls.cipher_suite = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
         tls.is_resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
         client.tls = Some(Arc::new(tls));

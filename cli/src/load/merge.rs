@@ -50,7 +50,13 @@ fn reject_duplicates<P: AsRef<Path>>(files: &[P], contents: &[Vec<u8>]) -> Resul
 /// measurement that was ended early may be shorter.
 fn reject_incompatible<P: AsRef<Path>>(files: &[P], measurements: &[Measurement]) -> Result<(), Failure> {
     let is_whole = |one: &Measurement| !one.interrupted && one.stopped_early.is_none();
-    let kind = |one: &Measurement| if one.offered_rate.is_some() { "an open loop" } else { "a closed loop" };
+    let kind = |one: &Measurement| {
+        let pace = if one.offered_rate.is_some() { "an open loop" } else { "a closed loop" };
+        match &one.tls {
+            None => pace.to_owned(),
+            Some(tls) => format!("{pace} over {} with {}", tls.version, tls.cipher_suite),
+        }
+    };
     let all = || files.iter().map(AsRef::as_ref).zip(measurements);
     let (Some((first, model)), whole) = (all().next(), all().find(|(_, one)| is_whole(one))) else {
         return Ok(());

@@ -32,6 +32,8 @@ mod stop;
 mod stored;
 mod terminal;
 mod tls;
+mod tls_client;
+mod tls_load;
 mod tutorial;
 mod unanswered;
 mod unix;

@@ -30,7 +30,7 @@ fn a_server_proves_who_it_is() {
             (Some("example.org"), None, None)
         );
         let is_1_2 = version.only_tls12;
-        assert_eq!(info.version, Some(if is_1_2 { "TLSv1_2" } else { "TLSv1_3" }));
+        assert_eq!(info.version, Some(if is_1_2 { "TLSv1.2" } else { "TLSv1.3" }));
         assert_eq!(info.cipher_suite.is_some_and(|suite| suite.starts_with("TLS13_")), !is_1_2);
         assert_eq!(shake(&files, &trusting(&ours), "127.0.0.1").expect("a handshake").server_name, None);
         shake(&rsa, &trusting(&ours), "example.org").expect("a handshake");
