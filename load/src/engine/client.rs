@@ -175,9 +175,21 @@ impl Client {
         }
     }
 
+    /// Whether it is in the handshake of a transform.
+    pub(super) fn is_handshaking(&self) -> bool {
+        !self.connected && self.channel.as_ref().is_some_and(|channel| channel.has_begun())
+    }
+
+    /// Shuts the sending side down.
+    pub(super) fn end_output(&mut self) {
+        self.announce_end();
+        // The connection may be broken already.
+        let _ = self.socket.shutdown(Shutdown::Write);
+    }
+
     /// Announces the end of its output to the server, if a transform does so.
     pub(super) fn announce_end(&mut self) {
-        if let Some(channel) = &mut self.channel {
+        if let Some(channel) = self.channel.as_mut().filter(|channel| channel.has_begun()) {
             channel.close(&mut self.unsent);
             // The server may have closed the connection.
             let _ = self.send(&mut Vec::new());

@@ -206,6 +206,17 @@ impl<'a> Patient<'a> {
     }
 }
 
+impl Drop for Patient<'_> {
+    /// Announces the end, so that the server does not take the connection for one that was cut off.
+    fn drop(&mut self) {
+        if let Some(channel) = &mut self.channel {
+            let mut sealed = Vec::new();
+            channel.close(&mut sealed);
+            let _ = self.socket.write_all(&sealed); // the server may have ended it
+        }
+    }
+}
+
 impl Read for Patient<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.opened.is_empty() {

@@ -129,13 +129,16 @@ impl Worker<'_> {
         self.leaving = true;
         let end = if self.stop.load(Ordering::Relaxed) { End::Interrupted } else { End::Left };
         for place in 0..self.clients.len() {
-            let has_all = |client: &mut Client| {
+            // A connection in its handshake is ended behind it, since a server takes it for one that was cut off otherwise.
+            let stays = |client: &mut Client| {
+                if client.is_handshaking() {
+                    return true;
+                }
+                let has_all = client.connected && client.unanswered() == 0;
                 client.announce_end();
-                client.connected
-                    && client.unanswered() == 0
-                    && client.socket.shutdown(Shutdown::Write).is_ok()
+                has_all && client.socket.shutdown(Shutdown::Write).is_ok()
             };
-            if !self.clients[place].as_mut().is_some_and(has_all) {
+            if !self.clients[place].as_mut().is_some_and(stays) {
                 self.leave(place, end);
             }
         }

@@ -46,7 +46,7 @@ impl Worker<'_> {
     fn advance(&mut self, place: usize, count: usize) -> io::Result<bool> {
         let Some(client) = &mut self.clients[place] else { return Ok(false) };
         let Some(mut channel) = client.channel.take() else { return Ok(false) };
-        let had_unsent = client.has_unsent();
+        let (had_unsent, was_handshaking) = (client.has_unsent(), channel.is_handshaking());
         let (mut sealed, mut has_plaintext) = (std::mem::take(&mut client.unsent), false);
         let (composer, tally) = (&mut self.composer, &mut self.tally);
         let opened = channel.receive(&mut self.input[..count], &mut self.plain, &mut sealed, |plain| {
@@ -57,7 +57,7 @@ impl Worker<'_> {
             client.receive(plain, composer, tally)
         });
         client.unsent = sealed;
-        let is_ready = !client.connected && opened.is_ok() && !channel.is_handshaking();
+        let is_ready = was_handshaking && opened.is_ok() && !channel.is_handshaking();
         if is_ready && let Some(info) = channel.describe() {
             tally.handshakes.record(&info);
         }
@@ -76,8 +76,10 @@ impl Worker<'_> {
         if client.has_unsent() != had_unsent {
             self.rearm(place)?;
         }
-        if is_ready {
-            self.connected(place);
+        match (is_ready, self.leaving) {
+            (true, false) => self.connected(place),
+            (true, true) => self.clients[place].iter_mut().for_each(Client::end_output),
+            (false, _) => {}
         }
         Ok(has_plaintext && self.clients[place].is_some())
     }
