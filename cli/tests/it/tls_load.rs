@@ -97,13 +97,13 @@ fn sessions_are_resumed_unless_full_handshakes_are_wanted() {
     let trusting = trusting(&authority);
     for backend in ["epoll", "smol"] {
         let server = Server::start(&format!("--backend {backend} --handler echo {flags}"));
-        let churn = format!("{trusting} --messages-per-connection 3 -d 300ms");
+        let churn = format!("{trusting} -c 2 --messages-per-connection 1 -d 1s");
         let resumed = loads(&server, &churn);
-        assert!(count(&resumed, "/tls/resumed") > count(&resumed, "/tls/full"), "{resumed:#}");
+        assert!(count(&resumed, "/tls/resumed") > 0 && count(&resumed, "/tls/full") <= 2, "{resumed:#}");
         assert!(count(&resumed, "/connect/count") > 0, "{resumed:#}");
         let full = loads(&server, &format!("{churn} --tls-full-handshake"));
         assert_eq!(count(&full, "/tls/resumed"), 0);
-        assert!(count(&full, "/tls/full") > 8, "{full:#}");
+        assert!(count(&full, "/tls/full") > 2, "{full:#}");
         assert!(full["load"].as_str().unwrap().ends_with(", TLS with full handshakes"), "{}", full["load"]);
         let receipt = server.stop().receipt;
         assert_eq!(receipt["failed"], 0, "{receipt}");
