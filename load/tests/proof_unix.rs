@@ -9,7 +9,6 @@ use std::thread;
 use std::time::Duration;
 
 use anyloop_load::engine;
-use anyloop_load::framing::Framing;
 use anyloop_load::plan::{Expect, Hostile, Plan};
 use common::Address;
 use socket2::{Domain, SockAddr, Socket, Type};

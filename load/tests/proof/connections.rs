@@ -8,7 +8,6 @@ use std::thread;
 use std::time::Duration;
 
 use anyloop_load::engine::{self, Progress};
-use anyloop_load::framing::Framing;
 use anyloop_load::plan::{Hostile, Plan};
 
 use super::faulty::Faulty;

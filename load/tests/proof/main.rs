@@ -18,7 +18,6 @@ use std::thread;
 use std::time::Duration;
 
 use anyloop_load::engine;
-use anyloop_load::framing::Framing;
 use anyloop_load::measurement::Measurement;
 use anyloop_load::plan::{Arrivals, Dispatch, Expect, Messages, Pace, Plan, Sizes};
 use faulty::Faulty;

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyloop_load::engine::{self, Progress};
 use anyloop_load::export::table;
-use anyloop_load::framing::Framing;
 use anyloop_load::measurement::{Measurement, Pushes};
 use anyloop_load::plan::{Arrivals, Dispatch, Expect, Messages, Pace, Plan, Sizes};
 
