@@ -102,10 +102,11 @@
 //! | push messages to clients, answer later | [`Handle`], [`Group`], [`Later`], [`AsyncSession`]; [`Limits`] bound the mailbox of each client |
 //! | push messages to the clients of other processes | [`Exchange`]; the crate `anyloop-exchange-redis` has one |
 //! | serve them | [`Service`], [`Limits`], [`Framing`]; [`start`], [`Running`], [`Stop`], [`Statistics`] |
+//! | expose metrics and health checks | `admin`, with the feature `admin`; [`Monitor`] |
 //! | test them | [`testing::TestClient`], without a socket |
 //! | tell where a message ends | [`framing`]: a [`Codec`](framing::Codec) of your own, and those that are built in |
 //! | decide over every byte | [`protocol`]: an [`Application`](protocol::Application) and its [`Protocol`](protocol::Protocol)s |
-//! | change every byte, or read what comes before the first | [`transform`]: a [`Transform`](transform::Transform), a [`Preamble`](transform::Preamble) |
+//! | change every byte, or read what comes before the first | [`transform`]: a [`Transform`](transform::Transform), a [`Preamble`](transform::Preamble); the crate `anyloop-proxy-header` has one |
 //! | try a server at once | `handlers`, with the feature `handlers`: `Counter`, `Ack`, `Echo`, `Work`, `Fanout` |
 //! | write a backend | [`backend`] |
 //!
@@ -126,6 +127,9 @@
 //!
 //! [tracing]: https://docs.rs/tracing
 
+#[cfg(feature = "admin")]
+#[doc(inline)]
+pub use admin;
 #[doc(inline)]
 pub use common::{
     Address, AddressError, Answer, Answering, AsyncHandler, AsyncSession, Blocking, Client, CloseReason,
@@ -137,7 +141,9 @@ pub use common::{
 #[doc(inline)]
 pub use handlers;
 #[doc(inline)]
-pub use serving::{Backend, Listener, Report, Running, Statistics, Stop, start};
+pub use serving::{
+    Backend, Durations, Listener, Monitor, NotReady, Report, Running, Statistics, Stop, start,
+};
 
 #[cfg(feature = "async-std")]
 #[doc(inline)]
@@ -193,8 +199,8 @@ pub mod transform {
 
     #[doc(inline)]
     pub use common::{
-        MAX_READ, MAX_RECORD, MakePreamble, MakeTransform, Opened, Preamble, PreambleProgress, TlsInfo,
-        Transform,
+        FirstInputCheck, MAX_READ, MAX_RECORD, MakePreamble, MakeTransform, Opened, Preamble,
+        PreambleProgress, TlsInfo, Transform,
     };
 }
 

@@ -47,6 +47,13 @@ impl Lines<'_> {
         self.set("listen", &arguments.listen);
         self.set("expose", arguments.expose);
         self.tls(&arguments.tls);
+        if let Some(proxies) = &arguments.proxy_from {
+            self.set("proxy-from", proxies);
+        }
+        if let Some(address) = &arguments.admin.address {
+            self.set("admin", address);
+        }
+        self.set("drain-delay", arguments.admin.drain_delay);
         match capabilities.workers {
             Workers::PerConnection => self.set("stack-size", stack_size(service)),
             workers => self.set("workers", threads(workers, service)),

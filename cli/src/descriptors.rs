@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serving::SERVER_DESCRIPTORS;
 
+use crate::arguments::Serve;
 use crate::failure::Failure;
 
 /// Raises the soft limit on open descriptors to the hard limit, and returns the resulting limit.
@@ -19,10 +20,11 @@ pub(crate) fn raise_limit() -> usize {
     limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
 }
 
-/// Checks that a server with this many workers can open the descriptors that it needs for at least one client.
-/// Inherited descriptors count against the limit as well, so this tries to open them.
-pub(crate) fn check(limit: usize, workers: usize) -> Result<(), Failure> {
-    let needed = WITHOUT_WORKERS.saturating_add(workers.saturating_mul(PER_WORKER));
+/// Checks that a server with this many workers and reserved descriptors can open those that it needs for at least one
+/// client. Inherited descriptors count against the limit as well, so this tries to open them.
+pub(crate) fn check(limit: usize, workers: usize, reserved: usize) -> Result<(), Failure> {
+    let admin = reserved - RESERVED;
+    let needed = (WITHOUT_WORKERS + admin).saturating_add(workers.saturating_mul(PER_WORKER));
     let stdin = io::stdin();
     let opened: Vec<_> = (0..needed).map_while(|_| stdin.as_fd().try_clone_to_owned().ok()).collect();
     let missing = needed - opened.len();
@@ -38,16 +40,21 @@ pub(crate) fn check(limit: usize, workers: usize) -> Result<(), Failure> {
 }
 
 /// Warns if the limit allows fewer clients than `wanted` in addition to the reserved descriptors.
-pub(crate) fn warn_of_limit(limit: usize, wanted: usize, max_connections: usize) {
-    let enough = wanted.saturating_add(RESERVED);
+pub(crate) fn warn_of_limit(limit: usize, wanted: usize, max_connections: usize, reserved: usize) {
+    let enough = wanted.saturating_add(reserved);
     if limit < enough {
         tracing::warn!(
             open_files = limit,
-            reserved = RESERVED,
+            reserved,
             max_connections,
             "the limit on open files is too low for {wanted} clients; raise it to {enough} (ulimit -n {enough})"
         );
     }
+}
+
+/// How many descriptors `serve` reserves for other uses than clients.
+pub(crate) fn reserved(arguments: &Serve) -> usize {
+    RESERVED + arguments.admin.address.as_ref().map_or(0, |_| admin::DESCRIPTORS)
 }
 
 /// Descriptors reserved for other uses than clients: listener, pollers, log, lingering sockets.

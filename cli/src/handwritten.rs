@@ -9,9 +9,10 @@ use handwritten::{SERVERS, Server};
 use serde_json::json;
 
 use crate::arguments::{Format, Handwritten};
+use crate::descriptors;
 use crate::failure::{Failure, print};
 use crate::list::{lines_of_json, table};
-use crate::{descriptors, listen};
+use crate::listen::Endpoint;
 
 /// Lists the servers, or runs one until a signal ends the process. There is no drain and no receipt.
 pub(crate) fn handwritten(arguments: &Handwritten) -> Result<(), Failure> {
@@ -21,9 +22,7 @@ pub(crate) fn handwritten(arguments: &Handwritten) -> Result<(), Failure> {
         return Err(Failure::Failed(format!("{name} can't serve on this machine; choose another")));
     }
     descriptors::raise_limit();
-    let addresses = arguments.listen.resolve().map_err(Failure::Failed)?;
-    listen::check_exposure(&arguments.listen, &addresses, arguments.expose)?;
-    let listener = listen::listen_on_tcp(&addresses)?;
+    let listener = Endpoint::resolve("--listen", &arguments.listen, arguments.expose)?.listen_on_tcp()?;
     let failed = |error: std::io::Error| Failure::Failed(format!("{name} can't serve: {error}"));
     let address = listener.local_addr().map_err(failed)?;
     let workers = arguments.workers.or_else(|| thread::available_parallelism().ok());

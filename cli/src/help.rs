@@ -110,10 +110,13 @@ pub(crate) const BELOW: [Below; 14] = [
     },
     Below {
         command: "merge",
-        text: "Histograms are added, so that the percentiles are those of all messages. Each measurement may be given only once.",
+        text: "Histograms are added, so that the percentiles are those of all messages. Each measurement may be given only \
+               once, all shards of a load have to be there, and all are to be measured at the same time. A row for each \
+               shows whether it was the limit itself.",
         examples: &[
             ("the measurements of two machines", "merge here.json there.json"),
             ("the same, as JSON", "merge here.json there.json --format json"),
+            ("what the pods of a Job have printed", "merge - < logs"),
         ],
         codes: LOAD_CODES,
     },
@@ -279,6 +282,7 @@ mod tests {
         let readme = include_str!("../../README.md");
         let guides = [
             include_str!("../../docs/compare.md"),
+            include_str!("../../docs/load.md"),
             include_str!("../../docs/write-a-handler.md"),
             include_str!("../../docs/push.md"),
             include_str!("../../docs/write-a-backend.md"),

@@ -31,6 +31,7 @@
 //! name, handlers and flags. `docs/write-a-handler.md` shows how to add a framing and a protocol.
 
 mod address;
+mod admin;
 mod arguments;
 mod catalogue;
 mod client;

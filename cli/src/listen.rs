@@ -10,43 +10,66 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::address::Target;
 use crate::failure::Failure;
 
-/// Checks that no other machine can reach these addresses, to which a target was resolved, unless that is wanted. A
-/// server has neither encryption nor authentication, so a slip must not publish it.
-pub(crate) fn check_exposure(target: &Target, addresses: &[Address], is_wanted: bool) -> Result<(), Failure> {
-    let is_exposed = |ip: &IpAddr| !ip.to_canonical().is_loopback();
-    let mut ips = addresses.iter().filter_map(|address| address.ip().map(|address| address.ip()));
-    let Some(ip) = ips.find(is_exposed).filter(|_| !is_wanted) else { return Ok(()) };
-    let resolved = if matches!(target, Target::Name(_)) { format!(" is {ip}, which") } else { String::new() };
-    let port = addresses.first().and_then(Address::ip).map_or(0, |address| address.port());
-    Err(Failure::Usage(format!(
-        "--listen {target}{resolved} is no loopback address, so clients of other machines could connect; add --expose \
-         if they should, or write a loopback address, such as 127.0.0.1:{port}"
-    )))
+/// Where a flag says to listen.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    flag: &'static str,
+    addresses: Vec<Address>,
 }
 
-/// Listens on the first of these addresses that is available. If none is, this is not a usage error, since the same
-/// command line may work at another time or on another machine.
-pub(crate) fn listen(addresses: &[Address], mode: Option<u32>) -> Result<Listener, Failure> {
-    first(addresses, |address| match address.path() {
-        Some(path) => Listener::bind_unix(path, mode),
-        None => tcp(address).map(Listener::from),
-    })
-}
-
-/// Listens on the first of these TCP addresses that is available.
-pub(crate) fn listen_on_tcp(addresses: &[Address]) -> Result<TcpListener, Failure> {
-    first(addresses, tcp)
-}
-
-fn first<T>(addresses: &[Address], bind: impl Fn(&Address) -> io::Result<T>) -> Result<T, Failure> {
-    let mut failure = "there is no address to listen on".to_owned();
-    for address in addresses {
-        match bind(address) {
-            Ok(bound) => return Ok(bound),
-            Err(error) => failure = format!("can't listen on {address}: {}", explain(address, &error)),
-        }
+impl Endpoint {
+    /// Resolves the value of this flag. No other machine may be able to reach it, unless that is wanted: a server has neither
+    /// encryption nor authentication, so a slip must not publish it.
+    pub(crate) fn resolve(flag: &'static str, target: &Target, is_exposed: bool) -> Result<Self, Failure> {
+        let endpoint = Self { flag, addresses: target.resolve().map_err(Failure::Failed)? };
+        endpoint.check_exposure(target, is_exposed)?;
+        Ok(endpoint)
     }
-    Err(Failure::Failed(failure))
+
+    fn check_exposure(&self, target: &Target, is_wanted: bool) -> Result<(), Failure> {
+        let Self { flag, addresses } = self;
+        let is_exposed = |ip: &IpAddr| !ip.to_canonical().is_loopback();
+        let mut ips = addresses.iter().filter_map(|address| address.ip().map(|address| address.ip()));
+        let Some(ip) = ips.find(is_exposed).filter(|_| !is_wanted) else { return Ok(()) };
+        let resolved =
+            if matches!(target, Target::Name(_)) { format!(" is {ip}, which") } else { String::new() };
+        let port = addresses.first().and_then(Address::ip).map_or(0, |address| address.port());
+        Err(Failure::Usage(format!(
+            "{flag} {target}{resolved} is no loopback address, so clients of other machines could connect; add --expose \
+             if they should, or write a loopback address, such as 127.0.0.1:{port}"
+        )))
+    }
+
+    pub(crate) fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// Listens on the first of the addresses that is available. If none is, this is not a usage error, since the same
+    /// command line may work at another time or on another machine.
+    pub(crate) fn listen(&self, mode: Option<u32>) -> Result<Listener, Failure> {
+        self.first(|address| match address.path() {
+            Some(path) => Listener::bind_unix(path, mode),
+            None => tcp(address).map(Listener::from),
+        })
+    }
+
+    /// Listens on the first of the addresses that is available, all of which are TCP addresses.
+    pub(crate) fn listen_on_tcp(&self) -> Result<TcpListener, Failure> {
+        self.first(tcp)
+    }
+
+    fn first<T>(&self, bind: impl Fn(&Address) -> io::Result<T>) -> Result<T, Failure> {
+        let mut failure = "there is no address to listen on".to_owned();
+        for address in &self.addresses {
+            match bind(address) {
+                Ok(bound) => return Ok(bound),
+                Err(error) => {
+                    failure = format!("can't listen on {address}: {}", explain(self.flag, address, &error))
+                }
+            }
+        }
+        Err(Failure::Failed(failure))
+    }
 }
 
 fn tcp(address: &Address) -> io::Result<TcpListener> {
@@ -59,24 +82,22 @@ fn tcp(address: &Address) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn explain(address: &Address, error: &io::Error) -> String {
+fn explain(flag: &str, address: &Address, error: &io::Error) -> String {
     let is_unix = address.path().is_some();
-    let advice = match error.kind() {
+    let (what, choice) = match error.kind() {
         ErrorKind::AddrInUse if is_unix => {
-            "it is in use by another program; stop that program, or choose another path with --listen"
+            ("it is in use by another program; stop that program, or", "another path")
         }
         ErrorKind::AlreadyExists if is_unix => {
-            "there is a file that is not a socket; remove it, or choose another path with --listen"
+            ("there is a file that is not a socket; remove it, or", "another path")
         }
         _ if is_unix => return error.to_string(),
-        ErrorKind::AddrInUse => {
-            "it is in use by another program; stop that program, or choose another port with --listen"
-        }
-        ErrorKind::AddrNotAvailable => "this machine has no such address; choose another with --listen",
-        ErrorKind::PermissionDenied => "that port needs privileges; choose one from 1024 up with --listen",
+        ErrorKind::AddrInUse => ("it is in use by another program; stop that program, or", "another port"),
+        ErrorKind::AddrNotAvailable => ("this machine has no such address;", "another"),
+        ErrorKind::PermissionDenied => ("that port needs privileges;", "one from 1024 up"),
         _ => return error.to_string(),
     };
-    advice.to_owned()
+    format!("{what} choose {choice} with {flag}")
 }
 
 /// The size of the backlog. The system lowers it to its own limit, which is usually the same.
@@ -88,7 +109,8 @@ mod tests {
 
     fn check(target: &str, addresses: &[&str], is_wanted: bool) -> Result<(), String> {
         let addresses: Vec<_> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        check_exposure(&target.parse().unwrap(), &addresses, is_wanted).map_err(|failure| failure.to_string())
+        let endpoint = Endpoint { flag: "--listen", addresses };
+        endpoint.check_exposure(&target.parse().unwrap(), is_wanted).map_err(|failure| failure.to_string())
     }
 
     #[test]

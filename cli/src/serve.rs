@@ -11,12 +11,14 @@ use std::time::Duration;
 use common::{Address, Service};
 use serving::{Running, Workers, start};
 
+use crate::admin::AdminServer;
 use crate::arguments::Serve;
 use crate::failure::{Failure, print};
+use crate::listen::Endpoint;
 use crate::program::Program;
 use crate::receipt::{self, Destination, Receipt, Run};
 use crate::signals::Signalled;
-use crate::{config, descriptors, listen, log, service, tls};
+use crate::{admin, config, descriptors, log, service, tls};
 
 /// Changes a service before it is served.
 pub(crate) type Configure = Box<dyn Fn(Service) -> Service + Send + Sync>;
@@ -41,22 +43,25 @@ pub(crate) fn serve(
     if let Some(acceptor) = &acceptor {
         service = tls::below(service, acceptor)?;
     }
-    descriptors::check(limit, pollers(arguments))?;
-    descriptors::warn_of_limit(limit, service::wanted_connections(arguments), service.limits.max_connections);
+    let reserved = descriptors::reserved(arguments);
+    descriptors::check(limit, pollers(arguments), reserved)?;
+    let wanted = service::wanted_connections(arguments);
+    descriptors::warn_of_limit(limit, wanted, service.limits.max_connections, reserved);
     if let Some(mode) = arguments.listen_mode.filter(|_| !arguments.listen.is_unix()) {
         return Err(Failure::Usage(format!(
             "--listen-mode {mode:o} is for Unix sockets, and --listen {} is none; leave it out, or listen on unix:PATH",
             arguments.listen
         )));
     }
-    let addresses = arguments.listen.resolve().map_err(Failure::Failed)?;
-    listen::check_exposure(&arguments.listen, &addresses, arguments.expose)?;
+    let endpoint = Endpoint::resolve("--listen", &arguments.listen, arguments.expose)?;
+    let admin_endpoint = admin::endpoint(arguments, endpoint.addresses())?;
     if arguments.show_config {
         return print(config::text(arguments, &service, origins).as_bytes()).map(|()| ExitCode::SUCCESS);
     }
     // From here on a signal ends nothing at once, so that the path of a Unix socket is removed in any case.
     let signalled = Signalled::catch(acceptor.is_some()).map_err(|error| failed(&error))?;
-    let listener = listen::listen(&addresses, arguments.listen_mode)?;
+    let admin_listener = admin_endpoint.map(|endpoint| endpoint.listen(None)).transpose()?;
+    let listener = endpoint.listen(arguments.listen_mode)?;
     let address = listener.address().map_err(|error| failed(&error))?;
     let destination = Destination::open(arguments.receipt.as_deref())?;
 
@@ -65,13 +70,14 @@ pub(crate) fn serve(
     let run = Run::start(program, arguments.backend.name(), &address);
     let running = start(arguments.backend, listener, service).map_err(|error| failed(&error))?;
     let running = Arc::new(running);
-    signalled.control(&running, acceptor).map_err(|error| failed(&error))?;
+    signalled.control(&running, arguments.admin.drain_delay.0, acceptor).map_err(|error| failed(&error))?;
+    let admin = admin_listener.map(|listener| AdminServer::start(listener, &running)).transpose()?;
     let log = arguments.stats.filter(|interval| !interval.0.is_zero());
     let log = log.map(|interval| StatisticsLog::start(&running, interval.0)).transpose();
     let log = log.map_err(|error| failed(&error))?;
 
     let ended = running.wait();
-    drop(log);
+    drop((log, admin));
     // Errors from here on are logged.
     let receipt = match ended {
         Ok(report) => Receipt::new(run, report),

@@ -8,7 +8,7 @@ use serving::Capabilities;
 
 use crate::arguments::Serve;
 use crate::catalogue::What;
-use crate::descriptors::RESERVED;
+use crate::descriptors::{RESERVED, reserved};
 use crate::failure::Failure;
 use crate::quantity::{self, Size};
 
@@ -28,7 +28,13 @@ pub(crate) fn service(arguments: &Serve, descriptors: usize) -> Result<Service, 
         .with_blocking_threads(arguments.blocking_threads)
         .with_stack_size(arguments.stack_size);
     capabilities.check(name, &service).map_err(Failure::Usage)?;
-    Ok(service)
+    Ok(match &arguments.proxy_from {
+        Some(proxies) => proxy_header::accept_from(service, proxies.clone()),
+        None => proxy_header::warn_of_headers(
+            service,
+            "if it comes from a proxy, add --proxy-from with its address",
+        ),
+    })
 }
 
 /// The application to serve.
@@ -72,7 +78,8 @@ fn max_connections(
     descriptors: usize,
 ) -> Result<usize, String> {
     let held = capabilities.max_connections.unwrap_or(usize::MAX);
-    let opened = descriptors.saturating_sub(RESERVED).max(1);
+    let reserved = reserved(arguments);
+    let opened = descriptors.saturating_sub(reserved).max(1);
     let Some(asked) = arguments.max_connections.map(NonZeroUsize::get) else {
         return Ok(wanted_connections(arguments).min(opened));
     };
@@ -87,7 +94,7 @@ fn max_connections(
         return Err(format!(
             "--max-connections {asked} is more than the {opened} that a limit of {descriptors} open files \
              allows; write {opened} or less, or raise the limit (ulimit -Hn) to {}",
-            asked.saturating_add(RESERVED)
+            asked.saturating_add(reserved)
         ));
     }
     Ok(asked)
@@ -128,8 +135,9 @@ pub(crate) fn stack_size(text: &str) -> Result<NonZeroUsize, String> {
 pub(crate) fn max_connections_help() -> String {
     format!(
         "Maximum number of connected clients [default: the minimum of {}, the limit on open files − \
-         {RESERVED}, and what the backend can hold]",
-        Limits::default().max_connections
+         {RESERVED} ({} with --admin), and what the backend can hold]",
+        Limits::default().max_connections,
+        RESERVED + admin::DESCRIPTORS
     )
 }
 
@@ -192,6 +200,7 @@ mod tests {
             |flags: &str, descriptors| Ok::<_, String>(asked(flags, descriptors)?.limits.max_connections);
         assert_eq!(connections("", 1024), Ok(960));
         assert_eq!(connections("", 20), Ok(1));
+        assert_eq!(connections("--admin 127.0.0.1:0", 1024), Ok(1024 - 113), "as the README says");
         assert_eq!(connections("--backend sequential", 1024), Ok(1));
         assert_eq!(connections("--max-connections 960", 1024), Ok(960));
         assert_eq!(connections("--max-connections 20000", 1_000_000), Ok(20_000));

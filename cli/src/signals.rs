@@ -12,6 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use signal_hook::{flag, low_level};
 
+use crate::quantity::Time;
 use crate::{receipt, tls};
 
 /// The signals of a server. Signals that arrive before it serves are pending.
@@ -24,24 +25,39 @@ impl Signalled {
         Signals::new(signals).map(Self)
     }
 
-    /// SIGINT, SIGTERM and SIGHUP stop this server: the first starts a drain, a second one ends it at once. With an acceptor
-    /// SIGHUP reloads its certificates instead. SIGUSR1 logs the statistics.
-    pub(crate) fn control(self, running: &Arc<Running>, acceptor: Option<Arc<Acceptor>>) -> io::Result<()> {
+    /// SIGINT, SIGTERM and SIGHUP stop this server: the first starts a drain after this delay, a second one ends it at
+    /// once. With an acceptor SIGHUP reloads its certificates instead. SIGUSR1 logs the statistics.
+    pub(crate) fn control(
+        self,
+        running: &Arc<Running>,
+        drain_delay: Duration,
+        acceptor: Option<Arc<Acceptor>>,
+    ) -> io::Result<()> {
         let running = Arc::clone(running);
         let mut first = None;
         on_thread(self.0, move |signal| match signal {
             SIGUSR1 if running.is_finished() => {} // the receipt has them
             SIGUSR1 => receipt::log(&running),
             SIGHUP if acceptor.is_some() => acceptor.iter().for_each(|acceptor| tls::reload(acceptor)),
-            signal => stop(&running, signal, meaning(&mut first, Instant::now())),
+            signal => stop(&running, drain_delay, signal, meaning(&mut first, Instant::now())),
         })
     }
 }
 
 /// Stops a server, as a signal's meaning requires.
-fn stop(running: &Running, signal: i32, meaning: Meaning) {
+fn stop(running: &Arc<Running>, drain_delay: Duration, signal: i32, meaning: Meaning) {
     let signal = low_level::signal_name(signal);
     match meaning {
+        Meaning::First if !drain_delay.is_zero() => {
+            running.announce_stop();
+            tracing::info!(
+                signal,
+                drain_delay = %Time(drain_delay),
+                "not ready any more, and still accepting until the drain; another signal at least a second later ends the \
+                 server at once"
+            );
+            drain_after(drain_delay, running);
+        }
         Meaning::First => {
             tracing::info!(
                 signal,
@@ -56,6 +72,20 @@ fn stop(running: &Running, signal: i32, meaning: Meaning) {
             tracing::warn!(signal, "ending at once");
             running.stop_now();
         }
+    }
+}
+
+/// Starts the drain after this delay. Nothing waits for its thread, so that a second signal can end the server meanwhile.
+fn drain_after(delay: Duration, running: &Arc<Running>) {
+    let waiting = Arc::clone(running);
+    let thread = thread::Builder::new().name("drain-delay".into()).spawn(move || {
+        thread::sleep(delay);
+        tracing::info!("draining");
+        waiting.stop();
+    });
+    if let Err(error) = thread {
+        tracing::warn!(%error, "draining at once, since --drain-delay needs a thread");
+        running.stop();
     }
 }
 

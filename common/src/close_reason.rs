@@ -164,6 +164,20 @@ impl CloseReason {
     }
 }
 
+impl Outcome {
+    /// The name of the outcome in statistics and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Drained => "drained",
+            Self::Cut => "cut",
+            Self::TimedOut => "timed_out",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

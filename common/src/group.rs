@@ -111,10 +111,13 @@ impl Group {
         let mut wakeups = Vec::new();
         let mut accepted = 0;
         let mut members = self.members();
+        let first = canary!("pushes to another member of the group")
+            .then(|| members.handles.iter().min_by_key(|member| member.id()).cloned());
         members.handles.retain(|member| {
             if !is_addressed(member) {
                 return true;
             }
+            let member = first.iter().flatten().next().unwrap_or(member);
             let (pushed, wakeup) = member.push(Arc::clone(&message));
             if !matches!(wakeup, Wakeup::None) {
                 wakeups.push(wakeup);

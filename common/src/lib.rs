@@ -64,5 +64,5 @@ pub use outbox::Outbox;
 pub use protocol::{Application, Progress, Protocol};
 pub use record::{Counter, Counts, Record};
 pub use replies::Replies;
-pub use service::{BLOCKING_THREADS, MakePreamble, MakeTransform, ReadyCheck, Service};
+pub use service::{BLOCKING_THREADS, FirstInputCheck, MakePreamble, MakeTransform, ReadyCheck, Service};
 pub use transform::{MAX_RECORD, Opened, Preamble, PreambleProgress, Transform};

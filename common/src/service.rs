@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::{
-    Address, Application, Client, ErrorReply, Framing, Handler, Limits, MAX_READ, MAX_RECORD, Outbox,
-    Preamble, Transform, guarded,
+    Address, Application, Blocking, Client, ErrorReply, Framing, Handler, Limits, MAX_READ, MAX_RECORD,
+    Outbox, Preamble, Protocol, Transform, guarded,
 };
 
 /// Creates the [`Transform`] of a client, which is called after the [`Preamble`] was read. For a refused client it gets
@@ -15,6 +15,11 @@ pub type MakeTransform = Arc<dyn Fn(&Client) -> Box<dyn Transform> + Send + Sync
 
 /// Creates the [`Preamble`] of a client. It must not block.
 pub type MakePreamble = Arc<dyn Fn() -> Box<dyn Preamble> + Send + Sync>;
+
+/// Checks the first input of a client, from the given address. An error is sent to the client, and the conversation ends
+/// as [`HandshakeFailed`](crate::CloseReason::HandshakeFailed). It must not block. Set by
+/// [`Service::with_first_input_check`].
+pub type FirstInputCheck = Arc<dyn Fn(&Address, &[u8]) -> Result<(), ErrorReply> + Send + Sync>;
 
 /// Whether what a service depends on is available, such as an [exchange](crate::Exchange::is_ready). It must not block.
 /// Set by [`Service::with_ready_check`].
@@ -55,6 +60,8 @@ pub struct Service {
     pub transform: Option<MakeTransform>,
     /// Creates the preamble of each client, if there is one.
     pub preamble: Option<MakePreamble>,
+    /// Checks the first input of each client, if it is to be checked.
+    pub first_input_check: Option<FirstInputCheck>,
     /// Determines whether the server is ready, if it depends on anything.
     pub ready_check: Option<ReadyCheck>,
 }
@@ -63,7 +70,7 @@ impl Service {
     /// A service with default limits and one worker per core.
     pub fn new(application: Arc<dyn Application>) -> Self {
         Self {
-            application,
+            application: Arc::new(Guarded(Some(application))),
             limits: Limits::default(),
             workers: None,
             stack_size: None,
@@ -71,6 +78,7 @@ impl Service {
             shared_listener: false,
             transform: None,
             preamble: None,
+            first_input_check: None,
             ready_check: None,
         }
     }
@@ -117,6 +125,31 @@ impl Service {
     /// Reads a [`Preamble`] before all other input of a client.
     pub fn with_preamble(self, make: impl Fn() -> Box<dyn Preamble> + Send + Sync + 'static) -> Self {
         Self { preamble: Some(Arc::new(make)), ..self }
+    }
+
+    /// Checks the first input of each client that had no [`Preamble`], before anything else receives it: what one read has
+    /// returned, which may be part of a message or several. It is raw input, that of a [`Transform`] included. A check
+    /// recognises a client that speaks another protocol, without delaying what the application sends first.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use anyloop::handlers::Echo;
+    /// use anyloop::testing::TestClient;
+    /// use anyloop::{ErrorReply, Framing, Service};
+    ///
+    /// let service = Service::framed(Arc::new(Echo), Framing::Line).with_first_input_check(|_, input| {
+    ///     if input.starts_with(b"GET ") { Err(ErrorReply::rejected("this is no HTTP server")) } else { Ok(()) }
+    /// });
+    /// let mut client = TestClient::connect(service);
+    /// client.say("GET / HTTP/1.1\r\n");
+    /// assert_eq!(client.heard(), "ERR this is no HTTP server\n");
+    /// ```
+    pub fn with_first_input_check(
+        self,
+        check: impl Fn(&Address, &[u8]) -> Result<(), ErrorReply> + Send + Sync + 'static,
+    ) -> Self {
+        Self { first_input_check: Some(Arc::new(check)), ..self }
     }
 
     /// Sets what determines whether a running server is ready, for example that an [exchange](crate::Exchange::is_ready) is.
@@ -190,9 +223,65 @@ impl fmt::Debug for Service {
         service.field("stack_size", &self.stack_size).field("blocking_threads", &self.blocking_threads);
         service.field("shared_listener", &self.shared_listener);
         service.field("transform", &self.transform.is_some()).field("preamble", &self.preamble.is_some());
+        service.field("first_input_check", &self.first_input_check.is_some());
         service.finish_non_exhaustive()
+    }
+}
+
+/// An application whose destructor may panic, or that of its handler, on whichever thread is the last to have it.
+struct Guarded(Option<Arc<dyn Application>>);
+
+impl Application for Guarded {
+    fn open(&self, client: Client, limits: &Limits, out: &mut Outbox) -> Box<dyn Protocol> {
+        let Some(application) = &self.0 else { panic!("the application was dropped") };
+        application.open(client, limits, out)
+    }
+
+    fn refuse(&self, error: &ErrorReply, limits: &Limits, out: &mut Outbox) {
+        if let Some(application) = &self.0 {
+            application.refuse(error, limits, out);
+        }
+    }
+
+    fn blocking(&self) -> Blocking {
+        self.0.as_ref().map_or(Blocking::MayBlock, |application| application.blocking())
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let application = self.0.take();
+        let _ = guarded(move || drop(application));
     }
 }
 
 /// The default of [`Service::blocking_threads`].
 pub const BLOCKING_THREADS: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Replies, Session};
+
+    struct Fragile;
+
+    impl Handler for Fragile {
+        fn open(&self, _client: &Client, _out: &mut Replies<'_>) -> Box<dyn Session> {
+            panic!("no session is opened")
+        }
+    }
+
+    impl Drop for Fragile {
+        fn drop(&mut self) {
+            panic!("the destructor panics");
+        }
+    }
+
+    #[test]
+    fn a_handler_whose_destructor_panics_ends_no_thread() {
+        let service = Service::framed(Arc::new(Fragile), Framing::Line);
+        let clone = service.clone();
+        drop(service);
+        drop(clone);
+    }
+}

@@ -191,8 +191,9 @@ pub enum Opened {
 /// assert_eq!(client.over(), Some(CloseReason::HandshakeFailed));
 /// ```
 pub trait Preamble: Send {
-    /// Parses `input`, which contains all received bytes that were not used yet. It is called with more input until it
-    /// is done. It may change `client`, which is passed to the application, for example to the address of the peer
+    /// Parses `input`, which contains all received bytes that were not used yet. It is called once without input, so that
+    /// it can be done with a client that has no preamble, which is told by its address; and then with more input until
+    /// it is done. It may change `client`, which is passed to the application, for example to the address of the peer
     /// behind a proxy.
     fn receive(&mut self, input: &[u8], client: &mut Client) -> PreambleProgress;
 }

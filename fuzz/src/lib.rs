@@ -11,6 +11,7 @@ mod http;
 mod key_value;
 mod load;
 mod pieces;
+mod proxy_header;
 mod text;
 
 pub use codecs::{length, line, mllp, raw};
@@ -18,6 +19,7 @@ pub use connection::connection;
 pub use http::http;
 pub use key_value::resp;
 pub use load::{load_messages, load_replies};
+pub use proxy_header::proxy_header;
 pub use text::{client_replies, escape, values};
 
 /// The body of a target.
@@ -34,6 +36,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("load_messages", load_messages),
     ("load_replies", load_replies),
     ("mllp", mllp),
+    ("proxy_header", proxy_header),
     ("raw", raw),
     ("resp", resp),
     ("values", values),

@@ -1,5 +1,6 @@
 //! Measurements in the formats of other tools. JSON is the serialized measurement itself.
 
+mod generators;
 mod table;
 
 use std::fmt::Write;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use hdrhistogram::serialization::V2Serializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
+pub use generators::generators;
 pub use table::table;
 
 use crate::histogram::{Distribution, PERCENTILES};

@@ -16,6 +16,8 @@ pub mod process;
 mod pushes;
 pub mod quantity;
 pub mod search;
+mod settings;
+pub mod shard;
 pub mod slo;
 mod subscribers;
 pub mod transform;

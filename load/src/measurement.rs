@@ -1,10 +1,15 @@
 //! The results of a load run, as plain data. Times are in microseconds, rates in messages per second.
 
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime};
+
 use serde::{Deserialize, Serialize};
 
 pub use crate::handshakes::Handshakes;
 use crate::histogram::Distribution;
+use crate::plan::Plan;
 pub use crate::pushes::Pushes;
+use crate::shard::Shard;
 
 /// The results of one load run.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -74,6 +79,24 @@ pub struct Measurement {
     pub server_ended: bool,
     /// The share of time in which the hypervisor gave this machine's cores to others (steal).
     pub steal: f64,
+    /// The [settings](crate::plan::Plan::settings) of the plan; empty if it was measured before they were stored.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub plan: BTreeMap<String, String>,
+    /// Which part of the plan it is.
+    #[serde(default, skip_serializing_if = "Shard::is_whole")]
+    pub shard: Shard,
+    /// When it was measured; `None` if it was measured before that was stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+}
+
+/// The measured time by the clock of the generator's machine, in seconds since the beginning of 1970 (UTC).
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Window {
+    /// Its start.
+    pub start: f64,
+    /// Its end.
+    pub end: f64,
 }
 
 /// The verification of the replies.
@@ -201,6 +224,27 @@ impl Measurement {
     /// receive and to answer the messages included.
     pub fn cpu_per_delivery(&self) -> Option<(f64, f64)> {
         self.server.and_then(|usage| usage.per(usage.deliveries))
+    }
+}
+
+impl Window {
+    /// The measured time of a load that begins at this instant.
+    pub(crate) fn of(plan: &Plan, start: Instant) -> Self {
+        let since_1970 = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let (now, time) = (Instant::now(), since_1970(SystemTime::now()));
+        let (left, passed) = (start.saturating_duration_since(now), now.saturating_duration_since(start));
+        let start = (time + left + plan.warmup).as_secs_f64() - passed.as_secs_f64();
+        Self { start, end: start + plan.duration.as_secs_f64() }
+    }
+
+    /// The same, if it ended after this time.
+    pub(crate) fn measured(self, time: Duration) -> Self {
+        Self { end: self.start + time.as_secs_f64(), ..self }
+    }
+
+    /// Its length, in seconds.
+    pub fn seconds(self) -> f64 {
+        (self.end - self.start).max(0.0)
     }
 }
 

@@ -1,7 +1,10 @@
 //! Merges the measurements of several generators.
 
+use std::collections::BTreeMap;
+
 use crate::histogram::Distribution;
-use crate::measurement::{EXAMPLES, Failures, Handshakes, Measurement, Pushes, Tick, Verification};
+use crate::measurement::{EXAMPLES, Failures, Handshakes, Measurement, Pushes, Tick, Verification, Window};
+use crate::shard::Shard;
 
 impl Measurement {
     /// Merges the measurements of several generators without loss: `None` if there are none.
@@ -17,7 +20,10 @@ impl Measurement {
             failures.add(measurement.failures.clone());
         }
         let open = measurements.iter().all(|measurement| measurement.offered_rate.is_some());
-        let loads: Vec<_> = measurements.iter().map(|measurement| measurement.load.as_str()).collect();
+        let is_one_plan = measurements.iter().all(|measurement| measurement.plan == first.plan);
+        // Each shard names the load of all.
+        let named = if first.shard.is_whole() { measurements } else { std::slice::from_ref(first) };
+        let loads: Vec<_> = named.iter().map(|measurement| measurement.load.as_str()).collect();
         Some(Self {
             load: loads.join(" + "),
             seconds: most(|measurement| measurement.seconds),
@@ -35,7 +41,7 @@ impl Measurement {
             unfinished: count(|measurement| measurement.unfinished),
             waited: all(|measurement| &measurement.waited),
             verification,
-            pushes: Pushes::merged(measurements.iter().filter_map(|measurement| measurement.pushes.as_ref())),
+            pushes: pushes(measurements),
             tls: Handshakes::merged(measurements.iter().filter_map(|measurement| measurement.tls.as_ref())),
             failures,
             reconnected: measurements.iter().map(|measurement| measurement.reconnected).sum(),
@@ -46,8 +52,36 @@ impl Measurement {
             server: if measurements.len() == 1 { first.server } else { None },
             server_ended: measurements.iter().any(|measurement| measurement.server_ended),
             steal: most(|measurement| measurement.steal),
+            plan: if is_one_plan { first.plan.clone() } else { BTreeMap::new() },
+            shard: Shard::WHOLE,
+            window: window(measurements),
         })
     }
+}
+
+/// Merges what the subscribers received. Each shard knows only what they have missed of its own messages, and all of
+/// them together the rest.
+fn pushes(measurements: &[Measurement]) -> Option<Pushes> {
+    let all = measurements.iter().filter_map(|measurement| measurement.pushes.as_ref());
+    let merged = Pushes::merged(all)?;
+    let shards = measurements.first()?.shard.count();
+    let is_complete = shards > 1 && shards == measurements.len();
+    if !is_complete || measurements.iter().any(|measurement| measurement.interrupted) {
+        return Some(merged);
+    }
+    let accepted: u64 = measurements.iter().map(|measurement| measurement.verification.accepted()).sum();
+    let expected = accepted.saturating_mul(merged.subscribers as u64);
+    Some(Pushes { missed: expected.saturating_sub(merged.delivered), ..merged })
+}
+
+/// From the first start to the last end; `None` if one is not known.
+fn window(measurements: &[Measurement]) -> Option<Window> {
+    let windows = measurements.iter().map(|measurement| measurement.window);
+    let both = |one: Window, other: Window| Window {
+        start: one.start.min(other.start),
+        end: one.end.max(other.end),
+    };
+    windows.collect::<Option<Vec<_>>>()?.into_iter().reduce(both)
 }
 
 /// Adds the timelines of several generators that started together.
@@ -121,6 +155,37 @@ mod tests {
         };
         assert_eq!(counts(&[fanout.clone(), one.clone(), fanout]), Some((6, 14)));
         assert_eq!(counts(&[one]), None);
+    }
+
+    #[test]
+    fn what_all_subscribers_have_missed_is_known_of_all_shards() {
+        let shard = |number, subscribers, delivered| Measurement {
+            shard: Shard::new(number, 2).unwrap(),
+            pushes: Some(Pushes { subscribers, delivered, missed: 1, ..Pushes::default() }),
+            ..measurement()
+        };
+        // 2,400 messages were accepted.
+        let all = [shard(1, 2, 4799), shard(2, 1, 2398)];
+        let missed = |of: &[Measurement]| Measurement::merged(of).unwrap().pushes.map(|pushes| pushes.missed);
+        assert_eq!(missed(&all), Some(3));
+        assert_eq!(missed(&all[..1]), Some(1), "of its own messages");
+        let interrupted = Measurement { interrupted: true, ..all[1].clone() };
+        assert_eq!(missed(&[all[0].clone(), interrupted]), Some(2));
+    }
+
+    #[test]
+    fn measurements_keep_what_they_have_in_common() {
+        let with = |connections: &str, window| Measurement {
+            plan: [("connections".to_owned(), connections.to_owned())].into(),
+            window,
+            ..measurement()
+        };
+        let window = |start, end| Some(Window { start, end });
+        let merged =
+            Measurement::merged(&[with("1", window(2.0, 5.0)), with("1", window(3.0, 6.0))]).unwrap();
+        assert_eq!((merged.plan.len(), merged.window), (1, window(2.0, 6.0)));
+        let merged = Measurement::merged(&[with("1", window(2.0, 5.0)), with("2", None)]).unwrap();
+        assert_eq!((merged.plan.len(), merged.window), (0, None));
     }
 
     #[test]

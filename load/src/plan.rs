@@ -1,13 +1,14 @@
 //! Plans: the load to produce.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use common::Address;
 
 pub use crate::expect::{Expect, ReplyHook};
 use crate::framing::Framing;
 pub use crate::messages::{LONGEST, MessageHook, Messages, Sizes};
+pub use crate::shard::Shard;
 pub use crate::subscribers::{MOST_PAIRS, SHORTEST_PUSHED, Subscribers};
 pub use crate::transform::TransformHook;
 
@@ -55,6 +56,11 @@ pub struct Plan {
     pub seed: u64,
     /// The server's process, to monitor its resource use.
     pub server: Option<u32>,
+    /// Which part of all this the generator carries out. What else the plan says is said of all shards together, except
+    /// for threads and cores.
+    pub shard: Shard,
+    /// When the load begins, with the warm-up; `None` is as soon as all connections are established.
+    pub start_at: Option<SystemTime>,
 }
 
 /// What sets the pace.
@@ -140,6 +146,8 @@ impl Plan {
             cpus: Vec::new(),
             seed: 1,
             server: None,
+            shard: Shard::WHOLE,
+            start_at: None,
         }
     }
 
@@ -184,8 +192,14 @@ impl Plan {
                 return Err(format!("{count} is no number of {name}; choose one from 1 to {most}"));
             }
         }
+        let (shards, connections) = (self.shard.count(), self.connections);
+        if shards > connections {
+            return Err(format!(
+                "{shards} shards are more than the {connections} --connections that they divide; choose at most as many"
+            ));
+        }
         if self.threads > self.most_threads() {
-            let (threads, connections) = (self.threads, self.connections);
+            let (threads, connections) = (self.threads, self.own_connections());
             return Err(format!(
                 "{threads} --threads have nothing to do with {connections} --connections; choose at most as many"
             ));
@@ -230,10 +244,28 @@ impl Plan {
 
     /// The number of threads of which each has a connection or a subscriber.
     pub(crate) fn most_threads(&self) -> usize {
-        self.connections.max(self.subscribers.count)
+        self.own_connections().max(self.shard.share(self.subscribers.count))
     }
 
-    /// The offered rate of an open loop.
+    /// How many of the measured connections this shard makes.
+    pub fn own_connections(&self) -> usize {
+        self.shard.share(self.connections)
+    }
+
+    /// How many clients this shard makes in all: measured, subscribed and hostile ones.
+    pub fn own_clients(&self) -> usize {
+        let Hostile { idle, slow_readers, slow_writers } = self.hostile;
+        let all = [self.connections, self.subscribers.count, idle, slow_readers, slow_writers];
+        all.into_iter().map(|total| self.shard.share(total)).sum()
+    }
+
+    /// The offered rate of this shard: that of its connections.
+    pub fn own_rate(&self) -> Option<f64> {
+        let share = self.own_connections() as f64 / self.connections.max(1) as f64;
+        self.rate().map(|rate| rate * share)
+    }
+
+    /// The offered rate of an open loop, of all shards.
     pub fn rate(&self) -> Option<f64> {
         match self.pace {
             Pace::Closed => None,

@@ -18,7 +18,7 @@ pub struct Pushes {
     pub delivered: u64,
     /// Messages that a subscriber did not receive, although their replies were no errors, including the warm-up. Those
     /// that came after the connection of a subscriber had ended are among them. Unknown, and 0, if the run was
-    /// interrupted.
+    /// interrupted. Of a shard, those that it has sent itself.
     pub missed: u64,
     /// Pushes that equal no message of the run.
     pub wrong: u64,
@@ -29,7 +29,8 @@ pub struct Pushes {
     pub reordered: u64,
     /// Deliveries per second, of the same messages.
     pub rate: f64,
-    /// The time from the sending of a message to its delivery, of messages that were sent after the warm-up.
+    /// The time from the sending of a message to its delivery, of messages that were sent after the warm-up, by the same
+    /// shard.
     pub delay: Distribution,
     /// The first few faults, with subscriber, connection and sequence number, for display.
     pub examples: Vec<String>,

@@ -41,7 +41,7 @@ impl Subscribers {
         if count > MOST_CONNECTIONS {
             return Err(format!("{count} is no number of subscribers; choose one up to {MOST_CONNECTIONS}"));
         }
-        if count.saturating_mul(plan.connections) > MOST_PAIRS {
+        if plan.shard.share(count).saturating_mul(plan.connections) > MOST_PAIRS {
             let connections = plan.connections;
             return Err(format!(
                 "{count} subscribers to {connections} connections are more than {MOST_PAIRS} pairs, each of which has a \
@@ -76,6 +76,11 @@ impl Subscribers {
             return Err(format!(
                 "{flag} makes new senders, which --subscribe could not tell apart; leave out one of them"
             ));
+        }
+        if !plan.shard.is_whole() && plan.start_at.is_none() {
+            return Err("--shard with --subscribe needs --start-at, by which the shards recognise each other's messages; \
+                        give all the same"
+                .to_owned());
         }
         if plan.hostile.slow_readers + plan.hostile.slow_writers > 0 {
             return Err("slow readers and slow writers send messages, which subscribers would take for wrong pushes; \

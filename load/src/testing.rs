@@ -1,7 +1,10 @@
 //! Helpers for the tests of several modules.
 
+use std::collections::BTreeMap;
+
 use crate::histogram::Distribution;
 use crate::measurement::{Failures, Measurement, Usage, Verification};
+use crate::shard::Shard;
 
 /// A measurement of an open loop without problems: 1,000 messages in one second, of 100 µs each.
 pub fn measurement() -> Measurement {
@@ -40,6 +43,9 @@ pub fn measurement() -> Measurement {
         }),
         server_ended: false,
         steal: 0.0,
+        plan: BTreeMap::new(),
+        shard: Shard::WHOLE,
+        window: None,
     }
 }
 

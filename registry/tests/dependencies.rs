@@ -26,23 +26,29 @@ fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
         "anyloop-handlers" | "anyloop-serving" => vec!["anyloop-common"],
         "anyloop-load" => vec!["anyloop-common", "anyloop-history"],
         "anyloop-tls" => vec!["anyloop-common"],
-        "anyloop-conformance" | "anyloop-exchange-redis" | "anyloop-simulation" => {
+        "anyloop-conformance" | "anyloop-exchange-redis" | "anyloop-proxy-header" | "anyloop-simulation" => {
             vec!["anyloop-common", "anyloop-serving"]
         }
+        "anyloop-admin" => vec!["anyloop-backend-threads", "anyloop-common", "anyloop-serving"],
         "anyloop-compare" => vec!["anyloop-load"],
         "anyloop-registry" => backends().chain(["anyloop-serving"]).collect(),
-        "anyloop" => backends().chain(["anyloop-common", "anyloop-handlers", "anyloop-serving"]).collect(),
+        "anyloop" => {
+            let others = ["anyloop-admin", "anyloop-common", "anyloop-handlers", "anyloop-serving"];
+            backends().chain(others).collect()
+        }
         "anyloop-benches" => {
             vec!["anyloop-common", "anyloop-handlers", "anyloop-load", "anyloop-registry", "anyloop-serving"]
         }
         "anyloop-cli" => {
-            let contract = ["anyloop", "anyloop-common", "anyloop-handlers", "anyloop-serving"];
+            let contract =
+                ["anyloop", "anyloop-admin", "anyloop-common", "anyloop-handlers", "anyloop-serving"];
             let tools = ["anyloop-compare", "anyloop-handwritten", "anyloop-history", "anyloop-load"];
-            contract.into_iter().chain(tools).chain(["anyloop-registry", "anyloop-tls"]).collect()
+            let below = ["anyloop-proxy-header", "anyloop-registry", "anyloop-tls"];
+            contract.into_iter().chain(tools).chain(below).collect()
         }
         "anyloop-fuzz" => {
             let examples = ["anyloop-example-http", "anyloop-example-key-value", "anyloop-example-shout"];
-            ["anyloop", "anyloop-cli"].into_iter().chain(examples).collect()
+            ["anyloop", "anyloop-cli", "anyloop-proxy-header"].into_iter().chain(examples).collect()
         }
         "anyloop-example-chat" => vec!["anyloop", "anyloop-cli", "anyloop-exchange-redis"],
         example if example.starts_with("anyloop-example-") => vec!["anyloop", "anyloop-cli"],
@@ -149,7 +155,10 @@ fn publishable_packages_have_metadata() {
 fn async_std_is_compiled_only_on_request() {
     for (asked, compiled) in [
         ("--package anyloop --no-default-features", false),
-        ("--package anyloop --features epoll,handlers,pool,sequential,serde,smol,threads,tokio,uring", false),
+        (
+            "--package anyloop --features admin,epoll,handlers,pool,sequential,serde,smol,threads,tokio,uring",
+            false,
+        ),
         ("--package anyloop --features async-std", true),
         ("--package anyloop-cli --no-default-features", false),
         ("--package anyloop-cli", true),

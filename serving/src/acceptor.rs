@@ -172,7 +172,7 @@ impl Acceptor {
         self.backoff.failed(fault, now);
         self.state.acceptor.set_deadline(self.backoff.until(now), self.state.start);
         if fault == Fault::Exhausted {
-            self.state.count(|counted| counted.accept_errors += 1);
+            self.state.count(|counted| counted.accept_error(error.raw_os_error().unwrap_or(0)));
             self.state.request_descriptors(); // also notifies the maintenance thread, which ends the pause
             if let Some(count) = self.failures.count(now) {
                 tracing::error!(count, %error, "accepting clients failed; retrying within a second");

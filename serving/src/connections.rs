@@ -7,16 +7,31 @@ use slab::Slab;
 
 use crate::state::State;
 use crate::statistics::Statistics;
-use common::{CloseReason, Counter, Counts, Limits, Record, canary};
+use common::{CloseReason, Counter, Counts, Limits, Outcome, Record, canary};
 
 /// The open connections of a server and its counts.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    records: Slab<Arc<Record>>,
+    places: Slab<Place>,
     /// All counts except those that the open connections keep in their [`Counts`].
     counted: Statistics,
     /// Whether counting has ended.
     closed: bool,
+}
+
+/// An open connection. It is as small as what a slab keeps for a vacant place.
+#[derive(Debug)]
+struct Place {
+    record: Arc<Record>,
+    /// When it was accepted, in nanoseconds since the server's start.
+    since: u64,
+}
+
+impl Place {
+    /// How long the connection has lasted.
+    fn duration(&self, now: Duration) -> Duration {
+        now.saturating_sub(Duration::from_nanos(self.since))
+    }
 }
 
 /// Adds to the counts of bytes that were read and written.
@@ -56,7 +71,7 @@ fn add(record: &Record, statistics: &mut Statistics) {
 impl Connections {
     /// How many connections count towards the limit.
     pub(crate) fn len(&self) -> usize {
-        self.records.len()
+        self.places.len()
     }
 
     /// How many connections were accepted and have not ended: also those whose place is free while they are closed.
@@ -65,19 +80,24 @@ impl Connections {
     }
 
     pub(crate) fn records(&self) -> impl Iterator<Item = &Arc<Record>> {
-        self.records.iter().map(|(_, record)| record)
+        self.places.iter().map(|(_, place)| &place.record)
     }
 
-    /// Adds a connection, and returns its record.
-    pub(crate) fn add(&mut self, limits: &Limits) -> Option<Arc<Record>> {
-        let entry = self.records.vacant_entry();
+    /// Adds a connection that was accepted now, and returns its record. `now` counts from the server's start, here and below.
+    pub(crate) fn add(&mut self, limits: &Limits, now: Duration) -> Option<Arc<Record>> {
+        let entry = self.places.vacant_entry();
         let key = u32::try_from(entry.key()).ok()?;
-        Some(Arc::clone(entry.insert(Arc::new(Record::new(limits, key)))))
+        let record = Arc::new(Record::new(limits, key));
+        let since = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        Some(Arc::clone(&entry.insert(Place { record, since }).record))
     }
 
-    /// Removes the record of a connection that is about to end, and frees its mailbox.
-    pub(crate) fn free(&mut self, record: &Record) {
-        self.records.remove(record.key() as usize);
+    /// Removes the record of a connection that is about to end for this reason, and frees its mailbox.
+    pub(crate) fn free(&mut self, record: &Record, reason: CloseReason, now: Duration) {
+        let place = self.places.remove(record.key() as usize);
+        if reason.outcome() != Outcome::Refused {
+            self.count(|counted| counted.durations.add(place.duration(now)));
+        }
         if !canary!("forgets the counts at the end") {
             self.count(|counted| add(record, counted));
         }
@@ -97,7 +117,7 @@ impl Connections {
         counter.set(value as u32);
     }
 
-    /// Wakes the connections whose deadline has passed, and returns the statistics. `now` counts from the server's start.
+    /// Wakes the connections whose deadline has passed, and returns the statistics.
     pub(crate) fn sweep(&self, now: Duration) -> Statistics {
         let mut sum = self.counted.clone();
         for record in self.records() {
@@ -115,9 +135,12 @@ impl Connections {
     }
 
     /// Ends counting, and returns the final statistics. Connections that are still open count as cut.
-    pub(crate) fn close(&mut self) -> Statistics {
+    pub(crate) fn close(&mut self, now: Duration) -> Statistics {
         if !std::mem::replace(&mut self.closed, true) {
-            self.records.iter().for_each(|(_, record)| add(record, &mut self.counted));
+            for (_, place) in &self.places {
+                add(&place.record, &mut self.counted);
+                self.counted.durations.add(place.duration(now));
+            }
             self.counted.end(CloseReason::Cut, self.open());
         }
         self.counted.clone()
@@ -154,12 +177,24 @@ mod tests {
         );
     }
 
+    /// Each client has one.
+    #[test]
+    fn a_place_is_small() {
+        #[expect(dead_code, reason = "it is never made")]
+        enum Entry {
+            Vacant(usize),
+            Occupied(Place),
+        }
+        assert_eq!(size_of::<Entry>(), 16, "what a slab keeps");
+    }
+
     #[test]
     fn counts_add_up_while_connections_open_and_end() {
         let mut connections = Connections::default();
         connections.count(|counted| counted.accepted += 2);
-        let record = connections.add(&Limits::default()).unwrap();
-        let other = connections.add(&Limits::default()).unwrap();
+        let start = Duration::ZERO;
+        let record = connections.add(&Limits::default(), start).unwrap();
+        let other = connections.add(&Limits::default(), start).unwrap();
         record.counts.messages.set(3);
         record.counts.bytes_in.set(u32::MAX);
         other.counts.bytes_in.set(5);
@@ -167,13 +202,14 @@ mod tests {
         assert_eq!(counts(connections.sweep(Duration::ZERO)), (2, 3, 4_294_967_300, 0));
         connections.carry(&record.counts.bytes_in, (1 << 32) + 7, |counted| &mut counted.bytes_in);
         assert_eq!(counts(connections.sweep(Duration::ZERO)), (2, 3, 4_294_967_308, 0));
-        connections.free(&record);
+        connections.free(&record, CloseReason::Exit, start + Duration::from_secs(1));
         assert_eq!(counts(connections.sweep(Duration::ZERO)), (2, 3, 4_294_967_308, 0));
         connections.count(|counted| counted.end(CloseReason::Exit, 1));
-        assert_eq!(counts(connections.close()), (0, 3, 4_294_967_308, 0));
+        assert_eq!(counts(connections.close(start + Duration::from_secs(60))), (0, 3, 4_294_967_308, 0));
         other.counts.bytes_in.set(50);
         connections.count(|counted| counted.end(CloseReason::Exit, 1));
-        let last = connections.close();
+        let last = connections.close(start);
+        assert_eq!((last.durations.count(), last.durations.sum()), (2, Duration::from_secs(61)));
         assert_eq!(
             (last.reason(CloseReason::Cut), last.reason(CloseReason::Exit), last.bytes_in),
             (1, 1, 4_294_967_308)

@@ -209,7 +209,13 @@ impl Conversation {
                     }
                 }
                 // While an answer is pending, only a failure of the socket matters.
-                Next::Wait if !self.drained && socket.has_failed() => active.lost(),
+                Next::Wait
+                    if !self.drained
+                        && socket.has_failed()
+                        && !canary!("ignores a failure during an answer") =>
+                {
+                    active.lost()
+                }
                 Next::Wait => break Wait::Wakeup,
                 Next::Done(_) => break Wait::Over,
             }
@@ -328,7 +334,7 @@ impl Conversation {
             tracing::debug!(client = %self.connection.peer(), %reason, messages = self.connection.messages(), "ended");
             self.record().cell.leave();
             if !canary!("frees no place") {
-                self.state.free(self.record());
+                self.state.free(self.record(), reason);
             }
             close_socket(&self.state);
             if !canary!("counts no end") {

@@ -5,7 +5,7 @@
 //! - [`Conversation`]: serves one client. A backend drives it by [`Wait`] if it reads and writes, or by [`Step`] if it
 //!   submits operations that complete later.
 //! - [`start`]: runs a server on a dedicated thread, in any program.
-//! - [`Stop`] and [`Statistics`]: stop a server, and show what it has counted.
+//! - [`Stop`], [`Statistics`] and [`Monitor`]: stop a server, show what it has counted, and whether it is ready.
 //! - [`Notifier`], [`Interrupt`]: wakers for threads that poll descriptors or block in a read.
 //! - [`WorkerGroup`]: workers that each have their own clients and a [`WorkerContext`].
 //! - [`ManualServer`]: a server without threads, for simulations.
@@ -24,6 +24,7 @@ mod completion;
 mod connections;
 mod conversation;
 mod descriptors;
+mod durations;
 mod ending;
 #[cfg(target_os = "linux")]
 pub mod epoll;
@@ -32,7 +33,9 @@ mod lingering;
 mod listener;
 mod maintenance;
 mod manual;
+mod monitor;
 mod notifier;
+mod published;
 mod running;
 mod server;
 mod socket;
@@ -49,9 +52,11 @@ pub use backend::{Backend, BlockingHandlers, Capabilities, Workers, worker_count
 pub use buffers::Buffers;
 pub use completion::Step;
 pub use conversation::{Conversation, Wait};
+pub use durations::Durations;
 pub use interrupt::Interrupt;
 pub use listener::Listener;
 pub use manual::ManualServer;
+pub use monitor::{Monitor, NotReady};
 pub use notifier::Notifier;
 pub use running::{Running, start};
 pub use server::{Failure, SERVER_DESCRIPTORS, STACK_SIZE, Server};

@@ -74,6 +74,11 @@ impl Maintenance {
         Some(until.saturating_duration_since(now))
     }
 
+    /// When the next sweep is due.
+    pub(crate) fn sweep_at(&self) -> Instant {
+        self.sweep_at
+    }
+
     /// The interval between sweeps.
     pub(crate) fn interval(&self) -> Duration {
         self.interval

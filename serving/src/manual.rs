@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Address, Clock, Service};
 
@@ -37,7 +37,7 @@ impl ManualServer {
     ) -> (Self, Acceptor) {
         let registration = stop.register(waker.clone());
         let max_connections = service.limits.max_connections;
-        let state = State::new(service, max_connections, stop.statistics(), clock, waker);
+        let state = State::new(service, max_connections, stop.published(), clock, waker);
         let maintenance = Maintenance::new(Arc::clone(&state), stop.clone(), None);
         let acceptor = Acceptor::new(Arc::clone(&state), address);
         (Self { state, maintenance, _registration: registration }, acceptor)
@@ -55,6 +55,12 @@ impl ManualServer {
     /// The interval between sweeps over the deadlines: a deadline is late by at most this time.
     pub fn sweep_interval(&self) -> Duration {
         self.maintenance.interval()
+    }
+
+    /// When the next sweep is due, by the clock of the server. A [`tick`](Self::tick) also sweeps when a pause in accepting ends,
+    /// and then puts off the next sweep.
+    pub fn next_sweep(&self) -> Instant {
+        self.maintenance.sweep_at()
     }
 
     /// The current statistics.

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use crate::statistics::Statistics;
-use crate::{Backend, Listener, Report, STACK_SIZE, Stop, Urgency};
-use common::{Address, ReadyCheck, Service, guarded};
+use crate::{Backend, Listener, Monitor, Report, STACK_SIZE, Stop};
+use common::{Address, Service};
 
 /// Starts a server on a dedicated thread, and returns immediately.
 ///
@@ -48,13 +48,10 @@ pub fn start(
     service: impl Into<Arc<Service>>,
 ) -> io::Result<Running> {
     let listener = listener.into();
-    let address = listener.address()?;
-    let (stop, statistics, end) = (Stop::new(), Arc::default(), Arc::<End>::default());
     let service = service.into();
-    let ready_check = service.ready_check.clone();
-    let running = Running { address, stop, statistics, ready_check, end };
-    let stop = running.stop.with_statistics(&running.statistics);
-    let end = Arc::clone(&running.end);
+    let running = Running { monitor: Monitor::new(&backend, listener.address()?, &service) };
+    let stop = running.monitor.publishing();
+    let end = Arc::clone(&running.monitor.end);
     // Some backends call sessions on this thread, so its stack has the size that sessions may rely on.
     let thread = thread::Builder::new().name("server".into()).stack_size(STACK_SIZE);
     thread.spawn(move || {
@@ -86,53 +83,55 @@ pub fn start(
 /// ```
 #[must_use = "dropping it stops the server"]
 pub struct Running {
-    address: Address,
-    stop: Stop,
-    statistics: Arc<Mutex<Statistics>>,
-    ready_check: Option<ReadyCheck>,
-    end: Arc<End>,
+    monitor: Monitor,
 }
 
 impl Running {
     /// The address of the listener.
     pub fn address(&self) -> &Address {
-        &self.address
+        self.monitor.address()
+    }
+
+    /// Says from now on that the server is not [ready](Self::ready), and goes on serving and accepting. So load balancers send
+    /// it no more clients by the time of [`stop`](Self::stop), and none is refused.
+    pub fn announce_stop(&self) {
+        self.monitor.announce_stop();
     }
 
     /// Asks the server to drain and end: it serves no new clients, answers the input that has arrived, and cuts the clients
     /// that are still connected at the drain timeout. Returns immediately.
     pub fn stop(&self) {
-        self.stop.drain();
+        self.monitor.stop().drain();
     }
 
     /// Asks the server to cut all clients and end. Returns immediately.
     pub fn stop_now(&self) {
-        self.stop.now();
+        self.monitor.stop().now();
     }
 
     /// A handle that stops this server from anywhere.
     pub fn stop_handle(&self) -> Stop {
-        self.stop.clone()
+        self.monitor.stop().clone()
     }
 
-    /// What the server has counted so far: up to 250 ms old while it serves, and equal to its report once it has ended.
-    /// The call takes no lock that is held while clients are served.
+    /// Observes the server, also after this `Running` was dropped.
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
+    }
+
+    /// What the server has counted so far, as [`Monitor::statistics`] returns it.
     pub fn statistics(&self) -> Statistics {
-        locked(&self.statistics).clone()
+        self.monitor.statistics()
     }
 
-    /// Whether the server accepts clients, and what it depends on [is available](Service::with_ready_check). A load balancer
-    /// should send it no more clients otherwise.
+    /// Whether a load balancer should send the server more clients. [`Monitor::readiness`] says why not.
     pub fn ready(&self) -> bool {
-        let is_available = |check: &ReadyCheck| guarded(|| check()) == Some(true);
-        self.stop.urgency() == Urgency::None
-            && !self.is_finished()
-            && self.ready_check.as_ref().is_none_or(is_available)
+        self.monitor.readiness().is_ok()
     }
 
     /// Whether the server has ended. Then [`wait`](Self::wait) returns immediately.
     pub fn is_finished(&self) -> bool {
-        locked(&self.end.state).result.is_some()
+        self.monitor.is_finished()
     }
 
     /// Blocks until the server has ended, and returns its final statistics. It may be called repeatedly, and by several
@@ -143,11 +142,12 @@ impl Running {
     /// # Errors
     /// Those of [`Backend::serve`], and an error if the backend panicked.
     pub fn wait(&self) -> io::Result<Report> {
-        let mut state = locked(&self.end.state);
+        let end = &self.monitor.end;
+        let mut state = locked(&end.state);
         loop {
             match state.result() {
                 Some(result) => return result,
-                None => state = self.end.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => state = end.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
         }
     }
@@ -157,7 +157,7 @@ impl Future for Running {
     type Output = io::Result<Report>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = locked(&self.end.state);
+        let mut state = locked(&self.monitor.end.state);
         match state.result() {
             Some(result) => Poll::Ready(result),
             None => {
@@ -178,15 +178,13 @@ impl Drop for Running {
 
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut running = f.debug_struct("Running");
-        running.field("address", &self.address).field("stop", &self.stop);
-        running.field("statistics", &self.statistics()).field("is_finished", &self.is_finished()).finish()
+        f.debug_tuple("Running").field(&self.monitor).finish()
     }
 }
 
 /// The result of a server, and the task that waits for it.
 #[derive(Default)]
-struct End {
+pub(crate) struct End {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -198,6 +196,10 @@ struct State {
 }
 
 impl End {
+    pub(crate) fn is_set(&self) -> bool {
+        locked(&self.state).result.is_some()
+    }
+
     fn set(&self, result: io::Result<Report>) {
         let mut state = locked(&self.state);
         state.result = Some(result);

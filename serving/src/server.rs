@@ -69,7 +69,7 @@ impl Server {
         let most = capabilities.max_connections.unwrap_or(usize::MAX);
         let max_connections = service.limits.max_connections.min(most);
         let notifier = Notifier::new()?;
-        let state = State::new(service, max_connections, stop.statistics(), clock, notifier.waker());
+        let state = State::new(service, max_connections, stop.published(), clock, notifier.waker());
         let registration = stop.register(notifier.waker());
         let maintenance = Maintenance::new(Arc::clone(&state), stop.clone(), descriptors::limit());
         let maintenance =

@@ -14,6 +14,7 @@ use crate::connections::Connections;
 use crate::conversation::Conversation;
 use crate::ending::Ending;
 use crate::interrupt::Signalled;
+use crate::published::Published;
 use crate::statistics::Statistics;
 use common::{
     Address, Client, Clock, CloseReason, Connection, Counter, ErrorReply, Marks, Record, Service, canary,
@@ -35,8 +36,8 @@ pub(crate) struct State {
     connections: Mutex<Connections>,
     /// Notified when no connection is left.
     empty: Condvar,
-    /// Where the statistics are published for [`Running`](crate::Running).
-    published: Option<Arc<Mutex<Statistics>>>,
+    /// Where the statistics are published for those who observe the server.
+    published: Option<Arc<Published>>,
     phase: AtomicU8,
     /// New lingering sockets, which the maintenance thread takes.
     lingering: Mutex<Vec<Box<dyn Accepted>>>,
@@ -65,11 +66,14 @@ impl State {
     pub(crate) fn new(
         service: Arc<Service>,
         max_connections: usize,
-        published: Option<Arc<Mutex<Statistics>>>,
+        published: Option<Arc<Published>>,
         clock: Clock,
         maintenance: Waker,
     ) -> Arc<Self> {
         let blocking_threads = BlockingThreads::new(service.blocking_thread_count());
+        if let Some(published) = &published {
+            published.set_max_connections(max_connections);
+        }
         Arc::new(Self {
             service,
             max_connections,
@@ -106,6 +110,9 @@ impl State {
         if self.phase.fetch_max(phase as u8, Ordering::SeqCst) >= phase as u8 {
             return;
         }
+        if let Some(published) = &self.published {
+            published.set_stopping();
+        }
         let mark = if phase == Phase::Cut { Marks::CUT } else { Marks::STOPPING };
         connections.records().for_each(|record| record.cell.mark(mark));
         drop(connections);
@@ -115,6 +122,10 @@ impl State {
         if phase == Phase::Cut {
             self.ending.cut();
         }
+    }
+
+    fn since_start(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.start)
     }
 
     /// Ends maintenance once no socket lingers, since all conversations have ended.
@@ -136,7 +147,7 @@ impl State {
 
     /// Wakes the connections whose deadline has passed, and publishes the statistics.
     pub(crate) fn sweep(&self) {
-        let now = self.clock.now().saturating_duration_since(self.start);
+        let now = self.since_start(self.clock.now());
         if !canary!("forgets the end of a pause") {
             self.acceptor.sweep(now);
         }
@@ -151,6 +162,7 @@ impl State {
         local: Address,
         number: u64,
     ) -> Result<Conversation, CloseReason> {
+        let now = self.clock.now();
         let mut connections = locked(&self.connections);
         connections.count(|counted| counted.accepted += 1 + u64::from(canary!("counts a client twice")));
         if self.phase() != Phase::Serving {
@@ -159,17 +171,18 @@ impl State {
         if connections.len() >= self.max_connections {
             return Err(CloseReason::Busy);
         }
-        let record = connections.add(&self.service.limits).ok_or(CloseReason::Busy)?;
+        let record = connections.add(&self.service.limits, self.since_start(now)).ok_or(CloseReason::Busy)?;
         drop(connections);
         let mut client = Client::with_record(peer, number, record);
         client.local = local;
-        let connection = Connection::new(Arc::clone(&self.service), client, self.clock.now());
+        let connection = Connection::new(Arc::clone(&self.service), client, now);
         Ok(Conversation::new(connection, Arc::clone(self)))
     }
 
-    /// Frees the place of a connection that is about to end.
-    pub(crate) fn free(&self, record: &Record) {
-        locked(&self.connections).free(record);
+    /// Frees the place of a connection that is about to end for this reason.
+    pub(crate) fn free(&self, record: &Record, reason: CloseReason) {
+        let now = self.since_start(self.clock.now());
+        locked(&self.connections).free(record, reason, now);
         if self.acceptor_waits.load(Ordering::SeqCst) && !canary!("frees a place without a wake-up") {
             self.acceptor.cell.mark(Marks::EXPIRED);
         }
@@ -211,7 +224,7 @@ impl State {
     pub(crate) fn close(&self) -> Statistics {
         let open: Vec<_> = locked(&self.connections).records().map(Arc::clone).collect();
         open.iter().for_each(|record| record.cell.leave()); // outside the lock, since it wakes tasks
-        let statistics = locked(&self.connections).close();
+        let statistics = locked(&self.connections).close(self.since_start(self.clock.now()));
         self.publish(statistics.clone());
         statistics
     }
@@ -223,7 +236,7 @@ impl State {
 
     fn publish(&self, statistics: Statistics) {
         if let Some(published) = &self.published {
-            *locked(published) = statistics;
+            published.set_statistics(statistics);
         }
     }
 

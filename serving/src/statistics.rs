@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::Durations;
 use common::{CloseReason, Outcome, PushCounts};
 
 /// The counts of a server: its current [statistics](crate::Running::statistics) while it serves, and its final [`Report`].
@@ -45,8 +46,12 @@ pub struct Statistics {
     pub accept_errors: u64,
     /// How many sockets were closed without lingering, since too many sockets lingered.
     pub unlingered: u64,
+    /// How long connections lasted.
+    pub durations: Durations,
     /// How many conversations ended for each reason, in the order of [`CloseReason::ALL`].
     reasons: [u64; CloseReason::ALL.len()],
+    /// How many times accepting failed with each error of the system.
+    accept_errnos: Vec<(i32, u64)>,
 }
 
 /// The final [`Statistics`] of a server. Connections that were open when it ended count as cut.
@@ -72,6 +77,26 @@ impl Statistics {
     /// How many conversations ended, for any reason.
     pub fn ended(&self) -> u64 {
         self.reasons.iter().sum()
+    }
+
+    /// How many messages wait in mailboxes.
+    pub fn pushes_queued(&self) -> u64 {
+        let gone = self.pushes_delivered + self.pushes_dropped + self.pushes_refused;
+        self.pushed.saturating_sub(gone)
+    }
+
+    /// The [errors of accepting](Self::accept_errors) by their `errno`, each with its count. An error that has none is 0.
+    pub fn accept_errnos(&self) -> impl Iterator<Item = (i32, u64)> + '_ {
+        self.accept_errnos.iter().copied()
+    }
+
+    /// Counts an error of accepting.
+    pub(crate) fn accept_error(&mut self, errno: i32) {
+        self.accept_errors += 1;
+        match self.accept_errnos.iter_mut().find(|(known, _)| *known == errno) {
+            Some((_, count)) => *count += 1,
+            None => self.accept_errnos.push((errno, 1)),
+        }
     }
 
     /// Adds conversations that ended for this reason.
@@ -170,6 +195,14 @@ mod tests {
             "open=2 accepted=9 finished=3 drained=0 cut=0 timed_out=0 refused=4 failed=0 messages=30 \
              bytes_in=200 bytes_out=0 pushed=0 pushes_delivered=0 pushes_dropped=0 pushes_refused=0 accept_errors=0 unlingered=0"
         );
+    }
+
+    #[test]
+    fn errors_of_accepting_are_counted_by_errno() {
+        let mut statistics = statistics();
+        [24, 12, 24].into_iter().for_each(|errno| statistics.accept_error(errno));
+        assert_eq!(statistics.accept_errors, 3);
+        assert_eq!(statistics.accept_errnos().collect::<Vec<_>>(), [(24, 2), (12, 1)]);
     }
 
     #[cfg(feature = "serde")]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::statistics::Statistics;
+use crate::published::Published;
 
 /// A handle that stops the servers that run with a clone of it. Any thread can request the stop, and any task can
 /// [await](Self::requested) the request.
@@ -27,8 +27,8 @@ use crate::statistics::Statistics;
 #[derive(Clone, Default)]
 pub struct Stop {
     shared: Arc<Shared>,
-    /// Where a server that runs with this clone publishes its statistics.
-    statistics: Option<Arc<Mutex<Statistics>>>,
+    /// Where a server that runs with this clone publishes what it counts.
+    published: Option<Arc<Published>>,
 }
 
 #[derive(Default)]
@@ -55,14 +55,14 @@ impl Stop {
         Self::default()
     }
 
-    /// A clone for a server that publishes its statistics there.
-    pub(crate) fn with_statistics(&self, statistics: &Arc<Mutex<Statistics>>) -> Self {
-        Self { shared: Arc::clone(&self.shared), statistics: Some(Arc::clone(statistics)) }
+    /// A clone for a server that publishes what it counts there.
+    pub(crate) fn publishing(&self, published: &Arc<Published>) -> Self {
+        Self { shared: Arc::clone(&self.shared), published: Some(Arc::clone(published)) }
     }
 
-    /// Where a server that runs with this clone publishes its statistics.
-    pub(crate) fn statistics(&self) -> Option<Arc<Mutex<Statistics>>> {
-        self.statistics.clone()
+    /// Where a server that runs with this clone publishes what it counts.
+    pub(crate) fn published(&self) -> Option<Arc<Published>> {
+        self.published.clone()
     }
 
     /// Asks the servers to drain and end, as described at [`Backend::serve`](crate::Backend::serve).

@@ -23,6 +23,8 @@ pub(crate) struct Book {
     pub(crate) reasons: [u64; CloseReason::ALL.len()],
     /// The client whose connection does something now.
     pub(crate) current: usize,
+    /// Whether calls may block now.
+    pub(crate) allows_blocking: bool,
     /// Whether the server stops, so that nothing can be pushed.
     pub(crate) is_stopping: bool,
     /// When it may cut what is open, once a stop was requested.
@@ -53,6 +55,12 @@ pub(crate) struct Account {
     /// Whether it was accepted, and has a connection; and whether its session was opened.
     pub(crate) is_connected: bool,
     pub(crate) is_open: bool,
+    /// Whether its session was told that the server stops.
+    pub(crate) is_told_of_stop: bool,
+    /// Whether its calls may block.
+    pub(crate) may_block: bool,
+    /// If it is to be passed on to where they may, whether the write timeout may have ended it before.
+    pub(crate) passed_on: Option<bool>,
     pub(crate) closed: Option<CloseReason>,
     /// The reason for which the session has ended the conversation.
     pub(crate) asked: Option<CloseReason>,
@@ -97,8 +105,8 @@ pub(crate) struct Pending {
 
 impl Account {
     /// The account of a client that will send these messages.
-    pub(crate) fn new(messages: Vec<Vec<u8>>, input: Input) -> Self {
-        Self { messages, input, ..Self::default() }
+    pub(crate) fn new(messages: Vec<Vec<u8>>, input: Input, may_block: bool) -> Self {
+        Self { messages, input, may_block, ..Self::default() }
     }
 }
 
@@ -112,6 +120,7 @@ impl Book {
             answered: 0,
             reasons: [0; CloseReason::ALL.len()],
             current: 0,
+            allows_blocking: false,
             is_stopping: false,
             cut_at: None,
             numbers: 0,
@@ -151,6 +160,12 @@ impl Book {
         self.check(client, !is_over, || "it is called after its conversation has ended".into());
     }
 
+    /// A call that may block is to be made.
+    pub(crate) fn check_blocking(&mut self, client: usize) {
+        let is_allowed = self.allows_blocking || !self.clients[client].may_block;
+        self.check(client, is_allowed, || "it may block, and is called where it must not".into());
+    }
+
     /// The call has returned, and its output is sent unless it exceeds the limit.
     pub(crate) fn commit(&mut self, client: usize) -> bool {
         let account = &mut self.clients[client];
@@ -188,6 +203,17 @@ impl Book {
         self.check(client, messages == 0 || unsent < TURN_REPLIES, || {
             format!("its turn goes on after {unsent} bytes of replies")
         });
+    }
+
+    /// Its session is told that the server stops.
+    pub(crate) fn stopping(&mut self, client: usize) {
+        let account = &mut self.clients[client];
+        let was_told = std::mem::replace(&mut account.is_told_of_stop, true);
+        let has_mail = account.mailbox.has_mail_before_stop();
+        let is_stopping = self.is_stopping;
+        self.check(client, is_stopping, || "it is told of a stop, and the server does not stop".into());
+        self.check(client, !was_told, || "it is told of the stop twice".into());
+        self.check(client, !has_mail, || "it is told of the stop before what was pushed".into());
     }
 
     /// A message is handled.
@@ -312,6 +338,7 @@ impl Book {
         account.mailbox.end(&mut self.totals);
         self.reasons[why as usize] += 1;
         self.check(client, before.is_none(), || "`closed` was called twice".into());
+        self.check_blocking(client);
     }
 
     /// The client has received this output.

@@ -12,8 +12,9 @@ use crate::timing;
 
 /// Checks the reason with which the session of a client is closed.
 pub(crate) fn check(shared: &Shared, client: usize, why: CloseReason) {
-    let kernel = locked(&shared.kernel);
+    let kernel = &mut *locked(&shared.kernel);
     let book = &mut *shared.book();
+    kernel.wires[client].ended_at.get_or_insert(shared.clock.elapsed());
     let is_told_first =
         matches!(why, CloseReason::IdleTimeout | CloseReason::MessageTimeout | CloseReason::AnswerTimeout);
     if !is_told_first {
@@ -53,11 +54,18 @@ fn check_time(shared: &Shared, wires: &[Wire], book: &mut Book, client: usize, w
     let now = shared.clock.elapsed();
     let account = &book.clients[client];
     let (cut_at, options) = (book.cut_at, &shared.options);
-    let earliest = timing::earliest(why, account, &wires[client], &book.limits, cut_at, options, now);
+    let earliest = timing::earliest(why, account, &wires[client], &book.limits, cut_at, options);
     if let Some(earliest) = earliest
         && now < earliest
     {
         return book.violate(client, || format!("it ends for {why} at {now:?}, before {earliest:?}"));
+    }
+    if why == CloseReason::WriteTimeout {
+        // What is passed on to where it may block is judged before that, or it stalls while it waits for that.
+        let may_end =
+            account.passed_on == Some(true) || timing::may_time_out_writing(&wires[client], options, now);
+        return book
+            .check(client, may_end, || format!("it ends for {why} at {now:?}, and receives its replies"));
     }
     // What has arrived in time is handled before, and an answer that was given is sent.
     if let Some(earliest) = earliest
@@ -85,7 +93,9 @@ fn is_caused(why: CloseReason, account: &Account, wire: &Wire, book: &Book, must
             let is_whole = !tail.is_incomplete() || book.format == Format::Raw;
             has_ended && is_whole && account.pending.is_none() && Book::has_handled(account, book.format)
         }
-        CloseReason::Stopping => book.is_stopping && account.pending.is_none() && !account.mailbox.has_push(),
+        CloseReason::Stopping => {
+            account.is_told_of_stop && account.pending.is_none() && !account.mailbox.has_push()
+        }
         CloseReason::Cut => book.is_stopping,
         CloseReason::Closed | CloseReason::MailboxFull => account.mailbox.causes(why),
         CloseReason::Unanswered => account.was_unanswered,

@@ -170,13 +170,8 @@ impl Client {
     pub(crate) fn end(&mut self, wire: &mut Wire) {
         match std::mem::replace(&mut self.ending, Ending::Done) {
             Ending::HalfClose => wire.client_ended = true,
-            Ending::Close if wire.received.is_empty() => {
-                (wire.client_ended, wire.client_closed) = (true, true)
-            }
-            Ending::Close | Ending::Reset => {
-                wire.client_closed = true;
-                wire.fail();
-            }
+            Ending::Close => wire.close_client(),
+            Ending::Reset => wire.reset_by_client(),
             Ending::Stay | Ending::Done => {}
         }
     }

@@ -1,5 +1,6 @@
 //! The core alone: several connections that share an outbox, driven in any order that is legal.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +62,7 @@ impl Core {
 
     /// A client connects.
     pub(crate) fn connect(&mut self, wire: usize) {
+        self.shared.book().current = wire;
         let record = Arc::new(Record::new(&self.service.limits, 0));
         let peer = Address::Ip(SocketAddr::from(([127, 0, 0, 1], wire as u16)));
         let client = Client::with_record(peer, wire as u64, Arc::clone(&record));
@@ -172,16 +174,20 @@ impl Core {
                     }
                     let output = peer.lent.take().unwrap_or_default();
                     match socket.write(output.bytes()) {
-                        Ok(count) => {
+                        Ok(count @ 1..) => {
                             active.returned(output, count);
                             true
                         }
-                        Err(error) if is_temporary(&error) => {
+                        Err(error) if error.kind() == ErrorKind::Interrupted => {
+                            peer.lent = Some(output);
+                            true
+                        }
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => {
                             peer.lent = Some(output);
                             active.blocked(Transport::queued(&socket));
                             false
                         }
-                        Err(_) => {
+                        Ok(0) | Err(_) => {
                             active.returned(output, 0);
                             active.lost();
                             true
@@ -189,23 +195,23 @@ impl Core {
                     }
                 }
                 Next::Write => match socket.write(active.output()) {
-                    Ok(count) => {
+                    Ok(count @ 1..) => {
                         active.wrote(count);
                         true
                     }
-                    Err(error) if is_temporary(&error) => {
+                    Err(error) if error.kind() == ErrorKind::Interrupted => true,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
                         active.blocked(Transport::queued(&socket));
                         false
                     }
-                    Err(_) => {
+                    Ok(0) | Err(_) => {
                         active.lost();
                         true
                     }
                 },
                 Next::Run => {
-                    // It may have been a handshake that waited for a thread.
-                    shared.book().clients[client].handshake_until = shared.clock.elapsed();
-                    active.run();
+                    shared.pass_on(client);
+                    shared.where_it_may_block(client, || active.run());
                     true
                 }
                 Next::Read => {
@@ -213,7 +219,11 @@ impl Core {
                     match socket.read(&mut input) {
                         Ok(0) => active.end_of_input(),
                         Ok(count) => active.receive(&mut input[..count]),
-                        Err(error) if is_temporary(&error) => active.would_block(|| socket.arrived()),
+                        Err(error)
+                            if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+                        {
+                            active.would_block(|| socket.arrived())
+                        }
                         Err(_) => active.lost(),
                     }
                     true
@@ -226,6 +236,9 @@ impl Core {
         }
         peer.next = active.what_now();
         drop(active);
+        if peer.next == Next::Run {
+            shared.pass_on(client);
+        }
         if let Next::Done(_) = peer.next {
             peer.has_ended = true;
             peer.lent = None;
@@ -245,7 +258,7 @@ impl Core {
 
     /// Checks what holds after every step.
     pub(crate) fn check(&self) -> Checked {
-        let book = self.shared.book();
+        let (book, kernel) = (self.shared.book(), locked(&self.shared.kernel));
         let mut counted = PushCounts::default();
         for peer in &self.peers {
             let counts = peer.record.cell.push_counts();
@@ -254,6 +267,9 @@ impl Core {
             counted.dropped += counts.dropped;
             counted.refused += counts.refused;
             let client = peer.socket.wire;
+            if kernel.too_slow.contains(&client) && !matches!(peer.next, Next::Run | Next::Done(_)) {
+                return Err(format!("client {client} receives too slowly, and its conversation goes on"));
+            }
             let memory = peer.connection.memory() + book.clients[client].mailbox.bytes;
             if memory > self.memory_bound {
                 let bound = self.memory_bound;
@@ -280,7 +296,11 @@ impl Core {
                 Next::Wait => Waits::Answer,
                 Next::Run | Next::Done(_) => continue,
             };
-            let latest = timing::latest(waits, &book.clients[client], &kernel.wires[client], &book.limits);
+            let account = &book.clients[client];
+            if book.is_stopping && account.is_open && !account.is_told_of_stop && waits != Waits::Output {
+                return Err(format!("client {client}: its session was not told that the server stops"));
+            }
+            let latest = timing::latest(waits, account, &kernel.wires[client], &book.limits);
             if let Some(latest) = latest
                 && now > latest
             {
@@ -307,9 +327,4 @@ impl Core {
         let ended = |peer: &Peer| if let Next::Done(why) = peer.next { Some(why) } else { None };
         self.peers.iter().filter_map(ended).collect()
     }
-}
-
-/// Whether a system call may succeed later.
-fn is_temporary(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::clock::VirtualClock;
 use crate::options::Faults;
+use crate::rate::Rate;
 use crate::tape::Tape;
 
 /// The kernel: the connections of all clients, and the tape that chooses the faults.
@@ -18,6 +19,8 @@ pub(crate) struct Kernel {
     pub(crate) wires: Vec<Wire>,
     /// The wires that were not accepted yet.
     pub(crate) backlog: VecDeque<usize>,
+    /// The wires of clients that receive too slowly, as the server has noticed.
+    pub(crate) too_slow: Vec<usize>,
 }
 
 /// A kernel that several parts share.
@@ -40,8 +43,11 @@ pub(crate) struct Wire {
     /// Whether the client has ended its output, and whether that has arrived.
     pub(crate) client_ended: bool,
     pub(crate) end_arrived: bool,
-    /// Whether a reset has arrived from the client.
+    /// Whether a reset has arrived from the client, and was reported.
     pub(crate) reset: bool,
+    pub(crate) reset_reported: bool,
+    /// How much unsent output it has dropped, which the system still counts.
+    pub(crate) dropped: usize,
     /// What the server has written and the client's system has not acknowledged.
     pub(crate) outbound: VecDeque<u8>,
     pub(crate) send_capacity: usize,
@@ -74,6 +80,10 @@ pub(crate) struct Wire {
     pub(crate) noticed: Option<Duration>,
     /// Since when a write would block. `None` if the last one did not.
     pub(crate) blocked_at: Option<Duration>,
+    /// Whether the server looks at the queue next because a write would block, and not to judge the client.
+    pub(crate) is_blocking: bool,
+    /// How fast the client receives meanwhile.
+    pub(crate) rate: Box<Rate>,
     /// The times in which output was left that could not be written.
     pub(crate) unsent: Vec<(Duration, Duration)>,
     /// How many bytes have arrived in total, and at which times.
@@ -150,6 +160,7 @@ impl Wire {
         self.received.extend(self.outbound.drain(..count));
         if count > 0 {
             self.progressed_at = now;
+            self.rate.receive(count, now);
         }
         self.end_received |= self.outbound.is_empty() && self.server_ended;
         // The kernel reports room once a third of the queue is free.
@@ -159,10 +170,26 @@ impl Wire {
         }
     }
 
+    /// The client closes its socket. If it has not read everything, that resets the connection.
+    pub(crate) fn close_client(&mut self) {
+        if self.received.is_empty() {
+            (self.client_ended, self.client_closed) = (true, true);
+        } else {
+            self.reset_by_client();
+        }
+    }
+
+    /// The client resets the connection.
+    pub(crate) fn reset_by_client(&mut self) {
+        self.client_closed = true;
+        self.fail();
+    }
+
     /// A reset arrives from the client.
     pub(crate) fn fail(&mut self) {
         (self.reset, self.has_event) = (true, true);
         self.inbound.truncate(self.arrived);
+        self.dropped += self.outbound.len();
         self.outbound.clear();
     }
 
@@ -199,6 +226,7 @@ impl Wire {
         if bytes.len() == all {
             let since = self.blocked_at.take();
             self.unsent.extend(since.map(|since| (since, now)));
+            self.rate.all_sent();
         }
     }
 
@@ -208,20 +236,43 @@ impl Wire {
         if is_new && now >= self.progressed_at + self.check {
             (self.noticed, self.noticed_at) = (Some(self.progressed_at), now);
         }
-        self.outbound.len() as u64
+        if !std::mem::take(&mut self.is_blocking) {
+            self.rate.check(self.outbound.is_empty(), self.written_at, now);
+        }
+        (self.outbound.len() + self.dropped) as u64
     }
 
     /// A write of the server would block.
     pub(crate) fn block(&mut self, now: Duration) {
         self.blocked_at.get_or_insert(now);
+        self.rate.block(now);
+        self.is_blocking = true;
+    }
+
+    /// Why nothing can be written any more, if so.
+    pub(crate) fn write_error(&mut self) -> Option<ErrorKind> {
+        match self.takes_reset() {
+            true => Some(ErrorKind::ConnectionReset),
+            false => (self.reset || self.server_ended).then_some(ErrorKind::BrokenPipe),
+        }
+    }
+
+    /// Whether a reset is reported, which is done once, and not after the end of the input.
+    fn takes_reset(&mut self) -> bool {
+        self.reset && !self.end_arrived && !std::mem::replace(&mut self.reset_reported, true)
+    }
+
+    /// Whether nothing can be sent any more.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.reset || (self.end_arrived && self.server_ended)
     }
 
     /// Reads without faults.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.take(buffer) {
             0 if self.arrived > 0 => Ok(self.take(buffer)),
-            0 if self.reset => Err(ErrorKind::ConnectionReset.into()),
-            0 if self.end_arrived => Ok(0),
+            0 if self.takes_reset() => Err(ErrorKind::ConnectionReset.into()),
+            0 if self.end_arrived || self.reset => Ok(0),
             0 => Err(ErrorKind::WouldBlock.into()),
             count => Ok(count),
         }

@@ -34,6 +34,14 @@
 //! - After each step: both equations of the receipt against the model, the bound on memory with the mailbox, the bounds of a
 //!   turn. When nothing can run: no wake-up was lost, and no deadline is late. At the end: `checks.rs`.
 //!
+//! # What checks the simulation itself
+//!
+//! - Canaries (`canary.rs`) are defects on purpose in the core and the serving layer, by `canary!` of `common`. A build with
+//!   `--cfg anyloop_canaries` contains them, and a run chooses one. `tests/canaries.rs` runs the seeds that find each, and the
+//!   flag `--canaries` prints how many seeds it takes to find them.
+//! - Parity (`tests/parity`) runs situations of a connected socket over the simulated kernel, by a [`Pair`], and over the loopback
+//!   interface, with the same assertions.
+//!
 //! # Adding a fault or a check
 //!
 //! A fault is a chance in `Faults` (`options.rs`), which its place draws by `tape.chance`. An operation that a message asks for
@@ -51,6 +59,7 @@ mod causes;
 mod checks;
 mod client;
 mod clock;
+mod codec;
 mod core;
 mod format;
 mod kernel;
@@ -58,7 +67,9 @@ mod mail;
 mod marks;
 mod operation;
 mod options;
+mod pair;
 mod protocol;
+mod rate;
 mod records;
 mod server;
 mod session;
@@ -78,7 +89,9 @@ pub use crate::checks::Summary;
 pub use crate::format::Format;
 pub use crate::marks::{Mark, Marks};
 pub use crate::options::{Driving, Options};
+pub use crate::pair::Pair;
 pub use crate::shrink::{kind, shrink};
+pub use crate::socket::SimSocket;
 pub use crate::tape::Tape;
 pub use crate::trace::Trace;
 use crate::world::World;

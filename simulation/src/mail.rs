@@ -161,6 +161,11 @@ impl Mailbox {
         !self.queue.is_empty() || self.missed > 0
     }
 
+    /// Whether anything is in it that was pushed, or a message was dropped of which the session was not told.
+    pub(crate) fn has_mail_before_stop(&self) -> bool {
+        self.has_push() || self.missed > 0
+    }
+
     /// Whether any pushed message is in it.
     pub(crate) fn has_push(&self) -> bool {
         self.queue.iter().any(|mail| matches!(mail, Mail::Push(_)))

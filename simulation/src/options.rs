@@ -28,6 +28,11 @@ impl Driving {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Events, Self::Tasks, Self::Ring, Self::Borrowed, Self::Lent];
 
+    /// Whether output is lent, so that the server learns later what it has written.
+    pub(crate) fn lends(self) -> bool {
+        matches!(self, Self::Ring | Self::Lent)
+    }
+
     /// Whether the core is driven without a server.
     pub fn is_core(self) -> bool {
         matches!(self, Self::Borrowed | Self::Lent)
@@ -179,7 +184,7 @@ fn draw_faults(tape: &mut Tape) -> Faults {
         single_receives: fault(&[32, 200]),
         dropped_jobs: fault(&[0, 8]),
         lost: fault(&[0, 1]),
-        panics: fault(&[0, 4, 12]),
+        panics: fault(&[0, 1, 6]),
     }
 }
 
@@ -198,6 +203,8 @@ fn draw_behavior(tape: &mut Tape) -> Behavior {
 }
 
 fn draw_limits(tape: &mut Tape) -> Limits {
+    let (min_rate, window) =
+        tape.pick(&[(0, 1000 * MS), (0, 1000 * MS), (1000, 200 * MS), (20_000, 1000 * MS)]);
     Limits::default()
         .with_max_connections(tape.pick(&[100, 100, 3, 1]))
         .with_overload(tape.pick(&[Overload::Refuse, Overload::Queue]))
@@ -210,7 +217,8 @@ fn draw_limits(tape: &mut Tape) -> Limits {
         .with_drain_timeout(tape.pick(&[10_000 * MS, 50 * MS]))
         .with_mailbox(tape.pick(&[256 * 1024, 600, 200]))
         .with_mailbox_full(tape.pick(&[MailboxFull::Close, MailboxFull::Refuse, MailboxFull::DropOldest]))
-        .with_min_rate(0) // its send queues are too small for a rate
+        .with_min_rate(min_rate)
+        .with_min_rate_window(window)
 }
 
 impl fmt::Display for Options {

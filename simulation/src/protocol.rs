@@ -8,6 +8,7 @@ use common::{
 };
 
 use crate::causes;
+use crate::codec::Panicking;
 use crate::format::{Format, Tagged};
 use crate::session::{Shared, SimHandler, number};
 
@@ -21,8 +22,19 @@ impl SimApplication {
         Self { handler: SimHandler(Arc::clone(&shared)), shared }
     }
 
-    fn framed<C: Codec>(&self, codec: C, client: Client, out: &mut Outbox) -> Box<dyn Protocol> {
+    fn framed<C: Codec>(
+        &self,
+        make: impl FnOnce() -> C,
+        client: Client,
+        out: &mut Outbox,
+    ) -> Box<dyn Protocol> {
+        let codec = Panicking::new(make, &self.shared, number(&client));
         Box::new(Framed::open(codec, &self.handler, client, out))
+    }
+
+    fn error<C: Codec>(&self, make: impl FnOnce() -> C, error: &ErrorReply, out: &mut Outbox) {
+        let client = self.shared.book().current;
+        Panicking::new(make, &self.shared, client).error(error, out);
     }
 }
 
@@ -31,10 +43,10 @@ impl Application for SimApplication {
         let number = number(&client);
         self.shared.book().begin(number);
         let framed = match self.shared.options.format {
-            Format::Line => self.framed(Line::new(limits), client, out),
-            Format::Length => self.framed(Length::new(limits), client, out),
-            Format::Raw => self.framed(Raw::new(limits), client, out),
-            Format::Tagged => self.framed(Tagged::new(limits), client, out),
+            Format::Line => self.framed(|| Line::new(limits), client, out),
+            Format::Length => self.framed(|| Length::new(limits), client, out),
+            Format::Raw => self.framed(|| Raw::new(limits), client, out),
+            Format::Tagged => self.framed(|| Tagged::new(limits), client, out),
         };
         let book = &mut *self.shared.book();
         book.opened(number);
@@ -47,12 +59,11 @@ impl Application for SimApplication {
 
     fn refuse(&self, error: &ErrorReply, limits: &Limits, out: &mut Outbox) {
         let client = self.shared.book().current;
-        self.shared.may_panic(client, false);
         match self.shared.options.format {
-            Format::Line => Line::new(limits).error(error, out),
-            Format::Length => Length::new(limits).error(error, out),
-            Format::Raw => Raw::new(limits).error(error, out),
-            Format::Tagged => Tagged::new(limits).error(error, out),
+            Format::Line => self.error(|| Line::new(limits), error, out),
+            Format::Length => self.error(|| Length::new(limits), error, out),
+            Format::Raw => self.error(|| Raw::new(limits), error, out),
+            Format::Tagged => self.error(|| Tagged::new(limits), error, out),
         }
         let book = &mut *self.shared.book();
         let Some(account) = book.clients.get_mut(client) else { return };
@@ -144,6 +155,10 @@ impl Protocol for SimProtocol {
         self.call(out, |framed, out| framed.timer(out))
     }
 
+    fn stopping(&mut self, out: &mut Outbox) -> Flow {
+        self.call(out, |framed, out| framed.stopping(out))
+    }
+
     fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
         let client = self.client;
         self.shared.book().begin(client);
@@ -171,5 +186,11 @@ impl Protocol for SimProtocol {
         causes::check(&self.shared, self.client, why);
         self.shared.book().closed(self.client, why);
         self.framed.closed(why);
+    }
+}
+
+impl Drop for SimProtocol {
+    fn drop(&mut self) {
+        self.shared.may_panic_in_destructor(self.client);
     }
 }

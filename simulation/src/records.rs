@@ -75,6 +75,7 @@ impl Transform for Records {
     }
 
     fn is_handshaking(&self) -> bool {
+        self.shared.may_panic(self.client, true);
         !self.is_shaken
     }
 
@@ -83,6 +84,7 @@ impl Transform for Records {
     }
 
     fn blocking(&self) -> Blocking {
+        self.shared.may_panic(self.client, true);
         let may_block = self.shared.options.blocking_handshake && !self.is_shaken;
         if may_block { Blocking::MayBlock } else { Blocking::Never }
     }
@@ -94,9 +96,7 @@ impl Transform for Records {
 
 impl Drop for Records {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            self.shared.may_panic(self.client, false);
-        }
+        self.shared.may_panic_in_destructor(self.client);
     }
 }
 
@@ -114,7 +114,25 @@ pub(crate) fn seal(plain: &[u8], sealed: &mut Vec<u8>) {
 }
 
 /// A line with the number of the client, which replaces the port of its address.
-pub(crate) struct Number(pub(crate) Arc<Shared>);
+pub(crate) struct Number {
+    shared: Arc<Shared>,
+    client: usize,
+}
+
+impl Number {
+    /// The preamble of the client whose connection does something now.
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        let client = shared.book().current;
+        shared.may_panic(client, true);
+        Self { shared: Arc::clone(shared), client }
+    }
+}
+
+impl Drop for Number {
+    fn drop(&mut self) {
+        self.shared.may_panic_in_destructor(self.client);
+    }
+}
 
 /// Appends the preamble of a client.
 pub(crate) fn preamble(client: usize, out: &mut Vec<u8>) {
@@ -122,14 +140,14 @@ pub(crate) fn preamble(client: usize, out: &mut Vec<u8>) {
 }
 
 impl Preamble for Number {
-    fn receive(&mut self, input: &[u8], client: &mut Client) -> PreambleProgress {
-        self.0.may_panic(crate::session::number(client), false);
+    fn receive(&mut self, input: &[u8], _client: &mut Client) -> PreambleProgress {
+        self.shared.may_panic(self.client, false);
         let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
             let is_valid = input.first().is_none_or(|&byte| byte == b'N') && !input.contains(&b'!');
             return if is_valid { PreambleProgress::More { used: 0 } } else { broken() };
         };
         let mut expected = Vec::new();
-        preamble(crate::session::number(client), &mut expected);
+        preamble(self.client, &mut expected);
         if input[..=end] == expected { PreambleProgress::Done { used: end + 1 } } else { broken() }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use common::{Address, CloseReason, Service};
 use serving::{ManualServer, Statistics, Stop, Wait};
 
+use crate::book::Book;
 use crate::kernel::locked;
 use crate::session::Shared;
 use crate::timing::{self, Waits};
@@ -23,9 +24,8 @@ pub(crate) struct SimServer {
     maintenance_woken: Arc<Flag>,
     /// When maintenance runs next. `None` once it has ended.
     pub(crate) maintenance_at: Option<Duration>,
-    /// When the deadlines were swept last, and when they are swept next.
+    /// When the deadlines were swept last.
     pub(crate) swept_at: Duration,
-    sweep_at: Duration,
     memory_bound: usize,
     /// The longest interval between sweeps, which is shorter after the cut.
     interval: Duration,
@@ -44,7 +44,6 @@ impl SimServer {
         let (server, acceptor) =
             ManualServer::new(Arc::new(service), &stop, clock, Address::Unix(None), waker);
         Self {
-            sweep_at: server.sweep_interval(),
             interval: server.sweep_interval(),
             sleeps_too_long: false,
             worker: Worker::new(shared, acceptor),
@@ -84,11 +83,12 @@ impl SimServer {
         if self.stop.urgency() != serving::Urgency::None {
             self.shared.begin_stop();
         }
+        let sweep = self.server.next_sweep();
         let next = self.server.tick();
         self.maintenance_at = next.map(|next| at + next);
         self.sleeps_too_long |= next > Some(self.interval);
-        if at >= self.sweep_at {
-            (self.swept_at, self.sweep_at) = (at, at + self.server.sweep_interval());
+        if self.server.next_sweep() != sweep {
+            self.swept_at = at;
         }
         next
     }
@@ -96,15 +96,19 @@ impl SimServer {
     /// Checks what holds after every step.
     pub(crate) fn check(&mut self) -> Checked {
         let statistics = self.server.statistics();
-        self.check_receipt(&statistics)?;
-        self.check_closing()?;
+        let (book, kernel) = (self.shared.book(), &mut *locked(&self.shared.kernel));
+        self.check_receipt(&statistics, &book)?;
+        self.check_closing(&book, &mut kernel.wires)?;
         if self.sleeps_too_long {
             return Err("maintenance is to run after a sweep is due".into());
         }
-        let book = self.shared.book();
         for (_, peer) in &self.worker.peers {
             let Some(conversation) = &peer.conversation else { continue };
             let client = peer.socket.wire;
+            let is_over = matches!(peer.wait, Some(Wait::Blocking | Wait::Over));
+            if kernel.too_slow.contains(&client) && !is_over {
+                return Err(format!("client {client} receives too slowly, and its conversation goes on"));
+            }
             let memory = conversation.connection().memory() + book.clients[client].mailbox.bytes;
             if memory > self.memory_bound {
                 let bound = self.memory_bound;
@@ -125,8 +129,7 @@ impl SimServer {
     }
 
     /// Checks both equations of the receipt against the model.
-    fn check_receipt(&self, statistics: &Statistics) -> Checked {
-        let book = self.shared.book();
+    fn check_receipt(&self, statistics: &Statistics, book: &Book) -> Checked {
         let Statistics { pushed, pushes_delivered, pushes_dropped, pushes_refused, accepted, .. } =
             *statistics;
         let counted = [pushed, pushes_delivered, pushes_dropped, pushes_refused];
@@ -198,8 +201,8 @@ impl SimServer {
         if !self.worker.has_ended() {
             return Err("maintenance ended before the worker".into());
         }
-        self.check_receipt(&statistics)?;
         let book = self.shared.book();
+        self.check_receipt(&statistics, &book)?;
         let (messages, answered) = (statistics.messages, book.answered);
         if messages != answered {
             return Err(format!("{answered} messages were answered, and the server counts {messages}"));

@@ -5,7 +5,7 @@ use std::panic::{PanicHookInfo, panic_any};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use common::{Blocking, Client, CloseReason, Flow, Group, Handle, Handler, Later, Replies, Session};
+use common::{Answer, Blocking, Client, CloseReason, Flow, Group, Handle, Handler, Later, Replies, Session};
 
 use crate::book::Book;
 use crate::clock::VirtualClock;
@@ -13,6 +13,7 @@ use crate::format::Format;
 use crate::kernel::{SharedKernel, locked};
 use crate::operation::Operation;
 use crate::options::Options;
+use crate::timing;
 
 /// What the sessions of a run share.
 #[derive(Debug)]
@@ -68,6 +69,13 @@ impl Shared {
         }
     }
 
+    /// The same in a destructor. A second panic while one is handled would abort the process.
+    pub(crate) fn may_panic_in_destructor(&self, client: usize) {
+        if !std::thread::panicking() {
+            self.may_panic(client, false);
+        }
+    }
+
     /// The server begins to stop, unless it has.
     pub(crate) fn begin_stop(&self) {
         let (kernel, book) = (locked(&self.kernel), &mut *self.book());
@@ -76,6 +84,26 @@ impl Shared {
                 account.arrived_at_stop = wire.taken + wire.arrived;
             }
         }
+    }
+
+    /// A client is to be passed on to where its calls may block, which may also be to close it.
+    pub(crate) fn pass_on(&self, client: usize) {
+        let (kernel, now) = (locked(&self.kernel), self.clock.elapsed());
+        self.book().clients[client]
+            .passed_on
+            .get_or_insert_with(|| timing::may_time_out_writing(&kernel.wires[client], &self.options, now));
+    }
+
+    /// Calls a connection where its calls may block.
+    pub(crate) fn where_it_may_block(&self, client: usize, call: impl FnOnce()) {
+        {
+            let book = &mut *self.book();
+            book.allows_blocking = true;
+            book.clients[client].handshake_until = self.clock.elapsed(); // it may have waited for this
+        }
+        call();
+        let book = &mut *self.book();
+        (book.allows_blocking, book.clients[client].passed_on) = (false, None);
     }
 
     /// Pushes a message to a client.
@@ -123,6 +151,17 @@ impl Shared {
         drop(later);
     }
 
+    /// Gives the answer that a client awaits, if there is one.
+    fn answer_own(&self, client: usize) {
+        let laters = &mut *locked(&self.laters);
+        if let Some(index) = laters.iter().position(|(to, _)| *to == client) {
+            let (_, later) = laters.swap_remove(index);
+            let text = self.book().next_text('L');
+            let result = later.answer(Answer::Reply(text.clone().into()));
+            self.book().gave_answer(client, text.into(), false, result);
+        }
+    }
+
     /// What calls other than those with messages may do besides.
     fn side_effect(&self, client: usize, out: Option<&mut Replies<'_>>) {
         if !self.chance(self.options.side_effects) {
@@ -158,17 +197,33 @@ impl Handler for SimHandler {
     fn open(&self, client: &Client, out: &mut Replies<'_>) -> Box<dyn Session> {
         let number = number(client);
         let shared = Arc::clone(&self.0);
+        shared.book().check_blocking(number);
         shared.may_panic(number, false);
-        locked(&shared.handles).push((number, client.handle()));
-        shared.group.join(&client.handle());
         out.send(b"hello");
         shared.book().replied(number, b"hello");
+        locked(&shared.handles).push((number, client.handle()));
+        shared.group.join(&client.handle());
         shared.side_effect(number, Some(out));
         Box::new(SimSession { shared, client: number, ticks: 0 })
     }
 
+    /// A panic here ends no conversation: it is one that may block.
     fn blocking(&self) -> Blocking {
+        if self.0.chance(self.0.options.faults.panics) {
+            let book = &mut *self.0.book();
+            let client = book.current;
+            book.clients[client].may_block = true;
+            panic_any(OnPurpose);
+        }
         if self.0.options.blocking { Blocking::MayBlock } else { Blocking::Never }
+    }
+}
+
+impl Drop for SimHandler {
+    fn drop(&mut self) {
+        if self.0.chance(self.0.options.faults.panics) && !std::thread::panicking() {
+            panic_any(OnPurpose);
+        }
     }
 }
 
@@ -179,6 +234,12 @@ struct SimSession {
 }
 
 impl SimSession {
+    /// The session is called.
+    fn called(&self) {
+        self.shared.book().check_blocking(self.client);
+        self.shared.may_panic(self.client, false);
+    }
+
     fn say(&self, reply: &[u8], out: &mut Replies<'_>) {
         out.send(reply);
         self.shared.book().replied(self.client, reply);
@@ -189,7 +250,7 @@ impl Session for SimSession {
     fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
         let (shared, client) = (Arc::clone(&self.shared), self.client);
         shared.book().handled(client, message);
-        shared.may_panic(client, false);
+        self.called();
         let is_framed = shared.options.format != Format::Raw;
         let operation = Operation::of(message, &shared.options.operations, is_framed);
         let target = message.get(1).map_or(0, |&digit| usize::from(digit.wrapping_sub(b'0')));
@@ -269,7 +330,7 @@ impl Session for SimSession {
 
     fn notified(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
         self.shared.book().notified(self.client, message);
-        self.shared.may_panic(self.client, false);
+        self.called();
         self.say(message, out);
         self.shared.side_effect(self.client, Some(out));
         Flow::Continue
@@ -278,7 +339,7 @@ impl Session for SimSession {
     fn missed(&mut self, count: u64, out: &mut Replies<'_>) -> Flow {
         let told = self.shared.book().clients[self.client].mailbox.told_missed(count);
         self.shared.book().require(self.client, told);
-        self.shared.may_panic(self.client, false);
+        self.called();
         self.say(format!("M{count}").as_bytes(), out);
         Flow::Continue
     }
@@ -291,24 +352,33 @@ impl Session for SimSession {
                 format!("its timer is called at {now:?}, and was set to {timer_at:?}")
             });
         }
-        self.shared.may_panic(self.client, false);
+        self.called();
         self.ticks += 1;
         self.say(format!("T{}", self.ticks).as_bytes(), out);
         self.shared.side_effect(self.client, Some(out));
         Flow::Continue
     }
 
+    fn stopping(&mut self, out: &mut Replies<'_>) -> Flow {
+        let (shared, client) = (Arc::clone(&self.shared), self.client);
+        shared.book().stopping(client);
+        self.called();
+        self.say(b"stopping", out);
+        if shared.chance(shared.options.side_effects) {
+            shared.answer_own(client);
+        }
+        shared.side_effect(client, Some(out));
+        if shared.chance(shared.options.side_effects) { Flow::Close } else { Flow::Continue }
+    }
+
     fn closed(&mut self, _why: CloseReason) {
         self.shared.side_effect(self.client, None);
-        self.shared.may_panic(self.client, false);
+        self.called();
     }
 }
 
 impl Drop for SimSession {
-    /// A destructor that may panic. A second panic while one is handled would abort the process.
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            self.shared.may_panic(self.client, false);
-        }
+        self.shared.may_panic_in_destructor(self.client);
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use common::{Address, Limits};
 use serving::{Accepted, Transport};
@@ -12,7 +13,7 @@ use crate::options::Faults;
 use crate::tape::Tape;
 
 /// The server's end of a connection.
-pub(crate) struct SimSocket {
+pub struct SimSocket {
     pub(crate) kernel: SharedKernel,
     pub(crate) wire: usize,
 }
@@ -50,22 +51,49 @@ impl Transport for &SimSocket {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let now = locked(&self.kernel).clock.elapsed();
+        let written = self.try_write(bytes, now);
+        if matches!(&written, Err(error) if error.kind() == ErrorKind::WouldBlock) {
+            self.with(|wire, _, _| wire.block(now));
+        }
+        written
+    }
+
+    fn arrived(&self) -> usize {
+        self.with(|wire, _, _| wire.arrived)
+    }
+
+    fn queued(&self) -> u64 {
+        let Kernel { clock, wires, too_slow, .. } = &mut *locked(&self.kernel);
+        let wire = &mut wires[self.wire];
+        let queued = wire.queued(clock.elapsed());
+        if wire.rate.is_too_slow {
+            too_slow.push(self.wire);
+        }
+        queued
+    }
+
+    fn has_failed(&self) -> bool {
+        self.with(|wire, _, _| wire.has_failed())
+    }
+}
+
+impl SimSocket {
+    /// Writes, or tries to without telling the server if it would block.
+    pub(crate) fn try_write(&self, bytes: &[u8], now: Duration) -> io::Result<usize> {
         self.with(|wire, tape, faults| {
             if tape.chance(faults.interrupts) {
                 return Err(ErrorKind::Interrupted.into());
             }
-            if wire.reset {
-                return Err(ErrorKind::BrokenPipe.into());
+            if let Some(error) = wire.write_error() {
+                return Err(error.into());
             }
             if tape.chance(faults.refused_writes) {
-                wire.block(now);
                 wire.has_event = true; // the kernel has no memory, and then reports that it is writable
                 return Err(ErrorKind::WouldBlock.into());
             }
             let mut room = (wire.send_capacity - wire.outbound.len()).min(bytes.len());
-            if room == 0 {
+            if room == 0 && !bytes.is_empty() {
                 wire.blocked = true;
-                wire.block(now);
                 return Err(ErrorKind::WouldBlock.into());
             }
             if room > 1 && tape.chance(faults.short_writes) {
@@ -74,19 +102,6 @@ impl Transport for &SimSocket {
             wire.write(&bytes[..room], bytes.len(), now);
             Ok(room)
         })
-    }
-
-    fn arrived(&self) -> usize {
-        self.with(|wire, _, _| wire.arrived)
-    }
-
-    fn queued(&self) -> u64 {
-        let now = locked(&self.kernel).clock.elapsed();
-        self.with(|wire, _, _| wire.queued(now))
-    }
-
-    fn has_failed(&self) -> bool {
-        self.with(|wire, _, _| wire.reset)
     }
 }
 

@@ -6,7 +6,7 @@ use common::{CloseReason, Limits};
 
 use crate::book::Account;
 use crate::kernel::Wire;
-use crate::options::{Driving, Options};
+use crate::options::Options;
 
 /// When what happened to a client that a timeout counts from.
 #[derive(Debug, Default)]
@@ -78,30 +78,38 @@ pub(crate) fn earliest(
     limits: &Limits,
     cut_at: Option<Duration>,
     options: &Options,
-    now: Duration,
 ) -> Option<Duration> {
     let timing = &account.timing;
-    let lends = matches!(options.driving, Driving::Ring | Driving::Lent);
+    let lends = options.driving.lends();
     Some(match why {
         // What completes later is known later, so only what is certain counts.
         CloseReason::IdleTimeout if lends => timing.idle.saturating_add(limits.idle_timeout?),
         CloseReason::MessageTimeout if lends => timing.begun? + limits.message_timeout,
-        // A session that may block is closed some time after its output was given up.
-        CloseReason::WriteTimeout if lends && options.blocking => return None,
-        CloseReason::WriteTimeout if lends && wire.written_at == now => {
-            wire.written_before + limits.write_timeout // the completion may be reported next
-        }
-        CloseReason::WriteTimeout if lends || options.blocking => wire.written_at + limits.write_timeout,
         CloseReason::IdleTimeout => {
             timing.idle_since(wire).saturating_add(limits.idle_timeout.unwrap_or(Duration::MAX))
         }
         CloseReason::MessageTimeout => timing.message_since(wire) + limits.message_timeout,
         CloseReason::HandshakeTimeout => timing.accepted + limits.message_timeout,
         CloseReason::AnswerTimeout => timing.announced + limits.answer_timeout,
-        CloseReason::WriteTimeout => wire.progressed_at + limits.write_timeout,
         CloseReason::Cut => cut_at.unwrap_or(Duration::MAX),
         _ => return None,
     })
+}
+
+/// Whether the write timeout may end a conversation now: nothing was received for that time, or less than the minimum rate.
+pub(crate) fn may_time_out_writing(wire: &Wire, options: &Options, now: Duration) -> bool {
+    let lends = options.driving.lends();
+    // A lent output is written while the server does not look, so the queue may be as long as before although bytes have left it.
+    // Then only the write counts as progress.
+    let progress = match wire.written_at {
+        _ if !lends => wire.progressed_at,
+        written_at if written_at == now => wire.written_before, // the completion may be reported next
+        written_at => written_at,
+    };
+    // More output may wait behind what was lent, until it is lent in its turn.
+    let last = wire.unsent.last().filter(|(_, end)| lends && *end == wire.written_at);
+    let unsent_since = wire.blocked_at.or(last.map(|(since, _)| *since));
+    now >= progress + options.limits.write_timeout || wire.rate.may_end(unsent_since, now)
 }
 
 /// For how long a conversation pauses after several refused writes.
@@ -122,7 +130,8 @@ pub(crate) fn latest(waits: Waits, account: &Account, wire: &Wire, limits: &Limi
     Some(match waits {
         Waits::Output => {
             let since = wire.progressed_at.max(wire.blocked_at?).max(wire.noticed_at);
-            since + limits.write_timeout * 9 / 8 + REFUSED
+            let stalled = since + limits.write_timeout * 9 / 8 + REFUSED;
+            wire.rate.ends_at().map_or(stalled, |end| stalled.min(end))
         }
         Waits::Answer => timing.announced.max(timing.idle) + limits.answer_timeout,
         Waits::Input if !account.is_open => {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use common::{CloseReason, Timer};
 use serving::Wait;
 
-use crate::kernel::locked;
+use crate::book::Book;
+use crate::kernel::{Wire, locked};
+use crate::options::Driving;
 use crate::server::SimServer;
 use crate::world::Checked;
 
@@ -20,12 +22,13 @@ pub(crate) fn is_abrupt(why: CloseReason) -> bool {
 
 impl SimServer {
     /// Checks that no reset takes the last output from a client whose socket should linger.
-    pub(crate) fn check_closing(&self) -> Checked {
+    pub(crate) fn check_closing(&self, book: &Book, wires: &mut [Wire]) -> Checked {
         let now = self.shared.clock.elapsed();
-        let book = self.shared.book();
-        for (client, wire) in locked(&self.shared.kernel).wires.iter_mut().enumerate() {
-            let Some(why) = book.clients[client].closed else { continue };
-            let ended_at = *wire.ended_at.get_or_insert(now);
+        for (client, wire) in wires.iter_mut().enumerate() {
+            if !wire.has_lost_output {
+                continue;
+            }
+            let (Some(ended_at), Some(why)) = (wire.ended_at, book.clients[client].closed) else { continue };
             let is_excused = is_abrupt(why)
                 || book.is_stopping
                 || wire.sent > LINGER_BYTES
@@ -57,7 +60,16 @@ impl SimServer {
                 Some(Wait::Wakeup) => connection.timer() == Some(Timer::Answer),
                 _ => false,
             };
-            let mailbox = &self.shared.book().clients[client].mailbox;
+            let book = self.shared.book();
+            let account = &book.clients[client];
+            let mailbox = &account.mailbox;
+            let is_reported = self.shared.options.driving == Driving::Events && account.pending.is_some();
+            if is_reported && peer.wait == Some(Wait::Wakeup) && wires[client].reset {
+                return Err(format!("client {client}: it was reset, and its conversation goes on"));
+            }
+            if is_idle && book.is_stopping && account.is_open && !account.is_told_of_stop {
+                return Err(format!("client {client}: its session was not told that the server stops"));
+            }
             if is_idle && mailbox.has_mail() {
                 return Err(format!(
                     "client {client}: something waits in its mailbox, and nothing delivers it"

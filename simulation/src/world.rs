@@ -12,6 +12,7 @@ use crate::core::Core;
 use crate::kernel::{Kernel, SharedKernel, Wire, locked};
 use crate::options::Options;
 use crate::protocol::SimApplication;
+use crate::rate::Rate;
 use crate::records::{Number, Records};
 use crate::server::SimServer;
 use crate::session::Shared;
@@ -64,8 +65,8 @@ impl World {
     pub(crate) fn new(mut tape: Tape, trace: Trace) -> Self {
         let options = Options::draw(&mut tape);
         let clock = VirtualClock::new();
-        let (faults, backlog, wires) = (options.faults, Default::default(), Vec::new());
-        let kernel = Kernel { tape, clock: clock.clone(), faults, wires, backlog };
+        let (faults, backlog, wires, too_slow) = (options.faults, Default::default(), Vec::new(), Vec::new());
+        let kernel = Kernel { tape, clock: clock.clone(), faults, wires, backlog, too_slow };
         let kernel: SharedKernel = Arc::new(Mutex::new(kernel));
         let unconnected = options.behavior.clients;
         let shared = Arc::new(Shared::new(options, Arc::clone(&kernel), clock));
@@ -190,7 +191,8 @@ impl World {
         let wire = self.clients.len();
         let Options { send_capacity, receive_capacity, .. } = self.shared.options;
         let check = self.shared.options.limits.write_timeout / 8;
-        let mut connected = Wire { send_capacity, receive_capacity, check, ..Wire::default() };
+        let rate = Box::new(Rate::new(&self.shared.options.limits, self.shared.options.driving.lends()));
+        let mut connected = Wire { send_capacity, receive_capacity, check, rate, ..Wire::default() };
         let is_listening = match &self.engine {
             Engine::Server(server) => server.worker.is_accepting(),
             Engine::Core(core) => !core.is_stopping(),
@@ -206,7 +208,7 @@ impl World {
             let (count, tail) = (messages.len(), client.input.tail);
             format!("{at:?} client {wire} connects, with {count} messages and the end {tail:?}")
         });
-        let account = Account::new(messages, client.input.clone());
+        let account = Account::new(messages, client.input.clone(), self.shared.options.blocking);
         self.shared.book().clients.push(account);
         self.clients.push(client);
         match &mut self.engine {
@@ -269,7 +271,7 @@ fn service(shared: &Arc<Shared>) -> Service {
     }
     if shared.options.preamble {
         let shared = Arc::clone(shared);
-        service = service.with_preamble(move || Box::new(Number(Arc::clone(&shared))));
+        service = service.with_preamble(move || Box::new(Number::new(&shared)));
     }
     service
 }

@@ -27,7 +27,7 @@ fn a_fixed_range_of_seeds_violates_nothing_and_reaches_every_end() {
 
 #[test]
 fn the_same_seed_gives_the_same_trace() {
-    for seed in 0..40 {
+    for seed in (0..40).chain([737]) {
         let traced = || run(Tape::from_seed(seed), Trace::kept()).trace;
         let (one, other) = (traced(), traced());
         let differs = one.lines().iter().zip(other.lines()).find(|(one, other)| one != other);

@@ -1,6 +1,7 @@
 //! The arguments of the command line. Defaults come from the module that owns them, and the possible values of some
 //! arguments from the [`Catalogue`](crate::catalogue::Catalogue).
 
+mod admin;
 mod client;
 mod serve;
 mod tls;

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use common::{Limits, MailboxFull, Overload};
+use proxy_header::Proxies;
 use serving::Backend;
 use tracing::level_filters::LevelFilter;
 
+use super::admin::Admin;
 use super::{Tls, boolean, chosen};
 use crate::address::Target;
 use crate::catalogue::{Framing, Served};
@@ -39,6 +41,11 @@ pub(crate) struct Serve {
     /// Accept clients from other machines: without it, --listen takes only loopback addresses and Unix sockets
     #[arg(long, env, value_parser = boolean)]
     pub(crate) expose: bool,
+
+    /// Proxies that send a PROXY header with the client's address: networks such as 10.0.0.0/8, addresses, or unix for all
+    /// clients of a Unix socket, with commas between them. They must send it, and others must not
+    #[arg(long, env, value_name = "NETWORKS")]
+    pub(crate) proxy_from: Option<Proxies>,
 
     /// Permissions of the Unix socket in octal, such as 660 [default: the umask's]
     #[arg(long, env, value_name = "MODE", value_parser = mode)]
@@ -131,6 +138,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     pub(crate) tls: Tls,
+
+    #[command(flatten)]
+    pub(crate) admin: Admin,
 
     #[command(flatten)]
     pub(crate) flags: Given,

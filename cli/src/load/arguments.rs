@@ -9,6 +9,7 @@ use load::framing::Framing;
 use load::plan::{Arrivals, Dispatch, Expect, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_THREADS, Sizes};
 use load::slo::Slo;
 
+use super::shard::Part;
 use crate::address::Target;
 use crate::arguments::{Format, chosen};
 use crate::catalogue::Served;
@@ -19,9 +20,18 @@ use crate::quantity::{Time, count, cpu, number, rate, sizes, threads, time_above
 /// The arguments of `merge`.
 #[derive(Args, Debug)]
 pub(crate) struct Merge {
-    /// The files that `load --json` wrote
+    /// The files that `load --json` wrote, each with one measurement or several; `-` is standard input. Lines of other
+    /// output between measurements are skipped, with a warning
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+
+    /// Accept that shards are missing
+    #[arg(long)]
+    pub(crate) allow_missing: bool,
+
+    /// Accept measurements of different times. By default, the measured times must overlap by nine tenths
+    #[arg(long)]
+    pub(crate) allow_apart: bool,
 
     /// Accept any share of replies that are errors as a success [default: up to 1 %]
     #[arg(long)]
@@ -88,6 +98,9 @@ pub(crate) struct Load {
 
     #[command(flatten)]
     pub(crate) own_messages: Own,
+
+    #[command(flatten)]
+    pub(crate) part: Part,
 
     /// Connections to open per second at most [default: as many as possible]
     #[arg(long, env, value_name = "RATE", value_parser = rate)]

@@ -5,6 +5,7 @@ mod merge;
 mod output;
 mod plan;
 mod search;
+mod shard;
 mod verify;
 
 use std::io::{self, ErrorKind};
@@ -38,6 +39,7 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     signals::interrupt(&stop).map_err(|error| Failure::of(&error))?;
     arguments.exports.check()?;
+    let history = arguments.history.as_deref().map(|file| create(file, arguments, &plan)).transpose()?;
     if addresses.len() > 1 {
         plan.address = engine::reachable(&addresses, &stop).map_err(|error| Failure::of(&error))?;
     }
@@ -47,12 +49,13 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     if arguments.find_max_rate {
         return search::search(arguments, &plan, &stop);
     }
-    let history = arguments.history.as_deref().map(|file| create(file, &plan)).transpose()?;
     let bar = Bar::new();
     let measured = run(&plan, &stop, &bar, "", history.as_ref());
     bar.clear();
     let recorded = history.map_or(Ok(0), Writer::finish);
-    let measurement = measured.map_err(|error| Failure::of(&error))?;
+    let mut measurement = measured.map_err(|error| Failure::of(&error))?;
+    // The name may have other addresses on other machines.
+    measurement.plan.insert("address".to_owned(), arguments.address.to_string());
     recorded.map_err(|error| Failure::Failed(format!("can't write the history: {error}")))?;
     let verdicts: Vec<_> =
         arguments.slo.iter().map(|slo| (slo, slo.judge(&measurement, arguments.allow_refusals))).collect();
@@ -68,9 +71,9 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
 }
 
 /// Begins a history of the load of this plan.
-fn create(file: &Path, plan: &Plan) -> Result<Writer, Failure> {
-    Writer::create(file, &format!("{}: {plan}", plan.address))
-        .map_err(|error| Failure::Usage(format!("can't write {}: {error}", file.display())))
+fn create(file: &Path, arguments: &Load, plan: &Plan) -> Result<Writer, Failure> {
+    Writer::create(file, &format!("{}: {plan}", arguments.address))
+        .map_err(|error| output::unwritable(file, &error))
 }
 
 /// Produces the load of a plan. Shows the progress of this step in the bar, if it is visible.
@@ -96,7 +99,7 @@ fn run(
 fn line(plan: &Plan, progress: Progress) -> String {
     let Progress { passed, warming_up, replies, deliveries, bad, failed, p50, p99, .. } = progress;
     let passed = passed.as_secs_f64();
-    let offered = plan.rate().map_or_else(String::new, |rate| format!("{rate:.0}/s offered  "));
+    let offered = plan.own_rate().map_or_else(String::new, |rate| format!("{rate:.0}/s offered  "));
     let rate = |count: u64| if passed > 0.0 { count as f64 / passed } else { 0.0 };
     let pushed = match plan.subscribers.is_empty() {
         true => String::new(),

@@ -21,11 +21,7 @@ impl Exports {
                 "--format json uses standard output; write the name of a file in place of `-`".into(),
             ));
         }
-        for file in self.files().into_iter().flatten().filter(|file| !is_stdout(file)) {
-            let opened = OpenOptions::new().append(true).create(true).open(file);
-            opened.map_err(|error| Failure::Usage(format!("can't write {}: {error}", file.display())))?;
-        }
-        Ok(())
+        self.files().into_iter().flatten().filter(|file| !is_stdout(file)).try_for_each(check)
     }
 
     /// Writes the requested files, and the text to standard output, unless a file is written there.
@@ -63,6 +59,17 @@ fn to_json(measurement: &Measurement) -> Result<Vec<u8>, Failure> {
         .map_err(|error| Failure::Failed(format!("can't write the measurement as JSON: {error}")))?;
     json.push(b'\n');
     Ok(json)
+}
+
+/// Checks that a file can be written, and leaves its content as it is.
+fn check(file: &Path) -> Result<(), Failure> {
+    let opened = OpenOptions::new().append(true).create(true).open(file);
+    opened.map(drop).map_err(|error| unwritable(file, &error))
+}
+
+/// The failure of a file that can't be written.
+pub(super) fn unwritable(file: &Path, error: &io::Error) -> Failure {
+    Failure::Usage(format!("can't write {}: {error}", file.display()))
 }
 
 /// Writes a file, or to standard output.

@@ -54,6 +54,8 @@ pub(super) fn plan(arguments: &Load, address: Address) -> Result<(Plan, bool), F
         cpus: arguments.cpus.clone(),
         seed: arguments.seed,
         server: arguments.server_pid,
+        shard: arguments.part.shard()?,
+        start_at: arguments.part.start_at()?,
         ..Plan::new(address)
     };
     plan.check().map_err(Failure::Usage)?;
@@ -74,14 +76,13 @@ fn transform(arguments: &Load) -> Result<Option<TransformHook>, Failure> {
 
 /// Checks that the limit on open files allows the connections.
 fn check_room(plan: &Plan) -> Result<(), Failure> {
-    let Hostile { idle, slow_readers, slow_writers } = plan.hostile;
-    let connections = plan.connections + plan.subscribers.count + idle + slow_readers + slow_writers;
+    let connections = plan.own_clients();
     let limit = descriptors::raise_limit();
     let room = limit.saturating_sub(descriptors::RESERVED);
     if connections > room {
         return Err(Failure::Usage(format!(
             "{connections} connections are more than the {room} that {limit} open files leave room for; ask for \
-             fewer, or have several generators make the load, and merge what they measure"
+             fewer, or divide them among several machines by --shard"
         )));
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! `load --history` and `anyloop verify`: what a history says of servers that are sound, and of others.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -220,6 +221,19 @@ fn wrong_usage_is_explained() {
         let mut command = anyloop(arguments);
         let ended = run(command.stdin(Stdio::null()), "");
         assert!(ended.code == Some(2) && ended.stderr.contains(expected), "{arguments:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_history_that_can_not_be_written_is_told_before_anything_connects() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    for file in ["/nowhere/file", "/dev/full"] {
+        let ended = run(&mut anyloop(&["load", &address, "--history", file]), "");
+        let told = format!("can't write {file}: ");
+        assert!(ended.code == Some(2) && ended.stderr.contains(&told), "{ended:?}");
+        assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "{file}");
     }
 }
 

@@ -1,8 +1,11 @@
 //! The reply to a client at each limit, and how it is counted.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
-use crate::process::BOUND;
+use crate::process::{BOUND, anyloop, run};
 use crate::server::{STUCK, Server, backends, concurrent_backends, stuck};
 
 /// Starts a server, has one client say something, and compares what it hears and the reason it is counted for.
@@ -54,6 +57,46 @@ fn a_client_that_reads_no_reply_is_closed() {
 }
 
 #[test]
+fn the_minimum_rate_is_set_by_a_flag() {
+    let shown = |flags: &[&str]| {
+        let ended = run(&mut anyloop(&[&["serve", "--show-config"], flags].concat()), "");
+        let line = ended.stdout.lines().find(|line| line.starts_with("min-rate")).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("{ended:?}"))
+    };
+    assert_eq!(shown(&[]), "min-rate = 256");
+    assert_eq!(shown(&["--min-rate", "4KiB"]), "min-rate = 4096 # --min-rate");
+    assert_eq!(shown(&["--min-rate", "0"]), "min-rate = 0 # --min-rate");
+}
+
+#[test]
+#[ignore = "it takes 30 s for each backend, at once"]
+fn a_client_that_reads_below_the_minimum_rate_is_closed() {
+    thread::scope(|scope| {
+        for backend in backends() {
+            scope.spawn(move || {
+                let flags = format!(
+                    "--backend {backend} {STUCK} --write-timeout 1h --min-rate 64KiB --log-level debug"
+                );
+                let mut server = Server::start(&flags);
+                let client = stuck(&server);
+                let (ended, has_ended) = mpsc::channel::<()>();
+                let reader = thread::spawn(move || {
+                    // 8 KiB a second, far below the minimum.
+                    while has_ended.recv_timeout(Duration::from_millis(125)) == Err(RecvTimeoutError::Timeout)
+                    {
+                        let _ = client.socket().read(&mut [0; 1024]);
+                    }
+                });
+                server.process.wait_for_log("reason=write_timeout");
+                drop(ended);
+                reader.join().unwrap();
+                assert_eq!(server.stop().receipt["reasons"]["write_timeout"], 1, "{backend}");
+            });
+        }
+    });
+}
+
+#[test]
 fn a_client_beyond_the_limit_is_refused() {
     for backend in concurrent_backends() {
         let server = Server::start(&format!("--backend {backend} --max-connections 2"));
@@ -95,7 +138,7 @@ fn a_message_of_any_allowed_length_is_answered() {
     let server = Server::start("--max-message 4MiB");
     let mut client = server.connect();
     let mut socket = client.socket().try_clone().unwrap();
-    let writer = std::thread::spawn(move || {
+    let writer = thread::spawn(move || {
         socket.set_write_timeout(Some(BOUND)).unwrap();
         socket.write_all(&[b"x".repeat(4 << 20), b"\n".to_vec()].concat()).unwrap();
     });

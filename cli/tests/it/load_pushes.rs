@@ -100,7 +100,7 @@ fn measurements_with_pushes_are_merged() {
         );
         assert!(fs::read_to_string(format!("{file}.hlog")).unwrap().contains("Tag=delay,"));
     }
-    let merged = run(&mut anyloop(&["merge", one, two, "--format", "json"]), "");
+    let merged = run(&mut anyloop(&["merge", one, two, "--allow-apart", "--format", "json"]), "");
     assert_eq!(merged.code, Some(0), "{merged:?}");
     let [merged, one, two] =
         [merged.stdout, fs::read_to_string(one).unwrap(), fs::read_to_string(two).unwrap()]

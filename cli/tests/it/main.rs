@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
 
+mod admin;
 mod client;
 mod compare;
 mod compare_ends;
@@ -14,26 +15,34 @@ mod descriptors;
 mod exit_codes;
 mod group;
 mod handwritten;
+mod haproxy;
 mod history;
 mod history_faults;
 mod limits;
 mod load;
+mod load_job;
 mod load_messages;
 mod load_pushes;
 mod load_values;
 mod log;
 mod merge;
+mod openmetrics;
 mod process;
+mod proxy_header;
 mod pseudoterminal;
 mod readme;
+mod rolling_restart;
 mod serve;
 mod server;
+mod shards;
 mod stop;
 mod stored;
 mod terminal;
 mod tls;
 mod tls_client;
 mod tls_load;
+#[path = "../../../examples/testing/tool.rs"]
+mod tool;
 mod tutorial;
 mod unanswered;
 mod unix;

@@ -43,7 +43,10 @@ fn measurements_are_added() {
     let read = |file: &str| json(&fs::read_to_string(file).unwrap());
     let (first, second) = (read(one), read(two));
     for form in [["--json", "-"], ["--format", "json"]] {
-        let merged = merge(&[&[one, two], &form[..]].concat());
+        let apart = merge(&[&[one, two], &form[..]].concat());
+        assert_eq!((apart.code, apart.stdout.as_str()), (Some(2), ""), "{apart:?}");
+        assert!(apart.stderr.contains(&format!(" s after {one} had ended; begin all by")), "{apart:?}");
+        let merged = merge(&[&[one, two, "--allow-apart"], &form[..]].concat());
         assert_eq!(merged.code, Some(0), "{merged:?}");
         let merged = json(&merged.stdout);
         for count in ["/latency/count", "/verification/replies", "/connections"] {
@@ -99,6 +102,156 @@ fn measurements_that_cannot_be_added_are_refused() {
         fs::write(other, unlike.to_string()).unwrap();
         assert_eq!(merge(&[one, other]).code, Some(if field == "seconds" { 0 } else { 2 }));
     }
+}
+
+#[test]
+fn shards_of_one_load_at_one_time_are_merged() {
+    let server = Server::start("--handler echo");
+    let files = ["base.json", "first.json", "second.json"].map(file);
+    let [base, one, two] = files.each_ref().map(|file| file.to_str().unwrap());
+    measure(&server, &["--rate", "100", "--json", base]);
+    let base = json(&fs::read_to_string(base).unwrap());
+    // The shard of each, the start and the end of its measured time, and its rate.
+    type Said = (&'static str, [f64; 2], &'static str);
+    let write = |file: &str, mark: f64, (shard, [start, end], rate): Said| {
+        let mut measured = base.clone();
+        measured["steal"] = mark.into(); // so that no two files are equal
+        measured["window"] = serde_json::json!({ "start": start, "end": end });
+        measured["plan"]["rate"] = rate.into();
+        if !shard.is_empty() {
+            measured["shard"] = shard.into();
+        }
+        fs::write(file, measured.to_string()).unwrap();
+    };
+    let at = [100.0, 110.0];
+    let refused: [(Said, Said, &str, &str); 8] = [
+        (
+            ("1/3", at, "3"),
+            ("3/3", at, "3"),
+            "shard 2/3 is missing; give the measurements of all 3",
+            "--allow-missing",
+        ),
+        (
+            ("1/9", at, "3"),
+            ("3/9", at, "3"),
+            "shards 2/9, 4/9, 5/9, 6/9, 7/9 and 2 more are missing",
+            "--allow-missing",
+        ),
+        (("1/2", at, "3"), ("1/2", at, "3"), "two.json can't be merged: it is shard 1/2, as ", ""),
+        (("1/2", at, "3"), ("2/3", at, "3"), "two.json can't be merged: it is shard 2/3, and ", ""),
+        (("1/2", at, "3"), ("", at, "3"), "two.json can't be merged: it is no shard, and ", ""),
+        (
+            ("1/2", at, "3"),
+            ("2/2", at, "4"),
+            "one.json: rate is 4 and not 3; give all shards the same flags",
+            "",
+        ),
+        (("1/2", at, "3"), ("2/2", [112.5, 122.5], "3"), "it was measured 2.5 s after ", "--allow-apart"),
+        (
+            ("", at, "3"),
+            ("", [102.0, 112.0], "3"),
+            "only 8.0 s of 10.0 s were measured at the same time as ",
+            "--allow-apart",
+        ),
+    ];
+    for (first, second, expected, flag) in refused {
+        write(one, 0.001, first);
+        write(two, 0.002, second);
+        let ended = merge(&[one, two]);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{expected}: {ended:?}");
+        let told = ended.stderr.replace("second.json", "two.json").replace("first.json", "one.json");
+        assert!(told.contains(expected) && told.lines().count() == 1, "{expected}: {told}");
+        assert!(ended.stderr.contains(flag), "{ended:?}");
+        if !flag.is_empty() {
+            assert_eq!(merge(&[one, two, flag]).code, Some(0), "{flag}");
+        }
+    }
+    for (first, second, warned) in [
+        (("1/2", at, "3"), ("2/2", [100.9, 110.9], "3"), ""),
+        (("", at, "3"), ("", at, "4"), "first.json: rate is 4 and not 3\n"),
+    ] {
+        write(one, 0.001, first);
+        write(two, 0.002, second);
+        let ended = merge(&[one, two]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(
+            ended.stderr.ends_with(warned) && ended.stderr.lines().count() == warned.lines().count(),
+            "{ended:?}"
+        );
+    }
+}
+
+#[test]
+fn measurements_of_earlier_versions_are_merged_with_a_warning() {
+    let server = Server::start("--handler echo");
+    let [one, old] = ["new.json", "old.json"].map(file);
+    let [one, old] = [&one, &old].map(|file| file.to_str().unwrap());
+    measure(&server, &["--json", one]);
+    let mut earlier = json(&fs::read_to_string(one).unwrap());
+    for field in ["plan", "window"] {
+        assert!(earlier.as_object_mut().unwrap().remove(field).is_some(), "{field}");
+    }
+    fs::write(old, earlier.to_string()).unwrap();
+    let ended = merge(&[one, old]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let told = format!("warning: {old} does not say when it was measured, so it is not known");
+    assert!(ended.stderr.starts_with(&told) && ended.stderr.lines().count() == 1, "{ended:?}");
+}
+
+#[test]
+fn a_generator_that_was_the_limit_is_named() {
+    let server = Server::start("--handler echo");
+    let [one, busy] = ["idle.json", "busy.json"].map(file);
+    let [one, busy] = [&one, &busy].map(|file| file.to_str().unwrap());
+    measure(&server, &["--rate", "100", "--json", one]);
+    let mut limited = json(&fs::read_to_string(one).unwrap());
+    limited["generator_busy"] = 0.99.into();
+    limited["generator_limited"] = true.into();
+    fs::write(busy, limited.to_string()).unwrap();
+    let ended = merge(&[one, busy]);
+    let told = "busy.json was the bottleneck, not the server: generator busy 99 %";
+    assert!(ended.code == Some(0) && ended.stdout.contains(told), "{ended:?}");
+    assert!(ended.stdout.contains("not measured: the generator was the bottleneck"), "{ended:?}");
+}
+
+#[test]
+fn files_that_are_no_measurements_are_explained() {
+    let server = Server::start("--handler echo");
+    let [one, cut, text] = ["whole.json", "cut.json", "text.json"].map(file);
+    let [one, cut, text] = [&one, &cut, &text].map(|file| file.to_str().unwrap());
+    measure(&server, &["--json", one]);
+    let whole = fs::read_to_string(one).unwrap();
+    fs::write(cut, &whole[..whole.len() / 2]).unwrap();
+    fs::write(text, "no\x1b[31m measurement\n").unwrap();
+    for (arguments, expected) in [
+        (vec![one], format!("{one} can't be merged: it is the only measurement; give at least one more")),
+        (
+            vec![one, cut],
+            format!("{cut} can't be merged: it is cut off within the measurement that begins on line 1"),
+        ),
+        (vec![one, one], format!("{one} can't be merged: it is given twice; give each measurement once")),
+        (
+            vec![one, "-"],
+            "standard input can't be merged: it is not a measurement of `load`: it is empty".to_owned(),
+        ),
+        (vec!["-", "-"], "standard input can't be merged: it is".to_owned()),
+        (vec![text, one], "it has none, and line 1: `no\\x1b[31m measurement`".to_owned()),
+    ] {
+        let ended = merge(&arguments);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{arguments:?}: {ended:?}");
+        assert!(
+            ended.stderr.contains(&expected) && ended.stderr.lines().count() == 1,
+            "{expected}: {ended:?}"
+        );
+    }
+    let twice = run(&mut anyloop(&["merge", "-", "-"]), whole.as_str());
+    assert!(twice.code == Some(2) && twice.stderr.contains("it is given twice; give `-` once"), "{twice:?}");
+    let again = run(&mut anyloop(&["merge", "-"]), format!("{whole}{whole}"));
+    let line = whole.lines().count() + 1;
+    let told = format!(
+        "standard input, line {line} can't be merged: it has the same content as standard input, line 1"
+    );
+    assert!(again.code == Some(2) && again.stderr.contains(&told), "{again:?}");
 }
 
 #[test]

@@ -7,13 +7,11 @@ use rustix::process::Signal;
 
 #[path = "../../../examples/testing/certificates.rs"]
 pub(crate) mod certificates;
-#[path = "../../../examples/testing/tool.rs"]
-mod tool;
 
 use self::certificates::{Authority, Certificate, Wanted};
-use self::tool::Tool;
 use crate::process::{Ended, Process, anyloop, run};
 use crate::server::{Server, backends, command};
+use crate::tool::Tool;
 
 /// Whether OpenSSL is installed.
 pub(crate) fn has_openssl() -> bool {

@@ -13,7 +13,7 @@ const COMMANDS: [(&str, &[&str], &[&str]); 2] = [
     (
         "serve",
         &["--expose", "--listen", "203.0.113.1:0"],
-        &["--idle-timeout", "--min-rate", "--drain-timeout", "--stats"],
+        &["--idle-timeout", "--min-rate", "--drain-timeout", "--drain-delay", "--stats"],
     ),
     ("client", &["127.0.0.1:1"], &["--reply-timeout"]),
 ];
@@ -92,6 +92,7 @@ fn errors_in_choices_and_addresses_name_the_source() {
         ("--log-level", "ANYLOOP_SERVE_LOG_LEVEL", "loud"),
         ("--listen", "ANYLOOP_SERVE_LISTEN", "8888"),
         ("--listen", "ANYLOOP_SERVE_LISTEN", ""),
+        ("--admin", "ANYLOOP_SERVE_ADMIN", "9100"),
     ] {
         check(&run(&mut anyloop(&["serve", flag, value]), ""), flag);
         check(&run(anyloop(&["serve"]).env(variable, value), ""), variable);

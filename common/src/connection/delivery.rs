@@ -61,7 +61,9 @@ impl Connection {
                 delivered = true;
                 answered |= matches!(mail, Mail::Answer(_));
                 self.handle_mail(mail, out);
-            } else if std::mem::take(&mut self.stop_untold) {
+            } else if std::mem::replace(&mut self.stop_untold, canary!("tells a session of the stop twice"))
+                && !canary!("tells no session of the stop")
+            {
                 self.call(out, |protocol, out| protocol.stopping(out)); // it may give an answer, which is delivered next
             } else {
                 self.mail = canary!("spins over an empty mailbox");

@@ -33,6 +33,7 @@ impl Connection {
             }
             Some(PreambleProgress::Done { used }) if used <= raw.len() => {
                 self.peer = Peer::new(&client.peer);
+                self.unchecked &= used == 0;
                 self.begin_transform(out);
                 used + self.keep_as_plaintext(&raw[used..])
             }
@@ -73,6 +74,24 @@ impl Connection {
         }
         self.kept.push(raw, self.kept_bound());
         raw.len()
+    }
+
+    /// Checks the first input, unless a preamble is to receive it.
+    #[cold]
+    pub(super) fn check_first_input(&mut self, input: &[u8], out: &mut Outbox) {
+        if self.layer.as_mut().is_some_and(|layer| matches!(layer.stage(), Stage::New | Stage::Preamble(_))) {
+            return;
+        }
+        self.unchecked = false;
+        if matches!(self.state, State::Ending(_) | State::Done(_)) {
+            return;
+        }
+        let Some(check) = self.service.first_input_check.clone() else { return };
+        match guarded(|| check(&self.peer.address(), input)) {
+            Some(Ok(())) => {}
+            Some(Err(error)) => self.fail(CloseReason::HandshakeFailed, &error, out),
+            None => self.fail(CloseReason::Panicked, &ErrorReply::Internal, out),
+        }
     }
 
     /// Proceeds to open the application once the handshake is complete.

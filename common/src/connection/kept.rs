@@ -101,7 +101,9 @@ pub(super) struct Unsent {
     since: Instant,
     /// How many bytes the kernel has taken over since then.
     written: u64,
-    /// The window of the minimum rate, from the first check on.
+    /// How many of them the peer had received at the last check, minus what was in the send queue before.
+    received: i64,
+    /// The window of the minimum rate, from the first write that would have blocked. Before, the client could receive nothing.
     window: Option<Window>,
 }
 
@@ -122,7 +124,16 @@ fn check_time(now: Instant, timeout: Duration) -> Instant {
 
 impl Unsent {
     pub(super) fn new(output: Output, now: Instant) -> Self {
-        Self { output, queued: 0, progress: now, next_check: now, since: now, written: 0, window: None }
+        Self {
+            output,
+            queued: 0,
+            progress: now,
+            next_check: now,
+            since: now,
+            written: 0,
+            received: 0,
+            window: None,
+        }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -167,37 +178,69 @@ impl Unsent {
         self.next_check
     }
 
+    /// Writing would block. The send queue contains `queued` bytes. The peer is judged by [`has_stalled`](Self::has_stalled) alone,
+    /// since a window that has ended is not over before.
+    pub(super) fn blocked(&mut self, queued: u64, now: Instant, limits: &Limits) {
+        if self.window.is_none() {
+            (self.window, self.progress) =
+                (Some(Window { start: now, received: self.received(queued) }), now);
+        }
+        if canary!("forgets a window that ends at a write") {
+            self.window = self.window.filter(|window| now < window.start + limits.min_rate_window);
+            self.window.get_or_insert(Window { start: now, received: self.received(queued) });
+        }
+        self.notice(queued, now, limits);
+    }
+
     /// Checks the send queue, which contains `queued` bytes. Returns whether the peer has received nothing for the write
     /// timeout, or less than the minimum rate in its window.
-    pub(super) fn stalled(&mut self, queued: u64, now: Instant, limits: &Limits) -> bool {
+    pub(super) fn has_stalled(&mut self, queued: u64, now: Instant, limits: &Limits) -> bool {
+        if canary!("times out what was not written yet") {
+            self.window = self.window.or(Some(Window { start: self.since, received: 0 }));
+        }
+        let Some(window) = self.window else {
+            self.next_check = now; // a deadline must not become earlier, and the end of the window is not known
+            return false;
+        };
+        let is_slow = self.is_slow(window, queued, now, limits);
+        self.notice(queued, now, limits);
+        is_slow || self.progress.checked_add(limits.write_timeout).is_some_and(|end| now >= end)
+    }
+
+    /// Notices progress of the send queue, and determines when to check it again.
+    fn notice(&mut self, queued: u64, now: Instant, limits: &Limits) {
         if queued < self.queued && !canary!("ignores the progress of the send queue") {
             self.progress = now;
         }
-        self.queued = queued;
-        let timeout = limits.write_timeout;
-        self.next_check = check_time(now, timeout);
-        if limits.min_rate > 0 && self.is_slow(now, limits) {
-            return true;
-        }
-        let Some(end) = self.progress.checked_add(timeout) else { return false };
-        self.next_check = self.next_check.min(end);
-        now >= end
+        (self.queued, self.received) = (queued, self.received(queued));
+        let window = self.window.filter(|_| limits.min_rate > 0);
+        let ends = [
+            window.and_then(|window| window.start.checked_add(limits.min_rate_window)),
+            self.progress.checked_add(limits.write_timeout),
+        ];
+        let next_check = check_time(now, limits.write_timeout);
+        self.next_check = ends.into_iter().flatten().fold(next_check, Instant::min);
     }
 
-    /// Whether the peer has received less than the minimum rate in the window that ends now, if one does. Begins the next.
-    fn is_slow(&mut self, now: Instant, limits: &Limits) -> bool {
-        let received = self.written.cast_signed().wrapping_sub_unsigned(self.queued);
-        let window = *self.window.get_or_insert(Window { start: now, received });
-        let Some(end) = window.start.checked_add(limits.min_rate_window) else { return false };
-        if now < end {
-            self.next_check = self.next_check.min(end);
-            return false;
-        }
+    /// How many bytes the peer has received since there was unsent output, without those that were in the send queue before.
+    fn received(&self, queued: u64) -> i64 {
+        self.written.cast_signed().wrapping_sub_unsigned(queued)
+    }
+
+    /// Whether the peer has received less than the minimum rate in the window, if it is over. Begins the next.
+    fn is_slow(&mut self, window: Window, queued: u64, now: Instant, limits: &Limits) -> bool {
+        let end = window.start.checked_add(limits.min_rate_window).filter(|_| limits.min_rate > 0);
+        let is_over = |end: Instant| now >= end || canary!("judges a rate before its window is over");
+        let Some(end) = end.filter(|&end| is_over(end)) else { return false };
+        let received = self.received(queued);
         self.window = Some(Window { start: now, received });
+        // If the queue has grown by more than what was written, the completion of lent output is about to be reported.
+        let is_known = received >= self.received;
         let asked = limits.min_rate as f64 * limits.min_rate_window.as_secs_f64();
         // If the queue is empty, the peer has received all that it could. If this check is late, the server was busy or suspended,
         // and may not have sent for most of the time.
         let is_late = now > end + limits.write_timeout / 8;
-        !is_late && self.queued > 0 && ((received - window.received) as f64) < asked
+        let is_judged = is_known && !is_late && !canary!("judges no rate");
+        is_judged && queued > 0 && ((received - window.received) as f64) < asked
     }
 }

@@ -67,6 +67,8 @@ pub struct Connection {
     /// Whether output is lent.
     lent: bool,
     messages: u64,
+    /// Whether the first input is still to be checked.
+    unchecked: bool,
     /// The transform and the preamble, if the service has one of them.
     layer: Option<Box<Layer>>,
 }
@@ -106,6 +108,7 @@ impl Connection {
         Self {
             // If `blocking` panics, the application is treated as one that may block.
             may_block: guarded(|| service.application.blocking()) != Some(Blocking::Never),
+            unchecked: service.first_input_check.is_some(),
             service,
             record: Some(record),
             peer: Peer::new(&client.peer),
@@ -240,7 +243,7 @@ impl Connection {
             self.unsent = Some(Box::new(Unsent::new(Output::default(), now)));
         }
         if let Some(unsent) = &mut self.unsent {
-            unsent.stalled(queued, now, &self.service.limits);
+            unsent.blocked(queued, now, &self.service.limits);
         }
     }
 
@@ -260,6 +263,9 @@ impl Connection {
     fn receive(&mut self, input: &mut [u8], out: &mut Outbox, mut now: impl FnMut() -> Instant) {
         self.stopping.spend(input.len());
         self.overdue.spend(input.len());
+        if self.unchecked {
+            self.check_first_input(input, out);
+        }
         if self.layer.is_some() {
             return self.receive_raw(input, out, &mut now);
         }

@@ -91,7 +91,7 @@ impl Connection {
             Timer::Idle | Timer::Message => self.overdue.limit(arrived),
             Timer::Write => {
                 let (unsent, limits) = (self.unsent.as_mut(), &self.service.limits);
-                if unsent.is_some_and(|unsent| unsent.stalled(queued, now, limits)) {
+                if unsent.is_some_and(|unsent| unsent.has_stalled(queued, now, limits)) {
                     self.abandon(CloseReason::WriteTimeout, out);
                 }
             }

@@ -59,11 +59,14 @@ impl<'a> Crowd<'a> {
 
     /// Runs until it is stopped. A client that the server has closed reconnects.
     pub(super) fn make_trouble(&self, over: &AtomicBool) -> io::Result<()> {
+        let shard = self.plan.shard;
+        let own = |kind, total| std::iter::repeat_n(kind, shard.share(total));
         let hostile = self.plan.hostile;
-        let kinds = std::iter::repeat_n(Kind::Idle, hostile.idle)
-            .chain(std::iter::repeat_n(Kind::SlowReader, hostile.slow_readers))
-            .chain(std::iter::repeat_n(Kind::SlowWriter, hostile.slow_writers));
-        let clients = kinds.zip(NUMBERS..);
+        let kinds = own(Kind::Idle, hostile.idle)
+            .chain(own(Kind::SlowReader, hostile.slow_readers))
+            .chain(own(Kind::SlowWriter, hostile.slow_writers));
+        let numbers = (0..).map(|own| NUMBERS.wrapping_add(shard.number_of(own) as u32));
+        let clients = kinds.zip(numbers);
         let mut clients: Vec<_> = clients
             .map(|(kind, number)| Client {
                 kind,

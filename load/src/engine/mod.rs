@@ -7,7 +7,9 @@
 //!   with the time it has waited, and is `unfinished`. Messages due on a connection that has ended are `dropped`, and
 //!   are in no latency.
 //! - Replies count for the rate from the first one to a message of the measured time, for the length of that time. So
-//!   the rate is neither raised by a backlog of the warm-up nor lowered by messages in flight at the end.
+//!   the rate is neither raised by a backlog of the warm-up nor lowered by messages in flight at the end. An overloaded
+//!   server answers the backlog of the warm-up first, so messages that wait are sent until the end of that time, for at
+//!   most a second and ten times the warm-up.
 //! - The server's CPU clocks and the number of replies are read at the same two instants. The processes that descend from
 //!   the server's are the server, too.
 //! - Subscribers are connections of the same event loops, and have subscribed before the first message is sent. Messages
@@ -25,8 +27,10 @@ mod live;
 mod poller;
 mod probe;
 mod pushes;
+mod queue;
 mod schedule;
 mod sources;
+mod start;
 mod subscription;
 mod tally;
 mod threads;
@@ -46,13 +50,14 @@ pub use probe::{expectation, reachable};
 use crate::checks;
 use crate::engine::hostile::Crowd;
 use crate::engine::live::{Live, observe};
+use crate::engine::start::{LEAD, instant, reject_late, salt};
 use crate::engine::tally::Tally;
 use crate::engine::threads::threads;
 use crate::engine::worker::Worker;
 use crate::expect;
 use crate::histogram::Distribution;
 use crate::host::{Pinned, pin};
-use crate::measurement::{Measurement, Verification};
+use crate::measurement::{Measurement, Verification, Window};
 use crate::plan::{Pace, Plan};
 
 /// How long a server may take to close the connections when no more messages come: one that waits for its client to
@@ -131,13 +136,16 @@ fn measure(
     tell: Option<&dyn Fn(Progress)>,
     history: Option<&Writer>,
 ) -> io::Result<Measurement> {
-    let (workers, connections) = connect(plan, stop, live, history)?;
-    let start = Instant::now();
+    let planned = plan.start_at.map(instant).transpose()?;
+    let (workers, standing) = connect(plan, stop, live, planned, history)?;
+    let start = planned.unwrap_or_else(Instant::now);
+    let window = Window::of(plan, start);
+    let (standing, connections) = (&*standing, standing.len());
     let ((mut tally, measured), observed) = thread::scope(|scope| {
         let workers = workers.into_iter().map(|worker| {
             scope.spawn(move || {
                 pin(worker.cpu())?;
-                worker.load(start, connections)
+                worker.load(start, standing)
             })
         });
         let workers: Vec<_> = workers.collect();
@@ -172,7 +180,7 @@ fn measure(
         unfinished: tally.unfinished,
         waited: Distribution::of(&tally.waited),
         verification: Verification { verified: plan.expect.verifies(), ..tally.verification },
-        pushes: (!plan.subscribers.is_empty()).then(|| tally.pushes.pushes(rate)),
+        pushes: (plan.shard.share(plan.subscribers.count) > 0).then(|| tally.pushes.pushes(rate)),
         tls: tally.handshakes.some(),
         failures: tally.failures,
         reconnected: tally.reconnected,
@@ -182,50 +190,56 @@ fn measure(
         server_ended: plan.server.is_some() && observed.usage.is_none(),
         server: observed.usage,
         steal: observed.steal,
+        plan: plan.settings(),
+        shard: plan.shard,
+        window: Some(window.measured(measured)),
     };
     measurement.generator_limited = checks::generator_limited(&measurement);
     Ok(measurement)
 }
 
-/// Establishes the connections, and returns the number of open ones.
+/// Establishes the connections, and waits until shortly before the load begins. Also returns the numbers of the open connections within
+/// the shard, in ascending order.
 fn connect<'a>(
     plan: &'a Plan,
     stop: &'a AtomicBool,
     live: &'a Live,
+    start: Option<Instant>,
     history: Option<&Writer>,
-) -> io::Result<(Vec<Worker<'a>>, usize)> {
-    let salt = fastrand::u64(..);
+) -> io::Result<(Vec<Worker<'a>>, Vec<usize>)> {
+    let salt = salt(plan);
     thread::scope(|scope| {
         let connecting = (0..plan.threads).map(|index| {
             scope.spawn(move || {
                 let recorder = history.map(Writer::recorder);
                 let mut worker = Worker::new(plan, stop, live, index, salt, recorder)?;
                 pin(worker.cpu())?;
-                let standing = worker.connect()?;
-                Ok::<_, io::Error>((worker, standing))
+                worker.connect()?;
+                if let Some(start) = start {
+                    reject_late(start)?;
+                    worker.wait_until(start.checked_sub(LEAD).unwrap_or(start))?;
+                }
+                Ok::<_, io::Error>(worker)
             })
         });
         let connecting: Vec<_> = connecting.collect();
-        let (mut workers, mut connections, mut subscribed) = (Vec::new(), 0, 0);
-        for worker in connecting {
-            let (worker, standing) = join(worker)?;
-            subscribed += worker.subscribed();
-            workers.push(worker);
-            connections += standing;
-        }
+        let workers = connecting.into_iter().map(join).collect::<io::Result<Vec<_>>>()?;
+        let mut standing: Vec<_> = workers.iter().flat_map(Worker::standing).collect();
+        standing.sort_unstable();
+        let subscribed: usize = workers.iter().map(Worker::subscribed).sum();
         if stop.load(Ordering::Relaxed) {
             return Err(interrupted());
         }
-        let can_not = match (connections, subscribed) {
+        let can_not = match (standing.len(), subscribed) {
             (0, _) => Some("connect"),
-            (_, 0) if !plan.subscribers.is_empty() => Some("subscribe"),
+            (_, 0) if plan.shard.share(plan.subscribers.count) > 0 => Some("subscribe"),
             _ => None,
         };
         if let Some(can_not) = can_not {
             let why = workers.iter().find_map(Worker::first_failure).unwrap_or("the time was up");
             return Err(io::Error::other(format!("can't {can_not} to {}: {why}", plan.address)));
         }
-        Ok((workers, connections))
+        Ok((workers, standing))
     })
 }
 

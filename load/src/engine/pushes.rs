@@ -43,10 +43,13 @@ impl PushTally {
         }
     }
 
-    /// Counts the delivery of a message that was sent after the warm-up. `length` is that of the measured time.
+    /// Counts the delivery of a message that was sent after the warm-up. `length` is that of the measured time. The delay
+    /// of another shard's message is not known, since clocks differ.
     #[inline]
-    pub(super) fn measure(&mut self, sent: u64, now: u64, length: u64) {
-        self.delay.saturating_record(now.saturating_sub(sent));
+    pub(super) fn measure(&mut self, sent: u64, is_own: bool, now: u64, length: u64) {
+        if is_own {
+            self.delay.saturating_record(now.saturating_sub(sent));
+        }
         if self.until == u64::MAX {
             self.until = now.saturating_add(length);
         }
@@ -60,9 +63,9 @@ impl PushTally {
         }
     }
 
-    /// Keeps how many messages were delivered to a subscriber whose connection has ended.
-    pub(super) fn end(&mut self, delivered: u64) {
-        self.ended.push(delivered);
+    /// Keeps how many messages of its own shard were delivered to a subscriber whose connection has ended.
+    pub(super) fn end(&mut self, own: u64) {
+        self.ended.push(own);
     }
 
     /// Counts what each subscriber has missed of so many messages, those that have ended and these.
@@ -130,12 +133,15 @@ mod tests {
     fn deliveries_count_for_the_length_of_the_measured_time() {
         let mut tally = PushTally::new();
         for (sent, now) in [(100, 150), (100, 249), (149, 250), (149, 300)] {
-            tally.measure(sent, now, 100);
+            tally.measure(sent, true, now, 100);
         }
         let pushes = tally.pushes(|count| count as f64);
         assert_eq!((pushes.rate, pushes.delay.count), (2.0, 4), "from 150 to 250: {pushes:?}");
         tally.stop(50);
-        tally.measure(100, 200, 50);
+        tally.measure(100, true, 200, 50);
         assert_eq!(tally.pushes(|count| count as f64).rate, 2.0);
+        tally.measure(100, false, 160, 50);
+        let pushes = tally.pushes(|count| count as f64);
+        assert_eq!((pushes.rate, pushes.delay.count), (3.0, 5), "the delay of another shard's is not known");
     }
 }

@@ -10,7 +10,7 @@ use crate::engine::tally::{Tally, beginning};
 use crate::engine::verify::{Said, first_line, refused};
 use crate::expect::Reply;
 use crate::framing::Kind;
-use crate::plan::Plan;
+use crate::plan::{Plan, Shard};
 
 /// What a connection receives next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,9 @@ pub(super) struct Subscription {
     pub(super) message: Vec<u8>,
     /// How many messages were delivered to it.
     pub(super) delivered: u64,
+    /// How many of these were sent by its own shard.
+    pub(super) own: u64,
+    shard: Shard,
     /// The number of the message that is expected next from each connection, in the lowest digits.
     next: Vec<u32>,
     /// The messages of a connection that were skipped by a later one, in the order in which they were found missing.
@@ -61,6 +64,8 @@ impl Subscription {
             number,
             message: plan.subscribers.message.clone(),
             delivered: 0,
+            own: 0,
+            shard: plan.shard,
             next: vec![0; plan.connections],
             missing: VecDeque::new(),
         }
@@ -173,8 +178,10 @@ impl Subscription {
             }
             Order::Unknown => return self.wrong(said, tally),
         }
+        let is_own = self.shard.has(stamped.connection as usize);
         self.delivered += 1;
-        tally.delivered(stamped.sent);
+        self.own += u64::from(is_own);
+        tally.delivered(stamped.sent, is_own);
         Ok(())
     }
 

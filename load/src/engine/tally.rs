@@ -132,18 +132,24 @@ impl Tally {
         self.achieved += u64::from(self.now < self.until);
     }
 
+    /// Whether a reply would count for the rate now.
+    pub(super) fn is_counting(&self, now: u64) -> bool {
+        now < self.until
+    }
+
     /// When the replies or pushes that are counted now arrived.
     #[inline]
     pub(super) fn now(&self) -> u64 {
         self.now
     }
 
-    /// Counts a message that was sent then and is delivered to a subscriber now.
+    /// Counts a message that was sent then, by this shard or another, and is delivered to a subscriber now.
     #[inline]
-    pub(super) fn delivered(&mut self, sent: u64) {
+    pub(super) fn delivered(&mut self, sent: u64, is_own: bool) {
         self.pushes.delivered += 1;
-        if self.timeline.is_after_warmup(sent) {
-            self.pushes.measure(sent, self.now, self.timeline.length());
+        // Other shards may begin before this one has set the measured time.
+        if self.timeline.length() > 0 && self.timeline.is_after_warmup(sent) {
+            self.pushes.measure(sent, is_own, self.now, self.timeline.length());
         }
     }
 

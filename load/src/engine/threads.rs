@@ -24,8 +24,9 @@ fn as_needed(plan: &Plan, cores: usize) -> usize {
         pinned => pinned,
     };
     // Each message is also received by every subscriber.
-    let events = 1.0 + plan.subscribers.count as f64;
-    let needed = plan.rate().map_or(usize::MAX, |rate| (rate * events / RATE_OF_A_THREAD).ceil() as usize);
+    let events = 1.0 + plan.shard.share(plan.subscribers.count) as f64;
+    let needed =
+        plan.own_rate().map_or(usize::MAX, |rate| (rate * events / RATE_OF_A_THREAD).ceil() as usize);
     needed.min(left).min(plan.most_threads()).max(1)
 }
 

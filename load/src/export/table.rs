@@ -93,7 +93,7 @@ fn row(name: &str, distribution: &Distribution, remark: &str, text: &mut String)
 }
 
 /// Microseconds, with a decimal if there are fewer than 10,000.
-fn time(microseconds: f64) -> String {
+pub(super) fn time(microseconds: f64) -> String {
     if microseconds < 10_000.0 { format!("{microseconds:.1}") } else { format!("{microseconds:.0}") }
 }
 
@@ -227,7 +227,7 @@ fn percent(share: f64) -> String {
 }
 
 /// A number with thousands separated by spaces: `38 200`.
-fn thousands(number: f64) -> String {
+pub(super) fn thousands(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

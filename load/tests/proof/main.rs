@@ -7,6 +7,7 @@ mod pushes;
 mod reconnecting;
 mod refusals;
 mod replies;
+mod shards;
 mod stale;
 mod stalls;
 mod threads;

@@ -140,6 +140,24 @@ fn a_server_that_is_slower_than_the_offered_rate_is_overloaded() {
 }
 
 #[test]
+fn a_long_warm_up_does_not_lower_the_rate_of_an_overloaded_server() {
+    // It takes 5 ms for each message, so that those of the warm-up keep it busy for five times as long.
+    let server = Faulty::each_connection(|_, _| thread::sleep(Duration::from_millis(5)));
+    let m = run(&Plan {
+        connections: 1,
+        depth: 1,
+        pace: open(1000.0),
+        warmup: Duration::from_millis(500),
+        duration: Duration::from_millis(500),
+        ..plan(&server)
+    });
+    // One message was always in flight, however long each of them took.
+    let in_flight = m.achieved_rate * m.service.mean / 1e6;
+    assert!((0.7..1.1).contains(&in_flight), "{in_flight} in flight at {} /s", m.achieved_rate);
+    assert!(m.is_overloaded() && m.unfinished > 0, "{m:?}");
+}
+
+#[test]
 fn messages_of_an_ended_connection_are_not_sent_on_another() {
     let server = Faulty::each_connection(|replies, line| {
         if replies.count() == 50 && line[8] == b'0' {

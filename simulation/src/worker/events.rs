@@ -72,6 +72,7 @@ impl Worker {
     /// Passes a conversation to the threads that may block.
     pub(super) fn offload(&mut self, slot: usize) {
         let peer = &mut self.peers[slot];
+        self.shared.pass_on(peer.socket.wire);
         self.jobs.extend(peer.conversation.take().map(|conversation| (slot, conversation)));
     }
 

@@ -159,7 +159,9 @@ impl Worker {
             self.continue_with(slot);
         }
         if is_notified {
-            let woken: Vec<_> = self.woken.take().collect();
+            // A group is a set of handles in no order, in which its members are woken.
+            let mut woken: Vec<_> = self.woken.take().collect();
+            woken.sort_unstable();
             for slot in woken {
                 match slot {
                     ACCEPTOR => self.accept(),
@@ -273,16 +275,12 @@ impl Worker {
         let client = self.peers[slot].socket.wire;
         if self.shared.chance(self.shared.options.faults.dropped_jobs) {
             self.shared.book().clients[client].was_lost = true;
-            drop(conversation);
+            self.shared.where_it_may_block(client, || drop(conversation));
             self.peers.remove(slot);
             return;
         }
-        {
-            let book = &mut *self.shared.book();
-            book.begin_turn(client);
-            book.clients[client].handshake_until = self.clock.elapsed();
-        }
-        conversation.run(&mut self.buffers);
+        self.shared.book().begin_turn(client);
+        self.shared.where_it_may_block(client, || conversation.run(&mut self.buffers));
         self.returned.push((slot, conversation));
     }
 

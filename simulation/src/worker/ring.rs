@@ -3,7 +3,7 @@
 use std::io;
 
 use common::Output;
-use serving::{Step, Transport, Wait};
+use serving::{Step, Wait};
 
 use super::Worker;
 use crate::kernel::{Kernel, locked};
@@ -90,7 +90,7 @@ impl Worker {
             let is_unsent =
                 peer.operations.sending != Operation::None && peer.operations.sent_in != self.round;
             if let (true, Some(conversation)) = (is_unsent, &mut peer.conversation) {
-                locked(&self.kernel).wires[peer.socket.wire].blocked_at = Some(self.clock.elapsed());
+                locked(&self.kernel).wires[peer.socket.wire].block(self.clock.elapsed());
                 conversation.stalled(&peer.socket, &mut self.buffers);
                 peer.operations.receiving.cancel();
             }
@@ -148,7 +148,7 @@ impl Worker {
         let peer = &mut self.peers[slot];
         let operations = &mut peer.operations;
         let output = operations.output.take()?;
-        let sent = match (&peer.socket).write(output.bytes()) {
+        let sent = match peer.socket.try_write(output.bytes(), self.clock.elapsed()) {
             Err(error)
                 if error.kind() == io::ErrorKind::WouldBlock
                     || error.kind() == io::ErrorKind::Interrupted =>
@@ -220,6 +220,7 @@ impl Worker {
                 }
             }
             Step::Blocking => {
+                self.shared.pass_on(peer.socket.wire);
                 // An output is still being sent only if it was abandoned.
                 operations.sending.cancel();
                 if (operations.receiving, operations.sending) == (Operation::None, Operation::None) {

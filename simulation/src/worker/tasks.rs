@@ -76,7 +76,8 @@ impl Worker {
                 task.waker.wake_by_ref();
             }
         }
-        let scheduled = std::mem::take(&mut *locked(&self.scheduled));
+        let mut scheduled = std::mem::take(&mut *locked(&self.scheduled));
+        scheduled.sort_unstable(); // see `turn`
         for slot in scheduled {
             self.poll_task(slot);
         }

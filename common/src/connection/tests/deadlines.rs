@@ -303,3 +303,33 @@ fn a_client_that_has_received_all_that_was_offered_is_not_slow() {
     assert_eq!(rig.pass_with_queue(31 * SECOND, 0), Next::Write);
     assert_eq!(rig.pass_with_queue(31 * SECOND, 0), Next::Write);
 }
+
+#[test]
+fn a_write_that_blocks_at_the_end_of_a_window_does_not_excuse_a_slow_client() {
+    let mut rig = Rig::line();
+    rig.settle();
+    rig.room = 0;
+    rig.send("hello\n");
+    rig.connection.blocked(500, &mut rig.out, rig.now);
+    for _ in 0..3 {
+        assert_eq!(rig.pass_with_queue(9 * SECOND, 500), Next::Write);
+        rig.connection.wrote(1, &mut rig.out, rig.now);
+    }
+    rig.now += 3 * SECOND;
+    rig.connection.blocked(500, &mut rig.out, rig.now);
+    assert!(rig.connection.deadline().unwrap() <= rig.now);
+    assert_eq!(rig.pass_with_queue(SECOND, 500), Next::Done(CloseReason::WriteTimeout));
+}
+
+#[test]
+fn replies_that_the_server_has_not_tried_to_write_do_not_time_out() {
+    let mut rig = Rig::line();
+    rig.settle();
+    rig.heard();
+    rig.receive("hello\n");
+    rig.connection.keep(&mut rig.out, rig.now); // as a thread that may block does before it returns the connection
+    rig.now += 60 * SECOND; // in which the server was suspended
+    rig.connection.expire(0, 0, &mut rig.out, rig.now);
+    assert_eq!(rig.settle(), Next::Read);
+    assert_eq!(rig.heard(), "hello\n");
+}

@@ -102,3 +102,17 @@ fn lent_output_may_be_returned_after_a_cut() {
     assert_eq!(rig.give_back(output, 1), None);
     assert_eq!(rig.connection.what_now(&mut rig.out), Next::Done(CloseReason::Cut));
 }
+
+#[test]
+fn nobody_is_slow_while_the_completion_of_a_write_is_about_to_be_reported() {
+    let second = Duration::from_secs(1);
+    for (queued, ends) in [(397, true), (398, true), (399, false)] {
+        let (mut rig, _output) = Rig::lent("hello\n");
+        rig.connection.blocked(500, &mut rig.out, rig.now);
+        for (time, queued) in [(9, 400), (9, 399), (9, 398), (3, queued)] {
+            rig.now += time * second;
+            rig.connection.expire(queued, 0, &mut rig.out, rig.now);
+        }
+        assert_eq!(rig.connection.unsent.is_none(), ends, "{queued}");
+    }
+}

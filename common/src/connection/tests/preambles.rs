@@ -149,6 +149,75 @@ fn an_endless_preamble_ends_the_conversation() {
     assert_eq!(rig.heard(), "ERR malformed preamble\n");
 }
 
+/// Is done before any input.
+struct Absent;
+
+impl Preamble for Absent {
+    fn receive(&mut self, input: &[u8], _: &mut Client) -> PreambleProgress {
+        assert!(input.is_empty());
+        PreambleProgress::Done { used: 0 }
+    }
+}
+
+/// A service that accepts no client whose first input begins with `GET `.
+fn checking(service: Service) -> Service {
+    service.with_first_input_check(|peer, input| {
+        assert_eq!(*peer, Address::Unknown);
+        match input {
+            [b'G', b'E', b'T', b' ', ..] => Err(ErrorReply::malformed("request")),
+            [b'P', ..] => std::panic::panic_any("a check's panic"),
+            _ => Ok(()),
+        }
+    })
+}
+
+#[test]
+fn the_first_input_is_checked() {
+    let plain = || Service { preamble: None, ..service(false) };
+    let absent = || service(false).with_preamble(|| Box::new(Absent));
+    let blocking = || Service { preamble: None, ..service(true) };
+    for make in [&plain as &dyn Fn() -> Service, &absent, &blocking] {
+        for (first, later, reason, told) in [
+            ("one\n", "GET \n", CloseReason::EndOfInput, "one\nGET \n"),
+            ("GET \ntwo\n", "three\n", CloseReason::HandshakeFailed, "ERR malformed request\n"),
+            ("P\n", "", CloseReason::Panicked, "ERR internal\n"),
+            // A check sees what one read has returned.
+            ("GE", "T \n", CloseReason::EndOfInput, "GET \n"),
+        ] {
+            let mut rig = Rig::serving(checking(make()));
+            assert_eq!(rig.settle(), Next::Read);
+            assert_eq!(rig.heard(), "hi unknown\n", "the application is opened before any input");
+            rig.send(first);
+            rig.send(later);
+            assert_eq!(rig.end_input(), Next::Done(reason), "{first}");
+            assert_eq!(rig.heard(), told);
+        }
+    }
+}
+
+#[test]
+fn input_after_a_preamble_is_not_checked() {
+    let mut rig = Rig::serving(service(false).with_first_input_check(|_, _| Err(ErrorReply::Busy)));
+    rig.settle();
+    assert_eq!(rig.send("FROM /a\n"), Next::Read);
+    assert_eq!(rig.send("one\n"), Next::Read);
+    assert_eq!(rig.heard(), "hi unix:/a\none\n");
+}
+
+#[test]
+fn the_first_input_of_a_transform_is_checked() {
+    let transformed =
+        || Service { preamble: None, ..service(false) }.with_transform(|_| Box::new(Records::default()));
+    let mut rig = Rig::serving(checking(transformed()));
+    rig.settle();
+    assert_eq!(rig.send("GET /\n"), Next::Done(CloseReason::HandshakeFailed));
+    assert_eq!(rig.heard(), "\0", "the final output of the transform, without an error reply");
+    let mut rig = Rig::serving(checking(transformed()));
+    rig.settle();
+    assert_eq!(rig.send([&b"HELLO\n"[..], &record("one\n")].concat()), Next::Read);
+    assert_eq!(read(&rig.received), "hi unknown\none\n");
+}
+
 #[test]
 fn a_panic_in_make_ends_the_conversation() {
     let service = service(false).with_preamble(|| std::panic::panic_any("no preamble"));

@@ -2,7 +2,7 @@
 
 use super::{ALPHABET, Composer, OFFSETS, digits, number, wrap};
 use crate::framing::Parser;
-use crate::plan::SHORTEST_PUSHED;
+use crate::plan::{SHORTEST_PUSHED, Shard};
 
 /// What the stamps of a worker's messages are made of.
 ///
@@ -13,6 +13,8 @@ use crate::plan::SHORTEST_PUSHED;
 pub(super) struct Stamping {
     /// A random number of the run: the messages of an earlier run are wrong.
     salt: u64,
+    /// Whether other shards send messages of the run, too. Their clocks may be ahead of this one.
+    is_shared: bool,
     /// The send time of the messages that are written next.
     time: u64,
 }
@@ -33,8 +35,8 @@ const TIME: u64 = (1 << 44) - 1;
 
 impl Composer<'_> {
     /// Stamps the messages of a run, which is identified by the salt.
-    pub(in crate::engine) fn with_stamps(self, salt: u64) -> Self {
-        Self { stamping: Some(Stamping { salt, time: 0 }), ..self }
+    pub(in crate::engine) fn with_stamps(self, salt: u64, shard: Shard) -> Self {
+        Self { stamping: Some(Stamping { salt, is_shared: !shard.is_whole(), time: 0 }), ..self }
     }
 
     /// Sets the send time of the messages that are written next, if they carry it. `now` is called only then.
@@ -53,7 +55,7 @@ impl Composer<'_> {
         parser: Option<&Parser>,
         out: &mut Vec<u8>,
     ) {
-        let Some(Stamping { salt, time }) = self.stamping else { return };
+        let Some(Stamping { salt, time, .. }) = self.stamping else { return };
         // A number that is too large for its digits wraps around.
         let stamped = Stamped { connection, number: number as u32, sent: time };
         let (head, padding) = stamped.parts(salt, length, &self.table);
@@ -62,7 +64,7 @@ impl Composer<'_> {
 
     /// The message of this run that a payload, received now, equals; `None` if it is no message of this run.
     pub(in crate::engine) fn read_stamped(&self, payload: &[u8], now: u64) -> Option<Stamped> {
-        let Stamping { salt, .. } = self.stamping.as_ref()?;
+        let Stamping { salt, is_shared, .. } = self.stamping.as_ref()?;
         let (head, padding) = payload.split_first_chunk::<SHORTEST_PUSHED>()?;
         if padding.len() > self.table.len() - OFFSETS {
             return None;
@@ -73,7 +75,9 @@ impl Composer<'_> {
             number(digits)
         };
         let time = u64::from(digits(24, 3)) << 32 | u64::from(digits(16, 8));
-        let sent = now.checked_sub(now.wrapping_sub(time) & TIME)?;
+        let ago = now.wrapping_sub(time) & TIME;
+        let is_ahead = *is_shared && ago > TIME / 2;
+        let sent = if is_ahead { now.checked_add(TIME + 1 - ago)? } else { now.checked_sub(ago)? };
         let stamped = Stamped { number: digits(0, 8), connection: digits(8, 8), sent };
         // Characters that are no digits make other numbers, whose payload is a different one.
         (stamped.parts(*salt, payload.len(), &self.table) == (*head, padding)).then_some(stamped)
@@ -119,7 +123,8 @@ mod tests {
     use crate::messages::{Messages, Sizes};
 
     fn stamping(messages: &Messages, framing: Framing, salt: u64) -> Composer<'_> {
-        Composer::new(messages, framing, &Expect::Ok, fastrand::Rng::with_seed(1)).with_stamps(salt)
+        Composer::new(messages, framing, &Expect::Ok, fastrand::Rng::with_seed(1))
+            .with_stamps(salt, Shard::WHOLE)
     }
 
     /// A payload of this length, sent at this time.
@@ -151,6 +156,19 @@ mod tests {
         assert_eq!(composer.write(7, u64::MAX, Some(&length.parser()), &mut out), 100);
         let stamped = Stamped { connection: 7, number: u32::MAX, sent: 17 };
         assert_eq!(composer.read_stamped(&out[4..], 17), Some(stamped));
+    }
+
+    #[test]
+    fn the_clock_of_another_shard_may_be_ahead() {
+        let messages = Messages::Made(Sizes::Fixed(64));
+        let mut composer = stamping(&messages, Framing::Line, 5);
+        for (sent, now) in [(1_000, 0), (TIME, TIME - 7), (TIME + 1, TIME), (9, 9), (5, TIME / 2)] {
+            let payload = payload(&mut composer, 63, sent);
+            let shard = Shard::new(1, 2).unwrap();
+            let shared = stamping(&messages, Framing::Line, 5).with_stamps(5, shard);
+            let stamped = Stamped { connection: 7, number: 11, sent };
+            assert_eq!(shared.read_stamped(&payload, now), Some(stamped), "{sent} at {now}");
+        }
     }
 
     #[test]

@@ -28,11 +28,10 @@ const BATCH: usize = 64;
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Worker<'_> {
-    /// Establishes the connections, and subscribes on those of subscribers. Returns the number of open ones that are
-    /// measured.
-    pub(in crate::engine) fn connect(&mut self) -> io::Result<usize> {
+    /// Establishes the connections, and subscribes on those of subscribers.
+    pub(in crate::engine) fn connect(&mut self) -> io::Result<()> {
         let (start, count) = (Instant::now(), self.clients.len());
-        let rate = self.plan.connect_rate.map(|rate| rate / self.plan.threads as f64);
+        let rate = self.plan.connect_rate.map(|rate| rate / self.part.count() as f64);
         let allowed = rate.map_or(Duration::ZERO, |rate| {
             Duration::try_from_secs_f64(count as f64 / rate).unwrap_or(Duration::MAX)
         });
@@ -60,15 +59,14 @@ impl Worker<'_> {
                 self.end(place, &error);
             }
         }
-        self.wait_for_subscriptions()?;
-        Ok(self.clients[..self.senders].iter().flatten().count())
+        self.wait_for_subscriptions()
     }
 
     /// Starts a connection.
     fn begin(&mut self, place: usize) {
         let is_sender = place < self.senders;
         let number = match is_sender {
-            true => self.begun * self.plan.threads as u32 + self.index as u32,
+            true => self.part.number_of(self.begun as usize) as u32,
             false => self.number_of_subscriber(place),
         };
         self.begun += u32::from(is_sender);
@@ -232,7 +230,7 @@ impl Worker<'_> {
         if client.stage == Stage::Pushes
             && let Some(subscription) = &client.subscription
         {
-            self.tally.pushes.end(subscription.delivered);
+            self.tally.pushes.end(subscription.own);
         }
         // Before the socket is closed, since its descriptor may be reused at once.
         self.poller.delete(&client.socket);

@@ -9,7 +9,7 @@ use super::connecting::not_connected;
 use super::{TICK, Worker, nanoseconds};
 use crate::engine::client::Client;
 use crate::engine::composer::End;
-use crate::engine::schedule::Queue;
+use crate::engine::queue::Queue;
 use crate::engine::sources::CONNECT_TIMEOUT;
 use crate::engine::tally::Tally;
 
@@ -19,6 +19,11 @@ pub(super) const INTERRUPTED_REPLY_TIMEOUT: Duration = Duration::from_millis(500
 /// How long messages that were due before the end are still sent after it. If that is not enough, the server is
 /// overloaded or stalls, and the messages count with the time they have waited.
 const MAX_LATE_SENDS: Duration = Duration::from_secs(1);
+
+/// How many times as long as the warm-up they are sent after that, while a server that answers is behind: the backlog
+/// of the warm-up delays the messages of the measured time, and their rate is counted from the first reply to one. At
+/// eleven times the rate that a server achieves, its rate is still complete.
+const LATE_SENDS_OF_WARMUP: u32 = 10;
 
 impl Worker<'_> {
     /// Waits for the replies to messages in flight, and sends the waiting messages. A reply that is missing when the last
@@ -34,7 +39,7 @@ impl Worker<'_> {
             let now = self.now();
             let since = |then| Duration::from_nanos(now.saturating_sub(then));
             let waited = since(begin);
-            self.loading &= waited < MAX_LATE_SENDS;
+            self.loading &= waited < MAX_LATE_SENDS || self.is_behind(now, waited);
             if self.loading && self.queue.as_ref().is_some_and(|queue| queue.iter().next().is_some()) {
                 last_sent = now;
             }
@@ -52,6 +57,13 @@ impl Worker<'_> {
             self.count_unanswered();
         }
         Ok(())
+    }
+
+    /// Whether the rate is still counted of a server that has answered within the last second.
+    fn is_behind(&self, now: u64, waited: Duration) -> bool {
+        let most = self.plan.warmup.saturating_mul(LATE_SENDS_OF_WARMUP).saturating_add(MAX_LATE_SENDS);
+        let silence = Duration::from_nanos(now.saturating_sub(self.tally.now()));
+        waited < most && silence < MAX_LATE_SENDS && self.tally.is_counting(now)
     }
 
     /// Whether a reply is expected, a message has to be sent, or a connection has to be re-established.

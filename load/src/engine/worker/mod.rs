@@ -18,11 +18,12 @@ use crate::engine::client::Client;
 use crate::engine::composer::Composer;
 use crate::engine::live::Live;
 use crate::engine::poller::{Poller, Ready};
-use crate::engine::schedule::{Queue, Schedule};
+use crate::engine::queue::Queue;
+use crate::engine::schedule::Schedule;
 use crate::engine::tally::Tally;
 use crate::engine::worker::backlog::Backlog;
 use crate::engine::worker::connecting::Returning;
-use crate::plan::{Pace, Plan};
+use crate::plan::{Pace, Plan, Shard};
 
 /// One event loop of the generator, with its share of the connections.
 pub(super) struct Worker<'a> {
@@ -31,6 +32,8 @@ pub(super) struct Worker<'a> {
     live: &'a Live,
     /// Which of the threads it is, from 0.
     index: usize,
+    /// Its part of the plan, among the threads of all shards.
+    part: Shard,
     poller: Poller,
     /// The ready connections, reused between iterations.
     ready: Vec<Ready>,
@@ -84,10 +87,10 @@ impl<'a> Worker<'a> {
         salt: u64,
         recorder: Option<Recorder>,
     ) -> io::Result<Self> {
-        let share = |of: usize| of / plan.threads + usize::from(index < of % plan.threads);
-        let (senders, subscribers) = (share(plan.connections), share(plan.subscribers.count));
+        let part = plan.shard.of_thread(index, plan.threads);
+        let (senders, subscribers) = (part.share(plan.connections), part.share(plan.subscribers.count));
         let longest = plan.messages.longest();
-        let mut random = fastrand::Rng::with_seed(plan.seed.wrapping_add(index as u64));
+        let mut random = fastrand::Rng::with_seed(plan.seed.wrapping_add(part.number_of(0) as u64));
         let composer = Composer::new(&plan.messages, plan.framing, &plan.expect, random.fork());
         let composer = composer.with_recorder(recorder);
         Ok(Self {
@@ -95,12 +98,17 @@ impl<'a> Worker<'a> {
             stop,
             live,
             index,
+            part,
             poller: Poller::new()?,
             ready: Vec::new(),
             clients: (0..senders + subscribers).map(|_| None).collect(),
             senders,
             begun: 0,
-            composer: if plan.subscribers.is_empty() { composer } else { composer.with_stamps(salt) },
+            composer: if plan.subscribers.is_empty() {
+                composer
+            } else {
+                composer.with_stamps(salt, plan.shard)
+            },
             backlog: Backlog::default(),
             returning: Vec::new(),
             random,
@@ -127,9 +135,30 @@ impl<'a> Worker<'a> {
         self.tally.failures.examples.first().map(String::as_str)
     }
 
-    /// Produces load from `start` on, for the time of the plan, with its share of all open connections. Returns for how
-    /// long it has measured. The connections stay open as long as the worker lives.
-    pub(super) fn load(mut self, start: Instant, standing: usize) -> io::Result<(Self, Duration)> {
+    /// Waits until this instant. The ends of connections are noticed.
+    pub(in crate::engine) fn wait_until(&mut self, instant: Instant) -> io::Result<()> {
+        loop {
+            let left = instant.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            self.turn(left.min(TICK))?;
+            self.reconnect(self.now());
+        }
+    }
+
+    /// The numbers within the shard of its open connections that are measured.
+    pub(in crate::engine) fn standing(&self) -> impl Iterator<Item = usize> {
+        let senders = self.clients[..self.senders].iter().enumerate();
+        let standing = senders.filter(|(_, client)| client.is_some());
+        standing.map(|(place, _)| place * self.plan.threads + self.index)
+    }
+
+    /// Produces load from `start` on, for the time of the plan, with its share of all open connections, which are
+    /// numbered within the shard. Returns for how long it has measured. The connections stay open as long as the worker
+    /// lives.
+    pub(super) fn load(mut self, start: Instant, standing: &[usize]) -> io::Result<(Self, Duration)> {
+        self.wait_until(start)?;
         self.shift_epoch(nanoseconds(start.saturating_duration_since(self.epoch)));
         self.epoch = start;
         let begin = nanoseconds(self.plan.warmup);

@@ -1,18 +1,20 @@
 //! Sending: in a closed loop after each reply, in an open loop by the schedule.
 
 use super::{Worker, nanoseconds};
-use crate::engine::schedule::{Queue, Schedule};
+use crate::engine::queue::Queue;
+use crate::engine::schedule::{Schedule, Turns};
 use crate::plan::{Messages, Pace};
 
 impl Worker<'_> {
-    /// Starts to send on all open connections. `standing` is the number of open connections of all workers.
-    pub(super) fn start_sending(&mut self, standing: usize) {
+    /// Starts to send on all open connections. `standing` are the numbers within the shard of those of all workers, in
+    /// ascending order.
+    pub(super) fn start_sending(&mut self, standing: &[usize]) {
         if let Pace::Open { rate, arrivals, dispatch } = self.plan.pace {
-            let stands = |&place: &usize| self.clients[place].is_some();
-            let places: Vec<usize> = (0..self.senders).filter(stands).collect();
-            let rate = rate * places.len() as f64 / standing.max(1) as f64;
-            let worker = (self.index, self.plan.threads);
-            self.schedule = Some(Schedule::new(rate, arrivals, worker, places, self.random.fork()));
+            let own =
+                standing.iter().enumerate().filter(|(_, number)| **number % self.plan.threads == self.index);
+            let places = own.map(|(rank, number)| (number / self.plan.threads, rank)).collect();
+            let turns = Turns::new(self.plan, rate, standing.len());
+            self.schedule = Some(Schedule::new(turns, arrivals, places, self.random.fork()));
             self.queue = Some(Queue::new(dispatch, self.clients.len()));
         }
         for place in 0..self.senders {

@@ -12,8 +12,7 @@ use crate::engine::subscription::{Stage, Subscription};
 impl Worker<'_> {
     /// The number of the subscriber at this place, which is unique among all connections.
     pub(super) fn number_of_subscriber(&self, place: usize) -> u32 {
-        let number = (place - self.senders) * self.plan.threads + self.index;
-        (self.plan.connections + number) as u32
+        (self.plan.connections + self.part.number_of(place - self.senders)) as u32
     }
 
     /// How many subscribers there are.
@@ -65,8 +64,8 @@ impl Worker<'_> {
         }
     }
 
-    /// Waits until every subscriber of this worker has received every message that was answered, on any worker. It
-    /// gives up if no further one is delivered within the reply timeout, and, whatever comes, after the length of the
+    /// Waits until every subscriber of this worker has received every message that was answered, on any worker. How many
+    /// were answered on other shards is not known, so that with several it waits until nothing more comes. It gives up if no further one is delivered within the reply timeout, and, whatever comes, after the length of the
     /// run and that time.
     pub(super) fn wait_for_pushes(&mut self) -> io::Result<()> {
         self.live.finish(self.index, self.tally.verification.accepted());
@@ -99,7 +98,8 @@ impl Worker<'_> {
         if open.peek().is_none() {
             return true;
         }
-        self.live.accepted().is_some_and(|accepted| open.all(|of| of.delivered >= accepted))
+        let is_complete = |accepted| open.all(|of| of.delivered >= accepted);
+        self.plan.shard.is_whole() && self.live.accepted().is_some_and(is_complete)
     }
 
     fn open_subscriptions(&self) -> impl Iterator<Item = &Subscription> {
@@ -107,10 +107,10 @@ impl Worker<'_> {
         clients.filter_map(|client| client.subscription.as_deref())
     }
 
-    /// Counts what the subscribers have missed, when nothing more can come.
+    /// Counts what the subscribers have missed of the messages of this shard, when nothing more can come.
     pub(in crate::engine) fn count_missed(&mut self) {
         let Some(accepted) = self.live.accepted() else { return };
-        let open: Vec<_> = self.open_subscriptions().map(|subscription| subscription.delivered).collect();
+        let open: Vec<_> = self.open_subscriptions().map(|subscription| subscription.own).collect();
         self.tally.pushes.miss(accepted, open.into_iter());
     }
 }
