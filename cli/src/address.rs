@@ -27,6 +27,18 @@ impl Target {
         if found.is_empty() { Err(format!("{name} has no address")) } else { Ok(found) }
     }
 
+    /// The name or the address of the host, as certificates have it; a Unix socket has none.
+    pub(crate) fn host(&self) -> Option<String> {
+        match self {
+            Self::Address(address) => address.ip().map(|address| address.ip().to_string()),
+            Self::Name(name) => {
+                let host = name.rsplit_once(':').map_or(name.as_str(), |(host, _)| host);
+                let host = host.trim_start_matches('[').trim_end_matches(']');
+                Some(host.split('%').next().unwrap_or(host).to_owned()) // without the zone of a link-local address
+            }
+        }
+    }
+
     /// Whether this is the path of a Unix socket.
     pub(crate) fn is_unix(&self) -> bool {
         matches!(self, Self::Address(Address::Unix(_)))
@@ -77,8 +89,14 @@ mod tests {
             assert_eq!(target.resolve().unwrap(), [text.parse().unwrap()]);
             assert_eq!((target.to_string().as_str(), target.is_unix()), (text, text.starts_with("unix:")));
         }
-        for name in ["localhost:65535", "[fe80::1%eth0]:1"] {
+        for (name, host) in [("localhost:65535", "localhost"), ("[fe80::1%eth0]:1", "fe80::1")] {
             assert_eq!(name.parse(), Ok(Target::Name(name.into())));
+            assert_eq!(Target::Name(name.into()).host().as_deref(), Some(host));
+        }
+        for (text, host) in
+            [("127.0.0.1:8888", Some("127.0.0.1")), ("[::1]:0", Some("::1")), ("unix:/a", None)]
+        {
+            assert_eq!(text.parse::<Target>().unwrap().host().as_deref(), host);
         }
         for (text, expected) in [("8888", AddressError::NoPort), ("localhost:http", AddressError::WrongPort)]
         {

@@ -83,7 +83,7 @@ pub(crate) const BELOW: [Below; 14] = [
         ],
         codes: "Exit codes:\n  \
                 0    the conversation ended normally\n  \
-                1    there is no server, or the connection broke, or the server's last reply was an error (`ERR …`), or it \
+                1    there is no server, or it can't be trusted, or the connection broke, or the server's last reply was an error (`ERR …`), or it \
                ended without any reply or before it took or answered the messages, sent nothing for too long, or \
                sent an invalid reply\n  \
                 2    wrong usage",

@@ -40,6 +40,7 @@ mod color;
 mod command;
 mod compare;
 mod config;
+mod connector;
 mod describe;
 mod descriptors;
 mod environment;

@@ -42,6 +42,12 @@ pub struct TlsInfo {
     pub alpn: Option<Vec<u8>>,
     /// The certificate that the client presented, in DER, if the server requested one.
     pub certificate: Option<Vec<u8>>,
+    /// The negotiated version, such as `TLSv1.3`.
+    pub version: Option<&'static str>,
+    /// The negotiated cipher suite, such as `TLS13_AES_256_GCM_SHA384`.
+    pub cipher_suite: Option<&'static str>,
+    /// Whether the handshake has resumed an earlier session.
+    pub is_resumed: bool,
 }
 
 impl Client {

@@ -5,6 +5,7 @@ pub mod engine;
 mod expect;
 pub mod export;
 pub mod framing;
+mod handshakes;
 pub mod histogram;
 pub mod host;
 pub mod measurement;
@@ -19,6 +20,7 @@ mod settings;
 pub mod shard;
 pub mod slo;
 mod subscribers;
+pub mod transform;
 
 #[doc(hidden)]
 pub mod testing; // measurements for tests, those of `compare` among them

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::handshakes::Handshakes;
 use crate::histogram::Distribution;
 use crate::plan::Plan;
 pub use crate::pushes::Pushes;
@@ -52,6 +53,9 @@ pub struct Measurement {
     /// What the subscribers received; `None` if there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushes: Option<Pushes>,
+    /// The handshakes of TLS; `None` if the load was without TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Handshakes>,
     /// Connections that could not be established, or broke, those of subscribers among them.
     pub failures: Failures,
     /// Connections that were re-established after the server had ended them, in a plan with `reconnect`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::histogram::Distribution;
-use crate::measurement::{EXAMPLES, Failures, Measurement, Pushes, Tick, Verification, Window};
+use crate::measurement::{EXAMPLES, Failures, Handshakes, Measurement, Pushes, Tick, Verification, Window};
 use crate::shard::Shard;
 
 impl Measurement {
@@ -42,6 +42,7 @@ impl Measurement {
             waited: all(|measurement| &measurement.waited),
             verification,
             pushes: pushes(measurements),
+            tls: Handshakes::merged(measurements.iter().filter_map(|measurement| measurement.tls.as_ref())),
             failures,
             reconnected: measurements.iter().map(|measurement| measurement.reconnected).sum(),
             resent: measurements.iter().map(|measurement| measurement.resent).sum(),

@@ -10,6 +10,7 @@ use crate::framing::Framing;
 pub use crate::messages::{LONGEST, MessageHook, Messages, Sizes};
 pub use crate::shard::Shard;
 pub use crate::subscribers::{MOST_PAIRS, SHORTEST_PUSHED, Subscribers};
+pub use crate::transform::TransformHook;
 
 /// The load to produce.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +34,8 @@ pub struct Plan {
     pub messages: Messages,
     /// The framing of messages.
     pub framing: Framing,
+    /// The layer below the messages, such as TLS. Its handshake is a part of connecting.
+    pub transform: Option<TransformHook>,
     /// The replies to expect.
     pub expect: Expect,
     /// The maximal number of new connections per second; `None` is unlimited.
@@ -132,6 +135,7 @@ impl Plan {
             reply_timeout: Duration::from_secs(10),
             messages: Messages::default(),
             framing: Framing::Line,
+            transform: None,
             expect: Expect::Echo,
             connect_rate: None,
             messages_per_connection: None,
@@ -281,6 +285,9 @@ impl fmt::Display for Plan {
             }
         }
         write!(f, ", {}", self.messages)?;
+        if let Some(transform) = &self.transform {
+            write!(f, ", {}", transform.name())?;
+        }
         match &self.subscribers {
             none if none.is_empty() => Ok(()),
             subscribers => write!(f, ", {subscribers}"),

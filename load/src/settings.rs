@@ -36,6 +36,9 @@ impl Plan {
             settings.push(("arrivals", arrivals.to_owned()));
             settings.push(("dispatch", dispatch.to_owned()));
         }
+        if let Some(transform) = &self.transform {
+            settings.push(("transform", transform.name().to_owned()));
+        }
         if let Some(rate) = self.connect_rate {
             settings.push(("connect-rate", rate.to_string()));
         }

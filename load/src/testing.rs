@@ -26,6 +26,7 @@ pub fn measurement() -> Measurement {
         waited: Distribution::default(),
         verification: Verification { replies: 1200, ..Verification::default() },
         pushes: None,
+        tls: None,
         failures: Failures::default(),
         reconnected: 0,
         resent: 0,

@@ -9,7 +9,6 @@ use std::thread;
 use std::time::Duration;
 
 use anyloop_load::engine;
-use anyloop_load::framing::Framing;
 use anyloop_load::plan::{Expect, Hostile, Plan};
 use common::Address;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -83,7 +82,7 @@ fn a_server_whose_backlog_is_full_is_asked_once_there_is_room() {
     let (listener, place) = narrow();
     let _early = fill(&place.0);
     serve_slowly(listener);
-    let expect = engine::expectation(&place.0, Framing::Line, &AtomicBool::new(false));
+    let expect = engine::expectation(&Plan::new(place.0.clone()), &AtomicBool::new(false));
     assert_eq!(expect.expect("it echoes"), Expect::Echo);
 }
 
@@ -93,7 +92,7 @@ fn who_waits_for_room_is_not_waited_for_once_it_is_told_to_stop() {
     let _early = fill(&place.0);
     let stop = AtomicBool::new(true);
     let kinds = [
-        engine::expectation(&place.0, Framing::Line, &stop).map(drop).map_err(|error| error.kind()),
+        engine::expectation(&Plan::new(place.0.clone()), &stop).map(drop).map_err(|error| error.kind()),
         engine::run(&plan(&place.0), &stop, None).map(drop).map_err(|error| error.kind()),
     ];
     assert_eq!(kinds, [Err(ErrorKind::Interrupted); 2]);

@@ -1,30 +1,32 @@
 //! All uses of rustls. Its next version has another interface, so nothing else names it.
 
+mod anybody;
+mod failure;
+
 use std::fmt;
 use std::io::{self, BufRead, Error, ErrorKind, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use common::{Address, Blocking, Client, MAX_READ, Opened, TlsInfo, Transform};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConfig, ClientConnection, Resumption};
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::ServerName;
 use rustls::server::{
     ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert, ServerConfig, ServerConnection,
     WebPkiClientVerifier,
 };
 use rustls::sign::CertifiedKey;
 use rustls::{
-    Connection, DigitallySignedStruct, HandshakeKind, InconsistentKeys, InvalidMessage, RootCertStore,
-    SignatureAlgorithm, SignatureScheme, SupportedProtocolVersion, version,
+    Connection, HandshakeKind, InconsistentKeys, ProtocolVersion, RootCertStore, SignatureAlgorithm,
+    SupportedProtocolVersion, version,
 };
 use rustls_platform_verifier::BuilderVerifierExt;
 
+use self::anybody::Anybody;
 use crate::certificates::Certificates;
 use crate::pem::{self, Chain, invalid};
-use crate::{CertificateFiles, ConnectorSettings, Trust};
+use crate::{Advice, CertificateFiles, ConnectorSettings, Trust};
 
 /// The most unsent output that rustls keeps, in bytes. It is taken away after each record.
 const BUFFER_LIMIT: usize = 16 * 1024;
@@ -135,7 +137,10 @@ impl Server {
 
 /// The configuration of a client.
 #[derive(Clone, Debug)]
-pub(crate) struct Connector(Arc<ClientConfig>);
+pub(crate) struct Connector {
+    config: Arc<ClientConfig>,
+    advice: Option<Advice>,
+}
 
 impl Connector {
     pub(crate) fn new(settings: &ConnectorSettings) -> io::Result<Self> {
@@ -149,7 +154,7 @@ impl Connector {
             })?,
             Trust::Authorities(path) => builder.with_root_certificates(authorities(path)?),
             Trust::Anybody => {
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(NoVerifier(provider)))
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
             }
         };
         let mut config = match &settings.certificate {
@@ -163,7 +168,7 @@ impl Connector {
         if settings.without_resumption {
             config.resumption = Resumption::disabled();
         }
-        Ok(Self(Arc::new(config)))
+        Ok(Self { config: Arc::new(config), advice: settings.advice })
     }
 
     /// The transform of a connection to this server.
@@ -174,8 +179,9 @@ impl Connector {
                 format!("`{server_name}` is neither a DNS name nor an IP address"),
             )
         })?;
-        let connection = ClientConnection::new(Arc::clone(&self.0), name);
-        Ok(Box::new(Session::new(connection.map(Connection::Client), None)))
+        let connection = ClientConnection::new(Arc::clone(&self.config), name);
+        let session = Session::new(connection.map(Connection::Client), None);
+        Ok(Box::new(Session { advice: self.advice, ..session }))
     }
 }
 
@@ -192,45 +198,6 @@ fn authorities(path: &Path) -> io::Result<RootCertStore> {
     Ok(roots)
 }
 
-/// Verifies that a server has the key of its certificate, whosever that is.
-#[derive(Debug)]
-struct NoVerifier(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for NoVerifier {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
 /// One end of a connection.
 struct Session {
     /// `Err` if it could not be created.
@@ -240,6 +207,8 @@ struct Session {
     /// Whether a client must present a certificate, which is verified at the end of the handshake.
     verifies_peer: bool,
     failure: Option<Box<rustls::Error>>,
+    /// What a client says beside a failure.
+    advice: Option<Advice>,
 }
 
 impl Session {
@@ -247,12 +216,12 @@ impl Session {
         if let Ok(connection) = &mut connection {
             connection.set_buffer_limit(Some(BUFFER_LIMIT));
         }
-        Self { connection, client, verifies_peer: false, failure: None }
+        Self { connection, client, verifies_peer: false, failure: None, advice: None }
     }
 
     fn broken(&mut self, error: rustls::Error) -> Opened {
         if let Some(client) = &self.client {
-            tracing::debug!(%client, error = explained(&error, "client"), "TLS failed");
+            tracing::debug!(%client, error = failure::of_client(&error), "TLS failed");
         }
         self.failure = Some(Box::new(error));
         Opened::Broken
@@ -343,13 +312,20 @@ impl Transform for Session {
         tls.alpn = connection.alpn_protocol().map(<[u8]>::to_vec);
         let certificates = connection.peer_certificates().unwrap_or_default();
         tls.certificate = certificates.first().map(|certificate| certificate.to_vec());
+        tls.version = connection.protocol_version().and_then(|version| match version {
+            ProtocolVersion::TLSv1_3 => Some("TLSv1.3"),
+            ProtocolVersion::TLSv1_2 => Some("TLSv1.2"),
+            _ => None,
+        });
+        tls.cipher_suite = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+        tls.is_resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
         client.tls = Some(Arc::new(tls));
     }
 
     fn failure(&self) -> Option<String> {
-        self.failure
-            .as_ref()
-            .map(|error| explained(error, if self.is_server() { "client" } else { "server" }))
+        let error = self.failure.as_ref()?;
+        let is_server = self.is_server();
+        Some(if is_server { failure::of_client(error) } else { failure::of_server(error, self.advice) })
     }
 
     fn memory(&self) -> usize {
@@ -374,16 +350,6 @@ fn read_plaintext(connection: &mut Connection, plain: &mut Vec<u8>) -> bool {
 
 fn write_records(connection: &mut Connection, sealed: &mut Vec<u8>) {
     while connection.wants_write() && connection.write_tls(sealed).is_ok() {}
-}
-
-/// The message of an error. rustls calls it a corrupt message if the peer does not speak TLS at all.
-fn explained(error: &rustls::Error, peer: &str) -> String {
-    match error {
-        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            format!("the {peer} does not speak TLS")
-        }
-        error => error.to_string(),
-    }
 }
 
 impl fmt::Debug for Session {

@@ -18,9 +18,11 @@ mod acceptor;
 mod certificates;
 mod connector;
 mod engine;
+mod fault;
 mod pem;
 mod settings;
 
 pub use acceptor::Acceptor;
 pub use connector::Connector;
+pub use fault::{Advice, Fault};
 pub use settings::{AcceptorSettings, CertificateFiles, ConnectorSettings, Trust};

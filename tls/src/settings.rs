@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::Advice;
+
 /// The files of a server, and what it offers.
 ///
 /// ```
@@ -80,6 +82,8 @@ pub struct ConnectorSettings {
     pub without_resumption: bool,
     /// Whether nothing newer than TLS 1.2 is offered.
     pub only_tls12: bool,
+    /// What is said behind the description of a failure.
+    pub advice: Option<Advice>,
 }
 
 /// Which servers a client trusts.
@@ -119,5 +123,10 @@ impl ConnectorSettings {
     /// Offers [nothing newer than TLS 1.2](Self::only_tls12).
     pub fn with_only_tls12(self) -> Self {
         Self { only_tls12: true, ..self }
+    }
+
+    /// Sets the [advice](Self::advice) for each fault.
+    pub fn with_advice(self, advice: Advice) -> Self {
+        Self { advice: Some(advice), ..self }
     }
 }

@@ -6,6 +6,7 @@ use super::chosen;
 use crate::address::Target;
 use crate::catalogue::Framing;
 use crate::client;
+use crate::connector::Secure;
 use crate::quantity::{Size, Time, size_above_zero};
 
 /// The arguments of `client`.
@@ -28,4 +29,7 @@ pub(crate) struct Client {
     /// for ever
     #[arg(long, env, value_name = "TIME", default_value_t = Time(client::REPLY_TIMEOUT))]
     pub(crate) reply_timeout: Time,
+
+    #[command(flatten)]
+    pub(crate) secure: Secure,
 }

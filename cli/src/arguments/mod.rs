@@ -137,7 +137,7 @@ pub(crate) struct Diff {
 }
 
 /// Parses the variable of a flag that has no value.
-fn boolean(text: &str) -> Result<bool, String> {
+pub(crate) fn boolean(text: &str) -> Result<bool, String> {
     match text {
         "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),

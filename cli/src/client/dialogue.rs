@@ -1,6 +1,6 @@
 //! The interactive client: replies are shown when they arrive, above the line that is being typed.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +12,7 @@ use common::Outbox;
 use rustix::event::{PollFd, PollFlags, poll};
 use socket2::Socket;
 
+use super::connection::Connection;
 use super::outcome::{Heard, Tally};
 use super::screen::Screen;
 use super::terminal::{Terminal, Typed};
@@ -20,12 +21,13 @@ use super::{Settings, silent};
 use crate::failure::Failure;
 
 /// Sends the typed lines and shows the replies, until the user or the server ends the conversation.
-pub(super) fn converse(socket: &Socket, settings: Settings) -> Result<(), Failure> {
+pub(super) fn converse(connection: &Connection, settings: Settings) -> Result<(), Failure> {
+    let socket = connection.socket();
     socket.set_nonblocking(true).map_err(super::unusable)?;
     let terminal = Terminal::open().map_err(|error| unusable(&error))?;
     let tally = Arc::new(Tally::default());
     let mut dialogue = Dialogue {
-        socket,
+        connection,
         settings,
         messages: Messages::new(settings.framing),
         heard: Heard::new(&tally),
@@ -48,7 +50,7 @@ pub(super) fn converse(socket: &Socket, settings: Settings) -> Result<(), Failur
 }
 
 struct Dialogue<'a> {
-    socket: &'a Socket,
+    connection: &'a Connection,
     settings: Settings,
     messages: Messages,
     tally: Arc<Tally>,
@@ -56,7 +58,7 @@ struct Dialogue<'a> {
     watch: Watch,
     terminal: Terminal,
     replies: Replies,
-    /// Messages that were not sent yet.
+    /// Bytes that were not sent yet.
     unsent: Vec<u8>,
     /// Whether no more messages will be sent.
     leaving: bool,
@@ -67,6 +69,9 @@ struct Dialogue<'a> {
 impl Dialogue<'_> {
     /// Runs until the server ends the conversation.
     fn run(&mut self) -> Result<(), Failure> {
+        if self.connection.has_pending() && self.receive()? {
+            return Ok(());
+        }
         loop {
             self.send()?;
             while self.leaving || !self.unsent.is_empty() {
@@ -84,7 +89,7 @@ impl Dialogue<'_> {
                     let mut message = Outbox::new();
                     self.tally.message(line.as_bytes());
                     self.messages.push(line.as_bytes(), &mut message);
-                    self.unsent.extend_from_slice(message.bytes());
+                    self.unsent.extend_from_slice(&self.connection.sealed(message.bytes()));
                     if line == "exit" {
                         self.leave();
                     }
@@ -102,6 +107,7 @@ impl Dialogue<'_> {
 
     fn leave(&mut self) {
         self.leaving = true;
+        self.unsent.extend(self.connection.sealed_end());
         self.heard.leave();
         self.bound_silence();
     }
@@ -113,14 +119,18 @@ impl Dialogue<'_> {
 
     /// Waits until the socket is readable, or writable if messages are unsent. Returns whether it was in time.
     fn wait(&self) -> Result<bool, Failure> {
+        if self.connection.has_pending() {
+            return Ok(true);
+        }
         let room = if self.unsent.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
-        self.terminal.wait(self.socket, PollFlags::IN | room, self.until).map_err(|error| unusable(&error))
+        let (socket, flags) = (self.connection.socket(), PollFlags::IN | room);
+        self.terminal.wait(socket, flags, self.until).map_err(|error| unusable(&error))
     }
 
     /// Sends as much as possible. Ends the output when everything was sent and no more messages follow.
     fn send(&mut self) -> Result<(), Failure> {
         while !self.unsent.is_empty() {
-            match (&mut &*self.socket).write(&self.unsent) {
+            match self.connection.socket().write(&self.unsent) {
                 Ok(count) => drop(self.unsent.drain(..count)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -132,7 +142,7 @@ impl Dialogue<'_> {
             }
         }
         if self.leaving {
-            let _ = self.socket.shutdown(Shutdown::Write); // may be called repeatedly
+            let _ = self.connection.socket().shutdown(Shutdown::Write); // may be called repeatedly
         }
         Ok(())
     }
@@ -141,8 +151,8 @@ impl Dialogue<'_> {
     fn receive(&mut self) -> Result<bool, Failure> {
         let until = Instant::now() + LONGEST_TURN;
         let mut input = [0; 16 * 1024];
-        while Instant::now() < until {
-            match (&mut &*self.socket).read(&mut input) {
+        while Instant::now() < until || self.connection.has_pending() {
+            match self.connection.read(&mut input) {
                 Ok(0) => return self.finish().map(|()| true),
                 Ok(count) => {
                     self.bound_silence();

@@ -1,6 +1,7 @@
 //! `anyloop client`: a [`dialogue`] at a terminal, otherwise a [`pipe`]. In a framing such as `raw`, which does not
 //! determine the ends of replies, it takes [`turns`].
 
+mod connection;
 mod dialogue;
 mod outcome;
 mod pipe;
@@ -11,21 +12,19 @@ pub(crate) mod wire;
 
 use std::env;
 use std::io::{self, IsTerminal};
-use std::net::TcpStream;
 use std::time::Duration;
 
-use common::{Address, Limits};
-use socket2::{Domain, SockAddr, Socket, Type};
+use common::Limits;
 
-use crate::address::Target;
 use crate::arguments::Client;
 use crate::catalogue::Framing;
 use crate::failure::Failure;
 use crate::quantity::Time;
+use connection::Connection;
 
 /// Communicates with a server until one of the two ends the conversation.
 pub(crate) fn client(arguments: &Client) -> Result<(), Failure> {
-    let socket = connect(&arguments.address)?;
+    let connection = Connection::open(&arguments.address, &arguments.secure)?;
     let at_terminal = io::stdin().is_terminal()
         && io::stdout().is_terminal()
         && io::stderr().is_terminal() // where the editor draws the line
@@ -36,10 +35,10 @@ pub(crate) fn client(arguments: &Client) -> Result<(), Failure> {
         reply_timeout: Some(arguments.reply_timeout.0).filter(|timeout| !timeout.is_zero()),
     };
     match settings.framing.is_certain() {
-        true if at_terminal => dialogue::converse(&socket, settings),
-        true => pipe::converse(&socket, settings),
-        false if at_terminal => turns::at_terminal(&socket, settings),
-        false => turns::through_pipe(&socket, settings),
+        true if at_terminal => dialogue::converse(&connection, settings),
+        true => pipe::converse(connection, settings),
+        false if at_terminal => turns::at_terminal(&connection, settings),
+        false => turns::through_pipe(&connection, settings),
     }
 }
 
@@ -50,36 +49,6 @@ struct Settings {
     max_reply: usize,
     /// How long to wait for the server when a reply is due; `None` for no limit.
     reply_timeout: Option<Duration>,
-}
-
-fn connect(target: &Target) -> Result<Socket, Failure> {
-    let mut failure = String::new();
-    for address in target.resolve().map_err(Failure::Failed)? {
-        match connect_to(&address) {
-            Ok(socket) => return Ok(socket),
-            Err(error) => failure = format!("no server answers at {address}: {error}"),
-        }
-    }
-    Err(Failure::Failed(failure))
-}
-
-fn connect_to(address: &Address) -> io::Result<Socket> {
-    let Some(path) = address.path() else {
-        let address = address.ip().ok_or(io::ErrorKind::InvalidInput)?;
-        let socket = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
-        // Messages are written whole, so Nagle's algorithm would only delay them.
-        let _ = socket.set_nodelay(true);
-        return Ok(socket.into());
-    };
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // `connect` waits for room in the backlog, for at most the write timeout.
-    socket.set_write_timeout(Some(CONNECT_TIMEOUT))?;
-    socket.connect(&SockAddr::unix(path)?).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
-        _ => error,
-    })?;
-    socket.set_write_timeout(None)?;
-    Ok(socket)
 }
 
 /// The error if the server sends nothing within the reply timeout.
@@ -99,9 +68,6 @@ fn unusable(error: io::Error) -> Failure {
 pub(crate) fn max_reply() -> usize {
     Limits::default().max_reply + 1024
 }
-
-/// How long a connection attempt may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The default of how long to wait for the server when a reply is due.
 pub(crate) const REPLY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -9,6 +9,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use load::transform::is_failure;
+
 use crate::escape::escaped;
 use crate::failure::{Failure, warn};
 
@@ -104,7 +106,10 @@ impl Heard {
 
     /// The error if the connection is broken: the last error reply of the server, if there is one.
     pub(super) fn broken(&self, error: &io::Error) -> Failure {
-        self.error().unwrap_or_else(|| Failure::Failed(format!("the server has vanished: {error}")))
+        self.error().unwrap_or_else(|| match is_failure(error) {
+            true => Failure::Failed(error.to_string()),
+            false => Failure::Failed(format!("the server has vanished: {error}")),
+        })
     }
 
     fn error(&self) -> Option<Failure> {

@@ -1,6 +1,6 @@
 //! The client of scripts: sends the lines of standard input, and writes the replies to standard output.
 
-use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Write};
 use std::net::Shutdown;
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -9,8 +9,8 @@ use std::time::Instant;
 use common::Outbox;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use socket2::Socket;
 
+use super::connection::Connection;
 use super::outcome::{Heard, Tally};
 use super::screen::{Screen, unheard};
 use super::wire::{Lines, Messages, Replies, Trouble};
@@ -19,17 +19,19 @@ use crate::failure::Failure;
 
 /// Sends each line of standard input and shows each reply, concurrently. At the end of standard input it ends its
 /// output, and then the server ends the conversation.
-pub(super) fn converse(socket: &Socket, settings: Settings) -> Result<(), Failure> {
-    let mut output = socket.try_clone().map_err(unusable)?;
+pub(super) fn converse(connection: Connection, settings: Settings) -> Result<(), Failure> {
+    let connection = Arc::new(connection);
     // Writes have the same timeout as replies.
-    output.set_write_timeout(settings.reply_timeout).map_err(unusable)?;
+    connection.socket().set_write_timeout(settings.reply_timeout).map_err(unusable)?;
     let (input_ended, input) = io::pipe().map_err(unusable)?;
     let tally = Arc::new(Tally::default());
     let mut heard = Heard::new(&tally);
     let failed = Arc::new(OnceLock::new());
-    let sender = Sender { tally, failed: Arc::clone(&failed), _input: input };
-    thread::spawn(move || sender.send_all(&mut output, settings));
-    let shown = show_replies(&mut ReplyInput { socket, input: Some(input_ended), settings }, &mut heard);
+    let sender =
+        Sender { connection: Arc::clone(&connection), tally, failed: Arc::clone(&failed), _input: input };
+    thread::spawn(move || sender.send_all(settings));
+    let mut input = ReplyInput { connection: &connection, input: Some(input_ended), settings };
+    let shown = show_replies(&mut input, &mut heard);
     // If the server has ended first, unsent input is ignored.
     match failed.get() {
         Some(text) => Err(Failure::Failed(String::clone(text))),
@@ -39,6 +41,7 @@ pub(super) fn converse(socket: &Socket, settings: Settings) -> Result<(), Failur
 
 /// Sends standard input on a separate thread.
 struct Sender {
+    connection: Arc<Connection>,
     tally: Arc<Tally>,
     /// The error if standard input could not be sent.
     failed: Arc<OnceLock<String>>,
@@ -47,8 +50,8 @@ struct Sender {
 }
 
 impl Sender {
-    fn send_all(&self, socket: &mut Socket, settings: Settings) {
-        let end = match self.send_lines(socket, settings) {
+    fn send_all(&self, settings: Settings) {
+        let end = match self.send_lines(settings) {
             Ok(()) => Shutdown::Write,
             Err(Unsent::Input(error)) => {
                 let _ = self.failed.set(format!("can't read standard input: {error}"));
@@ -63,12 +66,15 @@ impl Sender {
                 Shutdown::Write
             }
         };
-        // The server may have closed the connection already.
-        let _ = socket.shutdown(end);
+        match end {
+            Shutdown::Write => self.connection.end_output(),
+            // The server may have closed the connection already.
+            end => drop(self.connection.socket().shutdown(end)),
+        }
     }
 
     /// Sends standard input up to its end, or until the server does not read any more.
-    fn send_lines(&self, socket: &mut Socket, settings: Settings) -> Result<(), Unsent> {
+    fn send_lines(&self, settings: Settings) -> Result<(), Unsent> {
         let mut lines = Lines::new(io::stdin().lock());
         let messages = Messages::new(settings.framing);
         let mut out = Outbox::new();
@@ -76,18 +82,20 @@ impl Sender {
             self.tally.message(line);
             messages.push(line, &mut out);
             if out.len() >= BATCH || lines.may_wait() {
-                self.send(socket, out.bytes()).map_err(Unsent::Message)?;
+                self.send(out.bytes()).map_err(Unsent::Message)?;
                 out = Outbox::new();
             }
         }
-        self.send(socket, out.bytes()).map_err(Unsent::Message)
+        self.send(out.bytes()).map_err(Unsent::Message)
     }
 
     /// Sends all bytes. Fails if the server neither reads nor sends anything within the timeout.
-    fn send(&self, socket: &mut Socket, mut bytes: &[u8]) -> io::Result<()> {
+    fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        let sealed = self.connection.sealed(bytes);
+        let mut bytes = &*sealed;
         while !bytes.is_empty() {
             let replies = self.tally.replies();
-            match socket.write(bytes) {
+            match self.connection.socket().write(bytes) {
                 Ok(count) => bytes = &bytes[count..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if is_timeout(&error) && replies != self.tally.replies() => {}
@@ -140,7 +148,7 @@ fn show_replies(source: &mut ReplyInput<'_>, heard: &mut Heard) -> Result<(), Fa
 
 /// Reads replies: without a timeout while messages may be sent, and with the reply timeout after that.
 struct ReplyInput<'a> {
-    socket: &'a Socket,
+    connection: &'a Connection,
     /// Closed at the end of standard input; `None` after that.
     input: Option<PipeReader>,
     settings: Settings,
@@ -153,8 +161,8 @@ impl ReplyInput<'_> {
             if !self.wait()? {
                 return Ok(None);
             }
-            match (&mut &*self.socket).read(buffer) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            match self.connection.read(buffer) {
+                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
                 read => return read.map(Some),
             }
         }
@@ -164,10 +172,13 @@ impl ReplyInput<'_> {
     fn wait(&mut self) -> io::Result<bool> {
         let mut since = Instant::now();
         loop {
+            if self.connection.has_pending() {
+                return Ok(true);
+            }
             let bound = self.settings.reply_timeout.filter(|_| self.input.is_none());
             let rest = bound.map(|bound| bound.saturating_sub(since.elapsed()));
             let timeout = rest.and_then(|rest| Timespec::try_from(rest).ok());
-            let mut events = vec![PollFd::new(self.socket, PollFlags::IN)];
+            let mut events = vec![PollFd::new(self.connection.socket(), PollFlags::IN)];
             events.extend(self.input.as_ref().map(|input| PollFd::new(input, PollFlags::IN)));
             let ready = match poll(&mut events, timeout.as_ref()) {
                 Err(Errno::INTR) => continue,

@@ -1,15 +1,14 @@
 //! A client that alternates between receiving a reply and sending a message, as in many socket tutorials. In `raw`, the
 //! bytes of each read are taken for a reply, since nothing else marks its end.
 
-use std::io::{self, ErrorKind, Read, StdinLock, Write};
-use std::net::Shutdown;
+use std::io::{self, ErrorKind, StdinLock};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use socket2::Socket;
 
+use super::connection::Connection;
 use super::dialogue::unusable as unusable_terminal;
 use super::outcome::{Heard, Tally};
 use super::screen::{Screen, unheard};
@@ -19,14 +18,14 @@ use super::{Settings, silent, unusable};
 use crate::failure::Failure;
 
 /// Takes turns with an interactive user.
-pub(super) fn at_terminal(socket: &Socket, settings: Settings) -> Result<(), Failure> {
+pub(super) fn at_terminal(connection: &Connection, settings: Settings) -> Result<(), Failure> {
     let mut terminal = Terminal::open().map_err(|error| unusable_terminal(&error))?;
-    converse(socket, &mut terminal, settings)
+    converse(connection, &mut terminal, settings)
 }
 
 /// Takes turns with the lines of standard input.
-pub(super) fn through_pipe(socket: &Socket, settings: Settings) -> Result<(), Failure> {
-    converse(socket, &mut Lines::new(io::stdin().lock()), settings)
+pub(super) fn through_pipe(connection: &Connection, settings: Settings) -> Result<(), Failure> {
+    converse(connection, &mut Lines::new(io::stdin().lock()), settings)
 }
 
 /// The source of the messages.
@@ -38,7 +37,7 @@ trait Source {
     const IS_INTERACTIVE: bool;
 
     /// Waits until the server sends something, at most until `until`. Returns whether it did.
-    fn listen(&self, socket: &Socket, until: Option<Instant>) -> Result<bool, Failure>;
+    fn listen(&self, connection: &Connection, until: Option<Instant>) -> Result<bool, Failure>;
 }
 
 impl Source for Terminal {
@@ -54,8 +53,8 @@ impl Source for Terminal {
         }
     }
 
-    fn listen(&self, socket: &Socket, until: Option<Instant>) -> Result<bool, Failure> {
-        self.wait(socket, PollFlags::IN, until).map_err(|error| unusable_terminal(&error))
+    fn listen(&self, connection: &Connection, until: Option<Instant>) -> Result<bool, Failure> {
+        self.wait(connection.socket(), PollFlags::IN, until).map_err(|error| unusable_terminal(&error))
     }
 }
 
@@ -68,14 +67,14 @@ impl Source for Lines<StdinLock<'_>> {
         Ok(line.map(<[u8]>::to_vec))
     }
 
-    fn listen(&self, socket: &Socket, until: Option<Instant>) -> Result<bool, Failure> {
+    fn listen(&self, connection: &Connection, until: Option<Instant>) -> Result<bool, Failure> {
         loop {
             let rest = until.map(|until| until.saturating_duration_since(Instant::now()));
             if rest.is_some_and(|rest| rest.is_zero()) {
                 return Ok(false);
             }
             let timeout = rest.and_then(|rest| Timespec::try_from(rest).ok());
-            match poll(&mut [PollFd::new(socket, PollFlags::IN)], timeout.as_ref()) {
+            match poll(&mut [PollFd::new(connection.socket(), PollFlags::IN)], timeout.as_ref()) {
                 Ok(count) => return Ok(count > 0),
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(unusable(error.into())),
@@ -84,9 +83,9 @@ impl Source for Lines<StdinLock<'_>> {
     }
 }
 
-fn converse<S: Source>(socket: &Socket, source: &mut S, settings: Settings) -> Result<(), Failure> {
+fn converse<S: Source>(connection: &Connection, source: &mut S, settings: Settings) -> Result<(), Failure> {
     let tally = Arc::new(Tally::default());
-    let mut turns = Turns { socket, heard: Heard::new(&tally), tally };
+    let mut turns = Turns { connection, heard: Heard::new(&tally), tally };
     // The server may send a greeting first. If there is none in time, the client begins.
     let mut timeout = Some(GREETING_TIMEOUT);
     loop {
@@ -109,7 +108,7 @@ fn converse<S: Source>(socket: &Socket, source: &mut S, settings: Settings) -> R
         };
         let Some(message) = message else { return turns.leave(source, settings) };
         turns.tally.message(&message);
-        if turns.socket.write_all(&message).is_err() {
+        if turns.connection.send(&message).is_err() {
             turns.tally.lost();
             continue; // the server does not read any more, but its last reply can be received
         }
@@ -120,7 +119,7 @@ fn converse<S: Source>(socket: &Socket, source: &mut S, settings: Settings) -> R
 }
 
 struct Turns<'a> {
-    socket: &'a Socket,
+    connection: &'a Connection,
     tally: Arc<Tally>,
     heard: Heard,
 }
@@ -134,18 +133,19 @@ enum Received {
 
 impl Turns<'_> {
     fn receive(&mut self, source: &impl Source, timeout: Option<Duration>) -> Result<Received, Failure> {
-        if !source.listen(self.socket, timeout.map(|timeout| Instant::now() + timeout))? {
-            return Ok(Received::Nothing);
-        }
+        let until = timeout.map(|timeout| Instant::now() + timeout);
         let mut buffer = [0; BUFFER];
         loop {
-            match self.socket.read(&mut buffer) {
+            if !self.connection.has_pending() && !source.listen(self.connection, until)? {
+                return Ok(Received::Nothing);
+            }
+            match self.connection.read(&mut buffer) {
                 Ok(0) => return Ok(Received::End),
                 Ok(count) => {
                     self.heard.reply(&buffer[..count]);
                     return Ok(Received::Reply(buffer[..count].to_vec()));
                 }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
                 Err(error) => return Err(self.heard.broken(&error)),
             }
         }
@@ -153,7 +153,7 @@ impl Turns<'_> {
 
     /// Ends the output, and shows the remaining replies until the server ends the conversation.
     fn leave<S: Source>(&mut self, source: &S, settings: Settings) -> Result<(), Failure> {
-        let _ = self.socket.shutdown(Shutdown::Write); // the server may have closed the connection already
+        self.connection.end_output();
         if S::IS_INTERACTIVE {
             self.heard.leave();
         }

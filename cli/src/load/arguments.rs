@@ -13,6 +13,7 @@ use super::shard::Part;
 use crate::address::Target;
 use crate::arguments::{Format, chosen};
 use crate::catalogue::Served;
+use crate::connector::{Secure, TLS};
 use crate::messages::{Own, expects};
 use crate::quantity::{Time, count, cpu, number, rate, sizes, threads, time_above_zero};
 
@@ -176,6 +177,13 @@ pub(crate) struct Load {
 
     #[command(flatten)]
     pub(crate) exports: Exports,
+
+    #[command(flatten)]
+    pub(crate) secure: Secure,
+
+    /// Make a full handshake for each connection, which costs both ends more; without it sessions are resumed, as browsers do
+    #[arg(long, help_heading = TLS, requires = "tls")]
+    pub(crate) tls_full_handshake: bool,
 }
 
 /// Where to write the measurement, and in which format.

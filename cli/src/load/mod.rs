@@ -44,8 +44,7 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
         plan.address = engine::reachable(&addresses, &stop).map_err(|error| Failure::of(&error))?;
     }
     if !is_known {
-        plan.expect =
-            engine::expectation(&plan.address, plan.framing, &stop).map_err(|error| Failure::of(&error))?;
+        plan.expect = engine::expectation(&plan, &stop).map_err(|error| Failure::of(&error))?;
     }
     if arguments.find_max_rate {
         return search::search(arguments, &plan, &stop);

@@ -2,7 +2,7 @@
 
 use common::Address;
 use load::framing::Framing;
-use load::plan::{Expect, Hostile, Messages, Pace, Plan, Subscribers};
+use load::plan::{Expect, Hostile, Messages, Pace, Plan, Subscribers, TransformHook};
 
 use super::arguments::Load;
 use crate::descriptors;
@@ -36,6 +36,7 @@ pub(super) fn plan(arguments: &Load, address: Address) -> Result<(Plan, bool), F
         reply_timeout: arguments.reply_timeout.0,
         messages,
         framing,
+        transform: transform(arguments)?,
         expect,
         connect_rate: arguments.connect_rate,
         messages_per_connection: arguments.messages_per_connection,
@@ -63,6 +64,14 @@ pub(super) fn plan(arguments: &Load, address: Address) -> Result<(Plan, bool), F
     }
     check_room(&plan)?;
     Ok((plan, is_known))
+}
+
+/// TLS, if that was requested.
+fn transform(arguments: &Load) -> Result<Option<TransformHook>, Failure> {
+    let is_full = arguments.tls_full_handshake;
+    let connect = arguments.secure.connect(&arguments.address, is_full)?;
+    let name = if is_full { "TLS with full handshakes" } else { "TLS" };
+    Ok(connect.map(|connect| TransformHook::new(name, move || connect.transform())))
 }
 
 /// Checks that the limit on open files allows the connections.

@@ -45,6 +45,8 @@ mod stop;
 mod stored;
 mod terminal;
 mod tls;
+mod tls_client;
+mod tls_load;
 #[path = "../../../examples/testing/tool.rs"]
 mod tool;
 mod tutorial;

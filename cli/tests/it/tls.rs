@@ -6,7 +6,7 @@ use std::process::Command;
 use rustix::process::Signal;
 
 #[path = "../../../examples/testing/certificates.rs"]
-mod certificates;
+pub(crate) mod certificates;
 
 use self::certificates::{Authority, Certificate, Wanted};
 use crate::process::{Ended, Process, anyloop, run};
@@ -14,12 +14,12 @@ use crate::server::{Server, backends, command};
 use crate::tool::Tool;
 
 /// Whether OpenSSL is installed.
-fn has_openssl() -> bool {
+pub(crate) fn has_openssl() -> bool {
     Tool { name: "openssl", package: "openssl" }.run(&["version"]).is_some()
 }
 
 /// The flags of a server with this certificate.
-fn flags(files: &Certificate) -> String {
+pub(crate) fn flags(files: &Certificate) -> String {
     format!("--tls-cert {} --tls-key {}", files.certificate.display(), files.key.display())
 }
 

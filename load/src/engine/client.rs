@@ -10,6 +10,7 @@ use crate::engine::in_flight::{InFlight, Sent};
 use crate::engine::subscription::{Stage, Subscription};
 use crate::framing::{Framing, Parser};
 use crate::plan::{Messages, Plan};
+use crate::transform::{Channel, is_failure, is_passing};
 
 /// One measured connection.
 pub(super) struct Client {
@@ -23,6 +24,11 @@ pub(super) struct Client {
     pub(super) sends: bool,
     /// When connecting began.
     pub(super) since: u64,
+    /// How long connecting took with the handshake of a transform, until the first reply shows that the server has
+    /// accepted it: a client may complete the handshake before the server refuses its certificate.
+    pub(super) connecting: Option<u64>,
+    /// The layer below the messages.
+    pub(super) channel: Option<Box<Channel>>,
     /// Whether any byte was received.
     pub(super) is_served: bool,
     /// Whether this is a reconnection.
@@ -48,7 +54,7 @@ pub(super) struct Client {
     /// The start of an incomplete reply.
     pub(super) partial: Vec<u8>,
     /// The bytes that the kernel has not yet accepted.
-    unsent: Vec<u8>,
+    pub(super) unsent: Vec<u8>,
 }
 
 impl Client {
@@ -62,6 +68,8 @@ impl Client {
             connected: false,
             sends: false,
             since,
+            connecting: None,
+            channel: None,
             is_served: false,
             is_again: false,
             gone: None,
@@ -136,6 +144,12 @@ impl Client {
     /// # Errors
     /// If the connection is broken.
     pub(super) fn send(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        if let Some(channel) = &mut self.channel
+            && !out.is_empty()
+        {
+            channel.seal(out, &mut self.unsent);
+            out.clear();
+        }
         if self.unsent.is_empty() {
             let count = write(&self.socket, out)?;
             self.unsent.extend_from_slice(&out[count..]);
@@ -159,6 +173,32 @@ impl Client {
             Err(error) if is_passing(&error) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether it is in the handshake of a transform.
+    pub(super) fn is_handshaking(&self) -> bool {
+        !self.connected && self.channel.as_ref().is_some_and(|channel| channel.has_begun())
+    }
+
+    /// Shuts the sending side down.
+    pub(super) fn end_output(&mut self) {
+        self.announce_end();
+        // The connection may be broken already.
+        let _ = self.socket.shutdown(Shutdown::Write);
+    }
+
+    /// Announces the end of its output to the server, if a transform does so.
+    pub(super) fn announce_end(&mut self) {
+        if let Some(channel) = self.channel.as_mut().filter(|channel| channel.has_begun()) {
+            channel.close(&mut self.unsent);
+            // The server may have closed the connection.
+            let _ = self.send(&mut Vec::new());
+        }
+    }
+
+    /// Whether the server has refused it: before it was connected, or behind a handshake that the client had completed.
+    pub(super) fn is_refused_by(&self, error: &io::Error) -> bool {
+        !self.connected || !self.is_served && error.kind() == io::ErrorKind::InvalidData && is_failure(error)
     }
 
     /// Shuts the connection down, without closing the socket.
@@ -186,8 +226,4 @@ fn write(mut socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
         Err(error) if is_passing(&error) => Ok(0),
         Err(error) => Err(error),
     }
-}
-
-fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use socket2::Socket;
 
 use crate::engine::sources::{Attempt, connect};
-use crate::plan::Plan;
+use crate::plan::{Plan, TransformHook};
+use crate::transform::Channel;
 
 /// The hostile clients of a plan. One thread runs all of them, since they are idle most of the time.
 pub(super) struct Crowd<'a> {
@@ -38,6 +39,10 @@ struct Client {
     kind: Kind,
     number: u32,
     socket: Option<Socket>,
+    /// The layer below the messages.
+    channel: Option<Channel>,
+    /// The current message as the channel has sealed it.
+    sealed: Vec<u8>,
     /// How much of the current message was sent.
     taken: usize,
 }
@@ -62,8 +67,16 @@ impl<'a> Crowd<'a> {
             .chain(own(Kind::SlowWriter, hostile.slow_writers));
         let numbers = (0..).map(|own| NUMBERS.wrapping_add(shard.number_of(own) as u32));
         let clients = kinds.zip(numbers);
-        let mut clients: Vec<_> =
-            clients.map(|(kind, number)| Client { kind, number, socket: None, taken: 0 }).collect();
+        let mut clients: Vec<_> = clients
+            .map(|(kind, number)| Client {
+                kind,
+                number,
+                socket: None,
+                channel: None,
+                sealed: Vec::new(),
+                taken: 0,
+            })
+            .collect();
         let message = self.plan.messages.example(self.plan.framing, MESSAGE);
         while !over.load(Ordering::Relaxed) {
             for client in &mut clients {
@@ -72,7 +85,8 @@ impl<'a> Crowd<'a> {
                     let begun = connect(&self.plan.address, client.number).ok();
                     client.socket =
                         begun.filter(|(_, attempt)| *attempt != Attempt::Full).map(|(socket, _)| socket);
-                    client.taken = 0;
+                    client.channel = self.plan.transform.as_ref().map(TransformHook::channel).transpose()?;
+                    (client.sealed, client.taken) = (Vec::new(), 0);
                 } else if client.act(&message).is_err() {
                     client.socket = None;
                 }
@@ -86,28 +100,70 @@ impl<'a> Crowd<'a> {
 impl Client {
     /// Acts according to its kind.
     fn act(&mut self, message: &[u8]) -> io::Result<()> {
-        let Some(socket) = &mut self.socket else { return Ok(()) };
+        if self.shake()? {
+            return Ok(());
+        }
         match self.kind {
-            Kind::Idle => would_block(socket.read(&mut [0; 256])),
+            Kind::Idle => self.read(&mut [0; 256]),
             Kind::SlowWriter => {
-                would_block(socket.read(&mut [0; 256]))?;
-                match socket.write(&message[self.taken..][..1]) {
-                    Ok(count) => self.taken = (self.taken + count) % message.len(),
-                    error => return would_block(error),
-                }
-                Ok(())
+                self.read(&mut [0; 256])?;
+                self.write(message, 1, 1)
             }
             Kind::SlowReader => {
-                would_block(socket.read(&mut [0; 1]))?;
-                for _ in 0..MESSAGES_AT_ONCE {
-                    match socket.write(&message[self.taken..]) {
-                        Ok(count) => self.taken = (self.taken + count) % message.len(),
-                        error => return would_block(error),
-                    }
-                }
-                Ok(())
+                self.read(&mut [0; 1])?;
+                self.write(message, message.len(), MESSAGES_AT_ONCE)
             }
         }
+    }
+
+    /// Advances the handshake of a transform. Returns whether there is one.
+    fn shake(&mut self) -> io::Result<bool> {
+        match &self.channel {
+            Some(channel) if !channel.has_begun() => self.receive(&mut [])?,
+            Some(channel) if channel.is_handshaking() => self.read(&mut [0; 4096])?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Reads once. A transform opens what was read, and says what it has to say.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        let Some(socket) = &mut self.socket else { return Ok(()) };
+        match socket.read(buffer) {
+            Ok(count @ 1..) => self.receive(&mut buffer[..count]),
+            result => would_block(result),
+        }
+    }
+
+    fn receive(&mut self, input: &mut [u8]) -> io::Result<()> {
+        let (Some(channel), Some(socket)) = (&mut self.channel, &mut self.socket) else { return Ok(()) };
+        let mut said = Vec::new();
+        let received = channel.receive(input, &mut Vec::new(), &mut said, |_| Ok(()));
+        // A socket that has no room for a few bytes of a handshake is one to be closed.
+        if !said.is_empty() {
+            socket.write_all(&said)?;
+        }
+        received
+    }
+
+    /// Writes at most this much of the message at a time, as often as given.
+    fn write(&mut self, message: &[u8], most: usize, times: usize) -> io::Result<()> {
+        let Some(socket) = &mut self.socket else { return Ok(()) };
+        for _ in 0..times {
+            if let Some(channel) = &mut self.channel
+                && self.taken == 0
+            {
+                self.sealed.clear();
+                channel.seal(message, &mut self.sealed);
+            }
+            let message = if self.channel.is_some() { &self.sealed } else { message };
+            let rest = &message[self.taken..];
+            match socket.write(&rest[..rest.len().min(most)]) {
+                Ok(count) => self.taken = (self.taken + count) % message.len(),
+                error => return would_block(error),
+            }
+        }
+        Ok(())
     }
 }
 

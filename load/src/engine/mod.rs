@@ -157,6 +157,7 @@ fn measure(
         Ok::<_, io::Error>((leave(workers, stop)?, observed))
     })?;
     let interrupted = stop.load(Ordering::Relaxed);
+    let connections = connections.saturating_sub(tally.refused);
     let seconds = measured.as_secs_f64();
     let rate = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
     let mut measurement = Measurement {
@@ -180,6 +181,7 @@ fn measure(
         waited: Distribution::of(&tally.waited),
         verification: Verification { verified: plan.expect.verifies(), ..tally.verification },
         pushes: (plan.shard.share(plan.subscribers.count) > 0).then(|| tally.pushes.pushes(rate)),
+        tls: tally.handshakes.some(),
         failures: tally.failures,
         reconnected: tally.reconnected,
         resent: tally.resent,

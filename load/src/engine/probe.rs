@@ -1,5 +1,6 @@
 //! Detects the address and the replies of a server with a probe message.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -12,12 +13,14 @@ use socket2::Socket;
 
 use crate::engine::composer::Composer;
 use crate::engine::interrupted;
-use crate::engine::sources::{self, Attempt, CONNECT_TIMEOUT};
+use crate::engine::sources::{self, Attempt, CONNECT_TIMEOUT, no_handshake};
 use crate::engine::tally::beginning;
 use crate::engine::verify::first_line;
 use crate::expect::{Expect, Reply};
 use crate::framing::{Framing, ReplyReader};
 use crate::messages::{Messages, Sizes};
+use crate::plan::Plan;
+use crate::transform::{Channel, is_failure, is_passing};
 
 /// The timeout for the greeting and one reply.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,18 +47,19 @@ pub fn reachable(addresses: &[Address], stop: &AtomicBool) -> io::Result<Address
     Err(io::Error::other(failures.join("; ")))
 }
 
-/// Detects the replies to expect from a server: sends it one message, and examines the reply. `stop` ends the wait.
+/// Detects the replies to expect from the server of a plan: sends it one message, and examines the reply. `stop` ends the wait.
 ///
 /// # Errors
 /// If it can't be reached, refuses, sends nothing, or sends a reply of no built-in handler: the reply, and what to do.
 /// `Interrupted` if `stop` was set.
-pub fn expectation(address: &Address, framing: Framing, stop: &AtomicBool) -> io::Result<Expect> {
-    let mut socket = connect(address, stop)?;
+pub fn expectation(plan: &Plan, stop: &AtomicBool) -> io::Result<Expect> {
+    let framing = plan.framing;
+    let mut server = Patient::connect(plan, stop)?;
     let messages = Messages::Made(Sizes::Fixed(LENGTH));
     let mut composer = Composer::new(&messages, framing, &Expect::Echo, fastrand::Rng::with_seed(0));
     let asked = composer.payload(0, (0, LENGTH), &[]).to_vec();
-    socket.write_all(&framing.message(&asked))?;
-    let mut replies = framing.replies(Patient { socket, stop, end: Instant::now() + TIMEOUT });
+    server.say(&framing.message(&asked))?;
+    let mut replies = framing.replies(server);
     let mut next = |so_far: &str| next(&mut replies, framing, so_far, stop);
     let first = next("nothing")?;
     if first.1 == asked {
@@ -82,9 +86,12 @@ fn next(
     so_far: &str,
     stop: &AtomicBool,
 ) -> io::Result<(Vec<u8>, Vec<u8>)> {
-    replies.receive_parts().map_err(|_| {
+    replies.receive_parts().map_err(|error| {
         if stop.load(Ordering::Relaxed) {
             return interrupted();
+        }
+        if is_failure(&error) {
+            return error;
         }
         io::Error::other(format!(
             "the server says {so_far} to a message within {TIMEOUT:?}; is it one that answers in the framing \
@@ -105,10 +112,13 @@ fn unknown(framing: Framing, said: &[u8]) -> io::Error {
     ))
 }
 
+fn not_connected(address: &Address, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("can't connect to {address}: {error}"))
+}
+
 /// Connects, unless `stop` is set meanwhile.
 fn connect(address: &Address, stop: &AtomicBool) -> io::Result<Socket> {
-    let failed =
-        |error: io::Error| io::Error::new(error.kind(), format!("can't connect to {address}: {error}"));
+    let failed = |error| not_connected(address, &error);
     let (socket, mut attempt) = sources::connect(address, 0).map_err(failed)?;
     let end = Instant::now() + CONNECT_TIMEOUT;
     while attempt != Attempt::Connected {
@@ -147,24 +157,81 @@ fn is_writable(socket: &Socket) -> io::Result<bool> {
     }
 }
 
-/// Reads from a server, until a deadline or until `stop` is set.
+/// A connection that is read until a deadline or until `stop` is set.
 struct Patient<'a> {
     socket: Socket,
+    channel: Option<Channel>,
+    /// What the channel has opened.
+    opened: VecDeque<u8>,
     stop: &'a AtomicBool,
     end: Instant,
 }
 
-impl Read for Patient<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl<'a> Patient<'a> {
+    /// Connects, and makes the handshake if the plan has a transform.
+    fn connect(plan: &Plan, stop: &'a AtomicBool) -> io::Result<Self> {
+        let mut socket = connect(&plan.address, stop)?;
+        let (mut opened, mut channel) = (VecDeque::new(), None);
+        if let Some(hook) = &plan.transform {
+            let (channel, end) = (channel.insert(hook.channel()?), Instant::now() + CONNECT_TIMEOUT);
+            let shaken = channel.shake(&mut socket, || match stop.load(Ordering::Relaxed) {
+                true => Err(interrupted()),
+                false if Instant::now() < end => Ok(()),
+                false => Err(io::Error::new(ErrorKind::TimedOut, no_handshake())),
+            });
+            opened.extend(shaken.map_err(|error| not_connected(&plan.address, &error))?);
+        }
+        Ok(Self { socket, channel, opened, stop, end: Instant::now() + TIMEOUT })
+    }
+
+    fn say(&mut self, message: &[u8]) -> io::Result<()> {
+        let Some(channel) = &mut self.channel else { return self.socket.write_all(message) };
+        let mut sealed = Vec::new();
+        channel.seal(message, &mut sealed);
+        self.socket.write_all(&sealed)
+    }
+
+    /// Reads what the server has sent.
+    fn read_raw(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             // The deadline is checked before each read, so that a server that sends byte after byte does not extend it.
             if self.stop.load(Ordering::Relaxed) || Instant::now() >= self.end {
                 return Err(ErrorKind::TimedOut.into());
             }
             match self.socket.read(buffer) {
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(error) if is_passing(&error) => {}
                 read => return read,
             }
         }
+    }
+}
+
+impl Drop for Patient<'_> {
+    /// Announces the end, so that the server does not take the connection for one that was cut off.
+    fn drop(&mut self) {
+        if let Some(channel) = &mut self.channel {
+            let mut sealed = Vec::new();
+            channel.close(&mut sealed);
+            let _ = self.socket.write_all(&sealed); // the server may have ended it
+        }
+    }
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.opened.is_empty() {
+            let count = self.read_raw(buffer)?;
+            let Some(channel) = &mut self.channel else { return Ok(count) };
+            if count == 0 {
+                return Err(channel.cut());
+            }
+            let (opened, mut sealed) = (&mut self.opened, Vec::new());
+            channel.receive(&mut buffer[..count], &mut Vec::new(), &mut sealed, |plain| {
+                opened.extend(&*plain);
+                Ok(())
+            })?;
+            self.socket.write_all(&sealed)?;
+        }
+        self.opened.read(buffer)
     }
 }

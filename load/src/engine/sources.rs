@@ -11,6 +11,14 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 /// The timeout for connecting, in addition to the time that the connect rate requires.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The error of a server that accepts a connection, and doesn't make the handshake of its transform.
+pub(super) fn no_handshake() -> String {
+    let seconds = CONNECT_TIMEOUT.as_secs();
+    format!(
+        "the server did not complete the handshake within {seconds} s; check that it speaks TLS at this address"
+    )
+}
+
 /// The state of an attempt to connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Attempt {

@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use crate::engine::in_flight::Sent;
 use crate::engine::pushes::PushTally;
 use crate::engine::timeline::Timeline;
+use crate::handshakes::Handshakes;
 use crate::histogram::histogram;
 use crate::measurement::{EXAMPLES, Failures, Tick, Verification};
 
@@ -41,6 +42,9 @@ pub(super) struct Tally {
     pub(super) verification: Verification,
     pub(super) pushes: PushTally,
     pub(super) failures: Failures,
+    pub(super) handshakes: Handshakes,
+    /// The connections of the beginning that the server has refused behind their handshake.
+    pub(super) refused: usize,
     /// Reconnections, and messages that were sent again on them.
     pub(super) reconnected: u64,
     pub(super) resent: u64,
@@ -72,6 +76,8 @@ impl Tally {
             verification: Verification::default(),
             pushes: PushTally::new(),
             failures: Failures::default(),
+            handshakes: Handshakes::default(),
+            refused: 0,
             reconnected: 0,
             resent: 0,
             stopped: None,
@@ -239,6 +245,8 @@ impl Tally {
         self.verification.add(other.verification);
         self.pushes.add(other.pushes);
         self.failures.add(other.failures);
+        self.handshakes.add(other.handshakes);
+        self.refused += other.refused;
         self.reconnected += other.reconnected;
         self.resent += other.resent;
         self.stopped = self.stopped.take().or(other.stopped);

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::checks::{GENERATOR_BUSY, LITTLE, SEND_LAG, STEAL};
 use crate::histogram::{Distribution, PERCENTILES};
-use crate::measurement::{Failures, Measurement, Pushes};
+use crate::measurement::{Failures, Handshakes, Measurement, Pushes};
 
 /// A measurement as a table for a terminal, at most 100 columns wide.
 pub fn table(measurement: &Measurement) -> String {
@@ -30,6 +30,11 @@ pub fn table(measurement: &Measurement) -> String {
     text.push('\n');
     latencies(m, &mut text);
     server(m, &mut text);
+    if let Some(tls) = &m.tls {
+        let Handshakes { version, cipher_suite, full, resumed } = tls;
+        let _ =
+            writeln!(text, "TLS      {version}, {cipher_suite}; {full} full handshakes, {resumed} resumed");
+    }
     checks(m, &mut text);
     verification(m, &mut text);
     failures(m, &mut text);

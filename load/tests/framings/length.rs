@@ -86,7 +86,7 @@ fn a_correct_server_has_no_faults() {
 
 #[test]
 fn the_expected_replies_are_detected() {
-    let ask = |address: &Address| engine::expectation(address, framing(), &AtomicBool::new(false));
+    let ask = |address: &Address| engine::expectation(&plan(address.clone()), &AtomicBool::new(false));
     assert_eq!(ask(&server(None, echo)).expect("it is known"), Expect::Echo);
     let acknowledge: Answer = |_, _| b"17:ACK!".to_vec();
     let address = server(Some(b"Hello World!"), acknowledge);

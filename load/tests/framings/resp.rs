@@ -65,7 +65,11 @@ fn plan(address: Address) -> Plan {
 fn generated_messages_are_echoed_and_verified() {
     let address = server(7);
     assert_eq!(
-        engine::expectation(&address, Framing::Resp, &AtomicBool::new(false)).expect("it echoes"),
+        engine::expectation(
+            &Plan { framing: Framing::Resp, ..Plan::new(address.clone()) },
+            &AtomicBool::new(false)
+        )
+        .expect("it echoes"),
         Expect::Echo
     );
     for sizes in [Sizes::Fixed(32), Sizes::Uniform(2, 3000)] {

@@ -8,7 +8,6 @@ use std::thread;
 use std::time::Duration;
 
 use anyloop_load::engine::{self, Progress};
-use anyloop_load::framing::Framing;
 use anyloop_load::plan::{Hostile, Plan};
 
 use super::faulty::Faulty;
@@ -151,7 +150,7 @@ fn stop_ends_every_wait() {
     let (_listener, place) = listen();
     let stop = AtomicBool::new(true);
     let kinds = [
-        engine::expectation(&place.0, Framing::Line, &stop).map(drop).map_err(|error| error.kind()),
+        engine::expectation(&Plan::new(place.0.clone()), &stop).map(drop).map_err(|error| error.kind()),
         engine::run(&Plan::new(place.0.clone()), &stop, None).map(drop).map_err(|error| error.kind()),
     ];
     assert_eq!(kinds, [Err(ErrorKind::Interrupted); 2]);
@@ -173,7 +172,7 @@ fn a_server_that_sends_without_end_does_not_delay_the_end() {
         }
         said
     });
-    let error = engine::expectation(&place.0, Framing::Line, &stop).expect_err("it has no reply");
+    let error = engine::expectation(&Plan::new(place.0.clone()), &stop).expect_err("it has no reply");
     assert_eq!(error.kind(), ErrorKind::Interrupted);
     let said = said.join().expect("it ends");
     assert!((10..1000).contains(&said), "{said}");

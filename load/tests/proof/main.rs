@@ -19,7 +19,6 @@ use std::thread;
 use std::time::Duration;
 
 use anyloop_load::engine;
-use anyloop_load::framing::Framing;
 use anyloop_load::measurement::Measurement;
 use anyloop_load::plan::{Arrivals, Dispatch, Expect, Messages, Pace, Plan, Sizes};
 use faulty::Faulty;
@@ -45,7 +44,7 @@ fn run(plan: &Plan) -> Measurement {
 
 /// Detects the replies of a server.
 fn ask(server: &Faulty) -> io::Result<Expect> {
-    engine::expectation(&server.address(), Framing::Line, &AtomicBool::new(false))
+    engine::expectation(&Plan::new(server.address()), &AtomicBool::new(false))
 }
 
 fn open(rate: f64) -> Pace {

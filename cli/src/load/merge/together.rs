@@ -62,7 +62,13 @@ pub(super) fn check(sources: &[Source], missing: bool, apart: bool) -> Result<Ve
 /// shorter.
 fn reject_incompatible(sources: &[Source]) -> Result<(), Failure> {
     let is_whole = |one: &Measurement| !one.interrupted && one.stopped_early.is_none();
-    let kind = |one: &Measurement| if one.offered_rate.is_some() { "an open loop" } else { "a closed loop" };
+    let kind = |one: &Measurement| {
+        let pace = if one.offered_rate.is_some() { "an open loop" } else { "a closed loop" };
+        match &one.tls {
+            None => pace.to_owned(),
+            Some(tls) => format!("{pace} over {} with {}", tls.version, tls.cipher_suite),
+        }
+    };
     let first = &sources[0];
     let whole = sources.iter().find(|source| is_whole(&source.measurement));
     for source in sources {

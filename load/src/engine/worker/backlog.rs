@@ -65,7 +65,7 @@ impl Worker<'_> {
             }
             self.backlog.waiting.pop_front();
             match attempt {
-                Some(Ok(Attempt::Connected)) => self.connected(place),
+                Some(Ok(Attempt::Connected)) => self.established(place),
                 Some(Err(error)) => self.end(place, &error),
                 _ => {}
             }

@@ -9,8 +9,9 @@ use socket2::Socket;
 use super::{Worker, nanoseconds};
 use crate::engine::client::Client;
 use crate::engine::composer::End;
-use crate::engine::sources::{Attempt, CONNECT_TIMEOUT, attempt, socket};
+use crate::engine::sources::{Attempt, CONNECT_TIMEOUT, attempt, no_handshake, socket};
 use crate::engine::subscription::Stage;
+use crate::transform::{Channel, TransformHook};
 
 /// An ended connection that will be re-established.
 pub(super) struct Returning {
@@ -34,8 +35,8 @@ impl Worker<'_> {
         let allowed = rate.map_or(Duration::ZERO, |rate| {
             Duration::try_from_secs_f64(count as f64 / rate).unwrap_or(Duration::MAX)
         });
-        let mut next = 0;
-        while !self.stop.load(Ordering::Relaxed) && start.elapsed() < allowed.saturating_add(CONNECT_TIMEOUT)
+        let (mut next, mut since, mut handshakes) = (0, start, 0);
+        while !self.stop.load(Ordering::Relaxed) && since.elapsed() < allowed.saturating_add(CONNECT_TIMEOUT)
         {
             let due =
                 rate.map_or(count, |rate| count.min((start.elapsed().as_secs_f64() * rate) as usize + 1));
@@ -47,14 +48,15 @@ impl Worker<'_> {
             }
             self.turn(if next < due { Duration::ZERO } else { Duration::from_millis(1) })?;
             self.reconnect(self.now());
+            if self.tally.handshakes.count() > handshakes {
+                // However many there are, both ends compute for each of them.
+                (since, handshakes) = (Instant::now(), self.tally.handshakes.count());
+            }
         }
         for place in 0..count {
-            if self.clients[place].as_ref().is_some_and(|client| !client.connected) {
-                let seconds = CONNECT_TIMEOUT.as_secs();
-                self.end(
-                    place,
-                    &io::Error::other(format!("the server did not accept it within {seconds} s")),
-                );
+            if let Some(client) = self.clients[place].as_ref().filter(|client| !client.connected) {
+                let error = io::Error::other(not_connected(client));
+                self.end(place, &error);
             }
         }
         self.wait_for_subscriptions()
@@ -69,10 +71,12 @@ impl Worker<'_> {
         };
         self.begun += u32::from(is_sender);
         let since = self.now();
-        match self.open(place, number) {
-            Ok((socket, attempt)) => {
+        match self.start(place, number) {
+            Ok((socket, channel, attempt)) => {
                 let new = if is_sender { Client::new } else { Client::subscriber };
-                self.place_client(place, new(socket, number, since, self.plan), attempt);
+                let mut client = new(socket, number, since, self.plan);
+                client.channel = channel;
+                self.place_client(place, client, attempt);
             }
             Err(error) => {
                 let name = match is_sender {
@@ -86,10 +90,11 @@ impl Worker<'_> {
     }
 
     /// Starts to connect, unless others already wait for room in the backlog.
-    fn open(&self, place: usize, number: u32) -> io::Result<(Socket, Attempt)> {
+    fn start(&self, place: usize, number: u32) -> io::Result<(Socket, Option<Box<Channel>>, Attempt)> {
+        let channel = self.plan.transform.as_ref().map(TransformHook::channel).transpose()?;
         let socket = socket(&self.plan.address, number)?;
         let attempt = if self.backlog.is_empty() { self.attempt(&socket, place)? } else { Attempt::Full };
-        Ok((socket, attempt))
+        Ok((socket, channel.map(Box::new), attempt))
     }
 
     /// Tries to connect, and registers the socket with the poller unless the backlog is full.
@@ -105,13 +110,13 @@ impl Worker<'_> {
         let number = client.number;
         self.clients[place] = Some(client);
         match attempt {
-            Attempt::Connected => self.connected(place),
+            Attempt::Connected => self.established(place),
             Attempt::Underway => {}
             Attempt::Full => self.backlog.push(place, number, self.now()),
         }
     }
 
-    /// Handles an established connection.
+    /// Handles a connection that is ready for messages.
     pub(super) fn connected(&mut self, place: usize) {
         let now = self.now();
         let Some(client) = &mut self.clients[place] else { return };
@@ -122,7 +127,10 @@ impl Worker<'_> {
         }
         client.record = self.composer.record_open(client.number);
         if (self.window.0..self.window.1).contains(&now) {
-            self.tally.connect.saturating_record(now.saturating_sub(client.since));
+            match client.channel {
+                None => self.tally.connect.saturating_record(now.saturating_sub(client.since)),
+                Some(_) => client.connecting = Some(now.saturating_sub(client.since)),
+            }
         }
         self.send_again(place, now);
         self.refill(place, now, usize::MAX);
@@ -139,7 +147,7 @@ impl Worker<'_> {
         let result = result.and_then(|()| self.rearm(place));
         match result {
             Ok(()) if was_connected => {}
-            Ok(()) => self.connected(place),
+            Ok(()) => self.established(place),
             Err(error) if was_connected => self.broken(place, &error),
             Err(error) => self.end(place, &error),
         }
@@ -154,6 +162,9 @@ impl Worker<'_> {
 
     /// Closes a connection that has sent its number of messages, and starts another.
     pub(super) fn renew(&mut self, place: usize) {
+        if let Some(client) = &mut self.clients[place] {
+            client.announce_end();
+        }
         self.leave(place, End::Left);
         self.begin(place);
     }
@@ -176,26 +187,30 @@ impl Worker<'_> {
             }
             return;
         }
-        if self.plan.reconnect && (client.connected || client.is_again) {
+        let is_refused = client.is_refused_by(error);
+        if self.plan.reconnect && (!is_refused || client.is_again) {
             self.park(place, client, error, now);
             return;
         }
         self.give_up(place, &client, now);
         let number = client.number;
+        let (when, why) = (self.when(now), reason(error, client.is_refused));
         if client.connected {
+            self.tally.stopped = Some(format!("{when}, no connection was left; of the last one, {why}"));
+        }
+        if is_refused {
+            self.tally.failures.connect += 1;
+            self.tally.refused += usize::from(client.connected && (number as usize) < self.plan.connections);
+            self.tally.failure(|| format!("connection {number} failed: {error}"));
+        } else {
             let (sent, unanswered) = (client.sent_here, client.unanswered());
             self.tally.failures.ended += 1;
             self.tally.failures.unanswered += unanswered;
-            let (when, why) = (self.when(now), reason(error, client.is_refused));
             self.tally.failure(|| {
                 format!(
                     "connection {number} ended {when}, after {sent} messages, {unanswered} of them unanswered: {why}"
                 )
             });
-            self.tally.stopped = Some(format!("{when}, no connection was left; of the last one, {why}"));
-        } else {
-            self.tally.failures.connect += 1;
-            self.tally.failure(|| format!("connection {number} failed: {error}"));
         }
     }
 
@@ -245,9 +260,11 @@ impl Worker<'_> {
                 continue;
             }
             let Returning { client, place, .. } = self.returning.swap_remove(at);
-            match self.open(place, client.number) {
-                Ok((socket, attempt)) => {
-                    self.place_client(place, client.again(socket, now, self.plan), attempt)
+            match self.start(place, client.number) {
+                Ok((socket, channel, attempt)) => {
+                    let mut client = client.again(socket, now, self.plan);
+                    client.channel = channel;
+                    self.place_client(place, client, attempt);
                 }
                 Err(error) => self.park(place, client, &error, now),
             }
@@ -331,6 +348,14 @@ impl Worker<'_> {
                 )
             });
         }
+    }
+}
+
+/// Why a connection is not ready in time.
+pub(super) fn not_connected(client: &Client) -> String {
+    match &client.channel {
+        Some(channel) if channel.has_begun() => no_handshake(),
+        _ => format!("the server did not accept it within {} s", CONNECT_TIMEOUT.as_secs()),
     }
 }
 

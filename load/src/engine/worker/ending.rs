@@ -5,10 +5,12 @@ use std::net::Shutdown;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{TICK, Worker};
+use super::connecting::not_connected;
+use super::{TICK, Worker, nanoseconds};
 use crate::engine::client::Client;
 use crate::engine::composer::End;
 use crate::engine::queue::Queue;
+use crate::engine::sources::CONNECT_TIMEOUT;
 use crate::engine::tally::Tally;
 
 /// How long it waits for replies after an interruption.
@@ -105,8 +107,13 @@ impl Worker<'_> {
     }
 
     fn count_unanswered(&mut self) {
+        let now = self.now();
         for client in self.clients.iter().flatten() {
             let (number, count) = (client.number, client.unanswered());
+            if !client.connected && now.saturating_sub(client.since) >= nanoseconds(CONNECT_TIMEOUT) {
+                self.tally.failures.connect += 1;
+                self.tally.failure(|| format!("connection {number} failed: {}", not_connected(client)));
+            }
             let Some(first) = client.messages.iter().map(|sent| sent.number).min() else { continue };
             if client.is_served {
                 self.tally.verification.lost += count;
@@ -134,12 +141,16 @@ impl Worker<'_> {
         self.leaving = true;
         let end = if self.stop.load(Ordering::Relaxed) { End::Interrupted } else { End::Left };
         for place in 0..self.clients.len() {
-            let has_all = |client: &Client| {
-                client.connected
-                    && client.unanswered() == 0
-                    && client.socket.shutdown(Shutdown::Write).is_ok()
+            // A connection in its handshake is ended behind it, since a server takes it for one that was cut off otherwise.
+            let stays = |client: &mut Client| {
+                if client.is_handshaking() {
+                    return true;
+                }
+                let has_all = client.connected && client.unanswered() == 0;
+                client.announce_end();
+                has_all && client.socket.shutdown(Shutdown::Write).is_ok()
             };
-            if !self.clients[place].as_ref().is_some_and(has_all) {
+            if !self.clients[place].as_mut().is_some_and(stays) {
                 self.leave(place, end);
             }
         }

@@ -3,6 +3,7 @@
 mod backlog;
 mod connecting;
 mod ending;
+mod handshaking;
 mod sending;
 mod subscribing;
 
@@ -60,6 +61,8 @@ pub(super) struct Worker<'a> {
     schedule: Option<Schedule>,
     queue: Option<Queue>,
     input: Vec<u8>,
+    /// What a transform has opened.
+    plain: Vec<u8>,
     output: Vec<u8>,
     tally: Tally,
 }
@@ -116,6 +119,7 @@ impl<'a> Worker<'a> {
             schedule: None,
             queue: None,
             input: vec![0; READ],
+            plain: Vec::new(),
             output: Vec::with_capacity((plan.depth.min(1024) * longest).min(OUTPUT)),
             tally: Tally::new(plan.pace == Pace::Closed),
         })
@@ -233,6 +237,9 @@ impl<'a> Worker<'a> {
     #[inline]
     fn take_in(&mut self, place: usize) -> io::Result<Option<u64>> {
         let Some(client) = &mut self.clients[place] else { return Ok(None) };
+        if client.channel.is_some() {
+            return self.open(place);
+        }
         let read = client.read(&mut self.input);
         let now = nanoseconds(self.epoch.elapsed());
         self.tally.turn_to(now);

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyloop_load::engine::{self, Progress};
 use anyloop_load::export::table;
-use anyloop_load::framing::Framing;
 use anyloop_load::measurement::{Measurement, Pushes};
 use anyloop_load::plan::{Arrivals, Dispatch, Expect, Messages, Pace, Plan, Sizes};
 
@@ -111,7 +110,7 @@ fn without_subscribers_there_are_no_pushes() {
     let m = run(&Plan { expect: Expect::Ok, ..plan(&server).with_subscribers(0) });
     assert_eq!((m.pushes.is_none(), m.verification.bad()), (true, 0), "{m:?}");
     assert!(!table(&m).contains("push"), "{}", table(&m));
-    let expect = engine::expectation(&server.address(), Framing::Line, &AtomicBool::new(false));
+    let expect = engine::expectation(&Plan::new(server.address()), &AtomicBool::new(false));
     assert_eq!(expect.expect("it says ok"), Expect::Ok);
 }
 
