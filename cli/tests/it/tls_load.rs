@@ -217,7 +217,8 @@ fn measurements_with_and_without_tls_are_not_merged() {
         fs::write(file, load(&secure.address.to_string(), &trusting(&authority)).stdout).unwrap();
     }
     let merge = |files: [&PathBuf; 2]| {
-        run(&mut anyloop(&["merge", files[0].to_str().unwrap(), files[1].to_str().unwrap()]), "")
+        let [one, other] = files.map(|file| file.to_str().unwrap());
+        run(&mut anyloop(&["merge", one, other, "--allow-apart"]), "")
     };
     let refused = merge([&one, &other]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
