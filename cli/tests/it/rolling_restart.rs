@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::process::Command;
 
 use rustix::process::Signal;
+use tempfile::tempdir;
 
 use crate::haproxy::Haproxy;
 use crate::history::{History, wait_until};
@@ -68,4 +70,22 @@ fn is_up(haproxy: &Haproxy, address: SocketAddr) -> bool {
     let rows = state.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     let mut row = rows.filter(|columns| columns.get(18) == Some(&port.as_str()));
     row.next().is_some_and(|columns| columns[5] == "2")
+}
+
+#[test]
+fn the_configuration_of_the_guide_is_valid() {
+    if !Haproxy::is_installed() {
+        return;
+    }
+    let guide = include_str!("../../../docs/operate.md");
+    let (_, section) = guide.split_once("## Behind HAProxy\n").unwrap();
+    let (_, block) = section.split_once("```haproxy\n").unwrap();
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("haproxy.cfg");
+    fs::write(&file, block.split_once("```").unwrap().0).unwrap();
+    let checked = Command::new("haproxy").arg("-c").arg("-f").arg(&file).output().unwrap();
+    assert!(checked.status.success(), "{checked:?}");
+    for state in ["drain", "ready"] {
+        assert!(guide.contains(&format!("set server app/1 state {state}\"")));
+    }
 }
