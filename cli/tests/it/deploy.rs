@@ -13,9 +13,9 @@ use crate::process::{anyloop, run};
 const DOCKERFILE: &str = include_str!("../../../deploy/container/Dockerfile");
 const KUBERNETES: &str = include_str!("../../../deploy/kubernetes/serve.yaml");
 
-/// The units, with the program of this build. `None`, with a message, if systemd-analyze is missing, also in CI: it is in the
-/// package `systemd`, which does more to a machine than a test should.
-fn units(with_uring: bool) -> Option<TempDir> {
+/// The units of the first server, with the program of this build. `None`, with a message, if systemd-analyze is missing, also in CI:
+/// it is in the package `systemd`, which does more to a machine than a test should.
+fn units(drop_ins: &[&str]) -> Option<TempDir> {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
         #[expect(clippy::print_stderr, reason = "a message of a test")]
         {
@@ -25,18 +25,17 @@ fn units(with_uring: bool) -> Option<TempDir> {
     }
     let from = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/systemd"));
     let folder = tempdir().unwrap();
-    let copy = |name: &str| {
-        let text = fs::read_to_string(from.join(name)).unwrap();
+    fs::create_dir(folder.path().join("anyloop@1.service.d")).unwrap();
+    let drop_ins = drop_ins.iter().map(|name| format!("anyloop@.service.d/{name}"));
+    for name in UNITS.iter().map(ToString::to_string).chain(drop_ins) {
+        let text = fs::read_to_string(from.join(&name)).unwrap();
         let text = text.replace("/usr/local/bin/anyloop", env!("CARGO_BIN_EXE_anyloop"));
-        fs::write(folder.path().join(name), text).unwrap();
-    };
-    ["anyloop.service", "anyloop.socket"].into_iter().for_each(copy);
-    if with_uring {
-        fs::create_dir(folder.path().join("anyloop.service.d")).unwrap();
-        copy("anyloop.service.d/uring.conf");
+        fs::write(folder.path().join(name.replace('@', "@1")), text).unwrap();
     }
     Some(folder)
 }
+
+const UNITS: [&str; 3] = ["anyloop@.service", "anyloop@.socket", "anyloop-admin@.socket"];
 
 fn analyze(folder: &Path, arguments: &[&str]) -> (bool, String) {
     let output = Command::new("systemd-analyze").args(arguments).current_dir(folder).output().unwrap();
@@ -46,14 +45,15 @@ fn analyze(folder: &Path, arguments: &[&str]) -> (bool, String) {
 
 #[test]
 fn systemd_accepts_the_units_and_finds_them_confined() {
-    for with_uring in [false, true] {
-        let Some(folder) = units(with_uring) else { return };
-        let verified = analyze(folder.path(), &["verify", "./anyloop.service", "./anyloop.socket"]);
-        assert_eq!(verified, (true, String::new()));
+    for drop_ins in [&[][..], &["uring.conf"], &["tls.conf"], &["tls.conf", "uring.conf"]] {
+        let Some(folder) = units(drop_ins) else { return };
+        let units = UNITS.map(|name| format!("./{}", name.replace('@', "@1")));
+        let verify: Vec<_> = ["verify"].into_iter().chain(units.iter().map(String::as_str)).collect();
+        assert_eq!(analyze(folder.path(), &verify), (true, String::new()), "{drop_ins:?}");
         // In tenths.
-        let arguments = ["security", "--offline=yes", "--threshold=20", "--no-pager", "./anyloop.service"];
+        let arguments = ["security", "--offline=yes", "--threshold=20", "--no-pager", &units[0]];
         let (is_confined, text) = analyze(folder.path(), &arguments);
-        assert!(is_confined, "{text}");
+        assert!(is_confined, "{drop_ins:?}: {text}");
     }
 }
 
