@@ -1,11 +1,15 @@
 //! `serve --admin`: metrics and health checks.
 
+use std::sync::Arc;
+
+use ::tls::Acceptor;
 use common::Address;
 use serving::{Listener, Running, Stop};
 
 use crate::arguments::Serve;
 use crate::failure::{Failure, print};
 use crate::listen::Endpoint;
+use crate::tls::Reloads;
 
 /// The server of metrics and health checks, which ends when this is dropped.
 #[derive(Debug)]
@@ -24,9 +28,18 @@ pub(crate) fn endpoint(arguments: &Serve, others: &[Address]) -> Result<Option<E
 }
 
 impl AdminServer {
-    /// Serves the metrics and health checks of this server, and announces the address.
-    pub(crate) fn start(listener: Listener, running: &Running) -> Result<Self, Failure> {
-        let admin = admin::start(listener, running.monitor());
+    /// Serves the metrics and health checks of this server, with those of its certificates, and announces the address.
+    pub(crate) fn start(
+        listener: Listener,
+        running: &Running,
+        acceptor: Option<Arc<Acceptor>>,
+    ) -> Result<Self, Failure> {
+        let monitor = running.monitor();
+        let mut registry = admin::registry(&monitor);
+        if let Some(acceptor) = acceptor {
+            registry.register_collector(Box::new(Reloads(acceptor)));
+        }
+        let admin = admin::start_with_registry(listener, registry, monitor);
         let admin = admin.map_err(|error| Failure::Failed(format!("--admin can't be served: {error}")))?;
         let address = admin.address();
         tracing::info!(%address, "serving metrics and health checks");

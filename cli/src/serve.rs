@@ -78,9 +78,10 @@ pub(crate) fn serve(
     let running = start(arguments.backend, listener, service).map_err(|error| failed(&error))?;
     let running = Arc::new(running);
     let drain_delay = arguments.admin.drain_delay.0;
-    signalled.control(&running, &handover, drain_delay, acceptor).map_err(|error| failed(&error))?;
+    signalled.control(&running, &handover, drain_delay, acceptor.clone()).map_err(|error| failed(&error))?;
     let admin_address = admin_listener.as_ref().and_then(|listener| listener.address().ok());
-    let admin = admin_listener.map(|listener| AdminServer::start(listener, &running)).transpose()?;
+    let admin =
+        admin_listener.map(|listener| AdminServer::start(listener, &running, acceptor)).transpose()?;
     if let Some(admin) = &admin {
         handover.stop_with(admin.stop_handle());
     }

@@ -1,7 +1,12 @@
 //! TLS of `serve`: the certificates, and how they are reloaded.
 
+use std::fmt;
 use std::sync::Arc;
 
+use ::admin::prometheus_client::collector::Collector;
+use ::admin::prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use ::admin::prometheus_client::metrics::MetricType;
+use ::admin::prometheus_client::registry::Unit;
 use common::Service;
 use tls::{Acceptor, AcceptorSettings};
 
@@ -61,4 +66,22 @@ pub(crate) fn reload(acceptor: &Acceptor) {
 
 fn warn(acceptor: &Acceptor) {
     acceptor.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+}
+
+/// How often the certificates were loaded again, as a metric.
+#[derive(Debug)]
+pub(crate) struct Reloads(pub(crate) Arc<Acceptor>);
+
+impl Collector for Reloads {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Self(acceptor) = self;
+        let help = "How many times the certificates were loaded again, or could not be.";
+        let unit = Unit::Other("reloads".to_owned());
+        let mut family = encoder.encode_descriptor("anyloop_tls", help, Some(&unit), MetricType::Counter)?;
+        for (result, count) in [("done", acceptor.reloads()), ("failed", acceptor.failed_reloads())] {
+            let mut series = family.encode_family(&[("result", result)])?;
+            series.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+        }
+        Ok(())
+    }
 }

@@ -19,7 +19,7 @@ const CURL: Tool = Tool { name: "curl", package: "curl" };
 const OPERATE: &str = include_str!("../../../docs/operate.md");
 
 /// A server with an admin listener, and the address of that.
-fn start(flags: &str) -> (Server, SocketAddr) {
+pub(crate) fn start(flags: &str) -> (Server, SocketAddr) {
     let mut server = Server::start(&format!("--admin 127.0.0.1:0 {flags}"));
     let line = server.process.line();
     let address = line.strip_prefix("admin listening on ").unwrap_or_else(|| panic!("{line}"));
@@ -42,7 +42,7 @@ fn get(admin: SocketAddr, path: &str) -> (u16, String) {
 }
 
 /// The metrics. The receipt's equations hold in every scrape.
-fn scrape(admin: SocketAddr) -> Scrape {
+pub(crate) fn scrape(admin: SocketAddr) -> Scrape {
     let (status, text) = get(admin, "/metrics");
     assert_eq!(status, 200, "{text}");
     let scrape = Scrape::parse(&text).unwrap_or_else(|error| panic!("{error} in {text}"));

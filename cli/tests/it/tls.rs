@@ -9,6 +9,7 @@ use rustix::process::Signal;
 pub(crate) mod certificates;
 
 use self::certificates::{Authority, Certificate, Wanted};
+use crate::admin::{scrape, start as start_with_admin};
 use crate::process::{Ended, Process, anyloop, run};
 use crate::server::{Server, backends, command};
 use crate::tool::Tool;
@@ -183,7 +184,7 @@ fn a_hangup_reloads_certificates_and_leaves_connections_alone() {
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     for backend in backends() {
         let files = old.issue("server", &["example.org"]);
-        let mut server = Server::start(&format!("--backend {backend} {}", flags(&files)));
+        let (mut server, admin) = start_with_admin(&format!("--backend {backend} {}", flags(&files)));
         // On a backend that serves one client at a time, the others wait until this one has left.
         let mut stays = (backend != "sequential").then(|| {
             let mut client = Process::start(&mut s_client(&server, &old, VERIFIED));
@@ -203,6 +204,8 @@ fn a_hangup_reloads_certificates_and_leaves_connections_alone() {
         server.process.signal(Signal::HUP);
         let line = server.process.wait_for_log("the certificates were reloaded");
         assert!(line.contains("certificates=1 reloads=1"), "{line}");
+        let reloads = |result| scrape(admin).value("anyloop_tls_reloads_total", &[("result", result)]);
+        assert_eq!((reloads("done"), reloads("failed")), (1.0, 1.0));
         assert_answered(&talk(&server, &new, VERIFIED), "Verification: OK");
         assert_ne!(talk(&server, &old, VERIFIED).code, Some(0));
         if let Some(client) = &mut stays {
