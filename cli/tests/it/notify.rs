@@ -1,5 +1,6 @@
 //! What a server tells systemd: `Type=notify`, the status and the watchdog.
 
+use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio, id};
 use std::time::Duration;
@@ -33,7 +34,12 @@ impl Manager {
     /// The lines of the next notification.
     pub(crate) fn next(&self) -> Vec<String> {
         let mut buffer = [0; 4096];
-        let count = self.socket.recv(&mut buffer).unwrap();
+        let count = loop {
+            match self.socket.recv(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                received => break received.unwrap(),
+            }
+        };
         std::str::from_utf8(&buffer[..count]).unwrap().lines().map(str::to_owned).collect()
     }
 

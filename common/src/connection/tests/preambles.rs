@@ -215,7 +215,7 @@ fn the_first_input_of_a_transform_is_checked() {
     let mut rig = Rig::serving(checking(transformed()));
     rig.settle();
     assert_eq!(rig.send([&b"HELLO\n"[..], &record("one\n")].concat()), Next::Read);
-    assert_eq!(read(&rig.received), "hi unknown\none\n");
+    assert_eq!(read(&rig.received), "hi unix\none\n");
 }
 
 #[test]
