@@ -79,8 +79,8 @@ impl Collector for Reloads {
         let unit = Unit::Other("reloads".to_owned());
         let mut family = encoder.encode_descriptor("anyloop_tls", help, Some(&unit), MetricType::Counter)?;
         for (result, count) in [("done", acceptor.reloads()), ("failed", acceptor.failed_reloads())] {
-            let mut series = family.encode_family(&[("result", result)])?;
-            series.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+            let labels = [("result", result)];
+            family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
         }
         Ok(())
     }
