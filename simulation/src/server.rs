@@ -98,7 +98,7 @@ impl SimServer {
         let statistics = self.server.statistics();
         let (book, kernel) = (self.shared.book(), &mut *locked(&self.shared.kernel));
         self.check_receipt(&statistics, &book)?;
-        self.check_closing(&book, &mut kernel.wires)?;
+        self.check_closing(&statistics, &book, &mut kernel.wires)?;
         if self.sleeps_too_long {
             return Err("maintenance is to run after a sweep is due".into());
         }

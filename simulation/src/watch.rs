@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::{CloseReason, Timer};
-use serving::Wait;
+use serving::{Statistics, Wait};
 
 use crate::book::Book;
 use crate::kernel::{Wire, locked};
@@ -22,14 +22,16 @@ pub(crate) fn is_abrupt(why: CloseReason) -> bool {
 
 impl SimServer {
     /// Checks that no reset takes the last output from a client whose socket should linger.
-    pub(crate) fn check_closing(&self, book: &Book, wires: &mut [Wire]) -> Checked {
+    pub(crate) fn check_closing(&self, statistics: &Statistics, book: &Book, wires: &mut [Wire]) -> Checked {
         let now = self.shared.clock.elapsed();
         for (client, wire) in wires.iter_mut().enumerate() {
             if !wire.has_lost_output {
                 continue;
             }
             let (Some(ended_at), Some(why)) = (wire.ended_at, book.clients[client].closed) else { continue };
+            // While as many sockets linger as may, further ones are closed at once.
             let is_excused = is_abrupt(why)
+                || statistics.unlingered > 0
                 || book.is_stopping
                 || wire.sent > LINGER_BYTES
                 || book.clients[client].was_lost;
