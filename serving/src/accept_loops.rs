@@ -90,7 +90,8 @@ impl AcceptLoop {
         &mut self.acceptor
     }
 
-    /// Accepts a bounded number of clients and passes those to serve to `admit`. `accept` must not block.
+    /// Accepts a bounded number of clients, or all of the backlog if the server is [stopping](Acceptor::is_stopping), and passes
+    /// those to serve to `admit`. `accept` must not block.
     ///
     /// After [`Accept`](Accepting::Accept), call it again when the listener is readable or the acceptor's waker was woken;
     /// after [`Wait`](Accepting::Wait), only when the waker was woken. [`Stopped`](Accepting::Stopped) is the last turn.
@@ -99,16 +100,22 @@ impl AcceptLoop {
         accept: fn(&Listener) -> io::Result<(Socket, Address)>,
         mut admit: impl FnMut(Socket, Conversation),
     ) -> Accepting {
-        for _ in 0..TURN {
+        let mut attempts = 0;
+        loop {
             match self.acceptor.what_now() {
-                Accepting::Accept => match self.acceptor.admit(accept(&self.listener)) {
-                    Admission::Client(socket, conversation) => admit(socket, conversation),
-                    Admission::None => {}
-                    Admission::WouldBlock => return Accepting::Accept,
-                },
+                Accepting::Accept if attempts == TURN && !self.acceptor.is_stopping() => {
+                    return Accepting::Accept;
+                }
+                Accepting::Accept => {
+                    attempts = TURN.min(attempts + 1);
+                    match self.acceptor.admit(accept(&self.listener)) {
+                        Admission::Client(socket, conversation) => admit(socket, conversation),
+                        Admission::None => {}
+                        Admission::WouldBlock => return Accepting::Accept,
+                    }
+                }
                 other => return other,
             }
         }
-        Accepting::Accept
     }
 }

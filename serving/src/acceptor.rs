@@ -118,9 +118,15 @@ impl Acceptor {
         }
     }
 
+    /// Whether the server is stopping. Then a loop must go on until [`what_now`](Self::what_now) returns
+    /// [`Stopped`](Accepting::Stopped) or [`Wait`](Accepting::Wait), since nothing tells it that the backlog is empty but an attempt.
+    pub fn is_stopping(&self) -> bool {
+        self.state.phase() != Phase::Serving
+    }
+
     /// Opens the conversation of an accepted client, refuses the client, or handles the error.
     pub fn admit<S: Accepted>(&mut self, accepted: io::Result<(S, Address)>) -> Admission<S> {
-        let is_stopping = self.state.phase() != Phase::Serving;
+        let is_stopping = self.is_stopping();
         if is_stopping {
             self.backlog = self.backlog.saturating_sub(1);
         }

@@ -13,10 +13,10 @@ use crate::server::Server;
 use crate::socket::accepts_connections;
 use crate::subject::Subject;
 
-/// A client that is being served, which is the limit, and clients in the backlog that have sent a message.
-fn backlog(server: &Server) -> (Client, Vec<Client>) {
+/// A client that is being served, which is the limit, and this many clients in the backlog that have sent a message.
+fn backlog(server: &Server, count: usize) -> (Client, Vec<Client>) {
     let served = server.connect_greeted();
-    let mut waiting: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    let mut waiting: Vec<_> = (0..count).map(|_| server.connect()).collect();
     for client in &mut waiting {
         client.send_message("hello?");
         client.wait_until_arrived();
@@ -29,15 +29,19 @@ pub(crate) fn stop_refuses_the_backlog(subject: &Subject) {
         (limits.max_connections, limits.overload) = (1, Overload::Queue);
         limits.drain_timeout = Duration::from_secs(3600);
     });
-    let server = subject.serve(service);
-    let (mut served, mut waiting) = backlog(&server);
-    server.drain();
-    served.expect_end();
-    for client in &mut waiting {
-        client.expect_last("ERR shutting-down");
+    // A loop that accepts 16 clients in a turn has to notice the end of the backlog wherever a turn ends.
+    for count in [0, 14, 15, 16, 20] {
+        let server = subject.serve(service.clone());
+        let (mut served, mut waiting) = backlog(&server, count);
+        server.drain();
+        served.expect_end();
+        for client in &mut waiting {
+            client.expect_last("ERR shutting-down");
+        }
+        let (report, count) = (server.report(), count as u64);
+        let late = report.reason(CloseReason::TooLate);
+        assert_eq!((report.accepted, report.messages, late), (count + 1, 0, count));
     }
-    let report = server.report();
-    assert_eq!((report.accepted, report.messages, report.reason(CloseReason::TooLate)), (21, 0, 20));
 }
 
 pub(crate) fn stop_leaves_a_shared_backlog(subject: &Subject) {
@@ -45,7 +49,7 @@ pub(crate) fn stop_leaves_a_shared_backlog(subject: &Subject) {
         (limits.max_connections, limits.overload) = (1, Overload::Queue);
     });
     let server = subject.serve(service.clone().with_shared_listener(true));
-    let (mut served, mut waiting) = backlog(&server);
+    let (mut served, mut waiting) = backlog(&server, 20);
     let successor = server.listener().try_clone().expect("a duplicate of the listener");
     server.drain();
     served.expect_end();

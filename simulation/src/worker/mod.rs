@@ -96,7 +96,7 @@ impl Wake for Flag {
 
 /// The slot that stands for the acceptor.
 const ACCEPTOR: usize = u32::MAX as usize;
-/// The most clients that one turn accepts.
+/// The most clients that one turn accepts, unless the server is stopping.
 const ACCEPT_TURN: usize = 16;
 
 impl Worker {
@@ -190,10 +190,11 @@ impl Worker {
     }
 
     fn accept(&mut self) {
-        for _ in 0..ACCEPT_TURN {
+        for attempts in 0.. {
             let Some(acceptor) = &mut self.acceptor else { return };
             self.is_listening = true;
             match acceptor.what_now() {
+                Accepting::Accept if attempts >= ACCEPT_TURN && !acceptor.is_stopping() => return,
                 Accepting::Accept => {
                     let accepted = accept(&self.kernel);
                     match &accepted {
