@@ -4,13 +4,13 @@ mod group;
 mod later;
 
 use std::sync::Arc;
-use std::task::{Wake, Waker};
 
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread;
 
 use crate::later::Answer;
 use crate::mailbox::{Mail, MailboxLimit};
+use crate::sync::waker_of_this_thread;
 use crate::{Cell, MailboxFull, Marks, SendError, WakeQueue};
 
 /// Tries this number of interleavings.
@@ -18,19 +18,6 @@ const ITERATIONS: usize = 20_000;
 
 fn explore(model: impl Fn() + Send + Sync + 'static) {
     shuttle::check_random(model, ITERATIONS);
-}
-
-/// Unparks a thread of a model.
-struct Unpark(thread::Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-fn waker_of_this_thread() -> Waker {
-    Waker::from(Arc::new(Unpark(thread::current())))
 }
 
 /// Pushes as [`Handle::send`](crate::Handle::send) does.

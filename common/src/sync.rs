@@ -18,3 +18,15 @@ pub fn step() {
     #[cfg(shuttle)]
     thread::yield_now();
 }
+
+/// A waker that unparks this thread of a model.
+#[cfg(shuttle)]
+pub fn waker_of_this_thread() -> std::task::Waker {
+    struct Unpark(thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    std::sync::Arc::new(Unpark(thread::current())).into()
+}

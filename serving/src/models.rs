@@ -4,10 +4,11 @@ mod state;
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use common::sync::atomic::{AtomicUsize, Ordering};
+use common::sync::waker_of_this_thread;
 use shuttle::thread;
 
 use crate::blocking_threads::BlockingThreads;
@@ -18,19 +19,6 @@ const ITERATIONS: usize = 5_000;
 
 fn explore(model: impl Fn() + Send + Sync + 'static) {
     shuttle::check_random(model, ITERATIONS);
-}
-
-/// Unparks a thread of a model.
-struct Unpark(thread::Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-fn waker_of_this_thread() -> Waker {
-    Waker::from(Arc::new(Unpark(thread::current())))
 }
 
 /// Polls a future on this thread until it is ready. If its wake-up is lost this never ends, which shuttle reports.

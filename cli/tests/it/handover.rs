@@ -168,7 +168,7 @@ fn a_port_moves_between_backends_without_a_refused_client_or_a_lost_reply() {
 }
 
 #[test]
-#[ignore = "it takes a minute"]
+#[ignore = "takes a minute: run by `.ci/full`, or with `--include-ignored`"]
 fn a_port_moves_from_each_backend_to_each_other_one() {
     for from in backends() {
         for to in backends().filter(|to| *to != from) {

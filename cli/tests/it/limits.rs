@@ -69,7 +69,7 @@ fn the_minimum_rate_is_set_by_a_flag() {
 }
 
 #[test]
-#[ignore = "it takes 30 s for each backend, at once"]
+#[ignore = "takes 30 s: run by `.ci/full`, or with `--include-ignored`"]
 fn a_client_that_reads_below_the_minimum_rate_is_closed() {
     thread::scope(|scope| {
         for backend in backends() {
