@@ -1,5 +1,7 @@
 //! Groups, whose members join, leave and end while messages are sent.
 
+use std::task::{Wake, Waker};
+
 use super::*;
 use crate::{Group, Handle, Limits, Record};
 

@@ -1,6 +1,7 @@
 //! The state of a server: clients that are admitted, are served and end, while the server stops or is full.
 
 use std::io;
+use std::task::Waker;
 use std::time::Instant;
 
 use common::{Address, Clock, CloseReason, Framing, Marks, Service};
