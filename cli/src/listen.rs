@@ -18,8 +18,8 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Resolves the value of this flag. No other machine may be able to reach it, unless that is wanted: a server has neither
-    /// encryption nor authentication, so a slip must not publish it.
+    /// Resolves the value of this flag. No other machine may be able to reach it, unless that is wanted: a server
+    /// knows no users, and may speak no TLS, so a slip must not publish it.
     pub(crate) fn resolve(flag: &'static str, target: &Target, is_exposed: bool) -> Result<Self, Failure> {
         let endpoint = Self { flag, addresses: target.resolve().map_err(Failure::Failed)? };
         endpoint.check_exposure(target, is_exposed)?;

@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
-    /// Serve a handler on a backend, until SIGINT, SIGTERM or, without TLS, SIGHUP
+    /// Serve a handler on a backend, until SIGINT or SIGTERM
     Serve(Box<Serve>),
     /// Talk to a server, from a terminal or through a pipe
     Client(Client),

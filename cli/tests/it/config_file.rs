@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::process::Signal;
 use tempfile::{TempDir, tempdir};
 
 use crate::process::{Ended, anyloop, run};
-use crate::server::{Server, backends, command};
+use crate::server::{Server, backends};
 
 /// A folder with a file `server.toml`, in which the command is run.
 struct Folder(TempDir);
@@ -32,6 +33,11 @@ impl Folder {
         let mut command = anyloop(&["serve", "--config", "server.toml"]);
         command.current_dir(self.path()).args(flags.split_whitespace());
         command
+    }
+
+    /// A server with this file.
+    fn serve(&self) -> Server {
+        Server::start(&format!("--config {}", self.path().join("server.toml").display()))
     }
 
     fn run(&self, flags: &str) -> Ended {
@@ -105,17 +111,23 @@ fn a_flag_that_excludes_a_key_overrides_it() {
 #[test]
 fn a_server_is_served_from_a_file() {
     let folder = Folder::new("handler = 'counter'\nlanguage = 'en'\nverbose = false\n");
-    let path = folder.path().join("server.toml");
-    let mut command = command(&format!("--config {}", path.display()));
-    let server = Server::start_as_is(
-        command
-            .stdin(std::process::Stdio::null())
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped()),
-    );
+    let server = folder.serve();
     let mut client = server.connect();
     client.say("x\n");
     assert_eq!(client.hear(), "Connected!");
+    drop(client);
+    assert_eq!(server.stop().code, Some(0));
+}
+
+#[test]
+fn a_hangup_stops_no_server_with_a_file() {
+    let folder = Folder::new("handler = \"echo\"\n");
+    let mut server = folder.serve();
+    let mut client = server.connect();
+    server.process.signal(Signal::HUP);
+    server.process.wait_for_log("there are no certificates to reload");
+    client.say("hello\n");
+    assert_eq!(client.hear(), "hello");
     drop(client);
     assert_eq!(server.stop().code, Some(0));
 }
