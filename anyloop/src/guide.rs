@@ -2,8 +2,12 @@
 
 pub mod write_a_handler {
     // Before the guide's own, which lead from file to file.
-    #![doc = "[compare.md]: super::compare\n[push.md]: super::push\n[write-a-backend.md]: super::write_a_backend\n\n"]
+    #![doc = "[compare.md]: super::compare\n[embed.md]: super::embed\n[push.md]: super::push\n[write-a-backend.md]: super::write_a_backend\n\n"]
     #![doc = include_str!("../docs/write-a-handler.md")]
+}
+
+pub mod embed {
+    #![doc = include_str!("../docs/embed.md")]
 }
 
 pub mod push {

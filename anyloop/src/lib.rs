@@ -118,6 +118,7 @@
 #![cfg_attr(
     doc,
     doc = "- [Write a handler](guide::write_a_handler), from nothing to a service that every backend serves
+- [Embed a server](guide::embed) in a program that uses tokio, another runtime, or none
 - [Push to clients, and answer later](guide::push)
 - [Write a backend](guide::write_a_backend), from one client at a time to one that passes the test kit
 - [Compare](guide::compare): how to measure which backend suits the load, and how to read the result"

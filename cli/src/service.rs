@@ -200,7 +200,7 @@ mod tests {
             |flags: &str, descriptors| Ok::<_, String>(asked(flags, descriptors)?.limits.max_connections);
         assert_eq!(connections("", 1024), Ok(960));
         assert_eq!(connections("", 20), Ok(1));
-        assert_eq!(connections("--admin 127.0.0.1:0", 1024), Ok(1024 - 113), "as the README says");
+        assert_eq!(connections("--admin 127.0.0.1:0", 1024), Ok(1024 - 113), "as docs/serve.md says");
         assert_eq!(connections("--backend sequential", 1024), Ok(1));
         assert_eq!(connections("--max-connections 960", 1024), Ok(960));
         assert_eq!(connections("--max-connections 20000", 1_000_000), Ok(20_000));

@@ -33,12 +33,14 @@ mod merge;
 mod notify;
 mod openmetrics;
 mod operate;
+mod pages;
 mod process;
 mod proxy_header;
 mod pseudoterminal;
-mod readme;
+
 mod rolling_restart;
 mod serve;
+mod serve_page;
 mod server;
 mod shards;
 mod stop;

@@ -77,8 +77,8 @@ fn the_lists_and_the_help_name_it() {
 }
 
 #[test]
-fn the_readme_shows_its_main() {
+fn the_guide_shows_its_main() {
     let main = include_str!("../src/main.rs");
     let (_, program) = main.split_once("#![forbid(unsafe_code)]\n\n").expect("a program");
-    assert!(include_str!("../../../README.md").contains(program));
+    assert!(include_str!("../../../docs/write-a-handler.md").contains(program));
 }

@@ -1,9 +1,9 @@
-//! The README's table of flags matches the command.
+//! The page about `serve` matches the command.
 
 use crate::process::{anyloop, run};
 use crate::values::flag_and_value;
 
-const README: &str = include_str!("../../../README.md");
+const PAGE: &str = include_str!("../../../docs/serve.md");
 
 /// The flags of `serve --help` that have a default, with it.
 fn defaults() -> Vec<(String, String)> {
@@ -28,15 +28,15 @@ fn its_defaults_match_the_command() {
     let is_limit = |flag: &str| !flag.starts_with("--log-") && flag != "--color";
     for (flag, default) in defaults.iter().filter(|(flag, _)| is_limit(flag)) {
         let says = |row: &&str| row.contains(&format!("`{flag}`")) && row.contains(&format!("`{default}`"));
-        let row = README.lines().filter(|line| line.starts_with('|')).find(says);
-        assert!(row.is_some(), "{flag} defaults to {default}, and no row of the README says so");
+        let row = PAGE.lines().filter(|line| line.starts_with('|')).find(says);
+        assert!(row.is_some(), "{flag} defaults to {default}, and no row of the page says so");
     }
 }
 
 #[test]
 fn its_text_about_the_client_matches_the_command() {
     let help = run(&mut anyloop(&["client", "--help"]), "").stdout;
-    assert!(help.contains("[default: 10s]") && README.contains("`--reply-timeout` (10s)"), "{help}");
+    assert!(help.contains("[default: 10s]") && PAGE.contains("`--reply-timeout` (10s)"), "{help}");
 }
 
 #[test]
@@ -45,6 +45,6 @@ fn its_memory_limits_match_the_code() {
         ("a read", common::MAX_READ, "16 KiB (one read)"),
         ("a turn", common::TURN_REPLIES, "64 KiB (a turn's replies)"),
     ] {
-        assert!(README.contains(said) && said.starts_with(&format!("{} KiB", bytes / 1024)), "{name}");
+        assert!(PAGE.contains(said) && said.starts_with(&format!("{} KiB", bytes / 1024)), "{name}");
     }
 }
