@@ -243,25 +243,16 @@ macro_rules! suite {
         $crate::subject! { $($suite)* }
         $crate::over_tcp! {}
         $crate::for_each_case! { $crate::test_each }
+        $crate::variants! {}
+    };
+}
 
-        /// The cases over Unix sockets.
-        mod over_unix {
-            fn check_case(name: &str, test: &str) {
-                $crate::check_over_unix(super::backend(), name, test, super::EXEMPTIONS);
-            }
-
-            $crate::for_each_case! { $crate::test_sample }
-        }
-
-        /// The cases with all bytes of all clients transformed.
-        mod through_a_transform {
-            fn check_case(name: &str, test: &str) {
-                let transforms = $crate::Transforms::default();
-                $crate::check_through(transforms, super::backend(), name, test, super::EXEMPTIONS);
-            }
-
-            $crate::for_each_case! { $crate::test_sample_transformed }
-        }
+/// As [`suite`], but also with a sample over TCP by default: for a backend whose tests are to be quick.
+#[macro_export]
+macro_rules! sampled_suite {
+    ($($suite:tt)*) => {
+        $crate::tcp_suite! { $($suite)* }
+        $crate::variants! {}
     };
 }
 
@@ -311,6 +302,32 @@ macro_rules! over_tcp {
     () => {
         fn check_case(name: &str, test: &str) {
             $crate::check(backend(), name, test, EXEMPTIONS);
+        }
+    };
+}
+
+/// Defines the cases over other sockets than TCP's, and with all bytes transformed. A sample of them runs by default.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! variants {
+    () => {
+        /// The cases over Unix sockets.
+        mod over_unix {
+            fn check_case(name: &str, test: &str) {
+                $crate::check_over_unix(super::backend(), name, test, super::EXEMPTIONS);
+            }
+
+            $crate::for_each_case! { $crate::test_sample }
+        }
+
+        /// The cases with all bytes of all clients transformed.
+        mod through_a_transform {
+            fn check_case(name: &str, test: &str) {
+                let transforms = $crate::Transforms::default();
+                $crate::check_through(transforms, super::backend(), name, test, super::EXEMPTIONS);
+            }
+
+            $crate::for_each_case! { $crate::test_sample_transformed }
         }
     };
 }

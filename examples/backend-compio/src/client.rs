@@ -1,152 +1,93 @@
-//! The task of a client: it submits what the conversation asks for, and reports what completes.
+//! The task of a client: it starts the operations that the conversation asks for, and reports their results.
 
-use std::cell::Cell;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Write};
+use std::mem;
 use std::pin::pin;
-use std::rc::Rc;
 use std::task::Poll;
 
 use anyloop::backend::{Buffers, Conversation, MAX_READ, Output, Socket, Step};
 use compio::BufResult;
-use compio::buf::IoBuf;
+use compio::buf::{IntoInner, IoBuf};
 use compio::driver::op::{
     Interest, PollOnce, Recv, RecvFlags, RecvManaged, ResultTakeBuffer, Send, SendFlags,
 };
-use compio::driver::{BufferRef, SharedFd};
+use compio::driver::{BufferPool, BufferRef, SharedFd};
 use compio::runtime::submit;
 
-use crate::worker::Shared;
-
 /// Serves a client until it leaves.
-pub(crate) async fn serve(worker: Rc<Shared>, slot: usize, socket: Socket, mut conversation: Conversation) {
-    let mailbox = worker.register(&conversation, slot);
-    let socket = SharedFd::new(socket);
-    let blocked = Cell::new(false); // whether the system has no space for the output
+pub(crate) async fn serve(socket: Socket, mut conversation: Conversation, pool: BufferPool) {
+    let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+    conversation.register(&waker);
+    let socket = SharedFd::new(socket); // operations own it as well
     {
         let (mut receiving, mut sending) = (pin!(None), pin!(None));
         let mut step = Buffers::of_this_thread(|buffers| conversation.step(&*socket, buffers));
         loop {
-            let mut has_turn = false;
+            let (mut yields, mut continues) = (false, false);
             match step {
-                Step::Send(output) => {
-                    blocked.set(false);
-                    sending.set(Some(send(&worker, socket.clone(), output, &blocked)));
-                }
+                Step::Send(output) => match (&*socket).write(output.bytes()) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        Buffers::of_this_thread(|buffers| conversation.stalled(&*socket, buffers));
+                        let send = Send::new(socket.clone(), Lent(output), SendFlags::NOSIGNAL);
+                        sending.set(Some(submit(send)));
+                    }
+                    sent => {
+                        step = Buffers::of_this_thread(|buffers| conversation.sent(output, sent, buffers));
+                        continue;
+                    }
+                },
                 Step::Receive | Step::Sending | Step::Wakeup => {}
-                Step::Turn => {
-                    yield_now().await;
-                    has_turn = true; // but what has completed meanwhile comes first
-                }
+                Step::Turn => (yields, continues) = (true, true),
                 Step::Blocking => {
-                    conversation = worker.offload(conversation, slot, &mailbox).await;
-                    has_turn = true;
+                    conversation = conversation.offloaded().await;
+                    continues = true;
                 }
                 Step::Over => break,
             }
-            let mut has_stalled = false;
-            let event = poll_fn(|cx| {
-                if receiving.is_none() && !has_stalled && !conversation.is_behind() {
-                    receiving.set(Some(receive(&worker, socket.clone())));
+            let next = poll_fn(|cx| {
+                if mem::take(&mut yields) {
+                    waker.wake_by_ref();
+                    return Poll::Pending;
                 }
-                if let Some(operation) = sending.as_mut().as_pin_mut()
-                    && let Poll::Ready((output, sent)) = operation.poll(cx)
-                {
-                    return Poll::Ready(Event::Sent(output, sent));
-                }
-                if blocked.replace(false) {
-                    has_stalled = true;
-                    Buffers::of_this_thread(|buffers| conversation.stalled(&*socket, buffers));
-                }
-                if let Some(operation) = receiving.as_mut().as_pin_mut()
-                    && let Poll::Ready(received) = operation.poll(cx)
-                {
-                    return Poll::Ready(Event::Received(received));
-                }
-                if has_turn || conversation.is_marked() {
-                    return Poll::Ready(Event::Step);
-                }
-                mailbox.register(cx);
-                Poll::Pending
-            })
-            .await;
-            step = Buffers::of_this_thread(|buffers| match event {
-                Event::Sent(output, sent) => {
-                    sending.set(None);
-                    conversation.sent(output, sent, buffers)
-                }
-                Event::Received(received) => {
-                    receiving.set(None);
-                    match received {
-                        Ok(Some(mut input)) => conversation.received(input.bytes(), buffers),
-                        Ok(None) => conversation.received(&mut [], buffers),
-                        Err(_) => {
-                            conversation.mark_lost();
-                            conversation.step(&*socket, buffers)
-                        }
+                Buffers::of_this_thread(|buffers| {
+                    if let Some(operation) = sending.as_mut().as_pin_mut()
+                        && let Poll::Ready(BufResult(sent, operation)) = operation.poll(cx)
+                    {
+                        sending.set(None);
+                        return Poll::Ready(conversation.sent(operation.into_inner().0, sent, buffers));
                     }
-                }
-                Event::Step => conversation.step(&*socket, buffers),
+                    if receiving.is_none() && sending.is_none() && !conversation.is_behind() {
+                        receiving.set(Some(receive(socket.clone(), &pool)));
+                    }
+                    if let Some(operation) = receiving.as_mut().as_pin_mut()
+                        && let Poll::Ready(received) = operation.poll(cx)
+                    {
+                        receiving.set(None);
+                        if let Ok((mut pooled, mut own)) = received {
+                            let input = pooled.as_deref_mut().unwrap_or(&mut own);
+                            return Poll::Ready(conversation.received(input, buffers));
+                        }
+                        conversation.mark_lost();
+                        continues = true;
+                    }
+                    // What has completed comes first. Otherwise a conversation that always has a turn would not receive.
+                    if continues || conversation.is_marked() {
+                        return Poll::Ready(conversation.step(&*socket, buffers));
+                    }
+                    Poll::Pending
+                })
             });
+            step = next.await;
         }
     }
-    // The operations were dropped, which cancels them. Once none uses the socket, it is taken back.
+    // The operations were dropped, which cancels them. The socket is closed once they no longer own it.
     if let Some(socket) = socket.take().await {
         conversation.end(socket);
     }
-    worker.leave(slot);
 }
 
-/// What the task of a client waits for.
-enum Event {
-    Sent(Output, io::Result<usize>),
-    /// `None` at the end of the input.
-    Received(io::Result<Option<Input>>),
-    Step,
-}
-
-/// Input that was received.
-enum Input {
-    Pooled(BufferRef),
-    Own(Vec<u8>, usize),
-}
-
-impl Input {
-    fn bytes(&mut self) -> &mut [u8] {
-        match self {
-            Self::Pooled(buffer) => buffer,
-            Self::Own(buffer, length) => &mut buffer[..*length],
-        }
-    }
-}
-
-/// Receives once. The buffer is one of the worker's, so that a client that is silent has none.
-async fn receive(worker: &Shared, socket: SharedFd<Socket>) -> io::Result<Option<Input>> {
-    if worker.is_polling {
-        // This driver takes the buffer before it waits.
-        submit(PollOnce::new(socket.clone(), Interest::Readable)).await.0?;
-    }
-    match RecvManaged::new(socket.clone(), &worker.pool, MAX_READ, RecvFlags::empty()) {
-        Ok(operation) => {
-            #[expect(unsafe_code, reason = "compio has no other way to take the buffer of an operation")]
-            // SAFETY: the length is the one that the operation has returned.
-            let input = unsafe { submit(operation).await.take_buffer() };
-            match input {
-                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
-                input => return Ok(input?.map(Input::Pooled)),
-            }
-        }
-        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
-        Err(error) => return Err(error),
-    }
-    // All buffers of the worker are in use. There is input, so this one is not held for long.
-    let BufResult(received, operation) =
-        submit(Recv::new(socket, vec![0; MAX_READ], RecvFlags::empty())).await;
-    let length = received?;
-    Ok((length > 0).then(|| Input::Own(compio::buf::IntoInner::into_inner(operation), length)))
-}
-
-/// Lends output to the system.
+/// Output that is lent to the system.
 struct Lent(Output);
 
 impl IoBuf for Lent {
@@ -155,44 +96,28 @@ impl IoBuf for Lent {
     }
 }
 
-/// Sends once. Sets `blocked` when the system takes nothing, since the client doesn't read.
-async fn send(
-    worker: &Shared,
-    socket: SharedFd<Socket>,
-    output: Output,
-    blocked: &Cell<bool>,
-) -> (Output, io::Result<usize>) {
-    let mut operation =
-        pin!(submit(Send::new(socket.clone(), Lent(output), SendFlags::NOSIGNAL | SendFlags::DONTWAIT)));
-    let mut is_first_poll = true;
-    let BufResult(sent, returned) = poll_fn(|cx| {
-        let polled = operation.as_mut().poll(cx);
-        if worker.is_polling && is_first_poll && polled.is_pending() {
-            blocked.set(true);
-        }
-        is_first_poll = false;
-        polled
-    })
-    .await;
-    let output = compio::buf::IntoInner::into_inner(returned).0;
-    if !matches!(&sent, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
-        return (output, sent);
+/// Receives once. The input is in a buffer of the pool, of which a silent client occupies none, or if all are in use, in
+/// one of its own. At the end of the input it is empty.
+async fn receive(socket: SharedFd<Socket>, pool: &BufferPool) -> io::Result<(Option<BufferRef>, Vec<u8>)> {
+    let readable = || async { submit(PollOnce::new(socket.clone(), Interest::Readable)).await.0 };
+    if !pool.is_io_uring()? {
+        readable().await?; // epoll's driver takes the buffer before it waits
     }
-    blocked.set(true);
-    let BufResult(sent, returned) = submit(Send::new(socket, Lent(output), SendFlags::NOSIGNAL)).await;
-    (compio::buf::IntoInner::into_inner(returned).0, sent)
-}
-
-/// Lets the other tasks run first.
-async fn yield_now() {
-    let mut has_yielded = false;
-    poll_fn(|cx| {
-        if has_yielded {
-            return Poll::Ready(());
+    let received = match RecvManaged::new(socket.clone(), pool, MAX_READ, RecvFlags::empty()) {
+        #[expect(unsafe_code, reason = "compio has no safe way to take the buffer of an operation")]
+        // SAFETY: the length is the one that the operation has returned.
+        Ok(operation) => unsafe { submit(operation).await.take_buffer() },
+        Err(error) => Err(error),
+    };
+    match received {
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+            readable().await?;
+            let operation = Recv::new(socket.clone(), vec![0; MAX_READ], RecvFlags::empty());
+            let BufResult(length, operation) = submit(operation).await;
+            let mut own = operation.into_inner();
+            own.truncate(length?);
+            Ok((None, own))
         }
-        has_yielded = true;
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
+        received => Ok((received?, Vec::new())),
+    }
 }

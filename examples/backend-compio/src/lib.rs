@@ -1,12 +1,12 @@
-//! A backend on [compio]: a compio runtime for each worker, on io_uring where the system has it.
+//! A backend on [compio]: a compio runtime for each worker, and a task for each client.
 //!
 //! ```sh
 //! cargo run --release -p anyloop-example-backend-compio -- serve --backend compio
-//! cargo run --release -p anyloop-example-backend-compio -- compare --quick --backends compio,epoll,uring
+//! cargo run --release -p anyloop-example-backend-compio -- compare --backends compio,epoll,uring
 //! ```
 //!
-//! `docs/write-a-backend.md` says how a backend is written. This one drives its conversations by their
-//! [`Step`](anyloop::backend::Step)s, since compio owns a buffer from the start of an operation to its completion.
+//! It is written with `docs/write-a-backend.md` alone. Since compio owns a buffer from the start of an operation to its
+//! completion, a task drives its conversation by [`Step`](anyloop::backend::Step)s.
 
 mod client;
 mod worker;
@@ -18,15 +18,13 @@ use anyloop::backend::{BlockingHandlers, Capabilities, MAX_READ, WorkerGroup, Wo
 use anyloop::{Backend, Listener, Report, Service, Stop};
 use compio::driver::DriverType;
 
-use crate::worker::Worker;
-
 /// A compio runtime for each worker, and a task for each client.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub enum Compio {
-    /// On io_uring if the system supports it, or else on `epoll`. Each runtime finds out when it starts.
+    /// On io_uring if the system supports it, or else on epoll. Each runtime finds out when it starts.
     #[default]
     Suggested,
-    /// On `epoll` in any case.
+    /// On epoll.
     Polling,
 }
 
@@ -41,10 +39,9 @@ impl Backend for Compio {
     }
 
     fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
-        let make = if *self == Self::Polling {
-            |context| Ok(Worker { context, driver: Some(DriverType::Poll) })
-        } else {
-            |context| Ok(Worker { context, driver: None })
+        let make = match self {
+            Self::Suggested => |context| Ok((context, None)),
+            Self::Polling => |context| Ok((context, Some(DriverType::Poll))),
         };
         WorkerGroup::serve(self, listener, service, stop, make, worker::work)
     }

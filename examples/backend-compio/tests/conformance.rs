@@ -1,9 +1,9 @@
 //! The required behaviours of backends, on both drivers of compio.
 
-mod chosen {
-    conformance::suite!(backend_compio::Compio::Suggested);
+mod suggested {
+    conformance::sampled_suite!(backend_compio::Compio::Suggested);
 }
 
 mod polling {
-    conformance::suite!(backend_compio::Compio::Polling);
+    conformance::tcp_suite!(backend_compio::Compio::Polling);
 }
