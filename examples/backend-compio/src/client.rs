@@ -1,12 +1,14 @@
 //! The task of a client: it starts the operations that the conversation asks for, and reports their results.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, Write};
 use std::mem;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 
-use anyloop::backend::{Buffers, Conversation, MAX_READ, Output, Socket, Step};
+use anyloop::backend::{Buffers, Conversation, MAX_READ, Output, Socket, Step, WorkerContext};
 use compio::BufResult;
 use compio::buf::{IntoInner, IoBuf};
 use compio::driver::op::{
@@ -16,7 +18,12 @@ use compio::driver::{BufferPool, BufferRef, SharedFd};
 use compio::runtime::submit;
 
 /// Serves a client until it leaves.
-pub(crate) async fn serve(socket: Socket, mut conversation: Conversation, pool: BufferPool) {
+pub(crate) async fn serve(
+    client: (Socket, Conversation),
+    pool: BufferPool,
+    worker: Rc<RefCell<WorkerContext>>,
+) {
+    let (socket, mut conversation) = client;
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
     conversation.register(&waker);
     let socket = SharedFd::new(socket); // operations own it as well
@@ -29,8 +36,8 @@ pub(crate) async fn serve(socket: Socket, mut conversation: Conversation, pool: 
                 Step::Send(output) => match (&*socket).write(output.bytes()) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         Buffers::of_this_thread(|buffers| conversation.stalled(&*socket, buffers));
-                        let send = Send::new(socket.clone(), Lent(output), SendFlags::NOSIGNAL);
-                        sending.set(Some(submit(send)));
+                        let flags = SendFlags::NOSIGNAL;
+                        sending.set(Some(submit(Send::new(socket.clone(), Lent(output), flags))));
                     }
                     sent => {
                         step = Buffers::of_this_thread(|buffers| conversation.sent(output, sent, buffers));
@@ -45,7 +52,7 @@ pub(crate) async fn serve(socket: Socket, mut conversation: Conversation, pool: 
                 }
                 Step::Over => break,
             }
-            let next = poll_fn(|cx| {
+            step = poll_fn(|cx| {
                 if mem::take(&mut yields) {
                     waker.wake_by_ref();
                     return Poll::Pending;
@@ -77,14 +84,15 @@ pub(crate) async fn serve(socket: Socket, mut conversation: Conversation, pool: 
                     }
                     Poll::Pending
                 })
-            });
-            step = next.await;
+            })
+            .await;
         }
     }
     // The operations were dropped, which cancels them. The socket is closed once they no longer own it.
     if let Some(socket) = socket.take().await {
         conversation.end(socket);
     }
+    worker.borrow().client_left();
 }
 
 /// Output that is lent to the system.
