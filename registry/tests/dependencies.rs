@@ -6,10 +6,11 @@ use std::process::Command;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// The runtimes: each is a dependency of one backend only, and of the handwritten servers. The load generator uses a
-/// poller as well, and one of the examples is a program on tokio.
-const RUNTIMES: [(&str, &[&str]); 8] = [
+/// poller as well, and the examples are a program on tokio and a backend on compio.
+const RUNTIMES: [(&str, &[&str]); 9] = [
     ("async-io", &["anyloop-backend-async-std"]),
     ("async-std", &["anyloop-backend-async-std", "anyloop-handwritten"]),
+    ("compio", &["anyloop-example-backend-compio"]),
     ("io-uring", &["anyloop-backend-uring", "anyloop-handwritten"]),
     ("polling", &["anyloop-backend-pool", "anyloop-load"]),
     ("rayon", &["anyloop-backend-pool", "anyloop-handwritten"]),

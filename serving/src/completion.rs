@@ -13,20 +13,21 @@ use crate::conversation::Conversation;
 pub enum Step {
     /// Send this output, and then return it by [`sent`](Conversation::sent).
     Send(Output),
-    /// Wait until the output that is being sent returns. If this takes long, call [`stalled`](Conversation::stalled) and
-    /// stop receiving.
+    /// Wait until the output that is being sent returns, and continue to receive. If this takes long, as it does when the
+    /// client doesn't read, call [`stalled`](Conversation::stalled) once and stop receiving.
     Sending,
     /// Receive input.
     Receive,
     /// Wait until the conversation is woken. Continue to receive, unless the conversation [is
     /// behind](Conversation::is_behind): a receive shows whether the client has reset the connection.
     Wakeup,
-    /// Let other conversations have a turn, and then call [`step`](Conversation::step).
-    Turn,
-    /// Stop receiving, call [`run`](Conversation::run) where blocking is allowed, and then call
+    /// Let other conversations have a turn. Then report what has completed meanwhile, or else call
     /// [`step`](Conversation::step).
+    Turn,
+    /// Start no receive, and call [`run`](Conversation::run) where blocking is allowed. Then report what has completed
+    /// meanwhile, or else call [`step`](Conversation::step).
     Blocking,
-    /// The conversation is over: [`end`](Conversation::end) it.
+    /// The conversation is over: [`end`](Conversation::end) it. Output that is being sent need not be returned.
     Over,
 }
 

@@ -32,9 +32,14 @@ fn every_case_that_it_names_is_one() {
     let is_case = |word: &str| conformance::CASES.iter().any(|case| case.name == word);
     let others = [
         "accept_all",
+        "begin_wait",
         "blocking_handlers",
+        "end_wait",
+        "is_behind",
         "is_marked",
+        "mark_lost",
         "max_connections",
+        "read_ahead",
         "register_slot",
         "two_clients_at_once",
         "what_now",
