@@ -10,7 +10,7 @@ const COUNTED: &str = "連接成功!\n第1條信息:hello\n第2條信息:你好,
 
 fn python(program: &str) -> Command {
     let mut command = Command::new("python3");
-    command.arg(format!("{}/tests/tutorial/{program}", env!("CARGO_MANIFEST_DIR"))).env("PYTHONUTF8", "1");
+    command.arg(format!("{}/../docs/tutorial/{program}", env!("CARGO_MANIFEST_DIR"))).env("PYTHONUTF8", "1");
     command
 }
 
@@ -43,7 +43,7 @@ fn its_client_talks_to_every_backend() {
 
 #[test]
 fn our_client_talks_to_its_servers() {
-    for program in ["server.py", "threaded_server.py"] {
+    for program in ["server.py", "threaded.py"] {
         let mut server = Process::start(&mut python(program));
         let address = format!("127.0.0.1:{}", server.line().trim_end());
         // The first server, which serves one after the other, has to be left properly to serve the second.

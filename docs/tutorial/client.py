@@ -1,6 +1,8 @@
-"""The classic socket tutorial's client: a greeting, then a message and a reply in turns, until `exit`.
+"""The classic socket tutorial's client, with its faults: a greeting, then a message and a reply in turns, until `exit`.
 
 python3 client.py PORT
+
+It takes one read for one reply, and waits for ever after an empty line, since nothing is sent.
 """
 
 import socket

@@ -1,0 +1,181 @@
+"""What the experiments of all steps share: they build and start programs, talk to them, and say what was seen.
+
+Each text is given in English and in Chinese. Every program that a lesson starts ends with it.
+"""
+
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+# How long an experiment waits for what must come. How long it waits for what must not come is up to the step.
+PATIENCE = 30
+
+
+class Lesson:
+    """One run of a step's experiment."""
+
+    def __init__(self, number, language, title):
+        self.number, self.language = number, language
+        self.programs, self.faults = [], []
+        self.say("== Step %d: %s" % (number, title[0]), "== 第 %d 步：%s" % (number, title[1]))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        for program in reversed(self.programs):
+            program.kill()
+
+    # What is said.
+
+    def say(self, english, chinese):
+        """Prints a text."""
+        print(chinese if self.language == "zh" else english, flush=True)
+
+    def figure(self, english, chinese, value):
+        """Prints a figure of this machine."""
+        self.say("Figure: %s: %s" % (english, value), "数字：%s：%s" % (chinese, value))
+
+    def fault(self, name, english, chinese):
+        """Prints a fault that was seen, with the reason. `name` is that of the page, in both languages."""
+        self.faults.append(name)
+        self.say("Fault `%s`: %s" % (name, english), "故障 `%s`：%s" % (name, chinese))
+
+    def end(self, expected):
+        """Prints the faults. Returns the exit code: 0 if they are those that the step is about."""
+        self.say("Faults seen: " + ", ".join(self.faults), "看到的故障：" + "、".join(self.faults))
+        missing, other = sorted(set(expected) - set(self.faults)), sorted(set(self.faults) - set(expected))
+        if missing:
+            self.say("Expected, and not seen: " + ", ".join(missing), "预期而未看到：" + "、".join(missing))
+        if other:
+            self.say("Seen, and not expected: " + ", ".join(other), "看到而未预期：" + "、".join(other))
+        return 1 if missing or other else 0
+
+    # What is run.
+
+    def binary(self, package, name):
+        """The path of a program of the workspace, which is built if need be. LESSON_BIN is a folder of built ones."""
+        folder = os.environ.get("LESSON_BIN")
+        if folder:
+            return os.path.join(folder, name)
+        command = ["cargo", "build", "--release", "--locked", "--package", package, "--bin", name]
+        print("$ " + shlex.join(command), flush=True)
+        if subprocess.run(command).returncode != 0:
+            sys.exit("lesson.sh: the build failed; the message above says why")
+        return os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release", name)
+
+    def anyloop(self):
+        """The path of the command `anyloop`."""
+        return self.binary("anyloop-cli", "anyloop")
+
+    def kit(self, package, english, chinese):
+        """Runs the conformance kit of a package, and requires that it passes. Tests of the pages run it by themselves."""
+        command = ["cargo", "test", "--locked", "--package", package, "--test", "conformance"]
+        print("$ " + shlex.join(command), flush=True)
+        if os.environ.get("LESSON_BIN"):
+            return
+        if subprocess.run(command).returncode != 0:
+            sys.exit("lesson.sh: the kit failed; the message above says why")
+        self.say(english, chinese)
+
+    def start(self, *command, **options):
+        """Starts a program, and shows its command line."""
+        name = os.path.basename(command[0])
+        print("$ " + shlex.join([name, *command[1:]]), flush=True)
+        program = Program(command, **options)
+        self.programs.append(program)
+        return program
+
+    def serve(self, *flags):
+        """Starts `anyloop serve` on a free port."""
+        return self.start(self.anyloop(), "serve", "--listen", "127.0.0.1:0", *flags)
+
+    def output(self, *command, **options):
+        """Runs a program to its end. Returns what it printed on both outputs, and its exit code."""
+        program = self.start(*command, **options)
+        code = program.wait()
+        return "\n".join(program.lines + program.errors), code
+
+
+class Program:
+    """A running program, whose outputs are read as they come."""
+
+    def __init__(self, command, **options):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ANYLOOP_")}
+        environment.update(PYTHONUTF8="1", **options.pop("environment", {}))
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=environment, start_new_session=True, **options)
+        self.lines, self.errors, self.changed = [], [], threading.Condition()
+        self.readers = [threading.Thread(target=self._read, args=pair, daemon=True) for pair in
+                        [(self.process.stdout, self.lines), (self.process.stderr, self.errors)]]
+        for reader in self.readers:
+            reader.start()
+
+    def _read(self, stream, lines):
+        for line in stream:
+            with self.changed:
+                lines.append(line.decode("utf-8", "replace").rstrip("\n"))
+                self.changed.notify_all()
+        with self.changed:
+            self.changed.notify_all()
+
+    def wait_for(self, pattern):
+        """Waits for a line of either output that matches, and returns the match."""
+        def find():
+            return next((found for line in self.lines + self.errors if (found := re.search(pattern, line))), None)
+        with self.changed:
+            is_over = lambda: not any(reader.is_alive() for reader in self.readers)
+            self.changed.wait_for(lambda: find() or is_over(), PATIENCE)
+            found = find()
+        if not found:
+            sys.exit("lesson.sh: no line matches `%s`:\n%s" % (pattern, "\n".join(self.lines + self.errors)))
+        return found
+
+    @property
+    def port(self):
+        """The port that it listens at, as its first line says."""
+        return int(self.wait_for(r"listening on \S+:(\d+)").group(1))
+
+    def connect(self, timeout=PATIENCE):
+        """A client's socket, whose calls fail after `timeout` seconds."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout)
+
+    def wait(self, timeout=PATIENCE):
+        """Waits until it ends. Returns the exit code, or None if it goes on for longer than `timeout` seconds."""
+        try:
+            code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        for reader in self.readers:
+            reader.join(PATIENCE)
+        return code
+
+    def stop(self):
+        """Asks it to end, and waits for it."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self):
+        """Ends it at once, with the processes that it started."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+
+def hears(client, expected):
+    """Reads until `expected` has come, and returns whether it did. Less comes if the server ends, or is silent."""
+    heard = b""
+    try:
+        while expected not in heard and (more := client.recv(65536)):
+            heard += more
+    except (TimeoutError, ConnectionError):
+        pass
+    return expected in heard

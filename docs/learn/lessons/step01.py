@@ -1,0 +1,51 @@
+"""The tutorial's first server, and three clients that it doesn't survive."""
+
+import socket
+import sys
+import time
+
+from lesson import hears
+
+TITLE = ("the Python server", "Python 服务器")
+FAULTS = ["dies-when-a-client-leaves", "spins-after-a-half-close", "dies-on-half-a-character"]
+
+
+def run(lesson):
+    server = start(lesson)
+    with server.connect() as client:
+        client.sendall(b"hello")
+        hears(client, b"hello")
+    if server.wait() and "BrokenPipeError" in server.errors[-1]:
+        lesson.fault(
+            FAULTS[0],
+            "a client said hello and left. `recv` returned nothing, which the server took for a message; its second "
+            "reply to nobody failed: " + server.errors[-1],
+            "客户端说了 hello 就离开。`recv` 返回空，服务器把它当成一条消息；第二次给已经不在的人回复时失败：" + server.errors[-1])
+
+    server = start(lesson)
+    with server.connect() as client:
+        client.shutdown(socket.SHUT_WR)  # the client still reads
+        before, begin = len(server.lines), time.monotonic()
+        while time.monotonic() < begin + 1:
+            client.recv(65536)
+        printed = len(server.lines) - before
+    if printed > 1000:
+        lesson.fault(
+            FAULTS[1],
+            "a client closed its own direction and went on reading. `recv` returned nothing again and again, and the "
+            "server answered each time.",
+            "客户端关闭了自己的发送方向，但继续读。`recv` 一次又一次返回空，服务器每次都回复。")
+        lesson.figure("lines that it printed in one second, without a message", "没有任何消息，一秒内打印的行数", printed)
+
+    server = start(lesson)
+    with server.connect() as client:
+        client.sendall("你".encode()[:2])
+        if server.wait() and "UnicodeDecodeError" in server.errors[-1]:
+            lesson.fault(
+                FAULTS[2],
+                "two of the three bytes of 你 arrived first: " + server.errors[-1],
+                "“你”的三个字节先到了两个：" + server.errors[-1])
+
+
+def start(lesson):
+    return lesson.start(sys.executable, "docs/tutorial/server.py", "0")

@@ -1,0 +1,30 @@
+//! Runs the experiments of `docs/learn`, and compares the faults that they show with those of the page.
+
+#[path = "pages/page.rs"]
+mod page;
+
+use std::path::Path;
+use std::process::Command;
+
+use self::page::{ENGLISH, steps};
+
+/// Runs the experiment of a step with the programs that the tests have built.
+#[track_caller]
+fn check(number: u32) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let built = Path::new(env!("CARGO_BIN_EXE_learn")).parent().expect("it is in a folder");
+    let mut lesson = Command::new(root.join("docs/learn/lesson.sh"));
+    let output = lesson.args([&number.to_string(), "en"]).env("LESSON_BIN", built).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{errors}");
+    let seen = said.lines().last().and_then(|line| line.strip_prefix("Faults seen: ")).unwrap_or_default();
+    let steps = steps(ENGLISH);
+    let step = steps.iter().find(|step| step.number == number).expect("the page has the step");
+    assert_eq!(seen.split(", ").collect::<Vec<_>>(), step.faults(), "{said}");
+}
+
+#[test]
+fn step_1() {
+    check(1);
+}

@@ -1,0 +1,41 @@
+//! The pages of `docs/learn` have the same steps, commands and faults in both languages.
+
+#[path = "pages/page.rs"]
+mod page;
+
+use self::page::{CHINESE, ENGLISH, steps};
+
+#[test]
+fn each_step_has_its_heading() {
+    for page in [ENGLISH, CHINESE] {
+        let numbers: Vec<_> = steps(page).iter().map(|step| step.number).collect();
+        assert_eq!(numbers, (1..=12).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn both_languages_have_the_same_commands_code_and_faults() {
+    for (english, chinese) in steps(ENGLISH).iter().zip(&steps(CHINESE)) {
+        assert_eq!(english.commands(), chinese.commands(), "step {}", english.number);
+        assert_eq!(english.code(), chinese.code(), "step {}", english.number);
+        assert_eq!(english.faults(), chinese.faults(), "step {}", english.number);
+        assert_eq!(english.links(), chinese.links(), "step {}", english.number);
+    }
+}
+
+#[test]
+fn each_step_is_complete() {
+    for step in steps(ENGLISH) {
+        let number = step.number;
+        assert!(step.commands().contains(&format!("docs/learn/lesson.sh {number}\n")), "{number}: no lesson");
+        assert!(!step.faults().is_empty(), "{number}: no fault");
+        for part in ["**Predict.**", "**Figure.**", "**Exercise.**"] {
+            assert!(step.text.contains(part), "{number}: no {part}");
+        }
+    }
+    for step in steps(CHINESE) {
+        for part in ["**预测。**", "**数字。**", "**练习。**"] {
+            assert!(step.text.contains(part), "{}: no {part}", step.number);
+        }
+    }
+}
