@@ -2,7 +2,8 @@
 
 python3 client.py PORT
 
-It takes one read for one reply, and waits for ever after an empty line, since nothing is sent.
+It takes one read for one reply. After an empty line it waits for ever, since nothing is sent. When the server has ended the
+connection, it prints an empty line and fails at a later message.
 """
 
 import socket

@@ -3,7 +3,7 @@
 python3 server.py PORT
 
 It is for learning alone. A client that leaves ends it, and one that closes only its own direction makes it print without
-end. Port 0 is any free port; the first line says which.
+end, so don't let it print to a file. Port 0 is any free port; the first line says which.
 """
 
 import socket

@@ -1,9 +1,10 @@
 """The second server of the classic socket tutorial, with its faults: a thread for each client.
 
-ulimit -v 2000000; python3 threaded.py PORT
+(ulimit -v 2000000; python3 threaded.py PORT)
 
 Warning: it starts threads without end, before any client comes. Run it only with a limit on memory, as in the line above:
-then it stops at some two hundred. It is for learning alone. Port 0 is any free port; the first line says which.
+then it stops at some hundred threads, of which each serves one client. Ctrl-C does not end it then: its main thread has
+ended, and the others wait. Ctrl-\\ does. It is for learning alone. Port 0 is any free port; the first line says which.
 """
 
 import random

@@ -51,6 +51,7 @@ fn allowed(package: &str, members: &BTreeSet<String>) -> BTreeSet<String> {
             let examples = ["anyloop-example-http", "anyloop-example-key-value", "anyloop-example-shout"];
             ["anyloop", "anyloop-cli", "anyloop-proxy-header"].into_iter().chain(examples).collect()
         }
+        "anyloop-example-learn" => vec!["anyloop", "anyloop-cli", "anyloop-example-backend"],
         "anyloop-example-chat" => vec!["anyloop", "anyloop-cli", "anyloop-exchange-redis"],
         example if example.starts_with("anyloop-example-") => vec!["anyloop", "anyloop-cli"],
         backend if backend.starts_with("anyloop-backend-") => vec!["anyloop-common", "anyloop-serving"],

@@ -5,12 +5,14 @@ Each text is given in English and in Chinese. Every program that a lesson starts
 
 import os
 import re
+import resource
 import shlex
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 
 # How long an experiment waits for what must come. How long it waits for what must not come is up to the step.
 PATIENCE = 30
@@ -59,10 +61,11 @@ class Lesson:
     # What is run.
 
     def binary(self, package, name):
-        """The path of a program of the workspace, which is built if need be. LESSON_BIN is a folder of built ones."""
+        """The path of a program of the workspace, which is built if need be. In the folder LESSON_BIN is `learn`, which has
+        the commands of all of them."""
         folder = os.environ.get("LESSON_BIN")
         if folder:
-            return os.path.join(folder, name)
+            return os.path.join(folder, "learn")
         command = ["cargo", "build", "--release", "--locked", "--package", package, "--bin", name]
         print("$ " + shlex.join(command), flush=True)
         if subprocess.run(command).returncode != 0:
@@ -156,6 +159,22 @@ class Program:
             reader.join(PATIENCE)
         return code
 
+    @property
+    def threads(self):
+        """The number of its threads."""
+        return len(os.listdir("/proc/%d/task" % self.process.pid))
+
+    @property
+    def memory(self):
+        """The bytes of memory that it has in use, without what the kernel uses for it."""
+        with open("/proc/%d/smaps_rollup" % self.process.pid) as file:
+            return next(int(line.split()[1]) << 10 for line in file if line.startswith("Rss:"))
+
+    @property
+    def cpu_time(self):
+        """The seconds of CPU time that it has used, in the kernel and outside. The clock is that of clock_getcpuclockid(3)."""
+        return time.clock_gettime((~self.process.pid << 3) | 2)
+
     def stop(self):
         """Asks it to end, and waits for it."""
         self.process.send_signal(signal.SIGTERM)
@@ -179,3 +198,36 @@ def hears(client, expected):
     except (TimeoutError, ConnectionError):
         pass
     return expected in heard
+
+
+def hear_all(client):
+    """Reads until the server ends the conversation. Returns what came, and the error if it was a reset."""
+    heard, error = b"", None
+    try:
+        while more := client.recv(65536):
+            heard += more
+    except ConnectionError as reset:
+        error = reset
+    return heard, error
+
+
+def is_silent(client, seconds=2):
+    """Whether nothing comes, and the conversation goes on, for so long. What comes stays to be read."""
+    client.settimeout(seconds)
+    try:
+        client.recv(1, socket.MSG_PEEK)
+    except TimeoutError:
+        return True
+    finally:
+        client.settimeout(PATIENCE)
+    return False
+
+
+def raise_descriptors(number):
+    """Lets this process and those that it starts have `number` more files open, and ends it if it may not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = number + 100
+    if hard != resource.RLIM_INFINITY and hard < most:
+        sys.exit("lesson.sh: it needs %d open files, and the limit is %d; raise it with `ulimit -Hn`" % (most, hard))
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -28,3 +28,28 @@ fn check(number: u32) {
 fn step_1() {
     check(1);
 }
+
+#[test]
+fn step_2() {
+    check(2);
+}
+
+#[test]
+fn step_3() {
+    check(3);
+}
+
+#[test]
+fn step_4() {
+    check(4);
+}
+
+#[test]
+fn step_5() {
+    check(5);
+}
+
+#[test]
+fn step_6() {
+    check(6);
+}

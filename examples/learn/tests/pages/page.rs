@@ -39,7 +39,8 @@ impl<'a> Step<'a> {
 
     /// The names of the faults that its experiment shows.
     pub(crate) fn faults(&self) -> Vec<&'a str> {
-        let line = self.text.lines().find(|line| line.starts_with("**Fault:**") || line.starts_with("**故障：**"));
+        let line =
+            self.text.lines().find(|line| line.starts_with("**Fault:**") || line.starts_with("**故障：**"));
         line.into_iter().flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
     }
 
