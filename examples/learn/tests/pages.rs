@@ -3,6 +3,9 @@
 #[path = "pages/page.rs"]
 mod page;
 
+use std::fs;
+use std::path::Path;
+
 use self::page::{CHINESE, ENGLISH, steps};
 
 #[test]
@@ -36,6 +39,19 @@ fn each_step_is_complete() {
     for step in steps(CHINESE) {
         for part in ["**预测。**", "**数字。**", "**练习。**"] {
             assert!(step.text.contains(part), "{}: no {part}", step.number);
+        }
+    }
+}
+
+#[test]
+fn each_block_of_code_is_in_a_file_that_its_step_links() {
+    for step in steps(ENGLISH) {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/learn");
+        let files: Vec<_> =
+            step.links().iter().filter_map(|link| fs::read_to_string(page.join(link)).ok()).collect();
+        for (language, code) in step.code() {
+            let is_there = files.iter().any(|file| file.contains(code.trim_end()));
+            assert!(is_there, "step {}: no linked file has this {language}:\n{code}", step.number);
         }
     }
 }
