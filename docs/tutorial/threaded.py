@@ -3,8 +3,8 @@
 (ulimit -v 2000000; python3 threaded.py PORT)
 
 Warning: it starts threads without end, before any client comes. Run it only with a limit on memory, as in the line above:
-then it stops at some hundred threads, of which each serves one client. Ctrl-C does not end it then: its main thread has
-ended, and the others wait. Ctrl-\\ does. It is for learning alone. Port 0 is any free port; the first line says which.
+then it stops at some hundred threads, of which each serves one client. It is for learning alone. Port 0 is any free port;
+the first line says which.
 """
 
 import random
