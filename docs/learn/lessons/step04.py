@@ -1,5 +1,6 @@
 """A thread for each client: before any client comes, without a bound, and with one."""
 
+import shlex
 import sys
 
 from lesson import hears, raise_descriptors
@@ -11,7 +12,7 @@ CLIENTS = 500
 
 def run(lesson):
     raise_descriptors(CLIENTS)
-    program = lesson.start("sh", "-c", "ulimit -v 2000000; exec %s docs/tutorial/threaded.py 0" % sys.executable)
+    program = lesson.start("sh", "-c", "ulimit -v 2000000; exec %s docs/tutorial/threaded.py 0" % shlex.quote(sys.executable))
     program.wait_for("can't start new thread")
     if program.threads > 1:
         lesson.fault(
