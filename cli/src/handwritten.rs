@@ -1,11 +1,12 @@
 //! The handwritten servers: `anyloop handwritten`, and `compare --with-handwritten`.
 
 use std::ffi::OsString;
+use std::net::TcpListener;
 use std::num::NonZeroUsize;
-use std::thread;
+use std::{io, thread};
 
 use compare::{Candidate, Care, Kind, Launch};
-use handwritten::{SERVERS, Server};
+use handwritten::{Certificate, SERVERS, Serve, Server};
 use serde_json::json;
 
 use crate::arguments::{Format, Handwritten};
@@ -21,26 +22,54 @@ pub(crate) fn handwritten(arguments: &Handwritten) -> Result<(), Failure> {
     if !server.is_supported() {
         return Err(Failure::Failed(format!("{name} can't serve on this machine; choose another")));
     }
+    let serve = serve(server, arguments)?;
     descriptors::raise_limit();
     let listener = Endpoint::resolve("--listen", &arguments.listen, arguments.expose)?.listen_on_tcp()?;
-    let failed = |error: std::io::Error| Failure::Failed(format!("{name} can't serve: {error}"));
+    let failed = |error: io::Error| Failure::Failed(format!("{name} can't serve: {error}"));
     let address = listener.local_addr().map_err(failed)?;
     let workers = arguments.workers.or_else(|| thread::available_parallelism().ok());
     print(format!("listening on {address}\n").as_bytes())?;
-    (server.serve)(listener, workers.map_or(1, NonZeroUsize::get)).map_err(failed)
+    serve(listener, workers.map_or(1, NonZeroUsize::get)).map_err(failed)
+}
+
+/// The function that runs a server. The certificate of one that speaks TLS is loaded.
+fn serve(
+    server: &Server,
+    arguments: &Handwritten,
+) -> Result<Box<dyn FnOnce(TcpListener, usize) -> io::Result<()>>, Failure> {
+    match (server.serve, &arguments.tls_cert, &arguments.tls_key) {
+        (Serve::Tcp(serve), None, _) => Ok(Box::new(serve)),
+        (Serve::Tls(serve), Some(certificate), Some(key)) => {
+            let certificate = Certificate::load(certificate, key).map_err(|error| Failure::of(&error))?;
+            Ok(Box::new(move |listener, workers| serve(listener, workers, certificate)))
+        }
+        (Serve::Tcp(_), ..) => Err(Failure::Usage(format!(
+            "{} does not speak TLS; leave out --tls-cert and --tls-key",
+            server.name
+        ))),
+        (Serve::Tls(_), ..) => {
+            Err(Failure::Usage(format!("{} speaks TLS; add --tls-cert and --tls-key", server.name)))
+        }
+    }
 }
 
 /// The candidates of a comparison: the servers whose counterparts are among these backends, and the one that is the
-/// counterpart of all.
-pub(crate) fn candidates(backends: &[Candidate], launch: impl Fn(Vec<OsString>) -> Launch) -> Vec<Candidate> {
+/// counterpart of all. With the arguments for TLS, those that speak it, and otherwise those that don't.
+pub(crate) fn candidates(
+    backends: &[Candidate],
+    tls: Option<&[OsString]>,
+    launch: impl Fn(Vec<OsString>) -> Launch,
+) -> Vec<Candidate> {
     let is_wanted = |server: &&Server| {
         let is_chosen = |name: &str| backends.iter().any(|backend| backend.name == name);
-        server.is_supported() && server.backend.is_none_or(is_chosen)
+        server.is_supported() && server.speaks_tls() == tls.is_some() && server.backend.is_none_or(is_chosen)
     };
-    SERVERS.iter().filter(is_wanted).map(|server| candidate(server, &launch)).collect()
+    let tls = tls.unwrap_or_default();
+    SERVERS.iter().filter(is_wanted).map(|server| candidate(server, tls, &launch)).collect()
 }
 
-fn candidate(server: &Server, launch: impl Fn(Vec<OsString>) -> Launch) -> Candidate {
+fn candidate(server: &Server, tls: &[OsString], launch: impl Fn(Vec<OsString>) -> Launch) -> Candidate {
+    let arguments = ["handwritten", server.name, "--listen", "127.0.0.1:0"].map(OsString::from);
     Candidate {
         name: server.name.to_owned(),
         model: server.model.to_owned(),
@@ -53,7 +82,7 @@ fn candidate(server: &Server, launch: impl Fn(Vec<OsString>) -> Launch) -> Candi
             },
         },
         max_connections: server.max_connections,
-        launch: launch(["handwritten", server.name, "--listen", "127.0.0.1:0"].map(OsString::from).into()),
+        launch: launch([&arguments, tls].concat()),
         ..Candidate::default()
     }
 }
@@ -75,6 +104,7 @@ fn list(format: Format) -> String {
         let counterpart = match server.backend {
             _ if !server.is_supported() => "not available here",
             Some(backend) => backend,
+            None if server.speaks_tls() => "all, over TLS",
             None => "all",
         };
         [server.name, server.model, counterpart].map(String::from)

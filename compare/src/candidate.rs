@@ -52,6 +52,10 @@ pub enum Launch {
 const PORT: &str = "{port}";
 const ADDRESS: &str = "{address}";
 
+/// The placeholders of the files of a certificate and its key.
+const CERTIFICATE: &str = "{cert}";
+const KEY: &str = "{key}";
+
 impl Candidate {
     /// Any program that listens, by the command line that starts it. The line is split into words as a shell would, but
     /// nothing is expanded; `sh -c '…'` runs a shell.
@@ -90,6 +94,26 @@ impl Candidate {
             launch: Launch::Command { words },
             ..Self::default()
         })
+    }
+
+    /// Says where its certificate and the key of it are, in PEM: `{cert}` and `{key}` in the words of a command.
+    ///
+    /// # Errors
+    /// If the command contains one of them only, or neither.
+    pub fn with_certificate(mut self, certificate: &Path, key: &Path) -> Result<Self, String> {
+        let Launch::Command { words } = &mut self.launch else { return Ok(self) };
+        for (placeholder, file) in [(CERTIFICATE, certificate), (KEY, key)] {
+            if !words.iter().any(|word| word.contains(placeholder)) {
+                return Err(format!(
+                    "the command of {} doesn't say where the certificate belongs; write {CERTIFICATE} and {KEY} in the place \
+                     of its files in PEM, or leave out --tls",
+                    self.name
+                ));
+            }
+            let file = file.to_string_lossy();
+            words.iter_mut().for_each(|word| *word = word.replace(placeholder, &file));
+        }
+        Ok(self)
     }
 
     /// The same backend in another build of this command. Its name is this candidate's, followed by `(FILE NAME)`.
@@ -173,6 +197,23 @@ mod tests {
             let error = text.parse::<Candidate>().unwrap_err();
             assert!(error.contains(what), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_command_names_the_files_of_its_certificate() {
+        let (certificate, key) = (Path::new("/t/a.crt"), Path::new("/t/a.key"));
+        let with =
+            |command: &str| Candidate::server("own", command).unwrap().with_certificate(certificate, key);
+        assert_eq!(
+            words(&with("serve {port} --pem={cert} {key}").unwrap()),
+            ["serve", "7000", "--pem=/t/a.crt", "/t/a.key"]
+        );
+        for command in ["serve {port}", "serve {port} {cert}", "serve {port} {key}"] {
+            let error = with(command).unwrap_err();
+            assert!(error.contains("the command of own") && error.contains("{cert} and {key}"), "{error}");
+        }
+        let backend = Candidate::default();
+        assert_eq!(backend.clone().with_certificate(certificate, key), Ok(backend), "its arguments say it");
     }
 
     #[test]

@@ -198,7 +198,7 @@ impl Design {
 
     /// How many rates a subject's curve of latency against the rate is expected to have.
     pub(super) fn rates(&self, subject: usize, settings: &Settings) -> usize {
-        if self.holds(subject, settings.clients) { RATES } else { 0 }
+        if self.holds(subject, settings.clients) && !settings.has_own_loads() { RATES } else { 0 }
     }
 
     /// The work of one round.

@@ -1,14 +1,16 @@
 //! How much memory a server needs for idle connections.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::MemorySample;
 use load::framing::Framing;
+use load::plan::TransformHook;
+use load::transform::Stream;
 
 /// Connections that have exchanged one message each and are idle. They are closed when this is dropped.
 #[derive(Debug)]
@@ -18,7 +20,8 @@ pub(super) struct Idle {
     greets: bool,
     /// The message that each sends, framed.
     message: Vec<u8>,
-    connections: Vec<TcpStream>,
+    transform: Option<TransformHook>,
+    connections: Vec<Stream<TcpStream>>,
 }
 
 /// How many idle connections to open, and what each sends.
@@ -29,6 +32,8 @@ pub(super) struct IdlePlan<'a> {
     pub(super) greets: bool,
     /// The message that each exchanges, framed.
     pub(super) message: Vec<u8>,
+    /// The layer below the messages.
+    pub(super) transform: Option<TransformHook>,
 }
 
 /// Measures the memory of a server, which `memory` reads, at each of these counts of idle connections, in ascending
@@ -94,19 +99,25 @@ impl Idle {
     /// No connections yet.
     pub(super) fn new(address: SocketAddr, plan: &IdlePlan<'_>) -> Self {
         let IdlePlan { framing, greets, .. } = *plan;
-        Self { address, framing, greets, message: plan.message.clone(), connections: Vec::new() }
+        let (message, transform) = (plan.message.clone(), plan.transform.clone());
+        Self { address, framing, greets, message, transform, connections: Vec::new() }
     }
 
     /// Opens one more, and exchanges a message on it.
     fn add(&mut self) -> io::Result<()> {
-        let mut stream = connect(self.address, self.connections.len())?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        stream.set_write_timeout(Some(TIMEOUT))?;
+        let socket = connect(self.address, self.connections.len())?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(TIMEOUT))?;
+        socket.set_write_timeout(Some(TIMEOUT))?;
+        let end = Instant::now() + TIMEOUT;
+        let mut stream = Stream::new(socket, self.transform.as_ref(), || match Instant::now() < end {
+            true => Ok(()),
+            false => Err(io::Error::new(ErrorKind::TimedOut, "the server did not complete the handshake")),
+        })?;
         stream.write_all(&self.message)?;
 
         // The reader may be dropped afterwards: the server sends nothing after this exchange.
-        let mut replies = self.framing.replies(&stream).to(&self.message);
+        let mut replies = self.framing.replies(&mut stream).to(&self.message);
         for _ in 0..1 + usize::from(self.greets) {
             replies.receive().map_err(|error| match error.kind() {
                 ErrorKind::UnexpectedEof => {
@@ -121,10 +132,13 @@ impl Idle {
 
     /// How many of them the server has not closed.
     fn open(&self) -> usize {
-        let is_open = |stream: &&TcpStream| {
-            let peeked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
-            // A server may send something to an idle client.
-            peeked.map_or_else(|error| error.kind() == ErrorKind::WouldBlock, |length| length > 0)
+        let is_open = |stream: &&Stream<TcpStream>| {
+            let mut socket = stream.socket();
+            let is_ready = socket.set_nonblocking(true).is_ok();
+            // A server may send something to an idle client, and TLS announces its end. It is not used any more.
+            let mut read = || socket.read(&mut [0; 1024]);
+            let end = std::iter::repeat_with(&mut read).find(|read| !matches!(read, Ok(1..)));
+            is_ready && matches!(end, Some(Err(error)) if error.kind() == ErrorKind::WouldBlock)
         };
         self.connections.iter().filter(is_open).count()
     }
@@ -161,7 +175,10 @@ mod tests {
 
     fn idle(address: SocketAddr, greets: bool) -> Idle {
         let message = b"hello\n".to_vec();
-        Idle::new(address, &IdlePlan { counts: &[], framing: Framing::Line, greets, message })
+        Idle::new(
+            address,
+            &IdlePlan { counts: &[], framing: Framing::Line, greets, message, transform: None },
+        )
     }
 
     /// A server that greets, answers one line on each connection, and keeps it open. Returns the source addresses.

@@ -223,6 +223,7 @@ the servers; end them, or wait"
             reply_timeout: REPLY_TIMEOUT,
             messages: self.settings.messages.clone(),
             framing: self.settings.framing,
+            transform: self.settings.transform.clone(),
             expect: self.settings.expect.clone(),
             subscribers: Subscribers {
                 count: shape.subscribers,

@@ -6,7 +6,7 @@ use super::Candidate;
 use super::budget::Tier;
 use super::design::CONTROL_SUFFIX;
 use load::framing::Framing;
-use load::plan::{Expect, HIGHEST_RATE, Messages, Plan, Subscribers};
+use load::plan::{Expect, HIGHEST_RATE, Messages, Plan, Subscribers, TransformHook};
 use load::slo::Slo;
 
 /// The settings of a comparison.
@@ -41,8 +41,8 @@ pub struct Settings {
     /// servers sustain, except for those below a quarter of the median throughput. To compare with an earlier
     /// comparison, it must be the same rate.
     pub rate: Option<f64>,
-    /// Closed loops that replace the usual one, if any: connections, and messages in flight on each. Then there are no
-    /// curves, and the measurements are short, because there are many.
+    /// Closed loops that replace the usual one, if any: connections, and messages in flight on each. Then memory is the
+    /// only curve, and the measurements are short, because there are many.
     pub closed_loops: Vec<(usize, usize)>,
     /// The numbers of subscribers of the loads that replace the usual ones, if any: [`clients`](Self::clients)
     /// connections send messages, which the server pushes to all subscribers. Then [`rate`](Self::rate) is that of the
@@ -56,6 +56,8 @@ pub struct Settings {
     pub messages: Messages,
     /// The framing of the messages.
     pub framing: Framing,
+    /// The layer below the messages, such as TLS, which all servers speak.
+    pub transform: Option<TransformHook>,
     /// The expected replies.
     pub expect: Expect,
     /// Whether any number of replies may be refusals. If not, more than 1 % are noted.
@@ -105,6 +107,7 @@ impl Settings {
             connections: vec![1, 64, 1000],
             messages: Messages::default(),
             framing: Framing::Line,
+            transform: None,
             expect: Expect::Echo,
             allow_refusals: false,
             threads: 0,
@@ -126,7 +129,7 @@ impl Settings {
 
     /// How often the points of the curves are measured.
     pub(super) fn passes(&self) -> usize {
-        if self.has_own_loads() { 0 } else { self.tier.passes() }
+        if self.subscribers.is_empty() { self.tier.passes() } else { 0 }
     }
 
     /// Whether there are loads that replace the usual ones.
@@ -136,7 +139,7 @@ impl Settings {
 
     /// The counts of connections at which throughput is measured for the curve.
     pub(super) fn swept_connections(&self) -> &[usize] {
-        if self.tier == Tier::Full && self.passes() > 0 { &self.connections } else { &[] }
+        if self.tier == Tier::Full && !self.has_own_loads() { &self.connections } else { &[] }
     }
 
     /// How many hostile clients are added to the load that measures isolation: as many as there are clients, or 0 if it

@@ -76,7 +76,8 @@ impl Runner<'_> {
         let messages = &self.settings.messages;
         // The shortest message that the generator makes.
         let size = if let Messages::Made(sizes) = messages { sizes.bounds().0 } else { 0 };
-        let plan = IdlePlan { counts, framing, greets, message: messages.example(framing, size) };
+        let (message, transform) = (messages.example(framing, size), self.settings.transform.clone());
+        let plan = IdlePlan { counts, framing, greets, message, transform };
         let (measured, result) = self.testbed.memory(server, &plan);
         let of_it = measured.into_iter().map(|sample| MemorySample { subject, pass, ..sample });
         self.comparison.memory.extend(of_it);

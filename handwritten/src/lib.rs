@@ -2,7 +2,7 @@
 //!
 //! Each answers a line with the same line, as a good engineer would write it on one runtime without anyloop: *plain*,
 //! as in the runtime's own examples, or *careful*, with one write for the replies to all lines that have arrived. The
-//! *raw* loops send bytes back without parsing them.
+//! *raw* loops send bytes back without parsing them. One careful server speaks TLS, for which it needs a [`Certificate`].
 //!
 //! They all lack features of a production server: limits on connections, on the length of a line and on the memory for
 //! a client that doesn't read; deadlines; a drain. The difference between a backend and its careful server is the cost
@@ -10,6 +10,7 @@
 
 #[cfg(feature = "async-std")]
 mod async_std_tasks;
+mod certificate;
 #[cfg(target_os = "linux")]
 mod epoll_loops;
 #[cfg(target_os = "linux")]
@@ -28,6 +29,8 @@ mod uring;
 use std::io;
 use std::net::TcpListener;
 
+pub use certificate::Certificate;
+
 /// A handwritten server.
 #[derive(Clone, Copy, Debug)]
 pub struct Server {
@@ -35,15 +38,24 @@ pub struct Server {
     pub name: &'static str,
     /// How it works, in a few words.
     pub model: &'static str,
-    /// The backend whose counterpart it is; `None` if it is the counterpart of all.
+    /// The backend whose counterpart it is; `None` if it is the counterpart of all, over TLS if it speaks that.
     pub backend: Option<&'static str>,
     /// How it is written.
     pub kind: Kind,
     /// How many clients it serves at a time; `None` if there is no limit.
     pub max_connections: Option<usize>,
-    /// Serves on this many workers, if it has workers, until the process ends. It returns only with an error. An error
-    /// of a client ends that client only.
-    pub serve: fn(TcpListener, usize) -> io::Result<()>,
+    /// How it is run.
+    pub serve: Serve,
+}
+
+/// A function that serves on this many workers, if the server has workers, until the process ends. It returns only with
+/// an error. An error of a client ends that client only.
+#[derive(Clone, Copy, Debug)]
+pub enum Serve {
+    /// It serves over TCP.
+    Tcp(fn(TcpListener, usize) -> io::Result<()>),
+    /// It serves over TLS, with this certificate.
+    Tls(fn(TcpListener, usize, Certificate) -> io::Result<()>),
 }
 
 /// How a server is written.
@@ -59,6 +71,11 @@ pub enum Kind {
 }
 
 impl Server {
+    /// Whether it speaks TLS.
+    pub fn speaks_tls(&self) -> bool {
+        matches!(self.serve, Serve::Tls(_))
+    }
+
     /// Whether this system supports it.
     pub fn is_supported(&self) -> bool {
         #[cfg(target_os = "linux")]
@@ -83,7 +100,7 @@ pub static SERVERS: &[Server] = &[
         backend: None,
         kind: Kind::Raw,
         max_connections: None,
-        serve: poll_loops::raw,
+        serve: Serve::Tcp(poll_loops::raw),
     },
     Server {
         max_connections: Some(1),
@@ -120,15 +137,24 @@ pub static SERVERS: &[Server] = &[
         "an io_uring for each worker, which sends back what it received",
         uring::raw,
     ),
+    Server {
+        name: "tokio-tls",
+        model: "a task for each connection, TLS by tokio-rustls, batched writes",
+        backend: None,
+        kind: Kind::Careful,
+        max_connections: None,
+        serve: Serve::Tls(tokio_tasks::tls),
+    },
 ];
 
-type Serve = fn(TcpListener, usize) -> io::Result<()>;
+type ServeTcp = fn(TcpListener, usize) -> io::Result<()>;
 
-const fn plain(name: &'static str, backend: &'static str, model: &'static str, serve: Serve) -> Server {
+const fn plain(name: &'static str, backend: &'static str, model: &'static str, serve: ServeTcp) -> Server {
+    let serve = Serve::Tcp(serve);
     Server { name, model, backend: Some(backend), kind: Kind::Plain, max_connections: None, serve }
 }
 
-const fn careful(name: &'static str, backend: &'static str, model: &'static str, serve: Serve) -> Server {
+const fn careful(name: &'static str, backend: &'static str, model: &'static str, serve: ServeTcp) -> Server {
     Server { kind: Kind::Careful, ..plain(name, backend, model, serve) }
 }
 

@@ -4,12 +4,13 @@ use std::future::Future;
 use std::{io, net};
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::codec::{Framed, LinesCodec};
 
-use crate::{answer, has_line};
+use crate::{Certificate, answer, has_line};
 
 /// Lines as a stream and a sink, each answered by a separate write.
 pub(crate) fn framed(listener: net::TcpListener, workers: usize) -> io::Result<()> {
@@ -26,27 +27,45 @@ pub(crate) fn framed(listener: net::TcpListener, workers: usize) -> io::Result<(
 
 /// All lines that have arrived are answered by one write.
 pub(crate) fn careful(listener: net::TcpListener, workers: usize) -> io::Result<()> {
-    serve(listener, workers, |mut socket| async move {
+    serve(listener, workers, |socket| async move {
         socket.set_nodelay(true)?;
-        let (reading, mut writing) = socket.split();
-        let mut reader = BufReader::new(reading);
-        let (mut line, mut replies) = (Vec::new(), Vec::new());
-        while reader.read_until(b'\n', &mut line).await? > 0 {
-            answer(&line, &mut replies);
-            line.clear();
-            if !has_line(reader.buffer()) {
-                writing.write_all(&replies).await?;
-                replies.clear();
-            }
-        }
-        Ok(())
+        converse(socket).await
     })
+}
+
+/// The same over TLS.
+pub(crate) fn tls(listener: net::TcpListener, workers: usize, certificate: Certificate) -> io::Result<()> {
+    let acceptor = TlsAcceptor::from(certificate.0);
+    serve(listener, workers, move |socket| {
+        let acceptor = acceptor.clone();
+        async move {
+            socket.set_nodelay(true)?;
+            let mut stream = acceptor.accept(socket).await?;
+            converse(&mut stream).await?;
+            stream.shutdown().await // announces the end
+        }
+    })
+}
+
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let (mut line, mut replies) = (Vec::new(), Vec::new());
+    while stream.read_until(b'\n', &mut line).await? > 0 {
+        answer(&line, &mut replies);
+        line.clear();
+        if !has_line(stream.buffer()) {
+            stream.write_all(&replies).await?;
+            stream.flush().await?; // TLS may keep a record that the socket did not take
+            replies.clear();
+        }
+    }
+    Ok(())
 }
 
 fn serve<Conversation>(
     listener: net::TcpListener,
     workers: usize,
-    converse: fn(TcpStream) -> Conversation,
+    converse: impl Fn(TcpStream) -> Conversation,
 ) -> io::Result<()>
 where
     Conversation: Future<Output = io::Result<()>> + Send + 'static,

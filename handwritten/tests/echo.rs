@@ -1,18 +1,23 @@
-//! Every server answers lines that arrive in pieces, many lines at once, and many clients.
+//! Every server answers lines that arrive in pieces, many lines at once, and many clients. `tls.rs` has the one over TLS.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use anyloop_handwritten::{Kind, SERVERS, Server, find};
+use anyloop_handwritten::{Kind, SERVERS, Serve, Server, find};
 
 /// An upper bound for every wait, however busy the machine is.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// The servers that this system supports, each serving on two workers until the test process ends.
+/// The servers over TCP that this system supports.
+fn supported() -> impl Iterator<Item = &'static Server> {
+    SERVERS.iter().filter(|server| server.is_supported() && !server.speaks_tls())
+}
+
+/// These servers, each serving on two workers until the test process ends.
 fn servers() -> impl Iterator<Item = (&'static Server, SocketAddr)> {
-    SERVERS.iter().filter(|server| server.is_supported()).map(|server| {
+    supported().map(|server| {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         let address = listener.local_addr().expect("it has an address");
         serve(server, listener);
@@ -21,7 +26,8 @@ fn servers() -> impl Iterator<Item = (&'static Server, SocketAddr)> {
 }
 
 fn serve(server: &'static Server, listener: TcpListener) {
-    thread::spawn(move || panic!("{} ended: {:?}", server.name, (server.serve)(listener, 2)));
+    let Serve::Tcp(serve) = server.serve else { panic!("{} speaks TLS", server.name) };
+    thread::spawn(move || panic!("{} ended: {:?}", server.name, serve(listener, 2)));
 }
 
 fn connect(address: SocketAddr) -> BufReader<TcpStream> {
@@ -85,7 +91,7 @@ fn fifty_clients_are_served_at_once() {
 /// The line and the end of input are one event, since both have arrived when the client is accepted.
 #[test]
 fn an_end_of_input_together_with_the_last_line_is_noticed() {
-    for server in SERVERS.iter().filter(|server| server.is_supported()) {
+    for server in supported() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         let mut client = connect(listener.local_addr().expect("it has an address"));
         client.get_mut().write_all(b"the last\n").unwrap();
@@ -115,7 +121,8 @@ fn clients_that_disconnect_do_not_disturb_others() {
 fn they_are_found_by_their_names() {
     for server in SERVERS {
         assert_eq!(find(server.name).map(|found| found.name), Some(server.name));
-        assert_eq!(server.backend.is_none(), server.kind == Kind::Raw, "{}", server.name);
+        let is_for_all = server.kind == Kind::Raw || server.speaks_tls();
+        assert_eq!(server.backend.is_none(), is_for_all, "{}", server.name);
     }
     assert!(find("nobody").is_none());
 }

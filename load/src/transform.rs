@@ -1,11 +1,15 @@
 //! The layer below the messages, such as TLS: how it is created for each connection, and how a client drives it.
 
+mod stream;
+
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 
 use common::{Address, Client, MAX_READ, Opened, TlsInfo, Transform};
+
+pub use stream::Stream;
 
 /// Creates the client's side of the [`Transform`] of each connection.
 #[derive(Clone)]

@@ -95,6 +95,14 @@ pub(crate) struct Handwritten {
     #[arg(short = 't', long, env, value_name = "COUNT", value_parser = service::workers)]
     pub(crate) workers: Option<NonZeroUsize>,
 
+    /// The certificate in PEM, followed by the intermediate ones, of a server that speaks TLS
+    #[arg(long, env, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The private key of --tls-cert in PEM
+    #[arg(long, env, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+
     /// The format of the list
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

@@ -28,6 +28,11 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "NAME=COMMAND")]
     pub(crate) server: Vec<Candidate>,
 
+    /// Speak TLS with all servers, by a certificate that is made for the comparison; in the command of a --server, {cert}
+    /// and {key} are its files in PEM. Handwritten servers without TLS are left out
+    #[arg(long)]
+    pub(crate) tls: bool,
+
     /// Another build of this program, whose backends are compared with this one's in the same rounds
     #[arg(long, value_name = "PATH")]
     pub(crate) against: Option<PathBuf>,
@@ -104,7 +109,7 @@ pub(crate) struct Compare {
     pub(crate) slo: Vec<Slo>,
 
     /// Compare the backends with handwritten servers, at the common rate and in closed loops of 64 connections with 16
-    /// and with 1 message in flight and of 500 connections with 1, without curves
+    /// and with 1 message in flight and of 500 connections with 1, and by the memory of idle connections
     #[arg(long, conflicts_with_all = ["connections", "depth", "sweep_connections", "slo"])]
     pub(crate) with_handwritten: bool,
 

@@ -11,6 +11,7 @@ use handlers::Echo;
 use serving::{Backend, BlockingHandlers, Stop};
 
 use super::arguments::Compare;
+use super::certificate::Certificate;
 
 /// The candidate of a backend, for a handler that may block or not.
 pub(super) fn candidate(backend: &'static dyn Backend, blocking: Blocking, launch: Launch) -> Candidate {
@@ -31,6 +32,7 @@ pub(super) fn candidate(backend: &'static dyn Backend, blocking: Blocking, launc
 pub(super) fn flags(
     arguments: &Compare,
     backend: &dyn Backend,
+    certificate: Option<&Certificate>,
     connections: usize,
     longest: usize,
 ) -> Vec<OsString> {
@@ -43,7 +45,8 @@ pub(super) fn flags(
     if handler.is_framed() {
         flags.extend(["--framing", arguments.framing.name()]);
     }
-    flags.into_iter().map(OsString::from).chain(handler.arguments(&arguments.flags, true)).collect()
+    let flags = flags.into_iter().map(OsString::from).chain(handler.arguments(&arguments.flags, true));
+    flags.chain(certificate.map(Certificate::arguments).into_iter().flatten()).collect()
 }
 
 /// Where a backend runs a handler.

@@ -6,6 +6,7 @@ use compare::{Candidate, Launch};
 use serving::Backend;
 
 use super::arguments::Compare;
+use super::certificate::Certificate;
 use super::settings::serves_backends;
 use super::variants::{Variant, variants};
 use super::{against, backends};
@@ -17,15 +18,16 @@ use crate::{descriptors, handwritten};
 /// Spare connections: for hostile clients, and for connections that are being closed while others are opened.
 const SLACK: usize = 200;
 
-/// The requested servers. Each must accept `connections` at once, and messages of up to `longest` bytes.
+/// The requested servers. Each must accept `connections` at once, and messages of up to `longest` bytes, over TLS if there is
+/// a certificate for that.
 ///
 /// With --server, backends are compared only if --backends, --against or --with-handwritten is given.
 pub(super) fn candidates(
     arguments: &Compare,
     catalogue: &Catalogue,
     program: &Program,
-    connections: usize,
-    longest: usize,
+    certificate: Option<&Certificate>,
+    (connections, longest): (usize, usize),
 ) -> Result<Vec<Candidate>, Failure> {
     check_room(connections)?;
     let chosen = match arguments.backends.as_slice() {
@@ -37,8 +39,9 @@ pub(super) fn candidates(
         .map_err(|error| Failure::Failed(format!("this program can't be found to be started: {error}")))?;
     let launch =
         |arguments| Launch::Announces { program: file.clone(), arguments, variables: program.prefix() };
-    let flags =
-        |backend: &&'static dyn Backend| backends::flags(arguments, *backend, connections + SLACK, longest);
+    let flags = |backend: &&'static dyn Backend| {
+        backends::flags(arguments, *backend, certificate, connections + SLACK, longest)
+    };
     let variants = match chosen {
         [] => Vec::new(),
         [first, ..] => variants(arguments, catalogue, program, &flags(first))?,
@@ -61,9 +64,14 @@ pub(super) fn candidates(
                  choose another with --backends"
             )));
         }
-        candidates.extend(handwritten::candidates(&candidates, launch));
+        let tls = certificate.map(Certificate::arguments);
+        candidates.extend(handwritten::candidates(&candidates, tls.as_ref().map(|of| &of[..]), launch));
     }
-    candidates.extend(arguments.server.iter().cloned());
+    let servers = arguments.server.iter().cloned().map(|server| match certificate {
+        Some(of) => server.with_certificate(&of.file(), &of.key()).map_err(Failure::Usage),
+        None => Ok(server),
+    });
+    candidates.extend(servers.collect::<Result<Vec<_>, _>>()?);
     Ok(candidates)
 }
 
@@ -97,7 +105,8 @@ mod tests {
         let command = catalogue.command(&program);
         let matches = command.try_get_matches_from([&["anyloop", "compare"], flags].concat()).unwrap();
         let arguments = Compare::from_arg_matches(matches.subcommand().unwrap().1).unwrap();
-        candidates(&arguments, &catalogue, &program, 64, 32)
+        let certificate = arguments.tls.then(|| Certificate::make().unwrap());
+        candidates(&arguments, &catalogue, &program, certificate.as_ref(), (64, 32))
     }
 
     #[test]
@@ -149,5 +158,25 @@ mod tests {
         for name in ["smol", "smol-careful", "own"] {
             assert!(with_handwritten.iter().any(|one| one == name), "{name}: {with_handwritten:?}");
         }
+    }
+    #[test]
+    fn over_tls_all_servers_have_the_certificate() {
+        let server = ["--tls", "--server", "own=serve {port} {cert} {key}"];
+        let found = all(&[&server[..], &["-b", "smol,epoll", "--with-handwritten"]].concat()).unwrap();
+        let names: Vec<_> = found.iter().map(|candidate| candidate.name.as_str()).collect();
+        assert_eq!(names, ["smol", "epoll", "tokio-tls", "own"], "no other handwritten server speaks TLS");
+        for candidate in &found {
+            let is_named = match &candidate.launch {
+                Launch::Announces { arguments, .. } => arguments.iter().any(|one| one == "--tls-key"),
+                Launch::Command { words } => words.last().is_some_and(|word| word.ends_with("server.key")),
+            };
+            assert!(is_named, "{candidate:?}");
+        }
+        let Failure::Usage(error) = all(&["--tls", "--server", "own=serve {port}"]).unwrap_err() else {
+            panic!()
+        };
+        assert!(error.contains("write {cert} and {key}"), "{error}");
+        let without = self::names(&["--with-handwritten"]);
+        assert!(!without.iter().any(|name| name == "tokio-tls"), "{without:?}");
     }
 }

@@ -4,6 +4,7 @@ mod against;
 pub(crate) mod arguments;
 mod backends;
 mod candidates;
+mod certificate;
 mod outcome;
 mod output;
 mod settings;
@@ -26,6 +27,7 @@ use crate::program::Program;
 use crate::progress::Bar;
 use crate::{color, signals, terminal};
 use arguments::Compare;
+use certificate::Certificate;
 use output::Output;
 use stored::Baseline;
 
@@ -40,7 +42,8 @@ pub(crate) fn compare(
     let baseline =
         arguments.baseline.as_deref().map(|file| Baseline::read(file, arguments.force)).transpose()?;
     let stored = baseline.as_ref().map(|baseline| &baseline.comparison);
-    let mut settings = settings::settings(arguments, catalogue, stored, program)?;
+    let certificate = arguments.tls.then(Certificate::make).transpose()?; // its files are there until this function returns
+    let mut settings = settings::settings(arguments, catalogue, stored, certificate.as_ref(), program)?;
     baseline.as_ref().map_or(Ok(()), |baseline| baseline.check(&settings))?;
     let output = Output::prepare(&arguments.output, arguments.baseline.as_deref())?;
     let stop = Arc::new(AtomicBool::new(false));

@@ -8,6 +8,7 @@ use load::plan::Messages;
 
 use super::arguments::Compare;
 use super::candidates::candidates;
+use super::certificate::Certificate;
 use crate::catalogue::{Catalogue, Served};
 use crate::failure::Failure;
 use crate::program::Program;
@@ -17,11 +18,13 @@ use crate::program::Program;
 /// The first is the saturation of the matrix.
 const HANDWRITTEN_LOOPS: [(usize, usize); 3] = [(64, 16), (64, 1), (500, 1)];
 
-/// The settings for a program with this catalogue, and to be compared with a baseline.
+/// The settings for a program with this catalogue, and to be compared with a baseline. With a certificate all servers speak
+/// TLS.
 pub(super) fn settings(
     arguments: &Compare,
     catalogue: &Catalogue,
     baseline: Option<&Comparison>,
+    certificate: Option<&Certificate>,
     program: &Program,
 ) -> Result<Settings, Failure> {
     let subscribers = subscribers(arguments);
@@ -42,6 +45,7 @@ pub(super) fn settings(
         connections: arguments.sweep_connections.clone(),
         messages,
         framing,
+        transform: certificate.map(Certificate::transform).transpose()?,
         expect: arguments.expect.clone().unwrap_or(expect),
         threads: arguments.threads,
         cpus_server: arguments.cpus_server.clone(),
@@ -53,8 +57,8 @@ pub(super) fn settings(
         command: command(program.name()),
         ..Settings::new(Vec::new())
     };
-    let longest = settings.messages.longest();
-    let candidates = candidates(arguments, catalogue, program, settings.most_connections(), longest)?;
+    let most = (settings.most_connections(), settings.messages.longest());
+    let candidates = candidates(arguments, catalogue, program, certificate, most)?;
     let settings = Settings { candidates, ..settings };
     settings.check().map_err(Failure::Usage)?;
     check_subscribers(&settings)?;
@@ -165,7 +169,7 @@ fn rate_of(baseline: &Comparison, arguments: &Compare, subscribers: &[usize]) ->
     shape.rate.map(|rate| rate * shape.subscribers.max(1) as f64)
 }
 
-/// The handler with its flags and framing, for the report.
+/// The handler with its flags, framing and TLS, for the report.
 fn described(arguments: &Compare) -> String {
     let mut text = arguments.handler.name.to_owned();
     for flag in arguments.handler.arguments(&arguments.flags, false) {
@@ -173,6 +177,9 @@ fn described(arguments: &Compare) -> String {
     }
     if arguments.framing.name() != common::Framing::ALL[0].name() {
         text.push_str(&format!(" in {}", arguments.framing.name()));
+    }
+    if arguments.tls {
+        text.push_str(" over TLS");
     }
     text
 }

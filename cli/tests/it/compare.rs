@@ -140,6 +140,7 @@ fn wrong_usage_is_explained() {
         ("--with-handwritten --variant=--workers=1", "cannot be used with"),
         ("--variant=--workers", "--variant `--workers`: "),
         ("--variant=--workers=1 --variant=--workers=1", "two servers are named"),
+        ("--tls --server own={port}", "the command of own doesn't say where the certificate belongs"),
         ("--with-handwritten --backends sequential", "none of the chosen backends can hold"),
     ] {
         let ended = compare(&folder("none"), flags);

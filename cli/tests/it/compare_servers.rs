@@ -74,6 +74,24 @@ fn other_programs_are_compared_alone_or_with_backends() {
 }
 
 #[test]
+fn all_servers_speak_tls_on_request() {
+    let output = folder("tls");
+    let own = format!(
+        "own={ANYLOOP} serve -b threads --handler echo --listen 127.0.0.1:{{port}} --tls-cert {{cert}} --tls-key {{key}}"
+    );
+    let ended = compare(&output, &["--tls", "-b", "epoll", "--server", &own]);
+    assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
+    let report = report(&output);
+    assert_eq!(names(&report), ["epoll", "own"]);
+    assert_eq!(report["conditions"]["handler"], "echo over TLS");
+    let samples = report["samples"].as_array().unwrap();
+    assert!(
+        samples.iter().all(|sample| sample["replies"].as_u64() > Some(0) && sample["bad"] == 0),
+        "{samples:?}"
+    );
+}
+
+#[test]
 fn another_build_is_compared_in_the_same_rounds() {
     let output = folder("build");
     let other = output.join("before");

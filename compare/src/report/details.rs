@@ -118,7 +118,7 @@ pub(super) fn by_hand(comparison: &Comparison, assessment: &Assessment) -> Optio
         shapes.iter().copied().filter(|&shape| comparison.shapes[shape].rate.is_none()).collect();
     let mut rows = Vec::new();
     for (care, title) in [
-        (Care::Careful, "compared with the careful server on the same runtime"),
+        (Care::Careful, "compared with the careful server on the same runtime, or with the one for all"),
         (Care::Plain, "compared with the plain server on the same runtime, as tutorials write it"),
         (Care::Raw, "compared with the raw loop, which sends bytes back without parsing them"),
     ] {

@@ -38,7 +38,8 @@ fn servers_must_hold_the_connections_that_are_measured() {
     let hostile = Settings { tier: Tier::Full, clients: 3000, ..named(&["a"]) };
     assert_eq!(hostile.most_connections(), 6000);
     let loops = Settings { closed_loops: vec![(64, 1), (500, 1)], ..named(&["a"]) };
-    assert_eq!(loops.most_connections(), 500);
+    assert_eq!(loops.most_connections(), 2000, "the memory of idle connections is measured too");
+    assert_eq!(Settings { tier: Tier::Quick, ..loops }.most_connections(), 500);
     let pushes = Settings { subscribers: vec![100, 1, 9000], ..named(&["a"]) };
     assert_eq!((pushes.most_connections(), pushes.least_connections()), (9064, 65));
     assert_eq!(named(&["a"]).least_connections(), 64);

@@ -1,6 +1,5 @@
 //! Detects the address and the replies of a server with a probe message.
 
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -20,7 +19,7 @@ use crate::expect::{Expect, Reply};
 use crate::framing::{Framing, ReplyReader};
 use crate::messages::{Messages, Sizes};
 use crate::plan::Plan;
-use crate::transform::{Channel, is_failure, is_passing};
+use crate::transform::{Stream, is_failure, is_passing};
 
 /// The timeout for the greeting and one reply.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -58,7 +57,7 @@ pub fn expectation(plan: &Plan, stop: &AtomicBool) -> io::Result<Expect> {
     let messages = Messages::Made(Sizes::Fixed(LENGTH));
     let mut composer = Composer::new(&messages, framing, &Expect::Echo, fastrand::Rng::with_seed(0));
     let asked = composer.payload(0, (0, LENGTH), &[]).to_vec();
-    server.say(&framing.message(&asked))?;
+    server.stream.write_all(&framing.message(&asked))?;
     let mut replies = framing.replies(server);
     let mut next = |so_far: &str| next(&mut replies, framing, so_far, stop);
     let first = next("nothing")?;
@@ -159,10 +158,7 @@ fn is_writable(socket: &Socket) -> io::Result<bool> {
 
 /// A connection that is read until a deadline or until `stop` is set.
 struct Patient<'a> {
-    socket: Socket,
-    channel: Option<Channel>,
-    /// What the channel has opened.
-    opened: VecDeque<u8>,
+    stream: Stream<Socket>,
     stop: &'a AtomicBool,
     end: Instant,
 }
@@ -170,68 +166,28 @@ struct Patient<'a> {
 impl<'a> Patient<'a> {
     /// Connects, and makes the handshake if the plan has a transform.
     fn connect(plan: &Plan, stop: &'a AtomicBool) -> io::Result<Self> {
-        let mut socket = connect(&plan.address, stop)?;
-        let (mut opened, mut channel) = (VecDeque::new(), None);
-        if let Some(hook) = &plan.transform {
-            let (channel, end) = (channel.insert(hook.channel()?), Instant::now() + CONNECT_TIMEOUT);
-            let shaken = channel.shake(&mut socket, || match stop.load(Ordering::Relaxed) {
-                true => Err(interrupted()),
-                false if Instant::now() < end => Ok(()),
-                false => Err(io::Error::new(ErrorKind::TimedOut, no_handshake())),
-            });
-            opened.extend(shaken.map_err(|error| not_connected(&plan.address, &error))?);
-        }
-        Ok(Self { socket, channel, opened, stop, end: Instant::now() + TIMEOUT })
-    }
-
-    fn say(&mut self, message: &[u8]) -> io::Result<()> {
-        let Some(channel) = &mut self.channel else { return self.socket.write_all(message) };
-        let mut sealed = Vec::new();
-        channel.seal(message, &mut sealed);
-        self.socket.write_all(&sealed)
-    }
-
-    /// Reads what the server has sent.
-    fn read_raw(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            // The deadline is checked before each read, so that a server that sends byte after byte does not extend it.
-            if self.stop.load(Ordering::Relaxed) || Instant::now() >= self.end {
-                return Err(ErrorKind::TimedOut.into());
-            }
-            match self.socket.read(buffer) {
-                Err(error) if is_passing(&error) => {}
-                read => return read,
-            }
-        }
-    }
-}
-
-impl Drop for Patient<'_> {
-    /// Announces the end, so that the server does not take the connection for one that was cut off.
-    fn drop(&mut self) {
-        if let Some(channel) = &mut self.channel {
-            let mut sealed = Vec::new();
-            channel.close(&mut sealed);
-            let _ = self.socket.write_all(&sealed); // the server may have ended it
-        }
+        let (socket, end) = (connect(&plan.address, stop)?, Instant::now() + CONNECT_TIMEOUT);
+        let shaken = Stream::new(socket, plan.transform.as_ref(), || match stop.load(Ordering::Relaxed) {
+            true => Err(interrupted()),
+            false if Instant::now() < end => Ok(()),
+            false => Err(io::Error::new(ErrorKind::TimedOut, no_handshake())),
+        });
+        let stream = shaken.map_err(|error| not_connected(&plan.address, &error))?;
+        Ok(Self { stream, stop, end: Instant::now() + TIMEOUT })
     }
 }
 
 impl Read for Patient<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.opened.is_empty() {
-            let count = self.read_raw(buffer)?;
-            let Some(channel) = &mut self.channel else { return Ok(count) };
-            if count == 0 {
-                return Err(channel.cut());
+        loop {
+            // The deadline is checked before each read, so that a server that sends byte after byte does not extend it.
+            if self.stop.load(Ordering::Relaxed) || Instant::now() >= self.end {
+                return Err(ErrorKind::TimedOut.into());
             }
-            let (opened, mut sealed) = (&mut self.opened, Vec::new());
-            channel.receive(&mut buffer[..count], &mut Vec::new(), &mut sealed, |plain| {
-                opened.extend(&*plain);
-                Ok(())
-            })?;
-            self.socket.write_all(&sealed)?;
+            match self.stream.read(buffer) {
+                Err(error) if is_passing(&error) => {}
+                read => return read,
+            }
         }
-        self.opened.read(buffer)
     }
 }

@@ -83,13 +83,14 @@ fn invalid_settings_are_an_error() {
 }
 
 #[test]
-fn chosen_closed_loops_are_measured_with_the_common_rate_and_without_curves() {
+fn chosen_closed_loops_are_measured_with_the_common_rate_and_with_memory_alone() {
     let settings = Settings { closed_loops: vec![(64, 1), (500, 1)], ..settings(&["a", "b"]) };
     let (comparison, events, _) = run(&settings, Fake::new());
-    assert!(steps(&events).all(|step| matches!(step.stage, Stage::Calibration | Stage::Rounds)));
+    let is_known = |stage: &Stage| matches!(stage, Stage::Calibration | Stage::Rounds | Stage::Memory);
+    assert!(steps(&events).all(|step| is_known(&step.stage)));
     assert_eq!(comparison.samples.len(), 13 * 3 * 3);
     let curves = (comparison.memory.len(), comparison.rate_sweep.len(), comparison.connection_sweep.len());
-    assert_eq!(curves, (0, 0, 0));
+    assert_eq!(curves, (2 * IDLE.len(), 0, 0));
     let is_noted = |event: &Event| matches!(event, Event::Note(note) if note.starts_with("3 servers, 3 loads, 13 rounds"));
     assert!(events.iter().any(is_noted), "{events:?}");
 }
