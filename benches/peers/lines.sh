@@ -19,4 +19,4 @@ if has cc; then
     cc -O2 -pthread -o "$peers/c-echo" benches/peers/c/echo.c
     set -- --server c-echo="$peers/c-echo {port}" "$@"
 fi
-measure lines anyloop anyloop "$@"
+measure lines anyloop-cli anyloop "$@"
