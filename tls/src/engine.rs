@@ -1,6 +1,7 @@
 //! All uses of rustls. Its next version has another interface, so nothing else names it.
 
 mod anybody;
+mod bounded;
 mod failure;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use rustls::{
 use rustls_platform_verifier::BuilderVerifierExt;
 
 use self::anybody::Anybody;
+use self::bounded::Bounded;
 use crate::certificates::Certificates;
 use crate::pem::{self, Chain, invalid};
 use crate::{Advice, CertificateFiles, ConnectorSettings, Trust};
@@ -32,7 +34,7 @@ use crate::{Advice, CertificateFiles, ConnectorSettings, Trust};
 const BUFFER_LIMIT: usize = 16 * 1024;
 
 /// The memory of a connection, in bytes: up to 64 KiB of a handshake's messages, as much of the certificates of the peer, and
-/// two records of output. After the handshake it is much less.
+/// two records of output. `tests/memory` measures it. After the handshake it is much less.
 const MEMORY: usize = 64 * 1024 + 64 * 1024 + 2 * BUFFER_LIMIT;
 
 /// A certificate with the key that belongs to it.
@@ -114,7 +116,8 @@ impl Server {
             Some(path) => {
                 let verifier =
                     WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(path)?), provider);
-                builder.with_client_cert_verifier(verifier.build().map_err(|error| invalid(path, error))?)
+                let verifier = verifier.build().map_err(|error| invalid(path, error))?;
+                builder.with_client_cert_verifier(Arc::new(Bounded(verifier)))
             }
         };
         let mut config = builder.with_cert_resolver(certificates);
