@@ -17,31 +17,32 @@ type Client = BufReader<StreamOwned<ClientConnection, TcpStream>>;
 
 /// A server, and what its clients trust.
 fn serve() -> (SocketAddr, Arc<ClientConfig>) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let folder = TempDir::new().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let folder = TempDir::new().expect("a folder");
     let [certificate, key] = ["server.crt", "server.key"].map(|name| folder.path().join(name));
-    fs::write(&certificate, made.cert.pem()).unwrap();
-    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let loaded = Certificate::load(&certificate, &key).unwrap();
-    let Serve::Tls(serve) = find("tokio-tls").unwrap().serve else { panic!("it speaks TLS") };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listener.local_addr().unwrap();
+    fs::write(&certificate, made.cert.pem()).expect("a file");
+    fs::write(&key, made.signing_key.serialize_pem()).expect("a file");
+    let loaded = Certificate::load(&certificate, &key).expect("valid files");
+    let Serve::Tls(serve) = find("tokio-tls").expect("its name").serve else { panic!("it speaks TLS") };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    let address = listener.local_addr().expect("it has an address");
     thread::spawn(move || panic!("it ended: {:?}", serve(listener, 2, loaded)));
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from(made.cert.der().to_vec())).unwrap();
+    roots.add(CertificateDer::from(made.cert.der().to_vec())).expect("an authority");
     (address, Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
 }
 
 fn connect((address, config): &(SocketAddr, Arc<ClientConfig>)) -> Client {
-    let socket = TcpStream::connect(address).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    let connection = ClientConnection::new(Arc::clone(config), "localhost".try_into().unwrap()).unwrap();
+    let socket = TcpStream::connect(address).expect("it listens");
+    socket.set_read_timeout(Some(Duration::from_secs(60))).expect("it is open");
+    let connection =
+        ClientConnection::new(Arc::clone(config), "localhost".try_into().expect("a name")).expect("a client");
     BufReader::new(StreamOwned::new(connection, socket))
 }
 
 fn hear(client: &mut Client) -> String {
     let mut line = String::new();
-    client.read_line(&mut line).unwrap();
+    client.read_line(&mut line).expect("a line");
     line
 }
 

@@ -14,10 +14,10 @@ pub use generators::generators;
 pub use table::table;
 
 use crate::histogram::{Distribution, PERCENTILES};
-use crate::measurement::{Measurement, Pushes};
+use crate::measurement::{Handshakes, Measurement, Pushes};
 
-/// Measurements as CSV: a line of names, and a line for each measurement. Rates are in messages per second, times in microseconds; a percentile with too few values
-/// beyond it is left empty.
+/// Measurements as CSV: a line of names, and a line for each measurement. Rates are in messages per second, times in
+/// microseconds. A percentile with too few values beyond it is left empty, and so are the values of TLS without it.
 pub fn csv(measurements: &[Measurement]) -> String {
     let mut text = String::from("load,seconds,connections,offered_rate,achieved_rate");
     for kind in ["latency", "service", "send_lag"] {
@@ -33,7 +33,7 @@ pub fn csv(measurements: &[Measurement]) -> String {
     for &percentile in PERCENTILES {
         let _ = write!(text, ",delay_p{percentile}");
     }
-    text.push_str(",delay_max\n");
+    text.push_str(",delay_max,tls_version,tls_cipher_suite,full_handshakes,resumed_handshakes\n");
     for measurement in measurements {
         let offered = measurement.offered_rate.map_or_else(String::new, |rate| rate.to_string());
         let load = measurement.load.replace('"', "\"\"");
@@ -68,6 +68,12 @@ pub fn csv(measurements: &[Measurement]) -> String {
         let Pushes { subscribers, delivered, missed, wrong, doubled, reordered, rate, .. } = pushes;
         let _ = write!(text, ",{subscribers},{delivered},{missed},{wrong},{doubled},{reordered},{rate}");
         times(&pushes.delay, &mut text);
+        match &measurement.tls {
+            None => text.push_str(",,,,"),
+            Some(Handshakes { version, cipher_suite, full, resumed }) => {
+                let _ = write!(text, ",\"{version}\",\"{cipher_suite}\",{full},{resumed}");
+            }
+        }
         text.push('\n');
     }
     text

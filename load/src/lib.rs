@@ -5,6 +5,7 @@ pub mod engine;
 mod expect;
 pub mod export;
 pub mod framing;
+mod generator;
 mod handshakes;
 pub mod histogram;
 pub mod host;

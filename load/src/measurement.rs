@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::generator::Generator;
 pub use crate::handshakes::Handshakes;
 use crate::histogram::Distribution;
 use crate::plan::Plan;
@@ -88,6 +89,9 @@ pub struct Measurement {
     /// When it was measured; `None` if it was measured before that was stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+    /// What each generator has measured, in a merged measurement; otherwise empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub generators: Vec<Generator>,
 }
 
 /// The measured time by the clock of the generator's machine, in seconds since the beginning of 1970 (UTC).

@@ -55,6 +55,7 @@ impl Measurement {
             plan: if is_one_plan { first.plan.clone() } else { BTreeMap::new() },
             shard: Shard::WHOLE,
             window: window(measurements),
+            generators: Vec::new(),
         })
     }
 }

@@ -46,6 +46,7 @@ pub fn measurement() -> Measurement {
         plan: BTreeMap::new(),
         shard: Shard::WHOLE,
         window: None,
+        generators: Vec::new(),
     }
 }
 

@@ -33,6 +33,10 @@ pub(crate) struct Merge {
     #[arg(long)]
     pub(crate) allow_apart: bool,
 
+    /// Objective for the merged measurement, of an open loop, such as p99=5ms; can be repeated
+    #[arg(long, env, value_name = "SLO", allow_hyphen_values = true)]
+    pub(crate) slo: Vec<Slo>,
+
     /// Accept any share of replies that are errors as a success [default: up to 1 %]
     #[arg(long)]
     pub(crate) allow_refusals: bool,

@@ -20,7 +20,7 @@ use load::export;
 use load::measurement::{Measurement, too_many_refused};
 use load::plan::Plan;
 use load::process::Account;
-use load::slo::Verdict;
+use load::slo::{Slo, Verdict};
 
 use crate::exit::Outcome;
 use crate::failure::Failure;
@@ -57,16 +57,12 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     // The name may have other addresses on other machines.
     measurement.plan.insert("address".to_owned(), arguments.address.to_string());
     recorded.map_err(|error| Failure::Failed(format!("can't write the history: {error}")))?;
-    let verdicts: Vec<_> =
-        arguments.slo.iter().map(|slo| (slo, slo.judge(&measurement, arguments.allow_refusals))).collect();
-    let mut text: String =
-        verdicts.iter().map(|(slo, verdict)| format!("{verdict}, where {slo} is promised\n\n")).collect();
+    let (mut text, verdicts) = judge(&arguments.slo, &measurement, arguments.allow_refusals);
     text.push_str(&export::table(&measurement));
     if arguments.verbose {
         text.push_str(&output::timeline(&measurement.timeline));
     }
     arguments.exports.write(&measurement, &text)?;
-    let verdicts: Vec<_> = verdicts.into_iter().map(|(_, verdict)| verdict).collect();
     Ok(outcome(&measurement, &verdicts, arguments.allow_refusals).into())
 }
 
@@ -107,6 +103,15 @@ fn line(plan: &Plan, progress: Progress) -> String {
     };
     let times = if warming_up { "warming up".into() } else { format!("p50 {p50:.0} µs  p99 {p99:.0} µs") };
     format!("{offered}{:.0}/s done  {pushed}{times}  bad {bad}  failed {failed}", rate(replies))
+}
+
+/// Judges a measurement by these objectives. Returns a text that says whether each is met, and the verdicts.
+fn judge(slos: &[Slo], measurement: &Measurement, allow_refusals: bool) -> (String, Vec<Verdict>) {
+    let judged = slos.iter().map(|slo| {
+        let verdict = slo.judge(measurement, allow_refusals);
+        (format!("{verdict}, where {slo} is promised\n\n"), verdict)
+    });
+    judged.unzip()
 }
 
 /// The outcome of a run with this measurement.

@@ -57,6 +57,45 @@ fn measurements_are_added() {
 }
 
 #[test]
+fn the_merged_measurement_is_judged_by_an_objective() {
+    let server = Server::start("--handler echo");
+    let files = ["open-one.json", "open-two.json", "closed.json"].map(file);
+    let [one, two, closed] = files.each_ref().map(|file| file.to_str().unwrap());
+    measure(&server, &["--json", closed]);
+    measure(&server, &["--rate", "2000", "--json", one]);
+    // Not what this machine could do, but what it is judged by.
+    let mut measured = json(&fs::read_to_string(one).unwrap());
+    measured["achieved_rate"] = measured["offered_rate"].clone();
+    measured["generator_limited"] = false.into();
+    fs::write(one, measured.to_string()).unwrap();
+    measured["generator_busy"] = 0.123.into();
+    fs::write(two, measured.to_string()).unwrap();
+    for (slo, code, told) in [("p50=100s", 0, "PASS"), ("p50=1ns", 5, "FAIL"), ("p99.99=100s", 3, "UNKNOWN")]
+    {
+        let ended = merge(&[one, two, "--slo", slo]);
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        let first = ended.stdout.lines().next().unwrap();
+        assert!(first.starts_with(told) && first.ends_with(&format!(", where {slo} is promised")), "{first}");
+    }
+    let another = file("closed-two.json");
+    fs::write(&another, fs::read_to_string(closed).unwrap().replacen('{', "{ ", 1)).unwrap();
+    let ended = merge(&[closed, another.to_str().unwrap(), "--allow-apart", "--slo", "p50=1s"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
+    assert!(
+        ended.stderr.contains("it is of a closed loop, which can't show whether --slo p50=1s is met"),
+        "{ended:?}"
+    );
+
+    let merged = json(&merge(&[one, two, "--format", "json"]).stdout);
+    let rows = merged["generators"].as_array().unwrap();
+    assert_eq!(rows.iter().map(|row| &row["name"]).collect::<Vec<_>>(), [one, two]);
+    assert_eq!(
+        (&rows[1]["busy"], &rows[1]["offered_rate"]),
+        (&Value::from(0.123), &measured["offered_rate"])
+    );
+}
+
+#[test]
 fn the_same_measurement_is_refused_under_any_name() {
     let server = Server::start("--handler echo");
     let [one, other] = ["twin.json", "other.json"].map(file);

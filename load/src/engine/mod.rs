@@ -193,6 +193,7 @@ fn measure(
         plan: plan.settings(),
         shard: plan.shard,
         window: Some(window.measured(measured)),
+        generators: Vec::new(),
     };
     measurement.generator_limited = checks::generator_limited(&measurement);
     Ok(measurement)

@@ -3,38 +3,37 @@
 use std::fmt::Write;
 
 use super::table::{thousands, time};
-use crate::checks::flags;
-use crate::measurement::Measurement;
+use crate::measurement::{Generator, Measurement};
 
 /// The widest name of a generator; of a longer one the end is shown.
 const WIDEST: usize = 36;
 
-/// A row for each generator, and one for what all have measured together. Below are the doubts about each.
-pub fn generators(names: &[String], measurements: &[Measurement], merged: &Measurement) -> String {
-    let names: Vec<_> = names.iter().map(|name| shortened(name)).collect();
-    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("generator".len());
+/// A row for each generator of a merged measurement, and one for what all have measured together. Below are the doubts about
+/// each.
+pub fn generators(merged: &Measurement) -> String {
+    let named = |generator: &Generator| (shortened(&generator.name), generator.clone());
+    let each: Vec<_> = merged.generators.iter().map(named).collect();
+    let width = each.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max("generator".len());
     let mut text = format!(
         "{:<width$}{:>13}{:>14}{:>15}{:>8}{:>12}\n",
         "generator", "offered /s", "achieved /s", "late p99, µs", "CPU", "p99, µs"
     );
-    let all = "all".to_owned();
-    for (name, m) in names.iter().zip(measurements).chain([(&all, merged)]) {
-        let is_open = m.offered_rate.is_some();
-        let late = if is_open { time(m.send_lag.value_at(99.0)) } else { "-".to_owned() };
-        let says_nothing = m.generator_limited || m.is_overloaded();
-        let p99 = m.latency.percentile(99.0).filter(|_| !says_nothing);
+    let all = named(&Generator::of("all", merged));
+    for (name, row) in each.iter().chain([&all]) {
+        let shown = |value: Option<f64>, show: fn(f64) -> String| value.map_or("-".to_owned(), show);
         let _ = writeln!(
             text,
-            "{name:<width$}{:>13}{:>14}{late:>15}{:>6.0} %{:>12}",
-            m.offered_rate.map_or("-".to_owned(), thousands),
-            thousands(m.achieved_rate),
-            m.generator_busy * 100.0,
-            p99.map_or("-".to_owned(), time)
+            "{name:<width$}{:>13}{:>14}{:>15}{:>6.0} %{:>12}",
+            shown(row.offered_rate, thousands),
+            thousands(row.achieved_rate),
+            shown(row.send_lag_p99, time),
+            row.busy * 100.0,
+            shown(row.latency_p99, time)
         );
     }
-    for (name, m) in names.iter().zip(measurements) {
-        let flags = flags(m).join(", ");
-        if m.generator_limited {
+    for (name, row) in &each {
+        let flags = row.flags.join(", ");
+        if row.limited {
             let _ = writeln!(text, "DOUBTFUL {name} was the bottleneck, not the server: {flags}");
         } else if !flags.is_empty() {
             let _ = writeln!(text, "DOUBTFUL {name}: {flags}");
@@ -56,6 +55,12 @@ mod tests {
     use super::*;
     use crate::testing::measurement;
 
+    /// A merged measurement of these.
+    fn merged(names: &[String], all: &[Measurement]) -> Measurement {
+        let generators = names.iter().zip(all).map(|(name, one)| Generator::of(name, one)).collect();
+        Measurement { generators, ..Measurement::merged(all).unwrap() }
+    }
+
     #[test]
     fn each_generator_has_a_row_and_its_doubts() {
         let busy = Measurement {
@@ -66,10 +71,9 @@ mod tests {
         };
         let late = Measurement { send_lag: measurement().latency, ..measurement() };
         let all = [measurement(), busy, late];
-        let merged = Measurement::merged(&all).unwrap();
         let names =
             ["shard 1/3", "shard 2/3", &format!("{}/three.json", "folder/".repeat(9))].map(str::to_owned);
-        let text = generators(&names, &all, &merged);
+        let text = generators(&merged(&names, &all));
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
         let rows: Vec<Vec<_>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(rows[1][2..], ["1", "000", "1", "000", "5.0", "30", "%", "100.0"], "{text}");
@@ -87,7 +91,7 @@ mod tests {
     #[test]
     fn closed_loops_have_neither_an_offered_rate_nor_a_schedule() {
         let closed = Measurement { offered_rate: None, in_flight_limit: 0, ..measurement() };
-        let text = generators(&["a".to_owned()], std::slice::from_ref(&closed), &closed);
+        let text = generators(&merged(&["a".to_owned()], &[closed]));
         let row: Vec<_> = text.lines().nth(1).unwrap().split_whitespace().collect();
         assert_eq!(row, ["a", "-", "1", "000", "-", "30", "%", "100.0"], "{text}");
     }

@@ -88,6 +88,21 @@ fn csv_has_as_many_values_as_names() {
 }
 
 #[test]
+fn csv_has_the_handshakes_of_tls() {
+    let tls = Handshakes {
+        version: "TLSv1.3".to_owned(),
+        cipher_suite: "TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384".to_owned(),
+        full: 3,
+        resumed: 61,
+    };
+    let text = csv(&[Measurement { tls: Some(tls), ..measurement(&[1]) }, measurement(&[1])]);
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines[0].ends_with(",tls_version,tls_cipher_suite,full_handshakes,resumed_handshakes"), "{text}");
+    let expected = ",\"TLSv1.3\",\"TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384\",3,61";
+    assert!(lines[1].ends_with(expected) && lines[2].ends_with(",,,,"), "{text}");
+}
+
+#[test]
 fn percentiles_with_few_values_beyond_are_left_empty() {
     let text = csv(&[measurement(&[7].repeat(200))]);
     let (names, values) = text.split_once('\n').unwrap();

@@ -160,7 +160,6 @@ fn a_client_that_sends_and_never_reads() {
         let (mut server, mut peer) =
             (Server::new(&acceptor), Peer::new(&Connector::new(&settings).expect("valid files")));
         peer.shake(&mut server, 1);
-        let idle = server.held;
         for length in [1, 100, 5000, 16_384, 40_000] {
             for size in [1, 1000, 16_384, usize::MAX] {
                 peer.transform.seal(&vec![b'x'; length], &mut peer.sent);

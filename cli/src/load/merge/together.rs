@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use load::measurement::Measurement;
 use load::plan::Shard;
+use load::slo::Slo;
 
 use super::input::Source;
 use crate::failure::Failure;
@@ -56,6 +57,16 @@ pub(super) fn check(sources: &[Source], missing: bool, apart: bool) -> Result<Ve
         ));
     }
     Ok(doubts)
+}
+
+/// Checks that an objective can be decided: in a closed loop nothing is sent to a server that stalls.
+pub(super) fn check_open(sources: &[Source], slo: &Slo) -> Result<(), Failure> {
+    match sources.iter().find(|source| source.measurement.offered_rate.is_none()) {
+        None => Ok(()),
+        Some(closed) => Err(closed.wrong(&format!(
+            "it is of a closed loop, which can't show whether --slo {slo} is met; measure with --rate"
+        ))),
+    }
 }
 
 /// Rejects measurements that are not of the same kind and the same duration. A measurement that was ended early may be
