@@ -27,3 +27,17 @@ pub mod compare {
     #![doc = "[write-a-backend.md]: super::write_a_backend\n[write-a-handler.md]: super::write_a_handler\n\n"]
     #![doc = include_str!("../docs/compare.md")]
 }
+
+pub mod operate {
+    #![doc = "[tls.md]: super::tls\n\n"]
+    #![doc = include_str!("../docs/operate.md")]
+}
+
+pub mod tls {
+    #![doc = "[operate.md]: super::operate#metrics-and-health\n\n"]
+    #![doc = include_str!("../docs/tls.md")]
+}
+
+pub mod load {
+    #![doc = include_str!("../docs/load.md")]
+}

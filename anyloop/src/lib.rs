@@ -121,7 +121,10 @@
 - [Embed a server](guide::embed) in a program that uses tokio, another runtime, or none
 - [Push to clients, and answer later](guide::push)
 - [Write a backend](guide::write_a_backend), from one client at a time to one that passes the test kit
-- [Compare](guide::compare): how to measure which backend suits the load, and how to read the result"
+- [Compare](guide::compare): how to measure which backend suits the load, and how to read the result
+- [Operate](guide::operate): configuration, systemd, upgrades, HAProxy, metrics and health checks
+- [TLS](guide::tls): certificates and their renewal, and what they cost
+- [Load from many machines](guide::load)"
 )]
 //!
 //! The crate `anyloop-cli` makes a command of your handlers, with `serve`, `client`, `load` and `compare`.
