@@ -1,7 +1,8 @@
 """Checks the servers that a script would measure: `check.py SERVICE PROGRAM --server NAME=COMMAND …`.
 
 Each is started as `compare` starts it and loaded by the program, which verifies every reply. Servers of `lines` also
-get lines that are split at every byte. Afterwards no process of the server may be left.
+get lines that are split at every byte. A server with `{cert}` in its command speaks TLS. Afterwards no process of the
+server may be left. Other arguments, which are for `compare`, are ignored.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 LOADS = ("--connections 64 --depth 16", "--connections 500 --depth 1")
@@ -22,12 +24,13 @@ def main():
     parser.add_argument("service")
     parser.add_argument("program")
     parser.add_argument("--server", action="append", default=[])
-    arguments = parser.parse_args()
+    arguments, _ = parser.parse_known_args()
     wrong = 0
     for server in arguments.server:
         name, _, command = server.partition("=")
         try:
-            check(arguments.service, arguments.program, command)
+            with tempfile.TemporaryDirectory() as folder:
+                check(arguments.service, arguments.program, command, folder)
             print(f"{arguments.service}: {name} answers correctly")
         except (AssertionError, OSError) as error:
             print(f"{arguments.service}: {name}: {error}", file=sys.stderr)
@@ -35,7 +38,12 @@ def main():
     sys.exit(1 if wrong else 0)
 
 
-def check(service, program, command):
+def check(service, program, command, folder):
+    flags = ""
+    if "{cert}" in command:
+        certificate, key = certify(folder)
+        command = command.replace("{cert}", certificate).replace("{key}", key)
+        flags = f"--tls --tls-ca {certificate} --tls-server-name localhost"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     arguments = [part.replace("{port}", str(port)) for part in shlex.split(command)]
@@ -43,12 +51,23 @@ def check(service, program, command):
     try:
         wait_until(lambda: server.poll() is not None or accepts(port), "it accepts no connection")
         for load in LOADS:
-            verify(program, port, load)
+            verify(program, port, f"{load} {flags}")
         if service == "lines":
             cut(port)
         assert server.poll() is None, f"it ended with {server.returncode}"
     finally:
         end(server)
+
+
+def certify(folder):
+    """Makes a certificate that signs itself: its file and that of its key."""
+    certificate, key = os.path.join(folder, "server.crt"), os.path.join(folder, "server.key")
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 9 -subj /CN=localhost"
+    extensions = ["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"]
+    files = ["-out", certificate, "-keyout", key]
+    subprocess.run([*make.split(), *extensions, *files], check=True, capture_output=True)
+    os.chmod(key, 0o600)
+    return certificate, key
 
 
 def verify(program, port, load):

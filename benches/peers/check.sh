@@ -6,7 +6,7 @@ set -eu
 folder="$(dirname "$0")"
 command -v python3 >/dev/null || { echo "python3 is not installed: apt-get install python3" >&2; exit 1; }
 code=0
-for service in lines resp http; do
+for service in lines resp http tls; do
     CHECK=1 "$folder/$service.sh" || code=1
 done
 exit "$code"

@@ -1,7 +1,8 @@
 """Prints a comparison as a table in Markdown: `table.py target/peers/lines/report.json …`.
 
 Each server has a row, and each figure its interval, if there are six rounds or more. `report.md` has the same figures
-in a table for each load.
+in a table for each load. A comparison with handwritten servers has several closed loops: then a row has the CPU per message
+in each, behind it its ratio to the handwritten server that is the counterpart of all, and the memory of an idle connection.
 """
 
 import itertools
@@ -16,7 +17,12 @@ HEADINGS = ["server", "CPU per message", "p99 latency", "messages/s at saturatio
 def main():
     for path in sys.argv[1:] or sys.exit("table.py FILE…: each a report.json of `compare`"):
         with open(path) as file:
-            print_table(json.load(file))
+            report = json.load(file)
+        closed = [index for index, shape in enumerate(report["shapes"]) if not shape["rate"]]
+        if len(closed) > 1:
+            print_loops(report, closed)
+        else:
+            print_table(report)
 
 
 def print_table(report):
@@ -32,6 +38,52 @@ def print_table(report):
         if any(of):
             print(f"| {name} | {of[0]} | {of[1]} | {throughput(report, index)} | {of[2]} |")
     print()
+
+
+def print_loops(report, shapes):
+    """A row for each server: its CPU per message in each of these loads, and its memory."""
+    subjects = report["subjects"]
+    rival = next((index for index, subject in enumerate(subjects) if is_rival(subject)), None)
+    headings = ["server"] + [report["shapes"][shape]["name"] for shape in shapes] + ["bytes of an idle client"]
+    print(f"| {' | '.join(headings)} |")
+    print("| --- |" + " ---: |" * (len(headings) - 1))
+    for index, subject in enumerate(subjects):
+        if not any(subject.get(why) for why in ("control_of", "failed", "unavailable")):
+            costs = [cost(report, shape, index, rival) for shape in shapes]
+            print(f"| {' | '.join([subject['name'], *costs, idle(report, index)])} |")
+    print()
+
+
+def is_rival(subject):
+    """Whether it is handwritten, careful, and the counterpart of all backends."""
+    by_hand = subject["kind"].get("Handwritten") if isinstance(subject["kind"], dict) else None
+    return by_hand is not None and by_hand["of"] is None and by_hand["care"] == "Careful"
+
+
+def cost(report, shape, subject, rival):
+    """The CPU time of the server for each message, and its ratio to that of the rival in the same rounds."""
+
+    def by_round(of):
+        samples = [one for one in report["samples"] if one["shape"] == shape and one["subject"] == of]
+        costs = {one["round"]: one["cpu_user"] + one["cpu_system"] for one in samples}
+        return {number: cost for number, cost in costs.items() if cost > 0}
+
+    own, others = by_round(subject), by_round(rival)
+    if not own:
+        return ""
+    text = time(centre(own.values()))
+    ratios = [own[number] / others[number] for number in own.keys() & others.keys()]
+    return f"{text} ({centre(ratios):.2f})" if ratios and subject != rival else text
+
+
+def idle(report, subject):
+    """The slope of the memory over the number of idle connections: the median of all passes."""
+    passes = {}
+    for one in report["memory"]:
+        if one["subject"] == subject:
+            passes.setdefault(one.get("pass", 0), []).append((one["connections"], one["bytes"]))
+    slopes = [statistics.linear_regression(*zip(*points)).slope for points in passes.values() if len(points) > 1]
+    return f"{statistics.median(slopes):,.0f}" if slopes else ""
 
 
 def figure(verdict):

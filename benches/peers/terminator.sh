@@ -29,7 +29,7 @@ stunnel)
 foreground = yes
 pid =
 syslog = no
-debug = err
+debug = crit
 socket = l:TCP_NODELAY=1
 socket = r:TCP_NODELAY=1
 [echo]

@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::openmetrics::Scrape;
+use crate::operate::commands;
 use crate::process::{BOUND, run};
 use crate::server::{Client, Server, backends, command, concurrent_backends};
 use crate::tool::Tool;
@@ -308,24 +309,20 @@ fn it_listens_on_a_unix_socket_and_removes_the_path() {
     assert!(!path.exists());
 }
 
-/// The commands under `Metrics and health`.
-fn documented() -> impl Iterator<Item = &'static str> {
-    let section = OPERATE.split("\n## ").find(|section| section.starts_with("Metrics and health")).unwrap();
-    let blocks = section.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
-    blocks.flat_map(str::lines)
-}
-
 #[test]
 fn the_commands_of_the_documentation_work() {
     const ADMIN: &str = "127.0.0.1:9100";
-    let serve = documented().find_map(|line| line.strip_prefix("anyloop serve ")).unwrap();
+    let documented = commands("Metrics and health").into_iter();
+    let (serves, asked): (Vec<_>, Vec<&str>) = documented.partition(|line| line.starts_with("anyloop "));
+    let [serve] = serves.as_slice() else { panic!("{serves:?}") };
+    let serve = serve.strip_prefix("anyloop serve ").unwrap();
     let free = "127.0.0.1:0";
     let mut server = Server::start(&serve.replace("127.0.0.1:8888", free).replace(ADMIN, free));
     let line = server.process.line();
     let admin = line.trim_end().strip_prefix("admin listening on ").unwrap();
-    let asked: Vec<_> = documented().filter_map(|line| line.strip_prefix("curl ")).collect();
     assert!(asked.len() >= 4, "{asked:?}");
     for line in asked {
+        let line = line.strip_prefix("curl ").unwrap();
         let arguments = shlex::split(&line.replace(ADMIN, admin)).unwrap();
         let Some(said) = CURL.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()) else { return };
         assert!(said.contains("200 OK") || said.contains("anyloop_open_connections 0\n"), "{line}: {said}");

@@ -1,4 +1,4 @@
-//! The commands of `docs/operate.md` are run in their order.
+//! The commands of `docs/operate.md` are run in their order, or are marked as not run.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +12,39 @@ use crate::server::Server;
 
 const GUIDE: &str = include_str!("../../../docs/operate.md");
 
+/// The sections whose commands are run by tests: here, and those of the last one in `admin.rs`.
+const RUN: [&str; 4] = ["Configuration", "Replace a running server", "Behind HAProxy", "Metrics and health"];
+
+fn section(heading: &str) -> &'static str {
+    GUIDE.split("\n## ").find(|section| section.starts_with(heading)).unwrap()
+}
+
 /// The first block of code in this language, in the section with this heading.
 fn block(heading: &str, language: &str) -> &'static str {
-    let section = GUIDE.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
-    let (_, rest) = section.split_once(&format!("```{language}\n")).unwrap();
+    let (_, rest) = section(heading).split_once(&format!("```{language}\n")).unwrap();
     rest.split_once("```").unwrap().0
+}
+
+/// The commands of a section, without those that are marked as not run: by the paragraph before their block, or by the one
+/// behind it, which then begins with `That command`.
+fn commands_of(section: &'static str) -> Vec<&'static str> {
+    let is_marked = |paragraph: &str| paragraph.replace('\n', " ").contains("not run by");
+    let mut commands = Vec::new();
+    for (at, _) in section.match_indices("```sh\n") {
+        let (block, behind) = section[at + "```sh\n".len()..].split_once("```").unwrap();
+        let before = section[..at].trim_end().rsplit("\n\n").next().unwrap();
+        let behind = behind.trim_start().split("\n\n").next().unwrap();
+        if !is_marked(before) && !(behind.starts_with("That command") && is_marked(behind)) {
+            commands.extend(block.lines());
+        }
+    }
+    commands
+}
+
+/// The commands of the section with this heading that are run.
+pub(crate) fn commands(heading: &str) -> Vec<&'static str> {
+    assert!(RUN.contains(&heading), "{heading}");
+    commands_of(section(heading))
 }
 
 /// A folder with the guide's configuration.
@@ -51,9 +79,49 @@ fn succeeds(folder: &Path, line: &str) -> Ended {
 }
 
 #[test]
+fn a_command_that_no_test_runs_is_marked() {
+    for section in GUIDE.split("\n## ").skip(1) {
+        let heading = section.lines().next().unwrap();
+        let commands = commands_of(section);
+        assert_eq!(
+            !commands.is_empty(),
+            RUN.contains(&heading),
+            "{heading}: {commands:?} are run by no test"
+        );
+    }
+    let marked = "a\n\nThese are not run by\ntests:\n\n```sh\nx\n```\n\nb\n\n```sh\ny\n```\n\nThat command is not run by a test.";
+    assert_eq!(commands_of(marked), [""; 0]);
+    assert_eq!(
+        commands_of("Not run by a test.\n\nb:\n\n```sh\nz\n```\n\nThe next is not run by a test."),
+        ["z"]
+    );
+}
+
+#[test]
+fn the_commands_behind_haproxy_are_right() {
+    let folder = folder();
+    let lines = commands("Behind HAProxy");
+    let [one, two] = lines.as_slice() else { panic!("{lines:?}") };
+    for (line, ports) in [(one, ["8881", "9101"]), (two, ["8882", "9102"])] {
+        let free = ports.iter().fold((*line).to_owned(), |line, port| {
+            assert!(line.contains(&format!(":{port}")), "{line}");
+            line.replace(&format!(":{port}"), ":0")
+        });
+        let mut server = Server::start_as_is(&mut shell(folder.path(), &format!("exec {free}")));
+        assert!(server.process.line().starts_with("admin listening on "));
+        let mut client = server.connect();
+        client.say("PROXY TCP4 192.0.2.1 192.0.2.2 1000 2000\r\nhello\nexit\n");
+        let said = client.hear_all();
+        assert!(said.contains("hello\n") && !said.contains("ERR"), "{said}");
+        server.process.signal(Signal::TERM);
+        assert_eq!(server.process.end().code, Some(0));
+    }
+}
+
+#[test]
 fn the_commands_about_the_configuration_are_right() {
     let folder = folder();
-    let lines: Vec<_> = block("Configuration", "sh").lines().collect();
+    let lines = commands("Configuration");
     let [check, show, serve] = lines.as_slice() else { panic!("{lines:?}") };
     assert_eq!(succeeds(folder.path(), check).stdout, "server.toml is valid\n");
     assert!(succeeds(folder.path(), show).stdout.contains("\nmax-message = 4096 # server.toml:6\n"));
@@ -69,7 +137,7 @@ fn the_commands_about_the_configuration_are_right() {
 #[test]
 fn the_commands_that_replace_a_server_are_right() {
     let folder = folder();
-    let lines: Vec<_> = block("Replace a running server", "sh").lines().collect();
+    let lines = commands("Replace a running server");
     let [serve, change, replace] = lines.as_slice() else { panic!("{lines:?}") };
     let serve = serve.strip_suffix(" &").unwrap();
     let mut server = Server::start_as_is(&mut shell(folder.path(), &format!("exec {serve}")));
