@@ -1,5 +1,6 @@
 //! Creates the listener of a server.
 
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
@@ -84,6 +85,7 @@ fn tcp(address: &Address) -> io::Result<TcpListener> {
 
 fn explain(flag: &str, address: &Address, error: &io::Error) -> String {
     let is_unix = address.path().is_some();
+    let unprivileged = format!("one from {} up", first_unprivileged_port());
     let (what, choice) = match error.kind() {
         ErrorKind::AddrInUse if is_unix => {
             ("it is in use by another program; stop that program, or", "another path")
@@ -94,10 +96,19 @@ fn explain(flag: &str, address: &Address, error: &io::Error) -> String {
         _ if is_unix => return error.to_string(),
         ErrorKind::AddrInUse => ("it is in use by another program; stop that program, or", "another port"),
         ErrorKind::AddrNotAvailable => ("this machine has no such address;", "another"),
-        ErrorKind::PermissionDenied => ("that port needs privileges;", "one from 1024 up"),
+        ErrorKind::PermissionDenied => (
+            "that port needs the capability CAP_NET_BIND_SERVICE; grant it, have systemd listen, or",
+            unprivileged.as_str(),
+        ),
         _ => return error.to_string(),
     };
     format!("{what} choose {choice} with {flag}")
+}
+
+/// The first port on which every process may listen.
+fn first_unprivileged_port() -> u16 {
+    let set = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    set.ok().and_then(|set| set.trim().parse().ok()).unwrap_or(1024)
 }
 
 /// The size of the backlog. The system lowers it to its own limit, which is usually the same.

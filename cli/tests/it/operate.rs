@@ -113,6 +113,7 @@ fn the_commands_behind_haproxy_are_right() {
         client.say("PROXY TCP4 192.0.2.1 192.0.2.2 1000 2000\r\nhello\nexit\n");
         let said = client.hear_all();
         assert!(said.contains("hello\n") && !said.contains("ERR"), "{said}");
+        drop(client);
         server.process.signal(Signal::TERM);
         assert_eq!(server.process.end().code, Some(0));
     }

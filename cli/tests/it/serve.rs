@@ -1,13 +1,17 @@
 //! Serving: every backend, handler and framing, where it listens, and the receipt.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
+use rustix::process::geteuid;
 use serde_json::Value;
 
-use crate::process::{anyloop, run};
+use crate::process::{anyloop, run, through};
 use crate::server::{Server, backends, command};
+use crate::tls_client::certified;
+use crate::tool::Tool;
 
 #[test]
 fn every_backend_serves_a_client_and_counts_it() {
@@ -23,6 +27,43 @@ fn every_backend_serves_a_client_and_counts_it() {
         assert_eq!(ended.receipt["messages"], 3, "{backend}");
         assert_eq!(ended.receipt["reasons"]["exit"], 1, "{backend}");
         assert!(ended.log.contains("serving") && ended.log.contains(&format!("backend=\"{backend}\"")));
+    }
+}
+
+/// As root without that one capability, and otherwise as the user that runs the tests.
+#[test]
+fn a_port_without_permission_is_an_error_before_anything_listens() {
+    let first =
+        fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap_or("1024".to_owned());
+    if first.trim().parse::<u16>().is_ok_and(|first| first <= 443) {
+        let why = format!("skipped: every user may listen on ports from {} up", first.trim());
+        let _ = writeln!(std::io::stderr(), "{why}"); // not with a macro, whose output is captured in passing tests
+        return;
+    }
+    let mut wrapper: &[&str] = &["env"];
+    if geteuid().is_root() {
+        if (Tool { name: "setpriv", package: "util-linux" }).run(&["--version"]).is_none() {
+            return;
+        }
+        wrapper = &["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"];
+    }
+    let (_authority, tls) = certified();
+    let any = "--listen 127.0.0.1:0 --admin";
+    for (flag, flags) in [
+        ("--listen", "serve --listen 127.0.0.1:443".to_owned()),
+        ("--listen", format!("serve {tls} --listen 127.0.0.1:443")),
+        ("--admin", format!("serve {any} 127.0.0.1:443")),
+        ("--listen", "handwritten tokio-careful --listen 127.0.0.1:443".to_owned()),
+    ] {
+        let arguments: Vec<_> = flags.split_whitespace().collect();
+        let ended = run(&mut through(wrapper, &anyloop(&arguments)), "");
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{flags}: {ended:?}");
+        let expected = format!(
+            "error: can't listen on 127.0.0.1:443: that port needs the capability CAP_NET_BIND_SERVICE; grant it, have systemd \
+             listen, or choose one from {} up with {flag}\n",
+            first.trim()
+        );
+        assert_eq!(ended.stderr, expected, "{flags}");
     }
 }
 
