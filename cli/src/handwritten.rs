@@ -32,11 +32,11 @@ pub(crate) fn handwritten(arguments: &Handwritten) -> Result<(), Failure> {
     serve(listener, workers.map_or(1, NonZeroUsize::get)).map_err(failed)
 }
 
-/// The function that runs a server. The certificate of one that speaks TLS is loaded.
-fn serve(
-    server: &Server,
-    arguments: &Handwritten,
-) -> Result<Box<dyn FnOnce(TcpListener, usize) -> io::Result<()>>, Failure> {
+/// What runs a server on a number of workers.
+type Run = Box<dyn FnOnce(TcpListener, usize) -> io::Result<()>>;
+
+/// What runs this server. The certificate of one that speaks TLS is loaded.
+fn serve(server: &Server, arguments: &Handwritten) -> Result<Run, Failure> {
     match (server.serve, &arguments.tls_cert, &arguments.tls_key) {
         (Serve::Tcp(serve), None, _) => Ok(Box::new(serve)),
         (Serve::Tls(serve), Some(certificate), Some(key)) => {
