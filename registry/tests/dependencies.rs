@@ -7,7 +7,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// The runtimes: each is a dependency of one backend only, and of the handwritten servers. The load generator uses a
 /// poller as well, and the examples are a program on tokio and a backend on compio.
-const RUNTIMES: [(&str, &[&str]); 9] = [
+const RUNTIMES: [(&str, &[&str]); 10] = [
     ("async-io", &["anyloop-backend-async-std"]),
     ("async-std", &["anyloop-backend-async-std", "anyloop-handwritten"]),
     ("compio", &["anyloop-example-backend-compio"]),
@@ -16,6 +16,7 @@ const RUNTIMES: [(&str, &[&str]); 9] = [
     ("rayon", &["anyloop-backend-pool", "anyloop-handwritten"]),
     ("smol", &["anyloop-backend-smol", "anyloop-example-shout", "anyloop-handwritten"]), // its guides have an executor
     ("tokio", &["anyloop-backend-tokio", "anyloop-example-embed", "anyloop-handwritten"]),
+    ("tokio-rustls", &["anyloop-handwritten"]),
     ("tokio-util", &["anyloop-handwritten"]),
 ];
 

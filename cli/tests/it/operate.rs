@@ -34,7 +34,8 @@ fn commands_of(section: &'static str) -> Vec<&'static str> {
         let (block, behind) = section[at + "```sh\n".len()..].split_once("```").unwrap();
         let before = section[..at].trim_end().rsplit("\n\n").next().unwrap();
         let behind = behind.trim_start().split("\n\n").next().unwrap();
-        if !is_marked(before) && !(behind.starts_with("That command") && is_marked(behind)) {
+        let is_marked_behind = behind.starts_with("That command") && is_marked(behind);
+        if !is_marked(before) && !is_marked_behind {
             commands.extend(block.lines());
         }
     }
