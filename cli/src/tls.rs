@@ -15,6 +15,18 @@ use crate::failure::Failure;
 
 /// Loads the certificates that these arguments name. `None` without such an argument.
 pub(crate) fn load(arguments: &Tls) -> Result<Option<Arc<Acceptor>>, Failure> {
+    if let (Some(certificate), None) = (&arguments.tls_cert, &arguments.tls_key) {
+        let file = certificate.display();
+        return Err(Failure::Usage(format!(
+            "--tls-cert {file} is of no use without its private key; add --tls-key"
+        )));
+    }
+    if let (None, Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
+        let file = key.display();
+        return Err(Failure::Usage(format!(
+            "--tls-key {file} is of no use without its certificate; add --tls-cert"
+        )));
+    }
     let has_certificates = arguments.tls_cert.is_some() || arguments.tls_certs.is_some();
     if !has_certificates {
         let needing = [

@@ -9,11 +9,11 @@ use clap::Args;
 #[group(skip)]
 pub(crate) struct Tls {
     /// Certificate in PEM, followed by the intermediate ones, with which TLS 1.3 and 1.2 are served, and nothing else
-    #[arg(long, env, help_heading = TLS, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, env, help_heading = TLS, value_name = "FILE")]
     pub(crate) tls_cert: Option<PathBuf>,
 
     /// Private key of --tls-cert in PEM; only its owner, and the group of one that root owns, may have access to it
-    #[arg(long, env, help_heading = TLS, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, env, help_heading = TLS, value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
 
     /// Folder with certificates NAME.crt and keys NAME.key, chosen by the server name (SNI) that a client requests; all other
