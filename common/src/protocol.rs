@@ -137,9 +137,10 @@ pub trait Application: Send + Sync {
     /// Opens the protocol of a client that has just connected. Output written here is a greeting.
     fn open(&self, client: Client, limits: &Limits, out: &mut Outbox) -> Box<dyn Protocol>;
 
-    /// Writes the error reply to a client that is refused.
+    /// Writes the error reply to a client that is refused, or whose conversation ends before [`open`](Self::open). It must not
+    /// block, whatever [`blocking`](Self::blocking) returns: the thread that accepts the clients calls it.
     fn refuse(&self, error: &ErrorReply, limits: &Limits, out: &mut Outbox);
 
-    /// Whether calls of this application and its protocols may block.
+    /// Whether [`open`](Self::open) and calls of the protocols may block.
     fn blocking(&self) -> Blocking;
 }

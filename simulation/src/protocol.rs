@@ -162,6 +162,7 @@ impl Protocol for SimProtocol {
     fn error(&mut self, error: &ErrorReply, out: &mut Outbox) {
         let client = self.client;
         self.shared.book().begin(client);
+        self.shared.book().check_blocking(client);
         if let ErrorReply::Rejected(why) = error {
             // Only an answer is rejected here.
             let delivered = self.shared.book().clients[client].mailbox.answered(why.as_bytes());

@@ -89,8 +89,8 @@ impl Connection {
         let Some(check) = self.service.first_input_check.clone() else { return };
         match guarded(|| check(&self.peer.address(), input)) {
             Some(Ok(())) => {}
-            Some(Err(error)) => self.fail(CloseReason::HandshakeFailed, &error, out),
-            None => self.fail(CloseReason::Panicked, &ErrorReply::Internal, out),
+            Some(Err(error)) => self.fail_without_blocking(CloseReason::HandshakeFailed, error, out),
+            None => self.fail_without_blocking(CloseReason::Panicked, ErrorReply::Internal, out),
         }
     }
 

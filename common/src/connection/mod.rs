@@ -169,6 +169,7 @@ impl Connection {
                 State::Open | State::Handshake if self.overdue.is_used_up() => self.time_out(out),
                 State::Open | State::Handshake if self.stopping.is_used_up() => self.drained(out),
                 State::Open | State::Handshake => return Next::Read,
+                State::Ending(_) if self.owes_error() => return Next::Run,
                 State::Ending(_) if self.has_final_output() => self.seal(out),
                 State::Ending(_) if self.may_block && self.protocol.is_some() => return Next::Run,
                 State::Ending(reason) => self.close(reason),
@@ -334,8 +335,12 @@ impl Connection {
                     self.finish(out, now);
                 }
             }
-            State::Ending(reason) if self.has_sent_all(out) => self.close(reason),
-            State::Ending(_) | State::Done(_) => {}
+            State::Ending(reason) => match self.take_error() {
+                Some(error) => self.fail(reason, &error, out),
+                None if self.has_sent_all(out) => self.close(reason),
+                None => {}
+            },
+            State::Done(_) => {}
         }
     }
 
@@ -361,17 +366,6 @@ impl Connection {
         self.abandon(reason, out);
     }
 
-    /// Ends the conversation in any state, and returns the reason that the protocol was closed with.
-    pub fn end(&mut self) -> CloseReason {
-        let reason = match self.state {
-            State::Done(reason) => return reason,
-            State::Ending(reason) => reason,
-            State::Handshake | State::Opening | State::Open => CloseReason::Lost,
-        };
-        self.close(reason);
-        reason
-    }
-
     /// Whether input must wait for an answer, or for a turn with messages that were pushed.
     #[inline]
     fn holds_input(&self) -> bool {
@@ -388,12 +382,5 @@ impl fmt::Debug for Connection {
         let mut connection = f.debug_struct("Connection");
         connection.field("peer", &self.peer()).field("state", &self.state).field("messages", &self.messages);
         connection.finish_non_exhaustive()
-    }
-}
-
-impl Drop for Connection {
-    /// Calls `closed` of the protocol if it was not called yet.
-    fn drop(&mut self) {
-        self.end();
     }
 }

@@ -3,7 +3,8 @@
 use std::net::{SocketAddr, SocketAddrV4};
 use std::time::Instant;
 
-use crate::{Address, Client};
+use super::Connection;
+use crate::{Address, Client, ErrorReply};
 
 /// What few connections have, or only for a short time.
 #[derive(Debug)]
@@ -12,6 +13,23 @@ pub(super) enum Rare {
     Client(Client),
     /// The timer of the session, once it was opened.
     Timer(SessionTimer),
+    /// The error with which the conversation ends, until the protocol writes it where it may block.
+    Error(ErrorReply),
+}
+
+impl Connection {
+    /// Whether the protocol is to write an error where it may block.
+    pub(super) fn owes_error(&self) -> bool {
+        matches!(self.rare.as_deref(), Some(Rare::Error(_)))
+    }
+
+    /// Takes the error that the protocol is to write.
+    pub(super) fn take_error(&mut self) -> Option<ErrorReply> {
+        match *self.rare.take_if(|rare| matches!(**rare, Rare::Error(_)))? {
+            Rare::Error(error) => Some(error),
+            Rare::Client(_) | Rare::Timer(_) => None,
+        }
+    }
 }
 
 /// The timer of a session.

@@ -97,7 +97,7 @@ impl Connection {
             }
             // If the answer was given in this moment, it is in the mailbox.
             Timer::Answer if self.record().cell.revoke_answer() || canary!("times out a given answer") => {
-                self.fail(CloseReason::AnswerTimeout, &ErrorReply::AnswerTimeout, out);
+                self.fail_without_blocking(CloseReason::AnswerTimeout, ErrorReply::AnswerTimeout, out);
             }
             Timer::Answer | Timer::Session => {}
         }
@@ -105,13 +105,14 @@ impl Connection {
 
     /// A deadline has passed, and the input that had arrived by then completed no message.
     pub(super) fn time_out(&mut self, out: &mut Outbox) {
-        if self.state == State::Handshake {
-            self.fail(CloseReason::HandshakeTimeout, &ErrorReply::MessageTimeout, out);
+        let (reason, error) = if self.state == State::Handshake {
+            (CloseReason::HandshakeTimeout, ErrorReply::MessageTimeout)
         } else if self.begun {
-            self.fail(CloseReason::MessageTimeout, &ErrorReply::MessageTimeout, out);
+            (CloseReason::MessageTimeout, ErrorReply::MessageTimeout)
         } else {
-            self.fail(CloseReason::IdleTimeout, &ErrorReply::IdleTimeout, out);
-        }
+            (CloseReason::IdleTimeout, ErrorReply::IdleTimeout)
+        };
+        self.fail_without_blocking(reason, error, out);
     }
 
     /// All output was sent, which had been unsent since the given time. A preamble and a handshake are timed from the accept,

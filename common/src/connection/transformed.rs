@@ -92,9 +92,12 @@ impl Connection {
     }
 
     fn seal_in_layer(&mut self, out: &mut Outbox) {
+        let owes_error = self.owes_error();
         let Some(layer) = &mut self.layer else { return };
         let is_last = match self.state {
-            State::Ending(reason) => !std::mem::replace(&mut layer.closed, true) && !reason.is_abrupt(),
+            State::Ending(reason) if !owes_error => {
+                !std::mem::replace(&mut layer.closed, true) && !reason.is_abrupt()
+            }
             _ => false,
         };
         let (plain, sealed) = out.unsealed();

@@ -153,7 +153,7 @@ impl Connection {
             return; // it is delivered before
         }
         if self.begun || self.state == State::Handshake {
-            self.fail(CloseReason::Stopping, &ErrorReply::ShuttingDown, out);
+            self.fail_without_blocking(CloseReason::Stopping, ErrorReply::ShuttingDown, out);
         } else {
             self.state = State::Ending(CloseReason::Stopping);
         }
@@ -185,6 +185,16 @@ impl Connection {
         }
     }
 
+    /// Ends the conversation with an error reply, where calls must not block. If the protocol may block, the next run calls it.
+    pub(super) fn fail_without_blocking(&mut self, reason: CloseReason, error: ErrorReply, out: &mut Outbox) {
+        if self.may_block && self.protocol.is_some() && !canary!("writes an error where it must not block") {
+            self.end_with(reason);
+            self.rare = Some(Box::new(Rare::Error(error)));
+        } else {
+            self.fail(reason, &error, out);
+        }
+    }
+
     /// Ends the conversation, and discards unsent output.
     pub(super) fn abandon(&mut self, reason: CloseReason, out: &mut Outbox) {
         out.clear();
@@ -195,9 +205,21 @@ impl Connection {
         };
         if !abandoned {
             self.end_with(reason);
+            self.rare = None; // an error that was not written
             self.unsent = None;
             self.lent = false;
         }
+    }
+
+    /// Ends the conversation in any state, and returns the reason that the protocol was closed with.
+    pub fn end(&mut self) -> CloseReason {
+        let reason = match self.state {
+            State::Done(reason) => return reason,
+            State::Ending(reason) => reason,
+            State::Handshake | State::Opening | State::Open => CloseReason::Lost,
+        };
+        self.close(reason);
+        reason
     }
 
     /// Closes the protocol and drops it. Panics are ignored, since the conversation has ended already.
@@ -220,6 +242,13 @@ impl Connection {
         if self.layer.is_some() {
             self.drop_layer();
         }
+    }
+}
+
+impl Drop for Connection {
+    /// Calls `closed` of the protocol if it was not called yet.
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

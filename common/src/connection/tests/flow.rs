@@ -1,7 +1,11 @@
 //! The order of operations: greeting, replies, turns, backpressure, blocking.
 
+use super::records::{How, Records, read, record};
+use super::talk::Talk;
 use super::*;
-use crate::{MAX_READ, TURN_REPLIES};
+use crate::{ErrorReply, MAX_READ, TURN_REPLIES};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn the_greeting_is_sent_before_reading() {
@@ -131,6 +135,76 @@ fn a_handler_that_may_block_is_only_called_in_a_run() {
     assert!(rig.script.closed.lock().unwrap().is_empty());
     assert_eq!(rig.settle(), Next::Done(CloseReason::Exit));
     assert_eq!(*rig.script.closed.lock().unwrap(), [CloseReason::Exit]);
+}
+
+/// What ends a conversation with an error outside of a run: the reason, what the client is told, and what happens.
+type Failure = (CloseReason, &'static str, fn(&mut Rig));
+
+const FAILURES: [Failure; 5] = [
+    (CloseReason::IdleTimeout, "ERR timeout idle\n", |rig| {
+        rig.now += 300 * SECOND;
+        rig.connection.expire(0, 0, &mut rig.out, rig.now);
+    }),
+    (CloseReason::MessageTimeout, "ERR timeout message: no line end\n", |rig| {
+        rig.send(rig.input("part"));
+        rig.now += 10 * SECOND;
+        rig.connection.expire(0, 0, &mut rig.out, rig.now);
+    }),
+    (CloseReason::AnswerTimeout, "ERR timeout answer\n", |rig| {
+        rig.send(rig.input("later\n"));
+        rig.now += 30 * SECOND;
+        rig.connection.expire(0, 0, &mut rig.out, rig.now);
+    }),
+    (CloseReason::Stopping, "ERR shutting-down\n", |rig| {
+        rig.send(rig.input("part"));
+        rig.connection.stop(0);
+        while rig.connection.mail {
+            rig.connection.run(&mut rig.out, || rig.now); // the session is told of the stop
+        }
+    }),
+    (CloseReason::HandshakeFailed, "ERR busy\n", |rig| rig.receive(rig.input("refused\n"))),
+];
+
+impl Rig {
+    /// What a client sends to be understood as this.
+    fn input(&self, plain: &str) -> Vec<u8> {
+        if self.connection.layer.is_some() { record(plain) } else { plain.into() }
+    }
+}
+
+#[test]
+fn a_protocol_that_may_block_writes_an_error_only_in_a_run() {
+    for (reason, told, fail) in FAILURES {
+        for is_transformed in [false, true] {
+            let open = || {
+                let service = Talk::blocking().service(Limits::default());
+                let service = service.with_first_input_check(move |_, _| {
+                    if reason == CloseReason::HandshakeFailed { Err(ErrorReply::Busy) } else { Ok(()) }
+                });
+                let without_handshake = How { at_once: true, ..How::default() };
+                let mut rig = Rig::serving(if is_transformed {
+                    service.with_transform(move |_| Box::new(Records::new(without_handshake)))
+                } else {
+                    service
+                });
+                rig.settle();
+                fail(&mut rig);
+                assert_eq!(rig.connection.what_now(&mut rig.out), Next::Run, "{reason}");
+                assert!(rig.connection.may_block() && rig.out.is_empty(), "{reason}");
+                rig.connection.keep(&mut rig.out, rig.now); // it is passed to where it may block
+                rig
+            };
+            let mut rig = open();
+            assert_eq!(rig.settle(), Next::Done(reason));
+            let expected = if is_transformed { format!("{told}.") } else { told.into() };
+            let heard = if is_transformed { read(&rig.received) } else { rig.heard() };
+            assert_eq!(heard, expected);
+            // Before it is written, the server may give up the conversation.
+            let mut rig = open();
+            rig.connection.cut(&mut rig.out);
+            assert_eq!((rig.settle(), rig.heard()), (Next::Done(CloseReason::Cut), String::new()));
+        }
+    }
 }
 
 #[test]
