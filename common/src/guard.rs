@@ -1,5 +1,6 @@
 //! Catches panics of user code, so that they end only one conversation.
 
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls user code, which may be a destructor. Returns `None` if it panicked.
@@ -13,6 +14,32 @@ pub fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
             }
             None
         }
+    }
+}
+
+/// A user's value, such as a closure with what it captures, whose destructor may panic, on whichever thread is the last to
+/// have it.
+pub(crate) struct Guarded<T>(Option<T>);
+
+impl<T> Guarded<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Some(value))
+    }
+}
+
+impl<T> Deref for Guarded<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        let Some(value) = &self.0 else { panic!("the value was dropped") };
+        value
+    }
+}
+
+impl<T> Drop for Guarded<T> {
+    fn drop(&mut self) {
+        let value = self.0.take();
+        let _ = guarded(move || drop(value));
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::{
     Address, Application, Blocking, Client, ErrorReply, Framing, Handler, Limits, MAX_READ, MAX_RECORD,
-    Outbox, Preamble, Protocol, Transform, guarded,
+    Outbox, Preamble, Protocol, Transform, guard::Guarded, guarded,
 };
 
 /// Creates the [`Transform`] of a client, which is called after the [`Preamble`] was read. For a refused client it gets
@@ -70,7 +70,7 @@ impl Service {
     /// A service with default limits and one worker per core.
     pub fn new(application: Arc<dyn Application>) -> Self {
         Self {
-            application: Arc::new(Guarded(Some(application))),
+            application: Arc::new(Guarded::new(application)),
             limits: Limits::default(),
             workers: None,
             stack_size: None,
@@ -119,12 +119,14 @@ impl Service {
         self,
         make: impl Fn(&Client) -> Box<dyn Transform> + Send + Sync + 'static,
     ) -> Self {
-        Self { transform: Some(Arc::new(make)), ..self }
+        let make = Guarded::new(make);
+        Self { transform: Some(Arc::new(move |client: &Client| make(client))), ..self }
     }
 
     /// Reads a [`Preamble`] before all other input of a client.
     pub fn with_preamble(self, make: impl Fn() -> Box<dyn Preamble> + Send + Sync + 'static) -> Self {
-        Self { preamble: Some(Arc::new(make)), ..self }
+        let make = Guarded::new(make);
+        Self { preamble: Some(Arc::new(move || make())), ..self }
     }
 
     /// Checks the first input of each client that had no [`Preamble`], before anything else receives it: what one read has
@@ -149,7 +151,11 @@ impl Service {
         self,
         check: impl Fn(&Address, &[u8]) -> Result<(), ErrorReply> + Send + Sync + 'static,
     ) -> Self {
-        Self { first_input_check: Some(Arc::new(check)), ..self }
+        let check = Guarded::new(check);
+        Self {
+            first_input_check: Some(Arc::new(move |peer: &Address, input: &[u8]| check(peer, input))),
+            ..self
+        }
     }
 
     /// Sets what determines whether a running server is ready, for example that an [exchange](crate::Exchange::is_ready) is.
@@ -166,6 +172,8 @@ impl Service {
     /// # service(Arc::new(anyloop::LocalExchange::new()));
     /// ```
     pub fn with_ready_check(self, check: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        let check = Guarded::new(check);
+        let check = move || check();
         Self { ready_check: Some(Arc::new(check)), ..self }
     }
 
@@ -229,30 +237,17 @@ impl fmt::Debug for Service {
     }
 }
 
-/// An application whose destructor may panic, or that of its handler, on whichever thread is the last to have it.
-struct Guarded(Option<Arc<dyn Application>>);
-
-impl Application for Guarded {
+impl Application for Guarded<Arc<dyn Application>> {
     fn open(&self, client: Client, limits: &Limits, out: &mut Outbox) -> Box<dyn Protocol> {
-        let Some(application) = &self.0 else { panic!("the application was dropped") };
-        application.open(client, limits, out)
+        (**self).open(client, limits, out)
     }
 
     fn refuse(&self, error: &ErrorReply, limits: &Limits, out: &mut Outbox) {
-        if let Some(application) = &self.0 {
-            application.refuse(error, limits, out);
-        }
+        (**self).refuse(error, limits, out);
     }
 
     fn blocking(&self) -> Blocking {
-        self.0.as_ref().map_or(Blocking::MayBlock, |application| application.blocking())
-    }
-}
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        let application = self.0.take();
-        let _ = guarded(move || drop(application));
+        (**self).blocking()
     }
 }
 
@@ -278,11 +273,33 @@ mod tests {
         }
     }
 
+    /// What each closure of a service may capture.
+    fn captured<T>(result: T) -> impl Fn() -> T
+    where
+        T: Clone,
+    {
+        let fragile = Fragile;
+        move || {
+            let _ = &fragile;
+            result.clone()
+        }
+    }
+
     #[test]
-    fn a_handler_whose_destructor_panics_ends_no_thread() {
-        let service = Service::framed(Arc::new(Fragile), Framing::Line);
-        let clone = service.clone();
-        drop(service);
-        drop(clone);
+    fn a_destructor_that_panics_ends_no_thread() {
+        let service = || Service::framed(Arc::new(Fragile), Framing::Line);
+        let [transform, preamble] = [(); 2].map(captured);
+        let (check, ready) = (captured(Ok(())), captured(true));
+        for service in [
+            service(),
+            service().with_transform(move |_| panic!("no transform is created: {:?}", transform())),
+            service().with_preamble(move || panic!("no preamble is created: {:?}", preamble())),
+            service().with_first_input_check(move |_, _| check()),
+            service().with_ready_check(ready),
+        ] {
+            let clone = service.clone();
+            drop(service);
+            drop(clone);
+        }
     }
 }
