@@ -129,9 +129,9 @@ impl Service {
         Self { preamble: Some(Arc::new(move || make())), ..self }
     }
 
-    /// Checks the first input of each client that had no [`Preamble`], before anything else receives it: what one read has
-    /// returned, which may be part of a message or several. It is raw input, that of a [`Transform`] included. A check
-    /// recognises a client that speaks another protocol, without delaying what the application sends first.
+    /// Checks the first input of each client that had no [`Preamble`], or whose preamble used none of it, before anything
+    /// else receives it: what one read has returned, which may be part of a message or several. It is raw input, that of
+    /// a [`Transform`] included. A check recognises a client that speaks another protocol, without delaying what the application sends first.
     ///
     /// ```
     /// use std::sync::Arc;

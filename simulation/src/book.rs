@@ -73,7 +73,7 @@ pub(crate) struct Account {
     /// Whether its socket was made to fail, or its job was dropped.
     pub(crate) was_lost: bool,
     /// Whether an answer was refused, so that its conversation is ending.
-    answer_refused: bool,
+    pub(crate) is_answer_refused: bool,
     /// Whether the current call has announced an answer.
     announces: bool,
     /// The answer that is to be written before the next message.
@@ -82,6 +82,9 @@ pub(crate) struct Account {
     pub(crate) was_unanswered: bool,
     /// How its input begins and ends.
     pub(crate) input: Input,
+    /// Whether its first input was checked, and refused.
+    pub(crate) is_checked: bool,
+    pub(crate) is_refused_after_check: bool,
     /// How many bytes had arrived when the server began to stop.
     pub(crate) arrived_at_stop: usize,
     /// When the handshake ran last where it may block.
@@ -188,7 +191,7 @@ impl Book {
     pub(crate) fn opened(&mut self, client: usize) {
         let account = &mut self.clients[client];
         let was_open = std::mem::replace(&mut account.is_open, true);
-        let is_opening_valid = account.input.is_opening_valid;
+        let is_opening_valid = account.input.is_opening_valid && !account.is_refused_after_check;
         self.check(client, is_opening_valid, || "its session was opened after an invalid handshake".into());
         self.check(client, !was_open, || "its session was opened twice".into());
     }
@@ -196,7 +199,7 @@ impl Book {
     /// The protocol is to process input. `unsent` is how much output there is.
     pub(crate) fn receiving(&mut self, client: usize, unsent: usize) {
         let account = &self.clients[client];
-        let (is_awaiting, is_refused) = (account.pending.is_some(), account.answer_refused);
+        let (is_awaiting, is_refused) = (account.pending.is_some(), account.is_answer_refused);
         let messages = account.turn[0];
         self.check(client, !is_awaiting, || "input is processed before an answer was given".into());
         self.check(client, !is_refused, || "it continues after an answer was refused".into());
@@ -291,7 +294,7 @@ impl Book {
         result: Result<(), SendError>,
     ) {
         let account = &mut self.clients[client];
-        account.answer_refused |= result.is_err();
+        account.is_answer_refused |= result.is_err();
         if let Some(pending) = &mut account.pending {
             pending.exits |= exits;
         }

@@ -25,7 +25,9 @@ pub(crate) fn check(shared: &Shared, client: usize, why: CloseReason) {
     if !is_caused(why, account, wire, book, must_announce) {
         return book.violate(client, || format!("it ends for {why}, and there was no reason for that"));
     }
-    if !is_told(why, account.error.as_ref()) {
+    // A job that is dropped may be the one that would have told it.
+    let was_dropped = account.was_lost && account.error.is_none();
+    if !was_dropped && !is_told(why, account.error.as_ref()) {
         let error = account.error.clone();
         return book.violate(client, || format!("it ends for {why}, and the client is told {error:?}"));
     }
@@ -77,7 +79,8 @@ fn check_time(shared: &Shared, wires: &[Wire], book: &mut Book, client: usize, w
             format!("it ends for {why}, and {handled} of {whole} messages were handled that came in time")
         });
     } else if why == CloseReason::AnswerTimeout {
-        let is_awaiting = account.mailbox.is_awaiting;
+        // An answer that is refused comes too late: a protocol that may block writes the error after the timeout.
+        let is_awaiting = account.mailbox.is_awaiting || account.is_answer_refused;
         book.check(client, is_awaiting, || format!("it ends for {why}, and its answer was given"));
     }
 }
@@ -109,12 +112,11 @@ fn is_caused(why: CloseReason, account: &Account, wire: &Wire, book: &Book, must
         CloseReason::Panicked => account.has_panicked,
         CloseReason::ReplyTooLong => account.has_overflowed,
         CloseReason::Lost => wire.reset || account.was_lost,
+        CloseReason::HandshakeFailed => account.is_refused_after_check,
         // These end a conversation before there is a session.
-        CloseReason::Busy
-        | CloseReason::Unserved
-        | CloseReason::TooLate
-        | CloseReason::HandshakeFailed
-        | CloseReason::HandshakeTimeout => false,
+        CloseReason::Busy | CloseReason::Unserved | CloseReason::TooLate | CloseReason::HandshakeTimeout => {
+            false
+        }
         _ => true,
     }
 }
@@ -133,6 +135,7 @@ fn is_told(why: CloseReason, error: Option<&ErrorReply>) -> bool {
         CloseReason::Incomplete => error == Some(&ErrorReply::Incomplete),
         CloseReason::TooLong => matches!(error, Some(ErrorReply::TooLong { .. })),
         CloseReason::Malformed => matches!(error, None | Some(ErrorReply::Malformed(_))),
+        CloseReason::HandshakeFailed => matches!(error, Some(ErrorReply::Malformed(_))),
         CloseReason::Unanswered | CloseReason::ReplyTooLong => error == Some(&ErrorReply::Internal),
         _ => true, // it ends at once, or its transform has failed
     }

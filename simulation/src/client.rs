@@ -6,6 +6,7 @@ use crate::format::Format;
 use crate::kernel::Wire;
 use crate::operation::Operation;
 use crate::options::Options;
+use crate::preamble;
 use crate::records::{self, Opener};
 use crate::tape::Tape;
 
@@ -53,6 +54,9 @@ impl Tail {
 pub(crate) struct Input {
     /// Whether the preamble and the handshake are valid and complete.
     pub(crate) is_opening_valid: bool,
+    /// Whether it is to be checked before anything receives it, and how it begins.
+    pub(crate) is_to_be_checked: bool,
+    pub(crate) start: Vec<u8>,
     pub(crate) tail: Tail,
     /// After how many bytes each message is whole.
     ends: Vec<usize>,
@@ -124,9 +128,11 @@ impl Client {
             () if tape.chance(behavior.stays) => Ending::Stay,
             () => Ending::HalfClose,
         };
+        let is_to_be_checked = options.check && !options.preamble.is_sent(wire);
+        let start = outgoing[..outgoing.len().min(64)].to_vec();
         let client = Self {
             wire,
-            input: Input { is_opening_valid, tail, ends },
+            input: Input { is_opening_valid, is_to_be_checked, start, tail, ends },
             outgoing: outgoing.into(),
             sent: 0,
             ending,
@@ -242,8 +248,8 @@ fn append_tail(tail: Tail, options: &Options, tape: &mut Tape, plain: &mut Vec<u
 fn opening(client: usize, options: &Options, tape: &mut Tape, out: &mut Vec<u8>) -> bool {
     let is_invalid = tape.chance(options.behavior.invalid / 2);
     let start = out.len();
-    if options.preamble {
-        records::preamble(client, out);
+    if options.preamble.is_sent(client) {
+        preamble::encode(client, out);
     }
     if options.transform {
         out.extend_from_slice(records::HELLO);

@@ -7,7 +7,10 @@
 //! The server is the real one, in one thread: acceptor, conversations, maintenance, lingering close, handles and answers. A
 //! worker drives it like `epoll`, like the async backends or like `uring`, over sockets that fail as TCP's system calls do. With
 //! [`Driving::Borrowed`] and [`Driving::Lent`] there are the connections of the core alone, in any order that is legal.
-//! Blocking sockets, threads, and the backends' own code are out of scope: the kit tests them on real sockets.
+//! Blocking sockets, threads, and the backends' own code are out of scope: the kit tests them on real sockets. So is
+//! `Interrupt`, which wakes a thread that is blocked in a system call: what can go wrong there lies between a signal and the
+//! moment at which the call begins, and a kernel that runs in steps has no such moment. `serving/tests/interrupt.rs`, and a test
+//! that loses a signal on purpose, have it.
 //!
 //! # Running
 //!
@@ -48,7 +51,7 @@
 //! is a variant of `Operation` and an arm in `session.rs`. A check of what a client may see belongs in the book; one of what
 //! holds at each step in `check` of `server.rs` and `core.rs`. If a new check fails although the server is right, the model is
 //! wrong: make it exact, don't weaken the check. A fault of the server that is found gets a unit test where it is mended, and
-//! its shrunk tape a file in `tapes/` that begins with a sentence.
+//! a canary that brings it back. Its tape is not kept: with the next thing that is drawn, the same bytes are another run.
 
 #![forbid(unsafe_code)]
 
@@ -68,6 +71,7 @@ mod marks;
 mod operation;
 mod options;
 mod pair;
+mod preamble;
 mod protocol;
 mod rate;
 mod records;

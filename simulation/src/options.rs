@@ -7,6 +7,7 @@ use common::{Limits, MailboxFull, Overload};
 
 use crate::format::Format;
 use crate::operation::Operation;
+use crate::preamble::Preambles;
 use crate::tape::Tape;
 
 /// How the connections are driven.
@@ -94,8 +95,10 @@ pub struct Options {
     pub transform: bool,
     /// Whether its handshake may block.
     pub(crate) blocking_handshake: bool,
-    /// Whether the clients send a preamble.
-    pub(crate) preamble: bool,
+    /// Which clients send a preamble.
+    pub(crate) preamble: Preambles,
+    /// Whether the first input of clients without a preamble is checked.
+    pub(crate) check: bool,
     pub(crate) limits: Limits,
     pub(crate) faults: Faults,
     pub(crate) behavior: Behavior,
@@ -123,7 +126,13 @@ impl Options {
         let driving = tape.pick(&Driving::ALL);
         let format = tape.pick(&Format::ALL);
         let (blocking, transform) = (tape.chance(80), tape.chance(80));
-        let (blocking_handshake, preamble) = (tape.chance(64), tape.chance(40));
+        let blocking_handshake = tape.chance(64);
+        let preamble = match tape.below(12) {
+            9 => Preambles::All,
+            10.. => Preambles::Some,
+            _ => Preambles::None,
+        };
+        let check = tape.chance(40);
         let faults = draw_faults(tape);
         let mut behavior = draw_behavior(tape);
         let (send_capacity, receive_capacity) =
@@ -154,13 +163,14 @@ impl Options {
             transform,
             blocking_handshake,
             preamble,
+            check,
             limits,
             faults,
             behavior,
             operations,
             send_capacity,
             receive_capacity,
-            side_effects: tape.pick(&[0, 0, 20]),
+            side_effects: tape.pick(&[0, 0, 20, 120]),
             pushes: tape.chance(64),
             dropped_answers: tape.pick(&[0, 0, 60]),
             stop: tape.pick(&[0, 0, 1, 4]),
@@ -223,9 +233,10 @@ fn draw_limits(tape: &mut Tape) -> Limits {
 
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { driving, format, blocking, transform, blocking_handshake, preamble, .. } = self;
-        writeln!(f, "driving {driving:?}, format {format}, blocking {blocking}, preamble {preamble}")?;
+        let Self { driving, format, blocking, transform, blocking_handshake, preamble, check, .. } = self;
+        writeln!(f, "driving {driving:?}, format {format}, blocking {blocking}")?;
         writeln!(f, "transform {transform}, blocking handshake {blocking_handshake}")?;
+        writeln!(f, "preambles {preamble:?}, check of the first input {check}")?;
         writeln!(f, "{:?}", self.limits)?;
         writeln!(f, "{:?}", self.faults)?;
         writeln!(f, "{:?}", self.behavior)?;

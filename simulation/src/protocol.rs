@@ -28,7 +28,7 @@ impl SimApplication {
         client: Client,
         out: &mut Outbox,
     ) -> Box<dyn Protocol> {
-        let codec = Panicking::new(make, &self.shared, number(&client));
+        let codec = Panicking::new(make, &self.shared, number(&client.peer));
         Box::new(Framed::open(codec, &self.handler, client, out))
     }
 
@@ -40,7 +40,7 @@ impl SimApplication {
 
 impl Application for SimApplication {
     fn open(&self, client: Client, limits: &Limits, out: &mut Outbox) -> Box<dyn Protocol> {
-        let number = number(&client);
+        let number = number(&client.peer);
         self.shared.book().begin(number);
         let framed = match self.shared.options.format {
             Format::Line => self.framed(|| Line::new(limits), client, out),
@@ -100,13 +100,17 @@ impl SimProtocol {
     /// Calls the protocol with input.
     fn process(
         &mut self,
+        input: &mut [u8],
         out: &mut Outbox,
-        process: impl FnOnce(&mut dyn Protocol, &mut Outbox) -> Progress,
+        process: impl FnOnce(&mut dyn Protocol, &mut [u8], &mut Outbox) -> Progress,
     ) -> Progress {
         let client = self.client;
         self.shared.book().begin(client);
         self.shared.book().receiving(client, out.len());
-        let progress = process(&mut *self.framed, out);
+        if !self.shared.options.transform {
+            self.shared.book().check_checked(client, input);
+        }
+        let progress = process(&mut *self.framed, input, out);
         self.shared.book().progressed(client, &progress, self.shared.clock.elapsed());
         progress
     }
@@ -123,11 +127,11 @@ impl SimProtocol {
 
 impl Protocol for SimProtocol {
     fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
-        self.process(out, |framed, out| framed.receive(input, out))
+        self.process(input, out, |framed, input, out| framed.receive(input, out))
     }
 
     fn finish(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
-        self.process(out, |framed, out| framed.finish(input, out))
+        self.process(input, out, |framed, input, out| framed.finish(input, out))
     }
 
     fn notified(&mut self, message: &[u8], out: &mut Outbox) -> Flow {

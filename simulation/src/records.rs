@@ -1,10 +1,10 @@
-//! A transform and a preamble, and the client's side of them.
+//! A transform, and the client's side of it.
 
 use std::sync::Arc;
 
-use common::{Blocking, Client, ErrorReply, MAX_READ, Opened, Preamble, PreambleProgress, Transform};
+use common::{Blocking, Client, MAX_READ, Opened, Transform};
 
-use crate::session::Shared;
+use crate::session::{Shared, number};
 
 /// A record is a length from 1 to 250 and this number of inverted bytes. A length of 0 ends the input, and 255 is invalid. The
 /// handshake is `HI`, which is answered with `OK`.
@@ -22,7 +22,7 @@ pub(crate) const MAX: usize = 250;
 impl Records {
     /// The transform of a client, or of one that is refused.
     pub(crate) fn new(shared: &Arc<Shared>, client: &Client) -> Self {
-        let client = crate::session::number(client);
+        let client = number(&client.peer);
         shared.may_panic(client, true);
         Self { shared: Arc::clone(shared), client, is_shaken: false }
     }
@@ -30,6 +30,7 @@ impl Records {
 
 impl Transform for Records {
     fn open(&mut self, input: &mut [u8], plain: &mut Vec<u8>, sealed: &mut Vec<u8>) -> Opened {
+        self.shared.book().check_checked(self.client, input);
         self.shared.may_panic(self.client, true);
         let mut used = 0;
         if !self.is_shaken {
@@ -111,49 +112,6 @@ pub(crate) fn seal(plain: &[u8], sealed: &mut Vec<u8>) {
         sealed.push(piece.len() as u8);
         sealed.extend(piece.iter().map(|byte| !byte));
     }
-}
-
-/// A line with the number of the client, which replaces the port of its address.
-pub(crate) struct Number {
-    shared: Arc<Shared>,
-    client: usize,
-}
-
-impl Number {
-    /// The preamble of the client whose connection does something now.
-    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        let client = shared.book().current;
-        shared.may_panic(client, true);
-        Self { shared: Arc::clone(shared), client }
-    }
-}
-
-impl Drop for Number {
-    fn drop(&mut self) {
-        self.shared.may_panic_in_destructor(self.client);
-    }
-}
-
-/// Appends the preamble of a client.
-pub(crate) fn preamble(client: usize, out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("N{client}\n").as_bytes());
-}
-
-impl Preamble for Number {
-    fn receive(&mut self, input: &[u8], _client: &mut Client) -> PreambleProgress {
-        self.shared.may_panic(self.client, false);
-        let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
-            let is_valid = input.first().is_none_or(|&byte| byte == b'N') && !input.contains(&b'!');
-            return if is_valid { PreambleProgress::More { used: 0 } } else { broken() };
-        };
-        let mut expected = Vec::new();
-        preamble(self.client, &mut expected);
-        if input[..=end] == expected { PreambleProgress::Done { used: end + 1 } } else { broken() }
-    }
-}
-
-fn broken() -> PreambleProgress {
-    PreambleProgress::Broken(ErrorReply::malformed("number"))
 }
 
 /// Opens what a client has received.

@@ -5,7 +5,9 @@ use std::panic::{PanicHookInfo, panic_any};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use common::{Answer, Blocking, Client, CloseReason, Flow, Group, Handle, Handler, Later, Replies, Session};
+use common::{
+    Address, Answer, Blocking, Client, CloseReason, Flow, Group, Handle, Handler, Later, Replies, Session,
+};
 
 use crate::book::Book;
 use crate::clock::VirtualClock;
@@ -73,6 +75,13 @@ impl Shared {
     pub(crate) fn may_panic_in_destructor(&self, client: usize) {
         if !std::thread::panicking() {
             self.may_panic(client, false);
+        }
+    }
+
+    /// The same when the service is dropped.
+    fn may_panic_at_the_end(&self) {
+        if self.chance(self.options.faults.panics) && !std::thread::panicking() {
+            panic_any(OnPurpose);
         }
     }
 
@@ -147,7 +156,15 @@ impl Shared {
 
     /// Drops an answer.
     pub(crate) fn drop_later(&self, client: usize, later: Later) {
-        self.book().clients[client].mailbox.drop_answer();
+        let is_late = later.is_gone();
+        {
+            let account = &mut self.book().clients[client];
+            if is_late {
+                account.is_answer_refused = true;
+            } else {
+                account.mailbox.drop_answer();
+            }
+        }
         drop(later);
     }
 
@@ -186,8 +203,8 @@ impl Shared {
 }
 
 /// Each client's number is the port of its address.
-pub(crate) fn number(client: &Client) -> usize {
-    client.peer.ip().map_or(usize::MAX, |address| usize::from(address.port()))
+pub(crate) fn number(peer: &Address) -> usize {
+    peer.ip().map_or(usize::MAX, |address| usize::from(address.port()))
 }
 
 #[derive(Debug)]
@@ -195,7 +212,7 @@ pub(crate) struct SimHandler(pub(crate) Arc<Shared>);
 
 impl Handler for SimHandler {
     fn open(&self, client: &Client, out: &mut Replies<'_>) -> Box<dyn Session> {
-        let number = number(client);
+        let number = number(&client.peer);
         let shared = Arc::clone(&self.0);
         shared.book().check_blocking(number);
         shared.may_panic(number, false);
@@ -221,9 +238,16 @@ impl Handler for SimHandler {
 
 impl Drop for SimHandler {
     fn drop(&mut self) {
-        if self.0.chance(self.0.options.faults.panics) && !std::thread::panicking() {
-            panic_any(OnPurpose);
-        }
+        self.0.may_panic_at_the_end();
+    }
+}
+
+/// What the closures of the service capture.
+pub(crate) struct Captured(pub(crate) Arc<Shared>);
+
+impl Drop for Captured {
+    fn drop(&mut self) {
+        self.0.may_panic_at_the_end();
     }
 }
 

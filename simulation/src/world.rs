@@ -11,11 +11,12 @@ use crate::clock::VirtualClock;
 use crate::core::Core;
 use crate::kernel::{Kernel, SharedKernel, Wire, locked};
 use crate::options::Options;
+use crate::preamble::{Number, Preambles, check_first_input};
 use crate::protocol::SimApplication;
 use crate::rate::Rate;
-use crate::records::{Number, Records};
+use crate::records::Records;
 use crate::server::SimServer;
-use crate::session::Shared;
+use crate::session::{Captured, Shared};
 use crate::tape::Tape;
 use crate::trace::Trace;
 
@@ -266,12 +267,17 @@ fn service(shared: &Arc<Shared>) -> Service {
     let mut service = Service::new(Arc::new(SimApplication::new(Arc::clone(shared))));
     service = service.with_limits(shared.options.limits);
     if shared.options.transform {
-        let shared = Arc::clone(shared);
-        service = service.with_transform(move |client| Box::new(Records::new(&shared, client)));
+        let captured = Captured(Arc::clone(shared));
+        service = service.with_transform(move |client| Box::new(Records::new(&captured.0, client)));
     }
-    if shared.options.preamble {
-        let shared = Arc::clone(shared);
-        service = service.with_preamble(move || Box::new(Number::new(&shared)));
+    if shared.options.check {
+        let captured = Captured(Arc::clone(shared));
+        service =
+            service.with_first_input_check(move |peer, input| check_first_input(&captured.0, peer, input));
+    }
+    if shared.options.preamble != Preambles::None {
+        let captured = Captured(Arc::clone(shared));
+        service = service.with_preamble(move || Box::new(Number::new(&captured.0)));
     }
     service
 }

@@ -33,7 +33,12 @@ impl Connection {
             }
             Some(PreambleProgress::Done { used }) if used <= raw.len() => {
                 self.peer = Peer::new(&client.peer);
-                self.unchecked &= used == 0;
+                self.unchecked &= used == 0 || canary!("checks the input after a preamble");
+                let is_left =
+                    used == 0 && !raw.is_empty() && !canary!("does not check what a preamble leaves");
+                if is_left && self.unchecked && !self.passes_check(raw, out) {
+                    return raw.len();
+                }
                 self.begin_transform(out);
                 used + self.keep_as_plaintext(&raw[used..])
             }
@@ -79,19 +84,27 @@ impl Connection {
     /// Checks the first input, unless a preamble is to receive it.
     #[cold]
     pub(super) fn check_first_input(&mut self, input: &[u8], out: &mut Outbox) {
-        if self.layer.as_mut().is_some_and(|layer| matches!(layer.stage(), Stage::New | Stage::Preamble(_))) {
-            return;
+        let has_preamble = match self.layer.as_mut().map(|layer| layer.stage()) {
+            Some(Stage::New) => self.service.preamble.is_some(),
+            Some(Stage::Preamble(_)) => true,
+            Some(Stage::Transform(..) | Stage::Dead) | None => false,
+        };
+        if !has_preamble && !matches!(self.state, State::Ending(_) | State::Done(_)) {
+            self.passes_check(input, out);
         }
+    }
+
+    /// Checks the first input. If it returns `false`, the conversation ends.
+    fn passes_check(&mut self, input: &[u8], out: &mut Outbox) -> bool {
         self.unchecked = false;
-        if matches!(self.state, State::Ending(_) | State::Done(_)) {
-            return;
-        }
-        let Some(check) = self.service.first_input_check.clone() else { return };
-        match guarded(|| check(&self.peer.address(), input)) {
-            Some(Ok(())) => {}
-            Some(Err(error)) => self.fail_without_blocking(CloseReason::HandshakeFailed, error, out),
-            None => self.fail_without_blocking(CloseReason::Panicked, ErrorReply::Internal, out),
-        }
+        let Some(check) = self.service.first_input_check.clone() else { return true };
+        let (reason, error) = match guarded(|| check(&self.peer.address(), input)) {
+            Some(Ok(())) => return true,
+            Some(Err(error)) => (CloseReason::HandshakeFailed, error),
+            None => (CloseReason::Panicked, ErrorReply::Internal),
+        };
+        self.fail_without_blocking(reason, error, out);
+        false
     }
 
     /// Proceeds to open the application once the handshake is complete.

@@ -159,6 +159,15 @@ impl Preamble for Absent {
     }
 }
 
+/// Is done once there is input, which it leaves.
+struct Peeking;
+
+impl Preamble for Peeking {
+    fn receive(&mut self, input: &[u8], _: &mut Client) -> PreambleProgress {
+        if input.is_empty() { PreambleProgress::More { used: 0 } } else { PreambleProgress::Done { used: 0 } }
+    }
+}
+
 /// A service that accepts no client whose first input begins with `GET `.
 fn checking(service: Service) -> Service {
     service.with_first_input_check(|peer, input| {
@@ -192,6 +201,36 @@ fn the_first_input_is_checked() {
             assert_eq!(rig.end_input(), Next::Done(reason), "{first}");
             assert_eq!(rig.heard(), told);
         }
+    }
+}
+
+#[test]
+fn input_that_a_preamble_leaves_is_checked() {
+    let service = || checking(service(false).with_preamble(|| Box::new(Peeking)));
+    for (first, next, told) in [
+        ("one\n", Next::Read, "hi unknown\none\n"),
+        ("GET \n", Next::Done(CloseReason::HandshakeFailed), "ERR malformed request\n"),
+        ("P\n", Next::Done(CloseReason::Panicked), "ERR internal\n"),
+    ] {
+        let mut rig = Rig::serving(service());
+        assert_eq!(rig.settle(), Next::Read);
+        assert_eq!(rig.send(first), next, "{first}");
+        assert_eq!(rig.heard(), told);
+    }
+    let mut rig = Rig::serving(service().with_transform(|_| Box::new(Records::default())));
+    assert_eq!(rig.send("GET \n"), Next::Done(CloseReason::HandshakeFailed));
+    assert_eq!(rig.heard(), "", "the transform receives nothing, or it would have answered");
+}
+
+#[test]
+fn input_before_the_first_run_is_checked() {
+    let plain = || checking(Service { preamble: None, ..service(false) });
+    for (service, told) in
+        [(plain(), "ERR malformed request\n"), (plain().with_transform(|_| Box::new(Records::default())), "")]
+    {
+        let mut rig = Rig::serving(service);
+        assert_eq!(rig.send("GET \n"), Next::Done(CloseReason::HandshakeFailed));
+        assert_eq!(rig.heard(), told);
     }
 }
 
