@@ -6,6 +6,7 @@ mod queues;
 mod reading;
 mod real;
 mod resets;
+mod server;
 mod simulated;
 mod urgent;
 
@@ -13,22 +14,15 @@ use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-/// A connection, with the operations of the server's socket and of the client's.
-trait Connection {
-    fn connect() -> Self
-    where
-        Self: Sized;
+use crate::server::{Ends, Server};
 
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
-    fn write(&self, bytes: &[u8]) -> io::Result<usize>;
-    fn arrived(&self) -> usize;
-    fn queued(&self) -> u64;
-    fn has_failed(&self) -> bool;
-    fn end_writing(&self);
-    fn discard(&self, most: usize) -> io::Result<usize>;
-    fn refuse(&self, bytes: &[u8]) -> io::Result<usize>;
-    fn close_server(&self);
+/// A connection.
+trait Connection: Server + Client {}
 
+impl<C: Server + Client> Connection for C {}
+
+/// The client's end of a connection.
+trait Client {
     fn send(&self, bytes: &[u8]);
     fn send_urgent(&self);
     fn end(&self);
@@ -131,10 +125,10 @@ fn situations() -> Vec<Situation> {
 }
 
 /// Runs all situations, each over a connection of its own, and panics with the names of those that fail.
-fn check<C: Connection>() {
+fn check<E: Ends + Connection>() {
     let failed: Vec<_> = situations()
         .into_iter()
-        .filter(|(_, situation)| catch_unwind(AssertUnwindSafe(|| situation(&C::connect()))).is_err())
+        .filter(|(_, situation)| catch_unwind(AssertUnwindSafe(|| situation(&E::connect()))).is_err())
         .map(|(name, _)| name)
         .collect();
     assert!(failed.is_empty(), "{failed:#?}");

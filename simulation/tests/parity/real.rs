@@ -5,10 +5,11 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use serving::{Accepted, Socket, Transport};
+use serving::Socket;
 use socket2::SockRef;
 
-use crate::Connection;
+use crate::Client;
+use crate::server::Ends;
 
 pub(crate) struct Real {
     server: RefCell<Option<Socket>>,
@@ -16,16 +17,14 @@ pub(crate) struct Real {
 }
 
 impl Real {
-    fn server<T>(&self, call: impl FnOnce(&Socket) -> T) -> T {
-        call(self.server.borrow().as_ref().unwrap())
-    }
-
     fn client<T>(&self, call: impl FnOnce(&TcpStream) -> T) -> T {
         call(self.client.borrow().as_ref().unwrap())
     }
 }
 
-impl Connection for Real {
+impl Ends for Real {
+    type Socket = Socket;
+
     fn connect() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -39,42 +38,16 @@ impl Connection for Real {
         Self { server: RefCell::new(Some(server.into())), client: RefCell::new(Some(client)) }
     }
 
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.server(|mut socket| Transport::read(&mut socket, buffer))
+    fn server<T>(&self, call: impl FnOnce(&Socket) -> T) -> T {
+        call(self.server.borrow().as_ref().unwrap())
     }
 
-    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.server(|mut socket| Transport::write(&mut socket, bytes))
-    }
-
-    fn arrived(&self) -> usize {
-        self.server(|socket| socket.arrived())
-    }
-
-    fn queued(&self) -> u64 {
-        self.server(|socket| Transport::queued(&socket))
-    }
-
-    fn has_failed(&self) -> bool {
-        self.server(|socket| socket.has_failed())
-    }
-
-    fn end_writing(&self) {
-        self.server(Accepted::end_writing);
-    }
-
-    fn discard(&self, most: usize) -> io::Result<usize> {
-        self.server(|socket| socket.discard(most))
-    }
-
-    fn refuse(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.server(|socket| socket.send(bytes))
-    }
-
-    fn close_server(&self) {
+    fn drop_server(&self) {
         *self.server.borrow_mut() = None;
     }
+}
 
+impl Client for Real {
     fn send(&self, bytes: &[u8]) {
         self.client(|mut socket| socket.write_all(bytes)).unwrap();
     }
