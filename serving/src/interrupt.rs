@@ -11,11 +11,16 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
-use std::{mem, ptr, thread};
+use std::{mem, ptr};
+
+use common::sync::atomic::{AtomicU8, Ordering};
+use common::sync::{Mutex, MutexGuard, thread};
+
+#[cfg(all(test, shuttle))]
+use crate::models::interrupt::send_signal;
 
 /// Allows other threads to wake the thread that created it from a blocking [`call`](Self::call), which then fails with
 /// `EINTR`.
@@ -134,15 +139,14 @@ impl Thread {
         let Ok(before) = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, signalling) else {
             return false;
         };
-        let _ = handle_signal(); // it succeeded before
         // SAFETY: the thread is alive: it removes its handle before it ends, under the lock that the caller holds.
-        unsafe { libc::pthread_kill(thread, libc::SIGURG) };
+        unsafe { send_signal(thread) };
         self.state.store(SIGNALLED, Ordering::SeqCst);
         before == WAITING
     }
 
     fn has_woken(&self) -> bool {
-        self.state.load(Ordering::SeqCst) != SIGNALLED
+        matches!(self.state.load(Ordering::SeqCst), RUNNING | WAITING)
     }
 
     fn target(&self) -> MutexGuard<'_, Target> {
@@ -222,6 +226,17 @@ impl Signalled {
     }
 }
 
+/// Sends the signal to a thread. In a model, it is the model's.
+///
+/// # Safety
+/// The thread must be alive.
+#[cfg(not(all(test, shuttle)))]
+unsafe fn send_signal(thread: libc::pthread_t) {
+    let _ = handle_signal(); // it succeeded before
+    // SAFETY: the caller ensures that the thread is alive.
+    unsafe { libc::pthread_kill(thread, libc::SIGURG) };
+}
+
 /// Ensures that `SIGURG` interrupts system calls, and keeps a handler of the program.
 fn handle_signal() -> io::Result<()> {
     extern "C" fn nothing(_signal: libc::c_int) {}
@@ -266,6 +281,22 @@ mod tests {
 
     use super::*;
     use crate::Notifier;
+
+    #[test]
+    fn a_thread_that_is_being_signalled_has_not_woken() {
+        let signalled = Signalled::new(Waker::noop().clone());
+        let interrupt = Interrupt::of_this_thread().unwrap();
+        interrupt.signal_again_by(&signalled);
+        let is_woken = || {
+            interrupt.waker().wake();
+            let at = signalled.signal_again(Instant::now()).unwrap();
+            interrupt.thread.state.store(SIGNALLING, Ordering::SeqCst); // by another waker, in this moment
+            assert_ne!(signalled.signal_again(at), None, "it is forgotten");
+            interrupt.thread.state.store(SIGNALLED, Ordering::SeqCst);
+            true
+        };
+        assert!(interrupt.call(is_woken, || Ok(())).is_err());
+    }
 
     #[test]
     fn a_lost_signal_is_sent_again() {

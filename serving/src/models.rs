@@ -1,5 +1,6 @@
 //! Models of what the threads of a server share: `RUSTFLAGS="--cfg shuttle" cargo test -p anyloop-serving --lib models`.
 
+pub(crate) mod interrupt;
 mod state;
 
 use std::pin::pin;
