@@ -20,6 +20,8 @@ use crate::transforms::FINAL_OUTPUT;
 /// shuts its own side down, so that the server need not linger.
 pub(crate) struct Client {
     socket: Socket,
+    /// The address of the server, if it is a TCP address. The socket does not know it any more after a reset.
+    server: Option<SocketAddr>,
     framing: Framing,
     /// Received bytes that were not returned yet.
     received: Vec<u8>,
@@ -37,11 +39,12 @@ impl Client {
         buffers: Option<usize>,
     ) -> Self {
         let socket = connect(address, timeout, buffers).expect("a connection to the server");
-        Self::over(socket, framing, timeout)
+        Self::over(socket, address.ip(), framing, timeout)
     }
 
-    fn over(socket: Socket, framing: Framing, timeout: Duration) -> Self {
-        Self { socket, framing, received: Vec::new(), buffer: vec![0; 64 * 1024].into(), timeout, end: None }
+    fn over(socket: Socket, server: Option<SocketAddr>, framing: Framing, timeout: Duration) -> Self {
+        let buffer = vec![0; 64 * 1024].into();
+        Self { socket, server, framing, received: Vec::new(), buffer, timeout, end: None }
     }
 
     /// Begins the handshake of the transform, and transforms all later bytes. The handshake continues when bytes are sent or
@@ -339,15 +342,14 @@ impl Client {
     pub(crate) fn duplicate(&mut self) -> Self {
         self.shake_hands().expect("a handshake");
         let socket = self.socket.try_clone().expect("a duplicate of a socket");
-        let mut duplicate = Self::over(socket, self.framing, self.timeout);
+        let mut duplicate = Self::over(socket, self.server, self.framing, self.timeout);
         duplicate.end.clone_from(&self.end);
         duplicate
     }
 
     /// The addresses of the client and the server, if they are TCP addresses.
     pub(crate) fn addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
-        let local = self.socket.local_addr().expect("an address").as_socket()?;
-        Some((local, self.socket.peer_addr().expect("an address").as_socket()?))
+        Some((self.socket.local_addr().expect("an address").as_socket()?, self.server?))
     }
 
     /// The deadline of a wait that starts now.
@@ -380,4 +382,19 @@ fn abbreviated(bytes: &[u8]) -> String {
     let end = bytes.len().min(200);
     let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
     if end < bytes.len() { format!("{text}… ({} bytes)", bytes.len()) } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_waits_to_be_read_after_a_reset() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().into();
+        let mut client = Client::connect(&address, Framing::Line, Duration::from_secs(10), None);
+        Socket::from(listener.accept().unwrap().0).set_linger(Some(Duration::ZERO)).unwrap();
+        client.read_once().unwrap_err();
+        client.wait_until_read();
+    }
 }
