@@ -58,14 +58,19 @@ class Lesson:
             self.say("Seen, and not expected: " + ", ".join(other), "看到而未预期：" + "、".join(other))
         return 1 if missing or other else 0
 
+    def skip(self, english, chinese):
+        """Ends the lesson since this machine can't show it, for a reason that is printed. The exit code is 77."""
+        self.say("This step can't be shown here: " + english, "这一步无法在这里演示：" + chinese)
+        sys.exit(77)
+
     # What is run.
 
     def binary(self, package, name):
-        """The path of a program of the workspace, which is built if need be. In the folder LESSON_BIN is `learn`, which has
-        the commands of all of them."""
+        """The path of a program of the workspace, which is built if need be. In the folder LESSON_BIN are those of
+        examples/learn; `learn` has the commands of all others."""
         folder = os.environ.get("LESSON_BIN")
         if folder:
-            return os.path.join(folder, "learn")
+            return os.path.join(folder, name if package == "anyloop-example-learn" else "learn")
         command = ["cargo", "build", "--release", "--locked", "--package", package, "--bin", name]
         print("$ " + shlex.join(command), flush=True)
         if subprocess.run(command).returncode != 0:
@@ -75,6 +80,10 @@ class Lesson:
     def anyloop(self):
         """The path of the command `anyloop`."""
         return self.binary("anyloop-cli", "anyloop")
+
+    def learn(self):
+        """The path of the command `anyloop` with the backends and handlers of examples/learn."""
+        return self.binary("anyloop-example-learn", "learn")
 
     def kit(self, package, english, chinese):
         """Runs the conformance kit of a package, and requires that it passes. Tests of the pages run it by themselves."""
@@ -94,9 +103,9 @@ class Lesson:
         self.programs.append(program)
         return program
 
-    def serve(self, *flags):
-        """Starts `anyloop serve` on a free port."""
-        return self.start(self.anyloop(), "serve", "--listen", "127.0.0.1:0", *flags)
+    def serve(self, *flags, program=None):
+        """Starts `anyloop serve`, or that of another program, on a free port."""
+        return self.start(program or self.anyloop(), "serve", "--listen", "127.0.0.1:0", *flags)
 
     def output(self, *command, **options):
         """Runs a program to its end. Returns what it printed on both outputs, and its exit code."""
@@ -174,6 +183,11 @@ class Program:
     def cpu_time(self):
         """The seconds of CPU time that it has used, in the kernel and outside. The clock is that of clock_getcpuclockid(3)."""
         return time.clock_gettime((~self.process.pid << 3) | 2)
+
+    @property
+    def descriptors(self):
+        """The number of files and sockets that it has open."""
+        return len(os.listdir("/proc/%d/fd" % self.process.pid))
 
     def stop(self):
         """Asks it to end, and waits for it."""

@@ -8,6 +8,9 @@ use std::process::Command;
 
 use self::page::{ENGLISH, steps};
 
+/// The exit code of a step that this machine can't show.
+const SKIPPED: i32 = 77;
+
 /// Runs the experiment of a step with the programs that the tests have built.
 #[track_caller]
 fn check(number: u32) {
@@ -17,6 +20,10 @@ fn check(number: u32) {
     let output = lesson.args([&number.to_string(), "en"]).env("LESSON_BIN", built).output().expect("it runs");
     let said = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(SKIPPED) && std::env::var_os("CI").is_none_or(|ci| ci.is_empty()) {
+        eprintln!("step {number} is skipped: {said}");
+        return;
+    }
     assert!(output.status.success(), "{said}{errors}");
     let seen = said.lines().last().and_then(|line| line.strip_prefix("Faults seen: ")).unwrap_or_default();
     let steps = steps(ENGLISH);
@@ -52,4 +59,35 @@ fn step_5() {
 #[test]
 fn step_6() {
     check(6);
+}
+
+#[test]
+fn step_7() {
+    check(7);
+}
+
+#[test]
+fn step_8() {
+    check(8);
+}
+
+#[test]
+fn step_9() {
+    check(9);
+}
+
+#[test]
+fn step_10() {
+    check(10);
+}
+
+#[test]
+#[ignore = "it builds the simulation with its defects: run by `.ci/run` as `docs/learn/lesson.sh 11`"]
+fn step_11() {
+    check(11);
+}
+
+#[test]
+fn step_12() {
+    check(12);
 }

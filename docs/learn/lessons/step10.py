@@ -1,0 +1,51 @@
+"""A ring whose clients share one buffer for their replies, and one whose clients don't."""
+
+import signal
+
+from lesson import hears
+from loads import load, measured
+
+TITLE = ("the ring: who owns the buffer", "环：缓冲区归谁所有")
+FAULTS = ["sends-another-clients-bytes"]
+
+
+def run(lesson):
+    server = ring(lesson)
+    if not server.wait_for(r"(listening on)|Error: ").group(1):
+        return lesson.skip("io_uring is missing or forbidden: " + server.errors[-1],
+                           "没有 io_uring，或者它被禁止使用：" + server.errors[-1])
+    with server.connect() as alice, server.connect() as bobby:
+        for client, message in [(alice, b"I am Alice\n"), (bobby, b"I am Bobby\n")]:
+            client.sendall(message)
+            hears(client, message)
+        for _ in range(10):
+            # Both messages arrive while the server is stopped, so that it finds both in one round.
+            server.process.send_signal(signal.SIGSTOP)
+            alice.sendall(b"for Alice\n")
+            bobby.sendall(b"for Bobby\n")
+            server.process.send_signal(signal.SIGCONT)
+            heard = [client.recv(100).decode().strip() for client in (alice, bobby)]
+            if heard != ["for Alice", "for Bobby"]:
+                break
+    if heard in (["for Bobby", "for Bobby"], ["for Alice", "for Alice"]):
+        lesson.fault(
+            FAULTS[0],
+            "Alice and Bobby sent at the same time. Alice heard `%s`, and Bobby heard `%s`. Both replies were written into "
+            "one buffer before the kernel read the first." % tuple(heard),
+            "Alice 和 Bobby 同时发送。Alice 收到 `%s`，Bobby 收到 `%s`。内核读取第一条回复之前，两条就都写进了同一个缓冲区。" % tuple(heard))
+
+    for server in ring(lesson), lesson.serve("--backend", "uring", "--handler", "echo"):
+        result, code = measured(load(lesson, server, "--connections", "64", "--duration", "500ms", "--reply-timeout", "500ms"))
+        server.kill()
+        checked = result["verification"]
+        lesson.figure(
+            "replies, those with the bytes of another client, and the exit code of `anyloop load`",
+            "回复数、其中含有其他客户端字节的回复数、`anyloop load` 的退出码",
+            "%d, %d, %d" % (checked["replies"], checked["foreign"], code))
+    if code != 0:
+        lesson.fault("uring-sends-wrong-bytes", "the backend `uring` sent wrong replies", "后端 `uring` 发出了错误的回复")
+    lesson.kit("anyloop-backend-uring", "The kit passes.", "测试套件通过。")
+
+
+def ring(lesson):
+    return lesson.start(lesson.binary("anyloop-example-learn", "ring"))
