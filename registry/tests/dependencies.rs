@@ -11,11 +11,18 @@ const RUNTIMES: [(&str, &[&str]); 10] = [
     ("async-io", &["anyloop-backend-async-std"]),
     ("async-std", &["anyloop-backend-async-std", "anyloop-handwritten"]),
     ("compio", &["anyloop-example-backend-compio"]),
-    ("io-uring", &["anyloop-backend-uring", "anyloop-handwritten"]),
+    ("io-uring", &["anyloop-backend-uring", "anyloop-example-learn", "anyloop-handwritten"]),
     ("polling", &["anyloop-backend-pool", "anyloop-load"]),
     ("rayon", &["anyloop-backend-pool", "anyloop-handwritten"]),
-    ("smol", &["anyloop-backend-smol", "anyloop-example-shout", "anyloop-handwritten"]), // its guides have an executor
-    ("tokio", &["anyloop-backend-tokio", "anyloop-example-embed", "anyloop-handwritten"]),
+    // The guides of `anyloop-example-shout` have an executor, and so has the solution of an exercise.
+    (
+        "smol",
+        &["anyloop-backend-smol", "anyloop-example-learn", "anyloop-example-shout", "anyloop-handwritten"],
+    ),
+    (
+        "tokio",
+        &["anyloop-backend-tokio", "anyloop-example-embed", "anyloop-example-learn", "anyloop-handwritten"],
+    ),
     ("tokio-rustls", &["anyloop-handwritten"]),
     ("tokio-util", &["anyloop-handwritten"]),
 ];
