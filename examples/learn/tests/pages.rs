@@ -3,8 +3,6 @@
 #[path = "pages/page.rs"]
 mod page;
 
-use std::fs;
-use std::path::Path;
 
 use self::page::{CHINESE, ENGLISH, steps};
 
@@ -43,15 +41,27 @@ fn each_step_is_complete() {
     }
 }
 
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/learn");
+
 #[test]
 fn each_block_of_code_is_in_a_file_that_its_step_links() {
     for step in steps(ENGLISH) {
-        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/learn");
-        let files: Vec<_> =
-            step.links().iter().filter_map(|link| fs::read_to_string(page.join(link)).ok()).collect();
-        for (language, code) in step.code() {
-            let is_there = files.iter().any(|file| file.contains(code.trim_end()));
-            assert!(is_there, "step {}: no linked file has this {language}:\n{code}", step.number);
+        let linked = step.links().into_iter().map(|target| format!("{FOLDER}/{target}"));
+        let sources: Vec<_> = linked.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
+        for (_, code) in step.code().into_iter().filter(|(language, _)| *language != "text") {
+            let is_there = sources.iter().any(|source| source.contains(code.trim_end()));
+            assert!(is_there, "step {}: no linked file contains:\n{code}", step.number);
         }
+    }
+}
+
+#[test]
+fn each_experiment_expects_the_faults_of_its_page() {
+    for step in steps(ENGLISH) {
+        let path = format!("{FOLDER}/lessons/step{:02}.py", step.number);
+        let script = std::fs::read_to_string(&path).expect("the experiment");
+        let line = script.lines().find_map(|line| line.strip_prefix("FAULTS = [")).expect("its faults");
+        let expected: Vec<_> = line.split('"').skip(1).step_by(2).collect();
+        assert_eq!(expected, step.faults(), "{path}");
     }
 }
