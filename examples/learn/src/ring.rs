@@ -42,7 +42,7 @@ const SEND: u64 = 2;
 /// into memory of its own, and returns the address. The next reply to the same client is placed when this one is sent.
 ///
 /// # Safety
-/// The memory must stay allocated until `serve` returns.
+/// The memory must stay allocated until the next reply to the same client is placed.
 ///
 /// # Errors
 /// If the system has no io_uring, or forbids it.
@@ -52,33 +52,38 @@ pub unsafe fn serve(
     mut place: impl FnMut(usize, &[u8]) -> *const u8,
 ) -> io::Result<()> {
     let mut server = Server { ring: IoUring::new(256)?, listener, clients: Vec::new() };
-    server.accept()?;
-    loop {
-        // Submits all operations that were pushed since the last call: only now does the kernel read the replies.
-        match server.ring.submit_and_wait(1) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
-        }
-        let completed: Vec<_> =
-            server.ring.completion().map(|entry| (entry.user_data(), entry.result())).collect();
-        for (token, result) in completed {
-            let (operation, number) = (token >> 32, token as u32 as usize);
-            match (operation, usize::try_from(result)) {
-                (ACCEPT, accepted) => {
-                    if accepted.is_ok() {
-                        server.admit(result)?;
-                    }
-                    server.accept()?;
-                }
-                (RECEIVE, Ok(count @ 1..)) => server.send(number, count, &mut place)?,
-                (SEND, Ok(_)) => server.receive(number)?,
-                _ => server.clients[number] = None, // it has left, and no operation of it is running
-            }
-        }
-    }
+    let served = server.run(&mut place);
+    std::mem::forget((server, place)); // the kernel may still use their memory
+    served
 }
 
 impl Server {
+    fn run(&mut self, place: &mut impl FnMut(usize, &[u8]) -> *const u8) -> io::Result<()> {
+        self.accept()?;
+        loop {
+            // Submits all operations that were pushed since the last call: only now does the kernel read the replies.
+            match self.ring.submit_and_wait(1) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            let completed: Vec<_> =
+                self.ring.completion().map(|entry| (entry.user_data(), entry.result())).collect();
+            for (token, result) in completed {
+                let (operation, number) = (token >> 32, token as u32 as usize);
+                match (operation, usize::try_from(result)) {
+                    (ACCEPT, Ok(_)) => {
+                        self.admit(result)?;
+                        self.accept()?;
+                    }
+                    (ACCEPT, Err(_)) => return Err(io::Error::from_raw_os_error(-result)),
+                    (RECEIVE, Ok(count @ 1..)) => self.send(number, count, place)?,
+                    (SEND, Ok(_)) => self.receive(number)?,
+                    _ => self.clients[number] = None, // it has left, and no operation of it is running
+                }
+            }
+        }
+    }
+
     fn accept(&mut self) -> io::Result<()> {
         let accept = opcode::Accept::new(Fd(self.listener.as_raw_fd()), null_mut(), null_mut());
         self.push(accept.build(), ACCEPT, 0)
