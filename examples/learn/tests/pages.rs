@@ -3,7 +3,6 @@
 #[path = "pages/page.rs"]
 mod page;
 
-
 use self::page::{CHINESE, ENGLISH, steps};
 
 #[test]
