@@ -7,6 +7,7 @@ pub mod write_a_handler {
 }
 
 pub mod embed {
+    #![doc = "[operate.md]: super::operate#in-a-program-of-your-own\n[serve.md]: crate::Limits\n[tls.md]: super::tls#in-a-program-of-your-own\n\n"]
     #![doc = include_str!("../docs/embed.md")]
 }
 
