@@ -91,41 +91,45 @@ fn the_guides_of_the_library_link_by_references() {
     }
 }
 
+/// The pages whose commands are run here, each with what has to be there before.
+const RUN: [(&str, &str); 5] = [
+    ("README.md", ""),
+    ("docs/learn/learn.md", ""),
+    ("docs/push.md", "redis-server --port 6379 --save '' >/dev/null &\n"),
+    ("docs/tls.md", CERTIFICATES),
+    ("docs/write-a-backend.md", ""),
+];
+
+/// The pages whose commands are run by other tests, or are those of another page, and a report, which quotes its command.
+const RUN_ELSEWHERE: [&str; 3] = ["docs/learn/learn.zh.md", "docs/operate.md", "docs/sample/report.md"];
+
+#[test]
+fn every_page_with_commands_is_run() {
+    for (name, _) in pages().iter().filter(|(_, page)| page.contains("\n```sh\n")) {
+        let is_run = RUN.iter().any(|(page, _)| page == name) || RUN_ELSEWHERE.contains(&name.as_str());
+        assert!(is_run, "{name} has commands that no test runs; add it to `RUN`, or mark them as `sh long`");
+    }
+}
+
 #[test]
 fn the_commands_are_run() {
     let folder = tempdir().unwrap();
-    for (page, needs) in [
-        ("README.md", ""),
-        ("docs/tls.md", CERTIFICATES),
-        ("docs/write-a-backend.md", ""),
-        ("docs/push.md", "redis-server --port 6379 --save '' >/dev/null &\n"),
-    ] {
+    let built = Path::new(env!("CARGO_BIN_EXE_anyloop")).parent().unwrap();
+    let path = env::split_paths(&env::var_os("PATH").unwrap()).collect::<Vec<_>>();
+    let path = env::join_paths([built.to_owned()].into_iter().chain(path)).unwrap();
+    for (page, needs) in RUN {
         let script = script(&fs::read_to_string(root().join(page)).unwrap());
-        let within = folder.path().join(page.replace('/', "-"));
-        fs::create_dir(&within).unwrap();
-        let built = Path::new(env!("CARGO_BIN_EXE_anyloop")).parent().unwrap();
-        if let Some((_, name)) = PROGRAMS
-            .iter()
-            .find(|(_, program)| script.contains(program) && !built.join(program.trim()).exists())
-        {
-            skip(&format!("{page} runs {name}, which is built by `cargo test --workspace`"));
+        let is_missing = |program: &str| script.contains(program) && !built.join(program.trim()).exists();
+        if PROGRAMS.iter().any(|(_, program)| is_missing(program)) {
+            skip(&format!("{page} runs an example, which `cargo test --workspace` builds"));
             continue;
         }
-        let path = env::join_paths(
-            [built.into()].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap())),
-        );
+        let within = folder.path().join(page.replace('/', "-"));
+        fs::create_dir(&within).unwrap();
         let mut command = Command::new("unshare");
-        command.args([
-            "--user",
-            "--map-root-user",
-            "--net",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "bash",
-            "-euc",
-        ]);
-        command.arg(format!("{LOOPBACK}{needs}{script}")).current_dir(&within).env("PATH", path.unwrap());
+        let namespaces = "--user --map-root-user --net --pid --fork --kill-child bash -euc";
+        command.args(namespaces.split(' ')).arg(format!("{LOOPBACK}{needs}{script}"));
+        command.current_dir(&within).env("PATH", &path);
         for (name, _) in anyloop(&[]).get_envs().filter(|(_, value)| value.is_none()) {
             command.env_remove(name);
         }
@@ -157,8 +161,10 @@ fn script(page: &str) -> String {
         .collect();
     assert!(!lines.is_empty(), "no commands");
     let mut script = String::new();
-    for (number, line) in lines.iter().enumerate() {
-        if line.contains(" serve ") || line.ends_with(" serve") {
+    let is_lesson = |line: &str| line.starts_with("docs/learn/lesson.sh"); // examples/learn/tests/lessons.rs runs it
+    for (number, line) in lines.iter().enumerate().filter(|(_, line)| !is_lesson(line)) {
+        let is_server = line.contains(" serve ") && !line.contains("--show-config");
+        if is_server {
             let log = format!("server{number}.log");
             writeln!(script, "{line} >{log} 2>&1 & server=$!").unwrap();
             writeln!(script, "until grep -q 'listening on' {log}; do kill -0 $server || {{ cat {log}; exit 1; }}; sleep .05; done").unwrap();
@@ -170,7 +176,8 @@ fn script(page: &str) -> String {
 }
 
 /// The programs that pages run by cargo, and how a test runs them.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 4] = [
+    ("cargo run --release --locked -- ", "anyloop "),
     ("cargo run --release -- ", "anyloop "),
     ("cargo run --release -p anyloop-example-backend -- ", "poll "),
     ("cargo run --release -p anyloop-example-chat -- ", "chat "),
