@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::arguments::{Format, Handwritten};
 use crate::descriptors;
-use crate::failure::{Failure, print};
+use crate::failure::{Failure, print, warn};
 use crate::list::{lines_of_json, table};
 use crate::listen::Endpoint;
 
@@ -54,7 +54,8 @@ fn serve(server: &Server, arguments: &Handwritten) -> Result<Run, Failure> {
 }
 
 /// The candidates of a comparison: the servers whose counterparts are among these backends, and the one that is the
-/// counterpart of all. With the arguments for TLS, those that speak it, and otherwise those that don't.
+/// counterpart of all. With the arguments for TLS, those that speak it, and a warning that names the others; otherwise those
+/// that don't.
 pub(crate) fn candidates(
     backends: &[Candidate],
     tls: Option<&[OsString]>,
@@ -62,10 +63,17 @@ pub(crate) fn candidates(
 ) -> Vec<Candidate> {
     let is_wanted = |server: &&Server| {
         let is_chosen = |name: &str| backends.iter().any(|backend| backend.name == name);
-        server.is_supported() && server.speaks_tls() == tls.is_some() && server.backend.is_none_or(is_chosen)
+        server.is_supported() && server.backend.is_none_or(is_chosen)
     };
+    let (speaking, others): (Vec<&Server>, Vec<_>) =
+        SERVERS.iter().filter(is_wanted).partition(|server| server.speaks_tls());
+    let chosen = if tls.is_some() { &speaking } else { &others };
+    if tls.is_some() {
+        let names: Vec<_> = others.iter().map(|server| server.name).collect();
+        warn(&format!("--tls leaves out handwritten servers that don't speak TLS: {}", names.join(", ")));
+    }
     let tls = tls.unwrap_or_default();
-    SERVERS.iter().filter(is_wanted).map(|server| candidate(server, tls, &launch)).collect()
+    chosen.iter().map(|server| candidate(server, tls, &launch)).collect()
 }
 
 fn candidate(server: &Server, tls: &[OsString], launch: impl Fn(Vec<OsString>) -> Launch) -> Candidate {

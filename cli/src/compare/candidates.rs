@@ -159,12 +159,17 @@ mod tests {
             assert!(with_handwritten.iter().any(|one| one == name), "{name}: {with_handwritten:?}");
         }
     }
+
     #[test]
     fn over_tls_all_servers_have_the_certificate() {
         let server = ["--tls", "--server", "own=serve {port} {cert} {key}"];
         let found = all(&[&server[..], &["-b", "smol,epoll", "--with-handwritten"]].concat()).unwrap();
-        let names: Vec<_> = found.iter().map(|candidate| candidate.name.as_str()).collect();
-        assert_eq!(names, ["smol", "epoll", "tokio-tls", "own"], "no other handwritten server speaks TLS");
+        let found_names: Vec<_> = found.iter().map(|candidate| candidate.name.as_str()).collect();
+        assert_eq!(
+            found_names,
+            ["smol", "epoll", "tokio-tls", "own"],
+            "no other handwritten server speaks TLS"
+        );
         for candidate in &found {
             let is_named = match &candidate.launch {
                 Launch::Announces { arguments, .. } => arguments.iter().any(|one| one == "--tls-key"),
@@ -176,7 +181,7 @@ mod tests {
             panic!()
         };
         assert!(error.contains("write {cert} and {key}"), "{error}");
-        let without = self::names(&["--with-handwritten"]);
+        let without = names(&["--with-handwritten"]);
         assert!(!without.iter().any(|name| name == "tokio-tls"), "{without:?}");
     }
 }
