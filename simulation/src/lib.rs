@@ -62,7 +62,6 @@ mod causes;
 mod checks;
 mod client;
 mod clock;
-mod codec;
 mod core;
 mod format;
 mod kernel;
@@ -71,6 +70,7 @@ mod marks;
 mod operation;
 mod options;
 mod pair;
+mod panics;
 mod preamble;
 mod protocol;
 mod rate;
@@ -126,7 +126,7 @@ fn hide_panics_on_purpose() {
     HIDDEN.call_once(|| {
         let others = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            if !session::is_on_purpose(panic) {
+            if !panics::is_on_purpose(panic) {
                 others(panic);
             }
         }));

@@ -8,8 +8,8 @@ use common::{
 };
 
 use crate::causes;
-use crate::codec::Panicking;
 use crate::format::{Format, Tagged};
+use crate::panics::Panicking;
 use crate::session::{Shared, SimHandler, number};
 
 pub(crate) struct SimApplication {

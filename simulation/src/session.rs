@@ -1,7 +1,6 @@
 //! The handler that the simulation serves: each message tells its session what to do.
 
-use std::cell::Cell;
-use std::panic::{PanicHookInfo, panic_any};
+use std::panic::panic_any;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use crate::format::Format;
 use crate::kernel::{SharedKernel, locked};
 use crate::operation::Operation;
 use crate::options::Options;
+use crate::panics::{EXPECTED, OnPurpose};
 use crate::timing;
 
 /// What the sessions of a run share.
@@ -32,19 +32,6 @@ pub(crate) struct Shared {
     group: Group,
 }
 
-/// The payload of panics on purpose.
-pub(crate) struct OnPurpose;
-
-thread_local! {
-    /// Whether the next panic is one that the core must cause.
-    static EXPECTED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether a panic was caused by the simulation.
-pub(crate) fn is_on_purpose(panic: &PanicHookInfo<'_>) -> bool {
-    EXPECTED.take() || panic.payload().is::<OnPurpose>()
-}
-
 impl Shared {
     pub(crate) fn new(options: Options, kernel: SharedKernel, clock: VirtualClock) -> Self {
         let (laters, kept, handles) = Default::default();
@@ -59,30 +46,6 @@ impl Shared {
     /// Whether something occurs that has this chance of 256.
     pub(crate) fn chance(&self, of_256: u8) -> bool {
         locked(&self.kernel).tape.chance(of_256)
-    }
-
-    /// Panics if the tape says so, for a client. With `loses_output`, output that was not sealed may be lost.
-    pub(crate) fn may_panic(&self, client: usize, loses_output: bool) {
-        if client != usize::MAX && self.chance(self.options.faults.panics) {
-            let account = &mut self.book().clients[client];
-            account.has_panicked = true;
-            account.may_lose_output |= loses_output;
-            panic_any(OnPurpose);
-        }
-    }
-
-    /// The same in a destructor. A second panic while one is handled would abort the process.
-    pub(crate) fn may_panic_in_destructor(&self, client: usize) {
-        if !std::thread::panicking() {
-            self.may_panic(client, false);
-        }
-    }
-
-    /// The same when the service is dropped.
-    fn may_panic_at_the_end(&self) {
-        if self.chance(self.options.faults.panics) && !std::thread::panicking() {
-            panic_any(OnPurpose);
-        }
     }
 
     /// The server begins to stop, unless it has.
@@ -237,15 +200,6 @@ impl Handler for SimHandler {
 }
 
 impl Drop for SimHandler {
-    fn drop(&mut self) {
-        self.0.may_panic_at_the_end();
-    }
-}
-
-/// What the closures of the service capture.
-pub(crate) struct Captured(pub(crate) Arc<Shared>);
-
-impl Drop for Captured {
     fn drop(&mut self) {
         self.0.may_panic_at_the_end();
     }

@@ -11,12 +11,13 @@ use crate::clock::VirtualClock;
 use crate::core::Core;
 use crate::kernel::{Kernel, SharedKernel, Wire, locked};
 use crate::options::Options;
+use crate::panics::Captured;
 use crate::preamble::{Number, Preambles, check_first_input};
 use crate::protocol::SimApplication;
 use crate::rate::Rate;
 use crate::records::Records;
 use crate::server::SimServer;
-use crate::session::{Captured, Shared};
+use crate::session::Shared;
 use crate::tape::Tape;
 use crate::trace::Trace;
 
