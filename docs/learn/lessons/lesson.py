@@ -169,6 +169,11 @@ class Program:
         return code
 
     @property
+    def descriptors(self):
+        """The number of files and sockets that it has open."""
+        return len(os.listdir("/proc/%d/fd" % self.process.pid))
+
+    @property
     def threads(self):
         """The number of its threads."""
         return len(os.listdir("/proc/%d/task" % self.process.pid))

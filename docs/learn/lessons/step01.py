@@ -7,9 +7,7 @@ import time
 from lesson import PATIENCE, hears
 
 TITLE = ("the Python server", "Python 服务器")
-FAULTS = [
-    "dies-when-a-client-leaves", "dies-of-a-reset", "spins-after-a-half-close", "dies-on-half-a-character",
-]
+FAULTS = ["dies-when-a-client-leaves", "dies-of-a-reset", "spins-after-a-half-close", "dies-on-half-a-character"]
 
 
 def run(lesson):

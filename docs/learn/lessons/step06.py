@@ -9,9 +9,7 @@ FEW, MANY, MESSAGES = 10, 2000, 500
 
 def run(lesson):
     raise_descriptors(MANY)
-    poll = lesson.start(
-        lesson.binary("anyloop-example-backend", "poll"), "serve", "--listen", "127.0.0.1:0", "--backend", "poll",
-        "--handler", "echo")
+    poll = lesson.serve("--backend", "poll", "--handler", "echo", program=lesson.learn())
     few, many, is_single = costs(poll)
     lesson.say(
         "%d clients were served by %s." % (MANY + 1, "one thread" if is_single else "more than one thread"),
@@ -24,7 +22,7 @@ def run(lesson):
             "checks every one." % (MESSAGES, FEW, few, MANY, many),
             "一个客户端发一条消息、等回复，重复 %d 次。旁边有 %d 个空闲客户端时，每条消息花费服务器 %.0f 微秒 CPU 时间；有 %d 个时"
             "花费 %.0f 微秒：每次 `poll` 都把所有描述符交给内核，内核逐一检查。" % (MESSAGES, FEW, few, MANY, many))
-    epoll = lesson.serve("--backend", "epoll", "--handler", "echo")
+    epoll = lesson.serve("--backend", "epoll", "--handler", "echo", program=lesson.learn())
     few_epoll, many_epoll, _ = costs(epoll)
     lesson.figure(
         "µs of CPU time for a message beside %d and %d idle clients: poll; epoll (step 7)" % (FEW, MANY),
