@@ -23,7 +23,7 @@ class Lesson:
 
     def __init__(self, number, language, title):
         self.number, self.language = number, language
-        self.programs, self.faults = [], []
+        self.programs, self.built, self.faults = [], set(), []
         self.say("== Step %d: %s" % (number, title[0]), "== 第 %d 步：%s" % (number, title[1]))
 
     def __enter__(self):
@@ -71,10 +71,12 @@ class Lesson:
         folder = os.environ.get("LESSON_BIN")
         if folder:
             return os.path.join(folder, name if package == "anyloop-example-learn" else "learn")
-        command = ["cargo", "build", "--release", "--locked", "--package", package, "--bin", name]
-        print("$ " + shlex.join(command), flush=True)
-        if subprocess.run(command).returncode != 0:
-            sys.exit("lesson.sh: the build failed; the message above says why")
+        if name not in self.built:
+            command = ["cargo", "build", "--release", "--locked", "--package", package, "--bin", name]
+            print("$ " + shlex.join(command), flush=True)
+            if subprocess.run(command).returncode != 0:
+                sys.exit("lesson.sh: the build failed; the message above says why")
+            self.built.add(name)
         return os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release", name)
 
     def anyloop(self):
@@ -87,7 +89,7 @@ class Lesson:
 
     def kit(self, package, english, chinese):
         """Runs the conformance kit of a package, and requires that it passes. Tests of the pages run it by themselves."""
-        command = ["cargo", "test", "--locked", "--package", package, "--test", "conformance"]
+        command = ["cargo", "test", "--locked", "--package", package, "--test", "conformance", "--", "--quiet"]
         print("$ " + shlex.join(command), flush=True)
         if os.environ.get("LESSON_BIN"):
             return

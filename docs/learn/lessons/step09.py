@@ -27,9 +27,9 @@ def run(lesson):
         lesson.figure("until %d messages were answered that wait %d ms each, %s with 1 worker" % (MANY, TIME, runtime),
                       "%d 条各等待 %d 毫秒的消息全部得到回复所用时间，%s，1 个工作线程" % (MANY, TIME, runtime),
                       "%.0f ms" % all_answered(lesson, *one))
-    lesson.say("Those messages did not sleep on the thread: each left a promise (`out.later()`) and a time, and the thread "
-               "served the others.",
-               "这些消息没有在线程上睡眠：每条消息留下一个承诺（`out.later()`）和一个时间，线程继续服务其他客户端。")
+    lesson.say("Those messages did not sleep on the worker. The handler kept the `out.later()` of each with the time at which it is "
+               "due, and the worker served the others.",
+               "这些消息没有在工作线程上睡眠。处理程序为每条消息保存它的 `out.later()` 和到期时刻，工作线程继续服务其他客户端。")
     for runtime in ["smol", "tokio"]:
         lesson.kit("anyloop-backend-" + runtime, "The kit passes.", "测试套件通过。")
 

@@ -22,7 +22,7 @@ def main(messages):
     others = {backend: sum(table.values()) - sum(table.get(name, 0) for name in shown) for backend, table in tables.items()}
     print("%-16s" % "" + "".join("%11s" % backend for backend in BACKENDS))
     for name in shown:
-        print("%-16s" % name + "".join("%11s" % (tables[backend].get(name) or "") for backend in BACKENDS))
+        print(("%-16s" % name + "".join("%11s" % (tables[backend].get(name) or "") for backend in BACKENDS)).rstrip())
     print("%-16s" % "others" + "".join("%11d" % others[backend] for backend in BACKENDS))
     print("%-16s" % "all" + "".join("%11d" % sum(tables[backend].values()) for backend in BACKENDS))
 
