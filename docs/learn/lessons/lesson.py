@@ -191,11 +191,6 @@ class Program:
         """The seconds of CPU time that it has used, in the kernel and outside. The clock is that of clock_getcpuclockid(3)."""
         return time.clock_gettime((~self.process.pid << 3) | 2)
 
-    @property
-    def descriptors(self):
-        """The number of files and sockets that it has open."""
-        return len(os.listdir("/proc/%d/fd" % self.process.pid))
-
     def stop(self):
         """Asks it to end, and waits for it."""
         self.process.send_signal(signal.SIGTERM)
