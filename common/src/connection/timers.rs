@@ -30,8 +30,8 @@ impl Connection {
         }
     }
 
-    /// The timer that the [`deadline`](Self::deadline) belongs to. While it stays the same, and is not the session's, the
-    /// deadline only becomes later.
+    /// The timer that the [`deadline`](Self::deadline) belongs to; the session's, if it has one, also while another timer
+    /// expires before. While it stays the same, and is not the session's, the deadline only becomes later.
     #[inline]
     pub fn timer(&self) -> Option<Timer> {
         if self.rare.is_some() && self.session_timer().is_some() {

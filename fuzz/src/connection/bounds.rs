@@ -84,15 +84,19 @@ pub(super) fn check_memory(client: &Client) {
     assert!(memory <= client.memory_bound, "{memory} bytes exceed the bound of {}", client.memory_bound);
 }
 
+/// A timer that is due. If the session has a timer, it is named also when another one is due, so the deadline tells which.
+pub(super) type Due = (Timer, Option<Instant>);
+
 /// The timer that is due, if the deadline has passed.
-pub(super) fn due(client: &Client) -> Option<Timer> {
-    let has_passed = client.connection.deadline().is_some_and(|deadline| deadline <= client.time.now());
-    if has_passed { client.connection.timer() } else { None }
+pub(super) fn due(client: &Client) -> Option<Due> {
+    let deadline = client.connection.deadline().filter(|deadline| *deadline <= client.time.now())?;
+    let timer = client.connection.timer()?;
+    Some((timer, (timer == Timer::Session).then_some(deadline)))
 }
 
 /// The deadline of a connection that has come to rest. `was_due` is the timer that was due when it was last told that its
 /// deadline had passed, at this time.
-pub(super) fn check_deadline(client: &Client, rest: Rest, was_due: Option<Timer>) {
+pub(super) fn check_deadline(client: &Client, rest: Rest, was_due: Option<Due>) {
     let (limits, now) = (&client.settings.limits, client.time.now());
     // New output is due for its first check at once.
     if was_due.is_some() && rest != Rest::Lent {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyloop::backend::{Clock, Connection, Marks, Next, Output, Record, Timer};
+use anyloop::backend::{Clock, Connection, Marks, Next, Output, Record};
 use anyloop::protocol::Outbox;
 use anyloop::{Address, Answer, CloseReason, Handle, SendError};
 use arbitrary::{Result, Unstructured};
@@ -256,7 +256,7 @@ impl Client {
     }
 
     /// Returns the timer that was due, if the connection was told that its deadline has passed.
-    fn take_marks(&mut self, out: &mut Outbox, clock: &Clock) -> Option<Timer> {
+    fn take_marks(&mut self, out: &mut Outbox, clock: &Clock) -> Option<bounds::Due> {
         let (marks, arrived) = (self.record.cell.take_marks(), self.unread());
         let due = bounds::due(self).filter(|_| marks.contains(Marks::EXPIRED));
         let mut active = self.connection.activate(out, clock);
