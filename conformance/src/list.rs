@@ -144,6 +144,7 @@ macro_rules! for_each_case {
             }
             fairness {
                 flooding_client_does_not_starve_others [Fairness] [TwoClients] sampled "clients are answered while another one sends without end";
+                client_with_much_input_does_not_go_first [Fairness] [TwoClients] "a client is answered before all that another one has sent is handled";
                 idle_clients_do_not_delay_an_active_one [Fairness] [TwoClients] "a client is answered while a thousand others are idle";
             }
             blocking {

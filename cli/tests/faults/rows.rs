@@ -41,7 +41,11 @@ rows! {
         here: several(crowds::never_readers),
     }
     row_07_hogs "a client that pipelines without end" => "a turn ends after 64 messages or 64 KiB; others are served" {
-        kit: &["flooding_client_does_not_starve_others", "pushes_without_end_do_not_starve_messages"],
+        kit: &[
+            "flooding_client_does_not_starve_others",
+            "client_with_much_input_does_not_go_first",
+            "pushes_without_end_do_not_starve_messages",
+        ],
         here: several(crowds::hogs),
     }
     row_08_accept_exhausted "`accept` without descriptors or memory" => "accepting pauses for 100 ms to 1 s, without CPU time; clients are served again afterwards" {

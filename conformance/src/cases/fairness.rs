@@ -1,14 +1,16 @@
 //! One client can't monopolise the server.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::Service;
+use common::{Flow, Handler, Replies, Service, Session};
 use serving::Workers;
 
 use crate::client::Client;
+use crate::gate::{Gate, GateHandle};
 use crate::handlers::{IntoService, Scripted};
 use crate::kernel;
 use crate::subject::Subject;
@@ -32,6 +34,48 @@ pub(crate) fn flooding_client_does_not_starve_others(subject: &Subject) {
         }
         wait_for_progress(received, subject.timeout());
     });
+}
+
+pub(crate) fn client_with_much_input_does_not_go_first(subject: &Subject) {
+    let gate = Gate::default();
+    let handler = Counted { gate: gate.handle(), handled: Arc::default() };
+    let server = subject.serve(on_workers(1, handler.service(), subject));
+    let (mut busy, mut other) = (server.connect_greeted(), server.connect_greeted());
+    busy.send_message("wait");
+    gate.wait_for(1, subject.timeout());
+    // It fills the buffers of the kernel, since the handler waits. A message has two bytes.
+    let earlier = busy.send_until_blocked("m\n".repeat(4096).as_bytes(), 128 * 1024) / 2;
+    other.send_message("last");
+    other.wait_until_arrived();
+    gate.open();
+    let reply = other.next_reply().expect("a reply");
+    let handled: usize = String::from_utf8_lossy(&reply).parse().expect("a number");
+    assert!(handled < earlier / 2, "{handled} of {earlier} messages of another client were handled before");
+}
+
+/// Counts the messages of all clients. It waits at a gate on `wait`, and answers `last` with the count.
+#[derive(Clone)]
+struct Counted {
+    gate: Arc<GateHandle>,
+    handled: Arc<AtomicUsize>,
+}
+
+impl Handler for Counted {
+    fn open(&self, _client: &common::Client, out: &mut Replies<'_>) -> Box<dyn Session> {
+        out.send(b"hello");
+        Box::new(self.clone())
+    }
+}
+
+impl Session for Counted {
+    fn message(&mut self, message: &[u8], out: &mut Replies<'_>) -> Flow {
+        match message {
+            b"wait" => self.gate.pass(),
+            b"last" => out.write(format_args!("{}", self.handled.load(Ordering::Relaxed))),
+            _ => _ = self.handled.fetch_add(1, Ordering::Relaxed),
+        }
+        Flow::Continue
+    }
 }
 
 /// Waits until the flooding client has received more.

@@ -196,6 +196,8 @@ pub(crate) enum Defect {
     EndsAtPanics,
     /// Serves one client at a time.
     ServesOneClientAtATime,
+    /// Serves no other client until one has to wait.
+    ServesAClientUntilItWaits,
 
     // Stopping.
     /// Does not stop.

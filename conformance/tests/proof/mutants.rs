@@ -160,6 +160,7 @@ mutants! {
     keepalive_is_enabled: NoKeepalive;
 
     flooding_client_does_not_starve_others: ServesOneClientAtATime;
+    client_with_much_input_does_not_go_first: ServesAClientUntilItWaits;
     idle_clients_do_not_delay_an_active_one: ServesOneClientAtATime;
     blocking_handlers_keep_order: ReordersWrites LosesWrites;
     blocked_handlers_delay_no_other_client: ServesOneClientAtATime;

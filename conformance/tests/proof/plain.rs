@@ -103,7 +103,7 @@ struct Shared {
     write_timeout: Duration,
     stop: Stop,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// Held by the client that is served, if the defect is to serve one at a time.
+    /// Held by the client that is served, if the defect is to serve one at a time, or until it waits.
     one: Mutex<()>,
     /// The unsent output of the last client, if the defect is to send it to the next one.
     unsent: Mutex<Vec<u8>>,
@@ -193,8 +193,16 @@ impl Shared {
         }
         let mut blocked = None;
         let mut buffers = Buffers::new();
+        let mut served = None;
         loop {
-            match conversation.advance(&mut socket, &mut buffers) {
+            if self.has(Defect::ServesAClientUntilItWaits) {
+                served.get_or_insert_with(|| self.one.lock());
+            }
+            let wait = conversation.advance(&mut socket, &mut buffers);
+            if wait != Wait::Turn {
+                served = None;
+            }
+            match wait {
                 Wait::Readable => {
                     socket.wait(PollFlags::IN, || conversation.is_marked());
                     conversation.ready(false);

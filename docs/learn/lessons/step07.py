@@ -50,8 +50,10 @@ def run(lesson):
     lesson.say("The backend `epoll` puts a client that has had its turn into a queue, and serves the others first.",
                "后端 `epoll` 把用完一轮的客户端放进队列，先服务其他客户端。")
     lesson.kit("anyloop-backend-epoll",
-               "The kit passes. Its case `replies_in_order_when_pipelined` finds the first of the two faults.",
-               "测试套件通过。其中的用例 `replies_in_order_when_pipelined` 能发现第一个故障。")
+               "The kit passes. Its case `replies_in_order_when_pipelined` finds the first of the two faults, and "
+               "`client_with_much_input_does_not_go_first` the second.",
+               "测试套件通过。其中的用例 `replies_in_order_when_pipelined` 能发现第一个故障，"
+               "`client_with_much_input_does_not_go_first` 能发现第二个。")
 
 
 def count(client, most):
