@@ -139,8 +139,12 @@ rows! {
         skip: Some("a fault of the client and the load generator, which have no backend: `a_reply_without_end_is_limited` in `cli/tests/it/client.rs`"),
         tests: &["cli/tests/it/client.rs::a_reply_without_end_is_limited", "cli/tests/it/unanswered.rs::a_silent_server_is_left_after_a_timeout", "fuzz/tests/corpus.rs::no_input_of_the_corpus_finds_a_fault"],
     }
-    row_33_unauthenticated "memory that a client uses before it is known" => "" {
-        skip: Some("no server of the command authenticates its clients"),
+    row_33_unauthenticated "memory that a client uses before it is known" => "with TLS, at most what `--show-config` counts for a connection; the end by `--message-timeout`" {
+        kit: &["handshake_deadline"],
+        tests: &[
+            "tls/tests/memory/main.rs::a_client_whose_first_message_never_ends",
+            "tls/tests/memory/main.rs::a_client_that_presents_very_many_certificates",
+        ],
     }
     row_34_upgrade "plain text before an upgrade to TLS" => "" {
         skip: Some("there is no upgrade within a connection; a transform is there from the first byte, or not at all"),
