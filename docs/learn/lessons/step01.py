@@ -20,7 +20,7 @@ def run(lesson):
             FAULTS[0],
             "a client said hello, read the reply and left. `recv` returned nothing, which the server took for an empty "
             "message. Its first reply to that was answered by a reset, and its next failed: " + server.errors[-1],
-            "客户端说了 hello，读了回复就离开。`recv` 返回空，服务器把它当成一条空消息。对它的第一次回复换来对方的复位（RST），"
+            "客户端发送 hello，读了回复就离开。`recv` 返回空，服务器把它当成一条空消息。对它的第一次回复换来对方的复位（RST），"
             "下一次回复失败：" + server.errors[-1])
 
     server = start(lesson)

@@ -29,11 +29,11 @@ def run(lesson):
     sender.start()
     fill(plain_hog)
     fill(hog)
-    tell(lesson, "one that says nothing", "一言不发的", silent)
-    tell(lesson, "one that sends a byte at a time", "一次发一个字节的", trickle)
+    tell(lesson, "one that says nothing", "一言不发的客户端", silent)
+    tell(lesson, "one that sends a byte at a time", "一次发一个字节的客户端", trickle)
     line = server.wait_for("reason=write_timeout").string
     lesson.say("  one that reads nothing can't be told anything. In the log: " + line,
-               "  什么都不读的，没法告诉它任何事。日志里是：" + line)
+               "  什么都不读的客户端，没法告诉它任何事。日志里是：" + line)
     # By now each of the clients would have been ended, had threads-plain the same deadlines.
     if goes_on(plain_trickle):
         lesson.fault(
@@ -52,7 +52,7 @@ def run(lesson):
     with server.connect() as client:
         hears(client, b"Connected!\n")
         client.sendall(b"x" * 1025)
-        tell(lesson, "one that sends 1,025 bytes without a line end", "发送 1,025 字节而没有换行的", client)
+        tell(lesson, "one that sends 1,025 bytes without a line end", "发送 1,025 字节而没有换行的客户端", client)
     with plain.connect() as client:
         before = plain.memory
         client.sendall(b"x" * LINE)  # when it returns, all but the kernel's buffers was read

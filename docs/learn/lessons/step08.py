@@ -2,7 +2,7 @@
 
 from delays import TIME, waits
 
-TITLE = ("the pool and a handler that computes", "线程池与会计算的处理程序")
+TITLE = ("the pool and a handler that computes", "线程池与计算型处理程序")
 FAULTS = ["a-computation-delays-everybody", "as-many-computations-as-workers", "blocks-without-saying-so"]
 
 

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 
-TITLE = ("a seed of the simulation that breaks a naive step", "让朴素写法出错的一个模拟种子")
+TITLE = ("the simulation finds a lost wake-up", "模拟找到一次丢失的唤醒")
 FAULTS = ["a-wake-up-was-lost"]
 
 CANARY = "takes every read for the last"
