@@ -14,6 +14,7 @@ SENT = 1000
 
 
 def run(lesson):
+    lesson.anyloop()  # is built first
     lesson.say("-- without framing: what a read returns is a message", "-- 不分帧：一次读到的就是一条消息")
     server = lesson.serve("--framing", "raw", "--language", "en")
     said = two_sends(server)

@@ -63,8 +63,9 @@ def run(lesson):
             "threads-plain took a line of %d MiB that doesn't end, and grew by %d MiB." % (LINE >> 20, grown >> 20),
             "threads-plain 收下了一行没有结尾的 %d MiB，内存增加了 %d MiB。" % (LINE >> 20, grown >> 20))
     lesson.figure(
-        "the most memory that anyloop's server may take, as `--show-config` says: by default, with these limits",
-        "`--show-config` 给出的 anyloop 服务器最多占用的内存：默认、用这些上限",
+        "the most memory that anyloop's server may take, as `--show-config` says, if all clients do their worst at once, with the "
+        "stacks of their threads: 10,000 clients by default, and with these limits",
+        "`--show-config` 给出的 anyloop 服务器最多占用的内存（所有客户端同时做最坏的事，包括线程的栈）：默认的 10,000 个客户端、用这些上限",
         "%d MiB, %d MiB" % (most_memory(lesson), most_memory(lesson, *LIMITS)))
 
 
