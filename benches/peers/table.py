@@ -2,7 +2,7 @@
 
 Each server has a row, and each figure its interval, if there are six rounds or more. `report.md` has the same figures
 in a table for each load. A comparison with handwritten servers has several closed loops: then a row has the CPU per message
-in each, behind it its ratio to the handwritten server that is the counterpart of all, and the memory of an idle connection.
+in each, its ratio to the handwritten server that is the counterpart of all, and the memory of an idle connection.
 """
 
 import itertools
@@ -44,12 +44,13 @@ def print_loops(report, shapes):
     """A row for each server: its CPU per message in each of these loads, and its memory."""
     subjects = report["subjects"]
     rival = next((index for index, subject in enumerate(subjects) if is_rival(subject)), None)
-    headings = ["server"] + [report["shapes"][shape]["name"] for shape in shapes] + ["bytes of an idle client"]
+    loops = [heading for shape in shapes for heading in (report["shapes"][shape]["name"], "ratio")]
+    headings = ["server", *loops, "bytes of an idle client"]
     print(f"| {' | '.join(headings)} |")
     print("| --- |" + " ---: |" * (len(headings) - 1))
     for index, subject in enumerate(subjects):
         if not any(subject.get(why) for why in ("control_of", "failed", "unavailable")):
-            costs = [cost(report, shape, index, rival) for shape in shapes]
+            costs = [cell for shape in shapes for cell in cost(report, shape, index, rival)]
             print(f"| {' | '.join([subject['name'], *costs, idle(report, index)])} |")
     print()
 
@@ -70,10 +71,9 @@ def cost(report, shape, subject, rival):
 
     own, others = by_round(subject), by_round(rival)
     if not own:
-        return ""
-    text = time(centre(own.values()))
+        return "", ""
     ratios = [own[number] / others[number] for number in own.keys() & others.keys()]
-    return f"{text} ({centre(ratios):.2f})" if ratios and subject != rival else text
+    return time(centre(own.values())), f"{centre(ratios):.2f}" if ratios and subject != rival else ""
 
 
 def idle(report, subject):
