@@ -77,6 +77,25 @@ fn every_link_leads_somewhere() {
     assert!(right.len() > 60, "{right:?}");
 }
 
+#[test]
+fn every_file_that_a_page_names_is_there() {
+    let folders: Vec<_> = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut checked = 0;
+    for (name, page) in pages() {
+        for word in prose(&page).split('`').skip(1).step_by(2) {
+            let path = word.split("::").next().unwrap(); // a test of a file
+            let is_plain = path.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c));
+            let within =
+                path.split_once('/').is_some_and(|(folder, _)| folders.iter().any(|it| it == folder));
+            if is_plain && within && !path.starts_with("target/") {
+                assert!(root().join(path).exists(), "{name}: there is no `{path}`");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 60, "{checked}");
+}
+
 /// In the documentation of the library a guide is no file, so that a link from one to the other has to be a reference, which
 /// `anyloop/src/guide.rs` overrides.
 #[test]
