@@ -3,6 +3,7 @@
 Each text is given in English and in Chinese. Every program that a lesson starts ends with it.
 """
 
+import contextlib
 import os
 import re
 import resource
@@ -191,6 +192,14 @@ class Program:
     def cpu_time(self):
         """The seconds of CPU time that it has used, in the kernel and outside. The clock is that of clock_getcpuclockid(3)."""
         return time.clock_gettime((~self.process.pid << 3) | 2)
+
+    @contextlib.contextmanager
+    def paused(self):
+        """Stops it for a while. It goes on with all that has arrived meanwhile."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)  # until all its threads have stopped
+        yield
+        self.process.send_signal(signal.SIGCONT)
 
     def stop(self):
         """Asks it to end, and waits for it."""

@@ -1,8 +1,6 @@
 """TCP carries bytes and no messages: one server without framing and with it."""
 
-import os
 import re
-import signal
 import socket
 import sys
 
@@ -62,11 +60,9 @@ def two_sends(server):
     """The reply to two messages that arrive while the server can't read."""
     with server.connect() as client:
         hears(client, b"Connected!")
-        server.process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, server.process.pid, os.WSTOPPED)  # until all its threads have stopped
-        client.sendall(b"one")
-        client.sendall(b"two")
-        server.process.send_signal(signal.SIGCONT)
+        with server.paused():
+            client.sendall(b"one")
+            client.sendall(b"two")
         client.shutdown(socket.SHUT_WR)
         return hear_all(client)[0]
 

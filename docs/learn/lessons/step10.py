@@ -1,7 +1,5 @@
 """A ring whose clients share one buffer for their replies, and one whose clients don't."""
 
-import signal
-
 from lesson import hears
 from loads import load, measured
 
@@ -20,10 +18,9 @@ def run(lesson):
             hears(client, message)
         for _ in range(10):
             # Both messages arrive while the server is stopped, so that it finds both in one round.
-            server.process.send_signal(signal.SIGSTOP)
-            alice.sendall(b"for Alice\n")
-            bobby.sendall(b"for Bobby\n")
-            server.process.send_signal(signal.SIGCONT)
+            with server.paused():
+                alice.sendall(b"for Alice\n")
+                bobby.sendall(b"for Bobby\n")
             heard = [client.recv(100).decode().strip() for client in (alice, bobby)]
             if heard != ["for Alice", "for Bobby"]:
                 break
