@@ -193,6 +193,11 @@ class Program:
         """The seconds of CPU time that it has used, in the kernel and outside. The clock is that of clock_getcpuclockid(3)."""
         return time.clock_gettime((~self.process.pid << 3) | 2)
 
+    def wait_until_it_sleeps(self):
+        """Waits until its first thread waits for something."""
+        while open("/proc/%d/stat" % self.process.pid).read().rpartition(")")[2].split()[0] != "S":
+            time.sleep(0.001)
+
     @contextlib.contextmanager
     def paused(self):
         """Stops it for a while. It goes on with all that has arrived meanwhile."""

@@ -16,8 +16,9 @@ def run(lesson):
         for client, message in [(alice, b"I am Alice\n"), (bobby, b"I am Bobby\n")]:
             client.sendall(message)
             hears(client, message)
-        for _ in range(10):
-            # Both messages arrive while the server is stopped, so that it finds both in one round.
+        for _ in range(100):
+            # The server waits for both clients, and both messages arrive while it is stopped: so it finds both in one round.
+            server.wait_until_it_sleeps()
             with server.paused():
                 alice.sendall(b"for Alice\n")
                 bobby.sendall(b"for Bobby\n")
