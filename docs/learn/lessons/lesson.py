@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -72,6 +73,8 @@ class Lesson:
         folder = os.environ.get("LESSON_BIN")
         if folder:
             return os.path.join(folder, name if package == "anyloop-example-learn" else "learn")
+        if not shutil.which("cargo"):
+            sys.exit("lesson.sh: cargo is missing; install Rust 1.95 or later, as https://rustup.rs says")
         if name not in self.built:
             command = ["cargo", "build", "--release", "--locked", "--package", package, "--bin", name]
             print("$ " + shlex.join(command), flush=True)

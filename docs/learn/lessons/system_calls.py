@@ -37,7 +37,8 @@ def count(lesson, backend, messages, file):
     with server.connect() as client:
         for _ in range(messages):
             client.sendall(b"hello\n")
-            hears(client, b"hello\n")
+            if not hears(client, b"hello\n"):
+                sys.exit("system-calls.sh: %s has not answered a message" % backend)
     with open("/proc/%d/task/%d/children" % (server.process.pid, server.process.pid)) as children:
         os.kill(int(children.read()), signal.SIGTERM)
     server.wait()
@@ -46,4 +47,7 @@ def count(lesson, backend, messages, file):
     return {name: int(calls) for name, calls, *_ in (row for row in rows if len(row) == 2) if calls.isdigit() and name != "total"}
 
 
+if not sys.argv[1].isdecimal() or int(sys.argv[1]) == 0:
+    print("usage: docs/learn/system-calls.sh [MESSAGES], where MESSAGES is a number above zero", file=sys.stderr)
+    sys.exit(2)
 main(int(sys.argv[1]))

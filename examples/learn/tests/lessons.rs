@@ -123,3 +123,21 @@ fn system_calls_are_counted() {
     assert!(calls.len() >= 6 && calls[..6].iter().all(|&calls| calls >= 50), "{said}");
     assert!(row("all ").is_some_and(|calls| calls.count() == 7), "{said}");
 }
+
+#[test]
+fn wrong_usage_is_explained() {
+    for (script, arguments, said) in [
+        ("lesson.sh", &["13"][..], "where N is a step from 1 to 12"),
+        ("lesson.sh", &["1", "fr"], "where N is a step from 1 to 12"),
+        ("system-calls.sh", &["many"], "where MESSAGES is a number above zero"),
+        ("system-calls.sh", &["0"], "where MESSAGES is a number above zero"),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/learn").join(script);
+        let output = Command::new(path).args(arguments).output().expect("it runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        if output.status.code() == Some(77) {
+            continue; // strace is missing, which is said first
+        }
+        assert!(output.status.code() == Some(2) && errors.contains(said), "{script} {arguments:?}: {errors}");
+    }
+}
