@@ -3,7 +3,7 @@
 import select
 import time
 
-from lesson import hears
+from program import hears
 
 # How long a chore takes, in milliseconds.
 TIME = 400

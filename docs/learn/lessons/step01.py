@@ -4,7 +4,7 @@ import socket
 import sys
 import time
 
-from lesson import PATIENCE, hears
+from program import PATIENCE, hears
 
 TITLE = ("the Python server", "Python 服务器")
 FAULTS = ["dies-when-a-client-leaves", "dies-of-a-reset", "spins-after-a-half-close", "dies-on-half-a-character"]

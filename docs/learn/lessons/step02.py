@@ -4,7 +4,7 @@ import re
 import socket
 import sys
 
-from lesson import hear_all, hears
+from program import hear_all, hears
 
 TITLE = ("framing", "分帧")
 FAULTS = ["two-sends-one-message", "one-message-in-two"]

@@ -2,7 +2,7 @@
 
 import sys
 
-from lesson import hears, is_silent
+from program import hears, is_silent
 
 TITLE = ("one client at a time", "一次一个客户端")
 FAULTS = ["silent-client-blocks-all", "unread-replies-block-all"]

@@ -4,7 +4,7 @@ import contextlib
 import shlex
 import sys
 
-from lesson import hears, raise_descriptors
+from program import hears, raise_descriptors
 
 TITLE = ("a thread for each client", "每个客户端一个线程")
 FAULTS = ["threads-before-any-client", "threads-without-a-bound"]

@@ -3,7 +3,7 @@
 import sys
 import threading
 
-from lesson import hear_all, hears
+from program import hear_all, hears
 
 TITLE = ("a slow client: limits and deadlines", "慢客户端：上限与时限")
 FAULTS = ["slow-sender-holds-a-thread", "unread-replies-hold-a-thread", "line-of-any-length"]

@@ -1,6 +1,6 @@
 """One thread that waits for all clients with `poll`, and what each wait costs."""
 
-from lesson import hears, raise_descriptors
+from program import hears, raise_descriptors
 
 TITLE = ("waiting for many with poll", "用 poll 同时等待许多客户端")
 FAULTS = ["cost-grows-with-idle-clients"]

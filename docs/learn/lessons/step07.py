@@ -2,7 +2,7 @@
 
 import select
 
-from lesson import hears, is_silent
+from program import hears, is_silent
 
 TITLE = ("epoll, edges, fairness", "epoll、边缘触发与公平")
 FAULTS = ["forgets-input-after-a-turn", "serves-one-client-until-it-is-done"]

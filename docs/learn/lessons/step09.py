@@ -3,7 +3,7 @@
 import time
 
 from delays import TIME, waits
-from lesson import hears
+from program import hears
 
 TITLE = ("tasks: smol and tokio side by side", "任务：smol 与 tokio 并排")
 FAULTS = ["a-task-that-blocks-freezes-smol", "a-task-that-blocks-freezes-tokio"]

@@ -1,7 +1,7 @@
 """A ring whose clients share one buffer for their replies, and one whose clients don't."""
 
-from lesson import hears
 from loads import load, measured
+from program import hears
 
 TITLE = ("the ring: who owns the buffer", "环：缓冲区归谁所有")
 FAULTS = ["sends-another-clients-bytes"]

@@ -5,8 +5,8 @@ import subprocess
 import sys
 import time
 
-from lesson import hears
 from loads import load, measured
+from program import hears
 
 TITLE = ("compare all, on this machine", "在这台机器上比较全部")
 FAULTS = ["a-closed-loop-hides-a-stall"]

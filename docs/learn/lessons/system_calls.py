@@ -5,7 +5,8 @@ import signal
 import sys
 import tempfile
 
-from lesson import Lesson, hears
+from lesson import Lesson
+from program import hears
 
 BACKENDS = ["sequential", "threads", "pool", "smol", "tokio", "epoll", "uring"]
 
