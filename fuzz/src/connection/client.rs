@@ -195,12 +195,13 @@ impl Client {
 
     /// Takes the marks, and performs up to `steps` operations, with up to `count` bytes each.
     pub(super) fn serve(&mut self, steps: usize, count: usize, out: &mut Outbox, clock: &Clock) {
-        let was_due = self.take_marks(out, clock);
+        let (was_due, received) = (self.take_marks(out, clock), self.received.len());
         let rest = self.operate(steps, count, out, clock);
         self.times.handle(self.script.events().handled, self.time.now());
         bounds::check_memory(self);
         if let Some(rest) = rest {
-            bounds::check_deadline(self, rest, was_due);
+            let is_sent = self.received.len() > received;
+            bounds::check_deadline(self, rest, was_due, is_sent);
         }
     }
 
