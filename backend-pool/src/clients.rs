@@ -51,26 +51,22 @@ impl Clients {
     /// may belong to another client by now, for which a spurious wake-up is harmless.
     pub(crate) fn mark_ready(&mut self, key: usize, ready: Option<bool>) {
         let Some(slot) = self.slots.get_mut(key) else { return };
-        slot.ready = ready.map(|more_input| more_input || slot.ready == Some(true)).or(slot.ready);
+        slot.ready = slot.ready.max(ready);
         match slot.parked.take() {
             Some(client) => self.ready.push_back(client),
             None => slot.event_pending = true,
         }
     }
 
-    /// Parks a client that was served, or queues it if there was an event meanwhile.
-    pub(crate) fn park(&mut self, client: Box<Client>) {
+    /// Puts back a client that was served: into the ready queue if it has another turn or if there was an event meanwhile, and
+    /// otherwise into its slot.
+    pub(crate) fn put_back(&mut self, client: Box<Client>, has_turn: bool) {
         let Some(slot) = self.slots.get_mut(client.key) else { return };
-        if slot.event_pending {
+        if has_turn || slot.event_pending {
             self.ready.push_back(client);
         } else {
             slot.parked = Some(client);
         }
-    }
-
-    /// Queues a client for another turn.
-    pub(crate) fn queue(&mut self, client: Box<Client>) {
-        self.ready.push_back(client);
     }
 
     /// Takes the next client from the ready queue.

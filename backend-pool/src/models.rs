@@ -10,10 +10,10 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use common::sync::atomic::{AtomicUsize, Ordering};
-use common::sync::{Condvar, Mutex, MutexGuard};
+use common::sync::{Mutex, MutexGuard};
 use common::{Address, Clock, Flow, Framing, Handle, Handler, Replies, Service, Session};
 use rayon::Yield;
-use serving::{Acceptor, Admission, ManualServer, Notifier, Socket, Stop, Wait};
+use serving::{Acceptor, Admission, ManualServer, Notifier, Socket, Stop};
 use shuttle::scheduler::RandomScheduler;
 use shuttle::{Config, Runner, thread};
 
@@ -60,7 +60,6 @@ impl<P: Poller> Scheduler<P> {
     /// A wait with a timeout ends after any number of steps of the other threads.
     pub(crate) fn wait_timeout<'a>(
         &'a self,
-        _: &Condvar,
         state: MutexGuard<'a, State>,
         _: Duration,
     ) -> MutexGuard<'a, State> {
@@ -86,10 +85,6 @@ impl Poller for Polls {
 
     fn add(&self, socket: &Socket, key: usize) -> io::Result<()> {
         Poller::add(&self.0, socket, key)
-    }
-
-    fn rearm(&self, socket: &Socket, key: usize, wait: Wait) -> io::Result<()> {
-        Poller::rearm(&self.0, socket, key, wait)
     }
 
     fn remove(&self, socket: &Socket) {

@@ -14,8 +14,6 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-#[cfg(not(all(test, shuttle)))]
-use common::sync::Condvar;
 use common::sync::{MutexGuard, thread};
 
 use crate::poller::Poller;
@@ -56,7 +54,7 @@ impl<P: Poller> Scheduler<P> {
     pub(crate) fn wake_monitor(&self, state: &mut State) {
         if state.monitor == Monitor::Sleeps && self.needs_monitor(state) {
             state.monitor = Monitor::Woken;
-            self.monitor_woken.notify_one();
+            self.monitor_changed.notify_one();
         }
     }
 
@@ -64,25 +62,20 @@ impl<P: Poller> Scheduler<P> {
     /// continues if the monitor takes too long.
     pub(crate) fn await_monitor<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         match state.monitor {
-            Monitor::Woken => self.wait_timeout(&self.monitor_arrived, state, MONITOR_DELAY),
+            Monitor::Woken => self.wait_timeout(state, MONITOR_DELAY),
             _ => state,
         }
     }
 
-    /// Waits to be notified, for `timeout` at most. The model of the scheduler has its own.
+    /// Waits for a change of the monitor's state, for `timeout` at most. The model of the scheduler has its own.
     #[cfg(not(all(test, shuttle)))]
-    fn wait_timeout<'a>(
-        &self,
-        notified: &Condvar,
-        state: MutexGuard<'a, State>,
-        timeout: Duration,
-    ) -> MutexGuard<'a, State> {
-        notified.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner).0
+    fn wait_timeout<'a>(&self, state: MutexGuard<'a, State>, timeout: Duration) -> MutexGuard<'a, State> {
+        self.monitor_changed.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Whether the monitor is needed: the leader is serving, and another worker could help.
     fn needs_monitor(&self, state: &State) -> bool {
-        !state.leader.is_waiting() && state.helpers < self.max_helpers()
+        !state.leader.waiting && state.helpers < self.max_helpers()
     }
 
     fn monitor(self: &Arc<Self>) -> io::Result<()> {
@@ -93,7 +86,7 @@ impl<P: Poller> Scheduler<P> {
             let needed = self.needs_monitor(&state);
             if !needed && !fast {
                 self.enter(Monitor::Sleeps, &mut state);
-                state = self.monitor_woken.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = self.monitor_changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             } else if state.unattended() == 0 && !fast {
                 self.enter(Monitor::Polls, &mut state);
                 drop(state);
@@ -107,12 +100,11 @@ impl<P: Poller> Scheduler<P> {
                 self.spawn_helpers(count, &mut state);
             } else {
                 self.enter(Monitor::Runs, &mut state);
-                let before = state.leader;
-                state = self.wait_timeout(&self.monitor_woken, state, LEADER_DELAY);
-                let clients = state.leader.clients_since(&before);
-                fast = clients >= FAST;
-                if !state.leader.has_waited_since(&before) && self.needs_monitor(&state) {
-                    state.leader.overloaded = clients == 0;
+                (state.leader.has_waited, state.leader.clients) = (false, 0);
+                state = self.wait_timeout(state, LEADER_DELAY);
+                fast = state.leader.clients >= FAST;
+                if !state.leader.has_waited && self.needs_monitor(&state) {
+                    state.leader.overloaded = state.leader.clients == 0;
                     let count = state.unattended().min(state.helpers + 1); // at most doubles the serving workers
                     self.spawn_helpers(count, &mut state);
                 }
@@ -123,7 +115,7 @@ impl<P: Poller> Scheduler<P> {
 
     fn enter(&self, monitor: Monitor, state: &mut State) {
         if std::mem::replace(&mut state.monitor, monitor) == Monitor::Woken {
-            self.monitor_arrived.notify_one();
+            self.monitor_changed.notify_one();
         }
     }
 

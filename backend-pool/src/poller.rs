@@ -1,14 +1,14 @@
 //! The poller that all workers share.
 //!
-//! On Linux this is epoll: a socket is registered once, and a wait is one system call. Other systems use the `polling` crate,
-//! which takes another call to rearm a socket after each message, and four calls for a wait.
+//! A socket is registered once, and its events are edges. On Linux this is epoll, where a wait is one system call. Other systems use
+//! the `polling` crate, which doesn't tell whether input has ended or urgent data has arrived, so each event costs another read.
 
 use std::io;
 use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 use serving::epoll::{Epoll, Events, Interest};
-use serving::{Notifier, Socket, Wait};
+use serving::{Notifier, Socket};
 
 #[cfg(any(test, not(target_os = "linux")))]
 mod portable;
@@ -34,9 +34,6 @@ pub(crate) trait Poller: Send + Sync + Sized + 'static {
 
     /// Adds a client. This reports an event, since the socket is writable.
     fn add(&self, socket: &Socket, key: usize) -> io::Result<()>;
-
-    /// Enables further events of a client that was reported.
-    fn rearm(&self, socket: &Socket, key: usize, wait: Wait) -> io::Result<()>;
 
     /// Removes a client. Otherwise a lingering socket could report events under the key of another client.
     fn remove(&self, socket: &Socket);
@@ -80,10 +77,6 @@ impl Poller for Epoll {
 
     fn add(&self, socket: &Socket, key: usize) -> io::Result<()> {
         self.add(socket, key, Interest::Socket)
-    }
-
-    fn rearm(&self, _: &Socket, _: usize, _: Wait) -> io::Result<()> {
-        Ok(())
     }
 
     fn remove(&self, socket: &Socket) {

@@ -1,11 +1,10 @@
 //! The scheduler: the state of a pool, and how a client is served.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
-use common::WakeQueue;
 use common::sync::{Condvar, Mutex, MutexGuard};
+use common::{WakeQueue, guarded};
 #[cfg(not(all(test, shuttle)))]
 use rayon::{ThreadPool, ThreadPoolBuilder};
 #[cfg(not(all(test, shuttle)))]
@@ -27,9 +26,9 @@ pub(crate) struct Scheduler<P> {
     /// The keys of clients that were woken by marks.
     woken: Arc<WakeQueue>,
     state: Mutex<State>,
-    pub(crate) monitor_woken: Condvar,
-    /// Notified when the monitor leaves the state [`Monitor::Woken`].
-    pub(crate) monitor_arrived: Condvar,
+    /// Notified when the monitor enters or leaves the state [`Monitor::Woken`], and at the stop. Only the monitor waits to enter
+    /// it, and only the leader waits until it has left it.
+    pub(crate) monitor_changed: Condvar,
     pub(crate) failure: Failure,
 }
 
@@ -46,12 +45,16 @@ pub(crate) struct State {
     pub(crate) stopped: bool,
 }
 
-/// The progress of the leader. Compare it with an earlier copy to find out what the leader has done since.
-#[derive(Clone, Copy, Default)]
+/// What the leader does, and what it has done since the monitor looked last. If it has neither waited nor taken a client, a
+/// handler occupies it.
+#[derive(Default)]
 pub(crate) struct Leader {
-    waiting: bool,
-    waits: u64,
-    clients: u64,
+    /// Whether it waits in the poller, since no client is ready.
+    pub(crate) waiting: bool,
+    /// Whether it began to wait since then, so that all clients that were ready before were served.
+    pub(crate) has_waited: bool,
+    /// How many clients it has taken from the ready queue since then.
+    pub(crate) clients: u64,
     /// Whether the monitor found the leader overloaded, and it has not waited since. Then helpers are spawned immediately.
     pub(crate) overloaded: bool,
 }
@@ -63,36 +66,6 @@ impl State {
     }
 }
 
-impl Leader {
-    /// The leader begins to wait in the poller, since no client is ready.
-    pub(crate) fn begin_waiting(&mut self) {
-        *self = Self { waiting: true, waits: self.waits + 1, overloaded: false, ..*self };
-    }
-
-    pub(crate) fn end_waiting(&mut self) {
-        self.waiting = false;
-    }
-
-    /// The leader has taken a client from the ready queue.
-    pub(crate) fn note_client(&mut self) {
-        self.clients += 1;
-    }
-
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.waiting
-    }
-
-    /// Whether the leader has waited, so that all clients that were ready before were served.
-    pub(crate) fn has_waited_since(&self, earlier: &Self) -> bool {
-        self.waiting || self.waits != earlier.waits
-    }
-
-    /// How many clients the leader has taken. If it has taken none and not waited, a handler occupies it.
-    pub(crate) fn clients_since(&self, earlier: &Self) -> u64 {
-        self.clients - earlier.clients
-    }
-}
-
 impl<P: Poller> Scheduler<P> {
     /// Builds a pool, and starts its monitor and its leader.
     pub(crate) fn start(workers: usize, failure: Failure) -> io::Result<Arc<Self>> {
@@ -100,9 +73,8 @@ impl<P: Poller> Scheduler<P> {
         let notifier = Notifier::new()?;
         let poller = P::new(&notifier)?;
         let woken = WakeQueue::new(notifier.waker());
-        let (state, monitor_woken, monitor_arrived) = Default::default();
-        let scheduler =
-            Arc::new(Self { pool, poller, notifier, woken, state, monitor_woken, monitor_arrived, failure });
+        let (state, monitor_changed) = Default::default();
+        let scheduler = Arc::new(Self { pool, poller, notifier, woken, state, monitor_changed, failure });
         scheduler.start_monitor()?;
         scheduler.start_leader();
         Ok(scheduler)
@@ -124,7 +96,7 @@ impl<P: Poller> Scheduler<P> {
     pub(crate) fn stop(&self) {
         self.state().stopped = true;
         self.notifier.notify();
-        self.monitor_woken.notify_all();
+        self.monitor_changed.notify_all();
     }
 
     /// Queues the clients of these events. Each event was reported to this thread only, so none may be ignored.
@@ -149,30 +121,20 @@ impl<P: Poller> Scheduler<P> {
     /// calls this too if it leaves clients in the queue. So while clients are queued and a worker is idle, the leader or the
     /// monitor is awake.
     pub(crate) fn wake_waiting(&self, state: &State) {
-        if state.clients.ready() > 0 && (state.leader.is_waiting() || state.monitor == Monitor::Polls) {
+        if state.clients.ready() > 0 && (state.leader.waiting || state.monitor == Monitor::Polls) {
             self.notifier.notify();
         }
     }
 
     /// Serves a client for one turn, and then parks, queues or removes it. A panic ends only this client.
     pub(crate) fn serve(&self, mut client: Box<Client>) -> MutexGuard<'_, State> {
-        let parks = match contained(|| advance(&mut client)) {
-            ended @ (None | Some(Wait::Over)) => {
-                self.remove(*client, ended.is_some());
-                return self.state();
-            }
-            Some(Wait::Turn | Wait::Blocking) => false,
-            Some(wait) => {
-                let rearmed = self.poller.rearm(&client.socket, client.key, wait);
-                rearmed.map_err(|_| client.conversation.mark_lost()).is_ok()
-            }
-        };
-        let mut state = self.state();
-        if parks {
-            state.clients.park(client);
-        } else {
-            state.clients.queue(client);
+        let wait = contained(|| advance(&mut client));
+        if matches!(wait, None | Some(Wait::Over)) {
+            self.remove(*client, wait.is_some());
+            return self.state();
         }
+        let mut state = self.state();
+        state.clients.put_back(client, matches!(wait, Some(Wait::Turn | Wait::Blocking)));
         state
     }
 
@@ -226,9 +188,9 @@ fn advance(Client { conversation, socket, .. }: &mut Client) -> Wait {
 
 /// Catches a panic, so that the loop continues. Panics of sessions are caught before.
 fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
-    let done = catch_unwind(AssertUnwindSafe(work));
-    if done.is_err() {
+    let done = guarded(work);
+    if done.is_none() {
         tracing::error!("serving a client panicked; its connection is lost");
     }
-    done.ok()
+    done
 }

@@ -43,7 +43,7 @@ impl<P: Poller> Scheduler<P> {
         let mut events = P::events();
         let is_alone = self.max_helpers() == 0;
         loop {
-            let state = self.serve_queue(|state| state.leader.note_client());
+            let state = self.serve_queue(|state| state.leader.clients += 1);
             if state.stopped {
                 return Ok(());
             }
@@ -58,13 +58,14 @@ impl<P: Poller> Scheduler<P> {
                 state = self.await_monitor(state);
                 if state.clients.ready() == 0 {
                     timeout = None;
-                    state.leader.begin_waiting();
+                    (state.leader.waiting, state.leader.has_waited) = (true, true);
+                    state.leader.overloaded = false;
                 }
             }
             drop(state);
             let reported = self.poller.wait(&mut events, timeout)?;
             state = self.state();
-            state.leader.end_waiting();
+            state.leader.waiting = false;
             self.mark_ready(reported, &mut state);
             self.wake_monitor(&mut state);
         }
@@ -94,7 +95,7 @@ impl<P: Poller> Scheduler<P> {
         let begun = Instant::now();
         loop {
             let mut state = self.serve_queue(|_| {});
-            if !state.leader.is_waiting() {
+            if !state.leader.waiting {
                 // It is possible that no other thread polls now.
                 drop(state);
                 let reported = self.poller.wait(&mut events, Some(Duration::ZERO))?;

@@ -1,4 +1,4 @@
-//! A poller for systems without epoll, on the `polling` crate. It reports a client once, until the client is rearmed.
+//! A poller for systems without epoll, on the `polling` crate.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use polling::PollMode;
-use serving::{Notifier, Socket, Wait};
+use serving::{Notifier, Socket};
 
 use super::{EVENTS, Event, Poller, WAKEUP};
 
@@ -39,12 +39,7 @@ impl Poller for Portable {
     #[expect(unsafe_code, reason = "polling can't tell that a socket outlives its registration")]
     fn add(&self, socket: &Socket, key: usize) -> io::Result<()> {
         // SAFETY: a client is removed before its socket is closed, or dropped together with the poller.
-        unsafe { self.poller.add(socket, polling::Event::all(key)) }
-    }
-
-    fn rearm(&self, socket: &Socket, key: usize, wait: Wait) -> io::Result<()> {
-        let (readable, writable) = (wait == Wait::Readable, wait == Wait::Writable);
-        self.poller.modify(socket, polling::Event::new(key, readable, writable))
+        unsafe { self.poller.add_with_mode(socket, polling::Event::all(key), PollMode::Edge) }
     }
 
     fn remove(&self, socket: &Socket) {
@@ -62,8 +57,8 @@ impl Poller for Portable {
         self.poller.wait(events, timeout)?;
         Ok(events.iter().map(|event| match event.key {
             WAKEUP => Event::Wakeup,
-            // A rearmed client is reported again if its input has ended, so `more_input` isn't needed.
-            key => Event::Client { key, more_input: false },
+            // An end of the input may be behind what has arrived, and has no event of its own.
+            key => Event::Client { key, more_input: true },
         }))
     }
 }
