@@ -165,7 +165,10 @@ fn pool(workers: usize) -> io::Result<ThreadPool> {
         .stack_size(STACK_SIZE)
         .thread_name(|number| format!("pool-{}", number + 1))
         // Without a panic handler, rayon aborts the process when a spawned job panics.
-        .panic_handler(|_| tracing::error!("a job that a handler spawned on the pool panicked"))
+        .panic_handler(|panic| {
+            let _ = guarded(|| drop(panic));
+            let _ = guarded(|| tracing::error!("a job that a handler spawned on the pool panicked"));
+        })
         .build()
         .map_err(io::Error::other)
 }

@@ -3,6 +3,7 @@
 mod serving;
 
 use std::cell::Cell;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
@@ -214,6 +215,15 @@ fn parallel_iterators_of_many_clients_complete() {
     }
 }
 
+/// The payload of a panic, whose destructor panics as well.
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        resume_unwind(Box::new("on purpose"));
+    }
+}
+
 #[test]
 fn spawned_jobs_run_and_may_panic() {
     for workers in [1, 2] {
@@ -224,7 +234,8 @@ fn spawned_jobs_run_and_may_panic() {
             rayon::spawn(move || {
                 done.lock().expect("no panic under the lock").send(text).expect("the test receives");
             });
-            rayon::spawn(|| std::panic::resume_unwind(Box::new("on purpose")));
+            rayon::spawn(|| resume_unwind(Box::new("on purpose")));
+            rayon::spawn(|| resume_unwind(Box::new(PanicsWhenDropped)));
             message.to_owned()
         });
         let mut client = server.connect();

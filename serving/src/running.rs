@@ -11,7 +11,7 @@ use std::thread;
 
 use crate::statistics::Statistics;
 use crate::{Backend, Listener, Monitor, Report, STACK_SIZE, Stop};
-use common::{Address, Service};
+use common::{Address, Service, guarded};
 
 /// Starts a server on a dedicated thread, and returns immediately.
 ///
@@ -56,7 +56,11 @@ pub fn start(
     let thread = thread::Builder::new().name("server".into()).stack_size(STACK_SIZE);
     thread.spawn(move || {
         let served = catch_unwind(AssertUnwindSafe(|| backend.serve(listener, service, &stop)));
-        end.set(served.unwrap_or_else(|panic| Err(panicked(&*panic))));
+        end.set(served.unwrap_or_else(|panic| {
+            let error = panicked(&*panic);
+            let _ = guarded(|| drop(panic));
+            Err(error)
+        }));
         published.ended();
     })?;
     Ok(running)

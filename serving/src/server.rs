@@ -1,7 +1,6 @@
 //! The frame of every `serve`: opened before the first accept, and closed after the last.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use crate::maintenance::Maintenance;
 use crate::state::{Phase, State};
 use crate::stop::Registration;
 use crate::{Backend, Listener, Notifier, Report, Stop, descriptors};
-use common::{Clock, Service};
+use common::{Clock, Service, guarded};
 
 /// The frame of every `serve`: [`open`](Self::open) it before the first accept, and [`close`](Self::close) it
 /// after the last. In between, a maintenance thread handles deadlines and the stop.
@@ -143,8 +142,7 @@ impl Failure {
 
     /// Runs `work` on this thread. If it fails or panics, the server stops with an error that names the thread.
     pub fn watch(&self, work: impl FnOnce() -> io::Result<()>) {
-        let worked = catch_unwind(AssertUnwindSafe(work));
-        if let Err(error) = worked.unwrap_or_else(|_| Err(io::Error::other("it panicked"))) {
+        if let Err(error) = guarded(work).unwrap_or_else(|| Err(io::Error::other("it panicked"))) {
             let thread = thread::current();
             let name = thread.name().unwrap_or("of a worker");
             self.report(io::Error::new(error.kind(), format!("the thread {name} ended: {error}")));
