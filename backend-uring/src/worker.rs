@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use rustix::io::Errno;
+use serving::epoll::{Epoll, Interest};
 use serving::{Accepting, Buffers, Conversation, Item, Listener, Socket, Step, WorkerContext};
 use slab::Slab;
 
@@ -19,8 +20,10 @@ pub(crate) struct Worker {
     sent: Vec<usize>,
     round: u32,
     buffers: Buffers,
-    /// The poll of the listener.
-    polling: Operation,
+    /// Watches the listener of the worker that accepts, and is polled by its ring. A ring keeps what it polls open until the kernel
+    /// has taken it down, which is some time after the process was killed, and the port would not be free meanwhile.
+    listening: Option<Epoll>,
+    is_polling: bool,
 }
 
 struct Client {
@@ -41,8 +44,14 @@ const SEND_TIMEOUT: Duration = Duration::from_millis(10);
 
 impl Worker {
     pub(crate) fn new(context: WorkerContext) -> io::Result<Self> {
-        let (clients, queue, sent, round, buffers, polling) = Default::default();
-        Ok(Self { context, ring: Ring::new()?, clients, queue, sent, round, buffers, polling })
+        let watch = |listener: &Listener| {
+            let epoll = Epoll::new()?;
+            epoll.add(listener, 0, Interest::Input).map(|()| epoll)
+        };
+        let listening =
+            context.accept_loop.as_ref().map(|accept_loop| watch(accept_loop.listener())).transpose()?;
+        let (clients, queue, sent, round, buffers, is_polling) = Default::default();
+        Ok(Self { context, ring: Ring::new()?, clients, queue, sent, round, buffers, listening, is_polling })
     }
 
     /// Works until the server has ended.
@@ -93,7 +102,8 @@ impl Worker {
                     is_notified = true;
                 }
                 Completion::Listener(result) => {
-                    if let (Err(error), Operation::Running) = (result, std::mem::take(&mut self.polling))
+                    self.is_polling = false;
+                    if let Err(error) = result
                         && let Some(accept_loop) = &mut self.context.accept_loop
                     {
                         accept_loop.acceptor().fail(error);
@@ -127,17 +137,15 @@ impl Worker {
     fn accept(&mut self) {
         let (clients, accepting) = self.context.accept(Listener::accept_blocking);
         clients.into_iter().for_each(|(socket, conversation)| self.add(socket, conversation));
-        let Some(accept_loop) = &self.context.accept_loop else { return };
+        let Some(listening) = &self.listening else { return };
         match accepting {
-            Accepting::Accept if self.polling == Operation::None => {
-                self.ring.poll(accept_loop.listener(), Token::LISTENER);
-                self.polling = Operation::Running;
+            Accepting::Accept if !self.is_polling => {
+                self.ring.poll(listening, Token::LISTENER);
+                self.is_polling = true;
             }
             // A poll that is still running completes once, and is not renewed.
             Accepting::Accept | Accepting::Wait => {}
-            // The kernel closes the listener only after the poll has ended, so the accept loop is kept until then.
-            Accepting::Stopped if self.polling == Operation::None => self.context.accept_loop = None,
-            Accepting::Stopped => self.ring.cancel(&mut self.polling, Token::LISTENER),
+            Accepting::Stopped => self.context.accept_loop = None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
@@ -13,6 +13,13 @@ use rustix::io::Errno;
 /// An epoll instance. Several threads may wait on it.
 #[derive(Debug)]
 pub struct Epoll(OwnedFd);
+
+/// It is readable while there are events.
+impl AsFd for Epoll {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
 
 /// Which events of a descriptor are reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -97,8 +97,6 @@ fn killed(backend: &str, times: usize) {
         wait_until(|| written() > before + (1 << 18)); // it is under load
         server.process.signal(Signal::KILL);
         drop(server); // it is waited for
-        // The kernel closes what a ring holds a moment after its process has ended.
-        wait_until(|| TcpListener::bind(&address).is_ok());
         server = start(&address);
     }
     let before = written();
