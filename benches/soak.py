@@ -6,11 +6,12 @@ Usage: benches/soak.py [--minutes 20] [--seed 1] [--restart-every 15] [--record 
 Each backend has a server on a fixed port, one proxy that applies all faults, and one that ends no connection. Its load
 comes in rounds: `echo`, `work` that computes, blocks or answers later, and `fanout` with subscribers. Every so often a
 server is stopped under load, killed under load, or stopped when it is idle. It is started again with the same handler,
-or with the next one if it was idle, and `load --reconnect` goes on.
+or with the next one if it was idle, and `load --reconnect` goes on. With `--restart-every 0` each server has one life.
 
 Fails with exit code 1 if a history has a violation, if replies or pushes are bad, if a drain isn't clean or a receipt
 doesn't add up, or if the descriptors or threads of an idle server are more than when it had started. Slopes are least
-squares over the life of a process. Memory is not judged: in so short a time its slope shows how an allocator settles.
+squares over the life of a process. The slope of memory in the second half of a life of 15 minutes or more must be at most 2 MiB per
+hour. It is not judged in a shorter one, where it shows how an allocator settles.
 """
 
 import argparse
@@ -39,6 +40,8 @@ SAMPLE_EVERY = 2.0  # seconds
 SPARE = 12.0  # seconds after which a server has no spare threads left: these end after 10
 IDLE_TIMEOUT = 40.0  # seconds in which a server without clients has to return to its baseline
 SETTLING = 20.0  # seconds after the start whose samples have no part in a slope
+LONG = 900.0  # seconds of a life whose memory is judged
+MOST_GROWTH = 2048  # KiB per hour, in the second half of a long life
 
 
 class Life:
@@ -54,6 +57,10 @@ class Life:
         """Samples the process, unless it has ended."""
         if held := self.server.holds():
             self.samples.append((time.monotonic() - self.start, *held))
+
+    def late(self):
+        """The samples of the second half."""
+        return [sample for sample in self.samples if sample[0] > self.samples[-1][0] / 2]
 
 
 def slope(samples, field):
@@ -248,6 +255,9 @@ class Driver(threading.Thread):
         life = self.life
         life.sample()
         life.end = kind
+        growth = slope(life.late(), 1)
+        if growth and growth > MOST_GROWTH and life.samples[-1][0] >= LONG:
+            self.fault(f"{life.handler}: memory grew by {growth:,.0f} KiB per hour in the second half")
         self.count[{"kill": "kills", "busy": "stops"}.get(kind, "idle_stops")] += 1
         if kind == "kill":
             return life.server.kill()
@@ -275,7 +285,8 @@ def record(drivers, options, commit, seconds):
         command.strip(),
         "```",
         "",
-        "All backends at once, each behind fault proxies, with stops and kills under load.",
+        "All backends at once, each behind fault proxies"
+        + (", with stops and kills under load." if options.restart_every else ", each with one life."),
         "",
         "| backend | rounds | connections | checked pairs | unknown | pushes | stops under load | kills | idle stops "
         "| checks against the baseline |",
@@ -296,11 +307,10 @@ def record(drivers, options, commit, seconds):
         if not life.samples or life.samples[-1][0] < 60:
             continue
         first, last = life.samples[0], life.samples[-1]
-        late = [sample for sample in life.samples if sample[0] > last[0] / 2]
         most = [max(sample[field] for sample in life.samples) for field in range(4)]
         lines.append(
             f"| `{life.backend}` | {life.handler} | {last[0]:.0f} | {first[1]} | {last[1]} | {most[1]} "
-            f"| {number(slope(life.samples, 1))} | {number(slope(late, 1))} "
+            f"| {number(slope(life.samples, 1))} | {number(slope(life.late(), 1))} "
             f"| {first[2]}, {most[2]} | {number(slope(life.samples, 2))} "
             f"| {first[3]}, {most[3]} | {number(slope(life.samples, 3))} | {life.end} |"
         )
@@ -332,15 +342,18 @@ def main():
     start = time.monotonic()
     for driver in drivers:
         driver.start()
-    next_stop = start + SPARE + options.restart_every
+    next_stop, deck = start + SPARE + options.restart_every, []
     while not ended.wait(SAMPLE_EVERY) and time.monotonic() < start + 60 * options.minutes:
         for driver in drivers:
             if driver.life:
                 driver.life.sample()
-        if time.monotonic() >= next_stop:
+        if options.restart_every and time.monotonic() >= next_stop:
             next_stop += options.restart_every
-            kind = chance.choices(["busy", "idle", "kill"], [5, 3, 2])[0]
-            chance.choice(drivers).stops.put(kind)
+            if not deck:
+                deck = [(driver, kind) for driver in drivers for kind in ["busy", "busy", "idle", "kill"]]
+                chance.shuffle(deck)
+            driver, kind = deck.pop()
+            driver.stops.put(kind)
     ended.set()
     for driver in drivers:
         driver.join()
