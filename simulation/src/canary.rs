@@ -1,7 +1,5 @@
 //! Canaries: defects on purpose, which the checks must find. Only a build with `--cfg anyloop_canaries` contains them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use crate::{Tape, Trace, run};
 
 /// A defect, and seeds that find it.
@@ -135,17 +133,9 @@ impl Canary {
 /// Runs a seed with a defect, or with none. Returns what was violated.
 fn violation(defect: &'static str, seed: u64) -> Option<String> {
     common::canary::choose(defect);
-    let result = catch_unwind(AssertUnwindSafe(|| run(Tape::from_seed(seed), Trace::default()).result));
+    let ran = run(Tape::from_seed(seed), Trace::default());
     common::canary::choose("");
-    match result {
-        Ok(result) => result.err(),
-        Err(payload) => Some(format!("a panic: {}", panic_text(&*payload))),
-    }
-}
-
-fn panic_text(payload: &(dyn std::any::Any + Send)) -> &str {
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("of unknown kind")
+    ran.result.err()
 }
 
 /// Disjoint ranges of seeds begin at multiples of this number.

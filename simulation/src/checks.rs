@@ -7,7 +7,6 @@ use common::CloseReason;
 
 use crate::book::text;
 use crate::kernel::locked;
-use crate::trace::Trace;
 use crate::watch::is_abrupt;
 use crate::world::{Checked, Engine, World};
 
@@ -24,13 +23,11 @@ pub struct Summary {
     pub answered: u64,
     /// How many sockets were closed without lingering, since too many lingered.
     pub unlingered: u64,
-    /// A hash of the trace.
-    pub hash: u64,
 }
 
 impl World {
     /// Checks what holds at the end.
-    pub(crate) fn finish(self, trace: &Trace) -> Checked<Summary> {
+    pub(crate) fn finish(self) -> Checked<Summary> {
         for index in 0..self.clients.len() {
             self.check_client(index)?;
         }
@@ -50,8 +47,8 @@ impl World {
             }
         }
         let answered = self.shared.book().answered;
-        let (elapsed, steps, hash) = (self.shared.clock.elapsed(), self.steps, trace.hash());
-        Ok(Summary { reasons, elapsed, steps, answered, unlingered, hash })
+        let (elapsed, steps) = (self.shared.clock.elapsed(), self.steps);
+        Ok(Summary { reasons, elapsed, steps, answered, unlingered })
     }
 
     /// Checks what a client has received, unless it has left or was reset.

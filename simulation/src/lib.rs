@@ -41,7 +41,8 @@
 //!
 //! - Canaries (`canary.rs`) are defects on purpose in the core and the serving layer, by `canary!` of `common`. A build with
 //!   `--cfg anyloop_canaries` contains them, and a run chooses one. `tests/canaries.rs` runs the seeds that find each, and the
-//!   flag `--canaries` prints how many seeds it takes to find them.
+//!   flag `--canaries` prints how many seeds it takes to find them. Three more are in the simulation itself, where its checks do
+//!   not see them: a panic and a hang must not lose their seed, which `tests/driver.rs` tests.
 //! - Parity (`tests/parity`) runs situations of a connected socket over the simulated kernel, by a [`Pair`], and over the loopback
 //!   interface, with the same assertions.
 //!
@@ -87,48 +88,51 @@ mod watch;
 mod worker;
 mod world;
 
-use std::sync::Once;
-
 pub use crate::checks::Summary;
 pub use crate::format::Format;
 pub use crate::marks::{Mark, Marks};
 pub use crate::options::{Driving, Options};
 pub use crate::pair::Pair;
+use crate::panics::caught;
 pub use crate::shrink::{kind, shrink};
 pub use crate::socket::SimSocket;
 pub use crate::tape::Tape;
 pub use crate::trace::Trace;
-use crate::world::World;
+use crate::world::{Checked, World};
 
 /// The result of a run.
 #[derive(Debug)]
 pub struct Run {
     /// What took part.
     pub options: Options,
-    /// The trace, if it was kept.
-    pub trace: Trace,
     /// What it has shown, or what was violated.
     pub result: Result<Summary, String>,
 }
 
-/// Runs the simulation with these choices.
-pub fn run(tape: Tape, trace: Trace) -> Run {
-    hide_panics_on_purpose();
-    let world = World::new(tape, trace);
-    let options = world.shared.options.clone();
-    let (trace, result) = world.run();
-    Run { options, trace, result }
+/// Runs the simulation with these choices. A panic that the simulation did not cause on purpose is a violation.
+pub fn run(mut tape: Tape, trace: Trace) -> Run {
+    let options = Options::draw(&mut tape);
+    let result = simulate(&options, tape, &trace);
+    if let Err(violation) = &result {
+        trace.line(|| format!("VIOLATION: {violation}"));
+    }
+    Run { options, result }
 }
 
-/// Panics that a session was told to cause are not printed.
-fn hide_panics_on_purpose() {
-    static HIDDEN: Once = Once::new();
-    HIDDEN.call_once(|| {
-        let others = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            if !panics::is_on_purpose(panic) {
-                others(panic);
-            }
-        }));
-    });
+/// What takes part in the run of a tape.
+pub fn options(mut tape: Tape) -> Options {
+    Options::draw(&mut tape)
+}
+
+fn simulate(options: &Options, tape: Tape, trace: &Trace) -> Checked<Summary> {
+    let mut world = caught(|| Ok(World::new(options.clone(), tape, trace.clone())))?;
+    if let Err(violation) = caught(|| world.run()) {
+        // Not while a panic unwinds: another one would abort the process.
+        let _ = caught(|| {
+            drop(world);
+            Ok(())
+        });
+        return Err(violation);
+    }
+    caught(|| world.finish())
 }

@@ -7,10 +7,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use anyloop_simulation::Tape;
 #[cfg(anyloop_canaries)]
 use anyloop_simulation::canary::{CANARIES, Found};
-use anyloop_simulation::{Marks, Tape, Trace, kind, run, shrink};
 use clap::Parser;
+
+use crate::series::Series;
+
+mod report;
+mod series;
+mod watchdog;
 
 /// Runs the core and the serving layer of anyloop on virtual time and a simulated kernel.
 ///
@@ -57,25 +63,12 @@ struct Arguments {
     canary: Option<String>,
 }
 
-/// What a series of runs has shown.
-#[derive(Default)]
-struct Series {
-    marks: Marks,
-    seeds: u64,
-    failed: u64,
-    steps: u64,
-    answered: u64,
-    unlingered: u64,
-    virtual_time: Duration,
-}
-
-/// So many failures are shrunk, for this time each at most.
+/// So many failures are shrunk.
 const MOST_SHRUNK: u64 = 3;
-const SHRINK_TIME: Duration = Duration::from_secs(20);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    match simulate(&Arguments::parse(), &mut io::stdout().lock()) {
+    match simulate(&Arguments::parse(), &mut io::stdout()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS, // nobody reads on
@@ -96,13 +89,13 @@ fn simulate(arguments: &Arguments, out: &mut impl Write) -> io::Result<bool> {
     if let Some(name) = &arguments.canary {
         common::canary::choose(Box::leak(name.clone().into_boxed_str()));
     }
-    let mut series = Series::default();
+    let mut series = Series::new(arguments.trace);
     if let Some(file) = &arguments.tape {
         let text = std::fs::read_to_string(file)
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))?;
         let tape = Tape::parse(&text).map_err(io::Error::other)?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        series.run(&format!("tape {name}"), tape, arguments.shrink, arguments.trace, out)?;
+        series.run(&format!("tape {name}"), tape, arguments.shrink, out)?;
         return Ok(series.failed == 0);
     }
     let begun = Instant::now();
@@ -117,7 +110,7 @@ fn simulate(arguments: &Arguments, out: &mut impl Write) -> io::Result<bool> {
             break;
         }
         let shrinks = series.failed < MOST_SHRUNK && !arguments.trace;
-        series.run(&format!("seed {seed}"), Tape::from_seed(seed), shrinks, arguments.trace, out)?;
+        series.run(&format!("seed {seed}"), Tape::from_seed(seed), shrinks, out)?;
         if told.elapsed() >= PROGRESS_INTERVAL {
             told = Instant::now();
             let _ = writeln!(io::stderr(), "{}", series.text(begun.elapsed()));
@@ -131,70 +124,9 @@ fn simulate(arguments: &Arguments, out: &mut impl Write) -> io::Result<bool> {
     Ok(series.failed == 0 && (!arguments.marks || is_complete))
 }
 
-impl Series {
-    /// Runs a tape, and reports and shrinks its failure.
-    fn run(
-        &mut self,
-        name: &str,
-        tape: Tape,
-        shrinks: bool,
-        is_traced: bool,
-        out: &mut impl Write,
-    ) -> io::Result<()> {
-        self.seeds += 1;
-        let bytes = tape.bytes().to_vec();
-        let ran = run(tape, if is_traced { Trace::kept() } else { Trace::default() });
-        if is_traced {
-            let commit = option_env!("ANYLOOP_COMMIT").unwrap_or("unknown");
-            writeln!(out, "{name}, commit {commit}\n{}", ran.options)?;
-            ran.trace.lines().iter().try_for_each(|line| writeln!(out, "{line}"))?;
-        }
-        match ran.result {
-            Ok(summary) => {
-                self.marks.add(&ran.options, &summary);
-                self.virtual_time += summary.elapsed;
-                self.steps += summary.steps;
-                self.answered += summary.answered;
-                self.unlingered += summary.unlingered;
-            }
-            Err(violation) => {
-                self.failed += 1;
-                writeln!(out, "{name}: {violation}")?;
-                if shrinks {
-                    write_shrunk(name, &bytes, &violation, out)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn text(&self, time: Duration) -> String {
-        let Self { seeds, failed, steps, answered, unlingered, virtual_time, .. } = self;
-        let hours = virtual_time.as_secs() / 3600;
-        format!(
-            "{failed} of {seeds} seeds failed; {steps} steps, {answered} messages, {unlingered} sockets that did not linger, \
-             {hours} virtual hours in {:.1} s",
-            time.as_secs_f64()
-        )
-    }
-}
-
-/// Shrinks a failing tape, and writes it to a file in the current directory.
-fn write_shrunk(name: &str, bytes: &[u8], violation: &str, out: &mut impl Write) -> io::Result<()> {
-    let fails = |bytes: &[u8]| {
-        let ran = run(Tape::new(bytes.to_vec()), Trace::default());
-        ran.result.err().is_some_and(|other| kind(&other) == kind(violation))
-    };
-    let shrunk = Tape::new(shrink(bytes, SHRINK_TIME, fails));
-    let file = format!("{}.tape", name.replace(' ', "-"));
-    std::fs::write(&file, shrunk.to_text(violation))?;
-    writeln!(out, "shrunk from {} to {} bytes: --tape {file} --trace", bytes.len(), shrunk.bytes().len())
-}
-
 /// Prints how many seeds it takes to find each defect. Returns whether all were found.
 #[cfg(anyloop_canaries)]
 fn look_for_canaries(arguments: &Arguments, out: &mut impl Write) -> io::Result<bool> {
-    std::panic::set_hook(Box::new(|_| {})); // a panic is a finding, too
     let mut is_complete = true;
     writeln!(out, "{:48} {:>6} {:>6}  violation", "defect", "median", "worst")?;
     for canary in CANARIES {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use common::{
     Address, Answer, Blocking, Client, CloseReason, Flow, Group, Handle, Handler, Later, Replies, Session,
+    canary,
 };
 
 use crate::book::Book;
@@ -214,6 +215,9 @@ struct SimSession {
 impl SimSession {
     /// The session is called.
     fn called(&self) {
+        if canary!("panics in a session") {
+            panic!("not on purpose");
+        }
         self.shared.book().check_blocking(self.client);
         self.shared.may_panic(self.client, false);
     }

@@ -1,33 +1,18 @@
 //! The steps of a run, from its beginning to its end.
 
-use common::Answer;
+use common::{Answer, canary};
 
 use crate::book::text;
-use crate::checks::Summary;
 use crate::kernel::locked;
 use crate::tape::Tape;
-use crate::trace::Trace;
 use crate::world::{Action, Checked, Engine, World};
 
 /// A run ends by itself long before.
 const MAX_STEPS: u64 = 200_000;
 
 impl World {
-    /// Runs to the end.
-    pub(crate) fn run(mut self) -> (Trace, Checked<Summary>) {
-        let result = self.run_phases();
-        let mut trace = std::mem::take(&mut self.trace);
-        let result = match result {
-            Ok(()) => self.finish(&trace),
-            Err(violation) => Err(violation),
-        };
-        if let Err(violation) = &result {
-            trace.line(|| format!("VIOLATION: {violation}"));
-        }
-        (trace, result)
-    }
-
-    fn run_phases(&mut self) -> Checked {
+    /// Runs until the server has ended.
+    pub(crate) fn run(&mut self) -> Checked {
         while !locked(&self.kernel).tape.is_over() && self.is_running() {
             let action = self.random_action()?;
             self.perform(action)?;
@@ -59,6 +44,14 @@ impl World {
         self.steps += 1;
         if self.steps > MAX_STEPS {
             return Err("the run doesn't end: something spins".into());
+        }
+        if self.steps > 9 && canary!("panics in a step") {
+            panic!("in step {}", self.steps);
+        }
+        if self.steps > 9 && canary!("never ends a step") {
+            loop {
+                std::thread::yield_now();
+            }
         }
         let at = self.shared.clock.elapsed();
         match action {

@@ -1,33 +1,44 @@
 //! The trace of a run: a line for each step.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 
-/// What becomes of the lines of a trace.
-#[derive(Debug, Default)]
+use crate::kernel::locked;
+
+/// What becomes of the lines of a trace. Its clones are the same trace, which also has the lines of a run that didn't return.
+#[derive(Clone, Debug, Default)]
 pub struct Trace {
-    lines: Option<Vec<String>>,
+    lines: Option<Arc<Mutex<Vec<String>>>>,
 }
 
 impl Trace {
     /// A trace that keeps its lines.
     pub fn kept() -> Self {
-        Self { lines: Some(Vec::new()) }
+        Self { lines: Some(Arc::default()) }
     }
 
-    /// Its lines.
-    pub fn lines(&self) -> &[String] {
-        self.lines.as_deref().unwrap_or_default()
+    /// Its lines so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.as_ref().map(|lines| locked(lines).clone()).unwrap_or_default()
     }
 
-    pub(crate) fn line(&mut self, line: impl FnOnce() -> String) {
-        if let Some(lines) = &mut self.lines {
-            lines.push(line());
+    /// Whether it keeps its lines.
+    pub fn is_kept(&self) -> bool {
+        self.lines.is_some()
+    }
+
+    /// Prints its lines so far.
+    ///
+    /// # Errors
+    /// If they can't be written.
+    pub fn print(&self, out: &mut impl Write) -> io::Result<()> {
+        self.lines().iter().try_for_each(|line| writeln!(out, "{line}"))
+    }
+
+    pub(crate) fn line(&self, line: impl FnOnce() -> String) {
+        if let Some(lines) = &self.lines {
+            let line = line(); // which may panic
+            locked(lines).push(line);
         }
-    }
-
-    pub(crate) fn hash(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.lines.hash(&mut hasher);
-        hasher.finish()
     }
 }

@@ -64,8 +64,7 @@ pub(crate) enum Action {
 pub(crate) type Checked<T = ()> = Result<T, String>;
 
 impl World {
-    pub(crate) fn new(mut tape: Tape, trace: Trace) -> Self {
-        let options = Options::draw(&mut tape);
+    pub(crate) fn new(options: Options, tape: Tape, trace: Trace) -> Self {
         let clock = VirtualClock::new();
         let (faults, backlog, wires, too_slow) = (options.faults, Default::default(), Vec::new(), Vec::new());
         let kernel = Kernel { tape, clock: clock.clone(), faults, wires, backlog, too_slow };

@@ -1,0 +1,106 @@
+//! The command: its flags, and what it says of a run that fails.
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A new folder to run the command in.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("driver").join(name);
+    let _ = fs::remove_dir_all(&folder); // of an earlier run
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_anyloop-simulation"));
+    command.current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn a_trace_begins_with_the_seed_the_commit_and_the_options() {
+    let folder = folder("trace");
+    let output = run(&folder, &["--seed", "7", "--trace"]);
+    let printed = text(&output.stdout);
+    assert!(output.status.success() && printed.starts_with("seed 7, commit "), "{output:?}");
+    assert!(printed.lines().nth(1).unwrap().starts_with("driving "), "{printed}");
+    assert!(printed.contains("\nno more faults\n"), "{printed}");
+}
+
+#[test]
+fn the_comments_of_a_tape_are_no_part_of_it() {
+    let folder = folder("comments");
+    for (name, text) in [("bare", "00ff 17\n20"), ("told", "# seed 1, commit 12\n# cafe\n00ff17\n# 99\n20")] {
+        fs::write(folder.join(name).with_extension("tape"), text).unwrap();
+    }
+    let traces = ["bare.tape", "told.tape"].map(|file| {
+        let output = run(&folder, &["--tape", file, "--trace"]);
+        assert!(output.status.success(), "{output:?}");
+        text(&output.stdout).lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    });
+    assert!(traces[0].len() > 20 && traces[0] == traces[1], "{traces:#?}");
+}
+
+/// Runs with a defect, in a build that contains those on purpose: with `--cfg anyloop_canaries`.
+#[cfg(anyloop_canaries)]
+mod failures {
+    use super::*;
+
+    /// The lines that a run prints which fails.
+    fn failing(folder: &Path, arguments: &[&str]) -> Vec<String> {
+        let output = run(folder, arguments);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        text(&output.stdout).lines().map(str::to_owned).collect()
+    }
+
+    /// Runs seeds with a defect. Checks what is printed of the first, and replays its tape. Returns the violation.
+    fn check(defect: &str, name: &str, count: &str) -> String {
+        let folder = folder(name);
+        let lines = failing(&folder, &["--canary", defect, "--count", count]);
+        let seed = lines[0].split_once(", commit ").unwrap().0;
+        let violation = lines.iter().find_map(|line| line.strip_prefix(&format!("{seed}: "))).unwrap();
+        assert!(lines[1].starts_with("driving ") && lines[3].starts_with("preambles "), "{lines:#?}");
+        let file = format!("{}.tape", seed.replace(' ', "-"));
+        let replay = format!("replay it with --tape {file} --trace");
+        assert!(lines.contains(&replay), "{lines:#?}");
+        // The file says the same of what it replays.
+        let tape = fs::read_to_string(folder.join(&file)).unwrap();
+        let comments: Vec<_> = tape.lines().filter_map(|line| line.strip_prefix("# ")).collect();
+        let replayed = failing(&folder, &["--canary", defect, "--tape", &file, "--trace"]);
+        let name = replayed[0].split_once(", commit ").unwrap().0;
+        let told = replayed.iter().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap();
+        assert_eq!(*comments.last().unwrap(), told, "{tape}");
+        assert_eq!(comments[1..comments.len() - 1], replayed[1..comments.len() - 1], "{tape}");
+        assert_eq!(comments[0], lines[0]);
+        assert!(replayed.iter().any(|line| line.starts_with("0ns ")), "there is a trace: {replayed:#?}");
+        violation.to_owned()
+    }
+
+    #[test]
+    fn a_violation_is_shrunk_and_its_tape_tells_what_it_replays() {
+        check("never calls `closed`", "violation", "3");
+    }
+
+    #[test]
+    fn a_panic_is_a_violation() {
+        let violation = check("panics in a step", "panic", "1");
+        assert!(violation.starts_with("a panic at simulation/src/steps.rs:"), "{violation}");
+    }
+
+    #[test]
+    fn a_panic_that_the_server_catches_is_a_violation() {
+        let violation = check("panics in a session", "caught", "3");
+        assert!(violation.ends_with(": not on purpose"), "{violation}");
+    }
+
+    #[test]
+    fn a_run_that_hangs_is_named() {
+        let violation = check("never ends a step", "hang", "1");
+        assert!(violation.starts_with("a step takes more than "), "{violation}");
+    }
+}
