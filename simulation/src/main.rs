@@ -20,7 +20,8 @@ mod watchdog;
 
 /// Runs the core and the serving layer of anyloop on virtual time and a simulated kernel.
 ///
-/// Exits with 0 if nothing was violated, and with 1 otherwise. A failure is shrunk and written to a file, which --tape replays.
+/// Exits with 0 if nothing was violated, and with 1 otherwise. The first failures are shrunk and written to files, which --tape
+/// replays, unless with --trace.
 #[derive(Parser)]
 #[command(name = "anyloop-simulation")]
 struct Arguments {
@@ -33,33 +34,33 @@ struct Arguments {
     /// Run seeds for this time instead of a number of them
     #[arg(long, value_name = "N", conflicts_with = "count")]
     seconds: Option<u64>,
-    /// Print what takes part, and then each step
+    /// Print what takes part, and then each step, and shrink nothing
     #[arg(long)]
     trace: bool,
     /// Replay the tape in this file instead of a seed
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "count", "seconds"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "count", "seconds", "marks"])]
     tape: Option<PathBuf>,
-    /// Shrink the tape of --tape as well, which a failing seed's always is
-    #[arg(long)]
+    /// Shrink the tape of --tape as well, if it fails
+    #[arg(long, requires = "tape", conflicts_with = "trace")]
     shrink: bool,
     /// Print which ends of conversations were reached, and fail if one is missing that can be
     #[arg(long)]
     marks: bool,
     /// Print how many seeds it takes to find each defect
     #[cfg(anyloop_canaries)]
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["seed", "count", "seconds", "trace", "tape", "marks"])]
     canaries: bool,
     /// In how many ranges of seeds to look for each defect
     #[cfg(anyloop_canaries)]
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, value_name = "N", default_value_t = 15, requires = "canaries")]
     ranges: u64,
     /// How many seeds to run in each range at most
     #[cfg(anyloop_canaries)]
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, value_name = "N", default_value_t = 20_000, requires = "canaries")]
     most: u64,
-    /// The defect that the seeds are run with
+    /// The defect that the seeds are run with, or that --canaries looks for
     #[cfg(anyloop_canaries)]
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     canary: Option<String>,
 }
 

@@ -46,6 +46,23 @@ fn the_comments_of_a_tape_are_no_part_of_it() {
     assert!(traces[0].len() > 20 && traces[0] == traces[1], "{traces:#?}");
 }
 
+#[test]
+fn flags_that_would_do_nothing_are_refused() {
+    let folder = folder("flags");
+    fs::write(folder.join("a.tape"), "00").unwrap();
+    for (arguments, said) in [
+        (&["--shrink"][..], "--tape <FILE>"),
+        (&["--tape", "a.tape", "--shrink", "--trace"], "cannot be used with '--trace'"),
+        (&["--tape", "a.tape", "--marks"], "cannot be used with '--marks'"),
+        (&["--tape", "a.tape", "--seed", "1"], "cannot be used with '--seed <N>'"),
+    ] {
+        let output = run(&folder, arguments);
+        let printed = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && printed.contains(said), "{arguments:?}: {printed}");
+    }
+    assert!(run(&folder, &["--tape", "a.tape", "--shrink"]).status.success());
+}
+
 /// Runs with a defect, in a build that contains those on purpose: with `--cfg anyloop_canaries`.
 #[cfg(anyloop_canaries)]
 mod failures {
@@ -84,6 +101,19 @@ mod failures {
     #[test]
     fn a_violation_is_shrunk_and_its_tape_tells_what_it_replays() {
         check("never calls `closed`", "violation", "3");
+    }
+
+    #[test]
+    fn the_tape_of_a_failure_is_shrunk_if_that_is_asked_for() {
+        let folder = folder("shrink");
+        fs::write(folder.join("a.tape"), "0001020304050607".repeat(20)).unwrap();
+        let defect = ["--canary", "panics in a step", "--tape", "a.tape"];
+        let is_shrunk = |flags: &[&str]| {
+            let lines = failing(&folder, &[&defect[..], flags].concat());
+            lines.iter().any(|line| line.starts_with("shrunk from 160 to 0 bytes: a panic at "))
+        };
+        assert!(is_shrunk(&["--shrink"]) && folder.join("tape-a.tape").exists());
+        assert!(!is_shrunk(&[]) && !is_shrunk(&["--trace"]));
     }
 
     #[test]
