@@ -138,8 +138,10 @@ fn violation(defect: &'static str, seed: u64) -> Option<String> {
     ran.result.err()
 }
 
+/// Every defect is found within this number of seeds of each range.
+pub const MOST: u64 = 100_000;
 /// Disjoint ranges of seeds begin at multiples of this number.
-const RANGE: u64 = 1_000_000;
+pub const RANGE: u64 = 1_000_000;
 
 /// How soon a defect was found in disjoint ranges of seeds.
 #[derive(Debug)]

@@ -56,7 +56,7 @@ struct Arguments {
     ranges: u64,
     /// How many seeds to run in each range at most
     #[cfg(anyloop_canaries)]
-    #[arg(long, value_name = "N", default_value_t = 20_000, requires = "canaries")]
+    #[arg(long, value_name = "N", default_value_t = anyloop_simulation::canary::MOST, requires = "canaries")]
     most: u64,
     /// The defect that the seeds are run with, or that --canaries looks for
     #[cfg(anyloop_canaries)]

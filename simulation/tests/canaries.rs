@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
 
-use anyloop_simulation::canary::CANARIES;
+use anyloop_simulation::canary::{CANARIES, MOST, RANGE};
 
 #[test]
 fn each_defect_is_found() {
@@ -29,6 +29,14 @@ fn each_defect_is_found() {
     let missed = missed.into_inner().unwrap();
     drop(std::panic::take_hook());
     assert!(missed.is_empty(), "look for new seeds with `--canaries --canary NAME`: {missed:#?}");
+}
+
+#[test]
+fn each_defect_is_found_by_far_fewer_seeds_than_are_run() {
+    for canary in CANARIES {
+        let most = canary.seeds.iter().map(|seed| seed % RANGE).max();
+        assert!(most.is_some_and(|most| most < MOST / 2), "{canary:?}");
+    }
 }
 
 #[test]
