@@ -179,7 +179,7 @@ impl Service {
 
     /// The maximum size of the buffers of one connection, in bytes: that [of the limits](Limits::memory_bound), and
     /// with a transform that [of the transform](Transform::memory) and of its raw input, which is the longest record
-    /// and one more read.
+    /// and one more read. By how much sealing lengthens the output is not known, and comes on top.
     pub fn memory_bound(&self) -> usize {
         let transform = self.make_transform(&Client::new(Address::Unknown));
         let memory = transform.and_then(|transform| guarded(move || transform.memory()));

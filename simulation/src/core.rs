@@ -38,6 +38,8 @@ pub(crate) struct Peer {
     socket: SimSocket,
     /// Output that is being written.
     lent: Option<Output>,
+    /// How many bytes were received since the connection last asked for input.
+    ahead: usize,
     /// What the connection asked for when it was driven last, and whether that would have blocked.
     next: Next,
     has_ended: bool,
@@ -73,8 +75,8 @@ impl Core {
             account.timing.accepted = self.shared.clock.elapsed();
         }
         let socket = SimSocket { kernel: Arc::clone(&self.shared.kernel), wire };
-        let (lent, next, has_ended) = (None, Next::Run, false);
-        self.peers.push(Peer { connection, record, socket, lent, next, has_ended });
+        let (lent, ahead, next, has_ended) = (None, 0, Next::Run, false);
+        self.peers.push(Peer { connection, record, socket, lent, ahead, next, has_ended });
     }
 
     /// Whether no client can connect any more.
@@ -164,6 +166,7 @@ impl Core {
             shared.book().begin_turn(client);
             // Completions come in any order: input may arrive while output is lent.
             let may_receive = !matches!(next, Next::Done(_)) && !active.connection().is_behind();
+            let is_asked = next == Next::Read;
             if lends && may_receive && shared.chance(shared.options.faults.late) {
                 next = Next::Read;
             }
@@ -218,7 +221,10 @@ impl Core {
                     let mut input = vec![0; MAX_READ];
                     match socket.read(&mut input) {
                         Ok(0) => active.end_of_input(),
-                        Ok(count) => active.receive(&mut input[..count]),
+                        Ok(count) => {
+                            peer.ahead = if is_asked { 0 } else { peer.ahead + count };
+                            active.receive(&mut input[..count]);
+                        }
                         Err(error)
                             if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
                         {
@@ -270,9 +276,10 @@ impl Core {
             if kernel.too_slow.contains(&client) && !matches!(peer.next, Next::Run | Next::Done(_)) {
                 return Err(format!("client {client} receives too slowly, and its conversation goes on"));
             }
-            let memory = peer.connection.memory() + book.clients[client].mailbox.bytes;
-            if memory > self.memory_bound {
-                let bound = self.memory_bound;
+            let lent = peer.lent.as_ref().map_or(0, Output::capacity);
+            let memory = peer.connection.memory() + lent + book.clients[client].mailbox.bytes;
+            let bound = self.memory_bound + peer.ahead;
+            if memory > bound {
                 return Err(format!("client {client}: {memory} bytes exceed the bound of {bound}"));
             }
         }

@@ -109,9 +109,10 @@ impl SimServer {
             if kernel.too_slow.contains(&client) && !is_over {
                 return Err(format!("client {client} receives too slowly, and its conversation goes on"));
             }
-            let memory = conversation.connection().memory() + book.clients[client].mailbox.bytes;
-            if memory > self.memory_bound {
-                let bound = self.memory_bound;
+            let memory =
+                conversation.connection().memory() + peer.lent() + book.clients[client].mailbox.bytes;
+            let bound = self.memory_bound + peer.ahead();
+            if memory > bound {
                 return Err(format!("client {client}: {memory} bytes exceed the bound of {bound}"));
             }
         }

@@ -50,9 +50,14 @@ impl Kept {
         self.0.take().map_or((Vec::new(), 0), |input| (input.bytes, input.used))
     }
 
-    /// Keeps `bytes` without the first `used` of them. If nothing is left, the buffer is freed.
-    pub(super) fn put_back(&mut self, bytes: Vec<u8>, used: usize) {
+    /// Keeps `bytes` without the first `used` of them. If nothing is left, the buffer is freed. If it exceeds `bound`, since a
+    /// ring had received more than was asked for, that is given up as soon as what is left fits in.
+    pub(super) fn put_back(&mut self, mut bytes: Vec<u8>, mut used: usize, bound: usize) {
         if used < bytes.len() {
+            if bytes.capacity() > bound && bytes.len() - used <= bound {
+                bytes.drain(..std::mem::take(&mut used));
+                bytes.shrink_to(bound);
+            }
             let used = if canary!("answers kept messages again") { 0 } else { used };
             self.0 = Some(Box::new(Input { bytes, used }));
         }
@@ -79,6 +84,18 @@ impl Output {
     /// The bytes that were not sent yet.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[self.sent..]
+    }
+
+    /// The size of its buffer, in bytes.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Appends bytes. The buffer becomes no larger than that takes, since it counts towards the bound of the connection's memory.
+    fn append(&mut self, bytes: &[u8]) {
+        self.bytes.drain(..std::mem::take(&mut self.sent));
+        self.bytes.reserve_exact(bytes.len());
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// Returns the buffer for reuse.
@@ -140,9 +157,13 @@ impl Unsent {
         self.output.bytes()
     }
 
+    pub(super) fn capacity(&self) -> usize {
+        self.output.capacity()
+    }
+
     /// Appends new output.
     pub(super) fn push(&mut self, out: &mut Outbox) {
-        self.output.bytes.extend_from_slice(out.bytes());
+        self.output.append(out.bytes());
         out.clear();
     }
 
@@ -165,7 +186,7 @@ impl Unsent {
 
     /// Takes lent output back, and puts it before newer output.
     pub(super) fn take_back(&mut self, mut lent: Output) {
-        lent.bytes.extend_from_slice(self.output.bytes());
+        lent.append(self.output.bytes());
         self.output = lent;
     }
 
@@ -242,5 +263,44 @@ impl Unsent {
         let is_late = now > end + limits.write_timeout / 8;
         let is_judged = is_known && !is_late && !canary!("judges no rate");
         is_judged && queued > 0 && ((received - window.received) as f64) < asked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_beyond_the_bound_keeps_no_memory_once_it_is_used() {
+        let mut kept = Kept::default();
+        kept.push(&[b'a'; 40_000], 20_000);
+        let (bytes, used) = kept.take();
+        kept.put_back(bytes, used + 19_999, 20_000);
+        assert_eq!((kept.len(), kept.capacity()), (20_001, 40_000));
+        let (bytes, used) = kept.take();
+        kept.put_back(bytes, used + 1, 20_000);
+        assert_eq!((kept.len(), kept.capacity()), (20_000, 20_000));
+    }
+
+    #[test]
+    fn appended_output_takes_no_more_memory_than_it_needs() {
+        let now = Outbox::new().now();
+        let mut unsent = Unsent::new(Output::new(vec![b'a'; 50_000]), now);
+        let append = |unsent: &mut Unsent, count| {
+            let mut out = Outbox::new();
+            out.push(&vec![b'b'; count]);
+            unsent.push(&mut out);
+        };
+        append(&mut unsent, 1);
+        assert_eq!((unsent.bytes().len(), unsent.capacity()), (50_001, 50_001));
+        // What was sent makes room.
+        unsent.sent(40_000, now);
+        append(&mut unsent, 30_000);
+        assert_eq!((unsent.bytes().len(), unsent.capacity()), (40_001, 50_001));
+        let lent = unsent.lend();
+        append(&mut unsent, 20_000);
+        unsent.take_back(lent);
+        assert_eq!((unsent.bytes().len(), unsent.capacity()), (60_001, 60_001));
+        assert!(unsent.bytes().starts_with(b"aaaa") && unsent.bytes().ends_with(b"bbbb"));
     }
 }

@@ -94,6 +94,15 @@ impl Layer {
         (!self.handshaking).then(|| guarded(|| transform.describe(client)).is_some())
     }
 
+    /// The size of the raw input that is kept, and of what the transform may keep.
+    pub(super) fn memory(&self) -> usize {
+        let transform = match &self.stage {
+            Stage::Transform(transform, _) => guarded(|| transform.memory()),
+            Stage::New | Stage::Preamble(_) | Stage::Dead => None,
+        };
+        transform.unwrap_or(0).saturating_add(self.raw.capacity())
+    }
+
     /// Opens raw input once. `None` if the transform panicked or violated its contract.
     pub(super) fn open(
         &mut self,

@@ -5,6 +5,9 @@ use std::time::Instant;
 use super::{Connection, Output, Unsent};
 use crate::{MAX_READ, Outbox};
 
+/// A lent buffer may have this capacity, in bytes, whatever it contains. To shrink it takes time.
+pub(super) const LENT_ROOM: usize = 4096;
+
 impl Connection {
     /// See [`Active::lend`](super::Active::lend).
     pub(super) fn lend(&mut self, out: &mut Outbox, spare: Vec<u8>) -> Output {
@@ -12,7 +15,11 @@ impl Connection {
         self.lent = true;
         match &mut self.unsent {
             Some(unsent) => unsent.lend(),
-            None => Output::new(out.replace(spare)),
+            None => {
+                let mut bytes = out.replace(spare);
+                bytes.shrink_to(LENT_ROOM); // other connections may have filled it with more
+                Output::new(bytes)
+            }
         }
     }
 

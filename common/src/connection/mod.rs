@@ -201,11 +201,11 @@ impl Connection {
         }
     }
 
-    /// The size of the buffers that it keeps, in bytes. It is bounded by [`Service::memory_bound`], with the mailbox.
+    /// The size of the buffers that it keeps, in bytes, with what its transform may keep. It is bounded by
+    /// [`Service::memory_bound`], with the mailbox and the [size](Output::capacity) of output that is lent.
     pub fn memory(&self) -> usize {
-        let unsent = self.unsent.as_ref().map_or(0, |unsent| unsent.bytes().len());
-        let raw = self.layer.as_ref().map_or(0, |layer| layer.raw.capacity());
-        self.kept.capacity() + unsent + raw
+        let unsent = self.unsent.as_ref().map_or(0, |unsent| unsent.capacity());
+        self.kept.capacity() + unsent + self.layer.as_ref().map_or(0, |layer| layer.memory())
     }
 
     /// The number of answered messages.

@@ -182,7 +182,7 @@ impl Connection {
         let (mut raw, start) = layer.raw.take();
         let used = self.open_input(&mut raw[start..], out, now);
         if let Some(layer) = &mut self.layer {
-            layer.raw.put_back(raw, start + used);
+            layer.raw.put_back(raw, start + used, RAW_BOUND);
         }
     }
 

@@ -56,7 +56,7 @@ impl Connection {
     pub(super) fn turn_of_kept(&mut self, out: &mut Outbox, now: impl FnMut() -> Instant) {
         let (mut bytes, used) = self.kept.take();
         let used = used + self.turn(&mut bytes[used..], out, now);
-        self.kept.put_back(bytes, used);
+        self.kept.put_back(bytes, used, self.kept_bound());
     }
 
     /// Answers messages for one turn, and returns the number of bytes that were used.

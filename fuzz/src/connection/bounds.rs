@@ -79,7 +79,7 @@ pub(super) fn check_memory(client: &Client) {
     let waiting = &client.pushes[client.pushes.len() - waiting..]; // the oldest are delivered or dropped first
     let mailbox: usize = waiting.iter().map(|message| message.len() + PUSH_OVERHEAD).sum();
     assert!(mailbox <= client.settings.limits.mailbox, "{mailbox} bytes are in the mailbox");
-    let lent = client.lent.as_ref().map_or(0, |output| output.bytes().len());
+    let lent = client.lent.as_ref().map_or(0, |output| output.capacity());
     let memory = client.connection.memory() + lent + mailbox;
     assert!(memory <= client.memory_bound, "{memory} bytes exceed the bound of {}", client.memory_bound);
 }

@@ -5,7 +5,7 @@ use std::io;
 use common::Output;
 use serving::{Step, Wait};
 
-use super::Worker;
+use super::{Peer, Worker};
 use crate::kernel::{Kernel, locked};
 
 /// The operations of a client.
@@ -16,6 +16,8 @@ pub(super) struct Operations {
     /// The output that is being sent, and the round in which it was submitted.
     output: Option<Output>,
     sent_in: u32,
+    /// How many bytes were received since the conversation last asked for input.
+    ahead: usize,
 }
 
 /// An operation that the kernel carries out.
@@ -45,6 +47,18 @@ pub(super) enum Event {
         more: bool,
     },
     Sent(Output, io::Result<usize>),
+}
+
+impl Peer {
+    /// The size of the output that is lent to the kernel, in bytes.
+    pub(crate) fn lent(&self) -> usize {
+        self.operations.output.as_ref().map_or(0, Output::capacity)
+    }
+
+    /// How much more than the bound of its memory it may hold, in bytes, since a ring receives before it is asked.
+    pub(crate) fn ahead(&self) -> usize {
+        self.operations.ahead
+    }
 }
 
 const CANCELLED: i32 = 125;
@@ -180,6 +194,8 @@ impl Worker {
         }
         let step = match event {
             Event::Received { bytes: Ok(mut bytes), .. } => {
+                let is_asked = peer.wait == Some(Wait::Readable);
+                peer.operations.ahead = if is_asked { 0 } else { peer.operations.ahead + bytes.len() };
                 conversation.received(&mut bytes, &mut self.buffers)
             }
             Event::Received { bytes: Err(error), .. } => {

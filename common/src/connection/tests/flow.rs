@@ -246,8 +246,7 @@ fn the_buffers_stay_within_the_bound() {
                 Next::Write | Next::Run | Next::Wait => {}
             }
             rig.connection.keep(&mut rig.out, rig.now);
-            let unsent = rig.connection.unsent.as_ref().map_or(0, |unsent| unsent.bytes().len());
-            let held = rig.connection.kept.capacity() + unsent;
+            let held = rig.connection.memory();
             assert!(held <= limits.memory_bound(), "{held} > {}", limits.memory_bound());
         }
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Output;
+use crate::connection::lent::LENT_ROOM;
 
 /// Lending and returning output.
 impl Rig {
@@ -40,6 +41,18 @@ fn input_received_while_output_is_lent_is_answered_later() {
     assert!(rig.give_back(output, 2).is_some_and(|memory| memory.is_empty() && memory.capacity() > 0));
     assert_eq!(rig.settle(), Next::Read);
     assert_eq!(rig.heard(), "a\nb\nc\n");
+}
+
+#[test]
+fn a_lent_buffer_has_little_room_that_another_connection_needed() {
+    let (mut rig, output) = Rig::lent("a\n");
+    assert_eq!(rig.give_back(output, 2), Some(Vec::new()));
+    rig.settle();
+    rig.out.push(&[0; 100_000]);
+    rig.out.clear();
+    rig.receive(b"b\n");
+    let output = rig.lend();
+    assert_eq!((output.bytes(), output.capacity()), (&b"b\n"[..], LENT_ROOM));
 }
 
 #[test]
