@@ -87,6 +87,13 @@ impl Tape {
         items[self.below(items.len())]
     }
 
+    /// Puts the items in any order. At the end of the tape they stay as they are.
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for index in 0..items.len() {
+            items.swap(index, index + self.below(items.len() - index));
+        }
+    }
+
     fn next(&mut self) -> Option<u8> {
         let byte = self.bytes.get(self.position).copied();
         self.position += 1;
@@ -96,6 +103,8 @@ impl Tape {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -111,6 +120,20 @@ mod tests {
         let parsed = Tape::parse(&tape.to_text("What it shows.\nAnd more.")).unwrap();
         assert_eq!(parsed.bytes(), tape.bytes());
         assert!(Tape::parse("00 xy").is_err() && Tape::parse("# none").unwrap().is_over());
+    }
+
+    #[test]
+    fn items_are_put_in_every_order_and_at_the_end_in_none() {
+        let shuffled = |tape: &mut Tape| {
+            let mut items = ['a', 'b', 'c'];
+            tape.shuffle(&mut items);
+            items
+        };
+        let tape = &mut Tape::from_seed(5);
+        let orders: BTreeSet<_> = (0..40).map(|_| shuffled(tape)).collect();
+        assert_eq!(orders.len(), 6, "{orders:?}");
+        assert_eq!(shuffled(&mut Tape::new(Vec::new())), ['a', 'b', 'c']);
+        assert_eq!(shuffled(&mut Tape::new(vec![255])), ['c', 'b', 'a']);
     }
 
     #[test]

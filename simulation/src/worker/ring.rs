@@ -6,7 +6,7 @@ use common::Output;
 use serving::{Step, Wait};
 
 use super::{Peer, Worker};
-use crate::kernel::{Kernel, locked};
+use crate::kernel::{Kernel, Wire, locked};
 
 /// The operations of a client.
 #[derive(Debug, Default)]
@@ -50,6 +50,17 @@ pub(super) enum Event {
 }
 
 impl Peer {
+    /// Whether one of its operations would complete.
+    fn has_completions(&self, wire: &Wire) -> bool {
+        let completes = |operation, is_ready| match operation {
+            Operation::None => false,
+            Operation::Running => is_ready,
+            Operation::Cancelled => true,
+        };
+        completes(self.operations.receiving, wire.is_readable())
+            || completes(self.operations.sending, wire.is_writable())
+    }
+
     /// The size of the output that is lent to the kernel, in bytes.
     pub(crate) fn lent(&self) -> usize {
         self.operations.output.as_ref().map_or(0, Output::capacity)
@@ -71,28 +82,28 @@ impl Worker {
             return true;
         }
         let kernel = locked(&self.kernel);
-        self.peers.iter().any(|(_, peer)| {
-            let (wire, operations) = (&kernel.wires[peer.socket.wire], &peer.operations);
-            let receives = match operations.receiving {
-                Operation::None => false,
-                Operation::Running => wire.is_readable(),
-                Operation::Cancelled => true,
-            };
-            receives
-                || match operations.sending {
-                    Operation::None => false,
-                    Operation::Running => wire.is_writable(),
-                    Operation::Cancelled => true,
-                }
-        })
+        self.peers.iter().any(|(_, peer)| peer.has_completions(&kernel.wires[peer.socket.wire]))
+    }
+
+    /// All slots: those whose operations would complete, in an order that the tape draws, and then the others.
+    fn in_order_of_completion(&self) -> Vec<usize> {
+        let Kernel { tape, wires, .. } = &mut *locked(&self.kernel);
+        let slots = self.peers.iter().map(|(slot, _)| slot);
+        let completes = |&slot: &usize| {
+            let peer = &self.peers[slot];
+            peer.has_completions(&wires[peer.socket.wire])
+        };
+        let (mut completing, others): (Vec<_>, Vec<_>) = slots.partition(completes);
+        tape.shuffle(&mut completing);
+        completing.extend(others);
+        completing
     }
 
     /// Handles completions, then outputs that were not sent within a round, then the clients that were queued before.
     pub(super) fn turn_of_ring(&mut self) {
         let (queued, sent) = (std::mem::take(&mut self.queue), std::mem::take(&mut self.sent));
         self.round = self.round.wrapping_add(1);
-        let slots: Vec<_> = self.peers.iter().map(|(slot, _)| slot).collect();
-        for slot in slots {
+        for slot in self.in_order_of_completion() {
             let mut events = vec![self.complete_receive(slot), self.complete_send(slot)];
             if self.is_late() {
                 events.reverse();
