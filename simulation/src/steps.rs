@@ -46,7 +46,7 @@ impl World {
             return Err("the run doesn't end: something spins".into());
         }
         if self.steps > 9 && canary!("panics in a step") {
-            panic!("in step {}", self.steps);
+            panic!("with {} clients", self.shared.options.behavior.clients);
         }
         if self.steps > 9 && canary!("never ends a step") {
             loop {

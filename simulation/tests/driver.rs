@@ -120,6 +120,7 @@ mod failures {
     fn a_panic_is_a_violation() {
         let violation = check("panics in a step", "panic", "1");
         assert!(violation.starts_with("a panic at simulation/src/steps.rs:"), "{violation}");
+        assert!(!violation.ends_with("with 1 clients"), "the run that is shrunk has fewer: {violation}");
     }
 
     #[test]
