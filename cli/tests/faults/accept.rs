@@ -1,6 +1,7 @@
 //! Errors of `accept`, which strace makes up, and an `accept` without descriptors.
 
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -12,17 +13,18 @@ use crate::process::through;
 use crate::resources::cpu_time;
 use crate::server::{Ended, Server, command, concurrent_backends};
 
-/// `anyloop serve` on this backend, with faults of system calls. `None`, with a message, if strace is missing.
+/// `anyloop serve` on this backend, with faults of system calls. strace writes what it traces to a file. `None`, with a
+/// message, if strace is missing.
 ///
 /// # Panics
 /// If it is missing in CI.
-pub(crate) fn injected(faults: &[&str], flags: &str) -> Option<Command> {
+pub(crate) fn injected(faults: &[&str], flags: &str, traced: &Path) -> Option<Command> {
     if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
         skip("strace is not installed");
         return None;
     }
     // By -D the process that is started is the server, and not strace.
-    let mut strace = vec!["strace", "-D", "-f", "-qq", "-o", "/dev/null"];
+    let mut strace = vec!["strace", "-D", "-f", "-qq", "-o", traced.to_str().unwrap()];
     faults.iter().for_each(|fault| strace.extend(["-e", fault]));
     let mut command = through(&strace, &command(flags));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -32,8 +34,9 @@ pub(crate) fn injected(faults: &[&str], flags: &str) -> Option<Command> {
 /// Has three clients served one after the other, while `accept` fails as `when` says, and returns how that ended.
 fn serve_three(backend: &str, error: &str, when: &str) -> Option<Ended> {
     let fault = format!("inject=accept4:error={error}:when={when}");
+    let flags = format!("--backend {backend}");
     let server =
-        Server::start_as_is(&mut injected(&["trace=accept4", &fault], &format!("--backend {backend}"))?);
+        Server::start_as_is(&mut injected(&["trace=accept4", &fault], &flags, Path::new("/dev/null"))?);
     for _ in 0..3 {
         let mut client = server.connect();
         client.say("hello\nexit\n");
@@ -108,7 +111,8 @@ pub(crate) fn transient(backend: &str) {
 pub(crate) fn broken(backend: &str) {
     for error in ["EBADF", "ENOTSOCK", "EINVAL", "EFAULT"] {
         let fault = format!("inject=accept4:error={error}:when=1");
-        let Some(mut command) = injected(&["trace=accept4", &fault], &format!("--backend {backend}")) else {
+        let flags = format!("--backend {backend}");
+        let Some(mut command) = injected(&["trace=accept4", &fault], &flags, Path::new("/dev/null")) else {
             return;
         };
         let server = Server::start_as_is(&mut command);

@@ -116,9 +116,12 @@ rows! {
     row_26_disturbed "bytes that are delayed, split, stalled and throttled" => "each message is answered by its own reply" {
         tests: &["cli/tests/it/history_faults.rs::a_disturbed_network_breaks_no_history"],
     }
-    row_27_interrupted "system calls that are interrupted or do less than asked" => "nothing is lost and nothing is doubled" {
-        kit: &["reading_resumes", "handlers_are_not_interrupted_by_signals", "urgent_data_does_not_delay_messages"],
-        here: each(calls::interrupted),
+    row_27_interrupted "system calls that are interrupted or do less than asked" => "nothing is lost and nothing is doubled: strace interrupts each second call to receive, send and wait (of `uring`, those to enter the ring), and a tracer has each transfer a single byte, the operations of a ring too" {
+        kit: &["one_byte_at_a_time", "large_replies_are_bounded", "reading_resumes", "handlers_are_not_interrupted_by_signals", "urgent_data_does_not_delay_messages"],
+        here: each(|backend| {
+            calls::interrupted(backend);
+            calls::shortened(backend);
+        }),
     }
     row_28_clock "a clock that jumps" => "deadlines go by the monotonic clock" {
         here: each(clock::monotonic),
