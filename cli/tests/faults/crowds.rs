@@ -1,5 +1,6 @@
 //! Hostile crowds: many clients that take all they can get of a server, beside one that behaves. Each of its requests has
-//! to be answered, and the memory of the server stays within the bound for each client.
+//! to be answered in time, the memory of the server stays within the bound for each client, and in the end every client is
+//! accounted for.
 
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
@@ -10,11 +11,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::Limits;
+use registry::BACKENDS;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::process::BOUND;
-use crate::resources::memory;
+use crate::resources::{memory, peak_memory, this_waited_for_a_core, waited_for_a_core};
 use crate::server::{Client, Server};
 
 /// What the clients of a crowd do.
@@ -41,6 +43,10 @@ const ALL: usize = 1000;
 const HOGS: usize = 20;
 /// How many requests the client that behaves makes.
 const REQUESTS: usize = 300;
+/// The longest message, in bytes, and so the longest reply: all handlers here reply with a message, or with less.
+const MESSAGE: usize = 2048;
+/// The most that 99 of 100 requests may take, without what a thread has waited for a core: several times what was measured.
+const P99: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1000 } else { 250 });
 
 pub(crate) fn slow_senders(backend: &str) {
     crowd(backend, Kind::Slowloris, SAMPLE);
@@ -63,49 +69,80 @@ pub(crate) fn storm(backend: &str) {
 fn crowd(backend: &str, kind: Kind, count: usize) {
     raise_limit();
     let handler = if kind == Kind::DeafSubscribers { "fanout" } else { "echo" };
-    let server = Server::start(&format!("--backend {backend} --handler {handler} --max-message 2KiB"));
+    let flags = format!("--backend {backend} --handler {handler} --max-message {MESSAGE}");
+    let server = Server::start(&flags);
     let mut client = server.connect();
-    ask(&mut client, handler); // it is served before the others
-    let before = memory(server.process.id());
+    let process = server.process.id();
+    ask(process, &mut client, handler); // it is served before the others
+    let before = memory(process);
     let (over, rounds) = (AtomicBool::new(false), AtomicUsize::new(0));
     let mut times = thread::scope(|scope| {
         let hostile = scope.spawn(|| disturb(server.address, kind, count, &over, &rounds));
         while rounds.load(Ordering::Relaxed) < 2 && !hostile.is_finished() {
             thread::sleep(Duration::from_millis(1)); // until all of them are there
         }
-        let times: Vec<_> = (0..REQUESTS).map(|_| ask(&mut client, handler)).collect();
+        let times: Vec<_> = (0..REQUESTS).map(|_| ask(process, &mut client, handler)).collect();
         over.store(true, Ordering::Relaxed);
         hostile.join().unwrap();
         times
     });
-    let grown = memory(server.process.id()).saturating_sub(before);
-    let bound = count * Limits::default().with_max_message(2048).memory_bound();
+    let grown = peak_memory(process).saturating_sub(before);
+    let bound = count * memory_bound(backend, kind);
     assert!(grown <= bound as u64, "{backend}: {count} {kind:?}: {grown} bytes are more than {bound}");
     times.sort_unstable();
-    let at = |share: usize| times[times.len() * share / 100];
+    let at = |share: usize| times[times.len() * share / 100].0;
     let line = format!(
         "| {backend} | {kind:?} | {count} | {REQUESTS} | {:.1?} | {:.1?} | {:.1?} | {} |\n",
         at(50),
         at(99),
-        times[times.len() - 1],
+        times[times.len() - 1].0,
         grown / 1024
     );
     if let Some(record) = std::env::var_os("ANYLOOP_TEST_RECORD") {
         let file = OpenOptions::new().append(true).create(true).open(record);
         file.unwrap().write_all(line.as_bytes()).unwrap();
     }
+    let mut times: Vec<_> = times.into_iter().map(|(_, of_the_server)| of_the_server).collect();
+    times.sort_unstable();
+    let p99 = times[times.len() * 99 / 100];
+    assert!(p99 <= P99, "{backend}: a client that behaves waited for {p99:?}: {line}");
     drop(client);
-    server.process.signal(rustix::process::Signal::INT);
+    let ended = server.stop(); // its receipt adds up
+    assert_eq!(ended.code, Some(0), "{backend}: {count} {kind:?}: {}", ended.log);
+    let (clients, requests) = (count as u64 + 1, REQUESTS as u64 + 1);
+    let of = |name: &str| ended.receipt[name].as_u64().unwrap();
+    assert!(
+        of("accepted") >= clients && of("messages") >= requests,
+        "{backend}: {kind:?}: {}",
+        ended.receipt
+    );
+    let panicked = &ended.receipt["reasons"]["panicked"];
+    assert!(of("cut") == 0 && panicked.as_u64().unwrap_or(0) == 0, "{backend}: {kind:?}: {}", ended.receipt);
 }
 
-/// Makes a request, and returns how long its reply took.
-fn ask(client: &mut Client, handler: &str) -> Duration {
+/// The most memory for a client of a crowd, in bytes: that of its limits, with replies as long as they are here.
+fn memory_bound(backend: &str, kind: Kind) -> usize {
+    let limits = Limits::default().with_max_message(MESSAGE).with_max_reply(MESSAGE);
+    let limits = if kind == Kind::DeafSubscribers { limits } else { limits.with_mailbox(0) };
+    let backend = BACKENDS.iter().find(|known| known.name() == backend).unwrap();
+    limits.memory_bound() + backend.capabilities().read_ahead
+}
+
+/// Makes a request. Returns how long its reply took, and how long without what the machine took: the longest time for which
+/// a thread of the server could have run and waited for a core, and that of this thread.
+fn ask(server: u32, client: &mut Client, handler: &str) -> (Duration, Duration) {
     let message = "m".repeat(if handler == "fanout" { 1500 } else { 20 });
+    let (before, own_before) = (waited_for_a_core(server), this_waited_for_a_core());
     let start = Instant::now();
     client.say(&format!("{message}\n"));
     let reply = client.hear();
+    let took = start.elapsed();
     assert_eq!(reply, if handler == "fanout" { "ok" } else { &message });
-    start.elapsed()
+    let since = |(thread, after): (_, Duration)| {
+        after.saturating_sub(*before.get(&thread).unwrap_or(&Duration::ZERO))
+    };
+    let longest = waited_for_a_core(server).into_iter().map(since).max().unwrap_or_default();
+    (took, took.saturating_sub(longest + (this_waited_for_a_core() - own_before)))
 }
 
 /// Disturbs a server until it is over, in rounds in which each client does something.

@@ -1,6 +1,9 @@
 //! Threads that can't be started, and the CPU time and the memory of a server.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::group::Group;
@@ -8,16 +11,43 @@ use crate::server::Server;
 
 /// The CPU time that a process has used.
 pub(crate) fn cpu_time(process: u32) -> Duration {
+    threads(process).map(|thread| scheduled(&thread, 0)).sum()
+}
+
+/// How long each thread of a process could have run, and waited for a core, by its ID.
+pub(crate) fn waited_for_a_core(process: u32) -> HashMap<OsString, Duration> {
+    threads(process).map(|thread| (thread.file_name().unwrap().into(), scheduled(&thread, 1))).collect()
+}
+
+/// How long this thread has.
+pub(crate) fn this_waited_for_a_core() -> Duration {
+    scheduled(Path::new("/proc/thread-self"), 1)
+}
+
+fn threads(process: u32) -> impl Iterator<Item = PathBuf> {
     let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
-    let used = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("schedstat")).ok());
-    let nanoseconds = used.filter_map(|used| used.split(' ').next()?.parse::<u64>().ok());
-    Duration::from_nanos(nanoseconds.sum())
+    threads.filter_map(|thread| Some(thread.ok()?.path()))
+}
+
+/// This field of what the scheduler says of a thread. Zero if it has ended.
+fn scheduled(thread: &Path, field: usize) -> Duration {
+    let text = fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
+    Duration::from_nanos(text.split_whitespace().nth(field).map_or(0, |time| time.parse().unwrap()))
 }
 
 /// The memory of a process that is in use, in bytes.
 pub(crate) fn memory(process: u32) -> u64 {
+    status(process, "VmRSS:")
+}
+
+/// The most memory of a process that has been in use, in bytes.
+pub(crate) fn peak_memory(process: u32) -> u64 {
+    status(process, "VmHWM:")
+}
+
+fn status(process: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
