@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use fault_proxy::{Proxy, Settings};
+use fault_proxy::{Counts, Fault, Proxy, Settings};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use serde_json::Value;
 
@@ -22,17 +22,22 @@ use crate::server::{Server, backends, command};
 const SHORT: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_secs(30);
 
-/// Runs a scenario on these backends, all at once.
-fn on(backends: impl Iterator<Item = &'static str>, scenario: impl Fn(&'static str) + Sync) {
+/// Runs a scenario on these backends, all at once, and returns what it has returned on each.
+fn on<T: Send>(
+    backends: impl Iterator<Item = &'static str>,
+    scenario: impl Fn(&'static str) -> T + Sync,
+) -> Vec<T> {
     thread::scope(|scope| {
-        for backend in backends {
-            let scenario = &scenario;
+        let scenario = &scenario;
+        let start = |backend: &'static str| {
             thread::Builder::new()
                 .name(backend.into())
                 .spawn_scoped(scope, move || scenario(backend))
-                .unwrap();
-        }
-    });
+                .unwrap()
+        };
+        let running: Vec<_> = backends.map(start).collect();
+        running.into_iter().map(|scenario| scenario.join().unwrap()).collect()
+    })
 }
 
 /// The flags of a load with as many connections as a backend can serve at once, which are made anew when they end.
@@ -52,33 +57,44 @@ fn check(backend: &str, history: &History, flags: &str) -> Value {
     verdict
 }
 
-/// Loads a server through a proxy with all faults.
-fn through_the_proxy(backend: &str, time: Duration, seed: u64) {
+/// Loads a server through a proxy with all faults, and returns how often each was applied.
+fn through_the_proxy(backend: &str, time: Duration, seed: u64) -> Counts {
     let history = History::new(&format!("proxy-{backend}-{seed}"));
     let server = Server::start(&format!("--backend {backend} --handler echo"));
     let settings = Settings { seed, ..Settings::default() };
     let proxy = Proxy::start(TcpListener::bind("127.0.0.1:0").unwrap(), server.address, settings).unwrap();
-    let loading = Process::start(&mut history.load(&proxy.address().to_string(), &flags(backend, time)));
+    // Other connections suffer other faults, also where there is one at a time.
+    let flags = format!("{} --messages-per-connection 40", flags(backend, time));
+    let loading = Process::start(&mut history.load(&proxy.address().to_string(), &flags));
     let loaded = loading.end();
     // The generator has verified the same replies.
     assert!(matches!(loaded.code, Some(0 | 1)), "{backend}: {loaded:?}");
     check(backend, &history, "");
-    let disturbed: u64 = proxy.counts().applied.iter().map(|(_, count)| count).sum();
-    assert!(disturbed > 0, "{backend}: {:?}", proxy.counts());
+    let counts = proxy.counts();
     drop(proxy);
     server.stop();
+    counts
+}
+
+/// Checks that each fault was applied, in some of these runs.
+#[track_caller]
+fn each_was_applied(runs: &[Counts]) {
+    for (index, fault) in Fault::ALL.into_iter().enumerate() {
+        let count: u64 = runs.iter().map(|run| run.applied[index].1).sum();
+        assert!(count > 0, "{fault} was never applied: {runs:?}");
+    }
 }
 
 #[test]
 fn a_disturbed_network_breaks_no_history() {
-    on(backends(), |backend| through_the_proxy(backend, SHORT, 1));
+    each_was_applied(&on(backends(), |backend| through_the_proxy(backend, SHORT, 1)));
 }
 
 #[test]
 #[ignore = "takes minutes: run by `.ci/full`, or with `--include-ignored`"]
 fn a_disturbed_network_breaks_no_long_history() {
-    for seed in 2..6 {
-        on(backends(), |backend| through_the_proxy(backend, LONG, seed));
+    for runs in on(backends(), |backend| [2, 3, 4, 5].map(|seed| through_the_proxy(backend, LONG, seed))) {
+        each_was_applied(&runs);
     }
 }
 
