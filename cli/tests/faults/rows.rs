@@ -106,9 +106,9 @@ rows! {
     row_23_killed "kill -9" => "no reply is wrong; a new server takes the address over at once" {
         tests: &["cli/tests/it/history_faults.rs::a_server_that_is_killed_and_restarted_breaks_no_history", "cli/tests/it/serve.rs::a_port_can_be_taken_over_at_once"],
     }
-    row_24_memory "little memory, and none for sockets" => "the memory of a connection is bounded, and no history breaks (there is no budget for all connections together)" {
+    row_24_memory "little memory, and none for sockets" => "the memory of a connection is bounded, so that `memory` of `--show-config` is enough for all of them; clients beyond `--max-connections` get `ERR busy`, and no history breaks" {
         kit: &["large_replies_are_bounded", "pushes_between_two_groups_are_bounded"],
-        tests: &["cli/tests/it/history_faults.rs::a_server_without_memory_breaks_no_history"],
+        tests: &["cli/tests/it/memory.rs::a_server_that_is_full_stays_within_its_memory", "cli/tests/it/history_faults.rs::a_server_without_memory_breaks_no_history"],
     }
     row_25_resets_in_between "connections that are cut and reset in between" => "each message is answered by its own reply, or its connection has ended" {
         tests: &["cli/tests/it/history_faults.rs::a_disturbed_network_breaks_no_history"],

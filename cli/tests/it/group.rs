@@ -4,6 +4,10 @@ use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::Stdio;
+
+use crate::process::through;
+use crate::server::{Server, command};
 
 /// A control group, which is removed with this.
 pub(crate) struct Group(PathBuf);
@@ -24,7 +28,14 @@ impl Group {
         }
     }
 
-    pub(crate) fn path(&self, file: &str) -> PathBuf {
+    /// Starts `anyloop serve` in the group, with these flags, parted by spaces.
+    pub(crate) fn serve(&self, flags: &str) -> Server {
+        let enter = format!("echo $$ >{} && exec \"$0\" \"$@\"", self.path("cgroup.procs").display());
+        let mut serve = through(&["sh", "-c", &enter], &command(flags));
+        Server::start_as_is(serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
         self.0.join(file)
     }
 

@@ -1,10 +1,9 @@
 //! The history of a load on every backend: through a proxy that disturbs connections, while the server is killed and
-//! restarted, during a drain, and without descriptors or memory. Whatever happens, each message is answered by its own
-//! reply, in order and unaltered, or its connection has ended.
+//! restarted, during a drain, and without descriptors or memory for sockets. Whatever happens, each message is answered by
+//! its own reply, in order and unaltered, or its connection has ended.
 
 use std::fs;
 use std::net::TcpListener;
-use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
@@ -14,8 +13,8 @@ use serde_json::Value;
 
 use crate::group::Group;
 use crate::history::{History, wait_until};
-use crate::process::{Process, through};
-use crate::server::{Server, backends, command};
+use crate::process::Process;
+use crate::server::{Server, backends};
 
 /// How long the load of a scenario takes in a normal run, and in a long one. A load prints nothing until its end, so it
 /// has to end within the time limit of a process.
@@ -23,7 +22,7 @@ const SHORT: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_secs(30);
 
 /// Runs a scenario on these backends, all at once, and returns what it has returned on each.
-fn on<T: Send>(
+pub(crate) fn on<T: Send>(
     backends: impl Iterator<Item = &'static str>,
     scenario: impl Fn(&'static str) -> T + Sync,
 ) -> Vec<T> {
@@ -51,7 +50,7 @@ fn flags(backend: &str, time: Duration) -> String {
 
 /// Checks that a history has no violation, and that messages were answered. Returns the verdict.
 #[track_caller]
-fn check(backend: &str, history: &History, flags: &str) -> Value {
+pub(crate) fn check(backend: &str, history: &History, flags: &str) -> Value {
     let (code, verdict) = history.verdict(flags);
     assert_eq!(code, Some(0), "{backend}: {verdict:#}");
     verdict
@@ -190,17 +189,12 @@ fn a_server_without_descriptors_breaks_no_history() {
     on(backends(), without_descriptors);
 }
 
-/// Takes the memory for sockets from a server that has little memory, and gives it back.
+/// Takes the memory for sockets from a server, and gives it back.
 fn without_memory(backend: &str) {
     let Some(group) = Group::new("memory", backend) else { return };
-    group.write("memory.limit_in_bytes", 64 << 20);
     group.write(SOCKETS, MEMORY);
     let history = History::new(&format!("memory-{backend}"));
-    let enter = format!("echo $$ >{} && exec \"$0\" \"$@\"", group.path("cgroup.procs").display());
-    let serve = command(&format!("--backend {backend} --handler echo"));
-    let mut serve = through(&["sh", "-c", &enter], &serve);
-    let server =
-        Server::start_as_is(serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let server = group.serve(&format!("--backend {backend} --handler echo"));
     let load = if backend == "sequential" { "-c 1 --depth 256" } else { "-c 100 --depth 4" };
     let flags = format!("{load} -d 2s --message-size 60000 --expect echo --reconnect");
     let loading = Process::start(&mut history.load(&server.address.to_string(), &flags));

@@ -29,6 +29,7 @@ mod load_messages;
 mod load_pushes;
 mod load_values;
 mod log;
+mod memory;
 mod merge;
 mod notify;
 mod openmetrics;
