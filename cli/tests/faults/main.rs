@@ -10,12 +10,16 @@ mod accept;
 mod calls;
 mod clock;
 mod crowds;
+mod handshakes;
 mod output;
 mod resources;
 mod rows;
 mod start;
 
 // The helpers of the other tests of the command.
+#[path = "../../../examples/testing/certificates.rs"]
+#[allow(dead_code, reason = "not all of it is needed here")]
+mod certificates;
 #[path = "../it/group.rs"]
 #[allow(dead_code, reason = "not all of it is needed here")]
 mod group;

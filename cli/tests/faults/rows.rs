@@ -1,7 +1,7 @@
 //! The rows of the table: each fault, and what shows how every backend takes it.
 
 use crate::table::Here;
-use crate::{accept, calls, clock, crowds, output, resources, start};
+use crate::{accept, calls, clock, crowds, handshakes, output, resources, start};
 
 /// A test on every backend.
 const fn each(run: fn(&str)) -> Option<Here> {
@@ -148,6 +148,7 @@ rows! {
             "tls/tests/memory/main.rs::a_client_whose_first_message_never_ends",
             "tls/tests/memory/main.rs::a_client_that_presents_very_many_certificates",
         ],
+        here: each(handshakes::bounded),
     }
     row_34_upgrade "plain text before an upgrade to TLS" => "" {
         skip: Some("there is no upgrade within a connection; a transform is there from the first byte, or not at all"),
