@@ -197,7 +197,7 @@ fn connect(server: SocketAddr) -> TcpStream {
 }
 
 /// Lets this process have as many open files as it may.
-fn raise_limit() {
+pub(crate) fn raise_limit() {
     static RAISED: Once = Once::new();
     RAISED.call_once(|| {
         let limit = getrlimit(Resource::Nofile);

@@ -7,6 +7,7 @@
 mod table;
 
 mod accept;
+mod backlog;
 mod calls;
 mod clock;
 mod crowds;

@@ -1,7 +1,7 @@
 //! The rows of the table: each fault, and what shows how every backend takes it.
 
 use crate::table::Here;
-use crate::{accept, calls, clock, crowds, handshakes, output, resources, start};
+use crate::{accept, backlog, calls, clock, crowds, handshakes, output, resources, start};
 
 /// A test on every backend.
 const fn each(run: fn(&str)) -> Option<Here> {
@@ -91,9 +91,9 @@ rows! {
     row_19_storm "connections that come and go without end" => "connected clients are served meanwhile" {
         here: several(crowds::storm),
     }
-    row_20_backlog "more connections at once than are accepted" => "they wait in the backlog, and all are served" {
+    row_20_backlog "more connections at once than are accepted" => "they wait in the backlog, and all are served, or beyond the limit get `ERR busy`" {
         kit: &["queues_beyond_the_limit"],
-        here: each(start::burst),
+        here: each(backlog::burst),
     }
     row_21_ports "a client machine without free ports" => "the load generator spreads its source addresses, and reports it" {
         skip: Some("a fault of the load generator, which has no backend: `bind_allocates_no_port` and `the_first_connections_come_from_127_0_0_1` in `load/src/engine/sources.rs`"),

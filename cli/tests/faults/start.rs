@@ -3,7 +3,6 @@
 use std::net::TcpListener;
 
 use crate::process::{anyloop, run};
-use crate::server::Server;
 
 /// An address in use, and a wrong configuration: one line that says what to do, before any client is accepted.
 pub(crate) fn fails(backend: &str) {
@@ -36,22 +35,4 @@ pub(crate) fn fails(backend: &str) {
             "{flags}: {ended:?}"
         );
     }
-}
-
-/// More clients than one turn accepts connect before any of them is served.
-pub(crate) fn burst(backend: &str) {
-    let server = Server::start(&format!("--backend {backend}"));
-    let mut clients: Vec<_> = (0..200).map(|_| server.connect()).collect();
-    for client in &mut clients {
-        client.say("exit\n");
-        assert_eq!(client.hear_all(), "連接成功!\n", "{backend}");
-    }
-    drop(clients);
-    let ended = server.stop();
-    assert_eq!(
-        (ended.code, &ended.receipt["finished"]),
-        (Some(0), &200.into()),
-        "{backend}: {}",
-        ended.receipt
-    );
 }

@@ -1,5 +1,6 @@
 //! Processes that end with the test.
 
+use std::fs::{self, DirEntry};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -109,6 +110,20 @@ impl Process {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Stops all its threads, and waits until they stand still. [`Signal::CONT`] lets them go on.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+        let until = Instant::now() + BOUND;
+        // Behind the name, in brackets, stands the state of a thread. A thread that has ended has none.
+        let runs = |thread: DirEntry| {
+            fs::read_to_string(thread.path().join("stat")).is_ok_and(|state| !state.contains(") T "))
+        };
+        while fs::read_dir(format!("/proc/{}/task", self.id())).unwrap().any(|thread| runs(thread.unwrap())) {
+            assert!(Instant::now() < until, "it doesn't stop");
+            thread::yield_now();
+        }
     }
 
     /// Closes its standard input and waits until it ends by itself.

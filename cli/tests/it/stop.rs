@@ -1,15 +1,14 @@
 //! How a server ends: by a signal, by a second one, and with which code.
 
-use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
 use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::process::{BOUND, Process, anyloop, through};
+use crate::process::{Process, anyloop, through};
 use crate::server::{Client, STUCK, Server, backends, command, stuck};
 
 #[test]
@@ -65,20 +64,10 @@ fn two_signals_at_once_are_one() {
 
 /// Whatever the machine does meanwhile, there is no time between the two for a program that stands still.
 fn signal_twice_at_once(process: &Process) {
-    process.signal(Signal::STOP);
-    wait_until_stopped(process.id());
+    process.pause();
     process.signal(Signal::TERM);
     process.signal(Signal::INT);
     process.signal(Signal::CONT);
-}
-
-fn wait_until_stopped(process: u32) {
-    let until = Instant::now() + BOUND;
-    // Behind the name, in brackets, stands the state.
-    while !fs::read_to_string(format!("/proc/{process}/stat")).unwrap().contains(") T ") {
-        assert!(Instant::now() < until, "it doesn't stop");
-        thread::yield_now();
-    }
 }
 
 #[test]
