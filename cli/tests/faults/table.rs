@@ -63,7 +63,7 @@ impl Row {
 /// Checks that what shows a row on a backend exists, and runs its test.
 pub(crate) fn check(name: &str, backend: &str) {
     let row = ROWS.iter().find(|row| row.name == name).unwrap();
-    row.tests.iter().for_each(|test| assert_exists(test));
+    row.tests.iter().for_each(|test| _ = is_long(test)); // they are there
     if let Some(why) = row.skipped(backend) {
         let line = format!("SKIPPED: {name} on {backend}: {why}\n");
         return io::stderr().write_all(line.as_bytes()).unwrap(); // this is not captured
@@ -82,11 +82,23 @@ pub(crate) fn check(name: &str, backend: &str) {
     }
 }
 
-/// Checks that the test of this path and name exists.
-fn assert_exists(test: &str) {
+/// Whether the test of this path and name is ignored by default, so that only `.ci/full` runs it.
+///
+/// # Panics
+/// If there is no such test.
+fn is_long(test: &str) -> bool {
     let (path, name) = test.split_once("::").unwrap();
     let file = fs::read_to_string(workspace(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
-    assert!(file.contains(&format!("fn {name}(")), "{path} has no test `{name}`");
+    let (before, _) = file.split_once(&format!("fn {name}(")).unwrap_or_default();
+    let attributes: Vec<_> = before
+        .trim_end()
+        .lines()
+        .rev()
+        .map(str::trim_start)
+        .take_while(|line| line.starts_with("#["))
+        .collect();
+    assert!(attributes.contains(&"#[test]"), "{path} has no test `{name}`");
+    attributes.iter().any(|attribute| attribute.starts_with("#[ignore"))
 }
 
 fn workspace(path: &str) -> PathBuf {
@@ -147,7 +159,10 @@ fn page() -> String {
         }
         let own = row.here.map(|_| format!("`{}`", row.name));
         let kit = row.kit.iter().map(|case| format!("kit: `{case}`"));
-        let tests = row.tests.iter().map(|test| format!("`{test}`"));
+        let tests = row
+            .tests
+            .iter()
+            .map(|test| format!("`{test}`{}", if is_long(test) { " (`.ci/full`)" } else { "" }));
         let shown: Vec<_> = own.into_iter().chain(kit).chain(tests).collect();
         writeln!(page, " {} |", shown.join(", ")).unwrap();
     }
@@ -171,7 +186,8 @@ const INTRODUCTION: &str = "# Every fault on every backend
 How each backend takes each fault. It is generated from the table in `cli/tests/faults/rows.rs`, where each row is a test on each
 backend: `cargo nextest run -p anyloop-cli --test faults`. Cases that are marked *kit* are run by the tests of each backend, and those
 with a path by the tests of that crate; that they exist, and that the backend is not exempted from them, is checked. All others run
-the command. A test that needs a program or a right that this machine doesn't have says so and is skipped; in CI it fails.
+the command. Those that are marked `.ci/full` are long, and run by that alone. A test that needs a program or a right that this
+machine doesn't have says so and is skipped; in CI it fails.
 
 ";
 
