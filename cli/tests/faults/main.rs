@@ -12,10 +12,12 @@ mod calls;
 mod clock;
 mod crowds;
 mod handshakes;
+mod network;
 mod output;
 mod resources;
 mod rows;
 mod start;
+mod vanished;
 
 // The helpers of the other tests of the command.
 #[path = "../../../examples/testing/certificates.rs"]

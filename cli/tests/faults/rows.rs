@@ -1,7 +1,7 @@
 //! The rows of the table: each fault, and what shows how every backend takes it.
 
 use crate::table::Here;
-use crate::{accept, backlog, calls, clock, crowds, handshakes, output, resources, start};
+use crate::{accept, backlog, calls, clock, crowds, handshakes, output, resources, start, vanished};
 
 /// A test on every backend.
 const fn each(run: fn(&str)) -> Option<Here> {
@@ -71,8 +71,10 @@ rows! {
     row_13_half_close "a client that ends its input" => "all messages are answered; a partial one gets `ERR incomplete`" {
         kit: &["half_close_is_answered", "half_close_without_a_message", "half_close_within_a_message", "later_after_the_end_of_input"],
     }
-    row_14_resets "a client that resets or vanishes" => "its place is free at once; keepalive and the user timeout find the vanished" {
+    row_14_resets "a client that resets or vanishes" => "its place is free at once after a reset; the idle and the write timeout find the vanished, and without these keepalive and the user timeout of TCP" {
         kit: &["reset_frees_the_connection", "reset_with_unsent_replies_frees_the_connection", "keepalive_is_enabled", "later_is_gone_after_a_reset"],
+        tests: &["cli/tests/faults/vanished.rs::the_kernel_finds_the_vanished"],
+        here: each(vanished::found),
     }
     row_15_broken_pipe "SIGPIPE: output that nobody reads" => "the server goes on; `client` ends quietly" {
         tests: &["cli/tests/it/client.rs::a_closed_stdout_is_no_failure_of_the_client"],
