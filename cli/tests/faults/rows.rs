@@ -126,7 +126,7 @@ rows! {
         }),
     }
     row_28_clock "a clock that jumps" => "deadlines go by the monotonic clock" {
-        here: each(clock::monotonic),
+        here: each(clock::jumps),
     }
     row_29_full_disk "a log that is closed, full or not read; a full disk for the receipt" => "the server goes on; exit code 1 if the receipt is lost" {
         tests: &["cli/tests/it/log.rs::a_blocked_log_does_not_block_the_server", "serving/src/accept_errors.rs::a_log_message_is_limited_to_one_in_five_seconds"],
