@@ -14,6 +14,7 @@ mod crowds;
 mod handshakes;
 mod network;
 mod output;
+mod ports;
 mod resources;
 mod rows;
 mod start;

@@ -97,9 +97,9 @@ rows! {
         kit: &["queues_beyond_the_limit"],
         here: each(backlog::burst),
     }
-    row_21_ports "a client machine without free ports" => "the load generator spreads its source addresses, and reports it" {
-        skip: Some("a fault of the load generator, which has no backend: `bind_allocates_no_port` and `the_first_connections_come_from_127_0_0_1` in `load/src/engine/sources.rs`"),
-        tests: &["load/src/engine/sources.rs::bind_allocates_no_port", "load/src/engine/sources.rs::the_first_connections_come_from_127_0_0_1"],
+    row_21_ports "a client machine without free ports" => "on loopback the load generator spreads its source addresses; elsewhere it says what to do" {
+        skip: Some("a fault of the load generator, which has no backend: `a_load_without_free_ports_says_what_to_do` in `cli/tests/faults/ports.rs`"),
+        tests: &["load/src/engine/sources.rs::bind_allocates_no_port", "load/src/engine/sources.rs::the_first_connections_come_from_127_0_0_1", "cli/tests/faults/ports.rs::a_load_without_free_ports_says_what_to_do"],
     }
     row_22_stop "a stop under load" => "complete messages are answered, partial ones get `ERR shutting-down`; the rest is cut off at `drain_timeout`" {
         kit: &["stop_answers_received_messages", "stop_within_a_message", "stop_under_a_pipelining_client", "drain_delivers_the_replies_to_all_handled_messages", "drain_deadline_cuts_off_a_client_that_does_not_read", "stop_refuses_the_backlog"],

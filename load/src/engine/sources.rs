@@ -1,7 +1,7 @@
 //! Non-blocking connects from as many source addresses as needed.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use common::Address;
@@ -45,9 +45,26 @@ pub(super) fn attempt(socket: &Socket, address: &Address) -> io::Result<Attempt>
         Err(error) => match Errno::from_io_error(&error) {
             Some(Errno::INPROGRESS) => Ok(Attempt::Underway),
             Some(Errno::AGAIN) if address.path().is_some() => Ok(Attempt::Full),
+            Some(Errno::ADDRNOTAVAIL) if has_route(address) => Err(no_port(&error)),
             _ => Err(error),
         },
     }
+}
+
+/// Whether this machine can send to the address. If not, it has no address of its own for that, rather than no port.
+fn has_route(address: &Address) -> bool {
+    let sent = address.ip().map(|address| {
+        let any = if address.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0; 16]) };
+        UdpSocket::bind((any, 0))?.connect(address) // sends nothing
+    });
+    sent.is_some_and(|sent| sent.is_ok())
+}
+
+/// The error of a machine whose ports are all in use.
+fn no_port(error: &io::Error) -> io::Error {
+    let what = "no local port is free for this server; make fewer connections at once, widen net.ipv4.ip_local_port_range, \
+                or divide the load among several machines with --shard";
+    io::Error::new(error.kind(), what)
 }
 
 fn system_address(address: &Address) -> io::Result<SockAddr> {
