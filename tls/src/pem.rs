@@ -40,9 +40,8 @@ pub(crate) fn read_certificates(path: &Path) -> io::Result<Chain> {
 
 /// Reads the private key of a file that others can't read.
 pub(crate) fn read_key(path: &Path) -> io::Result<PrivateKeyDer<'static>> {
-    check_permissions(path)?;
     let content = read(path)?;
-    PrivateKeyDer::from_pem_slice(&content).map_err(|error| match error {
+    let key = PrivateKeyDer::from_pem_slice(&content).map_err(|error| match error {
         pem::Error::NoItemsFound if is_encrypted(&content) => invalid(
             path,
             "contains an encrypted key, for which nobody is asked for a password; write it without one, by `openssl pkey`",
@@ -51,7 +50,9 @@ pub(crate) fn read_key(path: &Path) -> io::Result<PrivateKeyDer<'static>> {
             invalid(path, "contains no private key in PEM, which begins with `-----BEGIN PRIVATE KEY-----`")
         }
         error => broken(path, &error),
-    })
+    })?;
+    check_permissions(path)?; // of a key: who names another file by mistake should not be told to chmod it
+    Ok(key)
 }
 
 /// Checks that only the owner of a key, and of one of root's also its group, has access to it. This is the rule of

@@ -155,8 +155,9 @@ rows! {
     row_34_upgrade "plain text before an upgrade to TLS" => "" {
         skip: Some("there is no upgrade within a connection; a transform is there from the first byte, or not at all"),
     }
-    row_35_start "an address in use, a wrong configuration" => "one line that says what to do, exit code 1 or 2, before a client is accepted" {
+    row_35_start "an address in use, a wrong configuration, a bad key file" => "one line that says what to do, exit code 1 or 2, before a client is accepted" {
         kit: &["start_fails_with_too_few_descriptors", "unsupported_settings_are_rejected"],
+        tests: &["cli/tests/it/tls.rs::faults_of_certificates_are_found_before_it_listens"],
         here: each(start::fails),
     }
 }

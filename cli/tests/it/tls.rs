@@ -1,6 +1,7 @@
 //! `serve --tls-cert`, met by the client of OpenSSL.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use rustix::process::Signal;
@@ -228,6 +229,10 @@ fn faults_of_certificates_are_found_before_it_listens() {
     let empty = authority.folder().join("empty");
     fs::write(&empty, "").unwrap();
     let empty = empty.display();
+    let nonsense = authority.folder().join("nonsense.key");
+    fs::write(&nonsense, "-----BEGIN PRIVATE KEY-----\nbm9uc2Vuc2U=\n-----END PRIVATE KEY-----\n").unwrap();
+    fs::set_permissions(&nonsense, PermissionsExt::from_mode(0o600)).unwrap();
+    let nonsense = nonsense.display();
     for (flags, code, expected) in [
         (format!("--tls-cert {certificate}"), 2, "is of no use without its private key; add --tls-key"),
         (format!("--tls-key {key}"), 2, "is of no use without its certificate; add --tls-cert"),
@@ -246,6 +251,12 @@ fn faults_of_certificates_are_found_before_it_listens() {
             2,
             "other.key is not the key of",
         ),
+        (
+            format!("--tls-cert {certificate} --tls-key {certificate}"),
+            2,
+            "server.crt contains no private key",
+        ),
+        (format!("--tls-cert {certificate} --tls-key {nonsense}"), 2, "nonsense.key"),
         (format!("--tls-cert {key} --tls-key {key}"), 2, "server.key contains no certificate in PEM"),
         (format!("--tls-cert {empty} --tls-key {key}"), 2, "empty is empty"),
         (format!("--tls-cert /nowhere --tls-key {key}"), 1, "/nowhere can't be read: No such file"),
@@ -257,7 +268,7 @@ fn faults_of_certificates_are_found_before_it_listens() {
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(code), ""), "{flags}: {ended:?}");
         assert!(ended.stderr.contains(expected) && ended.stderr.lines().count() == 1, "{flags}: {ended:?}");
     }
-    fs::set_permissions(&files.key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    fs::set_permissions(&files.key, PermissionsExt::from_mode(0o644)).unwrap();
     let ended = run(&mut command(&format!("--tls-cert {certificate} --tls-key {key}")), "");
     assert!(
         ended.code == Some(2) && ended.stderr.contains("server.key is a private key with permissions 644")
