@@ -101,15 +101,21 @@ fn it_listens_on_names_and_on_ipv6() {
 
 #[test]
 fn a_port_can_be_taken_over_at_once() {
-    let first = Server::start("");
-    let address = first.address;
-    let mut client = first.connect();
-    client.say("exit\n");
-    client.hear_all();
-    drop(client);
-    assert_eq!(first.stop().code, Some(0));
-    let second = Server::start(&format!("--listen {address}"));
-    assert_eq!(second.connect().hear(), "連接成功!");
+    for backend in backends() {
+        let first = Server::start(&format!("--backend {backend}"));
+        let address = first.address;
+        let mut client = first.connect();
+        client.say("exit\n");
+        client.hear_all();
+        drop(client);
+        assert_eq!(first.stop().code, Some(0), "{backend}");
+        let second = Server::start(&format!("--backend {backend} --listen {address}"));
+        let mut client = second.connect();
+        assert_eq!(client.hear(), "連接成功!", "{backend}");
+        drop(second); // it is killed
+        let third = Server::start(&format!("--backend {backend} --listen {address}"));
+        assert_eq!(third.connect().hear(), "連接成功!", "{backend}");
+    }
 }
 
 #[test]
