@@ -39,6 +39,9 @@ impl<T> Deref for Guarded<T> {
 impl<T> Drop for Guarded<T> {
     fn drop(&mut self) {
         let value = self.0.take();
+        if canary!("lets a panic of a captured value escape") {
+            return drop(value);
+        }
         let _ = guarded(move || drop(value));
     }
 }

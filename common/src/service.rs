@@ -181,9 +181,13 @@ impl Service {
     /// with a transform that [of the transform](Transform::memory) and of its raw input, which is the longest record
     /// and one more read. By how much sealing lengthens the output is not known, and comes on top.
     pub fn memory_bound(&self) -> usize {
+        let limits = self.limits.memory_bound();
+        if self.transform.is_none() {
+            return limits;
+        }
         let transform = self.make_transform(&Client::new(Address::Unknown));
         let memory = transform.and_then(|transform| guarded(move || transform.memory()));
-        self.limits.memory_bound() + memory.map_or(0, |memory| memory.saturating_add(MAX_RECORD + MAX_READ))
+        limits + memory.unwrap_or(0).saturating_add(MAX_RECORD + MAX_READ)
     }
 
     /// The maximum number of concurrent calls that may block, on backends with threads for them:
@@ -301,5 +305,13 @@ mod tests {
             drop(service);
             drop(clone);
         }
+    }
+
+    #[test]
+    fn the_memory_bound_has_room_for_raw_input_whatever_the_transform_says() {
+        let service = Service::framed(Arc::new(Fragile), Framing::Line);
+        let bound = service.memory_bound();
+        let service = service.with_transform(|_| panic!("no transform is created"));
+        assert_eq!(service.memory_bound(), bound + MAX_RECORD + MAX_READ);
     }
 }

@@ -19,7 +19,8 @@ use crate::{Blocking, Client, ErrorReply};
 /// 3. At the end of the conversation [`close`](Self::close) writes the final output, unless nothing can be sent any
 ///    more.
 ///
-/// A panic ends only the conversation of this client. No method is called after a panic.
+/// A panic ends only the conversation of this client. No method is called after a panic, but for one in
+/// [`announces_end`](Self::announces_end), which counts as `true`.
 ///
 /// ```
 /// # use std::sync::Arc;

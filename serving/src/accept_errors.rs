@@ -67,6 +67,9 @@ impl Backoff {
                 return;
             }
         }
+        if canary!("accepts again at once after an error") {
+            return;
+        }
         self.transient = 0;
         self.pause = (2 * self.pause).clamp(MIN_PAUSE, MAX_PAUSE);
         self.until = Some(now + self.pause);

@@ -101,7 +101,8 @@ impl Acceptor {
             self.has_begun = true;
             self.state.begin_accepting();
         }
-        let is_left = self.backlog == 0 || self.state.is_listener_shared();
+        let is_shared = self.state.is_listener_shared() && !canary!("goes on with a shared listener");
+        let is_left = self.backlog == 0 || is_shared;
         let has_ended = is_left || canary!("leaves the backlog at the stop");
         if self.broken.is_some() || (phase != Phase::Serving && has_ended) {
             return Accepting::Stopped;
@@ -183,7 +184,7 @@ impl Acceptor {
     fn refuse(&mut self, socket: impl Accepted, reason: CloseReason) {
         self.state.send_refusal(socket, reason);
         if !canary!("counts no end of a refused client") {
-            self.state.ended(reason);
+            self.state.ended(if canary!("counts late clients as busy") { CloseReason::Busy } else { reason });
         }
         if let Some(count) = self.refusals.count(self.now()) {
             let max = self.state.max_connections;

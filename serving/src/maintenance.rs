@@ -86,7 +86,7 @@ impl Maintenance {
 
     /// Enters the phase that the stop or the drain deadline requires.
     fn follow_stop(&mut self) {
-        if self.stop.is_handed_over() {
+        if self.stop.is_handed_over() && !canary!("forgets the hand-over") {
             self.state.share_listener();
         }
         let mut phase = match self.stop.urgency() {

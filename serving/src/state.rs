@@ -186,16 +186,21 @@ impl State {
         let mut connections = locked(&self.connections);
         connections.count(|counted| counted.accepted += 1 + u64::from(canary!("counts a client twice")));
         // A client that was accepted when the listener was handed over is served by this server, as far as a drain does so.
-        let is_late = self.phase() == Phase::Draining && self.is_listener_shared();
+        let is_late = self.phase() == Phase::Draining
+            && self.is_listener_shared()
+            && !canary!("refuses a client that came before the hand-over");
         if self.phase() != Phase::Serving && !is_late {
             return Err(CloseReason::TooLate);
         }
-        if connections.len() >= self.max_connections {
+        let ahead = usize::from(canary!("refuses a client while there is room"));
+        if connections.len() + ahead
+            >= self.max_connections + usize::from(canary!("admits a client too many"))
+        {
             return Err(CloseReason::Busy);
         }
         let record = connections.add(&self.service.limits, self.since_start(now)).ok_or(CloseReason::Busy)?;
         drop(connections);
-        if is_late {
+        if is_late && !canary!("tells a late client nothing of the stop") {
             record.cell.mark(Marks::STOPPING);
         }
         let mut client = Client::with_record(peer, number, record);

@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use common::{CloseReason, ErrorReply, Flow, Limits, Progress, SendError, TURN_MESSAGES, TURN_REPLIES};
+use common::{CloseReason, ErrorReply, Flow, Limits, Progress, SendError};
 
 use crate::client::Input;
 use crate::format::Format;
 use crate::mail::{Mailbox, PushTotals};
 use crate::timing::Timing;
+use crate::turn::Turn;
 
 /// What happened to each client of a run.
 #[derive(Debug)]
@@ -27,7 +28,8 @@ pub(crate) struct Book {
     pub(crate) allows_blocking: bool,
     /// Whether the server stops, so that nothing can be pushed.
     pub(crate) is_stopping: bool,
-    /// When it may cut what is open, once a stop was requested.
+    /// Whether it cuts what is open, and when it may do so, once a stop was requested.
+    pub(crate) is_cut: bool,
     pub(crate) cut_at: Option<Duration>,
     /// The numbers of pushes and answers.
     pub(crate) numbers: u64,
@@ -89,12 +91,13 @@ pub(crate) struct Account {
     pub(crate) arrived_at_stop: usize,
     /// When the handshake ran last where it may block.
     pub(crate) handshake_until: Duration,
+    /// Whether the end of its input must be announced since the question for that has panicked.
+    pub(crate) must_announce_end: bool,
     /// Whether the transform has written its final output.
     pub(crate) has_final_output: bool,
     /// When the timer of its session expires, if it was set.
     pub(crate) timer_at: Option<Duration>,
-    /// How many messages were handled in this turn, and how many pushes.
-    turn: [usize; 2],
+    pub(crate) turn: Turn,
 }
 
 /// An answer that is to be written before the next message.
@@ -125,6 +128,7 @@ impl Book {
             current: 0,
             allows_blocking: false,
             is_stopping: false,
+            is_cut: false,
             cut_at: None,
             numbers: 0,
             violation: None,
@@ -146,12 +150,6 @@ impl Book {
         if let Err(what) = result {
             self.violate(client, || what);
         }
-    }
-
-    /// The worker calls the connection of a client, for one turn.
-    pub(crate) fn begin_turn(&mut self, client: usize) {
-        self.current = client;
-        self.clients[client].turn = [0; 2];
     }
 
     /// The protocol of a client is called, except for its end.
@@ -196,16 +194,12 @@ impl Book {
         self.check(client, !was_open, || "its session was opened twice".into());
     }
 
-    /// The protocol is to process input. `unsent` is how much output there is.
-    pub(crate) fn receiving(&mut self, client: usize, unsent: usize) {
+    /// The protocol is to process input.
+    pub(crate) fn receiving(&mut self, client: usize) {
         let account = &self.clients[client];
         let (is_awaiting, is_refused) = (account.pending.is_some(), account.is_answer_refused);
-        let messages = account.turn[0];
         self.check(client, !is_awaiting, || "input is processed before an answer was given".into());
         self.check(client, !is_refused, || "it continues after an answer was refused".into());
-        self.check(client, messages == 0 || unsent < TURN_REPLIES, || {
-            format!("its turn goes on after {unsent} bytes of replies")
-        });
     }
 
     /// Its session is told that the server stops.
@@ -222,9 +216,6 @@ impl Book {
     /// A message is handled.
     pub(crate) fn handled(&mut self, client: usize, message: &[u8]) {
         let account = &mut self.clients[client];
-        account.turn[0] += 1;
-        // The handler runs for a turn, and then input that has arrived may be read for another.
-        let is_turn_over = account.turn[0] > 2 * TURN_MESSAGES;
         let number = account.handled;
         account.handled += 1;
         let (is_right, is_sent) = if self.format == Format::Raw {
@@ -239,7 +230,7 @@ impl Book {
             format!("message {number} is not what it has sent: {}", text(message))
         });
         self.check(client, is_sent, || format!("message {number} was handled before it was sent"));
-        self.check(client, !is_turn_over, || "a turn has too many messages".into());
+        self.count_message(client);
     }
 
     /// The protocol has processed input.
@@ -305,11 +296,8 @@ impl Book {
     /// What was pushed is passed to the session.
     pub(crate) fn notified(&mut self, client: usize, message: &[u8]) {
         let account = &mut self.clients[client];
-        account.turn[1] += 1;
-        let is_turn_over = account.turn[1] > 2 * TURN_MESSAGES;
         let delivered = account.mailbox.delivered(message, &mut self.totals);
         self.require(client, delivered);
-        self.check(client, !is_turn_over, || "a turn has too many pushed messages".into());
     }
 
     /// An answer, or its rejection, was written.

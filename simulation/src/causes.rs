@@ -21,7 +21,7 @@ pub(crate) fn check(shared: &Shared, client: usize, why: CloseReason) {
         check_time(shared, &kernel.wires, book, client, why);
     }
     let (account, wire) = (&book.clients[client], &kernel.wires[client]);
-    let must_announce = shared.options.transform && announces_end(client);
+    let must_announce = shared.options.transform && (announces_end(client) || account.must_announce_end);
     if !is_caused(why, account, wire, book, must_announce) {
         return book.violate(client, || format!("it ends for {why}, and there was no reason for that"));
     }

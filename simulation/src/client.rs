@@ -123,9 +123,11 @@ impl Client {
             outgoing.extend_from_slice(&plain);
             ends.iter_mut().for_each(|end| *end += start);
         }
+        // A client that sends a part of a message often waits, so that there are timeouts of messages.
+        let stays = if tail.is_incomplete() { behavior.stays.max(128) } else { behavior.stays };
         let ending = match () {
             () if tape.chance(behavior.resets) => tape.pick(&[Ending::Reset, Ending::Close]),
-            () if tape.chance(behavior.stays) => Ending::Stay,
+            () if tape.chance(stays) => Ending::Stay,
             () => Ending::HalfClose,
         };
         let is_to_be_checked = options.check && !options.preamble.is_sent(wire);
@@ -226,8 +228,8 @@ fn draw_tail(options: &Options, tape: &mut Tape) -> Tail {
     match options.format {
         _ if options.transform && tape.chance(128) => tape.pick(&of_records),
         Format::Raw => Tail::None,
-        Format::Tagged => tape.pick(&[Tail::Part, Tail::TooLong, Tail::Malformed]),
-        Format::Line | Format::Length => tape.pick(&[Tail::Part, Tail::TooLong]),
+        Format::Tagged => tape.pick(&[Tail::Part, Tail::Part, Tail::TooLong, Tail::Malformed]),
+        Format::Line | Format::Length => tape.pick(&[Tail::Part, Tail::Part, Tail::TooLong]),
     }
 }
 
@@ -246,7 +248,7 @@ fn append_tail(tail: Tail, options: &Options, tape: &mut Tape, plain: &mut Vec<u
 
 /// Appends the preamble and the client's part of the handshake. Returns whether they are valid and complete.
 fn opening(client: usize, options: &Options, tape: &mut Tape, out: &mut Vec<u8>) -> bool {
-    let is_invalid = tape.chance(options.behavior.invalid / 2);
+    let is_invalid = tape.chance(options.behavior.invalid / 4);
     let start = out.len();
     if options.preamble.is_sent(client) {
         preamble::encode(client, out);

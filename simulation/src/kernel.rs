@@ -69,6 +69,8 @@ pub(crate) struct Wire {
     /// How many bytes the server has read and written in total, without those that lingering discards.
     pub(crate) taken: usize,
     pub(crate) written: usize,
+    /// How many bytes lingering has discarded.
+    pub(crate) discarded: usize,
     /// When the server wrote last, and when a byte of its output last left its system, as far as it can know.
     pub(crate) written_at: Duration,
     pub(crate) progressed_at: Duration,

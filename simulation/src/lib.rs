@@ -34,8 +34,10 @@
 //!   to the byte. `mail.rs` is a model of the mailbox: what each push returns, and what is delivered next.
 //! - `causes.rs` checks at each end that there was a reason for it and that the client was told. `timing.rs` knows the earliest
 //!   and the latest time of each timeout, from what was seen on the wire and not from the deadlines of the core.
-//! - After each step: both equations of the receipt against the model, the bound on memory with the mailbox, the bounds of a
-//!   turn. When nothing can run: no wake-up was lost, and no deadline is late. At the end: `checks.rs`.
+//! - `worker/accept.rs` knows which clients are to be served, for which reason the others are refused, and when the next one may be
+//!   accepted. `turn.rs` knows what ends a turn.
+//! - After each step: both equations of the receipt against the model, the bound on memory with the mailbox, and what a lingering
+//!   socket discards. When nothing can run: no wake-up was lost, and no deadline is late. At the end: `checks.rs`.
 //!
 //! # What checks the simulation itself
 //!
@@ -84,6 +86,7 @@ mod steps;
 mod tape;
 mod timing;
 mod trace;
+mod turn;
 mod watch;
 mod worker;
 mod world;

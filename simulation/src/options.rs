@@ -40,6 +40,17 @@ impl Driving {
     }
 }
 
+/// Who accepts from the listener when the server stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listener {
+    /// The server itself, to refuse the clients in the backlog.
+    Own,
+    /// Another server, which shares it from the beginning.
+    Shared,
+    /// Another server, to which the stop hands it over.
+    HandedOver,
+}
+
 /// The chances of faults, of 256 each time that they may occur.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Faults {
@@ -62,7 +73,8 @@ pub(crate) struct Faults {
     pub(crate) dropped_jobs: u8,
     /// Sockets that fail.
     pub(crate) lost: u8,
-    /// Calls of the application that panic: in any method, in a constructor or in a destructor.
+    /// Calls of the application that panic, in any method, in a constructor or in a destructor, and those which say that they
+    /// have used more input than there is.
     pub(crate) panics: u8,
 }
 
@@ -99,6 +111,7 @@ pub struct Options {
     pub(crate) preamble: Preambles,
     /// Whether the first input of clients without a preamble is checked.
     pub(crate) check: bool,
+    pub(crate) listener: Listener,
     pub(crate) limits: Limits,
     pub(crate) faults: Faults,
     pub(crate) behavior: Behavior,
@@ -108,6 +121,8 @@ pub struct Options {
     pub(crate) receive_capacity: usize,
     /// The chance that other calls of a session push messages, or announce an answer.
     pub(crate) side_effects: u8,
+    /// The chance that the session says much when a message was pushed to it.
+    pub(crate) long_replies: u8,
     /// Whether other threads push messages to the clients.
     pub(crate) pushes: bool,
     /// The chance that an answer that is awaited is dropped, of those that are given.
@@ -133,8 +148,14 @@ impl Options {
             _ => Preambles::None,
         };
         let check = tape.chance(40);
+        let listener =
+            tape.pick(&[Listener::Own, Listener::Own, Listener::Own, Listener::Shared, Listener::HandedOver]);
         let faults = draw_faults(tape);
         let mut behavior = draw_behavior(tape);
+        if tape.chance(10) {
+            // A flood of messages: more than a turn has, or if they are long, more than a lingering socket discards.
+            (behavior.messages, behavior.longest) = (300, tape.pick(&[1, 1, 600]));
+        }
         let (send_capacity, receive_capacity) =
             (tape.pick(&[100_000, 4000, 100, 1]), tape.pick(&[100_000, 100, 1]));
         if send_capacity.min(receive_capacity) < 100 {
@@ -164,6 +185,7 @@ impl Options {
             blocking_handshake,
             preamble,
             check,
+            listener,
             limits,
             faults,
             behavior,
@@ -171,6 +193,7 @@ impl Options {
             send_capacity,
             receive_capacity,
             side_effects: tape.pick(&[0, 0, 20, 120]),
+            long_replies: tape.pick(&[0, 0, 0, 0, 0, 100]),
             pushes: tape.chance(64),
             dropped_answers: tape.pick(&[0, 0, 60]),
             stop: tape.pick(&[0, 0, 1, 4]),
@@ -206,7 +229,7 @@ fn draw_behavior(tape: &mut Tape) -> Behavior {
         resets: tape.pick(&[0, 0, 8, 60]),
         urgent: tape.pick(&[0, 0, 0, 40]),
         stalls: tape.pick(&[0, 0, 100, 220]),
-        invalid: tape.pick(&[0, 60]),
+        invalid: tape.pick(&[0, 100]),
         at_limit: tape.pick(&[0, 0, 20]),
         stays: tape.pick(&[0, 60, 200]),
     }
@@ -236,12 +259,16 @@ impl fmt::Display for Options {
         let Self { driving, format, blocking, transform, blocking_handshake, preamble, check, .. } = self;
         writeln!(f, "driving {driving:?}, format {format}, blocking {blocking}")?;
         writeln!(f, "transform {transform}, blocking handshake {blocking_handshake}")?;
-        writeln!(f, "preambles {preamble:?}, check of the first input {check}")?;
+        writeln!(
+            f,
+            "preambles {preamble:?}, check of the first input {check}, listener {:?}",
+            self.listener
+        )?;
         writeln!(f, "{:?}", self.limits)?;
         writeln!(f, "{:?}", self.faults)?;
         writeln!(f, "{:?}", self.behavior)?;
-        let Self { operations, send_capacity, receive_capacity, side_effects, .. } = self;
-        writeln!(f, "operations {operations:?}, side effects {side_effects}")?;
+        let Self { operations, send_capacity, receive_capacity, side_effects, long_replies, .. } = self;
+        writeln!(f, "operations {operations:?}, side effects {side_effects}, long replies {long_replies}")?;
         writeln!(f, "send capacity {send_capacity}, receive capacity {receive_capacity}")?;
         let Self { pushes, dropped_answers, stop, delay, .. } = self;
         write!(f, "pushes {pushes}, dropped answers {dropped_answers}, stop {stop}, delay {delay}")

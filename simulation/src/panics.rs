@@ -68,12 +68,21 @@ fn text(panic: &PanicHookInfo<'_>) -> String {
 impl Shared {
     /// Panics if the tape says so, for a client. With `loses_output`, output that was not sealed may be lost.
     pub(crate) fn may_panic(&self, client: usize, loses_output: bool) {
-        if client != usize::MAX && self.chance(self.options.faults.panics) {
+        if self.is_at_fault(client, loses_output) {
+            panic_any(OnPurpose);
+        }
+    }
+
+    /// Whether code for a client is at fault now: it panics, or says that it has used more input than there is, which counts as
+    /// a panic.
+    pub(crate) fn is_at_fault(&self, client: usize, loses_output: bool) -> bool {
+        let is_at_fault = client != usize::MAX && self.chance(self.options.faults.panics);
+        if is_at_fault {
             let account = &mut self.book().clients[client];
             account.has_panicked = true;
             account.may_lose_output |= loses_output;
-            panic_any(OnPurpose);
         }
+        is_at_fault
     }
 
     /// The same in a destructor. A second panic while one is handled would abort the process.

@@ -72,6 +72,9 @@ pub(crate) fn encode(client: usize, out: &mut Vec<u8>) {
 impl Preamble for Number {
     fn receive(&mut self, input: &[u8], _client: &mut Client) -> PreambleProgress {
         self.shared.may_panic(self.client, false);
+        if self.shared.is_at_fault(self.client, false) {
+            return PreambleProgress::More { used: input.len() + 1 };
+        }
         match self.shared.options.preamble.reading(self.client) {
             Some(Reading::Peek) if input.is_empty() => return PreambleProgress::More { used: 0 },
             Some(Reading::Nothing | Reading::Peek) => return PreambleProgress::Done { used: 0 },

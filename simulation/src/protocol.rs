@@ -9,6 +9,7 @@ use common::{
 
 use crate::causes;
 use crate::format::{Format, Tagged};
+use crate::kernel::locked;
 use crate::panics::Panicking;
 use crate::session::{Shared, SimHandler, number};
 
@@ -106,7 +107,9 @@ impl SimProtocol {
     ) -> Progress {
         let client = self.client;
         self.shared.book().begin(client);
-        self.shared.book().receiving(client, out.len());
+        self.shared.book().receiving(client);
+        let taken = locked(&self.shared.kernel).wires[client].taken;
+        self.shared.book().check_turn(client, taken, out.len());
         if !self.shared.options.transform {
             self.shared.book().check_checked(client, input);
         }
@@ -127,6 +130,9 @@ impl SimProtocol {
 
 impl Protocol for SimProtocol {
     fn receive(&mut self, input: &mut [u8], out: &mut Outbox) -> Progress {
+        if self.shared.is_at_fault(self.client, false) {
+            return Progress::More { used: input.len() + 1, begun: false };
+        }
         self.process(input, out, |framed, input, out| framed.receive(input, out))
     }
 
@@ -135,6 +141,7 @@ impl Protocol for SimProtocol {
     }
 
     fn notified(&mut self, message: &[u8], out: &mut Outbox) -> Flow {
+        self.shared.book().count_push(self.client, out.len());
         let flow = self.call(out, |framed, out| framed.notified(message, out));
         self.delivered();
         flow

@@ -1,9 +1,12 @@
 //! A transform, and the client's side of it.
 
+use std::cell::Cell;
+use std::panic::panic_any;
 use std::sync::Arc;
 
 use common::{Blocking, Client, MAX_READ, Opened, Transform};
 
+use crate::panics::OnPurpose;
 use crate::session::{Shared, number};
 
 /// A record is a length from 1 to 250 and this number of inverted bytes. A length of 0 ends the input, and 255 is invalid. The
@@ -12,10 +15,14 @@ pub(crate) struct Records {
     shared: Arc<Shared>,
     client: usize,
     is_shaken: bool,
+    /// Whether a call has panicked, after which there must be no other one.
+    has_panicked: Cell<bool>,
 }
 
 pub(crate) const HELLO: &[u8] = b"HI\n";
 const READY: &[u8] = b"OK\n";
+/// What it says that it keeps.
+const MEMORY: usize = 100;
 /// The most bytes in a record.
 pub(crate) const MAX: usize = 250;
 
@@ -24,14 +31,26 @@ impl Records {
     pub(crate) fn new(shared: &Arc<Shared>, client: &Client) -> Self {
         let client = number(&client.peer);
         shared.may_panic(client, true);
-        Self { shared: Arc::clone(shared), client, is_shaken: false }
+        Self { shared: Arc::clone(shared), client, is_shaken: false, has_panicked: Cell::new(false) }
+    }
+
+    /// A method is called, which panics if the tape says so. With `loses_output`, output that was not sealed may be lost.
+    fn called(&self, loses_output: bool) {
+        if self.has_panicked.replace(true) {
+            self.shared.book().violate(self.client, || "its transform is called after a panic".into());
+        }
+        self.shared.may_panic(self.client, loses_output);
+        self.has_panicked.set(false);
     }
 }
 
 impl Transform for Records {
     fn open(&mut self, input: &mut [u8], plain: &mut Vec<u8>, sealed: &mut Vec<u8>) -> Opened {
         self.shared.book().check_checked(self.client, input);
-        self.shared.may_panic(self.client, true);
+        self.called(true);
+        if self.shared.is_at_fault(self.client, true) {
+            return Opened::More { used: input.len() + 1 };
+        }
         let mut used = 0;
         if !self.is_shaken {
             if input.len() < HELLO.len() {
@@ -63,12 +82,12 @@ impl Transform for Records {
     }
 
     fn seal(&mut self, plain: &[u8], sealed: &mut Vec<u8>) {
-        self.shared.may_panic(self.client, true);
+        self.called(true);
         seal(plain, sealed);
     }
 
     fn close(&mut self, sealed: &mut Vec<u8>) {
-        self.shared.may_panic(self.client, false);
+        self.called(false);
         sealed.push(0);
         if let Some(account) = self.shared.book().clients.get_mut(self.client) {
             account.has_final_output = true;
@@ -76,22 +95,35 @@ impl Transform for Records {
     }
 
     fn is_handshaking(&self) -> bool {
-        self.shared.may_panic(self.client, true);
+        self.called(true);
         !self.is_shaken
     }
 
+    /// A panic here ends no conversation: it counts as `true`.
     fn announces_end(&self) -> bool {
+        if self.shared.chance(self.shared.options.faults.panics) {
+            self.shared.book().clients[self.client].must_announce_end = true;
+            panic_any(OnPurpose);
+        }
         announces_end(self.client)
     }
 
     fn blocking(&self) -> Blocking {
-        self.shared.may_panic(self.client, true);
+        self.called(true);
         let may_block = self.shared.options.blocking_handshake && !self.is_shaken;
         if may_block { Blocking::MayBlock } else { Blocking::Never }
     }
 
     fn describe(&self, _client: &mut Client) {
-        self.shared.may_panic(self.client, true);
+        self.called(true);
+    }
+
+    /// It always panics in runs with many panics, since the bound is asked for once and compared with each connection.
+    fn memory(&self) -> usize {
+        if self.shared.options.faults.panics > 1 {
+            panic_any(OnPurpose);
+        }
+        MEMORY
     }
 }
 

@@ -5,13 +5,13 @@ use std::task::Waker;
 use std::time::Duration;
 
 use common::{Address, CloseReason, Service};
-use serving::{ManualServer, Statistics, Stop, Wait};
+use serving::{ManualServer, Statistics, Stop, Urgency, Wait};
 
 use crate::book::Book;
 use crate::kernel::locked;
 use crate::session::Shared;
 use crate::timing::{self, Waits};
-use crate::worker::{Flag, Worker};
+use crate::worker::{Attempts, Flag, Worker};
 use crate::world::{Action, Checked};
 
 /// The server of a run.
@@ -26,6 +26,8 @@ pub(crate) struct SimServer {
     pub(crate) maintenance_at: Option<Duration>,
     /// When the deadlines were swept last.
     pub(crate) swept_at: Duration,
+    /// When it cuts what is open, once it stops.
+    drain_until: Option<Duration>,
     memory_bound: usize,
     /// The longest interval between sweeps, which is shorter after the cut.
     interval: Duration,
@@ -53,6 +55,7 @@ impl SimServer {
             maintenance_woken,
             maintenance_at: Some(Duration::ZERO),
             swept_at: Duration::ZERO,
+            drain_until: None,
             memory_bound,
             handshake_timeouts: 0,
         }
@@ -80,8 +83,12 @@ impl SimServer {
         let at = self.shared.clock.elapsed();
         self.maintenance_woken.take();
         // Whatever a stop has requested is done by this call.
-        if self.stop.urgency() != serving::Urgency::None {
+        let urgency = self.stop.urgency();
+        if urgency != Urgency::None {
             self.shared.begin_stop();
+            let timeout = self.shared.options.limits.drain_timeout;
+            let until = *self.drain_until.get_or_insert(at + timeout);
+            self.shared.book().is_cut = urgency == Urgency::Now || at >= until;
         }
         let sweep = self.server.next_sweep();
         let next = self.server.tick();
@@ -140,12 +147,17 @@ impl SimServer {
             return Err(format!("pushes are {expected:?}, and the server counts {statistics}"));
         }
         let open = self.worker.peers.len() as u64;
-        if accepted != self.worker.accepted || statistics.open() != open {
-            let all = self.worker.accepted;
+        let Attempts { accepted: all, refused, .. } = &self.worker.attempts;
+        if accepted != *all || statistics.open() != open {
             return Err(format!("{open} of {all} connections are open, and the server counts {statistics}"));
         }
-        for (reason, &ended) in CloseReason::ALL.iter().zip(&book.reasons) {
+        for (reason, (&ended, &refused)) in CloseReason::ALL.iter().zip(book.reasons.iter().zip(refused)) {
             let counted = statistics.reason(*reason);
+            if is_refusal(*reason) && counted != refused {
+                return Err(format!(
+                    "{refused} clients were refused for {reason}, and the server counts {counted}"
+                ));
+            }
             // Some end before they have a session; and those with one are counted once they are closed.
             if (counted < ended && open == 0) || (counted > ended && needs_session(*reason)) {
                 return Err(format!("{ended} sessions ended for {reason}, and the server counts {counted}"));
@@ -217,12 +229,7 @@ impl SimServer {
             return Err(format!("{read} bytes were read and {written} written: {statistics}"));
         }
         let unopened = book.clients.iter().filter(|account| account.is_connected && !account.is_open);
-        let refused = self.worker.accepted - book.clients.iter().filter(|c| c.is_connected).count() as u64;
-        let [busy, unserved, late] = [CloseReason::Busy, CloseReason::Unserved, CloseReason::TooLate]
-            .map(|reason| statistics.reason(reason));
-        if busy + unserved + late != refused {
-            return Err(format!("{refused} clients were refused: {statistics}"));
-        }
+        let refused = self.worker.attempts.refused.iter().sum::<u64>();
         let ended = book.reasons.iter().sum::<u64>() + unopened.count() as u64 + refused;
         if statistics.ended() != ended {
             return Err(format!("{ended} conversations ended: {statistics}"));
@@ -237,6 +244,11 @@ impl SimServer {
             Err(error) => Err(format!("the server failed: {error}")),
         }
     }
+}
+
+/// Whether clients that are not served are refused for this reason.
+fn is_refusal(reason: CloseReason) -> bool {
+    matches!(reason, CloseReason::Busy | CloseReason::Unserved | CloseReason::TooLate)
 }
 
 /// Whether a conversation needs a session to end for this reason.

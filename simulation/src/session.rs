@@ -314,6 +314,9 @@ impl Session for SimSession {
         self.shared.book().notified(self.client, message);
         self.called();
         self.say(message, out);
+        if self.shared.chance(self.shared.options.long_replies) {
+            self.say(&vec![b'z'; self.shared.options.limits.max_reply / 2], out);
+        }
         self.shared.side_effect(self.client, Some(out));
         Flow::Continue
     }

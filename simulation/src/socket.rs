@@ -124,7 +124,11 @@ impl Accepted for SimSocket {
 
     fn discard(&self, most: usize) -> io::Result<usize> {
         let mut discarded = vec![0; most.min(4096)];
-        self.with(|wire, _, _| wire.read(&mut discarded))
+        self.with(|wire, _, _| {
+            let read = wire.read(&mut discarded);
+            wire.discarded += *read.as_ref().unwrap_or(&0);
+            read
+        })
     }
 
     fn queued(&self) -> u64 {

@@ -21,10 +21,13 @@ pub(crate) fn is_abrupt(why: CloseReason) -> bool {
 }
 
 impl SimServer {
-    /// Checks that no reset takes the last output from a client whose socket should linger.
+    /// Checks that no reset takes the last output from a client whose socket should linger, and how much that discards.
     pub(crate) fn check_closing(&self, statistics: &Statistics, book: &Book, wires: &mut [Wire]) -> Checked {
         let now = self.shared.clock.elapsed();
         for (client, wire) in wires.iter_mut().enumerate() {
+            if wire.discarded > LINGER_BYTES {
+                return Err(format!("client {client}: lingering has discarded {} bytes", wire.discarded));
+            }
             if !wire.has_lost_output {
                 continue;
             }

@@ -10,7 +10,7 @@ use crate::client::{Client, Ending};
 use crate::clock::VirtualClock;
 use crate::core::Core;
 use crate::kernel::{Kernel, SharedKernel, Wire, locked};
-use crate::options::Options;
+use crate::options::{Listener, Options};
 use crate::panics::Captured;
 use crate::preamble::{Number, Preambles, check_first_input};
 use crate::protocol::SimApplication;
@@ -231,8 +231,12 @@ impl World {
             book.cut_at = Some(book.cut_at.map_or(at + timeout, |cut_at| cut_at.min(at + timeout)));
         }
         match &mut self.engine {
-            Engine::Server(server) if is_now => server.stop.now(),
-            Engine::Server(server) => server.stop.drain(),
+            Engine::Server(server) => {
+                if self.shared.options.listener == Listener::HandedOver {
+                    server.stop.hand_over();
+                }
+                if is_now { server.stop.now() } else { server.stop.drain() }
+            }
             Engine::Core(core) => core.stop(is_now),
         }
     }
@@ -266,6 +270,7 @@ impl World {
 fn service(shared: &Arc<Shared>) -> Service {
     let mut service = Service::new(Arc::new(SimApplication::new(Arc::clone(shared))));
     service = service.with_limits(shared.options.limits);
+    service = service.with_shared_listener(shared.options.listener == Listener::Shared);
     if shared.options.transform {
         let captured = Captured(Arc::clone(shared));
         service = service.with_transform(move |client| Box::new(Records::new(&captured.0, client)));

@@ -132,7 +132,8 @@ impl Layer {
             Opened::InPlace { .. } | Opened::Plain { .. } if !handshaking => MAX_READ,
             _ => 0,
         };
-        (used <= length && count <= max).then_some(opened)
+        let is_within = used <= length || canary!("believes a transform that has used too much");
+        (is_within && count <= max).then_some(opened)
     }
 
     /// Seals `plain`, and appends the final output if `is_last`. Returns `false` if sealing panicked.

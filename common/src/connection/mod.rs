@@ -105,9 +105,12 @@ impl Connection {
     pub fn new(service: Arc<Service>, client: Client, now: Instant) -> Self {
         let has_layer = service.transform.is_some() || service.preamble.is_some();
         let record = Arc::clone(client.record());
+        let blocking = || service.application.blocking();
+        let is_caught = !canary!("lets a panic of an application escape");
+        let blocking = if is_caught { guarded(blocking) } else { Some(blocking()) };
         Self {
             // If `blocking` panics, the application is treated as one that may block.
-            may_block: guarded(|| service.application.blocking()) != Some(Blocking::Never),
+            may_block: blocking != Some(Blocking::Never),
             unchecked: service.first_input_check.is_some(),
             service,
             record: Some(record),

@@ -77,8 +77,8 @@ impl Connection {
         out.swap_record(&mut self.record);
         let (ended, total) = turn.map_or((None, 0), |(ended, total)| (Some(ended), total));
         // A protocol may return that it has used more bytes than there are.
-        let ended = ended.filter(|_| total <= input.len());
-        let total = total.min(input.len());
+        let is_within = total <= input.len() || canary!("believes a protocol that has used too much");
+        let (ended, total) = if is_within { (ended, total) } else { (None, input.len()) };
         let answered = self.messages != before || matches!(ended, Some(Ended::Later(_)));
         let begun = match &ended {
             Some(Ended::More { .. }) if canary!("keeps a message begun that has ended") && self.begun => {
@@ -237,7 +237,11 @@ impl Connection {
             if canary!("calls `closed` twice") {
                 let _ = guarded(|| protocol.closed(reason));
             }
-            let _ = guarded(|| drop(protocol));
+            if canary!("lets a panic of a destructor escape") {
+                drop(protocol);
+            } else {
+                let _ = guarded(|| drop(protocol));
+            }
         }
         if self.layer.is_some() {
             self.drop_layer();
@@ -263,7 +267,8 @@ fn answer_messages(
     messages: &mut u64,
 ) -> (Ended, usize) {
     let mut total = 0;
-    let end = *messages + TURN_MESSAGES as u64;
+    let end = *messages
+        + if canary!("ends no turn after its messages") { u64::MAX / 2 } else { TURN_MESSAGES as u64 };
     while *messages < end {
         out.begin(max_reply);
         let progress = protocol.receive(&mut input[total..], out);

@@ -1,20 +1,20 @@
 //! A worker with its clients, driven in one of three ways. It has the loop of a backend, over the simulated kernel.
 
+mod accept;
 mod events;
 mod ring;
 mod tasks;
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use common::{Address, WakeQueue};
-use serving::{Accepting, Acceptor, Admission, Buffers, Conversation, Wait};
+use common::WakeQueue;
+use serving::{Acceptor, Buffers, Conversation, Wait};
 use slab::Slab;
 
+pub(crate) use self::accept::Attempts;
 use self::ring::Operations;
 use self::tasks::Task;
 use crate::clock::VirtualClock;
@@ -40,8 +40,8 @@ pub(crate) struct Worker {
     jobs: Vec<(usize, Conversation)>,
     returned: Vec<(usize, Conversation)>,
     acceptor: Option<Acceptor>,
-    /// How many clients were accepted, and whether the listener has failed.
-    pub(crate) accepted: u64,
+    pub(crate) attempts: Attempts,
+    /// Whether the listener has failed.
     pub(crate) is_broken: bool,
     /// Whether the listener is watched.
     is_listening: bool,
@@ -96,15 +96,12 @@ impl Wake for Flag {
 
 /// The slot that stands for the acceptor.
 const ACCEPTOR: usize = u32::MAX as usize;
-/// The most clients that one turn accepts, unless the server is stopping.
-const ACCEPT_TURN: usize = 16;
-
 impl Worker {
     pub(crate) fn new(shared: &Arc<Shared>, acceptor: Acceptor) -> Self {
         let notified = Arc::new(Flag::default());
         let woken = WakeQueue::new(Waker::from(Arc::clone(&notified)));
         acceptor.register_slot(&woken, ACCEPTOR);
-        let (peers, queue, jobs, returned, scheduled, sent, round) = Default::default();
+        let (peers, queue, jobs, returned, attempts, scheduled, sent, round) = Default::default();
         notified.set();
         Self {
             driving: shared.options.driving,
@@ -119,7 +116,7 @@ impl Worker {
             jobs,
             returned,
             acceptor: Some(acceptor),
-            accepted: 0,
+            attempts,
             is_broken: false,
             is_listening: true,
             has_left_clients: false,
@@ -139,10 +136,6 @@ impl Worker {
                 Driving::Tasks => self.has_tasks(),
                 _ => self.has_completions(),
             }
-    }
-
-    fn can_accept(&self) -> bool {
-        self.is_listening && self.acceptor.is_some() && !locked(&self.kernel).backlog.is_empty()
     }
 
     /// Runs the loop once.
@@ -187,82 +180,6 @@ impl Worker {
     fn is_late(&self) -> bool {
         let kernel = &mut *locked(&self.kernel);
         kernel.tape.chance(kernel.faults.late)
-    }
-
-    fn accept(&mut self) {
-        for attempts in 0.. {
-            let Some(acceptor) = &mut self.acceptor else { return };
-            self.is_listening = true;
-            match acceptor.what_now() {
-                Accepting::Accept if attempts >= ACCEPT_TURN && !acceptor.is_stopping() => return,
-                Accepting::Accept => {
-                    let accepted = accept(&self.kernel);
-                    match &accepted {
-                        Ok((socket, _)) => {
-                            self.accepted += 1;
-                            self.shared.book().current = socket.wire;
-                        }
-                        Err(error) => self.is_broken |= error.raw_os_error() == Some(EBADF),
-                    }
-                    match acceptor.admit(accepted) {
-                        Admission::Client(socket, conversation) => self.admit(socket, conversation),
-                        Admission::None => {}
-                        Admission::WouldBlock => return,
-                    }
-                }
-                Accepting::Wait => {
-                    self.is_listening = false;
-                    return;
-                }
-                Accepting::Stopped => return self.stop_accepting(),
-            }
-        }
-    }
-
-    /// Closes the listener, which resets the clients in its backlog.
-    fn stop_accepting(&mut self) {
-        self.acceptor = None;
-        {
-            let kernel = &mut *locked(&self.kernel);
-            // After an error they may be left, if no connection is open whose descriptor could become free.
-            let has_failed = self.is_broken || kernel.faults.accept_errors > 0;
-            self.has_left_clients = !has_failed && !kernel.backlog.is_empty();
-            for wire in std::mem::take(&mut kernel.backlog) {
-                kernel.wires[wire].aborted = true;
-            }
-        }
-        // If it was not requested, the server drains.
-        let until = self.clock.elapsed() + self.shared.options.limits.drain_timeout;
-        self.shared.begin_stop();
-        self.shared.book().cut_at.get_or_insert(until);
-    }
-
-    fn admit(&mut self, socket: SimSocket, conversation: Conversation) {
-        let is_unserved = {
-            let kernel = &mut *locked(&self.kernel);
-            kernel.wires[socket.wire].has_event = true; // a poller reports a new socket
-            kernel.tape.chance(kernel.faults.unserved)
-        };
-        {
-            let account = &mut self.shared.book().clients[socket.wire];
-            account.is_connected = !is_unserved;
-            account.timing.accepted = self.clock.elapsed();
-        }
-        if is_unserved {
-            return conversation.refuse(socket, &io::Error::from_raw_os_error(ENOMEM));
-        }
-        let entry = self.peers.vacant_entry();
-        let slot = entry.key();
-        let task = (self.driving == Driving::Tasks).then(|| Task::new(slot, &self.scheduled));
-        if task.is_none() {
-            conversation.register_slot(&self.woken, slot);
-        }
-        let (ready, is_queued, wait, served_at, operations) = Default::default();
-        let conversation = Some(conversation);
-        entry.insert(Peer { conversation, socket, ready, is_queued, wait, served_at, task, operations });
-        if self.driving != Driving::Events {
-            self.continue_with(slot);
-        }
     }
 
     /// Whether handlers are to run where they may block.
@@ -341,24 +258,4 @@ impl Worker {
             Some(format!("client {}: {why}, and nothing wakes it", peer.socket.wire))
         })
     }
-}
-
-const ENOMEM: i32 = 12;
-const EBADF: i32 = 9;
-/// Errors of `accept`: those of the process, the system, the client, and an interrupt.
-const ACCEPT_ERRORS: [i32; 6] = [24, 23, 105, 103, 71, 4];
-
-/// The system call.
-fn accept(kernel: &SharedKernel) -> io::Result<(SimSocket, Address)> {
-    let shared = Arc::clone(kernel);
-    let kernel = &mut *locked(kernel);
-    if kernel.tape.chance(kernel.faults.accept_errors) {
-        return Err(io::Error::from_raw_os_error(kernel.tape.pick(&ACCEPT_ERRORS)));
-    }
-    if kernel.tape.chance(kernel.faults.broken_listener) {
-        return Err(io::Error::from_raw_os_error(EBADF));
-    }
-    let wire = kernel.backlog.pop_front().ok_or_else(|| io::Error::from_raw_os_error(11))?;
-    let port = u16::try_from(wire).unwrap_or(u16::MAX);
-    Ok((SimSocket { kernel: shared, wire }, Address::Ip(SocketAddr::from(([127, 0, 0, 1], port)))))
 }
