@@ -23,7 +23,7 @@ pub(crate) struct Series {
 }
 
 /// A failure is shrunk for this time at most.
-const SHRINK_TIME: Duration = Duration::from_secs(20);
+const SHRINK_TIME: Duration = Duration::from_secs(5);
 
 impl Series {
     /// A series without a run yet, which prints the traces of all that follow if `is_traced`.
