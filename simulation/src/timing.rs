@@ -107,8 +107,13 @@ pub(crate) fn may_time_out_writing(wire: &Wire, options: &Options, now: Duration
         written_at => written_at,
     };
     // More output may wait behind what was lent, until it is lent in its turn.
-    let last = wire.unsent.last().filter(|(_, end)| lends && *end == wire.written_at);
-    let unsent_since = wire.blocked_at.or(last.map(|(since, _)| *since));
+    let mut unsent_since = wire.blocked_at;
+    for &(since, end) in wire.unsent.iter().rev() {
+        if !lends || end != unsent_since.unwrap_or(wire.written_at) {
+            break;
+        }
+        unsent_since = Some(since);
+    }
     now >= progress + options.limits.write_timeout || wire.rate.may_end(unsent_since, now)
 }
 
