@@ -67,7 +67,8 @@ impl WorkerGroup {
             let contexts = inboxes.map(|inbox| WorkerContext::new(&group, inbox, accept_loop.take()));
             let workers = contexts.map(make).collect::<io::Result<Vec<_>>>()?;
             let stop = StopOnDrop(Arc::clone(&group));
-            for (number, (worker, inbox)) in workers.into_iter().zip(&group.inboxes).enumerate() {
+            // The first one accepts, and starts last: clients may take all descriptors, which the others need for their start.
+            for (number, (worker, inbox)) in workers.into_iter().zip(&group.inboxes).enumerate().rev() {
                 let (inbox, failure) = (Arc::clone(inbox), failure.clone());
                 let thread = thread::Builder::new().name(format!("{}-{}", backend.name(), number + 1));
                 thread.stack_size(STACK_SIZE).spawn(move || {
