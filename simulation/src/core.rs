@@ -174,6 +174,7 @@ impl Core {
                 Next::Write if lends => {
                     if peer.lent.is_none() {
                         peer.lent = Some(active.lend(Vec::new()));
+                        locked(&shared.kernel).wires[client].lend(shared.clock.elapsed());
                     }
                     let output = peer.lent.take().unwrap_or_default();
                     match socket.write(output.bytes()) {

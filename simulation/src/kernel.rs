@@ -82,6 +82,8 @@ pub(crate) struct Wire {
     pub(crate) noticed: Option<Duration>,
     /// Since when a write would block. `None` if the last one did not.
     pub(crate) blocked_at: Option<Duration>,
+    /// Since when output has been lent that is to be written, on a ring.
+    pub(crate) lent_at: Option<Duration>,
     /// Whether the server looks at the queue next because a write would block, and not to judge the client.
     pub(crate) is_blocking: bool,
     /// How fast the client receives meanwhile.
@@ -226,9 +228,10 @@ impl Wire {
         }
         (self.written_at, self.progressed_at) = (now, now);
         if bytes.len() == all {
-            let since = self.blocked_at.take();
+            let since = self.unsent_since();
+            (self.blocked_at, self.lent_at) = (None, None);
             self.unsent.extend(since.map(|since| (since, now)));
-            self.rate.all_sent();
+            self.rate.all_sent(now);
         }
     }
 
@@ -242,6 +245,17 @@ impl Wire {
             self.rate.check(self.outbound.is_empty(), self.written_at, now);
         }
         (self.outbound.len() + self.dropped) as u64
+    }
+
+    /// Output is lent, to be written when there is room.
+    pub(crate) fn lend(&mut self, now: Duration) {
+        self.lent_at.get_or_insert(now);
+        self.rate.lend(now);
+    }
+
+    /// Since when output could not be written.
+    pub(crate) fn unsent_since(&self) -> Option<Duration> {
+        self.blocked_at.map(|at| self.lent_at.unwrap_or(at))
     }
 
     /// A write of the server would block.

@@ -107,7 +107,7 @@ pub(crate) fn may_time_out_writing(wire: &Wire, options: &Options, now: Duration
         written_at => written_at,
     };
     // More output may wait behind what was lent, until it is lent in its turn.
-    let mut unsent_since = wire.blocked_at;
+    let mut unsent_since = wire.unsent_since();
     for &(since, end) in wire.unsent.iter().rev() {
         if !lends || end != unsent_since.unwrap_or(wire.written_at) {
             break;

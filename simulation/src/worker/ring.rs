@@ -233,6 +233,7 @@ impl Worker {
         });
         match step {
             Step::Send(output) => {
+                locked(&self.kernel).wires[peer.socket.wire].lend(self.clock.elapsed());
                 operations.output = Some(output);
                 (operations.sending, operations.sent_in) = (Operation::Running, self.round);
                 self.sent.push(slot);
