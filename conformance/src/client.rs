@@ -13,7 +13,7 @@ use socket2::Socket;
 use crate::ends::End;
 use crate::framing::{decode, encode};
 use crate::kernel;
-use crate::socket::connect;
+use crate::socket::{connect, uninterrupted};
 use crate::transforms::FINAL_OUTPUT;
 
 /// A blocking client. If an operation exceeds its timeout, it panics, so that the case fails. When it reads the end, it
@@ -109,7 +109,7 @@ impl Client {
     /// Sends as much of `bytes` as one write accepts. What is transformed and can't be sent is sent before all later bytes, and
     /// counts as sent.
     pub(crate) fn send_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(end) = self.end.clone() else { return self.socket.write(bytes) };
+        let Some(end) = self.end.clone() else { return uninterrupted(|| self.socket.write(bytes)) };
         let mut unsent = end.take_unsent();
         let mut count = 0;
         if unsent.is_empty() {
@@ -117,7 +117,7 @@ impl Client {
             self.seal(&bytes[..count])?;
             unsent = end.take_unsent();
         }
-        let written = self.socket.write(&unsent);
+        let written = uninterrupted(|| self.socket.write(&unsent));
         end.put_back(&unsent[*written.as_ref().unwrap_or(&0)..]);
         if count > 0 { Ok(count) } else { written.map(|_| 0) }
     }
@@ -265,7 +265,7 @@ impl Client {
 
     /// Waits until there is something to read.
     pub(crate) fn wait_for_input(&mut self) {
-        self.socket.peek(&mut [MaybeUninit::uninit()]).expect("something to read");
+        uninterrupted(|| self.socket.peek(&mut [MaybeUninit::uninit()])).expect("something to read");
     }
 
     /// Reads once; `Ok(0)` is the end.
@@ -288,13 +288,11 @@ impl Client {
     /// Reads once, at most `piece` bytes, also with a transform. Returns how many were read.
     pub(crate) fn read_raw(&mut self, piece: usize) -> io::Result<usize> {
         let piece = piece.min(self.buffer.len());
-        let count = self.socket.read(&mut self.buffer[..piece])?;
+        let count = uninterrupted(|| self.socket.read(&mut self.buffer[..piece]))?;
         match &self.end {
             None => self.received.extend_from_slice(&self.buffer[..count]),
-            Some(end) => {
-                end.open(&self.buffer[..count], &mut self.received);
-                let _ = self.write_unsent(); // if it fails, so does the next read
-            }
+            Some(end) if !end.open(&self.buffer[..count], &mut self.received) => {}
+            Some(_) => _ = self.write_unsent(), // if it fails, so does the next read
         }
         Ok(count)
     }

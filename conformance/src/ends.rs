@@ -82,12 +82,14 @@ impl End {
         self.lock().transform.is_handshaking()
     }
 
-    /// Opens received bytes as far as possible.
+    /// Opens received bytes as far as possible. Returns whether the reader has something to send. What another handle has sealed is
+    /// left to that one: sent from here, it could come after what that one seals next.
     ///
     /// # Panics
     /// If they are invalid.
-    pub(crate) fn open(&self, received: &[u8], plain: &mut Vec<u8>) {
+    pub(crate) fn open(&self, received: &[u8], plain: &mut Vec<u8>) -> bool {
         let state = &mut *self.lock();
+        let unsent = state.unsent.len();
         state.raw.extend_from_slice(received);
         let mut buffer = Vec::with_capacity(MAX_READ);
         while !state.has_ended {
@@ -113,6 +115,7 @@ impl End {
                 break;
             }
         }
+        state.unsent.len() > unsent || self.is_last()
     }
 
     /// Seals bytes behind those that are unsent.
@@ -157,5 +160,22 @@ impl End {
     /// Received bytes that were not opened. At the end the announcement is the first of them.
     pub(crate) fn unopened(&self) -> Vec<u8> {
         self.lock().raw.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_handle_has_sealed_is_left_to_it() {
+        let end = End::new(Transforms::default().of_client());
+        end.take_unsent();
+        let other = end.clone();
+        other.seal(b"message");
+        assert!(!end.open(&[], &mut Vec::new()));
+        drop(other);
+        assert!(end.open(&[], &mut Vec::new()));
+        assert!(!end.take_unsent().is_empty());
     }
 }

@@ -17,12 +17,23 @@ pub(crate) fn connect(address: &Address, timeout: Duration, buffers: Option<usiz
     socket.set_read_timeout(Some(timeout))?;
     socket.set_write_timeout(Some(timeout))?;
     if domain == Domain::UNIX {
-        socket.connect(&address)?; // bounded by the write timeout
+        uninterrupted(|| socket.connect(&address))?; // bounded by the write timeout
     } else {
         socket.connect_timeout(&address, timeout)?;
         socket.set_tcp_nodelay(true)?;
     }
     Ok(socket)
+}
+
+/// Repeats a call while a signal interrupts it. On a socket with a timeout, the kernel does not repeat it, not even when a process
+/// that was suspended goes on.
+pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
 }
 
 /// Converts an address for the system.
