@@ -191,7 +191,7 @@ fn a_server_without_descriptors_breaks_no_history() {
 
 /// Takes the memory for sockets from a server, and gives it back.
 fn without_memory(backend: &str) {
-    let Some(group) = Group::new("memory", backend) else { return };
+    let Some(group) = Group::of_version_1("memory", backend) else { return };
     group.write(SOCKETS, MEMORY);
     let history = History::new(&format!("memory-{backend}"));
     let server = group.serve(&format!("--backend {backend} --handler echo"));
