@@ -12,9 +12,7 @@ const SAYS: &str = "no local port is free for this server; make fewer connection
 #[test]
 fn a_load_without_free_ports_says_what_to_do() {
     alone(|| {
-        ip("address add 192.0.2.1/32 dev lo");
-        fs::write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40009").unwrap();
-        let server = Server::start("--handler echo --expose --listen 192.0.2.1:7000");
+        let server = with_ten_ports();
         let load = ["load", "192.0.2.1:7000", "--connections", "20", "--duration", "100ms", "--warmup", "0"];
         let ended = run(&mut anyloop(&load), "");
         assert_eq!(ended.code, Some(1), "{ended:?}");
@@ -32,4 +30,23 @@ fn a_load_without_free_ports_says_what_to_do() {
         let ended = run(&mut anyloop(&["load", "[::1]:7000"]), "");
         assert!(ended.code == Some(1) && ended.stderr.contains("os error 99"), "{ended:?}");
     });
+}
+
+#[test]
+fn a_load_without_free_ports_for_its_hostile_clients_fails() {
+    alone(|| {
+        let server = with_ten_ports();
+        let load = ["load", "192.0.2.1:7000", "-c", "1", "--idle", "20", "-d", "300ms", "--warmup", "0"];
+        let ended = run(&mut anyloop(&load), "");
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
+        let says = format!("a hostile client can't connect to {}: {SAYS}", server.address);
+        assert!(ended.stderr.contains(&says), "{ended:?}");
+    });
+}
+
+/// A server whose clients have ten ports.
+fn with_ten_ports() -> Server {
+    ip("address add 192.0.2.1/32 dev lo");
+    fs::write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40009").unwrap();
+    Server::start("--handler echo --expose --listen 192.0.2.1:7000")
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use socket2::Socket;
 
 use crate::engine::sources::{Attempt, connect};
@@ -58,6 +59,9 @@ impl<'a> Crowd<'a> {
     }
 
     /// Runs until it is stopped. A client that the server has closed reconnects.
+    ///
+    /// # Errors
+    /// If this machine has no ports left, or no descriptors: fewer clients than planned would take part.
     pub(super) fn make_trouble(&self, over: &AtomicBool) -> io::Result<()> {
         let shard = self.plan.shard;
         let own = |kind, total| std::iter::repeat_n(kind, shard.share(total));
@@ -81,10 +85,11 @@ impl<'a> Crowd<'a> {
         while !over.load(Ordering::Relaxed) {
             for client in &mut clients {
                 if client.socket.is_none() {
-                    // If that fails, it tries again in the next round.
-                    let begun = connect(&self.plan.address, client.number).ok();
-                    client.socket =
-                        begun.filter(|(_, attempt)| *attempt != Attempt::Full).map(|(socket, _)| socket);
+                    client.socket = match connect(&self.plan.address, client.number) {
+                        Ok((socket, Attempt::Connected | Attempt::Underway)) => Some(socket),
+                        Err(error) if is_exhausted(&error) => return Err(self.not_connected(&error)),
+                        Ok((_, Attempt::Full)) | Err(_) => None, // it tries again in the next round
+                    };
                     client.channel = self.plan.transform.as_ref().map(TransformHook::channel).transpose()?;
                     (client.sealed, client.taken) = (Vec::new(), 0);
                 } else if client.act(&message).is_err() {
@@ -94,6 +99,11 @@ impl<'a> Crowd<'a> {
             thread::sleep(PACE);
         }
         Ok(())
+    }
+
+    fn not_connected(&self, error: &io::Error) -> io::Error {
+        let what = format!("a hostile client can't connect to {}: {error}", self.plan.address);
+        io::Error::new(error.kind(), what)
     }
 }
 
@@ -165,6 +175,12 @@ impl Client {
         }
         Ok(())
     }
+}
+
+/// Whether an error of a connect means that this machine can make no more connections.
+fn is_exhausted(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// Maps `WouldBlock` to success, and the end of input to an error.
