@@ -166,12 +166,20 @@ fn connect_to(address: &Address) -> io::Result<Socket> {
         return Ok(socket.into());
     };
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // `connect` waits for room in the backlog, for at most the write timeout.
-    socket.set_write_timeout(Some(CONNECT_TIMEOUT))?;
-    socket.connect(&SockAddr::unix(path)?).map_err(|error| match error.kind() {
-        ErrorKind::WouldBlock => ErrorKind::TimedOut.into(),
-        _ => error,
-    })?;
+    let path = SockAddr::unix(path)?;
+    let end = Instant::now() + CONNECT_TIMEOUT;
+    // `connect` waits for room in the backlog, for at most the write timeout. It is interrupted if the process is suspended.
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        socket.set_write_timeout(Some(left))?;
+        match socket.connect(&path) {
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
+            result => break result?,
+        }
+    }
     socket.set_write_timeout(None)?;
     Ok(socket)
 }

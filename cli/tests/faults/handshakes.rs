@@ -1,11 +1,12 @@
 //! Memory that a client takes of a server with TLS before the server knows it, or before it has said anything that is whole.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::thread;
 use std::time::Instant;
 
 use common::{MAX_READ, Opened, Transform};
+use rustix::io::{read, retry_on_intr};
 use tls::{Connector, ConnectorSettings, Trust};
 
 use crate::certificates::Authority;
@@ -142,7 +143,7 @@ impl Peer {
     /// The plaintext of what has arrived.
     fn hear(&mut self) -> Vec<u8> {
         let mut input = vec![0; MAX_READ];
-        let count = self.socket.read(&mut input).unwrap();
+        let count = retry_on_intr(|| read(&self.socket, &mut input)).unwrap();
         assert!(count > 0, "the server has ended the connection");
         input.truncate(count);
         self.open(&mut input)

@@ -15,6 +15,7 @@ use serde_json::Value;
 use socket2::{Domain, SockAddr, Socket, Type};
 use tempfile::tempdir;
 
+use crate::history::wait_until;
 use crate::process::{BOUND, Process, anyloop, run, through};
 use crate::server::{backends, command};
 
@@ -278,10 +279,35 @@ fn nobody_there_is_said() {
     assert!(left.code == Some(1) && left.stderr.contains("Connection refused"), "{left:?}");
     fs::remove_file(&path).unwrap();
     // Nobody accepts, and there is no room for one more to wait.
-    let full = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
-    full.bind(&SockAddr::unix(&path).unwrap()).unwrap();
-    full.listen(0).unwrap();
-    let _client = UnixStream::connect(&path).unwrap();
+    let (_full, _client) = full(&path);
     let full = run(&mut anyloop(&["client", &to]), "");
     assert!(full.code == Some(1) && full.stderr.contains("timed out"), "{full:?}");
+}
+
+/// A listener with room for one client in its backlog, and that client.
+fn full(path: &Path) -> (Socket, UnixStream) {
+    let full = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    full.bind(&SockAddr::unix(path).unwrap()).unwrap();
+    full.listen(0).unwrap();
+    (full, UnixStream::connect(path).unwrap())
+}
+
+#[test]
+fn a_client_that_is_suspended_while_it_connects_goes_on() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let (full, _first) = full(&path);
+    let client = Process::start(&mut anyloop(&["client", &address(&path)]));
+    let connects = format!("{} ", libc::SYS_connect);
+    let call = format!("/proc/{}/syscall", client.id());
+    wait_until(|| fs::read_to_string(&call).is_ok_and(|call| call.starts_with(&connects)));
+    client.pause();
+    client.signal(Signal::CONT);
+    wait_until(|| fs::read_to_string(&call).is_ok_and(|call| call.starts_with(&connects)));
+    let _first = full.accept().unwrap();
+    let (mut served, _) = full.accept().unwrap();
+    served.write_all(b"hello\n").unwrap();
+    served.shutdown(Shutdown::Write).unwrap();
+    let ended = client.end();
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "hello\n"), "{ended:?}");
 }
