@@ -1,8 +1,9 @@
 //! The receipt: the outcome of all connections, in the log and as JSON in a file; and the log of the statistics while
 //! clients are served.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -57,7 +58,7 @@ impl Destination {
         match self {
             Self::Nowhere => Ok(()),
             Self::StandardOutput => print(line.as_bytes()),
-            Self::File(path, file) => replace(file, line.as_bytes())
+            Self::File(path, file) => replace(&path, file, line.as_bytes())
                 .map_err(|error| Failure::Failed(format!("{}: {error}", path.display()))),
         }
     }
@@ -70,9 +71,13 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
     ))
 }
 
-/// Replaces the content of a file. To a pipe or a device it only writes.
-fn replace(mut file: File, content: &[u8]) -> io::Result<()> {
-    if file.metadata()?.is_file() {
+/// Replaces the content of a file, which it creates again if it was removed. To a pipe or a device it only writes.
+fn replace(path: &Path, mut file: File, content: &[u8]) -> io::Result<()> {
+    let found = file.metadata()?;
+    if found.is_file() && found.nlink() == 0 {
+        return fs::write(path, content);
+    }
+    if found.is_file() {
         file.set_len(0)?;
         file.rewind()?;
     }

@@ -167,6 +167,12 @@ fn meaning(first: &mut Option<Instant>, now: Instant) -> Meaning {
     }
 }
 
+/// Lets a write fail that would make a file larger than it may be (`ulimit -f`), rather than end this process.
+pub(crate) fn survive_size_limit() {
+    // Without a handler, the default action stays.
+    let _ = flag::register(libc::SIGXFSZ, Arc::default());
+}
+
 /// Calls `on_signal` for each of these signals, on a separate thread.
 fn on_thread(mut signals: Signals, mut on_signal: impl FnMut(i32) + Send + 'static) -> io::Result<()> {
     thread::Builder::new()

@@ -216,8 +216,13 @@ pub(crate) fn set_options(socket: &impl AsFd, limits: &Limits) -> io::Result<()>
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL);
     socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_RETRIES))?;
     socket.set_tcp_nodelay(true)?;
+    // It would also end a client whose window stays smaller than a segment, however steadily that reads, so it is off where the
+    // idle timeout finds a client that is gone.
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(limits.write_timeout.clamp(MIN_USER_TIMEOUT, MAX_USER_TIMEOUT)))?;
+    socket.set_tcp_user_timeout(match limits.idle_timeout {
+        Some(_) => None,
+        None => Some(limits.write_timeout.clamp(MIN_USER_TIMEOUT, MAX_USER_TIMEOUT)),
+    })?;
     let _ = limits;
     Ok(())
 }
@@ -228,7 +233,8 @@ const KEEPALIVE_TIME: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// The connection fails when this many probes were not answered.
 const KEEPALIVE_RETRIES: u32 = 3;
-/// The connection fails when the client has acknowledged nothing for this time, or for the write timeout if that is longer.
+/// Without an idle timeout, the connection fails when the client has acknowledged nothing for this time, or for the write timeout
+/// if that is longer.
 #[cfg(target_os = "linux")]
 const MIN_USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// The kernel counts the milliseconds of this timeout in an `int`.
@@ -350,22 +356,27 @@ mod tests {
 
     #[test]
     fn accepted_sockets_have_the_options_whenever_the_client_connected() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let listener = Listener::from(listener);
-        let limits = Limits::default();
-        let early = TcpStream::connect(address).unwrap();
-        listener.prepare(&limits).unwrap();
-        let late = TcpStream::connect(address).unwrap();
-        for (client, inherits) in [(early, false), (late, true)] {
-            let (socket, peer) = listener.accept().unwrap();
-            assert_eq!(peer, Address::Ip(client.local_addr().unwrap()));
-            assert_eq!(socket.prepare(&limits), inherits);
-            let socket = SockRef::from(&socket);
-            assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
-            assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_TIME);
-            #[cfg(target_os = "linux")]
-            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(MIN_USER_TIMEOUT));
+        for idle_timeout in [Limits::default().idle_timeout, None] {
+            let limits = Limits::default().with_idle_timeout(idle_timeout);
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let listener = Listener::from(listener);
+            let early = TcpStream::connect(address).unwrap();
+            listener.prepare(&limits).unwrap();
+            let late = TcpStream::connect(address).unwrap();
+            for (client, inherits) in [(early, false), (late, true)] {
+                let (socket, peer) = listener.accept().unwrap();
+                assert_eq!(peer, Address::Ip(client.local_addr().unwrap()));
+                assert_eq!(socket.prepare(&limits), inherits);
+                let socket = SockRef::from(&socket);
+                assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
+                assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_TIME);
+                #[cfg(target_os = "linux")]
+                {
+                    let user_timeout = idle_timeout.is_none().then_some(MIN_USER_TIMEOUT);
+                    assert_eq!(socket.tcp_user_timeout().unwrap(), user_timeout);
+                }
+            }
         }
     }
 }

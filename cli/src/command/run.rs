@@ -12,7 +12,7 @@ use crate::catalogue::Catalogue;
 use crate::config::File;
 use crate::failure::{Failure, print, warn};
 use crate::usage::Origin;
-use crate::{client, color, compare, describe, environment, handwritten, list, load, serve, usage};
+use crate::{client, color, compare, describe, environment, handwritten, list, load, serve, signals, usage};
 
 impl Command {
     /// Runs the command line, and returns the exit code.
@@ -25,6 +25,7 @@ impl Command {
         let program = &self.program;
         // First, since it changes the environment, which threads may read.
         let inherited = Inherited::take();
+        signals::survive_size_limit();
         let predecessor = inherited.as_ref().ok().and_then(|inherited| inherited.predecessor.clone());
         let report = |failure: &Failure| {
             predecessor.iter().for_each(|predecessor| predecessor.fail(&failure.to_string()));

@@ -1,8 +1,10 @@
 //! Output that can't be written: the log, the receipt, and pipes whose reader has left; and what a client's bytes do to
 //! the log.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::process::{Command, Stdio};
+
+use tempfile::tempdir;
 
 use crate::process::{Process, anyloop, through};
 use crate::server::{Server, command};
@@ -19,12 +21,17 @@ fn serve(backend: &str, command: &mut Command) {
     assert_eq!((ended.code, &ended.receipt["finished"]), (Some(0), &10.into()), "{backend}");
 }
 
-/// The log is closed, or its disk is full. So is the disk of the receipt, which is reported.
+/// The log is closed, is as large as it may be, or its disk is full. So is the disk of the receipt, which is reported.
 pub(crate) fn full(backend: &str) {
     let flags = format!("--backend {backend} --log-level debug");
     let full = || OpenOptions::new().write(true).open("/dev/full").unwrap();
     serve(backend, command(&flags).stderr(full()));
     serve(backend, &mut through(&["sh", "-c", "exec \"$0\" \"$@\" 2>&-"], &command(&flags)));
+    let directory = tempdir().unwrap();
+    let log = directory.path().join("log");
+    let limited = format!("ulimit -f 1; exec \"$0\" \"$@\" 2>{}", log.display());
+    serve(backend, &mut through(&["sh", "-c", &limited], &command(&flags)));
+    assert!([512, 1024].contains(&fs::metadata(&log).unwrap().len()), "{backend}: a block, which is full");
 
     let flags = ["serve", "--listen", "127.0.0.1:0", "--backend", backend, "--receipt", "/dev/full"];
     let server = Server::start_as_is(

@@ -37,7 +37,10 @@ rows! {
     }
     row_06_never_readers "a client that sends and never reads" => "nothing is read while a reply is unsent; the end by `--write-timeout` or `--min-rate`; others are served" {
         kit: &["reading_pauses_while_replies_are_unsent", "large_replies_are_bounded", "write_deadline", "minimum_rate"],
-        tests: &["cli/tests/it/limits.rs::a_client_that_reads_no_reply_is_closed"],
+        tests: &[
+            "cli/tests/it/limits.rs::a_client_that_reads_no_reply_is_closed",
+            "cli/tests/it/limits.rs::a_client_that_reads_steadily_into_a_small_buffer_is_served",
+        ],
         here: several(crowds::never_readers),
     }
     row_07_hogs "a client that pipelines without end" => "a turn ends after 64 messages or 64 KiB; others are served" {
@@ -128,7 +131,7 @@ rows! {
     row_28_clock "a clock that jumps" => "deadlines go by the monotonic clock" {
         here: each(clock::jumps),
     }
-    row_29_full_disk "a log that is closed, full or not read; a full disk for the receipt" => "the server goes on; exit code 1 if the receipt is lost" {
+    row_29_full_disk "a log that is closed, full, too large (`ulimit -f`) or not read; a full disk for the receipt" => "the server goes on; exit code 1 if the receipt is lost" {
         tests: &["cli/tests/it/log.rs::a_blocked_log_does_not_block_the_server", "serving/src/accept_errors.rs::a_log_message_is_limited_to_one_in_five_seconds"],
         here: each(output::full),
     }

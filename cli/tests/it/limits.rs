@@ -1,9 +1,12 @@
 //! The reply to a client at each limit, and how it is counted.
 
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 use crate::process::{BOUND, anyloop, run};
 use crate::server::{STUCK, Server, backends, concurrent_backends, stuck};
@@ -91,6 +94,30 @@ fn a_client_that_reads_below_the_minimum_rate_is_closed() {
                 drop(ended);
                 reader.join().unwrap();
                 assert_eq!(server.stop().receipt["reasons"]["write_timeout"], 1, "{backend}");
+            });
+        }
+    });
+}
+
+#[test]
+#[ignore = "takes 40 s: run by `.ci/full`, or with `--include-ignored`"]
+fn a_client_that_reads_steadily_into_a_small_buffer_is_served() {
+    thread::scope(|scope| {
+        for backend in backends() {
+            scope.spawn(move || {
+                let server = Server::start(&format!("--backend {backend} {STUCK} --min-rate 0"));
+                let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+                socket.set_recv_buffer_size(2304).unwrap(); // smaller than a segment on loopback
+                socket.connect(&server.address.into()).unwrap();
+                let mut client = TcpStream::from(socket);
+                client.set_read_timeout(Some(BOUND)).unwrap();
+                client.write_all(&vec![b'x'; 32 << 20]).unwrap();
+                client.write_all(b"\n").unwrap();
+                let until = Instant::now() + Duration::from_secs(40);
+                while Instant::now() < until {
+                    client.read_exact(&mut [0; 300]).unwrap_or_else(|error| panic!("{backend}: {error}"));
+                    thread::sleep(Duration::from_millis(300));
+                }
             });
         }
     });

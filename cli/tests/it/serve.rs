@@ -176,6 +176,21 @@ fn rfc3339(time: &str) -> i64 {
 }
 
 #[test]
+fn a_receipt_whose_file_was_removed_is_written_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("receipt");
+    let mut command = anyloop(&["serve", "--listen", "127.0.0.1:0", "--receipt", path.to_str().unwrap()]);
+    let server =
+        Server::start_as_is(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    assert_eq!(server.connect().hear(), "連接成功!");
+    fs::remove_file(&path).unwrap();
+    server.process.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.process.end().code, Some(0));
+    let receipt: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!(receipt["accepted"], 1);
+}
+
+#[test]
 fn the_receipt_replaces_an_older_one() {
     let path = std::env::temp_dir().join(format!("anyloop-receipt-{}", std::process::id()));
     fs::write(&path, "x".repeat(10_000)).unwrap();
