@@ -1,6 +1,6 @@
 //! A conversation over completion-based I/O, such as io_uring.
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use common::{Active, Next, Output, canary};
 
@@ -29,6 +29,10 @@ pub enum Step {
     Blocking,
     /// The conversation is over: [`end`](Conversation::end) it. Output that is being sent need not be returned.
     Over,
+}
+
+fn is_interrupted(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::Interrupted && !canary!("loses a client whose send was interrupted")
 }
 
 /// The counterpart of [`advance`](Conversation::advance) for completion-based I/O: the backend reports each completion,
@@ -60,6 +64,7 @@ impl Conversation {
                     buffers.spare.reclaim(memory);
                 }
             }
+            Err(error) if is_interrupted(&error) => _ = active.returned(output, 0), // it is sent again
             Ok(0) | Err(_) => {
                 active.returned(output, 0);
                 active.lost();

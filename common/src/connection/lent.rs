@@ -63,7 +63,9 @@ impl Connection {
         let now = now();
         let unsent = self.unsent.get_or_insert_with(|| Box::new(Unsent::new(Output::default(), now)));
         unsent.take_back(output);
-        unsent.sent_lent(count, now);
+        if count > 0 {
+            unsent.sent_lent(count, now);
+        }
         None
     }
 }

@@ -143,6 +143,9 @@ impl Worker {
         if !wire.is_readable() {
             return None;
         }
+        if tape.chance(faults.interrupts) {
+            return Some(Event::Received { bytes: Err(io::ErrorKind::Interrupted.into()), more: false });
+        }
         let ends = tape.chance(faults.single_receives);
         if ends && tape.chance(faults.single_receives) {
             let bytes = Err(io::Error::from_raw_os_error(NO_BUFFERS));
@@ -174,10 +177,7 @@ impl Worker {
         let operations = &mut peer.operations;
         let output = operations.output.take()?;
         let sent = match peer.socket.try_write(output.bytes(), self.clock.elapsed()) {
-            Err(error)
-                if error.kind() == io::ErrorKind::WouldBlock
-                    || error.kind() == io::ErrorKind::Interrupted =>
-            {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if operations.sending == Operation::Running {
                     operations.output = Some(output);
                     return None;
@@ -210,7 +210,8 @@ impl Worker {
                 conversation.received(&mut bytes, &mut self.buffers)
             }
             Event::Received { bytes: Err(error), .. } => {
-                if !matches!(error.raw_os_error(), Some(CANCELLED | NO_BUFFERS)) {
+                let is_passing = matches!(error.raw_os_error(), Some(CANCELLED | NO_BUFFERS));
+                if !is_passing && error.kind() != io::ErrorKind::Interrupted {
                     conversation.mark_lost();
                 }
                 conversation.step(&peer.socket, &mut self.buffers)
