@@ -166,7 +166,7 @@ macro_rules! for_each_case {
             start {
                 a_handler_may_use_a_mebibyte_of_stack [Start] [] "a handler may use 1 MiB of stack";
                 a_broken_listener_is_an_error [Start] [] "a listener that can't accept connections ends the server with an error";
-                failed_server_leaks_nothing [Start] [] "a server that failed leaves no threads and no descriptors behind";
+                ended_server_leaks_nothing [Start] [] "a server that failed, or was stopped with a client, leaves no threads and no descriptors behind";
                 start_fails_with_too_few_descriptors [Start] [] "without enough descriptors a server does not start, and reports how many it needs";
                 few_descriptors_suffice_for_error_replies [Start] [TwoClients] "with few descriptors, refused clients get an error reply";
             }

@@ -50,7 +50,7 @@ struct Thread {
 struct Target {
     /// The thread to signal, until its interrupt is dropped.
     handle: Option<libc::pthread_t>,
-    /// The list to which the thread is added when it was signalled.
+    /// The list to which the thread is added when it was signalled, until its interrupt is dropped.
     signalled: Option<Arc<Signalled>>,
 }
 
@@ -123,7 +123,11 @@ impl fmt::Debug for Interrupt {
 
 impl Drop for Interrupt {
     fn drop(&mut self) {
-        self.thread.target().handle = None;
+        let mut target = self.thread.target();
+        target.handle = None;
+        // The list may still have this thread, and would keep itself alive by it.
+        let signalled = target.signalled.take();
+        drop((target, signalled));
         // SAFETY: the set was filled by the system.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.blocked_before, ptr::null_mut()) };
     }
@@ -296,6 +300,18 @@ mod tests {
             true
         };
         assert!(interrupt.call(is_woken, || Ok(())).is_err());
+    }
+
+    #[test]
+    fn a_thread_that_has_ended_keeps_no_list_alive() {
+        let signalled = Signalled::new(Waker::noop().clone());
+        let interrupt = Interrupt::of_this_thread().unwrap();
+        interrupt.signal_again_by(&signalled);
+        signalled.add(&interrupt.thread);
+        drop(interrupt);
+        let left = Arc::downgrade(&signalled);
+        drop(signalled);
+        assert!(left.upgrade().is_none());
     }
 
     #[test]

@@ -61,7 +61,7 @@ rows! {
         here: each(accept::transient),
     }
     row_10_accept_broken "a listener that is none (any more)" => "the clients drain, and the server ends with exit code 1" {
-        kit: &["a_broken_listener_is_an_error", "failed_server_leaks_nothing"],
+        kit: &["a_broken_listener_is_an_error", "ended_server_leaks_nothing"],
         here: each(accept::broken),
     }
     row_11_no_threads "a thread that can't be started" => "`ERR busy` where a client needs one; the handler runs on another thread elsewhere" {

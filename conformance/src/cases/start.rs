@@ -1,4 +1,4 @@
-//! The resources that a server needs to start, and that it frees when it fails.
+//! The resources that a server needs to start, and that it frees when it ends.
 
 use std::fs;
 use std::net::TcpListener;
@@ -43,30 +43,32 @@ pub(crate) fn a_broken_listener_is_an_error(subject: &Subject) {
     assert!(!error.to_string().is_empty());
 }
 
-pub(crate) fn failed_server_leaks_nothing(subject: &Subject) {
+pub(crate) fn ended_server_leaks_nothing(subject: &Subject) {
     if let Some(parent) = child::parent() {
-        return fail_and_count(parent, subject);
+        return end_and_count(parent, subject);
     }
     let mut child = Child::start(subject);
-    // The first server may start threads of the whole process, such as a reactor or a pool.
-    child.request("fail");
-    child.request("fail");
-    let before = counted(&mut child);
-    for _ in 0..10 {
-        child.request("fail");
-    }
-    // Detached threads end some time later.
-    let deadline = Instant::now() + subject.timeout();
-    loop {
-        let after = counted(&mut child);
-        if after[0] <= before[0] && after[1] <= before[1] {
-            return;
+    for end in ["fail", "stop"] {
+        // The first server may start threads of the whole process, such as a reactor or a pool.
+        child.request(end);
+        child.request(end);
+        let before = counted(&mut child);
+        for _ in 0..10 {
+            assert_eq!(child.request(end), "done", "{end}");
         }
-        assert!(
-            Instant::now() < deadline,
-            "[threads, descriptors]: {before:?} before ten failed servers, {after:?} after"
-        );
-        thread::sleep(subject.timeout() / 500);
+        // Detached threads end some time later.
+        let deadline = Instant::now() + subject.timeout();
+        loop {
+            let after = counted(&mut child);
+            if after[0] <= before[0] && after[1] <= before[1] {
+                break;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "[threads, descriptors]: {before:?} before ten servers ended by `{end}`, {after:?} after"
+            );
+            thread::sleep(subject.timeout() / 500);
+        }
     }
 }
 
@@ -75,13 +77,21 @@ fn counted(child: &mut Child) -> [usize; 2] {
     ["threads", "descriptors"].map(|what| child.request(what).parse().expect("a number"))
 }
 
-/// Runs servers that fail, and counts threads and descriptors of the process.
-fn fail_and_count(parent: Parent, subject: &Subject) {
+/// Runs servers that fail or are stopped, and counts threads and descriptors of the process.
+fn end_and_count(parent: Parent, subject: &Subject) {
     parent.respond(|request| match request {
         "fail" => {
             let service = Arc::new(Scripted::new().service());
             let failed = subject.backend().serve(broken_listener().into(), service, &Stop::new());
-            if failed.is_err() { "failed".into() } else { "did not fail".into() }
+            if failed.is_err() { "done".into() } else { "it did not fail".into() }
+        }
+        "stop" => {
+            let server = subject.serve(Scripted::new().service());
+            let mut client = server.connect_greeted();
+            server.drain();
+            client.expect_end();
+            drop(client);
+            server.result().map_or_else(|error| error.to_string(), |_| "done".into())
         }
         what => {
             let folder = if what == "threads" { "/proc/self/task" } else { "/proc/self/fd" };
