@@ -3,13 +3,14 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, ErrorKind, Write};
+use std::iter;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyloop_simulation::Tape;
 #[cfg(anyloop_canaries)]
-use anyloop_simulation::canary::{CANARIES, Found};
+use anyloop_simulation::canary::{CANARIES, Found, MOST};
 use clap::Parser;
 
 use crate::series::Series;
@@ -29,10 +30,10 @@ struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// How many seeds to run, from the first one on
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = above_zero)]
     count: u64,
     /// Run seeds for this time instead of a number of them
-    #[arg(long, value_name = "N", conflicts_with = "count")]
+    #[arg(long, value_name = "N", conflicts_with = "count", value_parser = above_zero)]
     seconds: Option<u64>,
     /// Print what takes part, and then each step, and shrink nothing
     #[arg(long)]
@@ -52,11 +53,11 @@ struct Arguments {
     canaries: bool,
     /// In how many ranges of seeds to look for each defect
     #[cfg(anyloop_canaries)]
-    #[arg(long, value_name = "N", default_value_t = 15, requires = "canaries")]
+    #[arg(long, value_name = "N", default_value_t = 15, requires = "canaries", value_parser = above_zero)]
     ranges: u64,
     /// How many seeds to run in each range at most
     #[cfg(anyloop_canaries)]
-    #[arg(long, value_name = "N", default_value_t = anyloop_simulation::canary::MOST, requires = "canaries")]
+    #[arg(long, value_name = "N", default_value_t = MOST, requires = "canaries", value_parser = above_zero)]
     most: u64,
     /// The defect that the seeds are run with, or that --canaries looks for
     #[cfg(anyloop_canaries)]
@@ -64,12 +65,29 @@ struct Arguments {
     canary: Option<String>,
 }
 
+/// Parses a number that makes no sense as 0: then nothing would run, and nothing would fail.
+fn above_zero(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) => Err("nothing would run; write 1 or more".into()),
+        Ok(number) => Ok(number),
+        Err(_) => Err(format!("write a number from 1 to {}", u64::MAX)),
+    }
+}
+
 /// So many failures are shrunk.
 const MOST_SHRUNK: u64 = 3;
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    match simulate(&Arguments::parse(), &mut io::stdout()) {
+    let arguments = Arguments::parse();
+    let runs = match arguments.runs() {
+        Ok(runs) => runs,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match simulate(&arguments, runs, &mut io::stdout()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS, // nobody reads on
@@ -80,8 +98,28 @@ fn main() -> ExitCode {
     }
 }
 
+/// Names of runs, and their tapes.
+type Runs = Box<dyn Iterator<Item = (String, Tape)>>;
+
+impl Arguments {
+    /// The runs that are asked for. With `--seconds` they end before these do.
+    fn runs(&self) -> Result<Runs, String> {
+        if let Some(file) = &self.tape {
+            let name = file.file_stem().unwrap_or_default().to_string_lossy();
+            return Ok(Box::new(iter::once((format!("tape {name}"), Tape::read(file)?))));
+        }
+        let last = match self.seconds {
+            Some(_) => u64::MAX,
+            None => self.seed.checked_add(self.count - 1).ok_or_else(|| {
+                format!("--count {}: the last seed is {}; write fewer of them", self.count, u64::MAX)
+            })?,
+        };
+        Ok(Box::new((self.seed..=last).map(|seed| (format!("seed {seed}"), Tape::from_seed(seed)))))
+    }
+}
+
 /// Returns whether nothing was violated.
-fn simulate(arguments: &Arguments, out: &mut impl Write) -> io::Result<bool> {
+fn simulate(arguments: &Arguments, runs: Runs, out: &mut impl Write) -> io::Result<bool> {
     #[cfg(anyloop_canaries)]
     if arguments.canaries {
         return look_for_canaries(arguments, out);
@@ -90,28 +128,19 @@ fn simulate(arguments: &Arguments, out: &mut impl Write) -> io::Result<bool> {
     if let Some(name) = &arguments.canary {
         common::canary::choose(Box::leak(name.clone().into_boxed_str()));
     }
-    let mut series = Series::new(arguments.trace);
-    if let Some(file) = &arguments.tape {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))?;
-        let tape = Tape::parse(&text).map_err(io::Error::other)?;
-        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        series.run(&format!("tape {name}"), tape, arguments.shrink, out)?;
-        return Ok(series.failed == 0);
-    }
+    let mut series = Series::new(if arguments.tape.is_some() { "tapes" } else { "seeds" }, arguments.trace);
     let begun = Instant::now();
-    let until = arguments.seconds.map(|seconds| begun + Duration::from_secs(seconds));
+    let time = arguments.seconds.map(Duration::from_secs);
     let mut told = begun;
-    for seed in arguments.seed.. {
-        let is_over = match until {
-            Some(until) => Instant::now() >= until,
-            None => seed - arguments.seed >= arguments.count,
-        };
-        if is_over {
+    for (name, tape) in runs {
+        if time.is_some_and(|time| begun.elapsed() >= time) {
             break;
         }
-        let shrinks = series.failed < MOST_SHRUNK && !arguments.trace;
-        series.run(&format!("seed {seed}"), Tape::from_seed(seed), shrinks, out)?;
+        let shrinks = match arguments.tape {
+            Some(_) => arguments.shrink,
+            None => series.failed < MOST_SHRUNK && !arguments.trace,
+        };
+        series.run(&name, tape, shrinks, out)?;
         if told.elapsed() >= PROGRESS_INTERVAL {
             told = Instant::now();
             let _ = writeln!(io::stderr(), "{}", series.text(begun.elapsed()));

@@ -11,10 +11,12 @@ use crate::watchdog::Watchdog;
 /// What a series of runs has shown.
 #[derive(Debug)]
 pub(crate) struct Series {
+    /// What is run: `seeds` or `tapes`.
+    what: &'static str,
     watchdog: Watchdog,
     is_traced: bool,
     pub(crate) marks: Marks,
-    seeds: u64,
+    count: u64,
     pub(crate) failed: u64,
     steps: u64,
     answered: u64,
@@ -27,10 +29,10 @@ const SHRINK_TIME: Duration = Duration::from_secs(5);
 
 impl Series {
     /// A series without a run yet, which prints the traces of all that follow if `is_traced`.
-    pub(crate) fn new(is_traced: bool) -> Self {
-        let (marks, seeds, failed, steps, answered, unlingered, virtual_time) = Default::default();
+    pub(crate) fn new(what: &'static str, is_traced: bool) -> Self {
+        let (marks, count, failed, steps, answered, unlingered, virtual_time) = Default::default();
         let watchdog = Watchdog::start();
-        Self { watchdog, is_traced, marks, seeds, failed, steps, answered, unlingered, virtual_time }
+        Self { what, watchdog, is_traced, marks, count, failed, steps, answered, unlingered, virtual_time }
     }
 
     /// Runs a tape, and reports and shrinks its failure.
@@ -41,7 +43,7 @@ impl Series {
         shrinks: bool,
         out: &mut impl Write,
     ) -> io::Result<()> {
-        self.seeds += 1;
+        self.count += 1;
         let trace = if self.is_traced { Trace::kept() } else { Trace::default() };
         if self.is_traced {
             writeln!(out, "{}", heading(name, &tape))?;
@@ -68,12 +70,14 @@ impl Series {
         Ok(())
     }
 
-    /// Shrinks a failure, and writes the tape to a file.
+    /// Shrinks a failure, and writes the tape to a file. One byte stays: a file without any is no tape.
     fn shrink(&self, failure: &Failure<'_>, out: &mut impl Write) -> io::Result<()> {
         let name = failure.name;
         let violation =
             |tape: Tape| self.watchdog.run(name, tape, Trace::default()).result.err().unwrap_or_default();
-        let fails = |bytes: &[u8]| kind(&violation(Tape::new(bytes.to_vec()))) == kind(failure.violation);
+        let fails = |bytes: &[u8]| {
+            !bytes.is_empty() && kind(&violation(Tape::new(bytes.to_vec()))) == kind(failure.violation)
+        };
         let tape = &Tape::new(shrink(failure.tape.bytes(), SHRINK_TIME, fails));
         let shrunk = Failure { name, tape, violation: &violation(tape.clone()) };
         let file = shrunk.write_tape()?;
@@ -84,10 +88,10 @@ impl Series {
 
     /// The counts, after this time.
     pub(crate) fn text(&self, time: Duration) -> String {
-        let Self { seeds, failed, steps, answered, unlingered, virtual_time, .. } = self;
+        let Self { what, count, failed, steps, answered, unlingered, virtual_time, .. } = self;
         let hours = virtual_time.as_secs() / 3600;
         format!(
-            "{failed} of {seeds} seeds failed; {steps} steps, {answered} messages, {unlingered} sockets that did not linger, \
+            "{failed} of {count} {what} failed; {steps} steps, {answered} messages, {unlingered} sockets that did not linger, \
              {hours} virtual hours in {:.1} s",
             time.as_secs_f64()
         )

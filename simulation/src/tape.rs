@@ -4,6 +4,10 @@
 //! too, knows a failure by its seed alone, and takes the lengths of collections from the end of the tape. Here a failing tape
 //! itself becomes shorter, and is a file that replays the failure without the seed.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
 /// A finite tape of random bytes, which makes all choices of a run. When it is over, no more faults occur and every number is
 /// zero, so a shorter tape is a simpler run.
 #[derive(Clone, Debug)]
@@ -13,7 +17,11 @@ pub struct Tape {
 }
 
 /// The lengths of the tapes that seeds expand to.
-const LENGTHS: [usize; 8] = [128, 256, 512, 512, 1024, 1024, 2048, 4096];
+const LENGTHS: [usize; 8] = [128, 256, 512, 512, 1024, 1024, 2048, MOST_BYTES];
+const MOST_BYTES: usize = 4096;
+
+/// The most bytes of a file with a tape, comments included. A run writes some 10 KiB.
+const MOST_TEXT: u64 = 1024 * 1024;
 
 impl Tape {
     /// A tape with these bytes.
@@ -30,19 +38,50 @@ impl Tape {
         Self::new(bytes)
     }
 
+    /// Reads a tape from a file.
+    ///
+    /// # Errors
+    /// If the file can't be read, or is no tape. The text of the error names the file.
+    pub fn read(file: &Path) -> Result<Self, String> {
+        let mut text = Vec::new();
+        let read = File::open(file).and_then(|opened| opened.take(MOST_TEXT + 1).read_to_end(&mut text));
+        let parsed = match read {
+            Err(error) => Err(error.to_string()),
+            Ok(_) if text.len() as u64 > MOST_TEXT => {
+                Err(format!("it is longer than {} KiB, and so it is no tape", MOST_TEXT / 1024))
+            }
+            Ok(_) => Self::parse(&text),
+        };
+        parsed.map_err(|error| format!("{}: {error}", file.display()))
+    }
+
     /// Parses a tape as text: hexadecimal bytes, and comments from `#` to the end of their line.
     ///
     /// # Errors
-    /// If there is anything else.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let without_comments = text.lines().map(|line| line.split('#').next().unwrap_or_default());
-        let digits: String = without_comments.flat_map(str::split_whitespace).collect();
-        let digits = digits.as_bytes();
-        let byte = |pair: &[u8]| {
-            let pair = str::from_utf8(pair).unwrap_or_default();
-            u8::from_str_radix(pair, 16).map_err(|_| format!("`{pair}` is no hexadecimal byte of a tape"))
-        };
-        digits.chunks(2).map(byte).collect::<Result<_, _>>().map(Self::new)
+    /// If there is anything else, or not a single byte, or more than the tape of a seed has.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
+        let (mut digits, mut last_line) = (Vec::new(), 0);
+        for (number, line) in (1..).zip(text.split(|&byte| byte == b'\n')) {
+            let content = line.split(|&byte| byte == b'#').next().unwrap_or_default();
+            for digit in String::from_utf8_lossy(content).chars().filter(|digit| !digit.is_whitespace()) {
+                let value = digit.to_digit(16).ok_or_else(|| {
+                    let shown = digit.escape_debug();
+                    format!("line {number}: `{shown}` is no hexadecimal digit; write comments behind `#`")
+                })?;
+                digits.push(value as u8);
+                last_line = number;
+            }
+        }
+        match (digits.len() / 2, digits.len() % 2) {
+            (0, 0) => Err("it has no bytes; give a file that a failed run has written".into()),
+            (_, 1) => Err(format!(
+                "line {last_line}: the tape ends within a byte, so something is missing; copy all of it"
+            )),
+            (count, _) if count > MOST_BYTES => {
+                Err(format!("line {last_line}: {count} bytes are too many; a tape has at most {MOST_BYTES}"))
+            }
+            _ => Ok(Self::new(digits.chunks(2).map(|digits| digits[0] << 4 | digits[1]).collect())),
+        }
     }
 
     /// The tape as text, after a comment.
@@ -117,9 +156,29 @@ mod tests {
     #[test]
     fn a_tape_is_text_with_comments() {
         let tape = Tape::from_seed(3);
-        let parsed = Tape::parse(&tape.to_text("What it shows.\nAnd more.")).unwrap();
+        let parsed = Tape::parse(tape.to_text("What it shows.\nAnd more: é.").as_bytes()).unwrap();
         assert_eq!(parsed.bytes(), tape.bytes());
-        assert!(Tape::parse("00 xy").is_err() && Tape::parse("# none").unwrap().is_over());
+        assert_eq!(Tape::parse(b"0 0f\r\n# 12 \xff\nF\tf0").unwrap().bytes(), [0x00, 0xff, 0xf0]);
+    }
+
+    #[test]
+    fn what_is_no_tape_is_refused_with_its_line() {
+        let too_long = "00\n".repeat(MOST_BYTES + 1);
+        for (text, error) in [
+            ("", "it has no bytes; give a file that a failed run has written"),
+            ("# none\n \n", "it has no bytes; give a file that a failed run has written"),
+            ("00\n+f", "line 2: `+` is no hexadecimal digit; write comments behind `#`"),
+            ("00 é\n", "line 1: `é` is no hexadecimal digit; write comments behind `#`"),
+            ("\0", "line 1: `\\0` is no hexadecimal digit; write comments behind `#`"),
+            (
+                "# cut\n00f\n# off\n",
+                "line 2: the tape ends within a byte, so something is missing; copy all of it",
+            ),
+            (&too_long, "line 4097: 4097 bytes are too many; a tape has at most 4096"),
+        ] {
+            assert_eq!(Tape::parse(text.as_bytes()).unwrap_err(), error);
+        }
+        assert!(Tape::parse("00\n".repeat(MOST_BYTES).as_bytes()).is_ok());
     }
 
     #[test]

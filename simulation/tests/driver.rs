@@ -63,6 +63,56 @@ fn flags_that_would_do_nothing_are_refused() {
     assert!(run(&folder, &["--tape", "a.tape", "--shrink"]).status.success());
 }
 
+/// Checks that these arguments are refused as wrong usage, with an error that contains this text.
+fn refused(folder: &Path, arguments: &[&str], said: &str) {
+    let output = run(folder, arguments);
+    let printed = text(&output.stderr);
+    assert!(output.status.code() == Some(2) && printed.contains(said), "{arguments:?}: {output:?}");
+    assert!(printed.starts_with("error: ") && output.stdout.is_empty(), "{arguments:?}: {output:?}");
+}
+
+#[test]
+fn a_file_that_is_no_tape_is_refused() {
+    let folder = folder("tapes");
+    for (name, content, said) in [
+        ("empty.tape", &b""[..], "empty.tape: it has no bytes; give a file that a failed run has written"),
+        ("cut.tape", b"# seed 1\n00ff\n0", "cut.tape: line 3: the tape ends within a byte"),
+        ("sign.tape", b"00\n+f", "sign.tape: line 2: `+` is no hexadecimal digit"),
+        ("latin.tape", b"00\n\xe9", "latin.tape: line 2: `\u{fffd}` is no hexadecimal digit"),
+    ] {
+        fs::write(folder.join(name), content).unwrap();
+        refused(&folder, &["--tape", name], said);
+    }
+    refused(&folder, &["--tape", "/dev/null"], "/dev/null: it has no bytes");
+    refused(&folder, &["--tape", "/dev/zero"], "/dev/zero: it is longer than 1024 KiB, and so it is no tape");
+    refused(&folder, &["--tape", "missing.tape"], "missing.tape: No such file");
+}
+
+#[test]
+fn a_tape_that_passes_is_counted() {
+    let folder = folder("passes");
+    fs::write(folder.join("a.tape"), "00ff17").unwrap();
+    let output = run(&folder, &["--tape", "a.tape"]);
+    assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+    assert!(text(&output.stderr).starts_with("0 of 1 tapes failed; "), "{output:?}");
+}
+
+#[test]
+fn numbers_with_which_nothing_would_run_are_refused() {
+    let folder = folder("numbers");
+    for flag in ["--count", "--seconds"] {
+        refused(&folder, &[flag, "0"], &format!("'0' for '{flag} <N>': nothing would run; write 1 or more"));
+        refused(&folder, &[flag, "-1"], "");
+    }
+    let last = &u64::MAX.to_string();
+    refused(&folder, &["--seed", last, "--count", "2"], &format!("--count 2: the last seed is {last}"));
+    for flags in [&[][..], &["--count", "1"], &["--seconds", last]] {
+        let output = run(&folder, &[&["--seed", last][..], flags].concat());
+        assert!(output.status.success(), "{output:?}");
+        assert!(text(&output.stderr).starts_with("0 of 1 seeds failed; "), "{output:?}");
+    }
+}
+
 /// Runs with a defect, in a build that contains those on purpose: with `--cfg anyloop_canaries`.
 #[cfg(anyloop_canaries)]
 mod failures {
@@ -110,9 +160,10 @@ mod failures {
         let defect = ["--canary", "panics in a step", "--tape", "a.tape"];
         let is_shrunk = |flags: &[&str]| {
             let lines = failing(&folder, &[&defect[..], flags].concat());
-            lines.iter().any(|line| line.starts_with("shrunk from 160 to 0 bytes: a panic at "))
+            lines.iter().any(|line| line.starts_with("shrunk from 160 to 1 bytes: a panic at "))
         };
         assert!(is_shrunk(&["--shrink"]) && folder.join("tape-a.tape").exists());
+        failing(&folder, &[&defect[..2], &["--tape", "tape-a.tape"]].concat());
         assert!(!is_shrunk(&[]) && !is_shrunk(&["--trace"]));
     }
 
