@@ -1,6 +1,6 @@
 //! What is said of a run: what took part, and what was violated.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 
 use anyloop_simulation::{Tape, options};
 
@@ -11,6 +11,25 @@ pub(crate) struct Failure<'a> {
     pub(crate) name: &'a str,
     pub(crate) tape: &'a Tape,
     pub(crate) violation: &'a str,
+}
+
+/// An output of which nobody may read on: the exit code still says what the runs have shown.
+#[derive(Debug)]
+pub(crate) struct Unread<W>(pub(crate) W);
+
+impl<W: Write> Write for Unread<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(bytes.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0
+            .flush()
+            .or_else(|error| if error.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
+    }
 }
 
 /// The seed, the commit and what the tape draws.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyloop_simulation::{Run, Tape, Trace, run};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::report::Failure;
+use crate::report::{Failure, Unread};
 
 /// A run takes less than a millisecond, and the longest a second. One that uses the processor for this time never returns.
 const MOST_CPU_TIME: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ impl Watchdog {
                 let running = &mut *watched.lock().unwrap_or_else(PoisonError::into_inner);
                 let Some(running) = running else { continue };
                 if running.begun.elapsed() > MOST_TIME || cpu_time() - running.cpu_time > MOST_CPU_TIME {
-                    let _ = running.report(&mut io::stdout());
+                    let _ = running.report(&mut Unread(io::stdout()));
                     std::process::exit(1);
                 }
             }

@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// A new folder to run the command in.
 fn folder(name: &str) -> PathBuf {
@@ -13,9 +14,21 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-fn run(folder: &Path, arguments: &[&str]) -> Output {
+fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_anyloop-simulation"));
-    command.current_dir(folder).args(arguments).output().unwrap()
+    command.current_dir(folder).args(arguments);
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().unwrap()
+}
+
+/// The exit code of a run whose standard output nobody reads.
+fn code_unread(folder: &Path, arguments: &[&str]) -> Option<i32> {
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    command(folder, arguments).stdout(writer).stderr(Stdio::null()).status().unwrap().code()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -113,6 +126,13 @@ fn numbers_with_which_nothing_would_run_are_refused() {
     }
 }
 
+#[test]
+fn the_exit_code_is_the_same_if_nobody_reads() {
+    let folder = folder("unread");
+    assert_eq!(code_unread(&folder, &["--trace"]), Some(0));
+    assert_eq!(code_unread(&folder, &["--marks"]), Some(1), "one seed does not reach all of them");
+}
+
 /// Runs with a defect, in a build that contains those on purpose: with `--cfg anyloop_canaries`.
 #[cfg(anyloop_canaries)]
 mod failures {
@@ -178,6 +198,16 @@ mod failures {
     fn a_panic_that_the_server_catches_is_a_violation() {
         let violation = check("panics in a session", "caught", "3");
         assert!(violation.ends_with(": not on purpose"), "{violation}");
+    }
+
+    #[test]
+    fn a_violation_is_told_by_the_exit_code_if_nobody_reads() {
+        let folder = folder("unread-violation");
+        let defect = ["--canary", "panics in a step"];
+        for flags in [&["--trace"][..], &["--count", "2"]] {
+            assert_eq!(code_unread(&folder, &[&defect[..], flags].concat()), Some(1), "{flags:?}");
+        }
+        assert!(folder.join("seed-1.tape").exists(), "its tape is written all the same");
     }
 
     #[test]
