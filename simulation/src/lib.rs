@@ -18,7 +18,7 @@
 //! cargo run --release -p anyloop-simulation -- --seconds 60         # as many seeds as possible
 //! cargo run --release -p anyloop-simulation -- --seed 4711 --trace  # one of them, step by step
 //! cargo run --release -p anyloop-simulation -- --tape seed-4711.tape --trace
-//! cargo run --release -p anyloop-simulation -- --count 300000 --marks
+//! cargo run --release -p anyloop-simulation -- --count 200000 --marks
 //! ```
 //!
 //! # Reading a trace
@@ -88,6 +88,7 @@ mod timing;
 mod trace;
 mod turn;
 mod watch;
+mod words;
 mod worker;
 mod world;
 
@@ -101,6 +102,7 @@ pub use crate::shrink::{kind, shrink};
 pub use crate::socket::SimSocket;
 pub use crate::tape::Tape;
 pub use crate::trace::Trace;
+pub use crate::words::counted;
 use crate::world::{Checked, World};
 
 /// The result of a run.

@@ -22,10 +22,10 @@ mod watchdog;
 
 /// Runs the core and the serving layer of anyloop on virtual time and a simulated kernel.
 ///
-/// Exits with 0 if nothing was violated, and with 1 otherwise. The first failures are shrunk and written to files, which --tape
-/// replays, unless with --trace.
+/// Each seed expands to a tape, which makes all choices of a run. The tapes of the first three failures are shrunk and written
+/// to files, which --tape replays; with --trace none is.
 #[derive(Parser)]
-#[command(name = "anyloop-simulation")]
+#[command(name = "anyloop-simulation", after_long_help = EXPLANATION)]
 struct Arguments {
     /// The first seed
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -45,7 +45,7 @@ struct Arguments {
     /// Shrink the tape of --tape as well, if it fails
     #[arg(long, requires = "tape", conflicts_with = "trace")]
     shrink: bool,
-    /// Print which ends of conversations were reached, and fail if one is missing that can be
+    /// Print how often each kind of conversation reached each end, and fail if a combination is missing
     #[arg(long)]
     marks: bool,
     /// Print how many seeds it takes to find each defect
@@ -65,6 +65,19 @@ struct Arguments {
     #[arg(long, value_name = "NAME")]
     canary: Option<String>,
 }
+
+/// What is below the flags.
+const EXPLANATION: &str = "\
+The last line on standard error counts, of all runs that passed:
+  steps                          turns of a client, the network, the server or the clock
+  messages                       what clients sent, and whose replies were compared
+  sockets that did not linger    those closed at once, since too many others lingered
+  virtual hours                  the time of the simulated clock, for which nobody waits
+
+Exit codes:
+  0    nothing was violated
+  1    something was, a run did not end, --marks misses a combination, or output can't be written
+  2    wrong usage, or the file of --tape is no tape";
 
 /// Parses a number that makes no sense as 0: then nothing would run, and nothing would fail.
 fn above_zero(text: &str) -> Result<u64, String> {
@@ -146,12 +159,16 @@ fn simulate(arguments: &Arguments, runs: Runs, out: &mut impl Write) -> io::Resu
             let _ = writeln!(io::stderr(), "{}", series.text(begun.elapsed()));
         }
     }
-    let _ = writeln!(io::stderr(), "{}", series.text(begun.elapsed()));
+    let mut fault = None;
     if arguments.marks {
         writeln!(out, "{}", series.marks)?;
+        fault = series.marks.fault();
     }
-    let is_complete = series.marks.missing().is_empty() && series.marks.unexpected().is_empty();
-    Ok(series.failed == 0 && (!arguments.marks || is_complete))
+    let _ = writeln!(io::stderr(), "{}", series.text(begun.elapsed()));
+    if let Some(fault) = &fault {
+        let _ = writeln!(io::stderr(), "error: {fault}");
+    }
+    Ok(series.failed == 0 && fault.is_none())
 }
 
 /// Prints how many seeds it takes to find each defect. Returns whether all were found.

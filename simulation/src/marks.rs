@@ -5,6 +5,7 @@ use std::fmt;
 
 use common::CloseReason;
 
+use crate::words::counted;
 use crate::{Driving, Format, Options, Summary};
 
 /// A combination that a run may reach.
@@ -67,6 +68,9 @@ impl Mark {
     }
 }
 
+/// So many seeds reach all combinations, as `.ci/run` checks.
+const ENOUGH_SEEDS: u64 = 200_000;
+
 /// The combinations that were reached, and how often.
 #[derive(Clone, Debug, Default)]
 pub struct Marks(BTreeMap<Mark, u64>);
@@ -91,6 +95,21 @@ impl Marks {
         self.0.keys().copied().filter(|mark| mark.unreachable().is_some()).collect()
     }
 
+    /// Why the list is not complete and right, if it is not.
+    pub fn fault(&self) -> Option<String> {
+        match (self.unexpected().len(), self.missing().len()) {
+            (0, 0) => None,
+            (0, missing) => {
+                let missing = counted(missing, "combination");
+                Some(format!("--marks misses {missing}; {ENOUGH_SEEDS} seeds reach all"))
+            }
+            (unexpected, _) => {
+                let unexpected = counted(unexpected, "combination");
+                Some(format!("--marks has {unexpected} that `Mark::unreachable` excludes"))
+            }
+        }
+    }
+
     /// How often a reason was reached with this way of driving.
     pub fn count(&self, reason: CloseReason, driving: Driving) -> u64 {
         let counts =
@@ -99,8 +118,11 @@ impl Marks {
     }
 }
 
-/// A line for each reason with its counts for each way of driving, then the missing combinations, and then those that
-/// can't be reached.
+/// So many of the missing combinations are shown. A few seeds leave over a thousand.
+const MOST_SHOWN: usize = 20;
+
+/// A line for each reason with its counts for each way of driving, then the first of the missing combinations, and then how
+/// many can't be reached.
 impl fmt::Display for Marks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<20}", "")?;
@@ -109,9 +131,13 @@ impl fmt::Display for Marks {
             write!(f, "\n{:<20}", reason.name())?;
             Driving::ALL.iter().try_for_each(|&driving| write!(f, "{:>10}", self.count(*reason, driving)))?;
         }
-        let missing = self.missing();
+        let (missing, unexpected) = (self.missing(), self.unexpected());
         write!(f, "\n{} of {} combinations were reached", self.0.len(), Mark::all().count())?;
-        missing.iter().try_for_each(|mark| write!(f, "\nmissing: {mark}"))?;
+        missing.iter().take(MOST_SHOWN).try_for_each(|mark| write!(f, "\nmissing: {mark}"))?;
+        if missing.len() > MOST_SHOWN {
+            write!(f, "\nmissing: {} more", missing.len() - MOST_SHOWN)?;
+        }
+        unexpected.iter().try_for_each(|mark| write!(f, "\nreached, and counted as unreachable: {mark}"))?;
         let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
         Mark::all().filter_map(Mark::unreachable).for_each(|why| *reasons.entry(why).or_default() += 1);
         reasons.iter().try_for_each(|(why, count)| write!(f, "\n{count} can't be reached: {why}"))
@@ -123,11 +149,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_fault_of_a_list_is_said() {
+        let missing = Marks::default().missing();
+        let mut marks = Marks(missing.iter().map(|&mark| (mark, 1)).collect());
+        assert_eq!(marks.fault(), None);
+        marks.0.remove(&missing[0]);
+        let said = "--marks misses 1 combination; 200000 seeds reach all";
+        assert_eq!(marks.fault().as_deref(), Some(said));
+        let unreachable = Mark::all().find(|mark| mark.unreachable().is_some()).unwrap();
+        marks.0.insert(unreachable, 1);
+        let said = "--marks has 1 combination that `Mark::unreachable` excludes";
+        assert_eq!(marks.fault().as_deref(), Some(said));
+        assert!(
+            marks.to_string().contains(&format!("\nreached, and counted as unreachable: {unreachable}\n"))
+        );
+    }
+
+    #[test]
     fn what_was_not_reached_is_missing_unless_nothing_reaches_it() {
         let missing = Marks::default().missing();
         assert_eq!(missing.len(), Mark::all().filter(|mark| mark.unreachable().is_none()).count());
         assert!(missing.len() > 1600 && missing.len() < Mark::all().count(), "{}", missing.len());
         let text = Marks::default().to_string();
-        assert!(text.contains("missing: idle_timeout / Events / line / blocking false / transform false"));
+        assert!(text.contains("missing: exit / Events / line / blocking false / transform false"));
+        let more = format!("\nmissing: {} more\n", missing.len() - MOST_SHOWN);
+        assert!(text.matches("\nmissing: ").count() == MOST_SHOWN + 1 && text.contains(&more), "{text}");
     }
 }

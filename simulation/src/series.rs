@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use anyloop_simulation::{Marks, Tape, Trace, kind, shrink};
+use anyloop_simulation::{Marks, Tape, Trace, counted, kind, shrink};
 
 use crate::report::{Failure, heading};
 use crate::watchdog::Watchdog;
@@ -81,18 +81,20 @@ impl Series {
         let tape = &Tape::new(shrink(failure.tape.bytes(), SHRINK_TIME, fails));
         let shrunk = Failure { name, tape, violation: &violation(tape.clone()) };
         let file = shrunk.write_tape()?;
-        let (before, after) = (failure.tape.bytes().len(), tape.bytes().len());
-        writeln!(out, "shrunk from {before} to {after} bytes: {}", shrunk.violation)?;
+        let (before, after) = (failure.tape.bytes().len(), counted(tape.bytes().len(), "byte"));
+        writeln!(out, "shrunk from {before} to {after}: {}", shrunk.violation)?;
         writeln!(out, "replay it with --tape {file} --trace")
     }
 
     /// The counts, after this time.
     pub(crate) fn text(&self, time: Duration) -> String {
         let Self { what, count, failed, steps, answered, unlingered, virtual_time, .. } = self;
-        let hours = virtual_time.as_secs() / 3600;
         format!(
-            "{failed} of {count} {what} failed; {steps} steps, {answered} messages, {unlingered} sockets that did not linger, \
-             {hours} virtual hours in {:.1} s",
+            "{failed} of {count} {what} failed; {}, {}, {} that did not linger, {} in {:.1} s",
+            counted(*steps, "step"),
+            counted(*answered, "message"),
+            counted(*unlingered, "socket"),
+            counted(virtual_time.as_secs() / 3600, "virtual hour"),
             time.as_secs_f64()
         )
     }

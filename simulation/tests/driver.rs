@@ -133,6 +133,30 @@ fn the_exit_code_is_the_same_if_nobody_reads() {
     assert_eq!(code_unread(&folder, &["--marks"]), Some(1), "one seed does not reach all of them");
 }
 
+#[test]
+fn marks_that_are_missing_are_the_last_that_is_said() {
+    let output = run(&folder("marks"), &["--count", "300", "--marks"]);
+    let (table, said) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(table.lines().count() < 70 && table.contains("\nmissing: "), "{table}");
+    let [summary, fault] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
+    assert!(summary.starts_with("0 of 300 seeds failed; "), "{said}");
+    assert!(fault.starts_with("error: --marks misses ") && fault.ends_with(" seeds reach all"), "{said}");
+}
+
+#[test]
+fn the_help_explains_the_exit_codes_and_the_summary() {
+    let folder = folder("help");
+    let help = text(&run(&folder, &["--help"]).stdout);
+    for code in ["0    nothing was violated", "1    something was, ", "2    wrong usage"] {
+        assert!(help.contains(code), "{code}: {help}");
+    }
+    let summary = text(&run(&folder, &["--count", "2"]).stderr);
+    for count in ["steps", "messages", "sockets that did not linger", "virtual hours"] {
+        assert!(help.contains(&format!("\n  {count} ")) && summary.contains(&format!(" {count}")), "{count}");
+    }
+}
+
 /// Runs with a defect, in a build that contains those on purpose: with `--cfg anyloop_canaries`.
 #[cfg(anyloop_canaries)]
 mod failures {
@@ -180,7 +204,7 @@ mod failures {
         let defect = ["--canary", "panics in a step", "--tape", "a.tape"];
         let is_shrunk = |flags: &[&str]| {
             let lines = failing(&folder, &[&defect[..], flags].concat());
-            lines.iter().any(|line| line.starts_with("shrunk from 160 to 1 bytes: a panic at "))
+            lines.iter().any(|line| line.starts_with("shrunk from 160 to 1 byte: a panic at "))
         };
         assert!(is_shrunk(&["--shrink"]) && folder.join("tape-a.tape").exists());
         failing(&folder, &[&defect[..2], &["--tape", "tape-a.tape"]].concat());
