@@ -1,6 +1,7 @@
 //! A simulated client: what it sends, how it ends, and what it reads.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use crate::format::Format;
 use crate::kernel::Wire;
@@ -40,6 +41,34 @@ pub(crate) enum Tail {
     /// What is no record, and the record that ends the input.
     BadRecord,
     EndRecord,
+}
+
+/// What the client does then, behind its number.
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::HalfClose => "ends its output",
+            Self::Stay => "stays",
+            Self::Close => "closes its socket",
+            Self::Reset => "resets the connection",
+            Self::Done => "has ended",
+        })
+    }
+}
+
+/// What follows, behind the number of messages.
+impl fmt::Display for Tail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "",
+            Self::Part => " and a part of one",
+            Self::PartOfRecord => " and a part of a record",
+            Self::TooLong => " and one over the limit",
+            Self::Malformed => " and what is none",
+            Self::BadRecord => " and what is no record",
+            Self::EndRecord => " and the record that ends the input",
+        })
+    }
 }
 
 impl Tail {

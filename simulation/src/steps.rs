@@ -5,6 +5,7 @@ use common::{Answer, canary};
 use crate::book::text;
 use crate::kernel::locked;
 use crate::tape::Tape;
+use crate::words::counted;
 use crate::world::{Action, Checked, Engine, World};
 
 /// A run ends by itself long before.
@@ -17,7 +18,8 @@ impl World {
             let action = self.random_action()?;
             self.perform(action)?;
         }
-        self.trace.line(|| "no more faults".into());
+        let at = self.shared.clock.elapsed();
+        self.trace.line(|| format!("no more faults from {at:?} on"));
         for client in &mut self.clients {
             client.stalls = 0;
         }
@@ -59,7 +61,7 @@ impl World {
             Action::Send(index) => self.send(index),
             Action::End(index) => {
                 let client = &mut self.clients[index];
-                self.trace.line(|| format!("{at:?} client {index} ends: {:?}", client.ending));
+                self.trace.line(|| format!("{at:?} client {index} {}", client.ending));
                 client.end(&mut locked(&self.kernel).wires[client.wire]);
             }
             Action::Read(index) => self.read(index)?,
@@ -67,14 +69,20 @@ impl World {
                 let kernel = &mut *locked(&self.kernel);
                 let wire = &mut kernel.wires[index];
                 let count = amount(&mut kernel.tape, wire.inbound.len() - wire.arrived);
-                self.trace.line(|| format!("{at:?} {count} bytes of client {index} arrive"));
+                self.trace.line(|| {
+                    let (bytes, ending) = (counted(count, "byte"), if count == 1 { "s" } else { "" });
+                    format!("{at:?} {bytes} of client {index} arrive{ending}")
+                });
                 wire.arrive(count, at);
             }
             Action::Deliver(index) => {
                 let kernel = &mut *locked(&self.kernel);
                 let wire = &mut kernel.wires[index];
                 let count = amount(&mut kernel.tape, wire.outbound.len());
-                self.trace.line(|| format!("{at:?} {count} bytes are delivered to client {index}"));
+                self.trace.line(|| {
+                    let (bytes, verb) = (counted(count, "byte"), if count == 1 { "is" } else { "are" });
+                    format!("{at:?} {bytes} {verb} delivered to client {index}")
+                });
                 wire.deliver(count, at);
             }
             Action::Answer(index) => self.answer(index),
@@ -114,7 +122,10 @@ impl World {
             }
             (Engine::Server(server), Action::Maintenance) => {
                 let next = server.maintain();
-                self.trace.line(|| format!("{at:?} maintenance runs, and next in {next:?}"));
+                self.trace.line(|| {
+                    let next = next.map_or("not again".into(), |next| format!("next in {next:?}"));
+                    format!("{at:?} maintenance runs, and {next}")
+                });
             }
             (Engine::Server(server), _) => {
                 let choice = locked(&self.kernel).tape.below(8);
@@ -143,8 +154,10 @@ impl World {
             wire.urgent = Some(wire.inbound.len());
         }
         let at = self.shared.clock.elapsed();
-        self.trace
-            .line(|| format!("{at:?} client {index} sends up to {count} bytes: {whole} messages in whole"));
+        self.trace.line(|| {
+            let (bytes, messages) = (counted(count, "byte"), counted(whole, "message"));
+            format!("{at:?} client {index} sends up to {bytes}: {messages} in whole")
+        });
         self.shared.book().clients[index].sent = whole;
     }
 
@@ -158,7 +171,8 @@ impl World {
         let count = amount(&mut kernel.tape, wire.received.len());
         let output = client.read(count, wire).map_err(|error| format!("client {index} received {error}"))?;
         let at = self.shared.clock.elapsed();
-        self.trace.line(|| format!("{at:?} client {index} reads {count} bytes: {}", text(&output)));
+        self.trace
+            .line(|| format!("{at:?} client {index} reads {}: {}", counted(count, "byte"), text(&output)));
         self.shared.book().received(index, &output);
         Ok(())
     }

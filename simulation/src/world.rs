@@ -20,6 +20,7 @@ use crate::server::SimServer;
 use crate::session::Shared;
 use crate::tape::Tape;
 use crate::trace::Trace;
+use crate::words::counted;
 
 /// A run.
 pub(crate) struct World {
@@ -206,8 +207,8 @@ impl World {
         };
         let at = self.shared.clock.elapsed();
         self.trace.line(|| {
-            let (count, tail) = (messages.len(), client.input.tail);
-            format!("{at:?} client {wire} connects, with {count} messages and the end {tail:?}")
+            let (messages, tail) = (counted(messages.len(), "message"), client.input.tail);
+            format!("{at:?} client {wire} connects, with {messages}{tail}")
         });
         let account = Account::new(messages, client.input.clone(), self.shared.options.blocking);
         self.shared.book().clients.push(account);

@@ -42,7 +42,36 @@ fn a_trace_begins_with_the_seed_the_commit_and_the_options() {
     let printed = text(&output.stdout);
     assert!(output.status.success() && printed.starts_with("seed 7, commit "), "{output:?}");
     assert!(printed.lines().nth(1).unwrap().starts_with("driving "), "{printed}");
-    assert!(printed.contains("\nno more faults\n"), "{printed}");
+    assert!(printed.contains("\nno more faults from "), "{printed}");
+}
+
+#[test]
+fn the_steps_of_a_trace_are_in_words() {
+    let output = run(&folder("words"), &["--count", "100", "--trace"]);
+    let printed = text(&output.stdout);
+    let steps: Vec<_> =
+        printed.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())).collect();
+    let said = |words: &str| steps.iter().filter(|line| line.contains(words)).count();
+    for word in ["Some(", "None", "HalfClose", "Part", " 1 bytes", " 1 messages"] {
+        assert_eq!(said(word), 0, "{word}: {}", steps.iter().find(|line| line.contains(word)).unwrap());
+    }
+    for words in [
+        "maintenance runs, and next in ",
+        "maintenance runs, and not again",
+        " ends its output",
+        " closes its socket",
+        " resets the connection",
+        " messages and a part of one",
+        " 1 byte of client 1 arrives",
+        " 1 byte is delivered to client 0",
+        " reads 1 byte: ",
+        ": 1 message in whole",
+    ] {
+        assert!(said(words) > 0, "{words}");
+    }
+    let ends =
+        printed.lines().filter(|line| line.starts_with("no more faults from ") && line.ends_with("s on"));
+    assert_eq!(ends.count(), 100);
 }
 
 #[test]
