@@ -1,7 +1,7 @@
 //! The proxy: accepts connections, and relays each on its own thread.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,11 +63,12 @@ const BACKLOG: i32 = 4096;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Proxy {
-    /// Accepts connections of the listener, and relays them to the server at this address.
+    /// Accepts connections of the listener, and relays them to the server at this address: if there are several, to the first
+    /// at which a server accepts them. A host name is looked up once.
     ///
     /// # Errors
-    /// If the listener has no address, or if the system has no threads or descriptors left.
-    pub fn start(listener: TcpListener, to: SocketAddr, settings: Settings) -> io::Result<Self> {
+    /// If one of them has no address, or if the system has no threads or descriptors left.
+    pub fn start(listener: TcpListener, to: impl ToSocketAddrs, settings: Settings) -> io::Result<Self> {
         Self::start_with(listener, to, settings, |_, _| {})
     }
 
@@ -77,18 +78,22 @@ impl Proxy {
     /// As those of [`start`](Self::start).
     pub fn start_with(
         listener: TcpListener,
-        to: SocketAddr,
+        to: impl ToSocketAddrs,
         settings: Settings,
         tell: impl Fn(u64, &Script) + Send + 'static,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
+        let to: Arc<[SocketAddr]> = to.to_socket_addrs()?.collect();
+        if to.is_empty() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "the server has no address"));
+        }
         listener.set_nonblocking(true)?;
         SockRef::from(&listener).listen(BACKLOG)?;
         let (stop, stopped) = UnixStream::pair()?;
         let counters = Arc::<Counters>::default();
         let acceptor = thread::Builder::new().name("fault-proxy".into()).spawn({
             let counters = counters.clone();
-            move || accept(&listener, to, &settings, &Arc::new(stopped), &counters, &tell)
+            move || accept(&listener, &to, &settings, &Arc::new(stopped), &counters, &tell)
         })?;
         Ok(Self { address, counters, stop: Some(stop), acceptor: Some(acceptor) })
     }
@@ -129,7 +134,7 @@ impl Drop for Proxy {
 /// Accepts connections until `stopped` ends, and then waits for their threads.
 fn accept(
     listener: &TcpListener,
-    to: SocketAddr,
+    to: &Arc<[SocketAddr]>,
     settings: &Settings,
     stopped: &Arc<UnixStream>,
     counters: &Arc<Counters>,
@@ -154,9 +159,10 @@ fn accept(
         tell(counters.connections.load(Ordering::Relaxed) - 1, &script);
         // A client whose relay can't begin is reset, since its socket is closed.
         let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
-        let (stopped, counted) = (stopped.clone(), counters.clone());
+        let (to, stopped, counted) = (to.clone(), stopped.clone(), counters.clone());
         let relaying = thread::Builder::new().name("relay".into()).stack_size(STACK).spawn(move || {
-            let Ok(server) = TcpStream::connect_timeout(&to, CONNECT_TIMEOUT) else {
+            let connect = |to| TcpStream::connect_timeout(to, CONNECT_TIMEOUT).ok();
+            let Some(server) = to.iter().find_map(connect) else {
                 counted.refused.fetch_add(1, Ordering::Relaxed);
                 return;
             };

@@ -269,6 +269,34 @@ mod tests {
         }
     }
 
+    /// The help of the program has these numbers.
+    #[test]
+    fn each_fault_is_as_strong_as_the_help_says() {
+        let settings = Settings { chance: 1.0, ..Settings::default() };
+        let scripts: Vec<_> = (0..20_000).map(|connection| Script::draw(&settings, connection)).collect();
+        let bounds = |values: &mut dyn Iterator<Item = u64>| {
+            values.fold((u64::MAX, 0), |(least, most), value| (least.min(value), most.max(value)))
+        };
+        let of = |value: fn(&Shape) -> u64| bounds(&mut scripts.iter().map(|script| value(&script.up)));
+        fn micros(time: Duration) -> u64 {
+            time.as_micros() as u64
+        }
+        for (drawn, least, most) in [
+            (of(|shape| micros(shape.delay)), 500, 20_000),
+            (of(|shape| micros(shape.jitter)), 500, 20_000),
+            (of(|shape| shape.split.unwrap() as u64), 2, 64),
+            (of(|shape| shape.coalesce.unwrap().0 as u64), 256, 16 * 1024),
+            (of(|shape| micros(shape.coalesce.unwrap().1)), 1000, 20_000),
+            (of(|shape| shape.stall.unwrap().0), 1, 64 * 1024),
+            (of(|shape| micros(shape.stall.unwrap().1)), 50_000, 500_000),
+            (of(|shape| shape.throttle.unwrap()), 16 * 1024, 1024 * 1024),
+            (bounds(&mut scripts.iter().map(|script| script.ending.unwrap().after)), 1, 64 * 1024),
+        ] {
+            assert!(drawn.0 >= least && drawn.0 <= least + least / 50, "{drawn:?} from {least}");
+            assert!(drawn.1 <= most && drawn.1 >= most - most / 50, "{drawn:?} to {most}");
+        }
+    }
+
     #[test]
     fn a_name_is_read_as_it_is_written() {
         for fault in Fault::ALL {

@@ -266,10 +266,68 @@ fn the_program_relays_and_explains_itself() {
     for (flags, why) in [
         (&["--to", "127.0.0.1:1", "--faults", "loss"][..], "`loss` is no fault; write some of: delay"),
         (&["--to", "127.0.0.1:1", "--chance", "2"], "`2` is no share; write a number from 0 to 1"),
+        (&["--to", "8888"], "write HOST:PORT, such as localhost:8888"),
+        (&["--to", "localhost:http"], "write HOST:PORT, such as localhost:8888"),
+        (&["--to", "localhost:1", "--listen", ":1"], "write HOST:PORT, such as localhost:8888"),
         (&[], "--to"),
     ] {
         let output = program().args(flags).output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(2) && error.contains(why), "{flags:?}: {error}");
+    }
+}
+
+#[test]
+fn the_program_looks_a_name_up() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("localhost:{}", server.local_addr().unwrap().port());
+    let mut program = Command::new(env!("CARGO_BIN_EXE_anyloop-fault-proxy"));
+    program.args(["--to", &to, "--listen", "localhost:0", "--faults", "delay"]);
+    let mut child = program.stdout(Stdio::piped()).spawn().unwrap();
+    let line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    let mut client = connect(line.strip_prefix("listening on ").unwrap().parse().unwrap());
+    client.write_all(b"x").unwrap();
+    let mut came = [0];
+    bounded(server.accept().unwrap().0).read_exact(&mut came).unwrap();
+    assert_eq!(came, *b"x");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn the_second_address_of_a_server_is_tried_if_the_first_accepts_nothing() {
+    let [gone, server] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let to = [&gone, &server].map(|listener| listener.local_addr().unwrap());
+    drop(gone);
+    let settings = Settings { faults: vec![Fault::Delay], ..Settings::default() };
+    let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Proxy::start(listen(), &to[..], settings.clone()).unwrap();
+    thread::spawn(move || server.accept().unwrap().0.write_all(b"x"));
+    let mut came = [0];
+    connect(proxy.address()).read_exact(&mut came).unwrap();
+    let error = Proxy::start(listen(), &to[..0], settings).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (ErrorKind::InvalidInput, "the server has no address")
+    );
+}
+
+#[test]
+fn the_program_says_why_it_can_not_begin() {
+    let listening = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listening.local_addr().unwrap().to_string();
+    for (flags, why) in [
+        (
+            ["--to", "127.0.0.1:1", "--listen", &taken],
+            format!("error: can't listen on {taken}: Address already"),
+        ),
+        (
+            ["--to", "nobody.invalid:1", "--seed", "1"],
+            "error: the host of nobody.invalid:1 can't be found: ".into(),
+        ),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_anyloop-fault-proxy")).args(flags).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && error.starts_with(&why), "{flags:?}: {error}");
     }
 }
