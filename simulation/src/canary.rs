@@ -136,6 +136,18 @@ pub const CANARIES: &[Canary] = &[
     Canary { name: "pushes to another member of the group", seeds: &[3, 1000018, 2000032] },
 ];
 
+/// Defects in the simulation itself, for the tests of its command.
+pub const OWN: [&str; 3] = ["panics in a step", "panics in a session", "never ends a step"];
+
+/// The defect with this name.
+///
+/// # Errors
+/// If there is none.
+pub fn defect(name: &str) -> Result<&'static str, String> {
+    let mut names = CANARIES.iter().map(|canary| canary.name).chain(OWN);
+    names.find(|known| *known == name).ok_or_else(|| "there is no such defect; --canaries lists them".into())
+}
+
 impl Canary {
     /// Runs seeds until one finds the defect: that is, it is violated, and passes without the defect. Returns that seed and what
     /// was violated.

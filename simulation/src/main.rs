@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyloop_simulation::Tape;
 #[cfg(anyloop_canaries)]
-use anyloop_simulation::canary::{CANARIES, Found, MOST};
+use anyloop_simulation::canary::{CANARIES, Found, MOST, defect};
 use clap::Parser;
 
 use crate::report::Unread;
@@ -62,8 +62,8 @@ struct Arguments {
     most: u64,
     /// The defect that the seeds are run with, or that --canaries looks for
     #[cfg(anyloop_canaries)]
-    #[arg(long, value_name = "NAME")]
-    canary: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = defect)]
+    canary: Option<&'static str>,
 }
 
 /// What is below the flags.
@@ -138,8 +138,8 @@ fn simulate(arguments: &Arguments, runs: Runs, out: &mut impl Write) -> io::Resu
         return look_for_canaries(arguments, out);
     }
     #[cfg(anyloop_canaries)]
-    if let Some(name) = &arguments.canary {
-        common::canary::choose(Box::leak(name.clone().into_boxed_str()));
+    if let Some(name) = arguments.canary {
+        common::canary::choose(name);
     }
     let mut series = Series::new(if arguments.tape.is_some() { "tapes" } else { "seeds" }, arguments.trace);
     let begun = Instant::now();
@@ -177,7 +177,7 @@ fn look_for_canaries(arguments: &Arguments, out: &mut impl Write) -> io::Result<
     let mut is_complete = true;
     writeln!(out, "{:48} {:>6} {:>6}  violation", "defect", "median", "worst")?;
     for canary in CANARIES {
-        if arguments.canary.as_ref().is_some_and(|name| name != canary.name) {
+        if arguments.canary.is_some_and(|name| name != canary.name) {
             continue;
         }
         let found = Found::look_for(*canary, arguments.ranges, arguments.most);

@@ -254,6 +254,14 @@ mod failures {
     }
 
     #[test]
+    fn a_defect_that_there_is_none_of_is_refused() {
+        let folder = folder("defect");
+        for flags in [&[][..], &["--canaries"]] {
+            refused(&folder, &[&["--canary", "is right"], flags].concat(), "there is no such defect");
+        }
+    }
+
+    #[test]
     fn a_violation_is_told_by_the_exit_code_if_nobody_reads() {
         let folder = folder("unread-violation");
         let defect = ["--canary", "panics in a step"];
