@@ -104,6 +104,10 @@ impl Judge {
                     Some(_) => Err(format!("connection {connection} is established twice")),
                 };
             }
+            Event::Unrecorded => {
+                self.verdict.has_unrecorded = true;
+                return Ok(());
+            }
             Event::End(_) => return Ok(()),
             Event::Request(answer) => self.request(connection, answer),
             Event::Reply(came) | Event::Accepted(came) | Event::Rejected(came) | Event::Refused(came) => {

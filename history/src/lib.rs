@@ -45,6 +45,7 @@
 //! | 10 | the client ended the connection, and no longer waited for replies | |
 //! | 11 | the client was interrupted, and ended the connection before it had waited for replies | |
 //! | 12 | the end of the history | the number of records before it |
+//! | 13 | the server also receives messages of this load that are not in the history | |
 //!
 //! The hash is XXH3, 64 bits, with the seed 0. The records of a connection are in the order of their events; those of
 //! different connections may be in any order. Requests have no numbers in the file: they are counted from 0, for each

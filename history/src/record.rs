@@ -63,6 +63,8 @@ pub enum Event {
     Interrupted,
     /// The history ends, after this number of records. It is of no connection.
     End(u64),
+    /// The server also receives messages of this load that are not in the history. It is of no connection.
+    Unrecorded,
 }
 
 /// An event of a connection.
@@ -91,6 +93,7 @@ impl Record {
             Event::Left => (10, 0, 0),
             Event::Interrupted => (11, 0, 0),
             Event::End(records) => (12, 0, records),
+            Event::Unrecorded => (13, 0, 0),
         };
         let mut bytes = [0; RECORD];
         bytes[..4].copy_from_slice(&(kind | length.min(LONGEST) << 8).to_le_bytes());
@@ -118,6 +121,7 @@ impl Record {
             10 => Event::Left,
             11 => Event::Interrupted,
             12 => Event::End(value),
+            13 => Event::Unrecorded,
             _ => return None,
         };
         Some(Self { connection: number(4), event })
@@ -242,13 +246,14 @@ mod tests {
             Event::Left,
             Event::Interrupted,
             Event::End(7),
+            Event::Unrecorded,
         ] {
             for connection in [0, 1, u32::MAX] {
                 let record = Record { connection, event };
                 assert_eq!(Record::decode(&record.encode()), Some(record));
             }
         }
-        for kind in [0, 13, 255] {
+        for kind in [0, 14, 255] {
             assert_eq!(Record::decode(&[kind; RECORD]), None);
         }
     }

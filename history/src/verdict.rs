@@ -32,6 +32,9 @@ pub struct Verdict {
     pub failed: u64,
     /// How many connections ended with unanswered requests.
     pub broken_connections: u64,
+    /// Whether the server also received messages of this load that are not in the history, so that it does not tell how
+    /// many the server handled.
+    pub has_unrecorded: bool,
     /// Whether the history has an end. If not, the file was cut off, and requests without a reply are unknown.
     pub is_complete: bool,
     /// What is wrong, in the order in which it was found; at most [`MAX_VIOLATIONS`]. The rest of the history was not

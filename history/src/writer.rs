@@ -138,6 +138,12 @@ impl Recorder {
         self.add(connection, Event::Farewell(reply));
     }
 
+    /// Records that the server also receives messages of this load that are not in the history, so that the history does
+    /// not tell how many it handles.
+    pub fn unrecorded(&mut self) {
+        self.add(0, Event::Unrecorded);
+    }
+
     /// Records that the server or the network ended the connection.
     pub fn died(&mut self, connection: u32) {
         self.add(connection, Event::Died);

@@ -242,6 +242,14 @@ impl Plan {
         ))
     }
 
+    /// Whether the server receives messages that are not in the history of this load: those of hostile clients, of
+    /// subscribers, and of other shards.
+    pub(crate) fn has_unrecorded(&self) -> bool {
+        self.hostile.slow_readers + self.hostile.slow_writers > 0
+            || !self.subscribers.is_empty()
+            || !self.shard.is_whole()
+    }
+
     /// The number of threads of which each has a connection or a subscriber.
     pub(crate) fn most_threads(&self) -> usize {
         self.own_connections().max(self.shard.share(self.subscribers.count))

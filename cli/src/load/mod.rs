@@ -44,7 +44,11 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
         plan.address = engine::reachable(&addresses, &stop).map_err(|error| Failure::of(&error))?;
     }
     if !is_known {
-        plan.expect = engine::expectation(&plan, &stop).map_err(|error| Failure::of(&error))?;
+        let probe = engine::probe(&plan, &stop).map_err(|error| Failure::of(&error))?;
+        if let Some(history) = &history {
+            probe.record(history);
+        }
+        plan.expect = probe.expect;
     }
     if arguments.find_max_rate {
         return search::search(arguments, &plan, &stop);

@@ -97,6 +97,38 @@ fn several_threads_and_changing_connections_make_one_history() {
     assert!(ended.stdout.ends_with("messages: 3 were handled and not answered\n"), "{ended:?}");
 }
 
+#[test]
+fn the_message_that_determines_the_replies_is_in_the_history() {
+    for handler in ["echo", "counter", "ack", "fanout"] {
+        let (history, server) = (History::new("probe"), Server::start(&format!("--handler {handler}")));
+        let loaded = run(&mut history.load(&server.address.to_string(), "-c 5 -d 100ms"), "");
+        assert_eq!(loaded.code, Some(0), "{handler}: {loaded:?}");
+        let handled = &server.stop().receipt["messages"];
+        let (code, verdict) = history.verdict(&format!("--handled {handled}"));
+        assert_eq!((code, &verdict["connections"]), (Some(0), &6.into()), "{handler}, {handled}: {verdict}");
+    }
+}
+
+#[test]
+fn messages_that_are_not_in_the_history_leave_the_handled_ones_open() {
+    for (handler, flags) in [
+        ("echo", "--slow-readers 1"),
+        ("echo", "--slow-writers 1"),
+        ("echo", "--shard 1/2"),
+        ("fanout", "--subscribe 1"),
+    ] {
+        let server = Server::start(&format!("--handler {handler}"));
+        let history = History::new("open");
+        let flags = format!("-c 2 -d 100ms --handler {handler} {flags}");
+        let loaded = run(&mut history.load(&server.address.to_string(), &flags), "");
+        assert_eq!(loaded.code, Some(0), "{flags}: {loaded:?}");
+        assert_eq!(history.verify("").code, Some(0), "{flags}");
+        let ended = history.verify("--handled 1000000");
+        assert_eq!(ended.code, Some(3), "{flags}: {ended:?}");
+        assert!(ended.stdout.contains("--handled has no verdict: "), "{flags}: {ended:?}");
+    }
+}
+
 /// The text of `verify` for a server that replies so, which is not sound.
 fn judged(answer: fn(usize, String) -> String, flags: &str) -> String {
     let (history, address) = (History::new("judged"), lines(answer));

@@ -45,7 +45,7 @@ use std::time::{Duration, Instant};
 
 use history::Writer;
 pub use live::Progress;
-pub use probe::{expectation, reachable};
+pub use probe::{Probe, expectation, probe, reachable};
 
 use crate::checks;
 use crate::engine::hostile::Crowd;
@@ -87,7 +87,12 @@ pub fn record(
     history: &Writer,
 ) -> io::Result<Measurement> {
     match plan.expect.verifies() {
-        true => run_with(plan, stop, tell, Some(history)),
+        true => {
+            if plan.has_unrecorded() {
+                history.recorder().unrecorded();
+            }
+            run_with(plan, stop, tell, Some(history))
+        }
         false => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "a history needs replies that can be verified; say by --expect what the replies are",

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::Address;
+use history::{Digest, Writer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use socket2::Socket;
@@ -30,6 +31,37 @@ const STOP_INTERVAL: Duration = Duration::from_millis(50);
 /// The length of the probe message, in bytes.
 const LENGTH: usize = 31;
 
+/// The number of the probe's connection, which is no other's, so that its message differs from all that are generated.
+const NUMBER: u32 = u32::MAX;
+
+/// What a probe message and its reply have shown of a server.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// The replies to expect.
+    pub expect: Expect,
+    /// The message in wire format.
+    message: Vec<u8>,
+    /// The reply, with the bytes of the protocol and without them.
+    reply: (Vec<u8>, Vec<u8>),
+}
+
+impl Probe {
+    /// Records the message and its reply, on a connection of their own.
+    pub fn record(&self, history: &Writer) {
+        let mut recorder = history.recorder();
+        let connection = recorder.open(NUMBER.into());
+        let (whole, content) = &self.reply;
+        if self.expect.has_answers() {
+            recorder.request(connection, Digest::of(content));
+            recorder.reply(connection, Digest::of(content));
+        } else {
+            recorder.request(connection, Digest::of(&self.message));
+            recorder.judged(connection, Digest::of(whole), true);
+        }
+        recorder.left(connection);
+    }
+}
+
 /// The first of a server's addresses that accepts a connection. `stop` ends the search.
 ///
 /// # Errors
@@ -46,34 +78,43 @@ pub fn reachable(addresses: &[Address], stop: &AtomicBool) -> io::Result<Address
     Err(io::Error::other(failures.join("; ")))
 }
 
-/// Detects the replies to expect from the server of a plan: sends it one message, and examines the reply. `stop` ends the wait.
+/// Detects the replies to expect from the server of a plan by a [`probe`].
+///
+/// # Errors
+/// As those of [`probe`].
+pub fn expectation(plan: &Plan, stop: &AtomicBool) -> io::Result<Expect> {
+    probe(plan, stop).map(|probe| probe.expect)
+}
+
+/// Sends one message to the server of a plan, and examines the reply. `stop` ends the wait.
 ///
 /// # Errors
 /// If it can't be reached, refuses, sends nothing, or sends a reply of no built-in handler: the reply, and what to do.
 /// `Interrupted` if `stop` was set.
-pub fn expectation(plan: &Plan, stop: &AtomicBool) -> io::Result<Expect> {
+pub fn probe(plan: &Plan, stop: &AtomicBool) -> io::Result<Probe> {
     let framing = plan.framing;
     let mut server = Patient::connect(plan, stop)?;
     let messages = Messages::Made(Sizes::Fixed(LENGTH));
     let mut composer = Composer::new(&messages, framing, &Expect::Echo, fastrand::Rng::with_seed(0));
-    let asked = composer.payload(0, (0, LENGTH), &[]).to_vec();
-    server.stream.write_all(&framing.message(&asked))?;
+    let asked = composer.payload(NUMBER, (0, LENGTH), &[]).to_vec();
+    let message = framing.message(&asked);
+    server.stream.write_all(&message)?;
     let mut replies = framing.replies(server);
     let mut next = |so_far: &str| next(&mut replies, framing, so_far, stop);
     let first = next("nothing")?;
     if first.1 == asked {
-        return Ok(Expect::Echo);
+        return Ok(Probe { expect: Expect::Echo, message, reply: first });
     }
     if matches!(Expect::Ok.read(&first.1, 0), Reply::Right) {
-        return Ok(Expect::Ok);
+        return Ok(Probe { expect: Expect::Ok, message, reply: first });
     }
     let greets = |expect: &Expect| expect.greeting() == Some(&*first.1);
     let expect = [Expect::Counter, Expect::CounterEnglish, Expect::Ack].into_iter().find(greets);
     let Some(expect) = expect else { return Err(unknown(framing, &first.0)) };
     let second = next("only a greeting")?;
     match expect.read(&second.1, 0) {
-        Reply::Says(message) if *message == asked => Ok(expect),
-        Reply::Right => Ok(expect),
+        Reply::Says(said) if *said == asked => Ok(Probe { expect, message, reply: second }),
+        Reply::Right => Ok(Probe { expect, message, reply: second }),
         Reply::Says(_) | Reply::Judged(_) | Reply::Wrong => Err(unknown(framing, &second.0)),
     }
 }
