@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{self, BufReader, Read};
 use std::time::Duration;
 
+use crate::recent::{Origin, Recent};
 use crate::record::{Digest, Event, Reader, Record, invalid};
 use crate::verdict::{Fault, MAX_VIOLATIONS, Verdict, Violation};
 
@@ -31,29 +32,21 @@ pub struct Judge {
     verdict: Verdict,
     now: Duration,
     connections: HashMap<u32, Connection>,
-    /// The last requests of all connections, to name those whose reply came unexpectedly.
-    recent: VecDeque<Origin>,
+    /// The last requests of all connections, to name those whose reply came unexpectedly, and to count equal ones.
+    recent: Recent,
     /// The violations by replies that are no recent request's. Such a request may follow, if another thread of the
     /// client has recorded it.
     unnamed: HashMap<Digest, usize>,
 }
 
-/// How many requests are remembered to name the origin of an unexpected reply, over all connections: 24 MiB.
-const RECENT: usize = 1 << 20;
+/// Among how many requests in flight on a connection one with an equal reply is searched.
+const MOST_COMPARED: usize = 64;
 
 /// How many skipped requests of a connection are remembered, whose reply may follow. Older ones are lost.
 const MAX_MISSING: usize = 1024;
 
 /// How many refused requests of a connection are remembered.
 const MAX_REFUSED: usize = 64;
-
-/// A request, and the reply that answers it.
-#[derive(Clone, Copy, Debug)]
-struct Origin {
-    answer: Digest,
-    connection: u32,
-    request: u64,
-}
 
 /// What is known of a connection.
 #[derive(Debug, Default)]
@@ -79,7 +72,7 @@ impl Judge {
             verdict: Verdict { description: description.to_owned(), ..Verdict::default() },
             now: Duration::ZERO,
             connections: HashMap::new(),
-            recent: VecDeque::new(),
+            recent: Recent::new(),
             unnamed: HashMap::new(),
         }
     }
@@ -136,12 +129,11 @@ impl Judge {
         let its = self.connections.get_mut(&connection)?;
         let request = its.next;
         its.next += 1;
+        let mut in_flight = its.awaited.iter().rev().take(MOST_COMPARED);
+        self.verdict.alike_in_flight += u64::from(in_flight.any(|(_, other)| *other == answer));
         its.awaited.push_back((request, answer));
         self.verdict.requests += 1;
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(Origin { answer, connection, request });
+        self.verdict.alike_elsewhere += u64::from(self.recent.add(answer, connection, request));
         if !self.unnamed.is_empty()
             && let Some(violation) = self.unnamed.remove(&answer)
             && let Some(violation) = self.verdict.violations.get_mut(violation)
@@ -172,7 +164,10 @@ impl Judge {
         }
         match (its.awaited.pop_front(), event) {
             (None, _) => self.violation(connection, next, Fault::Unasked { came }),
-            (Some(_), Event::Accepted(_)) => self.verdict.answered += 1,
+            (Some(_), Event::Accepted(_)) => {
+                self.verdict.answered += 1;
+                self.verdict.accepted += 1;
+            }
             (Some((request, _)), Event::Refused(_)) => {
                 if its.refused.len() == MAX_REFUSED {
                     its.refused.pop_front();
@@ -207,14 +202,15 @@ impl Judge {
         {
             return self.fail(connection, request, Fault::Reordered);
         }
-        let origins = || self.recent.iter().rev().filter(|origin| origin.answer == came);
-        if let Some(own) = origins().find(|origin| origin.connection == connection) {
+        let own = self.recent.answered_by(came).find(|origin| origin.connection == connection).copied();
+        if let Some(own) = own {
             let is_refused = its.refused.contains(&own.request);
             let fault = if is_refused { Fault::AfterRefusal } else { Fault::Doubled };
             return self.violation(connection, own.request, fault);
         }
         let next = its.awaited.front().map_or(its.next, |(request, _)| *request);
-        if let Some(&Origin { connection: of_connection, request: of_request, .. }) = origins().next() {
+        let other = self.recent.answered_by(came).next().copied();
+        if let Some(Origin { connection: of_connection, request: of_request, .. }) = other {
             // The own reply may follow, so the request still waits for it.
             return self.violation(connection, next, Fault::Foreign { of_connection, of_request });
         }

@@ -21,8 +21,18 @@ pub struct Verdict {
     pub connections: u64,
     /// How many requests were sent.
     pub requests: u64,
-    /// How many of these have their own reply, in order and unaltered: the checked pairs.
+    /// How many of these have the expected reply, unaltered. It is their own, and in order, except for the requests that
+    /// the next three count.
     pub answered: u64,
+    /// How many requests at least have the same expected reply as one that was in flight on their connection when they
+    /// were sent: their order is not known.
+    pub alike_in_flight: u64,
+    /// How many requests at least have the same expected reply as an earlier one of another connection: whose reply came is
+    /// not known.
+    pub alike_elsewhere: u64,
+    /// How many of the answered ones have a reply that the client accepted by a rule: whether it is their own is known to
+    /// the client alone.
+    pub accepted: u64,
     /// How many were refused by an error reply.
     pub refused: u64,
     /// How many were unanswered when their connection ended by the server, the network, or an interruption: whether the
@@ -123,9 +133,24 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { description, seconds, connections, requests, answered, refused, unknown, failed, .. } =
             self;
+        let Self { alike_in_flight, alike_elsewhere, accepted, .. } = self;
         writeln!(f, "{description}; {seconds:.1} s, {} connections", grouped(*connections))?;
         writeln!(f, "{:>16} requests", grouped(*requests))?;
-        writeln!(f, "{:>16} answered, each by its own reply, in order and unaltered", grouped(*answered))?;
+        let inexact = [
+            (alike_in_flight, "alike and in flight at once on a connection: this does not show their order"),
+            (alike_elsewhere, "alike on several connections: this does not show whose a reply was"),
+            (accepted, "accepted by a rule of the client, which alone knows whether they were in order"),
+        ];
+        let how = match inexact.iter().all(|(count, _)| **count == 0) {
+            true => "each by its own reply, in order and unaltered",
+            false => "each by the expected reply",
+        };
+        writeln!(f, "{:>16} answered, {how}", grouped(*answered))?;
+        for (count, text) in inexact {
+            if *count > 0 {
+                writeln!(f, "{:>16} {text}", grouped(*count))?;
+            }
+        }
         let unanswered = match self.is_complete {
             true => "unknown: unanswered when their connection ended",
             false => "unknown: unanswered when their connection or the file ended",

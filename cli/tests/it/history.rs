@@ -192,6 +192,36 @@ fn another_connections_reply_is_named() {
 }
 
 #[test]
+fn alike_messages_show_neither_order_nor_owner() {
+    let (history, server) = (History::new("alike"), Server::start("--handler echo"));
+    let address = server.address.to_string();
+    for (flags, order, owner) in [
+        ("-c 1 --depth 1 --message hello", false, false),
+        ("-c 1 --depth 2 --message hello", true, false),
+        ("-c 2 --depth 1 --message hello", false, true),
+        ("-c 2 --depth 2 --message hello", true, true),
+        ("-c 2 --depth 2", false, false),
+    ] {
+        run(&mut history.load(&address, &format!("-d 100ms --threads 1 --expect echo {flags}")), "");
+        let ended = history.verify("");
+        assert_eq!(ended.code, Some(0), "{flags}: {ended:?}");
+        for (text, expected) in [
+            ("at once on a connection: this does not show their order\n", order),
+            ("on several connections: this does not show whose a reply was\n", owner),
+            ("each by its own reply, in order and unaltered\n", !order && !owner),
+        ] {
+            assert_eq!(ended.stdout.contains(text), expected, "{flags}: {ended:?}");
+        }
+        let verdict = history.verdict("").1;
+        let count = |name: &str| verdict[name].as_u64().unwrap();
+        // All but the first ones of each connection.
+        let most = count("requests") / 2 - 2;
+        assert_eq!(count("alike_in_flight") > most, order, "{flags}: {verdict}");
+        assert_eq!(count("alike_elsewhere") > most, owner, "{flags}: {verdict}");
+    }
+}
+
+#[test]
 fn a_history_that_is_cut_off_has_no_verdict() {
     let (history, server) = (History::new("cut"), Server::start("--handler echo"));
     let flags = "-c 4 -d 1h --depth 16 --expect echo";

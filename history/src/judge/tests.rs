@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::writer::Writer;
 
+mod alike;
+
 /// What happened in a sound run: connections with several requests in flight.
 struct Run {
     records: Vec<Record>,
@@ -268,7 +270,8 @@ fn a_reply_that_the_client_rejects_is_found() {
         Run { records, random: fastrand::Rng::with_seed(0) }.verdict()
     };
     let accepted = verdict(Event::Accepted(digest));
-    assert!(accepted.passes() && accepted.answered == 1, "{accepted}");
+    assert!(accepted.passes() && (accepted.answered, accepted.accepted) == (1, 1), "{accepted}");
+    assert!(!accepted.to_string().contains("its own reply"), "{accepted}");
     let rejected = verdict(Event::Rejected(digest));
     assert_eq!((rejected.failed, rejected.violations[0].fault), (1, Fault::Rejected { came: digest }));
 }
