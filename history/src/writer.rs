@@ -1,6 +1,6 @@
 //! Writes a history while a client runs, on a thread of its own.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -21,60 +21,117 @@ const WAITING: usize = 32;
 const TICK: Duration = Duration::from_millis(1);
 
 /// Writes the history of a client: what its [recorders](Self::recorder) record.
+///
+/// Until the history [begins](Self::begin), what is recorded is kept in memory, and a file keeps its content. If the
+/// writer is dropped before that, the file is as it was; if it is dropped before it has [finished](Self::finish), the
+/// history has no end.
 #[derive(Debug)]
 pub struct Writer {
-    blocks: SyncSender<Vec<u8>>,
+    parts: SyncSender<Part>,
     next: Arc<AtomicU32>,
     thread: JoinHandle<io::Result<u64>>,
 }
 
 impl Writer {
-    /// Replaces the content of a file by a history with this description of the load.
+    /// Opens a file, whose content is replaced by a history with this description of the load when it begins. What is
+    /// no regular file has no content to keep, so the history begins at once.
     ///
     /// # Errors
     /// If the file can't be written, or if the system has no threads left.
     pub fn create(file: impl AsRef<Path>, description: &str) -> io::Result<Self> {
-        Self::to(File::create(file)?, description)
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(file)?;
+        if !file.metadata()?.is_file() {
+            return Self::to(file, description);
+        }
+        let header = header(description);
+        Self::start(file, move |file: &mut File| file.set_len(0).and_then(|()| file.write_all(&header)))
     }
 
-    /// Writes a history with this description of the load to an output, in blocks.
+    /// Writes a history with this description of the load to an output, in blocks. It begins at once.
     ///
     /// # Errors
     /// If the description can't be written, or if the system has no threads left.
     pub fn to(mut output: impl Write + Send + 'static, description: &str) -> io::Result<Self> {
         output.write_all(&header(description))?;
-        let (blocks, waiting) = sync_channel(WAITING);
-        let thread = thread::Builder::new().name("history".into()).spawn(|| write(output, waiting))?;
-        Ok(Self { blocks, next: Arc::default(), thread })
+        let writer = Self::start(output, |_| Ok(()))?;
+        writer.begin();
+        Ok(writer)
+    }
+
+    fn start<W: Write + Send + 'static>(
+        output: W,
+        begin: impl FnOnce(&mut W) -> io::Result<()> + Send + 'static,
+    ) -> io::Result<Self> {
+        let (parts, waiting) = sync_channel(WAITING);
+        let thread = thread::Builder::new().name("history".into()).spawn(|| write(output, begin, waiting))?;
+        Ok(Self { parts, next: Arc::default(), thread })
+    }
+
+    /// Begins the history, unless it has begun: replaces the content of the file.
+    pub fn begin(&self) {
+        let _ = self.parts.send(Part::Begin); // the thread takes parts until this is dropped
     }
 
     /// A recorder for one thread of the client. All events of a connection have to be recorded by the same one.
     pub fn recorder(&self) -> Recorder {
-        let (blocks, next) = (self.blocks.clone(), self.next.clone());
-        Recorder { blocks, next, block: Vec::with_capacity(BLOCK), now: Duration::ZERO }
+        let (parts, next) = (self.parts.clone(), self.next.clone());
+        Recorder { parts, next, block: Vec::with_capacity(BLOCK), now: Duration::ZERO }
     }
 
-    /// Waits until all recorders are dropped, and writes the rest and the end. Returns the number of records.
+    /// Waits until all recorders are dropped, and writes the rest and the end. A history that has not begun begins.
+    /// Returns the number of records.
     ///
     /// # Errors
     /// If anything could not be written.
     pub fn finish(self) -> io::Result<u64> {
-        drop(self.blocks);
+        let _ = self.parts.send(Part::Finish); // as in `begin`
+        drop(self.parts);
         self.thread
             .join()
             .unwrap_or_else(|_| Err(io::Error::other("the thread that writes the history panicked")))
     }
 }
 
-/// Writes blocks until no recorder is left, and then the end. After an error the blocks are discarded, so that no
-/// recorder waits for ever.
-fn write(mut output: impl Write, waiting: Receiver<Vec<u8>>) -> io::Result<u64> {
+/// What the thread that writes is told.
+enum Part {
+    /// The history begins.
+    Begin,
+    /// Records.
+    Block(Vec<u8>),
+    /// The history has an end, behind the records that are left.
+    Finish,
+}
+
+/// Writes blocks, from the beginning on, until no recorder is left, and then the end. After an error the blocks are
+/// discarded, so that no recorder waits for ever.
+fn write<W: Write>(
+    mut output: W,
+    begin: impl FnOnce(&mut W) -> io::Result<()>,
+    waiting: Receiver<Part>,
+) -> io::Result<u64> {
+    let (mut begin, mut held, mut finishes) = (Some(begin), Vec::new(), false);
     let (mut bytes, mut written) = (0, Ok(()));
-    for block in waiting {
-        bytes += block.len();
-        written = written.and_then(|()| output.write_all(&block));
+    for part in waiting {
+        finishes |= matches!(part, Part::Finish);
+        match part {
+            Part::Block(block) => held.push(block),
+            Part::Begin | Part::Finish => {
+                if let Some(begin) = begin.take() {
+                    written = begin(&mut output);
+                }
+            }
+        }
+        if begin.is_none() {
+            for block in held.drain(..) {
+                bytes += block.len();
+                written = written.and_then(|()| output.write_all(&block));
+            }
+        }
     }
     written?;
+    if !finishes {
+        return Ok(0);
+    }
     let records = (bytes / RECORD) as u64;
     output.write_all(&Record { connection: 0, event: Event::End(records) }.encode())?;
     output.flush()?;
@@ -84,7 +141,7 @@ fn write(mut output: impl Write, waiting: Receiver<Vec<u8>>) -> io::Result<u64> 
 /// Records the events of one thread's connections. What it has collected is passed on when it is dropped.
 #[derive(Debug)]
 pub struct Recorder {
-    blocks: SyncSender<Vec<u8>>,
+    parts: SyncSender<Part>,
     next: Arc<AtomicU32>,
     block: Vec<u8>,
     /// The time of the last record.
@@ -174,46 +231,15 @@ impl Recorder {
         let mut next = Vec::with_capacity(BLOCK);
         next.extend_from_slice(&Record { connection: 0, event: Event::Time(self.now) }.encode());
         // The thread takes blocks until all recorders are dropped.
-        let _ = self.blocks.send(std::mem::replace(&mut self.block, next));
+        let _ = self.parts.send(Part::Block(std::mem::replace(&mut self.block, next)));
     }
 }
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        let _ = self.blocks.send(std::mem::take(&mut self.block));
+        let _ = self.parts.send(Part::Block(std::mem::take(&mut self.block)));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Fails after it has taken the description.
-    struct Full(bool);
-
-    impl Write for Full {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            match std::mem::replace(&mut self.0, true) {
-                false => Ok(bytes.len()),
-                true => Err(io::ErrorKind::StorageFull.into()),
-            }
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_full_disk_is_an_error_and_does_not_block_the_client() {
-        let writer = Writer::to(Full(false), "").unwrap();
-        let mut recorder = writer.recorder();
-        let connection = recorder.open(0);
-        for _ in 0..2 * (WAITING + 1) * BLOCK / RECORD {
-            recorder.request(connection, Digest::of(b""));
-        }
-        drop(recorder);
-        assert_eq!(writer.finish().unwrap_err().kind(), io::ErrorKind::StorageFull);
-        assert!(Writer::to(Full(true), "").is_err(), "there is no room for the description");
-    }
-}
+mod tests;

@@ -242,6 +242,20 @@ impl Plan {
         ))
     }
 
+    /// Whether the load can have a history.
+    ///
+    /// # Errors
+    /// If not: why, and what to do.
+    pub fn check_recorded(&self) -> Result<(), String> {
+        match self.expect.verifies() {
+            true => self.check_expect(),
+            false => {
+                Err("a history needs replies that can be verified; say by --expect what the replies are"
+                    .into())
+            }
+        }
+    }
+
     /// Whether the server receives messages that are not in the history of this load: those of hostile clients, of
     /// subscribers, and of other shards.
     pub(crate) fn has_unrecorded(&self) -> bool {

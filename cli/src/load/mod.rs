@@ -39,6 +39,9 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     signals::interrupt(&stop).map_err(|error| Failure::of(&error))?;
     arguments.exports.check()?;
+    if arguments.history.is_some() && is_known {
+        plan.check_recorded().map_err(Failure::Usage)?;
+    }
     let history = arguments.history.as_deref().map(|file| create(file, arguments, &plan)).transpose()?;
     if addresses.len() > 1 {
         plan.address = engine::reachable(&addresses, &stop).map_err(|error| Failure::of(&error))?;
@@ -56,8 +59,9 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     let bar = Bar::new();
     let measured = run(&plan, &stop, &bar, "", history.as_ref());
     bar.clear();
-    let recorded = history.map_or(Ok(0), Writer::finish);
+    // If the load has failed, its history has no end, or the file is as it was.
     let mut measurement = measured.map_err(|error| Failure::of(&error))?;
+    let recorded = history.map_or(Ok(0), Writer::finish);
     // The name may have other addresses on other machines.
     measurement.plan.insert("address".to_owned(), arguments.address.to_string());
     recorded.map_err(|error| Failure::Failed(format!("can't write the history: {error}")))?;
@@ -70,7 +74,7 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     Ok(outcome(&measurement, &verdicts, arguments.allow_refusals).into())
 }
 
-/// Begins a history of the load of this plan.
+/// Opens the file for the history of the load of this plan.
 fn create(file: &Path, arguments: &Load, plan: &Plan) -> Result<Writer, Failure> {
     Writer::create(file, &format!("{}: {plan}", arguments.address))
         .map_err(|error| output::unwritable(file, &error))

@@ -299,6 +299,38 @@ fn a_history_that_can_not_be_written_is_told_before_anything_connects() {
     }
 }
 
+#[test]
+fn a_load_that_can_not_begin_leaves_the_history_as_it_was() {
+    let (history, new) = (History::new("kept"), History::new("not-made"));
+    fs::write(history.path(), "the history of yesterday").unwrap();
+    let address = Server::start("--handler echo").address.to_string(); // it stops at once
+    let served = Server::start("--handler echo");
+    let served = served.address.to_string();
+    for (address, flags, code) in [
+        (&address, "", 1),
+        (&address, "--expect echo", 1),
+        (&address, "--handler echo --reconnect", 1),
+        (&served, "--message foo", 2),
+        (&served, "--expect any", 2),
+        (&served, "--expect greeted", 2),
+        (&served, "--framing http --expect echo", 2),
+        (&served, "--expect echo --subscribe 1", 2),
+    ] {
+        let ended = run(&mut history.load(address, &format!("-d 100ms {flags}")), "");
+        assert_eq!(ended.code, Some(code), "{flags}: {ended:?}");
+        assert_eq!(fs::read_to_string(history.path()).unwrap(), "the history of yesterday", "{flags}");
+        let ended = run(&mut new.load(address, &format!("-d 100ms {flags}")), "");
+        assert_eq!(ended.code, Some(code), "{flags}: {ended:?}");
+        if code == 2 {
+            assert!(fs::metadata(new.path()).is_err(), "{flags}: wrong usage makes no file");
+        } else {
+            fs::remove_file(new.path()).unwrap();
+        }
+    }
+    assert_eq!(run(&mut history.load(&served, "-d 100ms"), "").code, Some(0));
+    assert_eq!(history.verify("").code, Some(0));
+}
+
 /// Waits until a condition holds.
 pub(crate) fn wait_until(mut holds: impl FnMut() -> bool) {
     let until = Instant::now() + BOUND;

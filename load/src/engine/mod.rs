@@ -76,7 +76,8 @@ pub fn run(plan: &Plan, stop: &AtomicBool, tell: Option<&dyn Fn(Progress)>) -> i
     run_with(plan, stop, tell, None)
 }
 
-/// Like [`run`], and writes each message and each reply to a history. The caller finishes it.
+/// Like [`run`], and writes each message and each reply to a history, which begins when the connections are established.
+/// The caller finishes it.
 ///
 /// # Errors
 /// As those of [`run`], and if the plan does not verify replies (`InvalidInput`).
@@ -86,18 +87,11 @@ pub fn record(
     tell: Option<&dyn Fn(Progress)>,
     history: &Writer,
 ) -> io::Result<Measurement> {
-    match plan.expect.verifies() {
-        true => {
-            if plan.has_unrecorded() {
-                history.recorder().unrecorded();
-            }
-            run_with(plan, stop, tell, Some(history))
-        }
-        false => Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "a history needs replies that can be verified; say by --expect what the replies are",
-        )),
+    plan.check_recorded().map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
+    if plan.has_unrecorded() {
+        history.recorder().unrecorded();
     }
+    run_with(plan, stop, tell, Some(history))
 }
 
 fn run_with(
@@ -143,6 +137,9 @@ fn measure(
 ) -> io::Result<Measurement> {
     let planned = plan.start_at.map(instant).transpose()?;
     let (workers, standing) = connect(plan, stop, live, planned, history)?;
+    if let Some(history) = history {
+        history.begin();
+    }
     let start = planned.unwrap_or_else(Instant::now);
     let window = Window::of(plan, start);
     let (standing, connections) = (&*standing, standing.len());
