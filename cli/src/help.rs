@@ -133,9 +133,9 @@ pub(crate) const BELOW: [Below; 14] = [
         codes: "Exit codes; where several apply, the lowest of this list counts:\n  \
                 0    every reply is as it should be\n  \
                 3    the end of the history is missing, or --handled has no verdict\n  \
-                1    no message was answered, or the file can't be read\n  \
+                1    no message was answered\n  \
                 4    there are violations\n  \
-                2    wrong usage, or the file is not a history",
+                2    wrong usage, or the file can't be read or is not a history",
     },
     Below {
         command: "compare",

@@ -26,6 +26,11 @@ pub(crate) struct Own {
 }
 
 impl Own {
+    /// The file that the messages are read from.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.messages.as_deref()
+    }
+
     /// The messages in a framing, if there are any.
     pub(crate) fn encoded(&self, framing: Framing) -> Result<Option<Messages>, Failure> {
         let encoded = match &self.messages {

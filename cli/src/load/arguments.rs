@@ -175,7 +175,8 @@ pub(crate) struct Load {
     #[arg(long, value_name = "PID", value_parser = number(1, MAX_PROCESS_ID))]
     pub(crate) server_pid: Option<u32>,
 
-    /// File for the history of all messages and replies, 32 bytes for each message, which `verify` judges
+    /// File for the history of all messages and replies, 32 bytes for each message, which `verify` judges; `-` is
+    /// standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) history: Option<PathBuf>,
 

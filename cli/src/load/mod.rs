@@ -1,6 +1,7 @@
 //! `anyloop load`, `anyloop merge` and `anyloop verify`.
 
 pub(crate) mod arguments;
+mod files;
 mod merge;
 mod output;
 mod plan;
@@ -38,7 +39,7 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     arguments.server_pid.map_or(Ok(()), can_be_watched)?;
     let stop = Arc::new(AtomicBool::new(false));
     signals::interrupt(&stop).map_err(|error| Failure::of(&error))?;
-    arguments.exports.check()?;
+    arguments.exports.check(arguments.own_messages.file().as_slice(), arguments.history.as_deref())?;
     if arguments.history.is_some() && is_known {
         plan.check_recorded().map_err(Failure::Usage)?;
     }
@@ -70,14 +71,18 @@ pub(crate) fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     if arguments.verbose {
         text.push_str(&output::timeline(&measurement.timeline));
     }
-    arguments.exports.write(&measurement, &text)?;
+    arguments.exports.write(&measurement, &text, arguments.history.as_deref())?;
     Ok(outcome(&measurement, &verdicts, arguments.allow_refusals).into())
 }
 
 /// Opens the file for the history of the load of this plan.
 fn create(file: &Path, arguments: &Load, plan: &Plan) -> Result<Writer, Failure> {
-    Writer::create(file, &format!("{}: {plan}", arguments.address))
-        .map_err(|error| output::unwritable(file, &error))
+    let description = format!("{}: {plan}", arguments.address);
+    let created = match output::is_stdout(file) {
+        true => Writer::to(io::stdout(), &description),
+        false => Writer::create(file, &description),
+    };
+    created.map_err(|error| output::unwritable(file, &error))
 }
 
 /// Produces the load of a plan. Shows the progress of this step in the bar, if it is visible.

@@ -9,26 +9,36 @@ use load::export;
 use load::measurement::{Measurement, Tick};
 
 use super::arguments::Exports;
+use super::files::check_distinct;
 use crate::arguments::Format;
 use crate::failure::{Failure, print};
 use crate::terminal;
 
 impl Exports {
-    /// Checks before the load begins that the files can be written.
-    pub(super) fn check(&self) -> Result<(), Failure> {
-        if self.format == Format::Json && self.files().into_iter().flatten().any(is_stdout) {
+    /// Checks before the load begins that the files can be written. None may be the file of the history, or one of those
+    /// that are read.
+    pub(super) fn check(&self, inputs: &[&Path], history: Option<&Path>) -> Result<(), Failure> {
+        let mut outputs = self.files();
+        outputs.extend(history.map(|file| ("--history", file)));
+        if self.format == Format::Json && outputs.iter().any(|(_, file)| is_stdout(file)) {
             return Err(Failure::Usage(
                 "--format json uses standard output; write the name of a file in place of `-`".into(),
             ));
         }
-        self.files().into_iter().flatten().filter(|file| !is_stdout(file)).try_for_each(check)
+        check_distinct(inputs, &outputs)?;
+        self.files().into_iter().map(|(_, file)| file).filter(|file| !is_stdout(file)).try_for_each(check)
     }
 
-    /// Writes the requested files, and the text to standard output, unless a file is written there.
-    pub(super) fn write(&self, measurement: &Measurement, text: &str) -> Result<(), Failure> {
+    /// Writes the requested files, and the text to standard output, unless a file or the history is written there.
+    pub(super) fn write(
+        &self,
+        measurement: &Measurement,
+        text: &str,
+        history: Option<&Path>,
+    ) -> Result<(), Failure> {
         if self.format == Format::Json {
             print(&to_json(measurement)?)?;
-        } else if self.files().into_iter().flatten().any(is_stdout) {
+        } else if self.files().into_iter().map(|(_, file)| file).chain(history).any(is_stdout) {
             // If standard error is closed, the files are written nevertheless.
             let _ = io::stderr().write_all(text.as_bytes());
         } else {
@@ -49,8 +59,11 @@ impl Exports {
         Ok(())
     }
 
-    fn files(&self) -> [Option<&Path>; 4] {
-        [self.json.as_deref(), self.csv.as_deref(), self.hgrm.as_deref(), self.hlog.as_deref()]
+    /// The requested files, each with its flag.
+    fn files(&self) -> Vec<(&'static str, &Path)> {
+        let Self { json, csv, hgrm, hlog, .. } = self;
+        let files = [("--json", json), ("--csv", csv), ("--hgrm", hgrm), ("--hlog", hlog)];
+        files.into_iter().filter_map(|(flag, file)| Some((flag, file.as_deref()?))).collect()
     }
 }
 

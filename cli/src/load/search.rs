@@ -57,7 +57,7 @@ pub(super) fn search(arguments: &Load, plan: &Plan, stop: &AtomicBool) -> Result
     let mut text = describe(&found, &promised.join(" and "));
     text.push_str("\nThe last measurement:\n\n");
     text.push_str(&export::table(&last));
-    arguments.exports.write(&last, &text)?;
+    arguments.exports.write(&last, &text, None)?;
     Ok(end(&found, outcome(&last, &[], arguments.allow_refusals)).into())
 }
 

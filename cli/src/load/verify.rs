@@ -1,7 +1,7 @@
 //! `anyloop verify`.
 
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,6 +9,7 @@ use clap::Args;
 use history::Verdict;
 use serde::Serialize;
 
+use super::files::check_distinct;
 use super::output;
 use crate::arguments::Format;
 use crate::escape::escaped;
@@ -52,17 +53,15 @@ struct Judged<'a> {
 /// Judges a history, and prints the verdict.
 pub(crate) fn verify(arguments: &Verify) -> Result<ExitCode, Failure> {
     let Verify { file, handled, format, json } = arguments;
+    if let Some(json) = json {
+        check_distinct(&[file], &[("--json", json)])?;
+    }
     let verdict = match file.as_os_str() == "-" {
         true => history::verify(io::stdin().lock()),
         false => File::open(file).and_then(history::verify),
     };
-    let mut verdict = verdict.map_err(|error| {
-        let why = format!("can't verify {}: {error}", file.display());
-        match error.kind() {
-            ErrorKind::InvalidData | ErrorKind::NotFound => Failure::Usage(why),
-            _ => Failure::Failed(why),
-        }
-    })?;
+    let mut verdict =
+        verdict.map_err(|error| Failure::Usage(format!("can't verify {}: {error}", file.display())))?;
     verdict.description = escaped(verdict.description.as_bytes()).to_string();
     // A message that is handled is answered or refused. What failed is described by itself.
     let answered = verdict.answered + verdict.refused;

@@ -22,6 +22,7 @@ mod handwritten;
 mod haproxy;
 mod history;
 mod history_faults;
+mod history_files;
 mod limits;
 mod load;
 mod load_job;

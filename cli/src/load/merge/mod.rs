@@ -3,6 +3,7 @@
 mod input;
 mod together;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use load::export;
@@ -16,7 +17,8 @@ use crate::failure::{Failure, warn};
 pub(crate) fn merge(arguments: &Merge) -> Result<ExitCode, Failure> {
     let sources = input::read(&arguments.files)?;
     let doubts = together::check(&sources, arguments.allow_missing, arguments.allow_apart)?;
-    arguments.exports.check()?;
+    let inputs: Vec<_> = arguments.files.iter().map(PathBuf::as_path).collect();
+    arguments.exports.check(&inputs, None)?;
     arguments.slo.first().map_or(Ok(()), |slo| together::check_open(&sources, slo))?;
     let measurements: Vec<_> = sources.iter().map(|source| source.measurement.clone()).collect();
     let merged = Measurement::merged(&measurements)
@@ -29,6 +31,6 @@ pub(crate) fn merge(arguments: &Merge) -> Result<ExitCode, Failure> {
     text.push_str(&export::table(&merged));
     text.push('\n');
     text.push_str(&export::generators(&merged));
-    arguments.exports.write(&merged, &text)?;
+    arguments.exports.write(&merged, &text, None)?;
     Ok(outcome(&merged, &verdicts, arguments.allow_refusals).into())
 }
