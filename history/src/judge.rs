@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::recent::{Origin, Recent};
 use crate::record::{Digest, Event, Reader, Record, invalid};
-use crate::verdict::{Fault, MAX_VIOLATIONS, Verdict, Violation};
+use crate::verdict::{Fault, MAX_VIOLATIONS, Place, Verdict, Violation};
 
 /// Reads a history to its end, or until [`MAX_VIOLATIONS`] were found, and judges it.
 ///
@@ -247,7 +247,8 @@ impl Judge {
         if self.verdict.violations.len() < MAX_VIOLATIONS {
             let client = self.connections.get(&connection).map_or(0, |its| its.client);
             let seconds = self.now.as_secs_f64();
-            self.verdict.violations.push(Violation { connection, client, request, seconds, fault });
+            let place = Some(Place { connection, client, request, seconds });
+            self.verdict.violations.push(Violation { place, fault });
         }
     }
 }

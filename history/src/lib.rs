@@ -61,5 +61,5 @@ mod writer;
 
 pub use judge::{Judge, verify};
 pub use record::{Digest, Event, RECORD, Reader, Record};
-pub use verdict::{Fault, MAX_VIOLATIONS, Verdict, Violation};
+pub use verdict::{Fault, MAX_VIOLATIONS, Place, Verdict, Violation};
 pub use writer::{Recorder, Writer};

@@ -1,10 +1,10 @@
-//! The result of judging a history, and its text.
-
-use std::fmt;
+//! The result of judging a history.
 
 use serde::Serialize;
 
 use crate::record::Digest;
+
+mod text;
 
 /// How many violations are described. The judge stops at the last of these.
 pub const MAX_VIOLATIONS: usize = 1000;
@@ -45,6 +45,9 @@ pub struct Verdict {
     /// Whether the server also received messages of this load that are not in the history, so that it does not tell how
     /// many the server handled.
     pub has_unrecorded: bool,
+    /// How many messages the server has handled, by its own account, if that was [compared](Self::compare_handled).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handled: Option<u64>,
     /// Whether the history has an end. If not, the file was cut off, and requests without a reply are unknown.
     pub is_complete: bool,
     /// What is wrong, in the order in which it was found; at most [`MAX_VIOLATIONS`]. The rest of the history was not
@@ -52,10 +55,22 @@ pub struct Verdict {
     pub violations: Vec<Violation>,
 }
 
-/// Something that is wrong with a connection's replies.
+/// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Violation {
+    /// Where it was found; `None` if it concerns the whole history.
+    #[serde(flatten)]
+    pub place: Option<Place>,
+    /// What is wrong.
+    #[serde(flatten)]
+    pub fault: Fault,
+}
+
+/// The request, or the end of a connection's requests, where something is wrong.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Place {
     /// The number of the connection in the history.
     pub connection: u32,
     /// The client's own number for it.
@@ -65,12 +80,9 @@ pub struct Violation {
     pub request: u64,
     /// When it was found, in seconds since the start.
     pub seconds: f64,
-    /// What is wrong.
-    #[serde(flatten)]
-    pub fault: Fault,
 }
 
-/// What is wrong with a reply.
+/// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "fault", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -112,9 +124,28 @@ pub enum Fault {
         /// The reply that came.
         came: Digest,
     },
+    /// The server has not handled the messages that were answered or refused, or more than these.
+    Unaccounted {
+        /// How many the server has handled.
+        handled: u64,
+        /// How many were answered or refused.
+        accounted: u64,
+    },
 }
 
 impl Verdict {
+    /// Compares with the number of messages that the server has handled, by its own account, if it was drained: each of
+    /// them was answered or refused. There is a violation if not. If something else is wrong, or if the history
+    /// [lacks messages](Self::has_unrecorded), it is not compared.
+    pub fn compare_handled(&mut self, handled: u64) {
+        self.handled = Some(handled);
+        let accounted = self.answered + self.refused;
+        if self.passes() && !self.has_unrecorded && handled != accounted {
+            let fault = Fault::Unaccounted { handled, accounted };
+            self.violations.push(Violation { place: None, fault });
+        }
+    }
+
     /// Whether the whole history was judged, and nothing is wrong.
     pub fn passes(&self) -> bool {
         self.is_complete && self.violations.is_empty()
@@ -123,160 +154,5 @@ impl Verdict {
     /// Whether the judge stopped before the end, since too much is wrong.
     pub fn is_stopped(&self) -> bool {
         self.violations.len() >= MAX_VIOLATIONS
-    }
-}
-
-/// How many violations the text describes.
-const SHOWN: usize = 20;
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { description, seconds, connections, requests, answered, refused, unknown, failed, .. } =
-            self;
-        let Self { alike_in_flight, alike_elsewhere, accepted, .. } = self;
-        writeln!(f, "{description}; {seconds:.1} s, {} connections", grouped(*connections))?;
-        writeln!(f, "{:>16} requests", grouped(*requests))?;
-        let inexact = [
-            (alike_in_flight, "alike and in flight at once on a connection: this does not show their order"),
-            (alike_elsewhere, "alike on several connections: this does not show whose a reply was"),
-            (accepted, "accepted by a rule of the client, which alone knows whether they were in order"),
-        ];
-        let how = match inexact.iter().all(|(count, _)| **count == 0) {
-            true => "each by its own reply, in order and unaltered",
-            false => "each by the expected reply",
-        };
-        writeln!(f, "{:>16} answered, {how}", grouped(*answered))?;
-        for (count, text) in inexact {
-            if *count > 0 {
-                writeln!(f, "{:>16} {text}", grouped(*count))?;
-            }
-        }
-        let unanswered = match self.is_complete {
-            true => "unknown: unanswered when their connection ended",
-            false => "unknown: unanswered when their connection or the file ended",
-        };
-        for (count, text) in
-            [(refused, "refused by an error reply"), (unknown, unanswered), (failed, "failed")]
-        {
-            if *count > 0 {
-                writeln!(f, "{:>16} {text}", grouped(*count))?;
-            }
-        }
-        for violation in self.violations.iter().take(SHOWN) {
-            writeln!(f, "VIOLATION: {violation}")?;
-        }
-        match self.violations.len() {
-            0 => writeln!(f, "no violation")?,
-            shown if shown <= SHOWN => {}
-            all => writeln!(f, "and {} more violations", grouped((all - SHOWN) as u64))?,
-        }
-        if self.is_stopped() {
-            writeln!(f, "the rest of the history was not judged: too much is wrong")?;
-        } else if !self.is_complete {
-            writeln!(f, "the end of the history is missing: the file was cut off, and may lack replies")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connection, client, request, seconds, fault } = self;
-        write!(f, "connection {connection}")?;
-        if *client != u64::from(*connection) {
-            write!(f, " (the client's {client})")?;
-        }
-        write!(f, ", request {request}, at {seconds:.3} s: {fault}")
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Lost => f.write_str("lost: no reply came"),
-            Self::Reordered => f.write_str("reordered: its reply came after the reply to a later request"),
-            Self::Doubled => f.write_str("doubled: its reply came again"),
-            Self::AfterRefusal => {
-                f.write_str("answered after a refusal: its reply came, and it had been refused")
-            }
-            Self::Foreign { of_connection, of_request } => {
-                write!(f, "foreign: the reply to request {of_request} of connection {of_connection} came")
-            }
-            Self::Altered { expected, came } => {
-                let what = match came.length.cmp(&expected.length) {
-                    std::cmp::Ordering::Less => "truncated",
-                    std::cmp::Ordering::Equal => "altered",
-                    std::cmp::Ordering::Greater => "extended",
-                };
-                write!(f, "{what}: {came} came, and not {expected}")
-            }
-            Self::Rejected { came } => write!(f, "rejected: {came} came, which is no answer to it"),
-            Self::Unasked { came } => {
-                write!(f, "not asked for: {came} came while no request waited for a reply")
-            }
-            Self::AfterFarewell { came } => {
-                write!(
-                    f,
-                    "after the end: {came} came after the server had announced the end of the connection"
-                )
-            }
-        }
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { length, hash } = self;
-        write!(f, "{length} bytes with the hash {hash:016x}")
-    }
-}
-
-/// A number with spaces between groups of three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (number, text) in
-            [(0, "0"), (999, "999"), (1000, "1 000"), (1_234_567, "1 234 567"), (100_000, "100 000")]
-        {
-            assert_eq!(grouped(number), text);
-        }
-    }
-
-    #[test]
-    fn the_text_has_at_most_twenty_violations() {
-        let violation =
-            Violation { connection: 5, client: 5, request: 12, seconds: 1.2344, fault: Fault::Lost };
-        let line = "VIOLATION: connection 5, request 12, at 1.234 s: lost: no reply came\n";
-        for (count, shown, rest) in [
-            (0, 0, "no violation\n"),
-            (20, 20, ""),
-            (21, 20, "and 1 more violations\n"),
-            (
-                1000,
-                20,
-                "and 980 more violations\nthe rest of the history was not judged: too much is wrong\n",
-            ),
-        ] {
-            let violations = vec![violation.clone(); count];
-            let text = Verdict { violations, is_complete: true, ..Verdict::default() }.to_string();
-            assert!(text.ends_with(&format!("{}{rest}", line.repeat(shown))), "{text}");
-        }
-        let cut = Verdict::default().to_string();
-        assert!(cut.contains("the file was cut off"), "{cut}");
     }
 }

@@ -69,8 +69,14 @@ impl Run {
     fn violation(&self) -> (u32, u64, Fault, u64) {
         let Verdict { violations, failed, .. } = self.verdict();
         assert_eq!(violations.len(), 1, "{violations:?}");
-        (violations[0].connection, violations[0].request, violations[0].fault, failed)
+        let (connection, request) = place_of(&violations[0]);
+        (connection, request, violations[0].fault, failed)
     }
+}
+
+/// The connection and the request where something is wrong.
+fn place_of(violation: &Violation) -> (u32, u64) {
+    violation.place.as_ref().map(|place| (place.connection, place.request)).unwrap()
 }
 
 /// The next reply of the same connection.
@@ -182,12 +188,9 @@ fn another_connections_reply_is_named() {
             let foreign = Fault::Foreign { of_connection: 0, of_request };
             let violations = run.verdict().violations;
             // It stands in place of the reply, or before it; which of both shows in what follows.
-            assert_eq!(
-                (violations[0].connection, violations[0].request, violations[0].fault),
-                (connection, request, foreign)
-            );
+            assert_eq!((place_of(&violations[0]), violations[0].fault), ((connection, request), foreign));
             let rest: Vec<_> =
-                violations[1..].iter().map(|violation| (violation.request, violation.fault)).collect();
+                violations[1..].iter().map(|violation| (place_of(violation).1, violation.fault)).collect();
             match (is_recorded, replaces) {
                 (true, true) => assert_eq!(rest, [(request, Fault::Lost)], "seed {seed}"),
                 (true, false) | (false, true) => assert_eq!(rest, [], "seed {seed}"),
@@ -209,10 +212,7 @@ fn an_altered_or_truncated_reply_is_found() {
             let expected = payload(connection, request);
             let altered = Fault::Altered { expected, came };
             assert_eq!(run.violation(), (connection, request, altered, 1), "seed {seed}");
-            let text = altered.to_string();
-            let kinds = ["altered: ", "truncated: ", "extended: "];
-            assert!(kinds.iter().any(|kind| text.starts_with(kind)), "{text}");
-            assert_eq!(text.starts_with("truncated: "), came.length < expected.length, "{text}");
+            assert!(altered.to_string().starts_with("another reply: "), "{altered}");
         }
     }
 }
