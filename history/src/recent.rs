@@ -5,8 +5,11 @@ use crate::record::Digest;
 /// How many requests are remembered, over all connections: 32 MiB.
 const RECENT: usize = 1 << 20;
 
-/// The number of places in the index, a power of two: 8 MiB.
-const PLACES: usize = 1 << 21;
+/// The number of places in the index, a power of two: 4 MiB.
+const PLACES: usize = 1 << 20;
+
+/// The bits of a number below [`RECENT`].
+const PLACE: u32 = RECENT as u32 - 1;
 
 /// A request, and the reply that answers it.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +27,9 @@ pub(crate) struct Recent {
     /// The requests. Behind the next place are the oldest ones, if there are so many.
     ring: Vec<Origin>,
     next: usize,
-    /// By the lowest bits of the hash of a reply, the place in the ring of the last request that it answers. Another
-    /// request may have taken either place since, so the reply there has to be compared.
+    /// By the lowest bits of the hash of a reply, the place in the ring of the last request that it answers, in the lowest
+    /// bits, and above them the highest ones of the hash, so that other replies are hardly ever looked up in the ring. A
+    /// later request may have taken either place, so the reply there has to be compared.
     index: Vec<u32>,
 }
 
@@ -38,10 +42,13 @@ impl Recent {
     /// request is found.
     #[inline]
     pub(crate) fn add(&mut self, answer: Digest, connection: u32, request: u64) -> bool {
-        let place = &mut self.index[answer.hash as usize % PLACES];
-        let earlier = self.ring.get(*place as usize).filter(|earlier| earlier.answer == answer);
-        let is_shared = earlier.is_some_and(|earlier| earlier.is_shared || earlier.connection != connection);
-        *place = self.next as u32; // below 2^20
+        let indexed = &mut self.index[answer.hash as usize % PLACES];
+        let begin = (answer.hash >> 32) as u32 & !PLACE;
+        let is_shared = *indexed & !PLACE == begin
+            && self.ring.get((*indexed & PLACE) as usize).is_some_and(|earlier| {
+                earlier.answer == answer && (earlier.is_shared || earlier.connection != connection)
+            });
+        *indexed = begin | self.next as u32; // which is below 2^20
         let origin = Origin { answer, connection, request, is_shared };
         match self.ring.get_mut(self.next) {
             Some(oldest) => *oldest = origin,
