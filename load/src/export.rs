@@ -14,10 +14,11 @@ pub use generators::generators;
 pub use table::table;
 
 use crate::histogram::{Distribution, PERCENTILES};
-use crate::measurement::{Handshakes, Measurement, Pushes};
+use crate::measurement::{Handshakes, HostileCounts, Measurement, Pushes};
 
 /// Measurements as CSV: a line of names, and a line for each measurement. Rates are in messages per second, times in
-/// microseconds. A percentile with too few values beyond it is left empty, and so are the values of TLS without it.
+/// microseconds. A percentile with too few values beyond it is left empty, and so are the values of TLS
+/// and of hostile clients without these.
 pub fn csv(measurements: &[Measurement]) -> String {
     let mut text = String::from("load,seconds,connections,offered_rate,achieved_rate");
     for kind in ["latency", "service", "send_lag"] {
@@ -33,7 +34,11 @@ pub fn csv(measurements: &[Measurement]) -> String {
     for &percentile in PERCENTILES {
         let _ = write!(text, ",delay_p{percentile}");
     }
-    text.push_str(",delay_max,tls_version,tls_cipher_suite,full_handshakes,resumed_handshakes\n");
+    text.push_str(",delay_max,tls_version,tls_cipher_suite,full_handshakes,resumed_handshakes");
+    for kind in ["idle", "slow_reader", "slow_writer"] {
+        let _ = write!(text, ",{kind}_clients,{kind}_connections,{kind}_connections_ended");
+    }
+    text.push('\n');
     for measurement in measurements {
         let offered = measurement.offered_rate.map_or_else(String::new, |rate| rate.to_string());
         let load = measurement.load.replace('"', "\"\"");
@@ -72,6 +77,14 @@ pub fn csv(measurements: &[Measurement]) -> String {
             None => text.push_str(",,,,"),
             Some(Handshakes { version, cipher_suite, full, resumed }) => {
                 let _ = write!(text, ",\"{version}\",\"{cipher_suite}\",{full},{resumed}");
+            }
+        }
+        match &measurement.hostile {
+            None => text.push_str(&",".repeat(9)),
+            Some(hostile) => {
+                for (_, HostileCounts { clients, connections, ended }) in hostile.kinds() {
+                    let _ = write!(text, ",{clients},{connections},{ended}");
+                }
             }
         }
         text.push('\n');

@@ -9,6 +9,7 @@ mod generator;
 mod handshakes;
 pub mod histogram;
 pub mod host;
+mod hostile;
 pub mod measurement;
 mod merge;
 mod messages;

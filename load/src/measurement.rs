@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::generator::Generator;
 pub use crate::handshakes::Handshakes;
 use crate::histogram::Distribution;
+pub use crate::hostile::{HostileClients, HostileCounts};
 use crate::plan::Plan;
 pub use crate::pushes::Pushes;
 use crate::shard::Shard;
@@ -57,6 +58,9 @@ pub struct Measurement {
     /// The handshakes of TLS; `None` if the load was without TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Handshakes>,
+    /// What became of the hostile clients; `None` if there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostile: Option<HostileClients>,
     /// Connections that could not be established, or broke, those of subscribers among them.
     pub failures: Failures,
     /// Connections that were re-established after the server had ended them, in a plan with `reconnect`.

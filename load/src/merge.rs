@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::histogram::Distribution;
-use crate::measurement::{EXAMPLES, Failures, Handshakes, Measurement, Pushes, Tick, Verification, Window};
+use crate::measurement::{
+    EXAMPLES, Failures, Handshakes, HostileClients, Measurement, Pushes, Tick, Verification, Window,
+};
 use crate::shard::Shard;
 
 impl Measurement {
@@ -43,6 +45,7 @@ impl Measurement {
             verification,
             pushes: pushes(measurements),
             tls: Handshakes::merged(measurements.iter().filter_map(|measurement| measurement.tls.as_ref())),
+            hostile: HostileClients::merged(measurements.iter().filter_map(|one| one.hostile.as_ref())),
             failures,
             reconnected: measurements.iter().map(|measurement| measurement.reconnected).sum(),
             resent: measurements.iter().map(|measurement| measurement.resent).sum(),

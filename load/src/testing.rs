@@ -27,6 +27,7 @@ pub fn measurement() -> Measurement {
         verification: Verification { replies: 1200, ..Verification::default() },
         pushes: None,
         tls: None,
+        hostile: None,
         failures: Failures::default(),
         reconnected: 0,
         resent: 0,

@@ -10,6 +10,8 @@
 //!   the rate is neither raised by a backlog of the warm-up nor lowered by messages in flight at the end. An overloaded
 //!   server answers the backlog of the warm-up first, so messages that wait are sent until the end of that time, for at
 //!   most a second and ten times the warm-up.
+//! - Hostile clients connect behind the measured ones and the subscribers, so that these have their places in a server
+//!   that gets full, and before the warm-up begins.
 //! - The server's CPU clocks and the number of replies are read at the same two instants. The processes that descend from
 //!   the server's are the server, too.
 //! - Subscribers are connections of the same event loops, and have subscribed before the first message is sent. Messages
@@ -107,15 +109,20 @@ fn run_with(
     // This thread observes; the threads it starts produce the load.
     let _pinned = Pinned::to(&plan.cpus)?;
     let live = Live::new(plan.threads, tell.is_some());
-    let over = AtomicBool::new(false);
-    let crowd = Crowd::new(plan);
+    let planned = plan.start_at.map(instant).transpose()?;
+    let workers = connect(plan, stop, &live, planned, history)?;
+    standing(plan, stop, &workers)?;
+    let (crowd, over) = (Crowd::gather(plan, stop)?, AtomicBool::new(false));
+    if let Some(history) = history {
+        history.begin();
+    }
     thread::scope(|scope| {
-        let crowd = (!crowd.is_empty()).then(|| scope.spawn(|| crowd.make_trouble(&over)));
+        let crowd = crowd.map(|crowd| scope.spawn(|| crowd.make_trouble(&over)));
         let ends = Ends(&over);
-        let measured = measure(plan, stop, &live, tell, history);
+        let measured = measure(plan, stop, &live, tell, planned, workers);
         drop(ends);
-        crowd.map(join).transpose()?;
-        measured
+        let hostile = crowd.map(join).transpose()?;
+        Ok(Measurement { hostile, ..measured? })
     })
 }
 
@@ -133,13 +140,14 @@ fn measure(
     stop: &AtomicBool,
     live: &Live,
     tell: Option<&dyn Fn(Progress)>,
-    history: Option<&Writer>,
+    planned: Option<Instant>,
+    workers: Vec<Worker<'_>>,
 ) -> io::Result<Measurement> {
-    let planned = plan.start_at.map(instant).transpose()?;
-    let (workers, standing) = connect(plan, stop, live, planned, history)?;
-    if let Some(history) = history {
-        history.begin();
-    }
+    let workers = match planned {
+        Some(start) => wait(workers, start)?,
+        None => workers,
+    };
+    let standing = standing(plan, stop, &workers)?;
     let start = planned.unwrap_or_else(Instant::now);
     let window = Window::of(plan, start);
     let (standing, connections) = (&*standing, standing.len());
@@ -184,6 +192,7 @@ fn measure(
         verification: Verification { verified: plan.expect.verifies(), ..tally.verification },
         pushes: (plan.shard.share(plan.subscribers.count) > 0).then(|| tally.pushes.pushes(rate)),
         tls: tally.handshakes.some(),
+        hostile: None, // not known before they are stopped
         failures: tally.failures,
         reconnected: tally.reconnected,
         resent: tally.resent,
@@ -201,15 +210,14 @@ fn measure(
     Ok(measurement)
 }
 
-/// Establishes the connections, and waits until shortly before the load begins. Also returns the numbers of the open connections within
-/// the shard, in ascending order.
+/// Establishes the connections.
 fn connect<'a>(
     plan: &'a Plan,
     stop: &'a AtomicBool,
     live: &'a Live,
     start: Option<Instant>,
     history: Option<&Writer>,
-) -> io::Result<(Vec<Worker<'a>>, Vec<usize>)> {
+) -> io::Result<Vec<Worker<'a>>> {
     let salt = salt(plan);
     thread::scope(|scope| {
         let connecting = (0..plan.threads).map(|index| {
@@ -218,32 +226,49 @@ fn connect<'a>(
                 let mut worker = Worker::new(plan, stop, live, index, salt, recorder)?;
                 pin(worker.cpu())?;
                 worker.connect()?;
-                if let Some(start) = start {
-                    reject_late(start)?;
-                    worker.wait_until(start.checked_sub(LEAD).unwrap_or(start))?;
-                }
+                start.map_or(Ok(()), reject_late)?;
                 Ok::<_, io::Error>(worker)
             })
         });
         let connecting: Vec<_> = connecting.collect();
-        let workers = connecting.into_iter().map(join).collect::<io::Result<Vec<_>>>()?;
-        let mut standing: Vec<_> = workers.iter().flat_map(Worker::standing).collect();
-        standing.sort_unstable();
-        let subscribed: usize = workers.iter().map(Worker::subscribed).sum();
-        if stop.load(Ordering::Relaxed) {
-            return Err(interrupted());
-        }
-        let can_not = match (standing.len(), subscribed) {
-            (0, _) => Some("connect"),
-            (_, 0) if plan.shard.share(plan.subscribers.count) > 0 => Some("subscribe"),
-            _ => None,
-        };
-        if let Some(can_not) = can_not {
-            let why = workers.iter().find_map(Worker::first_failure).unwrap_or("the time was up");
-            return Err(io::Error::other(format!("can't {can_not} to {}: {why}", plan.address)));
-        }
-        Ok((workers, standing))
+        connecting.into_iter().map(join).collect()
     })
+}
+
+/// Waits until shortly before the load begins.
+fn wait(workers: Vec<Worker<'_>>, start: Instant) -> io::Result<Vec<Worker<'_>>> {
+    thread::scope(|scope| {
+        let waiting = workers.into_iter().map(|mut worker| {
+            scope.spawn(move || {
+                pin(worker.cpu())?;
+                reject_late(start)?;
+                worker.wait_until(start.checked_sub(LEAD).unwrap_or(start))?;
+                Ok::<_, io::Error>(worker)
+            })
+        });
+        let waiting: Vec<_> = waiting.collect();
+        waiting.into_iter().map(join).collect()
+    })
+}
+
+/// The numbers of the open connections within the shard, in ascending order.
+///
+/// # Errors
+/// If there are none, or no subscribers although the plan has some. `Interrupted` if `stop` was set.
+fn standing(plan: &Plan, stop: &AtomicBool, workers: &[Worker<'_>]) -> io::Result<Vec<usize>> {
+    let mut standing: Vec<_> = workers.iter().flat_map(Worker::standing).collect();
+    standing.sort_unstable();
+    let subscribed: usize = workers.iter().map(Worker::subscribed).sum();
+    if stop.load(Ordering::Relaxed) {
+        return Err(interrupted());
+    }
+    let can_not = match (standing.len(), subscribed) {
+        (0, _) => "connect",
+        (_, 0) if plan.shard.share(plan.subscribers.count) > 0 => "subscribe",
+        _ => return Ok(standing),
+    };
+    let why = workers.iter().find_map(Worker::first_failure).unwrap_or("the time was up");
+    Err(io::Error::other(format!("can't {can_not} to {}: {why}", plan.address)))
 }
 
 /// Ends the connections of all workers. Tells what they have counted, and for how long they have measured.

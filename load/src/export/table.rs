@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::checks::{GENERATOR_BUSY, LITTLE, SEND_LAG, STEAL};
 use crate::histogram::{Distribution, PERCENTILES};
-use crate::measurement::{Failures, Handshakes, Measurement, Pushes};
+use crate::measurement::{Failures, Handshakes, HostileClients, Measurement, Pushes};
 
 /// A measurement as a table for a terminal, at most 100 columns wide.
 pub fn table(measurement: &Measurement) -> String {
@@ -38,6 +38,9 @@ pub fn table(measurement: &Measurement) -> String {
     checks(m, &mut text);
     verification(m, &mut text);
     failures(m, &mut text);
+    if let Some(clients) = &m.hostile {
+        hostile(clients, &mut text);
+    }
     text
 }
 
@@ -214,6 +217,21 @@ fn failures(m: &Measurement, text: &mut String) {
     for example in &f.examples {
         let _ = writeln!(text, "         {example}");
     }
+}
+
+fn hostile(clients: &HostileClients, text: &mut String) {
+    for (name, counts) in clients.kinds().into_iter().filter(|(_, counts)| counts.clients > 0) {
+        let made = match counts.connections {
+            0 => "no connection was ever made".to_owned(),
+            made => format!("{}, {} ended by the server", plural(made, "connection"), counts.ended),
+        };
+        let _ = writeln!(text, "hostile  {}, {made}", plural(counts.clients, name));
+    }
+}
+
+/// A number of things of this name: `1 message`, `2 messages`.
+fn plural(count: u64, name: &str) -> String {
+    format!("{count} {name}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A share in percent, with a decimal. A share below 1 is never shown as 100, nor one above 0 as 0.

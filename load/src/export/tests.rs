@@ -4,7 +4,7 @@ use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
 use super::*;
 use crate::histogram::histogram;
-use crate::measurement::{Failures, Pushes, Verification};
+use crate::measurement::{Failures, HostileClients, Pushes, Verification};
 
 fn distribution(values: &[u64]) -> Distribution {
     let mut histogram = histogram();
@@ -97,9 +97,42 @@ fn csv_has_the_handshakes_of_tls() {
     };
     let text = csv(&[Measurement { tls: Some(tls), ..measurement(&[1]) }, measurement(&[1])]);
     let lines: Vec<_> = text.lines().collect();
-    assert!(lines[0].ends_with(",tls_version,tls_cipher_suite,full_handshakes,resumed_handshakes"), "{text}");
-    let expected = ",\"TLSv1.3\",\"TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384\",3,61";
-    assert!(lines[1].ends_with(expected) && lines[2].ends_with(",,,,"), "{text}");
+    assert!(
+        lines[0].contains(",tls_version,tls_cipher_suite,full_handshakes,resumed_handshakes,idle_"),
+        "{text}"
+    );
+    let expected = ",\"TLSv1.3\",\"TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384\",3,61,";
+    assert!(lines[1].contains(expected) && lines[2].ends_with(",,,,,,,,,,,,,"), "{text}");
+}
+
+#[test]
+fn hostile_clients_are_exported() {
+    let counts = |clients, connections, ended| HostileCounts { clients, connections, ended };
+    let clients = HostileClients {
+        idle: counts(1, 1, 0),
+        slow_readers: counts(50, 83, 33),
+        slow_writers: counts(2, 0, 0),
+    };
+    let hostile = Measurement { hostile: Some(clients), ..measurement(&[1]) };
+    let text = table(&hostile);
+    let told = "hostile  1 idle client, 1 connection, 0 ended by the server\n\
+                hostile  50 slow readers, 83 connections, 33 ended by the server\n\
+                hostile  2 slow writers, no connection was ever made\n";
+    assert!(text.ends_with(told), "{text}");
+    let of_one_kind = HostileClients { slow_readers: counts(1, 1, 1), ..HostileClients::default() };
+    let text = table(&Measurement { hostile: Some(of_one_kind), ..measurement(&[1]) });
+    assert_eq!(text.matches("hostile").count(), 1, "{text}");
+    let json = serde_json::to_value(&hostile).unwrap();
+    assert_eq!(json["hostile"]["slow_readers"]["connections"], 83);
+    assert_eq!(serde_json::from_value::<Measurement>(json).unwrap(), hostile);
+    let csv = csv(&[hostile, measurement(&[1])]);
+    let lines: Vec<_> = csv.lines().collect();
+    assert!(lines[0].ends_with(",slow_writer_clients,slow_writer_connections,slow_writer_connections_ended"));
+    assert!(lines[1].ends_with(",1,1,0,50,83,33,2,0,0") && lines[2].ends_with(",,,,,,,,,"), "{csv}");
+    let none = measurement(&[1]);
+    assert!(
+        !table(&none).contains("hostile") && serde_json::to_value(&none).unwrap().get("hostile").is_none()
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyloop_load::engine::{self, Progress};
-use anyloop_load::plan::{Hostile, Plan};
+use anyloop_load::plan::Plan;
 
 use super::faulty::Faulty;
 use super::transport::{Place, listen};
@@ -176,15 +176,6 @@ fn a_server_that_sends_without_end_does_not_delay_the_end() {
     assert_eq!(error.kind(), ErrorKind::Interrupted);
     let said = said.join().expect("it ends");
     assert!((10..1000).contains(&said), "{said}");
-}
-
-#[test]
-fn hostile_clients_connect_beside_the_measured_ones() {
-    let server = Faulty::good();
-    let hostile = Hostile { idle: 3, slow_readers: 2, slow_writers: 2 };
-    let m = run(&Plan { hostile, ..plan(&server) });
-    assert_eq!((m.connections, m.verification.bad()), (2, 0));
-    assert_eq!(server.connections(), 9);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod connections;
 mod faulty;
+mod hostile;
 mod pushes;
 mod reconnecting;
 mod refusals;

@@ -67,8 +67,9 @@ fn hostile_clients_are_divided_as_well() {
     for (number, own) in [(1, 1 + 3), (2, 1 + 2)] {
         let before = server.connections();
         let shard = Shard::new(number, 2).expect("there is one");
-        run(&Plan { hostile, shard, ..plan(&server) });
+        let m = run(&Plan { hostile, shard, ..plan(&server) });
         assert_eq!(server.connections() - before, own, "shard {shard}");
+        assert_eq!(m.hostile.map(|hostile| hostile.idle.clients), Some(own as u64 - 1), "shard {shard}");
     }
 }
 
