@@ -9,11 +9,23 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub Duration);
 
-impl FromStr for Time {
-    type Err = String;
+impl Time {
+    /// Parses a time that is at least so long, which is above 0.
+    ///
+    /// # Errors
+    /// If it is no time, or too short: what to write.
+    pub fn at_least(least: Duration, text: &str) -> Result<Self, String> {
+        match Self::parse(text, EXAMPLES_ABOVE_ZERO)? {
+            Self(time) if time < least => {
+                Err(format!("`{text}` is too short; write at least {}", Self(least)))
+            }
+            time => Ok(time),
+        }
+    }
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let invalid = || format!("`{text}` is no time; write a number and a unit, such as {EXAMPLES}");
+    /// Parses a time. An error suggests these examples.
+    fn parse(text: &str, examples: &str) -> Result<Self, String> {
+        let invalid = || format!("`{text}` is no time; write a number and a unit, such as {examples}");
         let too_long = || format!("`{text}` is too long; write at most {}", Self(LONGEST));
         let (number, unit) = Decimal::begin(text).ok_or_else(invalid)?;
         if unit.is_empty() {
@@ -31,6 +43,14 @@ impl FromStr for Time {
             return Err(too_long());
         }
         u64::try_from(nanoseconds).map(Duration::from_nanos).map(Self).map_err(|_| too_long())
+    }
+}
+
+impl FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text, EXAMPLES)
     }
 }
 
@@ -53,6 +73,7 @@ impl fmt::Display for Time {
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const NANOSECONDS_IN_A_MILLISECOND: u128 = 1_000_000;
 const EXAMPLES: &str = "500ms, 1.5s, 2m or 0";
+const EXAMPLES_ABOVE_ZERO: &str = "500ms, 1.5s or 2m";
 const UNITS: [(&str, u128); 9] = [
     ("ns", 1),
     ("us", 1_000),
@@ -159,6 +180,17 @@ mod tests {
             let error = text.parse::<Time>().unwrap_err();
             assert!(error.contains(expected) && error.contains(&format!("`{text}`")), "{error}");
         }
+    }
+
+    #[test]
+    fn a_time_that_must_not_be_zero_has_no_such_example() {
+        let at_least = |text| Time::at_least(Duration::from_millis(1), text);
+        assert_eq!(at_least("1ms"), Ok(Time(Duration::from_millis(1))));
+        for text in ["0", "0s", "1ns", "999us"] {
+            assert_eq!(at_least(text).unwrap_err(), format!("`{text}` is too short; write at least 1ms"));
+        }
+        let error = at_least("-1s").unwrap_err();
+        assert_eq!(error, "`-1s` is no time; write a number and a unit, such as 500ms, 1.5s or 2m");
     }
 
     #[test]

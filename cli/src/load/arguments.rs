@@ -15,7 +15,7 @@ use crate::arguments::{Format, chosen};
 use crate::catalogue::Served;
 use crate::connector::{Secure, TLS};
 use crate::messages::{Own, expects};
-use crate::quantity::{Time, count, cpu, number, rate, sizes, threads, time_above_zero};
+use crate::quantity::{Time, count, cpu, number, rate, sizes, threads, time_above_zero, time_from};
 
 /// The arguments of `merge`.
 #[derive(Args, Debug)]
@@ -82,7 +82,7 @@ pub(crate) struct Load {
     pub(crate) dispatch: Dispatch,
 
     /// How long to measure
-    #[arg(short, long, env, value_name = "TIME", value_parser = time_above_zero,
+    #[arg(short, long, env, value_name = "TIME", value_parser = time_from(SHORTEST),
           default_value_t = Time(Duration::from_secs(10)))]
     pub(crate) duration: Time,
 
@@ -214,6 +214,9 @@ pub(crate) struct Exports {
     #[arg(long, value_name = "FILE")]
     pub(crate) hlog: Option<PathBuf>,
 }
+
+/// The shortest time that can be measured: in a shorter one hardly any reply comes.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// The maximum process ID.
 const MAX_PROCESS_ID: u32 = i32::MAX as u32;

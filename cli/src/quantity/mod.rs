@@ -38,10 +38,15 @@ pub(crate) use size::{size_above_zero, sizes};
 
 /// A parser of times above zero, such as `500ms`.
 pub fn time_above_zero(text: &str) -> Result<Time, String> {
-    match text.parse()? {
-        Time(Duration::ZERO) => Err(format!("`{text}` is too short; write a time above 0")),
-        time => Ok(time),
+    match text.parse() {
+        Ok(Time(Duration::ZERO)) => Err(format!("`{text}` is too short; write a time above 0")),
+        _ => Time::at_least(Duration::from_nanos(1), text),
     }
+}
+
+/// A parser of times that are at least so long, which is above zero.
+pub(crate) fn time_from(least: Duration) -> impl Fn(&str) -> Result<Time, String> + Clone + Send + Sync {
+    move |text| Time::at_least(least, text)
 }
 
 /// A parser of counts within these bounds, such as `64`, `10k` or `1.5M`.
@@ -135,7 +140,9 @@ mod tests {
     #[test]
     fn a_time_above_zero_is_not_zero() {
         assert!(time_above_zero("0s").unwrap_err().contains("above 0"));
-        assert_eq!(time_above_zero("1ms"), Ok(Time(Duration::from_millis(1))));
+        assert_eq!(time_above_zero("1ns"), Ok(Time(Duration::from_nanos(1))));
+        assert!(time_above_zero("-1s").unwrap_err().ends_with("such as 500ms, 1.5s or 2m"));
+        assert!(time_from(Duration::from_millis(1))("0.5ms").unwrap_err().ends_with("write at least 1ms"));
     }
 
     #[test]
