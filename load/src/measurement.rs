@@ -217,6 +217,11 @@ impl Measurement {
         Some((in_flight / self.in_flight_limit as f64 - 1.0).abs())
     }
 
+    /// Whether nothing was measured: no message of the measured time was answered, nor is one known to have waited.
+    pub fn is_empty(&self) -> bool {
+        self.latency.count == 0
+    }
+
     /// The number of replies and pushes that failed verification.
     pub fn bad(&self) -> u64 {
         self.verification.bad() + self.pushes.as_ref().map_or(0, Pushes::bad)

@@ -134,7 +134,8 @@ fn outcome(measurement: &Measurement, verdicts: &[Verdict], allow_refusals: bool
     Outcome::of(&[
         (verdicts.iter().any(|verdict| matches!(verdict, Verdict::Unknown(_))), Outcome::Undecided),
         (verdicts.iter().any(Verdict::is_fail), Outcome::Missed),
-        (measurement.failures.connections() > 0 || verification.replies == 0, Outcome::Failed),
+        (measurement.failures.connections() > 0, Outcome::Failed),
+        (verification.replies == 0 || measurement.is_empty(), Outcome::Failed),
         (measurement.pushes.as_ref().is_some_and(|pushes| pushes.delivered == 0), Outcome::Failed),
         (measurement.bad() > 0 || refused, Outcome::WrongReplies),
         (measurement.interrupted, Outcome::Interrupted),

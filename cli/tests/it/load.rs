@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::process::Command;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -163,6 +163,20 @@ fn refused_and_missing_servers_are_reported() {
     let ended = load(&address, "");
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains(&format!("can't connect to {address}")), "{ended:?}");
+}
+
+#[test]
+fn a_load_in_whose_time_no_reply_came_has_failed() {
+    // The message of the warm-up is answered when the measured time has passed.
+    let address = lines(|_, line| {
+        thread::sleep(Duration::from_millis(200));
+        format!("{line}\n")
+    });
+    let ended = load(&address, "--expect echo --warmup 50ms --duration 1ms");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let told = "NOTHING MEASURED: no reply came within the measured time; measure for longer by --duration\n";
+    assert!(ended.stdout.contains(told) && ended.stdout.contains("replies  1 verified"), "{ended:?}");
+    assert!(!ended.stdout.contains("bottleneck"), "{ended:?}");
 }
 
 #[test]

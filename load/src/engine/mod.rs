@@ -196,7 +196,7 @@ fn measure(
         failures: tally.failures,
         reconnected: tally.reconnected,
         resent: tally.resent,
-        generator_busy: if seconds > 0.0 { tally.busy.as_secs_f64() / seconds } else { 0.0 },
+        generator_busy: tally.busy,
         generator_limited: false,
         server_ended: plan.server.is_some() && observed.usage.is_none(),
         server: observed.usage,

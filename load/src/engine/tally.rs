@@ -50,8 +50,8 @@ pub(super) struct Tally {
     pub(super) resent: u64,
     /// When and why the thread stopped before its time.
     pub(super) stopped: Option<String>,
-    /// The thread's CPU time within the measured time.
-    pub(super) busy: Duration,
+    /// The share of a core that the thread used within the measured time.
+    pub(super) busy: f64,
 }
 
 impl Tally {
@@ -81,7 +81,7 @@ impl Tally {
             reconnected: 0,
             resent: 0,
             stopped: None,
-            busy: Duration::ZERO,
+            busy: 0.0,
         }
     }
 

@@ -45,6 +45,12 @@ pub fn table(measurement: &Measurement) -> String {
 }
 
 fn latencies(m: &Measurement, text: &mut String) {
+    if m.is_empty() {
+        let is_whole = !m.interrupted && m.stopped_early.is_none();
+        let longer = if is_whole { "; measure for longer by --duration" } else { "" };
+        let _ = writeln!(text, "NOTHING MEASURED: no reply came within the measured time{longer}\n");
+        return;
+    }
     if m.generator_limited {
         let busy = m.generator_busy * 100.0;
         let _ = writeln!(

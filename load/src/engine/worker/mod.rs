@@ -166,14 +166,14 @@ impl<'a> Worker<'a> {
         self.tally.start(self.window);
         self.loading = true;
         self.start_sending(standing);
-        let mut busy_at_begin = None;
+        let mut at_begin = None;
         let mut now = self.now();
         while self.loading {
             let due = self.send_what_is_due(now);
             self.turn(Duration::from_nanos(due).min(TICK))?;
             now = self.now();
             if now >= begin {
-                busy_at_begin.get_or_insert_with(busy);
+                at_begin.get_or_insert_with(|| (Instant::now(), busy()));
             }
             self.reconnect(now);
             let is_alone = self.is_left_alone(now);
@@ -184,7 +184,7 @@ impl<'a> Worker<'a> {
             }
             self.loading = now < self.window.1;
         }
-        self.tally.busy = busy_at_begin.map_or(Duration::ZERO, |at_begin| busy().saturating_sub(at_begin));
+        self.tally.busy = at_begin.map_or(0.0, |(begin, used)| share_of_core(begin, used));
         self.wait_for_replies()?;
         self.wait_for_pushes()?;
         let measured = self.window.1.saturating_sub(self.window.0);
@@ -265,6 +265,13 @@ impl<'a> Worker<'a> {
 /// The CPU time that this thread has used.
 fn busy() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
+/// The share of a core that this thread has used since an instant at which it had used so much CPU time. The last turn of
+/// the loop may end behind the measured time, so the share is one of the time that has passed.
+fn share_of_core(begin: Instant, used: Duration) -> f64 {
+    let (busy, passed) = (busy().saturating_sub(used).as_secs_f64(), begin.elapsed().as_secs_f64());
+    if passed > 0.0 { (busy / passed).min(1.0) } else { 0.0 }
 }
 
 fn nanoseconds(duration: Duration) -> u64 {
