@@ -44,7 +44,6 @@ mod connector;
 mod describe;
 mod descriptors;
 mod environment;
-mod escape;
 mod exit;
 mod failure;
 mod file;
@@ -73,6 +72,7 @@ mod terminal;
 mod tls;
 mod usage;
 
+use ::load::escape;
 pub use ::load::framing::Framing as LoadFraming;
 pub use ::load::plan::Expect;
 pub use clap;

@@ -2,6 +2,7 @@
 
 pub mod checks;
 pub mod engine;
+pub mod escape;
 mod expect;
 pub mod export;
 pub mod framing;

@@ -141,7 +141,7 @@ rows! {
     }
     row_31_terminal "control sequences in a reply" => "`client` escapes them on a terminal" {
         skip: Some("a fault of the client, which has no backend: `control_sequences_from_the_server_are_escaped` in `cli/tests/it/terminal.rs`"),
-        tests: &["cli/tests/it/terminal.rs::control_sequences_from_the_server_are_escaped", "cli/src/escape.rs::no_control_or_format_character_gets_through"],
+        tests: &["cli/tests/it/terminal.rs::control_sequences_from_the_server_are_escaped", "load/src/escape.rs::no_control_or_format_character_gets_through"],
     }
     row_32_evil_server "a server that attacks its clients" => "replies, silence and their number are limited" {
         skip: Some("a fault of the client and the load generator, which have no backend: `a_reply_without_end_is_limited` in `cli/tests/it/client.rs`"),

@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use crate::engine::in_flight::Sent;
 use crate::engine::pushes::PushTally;
 use crate::engine::timeline::Timeline;
+use crate::escape::escaped;
 use crate::handshakes::Handshakes;
 use crate::histogram::histogram;
 use crate::measurement::{EXAMPLES, Failures, Tick, Verification};
@@ -255,5 +256,29 @@ impl Tally {
 
 /// The beginning of a reply, escaped for display.
 pub(super) fn beginning(said: &[u8]) -> String {
-    said[..said.len().min(60)].escape_ascii().to_string().replace("\\'", "'").replace("\\\"", "\"")
+    let is_inside = |at: &usize| said.get(*at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    // A character is at most 4 bytes long, and none is cut.
+    let end = (LONGEST_SHOWN - 3..=LONGEST_SHOWN).rev().find(|at| !is_inside(at)).unwrap_or(LONGEST_SHOWN);
+    escaped(&said[..said.len().min(end)]).to_string()
+}
+
+/// How much of a reply is shown, in bytes.
+const LONGEST_SHOWN: usize = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_a_reply_is_shown_as_text() {
+        assert_eq!(beginning("第1條信息: \"你好\"".as_bytes()), "第1條信息: \"你好\"");
+        assert_eq!(beginning(b"a\x1b[2J\0\xff\r"), r"a\x1b[2J\x00\xff\r");
+        assert_eq!(beginning(&b"x".repeat(70)), "x".repeat(60));
+        assert_eq!(beginning(&b"\x80".repeat(70)), r"\x80".repeat(60));
+        for shift in 0..4 {
+            let text = "x".repeat(shift) + &"🦀".repeat(20);
+            let shown = beginning(text.as_bytes());
+            assert!(text.starts_with(&shown) && shown.len() > 60 - 4, "{shown}");
+        }
+    }
 }

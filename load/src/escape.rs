@@ -6,13 +6,13 @@ use std::fmt;
 /// are not UTF-8, are escaped as `\n`, `\x1b`, `\u{202e}` or `\xff`.
 ///
 /// The result is for display and can't be unescaped: a backslash is not escaped.
-pub(crate) fn escaped(bytes: &[u8]) -> Escaped<'_> {
+pub fn escaped(bytes: &[u8]) -> Escaped<'_> {
     Escaped { bytes, tabs: false }
 }
 
 /// Bytes to show as text.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Escaped<'a> {
+pub struct Escaped<'a> {
     bytes: &'a [u8],
     /// Whether tabs are left unchanged.
     tabs: bool,
@@ -20,7 +20,8 @@ pub(crate) struct Escaped<'a> {
 
 impl Escaped<'_> {
     /// Leaves tabs unchanged.
-    pub(crate) fn with_tabs(self) -> Self {
+    #[must_use]
+    pub fn with_tabs(self) -> Self {
         Self { tabs: true, ..self }
     }
 }
