@@ -93,6 +93,13 @@ impl Client {
             }
             Found::Broken(why) => {
                 composer.record_malformed(self.record, input);
+                if kind_of(input) != Kind::Answer {
+                    let said = first_line(input);
+                    return Err(io::Error::other(format!(
+                        "the server says `{said}`, in another framing than that of the messages; say by --framing which \
+                         one it has"
+                    )));
+                }
                 let rest = beginning(input);
                 Err(io::Error::other(format!("the server says `{rest}`: {why}")))
             }

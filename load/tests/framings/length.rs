@@ -123,6 +123,19 @@ fn hostile_clients_use_the_same_framing() {
 }
 
 #[test]
+fn a_server_of_another_framing_is_told_by_its_own_words() {
+    let address = serve(|mut socket| {
+        socket.read_exact(&mut [0; 4])?;
+        socket.write_all(b"ERR timeout message: no line end\n")
+    });
+    let m = run(&plan(address));
+    let expected = ": the server says `ERR timeout message: no line end`, in another framing than that of the messages; \
+                    say by --framing which one it has";
+    assert_eq!(m.failures.ended, 2, "{m:?}");
+    assert!(m.failures.examples.iter().all(|example| example.ends_with(expected)), "{:?}", m.failures);
+}
+
+#[test]
 fn custom_messages_are_verified() {
     // The first one looks like the greeting, and all lengths differ.
     let hook = MessageHook::new(|connection, number, buffer| {
