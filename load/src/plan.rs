@@ -8,6 +8,7 @@ use common::Address;
 pub use crate::expect::{Expect, ReplyHook};
 use crate::framing::Framing;
 pub use crate::messages::{LONGEST, MessageHook, Messages, Sizes};
+use crate::quantity::plural;
 pub use crate::shard::Shard;
 pub use crate::subscribers::{MOST_PAIRS, SHORTEST_PUSHED, Subscribers};
 pub use crate::transform::TransformHook;
@@ -298,7 +299,7 @@ impl Plan {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} connections, depth {}", self.connections, self.depth)?;
+        write!(f, "{}, depth {}", plural(self.connections as u64, "connection"), self.depth)?;
         match self.pace {
             Pace::Closed => f.write_str(", closed loop")?,
             Pace::Open { rate, arrivals: Arrivals::Constant, .. } => write!(f, ", {}/s", rounded(rate))?,

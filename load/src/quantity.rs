@@ -120,6 +120,12 @@ impl Decimal {
     }
 }
 
+/// A number of things of this name: `1 message`, `2 messages`.
+pub(crate) fn plural<N: fmt::Display + PartialEq + From<u8>>(count: N, name: &str) -> String {
+    let ending = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {name}{ending}")
+}
+
 /// The factor of a unit.
 pub fn factor(units: &[(&str, u128)], unit: &str) -> Option<u128> {
     units.iter().find(|(name, _)| *name == unit).map(|&(_, factor)| factor)

@@ -165,7 +165,7 @@ fn the_subscription_may_be_any_message() {
     let flags = ["--subscribe", "1", "--subscribe-message", "-x y", "--allow-refusals"];
     let ended = run(&mut anyloop(&[&["load", &address, "-c", "1", "-d", "100ms"][..], &flags].concat()), "");
     // It subscribes, and all messages are refused.
-    assert!(ended.stdout.contains("pushes   0 delivered to 1 subscribers, 0 /s; 0 missed"), "{ended:?}");
+    assert!(ended.stdout.contains("pushes   0 delivered to 1 subscriber, 0 /s; 0 missed"), "{ended:?}");
 }
 
 #[test]

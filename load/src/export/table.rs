@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use crate::checks::{GENERATOR_BUSY, LITTLE, SEND_LAG, STEAL};
 use crate::histogram::{Distribution, PERCENTILES};
-use crate::measurement::{Failures, Handshakes, HostileClients, Measurement, Pushes};
+use crate::measurement::{Handshakes, HostileClients, Measurement, Pushes};
+use crate::quantity::plural;
 
 /// A measurement as a table for a terminal, at most 100 columns wide.
 pub fn table(measurement: &Measurement) -> String {
@@ -32,8 +33,11 @@ pub fn table(measurement: &Measurement) -> String {
     server(m, &mut text);
     if let Some(tls) = &m.tls {
         let Handshakes { version, cipher_suite, full, resumed } = tls;
-        let _ =
-            writeln!(text, "TLS      {version}, {cipher_suite}; {full} full handshakes, {resumed} resumed");
+        let _ = writeln!(
+            text,
+            "TLS      {version}, {cipher_suite}; {}, {resumed} resumed",
+            plural(*full, "full handshake")
+        );
     }
     checks(m, &mut text);
     verification(m, &mut text);
@@ -158,9 +162,9 @@ fn verification(m: &Measurement, text: &mut String) {
             writeln!(text, "replies  {answers} {how}{but}")
         }
         (0, _) => {
-            let Failures { unanswered, .. } = f;
+            let unanswered = plural(f.unanswered, "message");
             let good = if v.verified { ", none of them bad" } else { "" };
-            writeln!(text, "replies  {answers} {how}{good}; {unanswered} messages unanswered")
+            writeln!(text, "replies  {answers} {how}{good}; {unanswered} unanswered")
         }
         _ => writeln!(
             text,
@@ -172,7 +176,8 @@ fn verification(m: &Measurement, text: &mut String) {
     for example in &v.examples {
         let _ = writeln!(text, "         {example}");
     }
-    if v.extra > 0 {
+    // A greeting that is taken for the first reply leaves that one for later.
+    if v.extra > 0 || v.wrong > 0 && v.doubled > 0 {
         text.push_str(
             "         Does the server greet, greet in several lines, or say several lines for a message? Then \
              each\n         reply may have been taken for another's; --expect says what it should say.\n",
@@ -193,7 +198,8 @@ fn deliveries(pushes: &Pushes, text: &mut String) {
     }
     let _ = writeln!(
         text,
-        "pushes   {delivered} delivered to {subscribers} subscribers, {} /s; {missed} missed{}",
+        "pushes   {delivered} delivered to {}, {} /s; {missed} missed{}",
+        plural(*subscribers as u64, "subscriber"),
         thousands(pushes.rate),
         if pushes.bad() > 0 { "" } else { ", and none was wrong" }
     );
@@ -205,19 +211,21 @@ fn deliveries(pushes: &Pushes, text: &mut String) {
 fn failures(m: &Measurement, text: &mut String) {
     let f = &m.failures;
     if m.reconnected > 0 {
-        let _ = writeln!(
-            text,
-            "server   {} connections were re-established after it had ended them, and {} messages sent again",
-            m.reconnected, m.resent
-        );
+        let (reconnected, were) = match m.reconnected {
+            1 => ("1 connection".to_owned(), "was re-established after it had ended it"),
+            many => (plural(many, "connection"), "were re-established after it had ended them"),
+        };
+        let resent = plural(m.resent, "message");
+        let _ = writeln!(text, "server   {reconnected} {were}, and {resent} sent again");
     }
-    for (count, what) in [
-        (f.connect, "could not be made"),
-        (f.ended, "ended early"),
-        (f.unserved, "were made and never served; they may have waited in the server's backlog"),
-    ] {
+    let unserved = match f.unserved {
+        1 => "was made and never served; it may have waited in the server's backlog",
+        _ => "were made and never served; they may have waited in the server's backlog",
+    };
+    for (count, what) in [(f.connect, "could not be made"), (f.ended, "ended early"), (f.unserved, unserved)]
+    {
         if count > 0 {
-            let _ = writeln!(text, "failed   {count} connections {what}");
+            let _ = writeln!(text, "failed   {} {what}", plural(count, "connection"));
         }
     }
     for example in &f.examples {
@@ -233,11 +241,6 @@ fn hostile(clients: &HostileClients, text: &mut String) {
         };
         let _ = writeln!(text, "hostile  {}, {made}", plural(counts.clients, name));
     }
-}
-
-/// A number of things of this name: `1 message`, `2 messages`.
-fn plural(count: u64, name: &str) -> String {
-    format!("{count} {name}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A share in percent, with a decimal. A share below 1 is never shown as 100, nor one above 0 as 0.

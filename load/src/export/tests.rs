@@ -194,7 +194,7 @@ fn a_table_shows_all_problems() {
     measurement.failures.ended = 1;
     let text = table(&measurement);
     assert!(text.contains("VERIFICATION FAILED: of 1200, 3 lost"));
-    assert!(text.contains("failed   1 connections ended early"));
+    assert!(text.contains("failed   1 connection ended early\n"));
 }
 
 #[test]
@@ -209,11 +209,34 @@ fn a_table_never_reports_success_after_a_failure() {
     for failures in failures {
         let unanswered = failures.unanswered;
         let text = table(&Measurement { failures, ..measurement(&[1]) });
-        assert!(!well(&text) && text.contains(&format!("{unanswered} messages unanswered")), "{text}");
+        assert!(!well(&text) && text.contains(&format!("{unanswered} messages unanswered\n")), "{text}");
         assert_eq!(text.lines().filter(|line| line.starts_with("failed ")).count(), 1, "{text}");
     }
     let none = Verification::default();
     assert!(!well(&table(&Measurement { verification: none, ..measurement(&[]) })));
+}
+
+#[test]
+fn one_of_something_is_singular() {
+    let failures = Failures { connect: 1, ended: 1, unserved: 1, unanswered: 1, ..Failures::default() };
+    let text = table(&Measurement { failures, reconnected: 1, resent: 1, ..measurement(&[1]) });
+    for told in [
+        "; 1 message unanswered\n",
+        "server   1 connection was re-established after it had ended it, and 1 message sent again\n",
+        "failed   1 connection could not be made\n",
+        "failed   1 connection was made and never served; it may have waited in the server's backlog\n",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+}
+
+#[test]
+fn a_greeting_in_place_of_the_first_reply_has_a_hint() {
+    let hint = |wrong, doubled| {
+        let verification = Verification { wrong, doubled, ..Verification::default() };
+        table(&Measurement { verification, ..measurement(&[1]) }).contains("--expect says what it should say")
+    };
+    assert_eq!([hint(4, 4), hint(4, 0), hint(0, 4)], [true, false, false]);
 }
 
 /// The histograms of a log by their names.

@@ -11,6 +11,7 @@ use crate::engine::client::Client;
 use crate::engine::composer::End;
 use crate::engine::sources::{Attempt, CONNECT_TIMEOUT, attempt, no_handshake, socket};
 use crate::engine::subscription::Stage;
+use crate::quantity::plural;
 use crate::transform::{Channel, TransformHook};
 
 /// An ended connection that will be re-established.
@@ -203,12 +204,12 @@ impl Worker<'_> {
             self.tally.refused += usize::from(client.connected && (number as usize) < self.plan.connections);
             self.tally.failure(|| format!("connection {number} failed: {error}"));
         } else {
-            let (sent, unanswered) = (client.sent_here, client.unanswered());
+            let (sent, unanswered) = (plural(client.sent_here, "message"), client.unanswered());
             self.tally.failures.ended += 1;
             self.tally.failures.unanswered += unanswered;
             self.tally.failure(|| {
                 format!(
-                    "connection {number} ended {when}, after {sent} messages, {unanswered} of them unanswered: {why}"
+                    "connection {number} ended {when}, after {sent}, {unanswered} of them unanswered: {why}"
                 )
             });
         }
