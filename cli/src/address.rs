@@ -98,7 +98,8 @@ mod tests {
         {
             assert_eq!(text.parse::<Target>().unwrap().host().as_deref(), host);
         }
-        for (text, expected) in [("8888", AddressError::NoPort), ("localhost:http", AddressError::WrongPort)]
+        for (text, expected) in
+            [("8888", AddressError::OnlyPort(8888)), ("localhost:http", AddressError::WrongPort)]
         {
             assert_eq!(text.parse::<Target>(), Err(expected));
         }
@@ -112,6 +113,6 @@ mod tests {
     fn where_only_tcp_will_do_a_unix_socket_is_refused() {
         assert_eq!(of_tcp("127.0.0.1:0").unwrap().to_string(), "127.0.0.1:0");
         assert!(of_tcp("unix:/a").unwrap_err().contains("listens only on TCP; write HOST:PORT"));
-        assert!(of_tcp("8888").unwrap_err().contains("no port"));
+        assert!(of_tcp("localhost").unwrap_err().contains("no port"));
     }
 }

@@ -120,7 +120,9 @@ impl FromStr for Address {
         if let Ok(address) = text.parse() {
             return Ok(Self::Ip(address));
         }
-        let (host, port) = text.rsplit_once(':').ok_or(AddressError::NoPort)?;
+        let Some((host, port)) = text.rsplit_once(':') else {
+            return Err(text.parse().map_or(AddressError::NoPort, AddressError::OnlyPort));
+        };
         if host.is_empty() {
             return Err(AddressError::NoHost);
         }
@@ -140,6 +142,8 @@ pub enum AddressError {
     NoPort,
     /// The host is empty.
     NoHost,
+    /// It is a port alone.
+    OnlyPort(u16),
     /// An IPv6 address has no brackets, so it can't be separated from the port.
     NoBrackets,
     /// The port is not a number from 0 to 65535.
@@ -167,6 +171,7 @@ impl fmt::Display for AddressError {
             Self::NoHost => {
                 "it has no host; write 127.0.0.1:PORT, or 0.0.0.0:PORT for all of IPv4"
             }
+            Self::OnlyPort(port) => return write!(f, "it has no host; write 127.0.0.1:{port}"),
             Self::NoBrackets => {
                 "its IPv6 address has no brackets; write [ADDRESS]:PORT, such as [::1]:8888"
             }
@@ -217,6 +222,8 @@ mod tests {
             ("", AddressError::NoPort),
             ("unix", AddressError::NoPort),
             ("/run/a", AddressError::NoPort),
+            ("8888", AddressError::OnlyPort(8888)),
+            ("65536", AddressError::NoPort),
             (":8888", AddressError::NoHost),
             ("::1:8888", AddressError::NoBrackets),
             ("127.0.0.1:", AddressError::WrongPort),

@@ -274,7 +274,7 @@ fn wrong_addresses_are_errors_before_anything_listens() {
             2,
             "add --expose if they should, or write a loopback address, such as 127.0.0.1:9100".into(),
         ),
-        ("--admin 9100", 2, "--admin: `9100`: it has no port".into()),
+        ("--admin 9100", 2, "--admin: `9100`: it has no host; write 127.0.0.1:9100".into()),
         (&format!("--admin {free}"), 2, format!("--admin {free} is where --listen listens; choose another")),
         (
             &format!("--admin {taken}"),

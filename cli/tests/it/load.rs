@@ -316,7 +316,8 @@ fn clients(server: &Server) -> usize {
 fn wrong_usage_is_explained() {
     for (arguments, expected) in [
         ("", "<HOST:PORT|unix:PATH>"),
-        ("8888", "it has no port"),
+        ("8888", "it has no host; write 127.0.0.1:8888\n"),
+        ("localhost", "it has no port"),
         ("127.0.0.1:1 --rate 0", "`0` is not a rate"),
         ("127.0.0.1:1 --message-size 32k", "`32k` is not a valid choice of sizes"),
         ("127.0.0.1:1 --message-size fixed:1", "choose sizes from 2"),
