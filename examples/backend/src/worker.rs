@@ -61,10 +61,11 @@ impl Worker {
 
     /// Serves until the server stops and all clients have left.
     pub(crate) fn work(mut self) -> io::Result<()> {
+        let mut is_listener_polled = self.accept();
         while self.accept_loop.is_some() || !self.clients.is_empty() || self.running > 0 {
-            let is_listener_polled = self.accept();
             let ready = self.wait(is_listener_polled)?;
             self.serve(&ready);
+            is_listener_polled = self.accept();
         }
         Ok(())
     }
