@@ -3,7 +3,8 @@
 //! A [`Writer`] writes a history to a file while the client runs, one [`Recorder`] for each of its threads. [`verify`]
 //! reads it and returns a [`Verdict`]: whether reply *k* of each connection answers request *k*, whether every byte is
 //! as expected, and whether none is lost, doubled, reordered, altered, superfluous, or another connection's. Where requests
-//! have equal replies, these show neither their order nor whose they were, and the verdict counts them. The judge knows nothing of the client or the server, so it judges the history of any client with any server.
+//! have equal replies, these show neither their order nor whose they were, and the verdict counts them. The judge knows
+//! nothing of the client or the server, so it judges the history of any client with any server.
 //!
 //! ```
 //! use anyloop_history::{Digest, Writer, verify};
@@ -54,6 +55,7 @@
 #![forbid(unsafe_code)]
 
 mod judge;
+pub mod numbers;
 mod recent;
 mod record;
 mod verdict;

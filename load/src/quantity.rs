@@ -5,6 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use history::numbers::noun;
+
 /// A time, at most 365 days: `500ms`, `1.5s`, `2m`, `0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub Duration);
@@ -121,9 +123,8 @@ impl Decimal {
 }
 
 /// A number of things of this name: `1 message`, `2 messages`.
-pub(crate) fn plural<N: fmt::Display + PartialEq + From<u8>>(count: N, name: &str) -> String {
-    let ending = if count == N::from(1) { "" } else { "s" };
-    format!("{count} {name}{ending}")
+pub(crate) fn plural(count: u64, name: &str) -> String {
+    format!("{count} {}", noun(count, name))
 }
 
 /// The factor of a unit.

@@ -188,6 +188,8 @@ pub(crate) enum Defect {
     SmallStacks,
     /// Leaves descriptors open when it fails.
     LeaksDescriptorsOnFailure,
+    /// Leaks a descriptor when it was stopped.
+    LeaksDescriptorsOnStop,
     /// Ends without an error when it fails.
     HidesFailures,
 

@@ -176,7 +176,7 @@ mutants! {
 
     a_handler_may_use_a_mebibyte_of_stack: SmallStacks;
     a_broken_listener_is_an_error: HidesFailures;
-    ended_server_leaks_nothing: LeaksDescriptorsOnFailure;
+    ended_server_leaks_nothing: LeaksDescriptorsOnFailure LeaksDescriptorsOnStop;
     start_fails_with_too_few_descriptors: HidesFailures;
     few_descriptors_suffice_for_error_replies: SendsNoErrorReplies;
 

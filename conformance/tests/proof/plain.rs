@@ -61,10 +61,12 @@ impl Backend for Plain {
     fn serve(&self, listener: Listener, service: Arc<Service>, stop: &Stop) -> io::Result<Report> {
         let (stop, _subscription) = stop::tamper(stop, self.defect);
         let service = Arc::new(service::tamper(&service, self.defect, &stop));
-        let leaked = self.has(Defect::LeaksDescriptorsOnFailure).then(|| listener.try_clone());
+        let leaks = self.has(Defect::LeaksDescriptorsOnFailure) || self.has(Defect::LeaksDescriptorsOnStop);
+        let leaked = leaks.then(|| listener.try_clone());
         let result = self.serve_correctly(listener, &service, &stop);
         match (&result, self.defect) {
-            (Err(_), Some(Defect::LeaksDescriptorsOnFailure)) => std::mem::forget(leaked),
+            (Err(_), Some(Defect::LeaksDescriptorsOnFailure))
+            | (Ok(_), Some(Defect::LeaksDescriptorsOnStop)) => std::mem::forget(leaked),
             (Err(_), Some(Defect::HidesFailures)) => return Ok(Report::default()),
             _ => {}
         }

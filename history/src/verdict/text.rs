@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Fault, MAX_VIOLATIONS, Place, Verdict, Violation};
+use crate::numbers::{grouped, noun};
 use crate::record::Digest;
 
 /// How many violations the text describes.
@@ -116,6 +117,7 @@ impl fmt::Display for Fault {
                 };
                 let messages = noun(*handled, "message");
                 let verb = if count == 1 { "was" } else { "were" };
+                let (handled, count) = (grouped(*handled), grouped(count));
                 write!(f, "the server handled {handled} {messages}: {count} {verb} {what}")
             }
         }
@@ -129,36 +131,9 @@ impl fmt::Display for Digest {
     }
 }
 
-/// A noun behind this number.
-fn noun(count: u64, one: &str) -> String {
-    format!("{one}{}", if count == 1 { "" } else { "s" })
-}
-
-/// A number with spaces between groups of three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (number, text) in
-            [(0, "0"), (999, "999"), (1000, "1 000"), (1_234_567, "1 234 567"), (100_000, "100 000")]
-        {
-            assert_eq!(grouped(number), text);
-        }
-    }
 
     /// A verdict on a message that was answered.
     fn verdict(violations: Vec<Violation>) -> Verdict {

@@ -111,7 +111,7 @@ fn run_with(
     let live = Live::new(plan.threads, tell.is_some());
     let planned = plan.start_at.map(instant).transpose()?;
     let workers = connect(plan, stop, &live, planned, history)?;
-    standing(plan, stop, &workers)?;
+    standing(plan, stop, &workers)?; // if there are none, no hostile client connects
     let (crowd, over) = (Crowd::gather(plan, stop)?, AtomicBool::new(false));
     if let Some(history) = history {
         history.begin();

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use history::numbers::grouped;
+
 use crate::checks::{GENERATOR_BUSY, LITTLE, SEND_LAG, STEAL};
 use crate::histogram::{Distribution, PERCENTILES};
 use crate::measurement::{Handshakes, HostileClients, Measurement, Pushes};
@@ -253,15 +255,7 @@ fn percent(share: f64) -> String {
     }
 }
 
-/// A number with thousands separated by spaces: `38 200`.
-pub(super) fn thousands(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
+/// A rate without decimals, with spaces between groups of three digits.
+pub(super) fn thousands(rate: f64) -> String {
+    grouped(rate.round() as u64)
 }
