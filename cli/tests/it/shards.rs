@@ -186,7 +186,8 @@ fn subscribers_of_all_shards_verify_the_messages_of_each() {
     });
     assert_eq!(counts, [[2, 50, 150], [1, 25, 75]]);
     let delays = shards.each_ref().map(|shard| number(shard, "/pushes/delay/count"));
-    assert_eq!(delays, [2 * 40, 20], "those of its own messages, after the warm-up");
+    // Those of its own messages, after the warm-up; a message of the warm-up that was sent late is one of them.
+    assert!((2 * 40..=2 * 50).contains(&delays[0]) && (20..=25).contains(&delays[1]), "{delays:?}");
 }
 
 #[test]
